@@ -1,0 +1,72 @@
+"""What SLURM says about our jobs at one moment, in the words of the lifecycle rather than SLURM's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from provider_daemon.job.state import State
+
+
+class Phase(StrEnum):
+    """Where a SLURM job stands. ENDING has stopped running but its final accounting record is not there yet."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    ENDING = "ending"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One accounting record of a SLURM job (a requeued job has several): what was allocated, and for how long.
+
+    Memory in MiB and GPUs over all nodes; elapsed in seconds as SLURM counts it (suspension excluded). `gpus` holds (type, count),
+    type "" where SLURM names none.
+    """
+
+    elapsed: int
+    cpus: int
+    memory_mib: int
+    nodes: int
+    gpus: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One SLURM job under one of our names. Times in seconds since the epoch, 0 when SLURM says Unknown or None.
+
+    `final` is true once sacct holds the closed record; only then are `outcome`, `exit_code`, `signal` and `runs` the last word.
+    """
+
+    slurm_id: str
+    name: str
+    phase: Phase
+    slurm_state: str
+    outcome: State | None = None
+    reason: str = ""
+    exit_code: int = 0
+    signal: int = 0
+    submitted_at: int = 0
+    started_at: int = 0
+    ended_at: int = 0
+    elapsed: int = 0
+    runs: tuple[Run, ...] = ()
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything SLURM says, keyed by job name.
+
+    `taken_at` is our clock just before the first query was sent. `complete` is true only when squeue and sacct both answered and
+    slurmdbd holds no backlog: only then does a missing name mean that no such job exists.
+    """
+
+    taken_at: float
+    complete: bool
+    sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
+
+    def of(self, name: str) -> tuple[Sighting, ...]:
+        """The SLURM jobs of that name, earliest first; empty when none was seen."""
+        return self.sightings.get(name, ())

@@ -1,0 +1,62 @@
+"""Accounting records -> usage, in exact integers. Nothing is rounded up: a customer never pays for what SLURM did not allocate."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from provider_daemon.job.snapshot import Run
+
+MIB_PER_GB = 1024  # the chain's GB is SLURM's G, 2^30 bytes: a job that asks for memory_gb_per_node = 8 gets --mem=8G
+SECONDS_PER_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The wire's HPCUsageMetrics (wire.tsv), field by field; `gpu_seconds_by_type` stays with us: the wire has one sum for all types."""
+
+    wall_clock_seconds: int = 0
+    cpu_core_seconds: int = 0
+    memory_gb_seconds: int = 0
+    gpu_seconds: int = 0
+    storage_gb_hours: int = 0
+    network_bytes_in: int = 0
+    network_bytes_out: int = 0
+    node_hours: int = 0
+    nodes_used: int = 0
+    gpu_seconds_by_type: tuple[tuple[str, int], ...] = ()
+
+
+class GpuUnaccounted(Exception):
+    """A job that asked for GPUs has no gres/gpu in its allocated TRES: AccountingStorageTRES lacks it, and billing 0 would be wrong."""
+
+
+def memory_gb_seconds(memory_mib_seconds: int) -> int:
+    """MiB-seconds -> whole GB-seconds (GB = 1024 MiB), rounded down once, after summing every run."""
+    return memory_mib_seconds // MIB_PER_GB
+
+
+def node_hours(node_seconds: int) -> int:
+    """Whole node-hours, rounded down: the wire field is a whole number (MODULE.md, 'Billing')."""
+    return node_seconds // SECONDS_PER_HOUR
+
+
+def measure(runs: Sequence[Run], gpus_requested: int) -> Usage:
+    """Allocated TRES x elapsed over every run of the SLURM job: a requeued job held its nodes each time.
+
+    Raises GpuUnaccounted when GPUs were asked for and a run that held nodes names none.
+    """
+    if gpus_requested and any(run.elapsed and run.nodes and not run.gpus for run in runs):
+        raise GpuUnaccounted
+    by_type: Counter[str] = Counter()
+    for run in runs:
+        for gpu_type, count in run.gpus:
+            by_type[gpu_type] += count * run.elapsed
+    return Usage(
+        wall_clock_seconds=sum(run.elapsed for run in runs),
+        cpu_core_seconds=sum(run.cpus * run.elapsed for run in runs),
+        memory_gb_seconds=memory_gb_seconds(sum(run.memory_mib * run.elapsed for run in runs)),
+        gpu_seconds=sum(by_type.values()),
+        node_hours=node_hours(sum(run.nodes * run.elapsed for run in runs)),
+        nodes_used=max((run.nodes for run in runs), default=0),
+        gpu_seconds_by_type=tuple(sorted((name, seconds) for name, seconds in by_type.items() if seconds)),
+    )

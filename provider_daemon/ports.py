@@ -1,0 +1,213 @@
+"""The two remote truths and the clock, as the loops see them. Adapters live in slurm/ and chain/; tests and simulations bring their own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from provider_daemon.job.snapshot import Snapshot
+from provider_daemon.job.spec import ChainJob
+
+
+class Clock(Protocol):
+    """Seconds since the epoch."""
+
+    def now(self) -> float: ...
+
+
+# --- SLURM ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a snapshot must be able to answer for.
+
+    `names`: the job names that we follow. `slurm_ids`: name -> SLURM job id where known. `doubtful`: names that may or may not have
+    been submitted, so that their absence must be provable (they make the snapshot ask slurmdbd for its backlog). `since`: the earliest
+    second at which any of them can have been submitted.
+    """
+
+    names: frozenset[str]
+    slurm_ids: Mapping[str, str] = field(default_factory=dict)
+    doubtful: frozenset[str] = frozenset()
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One submission: the finished batch script (directives first) and the job directory that it runs in."""
+
+    name: str
+    script: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to one order. Exactly one of `slurm_id`, `refusal` and `doubt` is set.
+
+    A refusal is SLURM's final no and reaches the customer. With a doubt the job may or may not exist: look before doing anything.
+    """
+
+    name: str
+    slurm_id: str = ""
+    refusal: str = ""
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A compute node as scontrol shows it. Memory in MiB. `usable`: up and taking jobs (idle, mixed, allocated, completing)."""
+
+    host: str
+    slurm_state: str
+    usable: bool
+    draining: bool
+    cpus: int
+    cpus_allocated: int
+    memory_mib: int
+    memory_allocated_mib: int
+    gpus: int = 0
+    gpus_allocated: int = 0
+    gpu_type: str = ""
+    partitions: tuple[str, ...] = ()
+    load: str = ""
+    reason: str = ""
+
+
+class Scheduler(Protocol):
+    """SLURM at one site. Every call raises Transient when SLURM or the way to it is down, Unreadable for answers not understood."""
+
+    async def version(self) -> str: ...
+
+    async def snapshot(self, watch: Watch) -> Snapshot: ...
+
+    async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]: ...
+
+    async def cancel(self, slurm_ids: Sequence[str]) -> None: ...
+
+    async def nodes(self) -> tuple[Node, ...]: ...
+
+    async def close(self) -> None: ...
+
+
+# --- the chain -----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest block of a believed endpoint. `time` in seconds since the epoch."""
+
+    height: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    number: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class TxOutcome:
+    """A transaction as a node reports it: after CheckTx (height 0) or in a block. `raw` is the signed bytes where the answer held them."""
+
+    tx_hash: str
+    height: int
+    code: int
+    codespace: str
+    log: str
+    gas_wanted: int = 0
+    gas_used: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue option of an offering. 0 means no limit of its own."""
+
+    partition: str
+    max_nodes: int
+    max_runtime: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preconfigured:
+    workload_id: str
+    image: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offering:
+    offering_id: str
+    cluster_id: str
+    queues: tuple[Queue, ...]
+    preconfigured: tuple[Preconfigured, ...]
+    supports_custom_workloads: bool
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """`state` is the chain's word: pending, active, draining, offline, deregistered."""
+
+    cluster_id: str
+    provider: str
+    state: str
+    region: str
+    total_nodes: int
+    available_nodes: int
+
+
+class Chain(Protocol):
+    """One chain through any number of endpoints. Raises Transient when no endpoint is believed or answers, Unreadable for a bad record."""
+
+    chain_id: str
+
+    async def head(self) -> Head: ...
+
+    async def job_counter(self) -> int:
+        """The next job number: jobs JOB-1 .. JOB-(n-1) exist."""
+        ...
+
+    async def job(self, job_id: str) -> ChainJob | None: ...
+
+    async def cancelled_since(self, height: int) -> frozenset[str]:
+        """Ids of jobs named by a successful MsgCancelJob at or above `height`."""
+        ...
+
+    async def cluster(self, cluster_id: str) -> Cluster | None: ...
+
+    async def offering(self, offering_id: str) -> Offering | None: ...
+
+    async def account(self, address: str) -> Account:
+        """Raises Refused when the chain does not know the account (it was never funded)."""
+        ...
+
+    async def balance(self, address: str, denom: str) -> int: ...
+
+    async def gas_price(self, denom: str) -> Decimal:
+        """The current minimum price of one unit of gas."""
+        ...
+
+    async def simulate(self, tx_bytes: bytes) -> int:
+        """Gas used. Raises Refused with message_index when a message fails, with the SDK's code and codespace otherwise."""
+        ...
+
+    async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
+        """CheckTx's answer. A non-zero code is returned, not raised."""
+        ...
+
+    async def find(self, tx_hash: str) -> TxOutcome | None:
+        """The transaction in its block, or None while it is in none."""
+        ...
+
+    async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
+        """The transaction that used that sequence, or None."""
+        ...
+
+    async def close(self) -> None: ...
