@@ -37,6 +37,7 @@ class Sighting:
     """One SLURM job under one of our names. Times in seconds since the epoch, 0 when SLURM says Unknown or None.
 
     `final` is true once sacct holds the closed record; only then are `outcome`, `exit_code`, `signal` and `runs` the last word.
+    `hopeless` is set, to a sentence for the customer, while the job waits for a reason that will never go away.
     """
 
     slurm_id: str
@@ -45,6 +46,7 @@ class Sighting:
     slurm_state: str
     outcome: State | None = None
     reason: str = ""
+    hopeless: str = ""
     exit_code: int = 0
     signal: int = 0
     submitted_at: int = 0

@@ -1,0 +1,141 @@
+"""Intake's checks: what the chain accepts and a site cannot run (FACTS.md, 'SubmitJob'), each with a reason the customer can act on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from provider_daemon.job.spec import Resources, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The site's own ceilings; 0 means none."""
+
+    max_nodes: int = 0
+    max_cpus_per_node: int = 0
+    max_memory_gb_per_node: int = 0
+    max_gpus_per_node: int = 0
+    max_runtime_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Container images whose reference matches `pattern` run as `run` + the program; an empty `run` means natively.
+
+    In `run`, {image} and {directory} (the job's own directory) are filled in as parts of single arguments.
+    """
+
+    pattern: str
+    run: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOption:
+    """A queue of the job's offering; 0 means no limit of its own."""
+
+    partition: str
+    max_nodes: int = 0
+    max_runtime: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreconfiguredWorkload:
+    workload_id: str
+    image: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the offering that the job names promises."""
+
+    queues: tuple[QueueOption, ...] = ()
+    preconfigured: tuple[PreconfiguredWorkload, ...] = ()
+    supports_custom_workloads: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the operator configured for the cluster. `nodes` is the largest number of nodes a job can get; 0 when not known."""
+
+    images: tuple[Image, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    gpu_types: Mapping[str, str] = field(default_factory=dict)
+    nodes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run: the image's launcher, already chosen, and the argument vector after it."""
+
+    image: str
+    launcher: tuple[str, ...]
+    argv: tuple[str, ...]
+
+
+class Inadmissible(Exception):
+    """The job cannot run here; its text is the status message that the customer reads."""
+
+
+def admit(spec: Spec, terms: Terms, site: Site) -> Program:
+    """The program to run, or Inadmissible."""
+    _check_queue(spec, terms)
+    _check_limits(spec, site.limits)
+    _check_nodes(spec.resources, site)
+    return _program(spec, terms, site)
+
+
+def _check_queue(spec: Spec, terms: Terms) -> None:
+    queue = next((option for option in terms.queues if option.partition == spec.queue), None)
+    if queue is None:
+        offered = ", ".join(sorted(option.partition for option in terms.queues)) or "none"
+        raise Inadmissible(f"unknown queue {spec.queue!r}: this offering has {offered}")
+    if queue.max_nodes and spec.resources.nodes > queue.max_nodes:
+        raise Inadmissible(f"{spec.resources.nodes} nodes asked for, queue {spec.queue!r} allows {queue.max_nodes}")
+    if queue.max_runtime and spec.max_runtime_seconds > queue.max_runtime:
+        raise Inadmissible(f"{spec.max_runtime_seconds} s asked for, queue {spec.queue!r} allows {queue.max_runtime} s")
+
+
+def _check_limits(spec: Spec, limits: Limits) -> None:
+    asked = spec.resources
+    for what, wanted, ceiling in (
+        ("nodes", asked.nodes, limits.max_nodes),
+        ("CPU cores a node", asked.cpus_per_node, limits.max_cpus_per_node),
+        ("GB of memory a node", asked.memory_gb_per_node, limits.max_memory_gb_per_node),
+        ("GPUs a node", asked.gpus_per_node, limits.max_gpus_per_node),
+        ("seconds of run time", spec.max_runtime_seconds, limits.max_runtime_seconds),
+    ):
+        if ceiling and wanted > ceiling:
+            raise Inadmissible(f"{wanted} {what} asked for, this site allows {ceiling}")
+
+
+def _check_nodes(asked: Resources, site: Site) -> None:
+    if min(asked.nodes, asked.cpus_per_node + 1, asked.memory_gb_per_node + 1, asked.gpus_per_node + 1) < 1:
+        raise Inadmissible("resources must be at least one node and never negative")
+    if site.nodes and asked.nodes > site.nodes:
+        raise Inadmissible(f"{asked.nodes} nodes asked for, the cluster has {site.nodes}")
+
+
+def _program(spec: Spec, terms: Terms, site: Site) -> Program:
+    image, argv = _preconfigured(spec, terms) if spec.workload.is_preconfigured else _custom(spec, terms)
+    entry = next((entry for entry in site.images if fnmatchcase(image, entry.pattern)), None)
+    if entry is None:
+        raise Inadmissible(f"image {image!r} is not offered here: ask the provider which images its site runs")
+    return Program(image, entry.run, argv)
+
+
+def _preconfigured(spec: Spec, terms: Terms) -> tuple[str, tuple[str, ...]]:
+    wanted = spec.workload.preconfigured_id
+    found = next((item for item in terms.preconfigured if item.workload_id == wanted), None)
+    if found is None:
+        offered = ", ".join(sorted(item.workload_id for item in terms.preconfigured)) or "none"
+        raise Inadmissible(f"unknown preconfigured workload {wanted!r}: this offering has {offered}")
+    return found.image, found.command + spec.workload.arguments
+
+
+def _custom(spec: Spec, terms: Terms) -> tuple[str, tuple[str, ...]]:
+    if not terms.supports_custom_workloads:
+        raise Inadmissible("this offering runs preconfigured workloads only")
+    if not spec.workload.command:
+        raise Inadmissible("no command given: `command` is one program name, `arguments` the rest")
+    return spec.workload.image, (spec.workload.command, *spec.workload.arguments)

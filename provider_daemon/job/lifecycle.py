@@ -1,0 +1,201 @@
+"""The pure heart: what a snapshot teaches us about a job (`observe`) and what to do next (`decide`).
+
+Both look only at their arguments. Doing nothing is always safe: the next look asks again.
+"""
+
+from dataclasses import dataclass, replace
+
+from provider_daemon.job.admission import Program
+from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
+from provider_daemon.job.spec import Spec
+from provider_daemon.job.state import TERMINAL, State
+from provider_daemon.job.usage import GpuUnaccounted, Usage, measure
+
+SBATCH_BOUND = 30  # seconds: the far side ends an sbatch that takes longer
+WAITING_WINDOW = SBATCH_BOUND + 30  # after an intent: the bound, and room for clocks and a slow way back, before absence counts
+KILL_GRACE = 30  # seconds past the wall limit before we end a job that its own script did not
+MISSING_PATIENCE = 600  # seconds of complete snapshots without a job that SLURM once knew, before an operator is asked
+MAX_ATTEMPTS = 5  # submissions without a trace in SLURM, before an operator is asked
+
+UNKNOWN_STATE = "unknown SLURM state"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What we know of one job. Times in seconds since the epoch; `None` where something has not happened.
+
+    `state` is what we know, `reported` what the chain confirmed, `promised` the last state that a stored report says. "Submitting" is
+    `intent_at` set and no `slurm_id`. `refused` holds why we end the job ourselves; `parked` why we stopped acting.
+    """
+
+    spec: Spec
+    program: Program | None
+    wall_seconds: int
+    adopted_at: float
+    state: State = State.PENDING
+    reported: State = State.PENDING
+    promised: State = State.PENDING
+    chain_started_at: int = 0
+    slurm_id: str = ""
+    intent_at: float | None = None
+    attempt: int = 0
+    usage: Usage | None = None
+    exit_code: int = 0
+    message: str = ""
+    refused: str = ""
+    parked: str = ""
+    missing_since: float | None = None
+    closed_at: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.spec.slurm_name
+
+    @property
+    def submitted(self) -> bool:
+        """Something of it may exist in SLURM."""
+        return bool(self.slurm_id) or self.intent_at is not None or self.reported not in (State.PENDING, State.FAILED)
+
+    @property
+    def measured(self) -> bool:
+        """SLURM's last word is in: the usage is final."""
+        return self.usage is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    slurm_id: str
+
+
+Action = Submit | Cancel | None
+
+
+def observe(job: Job, snapshot: Snapshot, now: float) -> Job:
+    """The job after this look."""
+    if job.measured or (job.parked and not job.parked.startswith(UNKNOWN_STATE)):
+        return _close(job, snapshot, now)
+    sightings = snapshot.of(job.name)
+    if not job.slurm_id and len({sighting.slurm_id for sighting in sightings if not sighting.final}) > 1:
+        return replace(job, parked=f"several SLURM jobs are named {job.name}: {_ids(sightings)}; cancel all but one, then unpark")
+    seen = _pick(job, sightings)
+    if seen is None:
+        return _close(_unseen(job, snapshot, now), snapshot, now)
+    return _close(_learn(replace(job, slurm_id=seen.slurm_id, missing_since=None), seen), snapshot, now)
+
+
+def _ids(sightings: tuple[Sighting, ...]) -> str:
+    return ", ".join(sighting.slurm_id for sighting in sightings)
+
+
+def _pick(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
+    if job.slurm_id:
+        return next((sighting for sighting in sightings if sighting.slurm_id == job.slurm_id), None)
+    live = [sighting for sighting in sightings if not sighting.final]
+    return (live or list(sightings) or [None])[0]
+
+
+def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
+    """Absence counts only in a complete snapshot, and never means an outcome."""
+    if not snapshot.complete or not (job.slurm_id or job.reported in (State.QUEUED, State.RUNNING)):
+        return job
+    if job.missing_since is None:
+        return replace(job, missing_since=now)
+    if now - job.missing_since < MISSING_PATIENCE or job.state in TERMINAL or job.reported in TERMINAL:
+        return job
+    where = f"SLURM job {job.slurm_id}" if job.slurm_id else f"a SLURM job named {job.name}"
+    return replace(job, parked=f"{where} is in neither squeue nor sacct: find out what became of it, then unpark")
+
+
+def _learn(job: Job, seen: Sighting) -> Job:
+    if seen.phase is Phase.UNKNOWN:
+        return replace(job, parked=f"{UNKNOWN_STATE} {seen.slurm_state!r} of SLURM job {seen.slurm_id}: the job is held as it is")
+    job = replace(job, parked="")
+    if seen.phase is Phase.ENDED and seen.final:
+        return _finish(job, seen)
+    if seen.phase is Phase.RUNNING and job.state in (State.PENDING, State.QUEUED):
+        return replace(job, state=State.RUNNING)
+    if seen.phase is Phase.WAITING:
+        waiting = State.QUEUED if job.state is State.PENDING else job.state
+        return replace(job, state=waiting, refused=seen.hopeless or job.refused)
+    return job
+
+
+def _finish(job: Job, seen: Sighting) -> Job:
+    try:
+        usage = measure(seen.runs, job.spec.resources.gpus_per_node * job.spec.resources.nodes)
+    except GpuUnaccounted:
+        hint = "AccountingStorageTRES lacks gres/gpu; repair it, then unpark"
+        return replace(job, parked=f"SLURM job {seen.slurm_id} used GPUs that its accounting record does not name: {hint}")
+    state, message = _outcome(job, seen)
+    return replace(job, state=state, message=message, usage=usage, exit_code=seen.exit_code)
+
+
+def _outcome(job: Job, seen: Sighting) -> tuple[State, str]:
+    """The chain's state for SLURM's last word, and the sentence that goes with it."""
+    outcome = seen.outcome or State.FAILED
+    if job.refused:
+        return State.FAILED, job.refused
+    if outcome is State.COMPLETED:
+        return outcome, ""
+    if seen.elapsed >= job.wall_seconds:
+        # The batch script ends its program to the second, so SLURM sees an ordinary failure where the limit was reached.
+        return State.TIMEOUT, f"reached its time limit of {job.wall_seconds} s (max_runtime_seconds {job.spec.max_runtime_seconds})"
+    if seen.exit_code == 127:
+        return outcome, "exit code 127: command not found; `command` is one program name, its arguments go into `arguments`"
+    return outcome, f"SLURM: {seen.slurm_state}, exit code {seen.exit_code}"
+
+
+def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
+    """Closed: the chain's record is terminal and nothing of the job can be alive in SLURM."""
+    if job.closed_at is not None or job.reported not in TERMINAL or job.parked:
+        return job
+    gone = job.measured or not job.submitted or (job.state in TERMINAL and not job.slurm_id)
+    absent = snapshot.complete and not snapshot.of(job.name) and _window_over(job, snapshot)
+    return replace(job, closed_at=now) if gone or absent else job
+
+
+def _window_over(job: Job, snapshot: Snapshot) -> bool:
+    return job.intent_at is None or snapshot.taken_at >= job.intent_at + WAITING_WINDOW
+
+
+def decide(job: Job, snapshot: Snapshot, now: float) -> Action:
+    """What to do about the job that `observe` just returned."""
+    if job.closed_at is not None or job.parked or job.measured:
+        return None
+    seen = _pick(job, snapshot.of(job.name))
+    if seen is not None:
+        return Cancel(seen.slurm_id) if not seen.final and _must_end(job, seen) else None
+    return Submit() if _may_submit(job, snapshot) else None
+
+
+def _must_end(job: Job, seen: Sighting) -> bool:
+    """The chain says it is over, it can never start, or it outlived its limit."""
+    over = seen.phase is Phase.RUNNING and seen.elapsed > job.wall_seconds + KILL_GRACE
+    return job.reported in TERMINAL or bool(job.refused) or over
+
+
+def _may_submit(job: Job, snapshot: Snapshot) -> bool:
+    """Never submitted, or submitted without a trace: and a complete snapshot taken late enough proves that nothing is there."""
+    if job.slurm_id or job.program is None or job.state is not State.PENDING or job.reported is not State.PENDING:
+        return False
+    late_enough = snapshot.taken_at >= job.adopted_at if job.intent_at is None else _window_over(job, snapshot)
+    return snapshot.complete and late_enough and job.attempt < MAX_ATTEMPTS
+
+
+def intend(job: Job, now: float) -> Job:
+    """The durable intent: written before sbatch is asked."""
+    return replace(job, intent_at=now, attempt=job.attempt + 1)
+
+
+def exhausted(job: Job, snapshot: Snapshot) -> Job:
+    """Parks a job whose submissions leave no trace in SLURM."""
+    if job.slurm_id or job.parked or job.attempt < MAX_ATTEMPTS or not snapshot.complete or snapshot.of(job.name):
+        return job
+    if job.state is not State.PENDING or not _window_over(job, snapshot):
+        return job
+    return replace(job, parked=f"{job.attempt} submissions left no trace in SLURM: check sbatch on the login node, then unpark")
