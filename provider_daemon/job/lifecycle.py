@@ -61,6 +61,11 @@ class Job:
         """SLURM's last word is in: the usage is final."""
         return self.usage is not None
 
+    @property
+    def never_ran(self) -> bool:
+        """It ended without ever being in SLURM: refused at intake or by sbatch."""
+        return self.state in TERMINAL and not self.slurm_id
+
 
 @dataclass(frozen=True, slots=True)
 class Submit:
@@ -77,7 +82,7 @@ Action = Submit | Cancel | None
 
 def observe(job: Job, snapshot: Snapshot, now: float) -> Job:
     """The job after this look."""
-    if job.measured or (job.parked and not job.parked.startswith(UNKNOWN_STATE)):
+    if job.measured or job.never_ran or (job.parked and not job.parked.startswith(UNKNOWN_STATE)):
         return _close(job, snapshot, now)
     sightings = snapshot.of(job.name)
     if not job.slurm_id and len({sighting.slurm_id for sighting in sightings if not sighting.final}) > 1:
@@ -96,12 +101,16 @@ def _pick(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
     if job.slurm_id:
         return next((sighting for sighting in sightings if sighting.slurm_id == job.slurm_id), None)
     live = [sighting for sighting in sightings if not sighting.final]
-    return (live or list(sightings) or [None])[0]
+    return next(iter(live or sightings), None)
 
 
 def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     """Absence counts only in a complete snapshot, and never means an outcome."""
-    if not snapshot.complete or not (job.slurm_id or job.reported in (State.QUEUED, State.RUNNING)):
+    if not snapshot.complete:
+        return job
+    if not job.slurm_id and job.attempt >= MAX_ATTEMPTS and _window_over(job, snapshot):
+        return replace(job, parked=f"{job.attempt} submissions left no trace in SLURM: check sbatch on the login node, then unpark")
+    if not (job.slurm_id or job.reported in (State.QUEUED, State.RUNNING)):
         return job
     if job.missing_since is None:
         return replace(job, missing_since=now)
@@ -154,7 +163,7 @@ def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
     """Closed: the chain's record is terminal and nothing of the job can be alive in SLURM."""
     if job.closed_at is not None or job.reported not in TERMINAL or job.parked:
         return job
-    gone = job.measured or not job.submitted or (job.state in TERMINAL and not job.slurm_id)
+    gone = job.measured or job.never_ran or not job.submitted
     absent = snapshot.complete and not snapshot.of(job.name) and _window_over(job, snapshot)
     return replace(job, closed_at=now) if gone or absent else job
 
@@ -163,9 +172,9 @@ def _window_over(job: Job, snapshot: Snapshot) -> bool:
     return job.intent_at is None or snapshot.taken_at >= job.intent_at + WAITING_WINDOW
 
 
-def decide(job: Job, snapshot: Snapshot, now: float) -> Action:
+def decide(job: Job, snapshot: Snapshot) -> Action:
     """What to do about the job that `observe` just returned."""
-    if job.closed_at is not None or job.parked or job.measured:
+    if job.closed_at is not None or job.parked or job.measured or job.never_ran:
         return None
     seen = _pick(job, snapshot.of(job.name))
     if seen is not None:
@@ -190,12 +199,3 @@ def _may_submit(job: Job, snapshot: Snapshot) -> bool:
 def intend(job: Job, now: float) -> Job:
     """The durable intent: written before sbatch is asked."""
     return replace(job, intent_at=now, attempt=job.attempt + 1)
-
-
-def exhausted(job: Job, snapshot: Snapshot) -> Job:
-    """Parks a job whose submissions leave no trace in SLURM."""
-    if job.slurm_id or job.parked or job.attempt < MAX_ATTEMPTS or not snapshot.complete or snapshot.of(job.name):
-        return job
-    if job.state is not State.PENDING or not _window_over(job, snapshot):
-        return job
-    return replace(job, parked=f"{job.attempt} submissions left no trace in SLURM: check sbatch on the login node, then unpark")

@@ -1,0 +1,239 @@
+"""The ledger: one SQLite file, the only durable state. Called directly from the loops: a commit takes under a millisecond.
+
+Every method either reads or runs inside `with ledger.write():`, which commits once at its end or not at all.
+"""
+
+import fcntl
+import os
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from provider_daemon.errors import LedgerError
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row
+
+SCHEMA_VERSION = 1
+
+
+def _load_queries() -> dict[str, str]:
+    text = resources.files(__package__).joinpath("queries.sql").read_text()
+    return {name: body.strip() for name, body in re.findall(r"-- name: (\w+)\n(.*?)(?=\n-- name: |\Z)", text, re.DOTALL)}
+
+
+_QUERIES = _load_queries()
+
+
+class Ledger:
+    """Open with `Ledger.open`; a reader (status commands) passes readonly=True and takes no lock."""
+
+    def __init__(self, connection: sqlite3.Connection, lock: int | None) -> None:
+        self._db = connection
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path, *, readonly: bool = False) -> "Ledger":
+        """Raises LedgerError when another daemon holds the file, its schema is newer than ours, or it is damaged."""
+        if readonly and not path.exists():
+            raise LedgerError(f"no ledger at {path}: has the daemon run yet?")
+        lock = None if readonly else _lock(path)
+        try:
+            connection = _connect(path, readonly)
+            _migrate(connection, path, readonly)
+        except sqlite3.Error as error:
+            raise LedgerError(f"ledger {path} cannot be opened: {error}") from error
+        return cls(connection, lock)
+
+    def close(self) -> None:
+        self._db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """One transaction. A full disk or a failing one raises LedgerError and changes nothing."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger cannot be written: {error}; nothing was changed") from error
+
+    # --- meta ---
+
+    def get_meta(self, key: str, default: str = "") -> str:
+        row = self._one("get_meta", key=key)
+        return row["value"] if row else default
+
+    def set_meta(self, key: str, value: str) -> None:
+        self._run("set_meta", key=key, value=value)
+
+    # --- jobs ---
+
+    def save_job(self, job: Job) -> None:
+        self._run("save_job", **job_to_row(job))
+
+    def job(self, job_id: str) -> Job | None:
+        row = self._one("get_job", job_id=job_id)
+        return job_from_value(row["value"]) if row else None
+
+    def open_jobs(self, cluster_id: str) -> list[Job]:
+        return [job_from_value(row["value"]) for row in self._all("open_jobs", cluster_id=cluster_id)]
+
+    def recent_jobs(self, count: int) -> list[Job]:
+        return [job_from_value(row["value"]) for row in self._all("recent_jobs", count=count)]
+
+    def count_open_jobs(self) -> list[sqlite3.Row]:
+        return self._all("count_open_jobs")
+
+    def quarantine(self, job_id: str, why: str, now: float) -> None:
+        self._run("quarantine", job_id=job_id, why=why, at=now)
+
+    def release_quarantine(self, job_id: str) -> None:
+        self._run("release_quarantine", job_id=job_id)
+
+    def quarantined(self) -> list[str]:
+        return [row["job_id"] for row in self._all("quarantined")]
+
+    # --- messages ---
+
+    def add_message(self, signer: str, message: Message, now: float, *, kept: bool = False, note: str = "") -> None:
+        """`kept` messages are never sent: signed evidence that the chain takes no report for."""
+        status = "kept" if kept else "waiting"
+        self._run(
+            "add_message",
+            signer=signer,
+            kind=message.kind,
+            subject=message.subject,
+            state=message.state,
+            body=message.body,
+            created_at=now,
+            status=status,
+            note=note,
+        )
+
+    def replace_message(self, signer: str, message: Message, now: float) -> None:
+        """For what only its newest version matters (heartbeats): an older one that waits is replaced."""
+        self._run("replace_waiting", signer=signer, kind=message.kind, subject=message.subject)
+        self.add_message(signer, message, now)
+
+    def waiting_messages(self, signer: str, count: int) -> list[Message]:
+        """Oldest first, reports before anything else."""
+        return [_message(row) for row in self._all("waiting_messages", signer=signer, count=count)]
+
+    def count_waiting(self) -> list[sqlite3.Row]:
+        return self._all("count_waiting")
+
+    def messages_of_tx(self, tx_id: int) -> list[Message]:
+        """In the order in which the transaction holds them."""
+        return [_message(row) for row in self._all("messages_of_tx", tx_id=tx_id)]
+
+    def drop_message(self, message_id: int, note: str) -> None:
+        self._run("drop_message", id=message_id, note=note)
+
+    def drop_reports(self, job_id: str, note: str) -> None:
+        """Every waiting report of the job: the chain's record moved otherwise than they assume."""
+        self._run("drop_reports", subject=job_id, note=note)
+
+    def messages_of(self, subject: str) -> list[sqlite3.Row]:
+        return self._all("messages_of_subject", subject=subject)
+
+    def prune_messages(self, before: float) -> None:
+        """Forget old heartbeats; reports stay."""
+        self._run("prune_messages", before=before)
+
+    # --- transactions ---
+
+    def add_tx(self, tx: OpenTx, messages: Sequence[Message]) -> OpenTx:
+        """Stores hash and bytes, and which messages ride in it; raises LedgerError when the key already has one open."""
+        cursor = self._run(
+            "add_tx",
+            signer=tx.signer,
+            tx_hash=tx.tx_hash,
+            tx_bytes=tx.tx_bytes,
+            sequence=tx.sequence,
+            timeout_height=tx.timeout_height,
+            fee=tx.fee,
+            created_at=tx.created_at,
+        )
+        for message in messages:
+            self._run("attach_message", tx_id=cursor.lastrowid, id=message.id)
+        found = self.open_tx(tx.signer)
+        assert found is not None
+        return found
+
+    def open_tx(self, signer: str) -> OpenTx | None:
+        row = self._one("open_tx", signer=signer)
+        return OpenTx(**dict(row)) if row else None
+
+    def close_tx(self, tx: OpenTx, status: str, *, height: int = 0, code: int = 0, gas_used: int = 0, note: str = "") -> None:
+        """`included` confirms its messages; any other status sends them back to wait."""
+        self._run("close_tx", id=tx.id, status=status, height=height, code=code, gas_used=gas_used, note=note)
+        self._run("confirm_messages" if status == "included" else "release_messages", tx_id=tx.id)
+
+    def last_txs(self, count: int) -> list[sqlite3.Row]:
+        return self._all("last_txs", count=count)
+
+    # --- timeline ---
+
+    def add_event(self, job_id: str, what: str, detail: str, now: float) -> None:
+        self._run("add_event", at=now, job_id=job_id, what=what, detail=detail)
+
+    def events_of(self, job_id: str) -> list[sqlite3.Row]:
+        return self._all("events_of", job_id=job_id)
+
+    # --- the one way to the database ---
+
+    def _run(self, query: str, **values: object) -> sqlite3.Cursor:
+        return self._db.execute(_QUERIES[query], values)
+
+    def _one(self, query: str, **values: object) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._run(query, **values).fetchone()
+        return row
+
+    def _all(self, query: str, **values: object) -> list[sqlite3.Row]:
+        return self._run(query, **values).fetchall()
+
+
+def _message(row: sqlite3.Row) -> Message:
+    return Message(**dict(row))
+
+
+def _lock(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise LedgerError(f"another provd holds the ledger {path}: stop it first") from error
+    return lock
+
+
+def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
+    if not readonly and not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    connection = sqlite3.connect(f"file:{path}?mode={'ro' if readonly else 'rw'}", uri=True, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    if not readonly:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, readonly: bool) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise LedgerError(f"ledger {path} was written by a newer provd (schema {version}, ours {SCHEMA_VERSION}): upgrade provd")
+    if version == SCHEMA_VERSION or readonly:
+        return
+    schema = resources.files(__package__).joinpath("schema.sql").read_text()
+    connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")

@@ -1,0 +1,94 @@
+-- name: get_meta
+SELECT value FROM meta WHERE key = :key;
+
+-- name: set_meta
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+
+-- name: save_job
+INSERT INTO jobs (job_id, cluster_id, name, slurm_id, state, reported, parked, closed_at, value)
+VALUES (:job_id, :cluster_id, :name, :slurm_id, :state, :reported, :parked, :closed_at, :value)
+ON CONFLICT (job_id) DO UPDATE SET slurm_id = excluded.slurm_id, state = excluded.state, reported = excluded.reported,
+    parked = excluded.parked, closed_at = excluded.closed_at, value = excluded.value;
+
+-- name: get_job
+SELECT value FROM jobs WHERE job_id = :job_id;
+
+-- name: open_jobs
+SELECT value FROM jobs WHERE cluster_id = :cluster_id AND closed_at IS NULL ORDER BY rowid;
+
+-- name: recent_jobs
+SELECT value FROM jobs ORDER BY rowid DESC LIMIT :count;
+
+-- name: count_open_jobs
+SELECT cluster_id, state, parked <> '' AS parked, count(*) AS jobs FROM jobs WHERE closed_at IS NULL GROUP BY 1, 2, 3;
+
+-- name: quarantine
+INSERT INTO quarantine (job_id, why, at) VALUES (:job_id, :why, :at) ON CONFLICT (job_id) DO UPDATE SET why = excluded.why;
+
+-- name: release_quarantine
+DELETE FROM quarantine WHERE job_id = :job_id;
+
+-- name: quarantined
+SELECT job_id FROM quarantine ORDER BY job_id;
+
+-- name: add_message
+INSERT INTO messages (signer, kind, subject, state, body, created_at, status, note)
+VALUES (:signer, :kind, :subject, :state, :body, :created_at, :status, :note);
+
+-- name: replace_waiting
+DELETE FROM messages WHERE signer = :signer AND kind = :kind AND subject = :subject AND status = 'waiting' AND tx_id IS NULL;
+
+-- name: waiting_messages
+SELECT id, kind, subject, state, body, created_at FROM messages INDEXED BY messages_waiting
+WHERE signer = :signer AND status = 'waiting' AND tx_id IS NULL ORDER BY kind DESC, id LIMIT :count;
+
+-- name: count_waiting
+SELECT signer, kind, count(*) AS messages, min(created_at) AS oldest FROM messages WHERE status = 'waiting' GROUP BY 1, 2;
+
+-- name: messages_of_tx
+SELECT id, kind, subject, state, body, created_at FROM messages WHERE tx_id = :tx_id ORDER BY kind DESC, id;
+
+-- name: attach_message
+UPDATE messages SET tx_id = :tx_id WHERE id = :id;
+
+-- name: confirm_messages
+UPDATE messages SET status = 'confirmed' WHERE tx_id = :tx_id;
+
+-- name: release_messages
+UPDATE messages SET tx_id = NULL WHERE tx_id = :tx_id AND status = 'waiting';
+
+-- name: drop_message
+UPDATE messages SET status = 'dropped', tx_id = NULL, note = :note WHERE id = :id;
+
+-- name: drop_reports
+UPDATE messages SET status = 'dropped', tx_id = NULL, note = :note
+WHERE kind = 'report' AND subject = :subject AND status = 'waiting';
+
+-- name: messages_of_subject
+SELECT m.kind, m.subject, m.state, m.body, m.created_at, m.status, m.note, t.tx_hash, t.height, t.status AS tx_status
+FROM messages m LEFT JOIN txs t ON t.id = m.tx_id WHERE m.subject = :subject ORDER BY m.id;
+
+-- name: prune_messages
+DELETE FROM messages WHERE kind <> 'report' AND status <> 'waiting' AND created_at < :before;
+
+-- name: add_tx
+INSERT INTO txs (signer, tx_hash, tx_bytes, sequence, timeout_height, fee, created_at, status)
+VALUES (:signer, :tx_hash, :tx_bytes, :sequence, :timeout_height, :fee, :created_at, 'open');
+
+-- name: open_tx
+SELECT id, signer, tx_hash, tx_bytes, sequence, timeout_height, fee, created_at FROM txs
+WHERE signer = :signer AND status = 'open';
+
+-- name: close_tx
+UPDATE txs SET status = :status, height = :height, code = :code, gas_used = :gas_used, note = :note WHERE id = :id;
+
+-- name: last_txs
+SELECT tx_hash, sequence, fee, created_at, status, height, code, gas_used, note,
+    (SELECT count(*) FROM messages WHERE tx_id = txs.id) AS messages
+FROM txs ORDER BY id DESC LIMIT :count;
+
+-- name: add_event
+INSERT INTO events (at, job_id, what, detail) VALUES (:at, :job_id, :what, :detail);
+
+-- name: events_of
+SELECT at, what, detail FROM events WHERE job_id = :job_id ORDER BY id;

@@ -1,0 +1,75 @@
+-- The ledger: the only durable state. Version 1 (PRAGMA user_version).
+-- Times are seconds since the epoch; JSON columns hold frozen values (rows.py).
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE jobs (
+    job_id     TEXT PRIMARY KEY,
+    cluster_id TEXT NOT NULL,
+    name       TEXT NOT NULL UNIQUE,      -- the SLURM job name
+    slurm_id   TEXT NOT NULL,
+    state      TEXT NOT NULL,
+    reported   TEXT NOT NULL,
+    parked     TEXT NOT NULL,
+    closed_at  REAL,
+    value      TEXT NOT NULL              -- the whole Job; the columns above repeat what is searched or counted
+) STRICT;
+
+CREATE INDEX jobs_open ON jobs (cluster_id) WHERE closed_at IS NULL;
+
+-- Chain records that could not be read: set aside, never a reason to stop the rest.
+CREATE TABLE quarantine (
+    job_id TEXT PRIMARY KEY,
+    why    TEXT NOT NULL,
+    at     REAL NOT NULL
+) STRICT;
+
+-- Everything that a key signs. A message is immutable; only its status, its transaction and its note change.
+CREATE TABLE messages (
+    id         INTEGER PRIMARY KEY,
+    signer     TEXT NOT NULL,             -- bech32 address
+    kind       TEXT NOT NULL CHECK (kind IN ('report', 'node', 'cluster')),
+    subject    TEXT NOT NULL,             -- job id, node id, cluster id
+    state      TEXT NOT NULL,             -- of a report: the job state that it says
+    body       BLOB NOT NULL,             -- google.protobuf.Any
+    created_at REAL NOT NULL,
+    status     TEXT NOT NULL CHECK (status IN ('waiting', 'confirmed', 'dropped', 'kept')),
+    tx_id      INTEGER REFERENCES txs (id),
+    note       TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+CREATE INDEX messages_waiting ON messages (signer, kind DESC, id) WHERE status = 'waiting';
+CREATE INDEX messages_subject ON messages (subject);
+CREATE INDEX messages_tx ON messages (tx_id);
+
+CREATE TABLE txs (
+    id             INTEGER PRIMARY KEY,
+    signer         TEXT NOT NULL,
+    tx_hash        TEXT NOT NULL UNIQUE,
+    tx_bytes       BLOB NOT NULL,
+    sequence       INTEGER NOT NULL,
+    timeout_height INTEGER NOT NULL,
+    fee            INTEGER NOT NULL,
+    created_at     REAL NOT NULL,
+    status         TEXT NOT NULL CHECK (status IN ('open', 'included', 'failed', 'expired')),
+    height         INTEGER NOT NULL DEFAULT 0,
+    code           INTEGER NOT NULL DEFAULT 0,
+    gas_used       INTEGER NOT NULL DEFAULT 0,
+    note           TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+-- One open transaction a key: the sequence of the next one is known only when this one's fate is.
+CREATE UNIQUE INDEX one_open_tx ON txs (signer) WHERE status = 'open';
+
+CREATE TABLE events (
+    id     INTEGER PRIMARY KEY,
+    at     REAL NOT NULL,
+    job_id TEXT NOT NULL,
+    what   TEXT NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX events_job ON events (job_id);
