@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from provider_daemon.job.admission import Program
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.spec import Spec
-from provider_daemon.job.state import TERMINAL, State
+from provider_daemon.job.state import TERMINAL, State, route
 from provider_daemon.job.usage import GpuUnaccounted, Usage, measure
 
 SBATCH_BOUND = 30  # seconds: the far side ends an sbatch that takes longer
@@ -78,6 +78,14 @@ class Cancel:
 
 
 Action = Submit | Cancel | None
+
+
+def wall_limit(max_runtime_seconds: int, margin_seconds: int) -> int:
+    """How long the program may run: early enough that our own timeout report lands before the chain ends the job by itself.
+
+    The margin covers the poll, sacct's delay and the block; of a short job it takes a quarter at most.
+    """
+    return max_runtime_seconds - min(margin_seconds, max_runtime_seconds // 4)
 
 
 def observe(job: Job, snapshot: Snapshot, now: float) -> Job:
@@ -199,3 +207,11 @@ def _may_submit(job: Job, snapshot: Snapshot) -> bool:
 def intend(job: Job, now: float) -> Job:
     """The durable intent: written before sbatch is asked."""
     return replace(job, intent_at=now, attempt=job.attempt + 1)
+
+
+def confirm(job: Job, state: State, started_at: int = 0) -> Job:
+    """The chain confirmed `state`. A terminal word is never taken back by an older answer."""
+    if job.reported in TERMINAL:
+        return job
+    promised = job.promised if state not in TERMINAL and route(state, job.promised) else state
+    return replace(job, reported=state, promised=promised, chain_started_at=started_at or job.chain_started_at)

@@ -1,0 +1,183 @@
+"""Ledger <-> SLURM, for one cluster: look, think, write once, act."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from provider_daemon.errors import Refused, Transient
+from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, intend, observe
+from provider_daemon.job.snapshot import Snapshot
+from provider_daemon.job.state import TERMINAL, State
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.reporting import keep_evidence, store_reports
+from provider_daemon.loops.tenancy import Tenancy
+from provider_daemon.ports import Clock, Order, Receipt, Scheduler, Watch
+from provider_daemon.slurm.script import render
+
+log = structlog.get_logger("provd.advance")
+
+ORDERS_A_COMMAND = 16  # submissions in one remote command
+COMMANDS_AT_ONCE = 2
+SKEW = 300  # seconds that the site's clock may differ from the chain's when old records are told apart
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A job after the look, and what to do about it."""
+
+    job: Job
+    action: Action = None
+    order: Order | None = None
+
+
+class Advance:
+    """`poke` wakes the outbox when reports were stored."""
+
+    def __init__(self, ledger: Ledger, scheduler: Scheduler, tenancy: Tenancy, clock: Clock, poke: Callable[[], None]) -> None:
+        self._ledger = ledger
+        self._scheduler = scheduler
+        self._tenancy = tenancy
+        self._clock = clock
+        self._poke = poke
+
+    async def tick(self) -> None:
+        jobs = self._ledger.open_jobs(self._tenancy.cluster_id)
+        if not jobs:
+            return
+        snapshot = await self._scheduler.snapshot(watch(jobs))
+        steps = self._think(jobs, snapshot)
+        self._write({job.spec.job_id: job for job in jobs}, steps)
+        await self._act(steps)
+
+    # --- think ---
+
+    def _think(self, jobs: Sequence[Job], snapshot: Snapshot) -> list[Step]:
+        now = self._clock.now()
+        steps: list[Step] = []
+        active = 0
+        for before in jobs:
+            job = observe(before, snapshot, now)
+            step = self._step(job, decide(job, snapshot), now, active)
+            active += step.job.submitted and not step.job.measured
+            steps.append(step)
+        return steps
+
+    def _step(self, job: Job, action: Action, now: float, active: int) -> Step:
+        if not isinstance(action, Submit):
+            return Step(job, action)
+        if self._tenancy.max_jobs and active >= self._tenancy.max_jobs:
+            return Step(job)
+        try:
+            order = Order(job.name, render(self._tenancy.batch(job)), self._tenancy.directory(job))
+        except Refused as reason:
+            return Step(replace(job, state=State.FAILED, message=str(reason), intent_at=None))
+        return Step(intend(job, now), action, order)
+
+    # --- write once ---
+
+    def _write(self, before: dict[str, Job], steps: Sequence[Step]) -> None:
+        """Against the newest rows: another loop may have written while we looked, and only it knows what the chain said."""
+        now, promised = self._clock.now(), False
+        with self._ledger.write():
+            for step in steps:
+                job_id = step.job.spec.job_id
+                newest = self._ledger.job(job_id) or step.job
+                job = merge(step.job, before[job_id], newest)
+                promised |= self._save(before[job_id], newest, job, now)
+        if promised:
+            self._poke()
+
+    def _save(self, before: Job, newest: Job, job: Job, now: float) -> bool:
+        """Whether a report was stored."""
+        signer = self._tenancy.signer
+        told = job if job.parked else store_reports(self._ledger, job, signer, now)
+        if told.measured and not before.measured and told.reported in TERMINAL:
+            keep_evidence(self._ledger, told, signer, now)
+        if told != newest:
+            self._ledger.save_job(told)
+            self._tell(before, told, now)
+        return told.promised is not newest.promised
+
+    def _tell(self, before: Job, job: Job, now: float) -> None:
+        """The timeline, and a log line for what an operator acts on."""
+        job_id, cluster = job.spec.job_id, self._tenancy.name
+        for what, old, new in (
+            ("slurm_job", before.slurm_id, job.slurm_id),
+            ("state", before.state, job.state),
+            ("parked", before.parked, job.parked),
+            ("attempt", before.attempt, job.attempt),
+            ("closed", before.closed_at, job.closed_at),
+        ):
+            if old != new:
+                detail = f"{new} {job.message}".strip() if what == "state" else str(new)
+                self._ledger.add_event(job_id, what, detail, now)
+        if job.parked and job.parked != before.parked:
+            log.error("job_parked", job=job_id, cluster=cluster, why=job.parked, next="nothing is done about it until it is unparked")
+        elif job.state is not before.state:
+            log.info("job_state", job=job_id, cluster=cluster, slurm_job=job.slurm_id, state=job.state, why=job.message)
+
+    # --- act ---
+
+    async def _act(self, steps: Sequence[Step]) -> None:
+        orders = [step.order for step in steps if step.order is not None]
+        cancels = [step.action.slurm_id for step in steps if isinstance(step.action, Cancel)]
+        if cancels:
+            log.info("scancel", cluster=self._tenancy.name, slurm_jobs=cancels)
+            await self._scheduler.cancel(cancels)
+        gate = asyncio.Semaphore(COMMANDS_AT_ONCE)
+        batches = [orders[start : start + ORDERS_A_COMMAND] for start in range(0, len(orders), ORDERS_A_COMMAND)]
+        await asyncio.gather(*(self._submit(batch, gate) for batch in batches))
+
+    async def _submit(self, orders: Sequence[Order], gate: asyncio.Semaphore) -> None:
+        async with gate:
+            try:
+                receipts = await self._scheduler.submit(orders)
+            except Transient as error:
+                log.warning("submission_unanswered", cluster=self._tenancy.name, jobs=len(orders), why=str(error), next="looks for them by name")
+                return
+        self._record(receipts)
+
+    def _record(self, receipts: Sequence[Receipt]) -> None:
+        now = self._clock.now()
+        jobs = {job.name: job for job in self._ledger.open_jobs(self._tenancy.cluster_id)}
+        with self._ledger.write():
+            for receipt in receipts:
+                if job := jobs.get(receipt.name):
+                    self._receive(job, receipt, now)
+        self._poke()
+
+    def _receive(self, job: Job, receipt: Receipt, now: float) -> None:
+        cluster = self._tenancy.name
+        if receipt.doubt:
+            log.warning("submission_in_doubt", job=job.spec.job_id, cluster=cluster, why=receipt.doubt, next="looks for it by name")
+            self._ledger.add_event(job.spec.job_id, "sbatch_in_doubt", receipt.doubt, now)
+            return
+        if receipt.refusal:
+            after = replace(job, state=State.FAILED, message=receipt.refusal, intent_at=None)
+        else:
+            state = State.QUEUED if job.state is State.PENDING else job.state
+            after = replace(job, slurm_id=receipt.slurm_id, state=state)
+        after = store_reports(self._ledger, after, self._tenancy.signer, now)
+        self._ledger.save_job(after)
+        self._tell(job, after, now)
+
+
+def watch(jobs: Sequence[Job]) -> Watch:
+    """The jobs that SLURM must be asked about: all but those whose last word is in."""
+    asked = [job for job in jobs if not (job.measured or job.never_ran or job.closed_at)]
+    return Watch(
+        names=frozenset(job.name for job in asked),
+        slurm_ids={job.name: job.slurm_id for job in asked if job.slurm_id},
+        doubtful=frozenset(job.name for job in asked if not job.slurm_id or job.missing_since is not None),
+        since=min((job.spec.created_ns // 1_000_000_000 - SKEW for job in asked), default=0),
+    )
+
+
+def merge(ours: Job, before: Job, newest: Job) -> Job:
+    """Our view of SLURM with what others wrote while we looked: the chain's word (intake, outbox), and a job parked or unparked."""
+    parked = ours.parked if newest.parked == before.parked else newest.parked
+    return replace(
+        ours, reported=newest.reported, promised=newest.promised, chain_started_at=newest.chain_started_at, parked=parked
+    )

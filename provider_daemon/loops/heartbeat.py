@@ -1,0 +1,79 @@
+"""SLURM -> chain: the nodes' heartbeats, and the cluster's own state, so that the chain counts what can really be sold."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from provider_daemon.chain import messages
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import Message
+from provider_daemon.loops.tenancy import Tenancy
+from provider_daemon.ports import Chain, Clock, Cluster, Node, Scheduler
+
+log = structlog.get_logger("provd.heartbeat")
+
+KEEP_SECONDS = 3600  # how long confirmed heartbeats stay in the ledger
+
+
+class Heartbeat:
+    """For one cluster. Every node is reported each time: the chain takes a node without a heartbeat for 120 s as stale."""
+
+    def __init__(self, ledger: Ledger, scheduler: Scheduler, chain: Chain, tenancy: Tenancy, clock: Clock) -> None:
+        self._ledger = ledger
+        self._scheduler = scheduler
+        self._chain = chain
+        self._tenancy = tenancy
+        self._clock = clock
+
+    async def tick(self) -> None:
+        nodes = await self._scheduler.nodes()
+        cluster = await self._chain.cluster(self._tenancy.cluster_id)
+        if cluster is None:
+            log.error("cluster_unknown", cluster=self._tenancy.cluster_id, next="register it on chain, or correct clusters.id")
+            return
+        wanted = [self._node(node, sequence) for sequence, node in zip(self._sequences(len(nodes)), nodes, strict=True)]
+        if (update := self._cluster(cluster, nodes)) is not None:
+            wanted.append(update)
+        self._store(wanted)
+
+    def _store(self, wanted: Sequence[Message]) -> None:
+        now = self._clock.now()
+        with self._ledger.write():
+            for message in wanted:
+                self._ledger.replace_message(self._tenancy.signer.address, message, now)
+            self._ledger.prune_messages(now - KEEP_SECONDS)
+
+    def _sequences(self, count: int) -> range:
+        """Heartbeat sequence numbers: they must grow for ever, after a lost ledger too, so they start at the time of day."""
+        key = f"heartbeat:{self._tenancy.cluster_id}"
+        last = max(int(self._ledger.get_meta(key, "0")), int(self._clock.now()))
+        with self._ledger.write():
+            self._ledger.set_meta(key, str(last + max(count, 1)))
+        return range(last, last + count)
+
+    def _node(self, node: Node, sequence: int) -> Message:
+        node_id = f"{self._tenancy.name}.{node.host}"
+        body = messages.update_node_metadata(
+            node,
+            provider=self._tenancy.signer.address,
+            node_id=node_id,
+            cluster_id=self._tenancy.cluster_id,
+            region=self._tenancy.region,
+            datacenter=self._tenancy.datacenter,
+            sequence=sequence,
+        )
+        return Message("node", node_id, body.SerializeToString(deterministic=True))
+
+    def _cluster(self, cluster: Cluster, nodes: Sequence[Node]) -> Message | None:
+        """An offline cluster is made active again; total_nodes is raised to what is there, or every later update would be refused."""
+        offline, grown = cluster.state == "offline", len(nodes) > cluster.total_nodes
+        if not offline and not grown:
+            return None
+        log.warning("cluster_update", cluster=cluster.cluster_id, state=cluster.state, total_nodes=cluster.total_nodes, nodes=len(nodes))
+        body = messages.update_cluster(
+            provider=self._tenancy.signer.address,
+            cluster_id=cluster.cluster_id,
+            active=offline,
+            total_nodes=len(nodes) if grown else 0,
+        )
+        return Message("cluster", cluster.cluster_id, body.SerializeToString(deterministic=True))

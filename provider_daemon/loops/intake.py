@@ -1,0 +1,159 @@
+"""Chain -> ledger: new jobs by the chain's counter, cancels by their transactions, and a slow sweep that proves nothing was missed."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import structlog
+
+from provider_daemon.errors import Unreadable
+from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Terms, admit
+from provider_daemon.job.lifecycle import Job, confirm, wall_limit
+from provider_daemon.job.spec import ChainJob
+from provider_daemon.job.state import TERMINAL, State, route
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.tenancy import Tenancy
+from provider_daemon.ports import Chain, Clock, Offering
+
+log = structlog.get_logger("provd.intake")
+
+BATCH = 64  # job records asked for at a time; each batch is one commit
+SWEEP_SECONDS = 60  # how long a change of an open job can stay unseen when no event told of it
+CANCEL_OVERLAP = 20  # blocks looked at again: a node's index may lag behind its height
+
+
+class Intake:
+    """One for the whole daemon. `tenancies` by chain cluster id; `poke` wakes the loops that act on what was found."""
+
+    def __init__(self, ledger: Ledger, chain: Chain, tenancies: Mapping[str, Tenancy], clock: Clock, poke: Callable[[], None]) -> None:
+        self._ledger = ledger
+        self._chain = chain
+        self._tenancies = tenancies
+        self._clock = clock
+        self._poke = poke
+        self._swept_at = 0.0
+
+    async def tick(self) -> None:
+        await self._new_jobs()
+        await self._changes()
+
+    # --- new jobs ---
+
+    async def _new_jobs(self) -> None:
+        first, end = int(self._ledger.get_meta("next_job", "1")), await self._chain.job_counter()
+        again = self._ledger.quarantined() if self._sweep_due() else []
+        wanted = [*again, *(f"JOB-{number}" for number in range(first, end))]
+        for start in range(0, len(wanted), BATCH):
+            await self._adopt(wanted[start : start + BATCH])
+
+    async def _adopt(self, job_ids: Sequence[str]) -> None:
+        records = await asyncio.gather(*(self._chain.job(job_id) for job_id in job_ids), return_exceptions=True)
+        adopted: list[Job] = []
+        for job_id, record in zip(job_ids, records, strict=True):
+            if isinstance(record, Unreadable):
+                self._set_aside(job_id, str(record))
+            elif isinstance(record, BaseException):
+                raise record
+            elif record is not None and self._ours(record) and self._ledger.job(job_id) is None:
+                adopted.append(await self._job(record))
+        self._commit(job_ids, adopted)
+
+    def _ours(self, record: ChainJob) -> bool:
+        tenancy = self._tenancies.get(record.spec.cluster_id)
+        return tenancy is not None and record.spec.provider == tenancy.signer.address and record.state not in TERMINAL
+
+    async def _job(self, record: ChainJob) -> Job:
+        """The job as it enters the ledger; one that the site cannot run enters as failed, with its reason."""
+        spec, tenancy = record.spec, self._tenancies[record.spec.cluster_id]
+        job = Job(
+            spec=spec,
+            program=None,
+            wall_seconds=wall_limit(spec.max_runtime_seconds, tenancy.margin_seconds),
+            adopted_at=self._clock.now(),
+            state=record.state,
+            reported=record.state,
+            promised=record.state,
+            chain_started_at=record.started_at,
+        )
+        try:
+            return replace(job, program=admit(spec, terms(await self._chain.offering(spec.offering_id)), tenancy.site))
+        except Inadmissible as reason:
+            return replace(job, state=State.FAILED, message=str(reason)) if record.state is State.PENDING else job
+
+    def _set_aside(self, job_id: str, why: str) -> None:
+        log.error("job_unreadable", job=job_id, why=why, next="set aside; looked at again at every sweep")
+        with self._ledger.write():
+            self._ledger.quarantine(job_id, why, self._clock.now())
+
+    def _commit(self, job_ids: Sequence[str], adopted: Sequence[Job]) -> None:
+        now = self._clock.now()
+        following = max(int(self._ledger.get_meta("next_job", "1")), *(int(job_id.removeprefix("JOB-")) + 1 for job_id in job_ids))
+        with self._ledger.write():
+            self._ledger.set_meta("next_job", str(following))
+            for job in adopted:
+                self._ledger.save_job(job)
+                self._ledger.release_quarantine(job.spec.job_id)
+                self._ledger.add_event(job.spec.job_id, "adopted", job.message or f"chain says {job.reported}", now)
+        for job in adopted:
+            log.info("job_adopted", job=job.spec.job_id, cluster=job.spec.cluster_id, state=job.state, why=job.message)
+        if adopted:
+            self._poke()
+
+    # --- changes of jobs that we follow ---
+
+    def _sweep_due(self) -> bool:
+        return self._clock.now() - self._swept_at >= SWEEP_SECONDS
+
+    async def _changes(self) -> None:
+        head = await self._chain.head()
+        jobs = {job.spec.job_id: job for cluster_id in self._tenancies for job in self._ledger.open_jobs(cluster_id)}
+        seen = int(self._ledger.get_meta("cancels_height", str(head.height)))
+        cancelled = await self._chain.cancelled_since(max(1, seen - CANCEL_OVERLAP)) & jobs.keys()
+        sweep = self._sweep_due()
+        suspects = [job for job in jobs.values() if sweep or job.spec.job_id in cancelled or _overdue(job, head.time)]
+        await self._reread([job for job in suspects if job.reported not in TERMINAL])
+        with self._ledger.write():
+            self._ledger.set_meta("cancels_height", str(head.height))
+        if sweep:
+            self._swept_at = self._clock.now()
+
+    async def _reread(self, jobs: Sequence[Job]) -> None:
+        for start in range(0, len(jobs), BATCH):
+            some = jobs[start : start + BATCH]
+            records = await asyncio.gather(*(self._chain.job(job.spec.job_id) for job in some))
+            for job, record in zip(some, records, strict=True):
+                if record is not None:
+                    self._learn(job.spec.job_id, record)
+
+    def _learn(self, job_id: str, record: ChainJob) -> None:
+        with self._ledger.write():
+            job = self._ledger.job(job_id)
+            if job is None or not _moved(job, record):
+                return
+            self._ledger.save_job(confirm(job, record.state, record.started_at))
+            self._ledger.add_event(job_id, "chain_state", f"{record.state}: {record.status_message}", self._clock.now())
+        log.info("job_changed_on_chain", job=job_id, state=record.state)
+        self._poke()
+
+
+def terms(offering: Offering | None) -> Terms:
+    """What the job's offering promises; an offering that is gone promises nothing, so every queue is unknown."""
+    if offering is None:
+        return Terms()
+    return Terms(
+        queues=tuple(QueueOption(queue.partition, queue.max_nodes, queue.max_runtime) for queue in offering.queues),
+        preconfigured=tuple(
+            PreconfiguredWorkload(item.workload_id, item.image, tuple(item.command.split())) for item in offering.preconfigured
+        ),
+        supports_custom_workloads=offering.supports_custom_workloads,
+    )
+
+
+def _moved(job: Job, record: ChainJob) -> bool:
+    ahead = record.state in TERMINAL or bool(route(job.reported, record.state))
+    return job.reported not in TERMINAL and record.state is not job.reported and ahead
+
+
+def _overdue(job: Job, chain_time: float) -> bool:
+    """The chain ends a running job by its own clock and tells nobody."""
+    return bool(job.chain_started_at) and chain_time > job.chain_started_at + job.spec.max_runtime_seconds

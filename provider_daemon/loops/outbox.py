@@ -1,0 +1,239 @@
+"""Ledger -> chain, for one key: one open transaction at a time, stored before it is sent, and GetTx decides what became of it."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+from google.protobuf.any_pb2 import Any
+
+from provider_daemon.chain import tx as transactions
+from provider_daemon.chain.keys import Signer
+from provider_daemon.errors import Refused
+from provider_daemon.job.lifecycle import confirm
+from provider_daemon.job.state import State, route
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import Message, OpenTx
+from provider_daemon.ports import Chain, Clock, TxOutcome
+
+log = structlog.get_logger("provd.outbox")
+
+GAS_ADJUSTMENT = 1.2  # on the simulated gas: the stored job can grow between simulation and block
+OUT_OF_GAS_ADJUSTMENT = 2.0  # after a transaction ran out of gas all the same
+GAS_GUESS = 100_000  # a message, for the fee that the simulation is asked with
+INDEX_LAG = 2  # blocks: a node's transaction index may trail its height
+ALREADY_IN_MEMPOOL, OUT_OF_GAS, INSUFFICIENT_FUNDS = 19, 11, 5  # codespace sdk
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSettings:
+    """`max_gas` is the ceiling of one transaction; `timeout_blocks` how many blocks it may wait to be included."""
+
+    fee_denom: str = "uve"
+    max_gas: int = 50_000_000
+    timeout_blocks: int = 20
+    max_messages: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A simulated transaction, ready to be signed."""
+
+    messages: list[Message]
+    account_number: int
+    sequence: int
+    gas_limit: int
+    fee: int
+    height: int
+
+
+class Outbox:
+    """`poke` wakes the loops that wait for a confirmation."""
+
+    def __init__(
+        self, ledger: Ledger, chain: Chain, signer: Signer, settings: OutboxSettings, clock: Clock, poke: Callable[[], None]
+    ) -> None:
+        self._ledger = ledger
+        self._chain = chain
+        self._signer = signer
+        self._settings = settings
+        self._clock = clock
+        self._poke = poke
+        self._adjustment = GAS_ADJUSTMENT
+
+    async def tick(self) -> None:
+        if (tx := self._ledger.open_tx(self._signer.address)) is not None:
+            await self._resolve(tx)
+        if self._ledger.open_tx(self._signer.address) is None:
+            await self._send_next()
+
+    # --- the open transaction ---
+
+    async def _resolve(self, tx: OpenTx) -> None:
+        head = await self._chain.head()
+        outcome = await self._chain.find(tx.tx_hash)
+        if outcome is None and head.height > tx.timeout_height + INDEX_LAG:
+            outcome = await self._chain.find_by_sequence(tx.signer, tx.sequence)
+            if outcome is None or outcome.tx_hash != tx.tx_hash:
+                self._expire(tx, outcome)
+                return
+        if outcome is None:
+            await self._chain.broadcast(tx.tx_bytes)  # the same bytes: whatever CheckTx says, GetTx decides
+        elif outcome.ok:
+            self._included(tx, outcome)
+        else:
+            await self._rejected(tx, outcome)
+
+    def _expire(self, tx: OpenTx, other: TxOutcome | None) -> None:
+        with self._ledger.write():
+            self._ledger.close_tx(tx, "expired", note=f"not included by height {tx.timeout_height}")
+        if other is not None:
+            log.error("foreign_tx", signer=tx.signer, sequence=tx.sequence, tx=other.tx_hash, next="give provd a key of its own")
+        log.warning("tx_expired", tx=tx.tx_hash, timeout_height=tx.timeout_height, next="its messages go into a new transaction")
+
+    def _included(self, tx: OpenTx, outcome: TxOutcome) -> None:
+        messages, now = self._ledger.messages_of_tx(tx.id), self._clock.now()
+        with self._ledger.write():
+            self._ledger.close_tx(tx, "included", height=outcome.height, gas_used=outcome.gas_used)
+            for message in messages:
+                self._confirmed(message, tx, outcome, now)
+        self._adjustment = GAS_ADJUSTMENT
+        log.info("tx_included", tx=tx.tx_hash, height=outcome.height, messages=len(messages), gas_used=outcome.gas_used, fee=tx.fee)
+        self._poke()
+
+    def _confirmed(self, message: Message, tx: OpenTx, outcome: TxOutcome, now: float) -> None:
+        if message.kind != "report" or (job := self._ledger.job(message.subject)) is None:
+            return
+        started = int(now) if message.state == State.RUNNING else 0
+        self._ledger.save_job(confirm(job, State(message.state), started))
+        self._ledger.add_event(message.subject, "report_confirmed", f"{message.state} tx={tx.tx_hash} height={outcome.height}", now)
+
+    async def _rejected(self, tx: OpenTx, outcome: TxOutcome) -> None:
+        """Included with a code: the fee is gone or not, the messages are not done. The one that the log names is looked into."""
+        messages, index = self._ledger.messages_of_tx(tx.id), transactions.failed_message_index(outcome.log)
+        if outcome.code == OUT_OF_GAS and outcome.codespace == "sdk":
+            self._adjustment = OUT_OF_GAS_ADJUSTMENT
+        with self._ledger.write():
+            self._ledger.close_tx(tx, "failed", height=outcome.height, code=outcome.code, gas_used=outcome.gas_used, note=outcome.log)
+        log.warning("tx_failed", tx=tx.tx_hash, code=outcome.code, codespace=outcome.codespace, why=outcome.log, next="sends again")
+        if index is not None and index < len(messages):
+            await self._blame(messages[index], outcome.log)
+
+    # --- the next transaction ---
+
+    async def _send_next(self) -> None:
+        messages = self._ledger.waiting_messages(self._signer.address, self._settings.max_messages)
+        draft = await self._draft(messages) if messages else None
+        if draft is None:
+            return
+        tx = self._sign(draft)
+        with self._ledger.write():
+            tx = self._ledger.add_tx(tx, draft.messages)
+        answer = await self._chain.broadcast(tx.tx_bytes)
+        if not answer.ok and not (answer.codespace == "sdk" and answer.code == ALREADY_IN_MEMPOOL):
+            self._not_taken(tx, answer)
+
+    def _not_taken(self, tx: OpenTx, answer: TxOutcome) -> None:
+        """CheckTx refused the very first send, so these bytes are in no mempool and can be given up at once."""
+        with self._ledger.write():
+            self._ledger.close_tx(tx, "failed", code=answer.code, note=answer.log)
+        log.warning("tx_not_taken", code=answer.code, codespace=answer.codespace, why=answer.log, next="tries again at the next tick")
+
+    def _sign(self, draft: _Draft) -> OpenTx:
+        timeout_height = draft.height + self._settings.timeout_blocks
+        signed = transactions.build(
+            [_any(message) for message in draft.messages],
+            signer=self._signer,
+            chain_id=self._chain.chain_id,
+            account_number=draft.account_number,
+            sequence=draft.sequence,
+            gas_limit=draft.gas_limit,
+            fee=draft.fee,
+            fee_denom=self._settings.fee_denom,
+            timeout_height=timeout_height,
+        )
+        now = self._clock.now()
+        return OpenTx(0, self._signer.address, signed.tx_hash, signed.tx_bytes, draft.sequence, timeout_height, draft.fee, now)
+
+    async def _draft(self, messages: list[Message]) -> _Draft | None:
+        """The largest first part of the messages that the chain would take within the gas ceiling; None when there is none now."""
+        account = await self._chain.account(self._signer.address)
+        price, head = await self._chain.gas_price(self._settings.fee_denom), await self._chain.head()
+        while messages:
+            try:
+                gas = await self._simulate(messages, account.sequence, float(price), head.height)
+            except Refused as error:
+                if not await self._set_aside(messages, error):
+                    return None
+                continue
+            limit = math.ceil(gas * self._adjustment)
+            if limit <= self._settings.max_gas:
+                return _Draft(messages, account.number, account.sequence, limit, math.ceil(limit * price), head.height)
+            messages = await self._shorten(messages, limit)
+        return None
+
+    async def _simulate(self, messages: Sequence[Message], sequence: int, price: float, height: int) -> int:
+        guess = GAS_GUESS * len(messages)
+        return await self._chain.simulate(
+            transactions.for_simulation(
+                [_any(message) for message in messages],
+                public_key=self._signer.public_key,
+                sequence=sequence,
+                gas_limit=guess,
+                fee=math.ceil(guess * price),
+                fee_denom=self._settings.fee_denom,
+                timeout_height=height + self._settings.timeout_blocks,
+            )
+        )
+
+    async def _set_aside(self, messages: list[Message], error: Refused) -> bool:
+        """Takes the message that the chain refuses (and what hangs on it) out of the list; False when it is not about a message."""
+        if error.message_index is None or error.message_index >= len(messages):
+            event = "wallet_empty" if error.code == INSUFFICIENT_FUNDS else "tx_refused"
+            log.error(event, signer=self._signer.address, code=error.code, why=str(error), next="reports wait; tries again at the next tick")
+            return False
+        culprit = messages[error.message_index]
+        await self._blame(culprit, str(error))
+        messages[:] = [message for message in messages if message.subject != culprit.subject or message.kind != culprit.kind]
+        return True
+
+    async def _shorten(self, messages: list[Message], limit: int) -> list[Message]:
+        if len(messages) > 1:
+            return messages[: len(messages) // 2]
+        self._park(messages[0], f"one report would need {limit} gas, over the ceiling of {self._settings.max_gas}: raise chain.max_gas, then unpark")
+        return []
+
+    # --- a message that the chain refuses ---
+
+    async def _blame(self, message: Message, why: str) -> None:
+        """A report: what does the chain say of its job? Reports that are already true, or overtaken, go; the rest is told anew."""
+        if message.kind != "report":
+            with self._ledger.write():
+                self._ledger.drop_message(message.id, why)
+            log.warning("message_dropped", kind=message.kind, subject=message.subject, why=why, next="a newer one follows")
+            return
+        record = await self._chain.job(message.subject)
+        if record is None or State(message.state) in route(record.state, State(message.state))[:1]:
+            self._park(message, f"the chain refuses its report: {why}")
+            return
+        self._follow(message, record.state, record.started_at, why)
+
+    def _follow(self, message: Message, state: State, started_at: int, why: str) -> None:
+        with self._ledger.write():
+            self._ledger.drop_reports(message.subject, why)
+            if job := self._ledger.job(message.subject):
+                self._ledger.save_job(confirm(replace(job, promised=state), state, started_at))
+            self._ledger.add_event(message.subject, "report_dropped", f"chain says {state}: {why}", self._clock.now())
+        log.warning("report_dropped", job=message.subject, state=message.state, chain=state, why=why, next="reports what is still due")
+        self._poke()
+
+    def _park(self, message: Message, why: str) -> None:
+        with self._ledger.write():
+            self._ledger.drop_reports(message.subject, why)
+            if job := self._ledger.job(message.subject):
+                self._ledger.save_job(replace(job, parked=why, promised=job.reported))
+        log.error("job_parked", job=message.subject, why=why, next="nothing is said about it until it is unparked")
+
+
+def _any(message: Message) -> Any:
+    return Any.FromString(message.body)

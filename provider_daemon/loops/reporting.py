@@ -1,0 +1,46 @@
+"""What is said about a job: the reports that lead from what was promised to what we know, each with its signed evidence."""
+
+from dataclasses import replace
+
+from provider_daemon.chain import evidence, messages
+from provider_daemon.chain.keys import Signer
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.state import TERMINAL, State, route
+from provider_daemon.job.usage import Usage
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import Message
+
+MAX_MESSAGE = 500  # characters of a status message: every byte stored on chain costs gas in each later report
+
+
+def store_reports(ledger: Ledger, job: Job, signer: Signer, now: float) -> Job:
+    """Stores the reports that are due and returns the job with its new promise. Call inside `ledger.write()`."""
+    for state in route(job.promised, job.state):
+        ledger.add_message(signer.address, report(job, state, signer, now), now)
+        ledger.add_event(job.spec.job_id, "report_stored", state.value, now)
+    return replace(job, promised=job.state) if route(job.promised, job.state) else job
+
+
+def keep_evidence(ledger: Ledger, job: Job, signer: Signer, now: float) -> None:
+    """The chain takes no report of a job that its customer cancelled (or that the chain ended): the signed usage stays with us."""
+    ledger.add_message(signer.address, report(job, job.state, signer, now), now, kept=True, note=f"chain: {job.reported}")
+    ledger.add_event(job.spec.job_id, "evidence_kept", job.state.value, now)
+
+
+def report(job: Job, state: State, signer: Signer, now: float) -> Message:
+    """One MsgReportJobStatus; only a terminal one carries usage, exit code and the message for the customer."""
+    final = state in TERMINAL
+    facts = evidence.Facts(
+        chain_id=job.spec.chain_id,
+        cluster_id=job.spec.cluster_id,
+        provider=signer.address,
+        job_id=job.spec.job_id,
+        slurm_job_id=job.slurm_id,
+        state=state,
+        exit_code=job.exit_code if final else 0,
+        usage=(job.usage or Usage()) if final else Usage(),
+        signed_at=int(now),
+    )
+    message = job.message[:MAX_MESSAGE] if final else ""
+    body = messages.report_job_status(facts, signature=evidence.sign(facts, signer), status_message=message)
+    return Message("report", job.spec.job_id, body.SerializeToString(deterministic=True), state.value)

@@ -1,0 +1,65 @@
+"""What a loop needs to know about one cluster that the daemon serves: plain values, made from the configuration once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from provider_daemon.chain.keys import Signer
+from provider_daemon.job.admission import Site
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.slurm.script import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Tenancy:
+    """`cluster_id` is the chain's, `name` the operator's word for it (node ids are `<name>.<host>`)."""
+
+    cluster_id: str
+    name: str
+    signer: Signer
+    work_root: str
+    account: str = ""
+    qos: str = ""
+    region: str = ""
+    datacenter: str = ""
+    margin_seconds: int = 30
+    max_jobs: int = 0
+    prologue: tuple[str, ...] = ()
+    partitions: Mapping[str, str] = field(default_factory=dict)
+    site: Site = field(default_factory=Site)
+
+    def directory(self, job: Job) -> str:
+        """The job's own directory on the site's shared file system."""
+        return str(PurePosixPath(self.work_root) / job.name)
+
+    def batch(self, job: Job) -> Batch:
+        """Everything the batch script is made of. The job must have a program."""
+        assert job.program is not None
+        spec, directory = job.spec, self.directory(job)
+        places = {"{image}": job.program.image, "{directory}": directory}
+        return Batch(
+            name=job.name,
+            partition=self.partitions.get(spec.queue, spec.queue),
+            account=self.account,
+            qos=self.qos,
+            nodes=spec.resources.nodes,
+            cpus_per_node=spec.resources.cpus_per_node,
+            memory_gb_per_node=spec.resources.memory_gb_per_node,
+            gpus_per_node=spec.resources.gpus_per_node,
+            gpu_type=self.site.gpu_types.get(spec.resources.gpu_type, spec.resources.gpu_type),
+            wall_seconds=job.wall_seconds,
+            directory=directory,
+            working_directory=spec.workload.working_directory,
+            environment=spec.workload.environment,
+            argv=(*(_fill(part, places) for part in job.program.launcher), *job.program.argv),
+            prologue=self.prologue,
+        )
+
+
+def _fill(part: str, places: Mapping[str, str]) -> str:
+    """Each place is filled once, from the operator's text only: a value that itself holds `{directory}` stays as it is."""
+    first = min((place for place in places if place in part), key=part.index, default=None)
+    if first is None:
+        return part
+    head, _, tail = part.partition(first)
+    return head + places[first] + _fill(tail, places)
