@@ -181,6 +181,9 @@ class Ledger:
     def last_txs(self, count: int) -> list[sqlite3.Row]:
         return self._all("last_txs", count=count)
 
+    def count_txs(self) -> list[sqlite3.Row]:
+        return self._all("count_txs")
+
     # --- timeline ---
 
     def add_event(self, job_id: str, what: str, detail: str, now: float) -> None:

@@ -87,6 +87,9 @@ SELECT tx_hash, sequence, fee, created_at, status, height, code, gas_used, note,
     (SELECT count(*) FROM messages WHERE tx_id = txs.id) AS messages
 FROM txs ORDER BY id DESC LIMIT :count;
 
+-- name: count_txs
+SELECT status, count(*) AS txs FROM txs GROUP BY 1;
+
 -- name: add_event
 INSERT INTO events (at, job_id, what, detail) VALUES (:at, :job_id, :what, :detail);
 

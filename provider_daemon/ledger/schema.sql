@@ -64,6 +64,8 @@ CREATE TABLE txs (
 -- One open transaction a key: the sequence of the next one is known only when this one's fate is.
 CREATE UNIQUE INDEX one_open_tx ON txs (signer) WHERE status = 'open';
 
+CREATE INDEX txs_status ON txs (status);
+
 CREATE TABLE events (
     id     INTEGER PRIMARY KEY,
     at     REAL NOT NULL,

@@ -7,7 +7,7 @@ import structlog
 from provider_daemon.chain import messages
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
-from provider_daemon.loops.tenancy import Tenancy
+from provider_daemon.loops.tenancy import Tenancy, node_count_key
 from provider_daemon.ports import Chain, Clock, Cluster, Node, Scheduler
 
 log = structlog.get_logger("provd.heartbeat")
@@ -34,11 +34,12 @@ class Heartbeat:
         wanted = [self._node(node, sequence) for sequence, node in zip(self._sequences(len(nodes)), nodes, strict=True)]
         if (update := self._cluster(cluster, nodes)) is not None:
             wanted.append(update)
-        self._store(wanted)
+        self._store(wanted, len(nodes))
 
-    def _store(self, wanted: Sequence[Message]) -> None:
+    def _store(self, wanted: Sequence[Message], count: int) -> None:
         now = self._clock.now()
         with self._ledger.write():
+            self._ledger.set_meta(node_count_key(self._tenancy.cluster_id), str(count))
             for message in wanted:
                 self._ledger.replace_message(self._tenancy.signer.address, message, now)
             self._ledger.prune_messages(now - KEEP_SECONDS)

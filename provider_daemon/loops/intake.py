@@ -7,12 +7,12 @@ from dataclasses import replace
 import structlog
 
 from provider_daemon.errors import Unreadable
-from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Terms, admit
+from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Site, Terms, admit
 from provider_daemon.job.lifecycle import Job, confirm, wall_limit
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import TERMINAL, State, route
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.loops.tenancy import Tenancy
+from provider_daemon.loops.tenancy import Tenancy, node_count_key
 from provider_daemon.ports import Chain, Clock, Offering
 
 log = structlog.get_logger("provd.intake")
@@ -76,9 +76,14 @@ class Intake:
             chain_started_at=record.started_at,
         )
         try:
-            return replace(job, program=admit(spec, terms(await self._chain.offering(spec.offering_id)), tenancy.site))
+            offering = await self._chain.offering(spec.offering_id)
+            return replace(job, program=admit(spec, terms(offering), self._site(tenancy)))
         except Inadmissible as reason:
             return replace(job, state=State.FAILED, message=str(reason)) if record.state is State.PENDING else job
+
+    def _site(self, tenancy: Tenancy) -> Site:
+        """With as many nodes as the last heartbeat counted."""
+        return replace(tenancy.site, nodes=int(self._ledger.get_meta(node_count_key(tenancy.cluster_id), "0")))
 
     def _set_aside(self, job_id: str, why: str) -> None:
         log.error("job_unreadable", job=job_id, why=why, next="set aside; looked at again at every sweep")

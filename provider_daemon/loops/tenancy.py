@@ -56,6 +56,11 @@ class Tenancy:
         )
 
 
+def node_count_key(cluster_id: str) -> str:
+    """The ledger's meta key of how many nodes the cluster had at its last heartbeat."""
+    return f"nodes:{cluster_id}"
+
+
 def _fill(part: str, places: Mapping[str, str]) -> str:
     """Each place is filled once, from the operator's text only: a value that itself holds `{directory}` stays as it is."""
     first = min((place for place in places if place in part), key=part.index, default=None)

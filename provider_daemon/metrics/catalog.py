@@ -1,0 +1,73 @@
+"""Every metric that provd exports, in one place. Values are read when Prometheus asks, so none outlives its source.
+
+Labels are bounded: cluster names, states, loop names, key addresses. No free text.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from provider_daemon import __version__
+from provider_daemon.ledger.ledger import Ledger
+
+
+class LoopHealth(Protocol):
+    """What is exported of a loop. `last_success` in seconds since the epoch, 0 before the first."""
+
+    name: str
+    last_success: float
+    failure: str
+
+
+class LedgerCollector(Collector):
+    """Counts what the ledger holds and how the loops fare."""
+
+    def __init__(self, ledger: Ledger, loops: Sequence[LoopHealth]) -> None:
+        self._ledger = ledger
+        self._loops = loops
+
+    def collect(self) -> Iterator[Metric]:
+        yield InfoMetricFamily("provd_build", "Version of the daemon.", value={"version": __version__})
+        yield from self._jobs()
+        yield from self._outbox()
+        yield self._txs()
+        yield from self._health()
+
+    def _jobs(self) -> Iterator[Metric]:
+        jobs = GaugeMetricFamily("provd_jobs", "Open jobs by cluster and state.", labels=["cluster", "state"])
+        parked = GaugeMetricFamily("provd_jobs_parked", "Jobs that wait for an operator.", labels=["cluster"])
+        waiting: dict[str, int] = {}
+        for row in self._ledger.count_open_jobs():
+            if row["parked"]:
+                waiting[row["cluster_id"]] = waiting.get(row["cluster_id"], 0) + row["jobs"]
+            else:
+                jobs.add_metric([row["cluster_id"], row["state"]], row["jobs"])
+        for cluster, count in waiting.items():
+            parked.add_metric([cluster], count)
+        yield from (jobs, parked)
+        yield GaugeMetricFamily("provd_jobs_quarantined", "Unreadable chain records set aside.", value=len(self._ledger.quarantined()))
+
+    def _outbox(self) -> Iterator[Metric]:
+        size = GaugeMetricFamily("provd_outbox_messages", "Messages that the chain has not confirmed.", labels=["signer", "kind"])
+        oldest = GaugeMetricFamily("provd_outbox_oldest_timestamp_seconds", "When the oldest of them was stored.", labels=["signer", "kind"])
+        for row in self._ledger.count_waiting():
+            size.add_metric([row["signer"], row["kind"]], row["messages"])
+            oldest.add_metric([row["signer"], row["kind"]], row["oldest"])
+        yield from (size, oldest)
+
+    def _txs(self) -> Metric:
+        txs = CounterMetricFamily("provd_txs", "Transactions by outcome.", labels=["status"])
+        for row in self._ledger.count_txs():
+            txs.add_metric([row["status"]], row["txs"])
+        return txs
+
+    def _health(self) -> Iterator[Metric]:
+        success = GaugeMetricFamily("provd_loop_last_success_timestamp_seconds", "When the loop's last good tick ended.", labels=["loop"])
+        failing = GaugeMetricFamily("provd_loop_failing", "1 while the loop's last tick failed.", labels=["loop"])
+        for loop in self._loops:
+            success.add_metric([loop.name], loop.last_success)
+            failing.add_metric([loop.name], 1.0 if loop.failure else 0.0)
+        yield from (success, failing)

@@ -1,0 +1,59 @@
+"""What intake refuses, and the sentence that the customer reads."""
+
+from dataclasses import replace
+
+import pytest
+
+from provider_daemon.job.admission import Image, Inadmissible, Limits, PreconfiguredWorkload, QueueOption, Site, Terms, admit
+from provider_daemon.job.spec import Resources, Spec, Workload
+
+SPEC = Spec(
+    chain_id="test-1",
+    job_id="JOB-1",
+    offering_id="OFF-1",
+    cluster_id="HPC-1",
+    provider="ve1p",
+    customer="ve1c",
+    queue="cpu",
+    workload=Workload(image="alpine:3", command="hostname", arguments=("-s",)),
+    resources=Resources(nodes=1, cpus_per_node=4, memory_gb_per_node=8),
+    max_runtime_seconds=600,
+    created_ns=1,
+)
+TERMS = Terms(
+    queues=(QueueOption("cpu", max_nodes=4, max_runtime=3600),),
+    preconfigured=(PreconfiguredWorkload("mpi-hello", "alpine:3", ("mpirun", "hello")),),
+)
+SITE = Site(images=(Image("alpine:*", ("runner", "{image}")),), limits=Limits(max_gpus_per_node=2), nodes=3)
+
+
+def test_admitted() -> None:
+    """A fitting job gets its image's launcher and the argument vector, untouched."""
+    program = admit(SPEC, TERMS, SITE)
+    assert (program.image, program.launcher, program.argv) == ("alpine:3", ("runner", "{image}"), ("hostname", "-s"))
+
+
+def test_preconfigured() -> None:
+    """A preconfigured workload brings image and command; the customer's arguments follow."""
+    workload = Workload(is_preconfigured=True, preconfigured_id="mpi-hello", arguments=("-v",))
+    assert admit(replace(SPEC, workload=workload), TERMS, SITE).argv == ("mpirun", "hello", "-v")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"queue": "gpu"}, "unknown queue 'gpu': this offering has cpu"),
+        ({"resources": Resources(nodes=5)}, "5 nodes asked for, queue 'cpu' allows 4"),
+        ({"resources": Resources(nodes=4)}, "4 nodes asked for, the cluster has 3"),
+        ({"resources": Resources(nodes=1, gpus_per_node=3)}, "3 GPUs a node asked for, this site allows 2"),
+        ({"max_runtime_seconds": 7200}, "7200 s asked for, queue 'cpu' allows 3600 s"),
+        ({"workload": Workload(image="evil", command="x")}, "image 'evil' is not offered here"),
+        ({"workload": Workload(image="alpine:3")}, "no command given"),
+        ({"workload": Workload(is_preconfigured=True, preconfigured_id="x")}, "unknown preconfigured workload 'x'"),
+        ({"resources": Resources(nodes=0)}, "at least one node"),
+    ],
+)
+def test_refused(change: dict[str, object], sentence: str) -> None:
+    """Everything that the chain accepts and the site cannot run is refused with its reason."""
+    with pytest.raises(Inadmissible, match=sentence.replace("(", r"\(")):
+        admit(replace(SPEC, **change), TERMS, SITE)  # type: ignore[arg-type]
