@@ -15,7 +15,8 @@ log = structlog.get_logger("provd.loop")
 
 @dataclass(slots=True)
 class Loop:
-    """A named tick. `last_success` (seconds since the epoch) and `failure` are what readiness and metrics look at.
+    """A named tick. `last_success` and `tick_since` (seconds since the epoch, 0 when there was none, or none is under way) and
+    `failure` are what readiness, metrics and the watchdog look at.
 
     A poke only shortens a wait; polling carries correctness.
     """
@@ -25,6 +26,7 @@ class Loop:
     tick: Callable[[], Awaitable[None]]
     poke: asyncio.Event = field(default_factory=asyncio.Event)
     last_success: float = 0.0
+    tick_since: float = 0.0
     failure: str = ""
 
 
@@ -38,6 +40,7 @@ async def every(loop: Loop, clock: Clock, stop: asyncio.Event) -> None:
 
 async def attempt(loop: Loop, clock: Clock) -> None:
     """One tick, with its failure turned into one log line: the next tick repairs it."""
+    loop.tick_since = clock.now()
     try:
         await loop.tick()
     except LedgerError:
@@ -55,6 +58,8 @@ async def attempt(loop: Loop, clock: Clock) -> None:
         if loop.failure:
             log.info("tick_recovered", loop=loop.name)
         loop.failure, loop.last_success = "", clock.now()
+    finally:
+        loop.tick_since = 0.0
 
 
 def _failed(loop: Loop, why: str) -> None:

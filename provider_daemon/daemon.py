@@ -1,0 +1,206 @@
+"""The composition root: configuration -> adapters -> loops in one TaskGroup; signals; sd_notify; drain."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import structlog
+
+from provider_daemon import __version__, systemd
+from provider_daemon.chain import keys
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.keys import Signer
+from provider_daemon.config import ClusterConfig, Config
+from provider_daemon.errors import Transient
+from provider_daemon.job.admission import Image, Limits, Site
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.advance import Advance
+from provider_daemon.loops.every import Loop, attempt, every
+from provider_daemon.loops.heartbeat import Heartbeat
+from provider_daemon.loops.intake import Intake
+from provider_daemon.loops.outbox import Outbox, OutboxSettings
+from provider_daemon.loops.tenancy import Tenancy
+from provider_daemon.metrics.server import build_app, serve
+from provider_daemon.ports import Clock, Scheduler
+from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.scheduler import SlurmScheduler
+from provider_daemon.slurm.ssh import SshTransport
+
+log = structlog.get_logger("provd.daemon")
+
+DRAIN_SECONDS = 20  # how long a stopping daemon goes on asking what became of its open transaction
+WATCHDOG_SECONDS = 10  # between two signs of life to systemd
+STALE_PERIODS = 10  # a loop without a good or failed tick for so many of its periods is dead, and so is the watchdog
+
+
+class SystemClock:
+    def now(self) -> float:
+        return time.time()
+
+
+class Daemon:
+    """Every part of a running provd. `start` opens, `run` serves until `stop` is set, `close` lets go of everything."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._clock: Clock = SystemClock()
+        self.stop = asyncio.Event()
+        self._signers = {name: keys.load(key.kind, key.name, key.path, key.passphrase_file) for name, key in config.keys.items()}
+        self._ledger = Ledger.open(Path(config.ledger.path))
+        self._chain = GrpcChain(config.chain.id, config.chain.endpoints, self._clock)
+        self._tenancies = {cluster.id: tenancy(cluster, self._signers[cluster.key]) for cluster in config.clusters}
+        self._schedulers: dict[str, Scheduler] = {cluster.id: scheduler(cluster, self._clock) for cluster in config.clusters}
+        self._outboxes = self._make_outboxes()
+        self._loops = [*self._outboxes, *self._make_cluster_loops(), self._make_intake()]
+
+    # --- loops ---
+
+    def _make_outboxes(self) -> list[Loop]:
+        """One a key, however many clusters it serves."""
+        chain = self._config.chain
+        settings = OutboxSettings(fee_denom=chain.fee_denom, max_gas=chain.max_gas, timeout_blocks=chain.timeout_blocks)
+        used = {tenancy.signer.address: tenancy.signer for tenancy in self._tenancies.values()}
+        return [
+            Loop(
+                f"outbox:{address}",
+                chain.poll_seconds,
+                Outbox(self._ledger, self._chain, signer, settings, self._clock, lambda: None).tick,
+            )
+            for address, signer in used.items()
+        ]
+
+    def _make_cluster_loops(self) -> list[Loop]:
+        loops: list[Loop] = []
+        for cluster in self._config.clusters:
+            known, site = self._tenancies[cluster.id], self._schedulers[cluster.id]
+            advance = Advance(self._ledger, site, known, self._clock, poke_all(self._outboxes))
+            heartbeat = Heartbeat(self._ledger, site, self._chain, known, self._clock)
+            loops.append(Loop(f"advance:{cluster.name}", cluster.poll_seconds, advance.tick))
+            loops.append(Loop(f"heartbeat:{cluster.name}", cluster.heartbeat_seconds, heartbeat.tick))
+        return loops
+
+    def _make_intake(self) -> Loop:
+        intake = Intake(self._ledger, self._chain, self._tenancies, self._clock, lambda: poke_all(self._advances())())
+        return Loop("intake", self._config.chain.poll_seconds, intake.tick)
+
+    def _advances(self) -> list[Loop]:
+        return [loop for loop in self._loops if loop.name.startswith("advance:")]
+
+    # --- life ---
+
+    async def run(self) -> None:
+        """Until `stop`: a first tick of each loop under way already counts as ready, an unreachable SLURM or chain is waited for."""
+        runner = await serve(build_app(self._ledger, self._loops), self._config.metrics.listen)
+        log.info("provd_started", version=__version__, chain=self._config.chain.id, clusters=[known.name for known in self._tenancies.values()])
+        systemd.notify("READY=1")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for loop in self._loops:
+                    group.create_task(every(loop, self._clock, self.stop), name=loop.name)
+                group.create_task(self._watchdog())
+            await self._drain()
+        finally:
+            await runner.cleanup()
+            await self._close()
+        log.info("provd_stopped")
+
+    async def _watchdog(self) -> None:
+        while not self.stop.is_set():
+            if all(alive(loop, self._clock.now()) for loop in self._loops):
+                systemd.notify("WATCHDOG=1")
+            try:
+                async with asyncio.timeout(WATCHDOG_SECONDS):
+                    await self.stop.wait()
+            except TimeoutError:
+                continue
+
+    async def _drain(self) -> None:
+        """What is signed and sent gets its answer if the chain gives it soon; what is not stays in the ledger for the next start."""
+        systemd.notify("STOPPING=1")
+        deadline = self._clock.now() + DRAIN_SECONDS
+        for loop in self._outboxes:
+            address = loop.name.removeprefix("outbox:")
+            while self._ledger.open_tx(address) is not None and self._clock.now() < deadline:
+                await attempt(loop, self._clock)
+                await asyncio.sleep(1)
+
+    async def _close(self) -> None:
+        for site in self._schedulers.values():
+            await site.close()
+        await self._chain.close()
+        self._ledger.close()
+
+
+def run(config: Config) -> None:
+    """Serves until SIGTERM or SIGINT. Raises ConfigError or LedgerError when it cannot start."""
+    asyncio.run(_run(config))
+
+
+async def _run(config: Config) -> None:
+    daemon = Daemon(config)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, daemon.stop.set)
+    await daemon.run()
+
+
+def poke_all(loops: Sequence[Loop]) -> Callable[[], None]:
+    def poke() -> None:
+        for loop in loops:
+            loop.poke.set()
+
+    return poke
+
+
+def alive(loop: Loop, now: float) -> bool:
+    """A loop that ticks, well or badly, is alive; one that has been inside one tick for too long is not."""
+    return not loop.tick_since or now - loop.tick_since < max(60.0, STALE_PERIODS * loop.period)
+
+
+def scheduler(cluster: ClusterConfig, clock: Clock) -> SlurmScheduler:
+    return SlurmScheduler(_transport(cluster, clock), clock)
+
+
+def _transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTransport:
+    if cluster.transport == "local" or cluster.ssh is None:
+        return LocalTransport()
+    ssh = cluster.ssh
+    return SshTransport(
+        host=ssh.host,
+        port=ssh.port,
+        user=ssh.user,
+        key_file=ssh.key_file,
+        known_hosts=ssh.known_hosts,
+        host_key_fingerprint=ssh.host_key_fingerprint,
+        clock=clock,
+    )
+
+
+def tenancy(cluster: ClusterConfig, signer: Signer) -> Tenancy:
+    limits = cluster.limits
+    return Tenancy(
+        cluster_id=cluster.id,
+        name=cluster.name,
+        signer=signer,
+        work_root=cluster.work_root,
+        account=cluster.account,
+        qos=cluster.qos,
+        region=cluster.region,
+        datacenter=cluster.datacenter,
+        margin_seconds=cluster.report_margin_seconds,
+        max_jobs=limits.max_jobs,
+        prologue=tuple(cluster.prologue),
+        partitions=cluster.partitions,
+        site=Site(
+            images=tuple(Image(image.pattern, tuple(image.run)) for image in cluster.images),
+            limits=Limits(
+                limits.max_nodes,
+                limits.max_cpus_per_node,
+                limits.max_memory_gb_per_node,
+                limits.max_gpus_per_node,
+                limits.max_runtime_seconds,
+            ),
+            gpu_types=cluster.gpu_types,
+        ),
+    )

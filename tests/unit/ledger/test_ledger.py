@@ -1,0 +1,111 @@
+"""The ledger: what is written together is there together, and two daemons never share one."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from provider_daemon.errors import LedgerError
+from provider_daemon.job.state import State
+from provider_daemon.job.usage import Usage
+from provider_daemon.ledger.ledger import SCHEMA_VERSION, Ledger
+from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row
+from tests.unit.job.test_lifecycle import JOB
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger.open(tmp_path / "ledger.sqlite")
+    yield opened
+    opened.close()
+
+
+def open_tx(sequence: int = 0, tx_hash: str = "AA") -> OpenTx:
+    return OpenTx(0, "ve1p", tx_hash, b"bytes", sequence, 100, 5, 1.0)
+
+
+def store(ledger: Ledger, *messages: Message) -> None:
+    with ledger.write():
+        for message in messages:
+            ledger.add_message("ve1p", message, 1.0)
+
+
+def test_job_round_trip() -> None:
+    """A job comes back from its row as it went in, environment and usage included."""
+    spec = replace(JOB.spec, workload=replace(JOB.spec.workload, environment=(("A", "b"),), arguments=("x", "y")))
+    job = replace(JOB, spec=spec, usage=Usage(gpu_seconds=3, gpu_seconds_by_type=(("a100", 3),)), state=State.RUNNING)
+    assert job_from_value(str(job_to_row(job)["value"])) == job
+
+
+def test_second_daemon_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    """While one daemon holds the ledger another cannot open it, and is told so in one line."""
+    with pytest.raises(LedgerError, match="another provd holds the ledger"):
+        Ledger.open(tmp_path / "ledger.sqlite")
+    Ledger.open(tmp_path / "ledger.sqlite", readonly=True).close()
+
+
+def test_newer_ledger_is_refused(tmp_path: Path) -> None:
+    """An older daemon never touches a newer schema."""
+    path = tmp_path / "ledger.sqlite"
+    Ledger.open(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    with pytest.raises(LedgerError, match="newer provd"):
+        Ledger.open(path)
+
+
+def test_write_is_all_or_nothing(ledger: Ledger) -> None:
+    """A failure inside a write leaves nothing of it behind."""
+    with pytest.raises(RuntimeError), ledger.write():
+        ledger.save_job(JOB)
+        raise RuntimeError
+    assert ledger.job("JOB-1") is None
+
+
+def test_closed_jobs_are_not_open(ledger: Ledger) -> None:
+    """Only jobs that still need something are looked at."""
+    with ledger.write():
+        ledger.save_job(JOB)
+        assert ledger.open_jobs("HPC-1") == [JOB]
+        ledger.save_job(replace(JOB, closed_at=5.0))
+    assert ledger.open_jobs("HPC-1") == []
+
+
+def test_reports_go_before_heartbeats_and_in_order(ledger: Ledger) -> None:
+    """A backlog of heartbeats never delays a report, and a job's reports keep their order."""
+    store(ledger, Message("node", "a.n1", b"n"), Message("report", "JOB-1", b"q", "queued"), Message("report", "JOB-1", b"r", "running"))
+    assert [message.body for message in ledger.waiting_messages("ve1p", 10)] == [b"q", b"r", b"n"]
+
+
+def test_heartbeat_replaces_the_one_that_waits(ledger: Ledger) -> None:
+    """A halted chain does not pile up heartbeats."""
+    with ledger.write():
+        ledger.replace_message("ve1p", Message("node", "a.n1", b"1"), 1.0)
+        ledger.replace_message("ve1p", Message("node", "a.n1", b"2"), 2.0)
+    assert [message.body for message in ledger.waiting_messages("ve1p", 10)] == [b"2"]
+
+
+def test_one_open_transaction_a_key(ledger: Ledger) -> None:
+    """The database itself refuses a second open transaction of one key."""
+    with ledger.write():
+        ledger.add_tx(open_tx(), [])
+    with pytest.raises(LedgerError), ledger.write():
+        ledger.add_tx(open_tx(1, "BB"), [])
+
+
+def test_expired_transaction_gives_its_messages_back(ledger: Ledger) -> None:
+    """What was not included waits again, in the old order; what was included is confirmed."""
+    store(ledger, Message("report", "JOB-1", b"q", "queued"), Message("report", "JOB-1", b"r", "running"))
+    with ledger.write():
+        tx = ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p", 10))
+    assert ledger.waiting_messages("ve1p", 10) == []
+    assert [message.body for message in ledger.messages_of_tx(tx.id)] == [b"q", b"r"]
+    with ledger.write():
+        ledger.close_tx(tx, "expired")
+        assert len(ledger.waiting_messages("ve1p", 10)) == 2
+        ledger.close_tx(ledger.add_tx(open_tx(0, "BB"), ledger.waiting_messages("ve1p", 10)), "included")
+    assert ledger.waiting_messages("ve1p", 10) == []
+    assert [row["status"] for row in ledger.messages_of("JOB-1")] == ["confirmed", "confirmed"]
