@@ -1,0 +1,78 @@
+"""Evidence: what a report says, as one canonical JSON document signed by the provider's account key (DESIGN.md, 'Signed usage').
+
+The signature is ADR-036 (arbitrary data), so stock Cosmos tools can check it; its document can never be a transaction.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from provider_daemon.chain import bech32
+from provider_daemon.chain.keys import Signer
+from provider_daemon.chain.sign import verify as verify_signature
+from provider_daemon.job.state import State
+from provider_daemon.job.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that the signature covers. `signed_at` in seconds since the epoch."""
+
+    chain_id: str
+    cluster_id: str
+    provider: str
+    job_id: str
+    slurm_job_id: str
+    state: State
+    exit_code: int
+    usage: Usage
+    signed_at: int
+
+
+def document(facts: Facts) -> bytes:
+    """Sorted keys, no spaces, integers and strings only. GPU types are not on the wire, so nobody could check them: left out."""
+    usage = asdict(facts.usage)
+    del usage["gpu_seconds_by_type"]
+    return _canonical({**asdict(facts), "state": facts.state.value, "usage": usage})
+
+
+def sign(facts: Facts, signer: Signer) -> str:
+    """Base64, for the report's `signature`."""
+    return base64.b64encode(signer.sign(_digest(facts, signer.address))).decode()
+
+
+def verify(facts: Facts, signature: str, public_key: bytes) -> bool:
+    """Whether the owner of that public key, who must be the provider, signed exactly these facts."""
+    try:
+        raw = base64.b64decode(signature, validate=True)
+    except binascii.Error:
+        return False
+    if bech32.address_of(public_key) != facts.provider:
+        return False
+    return verify_signature(public_key, _digest(facts, facts.provider), raw)
+
+
+def _digest(facts: Facts, signer: str) -> bytes:
+    return hashlib.sha256(adr036(document(facts), signer)).digest()
+
+
+def adr036(data: bytes, signer: str) -> bytes:
+    """The sign document of `sign/MsgSignData`, byte for byte as cosmjs writes it (STACK.md, 'ADR-036')."""
+    value = {"data": base64.b64encode(data).decode(), "signer": signer}
+    return _canonical(
+        {
+            "account_number": "0",
+            "chain_id": "",
+            "fee": {"amount": [], "gas": "0"},
+            "memo": "",
+            "msgs": [{"type": "sign/MsgSignData", "value": value}],
+            "sequence": "0",
+        }
+    )
+
+
+def _canonical(value: Mapping[str, object]) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

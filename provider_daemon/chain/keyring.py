@@ -1,0 +1,73 @@
+"""The SDK's `file` keyring: one compact JWE a key, PBES2-HS256+A128KW and A256GCM (STACK.md, 'key at rest')."""
+
+import base64
+import binascii
+import json
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import DecodeError
+
+from provider_daemon.chain.proto.cosmos.crypto.keyring.v1.record_pb2 import Record
+from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PrivKey
+
+_ALGORITHM, _ENCRYPTION, _ITERATIONS = "PBES2-HS256+A128KW", "A256GCM", 8192
+
+
+def decrypt(token: str, passphrase: str) -> bytes:
+    """The 32 bytes of the key in one `<name>.info` file; raises ValueError when it is none or the passphrase is wrong."""
+    try:
+        record = Record.FromString(base64.b64decode(json.loads(_open(token.strip(), passphrase))["Data"]))
+    except (DecodeError, KeyError, json.JSONDecodeError, binascii.Error):
+        raise ValueError("the keyring entry is damaged, or of an older SDK: export the key as armor instead") from None
+    if not record.HasField("local"):
+        raise ValueError("the keyring entry holds no local key (a ledger device or a multisig?)")
+    return PrivKey.FromString(record.local.priv_key.value).key
+
+
+def encrypt(name: str, secret: bytes, passphrase: str) -> str:
+    """The content of `<name>.info`."""
+    key = Any(type_url="/cosmos.crypto.secp256k1.PrivKey", value=PrivKey(key=secret).SerializeToString())
+    data = Record(name=name, local=Record.Local(priv_key=key)).SerializeToString()
+    return _seal(json.dumps({"Key": f"{name}.info", "Data": base64.b64encode(data).decode()}).encode(), passphrase)
+
+
+def _open(token: str, passphrase: str) -> bytes:
+    try:
+        protected, wrapped, nonce, sealed, tag = token.split(".")
+        header = json.loads(_decode(protected))
+        if (header["alg"], header["enc"]) != (_ALGORITHM, _ENCRYPTION):
+            raise ValueError("the keyring entry is encrypted in a way that provd does not read")
+        key = aes_key_unwrap(_wrapping_key(passphrase, _decode(header["p2s"]), int(header["p2c"])), _decode(wrapped))
+        return AESGCM(key).decrypt(_decode(nonce), _decode(sealed) + _decode(tag), protected.encode())
+    except (InvalidUnwrap, InvalidTag):
+        raise ValueError("the passphrase is wrong") from None
+    except (KeyError, json.JSONDecodeError, binascii.Error):
+        raise ValueError("not a keyring entry") from None
+
+
+def _seal(plain: bytes, passphrase: str) -> str:
+    salt, key, nonce = os.urandom(12), os.urandom(32), os.urandom(12)
+    header = {"alg": _ALGORITHM, "enc": _ENCRYPTION, "p2c": _ITERATIONS, "p2s": _encode(salt)}
+    protected = _encode(json.dumps(header).encode())
+    sealed = AESGCM(key).encrypt(nonce, plain, protected.encode())
+    wrapped = aes_key_wrap(_wrapping_key(passphrase, salt, _ITERATIONS), key)
+    return ".".join([protected, *map(_encode, (wrapped, nonce, sealed[:-16], sealed[-16:]))])
+
+
+def _wrapping_key(passphrase: str, salt: bytes, iterations: int) -> bytes:
+    derive = PBKDF2HMAC(hashes.SHA256(), length=16, salt=_ALGORITHM.encode() + b"\0" + salt, iterations=iterations)
+    return derive.derive(passphrase.encode())
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

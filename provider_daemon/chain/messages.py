@@ -1,0 +1,137 @@
+"""The chain's messages in their envelopes, and the three that the daemon itself sends."""
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
+
+from provider_daemon.chain.evidence import Facts
+from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
+from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.errors import Unreadable
+from provider_daemon.job.usage import MIB_PER_GB, Usage
+from provider_daemon.ports import Node
+
+# The field that names the signer of each message (the SDK's cosmos.msg.v1.signer option).
+SIGNER_FIELDS: dict[type[Message], str] = {
+    tx_pb2.MsgRegisterCluster: "provider_address",
+    tx_pb2.MsgUpdateCluster: "provider_address",
+    tx_pb2.MsgDeregisterCluster: "provider_address",
+    tx_pb2.MsgCreateOffering: "provider_address",
+    tx_pb2.MsgUpdateOffering: "provider_address",
+    tx_pb2.MsgSubmitJob: "customer_address",
+    tx_pb2.MsgCancelJob: "requester_address",
+    tx_pb2.MsgReportJobStatus: "provider_address",
+    tx_pb2.MsgUpdateNodeMetadata: "provider_address",
+    tx_pb2.MsgFlagDispute: "disputer_address",
+    tx_pb2.MsgResolveDispute: "resolver_address",
+    tx_pb2.MsgUpdateParams: "authority",
+    MsgExec: "grantee",
+    MsgSend: "from_address",
+}
+
+_TYPES = {f"/{message_type.DESCRIPTOR.full_name}": message_type for message_type in SIGNER_FIELDS}
+
+
+def pack(message: Message) -> Any:
+    """With the type URL as the SDK writes it."""
+    return Any(type_url=f"/{message.DESCRIPTOR.full_name}", value=message.SerializeToString(deterministic=True))
+
+
+def unpack(envelope: Any) -> Message:
+    """Raises Unreadable for a type that we do not know, or bytes that are not of it."""
+    message_type = _TYPES.get(envelope.type_url)
+    if message_type is None:
+        raise Unreadable(f"message type {envelope.type_url!r} is not known here")
+    try:
+        return message_type.FromString(envelope.value)
+    except ValueError as error:
+        raise Unreadable(f"{envelope.type_url} cannot be read: {error}") from error
+
+
+def signer_of(message: Message) -> str:
+    return str(getattr(message, SIGNER_FIELDS[type(message)]))
+
+
+def usage_metrics(usage: Usage) -> types_pb2.HPCUsageMetrics:
+    """Field by field; GPU types have no place on the wire."""
+    return types_pb2.HPCUsageMetrics(
+        **{field.name: getattr(usage, field.name) for field in types_pb2.HPCUsageMetrics.DESCRIPTOR.fields}
+    )
+
+
+def usage_of(metrics: types_pb2.HPCUsageMetrics) -> Usage:
+    return Usage(**{field.name: getattr(metrics, field.name) for field in metrics.DESCRIPTOR.fields})
+
+
+def report_job_status(facts: Facts, *, signature: str, status_message: str) -> Any:
+    message = tx_pb2.MsgReportJobStatus(
+        provider_address=facts.provider,
+        job_id=facts.job_id,
+        slurm_job_id=facts.slurm_job_id,
+        state=types_pb2.JobState.Value(f"JOB_STATE_{facts.state.upper()}"),
+        status_message=status_message,
+        exit_code=facts.exit_code,
+        usage_metrics=usage_metrics(facts.usage),
+        signature=signature,
+        signed_timestamp=facts.signed_at,
+    )
+    return pack(message)
+
+
+def update_node_metadata(
+    node: Node, *, provider: str, node_id: str, cluster_id: str, region: str, datacenter: str, sequence: int
+) -> Any:
+    """A heartbeat. Resources are what is available, not the total (MODULE.md, 'Node agent'); the chain replaces the whole record."""
+    message = tx_pb2.MsgUpdateNodeMetadata(
+        provider_address=provider,
+        node_id=node_id,
+        cluster_id=cluster_id,
+        region=region,
+        datacenter=datacenter,
+        resources=_available(node),
+        active=node.usable,
+        state=types_pb2.NODE_STATE_ACTIVE if node.usable else types_pb2.NODE_STATE_OFFLINE,
+        health_status=_health(node),
+        last_sequence_number=sequence,
+        capacity=_capacity(node),
+        health=types_pb2.NodeHealth(status=_health(node), load_average_1m=node.load, slurm_state=node.slurm_state),
+    )
+    return pack(message)
+
+
+def update_cluster(*, provider: str, cluster_id: str, active: bool, total_nodes: int) -> Any:
+    """Only what shall change: the chain leaves empty and zero fields alone."""
+    state = types_pb2.CLUSTER_STATE_ACTIVE if active else types_pb2.CLUSTER_STATE_UNSPECIFIED
+    return pack(tx_pb2.MsgUpdateCluster(provider_address=provider, cluster_id=cluster_id, state=state, total_nodes=total_nodes))
+
+
+def _health(node: Node) -> types_pb2.HealthStatus.ValueType:
+    if node.usable:
+        return types_pb2.HEALTH_STATUS_HEALTHY
+    return types_pb2.HEALTH_STATUS_DRAINING if node.draining else types_pb2.HEALTH_STATUS_OFFLINE
+
+
+def _available(node: Node) -> types_pb2.NodeResources:
+    capacity = _capacity(node)
+    return types_pb2.NodeResources(
+        cpu_cores=capacity.cpu_cores_available,
+        memory_gb=capacity.memory_gb_available,
+        gpus=capacity.gpus_available,
+        gpu_type=node.gpu_type,
+    )
+
+
+def _capacity(node: Node) -> types_pb2.NodeCapacity:
+    memory, taken = node.memory_mib // MIB_PER_GB, -(-node.memory_allocated_mib // MIB_PER_GB)
+    return types_pb2.NodeCapacity(
+        cpu_cores_total=node.cpus,
+        cpu_cores_available=max(0, node.cpus - node.cpus_allocated),
+        cpu_cores_allocated=node.cpus_allocated,
+        memory_gb_total=memory,
+        memory_gb_available=max(0, memory - taken),
+        memory_gb_allocated=taken,
+        gpus_total=node.gpus,
+        gpus_available=max(0, node.gpus - node.gpus_allocated),
+        gpus_allocated=node.gpus_allocated,
+        gpu_type=node.gpu_type,
+    )

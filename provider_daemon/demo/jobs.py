@@ -1,0 +1,90 @@
+"""The demo's twelve jobs: what each asks for, and where it must end."""
+
+from dataclasses import dataclass
+
+from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.job.state import State
+
+IMAGE = "docker.io/library/alpine:3"
+QUEUES = ("standard", "gpu")
+MAX_PRICE = 1_000_000  # uvirt that each job puts into escrow
+MARKER = "PWNED"  # the file that a hostile string would make if any shell ever read it as code
+ATTACK = f"$(touch {MARKER});`touch {MARKER}`;'\"|touch {MARKER}&\\"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoJob:
+    """`exit_code` is what SLURM itself must say of it; None where it never reaches SLURM or is killed by a cancel."""
+
+    title: str
+    customer: int
+    state: State
+    exit_code: int | None
+    command: str = "/bin/sh"
+    arguments: tuple[str, ...] = ()
+    queue: str = "standard"
+    image: str = IMAGE
+    working_directory: str = ""
+    nodes: int = 1
+    cpus: int = 1
+    memory_gb: int = 1
+    gpus: int = 0
+    max_runtime_seconds: int = 600
+    cancelled_by_customer: bool = False
+
+    @property
+    def reaches_slurm(self) -> bool:
+        return self.exit_code is not None or self.cancelled_by_customer
+
+    def message(self, customer_address: str, offering_id: str) -> tx_pb2.MsgSubmitJob:
+        return tx_pb2.MsgSubmitJob(
+            customer_address=customer_address,
+            offering_id=offering_id,
+            queue_name=self.queue,
+            workload_spec=types_pb2.JobWorkloadSpec(
+                container_image=self.image,
+                command=self.command,
+                arguments=self.arguments,
+                working_directory=self.working_directory,
+            ),
+            resources=types_pb2.JobResources(
+                nodes=self.nodes,
+                cpu_cores_per_node=self.cpus,
+                memory_gb_per_node=self.memory_gb,
+                gpus_per_node=self.gpus,
+                gpu_type="nvidia-a100" if self.gpus else "",
+            ),
+            max_runtime_seconds=self.max_runtime_seconds,
+            max_price=[Coin(denom="uvirt", amount=str(MAX_PRICE))],
+        )
+
+
+def shell(line: str) -> tuple[str, ...]:
+    """The customer's own shell, inside the job."""
+    return ("-c", line)
+
+
+def demo_jobs(hostile_program: str) -> tuple[DemoJob, ...]:
+    """`hostile_program`: a program on the site whose own file name is an attack."""
+    return (
+        DemoJob("four cores", 0, State.COMPLETED, 0, arguments=shell("hostname; sleep 3"), cpus=4, memory_gb=8),
+        DemoJob("two nodes", 1, State.COMPLETED, 0, "srun", ("--ntasks-per-node=1", "hostname"), nodes=2, cpus=2),
+        DemoJob("one GPU", 0, State.COMPLETED, 0, arguments=shell("echo GPU $CUDA_VISIBLE_DEVICES; sleep 2"), queue="gpu", gpus=1),
+        DemoJob("exit code 3", 1, State.FAILED, 3, arguments=shell("exit 3")),
+        DemoJob("over its time limit", 0, State.TIMEOUT, 124, arguments=shell("sleep 600"), max_runtime_seconds=60),
+        DemoJob("cancelled while running", 1, State.CANCELLED, None, arguments=shell("sleep 600"), cancelled_by_customer=True),
+        DemoJob("unknown partition", 0, State.FAILED, None, arguments=shell("true"), queue="nowhere"),
+        DemoJob("more nodes than exist", 1, State.FAILED, None, arguments=shell("true"), nodes=99),
+        DemoJob(
+            "hostile strings",
+            0,
+            State.COMPLETED,
+            0,
+            hostile_program,
+            (ATTACK, f"--flag={ATTACK}", "", "*"),
+            image=f"evil/{ATTACK}",
+            working_directory=f"dir {ATTACK.replace('/', '')}",
+        ),
+        *(DemoJob(f"quick {number}", number % 2, State.COMPLETED, 0, "echo", ("quick", str(number))) for number in (1, 2, 3)),
+    )
