@@ -1,0 +1,129 @@
+"""The chain port over gRPC: ports.Chain, made of the parts beside this file."""
+
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
+
+import grpc.aio
+
+from provider_daemon.chain import keyspace, messages
+from provider_daemon.chain.broadcast import Broadcast
+from provider_daemon.chain.evidence_check import reports
+from provider_daemon.chain.node import CALL_SECONDS, Endpoints, NotFound
+from provider_daemon.chain.prices import Prices
+from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
+from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
+from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2, bank_pb2_grpc
+from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
+from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
+from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgCancelJob
+from provider_daemon.chain.query import Query
+from provider_daemon.chain.records import chain_job, cluster, offering
+from provider_daemon.chain.store import Store
+from provider_daemon.errors import Refused, Unreadable
+from provider_daemon.job.spec import ChainJob
+from provider_daemon.ports import Account, Clock, Cluster, Head, Offering, TxOutcome
+
+CANCEL = f"/{MsgCancelJob.DESCRIPTOR.full_name}"
+REPORT = "/virtengine.hpc.v1.MsgReportJobStatus"
+
+
+class GrpcChain:
+    """`endpoints`: "host:port", or "https://host:port" for TLS. Make it inside the running event loop."""
+
+    def __init__(self, chain_id: str, endpoints: Sequence[str], clock: Clock) -> None:
+        self.chain_id = chain_id
+        self.endpoints = Endpoints(chain_id, list(endpoints), clock)
+        self._store = Store(self.endpoints)
+        self.query = Query(self.endpoints, self._store)
+        self.txs = Broadcast(self.endpoints)
+        self._prices = Prices(self.endpoints, self._store)
+
+    async def head(self) -> Head:
+        return await self.endpoints.head()
+
+    # --- the module's records ---
+
+    async def job_counter(self) -> int:
+        return await self._store.counter(keyspace.NEXT_JOB)
+
+    async def job(self, job_id: str) -> ChainJob | None:
+        record = await self.query.job(job_id)
+        return chain_job(record, self.chain_id) if record else None
+
+    async def jobs(self) -> AsyncIterator[types_pb2.HPCJob]:
+        """The full sweep."""
+        async for record in self.query.jobs():
+            yield record
+
+    async def cancelled_since(self, height: int) -> frozenset[str]:
+        found = await self.txs.search(f"message.action='{CANCEL}' AND tx.height>={height}")
+        return frozenset(job_id for tx in found if tx.tx_response.code == 0 for job_id in _cancelled(tx))
+
+    async def cluster(self, cluster_id: str) -> Cluster | None:
+        record = await self.query.cluster(cluster_id)
+        return cluster(record) if record else None
+
+    async def offering(self, offering_id: str) -> Offering | None:
+        record = await self.query.offering(offering_id)
+        return offering(record) if record else None
+
+    async def reports_of(self, job_id: str) -> list[GetTxResponse]:
+        """Every included transaction that reports about the job, oldest first. Events name no job, so all reports are read."""
+        found = await self.txs.search(f"message.action='{REPORT}'")
+        return [tx for tx in found if tx.tx_response.code == 0 and job_id in _reported(tx)]
+
+    # --- accounts and money ---
+
+    async def account(self, address: str) -> Account:
+        async def request(channel: grpc.aio.Channel) -> auth_pb2.QueryAccountInfoResponse:
+            message = auth_pb2.QueryAccountInfoRequest(address=address)
+            return await auth_pb2_grpc.QueryStub(channel).AccountInfo(message, timeout=CALL_SECONDS)
+
+        try:
+            info = (await self.endpoints.call(request)).info
+        except NotFound as error:
+            raise Refused(f"the chain does not know account {address}: send it the fee denom first", code=9, codespace="sdk") from error
+        return Account(info.account_number, info.sequence)
+
+    async def balance(self, address: str, denom: str) -> int:
+        async def request(channel: grpc.aio.Channel) -> bank_pb2.QueryBalanceResponse:
+            message = bank_pb2.QueryBalanceRequest(address=address, denom=denom)
+            return await bank_pb2_grpc.QueryStub(channel).Balance(message, timeout=CALL_SECONDS)
+
+        return int((await self.endpoints.call(request)).balance.amount or "0")
+
+    async def gas_price(self, denom: str) -> Decimal:
+        return await self._prices.gas_price(denom)
+
+    # --- transactions ---
+
+    async def simulate(self, tx_bytes: bytes) -> int:
+        return await self.txs.simulate(tx_bytes)
+
+    async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
+        return await self.txs.send(tx_bytes)
+
+    async def find(self, tx_hash: str) -> TxOutcome | None:
+        return await self.txs.find(tx_hash)
+
+    async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
+        return await self.txs.find_by_sequence(address, sequence)
+
+    async def close(self) -> None:
+        await self.endpoints.close()
+
+
+def _cancelled(tx: GetTxResponse) -> list[str]:
+    found = []
+    for envelope in tx.tx.body.messages:
+        try:
+            message = messages.unpack(envelope)
+        except Unreadable:
+            continue
+        inner = [messages.unpack(wrapped) for wrapped in message.msgs] if isinstance(message, MsgExec) else [message]
+        found += [item.job_id for item in inner if isinstance(item, MsgCancelJob)]
+    return found
+
+
+def _reported(tx: GetTxResponse) -> set[str]:
+    return {report.job_id for report in reports(tx.tx)}

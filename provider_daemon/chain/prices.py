@@ -1,0 +1,46 @@
+"""What gas costs now: the chain's moving price where it has one, else the node's own minimum (FACTS.md, 'Price')."""
+
+import re
+from decimal import Decimal, InvalidOperation
+
+import grpc.aio
+
+from provider_daemon.chain import codec, keyspace
+from provider_daemon.chain.node import CALL_SECONDS, Endpoints
+from provider_daemon.chain.proto.cosmos.base.node.v1beta1 import query_pb2, query_pb2_grpc
+from provider_daemon.chain.store import Store
+from provider_daemon.errors import Refused, Unreadable
+
+_COIN = re.compile(r"([0-9.]+)([a-zA-Z][a-zA-Z0-9/:._-]*)")
+
+
+class Prices:
+    def __init__(self, endpoints: Endpoints, store: Store) -> None:
+        self._endpoints = endpoints
+        self._store = store
+
+    async def gas_price(self, denom: str) -> Decimal:
+        """Of one unit of gas, in `denom`; raises Unreadable when neither place tells one."""
+        return max(await self._static(denom), await self._adaptive(denom))
+
+    async def _adaptive(self, denom: str) -> Decimal:
+        try:
+            value = await self._store.get(keyspace.GAS_PRICE, keyspace.GAS_PRICING_STORE)
+        except Refused:
+            return Decimal(0)  # a chain without that module has no such store
+        prices = codec.loads(value).get("current_min_gas_prices") or [] if value else []
+        return next((_decimal(price.get("amount")) for price in prices if price.get("denom") == denom), Decimal(0))
+
+    async def _static(self, denom: str) -> Decimal:
+        async def request(channel: grpc.aio.Channel) -> query_pb2.ConfigResponse:
+            return await query_pb2_grpc.ServiceStub(channel).Config(query_pb2.ConfigRequest(), timeout=CALL_SECONDS)
+
+        text = (await self._endpoints.call(request)).minimum_gas_price
+        return next((_decimal(amount) for amount, name in _COIN.findall(text) if name == denom), Decimal(0))
+
+
+def _decimal(text: object) -> Decimal:
+    try:
+        return Decimal(str(text))
+    except InvalidOperation as error:
+        raise Unreadable(f"the gas price {text!r} is no number") from error

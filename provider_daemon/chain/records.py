@@ -1,0 +1,96 @@
+"""The module's messages -> the frozen values that the loops work with."""
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
+from provider_daemon.errors import Unreadable
+from provider_daemon.job.spec import ChainJob, Resources, Spec, Workload
+from provider_daemon.job.state import State
+from provider_daemon.ports import Cluster, Offering, Preconfigured, Queue
+
+
+def chain_job(record: types_pb2.HPCJob, chain_id: str) -> ChainJob:
+    """Raises Unreadable for a record without an id, a creation time or a known state."""
+    if not record.job_id or not record.created_at.seconds:
+        raise Unreadable(f"job record {record.job_id!r} has no id or no creation time")
+    return ChainJob(
+        spec=_spec(record, chain_id),
+        state=job_state(record.state, record.job_id),
+        started_at=record.started_at.seconds,
+        status_message=record.status_message,
+        exit_code=record.exit_code,
+    )
+
+
+def job_state(number: types_pb2.JobState.ValueType, job_id: str) -> State:
+    try:
+        return State(types_pb2.JobState.Name(number).removeprefix("JOB_STATE_").lower())
+    except ValueError as error:
+        raise Unreadable(f"job {job_id} is in state {number}, which is not known here") from error
+
+
+def _spec(record: types_pb2.HPCJob, chain_id: str) -> Spec:
+    return Spec(
+        chain_id=chain_id,
+        job_id=record.job_id,
+        offering_id=record.offering_id,
+        cluster_id=record.cluster_id,
+        provider=record.provider_address,
+        customer=record.customer_address,
+        queue=record.queue_name,
+        workload=_workload(record.workload_spec),
+        resources=_resources(record.resources),
+        max_runtime_seconds=record.max_runtime_seconds,
+        created_ns=nanoseconds(record.created_at),
+    )
+
+
+def _workload(spec: types_pb2.JobWorkloadSpec) -> Workload:
+    return Workload(
+        image=spec.container_image,
+        command=spec.command,
+        arguments=tuple(spec.arguments),
+        environment=tuple(sorted(spec.environment.items())),
+        working_directory=spec.working_directory,
+        preconfigured_id=spec.preconfigured_workload_id,
+        is_preconfigured=spec.is_preconfigured,
+    )
+
+
+def _resources(asked: types_pb2.JobResources) -> Resources:
+    return Resources(
+        nodes=asked.nodes,
+        cpus_per_node=asked.cpu_cores_per_node,
+        memory_gb_per_node=asked.memory_gb_per_node,
+        gpus_per_node=asked.gpus_per_node,
+        gpu_type=asked.gpu_type,
+        storage_gb=asked.storage_gb,
+    )
+
+
+def nanoseconds(time: Timestamp) -> int:
+    return time.seconds * 10**9 + time.nanos
+
+
+def cluster(record: types_pb2.HPCCluster) -> Cluster:
+    return Cluster(
+        cluster_id=record.cluster_id,
+        provider=record.provider_address,
+        state=types_pb2.ClusterState.Name(record.state).removeprefix("CLUSTER_STATE_").lower(),
+        region=record.region,
+        total_nodes=record.total_nodes,
+        available_nodes=record.available_nodes,
+    )
+
+
+def offering(record: types_pb2.HPCOffering) -> Offering:
+    return Offering(
+        offering_id=record.offering_id,
+        cluster_id=record.cluster_id,
+        queues=tuple(Queue(queue.partition_name, queue.max_nodes, queue.max_runtime) for queue in record.queue_options),
+        preconfigured=tuple(
+            Preconfigured(item.workload_id, item.container_image, item.default_command) for item in record.preconfigured_workloads
+        ),
+        supports_custom_workloads=record.supports_custom_workloads,
+        active=record.active,
+    )

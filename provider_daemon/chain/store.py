@@ -1,0 +1,41 @@
+"""Raw store reads over ABCIQuery: they answer whether or not the chain's Query service is wired (FACTS.md, 'Reading')."""
+
+import grpc.aio
+
+from provider_daemon.chain import keyspace
+from provider_daemon.chain.node import CALL_SECONDS, Endpoints
+from provider_daemon.chain.proto.cosmos.base.store.v1beta1.kv_pb2 import Pairs
+from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
+from provider_daemon.errors import Transient, Unreadable
+
+
+class Store:
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+
+    async def get(self, key: bytes, store: str = keyspace.HPC_STORE) -> bytes:
+        """b"" when there is no such key."""
+        return await self._query(f"/store/{store}/key", key)
+
+    async def subspace(self, prefix: bytes, store: str = keyspace.HPC_STORE) -> list[tuple[bytes, bytes]]:
+        """Every key that begins with `prefix` (`JOB-1` finds JOB-10 too) and its value."""
+        value = await self._query(f"/store/{store}/subspace", prefix)
+        return [(pair.key, pair.value) for pair in Pairs.FromString(value).pairs]
+
+    async def counter(self, key: bytes) -> int:
+        """A next-id counter; 1 where nothing was ever made."""
+        value = await self.get(key)
+        if value and len(value) != 8:
+            raise Unreadable(f"the counter at {key.hex()} has {len(value)} bytes instead of 8")
+        return int.from_bytes(value, "big") if value else 1
+
+    async def _query(self, path: str, data: bytes) -> bytes:
+        async def request(channel: grpc.aio.Channel) -> query_pb2.ABCIQueryResponse:
+            stub = query_pb2_grpc.ServiceStub(channel)
+            return await stub.ABCIQuery(query_pb2.ABCIQueryRequest(path=path, data=data), timeout=CALL_SECONDS)
+
+        answer = await self._endpoints.call(request)
+        # A height that does not exist (yet) is code 0 and empty too: the log tells it from absence.
+        if answer.code or "does not exist" in answer.log:
+            raise Transient(f"{path}: code {answer.code}, {answer.log}")
+        return answer.value
