@@ -1,0 +1,70 @@
+"""What a message handler sees: the state, the block it runs in, and the rules that are in force."""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from provider_daemon.chain import codec, keyspace
+from provider_daemon.devnet.kv import Layer
+
+M = TypeVar("M", bound=Message)
+
+Event = tuple[str, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`settlement`: "report" (as the module's test report describes) or "published" (nothing happens). `compat`: "published" refuses maps."""
+
+    chain_id: str = "virtengine-localnet-1"
+    settlement: str = "report"
+    compat: str = "report"
+    min_gas_price: str = "0.025"
+    fee_denom: str = "uve"
+    max_gas: int = -1
+    authority: str = ""
+
+
+@dataclass(slots=True)
+class Context:
+    """`time` in nanoseconds since the epoch."""
+
+    state: Layer
+    rules: Rules
+    height: int
+    time: int
+    events: list[Event] = field(default_factory=list)
+
+    def branch(self) -> "Context":
+        """A context whose changes can be dropped; `state.commit()` keeps them."""
+        return Context(Layer(self.state), self.rules, self.height, self.time)
+
+    @property
+    def now(self) -> Timestamp:
+        return Timestamp(seconds=self.time // 10**9, nanos=self.time % 10**9)
+
+    # --- records of the hpc store ---
+
+    def load(self, message_type: type[M], prefix: bytes, record_id: str) -> M | None:
+        value = self.state.get(keyspace.HPC_STORE, keyspace.key(prefix, record_id))
+        return codec.decode(message_type, value) if value else None
+
+    def store(self, prefix: bytes, record_id: str, message: Message, extras: dict[str, Any] | None = None) -> None:
+        self.state.put(keyspace.HPC_STORE, keyspace.key(prefix, record_id), codec.encode(message, extras))
+
+    def extras(self, prefix: bytes, record_id: str, names: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a record that the wire does not have, with `names`' values where there is none."""
+        value = self.state.get(keyspace.HPC_STORE, keyspace.key(prefix, record_id))
+        record = codec.loads(value) if value else {}
+        return {name: record.get(name, default) for name, default in names.items()}
+
+    def every(self, message_type: type[M], prefix: bytes) -> list[M]:
+        return [codec.decode(message_type, value) for _, value in self.state.scan(keyspace.HPC_STORE, prefix)]
+
+    def next_id(self, counter: bytes, step: int = 1) -> int:
+        value = self.state.get(keyspace.HPC_STORE, counter)
+        number = int.from_bytes(value, "big") if value else 1
+        self.state.put(keyspace.HPC_STORE, counter, (number + step).to_bytes(8, "big"))
+        return number

@@ -1,0 +1,56 @@
+"""Disputes and parameters."""
+
+from provider_daemon.chain import keyspace
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.devnet import bank
+from provider_daemon.devnet.context import Context
+from provider_daemon.devnet.failures import DISPUTE_NOT_FOUND, INVALID_DISPUTE, JOB_NOT_FOUND, UNAUTHORIZED, ChainError
+
+
+def flag_dispute(ctx: Context, message: tx_pb2.MsgFlagDispute) -> tx_pb2.MsgFlagDisputeResponse:
+    job = ctx.load(types_pb2.HPCJob, keyspace.JOB, message.job_id)
+    if job is None:
+        raise ChainError(JOB_NOT_FOUND, message.job_id)
+    if message.disputer_address not in (job.customer_address, job.provider_address):
+        raise ChainError(UNAUTHORIZED, f"{message.disputer_address} is neither customer nor provider of {job.job_id}")
+    number = ctx.next_id(keyspace.NEXT_DISPUTE, step=2)  # the chain's counter moves by two, and the answer names the first
+    dispute_id = f"hpc-dispute-{number + 1}"
+    dispute = types_pb2.HPCDispute(
+        dispute_id=dispute_id,
+        job_id=message.job_id,
+        reward_id=message.reward_id,
+        disputer_address=message.disputer_address,
+        dispute_type=message.dispute_type,
+        reason=message.reason,
+        evidence=message.evidence,
+        status=types_pb2.DISPUTE_STATUS_PENDING,
+        created_at=ctx.now,
+        block_height=ctx.height,
+    )
+    ctx.store(keyspace.DISPUTE, dispute_id, dispute)
+    return tx_pb2.MsgFlagDisputeResponse(dispute_id=f"DSP-{number}")
+
+
+def resolve_dispute(ctx: Context, message: tx_pb2.MsgResolveDispute) -> tx_pb2.MsgResolveDisputeResponse:
+    _governs(ctx, message.resolver_address)
+    dispute = ctx.load(types_pb2.HPCDispute, keyspace.DISPUTE, message.dispute_id)
+    if dispute is None:
+        raise ChainError(DISPUTE_NOT_FOUND, message.dispute_id)
+    final = (types_pb2.DISPUTE_STATUS_RESOLVED, types_pb2.DISPUTE_STATUS_REJECTED)
+    if dispute.status in final or message.status not in final:
+        raise ChainError(INVALID_DISPUTE, f"{message.dispute_id} cannot be resolved so")
+    dispute.status, dispute.resolution, dispute.resolver_address = message.status, message.resolution, message.resolver_address
+    dispute.resolved_at.CopyFrom(ctx.now)
+    ctx.store(keyspace.DISPUTE, message.dispute_id, dispute)
+    return tx_pb2.MsgResolveDisputeResponse()
+
+
+def update_params(ctx: Context, message: tx_pb2.MsgUpdateParams) -> tx_pb2.MsgUpdateParamsResponse:
+    _governs(ctx, message.authority)
+    ctx.store(keyspace.PARAMS, "", message.params)
+    return tx_pb2.MsgUpdateParamsResponse()
+
+
+def _governs(ctx: Context, address: str) -> None:
+    if address != (ctx.rules.authority or bank.GOVERNANCE):
+        raise ChainError(UNAUTHORIZED, f"{address} is not the governance authority")

@@ -1,0 +1,120 @@
+"""Jobs: submission, cancellation, reports, and the run-time limit that the chain itself enforces."""
+
+from provider_daemon.chain import keyspace
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.devnet import scheduling, settlement
+from provider_daemon.devnet.context import Context
+from provider_daemon.devnet.failures import (
+    CLUSTER_NOT_FOUND,
+    INVALID_OFFERING,
+    INVALID_TRANSITION,
+    JOB_NOT_FOUND,
+    MAX_RUNTIME,
+    OFFERING_NOT_FOUND,
+    TX_DECODE,
+    UNAUTHORIZED,
+    ChainError,
+    sdk,
+)
+from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
+
+
+def submit_job(ctx: Context, message: tx_pb2.MsgSubmitJob) -> tx_pb2.MsgSubmitJobResponse:
+    if ctx.rules.compat == "published" and message.workload_spec.environment:
+        raise sdk(TX_DECODE, "map fields are not supported")
+    offering, cluster = _bookable(ctx, message)
+    job_id = f"JOB-{ctx.next_id(keyspace.NEXT_JOB)}"
+    job = types_pb2.HPCJob(
+        job_id=job_id,
+        offering_id=offering.offering_id,
+        cluster_id=cluster.cluster_id,
+        provider_address=cluster.provider_address,
+        customer_address=message.customer_address,
+        state=types_pb2.JOB_STATE_PENDING,
+        queue_name=message.queue_name,
+        workload_spec=message.workload_spec,
+        resources=message.resources,
+        data_references=message.data_references,
+        encrypted_inputs_pointer=message.encrypted_inputs_pointer,
+        encrypted_outputs_pointer=message.encrypted_outputs_pointer,
+        max_runtime_seconds=message.max_runtime_seconds,
+        agreed_price=message.max_price,
+        created_at=ctx.now,
+        block_height=ctx.height,
+    )
+    settlement.open_escrow(ctx, job)
+    ctx.store(keyspace.JOB, job_id, job)
+    scheduling.decide(ctx, job)
+    return tx_pb2.MsgSubmitJobResponse(job_id=job_id, escrow_id=job.escrow_id)
+
+
+def _bookable(ctx: Context, message: tx_pb2.MsgSubmitJob) -> tuple[types_pb2.HPCOffering, types_pb2.HPCCluster]:
+    offering = ctx.load(types_pb2.HPCOffering, keyspace.OFFERING, message.offering_id)
+    if offering is None:
+        raise ChainError(OFFERING_NOT_FOUND, message.offering_id)
+    if not offering.active:
+        raise ChainError(INVALID_OFFERING, f"offering {offering.offering_id} is not active")
+    cluster = ctx.load(types_pb2.HPCCluster, keyspace.CLUSTER, offering.cluster_id)
+    if cluster is None or cluster.state != types_pb2.CLUSTER_STATE_ACTIVE:
+        raise ChainError(CLUSTER_NOT_FOUND, f"cluster {offering.cluster_id} is not active")
+    if message.max_runtime_seconds > offering.max_runtime_seconds:
+        raise ChainError(MAX_RUNTIME, f"{message.max_runtime_seconds} > {offering.max_runtime_seconds}")
+    return offering, cluster
+
+
+def cancel_job(ctx: Context, message: tx_pb2.MsgCancelJob) -> tx_pb2.MsgCancelJobResponse:
+    job = _job(ctx, message.job_id)
+    if message.requester_address not in (job.customer_address, job.provider_address):
+        raise ChainError(UNAUTHORIZED, f"{message.requester_address} is neither customer nor provider of {job.job_id}")
+    before = state_of(job)
+    if before in TERMINAL:
+        raise ChainError(INVALID_TRANSITION, f"{job.job_id} is already {before}")
+    job.status_message = message.reason
+    _enter(ctx, job, State.CANCELLED)
+    settlement.settle_requested(ctx, job, seconds=_ran(ctx, job) if before is State.RUNNING else 0)
+    return tx_pb2.MsgCancelJobResponse()
+
+
+def report_job_status(ctx: Context, message: tx_pb2.MsgReportJobStatus) -> tx_pb2.MsgReportJobStatusResponse:
+    job = _job(ctx, message.job_id)
+    if message.provider_address != job.provider_address:
+        raise ChainError(UNAUTHORIZED, f"{message.provider_address} is not the provider of {job.job_id}")
+    wanted = State(types_pb2.JobState.Name(message.state).removeprefix("JOB_STATE_").lower())
+    if wanted not in TRANSITIONS[state_of(job)]:
+        raise ChainError(INVALID_TRANSITION, f"{job.job_id}: cannot move from {state_of(job)} to {wanted}")
+    job.status_message, job.exit_code = message.status_message, message.exit_code  # a later empty one erases the earlier
+    _enter(ctx, job, wanted)
+    if wanted in TERMINAL:
+        settlement.settle_usage(ctx, job, message.usage_metrics)
+    return tx_pb2.MsgReportJobStatusResponse()
+
+
+def end_overdue(ctx: Context) -> None:
+    """A running job past its max_runtime_seconds by the chain's own started_at; pending and queued jobs never time out."""
+    for job in ctx.every(types_pb2.HPCJob, keyspace.JOB):
+        if job.state == types_pb2.JOB_STATE_RUNNING and _ran(ctx, job) > job.max_runtime_seconds:
+            _enter(ctx, job, State.TIMEOUT)
+            settlement.settle_requested(ctx, job, seconds=job.max_runtime_seconds)
+
+
+def state_of(job: types_pb2.HPCJob) -> State:
+    return State(types_pb2.JobState.Name(job.state).removeprefix("JOB_STATE_").lower())
+
+
+def _ran(ctx: Context, job: types_pb2.HPCJob) -> int:
+    """Whole seconds since the chain's started_at."""
+    return (ctx.time - job.started_at.seconds * 10**9 - job.started_at.nanos) // 10**9
+
+
+def _job(ctx: Context, job_id: str) -> types_pb2.HPCJob:
+    job = ctx.load(types_pb2.HPCJob, keyspace.JOB, job_id)
+    if job is None:
+        raise ChainError(JOB_NOT_FOUND, job_id)
+    return job
+
+
+def _enter(ctx: Context, job: types_pb2.HPCJob, state: State) -> None:
+    job.state = types_pb2.JobState.Value(f"JOB_STATE_{state.upper()}")
+    stamp = {State.QUEUED: "queued_at", State.RUNNING: "started_at"}.get(state, "completed_at")
+    getattr(job, stamp).CopyFrom(ctx.now)
+    ctx.store(keyspace.JOB, job.job_id, job)

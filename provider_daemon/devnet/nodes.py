@@ -1,0 +1,107 @@
+"""Compute nodes: heartbeats, their ageing, and what follows for the cluster (FACTS.md, 'Every block')."""
+
+from provider_daemon.chain import codec, keyspace
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.devnet.clusters import owned_cluster
+from provider_daemon.devnet.context import Context
+from provider_daemon.devnet.failures import INVALID_NODE, NODE_DEREGISTERED, STALE_HEARTBEAT, ChainError
+
+_S = types_pb2.NodeState
+TRANSITIONS: dict[int, frozenset[int]] = {
+    _S.NODE_STATE_PENDING: frozenset({_S.NODE_STATE_ACTIVE, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}),
+    _S.NODE_STATE_ACTIVE: frozenset({_S.NODE_STATE_STALE, _S.NODE_STATE_DRAINING, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}),
+    _S.NODE_STATE_STALE: frozenset({_S.NODE_STATE_ACTIVE, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}),
+    _S.NODE_STATE_DRAINING: frozenset({_S.NODE_STATE_DRAINED, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}),
+    _S.NODE_STATE_DRAINED: frozenset({_S.NODE_STATE_ACTIVE, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}),
+    _S.NODE_STATE_OFFLINE: frozenset({_S.NODE_STATE_ACTIVE, _S.NODE_STATE_PENDING, _S.NODE_STATE_DEREGISTERED}),
+    _S.NODE_STATE_DEREGISTERED: frozenset(),
+}
+
+# Seconds without a heartbeat, longest first, and what the node becomes.
+AGEING = ((3600, _S.NODE_STATE_DEREGISTERED), (300, _S.NODE_STATE_OFFLINE), (120, _S.NODE_STATE_STALE))
+_COPIED = (
+    "node_id", "cluster_id", "provider_address", "region", "datacenter", "network_bandwidth_mbps", "active", "health_status",
+    "agent_pubkey", "hardware_fingerprint", "agent_version", "last_sequence_number",
+)  # fmt: skip
+_COPIED_MESSAGES = ("resources", "capacity", "health", "hardware", "topology", "locality")
+
+
+def update_node_metadata(ctx: Context, message: tx_pb2.MsgUpdateNodeMetadata) -> tx_pb2.MsgUpdateNodeMetadataResponse:
+    """Replaces the whole record; node ids are global."""
+    owned_cluster(ctx, message.cluster_id, message.provider_address)
+    before = ctx.load(types_pb2.NodeMetadata, keyspace.NODE, message.node_id)
+    state = _next_state(message, before)
+    node = types_pb2.NodeMetadata(latency_measurements=message.latency_measurements, state=state, last_heartbeat=ctx.now, updated_at=ctx.now)
+    for name in _COPIED:
+        setattr(node, name, getattr(message, name))
+    for name in _COPIED_MESSAGES:
+        if message.HasField(name):
+            getattr(node, name).CopyFrom(getattr(message, name))
+    node.resources.SetInParent()
+    node.joined_at.CopyFrom(before.joined_at if before else ctx.now)
+    node.block_height = before.block_height if before else ctx.height
+    extras = ctx.extras(keyspace.NODE, message.node_id, codec.EXTRAS["NodeMetadata"])
+    if before is None or before.state != state:
+        extras["state_changed_at"] = codec.format_time(ctx.time)
+    ctx.store(keyspace.NODE, message.node_id, node, extras)
+    return tx_pb2.MsgUpdateNodeMetadataResponse()
+
+
+def _next_state(message: tx_pb2.MsgUpdateNodeMetadata, before: types_pb2.NodeMetadata | None) -> types_pb2.NodeState.ValueType:
+    unspecified = message.state == _S.NODE_STATE_UNSPECIFIED
+    wanted = _S.NODE_STATE_ACTIVE if unspecified and message.active else message.state
+    if before is None:
+        return wanted or _S.NODE_STATE_PENDING
+    if before.state == _S.NODE_STATE_DEREGISTERED:
+        raise ChainError(NODE_DEREGISTERED, message.node_id)
+    if unspecified and not message.active:
+        raise ChainError(INVALID_NODE, f"{message.node_id}: inactive without a state")
+    if 0 < message.last_sequence_number <= before.last_sequence_number:
+        raise ChainError(STALE_HEARTBEAT, f"{message.node_id}: sequence {message.last_sequence_number} after {before.last_sequence_number}")
+    if wanted != before.state and wanted not in TRANSITIONS[before.state]:
+        raise ChainError(INVALID_NODE, f"{message.node_id}: cannot move from {_word(before.state)} to {_word(wanted)}")
+    return wanted
+
+
+def _word(state: types_pb2.NodeState.ValueType) -> str:
+    return _S.Name(state).removeprefix("NODE_STATE_").lower()
+
+
+# --- every block ---
+
+
+def age_nodes(ctx: Context) -> None:
+    for node in ctx.every(types_pb2.NodeMetadata, keyspace.NODE):
+        silent = (ctx.time - node.last_heartbeat.seconds * 10**9 - node.last_heartbeat.nanos) / 10**9
+        state = next((state for seconds, state in AGEING if silent > seconds), None)
+        if state is not None and state in TRANSITIONS[node.state]:
+            node.state = state
+            node.active = state == _S.NODE_STATE_STALE  # a stale node keeps active:true
+            extras = ctx.extras(keyspace.NODE, node.node_id, codec.EXTRAS["NodeMetadata"])
+            ctx.store(keyspace.NODE, node.node_id, node, {**extras, "state_changed_at": codec.format_time(ctx.time)})
+
+
+def count_clusters(ctx: Context) -> None:
+    """What the active nodes add up to (total_nodes is not recomputed); a cluster whose every node went silent is offline."""
+    nodes: dict[str, list[types_pb2.NodeMetadata]] = {}
+    for node in ctx.every(types_pb2.NodeMetadata, keyspace.NODE):
+        nodes.setdefault(node.cluster_id, []).append(node)
+    for cluster in ctx.every(types_pb2.HPCCluster, keyspace.CLUSTER):
+        if cluster.cluster_id in nodes:
+            _count(ctx, cluster, nodes[cluster.cluster_id])
+
+
+def _count(ctx: Context, cluster: types_pb2.HPCCluster, nodes: list[types_pb2.NodeMetadata]) -> None:
+    before = cluster.SerializeToString(deterministic=True)
+    active = [node for node in nodes if node.state == _S.NODE_STATE_ACTIVE]
+    cluster.available_nodes = len(active)
+    metadata = cluster.cluster_metadata
+    metadata.total_cpu_cores = sum(node.resources.cpu_cores for node in active)
+    metadata.total_memory_gb = sum(node.resources.memory_gb for node in active)
+    metadata.total_gpus = sum(node.resources.gpus for node in active)
+    metadata.total_storage_gb = sum(node.resources.storage_gb for node in active)
+    silent = all((ctx.time - node.last_heartbeat.seconds * 10**9) / 10**9 > 300 for node in nodes)
+    if silent and cluster.state == types_pb2.CLUSTER_STATE_ACTIVE:
+        cluster.state = types_pb2.CLUSTER_STATE_OFFLINE
+    if cluster.SerializeToString(deterministic=True) != before:
+        ctx.store(keyspace.CLUSTER, cluster.cluster_id, cluster)
