@@ -1,6 +1,6 @@
 """Jobs: submission, cancellation, reports, and the run-time limit that the chain itself enforces."""
 
-from provider_daemon.chain import keyspace
+from provider_daemon.chain import codec, keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.devnet import scheduling, settlement
 from provider_daemon.devnet.context import Context
@@ -91,7 +91,8 @@ def report_job_status(ctx: Context, message: tx_pb2.MsgReportJobStatus) -> tx_pb
 
 def end_overdue(ctx: Context) -> None:
     """A running job past its max_runtime_seconds by the chain's own started_at; pending and queued jobs never time out."""
-    for job in ctx.every(types_pb2.HPCJob, keyspace.JOB):
+    running = [value for _, value in ctx.state.scan(keyspace.HPC_STORE, keyspace.JOB) if b'"state":"running"' in value]
+    for job in (codec.decode(types_pb2.HPCJob, value) for value in running):
         if job.state == types_pb2.JOB_STATE_RUNNING and _ran(ctx, job) > job.max_runtime_seconds:
             _enter(ctx, job, State.TIMEOUT)
             settlement.settle_requested(ctx, job, seconds=job.max_runtime_seconds)

@@ -23,7 +23,7 @@ _COPIED = (
     "node_id", "cluster_id", "provider_address", "region", "datacenter", "network_bandwidth_mbps", "active", "health_status",
     "agent_pubkey", "hardware_fingerprint", "agent_version", "last_sequence_number",
 )  # fmt: skip
-_COPIED_MESSAGES = ("resources", "capacity", "health", "hardware", "topology", "locality")
+_COPIED_MESSAGES = frozenset({"resources", "capacity", "health", "hardware", "topology", "locality"})
 
 
 def update_node_metadata(ctx: Context, message: tx_pb2.MsgUpdateNodeMetadata) -> tx_pb2.MsgUpdateNodeMetadataResponse:
@@ -34,9 +34,9 @@ def update_node_metadata(ctx: Context, message: tx_pb2.MsgUpdateNodeMetadata) ->
     node = types_pb2.NodeMetadata(latency_measurements=message.latency_measurements, state=state, last_heartbeat=ctx.now, updated_at=ctx.now)
     for name in _COPIED:
         setattr(node, name, getattr(message, name))
-    for name in _COPIED_MESSAGES:
-        if message.HasField(name):
-            getattr(node, name).CopyFrom(getattr(message, name))
+    for field, value in message.ListFields():
+        if field.name in _COPIED_MESSAGES:
+            getattr(node, field.name).CopyFrom(value)
     node.resources.SetInParent()
     node.joined_at.CopyFrom(before.joined_at if before else ctx.now)
     node.block_height = before.block_height if before else ctx.height

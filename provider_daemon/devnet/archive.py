@@ -1,0 +1,71 @@
+"""The devnet's one file: state, blocks and transactions in SQLite, one commit a block, so that it resumes where it ended."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from provider_daemon.devnet.context import Event
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS state (store TEXT, key BLOB, value BLOB, PRIMARY KEY (store, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS blocks (height INTEGER PRIMARY KEY, time INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS txs (hash TEXT, height INTEGER NOT NULL, value TEXT NOT NULL, bytes BLOB NOT NULL);
+"""
+
+
+@dataclass(slots=True)
+class IncludedTx:
+    """A transaction in its block. `time` in nanoseconds since the epoch."""
+
+    tx_hash: str
+    tx_bytes: bytes
+    height: int
+    time: int
+    code: int
+    codespace: str
+    log: str
+    gas_wanted: int
+    gas_used: int
+    data: str
+    events: list[Event] = field(default_factory=list)
+
+
+class Archive:
+    def __init__(self, path: str) -> None:
+        """`path` may be ":memory:"."""
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {_SCHEMA}")
+
+    def state(self) -> dict[tuple[str, bytes], bytes | None]:
+        return {(store, key): value for store, key, value in self._db.execute("SELECT store, key, value FROM state")}
+
+    def last_block(self) -> tuple[int, int]:
+        """Height and time; (0, 0) before the first."""
+        row = self._db.execute("SELECT height, time FROM blocks ORDER BY height DESC LIMIT 1").fetchone()
+        return (row[0], row[1]) if row else (0, 0)
+
+    def txs(self) -> Iterator[IncludedTx]:
+        for value, tx_bytes in self._db.execute("SELECT value, bytes FROM txs ORDER BY rowid"):
+            fields = json.loads(value)
+            fields["events"] = [(kind, attributes) for kind, attributes in fields["events"]]
+            yield IncludedTx(tx_bytes=tx_bytes, **fields)
+
+    def write(self, height: int, time: int, changes: Mapping[tuple[str, bytes], bytes | None], txs: Sequence[IncludedTx]) -> None:
+        """One block, whole or not at all."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("INSERT INTO blocks VALUES (?, ?)", (height, time))
+            for (store, key), value in changes.items():
+                if value is None:
+                    self._db.execute("DELETE FROM state WHERE store = ? AND key = ?", (store, key))
+                else:
+                    self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (store, key, value))
+            self._db.executemany("INSERT INTO txs VALUES (?, ?, ?, ?)", [(tx.tx_hash, height, _value(tx), tx.tx_bytes) for tx in txs])
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _value(tx: IncludedTx) -> str:
+    return json.dumps({name: getattr(tx, name) for name in IncludedTx.__slots__ if name != "tx_bytes"})

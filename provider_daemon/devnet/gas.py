@@ -1,0 +1,45 @@
+"""What a transaction costs in gas: a model that gives the figures measured on the chain (FACTS.md, 'Gas'), not the SDK's own meter."""
+
+from google.protobuf.message import Message
+
+from provider_daemon.chain import keyspace
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
+from provider_daemon.devnet.context import Context
+
+TX_BASE = 26_000  # signature, account reads and writes
+FEE_DEDUCTION = 18_000  # left out of a simulation that carries no fee
+PER_TX_BYTE = 10
+PER_STORED_JOB_BYTE = 36
+PER_STORED_JOB = 2_000  # a submission's index grows with every job ever stored
+
+_MESSAGE = {
+    tx_pb2.MsgRegisterCluster: 40_000,
+    tx_pb2.MsgUpdateCluster: 28_000,
+    tx_pb2.MsgDeregisterCluster: 28_000,
+    tx_pb2.MsgCreateOffering: 42_000,
+    tx_pb2.MsgUpdateOffering: 40_000,
+    tx_pb2.MsgSubmitJob: 150_000,
+    tx_pb2.MsgCancelJob: 12_000,
+    tx_pb2.MsgReportJobStatus: 2_000,
+    tx_pb2.MsgUpdateNodeMetadata: 50_000,
+    tx_pb2.MsgFlagDispute: 24_000,
+    tx_pb2.MsgResolveDispute: 24_000,
+    tx_pb2.MsgUpdateParams: 20_000,
+}
+_OTHER = 20_000
+
+
+def of_tx(tx_bytes: bytes, fee: int) -> int:
+    return TX_BASE + (FEE_DEDUCTION if fee else 0) + PER_TX_BYTE * len(tx_bytes)
+
+
+def of_message(ctx: Context, message: Message) -> int:
+    """Before the message is carried out."""
+    base = next((gas for kind, gas in _MESSAGE.items() if isinstance(message, kind)), _OTHER)
+    if isinstance(message, tx_pb2.MsgReportJobStatus | tx_pb2.MsgCancelJob):
+        stored = ctx.state.get(keyspace.HPC_STORE, keyspace.key(keyspace.JOB, message.job_id))
+        return base + PER_STORED_JOB_BYTE * len(stored)
+    if isinstance(message, tx_pb2.MsgSubmitJob):
+        counter = ctx.state.get(keyspace.HPC_STORE, keyspace.NEXT_JOB)
+        return base + PER_STORED_JOB * int.from_bytes(counter, "big")
+    return base
