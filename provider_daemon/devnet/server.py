@@ -1,0 +1,84 @@
+"""The devnet as a server: gRPC services over the blocks, and somebody who makes blocks."""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+
+import grpc.aio
+
+from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2_grpc
+from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2_grpc
+from provider_daemon.chain.proto.cosmos.base.node.v1beta1 import query_pb2_grpc as config_grpc
+from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2_grpc as tendermint_grpc
+from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2_grpc
+from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2_grpc
+from provider_daemon.devnet.archive import Archive
+from provider_daemon.devnet.blocks import Blocks
+from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.services.hpc import HpcQuery, only_published
+from provider_daemon.devnet.services.node import AuthService, BankService, ConfigService, TendermintService
+from provider_daemon.devnet.services.txs import TxService
+
+MAX_ANSWER = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Devnet:
+    """`queries`: none (the service is not there), published (six answer) or all. `listen` with port 0 takes a free one.
+
+    With `block_seconds` 0 nobody makes blocks: tests call `produce_block` themselves.
+    """
+
+    path: str = ":memory:"
+    listen: str = "127.0.0.1:0"
+    rules: Rules = field(default_factory=Rules)
+    queries: str = "all"
+    block_seconds: float = 0.0
+    funds: dict[str, dict[str, int]] = field(default_factory=dict)
+    port: int = 0
+    blocks: Blocks = field(init=False)
+    _archive: Archive = field(init=False)
+    _server: grpc.aio.Server = field(init=False)
+    _maker: asyncio.Task[None] | None = None
+
+    async def start(self) -> int:
+        """The port that it serves on. A new chain has its first block by then."""
+        self._archive = Archive(self.path)
+        self.blocks = Blocks(self._archive, self.rules, self.funds)
+        if not self.blocks.height:
+            self.produce_block()
+        self._server = grpc.aio.server(options=[("grpc.max_send_message_length", MAX_ANSWER), ("grpc.so_reuseport", 0)])
+        self._add_services()
+        self.port = self._server.add_insecure_port(self.listen)
+        await self._server.start()
+        if self.block_seconds:
+            self._maker = asyncio.create_task(self._make_blocks())
+        return self.port
+
+    def produce_block(self, at: int | None = None) -> None:
+        """`at`: nanoseconds since the epoch; now when None."""
+        self.blocks.produce(time.time_ns() if at is None else at)
+
+    async def stop(self) -> None:
+        if self._maker is not None:
+            self._maker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._maker
+        await self._server.stop(grace=0.2)
+        self._archive.close()
+
+    async def _make_blocks(self) -> None:
+        while True:
+            await asyncio.sleep(self.block_seconds)
+            self.produce_block()
+
+    def _add_services(self) -> None:
+        tendermint_grpc.add_ServiceServicer_to_server(TendermintService(self.blocks), self._server)
+        service_pb2_grpc.add_ServiceServicer_to_server(TxService(self.blocks), self._server)
+        auth_pb2_grpc.add_QueryServicer_to_server(AuthService(self.blocks), self._server)
+        bank_pb2_grpc.add_QueryServicer_to_server(BankService(self.blocks), self._server)
+        config_grpc.add_ServiceServicer_to_server(ConfigService(self.blocks), self._server)
+        if self.queries != "none":
+            service = HpcQuery(self.blocks)
+            query_pb2_grpc.add_QueryServicer_to_server(only_published(service) if self.queries == "published" else service, self._server)

@@ -1,0 +1,88 @@
+"""What a Cosmos node tells of itself, of accounts, and of its raw stores."""
+
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from provider_daemon import __version__
+from provider_daemon.chain import messages
+from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
+from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2, bank_pb2_grpc
+from provider_daemon.chain.proto.cosmos.base.node.v1beta1 import query_pb2 as config_pb2
+from provider_daemon.chain.proto.cosmos.base.node.v1beta1 import query_pb2_grpc as config_grpc
+from provider_daemon.chain.proto.cosmos.base.store.v1beta1.kv_pb2 import Pair, Pairs
+from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
+from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
+from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
+from provider_daemon.devnet import bank
+from provider_daemon.devnet.blocks import Blocks
+
+Call = grpc.aio.ServicerContext[Any, Any]
+
+
+class TendermintService(query_pb2_grpc.ServiceServicer):
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+
+    async def GetNodeInfo(self, request: query_pb2.GetNodeInfoRequest, context: Call) -> query_pb2.GetNodeInfoResponse:
+        return query_pb2.GetNodeInfoResponse(
+            default_node_info=query_pb2.DefaultNodeInfo(network=self._blocks.rules.chain_id, version="0.38.0"),
+            application_version=query_pb2.VersionInfo(name="provd-devnet", app_name="provd-devnet", version=__version__),
+        )
+
+    async def GetSyncing(self, request: query_pb2.GetSyncingRequest, context: Call) -> query_pb2.GetSyncingResponse:
+        return query_pb2.GetSyncingResponse(syncing=False)
+
+    async def GetLatestBlock(self, request: query_pb2.GetLatestBlockRequest, context: Call) -> query_pb2.GetLatestBlockResponse:
+        header = query_pb2.Header(chain_id=self._blocks.rules.chain_id, height=self._blocks.height)
+        header.time.FromNanoseconds(self._blocks.time)
+        return query_pb2.GetLatestBlockResponse(sdk_block=query_pb2.Block(header=header))
+
+    async def ABCIQuery(self, request: query_pb2.ABCIQueryRequest, context: Call) -> query_pb2.ABCIQueryResponse:
+        answer = query_pb2.ABCIQueryResponse(key=request.data, height=request.height or self._blocks.height)
+        if request.height > self._blocks.height:
+            answer.log = f"failed to load state at height {request.height}; version does not exist"
+            return answer
+        match request.path.strip("/").split("/"):
+            case ["store", store, "key"]:
+                answer.value = self._blocks.state.get(store, request.data)
+            case ["store", store, "subspace"]:
+                pairs = [Pair(key=key, value=value) for key, value in self._blocks.state.scan(store, request.data)]
+                answer.value = Pairs(pairs=pairs).SerializeToString()
+            case _:
+                answer.code, answer.codespace, answer.log = 6, "sdk", f"unknown query path {request.path}: unknown request"
+        return answer
+
+
+class AuthService(auth_pb2_grpc.QueryServicer):
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+
+    async def AccountInfo(self, request: auth_pb2.QueryAccountInfoRequest, context: Call) -> auth_pb2.QueryAccountInfoResponse:
+        found: dict[str, Any] | None = bank.account(self._blocks.state, request.address)
+        if found is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"rpc error: code = NotFound desc = account {request.address} not found: key not found")
+            raise AssertionError
+        info = auth_pb2.BaseAccount(address=request.address, account_number=found["number"], sequence=found["sequence"])
+        if found["pubkey"]:
+            info.pub_key.CopyFrom(messages.pack(PubKey(key=bytes.fromhex(found["pubkey"]))))
+        return auth_pb2.QueryAccountInfoResponse(info=info)
+
+
+class BankService(bank_pb2_grpc.QueryServicer):
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+
+    async def Balance(self, request: bank_pb2.QueryBalanceRequest, context: Call) -> bank_pb2.QueryBalanceResponse:
+        amount = bank.balance(self._blocks.state, request.address, request.denom)
+        return bank_pb2.QueryBalanceResponse(balance=Coin(denom=request.denom, amount=str(amount)))
+
+
+class ConfigService(config_grpc.ServiceServicer):
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+
+    async def Config(self, request: config_pb2.ConfigRequest, context: Call) -> config_pb2.ConfigResponse:
+        rules = self._blocks.rules
+        return config_pb2.ConfigResponse(minimum_gas_price=f"{rules.min_gas_price}{rules.fee_denom}")
