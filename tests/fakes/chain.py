@@ -16,7 +16,7 @@ from provider_daemon.devnet.server import Devnet
 from provider_daemon.ports import TxOutcome
 
 CHAIN_ID = "test-1"
-START = 1_790_000_000 * 10**9  # nanoseconds
+START = 2_000_000_000 * 10**9  # nanoseconds, later than any real clock: the first block of a new devnet is made now
 
 
 @dataclass
