@@ -1,0 +1,123 @@
+"""sacct's rows -> sightings: what a SLURM job was given, for how long, and how it ended (FACTS.md, '`sacct -P` fields')."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from provider_daemon.errors import Unreadable
+from provider_daemon.job.snapshot import Phase, Run, Sighting
+from provider_daemon.slurm import tres
+from provider_daemon.slurm.answers import Queued, seconds
+from provider_daemon.slurm.commands import SACCT_FIELDS
+from provider_daemon.slurm.states import JobState, hopeless, job_state
+
+SIGNAL_BASE = 128  # a program that a signal ended has exit code 128 + signal, as shells say it
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record of commands.SACCT_FIELDS. Times in seconds since the epoch, 0 when SLURM has none."""
+
+    slurm_id: str
+    name: str
+    state: JobState
+    exit_code: int
+    signal: int
+    submitted_at: int
+    started_at: int
+    ended_at: int
+    reason: str
+    run: Run
+
+
+def rows(text: str) -> list[Row]:
+    """In sacct's order: the records of one job follow each other, the oldest first. Raises Unreadable for a row that is none."""
+    return [_row(line) for line in text.splitlines() if line]
+
+
+def _row(line: str) -> Row:
+    parts = line.split("|", len(SACCT_FIELDS) - 1)
+    if len(parts) != len(SACCT_FIELDS):
+        raise Unreadable(f"sacct: cannot read {line[:200]!r}")
+    field = dict(zip(SACCT_FIELDS, parts, strict=True))
+    code, signal = exit_code(field["ExitCode"])
+    return Row(
+        slurm_id=field["JobIDRaw"],
+        name=field["JobName"],
+        state=job_state(field["State"]),
+        exit_code=code,
+        signal=signal,
+        submitted_at=seconds(field["Submit"]),
+        started_at=seconds(field["Start"]),
+        ended_at=seconds(field["End"]),
+        reason=field["Reason"],
+        run=run(field["AllocTRES"], field["ElapsedRaw"], field["NNodes"]),
+    )
+
+
+def exit_code(text: str) -> tuple[int, int]:
+    """`3:0` -> (3, 0); `0:15` -> (143, 15)."""
+    code, colon, signal = text.partition(":")
+    if not (colon and code.isdecimal() and signal.isdecimal()):
+        raise Unreadable(f"sacct: cannot read the exit code {text[:40]!r}")
+    number = int(signal)
+    return (SIGNAL_BASE + number if number and not int(code) else int(code)), number
+
+
+def run(alloc_tres: str, elapsed: str, nodes: str) -> Run:
+    """What was allocated; nothing for a job that never started."""
+    parts = tres.tres(alloc_tres)
+    return Run(
+        elapsed=int(elapsed) if elapsed.isdecimal() else 0,
+        cpus=tres.count(parts.get("cpu", "0")),
+        memory_mib=tres.mebibytes(parts.get("mem", "0")),
+        nodes=tres.count(parts.get("node", nodes if parts else "0")),
+        gpus=tres.gpus(parts),
+    )
+
+
+def ended(records: Sequence[Row]) -> Sighting:
+    """One SLURM job from its records: the last one says how it ended, all of them what it used. A requeued one ran more than once."""
+    last = records[-1]
+    closed = last.state.phase is Phase.ENDED and bool(last.ended_at)
+    return Sighting(
+        slurm_id=last.slurm_id,
+        name=last.name,
+        phase=last.state.phase,
+        slurm_state=last.state.word,
+        outcome=last.state.outcome,
+        reason=last.reason,
+        exit_code=last.exit_code,
+        signal=last.signal,
+        submitted_at=records[0].submitted_at,
+        started_at=last.started_at,
+        ended_at=last.ended_at,
+        elapsed=last.run.elapsed,
+        runs=tuple(row.run for row in records),
+        final=closed,
+    )
+
+
+def by_job(found: Iterable[Row], names: frozenset[str], since: int) -> list[Sighting]:
+    """A sighting for each SLURM job under one of our names. A record of before `since` belongs to an earlier owner of the job id."""
+    jobs: dict[str, list[Row]] = {}
+    for row in found:
+        if row.name in names and row.slurm_id.isdecimal() and (not row.submitted_at or row.submitted_at >= since):
+            jobs.setdefault(row.slurm_id, []).append(row)
+    return [ended(records) for records in jobs.values()]
+
+
+def live(row: Queued) -> Sighting:
+    """From squeue. A job that squeue calls ended waits for its accounting record: until then it is ending."""
+    state = job_state(row.state)
+    phase = Phase.ENDING if state.phase is Phase.ENDED else state.phase
+    return Sighting(
+        slurm_id=row.slurm_id,
+        name=row.name,
+        phase=phase,
+        slurm_state=state.word,
+        reason=row.reason,
+        hopeless=hopeless(row.reason) if phase is Phase.WAITING else "",
+        submitted_at=row.submitted_at,
+        started_at=row.started_at,
+        elapsed=row.elapsed,
+    )

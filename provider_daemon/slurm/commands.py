@@ -1,0 +1,156 @@
+"""Every program that runs at the site, as text out; the answers are read in answers.py.
+
+Each runs in an empty environment with a few named variables (so no SBATCH_*, SLURM_*, SQUEUE_*, SACCT_* of the login reaches it), under
+a time limit of its own (nothing stays behind on the login node), between two marker lines (a login that prints greetings, and an
+answer that was cut, are both told apart from SLURM's words). Names, ids and scripts come on stdin, never inside a program.
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from provider_daemon.ports import Order
+
+BEGIN = "provd-begin"
+END = "provd-end"
+ANSWER = "provd-answer"
+
+SUBMIT_SECONDS = 30  # the bound on a whole submission command: the daemon's waiting window counts on it
+QUERY_SECONDS = 60
+WORKERS = 4  # sbatch at a time: two cores of a login node are busy with it (FACTS.md, 'Submission over SSH')
+ORDERS_A_COMMAND = 50  # 50 scripts and answers; far inside SUBMIT_SECONDS, and few enough to lose sight of at once
+KEYS_A_COMMAND = 1000  # ids or names in one argument: Linux ends a single argument at 128 KiB
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_ID = re.compile(r"[0-9]{1,20}")
+_DIRECTORY = re.compile(r"/[A-Za-z0-9._/@%+=,:-]{1,900}")
+
+SQUEUE_FORMAT = "%i|%T|%V|%S|%e|%M|%r|%j"
+SACCT_FIELDS = ("JobIDRaw", "State", "ExitCode", "Submit", "Start", "End", "ElapsedRaw", "NNodes", "AllocTRES", "Reason", "JobName")
+
+# Without a list of states a search by name leaves out jobs that were cancelled before they became eligible.
+_STATES = "BF,CA,CD,DL,F,NF,OOM,PD,PR,R,RQ,RS,RV,S,TO"
+_SACCT = f"sacct -X -D -n -P --noconvert -o {','.join(SACCT_FIELDS)}"
+
+_KEPT = " ".join(
+    (
+        'PATH="$PATH"',
+        'HOME="${HOME:-/}"',
+        'USER="${USER:-}"',
+        'LOGNAME="${LOGNAME:-}"',
+        'SHELL="${SHELL:-/bin/sh}"',
+        '${SLURM_CONF:+"SLURM_CONF=$SLURM_CONF"}',
+        "LC_ALL=C",
+    )
+)
+_EPOCH_TIMES = "SLURM_TIME_FORMAT=%s"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`program` is one of the constants below; `seconds` is the time that the far side allows it."""
+
+    program: str
+    payload: bytes = b""
+    seconds: int = QUERY_SECONDS
+
+
+def _program(body: str, seconds: int, variables: str = _EPOCH_TIMES) -> str:
+    framed = f"echo {BEGIN}\n{body}\nprintf '\\n%s %s\\n' {END} $?"
+    return f"exec env -i {_KEPT} {variables} timeout -k 5 {seconds} /bin/sh -c {shlex.quote(framed)}\n"
+
+
+VERSION = _program("sbatch --version", QUERY_SECONDS)
+# -t all: a job that ended within MinJobAge is still here, whether or not slurmdbd has heard of it.
+SQUEUE = _program(f"squeue -h -a --me -t all -o {shlex.quote(SQUEUE_FORMAT)}", QUERY_SECONDS)
+SACCT_BY_ID = _program(f'ids=$(cat)\n{_SACCT} -j "$ids"', QUERY_SECONDS)
+SACCT_BY_NAME = _program(f'read -r since\nnames=$(cat)\n{_SACCT} -s {_STATES} -S "uts$since" -E now+1day --name "$names"', QUERY_SECONDS)
+SDIAG = _program("sdiag", QUERY_SECONDS)
+NODES = _program("scontrol show node -o", QUERY_SECONDS)
+SCANCEL = _program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
+
+# No sbatch starts before the whole payload is in: a script that was cut, or shifted by a failed write, is never submitted.
+_SUBMIT_BODY = f"""umask 077
+set -f
+directories=
+while read -r name size directory && [ "$name" != . ]; do
+  set -- "$@" "$name" "$size" "$directory"
+  directories="$directories $directory"
+done
+mkdir -p $directories 2>/dev/null
+spool() {{
+  while [ $# -gt 0 ]; do
+    script=/dev/null
+    if [ -d "$3" ] && [ -w "$3" ]; then script=$3/job.sh; fi
+    head -c "$2" >"$script" || return 1
+    shift 3
+  done
+}}
+order() {{
+  if ! [ -w "$2" ] || ! [ -f "$2/job.sh" ]; then
+    printf '{ANSWER} %s 1 ? cannot write to the job directory\\n' "$1"
+    return
+  fi
+  id=$(sbatch --parsable <"$2/job.sh" 2>"$2/sbatch.err")
+  code=$?
+  why=
+  if [ $code -ne 0 ]; then why=$(tail -c 800 "$2/sbatch.err" | tr -s '\\000-\\037' ' '); fi
+  case $id in *[!0-9A-Za-z.\\;_-]*) id= ;; esac
+  printf '{ANSWER} %s %s %s %s\\n' "$1" $code "${{id:-?}}" "$why"
+}}
+worker() {{
+  turn=$1
+  shift
+  while [ $# -gt 0 ]; do
+    if [ $turn -eq 0 ]; then order "$1" "$3"; fi
+    turn=$(((turn + {WORKERS - 1}) % {WORKERS}))
+    shift 3
+  done
+}}
+spool "$@" && read -r last && [ "$last" = . ] || exit 1
+for turn in {" ".join(map(str, range(WORKERS)))}; do worker $turn "$@" & done
+wait
+set --
+for directory in $directories; do set -- "$@" "$directory/sbatch.err"; done
+rm -f "$@" 2>/dev/null
+true"""
+SUBMIT = _program(_SUBMIT_BODY, SUBMIT_SECONDS, "")
+
+
+def submit(orders: Sequence[Order]) -> Command:
+    """Header lines `name bytes directory`, a dot, the scripts back to back, a dot. Each order gets an answer line of its own."""
+    scripts = [order.script.encode() for order in orders]
+    lines = [f"{_name(order.name)} {len(script)} {_directory(order.directory)}\n" for order, script in zip(orders, scripts, strict=True)]
+    return Command(SUBMIT, "".join([*lines, ".\n"]).encode() + b"".join(scripts) + b".\n", SUBMIT_SECONDS)
+
+
+def accounting_by_id(slurm_ids: Sequence[str]) -> Command:
+    return Command(SACCT_BY_ID, ",".join(map(_id, slurm_ids)).encode())
+
+
+def accounting_by_name(names: Sequence[str], since: int) -> Command:
+    """`since` in seconds since the epoch; sacct takes no time of before 1,000,000 in this form."""
+    return Command(SACCT_BY_NAME, f"{max(since, 1_000_000)}\n{','.join(map(_name, names))}".encode())
+
+
+def cancel(slurm_ids: Sequence[str]) -> Command:
+    return Command(SCANCEL, " ".join(map(_id, slurm_ids)).encode())
+
+
+def _checked(pattern: re.Pattern[str], value: str, what: str) -> str:
+    if not pattern.fullmatch(value):
+        raise ValueError(f"{value!r} is no {what}")
+    return value
+
+
+def _name(value: str) -> str:
+    return _checked(_NAME, value, "SLURM job name of ours")
+
+
+def _id(value: str) -> str:
+    return _checked(_ID, value, "SLURM job id")
+
+
+def _directory(value: str) -> str:
+    return _checked(_DIRECTORY, value, "plain absolute directory")

@@ -1,0 +1,57 @@
+"""What a failed command means: a final no, a passing trouble, or a doubt (FACTS.md, 'What commands say')."""
+
+from provider_daemon.errors import ProvdError, Transient, Unreadable
+from provider_daemon.ports import Receipt
+from provider_daemon.slurm.answers import Submitted
+
+# sbatch's words -> what the customer reads. Nothing of such a job exists in SLURM.
+REFUSALS: dict[str, str] = {
+    "Invalid partition name specified": "the site has no such partition",
+    "Invalid account or account/partition combination": "the site's account may not use this partition",
+    "Requested node configuration is not available": "no node of the site has the memory, cores or GPUs that it asks for",
+    "Memory specification can not be satisfied": "no node of the site has so much memory",
+    "CPU count per node can not be satisfied": "no node of the site has so many cores",
+    "Node count specification invalid": "the partition does not have so many nodes",
+    "More processors requested than permitted": "asks for more cores than the partition allows",
+    "Requested time limit is invalid": "asks for more time than the partition allows",
+    "Invalid --time specification": "its time limit cannot be expressed in SLURM",
+    "Invalid qos specification": "the site's quality of service for it is not valid",
+    "Invalid generic resource (gres) specification": "the site has no such GPU type",
+    "Invalid feature specification": "no node of the site has such a feature",
+    "User's group not permitted to use this partition": "the site's account may not use this partition",
+}
+
+TRANSIENT = (
+    "Unable to contact slurm controller",
+    "Problem talking to the database",
+    "Connection refused",
+    "Connection timed out",
+    "Socket timed out",
+    "Zero Bytes were transmitted",
+    "Resource temporarily unavailable",
+    "temporarily unable to accept",
+    "Rate limit",
+    "Unable to connect to database",
+    "Protocol authentication error",
+    "cannot write to the job directory",
+)
+_TIMED_OUT = (124, 137)  # coreutils' timeout, by TERM and by KILL
+
+
+def receipt(answer: Submitted) -> Receipt:
+    """An id wins over any warning beside it; a refusal must be one that we know; all else leaves a doubt."""
+    if answer.slurm_id and answer.exit_code == 0:
+        return Receipt(answer.name, slurm_id=answer.slurm_id)
+    for words, sentence in REFUSALS.items():
+        if words in answer.stderr and answer.exit_code:
+            return Receipt(answer.name, refusal=f"SLURM refused it: {sentence} ({words})")
+    return Receipt(answer.name, doubt=f"sbatch ended with {answer.exit_code}: {answer.stderr or 'it named no job id'}")
+
+
+def query_failure(what: str, exit_code: int, text: str) -> ProvdError:
+    """Of squeue, sacct and the like: never read as an empty answer."""
+    said = " ".join(text.split())[:300] or "it said nothing"
+    line = f"{what} failed ({exit_code}): {said}"
+    if exit_code in _TIMED_OUT or any(words in said for words in TRANSIENT):
+        return Transient(line)
+    return Unreadable(line)

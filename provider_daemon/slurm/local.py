@@ -1,0 +1,71 @@
+"""The transport of a daemon that runs on the login node itself: the same programs, the same stdin, no SSH."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping
+
+from provider_daemon.errors import Transient
+from provider_daemon.slurm.transport import Answer, command_line, stdin
+
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "SLURM_CONF")
+MAX_ANSWER = 256 * 2**20  # bytes: 100 times what squeue says about 10,000 jobs
+
+
+class LocalTransport:
+    """`environment` replaces the daemon's own PATH, HOME, USER, LOGNAME, SHELL and SLURM_CONF; nothing else is passed on."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        source = os.environ if environment is None else environment
+        self._environment = {name: source[name] for name in _KEPT if name in source}
+
+    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:  # noqa: ASYNC109 - see Transport
+        try:
+            process = await asyncio.create_subprocess_exec(
+                "/bin/sh",
+                "-c",
+                command_line(program),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=self._environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Transient(f"cannot start /bin/sh: {error.strerror}") from None
+        return await _converse(process, stdin(program, payload), timeout)
+
+    async def close(self) -> None:
+        """Nothing stays open between two programs."""
+
+
+async def _converse(process: asyncio.subprocess.Process, text: bytes, seconds: float) -> Answer:
+    out, err = bytearray(), bytearray()
+    assert process.stdin and process.stdout and process.stderr
+    cut = False
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.gather(_feed(process.stdin, text), _collect(process.stdout, out), _collect(process.stderr, err))
+            await process.wait()
+    except TimeoutError:
+        cut = True
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, 15)
+            await process.wait()
+    code = process.returncode
+    return Answer(None if cut or code is None or code < 0 else code, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+async def _feed(pipe: asyncio.StreamWriter, text: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        pipe.write(text)
+        await pipe.drain()
+    pipe.close()
+
+
+async def _collect(pipe: asyncio.StreamReader, into: bytearray) -> None:
+    while chunk := await pipe.read(2**16):
+        if len(into) < MAX_ANSWER:
+            into += chunk

@@ -1,0 +1,98 @@
+"""ports.Scheduler over SLURM's own commands, through any transport."""
+
+from collections.abc import Sequence
+
+from provider_daemon.errors import Transient
+from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
+from provider_daemon.ports import Clock, Node, Order, Receipt, Watch
+from provider_daemon.slurm import accounting, answers, commands, failures
+from provider_daemon.slurm.commands import Command
+from provider_daemon.slurm.nodes import nodes
+from provider_daemon.slurm.transport import Transport
+
+GRACE_SECONDS = 15  # beyond the far side's own limit, before the near side gives an answer up
+
+
+class SlurmScheduler:
+    """`rpcs` counts the SLURM commands that were run, for budgets and metrics."""
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+        self.rpcs = 0
+
+    async def version(self) -> str:
+        return answers.version(await self._ask("sbatch --version", Command(commands.VERSION)))
+
+    async def nodes(self) -> tuple[Node, ...]:
+        return nodes(await self._ask("scontrol show node", Command(commands.NODES)))
+
+    async def cancel(self, slurm_ids: Sequence[str]) -> None:
+        await self._ask("scancel", commands.cancel(slurm_ids))
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    # --- looking ---
+
+    async def snapshot(self, watch: Watch) -> Snapshot:
+        """squeue first, then slurmdbd's backlog where absence must be proven, then sacct: what leaves one is in the next."""
+        taken_at = self._clock.now()
+        rows = answers.queue(await self._ask("squeue", Command(commands.SQUEUE)))
+        live = [accounting.live(row) for row in rows if row.name in watch.names and (not row.submitted_at or row.submitted_at >= watch.since)]
+        running = {seen.name for seen in live if seen.phase is not Phase.ENDING}
+        missing = watch.names - running
+        doubtful = (watch.doubtful & missing) - {seen.name for seen in live}
+        complete = not doubtful or await self._backlog() == 0
+        ended = await self._accounting(watch, missing) if missing else []
+        return Snapshot(taken_at, complete, _merge(live, ended))
+
+    async def _backlog(self) -> int:
+        return answers.backlog(await self._ask("sdiag", Command(commands.SDIAG)))
+
+    async def _accounting(self, watch: Watch, missing: frozenset[str]) -> list[Sighting]:
+        ids = sorted(watch.slurm_ids[name] for name in missing if name in watch.slurm_ids)
+        names = sorted(name for name in missing if name not in watch.slurm_ids)
+        asked = [commands.accounting_by_id(part) for part in _parts(ids)]
+        asked += [commands.accounting_by_name(part, watch.since) for part in _parts(names)]
+        found = [row for command in asked for row in accounting.rows(await self._ask("sacct", command))]
+        return accounting.by_job(found, missing, watch.since)
+
+    async def _ask(self, what: str, command: Command) -> str:
+        self.rpcs += 1
+        answer = await self._transport.run(command.program, command.payload, command.seconds + GRACE_SECONDS)
+        code, text = answers.framed(answer, what)
+        if code:
+            raise failures.query_failure(what, code, answer.stderr or text)
+        return text
+
+    # --- submitting ---
+
+    async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
+        """A receipt for each order; one whose answer line did not arrive is in doubt."""
+        command = commands.submit(orders)
+        self.rpcs += len(orders)
+        try:
+            answer = await self._transport.run(command.program, command.payload, command.seconds + GRACE_SECONDS)
+        except Transient as error:
+            return tuple(Receipt(order.name, doubt=str(error)) for order in orders)
+        said = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
+        lost = "its answer did not arrive" if answer.exit_code == 0 else f"the submission was cut short: {answer.stderr[:200]}"
+        return tuple(said.get(order.name) or Receipt(order.name, doubt=lost) for order in orders)
+
+
+def _parts(items: Sequence[str]) -> list[Sequence[str]]:
+    return [items[start : start + commands.KEYS_A_COMMAND] for start in range(0, len(items), commands.KEYS_A_COMMAND)]
+
+
+def _merge(live: Sequence[Sighting], ended: Sequence[Sighting]) -> dict[str, tuple[Sighting, ...]]:
+    """Both views by name, a SLURM job once: the closed accounting record wins over squeue, squeue over an open record."""
+    jobs = {seen.slurm_id: seen for seen in ended}
+    for seen in live:
+        known = jobs.get(seen.slurm_id)
+        if known is None or not known.final:
+            jobs[seen.slurm_id] = seen
+    found: dict[str, tuple[Sighting, ...]] = {}
+    for seen in sorted(jobs.values(), key=lambda seen: (seen.submitted_at, int(seen.slurm_id) if seen.slurm_id.isdecimal() else 0)):
+        found[seen.name] = (*found.get(seen.name, ()), seen)
+    return found

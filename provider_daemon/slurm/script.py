@@ -1,0 +1,124 @@
+"""The batch script. Directives first; whatever a customer wrote is data in single quotes, or the job is refused with a reason.
+
+The program's time is held to the second by `timeout`; SLURM's own limit, which counts in minutes, stands behind it.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from provider_daemon.errors import Refused
+
+MAX_SCRIPT_BYTES = 256 * 1024  # SLURM's own default ends at 4 MB; a script travels with every submission
+KILL_AFTER = 10  # seconds between asking the program to end and killing it
+_DIRECTIVE = re.compile(r"[A-Za-z0-9_./:-]+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_FORBIDDEN = re.compile(r"[\0\r\n]")
+# Variables that change what the script's own shell or loader does, or what SLURM believes of the job.
+_RESERVED_PREFIXES = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "LD_", "BASH_", "PMI_", "PMIX_")
+_RESERVED = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "ENV", "BASHOPTS", "SHELLOPTS", "IFS", "PS4", "CDPATH", "GLOBIGNORE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`directory` is the job's own, absolute; `working_directory` the customer's, below it; `argv` whole, image launcher included.
+
+    Memory in GiB; 0 and "" leave a directive out. `prologue`: the site's own script lines.
+    """
+
+    name: str
+    partition: str
+    account: str
+    qos: str
+    nodes: int
+    cpus_per_node: int
+    memory_gb_per_node: int
+    gpus_per_node: int
+    gpu_type: str
+    wall_seconds: int
+    directory: str
+    working_directory: str
+    environment: tuple[tuple[str, str], ...]
+    argv: tuple[str, ...]
+    prologue: tuple[str, ...] = ()
+
+
+def render(batch: Batch) -> str:
+    """The script; raises Refused with a sentence that the customer can act on."""
+    text = "\n".join([*_directives(batch), "", *_body(batch), ""])
+    if len(text.encode()) > MAX_SCRIPT_BYTES:
+        raise Refused(f"command, arguments and environment make a script of {len(text.encode())} bytes; at most {MAX_SCRIPT_BYTES} are taken")
+    return text
+
+
+def _directives(batch: Batch) -> list[str]:
+    options = {
+        "job-name": batch.name,
+        "partition": batch.partition,
+        "account": batch.account,
+        "qos": batch.qos,
+        "nodes": str(batch.nodes),
+        "ntasks-per-node": "1",
+        "cpus-per-task": str(batch.cpus_per_node or ""),
+        "mem": f"{batch.memory_gb_per_node}G" if batch.memory_gb_per_node else "",
+        "gres": _gres(batch),
+        "time": str(-(-batch.wall_seconds // 60)),
+        "chdir": batch.directory,
+        "output": f"{batch.directory}/output.txt",
+    }
+    return ["#!/bin/bash", *(f"#SBATCH --{key}={_directive(key, value)}" for key, value in options.items() if value), "#SBATCH --no-requeue"]
+
+
+def _gres(batch: Batch) -> str:
+    if not batch.gpus_per_node:
+        return ""
+    return f"gpu:{batch.gpu_type}:{batch.gpus_per_node}" if batch.gpu_type else f"gpu:{batch.gpus_per_node}"
+
+
+def _directive(key: str, value: str) -> str:
+    if not _DIRECTIVE.fullmatch(value) or value.startswith("-"):
+        raise Refused(f"{key} {value!r} holds characters that SLURM does not take: letters, digits and . _ / : - only")
+    return value
+
+
+def _body(batch: Batch) -> list[str]:
+    where = quote(relative(batch.working_directory))
+    limit = f"timeout --kill-after={KILL_AFTER} {batch.wall_seconds}"
+    return [
+        "unset LC_ALL SLURM_TIME_FORMAT",
+        "export SLURM_EXPORT_ENV=ALL",  # so that an srun inside the job passes the job's own environment on
+        *batch.prologue,
+        *(f"export {_variable(name)}={quote(value)}" for name, value in batch.environment),
+        *([f"mkdir -p -- {where} && cd -- {where} || exit 72"] if batch.working_directory else []),
+        f"exec {limit} {' '.join(quote(part) for part in _argv(batch.argv))}",
+    ]
+
+
+def _argv(argv: tuple[str, ...]) -> Iterable[str]:
+    if not argv or not argv[0]:
+        raise Refused("no command given: `command` is one program name, `arguments` the rest")
+    # `timeout` would read a program name like --foo as an option of its own, and -- is not taken by every version.
+    return argv if not argv[0].startswith("-") else ("env", "--", *argv)
+
+
+def _variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):
+        raise Refused(f"environment variable name {name!r}: letters, digits and _ only, not starting with a digit")
+    if name in _RESERVED or name.startswith(_RESERVED_PREFIXES):
+        raise Refused(f"environment variable {name} belongs to the site and cannot be set")
+    return name
+
+
+def quote(value: str) -> str:
+    """One word of POSIX shell that is exactly `value`; raises Refused for what no such word can hold safely."""
+    if _FORBIDDEN.search(value):
+        raise Refused("newlines and NUL are not taken in command, arguments, environment or working directory: put them into a file")
+    return "'" + value.replace("'", "'\\''") + "'"
+
+
+def relative(working_directory: str) -> str:
+    """Below the job's own directory: `/data` is its `data`; a way out of it is refused."""
+    parts = [part for part in working_directory.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise Refused("working_directory must stay below the job's own directory: '..' is not taken")
+    return "./" + "/".join(parts)

@@ -1,0 +1,187 @@
+"""SSH to the login node: one connection, few channels, the host key always checked, reconnects bounded.
+
+sshd's default MaxSessions of 10 shows as failed channels, not as a lost connection: back off on the same connection (FACTS.md).
+"""
+
+import asyncio
+import contextlib
+import os
+import stat
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncssh
+import structlog
+
+from provider_daemon.errors import ConfigError, Transient, Unreadable
+from provider_daemon.ports import Clock
+from provider_daemon.slurm.transport import START_SECONDS, Answer, command_line, stdin
+
+log = structlog.get_logger("provd.ssh")
+
+CHANNELS = 4  # at a time: the knee of the measured curve, and well below sshd's default MaxSessions
+RECONNECTS_A_MINUTE = 2  # after the first try: sites ban those who knock more often
+CHANNEL_RETRIES = 3
+KEEPALIVE_SECONDS = 15
+
+
+class ReconnectLimit:
+    """The first connection is free; after that at most RECONNECTS_A_MINUTE in any 60 seconds."""
+
+    def __init__(self) -> None:
+        self._tries: deque[float] = deque()
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next try is allowed; 0 when it is now."""
+        while self._tries and now - self._tries[0] >= 60:
+            self._tries.popleft()
+        return 0.0 if len(self._tries) <= RECONNECTS_A_MINUTE else 60 - (now - self._tries[0])
+
+    def tried(self, now: float) -> None:
+        self._tries.append(now)
+
+
+class SshTransport:
+    """Exactly one of `known_hosts` (a file) and `host_key_fingerprint` ("SHA256:...") pins the host; there is no way to switch it off."""
+
+    def __init__(
+        self, *, host: str, port: int, user: str, key_file: str, clock: Clock, known_hosts: str = "", host_key_fingerprint: str = ""
+    ) -> None:
+        if bool(known_hosts) == bool(host_key_fingerprint):
+            raise ConfigError([f"ssh to {host}: give exactly one of known_hosts and host_key_fingerprint"])
+        _check_key_file(key_file)
+        self._where = f"{user}@{host}:{port}"
+        self._connect: Callable[[], _Connecting] = lambda: _Connecting(host, port, user, key_file, known_hosts, host_key_fingerprint)
+        self._clock = clock
+        self._limit = ReconnectLimit()
+        self._channels = asyncio.Semaphore(CHANNELS)
+        self._opening = asyncio.Lock()
+        self._connection: asyncssh.SSHClientConnection | None = None
+
+    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:  # noqa: ASYNC109 - see Transport
+        async with self._channels:
+            process = await self._start(command_line(program))
+            return await _converse(process, stdin(program, payload), timeout)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            with contextlib.suppress(asyncssh.Error, OSError, TimeoutError):
+                await asyncio.wait_for(self._connection.wait_closed(), 5)
+
+    async def _start(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
+        for attempt in range(CHANNEL_RETRIES):
+            connection = await self._opened()
+            try:
+                async with asyncio.timeout(START_SECONDS):
+                    return await connection.create_process(command, encoding=None)
+            except asyncssh.ChannelOpenError as error:
+                if connection.is_closed() or attempt == CHANNEL_RETRIES - 1:
+                    raise Transient(f"ssh {self._where}: no channel: {error.reason}") from None
+                await asyncio.sleep(0.2 * 2**attempt)
+            except (asyncssh.Error, OSError, TimeoutError) as error:
+                connection.abort()
+                raise Transient(f"ssh {self._where}: the command did not start: {_reason(error)}") from None
+        raise Transient(f"ssh {self._where}: no channel")
+
+    async def _opened(self) -> asyncssh.SSHClientConnection:
+        async with self._opening:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await self._open()
+            return self._connection
+
+    async def _open(self) -> asyncssh.SSHClientConnection:
+        wait = self._limit.wait(self._clock.now())
+        if wait > 0:
+            raise Transient(f"ssh {self._where}: the connection is down; next try in {wait:.0f} s")
+        self._limit.tried(self._clock.now())
+        try:
+            connection = await self._connect().open()
+        except asyncssh.HostKeyNotVerifiable as error:
+            raise Unreadable(f"ssh {self._where}: the host key is not the pinned one ({error.reason}): check the host, then the configuration") from None
+        except asyncssh.PermissionDenied as error:
+            raise Unreadable(f"ssh {self._where}: the login is refused ({error.reason}): check user and key_file") from None
+        except (asyncssh.Error, OSError, TimeoutError) as error:
+            raise Transient(f"ssh {self._where}: {_reason(error)}") from None
+        log.info("ssh_connected", host=self._where)
+        return connection
+
+
+class _Connecting:
+    """One try. Nothing of the daemon's own environment or ~/.ssh/config plays a part."""
+
+    def __init__(self, host: str, port: int, user: str, key_file: str, known_hosts: str, fingerprint: str) -> None:
+        self._host, self._port, self._user, self._key_file = host, port, user, key_file
+        self._known_hosts, self._fingerprint = known_hosts, fingerprint
+
+    async def open(self) -> asyncssh.SSHClientConnection:
+        client = asyncssh.SSHClient if self._known_hosts else lambda: _PinnedClient(self._fingerprint)
+        connection, _ = await asyncssh.create_connection(
+            client,
+            self._host,
+            self._port,
+            username=self._user,
+            client_keys=[self._key_file],
+            agent_path=None,
+            config=None,
+            # An empty list of trusted keys sends every host key to _PinnedClient.validate_host_public_key.
+            known_hosts=self._known_hosts or ([], [], []),
+            send_env=(),
+            connect_timeout=START_SECONDS,
+            login_timeout=START_SECONDS,
+            keepalive_interval=KEEPALIVE_SECONDS,
+        )
+        return connection
+
+
+class _PinnedClient(asyncssh.SSHClient):
+    """Trusts the one key whose fingerprint was given."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        return key.get_fingerprint() == self._fingerprint
+
+
+def _check_key_file(path: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise ConfigError([f"ssh key_file {path}: {error.strerror}"]) from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError([f"ssh key_file {path} can be read by others: chmod 600 {Path(path).name}"])
+
+
+async def _converse(process: asyncssh.SSHClientProcess[bytes], text: bytes, seconds: float) -> Answer:
+    """Whatever arrives in time; exit code None when it is not all."""
+    out, err = bytearray(), bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.gather(_feed(process.stdin, text), _collect(process.stdout, out), _collect(process.stderr, err))
+            await process.wait_closed()
+        code = process.exit_status
+    except (TimeoutError, asyncssh.Error, OSError):
+        code = None
+    finally:
+        process.close()
+    return Answer(code, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+async def _feed(pipe: asyncssh.SSHWriter[bytes], text: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        pipe.write(text)
+        await pipe.drain()
+        pipe.write_eof()
+
+
+async def _collect(pipe: asyncssh.SSHReader[bytes], into: bytearray) -> None:
+    while chunk := await pipe.read(2**16):
+        into += chunk
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return " ".join(str(getattr(error, "reason", "") or error).split())[:200] or type(error).__name__

@@ -1,0 +1,112 @@
+"""SLURM's job and node states -> our words. Total: what is not listed is UNKNOWN, which holds a job and never ends it."""
+
+from dataclasses import dataclass
+
+from provider_daemon.job.snapshot import Phase
+from provider_daemon.job.state import State
+
+_W, _R, _E, _X = Phase.WAITING, Phase.RUNNING, Phase.ENDING, Phase.ENDED
+
+# state: (short form, phase, the chain's word for the outcome)
+JOB_STATES: dict[str, tuple[str, Phase, State | None]] = {
+    # not started, or waiting again
+    "PENDING": ("PD", _W, None),
+    "REQUEUED": ("RQ", _W, None),
+    "REQUEUE_HOLD": ("RH", _W, None),
+    "REQUEUE_FED": ("RF", _W, None),
+    "RESV_DEL_HOLD": ("RD", _W, None),
+    "SPECIAL_EXIT": ("SE", _W, None),  # requeued and held by the site's own rule for its exit code
+    "UPDATE_DB": ("UD", _W, None),
+    # nodes are allocated: the customer's time runs
+    "CONFIGURING": ("CF", _R, None),
+    "POWER_UP_NODE": ("PU", _R, None),
+    "RUNNING": ("R", _R, None),
+    "RESIZING": ("RS", _R, None),
+    "SUSPENDED": ("S", _R, None),  # SLURM's elapsed time leaves suspension out
+    "STOPPED": ("ST", _R, None),
+    "SIGNALING": ("SI", _R, None),
+    # over, but the last word is still to come
+    "COMPLETING": ("CG", _E, None),
+    "STAGE_OUT": ("SO", _E, None),
+    # over
+    "COMPLETED": ("CD", _X, State.COMPLETED),
+    "FAILED": ("F", _X, State.FAILED),
+    "CANCELLED": ("CA", _X, State.CANCELLED),
+    "TIMEOUT": ("TO", _X, State.TIMEOUT),
+    "DEADLINE": ("DL", _X, State.TIMEOUT),  # ended because it could not meet, or ran past, its deadline
+    "NODE_FAIL": ("NF", _X, State.FAILED),
+    "BOOT_FAIL": ("BF", _X, State.FAILED),
+    "OUT_OF_MEMORY": ("OOM", _X, State.FAILED),
+    "PREEMPTED": ("PR", _X, State.FAILED),  # the site took it back: the customer did not cancel
+    "REVOKED": ("RV", _X, State.FAILED),
+    "LAUNCH_FAILED": ("LF", _X, State.FAILED),
+    "RECONFIG_FAIL": ("RN", _X, State.FAILED),
+}
+
+_SHORT = {short: name for name, (short, _, _) in JOB_STATES.items()} | {"OO": "OUT_OF_MEMORY"}
+
+# Pending reasons that do not go away by waiting (FACTS.md, 'What commands say'), in words for the customer.
+HOPELESS_REASONS: dict[str, str] = {
+    "PartitionNodeLimit": "asks for more nodes than the partition allows",
+    "PartitionTimeLimit": "asks for more time than the partition allows",
+    "PartitionConfig": "asks for more than the partition can ever give",
+    "BadConstraints": "no node can ever satisfy what it asks for",
+    "InvalidQOS": "the site's quality of service for it is not valid",
+    "InvalidAccount": "the site's account for it is not valid",
+    "DependencyNeverSatisfied": "it depends on a job that did not end well",
+    "AccountNotAllowed": "the site's account may not use the partition",
+    "QOSNotAllowed": "the site's quality of service may not use the partition",
+    "MaxCpuPerAccount": "asks for more cores than the account may ever use",
+    "QOSMaxCpuPerJobLimit": "asks for more cores than one job may use",
+    "QOSMaxNodePerJobLimit": "asks for more nodes than one job may use",
+    "QOSMaxWallDurationPerJobLimit": "asks for more time than one job may use",
+    "AssocMaxCpuPerJobLimit": "asks for more cores than one job may use",
+    "AssocMaxNodePerJobLimit": "asks for more nodes than one job may use",
+    "AssocMaxWallDurationPerJobLimit": "asks for more time than one job may use",
+}
+
+_USABLE = frozenset({"IDLE", "MIXED", "ALLOCATED", "COMPLETING"})
+_DRAINING = frozenset({"DRAIN", "DRAINING", "DRAINED"})
+_UNUSABLE_FLAGS = frozenset(
+    "DOWN FAIL FAILING INVAL INVALID_REG MAINT MAINTENANCE NOT_RESPONDING NO_RESPOND UNKNOWN REBOOT REBOOT_ISSUED REBOOT_REQUESTED"
+    " POWERED_DOWN POWERING_DOWN POWER_DOWN POWERING_UP RESERVED FUTURE BLOCKED ERROR".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """`word` is SLURM's own, without flags and without who cancelled it."""
+
+    word: str
+    phase: Phase
+    outcome: State | None
+
+
+def job_state(text: str) -> JobState:
+    """From `CANCELLED by 1000`, `RUNNING+`, `COMPLETED,COMPLETING`, `PD` and the like."""
+    word = text.split(" by ")[0].replace("+", ",").split(",")[0].strip().upper()
+    name = word if word in JOB_STATES else _SHORT.get(word, "")
+    if not name:
+        return JobState(text, Phase.UNKNOWN, None)
+    _, phase, outcome = JOB_STATES[name]
+    return JobState(name, phase, outcome)
+
+
+def hopeless(reason: str) -> str:
+    """A sentence for the customer when the job waits for what never comes; else empty."""
+    why = HOPELESS_REASONS.get(reason.strip("() "))
+    return f"SLURM can never start it: {why} ({reason.strip('() ')})" if why else ""
+
+
+def node_usable(state: str) -> bool:
+    """Up and taking jobs: IDLE, MIXED, ALLOCATED, also with the harmless flags (CLOUD, PLANNED, DYNAMIC_NORM, ...)."""
+    words = _words(state)
+    return "*" not in state and words[0] in _USABLE and not (set(words) & (_UNUSABLE_FLAGS | _DRAINING))
+
+
+def node_draining(state: str) -> bool:
+    return bool(set(_words(state)) & _DRAINING)
+
+
+def _words(state: str) -> list[str]:
+    return state.upper().rstrip("*~#!%$@^-").split("+")

@@ -1,0 +1,41 @@
+"""How a program reaches the site: a fixed, short command line, and everything else on stdin."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+START_SECONDS = 15  # until a program has begun at the far side: later than that it must not begin, its caller's window has passed
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a program said. `exit_code` is None when the answer was cut: a lost connection, a time-out, a signal.
+
+    Of a cut answer whatever arrived is kept; the program may have gone on.
+    """
+
+    exit_code: int | None
+    stdout: str
+    stderr: str
+
+
+class Transport(Protocol):
+    """One way to one site."""
+
+    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:  # noqa: ASYNC109 - what arrived in time is the answer
+        """Runs POSIX sh text at the site with `payload` on its stdin, for at most `timeout` seconds after it began.
+
+        Raises Transient when the program never began, Unreadable when the other end is not the one that was agreed (its host key,
+        or our login) and an operator has to look.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+def command_line(program: str) -> str:
+    """The same few words for every program, so neither the login shell's syntax nor anything foreign matters on a command line."""
+    return f"exec /bin/sh -c 'eval \"$(head -c {len(program.encode())})\"'"
+
+
+def stdin(program: str, payload: bytes) -> bytes:
+    return program.encode() + payload

@@ -1,0 +1,125 @@
+"""SLURM's own notations for amounts: TRES, gres, node lists, elapsed times. Exact integers; a fraction of a MiB is dropped."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+
+from provider_daemon.errors import Unreadable
+
+_KIB = 1024
+# Bytes a unit. Memory in a TRES string counts in MiB where no suffix says otherwise (slurmdb's own unit).
+_UNITS = {"K": _KIB, "M": _KIB**2, "G": _KIB**3, "T": _KIB**4, "P": _KIB**5, "E": _KIB**6}
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([KMGTPE]?)(?:i?B)?", re.IGNORECASE)
+_ELAPSED = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)(?:\.\d+)?")
+_DAYS_HOURS = re.compile(r"(\d+)-(\d+)(?::(\d+))?(?::(\d+))?")
+_GRES = re.compile(r"gpu(?::(?P<type>[^:(),]*[^\d:(),][^:(),]*))?(?::(?P<count>\d+[KMG]?))?(?:\([^)]*\))?", re.IGNORECASE)
+_BRACKETS = re.compile(r"\[([^\]]*)\]")
+MAX_NODES = 1_000_000  # a node list that names more is damaged
+
+
+def tres(text: str) -> dict[str, str]:
+    """`cpu=4,mem=8G,gres/gpu:a100=2` -> its parts; empty for SLURM's empty and (null)."""
+    if text in ("", "(null)", "N/A"):
+        return {}
+    parts = [part.partition("=") for part in text.split(",")]
+    if not all(key and equals and value for key, equals, value in parts):
+        raise Unreadable(f"cannot read the TRES {text[:200]!r}")
+    return {key.strip(): value.strip() for key, _, value in parts}
+
+
+def count(text: str) -> int:
+    """A number of things; large ones carry K, M ... in powers of 1024 as SLURM's convert_num_unit prints them."""
+    amount, unit = _amount(text)
+    return int(amount * (_UNITS[unit] if unit else 1))
+
+
+def mebibytes(text: str) -> int:
+    """An amount of memory -> whole MiB, rounded down: `8G`, `1536.50M`, `2T`; a bare number is MiB."""
+    amount, unit = _amount(text)
+    return int(amount * _UNITS[unit or "M"] / _UNITS["M"])
+
+
+def _amount(text: str) -> tuple[Decimal, str]:
+    found = _AMOUNT.fullmatch(text)
+    if found is None:
+        raise Unreadable(f"cannot read the amount {text[:60]!r}")
+    return Decimal(found[1]), found[2].upper()
+
+
+def gpus(parts: dict[str, str]) -> tuple[tuple[str, int], ...]:
+    """(type, count) for each GPU type in TRES parts, sorted; what the typed rows leave of the untyped total is type "".
+
+    A site may account for `gres/gpu` alone, for its types alone, or for both; both name the same cards.
+    """
+    typed = {key.removeprefix("gres/gpu:"): count(value) for key, value in parts.items() if key.startswith("gres/gpu:")}
+    rest = count(parts.get("gres/gpu", "0")) - sum(typed.values())
+    if rest > 0:
+        typed[""] = rest
+    return tuple(sorted((name, number) for name, number in typed.items() if number))
+
+
+def gres_gpus(text: str) -> tuple[tuple[str, int], ...]:
+    """(type, count) from a node's gres: `gpu:a100:4(S:0-1),gpu:2,nic:1`. A GPU without a count is one."""
+    found: dict[str, int] = {}
+    for part in _split(text):
+        matched = _GRES.fullmatch(part)
+        if matched:
+            name = matched["type"] or ""
+            found[name] = found.get(name, 0) + count(matched["count"] or "1")
+    return tuple(sorted(found.items()))
+
+
+def _split(text: str) -> Iterator[str]:
+    """At commas outside (..) and [..]."""
+    depth, start = 0, 0
+    for position, char in enumerate(text):
+        depth += (char in "([") - (char in ")]")
+        if char == "," and depth == 0:
+            yield text[start:position].strip()
+            start = position + 1
+    if text[start:].strip():
+        yield text[start:].strip()
+
+
+def node_list(text: str) -> tuple[str, ...]:
+    """`node[001-004,7],x` -> every host name, in order; empty where SLURM assigned none."""
+    if text in ("", "(null)", "None assigned", "N/A"):
+        return ()
+    hosts: list[str] = []
+    for part in _split(text):
+        hosts.extend(_hosts(part))
+        if len(hosts) > MAX_NODES:
+            raise Unreadable(f"node list of over {MAX_NODES} nodes: {text[:100]!r}")
+    return tuple(hosts)
+
+
+def _hosts(part: str) -> Iterator[str]:
+    found = _BRACKETS.search(part)
+    if found is None:
+        if "[" in part or "]" in part:
+            raise Unreadable(f"cannot read the node list {part[:200]!r}")
+        yield part
+        return
+    for number in _numbers(found[1]):
+        yield from _hosts(f"{part[: found.start()]}{number}{part[found.end() :]}")
+
+
+def _numbers(ranges: str) -> Iterator[str]:
+    for item in ranges.split(","):
+        first, dash, last = item.partition("-")
+        if not (first.isdecimal() and (not dash or last.isdecimal())) or (dash and int(last) - int(first) > MAX_NODES):
+            raise Unreadable(f"cannot read the node range [{ranges[:100]}]")
+        yield from (str(number).zfill(len(first)) for number in range(int(first), int(last or first) + 1))
+
+
+def elapsed_seconds(text: str) -> int:
+    """`1-02:03:04`, `02:03:04`, `03:04`, `1-02`, or plain seconds -> seconds; 0 where SLURM prints none (INVALID: a clock went back)."""
+    if text in ("", "INVALID", "N/A", "Unknown"):
+        return 0
+    if text.isdecimal():
+        return int(text)
+    found = _ELAPSED.fullmatch(text) or _DAYS_HOURS.fullmatch(text)
+    if found is None:
+        raise Unreadable(f"cannot read the elapsed time {text[:60]!r}")
+    days, hours, minutes, rest = (int(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + rest
