@@ -1,0 +1,118 @@
+"""The site's configuration files, as text (FACTS.md, 'A real cluster without containers')."""
+
+from provider_daemon.lab.site.layout import Layout
+
+# A GPU's File= must be a character device, or jobs get no CUDA_VISIBLE_DEVICES. These exist everywhere and need no root to make.
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
+CGROUP_DISABLED_SINCE = (23, 11)  # from this version on a site can say that it has no cgroups
+
+
+def slurm_conf(layout: Layout) -> str:
+    plan, root, run = layout.plan, layout.root, layout.run
+    settings = {
+        "ClusterName": plan.cluster,
+        "SlurmctldHost": f"{plan.host}(127.0.0.1)",
+        "SlurmctldPort": str(plan.ctld_port),
+        "SlurmUser": plan.owner,
+        "SlurmdUser": plan.owner,
+        "AuthType": "auth/munge",
+        "AuthInfo": f"socket={layout.munge_socket}",
+        "CredType": "cred/munge",
+        "CommunicationParameters": "NoInAddrAny,NoCtldInAddrAny",  # loopback only
+        "StateSaveLocation": f"{root}/state",
+        "SlurmdSpoolDir": f"{run}/spool/%n",
+        "SlurmctldPidFile": f"{run}/slurmctld.pid",
+        "SlurmdPidFile": f"{run}/slurmd-%n.pid",
+        "SlurmctldLogFile": str(layout.log("slurmctld")),
+        "SlurmdLogFile": f"{root}/log/slurmd-%n.log",
+        "ProctrackType": "proctrack/linuxproc",
+        "TaskPlugin": "task/none",
+        "JobAcctGatherType": "jobacct_gather/linux",
+        "MpiDefault": "none",
+        "SelectType": "select/cons_tres",
+        "SelectTypeParameters": "CR_Core_Memory",
+        "DefMemPerCPU": "1024",
+        "SchedulerType": "sched/backfill",
+        "SchedulerParameters": "batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=1,bf_continue",
+        "AccountingStorageType": "accounting_storage/slurmdbd",
+        "AccountingStorageHost": "127.0.0.1",
+        "AccountingStoragePort": str(plan.dbd_port),
+        "AccountingStoragePass": str(layout.munge_socket),
+        "AccountingStorageTRES": f"gres/gpu,gres/gpu:{plan.gpu_type}",
+        "AccountingStorageEnforce": "associations,limits,qos",
+        "AccountingStoreFlags": "job_comment",
+        "GresTypes": "gpu",
+        "SlurmdParameters": "config_overrides",  # nodes claim more cores and GPUs than this machine has
+        "ReturnToService": "2",
+        "KillWait": "2",
+        "SlurmdTimeout": "20",
+        **plan.settings,
+    }
+    lines = [f"{name}={value}" for name, value in settings.items() if value]
+    return "\n".join([*lines, *_nodes(layout), *_partitions(layout), ""])
+
+
+def _nodes(layout: Layout) -> list[str]:
+    plan = layout.plan
+    gres = f" Gres=gpu:{plan.gpu_type}:{plan.gpus}" if plan.gpus else ""
+    return [
+        f"NodeName={node} NodeHostName={plan.host} NodeAddr=127.0.0.1 Port={port} CPUs={plan.cpus} RealMemory={plan.memory}{gres}"
+        for node, port in zip(plan.nodes, plan.node_ports, strict=True)
+    ]
+
+
+def _partitions(layout: Layout) -> list[str]:
+    nodes = ",".join(layout.plan.nodes)
+    return [
+        f"PartitionName=standard Nodes={nodes} Default=YES MaxTime=7-0 DefaultTime=60 State=UP",
+        f"PartitionName=gpu Nodes={nodes} MaxTime=1-0 DefaultTime=60 State=UP",
+    ]
+
+
+def gres_conf(layout: Layout) -> str:
+    plan = layout.plan
+    nodes = ",".join(plan.nodes)
+    devices = [f"NodeName={nodes} Name=gpu Type={plan.gpu_type} File={device}" for device in DEVICES[: plan.gpus]]
+    return "\n".join(["AutoDetect=off", *devices, ""])
+
+
+def cgroup_conf(version: tuple[int, ...]) -> str:
+    return "CgroupPlugin=disabled\n" if version >= CGROUP_DISABLED_SINCE else "CgroupAutomount=no\nCgroupPlugin=cgroup/v1\n"
+
+
+def slurmdbd_conf(layout: Layout) -> str:
+    plan = layout.plan
+    settings = {
+        "AuthType": "auth/munge",
+        "AuthInfo": f"socket={layout.munge_socket}",
+        "DbdHost": plan.host,  # must be the host's own name, or slurmdbd does not start
+        "DbdAddr": "127.0.0.1",
+        "DbdPort": str(plan.dbd_port),
+        "SlurmUser": plan.owner,
+        "StorageType": "accounting_storage/mysql",
+        "StorageHost": "localhost",
+        "StorageUser": plan.owner,
+        "StorageLoc": "slurm_acct_db",
+        "LogFile": str(layout.log("slurmdbd")),
+        "PidFile": str(layout.pid_file("slurmdbd")),
+    }
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def sshd_config(layout: Layout) -> str:
+    ssh, plan = layout.root / "ssh", layout.plan
+    settings = {
+        "Port": str(plan.ssh_port),
+        "ListenAddress": "127.0.0.1",
+        "HostKey": f"{ssh}/host_ed25519",
+        "PidFile": str(layout.pid_file("sshd")),
+        "AuthorizedKeysFile": f"{ssh}/authorized_keys",
+        "AllowUsers": plan.user,
+        "StrictModes": "no",
+        "UsePAM": "no",
+        "PasswordAuthentication": "no",
+        "KbdInteractiveAuthentication": "no",
+        "PrintMotd": "no",
+        "SetEnv": f"SLURM_CONF={layout.slurm_conf}",
+    }
+    return "".join(f"{name} {value}\n" for name, value in settings.items())

@@ -1,0 +1,146 @@
+"""Where everything of a site lies, and the plan that a site is made from once and read from ever after."""
+
+import json
+import os
+import pwd
+import random
+import socket
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+MAX_SOCKET_PATH = 80  # AF_UNIX paths end at 107 bytes, and slurmstepd adds its own names
+LOGIN_USER = "provdlab"  # whose jobs run when root brings the site up
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`owner` runs the daemons, `user` logs in and submits. Memory in MB a node. Ports are on 127.0.0.1."""
+
+    owner: str
+    user: str
+    host: str
+    run: str
+    ctld_port: int
+    dbd_port: int
+    ssh_port: int
+    node_ports: tuple[int, ...]
+    cluster: str = "lab"
+    account: str = "provd"
+    cpus: int = 16
+    memory: int = 65536
+    gpus: int = 2
+    gpu_type: str = "a100"
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        return tuple(f"n{number}" for number in range(1, len(self.node_ports) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Every path of a site, from its directory and its plan."""
+
+    root: Path
+    plan: Plan
+
+    @property
+    def slurm_conf(self) -> Path:
+        return self.root / "etc/slurm.conf"
+
+    @property
+    def run(self) -> Path:
+        return Path(self.plan.run)
+
+    @property
+    def munge_socket(self) -> Path:
+        return self.run / "munge/munge.socket.2"
+
+    @property
+    def sql_socket(self) -> Path:
+        return self.run / "m.sock"
+
+    @property
+    def work_root(self) -> Path:
+        """The shared file system of the site."""
+        return self.root / "work"
+
+    def pid_file(self, daemon: str) -> Path:
+        return self.run / f"{daemon}.pid"
+
+    def log(self, daemon: str) -> Path:
+        return self.root / f"log/{daemon}.log"
+
+
+def load(root: Path) -> Layout | None:
+    """The layout of an existing site, None where there is none."""
+    plan_file = root / "lab.json"
+    if not plan_file.exists():
+        return None
+    value = json.loads(plan_file.read_text())
+    return Layout(root, Plan(**{**value, "node_ports": tuple(value["node_ports"])}))
+
+
+def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None) -> Layout:
+    """Makes the directories and the plan; raises FileExistsError for a directory that holds something else."""
+    root.mkdir(parents=True, exist_ok=True)
+    if any(root.iterdir()):
+        raise FileExistsError(f"{root} is not empty and holds no SLURM site")
+    root.chmod(0o755)
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    ctld, dbd, ssh, *node_ports = free_ports(3 + nodes)
+    plan = Plan(
+        owner=owner,
+        user=LOGIN_USER if os.geteuid() == 0 else owner,
+        host=socket.gethostname().split(".")[0],
+        run=str(_run_directory(root)),
+        ctld_port=ctld,
+        dbd_port=dbd,
+        ssh_port=ssh,
+        node_ports=tuple(node_ports),
+        settings=settings or {},
+    )
+    layout = Layout(root, plan)
+    _make_directories(layout)
+    (root / "lab.json").write_text(json.dumps(asdict(plan), indent=1))
+    return layout
+
+
+def _run_directory(root: Path) -> Path:
+    run = root / "run"
+    if len(str(run / "munge/munge.socket.2.lock")) > MAX_SOCKET_PATH:
+        run = Path(tempfile.mkdtemp(prefix="provd-lab."))
+    return run
+
+
+def _make_directories(layout: Layout) -> None:
+    for name in ("etc", "log", "state", "tmp", "ssh", "key", "work"):
+        (layout.root / name).mkdir()
+    for path in (layout.run, layout.run / "munge"):
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o755)  # munge's clients run as other users
+    for node in layout.plan.nodes:
+        (layout.run / "spool" / node).mkdir(parents=True)
+    (layout.root / "key").chmod(0o700)
+    layout.work_root.chmod(0o1777)
+
+
+def free_ports(count: int) -> Sequence[int]:
+    """A block of TCP ports that nobody listens on now, below the range that outgoing connections take theirs from."""
+    start = random.randrange(11000, 30000)
+    while True:
+        ports = range(start, start + count)
+        if all(_is_free(port) for port in ports):
+            return ports
+        start = 11000 + (start + count - 11000) % 19000
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
