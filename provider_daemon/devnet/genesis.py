@@ -1,11 +1,13 @@
 """The first block's state: funded accounts, the module's parameters and counters."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
-from provider_daemon.chain import codec, keyspace
+from provider_daemon.chain import bech32, codec, keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.devnet import bank
 from provider_daemon.devnet.context import Context
+from provider_daemon.errors import ConfigError
 
 # MODULE.md, 'Parameters'
 PARAMS = types_pb2.Params(
@@ -36,3 +38,26 @@ def write(ctx: Context, funds: Mapping[str, Mapping[str, int]]) -> None:
         ctx.state.put(keyspace.HPC_STORE, counter, (1).to_bytes(8, "big"))
     price = {"current_min_gas_prices": [{"denom": ctx.rules.fee_denom, "amount": ctx.rules.min_gas_price}]}
     ctx.state.put(keyspace.GAS_PRICING_STORE, keyspace.GAS_PRICE, codec.dumps(price))
+
+
+def parse_funds(texts: Sequence[str]) -> dict[str, dict[str, int]]:
+    """`ADDRESS=AMOUNTDENOM,...` -> address -> denom -> amount; raises ConfigError with every mistake."""
+    funds: dict[str, dict[str, int]] = {}
+    problems = []
+    for text in texts:
+        address, _, coins = text.partition("=")
+        try:
+            bech32.decode(address)
+            funds.setdefault(address, {}).update(_coin(coin) for coin in coins.split(","))
+        except ValueError as error:
+            problems.append(f"fund {text!r}: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return funds
+
+
+def _coin(text: str) -> tuple[str, int]:
+    match = re.fullmatch(r"(\d+)([a-z][a-z0-9]{2,127})", text)
+    if match is None:
+        raise ValueError(f"{text!r} is no coin, like 1000uve")
+    return match[2], int(match[1])

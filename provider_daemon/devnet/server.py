@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import grpc.aio
@@ -19,6 +21,7 @@ from provider_daemon.devnet.context import Rules
 from provider_daemon.devnet.services.hpc import HpcQuery, only_published
 from provider_daemon.devnet.services.node import AuthService, BankService, ConfigService, TendermintService
 from provider_daemon.devnet.services.txs import TxService
+from provider_daemon.errors import ConfigError
 
 MAX_ANSWER = 64 * 1024 * 1024
 
@@ -50,11 +53,17 @@ class Devnet:
             self.produce_block()
         self._server = grpc.aio.server(options=[("grpc.max_send_message_length", MAX_ANSWER), ("grpc.so_reuseport", 0)])
         self._add_services()
-        self.port = self._server.add_insecure_port(self.listen)
+        self.port = self._bind()
         await self._server.start()
         if self.block_seconds:
             self._maker = asyncio.create_task(self._make_blocks())
         return self.port
+
+    def _bind(self) -> int:
+        try:
+            return self._server.add_insecure_port(self.listen)
+        except RuntimeError as error:
+            raise ConfigError([f"cannot listen on {self.listen}: another process has the port, or it is no address of this machine"]) from error
 
     def produce_block(self, at: int | None = None) -> None:
         """`at`: nanoseconds since the epoch; now when None."""
@@ -82,3 +91,15 @@ class Devnet:
         if self.queries != "none":
             service = HpcQuery(self.blocks)
             query_pb2_grpc.add_QueryServicer_to_server(only_published(service) if self.queries == "published" else service, self._server)
+
+
+async def serve(devnet: Devnet, say: Callable[[str], object]) -> None:
+    """Until SIGINT or SIGTERM. `say` gets one line once the chain can be used."""
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    port = await devnet.start()
+    host = devnet.listen.rpartition(":")[0]
+    say(f"devnet {devnet.rules.chain_id} serves gRPC on {host}:{port} at height {devnet.blocks.height}, file {devnet.path}")
+    await ended.wait()
+    await devnet.stop()
