@@ -9,6 +9,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -28,24 +29,24 @@ _QUERIES = _load_queries()
 
 
 class Ledger:
-    """Open with `Ledger.open`; a reader (status commands) passes readonly=True and takes no lock."""
+    """Open with `Ledger.open`. The daemon takes the lock; commands beside it read, or write one row, without it."""
 
     def __init__(self, connection: sqlite3.Connection, lock: int | None) -> None:
         self._db = connection
         self._lock = lock
 
     @classmethod
-    def open(cls, path: Path, *, readonly: bool = False) -> "Ledger":
+    def open(cls, path: Path, *, readonly: bool = False, lock: bool = True) -> "Ledger":
         """Raises LedgerError when another daemon holds the file, its schema is newer than ours, or it is damaged."""
-        if readonly and not path.exists():
+        if not (lock or path.exists()):
             raise LedgerError(f"no ledger at {path}: has the daemon run yet?")
-        lock = None if readonly else _lock(path)
+        held = _lock(path) if lock else None
         try:
             connection = _connect(path, readonly)
             _migrate(connection, path, readonly)
         except sqlite3.Error as error:
             raise LedgerError(f"ledger {path} cannot be opened: {error}") from error
-        return cls(connection, lock)
+        return cls(connection, held)
 
     def close(self) -> None:
         self._db.close()
@@ -89,6 +90,13 @@ class Ledger:
 
     def recent_jobs(self, count: int) -> list[Job]:
         return [job_from_value(row["value"]) for row in self._all("recent_jobs", count=count)]
+
+    def unpark(self, job_id: str) -> None:
+        """Raises LedgerError for a job that is not parked."""
+        job = self.job(job_id)
+        if job is None or not job.parked:
+            raise LedgerError(f"{job_id} is not parked")
+        self.save_job(replace(job, parked="", missing_since=None, attempt=0))
 
     def count_open_jobs(self) -> list[sqlite3.Row]:
         return self._all("count_open_jobs")

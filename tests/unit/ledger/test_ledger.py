@@ -43,7 +43,7 @@ def test_second_daemon_is_refused(ledger: Ledger, tmp_path: Path) -> None:
     """While one daemon holds the ledger another cannot open it, and is told so in one line."""
     with pytest.raises(LedgerError, match="another provd holds the ledger"):
         Ledger.open(tmp_path / "ledger.sqlite")
-    Ledger.open(tmp_path / "ledger.sqlite", readonly=True).close()
+    Ledger.open(tmp_path / "ledger.sqlite", readonly=True, lock=False).close()
 
 
 def test_newer_ledger_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""`provd`: the commands. Each imports what it needs inside its function, so that --help answers at once."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from provider_daemon import __version__
+from provider_daemon.cli import config, demo, devnet, evidence, jobs, keys, lab, run
+from provider_daemon.errors import ConfigError, ProvdError
+
+app = typer.Typer(
+    name="provd",
+    help="Provider daemon: sells an HPC site's SLURM compute on the VirtEngine chain.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("demo")(demo.demo)
+app.command("jobs")(jobs.list_jobs)
+app.add_typer(jobs.app, name="job")
+app.add_typer(config.app, name="config")
+app.add_typer(evidence.app, name="evidence")
+app.add_typer(keys.app, name="keys")
+app.add_typer(devnet.app, name="devnet")
+app.add_typer(lab.app, name="lab")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"provd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Provider daemon: sells an HPC site's SLURM compute on the VirtEngine chain."""
+
+
+def main() -> None:
+    """Mistakes of the operator and answers of the world end in one line, never in a traceback."""
+    try:
+        app()
+    except ConfigError as error:
+        typer.echo("\n".join(error.problems), err=True)
+        sys.exit(2)
+    except ProvdError as error:
+        typer.echo(f"provd: {error}", err=True)
+        sys.exit(1)
