@@ -50,12 +50,7 @@ def run(
     from provider_daemon.devnet.context import Rules
     from provider_daemon.devnet.genesis import parse_funds
     from provider_daemon.devnet.server import Devnet, serve
-    from provider_daemon.errors import ProvdError
 
-    try:
-        rules = Rules(chain_id=chain_id, settlement=settlement, compat=compat, max_gas=max_gas)
-        chain = Devnet(str(home), listen, rules, queries, block_seconds, parse_funds(fund or []))
-        asyncio.run(serve(chain, typer.echo))
-    except ProvdError as error:
-        typer.echo(f"provd devnet: {error}", err=True)
-        raise typer.Exit(1) from None
+    rules = Rules(chain_id=chain_id, settlement=settlement, compat=compat, max_gas=max_gas)
+    chain = Devnet(str(home), listen, rules, queries, block_seconds, parse_funds(fund or []))
+    asyncio.run(serve(chain, typer.echo))

@@ -1,0 +1,126 @@
+"""`provd demo`: the whole path, on this machine, in under three minutes."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from provider_daemon.demo.stage import DemoSite, Stage
+    from provider_daemon.demo.verdict import Verdict
+
+
+def demo(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, progress on standard error.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running, and say how to look around.")] = False,
+    queries: Annotated[str, typer.Option(help="Which Query calls the chain answers: none, published or all.")] = "published",
+    simulated: Annotated[bool, typer.Option("--simulated", help="Use the simulated site even where SLURM is installed.")] = False,
+) -> None:
+    """Bring up SLURM and a chain, run the real daemon, send twelve jobs through it, and show what became of them."""
+    import asyncio
+
+    if queries not in ("none", "published", "all"):
+        raise typer.BadParameter("--queries takes none, published or all")
+    raise typer.Exit(asyncio.run(_demo(as_json, keep, queries, simulated)))
+
+
+async def _demo(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
+    import asyncio
+    import signal
+
+    # Ctrl-C and SIGTERM both end the task, so that everything is taken down on the way out.
+    task = asyncio.current_task()
+    assert task is not None
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+    try:
+        return await _run(as_json, keep, queries, simulated)
+    except asyncio.CancelledError:
+        typer.echo("provd demo: stopped; everything was taken down", err=True)
+        return 130
+
+
+async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
+    import shutil
+
+    from provider_daemon.demo import stage as stages
+    from provider_daemon.demo.sites import choose
+
+    began = time.monotonic()
+    directory = Path(tempfile.mkdtemp(prefix="provd-demo."))
+    directory.chmod(0o755)  # noqa: S103 - jobs run as another user and must pass through
+    say = _teller(began)
+    kept = False
+    stage: Stage | None = None
+    site = await choose(directory, simulated, say)
+    try:
+        stage = await stages.build(directory, site, queries, say)
+        ok = await _perform(stage, as_json, began, say)
+        if keep:
+            _explain(stage)
+            kept = True
+        return 0 if ok else 1
+    finally:
+        if not kept:
+            await (stage.close() if stage else _down(site))
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _down(site: "DemoSite") -> None:
+    site.down()
+
+
+async def _perform(stage: "Stage", as_json: bool, began: float, say: Callable[[str], None]) -> bool:
+    from provider_daemon.demo import show, verdict
+    from provider_daemon.demo.play import Play
+
+    play = Play(stage, lambda states: typer.echo(show.progress_line(states, time.monotonic() - began), err=True))
+    rows, problems = await play.run()
+    site = {"real": stage.site.real, "version": stage.site.version}
+    document = verdict.document(rows, problems, site, time.monotonic() - began)
+    if as_json:
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
+    else:
+        _print(rows, problems)
+    say("all twelve did as they should" if document["ok"] else "NOT as it should be: see above")
+    say(_site_words(stage))
+    return bool(document["ok"])
+
+
+def _print(rows: "list[Verdict]", problems: list[str]) -> None:
+    from rich.console import Console
+
+    from provider_daemon.demo import show
+
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    console.print(show.table(rows))
+    show.details(console, rows)
+    for problem in problems:
+        console.print(f"WRONG: {problem}", style="red")
+
+
+def _site_words(stage: "Stage") -> str:
+    return f"SLURM {stage.site.version}, a private site" if stage.site.real else "this was the SIMULATED site: no SLURM is installed here"
+
+
+def _teller(began: float) -> Callable[[str], None]:
+    return lambda text: typer.echo(f"[{time.monotonic() - began:6.1f} s] {text}", err=True)
+
+
+def _explain(stage: "Stage") -> None:
+    typer.echo(
+        f"""Left running below {stage.directory}. Look around:
+  provd jobs -c {stage.config}
+  provd job explain JOB-1 -c {stage.config}
+  provd evidence verify JOB-1 --node 127.0.0.1:{stage.port}
+  provd lab exec {stage.directory}/slurm squeue
+  tail -f {stage.daemon.log}
+Take it down:
+  kill {stage.daemon.pid} {stage.devnet.pid}; provd lab down {stage.directory}/slurm --purge; rm -rf {stage.directory}""",
+        err=True,
+    )

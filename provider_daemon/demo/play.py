@@ -1,0 +1,93 @@
+"""The demo's course: the jobs go in, one is cancelled, all end, and the verdict is read."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
+from provider_daemon.demo import verdict as verdicts
+from provider_daemon.demo.jobs import DemoJob, demo_jobs
+from provider_daemon.demo.people import responses
+from provider_daemon.demo.stage import OFFERING, Stage, hostile_program
+from provider_daemon.demo.verdict import Verdict
+from provider_daemon.errors import Transient
+from provider_daemon.job.state import TERMINAL, State
+
+LIMIT_SECONDS = 170
+# After the last job ended: the daemon still learns of its cancelled job's end, and sacct of its last records.
+SETTLE_SECONDS = 20
+
+
+@dataclass(slots=True)
+class Play:
+    """`progress` is called with job id -> state whenever something changed."""
+
+    stage: Stage
+    progress: Callable[[dict[str, str]], None]
+    jobs: dict[str, DemoJob] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
+    limit: float = LIMIT_SECONDS
+    disturb: Callable[[], Awaitable[None]] | None = None
+
+    async def run(self) -> tuple[list[Verdict], list[str]]:
+        """The rows, and what is wrong beyond them."""
+        everybody = (*self.stage.customers, self.stage.provider)
+        before = {person.address: await self.stage.chain.balance(person.address, "uvirt") for person in everybody}
+        await self._submit()
+        await self._watch()
+        accounting = await self._accounting()
+        rows = [await verdicts.read(self.stage, job, job_id, accounting) for job_id, job in self.jobs.items()]
+        return rows, await verdicts.settled_exactly(self.stage, rows, before)
+
+    async def _submit(self) -> None:
+        """Each customer's jobs in one transaction."""
+        program = str(hostile_program(self.stage.site))
+        numbered: dict[int, DemoJob] = {}
+        for number, customer in enumerate(self.stage.customers):
+            mine = [job for job in demo_jobs(program) if job.customer == number]
+            sent = await customer.send(*(job.message(customer.address, OFFERING) for job in mine))
+            for job, answer in zip(mine, await responses(self.stage.chain, sent.tx_hash), strict=True):
+                job_id = tx_pb2.MsgSubmitJobResponse.FromString(answer.value).job_id
+                numbered[int(job_id.removeprefix("JOB-"))] = job
+        self.jobs = {f"JOB-{number}": job for number, job in sorted(numbered.items())}
+
+    async def _watch(self) -> None:
+        deadline = time.monotonic() + self.limit
+        cancelled: set[str] = set()
+        while not await self._look():
+            for job_id, job in self.jobs.items():
+                if job.cancelled_by_customer and self.states[job_id] is State.RUNNING and job_id not in cancelled:
+                    cancelled.add(job_id)
+                    await self._cancel(job_id, job)
+            if self.disturb is not None:
+                await self.disturb()
+            if time.monotonic() > deadline:
+                late = ", ".join(job_id for job_id, state in self.states.items() if state not in TERMINAL)
+                raise Transient(f"not ended after {self.limit:.0f} s: {late}; see {self.stage.daemon.log}")
+            await asyncio.sleep(0.5)
+
+    async def _look(self) -> bool:
+        """Whether every job has ended."""
+        seen: dict[str, State] = {}
+        for job_id in self.jobs:
+            record = await self.stage.chain.job(job_id)
+            seen[job_id] = record.state if record else State.PENDING
+        if seen != self.states:
+            self.states = seen
+            self.progress({job_id: state.value for job_id, state in seen.items()})
+        return all(state in TERMINAL for state in seen.values())
+
+    async def _cancel(self, job_id: str, job: DemoJob) -> None:
+        customer = self.stage.customers[job.customer]
+        await customer.send(tx_pb2.MsgCancelJob(requester_address=customer.address, job_id=job_id, reason="no longer needed"))
+
+    async def _accounting(self) -> dict[str, list[tuple[str, str]]]:
+        """sacct, once it knows that nothing of ours runs any more."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            found = await asyncio.to_thread(self.stage.site.accounting)
+            live = [state for jobs in found.values() for state, _ in jobs if state in ("PENDING", "RUNNING", "COMPLETING")]
+            if not live or time.monotonic() > deadline:
+                return found
+            await asyncio.sleep(0.5)

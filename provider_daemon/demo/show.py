@@ -1,0 +1,50 @@
+"""What the demo shows on a terminal: progress while it runs, and the table at its end."""
+
+from rich.console import Console
+from rich.table import Table
+
+from provider_daemon.demo.verdict import Verdict
+
+
+def progress_line(states: dict[str, str], seconds: float) -> str:
+    order = ("pending", "queued", "running", "completed", "failed", "cancelled", "timeout")
+    counts = [f"{sum(1 for state in states.values() if state == word)} {word}" for word in order if word in states.values()]
+    return f"[{seconds:6.1f} s] {', '.join(counts)}"
+
+
+def table(verdicts: list[Verdict]) -> Table:
+    shown = Table(title="Twelve jobs, from the chain to SLURM and back", title_justify="left", pad_edge=False)
+    for heading in ("chain job", "what", "SLURM job", "state", "exit", "usage", "bill uvirt", "reports", "evidence", "settled"):
+        shown.add_column(heading, justify="right" if heading in ("exit", "bill uvirt", "reports") else "left", overflow="fold")
+    for row in verdicts:
+        shown.add_row(*_cells(row), style="" if not row.problems else "red")
+    return shown
+
+
+def _cells(row: Verdict) -> list[str]:
+    usage = f"{row.usage.get('cpu_core_seconds', 0)} core-s" + (f", {row.usage['gpu_seconds']} GPU-s" if row.usage.get("gpu_seconds") else "")
+    evidence = {None: "none owed", True: "verified", False: "FAILED"}[row.evidence_verified]
+    return [
+        row.job_id,
+        row.title,
+        row.slurm_job_id or "-",
+        row.state,
+        "-" if row.exit_code is None else str(row.exit_code),
+        usage,
+        str(row.bill),
+        str(len(row.reports)),
+        evidence,
+        "yes" if row.settled and row.settled_sum == row.escrowed else "NO",
+    ]
+
+
+def details(console: Console, verdicts: list[Verdict]) -> None:
+    """The transaction of each report, and why jobs did not run."""
+    for row in verdicts:
+        console.print(f"{row.job_id}: " + (", ".join(f"{report.state} {report.tx_hash[:12]}" for report in row.reports) or "no report"), highlight=False)
+        if row.message:
+            console.print(f"    {row.message}", highlight=False, markup=False)
+        for problem in row.problems:
+            console.print(f"    WRONG: {problem}", style="red", highlight=False, markup=False)
+
+

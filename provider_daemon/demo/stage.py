@@ -1,0 +1,193 @@
+"""The demo's stage: a SLURM site, a chain, an open shop, and the real daemon as a child process, all below one directory."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from provider_daemon.chain import armor
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.demo.children import Child
+from provider_daemon.demo.jobs import ATTACK, IMAGE, QUEUES
+from provider_daemon.demo.people import Person, new_key
+
+CHAIN_ID = "virtengine-localnet-1"
+CLUSTER, OFFERING = "HPC-1", "OFF-1"
+FUNDS = "1000000000000uve,1000000000000uvirt"
+NODES = 4
+
+
+class DemoSite(Protocol):
+    """What the demo needs of a site, real or simulated. `real` and `version` go into the verdict."""
+
+    real: bool
+    version: str
+    work_root: Path
+
+    @property
+    def ssh(self) -> dict[str, object]: ...
+
+    def accounting(self) -> dict[str, list[tuple[str, str]]]:
+        """Job name -> (state, exit code) of each SLURM job of that name, as sacct has them."""
+        ...
+
+    def down(self) -> None: ...
+
+
+class SystemClock:
+    def now(self) -> float:
+        return time.time()
+
+
+@dataclass(slots=True)
+class Stage:
+    """Made by `build`; `close` takes down all that it started, in any state."""
+
+    directory: Path
+    site: DemoSite
+    devnet: Child
+    daemon: Child
+    chain: GrpcChain
+    provider: Person
+    customers: tuple[Person, Person]
+    port: int
+    config: Path
+
+    async def close(self) -> None:
+        self.daemon.stop()
+        await self.chain.close()
+        self.devnet.stop()
+        self.site.down()
+
+
+async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[str], None]) -> Stage:
+    secret, provider_key = new_key()
+    customer_keys = [new_key()[1] for _ in range(2)]
+    devnet, port = _start_devnet(directory, [key.address for key in (provider_key, *customer_keys)], queries)
+    say(f"chain {CHAIN_ID} on 127.0.0.1:{port}, Query calls answered: {queries}")
+    chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
+    provider = Person(provider_key, chain)
+    await _open_shop(provider)
+    say(f"cluster {CLUSTER} registered and active, offering {OFFERING} with queues {' and '.join(QUEUES)}")
+    config = _write_config(directory, site, secret, port)
+    daemon = Child("the daemon", ["run", "-c", str(config)], directory / "provd.log")
+    daemon.start()
+    daemon.wait_for("provd_started")
+    say(f"provd runs as process {daemon.pid}, its configuration is {config}")
+    first, second = (Person(key, chain) for key in customer_keys)
+    return Stage(directory, site, devnet, daemon, chain, provider, (first, second), port, config)
+
+
+def _start_devnet(directory: Path, addresses: list[str], queries: str) -> tuple[Child, int]:
+    funds = [word for address in addresses for word in ("--fund", f"{address}={FUNDS}")]
+    arguments = ["devnet", "run", "--home", str(directory / "chain.sqlite"), "--listen", "127.0.0.1:0", "--chain-id", CHAIN_ID]
+    child = Child("the devnet", [*arguments, "--queries", queries, "--block-seconds", "1", *funds], directory / "devnet.log", {"PYTHONUNBUFFERED": "1"})
+    child.start()
+    line = child.wait_for("serves gRPC on port")
+    return child, int(line.split(" port ")[1].split(",")[0])
+
+
+async def _open_shop(provider: Person) -> None:
+    partitions = [types_pb2.Partition(name=name, nodes=NODES, max_nodes=NODES, max_runtime=86400, state="up") for name in QUEUES]
+    await provider.send(
+        tx_pb2.MsgRegisterCluster(
+            provider_address=provider.address, name="demo", region="local", total_nodes=NODES, partitions=partitions, description="the demo's site"
+        )
+    )
+    queues = [types_pb2.QueueOption(partition_name=name, display_name=name, max_nodes=NODES, price_multiplier="1.0") for name in QUEUES]
+    await provider.send(
+        tx_pb2.MsgUpdateCluster(provider_address=provider.address, cluster_id=CLUSTER, state=types_pb2.CLUSTER_STATE_ACTIVE),
+        tx_pb2.MsgCreateOffering(
+            provider_address=provider.address,
+            cluster_id=CLUSTER,
+            name="standard",
+            queue_options=queues,
+            pricing=types_pb2.HPCPricing(cpu_core_hour_price="10000", currency="uvirt", minimum_charge="10000"),
+            max_runtime_seconds=86400,
+            supports_custom_workloads=True,
+        ),
+    )
+
+
+def _write_config(directory: Path, site: DemoSite, secret: bytes, port: int) -> Path:
+    """The key armored, its passphrase in a file that only its owner may read: as a site would."""
+    key, passphrase = directory / "provider.armor", directory / "provider.passphrase"
+    _private(passphrase, "demo passphrase")
+    _private(key, armor.encrypt(secret, "demo passphrase"))
+    config = directory / "provd.toml"
+    config.write_text(_toml(directory, site, key, passphrase, port))
+    return config
+
+
+def _toml(directory: Path, site: DemoSite, key: Path, passphrase: Path, port: int) -> str:
+    def quoted(value: object) -> str:
+        return json.dumps(value)
+
+    ssh = "\n".join(f"{name} = {quoted(value)}" for name, value in site.ssh.items())
+    return f"""[chain]
+id = {quoted(CHAIN_ID)}
+endpoints = ["127.0.0.1:{port}"]
+poll_seconds = 1
+
+[ledger]
+path = {quoted(str(directory / "ledger.sqlite"))}
+
+[keys.main]
+kind = "armor"
+path = {quoted(str(key))}
+passphrase_file = {quoted(str(passphrase))}
+
+[[clusters]]
+id = "{CLUSTER}"
+name = "demo"
+key = "main"
+region = "local"
+account = "provd"
+work_root = {quoted(str(site.work_root))}
+poll_seconds = 1
+heartbeat_seconds = 15
+
+[clusters.ssh]
+{ssh}
+
+[clusters.gpu_types]
+nvidia-a100 = "a100"
+
+[[clusters.images]]
+pattern = {quoted(IMAGE)}
+run = []
+
+# Stands for a container runtime: prints the image that it was given, and runs the program.
+[[clusters.images]]
+pattern = "evil/*"
+run = ["/bin/sh", "-c", "printf 'image %s\\\\n' \\"$0\\"; exec \\"$@\\"", "{{image}}"]
+
+[metrics]
+listen = "127.0.0.1:{_free_port()}"
+
+[log]
+level = "info"
+"""
+
+
+def _free_port() -> int:
+    from provider_daemon.lab.site.layout import free_ports
+
+    return free_ports(1)[0]
+
+
+def _private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+
+
+def hostile_program(site: DemoSite) -> Path:
+    """A program on the site whose own file name is an attack."""
+    program = site.work_root / f"say {ATTACK.replace('/', '')}"
+    program.write_text('#!/bin/sh\nprintf "program %s\\n" "$0"\nprintf "in %s\\n" "$(pwd)"\nfor word in "$@"; do printf "word [%s]\\n" "$word"; done\n')
+    program.chmod(0o755)
+    return program

@@ -1,0 +1,154 @@
+"""What became of the twelve jobs: read from the chain and from SLURM, never from the daemon."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from provider_daemon.chain import evidence_check
+from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
+from provider_daemon.chain.records import chain_job
+from provider_daemon.demo.jobs import ATTACK, MARKER, MAX_PRICE, DemoJob
+from provider_daemon.demo.stage import CHAIN_ID, Stage
+from provider_daemon.job.state import TERMINAL, State
+
+
+@dataclass(slots=True)
+class Report:
+    state: str
+    tx_hash: str
+    height: int
+    found: bool
+    evidence_verified: bool
+
+
+@dataclass(slots=True)
+class Verdict:
+    """One row. Amounts in uvirt; `settled_sum` is provider + platform + refund. `problems` is empty for a job that did as it should."""
+
+    job_id: str
+    title: str
+    expected: str
+    state: str
+    slurm_job_id: str = ""
+    slurm_state: str = ""
+    exit_code: int | None = None
+    slurm_exit_code: int | None = None
+    message: str = ""
+    usage: dict[str, int] = field(default_factory=dict)
+    bill: int = 0
+    provider_reward: int = 0
+    platform_fee: int = 0
+    refund: int = 0
+    escrowed: int = 0
+    settled_sum: int = 0
+    settled: bool = False
+    reports: list[Report] = field(default_factory=list)
+    evidence_verified: bool | None = None
+    slurm_jobs: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+async def read(stage: Stage, job: DemoJob, job_id: str, accounting: dict[str, list[tuple[str, str]]]) -> Verdict:
+    record = await stage.chain.query.job(job_id)
+    assert record is not None
+    known = chain_job(record, CHAIN_ID)
+    verdict = Verdict(job_id, job.title, job.state.value, known.state.value, message=known.status_message)
+    verdict.exit_code = record.exit_code if known.state in TERMINAL else None
+    await _read_reports(stage, verdict, record.cluster_id)
+    await _read_settlement(stage, verdict, record)
+    _read_slurm(verdict, accounting.get(known.spec.slurm_name, []))
+    verdict.problems = [*_problems(job, verdict), *(_hostile_problems(stage, known.spec.slurm_name) if job.image.startswith("evil/") else [])]
+    return verdict
+
+
+async def _read_reports(stage: Stage, verdict: Verdict, cluster_id: str) -> None:
+    for tx in await stage.chain.reports_of(verdict.job_id):
+        checked = evidence_check.check(tx.tx, CHAIN_ID, {verdict.job_id: cluster_id})
+        for report, result in zip(evidence_check.reports(tx.tx), checked, strict=True):
+            if report.job_id == verdict.job_id:
+                found = await stage.chain.find(tx.tx_response.txhash) is not None
+                verdict.reports.append(Report(result.state, tx.tx_response.txhash, tx.tx_response.height, found, result.ok))
+                verdict.slurm_job_id = report.slurm_job_id or verdict.slurm_job_id
+    terminal = [report for report in verdict.reports if report.state in {state.value for state in TERMINAL}]
+    verdict.evidence_verified = all(report.evidence_verified for report in terminal) if terminal else None
+
+
+async def _read_settlement(stage: Stage, verdict: Verdict, record: types_pb2.HPCJob) -> None:
+    verdict.escrowed = sum(int(coin.amount) for coin in record.agreed_price)
+    accounting = await stage.chain.query.job_accounting(verdict.job_id)
+    if accounting is None:
+        return
+    metrics = accounting.usage_metrics
+    verdict.usage = {item.name: getattr(metrics, item.name) for item in metrics.DESCRIPTOR.fields if getattr(metrics, item.name)}
+    verdict.bill = sum(int(coin.amount) for coin in accounting.total_cost)
+    verdict.provider_reward = sum(int(coin.amount) for coin in accounting.provider_reward)
+    verdict.platform_fee = sum(int(coin.amount) for coin in accounting.platform_fee)
+    verdict.refund = verdict.escrowed - verdict.provider_reward - verdict.platform_fee
+    verdict.settled_sum = verdict.provider_reward + verdict.platform_fee + verdict.refund
+    verdict.settled = accounting.settlement_status == "settled"
+
+
+def _read_slurm(verdict: Verdict, found: list[tuple[str, str]]) -> None:
+    verdict.slurm_jobs = len(found)
+    if found:
+        verdict.slurm_state, (code, _, _) = found[-1][0], found[-1][1].partition(":")
+        verdict.slurm_exit_code = int(code)
+
+
+def _problems(job: DemoJob, verdict: Verdict) -> list[str]:
+    wrong = []
+    if verdict.state != job.state:
+        wrong.append(f"is {verdict.state}, should be {job.state}")
+    if job.exit_code is not None and not verdict.exit_code == verdict.slurm_exit_code == job.exit_code:
+        wrong.append(f"exit code: chain {verdict.exit_code}, SLURM {verdict.slurm_exit_code}, should be {job.exit_code}")
+    if verdict.slurm_jobs != int(job.reaches_slurm):
+        wrong.append(f"{verdict.slurm_jobs} SLURM jobs")
+    if not job.cancelled_by_customer and not verdict.evidence_verified:
+        wrong.append("its terminal evidence does not verify")
+    if len({report.state for report in verdict.reports}) != len(verdict.reports):
+        wrong.append("a state was reported twice")
+    if not verdict.settled or verdict.escrowed != MAX_PRICE:
+        wrong.append("not settled")
+    if job.state is State.FAILED and job.exit_code is None and (verdict.bill or not verdict.message):
+        wrong.append("never ran, but was billed or got no reason")
+    return wrong
+
+
+def _hostile_problems(stage: Stage, name: str) -> list[str]:
+    """Its strings must stand in its output, and no shell may have read them: the marker file exists nowhere."""
+    directory = stage.site.work_root / name
+    output = (directory / "output.txt").read_text(errors="replace") if (directory / "output.txt").exists() else ""
+    plain = ATTACK.replace("/", "")
+    wanted = (f"image evil/{ATTACK}", f"say {plain}", f"dir {plain}", f"word [{ATTACK}]", f"word [--flag={ATTACK}]", "word []", "word [*]")
+    wrong = [f"its output lacks {text!r}" for text in wanted if text not in output]
+    return wrong + [f"a hostile string ran: {found}" for found in _markers(stage.directory)]
+
+
+def _markers(directory: Path) -> list[Path]:
+    places = (directory, Path.home(), Path("/tmp"))  # noqa: S108 - where a shell of ours could have stood
+    return [path for place in places for path in (place.rglob(MARKER) if place == directory else place.glob(MARKER))]
+
+
+async def settled_exactly(stage: Stage, verdicts: list[Verdict], before: dict[str, int]) -> list[str]:
+    """Balances against the sum of the bills: what the customers paid is what provider and platform got, to the uvirt."""
+    spent = 0
+    for customer in stage.customers:
+        spent += before[customer.address] - await stage.chain.balance(customer.address, "uvirt")
+    earned = await stage.chain.balance(stage.provider.address, "uvirt") - before[stage.provider.address]
+    fees = sum(verdict.platform_fee for verdict in verdicts)
+    billed = sum(verdict.provider_reward for verdict in verdicts)
+    if spent != earned + fees or earned != billed:
+        return [f"customers paid {spent}, provider got {earned} of {billed}, platform {fees}"]
+    return []
+
+
+def document(verdicts: list[Verdict], problems: list[str], site: dict[str, object], seconds: float) -> dict[str, object]:
+    """The whole of --json."""
+    return {
+        "ok": not problems and not any(verdict.problems for verdict in verdicts),
+        "slurm": site,
+        "seconds": round(seconds, 1),
+        "problems": problems,
+        "escrowed": sum(verdict.escrowed for verdict in verdicts),
+        "settled": sum(verdict.settled_sum for verdict in verdicts),
+        "jobs": [asdict(verdict) for verdict in verdicts],
+    }
