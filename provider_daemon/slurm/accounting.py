@@ -11,6 +11,8 @@ from provider_daemon.slurm.commands import SACCT_FIELDS
 from provider_daemon.slurm.states import JobState, hopeless, job_state
 
 SIGNAL_BASE = 128  # a program that a signal ended has exit code 128 + signal, as shells say it
+_OUT_OF_MEMORY = 125  # SLURM's mark, no signal: what the kernel sends is SIGKILL
+_SIGKILL = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,11 @@ def _row(line: str) -> Row:
 
 
 def exit_code(text: str) -> tuple[int, int]:
-    """`3:0` -> (3, 0); `0:15` -> (143, 15)."""
+    """(exit code, signal): `3:0` -> (3, 0); `0:15` -> (143, 15); `0:125`, out of memory -> (137, 9)."""
     code, colon, signal = text.partition(":")
     if not (colon and code.isdecimal() and signal.isdecimal()):
         raise Unreadable(f"sacct: cannot read the exit code {text[:40]!r}")
-    number = int(signal)
+    number = _SIGKILL if int(signal) == _OUT_OF_MEMORY else int(signal)
     return (SIGNAL_BASE + number if number and not int(code) else int(code)), number
 
 
@@ -79,10 +81,12 @@ def ended(records: Sequence[Row]) -> Sighting:
     """One SLURM job from its records: the last one says how it ended, all of them what it used. A requeued one ran more than once."""
     last = records[-1]
     closed = last.state.phase is Phase.ENDED and bool(last.ended_at)
+    # Only jobs that squeue no longer shows as running are looked up here: an open record of one is late, not alive.
+    late = not closed and last.state.phase in (Phase.RUNNING, Phase.ENDED)
     return Sighting(
         slurm_id=last.slurm_id,
         name=last.name,
-        phase=last.state.phase,
+        phase=Phase.ENDING if late else last.state.phase,
         slurm_state=last.state.word,
         outcome=last.state.outcome,
         reason=last.reason,

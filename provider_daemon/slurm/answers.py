@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.slurm.commands import ANSWER, BEGIN, END
-from provider_daemon.slurm.tres import elapsed_seconds
 from provider_daemon.slurm.transport import Answer
+from provider_daemon.slurm.tres import elapsed_seconds
 
 _SLURM_ID = re.compile(r"(\d+)(;[\w.-]+)?")
 _BACKLOG = re.compile(r"^DBD Agent queue size:\s*(\d+)\s*$", re.MULTILINE)

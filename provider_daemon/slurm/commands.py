@@ -33,16 +33,9 @@ SACCT_FIELDS = ("JobIDRaw", "State", "ExitCode", "Submit", "Start", "End", "Elap
 _STATES = "BF,CA,CD,DL,F,NF,OOM,PD,PR,R,RQ,RS,RV,S,TO"
 _SACCT = f"sacct -X -D -n -P --noconvert -o {','.join(SACCT_FIELDS)}"
 
-_KEPT = " ".join(
-    (
-        'PATH="$PATH"',
-        'HOME="${HOME:-/}"',
-        'USER="${USER:-}"',
-        'LOGNAME="${LOGNAME:-}"',
-        'SHELL="${SHELL:-/bin/sh}"',
-        '${SLURM_CONF:+"SLURM_CONF=$SLURM_CONF"}',
-        "LC_ALL=C",
-    )
+_KEPT = (
+    'PATH="$PATH" HOME="${HOME:-/}" USER="${USER:-}" LOGNAME="${LOGNAME:-}" SHELL="${SHELL:-/bin/sh}"'
+    ' ${SLURM_CONF:+"SLURM_CONF=$SLURM_CONF"} LC_ALL=C'
 )
 _EPOCH_TIMES = "SLURM_TIME_FORMAT=%s"
 

@@ -18,8 +18,12 @@ REFUSALS: dict[str, str] = {
     "Invalid qos specification": "the site's quality of service for it is not valid",
     "Invalid generic resource (gres) specification": "the site has no such GPU type",
     "Invalid feature specification": "no node of the site has such a feature",
+    "Job violates accounting/QOS policy": "it is larger or longer than the site's limits for its account allow",
     "User's group not permitted to use this partition": "the site's account may not use this partition",
 }
+
+# The same last line as a policy violation's, but it passes when other jobs end.
+_QUEUE_FULL = "MaxSubmitJob"
 
 TRANSIENT = (
     "Unable to contact slurm controller",
@@ -43,7 +47,7 @@ def receipt(answer: Submitted) -> Receipt:
     if answer.slurm_id and answer.exit_code == 0:
         return Receipt(answer.name, slurm_id=answer.slurm_id)
     for words, sentence in REFUSALS.items():
-        if words in answer.stderr and answer.exit_code:
+        if words in answer.stderr and answer.exit_code and _QUEUE_FULL not in answer.stderr:
             return Receipt(answer.name, refusal=f"SLURM refused it: {sentence} ({words})")
     return Receipt(answer.name, doubt=f"sbatch ended with {answer.exit_code}: {answer.stderr or 'it named no job id'}")
 

@@ -18,8 +18,7 @@ def nodes(text: str) -> tuple[Node, ...]:
 def _node(line: str) -> Node:
     fields = {name: value for name, value in reversed(_FIELD.findall(line))}
     try:
-        configured, allocated = tres.tres(fields["CfgTRES"]), tres.tres(fields["AllocTRES"])
-        cards = tres.gpus(configured)
+        cards = tres.gres_gpus(fields["Gres"])  # CfgTRES names GPUs only where AccountingStorageTRES does
         return Node(
             host=fields["NodeName"],
             slurm_state=fields["State"],
@@ -30,7 +29,7 @@ def _node(line: str) -> Node:
             memory_mib=int(fields["RealMemory"]),
             memory_allocated_mib=int(fields["AllocMem"]),
             gpus=sum(number for _, number in cards),
-            gpus_allocated=sum(number for _, number in tres.gpus(allocated)),
+            gpus_allocated=sum(number for _, number in tres.gpus(tres.tres(fields["AllocTRES"]))),
             gpu_type=cards[0][0] if cards else "",
             partitions=tuple(filter(None, fields.get("Partitions", "").split(","))),
             load=fields.get("CPULoad", "").replace("N/A", ""),
@@ -42,4 +41,4 @@ def _node(line: str) -> Node:
 
 def _reason(line: str) -> str:
     _, found, rest = line.partition(" Reason=")
-    return rest.strip()[:200] if found else ""
+    return rest.partition(" [")[0].strip()[:200] if found else ""

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import structlog
+
 from provider_daemon.errors import Transient
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.ports import Clock, Node, Order, Receipt, Watch
@@ -9,6 +11,8 @@ from provider_daemon.slurm import accounting, answers, commands, failures
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.nodes import nodes
 from provider_daemon.slurm.transport import Transport
+
+log = structlog.get_logger("provd.slurm")
 
 GRACE_SECONDS = 15  # beyond the far side's own limit, before the near side gives an answer up
 
@@ -36,15 +40,22 @@ class SlurmScheduler:
     # --- looking ---
 
     async def snapshot(self, watch: Watch) -> Snapshot:
-        """squeue first, then slurmdbd's backlog where absence must be proven, then sacct: what leaves one is in the next."""
+        """squeue first, then slurmdbd's backlog where absence must be proven, then sacct: what leaves one is in the next.
+
+        Without squeue there is no snapshot. Without sacct there is an incomplete one: SLURM goes on running jobs while slurmdbd is down.
+        """
         taken_at = self._clock.now()
         rows = answers.queue(await self._ask("squeue", Command(commands.SQUEUE)))
         live = [accounting.live(row) for row in rows if row.name in watch.names and (not row.submitted_at or row.submitted_at >= watch.since)]
         running = {seen.name for seen in live if seen.phase is not Phase.ENDING}
         missing = watch.names - running
         doubtful = (watch.doubtful & missing) - {seen.name for seen in live}
-        complete = not doubtful or await self._backlog() == 0
-        ended = await self._accounting(watch, missing) if missing else []
+        try:
+            complete = not doubtful or await self._backlog() == 0
+            ended = await self._accounting(watch, missing) if missing else []
+        except Transient as error:
+            log.warning("accounting_down", why=str(error), next="nothing is taken for absent or ended until it answers")
+            complete, ended = False, []
         return Snapshot(taken_at, complete, _merge(live, ended))
 
     async def _backlog(self) -> int:

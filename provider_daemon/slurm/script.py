@@ -6,6 +6,7 @@ The program's time is held to the second by `timeout`; SLURM's own limit, which 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from provider_daemon.errors import Refused
 
@@ -14,9 +15,12 @@ KILL_AFTER = 10  # seconds between asking the program to end and killing it
 _DIRECTIVE = re.compile(r"[A-Za-z0-9_./:-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _FORBIDDEN = re.compile(r"[\0\r\n]")
-# Variables that change what the script's own shell or loader does, or what SLURM believes of the job.
-_RESERVED_PREFIXES = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "LD_", "BASH_", "PMI_", "PMIX_")
-_RESERVED = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "ENV", "BASHOPTS", "SHELLOPTS", "IFS", "PS4", "CDPATH", "GLOBIGNORE"})
+# Variables that change what loads, finds or contains the program, or what SLURM believes of the job.
+_LOADERS = ("LD_", "GLIBC_", "GCONV_", "BASH")
+_LAUNCHERS = ("SLURM", "SBATCH", "SRUN_", "SQUEUE_", "SACCT_", "PMI_", "PMIX_", "APPTAINER", "SINGULARITY")
+_RESERVED = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "ENV", "IFS"})
+# Launchers that give their container an empty environment take its variables under a prefix of their own.
+_CONTAINER_PREFIXES = {"apptainer": "APPTAINERENV_", "singularity": "SINGULARITYENV_"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +87,31 @@ def _directive(key: str, value: str) -> str:
 
 def _body(batch: Batch) -> list[str]:
     where = quote(relative(batch.working_directory))
-    limit = f"timeout --kill-after={KILL_AFTER} {batch.wall_seconds}"
+    # SECONDS counts the clock's ticks since the script began: the first of them may be no whole second, so it is given back.
+    left = f"$((SECONDS < {batch.wall_seconds} ? {batch.wall_seconds} - SECONDS + (SECONDS > 0) : 1))"
     return [
         "unset LC_ALL SLURM_TIME_FORMAT",
         "export SLURM_EXPORT_ENV=ALL",  # so that an srun inside the job passes the job's own environment on
         *batch.prologue,
-        *(f"export {_variable(name)}={quote(value)}" for name, value in batch.environment),
         *([f"mkdir -p -- {where} && cd -- {where} || exit 72"] if batch.working_directory else []),
-        f"exec {limit} {' '.join(quote(part) for part in _argv(batch.argv))}",
+        f"exec timeout --kill-after={KILL_AFTER} {left} {' '.join(_command(batch))}",
     ]
 
 
-def _argv(argv: tuple[str, ...]) -> Iterable[str]:
-    if not argv or not argv[0]:
-        raise Refused("no command given: `command` is one program name, `arguments` the rest")
-    # `timeout` would read a program name like --foo as an option of its own, and -- is not taken by every version.
-    return argv if not argv[0].startswith("-") else ("env", "--", *argv)
+def _command(batch: Batch) -> Iterable[str]:
+    """The variables go through env(1), never through the shell: bash evaluates what it assigns to RANDOM, OPTIND and their like."""
+    program = batch.argv[0] if batch.argv else ""
+    if not program or "=" in program:
+        raise Refused(f"command {program!r}: one program name without '='; its arguments go into `arguments`")
+    prefix = _CONTAINER_PREFIXES.get(PurePosixPath(program).name, "")
+    variables = [f"{prefix}{_variable(name)}={value}" for name, value in batch.environment]
+    return map(quote, ["env", *variables, *batch.argv] if variables else batch.argv)
 
 
 def _variable(name: str) -> str:
     if not _VARIABLE.fullmatch(name):
         raise Refused(f"environment variable name {name!r}: letters, digits and _ only, not starting with a digit")
-    if name in _RESERVED or name.startswith(_RESERVED_PREFIXES):
+    if name in _RESERVED or name.startswith(_LOADERS + _LAUNCHERS):
         raise Refused(f"environment variable {name} belongs to the site and cannot be set")
     return name
 

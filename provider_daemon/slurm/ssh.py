@@ -8,7 +8,7 @@ import contextlib
 import os
 import stat
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import asyncssh
@@ -50,6 +50,8 @@ class SshTransport:
     ) -> None:
         if bool(known_hosts) == bool(host_key_fingerprint):
             raise ConfigError([f"ssh to {host}: give exactly one of known_hosts and host_key_fingerprint"])
+        if known_hosts and not Path(known_hosts).is_file():
+            raise ConfigError([f"ssh to {host}: known_hosts {known_hosts} does not exist"])
         _check_key_file(key_file)
         self._where = f"{user}@{host}:{port}"
         self._connect: Callable[[], _Connecting] = lambda: _Connecting(host, port, user, key_file, known_hosts, host_key_fingerprint)
@@ -59,10 +61,25 @@ class SshTransport:
         self._opening = asyncio.Lock()
         self._connection: asyncssh.SSHClientConnection | None = None
 
-    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:  # noqa: ASYNC109 - see Transport
-        async with self._channels:
-            process = await self._start(command_line(program))
+    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
+        async with self._channel(command_line(program)) as process:
             return await _converse(process, stdin(program, payload), timeout)
+
+    @contextlib.asynccontextmanager
+    async def _channel(self, command: str) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
+        """START_SECONDS cover everything before the program: a free slot, the connection, the channel."""
+        taken = False
+        try:
+            try:
+                async with asyncio.timeout(START_SECONDS):
+                    taken = await self._channels.acquire()
+                    process = await self._start(command)
+            except TimeoutError:
+                raise Transient(f"ssh {self._where}: the command did not start within {START_SECONDS} s") from None
+            yield process
+        finally:
+            if taken:
+                self._channels.release()
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -74,14 +91,12 @@ class SshTransport:
         for attempt in range(CHANNEL_RETRIES):
             connection = await self._opened()
             try:
-                async with asyncio.timeout(START_SECONDS):
-                    return await connection.create_process(command, encoding=None)
+                return await connection.create_process(command, encoding=None)
             except asyncssh.ChannelOpenError as error:
                 if connection.is_closed() or attempt == CHANNEL_RETRIES - 1:
                     raise Transient(f"ssh {self._where}: no channel: {error.reason}") from None
                 await asyncio.sleep(0.2 * 2**attempt)
-            except (asyncssh.Error, OSError, TimeoutError) as error:
-                connection.abort()
+            except (asyncssh.Error, OSError) as error:
                 raise Transient(f"ssh {self._where}: the command did not start: {_reason(error)}") from None
         raise Transient(f"ssh {self._where}: no channel")
 
@@ -128,8 +143,8 @@ class _Connecting:
             # An empty list of trusted keys sends every host key to _PinnedClient.validate_host_public_key.
             known_hosts=self._known_hosts or ([], [], []),
             send_env=(),
-            connect_timeout=START_SECONDS,
-            login_timeout=START_SECONDS,
+            connect_timeout=START_SECONDS - 5,
+            login_timeout=START_SECONDS - 5,
             keepalive_interval=KEEPALIVE_SECONDS,
         )
         return connection

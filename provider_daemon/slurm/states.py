@@ -33,7 +33,7 @@ JOB_STATES: dict[str, tuple[str, Phase, State | None]] = {
     "FAILED": ("F", _X, State.FAILED),
     "CANCELLED": ("CA", _X, State.CANCELLED),
     "TIMEOUT": ("TO", _X, State.TIMEOUT),
-    "DEADLINE": ("DL", _X, State.TIMEOUT),  # ended because it could not meet, or ran past, its deadline
+    "DEADLINE": ("DL", _X, State.TIMEOUT),  # out of time, if by a deadline rather than by its limit
     "NODE_FAIL": ("NF", _X, State.FAILED),
     "BOOT_FAIL": ("BF", _X, State.FAILED),
     "OUT_OF_MEMORY": ("OOM", _X, State.FAILED),
@@ -45,7 +45,8 @@ JOB_STATES: dict[str, tuple[str, Phase, State | None]] = {
 
 _SHORT = {short: name for name, (short, _, _) in JOB_STATES.items()} | {"OO": "OUT_OF_MEMORY"}
 
-# Pending reasons that do not go away by waiting (FACTS.md, 'What commands say'), in words for the customer.
+# Pending reasons that do not go away by waiting (FACTS.md, 'What commands say'), in words for the customer. Limits on what an account
+# or a QOS may use at one time (MaxCpuPerAccount, QOSGrpCpuLimit ...) are not among them: they pass when other jobs end.
 HOPELESS_REASONS: dict[str, str] = {
     "PartitionNodeLimit": "asks for more nodes than the partition allows",
     "PartitionTimeLimit": "asks for more time than the partition allows",
@@ -56,7 +57,6 @@ HOPELESS_REASONS: dict[str, str] = {
     "DependencyNeverSatisfied": "it depends on a job that did not end well",
     "AccountNotAllowed": "the site's account may not use the partition",
     "QOSNotAllowed": "the site's quality of service may not use the partition",
-    "MaxCpuPerAccount": "asks for more cores than the account may ever use",
     "QOSMaxCpuPerJobLimit": "asks for more cores than one job may use",
     "QOSMaxNodePerJobLimit": "asks for more nodes than one job may use",
     "QOSMaxWallDurationPerJobLimit": "asks for more time than one job may use",
@@ -67,10 +67,10 @@ HOPELESS_REASONS: dict[str, str] = {
 
 _USABLE = frozenset({"IDLE", "MIXED", "ALLOCATED", "COMPLETING"})
 _DRAINING = frozenset({"DRAIN", "DRAINING", "DRAINED"})
-_UNUSABLE_FLAGS = frozenset(
-    "DOWN FAIL FAILING INVAL INVALID_REG MAINT MAINTENANCE NOT_RESPONDING NO_RESPOND UNKNOWN REBOOT REBOOT_ISSUED REBOOT_REQUESTED"
-    " POWERED_DOWN POWERING_DOWN POWER_DOWN POWERING_UP RESERVED FUTURE BLOCKED ERROR".split()
-)
+_UNUSABLE_FLAGS = frozenset({"DOWN", "FAIL", "FAILING", "INVAL", "INVALID_REG", "NOT_RESPONDING", "NO_RESPOND", "UNKNOWN", "ERROR", "FUTURE"}) | {
+    *("MAINT", "MAINTENANCE", "RESERVED", "BLOCKED", "REBOOT", "REBOOT_ISSUED", "REBOOT_REQUESTED"),
+    *("POWERED_DOWN", "POWERING_DOWN", "POWER_DOWN", "POWERING_UP"),
+}
 
 
 @dataclass(frozen=True, slots=True)

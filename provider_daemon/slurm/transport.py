@@ -21,7 +21,7 @@ class Answer:
 class Transport(Protocol):
     """One way to one site."""
 
-    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:  # noqa: ASYNC109 - what arrived in time is the answer
+    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
         """Runs POSIX sh text at the site with `payload` on its stdin, for at most `timeout` seconds after it began.
 
         Raises Transient when the program never began, Unreadable when the other end is not the one that was agreed (its host key,

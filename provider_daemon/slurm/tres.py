@@ -10,7 +10,7 @@ _KIB = 1024
 # Bytes a unit. Memory in a TRES string counts in MiB where no suffix says otherwise (slurmdb's own unit).
 _UNITS = {"K": _KIB, "M": _KIB**2, "G": _KIB**3, "T": _KIB**4, "P": _KIB**5, "E": _KIB**6}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([KMGTPE]?)(?:i?B)?", re.IGNORECASE)
-_ELAPSED = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)(?:\.\d+)?")
+_ELAPSED = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)(?:\.\d+)?")
 _DAYS_HOURS = re.compile(r"(\d+)-(\d+)(?::(\d+))?(?::(\d+))?")
 _GRES = re.compile(r"gpu(?::(?P<type>[^:(),]*[^\d:(),][^:(),]*))?(?::(?P<count>\d+[KMG]?))?(?:\([^)]*\))?", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
