@@ -87,8 +87,8 @@ def _start_devnet(directory: Path, addresses: list[str], queries: str) -> tuple[
     arguments = ["devnet", "run", "--home", str(directory / "chain.sqlite"), "--listen", "127.0.0.1:0", "--chain-id", CHAIN_ID]
     child = Child("the devnet", [*arguments, "--queries", queries, "--block-seconds", "1", *funds], directory / "devnet.log", {"PYTHONUNBUFFERED": "1"})
     child.start()
-    line = child.wait_for("serves gRPC on port")
-    return child, int(line.split(" port ")[1].split(",")[0])
+    line = child.wait_for("serves gRPC on 127.0.0.1:")
+    return child, int(line.split("127.0.0.1:")[1].split()[0])
 
 
 async def _open_shop(provider: Person) -> None:
