@@ -71,12 +71,15 @@ class Endpoints:
         """One call on a believed endpoint, its errors translated."""
         endpoint = await self.believed()
         try:
-            return await request(endpoint.channel)
+            answer = await request(endpoint.channel)
         except grpc.aio.AioRpcError as error:
             translated = translate(error)
             if isinstance(translated, Transient):
                 endpoint.checked_at, endpoint.why = 0.0, str(translated)
             raise translated from error
+        if answer is None:  # what grpc.aio gives for an answer that is no such message, like a log with raw bytes in it
+            raise Unreadable(f"{endpoint.url} gave an answer that cannot be read")
+        return answer
 
     async def head(self) -> Head:
         """Asked anew: never an older height than one given before."""

@@ -36,9 +36,13 @@ def run(
     listen: Annotated[str, typer.Option(help="Address and port of the gRPC server; port 0 takes a free one.")] = "127.0.0.1:9090",
     chain_id: Annotated[str, typer.Option(help="Chain id.")] = "virtengine-localnet-1",
     block_seconds: Annotated[float, typer.Option(min=0.01, help="Seconds between blocks.")] = 1.0,
-    settlement: Annotated[Settlement, typer.Option(help="report: escrow, bill, reward, fee; published: nothing happens.")] = Settlement.REPORT,
+    settlement: Annotated[
+        Settlement, typer.Option(help="report: escrow, bill, reward, fee; published: nothing happens.")
+    ] = Settlement.REPORT,
     queries: Annotated[Queries, typer.Option(help="Which calls of the module's Query service are there.")] = Queries.ALL,
-    compat: Annotated[Compat, typer.Option(help="published: jobs with an environment are refused, as by the published chain.")] = Compat.REPORT,
+    compat: Annotated[
+        Compat, typer.Option(help="published: jobs with an environment are refused, as by the published chain.")
+    ] = Compat.REPORT,
     max_gas: Annotated[int, typer.Option(help="Gas a block; -1 is no limit.")] = -1,
     fund: Annotated[
         list[str] | None, typer.Option(help="ADDRESS=AMOUNTuve,AMOUNTuvirt, given in the first block of a new chain; repeatable.")

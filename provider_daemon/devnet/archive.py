@@ -2,10 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from provider_daemon.devnet.context import Event
+from provider_daemon.devnet.kv import Write
+from provider_daemon.errors import ConfigError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (store TEXT, key BLOB, value BLOB, PRIMARY KEY (store, key)) WITHOUT ROWID;
@@ -33,12 +35,15 @@ class IncludedTx:
 
 class Archive:
     def __init__(self, path: str) -> None:
-        """`path` may be ":memory:"."""
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {_SCHEMA}")
+        """`path` may be ":memory:". Raises ConfigError for a file that cannot be used, or that another devnet has open."""
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
+            self._db.executescript(f"PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {_SCHEMA}")
+        except sqlite3.Error as error:
+            raise ConfigError([f"the devnet's file {path} cannot be used: {error}"]) from error
 
-    def state(self) -> dict[tuple[str, bytes], bytes | None]:
-        return {(store, key): value for store, key, value in self._db.execute("SELECT store, key, value FROM state")}
+    def state(self) -> Iterator[Write]:
+        yield from self._db.execute("SELECT store, key, value FROM state")
 
     def last_block(self) -> tuple[int, int]:
         """Height and time; (0, 0) before the first."""
@@ -51,16 +56,13 @@ class Archive:
             fields["events"] = [(kind, attributes) for kind, attributes in fields["events"]]
             yield IncludedTx(tx_bytes=tx_bytes, **fields)
 
-    def write(self, height: int, time: int, changes: Mapping[tuple[str, bytes], bytes | None], txs: Sequence[IncludedTx]) -> None:
+    def write(self, height: int, time: int, writes: Sequence[Write], txs: Sequence[IncludedTx]) -> None:
         """One block, whole or not at all."""
         with self._db:
             self._db.execute("BEGIN")
             self._db.execute("INSERT INTO blocks VALUES (?, ?)", (height, time))
-            for (store, key), value in changes.items():
-                if value is None:
-                    self._db.execute("DELETE FROM state WHERE store = ? AND key = ?", (store, key))
-                else:
-                    self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (store, key, value))
+            self._db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", [write for write in writes if write[2]])
+            self._db.executemany("DELETE FROM state WHERE store = ? AND key = ?", [write[:2] for write in writes if not write[2]])
             self._db.executemany("INSERT INTO txs VALUES (?, ?, ?, ?)", [(tx.tx_hash, height, _value(tx), tx.tx_bytes) for tx in txs])
 
     def close(self) -> None:

@@ -16,7 +16,10 @@ Event = tuple[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`settlement`: "report" (as the module's test report describes) or "published" (nothing happens). `compat`: "published" refuses maps."""
+    """`settlement`: "report" (as the module's test report describes) or "published" (nothing happens).
+
+    `compat`: "published" refuses maps. `max_gas`: of a block; -1 is no limit. `authority`: who governs ("" is the gov module's account).
+    """
 
     chain_id: str = "virtengine-localnet-1"
     settlement: str = "report"

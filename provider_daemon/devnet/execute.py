@@ -1,9 +1,10 @@
 """One transaction: ante, then every message or none."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
 from provider_daemon.chain.messages import pack, signer_of
@@ -11,9 +12,9 @@ from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxMsgData
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.devnet import ante, bank, clusters, disputes, failures, gas, jobs, nodes
-from provider_daemon.devnet.ante import ParsedTx
 from provider_daemon.devnet.context import Context, Event
 from provider_daemon.devnet.failures import ChainError, sdk
+from provider_daemon.devnet.parse import ParsedTx
 
 
 @dataclass(slots=True)
@@ -28,35 +29,44 @@ class Result:
     events: list[Event] = field(default_factory=list)
 
 
-def deliver(ctx: Context, tx: ParsedTx, recent: Mapping[str, int], *, simulate: bool = False) -> Result:
+def deliver(ctx: Context, tx: ParsedTx, *, simulate: bool = False) -> Result:
     """Runs it on the context; whatever must stay (fee, sequence) stays, whatever failed is dropped."""
     checks = ctx.branch()
     try:
-        ante.check(checks, tx, simulate=simulate, recent=recent)
+        used = ante.check(checks, tx, simulate=simulate, recent={})
     except ChainError as error:
         return Result(error.code, error.codespace, str(error))  # included with this code: gas 0, no fee, sequence unchanged
     checks.state.commit()
-    result = Result(gas_used=gas.of_tx(tx.raw.SerializeToString(), tx.fee), events=[("tx", {"acc_seq": f"{tx.signer}/{tx.sequence}"})])
+    result = Result(gas_used=used, events=[("tx", {"acc_seq": f"{tx.signer}/{tx.sequence}"})])
     _run(ctx, tx, result, simulate)
     return result
 
 
 def _run(ctx: Context, tx: ParsedTx, result: Result, simulate: bool) -> None:
     work, answers = ctx.branch(), TxMsgData()
-    for index, message in enumerate(tx.messages):
-        result.gas_used += gas.of_message(work, message)
-        try:
-            if not simulate and result.gas_used > tx.gas_limit:
-                raise sdk(failures.OUT_OF_GAS, f"out of gas in location: WriteFlat; gasWanted: {tx.gas_limit}, gasUsed: {result.gas_used}")
-            answers.msg_responses.append(pack(handle(work, message)))
-        except ChainError as error:
-            result.code, result.codespace = error.code, error.codespace
-            result.log = f"failed to execute message; message index: {index}: {error}"
-            return
-        work.events.append(_action(message, index))
+    try:
+        for index, message in enumerate(tx.messages):
+            result.gas_used += gas.of_message(work, message)
+            if not simulate:
+                ante.enough_gas(tx, result.gas_used, "WriteFlat")
+            answers.msg_responses.append(_one(work, message, index))
+    except ChainError as error:
+        result.code, result.codespace, result.log = error.code, error.codespace, str(error)
+        return
     work.state.commit()
     result.events += work.events
     result.data = answers.SerializeToString()
+
+
+def _one(work: Context, message: Message, index: int) -> AnyMessage:
+    """Its answer; raises ChainError with the text that names the message."""
+    try:
+        answer = handle(work, message)
+    except ChainError as error:
+        error.args = (f"failed to execute message; message index: {index}: {error}",)
+        raise
+    work.events.append(_action(message, index))
+    return answer
 
 
 def _action(message: Message, index: int) -> Event:
@@ -65,23 +75,21 @@ def _action(message: Message, index: int) -> Event:
     return ("message", attributes)
 
 
-def handle(ctx: Context, message: Message) -> Message:
+def handle(ctx: Context, message: Message) -> AnyMessage:
     """Raises ChainError; a message that the devnet does not carry out (authz) is refused as unknown."""
     handler = _HANDLERS.get(type(message))
     if handler is None:
-        raise sdk(failures.INVALID_REQUEST, f"no handler for {message.DESCRIPTOR.full_name}")
-    return handler(ctx, message)
+        raise sdk(failures.UNKNOWN_REQUEST, f"no message handler found for /{message.DESCRIPTOR.full_name}")
+    answer = handler(ctx, message)
+    return pack(answer) if answer is not None else AnyMessage(type_url=f"/{message.DESCRIPTOR.full_name}Response")
 
 
-def _send(ctx: Context, message: MsgSend) -> Message:
+def _send(ctx: Context, message: MsgSend) -> None:
     for coin in message.amount:
         bank.move(ctx.state, message.from_address, message.to_address, coin.denom, int(coin.amount))
-    return MsgSend()
 
 
-
-
-_HANDLERS: dict[type[Message], Callable[[Context, Any], Message]] = {
+_HANDLERS: dict[type[Message], Callable[[Context, Any], Message | None]] = {
     tx_pb2.MsgRegisterCluster: clusters.register_cluster,
     tx_pb2.MsgUpdateCluster: clusters.update_cluster,
     tx_pb2.MsgDeregisterCluster: clusters.deregister_cluster,

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from provider_daemon.chain import bech32, codec, keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.devnet import bank
-from provider_daemon.devnet.context import Context
+from provider_daemon.devnet.context import Context, Rules
+from provider_daemon.devnet.kv import Layer
 from provider_daemon.errors import ConfigError
 
 # MODULE.md, 'Parameters'
@@ -26,13 +27,21 @@ PARAMS = types_pb2.Params(
     reward_formula_version="v1.0.0",
     enable_proximity_clustering=True,
 )
+META_STORE, CHAIN_ID = "meta", b"chain_id"
 COUNTERS = (keyspace.NEXT_CLUSTER, keyspace.NEXT_OFFERING, keyspace.NEXT_JOB, keyspace.NEXT_DECISION, keyspace.NEXT_DISPUTE)
+
+
+def same_chain(state: Layer, rules: Rules) -> None:
+    found = state.get(META_STORE, CHAIN_ID).decode()
+    if found != rules.chain_id:
+        raise ConfigError([f"the devnet's file holds chain {found!r}, not {rules.chain_id!r}: name another file"])
 
 
 def write(ctx: Context, funds: Mapping[str, Mapping[str, int]]) -> None:
     for address, coins in funds.items():
         for denom, amount in coins.items():
             bank.credit(ctx.state, address, denom, amount)
+    ctx.state.put(META_STORE, CHAIN_ID, ctx.rules.chain_id.encode())
     ctx.store(keyspace.PARAMS, "", PARAMS)
     for counter in COUNTERS:
         ctx.state.put(keyspace.HPC_STORE, counter, (1).to_bytes(8, "big"))

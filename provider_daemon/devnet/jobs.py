@@ -11,17 +11,13 @@ from provider_daemon.devnet.failures import (
     JOB_NOT_FOUND,
     MAX_RUNTIME,
     OFFERING_NOT_FOUND,
-    TX_DECODE,
     UNAUTHORIZED,
     ChainError,
-    sdk,
 )
 from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
 
 
 def submit_job(ctx: Context, message: tx_pb2.MsgSubmitJob) -> tx_pb2.MsgSubmitJobResponse:
-    if ctx.rules.compat == "published" and message.workload_spec.environment:
-        raise sdk(TX_DECODE, "map fields are not supported")
     offering, cluster = _bookable(ctx, message)
     job_id = f"JOB-{ctx.next_id(keyspace.NEXT_JOB)}"
     job = types_pb2.HPCJob(

@@ -1,26 +1,29 @@
 """The state: byte keys and values in named stores, with layers that are kept or dropped as a whole."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+Write = tuple[str, bytes, bytes]  # store, key, value
 
 
 class Layer:
-    """Writes stay here until `commit`; reads fall through to the layer below. The lowest layer has none."""
+    """Writes stay here until `commit`; reads fall through to the layer below. The lowest layer has none. An empty value is no value."""
 
     def __init__(self, below: "Layer | None" = None) -> None:
         self._below = below
-        self.changes: dict[tuple[str, bytes], bytes | None] = {}
+        self._buckets: dict[tuple[str, bytes], dict[bytes, bytes]] = {}  # by store and first byte: a scan meets one kind of record only
 
     def get(self, store: str, key: bytes) -> bytes:
         """b"" when absent."""
-        if (store, key) in self.changes:
-            return self.changes[store, key] or b""
-        return self._below.get(store, key) if self._below else b""
+        value = self._buckets.get((store, key[:1]), {}).get(key)
+        if value is None:
+            return self._below.get(store, key) if self._below else b""
+        return value
 
     def put(self, store: str, key: bytes, value: bytes) -> None:
-        self.changes[store, key] = value
+        self._buckets.setdefault((store, key[:1]), {})[key] = value
 
     def delete(self, store: str, key: bytes) -> None:
-        self.changes[store, key] = None
+        self.put(store, key, b"")
 
     def scan(self, store: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Sorted by key, as a store iterates."""
@@ -30,11 +33,25 @@ class Layer:
 
     def _keys(self, store: str, prefix: bytes) -> set[bytes]:
         below = self._below._keys(store, prefix) if self._below else set()
-        return below | {key for name, key in self.changes if name == store and key.startswith(prefix)}
+        return below.union(*(self._matching(bucket, prefix) for bucket in self._of(store, prefix)))
 
-    def commit(self) -> dict[tuple[str, bytes], bytes | None]:
-        """Moves every change into the layer below and returns them."""
-        changes, self.changes = self.changes, {}
+    def _of(self, store: str, prefix: bytes) -> list[dict[bytes, bytes]]:
+        if prefix:
+            return [self._buckets.get((store, prefix[:1]), {})]
+        return [bucket for (name, _), bucket in self._buckets.items() if name == store]
+
+    @staticmethod
+    def _matching(bucket: dict[bytes, bytes], prefix: bytes) -> Iterable[bytes]:
+        return bucket if len(prefix) <= 1 else [key for key in bucket if key.startswith(prefix)]
+
+    def load(self, writes: Iterable[Write]) -> None:
+        for store, key, value in writes:
+            self.put(store, key, value)
+
+    def commit(self) -> list[Write]:
+        """Moves every write into the layer below and returns them."""
+        writes = [(store, key, value) for (store, _), bucket in self._buckets.items() for key, value in bucket.items()]
+        self._buckets = {}
         if self._below is not None:
-            self._below.changes.update(changes)
-        return changes
+            self._below.load(writes)
+        return writes

@@ -13,11 +13,11 @@ from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2_grpc
 from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2_grpc
 from provider_daemon.chain.proto.cosmos.base.node.v1beta1 import query_pb2_grpc as config_grpc
 from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2_grpc as tendermint_grpc
-from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2_grpc
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2_grpc
 from provider_daemon.devnet.archive import Archive
 from provider_daemon.devnet.blocks import Blocks
 from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.services import rawlog
 from provider_daemon.devnet.services.hpc import HpcQuery, only_published
 from provider_daemon.devnet.services.node import AuthService, BankService, ConfigService, TendermintService
 from provider_daemon.devnet.services.txs import TxService
@@ -63,7 +63,7 @@ class Devnet:
         try:
             return self._server.add_insecure_port(self.listen)
         except RuntimeError as error:
-            raise ConfigError([f"cannot listen on {self.listen}: another process has the port, or it is no address of this machine"]) from error
+            raise ConfigError([f"cannot listen on {self.listen}: the port is taken, or it is no address of this machine"]) from error
 
     def produce_block(self, at: int | None = None) -> None:
         """`at`: nanoseconds since the epoch; now when None."""
@@ -84,7 +84,7 @@ class Devnet:
 
     def _add_services(self) -> None:
         tendermint_grpc.add_ServiceServicer_to_server(TendermintService(self.blocks), self._server)
-        service_pb2_grpc.add_ServiceServicer_to_server(TxService(self.blocks), self._server)
+        rawlog.add_to_server(TxService(self.blocks), self._server)
         auth_pb2_grpc.add_QueryServicer_to_server(AuthService(self.blocks), self._server)
         bank_pb2_grpc.add_QueryServicer_to_server(BankService(self.blocks), self._server)
         config_grpc.add_ServiceServicer_to_server(ConfigService(self.blocks), self._server)

@@ -62,7 +62,7 @@ class AuthService(auth_pb2_grpc.QueryServicer):
     async def AccountInfo(self, request: auth_pb2.QueryAccountInfoRequest, context: Call) -> auth_pb2.QueryAccountInfoResponse:
         found: dict[str, Any] | None = bank.account(self._blocks.state, request.address)
         if found is None:
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"rpc error: code = NotFound desc = account {request.address} not found: key not found")
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"account {request.address} not found: key not found")
             raise AssertionError
         info = auth_pb2.BaseAccount(address=request.address, account_number=found["number"], sequence=found["sequence"])
         if found["pubkey"]:

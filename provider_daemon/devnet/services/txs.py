@@ -15,6 +15,7 @@ from provider_daemon.devnet.blocks import Blocks
 from provider_daemon.devnet.context import Event
 from provider_daemon.devnet.failures import ChainError
 from provider_daemon.devnet.search import parse_query
+from provider_daemon.devnet.services import rawlog
 
 Call = grpc.aio.ServicerContext[Any, Any]
 DEFAULT_LIMIT = 100
@@ -24,22 +25,21 @@ class TxService(service_pb2_grpc.ServiceServicer):
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
 
-    async def BroadcastTx(self, request: service_pb2.BroadcastTxRequest, context: Call) -> service_pb2.BroadcastTxResponse:
+    async def BroadcastTx(self, request: service_pb2.BroadcastTxRequest, context: Call) -> bytes:  # type: ignore[override]
         if request.mode != service_pb2.BROADCAST_MODE_SYNC:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "unsupported broadcast mode; only SYNC is taken")
-        result = self._blocks.check_tx(request.tx_bytes)
-        response = abci_pb2.TxResponse(
-            txhash=transactions.tx_hash(request.tx_bytes), code=result.code, codespace=result.codespace, raw_log=result.log
-        )
-        return service_pb2.BroadcastTxResponse(tx_response=response)
+        result = self._blocks.mempool.check_tx(request.tx_bytes)
+        found = abci_pb2.TxResponse(txhash=transactions.tx_hash(request.tx_bytes), code=result.code, codespace=result.codespace)
+        return rawlog.answer(found, result.log)
 
     async def Simulate(self, request: service_pb2.SimulateRequest, context: Call) -> service_pb2.SimulateResponse:
         try:
-            result = self._blocks.simulate(request.tx_bytes)
+            result = self._blocks.mempool.simulate(request.tx_bytes)
         except ChainError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         if result.code:
-            await context.abort(grpc.StatusCode.UNKNOWN, f"{result.log} with gas used: '{result.gas_used}'")
+            text = rawlog.log_bytes(result.log).decode(errors="replace")
+            await context.abort(grpc.StatusCode.UNKNOWN, f"{text} with gas used: '{result.gas_used}'")
         return service_pb2.SimulateResponse(
             gas_info=abci_pb2.GasInfo(gas_used=result.gas_used), result=abci_pb2.Result(data=result.data, events=_events(result.events))
         )

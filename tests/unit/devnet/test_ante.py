@@ -6,7 +6,7 @@ import pytest
 
 from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
-from provider_daemon.devnet.ante import MAX_TX_BYTES
+from provider_daemon.devnet.parse import MAX_TX_BYTES
 from tests.fakes.chain import ALICE, BOB, PROVIDER, TestChain, job, person, report
 
 pytestmark = pytest.mark.asyncio

@@ -1,0 +1,84 @@
+"""Transactions that wait for a block, and the check state that follows them."""
+
+from collections import Counter
+
+from provider_daemon.chain.tx import tx_hash
+from provider_daemon.devnet import ante, failures
+from provider_daemon.devnet.context import Context, Rules
+from provider_daemon.devnet.execute import Result, deliver
+from provider_daemon.devnet.failures import ChainError, sdk
+from provider_daemon.devnet.kv import Layer
+from provider_daemon.devnet.parse import ParsedTx, parse
+
+
+class Mempool:
+    """In order of arrival. `state`, `height` and `time` are the last committed block's."""
+
+    def __init__(self, rules: Rules, state: Layer) -> None:
+        self._rules = rules
+        self._state = state
+        self._check = Layer(state)
+        self._waiting: dict[str, ParsedTx] = {}
+        self._cache: set[str] = set()  # hashes that wait or succeeded: the same bytes again are refused without a look
+        self._last_block: Counter[str] = Counter()
+        self._this_block: Counter[str] = Counter()
+        self.height = self.time = 0
+
+    def check_tx(self, tx_bytes: bytes) -> Result:
+        """CheckTx at the last committed height, on a state that knows what waits here."""
+        try:
+            tx = self._parse(tx_bytes)
+            self._enter(tx, self._last_block + self._this_block)
+        except ChainError as error:
+            return Result(error.code, error.codespace, str(error))
+        self._this_block[tx.signer] += 1
+        return Result()
+
+    def _parse(self, tx_bytes: bytes) -> ParsedTx:
+        if tx_hash(tx_bytes) in self._cache:
+            raise sdk(failures.IN_MEMPOOL)
+        return parse(tx_bytes, self._rules)
+
+    def _enter(self, tx: ParsedTx, recent: Counter[str]) -> None:
+        ctx = self._context(Layer(self._check))
+        ante.check(ctx, tx, simulate=False, recent=recent)
+        ctx.state.commit()
+        self._waiting[tx.tx_hash] = tx
+        self._cache.add(tx.tx_hash)
+
+    def simulate(self, tx_bytes: bytes) -> Result:
+        """Sequences follow what waits, as in CheckTx; what its messages will do is not seen. Raises ChainError for no transaction."""
+        return deliver(self._context(Layer(self._check)), parse(tx_bytes, self._rules), simulate=True)
+
+    def _context(self, layer: Layer) -> Context:
+        return Context(layer, self._rules, self.height, self.time)
+
+    def reap(self) -> list[ParsedTx]:
+        """For the next block: in order, while the block's gas lasts."""
+        chosen: list[ParsedTx] = []
+        for tx in self._waiting.values():
+            if 0 < self._rules.max_gas < sum(other.gas_limit for other in chosen) + tx.gas_limit:
+                break
+            chosen.append(tx)
+        return chosen
+
+    def committed(self, height: int, time: int, succeeded: dict[str, bool]) -> None:
+        """After a block: what is in it leaves (failed bytes may be sent again), the rest is checked anew on the new state."""
+        self.height, self.time = height, time
+        self._last_block, self._this_block = self._this_block, Counter()
+        self._cache -= {included for included, ok in succeeded.items() if not ok}
+        left = [tx for tx in self._waiting.values() if tx.tx_hash not in succeeded]
+        self._waiting, self._check = {}, Layer(self._state)
+        for tx in left:
+            self._recheck(tx)
+
+    def _recheck(self, tx: ParsedTx) -> None:
+        try:
+            self._enter(tx, Counter())
+        except ChainError:
+            self._cache.discard(tx.tx_hash)
+
+    def drop(self) -> None:
+        """As a restarted node does; senders must send again."""
+        self._cache -= set(self._waiting)
+        self._waiting, self._check, self._this_block = {}, Layer(self._state), Counter()
