@@ -46,7 +46,9 @@ class SlurmScheduler:
         """
         taken_at = self._clock.now()
         rows = answers.queue(await self._ask("squeue", Command(commands.SQUEUE)))
-        live = [accounting.live(row) for row in rows if row.name in watch.names and (not row.submitted_at or row.submitted_at >= watch.since)]
+        live = [
+            accounting.live(row) for row in rows if row.name in watch.names and (not row.submitted_at or row.submitted_at >= watch.since)
+        ]
         running = {seen.name for seen in live if seen.phase is not Phase.ENDING}
         missing = watch.names - running
         doubtful = (watch.doubtful & missing) - {seen.name for seen in live}

@@ -51,7 +51,9 @@ def render(batch: Batch) -> str:
     """The script; raises Refused with a sentence that the customer can act on."""
     text = "\n".join([*_directives(batch), "", *_body(batch), ""])
     if len(text.encode()) > MAX_SCRIPT_BYTES:
-        raise Refused(f"command, arguments and environment make a script of {len(text.encode())} bytes; at most {MAX_SCRIPT_BYTES} are taken")
+        raise Refused(
+            f"command, arguments and environment make a script of {len(text.encode())} bytes; at most {MAX_SCRIPT_BYTES} are taken"
+        )
     return text
 
 
@@ -70,7 +72,11 @@ def _directives(batch: Batch) -> list[str]:
         "chdir": batch.directory,
         "output": f"{batch.directory}/output.txt",
     }
-    return ["#!/bin/bash", *(f"#SBATCH --{key}={_directive(key, value)}" for key, value in options.items() if value), "#SBATCH --no-requeue"]
+    return [
+        "#!/bin/bash",
+        *(f"#SBATCH --{key}={_directive(key, value)}" for key, value in options.items() if value),
+        "#SBATCH --no-requeue",
+    ]
 
 
 def _gres(batch: Batch) -> str:

@@ -114,7 +114,9 @@ class SshTransport:
         try:
             connection = await self._connect().open()
         except asyncssh.HostKeyNotVerifiable as error:
-            raise Unreadable(f"ssh {self._where}: the host key is not the pinned one ({error.reason}): check the host, then the configuration") from None
+            raise Unreadable(
+                f"ssh {self._where}: the host key is not the pinned one ({error.reason}): check the host, then the configuration"
+            ) from None
         except asyncssh.PermissionDenied as error:
             raise Unreadable(f"ssh {self._where}: the login is refused ({error.reason}): check user and key_file") from None
         except (asyncssh.Error, OSError, TimeoutError) as error:
