@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -13,7 +13,6 @@ from provider_daemon.chain import keys
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.config import ClusterConfig, Config
-from provider_daemon.errors import Transient
 from provider_daemon.job.admission import Image, Limits, Site
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
@@ -93,7 +92,9 @@ class Daemon:
     async def run(self) -> None:
         """Until `stop`: a first tick of each loop under way already counts as ready, an unreachable SLURM or chain is waited for."""
         runner = await serve(build_app(self._ledger, self._loops), self._config.metrics.listen)
-        log.info("provd_started", version=__version__, chain=self._config.chain.id, clusters=[known.name for known in self._tenancies.values()])
+        log.info(
+            "provd_started", version=__version__, chain=self._config.chain.id, clusters=[known.name for known in self._tenancies.values()]
+        )
         systemd.notify("READY=1")
         try:
             async with asyncio.TaskGroup() as group:

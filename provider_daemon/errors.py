@@ -1,11 +1,11 @@
 """The exception tree. A class says the treatment, not the place: foreign exceptions are translated where they enter.
 
-    ProvdError
-    ├── Transient      nothing is known to have happened; the next tick tries again
-    ├── Refused        the other side understood and said no; report it or park it, never repeat it unchanged
-    ├── Unreadable     an answer that we cannot understand; alert, change nothing
-    ├── ConfigError    the operator's configuration; the daemon does not start
-    └── LedgerError    the ledger cannot be used (another daemon holds it, a newer schema, damage); the daemon stops
+ProvdError
+├── Transient      nothing is known to have happened; the next tick tries again
+├── Refused        the other side understood and said no; report it or park it, never repeat it unchanged
+├── Unreadable     an answer that we cannot understand; alert, change nothing
+├── ConfigError    the operator's configuration; the daemon does not start
+└── LedgerError    the ledger cannot be used (another daemon holds it, a newer schema, damage); the daemon stops
 """
 
 

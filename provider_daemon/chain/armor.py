@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 _KIND = "TENDERMINT PRIVATE KEY"
 _AMINO_PREFIX = bytes.fromhex("e1b0f79b20")  # amino's name of a secp256k1 private key, and its length, 32
 _NONCE = bytes(12)  # the key is new with every salt, so the SDK keeps the nonce at zero
-_BLOCK = re.compile(rf"-----BEGIN {_KIND}-----\n(?P<headers>(?:.+: .*\n)*)\n(?P<body>[A-Za-z0-9+/=\n]+?)\n=(?P<crc>\S{{4}})\n-----END {_KIND}-----")
+_BLOCK = re.compile(
+    rf"-----BEGIN {_KIND}-----\n(?P<headers>(?:.+: .*\n)*)\n(?P<body>[A-Za-z0-9+/=\n]+?)\n=(?P<crc>\S{{4}})\n-----END {_KIND}-----"
+)
 _CRC24_START, _CRC24_POLYNOMIAL = 0xB704CE, 0x1864CFB  # RFC 4880, section 6.1
 
 
@@ -33,7 +35,17 @@ def decrypt(text: str, passphrase: str) -> bytes:
     headers = dict(line.split(": ", 1) for line in match["headers"].splitlines())
     if headers.get("kdf") != "argon2" or headers.get("type", "secp256k1") != "secp256k1":
         raise ValueError("only secp256k1 keys exported with argon2 are read: export it again with a current SDK")
-    return _open(_body(match["body"], match["crc"]), _key(passphrase, bytes.fromhex(headers.get("salt", ""))))
+    return _open(_body(match["body"], match["crc"]), _key(passphrase, _salt(headers.get("salt", ""))))
+
+
+def _salt(text: str) -> bytes:
+    try:
+        salt = bytes.fromhex(text)
+    except ValueError:
+        salt = b""
+    if len(salt) < 8:  # Argon2's own minimum
+        raise ValueError("the armor is damaged: its salt cannot be read")
+    return salt
 
 
 def _body(text: str, crc: str) -> bytes:

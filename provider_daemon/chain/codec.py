@@ -36,8 +36,8 @@ LAYOUTS: dict[str, str] = {
     "NodeResources": "cpu_cores memory_gb gpus? gpu_type? storage_gb",
     "HPCDispute": "dispute_id job_id reward_id? disputer_address dispute_type reason evidence? status resolution? resolver_address?"
     " created_at resolved_at? block_height",
-    "JobAccounting": "job_id cluster_id provider_address customer_address usage_metrics total_cost provider_reward node_rewards? platform_fee"
-    " settlement_status settlement_id? signed_usage_record_ids? job_completion_status created_at finalized_at? block_height",
+    "JobAccounting": "job_id cluster_id provider_address customer_address usage_metrics total_cost provider_reward node_rewards?"
+    " platform_fee settlement_status settlement_id? signed_usage_record_ids? job_completion_status created_at finalized_at? block_height",
     "HPCRewardRecord": "reward_id job_id cluster_id source total_reward recipients referenced_usage_records? job_completion_status"
     " formula_version calculation_details disputed dispute_id? issued_at block_height",
     "HPCRewardRecipient": "address amount recipient_type node_id? contribution_weight reason",

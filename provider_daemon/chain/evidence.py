@@ -4,7 +4,6 @@ The signature is ADR-036 (arbitrary data), so stock Cosmos tools can check it; i
 """
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Mapping
@@ -48,9 +47,10 @@ def verify(facts: Facts, signature: str, public_key: bytes) -> bool:
     """Whether the owner of that public key, who must be the provider, signed exactly these facts."""
     try:
         raw = base64.b64decode(signature, validate=True)
-    except binascii.Error:
+        signer = bech32.address_of(public_key)
+    except ValueError:
         return False
-    if bech32.address_of(public_key) != facts.provider:
+    if signer != facts.provider:
         return False
     return verify_signature(public_key, _digest(facts, facts.provider), raw)
 

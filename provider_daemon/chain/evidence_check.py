@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
-from provider_daemon.chain import messages
+from provider_daemon.chain import bech32, messages
 from provider_daemon.chain.evidence import Facts, verify
 from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
 from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
@@ -15,6 +15,8 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.state import State
+
+_PLAIN_KEY = f"/{PubKey.DESCRIPTOR.full_name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,16 @@ def reports(tx: tx_pb2.Tx) -> list[MsgReportJobStatus]:
 
 
 def check(tx: tx_pb2.Tx, chain_id: str, cluster_of: Mapping[str, str]) -> list[Verdict]:
-    """A verdict for each report. `cluster_of`: job id -> the cluster id of the job's record."""
-    key = public_key_of(tx)
-    return [_verdict(report, chain_id, cluster_of.get(report.job_id, ""), key) for report in reports(tx)]
+    """A verdict for each report, in order. `cluster_of`: job id -> the cluster id of the job's record."""
+    keys = public_keys_of(tx)
+    return [_verdict(report, chain_id, cluster_of.get(report.job_id, ""), keys) for report in reports(tx)]
 
 
-def public_key_of(tx: tx_pb2.Tx) -> bytes:
-    """The signer's; b"" when the transaction names none."""
-    infos = tx.auth_info.signer_infos
-    return PubKey.FromString(infos[0].public_key.value).key if infos else b""
+def public_keys_of(tx: tx_pb2.Tx) -> dict[str, bytes]:
+    """Address -> compressed key of every signer of the transaction with a plain secp256k1 key."""
+    packed = [info.public_key for info in tx.auth_info.signer_infos if info.public_key.type_url == _PLAIN_KEY]
+    keys = [PubKey.FromString(envelope.value).key for envelope in packed]
+    return {bech32.address_of(key): key for key in keys if len(key) == 33}
 
 
 def _flatten(envelope: Any) -> list[Message]:
@@ -57,9 +60,33 @@ def _flatten(envelope: Any) -> list[Message]:
     return [message]
 
 
-def _verdict(report: MsgReportJobStatus, chain_id: str, cluster_id: str, public_key: bytes) -> Verdict:
-    state = State(types_pb2.JobState.Name(report.state).removeprefix("JOB_STATE_").lower())
-    facts = Facts(
+def _verdict(report: MsgReportJobStatus, chain_id: str, cluster_id: str, keys: Mapping[str, bytes]) -> Verdict:
+    state = _state(report)
+    return Verdict(report.job_id, state, _objection(report, state, chain_id, cluster_id, keys))
+
+
+def _state(report: MsgReportJobStatus) -> str:
+    """The chain's word, or the bare number of a state that this version does not know."""
+    known = types_pb2.JobState.DESCRIPTOR.values_by_number.get(report.state)
+    return known.name.removeprefix("JOB_STATE_").lower() if known else str(report.state)
+
+
+def _objection(report: MsgReportJobStatus, state: str, chain_id: str, cluster_id: str, keys: Mapping[str, bytes]) -> str:
+    if not report.signature:
+        return "the report carries no signature"
+    if not cluster_id:
+        return "the chain has no record of the job that names its cluster"
+    if state not in set(State):
+        return "the state is none that a job can have"
+    if report.provider_address not in keys:
+        return "the transaction does not hold the provider's public key: somebody else signed it"
+    if not verify(_facts(report, State(state), chain_id, cluster_id), report.signature, keys[report.provider_address]):
+        return "the signature does not fit what the report says"
+    return ""
+
+
+def _facts(report: MsgReportJobStatus, state: State, chain_id: str, cluster_id: str) -> Facts:
+    return Facts(
         chain_id=chain_id,
         cluster_id=cluster_id,
         provider=report.provider_address,
@@ -70,10 +97,3 @@ def _verdict(report: MsgReportJobStatus, chain_id: str, cluster_id: str, public_
         usage=messages.usage_of(report.usage_metrics),
         signed_at=report.signed_timestamp,
     )
-    if not report.signature:
-        return Verdict(report.job_id, state, "the report carries no signature")
-    if len(public_key) != 33:
-        return Verdict(report.job_id, state, "the transaction names no secp256k1 public key")
-    if not verify(facts, report.signature, public_key):
-        return Verdict(report.job_id, state, "the signature does not fit what the report says")
-    return Verdict(report.job_id, state)

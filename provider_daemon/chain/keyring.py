@@ -17,38 +17,59 @@ from provider_daemon.chain.proto.cosmos.crypto.keyring.v1.record_pb2 import Reco
 from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PrivKey
 
 _ALGORITHM, _ENCRYPTION, _ITERATIONS = "PBES2-HS256+A128KW", "A256GCM", 8192
+_TYPE = "/cosmos.crypto.secp256k1.PrivKey"
 
 
 def decrypt(token: str, passphrase: str) -> bytes:
     """The 32 bytes of the key in one `<name>.info` file; raises ValueError when it is none or the passphrase is wrong."""
+    plain = _open(token.strip(), passphrase)
     try:
-        record = Record.FromString(base64.b64decode(json.loads(_open(token.strip(), passphrase))["Data"]))
-    except (DecodeError, KeyError, json.JSONDecodeError, binascii.Error):
+        record = Record.FromString(base64.b64decode(json.loads(plain)["Data"]))
+    except (DecodeError, KeyError, TypeError, json.JSONDecodeError, binascii.Error):
         raise ValueError("the keyring entry is damaged, or of an older SDK: export the key as armor instead") from None
     if not record.HasField("local"):
         raise ValueError("the keyring entry holds no local key (a ledger device or a multisig?)")
+    if record.local.priv_key.type_url != _TYPE:
+        raise ValueError("the keyring entry holds another kind of key: provd signs with secp256k1")
     return PrivKey.FromString(record.local.priv_key.value).key
 
 
 def encrypt(name: str, secret: bytes, passphrase: str) -> str:
     """The content of `<name>.info`."""
-    key = Any(type_url="/cosmos.crypto.secp256k1.PrivKey", value=PrivKey(key=secret).SerializeToString())
+    key = Any(type_url=_TYPE, value=PrivKey(key=secret).SerializeToString())
     data = Record(name=name, local=Record.Local(priv_key=key)).SerializeToString()
     return _seal(json.dumps({"Key": f"{name}.info", "Data": base64.b64encode(data).decode()}).encode(), passphrase)
 
 
 def _open(token: str, passphrase: str) -> bytes:
+    protected, wrapped, nonce, sealed, tag = _parts(token)
+    salt, iterations = _parameters(protected)
     try:
-        protected, wrapped, nonce, sealed, tag = token.split(".")
-        header = json.loads(_decode(protected))
-        if (header["alg"], header["enc"]) != (_ALGORITHM, _ENCRYPTION):
-            raise ValueError("the keyring entry is encrypted in a way that provd does not read")
-        key = aes_key_unwrap(_wrapping_key(passphrase, _decode(header["p2s"]), int(header["p2c"])), _decode(wrapped))
-        return AESGCM(key).decrypt(_decode(nonce), _decode(sealed) + _decode(tag), protected.encode())
+        key = aes_key_unwrap(_wrapping_key(passphrase, salt, iterations), wrapped)
+        return AESGCM(key).decrypt(nonce, sealed + tag, token.partition(".")[0].encode())
     except (InvalidUnwrap, InvalidTag):
         raise ValueError("the passphrase is wrong") from None
-    except (KeyError, json.JSONDecodeError, binascii.Error):
+
+
+def _parts(token: str) -> list[bytes]:
+    parts = token.split(".")
+    if len(parts) != 5:
+        raise ValueError("not a keyring entry")
+    try:
+        return [_decode(part) for part in parts]
+    except binascii.Error:
         raise ValueError("not a keyring entry") from None
+
+
+def _parameters(protected: bytes) -> tuple[bytes, int]:
+    try:
+        header = json.loads(protected)
+        algorithms, salt, iterations = (header["alg"], header["enc"]), _decode(header["p2s"]), int(header["p2c"])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError("not a keyring entry") from None
+    if algorithms != (_ALGORITHM, _ENCRYPTION):
+        raise ValueError("the keyring entry is encrypted in a way that provd does not read")
+    return salt, iterations
 
 
 def _seal(plain: bytes, passphrase: str) -> str:

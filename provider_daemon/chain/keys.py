@@ -5,6 +5,8 @@ No error text, repr or log of this module ever holds a secret.
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -37,25 +39,33 @@ def load(kind: str, name: str = "", path: str = "", passphrase_file: str = "") -
     credential: a systemd credential `name` ($CREDENTIALS_DIRECTORY), holding a hex key or a mnemonic. armor: an SDK export at `path`.
     keyring: entry `name` of the SDK `file` keyring directory at `path`. The two encrypted kinds take their passphrase from a file.
     """
-    where = f"key ({kind} {name or path})"
-    try:
+    with mending(f"key ({kind} {name or path})"):
         return LocalSigner(_secret(kind, name, path, passphrase_file))
+
+
+@contextmanager
+def mending(what: str) -> Iterator[None]:
+    """Turns whatever goes wrong with a key into ConfigError: one line, and no trace of the text that was read."""
+    try:
+        yield
     except (ValueError, OSError) as error:
-        raise ConfigError([f"{where}: {_reason(error)}"]) from None
+        raise ConfigError([f"{what}: {_reason(error)}"]) from None
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not a text file"  # its own text quotes a byte of the file
     return f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
 
 
 def _secret(kind: str, name: str, path: str, passphrase_file: str) -> bytes:
     match kind:
         case "credential":
-            return _hex_or_mnemonic(_credential(name))
+            return parse(_credential(name))
         case "armor":
-            return armor.decrypt(read_private(path), read_private(passphrase_file).rstrip("\n"))
+            return armor.decrypt(read_private(path), read_passphrase(passphrase_file))
         case "keyring":
-            return keyring.decrypt(read_private(str(Path(path) / f"{name}.info")), read_private(passphrase_file).rstrip("\n"))
+            return keyring.decrypt(read_private(str(Path(path) / f"{name}.info")), read_passphrase(passphrase_file))
         case "plaintext-hex":
             return _hex(read_private(path))
         case "plaintext-mnemonic":
@@ -71,7 +81,8 @@ def _credential(name: str) -> str:
     return (Path(directory) / name).read_text()
 
 
-def _hex_or_mnemonic(text: str) -> bytes:
+def parse(text: str) -> bytes:
+    """A mnemonic, or 64 hex digits -> the 32 bytes of the key; raises ValueError that does not quote the text."""
     return hd.secret_of(text) if " " in text.strip() else _hex(text)
 
 
@@ -88,6 +99,11 @@ def read_private(path: str) -> str:
         if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ValueError(f"{path} can be read by others: chmod 600 it")
         return file.read()
+
+
+def read_passphrase(path: str) -> str:
+    """Its line end is not part of it."""
+    return read_private(path).rstrip("\r\n")
 
 
 def write_private(path: str, text: str) -> None:

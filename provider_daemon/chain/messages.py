@@ -54,9 +54,7 @@ def signer_of(message: Message) -> str:
 
 def usage_metrics(usage: Usage) -> types_pb2.HPCUsageMetrics:
     """Field by field; GPU types have no place on the wire."""
-    return types_pb2.HPCUsageMetrics(
-        **{field.name: getattr(usage, field.name) for field in types_pb2.HPCUsageMetrics.DESCRIPTOR.fields}
-    )
+    return types_pb2.HPCUsageMetrics(**{field.name: getattr(usage, field.name) for field in types_pb2.HPCUsageMetrics.DESCRIPTOR.fields})
 
 
 def usage_of(metrics: types_pb2.HPCUsageMetrics) -> Usage:
@@ -78,9 +76,7 @@ def report_job_status(facts: Facts, *, signature: str, status_message: str) -> A
     return pack(message)
 
 
-def update_node_metadata(
-    node: Node, *, provider: str, node_id: str, cluster_id: str, region: str, datacenter: str, sequence: int
-) -> Any:
+def update_node_metadata(node: Node, *, provider: str, node_id: str, cluster_id: str, region: str, datacenter: str, sequence: int) -> Any:
     """A heartbeat. Resources are what is available, not the total (MODULE.md, 'Node agent'); the chain replaces the whole record."""
     message = tx_pb2.MsgUpdateNodeMetadata(
         provider_address=provider,

@@ -14,6 +14,7 @@ import structlog
 from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
 from provider_daemon.errors import ProvdError, Refused, Transient, Unreadable
 from provider_daemon.ports import Clock, Head
+from provider_daemon.retry import quickly
 
 log = structlog.get_logger("provd.chain")
 
@@ -68,7 +69,13 @@ class Endpoints:
         raise Transient("no chain endpoint is usable: " + "; ".join(f"{endpoint.url}: {endpoint.why}" for endpoint in self.all))
 
     async def call(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
-        """One call on a believed endpoint, its errors translated."""
+        """One call on a believed endpoint, its errors translated; a few quick attempts, each on whichever endpoint is believed then.
+
+        Every request of ours may safely arrive twice: reads, and bytes that a mempool takes once.
+        """
+        return await quickly(lambda: self._once(request))
+
+    async def _once(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
         endpoint = await self.believed()
         try:
             answer = await request(endpoint.channel)
@@ -104,7 +111,9 @@ class Endpoints:
         except grpc.aio.AioRpcError as error:
             endpoint.why = str(translate(error))
         if endpoint.why and endpoint.why != before:
-            log.warning("endpoint_not_believed", endpoint=endpoint.url, why=endpoint.why, next="other endpoints are asked, this one again soon")
+            log.warning(
+                "endpoint_not_believed", endpoint=endpoint.url, why=endpoint.why, next="other endpoints are asked, this one again soon"
+            )
 
     async def _doubt(self, endpoint: Endpoint) -> str:
         stub = query_pb2_grpc.ServiceStub(endpoint.channel)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def demo(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, progress on standard error.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document on standard output, progress on standard error.")
+    ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running, and say how to look around.")] = False,
     queries: Annotated[str, typer.Option(help="Which Query calls the chain answers: none, published or all.")] = "published",
     simulated: Annotated[bool, typer.Option("--simulated", help="Use the simulated site even where SLURM is installed.")] = False,
@@ -53,7 +55,7 @@ async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
 
     began = time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="provd-demo."))
-    directory.chmod(0o755)  # noqa: S103 - jobs run as another user and must pass through
+    directory.chmod(0o755)
     say = _teller(began)
     kept = False
     stage: Stage | None = None

@@ -22,7 +22,9 @@ def table(verdicts: list[Verdict]) -> Table:
 
 
 def _cells(row: Verdict) -> list[str]:
-    usage = f"{row.usage.get('cpu_core_seconds', 0)} core-s" + (f", {row.usage['gpu_seconds']} GPU-s" if row.usage.get("gpu_seconds") else "")
+    usage = f"{row.usage.get('cpu_core_seconds', 0)} core-s" + (
+        f", {row.usage['gpu_seconds']} GPU-s" if row.usage.get("gpu_seconds") else ""
+    )
     evidence = {None: "none owed", True: "verified", False: "FAILED"}[row.evidence_verified]
     return [
         row.job_id,
@@ -41,10 +43,11 @@ def _cells(row: Verdict) -> list[str]:
 def details(console: Console, verdicts: list[Verdict]) -> None:
     """The transaction of each report, and why jobs did not run."""
     for row in verdicts:
-        console.print(f"{row.job_id}: " + (", ".join(f"{report.state} {report.tx_hash[:12]}" for report in row.reports) or "no report"), highlight=False)
+        console.print(
+            f"{row.job_id}: " + (", ".join(f"{report.state} {report.tx_hash[:12]}" for report in row.reports) or "no report"),
+            highlight=False,
+        )
         if row.message:
             console.print(f"    {row.message}", highlight=False, markup=False)
         for problem in row.problems:
             console.print(f"    WRONG: {problem}", style="red", highlight=False, markup=False)
-
-

@@ -85,7 +85,12 @@ async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[st
 def _start_devnet(directory: Path, addresses: list[str], queries: str) -> tuple[Child, int]:
     funds = [word for address in addresses for word in ("--fund", f"{address}={FUNDS}")]
     arguments = ["devnet", "run", "--home", str(directory / "chain.sqlite"), "--listen", "127.0.0.1:0", "--chain-id", CHAIN_ID]
-    child = Child("the devnet", [*arguments, "--queries", queries, "--block-seconds", "1", *funds], directory / "devnet.log", {"PYTHONUNBUFFERED": "1"})
+    child = Child(
+        "the devnet",
+        [*arguments, "--queries", queries, "--block-seconds", "1", *funds],
+        directory / "devnet.log",
+        {"PYTHONUNBUFFERED": "1"},
+    )
     child.start()
     line = child.wait_for("serves gRPC on 127.0.0.1:")
     return child, int(line.split("127.0.0.1:")[1].split()[0])
@@ -95,7 +100,12 @@ async def _open_shop(provider: Person) -> None:
     partitions = [types_pb2.Partition(name=name, nodes=NODES, max_nodes=NODES, max_runtime=86400, state="up") for name in QUEUES]
     await provider.send(
         tx_pb2.MsgRegisterCluster(
-            provider_address=provider.address, name="demo", region="local", total_nodes=NODES, partitions=partitions, description="the demo's site"
+            provider_address=provider.address,
+            name="demo",
+            region="local",
+            total_nodes=NODES,
+            partitions=partitions,
+            description="the demo's site",
         )
     )
     queues = [types_pb2.QueueOption(partition_name=name, display_name=name, max_nodes=NODES, price_multiplier="1.0") for name in QUEUES]
@@ -188,6 +198,8 @@ def _private(path: Path, text: str) -> None:
 def hostile_program(site: DemoSite) -> Path:
     """A program on the site whose own file name is an attack."""
     program = site.work_root / f"say {ATTACK.replace('/', '')}"
-    program.write_text('#!/bin/sh\nprintf "program %s\\n" "$0"\nprintf "in %s\\n" "$(pwd)"\nfor word in "$@"; do printf "word [%s]\\n" "$word"; done\n')
+    program.write_text(
+        '#!/bin/sh\nprintf "program %s\\n" "$0"\nprintf "in %s\\n" "$(pwd)"\nfor word in "$@"; do printf "word [%s]\\n" "$word"; done\n'
+    )
     program.chmod(0o755)
     return program

@@ -56,7 +56,10 @@ async def read(stage: Stage, job: DemoJob, job_id: str, accounting: dict[str, li
     await _read_reports(stage, verdict, record.cluster_id)
     await _read_settlement(stage, verdict, record)
     _read_slurm(verdict, accounting.get(known.spec.slurm_name, []))
-    verdict.problems = [*_problems(job, verdict), *(_hostile_problems(stage, known.spec.slurm_name) if job.image.startswith("evil/") else [])]
+    verdict.problems = [
+        *_problems(job, verdict),
+        *(_hostile_problems(stage, known.spec.slurm_name) if job.image.startswith("evil/") else []),
+    ]
     return verdict
 
 
@@ -124,7 +127,7 @@ def _hostile_problems(stage: Stage, name: str) -> list[str]:
 
 
 def _markers(directory: Path) -> list[Path]:
-    places = (directory, Path.home(), Path("/tmp"))  # noqa: S108 - where a shell of ours could have stood
+    places = (directory, Path.home(), Path("/tmp"))
     return [path for place in places for path in (place.rglob(MARKER) if place == directory else place.glob(MARKER))]
 
 

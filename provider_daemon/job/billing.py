@@ -47,14 +47,20 @@ def gpu_rate(gpu_type: str) -> int:
 
 
 def bill(usage: Usage, gpu_type: str = "", ceiling: int | None = None) -> Bill:
-    """What `usage` costs, at most `ceiling` (the escrow). A job that never ran owes nothing, not even the minimum charge."""
-    if not usage.wall_clock_seconds:
+    """What `usage` costs, at most `ceiling` (the escrow). A job that never held a node owes nothing, not even the minimum charge."""
+    if not (usage.wall_clock_seconds or usage.nodes_used):
         return Bill()
     parts = _components(usage, gpu_type)
     subtotal = sum(parts.values())
     total = max(subtotal, MINIMUM_CHARGE)
     total = total if ceiling is None else min(total, ceiling)
-    return Bill(**parts, subtotal=subtotal, total=total, platform_fee=share(total, PLATFORM_FEE_BPS), provider_reward=share(total, PROVIDER_REWARD_BPS))
+    return Bill(
+        **parts,
+        subtotal=subtotal,
+        total=total,
+        platform_fee=share(total, PLATFORM_FEE_BPS),
+        provider_reward=share(total, PROVIDER_REWARD_BPS),
+    )
 
 
 def share(amount: int, basis_points: int) -> int:
@@ -74,7 +80,7 @@ def _components(usage: Usage, gpu_type: str) -> dict[str, int]:
 
 def _billed(resource_seconds: int, usage: Usage) -> int:
     """Time is billed in whole steps: resource-seconds grow as the wall clock does when it is rounded up to the step."""
-    wall = usage.wall_clock_seconds
+    wall = max(usage.wall_clock_seconds, 1)
     steps = -(-wall // GRANULARITY_SECONDS)
     return resource_seconds * steps * GRANULARITY_SECONDS // wall
 

@@ -32,16 +32,17 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 _FORWARD = (State.QUEUED, State.RUNNING)
 
 
-def route(reported: State, state: State) -> tuple[State, ...]:
+def route(reported: State, state: State, *, ran: bool = False) -> tuple[State, ...]:
     """The reports that lead legally from what the chain confirmed to what we know, in order; empty when there is nothing to say.
 
-    Empty too when no legal way exists (the chain's record is terminal, or ahead of ours): then nothing is sent.
+    Empty too when no legal way exists (the chain's record is terminal, or ahead of ours): then nothing is sent. A job that `ran` passes
+    through running even where the chain would take a shorter way, so that its record says when it started.
     """
     if reported == state or reported in TERMINAL:
         return ()
     steps: list[State] = []
     current = reported
-    while state not in TRANSITIONS[current]:
+    while state not in TRANSITIONS[current] or (ran and current is not State.RUNNING and state in TERMINAL):
         following = next((step for step in _FORWARD if step in TRANSITIONS[current]), None)
         if following is None:
             return ()

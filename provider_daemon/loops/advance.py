@@ -135,7 +135,9 @@ class Advance:
             try:
                 receipts = await self._scheduler.submit(orders)
             except Transient as error:
-                log.warning("submission_unanswered", cluster=self._tenancy.name, jobs=len(orders), why=str(error), next="looks for them by name")
+                log.warning(
+                    "submission_unanswered", cluster=self._tenancy.name, jobs=len(orders), why=str(error), next="looks for them by name"
+                )
                 return
         self._record(receipts)
 
@@ -178,6 +180,4 @@ def watch(jobs: Sequence[Job]) -> Watch:
 def merge(ours: Job, before: Job, newest: Job) -> Job:
     """Our view of SLURM with what others wrote while we looked: the chain's word (intake, outbox), and a job parked or unparked."""
     parked = ours.parked if newest.parked == before.parked else newest.parked
-    return replace(
-        ours, reported=newest.reported, promised=newest.promised, chain_started_at=newest.chain_started_at, parked=parked
-    )
+    return replace(ours, reported=newest.reported, promised=newest.promised, chain_started_at=newest.chain_started_at, parked=parked)

@@ -190,7 +190,9 @@ class Outbox:
         """Takes the message that the chain refuses (and what hangs on it) out of the list; False when it is not about a message."""
         if error.message_index is None or error.message_index >= len(messages):
             event = "wallet_empty" if error.code == INSUFFICIENT_FUNDS else "tx_refused"
-            log.error(event, signer=self._signer.address, code=error.code, why=str(error), next="reports wait; tries again at the next tick")
+            log.error(
+                event, signer=self._signer.address, code=error.code, why=str(error), next="reports wait; tries again at the next tick"
+            )
             return False
         culprit = messages[error.message_index]
         await self._blame(culprit, str(error))
@@ -200,7 +202,10 @@ class Outbox:
     async def _shorten(self, messages: list[Message], limit: int) -> list[Message]:
         if len(messages) > 1:
             return messages[: len(messages) // 2]
-        self._park(messages[0], f"one report would need {limit} gas, over the ceiling of {self._settings.max_gas}: raise chain.max_gas, then unpark")
+        self._park(
+            messages[0],
+            f"one report would need {limit} gas, over the ceiling of {self._settings.max_gas}: raise chain.max_gas, then unpark",
+        )
         return []
 
     # --- a message that the chain refuses ---

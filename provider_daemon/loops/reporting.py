@@ -15,10 +15,11 @@ MAX_MESSAGE = 500  # characters of a status message: every byte stored on chain 
 
 def store_reports(ledger: Ledger, job: Job, signer: Signer, now: float) -> Job:
     """Stores the reports that are due and returns the job with its new promise. Call inside `ledger.write()`."""
-    for state in route(job.promised, job.state):
+    due = route(job.promised, job.state, ran=job.usage is not None and job.usage.nodes_used > 0)
+    for state in due:
         ledger.add_message(signer.address, report(job, state, signer, now), now)
         ledger.add_event(job.spec.job_id, "report_stored", state.value, now)
-    return replace(job, promised=job.state) if route(job.promised, job.state) else job
+    return replace(job, promised=job.state) if due else job
 
 
 def keep_evidence(ledger: Ledger, job: Job, signer: Signer, now: float) -> None:

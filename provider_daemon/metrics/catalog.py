@@ -52,7 +52,9 @@ class LedgerCollector(Collector):
 
     def _outbox(self) -> Iterator[Metric]:
         size = GaugeMetricFamily("provd_outbox_messages", "Messages that the chain has not confirmed.", labels=["signer", "kind"])
-        oldest = GaugeMetricFamily("provd_outbox_oldest_timestamp_seconds", "When the oldest of them was stored.", labels=["signer", "kind"])
+        oldest = GaugeMetricFamily(
+            "provd_outbox_oldest_timestamp_seconds", "When the oldest of them was stored.", labels=["signer", "kind"]
+        )
         for row in self._ledger.count_waiting():
             size.add_metric([row["signer"], row["kind"]], row["messages"])
             oldest.add_metric([row["signer"], row["kind"]], row["oldest"])

@@ -97,9 +97,7 @@ class TestChain:
     async def open_shop(self, **offering: object) -> None:
         """HPC-1, active, with OFF-1 and its queue `standard`."""
         register = tx_pb2.MsgRegisterCluster(provider_address=PROVIDER.address, name="alpha", region="eu", total_nodes=4)
-        activate = tx_pb2.MsgUpdateCluster(
-            provider_address=PROVIDER.address, cluster_id="HPC-1", state=types_pb2.CLUSTER_STATE_ACTIVE
-        )
+        activate = tx_pb2.MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", state=types_pb2.CLUSTER_STATE_ACTIVE)
         values: dict[str, object] = {
             "queue_options": [types_pb2.QueueOption(partition_name="standard", max_nodes=4)],
             "max_runtime_seconds": 3600,

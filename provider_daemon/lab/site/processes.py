@@ -32,7 +32,9 @@ def succeeds(argv: list[str], env: Mapping[str, str]) -> bool:
 def spawn(argv: list[str], env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
     """A daemon that stays in the foreground, in a session of its own."""
     with log.open("ab") as output:
-        return subprocess.Popen(argv, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/")
+        return subprocess.Popen(
+            argv, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+        )
 
 
 def until(what: str, test: Callable[[], bool], log: Path, limit: float = 60) -> None:

@@ -48,7 +48,13 @@ class Site:
         root = directory.resolve()
         found = layout.load(root)
         made = found or layout.create(root, nodes=nodes, settings=settings)
-        env = {"PATH": processes.PATH, "HOME": str(root), "LC_ALL": "C", "SLURM_CONF": str(made.slurm_conf), "MYSQL_UNIX_PORT": str(made.sql_socket)}
+        env = {
+            "PATH": processes.PATH,
+            "HOME": str(root),
+            "LC_ALL": "C",
+            "SLURM_CONF": str(made.slurm_conf),
+            "MYSQL_UNIX_PORT": str(made.sql_socket),
+        }
         site = cls(made, env)
         if found is None:
             site._write_files()
@@ -138,7 +144,9 @@ class Site:
                 "munged", f"--socket={made.munge_socket}", f"--key-file={made.root}/key/munge.key", f"--pid-file={made.pid_file('munged')}",
                 f"--log-file={made.log('munged')}", f"--seed-file={made.root}/key/munge.seed", "--num-threads=4",
             )  # fmt: skip
-        processes.until("munged", lambda: processes.succeeds(["munge", "-S", str(made.munge_socket), "-n"], self.env), made.log("munged"), 20)
+        processes.until(
+            "munged", lambda: processes.succeeds(["munge", "-S", str(made.munge_socket), "-n"], self.env), made.log("munged"), 20
+        )
 
     def _start_database(self, cold: bool) -> None:
         made = self.layout
@@ -156,7 +164,8 @@ class Site:
         processes.until("mariadbd", lambda: processes.succeeds(self._sql("select 1"), self.env), made.log("mariadbd"))
         if cold:
             who = f"'{made.plan.owner}'@'localhost'"
-            self.run(*self._sql(f"create database if not exists slurm_acct_db; create user if not exists {who} identified via unix_socket; grant all on slurm_acct_db.* to {who};"))
+            user = f"create user if not exists {who} identified via unix_socket"
+            self.run(*self._sql(f"create database if not exists slurm_acct_db; {user}; grant all on slurm_acct_db.* to {who};"))
 
     def _sql(self, statement: str) -> list[str]:
         return ["mariadb", "--no-defaults", "-S", str(self.layout.sql_socket), "-N", "-e", statement]

@@ -59,9 +59,14 @@ def test_newer_ledger_is_refused(tmp_path: Path) -> None:
 
 def test_write_is_all_or_nothing(ledger: Ledger) -> None:
     """A failure inside a write leaves nothing of it behind."""
-    with pytest.raises(RuntimeError), ledger.write():
-        ledger.save_job(JOB)
-        raise RuntimeError
+
+    def write_and_fail() -> None:
+        with ledger.write():
+            ledger.save_job(JOB)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
     assert ledger.job("JOB-1") is None
 
 

@@ -1,0 +1,45 @@
+# Every target sets up what it needs first: a private Python environment, and Debian's SLURM packages where they can be installed.
+PYTHON ?= python3
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench crash fmt proto clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+.venv/.ready: pyproject.toml uv.lock deploy/bootstrap
+	@PYTHON=$(PYTHON) deploy/bootstrap venv
+
+.PHONY: slurm slurm-or-not
+slurm: .venv/.ready
+	@deploy/bootstrap slurm
+
+slurm-or-not: .venv/.ready
+	@deploy/bootstrap slurm || echo "going on with the simulated site"
+
+demo: slurm-or-not ## Twelve jobs from the chain through real SLURM and back, in under three minutes
+	@.venv/bin/provd demo
+
+test: slurm check ## Everything: lint, types, layers, unit tests, and the whole path on real SLURM
+	.venv/bin/pytest
+
+check: .venv/.ready ## Lint, format, types and import layers only
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: slurm ## The figures of the docs, measured in one run on a private site
+	@.venv/bin/python -m tests.load.bench
+
+crash: slurm ## Kill the daemon at random moments (KILLS=20) and compare the result with an undisturbed run
+	@.venv/bin/python -m tests.crash.run $(if $(KILLS),--kills $(KILLS))
+
+fmt: .venv/.ready ## Format, and mend what can be mended
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+proto: .venv/.ready ## Compile the .proto files again
+	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m provider_daemon.chain.proto.generate
+
+clean: ## Remove the environments and caches
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
