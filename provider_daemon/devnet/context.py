@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from provider_daemon.chain import codec, keyspace
+from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.devnet.kv import Layer
 
 M = TypeVar("M", bound=Message)
@@ -65,6 +66,14 @@ class Context:
 
     def every(self, message_type: type[M], prefix: bytes) -> list[M]:
         return [codec.decode(message_type, value) for _, value in self.state.scan(keyspace.HPC_STORE, prefix)]
+
+    def params(self) -> types_pb2.Params:
+        """As they are now: governance changes them live."""
+        return codec.decode(types_pb2.Params, self.state.get(keyspace.HPC_STORE, keyspace.PARAMS))
+
+    def since(self, moment: Timestamp) -> int:
+        """Nanoseconds."""
+        return self.time - moment.seconds * 10**9 - moment.nanos
 
     def next_id(self, counter: bytes, step: int = 1) -> int:
         value = self.state.get(keyspace.HPC_STORE, counter)

@@ -1,8 +1,8 @@
 """Jobs: submission, cancellation, reports, and the run-time limit that the chain itself enforces."""
 
-from provider_daemon.chain import codec, keyspace
+from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
-from provider_daemon.devnet import scheduling, settlement
+from provider_daemon.devnet import scheduling, settlement, tenants
 from provider_daemon.devnet.context import Context
 from provider_daemon.devnet.failures import (
     CLUSTER_NOT_FOUND,
@@ -15,6 +15,8 @@ from provider_daemon.devnet.failures import (
     ChainError,
 )
 from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
+
+RUNNING = "running"  # a store of its own: job id -> its limit in seconds, so that no block reads every job
 
 
 def submit_job(ctx: Context, message: tx_pb2.MsgSubmitJob) -> tx_pb2.MsgSubmitJobResponse:
@@ -41,6 +43,7 @@ def submit_job(ctx: Context, message: tx_pb2.MsgSubmitJob) -> tx_pb2.MsgSubmitJo
     settlement.open_escrow(ctx, job)
     ctx.store(keyspace.JOB, job_id, job)
     scheduling.decide(ctx, job)
+    tenants.moved(ctx, job, None, State.PENDING)
     return tx_pb2.MsgSubmitJobResponse(job_id=job_id, escrow_id=job.escrow_id)
 
 
@@ -67,7 +70,7 @@ def cancel_job(ctx: Context, message: tx_pb2.MsgCancelJob) -> tx_pb2.MsgCancelJo
         raise ChainError(INVALID_TRANSITION, f"{job.job_id} is already {before}")
     job.status_message = message.reason
     _enter(ctx, job, State.CANCELLED)
-    settlement.settle_requested(ctx, job, seconds=_ran(ctx, job) if before is State.RUNNING else 0)
+    settlement.settle_requested(ctx, job, seconds=ctx.since(job.started_at) // 10**9 if before is State.RUNNING else None)
     return tx_pb2.MsgCancelJobResponse()
 
 
@@ -87,20 +90,15 @@ def report_job_status(ctx: Context, message: tx_pb2.MsgReportJobStatus) -> tx_pb
 
 def end_overdue(ctx: Context) -> None:
     """A running job past its max_runtime_seconds by the chain's own started_at; pending and queued jobs never time out."""
-    running = [value for _, value in ctx.state.scan(keyspace.HPC_STORE, keyspace.JOB) if b'"state":"running"' in value]
-    for job in (codec.decode(types_pb2.HPCJob, value) for value in running):
-        if job.state == types_pb2.JOB_STATE_RUNNING and _ran(ctx, job) > job.max_runtime_seconds:
+    for key, limit in list(ctx.state.scan(RUNNING, b"")):
+        job = _job(ctx, key.decode())
+        if ctx.since(job.started_at) > int(limit) * 10**9:
             _enter(ctx, job, State.TIMEOUT)
             settlement.settle_requested(ctx, job, seconds=job.max_runtime_seconds)
 
 
 def state_of(job: types_pb2.HPCJob) -> State:
     return State(types_pb2.JobState.Name(job.state).removeprefix("JOB_STATE_").lower())
-
-
-def _ran(ctx: Context, job: types_pb2.HPCJob) -> int:
-    """Whole seconds since the chain's started_at."""
-    return (ctx.time - job.started_at.seconds * 10**9 - job.started_at.nanos) // 10**9
 
 
 def _job(ctx: Context, job_id: str) -> types_pb2.HPCJob:
@@ -111,7 +109,9 @@ def _job(ctx: Context, job_id: str) -> types_pb2.HPCJob:
 
 
 def _enter(ctx: Context, job: types_pb2.HPCJob, state: State) -> None:
+    tenants.moved(ctx, job, state_of(job), state)
     job.state = types_pb2.JobState.Value(f"JOB_STATE_{state.upper()}")
     stamp = {State.QUEUED: "queued_at", State.RUNNING: "started_at"}.get(state, "completed_at")
     getattr(job, stamp).CopyFrom(ctx.now)
     ctx.store(keyspace.JOB, job.job_id, job)
+    ctx.state.put(RUNNING, job.job_id.encode(), str(job.max_runtime_seconds).encode() if state is State.RUNNING else b"")

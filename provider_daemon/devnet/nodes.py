@@ -17,8 +17,9 @@ TRANSITIONS: dict[int, frozenset[int]] = {
     _S.NODE_STATE_DEREGISTERED: frozenset(),
 }
 
-# Seconds without a heartbeat, longest first, and what the node becomes.
-AGEING = ((3600, _S.NODE_STATE_DEREGISTERED), (300, _S.NODE_STATE_OFFLINE), (120, _S.NODE_STATE_STALE))
+# Seconds without a heartbeat after which a node is given up; before that it goes stale by the parameter node_heartbeat_timeout.
+OFFLINE_SECONDS = 300
+DEREGISTERED_SECONDS = 3600
 _COPIED = (
     "node_id", "cluster_id", "provider_address", "region", "datacenter", "network_bandwidth_mbps", "active", "health_status",
     "agent_pubkey", "hardware_fingerprint", "agent_version", "last_sequence_number",
@@ -31,7 +32,9 @@ def update_node_metadata(ctx: Context, message: tx_pb2.MsgUpdateNodeMetadata) ->
     owned_cluster(ctx, message.cluster_id, message.provider_address)
     before = ctx.load(types_pb2.NodeMetadata, keyspace.NODE, message.node_id)
     state = _next_state(message, before)
-    node = types_pb2.NodeMetadata(latency_measurements=message.latency_measurements, state=state, last_heartbeat=ctx.now, updated_at=ctx.now)
+    node = types_pb2.NodeMetadata(
+        latency_measurements=message.latency_measurements, state=state, last_heartbeat=ctx.now, updated_at=ctx.now
+    )
     for name in _COPIED:
         setattr(node, name, getattr(message, name))
     for field, value in message.ListFields():
@@ -63,6 +66,10 @@ def _next_state(message: tx_pb2.MsgUpdateNodeMetadata, before: types_pb2.NodeMet
     return wanted
 
 
+def _mean(values: list[int]) -> int:
+    return sum(values) // len(values) if values else 0
+
+
 def _word(state: types_pb2.NodeState.ValueType) -> str:
     return _S.Name(state).removeprefix("NODE_STATE_").lower()
 
@@ -71,14 +78,24 @@ def _word(state: types_pb2.NodeState.ValueType) -> str:
 
 
 def age_nodes(ctx: Context) -> None:
+    stale = ctx.params().node_heartbeat_timeout
     for node in ctx.every(types_pb2.NodeMetadata, keyspace.NODE):
-        silent = (ctx.time - node.last_heartbeat.seconds * 10**9 - node.last_heartbeat.nanos) / 10**9
-        state = next((state for seconds, state in AGEING if silent > seconds), None)
+        state = _aged(ctx.since(node.last_heartbeat), stale)
         if state is not None and state in TRANSITIONS[node.state]:
             node.state = state
             node.active = state == _S.NODE_STATE_STALE  # a stale node keeps active:true
             extras = ctx.extras(keyspace.NODE, node.node_id, codec.EXTRAS["NodeMetadata"])
             ctx.store(keyspace.NODE, node.node_id, node, {**extras, "state_changed_at": codec.format_time(ctx.time)})
+
+
+def _aged(silent: int, stale_seconds: int) -> types_pb2.NodeState.ValueType | None:
+    """`silent` in nanoseconds."""
+    ages = (
+        (DEREGISTERED_SECONDS, _S.NODE_STATE_DEREGISTERED),
+        (OFFLINE_SECONDS, _S.NODE_STATE_OFFLINE),
+        (stale_seconds, _S.NODE_STATE_STALE),
+    )
+    return next((state for seconds, state in ages if silent > seconds * 10**9), None)
 
 
 def count_clusters(ctx: Context) -> None:
@@ -100,7 +117,8 @@ def _count(ctx: Context, cluster: types_pb2.HPCCluster, nodes: list[types_pb2.No
     metadata.total_memory_gb = sum(node.resources.memory_gb for node in active)
     metadata.total_gpus = sum(node.resources.gpus for node in active)
     metadata.total_storage_gb = sum(node.resources.storage_gb for node in active)
-    silent = all((ctx.time - node.last_heartbeat.seconds * 10**9) / 10**9 > 300 for node in nodes)
+    patience = ctx.params().cluster_heartbeat_timeout * 10**9
+    silent = all(ctx.since(node.last_heartbeat) > patience for node in nodes)
     if silent and cluster.state == types_pb2.CLUSTER_STATE_ACTIVE:
         cluster.state = types_pb2.CLUSTER_STATE_OFFLINE
     if cluster.SerializeToString(deterministic=True) != before:

@@ -1,23 +1,48 @@
-"""The scheduling decision that is recorded with every job, in integers of scale 1,000,000 (MODULE.md, 'Scheduling')."""
+"""The scheduling decision that is recorded with a job, and the event that tells of it (MODULE.md, 'Scheduling')."""
 
 from collections.abc import Sequence
 
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
+from provider_daemon.devnet import scoring, tenants
 from provider_daemon.devnet.context import Context
 
-SCALE = 1_000_000
-LATENCY_WEIGHT, CAPACITY_WEIGHT = 600_000, 400_000
+Candidate = types_pb2.ClusterCandidate
 
 
 def decide(ctx: Context, job: types_pb2.HPCJob) -> None:
-    """Stores the decision and its event. It is never written on the job, and may name another provider's cluster."""
-    clusters = ctx.every(types_pb2.HPCCluster, keyspace.CLUSTER)
-    candidates = [_candidate(cluster, clusters, job.resources.nodes) for cluster in clusters]
+    """Stores a decision when some cluster suits. It is never written on the job, and may name another provider's cluster."""
+    params = ctx.params()
+    weights = scoring.Weights(int(params.latency_weight_factor), int(params.capacity_weight_factor))
+    candidates = scoring.candidates(job, _offers(ctx, job), weights, age=0)
     eligible = [candidate for candidate in candidates if candidate.eligible]
     if not eligible:
         return
-    best = min(eligible, key=lambda candidate: (-int(candidate.combined_score), candidate.cluster_id))
+    near = [candidate for candidate in eligible if candidate.avg_latency_ms <= params.max_latency_ms]
+    fallback = "" if near or not params.enable_proximity_clustering else f"no eligible cluster within {params.max_latency_ms} ms"
+    _record(ctx, job, candidates, _best(near if near and params.enable_proximity_clustering else eligible), fallback)
+
+
+def _offers(ctx: Context, job: types_pb2.HPCJob) -> list[scoring.Offer]:
+    latencies: dict[str, list[int]] = {}
+    for node in ctx.every(types_pb2.NodeMetadata, keyspace.NODE):
+        if node.state == types_pb2.NODE_STATE_ACTIVE:
+            latencies.setdefault(node.cluster_id, []).append(node.avg_latency_ms)
+    clusters = ctx.every(types_pb2.HPCCluster, keyspace.CLUSTER)
+    return [_offer(ctx, job, cluster, latencies.get(cluster.cluster_id, [])) for cluster in clusters]
+
+
+def _offer(ctx: Context, job: types_pb2.HPCJob, cluster: types_pb2.HPCCluster, latencies: Sequence[int]) -> scoring.Offer:
+    held = tenants.tally(ctx, job.customer_address, cluster.cluster_id)
+    mean = sum(latencies) // len(latencies) if latencies else 0
+    return scoring.Offer(cluster, mean, tenants.quotas(held, cluster, job.resources))
+
+
+def _best(candidates: Sequence[Candidate]) -> Candidate:
+    return min(candidates, key=lambda candidate: (-int(candidate.combined_score), candidate.cluster_id))
+
+
+def _record(ctx: Context, job: types_pb2.HPCJob, candidates: Sequence[Candidate], best: Candidate, fallback: str) -> None:
     decision_id = f"hpc-decision-{ctx.next_id(keyspace.NEXT_DECISION)}"
     decision = types_pb2.SchedulingDecision(
         decision_id=decision_id,
@@ -25,30 +50,20 @@ def decide(ctx: Context, job: types_pb2.HPCJob) -> None:
         selected_cluster_id=best.cluster_id,
         candidate_clusters=candidates,
         decision_reason="highest combined score",
+        is_fallback=bool(fallback),
+        fallback_reason=fallback,
         latency_score=best.latency_score,
         capacity_score=best.capacity_score,
         combined_score=best.combined_score,
         created_at=ctx.now,
         block_height=ctx.height,
+        priority_score=best.priority_score,
+        fair_share_score=best.fair_share_score,
+        age_score=best.age_score,
+        job_size_score=best.job_size_score,
+        partition_score=best.partition_score,
+        quota_burst_used=best.quota_burst_used,
     )
     ctx.store(keyspace.DECISION, decision_id, decision)
     attributes = {"job_id": job.job_id, "decision_id": decision_id, "cluster_id": best.cluster_id}
     ctx.events.append(("hpc_scheduling_decision", attributes))
-
-
-def _candidate(cluster: types_pb2.HPCCluster, clusters: Sequence[types_pb2.HPCCluster], nodes: int) -> types_pb2.ClusterCandidate:
-    active = cluster.state == types_pb2.CLUSTER_STATE_ACTIVE
-    enough = cluster.available_nodes >= nodes
-    most = max(other.available_nodes for other in clusters)
-    capacity = SCALE * cluster.available_nodes // most if most else 0
-    combined = (LATENCY_WEIGHT * SCALE + CAPACITY_WEIGHT * capacity) // SCALE  # no latency is measured here: every cluster is as near
-    return types_pb2.ClusterCandidate(
-        cluster_id=cluster.cluster_id,
-        region=cluster.region,
-        available_nodes=cluster.available_nodes,
-        latency_score=str(SCALE),
-        capacity_score=str(capacity),
-        combined_score=str(combined),
-        eligible=active and enough,
-        ineligibility_reason="" if active and enough else "not active" if not active else "too few available nodes",
-    )

@@ -1,11 +1,13 @@
 """Money of a job: escrowed at submission, paid out once when it ends (MODULE.md, 'Settlement and rewards').
 
 Failed, cancelled and timed-out jobs are billed for what they used. Where no usage can reach the chain (a customer's cancel, the chain's own
-time-out), the bill is on the resources asked for and the time that the chain saw. Under `published` rules nothing happens at all.
+time-out), the bill is on the resources asked for and the time that the chain saw: to the cancel, or to the job's limit. The uvirt that
+truncation leaves over goes back to the customer with the rest of the escrow. Under `published` rules nothing happens at all.
 """
 
 import hashlib
 import json
+from collections import Counter
 
 from provider_daemon.chain import keyspace, messages
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
@@ -34,8 +36,11 @@ def settle_usage(ctx: Context, job: types_pb2.HPCJob, metrics: types_pb2.HPCUsag
     _settle(ctx, job, messages.usage_of(metrics))
 
 
-def settle_requested(ctx: Context, job: types_pb2.HPCJob, seconds: int) -> None:
-    """On the resources asked for, for so many seconds."""
+def settle_requested(ctx: Context, job: types_pb2.HPCJob, seconds: int | None) -> None:
+    """On the resources asked for, for so many seconds; None for a job that never ran."""
+    if seconds is None:
+        _settle(ctx, job, Usage())
+        return
     asked = job.resources
     usage = Usage(
         wall_clock_seconds=seconds,
@@ -51,20 +56,30 @@ def settle_requested(ctx: Context, job: types_pb2.HPCJob, seconds: int) -> None:
 def _settle(ctx: Context, job: types_pb2.HPCJob, usage: Usage) -> None:
     if ctx.state.get(bank.ESCROW, job.job_id.encode()) != b"open":
         return  # no escrow, or paid out already: never twice
-    escrowed = {coin.denom: int(coin.amount) for coin in job.agreed_price}
-    cost = bill(usage, job.resources.gpu_type, ceiling=escrowed.get(DENOM, 0))
-    paid = {job.provider_address: cost.provider_reward, bank.PLATFORM_ADDRESS: cost.platform_fee}
-    for address, amount in paid.items():
-        _pay(ctx, address, DENOM, amount)
-    for denom, amount in escrowed.items():
-        _pay(ctx, job.customer_address, denom, amount - (sum(paid.values()) if denom == DENOM else 0))
+    escrowed: Counter[str] = Counter()
+    for coin in job.agreed_price:
+        escrowed[coin.denom] += int(coin.amount)
+    cost = bill(usage, job.resources.gpu_type, ceiling=escrowed[DENOM])
+    for address, denom, amount in _payments(job, escrowed, cost):
+        bank.move(ctx.state, bank.ESCROW_ADDRESS, address, denom, amount)
     ctx.state.put(bank.ESCROW, job.job_id.encode(), b"closed")
     _record(ctx, job, usage, cost)
 
 
-def _pay(ctx: Context, address: str, denom: str, amount: int) -> None:
-    if amount:
-        bank.move(ctx.state, bank.ESCROW_ADDRESS, address, denom, amount)
+def _payments(job: types_pb2.HPCJob, escrowed: Counter[str], cost: Bill) -> list[tuple[str, str, int]]:
+    """Recipient, denom and amount; together exactly what was escrowed, or no payment is made at all."""
+    left = escrowed - Counter({DENOM: cost.provider_reward + cost.platform_fee})
+    payments = [
+        (job.provider_address, DENOM, cost.provider_reward),
+        (bank.PLATFORM_ADDRESS, DENOM, cost.platform_fee),
+        *((job.customer_address, denom, amount) for denom, amount in left.items()),
+    ]
+    paid: Counter[str] = Counter()
+    for _, denom, amount in payments:
+        paid[denom] += amount
+    if +paid != +escrowed:
+        raise AssertionError(f"{job.job_id}: {dict(paid)} would be paid out of {dict(escrowed)}")
+    return [payment for payment in payments if payment[2]]
 
 
 def _record(ctx: Context, job: types_pb2.HPCJob, usage: Usage, cost: Bill) -> None:
