@@ -1,0 +1,98 @@
+"""Kills the daemon at random moments and compares what became of the jobs with what an undisturbed run gives.
+
+    python -m tests.crash.run [--kills 20] [--seed N]
+
+Exit 0 only when no job is twice in sacct, none is lost or ends otherwise than it should, and no report took effect twice.
+"""
+
+import argparse
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from provider_daemon.demo.play import Play
+from provider_daemon.demo.sites import RealSite
+from provider_daemon.demo.stage import Stage, build
+from provider_daemon.demo.verdict import Verdict
+
+LIMIT_SECONDS = 420  # a kill while sbatch runs costs the job a whole waiting window
+PAUSE = (0.2, 4.0)  # seconds between a start and the next kill: from the first imports to several ticks
+
+
+class Killer:
+    """Kills and starts again until told to stop, or the kills are used up."""
+
+    def __init__(self, stage: Stage, kills: int, chance: random.Random) -> None:
+        self.left = kills
+        self._stage = stage
+        self._chance = chance
+
+    async def run(self) -> None:
+        while self.left:
+            await asyncio.sleep(self._chance.uniform(*PAUSE))
+            self._stage.daemon.kill()
+            self._stage.daemon.start()
+            self.left -= 1
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+async def play_round(stage: Stage, killer: Killer) -> tuple[list[Verdict], list[str]]:
+    task = asyncio.create_task(killer.run())
+    try:
+        return await Play(stage, lambda _: None, limit=LIMIT_SECONDS).run()
+    finally:
+        task.cancel()
+
+
+async def crash(kills: int, seed: int) -> int:
+    directory = Path(tempfile.mkdtemp(prefix="provd-crash."))
+    directory.chmod(0o755)
+    began, rounds, rows, problems = time.monotonic(), 0, list[Verdict](), list[str]()
+    site = await asyncio.to_thread(RealSite, directory)
+    stage = await build(directory, site, "none", say)
+    killer = Killer(stage, kills, random.Random(seed))
+    try:
+        while killer.left:
+            found, wrong = await play_round(stage, killer)
+            rounds, rows, problems = rounds + 1, rows + found, problems + wrong
+            say(f"round {rounds}: {kills - killer.left} kills so far, {sum(bool(row.problems) for row in found)} jobs not as they should be")
+    finally:
+        await stage.close()
+    return verdict(rows, problems, directory, f"seed {seed}: {kills} kills in {rounds} rounds of 12 jobs, {time.monotonic() - began:.0f} s")
+
+
+def verdict(rows: list[Verdict], problems: list[str], directory: Path, what: str) -> int:
+    for row in rows:
+        for problem in row.problems:
+            say(f"  {row.job_id} {row.title}: {problem}")
+    for problem in problems:
+        say(f"  {problem}")
+    duplicates = sum(max(0, row.slurm_jobs - 1) for row in rows)
+    twice = sum(len(row.reports) - len({report.state for report in row.reports}) for row in rows)
+    lost = sum(row.state != row.expected for row in rows)
+    good = not problems and not any(row.problems for row in rows)
+    say(f"{what}: in SLURM twice {duplicates}, lost or wrong {lost}, effective reports twice {twice}")
+    if good:
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        say(f"logs and ledger are left in {directory}")
+    return 0 if good else 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
+    options = parser.parse_args()
+    return asyncio.run(crash(options.kills, options.seed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""The whole path on real SLURM, with the chain answering none, some and all of its Query calls."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+
+async def run_demo(*arguments: str) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "provider_daemon", "demo", "--json", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode() + out.decode()
+    document: dict[str, Any] = json.loads(out)
+    return document
+
+
+@pytest.mark.parametrize("queries", ["none", "published", "all"])
+async def test_twelve_jobs(queries: str) -> None:
+    """Every job ends as it should, on a real SLURM, with verified evidence and settled to the uvirt."""
+    document = await run_demo("--queries", queries)
+    assert document["ok"]
+    assert document["slurm"]["real"]
+    assert document["escrowed"] == document["settled"]
+    assert len(document["jobs"]) == 12
+    for job in document["jobs"]:
+        assert job["problems"] == []
+        assert job["state"] == job["expected"]
+        assert all(report["found"] and report["tx_hash"] for report in job["reports"])
