@@ -27,19 +27,22 @@ KEEPALIVE_SECONDS = 15
 
 
 class ReconnectLimit:
-    """The first connection is free; after that at most RECONNECTS_A_MINUTE in any 60 seconds."""
+    """The first try is free; after it at most RECONNECTS_A_MINUTE in any 60 seconds."""
 
     def __init__(self) -> None:
-        self._tries: deque[float] = deque()
+        self._first = True
+        self._again: deque[float] = deque(maxlen=RECONNECTS_A_MINUTE)
 
     def wait(self, now: float) -> float:
         """Seconds until the next try is allowed; 0 when it is now."""
-        while self._tries and now - self._tries[0] >= 60:
-            self._tries.popleft()
-        return 0.0 if len(self._tries) <= RECONNECTS_A_MINUTE else 60 - (now - self._tries[0])
+        full = len(self._again) == RECONNECTS_A_MINUTE
+        return max(0.0, self._again[0] + 60 - now) if full else 0.0
 
     def tried(self, now: float) -> None:
-        self._tries.append(now)
+        if self._first:
+            self._first = False
+        else:
+            self._again.append(now)
 
 
 class SshTransport:

@@ -1,0 +1,202 @@
+"""The programs, run by the real /bin/sh against stand-ins for SLURM's commands; and the answers they give."""
+
+import asyncio
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from provider_daemon.errors import Transient, Unreadable
+from provider_daemon.ports import Order, Receipt
+from provider_daemon.slurm import answers, commands, failures
+from provider_daemon.slurm.commands import Command
+from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.transport import Answer, command_line, stdin
+
+SBATCH = """#!/bin/sh
+env > "$(dirname "$0")/env.$$"
+script=$(cat)
+case $script in
+  *slow*) exec sleep 60 ;;
+  *refuse*) echo 'sbatch: error: Batch job submission failed: Invalid partition name specified' >&2; exit 1 ;;
+  *noisy*) echo 'sbatch: hello from a plugin' >&2; echo '77;alpha' ;;
+  *silent*) ;;
+  *) echo 42 ;;
+esac
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A directory whose bin/ stands before the system's in PATH."""
+    (tmp_path / "bin").mkdir()
+    program(tmp_path, "sbatch", SBATCH)
+    return tmp_path
+
+
+def program(site: Path, name: str, text: str) -> None:
+    path = site / "bin" / name
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+async def run(site: Path, command: Command) -> Answer:
+    transport = LocalTransport({"PATH": f"{site}/bin:{os.environ['PATH']}", "SLURM_CONF": "/etc/x.conf", "HOME": "/h"})
+    return await transport.run(command.program, command.payload, 30)
+
+
+def order(site: Path, name: str, script: str = "x") -> Order:
+    return Order(name, f"#!/bin/bash\n{script}\n", f"{site}/work/{name}")
+
+
+async def test_each_order_has_its_own_answer(site: Path) -> None:
+    """Accepted, refused, noisy and silent ones in one command are told apart; a plugin's chatter is no id."""
+    orders = [order(site, "ve-1"), order(site, "ve-2", "refuse"), order(site, "ve-3", "noisy"), order(site, "ve-4", "silent"), order(site, "ve-5")]
+    answer = await run(site, commands.submit(orders))
+    found = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
+    assert {name: receipt.slurm_id for name, receipt in found.items()} == {"ve-1": "42", "ve-2": "", "ve-3": "77", "ve-4": "", "ve-5": "42"}
+    assert "no such partition" in found["ve-2"].refusal
+    assert found["ve-4"].doubt
+
+
+async def test_scripts_arrive_whole_in_private_directories(site: Path) -> None:
+    """Byte for byte, whatever they hold, and no one else may look."""
+    wild = order(site, "ve-1", "é \\ $x `y` '\"\n.\nprovd-end 0\n" + "z" * 70_000)
+    await run(site, commands.submit([wild, order(site, "ve-2")]))
+    assert (site / "work/ve-1/job.sh").read_bytes() == wild.script.encode()
+    assert stat.S_IMODE((site / "work/ve-1").stat().st_mode) == 0o700
+    assert sorted(path.name for path in (site / "work/ve-1").iterdir()) == ["job.sh"]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 40])
+async def test_cut_payload_submits_nothing(site: Path, cut: int) -> None:
+    """A connection that breaks while scripts are on their way leaves no job, least of all one with half a script."""
+    command = commands.submit([order(site, "ve-1"), order(site, "ve-2")])
+    answer = await run(site, Command(command.program, command.payload[:-cut], command.seconds))
+    assert list(answers.receipts(answer)) == []
+    assert not list((site / "bin").glob("env.*"))
+
+
+async def test_directory_that_cannot_be_made(site: Path) -> None:
+    """It leaves its own order in doubt and the others alone."""
+    (site / "work").mkdir()
+    (site / "work/ve-1").write_text("in the way")
+    answer = await run(site, commands.submit([order(site, "ve-1"), order(site, "ve-2")]))
+    found = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
+    assert "job directory" in found["ve-1"].doubt
+    assert found["ve-2"].slurm_id == "42"
+
+
+async def test_environment_is_empty_but_for_named_variables(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SBATCH_*, SLURM_* and whatever else a login sets do not reach sbatch; times are left in SLURM's own form for the job."""
+    for name in ("SBATCH_PARTITION", "SLURM_CLUSTERS", "SLURM_TIME_FORMAT", "LD_LIBRARY_PATH", "SECRET"):
+        monkeypatch.setenv(name, "x")
+    await run(site, commands.submit([order(site, "ve-1")]))
+    (seen,) = (site / "bin").glob("env.*")
+    names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
+    assert names - {"PWD", "OLDPWD", "SHLVL", "_"} == {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "SLURM_CONF", "LC_ALL"}
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a b", "a;b", "$(x)", "a/b", "."])
+def test_names_and_ids_are_checked_before_they_leave(name: str) -> None:
+    """A name that is not one of ours cannot become part of a command."""
+    with pytest.raises(ValueError, match="is no"):
+        commands.submit([Order(name, "x", "/d")])
+    with pytest.raises(ValueError, match="is no"):
+        commands.accounting_by_name([name], 0)
+    with pytest.raises(ValueError, match="is no"):
+        commands.cancel([name])
+
+
+@pytest.mark.parametrize("directory", ["", "relative", "/a b", "/a\nb", "/$(x)", "/a'b"])
+def test_directories_are_plain(directory: str) -> None:
+    """A job directory is an absolute path that no shell takes apart."""
+    with pytest.raises(ValueError, match="directory"):
+        commands.submit([Order("ve-1", "x", directory)])
+
+
+async def test_queries_ask_in_epoch_seconds_and_pass_keys_as_data(site: Path) -> None:
+    """Ids and names come on stdin and arrive as single arguments."""
+    program(site, "sacct", '#!/bin/sh\necho "$SLURM_TIME_FORMAT"\nfor x; do echo "[$x]"; done\n')
+    code, text = answers.framed(await run(site, commands.accounting_by_name(["ve-1", "ve-2"], 1_700_000_000)), "sacct")
+    assert (code, text.splitlines()[0]) == (0, "%s")
+    assert {"[ve-1,ve-2]", "[uts1700000000]", "[now+1day]"} <= set(text.splitlines())
+    _, text = answers.framed(await run(site, commands.accounting_by_id(["1", "2"])), "sacct")
+    assert text.splitlines()[-2:] == ["[-j]", "[1,2]"] or "[1,2]" in text.splitlines()
+
+
+async def test_exit_code_and_stderr_of_the_command(site: Path) -> None:
+    """They come back as SLURM gave them, apart from each other."""
+    program(site, "squeue", "#!/bin/sh\necho partial\necho 'Unable to contact slurm controller (connect failure)' >&2\nexit 1\n")
+    answer = await run(site, Command(commands.SQUEUE))
+    code, text = answers.framed(answer, "squeue")
+    assert (code, text.strip()) == (1, "partial")
+    assert isinstance(failures.query_failure("squeue", code, answer.stderr), Transient)
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
+async def test_login_shell_does_not_matter(site: Path, shell: str) -> None:
+    """The command line is the same few words for each; what a login prints first is not taken for an answer."""
+    text = stdin(commands.VERSION, b"")
+    program(site, "sbatch", "#!/bin/sh\necho slurm 23.11.4\n")
+    process = await asyncio.create_subprocess_exec(
+        shell, "-c", f"echo Welcome to alpha; {command_line(commands.VERSION)}",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={"PATH": f"{site}/bin:{os.environ['PATH']}"},
+    )  # fmt: skip
+    out, _ = await process.communicate(text)
+    _, said = answers.framed(Answer(process.returncode, out.decode(), ""), "sbatch")
+    assert answers.version(said) == "23.11.4"
+
+
+async def test_time_out_keeps_what_arrived(site: Path) -> None:
+    """An answer that was cut is marked as such, and its process is gone."""
+    program(site, "squeue", "#!/bin/sh\necho first\nsleep 60\n")
+    transport = LocalTransport({"PATH": f"{site}/bin:{os.environ['PATH']}"})
+    answer = await transport.run(commands.SQUEUE, b"", 0.5)
+    assert answer.exit_code is None
+    assert "first" in answer.stdout
+    with pytest.raises(Transient, match="cut short"):
+        answers.framed(answer, "squeue")
+
+
+def test_answer_without_marks() -> None:
+    """A shell that says something else altogether is an operator's matter."""
+    with pytest.raises(Unreadable, match="login shell"):
+        answers.framed(Answer(0, "This account is currently not available.", ""), "squeue")
+
+
+def test_half_an_answer_line_is_no_answer() -> None:
+    """Only lines that arrived whole count."""
+    cut = Answer(None, "provd-begin\nprovd-answer ve-1 0 42 \nprovd-answer ve-2 0 4", "")
+    assert [(line.name, line.slurm_id) for line in answers.receipts(cut)] == [("ve-1", "42")]
+
+
+def test_backlog_and_its_absence() -> None:
+    """Without slurmdbd's line no absence is proven."""
+    assert answers.backlog("Agent count: 0\nDBD Agent queue size: 17\n\nJobs submitted: 6\n") == 17
+    with pytest.raises(Unreadable):
+        answers.backlog("Agent queue size: 0\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "stderr", "kind"),
+    [
+        (1, "sbatch: error: Batch job submission failed: Invalid account or account/partition combination specified", "refusal"),
+        (1, "sbatch: error: Memory specification can not be satisfied sbatch: error: ... Requested node configuration is not available", "refusal"),
+        (255, "sbatch: error: Invalid --time specification", "refusal"),
+        (1, "sbatch: error: QOSMaxNodePerJobLimit sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (...)", "refusal"),
+        (1, "sbatch: error: AssocMaxSubmitJobLimit sbatch: error: Batch job submission failed: Job violates accounting/QOS policy", "doubt"),
+        (1, "sbatch: error: Unable to contact slurm controller (connect failure)", "doubt"),
+        (1, "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", "doubt"),
+        (124, "", "doubt"),
+        (1, "sbatch: error: something of next year", "doubt"),
+        (0, "", "doubt"),
+    ],
+)
+def test_failed_submission(code: int, stderr: str, kind: str) -> None:
+    """A final no reaches the customer; whatever may pass, or is unknown, is looked into first."""
+    receipt = failures.receipt(answers.Submitted("ve-1", code, "", stderr))
+    assert isinstance(receipt, Receipt)
+    assert getattr(receipt, kind)
+    assert not receipt.slurm_id
