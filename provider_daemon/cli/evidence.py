@@ -1,6 +1,7 @@
 """`provd evidence`: checks signed usage from chain data alone."""
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,5 +67,8 @@ async def verdicts_of(chain: "GrpcChain", what: str) -> list[tuple[str, "Verdict
         jobs = {report.job_id: await chain.query.job(report.job_id) for report in evidence_check.reports(tx.tx)}
         clusters = {job_id: record.cluster_id for job_id, record in jobs.items() if record is not None}
         verdicts = evidence_check.check(tx.tx, chain.chain_id, clusters)
+        if tx.tx_response.code:
+            failed = f"the transaction failed with code {tx.tx_response.code}: the chain took none of its reports"
+            verdicts = [replace(verdict, why=failed) for verdict in verdicts]
         result += [(tx.tx_response.txhash, verdict) for verdict in verdicts if not is_job or verdict.job_id == what.upper()]
     return result
