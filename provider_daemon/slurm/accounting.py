@@ -57,7 +57,7 @@ def _row(line: str) -> Row:
 
 
 def exit_code(text: str) -> tuple[int, int]:
-    """(exit code, signal): `3:0` -> (3, 0); `0:15` -> (143, 15); `0:125`, out of memory -> (137, 9); none, of what a lost node never told -> (0, 0)."""
+    """(exit code, signal): `3:0` -> (3, 0); `0:15` -> (143, 15); `0:125`, out of memory -> (137, 9); empty -> (0, 0)."""
     if not text:
         return 0, 0
     code, colon, signal = text.partition(":")

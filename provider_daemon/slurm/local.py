@@ -40,7 +40,9 @@ class LocalTransport:
 
 async def _converse(process: asyncio.subprocess.Process, text: bytes, seconds: float) -> Answer:
     out, err = bytearray(), bytearray()
-    assert process.stdin and process.stdout and process.stderr
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
     cut = False
     try:
         async with asyncio.timeout(seconds):

@@ -16,7 +16,7 @@ def nodes(text: str) -> tuple[Node, ...]:
 
 
 def _node(line: str) -> Node:
-    fields = {name: value for name, value in reversed(_FIELD.findall(line))}
+    fields = dict(reversed(_FIELD.findall(line)))
     try:
         cards = tres.gres_gpus(fields["Gres"])  # CfgTRES names GPUs only where AccountingStorageTRES does
         return Node(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon.errors import Unreadable
-from provider_daemon.job.snapshot import Phase
+from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import State
 from provider_daemon.slurm import accounting
 from provider_daemon.slurm.states import JOB_STATES
@@ -13,14 +13,26 @@ from provider_daemon.slurm.states import JOB_STATES
 NAMES = frozenset({"ve-1"})
 
 
+TRES = "billing=4,cpu=4,gres/gpu:a100=2,gres/gpu=2,mem=8192M,node=2"
+
+
 def row(
-    *, job: str = "7", state: str = "COMPLETED", code: str = "0:0", submit: str = "1000", start: str = "1010", end: str = "1020", elapsed: str = "10",
-    tres: str = "billing=4,cpu=4,gres/gpu:a100=2,gres/gpu=2,mem=8192M,node=2", reason: str = "None", name: str = "ve-1",
-) -> str:  # fmt: skip
+    *,
+    job: str = "7",
+    state: str = "COMPLETED",
+    code: str = "0:0",
+    submit: str = "1000",
+    start: str = "1010",
+    end: str = "1020",
+    elapsed: str = "10",
+    tres: str = TRES,
+    reason: str = "None",
+    name: str = "ve-1",
+) -> str:
     return "|".join((job, state, code, submit, start, end, elapsed, "2", tres, reason, name))
 
 
-def sightings(*lines: str, since: int = 0) -> list[accounting.Sighting]:
+def sightings(*lines: str, since: int = 0) -> list[Sighting]:
     return accounting.by_job(accounting.rows("\n".join(lines) + "\n"), NAMES, since)
 
 
@@ -28,7 +40,7 @@ def test_closed_record() -> None:
     """A terminal state with an end is the last word, and its allocation a run."""
     (seen,) = sightings(row())
     assert (seen.phase, seen.outcome, seen.final, seen.elapsed) == (Phase.ENDED, State.COMPLETED, True, 10)
-    assert seen.runs == (accounting.Run(10, 4, 8192, 2, (("a100", 2),)),)
+    assert seen.runs == (Run(10, 4, 8192, 2, (("a100", 2),)),)
 
 
 @pytest.mark.parametrize(("state", "end"), [("COMPLETED", "Unknown"), ("RUNNING", "Unknown"), ("COMPLETING", "1020")])
@@ -73,7 +85,7 @@ def test_never_started() -> None:
     """A job cancelled while it waited used nothing."""
     (seen,) = sightings(row(state="CANCELLED by 1000", start="None", elapsed="0", tres=""))
     assert (seen.final, seen.outcome, seen.started_at) == (True, State.CANCELLED, 0)
-    assert seen.runs == (accounting.Run(0, 0, 0, 0),)
+    assert seen.runs == (Run(0, 0, 0, 0),)
 
 
 def test_reason_may_hold_blanks_and_name_stands_last() -> None:

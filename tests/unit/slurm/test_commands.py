@@ -52,7 +52,13 @@ def order(site: Path, name: str, script: str = "x") -> Order:
 
 async def test_each_order_has_its_own_answer(site: Path) -> None:
     """Accepted, refused, noisy and silent ones in one command are told apart; a plugin's chatter is no id."""
-    orders = [order(site, "ve-1"), order(site, "ve-2", "refuse"), order(site, "ve-3", "noisy"), order(site, "ve-4", "silent"), order(site, "ve-5")]
+    orders = [
+        order(site, "ve-1"),
+        order(site, "ve-2", "refuse"),
+        order(site, "ve-3", "noisy"),
+        order(site, "ve-4", "silent"),
+        order(site, "ve-5"),
+    ]
     answer = await run(site, commands.submit(orders))
     found = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
     assert {name: receipt.slurm_id for name, receipt in found.items()} == {"ve-1": "42", "ve-2": "", "ve-3": "77", "ve-4": "", "ve-5": "42"}
@@ -183,10 +189,22 @@ def test_backlog_and_its_absence() -> None:
     ("code", "stderr", "kind"),
     [
         (1, "sbatch: error: Batch job submission failed: Invalid account or account/partition combination specified", "refusal"),
-        (1, "sbatch: error: Memory specification can not be satisfied sbatch: error: ... Requested node configuration is not available", "refusal"),
+        (
+            1,
+            "sbatch: error: Memory specification can not be satisfied sbatch: error: ... Requested node configuration is not available",
+            "refusal",
+        ),
         (255, "sbatch: error: Invalid --time specification", "refusal"),
-        (1, "sbatch: error: QOSMaxNodePerJobLimit sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (...)", "refusal"),
-        (1, "sbatch: error: AssocMaxSubmitJobLimit sbatch: error: Batch job submission failed: Job violates accounting/QOS policy", "doubt"),
+        (
+            1,
+            "sbatch: error: QOSMaxNodePerJobLimit sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (...)",
+            "refusal",
+        ),
+        (
+            1,
+            "sbatch: error: AssocMaxSubmitJobLimit sbatch: error: Batch job submission failed: Job violates accounting/QOS policy",
+            "doubt",
+        ),
         (1, "sbatch: error: Unable to contact slurm controller (connect failure)", "doubt"),
         (1, "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", "doubt"),
         (124, "", "doubt"),

@@ -37,8 +37,10 @@ def test_file_is_read(path: Path) -> None:
     elif path.stem == "config":
         assert re.search(r"^AccountingStorageTRES\s*=.*gres/gpu", path.read_text(), re.MULTILINE)
     else:
-        read = [_read(found) for found in entries(path)]
-        assert read, "the file holds no entry"
+        found = list(entries(path))
+        assert found, "the file holds no entry"
+        for each in found:
+            _read(each)
 
 
 def _read(found: Entry) -> None:

@@ -31,14 +31,28 @@ BATCH = Batch(
     prologue=("module purge",),
 )
 SHOW = (sys.executable, "-c", "import os,sys; sys.stdout.buffer.write(b'\\0'.join(os.fsencode(a) for a in sys.argv[1:]) + b'\\0')")
-TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\r\n"), max_size=40)
-HOSTILE = ["$(touch pwned)", "`touch pwned`", "'; touch pwned; '", '"; touch pwned #', "a[$(touch pwned)]", "|touch pwned", "~", "*", "-x", "\\", "'"]
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=40)
+HOSTILE = [
+    "$(touch pwned)",
+    "`touch pwned`",
+    "'; touch pwned; '",
+    '"; touch pwned #',
+    "a[$(touch pwned)]",
+    "|touch pwned",
+    "~",
+    "*",
+    "-x",
+    "\\",
+    "'",
+]
 
 
 def run(batch: Batch, where: Path) -> subprocess.CompletedProcess[bytes]:
     """The script in an empty directory with an almost empty environment, as slurmd would start it."""
     script = render(replace(batch, prologue=()))
-    return subprocess.run(["bash"], input=script.encode(), capture_output=True, cwd=where, env={"PATH": os.environ["PATH"]}, timeout=30, check=False)
+    return subprocess.run(
+        ["bash"], input=script.encode(), capture_output=True, cwd=where, env={"PATH": os.environ["PATH"]}, timeout=30, check=False
+    )
 
 
 def test_directives_come_first_and_are_whole() -> None:
@@ -82,7 +96,9 @@ def test_arguments_arrive_exactly(tmp_path_factory: pytest.TempPathFactory, argu
 
 
 @given(
-    st.dictionaries(st.sampled_from(["A", "RANDOM", "SECONDS", "OPTIND", "HISTCMD", "LINENO", "PS4", "X_1"]), TEXT | st.sampled_from(HOSTILE)),
+    st.dictionaries(
+        st.sampled_from(["A", "RANDOM", "SECONDS", "OPTIND", "HISTCMD", "LINENO", "PS4", "X_1"]), TEXT | st.sampled_from(HOSTILE)
+    ),
 )
 @settings(max_examples=25, deadline=None)
 def test_variables_arrive_exactly(tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]) -> None:
@@ -94,7 +110,9 @@ def test_variables_arrive_exactly(tmp_path_factory: pytest.TempPathFactory, vari
     assert list(where.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "BASH_ENV", "ENV", "SLURM_CONF", "SBATCH_PARTITION", "APPTAINER_BIND", "IFS", "BASH_FUNC_x"])
+@pytest.mark.parametrize(
+    "name", ["PATH", "LD_PRELOAD", "BASH_ENV", "ENV", "SLURM_CONF", "SBATCH_PARTITION", "APPTAINER_BIND", "IFS", "BASH_FUNC_x"]
+)
 def test_dangerous_variable(name: str) -> None:
     """What would change the loader, the launcher or SLURM's own picture is refused by its name."""
     with pytest.raises(Refused, match=name):
@@ -137,7 +155,9 @@ def test_size_limit() -> None:
         render(replace(BATCH, argv=("echo", "x" * MAX_SCRIPT_BYTES)))
 
 
-@pytest.mark.parametrize(("asked", "got"), [("", "./"), ("/", "./"), ("/data/x", "./data/x"), ("a//b/.", "./a/b"), ("-p", "./-p"), ("~", "./~")])
+@pytest.mark.parametrize(
+    ("asked", "got"), [("", "./"), ("/", "./"), ("/data/x", "./data/x"), ("a//b/.", "./a/b"), ("-p", "./-p"), ("~", "./~")]
+)
 def test_working_directory_is_below_the_job(asked: str, got: str) -> None:
     """An absolute path means below the job's directory."""
     assert relative(asked) == got

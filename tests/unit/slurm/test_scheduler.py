@@ -1,0 +1,180 @@
+"""The scheduler port over programs: what a look may conclude, and what it must not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from provider_daemon.errors import Transient, Unreadable
+from provider_daemon.job.snapshot import Phase
+from provider_daemon.job.state import State
+from provider_daemon.ports import Order, Watch
+from provider_daemon.slurm import commands
+from provider_daemon.slurm.scheduler import SlurmScheduler
+from provider_daemon.slurm.transport import Answer
+
+RUNNING = "7|RUNNING|1000|1010|N/A|0:30|None|ve-1"
+ENDED = "7|COMPLETED|1000|1010|1020|0:10|None|ve-1"
+CLOSED = "7|COMPLETED|0:0|1000|1010|1020|10|1|cpu=4,mem=8192M,node=1|None|ve-1"
+OPEN = "7|RUNNING|0:0|1000|1010|Unknown|30|1|cpu=4,mem=8192M,node=1|None|ve-1"
+SDIAG = "Agent queue size:     0\nDBD Agent queue size: {}\n"
+NAMES = {
+    getattr(commands, name): name for name in ("VERSION", "SQUEUE", "SACCT_BY_ID", "SACCT_BY_NAME", "SDIAG", "NODES", "SCANCEL", "SUBMIT")
+}
+
+
+class Clock:
+    def now(self) -> float:
+        return 2000.0
+
+
+def said(text: str = "", code: int = 0, stderr: str = "") -> Answer:
+    """A whole answer, with its marks."""
+    return Answer(0, f"provd-begin\n{text}\n\nprovd-end {code}\n", stderr)
+
+
+class Site:
+    """The far end: an answer for each program, and a record of what was asked."""
+
+    def __init__(self, **answers: Answer | Callable[[bytes], Answer]) -> None:
+        self.answers = {"SDIAG": said(SDIAG.format(0)), "SACCT_BY_ID": said(), "SACCT_BY_NAME": said(), **answers}
+        self.asked: list[tuple[str, bytes]] = []
+
+    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
+        name = NAMES[program]
+        self.asked.append((name, payload))
+        answer = self.answers[name]
+        return answer(payload) if callable(answer) else answer
+
+    async def close(self) -> None:
+        pass
+
+    @property
+    def programs(self) -> list[str]:
+        return [name for name, _ in self.asked]
+
+
+def watch(*names: str, ids: dict[str, str] | None = None, doubtful: tuple[str, ...] = ()) -> Watch:
+    return Watch(frozenset(names), ids or {}, frozenset(doubtful), 500)
+
+
+def scheduler(site: Site) -> SlurmScheduler:
+    return SlurmScheduler(site, Clock())
+
+
+async def test_one_call_while_all_run() -> None:
+    """A tick over running jobs is one squeue, however many there are."""
+    site = Site(SQUEUE=said("\n".join(RUNNING.replace("7|", f"{n}|").replace("ve-1", f"ve-{n}") for n in range(1000))))
+    port = scheduler(site)
+    names = [f"ve-{n}" for n in range(1000)]
+    snapshot = await port.snapshot(watch(*names, ids={name: name[3:] for name in names}))
+    assert (site.programs, port.rpcs, snapshot.complete, snapshot.taken_at) == (["SQUEUE"], 1, True, 2000.0)
+    assert {snapshot.of(name)[0].phase for name in names} == {Phase.RUNNING}
+
+
+async def test_two_calls_when_some_ended() -> None:
+    """Those that left squeue, or that squeue calls ended, are asked for in one sacct by id."""
+    site = Site(SQUEUE=said(ENDED), SACCT_BY_ID=said(CLOSED))
+    port = scheduler(site)
+    (seen,) = (await port.snapshot(watch("ve-1", ids={"ve-1": "7"}))).of("ve-1")
+    assert (site.asked, port.rpcs) == ([("SQUEUE", b""), ("SACCT_BY_ID", b"7")], 2)
+    assert (seen.final, seen.outcome, seen.phase) == (True, State.COMPLETED, Phase.ENDED)
+
+
+async def test_ended_in_squeue_waits_for_its_record() -> None:
+    """Until sacct closes the record the job is ending, and squeue's word wins over an open one."""
+    for record in ("", OPEN):
+        (seen,) = (await scheduler(Site(SQUEUE=said(ENDED), SACCT_BY_ID=said(record))).snapshot(watch("ve-1", ids={"ve-1": "7"}))).of(
+            "ve-1"
+        )
+        assert (seen.final, seen.phase, seen.slurm_state) == (False, Phase.ENDING, "COMPLETED")
+
+
+async def test_absence_is_proven_by_all_three() -> None:
+    """A doubtful name is absent when squeue and sacct lack it and slurmctld owes slurmdbd nothing; the backlog is read before sacct."""
+    site = Site(SQUEUE=said())
+    snapshot = await scheduler(site).snapshot(watch("ve-1", doubtful=("ve-1",)))
+    assert (snapshot.complete, snapshot.of("ve-1")) == (True, ())
+    assert site.asked == [("SQUEUE", b""), ("SDIAG", b""), ("SACCT_BY_NAME", b"1000000\nve-1")]
+
+
+async def test_backlog_leaves_the_look_incomplete() -> None:
+    """A record may still be on its way."""
+    site = Site(SQUEUE=said(), SDIAG=said(SDIAG.format(3)))
+    assert not (await scheduler(site).snapshot(watch("ve-1", doubtful=("ve-1",)))).complete
+
+
+async def test_sacct_down_leaves_the_look_incomplete() -> None:
+    """Running jobs are still followed; nothing is absent."""
+    down = said("", 1, "sacct: error: Problem talking to the database: Connection refused")
+    snapshot = await scheduler(Site(SQUEUE=said(RUNNING), SACCT_BY_NAME=down)).snapshot(watch("ve-1", "ve-2", ids={"ve-1": "7"}))
+    assert (snapshot.complete, len(snapshot.of("ve-1"))) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (said("", 1, "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"), Transient),
+        (said("", 124), Transient),
+        (Answer(None, "provd-begin\n" + RUNNING + "\n", ""), Transient),
+        (Answer(0, "", ""), Unreadable),
+        (said("7|RUNN"), Unreadable),
+        (said("", 1, "squeue: error: Invalid user"), Unreadable),
+    ],
+)
+async def test_failed_squeue_is_never_an_empty_one(answer: Answer, error: type[Exception]) -> None:
+    """However it fails, the look fails."""
+    with pytest.raises(error):
+        await scheduler(Site(SQUEUE=answer)).snapshot(watch("ve-1", doubtful=("ve-1",)))
+
+
+async def test_other_peoples_jobs_are_not_seen() -> None:
+    """Names that we do not follow, and a name of ours from before our time, do not appear."""
+    site = Site(SQUEUE=said("\n".join([RUNNING.replace("ve-1", "theirs|x"), RUNNING.replace("|1000|", "|100|")])))
+    assert (await scheduler(site).snapshot(watch("ve-1", doubtful=("ve-1",)))).sightings == {}
+
+
+async def test_twins_are_both_shown() -> None:
+    """Two jobs under one name, the earlier first: whoever decides must see both."""
+    site = Site(SQUEUE=said("\n".join([RUNNING.replace("7|", "9|"), RUNNING])))
+    assert [seen.slurm_id for seen in (await scheduler(site).snapshot(watch("ve-1"))).of("ve-1")] == ["7", "9"]
+
+
+async def test_many_ids_go_in_parts() -> None:
+    """No single argument grows beyond what Linux takes."""
+    names = [f"ve-{n}" for n in range(2500)]
+    site = Site(SQUEUE=said())
+    await scheduler(site).snapshot(watch(*names, ids={name: name[3:] for name in names}))
+    assert site.programs == ["SQUEUE", *["SACCT_BY_ID"] * 3]
+
+
+ORDERS = [Order(f"ve-{n}", "#!/bin/bash\n", f"/w/ve-{n}") for n in (1, 2, 3)]
+
+
+async def test_cut_submission_leaves_the_others_known() -> None:
+    """What was answered counts; what was not is in doubt, for each order by itself."""
+    cut = Answer(None, "provd-begin\nprovd-answer ve-2 0 42 \nprovd-answer ve-1 1 ? Invalid partition name specified\nprovd-ans", "")
+    one, two, three = await scheduler(Site(SUBMIT=cut)).submit(ORDERS)
+    assert (one.refusal != "", two.slurm_id, three.doubt != "") == (True, "42", True)
+
+
+async def test_submission_that_never_began() -> None:
+    """It is a doubt like any other: looking is cheap."""
+
+    def lost(_: bytes) -> Answer:
+        raise Transient("ssh: down")
+
+    assert [receipt.doubt for receipt in await scheduler(Site(SUBMIT=lost)).submit(ORDERS)] == ["ssh: down"] * 3
+
+
+async def test_cancel_passes_ids_only() -> None:
+    """Several jobs in one scancel; a controller that is down raises."""
+    site = Site(SCANCEL=said())
+    await scheduler(site).cancel(["7", "9"])
+    assert site.asked == [("SCANCEL", b"7 9")]
+    with pytest.raises(Transient):
+        await scheduler(Site(SCANCEL=said("", 8, "Unable to contact slurm controller (connect failure)"))).cancel(["7"])
+
+
+async def test_version() -> None:
+    """The number alone, whatever the packager calls it."""
+    assert await scheduler(Site(VERSION=said("slurm-wlm 22.05.8"))).version() == "22.05.8"
