@@ -20,4 +20,8 @@ _POLICY = AsyncRetrying(
 
 async def quickly(call: Callable[[], Awaitable[T]]) -> T:
     """Again on Transient, at most ATTEMPTS times within about a second; only for calls that may safely happen twice."""
-    return await _POLICY.copy()(call)
+
+    async def attempt() -> T:
+        return await call()  # tenacity only awaits what is an async function itself, not what returns an awaitable
+
+    return await _POLICY.copy()(attempt)
