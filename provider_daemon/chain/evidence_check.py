@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from google.protobuf.any_pb2 import Any
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from provider_daemon.chain import bech32, messages
 from provider_daemon.chain.evidence import Facts, verify
@@ -45,9 +45,16 @@ def check(tx: tx_pb2.Tx, chain_id: str, cluster_of: Mapping[str, str]) -> list[V
 
 def public_keys_of(tx: tx_pb2.Tx) -> dict[str, bytes]:
     """Address -> compressed key of every signer of the transaction with a plain secp256k1 key."""
-    packed = [info.public_key for info in tx.auth_info.signer_infos if info.public_key.type_url == _PLAIN_KEY]
-    keys = [PubKey.FromString(envelope.value).key for envelope in packed]
+    keys = [_plain_key(info.public_key) for info in tx.auth_info.signer_infos]
     return {bech32.address_of(key): key for key in keys if len(key) == 33}
+
+
+def _plain_key(envelope: Any) -> bytes:
+    """b"" for a multisig, another curve, or no key at all."""
+    try:
+        return PubKey.FromString(envelope.value).key if envelope.type_url == _PLAIN_KEY else b""
+    except DecodeError:
+        return b""
 
 
 def _flatten(envelope: Any) -> list[Message]:

@@ -31,7 +31,14 @@ def decrypt(token: str, passphrase: str) -> bytes:
         raise ValueError("the keyring entry holds no local key (a ledger device or a multisig?)")
     if record.local.priv_key.type_url != _TYPE:
         raise ValueError("the keyring entry holds another kind of key: provd signs with secp256k1")
-    return PrivKey.FromString(record.local.priv_key.value).key
+    return _bare(record.local.priv_key.value)
+
+
+def _bare(value: bytes) -> bytes:
+    try:
+        return PrivKey.FromString(value).key
+    except DecodeError:
+        raise ValueError("the keyring entry is damaged") from None
 
 
 def encrypt(name: str, secret: bytes, passphrase: str) -> str:
@@ -57,7 +64,7 @@ def _parts(token: str) -> list[bytes]:
         raise ValueError("not a keyring entry")
     try:
         return [_decode(part) for part in parts]
-    except binascii.Error:
+    except ValueError:
         raise ValueError("not a keyring entry") from None
 
 

@@ -1,7 +1,7 @@
 """The chain's messages in their envelopes, and the three that the daemon itself sends."""
 
 from google.protobuf.any_pb2 import Any
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from provider_daemon.chain.evidence import Facts
 from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
@@ -44,7 +44,7 @@ def unpack(envelope: Any) -> Message:
         raise Unreadable(f"message type {envelope.type_url!r} is not known here")
     try:
         return message_type.FromString(envelope.value)
-    except ValueError as error:
+    except DecodeError as error:
         raise Unreadable(f"{envelope.type_url} cannot be read: {error}") from error
 
 

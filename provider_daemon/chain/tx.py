@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from google.protobuf.any_pb2 import Any
+from google.protobuf.message import DecodeError
 
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.messages import pack
@@ -64,7 +65,7 @@ def decode(tx_bytes: bytes) -> tx_pb2.Tx:
     """Raises Unreadable for bytes that are no transaction."""
     try:
         return tx_pb2.Tx.FromString(tx_bytes)
-    except ValueError as error:
+    except DecodeError as error:
         raise Unreadable(f"a transaction cannot be read: {error}") from error
 
 
