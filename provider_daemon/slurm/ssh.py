@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import os
 import stat
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -16,33 +15,14 @@ import structlog
 
 from provider_daemon.errors import ConfigError, Transient, Unreadable
 from provider_daemon.ports import Clock
+from provider_daemon.slurm.reconnect import ReconnectLimit
 from provider_daemon.slurm.transport import START_SECONDS, Answer, command_line, stdin
 
 log = structlog.get_logger("provd.ssh")
 
 CHANNELS = 4  # at a time: the knee of the measured curve, and well below sshd's default MaxSessions
-RECONNECTS_A_MINUTE = 2  # after the first try: sites ban those who knock more often
 CHANNEL_RETRIES = 3
 KEEPALIVE_SECONDS = 15
-
-
-class ReconnectLimit:
-    """The first try is free; after it at most RECONNECTS_A_MINUTE in any 60 seconds."""
-
-    def __init__(self) -> None:
-        self._first = True
-        self._again: deque[float] = deque(maxlen=RECONNECTS_A_MINUTE)
-
-    def wait(self, now: float) -> float:
-        """Seconds until the next try is allowed; 0 when it is now."""
-        full = len(self._again) == RECONNECTS_A_MINUTE
-        return max(0.0, self._again[0] + 60 - now) if full else 0.0
-
-    def tried(self, now: float) -> None:
-        if self._first:
-            self._first = False
-        else:
-            self._again.append(now)
 
 
 class SshTransport:

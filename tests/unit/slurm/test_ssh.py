@@ -11,7 +11,8 @@ import pytest
 
 from provider_daemon.errors import ConfigError, Transient, Unreadable
 from provider_daemon.slurm import ssh
-from provider_daemon.slurm.ssh import CHANNELS, ReconnectLimit, SshTransport
+from provider_daemon.slurm.reconnect import ReconnectLimit
+from provider_daemon.slurm.ssh import CHANNELS, SshTransport
 
 PROGRAM = "cat; echo err >&2; exit 3\n"
 
