@@ -70,16 +70,20 @@ async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[st
     devnet, port = _start_devnet(directory, [key.address for key in (provider_key, *customer_keys)], queries)
     say(f"chain {CHAIN_ID} on 127.0.0.1:{port}, Query calls answered: {queries}")
     chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
-    provider = Person(provider_key, chain)
-    await _open_shop(provider)
-    say(f"cluster {CLUSTER} registered and active, offering {OFFERING} with queues {' and '.join(QUEUES)}")
     config = _write_config(directory, site, secret, port)
-    daemon = Child("the daemon", ["run", "-c", str(config)], directory / "provd.log")
-    daemon.start()
-    daemon.wait_for("provd_started")
-    say(f"provd runs as process {daemon.pid}, its configuration is {config}")
     first, second = (Person(key, chain) for key in customer_keys)
-    return Stage(directory, site, devnet, daemon, chain, provider, (first, second), port, config)
+    daemon = Child("the daemon", ["run", "-c", str(config)], directory / "provd.log")
+    stage = Stage(directory, site, devnet, daemon, chain, Person(provider_key, chain), (first, second), port, config)
+    try:
+        await _open_shop(stage.provider)
+        say(f"cluster {CLUSTER} registered and active, offering {OFFERING} with queues {' and '.join(QUEUES)}")
+        daemon.start()
+        daemon.wait_for("provd_started")
+    except BaseException:
+        await stage.close()
+        raise
+    say(f"provd runs as process {daemon.pid}, its configuration is {config}")
+    return stage
 
 
 def _start_devnet(directory: Path, addresses: list[str], queries: str) -> tuple[Child, int]:
@@ -92,7 +96,11 @@ def _start_devnet(directory: Path, addresses: list[str], queries: str) -> tuple[
         {"PYTHONUNBUFFERED": "1"},
     )
     child.start()
-    line = child.wait_for("serves gRPC on 127.0.0.1:")
+    try:
+        line = child.wait_for("serves gRPC on 127.0.0.1:")
+    except BaseException:
+        child.stop()
+        raise
     return child, int(line.split("127.0.0.1:")[1].split()[0])
 
 

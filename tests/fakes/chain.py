@@ -12,6 +12,7 @@ from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.chain.sign import LocalSigner
 from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.mempool import Mempool
 from provider_daemon.devnet.server import Devnet
 from provider_daemon.ports import TxOutcome
 
@@ -62,6 +63,13 @@ class TestChain:
     def block(self, seconds: float = 1.0) -> None:
         self.clock.time += seconds
         self.devnet.produce_block(round(self.clock.time * 1000) * 10**6)
+
+    def forget_mempool(self) -> None:
+        """As a node does that is started again: senders must send again."""
+        blocks = self.devnet.blocks
+        emptied = Mempool(blocks.rules, blocks.state)
+        emptied.height, emptied.time = blocks.height, blocks.time
+        blocks.mempool = emptied
 
     async def signed(self, signer: LocalSigner, *wanted: Message, **changes: object) -> transactions.SignedTx:
         """With whatever `changes` asks for: sequence, fee, gas_limit, timeout_height, memo, chain_id, account_number."""

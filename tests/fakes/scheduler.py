@@ -1,0 +1,83 @@
+"""A scheduler behind the port: jobs that the test moves, and answers that it can lose."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from provider_daemon.errors import Transient
+from provider_daemon.job.snapshot import Phase, Run, Sighting, Snapshot
+from provider_daemon.job.state import State
+from provider_daemon.ports import Node, Order, Receipt, Watch
+from tests.fakes.chain import FakeClock
+
+RAN = (Run(elapsed=3600, cpus=2, memory_mib=4096, nodes=1),)
+
+
+@dataclass
+class FakeScheduler:
+    """`lose_answers`: sbatch succeeds and its answer never arrives. `down`: nothing answers. `refusal`: what sbatch says to everyone."""
+
+    clock: FakeClock
+    jobs: dict[str, list[Sighting]] = field(default_factory=dict)
+    orders: list[Order] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    lose_answers: bool = False
+    down: bool = False
+    complete: bool = True
+    refusal: str = ""
+    hosts: int = 2
+
+    async def version(self) -> str:
+        return "24.11.5"
+
+    async def snapshot(self, watch: Watch) -> Snapshot:
+        self._answer()
+        return Snapshot(self.clock.now(), self.complete, {name: tuple(found) for name, found in self.jobs.items() if name in watch.names})
+
+    async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
+        self._answer()
+        return tuple(self._accept(order) for order in orders)
+
+    def _accept(self, order: Order) -> Receipt:
+        if self.refusal:
+            return Receipt(order.name, refusal=self.refusal)
+        self.orders.append(order)
+        slurm_id = str(len(self.orders))
+        seen = Sighting(slurm_id, order.name, Phase.WAITING, "PENDING", submitted_at=int(self.clock.now()))
+        self.jobs.setdefault(order.name, []).append(seen)
+        return Receipt(order.name, doubt="no answer") if self.lose_answers else Receipt(order.name, slurm_id=slurm_id)
+
+    async def cancel(self, slurm_ids: Sequence[str]) -> None:
+        self._answer()
+        self.cancelled += slurm_ids
+        for name, found in self.jobs.items():
+            self.jobs[name] = [_ended(seen, State.CANCELLED) if seen.slurm_id in slurm_ids else seen for seen in found]
+
+    async def nodes(self) -> tuple[Node, ...]:
+        self._answer()
+        return tuple(Node(f"n{number}", "IDLE", True, False, 16, 0, 65536, 0, 2, 0, "a100") for number in range(1, self.hosts + 1))
+
+    async def close(self) -> None:
+        pass
+
+    def _answer(self) -> None:
+        if self.down:
+            raise Transient("squeue failed (1): Unable to contact slurm controller")
+
+    # --- what the test does ---
+
+    def run(self) -> None:
+        """Every waiting job starts."""
+        for name, found in self.jobs.items():
+            self.jobs[name] = [replace(seen, phase=Phase.RUNNING, slurm_state="RUNNING") if seen.phase is Phase.WAITING else seen for seen in found]
+
+    def end(self, outcome: State, exit_code: int = 0) -> None:
+        """Every live job ends, with its closed accounting record."""
+        for name, found in self.jobs.items():
+            self.jobs[name] = [seen if seen.final else _ended(seen, outcome, exit_code) for seen in found]
+
+
+def _ended(seen: Sighting, outcome: State, exit_code: int = 0) -> Sighting:
+    runs = RAN if seen.phase is Phase.RUNNING else (Run(0, 0, 0, 0),)
+    return replace(
+        seen, phase=Phase.ENDED, slurm_state=outcome.upper(), outcome=outcome, exit_code=exit_code, runs=runs, elapsed=0, final=True
+    )

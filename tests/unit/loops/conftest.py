@@ -1,0 +1,78 @@
+"""The loops over a devnet in this process and a scheduler that the test moves: no sleeps, every tick is called."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest_asyncio
+
+from provider_daemon.job.admission import Image, Limits, Site
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.advance import Advance
+from provider_daemon.loops.heartbeat import Heartbeat
+from provider_daemon.loops.intake import Intake
+from provider_daemon.loops.outbox import Outbox, OutboxSettings
+from provider_daemon.loops.tenancy import Tenancy
+from tests.fakes.chain import PROVIDER, TestChain
+from tests.fakes.scheduler import FakeScheduler
+
+TENANCY = Tenancy(
+    cluster_id="HPC-1",
+    name="alpha",
+    signer=PROVIDER,
+    work_root="/work",
+    region="eu",
+    site=Site(images=(Image("alpine:*"),), limits=Limits(max_cpus_per_node=16)),
+)
+
+
+@dataclass
+class House:
+    """All four loops; `restart` drops every object and keeps the ledger file, as a kill does."""
+
+    chain: TestChain
+    scheduler: FakeScheduler
+    path: Path
+    settings: OutboxSettings = OutboxSettings()
+
+    def __post_init__(self) -> None:
+        self.open()
+
+    def open(self) -> None:
+        self.ledger = Ledger.open(self.path)
+        clock, client = self.chain.clock, self.chain.client
+        self.intake = Intake(self.ledger, client, {"HPC-1": TENANCY}, clock, lambda: None)
+        self.advance = Advance(self.ledger, self.scheduler, TENANCY, clock, lambda: None)
+        self.outbox = Outbox(self.ledger, client, PROVIDER, self.settings, clock, lambda: None)
+        self.heartbeat = Heartbeat(self.ledger, self.scheduler, client, TENANCY, clock)
+
+    def restart(self) -> None:
+        self.ledger.close()
+        self.open()
+
+    async def report(self) -> None:
+        """Sends what waits, makes a block, and learns what became of it."""
+        await self.outbox.tick()
+        self.chain.block()
+        await self.outbox.tick()
+
+    async def round(self) -> None:
+        await self.intake.tick()
+        await self.advance.tick()
+        await self.report()
+
+    async def state(self, job_id: str = "JOB-1") -> str:
+        """What the chain says."""
+        record = await self.chain.client.job(job_id)
+        assert record is not None
+        return record.state.value
+
+
+@pytest_asyncio.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    chain = await TestChain().start()
+    await chain.open_shop()
+    made = House(chain, FakeScheduler(chain.clock), tmp_path / "ledger.sqlite")
+    yield made
+    made.ledger.close()
+    await chain.stop()
