@@ -32,9 +32,9 @@ def update_node_metadata(ctx: Context, message: tx_pb2.MsgUpdateNodeMetadata) ->
     owned_cluster(ctx, message.cluster_id, message.provider_address)
     before = ctx.load(types_pb2.NodeMetadata, keyspace.NODE, message.node_id)
     state = _next_state(message, before)
-    node = types_pb2.NodeMetadata(
-        latency_measurements=message.latency_measurements, state=state, last_heartbeat=ctx.now, updated_at=ctx.now
-    )
+    node = types_pb2.NodeMetadata(state=state, last_heartbeat=ctx.now, updated_at=ctx.now)
+    node.latency_measurements.extend(message.latency_measurements)
+    node.avg_latency_ms = _mean([measured.latency_ms for measured in message.latency_measurements])
     for name in _COPIED:
         setattr(node, name, getattr(message, name))
     for field, value in message.ListFields():

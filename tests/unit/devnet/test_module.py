@@ -1,5 +1,7 @@
 """The HPC module's rules, seen through signed transactions."""
 
+from typing import Any
+
 import pytest
 
 from provider_daemon.chain import codec, keyspace
@@ -50,7 +52,7 @@ async def test_pending_cluster_takes_no_job(chain: TestChain) -> None:
         ({"workload_spec": types_pb2.JobWorkloadSpec(command="x")}, 4),
     ],
 )
-async def test_refused_jobs(chain: TestChain, changes: dict[str, object], code: int) -> None:
+async def test_refused_jobs(chain: TestChain, changes: dict[str, Any], code: int) -> None:
     """What the chain itself checks of a job."""
     await chain.open_shop()
     assert (await chain.send(ALICE, job(**changes))).code == code
@@ -65,7 +67,7 @@ async def test_refused_jobs(chain: TestChain, changes: dict[str, object], code: 
         {"workload_spec": types_pb2.JobWorkloadSpec(is_preconfigured=True, preconfigured_workload_id="x")},
     ],
 )
-async def test_accepted_jobs(chain: TestChain, changes: dict[str, object]) -> None:
+async def test_accepted_jobs(chain: TestChain, changes: dict[str, Any]) -> None:
     """What it does not check is the daemon's to find out."""
     await chain.open_shop()
     assert (await chain.send(ALICE, job(**changes))).ok

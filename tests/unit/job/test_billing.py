@@ -14,6 +14,11 @@ def usage(**changes: int) -> Usage:
     return Usage(**{"wall_clock_seconds": HOUR, "nodes_used": 1, **changes})  # type: ignore[arg-type]
 
 
+MIXED = usage(
+    cpu_core_seconds=2 * HOUR, memory_gb_seconds=4 * HOUR, gpu_seconds=HOUR, storage_gb_hours=1, network_bytes_in=2**30, node_hours=1
+)
+
+
 @pytest.mark.parametrize(
     ("used", "gpu_type", "component", "amount"),
     [
@@ -36,10 +41,7 @@ def test_rates(used: Usage, gpu_type: str, component: str, amount: int) -> None:
 
 def test_all_components_and_shares() -> None:
     """Components are truncated one by one, then summed, then shared out by 250 and 9,750 basis points."""
-    used = usage(
-        cpu_core_seconds=2 * HOUR, memory_gb_seconds=4 * HOUR, gpu_seconds=HOUR, storage_gb_hours=1, network_bytes_in=2**30, node_hours=1
-    )
-    assert bill(used, "a100") == Bill(
+    assert bill(MIXED, "a100") == Bill(
         cpu=20_000, memory=20_000, gpu=150_000, storage=100, network=1_000, node=50_000,
         subtotal=241_100, total=241_100, platform_fee=6_027, provider_reward=235_072,
     )  # fmt: skip
@@ -47,13 +49,12 @@ def test_all_components_and_shares() -> None:
 
 def test_truncation_leaves_one_uvirt_over() -> None:
     """241,100 is shared as 6,027 and 235,072: the uvirt left over is nobody's share, and goes back with the rest of the escrow."""
-    cost = bill(usage(cpu_core_seconds=2 * HOUR, memory_gb_seconds=4 * HOUR, gpu_seconds=HOUR, storage_gb_hours=1, node_hours=1,
-                      network_bytes_in=2**30), "a100")  # fmt: skip
+    cost = bill(MIXED, "a100")
     assert cost.total - cost.platform_fee - cost.provider_reward == 1
 
 
 def test_components_are_truncated_singly() -> None:
-    """Two thirds of a uvirt twice are nothing, not one."""
+    """2.7 and 1.3 uvirt are 2 and 1: three, not four."""
     assert bill(Usage(wall_clock_seconds=60, cpu_core_seconds=1, memory_gb_seconds=1)).subtotal == 2 + 1
 
 
