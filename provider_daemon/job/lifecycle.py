@@ -15,6 +15,7 @@ SBATCH_BOUND = 30  # seconds: the far side ends an sbatch that takes longer
 WAITING_WINDOW = SBATCH_BOUND + 30  # after an intent: the bound, and room for clocks and a slow way back, before absence counts
 KILL_GRACE = 30  # seconds past the wall limit before we end a job that its own script did not
 MISSING_PATIENCE = 600  # seconds of complete snapshots without a job that SLURM once knew, before an operator is asked
+HOPELESS_PATIENCE = 120  # seconds of waiting for what never comes: some such reasons also show while nodes are down for a moment
 MAX_ATTEMPTS = 5  # submissions without a trace in SLURM, before an operator is asked
 
 UNKNOWN_STATE = "unknown SLURM state"
@@ -45,6 +46,7 @@ class Job:
     refused: str = ""
     parked: str = ""
     missing_since: float | None = None
+    hopeless_since: float | None = None
     closed_at: float | None = None
 
     @property
@@ -98,7 +100,7 @@ def observe(job: Job, snapshot: Snapshot, now: float) -> Job:
     seen = _pick(job, sightings)
     if seen is None:
         return _close(_unseen(job, snapshot, now), snapshot, now)
-    return _close(_learn(replace(job, slurm_id=seen.slurm_id, missing_since=None), seen), snapshot, now)
+    return _close(_learn(replace(job, slurm_id=seen.slurm_id, missing_since=None), seen, now), snapshot, now)
 
 
 def _ids(sightings: tuple[Sighting, ...]) -> str:
@@ -128,7 +130,7 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     return replace(job, parked=f"{where} is in neither squeue nor sacct: find out what became of it, then unpark")
 
 
-def _learn(job: Job, seen: Sighting) -> Job:
+def _learn(job: Job, seen: Sighting, now: float) -> Job:
     if seen.phase is Phase.UNKNOWN:
         return replace(job, parked=f"{UNKNOWN_STATE} {seen.slurm_state!r} of SLURM job {seen.slurm_id}: the job is held as it is")
     job = replace(job, parked="")
@@ -137,9 +139,18 @@ def _learn(job: Job, seen: Sighting) -> Job:
     if seen.phase is Phase.RUNNING and job.state in (State.PENDING, State.QUEUED):
         return replace(job, state=State.RUNNING)
     if seen.phase is Phase.WAITING:
-        waiting = State.QUEUED if job.state is State.PENDING else job.state
-        return replace(job, state=waiting, refused=seen.hopeless or job.refused)
+        return _wait(job, seen, now)
     return job
+
+
+def _wait(job: Job, seen: Sighting, now: float) -> Job:
+    """It waits; for ever, when SLURM gives a reason that never goes away for long enough."""
+    state = State.QUEUED if job.state is State.PENDING else job.state
+    if not seen.hopeless:
+        return replace(job, state=state, hopeless_since=None)
+    since = now if job.hopeless_since is None else job.hopeless_since
+    refused = seen.hopeless if now - since >= HOPELESS_PATIENCE else job.refused
+    return replace(job, state=state, hopeless_since=since, refused=refused)
 
 
 def _finish(job: Job, seen: Sighting) -> Job:

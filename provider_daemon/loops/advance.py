@@ -59,12 +59,12 @@ class Advance:
         active = 0
         for before in jobs:
             job = observe(before, snapshot, now)
-            step = self._step(job, decide(job, snapshot), now, active)
-            active += step.job.submitted and not step.job.measured
+            step = self._step(job, decide(job, snapshot), active)
+            active += step.order is not None or (step.job.submitted and not step.job.measured)
             steps.append(step)
         return steps
 
-    def _step(self, job: Job, action: Action, now: float, active: int) -> Step:
+    def _step(self, job: Job, action: Action, active: int) -> Step:
         if not isinstance(action, Submit):
             return Step(job, action)
         if self._tenancy.max_jobs and active >= self._tenancy.max_jobs:
@@ -73,7 +73,7 @@ class Advance:
             order = Order(job.name, render(self._tenancy.batch(job)), self._tenancy.directory(job))
         except Refused as reason:
             return Step(replace(job, state=State.FAILED, message=str(reason), intent_at=None))
-        return Step(intend(job, now), action, order)
+        return Step(job, action, order)
 
     # --- write once ---
 
@@ -107,7 +107,6 @@ class Advance:
             ("slurm_job", before.slurm_id, job.slurm_id),
             ("state", before.state, job.state),
             ("parked", before.parked, job.parked),
-            ("attempt", before.attempt, job.attempt),
             ("closed", before.closed_at, job.closed_at),
         ):
             if old != new:
@@ -121,25 +120,42 @@ class Advance:
     # --- act ---
 
     async def _act(self, steps: Sequence[Step]) -> None:
-        orders = [step.order for step in steps if step.order is not None]
         cancels = [step.action.slurm_id for step in steps if isinstance(step.action, Cancel)]
         if cancels:
             log.info("scancel", cluster=self._tenancy.name, slurm_jobs=cancels)
             await self._scheduler.cancel(cancels)
+        orders = {step.job.spec.job_id: step.order for step in steps if step.order is not None}
         gate = asyncio.Semaphore(COMMANDS_AT_ONCE)
-        batches = [orders[start : start + ORDERS_A_COMMAND] for start in range(0, len(orders), ORDERS_A_COMMAND)]
-        await asyncio.gather(*(self._submit(batch, gate) for batch in batches))
+        job_ids = list(orders)
+        batches = [job_ids[start : start + ORDERS_A_COMMAND] for start in range(0, len(job_ids), ORDERS_A_COMMAND)]
+        await asyncio.gather(*(self._submit({job_id: orders[job_id] for job_id in batch}, gate) for batch in batches))
 
-    async def _submit(self, orders: Sequence[Order], gate: asyncio.Semaphore) -> None:
+    async def _submit(self, orders: dict[str, Order], gate: asyncio.Semaphore) -> None:
+        """The intents are written when their own command is about to start: the waiting window counts from there."""
         async with gate:
+            wanted = self._intend(orders)
+            if not wanted:
+                return
             try:
-                receipts = await self._scheduler.submit(orders)
+                receipts = await self._scheduler.submit(wanted)
             except Transient as error:
                 log.warning(
-                    "submission_unanswered", cluster=self._tenancy.name, jobs=len(orders), why=str(error), next="looks for them by name"
+                    "submission_unanswered", cluster=self._tenancy.name, jobs=len(wanted), why=str(error), next="looks for them by name"
                 )
                 return
         self._record(receipts)
+
+    def _intend(self, orders: dict[str, Order]) -> list[Order]:
+        """The durable intents, but for jobs that were cancelled or parked since we looked."""
+        now, wanted = self._clock.now(), list[Order]()
+        with self._ledger.write():
+            for job_id, order in orders.items():
+                job = self._ledger.job(job_id)
+                if job is not None and job.reported is State.PENDING and not job.parked:
+                    self._ledger.save_job(intend(job, now))
+                    self._ledger.add_event(job_id, "intent", f"sbatch {order.name}, attempt {job.attempt + 1}", now)
+                    wanted.append(order)
+        return wanted
 
     def _record(self, receipts: Sequence[Receipt]) -> None:
         now = self._clock.now()

@@ -62,7 +62,9 @@ async def crash(kills: int, seed: int) -> int:
         while killer.left:
             found, wrong = await play_round(stage, killer)
             rounds, rows, problems = rounds + 1, rows + found, problems + wrong
-            say(f"round {rounds}: {kills - killer.left} kills so far, {sum(bool(row.problems) for row in found)} jobs not as they should be")
+            say(
+                f"round {rounds}: {kills - killer.left} kills so far, {sum(bool(row.problems) for row in found)} jobs not as they should be"
+            )
     finally:
         await stage.close()
     return verdict(rows, problems, directory, f"seed {seed}: {kills} kills in {rounds} rounds of 12 jobs, {time.monotonic() - began:.0f} s")

@@ -12,7 +12,14 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 async def run_demo(*arguments: str) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "provider_daemon", "demo", "--json", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "provider_daemon",
+        "demo",
+        "--json",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode() + out.decode()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from provider_daemon.job.admission import Program
 from provider_daemon.job.lifecycle import (
+    HOPELESS_PATIENCE,
     KILL_GRACE,
     MAX_ATTEMPTS,
     MISSING_PATIENCE,
@@ -115,9 +116,12 @@ def test_requeued_job_stays_running() -> None:
 
 
 def test_hopeless_waiting_is_cancelled_and_failed() -> None:
-    """A job that can never start is taken out of SLURM and reported failed, with SLURM's reason."""
+    """A job that can never start is, after some patience, taken out of SLURM and reported failed, with SLURM's reason."""
     snapshot = look(seen(Phase.WAITING, hopeless="no such QOS"))
     job = observe(intend(JOB, NOW), snapshot, NOW)
+    assert decide(job, snapshot) is None
+    assert observe(job, look(seen(Phase.WAITING)), NOW + 60).hopeless_since is None
+    job = observe(job, snapshot, NOW + HOPELESS_PATIENCE)
     assert decide(job, snapshot) == Cancel("7")
     job = observe(job, look(ended(State.CANCELLED, runs=(Run(0, 0, 0, 0),), elapsed=0)), NOW)
     assert (job.state, job.message) == (State.FAILED, "no such QOS")

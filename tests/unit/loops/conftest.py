@@ -1,7 +1,7 @@
 """The loops over a devnet in this process and a scheduler that the test moves: no sleeps, every tick is called."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest_asyncio
@@ -33,7 +33,7 @@ class House:
     chain: TestChain
     scheduler: FakeScheduler
     path: Path
-    settings: OutboxSettings = OutboxSettings()
+    settings: OutboxSettings = field(default_factory=OutboxSettings)
 
     def __post_init__(self) -> None:
         self.open()
