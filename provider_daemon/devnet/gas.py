@@ -21,7 +21,7 @@ _MESSAGE = {
     tx_pb2.MsgUpdateOffering: 40_000,
     tx_pb2.MsgSubmitJob: 150_000,
     tx_pb2.MsgCancelJob: 12_000,
-    tx_pb2.MsgReportJobStatus: 2_000,
+    tx_pb2.MsgReportJobStatus: 7_000,
     tx_pb2.MsgUpdateNodeMetadata: 50_000,
     tx_pb2.MsgFlagDispute: 24_000,
     tx_pb2.MsgResolveDispute: 24_000,
