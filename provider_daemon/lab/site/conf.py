@@ -4,6 +4,7 @@ from provider_daemon.lab.site.layout import Layout
 
 # A GPU's File= must be a character device, or jobs get no CUDA_VISIBLE_DEVICES. These exist everywhere and need no root to make.
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
+PARTITIONS = ("standard", "gpu")
 CGROUP_DISABLED_SINCE = (23, 11)  # from this version on a site can say that it has no cgroups
 
 

@@ -75,6 +75,22 @@ class Site:
         }
 
     @property
+    def work_root(self) -> Path:
+        return self.layout.work_root
+
+    @property
+    def account(self) -> str:
+        return self.layout.plan.account
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        return self.layout.plan.nodes
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        return conf.PARTITIONS
+
+    @property
     def version(self) -> str:
         return ".".join(map(str, self._version()))
 

@@ -1,0 +1,110 @@
+"""How the stand-in programs, which are processes of their own, reach the state machine: one AF_UNIX connection a call.
+
+Asked: a line `arguments variables bytes-of-stdin`, the program, its arguments, directory and variables with NUL behind each, then
+stdin. Answered: a line `exit-code bytes-of-stdout`, stdout, stderr.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from provider_daemon.lab.simulated.programs import PROGRAMS, Call, Said
+
+MAX_SOCKET_PATH = 107  # what AF_UNIX takes
+
+# _socket and no json: a call costs 15 ms instead of 40.
+_PROGRAM = """#!{python} -SEB
+import os, sys
+from _socket import socket, AF_UNIX, SOCK_STREAM, SHUT_WR
+name = os.path.basename(sys.argv[0])
+arguments = [os.fsencode(a) for a in sys.argv[1:]]
+quiet = {{b"--version", b"-V"}} & set(arguments) or any(a.startswith(b"--wrap") for a in arguments)
+stdin = sys.stdin.buffer.read() if name == "sbatch" and not quiet else b""
+umask = os.umask(0)
+variables = [k + b"=" + v for k, v in os.environb.items()] + [b"SLURM_UMASK=%04o" % umask]
+words = [name.encode(), *arguments, os.getcwdb(), *variables]
+channel = socket(AF_UNIX, SOCK_STREAM)
+try:
+    channel.connect({path!r})
+    channel.sendall(b"%d %d %d\\n" % (len(arguments), len(variables), len(stdin)) + b"".join(w + b"\\0" for w in words) + stdin)
+    channel.shutdown(SHUT_WR)
+    answer = b""
+    while part := channel.recv(65536):
+        answer += part
+    head, _, body = answer.partition(b"\\n")
+    code, size = head.split()
+except (OSError, ValueError):
+    sys.stderr.write(name + ": error: the site is gone\\n")
+    sys.exit(1)
+sys.stdout.buffer.write(body[:int(size)])
+sys.stdout.buffer.flush()
+sys.stderr.buffer.write(body[int(size):])
+sys.stderr.buffer.flush()
+os._exit(int(code))
+"""
+
+# Runs the command once on each node, as srun does for one task a node.
+_SRUN = """#!/bin/bash
+while [ $# -gt 0 ]; do
+  case $1 in
+    --) shift; break ;;
+    -n|-N|-c) shift 2 ;;
+    -*) shift ;;
+    *) break ;;
+  esac
+done
+rank=0
+pids=()
+for node in $SIMULATED_NODES; do
+  SLURMD_NODENAME=$node SLURM_NODEID=$rank SLURM_PROCID=$rank "$@" &
+  pids+=($!)
+  rank=$((rank + 1))
+done
+worst=0
+for pid in "${pids[@]}"; do
+  wait "$pid" || { code=$?; [ $code -gt $worst ] && worst=$code; }
+done
+exit $worst
+"""
+
+
+def write_programs(directory: Path, socket: Path) -> None:
+    if len(os.fsencode(socket)) > MAX_SOCKET_PATH:
+        raise ValueError(f"{socket}: an AF_UNIX path ends at {MAX_SOCKET_PATH} bytes; choose a shorter directory")
+    directory.mkdir()
+    for name in PROGRAMS:
+        _write(directory / name, _PROGRAM.format(python=sys.executable, path=str(socket)))
+    _write(directory / "srun", _SRUN)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+async def serve(socket: Path, answer: Callable[[Call], Awaitable[Said | None]]) -> asyncio.Server:
+    """`answer` returning None cuts the caller off."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            said = await answer(await _call(reader))
+            if said is not None:
+                stdout = said.stdout.encode()
+                writer.write(f"{said.exit_code} {len(stdout)}\n".encode() + stdout + said.stderr.encode())
+                await writer.drain()
+        writer.close()
+
+    return await asyncio.start_unix_server(handle, path=str(socket))
+
+
+async def _call(reader: asyncio.StreamReader) -> Call:
+    arguments, variables, size = (int(part) for part in (await reader.readline()).split())
+    everything = await reader.read(-1)
+    *words, _ = everything[: len(everything) - size].split(b"\0")
+    text = [os.fsdecode(word) for word in words]
+    environment = dict(word.split("=", 1) for word in text[2 + arguments :])
+    assert len(environment) <= variables
+    return Call(text[0], tuple(text[1 : 1 + arguments]), text[1 + arguments], environment, everything[len(everything) - size :])

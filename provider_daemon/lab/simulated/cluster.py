@@ -1,0 +1,211 @@
+"""The cluster's state machine. Pure: `now` is given, and processes follow the jobs' states (execution.py), never the other way round."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from provider_daemon.lab.simulated.accounting import Database
+from provider_daemon.lab.simulated.model import DEFAULT_MINUTES, Failure, Faults, Job, Node, Partition, Request
+
+FAILED_SUBMISSION = "sbatch: error: Batch job submission failed: "
+REQUEUE_SECONDS = 120  # a requeued job waits so long, with the reason BeginTime
+MIN_JOB_AGE = 300
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Jobs by id, in the order of submission. `uid` and `user` own every job: who runs this process."""
+
+    nodes: dict[str, Node]
+    partitions: dict[str, Partition]
+    account: str
+    user: str
+    uid: int
+    version: str
+    min_job_age: float = MIN_JOB_AGE
+    faults: Faults = field(default_factory=Faults)
+    database: Database = field(default_factory=Database)
+    jobs: dict[int, Job] = field(default_factory=dict)
+    next_id: int = 1
+
+    # --- submission ---
+
+    def submit(self, request: Request, now: float) -> Job:
+        """Raises Failure with sbatch's words. A job refused for what no node has still leaves a record behind."""
+        partition = self._partition(request)
+        self._check_account(request)
+        job = Job(self.next_id, request, submitted_at=int(now), eligible_at=None if request.held else int(now))
+        if words := self._impossible(request, partition):
+            self.next_id += 1
+            job.state, job.exit_code, job.started_at, job.ended_at = "FAILED", 1, int(now), int(now)
+            self.database.put(job, now)
+            raise Failure(words)
+        job.never = self._never(request, partition)
+        job.reason = "JobHeldUser" if request.held else job.never or "None"
+        self.next_id += 1
+        self.jobs[job.id] = job
+        self.database.put(job, now)
+        return job
+
+    def partition_of(self, job: Job) -> Partition:
+        return self._partition(job.request)
+
+    def _partition(self, request: Request) -> Partition:
+        name = request.partition or next(name for name, partition in self.partitions.items() if partition.default)
+        if name not in self.partitions:
+            raise Failure(f"sbatch: error: invalid partition specified: {name}\n{FAILED_SUBMISSION}Invalid partition name specified\n")
+        return self.partitions[name]
+
+    def _check_account(self, request: Request) -> None:
+        if request.account not in ("", self.account):
+            raise Failure(f"{FAILED_SUBMISSION}Invalid account or account/partition combination specified\n")
+        if request.qos != "normal":
+            raise Failure(f"{FAILED_SUBMISSION}Invalid qos specification\n")
+        limit = self.faults.max_submitted
+        if limit is not None and sum(not job.final for job in self.jobs.values()) >= limit:
+            why = "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
+            raise Failure(f"sbatch: error: AssocMaxSubmitJobLimit\n{FAILED_SUBMISSION}{why}\n")
+
+    def _impossible(self, request: Request, partition: Partition) -> str:
+        """24.11 refuses what 22.05 lets wait for ever."""
+        nodes = [self.nodes[name] for name in partition.nodes]
+        unavailable = f"{FAILED_SUBMISSION}Requested node configuration is not available\n"
+        if all(request.mebibytes > node.memory for node in nodes):
+            return f"sbatch: error: Memory specification can not be satisfied\n{unavailable}"
+        if not any(_has_gpus(request, node) for node in nodes):
+            return unavailable
+        strict = self.version.startswith("24.11")
+        if strict and all(request.cpus > node.cpus for node in nodes):
+            return f"sbatch: error: CPU count per node can not be satisfied\n{unavailable}"
+        return unavailable if strict and request.nodes > len(nodes) else ""
+
+    def _never(self, request: Request, partition: Partition) -> str:
+        if request.nodes > len(partition.nodes):
+            return "PartitionNodeLimit"
+        if (request.minutes or DEFAULT_MINUTES) > partition.max_minutes:
+            return "PartitionTimeLimit"
+        return "PartitionConfig" if all(request.cpus > self.nodes[name].cpus for name in partition.nodes) else ""
+
+    # --- scheduling ---
+
+    def start_waiting(self, now: float) -> list[Job]:
+        """The jobs that begin now. Whoever fits begins, in the order of submission."""
+        return [job for job in self.jobs.values() if job.state == "PENDING" and self._start(job, now)]
+
+    def _start(self, job: Job, now: float) -> bool:
+        if job.never or job.eligible_at is None or job.eligible_at > now:
+            return False
+        chosen = [name for name in self.partition_of(job).nodes if self._fits(job.request, self.nodes[name])][: job.request.nodes]
+        if len(chosen) < job.request.nodes:
+            job.reason = "Resources"
+            return False
+        job.state, job.reason, job.nodes, job.started_at = "RUNNING", "None", tuple(chosen), int(now)
+        self.database.put(job, now)
+        return True
+
+    def _fits(self, request: Request, node: Node) -> bool:
+        cpus, memory, gpus = self.allocated(node)
+        room = node.cpus - cpus >= request.cpus and node.memory - memory >= request.mebibytes and node.gpus - gpus >= request.gpus
+        return room and not node.state and _has_gpus(request, node)
+
+    def on_node(self, node: Node) -> Iterable[Job]:
+        return (job for job in self.jobs.values() if job.live and node.name in job.nodes)
+
+    def allocated(self, node: Node) -> tuple[int, int, int]:
+        """Cores, MiB and GPUs."""
+        requests = [job.request for job in self.on_node(node)]
+        return sum(each.cpus for each in requests), sum(each.mebibytes for each in requests), sum(each.gpus for each in requests)
+
+    def minutes(self, job: Job) -> int:
+        return DEFAULT_MINUTES if job.request.minutes is None else job.request.minutes
+
+    def end_overdue(self, now: float) -> None:
+        """SLURM's own time limit."""
+        for job in self.jobs.values():
+            if job.state == "RUNNING" and job.elapsed(now) >= 60 * self.minutes(job):
+                self._end(job, "TIMEOUT")
+
+    def forget(self, now: float) -> None:
+        """A job leaves the controller's memory MinJobAge after its end."""
+        self.jobs = {job.id: job for job in self.jobs.values() if not (job.final and now - (job.ended_at or now) > self.min_job_age)}
+
+    # --- ends ---
+
+    def _end(self, job: Job, state: str) -> None:
+        job.ending, job.state = state, "COMPLETING"
+
+    def cancel(self, job: Job, now: float) -> None:
+        if job.final or job.ending:
+            return
+        job.cancelled_by = self.uid
+        if job.live:
+            self._end(job, "CANCELLED")
+            return
+        job.state, job.started_at, job.ended_at = "CANCELLED", int(now), int(now)
+        self.database.put(job, now)
+
+    def ended(self, job: Job, exit_code: int, signal: int, now: float) -> None:
+        """The batch script and everything that it started are gone."""
+        state = job.ending or ("FAILED" if exit_code or signal else "COMPLETED")
+        job.state, job.ended_at, job.ending = state, max(int(now), job.started_at or 0), ""
+        if job.suspended_at is not None:
+            job.suspended, job.suspended_at = job.suspended + now - job.suspended_at, None
+        job.exit_code, job.signal = {"COMPLETED": (0, 0), "FAILED": (exit_code, signal), "OUT_OF_MEMORY": (0, 125)}.get(state, (0, 0))
+        job.reason = {"FAILED": "NonZeroExitCode", "TIMEOUT": "TimeLimit", "NODE_FAIL": "NodeDown", "OUT_OF_MEMORY": "OutOfMemory"}.get(
+            state, "None"
+        )
+        self.database.put(job, now)
+        if state == "REQUEUED":
+            self._wait_again(job, now)
+
+    def _wait_again(self, job: Job, now: float) -> None:
+        job.run += 1
+        job.restarts += 1
+        job.state, job.reason, job.nodes = "PENDING", "BeginTime", ()
+        job.submitted_at, job.eligible_at = int(now), int(now) + REQUEUE_SECONDS
+        job.started_at = job.ended_at = None
+        job.suspended = 0.0
+        self.database.put(job, now)
+
+    # --- what administrators and failures do ---
+
+    def requeue(self, job: Job, now: float) -> None:
+        if job.live:
+            self._end(job, "REQUEUED")
+        elif job.final:
+            self._wait_again(job, now)
+
+    def out_of_memory(self, job: Job) -> None:
+        self._end(job, "OUT_OF_MEMORY")
+
+    def fail_node(self, name: str, reason: str) -> None:
+        """Its jobs are requeued where they allow it, and end with NODE_FAIL where they do not."""
+        node = self.nodes[name]
+        node.state, node.reason = "DOWN", reason
+        for job in list(self.on_node(node)):
+            self._end(job, "REQUEUED" if job.request.requeue else "NODE_FAIL")
+
+    def suspend(self, job: Job, now: float) -> None:
+        if job.state != "RUNNING":
+            raise Failure(f"Job is pending execution for job {job.id}\n")
+        job.state, job.suspended_at = "SUSPENDED", now
+        self.database.put(job, now)
+
+    def resume(self, job: Job, now: float) -> None:
+        if job.state != "SUSPENDED":
+            raise Failure(f"Job is not suspended for job {job.id}\n")
+        job.suspended += now - (job.suspended_at or now)
+        job.state, job.suspended_at = "RUNNING", None
+        self.database.put(job, now)
+
+    def hold(self, job: Job, now: float, *, held: bool) -> None:
+        if job.state == "PENDING":
+            job.eligible_at = None if held else int(now)
+            job.reason = "JobHeldUser" if held else job.never or "None"
+            self.database.put(job, now)
+
+    def found(self, ids: Sequence[str]) -> list[Job]:
+        return [self.jobs[int(text)] for text in ids if text.isdecimal() and int(text) in self.jobs]
+
+
+def _has_gpus(request: Request, node: Node) -> bool:
+    return request.gpus <= node.gpus and (not request.gpus or request.gpu_type in ("", node.gpu_type))

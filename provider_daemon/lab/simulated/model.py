@@ -1,0 +1,136 @@
+"""What the simulated cluster holds. Times in seconds since the epoch, memory in MiB."""
+
+from dataclasses import dataclass, field
+
+MAX_MINUTES = 365 * 24 * 60  # SLURM's own end of a time limit
+DEFAULT_MINUTES = 60
+MIB_PER_CPU = 1024  # DefMemPerCPU
+
+FINAL_STATES = {
+    "COMPLETED": "CD",
+    "FAILED": "F",
+    "CANCELLED": "CA",
+    "TIMEOUT": "TO",
+    "NODE_FAIL": "NF",
+    "OUT_OF_MEMORY": "OOM",
+    "DEADLINE": "DL",
+    "PREEMPTED": "PR",
+    "BOOT_FAIL": "BF",
+    "REQUEUED": "RQ",
+}
+SHORT_STATES = {**FINAL_STATES, "PENDING": "PD", "RUNNING": "R", "SUSPENDED": "S", "COMPLETING": "CG", "CONFIGURING": "CF"}
+
+
+class Failure(Exception):
+    """A SLURM program ends badly: what it prints on stderr, and its exit code."""
+
+    def __init__(self, text: str, code: int = 1) -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    name: str
+    nodes: tuple[str, ...]
+    max_minutes: int
+    default: bool = False
+
+
+@dataclass(slots=True)
+class Node:
+    name: str
+    cpus: int = 16
+    memory: int = 65536
+    gpus: int = 2
+    gpu_type: str = "a100"
+    state: str = ""  # DOWN or DRAIN while an administrator, or a failure, says so
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What sbatch was asked. Amounts are for each node; `minutes` None means the partition's default."""
+
+    name: str
+    script: bytes
+    directory: str
+    environment: dict[str, str]
+    partition: str = ""
+    account: str = ""
+    qos: str = "normal"
+    nodes: int = 1
+    tasks: int = 1  # over all nodes
+    cpus_per_task: int = 1
+    memory: int | None = None
+    gpus: int = 0
+    gpu_type: str = ""
+    minutes: int | None = None
+    output: str = "slurm-%j.out"
+    error: str = ""
+    comment: str = ""
+    requeue: bool = True
+    held: bool = False
+
+    @property
+    def cpus(self) -> int:
+        return self.cpus_per_task * -(-self.tasks // self.nodes)
+
+    @property
+    def mebibytes(self) -> int:
+        return MIB_PER_CPU * self.cpus if self.memory is None else self.memory
+
+
+@dataclass(slots=True)
+class Job:
+    """`ending` is the last word that is already decided while the job's processes are still being ended."""
+
+    id: int
+    request: Request
+    submitted_at: int
+    state: str = "PENDING"
+    reason: str = "None"
+    never: str = ""  # the pending reason that no wait will ever end
+    eligible_at: int | None = None
+    started_at: int | None = None
+    ended_at: int | None = None
+    nodes: tuple[str, ...] = ()
+    exit_code: int = 0
+    signal: int = 0
+    ending: str = ""
+    cancelled_by: int | None = None
+    restarts: int = 0
+    run: int = 0  # which accounting record is being written: a requeued job has several
+    suspended_at: float | None = None
+    suspended: float = 0.0
+
+    @property
+    def final(self) -> bool:
+        return self.state in FINAL_STATES
+
+    @property
+    def live(self) -> bool:
+        """Holds its nodes."""
+        return self.state in ("RUNNING", "SUSPENDED", "COMPLETING")
+
+    def elapsed(self, now: float) -> int:
+        """Suspension left out."""
+        if self.started_at is None:
+            return 0
+        held = now - self.suspended_at if self.suspended_at is not None else 0.0
+        return max(0, int((self.ended_at or now) - self.started_at - self.suspended - held))
+
+
+@dataclass(slots=True)
+class Faults:
+    """What is wrong with the site just now; tests and rehearsals set it."""
+
+    slurmctld_down: bool = False
+    slurmdbd_down: bool = False
+    accounting_lag: float = 0.0  # seconds from an event to its record in slurmdbd
+    answer_delay: float = 0.0  # seconds before any program answers: a controller that limits its clients' rate
+    sbatch_delay: float = 0.0  # seconds between taking a job and saying so
+    sbatch_lost: int = 0  # so many submissions are taken, and their answers lost
+    max_submitted: int | None = None  # jobs that the account may have waiting and running
+    cut: set[str] = field(default_factory=set)  # programs whose caller is cut off instead of being answered

@@ -1,0 +1,129 @@
+"""The SLURM programs: arguments, stdin and environment in; stdout, stderr and exit code out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from provider_daemon.lab.simulated import nodes, options, submission
+from provider_daemon.lab.simulated.cluster import Cluster
+from provider_daemon.lab.simulated.model import Failure, Job
+from provider_daemon.lab.simulated.queue import squeue
+from provider_daemon.lab.simulated.records import sacct
+
+UNREACHABLE = "Unable to contact slurm controller (connect failure)"
+# How each program says that slurmctld does not answer, and its exit code.
+_DOWN = {
+    "sbatch": (f"sbatch: error: Batch job submission failed: {UNREACHABLE}\n", 1),
+    "squeue": (f"slurm_load_jobs error: {UNREACHABLE}\n", 1),
+    "scontrol": (f"slurm_load_node error: {UNREACHABLE}\n", 1),
+    "scancel": (f"scancel: error: Kill job error on job id {{0}}: {UNREACHABLE}\n", 8),
+    "sinfo": (f"slurm_load_partitions: {UNREACHABLE}\n", 1),
+    "sdiag": (f"slurm_get_statistics: {UNREACHABLE}\n", 255),
+}
+LOST = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n"
+PROGRAMS = ("sbatch", "squeue", "sacct", "scontrol", "scancel", "sinfo", "sdiag")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One program that was started at the site."""
+
+    program: str
+    argv: tuple[str, ...]
+    directory: str = "/"
+    environment: dict[str, str] = field(default_factory=dict)
+    stdin: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    stdout: str = ""
+    stderr: str = ""
+    exit_code: int = 0
+
+
+def answer(cluster: Cluster, call: Call, now: float) -> Said:
+    if call.argv[:1] in (("--version",), ("-V",)):
+        return Said(f"slurm-wlm {cluster.version}\n")
+    try:
+        if cluster.faults.slurmctld_down and call.program in _DOWN:
+            text, code = _DOWN[call.program]
+            raise Failure(text.format(next((word for word in call.argv if word.isdecimal()), "")), code)
+        return _run(cluster, call, now)
+    except Failure as failure:
+        return Said(stderr=failure.text, exit_code=failure.code)
+
+
+def _run(cluster: Cluster, call: Call, now: float) -> Said:
+    if call.program == "sbatch":
+        return _sbatch(cluster, call, now)
+    asked, words = options.read(call.program, call.argv)
+    if call.program == "squeue":
+        return Said(squeue(cluster, asked, call.environment, now))
+    if call.program == "sacct":
+        return Said(sacct(cluster, asked, call.environment, now))
+    if call.program == "scancel":
+        return _scancel(cluster, words, asked, now)
+    if call.program == "sdiag":
+        return Said(nodes.sdiag(cluster))
+    return Said(nodes.sinfo(cluster, asked)) if call.program == "sinfo" else _scontrol(cluster, words, now)
+
+
+def _sbatch(cluster: Cluster, call: Call, now: float) -> Said:
+    given, _ = submission.options(call.argv)
+    job = cluster.submit(submission.request(call.argv, call.stdin, call.directory, call.environment), now)
+    if cluster.faults.sbatch_lost > 0:
+        cluster.faults.sbatch_lost -= 1
+        return Said(stderr=LOST, exit_code=1)
+    return Said(f"{job.id}\n" if "parsable" in given else f"Submitted batch job {job.id}\n")
+
+
+def _scancel(cluster: Cluster, words: list[str], asked: options.Options, now: float) -> Said:
+    for word in words:
+        if not word.isdecimal():
+            raise Failure(f"scancel: error: Invalid job id {word}\n")
+    jobs = cluster.found(words) if words else [job for job in cluster.jobs.values() if job.request.name == asked.get("name")]
+    for job in jobs:
+        cluster.cancel(job, now)
+    return Said()
+
+
+def _scontrol(cluster: Cluster, words: list[str], now: float) -> Said:
+    verb, *rest = words or [""]
+    if verb == "ping":
+        return Said("Slurmctld(primary) at localhost is UP\n")
+    if verb == "show" and rest[:1] == ["node"]:
+        return _show_nodes(cluster, rest[1:])
+    if verb == "update":
+        return _update_node(cluster, dict(word.split("=", 1) for word in rest))
+    actions: dict[str, Callable[[Job], None]] = {
+        "requeue": lambda job: cluster.requeue(job, now),
+        "suspend": lambda job: cluster.suspend(job, now),
+        "resume": lambda job: cluster.resume(job, now),
+        "hold": lambda job: cluster.hold(job, now, held=True),
+        "release": lambda job: cluster.hold(job, now, held=False),
+    }
+    if verb not in actions:
+        raise Failure(f"invalid keyword: {verb}\n")
+    jobs = cluster.found(rest)
+    if not jobs:
+        raise Failure("Invalid job id specified\n")
+    for job in jobs:
+        actions[verb](job)
+    return Said()
+
+
+def _show_nodes(cluster: Cluster, names: list[str]) -> Said:
+    if names and names[0] not in cluster.nodes:
+        raise Failure(f"Node {names[0]} not found\n")
+    return Said("".join(nodes.show(cluster, node) for node in cluster.nodes.values() if not names or node.name == names[0]))
+
+
+def _update_node(cluster: Cluster, given: dict[str, str]) -> Said:
+    asked = {name.lower(): value for name, value in given.items()}
+    node = cluster.nodes[asked["nodename"]]
+    state = asked.get("state", "").upper()
+    if state == "DOWN":
+        cluster.fail_node(node.name, asked.get("reason", ""))
+    elif state in ("DRAIN", "RESUME", "UNDRAIN"):
+        node.state, node.reason = ("DRAIN", asked.get("reason", "")) if state == "DRAIN" else ("", "")
+    return Said()

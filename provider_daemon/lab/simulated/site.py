@@ -1,0 +1,147 @@
+"""The simulated site as a whole: the same attributes as the real one, started and stopped within an event loop."""
+
+import asyncio
+import contextlib
+import os
+import pwd
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from provider_daemon.lab.simulated.calls import serve, write_programs
+from provider_daemon.lab.simulated.cluster import Cluster
+from provider_daemon.lab.simulated.execution import Execution
+from provider_daemon.lab.simulated.model import Faults, Node, Partition
+from provider_daemon.lab.simulated.programs import Call, Said, answer
+from provider_daemon.lab.simulated.ssh import SshServer
+
+VERSION = "22.05.8"  # the version whose answers are given where versions differ
+TICK_SECONDS = 0.1
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+class SimulatedSite:
+    """`async with SimulatedSite() as site`. Everything lies in a new directory of its own, which goes with the site.
+
+    `now` is SLURM's clock, seconds since the epoch. `cluster` and `faults` may be changed at any time; poke() makes it felt at once.
+    """
+
+    def __init__(self, *, nodes: int = 4, version: str = VERSION, now: Callable[[], float] = time.time) -> None:
+        me = pwd.getpwuid(os.getuid())
+        names = [f"n{number}" for number in range(1, nodes + 1)]
+        self.cluster = Cluster(
+            nodes={name: Node(name) for name in names},
+            partitions={
+                "standard": Partition("standard", tuple(names), 7 * 24 * 60, default=True),
+                "gpu": Partition("gpu", tuple(names), 24 * 60),
+            },
+            account="provd",
+            user=me.pw_name,
+            uid=me.pw_uid,
+            version=version,
+        )
+        self.directory = Path(tempfile.mkdtemp(prefix="provd-sim."))
+        self.work_root = self.directory / "work"
+        self.env = {
+            "PATH": f"{self.directory}/bin:{_SYSTEM_PATH}",
+            "HOME": str(self.directory / "home"),
+            "USER": me.pw_name,
+            "LOGNAME": me.pw_name,
+            "SHELL": "/bin/sh",
+        }
+        self.sshd = SshServer(self.directory / "ssh", me.pw_name, self.env)
+        self._now = now
+        self._poked = asyncio.Event()
+        self._execution = Execution(self.cluster, self.directory / "spool", now, self.poke)
+        self._server: asyncio.Server | None = None
+        self._ticking: asyncio.Task[None] | None = None
+
+    # --- what a client needs ---
+
+    @property
+    def ssh(self) -> dict[str, object]:
+        """host, port, user, key_file, known_hosts."""
+        return self.sshd.ssh
+
+    @property
+    def faults(self) -> Faults:
+        return self.cluster.faults
+
+    @property
+    def version(self) -> str:
+        return self.cluster.version
+
+    @property
+    def account(self) -> str:
+        return self.cluster.account
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        return tuple(self.cluster.nodes)
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        return tuple(self.cluster.partitions)
+
+    # --- life ---
+
+    async def __aenter__(self) -> "SimulatedSite":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        try:
+            for name in ("home", "spool", "work"):
+                (self.directory / name).mkdir()
+            socket = self.directory / "slurm.sock"
+            write_programs(self.directory / "bin", socket)
+            self._server = await serve(socket, self._answer)
+            await self.sshd.start()
+            self._ticking = asyncio.create_task(self._tick_on())
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Ends every job, every command and the directory."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.gather(self._ticking, return_exceptions=True)
+        await self.sshd.stop()
+        await self._execution.stop()
+        if self._server is not None:
+            self._server.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def poke(self) -> None:
+        """What changed takes effect now rather than at the next tick."""
+        self._poked.set()
+
+    def tick(self) -> None:
+        """One look of the controller: time limits, starts, ends, records on their way to slurmdbd."""
+        now, faults = self._now(), self.faults
+        if not faults.slurmctld_down:
+            self.cluster.end_overdue(now)
+            self._execution.follow()
+            self.cluster.forget(now)
+        self.cluster.database.receive(now, down=faults.slurmdbd_down, lag=faults.accounting_lag)
+
+    async def _tick_on(self) -> None:
+        while True:
+            self._poked.clear()
+            self.tick()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._poked.wait(), TICK_SECONDS)
+
+    async def _answer(self, call: Call) -> Said | None:
+        await asyncio.sleep(self.faults.answer_delay)
+        said = answer(self.cluster, call, self._now())
+        self.tick()
+        if call.program == "sbatch":
+            await asyncio.sleep(self.faults.sbatch_delay)
+        return None if call.program in self.faults.cut else said

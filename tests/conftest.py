@@ -1,0 +1,32 @@
+"""The SLURM sites that tests run on: a simulated one for each test, and one real one for all that ask for it."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from provider_daemon.lab.simulated.site import SimulatedSite
+from provider_daemon.lab.site.site import Site
+
+
+@pytest.fixture
+async def simulated_site() -> AsyncIterator[SimulatedSite]:
+    async with SimulatedSite() as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def real_site() -> Iterator[Site]:
+    """A private SLURM site; where it cannot start, the tests that need it fail."""
+    # pytest's own directories are closed to other users, and root's jobs run as one.
+    parent = Path(tempfile.mkdtemp(prefix="provd-test."))
+    parent.chmod(0o755)
+    site = Site.open(parent / "site")
+    try:
+        site.up()
+        yield site
+    finally:
+        site.down(purge=True)
+        shutil.rmtree(parent)

@@ -1,0 +1,32 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from provider_daemon.lab.simulated.site import SimulatedSite
+from provider_daemon.lab.site.site import Site
+from provider_daemon.slurm.scheduler import SlurmScheduler
+from tests.contract.places import Place, WallClock, transport
+
+REAL = [pytest.mark.real, pytest.mark.xdist_group("real-slurm")]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(("simulated", "ssh"), id="simulated-ssh"),
+        pytest.param(("simulated", "local"), id="simulated-local"),
+        pytest.param(("real", "ssh"), id="real-ssh", marks=REAL),
+        pytest.param(("real", "local"), id="real-local", marks=REAL),
+    ]
+)
+def way(request: pytest.FixtureRequest) -> tuple[Site | SimulatedSite, str]:
+    """A site and how it is reached."""
+    kind, transport_name = request.param
+    return request.getfixturevalue(f"{kind}_site"), transport_name
+
+
+@pytest.fixture
+async def place(way: tuple[Site | SimulatedSite, str]) -> AsyncIterator[Place]:
+    site, transport_name = way
+    scheduler = SlurmScheduler(transport(site, transport_name), WallClock())
+    yield Place(site, scheduler, site.work_root)
+    await scheduler.close()

@@ -1,0 +1,94 @@
+"""The two kinds of site behind one face, so that every test of the contract runs on both."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from provider_daemon.job.snapshot import Sighting, Snapshot
+from provider_daemon.lab.simulated.site import SimulatedSite
+from provider_daemon.lab.site.site import Site
+from provider_daemon.ports import Order, Receipt, Watch
+from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.scheduler import SlurmScheduler
+from provider_daemon.slurm.script import Batch, render
+from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.slurm.transport import Transport
+
+PATIENCE = 60.0  # seconds; a real job takes about two
+
+
+class WallClock:
+    def now(self) -> float:
+        return time.time()
+
+
+def unique() -> str:
+    return f"ve-{uuid.uuid4().hex[:12]}"
+
+
+@dataclass
+class Place:
+    """A scheduler on a site, and what a test needs beside it."""
+
+    site: Site | SimulatedSite
+    scheduler: SlurmScheduler
+    work_root: Path
+    since: int = field(default_factory=lambda: int(time.time()) - 5)
+
+    def order(self, *argv: str, **changes: Any) -> Order:
+        """An order for `argv` as the daemon would write it; `changes` are fields of Batch."""
+        name = unique()
+        directory = f"{self.work_root}/{name}"
+        fields: dict[str, Any] = {
+            "partition": "standard", "account": "provd", "qos": "", "nodes": 1, "cpus_per_node": 1, "memory_gb_per_node": 1,
+            "gpus_per_node": 0, "gpu_type": "", "wall_seconds": 60, "working_directory": "", "environment": (),
+        }  # fmt: skip
+        batch = Batch(name=name, directory=directory, argv=argv, **{**fields, **changes})
+        return Order(name, render(batch), directory)
+
+    def output(self, order: Order) -> str:
+        return Path(order.directory, "output.txt").read_text()
+
+    async def submit(self, *orders: Order) -> tuple[Receipt, ...]:
+        return await self.scheduler.submit(orders)
+
+    async def look(self, *names: str, ids: dict[str, str] | None = None, doubtful: Sequence[str] = ()) -> Snapshot:
+        return await self.scheduler.snapshot(Watch(frozenset(names), ids or {}, frozenset(doubtful), self.since))
+
+    async def until_phase(self, name: str, *phases: str) -> Sighting:
+        """The job once it stands there."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for seen in (await self.look(name)).of(name):
+                    if seen.phase in phases:
+                        return seen
+                await asyncio.sleep(0.2)
+
+    async def run(self, order: Order) -> Sighting:
+        """Submits it and waits for its final record."""
+        (receipt,) = await self.submit(order)
+        assert receipt.slurm_id, receipt
+        return await self.until_phase(order.name, "ended")
+
+    async def stop(self, daemon: str) -> None:
+        if isinstance(self.site, SimulatedSite):
+            setattr(self.site.faults, f"{daemon}_down", True)
+        else:
+            await asyncio.to_thread(self.site.stop, daemon)
+
+    async def start(self, daemon: str) -> None:
+        if isinstance(self.site, SimulatedSite):
+            setattr(self.site.faults, f"{daemon}_down", False)
+            self.site.poke()
+        else:
+            await asyncio.to_thread(self.site.start, daemon)
+
+
+def transport(site: Site | SimulatedSite, way: str) -> Transport:
+    if way == "local":
+        return LocalTransport(site.env)
+    return SshTransport(clock=WallClock(), **site.ssh)  # type: ignore[arg-type]

@@ -1,0 +1,245 @@
+"""What the daemon may count on from a SLURM site: the same for the simulated and the real one, over SSH and on the login node."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provider_daemon.errors import Transient
+from provider_daemon.job.snapshot import Phase
+from provider_daemon.job.state import State
+from provider_daemon.ports import Receipt
+from tests.contract.places import Place, unique
+
+HOSTILE = (
+    "$(touch hostile)",
+    "`touch hostile`",
+    "; touch hostile",
+    "'\"'; touch hostile #",
+    "-rf",
+    "%j",
+    "a\\nb",
+    "*",
+    "~",
+    "é",
+    "",
+    "&& touch hostile",
+)
+
+
+async def test_version(place: Place) -> None:
+    """The site says which SLURM it runs."""
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", await place.scheduler.version())
+
+
+async def test_many_orders_one_command(place: Place) -> None:
+    """A dozen orders in one command: each has a receipt, in order, with a SLURM job of its own that ends well."""
+    orders = [place.order("true") for _ in range(12)]
+    receipts = await place.submit(*orders)
+    assert [receipt.name for receipt in receipts] == [order.name for order in orders]
+    ids = {receipt.name: receipt.slurm_id for receipt in receipts}
+    assert len(set(ids.values())) == 12
+    for order in orders:
+        seen = await place.until_phase(order.name, Phase.ENDED)
+        assert (seen.slurm_id, seen.outcome, seen.exit_code) == (ids[order.name], State.COMPLETED, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"partition": "nowhere"}, "no such partition"),
+        ({"account": "nobody"}, "account"),
+        ({"memory_gb_per_node": 9999}, "no node of the site has"),
+        ({"gpus_per_node": 9, "gpu_type": "a100"}, "no node of the site has"),
+    ],
+    ids=["partition", "account", "memory", "gpus"],
+)
+async def test_refusals(place: Place, changes: dict[str, Any], words: str) -> None:
+    """What SLURM refuses is refused with a reason, and the orders beside it are taken all the same."""
+    good, bad, other = place.order("true"), place.order("true", **changes), place.order("true")
+    receipts = await place.submit(good, bad, other)
+    assert receipts[0].slurm_id
+    assert receipts[2].slurm_id
+    assert not receipts[1].slurm_id
+    assert words in receipts[1].refusal
+
+
+async def test_more_nodes_than_exist(place: Place) -> None:
+    """Some versions refuse it, others let it wait for ever: either way the customer hears why."""
+    order = place.order("true", nodes=9)
+    (receipt,) = await place.submit(order)
+    if receipt.refusal:
+        return
+    async with asyncio.timeout(30):
+        while not (seen := (await place.look(order.name)).of(order.name)) or not seen[0].hopeless:
+            await asyncio.sleep(0.2)
+    assert "SLURM can never start it" in seen[0].hopeless
+    await place.scheduler.cancel([receipt.slurm_id])
+
+
+async def test_found_by_name_while_it_runs_and_after(place: Place) -> None:
+    """A job whose id was never learned is found by its name, at once and after its end, with its exit code."""
+    order = place.order("sh", "-c", "sleep 1; exit 3")
+    (receipt,) = await place.submit(order)
+    snapshot = await place.look(order.name, doubtful=[order.name])
+    (seen,) = snapshot.of(order.name)
+    assert seen.slurm_id == receipt.slurm_id
+    assert seen.phase in (Phase.WAITING, Phase.RUNNING)
+    seen = await place.until_phase(order.name, Phase.ENDED)
+    assert (seen.slurm_id, seen.outcome, seen.exit_code, seen.final) == (receipt.slurm_id, State.FAILED, 3, True)
+
+
+async def test_found_by_id(place: Place) -> None:
+    """A finished job is found by its id too, with what it held and for how long."""
+    order = place.order("sleep", "2", cpus_per_node=3, memory_gb_per_node=2)
+    done = await place.run(order)
+    (seen,) = (await place.look(order.name, ids={order.name: done.slurm_id})).of(order.name)
+    (run,) = seen.runs
+    assert (run.cpus, run.memory_mib, run.nodes, run.gpus) == (3, 2048, 1, ())
+    assert 2 <= run.elapsed <= 5
+    assert seen.started_at + run.elapsed == seen.ended_at
+
+
+async def test_absence(place: Place) -> None:
+    """A complete snapshot proves that a name was never submitted."""
+    name = unique()
+    async with asyncio.timeout(30):
+        while not (snapshot := await place.look(name, doubtful=[name])).complete:
+            await asyncio.sleep(0.2)
+    assert snapshot.of(name) == ()
+
+
+@pytest.mark.parametrize(
+    ("argv", "exit_code"),
+    [(("true",), 0), (("sh", "-c", "exit 3"), 3), (("no-such-program",), 127), (("sh", "-c", "kill -9 $$"), 137)],
+    ids=["0", "3", "127", "137"],
+)
+async def test_exit_codes(place: Place, argv: tuple[str, ...], exit_code: int) -> None:
+    """The program's own exit code comes back."""
+    seen = await place.run(place.order(*argv))
+    assert (seen.exit_code, seen.outcome) == (exit_code, State.FAILED if exit_code else State.COMPLETED)
+
+
+async def test_cancel_running(place: Place) -> None:
+    """A running job that is cancelled ends as cancelled; cancelling it again, or one that never was, is no error."""
+    order = place.order("sleep", "300", wall_seconds=600)
+    (receipt,) = await place.submit(order)
+    await place.until_phase(order.name, Phase.RUNNING)
+    await place.scheduler.cancel([receipt.slurm_id])
+    seen = await place.until_phase(order.name, Phase.ENDED)
+    assert seen.outcome is State.CANCELLED
+    await place.scheduler.cancel([receipt.slurm_id, "999999"])
+
+
+async def test_cancel_waiting(place: Place) -> None:
+    """A waiting job that is cancelled never runs."""
+    order = place.order("true", wall_seconds=30 * 86400)
+    (receipt,) = await place.submit(order)
+    assert receipt.slurm_id
+    await place.until_phase(order.name, Phase.WAITING)
+    await place.scheduler.cancel([receipt.slurm_id])
+    seen = await place.until_phase(order.name, Phase.ENDED)
+    assert (seen.outcome, sum(run.elapsed for run in seen.runs)) == (State.CANCELLED, 0)
+
+
+async def test_time_limit_to_the_second(place: Place) -> None:
+    """The script ends its program after the agreed seconds, not SLURM after the minute."""
+    seen = await place.run(place.order("sleep", "300", wall_seconds=2))
+    assert seen.exit_code == 124
+    assert 2 <= seen.elapsed <= 6
+
+
+async def test_gpus(place: Place) -> None:
+    """A GPU job is given its devices, and the accounting names their type."""
+    order = place.order("sh", "-c", "echo $CUDA_VISIBLE_DEVICES; sleep 1", partition="gpu", gpus_per_node=2, gpu_type="a100")
+    seen = await place.run(order)
+    assert seen.runs[0].gpus == (("a100", 2),)
+    assert place.output(order) == "0,1\n"
+
+
+async def test_two_nodes(place: Place) -> None:
+    """srun inside the job reaches each node once, with the job's environment."""
+    order = place.order("srun", "sh", "-c", "echo $SLURMD_NODENAME $GREETING", nodes=2, environment=(("GREETING", "hello"),))
+    seen = await place.run(order)
+    assert (seen.exit_code, seen.runs[0].nodes) == (0, 2)
+    lines = place.output(order).splitlines()
+    assert len(set(lines)) == 2
+    assert all(line.endswith(" hello") for line in lines)
+
+
+async def test_hostile_arguments(place: Place) -> None:
+    """Whatever a customer writes reaches the program as its arguments, byte for byte, and no shell ever reads it."""
+    order = place.order("printf", "<%s>\\n", *HOSTILE, working_directory="in/$(touch hostile) dir")
+    seen = await place.run(order)
+    assert seen.exit_code == 0
+    assert place.output(order) == "".join(f"<{argument}>\n" for argument in HOSTILE)
+    assert not list(Path(place.work_root).rglob("hostile"))
+    assert Path(order.directory, "in", "$(touch hostile) dir").is_dir()
+
+
+async def test_environment(place: Place) -> None:
+    """The customer's variables arrive as they were written; nothing of the daemon's way of asking does."""
+    order = place.order("sh", "-c", 'echo "$A"; env', environment=(("A", "$HOME 'x' \"y\""),))
+    await place.run(order)
+    first, *variables = place.output(order).splitlines()
+    assert first == "$HOME 'x' \"y\""
+    assert not [line for line in variables if line.startswith(("SLURM_TIME_FORMAT=", "SBATCH_"))]
+
+
+async def test_nodes(place: Place) -> None:
+    """Every node with its size, and what is in use while a job runs."""
+    order = place.order("sleep", "300", cpus_per_node=5, memory_gb_per_node=7, gpus_per_node=1, gpu_type="a100", wall_seconds=600)
+    (receipt,) = await place.submit(order)
+    await place.until_phase(order.name, Phase.RUNNING)
+    nodes = await place.scheduler.nodes()
+    await place.scheduler.cancel([receipt.slurm_id])
+    assert [node.host for node in nodes] == ["n1", "n2", "n3", "n4"]
+    assert {(node.cpus, node.memory_mib, node.gpus, node.gpu_type) for node in nodes} == {(16, 65536, 2, "a100")}
+    assert all(node.usable and set(node.partitions) == {"standard", "gpu"} for node in nodes)
+    assert any(node.cpus_allocated >= 5 and node.memory_allocated_mib >= 7 * 1024 and node.gpus_allocated >= 1 for node in nodes)
+    await place.until_phase(order.name, Phase.ENDED)
+
+
+async def test_slurmdbd_down(place: Place) -> None:
+    """Without slurmdbd jobs are taken and run on, but nothing that left squeue can be called absent; its record comes later."""
+    await place.stop("slurmdbd")
+    try:
+        order = place.order("sh", "-c", "exit 4")
+        (receipt,) = await place.submit(order)
+        assert receipt.slurm_id
+        absent = unique()
+        assert not (await place.look(absent, doubtful=[absent])).complete
+    finally:
+        await place.start("slurmdbd")
+    seen = await place.until_phase(order.name, Phase.ENDED)
+    assert seen.exit_code == 4
+
+
+async def test_slurmctld_down(place: Place) -> None:
+    """Without slurmctld every answer is 'try again', and an order is in doubt rather than refused."""
+    await place.stop("slurmctld")
+    order = place.order("true")
+    try:
+        look, nodes, receipts = await asyncio.gather(
+            place.look(order.name), place.scheduler.nodes(), place.submit(order), return_exceptions=True
+        )
+    finally:
+        await place.start("slurmctld")
+    assert isinstance(look, Transient)
+    assert isinstance(nodes, Transient)
+    assert isinstance(receipts, tuple)
+    assert isinstance(receipts[0], Receipt)
+    assert receipts[0].doubt
+    assert not receipts[0].slurm_id
+    assert not receipts[0].refusal
+
+
+async def test_job_directory_missing(place: Place) -> None:
+    """An order whose directory cannot be made is in doubt, says so, and holds nobody up."""
+    good, bad = place.order("true"), place.order("true")
+    bad = type(bad)(bad.name, bad.script, "/proc/no/such/place")
+    receipts = await place.submit(good, bad)
+    assert receipts[0].slurm_id
+    assert "directory" in receipts[1].doubt
