@@ -52,10 +52,11 @@ async def read(stage: Stage, job: DemoJob, job_id: str, accounting: dict[str, li
     assert record is not None
     known = chain_job(record, CHAIN_ID)
     verdict = Verdict(job_id, job.title, job.state.value, known.state.value, message=known.status_message)
-    verdict.exit_code = record.exit_code if known.state in TERMINAL else None
     await _read_reports(stage, verdict, record.cluster_id)
     await _read_settlement(stage, verdict, record)
     _read_slurm(verdict, accounting.get(known.spec.slurm_name, []))
+    if verdict.slurm_jobs and known.state in TERMINAL - {State.CANCELLED}:
+        verdict.exit_code = record.exit_code
     verdict.problems = [
         *_problems(job, verdict),
         *(_hostile_problems(stage, known.spec.slurm_name) if job.image.startswith("evil/") else []),
