@@ -1,16 +1,22 @@
 """Sending transactions and finding them again (FACTS.md, 'Writing')."""
 
+from collections.abc import AsyncIterator
+
 import grpc.aio
 
-from provider_daemon.chain.node import CALL_SECONDS, Endpoints, NotFound
+from provider_daemon.chain.node import CALL_SECONDS, Endpoints
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2, service_pb2_grpc
 from provider_daemon.chain.tx import failed_message_index, tx_hash
-from provider_daemon.errors import Refused, Unreadable
+from provider_daemon.chain.wire import NotFound, TooLarge
+from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.ports import TxOutcome
 
-PAGE = 100
+PAGE = 64  # a power of two, so that halving keeps pages aligned; a node gives at most 100 at a time
 UNFUNDED = 9  # codespace sdk: the account does not exist; its log holds raw bytes that Python's gRPC cannot read
+
+# What the SDK writes at the end of a failure's text -> its code, where the treatment depends on it.
+_CODES = {"insufficient funds": 5, "unknown address": UNFUNDED, "out of gas": 11, "incorrect account sequence": 32}
 
 
 class Broadcast:
@@ -45,27 +51,39 @@ class Broadcast:
             return None
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
-        found = await self.search(f"tx.acc_seq='{address}/{sequence}'")
-        return _outcome(found[0].tx_response) if found else None
+        found = (await self._page(f"tx.acc_seq='{address}/{sequence}'", 1, 1)).tx_responses
+        return _outcome(found[0]) if found else None
 
-    async def search(self, query: str) -> list[service_pb2.GetTxResponse]:
-        """Every included transaction that the node's index has for the query, oldest first."""
-        found: list[service_pb2.GetTxResponse] = []
-        page = 1
+    async def search(self, query: str) -> AsyncIterator[service_pb2.GetTxResponse]:
+        """Every included transaction that the node's index has for the query, oldest first; raises Transient where there is no index."""
+        page, limit, seen = 1, PAGE, 0
         while True:
-            answer = await self._page(query, page)
-            pairs = zip(answer.txs, answer.tx_responses, strict=True)
-            found += [service_pb2.GetTxResponse(tx=tx, tx_response=response) for tx, response in pairs]
-            if len(answer.txs) < PAGE or len(found) >= answer.total:
-                return found
+            try:
+                answer = await self._page(query, page, limit)
+            except TooLarge:
+                if limit == 1:
+                    raise
+                page, limit = 2 * page - 1, limit // 2
+                continue
+            for tx, response in zip(answer.txs, answer.tx_responses, strict=True):
+                yield service_pb2.GetTxResponse(tx=tx, tx_response=response)
+            seen += len(answer.txs)
+            if len(answer.txs) < limit or 0 < answer.total <= seen:
+                return
             page += 1
 
-    async def _page(self, query: str, page: int) -> service_pb2.GetTxsEventResponse:
+    async def _page(self, query: str, page: int, limit: int) -> service_pb2.GetTxsEventResponse:
         async def request(channel: grpc.aio.Channel) -> service_pb2.GetTxsEventResponse:
-            message = service_pb2.GetTxsEventRequest(query=query, page=page, limit=PAGE, order_by=service_pb2.ORDER_BY_ASC)
+            message = service_pb2.GetTxsEventRequest(query=query, page=page, limit=limit, order_by=service_pb2.ORDER_BY_ASC)
             return await service_pb2_grpc.ServiceStub(channel).GetTxsEvent(message, timeout=CALL_SECONDS)
 
-        return await self._endpoints.call(request)
+        try:
+            answer = await self._endpoints.call(request)
+        except Refused as error:
+            raise Transient(f"the node cannot search its transactions for {query}: {error}") from error
+        if len(answer.txs) != len(answer.tx_responses):
+            raise Unreadable(f"the node found {len(answer.txs)} transactions but {len(answer.tx_responses)} outcomes for {query}")
+        return answer
 
     async def simulate(self, tx_bytes: bytes) -> int:
         """Gas used; raises Refused, with the index of the message that fails where the chain names one."""
@@ -96,5 +114,5 @@ def _outcome(response: TxResponse) -> TxOutcome:
 
 def _explain(text: str) -> Refused:
     """A failed simulation comes as a gRPC error whose text alone tells what was wrong."""
-    funds = 5 if "insufficient funds" in text else 0
-    return Refused(text, code=funds, codespace="sdk" if funds else "", message_index=failed_message_index(text))
+    code = next((code for words, code in _CODES.items() if words in text), 0)
+    return Refused(text, code=code, codespace="sdk" if code else "", message_index=failed_message_index(text))

@@ -1,6 +1,6 @@
 """The chain port over gRPC: ports.Chain, made of the parts beside this file."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 import grpc.aio
@@ -8,27 +8,29 @@ import grpc.aio
 from provider_daemon.chain import keyspace, messages
 from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.evidence_check import reports
-from provider_daemon.chain.node import CALL_SECONDS, Endpoints, NotFound
+from provider_daemon.chain.node import CALL_SECONDS, Endpoints
 from provider_daemon.chain.prices import Prices
 from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
 from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
 from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2, bank_pb2_grpc
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
-from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
-from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgCancelJob
+from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgCancelJob, MsgReportJobStatus
 from provider_daemon.chain.query import Query
 from provider_daemon.chain.records import chain_job, cluster, offering
 from provider_daemon.chain.store import Store
-from provider_daemon.errors import Refused, Unreadable
+from provider_daemon.chain.wire import NotFound
+from provider_daemon.errors import Refused
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.ports import Account, Clock, Cluster, Head, Offering, TxOutcome
 
-CANCEL = f"/{MsgCancelJob.DESCRIPTOR.full_name}"
-REPORT = "/virtengine.hpc.v1.MsgReportJobStatus"
+CANCEL, REPORT, EXEC = (f"/{message.DESCRIPTOR.full_name}" for message in (MsgCancelJob, MsgReportJobStatus, MsgExec))
 
 
 class GrpcChain:
-    """`endpoints`: "host:port", or "https://host:port" for TLS. Make it inside the running event loop."""
+    """`endpoints`: "host:port", or "https://host:port" for TLS.
+
+    Beyond the port: `query` has the module's records as protobuf messages, `txs` whole transactions, `endpoints.all` who is believed.
+    """
 
     def __init__(self, chain_id: str, endpoints: Sequence[str], clock: Clock) -> None:
         self.chain_id = chain_id
@@ -50,14 +52,13 @@ class GrpcChain:
         record = await self.query.job(job_id)
         return chain_job(record, self.chain_id) if record else None
 
-    async def jobs(self) -> AsyncIterator[types_pb2.HPCJob]:
-        """The full sweep."""
-        async for record in self.query.jobs():
-            yield record
-
     async def cancelled_since(self, height: int) -> frozenset[str]:
-        found = await self.txs.search(f"message.action='{CANCEL}' AND tx.height>={height}")
-        return frozenset(job_id for tx in found if tx.tx_response.code == 0 for job_id in _cancelled(tx))
+        """A message inside an authz MsgExec has no action event of its own, so both kinds are looked for."""
+        return await self._cancelled_by(CANCEL, height) | await self._cancelled_by(EXEC, height)
+
+    async def _cancelled_by(self, action: str, height: int) -> frozenset[str]:
+        found = self.txs.search(f"message.action='{action}' AND tx.height>={height}")
+        return frozenset([job_id async for tx in found if tx.tx_response.code == 0 for job_id in _cancelled(tx)])
 
     async def cluster(self, cluster_id: str) -> Cluster | None:
         record = await self.query.cluster(cluster_id)
@@ -68,9 +69,11 @@ class GrpcChain:
         return offering(record) if record else None
 
     async def reports_of(self, job_id: str) -> list[GetTxResponse]:
-        """Every included transaction that reports about the job, oldest first. Events name no job, so all reports are read."""
-        found = await self.txs.search(f"message.action='{REPORT}'")
-        return [tx for tx in found if tx.tx_response.code == 0 and job_id in _reported(tx)]
+        """Every transaction in a block that reports about the job, oldest first; events name no job, so all since it was made are read."""
+        record = await self.query.job(job_id)
+        since = record.block_height if record else 1
+        found = self.txs.search(f"message.action='{REPORT}' AND tx.height>={since}")
+        return [tx async for tx in found if tx.tx_response.code == 0 and job_id in _reported(tx)]
 
     # --- accounts and money ---
 
@@ -114,15 +117,7 @@ class GrpcChain:
 
 
 def _cancelled(tx: GetTxResponse) -> list[str]:
-    found = []
-    for envelope in tx.tx.body.messages:
-        try:
-            message = messages.unpack(envelope)
-        except Unreadable:
-            continue
-        inner = [messages.unpack(wrapped) for wrapped in message.msgs] if isinstance(message, MsgExec) else [message]
-        found += [item.job_id for item in inner if isinstance(item, MsgCancelJob)]
-    return found
+    return [message.job_id for message in messages.flatten(tx.tx.body.messages) if isinstance(message, MsgCancelJob)]
 
 
 def _reported(tx: GetTxResponse) -> set[str]:

@@ -1,6 +1,6 @@
 """Records of the raw store (JSON) <-> protobuf messages (FACTS.md, 'JSON of the records').
 
-Field order and which empty fields are left out are the chain's Go structs', told in LAYOUTS; what is not told there follows the wire's order
+Field order and which empty fields are left out are the chain's Go structs', told in LAYOUTS; other records follow the wire's order
 with every field present. Records hold a few fields that the wire does not have (`extras`).
 """
 

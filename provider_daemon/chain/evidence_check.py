@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from google.protobuf.any_pb2 import Any
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from provider_daemon.chain import bech32, messages
 from provider_daemon.chain.evidence import Facts, verify
-from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
 from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
-from provider_daemon.errors import Unreadable
 from provider_daemon.job.state import State
 
 _PLAIN_KEY = f"/{PubKey.DESCRIPTOR.full_name}"
@@ -34,7 +32,7 @@ class Verdict:
 
 def reports(tx: tx_pb2.Tx) -> list[MsgReportJobStatus]:
     """Every report of a transaction, those wrapped in authz MsgExec included; other messages are passed over."""
-    return [message for envelope in tx.body.messages for message in _flatten(envelope) if isinstance(message, MsgReportJobStatus)]
+    return [message for message in messages.flatten(tx.body.messages) if isinstance(message, MsgReportJobStatus)]
 
 
 def check(tx: tx_pb2.Tx, chain_id: str, cluster_of: Mapping[str, str]) -> list[Verdict]:
@@ -55,16 +53,6 @@ def _plain_key(envelope: Any) -> bytes:
         return PubKey.FromString(envelope.value).key if envelope.type_url == _PLAIN_KEY else b""
     except DecodeError:
         return b""
-
-
-def _flatten(envelope: Any) -> list[Message]:
-    try:
-        message = messages.unpack(envelope)
-    except Unreadable:
-        return []
-    if isinstance(message, MsgExec):
-        return [inner for wrapped in message.msgs for inner in _flatten(wrapped)]
-    return [message]
 
 
 def _verdict(report: MsgReportJobStatus, chain_id: str, cluster_id: str, keys: Mapping[str, bytes]) -> Verdict:

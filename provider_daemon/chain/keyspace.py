@@ -24,3 +24,7 @@ GAS_PRICE = b"\x02"  # in the gaspricing store: JSON with current_min_gas_prices
 
 def key(prefix: bytes, record_id: str) -> bytes:
     return prefix + record_id.encode()
+
+
+def record_id(key: bytes) -> str:
+    return key[1:].decode(errors="replace")

@@ -1,5 +1,7 @@
 """The chain's messages in their envelopes, and the three that the daemon itself sends."""
 
+from collections.abc import Iterable
+
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError, Message
 
@@ -46,6 +48,22 @@ def unpack(envelope: Any) -> Message:
         return message_type.FromString(envelope.value)
     except DecodeError as error:
         raise Unreadable(f"{envelope.type_url} cannot be read: {error}") from error
+
+
+def flatten(envelopes: Iterable[Any]) -> list[Message]:
+    """The messages in order, those wrapped in authz MsgExec in its place; what is not known here is passed over."""
+    found: list[Message] = []
+    pending = list(envelopes)[::-1]
+    while pending:
+        try:
+            message = unpack(pending.pop())
+        except Unreadable:
+            continue
+        if isinstance(message, MsgExec):
+            pending += list(message.msgs)[::-1]
+        else:
+            found.append(message)
+    return found
 
 
 def signer_of(message: Message) -> str:

@@ -3,6 +3,7 @@
 An endpoint that is catching up, on another chain id, or whose height goes backwards is not believed (its answers could undo what we know).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -12,7 +13,8 @@ import grpc.aio
 import structlog
 
 from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
-from provider_daemon.errors import ProvdError, Refused, Transient, Unreadable
+from provider_daemon.chain.wire import connect, translate
+from provider_daemon.errors import ProvdError, Transient, Unreadable
 from provider_daemon.ports import Clock, Head
 from provider_daemon.retry import quickly
 
@@ -21,22 +23,16 @@ log = structlog.get_logger("provd.chain")
 T = TypeVar("T")
 
 CALL_SECONDS = 10.0
-MAX_ANSWER = 64 * 1024 * 1024  # gRPC's own default of 4 MB is about 5,500 jobs
-RECHECK_SECONDS = 5.0  # how long an endpoint's last check is good for
+CHECK_SECONDS = 3.0
+RECHECK_SECONDS = 5.0  # how long a good check holds, and the first wait after a bad one while another endpoint serves
+LONGEST_WAIT = 60.0  # for an endpoint that stays bad while another one serves
+ALONE_SECONDS = 1.0  # between checks while no endpoint serves at all
 LAG_BLOCKS = 2  # how far behind the highest height seen an endpoint may answer: nodes hear of a block at different moments
-
-_TRANSIENT = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.ABORTED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-}
 
 
 @dataclass(slots=True)
 class Endpoint:
-    """`why` is empty while it is believed; `checked_at` in seconds since the epoch."""
+    """`why` is empty while it is believed; `checked_at` and `time` (of its newest block) in seconds since the epoch."""
 
     url: str
     channel: grpc.aio.Channel
@@ -45,11 +41,20 @@ class Endpoint:
     version: str = ""
     why: str = "not asked yet"
     checked_at: float = 0.0
+    failures: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def believed(self) -> bool:
+        return not self.why
 
 
 @dataclass(slots=True)
 class Endpoints:
-    """Calls go to the first believed endpoint; one that fails is checked again before it is used again."""
+    """Calls go to the first believed endpoint, in the order of configuration; one that fails is checked again before it is used again.
+
+    `all` is what a status page shows: each with its height, whether it is believed, and why not.
+    """
 
     chain_id: str
     urls: list[str]
@@ -60,13 +65,12 @@ class Endpoints:
     async def believed(self) -> Endpoint:
         """Raises Transient, with what each endpoint said, when none is."""
         if not self.all:
-            self.all = [Endpoint(url, _channel(url)) for url in self.urls]
-        for endpoint in self.all:
-            if self.clock.now() - endpoint.checked_at >= RECHECK_SECONDS:
-                await self._check(endpoint)
-            if not endpoint.why:
-                return endpoint
-        raise Transient("no chain endpoint is usable: " + "; ".join(f"{endpoint.url}: {endpoint.why}" for endpoint in self.all))
+            self.all = [Endpoint(url, connect(url)) for url in self.urls]
+        await asyncio.gather(*(self._check(endpoint) for endpoint in self.all if self._due(endpoint)))
+        found = next((endpoint for endpoint in self.all if endpoint.believed), None)
+        if found is None:
+            raise Transient("no chain endpoint is usable: " + "; ".join(f"{endpoint.url}: {endpoint.why}" for endpoint in self.all))
+        return found
 
     async def call(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
         """One call on a believed endpoint, its errors translated; a few quick attempts, each on whichever endpoint is believed then.
@@ -78,21 +82,16 @@ class Endpoints:
     async def _once(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
         endpoint = await self.believed()
         try:
-            answer = await request(endpoint.channel)
-        except grpc.aio.AioRpcError as error:
-            translated = translate(error)
-            if isinstance(translated, Transient):
-                endpoint.checked_at, endpoint.why = 0.0, str(translated)
-            raise translated from error
-        if answer is None:  # what grpc.aio gives for an answer that is no such message, like a log with raw bytes in it
-            raise Unreadable(f"{endpoint.url} gave an answer that cannot be read")
-        return answer
+            return await _ask(endpoint, request)
+        except Transient as error:
+            endpoint.checked_at, endpoint.why = 0.0, str(error)
+            raise
 
     async def head(self) -> Head:
-        """Asked anew: never an older height than one given before."""
+        """Asked anew. After a change of endpoints it may be LAG_BLOCKS lower than one given before, never more."""
         endpoint = await self.believed()
-        await self._check(endpoint)
-        if endpoint.why:
+        await self._check(endpoint, anew=True)
+        if not endpoint.believed:
             endpoint = await self.believed()
         return Head(endpoint.height, endpoint.time)
 
@@ -104,60 +103,66 @@ class Endpoints:
         for endpoint in self.all:
             await endpoint.channel.close()
 
-    async def _check(self, endpoint: Endpoint) -> None:
-        before, endpoint.checked_at = endpoint.why, self.clock.now()
-        try:
-            endpoint.why = await self._doubt(endpoint)
-        except grpc.aio.AioRpcError as error:
-            endpoint.why = str(translate(error))
-        if endpoint.why and endpoint.why != before:
-            log.warning(
-                "endpoint_not_believed", endpoint=endpoint.url, why=endpoint.why, next="other endpoints are asked, this one again soon"
-            )
+    # --- checks ---
+
+    def _due(self, endpoint: Endpoint) -> bool:
+        return not 0 <= self.clock.now() - endpoint.checked_at < self._patience(endpoint)
+
+    def _patience(self, endpoint: Endpoint) -> float:
+        if endpoint.believed:
+            return RECHECK_SECONDS
+        if any(other.believed for other in self.all):
+            return float(min(LONGEST_WAIT, RECHECK_SECONDS * 2 ** min(endpoint.failures, 10)))
+        return ALONE_SECONDS
+
+    async def _check(self, endpoint: Endpoint, *, anew: bool = False) -> None:
+        """One at a time; those who waited for it take its result."""
+        async with endpoint.lock:
+            if not anew and not self._due(endpoint):
+                return
+            before, endpoint.why = endpoint.why, await self._doubt(endpoint)
+            endpoint.checked_at = self.clock.now()
+            endpoint.failures = 0 if endpoint.believed else endpoint.failures + 1
+            if endpoint.why not in ("", before):
+                log.warning(
+                    "endpoint_not_believed", endpoint=endpoint.url, why=endpoint.why, next="other endpoints are asked, this one again soon"
+                )
 
     async def _doubt(self, endpoint: Endpoint) -> str:
-        stub = query_pb2_grpc.ServiceStub(endpoint.channel)
-        if (await stub.GetSyncing(query_pb2.GetSyncingRequest(), timeout=CALL_SECONDS)).syncing:
-            return "it is catching up"
-        block = await stub.GetLatestBlock(query_pb2.GetLatestBlockRequest(), timeout=CALL_SECONDS)
+        try:
+            syncing, block, info = await _ask(endpoint, _introduce)
+        except ProvdError as error:
+            return str(error)
         header = block.sdk_block.header
+        if syncing.syncing:
+            return "it is catching up"
         if header.chain_id != self.chain_id:
             return f"it is on chain {header.chain_id!r}, not {self.chain_id!r}"
         if header.height < endpoint.height or header.height < self.highest - LAG_BLOCKS:
             return f"its height went back to {header.height} from {max(endpoint.height, self.highest)}"
-        if not endpoint.version or header.height == endpoint.height:
-            info = await stub.GetNodeInfo(query_pb2.GetNodeInfoRequest(), timeout=CALL_SECONDS)
-            endpoint.version = f"{info.application_version.version} {info.application_version.git_commit}".strip()
+        endpoint.version = f"{info.application_version.version} {info.application_version.git_commit}".strip()
         endpoint.height, endpoint.time = header.height, header.time.seconds + header.time.nanos / 1e9
         self.highest = max(self.highest, header.height)
         return ""
 
 
-def translate(error: grpc.aio.AioRpcError) -> ProvdError:
-    """One line, and the treatment in its class."""
-    code, details = error.code(), " ".join((error.details() or "").split())
-    text = f"{code.name}: {details}"
-    if code is grpc.StatusCode.UNIMPLEMENTED:
-        return Unimplemented(text)
-    if code is grpc.StatusCode.NOT_FOUND:
-        return NotFound(text)
-    if code is grpc.StatusCode.INTERNAL and "deserializ" in details:
-        return Unreadable(text)
-    if code in _TRANSIENT or "deserializ" in details:
-        return Transient(text)
-    return Refused(text)
+async def _introduce(
+    channel: grpc.aio.Channel,
+) -> tuple[query_pb2.GetSyncingResponse, query_pb2.GetLatestBlockResponse, query_pb2.GetNodeInfoResponse] | None:
+    stub = query_pb2_grpc.ServiceStub(channel)
+    syncing, block, info = await asyncio.gather(
+        stub.GetSyncing(query_pb2.GetSyncingRequest(), timeout=CHECK_SECONDS),
+        stub.GetLatestBlock(query_pb2.GetLatestBlockRequest(), timeout=CHECK_SECONDS),
+        stub.GetNodeInfo(query_pb2.GetNodeInfoRequest(), timeout=CHECK_SECONDS),
+    )
+    return None if None in (syncing, block, info) else (syncing, block, info)
 
 
-class Unimplemented(Refused):
-    """The node does not serve this call."""
-
-
-class NotFound(Refused):
-    """The node says that there is no such thing."""
-
-
-def _channel(url: str) -> grpc.aio.Channel:
-    options = [("grpc.max_receive_message_length", MAX_ANSWER), ("grpc.keepalive_time_ms", 30_000)]
-    if url.startswith("https://"):
-        return grpc.aio.secure_channel(url.removeprefix("https://"), grpc.ssl_channel_credentials(), options)
-    return grpc.aio.insecure_channel(url.removeprefix("http://"), options)
+async def _ask(endpoint: Endpoint, request: Callable[[grpc.aio.Channel], Awaitable[T | None]]) -> T:
+    try:
+        answer = await request(endpoint.channel)
+    except grpc.aio.AioRpcError as error:
+        raise translate(error, endpoint.url) from error
+    if answer is None:  # what grpc.aio gives for an answer that is no such message, like a log with raw bytes in it
+        raise Unreadable(f"{endpoint.url} gave an answer that cannot be read")
+    return answer

@@ -10,15 +10,15 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from provider_daemon.chain import codec, keyspace
-from provider_daemon.chain.node import CALL_SECONDS, Endpoints, NotFound, Unimplemented
-from provider_daemon.chain.proto.cosmos.base.query.v1beta1.pagination_pb2 import PageRequest
+from provider_daemon.chain.node import CALL_SECONDS, Endpoints
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2, query_pb2_grpc, types_pb2
 from provider_daemon.chain.store import Store
+from provider_daemon.chain.wire import NotFound, TooLarge, Unimplemented
 from provider_daemon.errors import Unreadable
 
 R = TypeVar("R", bound=Message)
 
-PAGE = 500
+SWEEP = 1_200  # jobs in one answer: under 1 MB as they usually are
 
 
 class Query:
@@ -48,29 +48,38 @@ class Query:
         request = query_pb2.QueryNodeMetadataRequest(node_id=node_id)
         return await self._one("NodeMetadata", request, "node", types_pb2.NodeMetadata, keyspace.NODE, node_id)
 
-    async def jobs(self) -> AsyncIterator[types_pb2.HPCJob]:
-        """Every job there is; raises Unreadable for a bad record. Answers stay bounded: pages, or job numbers by their leading digits."""
-        if not await self._is_missing("Jobs"):
-            try:
-                async for job in self._job_pages():
-                    yield job
-                return
-            except Unimplemented:
-                self._missing.add("Jobs")
-        for leading in range(1, 10):
-            for _, value in await self._store.subspace(keyspace.key(keyspace.JOB, f"JOB-{leading}")):
-                yield codec.decode(types_pb2.HPCJob, value)
+    async def jobs(self) -> AsyncIterator[types_pb2.HPCJob | Unreadable]:
+        """Every job there is, in no order; an Unreadable, naming the job, in place of a record that cannot be read.
 
-    async def _job_pages(self) -> AsyncIterator[types_pb2.HPCJob]:
-        key = b""
-        while True:
-            answer = await self._rpc("Jobs", query_pb2.QueryJobsRequest(pagination=PageRequest(key=key, limit=PAGE)))
-            assert isinstance(answer, query_pb2.QueryJobsResponse)
-            for job in answer.jobs:
-                yield job
-            key = answer.pagination.next_key
-            if not key:
-                return
+        From the raw store, where one bad record hides no other, and in bounded answers: job numbers by their leading digits.
+        """
+        end = await self._store.counter(keyspace.NEXT_JOB)
+        leading = list(range(1, 10))
+        while leading:
+            number = leading.pop()
+            found = await self._starting_with(number, end)
+            if found is None:
+                key = keyspace.key(keyspace.JOB, f"JOB-{number}")
+                found = [(key, await self._store.get(key))]
+                leading += [number * 10 + digit for digit in range(10) if number * 10 + digit < end]
+            for key, value in found:
+                yield self._decode_or_tell(types_pb2.HPCJob, value, keyspace.record_id(key))
+
+    async def _starting_with(self, number: int, end: int) -> list[tuple[bytes, bytes]] | None:
+        """None when that is too much for one answer."""
+        if count_starting_with(number, end) > SWEEP:
+            return None
+        try:
+            return await self._store.subspace(keyspace.key(keyspace.JOB, f"JOB-{number}"))
+        except TooLarge:
+            return None
+
+    async def nodes(self, cluster_id: str) -> AsyncIterator[types_pb2.NodeMetadata | Unreadable]:
+        """The cluster's nodes; an Unreadable for any node whose record cannot be read, for it may be one of them."""
+        for key, value in await self._store.subspace(keyspace.NODE):
+            found = self._decode_or_tell(types_pb2.NodeMetadata, value, keyspace.record_id(key))
+            if isinstance(found, Unreadable) or found.cluster_id == cluster_id:
+                yield found
 
     async def _one(self, rpc: str, request: Message, field: str, record_type: type[R], prefix: bytes, record_id: str) -> R | None:
         if not await self._is_missing(rpc):
@@ -91,6 +100,12 @@ class Query:
         except Unreadable as error:
             raise Unreadable(f"the record of {record_id} cannot be read: {error}") from error
 
+    def _decode_or_tell(self, record_type: type[R], value: bytes, record_id: str) -> R | Unreadable:
+        try:
+            return self._decode(record_type, value, record_id)
+        except Unreadable as error:
+            return error
+
     async def _is_missing(self, rpc: str) -> bool:
         version = await self._endpoints.version()
         if version != self._missing_in:
@@ -103,3 +118,12 @@ class Query:
             return answer
 
         return await self._endpoints.call(call)
+
+
+def count_starting_with(number: int, end: int) -> int:
+    """How many numbers below `end` begin with the digits of `number`."""
+    count, first, beyond = 0, number, number + 1
+    while first < end:
+        count += min(beyond, end) - first
+        first, beyond = first * 10, beyond * 10
+    return count

@@ -1,12 +1,15 @@
 """Raw store reads over ABCIQuery: they answer whether or not the chain's Query service is wired (FACTS.md, 'Reading')."""
 
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.node import CALL_SECONDS, Endpoints
 from provider_daemon.chain.proto.cosmos.base.store.v1beta1.kv_pb2 import Pairs
 from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
-from provider_daemon.errors import Transient, Unreadable
+from provider_daemon.errors import Refused, Transient, Unreadable
+
+UNKNOWN_REQUEST = 6  # codespace sdk: no such store
 
 
 class Store:
@@ -20,7 +23,10 @@ class Store:
     async def subspace(self, prefix: bytes, store: str = keyspace.HPC_STORE) -> list[tuple[bytes, bytes]]:
         """Every key that begins with `prefix` (`JOB-1` finds JOB-10 too) and its value."""
         value = await self._query(f"/store/{store}/subspace", prefix)
-        return [(pair.key, pair.value) for pair in Pairs.FromString(value).pairs]
+        try:
+            return [(pair.key, pair.value) for pair in Pairs.FromString(value).pairs]
+        except DecodeError as error:
+            raise Unreadable(f"/store/{store}/subspace of {prefix.hex()} cannot be read: {error}") from error
 
     async def counter(self, key: bytes) -> int:
         """A next-id counter; 1 where nothing was ever made."""
@@ -35,6 +41,8 @@ class Store:
             return await stub.ABCIQuery(query_pb2.ABCIQueryRequest(path=path, data=data), timeout=CALL_SECONDS)
 
         answer = await self._endpoints.call(request)
+        if answer.code == UNKNOWN_REQUEST and answer.codespace == "sdk":
+            raise Refused(f"{path}: {answer.log}", code=answer.code, codespace=answer.codespace)
         # A height that does not exist (yet) is code 0 and empty too: the log tells it from absence.
         if answer.code or "does not exist" in answer.log:
             raise Transient(f"{path}: code {answer.code}, {answer.log}")

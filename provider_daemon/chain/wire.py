@@ -1,0 +1,59 @@
+"""Channels, and what their failures mean."""
+
+import grpc
+import grpc.aio
+
+from provider_daemon.errors import ProvdError, Refused, Transient, Unreadable
+
+MAX_ANSWER = 64 * 1024 * 1024  # gRPC's own default of 4 MB is about 5,500 jobs
+
+_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.max_receive_message_length", MAX_ANSWER),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 5_000),  # gRPC's own is two minutes: a node that came back would wait as long
+]
+
+_TRANSIENT = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.INTERNAL,  # a broken stream; the SDK gives its own failures as UNKNOWN or INVALID_ARGUMENT
+    grpc.StatusCode.DATA_LOSS,
+}
+
+
+class Unimplemented(Refused):
+    """The node does not serve this call."""
+
+
+class NotFound(Refused):
+    """The node says that there is no such thing."""
+
+
+class TooLarge(Unreadable):
+    """The answer is over MAX_ANSWER: ask for less at a time."""
+
+
+def connect(url: str) -> grpc.aio.Channel:
+    """ "host:port", or "https://host:port" for TLS. Nothing is sent before the first call."""
+    if url.startswith("https://"):
+        return grpc.aio.secure_channel(url.removeprefix("https://"), grpc.ssl_channel_credentials(), _OPTIONS)
+    return grpc.aio.insecure_channel(url.removeprefix("http://"), _OPTIONS)
+
+
+def translate(error: grpc.aio.AioRpcError, url: str) -> ProvdError:
+    """One line, and the treatment in its class. A refusal is the chain's own, so it names no endpoint."""
+    code, details = error.code(), " ".join((error.details() or "").split())
+    text = f"{code.name}: {details}"
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return Unimplemented(text)
+    if code is grpc.StatusCode.NOT_FOUND:
+        return NotFound(text)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
+        return TooLarge(f"{url}: {text}")
+    if code is grpc.StatusCode.INTERNAL and "deserializing" in details:
+        return Unreadable(f"{url}: {text}")
+    return Transient(f"{url}: {text}") if code in _TRANSIENT else Refused(text)
