@@ -25,7 +25,7 @@ from provider_daemon.slurm.ssh import SshTransport
 from tests.load.chain import reports_in_one_transaction
 
 JOBS = 200
-ROUNDS = 3
+ROUNDS = 5
 SIZES = (1, 100, 1000)
 GOAL_SUBMIT, GOAL_RPCS, GOAL_RSS_MB = 1.3, 2, 150
 
