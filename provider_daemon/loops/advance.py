@@ -14,11 +14,11 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.reporting import keep_evidence, store_reports
 from provider_daemon.loops.tenancy import Tenancy
 from provider_daemon.ports import Clock, Order, Receipt, Scheduler, Watch
+from provider_daemon.slurm.commands import ORDERS_A_COMMAND
 from provider_daemon.slurm.script import render
 
 log = structlog.get_logger("provd.advance")
 
-ORDERS_A_COMMAND = 50  # submissions in one remote command: far inside its time limit, and the best of what `make bench` tried
 COMMANDS_AT_ONCE = 2
 SKEW = 300  # seconds that the site's clock may differ from the chain's when old records are told apart
 

@@ -17,8 +17,9 @@ from provider_daemon.demo.sites import RealSite
 from provider_daemon.demo.stage import SystemClock, build
 from provider_daemon.lab.site.site import Site
 from provider_daemon.log import configure
-from provider_daemon.loops.advance import COMMANDS_AT_ONCE, ORDERS_A_COMMAND
+from provider_daemon.loops.advance import COMMANDS_AT_ONCE
 from provider_daemon.ports import Order, Watch
+from provider_daemon.slurm.commands import ORDERS_A_COMMAND
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.script import Batch, render
 from provider_daemon.slurm.ssh import SshTransport
