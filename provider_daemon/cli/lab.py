@@ -1,14 +1,30 @@
 """`provd lab`: a private SLURM site in one directory."""
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from provider_daemon.lab.site.site import Site
 
 app = typer.Typer(help="A private SLURM site in one directory, as root or as any plain user.", no_args_is_help=True)
 
 Directory = Annotated[Path, typer.Argument(help="The site's directory.")]
+Words = Annotated[list[str], typer.Argument(help="A command and its arguments.")]
+PASSED_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+
+
+def _site(directory: Path) -> "Site":
+    from provider_daemon.lab.site.site import Site
+
+    return Site.existing(directory)
+
+
+def _show(site: "Site") -> None:
+    import json
+
+    typer.echo(json.dumps(site.status(), indent=1))
 
 
 @app.command()
@@ -18,42 +34,39 @@ def up(directory: Directory, nodes: Annotated[int, typer.Option(help="Compute no
 
     site = Site.open(directory, nodes=nodes)
     site.up()
-    typer.echo(json.dumps(site.status(), indent=1))
+    _show(site)
 
 
 @app.command()
-def down(directory: Directory, purge: Annotated[bool, typer.Option(help="Delete the directory too.")] = False) -> None:
+def down(directory: Directory, purge: Annotated[bool, typer.Option("--purge", help="Delete the directory too.")] = False) -> None:
     """Stop everything that runs for the directory."""
-    from provider_daemon.lab.site.site import Site
-
-    Site.open(directory).down(purge=purge)
+    _site(directory).down(purge=purge)
 
 
 @app.command()
 def status(directory: Directory) -> None:
-    """Print ports, paths and which daemons are up."""
-    from provider_daemon.lab.site.site import Site
+    """Print ports, paths and which daemons are up; exit code 1 unless all are."""
+    site = _site(directory)
+    _show(site)
+    raise typer.Exit(0 if all(site.pid(daemon) for daemon in site.daemons) else 1)
 
-    typer.echo(json.dumps(Site.open(directory).status(), indent=1))
 
-
-@app.command("exec", context_settings={"ignore_unknown_options": True})
-def exec_(directory: Directory, command: Annotated[list[str], typer.Argument(help="A command and its arguments.")]) -> None:
-    """Run a SLURM command on the site."""
+@app.command("exec", context_settings=PASSED_ON)
+def exec_(directory: Directory, command: Words) -> None:
+    """Run a command with the site's SLURM configuration."""
     import os
 
-    from provider_daemon.lab.site.site import Site
-
-    os.execvpe(command[0], command, {**os.environ, **Site.open(directory).env})
+    os.execvpe(command[0], command, {**os.environ, "SLURM_CONF": str(_site(directory).layout.slurm_conf)})
 
 
-@app.command("ssh", context_settings={"ignore_unknown_options": True})
-def ssh(directory: Directory, command: Annotated[list[str], typer.Argument(help="A command and its arguments.")]) -> None:
+@app.command("ssh", context_settings=PASSED_ON)
+def ssh(
+    directory: Directory, command: Annotated[list[str] | None, typer.Argument(help="As ssh takes it; none for a shell.")] = None
+) -> None:
     """Run a command through the site's own sshd."""
     import os
 
-    from provider_daemon.lab.site.site import Site
-
-    way = Site.open(directory).ssh
-    options = ["-o", f"UserKnownHostsFile={way['known_hosts']}", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"]
-    os.execvp("ssh", ["ssh", "-p", str(way["port"]), "-i", str(way["key_file"]), *options, f"{way['user']}@{way['host']}", *command])
+    way = _site(directory).ssh
+    options = ["-F", "none", "-o", f"UserKnownHostsFile={way['known_hosts']}", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"]
+    where = f"{way['user']}@{way['host']}"
+    os.execvp("ssh", ["ssh", "-p", str(way["port"]), "-i", str(way["key_file"]), *options, where, *(command or [])])

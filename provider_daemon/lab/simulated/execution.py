@@ -75,7 +75,7 @@ class Execution:
         if not there:
             os.write(
                 output,
-                f"slurmstepd: error: couldn't chdir to `{job.request.directory}': No such file or directory: going to /tmp instead\n".encode(),
+                _ELSEWHERE.format(job.request.directory).encode(),
             )
         try:
             process = await asyncio.create_subprocess_exec(

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from provider_daemon.lab.site.processes import LabError
+
+PLAN_FILE = "lab.json"
 MAX_SOCKET_PATH = 80  # AF_UNIX paths end at 107 bytes, and slurmstepd adds its own names
 LOGIN_USER = "provdlab"  # whose jobs run when root brings the site up
 
@@ -76,7 +79,7 @@ class Layout:
 
 def load(root: Path) -> Layout | None:
     """The layout of an existing site, None where there is none."""
-    plan_file = root / "lab.json"
+    plan_file = root / PLAN_FILE
     if not plan_file.exists():
         return None
     value = json.loads(plan_file.read_text())
@@ -84,12 +87,12 @@ def load(root: Path) -> Layout | None:
 
 
 def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None) -> Layout:
-    """Makes the directories and the plan; raises FileExistsError for a directory that holds something else."""
+    """Makes the directories and the plan; raises LabError for a directory that holds something else."""
     root.mkdir(parents=True, exist_ok=True)
     if any(root.iterdir()):
-        raise FileExistsError(f"{root} is not empty and holds no SLURM site")
+        raise LabError(f"{root} is not empty and holds no SLURM site: name another directory")
     root.chmod(0o755)
-    owner = pwd.getpwuid(os.geteuid()).pw_name
+    owner = me()
     ctld, dbd, ssh, *node_ports = free_ports(3 + nodes)
     plan = Plan(
         owner=owner,
@@ -104,8 +107,16 @@ def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None
     )
     layout = Layout(root, plan)
     _make_directories(layout)
-    (root / "lab.json").write_text(json.dumps(asdict(plan), indent=1))
     return layout
+
+
+def save(layout: Layout) -> None:
+    """The mark of a site whose files are complete."""
+    (layout.root / PLAN_FILE).write_text(json.dumps(asdict(layout.plan), indent=1))
+
+
+def me() -> str:
+    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def _run_directory(root: Path) -> Path:

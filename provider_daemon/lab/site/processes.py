@@ -5,36 +5,43 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from provider_daemon.errors import ProvdError
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_DAEMONS = frozenset(
+    ("munged", "mariadbd", "mariadb-install", "slurmdbd", "slurmctld", "slurmscriptd", "slurmd", "slurmstepd", "sshd")
+)  # fmt: skip
+
+Step = Callable[[], None]
 
 
-class LabError(Exception):
+class LabError(ProvdError):
     """The site cannot be brought up or down; its text holds the end of the log that says why."""
 
 
 def run(argv: list[str], env: Mapping[str, str], *, check: bool = True, limit: float = 60) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(argv, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, check=False)
+    try:
+        done = subprocess.run(argv, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, check=False)
+    except subprocess.TimeoutExpired:
+        raise LabError(f"{' '.join(argv)}: no end after {limit:.0f} s") from None
     if check and done.returncode:
         raise LabError(f"{' '.join(argv)}: exit {done.returncode}: {(done.stdout + done.stderr).strip()[-800:]}")
     return done
 
 
 def succeeds(argv: list[str], env: Mapping[str, str]) -> bool:
-    try:
+    with contextlib.suppress(LabError):
         return run(argv, env, check=False, limit=15).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+    return False
 
 
-def spawn(argv: list[str], env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+def spawn(argv: list[str], env: Mapping[str, str], log: Path) -> None:
     """A daemon that stays in the foreground, in a session of its own."""
     with log.open("ab") as output:
-        return subprocess.Popen(
-            argv, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
-        )
+        subprocess.Popen(argv, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/")
 
 
 def until(what: str, test: Callable[[], bool], log: Path, limit: float = 60) -> None:
@@ -70,14 +77,26 @@ def end(pid_file: Path, program: str, limit: float = 20) -> None:
             time.sleep(0.02)
 
 
-def end_leftovers(program: str, directories: tuple[Path, ...]) -> None:
-    """Processes that outlive their daemon (slurmstepd does), told from other sites' by the files that they hold open."""
+def end_leftovers(slurm_conf: Path, directories: tuple[Path, ...]) -> None:
+    """What no pid file names: a slurmstepd and its job, a daemon that was just being started."""
+    deadline = time.monotonic() + 5
+    while (found := list(_leftovers(slurm_conf, directories))) and time.monotonic() < deadline:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _leftovers(slurm_conf: Path, directories: tuple[Path, ...]) -> Iterator[int]:
+    """Told from other sites' by the environment that they were started with, or by their command line (sshd writes over the former)."""
+    site = f"SLURM_CONF={slurm_conf}\0".encode()
+    places = [f"{directory}/".encode() for directory in directories]
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if (entry / "cmdline").read_bytes().startswith(program.encode()) and _holds(entry, directories):
-                os.kill(int(entry.name), signal.SIGKILL)
-
-
-def _holds(entry: Path, directories: tuple[Path, ...]) -> bool:
-    prefixes = tuple(f"{directory}/" for directory in directories)
-    return any(os.readlink(link).startswith(prefixes) for link in (entry / "fd").iterdir())
+            ours = site in (variables := (entry / "environ").read_bytes())
+            if (entry / "comm").read_text().strip() in _DAEMONS:
+                ours = ours or any(place in (entry / "cmdline").read_bytes() for place in places)
+            else:
+                ours = ours and b"\0SLURM_JOB_ID=" in variables
+            if ours:
+                yield int(entry.name)

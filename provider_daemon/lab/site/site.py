@@ -1,8 +1,6 @@
-"""Bringing the site up and down. Cold about 6 s, warm about 2 s; works as root and as any plain user."""
+"""A site brought up and down. Cold about 6 s, warm about 2 s; works as root and as any plain user."""
 
-import contextlib
 import os
-import pwd
 import re
 import secrets
 import shutil
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provider_daemon.lab.site import conf, layout, processes
+from provider_daemon.lab.site.daemons import Daemons
 from provider_daemon.lab.site.layout import Layout
 from provider_daemon.lab.site.processes import LabError
 
@@ -27,6 +26,7 @@ PACKAGES = {
     "openssh-server": "sshd",
     "openssh-client": "ssh-keygen",
 }
+NODES_READY = frozenset({"idle", "mixed", "allocated", "completing"})
 
 
 def missing_packages() -> list[str]:
@@ -35,47 +35,55 @@ def missing_packages() -> list[str]:
 
 @dataclass(slots=True)
 class Site:
-    """`Site.open(directory)`, then `up()`. What a client needs of it stands in the properties."""
+    """`Site.open(directory)`, then `up()`. What a client needs of it stands in the properties.
+
+    start(daemon) and stop(daemon) are there for rehearsing what breaks; `daemons` are the names. Every failure is a LabError.
+    """
 
     layout: Layout
-    env: Mapping[str, str]
+    env: Mapping[str, str]  # for SLURM's commands on the site, as its owner
 
     @classmethod
     def open(cls, directory: Path, *, nodes: int = 4, settings: dict[str, str] | None = None) -> "Site":
-        """An existing site, or a new plan for one; `settings` are slurm.conf's and hold for a new one only."""
+        """An existing site, or a new plan for one; `nodes` and `settings` (slurm.conf's) hold for a new one only."""
+        root = directory.resolve()
+        if layout.load(root) is not None:
+            return cls.existing(root)
         if missing := missing_packages():
             raise LabError(f"SLURM is not installed here: apt-get install {' '.join(missing)}")
-        root = directory.resolve()
-        found = layout.load(root)
-        made = found or layout.create(root, nodes=nodes, settings=settings)
-        env = {
-            "PATH": processes.PATH,
-            "HOME": str(root),
-            "LC_ALL": "C",
-            "SLURM_CONF": str(made.slurm_conf),
-            "MYSQL_UNIX_PORT": str(made.sql_socket),
-        }
-        site = cls(made, env)
-        if found is None:
+        site = cls._of(layout.create(root, nodes=nodes, settings=settings))
+        try:
             site._write_files()
+        except BaseException:
+            site._purge()
+            raise
+        layout.save(site.layout)
         return site
+
+    @classmethod
+    def existing(cls, directory: Path) -> "Site":
+        found = layout.load(directory.resolve())
+        if found is None:
+            raise LabError(f"{directory} holds no SLURM site: `provd lab up` makes one")
+        return cls._of(found)
+
+    @classmethod
+    def _of(cls, made: Layout) -> "Site":
+        files = {"SLURM_CONF": str(made.slurm_conf), "MYSQL_UNIX_PORT": str(made.sql_socket)}
+        return cls(made, {"PATH": processes.PATH, "HOME": str(made.root), "LC_ALL": "C", **files})
 
     # --- what a client needs ---
 
     @property
     def ssh(self) -> dict[str, object]:
         """host, port, user, key_file, known_hosts."""
-        keys = self.layout.root / "ssh"
-        return {
-            "host": "127.0.0.1",
-            "port": self.layout.plan.ssh_port,
-            "user": self.layout.plan.user,
-            "key_file": str(keys / "id_ed25519"),
-            "known_hosts": str(keys / "known_hosts"),
-        }
+        keys, plan = self.layout.root / "ssh", self.layout.plan
+        files = {"key_file": str(keys / "id_ed25519"), "known_hosts": str(keys / "known_hosts")}
+        return {"host": "127.0.0.1", "port": plan.ssh_port, "user": plan.user, **files}
 
     @property
     def work_root(self) -> Path:
+        """The shared file system, where jobs have their directories."""
         return self.layout.work_root
 
     @property
@@ -92,11 +100,8 @@ class Site:
 
     @property
     def version(self) -> str:
-        return ".".join(map(str, self._version()))
-
-    def _version(self) -> tuple[int, ...]:
-        text = processes.run(["slurmctld", "-V"], self.env).stdout
-        return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+        """SLURM's, like 22.05.8."""
+        return self.run("slurmctld", "-V").stdout.split()[-1]
 
     def run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A SLURM command on the site, as the site's owner."""
@@ -106,9 +111,10 @@ class Site:
 
     def _write_files(self) -> None:
         made, etc = self.layout, self.layout.root / "etc"
+        version = tuple(int(part) for part in re.findall(r"\d+", self.version)[:2])
         (etc / "slurm.conf").write_text(conf.slurm_conf(made))
         (etc / "gres.conf").write_text(conf.gres_conf(made))
-        (etc / "cgroup.conf").write_text(conf.cgroup_conf(self._version()))
+        (etc / "cgroup.conf").write_text(conf.cgroup_conf(version))
         _private(etc / "slurmdbd.conf", conf.slurmdbd_conf(made).encode())
         _private(made.root / "key/munge.key", secrets.token_bytes(128))
         self._write_ssh()
@@ -125,129 +131,52 @@ class Site:
     # --- up ---
 
     def up(self) -> None:
-        """Starts what is not running and waits until every node takes jobs; raises LabError with the log that says why not."""
-        made = self.layout
-        cold = not (made.root / "db/mysql").exists()
-        database = self._install_database() if cold else None
-        self._start_munge()
-        self.start_sshd()
-        if database is not None and database.wait():
-            raise LabError(f"mariadb-install-db failed: see {made.log('mariadb-install')}")
-        self._start_database(cold)
-        self.start("slurmdbd")
-        if not (made.root / "accounts.done").exists():
-            self._make_accounts()
-        self.start("slurmctld")
-        for node in made.plan.nodes:
-            self.start_node(node)
-        processes.until("every node takes jobs", self._nodes_ready, made.log("slurmctld"))
+        """Starts what is not running and waits until every node takes jobs. Whatever interrupts it, nothing stays half up."""
+        if layout.me() != self.layout.plan.owner:
+            raise LabError(f"{self.layout.root} belongs to {self.layout.plan.owner}")
+        try:
+            self._up()
+        except BaseException:
+            self.down()
+            raise
 
-    def _install_database(self) -> subprocess.Popen[bytes]:
-        owner = self.layout.plan.owner
-        return processes.spawn(
-            [
-                "mariadb-install-db", "--no-defaults", f"--datadir={self.layout.root}/db", f"--user={owner}",
-                "--auth-root-authentication-method=socket", f"--auth-root-socket-user={owner}", "--skip-test-db", "--skip-name-resolve",
-            ],
-            self.env,
-            self.layout.log("mariadb-install"),
-        )  # fmt: skip
-
-    def _start_munge(self) -> None:
-        made = self.layout
-        if not self.pid("munged"):
-            self.run(
-                "munged", f"--socket={made.munge_socket}", f"--key-file={made.root}/key/munge.key", f"--pid-file={made.pid_file('munged')}",
-                f"--log-file={made.log('munged')}", f"--seed-file={made.root}/key/munge.seed", "--num-threads=4",
-            )  # fmt: skip
-        processes.until(
-            "munged", lambda: processes.succeeds(["munge", "-S", str(made.munge_socket), "-n"], self.env), made.log("munged"), 20
-        )
-
-    def _start_database(self, cold: bool) -> None:
-        made = self.layout
-        if not self.pid("mariadbd"):
-            processes.spawn(
-                [
-                    "mariadbd", "--no-defaults", f"--datadir={made.root}/db", f"--user={made.plan.owner}", f"--socket={made.sql_socket}",
-                    f"--pid-file={made.pid_file('mariadbd')}", f"--tmpdir={made.root}/tmp", "--skip-networking", "--skip-name-resolve",
-                    "--innodb-buffer-pool-size=128M", "--innodb-lock-wait-timeout=900", "--innodb-flush-log-at-trx-commit=0",
-                    "--max-allowed-packet=64M", "--performance-schema=0",
-                ],
-                self.env,
-                made.log("mariadbd"),
-            )  # fmt: skip
-        processes.until("mariadbd", lambda: processes.succeeds(self._sql("select 1"), self.env), made.log("mariadbd"))
-        if cold:
-            who = f"'{made.plan.owner}'@'localhost'"
-            user = f"create user if not exists {who} identified via unix_socket"
-            self.run(*self._sql(f"create database if not exists slurm_acct_db; {user}; grant all on slurm_acct_db.* to {who};"))
-
-    def _sql(self, statement: str) -> list[str]:
-        return ["mariadb", "--no-defaults", "-S", str(self.layout.sql_socket), "-N", "-e", statement]
-
-    def start_sshd(self) -> None:
-        if os.geteuid() == 0:
-            os.makedirs("/run/sshd", exist_ok=True)
-            self._make_login()
-        if not self.pid("sshd"):
-            keys = self.layout.root / "ssh"
-            self.run("/usr/sbin/sshd", "-f", str(keys / "sshd_config"), "-E", str(self.layout.log("sshd")))
-        processes.until("sshd", lambda: bool(self.pid("sshd")), self.layout.log("sshd"), 10)
-
-    def _make_login(self) -> None:
-        user = self.layout.plan.user
-        with contextlib.suppress(KeyError):
-            pwd.getpwnam(user)
-            return
-        self.run("useradd", "-m", "-s", "/bin/bash", user)
-        self.run("usermod", "-p", "*", user)  # useradd leaves it locked: sshd would refuse its key
-
-    def start(self, daemon: str) -> None:
-        """slurmctld or slurmdbd, until it answers."""
-        question = {"slurmctld": ["scontrol", "ping"], "slurmdbd": ["sacctmgr", "-n", "list", "cluster"]}[daemon]
-        if not self.pid(daemon):
-            self.run(daemon)
-        processes.until(daemon, lambda: processes.succeeds(question, self.env), self.layout.log(daemon), 90)
-
-    def start_node(self, node: str) -> None:
-        if not self.pid(f"slurmd-{node}"):
-            self.run("slurmd", "-N", node)
-
-    def _make_accounts(self) -> None:
-        plan = self.layout.plan
-        users = ",".join(dict.fromkeys((plan.user, plan.owner)))
-        for argv in (
-            ("add", "cluster", plan.cluster),
-            ("add", "account", plan.account, f"Cluster={plan.cluster}", "Description=provd", "Organization=provd"),
-            ("add", "user", users, f"Account={plan.account}"),
-        ):
-            done = self.run("sacctmgr", "-i", *argv, check=False)
-            if done.returncode and "Nothing new added" not in done.stdout + done.stderr:
-                raise LabError(f"sacctmgr {' '.join(argv)}: {(done.stdout + done.stderr).strip()}")
-        (self.layout.root / "accounts.done").touch()
+    def _up(self) -> None:
+        root, daemons = self.layout.root, Daemons(self.layout, self.env)
+        for daemon in ("munged", "sshd"):
+            daemons.start(daemon)
+        _once(root / "database.done", daemons.make_database)
+        for daemon in ("mariadbd", "slurmdbd"):
+            daemons.start(daemon)
+        _once(root / "accounts.done", daemons.make_accounts)
+        for daemon in daemons.names:
+            daemons.start(daemon)
+        processes.until("every node takes jobs", self._nodes_ready, self.layout.log("slurmctld"))
 
     def _nodes_ready(self) -> bool:
-        states = self.run("sinfo", "-h", "-N", "-p", "standard", "-o", "%T", check=False).stdout.split()
-        return len(states) == len(self.layout.plan.nodes) and set(states) <= {"idle", "mixed", "allocated", "completing"}
+        states = self.run("sinfo", "-h", "-N", "-p", conf.PARTITIONS[0], "-o", "%T", check=False).stdout.split()
+        return len(states) == len(self.nodes) and set(states) <= NODES_READY
+
+    def start(self, daemon: str) -> None:
+        Daemons(self.layout, self.env).start(daemon)
 
     # --- state, and down ---
 
     @property
     def daemons(self) -> tuple[str, ...]:
-        return ("munged", "mariadbd", "slurmdbd", "slurmctld", *(f"slurmd-{node}" for node in self.layout.plan.nodes), "sshd")
+        return Daemons(self.layout, self.env).names
 
     def pid(self, daemon: str) -> int | None:
-        return processes.pid_of(self.layout.pid_file(daemon), daemon.split("-")[0])
+        return Daemons(self.layout, self.env).pid(daemon)
 
     def stop(self, daemon: str) -> None:
-        processes.end(self.layout.pid_file(daemon), daemon.split("-")[0])
+        Daemons(self.layout, self.env).stop(daemon)
 
     def status(self) -> dict[str, object]:
         return {
             "directory": str(self.layout.root),
             "version": self.version,
             "slurm_conf": str(self.layout.slurm_conf),
+            "work_root": str(self.work_root),
             "ssh": self.ssh,
             "up": {daemon: bool(self.pid(daemon)) for daemon in self.daemons},
         }
@@ -258,22 +187,34 @@ class Site:
             self._cancel_all()
         for daemon in reversed(self.daemons):
             self.stop(daemon)
-        processes.end_leftovers("slurmstepd", (self.layout.root, self.layout.run))
+        processes.end_leftovers(self.layout.slurm_conf, (self.layout.root, self.layout.run))
         if purge:
-            shutil.rmtree(self.layout.run, ignore_errors=True)
-            shutil.rmtree(self.layout.root, ignore_errors=True)
+            self._purge()
+
+    def _purge(self) -> None:
+        for directory in (self.layout.run, self.layout.root):
+            shutil.rmtree(directory, ignore_errors=True)
 
     def _cancel_all(self) -> None:
-        for partition in ("standard", "gpu"):
-            self.run("scontrol", "update", f"partitionname={partition}", "state=down", check=False)
+        self._partitions("down")  # nothing new starts meanwhile
         live = ["squeue", "-h", "-t", "PD,R,S,CG,CF", "-o", "%A"]
         if ids := self.run(*live, check=False).stdout.split():
             self.run("scancel", "-f", *dict.fromkeys(ids), check=False)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and self.run(*live, check=False).stdout.strip():
             time.sleep(0.1)
-        for partition in ("standard", "gpu"):
-            self.run("scontrol", "update", f"partitionname={partition}", "state=up", check=False)
+        self._partitions("up")
+
+    def _partitions(self, state: str) -> None:
+        for partition in conf.PARTITIONS:
+            self.run("scontrol", "update", f"partitionname={partition}", f"state={state}", check=False)
+
+
+def _once(mark: Path, step: "processes.Step") -> None:
+    """A step that was interrupted is taken again."""
+    if not mark.exists():
+        step()
+        mark.touch()
 
 
 def _private(path: Path, content: bytes) -> None:
