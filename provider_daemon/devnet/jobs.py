@@ -114,4 +114,7 @@ def _enter(ctx: Context, job: types_pb2.HPCJob, state: State) -> None:
     stamp = {State.QUEUED: "queued_at", State.RUNNING: "started_at"}.get(state, "completed_at")
     getattr(job, stamp).CopyFrom(ctx.now)
     ctx.store(keyspace.JOB, job.job_id, job)
-    ctx.state.put(RUNNING, job.job_id.encode(), str(job.max_runtime_seconds).encode() if state is State.RUNNING else b"")
+    if state is State.RUNNING:
+        ctx.state.put(RUNNING, job.job_id.encode(), str(job.max_runtime_seconds).encode())
+    else:
+        ctx.state.delete(RUNNING, job.job_id.encode())

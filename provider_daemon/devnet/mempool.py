@@ -77,8 +77,3 @@ class Mempool:
             self._enter(tx, Counter())
         except ChainError:
             self._cache.discard(tx.tx_hash)
-
-    def drop(self) -> None:
-        """As a restarted node does; senders must send again."""
-        self._cache -= set(self._waiting)
-        self._waiting, self._check, self._this_block = {}, Layer(self._state), Counter()

@@ -77,6 +77,13 @@ class Devnet:
         await self._server.stop(grace=0.2)
         self._archive.close()
 
+    async def made_blocks_until(self, ended: asyncio.Event) -> None:
+        """Raises what ended the making of blocks, should it end first."""
+        waiting = [asyncio.create_task(ended.wait()), *([self._maker] if self._maker else [])]
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
     async def _make_blocks(self) -> None:
         while True:
             await asyncio.sleep(self.block_seconds)
@@ -101,5 +108,7 @@ async def serve(devnet: Devnet, say: Callable[[str], object]) -> None:
     port = await devnet.start()
     host = devnet.listen.rpartition(":")[0]
     say(f"devnet {devnet.rules.chain_id} serves gRPC on {host}:{port} at height {devnet.blocks.height}, file {devnet.path}")
-    await ended.wait()
-    await devnet.stop()
+    try:
+        await devnet.made_blocks_until(ended)
+    finally:
+        await devnet.stop()

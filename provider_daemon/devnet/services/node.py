@@ -41,8 +41,8 @@ class TendermintService(query_pb2_grpc.ServiceServicer):
 
     async def ABCIQuery(self, request: query_pb2.ABCIQueryRequest, context: Call) -> query_pb2.ABCIQueryResponse:
         answer = query_pb2.ABCIQueryResponse(key=request.data, height=request.height or self._blocks.height)
-        if request.height > self._blocks.height:
-            answer.log = f"failed to load state at height {request.height}; version does not exist"
+        if request.height not in (0, self._blocks.height):  # only the newest state is kept
+            answer.log = f"failed to load state at height {request.height}; version does not exist (latest height: {self._blocks.height})"
             return answer
         match request.path.strip("/").split("/"):
             case ["store", store, "key"]:

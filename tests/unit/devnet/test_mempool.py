@@ -207,16 +207,6 @@ async def test_what_waits_too_long_is_dropped() -> None:
     await chain.stop()
 
 
-async def test_a_restarted_node_forgets_what_waits(chain: TestChain) -> None:
-    """Its senders must send again, and can."""
-    signed = await chain.signed(ALICE, send())
-    assert (await broadcast(chain, signed.tx_bytes))[1] == 0
-    chain.devnet.blocks.mempool.drop()
-    chain.block()
-    assert await chain.client.find(signed.tx_hash) is None
-    assert (await broadcast(chain, signed.tx_bytes))[1] == 0
-
-
 async def test_environment() -> None:
     """The published chain's decoder refuses a job with an environment (2); ours takes it unless asked not to."""
     spec = types_pb2.JobWorkloadSpec(container_image="alpine:3", environment={"A": "1"})

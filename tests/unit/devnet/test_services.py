@@ -171,6 +171,17 @@ async def test_all(chain: TestChain) -> None:
     assert codes == {grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND}
 
 
+async def test_scheduling_metrics(chain: TestChain, channel: grpc.aio.Channel) -> None:
+    """Decisions of one cluster's queue, with their mean scores."""
+    await chain.open_shop()
+    await chain.send(ALICE, job(), job(), job(queue_name="other"))
+    request = hpc.QuerySchedulingMetricsRequest(cluster_id="HPC-1", queue_name="standard")
+    found = (await hpc_grpc.QueryStub(channel).SchedulingMetrics(request)).metrics
+    assert (found.total_decisions, found.avg_latency_score, found.avg_capacity_score) == (2, "1000000", "1000000")
+    decision = await hpc_grpc.QueryStub(channel).SchedulingDecisionByJob(hpc.QuerySchedulingDecisionByJobRequest(job_id="JOB-2"))
+    assert decision.decision.selected_cluster_id == "HPC-1"
+
+
 async def test_pages(chain: TestChain, channel: grpc.aio.Channel) -> None:
     """A limit, and a key that leads to the rest."""
     await chain.open_shop()
