@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from provider_daemon.demo.stage import DemoSite, Stage
+    from provider_daemon.demo.stage import Stage
     from provider_daemon.demo.verdict import Verdict
 
 
@@ -38,8 +38,15 @@ async def _demo(as_json: bool, keep: bool, queries: str, simulated: bool) -> int
     # Ctrl-C and SIGTERM both end the task, so that everything is taken down on the way out.
     task = asyncio.current_task()
     assert task is not None
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+    loop, names = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+
+    def stop_once() -> None:
+        for name in names:
+            loop.add_signal_handler(name, lambda: None)  # a second Ctrl-C must not interrupt the taking down
+        task.cancel()
+
+    for name in names:
+        loop.add_signal_handler(name, stop_once)
     try:
         return await _run(as_json, keep, queries, simulated)
     except asyncio.CancelledError:
@@ -65,16 +72,13 @@ async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
         ok = await _perform(stage, as_json, began, say)
         if keep:
             _explain(stage)
-            kept = True
+            kept = stage.site.real
+            await _until_interrupted(stage)
         return 0 if ok else 1
     finally:
         if not kept:
-            await (stage.close() if stage else _down(site))
+            await (stage.close() if stage else site.down())
             shutil.rmtree(directory, ignore_errors=True)
-
-
-async def _down(site: "DemoSite") -> None:
-    site.down()
 
 
 async def _perform(stage: "Stage", as_json: bool, began: float, say: Callable[[str], None]) -> bool:
@@ -107,7 +111,16 @@ def _print(rows: "list[Verdict]", problems: list[str]) -> None:
 
 
 def _site_words(stage: "Stage") -> str:
-    return f"SLURM {stage.site.version}, a private site" if stage.site.real else "this was the SIMULATED site: no SLURM is installed here"
+    return f"SLURM {stage.site.version}, a private site" if stage.site.real else "this was the SIMULATED site, not real SLURM"
+
+
+async def _until_interrupted(stage: "Stage") -> None:
+    """The simulated site lives in this process, so it is kept only as long as this process is."""
+    import asyncio
+
+    if not stage.site.real:
+        typer.echo("The simulated site runs in this process: Ctrl-C takes everything down.", err=True)
+        await asyncio.Event().wait()
 
 
 def _teller(began: float) -> Callable[[str], None]:

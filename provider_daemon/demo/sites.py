@@ -1,11 +1,36 @@
-"""The site that the demo plays on: the real one where SLURM is installed, or can be."""
+"""The site that the demo plays on: a real one where SLURM is installed, the simulated one elsewhere."""
 
 import asyncio
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
-from provider_daemon.demo.stage import DemoSite
+from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.lab.site.site import Site, missing_packages
+
+Accounting = dict[str, list[tuple[str, str]]]
+
+_SACCT = ("sacct", "-a", "-X", "-D", "-n", "-P", "-S", "now-1day", "-o", "JobName,State,ExitCode")
+
+
+class DemoSite(Protocol):
+    """What the demo needs of a site. `real` and `version` go into the verdict."""
+
+    real: bool
+    version: str
+    work_root: Path
+
+    @property
+    def ssh(self) -> dict[str, object]:
+        """host, port, user, key_file, known_hosts."""
+        ...
+
+    def accounting(self) -> Accounting:
+        """Job name -> (state, exit code) of each SLURM job of that name, as sacct has them."""
+        ...
+
+    async def down(self) -> None: ...
 
 
 class RealSite:
@@ -25,29 +50,65 @@ class RealSite:
     def ssh(self) -> dict[str, object]:
         return self._site.ssh
 
-    def accounting(self) -> dict[str, list[tuple[str, str]]]:
-        found: dict[str, list[tuple[str, str]]] = {}
-        text = self._site.run("sacct", "-a", "-X", "-D", "-n", "-P", "-S", "now-1day", "-o", "JobName,State,ExitCode").stdout
-        for line in text.splitlines():
-            name, state, code = line.rsplit("|", 2)
-            found.setdefault(name, []).append((state, code))
-        return found
+    def accounting(self) -> Accounting:
+        return _sacct(self._site.env)
 
-    def down(self) -> None:
-        self._site.down(purge=False)
+    async def down(self) -> None:
+        await asyncio.to_thread(self._site.down)
 
 
-def why_not_real() -> str:
-    """Empty where a real site can be brought up; else what is missing."""
-    missing = missing_packages()
-    return f"not installed: {', '.join(missing)}" if missing else ""
+class SimulatedDemoSite:
+    """Runs in the demo's own process, and ends with it."""
+
+    real = False
+
+    def __init__(self) -> None:
+        self._site = SimulatedSite()
+        self.version = f"{self._site.version} (simulated)"
+        self.work_root = self._site.work_root
+
+    async def up(self) -> None:
+        await self._site.start()
+
+    @property
+    def ssh(self) -> dict[str, object]:
+        return self._site.ssh
+
+    def accounting(self) -> Accounting:
+        return _sacct(self._site.env)
+
+    async def down(self) -> None:
+        await self._site.stop()
 
 
 async def choose(directory: Path, simulated: bool, say: Callable[[str], None]) -> DemoSite:
     """A real site where one can be had and nobody asked otherwise."""
-    missing = why_not_real()
-    if missing or simulated:
-        raise SystemExit(missing)
-    site = await asyncio.to_thread(RealSite, directory)
+    missing = missing_packages()
+    if simulated or missing:
+        why = f"not installed: {' '.join(missing)}" if missing else "as asked for"
+        say(f"SIMULATED site, no real SLURM ({why})")
+        made = SimulatedDemoSite()
+        await made.up()
+        return made
+    site = await _bring_up(directory)
     say(f"SLURM {site.version} is up: a private site of 4 nodes below {directory}")
     return site
+
+
+async def _bring_up(directory: Path) -> RealSite:
+    """A thread cannot be cancelled: interrupted, it is waited for, and what it brought up is taken down."""
+    coming = asyncio.ensure_future(asyncio.to_thread(RealSite, directory))
+    try:
+        return await asyncio.shield(coming)
+    except asyncio.CancelledError:
+        await (await coming).down()
+        raise
+
+
+def _sacct(env: Mapping[str, str]) -> Accounting:
+    found: Accounting = {}
+    text = subprocess.run(_SACCT, env=dict(env), capture_output=True, text=True, check=True, timeout=60).stdout
+    for line in text.splitlines():
+        name, state, code = line.rsplit("|", 2)
+        found.setdefault(name, []).append((state, code))
+    return found

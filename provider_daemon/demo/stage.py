@@ -1,12 +1,12 @@
 """The demo's stage: a SLURM site, a chain, an open shop, and the real daemon as a child process, all below one directory."""
 
+import asyncio
 import json
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from provider_daemon.chain import armor
 from provider_daemon.chain.client import GrpcChain
@@ -14,28 +14,12 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.demo.children import Child
 from provider_daemon.demo.jobs import ATTACK, IMAGE, QUEUES
 from provider_daemon.demo.people import Person, new_key
+from provider_daemon.demo.sites import DemoSite
 
 CHAIN_ID = "virtengine-localnet-1"
 CLUSTER, OFFERING = "HPC-1", "OFF-1"
 FUNDS = "1000000000000uve,1000000000000uvirt"
 NODES = 4
-
-
-class DemoSite(Protocol):
-    """What the demo needs of a site, real or simulated. `real` and `version` go into the verdict."""
-
-    real: bool
-    version: str
-    work_root: Path
-
-    @property
-    def ssh(self) -> dict[str, object]: ...
-
-    def accounting(self) -> dict[str, list[tuple[str, str]]]:
-        """Job name -> (state, exit code) of each SLURM job of that name, as sacct has them."""
-        ...
-
-    def down(self) -> None: ...
 
 
 class SystemClock:
@@ -45,7 +29,7 @@ class SystemClock:
 
 @dataclass(slots=True)
 class Stage:
-    """Made by `build`; `close` takes down all that it started, in any state."""
+    """Made by `build`; `close` takes down all that it started, in any state, and the site."""
 
     directory: Path
     site: DemoSite
@@ -58,10 +42,13 @@ class Stage:
     config: Path
 
     async def close(self) -> None:
-        self.daemon.stop()
+        await self.close_processes()
+        await self.site.down()
+
+    async def close_processes(self) -> None:
+        await asyncio.to_thread(self.daemon.stop)
         await self.chain.close()
-        self.devnet.stop()
-        self.site.down()
+        await asyncio.to_thread(self.devnet.stop)
 
 
 async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[str], None]) -> Stage:
@@ -78,9 +65,9 @@ async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[st
         await _open_shop(stage.provider)
         say(f"cluster {CLUSTER} registered and active, offering {OFFERING} with queues {' and '.join(QUEUES)}")
         daemon.start()
-        daemon.wait_for("provd_started")
+        await asyncio.to_thread(daemon.wait_for, "provd_started")
     except BaseException:
-        await stage.close()
+        await stage.close_processes()
         raise
     say(f"provd runs as process {daemon.pid}, its configuration is {config}")
     return stage
