@@ -26,8 +26,9 @@ def show(cluster: Cluster, node: Node) -> str:
         f"CPULoad=0.02 AvailableFeatures=(null) ActiveFeatures=(null) Gres={f'gpu:{node.gpu_type}:{node.gpus}' if node.gpus else '(null)'} "
         f"NodeAddr=127.0.0.1 NodeHostName=localhost Port=0 Version={cluster.version} OS=Linux 6.1.0 #1 SMP  RealMemory={node.memory} "
         f"AllocMem={used} FreeMem={node.memory - used} Sockets={node.cpus} Boards=1 State={state(cluster, node)} ThreadsPerCore=1 "
-        f"TmpDisk=0 Weight=1 Owner=N/A MCS_label=N/A Partitions={partitions}  BootTime=2026-01-01T00:00:00 SlurmdStartTime=2026-01-01T00:00:00 "
-        f"LastBusyTime=2026-01-01T00:00:00 CfgTRES=cpu={node.cpus},mem={memory(node.memory)},billing={node.cpus}{cards} "
+        f"TmpDisk=0 Weight=1 Owner=N/A MCS_label=N/A Partitions={partitions}  BootTime=2026-01-01T00:00:00 "
+        f"SlurmdStartTime=2026-01-01T00:00:00 LastBusyTime=2026-01-01T00:00:00 "
+        f"CfgTRES=cpu={node.cpus},mem={memory(node.memory)},billing={node.cpus}{cards} "
         f"AllocTRES={f'cpu={cpus},mem={memory(used)}{taken}' if cpus else ''} CapWatts=n/a CurrentWatts=0 AveWatts=0 "
         f"ExtSensorsJoules=n/s ExtSensorsWatts=0 ExtSensorsTemp=n/s{reason} \n"
     )

@@ -130,7 +130,8 @@ class Daemons:
             ("add", "user", users, f"Account={plan.account}"),
         ):
             done = processes.run(["sacctmgr", "-i", *argv], self.env, check=False)
-            if done.returncode and "Nothing new added" not in done.stdout + done.stderr:
+            there_already = any(words in done.stdout + done.stderr for words in ("Nothing new added", "already exists"))
+            if done.returncode and not there_already:
                 raise LabError(f"sacctmgr {' '.join(argv)}: {(done.stdout + done.stderr).strip()}")
 
 
