@@ -46,15 +46,19 @@ class Devnet:
     _maker: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
-        """The port that it serves on. A new chain has its first block by then."""
+        """The port that it serves on. A new chain has its first block by then. Raises ConfigError for an unusable file or port."""
         self._archive = Archive(self.path)
-        self.blocks = Blocks(self._archive, self.rules, self.funds)
-        if not self.blocks.height:
-            self.produce_block()
-        self._server = grpc.aio.server(options=[("grpc.max_send_message_length", MAX_ANSWER), ("grpc.so_reuseport", 0)])
-        self._add_services()
-        self.port = self._bind()
-        await self._server.start()
+        async with contextlib.AsyncExitStack() as undo:
+            undo.callback(self._archive.close)
+            self.blocks = Blocks(self._archive, self.rules, self.funds)
+            if not self.blocks.height:
+                self.produce_block()
+            self._server = grpc.aio.server(options=[("grpc.max_send_message_length", MAX_ANSWER), ("grpc.so_reuseport", 0)])
+            undo.push_async_callback(self._server.stop, None)
+            self._add_services()
+            self.port = self._bind()
+            await self._server.start()
+            undo.pop_all()
         if self.block_seconds:
             self._maker = asyncio.create_task(self._make_blocks())
         return self.port
@@ -72,8 +76,7 @@ class Devnet:
     async def stop(self) -> None:
         if self._maker is not None:
             self._maker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._maker
+            await asyncio.wait([self._maker])
         await self._server.stop(grace=0.2)
         self._archive.close()
 
