@@ -20,7 +20,7 @@ class Prices:
         self._store = store
 
     async def gas_price(self, denom: str) -> Decimal:
-        """Of one unit of gas, in `denom`; raises Unreadable when neither place tells one."""
+        """Of one unit of gas, in `denom`; 0 where neither place asks for one."""
         return max(await self._static(denom), await self._adaptive(denom))
 
     async def _adaptive(self, denom: str) -> Decimal:
@@ -29,7 +29,10 @@ class Prices:
         except Refused:
             return Decimal(0)  # a chain without that module has no such store
         prices = codec.loads(value).get("current_min_gas_prices") or [] if value else []
-        return next((_decimal(price.get("amount")) for price in prices if price.get("denom") == denom), Decimal(0))
+        try:
+            return next((_decimal(price["amount"]) for price in prices if price["denom"] == denom), Decimal(0))
+        except (TypeError, KeyError) as error:
+            raise Unreadable(f"the chain's gas prices cannot be read: {error!r}") from error
 
     async def _static(self, denom: str) -> Decimal:
         async def request(channel: grpc.aio.Channel) -> query_pb2.ConfigResponse:

@@ -84,9 +84,7 @@ class Query:
     async def _one(self, rpc: str, request: Message, field: str, record_type: type[R], prefix: bytes, record_id: str) -> R | None:
         if not await self._is_missing(rpc):
             try:
-                record = getattr(await self._rpc(rpc, request), field)
-                assert isinstance(record, record_type)
-                return record
+                return _part(await self._rpc(rpc, request), field, record_type, record_id)
             except Unimplemented:
                 self._missing.add(rpc)
             except NotFound:
@@ -118,6 +116,13 @@ class Query:
             return answer
 
         return await self._endpoints.call(call)
+
+
+def _part(answer: Message, field: str, record_type: type[R], record_id: str) -> R:
+    record = getattr(answer, field)
+    if not (isinstance(record, record_type) and answer.HasField(field)):
+        raise Unreadable(f"the node's answer about {record_id} holds no record")
+    return record
 
 
 def count_starting_with(number: int, end: int) -> int:

@@ -73,14 +73,22 @@ def nanoseconds(time: Timestamp) -> int:
 
 
 def cluster(record: types_pb2.HPCCluster) -> Cluster:
+    """Raises Unreadable for a state that is not known here."""
     return Cluster(
         cluster_id=record.cluster_id,
         provider=record.provider_address,
-        state=types_pb2.ClusterState.Name(record.state).removeprefix("CLUSTER_STATE_").lower(),
+        state=_cluster_state(record),
         region=record.region,
         total_nodes=record.total_nodes,
         available_nodes=record.available_nodes,
     )
+
+
+def _cluster_state(record: types_pb2.HPCCluster) -> str:
+    try:
+        return types_pb2.ClusterState.Name(record.state).removeprefix("CLUSTER_STATE_").lower()
+    except ValueError as error:
+        raise Unreadable(f"cluster {record.cluster_id} is in state {record.state}, which is not known here") from error
 
 
 def offering(record: types_pb2.HPCOffering) -> Offering:
