@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from provider_daemon.demo.sites import DemoSite
     from provider_daemon.demo.stage import Stage
     from provider_daemon.demo.verdict import Verdict
 
@@ -38,15 +39,9 @@ async def _demo(as_json: bool, keep: bool, queries: str, simulated: bool) -> int
     # Ctrl-C and SIGTERM both end the task, so that everything is taken down on the way out.
     task = asyncio.current_task()
     assert task is not None
-    loop, names = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
-
-    def stop_once() -> None:
-        for name in names:
-            loop.add_signal_handler(name, lambda: None)  # a second Ctrl-C must not interrupt the taking down
-        task.cancel()
-
-    for name in names:
-        loop.add_signal_handler(name, stop_once)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        # A second Ctrl-C must not interrupt the taking down.
+        asyncio.get_running_loop().add_signal_handler(name, lambda: task.cancelling() or task.cancel())
     try:
         return await _run(as_json, keep, queries, simulated)
     except asyncio.CancelledError:
@@ -66,8 +61,9 @@ async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
     say = _teller(began)
     kept = False
     stage: Stage | None = None
-    site = await choose(directory, simulated, say)
+    site: DemoSite | None = None
     try:
+        site = await choose(directory, simulated, say)
         stage = await stages.build(directory, site, queries, say)
         ok = await _perform(stage, as_json, began, say)
         if keep:
@@ -77,7 +73,10 @@ async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
         return 0 if ok else 1
     finally:
         if not kept:
-            await (stage.close() if stage else site.down())
+            if stage is not None:
+                await stage.close()
+            elif site is not None:
+                await site.down()
             shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -23,8 +23,18 @@ class LabError(ProvdError):
 
 
 def run(argv: list[str], env: Mapping[str, str], *, check: bool = True, limit: float = 60) -> subprocess.CompletedProcess[str]:
+    """In a session of its own: a Ctrl-C on our terminal is ours to handle, and must not cut a set-up command in the middle."""
     try:
-        done = subprocess.run(argv, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, check=False)
+        done = subprocess.run(
+            argv,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            check=False,
+            start_new_session=True,
+        )
     except subprocess.TimeoutExpired:
         raise LabError(f"{' '.join(argv)}: no end after {limit:.0f} s") from None
     if check and done.returncode:
