@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import structlog
 
-from provider_daemon.errors import Unreadable
+from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Site, Terms, admit
 from provider_daemon.job.lifecycle import Job, confirm, wall_limit
 from provider_daemon.job.spec import ChainJob
@@ -49,14 +49,25 @@ class Intake:
     async def _adopt(self, job_ids: Sequence[str]) -> None:
         records = await asyncio.gather(*(self._chain.job(job_id) for job_id in job_ids), return_exceptions=True)
         adopted: list[Job] = []
+        readable: list[str] = []
         for job_id, record in zip(job_ids, records, strict=True):
-            if isinstance(record, Unreadable):
-                self._set_aside(job_id, str(record))
-            elif isinstance(record, BaseException):
+            if isinstance(record, BaseException) and not isinstance(record, Unreadable):
                 raise record
-            elif record is not None and self._ours(record) and self._ledger.job(job_id) is None:
-                adopted.append(await self._job(record))
-        self._commit(job_ids, adopted)
+            try:
+                adopted += await self._considered(job_id, record)
+            except Unreadable as error:
+                self._set_aside(job_id, str(error))
+            else:
+                readable.append(job_id)
+        self._commit(job_ids, readable, adopted)
+
+    async def _considered(self, job_id: str, record: ChainJob | BaseException | None) -> list[Job]:
+        """The job when it is new and ours. Ids are dense: one below the counter without a record is a node that lags, not a gap."""
+        if isinstance(record, BaseException):
+            raise record
+        if record is None:
+            raise Unreadable(f"{job_id} is below the chain's counter, but the node has no record of it yet")
+        return [await self._job(record)] if self._ours(record) and self._ledger.job(job_id) is None else []
 
     def _ours(self, record: ChainJob) -> bool:
         tenancy = self._tenancies.get(record.spec.cluster_id)
@@ -76,10 +87,17 @@ class Intake:
             chain_started_at=record.started_at,
         )
         try:
-            offering = await self._chain.offering(spec.offering_id)
+            offering = await self._offering(spec.offering_id)
             return replace(job, program=admit(spec, terms(offering), self._site(tenancy)))
         except Inadmissible as reason:
             return replace(job, state=State.FAILED, message=str(reason)) if record.state is State.PENDING else job
+
+    async def _offering(self, offering_id: str) -> Offering:
+        """The chain took the job, so its offering exists: without it the node lags, and nothing can be said about the job yet."""
+        offering = await self._chain.offering(offering_id)
+        if offering is None:
+            raise Unreadable(f"the node has no record of offering {offering_id} yet")
+        return offering
 
     def _site(self, tenancy: Tenancy) -> Site:
         """With as many nodes as the last heartbeat counted."""
@@ -90,14 +108,15 @@ class Intake:
         with self._ledger.write():
             self._ledger.quarantine(job_id, why, self._clock.now())
 
-    def _commit(self, job_ids: Sequence[str], adopted: Sequence[Job]) -> None:
+    def _commit(self, job_ids: Sequence[str], readable: Sequence[str], adopted: Sequence[Job]) -> None:
         now = self._clock.now()
         following = max(int(self._ledger.get_meta("next_job", "1")), *(int(job_id.removeprefix("JOB-")) + 1 for job_id in job_ids))
         with self._ledger.write():
             self._ledger.set_meta("next_job", str(following))
+            for job_id in readable:
+                self._ledger.release_quarantine(job_id)
             for job in adopted:
                 self._ledger.save_job(job)
-                self._ledger.release_quarantine(job.spec.job_id)
                 self._ledger.add_event(job.spec.job_id, "adopted", job.message or f"chain says {job.reported}", now)
         for job in adopted:
             log.info("job_adopted", job=job.spec.job_id, cluster=job.spec.cluster_id, state=job.state, why=job.message)
@@ -113,7 +132,7 @@ class Intake:
         head = await self._chain.head()
         jobs = {job.spec.job_id: job for cluster_id in self._tenancies for job in self._ledger.open_jobs(cluster_id)}
         seen = int(self._ledger.get_meta("cancels_height", str(head.height)))
-        cancelled = await self._chain.cancelled_since(max(1, seen - CANCEL_OVERLAP)) & jobs.keys()
+        cancelled = await self._cancelled(max(1, seen - CANCEL_OVERLAP), frozenset(jobs))
         sweep = self._sweep_due()
         suspects = [job for job in jobs.values() if sweep or job.spec.job_id in cancelled or _overdue(job, head.time)]
         await self._reread([job for job in suspects if job.reported not in TERMINAL])
@@ -121,6 +140,14 @@ class Intake:
             self._ledger.set_meta("cancels_height", str(head.height))
         if sweep:
             self._swept_at = self._clock.now()
+
+    async def _cancelled(self, height: int, job_ids: frozenset[str]) -> frozenset[str]:
+        """Of our open jobs. A node without a transaction index names none: then every open job is read again."""
+        try:
+            return await self._chain.cancelled_since(height) & job_ids
+        except Transient as error:
+            log.warning("cancels_not_indexed", why=str(error), next=f"reads all {len(job_ids)} open jobs again")
+            return job_ids
 
     async def _reread(self, jobs: Sequence[Job]) -> None:
         for start in range(0, len(jobs), BATCH):
@@ -141,10 +168,8 @@ class Intake:
         self._poke()
 
 
-def terms(offering: Offering | None) -> Terms:
-    """What the job's offering promises; an offering that is gone promises nothing, so every queue is unknown."""
-    if offering is None:
-        return Terms()
+def terms(offering: Offering) -> Terms:
+    """What the job's offering promises."""
     return Terms(
         queues=tuple(QueueOption(queue.partition, queue.max_nodes, queue.max_runtime) for queue in offering.queues),
         preconfigured=tuple(

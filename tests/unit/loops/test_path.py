@@ -3,9 +3,10 @@
 import pytest
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
-from provider_daemon.errors import Transient
+from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.lifecycle import WAITING_WINDOW
 from provider_daemon.job.state import State
+from provider_daemon.loops.intake import SWEEP_SECONDS
 from tests.fakes.chain import ALICE, PROVIDER, job, report
 from tests.unit.loops.conftest import House
 
@@ -278,3 +279,67 @@ async def test_more_nodes_than_the_chain_thinks(house: House) -> None:
     cluster = await house.chain.client.cluster("HPC-1")
     assert cluster is not None
     assert (cluster.total_nodes, cluster.available_nodes) == (6, 6)
+
+
+async def test_a_lagging_node_loses_no_job(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job below the counter that the node does not have yet is set aside, and taken up at the next sweep."""
+    await house.chain.send(ALICE, job())
+    real = house.chain.client.job
+
+    async def lagging(_: str) -> None:
+        return None
+
+    monkeypatch.setattr(house.chain.client, "job", lagging)
+    await house.intake.tick()
+    assert house.ledger.quarantined() == ["JOB-1"]
+    monkeypatch.setattr(house.chain.client, "job", real)
+    house.chain.clock.time += SWEEP_SECONDS
+    await house.round()
+    assert house.ledger.quarantined() == []
+    assert await house.state() == "queued"
+
+
+async def test_an_offering_not_seen_yet_fails_no_job(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chain took the job, so its offering exists: a node that does not have it yet is no reason to refuse the job."""
+    await house.chain.send(ALICE, job())
+
+    async def lagging(_: str) -> None:
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.chain.client, "offering", lagging)
+        await house.round()
+    assert await house.state() == "pending"
+    house.chain.clock.time += SWEEP_SECONDS
+    await house.round()
+    assert await house.state() == "queued"
+
+
+async def test_cancel_is_noticed_without_an_index(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that cannot search transactions is asked for the jobs themselves."""
+    await house.chain.send(ALICE, job())
+    await house.round()
+
+    async def unindexed(_: int) -> frozenset[str]:
+        raise Transient("transaction indexing is disabled")
+
+    monkeypatch.setattr(house.chain.client, "cancelled_since", unindexed)
+    await house.chain.send(ALICE, cancel())
+    await house.round()
+    assert house.scheduler.cancelled == ["1"]
+
+
+async def test_one_bad_record_stops_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that cannot be read is set aside with its reason; the jobs beside it go on."""
+    await house.chain.send(ALICE, job(), job())
+    real = house.chain.client.job
+
+    async def bad(job_id: str) -> object:
+        if job_id == "JOB-1":
+            raise Unreadable("the record of JOB-1 cannot be read")
+        return await real(job_id)
+
+    monkeypatch.setattr(house.chain.client, "job", bad)
+    await house.round()
+    assert house.ledger.quarantined() == ["JOB-1"]
+    assert [opened.spec.job_id for opened in house.ledger.open_jobs("HPC-1")] == ["JOB-2"]
