@@ -69,7 +69,7 @@ class Cluster:
         """24.11 refuses what 22.05 lets wait for ever."""
         nodes = [self.nodes[name] for name in partition.nodes]
         unavailable = f"{FAILED_SUBMISSION}Requested node configuration is not available\n"
-        if all(request.mebibytes > node.memory for node in nodes):
+        if all((request.memory or 0) > node.memory for node in nodes):
             return f"sbatch: error: Memory specification can not be satisfied\n{unavailable}"
         if not any(_has_gpus(request, node) for node in nodes):
             return unavailable

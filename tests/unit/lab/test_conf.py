@@ -1,0 +1,47 @@
+"""The private site's configuration files, as text."""
+
+from pathlib import Path
+
+from provider_daemon.lab.site import conf
+from provider_daemon.lab.site.layout import Layout, Plan
+
+PLAN = Plan("root", "provdlab", "box", "/run/x", 11000, 11001, 11002, (11003, 11004), settings={"MinJobAge": "30", "KillWait": ""})
+LAYOUT = Layout(Path("/srv/site"), PLAN)
+
+
+def test_slurm_conf() -> None:
+    """One line a setting, one a node; a site's own settings win, and an empty one drops the line."""
+    lines = conf.slurm_conf(LAYOUT).splitlines()
+    assert "NodeName=n2 NodeHostName=box NodeAddr=127.0.0.1 Port=11004 CPUs=16 RealMemory=65536 Gres=gpu:a100:2" in lines
+    assert "SlurmctldHost=box(127.0.0.1)" in lines
+    assert "MinJobAge=30" in lines
+    assert not [line for line in lines if line.startswith("KillWait")]
+    assert "AccountingStorageTRES=gres/gpu,gres/gpu:a100" in lines
+    assert [line.split()[0] for line in lines if line.startswith("PartitionName")] == [f"PartitionName={name}" for name in conf.PARTITIONS]
+
+
+def test_gpus_are_character_devices() -> None:
+    """A device a line; jobs see no GPU whose file is anything else."""
+    assert conf.gres_conf(LAYOUT).splitlines() == [
+        "AutoDetect=off",
+        "NodeName=n1,n2 Name=gpu Type=a100 File=/dev/null",
+        "NodeName=n1,n2 Name=gpu Type=a100 File=/dev/zero",
+    ]
+
+
+def test_without_cgroups_in_every_version() -> None:
+    """From 23.11 on a site can say that it has none."""
+    assert conf.cgroup_conf((22, 5)) == "CgroupAutomount=no\nCgroupPlugin=cgroup/v1\n"
+    assert conf.cgroup_conf((24, 11)) == "CgroupPlugin=disabled\n"
+
+
+def test_only_the_job_user_logs_in() -> None:
+    """By key, on the loopback interface."""
+    lines = conf.sshd_config(LAYOUT).splitlines()
+    assert {"ListenAddress 127.0.0.1", "AllowUsers provdlab", "PasswordAuthentication no"} <= set(lines)
+
+
+def test_slurmdbd_is_reached_by_the_hosts_own_name() -> None:
+    """Or it refuses to start."""
+    lines = conf.slurmdbd_conf(LAYOUT).splitlines()
+    assert {"DbdHost=box", "DbdAddr=127.0.0.1", "DbdPort=11001"} <= set(lines)
