@@ -1,0 +1,108 @@
+"""What goes wrong at a site, on the simulated one, where it can be made to happen: the daemon's view of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from provider_daemon.job.snapshot import Phase
+from provider_daemon.job.state import State
+from provider_daemon.lab.simulated.site import SimulatedSite
+from provider_daemon.slurm.scheduler import SlurmScheduler
+from tests.contract.places import Place, WallClock, transport
+
+
+@pytest.fixture
+async def place(simulated_site: SimulatedSite) -> AsyncIterator[Place]:
+    scheduler = SlurmScheduler(transport(simulated_site, "ssh"), WallClock())
+    yield Place(simulated_site, scheduler, simulated_site.work_root)
+    await scheduler.close()
+
+
+async def test_an_answer_is_lost(place: Place, simulated_site: SimulatedSite) -> None:
+    """The job was taken although sbatch failed: the order is in doubt, and its name tells."""
+    simulated_site.faults.sbatch_lost = 1
+    order = place.order("true")
+    (receipt,) = await place.submit(order)
+    assert receipt.doubt
+    (seen,) = (await place.look(order.name, doubtful=[order.name])).of(order.name)
+    assert seen.slurm_id == "1"
+
+
+async def test_the_connection_is_lost_while_submitting(place: Place, simulated_site: SimulatedSite) -> None:
+    """Every order without an answer is in doubt; one connection later their names tell."""
+    simulated_site.faults.sbatch_delay = 60
+    orders = [place.order("true") for _ in range(3)]
+    submitting = asyncio.create_task(place.submit(*orders))
+    async with asyncio.timeout(20):
+        while len(simulated_site.cluster.jobs) < 3:
+            await asyncio.sleep(0.02)
+    simulated_site.faults.sbatch_delay = 0
+    await simulated_site.sshd.cut()
+    assert all(receipt.doubt and not receipt.slurm_id for receipt in await submitting)
+    snapshot = await place.look(*(order.name for order in orders))
+    assert all(len(snapshot.of(order.name)) == 1 for order in orders)
+    assert simulated_site.sshd.connections == 2
+
+
+async def test_records_arrive_late(place: Place, simulated_site: SimulatedSite) -> None:
+    """A job that left squeue before its record arrived is unknown, and never called absent."""
+    simulated_site.cluster.min_job_age = -1
+    simulated_site.faults.accounting_lag = 600
+    order = place.order("true")
+    await place.submit(order)
+    async with asyncio.timeout(20):
+        while (snapshot := await place.look(order.name, doubtful=[order.name])).of(order.name):
+            await asyncio.sleep(0.02)
+    assert not snapshot.complete
+    simulated_site.faults.accounting_lag = 0
+    seen = await place.until_phase(order.name, Phase.ENDED)
+    assert seen.outcome is State.COMPLETED
+
+
+async def test_a_node_fails(place: Place, simulated_site: SimulatedSite) -> None:
+    """The job failed through no fault of its own, and the node is not counted."""
+    order = place.order("sleep", "600", wall_seconds=3600)
+    await place.submit(order)
+    await place.until_phase(order.name, Phase.RUNNING)
+    simulated_site.cluster.fail_node("n1", "power supply")
+    simulated_site.poke()
+    seen = await place.until_phase(order.name, Phase.ENDED)
+    assert (seen.slurm_state, seen.outcome) == ("NODE_FAIL", State.FAILED)
+    assert [node.usable for node in await place.scheduler.nodes()] == [False, True, True, True]
+
+
+async def test_the_site_requeues_a_job(place: Place, simulated_site: SimulatedSite) -> None:
+    """Each run is in the accounting, so each is billed."""
+    order = place.order("sleep", "1")
+    await place.submit(order)
+    await place.until_phase(order.name, Phase.RUNNING)
+    job = simulated_site.cluster.jobs[1]
+    simulated_site.cluster.requeue(job, WallClock().now())
+    simulated_site.poke()
+    assert (await place.until_phase(order.name, Phase.WAITING)).reason == "BeginTime"
+    job.eligible_at = int(WallClock().now())
+    seen = await place.until_phase(order.name, Phase.ENDED)
+    assert seen.outcome is State.COMPLETED
+    assert len(seen.runs) == 2
+
+
+async def test_the_account_may_have_no_more_jobs(place: Place, simulated_site: SimulatedSite) -> None:
+    """A limit that passes is no refusal: nothing was taken, and it is tried again."""
+    simulated_site.faults.max_submitted = 1
+    first, second = place.order("sleep", "600"), place.order("true")
+    await place.submit(first)
+    (receipt,) = await place.submit(second)
+    assert receipt.doubt
+    assert not receipt.refusal
+    assert (await place.look(second.name, doubtful=[second.name])).of(second.name) == ()
+
+
+async def test_out_of_memory(place: Place, simulated_site: SimulatedSite) -> None:
+    """SLURM's word for it comes back."""
+    order = place.order("sleep", "600")
+    await place.submit(order)
+    await place.until_phase(order.name, Phase.RUNNING)
+    simulated_site.cluster.out_of_memory(simulated_site.cluster.jobs[1])
+    seen = await place.until_phase(order.name, Phase.ENDED)
+    assert (seen.slurm_state, seen.outcome) == ("OUT_OF_MEMORY", State.FAILED)
