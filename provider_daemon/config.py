@@ -4,15 +4,18 @@ import re
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from provider_daemon.config_checks import contradictions
 from provider_daemon.errors import ConfigError
+from provider_daemon.toml_lines import line_of, lines_of, shown
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 SafePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9/_.-]*$", max_length=200)]
 SlurmWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]*$", max_length=64)]
+Endpoint = Annotated[str, StringConstraints(pattern=r"^(https://|http://)?[^/@\s]+:\d{1,5}$")]
 
 
 class _Strict(BaseModel):
@@ -21,7 +24,7 @@ class _Strict(BaseModel):
 
 class ChainConfig(_Strict):
     id: str = Field(min_length=1)
-    endpoints: list[str] = Field(min_length=1)
+    endpoints: list[Endpoint] = Field(min_length=1)
     fee_denom: str = "uve"
     max_gas: int = Field(default=50_000_000, ge=200_000)
     timeout_blocks: int = Field(default=20, ge=2, le=1000)
@@ -38,14 +41,6 @@ class KeyConfig(_Strict):
     path: str = ""
     passphrase_file: str = ""
 
-    @model_validator(mode="after")
-    def _complete(self) -> "KeyConfig":
-        needed = {"credential": ("name",), "armor": ("path", "passphrase_file"), "keyring": ("name", "path", "passphrase_file")}
-        missing = [field for field in needed.get(self.kind, ("path",)) if not getattr(self, field)]
-        if missing:
-            raise ValueError(f"a key of kind {self.kind!r} needs {' and '.join(missing)}")
-        return self
-
 
 class SshConfig(_Strict):
     host: str = Field(min_length=1)
@@ -54,12 +49,6 @@ class SshConfig(_Strict):
     key_file: str = Field(min_length=1)
     known_hosts: str = ""
     host_key_fingerprint: str = Field(default="", pattern=r"^(SHA256:[A-Za-z0-9+/]{43})?$")
-
-    @model_validator(mode="after")
-    def _host_key(self) -> "SshConfig":
-        if bool(self.known_hosts) == bool(self.host_key_fingerprint):
-            raise ValueError("give exactly one of known_hosts and host_key_fingerprint")
-        return self
 
 
 class LimitsConfig(_Strict):
@@ -98,12 +87,6 @@ class ClusterConfig(_Strict):
     limits: LimitsConfig = LimitsConfig()
     images: list[ImageConfig] = []
 
-    @model_validator(mode="after")
-    def _way_in(self) -> "ClusterConfig":
-        if (self.transport == "ssh") != (self.ssh is not None):
-            raise ValueError("transport 'ssh' needs a [clusters.ssh] table, transport 'local' takes none")
-        return self
-
 
 class MetricsConfig(_Strict):
     listen: str = Field(default="127.0.0.1:9464", pattern=r"^.+:\d{1,5}$")
@@ -124,70 +107,38 @@ class Config(_Strict):
 
 
 def load(path: Path) -> Config:
-    """Raises ConfigError with a line for each mistake: `provd.toml:12: clusters.0.ssh.port: ...`."""
+    """Raises ConfigError with a line for each mistake: `provd.toml:12: clusters[0].ssh.port: ...`."""
     try:
-        text = path.read_text()
-        value = tomllib.loads(text)
+        text = path.read_bytes().decode()
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"{path}: not a text file in UTF-8"]) from None
+    return parse(text, path.name)
+
+
+def parse(text: str, name: str) -> Config:
+    """The configuration in a text; `name` is the file's, for the lines of a ConfigError."""
+    try:
+        value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{path}: {error}"]) from None
-    return parse(value, text, path.name)
-
-
-def parse(value: dict[str, Any], text: str, name: str) -> Config:
+        raise ConfigError([_syntax(str(error), name)]) from None
+    mistakes = list(contradictions(value))
     try:
         config = Config.model_validate(value)
     except ValidationError as error:
-        raise ConfigError([_problem(item["loc"], item["msg"], text, name) for item in error.errors()]) from None
-    if wrong := [_problem(where, what, text, name) for where, what in _contradictions(config)]:
-        raise ConfigError(wrong)
-    return config
+        mistakes += [(item["loc"], item["msg"]) for item in error.errors(include_input=False)]
+    if not mistakes:
+        return config
+    places = lines_of(text)
+    found = sorted((line_of(where, places), shown(where) or "the file", what) for where, what in mistakes)
+    raise ConfigError([f"{name}:{line}: {where}: {what}" for line, where, what in found])
 
 
-def _contradictions(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
-    """What only the whole file shows."""
-    found: list[tuple[tuple[str | int, ...], str]] = []
-    for number, cluster in enumerate(config.clusters):
-        if cluster.key not in config.keys:
-            found.append((("clusters", number, "key"), f"there is no [keys.{cluster.key}]"))
-        for field in ("id", "name"):
-            if getattr(cluster, field) in [getattr(other, field) for other in config.clusters[:number]]:
-                found.append((("clusters", number, field), f"{getattr(cluster, field)!r} is used twice"))
-    return found
-
-
-def _problem(where: tuple[str | int, ...], what: str, text: str, name: str) -> str:
-    return f"{name}:{line_of(where, text)}: {'.'.join(map(str, where)) or 'the file'}: {what.removeprefix('Value error, ')}"
-
-
-def line_of(where: tuple[str | int, ...], text: str) -> int:
-    """The line of a key, or of the nearest table above it that the file has; 1 when there is none."""
-    lines = text.splitlines()
-    best, table, counts = 1, "", dict[str, int]()
-    wanted = [str(part) for part in where]
-    for number, line in enumerate(lines, 1):
-        if header := re.match(r"\s*\[(\[?)\s*([^\]]+?)\s*\]", line):
-            table = _numbered(header[2], bool(header[1]), counts)
-            parts = table.split(".")
-            best = number if parts == wanted[: len(parts)] else best
-        elif (key := re.match(r"\s*([\w.-]+)\s*=", line)) and [*filter(None, table.split(".")), *key[1].split(".")] == wanted:
-            return number
-    return best
-
-
-def _numbered(header: str, is_array: bool, counts: dict[str, int]) -> str:
-    """`clusters.ssh` below the second [[clusters]] -> `clusters.1.ssh`, as the error's path says it."""
-    parts: list[str] = []
-    names = header.split(".")
-    for position, part in enumerate(names):
-        parts.append(part)
-        path = ".".join(parts)
-        if is_array and position == len(names) - 1:
-            counts[path] = counts.get(path, -1) + 1
-        if path in counts:
-            parts.append(str(counts[path]))
-    return ".".join(parts)
+def _syntax(message: str, name: str) -> str:
+    """tomllib's `Invalid value (at line 3, column 5)` with the line where editors look for it."""
+    place = re.search(r" \(at line (\d+), column \d+\)$", message)
+    return f"{name}:{place[1]}: {message[: place.start()]}" if place else f"{name}: {message}"
 
 
 def default_toml() -> str:

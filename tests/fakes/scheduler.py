@@ -68,7 +68,9 @@ class FakeScheduler:
     def run(self) -> None:
         """Every waiting job starts."""
         for name, found in self.jobs.items():
-            self.jobs[name] = [replace(seen, phase=Phase.RUNNING, slurm_state="RUNNING") if seen.phase is Phase.WAITING else seen for seen in found]
+            self.jobs[name] = [
+                replace(seen, phase=Phase.RUNNING, slurm_state="RUNNING") if seen.phase is Phase.WAITING else seen for seen in found
+            ]
 
     def end(self, outcome: State, exit_code: int = 0) -> None:
         """Every live job ends, with its closed accounting record."""

@@ -1,0 +1,56 @@
+"""What only several keys of provd.toml together show. Pure, and on the values as read, so that it speaks beside every other mistake."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from provider_daemon.toml_lines import Path
+
+Found = Iterator[tuple[Path, str]]
+
+NEEDED = {
+    "credential": ("name",),
+    "armor": ("path", "passphrase_file"),
+    "keyring": ("name", "path", "passphrase_file"),
+    "plaintext-hex": ("path",),
+    "plaintext-mnemonic": ("path",),
+}
+"""kind of a key -> what it cannot do without"""
+
+
+def contradictions(value: dict[str, Any]) -> Found:
+    """(where, what) of each; a value of a wrong type is left to whoever checks types."""
+    keys = _table(value.get("keys"))
+    for name, key in keys.items():
+        yield from _key(("keys", name), _table(key))
+    tables = value.get("clusters")
+    clusters = [_table(cluster) for cluster in tables] if isinstance(tables, list) else []
+    for number, cluster in enumerate(clusters):
+        where: Path = ("clusters", number)
+        if isinstance(cluster.get("key"), str) and cluster["key"] not in keys:
+            yield (*where, "key"), f"there is no [keys.{cluster['key']}]"
+        yield from _twice(where, cluster, clusters[:number])
+        yield from _way_in(where, cluster)
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _key(where: Path, key: dict[str, Any]) -> Found:
+    missing = [field for field in NEEDED.get(str(key.get("kind")), ()) if not key.get(field)]
+    if missing:
+        yield (*where, "kind"), f"a key of kind {key['kind']!r} needs {' and '.join(missing)}"
+
+
+def _twice(where: Path, cluster: dict[str, Any], before: list[dict[str, Any]]) -> Found:
+    for field in ("id", "name"):
+        if field in cluster and cluster[field] in [other.get(field) for other in before]:
+            yield (*where, field), f"{cluster[field]!r} is used twice"
+
+
+def _way_in(where: Path, cluster: dict[str, Any]) -> Found:
+    ssh = cluster.get("ssh")
+    if (cluster.get("transport", "ssh") == "ssh") != (ssh is not None):
+        yield (*where, "transport"), "transport 'ssh' needs a [clusters.ssh] table, transport 'local' takes none"
+    elif ssh is not None and bool(_table(ssh).get("known_hosts")) == bool(_table(ssh).get("host_key_fingerprint")):
+        yield (*where, "ssh"), "give exactly one of known_hosts and host_key_fingerprint"
