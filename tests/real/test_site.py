@@ -1,0 +1,88 @@
+"""The private SLURM site: brought up by anyone, broken at will, and gone without a trace."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from provider_daemon.lab.site.processes import LabError
+from provider_daemon.lab.site.site import Site
+
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real-slurm")]
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    parent = Path(tempfile.mkdtemp(prefix="provd-test."))
+    parent.chmod(0o755)
+    yield parent / "site"
+    shutil.rmtree(parent)
+
+
+def processes_of(directory: Path) -> list[str]:
+    """Command lines of everything that was started for the site."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if f"{directory}/".encode() in text:
+            found.append((entry / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+@pytest.mark.parametrize("reached", ["munged", "mariadbd", "slurmctld"])
+async def test_interrupted_on_its_way_up(directory: Path, reached: str) -> None:
+    """Ctrl-C in the middle leaves nothing running, and the next try succeeds."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "provider_daemon", "lab", "up", str(directory), stdout=asyncio.subprocess.DEVNULL
+    )
+    async with asyncio.timeout(60):
+        while not (directory / f"run/{reached}.pid").exists():
+            await asyncio.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    assert await process.wait() != 0
+    assert processes_of(directory) == []
+    site = Site.open(directory)
+    try:
+        await asyncio.to_thread(site.up)
+        assert all(site.pid(daemon) for daemon in site.daemons)
+    finally:
+        await asyncio.to_thread(site.down)
+    assert processes_of(directory) == []
+
+
+async def test_two_at_once(directory: Path, real_site: Site) -> None:
+    """Each has its own jobs; one that goes leaves the other alone, and takes its running jobs with it even when slurmctld has died."""
+    other = Site.open(directory, nodes=1)
+    try:
+        await asyncio.to_thread(other.up)
+        other.run("sbatch", "-A", other.account, "-o", "/dev/null", "--wrap", "sleep 999")
+        async with asyncio.timeout(30):
+            while other.run("squeue", "-h", "-o", "%T").stdout != "RUNNING\n":
+                await asyncio.sleep(0.1)
+        assert "sleep 999" in " ".join(processes_of(directory))
+        other.stop("slurmctld")
+    finally:
+        await asyncio.to_thread(other.down, purge=True)
+    assert processes_of(directory) == []
+    assert not directory.exists()
+    assert all(real_site.pid(daemon) for daemon in real_site.daemons)
+
+
+def test_a_directory_that_holds_something_else(directory: Path) -> None:
+    """Is left alone, with one line that says so."""
+    directory.mkdir()
+    (directory / "precious").touch()
+    with pytest.raises(LabError, match="is not empty and holds no SLURM site"):
+        Site.open(directory)
+    with pytest.raises(LabError, match="holds no SLURM site"):
+        Site.existing(directory)
+    assert (directory / "precious").exists()
