@@ -1,6 +1,7 @@
 """Usage -> bill, in integers: 18-digit fixed point, truncated per component (MODULE.md, 'Billing').
 
 The uvirt that truncating fee and reward leaves over (at most one) belongs to nobody: it stays in the escrow and goes back to the customer.
+Node-hours are the wire's whole number: that is all that reaches the chain, and a forecast must come to the same bill.
 """
 
 from dataclasses import dataclass
