@@ -74,6 +74,12 @@ class Place:
         assert receipt.slurm_id, receipt
         return await self.until_phase(order.name, "ended")
 
+    async def over(self, order: Order) -> None:
+        """Submits it and waits until it has run; its record may take some seconds more."""
+        (receipt,) = await self.submit(order)
+        assert receipt.slurm_id, receipt
+        await self.until_phase(order.name, "ending", "ended")
+
     async def stop(self, daemon: str) -> None:
         if isinstance(self.site, SimulatedSite):
             setattr(self.site.faults, f"{daemon}_down", True)

@@ -111,15 +111,14 @@ async def test_absence(place: Place) -> None:
     assert snapshot.of(name) == ()
 
 
-@pytest.mark.parametrize(
-    ("argv", "exit_code"),
-    [(("true",), 0), (("sh", "-c", "exit 3"), 3), (("no-such-program",), 127), (("sh", "-c", "kill -9 $$"), 137)],
-    ids=["0", "3", "127", "137"],
-)
-async def test_exit_codes(place: Place, argv: tuple[str, ...], exit_code: int) -> None:
+async def test_exit_codes(place: Place) -> None:
     """The program's own exit code comes back."""
-    seen = await place.run(place.order(*argv))
-    assert (seen.exit_code, seen.outcome) == (exit_code, State.FAILED if exit_code else State.COMPLETED)
+    programs = {0: ("true",), 3: ("sh", "-c", "exit 3"), 127: ("no-such-program",), 137: ("sh", "-c", "kill -9 $$")}
+    orders = {code: place.order(*argv) for code, argv in programs.items()}
+    await place.submit(*orders.values())
+    for code, order in orders.items():
+        seen = await place.until_phase(order.name, Phase.ENDED)
+        assert (seen.exit_code, seen.outcome) == (code, State.FAILED if code else State.COMPLETED)
 
 
 async def test_cancel_running(place: Place) -> None:
@@ -172,8 +171,7 @@ async def test_two_nodes(place: Place) -> None:
 async def test_hostile_arguments(place: Place) -> None:
     """Whatever a customer writes reaches the program as its arguments, byte for byte, and no shell ever reads it."""
     order = place.order("printf", "<%s>\\n", *HOSTILE, working_directory="in/$(touch hostile) dir")
-    seen = await place.run(order)
-    assert seen.exit_code == 0
+    await place.over(order)
     assert place.output(order) == "".join(f"<{argument}>\n" for argument in HOSTILE)
     assert not list(Path(place.work_root).rglob("hostile"))
     assert Path(order.directory, "in", "$(touch hostile) dir").is_dir()
@@ -182,7 +180,7 @@ async def test_hostile_arguments(place: Place) -> None:
 async def test_environment(place: Place) -> None:
     """The customer's variables arrive as they were written; nothing of the daemon's way of asking does."""
     order = place.order("sh", "-c", 'echo "$A"; env', environment=(("A", "$HOME 'x' \"y\""),))
-    await place.run(order)
+    await place.over(order)
     first, *variables = place.output(order).splitlines()
     assert first == "$HOME 'x' \"y\""
     assert not [line for line in variables if line.startswith(("SLURM_TIME_FORMAT=", "SBATCH_"))]
@@ -199,7 +197,6 @@ async def test_nodes(place: Place) -> None:
     assert {(node.cpus, node.memory_mib, node.gpus, node.gpu_type) for node in nodes} == {(16, 65536, 2, "a100")}
     assert all(node.usable and set(node.partitions) == {"standard", "gpu"} for node in nodes)
     assert any(node.cpus_allocated >= 5 and node.memory_allocated_mib >= 7 * 1024 and node.gpus_allocated >= 1 for node in nodes)
-    await place.until_phase(order.name, Phase.ENDED)
 
 
 async def test_slurmdbd_down(place: Place) -> None:

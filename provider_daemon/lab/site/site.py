@@ -1,4 +1,4 @@
-"""A site brought up and down. Cold about 6 s, warm about 2 s; works as root and as any plain user."""
+"""A site brought up and down. Cold about 4 s, warm about 2 s; works as root and as any plain user."""
 
 import os
 import re
