@@ -1,0 +1,252 @@
+"""README and docs say what the code does: every command, key, event, metric, state and number in them is compared with it."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from provider_daemon.chain import evidence
+from provider_daemon.cli.app import app
+from provider_daemon.config import Config, default_toml, parse
+from provider_daemon.job import lifecycle
+from provider_daemon.job.billing import bill
+from provider_daemon.job.lifecycle import wall_limit
+from provider_daemon.job.snapshot import Run
+from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
+from provider_daemon.job.usage import measure
+from provider_daemon.loops import advance
+from provider_daemon.loops.outbox import OutboxSettings
+from provider_daemon.slurm import commands, script, ssh
+from provider_daemon.slurm.accounting import exit_code
+from provider_daemon.slurm.failures import REFUSALS
+from provider_daemon.slurm.states import HOPELESS_REASONS, JOB_STATES
+from tests.unit.chain.vectors import ADDRESS
+from tests.unit.docs import DOCS, PACKAGE, PAGES, ROOT, blocks, column, log_events, numbers, page, raised, table
+
+README = ROOT / "README.md"
+WORKED = (Run(elapsed=5430, cpus=32, memory_mib=2 * 64 * 1024, nodes=2, gpus=(("a100", 2),)),)
+
+
+def ids(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+# --- what can be run ---
+
+
+def command_lines(text: str) -> Iterator[list[str]]:
+    """The words after `provd` in code: inline, or at the start of a line of a block."""
+    in_blocks = "".join(blocks(text, r"\w*"))
+    at_line_starts = re.findall(r"^(?:\$ |/opt/provd/bin/)?(provd .*)$", in_blocks, re.MULTILINE)
+    for code in [*re.findall(r"`(provd [^`\n]+)`", text), *at_line_starts]:
+        yield code.split()[1:]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=ids)
+def test_commands_exist(path: Path) -> None:
+    """Every `provd ...` in code names a command, and only options that it has."""
+    for words in command_lines(path.read_text()):
+        check_command(words)
+
+
+def check_command(words: list[str]) -> None:
+    command: Any = typer.main.get_command(app)
+    for word in words:
+        subcommands = getattr(command, "commands", {})
+        if subcommands and not word.startswith("-"):
+            assert word in subcommands, f"provd {' '.join(words)}: {word} is no command"
+            command = subcommands[word]
+        elif word.startswith("-"):
+            options = {"--help"} | {option for parameter in command.params for option in parameter.opts}
+            assert word in options, f"provd {' '.join(words)}: no option {word}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=ids)
+def test_make_targets_exist(path: Path) -> None:
+    """Every `make ...` in code is a target that `make help` lists."""
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)", path.read_text())) <= targets
+
+
+@pytest.mark.parametrize("path", PAGES, ids=ids)
+def test_links_lead_somewhere(path: Path) -> None:
+    """Relative links name files that exist, and headings of this page."""
+    text = path.read_text()
+    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("#"):
+            assert link[1:] in anchors, link
+        elif "://" not in link:
+            assert (path.parent / link).exists(), link
+
+
+def test_paths_exist() -> None:
+    """Every path of the repository that is named in code exists."""
+    for path in PAGES:
+        for name in re.findall(r"`((?:provider_daemon|tests|docs|deploy)/[\w./-]*)`", path.read_text()):
+            assert (ROOT / name).exists(), f"{ids(path)}: {name}"
+
+
+# --- configuration ---
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if blocks(path.read_text(), "toml")], ids=ids)
+def test_configurations_load(path: Path) -> None:
+    """Each toml block is a whole provd.toml without mistakes."""
+    for text in blocks(path.read_text(), "toml"):
+        parse(text, path.name)
+
+
+def test_readme_configuration_is_the_default_one() -> None:
+    """The README's short provd.toml means what `provd config print-default` prints."""
+    (text,) = blocks(README.read_text(), "toml")
+    assert parse(text, "README.md") == parse(default_toml(), "default")
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Dotted key -> its default, of everything that a provd.toml can hold."""
+    for name, field in model.model_fields.items():
+        inner = [part for part in (field.annotation, *get_args(field.annotation)) if isinstance(part, type) and issubclass(part, BaseModel)]
+        dotted = f"{prefix}{name}.NAME" if name == "keys" else f"{prefix}{name}"
+        if inner:
+            yield from keys(inner[0], f"{dotted}.")
+        else:
+            yield dotted, field.default
+
+
+def test_every_key_is_explained() -> None:
+    """The guide's table has each key of the configuration once, with its default."""
+    rows = {row[0]: row[1] for row in table(page("operators-guide.md"), "key")}
+    wanted = dict(keys(Config))
+    assert sorted(column(page("operators-guide.md"), "key")) == sorted(wanted)
+    for key, said in rows.items():
+        if said:
+            assert str(wanted[key]).removesuffix(".0") == said, key
+
+
+# --- what the daemon says ---
+
+
+def test_every_log_event_is_explained() -> None:
+    """The guide's table has each event word of the code, at its level, and no other."""
+    said = {row[0]: {row[1]} for row in table(page("operators-guide.md"), "event")}
+    assert said == log_events()
+
+
+def test_every_timeline_word_is_explained() -> None:
+    """The guide's table has each word that the loops write into a job's timeline."""
+    text = "".join(path.read_text() for path in (PACKAGE / "loops").glob("*.py"))
+    written = {*re.findall(r"add_event\(\s*[\w.]+, \"(\w+)\"", text), *re.findall(r"\(\"(\w+)\", before\.", text)}
+    assert set(column(page("operators-guide.md"), "word in the timeline")) == written
+
+
+def test_every_metric_is_explained() -> None:
+    """The guide's table has each metric of the catalog, and no other."""
+    text = "".join(path.read_text() for path in (PACKAGE / "metrics").glob("*.py"))
+    assert set(column(page("operators-guide.md"), "metric")) == set(re.findall(r'"(provd_\w+)"', text))
+
+
+def test_every_reason_to_park_is_explained() -> None:
+    """Each text that parks a job begins as a row of the guide's table does."""
+    reasons = column(page("operators-guide.md"), "reason begins")
+    text = " ".join((PACKAGE / "job/lifecycle.py").read_text().split()) + (PACKAGE / "loops/outbox.py").read_text()
+    assert all(max(re.split(r"\bn\b", reason), key=len).strip() in text for reason in reasons)
+    assert len(reasons) == len(re.findall(r"parked=f\"", text)) + len(re.findall(r"self\._park\(", text))
+
+
+@pytest.mark.parametrize(("place", "exception"), [("job/admission.py", "Inadmissible"), ("slurm/script.py", "Refused")])
+def test_every_refusal_is_explained(place: str, exception: str) -> None:
+    """A customer finds the text of each refusal."""
+    text = page("customers.md")
+    for words in raised(exception, ast.parse((PACKAGE / place).read_text())):
+        assert words in text, words
+
+
+def test_every_word_of_slurm_is_explained() -> None:
+    """Refusals of sbatch, and reasons that never go away, with the sentence that the customer reads."""
+    assert {row[1]: row[0] for row in table(page("customers.md").split("Refused by SLURM")[1], "message")} == REFUSALS
+    assert {row[1]: row[0] for row in table(page("customers.md").split("Waiting for what never")[1], "message")} == HOPELESS_REASONS
+
+
+# --- rules and numbers ---
+
+
+def test_states() -> None:
+    """The table of SLURM's states is the code's, in its order."""
+    says = {"waiting": "queued", "running": "running", "ending": "no change yet"}
+    expected = [[name, short, phase.value, outcome or says[phase.value]] for name, (short, phase, outcome) in JOB_STATES.items()]
+    assert [row[:4] for row in table(page("reference.md"), "SLURM")] == expected
+
+
+def test_transitions() -> None:
+    """What may follow what on chain."""
+    said = {State(row[0]): {State(word) for word in row[1].split(", ")} for row in table(page("reference.md"), "from")}
+    assert said == {state: following for state, following in TRANSITIONS.items() if state not in TERMINAL}
+
+
+def test_exit_codes() -> None:
+    for said, reported, *_ in table(page("reference.md"), "sacct's ExitCode"):
+        assert exit_code(said)[0] == int(reported)
+
+
+def test_time_limits() -> None:
+    for row in table(page("reference.md"), "max_runtime_seconds"):
+        asked, limit, minutes = map(int, row)
+        assert wall_limit(asked, margin_seconds=30) == limit
+        assert -(-limit // 60) == minutes
+
+
+def test_worked_usage_and_bill() -> None:
+    """The worked example: what SLURM allocated, the usage of it, and the bill of that."""
+    usage = measure(WORKED, gpus_requested=2)
+    said = numbers(page("reference.md"), "usage")
+    assert said == {name: value for name, value in asdict(usage).items() if name in said}
+    assert numbers(page("reference.md"), "bill, uvirt") == asdict(bill(usage, "nvidia-a100"))
+
+
+def test_worked_evidence() -> None:
+    """The worked document is the one that would be signed, byte for byte."""
+    facts = evidence.Facts(
+        "virtengine-localnet-1", "HPC-1", ADDRESS, "JOB-7", "4242", State.COMPLETED, 0, measure(WORKED, 2), 1_770_000_000
+    )
+    (said,) = blocks(page("reference.md"), "json")
+    assert said.strip().encode() == evidence.document(facts)
+
+
+NUMBERS = SimpleNamespace(
+    window=lifecycle.WAITING_WINDOW, bound=lifecycle.SBATCH_BOUND, hopeless=lifecycle.HOPELESS_PATIENCE, grace=lifecycle.KILL_GRACE,
+    attempts=lifecycle.MAX_ATTEMPTS, missing=lifecycle.MISSING_PATIENCE, kill_after=script.KILL_AFTER, script=script.MAX_SCRIPT_BYTES,
+    orders=commands.ORDERS_A_COMMAND, workers=commands.WORKERS, at_once=advance.COMMANDS_AT_ONCE, channels=ssh.CHANNELS,
+    messages=OutboxSettings().max_messages,
+)  # fmt: skip
+
+
+def test_constants() -> None:
+    """The numbers that stand in running text."""
+    assert vars(NUMBERS) == {
+        "window": 60, "bound": 30, "hopeless": 120, "grace": 30, "attempts": 5, "missing": 600, "kill_after": 10, "script": 262_144,
+        "orders": 50, "workers": 4, "at_once": 2, "channels": 4, "messages": 100,
+    }  # fmt: skip
+
+
+# --- housekeeping ---
+
+
+def test_decisions_are_numbered() -> None:
+    """One page each, 1 to n without a gap, and the heading says the number."""
+    for number, path in enumerate(sorted((DOCS / "decisions").glob("*.md")), 1):
+        assert path.name.startswith(f"{number:04}-")
+        assert path.read_text().startswith(f"# {number}. ")
+
+
+def test_changelog_has_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text()
