@@ -1,5 +1,6 @@
 """sd_notify: one datagram to the socket that systemd named, nothing where it named none."""
 
+import contextlib
 import os
 import socket
 
@@ -9,5 +10,6 @@ def notify(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+    # Whether silence means death is systemd's to judge: a socket that is gone is no reason to stop serving.
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)

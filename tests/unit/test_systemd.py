@@ -1,0 +1,100 @@
+"""What systemd is told, and what its unit promises."""
+
+import configparser
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from provider_daemon import systemd
+from provider_daemon.daemon import DRAIN_SECONDS, WATCHDOG_SECONDS
+
+UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "provd.service"
+
+
+class _Unit(configparser.RawConfigParser):
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
+
+
+def service() -> configparser.SectionProxy:
+    unit = _Unit(strict=False)  # SystemCallFilter comes twice, as systemd wants it
+    unit.read(UNIT)
+    return unit["Service"]
+
+
+@contextmanager
+def listening(address: str) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(address)
+        receiver.settimeout(5)
+        yield receiver
+
+
+def test_notify_reaches_a_socket_with_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One datagram for each state, to the socket that systemd named."""
+    path = str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", path)
+    with listening(path) as receiver:
+        systemd.notify("READY=1")
+        systemd.notify("WATCHDOG=1")
+        assert [receiver.recv(100), receiver.recv(100)] == [b"READY=1", b"WATCHDOG=1"]
+
+
+def test_notify_reaches_an_abstract_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd writes an abstract address with @ for its leading zero byte."""
+    name = f"provd-test-{uuid.uuid4()}"
+    monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")
+    with listening(f"\0{name}") as receiver:
+        systemd.notify("STOPPING=1")
+        assert receiver.recv(100) == b"STOPPING=1"
+
+
+@pytest.mark.parametrize("address", [None, "", "/nowhere/notify"])
+def test_notify_without_a_listener_is_nothing(address: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside systemd, or when its socket is gone, the daemon goes on."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    if address is not None:
+        monkeypatch.setenv("NOTIFY_SOCKET", address)
+    systemd.notify("READY=1")
+
+
+def test_unit_starts_the_daemon_as_it_speaks() -> None:
+    """The unit waits for READY=1, keeps state where the default configuration says, and hands over the key encrypted at rest."""
+    unit = service()
+    assert (unit["Type"], unit["Restart"], unit["User"]) == ("notify", "on-failure", "provd")
+    assert unit["StateDirectory"] == "provd"
+    assert unit["LoadCredentialEncrypted"] == "provd-key"
+    assert unit["ExecStart"].endswith("/provd run --config /etc/provd/provd.toml")
+    assert unit["RestartPreventExitStatus"] == "2"
+
+
+def test_unit_times_leave_room_for_the_daemon() -> None:
+    """Two missed signs of life are no death yet, and a draining daemon is not killed."""
+    unit = service()
+    assert int(unit["WatchdogSec"]) > 2 * WATCHDOG_SECONDS
+    assert int(unit["TimeoutStopSec"]) > 2 * DRAIN_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("CapabilityBoundingSet", ""),
+        ("NoNewPrivileges", "yes"),
+        ("ProtectSystem", "strict"),
+        ("ProtectHome", "yes"),
+        ("PrivateDevices", "yes"),
+        ("PrivateUsers", "yes"),
+        ("MemoryDenyWriteExecute", "yes"),
+        ("RestrictNamespaces", "yes"),
+        ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX"),
+        ("UMask", "0077"),
+        ("LimitCORE", "0"),
+    ],
+)
+def test_unit_is_closed_in(key: str, value: str) -> None:
+    """The daemon holds a signing key: it gets nothing that it does not need, and leaves no core with the key in it."""
+    assert service()[key] == value
