@@ -1,38 +1,24 @@
-"""README and docs say what the code does: every command, key, event, metric, state and number in them is compared with it."""
+"""README and docs say what the code does: every command, key, event, metric and message in them is compared with it."""
 
 import ast
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
 import typer
 from pydantic import BaseModel
 
-from provider_daemon.chain import evidence
 from provider_daemon.cli.app import app
 from provider_daemon.config import Config, default_toml, parse
-from provider_daemon.job import lifecycle
-from provider_daemon.job.billing import bill
-from provider_daemon.job.lifecycle import wall_limit
-from provider_daemon.job.snapshot import Run
-from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
-from provider_daemon.job.usage import measure
-from provider_daemon.loops import advance
-from provider_daemon.loops.outbox import OutboxSettings
-from provider_daemon.slurm import commands, script, ssh
-from provider_daemon.slurm.accounting import exit_code
+from provider_daemon.demo.jobs import demo_jobs
 from provider_daemon.slurm.failures import REFUSALS
-from provider_daemon.slurm.states import HOPELESS_REASONS, JOB_STATES
-from tests.unit.chain.vectors import ADDRESS
-from tests.unit.docs import DOCS, PACKAGE, PAGES, ROOT, blocks, column, log_events, numbers, page, raised, table
+from provider_daemon.slurm.states import HOPELESS_REASONS
+from tests.unit.docs import DOCS, PACKAGE, PAGES, ROOT, blocks, column, log_events, page, raised, table
 
 README = ROOT / "README.md"
-WORKED = (Run(elapsed=5430, cpus=32, memory_mib=2 * 64 * 1024, nodes=2, gpus=(("a100", 2),)),)
 
 
 def ids(path: Path) -> str:
@@ -93,6 +79,14 @@ def test_paths_exist() -> None:
     for path in PAGES:
         for name in re.findall(r"`((?:provider_daemon|tests|docs|deploy)/[\w./-]*)`", path.read_text()):
             assert (ROOT / name).exists(), f"{ids(path)}: {name}"
+
+
+def test_demo_table() -> None:
+    """The README's jobs are the demo's, each in the state where it must end."""
+    shown = re.findall(r"^JOB-\d+ +(.+?) +[-\d]+ +([a-z]+) ", README.read_text(), re.MULTILINE)
+    played = {(job.title, job.state) for job in demo_jobs("program")}
+    assert len(shown) == 8
+    assert set(shown) <= played
 
 
 # --- configuration ---
@@ -162,6 +156,15 @@ def test_every_reason_to_park_is_explained() -> None:
     assert len(reasons) == len(re.findall(r"parked=f\"", text)) + len(re.findall(r"self\._park\(", text))
 
 
+def test_every_trouble_is_one_of_ours() -> None:
+    """What the guide quotes as a text to look for is an event word or a text of the code."""
+    quoted = re.findall(r"^\*\*`([^`]+)`", page("operators-guide.md"), re.MULTILINE)
+    code = "".join(path.read_text() for path in PACKAGE.rglob("*.py"))
+    assert quoted
+    for text in quoted:
+        assert re.split(r" n s| \.\.\.", text)[0] in code, text
+
+
 @pytest.mark.parametrize(("place", "exception"), [("job/admission.py", "Inadmissible"), ("slurm/script.py", "Refused")])
 def test_every_refusal_is_explained(place: str, exception: str) -> None:
     """A customer finds the text of each refusal."""
@@ -174,67 +177,6 @@ def test_every_word_of_slurm_is_explained() -> None:
     """Refusals of sbatch, and reasons that never go away, with the sentence that the customer reads."""
     assert {row[1]: row[0] for row in table(page("customers.md").split("Refused by SLURM")[1], "message")} == REFUSALS
     assert {row[1]: row[0] for row in table(page("customers.md").split("Waiting for what never")[1], "message")} == HOPELESS_REASONS
-
-
-# --- rules and numbers ---
-
-
-def test_states() -> None:
-    """The table of SLURM's states is the code's, in its order."""
-    says = {"waiting": "queued", "running": "running", "ending": "no change yet"}
-    expected = [[name, short, phase.value, outcome or says[phase.value]] for name, (short, phase, outcome) in JOB_STATES.items()]
-    assert [row[:4] for row in table(page("reference.md"), "SLURM")] == expected
-
-
-def test_transitions() -> None:
-    """What may follow what on chain."""
-    said = {State(row[0]): {State(word) for word in row[1].split(", ")} for row in table(page("reference.md"), "from")}
-    assert said == {state: following for state, following in TRANSITIONS.items() if state not in TERMINAL}
-
-
-def test_exit_codes() -> None:
-    for said, reported, *_ in table(page("reference.md"), "sacct's ExitCode"):
-        assert exit_code(said)[0] == int(reported)
-
-
-def test_time_limits() -> None:
-    for row in table(page("reference.md"), "max_runtime_seconds"):
-        asked, limit, minutes = map(int, row)
-        assert wall_limit(asked, margin_seconds=30) == limit
-        assert -(-limit // 60) == minutes
-
-
-def test_worked_usage_and_bill() -> None:
-    """The worked example: what SLURM allocated, the usage of it, and the bill of that."""
-    usage = measure(WORKED, gpus_requested=2)
-    said = numbers(page("reference.md"), "usage")
-    assert said == {name: value for name, value in asdict(usage).items() if name in said}
-    assert numbers(page("reference.md"), "bill, uvirt") == asdict(bill(usage, "nvidia-a100"))
-
-
-def test_worked_evidence() -> None:
-    """The worked document is the one that would be signed, byte for byte."""
-    facts = evidence.Facts(
-        "virtengine-localnet-1", "HPC-1", ADDRESS, "JOB-7", "4242", State.COMPLETED, 0, measure(WORKED, 2), 1_770_000_000
-    )
-    (said,) = blocks(page("reference.md"), "json")
-    assert said.strip().encode() == evidence.document(facts)
-
-
-NUMBERS = SimpleNamespace(
-    window=lifecycle.WAITING_WINDOW, bound=lifecycle.SBATCH_BOUND, hopeless=lifecycle.HOPELESS_PATIENCE, grace=lifecycle.KILL_GRACE,
-    attempts=lifecycle.MAX_ATTEMPTS, missing=lifecycle.MISSING_PATIENCE, kill_after=script.KILL_AFTER, script=script.MAX_SCRIPT_BYTES,
-    orders=commands.ORDERS_A_COMMAND, workers=commands.WORKERS, at_once=advance.COMMANDS_AT_ONCE, channels=ssh.CHANNELS,
-    messages=OutboxSettings().max_messages,
-)  # fmt: skip
-
-
-def test_constants() -> None:
-    """The numbers that stand in running text."""
-    assert vars(NUMBERS) == {
-        "window": 60, "bound": 30, "hopeless": 120, "grace": 30, "attempts": 5, "missing": 600, "kill_after": 10, "script": 262_144,
-        "orders": 50, "workers": 4, "at_once": 2, "channels": 4, "messages": 100,
-    }  # fmt: skip
 
 
 # --- housekeeping ---
