@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from provider_daemon.config_checks import contradictions
 from provider_daemon.errors import ConfigError
@@ -15,7 +15,16 @@ from provider_daemon.toml_lines import line_of, lines_of, shown
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 SafePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9/_.-]*$", max_length=200)]
 SlurmWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]*$", max_length=64)]
-Endpoint = Annotated[str, StringConstraints(pattern=r"^(https://|http://)?[^/@\s]+:\d{1,5}$")]
+
+
+def _with_port(address: str) -> str:
+    if int(address.rpartition(":")[2]) > 65535:
+        raise ValueError("a port is at most 65535")
+    return address
+
+
+Endpoint = Annotated[str, StringConstraints(pattern=r"^(https://|http://)?[^/@\s]+:\d{1,5}$"), AfterValidator(_with_port)]
+Listen = Annotated[str, StringConstraints(pattern=r"^[^/\s]+:\d{1,5}$"), AfterValidator(_with_port)]
 
 
 class _Strict(BaseModel):
@@ -89,7 +98,7 @@ class ClusterConfig(_Strict):
 
 
 class MetricsConfig(_Strict):
-    listen: str = Field(default="127.0.0.1:9464", pattern=r"^.+:\d{1,5}$")
+    listen: Listen = "127.0.0.1:9464"
 
 
 class LogConfig(_Strict):

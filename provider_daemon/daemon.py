@@ -13,6 +13,7 @@ from provider_daemon.chain import keys
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.config import ClusterConfig, Config
+from provider_daemon.errors import LedgerError
 from provider_daemon.job.admission import Image, Limits, Site
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
@@ -102,6 +103,8 @@ class Daemon:
                     group.create_task(every(loop, self._clock, self.stop), name=loop.name)
                 group.create_task(self._watchdog())
             await self._drain()
+        except* LedgerError as stopped:
+            raise LedgerError(f"{stopped.exceptions[0]}; provd stops, and goes on from the ledger when it is started again") from stopped
         finally:
             await runner.cleanup()
             await self._close()

@@ -3,14 +3,15 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Control characters, separators of lines, and what turns the direction of writing around.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _SECRET = re.compile(r"passphrase|password|mnemonic|secret|private", re.IGNORECASE)
-MAX_VALUE = 1000  # characters of one value
+MAX_VALUE = 1000  # characters of one text; of a longer one the ends are kept, as a traceback says what happened at its end
 
 
 def configure(log_format: str = "json", level: str = "info") -> None:
@@ -32,14 +33,21 @@ def configure(log_format: str = "json", level: str = "info") -> None:
 
 
 def clean(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Escapes control characters in every value, bounds its length, and blanks whatever is named like a secret."""
-    return {key: "***" if _SECRET.search(key) else _plain(value) for key, value in event.items()}
+    """Escapes control characters in every value, bounds its length, and blanks whatever is named like a secret, at any depth."""
+    # The console would print what is called "exception" on a line of its own.
+    return {"traceback" if key == "exception" else key: value for key, value in _cleaned(event).items()}
+
+
+def _cleaned(values: Mapping[Any, Any]) -> dict[str, Any]:
+    return {_plain(str(key)): "***" if _SECRET.search(str(key)) else _plain(value) for key, value in values.items()}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
         escaped = _CONTROL.sub(lambda found: repr(found[0])[1:-1], value)
-        return escaped if len(escaped) <= MAX_VALUE else escaped[:MAX_VALUE] + "..."
+        return escaped if len(escaped) <= MAX_VALUE else f"{escaped[: MAX_VALUE // 2]} ... {escaped[-MAX_VALUE // 2 :]}"
+    if isinstance(value, Mapping):
+        return _cleaned(value)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value if isinstance(value, int | float | bool | None) else _plain(str(value))

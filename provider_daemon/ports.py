@@ -44,14 +44,16 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The answer to one order. Exactly one of `slurm_id`, `refusal` and `doubt` is set.
+    """The answer to one order. Exactly one of `slurm_id`, `refusal`, `deferral` and `doubt` is set.
 
-    A refusal is SLURM's final no and reaches the customer. With a doubt the job may or may not exist: look before doing anything.
+    A refusal is SLURM's final no and reaches the customer. With a deferral nothing was taken, and there may be room later. With a doubt
+    the job may or may not exist: look before doing anything.
     """
 
     name: str
     slurm_id: str = ""
     refusal: str = ""
+    deferral: str = ""
     doubt: str = ""
 
 

@@ -42,7 +42,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
     """(number of its first line, whole text) of each header and assignment; a value may go on over many lines."""
     open_lines: list[str] = []
     first = 1
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):  # no other character ends a line of TOML
         first = first if open_lines else number
         open_lines.append(line)
         if _complete("\n".join(open_lines)):

@@ -85,9 +85,9 @@ async def _perform(stage: "Stage", as_json: bool, began: float, say: Callable[[s
     from provider_daemon.demo.play import Play
 
     play = Play(stage, lambda states: typer.echo(show.progress_line(states, time.monotonic() - began), err=True))
-    rows, problems = await play.run()
+    rows, measured, problems = await play.run()
     site = {"real": stage.site.real, "version": stage.site.version}
-    document = verdict.document(rows, problems, site, time.monotonic() - began)
+    document = verdict.document(rows, measured, problems, site, time.monotonic() - began)
     if as_json:
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
     else:

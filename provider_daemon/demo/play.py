@@ -10,7 +10,7 @@ from provider_daemon.demo import verdict as verdicts
 from provider_daemon.demo.jobs import DemoJob, demo_jobs
 from provider_daemon.demo.people import responses
 from provider_daemon.demo.stage import OFFERING, Stage, hostile_program
-from provider_daemon.demo.verdict import Verdict
+from provider_daemon.demo.verdict import Settlement, Verdict
 from provider_daemon.errors import Transient
 from provider_daemon.job.state import TERMINAL, State
 
@@ -30,15 +30,15 @@ class Play:
     limit: float = LIMIT_SECONDS
     disturb: Callable[[], Awaitable[None]] | None = None
 
-    async def run(self) -> tuple[list[Verdict], list[str]]:
-        """The rows, and what is wrong beyond them."""
-        everybody = (*self.stage.customers, self.stage.provider)
-        before = {person.address: await self.stage.chain.balance(person.address, "uvirt") for person in everybody}
+    async def run(self) -> tuple[list[Verdict], Settlement, list[str]]:
+        """The rows, where the money went, and what is wrong beyond the rows."""
+        before = await verdicts.balances(self.stage)
         await self._submit()
         await self._watch()
         accounting = await self._accounting()
         rows = [await verdicts.read(self.stage, job, job_id, accounting) for job_id, job in self.jobs.items()]
-        return rows, await verdicts.settled_exactly(self.stage, rows, before)
+        measured = await verdicts.settlement(self.stage, sum(row.escrowed for row in rows), before)
+        return rows, measured, verdicts.settlement_problems(measured, rows)
 
     async def _submit(self) -> None:
         """Each customer's jobs in one transaction."""

@@ -8,6 +8,7 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.records import chain_job
 from provider_daemon.demo.jobs import ATTACK, MARKER, MAX_PRICE, DemoJob
 from provider_daemon.demo.stage import CHAIN_ID, Stage
+from provider_daemon.devnet.bank import ESCROW_ADDRESS, PLATFORM_ADDRESS
 from provider_daemon.job.state import TERMINAL, State
 
 
@@ -132,27 +133,61 @@ def _markers(directory: Path) -> list[Path]:
     return [path for place in places for path in (place.rglob(MARKER) if place == directory else place.glob(MARKER))]
 
 
-async def settled_exactly(stage: Stage, verdicts: list[Verdict], before: dict[str, int]) -> list[str]:
-    """Balances against the sum of the bills: what the customers paid is what provider and platform got, to the uvirt."""
-    spent = 0
-    for customer in stage.customers:
-        spent += before[customer.address] - await stage.chain.balance(customer.address, "uvirt")
-    earned = await stage.chain.balance(stage.provider.address, "uvirt") - before[stage.provider.address]
-    fees = sum(verdict.platform_fee for verdict in verdicts)
-    billed = sum(verdict.provider_reward for verdict in verdicts)
-    if spent != earned + fees or earned != billed:
-        return [f"customers paid {spent}, provider got {earned} of {billed}, platform {fees}"]
-    return []
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Where the escrowed uvirt went, measured on the accounts, not summed from the records."""
+
+    provider: int
+    platform: int
+    refunded: int
+    left_in_escrow: int
+
+    @property
+    def total(self) -> int:
+        return self.provider + self.platform + self.refunded
 
 
-def document(verdicts: list[Verdict], problems: list[str], site: dict[str, object], seconds: float) -> dict[str, object]:
+async def balances(stage: Stage) -> dict[str, int]:
+    people = [person.address for person in (*stage.customers, stage.provider)]
+    return {address: await stage.chain.balance(address, "uvirt") for address in (*people, PLATFORM_ADDRESS, ESCROW_ADDRESS)}
+
+
+async def settlement(stage: Stage, escrowed: int, before: dict[str, int]) -> Settlement:
+    """From the balances before the first job was sent and now."""
+    now = await balances(stage)
+    spent = sum(before[customer.address] - now[customer.address] for customer in stage.customers)
+    return Settlement(
+        provider=now[stage.provider.address] - before[stage.provider.address],
+        platform=now[PLATFORM_ADDRESS] - before[PLATFORM_ADDRESS],
+        refunded=escrowed - spent,
+        left_in_escrow=now[ESCROW_ADDRESS] - before[ESCROW_ADDRESS],
+    )
+
+
+def settlement_problems(measured: Settlement, rows: list[Verdict]) -> list[str]:
+    """The accounts against the records, to the uvirt."""
+    wrong = []
+    for what, found, recorded in (
+        ("paid out", measured.total, sum(row.escrowed for row in rows)),
+        ("left in escrow", measured.left_in_escrow, 0),
+        ("for the provider", measured.provider, sum(row.provider_reward for row in rows)),
+        ("for the platform", measured.platform, sum(row.platform_fee for row in rows)),
+        ("refunded", measured.refunded, sum(row.refund for row in rows)),
+    ):
+        if found != recorded:
+            wrong.append(f"{what}: {found} uvirt on the accounts, {recorded} by the records")
+    return wrong
+
+
+def document(rows: list[Verdict], measured: Settlement, problems: list[str], site: dict[str, object], seconds: float) -> dict[str, object]:
     """The whole of --json."""
     return {
-        "ok": not problems and not any(verdict.problems for verdict in verdicts),
+        "ok": not problems and not any(row.problems for row in rows),
         "slurm": site,
         "seconds": round(seconds, 1),
         "problems": problems,
-        "escrowed": sum(verdict.escrowed for verdict in verdicts),
-        "settled": sum(verdict.settled_sum for verdict in verdicts),
-        "jobs": [asdict(verdict) for verdict in verdicts],
+        "escrowed": sum(row.escrowed for row in rows),
+        "settled": measured.total,
+        "settlement": asdict(measured),
+        "jobs": [asdict(row) for row in rows],
     }

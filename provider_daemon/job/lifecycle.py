@@ -220,6 +220,11 @@ def intend(job: Job, now: float) -> Job:
     return replace(job, intent_at=now, attempt=job.attempt + 1)
 
 
+def defer(job: Job) -> Job:
+    """SLURM took nothing and may have room later: as if it had not been tried."""
+    return replace(job, intent_at=None, attempt=max(0, job.attempt - 1))
+
+
 def confirm(job: Job, state: State, started_at: int = 0) -> Job:
     """The chain confirmed `state`. A terminal word is never taken back by an older answer."""
     if job.reported in TERMINAL:

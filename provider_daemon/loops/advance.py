@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from provider_daemon.errors import Refused, Transient
-from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, intend, observe
+from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, defer, intend, observe
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.ledger.ledger import Ledger
@@ -20,6 +20,7 @@ from provider_daemon.slurm.script import render
 log = structlog.get_logger("provd.advance")
 
 COMMANDS_AT_ONCE = 2
+FULL_PAUSE = 30  # seconds without submissions after SLURM said that it takes no more jobs of ours
 SKEW = 300  # seconds that the site's clock may differ from the chain's when old records are told apart
 
 
@@ -41,6 +42,7 @@ class Advance:
         self._tenancy = tenancy
         self._clock = clock
         self._poke = poke
+        self._full_until = 0.0
 
     async def tick(self) -> None:
         jobs = self._ledger.open_jobs(self._tenancy.cluster_id)
@@ -67,7 +69,7 @@ class Advance:
     def _step(self, job: Job, action: Action, active: int) -> Step:
         if not isinstance(action, Submit):
             return Step(job, action)
-        if self._tenancy.max_jobs and active >= self._tenancy.max_jobs:
+        if self._clock.now() < self._full_until or (self._tenancy.max_jobs and active >= self._tenancy.max_jobs):
             return Step(job)
         try:
             order = Order(job.name, render(self._tenancy.batch(job)), self._tenancy.directory(job))
@@ -171,6 +173,11 @@ class Advance:
         if receipt.doubt:
             log.warning("submission_in_doubt", job=job.spec.job_id, cluster=cluster, why=receipt.doubt, next="looks for it by name")
             self._ledger.add_event(job.spec.job_id, "sbatch_in_doubt", receipt.doubt, now)
+            return
+        if receipt.deferral:
+            self._full_until = now + FULL_PAUSE
+            log.warning("site_full", cluster=cluster, job=job.spec.job_id, why=receipt.deferral, next=f"no submissions for {FULL_PAUSE} s")
+            self._ledger.save_job(defer(job))
             return
         if receipt.refusal:
             after = replace(job, state=State.FAILED, message=receipt.refusal, intent_at=None)

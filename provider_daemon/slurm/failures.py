@@ -43,11 +43,13 @@ _TIMED_OUT = (124, 137)  # coreutils' timeout, by TERM and by KILL
 
 
 def receipt(answer: Submitted) -> Receipt:
-    """An id wins over any warning beside it; a refusal must be one that we know; all else leaves a doubt."""
+    """An id wins over any warning beside it; a deferral or a refusal must be one that we know; all else leaves a doubt."""
     if answer.slurm_id and answer.exit_code == 0:
         return Receipt(answer.name, slurm_id=answer.slurm_id)
+    if answer.exit_code and _QUEUE_FULL in answer.stderr:
+        return Receipt(answer.name, deferral="the site's account holds as many jobs as it may")
     for words, sentence in REFUSALS.items():
-        if words in answer.stderr and answer.exit_code and _QUEUE_FULL not in answer.stderr:
+        if words in answer.stderr and answer.exit_code:
             return Receipt(answer.name, refusal=f"SLURM refused it: {sentence} ({words})")
     return Receipt(answer.name, doubt=f"sbatch ended with {answer.exit_code}: {answer.stderr or 'it named no job id'}")
 

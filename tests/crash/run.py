@@ -46,7 +46,8 @@ def say(text: str) -> None:
 async def play_round(stage: Stage, killer: Killer) -> tuple[list[Verdict], list[str]]:
     task = asyncio.create_task(killer.run())
     try:
-        return await Play(stage, lambda _: None, limit=LIMIT_SECONDS).run()
+        rows, _, problems = await Play(stage, lambda _: None, limit=LIMIT_SECONDS).run()
+        return rows, problems
     finally:
         task.cancel()
 

@@ -14,7 +14,10 @@ RAN = (Run(elapsed=3600, cpus=2, memory_mib=4096, nodes=1),)
 
 @dataclass
 class FakeScheduler:
-    """`lose_answers`: sbatch succeeds and its answer never arrives. `down`: nothing answers. `refusal`: what sbatch says to everyone."""
+    """`lose_answers`: sbatch succeeds and its answer never arrives. `down`: nothing answers. `refusal`: what sbatch says to everyone.
+
+    `full`: SLURM takes no more jobs.
+    """
 
     clock: FakeClock
     jobs: dict[str, list[Sighting]] = field(default_factory=dict)
@@ -24,6 +27,7 @@ class FakeScheduler:
     down: bool = False
     complete: bool = True
     refusal: str = ""
+    full: bool = False
     hosts: int = 2
 
     async def version(self) -> str:
@@ -38,6 +42,8 @@ class FakeScheduler:
         return tuple(self._accept(order) for order in orders)
 
     def _accept(self, order: Order) -> Receipt:
+        if self.full:
+            return Receipt(order.name, deferral="the site's account holds as many jobs as it may")
         if self.refusal:
             return Receipt(order.name, refusal=self.refusal)
         self.orders.append(order)

@@ -27,6 +27,13 @@ async def run_demo(*arguments: str) -> dict[str, Any]:
     return document
 
 
+async def test_twelve_jobs_on_the_simulated_site() -> None:
+    """Where SLURM cannot be had, the same daemon plays against the simulated site, and the document says so."""
+    document = await run_demo("--simulated")
+    assert document["ok"]
+    assert document["slurm"]["real"] is False
+
+
 @pytest.mark.parametrize("queries", ["none", "published", "all"])
 async def test_twelve_jobs(queries: str) -> None:
     """Every job ends as it should, on a real SLURM, with verified evidence and settled to the uvirt."""
@@ -34,6 +41,7 @@ async def test_twelve_jobs(queries: str) -> None:
     assert document["ok"]
     assert document["slurm"]["real"]
     assert document["escrowed"] == document["settled"]
+    assert document["settlement"]["left_in_escrow"] == 0
     assert len(document["jobs"]) == 12
     for job in document["jobs"]:
         assert job["problems"] == []

@@ -4,8 +4,9 @@ import pytest
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.errors import Transient, Unreadable
-from provider_daemon.job.lifecycle import WAITING_WINDOW
+from provider_daemon.job.lifecycle import MAX_ATTEMPTS, WAITING_WINDOW
 from provider_daemon.job.state import State
+from provider_daemon.loops.advance import FULL_PAUSE
 from provider_daemon.loops.intake import SWEEP_SECONDS
 from tests.fakes.chain import ALICE, PROVIDER, job, report
 from tests.unit.loops.conftest import House
@@ -343,3 +344,17 @@ async def test_one_bad_record_stops_nothing(house: House, monkeypatch: pytest.Mo
     await house.round()
     assert house.ledger.quarantined() == ["JOB-1"]
     assert [opened.spec.job_id for opened in house.ledger.open_jobs("HPC-1")] == ["JOB-2"]
+
+
+async def test_a_full_site_is_waited_for(house: House) -> None:
+    """SLURM takes no more jobs of the account: nothing counts as tried, submissions pause, and go on when there is room."""
+    house.scheduler.full = True
+    await house.chain.send(ALICE, job())
+    for _ in range(MAX_ATTEMPTS + 2):
+        await house.round()
+        house.chain.clock.time += FULL_PAUSE
+    opened = house.ledger.open_jobs("HPC-1")[0]
+    assert (opened.attempt, opened.intent_at, opened.parked) == (0, None, "")
+    house.scheduler.full = False
+    await house.round()
+    assert await house.state() == "queued"

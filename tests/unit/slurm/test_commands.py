@@ -203,7 +203,7 @@ def test_backlog_and_its_absence() -> None:
         (
             1,
             "sbatch: error: AssocMaxSubmitJobLimit sbatch: error: Batch job submission failed: Job violates accounting/QOS policy",
-            "doubt",
+            "deferral",
         ),
         (1, "sbatch: error: Unable to contact slurm controller (connect failure)", "doubt"),
         (1, "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", "doubt"),
