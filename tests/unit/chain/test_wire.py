@@ -1,0 +1,81 @@
+"""Our descriptors against the published wire interface, line by line (wire.tsv, verbatim)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, FileDescriptor
+
+PACKAGE = "virtengine.hpc.v1"
+FOLDER = "provider_daemon/chain/proto/virtengine/hpc/v1"
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "chain" / "wire.tsv"
+
+type_names = {number: name.removeprefix("TYPE_").lower() for name, number in vars(FieldDescriptor).items() if name.startswith("TYPE_")}
+
+
+def published() -> list[tuple[str, ...]]:
+    """(kind, file, owner, number, label, type, name) of each line."""
+    lines = FIXTURE.read_text().splitlines()
+    return [tuple((line + "\t" * 7).split("\t")[:7]) for line in lines if not line.startswith("#")]
+
+
+def ours() -> Iterator[tuple[str, ...]]:
+    for name in ("types", "tx", "query"):
+        import_module(f"{FOLDER.replace('/', '.')}.{name}_pb2")
+        file = descriptor_pool.Default().FindFileByName(f"{FOLDER}/{name}.proto")
+        for enum in file.enum_types_by_name.values():
+            yield from _enum(name, enum)
+        for message in file.message_types_by_name.values():
+            yield from _message(name, message)
+        yield from _rpcs(name, file)
+
+
+def _enum(file: str, enum: EnumDescriptor) -> Iterator[tuple[str, ...]]:
+    for value in enum.values:
+        yield ("enum", file, enum.name, str(value.number), "", "", value.name)
+
+
+def _message(file: str, message: Descriptor) -> Iterator[tuple[str, ...]]:
+    if not message.fields:
+        yield ("message", file, message.name, "", "", "", "(empty)")
+    for field in message.fields:
+        is_map = _is_map(field)
+        label = "repeated" if field.is_repeated and not is_map else ""
+        yield ("field", file, message.name, str(field.number), label, _map_type(field) if is_map else _type(field), field.name)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _map_type(field: FieldDescriptor) -> str:
+    key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
+    return f"map<{_type(key)}, {_type(value)}>"
+
+
+def _type(field: FieldDescriptor) -> str:
+    named = field.message_type or field.enum_type
+    return str(named.full_name).removeprefix(f"{PACKAGE}.") if named else type_names[field.type]
+
+
+def _rpcs(file: str, descriptor: FileDescriptor) -> Iterator[tuple[str, ...]]:
+    for service in descriptor.services_by_name.values():
+        for method in service.methods:
+            yield ("rpc", file, service.name, "", "", f"{method.input_type.name} -> {method.output_type.name}", method.name)
+
+
+def test_every_published_line_is_ours() -> None:
+    """Enum values, fields with number, label and type, empty messages and calls: nothing is missing, nothing differs."""
+    assert Counter(published()) - Counter(ours()) == Counter()
+
+
+def test_we_add_nothing() -> None:
+    """What is not published is not in our messages either: it would be sent as an unknown field, and the chain refuses those."""
+    assert Counter(ours()) - Counter(published()) == Counter()
+
+
+def test_names_on_the_wire() -> None:
+    """Type URLs and method paths are made of the package's name."""
+    assert {descriptor_pool.Default().FindFileByName(f"{FOLDER}/{name}.proto").package for name in ("types", "tx", "query")} == {PACKAGE}
