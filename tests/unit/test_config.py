@@ -1,0 +1,246 @@
+"""provd.toml: every mistake at once, each with file, line and key."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provider_daemon.config import default_toml, load, parse
+from provider_daemon.errors import ConfigError
+from provider_daemon.toml_lines import line_of, lines_of, shown
+
+GOOD = """\
+[chain]
+id = "test-1"
+endpoints = ["127.0.0.1:9090"]
+
+[keys.main]
+kind = "credential"
+name = "provd-key"
+
+[[clusters]]
+id = "HPC-1"
+name = "alpha"
+key = "main"
+transport = "local"
+region = "eu"
+work_root = "/scratch"
+"""
+
+SECOND = """\
+
+[[clusters]]
+id = "HPC-2"
+name = "beta"
+key = "main"
+region = "eu"
+work_root = "/scratch"
+
+[clusters.ssh]
+host = "login"
+user = "provd"
+key_file = "/etc/provd/id"
+known_hosts = "/etc/provd/known_hosts"
+"""
+
+BROKEN = """\
+# five mistakes, in five tables
+[chain]
+id = "test-1"
+endpoints = [
+  "127.0.0.1:9090",
+  "not an endpoint",
+]
+
+[keys.main]
+kind = "floppy"
+
+[[clusters]]
+id = "HPC-1"
+name = "alpha"
+key = "main"
+transport = "local"
+region = "eu"
+work_root = "/scratch"
+
+[[clusters]]
+id = "HPC-2"
+name = "beta"
+key = "main"
+region = "eu"
+work_root = "relative"
+prologue = [
+  "module purge", # [clusters.limits] in a comment is none
+]
+
+[clusters.ssh]
+host = "login"
+user = "provd"
+key_file = "/etc/provd/id"
+known_hosts = "/etc/provd/known_hosts"
+port = 70000
+
+[clusters.limits]
+max_node = 4
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "provd.toml")
+    return caught.value.problems
+
+
+def places(text: str) -> list[str]:
+    return [line.rsplit(": ", 1)[0] if line.count(": ") == 1 else ": ".join(line.split(": ")[:2]) for line in problems(text)]
+
+
+def test_every_mistake_is_reported_at_once_on_its_line() -> None:
+    """Five mistakes in five tables are five lines, in the order of the file."""
+    assert places(BROKEN) == [
+        "provd.toml:4: chain.endpoints[1]",
+        "provd.toml:10: keys.main.kind",
+        "provd.toml:25: clusters[1].work_root",
+        "provd.toml:35: clusters[1].ssh.port",
+        "provd.toml:38: clusters[1].limits.max_node",
+    ]
+
+
+def test_windows_lines_count_the_same() -> None:
+    """A file from another system has the same mistakes on the same lines."""
+    assert places(BROKEN.replace("\n", "\r\n")) == places(BROKEN)
+
+
+def test_odd_characters_end_no_line() -> None:
+    """What other tools take for a line's end is a character like any other in TOML."""
+    text = '# \u2028 \x85\nodd = "a\u2028b"\n' + GOOD
+    assert places(text) == ["provd.toml:2: odd"]
+
+
+def test_good_files_load() -> None:
+    """The smallest file, and one with a second cluster over SSH."""
+    assert [cluster.id for cluster in parse(GOOD, "f").clusters] == ["HPC-1"]
+    second = parse(GOOD + SECOND, "f").clusters[1]
+    assert second.ssh is not None
+    assert (second.transport, second.ssh.port) == ("ssh", 22)
+
+
+def test_the_shipped_example_loads(tmp_path: Path) -> None:
+    """What `provd config print-default` prints is without mistakes as it stands."""
+    path = tmp_path / "provd.toml"
+    path.write_text(default_toml())
+    assert load(path).clusters[0].images[0].run[0] == "apptainer"
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ("[chain]", "chain.extra"),
+        ("[keys.main]", "keys.main.extra"),
+        ('name = "beta"', "clusters[1].extra"),
+        ("[clusters.ssh]", "clusters[1].ssh.extra"),
+    ],
+)
+def test_unknown_keys_are_mistakes(header: str, key: str) -> None:
+    """A misspelt key is never silently without effect."""
+    text = (GOOD + SECOND).replace(header, f"{header}\nextra = 1")
+    line = text.splitlines().index("extra = 1") + 1
+    assert places(text) == [f"provd.toml:{line}: {key}"]
+
+
+def test_missing_key_stands_with_its_table() -> None:
+    """What is not there is reported on the line of the table that lacks it."""
+    assert problems((GOOD + SECOND).replace('host = "login"\n', "")) == ["provd.toml:24: clusters[1].ssh.host: Field required"]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "expected"),
+    [
+        ('key = "main"', 'key = "mian"', "provd.toml:12: clusters[0].key: there is no [keys.mian]"),
+        ('kind = "credential"\nname = "provd-key"', 'kind = "armor"', "needs path and passphrase_file"),
+        ('"HPC-2"', '"HPC-1"', "provd.toml:18: clusters[1].id: 'HPC-1' is used twice"),
+        ('"beta"', '"alpha"', "provd.toml:19: clusters[1].name: 'alpha' is used twice"),
+        ('transport = "local"', "", "needs a [clusters.ssh] table"),
+        ('known_hosts = "/etc/provd/known_hosts"', "", "give exactly one of known_hosts and host_key_fingerprint"),
+        ('user = "provd"', f'user = "provd"\nhost_key_fingerprint = "SHA256:{"a" * 43}"', "give exactly one of"),
+    ],
+)
+def test_contradictions_are_mistakes(good: str, bad: str, expected: str) -> None:
+    """What only several keys together show is reported like any other mistake."""
+    (line,) = problems((GOOD + SECOND).replace(good, bad, 1))
+    assert expected in line
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("127.0.0.1:9090", "127.0.0.1:65536"),
+        ("127.0.0.1:9090", "http://a/b:1"),
+        ('"/scratch"', '"/scratch; rm -rf /"'),
+        ('"/scratch"', '"/scratch\\n"'),
+        ('name = "alpha"', 'name = "al pha"'),
+        ('region = "eu"', 'region = "eu"\nheartbeat_seconds = 600'),
+        ('region = "eu"', 'region = "eu"\naccount = "provd --uid=0"'),
+        ("[keys.main]", '[metrics]\nlisten = "127.0.0.1:99999"\n[keys.main]'),
+        ("[keys.main]", "[keys]\n[keys.main]\n[log]\nlevel = 3\n[keys.other]"),
+    ],
+)
+def test_values_out_of_range_are_mistakes(good: str, bad: str) -> None:
+    """What would only fail later, or reach a batch script, is refused at the start."""
+    assert problems(GOOD.replace(good, bad))
+
+
+def test_no_value_is_quoted_that_may_be_a_secret() -> None:
+    """A mnemonic pasted into the file is refused without being printed."""
+    text = GOOD.replace('name = "provd-key"', 'mnemonic = "abandon ability able"')
+    assert problems(text)
+    assert "ability" not in "".join(problems(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("[chain\n", 1), ("[chain]\nid = \n", 2), ("[chain]\n[chain]\n", 2), ('id = "a"\nid = "b"\n', 2)]
+)
+def test_broken_syntax_has_its_line(text: str, line: int) -> None:
+    """What is no TOML at all is one mistake, where editors look for it."""
+    (problem,) = problems(text)
+    assert problem.startswith(f"provd.toml:{line}: ")
+
+
+def test_unreadable_files_are_one_line(tmp_path: Path) -> None:
+    """A file that is not there, or no text, is a mistake of the operator like any other."""
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for name, why in (("missing", "No such file"), ("binary", "not a text file"), (".", "Is a directory")):
+        with pytest.raises(ConfigError, match=why):
+            load(tmp_path / name)
+
+
+PARTS = ["chain", "keys", "main", "clusters", "ssh", "limits", "images", '"a.b"', "'c]'", "x"]
+HEADERS = st.lists(st.sampled_from(PARTS), min_size=1, max_size=3).map(".".join)
+STATEMENTS = st.one_of(
+    HEADERS.map("[{}]".format),
+    HEADERS.map("[[{}]]".format),
+    HEADERS.map("{} = 1".format),
+    HEADERS.map('{} = ["a", # ]\n  "b",\n]'.format),
+    HEADERS.map('{} = """\n[no.header]\nno = key\n"""'.format),
+    HEADERS.map("{} = {{ port = 1, host.name = 2 }}".format),
+    st.just("# [comment]"),
+    st.text(max_size=20),
+)
+
+
+@given(st.lists(STATEMENTS, max_size=12).map("\n".join))
+def test_whatever_the_file_says_the_answer_is_lines(text: str) -> None:
+    """Any text at all is either loaded or answered with lines of the file, never with a crash."""
+    for problem in problems(text):
+        number = problem.removeprefix("provd.toml:").split(":")[0]
+        assert not number.isdigit() or 1 <= int(number) <= len(text.split("\n")) + 1
+
+
+@given(st.lists(st.one_of(st.text(max_size=5), st.integers()), max_size=5).map(tuple))
+def test_every_key_has_some_line(where: tuple[str | int, ...]) -> None:
+    """A key that the file does not have stands with the nearest table that it has, or on the first line."""
+    known = lines_of(GOOD + SECOND)
+    assert 1 <= line_of(where, known) <= 28
+    assert line_of(("clusters", 1, *where), known) >= 17
+    assert isinstance(shown(where), str)

@@ -1,0 +1,96 @@
+"""Logs: a customer's words cannot forge a line, a secret is never shown, and no text is without end."""
+
+import json
+import re
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provider_daemon import log as logs
+
+FORGED = 'x\n{"event": "tx_included", "level": "info"}\r\x1b[2K\x1b[1A\x85\u2028\u202e\x00fine'
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e]")
+SECRET = "correct horse battery staple"
+
+
+@pytest.fixture(params=["json", "console"])
+def log_format(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def written(capsys: pytest.CaptureFixture[str], log_format: str, event: str = "job_adopted", **values: object) -> str:
+    """What one call of the log wrote to standard error."""
+    logs.configure(log_format)
+    structlog.get_logger("provd.test").info(event, **values)
+    return capsys.readouterr().err
+
+
+def test_hostile_name_forges_nothing(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    """Line ends, escape sequences and turned writing in a job's name stay inside the value of one line."""
+    text = written(capsys, log_format, job=FORGED, more=[FORGED, {"name": FORGED}], error=ValueError(FORGED))
+    assert text.count("\n") == 1
+    assert text.endswith("\n")
+    assert not CONTROL.search(text)
+    assert "fine" in text
+
+
+def test_hostile_key_of_a_mapping_forges_nothing(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    """A customer also chooses the names of environment variables."""
+    text = written(capsys, log_format, environment={FORGED: "1"})
+    assert text.count("\n") == 1
+    assert not CONTROL.search(text)
+
+
+def test_json_line_is_the_value_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was said is still there for whoever looks, as escapes."""
+    line = json.loads(written(capsys, "json", job="a\nb\x1b[0m"))
+    assert (line["event"], line["level"], line["job"]) == ("job_adopted", "info", "a\\nb\\x1b[0m")
+
+
+@pytest.mark.parametrize("name", ["passphrase", "key_passphrase", "PASSWORD", "mnemonic", "secret", "private_key"])
+def test_secrets_are_blanked(capsys: pytest.CaptureFixture[str], log_format: str, name: str) -> None:
+    """A value named like a secret is never written, however deep it stands."""
+    text = written(capsys, log_format, key={name: SECRET}, keys=[{"inner": {name: [SECRET]}}], **{name: SECRET})
+    assert "battery" not in text
+    assert text.count("***") == 3
+
+
+def test_length_is_bounded(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    """A megabyte from a customer does not become a megabyte of log; both ends of it are kept."""
+    text = written(capsys, log_format, job="begin" + "y" * 10**6 + "end")
+    assert len(text) < logs.MAX_VALUE + 200
+    assert "begin" in text
+    assert "end" in text
+
+
+def test_traceback_is_one_line(capsys: pytest.CaptureFixture[str], log_format: str, recwarn: pytest.WarningsRecorder) -> None:
+    """A bug's traceback is a value like any other, and ends with what went wrong."""
+    logs.configure(log_format)
+    try:
+        raise RuntimeError(f"at the end{FORGED}")
+    except RuntimeError:
+        structlog.get_logger("provd.test").exception("tick_broken")
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1
+    assert "RuntimeError: at the end" in text
+    assert not recwarn.list
+
+
+def test_level_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is below the level of the configuration is not written."""
+    logs.configure("json", "warning")
+    log = structlog.get_logger("provd.test")
+    log.info("quiet")
+    log.warning("loud")
+    assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["loud"]
+
+
+@given(st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
+def test_whatever_is_logged_is_one_line(value: object) -> None:
+    """No value at all makes a second line, nor one that is not JSON."""
+    line = structlog.processors.JSONRenderer(ensure_ascii=False)(None, "info", logs.clean(None, "info", {"event": "e", "value": value}))
+    assert isinstance(line, str)
+    assert len(line.splitlines()) == 1
+    assert json.loads(line)["event"] == "e"
