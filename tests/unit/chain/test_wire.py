@@ -43,18 +43,13 @@ def _message(file: str, message: Descriptor) -> Iterator[tuple[str, ...]]:
     if not message.fields:
         yield ("message", file, message.name, "", "", "", "(empty)")
     for field in message.fields:
-        is_map = _is_map(field)
-        label = "repeated" if field.is_repeated and not is_map else ""
-        yield ("field", file, message.name, str(field.number), label, _map_type(field) if is_map else _type(field), field.name)
+        entry = field.message_type if field.message_type and field.message_type.GetOptions().map_entry else None
+        label = "repeated" if field.is_repeated and not entry else ""
+        yield ("field", file, message.name, str(field.number), label, _map_type(entry) if entry else _type(field), field.name)
 
 
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
-
-
-def _map_type(field: FieldDescriptor) -> str:
-    key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
-    return f"map<{_type(key)}, {_type(value)}>"
+def _map_type(entry: Descriptor) -> str:
+    return f"map<{_type(entry.fields_by_name['key'])}, {_type(entry.fields_by_name['value'])}>"
 
 
 def _type(field: FieldDescriptor) -> str:
