@@ -1,0 +1,74 @@
+"""`provd` itself: answers at once, and every mistake ends in a line, never in a traceback."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from provider_daemon import __version__
+from provider_daemon.cli import app as cli
+from provider_daemon.errors import ConfigError, LedgerError, ProvdError
+
+HEAVY = ("asyncssh", "grpc", "aiohttp", "pydantic", "structlog", "sqlite3", "cryptography", "rich")
+
+
+def commands(group: Any, *words: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command, groups included."""
+    yield words
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, *words, name)
+
+
+ALL = list(commands(get_command(cli.app)))
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_command_has_help(words: tuple[str, ...]) -> None:
+    """--help works everywhere, and its first lines say in a sentence what the command is for."""
+    result = CliRunner().invoke(cli.app, [*words, "--help"])
+    assert result.exit_code == 0
+    lines = [line.strip() for line in result.output.splitlines() if line.strip()]
+    assert lines[0].startswith("Usage:")
+    assert len(lines[1].split()) >= 3
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """Start-up stays short: what a command needs is imported when it runs."""
+    code = f"import provider_daemon.cli.app, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_version() -> None:
+    """--version prints one line and needs no command."""
+    result = CliRunner().invoke(cli.app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"provd {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "lines"),
+    [
+        (ConfigError(["provd.toml:3: chain.id: missing", "provd.toml:9: log.level: odd"]), 2, 2),
+        (LedgerError("another provd holds the ledger"), 1, 1),
+        (ProvdError("no"), 1, 1),
+    ],
+)
+def test_mistakes_end_in_lines(
+    error: ProvdError, code: int, lines: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A configuration's mistakes come one a line with exit code 2, everything else as one line with exit code 1."""
+
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    printed = capsys.readouterr()
+    assert stopped.value.code == code
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == lines

@@ -1,0 +1,81 @@
+"""`provd jobs` and `provd job`: the ledger as an operator reads it, also beside a running daemon."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from provider_daemon.cli.app import app
+from provider_daemon.config import default_toml
+from provider_daemon.errors import LedgerError
+from provider_daemon.job.state import State
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import Message
+from tests.unit.job.test_lifecycle import JOB
+
+PARKED = replace(JOB, state=State.RUNNING, slurm_id="77", parked="its name\nis there \x1b[2Jtwice")
+ID = JOB.spec.job_id
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """Held open with the daemon's lock, as a running provd does."""
+    opened = Ledger.open(tmp_path / "ledger.sqlite")
+    with opened.write():
+        opened.save_job(PARKED)
+        opened.add_event(ID, "parked", "twice\nin squeue", 1_700_000_000)
+        opened.add_message("ve1p", Message("report", ID, b"body", "running"), 1_700_000_001)
+    yield opened
+    opened.close()
+
+
+def run(directory: Path, *arguments: str) -> Result:
+    config = directory / "provd.toml"
+    config.write_text(default_toml().replace("/var/lib/provd/", f"{directory}/"))
+    return CliRunner().invoke(app, [*arguments, "-c", str(config)])
+
+
+@pytest.mark.usefixtures("ledger")
+def test_jobs_lists_one_line_a_job(tmp_path: Path) -> None:
+    """State, what the chain confirmed, the SLURM job, why it is parked; no text of a job starts a line or moves the cursor."""
+    header, line = run(tmp_path, "jobs").output.splitlines()
+    assert header.split()[:4] == ["JOB", "STATE", "REPORTED", "SLURM"]
+    assert line.split()[:4] == [ID, "running", str(PARKED.reported), "77"]
+    assert line.isprintable()
+    assert "parked: its name" in line
+
+
+@pytest.mark.usefixtures("ledger")
+def test_explain_tells_the_whole_story(tmp_path: Path) -> None:
+    """Where it stands, each event, and each report with its transaction or without one, a line each."""
+    result = run(tmp_path, "job", "explain", ID)
+    standing, event, report = result.output.splitlines()
+    assert JOB.name in standing
+    assert event.startswith("2023-11-14 22:13:20  parked")
+    assert "report running" in report
+    assert "in no transaction" in report
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_job_that_is_not_there(tmp_path: Path) -> None:
+    """It is said on standard error, with exit code 1."""
+    result = run(tmp_path, "job", "explain", "JOB-404")
+    assert (result.exit_code, result.stderr) == (1, "JOB-404 is not in the ledger\n")
+
+
+def test_unpark_beside_a_running_daemon(ledger: Ledger, tmp_path: Path) -> None:
+    """The parked job is taken up again; a second time there is nothing to do, and it says so."""
+    assert run(tmp_path, "job", "unpark", ID).exit_code == 0
+    job = ledger.job(ID)
+    assert job is not None
+    assert not job.parked
+    assert isinstance(run(tmp_path, "job", "unpark", ID).exception, LedgerError)
+
+
+def test_no_ledger_yet(tmp_path: Path) -> None:
+    """Before the daemon's first start the commands say so, and make no file."""
+    result = run(tmp_path, "jobs")
+    assert isinstance(result.exception, LedgerError)
+    assert not (tmp_path / "ledger.sqlite").exists()
