@@ -22,6 +22,11 @@ SWEEP_SECONDS = 60  # how long a change of an open job can stay unseen when no e
 CANCEL_OVERLAP = 20  # blocks looked at again: a node's index may lag behind its height
 
 
+# Terminal states that end a job without us. Its SLURM job may live on, where the ledger that knew it was lost: look, and cancel it.
+ENDED_BY_CHAIN = frozenset({State.CANCELLED, State.TIMEOUT})
+REPORTED_BY_US = TERMINAL - ENDED_BY_CHAIN  # the SLURM job was over before the report
+
+
 class Intake:
     """One for the whole daemon. `tenancies` by chain cluster id; `poke` wakes the loops that act on what was found."""
 
@@ -71,7 +76,7 @@ class Intake:
 
     def _ours(self, record: ChainJob) -> bool:
         tenancy = self._tenancies.get(record.spec.cluster_id)
-        return tenancy is not None and record.spec.provider == tenancy.signer.address and record.state not in TERMINAL
+        return tenancy is not None and record.spec.provider == tenancy.signer.address and record.state not in REPORTED_BY_US
 
     async def _job(self, record: ChainJob) -> Job:
         """The job as it enters the ledger; one that the site cannot run enters as failed, with its reason."""
@@ -81,11 +86,13 @@ class Intake:
             program=None,
             wall_seconds=wall_limit(spec.max_runtime_seconds, tenancy.margin_seconds),
             adopted_at=self._clock.now(),
-            state=record.state,
+            state=State.PENDING if record.state in ENDED_BY_CHAIN else record.state,
             reported=record.state,
             promised=record.state,
             chain_started_at=record.started_at,
         )
+        if record.state in ENDED_BY_CHAIN:
+            return job
         try:
             offering = await self._offering(spec.offering_id)
             return replace(job, program=admit(spec, terms(offering), self._site(tenancy)))

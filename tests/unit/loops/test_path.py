@@ -128,6 +128,31 @@ async def test_lost_ledger_looks_first(house: House) -> None:
     assert await house.state() == "running"
 
 
+async def test_lost_ledger_cancels_what_the_chain_ended(house: House) -> None:
+    """The customer cancelled while nobody remembered the job: the SLURM job is found by its name and cancelled, its usage kept."""
+    await house.chain.send(ALICE, job())
+    await house.round()
+    house.scheduler.run()
+    house.ledger.close()
+    for suffix in ("", "-wal", "-shm"):
+        house.path.with_name(house.path.name + suffix).unlink(missing_ok=True)
+    await house.chain.send(ALICE, cancel())
+    house.open()
+    await house.round()
+    assert house.scheduler.cancelled == ["1"]
+    await house.round()
+    assert [row["status"] for row in house.ledger.messages_of("JOB-1")] == ["kept"]
+    assert house.ledger.open_jobs("HPC-1") == []
+
+
+async def test_cancelled_before_it_was_seen(house: House) -> None:
+    """A job that its customer cancelled at once is never submitted, and closes at the first complete look."""
+    await house.chain.send(ALICE, job(), cancel())
+    await house.round()
+    assert house.scheduler.orders == []
+    assert house.ledger.open_jobs("HPC-1") == []
+
+
 async def test_kill_between_intent_and_act(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed after the intent was written and before sbatch ran: one submission in the end, after the window."""
     await house.chain.send(ALICE, job())
