@@ -114,3 +114,9 @@ def test_expired_transaction_gives_its_messages_back(ledger: Ledger) -> None:
         ledger.close_tx(ledger.add_tx(open_tx(0, "BB"), ledger.waiting_messages("ve1p", 10)), "included")
     assert ledger.waiting_messages("ve1p", 10) == []
     assert [row["status"] for row in ledger.messages_of("JOB-1")] == ["confirmed", "confirmed"]
+
+
+def test_a_place_that_cannot_be_written_is_one_line() -> None:
+    """A directory that cannot be made ends in LedgerError with the reason and the path."""
+    with pytest.raises(LedgerError, match=r"ledger /proc/none/ledger\.sqlite cannot be opened: No such file or directory: '?/proc/none"):
+        Ledger.open(Path("/proc/none/ledger.sqlite"))

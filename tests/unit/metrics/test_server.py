@@ -1,0 +1,74 @@
+"""/metrics, /healthz and /readyz as Prometheus and a load balancer see them."""
+
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from provider_daemon.errors import ConfigError
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.metrics.server import build_app, serve
+from tests.unit.metrics.test_catalog import Health, fill
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    opened = Ledger.open(tmp_path / "ledger.sqlite")
+    yield opened
+    opened.close()
+
+
+async def get(ledger: Ledger, path: str, *loops: Health) -> tuple[int, str]:
+    runner = await serve(build_app(ledger, loops), "127.0.0.1:0")
+    try:
+        host, port = runner.addresses[0]
+        async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{port}{path}") as answer:
+            return answer.status, await answer.text()
+    finally:
+        await runner.cleanup()
+
+
+async def test_metrics_are_prometheus_text(ledger: Ledger) -> None:
+    """Ours, the process's and Python's own, with their help."""
+    fill(ledger)
+    status, text = await get(ledger, "/metrics", Health("intake"))
+    assert status == 200
+    assert 'provd_jobs{cluster="HPC-1",state="running"} 2.0' in text
+    assert "# HELP provd_txs_total Transactions by outcome." in text
+    assert "process_resident_memory_bytes" in text
+    assert "python_info" in text
+
+
+async def test_healthy_while_it_answers(ledger: Ledger) -> None:
+    """A failing loop is no reason to kill the process."""
+    assert await get(ledger, "/healthz", Health("intake", failure="down")) == (200, "ok\n")
+
+
+async def test_ready_when_every_loop_had_its_good_tick(ledger: Ledger) -> None:
+    """Ready means that every loop works now."""
+    assert await get(ledger, "/readyz", Health("intake", last_success=1.0)) == (200, "ready\n")
+
+
+async def test_not_ready_says_why(ledger: Ledger) -> None:
+    """One line for each loop that does not work, with what is wrong."""
+    loops = (Health("intake", 1.0), Health("advance:alpha"), Health("outbox:ve1p", 1.0, "no endpoint answers"))
+    assert await get(ledger, "/readyz", *loops) == (503, "advance:alpha: no good tick yet\noutbox:ve1p: no endpoint answers\n")
+
+
+async def test_taken_port_is_the_operators_mistake(ledger: Ledger) -> None:
+    """A port that something else holds is one line that names it."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(ConfigError, match=rf"^metrics\.listen {listen}: "):
+            await serve(build_app(ledger, ()), listen)
+
+
+async def test_address_of_another_machine_is_the_operators_mistake(ledger: Ledger) -> None:
+    """Neither a foreign address nor a name that means nothing is a traceback."""
+    for listen in ("192.0.2.1:9464", "no.such.host.invalid:9464"):
+        with pytest.raises(ConfigError, match=r"^metrics\.listen"):
+            await serve(build_app(ledger, ()), listen)
