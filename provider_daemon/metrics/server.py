@@ -7,7 +7,6 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from provider_daemon.errors import ConfigError
-from provider_daemon.errors import ConfigError
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics.catalog import LedgerCollector, LoopHealth
 
