@@ -30,6 +30,15 @@ def configure(log_format: str = "json", level: str = "info") -> None:
         cache_logger_on_first_use=False,
     )
     logging.getLogger("asyncssh").setLevel(logging.ERROR)
+    logging.getLogger().handlers = [_Libraries(logging.WARNING)]
+
+
+class _Libraries(logging.Handler):
+    """What a library logs becomes one line of ours: its own would hold whatever bytes a stranger sent, over many lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        more = {"exc_info": record.exc_info} if record.exc_info else {}
+        structlog.get_logger().log(record.levelno, "library", library=record.name, text=record.getMessage(), **more)
 
 
 def clean(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

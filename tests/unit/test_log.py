@@ -1,6 +1,7 @@
 """Logs: a customer's words cannot forge a line, a secret is never shown, and no text is without end."""
 
 import json
+import logging
 import re
 
 import pytest
@@ -94,3 +95,16 @@ def test_whatever_is_logged_is_one_line(value: object) -> None:
     assert isinstance(line, str)
     assert len(line.splitlines()) == 1
     assert json.loads(line)["event"] == "e"
+
+
+def test_what_libraries_log_is_one_line(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    """An HTTP server's complaint about a stranger's bytes comes as a line of ours, traceback included."""
+    logs.configure(log_format)
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        logging.getLogger("aiohttp.server").exception("Error handling request from %s", FORGED)
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1
+    assert not CONTROL.search(text)
+    assert "aiohttp.server" in text
