@@ -6,7 +6,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.aiohttp import make_aiohttp_handler
 
-from provider_daemon.errors import ConfigError
+from provider_daemon.errors import Transient
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics.catalog import LedgerCollector, LoopHealth
 
@@ -33,7 +33,7 @@ def build_app(ledger: Ledger, loops: Sequence[LoopHealth]) -> web.Application:
 
 
 async def serve(app: web.Application, listen: str) -> web.AppRunner:
-    """Serves on host:port until the returned runner is cleaned up; raises ConfigError when the address cannot be had."""
+    """Serves on host:port until the returned runner is cleaned up; raises Transient when the address cannot be had now."""
     host, _, port = listen.rpartition(":")
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -41,5 +41,5 @@ async def serve(app: web.Application, listen: str) -> web.AppRunner:
         await web.TCPSite(runner, host.strip("[]"), int(port)).start()
     except OSError as error:
         await runner.cleanup()
-        raise ConfigError([f"metrics.listen {listen}: {error.strerror}"]) from error
+        raise Transient(f"metrics.listen {listen}: {error.strerror}") from error
     return runner

@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from provider_daemon.errors import ConfigError
+from provider_daemon.errors import Transient
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics.server import build_app, serve
 from tests.unit.metrics.test_catalog import Health, fill
@@ -63,12 +63,12 @@ async def test_taken_port_is_the_operators_mistake(ledger: Ledger) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         listen = f"127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(ConfigError, match=rf"^metrics\.listen {listen}: "):
+        with pytest.raises(Transient, match=rf"^metrics\.listen {listen}: "):
             await serve(build_app(ledger, ()), listen)
 
 
 async def test_address_of_another_machine_is_the_operators_mistake(ledger: Ledger) -> None:
     """Neither a foreign address nor a name that means nothing is a traceback."""
     for listen in ("192.0.2.1:9464", "no.such.host.invalid:9464"):
-        with pytest.raises(ConfigError, match=r"^metrics\.listen"):
+        with pytest.raises(Transient, match=r"^metrics\.listen"):
             await serve(build_app(ledger, ()), listen)
