@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 from google.protobuf.any_pb2 import Any
@@ -11,9 +11,10 @@ from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.keys import Signer
 from provider_daemon.errors import Refused
 from provider_daemon.job.lifecycle import confirm
-from provider_daemon.job.state import State, route
+from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
+from provider_daemon.loops.blame import Blame
 from provider_daemon.ports import Chain, Clock, TxOutcome
 
 log = structlog.get_logger("provd.outbox")
@@ -59,6 +60,7 @@ class Outbox:
         self._settings = settings
         self._clock = clock
         self._poke = poke
+        self._blame = Blame(ledger, chain, clock, poke)
         self._adjustment = GAS_ADJUSTMENT
 
     async def tick(self) -> None:
@@ -117,7 +119,7 @@ class Outbox:
             self._ledger.close_tx(tx, "failed", height=outcome.height, code=outcome.code, gas_used=outcome.gas_used, note=outcome.log)
         log.warning("tx_failed", tx=tx.tx_hash, code=outcome.code, codespace=outcome.codespace, why=outcome.log, next="sends again")
         if index is not None and index < len(messages):
-            await self._blame(messages[index], outcome.log)
+            await self._blame.look_into(messages[index], outcome.log)
 
     # --- the next transaction ---
 
@@ -195,49 +197,18 @@ class Outbox:
             )
             return False
         culprit = messages[error.message_index]
-        await self._blame(culprit, str(error))
+        await self._blame.look_into(culprit, str(error))
         messages[:] = [message for message in messages if message.subject != culprit.subject or message.kind != culprit.kind]
         return True
 
     async def _shorten(self, messages: list[Message], limit: int) -> list[Message]:
         if len(messages) > 1:
             return messages[: len(messages) // 2]
-        self._park(
+        self._blame.park(
             messages[0],
             f"one report would need {limit} gas, over the ceiling of {self._settings.max_gas}: raise chain.max_gas, then unpark",
         )
         return []
-
-    # --- a message that the chain refuses ---
-
-    async def _blame(self, message: Message, why: str) -> None:
-        """A report: what does the chain say of its job? Reports that are already true, or overtaken, go; the rest is told anew."""
-        if message.kind != "report":
-            with self._ledger.write():
-                self._ledger.drop_message(message.id, why)
-            log.warning("message_dropped", kind=message.kind, subject=message.subject, why=why, next="a newer one follows")
-            return
-        record = await self._chain.job(message.subject)
-        if record is None or State(message.state) in route(record.state, State(message.state))[:1]:
-            self._park(message, f"the chain refuses its report: {why}")
-            return
-        self._follow(message, record.state, record.started_at, why)
-
-    def _follow(self, message: Message, state: State, started_at: int, why: str) -> None:
-        with self._ledger.write():
-            self._ledger.drop_reports(message.subject, why)
-            if job := self._ledger.job(message.subject):
-                self._ledger.save_job(confirm(replace(job, promised=state), state, started_at))
-            self._ledger.add_event(message.subject, "report_dropped", f"chain says {state}: {why}", self._clock.now())
-        log.warning("report_dropped", job=message.subject, state=message.state, chain=state, why=why, next="reports what is still due")
-        self._poke()
-
-    def _park(self, message: Message, why: str) -> None:
-        with self._ledger.write():
-            self._ledger.drop_reports(message.subject, why)
-            if job := self._ledger.job(message.subject):
-                self._ledger.save_job(replace(job, parked=why, promised=job.reported))
-        log.error("job_parked", job=message.subject, why=why, next="nothing is said about it until it is unparked")
 
 
 def _any(message: Message) -> Any:

@@ -143,3 +143,7 @@ def report(state: str, job_id: str = "JOB-1", **changes: object) -> tx_pb2.MsgRe
         state=number,
         **changes,  # type: ignore[arg-type]
     )
+
+
+def cancel(job_id: str = "JOB-1") -> tx_pb2.MsgCancelJob:
+    return tx_pb2.MsgCancelJob(requester_address=ALICE.address, job_id=job_id, reason="enough")

@@ -1,0 +1,53 @@
+"""A message that the chain refuses: what it says of the job decides whether its reports go, are told anew, or wait for an operator."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from provider_daemon.job.lifecycle import confirm
+from provider_daemon.job.state import State, route
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import Message
+from provider_daemon.ports import Chain, Clock
+
+log = structlog.get_logger("provd.outbox")
+
+
+class Blame:
+    """`poke` wakes the loops that have something new to say."""
+
+    def __init__(self, ledger: Ledger, chain: Chain, clock: Clock, poke: Callable[[], None]) -> None:
+        self._ledger = ledger
+        self._chain = chain
+        self._clock = clock
+        self._poke = poke
+
+    async def look_into(self, message: Message, why: str) -> None:
+        """A report: what does the chain say of its job? Reports that are already true, or overtaken, go; the rest is told anew."""
+        if message.kind != "report":
+            with self._ledger.write():
+                self._ledger.drop_message(message.id, why)
+            log.warning("message_dropped", kind=message.kind, subject=message.subject, why=why, next="a newer one follows")
+            return
+        record = await self._chain.job(message.subject)
+        if record is None or State(message.state) in route(record.state, State(message.state))[:1]:
+            self.park(message, f"the chain refuses its report: {why}")
+            return
+        self._follow(message, record.state, record.started_at, why)
+
+    def _follow(self, message: Message, state: State, started_at: int, why: str) -> None:
+        with self._ledger.write():
+            self._ledger.drop_reports(message.subject, why)
+            if job := self._ledger.job(message.subject):
+                self._ledger.save_job(confirm(replace(job, promised=state), state, started_at))
+            self._ledger.add_event(message.subject, "report_dropped", f"chain says {state}: {why}", self._clock.now())
+        log.warning("report_dropped", job=message.subject, state=message.state, chain=state, why=why, next="reports what is still due")
+        self._poke()
+
+    def park(self, message: Message, why: str) -> None:
+        with self._ledger.write():
+            self._ledger.drop_reports(message.subject, why)
+            if job := self._ledger.job(message.subject):
+                self._ledger.save_job(replace(job, parked=why, promised=job.reported))
+        log.error("job_parked", job=message.subject, why=why, next="nothing is said about it until it is unparked")

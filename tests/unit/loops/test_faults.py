@@ -1,0 +1,174 @@
+"""Kills, lost answers, lost ledgers, silent and lagging nodes, full sites: nothing twice, nothing lost."""
+
+import pytest
+
+from provider_daemon.errors import Transient, Unreadable
+from provider_daemon.job.lifecycle import MAX_ATTEMPTS, WAITING_WINDOW
+from provider_daemon.loops.advance import FULL_PAUSE
+from provider_daemon.loops.intake import SWEEP_SECONDS
+from tests.fakes.chain import ALICE, cancel, job
+from tests.unit.loops.conftest import House
+
+
+class Killed(BaseException):
+    """Ends a tick at once, as SIGKILL does."""
+
+
+async def test_lost_answer_is_adopted_by_name(house: House) -> None:
+    """sbatch succeeded and its answer was lost: the job is found, never submitted again."""
+    house.scheduler.lose_answers = True
+    await house.chain.send(ALICE, job())
+    await house.round()
+    house.restart()
+    await house.round()
+    house.chain.clock.time += 2 * WAITING_WINDOW
+    await house.round()
+    assert len(house.scheduler.orders) == 1
+    assert await house.state() == "queued"
+
+
+async def test_nothing_is_submitted_while_slurm_is_silent(house: House) -> None:
+    """A failed look is no empty look: the tick fails, and the next one submits once."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+    house.scheduler.down = True
+    with pytest.raises(Transient):
+        await house.advance.tick()
+    assert house.scheduler.orders == []
+    house.scheduler.down = False
+    house.scheduler.complete = False
+    await house.advance.tick()
+    assert house.scheduler.orders == []
+    house.scheduler.complete = True
+    await house.advance.tick()
+    await house.advance.tick()
+    assert len(house.scheduler.orders) == 1
+
+
+async def test_lost_ledger_looks_first(house: House) -> None:
+    """With an empty ledger the job that runs in SLURM is found by its name."""
+    await house.chain.send(ALICE, job())
+    await house.round()
+    house.scheduler.run()
+    house.ledger.close()
+    for suffix in ("", "-wal", "-shm"):
+        house.path.with_name(house.path.name + suffix).unlink(missing_ok=True)
+    house.open()
+    await house.round()
+    assert len(house.scheduler.orders) == 1
+    assert await house.state() == "running"
+
+
+async def test_lost_ledger_cancels_what_the_chain_ended(house: House) -> None:
+    """The customer cancelled while nobody remembered the job: the SLURM job is found by its name and cancelled, its usage kept."""
+    await house.chain.send(ALICE, job())
+    await house.round()
+    house.scheduler.run()
+    house.ledger.close()
+    for suffix in ("", "-wal", "-shm"):
+        house.path.with_name(house.path.name + suffix).unlink(missing_ok=True)
+    await house.chain.send(ALICE, cancel())
+    house.open()
+    await house.round()
+    assert house.scheduler.cancelled == ["1"]
+    await house.round()
+    assert [row["status"] for row in house.ledger.messages_of("JOB-1")] == ["kept"]
+    assert house.ledger.open_jobs("HPC-1") == []
+
+
+async def test_kill_between_intent_and_act(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after the intent was written and before sbatch ran: one submission in the end, after the window."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+
+    async def killed(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(house.scheduler, "submit", killed)
+    with pytest.raises(Killed):
+        await house.advance.tick()
+    monkeypatch.undo()
+    house.restart()
+    await house.round()
+    assert house.scheduler.orders == []
+    house.chain.clock.time += WAITING_WINDOW
+    await house.round()
+    assert len(house.scheduler.orders) == 1
+
+
+async def test_a_lagging_node_loses_no_job(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job below the counter that the node does not have yet is set aside, and taken up at the next sweep."""
+    await house.chain.send(ALICE, job())
+    real = house.chain.client.job
+
+    async def lagging(_: str) -> None:
+        return None
+
+    monkeypatch.setattr(house.chain.client, "job", lagging)
+    await house.intake.tick()
+    assert house.ledger.quarantined() == ["JOB-1"]
+    monkeypatch.setattr(house.chain.client, "job", real)
+    house.chain.clock.time += SWEEP_SECONDS
+    await house.round()
+    assert house.ledger.quarantined() == []
+    assert await house.state() == "queued"
+
+
+async def test_an_offering_not_seen_yet_fails_no_job(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chain took the job, so its offering exists: a node that does not have it yet is no reason to refuse the job."""
+    await house.chain.send(ALICE, job())
+
+    async def lagging(_: str) -> None:
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.chain.client, "offering", lagging)
+        await house.round()
+    assert await house.state() == "pending"
+    house.chain.clock.time += SWEEP_SECONDS
+    await house.round()
+    assert await house.state() == "queued"
+
+
+async def test_cancel_is_noticed_without_an_index(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that cannot search transactions is asked for the jobs themselves."""
+    await house.chain.send(ALICE, job())
+    await house.round()
+
+    async def unindexed(_: int) -> frozenset[str]:
+        raise Transient("transaction indexing is disabled")
+
+    monkeypatch.setattr(house.chain.client, "cancelled_since", unindexed)
+    await house.chain.send(ALICE, cancel())
+    await house.round()
+    assert house.scheduler.cancelled == ["1"]
+
+
+async def test_one_bad_record_stops_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that cannot be read is set aside with its reason; the jobs beside it go on."""
+    await house.chain.send(ALICE, job(), job())
+    real = house.chain.client.job
+
+    async def bad(job_id: str) -> object:
+        if job_id == "JOB-1":
+            raise Unreadable("the record of JOB-1 cannot be read")
+        return await real(job_id)
+
+    monkeypatch.setattr(house.chain.client, "job", bad)
+    await house.round()
+    assert house.ledger.quarantined() == ["JOB-1"]
+    assert [opened.spec.job_id for opened in house.ledger.open_jobs("HPC-1")] == ["JOB-2"]
+
+
+async def test_a_full_site_is_waited_for(house: House) -> None:
+    """SLURM takes no more jobs of the account: nothing counts as tried, submissions pause, and go on when there is room."""
+    house.scheduler.full = True
+    await house.chain.send(ALICE, job())
+    for _ in range(MAX_ATTEMPTS + 2):
+        await house.round()
+        house.chain.clock.time += FULL_PAUSE
+    opened = house.ledger.open_jobs("HPC-1")[0]
+    assert (opened.attempt, opened.intent_at, opened.parked) == (0, None, "")
+    house.scheduler.full = False
+    await house.round()
+    assert await house.state() == "queued"

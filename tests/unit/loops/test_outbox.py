@@ -1,0 +1,83 @@
+"""The outbox: what becomes of transactions that expire, fail, are overtaken or forgotten."""
+
+from tests.fakes.chain import ALICE, PROVIDER, cancel, job, report
+from tests.unit.loops.conftest import House
+
+
+async def test_cancel_overtakes_a_report(house: House) -> None:
+    """A report that the chain no longer takes is dropped, and the rest of its transaction goes on."""
+    await house.chain.send(ALICE, job(), job())
+    await house.intake.tick()
+    await house.advance.tick()
+    await house.chain.send(ALICE, cancel())
+    await house.report()
+    assert await house.state("JOB-2") == "queued"
+    assert [row["status"] for row in house.ledger.messages_of("JOB-1")] == ["dropped"]
+    await house.round()
+    assert house.scheduler.cancelled == ["1"]
+
+
+async def test_cancel_between_simulation_and_block(house: House) -> None:
+    """A message that fails in the block is found by its index; the other job's report lands with the next transaction."""
+    await house.chain.send(ALICE, job(), job())
+    await house.intake.tick()
+    await house.advance.tick()
+    assert (await house.chain.check(ALICE, cancel())).ok
+    await house.outbox.tick()
+    house.chain.block()
+    await house.outbox.tick()
+    await house.report()
+    assert await house.state("JOB-2") == "queued"
+    assert [row["status"] for row in house.ledger.last_txs(10)] == ["included", "failed"]
+
+
+async def test_many_jobs_share_a_transaction(house: House) -> None:
+    """Sixty reports are one transaction."""
+    for _ in range(6):
+        assert (await house.chain.send(ALICE, *(job() for _ in range(10)), gas_limit=20_000_000, fee=500_000)).ok
+    await house.round()
+    (tx,) = house.ledger.last_txs(10)
+    assert (tx["status"], tx["messages"]) == ("included", 60)
+
+
+async def test_foreign_report_does_no_harm(house: House) -> None:
+    """Somebody else with the provider's key reports first: ours is dropped as already true, and the sequence is taken anew."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+    await house.advance.tick()
+    await house.chain.send(PROVIDER, report("queued"))
+    await house.report()
+    house.scheduler.run()
+    await house.round()
+    assert await house.state() == "running"
+
+
+async def test_expired_transaction_is_made_anew(house: House) -> None:
+    """A transaction that a restarted node forgot is given up after its timeout height, and its reports land with the next one."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+    await house.advance.tick()
+    await house.outbox.tick()
+    opened = house.ledger.open_tx(PROVIDER.address)
+    assert opened is not None
+    house.chain.forget_mempool()
+    for _ in range(house.settings.timeout_blocks + 3):
+        house.chain.block()
+    await house.outbox.tick()
+    assert [row["status"] for row in house.ledger.last_txs(10)] == ["open", "expired"]
+    house.chain.block()
+    await house.outbox.tick()
+    assert await house.state() == "queued"
+
+
+async def test_same_bytes_are_sent_again(house: House) -> None:
+    """Killed after storing and before sending: the stored bytes go out at the next start."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+    await house.advance.tick()
+    await house.outbox.tick()
+    house.chain.forget_mempool()
+    house.restart()
+    await house.report()
+    assert await house.state() == "queued"
+    assert [row["status"] for row in house.ledger.last_txs(10)] == ["included"]
