@@ -155,7 +155,7 @@ def test_every_reason_to_park_is_explained() -> None:
         path.read_text() for path in (PACKAGE / "loops").glob("*.py")
     )
     assert all(max(re.split(r"\bn\b", reason), key=len).strip() in text for reason in reasons)
-    assert len(reasons) == len(re.findall(r"parked=f\"", text)) + len(re.findall(r"self\._park\(", text))
+    assert len(reasons) == len(re.findall(r"parked=f\"", text)) + len(re.findall(r"self\.(?:_blame\.)?park\(", text))
 
 
 def test_every_trouble_is_one_of_ours() -> None:
