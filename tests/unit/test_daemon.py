@@ -1,0 +1,252 @@
+"""The daemon as a process and as a whole: it starts whatever is down, says what is wrong, and stops cleanly."""
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from provider_daemon.chain import messages
+from provider_daemon.config import Config, parse
+from provider_daemon.daemon import Daemon, alive
+from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.server import Devnet
+from provider_daemon.errors import LedgerError
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import Message, OpenTx
+from provider_daemon.loops.every import Loop
+from tests.fakes.chain import ALICE, CHAIN_ID, FUNDS, PROVIDER, FakeClock, TestChain, report
+
+KEYS = {"main": "provider", "other": "alice"}  # key of the configuration -> whose it is
+DOWN = "#!/bin/sh\necho 'slurm_load error: Unable to contact slurm controller (connect failure)' >&2\nexit 1\n"
+PATIENCE = 30  # seconds that a test waits for what must come
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def config_text(directory: Path, chain_port: int, clusters: dict[str, str], listen: str = "127.0.0.1:0") -> str:
+    """`clusters`: name -> key; their ids are HPC-1, HPC-2, ..."""
+    for name, whose in KEYS.items():
+        (directory / name).touch(0o600)
+        (directory / name).write_text(hashlib.sha256(whose.encode()).hexdigest())
+    keys = "\n".join(f'[keys.{key}]\nkind = "plaintext-hex"\npath = "{directory / key}"' for key in KEYS)
+    tables = "\n".join(
+        f'[[clusters]]\nid = "HPC-{number}"\nname = "{name}"\nkey = "{key}"\ntransport = "local"\nregion = "eu"\nwork_root = "/scratch"'
+        for number, (name, key) in enumerate(clusters.items(), 1)
+    )
+    chain = f'[chain]\nid = "{CHAIN_ID}"\nendpoints = ["127.0.0.1:{chain_port}"]\npoll_seconds = 0.2'
+    ledger = f'[ledger]\npath = "{directory}/ledger.sqlite"\n[metrics]\nlisten = "{listen}"'
+    return "\n".join([chain, ledger, keys, tables])
+
+
+def config(directory: Path, chain_port: int, clusters: dict[str, str]) -> Config:
+    return parse(config_text(directory, chain_port, clusters), "provd.toml")
+
+
+# --- as a process ---
+
+
+@dataclass
+class Process:
+    """`python -m provider_daemon run` on a site whose SLURM does not answer."""
+
+    directory: Path
+    chain_port: int
+    port: int = field(default_factory=free_port)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    async def start(self) -> "Process":
+        (self.directory / "bin").mkdir(exist_ok=True)
+        for program in ("sacct", "sbatch", "scancel", "scontrol", "sinfo", "squeue"):
+            (self.directory / "bin" / program).write_text(DOWN)
+            (self.directory / "bin" / program).chmod(0o755)
+        file = self.directory / "provd.toml"
+        file.write_text(config_text(self.directory, self.chain_port, {"alpha": "main"}, f"127.0.0.1:{self.port}"))
+        environment = {**os.environ, "PATH": f"{self.directory}/bin:{os.environ['PATH']}", "NOTIFY_SOCKET": f"{self.directory}/notify"}
+        command = (sys.executable, "-m", "provider_daemon", "run", "-c", str(file))
+        self.process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+        return self
+
+    async def said(self, event: str, **values: str) -> dict[str, Any]:
+        """The next line with that event and those values; what comes before it is kept in `lines`."""
+        assert self.process.stderr
+        async with asyncio.timeout(PATIENCE):
+            while text := await self.process.stderr.readline():
+                line = json.loads(text)
+                self.lines.append(line)
+                if line["event"] == event and values.items() <= line.items():
+                    return dict(line)
+        raise AssertionError(f"it ended without {event}: {self.lines}")
+
+    async def get(self, path: str) -> tuple[int, str]:
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}{path}") as answer:
+            return answer.status, await answer.text()
+
+    async def end(self, number: int = signal.SIGTERM) -> int:
+        """Its exit code."""
+        self.process.send_signal(number)
+        async with asyncio.timeout(PATIENCE):
+            await self.said("provd_stopped")
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def running(directory: Path, chain_port: int) -> AsyncIterator[Process]:
+    started = await Process(directory, chain_port).start()
+    try:
+        yield started
+    finally:
+        if started.process.returncode is None:
+            started.process.kill()
+            await started.process.wait()
+
+
+@pytest.fixture
+async def chain_port() -> AsyncIterator[int]:
+    """Of a chain that makes blocks by itself."""
+    devnet = Devnet(rules=Rules(chain_id=CHAIN_ID), block_seconds=0.2, funds=FUNDS)
+    yield await devnet.start()
+    await devnet.stop()
+
+
+async def test_starts_and_says_what_is_down(tmp_path: Path, chain_port: int) -> None:
+    """With SLURM down it serves all the same: alive, not ready, with the one loop that fails and why."""
+    async with running(tmp_path, chain_port) as daemon:
+        await daemon.said("provd_started")
+        warning = await daemon.said("tick_failed", loop="heartbeat:alpha")
+        assert warning["level"] == "warning"
+        assert "Unable to contact slurm controller" in warning["why"]
+        assert warning["next"].startswith("tries again within")
+        assert (await daemon.get("/healthz"))[0] == 200
+        status, text = await daemon.get("/readyz")
+        assert status == 503
+        assert any(line.startswith("heartbeat:alpha: ") and "slurm controller" in line for line in text.splitlines())
+        assert 'provd_loop_failing{loop="heartbeat:alpha"} 1.0' in (await daemon.get("/metrics"))[1]
+        assert await daemon.end() == 0
+
+
+async def test_starts_without_a_chain(tmp_path: Path) -> None:
+    """With no chain either, each loop that needs it says so in one line, and the daemon stops as cleanly on Ctrl-C."""
+    async with running(tmp_path, free_port()) as daemon:
+        assert (await daemon.said("tick_failed", loop="intake"))["level"] == "warning"
+        assert (await daemon.get("/healthz"))[0] == 200
+        assert await daemon.end(signal.SIGINT) == 0
+    assert not [line for line in daemon.lines if line["event"] == "tick_broken"]
+
+
+async def test_tells_systemd(tmp_path: Path, chain_port: int) -> None:
+    """READY once it serves, WATCHDOG while its loops live, STOPPING when it drains."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)
+        async with running(tmp_path, chain_port) as daemon, asyncio.timeout(PATIENCE):
+            loop = asyncio.get_running_loop()
+            assert [await loop.sock_recv(systemd, 100) for _ in range(2)] == [b"READY=1", b"WATCHDOG=1"]
+            assert await daemon.end() == 0
+            assert await loop.sock_recv(systemd, 100) == b"STOPPING=1"
+
+
+async def test_second_daemon_is_refused(tmp_path: Path, chain_port: int) -> None:
+    """A second daemon on the ledger ends at once with one line; the first one goes on."""
+    async with running(tmp_path, chain_port) as first:
+        await first.said("provd_started")
+        second = await Process(tmp_path, chain_port).start()
+        async with asyncio.timeout(PATIENCE):
+            _, text = await second.process.communicate()
+        assert second.process.returncode == 1
+        assert text.decode().startswith("provd: another provd holds the ledger")
+        assert text.count(b"\n") == 1
+        assert (await first.get("/healthz"))[0] == 200
+        assert await first.end() == 0
+
+
+# --- as a whole, in this process ---
+
+
+@asynccontextmanager
+async def built(settings: Config) -> AsyncIterator[Daemon]:
+    """A daemon that ends as soon as it runs."""
+    daemon = Daemon(settings)
+    try:
+        yield daemon
+    finally:
+        daemon.stop.set()
+        await daemon.run()
+
+
+async def test_clusters_of_one_key_share_an_outbox(tmp_path: Path) -> None:
+    """A key has one sequence, so one loop signs with it, however many clusters it serves; another key has its own."""
+    async with built(config(tmp_path, 1, {"alpha": "main", "beta": "main", "gamma": "other"})) as daemon:
+        names = [loop.name for loop in daemon._loops]
+    assert sorted(name for name in names if name.startswith("outbox:")) == sorted(f"outbox:{key.address}" for key in (PROVIDER, ALICE))
+    assert [name for name in names if name.startswith("advance:")] == ["advance:alpha", "advance:beta", "advance:gamma"]
+    assert names.count("intake") == 1
+
+
+async def test_unused_key_has_no_outbox(tmp_path: Path) -> None:
+    """A key that no cluster names signs nothing."""
+    async with built(config(tmp_path, 1, {"alpha": "main"})) as daemon:
+        assert [loop.name for loop in daemon._outboxes] == [f"outbox:{PROVIDER.address}"]
+
+
+async def test_ledger_is_free_again_after_the_end(tmp_path: Path) -> None:
+    """A daemon that ended lets the next one in, and no other before."""
+    settings = config(tmp_path, 1, {"alpha": "main"})
+    async with built(settings):
+        with pytest.raises(LedgerError, match="another provd"):
+            Daemon(settings)
+    async with built(settings):
+        pass
+
+
+async def test_open_transaction_is_asked_after_on_the_way_out(tmp_path: Path) -> None:
+    """What the chain took before the end is known to be taken when the daemon is gone."""
+    chain = await TestChain(clock=FakeClock(time.time())).start()
+    try:
+        await chain.open_shop()
+        signed = await chain.signed(PROVIDER, report("queued"))
+        sequence = (await chain.client.account(PROVIDER.address)).sequence
+        settings = config(tmp_path, chain.devnet.port, {"alpha": "main"})
+        with closing(Ledger.open(tmp_path / "ledger.sqlite")) as ledger, ledger.write():
+            body = messages.pack(report("queued")).SerializeToString()
+            ledger.add_message(PROVIDER.address, Message("report", "JOB-1", body, "queued"), 1.0)
+            waiting = ledger.waiting_messages(PROVIDER.address, 1)
+            height = chain.devnet.blocks.height + 10
+            ledger.add_tx(
+                OpenTx(0, PROVIDER.address, signed.tx_hash, signed.tx_bytes, sequence, height, 50_000, time.time()),
+                waiting,
+            )
+        assert (await chain.client.broadcast(signed.tx_bytes)).ok
+        chain.block()
+        async with built(settings):
+            pass
+        with closing(Ledger.open(tmp_path / "ledger.sqlite")) as ledger:
+            assert ledger.open_tx(PROVIDER.address) is None
+            assert ledger.last_txs(1)[0]["height"] > 0
+    finally:
+        await chain.stop()
+
+
+@pytest.mark.parametrize(("since", "period", "living"), [(0, 1, True), (950, 1, True), (930, 1, False), (930, 10, True), (890, 10, False)])
+def test_loop_inside_one_tick_for_too_long_is_dead(since: float, period: float, living: bool) -> None:
+    """A minute or ten periods, whichever is longer; between ticks a loop is alive, however its last one ended."""
+
+    async def tick() -> None:
+        """Never called."""
+
+    assert alive(Loop("x", period, tick, tick_since=since), 1000.0) is living
