@@ -93,7 +93,8 @@ async def test_the_account_may_have_no_more_jobs(place: Place, simulated_site: S
     first, second = place.order("sleep", "600"), place.order("true")
     await place.submit(first)
     (receipt,) = await place.submit(second)
-    assert receipt.doubt
+    assert receipt.deferral
+    assert not receipt.doubt
     assert not receipt.refusal
     assert (await place.look(second.name, doubtful=[second.name])).of(second.name) == ()
 
