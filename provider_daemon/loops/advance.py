@@ -122,15 +122,21 @@ class Advance:
     # --- act ---
 
     async def _act(self, steps: Sequence[Step]) -> None:
+        """Cancels and submissions side by side: what fails of one must not hold up the others. The first failure is the tick's."""
         cancels = [step.action.slurm_id for step in steps if isinstance(step.action, Cancel)]
-        if cancels:
-            log.info("scancel", cluster=self._tenancy.name, slurm_jobs=cancels)
-            await self._scheduler.cancel(cancels)
         orders = {step.job.spec.job_id: step.order for step in steps if step.order is not None}
         gate = asyncio.Semaphore(COMMANDS_AT_ONCE)
         job_ids = list(orders)
         batches = [job_ids[start : start + ORDERS_A_COMMAND] for start in range(0, len(job_ids), ORDERS_A_COMMAND)]
-        await asyncio.gather(*(self._submit({job_id: orders[job_id] for job_id in batch}, gate) for batch in batches))
+        work = [self._submit({job_id: orders[job_id] for job_id in batch}, gate) for batch in batches]
+        done = await asyncio.gather(*work, *([self._cancel(cancels)] if cancels else []), return_exceptions=True)
+        for result in done:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _cancel(self, slurm_ids: list[str]) -> None:
+        log.info("scancel", cluster=self._tenancy.name, slurm_jobs=slurm_ids)
+        await self._scheduler.cancel(slurm_ids)
 
     async def _submit(self, orders: dict[str, Order], gate: asyncio.Semaphore) -> None:
         """The intents are written when their own command is about to start: the waiting window counts from there."""

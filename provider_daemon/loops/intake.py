@@ -45,11 +45,21 @@ class Intake:
     # --- new jobs ---
 
     async def _new_jobs(self) -> None:
-        first, end = int(self._ledger.get_meta("next_job", "1")), await self._chain.job_counter()
+        end = await self._chain.job_counter()
+        first = self._first_unseen()
         again = self._ledger.quarantined() if self._sweep_due() else []
         wanted = [*again, *(f"JOB-{number}" for number in range(first, end))]
         for start in range(0, len(wanted), BATCH):
             await self._adopt(wanted[start : start + BATCH])
+
+    def _first_unseen(self) -> int:
+        """Where the counter was left. With other clusters to serve than then, every job is looked at again: theirs were passed over."""
+        served = " ".join(sorted(self._tenancies))
+        if self._ledger.get_meta("served") != served:
+            with self._ledger.write():
+                self._ledger.set_meta("served", served)
+                self._ledger.set_meta("next_job", "1")
+        return int(self._ledger.get_meta("next_job", "1"))
 
     async def _adopt(self, job_ids: Sequence[str]) -> None:
         records = await asyncio.gather(*(self._chain.job(job_id) for job_id in job_ids), return_exceptions=True)

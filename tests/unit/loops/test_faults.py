@@ -1,13 +1,15 @@
 """Kills, lost answers, lost ledgers, silent and lagging nodes, full sites: nothing twice, nothing lost."""
 
+from dataclasses import replace
+
 import pytest
 
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.lifecycle import MAX_ATTEMPTS, WAITING_WINDOW
 from provider_daemon.loops.advance import FULL_PAUSE
-from provider_daemon.loops.intake import SWEEP_SECONDS
+from provider_daemon.loops.intake import SWEEP_SECONDS, Intake
 from tests.fakes.chain import ALICE, cancel, job
-from tests.unit.loops.conftest import House
+from tests.unit.loops.conftest import TENANCY, House
 
 
 class Killed(BaseException):
@@ -172,3 +174,14 @@ async def test_a_full_site_is_waited_for(house: House) -> None:
     house.scheduler.full = False
     await house.round()
     assert await house.state() == "queued"
+
+
+async def test_a_cluster_that_is_served_later_gets_its_old_jobs(house: House) -> None:
+    """Jobs that were passed over because nobody served their cluster are found when somebody does."""
+    await house.chain.send(ALICE, job())
+    stranger = replace(TENANCY, cluster_id="HPC-9")
+    clock, client = house.chain.clock, house.chain.client
+    await Intake(house.ledger, client, {"HPC-9": stranger}, clock, lambda: None).tick()
+    assert house.ledger.recent_jobs(10) == []
+    await Intake(house.ledger, client, {"HPC-9": stranger, "HPC-1": TENANCY}, clock, lambda: None).tick()
+    assert [found.spec.job_id for found in house.ledger.recent_jobs(10)] == ["JOB-1"]
