@@ -17,9 +17,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("run")(run.run)
-app.command("demo")(demo.demo)
-app.command("jobs")(jobs.list_jobs)
+app.command("run", short_help="Run the daemon until SIGTERM or SIGINT.")(run.run)
+app.command("demo", short_help="Twelve jobs through the whole path, on this machine.")(demo.demo)
+app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_jobs)
 app.add_typer(jobs.app, name="job")
 app.add_typer(config.app, name="config")
 app.add_typer(evidence.app, name="evidence")

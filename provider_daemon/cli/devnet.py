@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="The embedded chain: strict as the real one, in one process and one file.")
+app = typer.Typer(no_args_is_help=True, help="The embedded chain, as strict as the real one.")
 
 
 class Settlement(StrEnum):

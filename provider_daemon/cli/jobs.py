@@ -11,6 +11,8 @@ from provider_daemon.cli.run import DEFAULT, ConfigFile
 if TYPE_CHECKING:
     from provider_daemon.ledger.ledger import Ledger
 
+JobId = Annotated[str, typer.Argument(help="The job's id on chain, such as JOB-1.")]
+
 app = typer.Typer(help="One job: its timeline, and what to do about it.", no_args_is_help=True)
 
 
@@ -24,7 +26,7 @@ def list_jobs(config: ConfigFile = DEFAULT, count: Annotated[int, typer.Option(h
 
 
 @app.command()
-def explain(job: str, config: ConfigFile = DEFAULT) -> None:
+def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
     """Print a job's whole timeline: chain, intent, SLURM, reports, transactions."""
     ledger = _open(config)
     found = ledger.job(job)
@@ -40,7 +42,7 @@ def explain(job: str, config: ConfigFile = DEFAULT) -> None:
 
 
 @app.command()
-def unpark(job: str, config: ConfigFile = DEFAULT) -> None:
+def unpark(job: JobId, config: ConfigFile = DEFAULT) -> None:
     """Take a parked job up again, once its cause is mended. Works beside a running daemon."""
     ledger = _open(config, readonly=False)
     with ledger.write():

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from provider_daemon.lab.site.site import Site
 
-app = typer.Typer(help="A private SLURM site in one directory, as root or as any plain user.", no_args_is_help=True)
+app = typer.Typer(help="A private SLURM site in one directory, for any user.", no_args_is_help=True)
 
 Directory = Annotated[Path, typer.Argument(help="The site's directory.")]
 Words = Annotated[list[str], typer.Argument(help="A command and its arguments.")]
