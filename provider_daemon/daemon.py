@@ -41,7 +41,7 @@ class SystemClock:
 
 
 class Daemon:
-    """Every part of a running provd. `start` opens, `run` serves until `stop` is set, `close` lets go of everything."""
+    """Every part of a running provd. Made inside the event loop; `run` serves until `stop` is set and then lets go of everything."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -49,6 +49,7 @@ class Daemon:
         self.stop = asyncio.Event()
         self._signers = {name: keys.load(key.kind, key.name, key.path, key.passphrase_file) for name, key in config.keys.items()}
         self._ledger = Ledger.open(Path(config.ledger.path))
+        self._ledger.claim(config.chain.id)
         self._chain = GrpcChain(config.chain.id, config.chain.endpoints, self._clock)
         self._tenancies = {cluster.id: tenancy(cluster, self._signers[cluster.key]) for cluster in config.clusters}
         self._schedulers: dict[str, Scheduler] = {cluster.id: scheduler(cluster, self._clock) for cluster in config.clusters}

@@ -3,7 +3,6 @@
 Every method either reads or runs inside `with ledger.write():`, which commits once at its end or not at all.
 """
 
-import fcntl
 import os
 import re
 import sqlite3
@@ -15,9 +14,8 @@ from pathlib import Path
 
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.ledger.file import connect, lock_file, migrate
 from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row
-
-SCHEMA_VERSION = 1
 
 
 def _load_queries() -> dict[str, str]:
@@ -40,10 +38,10 @@ class Ledger:
         """Raises LedgerError when another daemon holds the file, its schema is newer than ours, or it is damaged."""
         if not (lock or path.exists()):
             raise LedgerError(f"no ledger at {path}: has the daemon run yet?")
-        held = _lock(path) if lock else None
+        held = lock_file(path) if lock else None
         try:
-            connection = _connect(path, readonly)
-            _migrate(connection, path, readonly)
+            connection = connect(path, readonly)
+            migrate(connection, path, readonly)
         except sqlite3.Error as error:
             raise LedgerError(f"ledger {path} cannot be opened: {error}") from error
         return cls(connection, held)
@@ -75,6 +73,16 @@ class Ledger:
 
     def set_meta(self, key: str, value: str) -> None:
         self._run("set_meta", key=key, value=value)
+
+    def claim(self, chain_id: str) -> None:
+        """A ledger belongs to the chain that it was first used with; raises LedgerError for another one."""
+        owner = self.get_meta("chain_id", chain_id)
+        if owner != chain_id:
+            raise LedgerError(
+                f"the ledger belongs to chain {owner!r}, the configuration names {chain_id!r}: give each chain its own ledger"
+            )
+        with self.write():
+            self.set_meta("chain_id", chain_id)
 
     # --- jobs ---
 
@@ -215,39 +223,3 @@ class Ledger:
 
 def _message(row: sqlite3.Row) -> Message:
     return Message(**dict(row))
-
-
-def _lock(path: Path) -> int:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise LedgerError(f"ledger {path} cannot be opened: {error.strerror}: {error.filename}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise LedgerError(f"another provd holds the ledger {path}: stop it first") from error
-    return lock
-
-
-def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
-    if not readonly and not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-    connection = sqlite3.connect(f"file:{path}?mode={'ro' if readonly else 'rw'}", uri=True, isolation_level=None)
-    connection.row_factory = sqlite3.Row
-    if not readonly:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-def _migrate(connection: sqlite3.Connection, path: Path, readonly: bool) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise LedgerError(f"ledger {path} was written by a newer provd (schema {version}, ours {SCHEMA_VERSION}): upgrade provd")
-    if version == SCHEMA_VERSION or readonly:
-        return
-    schema = resources.files(__package__).joinpath("schema.sql").read_text()
-    connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")

@@ -47,6 +47,9 @@ class Intake:
     async def _new_jobs(self) -> None:
         end = await self._chain.job_counter()
         first = self._first_unseen()
+        if end < first:
+            hint = "the node lags, or it is another chain under the same id, which needs a ledger of its own"
+            raise Transient(f"the chain's job counter is {end}, and was {first} before: {hint}")
         again = self._ledger.quarantined() if self._sweep_due() else []
         wanted = [*again, *(f"JOB-{number}" for number in range(first, end))]
         for start in range(0, len(wanted), BATCH):

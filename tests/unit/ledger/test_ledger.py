@@ -10,7 +10,8 @@ import pytest
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
-from provider_daemon.ledger.ledger import SCHEMA_VERSION, Ledger
+from provider_daemon.ledger.file import SCHEMA_VERSION
+from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row
 from tests.unit.job.test_lifecycle import JOB
 
@@ -44,6 +45,14 @@ def test_second_daemon_is_refused(ledger: Ledger, tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="another provd holds the ledger"):
         Ledger.open(tmp_path / "ledger.sqlite")
     Ledger.open(tmp_path / "ledger.sqlite", readonly=True, lock=False).close()
+
+
+def test_a_ledger_belongs_to_one_chain(ledger: Ledger) -> None:
+    """The jobs of one chain are never mixed with another's: their ids are the same."""
+    ledger.claim("test-1")
+    ledger.claim("test-1")
+    with pytest.raises(LedgerError, match="belongs to chain 'test-1'"):
+        ledger.claim("test-2")
 
 
 def test_newer_ledger_is_refused(tmp_path: Path) -> None:

@@ -185,3 +185,16 @@ async def test_a_cluster_that_is_served_later_gets_its_old_jobs(house: House) ->
     assert house.ledger.recent_jobs(10) == []
     await Intake(house.ledger, client, {"HPC-9": stranger, "HPC-1": TENANCY}, clock, lambda: None).tick()
     assert [found.spec.job_id for found in house.ledger.recent_jobs(10)] == ["JOB-1"]
+
+
+async def test_a_counter_that_went_back_is_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lagging node, or a chain that began anew under the same id, is a failed tick and not silence."""
+    await house.chain.send(ALICE, job())
+    await house.round()
+
+    async def began_anew() -> int:
+        return 1
+
+    monkeypatch.setattr(house.chain.client, "job_counter", began_anew)
+    with pytest.raises(Transient, match="counter is 1, and was 2 before"):
+        await house.intake.tick()
