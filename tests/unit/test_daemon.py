@@ -102,7 +102,9 @@ class Process:
         self.process.send_signal(number)
         async with asyncio.timeout(PATIENCE):
             await self.said("provd_stopped")
-            return await self.process.wait()
+            await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode
 
 
 @asynccontextmanager
@@ -113,7 +115,7 @@ async def running(directory: Path, chain_port: int) -> AsyncIterator[Process]:
     finally:
         if started.process.returncode is None:
             started.process.kill()
-            await started.process.wait()
+            await started.process.communicate()
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """The simulated site as a whole: what real jobs and real shells do on it, and what is left when it has gone."""
 
 import asyncio
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from provider_daemon.lab.simulated.site import SimulatedSite
+
+LONG = f"sleep {10**6 + os.getpid()}"  # no other run of these tests on the machine has the same
 
 
 async def shell(site: SimulatedSite, text: str) -> str:
@@ -36,14 +39,14 @@ async def test_a_batch_script_runs(simulated_site: SimulatedSite) -> None:
 
 async def test_scancel_ends_every_process_of_the_job(simulated_site: SimulatedSite) -> None:
     """Children that the script started go too."""
-    await shell(simulated_site, "sbatch --wrap 'sleep 987 & echo $! >child; wait'")
+    await shell(simulated_site, f"sbatch --wrap '{LONG} & echo $! >child; wait'")
     child = simulated_site.work_root / "child"
     async with asyncio.timeout(20):
         while not (child.exists() and child.read_text().strip()):
             await asyncio.sleep(0.02)
     await shell(simulated_site, "scancel 1")
     await until(simulated_site, 1, "CANCELLED")
-    assert not running("sleep 987")
+    await until_running(LONG, False)
 
 
 async def test_suspended_jobs_stand_still(simulated_site: SimulatedSite) -> None:
@@ -80,13 +83,18 @@ async def test_nothing_stays_behind() -> None:
     """Neither processes nor files, whatever was running."""
     async with SimulatedSite() as site:
         directory = site.directory
-        await shell(site, "sbatch --wrap 'sleep 986 & sleep 986'")
+        await shell(site, f"sbatch --wrap '{LONG} & {LONG}'")
         await until(site, 1, "RUNNING")
-        async with asyncio.timeout(20):
-            while not running("sleep 986"):
-                await asyncio.sleep(0.02)
+        await until_running(LONG, True)
     assert not directory.exists()
-    assert not running("sleep 986")
+    assert not running(LONG)
+
+
+async def until_running(command: str, wanted: bool) -> None:
+    """What is killed is gone a moment later."""
+    async with asyncio.timeout(20):
+        while running(command) is not wanted:
+            await asyncio.sleep(0.02)
 
 
 def running(command: str) -> bool:
