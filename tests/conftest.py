@@ -1,6 +1,7 @@
 """The SLURM sites that tests run on: a simulated one for each test, and one real one for all that ask for it."""
 
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,6 +10,11 @@ import pytest
 
 from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.lab.site.site import Site
+
+
+def pytest_configure() -> None:
+    """Ctrl-C is under test: shells ignore it for what they run in the background, and children would inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
