@@ -1,0 +1,188 @@
+"""The chain as a model: CheckTx, the mempool, and blocks that carry out the very bytes that the daemon signed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from provider_daemon.chain import messages
+from provider_daemon.chain import tx as transactions
+from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import Tx
+from provider_daemon.errors import Refused
+from provider_daemon.job.state import State
+from provider_daemon.job.usage import Usage
+from provider_daemon.ports import TxOutcome
+from tests.simulation.books import Books, Failed, snapshot_of
+from tests.simulation.world import World
+
+GAS_A_MESSAGE = 40_000
+TIMEOUT_HEIGHT, SEQUENCE, FUNDS, IN_CACHE, OUT_OF_GAS = 30, 32, 5, 19, 11
+HALT_OFFLINE = 300  # seconds without a block after which every cluster is offline
+
+
+@dataclass(frozen=True)
+class Waiting:
+    tx_hash: str
+    tx: Tx | None  # None: somebody else's, signed with the same key
+    sequence: int
+    timeout_height: int
+    fee: int
+    gas_limit: int
+
+
+@dataclass
+class Blocks:
+    world: World
+    seconds: float
+    books: Books = field(default_factory=Books)
+    height: int = 1
+    time: float = 0.0
+    mempool: list[Waiting] = field(default_factory=list)
+    cache: set[str] = field(default_factory=set)
+    included: dict[str, TxOutcome] = field(default_factory=dict)
+    by_sequence: dict[int, str] = field(default_factory=dict)
+    cancels: list[tuple[int, str]] = field(default_factory=list)
+    halted_until: float = 0.0
+    spent: int = 0
+    given: int = 10**12
+
+    # --- a node's answers ---
+
+    def check(self, tx_bytes: bytes) -> TxOutcome:
+        """CheckTx, and into the mempool when it passes."""
+        waiting = self._read(tx_bytes)
+        code, log = self._refusal(waiting)
+        if not code:
+            self.mempool.append(waiting)
+            self.cache.add(waiting.tx_hash)
+        return TxOutcome(waiting.tx_hash, 0, code, "sdk" if code else "", log)
+
+    def _refusal(self, waiting: Waiting) -> tuple[int, str]:
+        expected = self.books.sequence + len(self.mempool)
+        if waiting.tx_hash in self.cache:
+            return IN_CACHE, ""
+        if waiting.timeout_height and waiting.timeout_height < self.height:
+            return TIMEOUT_HEIGHT, "tx timeout height"
+        if waiting.fee > self.books.wallet:
+            return FUNDS, "insufficient funds"
+        if waiting.sequence != expected:
+            return SEQUENCE, f"account sequence mismatch, expected {expected}, got {waiting.sequence}: incorrect account sequence"
+        return 0, ""
+
+    def _read(self, tx_bytes: bytes) -> Waiting:
+        tx = transactions.decode(tx_bytes)
+        fee = sum(int(coin.amount) for coin in tx.auth_info.fee.amount)
+        sequence = tx.auth_info.signer_infos[0].sequence
+        return Waiting(transactions.tx_hash(tx_bytes), tx, sequence, tx.body.timeout_height, fee, tx.auth_info.fee.gas_limit)
+
+    def simulate(self, tx_bytes: bytes) -> int:
+        waiting = self._read(tx_bytes)
+        assert waiting.tx is not None
+        if waiting.fee > self.books.wallet:
+            raise Refused("insufficient funds", code=FUNDS, codespace="sdk")
+        if waiting.sequence != self.books.sequence + len(self.mempool):
+            raise Refused("incorrect account sequence", code=SEQUENCE, codespace="sdk")
+        tried = snapshot_of(self.books)
+        for index, envelope in enumerate(waiting.tx.body.messages):
+            try:
+                tried.apply(messages.unpack(envelope), self.world.now())
+            except Failed as error:
+                text = f"failed to execute message; message index: {index}: {error}"
+                raise Refused(text, message_index=index) from error
+        return GAS_A_MESSAGE * len(waiting.tx.body.messages)
+
+    # --- blocks ---
+
+    def tick(self) -> None:
+        """The next block, or none while the chain is halted."""
+        self.world.later(self.seconds, self.tick)
+        now = self.world.now()
+        if now < self.halted_until:
+            return
+        if self.world.strikes("chain_halt"):
+            self.halted_until = now + self.world.dice.choice((30, 120, 400))
+            self.world.note(f"chain: halted for {self.halted_until - now:.0f} s")
+            return
+        self._faults()
+        self._produce(now)
+
+    def _faults(self) -> None:
+        if self.mempool and self.world.strikes("mempool_drop"):
+            self.mempool, self.cache = [], set()
+            self.world.note("chain: mempool lost")
+        if self.world.strikes("foreign_tx"):
+            sequence = self.books.sequence if self.world.dice.random() < 0.5 else self.books.sequence + len(self.mempool)
+            self.mempool.insert(sequence - self.books.sequence, Waiting(f"FOREIGN{self.height}", None, sequence, 0, 0, 0))
+        if self.books.wallet and self.world.strikes("empty_wallet"):
+            purse, self.books.wallet = self.books.wallet, 0
+            self.world.note("chain: wallet emptied")
+            self.world.later(self.world.dice.uniform(20, 200), lambda: self._refill(purse))
+
+    def _refill(self, purse: int) -> None:
+        self.books.wallet += purse
+
+    def _produce(self, now: float) -> None:
+        if self.time and now - self.time > HALT_OFFLINE:
+            self.books.cluster = "offline"
+        self.height, self.time = self.height + 1, now
+        for waiting in self.mempool:
+            self.included[waiting.tx_hash] = outcome = self._deliver(waiting)
+            self.world.note(f"chain: block {self.height} has {waiting.tx_hash[:8]} code {outcome.code}")
+        self.mempool = []
+        self._end_block(now)
+
+    def _deliver(self, waiting: Waiting) -> TxOutcome:
+        code, log = self._ante(waiting)
+        if code:
+            return TxOutcome(waiting.tx_hash, self.height, code, "sdk", log)
+        self.by_sequence[self.books.sequence] = waiting.tx_hash
+        self.books.sequence += 1
+        self.books.wallet -= waiting.fee
+        self.spent += waiting.fee
+        if waiting.tx is None:
+            return TxOutcome(waiting.tx_hash, self.height, 0, "", "")
+        if self.world.strikes("out_of_gas"):
+            return TxOutcome(waiting.tx_hash, self.height, OUT_OF_GAS, "sdk", "out of gas in location: WriteFlat: out of gas")
+        return self._execute(waiting.tx_hash, waiting.tx)
+
+    def _ante(self, waiting: Waiting) -> tuple[int, str]:
+        if waiting.timeout_height and waiting.timeout_height < self.height:
+            return TIMEOUT_HEIGHT, "tx timeout height"
+        if waiting.fee > self.books.wallet:
+            return FUNDS, "insufficient funds"
+        if waiting.sequence != self.books.sequence:
+            return SEQUENCE, "account sequence mismatch: incorrect account sequence"
+        return 0, ""
+
+    def _execute(self, tx_hash: str, tx: Tx) -> TxOutcome:
+        """All messages or none."""
+        tried = snapshot_of(self.books)
+        for index, envelope in enumerate(tx.body.messages):
+            try:
+                tried.apply(messages.unpack(envelope), self.time)
+            except Failed as error:
+                return TxOutcome(tx_hash, self.height, 2107, "hpc", f"failed to execute message; message index: {index}: {error}")
+        self.books = tried
+        return TxOutcome(tx_hash, self.height, 0, "", "")
+
+    def _end_block(self, now: float) -> None:
+        for job_id, record in self.books.jobs.items():
+            if record.state is State.RUNNING and now > record.started_at + record.spec.max_runtime_seconds:
+                record.state, record.ended = State.TIMEOUT, "chain"
+                self.books.settle(record, Usage())
+                self.world.note(f"chain: {job_id} timed out")
+
+    # --- customers ---
+
+    def cancel(self, job_id: str) -> None:
+        record = self.books.jobs[job_id]
+        if record.state in (State.PENDING, State.QUEUED, State.RUNNING):
+            record.state, record.ended = State.CANCELLED, "customer"
+            self.books.settle(record, Usage())
+            self.cancels.append((self.height + 1, job_id))
+            self.world.note(f"chain: {job_id} cancelled by its customer")
+
+    def find(self, tx_hash: str, lag: int) -> TxOutcome | None:
+        found = self.included.get(tx_hash)
+        return found if found and found.height <= self.height - lag else None
+
+    def cancelled_since(self, height: int, lag: int) -> Sequence[str]:
+        return [job_id for at, job_id in self.cancels if height <= at <= self.height - lag]

@@ -1,0 +1,97 @@
+"""The chain's state as a model: jobs, money, node heartbeats, and what a signed transaction does to them (FACTS.md, 'Rules')."""
+
+import copy
+from dataclasses import dataclass, field
+
+from google.protobuf.message import Message
+
+from provider_daemon.chain import messages
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.job.billing import bill
+from provider_daemon.job.spec import Spec
+from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
+from provider_daemon.job.usage import Usage
+
+ESCROW = 10**9  # uvirt, what a customer puts in for a job
+
+
+class Failed(Exception):
+    """A message that the chain refuses; its text ends as the SDK's does."""
+
+
+@dataclass
+class Record:
+    """One job. `by_report`: the report that ended it, as it came; None while it lives, or when customer or chain ended it."""
+
+    spec: Spec
+    height: int
+    state: State = State.PENDING
+    started_at: int = 0
+    by_report: tx_pb2.MsgReportJobStatus | None = None
+    ended: str = ""
+    told: list[State] = field(default_factory=list)
+    paid: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Books:
+    """Everything that a transaction can change."""
+
+    jobs: dict[str, Record] = field(default_factory=dict)
+    nodes: dict[str, int] = field(default_factory=dict)
+    cluster: str = "active"
+    wallet: int = 10**12
+    sequence: int = 0
+    fees: int = 0
+
+    def copy(self) -> "Books":
+        return copy.copy(self)
+
+    def apply(self, message: Message, now: float) -> None:
+        """Raises Failed and has changed nothing."""
+        if isinstance(message, tx_pb2.MsgReportJobStatus):
+            self._report(message, now)
+        elif isinstance(message, tx_pb2.MsgUpdateNodeMetadata):
+            self._heartbeat(message)
+        elif isinstance(message, tx_pb2.MsgUpdateCluster):
+            self.cluster = "active"
+        else:
+            raise Failed(f"unexpected message {type(message).__name__}")
+
+    def _report(self, message: tx_pb2.MsgReportJobStatus, now: float) -> None:
+        record = self.jobs.get(message.job_id)
+        if record is None:
+            raise Failed("job not found")
+        state = State(types_pb2.JobState.Name(message.state).removeprefix("JOB_STATE_").lower())
+        if state not in TRANSITIONS[record.state]:
+            raise Failed(f"cannot transition from {record.state} to {state}: invalid job state transition")
+        record.state = state
+        record.told.append(state)
+        if state is State.RUNNING:
+            record.started_at = int(now)
+        if state in TERMINAL:
+            record.by_report, record.ended = message, "report"
+            self.settle(record, messages.usage_of(message.usage_metrics))
+
+    def _heartbeat(self, message: tx_pb2.MsgUpdateNodeMetadata) -> None:
+        if 0 < message.last_sequence_number <= self.nodes.get(message.node_id, 0):
+            raise Failed("heartbeat sequence must grow: stale heartbeat")
+        self.nodes[message.node_id] = message.last_sequence_number
+
+    def settle(self, record: Record, usage: Usage) -> None:
+        """Out of the escrow: provider, platform, and the rest back to the customer. One escrow pays once."""
+        if record.paid:
+            raise Failed("escrow is closed")
+        owed = bill(usage, ceiling=ESCROW)
+        record.paid = {"provider": owed.provider_reward, "platform": owed.platform_fee}
+        record.paid["customer"] = ESCROW - sum(record.paid.values())
+
+
+def snapshot_of(books: Books) -> Books:
+    """A copy on which messages can be tried."""
+    tried = books.copy()
+    tried.jobs = {job_id: copy.copy(record) for job_id, record in books.jobs.items()}
+    for record in tried.jobs.values():
+        record.told, record.paid = list(record.told), dict(record.paid)
+    tried.nodes = dict(books.nodes)
+    return tried

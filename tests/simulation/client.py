@@ -1,0 +1,89 @@
+"""ports.Chain over the model of the chain, with everything that can happen to a call on its way there and back."""
+
+from decimal import Decimal
+
+from provider_daemon.errors import Transient
+from provider_daemon.job.spec import ChainJob
+from provider_daemon.ports import Account, Cluster, Head, Offering, Queue, TxOutcome
+from tests.simulation.blocks import Blocks
+from tests.simulation.gate import Gate
+from tests.simulation.world import World
+
+CHAIN_ID = "simulated-1"
+OFFERING = Offering("OFF-1", "HPC-1", (Queue("standard", 0, 0),), (), True, True)
+YOUNG = 3  # blocks during which a lagging node may not have a new record yet
+
+
+class SimulatedChain:
+    chain_id = CHAIN_ID
+
+    def __init__(self, world: World, blocks: Blocks, gate: Gate, provider: str) -> None:
+        self._world = world
+        self._blocks = blocks
+        self._gate = gate
+        self._provider = provider
+
+    async def head(self) -> Head:
+        return await self._gate.call("head", lambda: Head(self._blocks.height, self._blocks.time))
+
+    async def job_counter(self) -> int:
+        return await self._gate.call("job_counter", lambda: len(self._blocks.books.jobs) + 1)
+
+    async def job(self, job_id: str) -> ChainJob | None:
+        return await self._gate.call(f"job {job_id}", lambda: self._job(job_id))
+
+    def _job(self, job_id: str) -> ChainJob | None:
+        record = self._blocks.books.jobs[job_id]
+        if self._blocks.height <= record.height + YOUNG and self._world.strikes("young_record_missing"):
+            return None
+        return ChainJob(record.spec, record.state, record.started_at)
+
+    async def cancelled_since(self, height: int) -> frozenset[str]:
+        if self._world.strikes("index_down"):
+            raise Transient("the node keeps no index")
+        return await self._gate.call("cancelled_since", lambda: frozenset(self._blocks.cancelled_since(height, self._lag())))
+
+    def _lag(self) -> int:
+        return self._world.dice.randint(1, 2) if self._world.strikes("index_lag") else 0
+
+    async def cluster(self, cluster_id: str) -> Cluster | None:
+        state = await self._gate.call("cluster", lambda: self._blocks.books.cluster)
+        return Cluster(cluster_id, self._provider, state, "eu", 1, 1)
+
+    async def offering(self, offering_id: str) -> Offering | None:
+        return await self._gate.call("offering", lambda: OFFERING)
+
+    async def account(self, address: str) -> Account:
+        return await self._gate.call("account", lambda: Account(1, self._blocks.books.sequence))
+
+    async def balance(self, address: str, denom: str) -> int:
+        return await self._gate.call("balance", lambda: self._blocks.books.wallet)
+
+    async def gas_price(self, denom: str) -> Decimal:
+        return await self._gate.call("gas_price", lambda: Decimal("0.025"))
+
+    async def simulate(self, tx_bytes: bytes) -> int:
+        return await self._gate.call("simulate", lambda: self._blocks.simulate(tx_bytes))
+
+    async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
+        """A transaction may also reach the mempool long after its sender gave the call up, and more than once."""
+        if self._world.strikes("tx_delivered_late"):
+            self._world.later(self._world.dice.uniform(1, 300), lambda: self._blocks.check(tx_bytes))
+            await self._gate.point("broadcast under way")
+            raise Transient("broadcast: no answer")
+        if self._world.strikes("tx_delivered_twice"):
+            self._world.later(self._world.dice.uniform(1, 300), lambda: self._blocks.check(tx_bytes))
+        return await self._gate.call("broadcast", lambda: self._blocks.check(tx_bytes))
+
+    async def find(self, tx_hash: str) -> TxOutcome | None:
+        return await self._gate.call("find", lambda: self._blocks.find(tx_hash, self._lag()))
+
+    async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
+        return await self._gate.call("find_by_sequence", lambda: self._by_sequence(sequence))
+
+    def _by_sequence(self, sequence: int) -> TxOutcome | None:
+        found = self._blocks.by_sequence.get(sequence)
+        return self._blocks.included[found] if found else None
+
+    async def close(self) -> None:
+        pass

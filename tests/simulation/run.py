@@ -1,0 +1,64 @@
+"""`python -m tests.simulation.run --n 10000` plays fresh seeds in two processes; `--seed N` replays one with its timeline."""
+
+import argparse
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+from tests.simulation.schedule import Result, play
+
+PROCESSES = 2
+SHOWN = 5  # failing seeds whose timeline is printed
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 when no promise broke."""
+    parser = argparse.ArgumentParser(prog="simulate", description=__doc__)
+    parser.add_argument("--n", type=int, default=1000, help="how many schedules (1000)")
+    parser.add_argument("--seed", type=int, help="replay this one and print its timeline")
+    parser.add_argument("--first", type=int, help="the first of the seeds (fresh each time)")
+    asked = parser.parse_args(argv)
+    if asked.seed is not None:
+        return _show(play(asked.seed))
+    first = asked.first if asked.first is not None else secrets.randbelow(10**9)
+    print(f"seeds {first} to {first + asked.n - 1}")
+    return _many(range(first, first + asked.n))
+
+
+def _many(seeds: Sequence[int]) -> int:
+    began = time.monotonic()
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        deeds, bad = tally(pool.map(play, seeds, chunksize=20))
+    for result in bad[:SHOWN]:
+        _show(result)
+    kills = deeds["kill"] + deeds["kill_at_commit"]
+    print("\n".join(f"{fault:22}{count:>9}" for fault, count in sorted(deeds.items())))
+    print(f"schedules {len(seeds)}  kills {kills}  faults {sum(deeds.values())}  violations {len(bad)}  {time.monotonic() - began:.0f} s")
+    if bad:
+        print("replay: " + "  ".join(f"make simulate SEED={result.seed}" for result in bad[:20]))
+    return 1 if bad else 0
+
+
+def tally(results: Iterable[Result]) -> tuple[Counter[str], list[Result]]:
+    """What happened in all of them, and the ones in which a promise broke."""
+    deeds: Counter[str] = Counter()
+    bad: list[Result] = []
+    for result in results:
+        deeds += result.deeds
+        if result.wrongs:
+            bad.append(result)
+    return deeds, bad
+
+
+def _show(result: Result) -> int:
+    print(f"--- seed {result.seed} ---", *result.timeline, sep="\n")
+    print(*(f"VIOLATION {line}" for line in result.wrongs), sep="\n")
+    print(f"seed {result.seed}: {len(result.wrongs)} violations; replay: make simulate SEED={result.seed}")
+    return 1 if result.wrongs else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
