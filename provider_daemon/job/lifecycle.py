@@ -184,7 +184,12 @@ def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
         return job
     gone = job.measured or job.never_ran or not job.submitted
     absent = snapshot.complete and not snapshot.of(job.name) and _window_over(job, snapshot)
-    return replace(job, closed_at=now) if gone or absent else job
+    return replace(job, closed_at=now) if gone or (absent and _asked_for(job, snapshot)) else job
+
+
+def _asked_for(job: Job, snapshot: Snapshot) -> bool:
+    """A job that SLURM knew is doubtful from the first look without it: only the next one asked whether slurmdbd holds it back."""
+    return not job.slurm_id or (job.missing_since is not None and job.missing_since < snapshot.taken_at)
 
 
 def _window_over(job: Job, snapshot: Snapshot) -> bool:

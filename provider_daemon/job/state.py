@@ -17,6 +17,9 @@ class State(StrEnum):
 
 TERMINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.TIMEOUT})
 
+# Terminal states that end a job without us: its SLURM job may live on, and what it used is told to nobody.
+ENDED_BY_CHAIN = frozenset({State.CANCELLED, State.TIMEOUT})
+
 # Anything that is not listed, the same state again included, is refused by the chain with hpc code 2107.
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.PENDING: frozenset({State.QUEUED, State.FAILED, State.CANCELLED}),

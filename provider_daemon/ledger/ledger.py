@@ -158,6 +158,10 @@ class Ledger:
         """Every waiting report of the job: the chain's record moved otherwise than they assume."""
         self._run("drop_reports", subject=job_id, note=note)
 
+    def keep_last_report(self, job_id: str, note: str) -> None:
+        """The waiting terminal report holds the signed usage of a job that the chain ended otherwise: evidence, never to be sent."""
+        self._run("keep_last_report", subject=job_id, note=note)
+
     def messages_of(self, subject: str) -> list[sqlite3.Row]:
         return self._all("messages_of_subject", subject=subject)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import structlog
 
 from provider_daemon.job.lifecycle import confirm
-from provider_daemon.job.state import State, route
+from provider_daemon.job.state import ENDED_BY_CHAIN, State, route
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
 from provider_daemon.ports import Chain, Clock
@@ -38,6 +38,8 @@ class Blame:
 
     def _follow(self, message: Message, state: State, started_at: int, why: str) -> None:
         with self._ledger.write():
+            if state in ENDED_BY_CHAIN:
+                self._ledger.keep_last_report(message.subject, f"chain: {state}")
             self._ledger.drop_reports(message.subject, why)
             if job := self._ledger.job(message.subject):
                 self._ledger.save_job(confirm(replace(job, promised=state), state, started_at))

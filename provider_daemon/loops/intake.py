@@ -10,7 +10,7 @@ from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Site, Terms, admit
 from provider_daemon.job.lifecycle import Job, confirm, wall_limit
 from provider_daemon.job.spec import ChainJob
-from provider_daemon.job.state import TERMINAL, State, route
+from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State, route
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.tenancy import Tenancy, node_count_key
 from provider_daemon.ports import Chain, Clock, Offering
@@ -20,10 +20,6 @@ log = structlog.get_logger("provd.intake")
 BATCH = 64  # job records asked for at a time; each batch is one commit
 SWEEP_SECONDS = 60  # how long a change of an open job can stay unseen when no event told of it
 CANCEL_OVERLAP = 20  # blocks looked at again: a node's index may lag behind its height
-
-
-# Terminal states that end a job without us. Its SLURM job may live on, where the ledger that knew it was lost: look, and cancel it.
-ENDED_BY_CHAIN = frozenset({State.CANCELLED, State.TIMEOUT})
 REPORTED_BY_US = TERMINAL - ENDED_BY_CHAIN  # the SLURM job was over before the report
 
 

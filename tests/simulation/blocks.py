@@ -42,6 +42,7 @@ class Blocks:
     cancels: list[tuple[int, str]] = field(default_factory=list)
     halted_until: float = 0.0
     spent: int = 0
+    taken_away: int = 0  # by whoever emptied the wallet, until it is refilled
     given: int = 10**12
 
     # --- a node's answers ---
@@ -113,11 +114,13 @@ class Blocks:
             self.mempool.insert(sequence - self.books.sequence, Waiting(f"FOREIGN{self.height}", None, sequence, 0, 0, 0))
         if self.books.wallet and self.world.strikes("empty_wallet"):
             purse, self.books.wallet = self.books.wallet, 0
+            self.taken_away += purse
             self.world.note("chain: wallet emptied")
             self.world.later(self.world.dice.uniform(20, 200), lambda: self._refill(purse))
 
     def _refill(self, purse: int) -> None:
         self.books.wallet += purse
+        self.taken_away -= purse
 
     def _produce(self, now: float) -> None:
         if self.time and now - self.time > HALT_OFFLINE:

@@ -153,7 +153,7 @@ def _evidence(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Sl
 
 def _money(scene: Scene) -> list[str]:
     blocks = scene.blocks
-    return [] if blocks.books.wallet + blocks.spent == blocks.given else ["6 the wallet does not add up"]
+    return [] if blocks.books.wallet + blocks.taken_away + blocks.spent == blocks.given else ["6 the wallet does not add up"]
 
 
 def _memory(scene: Scene) -> list[str]:

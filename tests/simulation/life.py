@@ -76,6 +76,7 @@ class Life:
             await asyncio.wait([*tasks, death], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.gate.dead = True
+            stop.set()
             for task in (*tasks, death):
                 task.cancel()
             try:

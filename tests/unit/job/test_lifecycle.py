@@ -228,3 +228,12 @@ def test_a_job_seen_once_is_never_submitted_again(looks: list[tuple[list[Sightin
         if job.measured:
             assert (after.state, after.usage) == (job.state, job.usage)
         job = after
+
+
+def test_a_slurm_job_held_back_by_slurmdbd_is_not_closed_at_once() -> None:
+    """It left squeue and its record is late: the first look without it did not ask for the backlog, so only the next may close it."""
+    job = replace(JOB, slurm_id="7", intent_at=NOW - 500, state=State.RUNNING, reported=State.CANCELLED)
+    first = observe(job, look(at=NOW), NOW + 1)
+    assert first.closed_at is None
+    assert observe(first, look(at=NOW + 5), NOW + 6).closed_at == NOW + 6
+    assert observe(first, look(ended(State.CANCELLED), at=NOW + 5), NOW + 6).usage is not None

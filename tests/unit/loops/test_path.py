@@ -102,3 +102,17 @@ async def test_chain_timeout(house: House) -> None:
     await house.round()
     assert await house.state() == "timeout"
     assert house.scheduler.cancelled == ["1"]
+
+
+async def test_cancelled_after_the_last_word_was_stored(house: House) -> None:
+    """The job ended, and its customer cancelled before the chain heard of it: the signed report that is refused is kept as evidence."""
+    await house.chain.send(ALICE, job())
+    await house.round()
+    house.scheduler.run()
+    house.scheduler.end(State.COMPLETED)
+    await house.advance.tick()
+    await house.chain.send(ALICE, cancel())
+    await house.round()
+    kept = [row["state"] for row in house.ledger.messages_of("JOB-1") if row["status"] == "kept"]
+    assert kept == ["completed"]
+    assert await house.state() == "cancelled"
