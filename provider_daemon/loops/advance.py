@@ -112,7 +112,7 @@ class Advance:
             ("closed", before.closed_at, job.closed_at),
         ):
             if old != new:
-                detail = f"{new} {job.message}".strip() if what == "state" else str(new)
+                detail = {"state": f"{new} {job.message}".strip(), "closed": f"the chain says {job.reported}"}.get(what, str(new))
                 self._ledger.add_event(job_id, what, detail, now)
         if job.parked and job.parked != before.parked:
             log.error("job_parked", job=job_id, cluster=cluster, why=job.parked, next="nothing is done about it until it is unparked")

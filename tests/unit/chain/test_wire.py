@@ -12,7 +12,7 @@ PACKAGE = "virtengine.hpc.v1"
 FOLDER = "provider_daemon/chain/proto/virtengine/hpc/v1"
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "chain" / "wire.tsv"
 
-FILES = ("types", "tx", "query")  # of the published four; genesis.proto describes the start of a node, which no client meets
+FILES = ("types", "tx", "query", "genesis")
 TYPE_NAMES = {number: name.removeprefix("TYPE_").lower() for name, number in vars(FieldDescriptor).items() if name.startswith("TYPE_")}
 
 
