@@ -144,6 +144,10 @@ class Ledger:
         """Oldest first, reports before anything else."""
         return [_message(row) for row in self._all("waiting_messages", signer=signer, count=count)]
 
+    def all_wait(self, messages: Sequence[Message]) -> bool:
+        """Whether each is still there as it was read: other loops replace heartbeats and drop reports while a transaction is drafted."""
+        return all((row := self._one("waiting_message", id=message.id)) and _message(row) == message for message in messages)
+
     def count_waiting(self) -> list[sqlite3.Row]:
         return self._all("count_waiting")
 

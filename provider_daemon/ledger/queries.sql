@@ -42,6 +42,9 @@ DELETE FROM messages WHERE signer = :signer AND kind = :kind AND subject = :subj
 SELECT id, kind, subject, state, body, created_at FROM messages INDEXED BY messages_waiting
 WHERE signer = :signer AND status = 'waiting' AND tx_id IS NULL ORDER BY kind DESC, id LIMIT :count;
 
+-- name: waiting_message
+SELECT id, kind, subject, state, body, created_at FROM messages WHERE id = :id AND status = 'waiting' AND tx_id IS NULL;
+
 -- name: count_waiting
 SELECT signer, kind, count(*) AS messages, min(created_at) AS oldest FROM messages WHERE status = 'waiting' GROUP BY 1, 2;
 

@@ -28,8 +28,9 @@ CREATE TABLE quarantine (
 ) STRICT;
 
 -- Everything that a key signs. A message is immutable; only its status, its transaction and its note change.
+-- AUTOINCREMENT: replaced heartbeats are deleted, and whoever still holds the id of one must never meet another message under it.
 CREATE TABLE messages (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
     signer     TEXT NOT NULL,             -- bech32 address
     kind       TEXT NOT NULL CHECK (kind IN ('report', 'node', 'cluster')),
     subject    TEXT NOT NULL,             -- job id, node id, cluster id

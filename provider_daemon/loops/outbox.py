@@ -130,6 +130,8 @@ class Outbox:
             return
         tx = self._sign(draft)
         with self._ledger.write():
+            if not self._ledger.all_wait(draft.messages):
+                return  # a newer heartbeat took the place of one: the ledger must say exactly what the transaction holds
             tx = self._ledger.add_tx(tx, draft.messages)
         answer = await self._chain.broadcast(tx.tx_bytes)
         if not answer.ok and not (answer.codespace == "sdk" and answer.code == ALREADY_IN_MEMPOOL):

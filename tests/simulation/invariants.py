@@ -106,6 +106,8 @@ def _verdict(scene: Scene, record: Record, report: MsgReportJobStatus, slurm_job
     truth, reported = usage(slurm_jobs[0]), messages.usage_of(report.usage_metrics)
     lines = [] if reported == truth else [f"4 usage {reported} is reported, the truth is {truth}"]
     allowed = outcomes(slurm_jobs[0])
+    if scene.lost_ledger and slurm_jobs[0].outcome is State.CANCELLED:
+        allowed.add(State.CANCELLED)  # why provd cancelled it was in the ledger that is lost: SLURM's own word is right
     if record.state not in allowed:
         lines.append(f"3 {record.state} is reported, SLURM job {slurm_jobs[0].slurm_id} says {sorted(allowed)}")
     owed = bill(truth, ceiling=ESCROW)

@@ -1,5 +1,7 @@
 """The outbox: what becomes of transactions that expire, fail, are overtaken or forgotten."""
 
+import pytest
+
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job, report
 from tests.unit.loops.conftest import House
 
@@ -81,3 +83,24 @@ async def test_same_bytes_are_sent_again(house: House) -> None:
     await house.report()
     assert await house.state() == "queued"
     assert [row["status"] for row in house.ledger.last_txs(10)] == ["included"]
+
+
+async def test_heartbeat_replaced_while_its_transaction_is_drafted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger never says that a transaction holds what it does not: a report stored meanwhile is sent, not taken for sent."""
+    await house.heartbeat.tick()
+    simulate = house.chain.client.simulate
+
+    async def slow(tx_bytes: bytes) -> int:
+        monkeypatch.undo()
+        gas = await simulate(tx_bytes)
+        await house.chain.send(ALICE, job())
+        await house.intake.tick()
+        await house.heartbeat.tick()
+        await house.advance.tick()
+        return gas
+
+    monkeypatch.setattr(house.chain.client, "simulate", slow)
+    await house.outbox.tick()
+    assert house.ledger.open_tx(PROVIDER.address) is None
+    await house.report()
+    assert await house.state() == "queued"
