@@ -13,10 +13,10 @@ from typing import Any
 from unittest.mock import patch
 
 from provider_daemon.errors import Transient
-from provider_daemon.job import lifecycle
+from provider_daemon.job import lifecycle, usage
 from provider_daemon.job.lifecycle import Job, Submit
 from provider_daemon.job.snapshot import Snapshot
-from provider_daemon.job.state import State
+from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops import advance, blame, outbox, reporting
 from provider_daemon.ports import TxOutcome
@@ -66,12 +66,17 @@ async def _stored_after_the_send(self: Any) -> None:
 
 
 async def _confirmed_by_check_tx(self: Any) -> None:
-    await outbox_send_next(self)
+    await SEND_NEXT(self)
     if (tx := self._ledger.open_tx(self._signer.address)) is not None:
         self._included(tx, TxOutcome(tx.tx_hash, 1, 0, "", ""))
 
 
-outbox_send_next = outbox.Outbox._send_next
+SEND_NEXT = outbox.Outbox._send_next
+START_OUTBOX = outbox.Outbox.__init__
+
+
+def _never_expires(self: Any, ledger: Any, chain: Any, signer: Any, settings: Any, clock: Any, poke: Any) -> None:
+    START_OUTBOX(self, ledger, chain, signer, replace(settings, timeout_blocks=10**9), clock, poke)
 
 
 def _intend_in_memory(self: Any, orders: Any) -> list[Any]:
@@ -79,11 +84,7 @@ def _intend_in_memory(self: Any, orders: Any) -> list[Any]:
 
 
 def _straight(reported: State, state: State, *, ran: bool = False) -> tuple[State, ...]:
-    return () if reported == state or reported in lifecycle.TERMINAL else (state,)
-
-
-def _first_word_is_last(job: Job, seen: Any, now: float) -> Job:
-    return LEARN(job, replace(seen, final=True, outcome=seen.outcome or State.FAILED) if seen.phase.value == "ending" else seen, now)
+    return () if reported == state or reported in TERMINAL else (state,)
 
 
 LEARN = lifecycle._learn
@@ -93,7 +94,7 @@ def _last_run_only(runs: Sequence[Any], gpus: int) -> Any:
     return MEASURE(runs[-1:], gpus)
 
 
-MEASURE = lifecycle.measure
+MEASURE = usage.measure
 
 
 def _end_word_without_record(job: Job, seen: Any, now: float) -> Job:
@@ -110,7 +111,7 @@ MUTANTS: dict[str, Changes] = {
     "no look-up by name": ((lifecycle, "_pick", _known_by_id_only),),
     "a lost ledger is an empty one": ((advance, "decide", _empty_means_new), (advance, "observe", _nothing_learned_before_submission)),
     "the intent is not durable": ((advance.Advance, "_intend", _intend_in_memory),),
-    "no timeout_height": ((outbox.OutboxSettings.__init__, "__defaults__", ("uve", 50_000_000, 10**9, 100)),),
+    "no timeout_height": ((outbox.Outbox, "__init__", _never_expires),),
     "a transaction stored after the send": ((outbox.Outbox, "_send_next", _stored_after_the_send),),
     "confirmed by CheckTx": ((outbox.Outbox, "_send_next", _confirmed_by_check_tx),),
     "no way through the states between": ((reporting, "route", _straight),),
@@ -149,10 +150,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(argv)
     names = [asked.only] if asked.only else list(MUTANTS)
     with ProcessPoolExecutor(2) as pool:
-        found = list(pool.map(hunt, names, [asked.first] * len(names)))
-    print(f"{'wrong version':40}{'seeds':>6}  caught by")
-    for name, seeds, wrong in found:
-        print(f"{name:40}{seeds or 'never':>6}  {wrong[:100]}")
+        print(f"{'wrong version':40}{'seeds':>6}  caught by")
+        found = []
+        for name, seeds, wrong in pool.map(hunt, names, [asked.first] * len(names)):
+            print(f"{name:40}{seeds or 'never':>6}  {wrong[:100]}", flush=True)
+            found.append((name, seeds, wrong))
     missed = [name for name, seeds, _ in found if not seeds]
     print(f"{len(found) - len(missed)} of {len(found)} caught within {SEEDS} seeds")
     return 1 if missed else 0
