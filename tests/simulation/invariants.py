@@ -103,13 +103,14 @@ def _verdict(scene: Scene, record: Record, report: MsgReportJobStatus, slurm_job
     if not slurm_jobs:
         fine = record.state is State.FAILED and record.spec.slurm_name in scene.site.refused and not report.usage_metrics.nodes_used
         return [] if fine else [f"3 {record.state} is reported, but SLURM never had the job"]
-    truth, reported = usage(slurm_jobs[0]), messages.usage_of(report.usage_metrics)
+    job = next((found for found in slurm_jobs if found.slurm_id == report.slurm_job_id), slurm_jobs[0])
+    truth, reported = usage(job), messages.usage_of(report.usage_metrics)
     lines = [] if reported == truth else [f"4 usage {reported} is reported, the truth is {truth}"]
-    allowed = outcomes(slurm_jobs[0])
-    if scene.lost_ledger and slurm_jobs[0].outcome is State.CANCELLED:
+    allowed = outcomes(job)
+    if scene.lost_ledger and job.outcome is State.CANCELLED:
         allowed.add(State.CANCELLED)  # why provd cancelled it was in the ledger that is lost: SLURM's own word is right
     if record.state not in allowed:
-        lines.append(f"3 {record.state} is reported, SLURM job {slurm_jobs[0].slurm_id} says {sorted(allowed)}")
+        lines.append(f"3 {record.state} is reported, SLURM job {job.slurm_id} says {sorted(allowed)}")
     owed = bill(truth, ceiling=ESCROW)
     if record.paid["provider"] != owed.provider_reward:
         lines.append(f"6 the provider got {record.paid['provider']} for {owed.provider_reward}")

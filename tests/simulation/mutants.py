@@ -17,7 +17,6 @@ from provider_daemon.job import lifecycle, usage
 from provider_daemon.job.lifecycle import Job, Submit
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import TERMINAL, State
-from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops import advance, blame, outbox, reporting
 from provider_daemon.ports import TxOutcome
 from tests.simulation.schedule import play
@@ -118,7 +117,6 @@ MUTANTS: dict[str, Changes] = {
     "ended before sacct says so": ((lifecycle, "_learn", _end_word_without_record),),
     "only the last run is billed": ((lifecycle, "measure", _last_run_only),),
     "refused evidence is dropped": ((blame, "ENDED_BY_CHAIN", frozenset()),),
-    "drafts are not looked at again": ((Ledger, "all_wait", lambda self, messages: True),),
     "late records are not waited for": ((lifecycle, "_asked_for", lambda job, snapshot: True),),
 }
 

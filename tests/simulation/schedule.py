@@ -86,7 +86,8 @@ class Schedule:
 
     async def _lives(self) -> None:
         dice = self._world.dice
-        periods = {"outbox": dice.choice((3, 7)), "advance": dice.choice((5, 12)), "intake": dice.choice((4, 9)), "heartbeat": 60.0}
+        periods = {"outbox": dice.choice((3, 7)), "advance": dice.choice((5, 12)), "intake": dice.choice((4, 9))}
+        periods["heartbeat"] = dice.choice((11, 60))
         while True:
             life = Life(self._world, self._site, self._blocks, self._path, periods)
             await life.run()
@@ -111,7 +112,7 @@ class Schedule:
         self._blocks.books.jobs[spec.job_id] = Record(spec, self._blocks.height)
         self._world.note(f"chain: {spec.job_id} submitted, {spec.max_runtime_seconds} s at most, takes {plan.seconds:.0f} s")
         if self._world.strikes("customer_cancel"):
-            self._world.later(dice.uniform(0, 300), lambda: self._blocks.cancel(spec.job_id))
+            self._world.later(dice.uniform(0, dice.choice((60, 300))), lambda: self._blocks.cancel(spec.job_id))
 
     def _job(self, number: int) -> tuple[Spec, Plan]:
         dice, cpus, memory, nodes = self._world.dice, self._world.dice.randint(1, 8), self._world.dice.randint(1, 16), 1

@@ -90,7 +90,7 @@ class Site:
     # --- life ---
 
     def _lag(self) -> float:
-        return self._world.dice.uniform(20, 150) if self._world.strikes("slurmdbd_lag") else 0.0
+        return self._world.dice.uniform(20, 400) if self._world.strikes("slurmdbd_lag") else 0.0
 
     def _queue(self, job: SlurmJob) -> None:
         job.phase, job.epoch = Phase.WAITING, job.epoch + 1
