@@ -86,7 +86,7 @@ class Schedule:
 
     async def _lives(self) -> None:
         dice = self._world.dice
-        periods = {"outbox": dice.choice((3, 7)), "advance": dice.choice((5, 12)), "intake": dice.choice((4, 9))}
+        periods: dict[str, float] = {"outbox": dice.choice((3, 7)), "advance": dice.choice((5, 12)), "intake": dice.choice((4, 9))}
         periods["heartbeat"] = dice.choice((11, 60))
         while True:
             life = Life(self._world, self._site, self._blocks, self._path, periods)
