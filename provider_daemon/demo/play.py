@@ -9,6 +9,7 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.demo import verdict as verdicts
 from provider_daemon.demo.jobs import DemoJob, demo_jobs
 from provider_daemon.demo.people import responses
+from provider_daemon.demo.sites import Accounting
 from provider_daemon.demo.stage import OFFERING, Stage, hostile_program
 from provider_daemon.demo.verdict import Settlement, Verdict
 from provider_daemon.errors import Transient
@@ -17,6 +18,7 @@ from provider_daemon.job.state import TERMINAL, State
 LIMIT_SECONDS = 170
 # After the last job ended: the daemon still learns of its cancelled job's end, and sacct of its last records.
 SETTLE_SECONDS = 20
+LIVE = ("PENDING", "RUNNING", "COMPLETING")
 
 
 @dataclass(slots=True)
@@ -82,12 +84,18 @@ class Play:
         customer = self.stage.customers[job.customer]
         await customer.send(tx_pb2.MsgCancelJob(requester_address=customer.address, job_id=job_id, reason="no longer needed"))
 
-    async def _accounting(self) -> dict[str, list[tuple[str, str]]]:
-        """sacct, once it knows that nothing of ours runs any more."""
+    async def _accounting(self) -> Accounting:
+        """sacct, once it answers and knows that nothing of ours runs any more."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
-            found = await asyncio.to_thread(self.stage.site.accounting)
-            live = [state for jobs in found.values() for state, _ in jobs if state in ("PENDING", "RUNNING", "COMPLETING")]
-            if not live or time.monotonic() > deadline:
-                return found
+            late = time.monotonic() > deadline
+            try:
+                found = await asyncio.to_thread(self.stage.site.accounting)
+            except Transient:
+                if late:
+                    raise
+            else:
+                live = any(state in LIVE for jobs in found.values() for state, _ in jobs)
+                if late or not live:
+                    return found
             await asyncio.sleep(0.5)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from provider_daemon.errors import Transient
 from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.lab.site.site import Site, missing_packages
 
@@ -106,9 +107,12 @@ async def _bring_up(directory: Path) -> RealSite:
 
 
 def _sacct(env: Mapping[str, str]) -> Accounting:
+    """Raises Transient when sacct does not answer."""
     found: Accounting = {}
-    text = subprocess.run(_SACCT, env=dict(env), capture_output=True, text=True, check=True, timeout=60).stdout
-    for line in text.splitlines():
+    done = subprocess.run(_SACCT, env=dict(env), capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode:
+        raise Transient(f"sacct failed ({done.returncode}): {' '.join(done.stderr.split())[:300]}")
+    for line in done.stdout.splitlines():
         name, state, code = line.rsplit("|", 2)
         found.setdefault(name, []).append((state, code))
     return found
