@@ -136,8 +136,9 @@ def _learn(job: Job, seen: Sighting, now: float) -> Job:
     job = replace(job, parked="")
     if seen.phase is Phase.ENDED and seen.final:
         return _finish(job, seen)
-    if seen.phase is Phase.RUNNING and job.state in (State.PENDING, State.QUEUED):
-        return replace(job, state=State.RUNNING)
+    if seen.phase is Phase.RUNNING:
+        started = State.RUNNING if job.state in (State.PENDING, State.QUEUED) else job.state
+        return replace(job, state=started, refused="", hopeless_since=None)  # it was not hopeless after all
     if seen.phase is Phase.WAITING:
         return _wait(job, seen, now)
     return job
@@ -166,10 +167,10 @@ def _finish(job: Job, seen: Sighting) -> Job:
 def _outcome(job: Job, seen: Sighting) -> tuple[State, str]:
     """The chain's state for SLURM's last word, and the sentence that goes with it."""
     outcome = seen.outcome or State.FAILED
-    if job.refused:
-        return State.FAILED, job.refused
     if outcome is State.COMPLETED:
         return outcome, ""
+    if job.refused:
+        return State.FAILED, job.refused
     if seen.elapsed >= job.wall_seconds:
         # The batch script ends its program to the second, so SLURM sees an ordinary failure where the limit was reached.
         return State.TIMEOUT, f"reached its time limit of {job.wall_seconds} s (max_runtime_seconds {job.spec.max_runtime_seconds})"

@@ -1,7 +1,6 @@
 """The one way in which a loop runs: tick, wait a period or for a poke, tick again."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -73,5 +72,4 @@ async def _wait(loop: Loop, stop: asyncio.Event) -> None:
     finally:
         for wait in waits:
             wait.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*waits)
+        await asyncio.gather(*waits, return_exceptions=True)

@@ -127,6 +127,16 @@ def test_hopeless_waiting_is_cancelled_and_failed() -> None:
     assert (job.state, job.message) == (State.FAILED, "no such QOS")
 
 
+def test_what_seemed_hopeless_and_starts_is_no_longer_refused() -> None:
+    """The reason to wait went away before our cancel arrived: the job runs on, and is reported as what it becomes."""
+    waiting = look(seen(Phase.WAITING, hopeless="no such QOS"))
+    job = observe(observe(intend(JOB, NOW), waiting, NOW), waiting, NOW + HOPELESS_PATIENCE)
+    assert job.refused
+    running = look(seen(Phase.RUNNING))
+    assert decide(observe(job, running, NOW), running) is None
+    assert observe(job, look(ended(State.COMPLETED)), NOW).state is State.COMPLETED
+
+
 def test_cancelled_on_chain() -> None:
     """The SLURM job is cancelled; the job closes when its usage is known."""
     job = replace(JOB, slurm_id="7", state=State.RUNNING, reported=State.CANCELLED)
