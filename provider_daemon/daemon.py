@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from provider_daemon import __version__, systemd
 from provider_daemon.chain import keys
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
+from provider_daemon.clock import SystemClock
 from provider_daemon.config import ClusterConfig, Config
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.admission import Image, Limits, Site
@@ -33,11 +33,6 @@ log = structlog.get_logger("provd.daemon")
 DRAIN_SECONDS = 20  # how long a stopping daemon goes on asking what became of its open transaction
 WATCHDOG_SECONDS = 10  # between two signs of life to systemd
 STALE_PERIODS = 10  # a loop without a good or failed tick for so many of its periods is dead, and so is the watchdog
-
-
-class SystemClock:
-    def now(self) -> float:
-        return time.time()
 
 
 class Daemon:

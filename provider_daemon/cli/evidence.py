@@ -40,15 +40,10 @@ def verify(
 
 
 async def _verify(what: str, node: str, chain_id: str) -> list[tuple[str, "Verdict"]]:
-    import time
-
     from provider_daemon.chain.client import GrpcChain
+    from provider_daemon.clock import SystemClock
 
-    class _Now:
-        def now(self) -> float:
-            return time.time()
-
-    chain = GrpcChain(chain_id, [node], _Now())
+    chain = GrpcChain(chain_id, [node], SystemClock())
     try:
         return await verdicts_of(chain, what)
     finally:

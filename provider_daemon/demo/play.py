@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
@@ -30,7 +30,6 @@ class Play:
     jobs: dict[str, DemoJob] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
     limit: float = LIMIT_SECONDS
-    disturb: Callable[[], Awaitable[None]] | None = None
 
     async def run(self) -> tuple[list[Verdict], Settlement, list[str]]:
         """The rows, where the money went, and what is wrong beyond the rows."""
@@ -62,8 +61,6 @@ class Play:
                 if job.cancelled_by_customer and self.states[job_id] is State.RUNNING and job_id not in cancelled:
                     cancelled.add(job_id)
                     await self._cancel(job_id, job)
-            if self.disturb is not None:
-                await self.disturb()
             if time.monotonic() > deadline:
                 late = ", ".join(job_id for job_id, state in self.states.items() if state not in TERMINAL)
                 raise Transient(f"not ended after {self.limit:.0f} s: {late}; see {self.stage.daemon.log}")

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from provider_daemon.chain import armor
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.clock import SystemClock
 from provider_daemon.demo.children import Child
 from provider_daemon.demo.jobs import ATTACK, IMAGE, QUEUES
 from provider_daemon.demo.people import Person, new_key
@@ -20,11 +20,6 @@ CHAIN_ID = "virtengine-localnet-1"
 CLUSTER, OFFERING = "HPC-1", "OFF-1"
 FUNDS = "1000000000000uve,1000000000000uvirt"
 NODES = 4
-
-
-class SystemClock:
-    def now(self) -> float:
-        return time.time()
 
 
 @dataclass(slots=True)

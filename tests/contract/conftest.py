@@ -2,10 +2,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from provider_daemon.clock import SystemClock
 from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.lab.site.site import Site
 from provider_daemon.slurm.scheduler import SlurmScheduler
-from tests.contract.places import Place, WallClock, transport
+from tests.contract.places import Place, transport
 
 REAL = [pytest.mark.real, pytest.mark.xdist_group("real-slurm")]
 
@@ -27,6 +28,6 @@ def way(request: pytest.FixtureRequest) -> tuple[Site | SimulatedSite, str]:
 @pytest.fixture
 async def place(way: tuple[Site | SimulatedSite, str]) -> AsyncIterator[Place]:
     site, transport_name = way
-    scheduler = SlurmScheduler(transport(site, transport_name), WallClock())
+    scheduler = SlurmScheduler(transport(site, transport_name), SystemClock())
     yield Place(site, scheduler, site.work_root)
     await scheduler.close()

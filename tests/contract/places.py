@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from provider_daemon.clock import SystemClock
 from provider_daemon.job.snapshot import Sighting, Snapshot
 from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.lab.site.site import Site
@@ -19,11 +20,6 @@ from provider_daemon.slurm.ssh import SshTransport
 from provider_daemon.slurm.transport import Transport
 
 PATIENCE = 60.0  # seconds; a real job takes about two
-
-
-class WallClock:
-    def now(self) -> float:
-        return time.time()
 
 
 def unique() -> str:
@@ -97,4 +93,4 @@ class Place:
 def transport(site: Site | SimulatedSite, way: str) -> Transport:
     if way == "local":
         return LocalTransport(site.env)
-    return SshTransport(clock=WallClock(), **site.ssh)  # type: ignore[arg-type]
+    return SshTransport(clock=SystemClock(), **site.ssh)  # type: ignore[arg-type]

@@ -5,16 +5,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from provider_daemon.clock import SystemClock
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
 from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.slurm.scheduler import SlurmScheduler
-from tests.contract.places import Place, WallClock, transport
+from tests.contract.places import Place, transport
 
 
 @pytest.fixture
 async def place(simulated_site: SimulatedSite) -> AsyncIterator[Place]:
-    scheduler = SlurmScheduler(transport(simulated_site, "ssh"), WallClock())
+    scheduler = SlurmScheduler(transport(simulated_site, "ssh"), SystemClock())
     yield Place(simulated_site, scheduler, simulated_site.work_root)
     await scheduler.close()
 
@@ -78,10 +79,10 @@ async def test_the_site_requeues_a_job(place: Place, simulated_site: SimulatedSi
     await place.submit(order)
     await place.until_phase(order.name, Phase.RUNNING)
     job = simulated_site.cluster.jobs[1]
-    simulated_site.cluster.requeue(job, WallClock().now())
+    simulated_site.cluster.requeue(job, SystemClock().now())
     simulated_site.poke()
     assert (await place.until_phase(order.name, Phase.WAITING)).reason == "BeginTime"
-    job.eligible_at = int(WallClock().now())
+    job.eligible_at = int(SystemClock().now())
     seen = await place.until_phase(order.name, Phase.ENDED)
     assert seen.outcome is State.COMPLETED
     assert len(seen.runs) == 2

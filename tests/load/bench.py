@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from provider_daemon.clock import SystemClock
 from provider_daemon.demo.children import Child
 from provider_daemon.demo.sites import RealSite
-from provider_daemon.demo.stage import SystemClock, build
+from provider_daemon.demo.stage import build
 from provider_daemon.lab.site.site import Site
 from provider_daemon.log import configure
 from provider_daemon.loops.advance import COMMANDS_AT_ONCE
