@@ -68,7 +68,8 @@ class SshTransport:
         if self._connection is not None:
             self._connection.close()
             with contextlib.suppress(asyncssh.Error, OSError, TimeoutError):
-                await asyncio.wait_for(self._connection.wait_closed(), 5)
+                async with asyncio.timeout(5):
+                    await self._connection.wait_closed()
 
     async def _start(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
         for attempt in range(CHANNEL_RETRIES):

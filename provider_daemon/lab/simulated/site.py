@@ -135,8 +135,10 @@ class SimulatedSite:
         while True:
             self._poked.clear()
             self.tick()
+            # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes together with the poke.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._poked.wait(), TICK_SECONDS)
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._poked.wait()
 
     async def _answer(self, call: Call) -> Said | None:
         await asyncio.sleep(self.faults.answer_delay)
