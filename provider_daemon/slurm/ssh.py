@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncssh
 import structlog
 
-from provider_daemon.errors import ConfigError, Transient, Unreadable
+from provider_daemon.errors import ConfigError, ProvdError, Transient, Unreadable
 from provider_daemon.ports import Clock
 from provider_daemon.slurm.reconnect import ReconnectLimit
 from provider_daemon.slurm.transport import START_SECONDS, Answer, command_line, stdin
@@ -23,6 +23,7 @@ log = structlog.get_logger("provd.ssh")
 CHANNELS = 4  # at a time: the knee of the measured curve, and well below sshd's default MaxSessions
 CHANNEL_RETRIES = 3
 KEEPALIVE_SECONDS = 15
+_LOST = Transient("the connection was lost")
 
 
 class SshTransport:
@@ -43,6 +44,7 @@ class SshTransport:
         self._channels = asyncio.Semaphore(CHANNELS)
         self._opening = asyncio.Lock()
         self._connection: asyncssh.SSHClientConnection | None = None
+        self._down: ProvdError = _LOST
 
     async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
         async with self._channel(command_line(program)) as process:
@@ -91,22 +93,19 @@ class SshTransport:
             return self._connection
 
     async def _open(self) -> asyncssh.SSHClientConnection:
+        """Between two tries what became of the last one stands, in its own class and words."""
+        if self._limit.wait(self._clock.now()) <= 0:
+            self._limit.tried(self._clock.now())
+            self._down = _LOST
+            try:
+                connection = await self._connect().open()
+            except (asyncssh.Error, OSError, TimeoutError) as error:
+                self._down = _meaning(error)
+            else:
+                log.info("ssh_connected", host=self._where)
+                return connection
         wait = self._limit.wait(self._clock.now())
-        if wait > 0:
-            raise Transient(f"ssh {self._where}: the connection is down; next try in {wait:.0f} s")
-        self._limit.tried(self._clock.now())
-        try:
-            connection = await self._connect().open()
-        except asyncssh.HostKeyNotVerifiable as error:
-            raise Unreadable(
-                f"ssh {self._where}: the host key is not the pinned one ({error.reason}): check the host, then the configuration"
-            ) from None
-        except asyncssh.PermissionDenied as error:
-            raise Unreadable(f"ssh {self._where}: the login is refused ({error.reason}): check user and key_file") from None
-        except (asyncssh.Error, OSError, TimeoutError) as error:
-            raise Transient(f"ssh {self._where}: {_reason(error)}") from None
-        log.info("ssh_connected", host=self._where)
-        return connection
+        raise type(self._down)(f"ssh {self._where}: {self._down}; next try in {wait:.0f} s")
 
 
 class _Connecting:
@@ -180,6 +179,15 @@ async def _feed(pipe: asyncssh.SSHWriter[bytes], text: bytes) -> None:
 async def _collect(pipe: asyncssh.SSHReader[bytes], into: bytearray) -> None:
     while chunk := await pipe.read(2**16):
         into += chunk
+
+
+def _meaning(error: Exception) -> ProvdError:
+    """Why no connection came about."""
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        return Unreadable(f"the host key is not the pinned one ({error.reason}): check the host, then the configuration")
+    if isinstance(error, asyncssh.PermissionDenied):
+        return Unreadable(f"the login is refused ({error.reason}): check user and key_file")
+    return Transient(_reason(error))
 
 
 def _reason(error: Exception) -> str:
