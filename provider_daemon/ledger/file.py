@@ -1,14 +1,19 @@
-"""The ledger's file: its lock, its modes, its schema."""
+"""The ledger's file: its lock, its modes, its schema and how an older one is brought forward."""
 
 import fcntl
 import os
 import sqlite3
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
+import structlog
+
 from provider_daemon.errors import LedgerError
 
-SCHEMA_VERSION = 1
+log = structlog.get_logger("provd.ledger")
+
+SCHEMA_VERSION = 2
 
 
 def lock_file(path: Path) -> int:
@@ -29,7 +34,7 @@ def lock_file(path: Path) -> int:
 def connect(path: Path, readonly: bool) -> sqlite3.Connection:
     """A new file is readable by its owner only. Every commit is on disk when it returns."""
     if not readonly and not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        _create(path)
     connection = sqlite3.connect(f"file:{path}?mode={'ro' if readonly else 'rw'}", uri=True, isolation_level=None)
     connection.row_factory = sqlite3.Row
     if not readonly:
@@ -39,12 +44,61 @@ def connect(path: Path, readonly: bool) -> sqlite3.Connection:
     return connection
 
 
-def migrate(connection: sqlite3.Connection, path: Path, readonly: bool) -> None:
-    """Brings an older file to our schema in one transaction; raises LedgerError for a newer one."""
+def _create(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """0 of a new file."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """For who does not hold the lock, and must not change the schema under a running daemon. Raises LedgerError for any but ours."""
+    version = schema_version(connection)
     if version > SCHEMA_VERSION:
         raise LedgerError(f"ledger {path} was written by a newer provd (schema {version}, ours {SCHEMA_VERSION}): upgrade provd")
-    if version == SCHEMA_VERSION or readonly:
-        return
-    schema = resources.files(__package__).joinpath("schema.sql").read_text()
-    connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    if version < SCHEMA_VERSION:
+        raise LedgerError(
+            f"ledger {path} is of an older provd (schema {version}, ours {SCHEMA_VERSION}): the daemon brings it forward at its start"
+        )
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Brings a new or older file to our schema, in one transaction; of an older one a copy stays. Raises LedgerError for a newer one."""
+    version = schema_version(connection)
+    if version == 0:
+        _apply(connection, [resources.files(__package__).joinpath("schema.sql").read_text()])
+    elif version < SCHEMA_VERSION:
+        kept = Path(f"{path}.v{version}.bak")
+        copy(connection, kept)
+        _apply(connection, [script for number, script in migrations() if number > version])
+        log.info("ledger_migrated", ledger=str(path), schema=SCHEMA_VERSION, before=version, kept=str(kept))
+    check_version(connection, path)
+
+
+def migrations() -> list[tuple[int, str]]:
+    """(the schema version that it leads to, its script), ascending; each begins at the version before."""
+    files = resources.files(__package__).joinpath("migrations").iterdir()
+    return sorted((int(file.name[:4]), file.read_text()) for file in files if file.name.endswith(".sql"))
+
+
+def _apply(connection: sqlite3.Connection, scripts: list[str]) -> None:
+    """All or nothing, version included: executescript ends any transaction before it, so the transaction is in the script."""
+    try:
+        connection.executescript("\n".join(["BEGIN IMMEDIATE;", *scripts, f"PRAGMA user_version = {SCHEMA_VERSION};", "COMMIT;"]))
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.rollback()
+        raise
+
+
+def copy(source: sqlite3.Connection, target: Path) -> None:
+    """A consistent copy of all that is committed, write-ahead log included; it has its name only once it is whole."""
+    part = Path(f"{target}.part")
+    part.unlink(missing_ok=True)
+    _create(part)
+    with closing(sqlite3.connect(part)) as connection:
+        source.backup(connection)
+    part.replace(target)

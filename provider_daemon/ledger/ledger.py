@@ -14,7 +14,7 @@ from pathlib import Path
 
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.lifecycle import Job
-from provider_daemon.ledger.file import connect, lock_file, migrate
+from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
 from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row
 
 
@@ -35,13 +35,16 @@ class Ledger:
 
     @classmethod
     def open(cls, path: Path, *, readonly: bool = False, lock: bool = True) -> "Ledger":
-        """Raises LedgerError when another daemon holds the file, its schema is newer than ours, or it is damaged."""
+        """Raises LedgerError when another daemon holds it, it is damaged, or its schema is newer than ours (without the lock: not ours)."""
         if not (lock or path.exists()):
             raise LedgerError(f"no ledger at {path}: has the daemon run yet?")
         held = lock_file(path) if lock else None
         try:
             connection = connect(path, readonly)
-            migrate(connection, path, readonly)
+            if lock:
+                migrate(connection, path)
+            else:
+                check_version(connection, path)
         except sqlite3.Error as error:
             raise LedgerError(f"ledger {path} cannot be opened: {error}") from error
         return cls(connection, held)

@@ -1,4 +1,4 @@
--- The ledger: the only durable state. Version 1 (PRAGMA user_version).
+-- The ledger: the only durable state. The whole schema, for a new file; an older file comes to the same by migrations/.
 -- Times are seconds since the epoch; JSON columns hold frozen values (rows.py).
 
 CREATE TABLE meta (
@@ -76,3 +76,19 @@ CREATE TABLE events (
 ) STRICT;
 
 CREATE INDEX events_job ON events (job_id);
+
+-- Signed records of a job's usage, each naming the one before it: what was known of a job at what time, kept as evidence.
+CREATE TABLE snapshots (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id       TEXT NOT NULL,
+    sequence     INTEGER NOT NULL,        -- of the job, from 1
+    type         TEXT NOT NULL CHECK (type IN ('interim', 'final', 'reconciliation', 'dispute')),
+    taken_at     REAL NOT NULL,
+    document     BLOB NOT NULL,           -- what was signed, byte for byte
+    content_hash TEXT NOT NULL UNIQUE,
+    previous     TEXT NOT NULL,           -- content_hash of the job's snapshot before it, '' of its first
+    signature    TEXT NOT NULL,
+    UNIQUE (job_id, sequence)
+) STRICT;
+
+CREATE INDEX snapshots_type ON snapshots (type, taken_at);
