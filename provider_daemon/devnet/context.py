@@ -64,8 +64,12 @@ class Context:
         record = codec.loads(value) if value else {}
         return {name: record.get(name, default) for name, default in names.items()}
 
+    def rows(self, message_type: type[M], prefix: bytes) -> list[tuple[bytes, M]]:
+        """Id and record, in the store's order: by the bytes of the id."""
+        return [(key[1:], codec.decode(message_type, value)) for key, value in self.state.scan(keyspace.HPC_STORE, prefix)]
+
     def every(self, message_type: type[M], prefix: bytes) -> list[M]:
-        return [codec.decode(message_type, value) for _, value in self.state.scan(keyspace.HPC_STORE, prefix)]
+        return [record for _, record in self.rows(message_type, prefix)]
 
     def params(self) -> types_pb2.Params:
         """As they are now: governance changes them live."""

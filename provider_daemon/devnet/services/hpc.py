@@ -14,13 +14,13 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2_grpc, types_
 from provider_daemon.devnet import metrics
 from provider_daemon.devnet.blocks import Blocks
 from provider_daemon.devnet.context import Context
+from provider_daemon.devnet.paging import paginate
 
 Call = grpc.aio.ServicerContext[Any, Any]
 M = TypeVar("M", bound=Message)
 
 # FACTS.md, 'Reading': the published source answers these six; the others say that they are not implemented.
 PUBLISHED = frozenset({"NodeMetadata", "NodesByCluster", "SchedulingDecision", "SchedulingDecisionByJob", "SchedulingMetrics", "Params"})
-DEFAULT_LIMIT = 100
 
 
 class HpcQuery(query_pb2_grpc.QueryServicer):
@@ -37,8 +37,14 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
             raise AssertionError
         return record
 
-    def _some(self, kind: type[M], prefix: bytes, wanted: Callable[[Any], bool], page: PageRequest) -> tuple[list[M], PageResponse]:
-        return paginate([record for record in self._ctx().every(kind, prefix) if wanted(record)], page)
+    async def _some(
+        self, context: Call, kind: type[M], prefix: bytes, wanted: Callable[[Any], bool], page: PageRequest
+    ) -> tuple[list[M], PageResponse]:
+        try:
+            return paginate(self._ctx().rows(kind, prefix), wanted, page)
+        except ValueError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            raise
 
     async def Cluster(self, request: q.QueryClusterRequest, context: Call) -> q.QueryClusterResponse:
         return q.QueryClusterResponse(cluster=await self._one(context, types_pb2.HPCCluster, keyspace.CLUSTER, request.cluster_id))
@@ -47,12 +53,12 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
         def wanted(cluster: types_pb2.HPCCluster) -> bool:
             return request.state in (0, cluster.state) and request.region in ("", cluster.region)
 
-        found, page = self._some(types_pb2.HPCCluster, keyspace.CLUSTER, wanted, request.pagination)
+        found, page = await self._some(context, types_pb2.HPCCluster, keyspace.CLUSTER, wanted, request.pagination)
         return q.QueryClustersResponse(clusters=found, pagination=page)
 
     async def ClustersByProvider(self, request: q.QueryClustersByProviderRequest, context: Call) -> q.QueryClustersByProviderResponse:
         mine = _equals("provider_address", request.provider_address)
-        found, page = self._some(types_pb2.HPCCluster, keyspace.CLUSTER, mine, request.pagination)
+        found, page = await self._some(context, types_pb2.HPCCluster, keyspace.CLUSTER, mine, request.pagination)
         return q.QueryClustersByProviderResponse(clusters=found, pagination=page)
 
     async def Offering(self, request: q.QueryOfferingRequest, context: Call) -> q.QueryOfferingResponse:
@@ -62,12 +68,12 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
         def wanted(offering: types_pb2.HPCOffering) -> bool:
             return offering.active or not request.active_only
 
-        found, page = self._some(types_pb2.HPCOffering, keyspace.OFFERING, wanted, request.pagination)
+        found, page = await self._some(context, types_pb2.HPCOffering, keyspace.OFFERING, wanted, request.pagination)
         return q.QueryOfferingsResponse(offerings=found, pagination=page)
 
     async def OfferingsByCluster(self, request: q.QueryOfferingsByClusterRequest, context: Call) -> q.QueryOfferingsByClusterResponse:
         of_cluster = _equals("cluster_id", request.cluster_id)
-        found, page = self._some(types_pb2.HPCOffering, keyspace.OFFERING, of_cluster, request.pagination)
+        found, page = await self._some(context, types_pb2.HPCOffering, keyspace.OFFERING, of_cluster, request.pagination)
         return q.QueryOfferingsByClusterResponse(offerings=found, pagination=page)
 
     async def Job(self, request: q.QueryJobRequest, context: Call) -> q.QueryJobResponse:
@@ -77,17 +83,17 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
         def wanted(job: types_pb2.HPCJob) -> bool:
             return request.state in (0, job.state) and request.cluster_id in ("", job.cluster_id)
 
-        found, page = self._some(types_pb2.HPCJob, keyspace.JOB, wanted, request.pagination)
+        found, page = await self._some(context, types_pb2.HPCJob, keyspace.JOB, wanted, request.pagination)
         return q.QueryJobsResponse(jobs=found, pagination=page)
 
     async def JobsByCustomer(self, request: q.QueryJobsByCustomerRequest, context: Call) -> q.QueryJobsByCustomerResponse:
         mine = _equals("customer_address", request.customer_address)
-        found, page = self._some(types_pb2.HPCJob, keyspace.JOB, mine, request.pagination)
+        found, page = await self._some(context, types_pb2.HPCJob, keyspace.JOB, mine, request.pagination)
         return q.QueryJobsByCustomerResponse(jobs=found, pagination=page)
 
     async def JobsByProvider(self, request: q.QueryJobsByProviderRequest, context: Call) -> q.QueryJobsByProviderResponse:
         mine = _equals("provider_address", request.provider_address)
-        found, page = self._some(types_pb2.HPCJob, keyspace.JOB, mine, request.pagination)
+        found, page = await self._some(context, types_pb2.HPCJob, keyspace.JOB, mine, request.pagination)
         return q.QueryJobsByProviderResponse(jobs=found, pagination=page)
 
     async def JobAccounting(self, request: q.QueryJobAccountingRequest, context: Call) -> q.QueryJobAccountingResponse:
@@ -99,7 +105,7 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
 
     async def NodesByCluster(self, request: q.QueryNodesByClusterRequest, context: Call) -> q.QueryNodesByClusterResponse:
         of_cluster = _equals("cluster_id", request.cluster_id)
-        found, page = self._some(types_pb2.NodeMetadata, keyspace.NODE, of_cluster, request.pagination)
+        found, page = await self._some(context, types_pb2.NodeMetadata, keyspace.NODE, of_cluster, request.pagination)
         return q.QueryNodesByClusterResponse(nodes=found, pagination=page)
 
     async def SchedulingDecision(self, request: q.QuerySchedulingDecisionRequest, context: Call) -> q.QuerySchedulingDecisionResponse:
@@ -140,7 +146,7 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
         def wanted(dispute: types_pb2.HPCDispute) -> bool:
             return request.status in (0, dispute.status)
 
-        found, page = self._some(types_pb2.HPCDispute, keyspace.DISPUTE, wanted, request.pagination)
+        found, page = await self._some(context, types_pb2.HPCDispute, keyspace.DISPUTE, wanted, request.pagination)
         return q.QueryDisputesResponse(disputes=found, pagination=page)
 
     async def Params(self, request: q.QueryParamsRequest, context: Call) -> q.QueryParamsResponse:
@@ -168,12 +174,3 @@ def _unimplemented(name: str) -> Callable[[Message, Call], Any]:
 
 def _equals(field: str, value: str) -> Callable[[Message], bool]:
     return lambda record: getattr(record, field) == value
-
-
-def paginate(records: list[M], page: PageRequest) -> tuple[list[M], PageResponse]:
-    """The SDK's paging; our keys are offsets in ASCII."""
-    start = int(page.key or page.offset)
-    limit = page.limit or DEFAULT_LIMIT
-    ordered = records[::-1] if page.reverse else records
-    following = str(start + limit).encode() if start + limit < len(ordered) else b""
-    return ordered[start : start + limit], PageResponse(next_key=following, total=len(ordered))
