@@ -44,17 +44,18 @@ def run(
         Compat, typer.Option(help="published: jobs with an environment are refused, as by the published chain.")
     ] = Compat.REPORT,
     max_gas: Annotated[int, typer.Option(help="Gas a block; -1 is no limit.")] = -1,
+    authority: Annotated[str, typer.Option(help="Address that governs the module's parameters; none when empty.")] = "",
     fund: Annotated[
         list[str] | None, typer.Option(help="ADDRESS=AMOUNTuve,AMOUNTuvirt, given in the first block of a new chain; repeatable.")
     ] = None,
 ) -> None:
-    """Serve the chain until Ctrl-C or SIGTERM; one line is printed once it can be used."""
+    """Serve the chain until Ctrl-C or SIGTERM; SIGUSR1 halts it, SIGUSR2 lets it go on. One line is printed once it can be used."""
     import asyncio
 
     from provider_daemon.devnet.context import Rules
     from provider_daemon.devnet.genesis import parse_funds
     from provider_daemon.devnet.server import Devnet, serve
 
-    rules = Rules(chain_id=chain_id, settlement=settlement, compat=compat, max_gas=max_gas)
+    rules = Rules(chain_id=chain_id, settlement=settlement, compat=compat, max_gas=max_gas, authority=authority)
     chain = Devnet(str(home), listen, rules, queries, block_seconds, parse_funds(fund or []))
     asyncio.run(serve(chain, typer.echo))

@@ -14,12 +14,14 @@ STOP_SECONDS = 40
 
 
 class Child:
-    """One `provd ...` process. `restart` runs the same command again."""
+    """One `provd ...` process (or `python -m module ...`). `start` runs the same command again."""
 
-    def __init__(self, name: str, arguments: list[str], log: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, arguments: list[str], log: Path, env: dict[str, str] | None = None, module: str = "provider_daemon"
+    ) -> None:
         self.name = name
         self.log = log
-        self._argv = [sys.executable, "-m", "provider_daemon", *arguments]
+        self._argv = [sys.executable, "-m", module, *arguments]
         self._env = {**os.environ, **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -32,6 +34,14 @@ class Child:
             self._process = subprocess.Popen(
                 self._argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=self._env
             )
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._process:
+            self._process.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""

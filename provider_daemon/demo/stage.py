@@ -49,15 +49,15 @@ class Stage:
 async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[str], None]) -> Stage:
     secret, provider_key = new_key()
     customer_keys = [new_key()[1] for _ in range(2)]
-    devnet, port = _start_devnet(directory, [key.address for key in (provider_key, *customer_keys)], queries)
+    devnet, port = start_devnet(directory, [key.address for key in (provider_key, *customer_keys)], queries)
     say(f"chain {CHAIN_ID} on 127.0.0.1:{port}, Query calls answered: {queries}")
     chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
-    config = _write_config(directory, site, secret, port)
+    config = write_config(directory, site, secret, port)
     first, second = (Person(key, chain) for key in customer_keys)
     daemon = Child("the daemon", ["run", "-c", str(config)], directory / "provd.log")
     stage = Stage(directory, site, devnet, daemon, chain, Person(provider_key, chain), (first, second), port, config)
     try:
-        await _open_shop(stage.provider)
+        await open_shop(stage.provider)
         say(f"cluster {CLUSTER} registered and active, offering {OFFERING} with queues {' and '.join(QUEUES)}")
         daemon.start()
         await asyncio.to_thread(daemon.wait_for, "provd_started")
@@ -68,12 +68,13 @@ async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[st
     return stage
 
 
-def _start_devnet(directory: Path, addresses: list[str], queries: str) -> tuple[Child, int]:
+def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str) -> tuple[Child, int]:
+    """The process and its port; `more` are further arguments of `provd devnet run`, the last word on an option."""
     funds = [word for address in addresses for word in ("--fund", f"{address}={FUNDS}")]
     arguments = ["devnet", "run", "--home", str(directory / "chain.sqlite"), "--listen", "127.0.0.1:0", "--chain-id", CHAIN_ID]
     child = Child(
         "the devnet",
-        [*arguments, "--queries", queries, "--block-seconds", "1", *funds],
+        [*arguments, "--queries", queries, "--block-seconds", "1", *funds, *more],
         directory / "devnet.log",
         {"PYTHONUNBUFFERED": "1"},
     )
@@ -86,7 +87,7 @@ def _start_devnet(directory: Path, addresses: list[str], queries: str) -> tuple[
     return child, int(line.split("127.0.0.1:")[1].split()[0])
 
 
-async def _open_shop(provider: Person) -> None:
+async def open_shop(provider: Person) -> None:
     partitions = [types_pb2.Partition(name=name, nodes=NODES, max_nodes=NODES, max_runtime=86400, state="up") for name in QUEUES]
     await provider.send(
         tx_pb2.MsgRegisterCluster(
@@ -113,7 +114,7 @@ async def _open_shop(provider: Person) -> None:
     )
 
 
-def _write_config(directory: Path, site: DemoSite, secret: bytes, port: int) -> Path:
+def write_config(directory: Path, site: DemoSite, secret: bytes, port: int) -> Path:
     """The key armored, its passphrase in a file that only its owner may read: as a site would."""
     key, passphrase = directory / "provider.armor", directory / "provider.passphrase"
     _private(passphrase, "demo passphrase")

@@ -30,7 +30,8 @@ MAX_ANSWER = 64 * 1024 * 1024
 class Devnet:
     """`queries`: none (the service is not there), published (six answer) or all. `listen` with port 0 takes a free one.
 
-    With `block_seconds` 0 nobody makes blocks: tests call `produce_block` themselves.
+    With `block_seconds` 0 nobody makes blocks: tests call `produce_block` themselves. While `halted` none are made either, and queries
+    are answered from the last one, as by a chain whose validators do not agree.
     """
 
     path: str = ":memory:"
@@ -40,6 +41,7 @@ class Devnet:
     block_seconds: float = 0.0
     funds: dict[str, dict[str, int]] = field(default_factory=dict)
     port: int = 0
+    halted: bool = False
     blocks: Blocks = field(init=False)
     _archive: Archive = field(init=False)
     _server: grpc.aio.Server = field(init=False)
@@ -90,7 +92,14 @@ class Devnet:
     async def _make_blocks(self) -> None:
         while True:
             await asyncio.sleep(self.block_seconds)
-            self.produce_block()
+            if not self.halted:
+                self.produce_block()
+
+    def halt(self) -> None:
+        self.halted = True
+
+    def resume(self) -> None:
+        self.halted = False
 
     def _add_services(self) -> None:
         tendermint_grpc.add_ServiceServicer_to_server(TendermintService(self.blocks), self._server)
@@ -104,10 +113,11 @@ class Devnet:
 
 
 async def serve(devnet: Devnet, say: Callable[[str], object]) -> None:
-    """Until SIGINT or SIGTERM. `say` gets one line once the chain can be used."""
+    """Until SIGINT or SIGTERM; SIGUSR1 halts the chain, SIGUSR2 lets it go on. `say` gets one line once the chain can be used."""
     ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    handlers = {signal.SIGINT: ended.set, signal.SIGTERM: ended.set, signal.SIGUSR1: devnet.halt, signal.SIGUSR2: devnet.resume}
+    for number, handler in handlers.items():
+        asyncio.get_running_loop().add_signal_handler(number, handler)
     port = await devnet.start()
     host = devnet.listen.rpartition(":")[0]
     say(f"devnet {devnet.rules.chain_id} serves gRPC on {host}:{port} at height {devnet.blocks.height}, file {devnet.path}")

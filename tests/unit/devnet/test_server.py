@@ -66,6 +66,21 @@ async def test_a_block_that_cannot_be_made_ends_the_devnet() -> None:
     await devnet.stop()
 
 
+async def test_a_halted_chain_answers_and_makes_no_block() -> None:
+    """Halted, its newest block stays; let go on, it makes the next one."""
+    devnet = Devnet(block_seconds=0.01)
+    await devnet.start()
+    devnet.halt()
+    height = devnet.blocks.height
+    await asyncio.sleep(0.1)
+    assert devnet.blocks.height == height
+    devnet.resume()
+    async with asyncio.timeout(10):
+        while devnet.blocks.height == height:
+            await asyncio.sleep(0.01)
+    await devnet.stop()
+
+
 async def test_funds_are_given_once(tmp_path: Path) -> None:
     """In the first block of a new chain, not again at every start."""
     path, funds = str(tmp_path / "chain.sqlite"), {ALICE.address: {"uve": 5}}
