@@ -93,6 +93,22 @@ class Scheduler(Protocol):
     async def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What SLURM holds of us, for a comparison. `site_time`: the login node's clock, in seconds since the epoch."""
+
+    snapshot: Snapshot
+    site_time: int
+
+
+class Surveyor(Protocol):
+    """SLURM as the reconciliation sees it."""
+
+    async def survey(self, since: int, slurm_ids: Mapping[str, str]) -> Survey:
+        """Every job under a name of our form that lived at or after `since` (seconds); those of `slurm_ids` (name -> id) from any time."""
+        ...
+
+
 # --- the chain -----------------------------------------------------------------------------------------------------------------
 
 

@@ -36,7 +36,8 @@ class Run:
 class Sighting:
     """One SLURM job under one of our names. Times in seconds since the epoch, 0 when SLURM says Unknown or None.
 
-    `final` is true once sacct holds the closed record; only then are `outcome`, `exit_code`, `signal` and `runs` the last word.
+    `final` is true once sacct holds the closed record; only then are `outcome`, `exit_code`, `signal` and `runs` the last word. While
+    it runs, `runs` holds the present run as far as it has come.
     `hopeless` is set, to a sentence for the customer, while the job waits for a reason that will never go away.
     """
 

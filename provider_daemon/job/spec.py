@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from provider_daemon.job.state import State
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]")
+_OURS = re.compile(r"ve-[0-9a-f]{12}-(JOB-\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,12 @@ class Spec:
         """
         identity = f"{self.chain_id}\n{self.job_id}\n{self.created_ns}".encode()
         return f"ve-{hashlib.sha256(identity).hexdigest()[:12]}-{_UNSAFE.sub('-', self.job_id)[:40]}"
+
+
+def named_job(slurm_name: str) -> str:
+    """The chain job that a SLURM job name of this form speaks of, on whatever chain; empty for any other name."""
+    found = _OURS.fullmatch(slurm_name)
+    return found[1] if found else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,15 +105,18 @@ def ended(records: Sequence[Row]) -> Sighting:
 
 def by_job(found: Iterable[Row], names: frozenset[str], since: int) -> list[Sighting]:
     """A sighting for each SLURM job under one of our names. A record of before `since` belongs to an earlier owner of the job id."""
-    jobs: dict[str, list[Row]] = {}
+    jobs: dict[tuple[str, str], list[Row]] = {}
     for row in found:
         if row.name in names and row.slurm_id.isdecimal() and (not row.submitted_at or row.submitted_at >= since):
-            jobs.setdefault(row.slurm_id, []).append(row)
+            jobs.setdefault((row.slurm_id, row.name), []).append(row)
     return [ended(records) for records in jobs.values()]
 
 
 def live(row: Queued) -> Sighting:
-    """From squeue. A job that squeue calls ended waits for its accounting record: until then it is ending."""
+    """From squeue. A job that squeue calls ended waits for its accounting record: until then it is ending.
+
+    Its one run is what it holds by now; runs before a requeue are known to sacct alone.
+    """
     state = job_state(row.state)
     phase = Phase.ENDING if state.phase is Phase.ENDED else state.phase
     return Sighting(
@@ -126,4 +129,5 @@ def live(row: Queued) -> Sighting:
         submitted_at=row.submitted_at,
         started_at=row.started_at,
         elapsed=row.elapsed,
+        runs=(run(row.tres, str(row.elapsed), "0"),) if phase is Phase.RUNNING else (),
     )

@@ -16,7 +16,7 @@ _UNSET = frozenset({"", "N/A", "Unknown", "None", "0"})
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A row of squeue. Times in seconds since the epoch, 0 when unset; `elapsed` in seconds."""
+    """A row of squeue. Times in seconds since the epoch, 0 when unset; `elapsed` in seconds. `tres` of a waiting job: what it asks for."""
 
     slurm_id: str
     state: str
@@ -24,6 +24,7 @@ class Queued:
     started_at: int
     ended_at: int
     elapsed: int
+    tres: str
     reason: str
     name: str
 
@@ -67,17 +68,17 @@ def seconds(text: str) -> int:
 
 
 def queue(text: str) -> tuple[Queued, ...]:
-    """The rows of commands.SQUEUE. The reason may hold anything, so the name is what stands behind the last bar."""
+    """The rows of commands.SQUEUE. The reason may hold anything, so the name is what stands behind the last bar but one."""
     return tuple(_queued(line) for line in text.splitlines() if line)
 
 
 def _queued(line: str) -> Queued:
-    head = line.split("|", 6)
-    if len(head) != 7 or "|" not in head[6]:
+    head = line.removesuffix("|").split("|", 7)
+    if not line.endswith("|") or len(head) != 8 or "|" not in head[7]:
         raise Unreadable(f"squeue: cannot read {line[:200]!r}")
-    reason, _, name = head[6].rpartition("|")
-    slurm_id, state, submitted, started, ended, elapsed = head[:6]
-    return Queued(slurm_id, state, seconds(submitted), seconds(started), seconds(ended), elapsed_seconds(elapsed), reason, name)
+    reason, _, name = head[7].rpartition("|")
+    slurm_id, state, submitted, started, ended, elapsed, tres = head[:7]
+    return Queued(slurm_id, state, seconds(submitted), seconds(started), seconds(ended), elapsed_seconds(elapsed), tres, reason, name)
 
 
 def receipts(answer: Answer) -> Iterator[Submitted]:

@@ -26,7 +26,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ID = re.compile(r"[0-9]{1,20}")
 _DIRECTORY = re.compile(r"/[A-Za-z0-9._/@%+=,:-]{1,900}")
 
-SQUEUE_FORMAT = "%i|%T|%V|%S|%e|%M|%r|%j"
+# Fields of --Format: the only form that knows what a job was allocated. A suffix without a size leaves each as long as it is.
+SQUEUE_FIELDS = ("JobID", "State", "SubmitTime", "StartTime", "EndTime", "TimeUsed", "tres-alloc", "Reason", "Name")
+SQUEUE_FORMAT = ",".join(f"{field}:|" for field in SQUEUE_FIELDS)
 SACCT_FIELDS = ("JobIDRaw", "State", "ExitCode", "Submit", "Start", "End", "ElapsedRaw", "NNodes", "AllocTRES", "Reason", "JobName")
 
 # Without a list of states a search by name leaves out jobs that were cancelled before they became eligible.
@@ -56,9 +58,11 @@ def _program(body: str, seconds: int, variables: str = _EPOCH_TIMES) -> str:
 
 VERSION = _program("sbatch --version", QUERY_SECONDS)
 # -t all: a job that ended within MinJobAge is still here, whether or not slurmdbd has heard of it.
-SQUEUE = _program(f"squeue -h -a --me -t all -o {shlex.quote(SQUEUE_FORMAT)}", QUERY_SECONDS)
+SQUEUE = _program(f"squeue -h -a --me -t all -O {shlex.quote(SQUEUE_FORMAT)}", QUERY_SECONDS)
 SACCT_BY_ID = _program(f'ids=$(cat)\n{_SACCT} -j "$ids"', QUERY_SECONDS)
 SACCT_BY_NAME = _program(f'read -r since\nnames=$(cat)\n{_SACCT} -s {_STATES} -S "uts$since" -E now+1day --name "$names"', QUERY_SECONDS)
+# Every job of ours that was there since a moment; first the site's own clock, so that asking for it costs nothing.
+SACCT_SINCE = _program(f'read -r since\ndate +%s\n{_SACCT} -s {_STATES} -S "uts$since" -E now+1day', QUERY_SECONDS)
 SDIAG = _program("sdiag", QUERY_SECONDS)
 NODES = _program("scontrol show node -o", QUERY_SECONDS)
 SCANCEL = _program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
@@ -125,6 +129,11 @@ def accounting_by_id(slurm_ids: Sequence[str]) -> Command:
 def accounting_by_name(names: Sequence[str], since: int) -> Command:
     """`since` in seconds since the epoch; sacct takes no time of before 1,000,000 in this form."""
     return Command(SACCT_BY_NAME, f"{max(since, 1_000_000)}\n{','.join(map(_name, names))}".encode())
+
+
+def accounting_since(since: int) -> Command:
+    """`since` in seconds since the epoch."""
+    return Command(SACCT_SINCE, f"{max(since, 1_000_000)}\n".encode())
 
 
 def cancel(slurm_ids: Sequence[str]) -> Command:

@@ -1,12 +1,13 @@
 """ports.Scheduler over SLURM's own commands, through any transport."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from provider_daemon.errors import Transient
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
-from provider_daemon.ports import Clock, Node, Order, Receipt, Watch
+from provider_daemon.job.spec import named_job
+from provider_daemon.ports import Clock, Node, Order, Receipt, Survey, Watch
 from provider_daemon.slurm import accounting, answers, commands, failures
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.nodes import nodes
@@ -71,6 +72,23 @@ class SlurmScheduler:
         found = [row for command in asked for row in accounting.rows(await self._ask("sacct", command))]
         return accounting.by_job(found, missing, watch.since)
 
+    async def survey(self, since: int, slurm_ids: Mapping[str, str]) -> Survey:
+        """Every job under a name of our form that lived at or after `since`; those of `slurm_ids` (name -> id) from any time.
+
+        One squeue and one sacct; another sacct, and slurmdbd's backlog, only where one of those is in neither. Raises Transient when
+        either does not answer: what cannot be compared must not look like a match.
+        """
+        taken_at = self._clock.now()
+        live = [accounting.live(row) for row in answers.queue(await self._ask("squeue", Command(commands.SQUEUE))) if named_job(row.name)]
+        clock, _, table = (await self._ask("sacct", commands.accounting_since(since))).partition("\n")
+        ended = accounting.by_job(rows := accounting.rows(table), frozenset(row.name for row in rows if named_job(row.name)), 0)
+        missing = slurm_ids.keys() - {seen.name for seen in (*live, *ended)}
+        if missing:
+            ended += await self._accounting(Watch(frozenset(missing), slurm_ids), frozenset(missing))
+        absent = missing - {seen.name for seen in ended}
+        complete = not absent or await self._backlog() == 0
+        return Survey(Snapshot(taken_at, complete, _merge(live, ended)), answers.seconds(clock.strip()))
+
     async def _ask(self, what: str, command: Command) -> str:
         self.rpcs += 1
         answer = await self._transport.run(command.program, command.payload, command.seconds + GRACE_SECONDS)
@@ -100,11 +118,11 @@ def _parts(items: Sequence[str]) -> list[Sequence[str]]:
 
 def _merge(live: Sequence[Sighting], ended: Sequence[Sighting]) -> dict[str, tuple[Sighting, ...]]:
     """Both views by name, a SLURM job once: the closed accounting record wins over squeue, squeue over an open record."""
-    jobs = {seen.slurm_id: seen for seen in ended}
+    jobs = {(seen.slurm_id, seen.name): seen for seen in ended}
     for seen in live:
-        known = jobs.get(seen.slurm_id)
+        known = jobs.get((seen.slurm_id, seen.name))
         if known is None or not known.final:
-            jobs[seen.slurm_id] = seen
+            jobs[seen.slurm_id, seen.name] = seen
     found: dict[str, tuple[Sighting, ...]] = {}
     for seen in sorted(jobs.values(), key=lambda seen: (seen.submitted_at, int(seen.slurm_id) if seen.slurm_id.isdecimal() else 0)):
         found[seen.name] = (*found.get(seen.name, ()), seen)

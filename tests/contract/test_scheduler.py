@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,24 @@ async def test_found_by_name_while_it_runs_and_after(place: Place) -> None:
     assert seen.phase in (Phase.WAITING, Phase.RUNNING)
     seen = await place.until_phase(order.name, Phase.ENDED)
     assert (seen.slurm_id, seen.outcome, seen.exit_code, seen.final) == (receipt.slurm_id, State.FAILED, 3, True)
+
+
+async def test_survey(place: Place) -> None:
+    """A running job shows what it holds, an ended one its record, both without being asked for by name; the site's clock comes along."""
+    running, ended = place.order("sleep", "30", cpus_per_node=2, memory_gb_per_node=2), place.order("true")
+    for order in (running, ended):
+        script = order.script.replace(f"--job-name={order.name}", f"--job-name={order.name}-JOB-1")
+        (receipt,) = await place.submit(replace(order, script=script))
+        assert receipt.slurm_id, receipt
+    await place.until_phase(f"{running.name}-JOB-1", Phase.RUNNING)
+    await place.until_phase(f"{ended.name}-JOB-1", Phase.ENDED)
+    survey = await place.scheduler.survey(place.since, {})
+    (live,), (over,) = (survey.snapshot.of(f"{order.name}-JOB-1") for order in (running, ended))
+    (run,) = live.runs
+    assert (live.phase, run.cpus, run.memory_mib, run.nodes) == (Phase.RUNNING, 2, 2048, 1)
+    assert (over.final, over.outcome, survey.snapshot.complete) == (True, State.COMPLETED, True)
+    assert abs(survey.site_time - time.time()) < 30
+    await place.scheduler.cancel([live.slurm_id])
 
 
 async def test_found_by_id(place: Place) -> None:

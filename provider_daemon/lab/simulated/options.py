@@ -16,7 +16,7 @@ FLAGS: dict[str, dict[str, str]] = {
     "sdiag": {},
 }
 VALUED: dict[str, dict[str, str]] = {
-    "squeue": {"o": "format", "t": "states", "j": "jobs", "n": "name", "u": "user"},
+    "squeue": {"o": "format", "O": "Format", "t": "states", "j": "jobs", "n": "name", "u": "user"},
     "sacct": {"o": "format", "s": "state", "j": "jobs", "S": "starttime", "E": "endtime", "u": "user", "": "name"},
     "scontrol": {},
     "scancel": {"n": "name", "t": "state", "u": "user"},

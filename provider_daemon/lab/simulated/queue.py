@@ -3,26 +3,40 @@
 import re
 from collections.abc import Callable, Mapping
 
-from provider_daemon.lab.simulated.amounts import memory, moment, node_list, short_elapsed
+from provider_daemon.lab.simulated.amounts import memory, moment, node_list, short_elapsed, tres
 from provider_daemon.lab.simulated.cluster import Cluster
 from provider_daemon.lab.simulated.model import SHORT_STATES, Failure, Job
 from provider_daemon.lab.simulated.options import Options, split
 
 _DEFAULT = "%.18i %.9P %.8j %.8u %.2t %.10M %.6D %R"
-_FIELD = re.compile(r"%(\.?)(\d*)([A-Za-z])")
+_FIELD = re.compile(r"%(\.?)(\d*)([A-Za-z+])")
 _TITLES = {
     "i": "JOBID", "A": "JOBID", "P": "PARTITION", "j": "NAME", "u": "USER", "t": "ST", "T": "STATE", "M": "TIME", "D": "NODES",
     "R": "NODELIST(REASON)", "r": "REASON", "V": "SUBMIT_TIME", "S": "START_TIME", "e": "END_TIME", "N": "NODELIST", "a": "ACCOUNT",
     "q": "QOS", "k": "COMMENT", "l": "TIME_LIMIT", "C": "CPUS", "m": "MIN_MEMORY", "U": "UID", "Z": "WORK_DIR", "Q": "PRIORITY",
 }  # fmt: skip
+# Names of --Format -> the letter of --format; `+` has none there.
+_LONG = {
+    "jobid": "A", "state": "T", "submittime": "V", "starttime": "S", "endtime": "e", "timeused": "M", "tres-alloc": "+", "reason": "r",
+    "name": "j",
+}  # fmt: skip
 _LIVE = frozenset({"PD", "R", "S", "CG", "CF"})
 
 
 def squeue(cluster: Cluster, asked: Options, environment: Mapping[str, str], now: float) -> str:
-    form = asked.get("format", _DEFAULT)
+    form = _short(asked["Format"]) if "Format" in asked else asked.get("format", _DEFAULT)
     header = "" if "noheader" in asked else _line(form, lambda letter: _TITLES.get(letter, "")) + "\n"
     jobs = _chosen(cluster, asked)
     return header + "".join(_line(form, lambda letter, job=job: _value(cluster, job, letter, environment, now)) + "\n" for job in jobs)  # type: ignore[misc]
+
+
+def _short(form: str) -> str:
+    """`JobID:|,Name:|` -> `%A|%j|`. Without a size SLURM prints each field as long as it is."""
+    fields = [field.partition(":") for field in form.split(",")]
+    unknown = next((name for name, _, _ in fields if name.lower() not in _LONG), None)
+    if unknown is not None:
+        raise Failure(f"squeue: error: Invalid job format specification: {unknown}\n")
+    return "".join(f"%{_LONG[name.lower()]}{suffix}" for name, _, suffix in fields)
 
 
 def _chosen(cluster: Cluster, asked: Options) -> list[Job]:
@@ -82,4 +96,5 @@ def _value(cluster: Cluster, job: Job, letter: str, environment: Mapping[str, st
         "m": memory(request.mebibytes),
         "Z": request.directory,
         "Q": "1",
+        "+": tres(job, request.gpu_type or next(iter(cluster.nodes.values())).gpu_type, convert=True),
     }.get(letter, "N/A")

@@ -59,7 +59,7 @@ def sacct(text: str, job: str = "1", name: str = "") -> str:
 
 
 def squeue(entry_: Entry, name: str = "x") -> str:
-    """A recorded `squeue -h -o` -> the columns of SQUEUE_FORMAT."""
+    """A recorded `squeue -h -o` -> the columns of SQUEUE_FIELDS."""
     columns = entry_.command.rpartition(" -o ")[2].split("|")
     made = []
     for line in epochs(entry_.output).splitlines():
@@ -71,8 +71,9 @@ def squeue(entry_: Entry, name: str = "x") -> str:
             row.get("%S", "N/A"),
             row.get("%e", "N/A"),
             row.get("%M", "0:00"),
+            "N/A",
             row["%r"],
             row.get("%j", name),
         )
-        made.append("|".join(fields))
+        made.append("".join(f"{field}|" for field in fields))
     return "\n".join(made)

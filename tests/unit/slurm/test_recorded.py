@@ -150,7 +150,7 @@ def test_cut_table_is_unreadable() -> None:
     with pytest.raises(Unreadable, match="sacct"):
         accounting.rows(whole[: whole.index("|")])
     with pytest.raises(Unreadable, match="squeue"):
-        answers.queue("12|RUNNING|")
+        answers.queue("12|RUNNING|1|1|1|0:01|N/A|None|ve-1")
 
 
 def test_recordings_are_where_the_tests_look() -> None:

@@ -12,13 +12,14 @@ from provider_daemon.slurm import commands
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.transport import Answer
 
-RUNNING = "7|RUNNING|1000|1010|N/A|0:30|None|ve-1"
-ENDED = "7|COMPLETED|1000|1010|1020|0:10|None|ve-1"
+RUNNING = "7|RUNNING|1000|1010|N/A|0:30|cpu=4,mem=8G,node=1,billing=4|None|ve-1|"
+ENDED = "7|COMPLETED|1000|1010|1020|0:10|cpu=4,mem=8G,node=1,billing=4|None|ve-1|"
 CLOSED = "7|COMPLETED|0:0|1000|1010|1020|10|1|cpu=4,mem=8192M,node=1|None|ve-1"
 OPEN = "7|RUNNING|0:0|1000|1010|Unknown|30|1|cpu=4,mem=8192M,node=1|None|ve-1"
 SDIAG = "Agent queue size:     0\nDBD Agent queue size: {}\n"
 NAMES = {
-    getattr(commands, name): name for name in ("VERSION", "SQUEUE", "SACCT_BY_ID", "SACCT_BY_NAME", "SDIAG", "NODES", "SCANCEL", "SUBMIT")
+    getattr(commands, name): name
+    for name in ("VERSION", "SQUEUE", "SACCT_BY_ID", "SACCT_BY_NAME", "SACCT_SINCE", "SDIAG", "NODES", "SCANCEL", "SUBMIT")
 }
 
 
@@ -178,3 +179,50 @@ async def test_cancel_passes_ids_only() -> None:
 async def test_version() -> None:
     """The number alone, whatever the packager calls it."""
     assert await scheduler(Site(VERSION=said("slurm-wlm 22.05.8"))).version() == "22.05.8"
+
+
+NAME = "ve-0123456789ab-JOB-1"
+
+
+def ours(line: str) -> str:
+    return line.replace("ve-1", NAME)
+
+
+async def test_running_job_has_what_it_holds() -> None:
+    """squeue's allocated TRES and elapsed time make the run under way, with the integers of an accounting record."""
+    (seen,) = (await scheduler(Site(SQUEUE=said(RUNNING))).snapshot(watch("ve-1"))).of("ve-1")
+    (run,) = seen.runs
+    assert (run.elapsed, run.cpus, run.memory_mib, run.nodes, run.gpus) == (30, 4, 8192, 1, ())
+
+
+async def test_survey_is_one_squeue_and_one_sacct() -> None:
+    """Everything under a name of our form, followed or not, live or ended, and the site's clock beside it."""
+    other = CLOSED.replace("7|", "9|").replace("ve-1", "ve-fedcba987654-JOB-2")
+    site = Site(SQUEUE=said(f"{ours(RUNNING)}\n{RUNNING}"), SACCT_SINCE=said(f"1990\n{other}\n{CLOSED}"))
+    found = await scheduler(site).survey(1_000_000, {NAME: "7"})
+    assert site.asked == [("SQUEUE", b""), ("SACCT_SINCE", b"1000000\n")]
+    assert (found.site_time, found.snapshot.complete, sorted(found.snapshot.sightings)) == (1990, True, [NAME, "ve-fedcba987654-JOB-2"])
+
+
+async def test_survey_asks_again_for_what_it_missed() -> None:
+    """A job from before the window is asked for by its id; one that is nowhere counts as absent only without a backlog."""
+    site = Site(SQUEUE=said(), SACCT_SINCE=said("1990"), SACCT_BY_ID=said(ours(CLOSED)))
+    assert (await scheduler(site).survey(1_000_000, {NAME: "7"})).snapshot.of(NAME)[0].final
+    assert site.programs == ["SQUEUE", "SACCT_SINCE", "SACCT_BY_ID"]
+    site = Site(SQUEUE=said(), SACCT_SINCE=said("1990"), SDIAG=said(SDIAG.format(3)))
+    assert not (await scheduler(site).survey(1_000_000, {NAME: "7"})).snapshot.complete
+
+
+async def test_survey_without_sacct_fails() -> None:
+    """What cannot be compared must not look like a match."""
+    down = said("1990", 1, "sacct: error: Problem talking to the database: Connection refused")
+    with pytest.raises(Transient):
+        await scheduler(Site(SQUEUE=said(), SACCT_SINCE=down)).survey(0, {})
+
+
+async def test_survey_keeps_owners_of_one_id_apart() -> None:
+    """A site that was reset gives ids again: two of our jobs under one id are two jobs."""
+    twin = CLOSED.replace("ve-1", "ve-fedcba987654-JOB-2")
+    site = Site(SQUEUE=said(), SACCT_SINCE=said(f"1990\n{ours(CLOSED)}\n{twin}"))
+    found = await scheduler(site).survey(0, {NAME: "7"})
+    assert [len(seen) for seen in found.snapshot.sightings.values()] == [1, 1]
