@@ -7,14 +7,13 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from provider_daemon.chain import keyspace
+from provider_daemon.chain import decisions, keyspace
+from provider_daemon.chain.paging import paginate
 from provider_daemon.chain.proto.cosmos.base.query.v1beta1.pagination_pb2 import PageRequest, PageResponse
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2 as q
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2_grpc, types_pb2
-from provider_daemon.devnet import metrics
 from provider_daemon.devnet.blocks import Blocks
 from provider_daemon.devnet.context import Context
-from provider_daemon.devnet.paging import paginate
 
 Call = grpc.aio.ServicerContext[Any, Any]
 M = TypeVar("M", bound=Message)
@@ -128,9 +127,9 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
             job = ctx.load(types_pb2.HPCJob, keyspace.JOB, decision.job_id)
             return decision.selected_cluster_id == request.cluster_id and job is not None and job.queue_name == request.queue_name
 
-        decisions = [decision for decision in ctx.every(types_pb2.SchedulingDecision, keyspace.DECISION) if counts(decision)]
-        decisions.sort(key=lambda decision: decision.block_height)
-        return q.QuerySchedulingMetricsResponse(metrics=metrics.summary(request.cluster_id, request.queue_name, decisions))
+        chosen = [decision for decision in ctx.every(types_pb2.SchedulingDecision, keyspace.DECISION) if counts(decision)]
+        chosen.sort(key=lambda decision: decision.block_height)
+        return q.QuerySchedulingMetricsResponse(metrics=decisions.summary(request.cluster_id, request.queue_name, chosen))
 
     async def Reward(self, request: q.QueryRewardRequest, context: Call) -> q.QueryRewardResponse:
         return q.QueryRewardResponse(reward=await self._one(context, types_pb2.HPCRewardRecord, keyspace.REWARD, request.reward_id))
