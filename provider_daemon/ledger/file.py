@@ -14,6 +14,7 @@ from provider_daemon.errors import LedgerError
 log = structlog.get_logger("provd.ledger")
 
 SCHEMA_VERSION = 2
+SIGN_OF_LIFE = "alive:"  # begins keys of meta that no copy keeps: a ledger that was put back must be known as one
 
 
 def lock_file(path: Path) -> int:
@@ -95,10 +96,12 @@ def _apply(connection: sqlite3.Connection, scripts: list[str]) -> None:
 
 
 def copy(source: sqlite3.Connection, target: Path) -> None:
-    """A consistent copy of all that is committed, write-ahead log included; it has its name only once it is whole."""
+    """A consistent copy of all that is committed, but for the signs of life. It has its name only once it is whole."""
     part = Path(f"{target}.part")
     part.unlink(missing_ok=True)
     _create(part)
     with closing(sqlite3.connect(part)) as connection:
         source.backup(connection)
+        connection.execute("DELETE FROM meta WHERE substr(key, 1, ?) = ?", (len(SIGN_OF_LIFE), SIGN_OF_LIFE))
+        connection.commit()
     part.replace(target)

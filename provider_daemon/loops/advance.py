@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import structlog
 
 from provider_daemon.errors import Refused, Transient
-from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, defer, intend, observe
+from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, defer, doubt, intend, observe
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.reporting import keep_evidence, store_reports
+from provider_daemon.loops.doubt import Doubt
 from provider_daemon.loops.tenancy import Tenancy
 from provider_daemon.ports import Clock, Order, Receipt, Scheduler, Watch
 from provider_daemon.slurm.commands import ORDERS_A_COMMAND
@@ -45,11 +46,14 @@ class Advance:
         self._full_until = 0.0
 
     async def tick(self) -> None:
+        self._doubt = Doubt(ledger, tenancy.cluster_id)
+        self._interim = Interim(ledger, tenancy.signer, clock)
         jobs = self._ledger.open_jobs(self._tenancy.cluster_id)
         if not jobs:
+        since = self._doubt.since(self._clock.now())
             return
         snapshot = await self._scheduler.snapshot(watch(jobs))
-        steps = self._think(jobs, snapshot)
+        steps = self._think([doubt(job, since) for job in jobs], snapshot)
         self._write({job.spec.job_id: job for job in jobs}, steps)
         await self._act(steps)
 
@@ -69,7 +73,8 @@ class Advance:
     def _step(self, job: Job, action: Action, active: int) -> Step:
         if not isinstance(action, Submit):
             return Step(job, action)
-        if self._clock.now() < self._full_until or (self._tenancy.max_jobs and active >= self._tenancy.max_jobs):
+        full = self._clock.now() < self._full_until or (self._tenancy.max_jobs and active >= self._tenancy.max_jobs)
+        if full or self._doubt.unread(job):
             return Step(job)
         try:
             order = Order(job.name, render(self._tenancy.batch(job)), self._tenancy.directory(job))

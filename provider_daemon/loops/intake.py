@@ -12,6 +12,7 @@ from provider_daemon.job.lifecycle import Job, confirm, wall_limit
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State, route
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.doubt import SWEPT
 from provider_daemon.loops.tenancy import Tenancy, node_count_key
 from provider_daemon.ports import Chain, Clock, Offering
 
@@ -149,13 +150,15 @@ class Intake:
         jobs = {job.spec.job_id: job for cluster_id in self._tenancies for job in self._ledger.open_jobs(cluster_id)}
         seen = int(self._ledger.get_meta("cancels_height", str(head.height)))
         cancelled = await self._cancelled(max(1, seen - CANCEL_OVERLAP), frozenset(jobs))
-        sweep = self._sweep_due()
+        sweep, now = self._sweep_due(), self._clock.now()
         suspects = [job for job in jobs.values() if sweep or job.spec.job_id in cancelled or _overdue(job, head.time)]
         await self._reread([job for job in suspects if job.reported not in TERMINAL])
         with self._ledger.write():
             self._ledger.set_meta("cancels_height", str(head.height))
+            if sweep:
+                self._ledger.set_meta(SWEPT, str(now))
         if sweep:
-            self._swept_at = self._clock.now()
+            self._swept_at = now
 
     async def _cancelled(self, height: int, job_ids: frozenset[str]) -> frozenset[str]:
         """Of our open jobs. A node without a transaction index names none: then every open job is read again."""

@@ -73,6 +73,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     chain = await TestChain().start()
     await chain.open_shop()
     made = House(chain, FakeScheduler(chain.clock), tmp_path / "ledger.sqlite")
+    await made.advance.tick()  # the ledger is older than the jobs
     yield made
     made.ledger.close()
     await chain.stop()

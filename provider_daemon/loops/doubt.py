@@ -1,0 +1,51 @@
+"""Whether the ledger may be behind what was done: a new one, and one put back from a copy, know less than SLURM and the chain."""
+
+import structlog
+
+from provider_daemon.job.lifecycle import WAITING_WINDOW, Job
+from provider_daemon.ledger.file import SIGN_OF_LIFE
+from provider_daemon.ledger.ledger import Ledger
+
+log = structlog.get_logger("provd.advance")
+
+SIGN_SECONDS = 10  # between two signs of life
+GAP_SECONDS = 30  # a ledger whose last sign of life is older may be a copy, and what was done since may be missing from it
+SWEPT = "swept_at"  # meta: when intake last began to read every open job from the chain
+
+
+class Doubt:
+    """Of one cluster. The daemon leaves a sign of life in its ledger every few seconds, and looks for it once, when it starts."""
+
+    def __init__(self, ledger: Ledger, cluster_id: str) -> None:
+        self._ledger = ledger
+        self._cluster_id = cluster_id
+        self._alive, self._doubt = f"{SIGN_OF_LIFE}{cluster_id}", f"doubt:{cluster_id}"
+        self._signed_at: float | None = None
+        self._since = 0.0
+
+    def since(self, now: float) -> float:
+        """Until when jobs may have been submitted that this ledger knows nothing of; seconds since the epoch. Leaves the sign of life."""
+        if self._signed_at is None:
+            self._since = self._first_look(now)
+        if self._signed_at is None or abs(now - self._signed_at) >= SIGN_SECONDS:
+            with self._ledger.write():
+                self._ledger.set_meta(self._alive, str(now))
+                self._ledger.set_meta(self._doubt, str(self._since))
+            self._signed_at = now
+        return self._since
+
+    def unread(self, job: Job) -> bool:
+        """The chain may have said since what becomes of this job, and was not asked again yet."""
+        return job.spec.created_ns <= self._since * 10**9 and float(self._ledger.get_meta(SWEPT, "0")) < self._since
+
+    def _first_look(self, now: float) -> float:
+        sign = float(self._ledger.get_meta(self._alive, "0"))
+        if abs(now - sign) <= GAP_SECONDS:
+            return float(self._ledger.get_meta(self._doubt, "0"))
+        log.info(
+            "ledger_in_doubt",
+            cluster=self._cluster_id,
+            silent_seconds=round(now - sign) if sign else None,
+            next=f"looks for open jobs by name for {WAITING_WINDOW} s before it submits one of them",
+        )
+        return now
