@@ -47,7 +47,6 @@ class Advance:
 
     async def tick(self) -> None:
         self._doubt = Doubt(ledger, tenancy.cluster_id)
-        self._interim = Interim(ledger, tenancy.signer, clock)
         jobs = self._ledger.open_jobs(self._tenancy.cluster_id)
         if not jobs:
         since = self._doubt.since(self._clock.now())
