@@ -143,8 +143,8 @@ class Ledger:
         self._run("replace_waiting", signer=signer, kind=message.kind, subject=message.subject)
         self.add_message(signer, message, now)
 
-    def waiting_messages(self, signer: str, count: int) -> list[Message]:
-        """Oldest first, reports before anything else."""
+    def waiting_messages(self, signer: str, count: int = -1) -> list[Message]:
+        """Oldest first, reports before anything else; at most `count` of them, or all."""
         return [_message(row) for row in self._all("waiting_messages", signer=signer, count=count)]
 
     def all_wait(self, messages: Sequence[Message]) -> bool:

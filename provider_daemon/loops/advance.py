@@ -1,7 +1,7 @@
 """Ledger <-> SLURM, for one cluster: look, think, write once, act."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -155,7 +155,7 @@ class Advance:
                     "submission_unanswered", cluster=self._tenancy.name, jobs=len(wanted), why=str(error), next="looks for them by name"
                 )
                 return
-        self._record(receipts)
+        self._record({order.name: job_id for job_id, order in orders.items()}, receipts)
 
     def _intend(self, orders: dict[str, Order]) -> list[Order]:
         """The durable intents, but for jobs that were cancelled or parked since we looked."""
@@ -169,12 +169,11 @@ class Advance:
                     wanted.append(order)
         return wanted
 
-    def _record(self, receipts: Sequence[Receipt]) -> None:
+    def _record(self, job_ids: Mapping[str, str], receipts: Sequence[Receipt]) -> None:
         now = self._clock.now()
-        jobs = {job.name: job for job in self._ledger.open_jobs(self._tenancy.cluster_id)}
         with self._ledger.write():
             for receipt in receipts:
-                if job := jobs.get(receipt.name):
+                if job := self._ledger.job(job_ids[receipt.name]):
                     self._receive(job, receipt, now)
         self._poke()
 

@@ -37,11 +37,13 @@ class Heartbeat:
         self._store(wanted, len(nodes))
 
     def _store(self, wanted: Sequence[Message], count: int) -> None:
-        now = self._clock.now()
+        """What could not be sent since the last time goes first: behind a backlog the same nodes would otherwise wait for ever."""
+        now, signer = self._clock.now(), self._tenancy.signer.address
+        behind = {message.subject for message in self._ledger.waiting_messages(signer) if message.kind == "node"}
         with self._ledger.write():
             self._ledger.set_meta(node_count_key(self._tenancy.cluster_id), str(count))
-            for message in wanted:
-                self._ledger.replace_message(self._tenancy.signer.address, message, now)
+            for message in sorted(wanted, key=lambda message: message.subject not in behind):
+                self._ledger.replace_message(signer, message, now)
             self._ledger.prune_messages(now - KEEP_SECONDS)
 
     def _sequences(self, count: int) -> range:

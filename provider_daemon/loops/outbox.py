@@ -15,6 +15,7 @@ from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from provider_daemon.loops.blame import Blame
+from provider_daemon.loops.lanes import choose
 from provider_daemon.ports import Chain, Clock, TxOutcome
 
 log = structlog.get_logger("provd.outbox")
@@ -124,7 +125,7 @@ class Outbox:
     # --- the next transaction ---
 
     async def _send_next(self) -> None:
-        messages = self._ledger.waiting_messages(self._signer.address, self._settings.max_messages)
+        messages = choose(self._ledger.waiting_messages(self._signer.address), self._settings.max_messages)
         draft = await self._draft(messages) if messages else None
         if draft is None:
             return
@@ -205,7 +206,7 @@ class Outbox:
 
     async def _shorten(self, messages: list[Message], limit: int) -> list[Message]:
         if len(messages) > 1:
-            return messages[: len(messages) // 2]
+            return choose(messages, len(messages) // 2)
         self._blame.park(
             messages[0],
             f"one report would need {limit} gas, over the ceiling of {self._settings.max_gas}: raise chain.max_gas, then unpark",
