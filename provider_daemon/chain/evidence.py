@@ -33,36 +33,49 @@ class Facts:
 
 def document(facts: Facts) -> bytes:
     """Sorted keys, no spaces, integers and strings only. GPU types are not on the wire, so nobody could check them: left out."""
-    usage = asdict(facts.usage)
-    del usage["gpu_seconds_by_type"]
-    return _canonical({**asdict(facts), "state": facts.state.value, "usage": usage})
+    return canonical({**asdict(facts), "state": facts.state.value, "usage": wire_usage(facts.usage)})
+
+
+def wire_usage(usage: Usage) -> dict[str, int]:
+    """The fields that a report carries."""
+    fields = asdict(usage)
+    del fields["gpu_seconds_by_type"]
+    return fields
 
 
 def sign(facts: Facts, signer: Signer) -> str:
     """Base64, for the report's `signature`."""
-    return base64.b64encode(signer.sign(_digest(facts, signer.address))).decode()
+    return sign_document(document(facts), signer)
 
 
 def verify(facts: Facts, signature: str, public_key: bytes) -> bool:
     """Whether the owner of that public key, who must be the provider, signed exactly these facts."""
+    return verify_document(document(facts), signature, facts.provider, public_key)
+
+
+def sign_document(data: bytes, signer: Signer) -> str:
+    """Base64 of the signature over any document of ours: the one way in which provd signs evidence."""
+    return base64.b64encode(signer.sign(_digest(data, signer.address))).decode()
+
+
+def verify_document(data: bytes, signature: str, provider: str, public_key: bytes) -> bool:
+    """Whether `provider` owns that public key and signed exactly this document."""
     try:
         raw = base64.b64decode(signature, validate=True)
         signer = bech32.address_of(public_key)
     except ValueError:
         return False
-    if signer != facts.provider:
-        return False
-    return verify_signature(public_key, _digest(facts, facts.provider), raw)
+    return signer == provider and verify_signature(public_key, _digest(data, provider), raw)
 
 
-def _digest(facts: Facts, signer: str) -> bytes:
-    return hashlib.sha256(adr036(document(facts), signer)).digest()
+def _digest(data: bytes, signer: str) -> bytes:
+    return hashlib.sha256(adr036(data, signer)).digest()
 
 
 def adr036(data: bytes, signer: str) -> bytes:
     """The sign document of `sign/MsgSignData`, byte for byte as cosmjs writes it (STACK.md, 'ADR-036')."""
     value = {"data": base64.b64encode(data).decode(), "signer": signer}
-    return _canonical(
+    return canonical(
         {
             "account_number": "0",
             "chain_id": "",
@@ -74,5 +87,6 @@ def adr036(data: bytes, signer: str) -> bytes:
     )
 
 
-def _canonical(value: Mapping[str, object]) -> bytes:
+def canonical(value: Mapping[str, object]) -> bytes:
+    """JSON with sorted keys and no spaces, in UTF-8: one value has one form."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

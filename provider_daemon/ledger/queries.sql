@@ -102,3 +102,32 @@ INSERT INTO events (at, job_id, what, detail) VALUES (:at, :job_id, :what, :deta
 
 -- name: events_of
 SELECT at, what, detail FROM events WHERE job_id = :job_id ORDER BY id;
+
+-- name: add_snapshot
+INSERT INTO snapshots (job_id, sequence, type, taken_at, document, content_hash, previous, signature)
+VALUES (:job_id, :sequence, :type, :taken_at, :document, :content_hash, :previous, :signature);
+
+-- name: newest_snapshot
+SELECT job_id, sequence, type, taken_at, document, content_hash, previous, signature FROM snapshots
+WHERE job_id = :job_id ORDER BY sequence DESC LIMIT 1;
+
+-- name: snapshots_of
+SELECT job_id, sequence, type, taken_at, document, content_hash, previous, signature FROM snapshots
+WHERE job_id = :job_id ORDER BY sequence;
+
+-- name: last_snapshot_of_type
+SELECT job_id, sequence, type, taken_at, document, content_hash, previous, signature FROM snapshots
+WHERE job_id = :job_id AND type = :type ORDER BY sequence DESC LIMIT 1;
+
+-- name: prune_interim_snapshots
+DELETE FROM snapshots WHERE type = 'interim' AND taken_at < :before
+    AND sequence < (SELECT max(sequence) FROM snapshots AS kept WHERE kept.job_id = snapshots.job_id);
+
+-- name: jobs_to_compare
+SELECT value FROM jobs WHERE cluster_id = :cluster_id AND (closed_at IS NULL OR closed_at >= :since) ORDER BY rowid;
+
+-- name: job_by_name
+SELECT value FROM jobs WHERE name = :name;
+
+-- name: sequences_since
+SELECT sequence, tx_hash FROM txs WHERE signer = :signer AND created_at >= :since AND (status = 'included' OR height > 0) ORDER BY sequence;

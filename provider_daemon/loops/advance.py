@@ -10,9 +10,11 @@ from provider_daemon.errors import Refused, Transient
 from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, defer, doubt, intend, observe
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import TERMINAL, State
+from provider_daemon.job.usage_snapshot import SnapshotType
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.loops.reporting import keep_evidence, store_reports
 from provider_daemon.loops.doubt import Doubt
+from provider_daemon.loops.reporting import keep_evidence, store_reports
+from provider_daemon.loops.snapshots import Interim, take
 from provider_daemon.loops.tenancy import Tenancy
 from provider_daemon.ports import Clock, Order, Receipt, Scheduler, Watch
 from provider_daemon.slurm.commands import ORDERS_A_COMMAND
@@ -44,16 +46,18 @@ class Advance:
         self._clock = clock
         self._poke = poke
         self._full_until = 0.0
+        self._doubt = Doubt(ledger, tenancy.cluster_id)
+        self._interim = Interim(ledger, tenancy.signer, clock)
 
     async def tick(self) -> None:
-        self._doubt = Doubt(ledger, tenancy.cluster_id)
+        since = self._doubt.since(self._clock.now())
         jobs = self._ledger.open_jobs(self._tenancy.cluster_id)
         if not jobs:
-        since = self._doubt.since(self._clock.now())
             return
         snapshot = await self._scheduler.snapshot(watch(jobs))
         steps = self._think([doubt(job, since) for job in jobs], snapshot)
         self._write({job.spec.job_id: job for job in jobs}, steps)
+        self._interim.take([step.job for step in steps], snapshot)
         await self._act(steps)
 
     # --- think ---
@@ -99,8 +103,10 @@ class Advance:
         """Whether a report was stored."""
         signer = self._tenancy.signer
         told = job if job.parked else store_reports(self._ledger, job, signer, now)
-        if told.measured and not before.measured and told.reported in TERMINAL:
-            keep_evidence(self._ledger, told, signer, now)
+        if told.usage is not None and not before.measured:
+            take(self._ledger, told, SnapshotType.FINAL, told.usage, signer, now)
+            if told.reported in TERMINAL:
+                keep_evidence(self._ledger, told, signer, now)
         if told != newest:
             self._ledger.save_job(told)
             self._tell(before, told, now)
