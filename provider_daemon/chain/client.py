@@ -6,6 +6,7 @@ from decimal import Decimal
 import grpc.aio
 
 from provider_daemon.chain import keyspace, messages
+from provider_daemon.chain.ask import Ask
 from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.evidence_check import reports
 from provider_daemon.chain.node import CALL_SECONDS, Endpoints
@@ -22,6 +23,7 @@ from provider_daemon.chain.wire import NotFound
 from provider_daemon.errors import Refused
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.ports import Account, Clock, Cluster, Head, Offering, TxOutcome
+from provider_daemon.troubles import Troubles
 
 CANCEL, REPORT, EXEC = (f"/{message.DESCRIPTOR.full_name}" for message in (MsgCancelJob, MsgReportJobStatus, MsgExec))
 
@@ -29,14 +31,16 @@ CANCEL, REPORT, EXEC = (f"/{message.DESCRIPTOR.full_name}" for message in (MsgCa
 class GrpcChain:
     """`endpoints`: "host:port", or "https://host:port" for TLS.
 
-    Beyond the port: `query` has the module's records as protobuf messages, `txs` whole transactions, `endpoints.all` who is believed.
+    Beyond the port: `query` has single records as protobuf messages, `ask` the module's 21 queries, `txs` whole transactions,
+    `endpoints.all` who is believed.
     """
 
-    def __init__(self, chain_id: str, endpoints: Sequence[str], clock: Clock) -> None:
+    def __init__(self, chain_id: str, endpoints: Sequence[str], clock: Clock, troubles: Troubles | None = None) -> None:
         self.chain_id = chain_id
-        self.endpoints = Endpoints(chain_id, list(endpoints), clock)
+        self.endpoints = Endpoints(chain_id, list(endpoints), clock, troubles or Troubles())
         self._store = Store(self.endpoints)
         self.query = Query(self.endpoints, self._store)
+        self.ask = Ask(self.query, self._store)
         self.txs = Broadcast(self.endpoints)
         self._prices = Prices(self.endpoints, self._store)
 

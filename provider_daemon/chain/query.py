@@ -82,15 +82,23 @@ class Query:
                 yield found
 
     async def _one(self, rpc: str, request: Message, field: str, record_type: type[R], prefix: bytes, record_id: str) -> R | None:
-        if not await self._is_missing(rpc):
-            try:
-                return _part(await self._rpc(rpc, request), field, record_type, record_id)
-            except Unimplemented:
-                self._missing.add(rpc)
-            except NotFound:
-                return None
-        value = await self._store.get(keyspace.key(prefix, record_id))
-        return self._decode(record_type, value, record_id) if value else None
+        try:
+            return _part(await self.rpc(rpc, request), field, record_type, record_id)
+        except NotFound:
+            return None
+        except Unimplemented:
+            value = await self._store.get(keyspace.key(prefix, record_id))
+            return self._decode(record_type, value, record_id) if value else None
+
+    async def rpc(self, rpc: str, request: Message) -> Message:
+        """The node's own answer. Raises Unimplemented, from the second time on without asking, for a call that it does not serve."""
+        if await self._is_missing(rpc):
+            raise Unimplemented(f"UNIMPLEMENTED: {rpc} is not served")
+        try:
+            return await self._rpc(rpc, request)
+        except Unimplemented:
+            self._missing.add(rpc)
+            raise
 
     def _decode(self, record_type: type[R], value: bytes, record_id: str) -> R:
         try:

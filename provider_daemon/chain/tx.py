@@ -15,7 +15,7 @@ from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import tx_pb2
 from provider_daemon.errors import Unreadable
 
-SIGN_MODE_DIRECT = 1
+SIGN_MODE_DIRECT = tx_pb2.SIGN_MODE_DIRECT
 _FAILED_MESSAGE = re.compile(r"message index: (\d+)")
 
 
@@ -48,10 +48,18 @@ def build(
 
 
 def for_simulation(
-    messages: Sequence[Any], *, public_key: bytes, sequence: int, gas_limit: int, fee: int, fee_denom: str, timeout_height: int
+    messages: Sequence[Any],
+    *,
+    public_key: bytes,
+    sequence: int,
+    gas_limit: int,
+    fee: int,
+    fee_denom: str,
+    timeout_height: int,
+    memo: str = "",
 ) -> bytes:
     """With the real fee and one empty signature: without the fee a simulation comes out low (FACTS.md, 'Writing')."""
-    body = _body(messages, timeout_height, "")
+    body = _body(messages, timeout_height, memo)
     auth_info = _auth_info(public_key, sequence, gas_limit, fee, fee_denom)
     return tx_pb2.TxRaw(body_bytes=body, auth_info_bytes=auth_info, signatures=[b""]).SerializeToString(deterministic=True)
 
