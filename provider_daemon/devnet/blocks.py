@@ -1,6 +1,6 @@
 """The chain itself: blocks, and the index by which transactions are found again. No clock: whoever makes a block says when."""
 
-from provider_daemon.devnet import genesis, jobs, nodes
+from provider_daemon.devnet import genesis, jobs, nodes, settlement
 from provider_daemon.devnet.archive import Archive, IncludedTx
 from provider_daemon.devnet.context import Context, Rules
 from provider_daemon.devnet.execute import deliver
@@ -35,6 +35,7 @@ class Blocks:
             genesis.write(block, self._funds)
         included = [self._include(block, tx) for tx in self.mempool.reap()]
         jobs.end_overdue(block)
+        settlement.end_block(block)
         nodes.age_nodes(block)
         nodes.count_clusters(block)
         self._archive.write(self.height, self.time, block.state.commit(), included)

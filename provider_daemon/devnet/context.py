@@ -9,6 +9,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from provider_daemon.chain import codec, keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.devnet.kv import Layer
+from provider_daemon.money.rules import DEFAULT as BILLING
+from provider_daemon.money.rules import Rules as Billing
 
 M = TypeVar("M", bound=Message)
 
@@ -20,6 +22,7 @@ class Rules:
     """`settlement`: "report" (as the module's test report describes) or "published" (nothing happens).
 
     `compat`: "published" refuses maps. `max_gas`: of a block; -1 is no limit. `authority`: who governs ("" is the gov module's account).
+    `finalize_seconds`, `settle_seconds`: after the end of a job (3,600 and 86,400 on the chain); `billing`: rates, discounts, caps, shares.
     """
 
     chain_id: str = "virtengine-localnet-1"
@@ -29,6 +32,9 @@ class Rules:
     fee_denom: str = "uve"
     max_gas: int = -1
     authority: str = ""
+    finalize_seconds: int = 0
+    settle_seconds: int = 0
+    billing: Billing = BILLING
 
 
 @dataclass(slots=True)

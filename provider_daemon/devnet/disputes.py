@@ -2,7 +2,7 @@
 
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
-from provider_daemon.devnet import bank
+from provider_daemon.devnet import bank, settlement
 from provider_daemon.devnet.context import Context
 from provider_daemon.devnet.failures import DISPUTE_NOT_FOUND, INVALID_DISPUTE, JOB_NOT_FOUND, UNAUTHORIZED, ChainError
 
@@ -28,6 +28,7 @@ def flag_dispute(ctx: Context, message: tx_pb2.MsgFlagDispute) -> tx_pb2.MsgFlag
         block_height=ctx.height,
     )
     ctx.store(keyspace.DISPUTE, dispute_id, dispute)
+    settlement.dispute_opened(ctx, dispute)
     return tx_pb2.MsgFlagDisputeResponse(dispute_id=f"DSP-{number}")
 
 
@@ -42,6 +43,7 @@ def resolve_dispute(ctx: Context, message: tx_pb2.MsgResolveDispute) -> tx_pb2.M
     dispute.status, dispute.resolution, dispute.resolver_address = message.status, message.resolution, message.resolver_address
     dispute.resolved_at.CopyFrom(ctx.now)
     ctx.store(keyspace.DISPUTE, message.dispute_id, dispute)
+    settlement.dispute_closed(ctx, dispute)
     return tx_pb2.MsgResolveDisputeResponse()
 
 

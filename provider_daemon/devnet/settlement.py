@@ -1,24 +1,41 @@
-"""Money of a job: escrowed at submission, paid out once when it ends (MODULE.md, 'Settlement and rewards').
+"""The money of jobs: who owes what is worked out in provider_daemon.money, here it is moved and recorded.
 
-Failed, cancelled and timed-out jobs are billed for what they used. Where no usage can reach the chain (a customer's cancel, the chain's own
-time-out), the bill is on the resources asked for and the time that the chain saw: to the cancel, or to the job's limit. The uvirt that
-truncation leaves over goes back to the customer with the rest of the escrow. Under `published` rules nothing happens at all.
+What the rest of the module calls:
+
+open_escrow                             when a job is submitted
+settle_usage, settle_requested          once, when it ended: on its reported usage, or on what it asked for where no report can come
+end_block                               every block: finalizes and settles what has become due
+dispute_opened, dispute_closed          with the dispute's record as it was just stored
+index                                   after an import of records: finds again what is to be settled
+
+An accounting is finalized `finalize_seconds` and settled `settle_seconds` after the end of its job (both 0: in the same transaction). A
+dispute that is open when it is finalized, or opened before it is settled, stops the settlement. Rejected, it goes on as it was; resolved
+with usage as its resolution (a JSON object of HPCUsageMetrics' fields) the job is billed again on that and settled at once; resolved
+with words only it goes on as it was, too. Under `published` rules nothing happens at all.
 """
 
-import hashlib
 import json
-from collections import Counter
+from collections.abc import Iterator
 
 from provider_daemon.chain import keyspace, messages
-from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
-from provider_daemon.devnet import bank
+from provider_daemon.devnet import bank, money_records
 from provider_daemon.devnet.context import Context
-from provider_daemon.job.billing import Bill, bill
-from provider_daemon.job.usage import Usage, node_hours
+from provider_daemon.devnet.failures import INVALID_DISPUTE, ChainError
+from provider_daemon.errors import ConfigError
+from provider_daemon.job.usage import Usage
+from provider_daemon.money import accounting as books
+from provider_daemon.money.accounting import Record, Status
+from provider_daemon.money.bill import Bill, bill
+from provider_daemon.money.documents import Use, read_use
+from provider_daemon.money.purchase import Past, Purchase
+from provider_daemon.money.quantities import Asked, node_hours_seen, use_of
+from provider_daemon.money.settlement import DENOM, Node, Payment, pay, rewards
 
-DENOM = "uvirt"
-FORMULA_VERSION = "v1.0.0"
+# Stores of their own, that `index` makes again. Job id -> when its accounting is looked at next, so that no block reads every one; and the
+# ids of the discounts that its bill had, for which the accounting has no place.
+UNSETTLED, DISCOUNTED = "unsettled", "discounted"
+OPEN = (types_pb2.DISPUTE_STATUS_PENDING, types_pb2.DISPUTE_STATUS_UNDER_REVIEW)
 
 
 def open_escrow(ctx: Context, job: types_pb2.HPCJob) -> None:
@@ -28,127 +45,207 @@ def open_escrow(ctx: Context, job: types_pb2.HPCJob) -> None:
     for coin in job.agreed_price:
         bank.move(ctx.state, job.customer_address, bank.ESCROW_ADDRESS, coin.denom, int(coin.amount))
     job.escrow_id = f"hpc-escrow-{job.job_id}"
-    ctx.state.put(bank.ESCROW, job.job_id.encode(), b"open")
 
 
 def settle_usage(ctx: Context, job: types_pb2.HPCJob, metrics: types_pb2.HPCUsageMetrics) -> None:
     """On the usage that the provider reported; a job that never ran is refunded whole."""
-    _settle(ctx, job, messages.usage_of(metrics))
+    _account(ctx, job, messages.usage_of(metrics), None)
 
 
 def settle_requested(ctx: Context, job: types_pb2.HPCJob, seconds: int | None) -> None:
-    """On the resources asked for, for so many seconds; None for a job that never ran."""
-    if seconds is None:
-        _settle(ctx, job, Usage())
-        return
+    """On the resources asked for, for so many seconds; None for a job that never ran. Node-hours are decimal: the chain works them out."""
     asked = job.resources
-    usage = Usage(
-        wall_clock_seconds=seconds,
-        cpu_core_seconds=asked.nodes * asked.cpu_cores_per_node * seconds,
-        memory_gb_seconds=asked.nodes * asked.memory_gb_per_node * seconds,
-        gpu_seconds=asked.nodes * asked.gpus_per_node * seconds,
-        node_hours=node_hours(asked.nodes * seconds),
-        nodes_used=asked.nodes,
-    )
-    _settle(ctx, job, usage)
+    held = Asked.per_node(asked.nodes, asked.cpu_cores_per_node, asked.memory_gb_per_node, asked.gpus_per_node)
+    usage = Usage() if seconds is None else use_of(held, seconds)
+    _account(ctx, job, usage, node_hours_seen(usage, ctx.rules.billing.granularity_seconds))
 
 
-def _settle(ctx: Context, job: types_pb2.HPCJob, usage: Usage) -> None:
-    if ctx.state.get(bank.ESCROW, job.job_id.encode()) != b"open":
-        return  # no escrow, or paid out already: never twice
-    escrowed: Counter[str] = Counter()
-    for coin in job.agreed_price:
-        escrowed[coin.denom] += int(coin.amount)
-    cost = bill(usage, job.resources.gpu_type, ceiling=escrowed[DENOM])
-    for address, denom, amount in _payments(job, escrowed, cost):
-        bank.move(ctx.state, bank.ESCROW_ADDRESS, address, denom, amount)
-    ctx.state.put(bank.ESCROW, job.job_id.encode(), b"closed")
-    _record(ctx, job, usage, cost)
+def end_block(ctx: Context) -> None:
+    for key, due in list(ctx.state.scan(UNSETTLED, b"")):
+        if int(due) <= ctx.time:
+            found = _find(ctx, key.decode())
+            assert found is not None
+            _advance(ctx, *found)
 
 
-def _payments(job: types_pb2.HPCJob, escrowed: Counter[str], cost: Bill) -> list[tuple[str, str, int]]:
-    """Recipient, denom and amount; together exactly what was escrowed, or no payment is made at all."""
-    left = escrowed - Counter({DENOM: cost.provider_reward + cost.platform_fee})
-    payments = [
-        (job.provider_address, DENOM, cost.provider_reward),
-        (bank.PLATFORM_ADDRESS, DENOM, cost.platform_fee),
-        *((job.customer_address, denom, amount) for denom, amount in left.items()),
-    ]
-    paid: Counter[str] = Counter()
-    for _, denom, amount in payments:
-        paid[denom] += amount
-    if +paid != +escrowed:
-        raise AssertionError(f"{job.job_id}: {dict(paid)} would be paid out of {dict(escrowed)}")
-    return [payment for payment in payments if payment[2]]
+def dispute_opened(ctx: Context, dispute: types_pb2.HPCDispute) -> None:
+    """One on a settled job stops nothing any more: its reward is marked."""
+    _mark_reward(ctx, dispute, disputed=True)
+    found = _find(ctx, dispute.job_id)
+    if found and found[1].settlement_status == Status.FINALIZED:
+        _save(ctx, *found, books.dispute(money_records.record(*found)))
 
 
-def _record(ctx: Context, job: types_pb2.HPCJob, usage: Usage, cost: Bill) -> None:
-    accounting = types_pb2.JobAccounting(
-        job_id=job.job_id,
+def dispute_closed(ctx: Context, dispute: types_pb2.HPCDispute) -> None:
+    """Raises invalid dispute (2114) for a resolution that is a JSON object, but not of usage."""
+    corrected = _corrected_usage(dispute)
+    still_open = _disputed(ctx, dispute.job_id)
+    if not still_open:
+        _mark_reward(ctx, dispute, disputed=False)
+    found = _find(ctx, dispute.job_id)
+    if found is None or found[1].settlement_status != Status.DISPUTED or still_open:
+        return
+    job, stored = found
+    held = money_records.record(job, stored)
+    if corrected is None:
+        _save(ctx, job, stored, books.release(held))
+        _advance(ctx, job, stored)
+    else:
+        _correct(ctx, job, stored, held, corrected)
+
+
+def index(ctx: Context) -> None:
+    for stored in ctx.every(types_pb2.JobAccounting, keyspace.JOB_ACCOUNTING):
+        _wait(ctx, stored)
+    for reward in ctx.every(types_pb2.HPCRewardRecord, keyspace.REWARD):
+        ctx.state.put(DISCOUNTED, reward.job_id.encode(), reward.calculation_details.input_metrics.get("discounts", "").encode())
+
+
+# --- the steps of one accounting ---
+
+
+def _account(ctx: Context, job: types_pb2.HPCJob, usage: Usage, node_hours: int | None) -> None:
+    if not job.escrow_id or _find(ctx, job.job_id):
+        return  # nothing put in, or accounted for already: never twice
+    cost = _bill(ctx, job, usage, node_hours)
+    stored = money_records.accounting(job, usage, cost, _rewards(ctx, job, cost), ctx.now, ctx.height)
+    _advance(ctx, job, stored)
+
+
+def _advance(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting) -> None:
+    """As far as it may go now."""
+    state = money_records.record(job, stored)
+    if state.status is Status.PENDING and ctx.time >= _due(ctx, stored):
+        state = books.finalize(state, ctx.now.seconds)
+        stored.finalized_at.CopyFrom(ctx.now)
+        if _disputed(ctx, job.job_id):
+            state = books.dispute(state)
+    _save(ctx, job, stored, state)
+    if state.status is Status.FINALIZED and ctx.time >= _due(ctx, stored):
+        _settle(ctx, job, stored, state)
+
+
+def _settle(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, state: Record) -> None:
+    escrow = money_records.escrow(job, paid=stored.settlement_status == Status.SETTLED)
+    due = money_records.due(stored, bank.PLATFORM_ADDRESS)
+    _, payments = pay(escrow, due)
+    for payment in payments:
+        bank.move(ctx.state, bank.ESCROW_ADDRESS, payment.address, payment.denom, payment.amount)
+    stored.settlement_id = f"hpc-settlement-{job.job_id}"
+    _save(ctx, job, stored, books.settle(state, ctx.now.seconds))
+    if due or state.corrects:
+        inputs = {"corrected_from": state.corrects, "discounts": _discounts_of(ctx, job.job_id)}
+        record = money_records.reward(job, stored, due, inputs, ctx.rules.billing.platform_fee_bps)
+        record.issued_at.CopyFrom(ctx.now)
+        record.block_height = ctx.height
+        ctx.store(keyspace.REWARD, record.reward_id, record)
+
+
+def _correct(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, held: Record, use: Use) -> None:
+    corrected = books.correct(held, use.usage, ctx.now.seconds)
+    cost = _bill(ctx, job, use.usage, use.node_hours)
+    fresh = money_records.accounting(job, use.usage, cost, _rewards(ctx, job, cost), stored.created_at, stored.block_height)
+    fresh.finalized_at.CopyFrom(ctx.now)
+    _save(ctx, job, fresh, corrected)
+    _settle(ctx, job, fresh, corrected)
+
+
+def _bill(ctx: Context, job: types_pb2.HPCJob, usage: Usage, node_hours: int | None) -> Bill:
+    ceiling = money_records.escrow(job, paid=False).coins.get(DENOM, 0)
+    rules = ctx.rules.billing
+    cost = bill(usage, job.resources.gpu_type, ceiling, node_hours=node_hours, rules=rules, purchase=_purchase(ctx, job))
+    ctx.state.put(DISCOUNTED, job.job_id.encode(), ",".join(taken.rule_id for taken in cost.discounts).encode())
+    return cost
+
+
+def _rewards(ctx: Context, job: types_pb2.HPCJob, cost: Bill) -> tuple[Payment, ...]:
+    """Node operators' share is the same for each active node of the cluster: the module does not know which of them ran the job."""
+    nodes = ctx.every(types_pb2.NodeMetadata, keyspace.NODE) if cost.node_reward else []
+    worked = [Node(node.node_id, node.provider_address) for node in nodes if node.active and node.cluster_id == job.cluster_id]
+    return rewards(cost, platform=bank.PLATFORM_ADDRESS, provider=job.provider_address, nodes=worked)
+
+
+def _purchase(ctx: Context, job: types_pb2.HPCJob) -> Purchase:
+    """The past is read only where a rule asks for it. No message of the chain carries a code."""
+    rules = ctx.rules.billing
+    return Purchase(
+        customer=job.customer_address,
         cluster_id=job.cluster_id,
-        provider_address=job.provider_address,
-        customer_address=job.customer_address,
-        usage_metrics=messages.usage_metrics(usage),
-        total_cost=_coins(cost.total),
-        provider_reward=_coins(cost.provider_reward),
-        platform_fee=_coins(cost.platform_fee),
-        settlement_status="settled",
-        settlement_id=f"hpc-settlement-{job.job_id}",
-        job_completion_status=job.state,
-        created_at=ctx.now,
-        finalized_at=ctx.now,
-        block_height=ctx.height,
+        ended_at=ctx.now.seconds,
+        queued_seconds=max(0, job.started_at.seconds - job.queued_at.seconds),
+        past=tuple(_past(ctx, job)) if rules.discounts or rules.caps else (),
     )
-    ctx.store(keyspace.JOB_ACCOUNTING, job.job_id, accounting)
-    if cost.total:
-        _reward(ctx, job, usage, cost)
 
 
-def _reward(ctx: Context, job: types_pb2.HPCJob, usage: Usage, cost: Bill) -> None:
-    reward_id = f"hpc-reward-{job.job_id}"
-    reward = types_pb2.HPCRewardRecord(
-        reward_id=reward_id,
-        job_id=job.job_id,
-        cluster_id=job.cluster_id,
-        source=types_pb2.HPC_REWARD_SOURCE_JOB_COMPLETION,
-        total_reward=_coins(cost.provider_reward + cost.platform_fee),
-        recipients=[
-            _recipient(job.provider_address, cost.provider_reward, "provider"),
-            _recipient(bank.PLATFORM_ADDRESS, cost.platform_fee, "platform"),
-        ],
-        job_completion_status=job.state,
-        formula_version=FORMULA_VERSION,
-        calculation_details=types_pb2.RewardCalculationDetails(
-            total_usage_value=str(cost.total),
-            reward_pool_contribution=str(cost.provider_reward),
-            platform_fee_rate="250",
-            node_contribution_formula="all to the provider",
-            input_metrics={"calculation_hash": calculation_hash(job, usage)},
-        ),
-        issued_at=ctx.now,
-        block_height=ctx.height,
-    )
-    ctx.store(keyspace.REWARD, reward_id, reward)
+def _past(ctx: Context, job: types_pb2.HPCJob) -> Iterator[Past]:
+    for stored in ctx.every(types_pb2.JobAccounting, keyspace.JOB_ACCOUNTING):
+        if stored.customer_address == job.customer_address and stored.job_id != job.job_id:
+            yield Past(
+                ended_at=stored.created_at.seconds,
+                cluster_id=stored.cluster_id,
+                usage=messages.usage_of(stored.usage_metrics),
+                total=money_records.amount(stored.total_cost),
+                discounts=tuple(_discounts_of(ctx, stored.job_id).split(",")),
+            )
 
 
-def calculation_hash(job: types_pb2.HPCJob, usage: Usage) -> str:
-    """SHA-256 of the accounting's inputs in a fixed order (MODULE.md, 'Accounting record'): same inputs, same hash."""
-    metrics = messages.usage_metrics(usage)
-    document = {
-        "job_id": job.job_id,
-        "cluster_id": job.cluster_id,
-        "usage": {field.name: getattr(metrics, field.name) for field in metrics.DESCRIPTOR.fields},
-        "period_start": job.started_at.seconds,
-        "period_end": job.completed_at.seconds,
-        "formula_version": FORMULA_VERSION,
-        "usage_record_ids": [],
-    }
-    return hashlib.sha256(json.dumps(document, separators=(",", ":")).encode()).hexdigest()
+def _discounts_of(ctx: Context, job_id: str) -> str:
+    return ctx.state.get(DISCOUNTED, job_id.encode()).decode()
 
 
-def _recipient(address: str, amount: int, kind: str) -> types_pb2.HPCRewardRecipient:
-    return types_pb2.HPCRewardRecipient(address=address, amount=_coins(amount), recipient_type=kind, contribution_weight="1", reason=kind)
+# --- disputes ---
 
 
-def _coins(amount: int) -> list[Coin]:
-    return [Coin(denom=DENOM, amount=str(amount))] if amount else []
+def _disputed(ctx: Context, job_id: str) -> bool:
+    return any(dispute.job_id == job_id and dispute.status in OPEN for dispute in ctx.every(types_pb2.HPCDispute, keyspace.DISPUTE))
+
+
+def _mark_reward(ctx: Context, dispute: types_pb2.HPCDispute, *, disputed: bool) -> None:
+    reward_id = dispute.reward_id or f"hpc-reward-{dispute.job_id}"
+    reward = ctx.load(types_pb2.HPCRewardRecord, keyspace.REWARD, reward_id)
+    if reward and reward.job_id == dispute.job_id:
+        reward.disputed, reward.dispute_id = disputed, dispute.dispute_id
+        ctx.store(keyspace.REWARD, reward_id, reward)
+
+
+def _corrected_usage(dispute: types_pb2.HPCDispute) -> Use | None:
+    """None for a resolution in words."""
+    try:
+        document = json.loads(dispute.resolution)
+    except ValueError:
+        return None
+    if dispute.status != types_pb2.DISPUTE_STATUS_RESOLVED or not isinstance(document, dict):
+        return None
+    try:
+        return read_use(document)
+    except ConfigError as error:
+        raise ChainError(INVALID_DISPUTE, f"the resolution of {dispute.dispute_id} is no usage: {error}") from error
+
+
+# --- the accounting's record ---
+
+
+def _find(ctx: Context, job_id: str) -> tuple[types_pb2.HPCJob, types_pb2.JobAccounting] | None:
+    """None for a job that has no accounting."""
+    job = ctx.load(types_pb2.HPCJob, keyspace.JOB, job_id)
+    stored = ctx.load(types_pb2.JobAccounting, keyspace.JOB_ACCOUNTING, job_id)
+    return (job, stored) if job and stored else None
+
+
+def _save(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, state: Record) -> None:
+    stored.settlement_status = state.status
+    ctx.store(keyspace.JOB_ACCOUNTING, job.job_id, stored)
+    _wait(ctx, stored)
+
+
+def _wait(ctx: Context, stored: types_pb2.JobAccounting) -> None:
+    """A settled one waits for nothing, a disputed one for its dispute."""
+    waits = stored.settlement_status in (Status.PENDING, Status.FINALIZED)
+    ctx.state.put(UNSETTLED, stored.job_id.encode(), str(_due(ctx, stored)).encode() if waits else b"")
+
+
+def _due(ctx: Context, stored: types_pb2.JobAccounting) -> int:
+    """Nanoseconds since the epoch."""
+    rules = ctx.rules
+    delay = rules.finalize_seconds if stored.settlement_status == Status.PENDING else rules.settle_seconds
+    return stored.created_at.seconds * 10**9 + stored.created_at.nanos + delay * 10**9

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
-from provider_daemon.job.billing import bill
+from provider_daemon.money.bill import bill
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
 from provider_daemon.job.usage import Usage

@@ -21,7 +21,7 @@ from google.protobuf.any_pb2 import Any
 
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
-from provider_daemon.job.billing import bill
+from provider_daemon.money.bill import bill
 from provider_daemon.job.lifecycle import MAX_ATTEMPTS, Job
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage

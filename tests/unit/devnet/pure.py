@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from provider_daemon.chain import codec, keyspace
-from provider_daemon.devnet import genesis, jobs, nodes
+from provider_daemon.devnet import genesis, jobs, nodes, settlement
 from provider_daemon.devnet.context import Context, Rules
 from provider_daemon.devnet.execute import handle
 from provider_daemon.devnet.kv import Layer
@@ -51,6 +51,7 @@ class Module:
 
     def end_block(self) -> None:
         jobs.end_overdue(self.context())
+        settlement.end_block(self.context())
         nodes.age_nodes(self.context())
         nodes.count_clusters(self.context())
 

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.job.billing import MINIMUM_CHARGE, Bill, bill, gpu_rate
 from provider_daemon.job.usage import Usage
+from provider_daemon.money.bill import Bill, bill
+from provider_daemon.money.rates import Rates
+from provider_daemon.money.rules import DEFAULT
 
 HOUR = 3600
 
@@ -67,7 +69,7 @@ def test_time_is_billed_in_steps_of_a_minute(wall: int, billed: int) -> None:
 def test_minimum_charge() -> None:
     """A second on one core costs 10,000."""
     cost = bill(Usage(wall_clock_seconds=1, cpu_core_seconds=1, nodes_used=1))
-    assert (cost.subtotal, cost.total, cost.platform_fee, cost.provider_reward) == (166, MINIMUM_CHARGE, 250, 9_750)
+    assert (cost.subtotal, cost.total, cost.platform_fee, cost.provider_reward) == (166, DEFAULT.minimum_charge, 250, 9_750)
 
 
 def test_a_job_that_never_ran_owes_nothing() -> None:
@@ -82,7 +84,7 @@ def test_never_more_than_the_escrow() -> None:
 
 def test_gpu_types() -> None:
     """Upper case and vendor prefixes do not matter; a type without a rate of its own has the base rate."""
-    assert [gpu_rate(name) for name in ("A100", "nvidia-a100", "h100", "")] == [150_000, 150_000, 100_000, 100_000]
+    assert [Rates().gpu(name) for name in ("A100", "nvidia-a100", "h100", "")] == [150_000, 150_000, 100_000, 100_000]
 
 
 amounts = st.integers(min_value=0, max_value=10**9)

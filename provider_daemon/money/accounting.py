@@ -1,0 +1,104 @@
+"""The accounting record of a job: what it may become, and the hash of what it was calculated from (MODULE.md, 'Accounting record')."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+
+from provider_daemon.job.usage import Usage
+
+FORMULA_VERSION = "v1.0.0"
+
+
+class Status(StrEnum):
+    """CORRECTED is a new record in the place of a disputed one, which stays disputed."""
+
+    PENDING = "pending"
+    FINALIZED = "finalized"
+    DISPUTED = "disputed"
+    CORRECTED = "corrected"
+    SETTLED = "settled"
+
+
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset({Status.FINALIZED}),
+    Status.FINALIZED: frozenset({Status.DISPUTED, Status.SETTLED}),
+    Status.DISPUTED: frozenset({Status.FINALIZED}),  # only by release: the dispute came to nothing
+    Status.CORRECTED: frozenset({Status.SETTLED}),
+    Status.SETTLED: frozenset(),
+}
+
+
+class WrongStatus(Exception):
+    """The record is in no state for that; the text names both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Times in seconds since the epoch, 0 when it has not happened. `corrects`: the calculation hash of the original."""
+
+    job_id: str
+    cluster_id: str
+    usage: Usage
+    period_start: int
+    period_end: int
+    usage_record_ids: tuple[str, ...] = ()
+    formula_version: str = FORMULA_VERSION
+    status: Status = Status.PENDING
+    finalized_at: int = 0
+    settled_at: int = 0
+    calculation_hash: str = field(default="")
+    corrects: str = ""
+
+
+def calculation_hash(record: Record) -> str:
+    """SHA-256 of the inputs as JSON in this fixed order, 64 hex digits: same inputs, same hash. GPU types are not on the wire: left out."""
+    usage = asdict(record.usage)
+    del usage["gpu_seconds_by_type"]
+    document = {
+        "job_id": record.job_id,
+        "cluster_id": record.cluster_id,
+        "usage": usage,
+        "period_start": record.period_start,
+        "period_end": record.period_end,
+        "formula_version": record.formula_version,
+        "usage_record_ids": list(record.usage_record_ids),
+    }
+    return hashlib.sha256(json.dumps(document, separators=(",", ":")).encode()).hexdigest()
+
+
+def finalize(record: Record, now: int) -> Record:
+    """Once: only a pending record can be. From here on its figures stand."""
+    if record.status is not Status.PENDING:
+        raise WrongStatus(f"the accounting of {record.job_id} is {record.status}: it is finalized once, while it is pending")
+    return replace(record, status=Status.FINALIZED, finalized_at=now, calculation_hash=calculation_hash(record))
+
+
+def dispute(record: Record) -> Record:
+    """Stops the settlement."""
+    return _moved(record, Status.DISPUTED)
+
+
+def release(record: Record) -> Record:
+    """The dispute came to nothing: finalized as it was, at the time and with the hash that it had."""
+    if record.status is not Status.DISPUTED:
+        raise WrongStatus(f"the accounting of {record.job_id} is {record.status}, not disputed: nothing holds it")
+    return _moved(record, Status.FINALIZED)
+
+
+def correct(original: Record, usage: Usage, now: int) -> Record:
+    """The record that is settled in place of a disputed one; it points at its original by its hash."""
+    if original.status is not Status.DISPUTED:
+        raise WrongStatus(f"the accounting of {original.job_id} is {original.status}, not disputed: there is nothing to correct")
+    corrected = replace(original, usage=usage, status=Status.CORRECTED, finalized_at=now, corrects=original.calculation_hash)
+    return replace(corrected, calculation_hash=calculation_hash(corrected))
+
+
+def settle(record: Record, now: int) -> Record:
+    return replace(_moved(record, Status.SETTLED), settled_at=now)
+
+
+def _moved(record: Record, status: Status) -> Record:
+    if status not in TRANSITIONS[record.status]:
+        raise WrongStatus(f"the accounting of {record.job_id} is {record.status}: it cannot become {status}")
+    return replace(record, status=status)

@@ -1,0 +1,118 @@
+"""The five kinds of discount (MODULE.md, 'Billing').
+
+volume   the customer's history reaches the threshold; off the cpu cost, unless applies_to names other components
+loyalty  the history on this cluster reaches it
+bundle   this job itself reaches it, and has a cost in each component of applies_to
+promo    its code was given
+partner  its code is the customer's own address, or was given
+
+Any rule can carry a code, a time of validity and a number of uses. Of volume, loyalty and bundle rules that differ only in threshold
+and rate the best one counts: "5% from 100 core-hours, 10% from 1,000" is 10% at 1,000, not 15%.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict
+
+from provider_daemon.money.fixed import Amount, BasisPoints, Decimal18, share
+from provider_daemon.money.purchase import Purchase, bought
+from provider_daemon.money.rates import Component
+
+Unit = Literal["cpu_core_hours", "gpu_hours", "node_hours"]
+
+COMPONENT_OF: Mapping[Unit, Component] = {
+    "cpu_core_hours": Component.CPU,
+    "gpu_hours": Component.GPU,
+    "node_hours": Component.NODE,
+}
+
+
+class DiscountType(StrEnum):
+    VOLUME = "volume"
+    LOYALTY = "loyalty"
+    PROMO = "promo"
+    BUNDLE = "bundle"
+    PARTNER = "partner"
+
+
+BY_CODE = frozenset({DiscountType.PROMO, DiscountType.PARTNER})
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """`threshold_value` in fixed point. Valid from `valid_from` until just before `valid_until` (seconds since the epoch, 0: no end).
+
+    `applies_to` is empty for the kind's usual components; `max_uses_per_customer` 0 is any number.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    rule_id: str
+    type: DiscountType
+    basis_points: BasisPoints
+    name: str = ""
+    threshold_value: Decimal18 = 0
+    threshold_unit: Unit = "cpu_core_hours"
+    applies_to: tuple[Component, ...] = ()
+    code: str = ""
+    valid_from: Amount = 0
+    valid_until: Amount = 0
+    max_uses_per_customer: Amount = 0
+    active: bool = True
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        usual = (Component.CPU,) if self.type is DiscountType.VOLUME else tuple(Component)
+        return self.applies_to or usual
+
+    @property
+    def ladder(self) -> tuple[object, ...]:
+        """Rules of one ladder replace each other; those that go by a code each stand alone."""
+        alone = self.rule_id if self.type in BY_CODE else ""
+        return (self.type, self.threshold_unit, frozenset(self.components), self.code, alone)
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """What a discount or a cap took off, in uvirt."""
+
+    rule_id: str
+    name: str
+    type: str
+    amount: int
+
+
+def discounts(
+    rules: Sequence[Discount], costs: Mapping[Component, int], hours: Mapping[Component, int], purchase: Purchase
+) -> tuple[Reduction, ...]:
+    """In the order of the rules; together never more than the costs. `hours`: this job's quantities, in fixed point."""
+    best: dict[tuple[object, ...], Discount] = {}
+    for rule in rules:
+        if _open_to(rule, purchase) and _earned(rule, costs, hours, purchase):
+            best[rule.ladder] = max(best.get(rule.ladder, rule), rule, key=lambda candidate: candidate.basis_points)
+    left, taken = sum(costs.values()), []
+    for rule in best.values():
+        amount = min(left, share(sum(costs[component] for component in frozenset(rule.components)), rule.basis_points))
+        left -= amount
+        taken.append(Reduction(rule.rule_id, rule.name, rule.type, amount))
+    return tuple(reduction for reduction in taken if reduction.amount)
+
+
+def _open_to(rule: Discount, purchase: Purchase) -> bool:
+    """What holds for every kind: in force, with its code, not used up."""
+    in_time = rule.valid_from <= purchase.ended_at and (not rule.valid_until or purchase.ended_at < rule.valid_until)
+    has_code = rule.code in purchase.codes or (rule.type is DiscountType.PARTNER and rule.code == purchase.customer)
+    used_up = rule.max_uses_per_customer and purchase.uses(rule.rule_id) >= rule.max_uses_per_customer
+    return rule.active and in_time and not used_up and (has_code if rule.code else rule.type not in BY_CODE)
+
+
+def _earned(rule: Discount, costs: Mapping[Component, int], hours: Mapping[Component, int], purchase: Purchase) -> bool:
+    if rule.type in BY_CODE:
+        return True
+    if rule.type is DiscountType.BUNDLE:
+        return hours[COMPONENT_OF[rule.threshold_unit]] >= rule.threshold_value and all(costs[part] for part in rule.applies_to)
+    jobs = purchase.past if rule.type is DiscountType.VOLUME else purchase.on_this_cluster()
+    return bought(jobs, rule.threshold_unit) >= rule.threshold_value

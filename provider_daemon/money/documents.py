@@ -1,0 +1,102 @@
+"""What people write about usage, jobs and rules, as plain values out of JSON, YAML or TOML -> the values that a bill is made of.
+
+Every mistake is named with its place; integers may be strings, as a Cosmos gateway prints them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from provider_daemon.errors import ConfigError
+from provider_daemon.job.usage import Usage
+from provider_daemon.money.fixed import Amount, Decimal18, whole
+from provider_daemon.money.purchase import Purchase
+from provider_daemon.money.quantities import Asked, node_hours_seen, use_of
+from provider_daemon.money.rules import Rules
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The fields of HPCUsageMetrics, the GPU type, and what there is to know about the sale. Node-hours may be decimal here."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    wall_clock_seconds: Amount = 0
+    cpu_core_seconds: Amount = 0
+    memory_gb_seconds: Amount = 0
+    gpu_seconds: Amount = 0
+    storage_gb_hours: Amount = 0
+    network_bytes_in: Amount = 0
+    network_bytes_out: Amount = 0
+    node_hours: Decimal18 = 0
+    nodes_used: Amount = 0
+    gpu_type: str = ""
+    purchase: Purchase = field(default_factory=Purchase)
+
+    @property
+    def usage(self) -> Usage:
+        """As the wire holds it."""
+        own = {item.name: getattr(self, item.name) for item in fields(Usage) if hasattr(self, item.name)}
+        return Usage(**{**own, "node_hours": whole(self.node_hours)})
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The wire's JobResources."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    nodes: Annotated[int, Field(ge=1)]
+    cpu_cores_per_node: Amount = 0
+    memory_gb_per_node: Amount = 0
+    gpus_per_node: Amount = 0
+    gpu_type: str = ""
+    storage_gb: Amount = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Of a job's submission what decides its price; the rest of it is passed over."""
+
+    resources: Resources
+    max_runtime_seconds: Annotated[int, Field(ge=1)]
+    purchase: Purchase = field(default_factory=Purchase)
+
+
+def read_use(document: object) -> Use:
+    return _read(Use, document, "usage")
+
+
+def read_rules(document: object) -> Rules:
+    return _read(Rules, document, "rules")
+
+
+def read_job(document: object, granularity: int) -> Use:
+    """The most that such a job can use: all that it asks for, up to its limit."""
+    job = _read(Job, document, "job")
+    asked = job.resources
+    usage = use_of(
+        Asked.per_node(asked.nodes, asked.cpu_cores_per_node, asked.memory_gb_per_node, asked.gpus_per_node), job.max_runtime_seconds
+    )
+    values = {item.name: getattr(usage, item.name) for item in fields(Usage) if item.name != "gpu_seconds_by_type"}
+    values["node_hours"] = node_hours_seen(usage, granularity)
+    return Use(**values, gpu_type=asked.gpu_type, purchase=job.purchase)
+
+
+def _read(kind: type[T], document: object, what: str) -> T:
+    """Raises ConfigError with a line for each mistake."""
+    if not isinstance(document, Mapping):
+        raise ConfigError([f"{what}: a table of names and values is needed"])
+    try:
+        return TypeAdapter(kind).validate_python(dict(document))
+    except ValidationError as error:
+        raise ConfigError([f"{what}: {_place(problem)}{problem['msg']}" for problem in error.errors()]) from error
+
+
+def _place(problem: Any) -> str:
+    place = ".".join(str(part) for part in problem["loc"])
+    return f"{place}: " if place else ""

@@ -1,0 +1,58 @@
+"""Everything about a sale that is not usage: who buys, where, when, and what they bought before."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from provider_daemon.job.usage import SECONDS_PER_HOUR, Usage
+from provider_daemon.money.fixed import Amount, ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A job that was billed. `ended_at` in seconds since the epoch, `total` in uvirt, `discounts` the ids of the rules that it used."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    ended_at: Amount = 0
+    cluster_id: str = ""
+    usage: Usage = field(default_factory=Usage)
+    total: Amount = 0
+    discounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """`customer`: address. `ended_at` (the moment of billing) in seconds since the epoch; `queued_seconds` from queued to running."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    customer: str = ""
+    cluster_id: str = ""
+    ended_at: Amount = 0
+    queued_seconds: Amount = 0
+    codes: frozenset[str] = frozenset()
+    past: tuple[Past, ...] = ()
+
+    def on_this_cluster(self) -> tuple[Past, ...]:
+        return tuple(job for job in self.past if job.cluster_id == self.cluster_id)
+
+    def uses(self, rule_id: str) -> int:
+        """How many of the customer's jobs that discount has reduced."""
+        return sum(rule_id in job.discounts for job in self.past)
+
+
+UNKNOWN = Purchase()  # of a customer without code and history
+
+MEASURES: dict[str, Callable[[Usage], int]] = {
+    "cpu_core_hours": lambda usage: ratio(usage.cpu_core_seconds, SECONDS_PER_HOUR),
+    "gpu_hours": lambda usage: ratio(usage.gpu_seconds, SECONDS_PER_HOUR),
+    "node_hours": lambda usage: ratio(usage.node_hours, 1),
+}
+
+
+def bought(jobs: tuple[Past, ...], unit: str) -> int:
+    """Hours of that unit over all of them, in fixed point."""
+    return sum(MEASURES[unit](job.usage) for job in jobs)

@@ -1,0 +1,75 @@
+"""Who gets what out of an escrow (MODULE.md, 'Settlement and rewards'): every uvirt of it once, and none twice."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from provider_daemon.money.bill import Bill
+
+DENOM = "uvirt"  # what is billed; other denominations in an escrow go back whole
+
+
+class Recipient(StrEnum):
+    """In the order in which they are recorded; the customer's refund is no reward."""
+
+    PLATFORM = "platform"
+    PROVIDER = "provider"
+    NODE_OPERATOR = "node_operator"
+    CUSTOMER = "customer"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node that worked for the job. `weight`: its share of the nodes' reward is weight / sum of weights."""
+
+    node_id: str
+    operator: str
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    recipient: Recipient
+    address: str
+    amount: int
+    denom: str = DENOM
+    node: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Escrow:
+    """What a customer put in for one job. `coins`: denomination -> amount."""
+
+    job_id: str
+    customer: str
+    coins: Mapping[str, int] = field(default_factory=dict)
+    open: bool = True
+
+
+class NotPayable(Exception):
+    """The escrow is closed, or the payments do not come out of it; nothing may be paid."""
+
+
+def rewards(cost: Bill, *, platform: str, provider: str, nodes: Sequence[Node] = ()) -> tuple[Payment, ...]:
+    """Platform, provider, node operators; whoever gets nothing is left out. Without nodes their share is paid to nobody."""
+    weights = sum(node.weight for node in nodes)
+    paid = [
+        Payment(Recipient.PLATFORM, platform, cost.platform_fee),
+        Payment(Recipient.PROVIDER, provider, cost.provider_reward),
+        *(Payment(Recipient.NODE_OPERATOR, node.operator, cost.node_reward * node.weight // weights, node=node) for node in nodes),
+    ]
+    return tuple(payment for payment in paid if payment.amount)
+
+
+def pay(escrow: Escrow, due: Sequence[Payment]) -> tuple[Escrow, tuple[Payment, ...]]:
+    """The closed escrow, and what is paid out of it: what is due, and the rest to the customer; together exactly what it held."""
+    if not escrow.open:
+        raise NotPayable(f"the escrow of {escrow.job_id} is closed: it has paid")
+    left = Counter(escrow.coins)
+    for payment in due:
+        left[payment.denom] -= payment.amount
+        if payment.amount < 0 or left[payment.denom] < 0:
+            raise NotPayable(f"{escrow.job_id}: {payment.amount}{payment.denom} for {payment.recipient} are not in the escrow")
+    refunds = [Payment(Recipient.CUSTOMER, escrow.customer, amount, denom) for denom, amount in sorted(left.items()) if amount]
+    return Escrow(escrow.job_id, escrow.customer, escrow.coins, open=False), (*due, *refunds)
