@@ -26,6 +26,12 @@ def balance(state: Layer, address: str, denom: str) -> int:
     return int(state.get(BANK, f"{address}/{denom}".encode()) or 0)
 
 
+def balances(state: Layer, address: str) -> dict[str, int]:
+    """By denom, sorted."""
+    prefix = f"{address}/".encode()
+    return {key.removeprefix(prefix).decode(): int(value) for key, value in state.scan(BANK, prefix)}
+
+
 def credit(state: Layer, address: str, denom: str, amount: int) -> None:
     ensure_account(state, address)
     state.put(BANK, f"{address}/{denom}".encode(), str(balance(state, address, denom) + amount).encode())

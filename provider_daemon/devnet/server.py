@@ -9,26 +9,21 @@ from dataclasses import dataclass, field
 
 import grpc.aio
 
-from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2_grpc
-from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2_grpc
-from provider_daemon.chain.proto.cosmos.base.node.v1beta1 import query_pb2_grpc as config_grpc
-from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2_grpc as tendermint_grpc
-from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2_grpc
 from provider_daemon.devnet.archive import Archive
 from provider_daemon.devnet.blocks import Blocks
 from provider_daemon.devnet.context import Rules
-from provider_daemon.devnet.services import rawlog
-from provider_daemon.devnet.services.hpc import HpcQuery, only_published
-from provider_daemon.devnet.services.node import AuthService, BankService, ConfigService, TendermintService
-from provider_daemon.devnet.services.txs import TxService
+from provider_daemon.devnet.rest.gateway import Gateway
+from provider_daemon.devnet.services.every import add_services
 from provider_daemon.errors import ConfigError
 
 MAX_ANSWER = 64 * 1024 * 1024
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - where to call what listens on every address
 
 
 @dataclass(slots=True)
 class Devnet:
-    """`queries`: none (the service is not there), published (six answer) or all. `listen` with port 0 takes a free one.
+    """`queries`: none (the service is not there), published (six answer) or all. `listen` with port 0 takes a free one; `rest`, too,
+    and "" serves none.
 
     With `block_seconds` 0 nobody makes blocks: tests call `produce_block` themselves. While `halted` none are made either, and queries
     are answered from the last one, as by a chain whose validators do not agree.
@@ -40,11 +35,14 @@ class Devnet:
     queries: str = "all"
     block_seconds: float = 0.0
     funds: dict[str, dict[str, int]] = field(default_factory=dict)
+    rest: str = ""
     port: int = 0
+    rest_port: int = 0
     halted: bool = False
     blocks: Blocks = field(init=False)
     _archive: Archive = field(init=False)
     _server: grpc.aio.Server = field(init=False)
+    _gateway: Gateway | None = None
     _maker: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
@@ -57,9 +55,10 @@ class Devnet:
                 self.produce_block()
             self._server = grpc.aio.server(options=[("grpc.max_send_message_length", MAX_ANSWER), ("grpc.so_reuseport", 0)])
             undo.push_async_callback(self._server.stop, None)
-            self._add_services()
+            add_services(self._server, self.blocks, self.queries)
             self.port = self._bind()
             await self._server.start()
+            await self._start_gateway()
             undo.pop_all()
         if self.block_seconds:
             self._maker = asyncio.create_task(self._make_blocks())
@@ -71,6 +70,12 @@ class Devnet:
         except RuntimeError as error:
             raise ConfigError([f"cannot listen on {self.listen}: the port is taken, or it is no address of this machine"]) from error
 
+    async def _start_gateway(self) -> None:
+        if self.rest:
+            host = self.listen.rpartition(":")[0]
+            self._gateway = Gateway(f"{EVERYWHERE.get(host, host)}:{self.port}", self.rest)
+            self.rest_port = await self._gateway.start()
+
     def produce_block(self, at: int | None = None) -> None:
         """`at`: nanoseconds since the epoch; now when None."""
         self.blocks.produce(time.time_ns() if at is None else at)
@@ -79,6 +84,8 @@ class Devnet:
         if self._maker is not None:
             self._maker.cancel()
             await asyncio.wait([self._maker])
+        if self._gateway is not None:
+            await self._gateway.stop()
         await self._server.stop(grace=0.2)
         self._archive.close()
 
@@ -101,16 +108,6 @@ class Devnet:
     def resume(self) -> None:
         self.halted = False
 
-    def _add_services(self) -> None:
-        tendermint_grpc.add_ServiceServicer_to_server(TendermintService(self.blocks), self._server)
-        rawlog.add_to_server(TxService(self.blocks), self._server)
-        auth_pb2_grpc.add_QueryServicer_to_server(AuthService(self.blocks), self._server)
-        bank_pb2_grpc.add_QueryServicer_to_server(BankService(self.blocks), self._server)
-        config_grpc.add_ServiceServicer_to_server(ConfigService(self.blocks), self._server)
-        if self.queries != "none":
-            service = HpcQuery(self.blocks)
-            query_pb2_grpc.add_QueryServicer_to_server(only_published(service) if self.queries == "published" else service, self._server)
-
 
 async def serve(devnet: Devnet, say: Callable[[str], object]) -> None:
     """Until SIGINT or SIGTERM; SIGUSR1 halts the chain, SIGUSR2 lets it go on. `say` gets one line once the chain can be used."""
@@ -120,7 +117,8 @@ async def serve(devnet: Devnet, say: Callable[[str], object]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, handler)
     port = await devnet.start()
     host = devnet.listen.rpartition(":")[0]
-    say(f"devnet {devnet.rules.chain_id} serves gRPC on {host}:{port} at height {devnet.blocks.height}, file {devnet.path}")
+    rest = f" and REST on {devnet.rest.rpartition(':')[0]}:{devnet.rest_port}" if devnet.rest else ""
+    say(f"devnet {devnet.rules.chain_id} serves gRPC on {host}:{port}{rest} at height {devnet.blocks.height}, file {devnet.path}")
     try:
         await devnet.made_blocks_until(ended)
     finally:

@@ -47,10 +47,11 @@ class TestChain:
     clock: FakeClock = field(default_factory=FakeClock)
     queries: str = "all"
     path: str = ":memory:"
+    rest: str = ""
     rules: Rules = field(default_factory=lambda: Rules(chain_id=CHAIN_ID))
 
     async def start(self) -> "TestChain":
-        self.devnet = Devnet(path=self.path, queries=self.queries, rules=self.rules, funds=FUNDS)
+        self.devnet = Devnet(path=self.path, queries=self.queries, rules=self.rules, funds=FUNDS, rest=self.rest)
         port = await self.devnet.start()
         self.client = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], self.clock)
         self.block()

@@ -7,6 +7,7 @@ import grpc.aio
 
 from provider_daemon import __version__
 from provider_daemon.chain import messages
+from provider_daemon.chain.paging import paginate
 from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
 from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2, bank_pb2_grpc
 from provider_daemon.chain.proto.cosmos.base.node.v1beta1 import query_pb2 as config_pb2
@@ -59,15 +60,21 @@ class AuthService(auth_pb2_grpc.QueryServicer):
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
 
+    async def Account(self, request: auth_pb2.QueryAccountRequest, context: Call) -> auth_pb2.QueryAccountResponse:
+        return auth_pb2.QueryAccountResponse(account=messages.pack(await self._account(request.address, context)))
+
     async def AccountInfo(self, request: auth_pb2.QueryAccountInfoRequest, context: Call) -> auth_pb2.QueryAccountInfoResponse:
-        found: dict[str, Any] | None = bank.account(self._blocks.state, request.address)
+        return auth_pb2.QueryAccountInfoResponse(info=await self._account(request.address, context))
+
+    async def _account(self, address: str, context: Call) -> auth_pb2.BaseAccount:
+        found: dict[str, Any] | None = bank.account(self._blocks.state, address)
         if found is None:
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"account {request.address} not found: key not found")
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"account {address} not found: key not found")
             raise AssertionError
-        info = auth_pb2.BaseAccount(address=request.address, account_number=found["number"], sequence=found["sequence"])
+        info = auth_pb2.BaseAccount(address=address, account_number=found["number"], sequence=found["sequence"])
         if found["pubkey"]:
             info.pub_key.CopyFrom(messages.pack(PubKey(key=bytes.fromhex(found["pubkey"]))))
-        return auth_pb2.QueryAccountInfoResponse(info=info)
+        return info
 
 
 class BankService(bank_pb2_grpc.QueryServicer):
@@ -77,6 +84,16 @@ class BankService(bank_pb2_grpc.QueryServicer):
     async def Balance(self, request: bank_pb2.QueryBalanceRequest, context: Call) -> bank_pb2.QueryBalanceResponse:
         amount = bank.balance(self._blocks.state, request.address, request.denom)
         return bank_pb2.QueryBalanceResponse(balance=Coin(denom=request.denom, amount=str(amount)))
+
+    async def AllBalances(self, request: bank_pb2.QueryAllBalancesRequest, context: Call) -> bank_pb2.QueryAllBalancesResponse:
+        held = bank.balances(self._blocks.state, request.address)
+        rows = [(denom.encode(), Coin(denom=denom, amount=str(amount))) for denom, amount in held.items() if amount]
+        try:
+            found, page = paginate(rows, lambda coin: True, request.pagination)
+        except ValueError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            raise
+        return bank_pb2.QueryAllBalancesResponse(balances=found, pagination=page)
 
 
 class ConfigService(config_grpc.ServiceServicer):

@@ -3,11 +3,15 @@
 A log can hold an address's raw bytes (FACTS.md, 'Codes'), which no protobuf library would write for us.
 """
 
+from typing import Any
+
 import grpc
 import grpc.aio
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.internal.encoder import _VarintBytes  # type: ignore[attr-defined]
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2
@@ -39,9 +43,24 @@ def answer(response: TxResponse, log: str) -> bytes:
     return _field(service_pb2.BroadcastTxResponse.TX_RESPONSE_FIELD_NUMBER, body)
 
 
+def readable(response: bytes) -> service_pb2.BroadcastTxResponse:
+    """What `answer` made, with U+FFFD for bytes that are no UTF-8, as Go's JSON has it."""
+    body = _content(response, service_pb2.BroadcastTxResponse.TX_RESPONSE_FIELD_NUMBER)
+    log = _content(body, TxResponse.RAW_LOG_FIELD_NUMBER)
+    found = TxResponse.FromString(body.removesuffix(_field(TxResponse.RAW_LOG_FIELD_NUMBER, log)))
+    found.raw_log = log.decode(errors="replace")
+    return service_pb2.BroadcastTxResponse(tx_response=found)
+
+
 def log_bytes(log: str) -> bytes:
     """Bytes that are no UTF-8 travel through the devnet as surrogates."""
     return log.encode("utf-8", "surrogateescape")
+
+
+def _content(message: bytes, number: int) -> bytes:
+    """Of a field, read as bytes; b"" when it is not there."""
+    fields: Any = UnknownFieldSet(Empty.FromString(message))
+    return next((bytes(field.data) for field in fields if field.field_number == number), b"")
 
 
 def _field(number: int, content: bytes) -> bytes:

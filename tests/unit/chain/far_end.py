@@ -129,6 +129,10 @@ class _Auth(auth_pb2_grpc.QueryServicer):
     def __init__(self, far: FarEnd) -> None:
         self._far = far
 
+    async def Account(self, request: auth_pb2.QueryAccountRequest, context: Call) -> auth_pb2.QueryAccountResponse:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "method Account not implemented")
+        raise AssertionError
+
     async def AccountInfo(self, request: auth_pb2.QueryAccountInfoRequest, context: Call) -> auth_pb2.QueryAccountInfoResponse:
         if request.address not in self._far.accounts:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"account {request.address} not found")

@@ -102,7 +102,7 @@ async def test_signatures_are_checked(chain: TestChain, spoil: str) -> None:
             raw.body_bytes += tx_pb2.TxBody(memo="later").SerializeToString()
         case "other mode":
             info = tx_pb2.AuthInfo.FromString(raw.auth_info_bytes)
-            info.signer_infos[0].mode_info.single.mode = 127
+            info.signer_infos[0].mode_info.single.mode = tx_pb2.SIGN_MODE_LEGACY_AMINO_JSON
             raw.auth_info_bytes = info.SerializeToString()
     codespace, code, log = await broadcast(chain, raw.SerializeToString())
     assert (codespace, code) == ("sdk", 4)

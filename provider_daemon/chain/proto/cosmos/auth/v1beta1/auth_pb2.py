@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n:provider_daemon/chain/proto/cosmos/auth/v1beta1/auth.proto\x12\x13\x63osmos.auth.v1beta1\x1a\x19google/protobuf/any.proto\"o\n\x0b\x42\x61seAccount\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12%\n\x07pub_key\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x16\n\x0e\x61\x63\x63ount_number\x18\x03 \x01(\x04\x12\x10\n\x08sequence\x18\x04 \x01(\x04\"*\n\x17QueryAccountInfoRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"J\n\x18QueryAccountInfoResponse\x12.\n\x04info\x18\x01 \x01(\x0b\x32 .cosmos.auth.v1beta1.BaseAccount2s\n\x05Query\x12j\n\x0b\x41\x63\x63ountInfo\x12,.cosmos.auth.v1beta1.QueryAccountInfoRequest\x1a-.cosmos.auth.v1beta1.QueryAccountInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n:provider_daemon/chain/proto/cosmos/auth/v1beta1/auth.proto\x12\x13\x63osmos.auth.v1beta1\x1a\x19google/protobuf/any.proto\"o\n\x0b\x42\x61seAccount\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12%\n\x07pub_key\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x16\n\x0e\x61\x63\x63ount_number\x18\x03 \x01(\x04\x12\x10\n\x08sequence\x18\x04 \x01(\x04\"&\n\x13QueryAccountRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"=\n\x14QueryAccountResponse\x12%\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x14.google.protobuf.Any\"*\n\x17QueryAccountInfoRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"J\n\x18QueryAccountInfoResponse\x12.\n\x04info\x18\x01 \x01(\x0b\x32 .cosmos.auth.v1beta1.BaseAccount2\xd3\x01\n\x05Query\x12^\n\x07\x41\x63\x63ount\x12(.cosmos.auth.v1beta1.QueryAccountRequest\x1a).cosmos.auth.v1beta1.QueryAccountResponse\x12j\n\x0b\x41\x63\x63ountInfo\x12,.cosmos.auth.v1beta1.QueryAccountInfoRequest\x1a-.cosmos.auth.v1beta1.QueryAccountInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_BASEACCOUNT']._serialized_start=110
   _globals['_BASEACCOUNT']._serialized_end=221
-  _globals['_QUERYACCOUNTINFOREQUEST']._serialized_start=223
-  _globals['_QUERYACCOUNTINFOREQUEST']._serialized_end=265
-  _globals['_QUERYACCOUNTINFORESPONSE']._serialized_start=267
-  _globals['_QUERYACCOUNTINFORESPONSE']._serialized_end=341
-  _globals['_QUERY']._serialized_start=343
-  _globals['_QUERY']._serialized_end=458
+  _globals['_QUERYACCOUNTREQUEST']._serialized_start=223
+  _globals['_QUERYACCOUNTREQUEST']._serialized_end=261
+  _globals['_QUERYACCOUNTRESPONSE']._serialized_start=263
+  _globals['_QUERYACCOUNTRESPONSE']._serialized_end=324
+  _globals['_QUERYACCOUNTINFOREQUEST']._serialized_start=326
+  _globals['_QUERYACCOUNTINFOREQUEST']._serialized_end=368
+  _globals['_QUERYACCOUNTINFORESPONSE']._serialized_start=370
+  _globals['_QUERYACCOUNTINFORESPONSE']._serialized_end=444
+  _globals['_QUERY']._serialized_start=447
+  _globals['_QUERY']._serialized_end=658
 # @@protoc_insertion_point(module_scope)

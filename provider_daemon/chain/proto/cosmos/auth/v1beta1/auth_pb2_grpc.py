@@ -34,6 +34,11 @@ class QueryStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.Account = channel.unary_unary(
+                '/cosmos.auth.v1beta1.Query/Account',
+                request_serializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_auth_dot_v1beta1_dot_auth__pb2.QueryAccountRequest.SerializeToString,
+                response_deserializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_auth_dot_v1beta1_dot_auth__pb2.QueryAccountResponse.FromString,
+                _registered_method=True)
         self.AccountInfo = channel.unary_unary(
                 '/cosmos.auth.v1beta1.Query/AccountInfo',
                 request_serializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_auth_dot_v1beta1_dot_auth__pb2.QueryAccountInfoRequest.SerializeToString,
@@ -44,6 +49,12 @@ class QueryStub:
 class QueryServicer:
     """Missing associated documentation comment in .proto file."""
 
+    def Account(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AccountInfo(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -53,6 +64,11 @@ class QueryServicer:
 
 def add_QueryServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'Account': grpc.unary_unary_rpc_method_handler(
+                    servicer.Account,
+                    request_deserializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_auth_dot_v1beta1_dot_auth__pb2.QueryAccountRequest.FromString,
+                    response_serializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_auth_dot_v1beta1_dot_auth__pb2.QueryAccountResponse.SerializeToString,
+            ),
             'AccountInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.AccountInfo,
                     request_deserializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_auth_dot_v1beta1_dot_auth__pb2.QueryAccountInfoRequest.FromString,
@@ -68,6 +84,33 @@ def add_QueryServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class Query:
     """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def Account(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cosmos.auth.v1beta1.Query/Account',
+            provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_auth_dot_v1beta1_dot_auth__pb2.QueryAccountRequest.SerializeToString,
+            provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_auth_dot_v1beta1_dot_auth__pb2.QueryAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def AccountInfo(request,

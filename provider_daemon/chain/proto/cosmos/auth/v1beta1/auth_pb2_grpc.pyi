@@ -31,14 +31,23 @@ class QueryStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> QueryAsyncStub: ...
+    Account: _grpc.UnaryUnaryMultiCallable[_auth_pb2.QueryAccountRequest, _auth_pb2.QueryAccountResponse]
     AccountInfo: _grpc.UnaryUnaryMultiCallable[_auth_pb2.QueryAccountInfoRequest, _auth_pb2.QueryAccountInfoResponse]
 
 @_typing.type_check_only
 class QueryAsyncStub(QueryStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
+    Account: _aio.UnaryUnaryMultiCallable[_auth_pb2.QueryAccountRequest, _auth_pb2.QueryAccountResponse]  # type: ignore[assignment]
     AccountInfo: _aio.UnaryUnaryMultiCallable[_auth_pb2.QueryAccountInfoRequest, _auth_pb2.QueryAccountInfoResponse]  # type: ignore[assignment]
 
 class QueryServicer(metaclass=_abc_1.ABCMeta):
+    @_abc_1.abstractmethod
+    def Account(
+        self,
+        request: _auth_pb2.QueryAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_auth_pb2.QueryAccountResponse, _abc.Awaitable[_auth_pb2.QueryAccountResponse]]: ...
+
     @_abc_1.abstractmethod
     def AccountInfo(
         self,

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from provider_daemon.chain.proto.cosmos.base.query.v1beta1 import pagination_pb2 as _pagination_pb2
 from provider_daemon.chain.proto.cosmos.base.v1beta1 import coin_pb2 as _coin_pb2
 import builtins as _builtins
 import sys
@@ -60,6 +61,53 @@ class QueryBalanceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QueryBalanceResponse: _TypeAlias = QueryBalanceResponse  # noqa: Y015
+
+@_typing.final
+class QueryAllBalancesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    PAGINATION_FIELD_NUMBER: _builtins.int
+    address: _builtins.str
+    @_builtins.property
+    def pagination(self) -> _pagination_pb2.PageRequest: ...
+    def __init__(
+        self,
+        *,
+        address: _builtins.str = ...,
+        pagination: _pagination_pb2.PageRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pagination", b"pagination"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "pagination", b"pagination"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryAllBalancesRequest: _TypeAlias = QueryAllBalancesRequest  # noqa: Y015
+
+@_typing.final
+class QueryAllBalancesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BALANCES_FIELD_NUMBER: _builtins.int
+    PAGINATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def balances(self) -> _containers.RepeatedCompositeFieldContainer[_coin_pb2.Coin]: ...
+    @_builtins.property
+    def pagination(self) -> _pagination_pb2.PageResponse: ...
+    def __init__(
+        self,
+        *,
+        balances: _abc.Iterable[_coin_pb2.Coin] | None = ...,
+        pagination: _pagination_pb2.PageResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pagination", b"pagination"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "pagination", b"pagination"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryAllBalancesResponse: _TypeAlias = QueryAllBalancesResponse  # noqa: Y015
 
 @_typing.final
 class MsgSend(_message.Message):

@@ -39,12 +39,23 @@ class QueryStub:
                 request_serializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_bank_dot_v1beta1_dot_bank__pb2.QueryBalanceRequest.SerializeToString,
                 response_deserializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_bank_dot_v1beta1_dot_bank__pb2.QueryBalanceResponse.FromString,
                 _registered_method=True)
+        self.AllBalances = channel.unary_unary(
+                '/cosmos.bank.v1beta1.Query/AllBalances',
+                request_serializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_bank_dot_v1beta1_dot_bank__pb2.QueryAllBalancesRequest.SerializeToString,
+                response_deserializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_bank_dot_v1beta1_dot_bank__pb2.QueryAllBalancesResponse.FromString,
+                _registered_method=True)
 
 
 class QueryServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Balance(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AllBalances(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -57,6 +68,11 @@ def add_QueryServicer_to_server(servicer, server):
                     servicer.Balance,
                     request_deserializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_bank_dot_v1beta1_dot_bank__pb2.QueryBalanceRequest.FromString,
                     response_serializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_bank_dot_v1beta1_dot_bank__pb2.QueryBalanceResponse.SerializeToString,
+            ),
+            'AllBalances': grpc.unary_unary_rpc_method_handler(
+                    servicer.AllBalances,
+                    request_deserializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_bank_dot_v1beta1_dot_bank__pb2.QueryAllBalancesRequest.FromString,
+                    response_serializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_bank_dot_v1beta1_dot_bank__pb2.QueryAllBalancesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -86,6 +102,33 @@ class Query:
             '/cosmos.bank.v1beta1.Query/Balance',
             provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_bank_dot_v1beta1_dot_bank__pb2.QueryBalanceRequest.SerializeToString,
             provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_bank_dot_v1beta1_dot_bank__pb2.QueryBalanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AllBalances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cosmos.bank.v1beta1.Query/AllBalances',
+            provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_bank_dot_v1beta1_dot_bank__pb2.QueryAllBalancesRequest.SerializeToString,
+            provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_bank_dot_v1beta1_dot_bank__pb2.QueryAllBalancesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -32,11 +32,13 @@ class QueryStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> QueryAsyncStub: ...
     Balance: _grpc.UnaryUnaryMultiCallable[_bank_pb2.QueryBalanceRequest, _bank_pb2.QueryBalanceResponse]
+    AllBalances: _grpc.UnaryUnaryMultiCallable[_bank_pb2.QueryAllBalancesRequest, _bank_pb2.QueryAllBalancesResponse]
 
 @_typing.type_check_only
 class QueryAsyncStub(QueryStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Balance: _aio.UnaryUnaryMultiCallable[_bank_pb2.QueryBalanceRequest, _bank_pb2.QueryBalanceResponse]  # type: ignore[assignment]
+    AllBalances: _aio.UnaryUnaryMultiCallable[_bank_pb2.QueryAllBalancesRequest, _bank_pb2.QueryAllBalancesResponse]  # type: ignore[assignment]
 
 class QueryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -45,5 +47,12 @@ class QueryServicer(metaclass=_abc_1.ABCMeta):
         request: _bank_pb2.QueryBalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bank_pb2.QueryBalanceResponse, _abc.Awaitable[_bank_pb2.QueryBalanceResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def AllBalances(
+        self,
+        request: _bank_pb2.QueryAllBalancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bank_pb2.QueryAllBalancesResponse, _abc.Awaitable[_bank_pb2.QueryAllBalancesResponse]]: ...
 
 def add_QueryServicer_to_server(servicer: QueryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -9,6 +9,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from provider_daemon.chain.proto.cosmos.base.v1beta1 import coin_pb2 as _coin_pb2
 import builtins as _builtins
 import sys
@@ -20,6 +21,27 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SignMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SignModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SignMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SIGN_MODE_UNSPECIFIED: _SignMode.ValueType  # 0
+    SIGN_MODE_DIRECT: _SignMode.ValueType  # 1
+    SIGN_MODE_TEXTUAL: _SignMode.ValueType  # 2
+    SIGN_MODE_DIRECT_AUX: _SignMode.ValueType  # 3
+    SIGN_MODE_LEGACY_AMINO_JSON: _SignMode.ValueType  # 127
+
+class SignMode(_SignMode, metaclass=_SignModeEnumTypeWrapper): ...
+
+SIGN_MODE_UNSPECIFIED: SignMode.ValueType  # 0
+SIGN_MODE_DIRECT: SignMode.ValueType  # 1
+SIGN_MODE_TEXTUAL: SignMode.ValueType  # 2
+SIGN_MODE_DIRECT_AUX: SignMode.ValueType  # 3
+SIGN_MODE_LEGACY_AMINO_JSON: SignMode.ValueType  # 127
+Global___SignMode: _TypeAlias = SignMode  # noqa: Y015
 
 @_typing.final
 class TxRaw(_message.Message):
@@ -196,11 +218,11 @@ class ModeInfo(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
         MODE_FIELD_NUMBER: _builtins.int
-        mode: _builtins.int
+        mode: Global___SignMode.ValueType
         def __init__(
             self,
             *,
-            mode: _builtins.int = ...,
+            mode: Global___SignMode.ValueType = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
