@@ -1,0 +1,141 @@
+"""What SLURM, ledger and chain can differ in, how much of it is still a match, and how bad the rest is (MODULE.md, 'Usage snapshots
+and reconciliation')."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+PER_MILLE = 1000
+CLOCK_SECONDS = 60  # that two clocks may be apart
+
+# Field of the usage -> how much of the larger value it may differ by, in thousandths. Whole nodes cannot differ by a little.
+TOLERANCES: dict[str, int] = {
+    "cpu_core_seconds": 10,
+    "memory_gb_seconds": 10,
+    "gpu_seconds": 5,
+    "wall_clock_seconds": 1,
+    "network_bytes_in": 50,
+    "network_bytes_out": 50,
+    "storage_gb_hours": 20,
+    "node_hours": 1,
+    "nodes_used": 0,
+}
+
+
+class Severity(StrEnum):
+    """In ascending order."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Outcome(StrEnum):
+    """Of one job. RESOLVED: it differed when it was compared before, or a dispute was decided. FAILED: it could not be compared."""
+
+    MATCHED = "matched"
+    DISCREPANCY = "discrepancy"
+    RESOLVED = "resolved"
+    FAILED = "failed"
+
+
+# At least so many uvirt, wrongly earned or lost -> how bad that is. The chain bills nothing below 10,000, so less than that is little.
+MONEY = ((1_000_000, Severity.CRITICAL), (10_000, Severity.HIGH), (1, Severity.MEDIUM), (0, Severity.LOW))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`severity` None: the money decides. `reason`: why it is as bad as that. `advice`: what the operator does first."""
+
+    severity: Severity | None
+    reason: str
+    advice: str
+
+
+_USAGE = Kind(None, "it is billed by", "compare sacct with the report's transaction; the signed snapshots say what was measured when")
+_BILL = Kind(None, "it is the amount itself", "a discount, a cap or a decided dispute explains it, or else flag a dispute on chain")
+
+KINDS: dict[str, Kind] = {
+    **dict.fromkeys(TOLERANCES, _USAGE),
+    "bill": _BILL,
+    "provider_reward": _BILL,
+    "platform_fee": _BILL,
+    "escrow": Kind(Severity.CRITICAL, "more was paid out than was put in", "flag a dispute on chain"),
+    "doubled": Kind(Severity.CRITICAL, "the work is done twice, and one of them is paid by nobody", "scancel all but one"),
+    "unknown_job": Kind(Severity.CRITICAL, "nobody will pay for it", "find out which chain the endpoint serves"),
+    "state": Kind(
+        Severity.CRITICAL, "what the chain had confirmed is not so any more", "check the endpoint: is it the same chain, and whole?"
+    ),
+    "report_missing": Kind(Severity.CRITICAL, "usage that is taken for told was not", "ask another node for the transaction"),
+    "evidence": Kind(Severity.HIGH, "the report proves nothing in a dispute", "`provd evidence verify` says what does not fit"),
+    "gone": Kind(Severity.HIGH, "its customer pays until the chain ends it", "find out what became of it; see the job's timeline"),
+    "runaway": Kind(Severity.HIGH, "it holds nodes that nobody pays for", "scancel it; is the daemon running?"),
+    "stray": Kind(Severity.HIGH, "it holds nodes that nobody pays for", "is it of another provd on this account? If not, scancel it"),
+    "foreign_tx": Kind(Severity.HIGH, "whoever has the key can spend what is on it", "find out who signs; give provd a key of its own"),
+    "unmeasured": Kind(
+        Severity.MEDIUM, "its usage is not told yet, and the chain's limit comes nearer", "is the daemon running? See its log"
+    ),
+    "report_late": Kind(
+        Severity.MEDIUM, "its usage is not told yet, and the chain's limit comes nearer", "see `provd_outbox_messages` and the log"
+    ),
+    "parked": Kind(Severity.MEDIUM, "nothing is told about it until somebody acts", "see `provd jobs`, then `provd job unpark`"),
+    "quarantined": Kind(Severity.MEDIUM, "a customer's job may be waiting in it", "upgrade provd: the chain's records may have changed"),
+    "site_clock": Kind(Severity.MEDIUM, "times in reports and records cannot be compared", "mend NTP on the login node and here"),
+    "chain_clock": Kind(Severity.MEDIUM, "the chain ends jobs by its own clock", "mend NTP here; if the chain stands still, wait for it"),
+    "record_gone": Kind(
+        Severity.LOW, "its usage cannot be proven by SLURM any more", "keep slurmdbd's records longer than a dispute can last"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One row: what each side says (empty where it says nothing), how far apart, and how far they may be. `job_id` is empty for what is
+    of no job. Units are those of `what`."""
+
+    job_id: str
+    what: str
+    slurm: str = ""
+    ledger: str = ""
+    chain: str = ""
+    difference: int = 0
+    tolerance: int = 0
+    severity: Severity = Severity.LOW
+
+    @property
+    def advice(self) -> str:
+        return KINDS[self.what].advice
+
+
+def by_money(amount: int) -> Severity:
+    """`amount` in uvirt."""
+    return next(severity for least, severity in MONEY if abs(amount) >= least)
+
+
+def found(
+    job_id: str, what: str, *, slurm: str = "", ledger: str = "", chain: str = "", difference: int = 0, tolerance: int = 0
+) -> Difference:
+    """One whose severity its kind decides."""
+    severity = KINDS[what].severity
+    assert severity is not None
+    return Difference(job_id, what, slurm, ledger, chain, difference, tolerance, severity)
+
+
+def worst(differences: tuple[Difference, ...]) -> Severity | None:
+    order = list(Severity)
+    return max((each.severity for each in differences), key=order.index, default=None)
+
+
+def tolerated(field: str, one: int, other: int) -> int:
+    """How far apart two values of a usage field may be, in its unit, rounded down."""
+    return max(one, other) * TOLERANCES[field] // PER_MILLE
+
+
+def clocks(ours: float, site: int, chain: float) -> tuple[Difference, ...]:
+    """Seconds since the epoch. The chain's clock is its newest block: one that stands still is behind, too."""
+    rows = []
+    for what, side, other in (("site_clock", "slurm", site), ("chain_clock", "chain", int(chain))):
+        apart = abs(int(ours) - other)
+        if apart > CLOCK_SECONDS:
+            rows.append(found("", what, ledger=str(int(ours)), difference=apart, tolerance=CLOCK_SECONDS, **{side: str(other)}))
+    return tuple(rows)
