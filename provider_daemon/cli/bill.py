@@ -1,0 +1,123 @@
+"""`provd bill`: what a job costs, and why it cost what it did."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provider_daemon.cli.run import DEFAULT, ConfigFile
+
+if TYPE_CHECKING:
+    from provider_daemon.chain.client import GrpcChain
+    from provider_daemon.job.usage import Usage
+    from provider_daemon.money.explain import Explanation
+
+app = typer.Typer(help="What a job costs, and why it cost what it did.", no_args_is_help=True)
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+Output = Annotated[Format, typer.Option("--output", "-o", help="table or json.")]
+
+
+@app.command()
+def estimate(
+    usage: Annotated[Path | None, typer.Option(help="Usage: the fields of HPCUsageMetrics and gpu_type. JSON, YAML, TOML or -.")] = None,
+    spec: Annotated[Path | None, typer.Option(help="A job: its resources and max_runtime_seconds; billed as if it used all of it.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="Other rules than the default ones: rates, discounts, caps, shares.")] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Work out a bill from usage, or from what a job asks for: each component, discounts, caps, total, fee and reward in uvirt."""
+    from provider_daemon.cli import bill_show, documents
+    from provider_daemon.errors import ConfigError
+    from provider_daemon.money import documents as money
+    from provider_daemon.money.rules import DEFAULT as default_rules
+
+    given = [path for path in (usage, spec) if path is not None]
+    if len(given) != 1:
+        raise ConfigError(["name one of --usage FILE and --spec FILE"])
+    in_force = money.read_rules(documents.read(rules)) if rules else default_rules
+    document = documents.read(given[0])
+    use = money.read_use(document) if usage else money.read_job(document, in_force.granularity_seconds)
+    estimated = bill_show.estimate_document(use, in_force)
+    if output is Format.JSON:
+        typer.echo(json.dumps(estimated, indent=2))
+    else:
+        typer.echo("\n".join(bill_show.estimate_lines(estimated)))
+
+
+@app.command()
+def explain(
+    job: Annotated[str, typer.Argument(help="The job's id on chain, such as JOB-1.")],
+    config: ConfigFile = DEFAULT,
+    node: Annotated[str, typer.Option(help="A gRPC endpoint in place of the configured ones.")] = "",
+    chain_id: Annotated[str, typer.Option(help="The chain's id where there is no configuration.")] = "virtengine-localnet-1",
+    output: Output = Format.TABLE,
+) -> None:
+    """Compare what the chain billed with what SLURM measured, component by component; exit 1 when they do not come to the same sum.
+
+    The measured usage is the ledger's: without a configuration file the chain alone is asked.
+    """
+    import asyncio
+
+    from provider_daemon.cli import bill_show
+    from provider_daemon.config import load
+
+    loaded = load(config) if config != DEFAULT or config.exists() else None
+    endpoints = [node] if node else loaded.chain.endpoints if loaded else ["127.0.0.1:9090"]
+    measured = _measured(Path(loaded.ledger.path), job) if loaded else None
+    found = asyncio.run(_explain(job, loaded.chain.id if loaded else chain_id, endpoints, measured))
+    if output is Format.JSON:
+        typer.echo(json.dumps(bill_show.explanation_document(job, found), indent=2))
+    else:
+        typer.echo("\n".join(bill_show.explanation_lines(job, found)))
+    raise typer.Exit(0 if found.agrees else 1)
+
+
+def _measured(path: Path, job_id: str) -> "Usage | None":
+    """The ledger's; None where the daemon has not run yet, or SLURM's last word is not in."""
+    from provider_daemon.ledger.ledger import Ledger
+
+    if not path.exists():
+        return None
+    found = Ledger.open(path, readonly=True, lock=False).job(job_id)
+    return found.usage if found else None
+
+
+async def _explain(job_id: str, chain_id: str, endpoints: list[str], measured: "Usage | None") -> "Explanation":
+    from provider_daemon.chain.client import GrpcChain
+    from provider_daemon.clock import SystemClock
+
+    chain = GrpcChain(chain_id, endpoints, SystemClock())
+    try:
+        return await explanation(chain, job_id, measured)
+    finally:
+        await chain.close()
+
+
+async def explanation(chain: "GrpcChain", job_id: str, measured: "Usage | None") -> "Explanation":
+    """Raises Refused for a job that the chain does not know."""
+    from provider_daemon.chain import evidence_check, messages
+    from provider_daemon.errors import Refused
+    from provider_daemon.money import explain as money
+    from provider_daemon.money.settlement import DENOM
+
+    job = await chain.query.job(job_id)
+    if job is None:
+        raise Refused(f"the chain knows no job {job_id}")
+    accounting = await chain.query.job_accounting(job_id)
+    reports = [report for tx in await chain.reports_of(job_id) for report in evidence_check.reports(tx.tx) if report.job_id == job_id]
+    ended = [report for report in reports if job.HasField("completed_at") and report.state == job.state]
+    return money.explain(
+        measured,
+        messages.usage_of(ended[-1].usage_metrics) if ended else None,
+        messages.usage_of(accounting.usage_metrics) if accounting else None,
+        gpu_type=job.resources.gpu_type,
+        escrowed=sum(int(coin.amount) for coin in job.agreed_price if coin.denom == DENOM),
+        charged=sum(int(coin.amount) for coin in accounting.total_cost if coin.denom == DENOM) if accounting else None,
+    )

@@ -1,0 +1,96 @@
+"""How `provd bill` shows what it found: lines for people, values for machines."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from provider_daemon.money.documents import Use
+    from provider_daemon.money.explain import Explanation
+    from provider_daemon.money.rules import Rules
+
+UNITS = {
+    "cpu": "core-hours",
+    "memory": "GB-hours",
+    "gpu": "GPU-hours",
+    "storage": "GB-hours",
+    "network": "GB",
+    "node": "node-hours",
+}
+
+
+def estimate_document(use: "Use", rules: "Rules") -> dict[str, Any]:
+    from provider_daemon.money.bill import bill
+    from provider_daemon.money.fixed import ONE, text
+    from provider_daemon.money.quantities import quantities
+
+    hours = quantities(use.usage, rules.granularity_seconds, use.node_hours)
+    cost = bill(use.usage, use.gpu_type, node_hours=use.node_hours, rules=rules, purchase=use.purchase)
+    return {
+        "denom": "uvirt",
+        "quantities": {part: text(quantity) for part, quantity in hours.items()},
+        "rates": {part: rules.rates.of(part, use.gpu_type) for part in hours},
+        **asdict(cost),
+        "remainder": cost.remainder,
+        "platform_fee_percent": text(rules.platform_fee_bps * ONE // 100),
+        "provider_reward_percent": text(rules.provider_reward_bps * ONE // 100),
+        "node_reward_percent": text(rules.node_reward_bps * ONE // 100),
+    }
+
+
+def estimate_lines(found: dict[str, Any]) -> Iterator[str]:
+    row = "{:<16}{:>26} {:<11}{:>10}{:>16}".format
+    yield row("", "quantity", "", "uvirt each", "uvirt")
+    for part, unit in UNITS.items():
+        yield row(part, found["quantities"][part], unit, found["rates"][part], found[part])
+    yield row("subtotal", "", "", "", found["subtotal"])
+    for what in ("discounts", "caps"):
+        for taken in found[what]:
+            yield row(what.removesuffix("s"), taken["rule_id"], taken["type"], "", -taken["amount"])
+        if what == "discounts" and found["queue_credit"]:
+            yield row("queue-time credit", "", "", "", -found["queue_credit"])
+    if found["minimum_topup"]:
+        yield row("minimum charge", "", "", "", found["minimum_topup"])
+    yield row("total", "", "", "", found["total"])
+    for name in ("platform_fee", "provider_reward", "node_reward"):
+        if found[name] or name != "node_reward":
+            yield row(name.replace("_", " "), f"{found[f'{name}_percent']}%", "", "", found[name])
+    yield row("left over", "", "", "", found["remainder"])
+
+
+def explanation_document(job_id: str, found: "Explanation") -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "components": [asdict(line) for line in found.lines],
+        "billed_on": _basis(found),
+        **{name: value for name, value in asdict(found.cost).items() if name not in UNITS},
+        "charged": found.charged,
+        "agrees": found.agrees,
+    }
+
+
+def _basis(found: "Explanation") -> str:
+    if found.by_request:
+        return "what the job asked for, until it was cancelled or timed out: no report ended it"
+    return "a forecast: the chain has settled nothing" if found.charged is None else "the usage that was reported"
+
+
+def explanation_lines(job_id: str, found: "Explanation") -> Iterator[str]:
+    row = "{:<10}{:<14}{:>18}{:>18}{:>18}{:>14}".format
+    yield f"{job_id}: billed on {_basis(found)}" if found.charged is not None else f"{job_id}: {_basis(found)}"
+    yield row("", "", "SLURM measured", "reported", "billed on", "uvirt")
+    for line in found.lines:
+        shown = ["-" if value is None else value for value in (line.measured, line.reported, line.billed)]
+        yield row(line.component, line.unit, *shown, line.amount)
+    cost = found.cost
+    for name, amount in (
+        ("subtotal", cost.subtotal),
+        ("minimum charge", cost.minimum_topup),
+        ("over the escrow", -cost.over_escrow),
+        ("total", cost.total),
+        ("platform fee", cost.platform_fee),
+        ("provider reward", cost.provider_reward),
+    ):
+        yield f"{name:<78}{amount:>14}"
+    if not found.agrees:
+        yield f"the chain charged {found.charged} uvirt, the default rules come to {cost.total}: other rules are in force there"

@@ -1,0 +1,32 @@
+"""Files that commands take: JSON, YAML or TOML, by the ending of their name; `-` is JSON or YAML on standard input."""
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+
+from provider_daemon.errors import ConfigError
+
+
+def read(path: Path) -> object:
+    """Plain values; raises ConfigError for a file that cannot be read or parsed, with the place where it broke."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        return _parse(text, path.suffix.lower())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path} cannot be read: {error}"]) from error
+    except ValueError as error:
+        raise ConfigError([f"{path}: {' '.join(str(error).split())}"]) from error
+
+
+def _parse(text: str, suffix: str) -> object:
+    if suffix == ".toml":
+        return tomllib.loads(text)
+    if suffix == ".json":
+        return json.loads(text)
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(error) from error
