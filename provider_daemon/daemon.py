@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from provider_daemon.ports import Clock, Scheduler
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.daemon")
 
@@ -45,9 +47,12 @@ class Daemon:
         self._signers = {name: keys.load(key.kind, key.name, key.path, key.passphrase_file) for name, key in config.keys.items()}
         self._ledger = Ledger.open(Path(config.ledger.path))
         self._ledger.claim(config.chain.id)
-        self._chain = GrpcChain(config.chain.id, config.chain.endpoints, self._clock)
+        self._troubles = Troubles()
+        self._chain = GrpcChain(config.chain.id, config.chain.endpoints, self._clock, self._troubles)
         self._tenancies = {cluster.id: tenancy(cluster, self._signers[cluster.key]) for cluster in config.clusters}
-        self._schedulers: dict[str, Scheduler] = {cluster.id: scheduler(cluster, self._clock) for cluster in config.clusters}
+        self._schedulers: dict[str, Scheduler] = {
+            cluster.id: scheduler(cluster, self._clock, self._troubles) for cluster in config.clusters
+        }
         self._outboxes = self._make_outboxes()
         self._loops = [*self._outboxes, *self._make_cluster_loops(), self._make_intake()]
 
@@ -62,7 +67,7 @@ class Daemon:
             Loop(
                 f"outbox:{address}",
                 chain.poll_seconds,
-                Outbox(self._ledger, self._chain, signer, settings, self._clock, lambda: None).tick,
+                Outbox(self._ledger, self._chain, signer, settings, self._clock, lambda: None, self._troubles).tick,
             )
             for address, signer in used.items()
         ]
@@ -88,7 +93,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Until `stop`: a first tick of each loop under way already counts as ready, an unreachable SLURM or chain is waited for."""
-        runner = await serve(build_app(self._ledger, self._loops), self._config.metrics.listen)
+        runner = await serve(build_app(self._ledger, self._loops, self._troubles), self._config.metrics.listen)
         log.info(
             "provd_started", version=__version__, chain=self._config.chain.id, clusters=[known.name for known in self._tenancies.values()]
         )
@@ -119,10 +124,10 @@ class Daemon:
     async def _drain(self) -> None:
         """What is signed and sent gets its answer if the chain gives it soon; what is not stays in the ledger for the next start."""
         systemd.notify("STOPPING=1")
-        deadline = self._clock.now() + DRAIN_SECONDS
+        deadline = time.monotonic() + DRAIN_SECONDS
         for loop in self._outboxes:
             address = loop.name.removeprefix("outbox:")
-            while self._ledger.open_tx(address) is not None and self._clock.now() < deadline:
+            while self._ledger.open_tx(address) is not None and time.monotonic() < deadline:
                 await attempt(loop, self._clock)
                 await asyncio.sleep(1)
 
@@ -158,8 +163,8 @@ def alive(loop: Loop, now: float) -> bool:
     return not loop.tick_since or now - loop.tick_since < max(60.0, STALE_PERIODS * loop.period)
 
 
-def scheduler(cluster: ClusterConfig, clock: Clock) -> SlurmScheduler:
-    return SlurmScheduler(_transport(cluster, clock), clock)
+def scheduler(cluster: ClusterConfig, clock: Clock, troubles: Troubles | None = None) -> SlurmScheduler:
+    return SlurmScheduler(_transport(cluster, clock), clock, cluster.name, troubles)
 
 
 def _transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTransport:

@@ -13,10 +13,12 @@ import grpc.aio
 import structlog
 
 from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
+from provider_daemon.chain.pulse import Pulse
 from provider_daemon.chain.wire import connect, translate
 from provider_daemon.errors import ProvdError, Transient, Unreadable
 from provider_daemon.ports import Clock, Head
 from provider_daemon.retry import quickly
+from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.chain")
 
@@ -59,8 +61,12 @@ class Endpoints:
     chain_id: str
     urls: list[str]
     clock: Clock
+    troubles: Troubles = field(default_factory=Troubles)
     all: list[Endpoint] = field(default_factory=list)
-    highest: int = 0
+    pulse: Pulse = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pulse = Pulse(self.chain_id, self.troubles)
 
     async def believed(self) -> Endpoint:
         """Raises Transient, with what each endpoint said, when none is."""
@@ -120,13 +126,19 @@ class Endpoints:
         async with endpoint.lock:
             if not anew and not self._due(endpoint):
                 return
-            before, endpoint.why = endpoint.why, await self._doubt(endpoint)
+            endpoint.why = await self._doubt(endpoint)
             endpoint.checked_at = self.clock.now()
             endpoint.failures = 0 if endpoint.believed else endpoint.failures + 1
-            if endpoint.why not in ("", before):
-                log.warning(
-                    "endpoint_not_believed", endpoint=endpoint.url, why=endpoint.why, next="other endpoints are asked, this one again soon"
-                )
+            self._tell(endpoint)
+
+    def _tell(self, endpoint: Endpoint) -> None:
+        if endpoint.believed:
+            if self.troubles.ends("endpoint_not_believed", endpoint.url):
+                log.info("endpoint_believed", endpoint=endpoint.url, height=endpoint.height)
+        elif self.troubles.begins("endpoint_not_believed", endpoint.url, endpoint.checked_at):
+            log.warning(
+                "endpoint_not_believed", endpoint=endpoint.url, why=endpoint.why, next="other endpoints are asked, this one again soon"
+            )
 
     async def _doubt(self, endpoint: Endpoint) -> str:
         try:
@@ -138,11 +150,11 @@ class Endpoints:
             return "it is catching up"
         if header.chain_id != self.chain_id:
             return f"it is on chain {header.chain_id!r}, not {self.chain_id!r}"
-        if header.height < endpoint.height or header.height < self.highest - LAG_BLOCKS:
-            return f"its height went back to {header.height} from {max(endpoint.height, self.highest)}"
+        if header.height < endpoint.height or header.height < self.pulse.highest - LAG_BLOCKS:
+            return f"its height went back to {header.height} from {max(endpoint.height, self.pulse.highest)}"
         endpoint.version = f"{info.application_version.version} {info.application_version.git_commit}".strip()
         endpoint.height, endpoint.time = header.height, header.time.seconds + header.time.nanos / 1e9
-        self.highest = max(self.highest, header.height)
+        self.pulse.saw(endpoint.height, endpoint.time, self.clock.now(), asyncio.get_running_loop().time())
         return ""
 
 

@@ -20,6 +20,7 @@ _NUMBER = re.compile(r"\d+")
 class Loop:
     """A named tick. `last_success` and `tick_since` (seconds since the epoch, 0 when there was none, or none is under way) and
     `failure` are what readiness, metrics and the watchdog look at; `told_at` is when the failure was last logged.
+    `ticks` counts those that ended.
 
     A poke only shortens a wait; polling carries correctness.
     """
@@ -32,6 +33,7 @@ class Loop:
     tick_since: float = 0.0
     failure: str = ""
     told_at: float = 0.0
+    ticks: int = 0
 
 
 async def every(loop: Loop, clock: Clock, stop: asyncio.Event) -> None:
@@ -64,6 +66,7 @@ async def attempt(loop: Loop, clock: Clock) -> None:
         loop.failure, loop.last_success = "", clock.now()
     finally:
         loop.tick_since = 0.0
+        loop.ticks += 1
 
 
 def _news(loop: Loop, why: str, now: float) -> bool:

@@ -17,6 +17,7 @@ from provider_daemon.ledger.rows import Message, OpenTx
 from provider_daemon.loops.blame import Blame
 from provider_daemon.loops.lanes import choose
 from provider_daemon.ports import Chain, Clock, TxOutcome
+from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.outbox")
 
@@ -53,7 +54,14 @@ class Outbox:
     """`poke` wakes the loops that wait for a confirmation."""
 
     def __init__(
-        self, ledger: Ledger, chain: Chain, signer: Signer, settings: OutboxSettings, clock: Clock, poke: Callable[[], None]
+        self,
+        ledger: Ledger,
+        chain: Chain,
+        signer: Signer,
+        settings: OutboxSettings,
+        clock: Clock,
+        poke: Callable[[], None],
+        troubles: Troubles | None = None,
     ) -> None:
         self._ledger = ledger
         self._chain = chain
@@ -61,6 +69,7 @@ class Outbox:
         self._settings = settings
         self._clock = clock
         self._poke = poke
+        self._troubles = troubles or Troubles()
         self._blame = Blame(ledger, chain, clock, poke)
         self._adjustment = GAS_ADJUSTMENT
 
@@ -135,13 +144,29 @@ class Outbox:
                 return  # a newer heartbeat took the place of one: the ledger must say exactly what the transaction holds
             tx = self._ledger.add_tx(tx, draft.messages)
         answer = await self._chain.broadcast(tx.tx_bytes)
-        if not answer.ok and not (answer.codespace == "sdk" and answer.code == ALREADY_IN_MEMPOOL):
+        if answer.ok or (answer.codespace == "sdk" and answer.code == ALREADY_IN_MEMPOOL):
+            self._accepted()
+        else:
             self._not_taken(tx, answer)
+
+    def _refused(self, code: int, why: str) -> None:
+        """Not about one of its messages: nothing can be sent until somebody acts."""
+        event = "wallet_empty" if code == INSUFFICIENT_FUNDS else "tx_refused"
+        if self._troubles.begins(event, self._signer.address, self._clock.now()):
+            log.error(event, signer=self._signer.address, code=code, why=why, next="reports wait; tries again at every tick")
+
+    def _accepted(self) -> None:
+        for event in ("wallet_empty", "tx_refused"):
+            if self._troubles.ends(event, self._signer.address):
+                log.info("tx_taken_again", signer=self._signer.address, after=event)
 
     def _not_taken(self, tx: OpenTx, answer: TxOutcome) -> None:
         """CheckTx refused the very first send, so these bytes are in no mempool and can be given up at once."""
         with self._ledger.write():
             self._ledger.close_tx(tx, "failed", code=answer.code, note=answer.log)
+        if answer.codespace == "sdk" and answer.code == INSUFFICIENT_FUNDS:
+            self._refused(answer.code, answer.log)
+            return
         log.warning("tx_not_taken", code=answer.code, codespace=answer.codespace, why=answer.log, next="tries again at the next tick")
 
     def _sign(self, draft: _Draft) -> OpenTx:
@@ -194,10 +219,7 @@ class Outbox:
     async def _set_aside(self, messages: list[Message], error: Refused) -> bool:
         """Takes the message that the chain refuses (and what hangs on it) out of the list; False when it is not about a message."""
         if error.message_index is None or error.message_index >= len(messages):
-            event = "wallet_empty" if error.code == INSUFFICIENT_FUNDS else "tx_refused"
-            log.error(
-                event, signer=self._signer.address, code=error.code, why=str(error), next="reports wait; tries again at the next tick"
-            )
+            self._refused(error.code, str(error))
             return False
         culprit = messages[error.message_index]
         await self._blame.look_into(culprit, str(error))

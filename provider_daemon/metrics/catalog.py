@@ -1,6 +1,6 @@
 """Every metric that provd exports, in one place. Values are read when Prometheus asks, so none outlives its source.
 
-Labels are bounded: cluster names, states, loop names, key addresses. No free text.
+Labels are bounded: cluster names, states, loop names, key addresses, endpoints, event words. No free text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,22 +12,26 @@ from prometheus_client.registry import Collector
 
 from provider_daemon import __version__
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.troubles import Troubles
 
 
 class LoopHealth(Protocol):
-    """What is exported of a loop. `last_success` in seconds since the epoch, 0 before the first."""
+    """What is exported of a loop. `last_success` and `tick_since` in seconds since the epoch, 0 before the first and between ticks."""
 
     name: str
+    ticks: int
     last_success: float
+    tick_since: float
     failure: str
 
 
 class LedgerCollector(Collector):
     """Counts what the ledger holds and how the loops fare."""
 
-    def __init__(self, ledger: Ledger, loops: Sequence[LoopHealth]) -> None:
+    def __init__(self, ledger: Ledger, loops: Sequence[LoopHealth], troubles: Troubles) -> None:
         self._ledger = ledger
         self._loops = loops
+        self._troubles = troubles
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("provd_build", "Version of the daemon.", value={"version": __version__})
@@ -35,6 +39,7 @@ class LedgerCollector(Collector):
         yield from self._outbox()
         yield self._txs()
         yield from self._health()
+        yield self._lasting()
 
     def _jobs(self) -> Iterator[Metric]:
         jobs = GaugeMetricFamily("provd_jobs", "Open jobs by cluster and state.", labels=["cluster", "state"])
@@ -69,7 +74,23 @@ class LedgerCollector(Collector):
     def _health(self) -> Iterator[Metric]:
         success = GaugeMetricFamily("provd_loop_last_success_timestamp_seconds", "When the loop's last good tick ended.", labels=["loop"])
         failing = GaugeMetricFamily("provd_loop_failing", "1 while the loop's last tick failed.", labels=["loop"])
+        since = GaugeMetricFamily(
+            "provd_loop_tick_start_timestamp_seconds", "When the tick under way began; 0 between ticks.", labels=["loop"]
+        )
+        ticks = CounterMetricFamily("provd_loop_ticks", "Ticks that ended, well or badly.", labels=["loop"])
         for loop in self._loops:
             success.add_metric([loop.name], loop.last_success)
             failing.add_metric([loop.name], 1.0 if loop.failure else 0.0)
-        yield from (success, failing)
+            since.add_metric([loop.name], loop.tick_since)
+            ticks.add_metric([loop.name], loop.ticks)
+        yield from (success, failing, since, ticks)
+
+    def _lasting(self) -> Metric:
+        lasting = GaugeMetricFamily(
+            "provd_trouble",
+            "1 while it lasts; `what` is the log event that told of it, `subject` whom it concerns.",
+            labels=["what", "subject"],
+        )
+        for what, subject in self._troubles.lasting():
+            lasting.add_metric([what, subject], 1.0)
+        return lasting

@@ -9,11 +9,12 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 from provider_daemon.errors import Transient
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics.catalog import LedgerCollector, LoopHealth
+from provider_daemon.troubles import Troubles
 
 
-def build_app(ledger: Ledger, loops: Sequence[LoopHealth]) -> web.Application:
+def build_app(ledger: Ledger, loops: Sequence[LoopHealth], troubles: Troubles) -> web.Application:
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(ledger, loops))
+    registry.register(LedgerCollector(ledger, loops, troubles))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
 

@@ -12,6 +12,7 @@ from provider_daemon.slurm import accounting, answers, commands, failures
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.nodes import nodes
 from provider_daemon.slurm.transport import Transport
+from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.slurm")
 
@@ -19,11 +20,13 @@ GRACE_SECONDS = 15  # beyond the far side's own limit, before the near side give
 
 
 class SlurmScheduler:
-    """`rpcs` counts the SLURM commands that were run, for budgets and metrics."""
+    """`cluster` is the operator's word for the site. `rpcs` counts the SLURM commands that were run, for budgets and metrics."""
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(self, transport: Transport, clock: Clock, cluster: str = "", troubles: Troubles | None = None) -> None:
         self._transport = transport
         self._clock = clock
+        self._cluster = cluster
+        self._troubles = troubles or Troubles()
         self.rpcs = 0
 
     async def version(self) -> str:
@@ -57,8 +60,13 @@ class SlurmScheduler:
             complete = not doubtful or await self._backlog() == 0
             ended = await self._accounting(watch, missing) if missing else []
         except Transient as error:
-            log.warning("accounting_down", why=str(error), next="nothing is taken for absent or ended until it answers")
+            if self._troubles.begins("accounting_down", self._cluster, self._clock.now()):
+                following = "nothing is taken for absent or ended until it answers"
+                log.warning("accounting_down", cluster=self._cluster, why=str(error), next=following)
             complete, ended = False, []
+        else:
+            if missing and self._troubles.ends("accounting_down", self._cluster):
+                log.info("accounting_up", cluster=self._cluster)
         return Snapshot(taken_at, complete, _merge(live, ended))
 
     async def _backlog(self) -> int:

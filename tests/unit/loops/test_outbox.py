@@ -1,7 +1,9 @@
 """The outbox: what becomes of transactions that expire, fail, are overtaken or forgotten."""
 
 import pytest
+import structlog
 
+from provider_daemon.devnet import bank
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job, report
 from tests.unit.loops.conftest import House
 
@@ -103,4 +105,22 @@ async def test_heartbeat_replaced_while_its_transaction_is_drafted(house: House,
     await house.outbox.tick()
     assert house.ledger.open_tx(PROVIDER.address) is None
     await house.report()
+    assert await house.state() == "queued"
+
+
+async def test_an_empty_wallet_is_told_once(house: House) -> None:
+    """While the account cannot pay, reports wait and one line says so; funded again, they go by themselves."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+    await house.advance.tick()
+    held = await house.chain.client.balance(PROVIDER.address, "uve")
+    state = house.chain.devnet.blocks.state
+    bank.move(state, PROVIDER.address, ALICE.address, "uve", held)
+    with structlog.testing.capture_logs() as said:
+        for _ in range(3):
+            await house.report()
+        assert [line["event"] for line in said] == ["wallet_empty"]
+        bank.move(state, ALICE.address, PROVIDER.address, "uve", held)
+        await house.report()
+    assert [line["event"] for line in said] == ["wallet_empty", "tx_taken_again", "tx_included"]
     assert await house.state() == "queued"

@@ -13,10 +13,11 @@ from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from provider_daemon.metrics.catalog import LedgerCollector
+from provider_daemon.troubles import Troubles
 from tests.unit.job.test_lifecycle import JOB
 
 HOSTILE = 'x"}\nprovd_jobs{cluster="forged"} 1'
-LABELS = {"cluster", "state", "signer", "kind", "status", "loop", "version"}
+LABELS = {"cluster", "state", "signer", "kind", "status", "loop", "version", "what", "subject"}
 
 
 @dataclass
@@ -24,9 +25,11 @@ class Health:
     name: str
     last_success: float = 0.0
     failure: str = ""
+    tick_since: float = 0.0
+    ticks: int = 0
 
 
-LOOPS = (Health("intake", last_success=70.0), Health("advance:alpha", failure=HOSTILE))
+LOOPS = (Health("intake", ticks=3, last_success=70.0, tick_since=71.0), Health("advance:alpha", failure=HOSTILE))
 
 
 @pytest.fixture
@@ -39,7 +42,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 @pytest.fixture
 def registry(ledger: Ledger) -> CollectorRegistry:
     made = CollectorRegistry()
-    made.register(LedgerCollector(ledger, LOOPS))
+    troubles = Troubles()
+    troubles.begins("chain_halted", "chain-1", 5.0)
+    troubles.begins("accounting_down", "alpha", 5.0)
+    troubles.ends("accounting_down", "alpha")
+    made.register(LedgerCollector(ledger, LOOPS, troubles))
     return made
 
 
@@ -82,6 +89,9 @@ def test_each_family_explains_itself(registry: CollectorRegistry) -> None:
         "provd_txs",
         "provd_loop_last_success_timestamp_seconds",
         "provd_loop_failing",
+        "provd_loop_tick_start_timestamp_seconds",
+        "provd_loop_ticks",
+        "provd_trouble",
     }
 
 
@@ -104,6 +114,11 @@ def test_each_family_explains_itself(registry: CollectorRegistry) -> None:
         ("provd_loop_last_success_timestamp_seconds", {"loop": "advance:alpha"}, 0),
         ("provd_loop_failing", {"loop": "intake"}, 0),
         ("provd_loop_failing", {"loop": "advance:alpha"}, 1),
+        ("provd_loop_ticks_total", {"loop": "intake"}, 3),
+        ("provd_loop_tick_start_timestamp_seconds", {"loop": "intake"}, 71),
+        ("provd_loop_tick_start_timestamp_seconds", {"loop": "advance:alpha"}, 0),
+        ("provd_trouble", {"what": "chain_halted", "subject": "chain-1"}, 1),
+        ("provd_trouble", {"what": "accounting_down", "subject": "alpha"}, None),
     ],
 )
 def test_values_are_the_ledgers(

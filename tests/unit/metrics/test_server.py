@@ -10,6 +10,7 @@ import pytest
 from provider_daemon.errors import Transient
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics.server import build_app, serve
+from provider_daemon.troubles import Troubles
 from tests.unit.metrics.test_catalog import Health, fill
 
 
@@ -21,7 +22,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
 
 
 async def get(ledger: Ledger, path: str, *loops: Health) -> tuple[int, str]:
-    runner = await serve(build_app(ledger, loops), "127.0.0.1:0")
+    runner = await serve(build_app(ledger, loops, Troubles()), "127.0.0.1:0")
     try:
         host, port = runner.addresses[0]
         async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{port}{path}") as answer:
@@ -64,11 +65,11 @@ async def test_taken_port_is_the_operators_mistake(ledger: Ledger) -> None:
         other.listen()
         listen = f"127.0.0.1:{other.getsockname()[1]}"
         with pytest.raises(Transient, match=rf"^metrics\.listen {listen}: "):
-            await serve(build_app(ledger, ()), listen)
+            await serve(build_app(ledger, (), Troubles()), listen)
 
 
 async def test_address_of_another_machine_is_the_operators_mistake(ledger: Ledger) -> None:
     """Neither a foreign address nor a name that means nothing is a traceback."""
     for listen in ("192.0.2.1:9464", "no.such.host.invalid:9464"):
         with pytest.raises(Transient, match=r"^metrics\.listen"):
-            await serve(build_app(ledger, ()), listen)
+            await serve(build_app(ledger, (), Troubles()), listen)

@@ -1,0 +1,44 @@
+"""Whether the chain makes blocks, and whether its clock and ours agree: seen from the newest block of each believed endpoint."""
+
+import structlog
+
+from provider_daemon.troubles import Troubles
+
+log = structlog.get_logger("provd.chain")
+
+HALTED_SECONDS = 30.0  # without a new block; the chain's own block time is about 6 s
+APART_SECONDS = 60.0  # between our clock and a new block's time: far more than a block takes
+
+
+class Pulse:
+    """`highest` is the greatest height seen. Pure but for its log lines: the caller brings the times."""
+
+    def __init__(self, chain_id: str, troubles: Troubles) -> None:
+        self.highest = 0
+        self._chain_id = chain_id
+        self._troubles = troubles
+        self._same_since: float | None = None
+        self._apart = False
+
+    def saw(self, height: int, block_time: float, now: float, elapsed: float) -> None:
+        """`block_time` and `now` in seconds since the epoch; `elapsed` in seconds from any fixed moment, whatever the clock does."""
+        if height > self.highest:
+            self._new_block(height, block_time, now)
+        elif self._same_since is None:
+            self._same_since = elapsed
+        elif elapsed - self._same_since >= HALTED_SECONDS and self._troubles.begins("chain_halted", self._chain_id, now):
+            log.warning("chain_halted", chain=self._chain_id, height=self.highest, next="reports wait until there are blocks again")
+
+    def _new_block(self, height: int, block_time: float, now: float) -> None:
+        self.highest, self._same_since = height, None
+        if self._troubles.ends("chain_halted", self._chain_id):
+            log.info("chain_goes_on", chain=self._chain_id, height=height)
+        seconds = round(now - block_time)
+        before, self._apart = self._apart, abs(seconds) > APART_SECONDS
+        if not self._apart:
+            if self._troubles.ends("clocks_differ", self._chain_id):
+                log.info("clocks_agree", chain=self._chain_id)
+        # The first block after a halt has the time of before it, so one alone says nothing.
+        elif before and self._troubles.begins("clocks_differ", self._chain_id, now):
+            why = f"our clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the chain's"
+            log.error("clocks_differ", chain=self._chain_id, why=why, next="set this machine's clock (NTP)")
