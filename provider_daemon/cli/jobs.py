@@ -1,6 +1,5 @@
 """`provd jobs` and `provd job`: what the ledger holds, also while the daemon is down."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,18 +26,22 @@ def list_jobs(config: ConfigFile = DEFAULT, count: Annotated[int, typer.Option(h
 
 @app.command()
 def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
-    """Print a job's whole timeline: chain, intent, SLURM, reports, transactions."""
+    """Print a job's whole timeline: chain, intent, SLURM, usage, reports, transactions."""
+    from provider_daemon.ledger.timeline import timeline, when
+
     ledger = _open(config)
     found = ledger.job(job)
     if found is None:
         typer.echo(f"{job} is not in the ledger", err=True)
         raise typer.Exit(1)
     typer.echo(f"{job}: {found.state}, the chain says {found.reported}; SLURM job {found.slurm_id or '-'} ({found.name})")
-    for row in ledger.events_of(job):
-        typer.echo(f"{_time(row['at'])}  {row['what']:<18} {printable(row['detail'])}")
+    for entry in timeline(ledger, found):
+        typer.echo(f"{when(entry.at)}  {entry.what:<18} {printable(entry.detail)}")
     for row in ledger.messages_of(job):
-        place = f"tx {row['tx_hash']} at height {row['height']} ({row['tx_status']})" if row["tx_hash"] else "in no transaction"
-        typer.echo(f"{_time(row['created_at'])}  report {row['state']:<11} {row['status']}: {place} {printable(row['note'])}".rstrip())
+        if not row["tx_hash"]:
+            typer.echo(
+                f"{when(row['created_at'])}  report {row['state']}: {row['status']}, in no transaction {printable(row['note'])}".rstrip()
+            )
 
 
 @app.command()
@@ -55,10 +58,6 @@ def _open(config: Path, *, readonly: bool = True) -> "Ledger":
     from provider_daemon.ledger.ledger import Ledger
 
     return Ledger.open(Path(load(config).ledger.path), readonly=readonly, lock=False)
-
-
-def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def printable(text: str) -> str:

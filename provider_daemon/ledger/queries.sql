@@ -72,7 +72,8 @@ UPDATE messages SET status = 'kept', tx_id = NULL, note = :note
 WHERE kind = 'report' AND subject = :subject AND status = 'waiting' AND state IN ('completed', 'failed', 'cancelled', 'timeout');
 
 -- name: messages_of_subject
-SELECT m.kind, m.subject, m.state, m.body, m.created_at, m.status, m.note, t.tx_hash, t.height, t.status AS tx_status
+SELECT m.kind, m.subject, m.state, m.body, m.created_at, m.status, m.note,
+    t.tx_hash, t.sequence, t.timeout_height, t.fee, t.created_at AS tx_created_at, t.height, t.status AS tx_status
 FROM messages m LEFT JOIN txs t ON t.id = m.tx_id WHERE m.subject = :subject ORDER BY m.id;
 
 -- name: prune_messages

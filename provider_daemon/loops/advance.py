@@ -15,6 +15,7 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.doubt import Doubt
 from provider_daemon.loops.reporting import keep_evidence, store_reports
 from provider_daemon.loops.snapshots import Interim, take
+from provider_daemon.loops.telling import tell
 from provider_daemon.loops.tenancy import Tenancy
 from provider_daemon.ports import Clock, Order, Receipt, Scheduler, Watch
 from provider_daemon.slurm.commands import ORDERS_A_COMMAND
@@ -109,25 +110,8 @@ class Advance:
                 keep_evidence(self._ledger, told, signer, now)
         if told != newest:
             self._ledger.save_job(told)
-            self._tell(before, told, now)
+            tell(self._ledger, self._tenancy.name, before, told, now)
         return told.promised is not newest.promised
-
-    def _tell(self, before: Job, job: Job, now: float) -> None:
-        """The timeline, and a log line for what an operator acts on."""
-        job_id, cluster = job.spec.job_id, self._tenancy.name
-        for what, old, new in (
-            ("slurm_job", before.slurm_id, job.slurm_id),
-            ("state", before.state, job.state),
-            ("parked", before.parked, job.parked),
-            ("closed", before.closed_at, job.closed_at),
-        ):
-            if old != new:
-                detail = {"state": f"{new} {job.message}".strip(), "closed": f"the chain says {job.reported}"}.get(what, str(new))
-                self._ledger.add_event(job_id, what, detail, now)
-        if job.parked and job.parked != before.parked:
-            log.error("job_parked", job=job_id, cluster=cluster, why=job.parked, next="nothing is done about it until it is unparked")
-        elif job.state is not before.state:
-            log.info("job_state", job=job_id, cluster=cluster, slurm_job=job.slurm_id, state=job.state, why=job.message)
 
     # --- act ---
 
@@ -201,7 +185,7 @@ class Advance:
             after = replace(job, slurm_id=receipt.slurm_id, state=state)
         after = store_reports(self._ledger, after, self._tenancy.signer, now)
         self._ledger.save_job(after)
-        self._tell(job, after, now)
+        tell(self._ledger, self._tenancy.name, job, after, now)
 
 
 def watch(jobs: Sequence[Job]) -> Watch:

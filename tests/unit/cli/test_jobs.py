@@ -1,5 +1,6 @@
 """`provd jobs` and `provd job`: the ledger as an operator reads it, also beside a running daemon."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from provider_daemon.config import default_toml
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.ledger.rows import Message
+from provider_daemon.ledger.rows import Message, OpenTx
 from tests.unit.job.test_lifecycle import JOB
 
 PARKED = replace(JOB, state=State.RUNNING, slurm_id="77", parked="its name\nis there \x1b[2Jtwice")
@@ -49,13 +50,26 @@ def test_jobs_lists_one_line_a_job(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("ledger")
 def test_explain_tells_the_whole_story(tmp_path: Path) -> None:
-    """Where it stands, each event, and each report with its transaction or without one, a line each."""
+    """Where it stands, what the customer sent, each event in its order, and each report without a transaction, a line each."""
     result = run(tmp_path, "job", "explain", ID)
-    standing, event, report = result.output.splitlines()
+    standing, *story, report = result.output.splitlines()
     assert JOB.name in standing
-    assert event.startswith("2023-11-14 22:13:20  parked")
+    assert sorted(line[:19] for line in story) == [line[:19] for line in story]
+    assert {line.split()[2] for line in story} == {"created", "parked"}
+    assert "2023-11-14 22:13:20  parked             twice\\nin squeue" in story
     assert "report running" in report
     assert "in no transaction" in report
+
+
+def test_explain_names_the_transaction(ledger: Ledger, tmp_path: Path) -> None:
+    """Once a report is in a transaction: its hash, sequence and timeout height, and the digest of what was signed."""
+    with ledger.write():
+        (message,) = ledger.waiting_messages("ve1p")
+        ledger.add_tx(OpenTx(0, "ve1p", "AB" * 32, b"tx", 7, 40, 55, 1_700_000_002.0), [message])
+    (line,) = [line for line in run(tmp_path, "job", "explain", ID).output.splitlines() if "tx_signed" in line]
+    digest = hashlib.sha256(b"body").hexdigest()[:16]
+    assert line.startswith("2023-11-14 22:13:22")
+    assert line.endswith(f"running message={digest} tx={'AB' * 32} sequence=7 timeout_height=40 fee=55: open")
 
 
 @pytest.mark.usefixtures("ledger")

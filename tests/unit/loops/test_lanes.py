@@ -64,7 +64,7 @@ async def test_a_backlog_does_not_delay_a_new_job(house: House) -> None:
     await house.advance.tick()
     assert len(house.ledger.waiting_messages(PROVIDER.address)) == 2000
     await house.heartbeat.tick()
-    await house.chain.send(ALICE, job())
+    assert (await house.chain.send(ALICE, job(), gas_limit=20_000_000, fee=500_000)).ok
     await house.intake.tick()
     await house.advance.tick()
     await house.report()

@@ -1,0 +1,44 @@
+"""A job's whole story out of the ledger, in the order in which it happened."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.ledger.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`at` in seconds since the epoch; `what` is one word. `detail` may hold a customer's text."""
+
+    at: float
+    what: str
+    detail: str
+
+
+def timeline(ledger: Ledger, job: Job) -> list[Entry]:
+    """From the customer's transaction to the last report's block, times as this host's clock and (for `created`) the chain's had them."""
+    events = [Entry(row["at"], row["what"], row["detail"]) for row in ledger.events_of(job.spec.job_id)]
+    return sorted([_created(job), *events, *_sendings(ledger, job.spec.job_id)], key=lambda entry: entry.at)
+
+
+def _created(job: Job) -> Entry:
+    spec, asked = job.spec, job.spec.resources
+    size = f"{asked.nodes} nodes x {asked.cpus_per_node} cores, at most {spec.max_runtime_seconds} s"
+    return Entry(spec.created_ns / 1e9, "created", f"by {spec.customer} for {spec.offering_id}: {size}")
+
+
+def _sendings(ledger: Ledger, job_id: str) -> Iterator[Entry]:
+    """Each report with the transaction that holds it now, and the digest of the very bytes that were signed."""
+    for row in ledger.messages_of(job_id):
+        if row["tx_hash"]:
+            digest = hashlib.sha256(row["body"]).hexdigest()[:16]
+            where = f"tx={row['tx_hash']} sequence={row['sequence']} timeout_height={row['timeout_height']} fee={row['fee']}"
+            yield Entry(row["tx_created_at"], "tx_signed", f"{row['state']} message={digest} {where}: {row['tx_status']}")
+
+
+def when(seconds: float) -> str:
+    """UTC, to the second."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
