@@ -96,12 +96,24 @@ def _apply(connection: sqlite3.Connection, scripts: list[str]) -> None:
 
 
 def copy(source: sqlite3.Connection, target: Path) -> None:
-    """A consistent copy of all that is committed, but for the signs of life. It has its name only once it is whole."""
+    """A consistent copy of all that is committed, but for the signs of life. It has its name only once it is whole.
+
+    Raises LedgerError when there is no room or no right to write it, sqlite3.Error when the source cannot be read.
+    """
     part = Path(f"{target}.part")
-    part.unlink(missing_ok=True)
-    _create(part)
+    try:
+        part.unlink(missing_ok=True)
+        _create(part)
+        _fill(source, part)
+        part.replace(target)
+    except OSError as error:
+        raise LedgerError(f"no copy of the ledger can be made at {target}: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _fill(source: sqlite3.Connection, part: Path) -> None:
     with closing(sqlite3.connect(part)) as connection:
         source.backup(connection)
         connection.execute("DELETE FROM meta WHERE substr(key, 1, ?) = ?", (len(SIGN_OF_LIFE), SIGN_OF_LIFE))
         connection.commit()
-    part.replace(target)

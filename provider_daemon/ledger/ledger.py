@@ -4,26 +4,19 @@ Every method either reads or runs inside `with ledger.write():`, which commits o
 """
 
 import os
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.ledger import sql
 from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
 from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row
 
-
-def _load_queries() -> dict[str, str]:
-    text = resources.files(__package__).joinpath("queries.sql").read_text()
-    return {name: body.strip() for name, body in re.findall(r"-- name: (\w+)\n(.*?)(?=\n-- name: |\Z)", text, re.DOTALL)}
-
-
-_QUERIES = _load_queries()
+_QUERIES = sql.load("queries.sql")
 
 
 class Ledger:

@@ -1,0 +1,44 @@
+"""A copy of the ledger that can be put back: taken beside the running daemon, looked at before it has its name."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from provider_daemon.errors import LedgerError
+from provider_daemon.ledger.file import connect, copy
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What the copy holds: `height` is the block up to which its daemon had looked at the chain, 0 before the first."""
+
+    size: int
+    jobs: int
+    open_jobs: int
+    height: int
+
+
+def backup(path: Path, target: Path) -> Backup:
+    """Raises LedgerError when the target is there already, when the copy cannot be made, and when what was copied is damaged."""
+    if not path.exists():
+        raise LedgerError(f"no ledger at {path}: has the daemon run yet?")
+    if target.exists():
+        raise LedgerError(f"{target} exists: give the copy a name of its own")
+    try:
+        with closing(connect(path, readonly=True)) as source:
+            copy(source, target)
+        return _look(target)
+    except sqlite3.Error as error:
+        raise LedgerError(f"ledger {path} cannot be copied to {target}: {error}") from error
+
+
+def _look(target: Path) -> Backup:
+    with closing(connect(target, readonly=True)) as connection:
+        said = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
+        if said != ["ok"]:
+            target.unlink()
+            raise LedgerError(f"the copy {target} is damaged, and so may be the ledger: {said[0]}; run `provd ledger check`")
+        jobs, closed = connection.execute("SELECT count(*), count(closed_at) FROM jobs").fetchone()
+        height = connection.execute("SELECT value FROM meta WHERE key = 'cancels_height'").fetchone()
+    return Backup(target.stat().st_size, jobs, jobs - closed, int(height[0]) if height else 0)
