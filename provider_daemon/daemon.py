@@ -22,6 +22,7 @@ from provider_daemon.loops.every import Loop, attempt, every
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.intake import Intake
 from provider_daemon.loops.outbox import Outbox, OutboxSettings
+from provider_daemon.loops.start import start
 from provider_daemon.loops.tenancy import Tenancy
 from provider_daemon.metrics.server import build_app, serve
 from provider_daemon.ports import Clock, Scheduler
@@ -42,11 +43,12 @@ class Daemon:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._clock: Clock = SystemClock()
+        self._clock = SystemClock()
         self.stop = asyncio.Event()
         self._signers = {name: keys.load(key.kind, key.name, key.path, key.passphrase_file) for name, key in config.keys.items()}
         self._ledger = Ledger.open(Path(config.ledger.path))
         self._ledger.claim(config.chain.id)
+        start(self._ledger, [cluster.id for cluster in config.clusters], self._clock.booted_at, self._clock.now())
         self._troubles = Troubles()
         self._chain = GrpcChain(config.chain.id, config.chain.endpoints, self._clock, self._troubles)
         self._tenancies = {cluster.id: tenancy(cluster, self._signers[cluster.key]) for cluster in config.clusters}

@@ -24,14 +24,14 @@ class Broadcast:
         self._endpoints = endpoints
 
     async def send(self, tx_bytes: bytes) -> TxOutcome:
-        """CheckTx's answer (height 0)."""
+        """CheckTx's answer (height 0). Sent once: after a no, no earlier copy of the bytes can still be on its way to a mempool."""
 
         async def request(channel: grpc.aio.Channel) -> service_pb2.BroadcastTxResponse:
             message = service_pb2.BroadcastTxRequest(tx_bytes=tx_bytes, mode=service_pb2.BROADCAST_MODE_SYNC)
             return await service_pb2_grpc.ServiceStub(channel).BroadcastTx(message, timeout=CALL_SECONDS)
 
         try:
-            return _outcome((await self._endpoints.call(request)).tx_response)
+            return _outcome((await self._endpoints.once(request)).tx_response)
         except Unreadable:
             return TxOutcome(tx_hash(tx_bytes), 0, UNFUNDED, "sdk", "the account does not exist: send it the fee denom first")
 

@@ -81,11 +81,12 @@ class Endpoints:
     async def call(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
         """One call on a believed endpoint, its errors translated; a few quick attempts, each on whichever endpoint is believed then.
 
-        Every request of ours may safely arrive twice: reads, and bytes that a mempool takes once.
+        For what may safely arrive twice.
         """
-        return await quickly(lambda: self._once(request))
+        return await quickly(lambda: self.once(request))
 
-    async def _once(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
+    async def once(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
+        """One attempt: what it answers is the answer to the only request there was."""
         endpoint = await self.believed()
         try:
             return await _ask(endpoint, request)

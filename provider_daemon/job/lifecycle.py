@@ -237,6 +237,18 @@ def defer(job: Job) -> Job:
     return replace(job, intent_at=None, attempt=max(0, job.attempt - 1))
 
 
+def begin_anew(job: Job, now: float) -> Job:
+    """For a start at which nobody knows how long ago anything was (the clock was set, or the machine booted): every wait begins now."""
+    in_doubt = job.intent_at is not None and not job.slurm_id
+    return replace(
+        job,
+        adopted_at=min(job.adopted_at, now),
+        intent_at=now if in_doubt else job.intent_at,
+        missing_since=None,
+        hopeless_since=None,
+    )
+
+
 def confirm(job: Job, state: State, started_at: int = 0) -> Job:
     """The chain confirmed `state`. A terminal word is never taken back by an older answer."""
     if job.reported in TERMINAL:

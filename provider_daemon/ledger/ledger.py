@@ -172,8 +172,11 @@ class Ledger:
     # --- transactions ---
 
     def add_tx(self, tx: OpenTx, messages: Sequence[Message]) -> OpenTx:
-        """Stores hash and bytes, and which messages ride in it; raises LedgerError when the key already has one open."""
-        cursor = self._run(
+        """Stores hash and bytes, and which messages ride in it; raises LedgerError when the key already has one open.
+
+        The very bytes that were given up before (not taken, and nothing has changed since) are opened again.
+        """
+        self._run(
             "add_tx",
             signer=tx.signer,
             tx_hash=tx.tx_hash,
@@ -183,10 +186,10 @@ class Ledger:
             fee=tx.fee,
             created_at=tx.created_at,
         )
-        for message in messages:
-            self._run("attach_message", tx_id=cursor.lastrowid, id=message.id)
         found = self.open_tx(tx.signer)
         assert found is not None
+        for message in messages:
+            self._run("attach_message", tx_id=found.id, id=message.id)
         return found
 
     def open_tx(self, signer: str) -> OpenTx | None:

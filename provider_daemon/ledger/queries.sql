@@ -81,7 +81,8 @@ DELETE FROM messages WHERE kind <> 'report' AND status <> 'waiting' AND created_
 
 -- name: add_tx
 INSERT INTO txs (signer, tx_hash, tx_bytes, sequence, timeout_height, fee, created_at, status)
-VALUES (:signer, :tx_hash, :tx_bytes, :sequence, :timeout_height, :fee, :created_at, 'open');
+VALUES (:signer, :tx_hash, :tx_bytes, :sequence, :timeout_height, :fee, :created_at, 'open')
+ON CONFLICT (tx_hash) DO UPDATE SET status = 'open', height = 0, code = 0, note = '';
 
 -- name: open_tx
 SELECT id, signer, tx_hash, tx_bytes, sequence, timeout_height, fee, created_at FROM txs

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import structlog
 
+from provider_daemon.errors import Unreadable
 from provider_daemon.job.lifecycle import confirm
 from provider_daemon.job.state import ENDED_BY_CHAIN, State, route
 from provider_daemon.ledger.ledger import Ledger
@@ -12,6 +13,8 @@ from provider_daemon.ledger.rows import Message
 from provider_daemon.ports import Chain, Clock
 
 log = structlog.get_logger("provd.outbox")
+
+PATIENCE = 60  # seconds that a refusal and the job's record may contradict each other
 
 
 class Blame:
@@ -22,6 +25,7 @@ class Blame:
         self._chain = chain
         self._clock = clock
         self._poke = poke
+        self._wondering: dict[int, float] = {}  # message -> when it was first refused
 
     async def look_into(self, message: Message, why: str) -> None:
         """A report: what does the chain say of its job? Reports that are already true, or overtaken, go; the rest is told anew."""
@@ -30,11 +34,23 @@ class Blame:
                 self._ledger.drop_message(message.id, why)
             log.warning("message_dropped", kind=message.kind, subject=message.subject, why=why, next="a newer one follows")
             return
-        record = await self._chain.job(message.subject)
-        if record is None or State(message.state) in route(record.state, State(message.state))[:1]:
-            self.park(message, f"the chain refuses its report: {why}")
+        try:
+            record = await self._chain.job(message.subject)
+        except Unreadable as error:
+            self._wonder(message, f"{why}; {error}")
             return
-        self._follow(message, record.state, record.started_at, why)
+        if record is None or State(message.state) in route(record.state, State(message.state))[:1]:
+            self._wonder(message, why)
+        else:
+            self._follow(message, record.state, record.started_at, why)
+
+    def _wonder(self, message: Message, why: str) -> None:
+        """By the job's record the chain should have taken it. One endpoint may be behind another: only what lasts is an operator's."""
+        since = self._wondering.setdefault(message.id, self._clock.now())
+        if self._clock.now() - since >= PATIENCE:
+            self.park(message, f"the chain refuses its report: {why}")
+        else:
+            log.warning("report_refused", job=message.subject, state=message.state, why=why, next="looks again at the next tick")
 
     def _follow(self, message: Message, state: State, started_at: int, why: str) -> None:
         with self._ledger.write():
@@ -48,6 +64,7 @@ class Blame:
         self._poke()
 
     def park(self, message: Message, why: str) -> None:
+        self._wondering.pop(message.id, None)
         with self._ledger.write():
             self._ledger.drop_reports(message.subject, why)
             if job := self._ledger.job(message.subject):

@@ -171,9 +171,15 @@ class Intake:
     async def _reread(self, jobs: Sequence[Job]) -> None:
         for start in range(0, len(jobs), BATCH):
             some = jobs[start : start + BATCH]
-            records = await asyncio.gather(*(self._chain.job(job.spec.job_id) for job in some))
+            records = await asyncio.gather(*(self._chain.job(job.spec.job_id) for job in some), return_exceptions=True)
             for job, record in zip(some, records, strict=True):
-                if record is not None:
+                if isinstance(record, Unreadable):
+                    log.error(
+                        "job_unreadable", job=job.spec.job_id, why=str(record), next="the others go on; looked at again at every sweep"
+                    )
+                elif isinstance(record, BaseException):
+                    raise record
+                elif record is not None:
                     self._learn(job.spec.job_id, record)
 
     def _learn(self, job_id: str, record: ChainJob) -> None:

@@ -94,7 +94,7 @@ def ended(records: Sequence[Row]) -> Sighting:
         reason=last.reason,
         exit_code=last.exit_code,
         signal=last.signal,
-        submitted_at=records[0].submitted_at,
+        submitted_at=last.submitted_at,
         started_at=last.started_at,
         ended_at=last.ended_at,
         elapsed=last.run.elapsed,
@@ -131,3 +131,20 @@ def live(row: Queued) -> Sighting:
         elapsed=row.elapsed,
         runs=(run(row.tres, str(row.elapsed), "0"),) if phase is Phase.RUNNING else (),
     )
+
+
+def merge(live: Sequence[Sighting], ended: Sequence[Sighting]) -> dict[str, tuple[Sighting, ...]]:
+    """Both views by name, a SLURM job once: the closed accounting record wins over squeue, squeue over an open record.
+
+    A requeue is a new submission of the same job: while its nodes are cleaned up squeue calls it completing, and the record that is closed
+    is that of the stretch before.
+    """
+    jobs = {(seen.slurm_id, seen.name): seen for seen in ended}
+    for seen in live:
+        known = jobs.get((seen.slurm_id, seen.name))
+        if known is None or not known.final or known.submitted_at < seen.submitted_at:
+            jobs[seen.slurm_id, seen.name] = seen
+    found: dict[str, tuple[Sighting, ...]] = {}
+    for seen in sorted(jobs.values(), key=lambda seen: (seen.submitted_at, int(seen.slurm_id) if seen.slurm_id.isdecimal() else 0)):
+        found[seen.name] = (*found.get(seen.name, ()), seen)
+    return found

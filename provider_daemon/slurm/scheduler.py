@@ -67,7 +67,7 @@ class SlurmScheduler:
         else:
             if missing and self._troubles.ends("accounting_down", self._cluster):
                 log.info("accounting_up", cluster=self._cluster)
-        return Snapshot(taken_at, complete, _merge(live, ended))
+        return Snapshot(taken_at, complete, accounting.merge(live, ended))
 
     async def _backlog(self) -> int:
         return answers.backlog(await self._ask("sdiag", Command(commands.SDIAG)))
@@ -95,7 +95,7 @@ class SlurmScheduler:
             ended += await self._accounting(Watch(frozenset(missing), slurm_ids), frozenset(missing))
         absent = missing - {seen.name for seen in ended}
         complete = not absent or await self._backlog() == 0
-        return Survey(Snapshot(taken_at, complete, _merge(live, ended)), answers.seconds(clock.strip()))
+        return Survey(Snapshot(taken_at, complete, accounting.merge(live, ended)), answers.seconds(clock.strip()))
 
     async def _ask(self, what: str, command: Command) -> str:
         self.rpcs += 1
@@ -122,16 +122,3 @@ class SlurmScheduler:
 
 def _parts(items: Sequence[str]) -> list[Sequence[str]]:
     return [items[start : start + commands.KEYS_A_COMMAND] for start in range(0, len(items), commands.KEYS_A_COMMAND)]
-
-
-def _merge(live: Sequence[Sighting], ended: Sequence[Sighting]) -> dict[str, tuple[Sighting, ...]]:
-    """Both views by name, a SLURM job once: the closed accounting record wins over squeue, squeue over an open record."""
-    jobs = {(seen.slurm_id, seen.name): seen for seen in ended}
-    for seen in live:
-        known = jobs.get((seen.slurm_id, seen.name))
-        if known is None or not known.final:
-            jobs[seen.slurm_id, seen.name] = seen
-    found: dict[str, tuple[Sighting, ...]] = {}
-    for seen in sorted(jobs.values(), key=lambda seen: (seen.submitted_at, int(seen.slurm_id) if seen.slurm_id.isdecimal() else 0)):
-        found[seen.name] = (*found.get(seen.name, ()), seen)
-    return found

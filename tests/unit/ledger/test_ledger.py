@@ -125,6 +125,16 @@ def test_expired_transaction_gives_its_messages_back(ledger: Ledger) -> None:
     assert [row["status"] for row in ledger.messages_of("JOB-1")] == ["confirmed", "confirmed"]
 
 
+def test_bytes_that_were_not_taken_may_be_made_again(ledger: Ledger) -> None:
+    """Same messages, sequence and height give the same bytes: their row is opened again, with the messages in it."""
+    store(ledger, Message("report", "JOB-1", b"q", "queued"))
+    with ledger.write():
+        ledger.close_tx(ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p", 10)), "failed", code=1, note="rate limit exceeded")
+        again = ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p", 10))
+    assert [(row["status"], row["code"], row["note"]) for row in ledger.last_txs(10)] == [("open", 0, "")]
+    assert [message.body for message in ledger.messages_of_tx(again.id)] == [b"q"]
+
+
 def test_a_place_that_cannot_be_written_is_one_line() -> None:
     """A directory that cannot be made ends in LedgerError with the reason and the path."""
     with pytest.raises(LedgerError, match=r"ledger /proc/none/ledger\.sqlite cannot be opened: No such file or directory: '?/proc/none"):

@@ -8,6 +8,7 @@ from provider_daemon.errors import Unreadable
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import State
 from provider_daemon.slurm import accounting
+from provider_daemon.slurm.answers import Queued
 from provider_daemon.slurm.states import JOB_STATES
 
 NAMES = frozenset({"ve-1"})
@@ -108,3 +109,29 @@ def test_final_needs_both_state_and_end(state: str, end: str, code: int, signal:
     assert seen.final == (JOB_STATES[state][1] is Phase.ENDED and end == "1020")
     assert not seen.final or seen.outcome is not None
     assert seen.exit_code == (code or (128 + signal if signal else 0))
+
+
+# --- both views ---
+
+
+def queued(state: str, submitted: int, slurm_id: str = "7", name: str = "ve-1") -> Sighting:
+    return accounting.live(Queued(slurm_id, state, submitted, 0, 0, 0, "", "None", name))
+
+
+def test_a_closed_record_wins_over_squeue() -> None:
+    """squeue still calls the job completing; sacct has its last word."""
+    (seen,) = accounting.merge([queued("COMPLETING", 1000)], sightings(row()))["ve-1"]
+    assert (seen.final, seen.outcome) == (True, State.COMPLETED)
+
+
+def test_a_requeued_job_is_not_over_while_its_nodes_are_cleaned_up() -> None:
+    """squeue calls it completing under its new submission time, and the closed record is the stretch that its node's failure ended."""
+    (seen,) = accounting.merge([queued("COMPLETING", 1031)], sightings(row(state="NODE_FAIL")))["ve-1"]
+    assert (seen.final, seen.phase) == (False, Phase.ENDING)
+
+
+def test_a_requeued_job_is_over_when_its_last_record_closes() -> None:
+    """The newest stretch's submission time is squeue's."""
+    records = sightings(row(state="NODE_FAIL"), row(submit="1031", start="1040", end="1050"))
+    (seen,) = accounting.merge([queued("COMPLETED", 1031)], records)["ve-1"]
+    assert (seen.final, seen.outcome, len(seen.runs)) == (True, State.COMPLETED, 2)

@@ -1,0 +1,67 @@
+"""A report that the chain refuses although the job's record would take it: one endpoint may be behind another."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from provider_daemon.errors import Unreadable
+from provider_daemon.job.spec import ChainJob
+from provider_daemon.loops.blame import PATIENCE
+from tests.fakes.chain import ALICE, cancel, job
+from tests.unit.loops.conftest import House
+
+Ask = Callable[[str], Awaitable[ChainJob | None]]
+
+
+async def refused(house: House, monkeypatch: pytest.MonkeyPatch, answer: Callable[[ChainJob | None], ChainJob | None]) -> Ask:
+    """JOB-1 is cancelled before its first report lands; its record is answered through `answer` from now on."""
+    await house.chain.send(ALICE, job(), job())
+    await house.intake.tick()
+    await house.advance.tick()
+    ask: Ask = house.chain.client.job
+    old = await ask("JOB-1")
+    await house.chain.send(ALICE, cancel())
+
+    async def behind(job_id: str) -> ChainJob | None:
+        return answer(old) if job_id == "JOB-1" else await ask(job_id)
+
+    monkeypatch.setattr(house.chain.client, "job", behind)
+    await house.report()
+    return ask
+
+
+async def test_a_record_that_is_behind_parks_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report waits, the other job's goes, and the newer record says what became of it."""
+    ask = await refused(house, monkeypatch, lambda old: old)
+    first = house.ledger.job("JOB-1")
+    assert first is not None
+    assert not first.parked
+    assert await house.state("JOB-2") == "queued"
+    monkeypatch.setattr(house.chain.client, "job", ask)
+    await house.report()
+    assert [row["status"] for row in house.ledger.messages_of("JOB-1")] == ["dropped"]
+
+
+async def test_a_contradiction_that_stays_is_an_operators(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After PATIENCE the job is parked with the chain's own words."""
+    await refused(house, monkeypatch, lambda old: old)
+    house.chain.clock.time += PATIENCE
+    await house.outbox.tick()
+    parked = house.ledger.job("JOB-1")
+    assert parked is not None
+    assert "invalid job state transition" in parked.parked
+
+
+async def test_an_unreadable_record_holds_up_nobody_else(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key's other reports go out while one job's record cannot be read."""
+
+    def unreadable(_: ChainJob | None) -> ChainJob | None:
+        raise Unreadable("the record of JOB-1 cannot be read")
+
+    await refused(house, monkeypatch, unreadable)
+    assert await house.state("JOB-2") == "queued"
+    house.chain.clock.time += PATIENCE
+    await house.outbox.tick()
+    parked = house.ledger.job("JOB-1")
+    assert parked is not None
+    assert "cannot be read" in parked.parked
