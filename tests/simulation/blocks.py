@@ -1,13 +1,15 @@
 """The chain as a model: CheckTx, the mempool, and blocks that carry out the very bytes that the daemon signed."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from provider_daemon.chain import messages
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import Tx
+from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.errors import Refused
-from provider_daemon.job.state import State
+from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ports import TxOutcome
 from tests.simulation.books import Books, Failed, snapshot_of
@@ -15,6 +17,9 @@ from tests.simulation.world import World
 
 GAS_A_MESSAGE = 40_000
 TIMEOUT_HEIGHT, SEQUENCE, FUNDS, IN_CACHE, OUT_OF_GAS = 30, 32, 5, 19, 11
+FEE_TOO_LOW = RATE_LIMITED = 1  # codespaces undefined and ratelimit
+SEEN_BACK = 2  # blocks that an endpoint may be behind the highest height seen and still be believed
+BELIEVED_SECONDS = 5  # how long it stays believed after it was looked at
 HALT_OFFLINE = 300  # seconds without a block after which every cluster is offline
 
 
@@ -26,6 +31,16 @@ class Waiting:
     timeout_height: int
     fee: int
     gas_limit: int
+
+
+@dataclass
+class View:
+    """The chain as one endpoint shows it: now, or a few blocks ago. `sent`: transactions that this endpoint alone has taken."""
+
+    height: int
+    time: float
+    books: Books
+    sent: int = 0
 
 
 @dataclass
@@ -41,20 +56,77 @@ class Blocks:
     by_sequence: dict[int, str] = field(default_factory=dict)
     cancels: list[tuple[int, str]] = field(default_factory=list)
     halted_until: float = 0.0
+    stuck_until: float = 0.0
+    stuck: View | None = None
+    past: deque[View] = field(default_factory=lambda: deque(maxlen=8))
+    at_timeout: list[tuple[int, bytes]] = field(default_factory=list)
+    offered: dict[tuple[str, str], list[Waiting]] = field(default_factory=dict)
+    offered_twice: list[str] = field(default_factory=list)
     spent: int = 0
     taken_away: int = 0  # by whoever emptied the wallet, until it is refilled
     given: int = 10**12
 
     # --- a node's answers ---
 
+    def view(self, *, head: bool = False) -> View:
+        """What the endpoint that is asked has: an endpoint that is cut off from its peers, one that lags, or the newest block.
+
+        The client disbelieves an endpoint that is more than SEEN_BACK blocks behind, but looks only every few seconds; the head is looked
+        at each time.
+        """
+        if self.stuck is not None and self.world.now() < self.stuck_until:
+            return self.stuck
+        self.stuck = None
+        if self.past and self.world.strikes("lagging_endpoint"):
+            most = SEEN_BACK if head else SEEN_BACK + int(BELIEVED_SECONDS // self.seconds)
+            return self.past[-min(len(self.past), self.world.dice.randint(1, most))]
+        return View(self.height, self.time, self.books)
+
+    def broadcast(self, tx_bytes: bytes) -> TxOutcome:
+        """By whichever endpoint is asked: one that lags checks by what it knows, and passes on what it takes when it can."""
+        self.watch_offers(tx_bytes)
+        view = self.view()
+        if view.books is self.books:
+            return self.check(tx_bytes)
+        waiting = self._read(tx_bytes)
+        if waiting.sequence != view.books.sequence + view.sent:
+            return TxOutcome(waiting.tx_hash, 0, SEQUENCE, "sdk", "account sequence mismatch: incorrect account sequence")
+        view.sent += 1
+        self.world.later(max(0.0, self.stuck_until - self.world.now()), lambda: self.check(tx_bytes))
+        return TxOutcome(waiting.tx_hash, 0, 0, "", "")
+
     def check(self, tx_bytes: bytes) -> TxOutcome:
         """CheckTx, and into the mempool when it passes."""
         waiting = self._read(tx_bytes)
+        if self.world.strikes("fee_too_low"):
+            return TxOutcome(waiting.tx_hash, 0, FEE_TOO_LOW, "undefined", "insufficient fee: min gas prices 0.03uve")
+        if self.world.strikes("rate_limited"):
+            return TxOutcome(waiting.tx_hash, 0, RATE_LIMITED, "ratelimit", "rate limit exceeded")
         code, log = self._refusal(waiting)
         if not code:
             self.mempool.append(waiting)
             self.cache.add(waiting.tx_hash)
         return TxOutcome(waiting.tx_hash, 0, code, "sdk" if code else "", log)
+
+    def watch_offers(self, tx_bytes: bytes) -> None:
+        """A report may be in a second transaction only when the first can never take effect any more."""
+        waiting = self._read(tx_bytes)
+        assert waiting.tx is not None
+        for message in map(messages.unpack, waiting.tx.body.messages):
+            if isinstance(message, MsgReportJobStatus):
+                before = self.offered.setdefault((message.job_id, str(message.state)), [])
+                self.offered_twice += [f"{message.job_id} state {message.state}" for other in before if self._alive(other, waiting)]
+                if waiting.tx_hash not in {other.tx_hash for other in before}:
+                    before.append(waiting)
+
+    def _alive(self, other: Waiting, waiting: Waiting) -> bool:
+        """It took effect, or still can, beside the new one: one sequence lets only one of two through."""
+        if other.sequence == waiting.sequence or waiting.sequence < self.books.sequence:
+            return False
+        done = self.included.get(other.tx_hash)
+        if done is not None and done.ok:
+            return True
+        return other.sequence >= self.books.sequence and other.timeout_height >= self.height and done is None
 
     def _refusal(self, waiting: Waiting) -> tuple[int, str]:
         expected = self.books.sequence + len(self.mempool)
@@ -75,13 +147,13 @@ class Blocks:
         return Waiting(transactions.tx_hash(tx_bytes), tx, sequence, tx.body.timeout_height, fee, tx.auth_info.fee.gas_limit)
 
     def simulate(self, tx_bytes: bytes) -> int:
-        waiting = self._read(tx_bytes)
+        waiting, view = self._read(tx_bytes), self.view()
         assert waiting.tx is not None
-        if waiting.fee > self.books.wallet:
+        if waiting.fee > view.books.wallet:
             raise Refused("insufficient funds", code=FUNDS, codespace="sdk")
-        if waiting.sequence != self.books.sequence + len(self.mempool):
+        if waiting.sequence != view.books.sequence + (len(self.mempool) if view.books is self.books else view.sent):
             raise Refused("incorrect account sequence", code=SEQUENCE, codespace="sdk")
-        tried = snapshot_of(self.books)
+        tried = snapshot_of(view.books)
         for index, envelope in enumerate(waiting.tx.body.messages):
             try:
                 tried.apply(messages.unpack(envelope), self.world.now())
@@ -99,7 +171,7 @@ class Blocks:
         if now < self.halted_until:
             return
         if self.world.strikes("chain_halt"):
-            self.halted_until = now + self.world.dice.choice((30, 120, 400))
+            self.halted_until = now + self.world.broken_for(20, 420)
             self.world.note(f"chain: halted for {self.halted_until - now:.0f} s")
             return
         self._faults()
@@ -116,7 +188,11 @@ class Blocks:
             purse, self.books.wallet = self.books.wallet, 0
             self.taken_away += purse
             self.world.note("chain: wallet emptied")
-            self.world.later(self.world.dice.uniform(20, 200), lambda: self._refill(purse))
+            self.world.later(self.world.broken_for(20, 200), lambda: self._refill(purse))
+        if self.world.strikes("stuck_endpoint") and self.stuck is None:
+            self.stuck_until = self.world.now() + self.world.broken_for(20, 200)
+            self.stuck = View(self.height, self.time, snapshot_of(self.books))
+            self.world.note(f"chain: our endpoint stays at height {self.height} for a while")
 
     def _refill(self, purse: int) -> None:
         self.books.wallet += purse
@@ -125,12 +201,17 @@ class Blocks:
     def _produce(self, now: float) -> None:
         if self.time and now - self.time > HALT_OFFLINE:
             self.books.cluster = "offline"
+        if not self.world.calm and "lagging_endpoint" in self.world.chances:
+            self.past.append(View(self.height, self.time, snapshot_of(self.books)))
         self.height, self.time = self.height + 1, now
         for waiting in self.mempool:
             self.included[waiting.tx_hash] = outcome = self._deliver(waiting)
             self.world.note(f"chain: block {self.height} has {waiting.tx_hash[:8]} code {outcome.code}")
         self.mempool = []
         self._end_block(now)
+        for height, tx_bytes in [due for due in self.at_timeout if due[0] <= self.height]:
+            self.at_timeout.remove((height, tx_bytes))
+            self.check(tx_bytes)
 
     def _deliver(self, waiting: Waiting) -> TxOutcome:
         code, log = self._ante(waiting)
@@ -169,7 +250,7 @@ class Blocks:
     def _end_block(self, now: float) -> None:
         for job_id, record in self.books.jobs.items():
             if record.state is State.RUNNING and now > record.started_at + record.spec.max_runtime_seconds:
-                record.state, record.ended = State.TIMEOUT, "chain"
+                record.state, record.ended, record.ended_at = State.TIMEOUT, "chain", now
                 self.books.settle(record, Usage())
                 self.world.note(f"chain: {job_id} timed out")
 
@@ -178,14 +259,21 @@ class Blocks:
     def cancel(self, job_id: str) -> None:
         record = self.books.jobs[job_id]
         if record.state in (State.PENDING, State.QUEUED, State.RUNNING):
-            record.state, record.ended = State.CANCELLED, "customer"
+            record.state, record.ended, record.ended_at = State.CANCELLED, "customer", self.world.now()
             self.books.settle(record, Usage())
             self.cancels.append((self.height + 1, job_id))
             self.world.note(f"chain: {job_id} cancelled by its customer")
 
+    def cancel_some_job(self) -> None:
+        """The customer's cancel lands just now."""
+        alive = [job_id for job_id, record in self.books.jobs.items() if record.state not in TERMINAL]
+        if alive:
+            self.cancel(self.world.dice.choice(alive))
+
     def find(self, tx_hash: str, lag: int) -> TxOutcome | None:
         found = self.included.get(tx_hash)
-        return found if found and found.height <= self.height - lag else None
+        return found if found and found.height <= self.view().height - lag else None
 
     def cancelled_since(self, height: int, lag: int) -> Sequence[str]:
-        return [job_id for at, job_id in self.cancels if height <= at <= self.height - lag]
+        seen = self.view().height - lag
+        return [job_id for at, job_id in self.cancels if height <= at <= seen]

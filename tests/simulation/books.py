@@ -1,16 +1,17 @@
 """The chain's state as a model: jobs, money, node heartbeats, and what a signed transaction does to them (FACTS.md, 'Rules')."""
 
 import copy
+from collections import Counter
 from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
-from provider_daemon.money.bill import bill
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
 from provider_daemon.job.usage import Usage
+from provider_daemon.money.bill import bill
 
 ESCROW = 10**9  # uvirt, what a customer puts in for a job
 
@@ -29,8 +30,14 @@ class Record:
     started_at: int = 0
     by_report: tx_pb2.MsgReportJobStatus | None = None
     ended: str = ""
+    ended_at: float = 0.0  # by the block's clock
     told: list[State] = field(default_factory=list)
     paid: dict[str, int] = field(default_factory=dict)
+    unreadable_from: float = float("inf")  # the node cannot decode the record from then, for `unreadable_for` seconds
+    unreadable_for: float = 0.0
+
+    def readable(self, now: float) -> bool:
+        return not self.unreadable_from <= now < self.unreadable_from + self.unreadable_for
 
 
 @dataclass
@@ -42,10 +49,13 @@ class Books:
     cluster: str = "active"
     wallet: int = 10**12
     sequence: int = 0
-    fees: int = 0
+    uvirt: Counter[str] = field(default_factory=Counter)  # whose money it is; "escrow" is the module's
 
-    def copy(self) -> "Books":
-        return copy.copy(self)
+    def add(self, record: Record) -> None:
+        """A customer's job, with the escrow that it puts in."""
+        self.jobs[record.spec.job_id] = record
+        self.uvirt["customer"] -= ESCROW
+        self.uvirt["escrow"] += ESCROW
 
     def apply(self, message: Message, now: float) -> None:
         """Raises Failed and has changed nothing."""
@@ -70,7 +80,7 @@ class Books:
         if state is State.RUNNING:
             record.started_at = int(now)
         if state in TERMINAL:
-            record.by_report, record.ended = message, "report"
+            record.by_report, record.ended, record.ended_at = message, "report", now
             self.settle(record, messages.usage_of(message.usage_metrics))
 
     def _heartbeat(self, message: tx_pb2.MsgUpdateNodeMetadata) -> None:
@@ -82,16 +92,18 @@ class Books:
         """Out of the escrow: provider, platform, and the rest back to the customer. One escrow pays once."""
         if record.paid:
             raise Failed("escrow is closed")
-        owed = bill(usage, ceiling=ESCROW)
+        owed = bill(usage, record.spec.resources.gpu_type, ceiling=ESCROW)
         record.paid = {"provider": owed.provider_reward, "platform": owed.platform_fee}
         record.paid["customer"] = ESCROW - sum(record.paid.values())
+        self.uvirt["escrow"] -= ESCROW
+        self.uvirt.update(record.paid)
 
 
 def snapshot_of(books: Books) -> Books:
     """A copy on which messages can be tried."""
-    tried = books.copy()
+    tried = copy.copy(books)
     tried.jobs = {job_id: copy.copy(record) for job_id, record in books.jobs.items()}
     for record in tried.jobs.values():
         record.told, record.paid = list(record.told), dict(record.paid)
-    tried.nodes = dict(books.nodes)
+    tried.nodes, tried.uvirt = dict(books.nodes), Counter(books.uvirt)
     return tried

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from provider_daemon.errors import Transient
+from provider_daemon.chain import tx as transactions
+from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.ports import Account, Cluster, Head, Offering, Queue, TxOutcome
 from tests.simulation.blocks import Blocks
@@ -24,18 +25,25 @@ class SimulatedChain:
         self._provider = provider
 
     async def head(self) -> Head:
-        return await self._gate.call("head", lambda: Head(self._blocks.height, self._blocks.time))
+        return await self._gate.call("head", self._head)
+
+    def _head(self) -> Head:
+        view = self._blocks.view(head=True)
+        return Head(view.height, view.time)
 
     async def job_counter(self) -> int:
-        return await self._gate.call("job_counter", lambda: len(self._blocks.books.jobs) + 1)
+        return await self._gate.call("job_counter", lambda: len(self._blocks.view().books.jobs) + 1)
 
     async def job(self, job_id: str) -> ChainJob | None:
         return await self._gate.call(f"job {job_id}", lambda: self._job(job_id))
 
     def _job(self, job_id: str) -> ChainJob | None:
-        record = self._blocks.books.jobs[job_id]
-        if self._blocks.height <= record.height + YOUNG and self._world.strikes("young_record_missing"):
+        view = self._blocks.view()
+        record = view.books.jobs.get(job_id)
+        if record is None or (view.height <= record.height + YOUNG and self._world.strikes("young_record_missing")):
             return None
+        if not record.readable(self._world.now()):
+            raise Unreadable(f"the record of {job_id} cannot be read: HPCJob.state: unknown word")
         return ChainJob(record.spec, record.state, record.started_at)
 
     async def cancelled_since(self, height: int) -> frozenset[str]:
@@ -47,17 +55,17 @@ class SimulatedChain:
         return self._world.dice.randint(1, 2) if self._world.strikes("index_lag") else 0
 
     async def cluster(self, cluster_id: str) -> Cluster | None:
-        state = await self._gate.call("cluster", lambda: self._blocks.books.cluster)
-        return Cluster(cluster_id, self._provider, state, "eu", 1, 1)
+        state = await self._gate.call("cluster", lambda: self._blocks.view().books.cluster)
+        return Cluster(cluster_id, self._provider, state, "eu", 3, 3)
 
     async def offering(self, offering_id: str) -> Offering | None:
         return await self._gate.call("offering", lambda: OFFERING)
 
     async def account(self, address: str) -> Account:
-        return await self._gate.call("account", lambda: Account(1, self._blocks.books.sequence))
+        return await self._gate.call("account", lambda: Account(1, self._blocks.view().books.sequence))
 
     async def balance(self, address: str, denom: str) -> int:
-        return await self._gate.call("balance", lambda: self._blocks.books.wallet)
+        return await self._gate.call("balance", lambda: self._blocks.view().books.wallet)
 
     async def gas_price(self, denom: str) -> Decimal:
         return await self._gate.call("gas_price", lambda: Decimal("0.025"))
@@ -66,14 +74,28 @@ class SimulatedChain:
         return await self._gate.call("simulate", lambda: self._blocks.simulate(tx_bytes))
 
     async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
-        """A transaction may also reach the mempool long after its sender gave the call up, and more than once."""
+        """A transaction may also reach the mempool long after its sender gave the call up, at the last moment, and more than once.
+
+        Not after a no: the client sends once, so no other copy is under way until the daemon itself sends the same bytes again.
+        """
         if self._world.strikes("tx_delivered_late"):
             self._world.later(self._world.dice.uniform(1, 300), lambda: self._blocks.check(tx_bytes))
-            await self._gate.point("broadcast under way")
-            raise Transient("broadcast: no answer")
-        if self._world.strikes("tx_delivered_twice"):
+            return await self._unanswered(tx_bytes)
+        if self._world.strikes("tx_at_its_timeout"):
+            self._blocks.at_timeout.append((transactions.decode(tx_bytes).body.timeout_height, tx_bytes))
+            return await self._unanswered(tx_bytes)
+        return await self._gate.call("broadcast", lambda: self._delivered(tx_bytes), once=True)
+
+    def _delivered(self, tx_bytes: bytes) -> TxOutcome:
+        answer = self._blocks.broadcast(tx_bytes)
+        if answer.ok and self._world.strikes("tx_delivered_twice"):
             self._world.later(self._world.dice.uniform(1, 300), lambda: self._blocks.check(tx_bytes))
-        return await self._gate.call("broadcast", lambda: self._blocks.check(tx_bytes))
+        return answer
+
+    async def _unanswered(self, tx_bytes: bytes) -> TxOutcome:
+        self._blocks.watch_offers(tx_bytes)
+        await self._gate.point("broadcast under way")
+        raise Transient("broadcast: no answer")
 
     async def find(self, tx_hash: str) -> TxOutcome | None:
         return await self._gate.call("find", lambda: self._blocks.find(tx_hash, self._lag()))
@@ -83,7 +105,7 @@ class SimulatedChain:
 
     def _by_sequence(self, sequence: int) -> TxOutcome | None:
         found = self._blocks.by_sequence.get(sequence)
-        return self._blocks.included[found] if found else None
+        return self._blocks.find(found, self._lag()) if found else None
 
     async def close(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""The way from the daemon to its two remotes: each call takes time, and may be lost, late, or the daemon's last."""
+"""The way from the daemon to its two remotes: each call takes time, and may be lost, late, doubled, or the daemon's last."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,16 +11,19 @@ T = TypeVar("T")
 
 
 class Gate:
-    """One for each life of the daemon; after its death nothing passes."""
+    """One for each life of the daemon; after its death nothing passes. `memory_lost_at`: when the ledger could not be written."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.dead = False
         self.on_death: Callable[[], None] = lambda: None
+        self.memory_lost_at: float | None = None
 
     async def point(self, what: str, seconds: float = 0.05) -> None:
         """A moment in which the daemon waits, and may die."""
         self.maybe_die("kill", what)
+        if self._world.strikes("cancel_at_a_point"):
+            self._world.cancel_some_job()
         await asyncio.sleep(seconds)
         self.maybe_die("kill", what)
 
@@ -33,13 +36,21 @@ class Gate:
             self.on_death()
             raise Killed
 
-    async def call(self, what: str, command: Callable[[], T]) -> T:
-        """Runs the command at the far side."""
-        await self.point(f"{what}, before")
+    async def call(self, what: str, command: Callable[[], T], *, latest: float = 30, once: bool = False) -> T:
+        """Runs the command at the far side. `latest`: seconds that its caller waits for an answer.
+
+        Clients try an answer that did not come again within the same call (retry.quickly), so a command can arrive twice and the second
+        answer is the one that counts; `once` is for what the daemon never repeats by itself.
+        """
+        if self.memory_lost_at is not None and self._world.loop.time() > self.memory_lost_at:
+            self._world.wrong(f"10 {what}: the daemon goes on without its memory")
+        await self.point(what)
         if self._world.strikes("lost_call"):
             raise Transient(f"{what}: connection refused")
         answer = command()
-        await self.point(f"{what}, after", self._world.dice.uniform(5, 40) if self._world.strikes("late_answer") else 0.05)
+        if not once and self._world.strikes("duplicated_call"):
+            answer = command()
+        await self.point(what, self._world.dice.uniform(5, latest) if self._world.strikes("late_answer") else 0.05)
         if self._world.strikes("lost_answer"):
             self._world.note(f"answer lost: {what}")
             raise Transient(f"{what}: no answer")

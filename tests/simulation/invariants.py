@@ -1,55 +1,63 @@
 """What must hold in every schedule, in words and code.
 
-While it runs: a chain job is submitted to SLURM at most once (site.py checks it at every sbatch); the escrow pays once (books.py);
-no tick ends by an error that was not foreseen (schedule.py).
+At every moment (checked where it happens):
+1. A chain job is submitted to SLURM at most once: never two alive under its name, never a second one beside a record of the first
+   (site.py, at every sbatch).
+2. A report is offered in a second transaction only when the first can never take effect (blocks.py, at every broadcast).
+3. An escrow pays once (books.py), and no tick ends by an error that was not foreseen (listening.py).
+4. A daemon that could not write its ledger does nothing more (gate.py), and nothing else but that ends it (life.py).
 
 Once it is calm:
-1. Every schedule ends: within SETTLE seconds of calm there is nothing left to do or to say.
-2. Every job is over on chain, or parked for a cause that the world really had.
-3. No wrong terminal state: what our report says is what became of the SLURM job.
-4. The usage that was reported, and the signed evidence that was kept, are the model's truth.
-5. No report took effect twice, and each ran through legal states.
-6. Money: each escrow is paid out whole, for the true usage; the wallet lost the fees of included transactions and nothing else.
-7. Whatever the chain took from our key is in the ledger, unless that ledger was lost.
-8. Nothing of a job that is over lives on in SLURM.
+5. It ends: within SETTLE seconds nothing is left to do or to say; and what was final is on chain within CAUGHT_UP seconds.
+6. Every SLURM job of ours that ended was reported, or provably could not be: the chain had ended it first (then the signed usage is
+   kept), its record in SLURM was purged or named no GPUs, or the chain's record of it cannot be read. Nothing else is parked.
+7. No wrong terminal state: what our report says is what became of the SLURM job.
+8. The usage that was reported or kept is the model's truth: over every stretch, all nodes and GPUs, and what SLURM gave, not what was
+   asked for.
+9. Money: each escrow is paid out whole for the true usage, all accounts together hold what they held, and the wallet lost the fees of
+   included transactions and nothing else.
+10. The ledger says of each transaction what the chain says, and knows all that the chain took from our key (unless it was lost or is an
+   older copy).
+11. Nothing of a job that is over lives on in SLURM, and at most one SLURM job of it ever ran.
 """
 
-import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from google.protobuf.any_pb2 import Any
 
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
-from provider_daemon.money.bill import bill
 from provider_daemon.job.lifecycle import MAX_ATTEMPTS, Job
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.money.bill import bill
 from tests.fakes.chain import PROVIDER
 from tests.simulation.blocks import Blocks
 from tests.simulation.books import ESCROW, Record
-from tests.simulation.site import Site, SlurmJob
+from tests.simulation.site import Site
+from tests.simulation.slurm_job import SlurmJob
+from tests.simulation.world import START, World
 
 SETTLE = 3000  # seconds from calm to the end: the longest job, the patience for what is missing, and room for slow ticks
+CAUGHT_UP = 300  # seconds: a start after 90, two slow ticks, a transaction that has to expire first, and one more
 
 
 @dataclass
 class Scene:
-    """Both models and the last ledger. `ledger_since`: transactions of lower heights belong to a ledger that was lost."""
+    """Both models and the last ledger. `memory_lost`: at some moment the ledger was lost, or an older copy was put back."""
 
+    world: World
     site: Site
     blocks: Blocks
     ledger: Ledger
-    lost_ledger: bool
-    names: dict[str, str] = field(default_factory=dict)
+    memory_lost: bool
 
 
 def settled(scene: Scene) -> bool:
     """Nothing is left to do or to say."""
-    quiet = scene.ledger.open_tx(PROVIDER.address) is None and not any(
-        message.kind == "report" for message in scene.ledger.waiting_messages(PROVIDER.address, 10)
-    )
+    waiting = scene.ledger.waiting_messages(PROVIDER.address, 10)
+    quiet = scene.ledger.open_tx(PROVIDER.address) is None and not any(message.kind == "report" for message in waiting)
     return quiet and all(_over(scene, job_id, record) for job_id, record in scene.blocks.books.jobs.items())
 
 
@@ -57,6 +65,8 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
     job = scene.ledger.job(job_id)
     if job is not None and job.parked:
         return True
+    if job is None and not record.readable(scene.world.now()):
+        return job_id in scene.ledger.quarantined()
     live = any(slurm_job.live for slurm_job in scene.site.of(record.spec.slurm_name))
     forgotten = job is None and record.by_report is not None
     return record.state in TERMINAL and not live and (forgotten or (job is not None and job.closed_at is not None))
@@ -64,7 +74,7 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
 
 def check(scene: Scene) -> list[str]:
     """Every broken promise, one line each."""
-    broken = [] if settled(scene) else ["1 the schedule does not end: " + "; ".join(_open(scene))]
+    broken = [] if settled(scene) else ["5 the schedule does not end: " + "; ".join(_open(scene))]
     for job_id, record in scene.blocks.books.jobs.items():
         broken += [f"{line} ({job_id})" for line in _check_job(scene, record, scene.ledger.job(job_id))]
     return broken + _money(scene) + _memory(scene)
@@ -78,91 +88,125 @@ def _open(scene: Scene) -> list[str]:
 
 def _check_job(scene: Scene, record: Record, job: Job | None) -> list[str]:
     slurm_jobs = scene.site.of(record.spec.slurm_name)
-    lines = _parking(record, job, slurm_jobs)
+    lines = _parking(scene, record, job, slurm_jobs)
     if record.by_report is not None:
-        lines += _verdict(scene, record, record.by_report, slurm_jobs)
-    if len(set(record.told)) != len(record.told):
-        lines.append(f"5 reported twice: {record.told}")
+        lines += _verdict(scene, record, record.by_report, slurm_jobs) + _late(scene, record, slurm_jobs)
+    elif job is not None and not job.parked and slurm_jobs and not slurm_jobs[0].purged:
+        lines += _evidence(scene, record, slurm_jobs[0])
     if record.paid and sum(record.paid.values()) != ESCROW:
-        lines.append(f"6 escrow {ESCROW} paid out as {record.paid}")
-    if record.state in TERMINAL and any(slurm_job.live for slurm_job in slurm_jobs) and not (job and job.parked):
-        lines.append("8 it lives on in SLURM")
-    return lines + _evidence(scene, record, job, slurm_jobs)
+        lines.append(f"9 escrow {ESCROW} paid out as {record.paid}")
+    if record.state in TERMINAL and any(slurm_job.live for slurm_job in slurm_jobs) and not _hands_off(scene, record, job):
+        lines.append("11 it lives on in SLURM")
+    if sum(slurm_job.ever_ran for slurm_job in slurm_jobs) > 1:
+        lines.append("11 it ran as more than one SLURM job")
+    return lines
 
 
-def _parking(record: Record, job: Job | None, slurm_jobs: list[SlurmJob]) -> list[str]:
-    """An operator is asked only for a cause: SLURM's record is gone, or sbatch swallowed every submission."""
+def _hands_off(scene: Scene, record: Record, job: Job | None) -> bool:
+    """Parked, or never adopted because the chain's record cannot be read."""
+    return bool(job and job.parked) or (job is None and not record.readable(scene.world.now()))
+
+
+def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[SlurmJob]) -> list[str]:
+    """An operator is asked only for a cause that the world really had."""
     if job is None or not job.parked:
         return []
-    purged = any(slurm_job.purged for slurm_job in slurm_jobs)
-    swallowed = not slurm_jobs and job.attempt >= MAX_ATTEMPTS
-    return [] if purged or swallowed else [f"2 parked without a cause: {job.parked}"]
+    causes = (
+        any(slurm_job.purged for slurm_job in slurm_jobs),
+        not slurm_jobs and job.attempt >= MAX_ATTEMPTS,
+        any(not slurm_job.plan.gpus_accounted for slurm_job in slurm_jobs),
+        record.unreadable_from <= scene.world.now(),
+    )
+    return [] if any(causes) else [f"6 parked without a cause: {job.parked}"]
+
+
+# --- what was said ---
 
 
 def _verdict(scene: Scene, record: Record, report: MsgReportJobStatus, slurm_jobs: list[SlurmJob]) -> list[str]:
     if not slurm_jobs:
         fine = record.state is State.FAILED and record.spec.slurm_name in scene.site.refused and not report.usage_metrics.nodes_used
-        return [] if fine else [f"3 {record.state} is reported, but SLURM never had the job"]
+        return [] if fine else [f"7 {record.state} is reported, but SLURM never had the job"]
     job = next((found for found in slurm_jobs if found.slurm_id == report.slurm_job_id), slurm_jobs[0])
     truth, reported = usage(job), messages.usage_of(report.usage_metrics)
-    lines = [] if reported == truth else [f"4 usage {reported} is reported, the truth is {truth}"]
+    lines = [] if reported == truth else [f"8 usage {reported} is reported, the truth is {truth}"]
+    if not job.plan.gpus_accounted and job.ever_ran:
+        lines.append("8 GPUs were used that no record names, and a bill was made all the same")
     allowed = outcomes(job)
-    if scene.lost_ledger and job.outcome is State.CANCELLED:
+    if scene.memory_lost and job.outcome is State.CANCELLED:
         allowed.add(State.CANCELLED)  # why provd cancelled it was in the ledger that is lost: SLURM's own word is right
     if record.state not in allowed:
-        lines.append(f"3 {record.state} is reported, SLURM job {job.slurm_id} says {sorted(allowed)}")
-    owed = bill(truth, ceiling=ESCROW)
+        lines.append(f"7 {record.state} is reported, SLURM job {job.slurm_id} says {sorted(allowed)}")
+    owed = bill(truth, record.spec.resources.gpu_type, ceiling=ESCROW)
     if record.paid["provider"] != owed.provider_reward:
-        lines.append(f"6 the provider got {record.paid['provider']} for {owed.provider_reward}")
+        lines.append(f"9 the provider got {record.paid['provider']} for {owed.provider_reward}")
     return lines
 
 
 def usage(job: SlurmJob) -> Usage:
-    """Counted here from the model's own runs, not by the code under test."""
-    seconds = sum(run.elapsed for run in job.runs)
+    """Counted here from the model's own stretches, not by the code under test."""
     plan = job.plan
-    held = any(run.nodes for run in job.runs)
+    seconds = sum(round(record.ended_at - record.started_at - record.suspended) for record in job.records if record.started_at)
     return Usage(
         wall_clock_seconds=seconds,
-        cpu_core_seconds=seconds * plan.cpus * plan.nodes,
+        cpu_core_seconds=seconds * (plan.cpus + plan.cpus % 2) * plan.nodes,
         memory_gb_seconds=seconds * plan.memory_gb * plan.nodes,
+        gpu_seconds=seconds * plan.gpus * plan.nodes,
         node_hours=seconds * plan.nodes // 3600,
-        nodes_used=plan.nodes if held else 0,
+        nodes_used=plan.nodes if job.ever_ran else 0,
     )
 
 
 def outcomes(job: SlurmJob) -> set[State]:
     """What may be reported of it: one word, but for a job that provd itself ended as hopeless or over its limit."""
-    assert job.outcome is not None or job.live or job.purged
     if job.outcome is State.COMPLETED:
         return {State.COMPLETED}
     if job.outcome is State.CANCELLED:
-        return {State.FAILED} if not any(run.nodes for run in job.runs) else {State.CANCELLED, State.FAILED, State.TIMEOUT}
+        return {State.FAILED} if not job.ever_ran else {State.CANCELLED, State.FAILED, State.TIMEOUT}
     return {State.TIMEOUT} if job.elapsed >= job.plan.wall_seconds else {State.FAILED}
 
 
-def _evidence(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[SlurmJob]) -> list[str]:
-    """Ended without us after it ran: the chain takes no report, so the signed usage must be kept here."""
-    if job is None or job.parked or record.by_report is not None or not slurm_jobs or slurm_jobs[0].purged:
-        return []
+def _late(scene: Scene, record: Record, slurm_jobs: list[SlurmJob]) -> list[str]:
+    """Caught up: the report is on chain soon after the world is whole again and SLURM's last word is in."""
+    final = max((job.now_at.closed_at for job in slurm_jobs), default=0)
+    since = max(final, START + scene.world.trouble_until)
+    late = record.ended_at - since
+    return [f"5 caught up {late:.0f} s late"] if late > CAUGHT_UP and not any(job.purged for job in slurm_jobs) else []
+
+
+def _evidence(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]:
+    """Ended without us after it was in SLURM: the chain takes no report, so the signed usage must be kept here."""
     kept = [row["body"] for row in scene.ledger.messages_of(record.spec.job_id) if row["status"] == "kept"]
     if len(kept) != 1:
-        return [f"4 {len(kept)} pieces of evidence kept of a job that the chain ended"]
+        return [f"6 {len(kept)} pieces of evidence kept of a job that the chain ended"]
     message = messages.unpack(Any.FromString(kept[0]))
     assert isinstance(message, MsgReportJobStatus)
-    found, truth = messages.usage_of(message.usage_metrics), usage(slurm_jobs[0])
-    return [] if found == truth else [f"4 evidence says {found}, the truth is {truth}"]
+    found, truth = messages.usage_of(message.usage_metrics), usage(slurm_job)
+    return [] if found == truth else [f"8 evidence says {found}, the truth is {truth}"]
+
+
+# --- accounts and memory ---
 
 
 def _money(scene: Scene) -> list[str]:
-    blocks = scene.blocks
-    return [] if blocks.books.wallet + blocks.taken_away + blocks.spent == blocks.given else ["6 the wallet does not add up"]
+    blocks, books = scene.blocks, scene.blocks.books
+    lines = [] if books.wallet + blocks.taken_away + blocks.spent == blocks.given else ["9 the wallet does not add up"]
+    open_escrows = sum(ESCROW for record in books.jobs.values() if not record.paid)
+    if sum(books.uvirt.values()) or books.uvirt["escrow"] != open_escrows:
+        lines.append(f"9 money was made or lost: {dict(books.uvirt)}")
+    return lines
 
 
 def _memory(scene: Scene) -> list[str]:
-    if scene.lost_ledger:
+    if scene.memory_lost:
         return []
-    rows: list[sqlite3.Row] = scene.ledger.last_txs(100_000)
-    known = {row["tx_hash"] for row in rows}
-    ours = {tx_hash for tx_hash in scene.blocks.by_sequence.values() if not tx_hash.startswith("FOREIGN")}
-    return [f"7 the chain took {tx_hash[:12]}, which the ledger does not know" for tx_hash in sorted(ours - known)]
+    blocks = scene.blocks
+    lines = [f"2 offered again while it could take effect: {offer}" for offer in blocks.offered_twice]
+    known = {row["tx_hash"]: row["status"] for row in scene.ledger.last_txs(100_000)}
+    ours = {tx_hash for tx_hash in blocks.by_sequence.values() if not tx_hash.startswith("FOREIGN")}
+    lines += [f"10 the chain took {tx_hash[:12]}, which the ledger does not know" for tx_hash in sorted(ours - known.keys())]
+    for tx_hash, status in known.items():
+        outcome = blocks.included.get(tx_hash)
+        if (status == "included") != (outcome is not None and outcome.ok) and status != "open":
+            lines.append(f"10 the ledger calls {tx_hash[:12]} {status}, the chain says {outcome}")
+    return lines

@@ -1,10 +1,13 @@
 """The real daemon's loops over the two models: born from the ledger file, killed at any instant, born again."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from provider_daemon.clock import SystemClock
+from provider_daemon.errors import LedgerError
 from provider_daemon.job.admission import Image, Site
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
@@ -12,10 +15,12 @@ from provider_daemon.loops.every import Loop, every
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.intake import Intake
 from provider_daemon.loops.outbox import Outbox, OutboxSettings
+from provider_daemon.loops.start import start
 from provider_daemon.loops.tenancy import Tenancy
+from provider_daemon.ports import Chain, Scheduler
 from tests.fakes.chain import PROVIDER
 from tests.simulation.blocks import Blocks
-from tests.simulation.client import SimulatedChain
+from tests.simulation.client import CHAIN_ID, SimulatedChain
 from tests.simulation.gate import Gate
 from tests.simulation.scheduler import SimulatedScheduler
 from tests.simulation.site import Site as SlurmSite
@@ -25,9 +30,10 @@ TENANCY = Tenancy(cluster_id="HPC-1", name="alpha", signer=PROVIDER, work_root="
 
 
 class WatchedLedger(Ledger):
-    """The real ledger; each commit is a place to die, just before it and just after it."""
+    """The real ledger; each commit is a place to die, just before it and just after it, and one at which the disk may be full."""
 
     gate: Gate
+    world: World
 
     @contextmanager
     def write(self) -> Iterator[None]:
@@ -36,7 +42,16 @@ class WatchedLedger(Ledger):
         with super().write():
             yield
             self.gate.maybe_die("kill_at_commit", "a commit, before")
+            self._find_room()
         self.gate.maybe_die("kill_at_commit", "a commit, after")
+
+    def _find_room(self) -> None:
+        if self.world.strikes("full_disk"):
+            self.world.disk_full_until = self.world.now() + self.world.broken_for(1, 100)
+        if self.world.now() < self.world.disk_full_until:
+            self.world.note("disk: full")
+            self.gate.memory_lost_at = self.world.loop.time()
+            raise sqlite3.OperationalError("database or disk is full")
 
 
 class Life:
@@ -44,36 +59,44 @@ class Life:
 
     def __init__(self, world: World, site: SlurmSite, blocks: Blocks, path: Path, periods: dict[str, float]) -> None:
         self._world = world
+        self._periods = periods
         self.gate = Gate(world)
         self._died = asyncio.Event()
         self.gate.on_death = self._died.set
+        self.clock = SystemClock(world.machine_clock, world.loop.time)
         self.ledger = WatchedLedger.open(path)
-        self.ledger.gate = self.gate  # type: ignore[attr-defined]
-        chain = SimulatedChain(world, blocks, self.gate, PROVIDER.address)
-        scheduler = SimulatedScheduler(world, site, self.gate)
-        self._loops = self._make_loops(chain, scheduler, periods)
+        self.ledger.gate, self.ledger.world = self.gate, world  # type: ignore[attr-defined]
+        self.chain: Chain = SimulatedChain(world, blocks, self.gate, PROVIDER.address)
+        self.scheduler: Scheduler = SimulatedScheduler(world, site, self.gate, self.clock)
 
-    def _make_loops(self, chain: SimulatedChain, scheduler: SimulatedScheduler, periods: dict[str, float]) -> list[Loop]:
+    def _make_loops(self) -> list[Loop]:
+        """As the daemon's composition root does, in its order."""
+        self.ledger.claim(CHAIN_ID)
+        start(self.ledger, [TENANCY.cluster_id], self.clock.booted_at, self.clock.now())
+
         def wake() -> None:
             for loop in loops[:2]:
                 loop.poke.set()
 
         settings = OutboxSettings(timeout_blocks=8)
-        outbox = Outbox(self.ledger, chain, PROVIDER, settings, self._world, wake)
-        advance = Advance(self.ledger, scheduler, TENANCY, self._world, wake)
-        intake = Intake(self.ledger, chain, {"HPC-1": TENANCY}, self._world, wake)
-        heartbeat = Heartbeat(self.ledger, scheduler, chain, TENANCY, self._world)
+        outbox = Outbox(self.ledger, self.chain, PROVIDER, settings, self.clock, wake)
+        advance = Advance(self.ledger, self.scheduler, TENANCY, self.clock, wake)
+        intake = Intake(self.ledger, self.chain, {"HPC-1": TENANCY}, self.clock, wake)
+        heartbeat = Heartbeat(self.ledger, self.scheduler, self.chain, TENANCY, self.clock)
         ticks = (("outbox", outbox.tick), ("advance", advance.tick), ("intake", intake.tick), ("heartbeat", heartbeat.tick))
-        loops = [Loop(name, periods[name], tick) for name, tick in ticks]
+        loops = [Loop(name, self._periods[name], tick) for name, tick in ticks]
         return loops
 
     async def run(self) -> None:
-        """Until it is killed, or until the caller cancels it."""
+        """Until it is killed, until its ledger cannot be written, or until the caller cancels it."""
         stop = asyncio.Event()
-        tasks = [asyncio.ensure_future(every(loop, self._world, stop)) for loop in self._loops]
-        death = asyncio.ensure_future(self._died.wait())
+        tasks: list[asyncio.Task[None]] = []
+        death: asyncio.Task[object] = asyncio.ensure_future(self._died.wait())
         try:
+            tasks += [asyncio.ensure_future(every(loop, self.clock, stop)) for loop in self._make_loops()]
             await asyncio.wait([*tasks, death], return_when=asyncio.FIRST_COMPLETED)
+        except (Killed, LedgerError) as error:
+            self._complain([error])
         finally:
             self.gate.dead = True
             stop.set()
@@ -85,6 +108,9 @@ class Life:
                 self.ledger.close()
 
     def _complain(self, ended: list[object]) -> None:
+        """A full disk ends the daemon by design: without memory nothing is safe. systemd starts it again."""
         for error in ended:
-            if isinstance(error, BaseException) and not isinstance(error, Killed | asyncio.CancelledError):
-                self._world.wrong(f"a loop ended by {type(error).__name__}: {error}")
+            if isinstance(error, Killed | asyncio.CancelledError) or not isinstance(error, BaseException):
+                continue
+            if not (isinstance(error, LedgerError) and self.gate.memory_lost_at is not None):
+                self._world.wrong(f"9 a loop ended by {type(error).__name__}: {error}")

@@ -31,4 +31,4 @@ def to(world: World) -> Iterator[None]:
 def _current() -> str:
     import traceback
 
-    return traceback.format_exc().strip().replace("\n", " | ")
+    return traceback.format_exc().strip().replace("\n", " | ")[-400:]

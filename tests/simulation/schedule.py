@@ -1,13 +1,17 @@
 """One schedule: a seed in, what happened and which promises broke out."""
 
 import asyncio
+import shutil
+import sqlite3
 import tempfile
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from provider_daemon.job.lifecycle import wall_limit
 from provider_daemon.job.spec import Resources, Spec, Workload
+from provider_daemon.ledger.file import copy
 from provider_daemon.ledger.ledger import Ledger
 from tests.fakes.chain import ALICE, PROVIDER
 from tests.simulation import listening
@@ -16,11 +20,11 @@ from tests.simulation.books import Record
 from tests.simulation.client import CHAIN_ID
 from tests.simulation.invariants import SETTLE, Scene, check, settled
 from tests.simulation.life import Life
-from tests.simulation.site import Plan, Site
-from tests.simulation.world import START, VirtualLoop, World
+from tests.simulation.site import Site
+from tests.simulation.slurm_job import Plan
+from tests.simulation.world import VirtualLoop, World
 
 MEMORY = Path("/dev/shm")
-REPLACED_AFTER = 65  # seconds: whoever puts a new ledger in place of a lost one waits until no sbatch of the old can be under way
 
 
 @dataclass(frozen=True)
@@ -31,37 +35,43 @@ class Result:
     timeline: list[str]
 
 
-def play(seed: int) -> Result:
-    """The same seed always plays the same schedule."""
+def play(seed: int, mode: "type[Schedule] | None" = None) -> Result:
+    """The same seed always plays the same schedule of a mode; without one, the ports are the border between real and simulated."""
     loop = VirtualLoop()
     world = World(seed, loop)
     try:
         with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place, listening.to(world):
-            loop.run_until_complete(Schedule(world, Path(place) / "ledger.sqlite").run())
+            loop.run_until_complete((mode or Schedule)(world, Path(place) / "ledger.sqlite").run())
     finally:
         loop.close()
     return Result(seed, world.deeds, world.wrongs, world.timeline)
 
 
 class Schedule:
+    blocks: type[Blocks] = Blocks
+
     def __init__(self, world: World, path: Path) -> None:
         self._world = world
         self._path = path
         self._plans: dict[str, Plan] = {}
         self._site = Site(world, self._plans)
-        self._blocks = Blocks(world, seconds=world.dice.choice((2, 5)))
-        self._lost_ledger = False
-        self._done = asyncio.Event()
+        self._blocks = self.blocks(world, seconds=world.dice.choice((2, 5)))
+        self._copy = path.with_name("older-copy")
+        self._memory_lost = False
+        world.cancel_some_job = self._blocks.cancel_some_job
 
     async def run(self) -> None:
         dice = self._world.dice
         self._blocks.tick()
-        for number in range(1, dice.randint(1, 4) + 1):
-            self._world.later(dice.uniform(0, 60), lambda number=number: self._customer(number))  # type: ignore[misc]
-        lives = asyncio.ensure_future(self._lives())
+        for _ in range(dice.randint(1, 4)):
+            self._world.later(dice.uniform(0, 60), self._customer)
+        running = [asyncio.ensure_future(self._lives()), asyncio.ensure_future(self._machine())]
         await self._until_settled()
-        lives.cancel()
-        await asyncio.gather(lives, return_exceptions=True)
+        for task in running:
+            task.cancel()
+        for ended in await asyncio.gather(*running, return_exceptions=True):
+            if isinstance(ended, BaseException) and not isinstance(ended, asyncio.CancelledError):
+                raise ended
         ledger = Ledger.open(self._path)
         for line in check(self._scene(ledger)):
             self._world.wrong(line)
@@ -80,7 +90,7 @@ class Schedule:
             await asyncio.sleep(30)
 
     def _scene(self, ledger: Ledger) -> Scene:
-        return Scene(self._site, self._blocks, ledger, self._lost_ledger)
+        return Scene(self._world, self._site, self._blocks, ledger, self._memory_lost)
 
     # --- the daemon's lives ---
 
@@ -89,33 +99,76 @@ class Schedule:
         periods: dict[str, float] = {"outbox": dice.choice((3, 7)), "advance": dice.choice((5, 12)), "intake": dice.choice((4, 9))}
         periods["heartbeat"] = dice.choice((11, 60))
         while True:
-            life = Life(self._world, self._site, self._blocks, self._path, periods)
-            await life.run()
+            await self._life(periods).run()
             await asyncio.sleep(dice.choice((0.5, 5, 90)))
-            if self._world.strikes("lost_ledger"):
-                await self._lose_ledger()
+            self._between_lives()
 
-    async def _lose_ledger(self) -> None:
-        self._lost_ledger = True
-        self._world.note("the ledger is lost")
+    def _life(self, periods: dict[str, float]) -> Life:
+        return Life(self._world, self._site, self._blocks, self._path, periods)
+
+    def _between_lives(self) -> None:
+        if self._world.strikes("ledger_lost"):
+            self._lose_ledger("the ledger is lost")
+        elif self._copy.exists() and self._world.strikes("ledger_restored"):
+            self._lose_ledger("an older copy of the ledger is put back")
+            shutil.copyfile(self._copy, self._path)
+
+    def _lose_ledger(self, how: str) -> None:
+        self._memory_lost = True
+        self._world.note(how)
         for path in self._path.parent.glob(f"{self._path.name}*"):
             path.unlink()
-        await asyncio.sleep(REPLACED_AFTER)
+
+    # --- the machine and its operator ---
+
+    async def _machine(self) -> None:
+        """Every few seconds: a back-up, a clock that somebody sets, an operator who unparks what is parked."""
+        dice = self._world.dice
+        while True:
+            await asyncio.sleep(dice.uniform(5, 90))
+            if self._world.strikes("clock_jump"):
+                self._world.clock_is_off += dice.choice((-86400, -600, -70, -20, 20, 70, 600, 86400))
+                self._world.note(f"machine: its clock is set, now {self._world.clock_is_off:+.0f} s off")
+            if not self._path.exists():
+                continue
+            if "ledger_restored" in self._world.chances and not self._world.calm:
+                self._back_up()
+            if self._world.strikes("operator_unparks"):
+                self._unpark()
+
+    def _back_up(self) -> None:
+        with closing(sqlite3.connect(self._path)) as ledger:
+            copy(ledger, self._copy)
+
+    def _unpark(self) -> None:
+        ledger = Ledger.open(self._path, lock=False)
+        with ledger.write():
+            for job in ledger.open_jobs("HPC-1"):
+                if job.parked:
+                    self._world.note(f"operator: unparks {job.spec.job_id}")
+                    ledger.unpark(job.spec.job_id)
+        ledger.close()
 
     # --- the customers ---
 
-    def _customer(self, number: int) -> None:
-        dice = self._world.dice
-        number = len(self._blocks.books.jobs) + 1
-        spec, plan = self._job(number)
+    def _customer(self) -> None:
+        dice, world = self._world.dice, self._world
+        spec, plan = self._job(len(self._blocks.books.jobs) + 1)
         self._plans[spec.slurm_name] = plan
-        self._blocks.books.jobs[spec.job_id] = Record(spec, self._blocks.height)
-        self._world.note(f"chain: {spec.job_id} submitted, {spec.max_runtime_seconds} s at most, takes {plan.seconds:.0f} s")
-        if self._world.strikes("customer_cancel"):
-            self._world.later(dice.uniform(0, dice.choice((60, 300))), lambda: self._blocks.cancel(spec.job_id))
+        record = Record(spec, self._blocks.height)
+        self._blocks.books.add(record)
+        world.note(f"chain: {spec.job_id} submitted, {spec.max_runtime_seconds} s at most, takes {plan.seconds:.0f} s")
+        if world.strikes("unreadable_record"):
+            record.unreadable_from, record.unreadable_for = world.now(), dice.choice((world.broken_for(10, 300), float("inf")))
+        elif world.strikes("unreadable_later"):
+            record.unreadable_from = world.now() + dice.uniform(1, 200)
+            record.unreadable_for = dice.choice((world.broken_for(10, 300), float("inf")))
+        if world.strikes("customer_cancel"):
+            world.later(dice.uniform(0, dice.choice((60, 300))), lambda: self._blocks.cancel(spec.job_id))
 
     def _job(self, number: int) -> tuple[Spec, Plan]:
         dice, cpus, memory, nodes = self._world.dice, self._world.dice.randint(1, 8), self._world.dice.randint(1, 16), 1
+        nodes, gpus = dice.choice((1, 1, 2, 3)), dice.choice((0, 0, 1, 2))
         limit = dice.choice((90, 300, 600))
         spec = Spec(
             chain_id=CHAIN_ID,
@@ -126,10 +179,11 @@ class Schedule:
             customer=ALICE.address,
             queue="standard",
             workload=Workload(image="alpine:3", command="true"),
-            resources=Resources(nodes, cpus, memory),
+            resources=Resources(nodes, cpus, memory, gpus, "a100" if gpus else ""),
             max_runtime_seconds=limit,
-            created_ns=int((START + number) * 10**9),
+            created_ns=int(self._world.now() * 10**9),
         )
         wall = wall_limit(limit, 30)
         seconds = float(limit) if self._world.strikes("outlives_limit") else dice.uniform(1, wall - 5)
-        return spec, Plan(wall, seconds, dice.choice((0, 0, 1, 127)), cpus, memory, nodes)
+        accounted = not (gpus and self._world.strikes("gpus_unaccounted"))
+        return spec, Plan(wall, seconds, dice.choice((0, 0, 1, 127)), cpus, memory, nodes, gpus, spec.resources.gpu_type, accounted)

@@ -1,186 +1,210 @@
 """SLURM as a model: jobs that wait, run, are requeued and end; squeue and sacct look at it, and its truth is known to the invariants."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
 
-from provider_daemon.job.snapshot import Phase, Run, Sighting
-from provider_daemon.job.state import State
+from provider_daemon.job.snapshot import Phase
 from provider_daemon.ports import Order, Receipt
+from provider_daemon.slurm.accounting import Row
+from provider_daemon.slurm.answers import Queued
+from tests.simulation.slurm_job import Plan, Record, SlurmJob
 from tests.simulation.world import World
 
-MIN_JOB_AGE = 10  # seconds that slurmctld remembers an ended job; sacct alone knows it afterwards
 OVERHEAD = 3  # seconds between the program's end by its limit and the job's own end
-
-
-@dataclass
-class Plan:
-    """What will become of a chain job's program once SLURM runs it."""
-
-    wall_seconds: int
-    seconds: float
-    exit_code: int
-    cpus: int
-    memory_gb: int
-    nodes: int
-
-
-@dataclass
-class SlurmJob:
-    slurm_id: str
-    name: str
-    plan: Plan
-    submitted_at: float
-    phase: Phase = Phase.WAITING
-    hopeless: str = ""
-    started_at: float = 0.0
-    ended_at: float = 0.0
-    outcome: State | None = None
-    exit_code: int = 0
-    runs: list[Run] = field(default_factory=list)
-    recorded_at: float = 0.0  # when slurmdbd has the closed record
-    known_at: float = 0.0  # when slurmdbd has any record
-    purged: bool = False
-    epoch: int = 0  # grows with each start, so that a timer of an earlier run does nothing
-
-    @property
-    def live(self) -> bool:
-        return self.phase in (Phase.WAITING, Phase.RUNNING)
-
-    @property
-    def elapsed(self) -> int:
-        """Of its last run, as sacct says."""
-        return self.runs[-1].elapsed if self.runs else 0
+FIRST_ID = 100
+OTHERS = Plan(3600, 30, 0, 1, 1, 1)  # somebody else's job
 
 
 class Site:
+    """`min_job_age`: seconds that slurmctld remembers an ended job; sacct alone knows it afterwards."""
+
     def __init__(self, world: World, plans: dict[str, Plan]) -> None:
         self._world = world
         self._plans = plans
+        self.min_job_age: float = world.dice.choice((5, 20, 300))
         self.jobs: list[SlurmJob] = []
         self.refused: set[str] = set()
         self.down_until = 0.0
+        self._dbd_until = 0.0  # slurmctld holds every record back until then
+        self._next_id = FIRST_ID
+        self._ids_started_again = False
 
     def of(self, name: str) -> list[SlurmJob]:
-        return [job for job in self.jobs if job.name == name]
+        """What SLURM ever had under the name; a record that only a refusal left is no job."""
+        return [job for job in self.jobs if job.name == name and not job.refused]
 
     # --- commands ---
 
     def sbatch(self, order: Order) -> Receipt:
         if self._world.strikes("sbatch_refused"):
-            self.refused.add(order.name)
-            self._world.note(f"slurm: refuses {order.name}")
-            return Receipt(order.name, refusal="sbatch: error: Invalid account or account/partition combination specified")
+            return self._refuse(order)
         if self._world.strikes("sbatch_full"):
-            return Receipt(order.name, deferral="sbatch: error: QOSMaxSubmitJobPerUserLimit")
-        before = [job for job in self.of(order.name) if not job.purged]
+            return Receipt(order.name, deferral="the site's account holds as many jobs as it may")
+        self._ids()
+        before = [job for job in self.of(order.name) if job.live or not job.purged]
         if before:
-            self._world.wrong(f"{order.name} submitted twice: SLURM job {before[0].slurm_id} exists")
-        job = SlurmJob(str(100 + len(self.jobs)), order.name, self._plans[order.name], self._world.now())
-        job.known_at = job.submitted_at + self._lag()
-        self.jobs.append(job)
-        self._world.note(f"slurm: job {job.slurm_id} is {job.name}")
+            self._world.wrong(f"1 {order.name} submitted twice: SLURM job {before[0].slurm_id} exists")
+        job = self._add(order.name, self._plans[order.name])
         self._queue(job)
         return Receipt(order.name, slurm_id=job.slurm_id)
 
+    def _refuse(self, order: Order) -> Receipt:
+        """What no node can give leaves a failed record behind; other refusals leave nothing."""
+        self.refused.add(order.name)
+        self._world.note(f"slurm: refuses {order.name}")
+        if self._world.dice.random() < 0.5:
+            return Receipt(order.name, refusal="SLURM refused it: the site's account may not use this partition")
+        job = self._add(order.name, self._plans[order.name])
+        job.refused = True
+        self._close(job, "FAILED", 1)
+        return Receipt(order.name, refusal="SLURM refused it: no node of the site has the memory, cores or GPUs that it asks for")
+
+    def _add(self, name: str, plan: Plan) -> SlurmJob:
+        now = self._world.now()
+        job = SlurmJob(self._new_id(), name, plan, [Record(now, self._delivery(now))])
+        self.jobs.append(job)
+        self._world.note(f"slurm: job {job.slurm_id} is {job.name}")
+        return job
+
     def scancel(self, slurm_ids: Sequence[str]) -> None:
+        """By id, of what is alive: an old id never hits, because slurmctld gives none out again that it still remembers."""
         for job in self.jobs:
             if job.slurm_id in slurm_ids and job.live:
-                self._end(job, State.CANCELLED, 0)
+                self._close(job, "CANCELLED", 0, 15 if job.now_at.started_at else 0)
+
+    # --- ids ---
+
+    def _ids(self) -> None:
+        """slurmctld counted to MaxJobId and starts again: ids of ours go to somebody else, and to other jobs of ours."""
+        if self.jobs and self._world.strikes("ids_start_again"):
+            self._world.note("slurm: job ids start again")
+            self._next_id, self._ids_started_again = FIRST_ID, True
+        if self._ids_started_again and self._world.dice.random() < 0.3:
+            self._queue(self._add("somebody-else", OTHERS))
+
+    def _new_id(self) -> str:
+        now = self._world.now()
+        remembered = {job.slurm_id for job in self.jobs if job.live or now < job.now_at.ended_at + self.min_job_age}
+        while str(self._next_id) in remembered:
+            self._next_id += 1
+        self._next_id += 1
+        return str(self._next_id - 1)
 
     # --- life ---
 
-    def _lag(self) -> float:
-        return self._world.dice.uniform(20, 400) if self._world.strikes("slurmdbd_lag") else 0.0
+    def _delivery(self, now: float, seconds: float = 0.0) -> float:
+        """When slurmdbd hears of something: records are handed over in order, and all wait while it is away."""
+        if self._world.strikes("slurmdbd_lag"):
+            self._dbd_until = max(self._dbd_until, now + self._world.broken_for(20, 400))
+        return max(now + seconds, self._dbd_until)
 
-    def _queue(self, job: SlurmJob) -> None:
-        job.phase, job.epoch = Phase.WAITING, job.epoch + 1
-        epoch, wait = job.epoch, self._world.dice.choice((2, 10, 40))
+    def _timer(self, job: SlurmJob, seconds: float, deed: Callable[[], None]) -> None:
+        epoch = job.epoch
+        self._world.later(seconds, lambda: deed() if job.epoch == epoch and job.live else None)
+
+    def _queue(self, job: SlurmJob, least_wait: float = 0) -> None:
+        job.phase, job.reason, job.epoch = Phase.WAITING, "Priority", job.epoch + 1
+        wait = max(least_wait, self._world.dice.choice((2, 10, 40)))
         if self._world.strikes("never_starts"):
-            job.hopeless = "the site has no such node"
+            job.reason = "PartitionConfig"
             return
         if self._world.strikes("hopeless_reason"):
-            job.hopeless, wait = "nodes are down", self._world.dice.choice((60, 200))
-        self._world.later(wait, lambda: self._start(job, epoch))
+            job.reason, wait = "BadConstraints", max(wait, self._world.dice.choice((60, 200)))
+        self._timer(job, wait, lambda: self._start(job))
 
-    def _start(self, job: SlurmJob, epoch: int) -> None:
-        if job.phase is not Phase.WAITING or job.epoch != epoch:
-            return
-        job.phase, job.started_at, job.hopeless, job.epoch = Phase.RUNNING, self._world.now(), "", epoch + 1
+    def _start(self, job: SlurmJob) -> None:
+        now, plan, strikes = self._world.now(), job.plan, self._world.strikes
+        job.phase, job.reason, job.epoch, job.now_at.started_at = Phase.RUNNING, "None", job.epoch + 1, now
         self._world.note(f"slurm: job {job.slurm_id} runs")
-        again, plan = job.epoch, job.plan
-        if self._world.strikes("requeue"):
-            self._world.later(plan.seconds / 2, lambda: self._requeue(job, again))
-        elif self._world.strikes("node_failure"):
-            self._world.later(plan.seconds / 2, lambda: self._fail(job, again))
-        elif plan.seconds >= plan.wall_seconds:
-            self._world.later(plan.wall_seconds + OVERHEAD, lambda: self._over(job, again, State.FAILED, 143))
+        if strikes("unknown_state"):
+            job.unknown_until = now + self._world.dice.uniform(1, 60)
+        middle = min(plan.seconds, plan.wall_seconds) / 2
+        if strikes("requeue"):
+            self._timer(job, middle, lambda: self._again(job, "REQUEUED"))
+        elif strikes("node_failure_requeue"):
+            self._timer(job, middle, lambda: self._again(job, "NODE_FAIL"))
+        elif strikes("node_failure"):
+            self._timer(job, middle, lambda: self._close(job, "NODE_FAIL", 0))
+        elif strikes("preempted"):
+            self._timer(job, middle, lambda: self._close(job, "PREEMPTED", 0, 15))
+        elif strikes("suspended"):
+            self._timer(job, middle, lambda: self._suspend(job, plan.seconds - middle))
         else:
-            outcome = State.FAILED if plan.exit_code else State.COMPLETED
-            self._world.later(plan.seconds, lambda: self._over(job, again, outcome, plan.exit_code))
+            self._run_on(job, plan.seconds, now)
 
-    def _requeue(self, job: SlurmJob, epoch: int) -> None:
-        if job.phase is Phase.RUNNING and job.epoch == epoch:
-            self._world.note(f"slurm: job {job.slurm_id} is requeued")
-            job.runs.append(self._run(job))
-            self._queue(job)
+    def _run_on(self, job: SlurmJob, seconds: float, started_at: float) -> None:
+        """To the program's own end, or to the limit that the batch script holds it to: by the wall clock, suspended or not."""
+        limit = started_at + job.plan.wall_seconds - self._world.now()
+        if seconds >= limit:
+            self._timer(job, max(limit, 0) + OVERHEAD, lambda: self._close(job, "FAILED", 124))
+        else:
+            word = "FAILED" if job.plan.exit_code else "COMPLETED"
+            self._timer(job, seconds, lambda: self._close(job, word, job.plan.exit_code))
 
-    def _fail(self, job: SlurmJob, epoch: int) -> None:
-        self._over(job, epoch, State.FAILED, 0)
+    def _suspend(self, job: SlurmJob, left: float) -> None:
+        since = self._world.now()
+        job.is_suspended = True
+        self._world.note(f"slurm: job {job.slurm_id} is suspended")
+        self._timer(job, self._world.dice.uniform(5, 120), lambda: self._resume(job, since, left))
 
-    def _over(self, job: SlurmJob, epoch: int, outcome: State, exit_code: int) -> None:
-        if job.phase is Phase.RUNNING and job.epoch == epoch:
-            self._end(job, outcome, exit_code)
+    def _resume(self, job: SlurmJob, since: float, left: float) -> None:
+        job.is_suspended = False
+        job.now_at.suspended += self._world.now() - since
+        self._run_on(job, left, job.now_at.started_at)
 
-    def _end(self, job: SlurmJob, outcome: State, exit_code: int) -> None:
+    def _again(self, job: SlurmJob, word: str) -> None:
+        """Requeued: the old record closes, and for a while squeue says completing and slurmdbd has no newer one."""
         now = self._world.now()
-        job.runs.append(self._run(job) if job.phase is Phase.RUNNING else Run(0, 0, 0, 0))
-        job.phase, job.outcome, job.exit_code, job.ended_at = Phase.ENDED, outcome, exit_code, now
-        job.recorded_at = max(now + 1, job.known_at, now + self._lag())
-        self._world.note(f"slurm: job {job.slurm_id} ends {outcome}, ran {job.elapsed} s")
+        self._world.note(f"slurm: job {job.slurm_id} is requeued ({word})")
+        self._end_record(job, word, 0, 0)
+        job.completing_until = now + self._world.dice.uniform(0, 15)
+        job.records.append(Record(max(now, int(now) + 1), self._delivery(now, 5)))
+        self._queue(job, least_wait=self._world.dice.choice((15, 120)))
+
+    def _close(self, job: SlurmJob, word: str, exit_code: int, signal: int = 0) -> None:
+        if job.is_suspended:
+            self._resume(job, self._world.now(), 0)
+        self._end_record(job, word, exit_code, signal)
+        job.phase, job.epoch = Phase.ENDED, job.epoch + 1
+        job.completing_until = self._world.now() + self._world.dice.choice((0, 2, 20))
+        self._world.note(f"slurm: job {job.slurm_id} ends {word}, ran {job.elapsed} s")
         if self._world.strikes("record_purged"):
-            self._world.later(self._world.dice.uniform(1, 400), lambda: self._purge(job))
+            self._world.later(self._world.dice.uniform(self.min_job_age, 600), lambda: self._purge(job))
+
+    def _end_record(self, job: SlurmJob, word: str, exit_code: int, signal: int) -> None:
+        record, now = job.now_at, self._world.now()
+        record.word, record.ended_at, record.exit_code = word, now, 128 + signal if signal and not exit_code else exit_code
+        record.signal, record.closed_at = signal, max(record.known_at, self._delivery(now, 1))
+        if record.started_at:
+            record.run = job.plan.run(record.elapsed(now))
 
     def _purge(self, job: SlurmJob) -> None:
         job.purged = True
         self._world.note(f"slurm: job {job.slurm_id} is purged")
 
-    def _run(self, job: SlurmJob) -> Run:
-        plan = job.plan
-        return Run(round(self._world.now() - job.started_at), plan.cpus * plan.nodes, plan.memory_gb * 1024 * plan.nodes, plan.nodes)
-
     # --- looks ---
 
-    def squeue(self) -> list[Sighting]:
+    def squeue(self) -> list[Queued]:
         """What slurmctld knows; never a last word."""
         now = self._world.now()
-        kept = [job for job in self.jobs if job.live or now < job.ended_at + MIN_JOB_AGE]
-        return [self._sight(job, final=False) for job in kept if not job.purged]
+        return [self._queued(job, now) for job in self.jobs if self._remembered(job, now)]
 
-    def sacct(self) -> list[Sighting]:
-        """What slurmdbd has by now: the closed records, and open ones."""
+    def _remembered(self, job: SlurmJob, now: float) -> bool:
+        return not job.purged and (job.live or now < job.now_at.ended_at + self.min_job_age)
+
+    def _queued(self, job: SlurmJob, now: float) -> Queued:
+        record = job.now_at
+        ended, elapsed = int(record.ended_at), record.elapsed(now)
+        times = (int(record.submitted_at), int(record.started_at), ended, elapsed)
+        return Queued(job.slurm_id, job.word(now), *times, tres="", reason=job.reason, name=job.name)
+
+    def sacct(self, slurm_ids: Collection[str], names: Collection[str]) -> list[Row]:
+        """What slurmdbd has by now, closed records and open ones, duplicates (-D) too."""
         now = self._world.now()
-        known = [job for job in self.jobs if job.known_at <= now and not job.purged]
-        return [self._sight(job, final=bool(job.recorded_at) and job.recorded_at <= now) for job in known]
+        asked = [job for job in self.jobs if not job.purged and (job.slurm_id in slurm_ids or job.name in names)]
+        rows = [row for job in asked for row in job.rows(now)]
+        return sorted(rows, key=lambda row: (int(row.slurm_id), row.submitted_at))
 
     def backlog(self) -> int:
+        """What slurmctld still holds back: sdiag's "DBD Agent queue size"."""
         now = self._world.now()
-        return sum(job.known_at > now or job.recorded_at > now for job in self.jobs)
-
-    def _sight(self, job: SlurmJob, *, final: bool) -> Sighting:
-        shown = job.phase if final or job.live else Phase.ENDING
-        return Sighting(
-            slurm_id=job.slurm_id,
-            name=job.name,
-            phase=shown,
-            slurm_state=shown.upper(),
-            outcome=job.outcome if final else None,
-            hopeless=job.hopeless if job.phase is Phase.WAITING else "",
-            exit_code=job.exit_code if final else 0,
-            submitted_at=int(job.submitted_at),
-            elapsed=job.elapsed if not job.live else self._elapsed(job),
-            runs=tuple(job.runs) if final else (),
-            final=final,
-        )
-
-    def _elapsed(self, job: SlurmJob) -> int:
-        return round(self._world.now() - job.started_at) if job.phase is Phase.RUNNING else 0
+        return sum((record.known_at > now) + (now < record.closed_at != float("inf")) for job in self.jobs for record in job.records)

@@ -11,35 +11,60 @@ START = 2_000_000_000.0  # seconds since the epoch at the first moment of every 
 
 # Fault -> the highest chance at one point where it can strike. Each schedule takes some of them, at its own share of that chance.
 FAULTS: dict[str, float] = {
+    # the daemon and its machine
     "kill": 0.03,
     "kill_at_commit": 0.04,
+    "full_disk": 0.02,
+    "clock_jump": 0.5,
+    "ledger_lost": 0.15,
+    "ledger_restored": 0.4,
+    "operator_unparks": 0.5,
+    # the way to either remote
     "lost_call": 0.15,
     "lost_answer": 0.15,
     "late_answer": 0.10,
-    "sbatch_under_way": 0.4,
-    "sbatch_refused": 0.05,
-    "sbatch_full": 0.10,
+    "duplicated_call": 0.10,
+    # SLURM
+    "slurm_down": 0.02,
+    "squeue_down": 0.10,
     "sacct_down": 0.25,
     "slurmdbd_lag": 0.5,
     "record_purged": 0.05,
+    "ids_start_again": 0.3,
+    "sbatch_under_way": 0.4,
+    "sbatch_refused": 0.06,
+    "sbatch_full": 0.10,
+    "receipts_cut": 0.2,
     "requeue": 0.3,
     "node_failure": 0.2,
+    "node_failure_requeue": 0.3,
+    "preempted": 0.1,
+    "suspended": 0.3,
+    "unknown_state": 0.2,
     "hopeless_reason": 0.3,
     "never_starts": 0.15,
-    "customer_cancel": 0.5,
     "outlives_limit": 0.2,
-    "tx_delivered_late": 0.3,
-    "tx_delivered_twice": 0.3,
-    "mempool_drop": 0.05,
-    "foreign_tx": 0.10,
-    "out_of_gas": 0.15,
+    "gpus_unaccounted": 0.15,
+    # the chain
+    "customer_cancel": 0.5,
+    "cancel_at_a_point": 0.004,
     "chain_halt": 0.01,
     "empty_wallet": 0.01,
+    "foreign_tx": 0.10,
+    "mempool_drop": 0.05,
+    "tx_delivered_late": 0.3,
+    "tx_delivered_twice": 0.3,
+    "tx_at_its_timeout": 0.2,
+    "out_of_gas": 0.15,
+    "fee_too_low": 0.1,
+    "rate_limited": 0.1,
     "index_lag": 0.3,
     "index_down": 0.1,
+    "lagging_endpoint": 0.2,
+    "stuck_endpoint": 0.02,
     "young_record_missing": 0.3,
-    "lost_ledger": 0.10,
-    "slurm_down": 0.02,
+    "unreadable_record": 0.2,
+    "unreadable_later": 0.2,
 }
 
 
@@ -70,22 +95,33 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 @dataclass
 class World:
-    """`calm_at`: the second (since START) from which no new fault is thrown. `deeds` counts what happened by kind."""
+    """`calm_at`: the second (since START) from which no new fault is thrown. `deeds` counts what happened by kind.
+
+    `trouble_until`: the second until which something that was broken before the calm stays broken.
+    """
 
     seed: int
     loop: VirtualLoop
     timeline: list[str] = field(default_factory=list)
     deeds: Counter[str] = field(default_factory=Counter)
     wrongs: list[str] = field(default_factory=list)
+    clock_is_off: float = 0.0  # seconds by which the daemon's machine is wrong
+    disk_full_until: float = 0.0
+    cancel_some_job: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
         self.calm_at = self.dice.uniform(60, 500)
-        chosen = self.dice.sample(sorted(FAULTS), self.dice.randint(2, len(FAULTS) - 6))
+        self.trouble_until = self.calm_at
+        chosen = self.dice.sample(sorted(FAULTS), self.dice.randint(3, len(FAULTS) * 3 // 4))
         self.chances = {fault: FAULTS[fault] * self.dice.uniform(0.2, 1) for fault in chosen}
 
     def now(self) -> float:
         return START + self.loop.time()
+
+    def machine_clock(self) -> float:
+        """What the daemon's machine takes for now."""
+        return self.now() + self.clock_is_off
 
     @property
     def calm(self) -> bool:
@@ -93,10 +129,17 @@ class World:
 
     def strikes(self, fault: str) -> bool:
         """Whether this fault happens here. Always false once the schedule is calm."""
-        if self.calm or fault not in self.chances or self.dice.random() >= self.chances[fault]:
+        chance = self.chances.get(fault)
+        if chance is None or self.loop.time() >= self.calm_at or self.dice.random() >= chance:
             return False
         self.deeds[fault] += 1
         return True
+
+    def broken_for(self, least: float, most: float) -> float:
+        """How long something stays broken, in seconds; the moment of its repair is remembered."""
+        seconds = self.dice.uniform(least, most)
+        self.trouble_until = max(self.trouble_until, self.loop.time() + seconds)
+        return seconds
 
     def note(self, text: str) -> None:
         self.timeline.append(f"{self.loop.time():8.1f}  {text}")
