@@ -31,7 +31,7 @@ check: .venv/.ready ## Lint, format, types and import layers only
 bench: slurm ## The figures of the docs, measured in one run on a private site
 	@.venv/bin/python -m tests.load.bench
 
-crash: slurm ## Kill the daemon at random moments (KILLS=20) and compare the result with an undisturbed run
+crash: slurm ## Kill the daemon at random moments (KILLS=200) and compare the result with an undisturbed run
 	@.venv/bin/python -m tests.crash.run $(if $(KILLS),--kills $(KILLS))
 
 simulate: .venv/.ready ## The real loops under kills, lost answers and lies in virtual time (N=10000 schedules, or SEED=one)

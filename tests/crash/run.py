@@ -1,6 +1,6 @@
 """Kills the daemon at random moments and compares what became of the jobs with what an undisturbed run gives.
 
-    python -m tests.crash.run [--kills 20] [--seed N]
+    python -m tests.crash.run [--kills 200] [--seed N]
 
 Exit 0 only when no job is twice in sacct, none is lost or ends otherwise than it should, and no report took effect twice.
 """
@@ -91,7 +91,7 @@ def verdict(rows: list[Verdict], problems: list[str], directory: Path, what: str
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     options = parser.parse_args()
     return asyncio.run(crash(options.kills, options.seed))

@@ -1,38 +1,65 @@
-"""How many reports fit a transaction, and what one costs in gas on the devnet."""
+"""How reports travel: how many fit a transaction, what one costs in gas on the devnet, and how long a new job waits behind a backlog."""
 
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from provider_daemon.job.admission import Image, Site
-from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.loops.advance import Advance
-from provider_daemon.loops.intake import Intake
-from provider_daemon.loops.outbox import Outbox, OutboxSettings
-from provider_daemon.loops.tenancy import Tenancy
 from tests.fakes.chain import ALICE, PROVIDER, TestChain, job
 from tests.fakes.scheduler import FakeScheduler
+from tests.unit.loops.conftest import House
 
 JOBS = 100
+BACKLOG = 10_000
+JOBS_A_TX = 20
+GAS, FEE = 500_000_000, 50_000_000  # of a transaction of new jobs: the chain asks for more with every job it ever stored
+
+
+@asynccontextmanager
+async def house(jobs: int) -> AsyncIterator[House]:
+    """A devnet and the loops, with so many jobs in SLURM whose first reports wait."""
+    chain = await TestChain().start()
+    await chain.open_shop()
+    made = House(chain, FakeScheduler(chain.clock), Path(tempfile.mkdtemp()) / "ledger.sqlite")
+    await made.advance.tick()  # the ledger is older than the jobs
+    await new_jobs(made, jobs)
+    yield made
+    made.ledger.close()
+    await chain.stop()
+
+
+async def new_jobs(made: House, count: int) -> None:
+    for start in range(0, count, JOBS_A_TX):
+        wanted = [job() for _ in range(min(JOBS_A_TX, count - start))]
+        assert (await made.chain.send(ALICE, *wanted, gas_limit=GAS, fee=FEE)).ok
+    await made.intake.tick()
+    await made.advance.tick()
 
 
 async def reports_in_one_transaction(say: Callable[[str], None]) -> None:
-    """A hundred jobs become queued at one look: how their reports travel."""
-    chain = await TestChain().start()
-    await chain.open_shop()
-    tenancy = Tenancy("HPC-1", "alpha", PROVIDER, "/work", site=Site(images=(Image("*"),)))
-    ledger = Ledger.open(Path(tempfile.mkdtemp()) / "ledger.sqlite")
-    advance = Advance(ledger, FakeScheduler(chain.clock), tenancy, chain.clock, lambda: None)
-    await advance.tick()  # the ledger is older than the jobs
-    for _ in range(JOBS // 10):
-        await chain.send(ALICE, *(job() for _ in range(10)), gas_limit=20_000_000, fee=500_000)
-    await Intake(ledger, chain.client, {"HPC-1": tenancy}, chain.clock, lambda: None).tick()
-    await advance.tick()
-    outbox = Outbox(ledger, chain.client, PROVIDER, OutboxSettings(), chain.clock, lambda: None)
-    await outbox.tick()
-    chain.block()
-    await outbox.tick()
-    (tx,) = ledger.last_txs(10)
-    say(f"reports a transaction: {tx['messages']}, gas a report: {tx['gas_used'] // tx['messages']} (devnet), fee {tx['fee']} uve in all")
-    ledger.close()
-    await chain.stop()
+    """A hundred jobs become queued at one look."""
+    async with house(JOBS) as made:
+        await made.report()
+        (tx,) = made.ledger.last_txs(10)
+        share = tx["gas_used"] // tx["messages"]
+        say(f"reports a transaction: {tx['messages']}, gas a report: {share} (devnet), fee {tx['fee']} uve in all")
+
+
+async def a_job_behind_a_backlog(say: Callable[[str], None]) -> int:
+    """Returns how many transactions it took until a new job's first report was in a block."""
+    async with house(BACKLOG) as made:
+        began = time.monotonic()
+        await made.advance.tick()
+        tick = time.monotonic() - began
+        await new_jobs(made, 1)
+        waiting = len(made.ledger.waiting_messages(PROVIDER.address))
+        txs = 0
+        while await made.state(f"JOB-{BACKLOG + 1}") == "pending":
+            began, txs = time.monotonic(), txs + 1
+            await made.report()
+        say(
+            f"behind {waiting - 1} waiting reports a new job's report is in transaction {txs} of the next {waiting // JOBS}; "
+            f"{1000 * tick:.0f} ms a look at all their jobs, {1000 * (time.monotonic() - began):.0f} ms a transaction"
+        )
+        return txs
