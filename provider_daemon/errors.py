@@ -4,13 +4,15 @@ ProvdError
 ├── Transient      nothing is known to have happened; the next tick tries again
 ├── Refused        the other side understood and said no; report it or park it, never repeat it unchanged
 ├── Unreadable     an answer that we cannot understand; alert, change nothing
-├── ConfigError    the operator's configuration; the daemon does not start
+├── ConfigError    the operator's configuration, or what a command was given; nothing is started
 └── LedgerError    the ledger cannot be used (another daemon holds it, a newer schema, damage); the daemon stops
 """
 
 
 class ProvdError(Exception):
     """Base of every error that provd raises on purpose. Its text is one line, fit for an operator, free of secrets."""
+
+    exit_code = 1  # of a command that ends with it
 
 
 class Transient(ProvdError):
@@ -35,7 +37,9 @@ class Unreadable(ProvdError):
 
 
 class ConfigError(ProvdError):
-    """One or more mistakes in the configuration; `problems` holds a line for each."""
+    """One or more mistakes in the configuration, or in what a command was given; `problems` holds a line for each."""
+
+    exit_code = 2
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))

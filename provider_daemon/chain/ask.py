@@ -61,6 +61,7 @@ class Ask:
     async def _from_store(self, rpc: str, asked: Any) -> Answer:
         answer: Any = GetMessageClass(METHODS[rpc].output_type)()
         field = METHODS[rpc].output_type.fields[0]
+        assert field.message_type is not None
         kind, target = GetMessageClass(field.message_type), getattr(answer, field.name)
         if field.is_repeated:
             return await self._many(kind, asked, answer, target)
@@ -74,7 +75,7 @@ class Ask:
         fields = [field.name for field in asked.DESCRIPTOR.fields]
         if fields in ([], [id_field]):
             return await self._by_key(kind, prefix, getattr(asked, id_field) if fields else "")
-        found = next((record for _, record in (await self._rows(kind))[0] if _wanted(asked, record)), None)
+        found: Message | None = next((record for _, record in (await self._rows(kind))[0] if _wanted(asked, record)), None)
         if found is None and kind is types_pb2.SchedulingMetrics:
             found = await self._added_up(asked)
         if found is None:

@@ -20,13 +20,15 @@ _ALGORITHM, _ENCRYPTION, _ITERATIONS = "PBES2-HS256+A128KW", "A256GCM", 8192
 _TYPE = "/cosmos.crypto.secp256k1.PrivKey"
 
 
+_DAMAGED = "the keyring entry is damaged, or of an older SDK: export the key as armor instead"
+
+
 def decrypt(token: str, passphrase: str) -> bytes:
     """The 32 bytes of the key in one `<name>.info` file; raises ValueError when it is none or the passphrase is wrong."""
-    plain = _open(token.strip(), passphrase)
     try:
-        record = Record.FromString(base64.b64decode(json.loads(plain)["Data"]))
-    except (DecodeError, KeyError, TypeError, json.JSONDecodeError, binascii.Error):
-        raise ValueError("the keyring entry is damaged, or of an older SDK: export the key as armor instead") from None
+        record = Record.FromString(decrypt_item(token, passphrase))
+    except DecodeError:
+        raise ValueError(_DAMAGED) from None
     if not record.HasField("local"):
         raise ValueError("the keyring entry holds no local key (a ledger device or a multisig?)")
     if record.local.priv_key.type_url != _TYPE:
@@ -44,8 +46,19 @@ def _bare(value: bytes) -> bytes:
 def encrypt(name: str, secret: bytes, passphrase: str) -> str:
     """The content of `<name>.info`."""
     key = Any(type_url=_TYPE, value=PrivKey(key=secret).SerializeToString())
-    data = Record(name=name, local=Record.Local(priv_key=key)).SerializeToString()
-    return _seal(json.dumps({"Key": f"{name}.info", "Data": base64.b64encode(data).decode()}).encode(), passphrase)
+    return encrypt_item(f"{name}.info", Record(name=name, local=Record.Local(priv_key=key)).SerializeToString(), passphrase)
+
+
+def decrypt_item(token: str, passphrase: str) -> bytes:
+    """The data of any file of the keyring."""
+    try:
+        return base64.b64decode(json.loads(_open(token.strip(), passphrase))["Data"])
+    except (KeyError, TypeError, json.JSONDecodeError, binascii.Error):
+        raise ValueError(_DAMAGED) from None
+
+
+def encrypt_item(file_name: str, data: bytes, passphrase: str) -> str:
+    return _seal(json.dumps({"Key": file_name, "Data": base64.b64encode(data).decode()}).encode(), passphrase)
 
 
 def _open(token: str, passphrase: str) -> bytes:

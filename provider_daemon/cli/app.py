@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from provider_daemon import __version__
-from provider_daemon.cli import bill, config, demo, devnet, evidence, jobs, keys, lab, ledger, run
+from provider_daemon.cli import bill, config, demo, devnet, evidence, jobs, keys, lab, ledger, run, tx
 from provider_daemon.errors import ConfigError, ProvdError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("run", short_help="Run the daemon until SIGTERM or SIGINT.")(run.run
 app.command("demo", short_help="Twelve jobs through the whole path, on this machine.")(demo.demo)
 app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_jobs)
 app.add_typer(jobs.app, name="job")
+app.add_typer(tx.app, name="tx")
 app.add_typer(config.app, name="config")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(bill.app, name="bill")
@@ -49,7 +50,7 @@ def main() -> None:
         app()
     except ConfigError as error:
         typer.echo("\n".join(error.problems), err=True)
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except ProvdError as error:
         typer.echo(f"provd: {error}", err=True)
-        sys.exit(1)
+        sys.exit(error.exit_code)

@@ -1,0 +1,74 @@
+"""What the commands that talk to a chain have in common, and how a command gets such options without naming each."""
+
+import functools
+import inspect
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Nodes = Annotated[
+    list[str],
+    typer.Option("--node", envvar="PROVD_NODE", help="A gRPC endpoint of the chain, host:port, or https://host:port for TLS; repeatable."),
+]
+ChainId = Annotated[str, typer.Option("--chain-id", envvar="PROVD_CHAIN_ID", help="The chain that it must be.")]
+KeyringDir = Annotated[
+    Path,
+    typer.Option(
+        "--keyring-dir", envvar="PROVD_KEYRING_DIR", help="Where named keys are, as an SDK `file` keyring.", show_default="~/.provd"
+    ),
+]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        envvar="PROVD_PASSPHRASE_FILE",
+        help="A file that holds the passphrase; only its owner may read it. Asked for when not given.",
+    ),
+]
+
+NODE = "127.0.0.1:9090"
+CHAIN_ID = "virtengine-localnet-1"
+EXAMPLE_WIDTH = 68
+KEYRING_DIR = Path(os.path.expanduser("~/.provd"))
+
+
+def passphrase(file: Path | None, *, confirm: bool = False, what: str = "Passphrase") -> str:
+    """Out of the file, or asked for."""
+    from provider_daemon.chain import keys
+
+    if file is not None:
+        with keys.mending(f"passphrase {file}"):
+            return keys.read_passphrase(str(file))
+    return str(typer.prompt(what, hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+def example(command: str) -> str:
+    """An epilog that the terminal does not break: each line is kept as it is."""
+    lines: list[str] = []
+    line = ""
+    for word in re.findall(r'"[^"]*"|\S+', command):
+        if line and len(line) + len(word) > EXAMPLE_WIDTH:
+            lines, line = [*lines, line], ""
+        line = f"{line} {word}" if line else word
+    return "\b\nExample:\n  " + " \\\n    ".join([*lines, line])
+
+
+def with_options(function: Callable[..., Any], common: type[Any], then: Callable[[Any, Any], None]) -> Callable[..., None]:
+    """A command with the options of `function` and those of dataclass `common`; `then` gets what the function made, and the common ones."""
+    own = list(inspect.signature(function, eval_str=True).parameters.values())
+    shared = list(inspect.signature(common, eval_str=True).parameters.values())
+    names = {parameter.name for parameter in shared}
+
+    @functools.wraps(function)
+    def command(**values: Any) -> None:
+        options = common(**{name: value for name, value in values.items() if name in names})
+        then(function(**{name: value for name, value in values.items() if name not in names}), options)
+
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own + shared]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command

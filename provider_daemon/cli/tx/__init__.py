@@ -1,0 +1,43 @@
+"""`provd tx hpc`: the module's twelve transactions, from any key, without a chain's own client."""
+
+import typer
+
+from provider_daemon.cli.options import example
+from provider_daemon.cli.tx import clusters, governance, jobs, nodes, offerings
+
+app = typer.Typer(help="Sign and send transactions.", no_args_is_help=True)
+hpc = typer.Typer(
+    no_args_is_help=True,
+    help="The HPC module's transactions.",
+    epilog="Exit codes: 0 done, 1 refused or failed, 2 a mistake in what was given (nothing was signed), "
+    "3 in no block by its timeout height (nothing happened), 4 sent but its fate is unknown.",
+)
+app.add_typer(hpc, name="hpc")
+
+_COMMANDS = {
+    "register-cluster": (clusters.register_cluster, '--name "Test Cluster" --region "us-west-2" --total-nodes 10 --from alice'),
+    "update-cluster": (clusters.update_cluster, "HPC-1 --state active --from alice"),
+    "deregister-cluster": (clusters.deregister_cluster, "HPC-1 --from alice"),
+    "create-offering": (
+        offerings.create_offering,
+        "--cluster HPC-1 --name standard --queue cpu --max-runtime 86400 --custom --cpu-price 10000 --from alice",
+    ),
+    "update-offering": (offerings.update_offering, "OFF-1 --inactive --from alice"),
+    "submit-job": (
+        jobs.submit_job,
+        "--offering OFF-1 --queue cpu --image docker.io/library/alpine:3 --command hostname --nodes 1 --cpus 4 --memory-gb 8 "
+        "--max-runtime 600 --max-price 1000000uvirt --from bob",
+    ),
+    "cancel-job": (jobs.cancel_job, 'JOB-1 --reason "no longer needed" --from bob'),
+    "report-job-status": (jobs.report_job_status, "JOB-1 --state queued --slurm-job 42 --from alice"),
+    "update-node-metadata": (
+        nodes.update_node_metadata,
+        "alpha.n1 --cluster HPC-1 --region us-west-2 --active --cpus 64 --memory-gb 256 --sequence 1 --from alice",
+    ),
+    "flag-dispute": (governance.flag_dispute, 'JOB-1 --type usage --reason "billed twice the hours" --from bob'),
+    "resolve-dispute": (governance.resolve_dispute, 'hpc-dispute-2 --status resolved --resolution "refunded" --from governor'),
+    "update-params": (governance.update_params, "--set node_heartbeat_timeout=180 --from governor"),
+}
+
+for _name, (_function, _arguments) in _COMMANDS.items():
+    hpc.command(_name, epilog=example(f"provd tx hpc {_name} {_arguments}"))(_function)

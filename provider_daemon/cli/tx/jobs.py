@@ -1,0 +1,110 @@
+"""Transactions about jobs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from provider_daemon.cli.tx.options import sends
+
+JobId = Annotated[str, typer.Argument(help="The job's id, such as JOB-1.")]
+
+
+@sends("MsgSubmitJob")
+def submit_job(
+    offering: Annotated[str | None, typer.Option(help="The offering's id, such as OFF-1.")] = None,
+    queue: Annotated[str | None, typer.Option(help="One of the offering's queues.")] = None,
+    image: Annotated[str | None, typer.Option(help="The container image.")] = None,
+    command: Annotated[str | None, typer.Option(help="The program; without it the image's own.")] = None,
+    arg: Annotated[list[str] | None, typer.Option(help="An argument of the command; repeatable.")] = None,
+    env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the program; repeatable. The published chain refuses any.")] = None,
+    workdir: Annotated[str | None, typer.Option(help="Where it runs, relative to the job's own directory.")] = None,
+    preconfigured: Annotated[str | None, typer.Option(help="The id of a workload that the offering has, instead of an image.")] = None,
+    nodes: Annotated[int | None, typer.Option(help="How many nodes.")] = None,
+    cpus: Annotated[int | None, typer.Option(help="Cores on each node.")] = None,
+    memory_gb: Annotated[int | None, typer.Option(help="GB of memory on each node.")] = None,
+    gpus: Annotated[int | None, typer.Option(help="GPUs on each node.")] = None,
+    gpu_type: Annotated[str | None, typer.Option(help="Such as nvidia-a100.")] = None,
+    storage_gb: Annotated[int | None, typer.Option(help="GB of storage.")] = None,
+    max_runtime: Annotated[int | None, typer.Option(help="Seconds after which it is ended, at least 60.")] = None,
+    max_price: Annotated[str | None, typer.Option(help="What goes into escrow, such as 1000000uvirt; the rest comes back.")] = None,
+    inputs: Annotated[str | None, typer.Option(help="A pointer to encrypted inputs.")] = None,
+    outputs: Annotated[str | None, typer.Option(help="A pointer to encrypted outputs.")] = None,
+) -> dict[str, Any]:
+    """Submit a job and print its id."""
+    return {
+        "offering_id": offering,
+        "queue_name": queue,
+        **_workload(image, command, arg, env, workdir, preconfigured),
+        **_resources(nodes, cpus, memory_gb, gpus, gpu_type, storage_gb),
+        "max_runtime_seconds": max_runtime,
+        "max_price": max_price,
+        "encrypted_inputs_pointer": inputs,
+        "encrypted_outputs_pointer": outputs,
+    }
+
+
+@sends("MsgCancelJob")
+def cancel_job(job: JobId, reason: Annotated[str | None, typer.Option(help="Why.")] = None) -> dict[str, Any]:
+    """Cancel a job that has not ended. The chain does so at once, its provider a little later."""
+    return {"job_id": job, "reason": reason}
+
+
+@sends("MsgReportJobStatus")
+def report_job_status(
+    job: JobId,
+    state: Annotated[str | None, typer.Option(help="queued, running, completed, failed, cancelled or timeout.")] = None,
+    slurm_job: Annotated[str | None, typer.Option(help="The SLURM job's id.")] = None,
+    exit_code: Annotated[int | None, typer.Option(help="Of the program.")] = None,
+    message: Annotated[str | None, typer.Option(help="What the customer reads.")] = None,
+    usage: Annotated[Path | None, typer.Option(help="The usage, JSON or YAML with the fields of HPCUsageMetrics.")] = None,
+) -> dict[str, Any]:
+    """Report a job by hand, signed as the daemon signs its reports. The job's provider only."""
+    return {
+        "job_id": job,
+        "state": state,
+        "slurm_job_id": slurm_job,
+        "exit_code": exit_code,
+        "status_message": message,
+        "usage_metrics": _document(usage),
+    }
+
+
+def _workload(
+    image: str | None, command: str | None, arg: list[str] | None, env: list[str] | None, workdir: str | None, preconfigured: str | None
+) -> dict[str, Any]:
+    return {
+        "workload_spec.container_image": image,
+        "workload_spec.command": command,
+        "workload_spec.arguments": arg,
+        "workload_spec.environment": dict(_assigned(word) for word in env) if env else None,
+        "workload_spec.working_directory": workdir,
+        "workload_spec.preconfigured_workload_id": preconfigured,
+        "workload_spec.is_preconfigured": True if preconfigured else None,
+    }
+
+
+def _resources(
+    nodes: int | None, cpus: int | None, memory: int | None, gpus: int | None, gpu_type: str | None, storage: int | None
+) -> dict[str, Any]:
+    return {
+        "resources.nodes": nodes,
+        "resources.cpu_cores_per_node": cpus,
+        "resources.memory_gb_per_node": memory,
+        "resources.gpus_per_node": gpus,
+        "resources.gpu_type": gpu_type,
+        "resources.storage_gb": storage,
+    }
+
+
+def _assigned(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not (name and equals):
+        raise typer.BadParameter(f"--env takes NAME=VALUE, not {word!r}")
+    return name, value
+
+
+def _document(path: Path | None) -> object:
+    from provider_daemon.cli import documents
+
+    return documents.read(path) if path else None

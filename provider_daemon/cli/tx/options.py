@@ -1,0 +1,155 @@
+"""The options of every transaction, and what happens with the message that a command names."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from provider_daemon.cli.options import CHAIN_ID, KEYRING_DIR, NODE, ChainId, KeyringDir, Nodes, PassphraseFile, passphrase, with_options
+from provider_daemon.cli.run import DEFAULT
+
+if TYPE_CHECKING:
+    from provider_daemon.client.identity import Who
+    from provider_daemon.client.sending import Order, Sent, Talk
+    from provider_daemon.client.transaction import Prepared, Terms
+
+
+class Output(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class TxOptions:
+    """As a user of Cosmos clients knows them."""
+
+    file: Annotated[Path | None, typer.Option("--file", help="The message's fields as JSON or YAML, - for stdin; options win.")] = None
+    sender: Annotated[str, typer.Option("--from", help="The key that signs: its name, its address, or an armored file.")] = ""
+    key_file: Annotated[Path | None, typer.Option("--key-file", help="An armored key file, instead of --from.")] = None
+    keyring_dir: KeyringDir = KEYRING_DIR
+    passphrase_file: PassphraseFile = None
+    node: Nodes = (NODE,)  # type: ignore[assignment]
+    chain_id: ChainId = CHAIN_ID
+    fees: Annotated[str, typer.Option("--fees", help="The whole fee, such as 5000uve.")] = ""
+    gas_prices: Annotated[str, typer.Option("--gas-prices", help="Of one unit of gas, such as 0.025uve; else the chain's own.")] = ""
+    gas: Annotated[str, typer.Option("--gas", help="auto (simulated), or a number.")] = "auto"
+    gas_adjustment: Annotated[float, typer.Option("--gas-adjustment", min=1.0, help="What simulated gas is multiplied by.")] = 1.3
+    note: Annotated[str, typer.Option("--note", help="A memo, public and permanent.")] = ""
+    timeout_height: Annotated[int, typer.Option("--timeout-height", min=0, help="The last block that may take it; 0: 20 from now.")] = 0
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Simulate, print gas and fee; nothing is signed or sent.")] = False
+    generate_only: Annotated[bool, typer.Option("--generate-only", help="Print the unsigned transaction as JSON.")] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before signing.")] = False
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is in a block, and print what it made.")] = True
+    force: Annotated[bool, typer.Option("--force", help="Also with the key of a daemon that runs on this machine.")] = False
+    config: Annotated[Path, typer.Option("--config", "-c", envvar="PROVD_CONFIG", help="The daemon's configuration, if one runs here.")] = (
+        DEFAULT
+    )
+    output: Annotated[Output, typer.Option("--output", "-o", help="text or json.")] = Output.TEXT
+
+
+def sends(message: str) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., None]]:
+    """Makes a function that returns fields (dotted path -> value) a command that sends them as that message."""
+
+    def decorate(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
+        return with_options(function, TxOptions, lambda typed, options: _transact(message, typed, options))
+
+    return decorate
+
+
+def _transact(message: str, typed: dict[str, Any], options: TxOptions) -> None:
+    import asyncio
+
+    _show(asyncio.run(_carried_out(_order(message, typed, options), options)), options)
+
+
+async def _carried_out(order: "Order", options: TxOptions) -> "Sent":
+    from provider_daemon.client.sending import carry_out
+    from provider_daemon.client.session import chain_at
+
+    async with chain_at(options.node, options.chain_id) as chain:
+        return await carry_out(order, chain, _talk(options))
+
+
+def _order(message: str, typed: dict[str, Any], options: TxOptions) -> "Order":
+    from provider_daemon.cli import documents
+    from provider_daemon.client.sending import DRY_RUN, GENERATE, SEND, SEND_AND_WAIT, Order
+
+    unsent = GENERATE if options.generate_only else DRY_RUN if options.dry_run else ""
+    return Order(
+        message=message,
+        document=documents.read(options.file) if options.file else {},
+        typed=typed,
+        who=_who(options),
+        terms=_terms(options),
+        mode=unsent or (SEND_AND_WAIT if options.wait else SEND),
+        config=options.config,
+        force=options.force,
+    )
+
+
+def _who(options: TxOptions) -> "Who":
+    from provider_daemon.client.identity import Who, once
+    from provider_daemon.errors import ConfigError
+
+    if bool(options.sender) == bool(options.key_file):
+        raise ConfigError(["--from: name the key that signs: its name, address or file (or give --key-file, not both)"])
+    name = options.sender or str(options.key_file.absolute() if options.key_file else "")
+    return Who(name, options.keyring_dir, once(lambda: passphrase(options.passphrase_file)))
+
+
+def _terms(options: TxOptions) -> "Terms":
+    from provider_daemon.client.coins import coin, price
+    from provider_daemon.client.transaction import Terms
+
+    gas = 0 if options.gas == "auto" else _parsed("--gas", int, options.gas)
+    return Terms(
+        gas=gas or 0,
+        adjustment=options.gas_adjustment,
+        fee=_parsed("--fees", coin, options.fees),
+        price=_parsed("--gas-prices", price, options.gas_prices),
+        memo=options.note,
+        timeout_height=options.timeout_height,
+    )
+
+
+def _parsed(name: str, parse: Callable[[str], Any], text: str) -> Any:
+    from provider_daemon.errors import ConfigError
+
+    try:
+        return parse(text) if text else None
+    except ValueError as error:
+        raise ConfigError([f"{name}: {error}"]) from None
+
+
+def _talk(options: TxOptions) -> "Talk":
+    from provider_daemon.client.sending import Talk
+
+    return Talk(
+        say=lambda text: typer.echo(text, err=True),
+        confirm=(lambda prepared: None) if options.yes else _confirm,
+        now=time.monotonic,
+    )
+
+
+def _confirm(prepared: "Prepared") -> None:
+    import json
+
+    from provider_daemon.client.tx_json import unsigned
+
+    typer.echo(json.dumps(unsigned(prepared)["body"]["messages"][0], indent=2), err=True)
+    typer.confirm(f"Sign and send this for a fee of {prepared.fee}?", abort=True, err=True)
+
+
+def _show(sent: "Sent", options: TxOptions) -> None:
+    import json
+
+    as_json = options.output is Output.JSON or not sent.lines
+    typer.echo(json.dumps(sent.document, indent=2) if as_json else "\n".join(sent.lines))
+    if sent.problem:
+        typer.echo(f"provd: the transaction failed: {sent.problem}", err=True)
+        sys.exit(1)

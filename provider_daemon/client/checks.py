@@ -1,0 +1,155 @@
+"""What a message must hold before it is worth signing: the chain's own basic validation, and what it lets through but never carries out.
+
+Pure; each problem is one line that begins with the field.
+"""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from google.protobuf.message import Message
+
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+
+MIN_RUNTIME = 60  # seconds, of an offering's and a job's max_runtime_seconds
+MAX_THRESHOLD = 100  # of an identity score
+SIGNED = frozenset({"exit_code", "temperature_celsius", "gpu_temperature_celsius"})  # numbers that may be below zero
+
+_REQUIRED: dict[type[Message], tuple[str, ...]] = {
+    tx_pb2.MsgRegisterCluster: ("name", "region"),
+    tx_pb2.MsgUpdateCluster: ("cluster_id",),
+    tx_pb2.MsgDeregisterCluster: ("cluster_id",),
+    tx_pb2.MsgCreateOffering: ("cluster_id", "name"),
+    tx_pb2.MsgUpdateOffering: ("offering_id",),
+    tx_pb2.MsgSubmitJob: ("offering_id", "queue_name"),
+    tx_pb2.MsgCancelJob: ("job_id",),
+    tx_pb2.MsgReportJobStatus: ("job_id",),
+    tx_pb2.MsgUpdateNodeMetadata: ("node_id", "cluster_id", "region"),
+    tx_pb2.MsgFlagDispute: ("job_id", "dispute_type", "reason"),
+    tx_pb2.MsgResolveDispute: ("dispute_id",),
+}
+
+Problems = Iterator[str]
+
+
+def problems(message: Message) -> list[str]:
+    """Empty when it may be signed."""
+    found = [f"{name}: missing" for name in _REQUIRED.get(type(message), ()) if not getattr(message, name)]
+    found += _below_zero(message, "")
+    if check := _CHECKS.get(type(message)):
+        found += check(message)
+    return found
+
+
+def _below_zero(message: Any, path: str) -> Problems:
+    for field, value in message.ListFields():
+        if field.message_type and not field.message_type.GetOptions().map_entry:
+            for index, inner in enumerate(value) if field.is_repeated else [(None, value)]:
+                yield from _below_zero(inner, f"{path}{field.name}." if index is None else f"{path}{field.name}[{index}].")
+        elif isinstance(value, int) and value < 0 and field.name not in SIGNED:
+            yield f"{path}{field.name}: {value} is below zero"
+
+
+def _register_cluster(message: tx_pb2.MsgRegisterCluster) -> Problems:
+    if message.total_nodes < 1:
+        yield "total_nodes: at least 1"
+    yield from _partitions(message)
+
+
+def _update_cluster(message: tx_pb2.MsgUpdateCluster) -> Problems:
+    if message.total_nodes and message.available_nodes > message.total_nodes:
+        yield f"available_nodes: {message.available_nodes} is more than the total_nodes of {message.total_nodes}"
+    yield from _partitions(message)
+
+
+def _partitions(message: Any) -> Problems:
+    for index, partition in enumerate(message.partitions):
+        if not partition.name:
+            yield f"partitions[{index}].name: missing"
+
+
+def _create_offering(message: tx_pb2.MsgCreateOffering) -> Problems:
+    if not message.queue_options:
+        yield "queue_options: at least one"
+    if message.max_runtime_seconds < MIN_RUNTIME:
+        yield f"max_runtime_seconds: at least {MIN_RUNTIME}"
+    yield from _offering(message)
+
+
+def _update_offering(message: tx_pb2.MsgUpdateOffering) -> Problems:
+    if 0 < message.max_runtime_seconds < MIN_RUNTIME:
+        yield f"max_runtime_seconds: at least {MIN_RUNTIME}, or none to leave it as it is"
+    yield from _offering(message)
+
+
+def _offering(message: Any) -> Problems:
+    if message.required_identity_threshold > MAX_THRESHOLD:
+        yield f"required_identity_threshold: at most {MAX_THRESHOLD}"
+    for index, queue in enumerate(message.queue_options):
+        if not queue.partition_name:
+            yield f"queue_options[{index}].partition_name: missing"
+        yield from _decimal(queue, "price_multiplier", f"queue_options[{index}].")
+    for index, workload in enumerate(message.preconfigured_workloads):
+        if not workload.workload_id:
+            yield f"preconfigured_workloads[{index}].workload_id: missing"
+    for field in message.pricing.DESCRIPTOR.fields:
+        if field.name != "currency":
+            yield from _decimal(message.pricing, field.name, "pricing.")
+
+
+def _decimal(message: Any, name: str, path: str) -> Problems:
+    text = getattr(message, name)
+    try:
+        if text and not Decimal(text) >= 0:
+            raise InvalidOperation
+    except InvalidOperation:
+        yield f"{path}{name}: {text!r} is no amount"
+
+
+def _submit_job(message: tx_pb2.MsgSubmitJob) -> Problems:
+    spec = message.workload_spec
+    if message.resources.nodes < 1:
+        yield "resources.nodes: at least 1"
+    if message.max_runtime_seconds < MIN_RUNTIME:
+        yield f"max_runtime_seconds: at least {MIN_RUNTIME}"
+    if spec.is_preconfigured and not spec.preconfigured_workload_id:
+        yield "workload_spec.preconfigured_workload_id: missing for a preconfigured job"
+    if not spec.is_preconfigured and not spec.container_image:
+        yield "workload_spec.container_image: missing; a preconfigured job names its workload instead"
+    for index, coin in enumerate(message.max_price):
+        if not coin.amount.isascii() or not coin.amount.isdigit():
+            yield f"max_price[{index}].amount: {coin.amount!r} is no whole amount"
+
+
+def _report(message: tx_pb2.MsgReportJobStatus) -> Problems:
+    if message.state in (types_pb2.JOB_STATE_UNSPECIFIED, types_pb2.JOB_STATE_PENDING):
+        yield "state: queued, running, completed, failed, cancelled or timeout"
+
+
+def _resolve_dispute(message: tx_pb2.MsgResolveDispute) -> Problems:
+    if message.status not in (types_pb2.DISPUTE_STATUS_RESOLVED, types_pb2.DISPUTE_STATUS_REJECTED):
+        yield "status: resolved or rejected"
+    if message.dispute_id.startswith("DSP-"):
+        yield f"dispute_id: {message.dispute_id} is what FlagDispute answers; the stored id is needed, such as hpc-dispute-2"
+
+
+def _update_params(message: tx_pb2.MsgUpdateParams) -> Problems:
+    params = message.params
+    for name in ("platform_fee_rate", "provider_reward_rate", "node_reward_rate", "latency_weight_factor", "capacity_weight_factor"):
+        text = getattr(params, name)
+        if not (text.isascii() and text.isdigit()):
+            yield f"params.{name}: {text!r} is no whole number of millionths"
+    if params.min_job_duration_seconds > params.max_job_duration_seconds:
+        yield "params.min_job_duration_seconds: more than max_job_duration_seconds"
+
+
+_CHECKS: dict[type[Message], Callable[[Any], Problems]] = {
+    tx_pb2.MsgRegisterCluster: _register_cluster,
+    tx_pb2.MsgUpdateCluster: _update_cluster,
+    tx_pb2.MsgCreateOffering: _create_offering,
+    tx_pb2.MsgUpdateOffering: _update_offering,
+    tx_pb2.MsgSubmitJob: _submit_job,
+    tx_pb2.MsgReportJobStatus: _report,
+    tx_pb2.MsgResolveDispute: _resolve_dispute,
+    tx_pb2.MsgUpdateParams: _update_params,
+}

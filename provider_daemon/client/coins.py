@@ -1,0 +1,46 @@
+"""Amounts as they are typed: `5000uve`, and prices of one unit of gas, `0.025uve`."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+DENOM = r"[a-zA-Z][a-zA-Z0-9/:._-]{2,127}"  # the SDK's own rule
+_COIN = re.compile(rf"(\d+(?:\.\d+)?)({DENOM})")
+
+
+@dataclass(frozen=True, slots=True)
+class Coin:
+    amount: int
+    denom: str
+
+    def __str__(self) -> str:
+        return f"{self.amount}{self.denom}"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Of one unit of gas."""
+
+    amount: Decimal
+    denom: str
+
+
+def price(text: str) -> Price:
+    """Raises ValueError, saying what it takes."""
+    found = _COIN.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no amount with its denom, such as 0.025uve")
+    return Price(Decimal(found[1]), found[2])
+
+
+def coin(text: str) -> Coin:
+    """Raises ValueError, saying what it takes."""
+    found = _COIN.fullmatch(text.strip())
+    if found is None or "." in found[1]:
+        raise ValueError(f"{text!r} is no whole amount with its denom, such as 5000uve")
+    return Coin(int(found[1]), found[2])
+
+
+def coins(text: str) -> list[Coin]:
+    """Separated by commas."""
+    return [coin(part) for part in text.split(",") if part.strip()]

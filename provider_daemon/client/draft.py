@@ -1,0 +1,149 @@
+"""A message out of a file and of what was typed, field by field; every mistake is named by its field. Pure.
+
+Values may be written as a person would: enum words without their prefix (`active`), coins as `1000uvirt`, whole numbers as text.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from provider_daemon.chain.messages import SIGNER_FIELDS
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
+from provider_daemon.client.coins import coins
+from provider_daemon.errors import ConfigError
+
+_TIMESTAMP, _COIN = "google.protobuf.Timestamp", "cosmos.base.v1beta1.Coin"
+TYPE_KEY = "@type"  # what a Cosmos client writes beside a message's fields
+
+
+def message(name: str, values: Mapping[str, Any]) -> Message:
+    """`name` such as MsgSubmitJob. Raises ConfigError with a line for each value that does not fit the wire."""
+    wanted: Message = GetMessageClass(tx_pb2.DESCRIPTOR.message_types_by_name[name])()
+    problems: list[str] = []
+    _fill(wanted, values, "", problems)
+    if problems:
+        raise ConfigError(problems)
+    return wanted
+
+
+def signed_by(message: Message, address: str) -> None:
+    """Raises ConfigError when a file names somebody else as the one who signs."""
+    field = SIGNER_FIELDS[type(message)]
+    if getattr(message, field) not in ("", address):
+        raise ConfigError([f"{field}: the file says {getattr(message, field)}, but {address} signs"])
+    setattr(message, field, address)
+
+
+def merged(document: object, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """`typed`: field or dotted path -> value, None where nothing was typed; it wins over `document`. Raises ConfigError."""
+    if not isinstance(document, Mapping):
+        raise ConfigError(["the file: not a table of fields"])
+    values: dict[str, Any] = _copied(document)
+    values.pop(TYPE_KEY, None)
+    for path, value in typed.items():
+        if value is not None and value != []:
+            _put(values, path.split("."), value)
+    return values
+
+
+def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
+    for parent in path[:-1]:
+        if not isinstance(values.setdefault(parent, {}), dict):
+            raise ConfigError([f"{parent}: the file has no fields there"])
+        values = values[parent]
+    values[path[-1]] = value
+
+
+def _copied(value: Any) -> Any:
+    return {key: _copied(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value
+
+
+def _fill(target: Any, values: Any, path: str, problems: list[str]) -> None:
+    if not isinstance(values, Mapping):
+        problems.append(f"{path.rstrip('.') or 'the file'}: not a table of fields")
+        return
+    fields = target.DESCRIPTOR.fields_by_name
+    for name, value in values.items():
+        field = fields.get(str(name))
+        if field is None:
+            problems.append(f"{path}{name}: no such field; there are {', '.join(fields)}")
+        elif value is not None:
+            _set(target, field, value, f"{path}{name}", problems)
+
+
+def _set(target: Any, field: Any, value: Any, path: str, problems: list[str]) -> None:
+    try:
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            getattr(target, field.name).update(_words(value))
+        elif field.is_repeated:
+            _extend(getattr(target, field.name), field, value, path, problems)
+        elif field.message_type and field.message_type.full_name == _TIMESTAMP:
+            getattr(target, field.name).FromJsonString(str(value))
+        elif field.message_type:
+            getattr(target, field.name).SetInParent()
+            _fill(getattr(target, field.name), value, f"{path}.", problems)
+        else:
+            setattr(target, field.name, _scalar(field, value))
+    except (ValueError, TypeError) as error:
+        problems.append(f"{path}: {error}")
+
+
+def _words(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(word, str | int | float) for word in value.values()):
+        raise TypeError("not a table of words")
+    return {str(key): str(word) for key, word in value.items()}
+
+
+def _extend(target: Any, field: Any, value: Any, path: str, problems: list[str]) -> None:
+    if field.message_type and field.message_type.full_name == _COIN and isinstance(value, str):
+        value = [{"denom": coin.denom, "amount": str(coin.amount)} for coin in coins(value)]
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    for index, item in enumerate(value):
+        if field.message_type:
+            _fill(target.add(), item, f"{path}[{index}].", problems)
+        else:
+            target.append(_scalar(field, item))
+
+
+def _scalar(field: Any, value: Any) -> Any:
+    if field.enum_type:
+        return _enum(field, value)
+    if field.cpp_type == field.CPPTYPE_BOOL:
+        return _boolean(value)
+    if field.cpp_type == field.CPPTYPE_STRING:
+        return _text(value)
+    return _whole(value)
+
+
+def _enum(field: Any, value: Any) -> int:
+    prefix = field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
+    known = field.enum_type.values_by_name.get(prefix + str(value).upper().removeprefix(prefix))
+    if known is None:
+        words = [each.name.removeprefix(prefix).lower() for each in field.enum_type.values if each.number]
+        raise ValueError(f"{value!r} is none of {', '.join(words)}")
+    return int(known.number)
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _text(value: Any) -> str:
+    """Prices are text on the wire and numbers in many a file."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise TypeError(f"{value!r} is no text")
+    return str(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError(f"{value!r} is no whole number")
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no whole number") from None

@@ -1,0 +1,78 @@
+"""Who signs: a key of the keystore by its name or address, or an encrypted key file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from provider_daemon.chain import armor, bech32, keyring, keys
+from provider_daemon.chain.sign import LocalSigner
+from provider_daemon.client.keystore import Keystore
+
+ARMOR_HEAD = "-----BEGIN TENDERMINT PRIVATE KEY-----"
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """`name`: of a key, a `ve1...` address, or a file. `passphrase` is called at most once, and only when a key must be opened."""
+
+    name: str
+    keyring_dir: Path
+    passphrase: Callable[[], str]
+
+    @property
+    def is_address(self) -> bool:
+        return self.name.startswith(f"{bech32.PREFIX}1") and "/" not in self.name
+
+    def signer(self) -> LocalSigner:
+        """Raises ConfigError."""
+        with keys.mending(f"key {self.name}"):
+            return LocalSigner(secret_of_file(self.name, self.passphrase) if is_file(self.name) else self._entry())
+
+    def _entry(self) -> bytes:
+        store = Keystore(self.keyring_dir)
+        if self.is_address:
+            bech32.decode(self.name)
+        elif not store.has(self.name):
+            raise ValueError(
+                f"not in {store.folder}; there are {', '.join(store.names()) or 'none'} (--keyring-dir, or make one: provd keys add)"
+            )
+        passphrase = self.passphrase()
+        return store.read(store.name_of(self.name, passphrase) if self.is_address else self.name, passphrase)
+
+
+def is_file(name: str) -> bool:
+    return "/" in name or name.endswith((".armor", ".info"))
+
+
+def secret_of_file(path: str, passphrase: Callable[[], str]) -> bytes:
+    """Of an armored file or a keyring entry. Raises ValueError for one that is not encrypted: a command line never signs with such."""
+    return secret_of_text(keys.read_private(path), passphrase)
+
+
+def secret_of_text(text: str, passphrase: Callable[[], str]) -> bytes:
+    if text.lstrip().startswith(ARMOR_HEAD):
+        return armor.decrypt(text, passphrase())
+    if text.strip().count(".") == 4:
+        return keyring.decrypt(text, passphrase())
+    raise ValueError("not an encrypted key (armor, or an entry of an SDK keyring): bring it in with `provd keys import`")
+
+
+def address_only(who: Who) -> str:
+    """For what needs no signature; the key is opened only when no address was given. Raises ConfigError."""
+    if who.is_address:
+        with keys.mending(f"address {who.name}"):
+            bech32.decode(who.name)
+        return who.name
+    return who.signer().address
+
+
+def once(ask: Callable[[], str]) -> Callable[[], str]:
+    """The passphrase is asked for at the first use, and remembered."""
+    answers: list[str] = []
+
+    def answer() -> str:
+        if not answers:
+            answers.append(ask())
+        return answers[0]
+
+    return answer

@@ -1,0 +1,53 @@
+"""What a transaction made: ids out of its answer, and out of the records where the answer names another one than is stored."""
+
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from provider_daemon.chain.ask import request
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxMsgData
+from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
+from provider_daemon.errors import ProvdError, Unreadable
+
+
+async def ids(chain: GrpcChain, message: Message, found: GetTxResponse) -> dict[str, str]:
+    """Such as {"job_id": "JOB-1", "escrow_id": ...}; the message's own ids where it makes nothing. Empty of a failed transaction."""
+    if found.tx_response.code:
+        return {}
+    named = _ids(message)
+    if answer := _answer(message, found.tx_response.data):
+        named = _ids(answer) or named
+    if isinstance(message, tx_pb2.MsgFlagDispute):
+        named = {"dispute_id": await _stored_dispute(chain, message, found.tx_response.height) or named["dispute_id"], **_answered(named)}
+    return named
+
+
+def _ids(message: Message) -> dict[str, str]:
+    return {field.name: value for field, value in message.ListFields() if field.name.endswith("_id") and isinstance(value, str)}
+
+
+def _answer(message: Message, data: str) -> Message | None:
+    """The message's response in the transaction's data; raises Unreadable for data that is none."""
+    kind = GetMessageClass(tx_pb2.DESCRIPTOR.message_types_by_name[f"{message.DESCRIPTOR.name}Response"])
+    try:
+        answers = TxMsgData.FromString(bytes.fromhex(data)).msg_responses
+        return kind.FromString(answers[0].value) if answers else None
+    except (ValueError, DecodeError) as error:
+        raise Unreadable(f"the transaction's answer cannot be read: {error}") from error
+
+
+def _answered(named: dict[str, str]) -> dict[str, str]:
+    return {"answered_dispute_id": named["dispute_id"]} if "dispute_id" in named else {}
+
+
+async def _stored_dispute(chain: GrpcChain, message: tx_pb2.MsgFlagDispute, height: int) -> str:
+    """The id that can be resolved: the answer's DSP-n is stored under none (FACTS.md, 'Reading'). Empty when it cannot be told."""
+    try:
+        found: Any = (await chain.ask("Disputes", request("Disputes", {"pagination": {"limit": 1_000_000}}))).message
+    except ProvdError:
+        return ""
+    wanted = (message.job_id, message.disputer_address, height)
+    return next((d.dispute_id for d in found.disputes if (d.job_id, d.disputer_address, d.block_height) == wanted), "")

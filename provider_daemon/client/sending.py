@@ -1,0 +1,122 @@
+"""The whole way of one message: drafted, completed, checked, priced, confirmed, signed, sent, followed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import Message
+
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.keys import Signer
+from provider_daemon.client import checks, complete, draft, made, running, transaction, tx_json
+from provider_daemon.client.identity import Who, address_only
+from provider_daemon.client.transaction import Prepared, Terms
+from provider_daemon.errors import ConfigError, Refused
+
+GENERATE, DRY_RUN, SEND, SEND_AND_WAIT = "generate", "dry-run", "send", "send and wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`message` such as MsgCancelJob; `document` and `typed` as draft.merged takes them. `config`: of the daemon that may run here."""
+
+    message: str
+    document: object
+    typed: Mapping[str, Any]
+    who: Who
+    terms: Terms
+    mode: str
+    config: Path
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """`say` gets lines for the person, `confirm` raises when the person says no."""
+
+    say: Callable[[str], None]
+    confirm: Callable[[Prepared], None]
+    now: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """`document` for machines; `lines` say the same to people. `problem` is set when it is in a block and failed there."""
+
+    document: dict[str, Any]
+    lines: list[str] = field(default_factory=list)
+    problem: str = ""
+
+
+async def carry_out(order: Order, chain: GrpcChain, talk: Talk) -> Sent:
+    """Raises ConfigError before anything is signed, Refused when the chain says no, NotIncluded or FateUnknown when it says nothing."""
+    message = await _checked(order, chain)
+    if order.mode == GENERATE:
+        return await _unsigned(order, chain, message)
+    signer = order.who.signer()
+    draft.signed_by(message, signer.address)
+    await complete.sign_evidence(chain, message, signer)
+    prepared = await transaction.prepare(chain, message, signer.public_key, order.terms)
+    if order.mode == DRY_RUN:
+        return _priced(prepared)
+    await _not_beside_a_daemon(order, chain, signer, talk)
+    talk.confirm(prepared)
+    return await _send(order, chain, prepared, signer, talk)
+
+
+async def _checked(order: Order, chain: GrpcChain) -> Message:
+    values = draft.merged(order.document, order.typed)
+    message = draft.message(order.message, await complete.values(chain, order.message, values))
+    if problems := checks.problems(message):
+        raise ConfigError(problems)
+    return message
+
+
+async def _unsigned(order: Order, chain: GrpcChain, message: Message) -> Sent:
+    signer = None if order.who.is_address else order.who.signer()
+    if signer is None and not order.terms.gas:
+        raise ConfigError(["--gas: give a number: with an address alone there is no key to simulate with"])
+    draft.signed_by(message, signer.address if signer else address_only(order.who))
+    if signer:
+        await complete.sign_evidence(chain, message, signer)
+    prepared = await transaction.prepare(chain, message, signer.public_key if signer else b"", order.terms)
+    return Sent(tx_json.unsigned(prepared))
+
+
+def _priced(prepared: Prepared) -> Sent:
+    fee = str(prepared.fee)
+    return Sent(
+        {"gas_limit": str(prepared.gas_limit), "fee": fee}, [f"gas: {prepared.gas_limit}", f"fee: {fee}", "nothing was signed or sent"]
+    )
+
+
+async def _not_beside_a_daemon(order: Order, chain: GrpcChain, signer: Signer, talk: Talk) -> None:
+    daemon = running.look(order.config)
+    if daemon is None:
+        return
+    if daemon.why_unknown:
+        talk.say(f"it cannot be told whether a daemon runs here with this key: {daemon.why_unknown}")
+    elif await running.signs_with(daemon, signer.address, chain):
+        why = (
+            f"{signer.address} is the key of the daemon that runs here (ledger {daemon.ledger}): one more transaction of it delays reports"
+        )
+        if not order.force:
+            raise Refused(f"{why}; stop the daemon, use another key, or say --force. Nothing was signed")
+        talk.say(why)
+
+
+async def _send(order: Order, chain: GrpcChain, prepared: Prepared, signer: Signer, talk: Talk) -> Sent:
+    signed = transaction.sign(prepared, signer, chain.chain_id)
+    talk.say(f"tx {signed.tx_hash}, to be in a block by height {prepared.timeout_height}")
+    await transaction.send(chain, signed)
+    if order.mode == SEND:
+        return Sent({"txhash": signed.tx_hash, "timeout_height": str(prepared.timeout_height)}, [f"tx: {signed.tx_hash}"])
+    found = await transaction.included(chain, signed, prepared, talk.now)
+    ids = await made.ids(chain, prepared.message, found)
+    answer = found.tx_response
+    lines = [f"{name}: {value}" for name, value in ids.items()]
+    lines += [f"tx: {answer.txhash}", f"height: {answer.height}", f"gas: {answer.gas_used} of {answer.gas_wanted}", f"fee: {prepared.fee}"]
+    if answer.code:
+        return Sent(tx_json.response(found, ids), lines, transaction.explained(answer.codespace, answer.code, answer.raw_log))
+    return Sent(tx_json.response(found, ids), lines)

@@ -1,0 +1,26 @@
+"""A chain for the time of one command."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from provider_daemon import log
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.clock import SystemClock
+from provider_daemon.errors import ConfigError
+
+_NODE = re.compile(r"(https://|http://)?[^/@\s]+:\d{1,5}")
+
+
+@asynccontextmanager
+async def chain_at(nodes: Sequence[str], chain_id: str) -> AsyncIterator[GrpcChain]:
+    """Raises ConfigError for what is no gRPC endpoint."""
+    wrong = [node for node in nodes if not _NODE.fullmatch(node)]
+    if wrong:
+        raise ConfigError([f"--node: {node!r} is no gRPC endpoint: host:port, or https://host:port for TLS" for node in wrong])
+    log.configure("console", "error")  # what a command has to say of an endpoint stands in its one line at the end
+    chain = GrpcChain(chain_id, nodes, SystemClock())
+    try:
+        yield chain
+    finally:
+        await chain.close()

@@ -1,0 +1,183 @@
+"""One transaction from a command line: priced, signed, sent once, and followed until its fate is known.
+
+It always has a timeout height, so that "not included" is an answer: from then on the chain can never take it.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from google.protobuf.message import Message
+
+from provider_daemon.chain import messages
+from provider_daemon.chain import tx as transactions
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.keys import Signer
+from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
+from provider_daemon.chain.tx import SignedTx
+from provider_daemon.client.coins import Coin, Price
+from provider_daemon.errors import ConfigError, ProvdError, Refused, Transient
+
+FEE_DENOM = "uve"
+GAS_ADJUSTMENT = 1.3
+TIMEOUT_BLOCKS = 20  # about as many seconds
+INDEX_LAG = 2  # blocks: a node's transaction index may trail its height
+POLL_SECONDS = 0.3
+SILENT_SECONDS = 60.0  # of a chain that does not answer while we wait: then its fate is left open
+GAS_GUESS = 200_000  # for the fee that the simulation is asked with
+MAX_MEMO = 256  # the chain's own limit, in bytes
+ALREADY_IN_MEMPOOL = 19  # codespace sdk: our own bytes, sent before
+
+
+class NotIncluded(ProvdError):
+    """The timeout height is past and the chain has not taken it: nothing happened, and nothing can any more."""
+
+    exit_code = 3
+
+
+class FateUnknown(ProvdError):
+    """Sent, but the chain stopped answering: it may be in a block."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """`gas` 0: what the simulation says, times `adjustment`. `fee` or `price`, or neither: the chain's current price in uve.
+
+    `timeout_height` 0: TIMEOUT_BLOCKS from now.
+    """
+
+    gas: int = 0
+    adjustment: float = GAS_ADJUSTMENT
+    fee: Coin | None = None
+    price: Price | None = None
+    memo: str = ""
+    timeout_height: int = 0
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.fee and self.price:
+            problems.append("give --fees or --gas-prices, not both")
+        if len(self.memo.encode()) > MAX_MEMO:
+            problems.append(f"--note: at most {MAX_MEMO} bytes")
+        if problems:
+            raise ConfigError(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that will be signed."""
+
+    message: Message
+    account_number: int
+    sequence: int
+    gas_limit: int
+    fee: Coin
+    timeout_height: int
+    memo: str
+
+
+async def prepare(chain: GrpcChain, message: Message, public_key: bytes, terms: Terms) -> Prepared:
+    """Raises Refused, in the chain's own words, when a simulation shows that it would fail. Without a public key there is no simulation."""
+    account = await chain.account(messages.signer_of(message))
+    head = await chain.head()
+    timeout_height = terms.timeout_height or head.height + TIMEOUT_BLOCKS
+    if timeout_height <= head.height:
+        raise ConfigError([f"--timeout-height: {timeout_height} is past, the chain is at {head.height}"])
+    price = await _price(chain, terms)
+    draft = Prepared(message, account.number, account.sequence, terms.gas, _fee(terms, price, terms.gas), timeout_height, terms.memo)
+    if terms.gas:
+        return draft
+    gas = math.ceil(await _simulate(chain, draft, public_key, _fee(terms, price, GAS_GUESS)) * terms.adjustment)
+    return Prepared(message, account.number, account.sequence, gas, _fee(terms, price, gas), timeout_height, terms.memo)
+
+
+async def _price(chain: GrpcChain, terms: Terms) -> Price:
+    if terms.price or terms.fee:
+        return terms.price or Price(Decimal(0), FEE_DENOM)
+    return Price(await chain.gas_price(FEE_DENOM), FEE_DENOM)
+
+
+def _fee(terms: Terms, price: Price, gas: int) -> Coin:
+    return terms.fee or Coin(math.ceil(gas * price.amount), price.denom)
+
+
+async def _simulate(chain: GrpcChain, draft: Prepared, public_key: bytes, fee: Coin) -> int:
+    return await chain.simulate(
+        transactions.for_simulation(
+            [messages.pack(draft.message)],
+            public_key=public_key,
+            sequence=draft.sequence,
+            gas_limit=GAS_GUESS,
+            fee=fee.amount,
+            fee_denom=fee.denom,
+            timeout_height=draft.timeout_height,
+            memo=draft.memo,
+        )
+    )
+
+
+def sign(prepared: Prepared, signer: Signer, chain_id: str) -> SignedTx:
+    return transactions.build(
+        [messages.pack(prepared.message)],
+        signer=signer,
+        chain_id=chain_id,
+        account_number=prepared.account_number,
+        sequence=prepared.sequence,
+        gas_limit=prepared.gas_limit,
+        fee=prepared.fee.amount,
+        fee_denom=prepared.fee.denom,
+        timeout_height=prepared.timeout_height,
+        memo=prepared.memo,
+    )
+
+
+async def send(chain: GrpcChain, signed: SignedTx) -> None:
+    """Raises Refused when the chain did not take it. An answer that got lost is no refusal: who waits will see."""
+    try:
+        answer = await chain.broadcast(signed.tx_bytes)
+    except Transient:
+        return
+    if not answer.ok and not (answer.codespace == "sdk" and answer.code == ALREADY_IN_MEMPOOL):
+        why = explained(answer.codespace, answer.code, answer.log)
+        raise Refused(f"the chain did not take the transaction, nothing happened: {why}", code=answer.code, codespace=answer.codespace)
+
+
+async def included(chain: GrpcChain, signed: SignedTx, prepared: Prepared, now: Callable[[], float]) -> GetTxResponse:
+    """The transaction in its block, whatever its code. Raises NotIncluded or FateUnknown."""
+    heard = now()
+    while True:
+        try:
+            head = await chain.head()
+            if (found := await chain.txs.get(signed.tx_hash)) is not None:
+                return found
+            if head.height > prepared.timeout_height + INDEX_LAG:
+                late = f"{signed.tx_hash} is in no block up to its timeout height {prepared.timeout_height}"
+                raise NotIncluded(f"{late}: nothing happened, it can be sent anew")
+            heard = now()
+        except Transient as error:
+            if now() - heard > SILENT_SECONDS:
+                raise FateUnknown(
+                    f"{signed.tx_hash} was sent, but the chain does not answer ({error}): look for it before you send it again;"
+                    f" after height {prepared.timeout_height} it cannot be included any more"
+                ) from error
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def explained(codespace: str, code: int, log: str) -> str:
+    """What the chain says of a code, with what to do about those that are not the message's own."""
+    hint = _HINTS.get((codespace, code), "")
+    return f"{codespace} {code}: {log or 'no reason given'}" + (f" ({hint})" if hint else "")
+
+
+_HINTS = {
+    ("sdk", 5): "the account lacks funds for the fee or the price",
+    ("sdk", 11): "out of gas: raise --gas or --gas-adjustment",
+    ("sdk", 30): "it came too late for its timeout height: nothing happened",
+    ("sdk", 32): "another transaction of this key came first: try again",
+    ("undefined", 1): "raise --fees or --gas-prices",
+    ("ratelimit", 1): "too many transactions of this account in these blocks: try again",
+}

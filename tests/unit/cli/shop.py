@@ -1,0 +1,69 @@
+"""A devnet in this process that makes its own blocks, and people whose keys are in a keyring as the commands find it."""
+
+import asyncio
+import shlex
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from typer.testing import CliRunner, Result
+
+from provider_daemon.chain import keys
+from provider_daemon.cli.app import app
+from provider_daemon.client.keystore import Keystore
+from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.server import Devnet
+from tests.fakes.chain import person
+
+CHAIN_ID = "cli-1"
+PASSPHRASE = "a passphrase"
+PEOPLE = ("alice", "bob", "governor")
+ADDRESSES = {name: person(name).address for name in PEOPLE}
+
+
+def secret(name: str) -> bytes:
+    import hashlib
+
+    return hashlib.sha256(name.encode()).digest()
+
+
+@dataclass
+class Shop:
+    """`run` is a shell line without `provd`, with the environment that a person would set once."""
+
+    directory: Path
+    devnet: Devnet
+    env: dict[str, str] = field(default_factory=dict)
+
+    async def run(self, line: str, stdin: str = "") -> Result:
+        words = shlex.split(line.replace("\\\n", " "))
+        return await asyncio.to_thread(CliRunner().invoke, app, words, input=stdin, env=self.env)
+
+    async def done(self, line: str) -> Result:
+        result = await self.run(line + " -y")
+        assert result.exit_code == 0, (line, result.output, result.exception)
+        return result
+
+
+@asynccontextmanager
+async def shop(directory: Path, queries: str = "all") -> AsyncIterator[Shop]:
+    """alice, bob and governor are funded; governor governs."""
+    rules = Rules(chain_id=CHAIN_ID, authority=ADDRESSES["governor"])
+    funds = {address: {"uve": 10**12, "uvirt": 10**12} for address in ADDRESSES.values()}
+    devnet = Devnet(rules=rules, queries=queries, block_seconds=0.05, funds=funds)
+    await devnet.start()
+    keys.write_private(str(directory / "passphrase"), PASSPHRASE)
+    for name in PEOPLE:
+        Keystore(directory / "keys").add(name, secret(name), PASSPHRASE)
+    env = {
+        "PROVD_NODE": f"127.0.0.1:{devnet.port}",
+        "PROVD_CHAIN_ID": CHAIN_ID,
+        "PROVD_KEYRING_DIR": str(directory / "keys"),
+        "PROVD_PASSPHRASE_FILE": str(directory / "passphrase"),
+        "PROVD_CONFIG": str(directory / "provd.toml"),
+    }
+    try:
+        yield Shop(directory, devnet, env)
+    finally:
+        await devnet.stop()

@@ -1,0 +1,215 @@
+"""`provd tx hpc`: the twelve transactions against a devnet, and what is refused before anything is signed."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from typer.main import get_command
+
+from provider_daemon.cli.app import app
+from provider_daemon.errors import ConfigError, Refused
+from tests.unit.cli.shop import ADDRESSES, PASSPHRASE, Shop, shop
+
+COMMANDS: dict[str, Any] = get_command(app).commands["tx"].commands["hpc"].commands  # type: ignore[attr-defined]
+
+
+@pytest_asyncio.fixture
+async def market(tmp_path: Path) -> AsyncIterator[Shop]:
+    async with shop(tmp_path) as opened:
+        yield opened
+
+
+def example(name: str) -> str:
+    """The command line that its help shows."""
+    return str(COMMANDS[name].epilog).partition("Example:\n")[2].strip().removeprefix("provd ")
+
+
+def test_there_are_twelve() -> None:
+    assert len(COMMANDS) == 12
+
+
+async def test_every_example_works(market: Shop) -> None:
+    """In an order that makes sense; each prints what it made and its transaction."""
+    order = [
+        "register-cluster",
+        "update-cluster",
+        "create-offering",
+        "update-node-metadata",
+        "submit-job",
+        "report-job-status",
+        "flag-dispute",
+        "resolve-dispute",
+        "update-params",
+        "cancel-job",
+        "update-offering",
+        "deregister-cluster",
+    ]
+    assert sorted(order) == sorted(COMMANDS)
+    said = {name: (await market.done(example(name))).stdout for name in order}
+    assert all("tx: " in text and "height: " in text for text in said.values())
+    made = {name: text.splitlines()[0] for name, text in said.items()}
+    assert made["register-cluster"] == "cluster_id: HPC-1"
+    assert made["create-offering"] == "offering_id: OFF-1"
+    assert made["submit-job"] == "job_id: JOB-1"
+    assert said["submit-job"].splitlines()[1].startswith("escrow_id: ")
+    assert made["flag-dispute"] == "dispute_id: hpc-dispute-2"
+    assert "answered_dispute_id: DSP-1" in said["flag-dispute"]
+
+
+async def test_the_report_of_a_hand_is_signed_as_the_daemons(market: Shop) -> None:
+    """`provd evidence verify` takes it."""
+    for name in ("register-cluster", "update-cluster", "create-offering", "submit-job", "report-job-status"):
+        await market.done(example(name))
+    node = f"--node {market.env['PROVD_NODE']} --chain-id {market.env['PROVD_CHAIN_ID']}"
+    result = await market.run(f"evidence verify JOB-1 {node}")
+    assert (result.exit_code, "queued     verified" in result.stdout) == (0, True)
+
+
+SEEDS = 'tx hpc register-cluster --name "Test Cluster" --region "us-west-2" --total-nodes 10 --from alice'
+
+
+async def test_asks_before_it_signs(market: Shop) -> None:
+    """Without -y: no is no, and nothing is sent; yes shows the message first."""
+    refused = await market.run(SEEDS, "n\n")
+    assert (refused.exit_code, "txhash" in refused.output) == (1, False)
+    taken = await market.run(SEEDS, "y\n")
+    assert taken.exit_code == 0, taken.output
+    assert '"total_nodes": 10' in taken.stderr
+    assert "cluster_id: HPC-1\n" in taken.stdout
+
+
+async def test_passphrase_is_asked_for(market: Shop) -> None:
+    """The line as printed in the module's report, with nothing but the environment set."""
+    market.env["PROVD_PASSPHRASE_FILE"] = ""
+    result = await market.run(SEEDS, f"{PASSPHRASE}\ny\n")
+    assert result.exit_code == 0, result.output
+    assert PASSPHRASE not in result.output
+
+
+async def test_json(market: Shop) -> None:
+    """TxResponse as a Cosmos gateway prints it, and the ids."""
+    result = await market.done(f"{SEEDS} -o json --note hello --fees 9000uve")
+    document = json.loads(result.stdout)
+    assert (document["code"], document["ids"], document["codespace"]) == (0, {"cluster_id": "HPC-1"}, "")
+    assert int(document["height"]) > 0
+    assert len(document["txhash"]) == 64
+
+
+async def test_dry_run_and_generate_only(market: Shop) -> None:
+    """Neither changes the chain; the unsigned transaction is what a Cosmos client signs, with a timeout height."""
+    priced = await market.run(f"{SEEDS} --dry-run -o json")
+    assert int(json.loads(priced.stdout)["gas_limit"]) > 80_000
+    made = await market.run(f"{SEEDS} --generate-only".replace("alice", ADDRESSES["alice"]) + " --gas 200000")
+    document = json.loads(made.stdout)
+    (message,) = document["body"]["messages"]
+    assert message["@type"] == "/virtengine.hpc.v1.MsgRegisterCluster"
+    assert message["provider_address"] == ADDRESSES["alice"]
+    assert int(document["body"]["timeout_height"]) > 20
+    assert document["auth_info"]["fee"] == {
+        "amount": [{"denom": "uve", "amount": "5000"}],
+        "gas_limit": "200000",
+        "payer": "",
+        "granter": "",
+    }
+    assert (await market.done(SEEDS)).stdout.startswith("cluster_id: HPC-1\n")
+
+
+async def test_no_wait(market: Shop) -> None:
+    """The hash alone, for who follows it otherwise."""
+    result = await market.done(f"{SEEDS} --no-wait")
+    assert result.stdout.startswith("tx: ")
+    assert len(result.stdout.splitlines()) == 1
+
+
+async def test_a_file_and_options_over_it(market: Shop) -> None:
+    """YAML with an enum's short word, a coin as text and numbers; what is typed wins."""
+    for name in ("register-cluster", "update-cluster", "create-offering"):
+        await market.done(example(name))
+    path = market.directory / "job.yaml"
+    path.write_text(
+        "offering_id: OFF-1\nqueue_name: cpu\nmax_runtime_seconds: 600\nmax_price: 5uvirt\n"
+        "resources: {nodes: 1, cpu_cores_per_node: 2}\n"
+        "workload_spec: {container_image: 'alpine:3', arguments: [a, b], environment: {A: 1}}\n"
+    )
+    result = await market.run(f"tx hpc submit-job --file {path} --nodes 3 --generate-only --from bob")
+    (message,) = json.loads(result.stdout)["body"]["messages"]
+    assert message["resources"]["nodes"] == 3
+    assert message["resources"]["cpu_cores_per_node"] == 2
+    assert message["max_price"] == [{"denom": "uvirt", "amount": "5"}]
+    assert message["workload_spec"]["environment"] == {"A": "1"}
+
+
+@pytest.mark.parametrize(
+    ("line", "problems"),
+    [
+        ("register-cluster --total-nodes 0", ["name: missing", "region: missing", "total_nodes: at least 1"]),
+        ("submit-job --offering OFF-1 --queue cpu --nodes 1 --image a --max-runtime 59", ["max_runtime_seconds: at least 60"]),
+        ("submit-job --offering OFF-1 --queue cpu --nodes=-1 --image a --max-runtime 60", ["resources.nodes: -1 is below zero"]),
+        ("update-cluster HPC-1 --state busy", ["state: 'busy' is none of pending, active, draining, offline, deregistered"]),
+        ("create-offering --cluster HPC-1 --name a --queue b --max-runtime 60 --cpu-price x", ["pricing.cpu_core_hour_price: 'x' is"]),
+        ("resolve-dispute DSP-1 --status resolved", ["dispute_id: DSP-1 is what FlagDispute answers"]),
+        ("report-job-status JOB-1 --state pending", ["state: queued, running"]),
+        ("register-cluster --name a --region b --total-nodes 1 --fees 5", ["--fees: '5' is no whole amount"]),
+        ("register-cluster --name a --region b --total-nodes 1 --fees 5uve --gas-prices 1uve", ["give --fees or --gas-prices"]),
+        ("register-cluster --name a --region b --total-nodes 1 --gas much", ["--gas: invalid literal"]),
+        ("register-cluster --name a --region b --total-nodes 1 --timeout-height 1", ["--timeout-height: 1 is past"]),
+    ],
+)
+async def test_mistakes_are_named_by_field(market: Shop, line: str, problems: list[str]) -> None:
+    """All at once, before anything is signed; exit code 2."""
+    result = await market.run(f"tx hpc {line} --from alice -y")
+    assert isinstance(result.exception, ConfigError), result.output
+    assert result.exception.exit_code == 2
+    for wanted in problems:
+        assert any(problem.startswith(wanted) for problem in result.exception.problems), result.exception.problems
+
+
+async def test_what_the_chain_refuses(market: Shop) -> None:
+    """The simulation says so in the chain's words, and nothing is signed."""
+    result = await market.run("tx hpc cancel-job JOB-9 --from bob -y")
+    assert isinstance(result.exception, Refused)
+    assert "message index: 0" in str(result.exception)
+    assert "JOB-9" in str(result.exception)
+
+
+async def test_included_and_failed(market: Shop) -> None:
+    """With gas given there is no simulation: the block says no, exit code 1, and the fee is gone."""
+    result = await market.run("tx hpc cancel-job JOB-9 --from bob -y --gas 200000")
+    assert result.exit_code == 1
+    assert "the transaction failed: hpc 2106" in result.stderr
+    assert "height: " in result.stdout
+
+
+async def test_unknown_key(market: Shop) -> None:
+    result = await market.run(f"{SEEDS.replace('alice', 'carol')} -y")
+    assert isinstance(result.exception, ConfigError)
+    assert "there are alice, bob, governor" in result.exception.problems[0]
+
+
+async def test_by_address(market: Shop) -> None:
+    """The keyring's own pointer leads from the address to the key."""
+    assert (await market.done(SEEDS.replace("alice", ADDRESSES["alice"]))).stdout.startswith("cluster_id: HPC-1")
+
+
+async def test_update_offering_leaves_the_rest_alone(market: Shop) -> None:
+    """The chain would take `active` for false where it is not said."""
+    for name in ("register-cluster", "update-cluster", "create-offering"):
+        await market.done(example(name))
+    await market.done("tx hpc update-offering OFF-1 --max-runtime 100 --from alice")
+    result = await market.run("tx hpc update-offering OFF-1 --name x --generate-only --from alice")
+    (message,) = json.loads(result.stdout)["body"]["messages"]
+    assert (message["active"], message["supports_custom_workloads"]) == (True, True)
+
+
+async def test_wrong_chain(market: Shop) -> None:
+    result = await market.run(f"{SEEDS} -y --chain-id other-1")
+    assert result.exit_code == 1
+    assert "it is on chain 'cli-1', not 'other-1'" in str(result.exception)
+
+
+async def test_no_grpc_endpoint(market: Shop) -> None:
+    result = await market.run(f"{SEEDS} -y --node tcp://localhost")
+    assert isinstance(result.exception, ConfigError)
