@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -56,8 +57,8 @@ def _node_reward(payment: Payment, usage: Usage) -> types_pb2.NodeReward:
 
 
 def record(job: types_pb2.HPCJob, stored: types_pb2.JobAccounting) -> Record:
-    """Without what the wire has no place for: it is calculated again, or stands in the reward."""
-    return Record(
+    """The hash is calculated again: the wire has no place for it."""
+    found = Record(
         job_id=job.job_id,
         cluster_id=job.cluster_id,
         usage=messages.usage_of(stored.usage_metrics),
@@ -67,6 +68,7 @@ def record(job: types_pb2.HPCJob, stored: types_pb2.JobAccounting) -> Record:
         status=Status(stored.settlement_status),
         finalized_at=stored.finalized_at.seconds,
     )
+    return replace(found, calculation_hash=calculation_hash(found))
 
 
 def due(stored: types_pb2.JobAccounting, platform: str) -> list[Payment]:
@@ -101,7 +103,7 @@ def reward(
             platform_fee_rate=str(fee_bps),
             node_contribution_formula="by weight" if stored.node_rewards else "all to the provider",
             input_metrics={
-                "calculation_hash": calculation_hash(record(job, stored)),
+                "calculation_hash": record(job, stored).calculation_hash,
                 **{name: text for name, text in inputs.items() if text},
             },
         ),

@@ -15,26 +15,21 @@ with words only it goes on as it was, too. Under `published` rules nothing happe
 """
 
 import json
-from collections.abc import Iterator
 
 from provider_daemon.chain import keyspace, messages
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
-from provider_daemon.devnet import bank, money_records
+from provider_daemon.devnet import bank, charges, money_records
 from provider_daemon.devnet.context import Context
 from provider_daemon.devnet.failures import INVALID_DISPUTE, ChainError
 from provider_daemon.errors import ConfigError
 from provider_daemon.job.usage import Usage
 from provider_daemon.money import accounting as books
 from provider_daemon.money.accounting import Record, Status
-from provider_daemon.money.bill import Bill, bill
 from provider_daemon.money.documents import Use, read_use
-from provider_daemon.money.purchase import Past, Purchase
 from provider_daemon.money.quantities import Asked, node_hours_seen, use_of
-from provider_daemon.money.settlement import DENOM, Node, Payment, pay, rewards
+from provider_daemon.money.settlement import pay
 
-# Stores of their own, that `index` makes again. Job id -> when its accounting is looked at next, so that no block reads every one; and the
-# ids of the discounts that its bill had, for which the accounting has no place.
-UNSETTLED, DISCOUNTED = "unsettled", "discounted"
+UNSETTLED = "unsettled"  # a store of its own: job id -> when its accounting is looked at next, so that no block reads every one
 OPEN = (types_pb2.DISPUTE_STATUS_PENDING, types_pb2.DISPUTE_STATUS_UNDER_REVIEW)
 
 
@@ -97,18 +92,17 @@ def dispute_closed(ctx: Context, dispute: types_pb2.HPCDispute) -> None:
 def index(ctx: Context) -> None:
     for stored in ctx.every(types_pb2.JobAccounting, keyspace.JOB_ACCOUNTING):
         _wait(ctx, stored)
-    for reward in ctx.every(types_pb2.HPCRewardRecord, keyspace.REWARD):
-        ctx.state.put(DISCOUNTED, reward.job_id.encode(), reward.calculation_details.input_metrics.get("discounts", "").encode())
+    charges.index(ctx)
 
 
 # --- the steps of one accounting ---
 
 
 def _account(ctx: Context, job: types_pb2.HPCJob, usage: Usage, node_hours: int | None) -> None:
-    if not job.escrow_id or _find(ctx, job.job_id):
-        return  # nothing put in, or accounted for already: never twice
-    cost = _bill(ctx, job, usage, node_hours)
-    stored = money_records.accounting(job, usage, cost, _rewards(ctx, job, cost), ctx.now, ctx.height)
+    if ctx.rules.settlement == "published" or _find(ctx, job.job_id):
+        return  # accounted for already: never twice
+    cost, due = charges.charge(ctx, job, usage, node_hours)
+    stored = money_records.accounting(job, usage, cost, due, ctx.now, ctx.height)
     _advance(ctx, job, stored)
 
 
@@ -134,7 +128,7 @@ def _settle(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting
     stored.settlement_id = f"hpc-settlement-{job.job_id}"
     _save(ctx, job, stored, books.settle(state, ctx.now.seconds))
     if due or state.corrects:
-        inputs = {"corrected_from": state.corrects, "discounts": _discounts_of(ctx, job.job_id)}
+        inputs = {"corrected_from": state.corrects, "discounts": charges.discounts_of(ctx, job.job_id)}
         record = money_records.reward(job, stored, due, inputs, ctx.rules.billing.platform_fee_bps)
         record.issued_at.CopyFrom(ctx.now)
         record.block_height = ctx.height
@@ -143,54 +137,11 @@ def _settle(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting
 
 def _correct(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, held: Record, use: Use) -> None:
     corrected = books.correct(held, use.usage, ctx.now.seconds)
-    cost = _bill(ctx, job, use.usage, use.node_hours)
-    fresh = money_records.accounting(job, use.usage, cost, _rewards(ctx, job, cost), stored.created_at, stored.block_height)
+    cost, due = charges.charge(ctx, job, use.usage, use.node_hours)
+    fresh = money_records.accounting(job, use.usage, cost, due, stored.created_at, stored.block_height)
     fresh.finalized_at.CopyFrom(ctx.now)
     _save(ctx, job, fresh, corrected)
     _settle(ctx, job, fresh, corrected)
-
-
-def _bill(ctx: Context, job: types_pb2.HPCJob, usage: Usage, node_hours: int | None) -> Bill:
-    ceiling = money_records.escrow(job, paid=False).coins.get(DENOM, 0)
-    rules = ctx.rules.billing
-    cost = bill(usage, job.resources.gpu_type, ceiling, node_hours=node_hours, rules=rules, purchase=_purchase(ctx, job))
-    ctx.state.put(DISCOUNTED, job.job_id.encode(), ",".join(taken.rule_id for taken in cost.discounts).encode())
-    return cost
-
-
-def _rewards(ctx: Context, job: types_pb2.HPCJob, cost: Bill) -> tuple[Payment, ...]:
-    """Node operators' share is the same for each active node of the cluster: the module does not know which of them ran the job."""
-    nodes = ctx.every(types_pb2.NodeMetadata, keyspace.NODE) if cost.node_reward else []
-    worked = [Node(node.node_id, node.provider_address) for node in nodes if node.active and node.cluster_id == job.cluster_id]
-    return rewards(cost, platform=bank.PLATFORM_ADDRESS, provider=job.provider_address, nodes=worked)
-
-
-def _purchase(ctx: Context, job: types_pb2.HPCJob) -> Purchase:
-    """The past is read only where a rule asks for it. No message of the chain carries a code."""
-    rules = ctx.rules.billing
-    return Purchase(
-        customer=job.customer_address,
-        cluster_id=job.cluster_id,
-        ended_at=ctx.now.seconds,
-        queued_seconds=max(0, job.started_at.seconds - job.queued_at.seconds),
-        past=tuple(_past(ctx, job)) if rules.discounts or rules.caps else (),
-    )
-
-
-def _past(ctx: Context, job: types_pb2.HPCJob) -> Iterator[Past]:
-    for stored in ctx.every(types_pb2.JobAccounting, keyspace.JOB_ACCOUNTING):
-        if stored.customer_address == job.customer_address and stored.job_id != job.job_id:
-            yield Past(
-                ended_at=stored.created_at.seconds,
-                cluster_id=stored.cluster_id,
-                usage=messages.usage_of(stored.usage_metrics),
-                total=money_records.amount(stored.total_cost),
-                discounts=tuple(_discounts_of(ctx, stored.job_id).split(",")),
-            )
-
-
-def _discounts_of(ctx: Context, job_id: str) -> str:
-    return ctx.state.get(DISCOUNTED, job_id.encode()).decode()
 
 
 # --- disputes ---

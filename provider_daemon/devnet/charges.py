@@ -1,0 +1,63 @@
+"""What an ended job is charged on this chain: its bill by the rules in force, the customer's past included, and who gets it."""
+
+from collections.abc import Iterator
+
+from provider_daemon.chain import keyspace, messages
+from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
+from provider_daemon.devnet import bank, money_records
+from provider_daemon.devnet.context import Context
+from provider_daemon.job.usage import Usage
+from provider_daemon.money.bill import Bill, bill
+from provider_daemon.money.purchase import Past, Purchase
+from provider_daemon.money.settlement import DENOM, Node, Payment, rewards
+
+DISCOUNTED = "discounted"  # a store of its own: job id -> the discounts that its bill had, for which its accounting has no place
+
+
+def charge(ctx: Context, job: types_pb2.HPCJob, usage: Usage, node_hours: int | None) -> tuple[Bill, tuple[Payment, ...]]:
+    """The bill, at most what is in escrow, and who gets what of it. `node_hours` in fixed point, None for the usage's own whole ones."""
+    ceiling = money_records.escrow(job, paid=False).coins.get(DENOM, 0)
+    rules = ctx.rules.billing
+    cost = bill(usage, job.resources.gpu_type, ceiling, node_hours=node_hours, rules=rules, purchase=_purchase(ctx, job))
+    ctx.state.put(DISCOUNTED, job.job_id.encode(), ",".join(taken.rule_id for taken in cost.discounts).encode())
+    return cost, rewards(cost, platform=bank.PLATFORM_ADDRESS, provider=job.provider_address, nodes=_nodes(ctx, job, cost))
+
+
+def index(ctx: Context) -> None:
+    """After an import of records."""
+    for reward in ctx.every(types_pb2.HPCRewardRecord, keyspace.REWARD):
+        ctx.state.put(DISCOUNTED, reward.job_id.encode(), reward.calculation_details.input_metrics.get("discounts", "").encode())
+
+
+def _nodes(ctx: Context, job: types_pb2.HPCJob, cost: Bill) -> list[Node]:
+    """Node operators' share is the same for each active node of the cluster: the module does not know which of them ran the job."""
+    nodes = ctx.every(types_pb2.NodeMetadata, keyspace.NODE) if cost.node_reward else []
+    return [Node(node.node_id, node.provider_address) for node in nodes if node.active and node.cluster_id == job.cluster_id]
+
+
+def _purchase(ctx: Context, job: types_pb2.HPCJob) -> Purchase:
+    """The past is read only where a rule asks for it. No message of the chain carries a code."""
+    rules = ctx.rules.billing
+    return Purchase(
+        customer=job.customer_address,
+        cluster_id=job.cluster_id,
+        ended_at=ctx.now.seconds,
+        queued_seconds=max(0, job.started_at.seconds - job.queued_at.seconds),
+        past=tuple(_past(ctx, job)) if rules.discounts or rules.caps else (),
+    )
+
+
+def _past(ctx: Context, job: types_pb2.HPCJob) -> Iterator[Past]:
+    for stored in ctx.every(types_pb2.JobAccounting, keyspace.JOB_ACCOUNTING):
+        if stored.customer_address == job.customer_address and stored.job_id != job.job_id:
+            yield Past(
+                ended_at=stored.created_at.seconds,
+                cluster_id=stored.cluster_id,
+                usage=messages.usage_of(stored.usage_metrics),
+                total=money_records.amount(stored.total_cost),
+                discounts=tuple(discounts_of(ctx, stored.job_id).split(",")),
+            )
+
+
+def discounts_of(ctx: Context, job_id: str) -> str:
+    return ctx.state.get(DISCOUNTED, job_id.encode()).decode()
