@@ -8,7 +8,7 @@ from provider_daemon.chain import bech32
 from provider_daemon.devnet.failures import INSUFFICIENT_FUNDS, sdk
 from provider_daemon.devnet.kv import Layer
 
-AUTH, BANK, ESCROW = "auth", "bank", "escrow"
+AUTH, BANK = "auth", "bank"
 
 
 def module_address(name: str) -> str:

@@ -23,12 +23,6 @@ def charge(ctx: Context, job: types_pb2.HPCJob, usage: Usage, node_hours: int | 
     return cost, rewards(cost, platform=bank.PLATFORM_ADDRESS, provider=job.provider_address, nodes=_nodes(ctx, job, cost))
 
 
-def index(ctx: Context) -> None:
-    """After an import of records."""
-    for reward in ctx.every(types_pb2.HPCRewardRecord, keyspace.REWARD):
-        ctx.state.put(DISCOUNTED, reward.job_id.encode(), reward.calculation_details.input_metrics.get("discounts", "").encode())
-
-
 def _nodes(ctx: Context, job: types_pb2.HPCJob, cost: Bill) -> list[Node]:
     """Node operators' share is the same for each active node of the cluster: the module does not know which of them ran the job."""
     nodes = ctx.every(types_pb2.NodeMetadata, keyspace.NODE) if cost.node_reward else []

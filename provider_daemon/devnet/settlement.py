@@ -92,7 +92,6 @@ def dispute_closed(ctx: Context, dispute: types_pb2.HPCDispute) -> None:
 def index(ctx: Context) -> None:
     for stored in ctx.every(types_pb2.JobAccounting, keyspace.JOB_ACCOUNTING):
         _wait(ctx, stored)
-    charges.index(ctx)
 
 
 # --- the steps of one accounting ---

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
-from provider_daemon.devnet import bank, charges, settlement
+from provider_daemon.devnet import bank, settlement
 from provider_daemon.devnet.context import Rules
 from provider_daemon.devnet.failures import ChainError
 from provider_daemon.money.caps import Cap, CapType
@@ -221,19 +221,20 @@ def test_a_dispute_about_another_jobs_reward_marks_nothing() -> None:
 
 
 def test_index_finds_again_what_waits() -> None:
-    """After an import the stores beside the records are made anew."""
-    module = opened(finalize_seconds=HOUR, settle_seconds=DAY, billing=Billing(discounts=(ONCE,)))
+    """After an import the store beside the records is made anew: one waits to be finalized, one to be settled, one for its dispute."""
+    module = slow()
     ran(module)
-    module.later(DAY)
     ran(module, "JOB-2")
-    before = {store: dict(module.state.scan(store, b"")) for store in (settlement.UNSETTLED, charges.DISCOUNTED)}
-    for store, rows in before.items():
-        for key in rows:
-            module.state.delete(store, key)
+    module.later(HOUR)
+    dispute(module)
+    ran(module, "JOB-3")
+    before = dict(module.state.scan(settlement.UNSETTLED, b""))
+    for key in before:
+        module.state.delete(settlement.UNSETTLED, key)
     settlement.index(module.context())
-    assert {store: dict(module.state.scan(store, b"")) for store in before} == before
+    assert dict(module.state.scan(settlement.UNSETTLED, b"")) == before
     module.later(DAY)
-    assert (status(module), status(module, "JOB-2")) == ("settled", "settled")
+    assert [status(module, f"JOB-{number}") for number in (1, 2, 3)] == ["disputed", "settled", "settled"]
 
 
 def test_nothing_is_accounted_for_twice() -> None:
