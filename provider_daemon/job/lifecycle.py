@@ -221,9 +221,12 @@ def _may_submit(job: Job, snapshot: Snapshot) -> bool:
     return snapshot.complete and late_enough and job.attempt < MAX_ATTEMPTS
 
 
-def doubt(job: Job, since: float) -> Job:
-    """The job where the ledger may be behind what was done until `since`: as if it had been submitted then, and no attempt counted."""
-    known = job.slurm_id or job.spec.created_ns > since * 10**9 or (job.intent_at or 0) >= since
+def doubt(job: Job, since: float, chain_ahead: float) -> Job:
+    """The job where the ledger may be behind what was done until `since`: as if it had been submitted then, and no attempt counted.
+
+    One that came to the chain later was submitted by nobody; `chain_ahead`: seconds by which the chain's clock is ahead of ours.
+    """
+    known = job.slurm_id or job.spec.created_ns > (since + chain_ahead) * 10**9 or (job.intent_at or 0) >= since
     return job if known else replace(job, intent_at=since)
 
 

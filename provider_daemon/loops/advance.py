@@ -56,7 +56,7 @@ class Advance:
         if not jobs:
             return
         snapshot = await self._scheduler.snapshot(watch(jobs))
-        steps = self._think([doubt(job, since) for job in jobs], snapshot)
+        steps = self._think([doubt(job, since, self._doubt.chain_ahead()) for job in jobs], snapshot)
         self._write({job.spec.job_id: job for job in jobs}, steps)
         self._interim.take([step.job for step in steps], snapshot)
         await self._act(steps)
@@ -78,7 +78,7 @@ class Advance:
         if not isinstance(action, Submit):
             return Step(job, action)
         full = self._clock.now() < self._full_until or (self._tenancy.max_jobs and active >= self._tenancy.max_jobs)
-        if full or self._doubt.unread(job):
+        if full or self._doubt.unread():
             return Step(job)
         try:
             order = Order(job.name, render(self._tenancy.batch(job)), self._tenancy.directory(job))

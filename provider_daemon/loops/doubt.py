@@ -2,7 +2,7 @@
 
 import structlog
 
-from provider_daemon.job.lifecycle import WAITING_WINDOW, Job
+from provider_daemon.job.lifecycle import WAITING_WINDOW
 from provider_daemon.ledger.file import SIGN_OF_LIFE
 from provider_daemon.ledger.ledger import Ledger
 
@@ -11,6 +11,7 @@ log = structlog.get_logger("provd.advance")
 SIGN_SECONDS = 10  # between two signs of life
 GAP_SECONDS = 30  # a ledger whose last sign of life is older may be a copy, and what was done since may be missing from it
 SWEPT = "swept_at"  # meta: when intake last began to read every open job from the chain
+CHAIN_AHEAD = "chain_ahead"  # meta: by how many seconds the newest block was ahead of our clock then
 
 
 class Doubt:
@@ -34,9 +35,13 @@ class Doubt:
             self._signed_at = now
         return self._since
 
-    def unread(self, job: Job) -> bool:
-        """The chain may have said since what becomes of this job, and was not asked again yet."""
-        return job.spec.created_ns <= self._since * 10**9 and float(self._ledger.get_meta(SWEPT, "0")) < self._since
+    def unread(self) -> bool:
+        """The chain may have said since what becomes of our jobs, and was not asked again yet."""
+        return float(self._ledger.get_meta(SWEPT, "0")) < self._since
+
+    def chain_ahead(self) -> float:
+        """Seconds by which the chain's clock was ahead of ours when it was last asked."""
+        return float(self._ledger.get_meta(CHAIN_AHEAD, "0"))
 
     def _first_look(self, now: float) -> float:
         sign = float(self._ledger.get_meta(self._alive, "0"))

@@ -12,7 +12,7 @@ from provider_daemon.job.lifecycle import Job, confirm, wall_limit
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State, route
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.loops.doubt import SWEPT
+from provider_daemon.loops.doubt import CHAIN_AHEAD, SWEPT
 from provider_daemon.loops.tenancy import Tenancy, node_count_key
 from provider_daemon.ports import Chain, Clock, Offering
 
@@ -157,6 +157,7 @@ class Intake:
             self._ledger.set_meta("cancels_height", str(head.height))
             if sweep:
                 self._ledger.set_meta(SWEPT, str(now))
+                self._ledger.set_meta(CHAIN_AHEAD, str(head.time - now))
         if sweep:
             self._swept_at = now
 

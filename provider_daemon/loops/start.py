@@ -6,6 +6,7 @@ import structlog
 
 from provider_daemon.job.lifecycle import begin_anew
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.doubt import SWEPT
 
 log = structlog.get_logger("provd.start")
 
@@ -20,6 +21,7 @@ def start(ledger: Ledger, cluster_ids: Iterable[str], booted_at: float, now: flo
         ledger.set_meta(BOOT_TIME, f"{booted_at:.3f}")
         if not before or abs(float(before) - booted_at) <= CLOCK_TOLERANCE:
             return
+        ledger.set_meta(SWEPT, "0")
         for cluster_id in cluster_ids:
             for job in ledger.open_jobs(cluster_id):
                 ledger.save_job(begin_anew(job, now))

@@ -1,7 +1,7 @@
 """sacct's rows -> sightings: what a SLURM job was given, for how long, and how it ended (FACTS.md, '`sacct -P` fields')."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.snapshot import Phase, Run, Sighting
@@ -13,6 +13,9 @@ from provider_daemon.slurm.states import JobState, hopeless, job_state
 SIGNAL_BASE = 128  # a program that a signal ended has exit code 128 + signal, as shells say it
 _OUT_OF_MEMORY = 125  # SLURM's mark, no signal: what the kernel sends is SIGKILL
 _SIGKILL = 9
+
+# What ends a stretch of a job that sites may let SLURM requeue.
+_RUN_AGAIN = frozenset({"NODE_FAIL", "BOOT_FAIL", "LAUNCH_FAILED", "RECONFIG_FAIL", "PREEMPTED", "REVOKED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,16 @@ def ended(records: Sequence[Row]) -> Sighting:
         runs=tuple(row.run for row in records),
         final=closed,
     )
+
+
+def may_go_on(seen: Sighting) -> bool:
+    """A last word after which SLURM may have run the job again: the record of the next stretch can still be under way to slurmdbd."""
+    return seen.final and seen.slurm_state in _RUN_AGAIN
+
+
+def undecided(seen: Sighting) -> Sighting:
+    """The same, as no last word."""
+    return replace(seen, phase=Phase.ENDING, outcome=None, final=False)
 
 
 def by_job(found: Iterable[Row], names: frozenset[str], since: int) -> list[Sighting]:

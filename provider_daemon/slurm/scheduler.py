@@ -9,6 +9,8 @@ from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.spec import named_job
 from provider_daemon.ports import Clock, Node, Order, Receipt, Survey, Watch
 from provider_daemon.slurm import accounting, answers, commands, failures
+from provider_daemon.slurm.accounting import Row
+from provider_daemon.slurm.answers import Queued
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.nodes import nodes
 from provider_daemon.slurm.transport import Transport
@@ -49,7 +51,7 @@ class SlurmScheduler:
         Without squeue there is no snapshot. Without sacct there is an incomplete one: SLURM goes on running jobs while slurmdbd is down.
         """
         taken_at = self._clock.now()
-        rows = answers.queue(await self._ask("squeue", Command(commands.SQUEUE)))
+        rows = await self._queue()
         live = [
             accounting.live(row) for row in rows if row.name in watch.names and (not row.submitted_at or row.submitted_at >= watch.since)
         ]
@@ -58,7 +60,7 @@ class SlurmScheduler:
         doubtful = (watch.doubtful & missing) - {seen.name for seen in live}
         try:
             complete = not doubtful or await self._backlog() == 0
-            ended = await self._accounting(watch, missing) if missing else []
+            ended = await self._last_words(watch, missing) if missing else []
         except Transient as error:
             if self._troubles.begins("accounting_down", self._cluster, self._clock.now()):
                 following = "nothing is taken for absent or ended until it answers"
@@ -69,16 +71,30 @@ class SlurmScheduler:
                 log.info("accounting_up", cluster=self._cluster)
         return Snapshot(taken_at, complete, accounting.merge(live, ended))
 
+    async def _queue(self) -> tuple[Queued, ...]:
+        return answers.queue(await self._ask("squeue", Command(commands.SQUEUE)))
+
+    async def _last_words(self, watch: Watch, missing: frozenset[str]) -> list[Sighting]:
+        """Accounting; a stretch that a failed node ended is a job's last only when slurmctld then owed slurmdbd nothing."""
+        ended = await self._accounting(watch, missing)
+        if not any(map(accounting.may_go_on, ended)):
+            return ended
+        owed = await self._backlog()
+        ended = await self._accounting(watch, missing)
+        return [accounting.undecided(seen) if owed and accounting.may_go_on(seen) else seen for seen in ended]
+
     async def _backlog(self) -> int:
         return answers.backlog(await self._ask("sdiag", Command(commands.SDIAG)))
 
     async def _accounting(self, watch: Watch, missing: frozenset[str]) -> list[Sighting]:
         ids = sorted(watch.slurm_ids[name] for name in missing if name in watch.slurm_ids)
         names = sorted(name for name in missing if name not in watch.slurm_ids)
+        return accounting.by_job(await self._rows(ids, names, watch.since), missing, watch.since)
+
+    async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> list[Row]:
         asked = [commands.accounting_by_id(part) for part in _parts(ids)]
-        asked += [commands.accounting_by_name(part, watch.since) for part in _parts(names)]
-        found = [row for command in asked for row in accounting.rows(await self._ask("sacct", command))]
-        return accounting.by_job(found, missing, watch.since)
+        asked += [commands.accounting_by_name(part, since) for part in _parts(names)]
+        return [row for command in asked for row in accounting.rows(await self._ask("sacct", command))]
 
     async def survey(self, since: int, slurm_ids: Mapping[str, str]) -> Survey:
         """Every job under a name of our form that lived at or after `since`; those of `slurm_ids` (name -> id) from any time.
@@ -87,7 +103,7 @@ class SlurmScheduler:
         either does not answer: what cannot be compared must not look like a match.
         """
         taken_at = self._clock.now()
-        live = [accounting.live(row) for row in answers.queue(await self._ask("squeue", Command(commands.SQUEUE))) if named_job(row.name)]
+        live = [accounting.live(row) for row in await self._queue() if named_job(row.name)]
         clock, _, table = (await self._ask("sacct", commands.accounting_since(since))).partition("\n")
         ended = accounting.by_job(rows := accounting.rows(table), frozenset(row.name for row in rows if named_job(row.name)), 0)
         missing = slurm_ids.keys() - {seen.name for seen in (*live, *ended)}

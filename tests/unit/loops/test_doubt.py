@@ -4,20 +4,23 @@ import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from provider_daemon.errors import Transient
-from provider_daemon.job.lifecycle import WAITING_WINDOW
+from provider_daemon.job.lifecycle import WAITING_WINDOW, Job, doubt
+from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.job.state import State
 from provider_daemon.ledger import file
-from provider_daemon.loops.doubt import GAP_SECONDS
+from provider_daemon.loops.doubt import GAP_SECONDS, Doubt
 from provider_daemon.loops.intake import SWEEP_SECONDS
 from provider_daemon.ports import Order, Receipt
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job
 from tests.unit.loops.conftest import House
 
+SPEC = Spec("c", "JOB-1", "OFF-1", "HPC-1", "ve1p", "ve1c", "standard", Workload(), Resources(1), 60, 0)
 Lose = Callable[[House, Path], None]
 
 
@@ -212,3 +215,23 @@ async def test_kills_do_not_put_it_off(house: House) -> None:
         house.chain.clock.time += GAP_SECONDS / 2
     await house.round()
     assert len(house.scheduler.orders) == 1
+
+
+@pytest.mark.parametrize("ahead", [-86_400.0, 0.0, 86_400.0])
+def test_before_and_after_are_told_by_the_chains_clock(ahead: float) -> None:
+    """Ours may be a day off: a job of before the doubt is waited for, a later one goes at once."""
+    since = 2_000_000_000.0
+    for age, waits in ((-5, True), (5, False)):
+        spec = replace(SPEC, created_ns=int((since + ahead + age) * 10**9))
+        found = Job(spec=spec, program=None, wall_seconds=60, adopted_at=since)
+        assert (doubt(found, since, ahead).intent_at == since) is waits
+
+
+async def test_how_far_the_chains_clock_is_ahead(house: House) -> None:
+    """Intake tells it whenever it has read every open job, and nothing is submitted in doubt before."""
+    first = Doubt(house.ledger, "HPC-1")
+    first.since(house.chain.clock.now())
+    assert first.unread()
+    head = await house.chain.client.head()
+    await house.intake.tick()
+    assert (first.unread(), first.chain_ahead()) == (False, head.time - house.chain.clock.now())

@@ -90,6 +90,16 @@ async def test_ended_in_squeue_waits_for_its_record() -> None:
         assert (seen.final, seen.phase, seen.slurm_state) == (False, Phase.ENDING, "COMPLETED")
 
 
+@pytest.mark.parametrize(("owed", "final"), [(0, True), (2, False)])
+async def test_a_failed_nodes_record_is_the_last_when_nothing_is_owed(owed: int, final: bool) -> None:
+    """The site may have requeued the job, and the next stretch's record be on its way: the backlog is read, then sacct again."""
+    failed = said(CLOSED.replace("COMPLETED", "NODE_FAIL"))
+    site = Site(SQUEUE=said(), SDIAG=said(SDIAG.format(owed)), SACCT_BY_ID=failed)
+    (seen,) = (await scheduler(site).snapshot(watch("ve-1", ids={"ve-1": "7"}))).of("ve-1")
+    assert (seen.final, seen.phase) == (final, Phase.ENDED if final else Phase.ENDING)
+    assert site.programs == ["SQUEUE", "SACCT_BY_ID", "SDIAG", "SACCT_BY_ID"]
+
+
 async def test_absence_is_proven_by_all_three() -> None:
     """A doubtful name is absent when squeue and sacct lack it and slurmctld owes slurmdbd nothing; the backlog is read before sacct."""
     site = Site(SQUEUE=said())
