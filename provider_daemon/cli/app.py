@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from provider_daemon import __version__
-from provider_daemon.cli import bill, config, demo, devnet, evidence, jobs, keys, lab, ledger, run, tx
+from provider_daemon.cli import bill, config, demo, devnet, evidence, jobs, keys, lab, ledger, query, run, tx
 from provider_daemon.errors import ConfigError, ProvdError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("demo", short_help="Twelve jobs through the whole path, on this mach
 app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_jobs)
 app.add_typer(jobs.app, name="job")
 app.add_typer(tx.app, name="tx")
+app.add_typer(query.app, name="query")
 app.add_typer(config.app, name="config")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(bill.app, name="bill")

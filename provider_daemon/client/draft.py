@@ -21,11 +21,16 @@ TYPE_KEY = "@type"  # what a Cosmos client writes beside a message's fields
 def message(name: str, values: Mapping[str, Any]) -> Message:
     """`name` such as MsgSubmitJob. Raises ConfigError with a line for each value that does not fit the wire."""
     wanted: Message = GetMessageClass(tx_pb2.DESCRIPTOR.message_types_by_name[name])()
+    fill(wanted, values)
+    return wanted
+
+
+def fill(target: Message, values: Mapping[str, Any]) -> None:
+    """Raises ConfigError with a line for each value that does not fit."""
     problems: list[str] = []
-    _fill(wanted, values, "", problems)
+    _fill(target, values, "", problems)
     if problems:
         raise ConfigError(problems)
-    return wanted
 
 
 def signed_by(message: Message, address: str) -> None:

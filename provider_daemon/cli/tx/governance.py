@@ -15,7 +15,7 @@ def flag_dispute(
     reward: Annotated[str | None, typer.Option(help="The id of the reward that it is about.")] = None,
     evidence: Annotated[str | None, typer.Option(help="Where it can be looked at.")] = None,
 ) -> dict[str, Any]:
-    """Dispute a job's bill, as its customer or its provider. Prints the id that can be resolved."""
+    """Dispute a job's bill. Its customer or its provider may; prints the id that can be resolved."""
     return {"job_id": job, "dispute_type": dispute_type, "reason": reason, "reward_id": reward, "evidence": evidence}
 
 

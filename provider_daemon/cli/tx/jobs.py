@@ -59,7 +59,7 @@ def report_job_status(
     message: Annotated[str | None, typer.Option(help="What the customer reads.")] = None,
     usage: Annotated[Path | None, typer.Option(help="The usage, JSON or YAML with the fields of HPCUsageMetrics.")] = None,
 ) -> dict[str, Any]:
-    """Report a job by hand, signed as the daemon signs its reports. The job's provider only."""
+    """Report a job by hand. Signed as the daemon signs its reports; the job's provider only."""
     return {
         "job_id": job,
         "state": state,

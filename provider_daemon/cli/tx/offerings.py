@@ -68,7 +68,7 @@ def update_offering(
     minimum_charge: MinimumCharge = None,
     currency: Currency = "uvirt",
 ) -> dict[str, Any]:
-    """Change an offering; what is left out stays as it is, but prices, which the chain replaces together."""
+    """Change an offering. What is left out stays as it is, but prices: the chain replaces them together."""
     prices = (cpu_price, memory_price, gpu_price, node_price, storage_price, network_price, minimum_charge)
     return {
         "offering_id": offering,

@@ -1,12 +1,15 @@
 """A devnet in this process that makes its own blocks, and people whose keys are in a keyring as the commands find it."""
 
 import asyncio
+import hashlib
 import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from provider_daemon.chain import keys
@@ -22,9 +25,15 @@ PEOPLE = ("alice", "bob", "governor")
 ADDRESSES = {name: person(name).address for name in PEOPLE}
 
 
-def secret(name: str) -> bytes:
-    import hashlib
+def example(group: str, name: str) -> str:
+    """The command line that the help of `provd <group> hpc <name>` shows, without `provd`."""
+    command: Any = get_command(app)
+    for word in (group, "hpc", name):
+        command = command.commands[word]
+    return str(command.epilog).partition("Example:\n")[2].strip().removeprefix("provd ")
 
+
+def secret(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest()
 
 
@@ -51,7 +60,7 @@ async def shop(directory: Path, queries: str = "all") -> AsyncIterator[Shop]:
     """alice, bob and governor are funded; governor governs."""
     rules = Rules(chain_id=CHAIN_ID, authority=ADDRESSES["governor"])
     funds = {address: {"uve": 10**12, "uvirt": 10**12} for address in ADDRESSES.values()}
-    devnet = Devnet(rules=rules, queries=queries, block_seconds=0.05, funds=funds)
+    devnet = Devnet(rules=rules, queries=queries, block_seconds=0.02, funds=funds)
     await devnet.start()
     keys.write_private(str(directory / "passphrase"), PASSPHRASE)
     for name in PEOPLE:

@@ -10,8 +10,10 @@ import pytest_asyncio
 from typer.main import get_command
 
 from provider_daemon.cli.app import app
+from provider_daemon.config import default_toml
 from provider_daemon.errors import ConfigError, Refused
-from tests.unit.cli.shop import ADDRESSES, PASSPHRASE, Shop, shop
+from provider_daemon.ledger.ledger import Ledger
+from tests.unit.cli.shop import ADDRESSES, CHAIN_ID, PASSPHRASE, Shop, example, shop
 
 COMMANDS: dict[str, Any] = get_command(app).commands["tx"].commands["hpc"].commands  # type: ignore[attr-defined]
 
@@ -20,11 +22,6 @@ COMMANDS: dict[str, Any] = get_command(app).commands["tx"].commands["hpc"].comma
 async def market(tmp_path: Path) -> AsyncIterator[Shop]:
     async with shop(tmp_path) as opened:
         yield opened
-
-
-def example(name: str) -> str:
-    """The command line that its help shows."""
-    return str(COMMANDS[name].epilog).partition("Example:\n")[2].strip().removeprefix("provd ")
 
 
 def test_there_are_twelve() -> None:
@@ -48,7 +45,7 @@ async def test_every_example_works(market: Shop) -> None:
         "deregister-cluster",
     ]
     assert sorted(order) == sorted(COMMANDS)
-    said = {name: (await market.done(example(name))).stdout for name in order}
+    said = {name: (await market.done(example("tx", name))).stdout for name in order}
     assert all("tx: " in text and "height: " in text for text in said.values())
     made = {name: text.splitlines()[0] for name, text in said.items()}
     assert made["register-cluster"] == "cluster_id: HPC-1"
@@ -62,7 +59,7 @@ async def test_every_example_works(market: Shop) -> None:
 async def test_the_report_of_a_hand_is_signed_as_the_daemons(market: Shop) -> None:
     """`provd evidence verify` takes it."""
     for name in ("register-cluster", "update-cluster", "create-offering", "submit-job", "report-job-status"):
-        await market.done(example(name))
+        await market.done(example("tx", name))
     node = f"--node {market.env['PROVD_NODE']} --chain-id {market.env['PROVD_CHAIN_ID']}"
     result = await market.run(f"evidence verify JOB-1 {node}")
     assert (result.exit_code, "queued     verified" in result.stdout) == (0, True)
@@ -127,7 +124,7 @@ async def test_no_wait(market: Shop) -> None:
 async def test_a_file_and_options_over_it(market: Shop) -> None:
     """YAML with an enum's short word, a coin as text and numbers; what is typed wins."""
     for name in ("register-cluster", "update-cluster", "create-offering"):
-        await market.done(example(name))
+        await market.done(example("tx", name))
     path = market.directory / "job.yaml"
     path.write_text(
         "offering_id: OFF-1\nqueue_name: cpu\nmax_runtime_seconds: 600\nmax_price: 5uvirt\n"
@@ -197,7 +194,7 @@ async def test_by_address(market: Shop) -> None:
 async def test_update_offering_leaves_the_rest_alone(market: Shop) -> None:
     """The chain would take `active` for false where it is not said."""
     for name in ("register-cluster", "update-cluster", "create-offering"):
-        await market.done(example(name))
+        await market.done(example("tx", name))
     await market.done("tx hpc update-offering OFF-1 --max-runtime 100 --from alice")
     result = await market.run("tx hpc update-offering OFF-1 --name x --generate-only --from alice")
     (message,) = json.loads(result.stdout)["body"]["messages"]
@@ -213,3 +210,32 @@ async def test_wrong_chain(market: Shop) -> None:
 async def test_no_grpc_endpoint(market: Shop) -> None:
     result = await market.run(f"{SEEDS} -y --node tcp://localhost")
     assert isinstance(result.exception, ConfigError)
+
+
+async def with_daemon(market: Shop) -> Ledger:
+    """A configuration whose cluster is alice's, and its ledger held as a running daemon holds it."""
+    for name in ("register-cluster", "update-cluster", "create-offering"):
+        await market.done(example("tx", name))
+    text = default_toml().replace("/var/lib/provd", str(market.directory)).replace("virtengine-localnet-1", CHAIN_ID)
+    (market.directory / "provd.toml").write_text(text)
+    return Ledger.open(market.directory / "ledger.sqlite")
+
+
+async def test_not_with_the_key_of_a_running_daemon(market: Shop) -> None:
+    """Its owner's key is refused before anything is signed, unless forced; others are not, and none is once the daemon is down."""
+    ledger = await with_daemon(market)
+    line = "tx hpc update-cluster HPC-1 --name renamed --from alice"
+    refused = await market.run(f"{line} -y")
+    assert isinstance(refused.exception, Refused)
+    assert "the key of the daemon that runs here" in str(refused.exception)
+    await market.done(example("tx", "submit-job"))
+    forced = await market.done(f"{line} --force")
+    assert "the key of the daemon that runs here" in forced.stderr
+    ledger.close()
+    assert "daemon" not in (await market.done(line)).stderr
+
+
+async def test_when_it_cannot_be_told(market: Shop) -> None:
+    """A configuration that cannot be read is said, and stops nobody."""
+    (market.directory / "provd.toml").write_text("no toml")
+    assert "it cannot be told whether a daemon runs here" in (await market.done(SEEDS)).stderr

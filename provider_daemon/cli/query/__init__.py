@@ -1,0 +1,42 @@
+"""`provd query hpc`: the module's 21 queries, whether or not the chain has wired them."""
+
+import typer
+
+from provider_daemon.cli.options import example
+from provider_daemon.cli.query import jobs, market
+
+app = typer.Typer(help="Ask the chain.", no_args_is_help=True)
+hpc = typer.Typer(
+    no_args_is_help=True,
+    help="The HPC module's records. What the chain does not serve by RPC is read from its store, with the same filters and pages.",
+    epilog="Exit codes: 0 answered, 1 not there, no answer, or a record that cannot be read, 2 a mistake in what was given.",
+)
+app.add_typer(hpc, name="hpc")
+
+_ADDRESS = "ve19rl4cm2hmr8afy4kldpxz3fka4jguq0aqakfsa"
+_COMMANDS = {
+    "cluster": (market.cluster, "HPC-1"),
+    "clusters": (market.clusters, "--state active --region us-west-2"),
+    "clusters-by-provider": (market.clusters_by_provider, _ADDRESS),
+    "offering": (market.offering, "OFF-1 -o yaml"),
+    "offerings": (market.offerings, "--active-only"),
+    "offerings-by-cluster": (market.offerings_by_cluster, "HPC-1"),
+    "job": (jobs.job, "JOB-1"),
+    "jobs": (jobs.jobs, "--state pending --limit 20 --count-total"),
+    "jobs-by-customer": (jobs.jobs_by_customer, f"{_ADDRESS} --reverse"),
+    "jobs-by-provider": (jobs.jobs_by_provider, f"{_ADDRESS} -o json"),
+    "job-accounting": (jobs.job_accounting, "JOB-1"),
+    "node-metadata": (market.node_metadata, "alpha.n1"),
+    "nodes-by-cluster": (market.nodes_by_cluster, "HPC-1"),
+    "scheduling-decision": (jobs.scheduling_decision, "hpc-decision-1"),
+    "scheduling-decision-by-job": (jobs.scheduling_decision_by_job, "JOB-1"),
+    "scheduling-metrics": (jobs.scheduling_metrics, "HPC-1 cpu"),
+    "reward": (jobs.reward, "hpc-reward-JOB-1"),
+    "rewards-by-job": (jobs.rewards_by_job, "JOB-1"),
+    "dispute": (jobs.dispute, "hpc-dispute-2"),
+    "disputes": (jobs.disputes, "--status pending"),
+    "params": (market.params, "-o json"),
+}
+
+for _name, (_function, _arguments) in _COMMANDS.items():
+    hpc.command(_name, epilog=example(f"provd query hpc {_name} {_arguments}"))(_function)

@@ -1,0 +1,142 @@
+"""The options of every query, and how its answer is shown."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from provider_daemon.cli.options import CHAIN_ID, NODE, ChainId, Nodes, with_options
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from provider_daemon.chain.client import GrpcChain
+    from provider_daemon.client.asking import Page
+
+
+class Output(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+@dataclass(frozen=True)
+class QueryOptions:
+    node: Nodes = (NODE,)  # type: ignore[assignment]
+    chain_id: ChainId = CHAIN_ID
+    output: Annotated[Output, typer.Option("--output", "-o", help="table, or all there is as json or yaml.")] = Output.TABLE
+
+
+@dataclass(frozen=True)
+class PageOptions(QueryOptions):
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100
+    page_key: Annotated[str, typer.Option("--page-key", help="The next_key of the page before.")] = ""
+    offset: Annotated[int, typer.Option("--offset", min=0, help="Pass over so many; not together with --page-key.")] = 0
+    count_total: Annotated[bool, typer.Option("--count-total", help="Count all there are.")] = False
+    reverse: Annotated[bool, typer.Option("--reverse", help="The last one first.")] = False
+
+
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on, and show what changes, until Ctrl-C or the end of the job.")]
+Interval = Annotated[float, typer.Option("--interval", min=0.05, help="Seconds between two looks of --watch.")]
+
+
+@dataclass(frozen=True)
+class JobOptions(QueryOptions):
+    watch: Watch = False
+    interval: Interval = 2.0
+
+
+@dataclass(frozen=True)
+class JobPageOptions(PageOptions):
+    watch: Watch = False
+    interval: Interval = 2.0
+
+
+def asks(rpc: str, options: type[QueryOptions] = QueryOptions) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., None]]:
+    """Makes a function that returns fields of the RPC's request a command that shows the answer."""
+
+    def decorate(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
+        return with_options(function, options, lambda values, given: _ask(rpc, values, given))
+
+    return decorate
+
+
+def _ask(rpc: str, values: dict[str, Any], options: QueryOptions) -> None:
+    import asyncio
+
+    from provider_daemon.client.asking import question
+
+    asked = question(rpc, values, _page(options))
+    unreadable = asyncio.run(_answered(rpc, asked, options))
+    for line in unreadable:
+        typer.echo(f"provd: {line}", err=True)
+    if unreadable:
+        sys.exit(1)
+
+
+def _page(options: QueryOptions) -> "Page | None":
+    from provider_daemon.client.asking import Page
+
+    if not isinstance(options, PageOptions):
+        return None
+    given = {"key" if field.name == "page_key" else field.name: getattr(options, field.name) for field in fields(PageOptions)}
+    return Page(**{name: value for name, value in given.items() if name in Page.__slots__})
+
+
+async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[str, ...]:
+    from provider_daemon.client.asking import job_story
+    from provider_daemon.client.session import chain_at
+    from provider_daemon.client.tx_json import as_dict
+
+    async with chain_at(options.node, options.chain_id) as chain:
+        if isinstance(options, JobOptions | JobPageOptions) and options.watch:
+            await _watch(chain, rpc, asked, options)
+            return ()
+        answer = await chain.ask(rpc, asked)
+        document = await job_story(chain, answer) if rpc == "Job" else as_dict(answer.message)
+    _show(document, options.output)
+    return answer.unreadable
+
+
+async def _watch(chain: "GrpcChain", rpc: str, asked: "Message", options: JobOptions | JobPageOptions) -> None:
+    """A line a change; as json each is a document on a line of its own."""
+    from provider_daemon.cli.tables import columns
+    from provider_daemon.client.asking import changes
+    from provider_daemon.client.tx_json import as_dict
+
+    async for jobs in changes(chain, rpc, asked, options.interval, lambda text: typer.echo(text, err=True)):
+        for record in map(as_dict, jobs):
+            line = columns("jobs", [record], heading=False)[0] if options.output is Output.TABLE else json.dumps(record)
+            typer.echo(line)
+
+
+def _show(document: dict[str, Any], output: Output) -> None:
+    if output is Output.JSON:
+        typer.echo(json.dumps(document, indent=2))
+    elif output is Output.YAML:
+        import yaml
+
+        typer.echo(yaml.safe_dump(document, sort_keys=False), nl=False)
+    else:
+        _show_table(document)
+
+
+def _show_table(document: dict[str, Any]) -> None:
+    """A list by its columns; a single record field by field."""
+    from provider_daemon.cli import tables
+
+    kind = next(iter(document))
+    if kind not in tables.COLUMNS:
+        more = {name: value for name, value in document.items() if name != kind}
+        typer.echo("\n".join(tables.fields({**document[kind], **more})))
+        return
+    typer.echo("\n".join(tables.columns(kind, document[kind])))
+    page = document.get("pagination") or {}
+    if page.get("total", "0") != "0":
+        typer.echo(f"{page['total']} in all", err=True)
+    if page.get("next_key"):
+        typer.echo(f"more: --page-key {page['next_key']}", err=True)

@@ -1,0 +1,141 @@
+"""`provd query hpc`: all 21, on chains that have wired none, some or all of them."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import yaml
+from typer.main import get_command
+
+from provider_daemon.chain.wire import NotFound
+from provider_daemon.cli import tables
+from provider_daemon.cli.app import app
+from provider_daemon.errors import ConfigError, Refused
+from tests.unit.cli.shop import ADDRESSES, Shop, example, shop
+
+COMMANDS: dict[str, Any] = get_command(app).commands["query"].commands["hpc"].commands  # type: ignore[attr-defined]
+LIFE = ("register-cluster", "update-cluster", "create-offering", "update-node-metadata", "submit-job", "report-job-status")
+
+
+@pytest_asyncio.fixture
+async def market(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shop]:
+    """One of everything: JOB-1 ran and was billed, JOB-2 and JOB-3 wait. Nothing is wired, unless a test says so."""
+    async with shop(tmp_path, getattr(request, "param", "none")) as opened:
+        for name in LIFE:
+            await opened.done(example("tx", name))
+        usage = tmp_path / "usage.json"
+        usage.write_text(json.dumps({"wall_clock_seconds": 60, "cpu_core_seconds": 240, "nodes_used": 1}))
+        await opened.done("tx hpc report-job-status JOB-1 --state running --from alice")
+        await opened.done(f"tx hpc report-job-status JOB-1 --state completed --usage {usage} --from alice")
+        await opened.done(example("tx", "flag-dispute"))
+        await opened.done(example("tx", "submit-job"))
+        await opened.done(example("tx", "submit-job"))
+        yield opened
+
+
+def test_there_are_21() -> None:
+    assert len(COMMANDS) == 21
+
+
+@pytest.mark.parametrize("market", ["none", "published", "all"], indirect=True)
+async def test_every_example_works(market: Shop) -> None:
+    """Each finds something, whatever the chain has wired."""
+    for name in COMMANDS:
+        line = example("query", name).replace(
+            "ve19rl4cm2hmr8afy4kldpxz3fka4jguq0aqakfsa", ADDRESSES["bob" if "customer" in name else "alice"]
+        )
+        result = await market.run(line)
+        assert result.exit_code == 0, (line, result.output, result.exception)
+        assert len(result.stdout.splitlines()) > 1, (line, result.stdout)
+
+
+@pytest.mark.parametrize("market", ["none", "published", "all"], indirect=True)
+async def test_a_job_is_told_whole(market: Shop) -> None:
+    """Record, accounting, and each report with its transaction and its evidence."""
+    document = json.loads((await market.run("query hpc job JOB-1 -o json")).stdout)
+    assert document["job"]["state"] == "JOB_STATE_COMPLETED"
+    assert document["accounting"]["usage_metrics"]["cpu_core_seconds"] == "240"
+    assert [(row["state"], row["evidence"]) for row in document["reports"]] == [
+        ("JOB_STATE_QUEUED", "verified"),
+        ("JOB_STATE_RUNNING", "verified"),
+        ("JOB_STATE_COMPLETED", "verified"),
+    ]
+    assert yaml.safe_load((await market.run("query hpc job JOB-1 -o yaml")).stdout) == document
+    text = (await market.run("query hpc job JOB-1")).stdout
+    assert "reports[2].evidence" in text
+    assert json.loads((await market.run("query hpc job JOB-2 -o json")).stdout)["accounting"] is None
+
+
+async def test_pages(market: Shop) -> None:
+    """A page names the key of the next; offset, total and order as asked."""
+    first = json.loads((await market.run("query hpc jobs --limit 2 --count-total -o json")).stdout)
+    assert [job["job_id"] for job in first["jobs"]] == ["JOB-1", "JOB-2"]
+    assert first["pagination"]["total"] == "3"
+    key = first["pagination"]["next_key"]
+    second = await market.run(f"query hpc jobs --page-key {key}")
+    assert [line.split()[0] for line in second.stdout.splitlines()] == ["JOB", "JOB-3"]
+    last = json.loads((await market.run("query hpc jobs --offset 1 --reverse --limit 1 -o json")).stdout)
+    assert [job["job_id"] for job in last["jobs"]] == ["JOB-2"]
+    told = await market.run("query hpc jobs --limit 2")
+    assert f"more: --page-key {key}" in told.stderr
+
+
+async def test_filters(market: Shop) -> None:
+    waiting = json.loads((await market.run("query hpc jobs --state pending -o json")).stdout)
+    assert [job["job_id"] for job in waiting["jobs"]] == ["JOB-2", "JOB-3"]
+    assert len((await market.run("query hpc jobs --cluster HPC-2")).stdout.splitlines()) == 1
+    with pytest.raises(ConfigError, match="state: 'busy' is none of pending, queued"):
+        raise (await market.run("query hpc jobs --state busy")).exception or AssertionError
+
+
+async def test_not_there(market: Shop) -> None:
+    for line in ("cluster HPC-9", "job JOB-9", "reward hpc-reward-JOB-9", "scheduling-decision-by-job JOB-9"):
+        result = await market.run(f"query hpc {line}")
+        assert isinstance(result.exception, NotFound)
+        assert result.exception.exit_code == 1
+
+
+async def test_bad_pages(market: Shop) -> None:
+    wrong = await market.run("query hpc jobs --page-key ???")
+    assert isinstance(wrong.exception, ConfigError)
+    both = await market.run("query hpc jobs --page-key Sk9CLTI= --offset 1")
+    assert isinstance(both.exception, Refused)
+
+
+async def test_watch_a_job_to_its_end(market: Shop) -> None:
+    """A line for each change; it ends when the job does."""
+    words = ["query", "hpc", "job", "JOB-2", "--watch", "--interval", "0.05"]
+    watching = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "provider_daemon", *words, env={**os.environ, **market.env}, stdout=asyncio.subprocess.PIPE
+    )
+    assert watching.stdout is not None
+    states = [(await watching.stdout.readline()).split()[1]]
+    for state in ("queued", "running", "failed"):
+        await market.done(f"tx hpc report-job-status JOB-2 --state {state} --from alice")
+        states.append((await watching.stdout.readline()).split()[1])
+    assert states == [b"pending", b"queued", b"running", b"failed"]
+    assert await asyncio.wait_for(watching.wait(), 30) == 0
+
+
+def test_a_strangers_text_stays_on_its_line() -> None:
+    """Control characters are escaped in columns and in fields."""
+    record = {
+        "job_id": "JOB-1",
+        "status_message": "a\nb\x1b[2J",
+        "max_price": [{"denom": "uvirt", "amount": "5"}],
+        "active": True,
+        "none": "",
+    }
+    assert tables.columns("jobs", [record])[1].endswith("a\\nb\\x1b[2J")
+    assert tables.fields(record) == [
+        "job_id          JOB-1",
+        "status_message  a\\nb\\x1b[2J",
+        "max_price       5uvirt",
+        "active          yes",
+    ]
