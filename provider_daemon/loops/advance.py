@@ -117,7 +117,7 @@ class Advance:
 
     async def _act(self, steps: Sequence[Step]) -> None:
         """Cancels and submissions side by side: what fails of one must not hold up the others. The first failure is the tick's."""
-        cancels = [step.action.slurm_id for step in steps if isinstance(step.action, Cancel)]
+        cancels = {step.job.name: step.action.slurm_id for step in steps if isinstance(step.action, Cancel)}
         orders = {step.job.spec.job_id: step.order for step in steps if step.order is not None}
         gate = asyncio.Semaphore(COMMANDS_AT_ONCE)
         job_ids = list(orders)
@@ -128,8 +128,8 @@ class Advance:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _cancel(self, slurm_ids: list[str]) -> None:
-        log.info("scancel", cluster=self._tenancy.name, slurm_jobs=slurm_ids)
+    async def _cancel(self, slurm_ids: Mapping[str, str]) -> None:
+        log.info("scancel", cluster=self._tenancy.name, slurm_jobs=list(slurm_ids.values()))
         await self._scheduler.cancel(slurm_ids)
 
     async def _submit(self, orders: dict[str, Order], gate: asyncio.Semaphore) -> None:

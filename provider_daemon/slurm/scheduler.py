@@ -37,7 +37,13 @@ class SlurmScheduler:
     async def nodes(self) -> tuple[Node, ...]:
         return nodes(await self._ask("scontrol show node", Command(commands.NODES)))
 
-    async def cancel(self, slurm_ids: Sequence[str]) -> None:
+    async def cancel(self, slurm_ids: Mapping[str, str]) -> None:
+        """squeue once more, just before: scancel's own --name filters in the same way, but takes one job at a time."""
+        ours = [row.slurm_id for row in await self._queue() if slurm_ids.get(row.name) == row.slurm_id]
+        if ours:
+            await self._scancel(ours)
+
+    async def _scancel(self, slurm_ids: Sequence[str]) -> None:
         await self._ask("scancel", commands.cancel(slurm_ids))
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
 """A scheduler behind the port: jobs that the test moves, and answers that it can lose."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from provider_daemon.errors import Transient
@@ -54,9 +54,9 @@ class FakeScheduler:
 
     async def cancel(self, slurm_ids: Sequence[str]) -> None:
         self._answer()
-        self.cancelled += slurm_ids
-        for name, found in self.jobs.items():
-            self.jobs[name] = [_ended(seen, State.CANCELLED) if seen.slurm_id in slurm_ids else seen for seen in found]
+        for name, slurm_id in slurm_ids.items():
+            self.cancelled.append(slurm_id)
+            self.jobs[name] = [_ended(seen, State.CANCELLED) if seen.slurm_id == slurm_id else seen for seen in self.jobs.get(name, [])]
 
     async def nodes(self) -> tuple[Node, ...]:
         self._answer()

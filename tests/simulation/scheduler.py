@@ -3,7 +3,7 @@
 The adapter's own reading of rows is used (accounting, merge); the commands and their texts are not.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from provider_daemon.errors import Transient
@@ -36,8 +36,9 @@ class SimulatedScheduler:
     async def nodes(self) -> tuple[Node, ...]:
         return await self._ask("scontrol", lambda: HOSTS)
 
-    async def cancel(self, slurm_ids: Sequence[str]) -> None:
-        await self._ask(f"scancel {' '.join(slurm_ids)}", lambda: self._site.scancel(slurm_ids))
+    async def cancel(self, slurm_ids: Mapping[str, str]) -> None:
+        ours = [job.slurm_id for job in self._site.jobs if slurm_ids.get(job.name) == job.slurm_id]
+        await self._ask(f"scancel {' '.join(ours)}", lambda: self._site.scancel(ours))
 
     async def snapshot(self, watch: Watch) -> Snapshot:
         """squeue, then the backlog, then sacct, with time between them, as the adapter asks: what leaves one is in the next."""

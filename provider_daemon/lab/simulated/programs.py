@@ -81,9 +81,10 @@ def _scancel(cluster: Cluster, words: list[str], asked: options.Options, now: fl
     for word in words:
         if not word.isdecimal():
             raise Failure(f"scancel: error: Invalid job id {word}\n")
-    jobs = cluster.found(words) if words else [job for job in cluster.jobs.values() if job.request.name == asked.get("name")]
-    for job in jobs:
-        cluster.cancel(job, now)
+    name = asked.get("name")
+    for job in cluster.found(words) if words else cluster.jobs.values():
+        if name in (None, job.request.name):
+            cluster.cancel(job, now)
     return Said()
 
 

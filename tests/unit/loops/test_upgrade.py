@@ -62,7 +62,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     chain = await TestChain().start()
     await chain.open_shop()
     await retell(chain, path)
-    chain.clock.time += 30
+    chain.block(30)
     made = House(chain, site(chain, path), path)
     made.ledger.claim(CHAIN_ID)
     yield made

@@ -177,13 +177,27 @@ async def test_submission_that_never_began() -> None:
     assert [receipt.doubt for receipt in await scheduler(Site(SUBMIT=lost)).submit(ORDERS)] == ["ssh: down"] * 3
 
 
-async def test_cancel_passes_ids_only() -> None:
-    """Several jobs in one scancel; a controller that is down raises."""
-    site = Site(SCANCEL=said())
-    await scheduler(site).cancel(["7", "9"])
-    assert site.asked == [("SCANCEL", b"7 9")]
-    with pytest.raises(Transient):
-        await scheduler(Site(SCANCEL=said("", 8, "Unable to contact slurm controller (connect failure)"))).cancel(["7"])
+def queued(slurm_id: str, name: str) -> str:
+    return RUNNING.replace("7|", f"{slurm_id}|", 1).replace("ve-1", name)
+
+
+async def test_cancel_looks_at_the_names() -> None:
+    """Several jobs in one scancel, but none whose id a stranger has by now, nor one that is gone; a controller that is down raises."""
+    queue = said("\n".join([queued("7", "ve-1"), queued("8", "a-stranger"), queued("9", "ve-3")]))
+    site = Site(SQUEUE=queue, SCANCEL=said())
+    await scheduler(site).cancel({"ve-1": "7", "ve-2": "8", "ve-3": "9", "ve-4": "10"})
+    assert site.asked == [("SQUEUE", b""), ("SCANCEL", b"7 9")]
+    down = "Unable to contact slurm controller (connect failure)"
+    for broken in (Site(SQUEUE=queue, SCANCEL=said("", 8, down)), Site(SQUEUE=said("", 1, down))):
+        with pytest.raises(Transient):
+            await scheduler(broken).cancel({"ve-1": "7"})
+
+
+async def test_cancel_of_a_stranger_alone() -> None:
+    """Nothing is left to cancel, and scancel is not even asked."""
+    site = Site(SQUEUE=said(queued("8", "a-stranger")))
+    await scheduler(site).cancel({"ve-2": "8"})
+    assert site.asked == [("SQUEUE", b"")]
 
 
 async def test_version() -> None:
