@@ -101,13 +101,17 @@ def _is_map(field: Any) -> bool:
 
 
 def _set_time(target: Timestamp, text: str) -> None:
-    if text == _ZERO_TIME:
-        return
+    if text != _ZERO_TIME:
+        target.seconds, target.nanos = divmod(parse_time(text), 10**9)
+
+
+def parse_time(text: str) -> int:
+    """RFC 3339 in UTC -> nanoseconds since the epoch; raises ValueError for anything else."""
     match = _RFC3339.fullmatch(text)
     if not match:
         raise ValueError(f"{text!r} is no RFC 3339 time in UTC")
-    target.seconds = int(datetime.fromisoformat(match[1] + "+00:00").timestamp())
-    target.nanos = int((match[2] or "0").ljust(9, "0"))
+    seconds = int(datetime.fromisoformat(match[1] + "+00:00").timestamp())
+    return seconds * 10**9 + int((match[2] or "0").ljust(9, "0"))
 
 
 def _enum_prefix(field: Any) -> str:

@@ -5,11 +5,12 @@ OFFERING = b"\x02"
 JOB = b"\x03"
 JOB_ACCOUNTING = b"\x04"
 NODE = b"\x05"
-SCHEDULING_METRICS = b"\x06"
 DECISION = b"\x07"
 REWARD = b"\x08"
 DISPUTE = b"\x09"
 PARAMS = b"\x10"  # no id
+
+SCHEDULING_METRICS = b"\x2e"  # its id is the cluster's, a slash, and the queue's name
 
 NEXT_CLUSTER = b"\x20"
 NEXT_OFFERING = b"\x21"

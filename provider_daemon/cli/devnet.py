@@ -1,5 +1,6 @@
 """`provd devnet`: the embedded chain, for trying things out and for tests."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +9,11 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, help="The embedded chain, as strict as the real one.")
 
+HOME = Path("~/.provd-devnet")
+Home = Annotated[Path, typer.Option(help="The chain's directory; made when it is not there, gone on with when it is.")]
 
-class Settlement(StrEnum):
+
+class Behaviour(StrEnum):
     REPORT = "report"
     PUBLISHED = "published"
 
@@ -20,31 +24,26 @@ class Queries(StrEnum):
     ALL = "all"
 
 
-class Compat(StrEnum):
-    REPORT = "report"
-    PUBLISHED = "published"
-
-
-@app.callback()
-def devnet() -> None:
-    """Keeps `run` a subcommand."""
-
-
 @app.command()
-def run(
-    home: Annotated[Path, typer.Option(help="The chain's one file; made when it is not there, gone on with when it is.")],
+def start(
+    home: Home = HOME,
     listen: Annotated[str, typer.Option(help="Address and port of the gRPC server; port 0 takes a free one.")] = "127.0.0.1:9090",
+    rest: Annotated[str, typer.Option(help="Address and port of the REST server, as 127.0.0.1:1317; none when empty.")] = "",
     chain_id: Annotated[str, typer.Option(help="Chain id.")] = "virtengine-localnet-1",
     block_seconds: Annotated[float, typer.Option(min=0.01, help="Seconds between blocks.")] = 1.0,
-    settlement: Annotated[
-        Settlement, typer.Option(help="report: escrow, bill, reward, fee; published: nothing happens.")
-    ] = Settlement.REPORT,
-    queries: Annotated[Queries, typer.Option(help="Which calls of the module's Query service are there.")] = Queries.ALL,
     compat: Annotated[
-        Compat, typer.Option(help="published: jobs with an environment are refused, as by the published chain.")
-    ] = Compat.REPORT,
+        Behaviour, typer.Option(help="report: as the module's test report describes it; published: with the published source's quirks.")
+    ] = Behaviour.REPORT,
+    settlement: Annotated[
+        Behaviour | None, typer.Option(help="report: escrow, bill, reward, fee; published: nothing happens. Else as --compat.")
+    ] = None,
+    queries: Annotated[
+        Queries | None, typer.Option(help="Which calls of the module's Query service are there. Else all, or published as --compat.")
+    ] = None,
+    finalize_seconds: Annotated[int, typer.Option(min=0, help="From a job's end to its accounting being final; 3600 on the chain.")] = 0,
+    settle_seconds: Annotated[int, typer.Option(min=0, help="From a job's end to its settlement; 86400 on the chain.")] = 0,
     max_gas: Annotated[int, typer.Option(help="Gas a block; -1 is no limit.")] = -1,
-    authority: Annotated[str, typer.Option(help="Address that governs the module's parameters; none when empty.")] = "",
+    authority: Annotated[str, typer.Option(help="Address that resolves disputes and sets parameters; nobody's when empty.")] = "",
     fund: Annotated[
         list[str] | None, typer.Option(help="ADDRESS=AMOUNTuve,AMOUNTuvirt, given in the first block of a new chain; repeatable.")
     ] = None,
@@ -54,8 +53,38 @@ def run(
 
     from provider_daemon.devnet.context import Rules
     from provider_daemon.devnet.genesis import parse_funds
+    from provider_daemon.devnet.home import chain_file
     from provider_daemon.devnet.server import Devnet, serve
 
-    rules = Rules(chain_id=chain_id, settlement=settlement, compat=compat, max_gas=max_gas, authority=authority)
-    chain = Devnet(str(home), listen, rules, queries, block_seconds, parse_funds(fund or []))
+    rules = Rules(
+        chain_id=chain_id,
+        settlement=settlement or compat,
+        compat=compat,
+        max_gas=max_gas,
+        authority=authority,
+        finalize_seconds=finalize_seconds,
+        settle_seconds=settle_seconds,
+    )
+    served = queries or (Queries.ALL if compat is Behaviour.REPORT else Queries.PUBLISHED)
+    funds = parse_funds(fund or [])
+    chain = Devnet(str(chain_file(home.expanduser())), listen, rules, served, block_seconds, funds, rest)
     asyncio.run(serve(chain, typer.echo))
+
+
+@app.command()
+def export(home: Home = HOME) -> None:
+    """Print the last block's state as a genesis file, whether the devnet runs or not. The same state is the same bytes."""
+    from provider_daemon.devnet.home import export as state_of
+
+    typer.echo(state_of(home.expanduser()), nl=False)
+
+
+@app.command("import")
+def import_(
+    genesis: Annotated[typer.FileText, typer.Argument(help="A genesis file; - is standard input.")],
+    home: Home = HOME,
+) -> None:
+    """Put a genesis file's chain in place of what is there, which is kept beside it. The devnet must not run."""
+    from provider_daemon.devnet.home import replace
+
+    typer.echo(replace(home.expanduser(), genesis.read()), file=sys.stderr)

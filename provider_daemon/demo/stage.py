@@ -69,9 +69,9 @@ async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[st
 
 
 def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str) -> tuple[Child, int]:
-    """The process and its port; `more` are further arguments of `provd devnet run`, the last word on an option."""
+    """The process and its port; `more` are further arguments of `provd devnet start`, the last word on an option."""
     funds = [word for address in addresses for word in ("--fund", f"{address}={FUNDS}")]
-    arguments = ["devnet", "run", "--home", str(directory / "chain.sqlite"), "--listen", "127.0.0.1:0", "--chain-id", CHAIN_ID]
+    arguments = ["devnet", "start", "--home", str(directory / "devnet"), "--listen", "127.0.0.1:0", "--chain-id", CHAIN_ID]
     child = Child(
         "the devnet",
         [*arguments, "--queries", queries, "--block-seconds", "1", *funds, *more],

@@ -1,9 +1,16 @@
-"""The devnet's one file: state, blocks and transactions in SQLite, one commit a block, so that it resumes where it ended."""
+"""The devnet's one file: state, blocks and transactions in SQLite, one commit a block, so that it resumes where it ended.
 
+One process writes to it; whoever reads it meanwhile (an export) sees the last block whole.
+"""
+
+import fcntl
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from provider_daemon.devnet.context import Event
 from provider_daemon.devnet.kv import Write
@@ -33,12 +40,35 @@ class IncludedTx:
     events: list[Event] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state after a block. `time` in nanoseconds since the epoch."""
+
+    height: int
+    time: int
+    state: list[Write]
+
+
+def snapshot(path: Path) -> Snapshot:
+    """The last block's, whether a devnet runs on the file or not. Raises ConfigError when it holds no chain."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as db:
+            db.execute("BEGIN")
+            found = Snapshot(*_last_block(db), list(db.execute("SELECT store, key, value FROM state")))
+    except sqlite3.Error as error:
+        raise ConfigError([f"there is no devnet in {path.parent} that can be read: {error}"]) from error
+    if not found.state:
+        raise ConfigError([f"the devnet in {path.parent} has no block yet"])
+    return found
+
+
 class Archive:
     def __init__(self, path: str) -> None:
         """`path` may be ":memory:". Raises ConfigError for a file that cannot be used, or that another devnet has open."""
+        self._lock = _lock(path)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
-            self._db.executescript(f"PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {_SCHEMA}")
+            self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {_SCHEMA}")
         except sqlite3.Error as error:
             raise ConfigError([f"the devnet's file {path} cannot be used: {error}"]) from error
 
@@ -47,8 +77,7 @@ class Archive:
 
     def last_block(self) -> tuple[int, int]:
         """Height and time; (0, 0) before the first."""
-        row = self._db.execute("SELECT height, time FROM blocks ORDER BY height DESC LIMIT 1").fetchone()
-        return (row[0], row[1]) if row else (0, 0)
+        return _last_block(self._db)
 
     def txs(self) -> Iterator[IncludedTx]:
         for value, tx_bytes in self._db.execute("SELECT value, bytes FROM txs ORDER BY rowid"):
@@ -65,8 +94,44 @@ class Archive:
             self._db.executemany("DELETE FROM state WHERE store = ? AND key = ?", [write[:2] for write in writes if not write[2]])
             self._db.executemany("INSERT INTO txs VALUES (?, ?, ?, ?)", [(tx.tx_hash, height, _value(tx), tx.tx_bytes) for tx in txs])
 
+    def replace(self, found: Snapshot) -> None:
+        """A state in place of whatever there was, whole or not at all; blocks and transactions before it are gone."""
+        with self._db:
+            self._db.execute("BEGIN")
+            for emptying in ("DELETE FROM state", "DELETE FROM blocks", "DELETE FROM txs"):
+                self._db.execute(emptying)
+            self._db.execute("INSERT INTO blocks VALUES (?, ?)", (found.height, found.time))
+            self._db.executemany("INSERT INTO state VALUES (?, ?, ?)", found.state)
+
+    def copy(self, path: Path) -> None:
+        with closing(sqlite3.connect(path)) as copied:
+            self._db.backup(copied)
+
     def close(self) -> None:
         self._db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
+
+def _lock(path: str) -> int | None:
+    """A descriptor, held as long as it is open. It is no lock of SQLite's, so that others can read."""
+    if path == ":memory:":
+        return None
+    try:
+        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise ConfigError([f"the devnet's file {path} cannot be used: {error}"]) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise ConfigError([f"the devnet's file {path} is locked: a devnet runs on it"]) from error
+    return descriptor
+
+
+def _last_block(db: sqlite3.Connection) -> tuple[int, int]:
+    row = db.execute("SELECT height, time FROM blocks ORDER BY height DESC LIMIT 1").fetchone()
+    return (row[0], row[1]) if row else (0, 0)
 
 
 def _value(tx: IncludedTx) -> str:

@@ -1,6 +1,6 @@
 """The chain itself: blocks, and the index by which transactions are found again. No clock: whoever makes a block says when."""
 
-from provider_daemon.devnet import genesis, jobs, nodes, settlement
+from provider_daemon.devnet import derived, genesis, jobs, nodes, settlement
 from provider_daemon.devnet.archive import Archive, IncludedTx
 from provider_daemon.devnet.context import Context, Rules
 from provider_daemon.devnet.execute import deliver
@@ -24,15 +24,18 @@ class Blocks:
         self.mempool.committed(self.height, self.time, {})
         self._archive = archive
         self._funds = funds
-        if self.height:
+        self.is_new = not genesis.chain_id(self.state)
+        if not self.is_new:
             genesis.same_chain(self.state, rules)
+            derived.rebuild(Context(self.state, rules, self.height, self.time))
 
     def produce(self, time: int) -> list[IncludedTx]:
         """One block at `time` (nanoseconds since the epoch, later than the one before) with what waits."""
         self.height, self.time = self.height + 1, max(time, self.time + 1)
         block = Context(Layer(self.state), self.rules, self.height, self.time)
-        if self.height == 1:
+        if self.is_new:
             genesis.write(block, self._funds)
+            self.is_new = False
         included = [self._include(block, tx) for tx in self.mempool.reap()]
         jobs.end_overdue(block)
         settlement.end_block(block)

@@ -31,8 +31,13 @@ META_STORE, CHAIN_ID = "meta", b"chain_id"
 COUNTERS = (keyspace.NEXT_CLUSTER, keyspace.NEXT_OFFERING, keyspace.NEXT_JOB, keyspace.NEXT_DECISION, keyspace.NEXT_DISPUTE)
 
 
+def chain_id(state: Layer) -> str:
+    """Empty before the first block."""
+    return state.get(META_STORE, CHAIN_ID).decode()
+
+
 def same_chain(state: Layer, rules: Rules) -> None:
-    found = state.get(META_STORE, CHAIN_ID).decode()
+    found = chain_id(state)
     if found != rules.chain_id:
         raise ConfigError([f"the devnet's file holds chain {found!r}, not {rules.chain_id!r}: name another file"])
 

@@ -43,7 +43,7 @@ def submit_job(ctx: Context, message: tx_pb2.MsgSubmitJob) -> tx_pb2.MsgSubmitJo
     settlement.open_escrow(ctx, job)
     ctx.store(keyspace.JOB, job_id, job)
     scheduling.decide(ctx, job)
-    tenants.moved(ctx, job, None, State.PENDING)
+    index(ctx, job)
     return tx_pb2.MsgSubmitJobResponse(job_id=job_id, escrow_id=job.escrow_id)
 
 
@@ -114,7 +114,15 @@ def _enter(ctx: Context, job: types_pb2.HPCJob, state: State) -> None:
     stamp = {State.QUEUED: "queued_at", State.RUNNING: "started_at"}.get(state, "completed_at")
     getattr(job, stamp).CopyFrom(ctx.now)
     ctx.store(keyspace.JOB, job.job_id, job)
-    if state is State.RUNNING:
-        ctx.state.put(RUNNING, job.job_id.encode(), str(job.max_runtime_seconds).encode())
-    else:
-        ctx.state.delete(RUNNING, job.job_id.encode())
+    _limit(ctx, job)
+
+
+def index(ctx: Context, job: types_pb2.HPCJob) -> None:
+    """What is kept beside the record, made from it."""
+    tenants.moved(ctx, job, None, state_of(job))
+    _limit(ctx, job)
+
+
+def _limit(ctx: Context, job: types_pb2.HPCJob) -> None:
+    runs = job.state == types_pb2.JOB_STATE_RUNNING
+    ctx.state.put(RUNNING, job.job_id.encode(), str(job.max_runtime_seconds).encode() if runs else b"")

@@ -44,6 +44,14 @@ class Layer:
     def _matching(bucket: dict[bytes, bytes], prefix: bytes) -> Iterable[bytes]:
         return bucket if len(prefix) <= 1 else [key for key in bucket if key.startswith(prefix)]
 
+    def rows(self) -> list[Write]:
+        """Everything that has a value, sorted by store and key."""
+        stores = sorted({store for store, _ in self._everywhere()})
+        return [(store, key, value) for store in stores for key, value in self.scan(store, b"")]
+
+    def _everywhere(self) -> set[tuple[str, bytes]]:
+        return {*self._buckets, *(self._below._everywhere() if self._below else ())}
+
     def load(self, writes: Iterable[Write]) -> None:
         for store, key, value in writes:
             self.put(store, key, value)

@@ -51,7 +51,7 @@ class Devnet:
         async with contextlib.AsyncExitStack() as undo:
             undo.callback(self._archive.close)
             self.blocks = Blocks(self._archive, self.rules, self.funds)
-            if not self.blocks.height:
+            if self.blocks.is_new:
                 self.produce_block()
             self._server = grpc.aio.server(options=[("grpc.max_send_message_length", MAX_ANSWER), ("grpc.so_reuseport", 0)])
             undo.push_async_callback(self._server.stop, None)

@@ -48,7 +48,8 @@ def moved(ctx: Context, job: types_pb2.HPCJob, before: State | None, after: Stat
     found = tally(ctx, job.customer_address, job.cluster_id)
     _add(found, job, before, -1)
     _add(found, job, after, 1)
-    ctx.state.put(STORE, _key(job.customer_address, job.cluster_id), json.dumps(asdict(found)).encode())
+    value = json.dumps(asdict(found)).encode() if found != Tally() else b""
+    ctx.state.put(STORE, _key(job.customer_address, job.cluster_id), value)
 
 
 def quotas(found: Tally, cluster: types_pb2.HPCCluster, asked: types_pb2.JobResources) -> list[Quota]:

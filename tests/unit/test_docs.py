@@ -50,7 +50,7 @@ def check_command(words: list[str]) -> None:
         if subcommands and not word.startswith("-"):
             assert word in subcommands, f"provd {' '.join(words)}: {word} is no command"
             command = subcommands[word]
-        elif word.startswith("-"):
+        elif word.startswith("-") and word != "-":
             options = {"--help"} | {option for parameter in command.params for option in parameter.opts}
             assert word in options, f"provd {' '.join(words)}: no option {word}"
 

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from provider_daemon.chain import messages
+from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.devnet.parse import MAX_TX_BYTES
-from tests.fakes.chain import ALICE, BOB, PROVIDER, TestChain, job, person, report
+from tests.fakes.chain import ALICE, BOB, CHAIN_ID, PROVIDER, TestChain, job, person, report
 
 pytestmark = pytest.mark.asyncio
 
@@ -46,12 +48,12 @@ async def test_refused(chain: TestChain, changes: dict[str, object], codespace: 
 async def test_unknown_account(chain: TestChain) -> None:
     """A key that was never funded has no account (9)."""
     stranger = person("stranger")
-    signed = await chain.signed(ALICE, replace_sender(stranger.address))
-    assert (await chain.client.broadcast(signed.tx_bytes)).code in (4, 9)
-
-
-def replace_sender(address: str) -> MsgSend:
-    return MsgSend(from_address=address, to_address=BOB.address, amount=[Coin(denom="uve", amount="1")])
+    wanted = MsgSend(from_address=stranger.address, to_address=BOB.address, amount=[Coin(denom="uve", amount="1")])
+    signed = transactions.build(
+        [messages.pack(wanted)], signer=stranger, chain_id=CHAIN_ID, account_number=9, sequence=0, gas_limit=200_000, fee=5_000,
+        fee_denom="uve", timeout_height=99,
+    )  # fmt: skip
+    assert (await chain.client.broadcast(signed.tx_bytes)).code == 9
 
 
 async def test_too_large(chain: TestChain) -> None:

@@ -128,9 +128,9 @@ def test_funds_as_written() -> None:
 
 
 def test_one_line_then_serves_until_told_to_stop(tmp_path: Path) -> None:
-    """`provd devnet run` says where it serves, makes blocks, and ends cleanly on SIGTERM."""
-    command = [sys.executable, "-c", "from provider_daemon.cli.app import main; main()", "devnet", "run"]
-    arguments = ["--home", str(tmp_path / "chain.sqlite"), "--listen", "127.0.0.1:0", "--fund", f"{ALICE.address}=5uve"]
+    """`provd devnet start` says where it serves, makes blocks, and ends cleanly on SIGTERM."""
+    command = [sys.executable, "-c", "from provider_daemon.cli.app import main; main()", "devnet", "start"]
+    arguments = ["--home", str(tmp_path / "devnet"), "--listen", "127.0.0.1:0", "--fund", f"{ALICE.address}=5uve"]
     with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True, env={"PYTHONUNBUFFERED": "1"}) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -1,0 +1,20 @@
+"""What is kept beside the records so that no block reads every one of them. It is made again whenever a devnet starts.
+
+So it follows the records that an import brought, and the rules that the devnet was started with.
+"""
+
+from provider_daemon.chain import keyspace
+from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
+from provider_daemon.devnet import jobs, settlement, tenants
+from provider_daemon.devnet.context import Context
+
+STORES = frozenset({jobs.RUNNING, tenants.STORE, settlement.UNSETTLED})
+
+
+def rebuild(ctx: Context) -> None:
+    for store in STORES:
+        for key, _ in list(ctx.state.scan(store, b"")):
+            ctx.state.delete(store, key)
+    for job in ctx.every(types_pb2.HPCJob, keyspace.JOB):
+        jobs.index(ctx, job)
+    settlement.index(ctx)

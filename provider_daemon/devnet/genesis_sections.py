@@ -1,0 +1,193 @@
+"""The stores of the state as sections of a genesis file, there and back. No I/O.
+
+`auth`, `bank` and `hpc` look as on the chain; a record of the module is the JSON that the store holds. Any other store is an object of keys
+and values. What is made from records (devnet/derived.py) has no section.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from provider_daemon.chain import codec, keyspace
+from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
+from provider_daemon.devnet import bank
+from provider_daemon.errors import Unreadable
+
+Row = tuple[bytes, bytes]
+
+# The names of the module's genesis.proto.
+RECORDS: dict[str, tuple[bytes, type[Message]]] = {
+    "clusters": (keyspace.CLUSTER, t.HPCCluster),
+    "offerings": (keyspace.OFFERING, t.HPCOffering),
+    "jobs": (keyspace.JOB, t.HPCJob),
+    "job_accountings": (keyspace.JOB_ACCOUNTING, t.JobAccounting),
+    "node_metadatas": (keyspace.NODE, t.NodeMetadata),
+    "scheduling_decisions": (keyspace.DECISION, t.SchedulingDecision),
+    "hpc_rewards": (keyspace.REWARD, t.HPCRewardRecord),
+    "disputes": (keyspace.DISPUTE, t.HPCDispute),
+    "scheduling_metrics": (keyspace.SCHEDULING_METRICS, t.SchedulingMetrics),
+}
+SEQUENCES = {
+    "cluster_sequence": keyspace.NEXT_CLUSTER,
+    "offering_sequence": keyspace.NEXT_OFFERING,
+    "job_sequence": keyspace.NEXT_JOB,
+    "decision_sequence": keyspace.NEXT_DECISION,
+    "dispute_sequence": keyspace.NEXT_DISPUTE,
+}
+NUMBERED = {
+    "clusters": "cluster_sequence",
+    "offerings": "offering_sequence",
+    "jobs": "job_sequence",
+    "scheduling_decisions": "decision_sequence",
+    "disputes": "dispute_sequence",
+}
+IDS = {
+    "clusters": ("cluster_id",),
+    "offerings": ("offering_id",),
+    "jobs": ("job_id",),
+    "job_accountings": ("job_id",),
+    "node_metadatas": ("node_id",),
+    "scheduling_decisions": ("decision_id",),
+    "hpc_rewards": ("reward_id",),
+    "disputes": ("dispute_id",),
+    "scheduling_metrics": ("cluster_id", "queue_name"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """`show`: rows, sorted by key -> JSON. `rows`: the way back; raises Unreadable, ValueError, KeyError or TypeError for what is none."""
+
+    show: Callable[[list[Row]], Any]
+    rows: Callable[[Any], Iterable[Row]]
+
+
+def of(store: str) -> Section:
+    return SECTIONS.get(store, Section(_show_other, _other_rows))
+
+
+# --- accounts ---
+
+_ACCOUNT = b"account/"
+
+
+def _show_auth(rows: list[Row]) -> Any:
+    found = dict(rows)
+    accounts = [(key.removeprefix(_ACCOUNT).decode(), json.loads(value)) for key, value in rows if key.startswith(_ACCOUNT)]
+    return {
+        "accounts": [
+            {"account_number": str(held["number"]), "address": address, "pub_key": held["pubkey"], "sequence": str(held["sequence"])}
+            for address, held in accounts
+        ],
+        "next_account_number": found.get(b"next", b"0").decode(),
+    }
+
+
+def _auth_rows(section: Any) -> Iterator[Row]:
+    if section["next_account_number"] != "0":
+        yield b"next", str(int(section["next_account_number"])).encode()
+    for account in section["accounts"]:
+        held = {"number": int(account["account_number"]), "sequence": int(account["sequence"]), "pubkey": account["pub_key"]}
+        yield _ACCOUNT + account["address"].encode(), json.dumps(held).encode()
+
+
+def _show_bank(rows: list[Row]) -> Any:
+    balances: dict[str, list[dict[str, str]]] = {}
+    for key, value in rows:
+        address, _, denom = key.decode().partition("/")
+        balances.setdefault(address, []).append({"amount": value.decode(), "denom": denom})
+    return {"balances": [{"address": address, "coins": coins} for address, coins in balances.items()], "supply": _supply(balances)}
+
+
+def _supply(balances: dict[str, list[dict[str, str]]]) -> list[dict[str, str]]:
+    supply: Counter[str] = Counter()
+    for coins in balances.values():
+        for coin in coins:
+            supply[coin["denom"]] += int(coin["amount"])
+    return [{"amount": str(amount), "denom": denom} for denom, amount in sorted(supply.items())]
+
+
+def _bank_rows(section: Any) -> list[Row]:
+    balances = {holder["address"]: holder["coins"] for holder in section["balances"]}
+    if section["supply"] != _supply(balances):
+        raise ValueError("the balances do not add up to the supply")
+    return [
+        (f"{address}/{coin['denom']}".encode(), str(int(coin["amount"])).encode()) for address, coins in balances.items() for coin in coins
+    ]
+
+
+# --- the module ---
+
+
+def _show_hpc(rows: list[Row]) -> Any:
+    section: dict[str, Any] = {name: [] for name in RECORDS}
+    names = {prefix: name for name, (prefix, _) in RECORDS.items()}
+    counters = {key: name for name, key in SEQUENCES.items()}
+    for key, value in rows:
+        if key == keyspace.PARAMS:
+            section["params"] = codec.loads(value)
+        elif key in counters:
+            section[counters[key]] = int.from_bytes(value, "big")
+        else:
+            section[names[key[:1]]].append(codec.loads(value))
+    return section
+
+
+def _hpc_rows(section: Any) -> Iterator[Row]:
+    yield keyspace.PARAMS, _record("params", t.Params, section["params"])
+    for name, counter in SEQUENCES.items():
+        yield counter, int(section[name]).to_bytes(8, "big")
+    for name, (prefix, kind) in RECORDS.items():
+        for record in section[name]:
+            record_id = "/".join(record[part] for part in IDS[name])
+            _is_counted(section, name, record_id)
+            yield keyspace.key(prefix, record_id), _record(name, kind, record)
+
+
+def _is_counted(section: Any, name: str, record_id: str) -> None:
+    """A number that the sequence would give out again would overwrite a record."""
+    sequence = NUMBERED.get(name)
+    if sequence and int(record_id.rpartition("-")[2]) >= int(section[sequence]):
+        raise ValueError(f"{record_id} is not below {sequence} {section[sequence]}")
+
+
+def _record(name: str, kind: type[Message], record: dict[str, Any]) -> bytes:
+    """In the order in which the chain writes its fields."""
+    try:
+        message = codec.decode(kind, codec.dumps(record))
+    except Unreadable as error:
+        raise ValueError(f"{name}: {error}") from error
+    extras = {key: record[key] for key in codec.EXTRAS.get(kind.DESCRIPTOR.name, {}) if key in record}
+    return codec.encode(message, extras)
+
+
+# --- prices, and whatever else there is ---
+
+
+def _show_prices(rows: list[Row]) -> Any:
+    return codec.loads(dict(rows)[keyspace.GAS_PRICE])
+
+
+def _price_rows(section: Any) -> list[Row]:
+    prices = [{"denom": str(coin["denom"]), "amount": str(coin["amount"])} for coin in section["current_min_gas_prices"]]
+    return [(keyspace.GAS_PRICE, codec.dumps({"current_min_gas_prices": prices}))]
+
+
+def _show_other(rows: list[Row]) -> Any:
+    return {key.decode(): value.decode() for key, value in rows}
+
+
+def _other_rows(section: Any) -> list[Row]:
+    return [(key.encode(), value.encode()) for key, value in section.items()]
+
+
+SECTIONS = {
+    bank.AUTH: Section(_show_auth, _auth_rows),
+    bank.BANK: Section(_show_bank, _bank_rows),
+    keyspace.HPC_STORE: Section(_show_hpc, _hpc_rows),
+    keyspace.GAS_PRICING_STORE: Section(_show_prices, _price_rows),
+}

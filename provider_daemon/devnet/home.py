@@ -1,0 +1,49 @@
+"""A devnet's directory: where its chain is, and what is taken out of it and put in its place."""
+
+from pathlib import Path
+
+from provider_daemon.devnet import genesis, genesis_file
+from provider_daemon.devnet.archive import Archive, snapshot
+from provider_daemon.devnet.kv import Layer
+from provider_daemon.errors import ConfigError
+
+FILE = "chain.sqlite"
+
+
+def chain_file(home: Path) -> Path:
+    """In a directory that is made when it is not there. Raises ConfigError."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"--home {home} is no directory that can be used: {error}"]) from error
+    return home / FILE
+
+
+def export(home: Path) -> str:
+    """The last block's state as a genesis file, whether a devnet runs there or not."""
+    return genesis_file.write(snapshot(home / FILE))
+
+
+def replace(home: Path, text: str) -> str:
+    """Puts a genesis file's chain there, and returns a line about it. What was there is kept beside it."""
+    found = genesis_file.read(text)
+    path = chain_file(home)
+    archive = Archive(str(path))
+    try:
+        kept = _keep(archive, path)
+        archive.replace(found)
+    finally:
+        archive.close()
+    state = Layer()
+    state.load(found.state)
+    return f"{home} holds chain {genesis.chain_id(state)} after block {found.height}{kept}"
+
+
+def _keep(archive: Archive, path: Path) -> str:
+    height, _ = archive.last_block()
+    if not height:
+        return ""
+    kept = path.with_name(f"{FILE}.before-import")
+    kept.unlink(missing_ok=True)
+    archive.copy(kept)
+    return f"; the chain that was there, at block {height}, is kept as {kept}"
