@@ -1,7 +1,7 @@
 # Every target sets up what it needs first: a private Python environment, and Debian's SLURM packages where they can be installed.
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash simulate mutants fmt proto clean
+.PHONY: help demo test check bench crash faults simulate mutants fmt proto clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -33,6 +33,9 @@ bench: slurm ## The figures of the docs, measured in one run on a private site
 
 crash: slurm ## Kill the daemon at random moments (KILLS=200) and compare the result with an undisturbed run
 	@.venv/bin/python -m tests.crash.run $(if $(KILLS),--kills $(KILLS))
+
+faults: slurm ## Break SLURM, SSH, gRPC, the disk, the clock, the wallet and the chain under the real daemon (ONLY=part of a name)
+	@.venv/bin/python -m tests.faults.run $(if $(ONLY),--only "$(ONLY)")
 
 simulate: .venv/.ready ## The real loops under kills, lost answers and lies in virtual time (N=10000 schedules, or SEED=one)
 	@.venv/bin/python -m tests.simulation.run $(if $(SEED),--seed $(SEED),--n $(or $(N),10000))

@@ -56,8 +56,8 @@ def receipt(answer: Submitted) -> Receipt:
 
 def query_failure(what: str, exit_code: int, text: str) -> ProvdError:
     """Of squeue, sacct and the like: never read as an empty answer."""
-    said = " ".join(text.split())[:300] or "it said nothing"
-    line = f"{what} failed ({exit_code}): {said}"
+    said = " ".join(text.split()) or "it said nothing"
+    line = f"{what} failed ({exit_code}): {said if len(said) <= 300 else f'{said[:150]} ... {said[-150:]}'}"
     if exit_code in _TIMED_OUT or any(words in said for words in TRANSIENT):
         return Transient(line)
     return Unreadable(line)

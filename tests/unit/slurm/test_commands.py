@@ -141,6 +141,15 @@ async def test_exit_code_and_stderr_of_the_command(site: Path) -> None:
     assert isinstance(failures.query_failure("squeue", code, answer.stderr), Transient)
 
 
+def test_the_last_words_count() -> None:
+    """A dead munged is told of at length, and what it comes to stands at the very end: it passes, and both ends are shown."""
+    said = "squeue: error: If munged is up, restart with --num-threads=10 " * 6 + "slurm_load_jobs error: Protocol authentication error"
+    failure = failures.query_failure("squeue", 1, said)
+    assert isinstance(failure, Transient)
+    assert "If munged is up" in str(failure)
+    assert "Protocol authentication error" in str(failure)
+
+
 @pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
 async def test_login_shell_does_not_matter(site: Path, shell: str) -> None:
     """The command line is the same few words for each; what a login prints first is not taken for an answer."""

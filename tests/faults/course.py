@@ -1,0 +1,201 @@
+"""One fault from beginning to end: jobs before, during and after it, what the daemon said, how soon it caught up, and the truth."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from provider_daemon.demo.stage import CLUSTER
+from provider_daemon.job.state import TERMINAL, State
+from tests.faults.faults import ADVANCE, HEARTBEAT, INTAKE, Fault, set_patience
+from tests.faults.house import House
+from tests.faults.jobs import Job, compare, ended_in_slurm
+from tests.faults.witness import Late, Line, told, until
+
+QUIET_SECONDS = 4.0  # how long a fault goes on after it was noticed: a line a tick would show
+LINES = 2  # by one about one thing: of the moment when it broke, and of what lasts
+TICKS = 2  # within which the daemon must have caught up
+IN_DOUBT = 90.0  # seconds: a submission without an answer waits for its window
+
+
+@dataclass(slots=True)
+class Row:
+    fault: str
+    lasted: float = 0.0
+    said: str = "-"
+    metric: str = "-"
+    caught_up: str = "-"
+    wrong: int = 0
+    lost: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        return not self.problems
+
+
+async def run(house: House, fault: Fault) -> Row:
+    row = Row(fault.name)
+    gates = house.site.work_root
+    number = str(time.monotonic_ns())
+    ends = Job(State.FAILED, 3, gates / f"ends-{number}")
+    stays = Job(State.COMPLETED, 0, gates / f"stays-{number}")
+    during = Job(State.COMPLETED, 0)
+    try:
+        await _before(house, [ends, stays])
+        await _fault(house, fault, row, ends, during)
+        await _after(house, row, [ends, stays, during])
+    except Late as late:
+        row.problems.append(str(late))
+    return row
+
+
+async def _before(house: House, jobs: list[Job]) -> None:
+    await house.calm()
+    for job in jobs:
+        await job.submit(house)
+
+    async def all_run() -> bool:
+        return all([await job.chain_state(house) is State.RUNNING for job in jobs])
+
+    await until("the jobs of before run", all_run)
+
+
+async def _fault(house: House, fault: Fault, row: Row, ends: Job, during: Job) -> None:
+    began, mark = time.monotonic(), house.witness.mark()
+    await fault.begin(house)
+    try:
+        ends.let_end()
+        if fault.bookable:
+            await during.submit(house)
+        await _notice(house, fault, row, mark)
+    finally:
+        noticed = house.witness.mark()
+        await fault.end(house)
+    row.lasted = time.monotonic() - began
+    _judge_lines(fault, row, house.witness.lines(mark, noticed))
+    ended = time.monotonic()
+    if fault.back is not None:
+        await fault.back(house)
+    waited = time.monotonic() - ended
+    await _catch_up(house, fault, row, ends, during)
+    if fault.back is not None and waited > 1:
+        row.caught_up += f" (back after {waited:.0f} s)"
+
+
+# --- while it lasts ---
+
+
+async def _notice(house: House, fault: Fault, row: Row, mark: int) -> None:
+    """It lasts until the daemon said it and the metric shows it, and some seconds more."""
+    if not fault.quiet:
+        await until(f"a line {fault.event}", lambda: _true(bool(_matching(fault, house.witness.lines(mark)))), limit=150)
+        await _metric(house, fault, row)
+    await asyncio.sleep(QUIET_SECONDS)
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+async def _metric(house: House, fault: Fault, row: Row) -> None:
+    wanted = fault.metric(house)
+    if wanted is None:
+        await until("/metrics is gone with the daemon", lambda: _down(house))
+        row.metric = "up 0"
+        return
+    name, labels = wanted
+
+    async def shows() -> bool:
+        return await house.witness.gauge(name, **labels) == 1
+
+    await until(f"{name} {labels} is 1", shows)
+    row.metric = f"{name}{{{','.join(f'{key}={value}' for key, value in labels.items())}}} 1"
+
+
+async def _down(house: House) -> bool:
+    return not await house.witness.up()
+
+
+def _matching(fault: Fault, lines: list[Line]) -> list[Line]:
+    return [line for line in lines if line["event"] == fault.event and re.search(fault.words, str(line.get("why", "")) or ".")]
+
+
+def _judge_lines(fault: Fault, row: Row, lines: list[Line]) -> None:
+    """What is wrong is said once by whom it concerns. The command that was under way when it broke may have a line of its own before."""
+    groups = told(lines)
+    if fault.quiet:
+        row.said = "nothing: it does not matter to it"
+        row.problems += [f"said {event} of {subject}" for event, subject in groups]
+        return
+    (first, *_) = _matching(fault, lines)
+    row.said = f"{first['event']}: {first.get('why') or first.get('next', '')}"
+    for (event, subject), found in groups.items():
+        if len(found) > LINES or len(_matching(fault, found)) > 1:
+            whys = " / ".join(str(line.get("why", ""))[:90] for line in found)
+            row.problems.append(f"{len(found)} lines {event} {subject}: {whys}")
+
+
+# --- after it ---
+
+
+async def _catch_up(house: House, fault: Fault, row: Row, ends: Job, during: Job) -> None:
+    """Ticks that began after the return until what happened meanwhile is known (SLURM) or sent (chain)."""
+    if not fault.bookable:
+        counts = {HEARTBEAT: await _ticks_until(house, HEARTBEAT, lambda: _active(house))}
+        await set_patience(house, 300)
+        await during.submit(house)
+    elif fault.side == "slurm":
+        await until("sacct has the end of the job that ended meanwhile", lambda: ended_in_slurm(house, ends))
+        counts = {ADVANCE: await _ticks_until(house, ADVANCE, lambda: _known(house, ends, during))}
+    else:
+        now = time.time()
+        sent, adopted = await asyncio.gather(
+            _ticks_until(house, house.outbox, lambda: _sent(house, now)), _ticks_until(house, INTAKE, lambda: _adopted(house, during))
+        )
+        counts = {"outbox": sent, INTAKE: adopted}
+    row.caught_up = ", ".join(f"{loop.split(':')[0]} {count}" for loop, count in counts.items())
+    row.problems += [f"{loop} needed {count} ticks" for loop, count in counts.items() if count > TICKS]
+
+
+async def _ticks_until(house: House, loop: str, done: Callable[[], Awaitable[bool]]) -> int:
+    """The tick that was under way at the return began before it, and is not counted."""
+    before = await house.witness.ticks(loop) + await house.witness.ticking(loop)
+    await until(f"{loop} has caught up", done, limit=120, pause=0.02)
+    return max(0, round(await house.witness.ticks(loop) + await house.witness.ticking(loop) - before))
+
+
+async def _known(house: House, ends: Job, during: Job) -> bool:
+    """A submission whose answer was lost is looked for until its window is over: that is no tick's fault."""
+    ended, new = house.witness.job(ends.job_id), house.witness.job(during.job_id)
+    if ended is None or new is None or ended["state"] not in {state.value for state in TERMINAL}:
+        return False
+    return bool(new["slurm_id"]) or new["intent_at"] is not None
+
+
+async def _sent(house: House, before: float) -> bool:
+    return not house.witness.unsent(before)
+
+
+async def _adopted(house: House, job: Job) -> bool:
+    return house.witness.job(job.job_id) is not None
+
+
+async def _active(house: House) -> bool:
+    cluster = await house.chain.cluster(CLUSTER)
+    return cluster is not None and cluster.state == "active"
+
+
+async def _after(house: House, row: Row, jobs: list[Job]) -> None:
+    jobs[1].let_end()
+
+    async def all_ended() -> bool:
+        return all([await job.ended_on_chain(house) for job in jobs])
+
+    try:
+        await until("every job is over on chain", all_ended, limit=IN_DOUBT)
+    finally:
+        truth = await compare(house, jobs)
+        row.wrong, row.lost = len(truth.wrong), len(truth.lost)
+        row.problems += truth.wrong + truth.lost

@@ -1,0 +1,209 @@
+"""A real SLURM site, a devnet, and the real daemon that reaches both through proxies only, below one directory."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.clock import SystemClock
+from provider_daemon.demo.children import Child
+from provider_daemon.demo.people import Person, new_key
+from provider_daemon.demo.sites import RealSite
+from provider_daemon.demo.stage import CHAIN_ID, open_shop, start_devnet, write_config
+from provider_daemon.lab.site.site import Site
+from tests.faults.proxy import Proxy
+from tests.faults.witness import Witness, until
+
+ENDPOINTS = 3
+HEARTBEAT_SECONDS = 10
+LEDGER_DISK = "8m"
+RESTART_SECONDS = 1.0  # as systemd's RestartSec
+LOOPS = ("intake", "advance:demo", "heartbeat:demo")
+
+
+class FarSite(RealSite):
+    """Its sshd is reached at another port."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.proxy_port = 0
+
+    @property
+    def slurm(self) -> Site:
+        return self._site
+
+    @property
+    def ssh(self) -> dict[str, object]:
+        direct = super().ssh
+        known = Path(str(direct["known_hosts"]))
+        far = known.with_name("known_hosts_far")
+        far.write_text(known.read_text().replace(f"]:{direct['port']} ", f"]:{self.proxy_port} "))
+        return {**direct, "port": self.proxy_port, "known_hosts": str(far)}
+
+
+@dataclass(slots=True)
+class House:
+    """`grpc` are the daemon's three endpoints, `direct` is our own way to the chain. `disk` is None where nothing can be mounted."""
+
+    directory: Path
+    site: FarSite
+    ssh: Proxy
+    grpc: list[Proxy]
+    direct: Proxy
+    chain: GrpcChain
+    devnet: Child
+    addresses: list[str]
+    provider: Person
+    customer: Person
+    governor: Person
+    daemon: Child
+    disk: Path | None
+    witness: Witness
+    clock: Path
+    others: list[Child] = field(default_factory=list)
+    restarts: int = 0
+    _supervisor: asyncio.Task[None] | None = None
+    _resting: bool = False
+
+    @property
+    def outbox(self) -> str:
+        return f"outbox:{self.provider.address}"
+
+    @property
+    def loops(self) -> tuple[str, ...]:
+        return (*LOOPS, self.outbox)
+
+    async def calm(self) -> None:
+        await until("every loop ticks well", lambda: self.witness.all_well(self.loops), limit=150, pause=0.3)
+
+    # --- the daemon's life ---
+
+    def supervise(self) -> None:
+        self._supervisor = asyncio.create_task(self._keep_running())
+
+    async def _keep_running(self) -> None:
+        """As systemd does: a daemon that ended is started again after a moment."""
+        while True:
+            if not self._resting and not self.daemon.running:
+                self.restarts += 1
+                await asyncio.sleep(RESTART_SECONDS)
+                self.daemon.start()
+            await asyncio.sleep(0.1)
+
+    async def restart(self) -> None:
+        self._resting = True
+        await asyncio.to_thread(self.daemon.stop)
+        self.daemon.start()
+        self._resting = False
+
+    # --- the chain's life ---
+
+    async def restart_chain(self) -> None:
+        """Another process goes on with the chain's file; what waited in its mempool is gone. The daemon cannot reach it yet."""
+        await asyncio.to_thread(self.devnet.stop)
+        self.devnet.log.unlink()
+        self.devnet, port = await asyncio.to_thread(start_devnet, self.directory, self.addresses, "published")
+        for proxy in (self.direct, *self.grpc):
+            proxy.target = port
+            proxy.cut()
+
+    async def liar(self, name: str, *more: str) -> tuple[Child, int]:
+        """Another devnet, and its port."""
+        directory = self.directory / name
+        directory.mkdir()
+        child, port = await asyncio.to_thread(start_devnet, directory, self.addresses, "published", *more)
+        self.others.append(child)
+        return child, port
+
+    async def close(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+        for child in (self.daemon, self.devnet, *self.others):
+            await asyncio.to_thread(child.stop)
+        await self.chain.close()
+        for proxy in (self.ssh, self.direct, *self.grpc):
+            await proxy.stop()
+        if self.disk is not None:
+            subprocess.run(["umount", "-l", str(self.disk)], check=False)
+        await self.site.down()
+
+
+@contextlib.asynccontextmanager
+async def house(directory: Path) -> AsyncIterator[House]:
+    """Everything up, every loop well."""
+    site = await asyncio.to_thread(FarSite, directory)
+    try:
+        made = await _build(directory, site)
+    except BaseException:
+        await site.down()
+        raise
+    try:
+        await open_shop(made.provider)
+        made.daemon.start()
+        made.supervise()
+        await made.calm()
+        yield made
+    finally:
+        await made.close()
+
+
+async def _build(directory: Path, site: FarSite) -> House:
+    secret, key = new_key()
+    customer, governor = new_key()[1], new_key()[1]
+    addresses = [person.address for person in (key, customer, governor)]
+    devnet, port = await asyncio.to_thread(start_devnet, directory, addresses, "published", "--authority", governor.address)
+    ssh, direct, grpc = Proxy(int(str(site.slurm.ssh["port"]))), Proxy(port), [Proxy(port) for _ in range(ENDPOINTS)]
+    for proxy in (ssh, direct, *grpc):
+        await proxy.start()
+    site.proxy_port = ssh.port
+    chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{direct.port}"], SystemClock())
+    clock, log, disk = directory / "clock_offset", directory / "provd.log", _mount(directory / "disk")
+    config, metrics_port = _config(directory, site, secret, grpc, disk)
+    clock.write_text("0")
+    log.touch()
+    return House(
+        directory=directory,
+        site=site,
+        ssh=ssh,
+        grpc=grpc,
+        direct=direct,
+        chain=chain,
+        devnet=devnet,
+        addresses=addresses,
+        provider=Person(key, chain),
+        customer=Person(customer, chain),
+        governor=Person(governor, chain),
+        daemon=Child("the daemon", ["run", "-c", str(config)], log, {"PROVD_CLOCK_OFFSET": str(clock)}, "tests.faults.daemon"),
+        disk=disk,
+        witness=Witness(log, (disk or directory) / "ledger.sqlite", metrics_port),
+        clock=clock,
+    )
+
+
+def _mount(disk: Path) -> Path | None:
+    """A small file system of its own; None where that is not allowed."""
+    disk.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={LEDGER_DISK},mode=700", "tmpfs", str(disk)]
+    return disk if os.geteuid() == 0 and subprocess.run(["mount", *options], check=False, capture_output=True).returncode == 0 else None
+
+
+def _config(directory: Path, site: FarSite, secret: bytes, grpc: list[Proxy], disk: Path | None) -> tuple[Path, int]:
+    """The demo's configuration with three endpoints and the ledger on its own disk; and the port of /metrics."""
+    config = write_config(directory, site, secret, grpc[0].port)
+    text = config.read_text()
+    endpoints = ", ".join(f'"127.0.0.1:{proxy.port}"' for proxy in grpc)
+    text = re.sub(r"^endpoints = .*$", f"endpoints = [{endpoints}]", text, flags=re.MULTILINE)
+    text = re.sub(r"^heartbeat_seconds = .*$", f"heartbeat_seconds = {HEARTBEAT_SECONDS}", text, flags=re.MULTILINE)
+    text = re.sub(r'^path = ".*ledger.sqlite"$', f'path = "{disk or directory}/ledger.sqlite"', text, flags=re.MULTILINE)
+    config.write_text(text)
+    return config, int(re.findall(r'listen = "127\.0\.0\.1:(\d+)"', text)[0])
+
+
+HALT, RESUME = signal.SIGUSR1, signal.SIGUSR2

@@ -1,0 +1,93 @@
+"""The jobs that are under way while something is broken, and the truth about them."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
+from provider_daemon.chain.records import chain_job
+from provider_daemon.demo.jobs import DemoJob, shell
+from provider_daemon.demo.people import responses
+from provider_daemon.demo.stage import CHAIN_ID, OFFERING
+from provider_daemon.errors import Transient
+from provider_daemon.job.state import TERMINAL, State
+from tests.faults.house import House
+
+SLURM_SAYS = {State.COMPLETED: "COMPLETED", State.FAILED: "FAILED"}
+ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"})
+
+
+@dataclass(slots=True)
+class Job:
+    """`state` and `exit_code` are what it must come to; `gate` is the file that it waits for before it ends."""
+
+    state: State
+    exit_code: int
+    gate: Path | None = None
+    job_id: str = ""
+    name: str = ""
+
+    def let_end(self) -> None:
+        assert self.gate is not None
+        self.gate.touch()
+
+    def _command(self) -> str:
+        wait = f"until [ -e {self.gate} ]; do sleep 0.1; done; " if self.gate else ""
+        return f"{wait}exit {self.exit_code}"
+
+    async def submit(self, house: House) -> None:
+        """The chain has it when this returns."""
+        order = DemoJob("", 0, self.state, self.exit_code, arguments=shell(self._command()))
+        sent = await house.customer.send(order.message(house.customer.address, OFFERING))
+        (answer,) = await responses(house.chain, sent.tx_hash)
+        self.job_id = tx_pb2.MsgSubmitJobResponse.FromString(answer.value).job_id
+        record = await house.chain.query.job(self.job_id)
+        assert record is not None
+        self.name = chain_job(record, CHAIN_ID).spec.slurm_name
+
+    async def chain_state(self, house: House) -> State:
+        record = await house.chain.job(self.job_id)
+        assert record is not None
+        return record.state
+
+    async def ended_on_chain(self, house: House) -> bool:
+        return await self.chain_state(house) in TERMINAL
+
+
+def accounting(house: House) -> dict[str, list[tuple[str, str]]]:
+    try:
+        return house.site.accounting()
+    except Transient:
+        return {}
+
+
+async def ended_in_slurm(house: House, job: Job) -> bool:
+    found = (await asyncio.to_thread(accounting, house)).get(job.name, [])
+    return any(state.split()[0] in ENDED for state, _ in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is wrong with a fault's jobs after all is over, in words."""
+
+    wrong: list[str]
+    lost: list[str]
+
+
+async def compare(house: House, jobs: list[Job]) -> Truth:
+    """The chain's records against sacct, and both against what the jobs must come to."""
+    wrong, lost = [], []
+    found = await asyncio.to_thread(house.site.accounting)
+    for job in jobs:
+        record = await house.chain.query.job(job.job_id)
+        assert record is not None
+        state, in_slurm = await job.chain_state(house), found.get(job.name, [])
+        if state not in TERMINAL:
+            lost.append(f"{job.job_id} is still {state} on chain")
+        elif (state, record.exit_code) != (job.state, job.exit_code):
+            wrong.append(f"{job.job_id} is {state} with exit code {record.exit_code} on chain, and ended as {job.state} {job.exit_code}")
+        if len(in_slurm) != 1:
+            (lost if not in_slurm else wrong).append(f"{job.job_id} is {len(in_slurm)} times in sacct")
+        elif in_slurm[0] != (SLURM_SAYS[job.state], f"{job.exit_code}:0"):
+            wrong.append(f"{job.job_id}: sacct says {in_slurm[0]}")
+    return Truth(wrong, lost)

@@ -1,0 +1,93 @@
+"""Breaks what the daemon depends on, one thing after another, on a real SLURM site and a devnet, and judges what it does.
+
+    python -m tests.faults.run [--only NAME]... [--allow-missing]
+
+Exit 0 only when, for each fault, no job was reported wrongly, none was lost or twice in SLURM, the daemon caught up within two of its
+ticks after the return, one line said what was wrong and one metric showed it. A return over SSH counts from the daemon's next
+connection: after its first try it knocks at most twice a minute.
+"""
+
+import argparse
+import asyncio
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+
+from tests.faults.course import Row, run
+from tests.faults.faults import FAULTS, Fault
+from tests.faults.house import House, house
+
+COLUMNS = ("fault", "lasted", "what provd said", "the metric that shows it", "caught up (ticks)", "wrong", "lost", "verdict")
+WIDTHS = (36, 6, 100, 90, 28, 5, 4, 7)
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def shown(cells: Sequence[str]) -> str:
+    return " | ".join(
+        (cell if len(cell) <= width else cell[: width - 3] + "...").ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)
+    )
+
+
+def show(row: Row) -> None:
+    verdict = "good" if row.good else "BAD"
+    say(shown((row.fault, f"{row.lasted:.0f} s", row.said, row.metric, row.caught_up, str(row.wrong), str(row.lost), verdict)).rstrip())
+    for problem in row.problems:
+        say(f"    {problem}")
+
+
+async def one(place: House, fault: Fault, allow_missing: bool) -> Row:
+    if fault.needs_disk and place.disk is None:
+        problems = [] if allow_missing else ["--allow-missing lets this pass"]
+        return Row(fault.name, said="NOT RUN: no small file system can be mounted here (it needs root)", problems=problems)
+    return await run(place, fault)
+
+
+async def play(faults: Sequence[Fault], allow_missing: bool = False) -> list[Row]:
+    directory = Path(tempfile.mkdtemp(prefix="provd-faults."))
+    directory.chmod(0o755)
+    rows = []
+    async with house(directory) as place:
+        say(shown(COLUMNS))
+        for fault in faults:
+            rows.append(await one(place, fault, allow_missing))
+            show(rows[-1])
+    if all(row.good for row in rows):
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        say(f"logs and ledger are left in {directory}")
+    return rows
+
+
+def chosen(names: Sequence[str]) -> list[Fault]:
+    return [fault for fault in FAULTS if not names or any(name in fault.name for name in names)]
+
+
+async def _until_told(playing: Coroutine[None, None, list[Row]]) -> list[Row]:
+    """SIGTERM takes everything down too."""
+    task = asyncio.ensure_future(playing)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="part of a fault's name; repeatable")
+    parser.add_argument("--allow-missing", action="store_true", help="pass although a fault could not be made on this machine")
+    options = parser.parse_args()
+    began, faults = time.monotonic(), chosen(options.only)
+    if not faults:
+        parser.error("no such fault; there are: " + ", ".join(fault.name for fault in FAULTS))
+    rows = asyncio.run(_until_told(play(faults, options.allow_missing)))
+    say(f"{sum(row.good for row in rows)} of {len(rows)} faults good, {time.monotonic() - began:.0f} s")
+    return 0 if all(row.good for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
