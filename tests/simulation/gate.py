@@ -8,6 +8,7 @@ from provider_daemon.errors import Transient
 from tests.simulation.world import Killed, World
 
 T = TypeVar("T")
+STEP = 0.05  # seconds that any way takes
 
 
 class Gate:
@@ -19,7 +20,7 @@ class Gate:
         self.on_death: Callable[[], None] = lambda: None
         self.memory_lost_at: float | None = None
 
-    async def point(self, what: str, seconds: float = 0.05) -> None:
+    async def point(self, what: str, seconds: float = STEP) -> None:
         """A moment in which the daemon waits, and may die."""
         self.maybe_die("kill", what)
         if self._world.strikes("cancel_at_a_point"):
@@ -44,13 +45,16 @@ class Gate:
         """
         if self.memory_lost_at is not None and self._world.loop.time() > self.memory_lost_at:
             self._world.wrong(f"10 {what}: the daemon goes on without its memory")
+        if self._world.calm and not self.dead:
+            await asyncio.sleep(STEP)
+            return command()
         await self.point(what)
         if self._world.strikes("lost_call"):
             raise Transient(f"{what}: connection refused")
         answer = command()
         if not once and self._world.strikes("duplicated_call"):
             answer = command()
-        await self.point(what, self._world.dice.uniform(5, latest) if self._world.strikes("late_answer") else 0.05)
+        await self.point(what, self._world.dice.uniform(5, latest) if self._world.strikes("late_answer") else STEP)
         if self._world.strikes("lost_answer"):
             self._world.note(f"answer lost: {what}")
             raise Transient(f"{what}: no answer")

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import random
+import selectors
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -72,11 +73,18 @@ class Killed(BaseException):
     """The process is gone at this instant; nothing of it runs on."""
 
 
+class Silent(selectors.SelectSelector):
+    """No file ever becomes ready: nothing real is waited for."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        return []
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose time jumps to the next timer as soon as nothing else can run."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(Silent())
         self._virtual = 0.0
 
     def time(self) -> float:
