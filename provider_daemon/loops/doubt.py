@@ -40,8 +40,11 @@ class Doubt:
         return float(self._ledger.get_meta(SWEPT, "0")) < self._since
 
     def chain_ahead(self) -> float:
-        """Seconds by which the chain's clock was ahead of ours when it was last asked."""
-        return float(self._ledger.get_meta(CHAIN_AHEAD, "0"))
+        """Seconds by which the chain's clock was ahead of ours when it was last asked; never less than 0.
+
+        A head behind our clock may be a node's that lags: what its next block brings may be known to others already.
+        """
+        return max(0.0, float(self._ledger.get_meta(CHAIN_AHEAD, "0")))
 
     def _first_look(self, now: float) -> float:
         sign = float(self._ledger.get_meta(self._alive, "0"))

@@ -9,7 +9,7 @@ from provider_daemon.job.lifecycle import wall_limit
 from provider_daemon.job.snapshot import Run
 from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
 from provider_daemon.job.usage import measure
-from provider_daemon.loops import advance, intake
+from provider_daemon.loops import advance, doubt, intake
 from provider_daemon.loops.outbox import OutboxSettings
 from provider_daemon.money.bill import bill
 from provider_daemon.money.rules import DEFAULT
@@ -72,5 +72,6 @@ def test_constants() -> None:
     assert (lifecycle.KILL_GRACE, script.KILL_AFTER, script.MAX_SCRIPT_BYTES) == (30, 10, 262_144)
     assert (commands.ORDERS_A_COMMAND, commands.WORKERS, advance.COMMANDS_AT_ONCE, ssh.CHANNELS) == (50, 4, 2, 4)
     assert (OutboxSettings().max_messages, intake.SWEEP_SECONDS, daemon.DRAIN_SECONDS) == (100, 60, 20)
+    assert (doubt.SIGN_SECONDS, doubt.GAP_SECONDS) == (10, 30)
     assert (DEFAULT.minimum_charge, DEFAULT.platform_fee_bps, DEFAULT.provider_reward_bps) == (10_000, 250, 9_750)
     assert (DEFAULT.granularity_seconds, reconnect.RECONNECTS_A_MINUTE) == (60, 2)

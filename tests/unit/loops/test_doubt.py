@@ -16,7 +16,7 @@ from provider_daemon.job.state import State
 from provider_daemon.ledger import file
 from provider_daemon.loops.doubt import GAP_SECONDS, Doubt
 from provider_daemon.loops.intake import SWEEP_SECONDS
-from provider_daemon.ports import Order, Receipt
+from provider_daemon.ports import Head, Order, Receipt
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job
 from tests.unit.loops.conftest import House
 
@@ -165,6 +165,35 @@ async def test_a_copy_says_again_what_was_said(house: House, tmp_path: Path) -> 
     assert await house.chain.client.balance(ALICE.address, "uvirt") == paid
     assert house.ledger.open_jobs("HPC-1") == []
     assert house.ledger.waiting_messages(PROVIDER.address, 10) == []
+
+
+async def test_a_lagging_endpoint_makes_no_job_new(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old daemon saw the job through a node that was a block ahead: to the one that tells of it later it is no new job."""
+    await house.chain.send(ALICE, job())
+    arrive = sbatch_under_way(house, monkeypatch)
+    await house.round()
+    house.ledger.close()
+    remove(house)
+    house.open()
+    head = await house.chain.client.head()
+
+    async def behind() -> Head:
+        return Head(head.height - 1, head.time - 5)
+
+    async def no_job() -> int:
+        return 1
+
+    await house.advance.tick()
+    with monkeypatch.context() as patch:
+        patch.setattr(house.chain.client, "head", behind)
+        patch.setattr(house.chain.client, "job_counter", no_job)
+        await house.intake.tick()
+    await house.round()
+    assert house.scheduler.orders == []
+    await arrive()
+    house.chain.clock.time += WAITING_WINDOW
+    await house.round()
+    assert len(house.scheduler.orders) == 1
 
 
 async def test_a_copy_learns_of_a_cancel(house: House, tmp_path: Path) -> None:
