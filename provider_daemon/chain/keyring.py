@@ -49,6 +49,11 @@ def encrypt(name: str, secret: bytes, passphrase: str) -> str:
     return encrypt_item(f"{name}.info", Record(name=name, local=Record.Local(priv_key=key)).SerializeToString(), passphrase)
 
 
+def looks_like(text: str) -> bool:
+    """Whether it is a compact JWE: five parts, none of them with a space."""
+    return text.strip().count(".") == 4 and " " not in text.strip()
+
+
 def decrypt_item(token: str, passphrase: str) -> bytes:
     """The data of any file of the keyring."""
     try:

@@ -1,60 +1,145 @@
-"""`provd keys`: make, import and show signing keys, encrypted at rest."""
+"""`provd keys`: make, bring in, show, hand out and delete signing keys, encrypted at rest. A secret never stands in a command line."""
 
+import json
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.options import KEYRING_DIR, KeyringDir, PassphraseFile, passphrase
+from provider_daemon.cli.run import DEFAULT, ConfigFile
+
+if TYPE_CHECKING:
+    from provider_daemon.client.identity import Who
+    from provider_daemon.client.keychain import Entry
+    from provider_daemon.client.rotation import Facts
+
 app = typer.Typer(help="Signing keys, encrypted at rest.", no_args_is_help=True)
 
-KeyFile = Annotated[Path, typer.Argument(help="The armored key file (the SDK's export format).")]
-PassphraseFile = Annotated[
-    Path | None, typer.Option(help="A file that holds the passphrase; only its owner may read it. Asked for when not given.")
-]
+Key = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A key of the keyring, or an armored file (the SDK's export format).")]
+Output = StrEnum("Output", {"TEXT": "text", "JSON": "json"})
+AsOutput = Annotated[Output, typer.Option("--output", "-o", help="text or json.")]
 
 
 @app.command()
-def add(path: KeyFile, passphrase_file: PassphraseFile = None) -> None:
-    """Make a new key, write it armored, and print its address. Its mnemonic is shown once, on stderr: write it down."""
-    from mnemonic import Mnemonic
+def add(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR) -> None:
+    """Make a new key and print its address. Its mnemonic is shown once, on stderr: write it down."""
+    from provider_daemon.client import keychain
 
-    words = Mnemonic("english").generate(256)
-    _store(path, passphrase_file, words)
+    words = keychain.new_words()
+    typer.echo(keychain.add(key, keyring_dir, keychain.from_words(words), passphrase(passphrase_file, confirm=True)))
     typer.echo(f"mnemonic (shown once): {words}", err=True)
 
 
 @app.command("import")
-def import_(path: KeyFile, passphrase_file: PassphraseFile = None) -> None:
-    """Read a mnemonic or 64 hex digits from standard input, write the key armored, and print its address."""
-    _store(path, passphrase_file, sys.stdin.read())
+def import_(
+    key: Key,
+    source: Annotated[str, typer.Option(help="A file to read it from, such as an entry of an SDK keyring; - is standard input.")] = "-",
+    source_passphrase_file: Annotated[Path | None, typer.Option(help="The passphrase of an encrypted source, in a private file.")] = None,
+    passphrase_file: PassphraseFile = None,
+    keyring_dir: KeyringDir = KEYRING_DIR,
+) -> None:
+    """Take a key over and print its address: a mnemonic, 64 hex digits, an armored key, or an entry of an SDK keyring."""
+    from provider_daemon.chain import keys
+    from provider_daemon.client import keychain
+
+    with keys.mending(f"key {source}"):
+        text = sys.stdin.read() if source == "-" else keys.read_private(source)
+    secret = keychain.read(text, lambda: passphrase(source_passphrase_file, what="Passphrase of the source"), f"key {key}")
+    typer.echo(keychain.add(key, keyring_dir, secret, passphrase(passphrase_file, confirm=True)))
 
 
 @app.command()
-def show(path: KeyFile, passphrase_file: PassphraseFile = None) -> None:
-    """Print the key's address."""
-    from provider_daemon.chain import armor, keys
-    from provider_daemon.chain.sign import LocalSigner
+def show(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR, output: AsOutput = Output.TEXT) -> None:
+    """Print a key's address; as json its public key too."""
+    from provider_daemon.client import keychain
 
-    with keys.mending(f"key {path}"):
-        signer = LocalSigner(armor.decrypt(keys.read_private(str(path)), _passphrase(passphrase_file, confirm=False)))
-    typer.echo(signer.address)
+    entry = keychain.show(_who(key, keyring_dir, passphrase_file))
+    typer.echo(json.dumps(_document(entry)) if output is Output.JSON else entry.address)
 
 
-def _store(path: Path, passphrase_file: Path | None, text: str) -> None:
-    from provider_daemon.chain import armor, keys
-    from provider_daemon.chain.sign import LocalSigner
+@app.command("list")
+def list_(passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR, output: AsOutput = Output.TEXT) -> None:
+    """List the keys of the keyring with their addresses."""
+    from provider_daemon.client import keychain
+    from provider_daemon.client.identity import once
 
-    with keys.mending(f"key {path}"):
-        secret = keys.parse(text)
-        signer = LocalSigner(secret)
-        keys.write_private(str(path), armor.encrypt(secret, _passphrase(passphrase_file, confirm=True)))
-    typer.echo(signer.address)
+    entries = keychain.every(keyring_dir, once(lambda: passphrase(passphrase_file)))
+    if output is Output.JSON:
+        typer.echo(json.dumps([_document(entry) for entry in entries]))
+    else:
+        for entry in entries:
+            typer.echo(f"{entry.name:<16} {entry.address or entry.why}")
 
 
-def _passphrase(file: Path | None, confirm: bool) -> str:
-    from provider_daemon.chain import keys
+@app.command()
+def export(
+    key: Key,
+    export_passphrase_file: Annotated[Path | None, typer.Option(help="The passphrase of the exported key, in a private file.")] = None,
+    passphrase_file: PassphraseFile = None,
+    keyring_dir: KeyringDir = KEYRING_DIR,
+) -> None:
+    """Print a key in the SDK's armor, encrypted under a passphrase of its own."""
+    from provider_daemon.client import keychain
 
-    if file is not None:
-        return keys.read_passphrase(str(file))
-    return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True))
+    who = _who(key, keyring_dir, passphrase_file)
+    armored = keychain.export(who, lambda: passphrase(export_passphrase_file, confirm=True, what="Passphrase of the export"))
+    typer.echo(armored, nl=False)
+
+
+@app.command()
+def delete(
+    key: Key,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    passphrase_file: PassphraseFile = None,
+    keyring_dir: KeyringDir = KEYRING_DIR,
+) -> None:
+    """Delete a key for good. Without its mnemonic or an export nobody can sign for its address again."""
+    from provider_daemon.client import keychain
+
+    if not yes:
+        typer.confirm(f"Delete {key} for good?", abort=True, err=True)
+    typer.echo(f"deleted {keychain.delete(_who(key, keyring_dir, passphrase_file))}")
+
+
+@app.command("rotate-plan")
+def rotate_plan(
+    new: Annotated[str, typer.Option(help="The new key's address, once there is one.")] = "",
+    key: Annotated[str, typer.Option(help="The key to be replaced, as in [keys.NAME].")] = "main",
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Print how to give the daemon another key, step by step. With the real addresses, clusters and open jobs; nothing is changed."""
+    import asyncio
+
+    from provider_daemon.client.rotation import plan
+
+    typer.echo("\n".join(plan(asyncio.run(_facts(config, key, new)))))
+
+
+async def _facts(config_path: Path, key: str, new: str) -> "Facts":
+    from provider_daemon.client.rotation import facts
+    from provider_daemon.client.session import chain_at
+    from provider_daemon.clock import SystemClock
+    from provider_daemon.config import load
+
+    config = load(config_path)
+    async with chain_at(config.chain.endpoints, config.chain.id) as chain:
+        return await facts(chain, config, key, new, str(config_path), SystemClock().now())
+
+
+def _who(key: str, keyring_dir: Path, passphrase_file: Path | None) -> "Who":
+    from provider_daemon.client.identity import Who, once
+
+    return Who(key, keyring_dir, once(lambda: passphrase(passphrase_file)))
+
+
+def _document(entry: "Entry") -> dict[str, object]:
+    """As the SDK's `keys show` has it."""
+    from base64 import b64encode
+
+    if entry.why:
+        return {"name": entry.name, "problem": entry.why}
+    pubkey = {"@type": "/cosmos.crypto.secp256k1.PubKey", "key": b64encode(entry.public_key).decode()}
+    return {"name": entry.name, "type": "local", "address": entry.address, "pubkey": pubkey}

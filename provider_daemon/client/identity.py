@@ -26,7 +26,11 @@ class Who:
     def signer(self) -> LocalSigner:
         """Raises ConfigError."""
         with keys.mending(f"key {self.name}"):
-            return LocalSigner(secret_of_file(self.name, self.passphrase) if is_file(self.name) else self._entry())
+            return LocalSigner(self.secret())
+
+    def secret(self) -> bytes:
+        """The 32 bytes; raises ValueError and OSError that do not quote them."""
+        return secret_of_text(keys.read_private(self.name), self.passphrase) if is_file(self.name) else self._entry()
 
     def _entry(self) -> bytes:
         store = Keystore(self.keyring_dir)
@@ -44,15 +48,11 @@ def is_file(name: str) -> bool:
     return "/" in name or name.endswith((".armor", ".info"))
 
 
-def secret_of_file(path: str, passphrase: Callable[[], str]) -> bytes:
-    """Of an armored file or a keyring entry. Raises ValueError for one that is not encrypted: a command line never signs with such."""
-    return secret_of_text(keys.read_private(path), passphrase)
-
-
 def secret_of_text(text: str, passphrase: Callable[[], str]) -> bytes:
+    """Of an armored key or a keyring entry. Raises ValueError for what is not encrypted: a command line never signs with such."""
     if text.lstrip().startswith(ARMOR_HEAD):
         return armor.decrypt(text, passphrase())
-    if text.strip().count(".") == 4:
+    if keyring.looks_like(text):
         return keyring.decrypt(text, passphrase())
     raise ValueError("not an encrypted key (armor, or an entry of an SDK keyring): bring it in with `provd keys import`")
 

@@ -37,12 +37,9 @@ class Keystore:
         if not pointer.exists():
             keys.write_private(str(pointer), keyring.encrypt_item(pointer.name, f"{name}.info".encode(), passphrase))
 
-    def delete(self, name: str, passphrase: str) -> str:
-        """Its address; the passphrase shows that whoever deletes it could use it."""
-        address = LocalSigner(self.read(name, passphrase)).address
+    def delete(self, name: str, address: str) -> None:
         self._info(name).unlink()
         self._pointer(address).unlink(missing_ok=True)
-        return address
 
     def name_of(self, address: str, passphrase: str) -> str:
         """Raises ValueError when no entry has the address."""

@@ -1,5 +1,6 @@
 """`provd keys`: the armored file, the address on standard output, the mnemonic once and never in the file."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from provider_daemon.chain import hd, keys
 from provider_daemon.chain.sign import LocalSigner
 from provider_daemon.cli.keys import app
 from provider_daemon.errors import ConfigError
-from tests.unit.chain.vectors import ADDRESS, MNEMONIC, PASSPHRASE, SECRET
+from tests.unit.chain.vectors import ADDRESS, FIXTURES, MNEMONIC, PASSPHRASE, SECRET
 
 
 @pytest.fixture
@@ -89,3 +90,88 @@ def test_passphrase_file_of_others(tmp_path: Path, passphrase: Path) -> None:
     assert "chmod 600" in problem(result)
     assert "mnemonic" not in result.output
     assert not (tmp_path / "key.armor").exists()
+
+
+# --- the keyring ---
+
+
+def ring(tmp_path: Path, passphrase: Path) -> list[str | Path]:
+    return ["--keyring-dir", tmp_path / "ring", "--passphrase-file", passphrase]
+
+
+@pytest.fixture
+def source_passphrase(tmp_path: Path) -> Path:
+    """Of the files that Go's libraries made."""
+    path = tmp_path / "source"
+    keys.write_private(str(path), PASSPHRASE)
+    return path
+
+
+@pytest.mark.parametrize("source", ["mnemonic", "hex", "armor", "keyring"])
+def test_import_into_the_keyring(tmp_path: Path, passphrase: Path, source_passphrase: Path, source: str) -> None:
+    """Each kind of source gives the same key; the entry is one that the SDK's `file` keyring and the daemon's kind `keyring` read."""
+    texts = {
+        "mnemonic": MNEMONIC,
+        "hex": SECRET.hex(),
+        "armor": (FIXTURES / "go.armor").read_text(),
+        "keyring": (FIXTURES / "go.info").read_text(),
+    }
+    made = run("import", "alice", *ring(tmp_path, passphrase), "--source-passphrase-file", source_passphrase, stdin=texts[source])
+    assert made.stdout == f"{ADDRESS}\n"
+    folder = tmp_path / "ring/keyring-file"
+    assert keys.load("keyring", name="alice", path=str(folder), passphrase_file=str(passphrase)).address == ADDRESS
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    for name in ("alice", ADDRESS):
+        assert run("show", name, *ring(tmp_path, passphrase)).stdout == f"{ADDRESS}\n"
+
+
+def test_import_from_a_file(tmp_path: Path, passphrase: Path, source_passphrase: Path) -> None:
+    """An entry of an SDK keyring by its path; one that others can read is refused."""
+    entry = tmp_path / "main.info"
+    entry.write_bytes((FIXTURES / "go.info").read_bytes())
+    words = ["import", "bob", *ring(tmp_path, passphrase), "--source", entry, "--source-passphrase-file", source_passphrase]
+    entry.chmod(0o644)
+    assert "can be read by others" in problem(run(*words))
+    entry.chmod(0o600)
+    assert run(*words).stdout == f"{ADDRESS}\n"
+
+
+def test_list_export_delete(tmp_path: Path, passphrase: Path) -> None:
+    """Two keys; one goes out in armor, comes back under another name, and is deleted."""
+    options = ring(tmp_path, passphrase)
+    assert run("list", *options).stdout == ""
+    run("import", "bob", *options, stdin=SECRET.hex())
+    other = run("add", "alice", *options).stdout.strip()
+    assert run("list", *options).stdout == f"{'alice':<16} {other}\n{'bob':<16} {ADDRESS}\n"
+    armored = run("export", "bob", *options, "--export-passphrase-file", passphrase).stdout
+    assert armored.startswith("-----BEGIN TENDERMINT PRIVATE KEY-----")
+    assert SECRET.hex() not in armored
+    back = run("import", "carol", *options, "--source-passphrase-file", passphrase, stdin=armored)
+    assert back.stdout == f"{ADDRESS}\n"
+    assert run("delete", "bob", *options, stdin="n\n").exit_code == 1
+    assert run("delete", "bob", *options, "-y").stdout == f"deleted {ADDRESS}\n"
+    listed = json.loads(run("list", *options, "-o", "json").stdout)
+    assert [(entry["name"], entry["type"]) for entry in listed] == [("alice", "local"), ("carol", "local")]
+
+
+def test_what_another_passphrase_holds(tmp_path: Path, passphrase: Path) -> None:
+    """An entry that the passphrase does not open is listed as such, and cannot be deleted with it."""
+    options = ring(tmp_path, passphrase)
+    run("add", "alice", *options)
+    wrong = tmp_path / "wrong"
+    keys.write_private(str(wrong), "something else")
+    others = ring(tmp_path, wrong)
+    assert run("list", *others).stdout == f"{'alice':<16} the passphrase is wrong\n"
+    assert "the passphrase is wrong" in problem(run("delete", "alice", *others, "-y"))
+    assert run("list", *options).stdout.startswith("alice ")
+
+
+@pytest.mark.parametrize("name", ["..", "a b", "", "-x"])
+def test_bad_names(tmp_path: Path, passphrase: Path, name: str) -> None:
+    """No name leads out of the keyring."""
+    assert "is no name of a key" in problem(run("import", *ring(tmp_path, passphrase), "--", name, stdin=MNEMONIC))
+
+
+def test_an_empty_passphrase_file_is_told(tmp_path: Path) -> None:
+    line = problem(run("add", "alice", "--keyring-dir", tmp_path, "--passphrase-file", tmp_path / "missing"))
+    assert "No such file" in line

@@ -1,0 +1,148 @@
+"""What changing the daemon's key takes. The chain has no message that hands a cluster over: jobs are reported by the address that they were
+booked from, so the new key serves a cluster of its own beside the old one until the last old job is reported.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from shlex import quote
+from typing import Any
+
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.client.asking import question
+from provider_daemon.client.transaction import FEE_DENOM
+from provider_daemon.config import Config
+from provider_daemon.errors import ConfigError
+
+OPEN_STATES = ("pending", "queued", "running")
+EVERY = 1_000_000  # records in one answer: all there are
+
+
+@dataclass(frozen=True, slots=True)
+class OldCluster:
+    cluster_id: str
+    name: str
+    region: str
+    total_nodes: int
+    offerings: tuple[str, ...]
+    open_jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`new` is empty as long as there is no new key. `balance` in the fee denom; `dispute_seconds` is the chain's parameter."""
+
+    key_name: str
+    old: str
+    new: str
+    sequence: int
+    balance: int
+    dispute_seconds: int
+    clusters: tuple[OldCluster, ...]
+    config_path: str
+    now: float
+
+
+async def facts(chain: GrpcChain, config: Config, key_name: str, new: str, config_path: str, now: float) -> Facts:
+    """Raises ConfigError when no cluster of the configuration is served with that key, Refused when the chain knows none of them."""
+    served = [cluster.id for cluster in config.clusters if cluster.key == key_name]
+    if not served:
+        raise ConfigError([f"no cluster of {config_path} has key = {key_name!r}"])
+    records: list[Any] = [(await _ask(chain, "Cluster", cluster_id=cluster_id)).cluster for cluster_id in served]
+    old = records[0].provider_address
+    account = await chain.account(old)
+    params: Any = await _ask(chain, "Params")
+    return Facts(
+        key_name=key_name,
+        old=old,
+        new=new,
+        sequence=account.sequence,
+        balance=await chain.balance(old, config.chain.fee_denom),
+        dispute_seconds=params.params.dispute_resolution_period,
+        clusters=tuple([await _cluster(chain, record) for record in records]),
+        config_path=config_path,
+        now=now,
+    )
+
+
+async def _ask(chain: GrpcChain, rpc: str, **values: object) -> Any:
+    return (await chain.ask(rpc, question(rpc, values))).message
+
+
+async def _cluster(chain: GrpcChain, record: Any) -> OldCluster:
+    cluster_id = record.cluster_id
+    every = {"pagination": {"limit": EVERY}}
+    offerings = (await _ask(chain, "OfferingsByCluster", cluster_id=cluster_id, **every)).offerings
+    jobs = [job for state in OPEN_STATES for job in (await _ask(chain, "Jobs", cluster_id=cluster_id, state=state, **every)).jobs]
+    return OldCluster(
+        cluster_id=cluster_id,
+        name=record.name,
+        region=record.region,
+        total_nodes=record.total_nodes,
+        offerings=tuple(offering.offering_id for offering in offerings if offering.active),
+        open_jobs=tuple(job.job_id for job in jobs),
+    )
+
+
+def plan(known: Facts) -> list[str]:
+    """A line for each thing to do, in order; numbered ones begin a step. Pure."""
+    steps = [_new_key(known), _beside(known), _no_new_jobs(known), _serve_both(known), _wait(known), _leave(known), _keep(known)]
+    lines = [f"From {known.old} (sequence {known.sequence}, {known.balance}{FEE_DENOM}) to {known.new or 'a new key'}."]
+    for number, (title, *rest) in enumerate(steps, 1):
+        lines += [f"{number}. {title}", *(f"   {line}" for line in rest)]
+    return lines
+
+
+def _new_key(known: Facts) -> list[str]:
+    made = [] if known.new else ["provd keys add next"]
+    return [
+        f"{'Fund the new key' if known.new else 'Make the new key and fund it'}, from another wallet than the daemon's:",
+        *made,
+        f"send {known.new or 'its address'} some {FEE_DENOM}: the old key holds {known.balance}{FEE_DENOM}",
+    ]
+
+
+def _beside(known: Facts) -> list[str]:
+    lines = [
+        "Register each cluster anew under the new key, and offer it as before; node ids are global, so the new one needs its own name:"
+    ]
+    for cluster in known.clusters:
+        described = f"--name {quote(cluster.name)} --region {quote(cluster.region)} --total-nodes {cluster.total_nodes}"
+        lines.append(f"provd tx hpc register-cluster {described} --from next")
+        lines.append("provd tx hpc update-cluster NEW-ID --state active --from next")
+        lines += [f"provd query hpc offering {offering} -o yaml   (the terms for create-offering --file)" for offering in cluster.offerings]
+    return lines
+
+
+def _no_new_jobs(known: Facts) -> list[str]:
+    offerings = [offering for cluster in known.clusters for offering in cluster.offerings]
+    lines = [f"provd tx hpc update-offering {offering} --inactive --from {known.old}" for offering in offerings]
+    return [f"Stop the daemon, and take no more jobs under the old key (its next sequence is {known.sequence}):", *lines]
+
+
+def _serve_both(known: Facts) -> list[str]:
+    return [
+        f'In {known.config_path} add [keys.next], and a [[clusters]] for each new id with another name and key = "next"; keep the old:',
+        f"provd config validate -c {known.config_path}",
+        "start the daemon: it serves both",
+    ]
+
+
+def _wait(known: Facts) -> list[str]:
+    lines = [f"Wait until the last job of {known.old} is reported; open now:"]
+    for cluster in known.clusters:
+        lines.append(f"{cluster.cluster_id}: {', '.join(cluster.open_jobs) or 'none'}")
+        lines.append(f"provd query hpc jobs --cluster {cluster.cluster_id} --watch")
+    return lines
+
+
+def _leave(known: Facts) -> list[str]:
+    lines = [f"provd tx hpc deregister-cluster {cluster.cluster_id} --from {known.old}" for cluster in known.clusters]
+    return [f"Take the old [[clusters]] and [keys.{known.key_name}] out of {known.config_path}, start the daemon again, then:", *lines]
+
+
+def _keep(known: Facts) -> list[str]:
+    until = datetime.fromtimestamp(known.now + known.dispute_seconds, UTC)
+    return [
+        f"Keep the old key until the disputes of its last job are over (today that would be {until:%Y-%m-%d}): only it can answer them.",
+        f"move what {known.old} still holds to the new key, then: provd keys delete",
+    ]
