@@ -7,7 +7,7 @@ import grpc.aio
 from provider_daemon.chain.node import CALL_SECONDS, Endpoints
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2, service_pb2_grpc
-from provider_daemon.chain.tx import failed_message_index, tx_hash
+from provider_daemon.chain.tx import failed_message_index
 from provider_daemon.chain.wire import NotFound, TooLarge
 from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.ports import TxOutcome
@@ -30,10 +30,7 @@ class Broadcast:
             message = service_pb2.BroadcastTxRequest(tx_bytes=tx_bytes, mode=service_pb2.BROADCAST_MODE_SYNC)
             return await service_pb2_grpc.ServiceStub(channel).BroadcastTx(message, timeout=CALL_SECONDS)
 
-        try:
-            return _outcome((await self._endpoints.once(request)).tx_response)
-        except Unreadable:
-            return TxOutcome(tx_hash(tx_bytes), 0, UNFUNDED, "sdk", "the account does not exist: send it the fee denom first")
+        return _outcome((await self._endpoints.once(request)).tx_response)
 
     async def find(self, wanted: str) -> TxOutcome | None:
         found = await self.get(wanted)
@@ -46,9 +43,12 @@ class Broadcast:
             return await service_pb2_grpc.ServiceStub(channel).GetTx(service_pb2.GetTxRequest(hash=wanted), timeout=CALL_SECONDS)
 
         try:
-            return await self._endpoints.call(request)
+            found = await self._endpoints.call(request)
         except NotFound:
             return None
+        if found.tx_response.txhash.upper() != wanted.upper():
+            raise Unreadable(f"the node answers with transaction {found.tx_response.txhash!r} when asked for {wanted}")
+        return found
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
         found = (await self._page(f"tx.acc_seq='{address}/{sequence}'", 1, 1)).tx_responses

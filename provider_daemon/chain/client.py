@@ -6,9 +6,10 @@ from decimal import Decimal
 import grpc.aio
 
 from provider_daemon.chain import keyspace, messages
+from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.ask import Ask
-from provider_daemon.chain.broadcast import Broadcast
-from provider_daemon.chain.evidence_check import reports
+from provider_daemon.chain.broadcast import UNFUNDED, Broadcast
+from provider_daemon.chain.evidence_check import public_keys_of, reports
 from provider_daemon.chain.node import CALL_SECONDS, Endpoints
 from provider_daemon.chain.prices import Prices
 from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
@@ -20,7 +21,7 @@ from provider_daemon.chain.query import Query
 from provider_daemon.chain.records import chain_job, cluster, offering
 from provider_daemon.chain.store import Store
 from provider_daemon.chain.wire import NotFound
-from provider_daemon.errors import Refused
+from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.ports import Account, Clock, Cluster, Head, Offering, TxOutcome
 from provider_daemon.troubles import Troubles
@@ -89,7 +90,9 @@ class GrpcChain:
         try:
             info = (await self.endpoints.call(request)).info
         except NotFound as error:
-            raise Refused(f"the chain does not know account {address}: send it the fee denom first", code=9, codespace="sdk") from error
+            raise Refused(
+                f"the chain does not know account {address}: send it the fee denom first", code=UNFUNDED, codespace="sdk"
+            ) from error
         return Account(info.account_number, info.sequence)
 
     async def balance(self, address: str, denom: str) -> int:
@@ -108,7 +111,20 @@ class GrpcChain:
         return await self.txs.simulate(tx_bytes)
 
     async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
-        return await self.txs.send(tx_bytes)
+        """CheckTx's answer. The refusal of an account that does not exist cannot be read, and no more can a damaged answer."""
+        try:
+            return await self.txs.send(tx_bytes)
+        except Unreadable as error:
+            return await self._unread(tx_bytes, error)
+
+    async def _unread(self, tx_bytes: bytes, error: Unreadable) -> TxOutcome:
+        """A refusal when a signer has no account; else nothing is known, and the bytes may be in a mempool."""
+        for address in public_keys_of(transactions.decode(tx_bytes)):
+            try:
+                await self.account(address)
+            except Refused as unfunded:
+                return TxOutcome(transactions.tx_hash(tx_bytes), 0, UNFUNDED, "sdk", str(unfunded))
+        raise Transient(f"the answer to a transaction cannot be read: {error}; GetTx will tell whether it was taken") from error
 
     async def find(self, tx_hash: str) -> TxOutcome | None:
         return await self.txs.find(tx_hash)

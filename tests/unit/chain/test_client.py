@@ -17,10 +17,11 @@ from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2, tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgCancelJob, MsgReportJobStatus
-from provider_daemon.errors import Refused, Unreadable
+from provider_daemon.chain.tx import SignedTx, build
+from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.job.state import State
 from provider_daemon.ports import Account, Queue
-from tests.fakes.chain import CHAIN_ID, FakeClock
+from tests.fakes.chain import CHAIN_ID, PROVIDER, FakeClock
 from tests.unit.chain.far_end import FarEnd
 
 SAMPLES = {
@@ -38,6 +39,34 @@ async def chain_over(far: FarEnd) -> AsyncIterator[GrpcChain]:
     finally:
         await chain.close()
         await far.stop()
+
+
+def unfunded_refusal() -> bytes:
+    """CheckTx's code 9: its log holds raw bytes that cannot be read as text."""
+    log = b"fee payer address: \xff\xfe does not exist: unknown address"
+    response = b"\x32" + bytes([len(log)]) + log
+    return b"\x0a" + bytes([len(response)]) + response
+
+
+def signed() -> SignedTx:
+    price = {"gas_limit": 1, "fee": 1, "fee_denom": "uve"}
+    return build([report("JOB-1")], signer=PROVIDER, chain_id=CHAIN_ID, account_number=1, sequence=0, timeout_height=9, **price)  # type: ignore[arg-type]
+
+
+async def test_an_unfunded_key() -> None:
+    """The refusal of a key without funds cannot be read; we know what it means all the same, for there is no such account."""
+    async with chain_over(FarEnd(answers={"BroadcastTx": lambda asked: unfunded_refusal()})) as chain:
+        outcome = await chain.broadcast(signed().tx_bytes)
+    assert (outcome.code, outcome.codespace, outcome.tx_hash) == (9, "sdk", signed().tx_hash)
+    assert "send it the fee denom" in outcome.log
+
+
+async def test_an_unreadable_answer_is_no_refusal() -> None:
+    """Of a key that has funds: the bytes may be in a mempool, so nothing is said of them before GetTx says it."""
+    far = FarEnd(answers={"BroadcastTx": lambda asked: unfunded_refusal()}, accounts={PROVIDER.address: BaseAccount(account_number=1)})
+    async with chain_over(far) as chain:
+        with pytest.raises(Transient, match="GetTx will tell"):
+            await chain.broadcast(signed().tx_bytes)
 
 
 def wrapped(*inner: Envelope) -> Envelope:
