@@ -127,7 +127,7 @@ class Intake:
 
     def _commit(self, job_ids: Sequence[str], readable: Sequence[str], adopted: Sequence[Job]) -> None:
         now = self._clock.now()
-        following = max(int(self._ledger.get_meta("next_job", "1")), *(int(job_id.removeprefix("JOB-")) + 1 for job_id in job_ids))
+        following = _beyond(int(self._ledger.get_meta("next_job", "1")), job_ids)
         with self._ledger.write():
             self._ledger.set_meta("next_job", str(following))
             for job_id in readable:
@@ -192,6 +192,13 @@ class Intake:
             self._ledger.add_event(job_id, "chain_state", f"{record.state}: {record.status_message}", self._clock.now())
         log.info("job_changed_on_chain", job=job_id, state=record.state)
         self._poke()
+
+
+def _beyond(first: int, job_ids: Sequence[str]) -> int:
+    """The first number not looked at: a job that was set aside may be far ahead of those that come next."""
+    for number in sorted(int(job_id.removeprefix("JOB-")) for job_id in job_ids):
+        first += number == first
+    return first
 
 
 def terms(offering: Offering) -> Terms:

@@ -116,6 +116,22 @@ async def test_a_lagging_node_loses_no_job(house: House, monkeypatch: pytest.Mon
     assert await house.state() == "queued"
 
 
+async def test_a_job_set_aside_hides_none_before_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all jobs are looked at again, as when a cluster is added, one that is set aside does not stand for those before it."""
+    await house.chain.send(ALICE, job(), job())
+    house.ledger.quarantine("JOB-2", "its record could not be read", 0)
+    real = house.chain.client.job_counter
+
+    async def lagging() -> int:
+        return 1
+
+    monkeypatch.setattr(house.chain.client, "job_counter", lagging)
+    await house.intake.tick()
+    monkeypatch.setattr(house.chain.client, "job_counter", real)
+    await house.intake.tick()
+    assert {opened.spec.job_id for opened in house.ledger.open_jobs("HPC-1")} == {"JOB-1", "JOB-2"}
+
+
 async def test_an_offering_not_seen_yet_fails_no_job(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The chain took the job, so its offering exists: a node that does not have it yet is no reason to refuse the job."""
     await house.chain.send(ALICE, job())
