@@ -1,10 +1,10 @@
 # Every target sets up what it needs first: a private Python environment, and Debian's SLURM packages where they can be installed.
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash faults simulate mutants fmt proto clean
+.PHONY: help demo test check bench crash faults simulate mutants mutants-money fmt proto clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 .venv/.ready: pyproject.toml uv.lock deploy/bootstrap
 	@PYTHON=$(PYTHON) deploy/bootstrap venv
@@ -42,6 +42,10 @@ simulate: .venv/.ready ## The real loops under kills, lost answers and lies in v
 
 mutants: .venv/.ready ## Deliberate wrong versions of the code, each of which the simulation must catch
 	@.venv/bin/python -m tests.simulation.mutants
+
+mutants-money: .venv/.ready ## Every branch of the money files under test, and one mistake at a time in them, each of which a test must notice
+	@.venv/bin/pytest tests/unit/money -q -p no:cacheprovider --cov=provider_daemon.money --cov-branch --cov-report=term --cov-fail-under=100
+	@.venv/bin/python -m tests.money_mutants
 
 fmt: .venv/.ready ## Format, and mend what can be mended
 	.venv/bin/ruff check --fix .

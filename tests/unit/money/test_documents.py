@@ -78,7 +78,7 @@ def test_a_job_that_cannot_be_priced(document: object, mistake: str) -> None:
 
 def test_rules() -> None:
     """What is left out has its default; the smallest that can be, too."""
-    assert read_rules({}) == DEFAULT
+    assert read_rules({}) == read_rules({"node_reward_bps": 0}) == DEFAULT
     document = {"granularity_seconds": 1, "discounts": [{"rule_id": "v", "type": "volume", "basis_points": 10_000, "threshold_value": 2}]}
     assert read_rules(document) == Rules(
         granularity_seconds=1, discounts=(Discount("v", DiscountType.VOLUME, 10_000, threshold_value=2 * ONE),)
@@ -93,6 +93,7 @@ def test_rules() -> None:
     ("document", "mistake"),
     [
         ({"platform_fee_bps": 251}, "rules: Value error, platform fee, provider reward and node reward are more than 10000"),
+        ({"node_reward_bps": -1}, "rules: node_reward_bps: "),
         ({"node_reward_bps": 1}, "rules: Value error, platform fee, provider reward and node reward are more than 10000"),
         ({"granularity_seconds": 0}, "rules: granularity_seconds: "),
         ({"discounts": [{"rule_id": "v", "type": "gift", "basis_points": 1}]}, "rules: discounts.0.type: "),

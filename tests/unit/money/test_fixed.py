@@ -27,7 +27,9 @@ def test_parse(written: object, value: int) -> None:
     assert parse(written) == value
 
 
-@pytest.mark.parametrize("written", ["-1", "0.0000000000000000001", "1.0000000000000000001", "inf", "nan", "", "one", None, [], "-0.5"])
+@pytest.mark.parametrize(
+    "written", ["-1", "0.0000000000000000001", "1.0000000000000000001", "inf", "nan", "", "one", None, [], "-0.5", "-0.000000000000000001"]
+)
 def test_parse_refuses(written: object) -> None:
     """What is negative, finer than 10^-18, or no number."""
     with pytest.raises(ValueError, match=r"is no decimal number from 0 on with at most 18 places") as caught:

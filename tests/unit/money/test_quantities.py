@@ -40,10 +40,10 @@ def test_decimal_node_hours_win() -> None:
 
 
 def test_what_was_asked_for_is_used_all_the_time() -> None:
-    """Two nodes of 4 cores, 8 GB and a GPU for half an hour and a second; the wire's node-hours are whole."""
-    asked = Asked.per_node(2, 4, 8, 1)
-    assert asked == Asked(nodes=2, cpus=8, memory_gb=16, gpus=2)
-    assert use_of(asked, 1801) == Usage(1801, 8 * 1801, 16 * 1801, 2 * 1801, node_hours=1, nodes_used=2)
+    """Two nodes of 4 cores, 8 GB and 3 GPUs for half an hour and a second; the wire's node-hours are whole."""
+    asked = Asked.per_node(2, 4, 8, 3)
+    assert asked == Asked(nodes=2, cpus=8, memory_gb=16, gpus=6)
+    assert use_of(asked, 1801) == Usage(1801, 8 * 1801, 16 * 1801, 6 * 1801, node_hours=1, nodes_used=2)
 
 
 def test_node_hours_that_the_chain_saw() -> None:
