@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The ledger: back it up, check it.", no_args_is_help=True)
 
 
-@app.command()
+@app.command(short_help="Copy the ledger, whole and consistent, and look at it.")
 def backup(
     target: Annotated[Path, typer.Argument(metavar="DEST", help="The file to make; one that exists is never overwritten.")],
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Copy the ledger whole and consistent, while the daemon runs or not, and look at the copy."""
+    """Copy the ledger, whole and consistent, and look at the copy. Works beside a running daemon."""
     from provider_daemon.config import load
     from provider_daemon.ledger import backup as ledger
 
@@ -28,7 +28,7 @@ def backup(
     typer.echo(f"{target}: {made.size} bytes, {made.jobs} jobs ({made.open_jobs} open), the chain as of height {made.height}")
 
 
-@app.command()
+@app.command(short_help="Check the file, and what must be true between its rows.")
 def check(
     config: ConfigFile = DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
