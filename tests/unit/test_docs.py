@@ -51,7 +51,7 @@ def check_command(words: list[str]) -> None:
             assert word in subcommands, f"provd {' '.join(words)}: {word} is no command"
             command = subcommands[word]
         elif word.startswith("-") and word != "-":
-            options = {"--help"} | {option for parameter in command.params for option in parameter.opts}
+            options = {"--help"} | {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
             assert word in options, f"provd {' '.join(words)}: no option {word}"
 
 
