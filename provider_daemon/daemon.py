@@ -10,6 +10,7 @@ import structlog
 
 from provider_daemon import __version__, systemd
 from provider_daemon.chain import keys
+from provider_daemon.chain.audit import GrpcAudit
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.clock import SystemClock
@@ -18,14 +19,16 @@ from provider_daemon.errors import LedgerError
 from provider_daemon.job.admission import Image, Limits, Site
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
+from provider_daemon.loops.compare import Served
 from provider_daemon.loops.every import Loop, attempt, every
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.intake import Intake
 from provider_daemon.loops.outbox import Outbox, OutboxSettings
+from provider_daemon.loops.reconcile import LOOK_SECONDS, Reconcile
 from provider_daemon.loops.start import start
 from provider_daemon.loops.tenancy import Tenancy
 from provider_daemon.metrics.server import build_app, serve
-from provider_daemon.ports import Clock, Scheduler
+from provider_daemon.ports import Clock
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
@@ -52,11 +55,9 @@ class Daemon:
         self._troubles = Troubles()
         self._chain = GrpcChain(config.chain.id, config.chain.endpoints, self._clock, self._troubles)
         self._tenancies = {cluster.id: tenancy(cluster, self._signers[cluster.key]) for cluster in config.clusters}
-        self._schedulers: dict[str, Scheduler] = {
-            cluster.id: scheduler(cluster, self._clock, self._troubles) for cluster in config.clusters
-        }
+        self._schedulers = {cluster.id: scheduler(cluster, self._clock, self._troubles) for cluster in config.clusters}
         self._outboxes = self._make_outboxes()
-        self._loops = [*self._outboxes, *self._make_cluster_loops(), self._make_intake()]
+        self._loops = [*self._outboxes, *self._make_cluster_loops(), self._make_intake(), self._make_reconcile()]
 
     # --- loops ---
 
@@ -87,6 +88,12 @@ class Daemon:
     def _make_intake(self) -> Loop:
         intake = Intake(self._ledger, self._chain, self._tenancies, self._clock, lambda: poke_all(self._advances())())
         return Loop("intake", self._config.chain.poll_seconds, intake.tick)
+
+    def _make_reconcile(self) -> Loop:
+        served = [
+            Served(known.cluster_id, known.name, self._schedulers[known.cluster_id], known.signer) for known in self._tenancies.values()
+        ]
+        return Loop("reconcile", LOOK_SECONDS, Reconcile(self._ledger, self._chain, GrpcAudit(self._chain), served, self._clock).tick)
 
     def _advances(self) -> list[Loop]:
         return [loop for loop in self._loops if loop.name.startswith("advance:")]

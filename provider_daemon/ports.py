@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
+from provider_daemon.job.sides import OnChain, Reported, Settled
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.spec import ChainJob
 
@@ -109,6 +110,8 @@ class Surveyor(Protocol):
     async def survey(self, since: int, slurm_ids: Mapping[str, str]) -> Survey:
         """Every job under a name of our form that lived at or after `since` (seconds); those of `slurm_ids` (name -> id) from any time."""
         ...
+
+    async def close(self) -> None: ...
 
 
 # --- the chain -----------------------------------------------------------------------------------------------------------------
@@ -231,3 +234,31 @@ class Chain(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """`open`: nobody has decided it yet. `created_at` in seconds since the epoch."""
+
+    dispute_id: str
+    job_id: str
+    open: bool
+    created_at: int
+
+
+class Audit(Protocol):
+    """What the chain holds of a job besides its state. Errors as of Chain."""
+
+    async def on_chain(self, job_id: str) -> OnChain | None: ...
+
+    async def settled(self, job_id: str) -> Settled | None:
+        """None where nothing was accounted for (yet)."""
+        ...
+
+    async def reported(self, tx_hash: str, clusters: Mapping[str, str]) -> tuple[Reported, ...] | None:
+        """Every report in the transaction, its evidence checked; None while it is in no block. `clusters`: job id -> cluster id."""
+        ...
+
+    async def disputes(self) -> tuple[Dispute, ...]:
+        """The newest ones, of every provider."""
+        ...

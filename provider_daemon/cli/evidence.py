@@ -1,21 +1,25 @@
-"""`provd evidence`: checks signed usage from chain data alone."""
+"""`provd evidence`: checks signed usage, from chain data alone or as the ledger keeps it."""
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.run import DEFAULT, ConfigFile
+
 if TYPE_CHECKING:
     from provider_daemon.chain.client import GrpcChain
     from provider_daemon.chain.evidence_check import Verdict
+    from provider_daemon.job.usage_snapshot import SignedSnapshot
 
-app = typer.Typer(help="Signed usage: check it from chain data alone.", no_args_is_help=True)
+app = typer.Typer(help="Signed usage: check it.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Signed usage: check it from chain data alone."""
+    """Signed usage: check it."""
 
 
 @app.command()
@@ -37,6 +41,55 @@ def verify(
     if not verdicts:
         typer.echo(f"no report found for {what}", err=True)
     raise typer.Exit(0 if verdicts and all(verdict.ok for _, verdict in verdicts) else 1)
+
+
+@app.command()
+def snapshots(
+    job: Annotated[str, typer.Argument(help="The job's id on chain, such as JOB-1.")],
+    config: ConfigFile = DEFAULT,
+    output: Annotated[str, typer.Option("--output", "-o", help="text, or json: the signed documents too.")] = "text",
+) -> None:
+    """List the usage snapshots kept of a job, and check signatures, hashes and that none was put in or changed. Exit 0 when all hold."""
+    from provider_daemon.chain import usage_snapshot
+
+    kept, keys = _kept(config, job)
+    checked = list(zip(kept, usage_snapshot.check(kept, keys), strict=True))
+    if output == "json":
+        typer.echo(json.dumps([_row(snapshot, why) for snapshot, why in checked]))
+    else:
+        typer.echo("\n".join(_line(snapshot, why) for snapshot, why in checked))
+    if not kept:
+        typer.echo(f"no snapshot of {job} is kept", err=True)
+    raise typer.Exit(0 if kept and not any(why for _, why in checked) else 1)
+
+
+def _kept(config: Path, job_id: str) -> "tuple[list[SignedSnapshot], dict[str, bytes]]":
+    """The snapshots, and the public keys of our own transactions: no secret is needed to check a signature."""
+    from provider_daemon.chain import evidence_check, tx
+    from provider_daemon.config import load
+    from provider_daemon.ledger import snapshots
+    from provider_daemon.ledger.ledger import Ledger
+
+    ledger = Ledger.open(Path(load(config).ledger.path), readonly=True, lock=False)
+    keys: dict[str, bytes] = {}
+    for raw in snapshots.a_transaction_of_each_key(ledger):
+        keys |= evidence_check.public_keys_of(tx.decode(raw))
+    return snapshots.of(ledger, job_id), keys
+
+
+def _line(snapshot: "SignedSnapshot", why: str) -> str:
+    from provider_daemon.chain import usage_snapshot
+    from provider_daemon.ledger.timeline import when
+
+    used = usage_snapshot.cumulative(snapshot)
+    amounts = f"{used.wall_clock_seconds} s, {used.cpu_core_seconds} core-s, {used.memory_gb_seconds} GB-s, {used.gpu_seconds} GPU-s"
+    verdict = f"FAILED: {why}" if why else "verified"
+    return f"{snapshot.sequence:>4} {snapshot.type:<14} {when(snapshot.taken_at)}  {amounts}  {verdict}  {snapshot.content_hash}"
+
+
+def _row(snapshot: "SignedSnapshot", why: str) -> dict[str, object]:
+    named = {"sequence": snapshot.sequence, "type": snapshot.type, "content_hash": snapshot.content_hash, "signature": snapshot.signature}
+    return {**named, "ok": not why, "why": why, "document": snapshot.document.decode()}
 
 
 async def _verify(what: str, node: str, chain_id: str) -> list[tuple[str, "Verdict"]]:

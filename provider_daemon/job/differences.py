@@ -1,6 +1,8 @@
 """What SLURM, ledger and chain can differ in, how much of it is still a match, and how bad the rest is (MODULE.md, 'Usage snapshots
 and reconciliation')."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -121,9 +123,16 @@ def found(
     return Difference(job_id, what, slurm, ledger, chain, difference, tolerance, severity)
 
 
-def worst(differences: tuple[Difference, ...]) -> Severity | None:
+def worst_first(differences: Iterable[Difference]) -> list[Difference]:
+    """Otherwise in the order given."""
     order = list(Severity)
-    return max((each.severity for each in differences), key=order.index, default=None)
+    return sorted(differences, key=lambda each: -order.index(each.severity))
+
+
+def by_severity(differences: Iterable[Difference]) -> dict[str, int]:
+    """Every severity is there, with 0 where nothing was so bad."""
+    counts = Counter(each.severity for each in differences)
+    return {severity.value: counts[severity] for severity in Severity}
 
 
 def tolerated(field: str, one: int, other: int) -> int:
@@ -131,11 +140,10 @@ def tolerated(field: str, one: int, other: int) -> int:
     return max(one, other) * TOLERANCES[field] // PER_MILLE
 
 
-def clocks(ours: float, site: int, chain: float) -> tuple[Difference, ...]:
-    """Seconds since the epoch. The chain's clock is its newest block: one that stands still is behind, too."""
-    rows = []
-    for what, side, other in (("site_clock", "slurm", site), ("chain_clock", "chain", int(chain))):
-        apart = abs(int(ours) - other)
-        if apart > CLOCK_SECONDS:
-            rows.append(found("", what, ledger=str(int(ours)), difference=apart, tolerance=CLOCK_SECONDS, **{side: str(other)}))
-    return tuple(rows)
+def clock(what: str, ours: float, theirs: float) -> tuple[Difference, ...]:
+    """Seconds since the epoch, read at one moment. The chain's clock is its newest block: one that stands still is behind, too."""
+    apart = abs(int(ours) - int(theirs))
+    if apart <= CLOCK_SECONDS:
+        return ()
+    said = {"site_clock": {"slurm": str(int(theirs))}, "chain_clock": {"chain": str(int(theirs))}}[what]
+    return (found("", what, ledger=str(int(ours)), difference=apart, tolerance=CLOCK_SECONDS, **said),)

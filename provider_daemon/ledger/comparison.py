@@ -1,8 +1,36 @@
 """What a reconciliation asks of the ledger."""
 
+import json
+from collections.abc import Iterable, Mapping
+
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.sides import StoredReport
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import job_from_value
+
+
+def done_at(ledger: Ledger) -> float:
+    """When everything was last compared, in seconds since the epoch; 0 before the first time."""
+    return float(ledger.get_meta("reconciled_at", "0"))
+
+
+def last_counts(ledger: Ledger) -> dict[str, int]:
+    """Severity -> differences that the last comparison found; empty before the first one."""
+    counts: dict[str, int] = json.loads(ledger.get_meta("reconciliation", "{}"))
+    return counts
+
+
+def unresolved(ledger: Ledger) -> frozenset[str]:
+    """Ids of the jobs about which it found something."""
+    return frozenset(json.loads(ledger.get_meta("unresolved", "[]")))
+
+
+def save(ledger: Ledger, counts: Mapping[str, int], job_ids: Iterable[str], done: float | None) -> None:
+    """What a comparison found; `done` None for one that could not compare everything. Call inside `ledger.write()`."""
+    ledger.set_meta("reconciliation", json.dumps(counts))
+    ledger.set_meta("unresolved", json.dumps(sorted(job_ids)))
+    if done is not None:
+        ledger.set_meta("reconciled_at", str(done))
 
 
 def jobs_since(ledger: Ledger, cluster_id: str, since: float) -> list[Job]:
@@ -16,6 +44,13 @@ def job_by_name(ledger: Ledger, name: str) -> Job | None:
     return job_from_value(row["value"]) if row else None
 
 
-def sequences_since(ledger: Ledger, signer: str, since: float) -> list[int]:
-    """The account sequences that our own transactions of that key used, ascending."""
-    return [row["sequence"] for row in ledger._all("sequences_since", signer=signer, since=since)]
+def txs_since(ledger: Ledger, signer: str, since: float) -> tuple[frozenset[int], frozenset[str]]:
+    """(account sequences that our own transactions of that key used up, the hashes of all of them)"""
+    rows = ledger._all("txs_since", signer=signer, since=since)
+    return frozenset(row["sequence"] for row in rows if row["used"]), frozenset(row["tx_hash"] for row in rows)
+
+
+def reports_of(ledger: Ledger, job_id: str) -> tuple[StoredReport, ...]:
+    """In the order in which they were stored."""
+    rows = (row for row in ledger.messages_of(job_id) if row["kind"] == "report")
+    return tuple(StoredReport(row["state"], row["status"], row["created_at"], row["tx_hash"] or "") for row in rows)

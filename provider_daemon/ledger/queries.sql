@@ -131,5 +131,8 @@ SELECT value FROM jobs WHERE cluster_id = :cluster_id AND (closed_at IS NULL OR 
 -- name: job_by_name
 SELECT value FROM jobs WHERE name = :name;
 
--- name: sequences_since
-SELECT sequence, tx_hash FROM txs WHERE signer = :signer AND created_at >= :since AND (status = 'included' OR height > 0) ORDER BY sequence;
+-- name: txs_since
+SELECT sequence, tx_hash, status = 'included' OR height > 0 AS used FROM txs WHERE signer = :signer AND created_at >= :since ORDER BY id;
+
+-- name: newest_tx_of_each_signer
+SELECT tx_bytes FROM txs WHERE id IN (SELECT max(id) FROM txs WHERE status = 'included' GROUP BY signer);

@@ -27,6 +27,11 @@ def last_of_type(ledger: Ledger, job_id: str, wanted: SnapshotType) -> SignedSna
     return _snapshot(row) if row else None
 
 
+def a_transaction_of_each_key(ledger: Ledger) -> list[bytes]:
+    """The newest one that is in a block; it holds the key's public half."""
+    return [row["tx_bytes"] for row in ledger._all("newest_tx_of_each_signer")]
+
+
 def prune_interim(ledger: Ledger, before: float) -> None:
     """Lets go of interim snapshots from before that moment; a job's newest one stays, so that its numbers go on."""
     ledger._run("prune_interim_snapshots", before=before)

@@ -89,7 +89,11 @@ def take(
 
 
 def take_disputed(ledger: Ledger, job: Job, signer: Signer, now: float) -> SignedSnapshot:
-    """What we hold of a job when somebody disputes it: its final usage, or as far as it was followed. Call inside `ledger.write()`."""
-    known = snapshots.newest(ledger, job.spec.job_id)
-    used = job.usage or (usage_snapshot.cumulative(known) if known else Usage())
-    return take(ledger, job, SnapshotType.DISPUTE, used, signer, now)
+    """What we hold of a job when somebody disputes it. Call inside `ledger.write()`."""
+    return take(ledger, job, SnapshotType.DISPUTE, last_known(ledger, job), signer, now)
+
+
+def last_known(ledger: Ledger, job: Job) -> Usage:
+    """Its final usage, or as far as it was followed."""
+    newest = snapshots.newest(ledger, job.spec.job_id)
+    return job.usage or (usage_snapshot.cumulative(newest) if newest else Usage())

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from provider_daemon import __version__
+from provider_daemon.ledger import comparison
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.troubles import Troubles
 
@@ -40,6 +41,7 @@ class LedgerCollector(Collector):
         yield self._txs()
         yield from self._health()
         yield self._lasting()
+        yield self._differences()
 
     def _jobs(self) -> Iterator[Metric]:
         jobs = GaugeMetricFamily("provd_jobs", "Open jobs by cluster and state.", labels=["cluster", "state"])
@@ -70,6 +72,14 @@ class LedgerCollector(Collector):
         for row in self._ledger.count_txs():
             txs.add_metric([row["status"]], row["txs"])
         return txs
+
+    def _differences(self) -> Metric:
+        """Of the last comparison; no value before the first one."""
+        help_text = "What SLURM, ledger and chain differed in when they were last compared."
+        found = GaugeMetricFamily("provd_reconciliation_differences", help_text, labels=["severity"])
+        for severity, count in comparison.last_counts(self._ledger).items():
+            found.add_metric([severity], count)
+        return found
 
     def _health(self) -> Iterator[Metric]:
         success = GaugeMetricFamily("provd_loop_last_success_timestamp_seconds", "When the loop's last good tick ended.", labels=["loop"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from provider_daemon.errors import Transient
 from provider_daemon.job.snapshot import Phase, Run, Sighting, Snapshot
 from provider_daemon.job.state import State
-from provider_daemon.ports import Node, Order, Receipt, Watch
+from provider_daemon.ports import Node, Order, Receipt, Survey, Watch
 from tests.fakes.chain import FakeClock
 
 RAN = (Run(elapsed=3600, cpus=2, memory_mib=4096, nodes=1),)
@@ -29,6 +29,8 @@ class FakeScheduler:
     refusal: str = ""
     full: bool = False
     hosts: int = 2
+    clock_ahead: int = 0
+    surveys: list[tuple[int, dict[str, str]]] = field(default_factory=list)
 
     async def version(self) -> str:
         return "24.11.5"
@@ -36,6 +38,12 @@ class FakeScheduler:
     async def snapshot(self, watch: Watch) -> Snapshot:
         self._answer()
         return Snapshot(self.clock.now(), self.complete, {name: tuple(found) for name, found in self.jobs.items() if name in watch.names})
+
+    async def survey(self, since: int, slurm_ids: Mapping[str, str]) -> Survey:
+        self._answer()
+        self.surveys.append((since, dict(slurm_ids)))
+        snapshot = Snapshot(self.clock.now(), self.complete, {name: tuple(found) for name, found in self.jobs.items()})
+        return Survey(snapshot, int(self.clock.now()) + self.clock_ahead)
 
     async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
         self._answer()
@@ -52,7 +60,7 @@ class FakeScheduler:
         self.jobs.setdefault(order.name, []).append(seen)
         return Receipt(order.name, doubt="no answer") if self.lose_answers else Receipt(order.name, slurm_id=slurm_id)
 
-    async def cancel(self, slurm_ids: Sequence[str]) -> None:
+    async def cancel(self, slurm_ids: Mapping[str, str]) -> None:
         self._answer()
         for name, slurm_id in slurm_ids.items():
             self.cancelled.append(slurm_id)

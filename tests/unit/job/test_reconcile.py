@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.job.differences import KINDS, MONEY, TOLERANCES, Severity, by_money, clocks, tolerated, worst
+from provider_daemon.job.differences import KINDS, MONEY, TOLERANCES, Severity, by_money, by_severity, clock, found, tolerated, worst_first
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.reconcile import LAG_SECONDS, compare, measured, reachable
 from provider_daemon.job.sides import ChainSide, Due, LedgerSide, OnChain, Reported, Settled, SlurmSide, StoredReport
@@ -79,6 +79,10 @@ def test_identical_is_a_match(run: Run) -> None:
     assert compare(*ended(run), price) == ()
 
 
+def changed(usage: Usage, field: str, value: int) -> Usage:
+    return replace(usage, **{field: value})  # type: ignore[arg-type]
+
+
 def furthest(field: str, own: int, *, more: bool) -> int:
     """The value furthest from `own` that is still a match: a share of the larger of both."""
     share = TOLERANCES[field]
@@ -96,10 +100,10 @@ def test_tolerance_to_the_unit(run: Run, field: str, more: bool) -> None:
     own = getattr(ledger.job.usage, field)
     border = furthest(field, own, more=more)
     following = border + 1 if more else border - 1
-    usage = replace(ledger.job.usage, **{field: border})
+    usage = changed(ledger.job.usage, field, border)
     assert whats(slurm, *with_usage(ledger, chain, usage)) == []
     if following >= 0:
-        (row,) = compare(slurm, *with_usage(ledger, chain, replace(usage, **{field: following})), price)
+        (row,) = compare(slurm, *with_usage(ledger, chain, changed(usage, field, following)), price)
         assert (row.what, row.difference, row.tolerance) == (field, abs(following - own), tolerated(field, own, following))
         assert row.difference > row.tolerance
 
@@ -115,16 +119,17 @@ def test_symmetric(field: str, one: int, other: int) -> None:
 def test_one_falsified_unit(run: Run, side: str, field: str) -> None:
     """Ledger, report and accounting are copies of one number: a single unit more in one of them is found, however large the number."""
     slurm, ledger, chain = ended(run)
+    told, settled = chain.report, chain.settled
     assert ledger.job.usage is not None
-    assert chain.report is not None
-    assert chain.settled is not None
-    false = replace(ledger.job.usage, **{field: getattr(ledger.job.usage, field) + 1})
+    assert told is not None
+    assert settled is not None
+    false = changed(ledger.job.usage, field, getattr(ledger.job.usage, field) + 1)
     if side == "ledger":
         ledger = LedgerSide(replace(ledger.job, usage=false), ledger.reports)
     elif side == "report":
-        chain = replace(chain, report=replace(chain.report, usage=false))
+        chain = replace(chain, report=replace(told, usage=false))
     else:
-        chain = replace(chain, settled=replace(chain.settled, usage=false))
+        chain = replace(chain, settled=replace(settled, usage=false))
     row = next(row for row in compare(slurm, ledger, chain, price) if row.what == field)
     assert (row.difference, row.tolerance) == (1, 0)
 
@@ -227,11 +232,15 @@ def test_reports() -> None:
     assert whats(slurm, ledger, replace(chain, report=replace(chain.report, objection="no signature"))) == ["evidence"]
 
 
+def paid(settled: Settled, change: dict[str, int]) -> Settled:
+    return replace(settled, **change)  # type: ignore[arg-type]
+
+
 def test_bill_is_compared_to_the_uvirt() -> None:
     slurm, ledger, chain = ended()
     assert chain.settled is not None
     for change in ({"total": chain.settled.total + 1}, {"provider_reward": chain.settled.provider_reward - 1}, {"platform_fee": 0}):
-        rows = compare(slurm, ledger, replace(chain, settled=replace(chain.settled, **change)), price)
+        rows = compare(slurm, ledger, replace(chain, settled=paid(chain.settled, change)), price)
         assert [row.what for row in rows] == [{"total": "bill"}.get(name, name) for name in change]
 
 
@@ -278,14 +287,16 @@ def test_parked() -> None:
     assert whats(*running(parked="why")) == ["parked"]
 
 
-def test_clocks() -> None:
+@pytest.mark.parametrize("what", ["site_clock", "chain_clock"])
+def test_clocks(what: str) -> None:
     """A minute apart is a match, a second more is not; either way round."""
     for apart in (60, -60):
-        assert clocks(1000.9, 1000 + apart, 1000.0 + apart) == ()
-    rows = clocks(1000.0, 1061, 939.0)
-    assert [(row.what, row.difference, row.tolerance) for row in rows] == [("site_clock", 61, 60), ("chain_clock", 61, 60)]
+        assert clock(what, 1000.9, 1000.0 + apart) == ()
+    for apart in (61, -61):
+        assert [(row.difference, row.tolerance) for row in clock(what, 1000.0, 1000.0 + apart)] == [(61, 60)]
 
 
-def test_worst() -> None:
-    assert worst(()) is None
-    assert worst(clocks(1000.0, 0, 1000.0)) is Severity.MEDIUM
+def test_worst_first_and_counted() -> None:
+    rows = (*clock("site_clock", 1000.0, 0), found("", "stray"), found("", "doubled"))
+    assert [row.what for row in worst_first(rows)] == ["doubled", "stray", "site_clock"]
+    assert by_severity(rows) == {"low": 0, "medium": 1, "high": 1, "critical": 1}

@@ -17,7 +17,7 @@ from provider_daemon.troubles import Troubles
 from tests.unit.job.test_lifecycle import JOB
 
 HOSTILE = 'x"}\nprovd_jobs{cluster="forged"} 1'
-LABELS = {"cluster", "state", "signer", "kind", "status", "loop", "version", "what", "subject"}
+LABELS = {"cluster", "state", "signer", "kind", "status", "loop", "version", "what", "subject", "severity"}
 
 
 @dataclass
@@ -84,6 +84,7 @@ def test_each_family_explains_itself(registry: CollectorRegistry) -> None:
         "provd_jobs",
         "provd_jobs_parked",
         "provd_jobs_quarantined",
+        "provd_reconciliation_differences",
         "provd_outbox_messages",
         "provd_outbox_oldest_timestamp_seconds",
         "provd_txs",

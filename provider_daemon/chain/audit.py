@@ -1,0 +1,64 @@
+"""ports.Audit over a chain client: records, accountings, disputes, and reports as their transactions hold them."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from provider_daemon.chain import evidence_check, keyspace, messages
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.codec import decode
+from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
+from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
+from provider_daemon.chain.records import chain_job
+from provider_daemon.chain.store import Store
+from provider_daemon.job.sides import OnChain, Reported, Settled
+from provider_daemon.ports import Dispute
+
+DENOM = "uvirt"  # what is billed
+DISPUTES = 256  # ids looked at: the newest, a dispute is decided within days (the chain's own counter moves by two)
+_OPEN = (types_pb2.DISPUTE_STATUS_PENDING, types_pb2.DISPUTE_STATUS_UNDER_REVIEW)
+
+
+class GrpcAudit:
+    def __init__(self, chain: GrpcChain) -> None:
+        self._chain = chain
+        self._store = Store(chain.endpoints)
+
+    async def on_chain(self, job_id: str) -> OnChain | None:
+        record = await self._chain.query.job(job_id)
+        if record is None:
+            return None
+        return OnChain(chain_job(record, self._chain.chain_id), record.completed_at.seconds, _amount(record.agreed_price))
+
+    async def settled(self, job_id: str) -> Settled | None:
+        record = await self._chain.query.job_accounting(job_id)
+        if record is None:
+            return None
+        return Settled(
+            usage=messages.usage_of(record.usage_metrics),
+            total=_amount(record.total_cost),
+            provider_reward=_amount(record.provider_reward),
+            platform_fee=_amount(record.platform_fee),
+            status=record.settlement_status,
+        )
+
+    async def reported(self, tx_hash: str, clusters: Mapping[str, str]) -> tuple[Reported, ...] | None:
+        found = await self._chain.txs.get(tx_hash)
+        if found is None:
+            return None
+        failed = f"its transaction failed with code {found.tx_response.code}" if found.tx_response.code else ""
+        verdicts = evidence_check.check(found.tx, self._chain.chain_id, clusters)
+        return tuple(
+            Reported(report.job_id, verdict.state, messages.usage_of(report.usage_metrics), report.exit_code, failed or verdict.why)
+            for report, verdict in zip(evidence_check.reports(found.tx), verdicts, strict=True)
+        )
+
+    async def disputes(self) -> tuple[Dispute, ...]:
+        end = await self._store.counter(keyspace.NEXT_DISPUTE)
+        ids = [f"hpc-dispute-{number}" for number in range(max(1, end - DISPUTES), end)]
+        values = await asyncio.gather(*(self._store.get(keyspace.key(keyspace.DISPUTE, dispute_id)) for dispute_id in ids))
+        records = (decode(types_pb2.HPCDispute, value) for value in values if value)
+        return tuple(Dispute(each.dispute_id, each.job_id, each.status in _OPEN, each.created_at.seconds) for each in records)
+
+
+def _amount(coins: Iterable[Coin]) -> int:
+    return sum(int(coin.amount) for coin in coins if coin.denom == DENOM)

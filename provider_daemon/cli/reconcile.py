@@ -1,0 +1,133 @@
+"""`provd reconcile`: SLURM, ledger and chain compared now, beside a running daemon or without one."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from provider_daemon.cli.jobs import printable
+from provider_daemon.cli.run import DEFAULT, ConfigFile
+
+if TYPE_CHECKING:
+    from provider_daemon.chain.keys import Signer
+    from provider_daemon.config import Config
+    from provider_daemon.job.differences import Difference
+    from provider_daemon.ledger.ledger import Ledger
+    from provider_daemon.loops.compare import Comparison
+
+HEADINGS = ("JOB", "WHAT", "SLURM", "LEDGER", "CHAIN", "DIFFERENCE", "TOLERANCE", "SEVERITY", "WHAT TO DO")
+WIDEST = 44  # characters of a cell, the last one apart
+DAY = 86_400
+
+
+def reconcile(
+    config: ConfigFile = DEFAULT,
+    since: Annotated[int, typer.Option("--since", metavar="DAYS", help="Besides open jobs: those closed so many days ago.", min=0)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
+    dispute: Annotated[str, typer.Option(metavar="JOB", help="First sign what is known of this job, as evidence for a dispute.")] = "",
+) -> None:
+    """Compare SLURM, ledger and chain, and print what differs. Exit 0: all matched; 1: something differs; 2: could not compare."""
+    import asyncio
+
+    from provider_daemon.config import load
+
+    compared = asyncio.run(_reconcile(load(config), since, dispute))
+    typer.echo(_document(compared) if as_json else "\n".join(_lines(compared)))
+    for line in compared.failed:
+        typer.echo(f"could not compare: {printable(line)}", err=True)
+    raise typer.Exit(1 if compared.differences else 2 if compared.failed else 0)
+
+
+async def _reconcile(loaded: "Config", days: int, dispute: str) -> "Comparison":
+    from pathlib import Path
+
+    from provider_daemon.chain.audit import GrpcAudit
+    from provider_daemon.chain.client import GrpcChain
+    from provider_daemon.clock import SystemClock
+    from provider_daemon.daemon import scheduler
+    from provider_daemon.ledger.ledger import Ledger
+    from provider_daemon.loops.compare import Comparer, Served
+    from provider_daemon.loops.reconcile import keep
+
+    clock, signers = SystemClock(), _signers(loaded)
+    ledger = Ledger.open(Path(loaded.ledger.path), lock=False)
+    if dispute:
+        _dispute(ledger, dispute, signers, clock.now())
+    chain = GrpcChain(loaded.chain.id, loaded.chain.endpoints, clock)
+    served = [Served(each.id, each.name, scheduler(each, clock), signers[each.id]) for each in loaded.clusters]
+    try:
+        compared = await Comparer(ledger, chain, GrpcAudit(chain), served, clock).run(clock.now() - days * DAY)
+    finally:
+        for each in served:
+            await each.surveyor.close()
+        await chain.close()
+    return keep(ledger, compared, signers, clock.now())
+
+
+def _signers(loaded: "Config") -> "dict[str, Signer | None]":
+    """By cluster id. A systemd credential is there for the service alone: then everything is compared, and nothing is signed."""
+    from provider_daemon.chain import keys
+    from provider_daemon.errors import ConfigError
+
+    found: dict[str, Signer | None] = {}
+    for name, key in loaded.keys.items():
+        try:
+            found[name] = keys.load(key.kind, key.name, key.path, key.passphrase_file)
+        except ConfigError as error:
+            typer.echo(f"{error}: nothing is signed or kept, and foreign transactions are not looked for", err=True)
+            found[name] = None
+    return {cluster.id: found[cluster.key] for cluster in loaded.clusters}
+
+
+def _dispute(ledger: "Ledger", job_id: str, signers: "dict[str, Signer | None]", now: float) -> None:
+    from provider_daemon.errors import Refused
+    from provider_daemon.loops.snapshots import take_disputed
+
+    job = ledger.job(job_id)
+    signer = signers.get(job.spec.cluster_id) if job else None
+    if job is None or signer is None:
+        raise Refused(f"{job_id} is not in the ledger" if job is None else f"the key that signs for {job_id} cannot be had here")
+    with ledger.write():
+        taken = take_disputed(ledger, job, signer, now)
+    typer.echo(f"{job_id}: dispute snapshot {taken.sequence} signed, SHA-256 {taken.content_hash}", err=True)
+
+
+def _document(compared: "Comparison") -> str:
+    jobs = [{"job_id": each.job.spec.job_id, "outcome": each.outcome} for each in compared.jobs]
+    rows = [{**asdict(row), "advice": row.advice} for row in compared.differences]
+    return json.dumps({"jobs": jobs, "differences": rows, "failed": compared.failed}, indent=1)
+
+
+def _lines(compared: "Comparison") -> list[str]:
+    from provider_daemon.job.differences import Outcome, worst_first
+
+    counts = {outcome: sum(each.outcome is outcome for each in compared.jobs) for outcome in Outcome}
+    said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    summary = f"{len(compared.jobs)} jobs compared{': ' + said if said else ''}; {len(compared.differences)} differences"
+    rows = [_cells(row) for row in worst_first(compared.differences)]
+    return [*(_table([HEADINGS, *rows]) if rows else []), summary]
+
+
+def _cells(row: "Difference") -> tuple[str, ...]:
+    values: tuple[Any, ...] = (
+        row.job_id,
+        row.what,
+        row.slurm,
+        row.ledger,
+        row.chain,
+        row.difference or "",
+        row.tolerance or "",
+        row.severity,
+    )
+    return (*(_short(printable(str(value))) or "-" for value in values), row.advice)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,111 @@
+"""Every hour: SLURM, ledger and chain compared, what differs told, and kept as signed snapshots."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+
+import structlog
+
+from provider_daemon.chain.keys import Signer
+from provider_daemon.errors import Transient
+from provider_daemon.job.differences import Outcome, Severity, by_severity, worst_first
+from provider_daemon.job.usage_snapshot import SnapshotType
+from provider_daemon.ledger import comparison, snapshots
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.compare import Compared, Comparer, Comparison, Served
+from provider_daemon.loops.snapshots import last_known, take, take_disputed
+from provider_daemon.ports import Audit, Chain, Clock, Dispute
+
+log = structlog.get_logger("provd.reconcile")
+
+PERIOD_SECONDS = 3600
+LOOK_SECONDS = 300  # the loop's own period: how late a comparison that is due can be, and when one that failed is tried again
+SETTLE_SECONDS = 300  # after a start: what went on meanwhile is caught up first
+OVERLAP_SECONDS = 3600  # jobs that were closed so long before the last comparison are compared once more
+FIRST_SECONDS = 86_400  # how far back the first one of a ledger looks
+# The chain's dispute_resolution_period: for so long interim snapshots stay, and what differs about a closed job is looked at again.
+KEEP_SECONDS = 7 * 86_400
+UNRESOLVED_JOBS = 1000
+LINES = 100  # log lines of one run
+
+
+class Reconcile:
+    """One for the whole daemon."""
+
+    def __init__(self, ledger: Ledger, chain: Chain, audit: Audit, served: Sequence[Served], clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._signers = {each.cluster_id: each.signer for each in served}
+        self._comparer = Comparer(ledger, chain, audit, served, clock)
+        self._began_at = clock.now()
+
+    async def tick(self) -> None:
+        """Raises Transient, once everything else is kept, when a side could not be compared."""
+        now, done = self._clock.now(), comparison.done_at(self._ledger)
+        if now - self._began_at < SETTLE_SECONDS or 0 <= now - done < PERIOD_SECONDS:
+            return
+        again = comparison.unresolved(self._ledger)
+        compared = await self._comparer.run(done - OVERLAP_SECONDS if done else now - FIRST_SECONDS, again)
+        compared = keep(self._ledger, compared, self._signers, now)
+        self._tell(compared)
+        with self._ledger.write():
+            ids = {*unresolved(compared, now - KEEP_SECONDS), *(again if compared.failed else ())}
+            comparison.save(self._ledger, by_severity(compared.differences), ids, None if compared.failed else now)
+            snapshots.prune_interim(self._ledger, now - KEEP_SECONDS)
+        if compared.failed:
+            raise Transient("could not compare everything: " + "; ".join(compared.failed))
+
+    def _tell(self, compared: Comparison) -> None:
+        outcomes = {outcome.value: sum(each.outcome is outcome for each in compared.jobs) for outcome in Outcome}
+        log.info("reconciled", jobs=len(compared.jobs), **outcomes, differences=len(compared.differences))
+        for row in worst_first(compared.differences)[:LINES]:
+            if row.severity in (Severity.HIGH, Severity.CRITICAL):
+                sides = {"slurm": row.slurm, "ledger": row.ledger, "chain": row.chain, "severity": row.severity}
+                log.error("reconciliation_difference", job=row.job_id, what=row.what, **sides, next=row.advice)
+
+
+def unresolved(compared: Comparison, since: float) -> list[str]:
+    """The jobs to look at again next time, though they may be closed by then; not those that were closed before `since`."""
+    found = (each.job for each in compared.jobs if each.outcome in (Outcome.DISCREPANCY, Outcome.FAILED))
+    return [job.spec.job_id for job in found if job.closed_at is None or job.closed_at >= since][:UNRESOLVED_JOBS]
+
+
+def keep(ledger: Ledger, compared: Comparison, signers: Mapping[str, Signer | None], now: float) -> Comparison:
+    """Signs what was found about each job, and what is disputed; nothing twice. The comparison, with what is in order again as resolved.
+
+    `signers` by cluster id; jobs of a cluster without one are only compared.
+    """
+    jobs = []
+    with ledger.write():
+        for each in compared.jobs:
+            jobs.append(_keep(ledger, each, signers.get(each.job.spec.cluster_id), now))
+        for dispute in compared.disputes:
+            _keep_disputed(ledger, dispute, signers, now)
+    return replace(compared, jobs=tuple(jobs))
+
+
+def _keep(ledger: Ledger, compared: Compared, signer: Signer | None, now: float) -> Compared:
+    last = snapshots.last_of_type(ledger, compared.job.spec.job_id, SnapshotType.RECONCILIATION)
+    said = json.loads(last.document) if last else {}
+    if compared.outcome is Outcome.MATCHED and said.get("outcome") == Outcome.DISCREPANCY:
+        compared = replace(compared, outcome=Outcome.RESOLVED)
+    differences = tuple({**asdict(row), "severity": row.severity.value} for row in compared.differences)
+    news = (said.get("outcome"), _facts(said.get("differences", []))) != (compared.outcome, _facts(differences))
+    if signer and news and compared.outcome in (Outcome.DISCREPANCY, Outcome.RESOLVED):
+        used = compared.used or last_known(ledger, compared.job)
+        take(ledger, compared.job, SnapshotType.RECONCILIATION, used, signer, now, compared.outcome, differences)
+    return compared
+
+
+def _facts(differences: Iterable[Mapping[str, str | int]]) -> list[tuple[object, ...]]:
+    """What is said, without how late or how far apart it is by now: that alone is no news."""
+    return [tuple(row[name] for name in ("what", "slurm", "ledger", "chain", "severity")) for row in differences]
+
+
+def _keep_disputed(ledger: Ledger, dispute: Dispute, signers: Mapping[str, Signer | None], now: float) -> None:
+    """Once a dispute: later ones about the same job are told by their time."""
+    job = ledger.job(dispute.job_id)
+    signer = signers.get(job.spec.cluster_id) if job else None
+    last = snapshots.last_of_type(ledger, dispute.job_id, SnapshotType.DISPUTE)
+    if job and signer and dispute.open and (last is None or last.taken_at < dispute.created_at):
+        take_disputed(ledger, job, signer, now)

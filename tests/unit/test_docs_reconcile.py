@@ -1,0 +1,25 @@
+"""What the docs say about snapshots and differences is the code's."""
+
+from provider_daemon.job import differences, reconcile
+from provider_daemon.job.differences import KINDS, MONEY, TOLERANCES
+from provider_daemon.job.usage_snapshot import INTERIM_SECONDS
+from provider_daemon.loops import reconcile as loop
+from tests.unit.docs import numbers, page, table
+
+
+def test_tolerances_and_severities() -> None:
+    assert numbers(page("reference.md"), "figure") == TOLERANCES
+    assert [(int(row[0]), row[1]) for row in table(page("reference.md"), "at least, uvirt")] == list(MONEY)
+
+
+def test_every_kind_of_difference_is_explained() -> None:
+    """The guide's table has each kind once, all figures of usage in one row, with its severity."""
+    said = {row[0]: row[1] for row in table(page("operators-guide.md"), "difference")}
+    kinds = {"usage" if what in TOLERANCES else what: kind.severity or "by money" for what, kind in KINDS.items()}
+    assert said == kinds
+
+
+def test_constants() -> None:
+    """The numbers that stand in running text."""
+    assert (INTERIM_SECONDS, differences.CLOCK_SECONDS, reconcile.LAG_SECONDS) == (300, 60, 600)
+    assert (loop.PERIOD_SECONDS, loop.KEEP_SECONDS) == (3600, 7 * 86_400)
