@@ -37,8 +37,8 @@ crash: slurm ## Kill the daemon at random moments (KILLS=200) and compare the re
 faults: slurm ## Break SLURM, SSH, gRPC, the disk, the clock, the wallet and the chain under the real daemon (ONLY=part of a name)
 	@.venv/bin/python -m tests.faults.run $(if $(ONLY),--only "$(ONLY)")
 
-simulate: .venv/.ready ## The real loops under kills, lost answers and lies in virtual time (N=10000 schedules, or SEED=one)
-	@.venv/bin/python -m tests.simulation.run $(if $(SEED),--seed $(SEED),--n $(or $(N),10000))
+simulate: .venv/.ready ## The real loops under kills, lost answers and lies in virtual time (N=10000 schedules, or SEED=one; MODE=wire)
+	@.venv/bin/python -m tests.simulation.run $(if $(MODE),--$(MODE)) $(if $(SEED),--seed $(SEED),--n $(or $(N),10000))
 
 mutants: .venv/.ready ## Deliberate wrong versions of the code, each of which the simulation must catch
 	@.venv/bin/python -m tests.simulation.mutants

@@ -1,15 +1,30 @@
-"""`python -m tests.simulation.run --n 10000` plays fresh seeds in two processes; `--seed N` replays one with its timeline."""
+"""`python -m tests.simulation.run --n 10000` plays fresh seeds in two processes; `--seed N` replays one with its timeline.
+
+With `--wire` in the second mode: the real adapters are under the schedule too.
+"""
 
 import argparse
 import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 
 from tests.simulation.schedule import Result, play
+from tests.simulation.wire.play import play as play_wire
 
+
+@dataclass(frozen=True)
+class Mode:
+    """Where the border between real and simulated runs, and the command that replays one of its seeds."""
+
+    play: Callable[[int], Result]
+    replay: str
+
+
+PORTS, WIRE = Mode(play, "make simulate SEED="), Mode(play_wire, "make simulate MODE=wire SEED=")
 PROCESSES = 2
 SHOWN = 5  # failing seeds whose timeline is printed
 
@@ -20,25 +35,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--n", type=int, default=1000, help="how many schedules (1000)")
     parser.add_argument("--seed", type=int, help="replay this one and print its timeline")
     parser.add_argument("--first", type=int, help="the first of the seeds (fresh each time)")
+    parser.add_argument("--wire", action="store_true", help="the second mode: the real adapters under the schedule too")
     asked = parser.parse_args(argv)
+    mode = WIRE if asked.wire else PORTS
     if asked.seed is not None:
-        return _show(play(asked.seed))
+        return _show(mode, mode.play(asked.seed))
     first = asked.first if asked.first is not None else secrets.randbelow(10**9)
     print(f"seeds {first} to {first + asked.n - 1}")
-    return _many(range(first, first + asked.n))
+    return _many(mode, range(first, first + asked.n))
 
 
-def _many(seeds: Sequence[int]) -> int:
+def _many(mode: Mode, seeds: Sequence[int]) -> int:
     began = time.monotonic()
     with ProcessPoolExecutor(PROCESSES) as pool:
-        deeds, bad = tally(pool.map(play, seeds, chunksize=20))
+        deeds, bad = tally(pool.map(mode.play, seeds, chunksize=20))
     for result in bad[:SHOWN]:
-        _show(result)
+        _show(mode, result)
     kills = deeds["kill"] + deeds["kill_at_commit"]
-    print("\n".join(f"{fault:22}{count:>9}" for fault, count in sorted(deeds.items())))
+    print("\n".join(f"{fault:26}{count:>9}" for fault, count in sorted(deeds.items())))
     print(f"schedules {len(seeds)}  kills {kills}  faults {sum(deeds.values())}  violations {len(bad)}  {time.monotonic() - began:.0f} s")
     if bad:
-        print("replay: " + "  ".join(f"make simulate SEED={result.seed}" for result in bad[:20]))
+        print("replay: " + "  ".join(f"{mode.replay}{result.seed}" for result in bad[:20]))
     return 1 if bad else 0
 
 
@@ -53,10 +70,10 @@ def tally(results: Iterable[Result]) -> tuple[Counter[str], list[Result]]:
     return deeds, bad
 
 
-def _show(result: Result) -> int:
+def _show(mode: Mode, result: Result) -> int:
     print(f"--- seed {result.seed} ---", *result.timeline, sep="\n")
     print(*(f"VIOLATION {line}" for line in result.wrongs), sep="\n")
-    print(f"seed {result.seed}: {len(result.wrongs)} violations; replay: make simulate SEED={result.seed}")
+    print(f"seed {result.seed}: {len(result.wrongs)} violations; replay: {mode.replay}{result.seed}")
     return 1 if result.wrongs else 0
 
 

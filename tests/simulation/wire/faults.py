@@ -1,0 +1,73 @@
+"""What only a wire can do, beside the faults of both modes (world.FAULTS)."""
+
+import random
+from dataclasses import dataclass, field
+
+from tests.simulation.world import World
+
+# Fault -> the highest chance at one point where it can strike. Each schedule takes some of them, at its own share of that chance.
+SLURM: dict[str, float] = {
+    # the way to the login node
+    "wire_stdout_cut": 0.10,  # at any byte, and no exit code
+    "wire_exit_code_lost": 0.10,  # every byte came, the exit code did not
+    "wire_stdout_cut_unnoticed": 0.03,  # at any byte, and exit code 0
+    "wire_no_channel": 0.08,
+    "wire_greeting": 0.10,  # the login prints before the program does
+    "wire_warnings": 0.20,  # on stderr of a program that is well
+    "wire_program_killed": 0.04,  # by coreutils' timeout, in the middle of its words
+    # SLURM's words
+    "wire_trouble": 0.08,  # one of the many words for a passing trouble, and an exit code
+    "wire_slurmdbd_dies": 0.08,  # in the middle of sacct's rows
+    "wire_answer_line_lost": 0.15,  # of one order in a submission
+    "wire_sbatch_socket_timeout": 0.10,  # taken all the same
+    "wire_other_cluster_id": 0.20,  # sbatch --parsable prints `id;cluster`
+}
+CHAIN: dict[str, float] = {
+    "wire_endpoint_dead": 0.02,
+    "wire_endpoint_catching_up": 0.02,
+    "wire_endpoint_other_chain": 0.02,
+    "wire_endpoint_back": 0.02,
+    "wire_endpoint_lags": 0.05,
+    "wire_endpoint_upgraded": 0.02,  # another version, other RPCs wired
+    "wire_deadline": 0.03,
+    "wire_stream_broken": 0.03,  # INTERNAL
+    "wire_busy": 0.03,  # RESOURCE_EXHAUSTED
+    "wire_protobuf_cut": 0.05,
+    "wire_height_pruned": 0.05,  # the store answers code 0, nothing, and a log
+}
+
+
+@dataclass
+class Wire:
+    """The faults of one schedule's one or two bad sides, thrown with dice of their own.
+
+    A call on the chain's side is made of several on the wire: where both sides are bad in every schedule, few jobs get far.
+    """
+
+    world: World
+    dice: random.Random = field(init=False)
+    slurm_is_bad: bool = field(init=False)
+    chain_is_bad: bool = field(init=False)
+    chances: dict[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        dice = self.dice = random.Random(f"wire {self.world.seed}")
+        self.slurm_is_bad, self.chain_is_bad = dice.choice(((True, False), (True, False), (False, True), (True, True)))
+        faults = (SLURM if self.slurm_is_bad else {}) | (CHAIN if self.chain_is_bad else {})
+        chosen = dice.sample(sorted(faults), dice.randint(2, len(faults)))
+        self.chances = {fault: faults[fault] * dice.uniform(0.2, 1) for fault in chosen}
+
+    def slurm_strikes(self, fault: str) -> bool:
+        """For a fault of both modes that can hit either side."""
+        return self.slurm_is_bad and self.world.strikes(fault)
+
+    def chain_strikes(self, fault: str) -> bool:
+        return self.chain_is_bad and self.world.strikes(fault)
+
+    def strikes(self, fault: str) -> bool:
+        """Whether this fault happens here. Always false once the schedule is calm."""
+        chance = self.chances.get(fault)
+        if chance is None or self.world.calm or self.dice.random() >= chance:
+            return False
+        self.world.deeds[fault] += 1
+        return True

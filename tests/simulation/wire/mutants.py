@@ -1,0 +1,118 @@
+"""Deliberate wrong versions of the adapters, each of which the second mode must catch: the names to replace, and with what."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from provider_daemon.chain import keyspace
+from provider_daemon.chain.broadcast import Broadcast
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.node import Endpoints
+from provider_daemon.chain.query import Query
+from provider_daemon.chain.store import Store
+from provider_daemon.chain.wire import Unimplemented
+from provider_daemon.errors import Transient
+from provider_daemon.ports import Order, Receipt, TxOutcome
+from provider_daemon.slurm import accounting, answers, commands, failures
+from provider_daemon.slurm.answers import Submitted
+from provider_daemon.slurm.scheduler import SlurmScheduler
+from provider_daemon.slurm.transport import Answer
+
+FRAMED, SUBMITTED, ENDED = answers.framed, answers._submitted, accounting.ended
+SUBMIT, FIND, BELIEVED, PAGE, RECEIPT = SlurmScheduler.submit, Broadcast.find, Endpoints._doubt, Broadcast._page, failures.receipt
+
+
+def _cut_is_complete(answer: Answer, what: str) -> tuple[int, str]:
+    try:
+        return FRAMED(answer, what)
+    except Transient:
+        whole, _, _ = answer.stdout.partition(commands.BEGIN + "\n")[2].rpartition("\n")
+        return 0, whole
+
+
+async def _silence_is_refusal(self: Any, orders: Sequence[Order]) -> tuple[Receipt, ...]:
+    receipts = await SUBMIT(self, orders)
+    return tuple(Receipt(each.name, refusal="it named no job") if each.doubt.startswith("its answer") else each for each in receipts)
+
+
+async def _exit_code_ignored(self: Any, what: str, command: commands.Command) -> str:
+    answer = await self._transport.run(command.program, command.payload, command.seconds)
+    return FRAMED(answer, what)[1]
+
+
+def _id_from_stderr(line: str) -> Submitted:
+    said = SUBMITTED(line)
+    numbers = [word for word in said.stderr.replace(":", " ").replace("]", " ").split() if word.isdecimal()]
+    return replace(said, slurm_id=numbers[0], exit_code=0) if numbers and not said.slurm_id else said
+
+
+def _doubt_is_refusal(answer: Submitted) -> Receipt:
+    receipt = RECEIPT(answer)
+    return Receipt(answer.name, refusal=receipt.doubt) if receipt.doubt else receipt
+
+
+def _last_record_only(records: Any) -> Any:
+    return ENDED(records[-1:])
+
+
+async def _unimplemented_is_absent(self: Any, rpc: str, request: Any, field: str, *_: Any) -> Any:
+    try:
+        return getattr(await self._rpc(rpc, request), field)
+    except Unimplemented:
+        return None
+
+
+async def _not_found_is_failed(self: Any, wanted: str) -> TxOutcome:
+    return await FIND(self, wanted) or TxOutcome(wanted, 1, 1, "undefined", "not found")
+
+
+async def _everyone_is_believed(self: Any, endpoint: Any) -> str:
+    why = await BELIEVED(self, endpoint)
+    return "" if why.startswith("it") else why  # whatever it says of itself; only silence counts
+
+
+async def _unreadable_is_refusal(self: Any, tx_bytes: bytes, error: Exception) -> TxOutcome:
+    return TxOutcome("", 0, 9, "sdk", "the account does not exist")
+
+
+async def _no_index_is_none(self: Any, query: str, page: int, limit: int) -> Any:
+    try:
+        return await PAGE(self, query, page, limit)
+    except Transient:
+        return type("Empty", (), {"txs": [], "tx_responses": [], "total": 0})
+
+
+async def _log_is_not_read(self: Any, path: str, data: bytes) -> bytes:
+    from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
+
+    async def request(channel: Any) -> Any:
+        return await query_pb2_grpc.ServiceStub(channel).ABCIQuery(query_pb2.ABCIQueryRequest(path=path, data=data), timeout=10)
+
+    value: bytes = (await self._endpoints.call(request)).value
+    return value
+
+
+async def _sent_again(self: Any, request: Any) -> Any:
+    return await self.call(request)
+
+
+async def _no_counter_is_one(self: Any) -> int:
+    return int.from_bytes(await self._store.get(keyspace.NEXT_JOB), "little")
+
+
+Changes = tuple[tuple[Any, str, Any], ...]
+
+WIRE_MUTANTS: dict[str, Changes] = {
+    "a cut answer is complete": ((answers, "framed", _cut_is_complete),),
+    "a missing answer line is a refusal": ((SlurmScheduler, "submit", _silence_is_refusal),),
+    "an exit code is ignored": ((SlurmScheduler, "_ask", _exit_code_ignored),),
+    "a job id is looked for on sbatch's stderr": ((answers, "_submitted", _id_from_stderr),),
+    "an unknown word of sbatch is a refusal": ((failures, "receipt", _doubt_is_refusal),),
+    "only the last sacct record is read": ((accounting, "ended", _last_record_only),),
+    "UNIMPLEMENTED is no record": ((Query, "_one", _unimplemented_is_absent),),
+    "NOT_FOUND of GetTx is a failure": ((Broadcast, "find", _not_found_is_failed),),
+    "any endpoint is believed": ((Endpoints, "_doubt", _everyone_is_believed),),
+    "an unreadable CheckTx is a refusal": ((GrpcChain, "_unread", _unreadable_is_refusal),),
+    "a node without an index has none": ((Broadcast, "_page", _no_index_is_none),),
+    "the store's log is not read": ((Store, "_query", _log_is_not_read),),
+}

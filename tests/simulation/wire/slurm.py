@@ -1,0 +1,116 @@
+"""SLURM's programs over the model: command line in; stdout, stderr and exit code out."""
+
+from collections.abc import Sequence
+
+from provider_daemon.lab.simulated.submission import directives
+from provider_daemon.ports import Order
+from tests.simulation.site import Site
+from tests.simulation.wire import texts
+from tests.simulation.wire.faults import Wire
+from tests.simulation.wire.shell import Said
+from tests.simulation.world import World
+
+FAILED = "sbatch: error: Batch job submission failed: "
+UNREACHABLE = "Unable to contact slurm controller (connect failure)"
+NO_DATABASE = "sacct: error: Problem talking to the database: Connection refused\n"
+_DOWN = {
+    "squeue": (f"slurm_load_jobs error: {UNREACHABLE}\n", 1),
+    "scontrol": (f"slurm_load_node error: {UNREACHABLE}\n", 1),
+    "scancel": (f"scancel: error: Kill job error on job id 1: {UNREACHABLE}\n", 8),
+    "sdiag": (f"slurm_get_statistics: {UNREACHABLE}\n", 255),
+    "sbatch": (f"{FAILED}{UNREACHABLE}\n", 1),
+}
+# What passes by itself, in words that SLURM's programs have for it; the last is one that nobody listed.
+TROUBLES = (
+    "slurm_load_jobs error: Socket timed out on send/recv operation\n",
+    "error: slurm_receive_msgs: [[login1]:6817] failed: Zero Bytes were transmitted or received\n",
+    "error: If munged is up, restart with --num-threads=10\nerror: Munge encode failed: Failed to access munge.socket\n"
+    "error: authentication: Protocol authentication error\n",
+    "error: Rate limit exceeded, please retry. 12 of 20 tokens used by uid 1002\n",
+    "error: Slurm temporarily unable to accept job, sleeping and retrying (30)\n",
+    "fatal: pthread_create error Resource temporarily unavailable\n",
+    "error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host 4711\n",
+)
+_REFUSALS = {
+    "account may not use": f"{FAILED}Invalid account or account/partition combination specified\n",
+    "no node of the site has": "sbatch: error: Memory specification can not be satisfied\n"
+    f"{FAILED}Requested node configuration is not available\n",
+}
+_FULL = (
+    "sbatch: error: AssocMaxSubmitJobLimit\n"
+    f"{FAILED}Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n"
+)
+
+
+class Slurm:
+    def __init__(self, world: World, wire: Wire, site: Site) -> None:
+        self._world = world
+        self._wire = wire
+        self._site = site
+
+    def run(self, words: Sequence[str]) -> Said:
+        """Raises nothing: what is wrong is said in SLURM's words."""
+        name = words[0]
+        if self._world.strikes("slurm_down"):
+            self._site.down_until = self._world.now() + self._world.broken_for(10, 200)
+        if name in _DOWN and (self._site.down_until > self._world.now() or (name == "squeue" and self._world.strikes("squeue_down"))):
+            text, code = _DOWN[name]
+            return Said("", text, code)
+        if self._wire.strikes("wire_trouble"):
+            return Said("", f"{name}: {self._wire.dice.choice(TROUBLES)}", self._wire.dice.choice((1, 2, 255)))
+        said: Said = getattr(self, f"_{name}")(_options(words[1:]))
+        warned = self._wire.strikes("wire_warnings")
+        return Said(said.stdout, f"{name}: warning: slurm.conf line 17 is deprecated\n{said.stderr}", said.exit_code) if warned else said
+
+    # --- looks ---
+
+    def _squeue(self, asked: dict[str, str]) -> Said:
+        return Said(texts.squeue(asked["-O"], self._site.squeue()))
+
+    def _sacct(self, asked: dict[str, str]) -> Said:
+        if self._world.strikes("sacct_down"):
+            return Said("", NO_DATABASE, 1)
+        ids, names = (frozenset(filter(None, asked.get(option, "").split(","))) for option in ("-j", "--name"))
+        since = int(asked.get("-S", "uts0").removeprefix("uts"))
+        rows = [row for row in self._site.sacct(ids, names) if not row.ended_at or row.ended_at >= since]
+        text = texts.sacct(asked["-o"], rows)
+        if text and self._wire.strikes("wire_slurmdbd_dies"):
+            some = text[: self._wire.dice.randrange(len(text))]
+            if self._wire.dice.random() < 0.5:
+                some = some[: some.rfind("\n") + 1]
+            return Said(some, "sacct: error: slurm_persist_conn_recv: Connection reset by peer\n" + NO_DATABASE, 1)
+        return Said(text)
+
+    def _sdiag(self, asked: dict[str, str]) -> Said:
+        return Said(texts.sdiag(self._site.backlog()))
+
+    def _scontrol(self, asked: dict[str, str]) -> Said:
+        return Said(texts.nodes())
+
+    # --- deeds ---
+
+    def _scancel(self, asked: dict[str, str]) -> Said:
+        self._site.scancel(asked["-Q"].split())
+        return Said()
+
+    def sbatch(self, script: bytes, directory: str) -> Said:
+        """`sbatch --parsable` with the script on stdin: its own directives name the job."""
+        if self._site.down_until > self._world.now():
+            text, code = _DOWN["sbatch"]
+            return Said("", text, code)
+        if self._wire.strikes("wire_trouble"):
+            return Said("", f"sbatch: {self._wire.dice.choice(TROUBLES)}", 1)
+        receipt = self._site.sbatch(Order(directives(script)["job-name"], script.decode(), directory))
+        if receipt.refusal:
+            return Said("", next(text for words, text in _REFUSALS.items() if words in receipt.refusal), 1)
+        if receipt.deferral:
+            return Said("", _FULL, 1)
+        if self._wire.strikes("wire_sbatch_socket_timeout"):
+            return Said("", f"{FAILED}Socket timed out on send/recv operation\n", 1)
+        cluster = ";alpha" if self._wire.strikes("wire_other_cluster_id") else ""
+        return Said(f"{receipt.slurm_id}{cluster}\n")
+
+
+def _options(words: Sequence[str]) -> dict[str, str]:
+    """Each option with the word behind it; flags have the next option there, which nobody asks for."""
+    return {word: words[index + 1] if index + 1 < len(words) else "" for index, word in enumerate(words) if word.startswith("-")}

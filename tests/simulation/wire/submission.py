@@ -1,0 +1,50 @@
+"""The far side of a submission: the payload is taken apart as commands.SUBMIT does, and every order gets its answer line."""
+
+from dataclasses import dataclass
+
+from provider_daemon.slurm.commands import ANSWER
+from tests.simulation.wire.slurm import Slurm
+
+WHY_BYTES = 800
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """One order as it arrived."""
+
+    name: str
+    directory: str
+    script: bytes
+
+
+class Submission:
+    """Nothing is submitted unless the whole payload is there: header lines, a dot, the scripts, a dot."""
+
+    def __init__(self, payload: bytes, slurm: Slurm) -> None:
+        self._slurm = slurm
+        self.orders = _spooled(payload)
+
+    def run(self) -> list[str]:
+        """The answer lines, in the order of submission."""
+        return [self.line(order) for order in self.orders]
+
+    def line(self, order: Spooled) -> str:
+        said = self._slurm.sbatch(order.script, order.directory)
+        why = " ".join(said.stderr[-WHY_BYTES:].split()) if said.exit_code else ""
+        return f"{ANSWER} {order.name} {said.exit_code} {said.stdout.strip() or '?'} {why}\n"
+
+
+def _spooled(payload: bytes) -> list[Spooled]:
+    headers: list[tuple[str, int, str]] = []
+    while True:
+        line, _, payload = payload.partition(b"\n")
+        if line == b".":
+            break
+        name, size, directory = line.decode().split(" ")
+        headers.append((name, int(size), directory))
+    orders = []
+    for name, length, directory in headers:
+        orders.append(Spooled(name, directory, payload[:length]))
+        payload = payload[length:]
+    assert payload == b".\n", "the payload does not end where its headers say"
+    return orders

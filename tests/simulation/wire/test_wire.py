@@ -1,0 +1,87 @@
+"""The second mode: fresh schedules in every test run, with the real adapters under them."""
+
+import random
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from provider_daemon.chain import messages
+from tests.simulation.books import Record
+from tests.simulation.run import tally
+from tests.simulation.schedule import Result, Schedule
+from tests.simulation.schedule import play as play_ports
+from tests.simulation.wire.faults import Wire
+from tests.simulation.wire.mutants import WIRE_MUTANTS
+from tests.simulation.wire.play import play
+from tests.simulation.world import World
+
+SCHEDULES = 200
+
+
+@pytest.mark.timeout(300)
+def test_no_promise_breaks() -> None:
+    """Answers cut at any byte, exit codes lost, nodes that lag, lie or are away: never twice, never lost, never wrong."""
+    first = secrets.randbelow(10**9)
+    print(f"wire seeds {first} to {first + SCHEDULES - 1}")
+    deeds, bad = tally(map(play, range(first, first + SCHEDULES)))
+    assert {result.seed: result.wrongs for result in bad} == {}
+    assert sum(number for fault, number in deeds.items() if fault.startswith("wire_")) > 10 * SCHEDULES
+
+
+def test_a_seed_plays_the_same_again() -> None:
+    """Nothing but the seed decides what happens, quick retries within the adapters included."""
+    assert play(7).timeline == play(7).timeline
+
+
+@pytest.fixture
+def outcomes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], Result], int], dict[str, Any]]:
+    """Plays a seed without any fault, and tells what the chain has of each job in the end."""
+    books: list[Schedule] = []
+
+    def without_faults(part: Any) -> None:
+        real = part.__post_init__
+
+        def made(self: Any) -> None:
+            real(self)
+            self.chances = {}
+
+        monkeypatch.setattr(part, "__post_init__", made)
+
+    def one_plan_a_job(self: Schedule, number: int, real: Any = Schedule._job) -> Any:
+        books.append(self)
+        dice, self._world.dice = self._world.dice, random.Random(f"{self._world.seed} {number}")
+        try:
+            return real(self, number)
+        finally:
+            self._world.dice = dice
+
+    without_faults(World)
+    without_faults(Wire)
+    monkeypatch.setattr(Schedule, "_job", one_plan_a_job)
+
+    def played(mode: Callable[[int], Result], seed: int) -> dict[str, Any]:
+        assert mode(seed).wrongs == []
+        return {job_id: told(record) for job_id, record in books[-1]._blocks.books.jobs.items()}
+
+    return played
+
+
+def told(record: Record) -> tuple[object, ...]:
+    report = record.by_report
+    assert report is not None
+    return record.told, report.exit_code, report.status_message, messages.usage_of(report.usage_metrics), record.paid
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_both_modes_agree(seed: int, outcomes: Callable[[Callable[[int], Result], int], dict[str, Any]]) -> None:
+    """Where nothing goes wrong, the adapters say what the models behind the ports say: states, exit code, message, usage and money."""
+    assert outcomes(play_ports, seed) == outcomes(play, seed)
+
+
+def test_a_mutant_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version that takes a missing answer line for a refusal breaks a promise soon."""
+    for place, name, wrong in WIRE_MUTANTS["a missing answer line is a refusal"]:
+        monkeypatch.setattr(place, name, wrong)
+    assert any(play(seed).wrongs for seed in range(200))

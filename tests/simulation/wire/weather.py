@@ -1,0 +1,82 @@
+"""What a node is at the moment: well, away, behind, at another height, on another chain, or of another version."""
+
+from dataclasses import dataclass, field
+
+from tests.simulation.blocks import View
+from tests.simulation.client import CHAIN_ID
+from tests.simulation.wire.chain import WireBlocks
+from tests.simulation.wire.faults import Wire
+from tests.simulation.world import World
+
+AWAY = 6.0  # seconds that a node is unreachable before it comes back as something else: longer than a client's belief holds
+RPCS = ("Job", "Cluster", "Offering")
+
+
+@dataclass
+class Weather:
+    """`wired`: the Query RPCs that the node serves; the rest is UNIMPLEMENTED."""
+
+    world: World
+    wire: Wire
+    blocks: WireBlocks
+    first: bool  # the endpoint that the daemon asks first
+    chain_id: str = CHAIN_ID
+    catching_up: bool = False
+    version: str = "1.0"
+    wired: frozenset[str] = frozenset()
+    _held: View | None = None
+    _away_until: float = 0.0
+    _until: float = 0.0
+    _upgrades: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        self._wire_some()
+
+    def unreachable(self) -> bool:
+        self._change()
+        return self.world.now() < self._away_until
+
+    def view(self) -> View | None:
+        """None: the newest block."""
+        if self.blocks.stuck is not None and self.first and self.world.now() < self.blocks.stuck_until:
+            return self.blocks.stuck
+        return self._held
+
+    def _change(self) -> None:
+        now = self.world.now()
+        if now < self._until:
+            return
+        self.chain_id, self.catching_up, self._held = CHAIN_ID, False, None
+        if self.wire.strikes("wire_endpoint_dead"):
+            self._begin("is dead", away=self._lasting())
+        elif self.wire.strikes("wire_endpoint_catching_up"):
+            self._begin("is catching up", away=AWAY, back=12)
+            self.catching_up = True
+        elif self.wire.strikes("wire_endpoint_other_chain"):
+            self._begin("is on another chain", away=AWAY)
+            self.chain_id = "somebody-elses-1"
+        elif self.wire.strikes("wire_endpoint_back"):
+            self._begin("has gone back", away=AWAY, back=self.wire.dice.randint(1, 10))
+        elif self.wire.strikes("wire_endpoint_lags") or self.world.strikes("lagging_endpoint"):
+            self._begin("stands still", away=0, back=self.wire.dice.randint(0, 2))
+        elif self.wire.strikes("wire_endpoint_upgraded"):
+            self._upgrades += 1
+            self.version = f"1.{self._upgrades}"
+            self._wire_some()
+            self._begin("is upgraded", away=AWAY, seconds=AWAY)
+
+    def _lasting(self) -> float:
+        return self.world.broken_for(5, 60)
+
+    def _begin(self, what: str, *, away: float, back: int | None = None, seconds: float = 0) -> None:
+        now = self.world.now()
+        self._until = now + (seconds or max(away, self._lasting()))
+        self._away_until = now + away
+        if back is not None:
+            self._held = self.blocks.frozen(back)
+        self.world.note(f"chain: {'the first' if self.first else 'another'} endpoint {what} for {self._until - now:.0f} s")
+
+    def _wire_some(self) -> None:
+        """None, some or all, as chains of different ages have it."""
+        dice = self.wire.dice
+        self.wired = frozenset(dice.choice(((), RPCS, tuple(rpc for rpc in RPCS if dice.random() < 0.5))))
