@@ -6,7 +6,7 @@ from typing import Any
 HEAD = """# Commands
 
 Written from the commands by `python -m provider_daemon.cli.reference > docs/cli.md`; every command also explains itself with `--help`.
-Exit codes: 0 done, 1 it could not be done (one line on standard error says why), 2 a mistake in what was given; commands with more name them.
+Exit codes: 0 done, 1 it could not be done (one line on standard error says why), 2 a mistake in what was given; commands with more say so.
 """
 
 
