@@ -24,22 +24,35 @@ def test_what_the_chain_refuses_is_refused_here(kind: type[Any]) -> None:
         assert checks.problems(empty)
 
 
+def made(kind: Any, **values: Any) -> Any:
+    return kind(**values)
+
+
 @pytest.mark.parametrize(
     ("message", "wanted"),
     [
         (job(), []),
         (job(max_runtime_seconds=59), ["max_runtime_seconds: at least 60"]),
         (job(workload_spec=types_pb2.JobWorkloadSpec(is_preconfigured=True)), ["workload_spec.preconfigured_workload_id: missing"]),
-        (tx_pb2.MsgUpdateCluster(cluster_id="HPC-1", total_nodes=2, available_nodes=3), ["available_nodes: 3 is more than"]),
-        (tx_pb2.MsgUpdateOffering(offering_id="OFF-1", max_runtime_seconds=59), ["max_runtime_seconds: at least 60, or none"]),
-        (tx_pb2.MsgUpdateOffering(offering_id="OFF-1", required_identity_threshold=101), ["required_identity_threshold: at most 100"]),
+        (made(tx_pb2.MsgUpdateCluster, cluster_id="HPC-1", total_nodes=2, available_nodes=3), ["available_nodes: 3 is more than"]),
+        (made(tx_pb2.MsgUpdateOffering, offering_id="OFF-1", max_runtime_seconds=59), ["max_runtime_seconds: at least 60, or none"]),
+        (
+            made(tx_pb2.MsgUpdateOffering, offering_id="OFF-1", required_identity_threshold=101),
+            ["required_identity_threshold: at most 100"],
+        ),
         (
             tx_pb2.MsgUpdateOffering(offering_id="OFF-1", queue_options=[{"price_multiplier": "-1"}]),
             ["queue_options[0].partition_name", "queue_options[0].price"],
         ),
-        (tx_pb2.MsgUpdateOffering(offering_id="OFF-1", pricing={"gpu_hour_price": "NaN"}), ["pricing.gpu_hour_price: 'NaN' is no amount"]),
-        (tx_pb2.MsgUpdateOffering(offering_id="OFF-1", preconfigured_workloads=[{}]), ["preconfigured_workloads[0].workload_id: missing"]),
-        (tx_pb2.MsgReportJobStatus(job_id="JOB-1", state="JOB_STATE_FAILED", exit_code=-1), []),
+        (
+            made(tx_pb2.MsgUpdateOffering, offering_id="OFF-1", pricing={"gpu_hour_price": "NaN"}),
+            ["pricing.gpu_hour_price: 'NaN' is no amount"],
+        ),
+        (
+            made(tx_pb2.MsgUpdateOffering, offering_id="OFF-1", preconfigured_workloads=[{}]),
+            ["preconfigured_workloads[0].workload_id: missing"],
+        ),
+        (made(tx_pb2.MsgReportJobStatus, job_id="JOB-1", state="JOB_STATE_FAILED", exit_code=-1), []),
         (
             tx_pb2.MsgReportJobStatus(job_id="JOB-1", state="JOB_STATE_FAILED", usage_metrics={"gpu_seconds": -1}),
             ["usage_metrics.gpu_seconds: -1"],
