@@ -42,6 +42,9 @@ def start(
     ] = None,
     finalize_seconds: Annotated[int, typer.Option(min=0, help="From a job's end to its accounting being final; 3600 on the chain.")] = 0,
     settle_seconds: Annotated[int, typer.Option(min=0, help="From a job's end to its settlement; 86400 on the chain.")] = 0,
+    billing: Annotated[
+        Path | None, typer.Option(help="Rules of billing other than the default ones: a file as `provd bill estimate --rules` takes it.")
+    ] = None,
     max_gas: Annotated[int, typer.Option(help="Gas a block; -1 is no limit.")] = -1,
     authority: Annotated[str, typer.Option(help="Address that resolves disputes and sets parameters; nobody's when empty.")] = "",
     fund: Annotated[
@@ -51,10 +54,12 @@ def start(
     """Serve the chain until Ctrl-C or SIGTERM; SIGUSR1 halts it, SIGUSR2 lets it go on. One line is printed once it can be used."""
     import asyncio
 
-    from provider_daemon.devnet.context import Rules
+    from provider_daemon.cli import documents
+    from provider_daemon.devnet.context import BILLING, Rules
     from provider_daemon.devnet.genesis import parse_funds
     from provider_daemon.devnet.home import chain_file
     from provider_daemon.devnet.server import Devnet, serve
+    from provider_daemon.money.documents import read_rules
 
     rules = Rules(
         chain_id=chain_id,
@@ -64,6 +69,7 @@ def start(
         authority=authority,
         finalize_seconds=finalize_seconds,
         settle_seconds=settle_seconds,
+        billing=read_rules(documents.read(billing)) if billing else BILLING,
     )
     served = queries or (Queries.ALL if compat is Behaviour.REPORT else Queries.PUBLISHED)
     funds = parse_funds(fund or [])
