@@ -14,6 +14,7 @@ from provider_daemon.toml_lines import line_of, lines_of, shown
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 SafePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9/_.-]*$", max_length=200)]
+PublicKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 SlurmWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]*$", max_length=64)]
 
 
@@ -76,6 +77,14 @@ class ImageConfig(_Strict):
     run: list[str] = []
 
 
+class TemplatesConfig(_Strict):
+    """Workload templates by id, from the directory or shipped; each must carry the signature of one of the signers (hex)."""
+
+    allowed: list[Name] = []
+    directory: str = ""
+    trusted_signers: list[PublicKey] = []
+
+
 class ClusterConfig(_Strict):
     id: Name
     name: Name
@@ -95,6 +104,7 @@ class ClusterConfig(_Strict):
     gpu_types: dict[str, SlurmWord] = {}
     limits: LimitsConfig = LimitsConfig()
     images: list[ImageConfig] = []
+    templates: TemplatesConfig = TemplatesConfig()
 
 
 class MetricsConfig(_Strict):

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -16,7 +17,8 @@ from provider_daemon.chain.keys import Signer
 from provider_daemon.clock import SystemClock
 from provider_daemon.config import ClusterConfig, Config
 from provider_daemon.errors import LedgerError
-from provider_daemon.job.admission import Image, Limits, Site
+from provider_daemon.job.admission import Image, Limits, Program, Site
+from provider_daemon.job.spec import Spec
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.compare import Served
@@ -32,6 +34,8 @@ from provider_daemon.ports import Clock
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.template.program import program_of
+from provider_daemon.template.trusted import trusted
 from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.daemon")
@@ -216,5 +220,13 @@ def tenancy(cluster: ClusterConfig, signer: Signer) -> Tenancy:
                 limits.max_runtime_seconds,
             ),
             gpu_types=cluster.gpu_types,
+            templates=_templates(cluster),
         ),
     )
+
+
+def _templates(cluster: ClusterConfig) -> dict[str, Callable[[Spec], Program]]:
+    """Workload id -> what makes a job's program."""
+    wanted = cluster.templates
+    found = trusted(wanted.allowed, wanted.directory, wanted.trusted_signers)
+    return {template_id: partial(program_of, template) for template_id, template in found.items()}

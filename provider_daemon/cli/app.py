@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from provider_daemon import __version__
-from provider_daemon.cli import bill, config, demo, devnet, evidence, jobs, keys, lab, ledger, query, reconcile, run, tx
+from provider_daemon.cli import bill, config, demo, devnet, evidence, jobs, keys, lab, ledger, query, reconcile, run, template, tx
 from provider_daemon.errors import ConfigError, ProvdError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(evidence.app, name="evidence")
 app.add_typer(bill.app, name="bill")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(template.app, name="template")
 app.add_typer(devnet.app, name="devnet")
 app.add_typer(lab.app, name="lab")
 

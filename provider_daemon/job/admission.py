@@ -1,7 +1,7 @@
 """Intake's checks: what the chain accepts and a site cannot run (FACTS.md, 'SubmitJob'), each with a reason the customer can act on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from provider_daemon.job.spec import Resources, Spec
@@ -55,26 +55,41 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """What to run: the image's launcher, already chosen, and the argument vector after it.
+
+    The rest is set by workload templates only: `wrapper` starts the tasks (before the launcher), `prologue` and `epilogue` are lines of
+    bash by the template's publisher, `environment` goes to the program.
+    """
+
+    image: str
+    launcher: tuple[str, ...]
+    argv: tuple[str, ...]
+    wrapper: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    working_directory: str = ""
+    prologue: tuple[str, ...] = ()
+    epilogue: tuple[str, ...] = ()
+    tasks_per_node: int = 1
+    exclusive: bool = False
+
+
+class Inadmissible(Exception):
+    """The job cannot run here; its text is the status message that the customer reads."""
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
-    """What the operator configured for the cluster. `nodes` is the largest number of nodes a job can get; 0 when not known."""
+    """What the operator configured for the cluster. `nodes` is the largest number of nodes a job can get; 0 when not known.
+
+    `templates`: workload id -> what makes the program of a job that names it; raises Inadmissible.
+    """
 
     images: tuple[Image, ...] = ()
     limits: Limits = field(default_factory=Limits)
     gpu_types: Mapping[str, str] = field(default_factory=dict)
     nodes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What to run: the image's launcher, already chosen, and the argument vector after it."""
-
-    image: str
-    launcher: tuple[str, ...]
-    argv: tuple[str, ...]
-
-
-class Inadmissible(Exception):
-    """The job cannot run here; its text is the status message that the customer reads."""
+    templates: Mapping[str, Callable[[Spec], Program]] = field(default_factory=dict)
 
 
 def admit(spec: Spec, terms: Terms, site: Site) -> Program:
@@ -117,25 +132,30 @@ def _check_nodes(asked: Resources, site: Site) -> None:
 
 
 def _program(spec: Spec, terms: Terms, site: Site) -> Program:
-    image, argv = _preconfigured(spec, terms) if spec.workload.is_preconfigured else _custom(spec, terms)
-    entry = next((entry for entry in site.images if fnmatchcase(image, entry.pattern)), None)
+    program = _preconfigured(spec, terms, site) if spec.workload.is_preconfigured else _custom(spec, terms)
+    if not program.image and spec.workload.is_preconfigured:
+        return program  # a template of a native program: there is no image to find a launcher for
+    entry = next((entry for entry in site.images if fnmatchcase(program.image, entry.pattern)), None)
     if entry is None:
-        raise Inadmissible(f"image {image!r} is not offered here: ask the provider which images its site runs")
-    return Program(image, entry.run, argv)
+        raise Inadmissible(f"image {program.image!r} is not offered here: ask the provider which images its site runs")
+    return replace(program, launcher=entry.run)
 
 
-def _preconfigured(spec: Spec, terms: Terms) -> tuple[str, tuple[str, ...]]:
+def _preconfigured(spec: Spec, terms: Terms, site: Site) -> Program:
+    """By the site's template of that name, or else as the offering itself says."""
     wanted = spec.workload.preconfigured_id
     found = next((item for item in terms.preconfigured if item.workload_id == wanted), None)
     if found is None:
         offered = ", ".join(sorted(item.workload_id for item in terms.preconfigured)) or "none"
         raise Inadmissible(f"unknown preconfigured workload {wanted!r}: this offering has {offered}")
-    return found.image, found.command + spec.workload.arguments
+    if template := site.templates.get(wanted):
+        return template(spec)
+    return Program(found.image, (), found.command + spec.workload.arguments)
 
 
-def _custom(spec: Spec, terms: Terms) -> tuple[str, tuple[str, ...]]:
+def _custom(spec: Spec, terms: Terms) -> Program:
     if not terms.supports_custom_workloads:
         raise Inadmissible("this offering runs preconfigured workloads only")
     if not spec.workload.command:
         raise Inadmissible("no command given: `command` is one program name, `arguments` the rest")
-    return spec.workload.image, (spec.workload.command, *spec.workload.arguments)
+    return Program(spec.workload.image, (), (spec.workload.command, *spec.workload.arguments))

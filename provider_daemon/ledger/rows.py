@@ -57,9 +57,16 @@ def job_from_value(text: str) -> Job:
     for name in ("state", "reported", "promised"):
         value[name] = State(value[name])
     value["spec"] = _spec(value["spec"])
-    value["program"] = value["program"] and Program(**_tuples(value["program"]))
+    value["program"] = value["program"] and _program(value["program"])
     value["usage"] = value["usage"] and _usage(value["usage"])
     return Job(**value)
+
+
+def _program(value: dict[str, Any]) -> Program:
+    """A ledger of an older provd has no fields of templates."""
+    fields = _tuples(value)
+    fields["environment"] = tuple((name, text) for name, text in fields.get("environment", ()))
+    return Program(**fields)
 
 
 def _spec(value: dict[str, Any]) -> Spec:

@@ -49,10 +49,14 @@ class Tenancy:
             gpu_type=self.site.gpu_types.get(spec.resources.gpu_type, spec.resources.gpu_type),
             wall_seconds=job.wall_seconds,
             directory=directory,
-            working_directory=spec.workload.working_directory,
-            environment=spec.workload.environment,
+            working_directory=job.program.working_directory or spec.workload.working_directory,
+            environment=(*spec.workload.environment, *job.program.environment),
             argv=(*(_fill(part, places) for part in job.program.launcher), *job.program.argv),
-            prologue=self.prologue,
+            prologue=(*self.prologue, *job.program.prologue),
+            epilogue=job.program.epilogue,
+            wrapper=job.program.wrapper,
+            tasks_per_node=job.program.tasks_per_node,
+            exclusive=job.program.exclusive,
         )
 
 

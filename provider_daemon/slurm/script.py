@@ -27,7 +27,8 @@ _CONTAINER_PREFIXES = {"apptainer": "APPTAINERENV_", "singularity": "SINGULARITY
 class Batch:
     """`directory` is the job's own, absolute; `working_directory` the customer's, below it; `argv` whole, image launcher included.
 
-    Memory in GiB; 0 and "" leave a directive out. `prologue`: the site's own script lines.
+    Memory in GiB; 0 and "" leave a directive out. `prologue` and `epilogue`: lines of bash by the site and by whom it trusts; the exit
+    code stays the program's. `wrapper` starts `argv`: an srun or mpirun.
     """
 
     name: str
@@ -45,6 +46,10 @@ class Batch:
     environment: tuple[tuple[str, str], ...]
     argv: tuple[str, ...]
     prologue: tuple[str, ...] = ()
+    epilogue: tuple[str, ...] = ()
+    wrapper: tuple[str, ...] = ()
+    tasks_per_node: int = 1
+    exclusive: bool = False
 
 
 def render(batch: Batch) -> str:
@@ -64,8 +69,8 @@ def _directives(batch: Batch) -> list[str]:
         "account": batch.account,
         "qos": batch.qos,
         "nodes": str(batch.nodes),
-        "ntasks-per-node": "1",
-        "cpus-per-task": str(batch.cpus_per_node or ""),
+        "ntasks-per-node": str(batch.tasks_per_node),
+        "cpus-per-task": str(batch.cpus_per_node // batch.tasks_per_node or ""),
         "mem": f"{batch.memory_gb_per_node}G" if batch.memory_gb_per_node else "",
         "gres": _gres(batch),
         "time": str(-(-batch.wall_seconds // 60)),
@@ -75,6 +80,7 @@ def _directives(batch: Batch) -> list[str]:
     return [
         "#!/bin/bash",
         *(f"#SBATCH --{key}={_directive(key, value)}" for key, value in options.items() if value),
+        *(["#SBATCH --exclusive"] if batch.exclusive else []),
         "#SBATCH --no-requeue",
     ]
 
@@ -100,8 +106,12 @@ def _body(batch: Batch) -> list[str]:
         "export SLURM_EXPORT_ENV=ALL",  # so that an srun inside the job passes the job's own environment on
         *batch.prologue,
         *([f"mkdir -p -- {where} && cd -- {where} || exit 72"] if batch.working_directory else []),
-        f"exec timeout --kill-after={KILL_AFTER} {left} {' '.join(_command(batch))}",
+        *_run(batch, f"timeout --kill-after={KILL_AFTER} {left} {' '.join(_command(batch))}"),
     ]
+
+
+def _run(batch: Batch, command: str) -> list[str]:
+    return [command, "code=$?", *batch.epilogue, "exit $code"] if batch.epilogue else [f"exec {command}"]
 
 
 def _command(batch: Batch) -> Iterable[str]:
@@ -111,7 +121,8 @@ def _command(batch: Batch) -> Iterable[str]:
         raise Refused(f"command {program!r}: one program name without '='; its arguments go into `arguments`")
     prefix = _CONTAINER_PREFIXES.get(PurePosixPath(program).name, "")
     variables = [f"{prefix}{_variable(name)}={value}" for name, value in batch.environment]
-    return map(quote, ["env", *variables, *batch.argv] if variables else batch.argv)
+    whole = (*batch.wrapper, *batch.argv)
+    return map(quote, ["env", *variables, *whole] if variables else whole)
 
 
 def _variable(name: str) -> str:

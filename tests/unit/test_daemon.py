@@ -133,7 +133,7 @@ async def test_starts_and_says_what_is_down(tmp_path: Path, chain_port: int) -> 
         warning = await daemon.said("tick_failed", loop="heartbeat:alpha")
         assert warning["level"] == "warning"
         assert "Unable to contact slurm controller" in warning["why"]
-        assert warning["next"].startswith("tries again within")
+        assert warning["next"].startswith("tries again every")
         assert (await daemon.get("/healthz"))[0] == 200
         status, text = await daemon.get("/readyz")
         assert status == 503

@@ -20,6 +20,10 @@ def submit_job(
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the program; repeatable. The published chain refuses any.")] = None,
     workdir: Annotated[str | None, typer.Option(help="Where it runs, relative to the job's own directory.")] = None,
     preconfigured: Annotated[str | None, typer.Option(help="The id of a workload that the offering has, instead of an image.")] = None,
+    template: Annotated[str | None, typer.Option(help="A workload template: a shipped one's id, or its file.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter or resource of the template; repeatable.")
+    ] = None,
     nodes: Annotated[int | None, typer.Option(help="How many nodes.")] = None,
     cpus: Annotated[int | None, typer.Option(help="Cores on each node.")] = None,
     memory_gb: Annotated[int | None, typer.Option(help="GB of memory on each node.")] = None,
@@ -32,7 +36,7 @@ def submit_job(
     outputs: Annotated[str | None, typer.Option(help="A pointer to encrypted outputs.")] = None,
 ) -> dict[str, Any]:
     """Submit a job and print its id."""
-    return {
+    given = {
         "offering_id": offering,
         "queue_name": queue,
         **_workload(image, command, arg, env, workdir, preconfigured),
@@ -42,6 +46,8 @@ def submit_job(
         "encrypted_inputs_pointer": inputs,
         "encrypted_outputs_pointer": outputs,
     }
+    made = _of_template(template, settings or [], given)
+    return {**given, **{field: value for field, value in made.items() if given.get(field) is None}}
 
 
 @sends("MsgCancelJob")
@@ -94,6 +100,34 @@ def _resources(
         "resources.gpus_per_node": gpus,
         "resources.gpu_type": gpu_type,
         "resources.storage_gb": storage,
+    }
+
+
+def _of_template(which: str | None, settings: list[str], given: dict[str, Any]) -> dict[str, Any]:
+    """The fields that a template fills; resources that are also given by their own options stay as given."""
+    if which is None:
+        if settings:
+            raise typer.BadParameter("--set belongs to --template")
+        return {}
+    if any(value is not None for field, value in given.items() if field.startswith("workload_spec.")):
+        raise typer.BadParameter("--template brings its own image, command and arguments: parameters are given by --set")
+    from provider_daemon.cli.template import found, settings_of
+    from provider_daemon.errors import ConfigError
+    from provider_daemon.template.order import order
+    from provider_daemon.template.values import BadValue
+
+    template = found(which)
+    try:
+        asked = order(template, settings_of(settings))
+    except BadValue as error:
+        raise ConfigError([f"template {template.template_id}: {error}"]) from None
+    size = asked.resources
+    return {
+        "workload_spec.arguments": list(asked.arguments) or None,
+        "workload_spec.preconfigured_workload_id": template.template_id,
+        "workload_spec.is_preconfigured": True,
+        **_resources(size.nodes, size.cpus_per_node, size.memory_gb_per_node, size.gpus_per_node or None, size.gpu_type or None, None),
+        "max_runtime_seconds": asked.max_runtime_seconds,
     }
 
 

@@ -53,7 +53,7 @@ async def test_every_example_works(market: Shop) -> None:
     assert made["submit-job"] == "job_id: JOB-1"
     assert said["submit-job"].splitlines()[1].startswith("escrow_id: ")
     assert made["flag-dispute"] == "dispute_id: hpc-dispute-2"
-    assert "answered_dispute_id: DSP-1" in said["flag-dispute"]
+    assert "answered_dispute_id: hpc-dispute-2" in said["flag-dispute"]
 
 
 async def test_the_report_of_a_hand_is_signed_as_the_daemons(market: Shop) -> None:
@@ -137,6 +137,24 @@ async def test_a_file_and_options_over_it(market: Shop) -> None:
     assert message["resources"]["cpu_cores_per_node"] == 2
     assert message["max_price"] == [{"denom": "uvirt", "amount": "5"}]
     assert message["workload_spec"]["environment"] == {"A": "1"}
+
+
+async def test_a_job_of_a_template(market: Shop) -> None:
+    """The template's resources where nothing is said, parameters as arguments, and options over both."""
+    for name in ("register-cluster", "update-cluster", "create-offering"):
+        await market.done(example("tx", name))
+    job = "tx hpc submit-job --offering OFF-1 --queue cpu --generate-only --from bob"
+    line = f"{job} --template mpi-standard --set nodes=4 --set program=./solver"
+    (message,) = json.loads((await market.run(f"{line} --cpus 9")).stdout)["body"]["messages"]
+    assert message["resources"] == {**message["resources"], "nodes": 4, "cpu_cores_per_node": 9, "memory_gb_per_node": 4}
+    assert message["max_runtime_seconds"] == "3600"
+    workload = message["workload_spec"]
+    assert (workload["preconfigured_workload_id"], workload["is_preconfigured"]) == ("mpi-standard", True)
+    assert workload["arguments"] == ["program=./solver"]
+    refused = await market.run(line.replace("program=./solver", "program='$(id)'"))
+    assert "template mpi-standard: parameter program: '$(id)' does not match" in str(refused.exception)
+    assert (await market.run(f"{line} --image x")).exit_code == 2
+    assert (await market.run(f"{job} --set nodes=4")).exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,148 @@
+"""What a workload template is (MODULE.md, 'Workload templates'): a document of schema version 1.0.0. Unknown fields are mistakes."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION = "1.0.0"
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Semver = Annotated[str, Field(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+Module = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./+-]{0,127}$")]
+AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*$")]
+Line = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00\r\n]*$")]
+Script = Annotated[str, Field(max_length=16_384, pattern=r"^[^\x00\r]*$")]
+Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Value = bool | int | str
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Runtime(Part):
+    """What the program runs in; `image_digest` is the image's own, `sha256:` and 64 hex digits."""
+
+    container_image: Line = ""
+    image_digest: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64})?$")] = ""
+    runtime_type: Literal["native", "singularity", "apptainer", "docker", "podman", "enroot"] = "native"
+    required_modules: tuple[Module, ...] = ()
+    mpi_implementation: Literal["", "openmpi", "mpich", "intelmpi", "mvapich2"] = ""
+    cuda_version: Annotated[str, Field(pattern=r"^(\d+(\.\d+)?)?$")] = ""
+
+
+class Range(Part):
+    """Of one resource: what may be asked for, and what is asked for when nothing is said. A `max` of 0 is no limit."""
+
+    min: Annotated[int, Field(ge=0)] = 0
+    max: Annotated[int, Field(ge=0)] = 0
+    default: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Range":
+        if self.default < self.min or (self.max and not self.min <= self.default <= self.max):
+            raise ValueError(f"default {self.default} is not within {self.min} to {self.max or 'no limit'}")
+        return self
+
+
+class Resources(Part):
+    """For each of `nodes` nodes; memory in MB (SLURM's M, 2^20 bytes)."""
+
+    nodes: Range = Range(min=1, max=1, default=1)
+    cpus_per_node: Range = Range(min=1, default=1)
+    memory_mb_per_node: Range = Range(min=1, default=1024)
+    gpus_per_node: Range = Range()
+    runtime_minutes: Range = Range(min=1, default=60)
+    gpu_types: tuple[Line, ...] = ()
+    exclusive_nodes: bool = False
+
+
+class Security(Part):
+    """`allowed_registries` and the image lists hold fnmatch patterns; empty `allowed_*` lists allow everything."""
+
+    allowed_registries: tuple[Line, ...] = ()
+    allowed_images: tuple[Line, ...] = ()
+    blocked_images: tuple[Line, ...] = ()
+    require_image_digest: bool = False
+    allow_network_access: bool = False
+    allow_host_mounts: bool = False
+    allowed_host_paths: tuple[AbsolutePath, ...] = ()
+    sandbox_level: Literal["none", "basic", "strict"] = "basic"
+    max_open_files: Annotated[int, Field(ge=0)] = 0
+    max_processes: Annotated[int, Field(ge=0)] = 0
+    trusted_signers: tuple[Hex64, ...] = ()
+
+
+class Entrypoint(Part):
+    """`command` is one program; in it and in `default_args` {name} stands for a parameter, {nodes} and {cpus} for what the job got.
+
+    The scripts are the publisher's own lines of bash: the one part that a shell reads.
+    """
+
+    command: Annotated[Line, Field(min_length=1)]
+    default_args: tuple[Line, ...] = ()
+    working_directory: Line = ""
+    pre_run_script: Script = ""
+    post_run_script: Script = ""
+    use_mpirun: bool = False
+
+
+class Parameter(Part):
+    """What a customer may set. `min` and `max` bound a number, or a text's length; `pattern` must match a text as a whole."""
+
+    name: Name
+    type: Literal["string", "integer", "boolean"] = "string"
+    description: Line = ""
+    default: Value | None = None
+    required: bool = False
+    enum: tuple[Value, ...] = ()
+    min: int | None = None
+    max: int | None = None
+    pattern: Line = ""
+
+
+class Binding(Part):
+    """A host directory that the container sees at `mount_path`."""
+
+    name: Id
+    host_path: AbsolutePath
+    mount_path: AbsolutePath
+    read_only: bool = True
+
+
+class Signature(Part):
+    """Ed25519 over the SHA-256 of the canonical template without this part; everything in lower-case hex, `signed_at` RFC 3339."""
+
+    algorithm: Literal["ed25519"] = "ed25519"
+    publisher_pub_key: Hex64
+    signature: Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
+    signed_at: Line
+    content_hash: Hex64
+
+
+class Template(Part):
+    template_id: Id
+    name: Annotated[Line, Field(min_length=1)]
+    version: Semver
+    description: Line = ""
+    type: Literal["mpi", "gpu", "batch", "data_processing", "interactive", "custom"]
+    runtime: Runtime = Runtime()
+    resources: Resources = Resources()
+    security: Security = Security()
+    entrypoint: Entrypoint
+    environment: dict[Name, Line] = {}
+    modules: tuple[Module, ...] = ()
+    data_bindings: tuple[Binding, ...] = ()
+    parameter_schema: tuple[Parameter, ...] = ()
+    approval_status: Literal["pending", "approved", "rejected", "deprecated", "revoked"] = "pending"
+    publisher: Line = ""
+    tags: tuple[Line, ...] = ()
+    signature: Signature | None = None
+
+
+class Document(Part):
+    """The file."""
+
+    schema_version: Literal["1.0.0"]
+    template: Template

@@ -1,0 +1,112 @@
+"""Template + what a job asks for -> the program of admission, with nothing of a customer's left that a shell could read. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from provider_daemon.job.admission import Inadmissible, Program
+from provider_daemon.job.spec import Resources, Spec
+from provider_daemon.template.model import Range, Template
+from provider_daemon.template.places import PLACE, fill
+from provider_daemon.template.values import BadValue, chosen
+
+MB_PER_GB = 1024
+
+
+def program_of(template: Template, spec: Spec) -> Program:
+    """The program of a chain job whose `arguments` are the parameters, one `name=value` each; raises Inadmissible.
+
+    `launcher` is empty: which one runs the image is the site's own choice.
+    """
+    _check_resources(template, spec)
+    try:
+        values = chosen(template.parameter_schema, _given(spec.workload.arguments))
+    except BadValue as error:
+        raise Inadmissible(f"template {template.template_id}: {error}") from None
+    return _program(template, spec.resources, values)
+
+
+def _given(arguments: Sequence[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals or name in given:
+            raise BadValue(f"argument {argument!r} is no `name=value`, or {name} was given before")
+        given[name] = value
+    return given
+
+
+def _check_resources(template: Template, spec: Spec) -> None:
+    asked, ranges = spec.resources, template.resources
+    minutes = -(-spec.max_runtime_seconds // 60)
+    for what, wanted, allowed in (
+        ("nodes", asked.nodes, ranges.nodes),
+        ("cores a node", asked.cpus_per_node, ranges.cpus_per_node),
+        ("MB of memory a node", asked.memory_gb_per_node * MB_PER_GB, ranges.memory_mb_per_node),
+        ("GPUs a node", asked.gpus_per_node, ranges.gpus_per_node),
+        ("minutes of run time", minutes, ranges.runtime_minutes),
+    ):
+        if not _within(wanted, allowed):
+            top = f"to {allowed.max}" if allowed.max else "and more"
+            raise Inadmissible(f"template {template.template_id}: {wanted} {what} asked for, it takes {allowed.min} {top}")
+    if asked.gpus_per_node and ranges.gpu_types and asked.gpu_type not in ranges.gpu_types:
+        raise Inadmissible(f"template {template.template_id}: gpu_type {asked.gpu_type!r} is none of {', '.join(ranges.gpu_types)}")
+
+
+def _within(wanted: int, allowed: Range) -> bool:
+    return allowed.min <= wanted and (not allowed.max or wanted <= allowed.max)
+
+
+def _program(template: Template, asked: Resources, values: Mapping[str, str]) -> Program:
+    entry, mpi = template.entrypoint, template.type == "mpi"
+    tasks = max(asked.cpus_per_node, 1) if mpi else 1
+    places = {
+        **values,
+        "nodes": str(asked.nodes),
+        "cpus": str(asked.cpus_per_node),
+        "tasks": str(asked.nodes * tasks),
+        "memory_mb": str(asked.memory_gb_per_node * MB_PER_GB),
+        "gpus": str(asked.gpus_per_node),
+    }
+    return Program(
+        image=image(template),
+        launcher=(),
+        argv=(fill(entry.command, places), *_arguments(entry.default_args, places)),
+        wrapper=_wrapper(template, places["tasks"]),
+        environment=tuple((name, fill(text, places)) for name, text in template.environment.items()),
+        working_directory=fill(entry.working_directory, places),
+        prologue=tuple(_prologue(template)),
+        epilogue=tuple(entry.post_run_script.splitlines()),
+        tasks_per_node=tasks,
+        exclusive=template.resources.exclusive_nodes,
+    )
+
+
+def _arguments(parts: Sequence[str], places: Mapping[str, str]) -> Iterator[str]:
+    """One that is nothing but a place and comes out empty is left out: an optional argument that was not given."""
+    for part in parts:
+        if (filled := fill(part, places)) or not PLACE.fullmatch(part):
+            yield filled
+
+
+def image(template: Template) -> str:
+    """The reference that the site's image patterns are asked with: pinned by digest when the template has one."""
+    runtime = template.runtime
+    return f"{runtime.container_image}@{runtime.image_digest}" if runtime.image_digest else runtime.container_image
+
+
+def _wrapper(template: Template, tasks: str) -> tuple[str, ...]:
+    """What starts the tasks, outside the container: an MPI program is started once a core, anything else once."""
+    if template.type != "mpi":
+        return ()
+    return ("mpirun", "-n", tasks) if template.entrypoint.use_mpirun else ("srun", "--ntasks", tasks)
+
+
+def _prologue(template: Template) -> Iterator[str]:
+    for module in dict.fromkeys((*template.runtime.required_modules, *template.modules)):
+        yield f"module load {module} || exit 73"
+    if template.security.max_open_files:
+        yield f"ulimit -n {template.security.max_open_files}"
+    if template.security.max_processes:
+        yield f"ulimit -u {template.security.max_processes}"
+    if binds := ",".join(f"{bind.host_path}:{bind.mount_path}:{'ro' if bind.read_only else 'rw'}" for bind in template.data_bindings):
+        yield f"export APPTAINER_BIND={binds} SINGULARITY_BIND={binds}"
+    yield from template.entrypoint.pre_run_script.splitlines()
