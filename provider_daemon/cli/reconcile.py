@@ -31,9 +31,12 @@ def reconcile(
     """Compare SLURM, ledger and chain, and print what differs. Exit 0: all matched; 1: something differs; 2: could not compare."""
     import asyncio
 
+    from provider_daemon import log
     from provider_daemon.config import load
 
-    compared = asyncio.run(_reconcile(load(config), since, dispute))
+    loaded = load(config)
+    log.configure("console", "warning")
+    compared = asyncio.run(_reconcile(loaded, since, dispute))
     typer.echo(_document(compared) if as_json else "\n".join(_lines(compared)))
     for line in compared.failed:
         typer.echo(f"could not compare: {printable(line)}", err=True)

@@ -77,6 +77,7 @@ async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     (tmp_path / "bin").mkdir()
     (tmp_path / "key").touch(0o600)
     (tmp_path / "key").write_text(hashlib.sha256(b"provider").hexdigest())
+    monkeypatch.setattr("provider_daemon.log.configure", lambda *_: None)  # standard error of this process is the test's own
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     made = Place(house, tmp_path, chain.devnet.port)
     made.program("squeue", "true")
