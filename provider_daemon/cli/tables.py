@@ -46,6 +46,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "GPUS": "resources.gpus",
         "HEARTBEAT": "last_heartbeat",
     },
+    "balances": {"DENOM": "denom", "AMOUNT": "amount"},
     "rewards": {"REWARD": "reward_id", "JOB": "job_id", "TOTAL": "total_reward", "DISPUTED": "disputed", "ISSUED": "issued_at"},
     "disputes": {
         "DISPUTE": "dispute_id",

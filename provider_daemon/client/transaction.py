@@ -161,7 +161,7 @@ async def included(chain: GrpcChain, signed: SignedTx, prepared: Prepared, now: 
         except Transient as error:
             if now() - heard > SILENT_SECONDS:
                 raise FateUnknown(
-                    f"{signed.tx_hash} was sent, but the chain does not answer ({error}): look for it before you send it again;"
+                    f"{signed.tx_hash} was sent, but the chain does not answer ({error}): `provd query tx` before you send it again;"
                     f" after height {prepared.timeout_height} it cannot be included any more"
                 ) from error
         await asyncio.sleep(POLL_SECONDS)

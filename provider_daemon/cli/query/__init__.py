@@ -3,7 +3,7 @@
 import typer
 
 from provider_daemon.cli.options import example
-from provider_daemon.cli.query import jobs, market
+from provider_daemon.cli.query import accounts, jobs, market
 
 app = typer.Typer(help="Ask the chain.", no_args_is_help=True)
 hpc = typer.Typer(
@@ -11,7 +11,18 @@ hpc = typer.Typer(
     help="The HPC module's records. What the chain does not serve by RPC is read from its store, with the same filters and pages.",
     epilog="Exit codes: 0 answered, 1 not there, no answer, or a record that cannot be read, 2 a mistake in what was given.",
 )
+bank = typer.Typer(help="What accounts have.", no_args_is_help=True)
 app.add_typer(hpc, name="hpc")
+app.add_typer(bank, name="bank")
+app.command("tx", short_help="Show a transaction.")(accounts.transaction)
+
+
+@bank.callback()
+def group() -> None:
+    """What accounts have."""
+
+
+bank.command("balances")(accounts.balances)
 
 _ADDRESS = "ve19rl4cm2hmr8afy4kldpxz3fka4jguq0aqakfsa"
 _COMMANDS = {

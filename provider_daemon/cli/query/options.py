@@ -98,7 +98,7 @@ async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[
             return ()
         answer = await chain.ask(rpc, asked)
         document = await job_story(chain, answer) if rpc == "Job" else as_dict(answer.message)
-    _show(document, options.output)
+    show(document, options.output)
     return answer.unreadable
 
 
@@ -114,7 +114,7 @@ async def _watch(chain: "GrpcChain", rpc: str, asked: "Message", options: JobOpt
             typer.echo(line)
 
 
-def _show(document: dict[str, Any], output: Output) -> None:
+def show(document: dict[str, Any], output: Output) -> None:
     if output is Output.JSON:
         typer.echo(json.dumps(document, indent=2))
     elif output is Output.YAML:

@@ -139,3 +139,18 @@ def test_a_strangers_text_stays_on_its_line() -> None:
         "max_price       5uvirt",
         "active          yes",
     ]
+
+
+async def test_balances_and_transactions(market: Shop) -> None:
+    """What an account has; a transaction by the hash that `provd tx` printed."""
+    sent = await market.done("tx hpc update-cluster HPC-1 --name other --from alice --note hello -o json")
+    document = json.loads(sent.stdout)
+    found = json.loads((await market.run(f"query tx {document['txhash']} -o json")).stdout)
+    assert (found["tx_response"]["height"], found["memo"], found["messages"][0]["name"]) == (document["height"], "hello", "other")
+    assert "other" in (await market.run(f"query tx {document['txhash']}")).stdout
+    assert isinstance((await market.run(f"query tx {'0' * 64}")).exception, NotFound)
+    had = json.loads((await market.run(f"query bank balances {ADDRESSES['governor']} -o json")).stdout)["balances"]
+    assert had == [{"denom": "uve", "amount": str(10**12)}, {"denom": "uvirt", "amount": str(10**12)}]
+    table = (await market.run(f"query bank balances {ADDRESSES['governor']}")).stdout
+    assert table.splitlines()[0].split() == ["DENOM", "AMOUNT"]
+    assert isinstance((await market.run("query bank balances cosmos1")).exception, ConfigError)

@@ -41,7 +41,7 @@ def made(kind: Any, **values: Any) -> Any:
             ["required_identity_threshold: at most 100"],
         ),
         (
-            tx_pb2.MsgUpdateOffering(offering_id="OFF-1", queue_options=[{"price_multiplier": "-1"}]),
+            made(tx_pb2.MsgUpdateOffering, offering_id="OFF-1", queue_options=[{"price_multiplier": "-1"}]),
             ["queue_options[0].partition_name", "queue_options[0].price"],
         ),
         (
@@ -54,11 +54,11 @@ def made(kind: Any, **values: Any) -> Any:
         ),
         (made(tx_pb2.MsgReportJobStatus, job_id="JOB-1", state="JOB_STATE_FAILED", exit_code=-1), []),
         (
-            tx_pb2.MsgReportJobStatus(job_id="JOB-1", state="JOB_STATE_FAILED", usage_metrics={"gpu_seconds": -1}),
+            made(tx_pb2.MsgReportJobStatus, job_id="JOB-1", state="JOB_STATE_FAILED", usage_metrics={"gpu_seconds": -1}),
             ["usage_metrics.gpu_seconds: -1"],
         ),
         (
-            tx_pb2.MsgUpdateParams(params={"min_job_duration_seconds": 5}),
+            made(tx_pb2.MsgUpdateParams, params={"min_job_duration_seconds": 5}),
             [
                 f"params.{name}"
                 for name in (
