@@ -272,3 +272,13 @@ async def test_job_directory_missing(place: Place) -> None:
     receipts = await place.submit(good, bad)
     assert receipts[0].slurm_id
     assert "directory" in receipts[1].doubt
+
+
+async def test_tasks_on_every_node(place: Place) -> None:
+    """What a wrapper starts runs once a task; lines after it run, and the exit code stays the program's."""
+    order = place.order(
+        "sh", "-c", "echo task; exit 3", nodes=2, cpus_per_node=1, wrapper=("srun", "--ntasks", "2"), epilogue=("echo afterwards",)
+    )
+    seen = await place.run(order)
+    assert seen.exit_code == 3
+    assert [line for line in place.output(order).splitlines() if line in ("task", "afterwards")] == ["task", "task", "afterwards"]

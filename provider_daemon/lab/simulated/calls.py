@@ -46,22 +46,24 @@ sys.stderr.buffer.flush()
 os._exit(int(code))
 """
 
-# Runs the command once on each node, as srun does for one task a node.
+# Runs the command once a task: one a node, or as many as -n says, filling node after node.
 _SRUN = """#!/bin/bash
+nodes=($SIMULATED_NODES)
+tasks=${#nodes[@]}
 while [ $# -gt 0 ]; do
   case $1 in
     --) shift; break ;;
-    -n|-N|-c) shift 2 ;;
+    -n|--ntasks) tasks=$2; shift 2 ;;
+    -N|-c) shift 2 ;;
     -*) shift ;;
     *) break ;;
   esac
 done
-rank=0
 pids=()
-for node in $SIMULATED_NODES; do
-  SLURMD_NODENAME=$node SLURM_NODEID=$rank SLURM_PROCID=$rank "$@" &
+for ((rank = 0; rank < tasks; rank++)); do
+  place=$((rank * ${#nodes[@]} / tasks))
+  SLURMD_NODENAME=${nodes[place]} SLURM_NODEID=$place SLURM_PROCID=$rank "$@" &
   pids+=($!)
-  rank=$((rank + 1))
 done
 worst=0
 for pid in "${pids[@]}"; do

@@ -79,6 +79,13 @@ async def test_srun_reaches_each_node(simulated_site: SimulatedSite) -> None:
     assert simulated_site.cluster.jobs[1].exit_code == 1
 
 
+async def test_srun_starts_as_many_tasks_as_it_is_told(simulated_site: SimulatedSite) -> None:
+    """Node after node is filled."""
+    await shell(simulated_site, "sbatch -N 2 -o out --wrap 'srun --ntasks 4 sh -c \"echo \\$SLURMD_NODENAME\"'")
+    await until(simulated_site, 1, "COMPLETED")
+    assert sorted((simulated_site.work_root / "out").read_text().split()) == ["n1", "n1", "n2", "n2"]
+
+
 async def test_nothing_stays_behind() -> None:
     """Neither processes nor files, whatever was running."""
     async with SimulatedSite() as site:
