@@ -20,7 +20,8 @@ demo: slurm-or-not ## Twelve jobs from the chain through real SLURM and back, in
 	@.venv/bin/provd demo
 
 test: slurm check ## Everything: lint, types, layers, unit tests, and the whole path on real SLURM
-	.venv/bin/pytest
+	.venv/bin/pytest -m 'not real' -n 2
+	.venv/bin/pytest -m real
 
 check: .venv/.ready ## Lint, format, types and import layers only
 	.venv/bin/ruff check .
