@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 
 from provider_daemon import __version__
 from provider_daemon.job.state import State
+from provider_daemon.ledger import comparison
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from provider_daemon.metrics.catalog import LedgerCollector
@@ -128,6 +129,15 @@ def test_values_are_the_ledgers(
     """Each count is what the ledger and the loops hold at the moment of asking."""
     fill(ledger)
     assert registry.get_sample_value(name, labels) == value
+
+
+def test_differences_are_those_of_the_last_comparison(ledger: Ledger, registry: CollectorRegistry) -> None:
+    """No value before the first one; then one a severity, also where nothing was found."""
+    assert registry.get_sample_value("provd_reconciliation_differences", {"severity": "high"}) is None
+    with ledger.write():
+        comparison.save(ledger, {"low": 0, "high": 2}, ["JOB-1"], 5.0)
+    found = [registry.get_sample_value("provd_reconciliation_differences", {"severity": severity}) for severity in ("low", "high")]
+    assert found == [0, 2]
 
 
 def test_values_do_not_outlive_their_source(ledger: Ledger, registry: CollectorRegistry) -> None:
