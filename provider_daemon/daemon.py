@@ -90,7 +90,7 @@ class Daemon:
         return loops
 
     def _make_intake(self) -> Loop:
-        intake = Intake(self._ledger, self._chain, self._tenancies, self._clock, lambda: poke_all(self._advances())())
+        intake = Intake(self._ledger, self._chain, self._tenancies, self._clock, lambda: poke_all(self._advances())(), self._troubles)
         return Loop("intake", self._config.chain.poll_seconds, intake.tick)
 
     def _make_reconcile(self) -> Loop:

@@ -1,6 +1,9 @@
 """What is wrong and lasts: told once when it begins, rarely again while it goes on, once when it is over; a metric shows it meanwhile."""
 
+import math
+
 REMIND_SECONDS = 600
+CALM_SECONDS = 60  # what comes and goes is told so often
 
 
 class Troubles:
@@ -8,18 +11,21 @@ class Troubles:
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, str], float] = {}
+        self._lasting: dict[tuple[str, str], bool] = {}
 
     def begins(self, what: str, subject: str, now: float) -> bool:
         """Notes that it is so; whether it must be told. `now` in seconds since the epoch."""
-        told = self._told.get((what, subject))
-        if told is not None and 0 <= now - told < REMIND_SECONDS:
+        key = (what, subject)
+        wait = REMIND_SECONDS if self._lasting.get(key) else CALM_SECONDS
+        self._lasting.setdefault(key, False)
+        if 0 <= now - self._told.get(key, -math.inf) < wait:
             return False
-        self._told[what, subject] = now
+        self._told[key], self._lasting[key] = now, True
         return True
 
     def ends(self, what: str, subject: str) -> bool:
-        """Notes that it is over; whether it had begun."""
-        return self._told.pop((what, subject), None) is not None
+        """Notes that it is over; whether its beginning was told, and so its end must be."""
+        return self._lasting.pop((what, subject), False)
 
     def lasting(self) -> list[tuple[str, str]]:
-        return sorted(self._told)
+        return sorted(self._lasting)

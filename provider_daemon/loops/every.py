@@ -1,6 +1,7 @@
 """The one way in which a loop runs: tick, wait a period or for a poke, tick again."""
 
 import asyncio
+import math
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -13,13 +14,16 @@ from provider_daemon.ports import Clock
 log = structlog.get_logger("provd.loop")
 
 REMIND_SECONDS = 600  # a failure that lasts is told when it begins and then so often
+CALM_SECONDS = (
+    60  # one that changes its words, or goes and comes, is told so often: a wire that is cut twenty times a second is one failure
+)
 _NUMBER = re.compile(r"\d+")
 
 
 @dataclass(slots=True)
 class Loop:
     """A named tick. `last_success` and `tick_since` (seconds since the epoch, 0 when there was none, or none is under way) and
-    `failure` are what readiness, metrics and the watchdog look at; `told_at` is when the failure was last logged.
+    `failure` are what readiness, metrics and the watchdog look at; `told` is what was logged and when.
     `ticks` counts those that ended.
 
     A poke only shortens a wait; polling carries correctness.
@@ -32,7 +36,8 @@ class Loop:
     last_success: float = 0.0
     tick_since: float = 0.0
     failure: str = ""
-    told_at: float = 0.0
+    told: dict[str, tuple[float, str]] = field(default_factory=dict)
+    failure_told: bool = False
     ticks: int = 0
 
 
@@ -52,30 +57,33 @@ async def attempt(loop: Loop, clock: Clock) -> None:
     except LedgerError:
         raise
     except Transient as error:
-        if _news(loop, str(error), clock.now()):
+        if _news(loop, "tick_failed", str(error), clock.now()):
             log.warning("tick_failed", loop=loop.name, why=str(error), next=_next(loop))
     except ProvdError as error:
-        if _news(loop, str(error), clock.now()):
+        if _news(loop, "tick_refused", str(error), clock.now()):
             log.error("tick_refused", loop=loop.name, why=str(error), next=_next(loop))
     except Exception as error:
-        if _news(loop, type(error).__name__, clock.now()):
+        if _news(loop, "tick_broken", type(error).__name__, clock.now()):
             log.exception("tick_broken", loop=loop.name, next=_next(loop))
     else:
-        if loop.failure:
+        if loop.failure_told:
             log.info("tick_recovered", loop=loop.name)
-        loop.failure, loop.last_success = "", clock.now()
+        loop.failure, loop.failure_told, loop.last_success = "", False, clock.now()
     finally:
         loop.tick_since = 0.0
         loop.ticks += 1
 
 
-def _news(loop: Loop, why: str, now: float) -> bool:
-    """Notes the failure. Whether it must be told: it differs from the last tick's in more than a number, or was told long ago."""
-    same = _NUMBER.sub("#", why) == _NUMBER.sub("#", loop.failure)
+def _news(loop: Loop, event: str, why: str, now: float) -> bool:
+    """Notes the failure. Whether it must be told: nothing that begins alike was told lately, or it now says something else."""
     loop.failure = why
-    if same and now - loop.told_at < REMIND_SECONDS:
+    text = _NUMBER.sub("#", why)
+    kind = f"{event} {text.partition(': ')[0]}"
+    at, said = loop.told.get(kind, (-math.inf, ""))
+    if 0 <= now - at < (REMIND_SECONDS if said == text else CALM_SECONDS):
         return False
-    loop.told_at = now
+    recent = {other: told for other, told in loop.told.items() if now - told[0] < REMIND_SECONDS}
+    loop.told, loop.failure_told = {**recent, kind: (now, text)}, True
     return True
 
 

@@ -15,6 +15,7 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.doubt import CHAIN_AHEAD, SWEPT
 from provider_daemon.loops.tenancy import Tenancy, node_count_key
 from provider_daemon.ports import Chain, Clock, Offering
+from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.intake")
 
@@ -27,12 +28,21 @@ REPORTED_BY_US = TERMINAL - ENDED_BY_CHAIN  # the SLURM job was over before the 
 class Intake:
     """One for the whole daemon. `tenancies` by chain cluster id; `poke` wakes the loops that act on what was found."""
 
-    def __init__(self, ledger: Ledger, chain: Chain, tenancies: Mapping[str, Tenancy], clock: Clock, poke: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        chain: Chain,
+        tenancies: Mapping[str, Tenancy],
+        clock: Clock,
+        poke: Callable[[], None],
+        troubles: Troubles | None = None,
+    ) -> None:
         self._ledger = ledger
         self._chain = chain
         self._tenancies = tenancies
         self._clock = clock
         self._poke = poke
+        self._troubles = troubles or Troubles()
         self._swept_at = 0.0
 
     async def tick(self) -> None:
@@ -163,11 +173,16 @@ class Intake:
 
     async def _cancelled(self, height: int, job_ids: frozenset[str]) -> frozenset[str]:
         """Of our open jobs. A node without a transaction index names none: then every open job is read again."""
+        chain = self._chain.chain_id
         try:
-            return await self._chain.cancelled_since(height) & job_ids
+            cancelled = await self._chain.cancelled_since(height) & job_ids
         except Transient as error:
-            log.warning("cancels_not_indexed", why=str(error), next=f"reads all {len(job_ids)} open jobs again")
+            if self._troubles.begins("cancels_not_indexed", chain, self._clock.now()):
+                log.warning("cancels_not_indexed", chain=chain, why=str(error), next="reads all open jobs again at each tick")
             return job_ids
+        if self._troubles.ends("cancels_not_indexed", chain):
+            log.info("cancels_indexed", chain=chain)
+        return cancelled
 
     async def _reread(self, jobs: Sequence[Job]) -> None:
         for start in range(0, len(jobs), BATCH):

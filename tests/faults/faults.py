@@ -160,7 +160,7 @@ class Cutting:
         while True:
             for proxy in self._proxies(house):
                 proxy.cut()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.005)
 
     async def end(self, house: House) -> None:
         assert self._task is not None

@@ -1,10 +1,10 @@
 """What lasts is told once when it begins, and once when it is over."""
 
-from provider_daemon.troubles import REMIND_SECONDS, Troubles
+from provider_daemon.troubles import CALM_SECONDS, REMIND_SECONDS, Troubles
 
 
 def test_told_once_while_it_lasts() -> None:
-    """Of each subject by itself; a second time only when it is over and comes again."""
+    """Of each subject by itself."""
     troubles = Troubles()
     assert troubles.begins("chain_halted", "chain-1", 100.0)
     assert not troubles.begins("chain_halted", "chain-1", 101.0)
@@ -13,7 +13,20 @@ def test_told_once_while_it_lasts() -> None:
     assert troubles.ends("chain_halted", "chain-1")
     assert not troubles.ends("chain_halted", "chain-1")
     assert troubles.lasting() == [("chain_halted", "chain-2")]
-    assert troubles.begins("chain_halted", "chain-1", 102.0)
+    assert not troubles.ends("chain_halted", "chain-3")
+
+
+def test_what_comes_and_goes_is_told_once_a_while() -> None:
+    """The metric shows each time; the log tells of a beginning once a minute, and of an end only where it told of the beginning."""
+    troubles = Troubles()
+    assert troubles.begins("endpoint_not_believed", "a:1", 100.0)
+    assert troubles.ends("endpoint_not_believed", "a:1")
+    assert not troubles.begins("endpoint_not_believed", "a:1", 101.0)
+    assert troubles.lasting() == [("endpoint_not_believed", "a:1")]
+    assert not troubles.ends("endpoint_not_believed", "a:1")
+    assert not troubles.begins("endpoint_not_believed", "a:1", 102.0)
+    assert troubles.begins("endpoint_not_believed", "a:1", 100.0 + CALM_SECONDS)  # it lasts: told after all
+    assert troubles.ends("endpoint_not_believed", "a:1")
 
 
 def test_a_reminder_is_rare() -> None:

@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from provider_daemon.errors import LedgerError, Transient, Unreadable
-from provider_daemon.loops.every import REMIND_SECONDS, Loop, attempt
+from provider_daemon.loops.every import CALM_SECONDS, REMIND_SECONDS, Loop, attempt
 
 
 class Clock:
@@ -51,13 +51,24 @@ async def test_a_failure_is_told_once(script: Script) -> None:
 
 
 async def test_another_failure_is_news(script: Script) -> None:
-    """What is wrong has changed, so the operator hears of it; after a recovery the same one is news again."""
+    """What is wrong has changed, so the operator hears of it."""
     assert await script.ends(Transient("squeue: no answer")) == ["tick_failed"]
     assert await script.ends(Unreadable("squeue: not a number")) == ["tick_refused"]
     assert await script.ends(ValueError("a fault of ours")) == ["tick_broken"]
     assert await script.ends(ValueError("a fault of ours")) == []
-    await script.ends(None)
-    assert await script.ends(ValueError("a fault of ours")) == ["tick_broken"]
+
+
+async def test_a_failure_that_comes_and_goes_is_told_once_a_while(script: Script) -> None:
+    """A wire that is cut again and again, in ever other words, is one failure; what is of another kind is told at once."""
+    cut = [Transient("no endpoint is usable: stream removed"), Transient("no endpoint is usable: refused"), None]
+    said = [event for error in cut * 5 for event in await script.ends(error)]
+    assert said == ["tick_failed", "tick_recovered"]
+    assert await script.ends(Transient("squeue failed (1): no controller")) == ["tick_failed"]
+    script.clock.time += CALM_SECONDS
+    assert await script.ends(cut[1]) == ["tick_failed"]
+    assert await script.ends(None) == ["tick_recovered"]
+    script.clock.time += REMIND_SECONDS
+    assert await script.ends(cut[1]) == ["tick_failed"]
 
 
 async def test_a_long_failure_is_told_again(script: Script) -> None:
