@@ -47,6 +47,9 @@ def start(
     ] = None,
     max_gas: Annotated[int, typer.Option(help="Gas a block; -1 is no limit.")] = -1,
     authority: Annotated[str, typer.Option(help="Address that resolves disputes and sets parameters; nobody's when empty.")] = "",
+    identity: Annotated[
+        list[str] | None, typer.Option(help="ADDRESS=SCORE, 0 to 100, for offerings with an identity threshold; others have 0; repeatable.")
+    ] = None,
     fund: Annotated[
         list[str] | None, typer.Option(help="ADDRESS=AMOUNTuve,AMOUNTuvirt, given in the first block of a new chain; repeatable.")
     ] = None,
@@ -55,26 +58,33 @@ def start(
     import asyncio
 
     from provider_daemon.cli import documents
-    from provider_daemon.devnet.context import BILLING, Rules
-    from provider_daemon.devnet.genesis import parse_funds
+    from provider_daemon.devnet.context import Rules
+    from provider_daemon.devnet.genesis import parse_funds, parse_identities
     from provider_daemon.devnet.home import chain_file
     from provider_daemon.devnet.server import Devnet, serve
     from provider_daemon.money.documents import read_rules
+    from provider_daemon.money.rules import DEFAULT
 
+    settled, served = as_compat(compat, settlement, queries)
     rules = Rules(
         chain_id=chain_id,
-        settlement=settlement or compat,
+        settlement=settled,
         compat=compat,
+        identities=parse_identities(identity or []),
         max_gas=max_gas,
         authority=authority,
         finalize_seconds=finalize_seconds,
         settle_seconds=settle_seconds,
-        billing=read_rules(documents.read(billing)) if billing else BILLING,
+        billing=read_rules(documents.read(billing)) if billing else DEFAULT,
     )
-    served = queries or (Queries.ALL if compat is Behaviour.REPORT else Queries.PUBLISHED)
     funds = parse_funds(fund or [])
     chain = Devnet(str(chain_file(home.expanduser())), listen, rules, served, block_seconds, funds, rest)
     asyncio.run(serve(chain, typer.echo))
+
+
+def as_compat(compat: Behaviour, settlement: Behaviour | None, queries: Queries | None) -> tuple[Behaviour, Queries]:
+    """What each is, where it may have been left to --compat."""
+    return settlement or compat, queries or (Queries.ALL if compat is Behaviour.REPORT else Queries.PUBLISHED)
 
 
 @app.command()

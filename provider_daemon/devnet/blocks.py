@@ -1,8 +1,9 @@
 """The chain itself: blocks, and the index by which transactions are found again. No clock: whoever makes a block says when."""
 
-from provider_daemon.devnet import derived, genesis, jobs, nodes, settlement
+from provider_daemon.devnet import derived, genesis
 from provider_daemon.devnet.archive import Archive, IncludedTx
 from provider_daemon.devnet.context import Context, Rules
+from provider_daemon.devnet.end_block import end_block
 from provider_daemon.devnet.execute import deliver
 from provider_daemon.devnet.kv import Layer
 from provider_daemon.devnet.mempool import Mempool
@@ -37,10 +38,7 @@ class Blocks:
             genesis.write(block, self._funds)
             self.is_new = False
         included = [self._include(block, tx) for tx in self.mempool.reap()]
-        jobs.end_overdue(block)
-        settlement.end_block(block)
-        nodes.age_nodes(block)
-        nodes.count_clusters(block)
+        end_block(block)
         self._archive.write(self.height, self.time, block.state.commit(), included)
         self.txs += included
         self.by_hash.update((tx.tx_hash, tx) for tx in included)

@@ -1,5 +1,6 @@
 """What a message handler sees: the state, the block it runs in, and the rules that are in force."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -21,7 +22,8 @@ Event = tuple[str, dict[str, str]]
 class Rules:
     """`settlement`: "report" (as the module's test report describes) or "published" (nothing happens).
 
-    `compat`: "published" refuses maps. `max_gas`: of a block; -1 is no limit. `authority`: who governs ("" is the gov module's account).
+    `compat`: "report", or "published" with that source's quirks (docs/devnet.md). `max_gas`: of a block; -1 is no limit. `authority`: who
+    governs ("" is the gov module's account). `identities`: the scores, 0 to 100, of customers; others have 0.
     `finalize_seconds`, `settle_seconds`: after the end of a job (3,600 and 86,400 on the chain); `billing`: rates, discounts, caps, shares.
     """
 
@@ -32,9 +34,14 @@ class Rules:
     fee_denom: str = "uve"
     max_gas: int = -1
     authority: str = ""
+    identities: Mapping[str, int] = field(default_factory=dict)
     finalize_seconds: int = 0
     settle_seconds: int = 0
     billing: Billing = BILLING
+
+    @property
+    def has_quirks(self) -> bool:
+        return self.compat == "published"
 
 
 @dataclass(slots=True)

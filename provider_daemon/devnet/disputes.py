@@ -6,6 +6,9 @@ from provider_daemon.devnet import bank, settlement
 from provider_daemon.devnet.context import Context
 from provider_daemon.devnet.failures import DISPUTE_NOT_FOUND, INVALID_DISPUTE, JOB_NOT_FOUND, UNAUTHORIZED, ChainError
 
+OPEN = (types_pb2.DISPUTE_STATUS_PENDING, types_pb2.DISPUTE_STATUS_UNDER_REVIEW)
+FINAL = (types_pb2.DISPUTE_STATUS_RESOLVED, types_pb2.DISPUTE_STATUS_REJECTED)
+
 
 def flag_dispute(ctx: Context, message: tx_pb2.MsgFlagDispute) -> tx_pb2.MsgFlagDisputeResponse:
     job = ctx.load(types_pb2.HPCJob, keyspace.JOB, message.job_id)
@@ -13,7 +16,7 @@ def flag_dispute(ctx: Context, message: tx_pb2.MsgFlagDispute) -> tx_pb2.MsgFlag
         raise ChainError(JOB_NOT_FOUND, message.job_id)
     if message.disputer_address not in (job.customer_address, job.provider_address):
         raise ChainError(UNAUTHORIZED, f"{message.disputer_address} is neither customer nor provider of {job.job_id}")
-    number = ctx.next_id(keyspace.NEXT_DISPUTE, step=2)  # the chain's counter moves by two, and the answer names the first
+    number = ctx.next_id(keyspace.NEXT_DISPUTE, step=2)  # the chain's counter moves by two, and the second is stored
     dispute_id = f"hpc-dispute-{number + 1}"
     dispute = types_pb2.HPCDispute(
         dispute_id=dispute_id,
@@ -29,7 +32,7 @@ def flag_dispute(ctx: Context, message: tx_pb2.MsgFlagDispute) -> tx_pb2.MsgFlag
     )
     ctx.store(keyspace.DISPUTE, dispute_id, dispute)
     settlement.dispute_opened(ctx, dispute)
-    return tx_pb2.MsgFlagDisputeResponse(dispute_id=f"DSP-{number}")
+    return tx_pb2.MsgFlagDisputeResponse(dispute_id=f"DSP-{number}" if ctx.rules.has_quirks else dispute_id)
 
 
 def resolve_dispute(ctx: Context, message: tx_pb2.MsgResolveDispute) -> tx_pb2.MsgResolveDisputeResponse:
@@ -37,14 +40,28 @@ def resolve_dispute(ctx: Context, message: tx_pb2.MsgResolveDispute) -> tx_pb2.M
     dispute = ctx.load(types_pb2.HPCDispute, keyspace.DISPUTE, message.dispute_id)
     if dispute is None:
         raise ChainError(DISPUTE_NOT_FOUND, message.dispute_id)
-    final = (types_pb2.DISPUTE_STATUS_RESOLVED, types_pb2.DISPUTE_STATUS_REJECTED)
-    if dispute.status in final or message.status not in final:
+    if dispute.status in FINAL or message.status not in FINAL:
         raise ChainError(INVALID_DISPUTE, f"{message.dispute_id} cannot be resolved so")
-    dispute.status, dispute.resolution, dispute.resolver_address = message.status, message.resolution, message.resolver_address
-    dispute.resolved_at.CopyFrom(ctx.now)
-    ctx.store(keyspace.DISPUTE, message.dispute_id, dispute)
-    settlement.dispute_closed(ctx, dispute)
+    dispute.resolver_address = message.resolver_address
+    _close(ctx, dispute, message.status, message.resolution)
     return tx_pb2.MsgResolveDisputeResponse()
+
+
+def end_unresolved(ctx: Context) -> None:
+    """Every block: one that nobody resolved within the period is rejected, so that no settlement waits for ever."""
+    if ctx.rules.has_quirks:
+        return
+    period = ctx.params().dispute_resolution_period
+    for dispute in ctx.every(types_pb2.HPCDispute, keyspace.DISPUTE):
+        if dispute.status in OPEN and ctx.since(dispute.created_at) > period * 10**9:
+            _close(ctx, dispute, types_pb2.DISPUTE_STATUS_REJECTED, f"not resolved within {period} s")
+
+
+def _close(ctx: Context, dispute: types_pb2.HPCDispute, status: types_pb2.DisputeStatus.ValueType, resolution: str) -> None:
+    dispute.status, dispute.resolution = status, resolution
+    dispute.resolved_at.CopyFrom(ctx.now)
+    ctx.store(keyspace.DISPUTE, dispute.dispute_id, dispute)
+    settlement.dispute_closed(ctx, dispute)
 
 
 def update_params(ctx: Context, message: tx_pb2.MsgUpdateParams) -> tx_pb2.MsgUpdateParamsResponse:

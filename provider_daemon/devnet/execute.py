@@ -53,6 +53,10 @@ def _run(ctx: Context, tx: ParsedTx, result: Result, simulate: bool) -> None:
     except ChainError as error:
         result.code, result.codespace, result.log = error.code, error.codespace, str(error)
         return
+    except Exception as error:  # as the SDK recovers a panic: one transaction fails, the chain goes on
+        panic = sdk(failures.PANIC, f"recovered: {error!r}")
+        result.code, result.codespace, result.log = panic.code, panic.codespace, str(panic)
+        return
     work.state.commit()
     result.events += work.events
     result.data = answers.SerializeToString()

@@ -70,6 +70,24 @@ def parse_funds(texts: Sequence[str]) -> dict[str, dict[str, int]]:
     return funds
 
 
+def parse_identities(texts: Sequence[str]) -> dict[str, int]:
+    """`ADDRESS=SCORE` -> address -> score; raises ConfigError with every mistake."""
+    scores: dict[str, int] = {}
+    problems = []
+    for text in texts:
+        address, _, score = text.partition("=")
+        try:
+            bech32.decode(address)
+            scores[address] = int(score)
+            if not 0 <= scores[address] <= 100:
+                raise ValueError(f"{score} is not from 0 to 100")
+        except ValueError as error:
+            problems.append(f"identity {text!r}: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return scores
+
+
 def _coin(text: str) -> tuple[str, int]:
     match = re.fullmatch(r"(\d+)([a-z][a-z0-9]{2,127})", text)
     if match is None:

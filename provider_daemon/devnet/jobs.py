@@ -2,10 +2,12 @@
 
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
-from provider_daemon.devnet import scheduling, settlement, tenants
+from provider_daemon.devnet import scheduling, settlement, tenants, waiting
 from provider_daemon.devnet.context import Context
 from provider_daemon.devnet.failures import (
     CLUSTER_NOT_FOUND,
+    IDENTITY_SCORE,
+    INVALID_JOB,
     INVALID_OFFERING,
     INVALID_TRANSITION,
     JOB_NOT_FOUND,
@@ -41,8 +43,9 @@ def submit_job(ctx: Context, message: tx_pb2.MsgSubmitJob) -> tx_pb2.MsgSubmitJo
         block_height=ctx.height,
     )
     settlement.open_escrow(ctx, job)
+    decision_id = scheduling.decide(ctx, job)
+    job.scheduling_decision_id = "" if ctx.rules.has_quirks else decision_id
     ctx.store(keyspace.JOB, job_id, job)
-    scheduling.decide(ctx, job)
     index(ctx, job)
     return tx_pb2.MsgSubmitJobResponse(job_id=job_id, escrow_id=job.escrow_id)
 
@@ -58,7 +61,20 @@ def _bookable(ctx: Context, message: tx_pb2.MsgSubmitJob) -> tuple[types_pb2.HPC
         raise ChainError(CLUSTER_NOT_FOUND, f"cluster {offering.cluster_id} is not active")
     if message.max_runtime_seconds > offering.max_runtime_seconds:
         raise ChainError(MAX_RUNTIME, f"{message.max_runtime_seconds} > {offering.max_runtime_seconds}")
+    if not ctx.rules.has_quirks:
+        _within(ctx, message, offering)
     return offering, cluster
+
+
+def _within(ctx: Context, message: tx_pb2.MsgSubmitJob, offering: types_pb2.HPCOffering) -> None:
+    """The limits of parameters and offering that the published source leaves unenforced."""
+    params, score = ctx.params(), ctx.rules.identities.get(message.customer_address, 0)
+    if score < offering.required_identity_threshold:
+        raise ChainError(IDENTITY_SCORE, f"{message.customer_address} has {score}, {offering.required_identity_threshold} are required")
+    if message.max_runtime_seconds > params.max_job_duration_seconds:
+        raise ChainError(MAX_RUNTIME, f"{message.max_runtime_seconds} > {params.max_job_duration_seconds}")
+    if message.max_runtime_seconds < params.min_job_duration_seconds:
+        raise ChainError(INVALID_JOB, f"max_runtime_seconds must be at least {params.min_job_duration_seconds}")
 
 
 def cancel_job(ctx: Context, message: tx_pb2.MsgCancelJob) -> tx_pb2.MsgCancelJobResponse:
@@ -82,6 +98,8 @@ def report_job_status(ctx: Context, message: tx_pb2.MsgReportJobStatus) -> tx_pb
     if wanted not in TRANSITIONS[state_of(job)]:
         raise ChainError(INVALID_TRANSITION, f"{job.job_id}: cannot move from {state_of(job)} to {wanted}")
     job.status_message, job.exit_code = message.status_message, message.exit_code  # a later empty one erases the earlier
+    if not ctx.rules.has_quirks:
+        job.slurm_job_id = message.slurm_job_id or job.slurm_job_id
     _enter(ctx, job, wanted)
     if wanted in TERMINAL:
         settlement.settle_usage(ctx, job, message.usage_metrics)
@@ -114,15 +132,16 @@ def _enter(ctx: Context, job: types_pb2.HPCJob, state: State) -> None:
     stamp = {State.QUEUED: "queued_at", State.RUNNING: "started_at"}.get(state, "completed_at")
     getattr(job, stamp).CopyFrom(ctx.now)
     ctx.store(keyspace.JOB, job.job_id, job)
-    _limit(ctx, job)
+    _note(ctx, job)
 
 
 def index(ctx: Context, job: types_pb2.HPCJob) -> None:
     """What is kept beside the record, made from it."""
     tenants.moved(ctx, job, None, state_of(job))
-    _limit(ctx, job)
+    _note(ctx, job)
 
 
-def _limit(ctx: Context, job: types_pb2.HPCJob) -> None:
+def _note(ctx: Context, job: types_pb2.HPCJob) -> None:
+    waiting.note(ctx, job)
     runs = job.state == types_pb2.JOB_STATE_RUNNING
     ctx.state.put(RUNNING, job.job_id.encode(), str(job.max_runtime_seconds).encode() if runs else b"")

@@ -111,7 +111,7 @@ def count_clusters(ctx: Context) -> None:
 def _count(ctx: Context, cluster: types_pb2.HPCCluster, nodes: list[types_pb2.NodeMetadata]) -> None:
     before = cluster.SerializeToString(deterministic=True)
     active = [node for node in nodes if node.state == _S.NODE_STATE_ACTIVE]
-    cluster.available_nodes = len(active)
+    cluster.available_nodes = len(active) if ctx.rules.has_quirks else min(len(active), cluster.total_nodes)
     metadata = cluster.cluster_metadata
     metadata.total_cpu_cores = sum(node.resources.cpu_cores for node in active)
     metadata.total_memory_gb = sum(node.resources.memory_gb for node in active)

@@ -9,7 +9,7 @@ from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgSubmitJob
-from provider_daemon.devnet import failures
+from provider_daemon.devnet import coins, failures
 from provider_daemon.devnet.context import Rules
 from provider_daemon.devnet.failures import sdk
 from provider_daemon.errors import Unreadable
@@ -55,11 +55,12 @@ def parse(tx_bytes: bytes, rules: Rules) -> ParsedTx:
         raise sdk(failures.INVALID_REQUEST, "must contain at least one message")
     if len(signers) != 1 or len(raw.signatures) != 1 or len(keys) != 1:
         raise sdk(failures.SDK_UNAUTHORIZED, f"wrong number of signers; expected {len(signers)}, got {len(raw.signatures)}")
+    coins.check(tx.auth_info.fee.amount)
     fee = sum(int(coin.amount) for coin in tx.auth_info.fee.amount if coin.denom == rules.fee_denom)
     return ParsedTx(tx_bytes, transactions.tx_hash(tx_bytes), raw, tx, found, signers[0], keys[0], fee)
 
 
 def _no_maps(found: tuple[Message, ...], rules: Rules) -> None:
     """The published chain's decoder knows no map fields: a job with an environment does not even get to the checks."""
-    if rules.compat == "published" and any(isinstance(message, MsgSubmitJob) and message.workload_spec.environment for message in found):
+    if rules.has_quirks and any(isinstance(message, MsgSubmitJob) and message.workload_spec.environment for message in found):
         raise sdk(failures.TX_DECODE, "map fields are not supported")

@@ -10,6 +10,8 @@ SCALE = 1_000_000
 AGE_SECONDS = 3_600  # of waiting: a job this old has the whole age score
 TOP_PRIORITY = 1_000  # of a partition
 AGE_WEIGHT, SIZE_WEIGHT, PARTITION_WEIGHT = 400_000, 300_000, 300_000
+BACKFILL_SECONDS = 1_800  # the longest that a job may run which is let through before one of a higher priority
+QUOTA_REASON = "over the tenant's quota"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +24,35 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A cluster as a candidate: its mean latency in ms, and the tenant's quotas on it."""
+    """A cluster as a candidate: its mean latency in ms, the tenant's quotas on it, the highest priority that waits there (0: nobody)."""
 
     cluster: types_pb2.HPCCluster
     latency_ms: int
     quotas: Sequence[Quota]
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """Of a job on a cluster."""
+
+    age: int
+    size: int
+    partition: int
+
+    @property
+    def score(self) -> int:
+        return weighted((AGE_WEIGHT, self.age), (SIZE_WEIGHT, self.size), (PARTITION_WEIGHT, self.partition))
+
+
+def priority(cluster: types_pb2.HPCCluster, queue: str, nodes: int, age: int) -> Priority:
+    """`age`: seconds that the job has waited. The fewer nodes a job asks for, the higher."""
+    found = _partition(cluster, queue)
+    size = share(cluster.total_nodes - nodes, cluster.total_nodes)
+    return Priority(share(age, AGE_SECONDS), size, share(found.priority if found else 0, TOP_PRIORITY))
 
 
 def candidates(job: types_pb2.HPCJob, offers: Sequence[Offer], weights: Weights, age: int) -> list[types_pb2.ClusterCandidate]:
-    """`age`: seconds that the job has waited."""
     slowest = max((offer.latency_ms for offer in offers), default=0)
     most = max((offer.cluster.available_nodes for offer in offers), default=0)
     return [_candidate(job, offer, weights, age, slowest, most) for offer in offers]
@@ -41,13 +63,9 @@ def _candidate(job: types_pb2.HPCJob, offer: Offer, weights: Weights, age: int, 
     latency = share(slowest - offer.latency_ms, slowest) if slowest else SCALE
     capacity = share(cluster.available_nodes, most)
     base = weighted((weights.latency, latency), (weights.capacity, capacity))
-    aged = share(age, AGE_SECONDS)
-    size = share(cluster.total_nodes - job.resources.nodes, cluster.total_nodes)
-    partition = _partition(job, cluster)
-    rank = share(partition.priority if partition else 0, TOP_PRIORITY)
-    priority = weighted((AGE_WEIGHT, aged), (SIZE_WEIGHT, size), (PARTITION_WEIGHT, rank))
-    fair = SCALE - max((share(quota.used, quota.limit) for quota in offer.quotas), default=0)
-    reason = _unsuitable(job, offer, partition)
+    own = priority(cluster, job.queue_name, job.resources.nodes, age)
+    fair = SCALE - max((share(quota.used, quota.limit) for quota in offer.quotas if quota.name != "queued"), default=0)
+    reason = _unsuitable(job, offer, own)
     return types_pb2.ClusterCandidate(
         cluster_id=cluster.cluster_id,
         region=cluster.region,
@@ -55,16 +73,26 @@ def _candidate(job: types_pb2.HPCJob, offer: Offer, weights: Weights, age: int, 
         available_nodes=cluster.available_nodes,
         latency_score=str(latency),
         capacity_score=str(capacity),
-        combined_score=str((base + priority + fair) // 3),
+        combined_score=str((base + own.score + fair) // 3),
         eligible=not reason,
         ineligibility_reason=reason,
-        priority_score=str(priority),
+        priority_score=str(own.score),
         fair_share_score=str(fair),
-        age_score=str(aged),
-        job_size_score=str(size),
-        partition_score=str(rank),
-        quota_burst_used=any(quota.used + quota.asked > quota.limit for quota in offer.quotas),
+        age_score=str(own.age),
+        job_size_score=str(own.size),
+        partition_score=str(own.partition),
+        quota_burst_used=not reason and bool(bursts(offer)),
     )
+
+
+def bursts(offer: Offer) -> str:
+    """The quotas that only a burst lets the job pass, as `running 13 of 12`."""
+    return ", ".join(f"{quota.name} {quota.after} of {quota.limit}" for quota in offer.quotas if quota.after > quota.limit)
+
+
+def is_behind(offer: Offer, own: int) -> bool:
+    """Whether a job of priority `own` would overtake one that waits there."""
+    return offer.waiting > own
 
 
 def share(part: int, whole: int) -> int:
@@ -76,13 +104,13 @@ def weighted(*parts: tuple[int, int]) -> int:
     return sum(weight * score for weight, score in parts) // SCALE
 
 
-def _partition(job: types_pb2.HPCJob, cluster: types_pb2.HPCCluster) -> types_pb2.Partition | None:
-    return next((partition for partition in cluster.partitions if partition.name == job.queue_name), None)
+def _partition(cluster: types_pb2.HPCCluster, queue: str) -> types_pb2.Partition | None:
+    return next((partition for partition in cluster.partitions if partition.name == queue), None)
 
 
-def _unsuitable(job: types_pb2.HPCJob, offer: Offer, partition: types_pb2.Partition | None) -> str:
+def _unsuitable(job: types_pb2.HPCJob, offer: Offer, own: Priority) -> str:
     """Why the cluster cannot take the job; empty when it can."""
-    cluster, nodes = offer.cluster, job.resources.nodes
+    cluster, nodes, partition = offer.cluster, job.resources.nodes, _partition(offer.cluster, job.queue_name)
     if cluster.state != types_pb2.CLUSTER_STATE_ACTIVE:
         return "not active"
     if partition and 0 < partition.max_nodes < nodes:
@@ -91,5 +119,9 @@ def _unsuitable(job: types_pb2.HPCJob, offer: Offer, partition: types_pb2.Partit
         return "over the queue's run time"
     if cluster.available_nodes < nodes:
         return "too few available nodes"
-    over = [quota.name for quota in offer.quotas if quota.used + quota.asked > quota.burst]
-    return f"over the tenant's quota: {', '.join(over)}" if over else ""
+    over = [quota.name for quota in offer.quotas if quota.after > quota.burst]
+    if over:
+        return f"{QUOTA_REASON}: {', '.join(over)}"
+    if is_behind(offer, own.score) and job.max_runtime_seconds > BACKFILL_SECONDS:
+        return f"a job of a higher priority waits: only jobs of at most {BACKFILL_SECONDS} s are let through"
+    return ""

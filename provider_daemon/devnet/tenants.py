@@ -1,7 +1,7 @@
 """What each customer has on each cluster, kept as a tally so that no submission reads every job, and the quota it is held against.
 
 Quotas (MODULE.md, 'Scheduling'): 12 jobs running (+6 in a burst), 24 queued (+12), a quarter of the cluster's nodes, cores, memory and GPUs
-(at least 2, 32, 64 GB and 1; in a burst up to a half).
+(at least 2, 32, 64 GB and 1; in a burst up to a half), never more than there is. What a cluster does not tell is not limited.
 """
 
 import json
@@ -31,11 +31,17 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
+    """`used` and `asked` beside the limit, which only a burst may pass. `burst` is the most there is."""
+
     name: str
     used: int
     asked: int
     limit: int
     burst: int
+
+    @property
+    def after(self) -> int:
+        return self.used + self.asked
 
 
 def tally(ctx: Context, customer: str, cluster_id: str) -> Tally:
@@ -61,11 +67,13 @@ def quotas(found: Tally, cluster: types_pb2.HPCCluster, asked: types_pb2.JobReso
         "memory_gb": metadata.total_memory_gb,
         "gpus": metadata.total_gpus,
     }
-    shares = [
-        Quota(name, getattr(found, name), wanted[name], max(total // 4, AT_LEAST[name]), max(total // 2, AT_LEAST[name]))
-        for name, total in totals.items()
-    ]
+    shares = [_share(name, getattr(found, name), wanted[name], total) for name, total in totals.items() if total > 0]
     return [Quota("running", found.running, 1, RUNNING, RUNNING_BURST), Quota("queued", found.queued, 1, QUEUED, QUEUED_BURST), *shares]
+
+
+def _share(name: str, used: int, asked: int, total: int) -> Quota:
+    limit = min(max(total // 4, AT_LEAST[name]), total)
+    return Quota(name, used, asked, limit, max(total // 2, limit))
 
 
 def _key(customer: str, cluster_id: str) -> bytes:

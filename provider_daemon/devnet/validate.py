@@ -7,7 +7,9 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain import bech32
 from provider_daemon.chain.messages import signer_of
+from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.devnet import coins, params
 from provider_daemon.devnet.failures import (
     BAD_ADDRESS,
     BAD_CLUSTER,
@@ -16,7 +18,9 @@ from provider_daemon.devnet.failures import (
     BAD_NODE,
     BAD_OFFERING,
     BAD_STATUS,
+    INVALID_REQUEST,
     ChainError,
+    sdk,
 )
 
 MIN_RUNTIME = 60
@@ -28,8 +32,24 @@ def validate(message: Message) -> None:
         bech32.decode(signer_of(message))
     except ValueError as error:
         raise ChainError(BAD_ADDRESS, str(error)) from error
+    _known_words(message)
     if check := _CHECKS.get(type(message)):
         check(message)
+
+
+def _known_words(message: Message) -> None:
+    """proto3 lets any number through as an enum."""
+    for field, value in message.ListFields():
+        for item in value if field.is_repeated else (value,):
+            if field.enum_type and item not in field.enum_type.values_by_number:
+                raise sdk(INVALID_REQUEST, f"{field.name} {item} is not known")
+            if isinstance(item, Message):
+                _known_words(item)
+
+
+def _not_negative(message: Message, registered: tuple[int, str]) -> None:
+    for field, value in message.ListFields():
+        _need(not isinstance(value, int) or value >= 0, registered, f"{field.name} cannot be negative")
 
 
 def _need(condition: bool, registered: tuple[int, str], detail: str) -> None:
@@ -45,6 +65,7 @@ def _register_cluster(message: tx_pb2.MsgRegisterCluster) -> None:
 
 def _cluster_id(message: tx_pb2.MsgUpdateCluster | tx_pb2.MsgDeregisterCluster) -> None:
     _need(bool(message.cluster_id), BAD_CLUSTER, "cluster_id cannot be empty")
+    _not_negative(message, BAD_CLUSTER)
 
 
 def _create_offering(message: tx_pb2.MsgCreateOffering) -> None:
@@ -63,6 +84,8 @@ def _submit_job(message: tx_pb2.MsgSubmitJob) -> None:
     _need(bool(message.queue_name), BAD_JOB, "queue_name cannot be empty")
     _need(message.resources.nodes >= 1, BAD_JOB, "nodes must be at least 1")
     _need(message.max_runtime_seconds >= MIN_RUNTIME, BAD_JOB, f"max_runtime_seconds must be at least {MIN_RUNTIME}")
+    _not_negative(message.resources, BAD_JOB)
+    coins.check(message.max_price)
     spec = message.workload_spec
     _need(spec.is_preconfigured or bool(spec.container_image), BAD_JOB, "container_image required unless preconfigured")
 
@@ -74,6 +97,7 @@ def _job_id(message: Any) -> None:
 def _report(message: tx_pb2.MsgReportJobStatus) -> None:
     _job_id(message)
     _need(message.state != types_pb2.JOB_STATE_UNSPECIFIED, BAD_STATUS, "state cannot be unspecified")
+    _not_negative(message.usage_metrics, BAD_STATUS)
 
 
 def _node(message: tx_pb2.MsgUpdateNodeMetadata) -> None:
@@ -85,6 +109,15 @@ def _node(message: tx_pb2.MsgUpdateNodeMetadata) -> None:
 def _flag_dispute(message: tx_pb2.MsgFlagDispute) -> None:
     _need(bool(message.job_id), BAD_DISPUTE, "job_id cannot be empty")
     _need(bool(message.dispute_type) and bool(message.reason), BAD_DISPUTE, "dispute_type and reason cannot be empty")
+
+
+def _send(message: MsgSend) -> None:
+    coins.check(message.amount)
+
+
+def _update_params(message: tx_pb2.MsgUpdateParams) -> None:
+    if problem := params.problem(message.params):
+        raise sdk(INVALID_REQUEST, f"invalid params: {problem}")
 
 
 def _resolve_dispute(message: tx_pb2.MsgResolveDispute) -> None:
@@ -103,4 +136,6 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     tx_pb2.MsgUpdateNodeMetadata: _node,
     tx_pb2.MsgFlagDispute: _flag_dispute,
     tx_pb2.MsgResolveDispute: _resolve_dispute,
+    tx_pb2.MsgUpdateParams: _update_params,
+    MsgSend: _send,
 }

@@ -7,11 +7,12 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from provider_daemon.chain import decisions, keyspace
+from provider_daemon.chain import keyspace
 from provider_daemon.chain.paging import paginate
 from provider_daemon.chain.proto.cosmos.base.query.v1beta1.pagination_pb2 import PageRequest, PageResponse
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2 as q
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2_grpc, types_pb2
+from provider_daemon.devnet import sums
 from provider_daemon.devnet.blocks import Blocks
 from provider_daemon.devnet.context import Context
 
@@ -121,15 +122,7 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
         return q.QuerySchedulingDecisionByJobResponse(decision=found)
 
     async def SchedulingMetrics(self, request: q.QuerySchedulingMetricsRequest, context: Call) -> q.QuerySchedulingMetricsResponse:
-        ctx = self._ctx()
-
-        def counts(decision: types_pb2.SchedulingDecision) -> bool:
-            job = ctx.load(types_pb2.HPCJob, keyspace.JOB, decision.job_id)
-            return decision.selected_cluster_id == request.cluster_id and job is not None and job.queue_name == request.queue_name
-
-        chosen = [decision for decision in ctx.every(types_pb2.SchedulingDecision, keyspace.DECISION) if counts(decision)]
-        chosen.sort(key=lambda decision: decision.block_height)
-        return q.QuerySchedulingMetricsResponse(metrics=decisions.summary(request.cluster_id, request.queue_name, chosen))
+        return q.QuerySchedulingMetricsResponse(metrics=sums.load(self._ctx(), request.cluster_id, request.queue_name))
 
     async def Reward(self, request: q.QueryRewardRequest, context: Call) -> q.QueryRewardResponse:
         return q.QueryRewardResponse(reward=await self._one(context, types_pb2.HPCRewardRecord, keyspace.REWARD, request.reward_id))

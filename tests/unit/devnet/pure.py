@@ -7,8 +7,9 @@ from typing import Any
 from google.protobuf.message import Message
 
 from provider_daemon.chain import codec, keyspace
-from provider_daemon.devnet import genesis, jobs, nodes, settlement
+from provider_daemon.devnet import genesis
 from provider_daemon.devnet.context import Context, Rules
+from provider_daemon.devnet.end_block import end_block
 from provider_daemon.devnet.execute import handle
 from provider_daemon.devnet.kv import Layer
 from provider_daemon.devnet.validate import validate
@@ -50,10 +51,7 @@ class Module:
         return self
 
     def end_block(self) -> None:
-        jobs.end_overdue(self.context())
-        settlement.end_block(self.context())
-        nodes.age_nodes(self.context())
-        nodes.count_clusters(self.context())
+        end_block(self.context())
 
     def do(self, *messages: Message) -> Context:
         """Raises ChainError; the context that is returned has the events."""

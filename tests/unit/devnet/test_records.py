@@ -22,7 +22,7 @@ HARDWARE = t.NodeResources(cpu_cores=64, memory_gb=256, gpus=2, gpu_type="nvidia
 @pytest.fixture
 def module() -> Module:
     """A published chain with the samples' cluster, its three nodes, and the offering."""
-    made = Module(Rules(settlement="published"))
+    made = Module(Rules(compat="published", settlement="published"))
     bank.credit(made.state, CUSTOMER, "uvirt", 10**9)
     partition = t.Partition(
         name="cpu", nodes=4, max_runtime=86400, default_runtime=3600, max_nodes=4, features=["avx2"], priority=100, state="up"

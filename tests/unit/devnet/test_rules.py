@@ -6,9 +6,12 @@ import pytest
 from google.protobuf.message import Message
 
 from provider_daemon.chain import keyspace
+from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
+from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.devnet import bank, nodes
+from provider_daemon.devnet.context import Rules
 from provider_daemon.devnet.failures import ChainError
 from provider_daemon.job.state import TERMINAL, TRANSITIONS, State, route
 from tests.fakes.chain import ALICE, BOB, PROVIDER, job, report
@@ -113,15 +116,6 @@ def test_deregistering_is_undone_by_active(shop: Module) -> None:
     shop.do(tx_pb2.MsgDeregisterCluster(provider_address=P, cluster_id="HPC-1"))
     assert refused(shop, job()) == ("hpc", 2101)
     shop.do(update(state=t.CLUSTER_STATE_ACTIVE), job())
-
-
-def test_total_nodes_trap(shop: Module) -> None:
-    """More active nodes than total_nodes: every update fails with 2100 until one raises total_nodes."""
-    shop.do(*(heartbeat(node_id=f"alpha.n{number}") for number in range(5)))
-    shop.end_block()
-    assert shop.record(keyspace.CLUSTER, "HPC-1")["available_nodes"] == 5
-    assert refused(shop, update(description="x")) == ("hpc", 2100)
-    shop.do(update(total_nodes=5))
 
 
 def test_updating_an_offering_without_active_deactivates_it(shop: Module) -> None:
@@ -270,7 +264,7 @@ def test_one_living_node_keeps_the_cluster(shop: Module) -> None:
 
 
 def test_dispute_is_resolved_by_governance_under_its_stored_id(shop: Module) -> None:
-    """The answer says DSP-1; only hpc-dispute-2 can be resolved, once."""
+    """Once, and by nobody else."""
     shop.do(job())
     assert refused(shop, flag(disputer_address=BOB.address)) == ("hpc", 2118)
     shop.do(flag())
@@ -300,3 +294,62 @@ def test_parameters_are_governances(shop: Module) -> None:
     assert refused(shop, tx_pb2.MsgUpdateParams(authority=P, params=params)) == ("hpc", 2118)
     shop.do(heartbeat(), tx_pb2.MsgUpdateParams(authority=bank.GOVERNANCE, params=params))
     assert shop.later(11).record(keyspace.NODE, "alpha.n1")["state"] == "stale"
+
+
+def test_an_unresolved_dispute_is_rejected_after_the_period(shop: Module) -> None:
+    """A week by default; a resolved one stays as it is."""
+    shop.do(job(), flag(), flag(reason="again"), resolve())
+    shop.later(604_800)
+    assert shop.record(keyspace.DISPUTE, "hpc-dispute-4")["status"] == "pending"
+    shop.later(1)
+    record = shop.record(keyspace.DISPUTE, "hpc-dispute-4")
+    assert (record["status"], record["resolution"]) == ("rejected", "not resolved within 604800 s")
+    assert shop.record(keyspace.DISPUTE, "hpc-dispute-2")["status"] == "resolved"
+    assert refused(shop, resolve(dispute_id="hpc-dispute-4")) == ("hpc", 2114)
+
+
+def test_a_governing_key(module: Module) -> None:
+    """The configured authority's, and then the gov module's account no more."""
+    params = module.context().params()
+    governed = Module(Rules(authority=BOB.address))
+    governed.do(tx_pb2.MsgUpdateParams(authority=BOB.address, params=params))
+    assert refused(governed, tx_pb2.MsgUpdateParams(authority=bank.GOVERNANCE, params=params)) == ("hpc", 2118)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"latency_weight_factor": ""},
+        {"capacity_weight_factor": "0.4"},
+        {"platform_fee_rate": "50001"},
+        {"node_heartbeat_timeout": 0},
+        {"max_job_duration_seconds": 59},
+        {"default_identity_threshold": 101},
+        {"max_latency_ms": -1},
+    ],
+)
+def test_parameters_that_cannot_be(shop: Module, changes: dict[str, Any]) -> None:
+    """Refused, for the next block would stand still over them."""
+    params = shop.context().params()
+    for name, value in changes.items():
+        setattr(params, name, value)
+    assert refused(shop, tx_pb2.MsgUpdateParams(authority=bank.GOVERNANCE, params=params)) == ("sdk", 18)
+
+
+@pytest.mark.parametrize(
+    ("message", "refusal"),
+    [
+        (job(max_price=[Coin(denom="uvirt", amount="-5")]), ("sdk", 10)),
+        (job(max_price=[Coin(denom="uvirt", amount="much")]), ("sdk", 10)),
+        (job(max_price=[Coin(denom="!", amount="5")]), ("sdk", 10)),
+        (MsgSend(from_address=P, to_address=BOB.address, amount=[Coin(denom="uve", amount="-1")]), ("sdk", 10)),
+        (job(resources=t.JobResources(nodes=1, cpu_cores_per_node=-4)), ("hpc", 4)),
+        (report("completed", usage_metrics=t.HPCUsageMetrics(cpu_core_seconds=-1)), ("hpc", 7)),
+        (update(total_nodes=-1), ("hpc", 2)),
+        (update(state=99), ("sdk", 18)),
+        (heartbeat(health=t.NodeHealth(status=99)), ("sdk", 18)),  # type: ignore[arg-type]
+    ],
+)
+def test_what_no_honest_client_sends(shop: Module, message: Message, refusal: tuple[str, int]) -> None:
+    """Amounts that are none, less than nothing, and words that do not exist."""
+    assert refused(shop, message) == refusal

@@ -1,5 +1,7 @@
 """The decision that is recorded with a job."""
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
-from provider_daemon.devnet import bank, genesis, scoring, tenants
+from provider_daemon.devnet import bank, genesis, scoring, sums, tenants, waiting
 from tests.fakes.chain import ALICE, PROVIDER, job, report
 from tests.unit.devnet.pure import Module
 
@@ -65,7 +67,7 @@ def test_not_eligible(of: t.HPCCluster, asked: t.HPCJob, reason: str) -> None:
     assert (found.eligible, found.ineligibility_reason) == (False, reason)
 
 
-@pytest.mark.parametrize(("running", "burst", "eligible"), [(11, False, True), (12, True, True), (17, True, True), (18, True, False)])
+@pytest.mark.parametrize(("running", "burst", "eligible"), [(11, False, True), (12, True, True), (17, True, True), (18, False, False)])
 def test_running_quota(running: int, burst: bool, eligible: bool) -> None:
     """Twelve jobs, and six more in a burst."""
     (found,) = score(offer(cluster(), held=tenants.Tally(running=running)))
@@ -97,12 +99,12 @@ def module(*latencies: int) -> Module:
 
 
 def test_decision_and_event() -> None:
-    """The event names job and decision; the job's record names no decision."""
+    """The event names job and decision, and so does the job's record."""
     made = module(5)
     events = made.do(job()).events
     assert events == [("hpc_scheduling_decision", {"job_id": "JOB-1", "decision_id": "hpc-decision-1", "cluster_id": "HPC-1"})]
     assert made.record(keyspace.DECISION, "hpc-decision-1")["job_id"] == "JOB-1"
-    assert "scheduling_decision_id" not in made.record(keyspace.JOB, "JOB-1")
+    assert made.record(keyspace.JOB, "JOB-1")["scheduling_decision_id"] == "hpc-decision-1"
 
 
 def test_no_decision_without_an_eligible_cluster() -> None:
@@ -156,3 +158,98 @@ def test_tally_follows_the_job() -> None:
     assert tally() == tenants.Tally(running=1, nodes=1, cores=2, memory_gb=4)
     made.do(report("failed"))
     assert tally() == tenants.Tally()
+
+
+# --- what waits, and what a burst lets through ---
+
+
+def test_no_long_job_overtakes() -> None:
+    """Behind one of a higher priority only jobs of at most 1,800 s are let through, as backfill, and the event says so."""
+    made = module(5)
+    made.do(job(max_runtime_seconds=3600))
+    made.later(60)
+    made.do(job(max_runtime_seconds=1801))
+    assert not made.raw(keyspace.DECISION, "hpc-decision-2")
+    events = made.do(job(max_runtime_seconds=1800)).events
+    assert [kind for kind, _ in events] == ["hpc_scheduling_decision", "hpc_backfill_scheduled"]
+    decision = made.record(keyspace.DECISION, "hpc-decision-2")
+    assert (decision["backfill_used"], decision["backfill_window_seconds"], decision["job_id"]) == (True, 1800, "JOB-3")
+
+
+def test_whoever_runs_or_is_over_is_in_nobodys_way() -> None:
+    """Only pending and queued jobs wait."""
+    made = module(5)
+    made.do(job(), report("queued"))
+    made.later(60)
+    assert waits(made) > 0
+    made.do(report("running"))
+    assert waits(made) == 0
+    made.do(job())
+    made.do(tx_pb2.MsgCancelJob(requester_address=ALICE.address, job_id="JOB-2"))
+    assert waits(made) == 0
+
+
+def waits(made: Module) -> int:
+    (found,) = made.context().every(t.HPCCluster, keyspace.CLUSTER)
+    return waiting.highest(made.context(), found)
+
+
+def test_equal_priorities_overtake_nobody() -> None:
+    """In the same second nobody is older."""
+    made = module(5)
+    made.do(job(max_runtime_seconds=3600), job(max_runtime_seconds=3600))
+    assert made.record(keyspace.DECISION, "hpc-decision-2")["backfill_used"] is False
+
+
+def test_a_burst_says_what_it_passed() -> None:
+    """Which quota, how far."""
+    made = module(5)
+    for number in range(1, 13):
+        made.do(job(), report("queued", f"JOB-{number}"), report("running", f"JOB-{number}"))
+        made.do(tx_pb2.MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", total_nodes=100))
+    made.do(job(resources=t.JobResources(nodes=1, cpu_cores_per_node=1)))
+    decision = made.record(keyspace.DECISION, "hpc-decision-13")
+    assert (decision["quota_burst_used"], decision["quota_reason"]) == (True, "in a burst: running 13 of 12")
+
+
+def test_a_quota_that_nothing_gets_past_is_counted() -> None:
+    """Under `all`: there is no cluster to count it under."""
+    made = module(5)
+    held = tenants.Tally(running=18)
+    made.state.put(tenants.STORE, f"{ALICE.address}/HPC-1".encode(), json.dumps(asdict(held)).encode())
+    assert made.do(job()).events == []
+    assert sums.load(made.context(), sums.EVERYWHERE, "standard").quota_denied == 1
+    assert sums.load(made.context(), "HPC-1", "standard").total_decisions == 0
+
+
+def test_sums_of_decisions() -> None:
+    """Of the cluster that was chosen, and of all; means are truncated at every step."""
+    made = module(5, 45)
+    made.do(job(), job(resources=t.JobResources(nodes=1)))
+    made.later(60)
+    made.do(job())
+    for cluster_id in ("HPC-1", sums.EVERYWHERE):
+        found = sums.load(made.context(), cluster_id, "standard")
+        assert (found.total_decisions, found.backfill_used, found.avg_latency_score) == (3, 1, str(1_000_000 * 40 // 45))
+        assert found.last_decision_at == made.context().now
+    assert sums.load(made.context(), "HPC-2", "standard").total_decisions == 0
+
+
+def test_without_proximity_clustering_it_is_a_fallback() -> None:
+    """The best one is taken, however far, and marked."""
+    made = module(5)
+    params = made.context().params()
+    params.enable_proximity_clustering = False
+    made.do(tx_pb2.MsgUpdateParams(authority=bank.GOVERNANCE, params=params), job())
+    decision = made.record(keyspace.DECISION, "hpc-decision-1")
+    assert (decision["is_fallback"], decision["fallback_reason"]) == (True, "proximity clustering is off")
+
+
+@pytest.mark.parametrize(
+    ("total", "limit", "burst"),
+    [(0, None, None), (1, 1, 1), (3, 2, 2), (8, 2, 4), (40, 10, 20)],
+)
+def test_share_of_nodes(total: int, limit: int | None, burst: int | None) -> None:
+    """A quarter, at least two, in a burst a half; never more than there are, and no limit where the cluster does not tell."""
+    found = [quota for quota in tenants.quotas(tenants.Tally(), cluster(nodes=total), t.JobResources(nodes=1)) if quota.name == "nodes"]
+    assert [(quota.limit, quota.burst) for quota in found] == ([(limit, burst)] if total else [])

@@ -14,7 +14,7 @@ from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.devnet import bank
 from provider_daemon.devnet.archive import Archive
 from provider_daemon.devnet.context import Rules
-from provider_daemon.devnet.genesis import parse_funds
+from provider_daemon.devnet.genesis import parse_funds, parse_identities
 from provider_daemon.devnet.server import Devnet
 from provider_daemon.errors import ConfigError
 from tests.fakes.chain import ALICE, BOB, PROVIDER, TestChain, job, report
@@ -125,6 +125,14 @@ def test_funds_as_written() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_funds(["x=5uve", f"{BOB.address}=uve"])
     assert len(caught.value.problems) == 2
+
+
+def test_identities_as_written() -> None:
+    """ADDRESS=SCORE, 0 to 100; every mistake is named."""
+    assert parse_identities([f"{ALICE.address}=70"]) == {ALICE.address: 70}
+    with pytest.raises(ConfigError) as caught:
+        parse_identities(["x=5", f"{BOB.address}=101", f"{BOB.address}=much"])
+    assert len(caught.value.problems) == 3
 
 
 def test_one_line_then_serves_until_told_to_stop(tmp_path: Path) -> None:

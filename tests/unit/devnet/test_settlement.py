@@ -80,13 +80,13 @@ def test_pending_then_finalized_then_settled() -> None:
 
 
 def test_a_dispute_stops_the_settlement_until_it_is_rejected() -> None:
-    """However long that takes; then it goes on as it was."""
+    """For as long as a dispute may take; then it goes on as it was."""
     module = slow()
     ran(module)
     module.later(HOUR)
     opened_id = dispute(module)
     assert status(module) == "disputed"
-    module.later(10 * DAY)
+    module.later(6 * DAY)
     assert (status(module), earned(module)) == ("disputed", 0)
     resolve(module, opened_id, upheld=False)
     assert (status(module), earned(module)) == ("settled", 97_500)

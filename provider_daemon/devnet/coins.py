@@ -1,0 +1,17 @@
+"""Coins as they stand in messages: text that has yet to prove a number."""
+
+import re
+from collections.abc import Iterable
+
+from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
+from provider_daemon.devnet.failures import INVALID_COINS, sdk
+
+_AMOUNT = re.compile(r"[0-9]{1,77}")  # the SDK's integers have 256 bits
+_DENOM = re.compile(r"[a-zA-Z][a-zA-Z0-9/:._-]{2,127}")
+
+
+def check(coins: Iterable[Coin]) -> None:
+    """Raises ChainError (10): amounts are whole and not negative, denoms are the SDK's."""
+    for coin in coins:
+        if not (_AMOUNT.fullmatch(coin.amount) and _DENOM.fullmatch(coin.denom)):
+            raise sdk(INVALID_COINS, f"{coin.amount}{coin.denom}")

@@ -1,0 +1,12 @@
+"""What a block does after its transactions, in this order (FACTS.md, 'Every block'). Nothing of it emits an event."""
+
+from provider_daemon.devnet import disputes, jobs, nodes, settlement
+from provider_daemon.devnet.context import Context
+
+
+def end_block(ctx: Context) -> None:
+    jobs.end_overdue(ctx)
+    disputes.end_unresolved(ctx)
+    settlement.end_block(ctx)
+    nodes.age_nodes(ctx)
+    nodes.count_clusters(ctx)
