@@ -17,7 +17,7 @@ def compare(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide, price: Price
     """Everything that differs beyond tolerance; empty for a match. `price`: what a usage of this job costs."""
     return (
         *_usage(slurm, ledger, chain, price),
-        *_standing(slurm, ledger.job, chain),
+        *_standing(slurm, ledger, chain),
         *_reports(slurm, ledger, chain),
         *_money(ledger.job, chain, price),
     )
@@ -84,17 +84,19 @@ def _said(field: str, usage: Usage | None) -> str:
 # --- where it stands ---
 
 
-def _standing(slurm: SlurmSide, job: Job, chain: ChainSide) -> Iterator[Difference]:
+def _standing(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide) -> Iterator[Difference]:
+    job = ledger.job
     job_id, live = job.spec.job_id, [seen for seen in slurm.sightings if seen.phase in (Phase.WAITING, Phase.RUNNING)]
     if job.parked:
         yield found(job_id, "parked", ledger=job.parked)
     if len(live) > 1:
         yield found(job_id, "doubled", slurm=" ".join(seen.slurm_id for seen in live), ledger=job.slurm_id, difference=len(live) - 1)
     if chain.job is None:
-        yield found(job_id, "unknown_job", ledger=job.state)
+        if slurm.now - job.adopted_at > LAG_SECONDS:
+            yield found(job_id, "unknown_job", ledger=job.state)
         return
     onchain = chain.job.record.state
-    if onchain not in reachable(job.reported):
+    if onchain not in reachable(job.reported) and not _moving(slurm, ledger):
         yield found(job_id, "state", ledger=job.reported, chain=onchain)
     if live and onchain in TERMINAL and slurm.now - chain.job.ended_at > LAG_SECONDS:
         yield found(
@@ -104,6 +106,11 @@ def _standing(slurm: SlurmSide, job: Job, chain: ChainSide) -> Iterator[Differen
         yield found(job_id, "gone", ledger=f"{job.state} {job.slurm_id}".strip(), chain=onchain)
     if (late := _unmeasured(slurm, job)) is not None:
         yield found(job_id, "unmeasured", slurm=f"{late.slurm_id} {late.slurm_state}", ledger=job.state, chain=onchain)
+
+
+def _moving(slurm: SlurmSide, ledger: LedgerSide) -> bool:
+    """Something was said of it just now: another endpoint may be a few blocks behind the one that confirmed it."""
+    return any(slurm.now - report.created_at <= LAG_SECONDS for report in ledger.reports)
 
 
 def reachable(state: State) -> frozenset[State]:
@@ -136,7 +143,7 @@ def _reports(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide) -> Iterator
     job_id = ledger.job.spec.job_id
     for report in ledger.reports:
         age = int(slurm.now - report.created_at)
-        if report.status == "confirmed" and report.tx_hash in chain.missing:
+        if report.status == "confirmed" and report.tx_hash in chain.missing and age > LAG_SECONDS:
             yield found(job_id, "report_missing", ledger=f"{report.state} {report.tx_hash}")
         if report.status == "waiting" and age > LAG_SECONDS:
             yield found(job_id, "report_late", ledger=report.state, difference=age, tolerance=LAG_SECONDS)

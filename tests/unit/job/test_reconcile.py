@@ -218,8 +218,20 @@ def test_the_chain_cannot_go_back(confirmed: State, onchain: State) -> None:
 
 
 def test_record_that_the_chain_does_not_have() -> None:
+    """A job that was adopted a moment ago may be unknown to a node that lags."""
     slurm, ledger, _ = running()
     assert whats(slurm, ledger, ChainSide(None)) == ["unknown_job"]
+    assert whats(slurm, LedgerSide(replace(ledger.job, adopted_at=NOW - LAG_SECONDS)), ChainSide(None)) == []
+
+
+def test_a_node_that_lags_proves_nothing() -> None:
+    """What was confirmed a moment ago by one endpoint may not have reached another."""
+    slurm, ledger, chain = running()
+    behind = ChainSide(OnChain(ChainJob(NEW.spec, State.QUEUED)))
+    assert whats(slurm, ledger, behind) == ["state"]
+    young = LedgerSide(ledger.job, (StoredReport("running", "confirmed", NOW - LAG_SECONDS, "AA"),))
+    assert whats(slurm, young, behind) == []
+    assert whats(slurm, young, replace(chain, missing=frozenset({"AA"}))) == []
 
 
 def test_reports() -> None:

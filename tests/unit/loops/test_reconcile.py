@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from provider_daemon.chain import usage_snapshot
 from provider_daemon.chain.audit import GrpcAudit
-from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.errors import Transient
 from provider_daemon.job.differences import Outcome
 from provider_daemon.job.snapshot import Phase, Run, Sighting
@@ -169,6 +169,21 @@ async def test_dispute_is_answered_with_what_we_hold(house: House) -> None:
         await reconcile.tick()
         house.chain.block(seconds=PERIOD_SECONDS)
     assert [each.type.value for each in snapshots.of(house.ledger, "JOB-1")] == ["final", "dispute"]
+
+
+async def test_decided_dispute(house: House) -> None:
+    """Once it is decided the job counts as resolved, and that is kept once."""
+    await done(house)
+    flag = tx_pb2.MsgFlagDispute(disputer_address=ALICE.address, job_id="JOB-1", dispute_type="usage", reason="too much")
+    assert (await house.chain.send(ALICE, flag)).ok
+    decide = tx_pb2.MsgResolveDispute(
+        resolver_address=PROVIDER.address, dispute_id="hpc-dispute-2", status=types_pb2.DISPUTE_STATUS_REJECTED, resolution="no"
+    )
+    house.chain.devnet.blocks.rules = replace(house.chain.devnet.blocks.rules, authority=PROVIDER.address)
+    sent = await house.chain.send(PROVIDER, decide)
+    assert sent.ok, sent
+    found = [each for each in (await compared(house)).jobs if each.outcome is Outcome.RESOLVED]
+    assert [each.job.spec.job_id for each in found] == ["JOB-1"]
 
 
 async def test_slurm_down(house: House) -> None:
