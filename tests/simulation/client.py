@@ -94,6 +94,7 @@ class SimulatedChain:
 
     async def _unanswered(self, tx_bytes: bytes) -> TxOutcome:
         self._blocks.watch_offers(tx_bytes)
+        self._gate.maybe_die("kill_while_sending", "broadcast under way")
         await self._gate.point("broadcast under way")
         raise Transient("broadcast: no answer")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from provider_daemon.errors import Transient
 from tests.simulation.world import Killed, World
@@ -32,10 +32,13 @@ class Gate:
         if self.dead:
             raise Killed
         if self._world.strikes(fault):
-            self._world.note(f"KILL at {what}")
-            self.dead = True
-            self.on_death()
-            raise Killed
+            self.die(what)
+
+    def die(self, what: str) -> NoReturn:
+        self._world.note(f"KILL at {what}")
+        self.dead = True
+        self.on_death()
+        raise Killed
 
     async def call(self, what: str, command: Callable[[], T], *, latest: float = 30, once: bool = False) -> T:
         """Runs the command at the far side. `latest`: seconds that its caller waits for an answer.

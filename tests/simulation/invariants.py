@@ -11,14 +11,14 @@ Once it is calm:
 5. It ends: within SETTLE seconds nothing is left to do or to say; and what was final is on chain within CAUGHT_UP seconds.
 6. Every SLURM job of ours that ended was reported, or provably could not be: the chain had ended it first (then the signed usage is
    kept), its record in SLURM was purged or named no GPUs, or the chain's record of it cannot be read. Nothing else is parked.
-7. No wrong terminal state: what our report says is what became of the SLURM job.
+7. No wrong terminal state: what our report says is what became of the SLURM job; and none is given up for a reason that may pass.
 8. The usage that was reported or kept is the model's truth: over every stretch, all nodes and GPUs, and what SLURM gave, not what was
    asked for.
 9. Money: each escrow is paid out whole for the true usage, all accounts together hold what they held, and the wallet lost the fees of
    included transactions and nothing else.
 10. The ledger says of each transaction what the chain says, and knows all that the chain took from our key (unless it was lost or is an
    older copy).
-11. Nothing of a job that is over lives on in SLURM, and at most one SLURM job of it ever ran.
+11. Nothing of a job that is over lives on in SLURM for longer than CAUGHT_UP seconds, and at most one SLURM job of it ever ran.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from google.protobuf.any_pb2 import Any
 
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
-from provider_daemon.job.lifecycle import MAX_ATTEMPTS, Job
+from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, Job
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.ledger import Ledger
@@ -40,6 +40,7 @@ from tests.simulation.slurm_job import SlurmJob
 from tests.simulation.world import START, World
 
 SETTLE = 3000  # seconds from calm to the end: the longest job, the patience for what is missing, and room for slow ticks
+PATIENCE = HOPELESS_PATIENCE
 CAUGHT_UP = 300  # seconds: a start after 90, two slow ticks, a transaction that has to expire first, and one more
 
 
@@ -97,9 +98,23 @@ def _check_job(scene: Scene, record: Record, job: Job | None) -> list[str]:
         lines.append(f"9 escrow {ESCROW} paid out as {record.paid}")
     if record.state in TERMINAL and any(slurm_job.live for slurm_job in slurm_jobs) and not _hands_off(scene, record, job):
         lines.append("11 it lives on in SLURM")
+    lines += [line for slurm_job in slurm_jobs if not slurm_job.purged for line in _ended_by_us(scene, record, slurm_job)]
     if sum(slurm_job.ever_ran for slurm_job in slurm_jobs) > 1:
         lines.append("11 it ran as more than one SLURM job")
     return lines
+
+
+def _ended_by_us(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]:
+    """A cancel reaches SLURM soon; what waits for a reason that passes is given the time to."""
+    if slurm_job.outcome is not State.CANCELLED:
+        return []
+    ended = slurm_job.now_at.ended_at
+    if record.by_report is None:
+        late = ended - max(record.ended_at, START + scene.world.trouble_until)
+        return [f"11 cancelled in SLURM {late:.0f} s late"] if late > CAUGHT_UP and not scene.memory_lost else []
+    patience = ended - slurm_job.waits_in_vain_since
+    short = not slurm_job.ever_ran and patience < PATIENCE and not scene.memory_lost
+    return [f"7 given up after {patience:.0f} s of a reason that may pass"] if short else []
 
 
 def _hands_off(scene: Scene, record: Record, job: Job | None) -> bool:

@@ -63,8 +63,8 @@ class Schedule:
     async def run(self) -> None:
         dice = self._world.dice
         self._blocks.tick()
-        for _ in range(dice.randint(1, 4)):
-            self._world.later(dice.uniform(0, 60), self._customer)
+        for _ in range(dice.randint(1, 5)):
+            self._world.later(dice.uniform(0, dice.choice((60, self._world.calm_at))), self._customer)
         running = [asyncio.ensure_future(self._lives()), asyncio.ensure_future(self._machine())]
         await self._until_settled()
         for task in running:

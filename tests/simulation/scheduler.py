@@ -66,9 +66,12 @@ class SimulatedScheduler(SlurmScheduler):
         The command runs at most once: nothing between us and sbatch repeats it (one SSH channel, one payload; sbatch itself tries again
         only what slurmctld refused to take).
         """
-        if self._world.strikes("sbatch_under_way"):
+        dies = self._world.strikes("kill_while_submitting")
+        if dies or self._world.strikes("sbatch_under_way"):
             for order in orders:
                 self._world.later(self._world.dice.uniform(0, SBATCH_BOUND), lambda order=order: self._site.sbatch(order))  # type: ignore[misc]
+            if dies:
+                self._gate.die("sbatch under way")
             await self._gate.point("sbatch under way")
             return tuple(Receipt(order.name, doubt="no answer") for order in orders)
         try:

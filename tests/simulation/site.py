@@ -6,7 +6,7 @@ from provider_daemon.job.snapshot import Phase
 from provider_daemon.ports import Order, Receipt
 from provider_daemon.slurm.accounting import Row
 from provider_daemon.slurm.answers import Queued
-from tests.simulation.slurm_job import Plan, Record, SlurmJob
+from tests.simulation.slurm_job import NEVER, Plan, Record, SlurmJob
 from tests.simulation.world import World
 
 OVERHEAD = 3  # seconds between the program's end by its limit and the job's own end
@@ -26,7 +26,6 @@ class Site:
         self.down_until = 0.0
         self._dbd_until = 0.0  # slurmctld holds every record back until then
         self._next_id = FIRST_ID
-        self._ids_started_again = False
 
     def of(self, name: str) -> list[SlurmJob]:
         """What SLURM ever had under the name; a record that only a refusal left is no job."""
@@ -39,7 +38,6 @@ class Site:
             return self._refuse(order)
         if self._world.strikes("sbatch_full"):
             return Receipt(order.name, deferral="the site's account holds as many jobs as it may")
-        self._ids()
         before = [job for job in self.of(order.name) if job.live or not job.purged]
         if before:
             self._world.wrong(f"1 {order.name} submitted twice: SLURM job {before[0].slurm_id} exists")
@@ -60,7 +58,7 @@ class Site:
 
     def _add(self, name: str, plan: Plan) -> SlurmJob:
         now = self._world.now()
-        job = SlurmJob(self._new_id(), name, plan, [Record(now, self._delivery(now))])
+        job = SlurmJob(self._new_id(), name, plan, [Record(now, now, self._delivery(now))])
         self.jobs.append(job)
         self._world.note(f"slurm: job {job.slurm_id} is {job.name}")
         return job
@@ -73,12 +71,11 @@ class Site:
 
     # --- ids ---
 
-    def _ids(self) -> None:
-        """slurmctld counted to MaxJobId and starts again: ids of ours go to somebody else, and to other jobs of ours."""
-        if self.jobs and self._world.strikes("ids_start_again"):
-            self._world.note("slurm: job ids start again")
-            self._next_id, self._ids_started_again = FIRST_ID, True
-        if self._ids_started_again and self._world.dice.random() < 0.3:
+    def _ids_start_again(self) -> None:
+        """slurmctld counted to MaxJobId: ids of ours go to somebody else, and to other jobs of ours."""
+        self._world.note("slurm: job ids start again")
+        self._next_id = FIRST_ID
+        for _ in range(self._world.dice.randint(0, 3)):
             self._queue(self._add("somebody-else", OTHERS))
 
     def _new_id(self) -> str:
@@ -103,6 +100,7 @@ class Site:
 
     def _queue(self, job: SlurmJob, least_wait: float = 0) -> None:
         job.phase, job.reason, job.epoch = Phase.WAITING, "Priority", job.epoch + 1
+        job.waits_in_vain_since = self._world.now()
         wait = max(least_wait, self._world.dice.choice((2, 10, 40)))
         if self._world.strikes("never_starts"):
             job.reason = "PartitionConfig"
@@ -157,7 +155,7 @@ class Site:
         self._world.note(f"slurm: job {job.slurm_id} is requeued ({word})")
         self._end_record(job, word, 0, 0)
         job.completing_until = now + self._world.dice.uniform(0, 15)
-        job.records.append(Record(max(now, int(now) + 1), self._delivery(now, 5)))
+        job.records.append(Record(max(now, int(now) + 1), now + 5, self._delivery(now, 5)))
         self._queue(job, least_wait=self._world.dice.choice((15, 120)))
 
     def _close(self, job: SlurmJob, word: str, exit_code: int, signal: int = 0) -> None:
@@ -167,6 +165,8 @@ class Site:
         job.phase, job.epoch = Phase.ENDED, job.epoch + 1
         job.completing_until = self._world.now() + self._world.dice.choice((0, 2, 20))
         self._world.note(f"slurm: job {job.slurm_id} ends {word}, ran {job.elapsed} s")
+        if self._world.strikes("ids_start_again"):
+            self._world.later(self.min_job_age + self._world.dice.uniform(0, 60), self._ids_start_again)
         if self._world.strikes("record_purged"):
             self._world.later(self._world.dice.uniform(self.min_job_age, 600), lambda: self._purge(job))
 
@@ -207,4 +207,5 @@ class Site:
     def backlog(self) -> int:
         """What slurmctld still holds back: sdiag's "DBD Agent queue size"."""
         now = self._world.now()
-        return sum((record.known_at > now) + (now < record.closed_at != float("inf")) for job in self.jobs for record in job.records)
+        records = [record for job in self.jobs for record in job.records]
+        return sum((record.queued_at <= now < record.known_at) + (now < record.closed_at != NEVER) for record in records)

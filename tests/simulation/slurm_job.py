@@ -32,9 +32,13 @@ class Plan:
 
 @dataclass
 class Record:
-    """One stretch of a job, from (re)submission to its end. `known_at` and `closed_at`: when slurmdbd hears of it and of its end."""
+    """One stretch of a job, from (re)submission to its end.
+
+    `known_at` and `closed_at`: when slurmdbd hears of it and of its end; `queued_at`: from when slurmctld counts the first as owed.
+    """
 
     submitted_at: float
+    queued_at: float
     known_at: float
     started_at: float = 0.0
     ended_at: float = 0.0
@@ -58,6 +62,7 @@ class SlurmJob:
     records: list[Record]
     phase: Phase = Phase.WAITING
     reason: str = "Priority"
+    waits_in_vain_since: float = 0.0
     completing_until: float = 0.0
     unknown_until: float = 0.0
     is_suspended: bool = False

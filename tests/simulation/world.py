@@ -15,6 +15,8 @@ FAULTS: dict[str, float] = {
     # the daemon and its machine
     "kill": 0.03,
     "kill_at_commit": 0.04,
+    "kill_while_submitting": 0.4,
+    "kill_while_sending": 0.2,
     "full_disk": 0.02,
     "clock_jump": 0.5,
     "ledger_lost": 0.15,
@@ -31,7 +33,7 @@ FAULTS: dict[str, float] = {
     "sacct_down": 0.25,
     "slurmdbd_lag": 0.5,
     "record_purged": 0.05,
-    "ids_start_again": 0.3,
+    "ids_start_again": 0.5,
     "sbatch_under_way": 0.4,
     "sbatch_refused": 0.06,
     "sbatch_full": 0.10,

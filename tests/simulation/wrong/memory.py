@@ -1,0 +1,98 @@
+"""Mistakes about what is remembered: the ledger, its copies, its disk, and the clock."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from provider_daemon.clock import SystemClock
+from provider_daemon.errors import ProvdError
+from provider_daemon.job import lifecycle
+from provider_daemon.job.lifecycle import Action, Job, Submit
+from provider_daemon.job.snapshot import Snapshot
+from provider_daemon.job.state import State
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops import advance, every, start
+from provider_daemon.loops.doubt import Doubt
+from tests.simulation import life, schedule
+from tests.simulation.wrong import Changes
+
+SINCE, DECIDE, OBSERVE = Doubt.since, lifecycle.decide, lifecycle.observe
+
+
+class NeverRaised(ProvdError):
+    """In the place of LedgerError: nothing is one."""
+
+
+class JumpingClock(SystemClock):
+    """Follows the machine's clock wherever it is set."""
+
+    def __init__(self, wall: Any, steady: Any) -> None:
+        super().__init__(wall, steady)
+        self._wall = wall
+
+    def now(self) -> float:
+        return float(self._wall())
+
+
+def no_doubt(self: Any, now: float) -> float:
+    SINCE(self, now)
+    return 0.0
+
+
+def any_snapshot(job: Job, snapshot: Snapshot) -> Action:
+    """Submits what was never tried without looking whether it is there."""
+    never_tried = job.intent_at is None and not job.slurm_id and job.program is not None
+    return Submit() if never_tried and job.state is job.reported is State.PENDING else DECIDE(job, snapshot)
+
+
+def nothing_learned(job: Job, snapshot: Snapshot, now: float) -> Job:
+    return job if job.intent_at is None and job.reported is State.PENDING else OBSERVE(job, snapshot, now)
+
+
+def plain_copy(source: sqlite3.Connection, target: Path) -> None:
+    """With the signs of life in it, so that nobody can tell it from the ledger itself."""
+    target.unlink(missing_ok=True)
+    with closing(sqlite3.connect(target)) as copied:
+        source.backup(copied)
+
+
+@contextmanager
+def write_that_may_fail(self: Any) -> Iterator[None]:
+    """A full disk loses the transaction and says nothing."""
+    self._db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except sqlite3.Error:
+        self._db.execute("ROLLBACK")
+    except BaseException:
+        self._db.execute("ROLLBACK")
+        raise
+    else:
+        self._db.execute("COMMIT")
+
+
+@contextmanager
+def write_by_statement(self: Any) -> Iterator[None]:
+    """No transaction around what belongs together: a kill leaves half of it."""
+    yield
+
+
+MEMORY: dict[str, Changes] = {
+    "a lost ledger is an empty one": (
+        (Doubt, "since", no_doubt),
+        (advance, "decide", any_snapshot),
+        (advance, "observe", nothing_learned),
+    ),
+    "a new ledger is not in doubt": ((Doubt, "since", no_doubt),),
+    "a copy is taken for the ledger itself": ((schedule, "copy", plain_copy),),
+    "the chain is not asked first": ((Doubt, "unread", lambda self: False),),
+    "our clock tells what is newer than a doubt": ((Doubt, "chain_ahead", lambda self: 0.0),),
+    "a full disk is swallowed": ((Ledger, "write", write_that_may_fail),),
+    "a full disk is one failed tick": ((every, "LedgerError", NeverRaised),),
+    "writes are not one transaction": ((Ledger, "write", write_by_statement),),
+    "a clock that jumps is followed": ((life, "SystemClock", JumpingClock),),
+    "a clock set between two starts is not noticed": ((start, "CLOCK_TOLERANCE", 1e12),),
+    "quarantine is for ever": ((Ledger, "quarantined", lambda self: []),),
+}

@@ -1,0 +1,175 @@
+"""Mistakes about SLURM: what a look means, when to submit, what a job used, how it ended."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from provider_daemon.errors import Transient
+from provider_daemon.job import lifecycle, usage
+from provider_daemon.job.lifecycle import Action, Cancel, Job
+from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
+from provider_daemon.job.state import TERMINAL, State
+from provider_daemon.job.usage import Usage
+from provider_daemon.loops import advance
+from provider_daemon.ports import Order
+from provider_daemon.slurm import accounting
+from provider_daemon.slurm.accounting import Row
+from provider_daemon.slurm.scheduler import SlurmScheduler
+from tests.simulation.wrong import Changes
+
+LOOK, ACCOUNT, BY_JOB = SlurmScheduler.snapshot, SlurmScheduler._accounting, accounting.by_job
+PICK, DECIDE, LEARN, FINISH, MEASURE = lifecycle._pick, lifecycle.decide, lifecycle._learn, lifecycle._finish, usage.measure
+
+# --- looking ---
+
+
+async def failed_poll(self: Any, watch: Any) -> Snapshot:
+    try:
+        return await LOOK(self, watch)
+    except Transient:
+        return Snapshot(self._clock.now(), True, {})
+
+
+async def sacct_alone(self: Any, watch: Any) -> Snapshot:
+    """squeue is down: whatever sacct has is taken for everything there is."""
+    try:
+        return await LOOK(self, watch)
+    except Transient:
+        return Snapshot(self._clock.now(), True, accounting.merge([], await self._accounting(watch, watch.names)))
+
+
+async def incomplete(self: Any, watch: Any) -> Snapshot:
+    return replace(await LOOK(self, watch), complete=True)
+
+
+def id_only(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
+    return PICK(job, sightings) if job.slurm_id else None
+
+
+def ids_without_names(found: Any, names: frozenset[str], since: int) -> list[Sighting]:
+    """All records of an id are one job's."""
+    jobs: dict[str, list[Row]] = {}
+    for row in found:
+        if row.name in names:
+            jobs.setdefault(row.slurm_id, []).append(row)
+    return [accounting.ended(records) for records in jobs.values()]
+
+
+async def strangers(self: Any, watch: Any, missing: frozenset[str]) -> list[Sighting]:
+    """Whoever has the id that our job had is our job."""
+    owner = {slurm_id: name for name, slurm_id in watch.slurm_ids.items()}
+    rows = await self._rows(sorted(owner), sorted(missing), watch.since)
+    return BY_JOB([replace(row, name=owner.get(row.slurm_id, row.name)) for row in rows], missing, watch.since)
+
+
+def record_over_squeue(live: Sequence[Sighting], ended: Sequence[Sighting]) -> dict[str, tuple[Sighting, ...]]:
+    found: dict[str, tuple[Sighting, ...]] = {seen.name: (seen,) for seen in live}
+    return found | {seen.name: (seen,) for seen in ended if seen.final or seen.name not in found}
+
+
+def unknown_is_failed(job: Job, seen: Sighting, now: float) -> Job:
+    return replace(job, state=State.FAILED, usage=Usage()) if seen.phase is Phase.UNKNOWN else LEARN(job, seen, now)
+
+
+def ended_without_record(job: Job, seen: Sighting, now: float) -> Job:
+    return replace(job, state=State.COMPLETED, usage=Usage()) if seen.phase is Phase.ENDING else LEARN(job, seen, now)
+
+
+def absence_is_failure(job: Job, snapshot: Snapshot, now: float) -> Job:
+    gone = job.slurm_id and snapshot.complete and job.state not in TERMINAL
+    return replace(job, state=State.FAILED, usage=Usage()) if gone else job
+
+
+# --- submitting and cancelling ---
+
+
+def memory_only(self: Any, orders: Mapping[str, Order]) -> list[Order]:
+    return list(orders.values())
+
+
+async def intent_afterwards(self: Any, orders: dict[str, Order], gate: asyncio.Semaphore) -> None:
+    receipts = await self._scheduler.submit(list(orders.values()))
+    self._intend(orders)
+    self._record({order.name: job_id for job_id, order in orders.items()}, receipts)
+
+
+def doubt_is_refusal(receive: Callable[..., None]) -> Callable[..., None]:
+    def wrong(self: Any, job: Job, receipt: Any, now: float) -> None:
+        receive(self, job, replace(receipt, refusal=receipt.doubt or receipt.refusal, doubt=""), now)
+
+    return wrong
+
+
+def full_is_refusal(job: Job) -> Job:
+    return replace(job, state=State.FAILED, message="the site is full", intent_at=None)
+
+
+def cancels_never(job: Job, snapshot: Snapshot) -> Action:
+    """Only what the chain ended; what can never start waits for ever."""
+    action = DECIDE(job, snapshot)
+    return None if isinstance(action, Cancel) and job.refused else action
+
+
+async def cancel_once(self: Any, slurm_ids: Mapping[str, str]) -> None:
+    told = self._ledger.get_meta("told").split()
+    fresh = {name: slurm_id for name, slurm_id in slurm_ids.items() if name not in told}
+    with self._ledger.write():
+        self._ledger.set_meta("told", " ".join([*told, *fresh]))
+    await self._scheduler.cancel(fresh)
+
+
+# --- what it used ---
+
+
+def last_run(runs: Sequence[Any], gpus: int) -> Usage:
+    return MEASURE(runs[-1:], gpus)
+
+
+def first_node_only(runs: Sequence[Any], gpus: int) -> Usage:
+    return MEASURE([replace(run, cpus=run.cpus // max(run.nodes, 1)) for run in runs], gpus)
+
+
+def as_requested(job: Job, seen: Sighting) -> Job:
+    done, asked = FINISH(job, seen), job.spec.resources
+    if done.usage is None:
+        return done
+    seconds = done.usage.wall_clock_seconds
+    return replace(done, usage=replace(done.usage, cpu_core_seconds=seconds * asked.cpus_per_node * asked.nodes))
+
+
+def gpus_for_nothing(runs: Sequence[Any], gpus: int) -> Usage:
+    return MEASURE(runs, 0)
+
+
+def timed_out_is_failed(job: Job, seen: Sighting) -> tuple[State, str]:
+    return seen.outcome or State.FAILED, ""
+
+
+SLURM: dict[str, Changes] = {
+    "no waiting window": ((lifecycle, "WAITING_WINDOW", 0),),
+    "a failed poll is absence": ((SlurmScheduler, "snapshot", failed_poll),),
+    "sacct alone is a whole look": ((SlurmScheduler, "snapshot", sacct_alone),),
+    "an incomplete look is complete": ((SlurmScheduler, "snapshot", incomplete),),
+    "absence is an outcome": ((lifecycle, "_unseen", absence_is_failure),),
+    "no look-up by name": ((lifecycle, "_pick", id_only),),
+    "the intent is not durable": ((advance.Advance, "_intend", memory_only),),
+    "the intent is written after sbatch": ((advance.Advance, "_submit", intent_afterwards),),
+    "a doubt is a refusal": ((advance.Advance, "_receive", doubt_is_refusal(advance.Advance._receive)),),
+    "a full site is a refusal": ((advance, "defer", full_is_refusal),),
+    "the records of one id are one job's": ((accounting, "by_job", ids_without_names),),
+    "adopted by an id that is somebody else's now": ((SlurmScheduler, "_accounting", strangers),),
+    "a requeue is an end": ((accounting, "merge", record_over_squeue),),
+    "a failed node's record is the last": ((SlurmScheduler, "_last_words", ACCOUNT),),
+    "an unknown state is an end": ((lifecycle, "_learn", unknown_is_failed),),
+    "ended before sacct says so": ((lifecycle, "_learn", ended_without_record),),
+    "late records are not waited for": ((lifecycle, "_asked_for", lambda job, snapshot: True),),
+    "a hopeless job waits for ever": ((advance, "decide", cancels_never),),
+    "a passing reason is hopeless": ((lifecycle, "HOPELESS_PATIENCE", 0),),
+    "a cancel is not repeated": ((advance.Advance, "_cancel", cancel_once),),
+    "only the last run is billed": ((lifecycle, "measure", last_run),),
+    "one node of several is billed": ((lifecycle, "measure", first_node_only),),
+    "what was asked for is billed": ((lifecycle, "_finish", as_requested),),
+    "GPUs that no record names are free": ((lifecycle, "measure", gpus_for_nothing),),
+    "a time limit is a failure": ((lifecycle, "_outcome", timed_out_is_failed),),
+}
