@@ -1,10 +1,10 @@
 # Every target sets up what it needs first: a private Python environment, and Debian's SLURM packages where they can be installed.
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash faults simulate mutants mutants-money fmt proto clean
+.PHONY: help demo test check bench crash e2e-cli faults simulate mutants mutants-money fmt proto clean
 
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 .venv/.ready: pyproject.toml uv.lock deploy/bootstrap
 	@PYTHON=$(PYTHON) deploy/bootstrap venv
@@ -34,6 +34,9 @@ bench: slurm ## The figures of the docs, measured in one run on a private site
 
 crash: slurm ## Kill the daemon at random moments (KILLS=200) and compare the result with an undisturbed run
 	@.venv/bin/python -m tests.crash.run $(if $(KILLS),--kills $(KILLS))
+
+e2e-cli: slurm ## A cluster's whole life and five jobs by provd's command lines alone, on real SLURM, balances checked to the uvirt
+	@.venv/bin/python -m tests.e2e.cli
 
 faults: slurm ## Break SLURM, SSH, gRPC, the disk, the clock, the wallet and the chain under the real daemon (ONLY=part of a name)
 	@.venv/bin/python -m tests.faults.run $(if $(ONLY),--only "$(ONLY)")

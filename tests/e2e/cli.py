@@ -1,0 +1,222 @@
+"""The whole life of a cluster and of five jobs on real SLURM and the devnet, by `provd` command lines alone, checked to the uvirt.
+
+    python -m tests.e2e.cli
+
+Exit 0 only when every command ended as it should and every balance is what the bills say.
+"""
+
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from provider_daemon.demo.children import Child
+from tests.e2e import money
+from tests.e2e.shell import Shell, Wrong, same
+
+CHAIN_ID = "virtengine-localnet-1"
+FUNDS = 10**12
+ESCROW = 1_000_000  # uvirt, of each job
+SETTLE_SECONDS = 20  # from a job's end: so long a dispute can stop its money
+IMAGE = "docker.io/library/alpine:3"
+JOBS = {
+    "JOB-1": (
+        "completed",
+        "alice",
+        "--queue gpu --nodes 2 --cpus 8 --memory-gb 16 --gpus 2 --gpu-type nvidia-a100",
+        "hostname; sleep 5",
+        600,
+    ),
+    "JOB-2": ("failed", "bob", "--queue standard --nodes 1 --cpus 2 --memory-gb 2", "sleep 2; exit 3", 600),
+    "JOB-3": ("cancelled", "bob", "--queue standard --nodes 1 --cpus 4 --memory-gb 4", "sleep 600", 600),
+    "JOB-4": ("timeout", "alice", "--queue standard --nodes 1 --cpus 1 --memory-gb 1", "sleep 600", 60),
+    "JOB-5": ("failed", "bob", "--queue nowhere --nodes 1 --cpus 1 --memory-gb 1", "true", 600),
+}
+
+
+def main() -> int:
+    directory = Path(tempfile.mkdtemp(prefix="provd-e2e."))
+    directory.chmod(0o755)
+    shell, children, began = Shell(directory), list[Child](), time.monotonic()
+    try:
+        play(shell, children)
+    except Wrong as error:
+        print(f"WRONG: {error}\nlogs are left in {directory}", file=sys.stderr)
+        return 1
+    finally:
+        for child in reversed(children):
+            child.stop()
+        if (directory / "slurm").exists():
+            shell.run(f"provd lab down {directory}/slurm")
+    shutil.rmtree(directory, ignore_errors=True)
+    print(f"ok: {shell.lines} command lines, five jobs, {time.monotonic() - began:.0f} s, balances right to the uvirt")
+    return 0
+
+
+def play(shell: Shell, children: list[Child]) -> None:
+    people = make_people(shell)
+    site = shell_json(shell, f"provd lab up {shell.directory}/slurm")
+    start_chain(shell, children, people)
+    open_shop(shell)
+    daemon = start_daemon(shell, children, site)
+    run_jobs(shell)
+    disputed = dispute(shell)
+    money.check(shell, people, JOBS, FUNDS, ESCROW, disputed)
+    look_around(shell, people)
+    close_shop(shell, daemon)
+
+
+def shell_json(shell: Shell, line: str) -> Any:
+    import json
+
+    return json.loads(shell.run(line))
+
+
+def make_people(shell: Shell) -> dict[str, str]:
+    """Name -> address. Everybody's key is in one keyring."""
+    shell.file("passphrase", "a passphrase of the test\n")
+    shell.env |= {"PROVD_KEYRING_DIR": f"{shell.directory}/ring", "PROVD_PASSPHRASE_FILE": f"{shell.directory}/passphrase"}
+    people = {name: shell.run(f"provd keys add {name}").strip() for name in ("provider", "alice", "bob", "governor")}
+    listed = {entry["name"]: entry["address"] for entry in shell.json("provd keys list")}
+    same("keys", listed, people)
+    return people
+
+
+def start_chain(shell: Shell, children: list[Child], people: dict[str, str]) -> None:
+    funds = [word for address in people.values() for word in ("--fund", f"{address}={FUNDS}uve,{FUNDS}uvirt")]
+    rules = ["--chain-id", CHAIN_ID, "--authority", people["governor"], "--settle-seconds", str(SETTLE_SECONDS)]
+    where = ["--home", str(shell.directory / "chain"), "--listen", "127.0.0.1:0"]
+    words = ["devnet", "start", *where, *rules, *funds]
+    line = start(shell, children, "the devnet", words, "serves gRPC on 127.0.0.1:", {"PYTHONUNBUFFERED": "1"})
+    port = line.split("serves gRPC on 127.0.0.1:")[1].split()[0].rstrip(",;")
+    shell.env |= {"PROVD_NODE": f"127.0.0.1:{port}", "PROVD_CHAIN_ID": CHAIN_ID, "PROVD_CONFIG": f"{shell.directory}/provd.toml"}
+
+
+def start(shell: Shell, children: list[Child], name: str, words: list[str], ready: str, env: dict[str, str]) -> str:
+    print(f"$ provd {' '.join(words)} &", flush=True)
+    child = Child(name, words, shell.directory / f"{words[0]}.log", env)
+    children.append(child)
+    child.start()
+    return child.wait_for(ready)
+
+
+def open_shop(shell: Shell) -> None:
+    same(
+        "pending",
+        "HPC-1" in shell.run('provd tx hpc register-cluster --name "e2e" --region "us-west-2" --total-nodes 4 --from provider -y'),
+        True,
+    )
+    shell.run("provd tx hpc update-cluster HPC-1 --state active --from provider -y")
+    offering = shell.file(
+        "offering.yaml",
+        "name: standard\nmax_runtime_seconds: 86400\nsupports_custom_workloads: true\n"
+        "queue_options:\n  - {partition_name: standard, max_nodes: 4}\n  - {partition_name: gpu, max_nodes: 4}\n"
+        "pricing: {cpu_core_hour_price: 10000, gpu_hour_price: 100000, currency: uvirt, minimum_charge: 10000}\n",
+    )
+    shell.run(f"provd tx hpc create-offering --cluster HPC-1 --file {offering} --from provider -y")
+    same("cluster", shell.json("provd query hpc cluster HPC-1")["cluster"]["state"], "CLUSTER_STATE_ACTIVE")
+    same("offerings", [each["offering_id"] for each in shell.json("provd query hpc offerings --active-only")["offerings"]], ["OFF-1"])
+
+
+def start_daemon(shell: Shell, children: list[Child], site: dict[str, Any]) -> Child:
+    ssh = "\n".join(f"{name} = {value if isinstance(value, int) else repr(str(value))}" for name, value in site["ssh"].items())
+    config = shell.file(
+        "provd.toml",
+        f"""[chain]
+id = "{CHAIN_ID}"
+endpoints = ["{shell.env["PROVD_NODE"]}"]
+poll_seconds = 1
+[ledger]
+path = "{shell.directory}/ledger.sqlite"
+[keys.main]
+kind = "keyring"
+name = "provider"
+path = "{shell.directory}/ring/keyring-file"
+passphrase_file = "{shell.directory}/passphrase"
+[[clusters]]
+id = "HPC-1"
+name = "e2e"
+key = "main"
+region = "us-west-2"
+account = "provd"
+work_root = "{site["work_root"]}"
+poll_seconds = 1
+heartbeat_seconds = 15
+[clusters.ssh]
+{ssh}
+[clusters.gpu_types]
+nvidia-a100 = "a100"
+[[clusters.images]]
+pattern = "{IMAGE}"
+run = []
+[metrics]
+listen = "127.0.0.1:0"
+""",
+    )
+    shell.run(f"provd config validate -c {config}")
+    start(shell, children, "the daemon", ["run", "-c", str(config)], "provd_started", {})
+    return children[-1]
+
+
+def run_jobs(shell: Shell) -> None:
+    for job_id, (_, customer, asked, line, seconds) in JOBS.items():
+        command = f"--image {IMAGE} --command /bin/sh --arg=-c --arg {line!r} --max-runtime {seconds} --max-price {ESCROW}uvirt"
+        made = shell.json(f"provd tx hpc submit-job --offering OFF-1 {asked} {command} --from {customer} -y")
+        same("job", made["ids"]["job_id"], job_id)
+    shell.run("provd tx hpc update-offering OFF-1 --inactive --from provider -y", expect=1)
+    wait_for(shell, "JOB-3", "JOB_STATE_RUNNING")
+    shell.run('provd tx hpc cancel-job JOB-3 --reason "no longer needed" --from bob -y')
+
+
+def wait_for(shell: Shell, job_id: str, state: str) -> None:
+    for _ in range(60):
+        if shell.json(f"provd query hpc job {job_id}")["job"]["state"] == state:
+            return
+        time.sleep(1)
+    raise Wrong(f"{job_id} did not come to {state}")
+
+
+def dispute(shell: Shell) -> dict[str, str]:
+    """JOB-1's money stops at its customer's word, and goes on as the governor decided: on half of the GPUs. Returns what was decided."""
+    shell.run("provd query hpc job JOB-1 --watch")
+    flagged = shell.json('provd tx hpc flag-dispute JOB-1 --type usage --reason "two of the GPUs were dead" --from alice -y')
+    dispute_id = flagged["ids"]["dispute_id"]
+    for job_id in JOBS:
+        shell.run(f"provd query hpc job {job_id} --watch")
+    time.sleep(SETTLE_SECONDS + 3)
+    held = shell.json("provd query hpc job-accounting JOB-1")["accounting"]
+    same("held by the dispute", held["settlement_status"], "disputed")
+    usage = {name: value for name, value in held["usage_metrics"].items() if int(value)}
+    usage["gpu_seconds"] = str(int(usage["gpu_seconds"]) // 2)
+    decision = shell.file("decision.json", money.dumps({"resolution": money.dumps({name: int(value) for name, value in usage.items()})}))
+    shell.run(f"provd tx hpc resolve-dispute {dispute_id} --status resolved --file {decision} --from governor -y")
+    same("dispute", shell.json(f"provd query hpc dispute {dispute_id}")["dispute"]["status"], "DISPUTE_STATUS_RESOLVED")
+    return usage
+
+
+def look_around(shell: Shell, people: dict[str, str]) -> None:
+    for job_id, (state, *_) in JOBS.items():
+        told = shell.json(f"provd query hpc job {job_id}")
+        same(f"{job_id} ended", told["job"]["state"], f"JOB_STATE_{state.upper()}")
+        same(f"{job_id} evidence", {report["evidence"] for report in told["reports"]}, {"verified"})
+    shell.run("provd tx hpc update-params --set node_heartbeat_timeout=180 --from governor -y")
+    same("params", shell.json("provd query hpc params")["params"]["node_heartbeat_timeout"], "180")
+    same("alice's jobs", len(shell.json(f"provd query hpc jobs-by-customer {people['alice']}")["jobs"]), 2)
+    nodes = shell.json("provd query hpc nodes-by-cluster HPC-1")["nodes"]
+    same("nodes", sorted({node["state"] for node in nodes}), ["NODE_STATE_ACTIVE"])
+    placed = int(shell.json("provd query hpc scheduling-metrics HPC-1 standard")["metrics"]["total_decisions"])
+    same("jobs placed, of three, or two where alice's quota was full", placed in (2, 3), True)
+
+
+def close_shop(shell: Shell, daemon: Child) -> None:
+    """With the daemon down the provider's key is free again."""
+    same("the daemon's exit code", daemon.stop(), 0)
+    shell.run("provd tx hpc update-offering OFF-1 --inactive --from provider -y")
+    shell.run("provd tx hpc deregister-cluster HPC-1 --from provider -y")
+    same("cluster", shell.json("provd query hpc cluster HPC-1")["cluster"]["state"], "CLUSTER_STATE_DEREGISTERED")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Every uvirt: what the bill of each job's usage says, what its accounting says, and what the accounts hold."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from tests.e2e.shell import Shell, same
+
+Job = tuple[str, str, str, str, int]  # how it ends, whose it is, what it asks for, what it runs, its longest time
+
+
+def dumps(value: object) -> str:
+    return json.dumps(value)
+
+
+def check(shell: Shell, people: Mapping[str, str], jobs: Mapping[str, Job], funds: int, escrow: int, decided: Mapping[str, str]) -> None:
+    """`decided`: the usage of JOB-1 that the dispute ended with. Raises Wrong at the first uvirt that is not where it should be."""
+    moved: Counter[str] = Counter()
+    for job_id, (state, customer, asked, *_) in jobs.items():
+        accounting = shell.json(f"provd query hpc job-accounting {job_id}")["accounting"]
+        same(f"{job_id} settlement", accounting["settlement_status"] in ("settled", "corrected"), True)
+        if job_id == "JOB-1":
+            same("JOB-1 usage", {name: accounting["usage_metrics"][name] for name in decided}, dict(decided))
+        cost, reward, fee = (uvirt(accounting[name]) for name in ("total_cost", "provider_reward", "platform_fee"))
+        if state != "cancelled":  # that one is billed on what it asked for, with node-hours that the record has no place for
+            bill = billed(shell, job_id, accounting["usage_metrics"], "nvidia-a100" if "--gpus" in asked else "")
+            same(f"{job_id} cost, reward, fee", (cost, reward, fee), bill)
+        moved.update({customer: -(reward + fee), "provider": reward, "platform": fee})  # what truncation leaves over stays the customer's
+        same(
+            f"{job_id} is within its escrow, and paid but for what truncation left over",
+            0 <= cost - reward - fee <= 1 and cost <= escrow,
+            True,
+        )
+    for name in ("alice", "bob", "provider"):
+        same(f"balance of {name}", balance(shell, people[name]), funds + moved[name])
+    same("balance of the platform", balance(shell, platform(shell)), moved["platform"])
+    same("nothing is made or lost", sum(moved.values()), 0)
+
+
+def billed(shell: Shell, job_id: str, usage: Mapping[str, Any], gpu_type: str) -> tuple[int, int, int]:
+    """Total, reward and fee of that usage by `provd bill estimate`; nothing for a job that never ran."""
+    used = {name: int(value) for name, value in usage.items()}
+    if not any(used.values()):
+        return 0, 0, 0
+    path = shell.file(f"{job_id}.usage.json", dumps({**used, **({"gpu_type": gpu_type} if gpu_type else {})}))
+    bill = shell.json(f"provd bill estimate --usage {path}")
+    return bill["total"], bill["provider_reward"], bill["platform_fee"]
+
+
+def platform(shell: Shell) -> str:
+    """Its address, out of who was paid for JOB-1."""
+    (reward,) = shell.json("provd query hpc rewards-by-job JOB-1")["rewards"]
+    return next(str(each["address"]) for each in reward["recipients"] if each["recipient_type"] == "platform")
+
+
+def balance(shell: Shell, address: str) -> int:
+    return uvirt(shell.json(f"provd query bank balances {address}")["balances"])
+
+
+def uvirt(coins: list[dict[str, str]]) -> int:
+    return sum(int(coin["amount"]) for coin in coins if coin["denom"] == "uvirt")
