@@ -52,7 +52,8 @@ def _offers(ctx: Context, job: types_pb2.HPCJob) -> list[Offer]:
 def _offer(ctx: Context, job: types_pb2.HPCJob, cluster: types_pb2.HPCCluster, latencies: Sequence[int]) -> Offer:
     held = tenants.tally(ctx, job.customer_address, cluster.cluster_id)
     mean = sum(latencies) // len(latencies) if latencies else 0
-    return Offer(cluster, mean, tenants.quotas(held, cluster, job.resources), waiting.highest(ctx, cluster))
+    own = scoring.priority(cluster, job.queue_name, job.resources.nodes, age=0).score
+    return Offer(cluster, mean, tenants.quotas(held, cluster, job.resources), waiting.outranks(ctx, cluster, own))
 
 
 def _best(candidates: Sequence[Candidate]) -> Candidate:
@@ -62,7 +63,6 @@ def _best(candidates: Sequence[Candidate]) -> Candidate:
 def _decision(
     ctx: Context, job: types_pb2.HPCJob, candidates: Sequence[Candidate], best: Candidate, offer: Offer, fallback: str
 ) -> types_pb2.SchedulingDecision:
-    backfill = scoring.is_behind(offer, int(best.priority_score))
     eligible = sum(candidate.eligible for candidate in candidates)
     return types_pb2.SchedulingDecision(
         decision_id=f"hpc-decision-{ctx.next_id(keyspace.NEXT_DECISION)}",
@@ -82,8 +82,8 @@ def _decision(
         age_score=best.age_score,
         job_size_score=best.job_size_score,
         partition_score=best.partition_score,
-        backfill_used=backfill,
-        backfill_window_seconds=scoring.BACKFILL_SECONDS if backfill else 0,
+        backfill_used=offer.is_behind,
+        backfill_window_seconds=scoring.BACKFILL_SECONDS if offer.is_behind else 0,
         quota_burst_used=best.quota_burst_used,
         quota_reason=f"in a burst: {scoring.bursts(offer)}" if best.quota_burst_used else "",
     )

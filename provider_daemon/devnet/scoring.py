@@ -24,12 +24,12 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A cluster as a candidate: its mean latency in ms, the tenant's quotas on it, the highest priority that waits there (0: nobody)."""
+    """A cluster as a candidate: its mean latency in ms, the tenant's quotas on it, whether a job of a higher priority waits there."""
 
     cluster: types_pb2.HPCCluster
     latency_ms: int
     quotas: Sequence[Quota]
-    waiting: int = 0
+    is_behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def _candidate(job: types_pb2.HPCJob, offer: Offer, weights: Weights, age: int, 
     base = weighted((weights.latency, latency), (weights.capacity, capacity))
     own = priority(cluster, job.queue_name, job.resources.nodes, age)
     fair = SCALE - max((share(quota.used, quota.limit) for quota in offer.quotas if quota.name != "queued"), default=0)
-    reason = _unsuitable(job, offer, own)
+    reason = _unsuitable(job, offer)
     return types_pb2.ClusterCandidate(
         cluster_id=cluster.cluster_id,
         region=cluster.region,
@@ -90,11 +90,6 @@ def bursts(offer: Offer) -> str:
     return ", ".join(f"{quota.name} {quota.after} of {quota.limit}" for quota in offer.quotas if quota.after > quota.limit)
 
 
-def is_behind(offer: Offer, own: int) -> bool:
-    """Whether a job of priority `own` would overtake one that waits there."""
-    return offer.waiting > own
-
-
 def share(part: int, whole: int) -> int:
     """part / whole, from 0 to SCALE."""
     return min(SCALE, max(0, SCALE * part // whole)) if whole else 0
@@ -108,7 +103,7 @@ def _partition(cluster: types_pb2.HPCCluster, queue: str) -> types_pb2.Partition
     return next((partition for partition in cluster.partitions if partition.name == queue), None)
 
 
-def _unsuitable(job: types_pb2.HPCJob, offer: Offer, own: Priority) -> str:
+def _unsuitable(job: types_pb2.HPCJob, offer: Offer) -> str:
     """Why the cluster cannot take the job; empty when it can."""
     cluster, nodes, partition = offer.cluster, job.resources.nodes, _partition(offer.cluster, job.queue_name)
     if cluster.state != types_pb2.CLUSTER_STATE_ACTIVE:
@@ -122,6 +117,6 @@ def _unsuitable(job: types_pb2.HPCJob, offer: Offer, own: Priority) -> str:
     over = [quota.name for quota in offer.quotas if quota.after > quota.burst]
     if over:
         return f"{QUOTA_REASON}: {', '.join(over)}"
-    if is_behind(offer, own.score) and job.max_runtime_seconds > BACKFILL_SECONDS:
+    if offer.is_behind and job.max_runtime_seconds > BACKFILL_SECONDS:
         return f"a job of a higher priority waits: only jobs of at most {BACKFILL_SECONDS} s are let through"
     return ""

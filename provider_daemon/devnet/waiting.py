@@ -9,16 +9,19 @@ WAITS = (types_pb2.JOB_STATE_PENDING, types_pb2.JOB_STATE_QUEUED)
 
 
 def note(ctx: Context, job: types_pb2.HPCJob) -> None:
-    """Under cluster and job: when it was made (nanoseconds), its nodes, its queue."""
+    """Under cluster, nodes, queue, the time it was made (nanoseconds) and job: the oldest of its kind stands first."""
     made = job.created_at.seconds * 10**9 + job.created_at.nanos
-    value = f"{made} {job.resources.nodes} {job.queue_name}".encode() if job.state in WAITS else b""
-    ctx.state.put(STORE, f"{job.cluster_id}/{job.job_id}".encode(), value)
+    key = f"{job.cluster_id}/{job.resources.nodes}/{job.queue_name}/{made:019}/{job.job_id}"
+    value = f"{made} {job.resources.nodes} {job.queue_name}" if job.state in WAITS else ""
+    ctx.state.put(STORE, key.encode(), value.encode())
 
 
-def highest(ctx: Context, cluster: types_pb2.HPCCluster) -> int:
-    """Of the priorities that wait on the cluster now; 0 when nobody does."""
-    rows = ctx.state.scan(STORE, f"{cluster.cluster_id}/".encode())
-    return max((_priority(ctx, cluster, value.decode()) for _, value in rows), default=0)
+def outranks(ctx: Context, cluster: types_pb2.HPCCluster, own: int) -> bool:
+    """Whether a job waits there whose priority now is higher than `own`. Of jobs of one size and queue the oldest has the highest."""
+    oldest: dict[bytes, bytes] = {}
+    for key, value in ctx.state.scan(STORE, f"{cluster.cluster_id}/".encode()):
+        oldest.setdefault(key.rsplit(b"/", 2)[0], value)
+    return any(_priority(ctx, cluster, value.decode()) > own for value in oldest.values())
 
 
 def _priority(ctx: Context, cluster: types_pb2.HPCCluster, value: str) -> int:

@@ -103,4 +103,5 @@ def _failure(code: grpc.StatusCode, message: str) -> web.Response:
 
 
 def _answer(status: int, document: Any) -> web.Response:
-    return web.json_response(document, status=status, dumps=lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    return web.Response(status=status, body=text.encode(errors="replace"), content_type="application/json")

@@ -14,13 +14,20 @@ from provider_daemon.devnet.archive import Archive, Snapshot, snapshot
 from provider_daemon.devnet.context import Rules
 from provider_daemon.devnet.kv import Layer
 from provider_daemon.errors import ConfigError
+from provider_daemon.money.discounts import Discount, DiscountType
+from provider_daemon.money.rules import Rules as Billing
 from tests.fakes.chain import ALICE, PROVIDER, TestChain, job, report
 from tests.unit.devnet.pure import Module
 from tests.unit.devnet.random_life import Life
 
+DISCOUNTS = (
+    Discount("any", DiscountType.LOYALTY, 500, max_uses_per_customer=9),
+    Discount("hundred", DiscountType.VOLUME, 1000, threshold_value=100 * 10**18),
+)
 RULES = {
     "report": Rules(),
     "delayed": Rules(finalize_seconds=600, settle_seconds=3000),
+    "discounts": Rules(finalize_seconds=300, settle_seconds=900, billing=Billing(discounts=DISCOUNTS, node_reward_bps=0)),
     "published": Rules(compat="published", settlement="published"),
 }
 
@@ -33,16 +40,17 @@ def primary(found: Snapshot) -> list[Any]:
     return sorted(row for row in found.state if row[0] not in derived.STORES)
 
 
-@pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
-def test_a_thousand_random_messages(rules: Rules) -> None:
+@pytest.mark.parametrize(("rules", "messages"), [(rules, 1000 if name == "report" else 400) for name, rules in RULES.items()], ids=RULES)
+def test_random_messages(rules: Rules, messages: int) -> None:
     """Every record, balance, sequence and parameter comes back byte by byte, and what is derived from them is made again the same."""
     life = Life(seed=7, rules=rules)
-    module = life.until(1000)
+    module = life.until(messages)
     assert set(life.accepted) >= {
         "MsgRegisterCluster", "MsgUpdateCluster", "MsgDeregisterCluster", "MsgCreateOffering", "MsgUpdateOffering", "MsgSubmitJob",
         "MsgCancelJob", "MsgReportJobStatus", "MsgUpdateNodeMetadata", "MsgFlagDispute", "MsgResolveDispute", "MsgUpdateParams", "MsgSend",
     }  # fmt: skip
     text = genesis_file.write(taken(module))
+    assert ("discounted" in json.loads(text)["app_state"]) is bool(rules.billing.discounts)
     back = genesis_file.read(text)
     assert genesis_file.write(back) == text
     assert sorted(back.state) == primary(taken(module))
