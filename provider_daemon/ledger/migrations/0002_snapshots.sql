@@ -3,7 +3,7 @@
 CREATE TABLE snapshots (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     job_id       TEXT NOT NULL,
-    sequence     INTEGER NOT NULL,        -- of the job, from 1
+    sequence     INTEGER NOT NULL,        -- of the job, from 0
     type         TEXT NOT NULL CHECK (type IN ('interim', 'final', 'reconciliation', 'dispute')),
     taken_at     REAL NOT NULL,
     document     BLOB NOT NULL,           -- what was signed, byte for byte
