@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -66,7 +67,7 @@ class Context:
 
     def load(self, message_type: type[M], prefix: bytes, record_id: str) -> M | None:
         value = self.state.get(keyspace.HPC_STORE, keyspace.key(prefix, record_id))
-        return codec.decode(message_type, value) if value else None
+        return _decode(message_type, value) if value else None
 
     def store(self, prefix: bytes, record_id: str, message: Message, extras: dict[str, Any] | None = None) -> None:
         self.state.put(keyspace.HPC_STORE, keyspace.key(prefix, record_id), codec.encode(message, extras))
@@ -79,14 +80,14 @@ class Context:
 
     def rows(self, message_type: type[M], prefix: bytes) -> list[tuple[bytes, M]]:
         """Id and record, in the store's order: by the bytes of the id."""
-        return [(key[1:], codec.decode(message_type, value)) for key, value in self.state.scan(keyspace.HPC_STORE, prefix)]
+        return [(key[1:], _decode(message_type, value)) for key, value in self.state.scan(keyspace.HPC_STORE, prefix)]
 
     def every(self, message_type: type[M], prefix: bytes) -> list[M]:
         return [record for _, record in self.rows(message_type, prefix)]
 
     def params(self) -> types_pb2.Params:
         """As they are now: governance changes them live."""
-        return codec.decode(types_pb2.Params, self.state.get(keyspace.HPC_STORE, keyspace.PARAMS))
+        return _decode(types_pb2.Params, self.state.get(keyspace.HPC_STORE, keyspace.PARAMS))
 
     def since(self, moment: Timestamp) -> int:
         """Nanoseconds."""
@@ -97,3 +98,14 @@ class Context:
         number = int.from_bytes(value, "big") if value else 1
         self.state.put(keyspace.HPC_STORE, counter, (number + step).to_bytes(8, "big"))
         return number
+
+
+def _decode(message_type: type[M], value: bytes) -> M:
+    """A message of one's own to change."""
+    return message_type.FromString(_wire(message_type, value))
+
+
+@lru_cache(maxsize=10_000)
+def _wire(message_type: type[Message], value: bytes) -> bytes:
+    """Every block reads every node and cluster, and few have changed: reading their JSON anew would be most of its work."""
+    return codec.decode(message_type, value).SerializeToString()
