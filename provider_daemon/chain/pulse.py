@@ -27,7 +27,8 @@ class Pulse:
         elif self._same_since is None:
             self._same_since = elapsed
         elif elapsed - self._same_since >= HALTED_SECONDS and self._troubles.begins("chain_halted", self._chain_id, now):
-            log.warning("chain_halted", chain=self._chain_id, height=self.highest, next="reports wait until there are blocks again")
+            why = f"no block after height {self.highest} for {HALTED_SECONDS:.0f} s"
+            log.warning("chain_halted", chain=self._chain_id, why=why, next="reports wait until there are blocks again")
 
     def _new_block(self, height: int, block_time: float, now: float) -> None:
         self.highest, self._same_since = height, None

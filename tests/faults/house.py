@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,8 @@ ENDPOINTS = 3
 HEARTBEAT_SECONDS = 10
 LEDGER_DISK = "8m"
 RESTART_SECONDS = 1.0  # as systemd's RestartSec
-LOOPS = ("intake", "advance:demo", "heartbeat:demo")
+INTAKE, ADVANCE, HEARTBEAT = "intake", "advance:demo", "heartbeat:demo"
+HALT = signal.SIGUSR1  # the devnet makes no blocks from then on
 
 
 class FarSite(RealSite):
@@ -77,7 +78,7 @@ class House:
 
     @property
     def loops(self) -> tuple[str, ...]:
-        return (*LOOPS, self.outbox)
+        return (INTAKE, ADVANCE, HEARTBEAT, self.outbox)
 
     async def calm(self) -> None:
         await until("every loop ticks well", lambda: self.witness.all_well(self.loops), limit=150, pause=0.3)
@@ -108,7 +109,7 @@ class House:
         """Another process goes on with the chain's file; what waited in its mempool is gone. The daemon cannot reach it yet."""
         await asyncio.to_thread(self.devnet.stop)
         self.devnet.log.unlink()
-        self.devnet, port = await asyncio.to_thread(start_devnet, self.directory, self.addresses, "published")
+        self.devnet, port = await asyncio.to_thread(start_devnet, self.directory, self.addresses, *_chain_options(self.governor.address))
         for proxy in (self.direct, *self.grpc):
             proxy.target = port
             proxy.cut()
@@ -135,6 +136,9 @@ class House:
         await self.site.down()
 
 
+Act = Callable[[House], Awaitable[None]]
+
+
 @contextlib.asynccontextmanager
 async def house(directory: Path) -> AsyncIterator[House]:
     """Everything up, every loop well."""
@@ -158,7 +162,7 @@ async def _build(directory: Path, site: FarSite) -> House:
     secret, key = new_key()
     customer, governor = new_key()[1], new_key()[1]
     addresses = [person.address for person in (key, customer, governor)]
-    devnet, port = await asyncio.to_thread(start_devnet, directory, addresses, "published", "--authority", governor.address)
+    devnet, port = await asyncio.to_thread(start_devnet, directory, addresses, *_chain_options(governor.address))
     ssh, direct, grpc = Proxy(int(str(site.slurm.ssh["port"]))), Proxy(port), [Proxy(port) for _ in range(ENDPOINTS)]
     for proxy in (ssh, direct, *grpc):
         await proxy.start()
@@ -187,6 +191,11 @@ async def _build(directory: Path, site: FarSite) -> House:
     )
 
 
+def _chain_options(governor: str) -> tuple[str, ...]:
+    """Like a published chain, half of whose queries are read from the store; its governance is an account of ours."""
+    return ("published", "--authority", governor)
+
+
 def _mount(disk: Path) -> Path | None:
     """A small file system of its own; None where that is not allowed."""
     disk.mkdir()
@@ -204,6 +213,3 @@ def _config(directory: Path, site: FarSite, secret: bytes, grpc: list[Proxy], di
     text = re.sub(r'^path = ".*ledger.sqlite"$', f'path = "{disk or directory}/ledger.sqlite"', text, flags=re.MULTILINE)
     config.write_text(text)
     return config, int(re.findall(r'listen = "127\.0\.0\.1:(\d+)"', text)[0])
-
-
-HALT, RESUME = signal.SIGUSR1, signal.SIGUSR2

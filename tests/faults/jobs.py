@@ -35,15 +35,8 @@ class Job:
         wait = f"until [ -e {self.gate} ]; do sleep 0.1; done; " if self.gate else ""
         return f"{wait}exit {self.exit_code}"
 
-    async def submit(self, house: House) -> None:
-        """The chain has it when this returns."""
-        order = DemoJob("", 0, self.state, self.exit_code, arguments=shell(self._command()))
-        sent = await house.customer.send(order.message(house.customer.address, OFFERING))
-        (answer,) = await responses(house.chain, sent.tx_hash)
-        self.job_id = tx_pb2.MsgSubmitJobResponse.FromString(answer.value).job_id
-        record = await house.chain.query.job(self.job_id)
-        assert record is not None
-        self.name = chain_job(record, CHAIN_ID).spec.slurm_name
+    def order(self, customer: str) -> tx_pb2.MsgSubmitJob:
+        return DemoJob("", 0, self.state, self.exit_code, arguments=shell(self._command())).message(customer, OFFERING)
 
     async def chain_state(self, house: House) -> State:
         record = await house.chain.job(self.job_id)
@@ -52,6 +45,16 @@ class Job:
 
     async def ended_on_chain(self, house: House) -> bool:
         return await self.chain_state(house) in TERMINAL
+
+
+async def submit(house: House, jobs: list[Job]) -> None:
+    """All in one transaction; the chain has them when this returns."""
+    sent = await house.customer.send(*(job.order(house.customer.address) for job in jobs))
+    for job, answer in zip(jobs, await responses(house.chain, sent.tx_hash), strict=True):
+        job.job_id = tx_pb2.MsgSubmitJobResponse.FromString(answer.value).job_id
+        record = await house.chain.query.job(job.job_id)
+        assert record is not None
+        job.name = chain_job(record, CHAIN_ID).spec.slurm_name
 
 
 def accounting(house: House) -> dict[str, list[tuple[str, str]]]:

@@ -1,0 +1,96 @@
+"""How the machines are broken and mended: the site's daemons, the daemon's own disk and clock, its wallet."""
+
+import asyncio
+import re
+from pathlib import Path
+
+from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
+from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
+from provider_daemon.errors import Refused
+from tests.faults.house import Act, House
+from tests.faults.witness import until
+
+
+def stop(daemon: str) -> Act:
+    async def act(house: House) -> None:
+        await asyncio.to_thread(house.site.slurm.stop, daemon)
+
+    return act
+
+
+def start(daemon: str) -> Act:
+    async def act(house: House) -> None:
+        await asyncio.to_thread(house.site.slurm.start, daemon)
+
+    return act
+
+
+async def backlog_gone(house: House) -> None:
+    """slurmdbd is back when slurmctld has handed over what it kept for it."""
+
+    async def empty() -> bool:
+        said = await asyncio.to_thread(house.site.slurm.run, "sdiag", check=False)
+        return bool(re.search(r"DBD Agent queue size:\s+0\b", said.stdout))
+
+    await until("slurmdbd has slurmctld's records", empty, pause=0.5)
+
+
+async def stop_sshd(house: House) -> None:
+    """Its sessions end with it, as under systemd."""
+    await asyncio.to_thread(house.site.slurm.stop, "sshd")
+    house.ssh.cut()
+
+
+def _filler(house: House) -> Path:
+    assert house.disk is not None
+    return house.disk / "filler"
+
+
+async def fill_disk(house: House) -> None:
+    with _filler(house).open("wb", buffering=0) as file:
+        for size in (2**16, 2**10, 1):
+            try:
+                while file.write(bytes(size)) == size:
+                    pass
+            except OSError:
+                continue
+
+
+async def free_disk(house: House) -> None:
+    _filler(house).unlink()
+
+
+async def running(house: House) -> None:
+    await until("the daemon answers again", house.witness.up, pause=0.3)
+
+
+def clock(offset: int, *, restart: bool) -> Act:
+    async def act(house: House) -> None:
+        house.clock.write_text(str(offset))
+        if restart:
+            await house.restart()
+            await running(house)
+
+    return act
+
+
+class Wallet:
+    """The provider's fee money, sent away and back."""
+
+    async def empty(self, house: House) -> None:
+        for kept in (2_000, 4_000, 8_000, 16_000, 32_000):
+            try:
+                held = await house.chain.balance(house.provider.address, "uve")
+                self.taken = held - kept
+                await house.provider.send(_coins(house.provider.address, house.customer.address, self.taken))
+            except Refused:
+                continue
+            return
+        raise AssertionError("the provider's money could not be sent away")
+
+    async def fill(self, house: House) -> None:
+        await house.customer.send(_coins(house.customer.address, house.provider.address, self.taken))
+
+
+def _coins(source: str, target: str, amount: int) -> MsgSend:
+    return MsgSend(from_address=source, to_address=target, amount=[Coin(denom="uve", amount=str(amount))])
