@@ -1,9 +1,9 @@
 """What a message handler sees: the state, the block it runs in, and the rules that are in force."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -102,10 +102,12 @@ class Context:
 
 def _decode(message_type: type[M], value: bytes) -> M:
     """A message of one's own to change."""
-    return message_type.FromString(_wire(message_type, value))
+    wire: bytes = _wire(cast("Hashable", message_type), value)
+    return message_type.FromString(wire)
 
 
 @lru_cache(maxsize=10_000)
-def _wire(message_type: type[Message], value: bytes) -> bytes:
+def _wire(message_type: Any, value: bytes) -> bytes:
     """Every block reads every node and cluster, and few have changed: reading their JSON anew would be most of its work."""
-    return codec.decode(message_type, value).SerializeToString()
+    record: Message = codec.decode(message_type, value)
+    return record.SerializeToString()
