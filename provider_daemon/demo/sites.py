@@ -37,8 +37,9 @@ class DemoSite(Protocol):
 class RealSite:
     real = True
 
-    def __init__(self, directory: Path) -> None:
-        self._site = Site.open(directory / "slurm")
+    def __init__(self, directory: Path, settings: dict[str, str] | None = None) -> None:
+        """`settings` are slurm.conf's, over the lab's own."""
+        self._site = Site.open(directory / "slurm", settings=settings)
         self.version = self._site.version
         self.work_root = self._site.layout.work_root
         try:

@@ -23,6 +23,7 @@ from tests.faults.witness import Witness, until
 ENDPOINTS = 3
 HEARTBEAT_SECONDS = 10
 LEDGER_DISK = "8m"
+PATIENT = {"SlurmdTimeout": "300"}  # SLURM's own default: its nodes outlive a munged that is down for a while
 RESTART_SECONDS = 1.0  # as systemd's RestartSec
 INTAKE, ADVANCE, HEARTBEAT = "intake", "advance:demo", "heartbeat:demo"
 HALT = signal.SIGUSR1  # the devnet makes no blocks from then on
@@ -32,7 +33,7 @@ class FarSite(RealSite):
     """Its sshd is reached at another port."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+        super().__init__(directory, PATIENT)
         self.proxy_port = 0
 
     @property
