@@ -1,13 +1,21 @@
 """Everything about a sale that is not usage: who buys, where, when, and what they bought before."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict
+from pydantic import BeforeValidator, ConfigDict
 
 from provider_daemon.job.usage import SECONDS_PER_HOUR, Usage
 from provider_daemon.money.fixed import Amount, ratio
+
+
+def _known(value: Any) -> Any:
+    """A misspelt name in a document would be a history of nothing."""
+    unknown = set(value) - {field.name for field in fields(Usage)} if isinstance(value, Mapping) else set()
+    if unknown:
+        raise ValueError(f"no field of HPCUsageMetrics: {', '.join(sorted(unknown))}")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +26,7 @@ class Past:
 
     ended_at: Amount = 0
     cluster_id: str = ""
-    usage: Usage = field(default_factory=Usage)
+    usage: Annotated[Usage, BeforeValidator(_known)] = field(default_factory=Usage)
     total: Amount = 0
     discounts: tuple[str, ...] = ()
 

@@ -40,6 +40,13 @@ def test_a_purchase_beside_the_usage() -> None:
         ({"cpu_seconds": 1, "gpu_seconds": -1}, ["usage: gpu_seconds: Input should be", "usage: cpu_seconds: Unexpected"]),
         ({"node_hours": "x"}, ["usage: node_hours: Value error, 'x' is no decimal number"]),
         ({"purchase": {"past": [{"sum": 1}]}}, ["usage: purchase.past.0.sum: Unexpected"]),
+        (
+            {"purchase": {"past": [{"usage": {"cpus": 1, "cores": 2}}, {"usage": 5}]}},
+            [
+                "usage: purchase.past.0.usage: Value error, no field of HPCUsageMetrics: cores, cpus",
+                "usage: purchase.past.1.usage: Input should be",
+            ],
+        ),
     ],
 )
 def test_every_mistake_is_named_with_its_place(document: object, mistakes: list[str]) -> None:
