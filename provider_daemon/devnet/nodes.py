@@ -6,7 +6,7 @@ from provider_daemon.devnet.clusters import owned_cluster
 from provider_daemon.devnet.context import Context
 from provider_daemon.devnet.failures import INVALID_NODE, NODE_DEREGISTERED, STALE_HEARTBEAT, ChainError
 
-_S = types_pb2.NodeState
+_S, _H = types_pb2.NodeState, types_pb2.HealthStatus
 TRANSITIONS: dict[int, frozenset[int]] = {
     _S.NODE_STATE_PENDING: frozenset({_S.NODE_STATE_ACTIVE, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}),
     _S.NODE_STATE_ACTIVE: frozenset({_S.NODE_STATE_STALE, _S.NODE_STATE_DRAINING, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}),
@@ -80,22 +80,29 @@ def _word(state: types_pb2.NodeState.ValueType) -> str:
 def age_nodes(ctx: Context) -> None:
     stale = ctx.params().node_heartbeat_timeout
     for node in ctx.every(types_pb2.NodeMetadata, keyspace.NODE):
-        state = _aged(ctx.since(node.last_heartbeat), stale)
+        state = _aged(node.state, ctx.since(node.last_heartbeat), stale)
         if state is not None and state in TRANSITIONS[node.state]:
-            node.state = state
-            node.active = state == _S.NODE_STATE_STALE  # a stale node keeps active:true
-            extras = ctx.extras(keyspace.NODE, node.node_id, codec.EXTRAS["NodeMetadata"])
-            ctx.store(keyspace.NODE, node.node_id, node, {**extras, "state_changed_at": codec.format_time(ctx.time)})
+            _age(ctx, node, state)
 
 
-def _aged(silent: int, stale_seconds: int) -> types_pb2.NodeState.ValueType | None:
-    """`silent` in nanoseconds."""
-    ages = (
-        (DEREGISTERED_SECONDS, _S.NODE_STATE_DEREGISTERED),
-        (OFFLINE_SECONDS, _S.NODE_STATE_OFFLINE),
-        (stale_seconds, _S.NODE_STATE_STALE),
-    )
-    return next((state for seconds, state in ages if silent > seconds * 10**9), None)
+def _aged(state: types_pb2.NodeState.ValueType, silent: int, stale_seconds: int) -> types_pb2.NodeState.ValueType | None:
+    """`silent` in nanoseconds. Only an offline node is deregistered, so that a halt of the chain takes two blocks over it."""
+    if state == _S.NODE_STATE_OFFLINE:
+        return _S.NODE_STATE_DEREGISTERED if silent > DEREGISTERED_SECONDS * 10**9 else None
+    ages = ((OFFLINE_SECONDS, _S.NODE_STATE_OFFLINE), (stale_seconds, _S.NODE_STATE_STALE))
+    return next((following for seconds, following in ages if silent > seconds * 10**9), None)
+
+
+def _age(ctx: Context, node: types_pb2.NodeMetadata, state: types_pb2.NodeState.ValueType) -> None:
+    extras = ctx.extras(keyspace.NODE, node.node_id, codec.EXTRAS["NodeMetadata"])
+    node.state = state
+    node.active = state == _S.NODE_STATE_STALE  # a stale node keeps active:true
+    if state != _S.NODE_STATE_DEREGISTERED:
+        node.health_status = _H.HEALTH_STATUS_DEGRADED if state == _S.NODE_STATE_STALE else _H.HEALTH_STATUS_OFFLINE
+        extras["missed_heartbeat_count"] += 1
+        extras["total_missed_heartbeats"] += 1
+    node.updated_at.CopyFrom(ctx.now)
+    ctx.store(keyspace.NODE, node.node_id, node, {**extras, "state_changed_at": codec.format_time(ctx.time)})
 
 
 def count_clusters(ctx: Context) -> None:

@@ -12,7 +12,6 @@ from provider_daemon.chain.paging import paginate
 from provider_daemon.chain.proto.cosmos.base.query.v1beta1.pagination_pb2 import PageRequest, PageResponse
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2 as q
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2_grpc, types_pb2
-from provider_daemon.devnet import sums
 from provider_daemon.devnet.blocks import Blocks
 from provider_daemon.devnet.context import Context
 
@@ -122,7 +121,9 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
         return q.QuerySchedulingDecisionByJobResponse(decision=found)
 
     async def SchedulingMetrics(self, request: q.QuerySchedulingMetricsRequest, context: Call) -> q.QuerySchedulingMetricsResponse:
-        return q.QuerySchedulingMetricsResponse(metrics=sums.load(self._ctx(), request.cluster_id, request.queue_name))
+        wanted = f"{request.cluster_id}/{request.queue_name}"
+        found = await self._one(context, types_pb2.SchedulingMetrics, keyspace.SCHEDULING_METRICS, wanted)
+        return q.QuerySchedulingMetricsResponse(metrics=found)
 
     async def Reward(self, request: q.QueryRewardRequest, context: Call) -> q.QueryRewardResponse:
         return q.QueryRewardResponse(reward=await self._one(context, types_pb2.HPCRewardRecord, keyspace.REWARD, request.reward_id))

@@ -230,8 +230,16 @@ def test_ageing(shop: Module) -> None:
     assert (record["available_nodes"], record["cluster_metadata"]["total_cpu_cores"], record["total_nodes"]) == (1, 64, 4)
     seen = [(shop.later(seconds).record(keyspace.NODE, "alpha.n1")) for seconds in (1, 180, 3300)]
     assert [(node["state"], node["active"]) for node in seen] == [("stale", True), ("offline", False), ("deregistered", False)]
+    assert [(node["health_status"], node["total_missed_heartbeats"]) for node in seen] == [("degraded", 1), ("offline", 2), ("offline", 2)]
     record = shop.record(keyspace.CLUSTER, "HPC-1")
     assert (record["available_nodes"], record["cluster_metadata"]["total_cpu_cores"], record["total_nodes"]) == (0, 0, 4)
+
+
+def test_a_long_halt_takes_two_blocks(shop: Module) -> None:
+    """Two hours without a block: offline first, deregistered by the next."""
+    shop.do(heartbeat())
+    assert shop.later(7200).record(keyspace.NODE, "alpha.n1")["state"] == "offline"
+    assert shop.later(1).record(keyspace.NODE, "alpha.n1")["state"] == "deregistered"
 
 
 def test_a_stale_node_comes_back(shop: Module) -> None:
