@@ -96,8 +96,8 @@ class Schedule:
 
     async def _lives(self) -> None:
         dice = self._world.dice
-        periods: dict[str, float] = {"outbox": dice.choice((3, 7)), "advance": dice.choice((5, 12)), "intake": dice.choice((4, 9))}
-        periods["heartbeat"] = dice.choice((20, 60))
+        periods: dict[str, float] = {"outbox": dice.choice((4, 9)), "advance": dice.choice((6, 15)), "intake": dice.choice((5, 12))}
+        periods["heartbeat"] = dice.choice((30, 60))
         while True:
             await self._life(periods).run()
             await asyncio.sleep(dice.choice((0.5, 5, 90)))
