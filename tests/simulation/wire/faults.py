@@ -17,6 +17,7 @@ SLURM: dict[str, float] = {
     "wire_program_killed": 0.04,  # by coreutils' timeout, in the middle of its words
     # SLURM's words
     "wire_trouble": 0.08,  # one of the many words for a passing trouble, and an exit code
+    "wire_sick": 0.03,  # for a while every second program ends so
     "wire_slurmdbd_dies": 0.08,  # in the middle of sacct's rows
     "wire_answer_line_lost": 0.15,  # of one order in a submission
     "wire_sbatch_socket_timeout": 0.10,  # taken all the same

@@ -4,22 +4,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from provider_daemon.chain import keyspace
 from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.node import Endpoints
 from provider_daemon.chain.query import Query
-from provider_daemon.chain.store import Store
 from provider_daemon.chain.wire import Unimplemented
 from provider_daemon.errors import Transient
 from provider_daemon.ports import Order, Receipt, TxOutcome
+from provider_daemon.retry import quickly
 from provider_daemon.slurm import accounting, answers, commands, failures
 from provider_daemon.slurm.answers import Submitted
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.transport import Answer
 
 FRAMED, SUBMITTED, ENDED = answers.framed, answers._submitted, accounting.ended
-SUBMIT, FIND, BELIEVED, PAGE, RECEIPT = SlurmScheduler.submit, Broadcast.find, Endpoints._doubt, Broadcast._page, failures.receipt
+SUBMIT, RECEIPT = SlurmScheduler.submit, failures.receipt
+FIND, BY_SEQUENCE, BELIEVED, ONCE = Broadcast.find, Broadcast.find_by_sequence, Endpoints._doubt, Endpoints.once
 
 
 def _cut_is_complete(answer: Answer, what: str) -> tuple[int, str]:
@@ -75,29 +75,15 @@ async def _unreadable_is_refusal(self: Any, tx_bytes: bytes, error: Exception) -
     return TxOutcome("", 0, 9, "sdk", "the account does not exist")
 
 
-async def _no_index_is_none(self: Any, query: str, page: int, limit: int) -> Any:
+async def _failed_search_is_none(self: Any, *asked: Any) -> TxOutcome | None:
     try:
-        return await PAGE(self, query, page, limit)
+        return await (FIND if len(asked) == 1 else BY_SEQUENCE)(self, *asked)
     except Transient:
-        return type("Empty", (), {"txs": [], "tx_responses": [], "total": 0})
-
-
-async def _log_is_not_read(self: Any, path: str, data: bytes) -> bytes:
-    from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
-
-    async def request(channel: Any) -> Any:
-        return await query_pb2_grpc.ServiceStub(channel).ABCIQuery(query_pb2.ABCIQueryRequest(path=path, data=data), timeout=10)
-
-    value: bytes = (await self._endpoints.call(request)).value
-    return value
+        return None
 
 
 async def _sent_again(self: Any, request: Any) -> Any:
-    return await self.call(request)
-
-
-async def _no_counter_is_one(self: Any) -> int:
-    return int.from_bytes(await self._store.get(keyspace.NEXT_JOB), "little")
+    return await quickly(lambda: ONCE(self, request))
 
 
 Changes = tuple[tuple[Any, str, Any], ...]
@@ -113,6 +99,9 @@ WIRE_MUTANTS: dict[str, Changes] = {
     "NOT_FOUND of GetTx is a failure": ((Broadcast, "find", _not_found_is_failed),),
     "any endpoint is believed": ((Endpoints, "_doubt", _everyone_is_believed),),
     "an unreadable CheckTx is a refusal": ((GrpcChain, "_unread", _unreadable_is_refusal),),
-    "a node without an index has none": ((Broadcast, "_page", _no_index_is_none),),
-    "the store's log is not read": ((Store, "_query", _log_is_not_read),),
+    "a search that fails found nothing": (
+        (Broadcast, "find", _failed_search_is_none),
+        (Broadcast, "find_by_sequence", _failed_search_is_none),
+    ),
+    "a transaction is sent again within the call": ((Endpoints, "once", _sent_again),),
 }

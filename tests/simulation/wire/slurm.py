@@ -47,6 +47,12 @@ class Slurm:
         self._world = world
         self._wire = wire
         self._site = site
+        self._sick_until = 0.0
+
+    def _in_trouble(self) -> bool:
+        if self._wire.strikes("wire_sick"):
+            self._sick_until = self._world.now() + self._world.broken_for(20, 150)
+        return self._wire.strikes("wire_trouble") or (self._world.now() < self._sick_until and self._wire.dice.random() < 0.5)
 
     def run(self, words: Sequence[str]) -> Said:
         """Raises nothing: what is wrong is said in SLURM's words."""
@@ -56,7 +62,7 @@ class Slurm:
         if name in _DOWN and (self._site.down_until > self._world.now() or (name == "squeue" and self._world.strikes("squeue_down"))):
             text, code = _DOWN[name]
             return Said("", text, code)
-        if self._wire.strikes("wire_trouble"):
+        if self._in_trouble():
             return Said("", f"{name}: {self._wire.dice.choice(TROUBLES)}", self._wire.dice.choice((1, 2, 255)))
         said: Said = getattr(self, f"_{name}")(_options(words[1:]))
         warned = self._wire.strikes("wire_warnings")
@@ -98,7 +104,7 @@ class Slurm:
         if self._site.down_until > self._world.now():
             text, code = _DOWN["sbatch"]
             return Said("", text, code)
-        if self._wire.strikes("wire_trouble"):
+        if self._in_trouble():
             return Said("", f"sbatch: {self._wire.dice.choice(TROUBLES)}", 1)
         receipt = self._site.sbatch(Order(directives(script)["job-name"], script.decode(), directory))
         if receipt.refusal:
