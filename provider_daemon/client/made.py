@@ -21,7 +21,9 @@ async def ids(chain: GrpcChain, message: Message, found: GetTxResponse) -> dict[
     if answer := _answer(message, found.tx_response.data):
         named = _ids(answer) or named
     if isinstance(message, tx_pb2.MsgFlagDispute):
-        named = {"dispute_id": await _stored_dispute(chain, message, found.tx_response.height) or named["dispute_id"], **_answered(named)}
+        stored = await _stored_dispute(chain, message, found.tx_response.height)
+        if stored and stored != named["dispute_id"]:
+            named = {"dispute_id": stored, "answered_dispute_id": named["dispute_id"]}
     return named
 
 
@@ -37,10 +39,6 @@ def _answer(message: Message, data: str) -> Message | None:
         return kind.FromString(answers[0].value) if answers else None
     except (ValueError, DecodeError) as error:
         raise Unreadable(f"the transaction's answer cannot be read: {error}") from error
-
-
-def _answered(named: dict[str, str]) -> dict[str, str]:
-    return {"answered_dispute_id": named["dispute_id"]} if "dispute_id" in named else {}
 
 
 async def _stored_dispute(chain: GrpcChain, message: tx_pb2.MsgFlagDispute, height: int) -> str:

@@ -1,8 +1,11 @@
 """A chain for the time of one command."""
 
+import logging
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
 
 from provider_daemon import log
 from provider_daemon.chain.client import GrpcChain
@@ -18,9 +21,22 @@ async def chain_at(nodes: Sequence[str], chain_id: str) -> AsyncIterator[GrpcCha
     wrong = [node for node in nodes if not _NODE.fullmatch(node)]
     if wrong:
         raise ConfigError([f"--node: {node!r} is no gRPC endpoint: host:port, or https://host:port for TLS" for node in wrong])
-    log.configure("console", "error")  # what a command has to say of an endpoint stands in its one line at the end
-    chain = GrpcChain(chain_id, nodes, SystemClock())
+    with _few_words():
+        chain = GrpcChain(chain_id, nodes, SystemClock())
+        try:
+            yield chain
+        finally:
+            await chain.close()
+
+
+@contextmanager
+def _few_words() -> Iterator[None]:
+    """What a command has to say of an endpoint stands in its one line at the end, so the daemon's warnings are left out meanwhile."""
+    root, before = logging.getLogger(), structlog.get_config()
+    handlers = root.handlers
+    log.configure("console", "error")
     try:
-        yield chain
+        yield
     finally:
-        await chain.close()
+        root.handlers = handlers
+        structlog.configure(**before)

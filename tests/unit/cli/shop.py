@@ -56,11 +56,12 @@ class Shop:
 
 
 @asynccontextmanager
-async def shop(directory: Path, queries: str = "all") -> AsyncIterator[Shop]:
+async def shop(directory: Path, queries: str = "all", **rules: Any) -> AsyncIterator[Shop]:
     """alice, bob and governor are funded; governor governs."""
-    rules = Rules(chain_id=CHAIN_ID, authority=ADDRESSES["governor"])
     funds = {address: {"uve": 10**12, "uvirt": 10**12} for address in ADDRESSES.values()}
-    devnet = Devnet(rules=rules, queries=queries, block_seconds=0.02, funds=funds)
+    devnet = Devnet(
+        rules=Rules(chain_id=CHAIN_ID, authority=ADDRESSES["governor"], **rules), queries=queries, block_seconds=0.02, funds=funds
+    )
     await devnet.start()
     keys.write_private(str(directory / "passphrase"), PASSPHRASE)
     for name in PEOPLE:

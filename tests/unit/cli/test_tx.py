@@ -53,7 +53,16 @@ async def test_every_example_works(market: Shop) -> None:
     assert made["submit-job"] == "job_id: JOB-1"
     assert said["submit-job"].splitlines()[1].startswith("escrow_id: ")
     assert made["flag-dispute"] == "dispute_id: hpc-dispute-2"
-    assert "answered_dispute_id: hpc-dispute-2" in said["flag-dispute"]
+
+
+async def test_the_published_chain_names_a_dispute_otherwise(tmp_path: Path) -> None:
+    """Its answer says DSP-1; the id that can be resolved is looked up, from the raw store."""
+    async with shop(tmp_path, "none", compat="published", settlement="published") as market:
+        for name in ("register-cluster", "update-cluster", "create-offering", "submit-job"):
+            await market.done(example("tx", name))
+        said = (await market.done(example("tx", "flag-dispute"))).stdout
+        assert said.startswith("dispute_id: hpc-dispute-2\nanswered_dispute_id: DSP-1\n")
+        await market.done(example("tx", "resolve-dispute"))
 
 
 async def test_the_report_of_a_hand_is_signed_as_the_daemons(market: Shop) -> None:
