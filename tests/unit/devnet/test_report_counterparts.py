@@ -58,8 +58,6 @@ def test_volume_discounts() -> None:
     steps = [
         Discount(f"from-{hours}", DiscountType.VOLUME, points, threshold_value=hours * ONE) for hours, points in ((10, 500), (20, 1_000))
     ]
-        Discount(f"from-{hours}", DiscountType.VOLUME, points, threshold_value=hours * ONE) for hours, points in ((10, 500), (20, 1_000))
-    ]
     module = opened(billing=Billing(discounts=tuple(steps)))
     for number in (1, 2, 3):
         ran(module, f"JOB-{number}")
