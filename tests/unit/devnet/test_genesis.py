@@ -113,6 +113,11 @@ def test_no_genesis_file(text: str) -> None:
     assert refused(text)[0].startswith("this is no genesis file: ")
 
 
+def test_a_height_that_cannot_be() -> None:
+    """The first block is number 1."""
+    assert refused({**small(), "initial_height": "0"}) == ["this is no genesis file: initial_height must be at least 1"]
+
+
 def test_every_section_that_cannot_be_read_is_named() -> None:
     """All of them at once."""
     document = small()
@@ -202,6 +207,11 @@ def test_a_home_without_a_chain(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no devnet in"):
         home.export(tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
+    Archive(str(tmp_path / home.FILE)).close()
+    with pytest.raises(ConfigError, match="has no block yet"):
+        home.export(tmp_path)
+    with pytest.raises(ConfigError, match="cannot be used: "):
+        Archive(str(tmp_path / "nowhere" / home.FILE))
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="is no directory that can be used"):
         home.chain_file(tmp_path / "file")

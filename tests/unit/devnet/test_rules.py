@@ -361,3 +361,36 @@ def test_parameters_that_cannot_be(shop: Module, changes: dict[str, Any]) -> Non
 def test_what_no_honest_client_sends(shop: Module, message: Message, refusal: tuple[str, int]) -> None:
     """Amounts that are none, less than nothing, and words that do not exist."""
     assert refused(shop, message) == refusal
+
+
+def test_update_replaces_lists_and_metadata_whole(shop: Module) -> None:
+    """What is named takes the place of what was there."""
+    shop.do(update(partitions=[t.Partition(name="a"), t.Partition(name="b")]))
+    shop.do(update(partitions=[t.Partition(name="c")], cluster_metadata=t.ClusterMetadata(total_gpus=8)))
+    record = shop.record(keyspace.CLUSTER, "HPC-1")
+    assert ([partition["name"] for partition in record["partitions"]], record["cluster_metadata"]["total_gpus"]) == (["c"], 8)
+
+
+def test_updating_an_offering(shop: Module) -> None:
+    """Lists, pricing and words that are named; only by its owner (2118)."""
+    values = {"offering_id": "OFF-1", "active": True, "name": "new", "queue_options": [t.QueueOption(partition_name="long")]}
+    assert refused(shop, tx_pb2.MsgUpdateOffering(provider_address=BOB.address, **values)) == ("hpc", 2118)
+    workload = t.PreconfiguredWorkload(workload_id="mpi")
+    shop.do(
+        tx_pb2.MsgUpdateOffering(
+            provider_address=P, pricing=t.HPCPricing(currency="uvirt"), preconfigured_workloads=[workload], max_runtime_seconds=60, **values
+        )
+    )
+    record = shop.record(keyspace.OFFERING, "OFF-1")
+    assert (record["name"], record["queue_options"][0]["partition_name"], record["pricing"]["currency"]) == ("new", "long", "uvirt")
+    assert (record["preconfigured_workloads"][0]["workload_id"], record["max_runtime_seconds"]) == ("mpi", 60)
+
+
+def test_job_durations_are_parameters(shop: Module) -> None:
+    """Below the least 2105, above the most 2119."""
+    params = shop.context().params()
+    params.min_job_duration_seconds, params.max_job_duration_seconds = 120, 600
+    shop.do(tx_pb2.MsgUpdateParams(authority=bank.GOVERNANCE, params=params))
+    assert refused(shop, job(max_runtime_seconds=119)) == ("hpc", 2105)
+    assert refused(shop, job(max_runtime_seconds=601)) == ("hpc", 2119)
+    shop.do(job(max_runtime_seconds=120))

@@ -167,6 +167,7 @@ async def test_filters(chain: TestChain, path: str, query: dict[str, str], field
         (f"{HPC}/jobs", {"pagination.reverse": "perhaps"}, 400, 3),
         (f"{HPC}/jobs", {"pagination.key": "Sk9CLTE=", "pagination.offset": "1"}, 400, 3),
         ("/cosmos/tx/v1beta1/txs", {"query": "nonsense"}, 400, 3),
+        (f"/cosmos/bank/v1beta1/balances/{BOB.address}", {"pagination.key": "Sk9CLTE=", "pagination.offset": "1"}, 400, 3),
         (f"/cosmos/tx/v1beta1/txs/{'AB' * 32}", {}, 404, 5),
         (f"/cosmos/auth/v1beta1/accounts/{person('nobody').address}", {}, 404, 5),
         (f"{HPC}/nothing", {}, 501, 12),
@@ -215,6 +216,10 @@ async def test_account(chain: TestChain) -> None:
 async def test_node(chain: TestChain) -> None:
     _, answer = await get(chain, "/cosmos/base/tendermint/v1beta1/blocks/latest")
     assert answer["sdk_block"]["header"]["height"] == str(chain.devnet.blocks.height)
+    _, answer = await get(chain, "/cosmos/base/tendermint/v1beta1/node_info")
+    assert answer["default_node_info"]["network"] == CHAIN_ID
+    _, answer = await get(chain, "/cosmos/base/tendermint/v1beta1/syncing")
+    assert answer == {"syncing": False}
     _, answer = await get(chain, "/cosmos/base/node/v1beta1/config")
     assert answer == {"minimum_gas_price": "0.025uve"}
     _, answer = await get(chain, "/cosmos/base/tendermint/v1beta1/abci_query", path="/store/hpc/key", data="AUhQQy0x")
@@ -241,6 +246,18 @@ async def test_a_transaction_all_the_way() -> None:
     _, answer = await get(chain, "/cosmos/tx/v1beta1/txs", query=f"tx.acc_seq='{ALICE.address}/0'")
     assert [tx["txhash"] for tx in answer["tx_responses"]] == [signed.tx_hash]
     await chain.stop()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_simulation_that_fails(chain: TestChain) -> None:
+    """Nonsense is a mistake (400), a message that fails is told with the gas that it took (500)."""
+    status, answer = await post(chain, "/cosmos/tx/v1beta1/simulate", '{"tx_bytes":"AAAA"}')
+    assert (status, answer["code"]) == (400, 3)
+    signed = await chain.signed(ALICE, job(offering_id="OFF-9"))
+    content = base64.b64encode(signed.tx_bytes).decode()
+    status, answer = await post(chain, "/cosmos/tx/v1beta1/simulate", f'{{"tx_bytes":"{content}"}}')
+    assert (status, answer["code"]) == (500, 2)
+    assert "message index: 0: OFF-9: offering not found with gas used:" in answer["message"]
 
 
 async def test_refused_broadcasts() -> None:
