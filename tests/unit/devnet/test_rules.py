@@ -373,7 +373,12 @@ def test_update_replaces_lists_and_metadata_whole(shop: Module) -> None:
 
 def test_updating_an_offering(shop: Module) -> None:
     """Lists, pricing and words that are named; only by its owner (2118)."""
-    values = {"offering_id": "OFF-1", "active": True, "name": "new", "queue_options": [t.QueueOption(partition_name="long")]}
+    values: dict[str, Any] = {
+        "offering_id": "OFF-1",
+        "active": True,
+        "name": "new",
+        "queue_options": [t.QueueOption(partition_name="long")],
+    }
     assert refused(shop, tx_pb2.MsgUpdateOffering(provider_address=BOB.address, **values)) == ("hpc", 2118)
     workload = t.PreconfiguredWorkload(workload_id="mpi")
     shop.do(
