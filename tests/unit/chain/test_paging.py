@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provider_daemon.chain.paging import paginate
 from provider_daemon.chain.proto.cosmos.base.query.v1beta1.pagination_pb2 import PageRequest
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import HPCJob
-from provider_daemon.chain.paging import paginate
 
 
 def rows(count: int) -> list[tuple[bytes, HPCJob]]:

@@ -12,6 +12,7 @@ from provider_daemon.chain import keyspace
 from provider_daemon.devnet import bank, derived, genesis_file, home
 from provider_daemon.devnet.archive import Archive, Snapshot, snapshot
 from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.genesis_sections import RECORDS
 from provider_daemon.devnet.kv import Layer
 from provider_daemon.errors import ConfigError
 from provider_daemon.money.discounts import Discount, DiscountType
@@ -51,6 +52,9 @@ def test_random_messages(rules: Rules, messages: int) -> None:
     }  # fmt: skip
     text = genesis_file.write(taken(module))
     assert ("discounted" in json.loads(text)["app_state"]) is bool(rules.billing.discounts)
+    hpc = json.loads(text)["app_state"]["hpc"]
+    settles = rules.settlement == "report"
+    assert all(hpc[name] for name in RECORDS if settles or name not in ("hpc_rewards", "job_accountings"))
     back = genesis_file.read(text)
     assert genesis_file.write(back) == text
     assert sorted(back.state) == primary(taken(module))
