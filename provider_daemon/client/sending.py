@@ -57,7 +57,7 @@ async def carry_out(order: Order, chain: GrpcChain, talk: Talk) -> Sent:
     signer = order.who.signer()
     draft.signed_by(message, signer.address)
     await complete.sign_evidence(chain, message, signer)
-    prepared = await transaction.prepare(chain, message, signer.public_key, order.terms)
+    prepared = await transaction.prepare(chain, [message], signer.public_key, order.terms)
     if order.mode == DRY_RUN:
         return _priced(prepared)
     await _not_beside_a_daemon(order, chain, signer, talk)
@@ -80,7 +80,7 @@ async def _unsigned(order: Order, chain: GrpcChain, message: Message) -> Sent:
     draft.signed_by(message, signer.address if signer else address_only(order.who))
     if signer:
         await complete.sign_evidence(chain, message, signer)
-    prepared = await transaction.prepare(chain, message, signer.public_key if signer else b"", order.terms)
+    prepared = await transaction.prepare(chain, [message], signer.public_key if signer else b"", order.terms)
     return Sent(tx_json.unsigned(prepared))
 
 
@@ -113,7 +113,7 @@ async def _send(order: Order, chain: GrpcChain, prepared: Prepared, signer: Sign
     if order.mode == SEND:
         return Sent({"txhash": signed.tx_hash, "timeout_height": str(prepared.timeout_height)}, [f"tx: {signed.tx_hash}"])
     found = await transaction.included(chain, signed, prepared, talk.now)
-    ids = await made.ids(chain, prepared.message, found)
+    ids = await made.ids(chain, prepared.wanted[0], found)
     answer = found.tx_response
     lines = [f"{name}: {value}" for name, value in ids.items()]
     lines += [f"tx: {answer.txhash}", f"height: {answer.height}", f"gas: {answer.gas_used} of {answer.gas_wanted}", f"fee: {prepared.fee}"]

@@ -5,8 +5,8 @@ It always has a timeout height, so that "not included" is an answer: from then o
 
 import asyncio
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from google.protobuf.message import Message
@@ -69,9 +69,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything that will be signed."""
+    """Everything that will be signed, by the one address that signs for every message."""
 
-    message: Message
+    wanted: tuple[Message, ...]
     account_number: int
     sequence: int
     gas_limit: int
@@ -80,19 +80,20 @@ class Prepared:
     memo: str
 
 
-async def prepare(chain: GrpcChain, message: Message, public_key: bytes, terms: Terms) -> Prepared:
+async def prepare(chain: GrpcChain, wanted: Sequence[Message], public_key: bytes, terms: Terms) -> Prepared:
     """Raises Refused, in the chain's own words, when a simulation shows that it would fail. Without a public key there is no simulation."""
-    account = await chain.account(messages.signer_of(message))
+    account = await chain.account(messages.signer_of(wanted[0]))
     head = await chain.head()
     timeout_height = terms.timeout_height or head.height + TIMEOUT_BLOCKS
     if timeout_height <= head.height:
         raise ConfigError([f"--timeout-height: {timeout_height} is past, the chain is at {head.height}"])
     price = await _price(chain, terms)
-    draft = Prepared(message, account.number, account.sequence, terms.gas, _fee(terms, price, terms.gas), timeout_height, terms.memo)
+    fee = _fee(terms, price, terms.gas)
+    draft = Prepared(tuple(wanted), account.number, account.sequence, terms.gas, fee, timeout_height, terms.memo)
     if terms.gas:
         return draft
     gas = math.ceil(await _simulate(chain, draft, public_key, _fee(terms, price, GAS_GUESS)) * terms.adjustment)
-    return Prepared(message, account.number, account.sequence, gas, _fee(terms, price, gas), timeout_height, terms.memo)
+    return replace(draft, gas_limit=gas, fee=_fee(terms, price, gas))
 
 
 async def _price(chain: GrpcChain, terms: Terms) -> Price:
@@ -108,7 +109,7 @@ def _fee(terms: Terms, price: Price, gas: int) -> Coin:
 async def _simulate(chain: GrpcChain, draft: Prepared, public_key: bytes, fee: Coin) -> int:
     return await chain.simulate(
         transactions.for_simulation(
-            [messages.pack(draft.message)],
+            [messages.pack(message) for message in draft.wanted],
             public_key=public_key,
             sequence=draft.sequence,
             gas_limit=GAS_GUESS,
@@ -122,7 +123,7 @@ async def _simulate(chain: GrpcChain, draft: Prepared, public_key: bytes, fee: C
 
 def sign(prepared: Prepared, signer: Signer, chain_id: str) -> SignedTx:
     return transactions.build(
-        [messages.pack(prepared.message)],
+        [messages.pack(message) for message in prepared.wanted],
         signer=signer,
         chain_id=chain_id,
         account_number=prepared.account_number,

@@ -16,9 +16,8 @@ def as_dict(message: Message) -> dict[str, Any]:
 
 def unsigned(prepared: Prepared) -> dict[str, Any]:
     """What `tx sign` of a chain's own client reads."""
-    message = {"@type": f"/{prepared.message.DESCRIPTOR.full_name}", **as_dict(prepared.message)}
     body = {
-        "messages": [message],
+        "messages": [{"@type": f"/{message.DESCRIPTOR.full_name}", **as_dict(message)} for message in prepared.wanted],
         "memo": prepared.memo,
         "timeout_height": str(prepared.timeout_height),
         "extension_options": [],

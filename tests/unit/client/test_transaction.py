@@ -26,7 +26,7 @@ async def chain() -> AsyncIterator[TestChain]:
 
 
 async def prepared(chain: TestChain, **terms: Any) -> Prepared:
-    return await transaction.prepare(chain.client, NODES, ALICE.public_key, Terms(**terms))
+    return await transaction.prepare(chain.client, [NODES], ALICE.public_key, Terms(**terms))
 
 
 def clock(step: float = 0.0) -> Any:
