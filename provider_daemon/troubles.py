@@ -3,7 +3,7 @@
 import math
 
 REMIND_SECONDS = 600
-CALM_SECONDS = 60  # what comes and goes is told so often
+CALM_SECONDS = 20  # what comes and goes is told so often
 
 
 class Troubles:

@@ -87,7 +87,7 @@ async def _fault(house: House, fault: Fault, row: Row, ends: Job, during: Job) -
         noticed = house.witness.mark()
         await fault.end(house)
     row.lasted = time.monotonic() - began
-    _judge_lines(fault, row, house.witness.lines(mark, noticed), house.restarts - restarts)
+    _judge_lines(house, fault, row, house.witness.lines(mark, noticed), house.restarts - restarts)
     ended = time.monotonic()
     if fault.back is not None:
         await fault.back(house)
@@ -103,7 +103,7 @@ async def _fault(house: House, fault: Fault, row: Row, ends: Job, during: Job) -
 async def _notice(house: House, fault: Fault, row: Row, mark: int) -> None:
     """It lasts until the daemon said it and the metric shows it, and some seconds more."""
     if not fault.quiet:
-        await until(f"a line {fault.event}", lambda: _true(bool(_matching(fault, house.witness.lines(mark)))), limit=150)
+        await until(f"a line {fault.event}", lambda: _true(bool(_matching(house, fault, house.witness.lines(mark)))), limit=150)
         await _metric(house, fault, row)
     await asyncio.sleep(QUIET_SECONDS)
 
@@ -131,11 +131,18 @@ async def _down(house: House) -> bool:
     return not await house.witness.up()
 
 
-def _matching(fault: Fault, lines: list[Line]) -> list[Line]:
-    return [line for line in lines if line["event"] == fault.event and re.search(fault.words, str(line.get("why", "")) or ".")]
+def _matching(house: House, fault: Fault, lines: list[Line]) -> list[Line]:
+    """Of the loop that the metric is about, where it is about one: others that are cut off as well say the same."""
+    metric = fault.metric(house)
+    loop = metric[1].get("loop") if metric else None
+    return [
+        line
+        for line in lines
+        if line["event"] == fault.event and line.get("loop") == loop and re.search(fault.words, str(line.get("why", "")))
+    ]
 
 
-def _judge_lines(fault: Fault, row: Row, lines: list[Line], restarts: int) -> None:
+def _judge_lines(house: House, fault: Fault, row: Row, lines: list[Line], restarts: int) -> None:
     """What is wrong is said once by whom it concerns. The command that was under way when it broke may have a line of its own before.
 
     A daemon that cannot run says why at each of its starts.
@@ -145,11 +152,11 @@ def _judge_lines(fault: Fault, row: Row, lines: list[Line], restarts: int) -> No
         row.said = "nothing: it does not matter to it"
         row.problems += [f"said {event} of {subject}" for event, subject in groups]
         return
-    (first, *_) = _matching(fault, lines)
+    (first, *_) = _matching(house, fault, lines)
     row.said = f"{first['event']}: {first.get('why') or first.get('next', '')}"
     for (event, subject), found in groups.items():
         allowed = 1 + restarts if event == "stderr" else 1
-        if len(found) > max(LINES, allowed) or len(_matching(fault, found)) > allowed:
+        if len(found) > max(LINES, allowed) or len(_matching(house, fault, found)) > allowed:
             whys = " / ".join(str(line.get("why", ""))[:90] for line in found)
             row.problems.append(f"{len(found)} lines {event} {subject}: {whys}")
 

@@ -17,7 +17,7 @@ def test_told_once_while_it_lasts() -> None:
 
 
 def test_what_comes_and_goes_is_told_once_a_while() -> None:
-    """The metric shows each time; the log tells of a beginning once a minute, and of an end only where it told of the beginning."""
+    """The metric shows each time; the log tells of a beginning once a while, and of an end only where it told of the beginning."""
     troubles = Troubles()
     assert troubles.begins("endpoint_not_believed", "a:1", 100.0)
     assert troubles.ends("endpoint_not_believed", "a:1")
