@@ -100,7 +100,9 @@ def observe(job: Job, snapshot: Snapshot, now: float) -> Job:
     seen = _pick(job, sightings)
     if seen is None:
         return _close(_unseen(job, snapshot, now), snapshot, now)
-    return _close(_learn(replace(job, slurm_id=seen.slurm_id, missing_since=None), seen, now), snapshot, now)
+    missing_since = job.missing_since if seen.overdue else None
+    job = _learn(replace(job, slurm_id=seen.slurm_id, missing_since=missing_since), seen, now)
+    return _close(_overdue(job, snapshot, now) if seen.overdue else job, snapshot, now)
 
 
 def _ids(sightings: tuple[Sighting, ...]) -> str:
@@ -128,6 +130,18 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
         return job
     where = f"SLURM job {job.slurm_id}" if job.slurm_id else f"a SLURM job named {job.name}"
     return replace(job, parked=f"{where} is in neither squeue nor sacct: find out what became of it, then unpark")
+
+
+def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
+    """slurmctld lost its state, or its word never reached slurmdbd: nobody but an operator can close such a record."""
+    if not snapshot.complete or job.parked:
+        return job
+    if job.missing_since is None:
+        return replace(job, missing_since=now)
+    if now - job.missing_since < MISSING_PATIENCE:
+        return job
+    mend = "let `sacctmgr show runawayjobs` mend its record, then unpark"
+    return replace(job, parked=f"SLURM job {job.slurm_id} has left squeue and sacct never closes it: {mend}")
 
 
 def _learn(job: Job, seen: Sighting, now: float) -> Job:

@@ -38,6 +38,7 @@ class Sighting:
 
     `final` is true once sacct holds the closed record; only then are `outcome`, `exit_code`, `signal` and `runs` the last word. While
     it runs, `runs` holds the present run as far as it has come.
+    `overdue` is true while sacct has the job open that squeue has not got any more: its last record is late, or will never come.
     `hopeless` is set, to a sentence for the customer, while the job waits for a reason that will never go away.
     """
 
@@ -56,6 +57,7 @@ class Sighting:
     elapsed: int = 0
     runs: tuple[Run, ...] = ()
     final: bool = False
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ def ended(records: Sequence[Row]) -> Sighting:
         elapsed=last.run.elapsed,
         runs=tuple(row.run for row in records),
         final=closed,
+        overdue=not closed,
     )
 
 

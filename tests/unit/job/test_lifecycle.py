@@ -182,6 +182,19 @@ def test_missing_is_never_an_outcome() -> None:
     assert decide(job, EMPTY) is None
 
 
+def test_record_that_is_never_closed_parks() -> None:
+    """sacct keeps a job open that squeue has not got: after enough complete looks an operator is asked; a record that comes is taken."""
+    job = replace(JOB, slurm_id="7", intent_at=NOW, state=State.RUNNING, reported=State.RUNNING)
+    open_record = seen(Phase.ENDING, overdue=True)
+    assert observe(job, look(open_record, complete=False), NOW) == job
+    job = observe(job, look(open_record), NOW)
+    assert (job.state, job.missing_since, job.parked) == (State.RUNNING, NOW, "")
+    assert observe(job, look(open_record), NOW + MISSING_PATIENCE - 1) == job
+    assert "runawayjobs" in observe(job, look(open_record), NOW + MISSING_PATIENCE).parked
+    assert observe(job, look(ended(State.COMPLETED)), NOW + MISSING_PATIENCE).state is State.COMPLETED
+    assert observe(job, look(seen(Phase.RUNNING)), NOW + 1).missing_since is None
+
+
 def test_lost_ledger_never_resubmits_what_the_chain_knows_as_submitted() -> None:
     """A job that comes in as queued was submitted by someone: without a trace it goes to the operator, not to sbatch."""
     job = replace(JOB, state=State.QUEUED, reported=State.QUEUED, promised=State.QUEUED)
