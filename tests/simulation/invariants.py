@@ -10,7 +10,7 @@ At every moment (checked where it happens):
 Once it is calm:
 5. It ends: within SETTLE seconds nothing is left to do or to say; and what was final is on chain within CAUGHT_UP seconds.
 6. Every SLURM job of ours that ended was reported, or provably could not be: the chain had ended it first (then the signed usage is
-   kept), its record in SLURM was purged or named no GPUs, or the chain's record of it cannot be read. Nothing else is parked.
+   kept), its record in SLURM was purged, never closed or named no GPUs, or the chain's record of it cannot be read. Nothing else is parked.
 7. No wrong terminal state: what our report says is what became of the SLURM job; and none is given up for a reason that may pass.
 8. The usage that was reported or kept is the model's truth: over every stretch, all nodes and GPUs, and what SLURM gave, not what was
    asked for.
@@ -127,7 +127,7 @@ def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Slu
     if job is None or not job.parked:
         return []
     causes = (
-        any(slurm_job.purged for slurm_job in slurm_jobs),
+        any(slurm_job.purged or slurm_job.forgotten for slurm_job in slurm_jobs),
         not slurm_jobs and job.attempt >= MAX_ATTEMPTS,
         any(not slurm_job.plan.gpus_accounted for slurm_job in slurm_jobs),
         record.unreadable_from <= scene.world.now(),

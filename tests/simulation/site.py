@@ -75,7 +75,7 @@ class Site:
         """slurmctld counted to MaxJobId: ids of ours go to somebody else, and to other jobs of ours."""
         self._world.note("slurm: job ids start again")
         self._next_id = FIRST_ID
-        for _ in range(self._world.dice.randint(0, 3)):
+        for _ in range(self._world.dice.randint(0, 2)):
             self._queue(self._add("somebody-else", OTHERS))
 
     def _new_id(self) -> str:
@@ -124,6 +124,8 @@ class Site:
             self._timer(job, middle, lambda: self._close(job, "NODE_FAIL", 0))
         elif strikes("preempted"):
             self._timer(job, middle, lambda: self._close(job, "PREEMPTED", 0, 15))
+        elif strikes("record_never_closed"):
+            self._timer(job, middle, lambda: self._forget(job))
         elif strikes("suspended"):
             self._timer(job, middle, lambda: self._suspend(job, plan.seconds - middle))
         else:
@@ -177,6 +179,10 @@ class Site:
         if record.started_at:
             record.run = job.plan.run(record.elapsed(now))
 
+    def _forget(self, job: SlurmJob) -> None:
+        job.phase, job.forgotten, job.epoch = Phase.ENDED, True, job.epoch + 1
+        self._world.note(f"slurm: slurmctld has forgotten job {job.slurm_id}")
+
     def _purge(self, job: SlurmJob) -> None:
         job.purged = True
         self._world.note(f"slurm: job {job.slurm_id} is purged")
@@ -189,7 +195,7 @@ class Site:
         return [self._queued(job, now) for job in self.jobs if self._remembered(job, now)]
 
     def _remembered(self, job: SlurmJob, now: float) -> bool:
-        return not job.purged and (job.live or now < job.now_at.ended_at + self.min_job_age)
+        return not (job.purged or job.forgotten) and (job.live or now < job.now_at.ended_at + self.min_job_age)
 
     def _queued(self, job: SlurmJob, now: float) -> Queued:
         record = job.now_at

@@ -67,6 +67,7 @@ class SlurmJob:
     unknown_until: float = 0.0
     is_suspended: bool = False
     purged: bool = False
+    forgotten: bool = False  # by slurmctld alone: slurmdbd keeps an open record for ever
     refused: bool = False  # sbatch said no, and left a record all the same
     epoch: int = 0  # grows with each change, so that a timer of an earlier stretch does nothing
 
