@@ -14,9 +14,7 @@ from provider_daemon.ports import Clock
 log = structlog.get_logger("provd.loop")
 
 REMIND_SECONDS = 600  # a failure that lasts is told when it begins and then so often
-CALM_SECONDS = (
-    60  # one that changes its words, or goes and comes, is told so often: a wire that is cut twenty times a second is one failure
-)
+CALM_SECONDS = 20  # one that changes its words, or goes and comes, is told so often: a wire cut again and again is one failure
 _NUMBER = re.compile(r"\d+")
 
 
