@@ -6,10 +6,10 @@ import grpc.aio
 
 from provider_daemon.chain import bech32, messages
 from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.gateway_json import render
 from provider_daemon.chain.node import CALL_SECONDS
 from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2, bank_pb2_grpc
 from provider_daemon.chain.wire import NotFound
-from provider_daemon.client.tx_json import as_dict
 from provider_daemon.errors import ConfigError
 
 
@@ -24,7 +24,7 @@ async def balances(chain: GrpcChain, address: str) -> dict[str, Any]:
         asked = bank_pb2.QueryAllBalancesRequest(address=address)
         return await bank_pb2_grpc.QueryStub(channel).AllBalances(asked, timeout=CALL_SECONDS)
 
-    return {"balances": as_dict(await chain.endpoints.call(request)).get("balances", [])}
+    return {"balances": render(await chain.endpoints.call(request)).get("balances", [])}
 
 
 async def transaction(chain: GrpcChain, tx_hash: str) -> dict[str, Any]:
@@ -32,7 +32,7 @@ async def transaction(chain: GrpcChain, tx_hash: str) -> dict[str, Any]:
     found = await chain.txs.get(tx_hash)
     if found is None:
         raise NotFound(f"{tx_hash} is in no block")
-    answer = as_dict(found.tx_response)
+    answer = render(found.tx_response)
     answer.pop("tx", None)
-    told = [{"@type": f"/{message.DESCRIPTOR.full_name}", **as_dict(message)} for message in messages.flatten(found.tx.body.messages)]
+    told = [{"@type": f"/{message.DESCRIPTOR.full_name}", **render(message)} for message in messages.flatten(found.tx.body.messages)]
     return {"tx_response": answer, "memo": found.tx.body.memo, "messages": told}

@@ -15,11 +15,11 @@ from provider_daemon.chain import evidence_check
 from provider_daemon.chain.ask import METHODS, Answer
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.evidence_check import Verdict
+from provider_daemon.chain.gateway_json import render
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
 from provider_daemon.chain.records import job_state
 from provider_daemon.chain.wire import NotFound
 from provider_daemon.client import draft
-from provider_daemon.client.tx_json import as_dict
 from provider_daemon.errors import ConfigError, Transient
 from provider_daemon.job.state import TERMINAL
 
@@ -60,8 +60,8 @@ async def job_story(chain: GrpcChain, answer: Answer) -> dict[str, Any]:
         accounting = (await chain.ask("JobAccounting", question("JobAccounting", {"job_id": job.job.job_id}))).message
     found = await chain.reports_of(job.job.job_id)
     return {
-        **as_dict(job),
-        "accounting": as_dict(accounting)["accounting"] if accounting else None,
+        **render(job),
+        "accounting": render(accounting)["accounting"] if accounting else None,
         "reports": [row for tx in found for row in _reports(tx, chain.chain_id, job.job)],
     }
 
@@ -74,7 +74,7 @@ def _reports(tx: GetTxResponse, chain_id: str, job: Any) -> list[dict[str, Any]]
 
 def _report(tx: GetTxResponse, report: Message, verdict: Verdict) -> dict[str, Any]:
     place = {"txhash": tx.tx_response.txhash, "height": str(tx.tx_response.height), "timestamp": tx.tx_response.timestamp}
-    said = as_dict(report)
+    said = render(report)
     del said["job_id"], said["provider_address"]
     return {**place, **said, "evidence": "verified" if verdict.ok else verdict.why}
 

@@ -9,10 +9,10 @@ from google.protobuf.message import Message
 from provider_daemon.chain import evidence, messages
 from provider_daemon.chain.ask import request
 from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.gateway_json import render
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.records import job_state
-from provider_daemon.client.tx_json import as_dict
 
 KEPT = ("active", "supports_custom_workloads")  # the chain takes both from every UpdateOffering: not said is false
 
@@ -22,7 +22,7 @@ async def values(chain: GrpcChain, name: str, said: dict[str, Any]) -> dict[str,
     if name == "MsgUpdateOffering" and said.get("offering_id"):
         return {**await _kept(chain, str(said["offering_id"])), **said}
     if name == "MsgUpdateParams":
-        current = as_dict((await chain.ask("Params", request("Params", {}))).message)["params"]
+        current = render((await chain.ask("Params", request("Params", {}))).message)["params"]
         return {**said, "params": {**current, **_table(said.get("params"))}}
     return said
 

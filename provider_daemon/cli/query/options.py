@@ -88,28 +88,28 @@ def _page(options: QueryOptions) -> "Page | None":
 
 
 async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[str, ...]:
+    from provider_daemon.chain.gateway_json import render
     from provider_daemon.client.asking import job_story
     from provider_daemon.client.session import chain_at
-    from provider_daemon.client.tx_json import as_dict
 
     async with chain_at(options.node, options.chain_id) as chain:
         if isinstance(options, JobOptions | JobPageOptions) and options.watch:
             await _watch(chain, rpc, asked, options)
             return ()
         answer = await chain.ask(rpc, asked)
-        document = await job_story(chain, answer) if rpc == "Job" else as_dict(answer.message)
+        document = await job_story(chain, answer) if rpc == "Job" else render(answer.message)
     show(document, options.output)
     return answer.unreadable
 
 
 async def _watch(chain: "GrpcChain", rpc: str, asked: "Message", options: JobOptions | JobPageOptions) -> None:
     """A line a change; as json each is a document on a line of its own."""
+    from provider_daemon.chain.gateway_json import render
     from provider_daemon.cli.tables import columns
     from provider_daemon.client.asking import changes
-    from provider_daemon.client.tx_json import as_dict
 
     async for jobs in changes(chain, rpc, asked, options.interval, lambda text: typer.echo(text, err=True)):
-        for record in map(as_dict, jobs):
+        for record in map(render, jobs):
             line = columns("jobs", [record], heading=False)[0] if options.output is Output.TABLE else json.dumps(record)
             typer.echo(line)
 

@@ -9,8 +9,8 @@ from aiohttp import web
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from provider_daemon.chain.gateway_json import render
 from provider_daemon.devnet.rest import read
-from provider_daemon.devnet.rest.render import render
 from provider_daemon.devnet.rest.routes import Route, every
 from provider_daemon.devnet.services import rawlog
 from provider_daemon.errors import ConfigError

@@ -125,3 +125,15 @@ async def test_a_bad_record_hides_no_other(chain: TestChain) -> None:
     assert [record.offering_id for record in found.message.offerings] == ["OFF-1"]  # type: ignore[attr-defined]
     (line,) = found.unreadable
     assert line.startswith("the record of OFF-2 cannot be read: HPCOffering.active")
+
+
+async def test_sums_of_a_chain_that_keeps_none(chain: TestChain) -> None:
+    """They are added up from the decisions for jobs of that queue; a queue without any has no record."""
+    state = chain.devnet.blocks.state
+    stored = (await answered(chain, "all", "SchedulingMetrics", QUESTIONS["SchedulingMetrics"])).metrics
+    for key, _ in list(state.scan(keyspace.HPC_STORE, keyspace.SCHEDULING_METRICS)):
+        state.delete(keyspace.HPC_STORE, key)
+    added = (await answered(chain, "none", "SchedulingMetrics", QUESTIONS["SchedulingMetrics"])).metrics
+    assert (added.total_decisions, added.avg_combined_score) == (stored.total_decisions, stored.avg_combined_score)
+    with pytest.raises(NotFound):
+        await answered(chain, "none", "SchedulingMetrics", {"cluster_id": "HPC-1", "queue_name": "other"})

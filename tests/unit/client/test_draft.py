@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provider_daemon.chain.gateway_json import render
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.client import draft
-from provider_daemon.client.tx_json import as_dict
 from provider_daemon.errors import ConfigError
 
 JOB = {
@@ -56,7 +56,7 @@ def test_enum_words(word: str) -> None:
 def test_what_a_cosmos_client_wrote() -> None:
     """The message of an unsigned transaction can be read back: @type, numbers as text, full enum names."""
     cluster = tx_pb2.MsgUpdateCluster(cluster_id="HPC-1", state=types_pb2.CLUSTER_STATE_DRAINING, total_nodes=4)
-    assert made({"@type": "/virtengine.hpc.v1.MsgUpdateCluster", **as_dict(cluster)}, "MsgUpdateCluster") == cluster
+    assert made({"@type": "/virtengine.hpc.v1.MsgUpdateCluster", **render(cluster)}, "MsgUpdateCluster") == cluster
 
 
 def test_every_mistake_at_once() -> None:

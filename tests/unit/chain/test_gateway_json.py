@@ -3,11 +3,11 @@
 import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 
+from provider_daemon.chain.gateway_json import render
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import ModeInfo
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.devnet.rest import read
-from provider_daemon.devnet.rest.render import render
 
 JOBS = query_pb2.QueryJobsRequest.DESCRIPTOR
 
