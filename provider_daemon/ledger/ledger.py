@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.lifecycle import Job
@@ -27,7 +28,7 @@ class Ledger:
         self._lock = lock
 
     @classmethod
-    def open(cls, path: Path, *, readonly: bool = False, lock: bool = True) -> "Ledger":
+    def open(cls, path: Path, *, readonly: bool = False, lock: bool = True) -> Self:
         """Raises LedgerError when another daemon holds it, it is damaged, or its schema is newer than ours (without the lock: not ours)."""
         if not (lock or path.exists()):
             raise LedgerError(f"no ledger at {path}: has the daemon run yet?")

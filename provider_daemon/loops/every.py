@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from provider_daemon.errors import LedgerError, ProvdError, Transient
+from provider_daemon.metrics.activity import Activity, current
 from provider_daemon.ports import Clock
 
 log = structlog.get_logger("provd.loop")
@@ -22,7 +23,7 @@ _NUMBER = re.compile(r"\d+")
 class Loop:
     """A named tick. `last_success` and `tick_since` (seconds since the epoch, 0 when there was none, or none is under way) and
     `failure` are what readiness, metrics and the watchdog look at; `told` is what was logged and when.
-    `ticks` counts those that ended.
+    `ticks` counts those that ended; `activity` shows that the one under way gets on; `ended` that there will be no more.
 
     A poke only shortens a wait; polling carries correctness.
     """
@@ -37,19 +38,32 @@ class Loop:
     told: dict[str, tuple[float, str]] = field(default_factory=dict)
     failure_told: bool = False
     ticks: int = 0
+    activity: Activity = field(default_factory=Activity)
+    ended: bool = False
+
+    def dead(self, now: float) -> str:
+        """Why it makes no progress any more; '' while it lives. A tick that fails is no sign of death."""
+        if self.ended:
+            return "it has ended"
+        stuck = bool(self.tick_since) and self.activity.stuck(self.tick_since, now)
+        return f"no sign of life in a tick of {now - self.tick_since:.0f} s" if stuck else ""
 
 
 async def every(loop: Loop, clock: Clock, stop: asyncio.Event) -> None:
     """Runs until `stop` is set; the tick under way is finished first. A LedgerError ends the daemon: without memory nothing is safe."""
-    while not stop.is_set():
-        loop.poke.clear()
-        await attempt(loop, clock)
-        await _wait(loop, stop)
+    try:
+        while not stop.is_set():
+            loop.poke.clear()
+            await attempt(loop, clock)
+            await _wait(loop, stop)
+    finally:
+        loop.ended = True
 
 
 async def attempt(loop: Loop, clock: Clock) -> None:
     """One tick, with its failure turned into one log line for as long as it lasts: the next tick repairs it."""
     loop.tick_since = clock.now()
+    token = current.set(loop.activity)
     try:
         await loop.tick()
     except LedgerError:
@@ -68,6 +82,7 @@ async def attempt(loop: Loop, clock: Clock) -> None:
             log.info("tick_recovered", loop=loop.name)
         loop.failure, loop.failure_told, loop.last_success = "", False, clock.now()
     finally:
+        current.reset(token)
         loop.tick_since = 0.0
         loop.ticks += 1
 

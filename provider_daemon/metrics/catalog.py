@@ -1,106 +1,208 @@
-"""Every metric that provd exports, in one place. Values are read when Prometheus asks, so none outlives its source.
+"""Every metric that provd exports, in one place: names, types, labels, help. docs/metrics.md is made of it.
 
-Labels are bounded: cluster names, states, loop names, key addresses, endpoints, event words. No free text.
+Labels are bounded: clusters, states, loops, keys' addresses, endpoints, words from the lists below. No free text, no job.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from enum import StrEnum
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-
-from provider_daemon import __version__
-from provider_daemon.ledger import comparison
-from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.troubles import Troubles
+from provider_daemon.job.state import State
 
 
-class LoopHealth(Protocol):
-    """What is exported of a loop. `last_success` and `tick_since` in seconds since the epoch, 0 before the first and between ticks."""
+class Kind(StrEnum):
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """`buckets`: upper bounds of a histogram, in its unit, without +Inf. `absent`: when it has no value, if ever."""
 
     name: str
-    ticks: int
-    last_success: float
-    tick_since: float
-    failure: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    absent: str = ""
 
 
-class LedgerCollector(Collector):
-    """Counts what the ledger holds and how the loops fare."""
+def _gauge(name: str, text: str, *labels: str, absent: str = "") -> Family:
+    return Family(name, Kind.GAUGE, text, labels, absent=absent)
 
-    def __init__(self, ledger: Ledger, loops: Sequence[LoopHealth], troubles: Troubles) -> None:
-        self._ledger = ledger
-        self._loops = loops
-        self._troubles = troubles
 
-    def collect(self) -> Iterator[Metric]:
-        yield InfoMetricFamily("provd_build", "Version of the daemon.", value={"version": __version__})
-        yield from self._jobs()
-        yield from self._outbox()
-        yield self._txs()
-        yield from self._health()
-        yield self._lasting()
-        yield self._differences()
+def _counter(name: str, text: str, *labels: str) -> Family:
+    return Family(name, Kind.COUNTER, text, labels)
 
-    def _jobs(self) -> Iterator[Metric]:
-        jobs = GaugeMetricFamily("provd_jobs", "Open jobs by cluster and state.", labels=["cluster", "state"])
-        parked = GaugeMetricFamily("provd_jobs_parked", "Jobs that wait for an operator.", labels=["cluster"])
-        waiting: dict[str, int] = {}
-        for row in self._ledger.count_open_jobs():
-            if row["parked"]:
-                waiting[row["cluster_id"]] = waiting.get(row["cluster_id"], 0) + row["jobs"]
-            else:
-                jobs.add_metric([row["cluster_id"], row["state"]], row["jobs"])
-        for cluster, count in waiting.items():
-            parked.add_metric([cluster], count)
-        yield from (jobs, parked)
-        yield GaugeMetricFamily("provd_jobs_quarantined", "Unreadable chain records set aside.", value=len(self._ledger.quarantined()))
 
-    def _outbox(self) -> Iterator[Metric]:
-        size = GaugeMetricFamily("provd_outbox_messages", "Messages that the chain has not confirmed.", labels=["signer", "kind"])
-        oldest = GaugeMetricFamily(
-            "provd_outbox_oldest_timestamp_seconds", "When the oldest of them was stored.", labels=["signer", "kind"]
-        )
-        for row in self._ledger.count_waiting():
-            size.add_metric([row["signer"], row["kind"]], row["messages"])
-            oldest.add_metric([row["signer"], row["kind"]], row["oldest"])
-        yield from (size, oldest)
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Family:
+    return Family(name, Kind.HISTOGRAM, text, labels, buckets)
 
-    def _txs(self) -> Metric:
-        txs = CounterMetricFamily("provd_txs", "Transactions by outcome.", labels=["status"])
-        for row in self._ledger.count_txs():
-            txs.add_metric([row["status"]], row["txs"])
-        return txs
 
-    def _differences(self) -> Metric:
-        """Of the last comparison; no value before the first one."""
-        help_text = "What SLURM, ledger and chain differed in when they were last compared."
-        found = GaugeMetricFamily("provd_reconciliation_differences", help_text, labels=["severity"])
-        for severity, count in comparison.last_counts(self._ledger).items():
-            found.add_metric([severity], count)
-        return found
+# --- the words that labels can have ---
 
-    def _health(self) -> Iterator[Metric]:
-        success = GaugeMetricFamily("provd_loop_last_success_timestamp_seconds", "When the loop's last good tick ended.", labels=["loop"])
-        failing = GaugeMetricFamily("provd_loop_failing", "1 while the loop's last tick failed.", labels=["loop"])
-        since = GaugeMetricFamily(
-            "provd_loop_tick_start_timestamp_seconds", "When the tick under way began; 0 between ticks.", labels=["loop"]
-        )
-        ticks = CounterMetricFamily("provd_loop_ticks", "Ticks that ended, well or badly.", labels=["loop"])
-        for loop in self._loops:
-            success.add_metric([loop.name], loop.last_success)
-            failing.add_metric([loop.name], 1.0 if loop.failure else 0.0)
-            since.add_metric([loop.name], loop.tick_since)
-            ticks.add_metric([loop.name], loop.ticks)
-        yield from (success, failing, since, ticks)
+STATES = tuple(State)
+STAGES = ("pending", "queued", "running", "ended")
+PARKED = ("unknown_state", "several", "no_trace", "missing", "no_gpu_record", "report_refused", "report_too_large", "other")
+KINDS = ("report", "node", "cluster")  # of messages
+QUERIES = ("snapshot", "nodes", "submit", "cancel", "survey")
+ANSWERS = ("ok", "down", "unreadable")
+RECEIPTS = ("accepted", "refused", "deferred", "in_doubt")
+NODE_STATES = ("usable", "draining", "unusable")
+CONNECTS = ("connected", "failed", "login_refused", "host_key_mismatch")
+ENDPOINT_STATES = ("believed", "unreachable", "catching_up", "other_chain", "went_back")
+OUTCOMES = {  # outcome of a transaction -> its causes
+    "included": ("none",),
+    "failed": ("out_of_gas", "message", "other"),
+    "refused": ("insufficient_funds", "insufficient_fee", "sequence_mismatch", "rate_limited", "other"),
+    "expired": ("timeout", "foreign_transaction"),
+}
 
-    def _lasting(self) -> Metric:
-        lasting = GaugeMetricFamily(
-            "provd_trouble",
-            "1 while it lasts; `what` is the log event that told of it, `subject` whom it concerns.",
-            labels=["what", "subject"],
-        )
-        for what, subject in self._troubles.lasting():
-            lasting.add_metric([what, subject], 1.0)
-        return lasting
+# --- the metrics ---
+
+BUILD = _gauge("provd_build_info", "1, with the version of the daemon.", "version")
+
+JOBS = _gauge("provd_jobs", "Open jobs by cluster and state, without parked ones.", "cluster", "state")
+JOBS_PARKED = _gauge("provd_jobs_parked", "Jobs that wait for an operator, by what parked them.", "cluster", "reason")
+JOBS_QUARANTINED = _gauge("provd_jobs_quarantined", "Unreadable chain records set aside.")
+JOB_STATE_DURATION = _histogram(
+    "provd_job_state_duration_seconds",
+    "How long jobs were in a state that they left; `ended`: from the end of a job until nothing is left to do about it.",
+    (10, 60, 300, 1800, 7200, 43_200, 172_800),
+    "cluster",
+    "state",
+)
+SUBMISSION_LATENCY = _histogram(
+    "provd_submission_latency_seconds",
+    "From the block that made a job until SLURM gave it an id.",
+    (2, 5, 10, 20, 30, 60, 120, 300, 900),
+    "cluster",
+)
+REPORT_LATENCY = _histogram(
+    "provd_report_latency_seconds",
+    "From the storing of a report until provd knew it in a block.",
+    (2, 5, 10, 20, 30, 60, 120, 300, 900),
+    "cluster",
+)
+
+OUTBOX_MESSAGES = _gauge("provd_outbox_messages", "Messages that the chain has not confirmed.", "signer", "kind")
+OUTBOX_OLDEST = _gauge(
+    "provd_outbox_oldest_timestamp_seconds",
+    "When the oldest of them was stored.",
+    "signer",
+    "kind",
+    absent="when none waits",
+)
+OUTBOX_PROGRESS = _gauge(
+    "provd_outbox_last_progress_timestamp_seconds",
+    "When a transaction of the key was last found in a block.",
+    "signer",
+    absent="before the first one since the start",
+)
+TRANSACTIONS = _counter(
+    "provd_transactions_total",
+    "Transactions by what became of them, and why; `refused`: taken by no node, so no fee was paid.",
+    "outcome",
+    "cause",
+)
+GAS = _counter("provd_gas_used_total", "Gas used by transactions in blocks, failed ones too.", "signer")
+FEES = _counter("provd_fees_total", "Fees paid for them, in units of the fee denom.", "signer", "denom")
+GAS_PRICE = _gauge(
+    "provd_gas_price",
+    "What one unit of gas cost when a transaction was last prepared, in the fee denom.",
+    "denom",
+    absent="when that was over ten minutes ago",
+)
+
+WALLET_BALANCE = _gauge(
+    "provd_wallet_balance",
+    "The key's balance, in units of the denom.",
+    "signer",
+    "denom",
+    absent="when it could not be asked for three minutes",
+)
+WALLET_RUNWAY = _gauge(
+    "provd_wallet_runway_seconds",
+    "How long the balance lasts when fees go on as in the last day.",
+    "signer",
+    absent="as the balance is, and before the first fee",
+)
+BILLED = _counter("provd_billed_total", "What confirmed final reports charge for, by the rules of docs/billing.md.", "cluster", "denom")
+UNSETTLED = _gauge("provd_unsettled", "The same of jobs that have ended and whose final report is not confirmed.", "cluster", "denom")
+
+CHAIN_HEIGHT = _gauge("provd_chain_height", "Newest block of an endpoint.", "endpoint", absent="while the endpoint is not believed")
+CHAIN_BLOCK_TIME = _gauge(
+    "provd_chain_block_timestamp_seconds", "The time in that block.", "endpoint", absent="while the endpoint is not believed"
+)
+CHAIN_ENDPOINT = _gauge(
+    "provd_chain_endpoint", "1 for the state in which the endpoint is, else 0.", "endpoint", "state", absent="before it is first asked"
+)
+CHAIN_CALLS = _histogram("provd_chain_call_duration_seconds", "Calls to the chain, retries included.", (0.01, 0.05, 0.25, 1, 5, 20))
+CHAIN_ERRORS = _counter("provd_chain_call_errors_total", "Calls to the chain that no endpoint answered, or not legibly.", "error")
+CHAIN_SUCCESS = _gauge(
+    "provd_chain_last_success_timestamp_seconds", "When a call to the chain was last answered.", absent="before the first"
+)
+
+SLURM_DURATION = _histogram(
+    "provd_slurm_query_duration_seconds", "Questions and orders to SLURM.", (0.1, 0.5, 2, 10, 60), "cluster", "query"
+)
+SLURM_QUERIES = _counter("provd_slurm_queries_total", "The same by what came back.", "cluster", "query", "outcome")
+SLURM_SUCCESS = _gauge(
+    "provd_slurm_last_success_timestamp_seconds",
+    "When SLURM last answered such a question; jobs are asked about only while there are any.",
+    "cluster",
+    "query",
+    absent="before the first",
+)
+SLURM_RPCS = _counter("provd_slurm_rpcs_total", "SLURM commands that were run.", "cluster")
+SLURM_RATE_LIMITED = _counter("provd_slurm_rate_limited_total", "Questions that slurmctld turned away by its rate limit.", "cluster")
+SLURM_SUBMISSIONS = _counter("provd_slurm_submissions_total", "Submissions by sbatch's answer.", "cluster", "result")
+SLURM_NODES = _gauge(
+    "provd_slurm_nodes", "Nodes by what they are good for.", "cluster", "state", absent="when SLURM has not told for five minutes"
+)
+
+SSH_CONNECTS = _counter("provd_ssh_connects_total", "Tries to connect to the login node, by outcome.", "cluster", "outcome")
+SSH_CHANNELS = _counter("provd_ssh_channels_total", "Channels opened, one a command.", "cluster")
+SSH_CHANNELS_REFUSED = _counter("provd_ssh_channels_refused_total", "Channels that sshd refused (its MaxSessions).", "cluster")
+SSH_CHANNELS_OPEN = _gauge("provd_ssh_channels_open", "Channels in use.", "cluster")
+
+LEDGER_SIZE = _gauge("provd_ledger_size_bytes", "The ledger's file and its write-ahead log.")
+LEDGER_FREE = _gauge("provd_ledger_disk_free_bytes", "What is left to provd on the ledger's file system.")
+LEDGER_COMMIT = _histogram(
+    "provd_ledger_commit_duration_seconds", "Writes to the ledger, until they are on disk.", (0.001, 0.005, 0.02, 0.1, 0.5, 2)
+)
+
+DIFFERENCES = _gauge(
+    "provd_reconciliation_differences",
+    "What SLURM, ledger and chain differed in when they were last compared.",
+    "severity",
+    absent="before the first comparison",
+)
+RECONCILED = _gauge(
+    "provd_reconciliation_last_timestamp_seconds", "When everything was last compared.", absent="before the first comparison"
+)
+
+LOOP_SUCCESS = _gauge("provd_loop_last_success_timestamp_seconds", "When the loop's last good tick ended, 0 before the first.", "loop")
+LOOP_FAILING = _gauge("provd_loop_failing", "1 while the loop's last tick failed.", "loop")
+LOOP_SINCE = _gauge("provd_loop_tick_start_timestamp_seconds", "When the tick under way began; 0 between ticks.", "loop")
+LOOP_TICKS = _counter("provd_loop_ticks_total", "Ticks that ended, well or badly.", "loop")
+LOOP_ALIVE = _gauge("provd_loop_alive", "0 for a loop that has ended or hangs: systemd's watchdog will end the daemon.", "loop")
+TROUBLE = _gauge(
+    "provd_trouble",
+    "1 while it lasts; `what` is the log event that told of it, `subject` whom it concerns.",
+    "what",
+    "subject",
+    absent="while nothing is wrong",
+)
+
+SECTIONS: dict[str, tuple[Family, ...]] = {
+    "The daemon": (BUILD, LOOP_SUCCESS, LOOP_FAILING, LOOP_ALIVE, LOOP_SINCE, LOOP_TICKS, TROUBLE),
+    "Jobs": (JOBS, JOBS_PARKED, JOBS_QUARANTINED, JOB_STATE_DURATION, SUBMISSION_LATENCY, REPORT_LATENCY),
+    "Outbox and transactions": (OUTBOX_MESSAGES, OUTBOX_OLDEST, OUTBOX_PROGRESS, TRANSACTIONS, GAS, FEES, GAS_PRICE),
+    "Money": (WALLET_BALANCE, WALLET_RUNWAY, BILLED, UNSETTLED),
+    "Chain": (CHAIN_HEIGHT, CHAIN_BLOCK_TIME, CHAIN_ENDPOINT, CHAIN_CALLS, CHAIN_ERRORS, CHAIN_SUCCESS),
+    "SLURM": (SLURM_DURATION, SLURM_QUERIES, SLURM_SUCCESS, SLURM_RPCS, SLURM_RATE_LIMITED, SLURM_SUBMISSIONS, SLURM_NODES),
+    "SSH": (SSH_CONNECTS, SSH_CHANNELS, SSH_CHANNELS_REFUSED, SSH_CHANNELS_OPEN),
+    "Ledger and reconciliation": (LEDGER_SIZE, LEDGER_FREE, LEDGER_COMMIT, DIFFERENCES, RECONCILED),
+}
+CATALOG = tuple(family for section in SECTIONS.values() for family in section)

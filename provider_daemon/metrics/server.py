@@ -3,27 +3,25 @@
 from collections.abc import Sequence
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from provider_daemon.errors import Transient
-from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.metrics.catalog import LedgerCollector, LoopHealth
-from provider_daemon.troubles import Troubles
+from provider_daemon.metrics.collector import DaemonCollector, LoopHealth, Parts
 
 
-def build_app(ledger: Ledger, loops: Sequence[LoopHealth], troubles: Troubles) -> web.Application:
+def build_app(parts: Parts) -> web.Application:
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(ledger, loops, troubles))
-    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+    registry.register(DaemonCollector(parts))
+    for collector in (ProcessCollector, PlatformCollector):
         collector(registry=registry)
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        """503 with a line a loop while one has not had a good tick yet, or its last one failed."""
-        problems = [f"{loop.name}: {loop.failure or 'no good tick yet'}" for loop in loops if loop.failure or not loop.last_success]
+        """503 with a line for each loop that does not work."""
+        problems = [f"{name}: {why}" for name, why in troubled(parts.loops, parts.clock.now())]
         return web.Response(text="\n".join([*problems, ""]) or "ready\n", status=503 if problems else 200)
 
     app = web.Application()
@@ -31,6 +29,12 @@ def build_app(ledger: Ledger, loops: Sequence[LoopHealth], troubles: Troubles) -
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     return app
+
+
+def troubled(loops: Sequence[LoopHealth], now: float) -> list[tuple[str, str]]:
+    """(name, why) of each loop that is dead, has not had a good tick yet, or failed in its last one."""
+    found = ((loop.name, loop.dead(now) or loop.failure or ("" if loop.last_success else "no good tick yet")) for loop in loops)
+    return [(name, why) for name, why in found if why]
 
 
 async def serve(app: web.Application, listen: str) -> web.AppRunner:

@@ -16,16 +16,18 @@ from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 
 from provider_daemon.chain import messages
 from provider_daemon.config import Config, parse
-from provider_daemon.daemon import Daemon, alive
+from provider_daemon.daemon import WATCHDOG_SECONDS, Daemon
 from provider_daemon.devnet.context import Rules
 from provider_daemon.devnet.server import Devnet
 from provider_daemon.errors import LedgerError
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
-from provider_daemon.loops.every import Loop
+from provider_daemon.metrics.activity import IDLE_SECONDS
+from provider_daemon.metrics.server import troubled
 from tests.fakes.chain import ALICE, CHAIN_ID, FUNDS, PROVIDER, FakeClock, TestChain, report
 
 KEYS = {"main": "provider", "other": "alice"}  # key of the configuration -> whose it is
@@ -244,11 +246,35 @@ async def test_open_transaction_is_asked_after_on_the_way_out(tmp_path: Path) ->
         await chain.stop()
 
 
-@pytest.mark.parametrize(("since", "period", "living"), [(0, 1, True), (950, 1, True), (930, 1, False), (930, 10, True), (890, 10, False)])
-def test_loop_inside_one_tick_for_too_long_is_dead(since: float, period: float, living: bool) -> None:
-    """A minute or ten periods, whichever is longer; between ticks a loop is alive, however its last one ended."""
+# --- a part that dies ---
 
-    async def tick() -> None:
-        """Never called."""
 
-    assert alive(Loop("x", period, tick, tick_since=since), 1000.0) is living
+async def test_dead_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop whose task is gone while the others go on: not ready, no sign of life to systemd, one line that names it."""
+    told: list[str] = []
+    monkeypatch.setattr("provider_daemon.systemd.notify", told.append)
+    monkeypatch.setattr("provider_daemon.daemon.WATCHDOG_SECONDS", 0.05)
+    daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}))
+    running = asyncio.create_task(daemon.run())
+    async with asyncio.timeout(PATIENCE):
+        while told.count("WATCHDOG=1") < 2:
+            await asyncio.sleep(0.01)
+        with structlog.testing.capture_logs() as lines:
+            (victim,) = (task for task in asyncio.all_tasks() if task.get_name() == "intake")
+            victim.cancel()
+            while not any(line["event"] == "loop_dead" for line in lines):
+                await asyncio.sleep(0.01)
+        assert not running.done()
+        assert ("intake", "it has ended") in troubled(daemon._loops, daemon._clock.now())
+        before = len(told)
+        await asyncio.sleep(0.3)
+        assert len(told) == before
+        daemon.stop.set()
+        await running
+    (line,) = {str(line["loops"]) for line in lines if line["event"] == "loop_dead"}
+    assert line == "{'intake': 'it has ended'}"
+
+
+def test_death_is_seen_within_half_a_minute() -> None:
+    """Of a tick that hangs, too: what it takes to be sure, and a period of the watchdog."""
+    assert IDLE_SECONDS + WATCHDOG_SECONDS <= 30

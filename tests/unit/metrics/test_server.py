@@ -1,7 +1,6 @@
 """/metrics, /healthz and /readyz as Prometheus and a load balancer see them."""
 
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -10,22 +9,15 @@ import pytest
 from provider_daemon.errors import Transient
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics.server import build_app, serve
-from provider_daemon.troubles import Troubles
-from tests.unit.metrics.test_catalog import Health, fill
+from tests.unit.metrics.parts import Health, fill, parts
 
 
-@pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.sqlite")
-    yield opened
-    opened.close()
-
-
-async def get(ledger: Ledger, path: str, *loops: Health) -> tuple[int, str]:
-    runner = await serve(build_app(ledger, loops, Troubles()), "127.0.0.1:0")
+async def get(ledger: Ledger, url: str, *loops: Health) -> tuple[int, str]:
+    path = Path(ledger._db.execute("PRAGMA database_list").fetchone()["file"])
+    runner = await serve(build_app(parts(ledger, path, *loops)), "127.0.0.1:0")
     try:
         host, port = runner.addresses[0]
-        async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{port}{path}") as answer:
+        async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{port}{url}") as answer:
             return answer.status, await answer.text()
     finally:
         await runner.cleanup()
@@ -37,7 +29,8 @@ async def test_metrics_are_prometheus_text(ledger: Ledger) -> None:
     status, text = await get(ledger, "/metrics", Health("intake"))
     assert status == 200
     assert 'provd_jobs{cluster="HPC-1",state="running"} 2.0' in text
-    assert "# HELP provd_txs_total Transactions by outcome." in text
+    assert "# HELP provd_jobs Open jobs by cluster and state, without parked ones." in text
+    assert "# TYPE provd_transactions_total counter" in text
     assert "process_resident_memory_bytes" in text
     assert "python_info" in text
 
@@ -58,6 +51,11 @@ async def test_not_ready_says_why(ledger: Ledger) -> None:
     assert await get(ledger, "/readyz", *loops) == (503, "advance:alpha: no good tick yet\noutbox:ve1p: no endpoint answers\n")
 
 
+async def test_dead_loop_is_not_ready(ledger: Ledger) -> None:
+    """However well its last tick ended."""
+    assert await get(ledger, "/readyz", Health("intake", 1.0, death="it has ended")) == (503, "intake: it has ended\n")
+
+
 async def test_taken_port_is_the_operators_mistake(ledger: Ledger) -> None:
     """A port that something else holds is one line that names it."""
     with socket.socket() as other:
@@ -65,11 +63,11 @@ async def test_taken_port_is_the_operators_mistake(ledger: Ledger) -> None:
         other.listen()
         listen = f"127.0.0.1:{other.getsockname()[1]}"
         with pytest.raises(Transient, match=rf"^metrics\.listen {listen}: "):
-            await serve(build_app(ledger, (), Troubles()), listen)
+            await serve(build_app(parts(ledger, Path())), listen)
 
 
 async def test_address_of_another_machine_is_the_operators_mistake(ledger: Ledger) -> None:
     """Neither a foreign address nor a name that means nothing is a traceback."""
     for listen in ("192.0.2.1:9464", "no.such.host.invalid:9464"):
         with pytest.raises(Transient, match=r"^metrics\.listen"):
-            await serve(build_app(ledger, (), Troubles()), listen)
+            await serve(build_app(parts(ledger, Path())), listen)

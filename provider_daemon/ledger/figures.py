@@ -1,0 +1,41 @@
+"""What metrics ask of the ledger at each scrape: nothing that grows with the jobs and transactions that ever were."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from provider_daemon.ledger import sql
+from provider_daemon.ledger.ledger import Ledger
+
+_QUERIES = sql.load("figures.sql")
+
+
+def open_jobs(ledger: Ledger) -> list[sqlite3.Row]:
+    """Rows of cluster_id, state, parked (why, or ''), jobs."""
+    return _all(ledger, "open_jobs_by_state")
+
+
+def ended_unconfirmed(ledger: Ledger) -> list[str]:
+    """Ids of jobs that have ended, and whose end the chain has not confirmed."""
+    return [row["job_id"] for row in _all(ledger, "ended_unconfirmed")]
+
+
+def fees_lately(ledger: Ledger, signer: str, since: float) -> tuple[int, float]:
+    """(fees that the key paid at or after `since`, when the first of them was); (0, 0.0) for none."""
+    (row,) = _all(ledger, "fees_lately", signer=signer, since=since)
+    return row["fees"], row["since"] or 0.0
+
+
+def size_bytes(path: Path) -> int:
+    """The file with what is written ahead of it."""
+    return sum(os.stat(part).st_size for part in (path, Path(f"{path}-wal")) if part.exists())
+
+
+def free_bytes(path: Path) -> int:
+    """What an ordinary user can still write to the file system that holds it."""
+    room = os.statvfs(path.parent)
+    return room.f_bavail * room.f_frsize
+
+
+def _all(ledger: Ledger, query: str, **values: object) -> list[sqlite3.Row]:
+    return ledger._db.execute(_QUERIES[query], values).fetchall()

@@ -1,0 +1,55 @@
+"""Free text and codes -> the fixed words that are labels. Pure."""
+
+from provider_daemon.job.lifecycle import UNKNOWN_STATE
+
+INSUFFICIENT_FUNDS, OUT_OF_GAS, INSUFFICIENT_FEE, WRONG_SEQUENCE = 5, 11, 13, 32  # codespace sdk
+UNFUNDED = 9  # the account does not exist
+HPC_CODES = 2100  # the module's codes begin there
+
+_REFUSALS = {INSUFFICIENT_FUNDS: "insufficient_funds", UNFUNDED: "insufficient_funds", INSUFFICIENT_FEE: "insufficient_fee"}
+# What a chain says that gives such a refusal no code of its own.
+_WORDS = {
+    "account sequence mismatch": "sequence_mismatch",
+    "insufficient fee": "insufficient_fee",
+    "insufficient funds": "insufficient_funds",
+    "rate limit": "rate_limited",
+}
+_PARKED = {
+    UNKNOWN_STATE: "unknown_state",
+    "several SLURM jobs are named": "several",
+    "submissions left no trace": "no_trace",
+    "is in neither squeue nor sacct": "missing",
+    "its accounting record does not name": "no_gpu_record",
+    "the chain refuses its report": "report_refused",
+    "one report would need": "report_too_large",
+}
+_DOUBTS = {"it is catching up": "catching_up", "it is on chain": "other_chain", "its height went back": "went_back"}
+
+
+def refusal(code: int, codespace: str, text: str) -> str:
+    """Why a transaction was not taken."""
+    if code == WRONG_SEQUENCE:
+        return "sequence_mismatch"
+    if codespace in ("", "sdk") and code in _REFUSALS:
+        return _REFUSALS[code]
+    return _first(_WORDS, text, "other")
+
+
+def failure(code: int) -> str:
+    """Why a transaction in a block did nothing; codespaces are told apart by their codes."""
+    if code == OUT_OF_GAS:
+        return "out_of_gas"
+    return "message" if code >= HPC_CODES else "other"
+
+
+def parked(text: str) -> str:
+    return _first(_PARKED, text, "other")
+
+
+def endpoint(why: str) -> str:
+    """`why` as the chain's adapter says it; '' for one that is believed."""
+    return _first(_DOUBTS, why, "unreachable") if why else "believed"
+
+
+def _first(words: dict[str, str], text: str, otherwise: str) -> str:
+    return next((cause for part, cause in words.items() if part in text), otherwise)

@@ -1,0 +1,173 @@
+"""What is read when Prometheus asks, so that none of it outlives its source; and what the meters hold."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from provider_daemon import __version__
+from provider_daemon.ledger import comparison, figures
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.metrics import catalog, causes
+from provider_daemon.metrics.ledger import BILLING_DENOM, value
+from provider_daemon.metrics.meters import Meters, metric
+from provider_daemon.ports import Clock
+from provider_daemon.troubles import Troubles
+
+BELIEVED_SECONDS = 60.0  # how long an endpoint that nobody asks again still counts as believed
+
+
+class LoopHealth(Protocol):
+    """What is exported of a loop. `last_success` and `tick_since` in seconds since the epoch, 0 before the first and between ticks."""
+
+    name: str
+    ticks: int
+    last_success: float
+    tick_since: float
+    failure: str
+
+    def dead(self, now: float) -> str:
+        """Why it makes no progress any more; '' while it lives."""
+        ...
+
+
+class EndpointHealth(Protocol):
+    """Of the chain's adapter: `why` is '' while it is believed; times in seconds since the epoch."""
+
+    url: str
+    height: int
+    time: float
+    why: str
+    checked_at: float
+
+
+class SshCounts(Protocol):
+    """Of the SSH transport."""
+
+    @property
+    def connects(self) -> Mapping[str, int]: ...
+
+    channels: int
+    refused: int
+    open: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the daemon is made of, as far as it is measured. Clusters by their ids on chain, signers by their addresses."""
+
+    ledger: Ledger
+    path: Path
+    meters: Meters
+    loops: Sequence[LoopHealth]
+    troubles: Troubles
+    clock: Clock
+    clusters: Sequence[str] = ()
+    signers: Sequence[str] = ()
+    endpoints: Callable[[], Sequence[EndpointHealth]] = tuple
+    rpcs: Mapping[str, Callable[[], int]] = field(default_factory=dict)
+    ssh: Mapping[str, SshCounts] = field(default_factory=dict)
+
+
+class DaemonCollector(Collector):
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._values: dict[str, tuple[str, int]] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family of the catalog, those without a value too."""
+        found = {made.name: made for made in self._found()}
+        for family in catalog.CATALOG:
+            yield found.get(family.name.removesuffix("_total")) or metric(family, ())
+
+    def _found(self) -> Iterator[Metric]:
+        yield from self._parts.meters.collect(self._parts.clock.now())
+        yield metric(catalog.BUILD, [((__version__,), 1.0)])
+        yield from self._jobs()
+        yield self._unsettled()
+        yield from self._outbox()
+        yield from self._endpoints()
+        yield metric(catalog.SLURM_RPCS, [((cluster,), float(count())) for cluster, count in self._parts.rpcs.items()])
+        yield from self._ssh()
+        yield from self._ledger()
+        yield from self._loops()
+        yield metric(catalog.TROUBLE, [(trouble, 1.0) for trouble in self._parts.troubles.lasting()])
+
+    # --- jobs and messages ---
+
+    def _jobs(self) -> Iterator[Metric]:
+        open_jobs = {(cluster, state.value): 0.0 for cluster in self._parts.clusters for state in catalog.STATES}
+        waiting = {(cluster, reason): 0.0 for cluster in self._parts.clusters for reason in catalog.PARKED}
+        for row in figures.open_jobs(self._parts.ledger):
+            counts, word = (waiting, causes.parked(row["parked"])) if row["parked"] else (open_jobs, row["state"])
+            counts[row["cluster_id"], word] = counts.get((row["cluster_id"], word), 0.0) + row["jobs"]
+        yield metric(catalog.JOBS, open_jobs.items())
+        yield metric(catalog.JOBS_PARKED, waiting.items())
+        yield metric(catalog.JOBS_QUARANTINED, [((), float(len(self._parts.ledger.quarantined())))])
+
+    def _unsettled(self) -> Metric:
+        """A job that has ended costs the same for ever, so each is read once."""
+        ended = figures.ended_unconfirmed(self._parts.ledger)
+        self._values = {job_id: self._values.get(job_id) or self._value(job_id) for job_id in ended}
+        sums = dict.fromkeys(self._parts.clusters, 0.0)
+        for cluster, amount in self._values.values():
+            sums[cluster] = sums.get(cluster, 0.0) + amount
+        return metric(catalog.UNSETTLED, [((cluster, BILLING_DENOM), amount) for cluster, amount in sums.items()])
+
+    def _value(self, job_id: str) -> tuple[str, int]:
+        job = self._parts.ledger.job(job_id)
+        assert job is not None
+        return job.spec.cluster_id, value(job)
+
+    def _outbox(self) -> Iterator[Metric]:
+        rows = self._parts.ledger.count_waiting()
+        sizes = {(signer, kind): 0.0 for signer in self._parts.signers for kind in catalog.KINDS}
+        sizes |= {(row["signer"], row["kind"]): float(row["messages"]) for row in rows}
+        yield metric(catalog.OUTBOX_MESSAGES, sizes.items())
+        yield metric(catalog.OUTBOX_OLDEST, [((row["signer"], row["kind"]), row["oldest"]) for row in rows])
+
+    # --- the two borders ---
+
+    def _endpoints(self) -> Iterator[Metric]:
+        states = {each.url: self._state(each) for each in self._parts.endpoints() if each.checked_at or each.height}
+        believed = [each for each in self._parts.endpoints() if states.get(each.url) == "believed"]
+        yield metric(catalog.CHAIN_HEIGHT, [((each.url,), float(each.height)) for each in believed])
+        yield metric(catalog.CHAIN_BLOCK_TIME, [((each.url,), each.time) for each in believed])
+        yield metric(
+            catalog.CHAIN_ENDPOINT,
+            [((url, word), float(word == state)) for url, state in states.items() for word in catalog.ENDPOINT_STATES],
+        )
+
+    def _state(self, endpoint: EndpointHealth) -> str:
+        known = endpoint.why or self._parts.clock.now() - endpoint.checked_at < BELIEVED_SECONDS
+        return causes.endpoint(endpoint.why) if known else "unreachable"
+
+    def _ssh(self) -> Iterator[Metric]:
+        ssh = self._parts.ssh.items()
+        yield metric(
+            catalog.SSH_CONNECTS,
+            [((cluster, outcome), float(each.connects.get(outcome, 0))) for cluster, each in ssh for outcome in catalog.CONNECTS],
+        )
+        yield metric(catalog.SSH_CHANNELS, [((cluster,), float(each.channels)) for cluster, each in ssh])
+        yield metric(catalog.SSH_CHANNELS_REFUSED, [((cluster,), float(each.refused)) for cluster, each in ssh])
+        yield metric(catalog.SSH_CHANNELS_OPEN, [((cluster,), float(each.open)) for cluster, each in ssh])
+
+    # --- the daemon itself ---
+
+    def _ledger(self) -> Iterator[Metric]:
+        yield metric(catalog.LEDGER_SIZE, [((), float(figures.size_bytes(self._parts.path)))])
+        yield metric(catalog.LEDGER_FREE, [((), float(figures.free_bytes(self._parts.path)))])
+        counts, done = comparison.last_counts(self._parts.ledger), comparison.done_at(self._parts.ledger)
+        yield metric(catalog.DIFFERENCES, [((severity,), float(count)) for severity, count in counts.items()])
+        yield metric(catalog.RECONCILED, [((), done)] if done else ())
+
+    def _loops(self) -> Iterator[Metric]:
+        loops, now = self._parts.loops, self._parts.clock.now()
+        yield metric(catalog.LOOP_SUCCESS, [((loop.name,), loop.last_success) for loop in loops])
+        yield metric(catalog.LOOP_FAILING, [((loop.name,), float(bool(loop.failure))) for loop in loops])
+        yield metric(catalog.LOOP_ALIVE, [((loop.name,), float(not loop.dead(now))) for loop in loops])
+        yield metric(catalog.LOOP_SINCE, [((loop.name,), loop.tick_since) for loop in loops])
+        yield metric(catalog.LOOP_TICKS, [((loop.name,), float(loop.ticks)) for loop in loops])

@@ -1,0 +1,156 @@
+"""The ledger measured: how long writes take, and what jobs and transactions came to, read off what is written anyway."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.state import TERMINAL, State
+from provider_daemon.job.usage import Usage
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import OpenTx
+from provider_daemon.metrics import catalog, causes
+from provider_daemon.metrics.meters import Meters
+from provider_daemon.metrics.scheduler import FOREVER
+from provider_daemon.money.bill import bill
+from provider_daemon.ports import Clock
+
+BILLING_DENOM = "uvirt"
+_ENTERED = ("adopted", "state")  # words of the timeline with which a job's state begins
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """`occupied`: account -> the sequence and transaction that the chain last named for it (MeasuredChain)."""
+
+    meters: Meters
+    clock: Clock
+    fee_denom: str
+    occupied: Mapping[str, tuple[int, str]]
+
+
+class MeasuredLedger(Ledger):
+    """Counts only what was committed. Until `measure` is called it is an ordinary ledger."""
+
+    def __init__(self, connection: sqlite3.Connection, lock: int | None) -> None:
+        super().__init__(connection, lock)
+        self._measures: Measures | None = None
+        self._noted: list[Callable[[Measures], None]] = []
+
+    def measure(self, measures: Measures, clusters: Sequence[str], signers: Sequence[str]) -> None:
+        """From now on; everything that can happen to those clusters and keys is shown with 0 first."""
+        self._measures = measures
+        begin(measures.meters, clusters, signers, measures.fee_denom)
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        self._noted = []
+        if self._measures is None:
+            with super().write():
+                yield
+            return
+        began = self._measures.clock.now()
+        with super().write():
+            yield
+        self._measures.meters.observe(catalog.LEDGER_COMMIT, self._measures.clock.now() - began)
+        for note in self._noted:
+            note(self._measures)
+
+    def add_event(self, job_id: str, what: str, detail: str, now: float) -> None:
+        super().add_event(job_id, what, detail, now)
+        if what in _EVENTS:
+            self._noted.append(lambda measures: self._happened(measures, job_id, what, detail, now))
+
+    def close_tx(self, tx: OpenTx, status: str, *, height: int = 0, code: int = 0, gas_used: int = 0, note: str = "") -> None:
+        super().close_tx(tx, status, height=height, code=code, gas_used=gas_used, note=note)
+        self._noted.append(lambda measures: closed_tx(measures, tx, status, height, code, gas_used, note))
+
+    def _happened(self, measures: Measures, job_id: str, what: str, detail: str, now: float) -> None:
+        job = self.job(job_id)
+        if job is not None:
+            _EVENTS[what](measures, job, self.events_of(job_id), detail, now)
+
+
+# --- jobs ---
+
+
+def _got_slurm_job(measures: Measures, job: Job, events: list[sqlite3.Row], detail: str, now: float) -> None:
+    measures.meters.observe(catalog.SUBMISSION_LATENCY, now - job.spec.created_ns / 1e9, job.spec.cluster_id)
+
+
+def _left_state(measures: Measures, job: Job, events: list[sqlite3.Row], detail: str, now: float) -> None:
+    """The newest entry that began a state is this one; the one before it is left now."""
+    _leave(measures, job, _entries(events)[:-1], now)
+
+
+def _was_closed(measures: Measures, job: Job, events: list[sqlite3.Row], detail: str, now: float) -> None:
+    _leave(measures, job, _entries(events), now)
+
+
+def _entries(events: list[sqlite3.Row]) -> list[sqlite3.Row]:
+    return [row for row in events if row["what"] in _ENTERED]
+
+
+def _leave(measures: Measures, job: Job, entries: list[sqlite3.Row], now: float) -> None:
+    if entries:
+        last = entries[-1]
+        left = last["detail"].split()[0] if last["what"] == "state" else "pending"
+        stage = left if left in catalog.STAGES else "ended"
+        measures.meters.observe(catalog.JOB_STATE_DURATION, now - last["at"], job.spec.cluster_id, stage)
+
+
+def _report_confirmed(measures: Measures, job: Job, events: list[sqlite3.Row], detail: str, now: float) -> None:
+    state = State(detail.split()[0])
+    stored = [row["at"] for row in events if row["what"] == "report_stored" and row["detail"] == state]
+    if stored:
+        measures.meters.observe(catalog.REPORT_LATENCY, now - stored[-1], job.spec.cluster_id)
+    if state in TERMINAL:
+        measures.meters.add(catalog.BILLED, job.spec.cluster_id, BILLING_DENOM, amount=value(job))
+
+
+_EVENTS = {"slurm_job": _got_slurm_job, "state": _left_state, "closed": _was_closed, "report_confirmed": _report_confirmed}
+
+
+def value(job: Job) -> int:
+    """What its usage costs, in uvirt."""
+    return bill(job.usage or Usage(), job.spec.resources.gpu_type).total
+
+
+# --- transactions ---
+
+
+def closed_tx(measures: Measures, tx: OpenTx, status: str, height: int, code: int, gas_used: int, note: str) -> None:
+    meters = measures.meters
+    meters.add(catalog.TRANSACTIONS, *_outcome(measures, tx, status, height, code, note))
+    if height:
+        meters.add(catalog.GAS, tx.signer, amount=gas_used)
+        meters.add(catalog.FEES, tx.signer, measures.fee_denom, amount=tx.fee)
+    if status == "included":
+        meters.tell(catalog.OUTBOX_PROGRESS, measures.clock.now(), tx.signer, until=FOREVER)
+
+
+def _outcome(measures: Measures, tx: OpenTx, status: str, height: int, code: int, note: str) -> tuple[str, str]:
+    if status == "included":
+        return "included", "none"
+    if status == "expired":
+        sequence, used_by = measures.occupied.get(tx.signer, (-1, ""))
+        foreign = sequence == tx.sequence and used_by != tx.tx_hash
+        return "expired", "foreign_transaction" if foreign else "timeout"
+    return ("failed", causes.failure(code)) if height else ("refused", causes.refusal(code, "", note))
+
+
+def begin(meters: Meters, clusters: Sequence[str], signers: Sequence[str], fee_denom: str) -> None:
+    meters.begin(catalog.LEDGER_COMMIT)
+    for outcome, reasons in catalog.OUTCOMES.items():
+        for cause in reasons:
+            meters.begin(catalog.TRANSACTIONS, outcome, cause)
+    for signer in signers:
+        meters.begin(catalog.GAS, signer)
+        meters.begin(catalog.FEES, signer, fee_denom)
+    for cluster in clusters:
+        meters.begin(catalog.SUBMISSION_LATENCY, cluster)
+        meters.begin(catalog.REPORT_LATENCY, cluster)
+        meters.begin(catalog.BILLED, cluster, BILLING_DENOM)
+        for stage in catalog.STAGES:
+            meters.begin(catalog.JOB_STATE_DURATION, cluster, stage)

@@ -1,0 +1,57 @@
+"""docs/metrics.md, from the catalog: `python -m provider_daemon.metrics.reference > docs/metrics.md`."""
+
+from collections.abc import Iterator
+
+from provider_daemon.metrics import catalog
+from provider_daemon.metrics.catalog import SECTIONS, Family
+
+HEAD = """# Metrics
+
+On /metrics of `metrics.listen`, in Prometheus's text format. This page is made from the catalog; alerts and dashboards
+use nothing that is not on it, and a test scrapes a running daemon to prove all three.
+
+Counters and histograms begin at 0 when the daemon starts. What is asked of SLURM or the chain is absent, not old, when they do not answer:
+the last column says when. `cluster` is the id on chain, `signer` a key's address, `loop` one of `intake`, `reconcile`, `wallet`,
+`outbox:ADDRESS`, `advance:NAME` and `heartbeat:NAME`. No label holds free text or a job, so the number of series does not grow with the
+jobs: one cluster, one key and one endpoint make under 300, histograms' buckets and the process's own included.
+
+"""
+WORDS = {
+    "state of provd_jobs": catalog.STATES,
+    "state of provd_job_state_duration_seconds": catalog.STAGES,
+    "reason": catalog.PARKED,
+    "kind": catalog.KINDS,
+    "query": catalog.QUERIES,
+    "outcome of a query": catalog.ANSWERS,
+    "result": catalog.RECEIPTS,
+    "state of provd_slurm_nodes": catalog.NODE_STATES,
+    "outcome of a connect": catalog.CONNECTS,
+    "state of provd_chain_endpoint": catalog.ENDPOINT_STATES,
+    **{f"cause of outcome {outcome}": causes for outcome, causes in catalog.OUTCOMES.items()},
+}
+
+
+def text() -> str:
+    return HEAD + "\n".join([*_sections(), *_words()])
+
+
+def _sections() -> Iterator[str]:
+    for title, families in SECTIONS.items():
+        rows = ["| metric | type | labels | meaning | absent |", "|---|---|---|---|---|", *map(_row, families)]
+        yield "\n".join([f"## {title}", "", *rows, ""])
+
+
+def _row(family: Family) -> str:
+    bounds = f" Buckets: {', '.join(f'{bound:g}' for bound in family.buckets)}." if family.buckets else ""
+    return f"| {family.name} | {family.kind} | {', '.join(family.labels)} | {family.help}{bounds} | {family.absent} |"
+
+
+def _words() -> Iterator[str]:
+    rows = [f"| {label} | {', '.join(words)} |" for label, words in WORDS.items()]
+    yield "\n".join(["## Words", "", "| label | values |", "|---|---|", *rows, ""])
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(text())

@@ -1,0 +1,127 @@
+"""SLURM measured: how long each question took, what came back, and when it last answered."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Generic, Protocol, TypeVar
+
+from provider_daemon.errors import ProvdError, Transient
+from provider_daemon.job.snapshot import Snapshot
+from provider_daemon.metrics import catalog
+from provider_daemon.metrics.activity import calling
+from provider_daemon.metrics.meters import Meters
+from provider_daemon.ports import Clock, Node, Order, Receipt, Scheduler, Survey, Surveyor, Watch
+
+Said = TypeVar("Said", covariant=True)
+
+FOREVER = float("inf")
+NODES_SECONDS = 300.0  # how long a count of nodes counts: heartbeats ask every minute
+RATE_LIMIT = "Rate limit"  # SLURM's words
+
+
+class Measurable(Scheduler, Surveyor, Protocol):
+    """What SLURM's adapter is."""
+
+
+class MeasuredScheduler:
+    """`cluster` is the chain's id of it."""
+
+    def __init__(self, scheduler: Measurable, meters: Meters, cluster: str, clock: Clock) -> None:
+        self._inner = scheduler
+        self._meters = meters
+        self._cluster = cluster
+        self._clock = clock
+        meters.begin(catalog.SLURM_RATE_LIMITED, cluster)
+        for query in catalog.QUERIES:
+            meters.begin(catalog.SLURM_DURATION, cluster, query)
+            for outcome in catalog.ANSWERS:
+                meters.begin(catalog.SLURM_QUERIES, cluster, query, outcome)
+        for result in catalog.RECEIPTS:
+            meters.begin(catalog.SLURM_SUBMISSIONS, cluster, result)
+
+    async def version(self) -> str:
+        with calling(self._clock):
+            return await self._inner.version()
+
+    async def snapshot(self, watch: Watch) -> Snapshot:
+        with self._asking("snapshot"):
+            return await self._inner.snapshot(watch)
+
+    async def survey(self, since: int, slurm_ids: Mapping[str, str]) -> Survey:
+        with self._asking("survey"):
+            return await self._inner.survey(since, slurm_ids)
+
+    async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
+        with self._asking("submit"):
+            receipts = await self._inner.submit(orders)
+        for receipt in receipts:
+            self._meters.add(catalog.SLURM_SUBMISSIONS, self._cluster, _result(receipt))
+        return receipts
+
+    async def cancel(self, slurm_ids: Mapping[str, str]) -> None:
+        with self._asking("cancel"):
+            await self._inner.cancel(slurm_ids)
+
+    async def nodes(self) -> tuple[Node, ...]:
+        with self._asking("nodes"):
+            nodes = await self._inner.nodes()
+        states = [_state(node) for node in nodes]
+        for state in catalog.NODE_STATES:
+            self._meters.tell(catalog.SLURM_NODES, states.count(state), self._cluster, state, until=self._clock.now() + NODES_SECONDS)
+        return nodes
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    @contextmanager
+    def _asking(self, query: str) -> Iterator[None]:
+        began, outcome = self._clock.now(), "ok"
+        try:
+            with calling(self._clock):
+                yield
+        except ProvdError as error:
+            outcome = "down" if isinstance(error, Transient) else "unreadable"
+            if RATE_LIMIT in str(error):
+                self._meters.add(catalog.SLURM_RATE_LIMITED, self._cluster)
+            raise
+        else:
+            self._meters.tell(catalog.SLURM_SUCCESS, self._clock.now(), self._cluster, query, until=FOREVER)
+        finally:
+            self._meters.observe(catalog.SLURM_DURATION, self._clock.now() - began, self._cluster, query)
+            self._meters.add(catalog.SLURM_QUERIES, self._cluster, query, outcome)
+
+
+class Runner(Protocol[Said]):
+    """slurm's Transport."""
+
+    async def run(self, program: str, payload: bytes, timeout: float) -> Said: ...
+
+    async def close(self) -> None: ...
+
+
+class MeasuredTransport(Generic[Said]):
+    """Each command is a sign of life of the loop that waits for it."""
+
+    def __init__(self, transport: Runner[Said], clock: Clock) -> None:
+        self._inner = transport
+        self._clock = clock
+
+    async def run(self, program: str, payload: bytes, timeout: float) -> Said:
+        with calling(self._clock):
+            return await self._inner.run(program, payload, timeout)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+def _result(receipt: Receipt) -> str:
+    if receipt.doubt:
+        return "in_doubt"
+    if receipt.deferral:
+        return "deferred"
+    return "refused" if receipt.refusal else "accepted"
+
+
+def _state(node: Node) -> str:
+    if node.draining:
+        return "draining"
+    return "usable" if node.usable else "unusable"

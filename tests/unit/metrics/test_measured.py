@@ -1,0 +1,263 @@
+"""The wrappers around chain, SLURM and ledger, over the real loops: what happens is counted once, at the right place."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from prometheus_client import CollectorRegistry
+
+from provider_daemon.devnet import bank
+from provider_daemon.errors import Transient, Unreadable
+from provider_daemon.job.state import State
+from provider_daemon.loops.advance import Advance
+from provider_daemon.loops.heartbeat import Heartbeat
+from provider_daemon.loops.intake import Intake
+from provider_daemon.loops.outbox import Outbox
+from provider_daemon.metrics.chain import MeasuredChain
+from provider_daemon.metrics.collector import DaemonCollector
+from provider_daemon.metrics.ledger import MeasuredLedger, Measures
+from provider_daemon.metrics.meters import Meters
+from provider_daemon.metrics.scheduler import MeasuredScheduler
+from provider_daemon.metrics.wallet import Wallet, runway
+from provider_daemon.money.bill import bill
+from tests.fakes.chain import ALICE, PROVIDER, TestChain, job, report
+from tests.fakes.scheduler import FakeScheduler
+from tests.unit.loops.conftest import TENANCY, House
+from tests.unit.metrics.parts import parts
+
+HPC = {"cluster": "HPC-1"}
+
+
+class MeasuredHouse(House):
+    """The loops as the daemon wires them."""
+
+    def open(self) -> None:
+        clock = self.chain.clock
+        self.meters = Meters()
+        self.measured = MeasuredChain(self.chain.client, self.meters, clock)
+        self.ledger = self.watched = MeasuredLedger.open(self.path)
+        self.watched.measure(Measures(self.meters, clock, "uve", self.measured.occupied), ["HPC-1"], [PROVIDER.address])
+        slurm = MeasuredScheduler(self.scheduler, self.meters, "HPC-1", clock)
+        self.intake = Intake(self.ledger, self.measured, {"HPC-1": TENANCY}, clock, lambda: None)
+        self.advance = Advance(self.ledger, slurm, TENANCY, clock, lambda: None)
+        self.outbox = Outbox(self.ledger, self.measured, PROVIDER, self.settings, clock, lambda: None)
+        self.heartbeat = Heartbeat(self.ledger, slurm, self.measured, TENANCY, clock)
+        self.wallet = Wallet(self.ledger, self.measured, [PROVIDER.address], "uve", self.meters, clock)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        registry = CollectorRegistry()
+        found = parts(self.ledger, self.path, meters=self.meters, clock=self.chain.clock, signers=[PROVIDER.address])
+        registry.register(DaemonCollector(found))
+        return registry.get_sample_value(name, labels)
+
+    def transactions(self, outcome: str, cause: str) -> float | None:
+        return self.value("provd_transactions_total", outcome=outcome, cause=cause)
+
+
+@pytest_asyncio.fixture
+async def house(tmp_path: Path) -> AsyncIterator[MeasuredHouse]:
+    chain = await TestChain().start()
+    await chain.open_shop()
+    made = MeasuredHouse(chain, FakeScheduler(chain.clock), tmp_path / "ledger.sqlite")
+    await made.advance.tick()
+    yield made
+    made.ledger.close()
+    await chain.stop()
+
+
+async def whole_life(house: MeasuredHouse) -> None:
+    """One job from the chain to its confirmed end, each step a few seconds after the one before."""
+    await house.chain.send(ALICE, job())
+    house.chain.clock.time += 3
+    await house.round()
+    house.chain.clock.time += 20
+    house.scheduler.run()
+    await house.round()
+    house.chain.clock.time += 100
+    house.scheduler.end(State.COMPLETED)
+    await house.round()
+    await house.round()
+
+
+async def test_time_in_each_state(house: MeasuredHouse) -> None:
+    """Of one job: each state once, as long as it was in it; and nothing of it is left."""
+    await whole_life(house)
+    count = "provd_job_state_duration_seconds_count"
+    assert {stage: house.value(count, state=stage, **HPC) for stage in ("pending", "queued", "running", "ended")} == {
+        "pending": 1,
+        "queued": 1,
+        "running": 1,
+        "ended": 1,
+    }
+    total = "provd_job_state_duration_seconds_sum"
+    assert house.value(total, state="pending", **HPC) == 0
+    assert house.value(total, state="queued", **HPC) == 21
+    assert house.value(total, state="running", **HPC) == 101
+
+
+async def test_latencies(house: MeasuredHouse) -> None:
+    """From the block of the job to its SLURM id; from each stored report to the block that has it."""
+    await whole_life(house)
+    assert house.value("provd_submission_latency_seconds_count", **HPC) == 1
+    assert house.value("provd_submission_latency_seconds_sum", **HPC) == 3
+    assert house.value("provd_report_latency_seconds_count", **HPC) == 3
+    assert house.value("provd_report_latency_seconds_sum", **HPC) == 3
+
+
+async def test_transactions_gas_and_fees(house: MeasuredHouse) -> None:
+    """What the ledger's rows say, added up."""
+    await whole_life(house)
+    rows = house.ledger.last_txs(10)
+    who = {"signer": PROVIDER.address}
+    assert house.transactions("included", "none") == len(rows) == 3
+    assert house.value("provd_gas_used_total", **who) == sum(row["gas_used"] for row in rows)
+    assert house.value("provd_fees_total", denom="uve", **who) == sum(row["fee"] for row in rows)
+    assert house.value("provd_outbox_last_progress_timestamp_seconds", **who) == house.chain.clock.now() - 1
+    assert (house.value("provd_gas_price", denom="uve") or 0) > 0
+
+
+async def test_money_of_confirmed_reports(house: MeasuredHouse) -> None:
+    """Billed when the final report is in a block, unsettled before."""
+    await house.chain.send(ALICE, job())
+    await house.round()
+    house.scheduler.run()
+    await house.round()
+    house.scheduler.end(State.COMPLETED)
+    await house.advance.tick()
+    ended = house.ledger.job("JOB-1")
+    assert ended is not None
+    assert ended.usage is not None
+    money = {"denom": "uvirt", **HPC}
+    cost = bill(ended.usage).total
+    assert (house.value("provd_billed_total", **money), house.value("provd_unsettled", **money)) == (0, cost)
+    await house.report()
+    assert (house.value("provd_billed_total", **money), house.value("provd_unsettled", **money)) == (cost, 0)
+
+
+async def test_expired_and_foreign_transactions(house: MeasuredHouse) -> None:
+    """An expired one is told from one whose sequence somebody else used."""
+    await house.chain.send(ALICE, job())
+    for cause in ("timeout", "foreign_transaction"):
+        await house.intake.tick()
+        await house.advance.tick()
+        await house.outbox.tick()
+        house.chain.forget_mempool()
+        if cause == "foreign_transaction":
+            await house.chain.send(PROVIDER, report("queued"))
+        for _ in range(house.settings.timeout_blocks + 3):
+            house.chain.block()
+        await house.outbox.tick()
+        assert house.transactions("expired", cause) == 1
+        house.chain.forget_mempool()
+        for _ in range(house.settings.timeout_blocks + 3):
+            house.chain.block()
+
+
+async def test_empty_wallet(house: MeasuredHouse) -> None:
+    """Each try that the chain refuses counts, with its cause; the balance is what the chain says, the runway what fees make of it."""
+    await whole_life(house)
+    await house.wallet.tick()
+    who = {"signer": PROVIDER.address}
+    balance, fees = house.value("provd_wallet_balance", denom="uve", **who), house.value("provd_fees_total", denom="uve", **who)
+    assert balance
+    assert fees
+    assert house.value("provd_wallet_runway_seconds", **who) == runway(int(balance), int(fees), 0)
+    await house.chain.send(ALICE, job())
+    state = house.chain.devnet.blocks.state
+    bank.move(state, PROVIDER.address, ALICE.address, "uve", int(balance))
+    await house.intake.tick()
+    await house.advance.tick()
+    await house.outbox.tick()
+    assert house.transactions("refused", "insufficient_funds") == 1
+
+
+async def test_wallet_goes_stale_with_the_chain(house: MeasuredHouse) -> None:
+    """Absent three minutes after the last answer, not the last value for ever."""
+    await house.wallet.tick()
+    labels = {"signer": PROVIDER.address, "denom": "uve"}
+    assert house.value("provd_wallet_balance", **labels)
+    house.chain.clock.time += 180
+    assert house.value("provd_wallet_balance", **labels) is None
+
+
+async def test_slurm_answers(house: MeasuredHouse) -> None:
+    """Each question by what came back; an outage leaves the last success where it was, and the nodes unknown after a while."""
+    await house.heartbeat.tick()
+    query = {"query": "nodes", **HPC}
+    assert house.value("provd_slurm_nodes", state="usable", **HPC) == house.scheduler.hosts
+    success = house.value("provd_slurm_last_success_timestamp_seconds", **query)
+    house.chain.clock.time += 301
+    house.scheduler.down = True
+    with pytest.raises(Transient):
+        await house.heartbeat.tick()
+    assert house.value("provd_slurm_queries_total", outcome="ok", **query) == 1
+    assert house.value("provd_slurm_queries_total", outcome="down", **query) == 1
+    assert house.value("provd_slurm_last_success_timestamp_seconds", **query) == success == house.chain.clock.now() - 301
+    assert house.value("provd_slurm_nodes", state="usable", **HPC) is None
+
+
+async def test_submissions_by_answer(house: MeasuredHouse) -> None:
+    house.scheduler.refusal = "SLURM refused it"
+    await house.chain.send(ALICE, job(), job())
+    await house.round()
+    assert house.value("provd_slurm_submissions_total", result="refused", **HPC) == 2
+    assert house.value("provd_slurm_submissions_total", result="accepted", **HPC) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "limited"),
+    [(Unreadable("squeue: cannot read"), "unreadable", 0), (Transient("squeue failed (1): Rate limit exceeded"), "down", 1)],
+)
+async def test_errors_by_kind(house: MeasuredHouse, error: Exception, outcome: str, limited: int) -> None:
+    class Broken(FakeScheduler):
+        async def nodes(self) -> tuple[()]:
+            raise error
+
+    slurm = MeasuredScheduler(Broken(house.chain.clock), house.meters, "HPC-1", house.chain.clock)
+    with pytest.raises(type(error)):
+        await slurm.nodes()
+    assert house.value("provd_slurm_queries_total", query="nodes", outcome=outcome, **HPC) == 1
+    assert house.value("provd_slurm_rate_limited_total", **HPC) == limited
+
+
+async def test_chain_calls(house: MeasuredHouse) -> None:
+    """A chain that is gone: errors count, the last answer's time stays."""
+    await house.intake.tick()
+    count, success = house.value("provd_chain_call_duration_seconds_count"), house.value("provd_chain_last_success_timestamp_seconds")
+    await house.chain.devnet.stop()
+    house.chain.clock.time += 10
+    with pytest.raises(Transient):
+        await house.intake.tick()
+    assert count
+    assert house.value("provd_chain_call_duration_seconds_count") == count + 1
+    assert house.value("provd_chain_call_errors_total", error="down") == 1
+    assert house.value("provd_chain_last_success_timestamp_seconds") == success == house.chain.clock.now() - 10
+    await house.chain.devnet.start()
+
+
+async def test_what_is_rolled_back_never_happened(house: MeasuredHouse) -> None:
+    """Only commits count, and each is timed."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+    before = house.value("provd_ledger_commit_duration_seconds_count")
+    with contextlib.suppress(RuntimeError), house.ledger.write():
+        house.ledger.add_event("JOB-1", "slurm_job", "7", house.chain.clock.now())
+        raise RuntimeError
+    assert house.value("provd_submission_latency_seconds_count", **HPC) == 0
+    assert house.value("provd_ledger_commit_duration_seconds_count") == before
+
+
+async def test_counters_begin_anew_after_a_restart(house: MeasuredHouse) -> None:
+    """With every series there at 0, so that the next event is an increase."""
+    await whole_life(house)
+    house.restart()
+    assert house.transactions("included", "none") == 0
+    assert house.value("provd_job_state_duration_seconds_count", state="running", **HPC) == 0
+
+
+def test_runway() -> None:
+    """A first hour counts whole; later it is as long as the fees were paid for."""
+    assert runway(1000, 10, 60) == 360_000
+    assert runway(1000, 10, 7200) == 720_000
