@@ -1,5 +1,6 @@
 """Whatever bytes a client signs, the chain makes its next block."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -8,13 +9,17 @@ from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from provider_daemon.chain import tx as transactions
+from provider_daemon.chain.messages import pack
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.devnet import bank, execute, genesis_file
 from provider_daemon.devnet.archive import Snapshot
+from provider_daemon.devnet.context import Rules
 from provider_daemon.devnet.failures import ChainError
-from tests.fakes.chain import ALICE, PROVIDER, TestChain, job
+from provider_daemon.devnet.mempool import Mempool
+from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, TestChain, job
 from tests.unit.devnet.pure import Module
 from tests.unit.devnet.test_rules import create, flag, heartbeat, register, update
 
@@ -68,6 +73,27 @@ def test_any_messages(found: list[Message]) -> None:
     module.later(4000)
     text = genesis_file.write(Snapshot(module.height, module.time, module.state.rows()))
     assert genesis_file.write(genesis_file.read(text)) == text
+
+
+SIGNED = transactions.build(
+    [pack(job()), pack(flag())], signer=ALICE, chain_id=CHAIN_ID, account_number=1, sequence=0, gas_limit=300_000, fee=9_000, fee_denom="uve",
+    timeout_height=99, memo="m",
+).tx_bytes  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.binary(max_size=200), st.lists(st.tuples(st.integers(0, len(SIGNED) - 1), st.integers(0, 255)), max_size=5)))
+def test_any_bytes(changes: bytes | list[tuple[int, int]]) -> None:
+    """CheckTx and a simulation of whatever arrives end in an answer."""
+    content = bytearray(SIGNED)
+    for place, byte in changes if isinstance(changes, list) else ():
+        content[place] = byte
+    sent = changes if isinstance(changes, bytes) else bytes(content)
+    module = Module(Rules(chain_id=CHAIN_ID))
+    mempool = Mempool(module.rules, module.state)
+    assert mempool.check_tx(sent).code >= 0
+    with contextlib.suppress(ChainError):
+        mempool.simulate(sent)
 
 
 async def test_a_panic_costs_one_transaction(chain: TestChain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -138,11 +139,15 @@ def test_identities_as_written() -> None:
 def test_one_line_then_serves_until_told_to_stop(tmp_path: Path) -> None:
     """`provd devnet start` says where it serves, makes blocks, and ends cleanly on SIGTERM."""
     command = [sys.executable, "-c", "from provider_daemon.cli.app import main; main()", "devnet", "start"]
-    arguments = ["--home", str(tmp_path / "devnet"), "--listen", "127.0.0.1:0", "--fund", f"{ALICE.address}=5uve"]
+    arguments = ["--home", str(tmp_path / "devnet"), "--listen", "127.0.0.1:0", "--rest", "127.0.0.1:0", "--fund", f"{ALICE.address}=5uve"]
     with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True, env={"PYTHONUNBUFFERED": "1"}) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
+        with urllib.request.urlopen(f"http://{line.split('REST on ')[1].split()[0]}/virtengine/hpc/v1/params") as answer:
+            assert answer.status == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
         assert process.stdout.read() == ""
-    assert re.fullmatch(r"devnet virtengine-localnet-1 serves gRPC on 127\.0\.0\.1:\d+ at height 1, file .*chain\.sqlite\n", line)
+    assert re.fullmatch(
+        r"devnet \S+ serves gRPC on 127\.0\.0\.1:\d+ and REST on 127\.0\.0\.1:\d+ at height 1, file .*chain\.sqlite\n", line
+    )
