@@ -89,7 +89,7 @@ class Endpoints:
         """One attempt: what it answers is the answer to the only request there was."""
         endpoint = await self.believed()
         try:
-            return await _ask(endpoint, request)
+            return await ask_one(endpoint, request)
         except Transient as error:
             endpoint.checked_at, endpoint.why = 0.0, str(error)
             raise
@@ -143,7 +143,7 @@ class Endpoints:
 
     async def _doubt(self, endpoint: Endpoint) -> str:
         try:
-            syncing, block, info = await _ask(endpoint, _introduce)
+            syncing, block, info = await ask_one(endpoint, introduce)
         except ProvdError as error:
             return str(error)
         header = block.sdk_block.header
@@ -159,9 +159,10 @@ class Endpoints:
         return ""
 
 
-async def _introduce(
+async def introduce(
     channel: grpc.aio.Channel,
 ) -> tuple[query_pb2.GetSyncingResponse, query_pb2.GetLatestBlockResponse, query_pb2.GetNodeInfoResponse] | None:
+    """What a node says of itself; None when a part of it cannot be read."""
     stub = query_pb2_grpc.ServiceStub(channel)
     syncing, block, info = await asyncio.gather(
         stub.GetSyncing(query_pb2.GetSyncingRequest(), timeout=CHECK_SECONDS),
@@ -171,7 +172,8 @@ async def _introduce(
     return None if None in (syncing, block, info) else (syncing, block, info)
 
 
-async def _ask(endpoint: Endpoint, request: Callable[[grpc.aio.Channel], Awaitable[T | None]]) -> T:
+async def ask_one(endpoint: Endpoint, request: Callable[[grpc.aio.Channel], Awaitable[T | None]]) -> T:
+    """One attempt at one endpoint, believed or not, its errors translated."""
     try:
         answer = await request(endpoint.channel)
     except grpc.aio.AioRpcError as error:

@@ -11,6 +11,7 @@ from provider_daemon.slurm.tres import elapsed_seconds
 
 _SLURM_ID = re.compile(r"(\d+)(;[\w.-]+)?")
 _BACKLOG = re.compile(r"^DBD Agent queue size:\s*(\d+)\s*$", re.MULTILINE)
+TIMED_OUT = (124, 137)  # coreutils' timeout, by TERM and by KILL
 _UNSET = frozenset({"", "N/A", "Unknown", "None", "0"})
 
 
@@ -55,6 +56,8 @@ def framed(answer: Answer, what: str) -> tuple[int, str]:
 
 def _why(answer: Answer) -> str:
     said = " ".join(answer.stderr.split())[:200]
+    if answer.exit_code in TIMED_OUT:
+        return said or "its time was up"
     return said or ("no exit status" if answer.exit_code is None else f"exit code {answer.exit_code}")
 
 

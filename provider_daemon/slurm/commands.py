@@ -18,6 +18,7 @@ ANSWER = "provd-answer"
 
 SUBMIT_SECONDS = 30  # the bound on a whole submission command: the daemon's waiting window counts on it
 QUERY_SECONDS = 60
+INSPECT_SECONDS = 6  # what a doctor asks: with slurmctld down SLURM's commands take 9 s to say so
 WORKERS = 4  # sbatch at a time: two cores of a login node are busy with it (FACTS.md, 'Submission over SSH')
 ORDERS_A_COMMAND = 50  # 50 scripts and answers; far inside SUBMIT_SECONDS, and few enough to lose sight of at once
 KEYS_A_COMMAND = 1000  # ids or names in one argument: Linux ends a single argument at 128 KiB
@@ -30,6 +31,7 @@ _DIRECTORY = re.compile(r"/[A-Za-z0-9._/@%+=,:-]{1,900}")
 SQUEUE_FIELDS = ("JobID", "State", "SubmitTime", "StartTime", "EndTime", "TimeUsed", "tres-alloc", "Reason", "Name")
 SQUEUE_FORMAT = ",".join(f"{field}:|" for field in SQUEUE_FIELDS)
 SACCT_FIELDS = ("JobIDRaw", "State", "ExitCode", "Submit", "Start", "End", "ElapsedRaw", "NNodes", "AllocTRES", "Reason", "JobName")
+ASSOCIATION_FIELDS = ("Cluster", "Account", "Partition", "QOS", "MaxSubmitJobs", "GrpSubmitJobs")
 
 # Without a list of states a search by name leaves out jobs that were cancelled before they became eligible.
 _STATES = "BF,CA,CD,DL,F,NF,OOM,PD,PR,R,RQ,RS,RV,S,TO"
@@ -66,6 +68,40 @@ SACCT_SINCE = _program(f'read -r since\ndate +%s\n{_SACCT} -s {_STATES} -S "uts$
 SDIAG = _program("sdiag", QUERY_SECONDS)
 NODES = _program("scontrol show node -o", QUERY_SECONDS)
 SCANCEL = _program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
+
+# --- what the doctor asks ---
+
+SETTINGS = _program("scontrol show config", INSPECT_SECONDS)
+PARTITIONS = _program("scontrol show partition -o", INSPECT_SECONDS)
+ASSOCIATIONS = _program(
+    f'user=$(id -un)\necho "$user"\nsacctmgr -n -P show assoc where user="$user" format={",".join(ASSOCIATION_FIELDS)}', INSPECT_SECONDS
+)
+ACCOUNT = _program('read -r account\nsacctmgr -n -P show account where name="$account" format=Account', INSPECT_SECONDS)
+QOS = _program("sacctmgr -n -P show qos format=Name", INSPECT_SECONDS)
+NOTHING = _program("true", INSPECT_SECONDS)
+CLOCK = _program("date +%s", INSPECT_SECONDS)
+TEST_ONLY = _program("sbatch --test-only 2>&1", INSPECT_SECONDS, "")
+FOUND = _program('while read -r name; do command -v "$name" >/dev/null && echo "$name"; done\ntrue', INSPECT_SECONDS)
+# Whether a file can be made is tried: a mode alone says nothing of a read-only or squashed mount. Then the file system and the host.
+WORK_ROOT = _program(
+    """read -r root
+if made=$(mktemp -d "$root/.provd-doctor.XXXXXX" 2>&1); then rmdir "$made"; echo; else echo "$made" | head -n 1; fi
+stat -f -c %T "$root" 2>/dev/null || echo
+df -Pk "$root" 2>/dev/null | tail -n 1
+uname -n""",
+    INSPECT_SECONDS,
+)
+# The names of the vulnerabilities that the changelog of sbatch's own package speaks of; nothing where it is of no package.
+MENDED = _program(
+    """program=$(readlink -f "$(command -v sbatch)")
+if package=$(dpkg-query -S "$program" 2>/dev/null); then
+  zcat -f "/usr/share/doc/${package%%:*}/changelog.Debian.gz"
+else
+  rpm -q --changelog -f "$program"
+fi 2>/dev/null | grep -oE 'CVE-[0-9]+-[0-9]+' | sort -u
+true""",
+    INSPECT_SECONDS,
+)
 
 # No sbatch starts before the whole payload is in: a script that was cut, or shifted by a failed write, is never submitted.
 _SUBMIT_BODY = f"""umask 077

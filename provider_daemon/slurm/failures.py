@@ -2,7 +2,7 @@
 
 from provider_daemon.errors import ProvdError, Transient, Unreadable
 from provider_daemon.ports import Receipt
-from provider_daemon.slurm.answers import Submitted
+from provider_daemon.slurm.answers import TIMED_OUT, Submitted
 
 # sbatch's words -> what the customer reads. Nothing of such a job exists in SLURM.
 REFUSALS: dict[str, str] = {
@@ -39,7 +39,6 @@ TRANSIENT = (
     "Protocol authentication error",
     "cannot write to the job directory",
 )
-_TIMED_OUT = (124, 137)  # coreutils' timeout, by TERM and by KILL
 
 
 def receipt(answer: Submitted) -> Receipt:
@@ -58,6 +57,6 @@ def query_failure(what: str, exit_code: int, text: str) -> ProvdError:
     """Of squeue, sacct and the like: never read as an empty answer."""
     said = " ".join(text.split()) or "it said nothing"
     line = f"{what} failed ({exit_code}): {said if len(said) <= 300 else f'{said[:150]} ... {said[-150:]}'}"
-    if exit_code in _TIMED_OUT or any(words in said for words in TRANSIENT):
+    if exit_code in TIMED_OUT or any(words in said for words in TRANSIENT):
         return Transient(line)
     return Unreadable(line)

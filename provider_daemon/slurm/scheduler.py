@@ -11,14 +11,13 @@ from provider_daemon.ports import Clock, Node, Order, Receipt, Survey, Watch
 from provider_daemon.slurm import accounting, answers, commands, failures
 from provider_daemon.slurm.accounting import Row
 from provider_daemon.slurm.answers import Queued
+from provider_daemon.slurm.asking import GRACE_SECONDS, ask
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.nodes import nodes
 from provider_daemon.slurm.transport import Transport
 from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.slurm")
-
-GRACE_SECONDS = 15  # beyond the far side's own limit, before the near side gives an answer up
 
 
 class SlurmScheduler:
@@ -121,11 +120,7 @@ class SlurmScheduler:
 
     async def _ask(self, what: str, command: Command) -> str:
         self.rpcs += 1
-        answer = await self._transport.run(command.program, command.payload, command.seconds + GRACE_SECONDS)
-        code, text = answers.framed(answer, what)
-        if code:
-            raise failures.query_failure(what, code, answer.stderr or text)
-        return text
+        return await ask(self._transport, what, command)
 
     # --- submitting ---
 

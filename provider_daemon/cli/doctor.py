@@ -1,0 +1,99 @@
+"""`provd doctor`: everything that must be right before jobs can run, looked at now."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provider_daemon.cli.jobs import printable
+from provider_daemon.cli.run import DEFAULT, ConfigFile
+
+if TYPE_CHECKING:
+    from provider_daemon.doctor.table import Row
+
+WIDTH = 26
+TITLES = {
+    "host": "This host",
+    "ledger": "The ledger",
+    "chain": "The chain",
+    "account": "The key's account",
+    "ssh": "SSH",
+    "slurm": "SLURM",
+    "market": "The cluster on chain",
+}
+
+
+def doctor(
+    config: ConfigFile = DEFAULT,
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="NAME", help="Only this check; repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
+) -> None:
+    """Look at host, ledger, chain, SSH and SLURM, and say what to do. Exit 0: no check failed; 1: one did; 2: nothing was looked at."""
+    import asyncio
+
+    from provider_daemon import log
+    from provider_daemon.config import load
+    from provider_daemon.doctor.finding import Outcome
+    from provider_daemon.doctor.look import look
+    from provider_daemon.doctor.table import chosen, examine
+
+    _check_names(only or [])
+    loaded = load(config)
+    log.configure("console", "critical")
+    started = time.monotonic()
+    rows = chosen(list(examine(asyncio.run(look(loaded, config)))), only or [])
+    seconds = time.monotonic() - started
+    typer.echo(_document(rows, seconds) if as_json else "\n".join([*_lines(rows), _summary(rows, seconds)]))
+    outcomes = {row.finding.outcome for row in rows}
+    raise typer.Exit(1 if Outcome.FAIL in outcomes else 2 if outcomes == {Outcome.SKIPPED} else 0)
+
+
+def _check_names(only: Sequence[str]) -> None:
+    from provider_daemon.doctor.table import CHECKS, NAMES
+
+    unknown = [name for name in only if name not in NAMES]
+    if unknown:
+        known = ", ".join(check.name for check in CHECKS)
+        raise typer.BadParameter(f"{unknown[0]}: no such check; there are {known}", param_hint="--only")
+
+
+def _document(rows: Sequence["Row"], seconds: float) -> str:
+    found = [
+        {
+            "name": row.check.name,
+            "section": row.check.section,
+            "subject": row.subject,
+            "outcome": row.finding.outcome,
+            "seen": row.finding.seen,
+            "todo": row.finding.todo,
+            "because": row.finding.blame,
+        }
+        for row in rows
+    ]
+    return json.dumps({"seconds": round(seconds, 3), "checks": found}, indent=1)
+
+
+def _lines(rows: Sequence["Row"]) -> Iterator[str]:
+    heading = ""
+    for row in sorted(rows, key=lambda row: (list(TITLES).index(row.check.section), row.subject)):
+        title = TITLES[row.check.section] + (f" ({row.subject})" if row.subject else "")
+        if title != heading:
+            heading = title
+            yield title
+        yield from _told(row)
+
+
+def _told(row: "Row") -> Iterator[str]:
+    found = row.finding
+    because = f"; see {found.blame}" if found.blame else ""
+    yield printable(f"  {found.outcome.upper() if found.todo else found.outcome:<8}{row.check.name:<{WIDTH}}{found.seen}{because}")
+    if found.todo:
+        yield printable(f"{'':<{WIDTH + 10}}{found.todo}")
+
+
+def _summary(rows: Sequence["Row"], seconds: float) -> str:
+    counts = Counter(row.finding.outcome for row in rows)
+    return f"{len(rows)} checks: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())}; {seconds:.1f} s"

@@ -1,0 +1,66 @@
+"""What a check found, and how a check speaks of what could not be looked at."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Outcome(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`seen` with its number; of a skipped check the reason, and in `blame` the check that tells more. `todo`: one line, or ""."""
+
+    outcome: Outcome
+    seen: str
+    todo: str = ""
+    blame: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A fact that could not be had. `blame`: the check that is red for that very reason; "" when only this fact is missing."""
+
+    why: str
+    blame: str = ""
+
+
+class NotKnownError(Exception):
+    """A check needs a fact that is not there."""
+
+    def __init__(self, unknown: Unknown) -> None:
+        super().__init__(unknown.why)
+        self.unknown = unknown
+
+
+def known(fact: T | Unknown) -> T:
+    if isinstance(fact, Unknown):
+        raise NotKnownError(fact)
+    return fact
+
+
+def ok(seen: str) -> Finding:
+    return Finding(Outcome.OK, seen)
+
+
+def warn(seen: str, todo: str) -> Finding:
+    return Finding(Outcome.WARN, seen, todo)
+
+
+def fail(seen: str, todo: str) -> Finding:
+    return Finding(Outcome.FAIL, seen, todo)
+
+
+def skipped(why: str, blame: str = "") -> Finding:
+    return Finding(Outcome.SKIPPED, why, blame=blame)
+
+
+def judge(good: bool, seen: str, todo: str) -> Finding:
+    return ok(seen) if good else fail(seen, todo)

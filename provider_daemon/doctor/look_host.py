@@ -1,0 +1,42 @@
+"""Gathers what there is to see of the daemon's host."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from provider_daemon.config import Config
+from provider_daemon.doctor.facts import Host
+from provider_daemon.doctor.finding import Unknown
+
+UNIT = "provd.service"
+PROPERTIES = "LoadState,ActiveState,UnitFileState,WatchdogUSec"
+
+
+def look(config: Config, config_file: Path) -> Host:
+    secrets = [path for key in config.keys.values() for path in (key.path, key.passphrase_file) if path]
+    return Host(
+        python=sys.version_info[:3],
+        config_modes={str(config_file): config_file.stat().st_mode},
+        secret_modes={path: _mode(path) for path in secrets if not os.path.isdir(path)},
+        unit=_unit(),
+    )
+
+
+def _mode(path: str) -> int | Unknown:
+    try:
+        return os.stat(path).st_mode
+    except OSError as error:
+        return Unknown(str(error.strerror))
+
+
+def _unit() -> dict[str, str] | Unknown:
+    if not Path("/run/systemd/system").is_dir():
+        return Unknown("this host does not run systemd")
+    try:
+        done = subprocess.run(
+            ["systemctl", "show", UNIT, f"--property={PROPERTIES}"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Unknown(f"systemctl does not answer: {type(error).__name__}")
+    return dict(line.partition("=")[::2] for line in done.stdout.splitlines())

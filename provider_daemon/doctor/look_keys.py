@@ -1,0 +1,108 @@
+"""Gathers what chain and ledger say of each signing key."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from provider_daemon.chain import keys
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.config import ClusterConfig, Config, KeyConfig
+from provider_daemon.doctor.facts import Key
+from provider_daemon.doctor.finding import Unknown
+from provider_daemon.doctor.look_chain import ChainLook
+from provider_daemon.doctor.looker import Looker
+from provider_daemon.errors import ConfigError, LedgerError, Refused
+from provider_daemon.ledger import comparison, expenses
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ports import Cluster
+
+DAY = 86_400
+NODE_GAS, TX_GAS = 55_000, 23_000  # a heartbeat's share for a node, and of the transaction around it (FACTS.md, 'Writing')
+LOOKED_UP = 20  # unknown sequences of a key that are looked up
+
+
+async def address(key: KeyConfig) -> str | Unknown:
+    """Of the key; decrypting one takes a while. `blame` is set where the key is for the service alone."""
+    if key.kind == "credential" and "CREDENTIALS_DIRECTORY" not in os.environ:
+        return Unknown("a systemd credential is there for the service alone", "account-key")
+    try:
+        return (await asyncio.to_thread(keys.load, key.kind, key.name, key.path, key.passphrase_file)).address
+    except ConfigError as error:
+        return Unknown(str(error))
+
+
+async def look(
+    config: Config, name: str, own: str | Unknown, records: Sequence[Cluster], chain: ChainLook, looker: Looker, now: float
+) -> Key:
+    """`own`: the key's address as the key says it; `records`: the clusters on chain that are to be signed for with it."""
+    derived = isinstance(own, Unknown) and bool(own.blame) and bool(records)
+    found = records[0].provider if derived else own
+    if isinstance(found, Unknown):
+        lost = Unknown("the key's address is not known", "account-key")
+        told = Unknown(f"{found.why}, and no cluster of it is on chain") if found.blame else found
+        return Key(name, told, False, config.chain.fee_denom, lost, lost, lost, lost, lost)
+    price = chain.facts.gas_price
+    exists, balance, paid, others = await asyncio.gather(
+        looker(lambda: _exists(chain.client, found), chain.missing),
+        looker(lambda: chain.client.balance(found, config.chain.fee_denom), chain.missing),
+        looker(lambda: asyncio.to_thread(_paid, Path(config.ledger.path), found, now - DAY)),
+        looker(lambda: _foreign(chain.client, Path(config.ledger.path), found, now - DAY), chain.missing),
+    )
+    mine = [cluster for cluster in config.clusters if cluster.key == name]
+    floor = (
+        Unknown("the gas price is not known", price.blame or "chain-gas-price")
+        if isinstance(price, Unknown)
+        else heartbeats(mine, records, price)
+    )
+    daily = paid if isinstance(paid, Unknown) else floor if isinstance(floor, Unknown) else max(float(paid), floor)
+    return Key(name, found, derived, config.chain.fee_denom, exists, balance, price, daily, others)
+
+
+def heartbeats(clusters: Sequence[ClusterConfig], records: Sequence[Cluster], price: float) -> float:
+    """What a day of heartbeats alone costs, at a price of gas."""
+    nodes = {record.cluster_id: record.total_nodes for record in records}
+    return sum(DAY / each.heartbeat_seconds * (TX_GAS + NODE_GAS * nodes.get(each.id, 1)) * price for each in clusters)
+
+
+async def _exists(client: GrpcChain, account: str) -> bool:
+    try:
+        await client.account(account)
+    except Refused:
+        return False
+    return True
+
+
+def _paid(path: Path, account: str, since: float) -> int:
+    if not path.exists():
+        return 0
+    ledger = Ledger.open(path, readonly=True, lock=False)
+    try:
+        return expenses.fees_since(ledger, account, since)
+    finally:
+        ledger.close()
+
+
+async def _foreign(client: GrpcChain, path: Path, account: str, since: float) -> tuple[str, ...]:
+    """Chain first, then ledger: what the daemon sends in between is known to it."""
+    try:
+        end = (await client.account(account)).sequence
+    except Refused:
+        return ()
+    used, hashes = await asyncio.to_thread(_ours, path, account, since)
+    unknown = [sequence for sequence in range(min(used, default=end), end) if sequence not in used][:LOOKED_UP]
+    found = await asyncio.gather(*(client.find_by_sequence(account, sequence) for sequence in unknown))
+    return tuple(outcome.tx_hash for outcome in found if outcome is not None and outcome.tx_hash not in hashes)
+
+
+def _ours(path: Path, account: str, since: float) -> tuple[frozenset[int], frozenset[str]]:
+    if not path.exists():
+        return frozenset(), frozenset()
+    try:
+        ledger = Ledger.open(path, readonly=True, lock=False)
+    except LedgerError as error:
+        raise LedgerError(f"what the ledger knows of the key is not known: {error}") from error
+    try:
+        return comparison.txs_since(ledger, account, since)
+    finally:
+        ledger.close()

@@ -1,0 +1,86 @@
+"""Gathers what there is to see of the ledger's file, without its lock and beside a running daemon."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from provider_daemon.doctor.facts import Ledger
+from provider_daemon.doctor.finding import Unknown
+from provider_daemon.ledger import check
+from provider_daemon.ledger.file import SCHEMA_VERSION, connect, schema_version
+
+SUFFIXES = ("", "-wal", "-shm", ".lock")
+
+
+def look(path: Path, chain_id: str) -> Ledger:
+    schema, problems, owner, opens = _inside(path)
+    return Ledger(
+        path=str(path),
+        chain_id=chain_id,
+        opens=opens,
+        schema=schema,
+        wanted_schema=SCHEMA_VERSION,
+        problems=problems,
+        owner=owner,
+        free=_free(path.parent),
+        modes=_modes(path),
+        holder=_holder(path),
+    )
+
+
+def _inside(path: Path) -> tuple[int | Unknown, tuple[str, ...] | Unknown, str | Unknown, str | Unknown]:
+    """(schema, problems, owner, whether it opens)"""
+    if not path.exists():
+        missing = Unknown("there is no ledger: the daemon has not run yet", "ledger-lock")
+        return missing, missing, missing, missing
+    unread = Unknown("the ledger cannot be read", "ledger-opens")
+    try:
+        with closing(connect(path, readonly=True)) as connection:
+            schema = schema_version(connection)
+            if schema != SCHEMA_VERSION:
+                other = Unknown("its tables are of another version", "ledger-schema")
+                return schema, other, other, f"{path} opens"
+            row = connection.execute("SELECT value FROM meta WHERE key = 'chain_id'").fetchone()
+            owner = str(row["value"]) if row else ""
+            found = check.check(connection, owner).findings
+            return schema, tuple(f"{each.what}: {each.todo}" for each in found), owner, f"{path} opens"
+    except sqlite3.Error as error:
+        return unread, unread, unread, Unknown(f"{path}: {error}")
+
+
+def _free(directory: Path) -> int | Unknown:
+    try:
+        space = os.statvfs(directory)
+    except OSError as error:
+        return Unknown(f"{directory}: {error.strerror}")
+    return space.f_bavail * space.f_frsize
+
+
+def _modes(path: Path) -> dict[str, int] | Unknown:
+    files = [Path(f"{path}{suffix}") for suffix in SUFFIXES]
+    try:
+        return {str(file): file.stat().st_mode for file in files if file.exists()}
+    except OSError as error:
+        return Unknown(f"{path}: {error.strerror}")
+
+
+def _holder(path: Path) -> int | Unknown:
+    """Read, not tried: a lock taken for a moment could keep a daemon from its start."""
+    try:
+        status = os.stat(f"{path}.lock")
+        return holder(Path("/proc/locks").read_text(), os.major(status.st_dev), os.minor(status.st_dev), status.st_ino)
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        return Unknown(f"{path}.lock: {error.strerror}")
+
+
+def holder(locks: str, major: int, minor: int, inode: int) -> int:
+    """The process that holds a flock on the file, from the text of /proc/locks; 0 when none does."""
+    place = f"{major:02x}:{minor:02x}:{inode}"
+    for line in locks.splitlines():
+        words = line.split()
+        if len(words) > 5 and words[1] == "FLOCK" and words[5] == place:
+            return int(words[4])
+    return 0

@@ -1,0 +1,189 @@
+"""Gathers what a cluster's login node says: the way to it first, then slurmctld and slurmdbd, then the rest, at a time."""
+
+import asyncio
+import os
+import statistics
+import time
+from dataclasses import dataclass
+
+from provider_daemon.config import ClusterConfig
+from provider_daemon.daemon import transport
+from provider_daemon.doctor.facts import Slurm, Ssh
+from provider_daemon.doctor.finding import Unknown
+from provider_daemon.doctor.looker import Looker, because
+from provider_daemon.doctor.ssh_checks import OTHERS
+from provider_daemon.errors import ConfigError, ProvdError
+from provider_daemon.ports import Clock
+from provider_daemon.slurm.inspection import Inspection
+from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.script import Batch, render
+from provider_daemon.slurm.ssh import CHANNELS, HostKeyMismatch, SshTransport
+
+LOGIN_SECONDS = 4.0
+TRIAL_SECONDS = 60  # run time of the job that sbatch --test-only is asked about
+
+
+@dataclass(slots=True)
+class Way:
+    """How a site is reached; `missing` stands for everything beyond where it is not."""
+
+    ssh: Ssh | None
+    inspection: Inspection | None
+    transport: LocalTransport | SshTransport | None
+    missing: Unknown | None
+
+    async def close(self) -> None:
+        if self.transport is not None:
+            await self.transport.close()
+
+
+# --- the way ---
+
+
+async def way(cluster: ClusterConfig, looker: Looker, clock: Clock) -> Way:
+    if cluster.ssh is None:
+        local = LocalTransport()
+        return Way(None, Inspection(local), local, None)
+    mode = _mode(cluster.ssh.key_file)
+    if isinstance(mode, Unknown) or mode & OTHERS:
+        return _lost(mode, "the key file cannot be used", "ssh-key-file")
+    try:
+        made = transport(cluster, clock)
+    except ConfigError as error:
+        return _lost(mode, str(error), "ssh-host-key", host_key=Unknown(str(error)))
+    assert isinstance(made, SshTransport)
+    return await _reach(made, mode, looker)
+
+
+def _mode(path: str) -> int | Unknown:
+    try:
+        return os.stat(path).st_mode
+    except OSError as error:
+        return Unknown(str(error.strerror))
+
+
+def _lost(mode: int | Unknown, why: str, blame: str, *, host_key: Unknown | None = None, login: Unknown | None = None) -> Way:
+    missing = Unknown(why, blame)
+    return Way(Ssh(mode, host_key or missing, login or missing, missing, missing, CHANNELS), None, None, missing)
+
+
+async def _reach(made: SshTransport, mode: int, looker: Looker) -> Way:
+    inspection = Inspection(made)
+    try:
+        async with asyncio.timeout(LOGIN_SECONDS):
+            await inspection.begin()
+    except HostKeyMismatch as error:
+        return _lost(mode, "the host's key is not the pinned one", "ssh-host-key", host_key=Unknown(str(error)))
+    except ProvdError as error:
+        return _lost(mode, "the login node cannot be reached", "ssh-login", login=Unknown(str(error)))
+    except TimeoutError:
+        return _lost(mode, "the login node cannot be reached", "ssh-login", login=Unknown(f"no login within {LOGIN_SECONDS:.0f} s"))
+    seconds = await looker(lambda: _round_trip(inspection))
+    sessions = await looker(lambda: made.sessions(CHANNELS))
+    return Way(Ssh(mode, "it is the pinned one", "logged in", seconds, sessions, CHANNELS), inspection, made, None)
+
+
+async def _round_trip(inspection: Inspection) -> float:
+    taken = []
+    for _ in range(3):
+        start = time.monotonic()
+        await inspection.begin()
+        taken.append(time.monotonic() - start)
+    return statistics.median(taken)
+
+
+# --- SLURM ---
+
+
+async def slurm(cluster: ClusterConfig, reached: Way, looker: Looker, clock: Clock) -> Slurm:
+    """All but the trials, which need to know what is offered."""
+    gone, site = reached.missing, reached.inspection
+    if site is None:
+        assert gone is not None
+        return Slurm(**dict.fromkeys(Slurm.__dataclass_fields__, gone))
+    programs = sorted({image.run[0] for image in cluster.images if image.run})
+    (settings, associations, account, qos), (version, mended, skew, work_root, found) = await asyncio.gather(
+        asyncio.gather(looker(site.settings), looker(site.associations), looker(lambda: site.account(cluster.account)), looker(site.qos)),
+        asyncio.gather(
+            looker(site.version),
+            looker(site.mended),
+            looker(lambda: _skew(site, clock)),
+            looker(lambda: site.work_root(cluster.work_root)),
+            looker(lambda: site.found(programs)),
+        ),
+    )
+    down = because(settings, "slurmctld does not answer", "slurm-controller")
+    no_database = because(associations, "slurmdbd does not answer", "slurm-database")
+    backlog, partitions, nodes = await asyncio.gather(looker(site.backlog, down), looker(site.partitions, down), looker(site.nodes, down))
+    user, allowed = ("", ()) if isinstance(associations, Unknown) else associations
+    return Slurm(
+        controller=settings if isinstance(settings, Unknown) else f"slurmctld of {settings.get('ClusterName', '?')}",
+        database=associations if isinstance(associations, Unknown) else "slurmdbd",
+        settings=down or settings,
+        version=version,
+        mended=mended,
+        backlog=backlog,
+        partitions=partitions,
+        nodes=nodes if isinstance(nodes, Unknown) else nodes[0],
+        node_hosts=nodes if isinstance(nodes, Unknown) else nodes[1],
+        user=no_database or user,
+        associations=no_database or allowed,
+        account_exists=no_database or account,
+        qos=no_database or qos,
+        skew=skew,
+        trials=down or {},
+        work_root=work_root,
+        programs=found,
+    )
+
+
+async def _skew(site: Inspection, clock: Clock) -> float:
+    before = clock.now()
+    said = await site.clock()
+    return apart(before, said, clock.now())
+
+
+def apart(before: float, said: int, after: float) -> float:
+    """How many seconds a clock that was read in between, in whole ones, is ahead at least; negative behind; 0 when it may be right."""
+    if said > after:
+        return said - after
+    return said + 1 - before if said + 1 < before else 0.0
+
+
+# --- sbatch --test-only ---
+
+
+async def trials(cluster: ClusterConfig, reached: Way, wanted: dict[str, str], looker: Looker) -> dict[str, tuple[bool, str]] | Unknown:
+    """`wanted`: queue -> partition."""
+    site = reached.inspection
+    assert site is not None
+
+    async def ask_all() -> dict[str, tuple[bool, str]]:
+        answers = await asyncio.gather(*(site.trial(script(cluster, partition)) for partition in wanted.values()))
+        return dict(zip(wanted, answers, strict=True))
+
+    return await looker(ask_all)
+
+
+def script(cluster: ClusterConfig, partition: str) -> str:
+    """A smallest job of ours, with the header that every job gets."""
+    directory = f"{cluster.work_root}/provd-doctor"
+    return render(
+        Batch(
+            name="provd-doctor",
+            partition=partition,
+            account=cluster.account,
+            qos=cluster.qos,
+            nodes=1,
+            cpus_per_node=1,
+            memory_gb_per_node=1,
+            gpus_per_node=0,
+            gpu_type="",
+            wall_seconds=TRIAL_SECONDS,
+            directory=directory,
+            working_directory="",
+            environment=(),
+            argv=("true",),
+            prologue=tuple(cluster.prologue),
+        )
+    )

@@ -1,0 +1,76 @@
+"""What the doctor asks of a site, beyond what the daemon does."""
+
+from collections.abc import Iterable
+
+from provider_daemon.ports import Node
+from provider_daemon.slurm import answers, commands, settings
+from provider_daemon.slurm.asking import GRACE_SECONDS, ask
+from provider_daemon.slurm.commands import INSPECT_SECONDS, Command
+from provider_daemon.slurm.nodes import nodes
+from provider_daemon.slurm.settings import Association, Partition, WorkRoot
+from provider_daemon.slurm.transport import Transport
+
+
+class Inspection:
+    """Every call is one program at the site. Raises Transient and Unreadable as the scheduler's do."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def begin(self) -> None:
+        """The way there and back, with nothing at its end."""
+        await self._ask("true", commands.NOTHING)
+
+    async def settings(self) -> dict[str, str]:
+        """slurmctld's own; it answers only when slurmctld does."""
+        return settings.settings(await self._ask("scontrol show config", commands.SETTINGS))
+
+    async def version(self) -> str:
+        """Of the commands, which need not be slurmctld's."""
+        return answers.version(await self._ask("sbatch --version", commands.VERSION))
+
+    async def mended(self) -> frozenset[str]:
+        """The vulnerabilities (CVE-...) that the changelog of the commands' package names; empty where they are of no package."""
+        return frozenset((await self._ask("the package's changelog", commands.MENDED)).split())
+
+    async def backlog(self) -> int:
+        return answers.backlog(await self._ask("sdiag", commands.SDIAG))
+
+    async def partitions(self) -> tuple[Partition, ...]:
+        return settings.partitions(await self._ask("scontrol show partition", commands.PARTITIONS))
+
+    async def nodes(self) -> tuple[tuple[Node, ...], frozenset[str]]:
+        """The nodes, and the host names of the machines behind them."""
+        text = await self._ask("scontrol show node", commands.NODES)
+        return nodes(text), settings.node_hosts(text)
+
+    async def associations(self) -> tuple[str, tuple[Association, ...]]:
+        """(our user at the site, where it may submit); slurmdbd's answer."""
+        return settings.associations(await self._ask("sacctmgr show assoc", commands.ASSOCIATIONS))
+
+    async def account(self, name: str) -> bool:
+        """Whether slurmdbd knows the account."""
+        return name in (await self._ask("sacctmgr show account", commands.ACCOUNT, [name])).split()
+
+    async def qos(self) -> frozenset[str]:
+        return frozenset((await self._ask("sacctmgr show qos", commands.QOS)).split())
+
+    async def clock(self) -> int:
+        """The login node's, in seconds since the epoch."""
+        return answers.seconds((await self._ask("date", commands.CLOCK)).strip())
+
+    async def work_root(self, path: str) -> WorkRoot:
+        return settings.work_root(await self._ask("the work root", commands.WORK_ROOT, [path]))
+
+    async def found(self, programs: Iterable[str]) -> frozenset[str]:
+        """Those of the programs that the login's PATH has."""
+        return frozenset((await self._ask("command -v", commands.FOUND, programs)).splitlines())
+
+    async def trial(self, script: str) -> tuple[bool, str]:
+        """(whether SLURM would take the job, its words): sbatch --test-only, so nothing is queued."""
+        answer = await self._transport.run(commands.TEST_ONLY, script.encode(), INSPECT_SECONDS + GRACE_SECONDS)
+        code, said = answers.framed(answer, "sbatch --test-only")
+        return code == 0, " ".join(said.split())[:200]
+
+    async def _ask(self, what: str, program: str, lines: Iterable[str] = ()) -> str:
+        return await ask(self._transport, what, Command(program, "".join(f"{line}\n" for line in lines).encode(), INSPECT_SECONDS))

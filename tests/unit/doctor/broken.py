@@ -1,0 +1,168 @@
+"""For every check at least one scene in which exactly that check is red, and how red."""
+
+from dataclasses import replace
+
+from provider_daemon.config import LimitsConfig
+from provider_daemon.doctor.facts import Offered, Scene
+from provider_daemon.doctor.finding import Outcome, Unknown
+from provider_daemon.ports import Preconfigured, Queue
+from provider_daemon.slurm.settings import Association, Partition, WorkRoot
+from tests.unit.doctor import healthy
+from tests.unit.doctor.healthy import (
+    ANOTHER,
+    NOW,
+    OFFERING,
+    SLURM,
+    both_endpoints,
+    chain,
+    cluster,
+    endpoint,
+    host,
+    key,
+    ledger,
+    node,
+    offering,
+    record,
+    setting,
+    site,
+    slurm,
+    ssh,
+)
+
+FAIL, WARN = Outcome.FAIL, Outcome.WARN
+WITH_PROLOGUE = cluster(prologue=["module load apptainer"]).sites[0].config
+NORMAL = Association("lab", "provd", "", ("normal",), 200)
+
+
+def behind(blame: str) -> Unknown:
+    return Unknown("not looked at", blame)
+
+
+def no_way(blame: str, **facts: Unknown) -> Scene:
+    """Nothing of a login node is known, for the reason that `facts` hold."""
+    lost = dict.fromkeys(("host_key", "login", "round_trip", "sessions"), behind(blame)) | facts
+    nothing = replace(SLURM, **dict.fromkeys(SLURM.__dataclass_fields__, behind(blame)))
+    scene = ssh(**lost)
+    return replace(scene, sites=(replace(scene.sites[0], slurm=nothing),))
+
+
+def no_database() -> Scene:
+    lost = dict.fromkeys(("user", "associations", "account_exists", "qos"), behind("slurm-database"))
+    return slurm(database=Unknown("Connection refused"), **lost)
+
+
+def no_controller() -> Scene:
+    lost = dict.fromkeys(("settings", "backlog", "partitions", "nodes", "node_hosts", "trials"), behind("slurm-controller"))
+    return slurm(controller=Unknown("Unable to contact slurm controller"), **lost)
+
+
+def no_endpoint() -> Scene:
+    """Nothing of a chain is known."""
+    lost = behind("chain-endpoints")
+    made = both_endpoints(problem="UNAVAILABLE: connection refused")
+    facts = replace(made.chain, wired=lost, store=lost, gas_price=lost)
+    keys = healthy.key(exists=lost, balance=lost, gas_price=lost, daily=lost, foreign=lost).keys
+    return replace(site(record=lost, offered=lost), chain=facts, keys=keys)
+
+
+def no_key() -> Scene:
+    lost = dict.fromkeys(("exists", "balance", "gas_price", "daily", "foreign"), behind("account-key"))
+    return replace(site(address=behind("account-key")), keys=key(address=Unknown("/etc/provd/key: wrong passphrase"), **lost).keys)
+
+
+BROKEN: dict[str, list[tuple[Outcome, Scene]]] = {
+    "host-python": [(FAIL, host(python=(3, 10, 4))), (FAIL, host(python=(3, 14, 0)))],
+    "host-config-file": [(FAIL, host(config_modes={"/etc/provd/provd.toml": 0o100664}))],
+    "host-secret-files": [
+        (FAIL, host(secret_modes={"/etc/provd/key": 0o100640})),
+        (FAIL, host(secret_modes={"/etc/provd/key": Unknown("No such file or directory")})),
+    ],
+    "host-systemd": [
+        (FAIL, host(unit={"LoadState": "not-found"})),
+        (WARN, host(unit=healthy.UNIT | {"UnitFileState": "disabled"})),
+    ],
+    "host-watchdog": [(FAIL, host(unit=healthy.UNIT | {"WatchdogUSec": "0"}))],
+    "ledger-opens": [
+        (
+            FAIL,
+            ledger(opens=Unknown("unable to open database file"), **dict.fromkeys(("schema", "problems", "owner"), behind("ledger-opens"))),
+        )
+    ],
+    "ledger-schema": [(FAIL, ledger(schema=1, **dict.fromkeys(("problems", "owner"), behind("ledger-schema")))), (FAIL, ledger(schema=3))],
+    "ledger-integrity": [(FAIL, ledger(problems=("JOB-1: its row cannot be read",)))],
+    "ledger-chain": [(FAIL, ledger(owner="another-1"))],
+    "ledger-disk": [(FAIL, ledger(free=50 * 1024**2)), (WARN, ledger(free=500 * 1024**2))],
+    "ledger-modes": [(FAIL, ledger(modes={"/var/lib/provd/ledger.sqlite": 0o100644}))],
+    "ledger-lock": [
+        (WARN, ledger(holder=0)),
+        (WARN, ledger(holder=0, **dict.fromkeys(("opens", "schema", "problems", "owner"), behind("ledger-lock")))),
+    ],
+    "chain-endpoints": [(WARN, endpoint(problem="UNAVAILABLE: connection refused")), (FAIL, no_endpoint())],
+    "chain-id": [(FAIL, endpoint(chain_id="another-1"))],
+    "chain-sync": [(FAIL, endpoint(syncing=True, height=7, time=NOW - 10**6))],
+    "chain-height-age": [(FAIL, both_endpoints(time=NOW - 31))],
+    "chain-heights-agree": [(WARN, endpoint(height=997))],
+    "chain-clock": [(FAIL, endpoint(time=NOW + 6))],
+    "chain-queries": [(FAIL, chain(store=False))],
+    "chain-gas-price": [(WARN, chain(gas_price=0.0))],
+    "account-key": [(FAIL, no_key())],
+    "account-exists": [(FAIL, key(exists=False, balance=0))],
+    "account-funds": [(FAIL, key(balance=2_499)), (FAIL, key(balance=0, gas_price=0.0))],
+    "account-runway": [(WARN, key(balance=6_900_000)), (FAIL, key(balance=900_000))],
+    "account-foreign": [(FAIL, key(foreign=("AB" * 32,)))],
+    "ssh-key-file": [(FAIL, ssh(key_mode=0o100644)), (FAIL, no_way("ssh-key-file", key_mode=Unknown("No such file or directory")))],
+    "ssh-host-key": [(FAIL, no_way("ssh-host-key", host_key=Unknown("the host key is not the pinned one")))],
+    "ssh-login": [(FAIL, no_way("ssh-login", login=Unknown("the login is refused")))],
+    "ssh-sessions": [(FAIL, ssh(sessions=2))],
+    "ssh-round-trip": [(WARN, ssh(round_trip=0.6))],
+    "slurm-controller": [(FAIL, no_controller())],
+    "slurm-database": [(FAIL, no_database()), (WARN, slurm(backlog=1000))],
+    "slurm-version": [
+        (FAIL, slurm(version="20.11.9", settings={**healthy.SETTINGS, "SLURM_VERSION": "20.11.9"})),
+        (FAIL, slurm(version="26.05.5")),
+    ],
+    "slurm-vulnerabilities": [
+        (FAIL, slurm(version="25.11.7", settings={**healthy.SETTINGS, "SLURM_VERSION": "25.11.7"})),
+        (WARN, slurm(version="24.11.5", settings={**healthy.SETTINGS, "SLURM_VERSION": "24.11.5"})),
+    ],
+    "slurm-clock": [(FAIL, slurm(skew=6.0)), (FAIL, slurm(skew=-6.0))],
+    "slurm-min-job-age": [(FAIL, setting("MinJobAge", "2 sec"))],
+    "slurm-accounting-storage": [(FAIL, setting("AccountingStorageType", "accounting_storage/none"))],
+    "slurm-accounting-gpus": [(FAIL, setting("AccountingStorageTRES", "cpu,mem,energy,node,billing"))],
+    "slurm-accounting-enforce": [(WARN, setting("AccountingStorageEnforce", "none"))],
+    "slurm-rate-limit": [(WARN, setting("SlurmctldParameters", "rl_enable,rl_refill_rate=1"))],
+    "slurm-private-data": [(FAIL, setting("PrivateData", "jobs,nodes"))],
+    "slurm-containment": [(WARN, setting("ProctrackType", "proctrack/linuxproc")), (WARN, setting("PrologFlags", ""))],
+    "slurm-nodes": [(FAIL, slurm(nodes=tuple(node(name, slurm_state="DOWN", usable=False) for name in ("n1", "n2"))))],
+    "slurm-account": [(FAIL, slurm(account_exists=False))],
+    "slurm-account-user": [(FAIL, slurm(associations=(replace(NORMAL, cluster="another"),)))],
+    "slurm-qos": [(FAIL, slurm(qos=frozenset({"high"}))), (FAIL, slurm(associations=(replace(NORMAL, qos=("high",)),)))],
+    "slurm-job-limits": [
+        (WARN, slurm(associations=(replace(NORMAL, max_submit=99),))),
+        (WARN, cluster(limits=LimitsConfig())),
+        (WARN, setting("MaxJobCount", "50")),
+    ],
+    "slurm-partitions": [(FAIL, cluster(partitions={"fast": "nosuch"}))],
+    "slurm-partitions-up": [(FAIL, slurm(partitions=(Partition("standard", "DRAIN", 4, 0, 604800), Partition("gpu", "UP", 4, 0, 86400))))],
+    "slurm-submission": [(FAIL, slurm(trials={"standard": (False, "allocation failure: Invalid account"), "fast": (True, "Job 2")}))],
+    "slurm-work-root": [(FAIL, slurm(work_root=WorkRoot("mktemp: Permission denied", "nfs", 10**12, "login")))],
+    "slurm-work-root-shared": [(WARN, slurm(work_root=WorkRoot("", "xfs", 10**12, "login")))],
+    "slurm-work-root-space": [(WARN, slurm(work_root=WorkRoot("", "nfs", 10**9, "login")))],
+    "slurm-launchers": [
+        (FAIL, slurm(programs=frozenset())),
+        (WARN, site(config=WITH_PROLOGUE, slurm=replace(SLURM, programs=frozenset()))),
+    ],
+    "slurm-templates": [(FAIL, site(templates=Unknown("mpi-standard: its content changed after it was signed")))],
+    "market-cluster": [(FAIL, site(record=None, offered=()))],
+    "market-owner": [(FAIL, record(provider=ANOTHER))],
+    "market-active": [(FAIL, record(state="pending"))],
+    "market-total-nodes": [(WARN, record(total_nodes=3))],
+    "market-offerings": [(WARN, site(offered=()))],
+    "market-limits": [
+        (WARN, offering(queues=(Queue("standard", 5, 0),))),
+        (WARN, offering(queues=(Queue("fast", 1, 86401),))),
+        (WARN, site(offered=(Offered(OFFERING, 604801),))),
+        (WARN, cluster(limits=LimitsConfig(max_jobs=100, max_runtime_seconds=3600))),
+    ],
+    "market-workloads": [(FAIL, offering(preconfigured=(Preconfigured("ghost", "quay.io/ghost", "x"),)))],
+}

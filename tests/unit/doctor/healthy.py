@@ -1,0 +1,175 @@
+"""A scene in which everything is as it should be, and the ways to change one thing of it."""
+
+from dataclasses import replace
+from typing import Any
+
+from provider_daemon.chain.introduction import Introduction
+from provider_daemon.config import parse
+from provider_daemon.doctor.facts import Chain, Host, Key, Ledger, Offered, Scene, Site, Slurm, Ssh
+from provider_daemon.ports import Cluster, Node, Offering, Preconfigured, Queue
+from provider_daemon.slurm.settings import Association, Partition, WorkRoot, settings
+from tests.unit.slurm.recorded import ROOT
+
+NOW = 1_795_000_000.0
+OURS, ANOTHER = "ve1ours", "ve1another"
+# As recorded, but for the version and for what that site could not have.
+SETTINGS = settings((ROOT / "22.05.8" / "config.txt").read_text()) | {"SLURM_VERSION": "25.11.8", "PrologFlags": "Alloc,Contain"}
+
+CONFIG = parse(
+    """
+[chain]
+id = "virtengine-1"
+endpoints = ["a:9090", "b:9090"]
+[keys.main]
+kind = "armor"
+path = "/etc/provd/key"
+passphrase_file = "/etc/provd/passphrase"
+[[clusters]]
+id = "HPC-1"
+name = "alpha"
+key = "main"
+region = "eu"
+account = "provd"
+qos = "normal"
+work_root = "/scratch/provd"
+[clusters.ssh]
+host = "login"
+user = "provd"
+key_file = "/etc/provd/id"
+known_hosts = "/etc/provd/known_hosts"
+[clusters.partitions]
+fast = "gpu"
+[clusters.limits]
+max_jobs = 100
+[[clusters.images]]
+pattern = "docker.io/*"
+run = ["apptainer", "exec"]
+""",
+    "provd.toml",
+)
+
+
+def node(host: str, **changes: Any) -> Node:
+    made = Node(host, "IDLE", usable=True, draining=False, cpus=16, cpus_allocated=0, memory_mib=65536, memory_allocated_mib=0, gpus=2)
+    return replace(made, **changes)
+
+
+SLURM = Slurm(
+    controller="slurmctld of lab",
+    database="slurmdbd",
+    settings=SETTINGS,
+    version="25.11.8",
+    mended=frozenset(),
+    backlog=0,
+    partitions=(Partition("standard", "UP", 4, 0, 604800), Partition("gpu", "UP", 4, 0, 86400)),
+    nodes=(node("n1"), node("n2")),
+    node_hosts=frozenset({"c1", "c2"}),
+    user="provd",
+    associations=(Association("lab", "provd", "", ("normal",), 200),),
+    account_exists=True,
+    qos=frozenset({"normal"}),
+    skew=0.0,
+    trials={"standard": (True, "Job 1 to start"), "fast": (True, "Job 2 to start")},
+    work_root=WorkRoot("", "nfs", 10**12, "login"),
+    programs=frozenset({"apptainer"}),
+)
+OFFERING = Offering(
+    "OFF-1",
+    "HPC-1",
+    queues=(Queue("standard", 4, 0), Queue("fast", 2, 3600)),
+    preconfigured=(Preconfigured("mpi-standard", "", ""), Preconfigured("blast", "docker.io/blast", "blast")),
+    supports_custom_workloads=True,
+    active=True,
+)
+SITE = Site(
+    config=CONFIG.clusters[0],
+    ssh=Ssh(0o100600, "it is the pinned one", "logged in", 0.01, 4, 4),
+    slurm=SLURM,
+    templates=frozenset({"mpi-standard"}),
+    address=OURS,
+    record=Cluster("HPC-1", OURS, "active", "eu", total_nodes=2, available_nodes=2),
+    offered=(Offered(OFFERING, 86400),),
+)
+CHAIN = Chain(
+    chain_id="virtengine-1",
+    fee_denom="uve",
+    now=NOW,
+    endpoints=tuple(Introduction(url, "", "virtengine-1", False, 1000, NOW - 1) for url in ("a:9090", "b:9090")),
+    wired=frozenset({"Job"}),
+    rpcs=21,
+    store=True,
+    gas_price=0.025,
+)
+KEY = Key("main", OURS, False, "uve", True, 10**9, 0.025, 10**6, ())
+LEDGER = Ledger(
+    "/var/lib/provd/ledger.sqlite",
+    "virtengine-1",
+    opens="it opens",
+    schema=2,
+    wanted_schema=2,
+    problems=(),
+    owner="virtengine-1",
+    free=10**11,
+    modes={"/var/lib/provd/ledger.sqlite": 0o100600},
+    holder=4711,
+)
+UNIT = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled", "WatchdogUSec": "1min"}
+HOST = Host((3, 12, 1), {"/etc/provd/provd.toml": 0o100644}, {"/etc/provd/key": 0o100600}, UNIT)
+SCENE = Scene(HOST, LEDGER, CHAIN, (KEY,), (SITE,))
+
+
+def slurm(**changes: Any) -> Scene:
+    return site(slurm=replace(SLURM, **changes))
+
+
+def setting(name: str, value: str) -> Scene:
+    return slurm(settings={**SETTINGS, name: value})
+
+
+def ssh(**changes: Any) -> Scene:
+    assert SITE.ssh is not None
+    return site(ssh=replace(SITE.ssh, **changes))
+
+
+def site(**changes: Any) -> Scene:
+    return replace(SCENE, sites=(replace(SITE, **changes),))
+
+
+def cluster(**changes: Any) -> Scene:
+    """With other keys in [[clusters]]."""
+    return site(config=SITE.config.model_copy(update=changes))
+
+
+def record(**changes: Any) -> Scene:
+    assert isinstance(SITE.record, Cluster)
+    return site(record=replace(SITE.record, **changes))
+
+
+def offering(**changes: Any) -> Scene:
+    return site(offered=(Offered(replace(OFFERING, **changes), 86400),))
+
+
+def endpoint(**changes: Any) -> Scene:
+    """The second of two is otherwise."""
+    first, second = CHAIN.endpoints
+    return chain(endpoints=(first, replace(second, **changes)))
+
+
+def both_endpoints(**changes: Any) -> Scene:
+    return chain(endpoints=tuple(replace(each, **changes) for each in CHAIN.endpoints))
+
+
+def chain(**changes: Any) -> Scene:
+    return replace(SCENE, chain=replace(CHAIN, **changes))
+
+
+def key(**changes: Any) -> Scene:
+    return replace(SCENE, keys=(replace(KEY, **changes),))
+
+
+def ledger(**changes: Any) -> Scene:
+    return replace(SCENE, ledger=replace(LEDGER, **changes))
+
+
+def host(**changes: Any) -> Scene:
+    return replace(SCENE, host=replace(HOST, **changes))
