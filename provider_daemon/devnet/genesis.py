@@ -39,9 +39,8 @@ def chain_id(state: Layer) -> str:
 def same_chain(state: Layer, rules: Rules) -> None:
     found = chain_id(state)
     if found != rules.chain_id:
-        raise ConfigError(
-            [f"the devnet's file holds chain {found!r}, not {rules.chain_id!r}: start it with --chain-id {found}, or name another --home"]
-        )
+        next_step = f"start it with --chain-id {found}, or name another --home"
+        raise ConfigError([f"the devnet's file holds chain {found!r}, not {rules.chain_id!r}: {next_step}"])
 
 
 def write(ctx: Context, funds: Mapping[str, Mapping[str, int]]) -> None:

@@ -76,8 +76,8 @@ def test_any_messages(found: list[Message]) -> None:
 
 
 SIGNED = transactions.build(
-    [pack(job()), pack(flag())], signer=ALICE, chain_id=CHAIN_ID, account_number=1, sequence=0, gas_limit=300_000, fee=9_000, fee_denom="uve",
-    timeout_height=99, memo="m",
+    [pack(job()), pack(flag())], signer=ALICE, chain_id=CHAIN_ID, account_number=1, sequence=0, gas_limit=300_000, fee=9_000,
+    fee_denom="uve", timeout_height=99, memo="m",
 ).tx_bytes  # fmt: skip
 
 

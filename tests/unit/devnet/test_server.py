@@ -148,6 +148,5 @@ def test_one_line_then_serves_until_told_to_stop(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
         assert process.stdout.read() == ""
-    assert re.fullmatch(
-        r"devnet \S+ serves gRPC on 127\.0\.0\.1:\d+ and REST on 127\.0\.0\.1:\d+ at height 1, file .*chain\.sqlite\n", line
-    )
+    served = r"devnet \S+ serves gRPC on 127\.0\.0\.1:\d+ and REST on 127\.0\.0\.1:\d+ at height 1, file .*chain\.sqlite\n"
+    assert re.fullmatch(served, line)
