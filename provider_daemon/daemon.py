@@ -19,7 +19,6 @@ from provider_daemon.config import ClusterConfig, Config
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.admission import Image, Limits, Program, Site
 from provider_daemon.job.spec import Spec
-from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.compare import Served
 from provider_daemon.loops.every import Loop, attempt, every
@@ -29,7 +28,13 @@ from provider_daemon.loops.outbox import Outbox, OutboxSettings
 from provider_daemon.loops.reconcile import LOOK_SECONDS, Reconcile
 from provider_daemon.loops.start import start
 from provider_daemon.loops.tenancy import Tenancy
+from provider_daemon.metrics.chain import MeasuredAudit, MeasuredChain
+from provider_daemon.metrics.collector import Parts
+from provider_daemon.metrics.ledger import MeasuredLedger, Measures
+from provider_daemon.metrics.meters import Meters
+from provider_daemon.metrics.scheduler import MeasuredScheduler, MeasuredTransport
 from provider_daemon.metrics.server import build_app, serve
+from provider_daemon.metrics.wallet import PERIOD_SECONDS, Wallet
 from provider_daemon.ports import Clock
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.scheduler import SlurmScheduler
@@ -41,8 +46,7 @@ from provider_daemon.troubles import Troubles
 log = structlog.get_logger("provd.daemon")
 
 DRAIN_SECONDS = 20  # how long a stopping daemon goes on asking what became of its open transaction
-WATCHDOG_SECONDS = 10  # between two signs of life to systemd
-STALE_PERIODS = 10  # a loop without a good or failed tick for so many of its periods is dead, and so is the watchdog
+WATCHDOG_SECONDS = 10  # between two signs of life to systemd; one dead loop ends them
 
 
 class Daemon:
@@ -53,15 +57,29 @@ class Daemon:
         self._clock = SystemClock()
         self.stop = asyncio.Event()
         self._signers = {name: keys.load(key.kind, key.name, key.path, key.passphrase_file) for name, key in config.keys.items()}
-        self._ledger = Ledger.open(Path(config.ledger.path))
+        self._ledger = MeasuredLedger.open(Path(config.ledger.path))
         self._ledger.claim(config.chain.id)
         start(self._ledger, [cluster.id for cluster in config.clusters], self._clock.booted_at, self._clock.now())
         self._troubles = Troubles()
-        self._chain = GrpcChain(config.chain.id, config.chain.endpoints, self._clock, self._troubles)
+        self._meters = Meters()
+        self._grpc = GrpcChain(config.chain.id, config.chain.endpoints, self._clock, self._troubles)
+        self._chain = MeasuredChain(self._grpc, self._meters, self._clock)
         self._tenancies = {cluster.id: tenancy(cluster, self._signers[cluster.key]) for cluster in config.clusters}
-        self._schedulers = {cluster.id: scheduler(cluster, self._clock, self._troubles) for cluster in config.clusters}
+        self._addresses = list(dict.fromkeys(known.signer.address for known in self._tenancies.values()))
+        self._ledger.measure(
+            Measures(self._meters, self._clock, config.chain.fee_denom, self._chain.occupied), list(self._tenancies), self._addresses
+        )
+        self._transports = {cluster.id: transport(cluster, self._clock) for cluster in config.clusters}
+        self._slurm = {cluster.id: self._make_slurm(cluster) for cluster in config.clusters}
+        self._schedulers = {
+            cluster_id: MeasuredScheduler(slurm, self._meters, cluster_id, self._clock) for cluster_id, slurm in self._slurm.items()
+        }
         self._outboxes = self._make_outboxes()
-        self._loops = [*self._outboxes, *self._make_cluster_loops(), self._make_intake(), self._make_reconcile()]
+        self._loops = [*self._outboxes, *self._make_cluster_loops(), self._make_intake(), self._make_reconcile(), self._make_wallet()]
+
+    def _make_slurm(self, cluster: ClusterConfig) -> SlurmScheduler:
+        measured = MeasuredTransport(self._transports[cluster.id], self._clock)
+        return SlurmScheduler(measured, self._clock, cluster.name, self._troubles)
 
     # --- loops ---
 
@@ -97,7 +115,12 @@ class Daemon:
         served = [
             Served(known.cluster_id, known.name, self._schedulers[known.cluster_id], known.signer) for known in self._tenancies.values()
         ]
-        return Loop("reconcile", LOOK_SECONDS, Reconcile(self._ledger, self._chain, GrpcAudit(self._chain), served, self._clock).tick)
+        audit = MeasuredAudit(GrpcAudit(self._grpc), self._meters, self._clock)
+        return Loop("reconcile", LOOK_SECONDS, Reconcile(self._ledger, self._chain, audit, served, self._clock).tick)
+
+    def _make_wallet(self) -> Loop:
+        denom = self._config.chain.fee_denom
+        return Loop("wallet", PERIOD_SECONDS, Wallet(self._ledger, self._chain, self._addresses, denom, self._meters, self._clock).tick)
 
     def _advances(self) -> list[Loop]:
         return [loop for loop in self._loops if loop.name.startswith("advance:")]
@@ -106,7 +129,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Until `stop`: a first tick of each loop under way already counts as ready, an unreachable SLURM or chain is waited for."""
-        runner = await serve(build_app(self._ledger, self._loops, self._troubles), self._config.metrics.listen)
+        runner = await serve(build_app(self._parts()), self._config.metrics.listen)
         log.info(
             "provd_started", version=__version__, chain=self._config.chain.id, clusters=[known.name for known in self._tenancies.values()]
         )
@@ -124,9 +147,27 @@ class Daemon:
             await self._close()
         log.info("provd_stopped")
 
+    def _parts(self) -> Parts:
+        return Parts(
+            ledger=self._ledger,
+            path=Path(self._config.ledger.path),
+            meters=self._meters,
+            loops=self._loops,
+            troubles=self._troubles,
+            clock=self._clock,
+            clusters=list(self._tenancies),
+            signers=self._addresses,
+            endpoints=lambda: self._grpc.endpoints.all,
+            rpcs={cluster_id: partial(getattr, slurm, "rpcs") for cluster_id, slurm in self._slurm.items()},
+            ssh={cluster_id: each.counts for cluster_id, each in self._transports.items() if isinstance(each, SshTransport)},
+        )
+
     async def _watchdog(self) -> None:
+        """Silent from the first look at which a loop is dead: systemd then starts the daemon anew."""
         while not self.stop.is_set():
-            if all(alive(loop, self._clock.now()) for loop in self._loops):
+            if dead := {loop.name: why for loop in self._loops if (why := loop.dead(self._clock.now()))}:
+                log.error("loop_dead", loops=dead, next="no sign of life goes to systemd, which starts provd anew")
+            else:
                 systemd.notify("WATCHDOG=1")
             try:
                 async with asyncio.timeout(WATCHDOG_SECONDS):
@@ -169,11 +210,6 @@ def poke_all(loops: Sequence[Loop]) -> Callable[[], None]:
             loop.poke.set()
 
     return poke
-
-
-def alive(loop: Loop, now: float) -> bool:
-    """A loop that ticks, well or badly, is alive; one that has been inside one tick for too long is not."""
-    return not loop.tick_since or now - loop.tick_since < max(60.0, STALE_PERIODS * loop.period)
 
 
 def scheduler(cluster: ClusterConfig, clock: Clock, troubles: Troubles | None = None) -> SlurmScheduler:

@@ -7,7 +7,9 @@ import asyncio
 import contextlib
 import os
 import stat
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
@@ -30,6 +32,16 @@ class HostKeyMismatch(Unreadable):
     """The host shows another key than the pinned one."""
 
 
+@dataclass(slots=True)
+class SshCounts:
+    """Since the start. `connects`: tries by outcome; `channels` opened, `refused` by sshd, and `open` now."""
+
+    connects: Counter[str] = field(default_factory=Counter)
+    channels: int = 0
+    refused: int = 0
+    open: int = 0
+
+
 class SshTransport:
     """Exactly one of `known_hosts` (a file) and `host_key_fingerprint` ("SHA256:...") pins the host; there is no way to switch it off."""
 
@@ -49,6 +61,7 @@ class SshTransport:
         self._opening = asyncio.Lock()
         self._connection: asyncssh.SSHClientConnection | None = None
         self._down: ProvdError = _LOST
+        self.counts = SshCounts()
 
     async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
         async with self._channel(command_line(program)) as process:
@@ -65,7 +78,11 @@ class SshTransport:
                     process = await self._start(command)
             except TimeoutError:
                 raise Transient(f"ssh {self._where}: the command did not start within {START_SECONDS} s") from None
-            yield process
+            self.counts.open += 1
+            try:
+                yield process
+            finally:
+                self.counts.open -= 1
         finally:
             if taken:
                 self._channels.release()
@@ -98,8 +115,11 @@ class SshTransport:
         for attempt in range(CHANNEL_RETRIES):
             connection = await self._opened()
             try:
-                return await connection.create_process(command, encoding=None)
+                process = await connection.create_process(command, encoding=None)
+                self.counts.channels += 1
+                return process
             except asyncssh.ChannelOpenError as error:
+                self.counts.refused += 1
                 if connection.is_closed() or attempt == CHANNEL_RETRIES - 1:
                     raise Transient(f"ssh {self._where}: no channel: {error.reason}") from None
                 await asyncio.sleep(0.2 * 2**attempt)
@@ -121,8 +141,10 @@ class SshTransport:
             try:
                 connection = await self._connect().open()
             except (asyncssh.Error, OSError, TimeoutError) as error:
-                self._down = _meaning(error)
+                self._down, outcome = _meaning(error)
+                self.counts.connects[outcome] += 1
             else:
+                self.counts.connects["connected"] += 1
                 log.info("ssh_connected", host=self._where)
                 return connection
         wait = self._limit.wait(self._clock.now())
@@ -202,13 +224,15 @@ async def _collect(pipe: asyncssh.SSHReader[bytes], into: bytearray) -> None:
         into += chunk
 
 
-def _meaning(error: Exception) -> ProvdError:
-    """Why no connection came about."""
+def _meaning(error: Exception) -> tuple[ProvdError, str]:
+    """Why no connection came about, in a sentence and in a word."""
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        return HostKeyMismatch(f"the host key is not the pinned one ({error.reason}): check the host, then the configuration")
+        return HostKeyMismatch(
+            f"the host key is not the pinned one ({error.reason}): check the host, then the configuration"
+        ), "host_key_mismatch"
     if isinstance(error, asyncssh.PermissionDenied):
-        return Unreadable(f"the login is refused ({error.reason}): check user and key_file")
-    return Transient(_reason(error))
+        return Unreadable(f"the login is refused ({error.reason}): check user and key_file"), "login_refused"
+    return Transient(_reason(error)), "failed"
 
 
 def _reason(error: Exception) -> str:
