@@ -82,7 +82,8 @@ class SimulatedChain:
             self._world.later(self._world.dice.uniform(1, 300), lambda: self._blocks.check(tx_bytes))
             return await self._unanswered(tx_bytes)
         if self._world.strikes("tx_at_its_timeout"):
-            self._blocks.at_timeout.append((transactions.decode(tx_bytes).body.timeout_height, tx_bytes))
+            last = transactions.decode(tx_bytes).body.timeout_height - self._world.dice.randint(0, 1)  # just in time, or just not
+            self._blocks.at_timeout.append((last, tx_bytes))
             return await self._unanswered(tx_bytes)
         return await self._gate.call("broadcast", lambda: self._delivered(tx_bytes), once=True)
 

@@ -47,7 +47,7 @@ class Gate:
         answer is the one that counts; `once` is for what the daemon never repeats by itself.
         """
         if self.memory_lost_at is not None and self._world.loop.time() > self.memory_lost_at:
-            self._world.wrong(f"10 {what}: the daemon goes on without its memory")
+            self._world.wrong(f"4 {what}: the daemon goes on without its memory")
         if self._world.calm and not self.dead:
             await asyncio.sleep(STEP)
             return command()

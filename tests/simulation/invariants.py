@@ -18,7 +18,7 @@ Once it is calm:
    included transactions and nothing else.
 10. The ledger says of each transaction what the chain says, and knows all that the chain took from our key (unless it was lost or is an
    older copy).
-11. Nothing of a job that is over lives on in SLURM for longer than CAUGHT_UP seconds, and at most one SLURM job of it ever ran.
+11. Nothing of a job that is over lives on in SLURM for longer than CANCEL_SEEN seconds, and at most one SLURM job of it ever ran.
 """
 
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ from tests.simulation.slurm_job import SlurmJob
 from tests.simulation.world import START, World
 
 SETTLE = 3000  # seconds from calm to the end: the longest job, the patience for what is missing, and room for slow ticks
+CANCEL_SEEN = 200  # seconds: a start after 90, a sweep after 60, two ticks
 PATIENCE = HOPELESS_PATIENCE
 CAUGHT_UP = 300  # seconds: a start after 90, two slow ticks, a transaction that has to expire first, and one more
 
@@ -111,7 +112,7 @@ def _ended_by_us(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]
     ended = slurm_job.now_at.ended_at
     if record.by_report is None:
         late = ended - max(record.ended_at, START + scene.world.trouble_until)
-        return [f"11 cancelled in SLURM {late:.0f} s late"] if late > CAUGHT_UP and not scene.memory_lost else []
+        return [f"11 cancelled in SLURM {late:.0f} s late"] if late > CANCEL_SEEN and not scene.memory_lost else []
     patience = ended - slurm_job.waits_in_vain_since
     short = not slurm_job.ever_ran and patience < PATIENCE and not scene.memory_lost
     return [f"7 given up after {patience:.0f} s of a reason that may pass"] if short else []

@@ -65,7 +65,7 @@ class Life:
         self.gate.on_death = self._died.set
         self.clock = SystemClock(world.machine_clock, world.loop.time)
         self.ledger = WatchedLedger.open(path)
-        self.ledger.gate, self.ledger.world = self.gate, world  # type: ignore[attr-defined]
+        self.ledger.gate, self.ledger.world = self.gate, world
         self.chain: Chain = SimulatedChain(world, blocks, self.gate, PROVIDER.address)
         self.scheduler: Scheduler = SimulatedScheduler(world, site, self.gate, self.clock)
 
@@ -113,4 +113,4 @@ class Life:
             if isinstance(error, Killed | asyncio.CancelledError) or not isinstance(error, BaseException):
                 continue
             if not (isinstance(error, LedgerError) and self.gate.memory_lost_at is not None):
-                self._world.wrong(f"9 a loop ended by {type(error).__name__}: {error}")
+                self._world.wrong(f"4 a loop ended by {type(error).__name__}: {error}")

@@ -18,7 +18,7 @@ def to(world: World) -> Iterator[None]:
         world.note(f"provd {level}: {event['event']} {words}")
         if event["event"] == "tick_broken":
             error = event.get("failure") or _current()
-            world.wrong(f"a tick is broken: {error}")
+            world.wrong(f"3 a tick is broken: {error}")
         raise structlog.DropEvent
 
     structlog.configure(processors=[hear], wrapper_class=structlog.make_filtering_bound_logger(0), cache_logger_on_first_use=False)

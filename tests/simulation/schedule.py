@@ -169,7 +169,7 @@ class Schedule:
     def _job(self, number: int) -> tuple[Spec, Plan]:
         dice, cpus, memory, nodes = self._world.dice, self._world.dice.randint(1, 8), self._world.dice.randint(1, 16), 1
         nodes, gpus = dice.choice((1, 1, 2, 3)), dice.choice((0, 0, 1, 2))
-        limit = dice.choice((90, 300, 600))
+        limit = dice.choice((90, 300, 600, 900))
         spec = Spec(
             chain_id=CHAIN_ID,
             job_id=f"JOB-{number}",

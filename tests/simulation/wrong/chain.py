@@ -22,6 +22,7 @@ START, SEND_NEXT, DRAFT, REJECTED, SET_ASIDE = (
     outbox.Outbox._rejected,
     outbox.Outbox._set_aside,
 )
+CANCELLED, REREAD = intake.Intake._cancelled, intake.Intake._reread
 LOOK_INTO, CONSIDERED = blame.Blame.look_into, intake.Intake._considered
 
 # --- sending ---
@@ -147,6 +148,16 @@ async def bad_record_stops_all(self: Any, jobs: Sequence[Job]) -> None:
             self._learn(job.spec.job_id, record)
 
 
+async def cancels_by_event(self: Any, height: int, job_ids: frozenset[str]) -> frozenset[str]:
+    self._told = await CANCELLED(self, height, job_ids)
+    return frozenset(self._told)
+
+
+async def reread_by_event(self: Any, jobs: Sequence[Job]) -> None:
+    """No sweep over all open jobs."""
+    await REREAD(self, [job for job in jobs if job.spec.job_id in self._told])
+
+
 async def missing_is_a_gap(self: Any, job_id: str, record: ChainJob | BaseException | None) -> list[Job]:
     return [] if record is None else await CONSIDERED(self, job_id, record)
 
@@ -185,7 +196,11 @@ CHAIN: dict[str, Changes] = {
     "an unreadable record stops intake": ((intake.Intake, "_reread", bad_record_stops_all),),
     "a missing record is a gap": ((intake.Intake, "_considered", missing_is_a_gap),),
     "an unreadable record is skipped": ((intake.Intake, "_considered", unreadable_is_skipped),),
-    "a cancel is looked for once": ((intake, "CANCEL_OVERLAP", 0), (intake, "SWEEP_SECONDS", 10**9)),
+    "what no event told is never seen": (
+        (intake, "CANCEL_OVERLAP", 0),
+        (intake.Intake, "_cancelled", cancels_by_event),
+        (intake.Intake, "_reread", reread_by_event),
+    ),
     "what the chain said meanwhile is lost": ((advance, "merge", forgets_the_chain),),
     "a park is forgotten": ((advance, "merge", forgets_the_park),),
 }
