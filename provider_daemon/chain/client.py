@@ -9,6 +9,7 @@ from provider_daemon.chain import keyspace, messages
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.ask import Ask
 from provider_daemon.chain.broadcast import UNFUNDED, Broadcast
+from provider_daemon.chain.codec import parse_time
 from provider_daemon.chain.evidence_check import public_keys_of, reports
 from provider_daemon.chain.node import CALL_SECONDS, Endpoints
 from provider_daemon.chain.prices import Prices
@@ -74,11 +75,19 @@ class GrpcChain:
         return offering(record) if record else None
 
     async def reports_of(self, job_id: str) -> list[GetTxResponse]:
-        """Every transaction in a block that reports about the job, oldest first; events name no job, so all since it was made are read."""
+        """Every transaction in a block that reports about the job, oldest first.
+
+        Events name no job, so all are read since it was made, until it ended: the chain takes no report after that.
+        """
         record = await self.query.job(job_id)
-        since = record.block_height if record else 1
-        found = self.txs.search(f"message.action='{REPORT}' AND tx.height>={since}")
-        return [tx async for tx in found if tx.tx_response.code == 0 and job_id in _reported(tx)]
+        since, ended = (record.block_height, record.completed_at.seconds) if record else (1, 0)
+        reports = []
+        async for tx in self.txs.search(f"message.action='{REPORT}' AND tx.height>={since}"):
+            if ended and _seconds(tx) > ended:
+                break
+            if tx.tx_response.code == 0 and job_id in _reported(tx):
+                reports.append(tx)
+        return reports
 
     # --- accounts and money ---
 
@@ -142,3 +151,9 @@ def _cancelled(tx: GetTxResponse) -> list[str]:
 
 def _reported(tx: GetTxResponse) -> set[str]:
     return {report.job_id for report in reports(tx.tx)}
+
+
+def _seconds(tx: GetTxResponse) -> int:
+    """Of its block, since the epoch; 0 where the node does not say."""
+    text = tx.tx_response.timestamp
+    return parse_time(text) // 10**9 if text else 0

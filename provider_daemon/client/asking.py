@@ -52,18 +52,21 @@ def _key(text: str) -> bytes:
         raise ConfigError([f"--page-key: {text!r} is no base64: take next_key of the page before as it is"]) from None
 
 
-async def job_story(chain: GrpcChain, answer: Answer) -> dict[str, Any]:
-    """The answer to Job, with its accounting record and each report about it: where it stands, what it said, whether its evidence holds."""
+async def job_story(chain: GrpcChain, answer: Answer) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The answer to Job, with its accounting record and each report about it: where it stands, what it said, whether its evidence holds.
+
+    With it a line for what could not be had: a node that keeps no index of transactions cannot find reports.
+    """
     job: Any = answer.message
     accounting: Any = None
     with suppress(NotFound):
         accounting = (await chain.ask("JobAccounting", question("JobAccounting", {"job_id": job.job.job_id}))).message
-    found = await chain.reports_of(job.job.job_id)
-    return {
-        **render(job),
-        "accounting": render(accounting)["accounting"] if accounting else None,
-        "reports": [row for tx in found for row in _reports(tx, chain.chain_id, job.job)],
-    }
+    document = {**render(job), "accounting": render(accounting)["accounting"] if accounting else None, "reports": None}
+    try:
+        found = await chain.reports_of(job.job.job_id)
+    except Transient as error:
+        return document, (f"the reports about {job.job.job_id} cannot be found: {error}",)
+    return {**document, "reports": [row for tx in found for row in _reports(tx, chain.chain_id, job.job)]}, ()
 
 
 def _reports(tx: GetTxResponse, chain_id: str, job: Any) -> list[dict[str, Any]]:

@@ -97,9 +97,9 @@ async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[
             await _watch(chain, rpc, asked, options)
             return ()
         answer = await chain.ask(rpc, asked)
-        document = await job_story(chain, answer) if rpc == "Job" else render(answer.message)
+        document, missing = await job_story(chain, answer) if rpc == "Job" else (render(answer.message), ())
     show(document, options.output)
-    return answer.unreadable
+    return answer.unreadable + missing
 
 
 async def _watch(chain: "GrpcChain", rpc: str, asked: "Message", options: JobOptions | JobPageOptions) -> None:

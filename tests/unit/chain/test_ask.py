@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from provider_daemon.chain import codec, keyspace
+from provider_daemon.chain import broadcast, codec, keyspace
 from provider_daemon.chain.ask import METHODS, Ask, request
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
@@ -137,3 +137,23 @@ async def test_sums_of_a_chain_that_keeps_none(chain: TestChain) -> None:
     assert (added.total_decisions, added.avg_combined_score) == (stored.total_decisions, stored.avg_combined_score)
     with pytest.raises(NotFound):
         await answered(chain, "none", "SchedulingMetrics", {"cluster_id": "HPC-1", "queue_name": "other"})
+
+
+async def test_reports_of_an_ended_job_are_not_looked_for_for_ever(chain: TestChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came after its end is not read: the chain takes no report then."""
+    for number in range(2, 9):
+        chain.block(seconds=2.0)
+        assert (await chain.send(PROVIDER, report("queued", f"JOB-{number}"))).ok
+    monkeypatch.setattr(broadcast, "PAGE", 1)
+    pages = 0
+    asked = chain.client.txs._page
+
+    async def counted(query: str, page: int, limit: int) -> Any:
+        nonlocal pages
+        pages += 1
+        return await asked(query, page, limit)
+
+    monkeypatch.setattr(chain.client.txs, "_page", counted)
+    assert len(await chain.client.reports_of("JOB-1")) == 1
+    assert pages == 2
+    assert len(await chain.client.reports_of("JOB-8")) == 1

@@ -13,10 +13,11 @@ import pytest_asyncio
 import yaml
 from typer.main import get_command
 
+from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.wire import NotFound
 from provider_daemon.cli import tables
 from provider_daemon.cli.app import app
-from provider_daemon.errors import ConfigError, Refused
+from provider_daemon.errors import ConfigError, Refused, Transient
 from tests.unit.cli.shop import ADDRESSES, Shop, example, shop
 
 COMMANDS: dict[str, Any] = get_command(app).commands["query"].commands["hpc"].commands  # type: ignore[attr-defined]
@@ -154,3 +155,16 @@ async def test_balances_and_transactions(market: Shop) -> None:
     table = (await market.run(f"query bank balances {ADDRESSES['governor']}")).stdout
     assert table.splitlines()[0].split() == ["DENOM", "AMOUNT"]
     assert isinstance((await market.run("query bank balances cosmos1")).exception, ConfigError)
+
+
+async def test_a_node_without_an_index(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job is told without its reports, and that they are missing; exit code 1."""
+
+    async def none(chain: GrpcChain, job_id: str) -> list[Any]:
+        raise Transient("the node cannot search its transactions")
+
+    monkeypatch.setattr(GrpcChain, "reports_of", none)
+    result = await market.run("query hpc job JOB-1 -o json")
+    document = json.loads(result.stdout)
+    assert (document["job"]["job_id"], document["reports"], result.exit_code) == ("JOB-1", None, 1)
+    assert "the reports about JOB-1 cannot be found: the node cannot search" in result.stderr
