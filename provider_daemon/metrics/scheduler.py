@@ -15,7 +15,7 @@ Said = TypeVar("Said", covariant=True)
 
 FOREVER = float("inf")
 NODES_SECONDS = 300.0  # how long a count of nodes counts: heartbeats ask every minute
-RATE_LIMIT = "Rate limit"  # SLURM's words
+RATE_LIMIT = "rate limit"  # in all that SLURM's versions say of it
 
 
 class Measurable(Scheduler, Surveyor, Protocol):
@@ -80,7 +80,7 @@ class MeasuredScheduler:
                 yield
         except ProvdError as error:
             outcome = "down" if isinstance(error, Transient) else "unreadable"
-            if RATE_LIMIT in str(error):
+            if RATE_LIMIT in str(error).lower():
                 self._meters.add(catalog.SLURM_RATE_LIMITED, self._cluster)
             raise
         else:

@@ -1,0 +1,243 @@
+"""Grafana's boards of provd: `python deploy/grafana/boards.py` writes the three JSON files beside this one.
+
+A panel is a title, a unit and its queries; everything else is the same for all of them.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WIDTH, HEIGHT, COLUMNS = 8, 7, 3  # of a panel, in Grafana's grid of 24 columns
+SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """`queries`: (expression, legend). `kind`: timeseries, or stat for a number that is looked at now."""
+
+    title: str
+    unit: str
+    queries: tuple[tuple[str, str], ...]
+    kind: str = "timeseries"
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Board:
+    name: str
+    title: str
+    rows: dict[str, tuple[Panel, ...]]
+
+
+def stat(title: str, unit: str, query: str, legend: str = "", about: str = "") -> Panel:
+    return Panel(title, unit, ((query, legend),), "stat", about)
+
+
+def graph(title: str, unit: str, *queries: tuple[str, str], about: str = "") -> Panel:
+    return Panel(title, unit, queries, about=about)
+
+
+def quantiles(title: str, bucket: str, legend: str, window: str = "1h", about: str = "") -> Panel:
+    """Median and 95th percentile of a histogram."""
+    return Panel(
+        title,
+        "s",
+        tuple(
+            (f"histogram_quantile({share}, rate({bucket}[{window}]))", f"{word} {legend}".strip())
+            for share, word in ((0.5, "half"), (0.95, "95%"))
+        ),
+        about=about,
+    )
+
+
+JOBS = Board(
+    "jobs",
+    "provd / Jobs",
+    {
+        "Now": (
+            stat("Open jobs", "short", "sum(cluster:provd_jobs:sum)"),
+            stat("Parked: they wait for you", "short", "sum(provd_jobs_parked)"),
+            stat("Unreadable on chain", "short", "sum(provd_jobs_quarantined)"),
+        ),
+        "Flow": (
+            graph("Open jobs by state", "short", ("sum by (state) (provd_jobs)", "{{state}}")),
+            graph("Parked jobs by reason", "short", ("sum by (reason) (provd_jobs_parked) > 0", "{{reason}}")),
+            graph(
+                "Submissions by sbatch's answer",
+                "short",
+                ("sum by (result) (increase(provd_slurm_submissions_total[$__rate_interval]))", "{{result}}"),
+            ),
+        ),
+        "Time": (
+            quantiles("From block to SLURM id", "provd_submission_latency_seconds_bucket", "{{cluster}}"),
+            quantiles("From stored report to block", "provd_report_latency_seconds_bucket", "{{cluster}}"),
+            graph("Time in each state, 95%", "s", ("cluster_state:provd_job_state_duration_seconds:p95_1d", "{{cluster}} {{state}}")),
+            graph(
+                "The same two, 95% of the last hour",
+                "s",
+                ("cluster:provd_submission_latency_seconds:p95_1h", "submission {{cluster}}"),
+                ("cluster:provd_report_latency_seconds:p95_1h", "report {{cluster}}"),
+            ),
+        ),
+        "The daemon": (
+            graph("Loops that fail", "short", ("provd_loop_failing > 0", "{{loop}}"), ("1 - provd_loop_alive > 0", "dead: {{loop}}")),
+            graph("Age of the last good tick", "s", ("time() - provd_loop_last_success_timestamp_seconds > 0", "{{loop}}")),
+            graph("Ticks", "ops", ("rate(provd_loop_ticks_total[$__rate_interval])", "{{loop}}")),
+            graph("A tick under way", "s", ("time() - (provd_loop_tick_start_timestamp_seconds > 0)", "{{loop}}")),
+            graph("What lasts", "short", ("provd_trouble", "{{what}} {{subject}}")),
+            graph("Version", "short", ("provd_build_info", "{{version}}")),
+        ),
+    },
+)
+CHAIN = Board(
+    "chain-and-money",
+    "provd / Chain and money",
+    {
+        "Now": (
+            stat("Wallet lasts", "s", "min(provd_wallet_runway_seconds)"),
+            stat("Age of the newest block", "s", "min(provd:chain_block_age_seconds:min)"),
+            stat("Oldest report waits", "s", "max(provd:outbox_oldest_report_age_seconds:max)"),
+        ),
+        "Money": (
+            graph("Wallet", "short", ("provd_wallet_balance", "{{signer}} {{denom}}")),
+            graph("Billed and not yet settled", "short", ("sum by (denom) (provd_unsettled)", "unsettled {{denom}}")),
+            graph("Billed a day", "short", ("sum by (cluster, denom) (increase(provd_billed_total[1d]))", "{{cluster}} {{denom}}")),
+            graph("Fees a day", "short", ("sum by (signer, denom) (increase(provd_fees_total[1d]))", "{{signer}} {{denom}}")),
+            graph("Fees for each job", "short", ("provd:fee_per_job:ratio_rate1d", "{{instance}}")),
+            graph("Price of gas", "short", ("provd_gas_price", "{{denom}}")),
+        ),
+        "Transactions": (
+            graph(
+                "By outcome",
+                "short",
+                ("sum by (outcome, cause) (increase(provd_transactions_total[$__rate_interval]))", "{{outcome}} {{cause}}"),
+            ),
+            graph("Share without success", "percentunit", ("provd:transactions_unsuccessful:ratio_rate15m", "{{instance}}")),
+            graph("Gas", "short", ("rate(provd_gas_used_total[$__rate_interval])", "{{signer}}")),
+            graph("Messages that wait", "short", ("provd_outbox_messages", "{{signer}} {{kind}}")),
+            graph("Age of the oldest of them", "s", ("time() - provd_outbox_oldest_timestamp_seconds", "{{signer}} {{kind}}")),
+            graph("Since the last one was in a block", "s", ("time() - provd_outbox_last_progress_timestamp_seconds", "{{signer}}")),
+        ),
+        "Chain": (
+            graph("Height", "short", ("provd_chain_height", "{{endpoint}}"), ("provd:chain_height:max", "newest")),
+            graph("Endpoints", "short", ("provd_chain_endpoint > 0", "{{endpoint}} {{state}}")),
+            quantiles("Calls", "provd_chain_call_duration_seconds_bucket", "", "5m"),
+            graph("Calls that failed", "ops", ("rate(provd_chain_call_errors_total[$__rate_interval])", "{{error}}")),
+            graph("Since the last answer", "s", ("time() - provd_chain_last_success_timestamp_seconds", "{{instance}}")),
+            graph(
+                "Differences between SLURM, ledger and chain",
+                "short",
+                ("provd_reconciliation_differences", "{{severity}}"),
+                about="As the last hourly comparison found them.",
+            ),
+            graph("Since everything was last compared", "s", ("time() - provd_reconciliation_last_timestamp_seconds", "{{instance}}")),
+        ),
+    },
+)
+SLURM = Board(
+    "slurm-and-ssh",
+    "provd / SLURM and SSH",
+    {
+        "Now": (
+            stat("Usable nodes", "short", 'sum by (cluster) (provd_slurm_nodes{state="usable"})', "{{cluster}}"),
+            stat("Since SLURM's last answer", "s", "time() - max by (cluster) (provd_slurm_last_success_timestamp_seconds)", "{{cluster}}"),
+            stat("SLURM commands a second", "ops", "sum by (cluster) (cluster:provd_slurm_rpcs:rate5m)", "{{cluster}}"),
+        ),
+        "SLURM": (
+            graph("Questions, 95%", "s", ("cluster_query:provd_slurm_query_duration_seconds:p95_15m", "{{cluster}} {{query}}")),
+            graph(
+                "Questions by outcome",
+                "ops",
+                ("sum by (cluster, outcome) (rate(provd_slurm_queries_total[$__rate_interval]))", "{{cluster}} {{outcome}}"),
+            ),
+            graph("Share of errors", "percentunit", ("cluster:provd_slurm_query_errors:ratio_rate15m", "{{cluster}}")),
+            graph("Commands", "ops", ("rate(provd_slurm_rpcs_total[$__rate_interval])", "{{cluster}}")),
+            graph("Turned away by the rate limit", "short", ("increase(provd_slurm_rate_limited_total[$__rate_interval])", "{{cluster}}")),
+            graph("Nodes", "short", ("provd_slurm_nodes", "{{cluster}} {{state}}")),
+        ),
+        "SSH": (
+            graph(
+                "Connects",
+                "short",
+                ("sum by (cluster, outcome) (increase(provd_ssh_connects_total[$__rate_interval]))", "{{cluster}} {{outcome}}"),
+            ),
+            graph(
+                "Channels",
+                "ops",
+                ("rate(provd_ssh_channels_total[$__rate_interval])", "{{cluster}}"),
+                ("rate(provd_ssh_channels_refused_total[$__rate_interval])", "refused {{cluster}}"),
+            ),
+            graph("Channels in use", "short", ("provd_ssh_channels_open", "{{cluster}}")),
+        ),
+        "Ledger and process": (
+            graph("Writes, 99%", "s", ("provd:ledger_commit_duration_seconds:p99_10m", "{{instance}}")),
+            graph("Size", "bytes", ("provd_ledger_size_bytes", "ledger"), ("provd_ledger_disk_free_bytes", "free")),
+            graph("Memory", "bytes", ('process_resident_memory_bytes{job="provd"}', "{{instance}}")),
+            graph("CPU", "percentunit", ('rate(process_cpu_seconds_total{job="provd"}[$__rate_interval])', "{{instance}}")),
+        ),
+    },
+)
+BOARDS = (JOBS, CHAIN, SLURM)
+
+
+def rendered(board: Board) -> str:
+    return json.dumps(_board(board), indent=2) + "\n"
+
+
+def _board(board: Board) -> dict[str, Any]:
+    return {
+        "uid": f"provd-{board.name}",
+        "title": board.title,
+        "tags": ["provd"],
+        "schemaVersion": 36,
+        "editable": False,
+        "refresh": "30s",
+        "time": {"from": "now-6h", "to": "now"},
+        "templating": {"list": [{"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}]},
+        "links": [{"type": "dashboards", "tags": ["provd"], "title": "provd", "asDropdown": False}],
+        "panels": _panels(board),
+    }
+
+
+def _panels(board: Board) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = []
+    y = 0
+    for title, panels in board.rows.items():
+        made.append(
+            {
+                "id": len(made) + 1,
+                "type": "row",
+                "title": title,
+                "collapsed": False,
+                "gridPos": {"x": 0, "y": y, "w": 24, "h": 1},
+                "panels": [],
+            }
+        )
+        for number, panel in enumerate(panels):
+            place = {"x": number % COLUMNS * WIDTH, "y": y + 1 + number // COLUMNS * HEIGHT, "w": WIDTH, "h": HEIGHT}
+            made.append(_panel(panel, len(made) + 1, place))
+        y += 1 + -(-len(panels) // COLUMNS) * HEIGHT
+    return made
+
+
+def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
+    return {
+        "id": number,
+        "type": panel.kind,
+        "title": panel.title,
+        "description": panel.about,
+        "datasource": SOURCE,
+        "gridPos": place,
+        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
+        "options": {"reduceOptions": {"calcs": ["lastNotNull"]}} if panel.kind == "stat" else {"legend": {"displayMode": "list"}},
+        "targets": [
+            {"refId": chr(ord("A") + index), "datasource": SOURCE, "expr": expression, "legendFormat": legend}
+            for index, (expression, legend) in enumerate(panel.queries)
+        ],
+    }
+
+
+if __name__ == "__main__":
+    for board in BOARDS:
+        Path(__file__).with_name(f"{board.name}.json").write_text(rendered(board))

@@ -1,0 +1,33 @@
+// All of provd's alerts, rules and boards as a monitoring mixin. The plain files stand on their own; this imports them.
+{
+  _config:: {
+    provdSelector: 'job="provd"',  // the scrape's job
+    docsUrl: '',  // where docs/ is published, with a slash at its end: put before each runbook_url
+    grafanaTags: ['provd'],
+  },
+
+  local config = self._config,
+  local configured(text) = std.parseYaml(std.strReplace(text, 'job="provd"', config.provdSelector)),
+  local located(rule) = rule { annotations+: { runbook_url: config.docsUrl + super.runbook_url } },
+
+  grafanaDashboards:: {
+    [name]: std.parseJson(std.strReplace(
+      std.manifestJson(files[name]), 'job=\\"provd\\"', std.strReplace(config.provdSelector, '"', '\\"')
+    )) { tags: config.grafanaTags }
+    for name in std.objectFields(files)
+  },
+  local files = {
+    'jobs.json': import 'grafana/jobs.json',
+    'chain-and-money.json': import 'grafana/chain-and-money.json',
+    'slurm-and-ssh.json': import 'grafana/slurm-and-ssh.json',
+  },
+
+  prometheusAlerts:: {
+    groups: [
+      group { rules: [located(rule) for rule in group.rules] }
+      for group in configured(importstr 'prometheus/alerts.yaml').groups
+    ],
+  },
+
+  prometheusRules:: configured(importstr 'prometheus/rules.yaml'),
+}
