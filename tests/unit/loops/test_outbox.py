@@ -4,6 +4,7 @@ import pytest
 import structlog
 
 from provider_daemon.devnet import bank
+from provider_daemon.loops.outbox import INDEX_LAG
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job, report
 from tests.unit.loops.conftest import House
 
@@ -65,12 +66,33 @@ async def test_expired_transaction_is_made_anew(house: House) -> None:
     opened = house.ledger.open_tx(PROVIDER.address)
     assert opened is not None
     house.chain.forget_mempool()
-    for _ in range(house.settings.timeout_blocks + 3):
+    for _ in range(house.settings.timeout_blocks + INDEX_LAG + 1):
         house.chain.block()
     await house.outbox.tick()
     assert [row["status"] for row in house.ledger.last_txs(10)] == ["open", "expired"]
     house.chain.block()
     await house.outbox.tick()
+    assert await house.state() == "queued"
+
+
+async def test_no_transaction_is_given_up_while_an_endpoint_may_be_behind(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Included at the last moment, and asked of an endpoint that does not have that block yet: it stays open until it is found."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+    await house.advance.tick()
+    await house.outbox.tick()
+
+    async def behind(*_: object) -> None:
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.chain.client, "find", behind)
+        patch.setattr(house.chain.client, "find_by_sequence", behind)
+        for _ in range(house.settings.timeout_blocks + INDEX_LAG - 1):
+            house.chain.block()
+        await house.outbox.tick()
+    await house.outbox.tick()
+    assert [row["status"] for row in house.ledger.last_txs(10)] == ["included"]
     assert await house.state() == "queued"
 
 
