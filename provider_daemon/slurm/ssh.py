@@ -140,7 +140,7 @@ class SshTransport:
             self._down = _LOST
             try:
                 connection = await self._connect().open()
-            except (asyncssh.Error, OSError, TimeoutError) as error:
+            except (asyncssh.Error, OSError, TimeoutError, ValueError) as error:
                 self._down, outcome = _meaning(error)
                 self.counts.connects[outcome] += 1
             else:
@@ -232,6 +232,8 @@ def _meaning(error: Exception) -> tuple[ProvdError, str]:
         ), "host_key_mismatch"
     if isinstance(error, asyncssh.PermissionDenied):
         return Unreadable(f"the login is refused ({error.reason}): check user and key_file"), "login_refused"
+    if isinstance(error, ValueError):  # what asyncssh raises for files that it cannot parse
+        return Unreadable(f"key_file or known_hosts cannot be read: {_reason(error)}"), "failed"
     return Transient(_reason(error)), "failed"
 
 

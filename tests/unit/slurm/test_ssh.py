@@ -141,6 +141,26 @@ async def test_known_hosts(site: Site, tmp_path: Path) -> None:
             await site.transport(known_hosts=str(file)).run(PROGRAM, b"", 10)
 
 
+async def test_files_that_are_no_keys(site: Site, tmp_path: Path) -> None:
+    """A key file and a known_hosts file that hold something else are the operator's to mend, and told as that."""
+    file = tmp_path / "file"
+    file.write_text("11" * 32)
+    file.chmod(0o600)
+    for changes in ({"key_file": str(file)}, {"known_hosts": str(file)}):
+        with pytest.raises(Unreadable, match="key_file or known_hosts cannot be read"):
+            await site.transport(**changes).run(PROGRAM, b"", 10)
+
+
+async def test_sessions(site: Site) -> None:
+    """As many as are wanted, or as sshd lets us have; the connection goes on either way."""
+    transport = site.transport()
+    assert await transport.sessions(CHANNELS) == CHANNELS
+    site.refusals = 1
+    assert await transport.sessions(CHANNELS) == 0
+    assert (await transport.run(PROGRAM, b"", 10)).exit_code == 3
+    await transport.close()
+
+
 async def test_there_is_no_way_without_a_host_key(site: Site, tmp_path: Path) -> None:
     """Neither pin, both pins, or a file that is not there: refused before anything is sent."""
     both = {"known_hosts": str(site.authorized), "host_key_fingerprint": "SHA256:x"}
