@@ -44,7 +44,10 @@ async def look(config: Config, config_file: Path) -> Scene:
             )
         )
         keys = await asyncio.gather(
-            *(look_keys.look(config, name, own[name], _records(sites, name), found, looker, clock.now()) for name in names)
+            *(
+                look_keys.look(config, name, own[name], _records(sites, name), found, look_ledger.closed(ledger), looker, clock.now())
+                for name in names
+            )
         )
         return Scene(host, ledger, found.facts, tuple(keys), tuple(sites))
 
@@ -60,7 +63,7 @@ async def _site(cluster: ClusterConfig, reached: Way, own: str | Unknown, chain:
         looker(lambda: chain.client.cluster(cluster.id), chain.missing),
         looker(lambda: look_chain.offered(chain.client, cluster.id), chain.missing),
     )
-    address = Unknown(own.why, "account-key") if isinstance(own, Unknown) else own
+    address = Unknown(own.why, own.blame or "account-key") if isinstance(own, Unknown) else own
     site = Site(cluster, reached.ssh, slurm, templates, address, record, offered)
     try:
         usable = {each.name for each in known(slurm.partitions) if each.state == "UP"}

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from provider_daemon.config import Config
+from provider_daemon.config import Config, KeyConfig
 from provider_daemon.doctor.facts import Host
 from provider_daemon.doctor.finding import Unknown
 
@@ -14,16 +14,22 @@ PROPERTIES = "LoadState,ActiveState,UnitFileState,WatchdogUSec"
 
 
 def look(config: Config, config_file: Path) -> Host:
-    secrets = [path for key in config.keys.values() for path in (key.path, key.passphrase_file) if path]
+    secrets = [path for key in config.keys.values() for path in secret_files(key)]
     return Host(
         python=sys.version_info[:3],
         config_modes={str(config_file): config_file.stat().st_mode},
-        secret_modes={path: _mode(path) for path in secrets if not os.path.isdir(path)},
+        secret_modes={path: mode(path) for path in secrets},
         unit=_unit(),
     )
 
 
-def _mode(path: str) -> int | Unknown:
+def secret_files(key: KeyConfig) -> list[str]:
+    """The files that a key is read from."""
+    key_file = f"{key.path}/{key.name}.info" if key.kind == "keyring" else key.path
+    return [path for path in (key_file, key.passphrase_file) if path]
+
+
+def mode(path: str) -> int | Unknown:
     try:
         return os.stat(path).st_mode
     except OSError as error:

@@ -8,24 +8,30 @@ from pathlib import Path
 from provider_daemon.chain import keys
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.config import ClusterConfig, Config, KeyConfig
+from provider_daemon.doctor import look_host
 from provider_daemon.doctor.facts import Key
 from provider_daemon.doctor.finding import Unknown
+from provider_daemon.doctor.host_checks import OTHERS
 from provider_daemon.doctor.look_chain import ChainLook
 from provider_daemon.doctor.looker import Looker
-from provider_daemon.errors import ConfigError, LedgerError, Refused
+from provider_daemon.errors import ConfigError, Refused
 from provider_daemon.ledger import comparison, expenses
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ports import Cluster
 
 DAY = 86_400
 NODE_GAS, TX_GAS = 55_000, 23_000  # a heartbeat's share for a node, and of the transaction around it (FACTS.md, 'Writing')
+SERVICE_ONLY = Unknown("a systemd credential is there for the service alone", "account-key")
 LOOKED_UP = 20  # unknown sequences of a key that are looked up
 
 
 async def address(key: KeyConfig) -> str | Unknown:
-    """Of the key; decrypting one takes a while. `blame` is set where the key is for the service alone."""
+    """Of the key; decrypting one takes a while."""
     if key.kind == "credential" and "CREDENTIALS_DIRECTORY" not in os.environ:
-        return Unknown("a systemd credential is there for the service alone", "account-key")
+        return SERVICE_ONLY
+    modes = [look_host.mode(path) for path in look_host.secret_files(key)]
+    if any(isinstance(mode, Unknown) or mode & OTHERS for mode in modes):
+        return Unknown("its files cannot be used", "host-secret-files")
     try:
         return (await asyncio.to_thread(keys.load, key.kind, key.name, key.path, key.passphrase_file)).address
     except ConfigError as error:
@@ -33,21 +39,31 @@ async def address(key: KeyConfig) -> str | Unknown:
 
 
 async def look(
-    config: Config, name: str, own: str | Unknown, records: Sequence[Cluster], chain: ChainLook, looker: Looker, now: float
+    config: Config,
+    name: str,
+    own: str | Unknown,
+    records: Sequence[Cluster],
+    chain: ChainLook,
+    ledger: Unknown | None,
+    looker: Looker,
+    now: float,
 ) -> Key:
-    """`own`: the key's address as the key says it; `records`: the clusters on chain that are to be signed for with it."""
-    derived = isinstance(own, Unknown) and bool(own.blame) and bool(records)
+    """`own`: the key's address as the key says it; `records`: the clusters on chain that are to be signed for with it.
+
+    `ledger`: why the ledger cannot be asked.
+    """
+    derived = own == SERVICE_ONLY and bool(records)
     found = records[0].provider if derived else own
     if isinstance(found, Unknown):
-        lost = Unknown("the key's address is not known", "account-key")
-        told = Unknown(f"{found.why}, and no cluster of it is on chain") if found.blame else found
+        told = chain.missing or Unknown(f"{found.why}, and no cluster of it is on chain") if found == SERVICE_ONLY else found
+        lost = Unknown("the key's address is not known", told.blame or "account-key")
         return Key(name, told, False, config.chain.fee_denom, lost, lost, lost, lost, lost)
     price = chain.facts.gas_price
     exists, balance, paid, others = await asyncio.gather(
         looker(lambda: _exists(chain.client, found), chain.missing),
         looker(lambda: chain.client.balance(found, config.chain.fee_denom), chain.missing),
-        looker(lambda: asyncio.to_thread(_paid, Path(config.ledger.path), found, now - DAY)),
-        looker(lambda: _foreign(chain.client, Path(config.ledger.path), found, now - DAY), chain.missing),
+        looker(lambda: asyncio.to_thread(_paid, Path(config.ledger.path), found, now - DAY), ledger),
+        looker(lambda: _foreign(chain.client, Path(config.ledger.path), found, now - DAY), chain.missing or ledger),
     )
     mine = [cluster for cluster in config.clusters if cluster.key == name]
     floor = (
@@ -98,10 +114,7 @@ async def _foreign(client: GrpcChain, path: Path, account: str, since: float) ->
 def _ours(path: Path, account: str, since: float) -> tuple[frozenset[int], frozenset[str]]:
     if not path.exists():
         return frozenset(), frozenset()
-    try:
-        ledger = Ledger.open(path, readonly=True, lock=False)
-    except LedgerError as error:
-        raise LedgerError(f"what the ledger knows of the key is not known: {error}") from error
+    ledger = Ledger.open(path, readonly=True, lock=False)
     try:
         return comparison.txs_since(ledger, account, since)
     finally:

@@ -49,6 +49,13 @@ def _inside(path: Path) -> tuple[int | Unknown, tuple[str, ...] | Unknown, str |
         return unread, unread, unread, Unknown(f"{path}: {error}")
 
 
+def closed(ledger: Ledger) -> Unknown | None:
+    """Why nothing can be asked of the ledger; None where it can, or where there is none yet."""
+    if isinstance(ledger.opens, Unknown):
+        return Unknown("the ledger cannot be read", "ledger-opens") if not ledger.opens.blame else None
+    return ledger.owner if isinstance(ledger.owner, Unknown) else None
+
+
 def _free(directory: Path) -> int | Unknown:
     try:
         space = os.statvfs(directory)

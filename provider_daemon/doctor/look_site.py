@@ -1,13 +1,13 @@
 """Gathers what a cluster's login node says: the way to it first, then slurmctld and slurmdbd, then the rest, at a time."""
 
 import asyncio
-import os
 import statistics
 import time
 from dataclasses import dataclass
 
 from provider_daemon.config import ClusterConfig
 from provider_daemon.daemon import transport
+from provider_daemon.doctor import look_host
 from provider_daemon.doctor.facts import Slurm, Ssh
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.doctor.looker import Looker, because
@@ -44,7 +44,7 @@ async def way(cluster: ClusterConfig, looker: Looker, clock: Clock) -> Way:
     if cluster.ssh is None:
         local = LocalTransport()
         return Way(None, Inspection(local), local, None)
-    mode = _mode(cluster.ssh.key_file)
+    mode = look_host.mode(cluster.ssh.key_file)
     if isinstance(mode, Unknown) or mode & OTHERS:
         return _lost(mode, "the key file cannot be used", "ssh-key-file")
     try:
@@ -53,13 +53,6 @@ async def way(cluster: ClusterConfig, looker: Looker, clock: Clock) -> Way:
         return _lost(mode, str(error), "ssh-host-key", host_key=Unknown(str(error)))
     assert isinstance(made, SshTransport)
     return await _reach(made, mode, looker)
-
-
-def _mode(path: str) -> int | Unknown:
-    try:
-        return os.stat(path).st_mode
-    except OSError as error:
-        return Unknown(str(error.strerror))
 
 
 def _lost(mode: int | Unknown, why: str, blame: str, *, host_key: Unknown | None = None, login: Unknown | None = None) -> Way:

@@ -1,0 +1,146 @@
+"""provd doctor beside the running daemon on a real site, sound and then broken in one thing after the other."""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from provider_daemon.demo.sites import RealSite, choose
+from provider_daemon.demo.stage import Stage, build
+from provider_daemon.lab.site.site import Site
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120), pytest.mark.xdist_group("real-slurm")]
+
+# What this site of one machine cannot have (cgroups), or would need another release for.
+KNOWN = {"slurm-containment", "slurm-vulnerabilities"}
+WITHOUT_SYSTEMD = set() if Path("/run/systemd/system").is_dir() else {"host-systemd", "host-watchdog"}
+
+
+@pytest_asyncio.fixture
+async def stage() -> AsyncIterator[Stage]:
+    with tempfile.TemporaryDirectory(prefix="provd-test.", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        site = await choose(Path(name), simulated=False, say=lambda _: None)
+        made = await build(Path(name), site, "published", lambda _: None)
+        try:
+            yield made
+        finally:
+            await made.close()
+
+
+async def doctor(config: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "provider_daemon",
+        "doctor",
+        "--json",
+        "-c",
+        str(config),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    assert err == b"", err.decode()
+    return process.returncode, json.loads(out)
+
+
+def named(document: dict[str, Any], outcome: str) -> set[str]:
+    return {row["name"] for row in document["checks"] if row["outcome"] == outcome}
+
+
+async def test_sound_and_broken(stage: Stage) -> None:
+    """All is well, in under 10 s; each thing that is broken for real makes its check red, and whatever needs it is skipped for it."""
+    code, sound = await doctor(stage.config)
+    rows = {row["name"]: row for row in sound["checks"] if row["outcome"] not in ("ok", "skipped")}
+    assert (code, named(sound, "fail"), named(sound, "skipped")) == (0, set(), WITHOUT_SYSTEMD), rows
+    assert named(sound, "warn") <= KNOWN, rows
+    assert len(sound["checks"]) >= 25
+    assert sound["seconds"] < 10
+    assert isinstance(stage.site, RealSite)
+    site = Site.existing(stage.directory / "slurm")
+    for name, breaking in breakages(stage, site).items():
+        with breaking():
+            code, broken = await doctor(stage.config)
+        assert (code, named(broken, "fail")) == (1, {name})
+        assert named(broken, "warn") <= KNOWN
+        assert {row["because"] for row in broken["checks"] if row["outcome"] == "skipped"} <= {name, ""}
+        assert broken["seconds"] < 10
+    assert (await doctor(stage.config))[0] == 0
+
+
+def breakages(stage: Stage, site: Site) -> dict[str, Callable[[], Any]]:
+    """Check -> what breaks its thing, and mends it again."""
+    ssh, conf = site.layout.root / "ssh", site.layout.slurm_conf
+    another_key = (ssh / "id_ed25519.pub").read_text()
+    place = (ssh / "known_hosts").read_text().split()[0]
+    return {
+        "slurm-partitions-up": lambda: told(site, "scontrol update partition=gpu state={}", "down", "up"),
+        "slurm-min-job-age": lambda: reconfigured(site, conf, "MinJobAge=2\n"),
+        "slurm-work-root": lambda: mode(site.work_root, 0o755),
+        "slurm-database": lambda: stopped(site, "slurmdbd"),
+        "ssh-login": lambda: stopped(site, "sshd"),
+        "ssh-key-file": lambda: mode(ssh / "id_ed25519", 0o644),
+        "ssh-host-key": lambda: text(ssh / "known_hosts", f"{place} {another_key}"),
+        "host-secret-files": lambda: mode(stage.directory / "provider.passphrase", 0o644),
+        "host-config-file": lambda: mode(stage.config, 0o666),
+        "chain-endpoints": lambda: text(stage.config, stage.config.read_text().replace(f"127.0.0.1:{stage.port}", "127.0.0.1:1")),
+    }
+
+
+@contextmanager
+def told(site: Site, command: str, broken: str, sound: str) -> Iterator[None]:
+    site.run(*command.format(broken).split())
+    try:
+        yield
+    finally:
+        site.run(*command.format(sound).split())
+
+
+@contextmanager
+def mode(path: Path, bits: int) -> Iterator[None]:
+    before = path.stat().st_mode & 0o7777
+    os.chmod(path, bits)
+    try:
+        yield
+    finally:
+        os.chmod(path, before)
+
+
+@contextmanager
+def text(path: Path, broken: str) -> Iterator[None]:
+    before = path.read_text()
+    assert broken != before
+    path.write_text(broken)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+@contextmanager
+def reconfigured(site: Site, conf: Path, line: str) -> Iterator[None]:
+    """A later line of slurm.conf holds."""
+    with text(conf, conf.read_text() + line):
+        site.run("scontrol", "reconfigure")
+        yield
+    site.run("scontrol", "reconfigure")
+
+
+@contextmanager
+def stopped(site: Site, daemon: str) -> Iterator[None]:
+    site.stop(daemon)
+    try:
+        yield
+    finally:
+        site.start(daemon)
