@@ -9,16 +9,18 @@ from provider_daemon.clock import SystemClock
 from provider_daemon.config import ClusterConfig, Config
 from provider_daemon.doctor import look_chain, look_host, look_keys, look_ledger, look_site
 from provider_daemon.doctor.facts import Scene, Site
-from provider_daemon.doctor.finding import NotKnownError, Unknown, known
+from provider_daemon.doctor.finding import NotKnownError, Outcome, Unknown, known
 from provider_daemon.doctor.look_chain import ChainLook
 from provider_daemon.doctor.look_site import Way
 from provider_daemon.doctor.looker import Looker
 from provider_daemon.doctor.place_checks import targets
+from provider_daemon.doctor.table import CHECKS, judged
 from provider_daemon.errors import ConfigError
 from provider_daemon.ports import Clock, Cluster
 from provider_daemon.template.trusted import trusted
 
 LOOK_SECONDS = 9.0
+BEFORE_TRIALS = ("slurm-account", "slurm-account-user", "slurm-qos", "slurm-nodes")
 
 
 async def look(config: Config, config_file: Path) -> Scene:
@@ -65,12 +67,20 @@ async def _site(cluster: ClusterConfig, reached: Way, own: str | Unknown, chain:
     )
     address = Unknown(own.why, own.blame or "account-key") if isinstance(own, Unknown) else own
     site = Site(cluster, reached.ssh, slurm, templates, address, record, offered)
+    return replace(site, slurm=replace(slurm, trials=await _trials(site, reached, looker)))
+
+
+async def _trials(site: Site, reached: Way, looker: Looker) -> dict[str, tuple[bool, str]] | Unknown:
+    """Not asked where it is known already why SLURM would refuse."""
+    for check in CHECKS:
+        if check.name in BEFORE_TRIALS and judged(check, site).outcome is Outcome.FAIL:
+            return Unknown("SLURM refuses every job", check.name)
     try:
-        usable = {each.name for each in known(slurm.partitions) if each.state == "UP"}
+        usable = {each.name for each in known(site.slurm.partitions) if each.state == "UP"}
         wanted = {queue: partition for queue, partition in targets(site).items() if partition in usable}
     except NotKnownError as missing:
-        return replace(site, slurm=replace(slurm, trials=missing.unknown))
-    return replace(site, slurm=replace(slurm, trials=await look_site.trials(cluster, reached, wanted, looker)))
+        return missing.unknown
+    return await look_site.trials(site.config, reached, wanted, looker)
 
 
 def _templates(cluster: ClusterConfig) -> frozenset[str] | Unknown:

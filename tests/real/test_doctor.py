@@ -77,6 +77,9 @@ async def test_sound_and_broken(stage: Stage) -> None:
         assert {row["because"] for row in broken["checks"] if row["outcome"] == "skipped"} <= {name, ""}
         assert broken["seconds"] < 10
     assert (await doctor(stage.config))[0] == 0
+    await asyncio.to_thread(stage.daemon.stop)
+    code, alone = await doctor(stage.config)
+    assert (code, named(alone, "fail"), named(alone, "warn") - KNOWN) == (0, set(), {"ledger-lock"})
 
 
 def breakages(stage: Stage, site: Site) -> dict[str, Callable[[], Any]]:
@@ -87,6 +90,9 @@ def breakages(stage: Stage, site: Site) -> dict[str, Callable[[], Any]]:
     return {
         "slurm-partitions-up": lambda: told(site, "scontrol update partition=gpu state={}", "down", "up"),
         "slurm-min-job-age": lambda: reconfigured(site, conf, "MinJobAge=2\n"),
+        "slurm-account": lambda: text(stage.config, stage.config.read_text().replace('account = "provd"', 'account = "nobodys"')),
+        "slurm-qos": lambda: text(stage.config, stage.config.read_text().replace('account = "provd"', 'account = "provd"\nqos = "none"')),
+        "slurm-launchers": lambda: text(stage.config, stage.config.read_text().replace('["/bin/sh", ', '["/bin/none", ')),
         "slurm-work-root": lambda: mode(site.work_root, 0o755),
         "slurm-database": lambda: stopped(site, "slurmdbd"),
         "ssh-login": lambda: stopped(site, "sshd"),
