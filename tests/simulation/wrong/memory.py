@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from provider_daemon.clock import SystemClock
-from provider_daemon.errors import ProvdError
+from provider_daemon.errors import LedgerError, ProvdError
 from provider_daemon.job import lifecycle
 from provider_daemon.job.lifecycle import Action, Job, Submit
 from provider_daemon.job.snapshot import Snapshot
@@ -76,7 +76,10 @@ def write_that_may_fail(self: Any) -> Iterator[None]:
 @contextmanager
 def write_by_statement(self: Any) -> Iterator[None]:
     """No transaction around what belongs together: a kill leaves half of it."""
-    yield
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise LedgerError(str(error)) from error
 
 
 MEMORY: dict[str, Changes] = {
