@@ -118,7 +118,11 @@ async def test_nobody_answers(directory: Path) -> None:
 
 async def test_a_host_that_never_speaks(directory: Path) -> None:
     """A login node and an endpoint that take a connection and say nothing: the same two checks, in the time that a look may take."""
-    async with await asyncio.start_server(lambda _reader, _writer: asyncio.Event().wait(), "127.0.0.1", 0) as server:
+
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with await asyncio.start_server(silence, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         way = SSH.replace("port = 1\n", f"port = {port}\n")
         loaded = parse((SITE + way).format(directory=directory).replace("127.0.0.1:1", f"127.0.0.1:{port}"), "provd.toml")
