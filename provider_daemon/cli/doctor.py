@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provider_daemon.cli.jobs import printable
 from provider_daemon.cli.run import DEFAULT, ConfigFile
+from provider_daemon.text import printable
 
 if TYPE_CHECKING:
     from provider_daemon.doctor.table import Row

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from provider_daemon.cli.jobs import printable
 from provider_daemon.cli.run import DEFAULT, ConfigFile
+from provider_daemon.text import printable
 
 if TYPE_CHECKING:
     from provider_daemon.chain.keys import Signer
@@ -46,10 +46,10 @@ def reconcile(
 async def _reconcile(loaded: "Config", days: int, dispute: str) -> "Comparison":
     from pathlib import Path
 
+    from provider_daemon.assembly import scheduler
     from provider_daemon.chain.audit import GrpcAudit
     from provider_daemon.chain.client import GrpcChain
     from provider_daemon.clock import SystemClock
-    from provider_daemon.daemon import scheduler
     from provider_daemon.ledger.ledger import Ledger
     from provider_daemon.loops.compare import Comparer, Served
     from provider_daemon.loops.reconcile import keep

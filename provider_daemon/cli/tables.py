@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from provider_daemon.cli.jobs import printable
+from provider_daemon.text import printable
 
 # What of a list is shown: heading -> path in the record. Everything else is in -o json.
 COLUMNS: dict[str, dict[str, str]] = {

@@ -39,6 +39,22 @@ def _sendings(ledger: Ledger, job_id: str) -> Iterator[Entry]:
             yield Entry(row["tx_created_at"], "tx_signed", f"{row['state']} message={digest} {where}: {row['tx_status']}")
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A report that is in no transaction. `note` may hold the chain's text."""
+
+    at: float
+    state: str
+    status: str
+    note: str
+
+
+def unsent(ledger: Ledger, job_id: str) -> list[Unsent]:
+    """In the order in which they were stored."""
+    rows = (row for row in ledger.messages_of(job_id) if not row["tx_hash"])
+    return [Unsent(row["created_at"], row["state"], row["status"], row["note"]) for row in rows]
+
+
 def when(seconds: float) -> str:
     """UTC, to the second."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"

@@ -50,11 +50,15 @@ class Meters:
         """A value that was asked for; after `until` (seconds since the epoch) nobody knows whether it is still so, and it is not shown."""
         self._told.setdefault(family, {})[labels] = (value, until)
 
+    def told(self, family: Family, now: float) -> list[tuple[Labels, float]]:
+        """What was told of it and still holds."""
+        return [(labels, value) for labels, (value, until) in self._told.get(family, {}).items() if now < until]
+
     def collect(self, now: float) -> Iterator[Metric]:
         for family, counts in self._counts.items():
             yield metric(family, counts.items())
-        for family, told in self._told.items():
-            yield metric(family, [(labels, value) for labels, (value, until) in told.items() if now < until])
+        for family in self._told:
+            yield metric(family, self.told(family, now))
         for family, histograms in self._histograms.items():
             yield _exposed(family, histograms)
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from typer.main import get_command
 
 from provider_daemon.cli.app import app
-from provider_daemon.cli.jobs import printable
 from provider_daemon.config import default_toml
+from provider_daemon.text import printable
 
 HEAVY = {"asyncssh", "grpc", "aiohttp", "pydantic", "google.protobuf", "cryptography", "structlog", "prometheus_client", "asyncio", "rich"}
 

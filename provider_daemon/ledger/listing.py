@@ -1,0 +1,71 @@
+"""What the status page and its commands ask of the ledger: bounded, however many jobs there ever were."""
+
+import sqlite3
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.ledger import figures, sql
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import job_from_value
+
+NEWEST = 200  # jobs
+FEW = 20  # transactions, and records that were set aside
+AMONG = 10_000  # newest jobs in which an id of SLURM is looked for
+
+_QUERIES = sql.load("listing.sql")
+
+
+class Show(StrEnum):
+    ALL = "all"
+    OPEN = "open"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """`jobs` with their number in the ledger, the newest first; `parked` likewise, older ones than those too.
+
+    `open_jobs`: rows of cluster_id, state, parked, jobs. `waiting`: of signer, kind, messages, oldest. `set_aside`: of job_id, why, at.
+    """
+
+    total: int
+    jobs: tuple[tuple[int, Job], ...]
+    parked: tuple[tuple[int, Job], ...]
+    open_jobs: tuple[sqlite3.Row, ...]
+    transactions: tuple[sqlite3.Row, ...]
+    waiting: tuple[sqlite3.Row, ...]
+    set_aside: tuple[sqlite3.Row, ...]
+
+
+def read(ledger: Ledger) -> Rows:
+    (count,) = _all(ledger, "count_jobs")
+    return Rows(
+        total=count["jobs"],
+        jobs=jobs(ledger),
+        parked=jobs(ledger, show=Show.PARKED, count=FEW),
+        open_jobs=tuple(figures.open_jobs(ledger)),
+        transactions=tuple(ledger.last_txs(FEW)),
+        waiting=tuple(ledger.count_waiting()),
+        set_aside=tuple(_all(ledger, "set_aside", count=FEW)),
+    )
+
+
+def jobs(ledger: Ledger, *, show: Show = Show.ALL, before: int = sys.maxsize, count: int = NEWEST) -> tuple[tuple[int, Job], ...]:
+    """The newest of those whose number is less than `before`, the newest first."""
+    query = {Show.ALL: "newest", Show.OPEN: "newest_open", Show.PARKED: "newest_parked"}[show]
+    return _numbered(_all(ledger, query, before=before, count=count))
+
+
+def find(ledger: Ledger, match: str, *, before: int = sys.maxsize, count: int = NEWEST) -> tuple[tuple[int, Job], ...]:
+    """By the id on chain (JOB-7, or 7), the SLURM job's name, or its id in SLURM; an id can mean two jobs."""
+    return _numbered(_all(ledger, "found", match=match, before=before, count=count, among=AMONG))
+
+
+def _numbered(rows: list[sqlite3.Row]) -> tuple[tuple[int, Job], ...]:
+    return tuple((row["number"], job_from_value(row["value"])) for row in rows)
+
+
+def _all(ledger: Ledger, query: str, **values: object) -> list[sqlite3.Row]:
+    return ledger._db.execute(_QUERIES[query], values).fetchall()

@@ -1,0 +1,33 @@
+"""The running daemon's word about itself: its loops, what troubles it, the chain's endpoints, the wallets."""
+
+from provider_daemon import __version__
+from provider_daemon.metrics import catalog
+from provider_daemon.metrics.collector import Parts
+from provider_daemon.metrics.server import troubled
+from provider_daemon.status.overview import LONGEST, Daemon, Endpoint, Part, Trouble, Wallet
+from provider_daemon.text import printable
+
+
+def daemon(parts: Parts) -> Daemon:
+    now = parts.clock.now()
+    problems = dict(troubled(parts.loops, now))
+    return Daemon(
+        version=__version__,
+        parts=tuple(Part(loop.name, _shown(problems.get(loop.name, "")), loop.last_success) for loop in parts.loops),
+        troubles=tuple(Trouble(what, _shown(subject)) for what, subject in parts.troubles.lasting()),
+        endpoints=tuple(Endpoint(each.url, each.height, each.time, _shown(each.why)) for each in parts.endpoints()),
+        wallets=_wallets(parts, now),
+    )
+
+
+def _wallets(parts: Parts, now: float) -> tuple[Wallet, ...]:
+    """Only while they are known: an old balance is none."""
+    runways = {signer: seconds for (signer,), seconds in parts.meters.told(catalog.WALLET_RUNWAY, now)}
+    return tuple(
+        Wallet(signer, int(balance), denom, runways.get(signer))
+        for (signer, denom), balance in parts.meters.told(catalog.WALLET_BALANCE, now)
+    )
+
+
+def _shown(text: str) -> str:
+    return printable(text[:LONGEST])

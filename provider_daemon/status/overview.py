@@ -1,0 +1,191 @@
+"""All that the status page, `provd status` and `provd top` show: made of the ledger's rows and the running daemon's word. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.ledger.listing import Rows
+from provider_daemon.status.standing import standing, why
+from provider_daemon.text import printable
+
+LONGEST = 300  # characters of one text
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """`number`: its place in the ledger, the order of arrival. `program` is argv[0] or the template; arguments and environment can hold
+    secrets and are not shown. Times here and below in seconds since the epoch."""
+
+    number: int
+    job_id: str
+    cluster: str
+    standing: str
+    state: str
+    reported: str
+    slurm_id: str
+    queue: str
+    program: str
+    size: str
+    created_at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Of open jobs; `state` is `parked` for those of any state that are."""
+
+    cluster: str
+    state: str
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """`fee` in the chain's fee denom."""
+
+    tx_hash: str
+    status: str
+    height: int
+    code: int
+    messages: int
+    fee: int
+    created_at: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Messages of a key that wait for their transaction."""
+
+    signer: str
+    kind: str
+    messages: int
+    oldest: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A record of the chain that could not be read."""
+
+    job_id: str
+    why: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A loop of the daemon; `why` is '' while it works, `last_success` 0 before the first."""
+
+    name: str
+    why: str
+    last_success: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    what: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Of the chain; `why` is '' while it is believed."""
+
+    url: str
+    height: int
+    time: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """`balance` in `denom`; `runway` in seconds at the fees of the last day, None where none were paid."""
+
+    signer: str
+    balance: int
+    denom: str
+    runway: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """What only the running daemon knows."""
+
+    version: str
+    parts: tuple[Part, ...]
+    troubles: tuple[Trouble, ...]
+    endpoints: tuple[Endpoint, ...]
+    wallets: tuple[Wallet, ...]
+
+    @property
+    def ready(self) -> bool:
+        return not any(part.why for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`daemon` None: it does not answer, the rest is what the ledger last had. `parked`: those older than `jobs` too."""
+
+    at: float
+    total: int
+    counts: tuple[Count, ...]
+    jobs: tuple[JobLine, ...]
+    parked: tuple[JobLine, ...]
+    transactions: tuple[Transaction, ...]
+    waiting: tuple[Waiting, ...]
+    set_aside: tuple[SetAside, ...]
+    daemon: Daemon | None
+
+
+def overview(rows: Rows, daemon: Daemon | None, now: float) -> Overview:
+    return Overview(
+        at=now,
+        total=rows.total,
+        counts=_counts(rows),
+        jobs=lines(rows.jobs),
+        parked=lines(rows.parked),
+        transactions=tuple(
+            Transaction(**{name: row[name] for name in Transaction.__slots__ if name != "note"}, note=_short(row["note"]))
+            for row in rows.transactions
+        ),
+        waiting=tuple(Waiting(**dict(row)) for row in rows.waiting),
+        set_aside=tuple(SetAside(_short(row["job_id"]), _short(row["why"]), row["at"]) for row in rows.set_aside),
+        daemon=daemon,
+    )
+
+
+def _counts(rows: Rows) -> tuple[Count, ...]:
+    """Every reason to be parked is one state."""
+    sums: dict[tuple[str, str], int] = {}
+    for row in rows.open_jobs:
+        key = (row["cluster_id"], "parked" if row["parked"] else row["state"])
+        sums[key] = sums.get(key, 0) + row["jobs"]
+    return tuple(Count(cluster, state, jobs) for (cluster, state), jobs in sorted(sums.items()))
+
+
+def lines(jobs: Iterable[tuple[int, Job]]) -> tuple[JobLine, ...]:
+    return tuple(line(number, job) for number, job in jobs)
+
+
+def line(number: int, job: Job) -> JobLine:
+    workload, asked = job.spec.workload, job.spec.resources
+    gpus = f" + {asked.gpus_per_node} GPU" if asked.gpus_per_node else ""
+    return JobLine(
+        number=number,
+        job_id=_short(job.spec.job_id),
+        cluster=_short(job.spec.cluster_id),
+        standing=standing(job),
+        state=job.state,
+        reported=job.reported,
+        slurm_id=job.slurm_id,
+        queue=_short(job.spec.queue),
+        program=_short(workload.preconfigured_id if workload.is_preconfigured else workload.command),
+        size=f"{asked.nodes} x {asked.cpus_per_node}{gpus}",
+        created_at=job.spec.created_ns / 1e9,
+        why=_short(why(job)),
+    )
+
+
+def _short(text: str) -> str:
+    shown = printable(text[: LONGEST + 1])
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"

@@ -1,0 +1,6 @@
+"""Strangers' text on a screen."""
+
+
+def printable(text: str) -> str:
+    """It cannot move the cursor, start a line of its own, or turn the direction of writing around."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
