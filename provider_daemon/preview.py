@@ -4,9 +4,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 
+from provider_daemon.assembly import tenancy
 from provider_daemon.chain.sign import LocalSigner
 from provider_daemon.config import ClusterConfig
-from provider_daemon.daemon import tenancy
 from provider_daemon.errors import ConfigError
 from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Terms, admit
 from provider_daemon.job.lifecycle import Job, wall_limit

@@ -5,8 +5,8 @@ import statistics
 import time
 from dataclasses import dataclass
 
+from provider_daemon.assembly import transport
 from provider_daemon.config import ClusterConfig
-from provider_daemon.daemon import transport
 from provider_daemon.doctor import look_host
 from provider_daemon.doctor.facts import Slurm, Ssh
 from provider_daemon.doctor.finding import Unknown

@@ -50,6 +50,10 @@ class Advance:
         self._doubt = Doubt(ledger, tenancy.cluster_id)
         self._interim = Interim(ledger, tenancy.signer, clock)
 
+    def reconfigure(self, tenancy: Tenancy) -> None:
+        """Of the same cluster and key; a tick under way goes on with it."""
+        self._tenancy = tenancy
+
     async def tick(self) -> None:
         since = self._doubt.since(self._clock.now())
         jobs = self._ledger.open_jobs(self._tenancy.cluster_id)

@@ -25,6 +25,10 @@ class Heartbeat:
         self._tenancy = tenancy
         self._clock = clock
 
+    def reconfigure(self, tenancy: Tenancy) -> None:
+        """Of the same cluster and key; a tick under way goes on with it."""
+        self._tenancy = tenancy
+
     async def tick(self) -> None:
         nodes = await self._scheduler.nodes()
         cluster = await self._chain.cluster(self._tenancy.cluster_id)

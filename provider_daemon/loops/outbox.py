@@ -73,6 +73,10 @@ class Outbox:
         self._blame = Blame(ledger, chain, clock, poke)
         self._adjustment = GAS_ADJUSTMENT
 
+    def reconfigure(self, settings: OutboxSettings) -> None:
+        """A tick under way goes on with it: what is signed by then stays as it was signed."""
+        self._settings = settings
+
     async def tick(self) -> None:
         if (tx := self._ledger.open_tx(self._signer.address)) is not None:
             await self._resolve(tx)

@@ -196,7 +196,7 @@ async def built(settings: Config) -> AsyncIterator[Daemon]:
 async def test_clusters_of_one_key_share_an_outbox(tmp_path: Path) -> None:
     """A key has one sequence, so one loop signs with it, however many clusters it serves; another key has its own."""
     async with built(config(tmp_path, 1, {"alpha": "main", "beta": "main", "gamma": "other"})) as daemon:
-        names = [loop.name for loop in daemon._loops]
+        names = [loop.name for loop in daemon._crew.loops]
     assert sorted(name for name in names if name.startswith("outbox:")) == sorted(f"outbox:{key.address}" for key in (PROVIDER, ALICE))
     assert [name for name in names if name.startswith("advance:")] == ["advance:alpha", "advance:beta", "advance:gamma"]
     assert names.count("intake") == 1
@@ -205,7 +205,7 @@ async def test_clusters_of_one_key_share_an_outbox(tmp_path: Path) -> None:
 async def test_unused_key_has_no_outbox(tmp_path: Path) -> None:
     """A key that no cluster names signs nothing."""
     async with built(config(tmp_path, 1, {"alpha": "main"})) as daemon:
-        assert [loop.name for loop in daemon._outboxes] == [f"outbox:{PROVIDER.address}"]
+        assert [loop.name for loop in daemon._crew.outboxes] == [f"outbox:{PROVIDER.address}"]
 
 
 async def test_ledger_is_free_again_after_the_end(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ async def test_dead_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.
             while not any(line["event"] == "loop_dead" for line in lines):
                 await asyncio.sleep(0.01)
         assert not running.done()
-        assert ("intake", "it has ended") in troubled(daemon._loops, daemon._clock.now())
+        assert ("intake", "it has ended") in troubled(daemon._crew.loops, daemon._clock.now())
         before = len(told)
         await asyncio.sleep(0.3)
         assert len(told) == before

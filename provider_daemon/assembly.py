@@ -1,0 +1,79 @@
+"""Configuration -> what stands behind it: the way to a site, SLURM there, and what loops need to know of a cluster."""
+
+from collections.abc import Callable
+from functools import partial
+
+from provider_daemon.chain.keys import Signer
+from provider_daemon.config import ChainConfig, ClusterConfig
+from provider_daemon.job.admission import Image, Limits, Program, Site
+from provider_daemon.job.spec import Spec
+from provider_daemon.loops.outbox import OutboxSettings
+from provider_daemon.loops.tenancy import Tenancy
+from provider_daemon.ports import Clock
+from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.scheduler import SlurmScheduler
+from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.template.program import program_of
+from provider_daemon.template.trusted import trusted
+from provider_daemon.troubles import Troubles
+
+
+def outbox_settings(chain: ChainConfig) -> OutboxSettings:
+    return OutboxSettings(fee_denom=chain.fee_denom, max_gas=chain.max_gas, timeout_blocks=chain.timeout_blocks)
+
+
+def scheduler(cluster: ClusterConfig, clock: Clock, troubles: Troubles | None = None) -> SlurmScheduler:
+    return SlurmScheduler(transport(cluster, clock), clock, cluster.name, troubles)
+
+
+def transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTransport:
+    if cluster.transport == "local" or cluster.ssh is None:
+        return LocalTransport()
+    ssh = cluster.ssh
+    return SshTransport(
+        host=ssh.host,
+        port=ssh.port,
+        user=ssh.user,
+        key_file=ssh.key_file,
+        known_hosts=ssh.known_hosts,
+        host_key_fingerprint=ssh.host_key_fingerprint,
+        clock=clock,
+    )
+
+
+def tenancy(cluster: ClusterConfig, signer: Signer) -> Tenancy:
+    """Reads the cluster's templates; raises TemplateError where one of them cannot be used."""
+    limits = cluster.limits
+    return Tenancy(
+        cluster_id=cluster.id,
+        name=cluster.name,
+        signer=signer,
+        work_root=cluster.work_root,
+        account=cluster.account,
+        qos=cluster.qos,
+        region=cluster.region,
+        datacenter=cluster.datacenter,
+        margin_seconds=cluster.report_margin_seconds,
+        max_jobs=limits.max_jobs,
+        prologue=tuple(cluster.prologue),
+        partitions=cluster.partitions,
+        site=Site(
+            images=tuple(Image(image.pattern, tuple(image.run)) for image in cluster.images),
+            limits=Limits(
+                limits.max_nodes,
+                limits.max_cpus_per_node,
+                limits.max_memory_gb_per_node,
+                limits.max_gpus_per_node,
+                limits.max_runtime_seconds,
+            ),
+            gpu_types=cluster.gpu_types,
+            templates=_templates(cluster),
+        ),
+    )
+
+
+def _templates(cluster: ClusterConfig) -> dict[str, Callable[[Spec], Program]]:
+    """Workload id -> what makes a job's program."""
+    wanted = cluster.templates
+    found = trusted(wanted.allowed, wanted.directory, wanted.trusted_signers)
+    return {template_id: partial(program_of, template) for template_id, template in found.items()}
