@@ -1,7 +1,7 @@
 # Every target sets up what it needs first: a private Python environment, and Debian's SLURM packages where they can be installed.
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash e2e-cli faults simulate mutants mutants-money fmt proto clean
+.PHONY: help demo test check bench crash e2e-cli observe faults simulate mutants mutants-money fmt proto clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -19,7 +19,11 @@ slurm-or-not: .venv/.ready
 demo: slurm-or-not ## Twelve jobs from the chain through real SLURM and back, in under three minutes
 	@.venv/bin/provd demo
 
-test: slurm check ## Everything: lint, types, layers, unit tests, and the whole path on real SLURM
+.PHONY: observe-tools
+observe-tools: .venv/.ready
+	@deploy/bootstrap observe
+
+test: slurm observe-tools check ## Everything: lint, types, layers, unit tests, and the whole path on real SLURM
 	.venv/bin/pytest -m 'not real' -n 2
 	.venv/bin/pytest -m real
 
@@ -37,6 +41,9 @@ crash: slurm ## Kill the daemon at random moments (KILLS=200) and compare the re
 
 e2e-cli: slurm ## A cluster's whole life and five jobs by provd's command lines alone, on real SLURM, balances checked to the uvirt
 	@.venv/bin/python -m tests.e2e.cli
+
+observe: observe-tools ## A real Prometheus scrapes the real daemon: series that are emitted, used and documented, and how they differ
+	@.venv/bin/python -m tests.observe.run
 
 faults: slurm ## Break SLURM, SSH, gRPC, the disk, the clock, the wallet and the chain under the real daemon (ONLY=part of a name)
 	@.venv/bin/python -m tests.faults.run $(if $(ONLY),--only "$(ONLY)")

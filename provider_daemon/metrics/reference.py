@@ -16,6 +16,16 @@ the last column says when. `cluster` is the id on chain, `signer` a key's addres
 jobs: one cluster, one key and one endpoint make under 300, histograms' buckets and the process's own included.
 
 """
+# prometheus_client's own, with its own words.
+PROCESS = {
+    "process_virtual_memory_bytes": "Virtual memory size in bytes.",
+    "process_resident_memory_bytes": "Resident memory size in bytes.",
+    "process_start_time_seconds": "Start time of the process since unix epoch in seconds.",
+    "process_cpu_seconds_total": "Total user and system CPU time spent in seconds.",
+    "process_open_fds": "Number of open file descriptors.",
+    "process_max_fds": "Maximum number of open file descriptors.",
+    "python_info": "Python platform information.",
+}
 WORDS = {
     "state of provd_jobs": catalog.STATES,
     "state of provd_job_state_duration_seconds": catalog.STAGES,
@@ -32,7 +42,7 @@ WORDS = {
 
 
 def text() -> str:
-    return HEAD + "\n".join([*_sections(), *_words()])
+    return HEAD + "\n".join([*_sections(), _process(), *_words()])
 
 
 def _sections() -> Iterator[str]:
@@ -44,6 +54,11 @@ def _sections() -> Iterator[str]:
 def _row(family: Family) -> str:
     bounds = f" Buckets: {', '.join(f'{bound:g}' for bound in family.buckets)}." if family.buckets else ""
     return f"| {family.name} | {family.kind} | {', '.join(family.labels)} | {family.help}{bounds} | {family.absent} |"
+
+
+def _process() -> str:
+    rows = [f"| {name} | {meaning} |" for name, meaning in PROCESS.items()]
+    return "\n".join(["## The process", "", "| metric | meaning |", "|---|---|", *rows, ""])
 
 
 def _words() -> Iterator[str]:

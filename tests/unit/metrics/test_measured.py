@@ -14,7 +14,7 @@ from provider_daemon.job.state import State
 from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.intake import Intake
-from provider_daemon.loops.outbox import Outbox
+from provider_daemon.loops.outbox import INDEX_LAG, Outbox
 from provider_daemon.metrics.chain import MeasuredChain
 from provider_daemon.metrics.collector import DaemonCollector
 from provider_daemon.metrics.ledger import MeasuredLedger, Measures
@@ -146,12 +146,12 @@ async def test_expired_and_foreign_transactions(house: MeasuredHouse) -> None:
         house.chain.forget_mempool()
         if cause == "foreign_transaction":
             await house.chain.send(PROVIDER, report("queued"))
-        for _ in range(house.settings.timeout_blocks + 3):
+        for _ in range(house.settings.timeout_blocks + INDEX_LAG + 1):
             house.chain.block()
         await house.outbox.tick()
         assert house.transactions("expired", cause) == 1
         house.chain.forget_mempool()
-        for _ in range(house.settings.timeout_blocks + 3):
+        for _ in range(house.settings.timeout_blocks + INDEX_LAG + 1):
             house.chain.block()
 
 

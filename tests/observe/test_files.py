@@ -1,0 +1,142 @@
+"""Alerts, rules, boards, mixin and runbooks, each by the tool that a site reads it with."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from provider_daemon.metrics.catalog import CATALOG
+from tests.observe import files
+from tests.observe.files import BOARDS, GRAFANA, PROMETHEUS, RUNBOOK, alerts, boards, rules, selectors
+from tests.unit.docs import DOCS, ROOT
+
+ALERTS = {rule["alert"]: rule for rule in alerts()}
+TESTS = yaml.safe_load((PROMETHEUS / "alerts_test.yaml").read_text())["tests"]
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_promtool_takes_the_rules() -> None:
+    run("promtool", "check", "rules", str(PROMETHEUS / "rules.yaml"), str(PROMETHEUS / "alerts.yaml"))
+
+
+def test_promtool_runs_the_tests_of_the_alerts() -> None:
+    run("promtool", "test", "rules", str(PROMETHEUS / "alerts_test.yaml"))
+
+
+def test_promtool_notices_a_wrong_threshold(tmp_path: Path) -> None:
+    """The tests of the alerts are no empty ones: an alert that never fires fails them."""
+    for name in ("rules.yaml", "alerts_test.yaml"):
+        (tmp_path / name).write_text((PROMETHEUS / name).read_text())
+    (tmp_path / "alerts.yaml").write_text((PROMETHEUS / "alerts.yaml").read_text().replace("> 300", "> 300000"))
+    done = subprocess.run(["promtool", "test", "rules", str(tmp_path / "alerts_test.yaml")], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "ProvdReportWaiting" in done.stderr
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_each_alert_has_both_tests(name: str) -> None:
+    """One that it fires, one that it does not."""
+    assert {test["name"] for test in TESTS if test["name"].startswith(f"{name} ")} == {f"{name} fires", f"{name} does not fire"}
+    for test in TESTS:
+        if test["name"] in (f"{name} fires", f"{name} does not fire"):
+            assert f'alertname="{name}"' in test["promql_expr_test"][0]["expr"]
+            assert bool(test["promql_expr_test"][0]["exp_samples"]) is test["name"].endswith(" fires")
+            assert test["input_series"]
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_each_alert_has_its_runbook(name: str) -> None:
+    """Its link leads to a page with the alert's own expression, severity and time, and the three sections."""
+    rule = ALERTS[name]
+    text = (DOCS / rule["annotations"]["runbook_url"]).read_text()
+    after = f"after {rule['for']}" if "for" in rule else "at once"
+    assert text.startswith(f"# {name}\n\n{rule['labels']['severity']}, {after}: `{rule['expr']}`\n")
+    assert tuple(re.findall(r"^## (.+)$", text, re.MULTILINE)) == RUNBOOK
+    assert rule["annotations"]["summary"]
+    assert rule["labels"]["severity"] in ("warning", "critical")
+
+
+def test_the_list_of_alerts() -> None:
+    """docs/alerts has a page for each and no other; README.md lists them as they are."""
+    listed = re.findall(r"^\| \[(\w+)\]\(\1\.md\) \| (\w+) \| ([\w ]+) \|$", (DOCS / "alerts/README.md").read_text(), re.MULTILINE)
+    assert listed == [(name, rule["labels"]["severity"], rule.get("for", "at once")) for name, rule in ALERTS.items()]
+    assert {path.stem for path in (DOCS / "alerts").glob("*.md")} == {*ALERTS, "README"}
+    assert len(ALERTS) >= 15
+
+
+def test_rules_are_named_by_level_metric_and_operation() -> None:
+    """As Prometheus's own advice has it."""
+    for rule in rules():
+        assert re.fullmatch(r"[a-z_]+:[a-z_]+:[a-z0-9_]+", rule["record"])
+
+
+def test_boards_are_what_the_code_prints() -> None:
+    """After a change: `python deploy/grafana/boards.py`."""
+    wanted = {f"{board.name}.json": BOARDS["rendered"](board) for board in BOARDS["BOARDS"]}
+    assert {path.name: path.read_text() for path in GRAFANA.glob("*.json")} == wanted
+    assert len(wanted) == 3
+
+
+def test_boards_show_every_metric() -> None:
+    """Each family is on a board or in an alert: what nobody looks at need not be exported."""
+    read = {files.family(selector) for _, text in files.expressions() for selector in selectors(text)}
+    unseen = [family.name for family in CATALOG if family.name not in read]
+    assert unseen == []
+
+
+def panels() -> list[dict[str, Any]]:
+    return [panel for board in boards().values() for panel in board["panels"]]
+
+
+def test_panels_do_not_overlap() -> None:
+    """Within a board no two panels share a cell of the grid."""
+    for board in boards().values():
+        cells = [
+            (column, line)
+            for place in (panel["gridPos"] for panel in board["panels"])
+            for column in range(place["x"], place["x"] + place["w"])
+            for line in range(place["y"], place["y"] + place["h"])
+        ]
+        assert len(cells) == len(set(cells))
+        assert max(column for column, _ in cells) < 24
+    assert all(panel["targets"] for panel in panels() if panel["type"] != "row")
+
+
+def test_mixin_is_the_plain_files() -> None:
+    """Evaluated by jsonnet: the same alerts, rules and boards, with the scrape's job and the docs' place as configured."""
+    program = """
+      local mixin = (import 'deploy/mixin.libsonnet') + { _config+:: { docsUrl: 'https://docs/', provdSelector: 'job="hpc"' } };
+      { alerts: mixin.prometheusAlerts, rules: mixin.prometheusRules, boards: mixin.grafanaDashboards }
+    """
+    made = json.loads(run("jsonnet", "-e", program))
+    wanted = [
+        {**rule, "expr": rule["expr"].replace('job="provd"', 'job="hpc"'), "annotations": {**rule["annotations"], "runbook_url": url}}
+        for rule, url in ((rule, f"https://docs/{rule['annotations']['runbook_url']}") for rule in alerts())
+    ]
+    assert made["alerts"]["groups"][0]["rules"] == wanted
+    assert made["rules"]["groups"][0]["rules"] == rules()
+    shown = json.dumps(boards(), sort_keys=True).replace('job=\\"provd\\"', 'job=\\"hpc\\"')
+    assert json.dumps(made["boards"], sort_keys=True) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('sum by (a, b) (rate(x_total{c=~"d|e"}[5m])) > 3', ['x_total{c=~"d|e"}']),
+        ("time() - max without (endpoint) (a:b:c) > 0 and on (job) y == 1", ["a:b:c", "y"]),
+        ('absent(up{job="provd"} == 1)', ['up{job="provd"}']),
+        ("z < 72 * 3600 or w > 100e6", ["z", "w"]),
+    ],
+)
+def test_selectors(text: str, found: list[str]) -> None:
+    """What an expression reads is found, and nothing else."""
+    assert selectors(text) == found

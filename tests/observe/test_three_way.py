@@ -1,0 +1,33 @@
+"""The real daemon under a real Prometheus: what alerts, rules, boards and docs name is what is scraped, and nothing else is."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.observe import threeway
+from tests.observe.stage import play, stage
+from tests.observe.threeway import Differences, differences
+
+NONE = Differences([], [], [], [], [], [], [])
+
+
+async def test_no_series_is_only_a_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All differences are empty, after jobs that were run and reported and a chain that stood still; and a planted one shows."""
+    async with stage(tmp_path) as made:
+        await play(made)
+        assert await differences(made.prometheus) == NONE
+        planted = [("one", "rate(provd_nobody_total[5m])"), ("two", "sum(provd_jobs"), ("three", 'provd_jobs{state="asleep"}')]
+        monkeypatch.setattr(threeway, "expressions", lambda: planted)
+        monkeypatch.setattr(threeway, "named_in_docs", lambda: {"page.md": {"provd_dream", "provd_jobs"}})
+        documented = threeway.documented_families() - {"provd_jobs"}
+        monkeypatch.setattr(threeway, "documented_families", lambda: documented)
+        found = await differences(made.prometheus)
+    assert found == replace(
+        NONE,
+        used_and_not_emitted=["provd_nobody_total"],
+        documented_and_not_emitted=["provd_dream"],
+        emitted_and_not_documented=["provd_jobs"],
+        selectors_that_match_nothing=['provd_jobs{state="asleep"}', "provd_nobody_total"],
+        expressions_that_do_not_evaluate=["two"],
+    )

@@ -1,0 +1,78 @@
+"""Emitted, used, documented: the three lists of series, and how they differ. All differences are empty, or something is a promise only."""
+
+import urllib.error
+from dataclasses import dataclass, fields
+from typing import Any
+
+from provider_daemon.metrics.catalog import CATALOG
+from tests.observe.files import expressions, family, grepped_in_docs, named_in_docs, rules, selectors
+from tests.observe.stage import Prometheus
+from tests.unit.docs import log_events, page, table
+
+# Prometheus's own, about each scrape and each alert.
+SCRAPE = ("up", "scrape_duration_seconds", "scrape_samples_post_metric_relabeling", "scrape_samples_scraped", "scrape_series_added")
+ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Each list is empty when all is well."""
+
+    used_and_not_emitted: list[str]
+    documented_and_not_emitted: list[str]
+    emitted_and_not_documented: list[str]
+    emitted_and_not_in_the_catalog: list[str]
+    selectors_that_match_nothing: list[str]
+    expressions_that_do_not_evaluate: list[str]
+    rules_in_trouble: list[str]
+
+    @property
+    def count(self) -> int:
+        return sum(len(getattr(self, each.name)) for each in fields(self))
+
+
+async def differences(prometheus: Prometheus) -> Differences:
+    emitted = {name for name in await prometheus.names() if name not in (*SCRAPE, *ALERTS)}
+    recorded = {rule["record"] for rule in rules()}
+    scraped = {family(name) if family(name) in _histograms() else name for name in emitted - recorded}
+    used = {selector for _, text in expressions() for selector in selectors(text)}
+    documented = documented_families()
+    # What is not wrong just now has no series; its word is then at least a log event's.
+    troubles = {f'provd_trouble{{what="{event}"}}' for event in log_events()}
+    return Differences(
+        used_and_not_emitted=sorted({name.partition("{")[0] for name in used} - emitted - {"up"}),
+        documented_and_not_emitted=sorted((documented | set().union(*named_in_docs().values())) - scraped - _parts(emitted)),
+        emitted_and_not_documented=sorted(scraped - documented),
+        emitted_and_not_in_the_catalog=sorted(name for name in scraped - {each.name for each in CATALOG} if name.startswith("provd")),
+        selectors_that_match_nothing=sorted([name for name in used - troubles if not await prometheus.seen(name)])
+        + sorted(name for name in grepped_in_docs() if not any(each.startswith(name) for each in emitted)),
+        expressions_that_do_not_evaluate=[where for where, text in expressions() if not await _evaluates(prometheus, text)],
+        rules_in_trouble=_unhealthy(await prometheus.api("rules")),
+    )
+
+
+def documented_families() -> set[str]:
+    """The first column of each table of docs/metrics.md that is headed `metric`."""
+    parts = page("metrics.md").split("\n## ")
+    return {row[0] for part in parts if "\n| metric |" in part for row in table(part, "metric")}
+
+
+def _histograms() -> set[str]:
+    return {each.name for each in CATALOG if each.buckets}
+
+
+def _parts(emitted: set[str]) -> set[str]:
+    """A histogram's series may be named by themselves."""
+    return {name for name in emitted if family(name) in _histograms()}
+
+
+async def _evaluates(prometheus: Prometheus, expression: str) -> bool:
+    try:
+        await prometheus.api("query", query=expression)
+    except urllib.error.HTTPError:
+        return False
+    return True
+
+
+def _unhealthy(answer: Any) -> list[str]:
+    return [rule["name"] for group in answer["groups"] for rule in group["rules"] if rule["health"] != "ok"]
