@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import structlog
+from aiohttp import web
 
 from provider_daemon import __version__, systemd
 from provider_daemon.assembly import transport
@@ -26,6 +27,8 @@ from provider_daemon.metrics.scheduler import MeasuredScheduler, MeasuredTranspo
 from provider_daemon.metrics.server import build_app, serve
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.status.board import Board
+from provider_daemon.status.routes import Routes
 from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.daemon")
@@ -69,7 +72,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Until `stop`: a first tick of each loop under way already counts as ready, an unreachable SLURM or chain is waited for."""
-        runner = await serve(build_app(self._parts()), self._config.metrics.listen)
+        runner = await self._serve()
         log.info(
             "provd_started", version=__version__, chain=self._config.chain.id, clusters=[cluster.name for cluster in self._config.clusters]
         )
@@ -86,6 +89,12 @@ class Daemon:
             await runner.cleanup()
             await self._close()
         log.info("provd_stopped")
+
+    async def _serve(self) -> web.AppRunner:
+        parts, listen = self._parts(), self._config.metrics.listen
+        app = build_app(parts)
+        Routes(Board(parts), listen.rpartition(":")[0]).add_to(app)
+        return await serve(app, listen)
 
     def _parts(self) -> Parts:
         return Parts(

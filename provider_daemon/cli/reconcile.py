@@ -47,7 +47,6 @@ async def _reconcile(loaded: "Config", days: int, dispute: str) -> "Comparison":
     from pathlib import Path
 
     from provider_daemon.assembly import scheduler
-    from provider_daemon.assembly import scheduler
     from provider_daemon.chain.audit import GrpcAudit
     from provider_daemon.chain.client import GrpcChain
     from provider_daemon.clock import SystemClock
