@@ -27,7 +27,7 @@ from google.protobuf.any_pb2 import Any
 
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
-from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, Job
+from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, UNKNOWN_STATE, Job
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.ledger import Ledger
@@ -66,7 +66,7 @@ def settled(scene: Scene) -> bool:
 def _over(scene: Scene, job_id: str, record: Record) -> bool:
     job = scene.ledger.job(job_id)
     if job is not None and job.parked:
-        return True
+        return not job.parked.startswith(UNKNOWN_STATE)  # that one is held until the next look that can read it
     if job is None and not record.readable(scene.world.now()):
         return job_id in scene.ledger.quarantined()
     live = any(slurm_job.live for slurm_job in scene.site.of(record.spec.slurm_name))

@@ -30,20 +30,30 @@ TENANCY = Tenancy(cluster_id="HPC-1", name="alpha", signer=PROVIDER, work_root="
 
 
 class WatchedLedger(Ledger):
-    """The real ledger; each commit is a place to die, just before it and just after it, and one at which the disk may be full."""
+    """The real ledger; each statement and each commit is a place to die, and a commit one at which the disk may be full."""
 
     gate: Gate
     world: World
+    writing = False
 
     @contextmanager
     def write(self) -> Iterator[None]:
         if self.gate.dead:
             raise Killed
         with super().write():
-            yield
+            self.writing = True
+            try:
+                yield
+            finally:
+                self.writing = False
             self.gate.maybe_die("kill_at_commit", "a commit, before")
             self._find_room()
         self.gate.maybe_die("kill_at_commit", "a commit, after")
+
+    def _run(self, query: str, **values: object) -> sqlite3.Cursor:
+        if self.writing:
+            self.gate.maybe_die("kill_in_transaction", f"{query}, in a transaction")
+        return super()._run(query, **values)
 
     def _find_room(self) -> None:
         if self.world.strikes("full_disk"):

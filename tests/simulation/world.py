@@ -15,6 +15,7 @@ FAULTS: dict[str, float] = {
     # the daemon and its machine
     "kill": 0.03,
     "kill_at_commit": 0.04,
+    "kill_in_transaction": 0.01,
     "kill_while_submitting": 0.4,
     "kill_while_sending": 0.2,
     "full_disk": 0.02,
