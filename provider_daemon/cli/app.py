@@ -6,7 +6,24 @@ from typing import Annotated
 import typer
 
 from provider_daemon import __version__
-from provider_daemon.cli import bill, config, demo, devnet, doctor, evidence, jobs, keys, lab, ledger, query, reconcile, run, template, tx
+from provider_daemon.cli import (
+    bill,
+    config,
+    demo,
+    devnet,
+    doctor,
+    evidence,
+    jobs,
+    keys,
+    lab,
+    ledger,
+    query,
+    reconcile,
+    run,
+    status,
+    template,
+    tx,
+)
 from provider_daemon.errors import ConfigError, ProvdError
 
 app = typer.Typer(
@@ -20,6 +37,8 @@ app = typer.Typer(
 app.command("run", short_help="Run the daemon until SIGTERM or SIGINT.")(run.run)
 app.command("demo", short_help="Twelve jobs through the whole path, on this machine.")(demo.demo)
 app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_jobs)
+app.command("status", short_help="Show what runs, what waits and why, and whether the daemon works.")(status.status)
+app.command("top", short_help="Follow what `provd status` shows until Ctrl-C.")(status.top)
 app.command("doctor", short_help="Look at all that must be right, and say what to do.")(doctor.doctor)
 app.command("reconcile", short_help="Compare SLURM, ledger and chain.")(reconcile.reconcile)
 app.add_typer(jobs.app, name="job")

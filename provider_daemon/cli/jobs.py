@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provider_daemon.cli.run import DEFAULT, ConfigFile
+from provider_daemon.text import printable
 
 if TYPE_CHECKING:
     from provider_daemon.ledger.ledger import Ledger
@@ -15,19 +16,36 @@ JobId = Annotated[str, typer.Argument(help="The job's id on chain, such as JOB-1
 app = typer.Typer(help="One job: its timeline, and what to do about it.", no_args_is_help=True)
 
 
-def list_jobs(config: ConfigFile = DEFAULT, count: Annotated[int, typer.Option(help="How many of the newest.", min=1)] = 50) -> None:
-    """List the newest jobs: state, what the chain confirmed, SLURM job, and why a job is parked."""
+def list_jobs(
+    config: ConfigFile = DEFAULT,
+    count: Annotated[int, typer.Option(help="How many of the newest.", min=1)] = 50,
+    show: Annotated[str, typer.Option(help="all, open or parked ones.")] = "all",
+    match: Annotated[str, typer.Option(help="Those with this id on chain or in SLURM, or this SLURM job name.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """List the newest jobs: state, what the chain confirmed, SLURM job, and why a job does not go on or how it ended."""
+    import json
+    from dataclasses import asdict
+
+    from provider_daemon.ledger import listing
+    from provider_daemon.status.overview import lines
+
+    if show not in tuple(listing.Show):
+        raise typer.BadParameter(f"{show}: all, open or parked", param_hint="--show")
     ledger = _open(config)
+    found = lines(listing.find(ledger, match, count=count) if match else listing.jobs(ledger, show=listing.Show(show), count=count))
+    if as_json:
+        typer.echo(json.dumps([asdict(job) for job in reversed(found)], indent=1))
+        return
     typer.echo(f"{'JOB':<12} {'STATE':<10} {'REPORTED':<10} {'SLURM':<10} NOTE")
-    for job in reversed(ledger.recent_jobs(count)):
-        note = f"parked: {job.parked}" if job.parked else job.message
-        typer.echo(f"{job.spec.job_id:<12} {job.state:<10} {job.reported:<10} {job.slurm_id or '-':<10} {printable(note)}")
+    for job in reversed(found):
+        typer.echo(f"{job.job_id:<12} {job.state:<10} {job.reported:<10} {job.slurm_id or '-':<10} {job.why}")
 
 
 @app.command()
 def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
     """Print a job's whole timeline: chain, intent, SLURM, usage, reports, transactions."""
-    from provider_daemon.ledger.timeline import timeline, when
+    from provider_daemon.ledger.timeline import timeline, unsent, when
 
     ledger = _open(config)
     found = ledger.job(job)
@@ -37,11 +55,9 @@ def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
     typer.echo(f"{job}: {found.state}, the chain says {found.reported}; SLURM job {found.slurm_id or '-'} ({found.name})")
     for entry in timeline(ledger, found):
         typer.echo(f"{when(entry.at)}  {entry.what:<18} {printable(entry.detail)}")
-    for row in ledger.messages_of(job):
-        if not row["tx_hash"]:
-            typer.echo(
-                f"{when(row['created_at'])}  report {row['state']}: {row['status']}, in no transaction {printable(row['note'])}".rstrip()
-            )
+    for report in unsent(ledger, job):
+        line = f"{when(report.at)}  report {report.state}: {report.status}, in no transaction {printable(report.note)}"
+        typer.echo(line.rstrip())
 
 
 @app.command()
@@ -58,8 +74,3 @@ def _open(config: Path, *, readonly: bool = True) -> "Ledger":
     from provider_daemon.ledger.ledger import Ledger
 
     return Ledger.open(Path(load(config).ledger.path), readonly=readonly, lock=False)
-
-
-def printable(text: str) -> str:
-    """A customer's text cannot move the cursor or start a line of its own."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

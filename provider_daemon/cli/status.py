@@ -1,0 +1,103 @@
+"""`provd status` and `provd top`: what the status page shows, also while the daemon is down."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provider_daemon.cli.run import DEFAULT, ConfigFile
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+    from provider_daemon.ledger.ledger import Ledger
+    from provider_daemon.status.overview import JobLine, Overview
+    from provider_daemon.status.sections import Section
+
+OPEN_JOBS = 20
+DOWN = 3  # the exit code of `provd status` for a daemon that does not answer or is not ready, as systemctl's
+
+
+def status(config: ConfigFile = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False) -> None:
+    """Show what runs, what waits and why, and whether the daemon works. Exit 0: it is ready; 3: it is down or not ready."""
+    import json
+    from dataclasses import asdict
+
+    from provider_daemon.status.sections import headline, sections
+
+    ledger, listen = _open(config)
+    seen, jobs = _look(ledger, listen)
+    if as_json:
+        typer.echo(json.dumps(asdict(seen), indent=1))
+    else:
+        typer.echo("\n".join([headline(seen, listen), *_lines(sections(seen, jobs))]))
+    raise typer.Exit(0 if seen.daemon and seen.daemon.ready else DOWN)
+
+
+def top(
+    config: ConfigFile = DEFAULT, seconds: Annotated[float, typer.Option("--seconds", "-s", help="Between two looks.", min=0.5)] = 2.0
+) -> None:
+    """Follow what `provd status` shows on the whole terminal until Ctrl-C."""
+    from rich.live import Live
+
+    ledger, listen = _open(config)
+    try:
+        with Live(_screen(ledger, listen), screen=True, auto_refresh=False) as live:
+            while True:
+                time.sleep(seconds)
+                live.update(_screen(ledger, listen), refresh=True)
+    except KeyboardInterrupt:
+        return
+
+
+def _open(config: Path) -> tuple["Ledger", str]:
+    from provider_daemon.config import load
+    from provider_daemon.ledger.ledger import Ledger
+
+    loaded = load(config)
+    return Ledger.open(Path(loaded.ledger.path), readonly=True, lock=False), loaded.metrics.listen
+
+
+def _look(ledger: "Ledger", listen: str) -> "tuple[Overview, tuple[JobLine, ...]]":
+    from provider_daemon.ledger import listing
+    from provider_daemon.status.ask import ask
+    from provider_daemon.status.overview import lines, overview
+
+    open_jobs = lines(listing.jobs(ledger, show=listing.Show.OPEN, count=OPEN_JOBS))
+    return overview(listing.read(ledger), ask(listen), time.time()), open_jobs
+
+
+def _lines(found: "list[Section]") -> Iterator[str]:
+    for section in found:
+        yield f"\n{section.title}"
+        rows = [section.headings, *section.rows]
+        widths = [max(len(row[place]) for row in rows) for place in range(len(section.headings))]
+        for row in rows:
+            yield "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _screen(ledger: "Ledger", listen: str) -> "Group":
+    from rich.console import Group
+    from rich.text import Text
+
+    from provider_daemon.status.sections import headline, sections
+
+    seen, jobs = _look(ledger, listen)
+    head = Text(headline(seen, listen), style="bold green" if seen.daemon and seen.daemon.ready else "bold red")
+    return Group(head, *(_table(section) for section in sections(seen, jobs)))
+
+
+def _table(section: "Section") -> "Table":
+    """Cells as Text: what a customer wrote is no markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=section.title, title_justify="left", box=None, pad_edge=False, title_style="bold")
+    for heading in section.headings:
+        shown.add_column(heading, no_wrap=heading not in ("WHY", "NOTE", "HEALTH"), overflow="ellipsis")
+    for row in section.rows:
+        shown.add_row(*(Text(text) for text in row))
+    return shown

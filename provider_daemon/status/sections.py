@@ -1,0 +1,85 @@
+"""The overview as headed rows of text, for `provd status` and `provd top`. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from provider_daemon.status.overview import Daemon, JobLine, Overview, Wallet
+
+SHOWN_TXS = 5
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Each row has a cell a heading."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def headline(overview: Overview, listen: str) -> str:
+    """Whether the daemon answers and works, and how many jobs there are."""
+    counts = ", ".join(f"{count.jobs} {count.state} on {count.cluster}" for count in overview.counts) or "no open job"
+    return f"{_standing(overview.daemon, listen)}; {counts}; {overview.total} jobs in the ledger"
+
+
+def _standing(daemon: Daemon | None, listen: str) -> str:
+    if daemon is None:
+        return f"provd does not answer at {listen}, this is what the ledger last had"
+    return f"provd {daemon.version} is {'ready' if daemon.ready else 'NOT ready'}"
+
+
+def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
+    """Those that have a row; what is wrong comes first."""
+    found = [
+        Section("Parked, waiting for you", ("JOB", "WHY"), tuple((job.job_id, job.why) for job in overview.parked)),
+        Section("Set aside, not understood", ("JOB", "WHY"), tuple((each.job_id, each.why) for each in overview.set_aside)),
+        *(_daemon(overview.daemon, overview.at) if overview.daemon else ()),
+        _outbox(overview),
+        _transactions(overview),
+        _jobs(open_jobs, overview.at),
+    ]
+    return [section for section in found if section.rows]
+
+
+def _daemon(daemon: Daemon, now: float) -> Iterator[Section]:
+    yield Section("Troubles", ("WHAT", "WHERE"), tuple((each.what, each.subject) for each in daemon.troubles))
+    parts = tuple((part.name, part.why or f"works, {age(now - part.last_success)} ago") for part in daemon.parts)
+    yield Section("Parts", ("PART", "HEALTH"), parts)
+    heights = tuple((each.url, str(each.height), each.why or f"block {age(now - each.time)} old") for each in daemon.endpoints)
+    yield Section("Chain", ("ENDPOINT", "HEIGHT", "HEALTH"), heights)
+    wallets = tuple((each.signer, f"{each.balance}{each.denom}", _lasting(each)) for each in daemon.wallets)
+    yield Section("Wallets", ("KEY", "BALANCE", "LASTS"), wallets)
+
+
+def _lasting(wallet: Wallet) -> str:
+    return "" if wallet.runway is None else age(wallet.runway)
+
+
+def _outbox(overview: Overview) -> Section:
+    rows = tuple((each.signer, each.kind, str(each.messages), age(overview.at - each.oldest)) for each in overview.waiting)
+    return Section("Outbox", ("KEY", "KIND", "WAITING", "OLDEST"), rows)
+
+
+def _transactions(overview: Overview) -> Section:
+    rows = tuple(
+        (tx.tx_hash[:16], tx.status, str(tx.height or "-"), str(tx.messages), str(tx.fee), age(overview.at - tx.created_at), tx.note)
+        for tx in overview.transactions[:SHOWN_TXS]
+    )
+    return Section("Last transactions", ("HASH", "STATUS", "BLOCK", "MESSAGES", "FEE", "AGE", "NOTE"), rows)
+
+
+def _jobs(jobs: Sequence[JobLine], now: float) -> Section:
+    rows = tuple(
+        (job.job_id, job.standing, job.state, job.reported, job.slurm_id or "-", job.program, age(now - job.created_at), job.why)
+        for job in jobs
+    )
+    return Section("Open jobs", ("JOB", "STANDS", "STATE", "ON CHAIN", "SLURM", "PROGRAM", "AGE", "WHY"), rows)
+
+
+def age(seconds: float) -> str:
+    """In its greatest whole unit; clocks that differ make nothing negative."""
+    past = max(0, int(seconds))
+    unit, size = next((each for each in _UNITS if past >= each[1]), _UNITS[-1])
+    return f"{past // size} {unit}"

@@ -1,0 +1,99 @@
+"""The overview: the ledger's rows and the daemon's word as what is shown, no stranger's text as anything but text."""
+
+from dataclasses import asdict, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.state import State
+from provider_daemon.job.usage import Usage
+from provider_daemon.ledger import listing
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import OpenTx
+from provider_daemon.status.overview import LONGEST, Count, SetAside, Waiting, line, overview
+from provider_daemon.status.standing import Standing, standing, why
+from tests.unit.job.test_lifecycle import JOB
+from tests.unit.metrics.parts import fill
+
+QUEUED = replace(JOB, state=State.QUEUED, reported=State.QUEUED, slurm_id="7")
+OVER = replace(QUEUED, state=State.FAILED, reported=State.RUNNING, usage=Usage(), message="SLURM: FAILED, exit code 1")
+
+STANDINGS: list[tuple[Job, Standing, str]] = [
+    (JOB, Standing.WAITING, "to be submitted at the next look"),
+    (replace(JOB, intent_at=5.0, attempt=1), Standing.WAITING, "sbatch was asked; looking for its SLURM job"),
+    (QUEUED, Standing.WAITING, "in SLURM's queue"),
+    (replace(QUEUED, hopeless_since=5.0), Standing.WAITING, "SLURM's reason to wait never goes away; ended after 120 s of it"),
+    (replace(QUEUED, missing_since=5.0), Standing.WAITING, "SLURM did not show it at the last look; asked again"),
+    (replace(QUEUED, state=State.RUNNING), Standing.RUNNING, "the chain has not confirmed running yet"),
+    (replace(QUEUED, state=State.RUNNING, reported=State.RUNNING), Standing.RUNNING, ""),
+    (replace(QUEUED, refused="no such partition"), Standing.WAITING, "is being ended: no such partition"),
+    (replace(QUEUED, parked="twice in squeue"), Standing.PARKED, "parked: twice in squeue"),
+    (replace(QUEUED, reported=State.CANCELLED), Standing.ENDING, "the chain says cancelled; what is left of it in SLURM is ended"),
+    (OVER, Standing.ENDING, "the chain has not confirmed failed yet"),
+    (replace(OVER, reported=State.FAILED, closed_at=9.0), Standing.ENDED, "SLURM: FAILED, exit code 1"),
+]
+
+
+@pytest.mark.parametrize(("job", "stands", "because"), STANDINGS)
+def test_where_a_job_stands_and_why(job: Job, stands: Standing, because: str) -> None:
+    """One word, and what it waits for or how it ended."""
+    assert (standing(job), why(job)) == (stands, because)
+
+
+def test_everything_of_the_ledger(ledger: Ledger) -> None:
+    """Counts of open jobs with the parked ones apart, the newest job first, what waits, what was set aside."""
+    fill(ledger)
+    seen = overview(listing.read(ledger), None, 1000.0)
+    assert (seen.at, seen.total, seen.daemon) == (1000.0, 6, None)
+    assert seen.counts == (Count("HPC-1", "parked", 2), Count("HPC-1", "queued", 1), Count("HPC-1", "running", 2))
+    assert [job.job_id for job in seen.jobs] == [f"JOB-{number}" for number in range(6, 0, -1)]
+    assert [job.job_id for job in seen.parked] == ["JOB-5", "JOB-4"]
+    assert set(seen.waiting) == {Waiting("ve1p", "node", 1, 7.0), Waiting("ve1p", "report", 2, 5.0)}
+    assert seen.set_aside == (SetAside("JOB-9", 'x"}\\nprovd_jobs{cluster="forged"} 1', 1.0),)
+    assert [(tx.tx_hash, tx.status, tx.fee) for tx in seen.transactions] == [("BB", "open", 5)]
+
+
+def test_an_old_parked_job_is_shown_however_many_came_after_it(ledger: Ledger) -> None:
+    """It waits for the operator, who does not page for it."""
+    with ledger.write():
+        for number in range(1, 302):
+            spec = replace(JOB.spec, job_id=f"JOB-{number}", created_ns=number)
+            ledger.save_job(replace(JOB, spec=spec, parked="twice" if number == 1 else "", closed_at=None if number == 1 else 5.0))
+    seen = overview(listing.read(ledger), None, 1000.0)
+    assert len(seen.jobs) == 200
+    assert [job.job_id for job in seen.parked] == ["JOB-1"]
+
+
+def test_only_the_last_transactions(ledger: Ledger) -> None:
+    for number in range(30):
+        with ledger.write():
+            ledger.close_tx(ledger.add_tx(OpenTx(0, "ve1p", f"{number}", b"", number, 9, 5, 1.0), []), "included", height=3)
+    seen = overview(listing.read(ledger), None, 1000.0)
+    assert [tx.tx_hash for tx in seen.transactions] == [str(number) for number in range(29, 9, -1)]
+
+
+def test_found_by_any_of_its_names(ledger: Ledger) -> None:
+    """The id on chain with or without its prefix, the SLURM job's name, its id in SLURM."""
+    with ledger.write():
+        ledger.save_job(replace(JOB, spec=replace(JOB.spec, job_id="JOB-7"), slurm_id="99"))
+        ledger.save_job(replace(JOB, spec=replace(JOB.spec, job_id="JOB-8"), slurm_id="7"))
+    name = replace(JOB.spec, job_id="JOB-8").slurm_name
+
+    def ids(match: str) -> list[str]:
+        return [job.spec.job_id for _, job in listing.find(ledger, match)]
+
+    assert ids("JOB-7") == ids("99") == ["JOB-7"]
+    assert ids("7") == ["JOB-8", "JOB-7"]
+    assert ids(name) == ["JOB-8"]
+    assert ids("") == ids("%") == ids("JOB-9") == []
+
+
+@given(st.text())
+def test_every_text_is_one_short_printable_line(text: str) -> None:
+    """Whatever a customer, SLURM or the chain wrote."""
+    workload = replace(JOB.spec.workload, command=text)
+    shown = asdict(line(1, replace(JOB, spec=replace(JOB.spec, queue=text, workload=workload), parked=text, message=text)))
+    for value in shown.values():
+        assert not isinstance(value, str) or (value.isprintable() and len(value) <= LONGEST)

@@ -1,0 +1,55 @@
+"""The overview as rows of text."""
+
+import pytest
+
+from provider_daemon.ledger import listing
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.status.overview import Daemon, Endpoint, Overview, Part, Trouble, Wallet, lines, overview
+from provider_daemon.status.sections import age, headline, sections
+from tests.unit.metrics.parts import fill
+
+DAEMON = Daemon(
+    version="9.9",
+    parts=(Part("intake", "", 998.0), Part("advance:alpha", "no endpoint answers", 0.0)),
+    troubles=(Trouble("endpoint_down", "127.0.0.1:9090"),),
+    endpoints=(Endpoint("127.0.0.1:9090", 7, 940.0, ""),),
+    wallets=(Wallet("ve1p", 55, "uve", 86400.0 * 3), Wallet("ve1q", 5, "uve", None)),
+)
+
+
+def seen(ledger: Ledger, daemon: Daemon | None) -> Overview:
+    return overview(listing.read(ledger), daemon, 1000.0)
+
+
+def test_headline(ledger: Ledger) -> None:
+    """Down, not ready, ready; and the jobs."""
+    assert headline(seen(ledger, None), "127.0.0.1:9464") == (
+        "provd does not answer at 127.0.0.1:9464, this is what the ledger last had; no open job; 0 jobs in the ledger"
+    )
+    fill(ledger)
+    jobs = "2 parked on HPC-1, 1 queued on HPC-1, 2 running on HPC-1; 6 jobs in the ledger"
+    assert headline(seen(ledger, DAEMON), "") == f"provd 9.9 is NOT ready; {jobs}"
+    well = Daemon("9.9", DAEMON.parts[:1], (), (), ())
+    assert headline(seen(ledger, well), "") == f"provd 9.9 is ready; {jobs}"
+
+
+def test_sections(ledger: Ledger) -> None:
+    """What is wrong first; each row fills its headings; nothing is shown of what has no row."""
+    assert sections(seen(ledger, None), ()) == []
+    fill(ledger)
+    found = sections(seen(ledger, DAEMON), lines(listing.jobs(ledger, show=listing.Show.OPEN)))
+    titles = [section.title for section in found]
+    assert titles[:2] == ["Parked, waiting for you", "Set aside, not understood"]
+    assert titles[2:6] == ["Troubles", "Parts", "Chain", "Wallets"]
+    assert titles[6:] == ["Outbox", "Last transactions", "Open jobs"]
+    for section in found:
+        assert {len(row) for row in section.rows} == {len(section.headings)}
+    assert found[3].rows == (("intake", "works, 2 s ago"), ("advance:alpha", "no endpoint answers"))
+    assert found[5].rows == (("ve1p", "55uve", "3 d"), ("ve1q", "5uve", ""))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(-5, "0 s"), (0.9, "0 s"), (59, "59 s"), (60, "1 min"), (7199, "1 h"), (86399, "23 h"), (200_000, "2 d")]
+)
+def test_age(seconds: float, said: str) -> None:
+    assert age(seconds) == said
