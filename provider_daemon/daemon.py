@@ -25,6 +25,7 @@ from provider_daemon.metrics.ledger import MeasuredLedger, Measures
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler, MeasuredTransport
 from provider_daemon.metrics.server import build_app, serve
+from provider_daemon.reload import Reload
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
 from provider_daemon.status.board import Board
@@ -40,7 +41,8 @@ WATCHDOG_SECONDS = 10  # between two signs of life to systemd; one dead loop end
 class Daemon:
     """Every part of a running provd. Made inside the event loop; `run` serves until `stop` is set and then lets go of everything."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, file: Path) -> None:
+        """`file`: where the configuration comes from, and is read from again."""
         self._config = config
         self._clock = SystemClock()
         self.stop = asyncio.Event()
@@ -58,6 +60,7 @@ class Daemon:
             cluster_id: MeasuredScheduler(slurm, self._meters, cluster_id, self._clock) for cluster_id, slurm in self._slurm.items()
         }
         self._crew = Crew(config, self._wiring())
+        self.reload = Reload(file, config, self._crew, self._grpc.endpoints)
         measures = Measures(self._meters, self._clock, config.chain.fee_denom, self._chain.occupied)
         self._ledger.measure(measures, list(self._schedulers), self._crew.addresses)
 
@@ -77,6 +80,7 @@ class Daemon:
             "provd_started", version=__version__, chain=self._config.chain.id, clusters=[cluster.name for cluster in self._config.clusters]
         )
         systemd.notify("READY=1")
+        reloads = asyncio.create_task(self.reload.whenever_asked())
         try:
             async with asyncio.TaskGroup() as group:
                 for loop in self._crew.loops:
@@ -86,6 +90,7 @@ class Daemon:
         except* LedgerError as stopped:
             raise LedgerError(f"{stopped.exceptions[0]}; provd stops, and goes on from the ledger when it is started again") from stopped
         finally:
+            reloads.cancel()
             await runner.cleanup()
             await self._close()
         log.info("provd_stopped")
@@ -141,13 +146,13 @@ class Daemon:
         self._ledger.close()
 
 
-def run(config: Config) -> None:
-    """Serves until SIGTERM or SIGINT. Raises ConfigError or LedgerError when it cannot start."""
-    asyncio.run(_run(config))
+def run(config: Config, file: Path) -> None:
+    """Serves until SIGTERM or SIGINT, reads the file again at SIGHUP. Raises ConfigError or LedgerError when it cannot start."""
+    asyncio.run(_run(config, file))
 
 
-async def _run(config: Config) -> None:
-    daemon = Daemon(config)
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, daemon.stop.set)
+async def _run(config: Config, file: Path) -> None:
+    daemon = Daemon(config, file)
+    for name, event in ((signal.SIGTERM, daemon.stop), (signal.SIGINT, daemon.stop), (signal.SIGHUP, daemon.reload.asked)):
+        asyncio.get_running_loop().add_signal_handler(name, event.set)
     await daemon.run()

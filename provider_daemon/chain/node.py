@@ -4,7 +4,7 @@ An endpoint that is catching up, on another chain id, or whose height goes backw
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -64,6 +64,7 @@ class Endpoints:
     troubles: Troubles = field(default_factory=Troubles)
     all: list[Endpoint] = field(default_factory=list)
     pulse: Pulse = field(init=False)
+    _dropped: list[Endpoint] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pulse = Pulse(self.chain_id, self.troubles)
@@ -106,8 +107,21 @@ class Endpoints:
         """The believed node's application version: what it answers may change with an upgrade."""
         return (await self.believed()).version
 
+    async def use(self, urls: Sequence[str]) -> None:
+        """From now on these, in this order; what was learnt of those that stay is kept.
+
+        A call may be under way on one that goes, so its channel stays open until the next change, or the end.
+        """
+        before, known = self._dropped, {endpoint.url: endpoint for endpoint in self.all}
+        self.urls, self._dropped = list(urls), [endpoint for url, endpoint in known.items() if url not in urls]
+        self.all = [known.get(url) or Endpoint(url, connect(url)) for url in urls]
+        for endpoint in self._dropped:
+            self.troubles.ends("endpoint_not_believed", endpoint.url)
+        for endpoint in before:
+            await endpoint.channel.close()
+
     async def close(self) -> None:
-        for endpoint in self.all:
+        for endpoint in (*self.all, *self._dropped):
             await endpoint.channel.close()
 
     # --- checks ---

@@ -16,4 +16,4 @@ def run(config: ConfigFile = DEFAULT) -> None:
 
     loaded = configuration.load(config)
     log.configure(loaded.log.format, loaded.log.level)
-    daemon.run(loaded)
+    daemon.run(loaded, config)

@@ -32,6 +32,7 @@ from tests.fakes.chain import ALICE, CHAIN_ID, FUNDS, PROVIDER, FakeClock, TestC
 
 KEYS = {"main": "provider", "other": "alice"}  # key of the configuration -> whose it is
 DOWN = "#!/bin/sh\necho 'slurm_load error: Unable to contact slurm controller (connect failure)' >&2\nexit 1\n"
+NO_FILE = Path("/nonexistent/provd.toml")  # of a daemon that is not asked to read it again
 PATIENCE = 30  # seconds that a test waits for what must come
 
 
@@ -165,6 +166,23 @@ async def test_tells_systemd(tmp_path: Path, chain_port: int) -> None:
             assert await loop.sock_recv(systemd, 100) == b"STOPPING=1"
 
 
+async def test_hangup_reads_the_configuration_again(tmp_path: Path, chain_port: int) -> None:
+    """SIGHUP ends nothing: a broken file is told with its line, a good one is taken, and the daemon goes on."""
+    async with running(tmp_path, chain_port) as daemon:
+        await daemon.said("provd_started")
+        file = tmp_path / "provd.toml"
+        text = file.read_text()
+        file.write_text(text + '\n[log]\nlevel = "loud"\n')
+        daemon.process.send_signal(signal.SIGHUP)
+        told = await daemon.said("config_not_reloaded")
+        assert told["why"][0].startswith(f"provd.toml:{len(text.splitlines()) + 2}: log.level: ")
+        file.write_text(text.replace("poll_seconds = 0.2", "poll_seconds = 0.3"))
+        daemon.process.send_signal(signal.SIGHUP)
+        assert (await daemon.said("config_reloaded"))["changed"] == ["chain.poll_seconds"]
+        assert (await daemon.get("/healthz"))[0] == 200
+        assert await daemon.end() == 0
+
+
 async def test_second_daemon_is_refused(tmp_path: Path, chain_port: int) -> None:
     """A second daemon on the ledger ends at once with one line; the first one goes on."""
     async with running(tmp_path, chain_port) as first:
@@ -185,7 +203,7 @@ async def test_second_daemon_is_refused(tmp_path: Path, chain_port: int) -> None
 @asynccontextmanager
 async def built(settings: Config) -> AsyncIterator[Daemon]:
     """A daemon that ends as soon as it runs."""
-    daemon = Daemon(settings)
+    daemon = Daemon(settings, NO_FILE)
     try:
         yield daemon
     finally:
@@ -213,7 +231,7 @@ async def test_ledger_is_free_again_after_the_end(tmp_path: Path) -> None:
     settings = config(tmp_path, 1, {"alpha": "main"})
     async with built(settings):
         with pytest.raises(LedgerError, match="another provd"):
-            Daemon(settings)
+            Daemon(settings, NO_FILE)
     async with built(settings):
         pass
 
@@ -254,7 +272,7 @@ async def test_dead_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.
     told: list[str] = []
     monkeypatch.setattr("provider_daemon.systemd.notify", told.append)
     monkeypatch.setattr("provider_daemon.daemon.WATCHDOG_SECONDS", 0.05)
-    daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}))
+    daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}), NO_FILE)
     running = asyncio.create_task(daemon.run())
     async with asyncio.timeout(PATIENCE):
         while told.count("WATCHDOG=1") < 2:

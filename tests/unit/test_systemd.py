@@ -69,6 +69,7 @@ def test_unit_starts_the_daemon_as_it_speaks() -> None:
     assert unit["StateDirectory"] == "provd"
     assert unit["LoadCredentialEncrypted"] == "provd-key"
     assert unit["ExecStart"].endswith("/provd run --config /etc/provd/provd.toml")
+    assert unit["ExecReload"].split()[1:] == ["-HUP", "$MAINPID"]
     assert unit["RestartPreventExitStatus"] == "2"
 
 

@@ -1,0 +1,60 @@
+"""The configuration read again while provd runs: what can change changes at once, the rest is named, a broken file changes nothing."""
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from provider_daemon import log as logs
+from provider_daemon import systemd
+from provider_daemon.chain.node import Endpoints
+from provider_daemon.config import Config, load
+from provider_daemon.config_changes import Changes, changes
+from provider_daemon.crew import Crew
+from provider_daemon.errors import ConfigError
+
+log = structlog.get_logger("provd.reload")
+
+
+class Reload:
+    """`asked` is set by who wants one (SIGHUP); `running` is the configuration in effect."""
+
+    def __init__(self, file: Path, running: Config, crew: Crew, endpoints: Endpoints) -> None:
+        self.asked = asyncio.Event()
+        self.running = running
+        self._file = file
+        self._crew = crew
+        self._endpoints = endpoints
+
+    async def whenever_asked(self) -> None:
+        """Until it is cancelled."""
+        while await self.asked.wait():
+            self.asked.clear()
+            await self.now()
+
+    async def now(self) -> None:
+        systemd.reloading()
+        try:
+            found = changes(self.running, load(self._file))
+            await self._take(found)
+        except ConfigError as error:
+            log.error("config_not_reloaded", why=error.problems, next="all stays as it was; mend the file, then reload again")
+        else:
+            self._tell(found)
+        finally:
+            systemd.notify("READY=1")
+
+    async def _take(self, found: Changes) -> None:
+        """Templates are read anew even where no key changed; first of all, as they can be wrong."""
+        before, after = self.running, found.config
+        self._crew.adopt(after)
+        self.running = after
+        if before.log != after.log:
+            logs.configure(after.log.format, after.log.level)
+        if before.chain.endpoints != after.chain.endpoints:
+            await self._endpoints.use(after.chain.endpoints)
+
+    def _tell(self, found: Changes) -> None:
+        log.info("config_reloaded", file=str(self._file), changed=list(found.changed))
+        if found.kept:
+            log.error("config_not_reloaded", why=dict(found.kept), next="these stay as they were; restart provd to change them")
