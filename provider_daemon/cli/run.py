@@ -1,19 +1,73 @@
-"""`provd run`: the daemon."""
+"""`provd run`: the daemon, or what it would do."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from provider_daemon.config import Config
+    from provider_daemon.rehearsal import Draft, Prospect
+
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", show_default=True)]
 DEFAULT = Path("/etc/provd/provd.toml")
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print scripts and transactions for the jobs that wait on chain; send nothing.")]
 
 
-def run(config: ConfigFile = DEFAULT) -> None:
-    """Serve until SIGTERM or SIGINT: take jobs from the chain, run them on SLURM, report them."""
+def run(config: ConfigFile = DEFAULT, dry_run: DryRun = False) -> None:
+    """Serve until SIGTERM or SIGINT: take jobs from the chain, run them on SLURM, report them. SIGHUP reads the configuration again."""
     from provider_daemon import config as configuration
     from provider_daemon import daemon, log
 
     loaded = configuration.load(config)
+    if dry_run:
+        import asyncio
+
+        log.configure("console", "warning")
+        asyncio.run(_rehearse(loaded))
+        return
     log.configure(loaded.log.format, loaded.log.level)
     daemon.run(loaded, config)
+
+
+async def _rehearse(loaded: "Config") -> None:
+    from provider_daemon.assembly import outbox_settings, tenancy, transport
+    from provider_daemon.chain import keys
+    from provider_daemon.clock import SystemClock
+    from provider_daemon.rehearsal import Unsending, Unsigning, Unsubmitting, rehearsal
+
+    clock = SystemClock()
+    signers = {name: Unsigning(keys.load(key.kind, key.name, key.path, key.passphrase_file)) for name, key in loaded.keys.items()}
+    tenancies = {each.id: tenancy(each, signers[each.key]) for each in loaded.clusters}
+    sites = {each.id: Unsubmitting(transport(each, clock), clock, each.name) for each in loaded.clusters}
+    chain = Unsending(loaded.chain.id, loaded.chain.endpoints, clock)
+    try:
+        with rehearsal(chain, tenancies, sites, clock) as ours:
+            for prospect in await ours.prospects():
+                _show(prospect)
+            for draft in await ours.drafts(outbox_settings(loaded.chain)):
+                _show_draft(draft)
+    finally:
+        for site in sites.values():
+            await site.close()
+        await chain.close()
+
+
+def _show(prospect: "Prospect") -> None:
+    from provider_daemon.text import printable
+
+    if prospect.order is None:
+        typer.echo(f"# {prospect.job_id} on {prospect.cluster}: {printable(prospect.why)}")
+        return
+    typer.echo(f"# {prospect.job_id} on {prospect.cluster}: sbatch {prospect.order.name} in {prospect.order.directory}")
+    typer.echo(prospect.order.script, nl=not prospect.order.script.endswith("\n"))
+
+
+def _show_draft(draft: "Draft") -> None:
+    import json
+
+    from provider_daemon.client.tx_json import decoded
+
+    later = f", {draft.later} more messages after it" if draft.later else ""
+    typer.echo(f"# transaction of {draft.signer}{later}")
+    typer.echo(json.dumps(decoded(draft.tx_bytes), indent=2))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.gateway_json import render
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
 from provider_daemon.client.transaction import Prepared
@@ -19,6 +20,11 @@ def unsigned(prepared: Prepared) -> dict[str, Any]:
     amount = [{"denom": prepared.fee.denom, "amount": str(prepared.fee.amount)}] if prepared.fee.amount else []
     fee = {"amount": amount, "gas_limit": str(prepared.gas_limit), "payer": "", "granter": ""}
     return {"body": body, "auth_info": {"signer_infos": [], "fee": fee}, "signatures": []}
+
+
+def decoded(tx_bytes: bytes) -> dict[str, Any]:
+    """A transaction's bytes, without its signatures."""
+    return {**render(transactions.decode(tx_bytes)), "signatures": []}
 
 
 def response(found: GetTxResponse, ids: dict[str, str]) -> dict[str, Any]:

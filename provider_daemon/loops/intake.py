@@ -92,13 +92,14 @@ class Intake:
             raise record
         if record is None:
             raise Unreadable(f"{job_id} is below the chain's counter, but the node has no record of it yet")
-        return [await self._job(record)] if self._ours(record) and self._ledger.job(job_id) is None else []
+        return [await self.job(record)] if self.ours(record) and self._ledger.job(job_id) is None else []
 
-    def _ours(self, record: ChainJob) -> bool:
+    def ours(self, record: ChainJob) -> bool:
+        """Whether it is on a cluster that we serve, with our key, and its last word was not said by us."""
         tenancy = self._tenancies.get(record.spec.cluster_id)
         return tenancy is not None and record.spec.provider == tenancy.signer.address and record.state not in REPORTED_BY_US
 
-    async def _job(self, record: ChainJob) -> Job:
+    async def job(self, record: ChainJob) -> Job:
         """The job as it enters the ledger; one that the site cannot run enters as failed, with its reason."""
         spec, tenancy = record.spec, self._tenancies[record.spec.cluster_id]
         job = Job(
