@@ -35,16 +35,20 @@ def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
     found = [
         Section("Parked, waiting for you", ("JOB", "WHY"), tuple((job.job_id, job.why) for job in overview.parked)),
         Section("Set aside, not understood", ("JOB", "WHY"), tuple((each.job_id, each.why) for each in overview.set_aside)),
-        *(_daemon(overview.daemon, overview.at) if overview.daemon else ()),
-        _outbox(overview),
-        _transactions(overview),
+        *(_troubles(overview.daemon) if overview.daemon else ()),
         _jobs(open_jobs, overview.at),
+        _outbox(overview),
+        *(_daemon(overview.daemon, overview.at) if overview.daemon else ()),
+        _transactions(overview),
     ]
     return [section for section in found if section.rows]
 
 
-def _daemon(daemon: Daemon, now: float) -> Iterator[Section]:
+def _troubles(daemon: Daemon) -> Iterator[Section]:
     yield Section("Troubles", ("WHAT", "WHERE"), tuple((each.what, each.subject) for each in daemon.troubles))
+
+
+def _daemon(daemon: Daemon, now: float) -> Iterator[Section]:
     parts = tuple((part.name, part.why or f"works, {age(now - part.last_success)} ago") for part in daemon.parts)
     yield Section("Parts", ("PART", "HEALTH"), parts)
     heights = tuple((each.url, str(each.height), each.why or f"block {age(now - each.time)} old") for each in daemon.endpoints)

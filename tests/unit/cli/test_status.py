@@ -89,6 +89,21 @@ def test_jobs_are_chosen(tmp_path: Path) -> None:
     assert [job["job_id"] for job in json.loads(run(tmp_path, "jobs", "--json", "--count", "1").output)] == ["JOB-6"]
 
 
+@pytest.mark.usefixtures("ledger")
+def test_top_looks_again_until_interrupted(tmp_path: Path, answers: list[Daemon | None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is its end, and no failure."""
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("provider_daemon.cli.status.time.sleep", pause)
+    assert run(tmp_path, "top", "--seconds", "7").exit_code == 0
+    assert pauses == [7.0, 7.0]
+
+
 def test_top_shows_no_markup_of_a_customer(ledger: Ledger, answers: list[Daemon | None]) -> None:
     """A square bracket is a square bracket, an escape no escape."""
     with ledger.write():

@@ -39,13 +39,12 @@ def test_sections(ledger: Ledger) -> None:
     fill(ledger)
     found = sections(seen(ledger, DAEMON), lines(listing.jobs(ledger, show=listing.Show.OPEN)))
     titles = [section.title for section in found]
-    assert titles[:2] == ["Parked, waiting for you", "Set aside, not understood"]
-    assert titles[2:6] == ["Troubles", "Parts", "Chain", "Wallets"]
-    assert titles[6:] == ["Outbox", "Last transactions", "Open jobs"]
+    assert titles[:3] == ["Parked, waiting for you", "Set aside, not understood", "Troubles"]
+    assert titles[3:] == ["Open jobs", "Outbox", "Parts", "Chain", "Wallets", "Last transactions"]
     for section in found:
         assert {len(row) for row in section.rows} == {len(section.headings)}
-    assert found[3].rows == (("intake", "works, 2 s ago"), ("advance:alpha", "no endpoint answers"))
-    assert found[5].rows == (("ve1p", "55uve", "3 d"), ("ve1q", "5uve", ""))
+    assert found[5].rows == (("intake", "works, 2 s ago"), ("advance:alpha", "no endpoint answers"))
+    assert found[7].rows == (("ve1p", "55uve", "3 d"), ("ve1q", "5uve", ""))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,160 @@
+"""The status page in a real browser: live, inert against hostile words, by keyboard, on a phone, in the dark."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from provider_daemon.clock import SystemClock
+from provider_daemon.job.state import State
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.metrics.server import build_app, serve
+from provider_daemon.status.board import Board
+from provider_daemon.status.routes import Routes
+from tests.browser.chromium import Tab, chromium
+from tests.unit.job.test_lifecycle import JOB
+from tests.unit.metrics.parts import Endpoint, Health, parts
+
+pytestmark = pytest.mark.real
+
+HOSTILE = '<img src=x onerror="window.owned=1"><script>window.owned=1</script> \x1b[31m\u202egnp.exe\u0000 \';alert(1)//'
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger.open(tmp_path / "ledger.sqlite")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def address(ledger: Ledger, tmp_path: Path) -> AsyncIterator[str]:
+    loops = (Health("intake", last_success=990.0), Health("advance:alpha", 980.0, failure=f"refused: {HOSTILE}"))
+    made = parts(ledger, tmp_path / "ledger.sqlite", *loops, endpoints=lambda: [Endpoint()], clock=SystemClock())
+    app = build_app(made)
+    Routes(Board(made), "127.0.0.1").add_to(app)
+    runner = await serve(app, "127.0.0.1:0")
+    host, port = runner.addresses[0]
+    yield f"http://{host}:{port}/"
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def tab() -> AsyncIterator[Tab]:
+    async with chromium() as opened:
+        yield opened
+
+
+def save(ledger: Ledger, number: int, **changes: object) -> None:
+    workload = replace(JOB.spec.workload, command=HOSTILE)
+    spec = replace(JOB.spec, job_id=f"JOB-{number}", queue=HOSTILE, workload=workload)
+    with ledger.write():
+        ledger.save_job(replace(JOB, spec=spec, **changes))  # type: ignore[arg-type]
+        ledger.add_event(f"JOB-{number}", "parked", HOSTILE, 999.0)
+
+
+async def test_live_and_inert(ledger: Ledger, address: str, tab: Tab) -> None:
+    """What the ledger learns appears by itself; a hostile name is letters; the console has nothing to say."""
+    save(ledger, 1, state=State.RUNNING, message=HOSTILE)
+    with ledger.write():
+        ledger.quarantine("JOB-9", HOSTILE, 5.0)
+    await tab.go(address)
+    await tab.until("document.querySelectorAll('#jobs tr').length === 1")
+    save(ledger, 2, parked=HOSTILE)
+    await tab.until("document.querySelectorAll('#jobs tr').length === 2")
+    await tab.run("document.querySelector('#jobs button').click()")
+    await tab.until("document.querySelector('#detail li') !== null")
+    text = await tab.run("document.body.innerText")
+    assert text.count('<img src=x onerror="window.owned=1">') >= 8
+    assert "\\x1b[31m\\u202egnp.exe\\x00" in text
+    assert "not ready: 1 of 2 parts" in text
+    assert await tab.run("document.querySelectorAll('img').length + document.scripts.length") == 1
+    assert await tab.run("typeof window.owned") == "undefined"
+    assert tab.problems == []
+
+
+async def test_even_a_mistake_of_ours_would_make_no_element(address: str, tab: Tab) -> None:
+    """The page's policy: neither innerHTML nor a script that comes from elsewhere does anything."""
+    await tab.go(address)
+    await tab.until("typeof taken === 'function'")
+    tried = "(() => { try { document.body.innerHTML = '<img src=x>'; return 'done'; } catch (error) { return error.name; } })()"
+    assert await tab.run(tried) == "TypeError"
+    await tab.run("document.body.append(Object.assign(document.createElement('style'), { textContent: 'main { display: none }' }))")
+    assert await tab.run("getComputedStyle(document.querySelector('main')).display") == "block"
+
+
+async def test_by_keyboard(ledger: Ledger, address: str, tab: Tab) -> None:
+    """Tab reaches every control, visibly; Enter opens a job, Escape leads back to it, / to the search; live news move no focus."""
+    save(ledger, 1)
+    await tab.go(address)
+    await tab.until("document.querySelectorAll('#jobs tr').length === 1")
+    reached = []
+    for _ in range(5):
+        await tab.press("Tab")
+        reached.append(await tab.run("document.activeElement.id || document.activeElement.textContent"))
+        assert await tab.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    assert reached == ["newest", "show", "match", "Find", "JOB-1"]
+    save(ledger, 2)
+    await tab.until("document.querySelectorAll('#jobs tr').length === 2")
+    assert await tab.run("document.activeElement.textContent") == "JOB-1"
+    await tab.press("Enter")
+    await tab.until("document.activeElement.id === 'detail'")
+    await tab.press("Escape")
+    assert await tab.run("document.activeElement.textContent") == "JOB-1"
+    await tab.run("document.activeElement.blur()")
+    await tab.press("/")
+    assert await tab.run("document.activeElement.id") == "match"
+    await tab.press("1")
+    await tab.press("Enter")
+    await tab.until("document.querySelectorAll('#jobs tr').length === 1")
+
+
+async def test_on_a_phone(ledger: Ledger, address: str, tab: Tab) -> None:
+    """360 pixels hold everything, however long a word, without scrolling sideways."""
+    save(ledger, 1, parked="x" * 500, slurm_id="123456789")
+    await tab.size(360)
+    await tab.go(address)
+    await tab.until("document.querySelectorAll('#jobs tr').length === 1")
+    await tab.run("document.querySelector('#jobs button').click()")
+    await tab.until("document.querySelector('#detail li') !== null")
+    assert await tab.run("document.documentElement.scrollWidth") <= 360
+    for width in (768, 1280):
+        await tab.size(width)
+        assert await tab.run("document.documentElement.scrollWidth") <= width
+
+
+async def test_light_and_dark(address: str, tab: Tab) -> None:
+    """As the person's system has it, and readable in both: WCAG's contrast of 4.5 for every colour of text."""
+    await tab.go(address)
+    for scheme in ("light", "dark"):
+        await tab.scheme(scheme)
+        back = await tab.run("getComputedStyle(document.querySelector('section')).backgroundColor")
+        assert (luminance(back) < 0.2) is (scheme == "dark")
+        for name in ("text", "quiet", "accent", "good", "warn", "bad"):
+            colour = await tab.run(f"(document.body.style.color = 'var(--{name})', getComputedStyle(document.body).color)")
+            light, dark = sorted((luminance(back), luminance(colour)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (scheme, name)
+
+
+def luminance(colour: str) -> float:
+    """WCAG's relative luminance of `rgb(r, g, b)`."""
+    shares = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+async def test_ten_thousand_jobs(ledger: Ledger, address: str, tab: Tab) -> None:
+    """The newest 200 at once, older ones a press away, any by its id."""
+    with ledger.write():
+        for number in range(1, 10_001):
+            ledger.save_job(replace(JOB, spec=replace(JOB.spec, job_id=f"JOB-{number}"), state=State.RUNNING, slurm_id=str(number)))
+    await tab.go(address)
+    await tab.until("document.querySelectorAll('#jobs tr').length === 200")
+    assert await tab.run("document.querySelector('#jobs button').textContent") == "JOB-10000"
+    await tab.run("document.querySelector('#older').click()")
+    await tab.until("document.querySelectorAll('#jobs tr').length === 400")
+    await tab.run("(document.querySelector('#match').value = 'JOB-17', document.querySelector('#search button').click())")
+    await tab.until("document.querySelectorAll('#jobs tr').length === 1")
+    assert tab.problems == []
