@@ -1,5 +1,6 @@
 """provd.toml: every mistake is reported at once, with file, line and key."""
 
+import json
 import re
 import tomllib
 from importlib import resources
@@ -163,3 +164,8 @@ def _syntax(message: str, name: str) -> str:
 def default_toml() -> str:
     """The commented file that a site starts from."""
     return resources.files("provider_daemon").joinpath("provd.example.toml").read_text()
+
+
+def json_schema() -> str:
+    """The JSON schema of provd.toml, for editors. What only several keys together show is not in it (config_checks)."""
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}, indent=2) + "\n"

@@ -26,7 +26,15 @@ def print_default() -> None:
 
 @app.command()
 def show(config: ConfigFile = DEFAULT) -> None:
-    """Print the configuration in effect, defaults included. Keys are named by their place only: it holds no secret."""
+    """Print the configuration in effect, defaults included, as JSON. Keys are named by their place and not read: it holds no secret."""
     from provider_daemon.config import load
 
     typer.echo(load(config).model_dump_json(indent=2))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of provd.toml, which editors check and complete by."""
+    from provider_daemon.config import json_schema
+
+    typer.echo(json_schema(), nl=False)

@@ -1,5 +1,6 @@
 """`provd` itself: answers at once, and every mistake ends in a line, never in a traceback."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,24 @@ def test_help_imports_nothing_heavy() -> None:
     code = f"import provider_daemon.cli.app, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(("shell", "begins"), [("bash", "complete "), ("zsh", "#compdef provd"), ("fish", "complete ")])
+def test_completion_is_printed(shell: str, begins: str) -> None:
+    """What a package installs for the shell names provd."""
+    lines = completing(f"source_{shell}").splitlines()
+    assert any(line.startswith(begins) and "provd" in line for line in lines)
+
+
+def test_bash_completes_commands() -> None:
+    """As the printed function asks it."""
+    assert completing("complete_bash", COMP_WORDS="provd config va", COMP_CWORD="2").split() == ["validate"]
+
+
+def completing(instruction: str, **asked: str) -> str:
+    environment = {**os.environ, **asked, "_PROVD_COMPLETE": instruction}
+    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'provd'; from provider_daemon.cli.app import app; app()"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
 
 def test_version() -> None:
