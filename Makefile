@@ -19,11 +19,14 @@ slurm-or-not: .venv/.ready
 demo: slurm-or-not ## Twelve jobs from the chain through real SLURM and back, in under three minutes
 	@.venv/bin/provd demo
 
-.PHONY: observe-tools
+.PHONY: observe-tools browser
 observe-tools: .venv/.ready
 	@deploy/bootstrap observe
 
-test: slurm observe-tools check ## Everything: lint, types, layers, unit tests, and the whole path on real SLURM
+browser: .venv/.ready
+	@deploy/bootstrap browser
+
+test: slurm observe-tools browser check ## Everything: lint, types, layers, unit tests, and the whole path on real SLURM
 	.venv/bin/pytest -m 'not real' -n 2
 	.venv/bin/pytest -m real
 

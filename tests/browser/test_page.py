@@ -120,7 +120,7 @@ async def test_on_a_phone(ledger: Ledger, address: str, tab: Tab) -> None:
     await tab.run("document.querySelector('#jobs button').click()")
     await tab.until("document.querySelector('#detail li') !== null")
     assert await tab.run("document.documentElement.scrollWidth") <= 360
-    for width in (768, 1280):
+    for width in (768, 929, 1280):
         await tab.size(width)
         assert await tab.run("document.documentElement.scrollWidth") <= width
 
