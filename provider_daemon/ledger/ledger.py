@@ -93,9 +93,6 @@ class Ledger:
     def open_jobs(self, cluster_id: str) -> list[Job]:
         return [job_from_value(row["value"]) for row in self._all("open_jobs", cluster_id=cluster_id)]
 
-    def recent_jobs(self, count: int) -> list[Job]:
-        return [job_from_value(row["value"]) for row in self._all("recent_jobs", count=count)]
-
     def unpark(self, job_id: str) -> None:
         """Raises LedgerError for a job that is not parked."""
         job = self.job(job_id)

@@ -16,9 +16,6 @@ SELECT value FROM jobs WHERE job_id = :job_id;
 -- name: open_jobs
 SELECT value FROM jobs WHERE cluster_id = :cluster_id AND closed_at IS NULL ORDER BY rowid;
 
--- name: recent_jobs
-SELECT value FROM jobs ORDER BY rowid DESC LIMIT :count;
-
 -- name: count_open_jobs
 SELECT cluster_id, state, parked <> '' AS parked, count(*) AS jobs FROM jobs WHERE closed_at IS NULL GROUP BY 1, 2, 3;
 

@@ -15,6 +15,7 @@ from provider_daemon.status.overview import LONGEST, line, lines, overview
 from provider_daemon.text import printable
 
 FRESH_SECONDS = 1.0
+LAST_ENTRIES = 500  # of a timeline
 
 
 class Board:
@@ -45,7 +46,9 @@ class Board:
         numbered = next(((number, job) for number, job in listing.find(ledger, job_id) if job.spec.job_id == job_id), None)
         if numbered is None:
             return None
-        entries = [{**asdict(entry), "detail": printable(entry.detail)} for entry in timeline(ledger, numbered[1])]
+        entries = [
+            {**asdict(entry), "detail": printable(entry.detail[:LONGEST])} for entry in timeline(ledger, numbered[1])[-LAST_ENTRIES:]
+        ]
         reports = [{**asdict(report), "note": printable(report.note[:LONGEST])} for report in unsent(ledger, job_id)]
         return to_json({"job": asdict(line(*numbered)), "name": numbered[1].name, "timeline": entries, "unsent": reports})
 

@@ -13,6 +13,7 @@ from provider_daemon.status.board import Board, first_number, news, to_json
 
 PERIOD_SECONDS = 2.0  # between two looks for something new
 MOST_STREAMS = 32
+STALLED_SECONDS = 10.0  # a reader that takes nothing for so long is let go
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -44,7 +45,7 @@ class Routes:
             "/status/jobs": self._jobs,
             "/status/jobs/{job_id}": self._job,
         }.items():
-            app.router.add_get(path, self._guarded(handler))
+            app.router.add_get(path, self._guarded(handler), allow_head=False)
         app.on_shutdown.append(self._end)
 
     def _guarded(self, handler: Handler) -> Handler:
@@ -83,7 +84,7 @@ class Routes:
         try:
             await response.prepare(request)
             await self._follow(response)
-        except ConnectionResetError:
+        except (ConnectionResetError, TimeoutError):
             pass
         finally:
             self._streams -= 1
@@ -94,7 +95,8 @@ class Routes:
         seen: dict[str, Any] = {}
         while not self._stop.is_set():
             now = self._board.current()
-            await response.write(f"data: {to_json(news(seen, now))}\n\n".encode())
+            async with asyncio.timeout(STALLED_SECONDS):
+                await response.write(f"data: {to_json(news(seen, now))}\n\n".encode())
             seen = now
             await self._pause()
 

@@ -22,7 +22,7 @@ from provider_daemon.demo.sites import SimulatedDemoSite
 from provider_daemon.demo.stage import CHAIN_ID, OFFERING, open_shop, start_devnet, write_config
 from provider_daemon.job.state import State
 from provider_daemon.lab.site.layout import free_ports
-from provider_daemon.ledger import comparison
+from provider_daemon.ledger import comparison, listing
 from provider_daemon.ledger.ledger import Ledger
 from tests.observe.files import PROMETHEUS
 
@@ -72,7 +72,7 @@ class Stage:
         """The state of each job, or the kind of each message that waits."""
         with contextlib.closing(Ledger.open(self.ledger, readonly=True, lock=False)) as ledger:
             if what == "jobs":
-                return [f"{job.state} {job.reported}" for job in ledger.recent_jobs(100)]
+                return [f"{job.state} {job.reported}" for _, job in listing.jobs(ledger)]
             return [row["kind"] for row in ledger.count_waiting()]
 
 

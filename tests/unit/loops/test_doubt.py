@@ -13,7 +13,7 @@ from provider_daemon.errors import Transient
 from provider_daemon.job.lifecycle import WAITING_WINDOW, Job, doubt
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.job.state import State
-from provider_daemon.ledger import file
+from provider_daemon.ledger import file, listing
 from provider_daemon.loops.doubt import GAP_SECONDS, Doubt
 from provider_daemon.loops.intake import SWEEP_SECONDS
 from provider_daemon.ports import Head, Order, Receipt
@@ -78,7 +78,7 @@ async def test_lost_ledger_with_an_sbatch_under_way(house: House, monkeypatch: p
     await arrive()
     house.chain.clock.time += WAITING_WINDOW
     await house.round()
-    assert [order.name for order in house.scheduler.orders] == [house.ledger.recent_jobs(1)[0].name]
+    assert [order.name for order in house.scheduler.orders] == [job.name for _, job in listing.jobs(house.ledger)]
     assert await house.state() == "queued"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics.server import build_app, serve
@@ -25,13 +26,18 @@ def ledger(path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
+def made(ledger: Ledger, path: Path) -> web.Application:
+    """What the daemon serves, on a clock that stands still."""
+    parts_ = parts(ledger, path, Health("intake", last_success=990.0), endpoints=lambda: [Endpoint()])
+    app = build_app(parts_)
+    Routes(Board(parts_), "127.0.0.1").add_to(app)
+    return app
+
+
 @pytest.fixture
 async def site(ledger: Ledger, path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the daemon's port; its base is the port's address."""
-    made = parts(ledger, path, Health("intake", last_success=990.0), endpoints=lambda: [Endpoint()])
-    app = build_app(made)
-    Routes(Board(made), "127.0.0.1").add_to(app)
-    runner = await serve(app, "127.0.0.1:0")
+    runner = await serve(made(ledger, path), "127.0.0.1:0")
     host, port = runner.addresses[0]
     async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
         yield session

@@ -6,14 +6,17 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.metrics.server import serve
 from provider_daemon.status.routes import own_name
 from tests.unit.job.test_lifecycle import JOB
 from tests.unit.metrics.parts import fill
+from tests.unit.status.conftest import made
 
 PATHS = ("/", "/status.json", "/status/jobs", "/status/jobs/JOB-1")
 
@@ -52,7 +55,7 @@ async def test_every_answer_is_kept_by_nobody(site: aiohttp.ClientSession, ledge
 
 @pytest.mark.parametrize("route", [*PATHS, "/status/events"])
 async def test_nothing_can_be_changed(site: aiohttp.ClientSession, route: str) -> None:
-    for method in ("POST", "PUT", "PATCH", "DELETE"):
+    for method in ("HEAD", "POST", "PUT", "PATCH", "DELETE"):
         async with site.request(method, route) as answer:
             assert answer.status == 405
 
@@ -116,10 +119,32 @@ async def test_live(site: aiohttp.ClientSession, ledger: Ledger) -> None:
         assert second == {}
 
 
-async def test_an_open_page_does_not_hold_up_a_daemon_that_stops(site: aiohttp.ClientSession) -> None:
-    """The stream ends with the daemon; the fixture's own end would wait a minute otherwise."""
-    answer = await site.get("/status/events")
-    await asyncio.wait_for(answer.content.readuntil(b"\n\n"), 5)
+async def test_an_open_page_does_not_hold_up_a_daemon_that_stops(ledger: Ledger, path: Path) -> None:
+    """The stream ends with the daemon, long before the server would give it up."""
+    runner = await serve(made(ledger, path), "127.0.0.1:0")
+    host, port = runner.addresses[0]
+    async with aiohttp.ClientSession(f"http://{host}:{port}") as session, session.get("/status/events") as answer:
+        await answer.content.readuntil(b"\n\n")
+        await asyncio.wait_for(runner.cleanup(), 10)
+
+
+async def test_only_so_many_pages(site: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more is told to come back; a closed one makes room."""
+    monkeypatch.setattr("provider_daemon.status.routes.MOST_STREAMS", 1)
+    async with site.get("/status/events") as first:
+        await first.content.readuntil(b"\n\n")
+        async with site.get("/status/events") as second:
+            assert (second.status, second.headers["Retry-After"]) == (503, "30")
+
+
+async def test_a_long_timeline_is_cut_at_its_beginning(site: aiohttp.ClientSession, ledger: Ledger) -> None:
+    fill(ledger)
+    with ledger.write():
+        for number in range(600):
+            ledger.add_event("JOB-1", "state", "x" * 1000, 2e9 + number)
+    async with site.get("/status/jobs/JOB-1") as answer:
+        entries = (await answer.json())["timeline"]
+    assert (len(entries), entries[-1]["at"], len(entries[-1]["detail"])) == (500, 2e9 + 599, 300)
 
 
 async def test_no_secret_of_a_job_is_shown(site: aiohttp.ClientSession, ledger: Ledger) -> None:
