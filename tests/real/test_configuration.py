@@ -1,0 +1,73 @@
+"""A reload, and a dry run beside the daemon, on a real site."""
+
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from provider_daemon.demo.jobs import DemoJob
+from provider_daemon.demo.sites import RealSite, choose
+from provider_daemon.demo.stage import OFFERING, Stage, build
+from provider_daemon.job.state import State
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120), pytest.mark.xdist_group("real-slurm")]
+
+
+@pytest_asyncio.fixture
+async def stage() -> AsyncIterator[Stage]:
+    with tempfile.TemporaryDirectory(prefix="provd-test.", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        site = await choose(Path(name), simulated=False, say=lambda _: None)
+        made = await build(Path(name), site, "published", lambda _: None)
+        try:
+            yield made
+        finally:
+            made.daemon.signal(signal.SIGCONT)
+            await made.close()
+
+
+async def dry_run(stage: Stage) -> str:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "provider_daemon", "run", "--dry-run", "-c", str(stage.config), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out.decode()
+
+
+async def submitted(stage: Stage) -> str:
+    """The SLURM job id of JOB-1, once the chain knows that it runs."""
+    async with asyncio.timeout(60):
+        while (record := await stage.chain.job("JOB-1")) is None or record.state is not State.RUNNING:
+            await asyncio.sleep(0.2)
+    stored = await stage.chain.query.job("JOB-1")
+    assert stored is not None
+    return str(stored.slurm_job_id)
+
+
+async def test_a_dry_run_shows_what_the_daemon_then_does(stage: Stage) -> None:
+    """The daemon stands still with its ledger in hand and a prologue that it was given by a reload: the script shown is what SLURM gets."""
+    assert isinstance(stage.site, RealSite)
+    text = stage.config.read_text()
+    stage.config.write_text(text.replace("poll_seconds = 1\nheartbeat", 'poll_seconds = 1\nprologue = ["# of the site"]\nheartbeat'))
+    stage.daemon.signal(signal.SIGHUP)
+    line = json.loads(await asyncio.to_thread(stage.daemon.wait_for, "config_reloaded"))
+    assert line["changed"] == ["clusters.HPC-1.prologue"]
+    stage.daemon.signal(signal.SIGSTOP)
+    wanted = DemoJob("long", 0, State.COMPLETED, 0, arguments=("-c", "sleep 60"))
+    await stage.customers[0].send(wanted.message(stage.customers[0].address, OFFERING))
+    first, _, rest = (await dry_run(stage)).partition("\n")
+    script, _, transaction = rest.partition("# transaction of ")
+    assert first.startswith("# JOB-1 on demo: sbatch ve-")
+    assert "# of the site\n" in script
+    (message,) = json.loads(transaction.partition("\n")[2])["body"]["messages"]
+    assert (message["job_id"], message["state"], message["slurm_job_id"]) == ("JOB-1", "JOB_STATE_QUEUED", "0")
+    stage.daemon.signal(signal.SIGCONT)
+    slurm_id = await submitted(stage)
+    assert stage.site._site.run("scontrol", "write", "batch_script", slurm_id, "-").stdout.rstrip("\n") == script.rstrip("\n")
