@@ -3,11 +3,14 @@
 import json
 import re
 import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
 from provider_daemon.config_checks import contradictions
 from provider_daemon.errors import ConfigError
@@ -147,12 +150,31 @@ def parse(text: str, name: str) -> Config:
     try:
         config = Config.model_validate(value)
     except ValidationError as error:
-        mistakes += [(item["loc"], item["msg"]) for item in error.errors(include_input=False)]
+        mistakes += [(item["loc"], _what(item)) for item in error.errors(include_input=False)]
     if not mistakes:
         return config
     places = lines_of(text)
     found = sorted((line_of(where, places), shown(where) or "the file", what) for where, what in mistakes)
     raise ConfigError([f"{name}:{line}: {where}: {what}" for line, where, what in found])
+
+
+def _what(mistake: ErrorDetails) -> str:
+    """pydantic's words, but for a key that is not known: then with the one that it may stand for."""
+    if mistake["type"] != "extra_forbidden":
+        return mistake["msg"]
+    *table, key = mistake["loc"]
+    near = get_close_matches(str(key), _keys(table), 1)
+    return "there is no such key" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _keys(table: Iterable[str | int]) -> list[str]:
+    """Of the table at that path; names of keys and numbers of clusters lead to no other model."""
+    model: type[BaseModel] = Config
+    for part in table:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        inner = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        model = inner[0] if inner else model
+    return list(model.model_fields)
 
 
 def _syntax(message: str, name: str) -> str:

@@ -39,6 +39,8 @@ class Reload:
             await self._take(found)
         except ConfigError as error:
             log.error("config_not_reloaded", why=error.problems, next="all stays as it was; mend the file, then reload again")
+        except Exception:
+            log.exception("config_not_reloaded", next="restart provd: it may have taken a part of the file; and report this")
         else:
             self._tell(found)
         finally:

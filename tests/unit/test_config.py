@@ -149,6 +149,23 @@ def test_unknown_keys_are_mistakes(header: str, key: str) -> None:
     assert places(text) == [f"provd.toml:{line}: {key}"]
 
 
+@pytest.mark.parametrize(
+    ("header", "wrong", "right"),
+    [
+        ("[chain]", "max_gaz", "max_gas"),
+        ("[keys.main]", "pasphrase_file", "passphrase_file"),
+        ('name = "beta"', "qoss", "qos"),
+        ("[clusters.ssh]", "known_host", "known_hosts"),
+        ("[chain]", "prologue", ""),
+        ("[keys.main]", "xyz", ""),
+    ],
+)
+def test_a_misspelt_key_is_told_the_right_one(header: str, wrong: str, right: str) -> None:
+    """Of the keys of its own table; what is like none of them is only named."""
+    (line,) = problems((GOOD + SECOND).replace(header, f"{header}\n{wrong} = 1"))
+    assert line.endswith(f"there is no such key; did you mean {right}?" if right else ": there is no such key")
+
+
 def test_missing_key_stands_with_its_table() -> None:
     """What is not there is reported on the line of the table that lacks it."""
     assert problems((GOOD + SECOND).replace('host = "login"\n', "")) == ["provd.toml:24: clusters[1].ssh.host: Field required"]

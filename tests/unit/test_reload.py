@@ -132,3 +132,13 @@ async def test_systemd_is_told(ours: Running) -> None:
     assert began.split("=")[:2] == ["RELOADING", "1\nMONOTONIC_USEC"]
     assert int(began.rpartition("=")[2]) > 0
     assert ended == "READY=1"
+
+
+async def test_a_fault_of_ours_ends_nothing(ours: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told with its trace, and the next reload works."""
+    with monkeypatch.context() as broken:
+        broken.setattr(ours.daemon._crew, "adopt", None)
+        (line,) = await ours.reload(ours.file.read_text())
+    assert (line["event"], line["log_level"], ours.told[-1]) == ("config_not_reloaded", "error", "READY=1")
+    (line,) = await ours.reload(ours.file.read_text())
+    assert line["event"] == "config_reloaded"
