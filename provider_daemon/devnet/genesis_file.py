@@ -14,7 +14,7 @@ from provider_daemon.errors import ConfigError, Unreadable
 
 
 def write(found: Snapshot) -> str:
-    stores: dict[str, list[genesis_sections.Row]] = {}
+    stores: dict[str, list[genesis_sections.Row]] = {name: [] for name in genesis_sections.SECTIONS}
     for store, key, value in sorted(found.state):
         if store not in derived.STORES:
             stores.setdefault(store, []).append((key, value))

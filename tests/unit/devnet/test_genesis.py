@@ -14,6 +14,7 @@ from provider_daemon.devnet.archive import Archive, Snapshot, snapshot
 from provider_daemon.devnet.context import Rules
 from provider_daemon.devnet.genesis_sections import RECORDS
 from provider_daemon.devnet.kv import Layer
+from provider_daemon.devnet.server import Devnet
 from provider_daemon.errors import ConfigError
 from provider_daemon.money.discounts import Discount, DiscountType
 from provider_daemon.money.rules import Rules as Billing
@@ -64,6 +65,16 @@ def test_random_messages(rules: Rules, messages: int) -> None:
     again.height, again.time = back.height, back.time
     derived.rebuild(again.context())
     assert again.state.rows() == module.state.rows()
+
+
+async def test_a_chain_without_anybody(tmp_path: Path) -> None:
+    """No accounts and no money: the sections are there, empty, and come back."""
+    devnet = Devnet(path=str(tmp_path / home.FILE))
+    await devnet.start()
+    devnet.produce_block(2_000_000_000 * 10**9)
+    text = genesis_file.write(snapshot(tmp_path / home.FILE))
+    await devnet.stop()
+    assert genesis_file.write(genesis_file.read(text)) == text
 
 
 def test_it_goes_on_as_if_nothing_had_been() -> None:
