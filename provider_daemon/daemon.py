@@ -119,15 +119,22 @@ class Daemon:
     async def _watchdog(self) -> None:
         """Silent from the first look at which a loop is dead: systemd then starts the daemon anew."""
         while not self.stop.is_set():
-            if dead := {loop.name: why for loop in self._crew.loops if (why := loop.dead(self._clock.now()))}:
-                log.error("loop_dead", loops=dead, next="no sign of life goes to systemd, which starts provd anew")
-            else:
+            if not self._dead():
                 systemd.notify("WATCHDOG=1")
             try:
                 async with asyncio.timeout(WATCHDOG_SECONDS):
                     await self.stop.wait()
             except TimeoutError:
                 continue
+
+    def _dead(self) -> bool:
+        """Whether any loop is, and tells of each."""
+        now = self._clock.now()
+        dead = {loop.name: why for loop in self._crew.loops if (why := loop.dead(now))}
+        for name, why in dead.items():
+            if self._troubles.begins("loop_dead", name, now):
+                log.error("loop_dead", loop=name, why=why, next="no sign of life goes to systemd, which starts provd anew")
+        return bool(dead)
 
     async def _drain(self) -> None:
         """What is signed and sent gets its answer if the chain gives it soon; what is not stays in the ledger for the next start."""

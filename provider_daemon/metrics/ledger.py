@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import structlog
+
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
@@ -15,6 +17,8 @@ from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import FOREVER
 from provider_daemon.money.bill import bill
 from provider_daemon.ports import Clock
+
+log = structlog.get_logger("provd.metrics")
 
 BILLING_DENOM = "uvirt"
 _ENTERED = ("adopted", "state")  # words of the timeline with which a job's state begins
@@ -55,7 +59,15 @@ class MeasuredLedger(Ledger):
             yield
         self._measures.meters.observe(catalog.LEDGER_COMMIT, self._measures.clock.now() - began)
         for note in self._noted:
-            note(self._measures)
+            self._count(note, self._measures)
+
+    @staticmethod
+    def _count(note: Callable[[Measures], None], measures: Measures) -> None:
+        """What is written stands, and its loop goes on, whatever is wrong with the counting of it."""
+        try:
+            note(measures)
+        except Exception:
+            log.exception("metric_broken", next="its figure is too low; the work goes on")
 
     def add_event(self, job_id: str, what: str, detail: str, now: float) -> None:
         super().add_event(job_id, what, detail, now)

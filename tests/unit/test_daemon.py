@@ -289,8 +289,8 @@ async def test_dead_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.
         assert len(told) == before
         daemon.stop.set()
         await running
-    (line,) = {str(line["loops"]) for line in lines if line["event"] == "loop_dead"}
-    assert line == "{'intake': 'it has ended'}"
+    told_of = [(line["loop"], line["why"]) for line in lines if line["event"] == "loop_dead"]
+    assert told_of == [("intake", "it has ended")]
 
 
 def test_death_is_seen_within_half_a_minute() -> None:

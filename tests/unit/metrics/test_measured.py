@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import structlog
 from prometheus_client import CollectorRegistry
 
 from provider_daemon.devnet import bank
@@ -247,6 +248,16 @@ async def test_what_is_rolled_back_never_happened(house: MeasuredHouse) -> None:
         raise RuntimeError
     assert house.value("provd_submission_latency_seconds_count", **HPC) == 0
     assert house.value("provd_ledger_commit_duration_seconds_count") == before
+
+
+async def test_what_cannot_be_counted_stops_nobody(house: MeasuredHouse) -> None:
+    """A timeline that an older provd wrote otherwise: told, and the writing stands."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+    with structlog.testing.capture_logs() as lines, house.ledger.write():
+        house.ledger.add_event("JOB-1", "report_confirmed", "asleep", house.chain.clock.now())
+    assert [line["event"] for line in lines] == ["metric_broken"]
+    assert house.ledger.events_of("JOB-1")[-1]["detail"] == "asleep"
 
 
 async def test_counters_begin_anew_after_a_restart(house: MeasuredHouse) -> None:

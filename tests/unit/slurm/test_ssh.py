@@ -211,6 +211,42 @@ async def test_channels_refused_for_good(site: Site) -> None:
     await transport.close()
 
 
+async def test_connects_and_channels_are_counted(site: Site) -> None:
+    """Each try by its outcome, each channel, each refusal; and how many are open now."""
+    site.refusals = 1
+    transport = site.transport()
+    site.hold.clear()
+    running = asyncio.create_task(transport.run(PROGRAM, b"", 10))
+    async with asyncio.timeout(10):
+        while not transport.counts.open:
+            await asyncio.sleep(0.01)
+    site.hold.set()
+    await running
+    counts = transport.counts
+    assert (dict(counts.connects), counts.channels, counts.refused, counts.open) == ({"connected": 1}, 1, 1, 0)
+    await transport.close()
+
+
+async def test_failed_connects_by_their_cause(site: Site) -> None:
+    """A host that is not there, one with another key, one that knows not ours."""
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(site.key))
+    strangers = site.transport()
+    with pytest.raises(Unreadable):
+        await strangers.run(PROGRAM, b"", 10)
+    assert dict(strangers.counts.connects) == {"login_refused": 1}
+    site.host_key = asyncssh.generate_private_key("ssh-ed25519")
+    other = site.transport()
+    with pytest.raises(Unreadable):
+        await other.run(PROGRAM, b"", 10)
+    assert dict(other.counts.connects) == {"host_key_mismatch": 1}
+    site.server.close()
+    await site.server.wait_closed()
+    gone = site.transport()
+    with pytest.raises(Transient):
+        await gone.run(PROGRAM, b"", 10)
+    assert dict(gone.counts.connects) == {"failed": 1}
+
+
 async def test_lost_connection_marks_the_answer_cut(site: Site) -> None:
     """The program may have gone on: the answer says so, and the next program gets a new connection."""
     transport = site.transport()
