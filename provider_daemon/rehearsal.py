@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol, TypeGuard
+from typing import Protocol
 
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.client import GrpcChain
@@ -76,7 +76,7 @@ class Unsubmitting(SlurmScheduler):
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """What would become of a job: an order for sbatch, or `why` there would be none. `cluster` is the operator's word."""
+    """What would become of a job: an order for sbatch, or `why` there would be none. `cluster` is the operator's word, empty where it is not known."""
 
     job_id: str
     cluster: str
@@ -107,15 +107,15 @@ class Rehearsal:
         self._intake = Intake(ledger, chain, tenancies, clock, _nothing)
 
     async def prospects(self) -> list[Prospect]:
-        """Of every job of ours that is pending on chain, in the order of their numbers. Raises Transient where chain or SLURM is down."""
+        """Of every job of ours that is pending on chain, then of what cannot be read. Raises Transient where chain or SLURM is down."""
         await self._count_nodes()
-        jobs = await self._waiting()
+        jobs, unread = await self._waiting()
         with self._ledger.write():
             for job in jobs:
                 self._ledger.save_job(job)
         for cluster_id, known in self._tenancies.items():
             await Advance(self._ledger, self._sites[cluster_id], known, self._clock, _nothing).tick()
-        return [self._prospect(job) for job in jobs]
+        return [*map(self._prospect, jobs), *unread]
 
     async def drafts(self, settings: OutboxSettings) -> list[Draft]:
         """After `prospects`: the transactions that would report them."""
@@ -137,20 +137,25 @@ class Rehearsal:
                 self._ledger.set_meta(node_count_key(cluster_id), str(count))
                 self._ledger.set_meta(f"{SIGN_OF_LIFE}{cluster_id}", now)
 
-    async def _waiting(self) -> list[Job]:
-        found = list[Job]()
-        numbers = range(1, await self._chain.job_counter())
-        for start in range(0, len(numbers), BATCH):
-            asked = (self._chain.job(f"JOB-{number}") for number in numbers[start : start + BATCH])
-            records = await asyncio.gather(*asked, return_exceptions=True)
-            found += [await self._intake.job(record) for record in records if self._is_ours(record)]
-        return found
+    async def _waiting(self) -> tuple[list[Job], list[Prospect]]:
+        """The jobs as they would enter the ledger, and those of whoever's that cannot be read, or not yet: intake sets them aside too."""
+        jobs, unread = list[Job](), list[Prospect]()
+        job_ids = [f"JOB-{number}" for number in range(1, await self._chain.job_counter())]
+        for start in range(0, len(job_ids), BATCH):
+            some = job_ids[start : start + BATCH]
+            records = await asyncio.gather(*map(self._chain.job, some), return_exceptions=True)
+            for job_id, record in zip(some, records, strict=True):
+                try:
+                    jobs += await self._considered(record)
+                except Unreadable as error:
+                    unread.append(Prospect(job_id, "", None, f"set aside: {error}"))
+        return jobs, unread
 
-    def _is_ours(self, record: ChainJob | BaseException | None) -> TypeGuard[ChainJob]:
-        """A record that cannot be read, or not yet, is set aside as intake does."""
-        if isinstance(record, BaseException) and not isinstance(record, Unreadable):
+    async def _considered(self, record: ChainJob | BaseException | None) -> list[Job]:
+        if isinstance(record, BaseException):
             raise record
-        return isinstance(record, ChainJob) and record.state is State.PENDING and self._intake.ours(record)
+        pending = record is not None and record.state is State.PENDING and self._intake.ours(record)
+        return [await self._intake.job(record)] if record is not None and pending else []
 
     def _prospect(self, before: Job) -> Prospect:
         job = self._ledger.job(before.spec.job_id) or before

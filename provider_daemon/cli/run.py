@@ -56,10 +56,11 @@ async def _rehearse(loaded: "Config") -> None:
 def _show(prospect: "Prospect") -> None:
     from provider_daemon.text import printable
 
+    where = f"{prospect.job_id} on {prospect.cluster}" if prospect.cluster else prospect.job_id
     if prospect.order is None:
-        typer.echo(f"# {prospect.job_id} on {prospect.cluster}: {printable(prospect.why)}")
+        typer.echo(f"# {where}: {printable(prospect.why)}")
         return
-    typer.echo(f"# {prospect.job_id} on {prospect.cluster}: sbatch {prospect.order.name} in {prospect.order.directory}")
+    typer.echo(f"# {where}: sbatch {prospect.order.name} in {prospect.order.directory}")
     typer.echo(prospect.order.script, nl=not prospect.order.script.endswith("\n"))
 
 

@@ -14,7 +14,8 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.cli import run
 from provider_daemon.client.tx_json import decoded
 from provider_daemon.config import parse
-from provider_daemon.errors import Transient
+from provider_daemon.errors import Transient, Unreadable
+from provider_daemon.job.spec import ChainJob
 from provider_daemon.loops.outbox import OutboxSettings
 from provider_daemon.ports import Order
 from provider_daemon.rehearsal import NO_ID, Draft, Prospect, Unsending, Unsigning, Unsubmitting, rehearsal
@@ -107,6 +108,21 @@ async def test_a_job_that_slurm_has_already(house: House, chain: Unsending) -> N
     await house.advance.tick()
     (prospect,), _ = await play(house, chain)
     assert (prospect.order, prospect.why) == (None, "is in SLURM already, as job 1")
+
+
+async def test_an_unreadable_job_hides_no_other(house: House, chain: Unsending, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named with why, as intake would set it aside."""
+    await house.chain.send(ALICE, job(), job())
+    read = chain.job
+
+    async def damaged(job_id: str) -> ChainJob | None:
+        if job_id == "JOB-1":
+            raise Unreadable("JOB-1: a state of 99")
+        return await read(job_id)
+
+    monkeypatch.setattr(chain, "job", damaged)
+    prospects, _ = await play(house, chain)
+    assert [(each.job_id, each.why) for each in prospects] == [("JOB-2", ""), ("JOB-1", "set aside: JOB-1: a state of 99")]
 
 
 async def test_jobs_beyond_the_limit_wait(house: House, chain: Unsending) -> None:
