@@ -76,7 +76,7 @@ class Unsubmitting(SlurmScheduler):
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """What would become of a job: an order for sbatch, or `why` there would be none. `cluster` is the operator's word, empty where it is not known."""
+    """What would become of a job: an order for sbatch, or `why` there would be none. `cluster`: the operator's word, if known."""
 
     job_id: str
     cluster: str
