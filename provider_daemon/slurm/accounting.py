@@ -112,6 +112,12 @@ def may_go_on(seen: Sighting) -> bool:
     return seen.final and seen.slurm_state in _RUN_AGAIN
 
 
+def not_requeued(ended: Iterable[Sighting], queue: Iterable[Queued]) -> list[Sighting]:
+    """Those that squeue, asked after them, does not show under a newer submission: a requeue is one."""
+    newest = {(row.slurm_id, row.name): row.submitted_at for row in queue}
+    return [seen for seen in ended if newest.get((seen.slurm_id, seen.name), 0) <= seen.submitted_at]
+
+
 def undecided(seen: Sighting) -> Sighting:
     """The same, as no last word."""
     return replace(seen, phase=Phase.ENDING, outcome=None, final=False)

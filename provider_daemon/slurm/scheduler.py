@@ -80,13 +80,17 @@ class SlurmScheduler:
         return answers.queue(await self._ask("squeue", Command(commands.SQUEUE)))
 
     async def _last_words(self, watch: Watch, missing: frozenset[str]) -> list[Sighting]:
-        """Accounting; a stretch that a failed node ended is a job's last only when slurmctld then owed slurmdbd nothing."""
+        """Accounting, where a stretch that a failed node ended is a job's last only when everybody, asked after it ended, says so.
+
+        SLURM requeues at the moment in which it ends a stretch: the next one is in squeue, or owed to slurmdbd, or in sacct by then.
+        """
         ended = await self._accounting(watch, missing)
-        if not any(map(accounting.may_go_on, ended)):
+        if not (doubted := list(filter(accounting.may_go_on, ended))):
             return ended
-        owed = await self._backlog()
+        queue, owed = await self._queue(), await self._backlog()
+        last = [] if owed else accounting.not_requeued(doubted, queue)
         ended = await self._accounting(watch, missing)
-        return [accounting.undecided(seen) if owed and accounting.may_go_on(seen) else seen for seen in ended]
+        return [accounting.undecided(seen) if accounting.may_go_on(seen) and seen not in last else seen for seen in ended]
 
     async def _backlog(self) -> int:
         return answers.backlog(await self._ask("sdiag", Command(commands.SDIAG)))

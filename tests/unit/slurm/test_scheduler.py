@@ -92,12 +92,21 @@ async def test_ended_in_squeue_waits_for_its_record() -> None:
 
 @pytest.mark.parametrize(("owed", "final"), [(0, True), (2, False)])
 async def test_a_failed_nodes_record_is_the_last_when_nothing_is_owed(owed: int, final: bool) -> None:
-    """The site may have requeued the job, and the next stretch's record be on its way: the backlog is read, then sacct again."""
+    """The site may have requeued the job, and the next stretch's record be on its way: squeue and the backlog are read, sacct again."""
     failed = said(CLOSED.replace("COMPLETED", "NODE_FAIL"))
     site = Site(SQUEUE=said(), SDIAG=said(SDIAG.format(owed)), SACCT_BY_ID=failed)
     (seen,) = (await scheduler(site).snapshot(watch("ve-1", ids={"ve-1": "7"}))).of("ve-1")
     assert (seen.final, seen.phase) == (final, Phase.ENDED if final else Phase.ENDING)
-    assert site.programs == ["SQUEUE", "SACCT_BY_ID", "SDIAG", "SACCT_BY_ID"]
+    assert site.programs == ["SQUEUE", "SACCT_BY_ID", "SQUEUE", "SDIAG", "SACCT_BY_ID"]
+
+
+async def test_a_requeue_after_the_first_question_is_seen() -> None:
+    """squeue's first answer was late: by the time sacct is asked a node has failed, and SLURM has put the job back."""
+    queues = iter([said(ENDED.replace("COMPLETED", "COMPLETING")), said(RUNNING.replace("RUNNING|1000", "PENDING|1500"))])
+    failed = said(CLOSED.replace("COMPLETED", "NODE_FAIL"))
+    site = Site(SQUEUE=lambda _: next(queues), SACCT_BY_ID=failed)
+    (seen,) = (await scheduler(site).snapshot(watch("ve-1", ids={"ve-1": "7"}))).of("ve-1")
+    assert (seen.final, seen.phase) == (False, Phase.ENDING)
 
 
 async def test_absence_is_proven_by_all_three() -> None:
