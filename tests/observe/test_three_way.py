@@ -1,15 +1,21 @@
 """The real daemon under a real Prometheus: what alerts, rules, boards and docs name is what is scraped, and nothing else is."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.observe import threeway
-from tests.observe.stage import play, stage
+from tests.observe.stage import Prometheus, play, stage, until
 from tests.observe.threeway import Differences, differences
 
 NONE = Differences([], [], [], [], [], [], [])
+
+
+async def nothing(prometheus: Prometheus, expression: str) -> bool:
+    """Whether no series has a value for it now."""
+    return not (await prometheus.api("query", query=expression))["result"]
 
 
 async def test_no_series_is_only_a_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +29,9 @@ async def test_no_series_is_only_a_promise(tmp_path: Path, monkeypatch: pytest.M
         documented = threeway.documented_families() - {"provd_jobs"}
         monkeypatch.setattr(threeway, "documented_families", lambda: documented)
         found = await differences(made.prometheus)
+        made.devnet.stop()
+        await until("what is asked of a chain that is gone is absent", partial(nothing, made.prometheus, "provd_chain_height"))
+        assert not await nothing(made.prometheus, "provd_slurm_rpcs_total")
     assert found == replace(
         NONE,
         used_and_not_emitted=["provd_nobody_total"],

@@ -14,6 +14,7 @@ from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import State
 from provider_daemon.ledger import file
 from provider_daemon.ledger.check import check
+from provider_daemon.loops.outbox import INDEX_LAG
 from provider_daemon.ports import Order
 from tests.fakes.chain import ALICE, CHAIN_ID, TestChain, cancel, job
 from tests.fakes.scheduler import FakeScheduler
@@ -78,7 +79,8 @@ async def test_every_job_goes_on(house: House, fate: str) -> None:
         assert (await house.chain.client.broadcast(open_bytes)).ok
         house.chain.block()
     if fate == "expired":
-        while house.chain.devnet.blocks.height < 46:
+        ((until, _),) = rows(house.path, "SELECT timeout_height, tx_bytes FROM txs WHERE status = 'open'")
+        while house.chain.devnet.blocks.height <= int(until) + INDEX_LAG:
             house.chain.block()
     await house.round()
     await house.round()
