@@ -127,8 +127,12 @@ def _teller(began: float) -> Callable[[str], None]:
 
 
 def _explain(stage: "Stage") -> None:
+    from provider_daemon.config import load
+
     typer.echo(
         f"""Left running below {stage.directory}. Look around:
+  http://{load(stage.config).metrics.listen}/ is the status page
+  provd top -c {stage.config}
   provd jobs -c {stage.config}
   provd job explain JOB-1 -c {stage.config}
   provd evidence verify JOB-1 --node 127.0.0.1:{stage.port}

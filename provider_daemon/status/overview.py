@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.state import State
 from provider_daemon.ledger.listing import Rows
-from provider_daemon.status.standing import standing, why
+from provider_daemon.status.standing import Standing, by_state, standing, why
 from provider_daemon.text import printable
 
 LONGEST = 300  # characters of one text
@@ -32,10 +33,10 @@ class JobLine:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Of open jobs; `state` is `parked` for those of any state that are."""
+    """Of open jobs, as far as they can be counted without reading each: by the ledger's own state of them."""
 
     cluster: str
-    state: str
+    standing: str
     jobs: int
 
 
@@ -155,12 +156,11 @@ def overview(rows: Rows, daemon: Daemon | None, now: float) -> Overview:
 
 
 def _counts(rows: Rows) -> tuple[Count, ...]:
-    """Every reason to be parked is one state."""
-    sums: dict[tuple[str, str], int] = {}
+    sums: dict[tuple[str, Standing], int] = {}
     for row in rows.open_jobs:
-        key = (row["cluster_id"], "parked" if row["parked"] else row["state"])
+        key = (row["cluster_id"], Standing.PARKED if row["parked"] else by_state(State(row["state"])))
         sums[key] = sums.get(key, 0) + row["jobs"]
-    return tuple(Count(cluster, state, jobs) for (cluster, state), jobs in sorted(sums.items()))
+    return tuple(Count(cluster, stands, jobs) for (cluster, stands), jobs in sorted(sums.items()))
 
 
 def lines(jobs: Iterable[tuple[int, Job]]) -> tuple[JobLine, ...]:

@@ -20,7 +20,7 @@ class Section:
 
 def headline(overview: Overview, listen: str) -> str:
     """Whether the daemon answers and works, and how many jobs there are."""
-    counts = ", ".join(f"{count.jobs} {count.state} on {count.cluster}" for count in overview.counts) or "no open job"
+    counts = ", ".join(f"{count.jobs} {count.standing} on {count.cluster}" for count in overview.counts) or "no open job"
     return f"{_standing(overview.daemon, listen)}; {counts}; {overview.total} jobs in the ledger"
 
 

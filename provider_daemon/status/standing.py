@@ -21,9 +21,14 @@ def standing(job: Job) -> Standing:
         return Standing.ENDED
     if job.parked:
         return Standing.PARKED
-    if job.state in TERMINAL or job.reported in TERMINAL:
+    return Standing.ENDING if job.reported in TERMINAL else by_state(job.state)
+
+
+def by_state(state: State) -> Standing:
+    """Of an open job that is not parked, and that the chain does not call over."""
+    if state in TERMINAL:
         return Standing.ENDING
-    return Standing.RUNNING if job.state is State.RUNNING else Standing.WAITING
+    return Standing.RUNNING if state is State.RUNNING else Standing.WAITING
 
 
 def why(job: Job) -> str:
@@ -46,10 +51,11 @@ def _doubt(job: Job) -> str:
 
 
 def _next(job: Job) -> str:
+    if job.reported in TERMINAL:
+        over = job.measured or job.never_ran
+        return "over; closed at the next look" if over else f"the chain says {job.reported}; what is left of it in SLURM is ended"
     if job.state in TERMINAL:
         return f"the chain has not confirmed {job.state} yet"
-    if job.reported in TERMINAL:
-        return f"the chain says {job.reported}; what is left of it in SLURM is ended"
     if not job.slurm_id:
         return "sbatch was asked; looking for its SLURM job" if job.intent_at is not None else "to be submitted at the next look"
     if job.state is not job.reported:

@@ -32,6 +32,7 @@ STANDINGS: list[tuple[Job, Standing, str]] = [
     (replace(QUEUED, parked="twice in squeue"), Standing.PARKED, "parked: twice in squeue"),
     (replace(QUEUED, reported=State.CANCELLED), Standing.ENDING, "the chain says cancelled; what is left of it in SLURM is ended"),
     (OVER, Standing.ENDING, "the chain has not confirmed failed yet"),
+    (replace(OVER, reported=State.FAILED), Standing.ENDING, "over; closed at the next look"),
     (replace(OVER, reported=State.FAILED, closed_at=9.0), Standing.ENDED, "SLURM: FAILED, exit code 1"),
 ]
 
@@ -47,7 +48,7 @@ def test_everything_of_the_ledger(ledger: Ledger) -> None:
     fill(ledger)
     seen = overview(listing.read(ledger), None, 1000.0)
     assert (seen.at, seen.total, seen.daemon) == (1000.0, 6, None)
-    assert seen.counts == (Count("HPC-1", "parked", 2), Count("HPC-1", "queued", 1), Count("HPC-1", "running", 2))
+    assert seen.counts == (Count("HPC-1", "parked", 2), Count("HPC-1", "running", 2), Count("HPC-1", "waiting", 1))
     assert [job.job_id for job in seen.jobs] == [f"JOB-{number}" for number in range(6, 0, -1)]
     assert [job.job_id for job in seen.parked] == ["JOB-5", "JOB-4"]
     assert set(seen.waiting) == {Waiting("ve1p", "node", 1, 7.0), Waiting("ve1p", "report", 2, 5.0)}

@@ -27,7 +27,7 @@ def test_headline(ledger: Ledger) -> None:
         "provd does not answer at 127.0.0.1:9464, this is what the ledger last had; no open job; 0 jobs in the ledger"
     )
     fill(ledger)
-    jobs = "2 parked on HPC-1, 1 queued on HPC-1, 2 running on HPC-1; 6 jobs in the ledger"
+    jobs = "2 parked on HPC-1, 2 running on HPC-1, 1 waiting on HPC-1; 6 jobs in the ledger"
     assert headline(seen(ledger, DAEMON), "") == f"provd 9.9 is NOT ready; {jobs}"
     well = Daemon("9.9", DAEMON.parts[:1], (), (), ())
     assert headline(seen(ledger, well), "") == f"provd 9.9 is ready; {jobs}"
