@@ -135,7 +135,11 @@ CHAIN_BLOCK_TIME = _gauge(
     "provd_chain_block_timestamp_seconds", "The time in that block.", "endpoint", absent="while the endpoint is not believed"
 )
 CHAIN_ENDPOINT = _gauge(
-    "provd_chain_endpoint", "1 for the state in which the endpoint is, else 0.", "endpoint", "state", absent="before it is first asked"
+    "provd_chain_endpoint",
+    "1 for the state in which the endpoint is, else 0.",
+    "endpoint",
+    "state",
+    absent="before it is first asked, and when it was not asked for three minutes",
 )
 CHAIN_CALLS = _histogram("provd_chain_call_duration_seconds", "Calls to the chain, retries included.", (0.01, 0.05, 0.25, 1, 5, 20))
 CHAIN_ERRORS = _counter("provd_chain_call_errors_total", "Calls to the chain that no endpoint answered, or not legibly.", "error")

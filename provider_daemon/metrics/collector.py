@@ -17,7 +17,7 @@ from provider_daemon.metrics.meters import Meters, metric
 from provider_daemon.ports import Clock
 from provider_daemon.troubles import Troubles
 
-BELIEVED_SECONDS = 60.0  # how long an endpoint that nobody asks again still counts as believed
+BELIEVED_SECONDS = 180.0  # how long an endpoint counts as it was when it was last asked: loops ask once a minute at least
 
 
 class LoopHealth(Protocol):
@@ -132,7 +132,7 @@ class DaemonCollector(Collector):
     # --- the two borders ---
 
     def _endpoints(self) -> Iterator[Metric]:
-        states = {each.url: self._state(each) for each in self._parts.endpoints() if each.checked_at or each.height}
+        states = {each.url: causes.endpoint(each.why) for each in self._parts.endpoints() if self._known(each)}
         believed = [each for each in self._parts.endpoints() if states.get(each.url) == "believed"]
         yield metric(catalog.CHAIN_HEIGHT, [((each.url,), float(each.height)) for each in believed])
         yield metric(catalog.CHAIN_BLOCK_TIME, [((each.url,), each.time) for each in believed])
@@ -141,9 +141,10 @@ class DaemonCollector(Collector):
             [((url, word), float(word == state)) for url, state in states.items() for word in catalog.ENDPOINT_STATES],
         )
 
-    def _state(self, endpoint: EndpointHealth) -> str:
-        known = endpoint.why or self._parts.clock.now() - endpoint.checked_at < BELIEVED_SECONDS
-        return causes.endpoint(endpoint.why) if known else "unreachable"
+    def _known(self, endpoint: EndpointHealth) -> bool:
+        """One that failed a call has no time of a check until it is checked again."""
+        failed = endpoint.why and endpoint.height and not endpoint.checked_at
+        return bool(failed) or 0 <= self._parts.clock.now() - endpoint.checked_at < BELIEVED_SECONDS
 
     def _ssh(self) -> Iterator[Metric]:
         ssh = self._parts.ssh.items()

@@ -31,7 +31,12 @@ def scrape(ledger: Ledger, path: Path, **more: object) -> CollectorRegistry:
     troubles.ends("accounting_down", "alpha")
     values: dict[str, object] = {
         "troubles": troubles,
-        "endpoints": lambda: [Endpoint(), Endpoint("b:1", why="it is catching up"), Endpoint("c:1", checked_at=900.0)],
+        "endpoints": lambda: [
+            Endpoint(),
+            Endpoint("b:1", why="it is catching up"),
+            Endpoint("c:1", checked_at=800.0),
+            Endpoint("d:1", why="gone", checked_at=0.0),
+        ],
         "rpcs": {"HPC-1": lambda: 12},
         "ssh": {"HPC-1": Ssh()},
         **more,
@@ -81,6 +86,8 @@ def test_each_family_is_there_in_an_empty_ledger(ledger: Ledger, path: Path) -> 
         ("provd_chain_endpoint", {"endpoint": "b:1", "state": "believed"}, 0),
         ("provd_chain_height", {"endpoint": "b:1"}, None),
         ("provd_chain_height", {"endpoint": "c:1"}, None),
+        ("provd_chain_endpoint", {"endpoint": "c:1", "state": "believed"}, None),
+        ("provd_chain_endpoint", {"endpoint": "d:1", "state": "unreachable"}, 1),
         ("provd_slurm_rpcs_total", {"cluster": "HPC-1"}, 12),
         ("provd_ssh_connects_total", {"cluster": "HPC-1", "outcome": "connected"}, 2),
         ("provd_ssh_connects_total", {"cluster": "HPC-1", "outcome": "login_refused"}, 0),
