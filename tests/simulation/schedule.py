@@ -64,7 +64,7 @@ class Schedule:
         dice = self._world.dice
         self._blocks.tick()
         for _ in range(dice.randint(1, 5)):
-            self._world.later(dice.uniform(0, dice.choice((60, self._world.calm_at))), self._customer)
+            self._world.later(dice.uniform(0, dice.choice((60, self._world.calm_at, self._world.calm_at))), self._customer)
         running = [asyncio.ensure_future(self._lives()), asyncio.ensure_future(self._machine())]
         await self._until_settled()
         for task in running:
@@ -184,6 +184,6 @@ class Schedule:
             created_ns=int(self._world.now() * 10**9),
         )
         wall = wall_limit(limit, 30)
-        seconds = float(limit) if self._world.strikes("outlives_limit") else dice.uniform(1, wall - 5)
+        seconds = float(limit) if self._world.strikes("outlives_limit") else dice.uniform(1, dice.choice((30, wall - 5)))
         accounted = not (gpus and self._world.strikes("gpus_unaccounted"))
         return spec, Plan(wall, seconds, dice.choice((0, 0, 1, 127)), cpus, memory, nodes, gpus, spec.resources.gpu_type, accounted)

@@ -20,7 +20,7 @@ class Site:
     def __init__(self, world: World, plans: dict[str, Plan]) -> None:
         self._world = world
         self._plans = plans
-        self.min_job_age: float = world.dice.choice((5, 20, 300))
+        self.min_job_age: float = world.dice.choice((5, 5, 20, 300))
         self.jobs: list[SlurmJob] = []
         self.refused: set[str] = set()
         self.down_until = 0.0
@@ -71,10 +71,10 @@ class Site:
 
     # --- ids ---
 
-    def _ids_start_again(self) -> None:
-        """slurmctld counted to MaxJobId: ids of ours go to somebody else, and to other jobs of ours."""
-        self._world.note("slurm: job ids start again")
-        self._next_id = FIRST_ID
+    def _ids_come_again(self, job: SlurmJob) -> None:
+        """slurmctld counted to MaxJobId and on to this job's id: ids of ours go to somebody else, and to other jobs of ours."""
+        self._world.note(f"slurm: job ids start again, at {job.slurm_id}")
+        self._next_id = int(job.slurm_id)
         for _ in range(self._world.dice.randint(0, 2)):
             self._queue(self._add("somebody-else", OTHERS))
 
@@ -91,7 +91,7 @@ class Site:
     def _delivery(self, now: float, seconds: float = 0.0) -> float:
         """When slurmdbd hears of something: records are handed over in order, and all wait while it is away."""
         if self._world.strikes("slurmdbd_lag"):
-            self._dbd_until = max(self._dbd_until, now + self._world.broken_for(20, 400))
+            self._dbd_until = max(self._dbd_until, now + self._world.broken_for(20, 600))
         return max(now + seconds, self._dbd_until)
 
     def _timer(self, job: SlurmJob, seconds: float, deed: Callable[[], None]) -> None:
@@ -157,8 +157,10 @@ class Site:
         self._world.note(f"slurm: job {job.slurm_id} is requeued ({word})")
         self._end_record(job, word, 0, 0)
         job.completing_until = now + self._world.dice.uniform(0, 15)
+        if word == "NODE_FAIL" and self._world.strikes("slurmdbd_falls_with_a_node"):
+            self._dbd_until = max(self._dbd_until, now + self._world.broken_for(60, 600))
         job.records.append(Record(max(now, int(now) + 1), now + 5, self._delivery(now, 5)))
-        self._queue(job, least_wait=self._world.dice.choice((15, 120)))
+        self._queue(job, least_wait=self._world.dice.choice((15, 15, 120)))
 
     def _close(self, job: SlurmJob, word: str, exit_code: int, signal: int = 0) -> None:
         if job.is_suspended:
@@ -168,7 +170,7 @@ class Site:
         job.completing_until = self._world.now() + self._world.dice.choice((0, 2, 20))
         self._world.note(f"slurm: job {job.slurm_id} ends {word}, ran {job.elapsed} s")
         if self._world.strikes("ids_start_again"):
-            self._world.later(self.min_job_age + self._world.dice.uniform(0, 60), self._ids_start_again)
+            self._world.later(self.min_job_age + self._world.dice.uniform(0, 60), lambda: self._ids_come_again(job))
         if self._world.strikes("record_purged"):
             self._world.later(self._world.dice.uniform(self.min_job_age, 600), lambda: self._purge(job))
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 START = 2_000_000_000.0  # seconds since the epoch at the first moment of every schedule
 
 # Fault -> the highest chance at one point where it can strike. Each schedule takes some of them, at its own share of that chance.
-FAULTS: dict[str, float] = {
-    # the daemon and its machine
+MACHINE: dict[str, float] = {
     "kill": 0.03,
     "kill_at_commit": 0.04,
     "kill_in_transaction": 0.01,
@@ -23,25 +22,28 @@ FAULTS: dict[str, float] = {
     "ledger_lost": 0.15,
     "ledger_restored": 0.4,
     "operator_unparks": 0.5,
-    # the way to either remote
+}
+WAY: dict[str, float] = {  # to either remote
     "lost_call": 0.15,
     "lost_answer": 0.15,
     "late_answer": 0.10,
     "duplicated_call": 0.10,
-    # SLURM
+}
+SLURM: dict[str, float] = {
     "slurm_down": 0.02,
     "squeue_down": 0.10,
     "sacct_down": 0.25,
     "slurmdbd_lag": 0.5,
-    "record_purged": 0.05,
-    "ids_start_again": 0.8,
+    "slurmdbd_falls_with_a_node": 0.6,
+    "record_purged": 0.08,
+    "ids_start_again": 1.0,
     "sbatch_under_way": 0.4,
     "sbatch_refused": 0.06,
     "sbatch_full": 0.10,
     "receipts_cut": 0.2,
     "requeue": 0.3,
     "node_failure": 0.2,
-    "node_failure_requeue": 0.3,
+    "node_failure_requeue": 0.6,
     "record_never_closed": 0.1,
     "preempted": 0.1,
     "suspended": 0.3,
@@ -49,8 +51,9 @@ FAULTS: dict[str, float] = {
     "hopeless_reason": 0.3,
     "never_starts": 0.15,
     "outlives_limit": 0.2,
-    "gpus_unaccounted": 0.3,
-    # the chain
+    "gpus_unaccounted": 0.5,
+}
+CHAIN: dict[str, float] = {
     "customer_cancel": 0.5,
     "cancel_at_a_point": 0.004,
     "chain_halt": 0.01,
@@ -71,6 +74,7 @@ FAULTS: dict[str, float] = {
     "unreadable_record": 0.2,
     "unreadable_later": 0.2,
 }
+FAULTS = {**MACHINE, **WAY, **SLURM, **CHAIN}
 
 
 class Killed(BaseException):
@@ -125,8 +129,14 @@ class World:
         self.dice = random.Random(self.seed)
         self.calm_at = self.dice.uniform(60, 500)
         self.trouble_until = self.calm_at
-        chosen = self.dice.sample(sorted(FAULTS), self.dice.randint(3, len(FAULTS) * 3 // 4))
+        chosen = self._choose()
         self.chances = {fault: FAULTS[fault] * self.dice.uniform(0.2, 1) for fault in chosen}
+
+    def _choose(self) -> list[str]:
+        """Something of everything, or much of one room's: where two faults of a room must meet, they do often enough."""
+        room = self.dice.choice((FAULTS, FAULTS, FAULTS, SLURM, SLURM | MACHINE, CHAIN | MACHINE))
+        most = len(room) * 3 // 4 if room is FAULTS else len(room)
+        return self.dice.sample(sorted(room), self.dice.randint(3, most))
 
     def now(self) -> float:
         return START + self.loop.time()
