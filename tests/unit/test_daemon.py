@@ -293,6 +293,28 @@ async def test_dead_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.
     assert told_of == [("intake", "it has ended")]
 
 
+async def test_hanging_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tick that waits for what never comes, outside any call: the same, and /readyz's words say how long it has been silent."""
+    monkeypatch.setattr("provider_daemon.daemon.WATCHDOG_SECONDS", 0.05)
+    monkeypatch.setattr("provider_daemon.metrics.activity.IDLE_SECONDS", 0.2)
+    daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}), NO_FILE)
+    (loop,) = (loop for loop in daemon._crew.loops if loop.name == "intake")
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    loop.tick = hang
+    with structlog.testing.capture_logs() as lines:
+        running = asyncio.create_task(daemon.run())
+        async with asyncio.timeout(PATIENCE):
+            while not any(line["event"] == "loop_dead" and line["loop"] == "intake" for line in lines):
+                await asyncio.sleep(0.01)
+    why = dict(troubled(daemon._crew.loops, daemon._clock.now()))["intake"]
+    assert why.startswith("no sign of life in a tick of ")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 def test_death_is_seen_within_half_a_minute() -> None:
     """Of a tick that hangs, too: what it takes to be sure, and a period of the watchdog."""
     assert IDLE_SECONDS + WATCHDOG_SECONDS <= 30
