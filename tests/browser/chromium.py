@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 40.0
 _FLAGS = ("--headless=new", "--remote-debugging-port=0", "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
 _KEYS = {"Tab": 9, "Enter": 13, "Escape": 27}
 
@@ -56,7 +56,9 @@ class Tab:
     # --- what a person does ---
 
     async def go(self, url: str) -> None:
+        """Returns once the page is there and its script has run."""
         await self.call("Page.navigate", url=url)
+        await self.until("document.readyState === 'complete'")
 
     async def run(self, expression: str) -> Any:
         """The value of a JavaScript expression."""

@@ -1,11 +1,12 @@
 """The status page in a real browser: live, inert against hostile words, by keyboard, on a phone, in the dark."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from provider_daemon.clock import SystemClock
 from provider_daemon.job.state import State
@@ -30,12 +31,22 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-async def address(ledger: Ledger, tmp_path: Path) -> AsyncIterator[str]:
+def app(ledger: Ledger, tmp_path: Path) -> Callable[[], web.Application]:
+    """Makes what the daemon serves."""
     loops = (Health("intake", last_success=990.0), Health("advance:alpha", 980.0, failure=f"refused: {HOSTILE}"))
     made = parts(ledger, tmp_path / "ledger.sqlite", *loops, endpoints=lambda: [Endpoint()], clock=SystemClock())
-    app = build_app(made)
-    Routes(Board(made), "127.0.0.1").add_to(app)
-    runner = await serve(app, "127.0.0.1:0")
+
+    def make() -> web.Application:
+        served = build_app(made)
+        Routes(Board(made), "127.0.0.1").add_to(served)
+        return served
+
+    return make
+
+
+@pytest.fixture
+async def address(app: Callable[[], web.Application]) -> AsyncIterator[str]:
+    runner = await serve(app(), "127.0.0.1:0")
     host, port = runner.addresses[0]
     yield f"http://{host}:{port}/"
     await runner.cleanup()
@@ -83,6 +94,19 @@ async def test_even_a_mistake_of_ours_would_make_no_element(address: str, tab: T
     assert await tab.run(tried) == "TypeError"
     await tab.run("document.body.append(Object.assign(document.createElement('style'), { textContent: 'main { display: none }' }))")
     assert await tab.run("getComputedStyle(document.querySelector('main')).display") == "block"
+
+
+async def test_a_daemon_that_starts_anew_is_followed_again(app: Callable[[], web.Application], tab: Tab) -> None:
+    """Meanwhile the page says that it is old."""
+    runner = await serve(app(), "127.0.0.1:0")
+    host, port = runner.addresses[0]
+    await tab.go(f"http://{host}:{port}/")
+    await tab.until("document.querySelector('#badge').textContent.startsWith('not ready')")
+    await runner.cleanup()
+    await tab.until("document.querySelector('#badge').textContent.startsWith('connection lost')")
+    runner = await serve(app(), f"{host}:{port}")
+    await tab.until("document.querySelector('#badge').textContent.startsWith('not ready')")
+    await runner.cleanup()
 
 
 async def test_by_keyboard(ledger: Ledger, address: str, tab: Tab) -> None:

@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from typer.main import get_command
 
 from provider_daemon.cli.app import app
 from provider_daemon.config import default_toml
-from provider_daemon.text import printable
 
 HEAVY = {"asyncssh", "grpc", "aiohttp", "pydantic", "google.protobuf", "cryptography", "structlog", "prometheus_client", "asyncio", "rich"}
 
@@ -76,11 +73,3 @@ def test_missing_ledger_is_one_line(tmp_path: Path) -> None:
     result = provd("jobs", "-c", path)
     assert result.returncode == 1
     assert said(result) == [f"provd: no ledger at {tmp_path}/ledger.sqlite: has the daemon run yet?"]
-
-
-@given(st.text())
-def test_printable_stays_on_its_line(text: str) -> None:
-    """No text of a customer starts a line, moves the cursor or turns the writing around; harmless text is shown as it is."""
-    shown = printable(text)
-    assert shown.isprintable()
-    assert (shown == text) == text.isprintable()

@@ -75,22 +75,6 @@ def test_only_the_last_transactions(ledger: Ledger) -> None:
     assert [tx.tx_hash for tx in seen.transactions] == [str(number) for number in range(29, 9, -1)]
 
 
-def test_found_by_any_of_its_names(ledger: Ledger) -> None:
-    """The id on chain with or without its prefix, the SLURM job's name, its id in SLURM."""
-    with ledger.write():
-        ledger.save_job(replace(JOB, spec=replace(JOB.spec, job_id="JOB-7"), slurm_id="99"))
-        ledger.save_job(replace(JOB, spec=replace(JOB.spec, job_id="JOB-8"), slurm_id="7"))
-    name = replace(JOB.spec, job_id="JOB-8").slurm_name
-
-    def ids(match: str) -> list[str]:
-        return [job.spec.job_id for _, job in listing.find(ledger, match)]
-
-    assert ids("JOB-7") == ids("99") == ["JOB-7"]
-    assert ids("7") == ["JOB-8", "JOB-7"]
-    assert ids(name) == ["JOB-8"]
-    assert ids("") == ids("%") == ids("JOB-9") == []
-
-
 @given(st.text())
 def test_every_text_is_one_short_printable_line(text: str) -> None:
     """Whatever a customer, SLURM or the chain wrote."""
