@@ -1,5 +1,6 @@
-"""The SLURM sites that tests run on: a simulated one for each test, and one real one for all that ask for it."""
+"""What all tests share: logging that no test leaves changed, a simulated SLURM site for each test, and one real one for all that ask."""
 
+import logging
 import shutil
 import signal
 import tempfile
@@ -7,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.lab.site.site import Site
@@ -21,6 +23,16 @@ def pytest_configure() -> None:
 async def simulated_site() -> AsyncIterator[SimulatedSite]:
     async with SimulatedSite() as site:
         yield site
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command that is called in this process sets up logging for itself, to streams that are closed after it."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers = list(root.handlers)
+    yield
+    structlog.configure(**before)
+    root.handlers = handlers
 
 
 @pytest.fixture(scope="session")
