@@ -267,8 +267,8 @@ def begin_anew(job: Job, now: float) -> Job:
 
 
 def confirm(job: Job, state: State, started_at: int = 0) -> Job:
-    """The chain confirmed `state`. A terminal word is never taken back by an older answer."""
-    if job.reported in TERMINAL:
+    """The chain confirmed `state`. What it said before is never taken back by an older answer, of an endpoint or an old block."""
+    if job.reported in TERMINAL or route(state, job.reported):
         return job
     promised = job.promised if state not in TERMINAL and route(state, job.promised) else state
     return replace(job, reported=state, promised=promised, chain_started_at=started_at or job.chain_started_at)

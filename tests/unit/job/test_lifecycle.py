@@ -195,6 +195,14 @@ def test_record_that_is_never_closed_parks() -> None:
     assert observe(job, look(seen(Phase.RUNNING)), NOW + 1).missing_since is None
 
 
+def test_an_older_answer_takes_nothing_back() -> None:
+    """An old transaction that is found late, or an endpoint that is behind: the chain's newer word stays."""
+    running = replace(JOB, state=State.RUNNING, reported=State.RUNNING, promised=State.RUNNING, chain_started_at=5)
+    assert confirm(running, State.QUEUED) == running
+    assert confirm(running, State.PENDING) == running
+    assert confirm(running, State.COMPLETED).reported is State.COMPLETED
+
+
 def test_lost_ledger_never_resubmits_what_the_chain_knows_as_submitted() -> None:
     """A job that comes in as queued was submitted by someone: without a trace it goes to the operator, not to sbatch."""
     job = replace(JOB, state=State.QUEUED, reported=State.QUEUED, promised=State.QUEUED)
