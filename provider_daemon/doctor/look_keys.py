@@ -15,7 +15,7 @@ from provider_daemon.doctor.host_checks import OTHERS
 from provider_daemon.doctor.look_chain import ChainLook
 from provider_daemon.doctor.looker import Looker
 from provider_daemon.errors import ConfigError, Refused
-from provider_daemon.ledger import comparison, expenses
+from provider_daemon.ledger import comparison, figures
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ports import Cluster
 
@@ -94,7 +94,7 @@ def _paid(path: Path, account: str, since: float) -> int:
         return 0
     ledger = Ledger.open(path, readonly=True, lock=False)
     try:
-        return expenses.fees_since(ledger, account, since)
+        return figures.fees_lately(ledger, account, since)[0]
     finally:
         ledger.close()
 

@@ -133,6 +133,3 @@ SELECT sequence, tx_hash, status = 'included' OR height > 0 AS used FROM txs WHE
 
 -- name: newest_tx_of_each_signer
 SELECT tx_bytes FROM txs WHERE id IN (SELECT max(id) FROM txs WHERE status = 'included' GROUP BY signer);
-
--- name: fees_since
-SELECT coalesce(sum(fee), 0) AS fees FROM txs WHERE signer = :signer AND created_at >= :since AND (status = 'included' OR height > 0);
