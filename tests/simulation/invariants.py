@@ -2,8 +2,10 @@
 
 At every moment (checked where it happens):
 1. A chain job is submitted to SLURM at most once: never two alive under its name, never a second one beside a record of the first
-   (site.py, at every sbatch).
-2. A report is offered in a second transaction only when the first can never take effect (blocks.py, at every broadcast).
+   (site.py, at every sbatch), and none after its end was reported. The one limit: SLURM's record of a job is purged before the daemon
+   (its ledger lost, or sbatch's answer) and the chain have learned anything of it.
+2. A report is offered in a second transaction only when the first can never take effect (blocks.py, at every broadcast), and what is
+   confirmed is not written again.
 3. An escrow pays once (books.py), and no tick ends by an error that was not foreseen (listening.py).
 4. A daemon that could not write its ledger does nothing more (gate.py), and nothing else but that ends it (life.py).
 
@@ -16,8 +18,8 @@ Once it is calm:
    asked for.
 9. Money: each escrow is paid out whole for the true usage, all accounts together hold what they held, and the wallet lost the fees of
    included transactions and nothing else.
-10. The ledger says of each transaction what the chain says, and knows all that the chain took from our key (unless it was lost or is an
-   older copy).
+10. The ledger says of each transaction what the chain says, its word of a job never goes back (life.py), and it knows all that the
+   chain took from our key (unless it was lost or is an older copy).
 11. Nothing of a job that is over lives on in SLURM for longer than CANCEL_SEEN seconds, and at most one SLURM job of it ever ran.
 """
 
@@ -100,19 +102,21 @@ def _check_job(scene: Scene, record: Record, job: Job | None) -> list[str]:
     if record.state in TERMINAL and any(slurm_job.live for slurm_job in slurm_jobs) and not _hands_off(scene, record, job):
         lines.append("11 it lives on in SLURM")
     lines += [line for slurm_job in slurm_jobs if not slurm_job.purged for line in _ended_by_us(scene, record, slurm_job)]
-    if sum(slurm_job.ever_ran for slurm_job in slurm_jobs) > 1:
+    unknowable = any(slurm_job.purged for slurm_job in slurm_jobs)
+    if sum(slurm_job.ever_ran for slurm_job in slurm_jobs) > 1 and not unknowable:
         lines.append("11 it ran as more than one SLURM job")
     return lines
 
 
 def _ended_by_us(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]:
     """A cancel reaches SLURM soon; what waits for a reason that passes is given the time to."""
-    if slurm_job.outcome is not State.CANCELLED:
-        return []
     ended = slurm_job.now_at.ended_at
     if record.by_report is None:
         late = ended - max(record.ended_at, START + scene.world.trouble_until)
-        return [f"11 cancelled in SLURM {late:.0f} s late"] if late > CANCEL_SEEN and not scene.memory_lost else []
+        excused = record.state not in TERMINAL or scene.memory_lost or record.unreadable_for
+        return [f"11 it went on in SLURM for {late:.0f} s"] if late > CANCEL_SEEN and not excused else []
+    if slurm_job.outcome is not State.CANCELLED:
+        return []
     patience = ended - slurm_job.waits_in_vain_since
     short = not slurm_job.ever_ran and patience < PATIENCE and not scene.memory_lost
     return [f"7 given up after {patience:.0f} s of a reason that may pass"] if short else []
@@ -134,6 +138,18 @@ def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Slu
         record.unreadable_from <= scene.world.now(),
     )
     return [] if any(causes) else [f"6 parked without a cause: {job.parked}"]
+
+
+def _told_again(scene: Scene, job_id: str) -> list[str]:
+    """What the ledger knows as confirmed is not written a second time."""
+    confirmed: set[str] = set()
+    lines = []
+    for row in scene.ledger.messages_of(job_id):
+        if row["kind"] == "report" and row["status"] != "kept" and row["state"] in confirmed:
+            lines.append(f"2 {row['state']} was confirmed and is reported again ({job_id})")
+        if row["status"] == "confirmed":
+            confirmed.add(row["state"])
+    return lines
 
 
 # --- what was said ---
@@ -221,6 +237,7 @@ def _memory(scene: Scene) -> list[str]:
     known = {row["tx_hash"]: row["status"] for row in scene.ledger.last_txs(100_000)}
     ours = {tx_hash for tx_hash in blocks.by_sequence.values() if not tx_hash.startswith("FOREIGN")}
     lines += [f"10 the chain took {tx_hash[:12]}, which the ledger does not know" for tx_hash in sorted(ours - known.keys())]
+    lines += [line for job_id in blocks.books.jobs for line in _told_again(scene, job_id)]
     for tx_hash, status in known.items():
         outcome = blocks.included.get(tx_hash)
         if (status == "included") != (outcome is not None and outcome.ok) and status != "open":

@@ -9,6 +9,8 @@ from pathlib import Path
 from provider_daemon.clock import SystemClock
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.admission import Image, Site
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.state import route
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.every import Loop, every
@@ -49,6 +51,12 @@ class WatchedLedger(Ledger):
             self.gate.maybe_die("kill_at_commit", "a commit, before")
             self._find_room()
         self.gate.maybe_die("kill_at_commit", "a commit, after")
+
+    def save_job(self, job: Job) -> None:
+        before = self.job(job.spec.job_id)
+        if before is not None and route(job.reported, before.reported):
+            self.world.wrong(f"10 {job.spec.job_id} was {before.reported} on chain, and is {job.reported} again in the ledger")
+        super().save_job(job)
 
     def _run(self, query: str, **values: object) -> sqlite3.Cursor:
         if self.writing:

@@ -58,7 +58,7 @@ class Schedule:
         self._blocks = self.blocks(world, seconds=world.dice.choice((2, 5)))
         self._copy = path.with_name("older-copy")
         self._memory_lost = False
-        world.cancel_some_job = self._blocks.cancel_some_job
+        world.cancel_some_job, world.end_was_reported = self._blocks.cancel_some_job, self._blocks.end_was_reported
 
     async def run(self) -> None:
         dice = self._world.dice
@@ -125,13 +125,13 @@ class Schedule:
         """Every few seconds: a back-up, a clock that somebody sets, an operator who unparks what is parked."""
         dice = self._world.dice
         while True:
-            await asyncio.sleep(dice.uniform(5, 90))
+            await asyncio.sleep(dice.uniform(5, 60))
             if self._world.strikes("clock_jump"):
                 self._world.clock_is_off += dice.choice((-86400, -600, -70, -20, 20, 70, 600, 86400))
                 self._world.note(f"machine: its clock is set, now {self._world.clock_is_off:+.0f} s off")
             if not self._path.exists():
                 continue
-            if "ledger_restored" in self._world.chances and not self._world.calm:
+            if "ledger_restored" in self._world.chances and not self._world.calm and dice.random() < 0.5:
                 self._back_up()
             if self._world.strikes("operator_unparks"):
                 self._unpark()

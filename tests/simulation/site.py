@@ -41,6 +41,8 @@ class Site:
         before = [job for job in self.of(order.name) if job.live or not job.purged]
         if before:
             self._world.wrong(f"1 {order.name} submitted twice: SLURM job {before[0].slurm_id} exists")
+        if self._world.end_was_reported(order.name):
+            self._world.wrong(f"1 {order.name} submitted after its end was reported")
         job = self._add(order.name, self._plans[order.name])
         self._queue(job)
         return Receipt(order.name, slurm_id=job.slurm_id)

@@ -15,12 +15,12 @@ MACHINE: dict[str, float] = {
     "kill": 0.03,
     "kill_at_commit": 0.04,
     "kill_in_transaction": 0.01,
-    "kill_while_submitting": 0.4,
+    "kill_while_submitting": 0.6,
     "kill_while_sending": 0.2,
     "full_disk": 0.02,
     "clock_jump": 0.5,
-    "ledger_lost": 0.15,
-    "ledger_restored": 0.4,
+    "ledger_lost": 0.3,
+    "ledger_restored": 0.7,
     "operator_unparks": 0.5,
 }
 WAY: dict[str, float] = {  # to either remote
@@ -35,7 +35,7 @@ SLURM: dict[str, float] = {
     "sacct_down": 0.25,
     "slurmdbd_lag": 0.5,
     "slurmdbd_falls_with_a_node": 0.6,
-    "record_purged": 0.08,
+    "record_purged": 0.25,
     "ids_start_again": 1.0,
     "sbatch_under_way": 0.4,
     "sbatch_refused": 0.06,
@@ -124,6 +124,7 @@ class World:
     clock_is_off: float = 0.0  # seconds by which the daemon's machine is wrong
     disk_full_until: float = 0.0
     cancel_some_job: Callable[[], None] = lambda: None
+    end_was_reported: Callable[[str], bool] = lambda name: False
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
@@ -134,7 +135,7 @@ class World:
 
     def _choose(self) -> list[str]:
         """Something of everything, or much of one room's: where two faults of a room must meet, they do often enough."""
-        room = self.dice.choice((FAULTS, FAULTS, FAULTS, SLURM, SLURM | MACHINE, CHAIN | MACHINE))
+        room = self.dice.choice((FAULTS, FAULTS, FAULTS, SLURM | MACHINE, SLURM | MACHINE, CHAIN | MACHINE))
         most = len(room) * 3 // 4 if room is FAULTS else len(room)
         return self.dice.sample(sorted(room), self.dice.randint(3, most))
 

@@ -159,7 +159,7 @@ SLURM: dict[str, Changes] = {
     "a full site is a refusal": ((advance, "defer", full_is_refusal),),
     "the records of one id are one job's": ((accounting, "by_job", ids_without_names),),
     "adopted by an id that is somebody else's now": ((SlurmScheduler, "_accounting", strangers),),
-    "a requeue is an end": ((accounting, "merge", record_over_squeue),),
+    "a requeue is an end": ((accounting, "merge", record_over_squeue), (SlurmScheduler, "_last_words", ACCOUNT)),
     "a failed node's record is the last": ((SlurmScheduler, "_last_words", ACCOUNT),),
     "an unknown state is an end": ((lifecycle, "_learn", unknown_is_failed),),
     "ended before sacct says so": ((lifecycle, "_learn", ended_without_record),),
