@@ -28,7 +28,7 @@ browser: .venv/.ready
 
 test: slurm observe-tools browser check ## Everything: lint, types, layers, unit tests, and the whole path on real SLURM
 	.venv/bin/pytest -m 'not real' -n 2
-	.venv/bin/pytest -m real
+	.venv/bin/pytest -m real -n 2 --dist loadgroup
 
 check: .venv/.ready ## Lint, format, types and import layers only
 	.venv/bin/ruff check .

@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults.run import chosen, play
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real-slurm"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 
 async def test_the_quickest_faults() -> None:

@@ -16,7 +16,7 @@ from provider_daemon.demo.sites import RealSite, choose
 from provider_daemon.demo.stage import OFFERING, Stage, build
 from provider_daemon.job.state import State
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120), pytest.mark.xdist_group("real-slurm")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 
 @pytest_asyncio.fixture

@@ -17,7 +17,7 @@ from provider_daemon.demo.sites import RealSite, choose
 from provider_daemon.demo.stage import Stage, build
 from provider_daemon.lab.site.site import Site
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120), pytest.mark.xdist_group("real-slurm")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 # What this site of one machine cannot have (cgroups), or would need another release for.
 KNOWN = {"slurm-containment", "slurm-vulnerabilities"}

@@ -1,4 +1,4 @@
-"""The whole path on real SLURM, with the chain answering none, some and all of its Query calls."""
+"""The whole path, with the chain answering none and all of its Query calls; with some of them: test_reconcile.py."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 async def run_demo(*arguments: str) -> dict[str, Any]:
@@ -34,7 +34,8 @@ async def test_twelve_jobs_on_the_simulated_site() -> None:
     assert document["slurm"]["real"] is False
 
 
-@pytest.mark.parametrize("queries", ["none", "published", "all"])
+@pytest.mark.real
+@pytest.mark.parametrize("queries", ["none", "all"])
 async def test_twelve_jobs(queries: str) -> None:
     """Every job ends as it should, on a real SLURM, with verified evidence and settled to the uvirt."""
     document = await run_demo("--queries", queries)

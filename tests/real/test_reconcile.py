@@ -15,7 +15,7 @@ from provider_daemon.demo.sites import choose
 from provider_daemon.demo.stage import Stage, build
 from provider_daemon.ledger.ledger import Ledger
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.xdist_group("real-slurm")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 
 @pytest_asyncio.fixture
@@ -26,8 +26,10 @@ async def played() -> AsyncIterator[Stage]:
         site = await choose(Path(name), simulated=False, say=lambda _: None)
         stage = await build(Path(name), site, "published", lambda _: None)
         try:
-            _, _, problems = await Play(stage, lambda _: None).run()
+            rows, money, problems = await Play(stage, lambda _: None).run()
             assert problems == []
+            assert [row.problems for row in rows] == [[]] * 12
+            assert money.left_in_escrow == 0
             yield stage
         finally:
             await stage.close()
