@@ -60,6 +60,8 @@ class Site:
 
     def _add(self, name: str, plan: Plan) -> SlurmJob:
         now = self._world.now()
+        if self._world.strikes("slurmdbd_away_all_along"):
+            self._dbd_until = max(self._dbd_until, now + self._world.broken_for(200, 800))
         job = SlurmJob(self._new_id(), name, plan, [Record(now, now, self._delivery(now))])
         self.jobs.append(job)
         self._world.note(f"slurm: job {job.slurm_id} is {job.name}")
