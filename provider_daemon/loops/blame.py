@@ -39,10 +39,15 @@ class Blame:
         except Unreadable as error:
             self._wonder(message, f"{why}; {error}")
             return
-        if record is None or State(message.state) in route(record.state, State(message.state))[:1]:
+        if record is None or self._behind(message.subject, record.state) or due(record.state, State(message.state)):
             self._wonder(message, why)
         else:
             self._follow(message, record.state, record.started_at, why)
+
+    def _behind(self, job_id: str, state: State) -> bool:
+        """An endpoint that does not know yet what the chain confirmed to us has nothing to say about the job."""
+        job = self._ledger.job(job_id)
+        return job is not None and bool(route(state, job.reported))
 
     def _wonder(self, message: Message, why: str) -> None:
         """By the job's record the chain should have taken it. One endpoint may be behind another: only what lasts is an operator's."""
@@ -70,3 +75,8 @@ class Blame:
             if job := self._ledger.job(message.subject):
                 self._ledger.save_job(replace(job, parked=why, promised=job.reported))
         log.error("job_parked", job=message.subject, why=why, next="nothing is said about it until it is unparked")
+
+
+def due(state: State, reported: State) -> bool:
+    """Whether the chain, with the job in `state`, should have taken that report."""
+    return reported in route(state, reported)[:1]

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from provider_daemon.errors import Unreadable
+from provider_daemon.errors import Refused, Unreadable
 from provider_daemon.job.spec import ChainJob
+from provider_daemon.job.state import State
 from provider_daemon.loops.blame import PATIENCE
 from tests.fakes.chain import ALICE, cancel, job
 from tests.unit.loops.conftest import House
@@ -65,3 +66,29 @@ async def test_an_unreadable_record_holds_up_nobody_else(house: House, monkeypat
     parked = house.ledger.job("JOB-1")
     assert parked is not None
     assert "cannot be read" in parked.parked
+
+
+async def test_an_endpoint_behind_what_was_confirmed_makes_nothing_be_said_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses the last report and shows the job as it was long before: the report waits, and no earlier one is written anew."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+    old = await house.chain.client.job("JOB-1")
+    await house.round()
+    house.scheduler.run()
+    await house.round()
+    house.scheduler.end(State.COMPLETED)
+
+    async def behind(_: str) -> ChainJob | None:
+        return old
+
+    async def refuses(_: bytes) -> int:
+        raise Refused("message index: 0: cannot transition from pending to completed", code=2107, codespace="hpc", message_index=0)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.chain.client, "job", behind)
+        patched.setattr(house.chain.client, "simulate", refuses)
+        await house.round()
+    told = [(row["state"], row["status"]) for row in house.ledger.messages_of("JOB-1")]
+    assert told == [("queued", "confirmed"), ("running", "confirmed"), ("completed", "waiting")]
+    await house.report()
+    assert await house.state() == "completed"
