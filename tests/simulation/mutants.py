@@ -30,6 +30,8 @@ WEATHER: dict[str, frozenset[str]] = {
     "the records of one id are one job's": frozenset({"ids_start_again", "gpus_unaccounted"}),
     "a failed node's record is the last": frozenset({"node_failure_requeue", "slurmdbd_falls_with_a_node"}),
     "the chain is not asked first": frozenset({"ledger_restored", "kill", "record_purged"}),
+    "a copy is taken for the ledger itself": frozenset({"ledger_restored", "kill_while_submitting"}),
+    "a new ledger is not in doubt": frozenset({"ledger_lost", "kill_while_submitting"}),
 }
 MUTANTS: dict[str, Changes] = {**SLURM, **CHAIN, **MEMORY, **WIRE_MUTANTS}
 
