@@ -32,6 +32,7 @@ WEATHER: dict[str, frozenset[str]] = {
     "the chain is not asked first": frozenset({"ledger_restored", "kill", "record_purged"}),
     "a copy is taken for the ledger itself": frozenset({"ledger_restored", "kill_while_submitting"}),
     "a new ledger is not in doubt": frozenset({"ledger_lost", "kill_while_submitting"}),
+    "our clock tells what is newer than a doubt": frozenset({"ledger_lost", "kill_while_submitting", "clock_jump"}),
 }
 MUTANTS: dict[str, Changes] = {**SLURM, **CHAIN, **MEMORY, **WIRE_MUTANTS}
 
