@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 
@@ -15,8 +16,13 @@ from provider_daemon.lab.site.site import Site
 
 
 def pytest_configure() -> None:
-    """Ctrl-C is under test: shells ignore it for what they run in the background, and children would inherit that."""
+    """Ctrl-C is under test: shells ignore it for what they run in the background, and children would inherit that.
+
+    How fast a busy machine makes up its examples says nothing of what is under test.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+    hypothesis.settings.load_profile("busy")
 
 
 @pytest.fixture

@@ -256,11 +256,11 @@ def defer(job: Job) -> Job:
 
 def begin_anew(job: Job, now: float) -> Job:
     """For a start at which nobody knows how long ago anything was (the clock was set, or the machine booted): every wait begins now."""
-    in_doubt = job.intent_at is not None and not job.slurm_id
+    intent = None if job.intent_at is None else min(job.intent_at, now) if job.slurm_id else now
     return replace(
         job,
         adopted_at=min(job.adopted_at, now),
-        intent_at=now if in_doubt else job.intent_at,
+        intent_at=intent,
         missing_since=None,
         hopeless_since=None,
     )

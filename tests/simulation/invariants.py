@@ -69,10 +69,10 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
     job = scene.ledger.job(job_id)
     if job is not None and job.parked:
         return not job.parked.startswith(UNKNOWN_STATE)  # that one is held until the next look that can read it
-    if job is None and not record.readable(scene.world.now()):
+    forgotten = job is None and record.by_report is not None
+    if job is None and not forgotten and not record.readable(scene.world.now()):
         return job_id in scene.ledger.quarantined()
     live = any(slurm_job.live for slurm_job in scene.site.of(record.spec.slurm_name))
-    forgotten = job is None and record.by_report is not None
     return record.state in TERMINAL and not live and (forgotten or (job is not None and job.closed_at is not None))
 
 

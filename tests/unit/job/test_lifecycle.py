@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from provider_daemon.job.lifecycle import (
     Cancel,
     Job,
     Submit,
+    begin_anew,
     confirm,
     decide,
     intend,
@@ -268,3 +270,12 @@ def test_a_slurm_job_held_back_by_slurmdbd_is_not_closed_at_once() -> None:
     assert first.closed_at is None
     assert observe(first, look(at=NOW + 5), NOW + 6).closed_at == NOW + 6
     assert observe(first, look(ended(State.CANCELLED), at=NOW + 5), NOW + 6).usage is not None
+
+
+@pytest.mark.parametrize(
+    ("slurm_id", "intent_at", "wanted"), [("", NOW - 5, NOW), ("77", NOW - 5, NOW - 5), ("77", NOW + 86_400, NOW), ("", None, None)]
+)
+def test_every_wait_begins_anew(slurm_id: str, intent_at: float | None, wanted: float | None) -> None:
+    """After a clock that was set back nothing waits for a moment of the old clock, which lies a day ahead."""
+    job = begin_anew(replace(JOB, slurm_id=slurm_id, intent_at=intent_at, adopted_at=NOW + 9, missing_since=NOW + 9), NOW)
+    assert (job.intent_at, job.adopted_at, job.missing_since) == (wanted, NOW, None)
