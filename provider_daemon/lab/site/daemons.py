@@ -56,16 +56,19 @@ class Daemons:
         self._until("munged", ["munge", "-S", str(made.munge_socket), "-n"], 20)
 
     def make_database(self) -> None:
-        """The files of an empty one; the operator's own account is let in by unix socket, without any password."""
+        """The files of an empty one; the operator's own account is let in by unix socket, without any password.
+
+        Tried twice: several that are made at the same moment on one machine can get into each other's way.
+        """
         made, owner = self.layout, self.layout.plan.owner
-        shutil.rmtree(made.root / "db", ignore_errors=True)
-        processes.run(
-            [
-                "mariadb-install-db", "--no-defaults", f"--datadir={made.root}/db", f"--user={owner}", "--skip-test-db",
-                "--auth-root-authentication-method=socket", f"--auth-root-socket-user={owner}", "--skip-name-resolve",
-            ],
-            self.env,
-        )  # fmt: skip
+        command = [
+            "mariadb-install-db", "--no-defaults", f"--datadir={made.root}/db", f"--user={owner}", "--skip-test-db",
+            "--auth-root-authentication-method=socket", f"--auth-root-socket-user={owner}", "--skip-name-resolve",
+        ]  # fmt: skip
+        for last in (False, True):
+            shutil.rmtree(made.root / "db", ignore_errors=True)
+            if processes.run(command, self.env, check=last).returncode == 0:
+                return
 
     def _start_mariadbd(self) -> None:
         made, owner = self.layout, self.layout.plan.owner
