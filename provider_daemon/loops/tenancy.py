@@ -8,6 +8,7 @@ from provider_daemon.chain.keys import Signer
 from provider_daemon.job.admission import Site
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.slurm.script import Batch
+from provider_daemon.template.places import fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Tenancy:
         """Everything the batch script is made of. The job must have a program."""
         assert job.program is not None
         spec, directory = job.spec, self.directory(job)
-        places = {"{image}": job.program.image, "{directory}": directory}
+        places = {"image": job.program.image, "directory": directory}
         return Batch(
             name=job.name,
             partition=self.partitions.get(spec.queue, spec.queue),
@@ -51,7 +52,7 @@ class Tenancy:
             directory=directory,
             working_directory=job.program.working_directory or spec.workload.working_directory,
             environment=(*spec.workload.environment, *job.program.environment),
-            argv=(*(_fill(part, places) for part in job.program.launcher), *job.program.argv),
+            argv=(*(fill(part, places) for part in job.program.launcher), *job.program.argv),
             prologue=(*self.prologue, *job.program.prologue),
             epilogue=job.program.epilogue,
             wrapper=job.program.wrapper,
@@ -63,12 +64,3 @@ class Tenancy:
 def node_count_key(cluster_id: str) -> str:
     """The ledger's meta key of how many nodes the cluster had at its last heartbeat."""
     return f"nodes:{cluster_id}"
-
-
-def _fill(part: str, places: Mapping[str, str]) -> str:
-    """Each place is filled once, from the operator's text only: a value that itself holds `{directory}` stays as it is."""
-    first = min((place for place in places if place in part), key=part.index, default=None)
-    if first is None:
-        return part
-    head, _, tail = part.partition(first)
-    return head + places[first] + _fill(tail, places)
