@@ -69,4 +69,4 @@ proto: .venv/.ready ## Compile the .proto files again
 	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m provider_daemon.chain.proto.generate
 
 clean: ## Remove the environments and caches
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .uv .images .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
