@@ -2,8 +2,8 @@
 
 import math
 
-REMIND_SECONDS = 600
-CALM_SECONDS = 20  # what comes and goes is told so often
+REMIND_SECONDS = 600  # what lasts is told when it begins and then so often
+CALM_SECONDS = 20  # what changes its words, or goes and comes, is told so often: a wire cut again and again is one failure
 
 
 class Troubles:

@@ -13,6 +13,7 @@ from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.ports import TxOutcome
 
 PAGE = 64  # a power of two, so that halving keeps pages aligned; a node gives at most 100 at a time
+INDEX_LAG = 10  # blocks: a believed endpoint is 2 behind at most when it is looked at, 5 s old at most by now, and its index 2 behind it
 UNFUNDED = 9  # codespace sdk: the account does not exist; its log holds raw bytes that Python's gRPC cannot read
 
 # What the SDK writes at the end of a failure's text -> its code, where the treatment depends on it.

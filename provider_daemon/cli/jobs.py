@@ -61,11 +61,17 @@ def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
 
 
 @app.command()
-def unpark(job: JobId, config: ConfigFile = DEFAULT) -> None:
+def unpark(
+    job: JobId,
+    config: ConfigFile = DEFAULT,
+    without_gpus: Annotated[
+        bool, typer.Option("--without-gpus", help="Report it with 0 GPU-seconds, where SLURM's record names none of its GPUs.")
+    ] = False,
+) -> None:
     """Take a parked job up again, once its cause is mended. Works beside a running daemon."""
     ledger = _open(config, readonly=False)
     with ledger.write():
-        ledger.unpark(job)
+        ledger.unpark(job, forgo_gpus=without_gpus)
     typer.echo(f"{job} is taken up again at the next tick")
 
 

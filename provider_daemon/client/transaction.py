@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain import messages
 from provider_daemon.chain import tx as transactions
+from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
@@ -23,7 +24,6 @@ from provider_daemon.errors import ConfigError, ProvdError, Refused, Transient
 FEE_DENOM = "uve"
 GAS_ADJUSTMENT = 1.3
 TIMEOUT_BLOCKS = 20  # about as many seconds
-INDEX_LAG = 2  # blocks: a node's transaction index may trail its height
 POLL_SECONDS = 0.2
 SILENT_SECONDS = 60.0  # of a chain that does not answer while we wait: then its fate is left open
 GAS_GUESS = 200_000  # for the fee that the simulation is asked with

@@ -27,6 +27,7 @@ class Job:
 
     `state` is what we know, `reported` what the chain confirmed, `promised` the last state that a stored report says. "Submitting" is
     `intent_at` set and no `slurm_id`. `refused` holds why we end the job ourselves; `parked` why we stopped acting.
+    `gpus_forgone`: the operator takes what SLURM's record says, though it names no GPU of a job that asked for some.
     """
 
     spec: Spec
@@ -48,6 +49,7 @@ class Job:
     missing_since: float | None = None
     hopeless_since: float | None = None
     closed_at: float | None = None
+    gpus_forgone: bool = False
 
     @property
     def name(self) -> str:
@@ -62,6 +64,11 @@ class Job:
     def measured(self) -> bool:
         """SLURM's last word is in: the usage is final."""
         return self.usage is not None
+
+    @property
+    def gpus_owed(self) -> int:
+        """How many GPUs its accounting record must name."""
+        return 0 if self.gpus_forgone else self.spec.resources.gpus_per_node * self.spec.resources.nodes
 
     @property
     def never_ran(self) -> bool:
@@ -170,9 +177,9 @@ def _wait(job: Job, seen: Sighting, now: float) -> Job:
 
 def _finish(job: Job, seen: Sighting) -> Job:
     try:
-        usage = measure(seen.runs, job.spec.resources.gpus_per_node * job.spec.resources.nodes)
+        usage = measure(seen.runs, job.gpus_owed)
     except GpuUnaccounted:
-        hint = "AccountingStorageTRES lacks gres/gpu; repair it, then unpark"
+        hint = "AccountingStorageTRES lacks gres/gpu; repair it for later jobs, and unpark this one --without-gpus"
         return replace(job, parked=f"SLURM job {seen.slurm_id} used GPUs that its accounting record does not name: {hint}")
     state, message = _outcome(job, seen)
     return replace(job, state=state, message=message, usage=usage, exit_code=seen.exit_code)

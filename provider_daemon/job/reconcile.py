@@ -30,7 +30,7 @@ def measured(slurm: SlurmSide, job: Job) -> Usage | None:
     """By SLURM's final record; None while there is none, or where it does not name the GPUs."""
     own = next((seen for seen in slurm.sightings if seen.final and seen.slurm_id == job.slurm_id), None)
     try:
-        return measure(own.runs, job.spec.resources.gpus_per_node * job.spec.resources.nodes) if own else None
+        return measure(own.runs, job.gpus_owed) if own else None
     except GpuUnaccounted:
         return None
 

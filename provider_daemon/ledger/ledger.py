@@ -93,12 +93,12 @@ class Ledger:
     def open_jobs(self, cluster_id: str) -> list[Job]:
         return [job_from_value(row["value"]) for row in self._all("open_jobs", cluster_id=cluster_id)]
 
-    def unpark(self, job_id: str) -> None:
+    def unpark(self, job_id: str, *, forgo_gpus: bool = False) -> None:
         """Raises LedgerError for a job that is not parked."""
         job = self.job(job_id)
         if job is None or not job.parked:
             raise LedgerError(f"{job_id} is not parked")
-        self.save_job(replace(job, parked="", missing_since=None, attempt=0))
+        self.save_job(replace(job, parked="", missing_since=None, attempt=0, gpus_forgone=forgo_gpus or job.gpus_forgone))
 
     def count_open_jobs(self) -> list[sqlite3.Row]:
         return self._all("count_open_jobs")

@@ -11,11 +11,10 @@ import structlog
 from provider_daemon.errors import LedgerError, ProvdError, Transient
 from provider_daemon.metrics.activity import Activity, current
 from provider_daemon.ports import Clock
+from provider_daemon.troubles import CALM_SECONDS, REMIND_SECONDS
 
 log = structlog.get_logger("provd.loop")
 
-REMIND_SECONDS = 600  # a failure that lasts is told when it begins and then so often
-CALM_SECONDS = 20  # one that changes its words, or goes and comes, is told so often: a wire cut again and again is one failure
 _NUMBER = re.compile(r"\d+")
 
 

@@ -8,6 +8,7 @@ import structlog
 from google.protobuf.any_pb2 import Any
 
 from provider_daemon.chain import tx as transactions
+from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.chain.keys import Signer
 from provider_daemon.errors import Refused
 from provider_daemon.job.lifecycle import confirm
@@ -24,7 +25,6 @@ log = structlog.get_logger("provd.outbox")
 GAS_ADJUSTMENT = 1.2  # on the simulated gas: the stored job can grow between simulation and block
 OUT_OF_GAS_ADJUSTMENT = 2.0  # after a transaction ran out of gas all the same
 GAS_GUESS = 100_000  # a message, for the fee that the simulation is asked with
-INDEX_LAG = 10  # blocks: a believed endpoint is 2 behind at most when it is looked at, 5 s old at most by now, and its index 2 behind it
 ALREADY_IN_MEMPOOL, OUT_OF_GAS, INSUFFICIENT_FUNDS = 19, 11, 5  # codespace sdk
 
 

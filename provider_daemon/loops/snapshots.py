@@ -56,7 +56,7 @@ def _running(job: Job, look: Snapshot) -> Sighting | None:
 def so_far(job: Job, seen: Sighting) -> Usage | None:
     """By the same integers as at the end; None where SLURM does not say what the job was given, or not which GPUs."""
     try:
-        return measure(seen.runs, job.spec.resources.gpus_per_node * job.spec.resources.nodes) if seen.runs else None
+        return measure(seen.runs, job.gpus_owed) if seen.runs else None
     except GpuUnaccounted:
         return None
 

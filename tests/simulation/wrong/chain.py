@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.lifecycle import Job, confirm
 from provider_daemon.job.spec import ChainJob
@@ -68,7 +69,7 @@ async def drafted_from_memory(self: Any, messages: list[Message]) -> Any:
 async def any_tx_is_ours(self: Any, tx: OpenTx) -> None:
     """Whatever used our sequence is taken for our transaction."""
     head, outcome = await self._chain.head(), await self._chain.find(tx.tx_hash)
-    if outcome is None and head.height > tx.timeout_height + outbox.INDEX_LAG:
+    if outcome is None and head.height > tx.timeout_height + INDEX_LAG:
         outcome = await self._chain.find_by_sequence(tx.signer, tx.sequence)
         if outcome is None:
             self._expire(tx, None)

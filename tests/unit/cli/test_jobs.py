@@ -88,6 +88,14 @@ def test_unpark_beside_a_running_daemon(ledger: Ledger, tmp_path: Path) -> None:
     assert isinstance(run(tmp_path, "job", "unpark", ID).exception, LedgerError)
 
 
+def test_unpark_without_gpus(ledger: Ledger, tmp_path: Path) -> None:
+    """The operator forgoes the GPUs of this job, and the ledger remembers it until the job is measured."""
+    assert run(tmp_path, "job", "unpark", ID, "--without-gpus").exit_code == 0
+    job = ledger.job(ID)
+    assert job is not None
+    assert job.gpus_forgone
+
+
 def test_no_ledger_yet(tmp_path: Path) -> None:
     """Before the daemon's first start the commands say so, and make no file."""
     result = run(tmp_path, "jobs")

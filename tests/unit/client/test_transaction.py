@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.client import coins, transaction
 from provider_daemon.client.coins import Coin, Price
@@ -57,7 +58,7 @@ async def test_not_included(chain: TestChain) -> None:
     """Once the timeout height is past, nothing happened and nothing can: exit code 3."""
     draft = await prepared(chain, timeout_height=chain.devnet.blocks.height + 2)
     signed = transaction.sign(draft, ALICE, chain.client.chain_id)
-    for _ in range(2 + transaction.INDEX_LAG + 1):
+    for _ in range(2 + INDEX_LAG + 1):
         chain.block()
     with pytest.raises(NotIncluded, match="nothing happened") as caught:
         await transaction.included(chain.client, signed, draft, clock())

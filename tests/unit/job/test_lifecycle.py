@@ -218,6 +218,15 @@ def test_gpu_gap_parks() -> None:
     assert "AccountingStorageTRES" in observe(job, look(ended(State.COMPLETED)), NOW).parked
 
 
+def test_gpus_forgone() -> None:
+    """Once its operator forgoes the GPUs, such a job ends with what its record does name."""
+    spec = replace(SPEC, resources=replace(SPEC.resources, gpus_per_node=1))
+    job = observe(replace(JOB, spec=spec, slurm_id="7", gpus_forgone=True), look(ended(State.COMPLETED)), NOW)
+    assert (job.parked, job.state) == ("", State.COMPLETED)
+    assert job.usage is not None
+    assert (job.usage.gpu_seconds, job.usage.cpu_core_seconds) == (0, 20)
+
+
 def test_outlived_limit_is_cancelled() -> None:
     """A program that escaped its script's limit is ended from outside."""
     running = seen(Phase.RUNNING, elapsed=570 + KILL_GRACE + 1)

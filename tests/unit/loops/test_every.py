@@ -4,7 +4,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from provider_daemon.errors import LedgerError, Transient, Unreadable
-from provider_daemon.loops.every import CALM_SECONDS, REMIND_SECONDS, Loop, attempt
+from provider_daemon.loops.every import Loop, attempt
+from provider_daemon.troubles import CALM_SECONDS, REMIND_SECONDS
 
 
 class Clock:

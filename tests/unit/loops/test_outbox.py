@@ -3,8 +3,8 @@
 import pytest
 import structlog
 
+from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.devnet import bank
-from provider_daemon.loops.outbox import INDEX_LAG
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job, report
 from tests.unit.loops.conftest import House
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.job.lifecycle import WAITING_WINDOW
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import State
 from provider_daemon.ledger import file
 from provider_daemon.ledger.check import check
-from provider_daemon.loops.outbox import INDEX_LAG
 from provider_daemon.ports import Order
 from tests.fakes.chain import ALICE, CHAIN_ID, TestChain, cancel, job
 from tests.fakes.scheduler import FakeScheduler

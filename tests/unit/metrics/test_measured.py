@@ -9,13 +9,14 @@ import pytest_asyncio
 import structlog
 from prometheus_client import CollectorRegistry
 
+from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.devnet import bank
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.state import State
 from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.intake import Intake
-from provider_daemon.loops.outbox import INDEX_LAG, Outbox
+from provider_daemon.loops.outbox import Outbox
 from provider_daemon.metrics.chain import MeasuredChain
 from provider_daemon.metrics.collector import DaemonCollector
 from provider_daemon.metrics.ledger import MeasuredLedger, Measures
