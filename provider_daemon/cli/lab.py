@@ -51,6 +51,14 @@ def status(directory: Directory) -> None:
     raise typer.Exit(0 if all(site.pid(daemon) for daemon in site.daemons) else 1)
 
 
+@app.command()
+def config(directory: Directory) -> None:
+    """Print the site as the [[clusters]] table of a provd.toml: cluster HPC-1, signed for with the key `main`."""
+    from provider_daemon.lab.site.cluster_table import cluster_table
+
+    typer.echo(cluster_table(_site(directory)), nl=False)
+
+
 @app.command("exec", context_settings=PASSED_ON)
 def exec_(directory: Directory, command: Words) -> None:
     """Run a command with the site's SLURM configuration."""

@@ -1,0 +1,28 @@
+"""A site as the [[clusters]] table of a provd.toml."""
+
+import json
+
+from provider_daemon.lab.site.site import Site
+
+
+def cluster_table(site: Site) -> str:
+    """TOML, of the first cluster that a chain registers, with the key that is called main. Every image's program runs natively."""
+    ssh = "\n".join(f"{name} = {json.dumps(value)}" for name, value in site.ssh.items())
+    return f"""[[clusters]]
+id = "HPC-1"
+name = "lab"
+key = "main"
+region = "lab"
+account = "{site.account}"
+work_root = {json.dumps(str(site.work_root))}
+
+[clusters.ssh]
+{ssh}
+
+[clusters.gpu_types]
+nvidia-{site.layout.plan.gpu_type} = "{site.layout.plan.gpu_type}"
+
+[[clusters.images]]
+pattern = "*"
+run = []
+"""
