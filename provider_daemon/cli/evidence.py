@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.options import CHAIN_ID, NODE, ChainId, Nodes
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def group() -> None:
 @app.command()
 def verify(
     what: Annotated[str, typer.Argument(help="A transaction hash, or a job id such as JOB-1.")],
-    node: Annotated[str, typer.Option(help="A gRPC endpoint of the chain.")] = "127.0.0.1:9090",
-    chain_id: Annotated[str, typer.Option(help="The chain that it must be.")] = "virtengine-localnet-1",
+    node: Nodes = (NODE,),  # type: ignore[assignment]
+    chain_id: ChainId = CHAIN_ID,
     output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
 ) -> None:
     """Check the signature of every report in a transaction, or about a job. Exit 0 only when all of them hold."""
@@ -92,11 +93,11 @@ def _row(snapshot: "SignedSnapshot", why: str) -> dict[str, object]:
     return {**named, "ok": not why, "why": why, "document": snapshot.document.decode()}
 
 
-async def _verify(what: str, node: str, chain_id: str) -> list[tuple[str, "Verdict"]]:
+async def _verify(what: str, nodes: list[str], chain_id: str) -> list[tuple[str, "Verdict"]]:
     from provider_daemon.chain.client import GrpcChain
     from provider_daemon.clock import SystemClock
 
-    chain = GrpcChain(chain_id, [node], SystemClock())
+    chain = GrpcChain(chain_id, nodes, SystemClock())
     try:
         return await verdicts_of(chain, what)
     finally:

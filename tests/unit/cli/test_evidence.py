@@ -55,6 +55,15 @@ async def test_job(shop: TestChain) -> None:
     ]
 
 
+async def test_where_the_chain_is_may_be_said_once(shop: TestChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """$PROVD_NODE and $PROVD_CHAIN_ID lead here as they lead `provd query` and `provd tx`."""
+    assert (await shop.send(PROVIDER, signed(State.QUEUED))).ok
+    monkeypatch.setenv("PROVD_NODE", f"127.0.0.1:{shop.devnet.port}")
+    monkeypatch.setenv("PROVD_CHAIN_ID", CHAIN_ID)
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["verify", "JOB-1"])
+    assert (result.exit_code, result.stdout.split()[:3]) == (0, ["JOB-1", "queued", "verified"])
+
+
 async def test_one_unit(shop: TestChain) -> None:
     """One core-second that was not signed: exit 1, and the line of that report says so."""
     assert (await shop.send(PROVIDER, signed(State.QUEUED), signed(State.RUNNING))).ok
