@@ -68,7 +68,7 @@ def test_unit_starts_the_daemon_as_it_speaks() -> None:
     assert (unit["Type"], unit["Restart"], unit["User"]) == ("notify", "on-failure", "provd")
     assert unit["StateDirectory"] == "provd"
     assert unit["LoadCredentialEncrypted"] == "provd-key"
-    assert unit["ExecStart"].endswith("/provd run --config /etc/provd/provd.toml")
+    assert unit["ExecStart"] == "provd run --config /etc/provd/provd.toml"
     assert unit["ExecReload"].split()[1:] == ["-HUP", "$MAINPID"]
     assert unit["RestartPreventExitStatus"] == "2"
 
