@@ -60,7 +60,7 @@ class Daemon:
             cluster_id: MeasuredScheduler(slurm, self._meters, cluster_id, self._clock) for cluster_id, slurm in self._slurm.items()
         }
         self._crew = Crew(config, self._wiring())
-        self.reload = Reload(file, config, self._crew, self._grpc.endpoints)
+        self.reload = Reload(file, config, self._crew, self._grpc.endpoints, self._clock)
         measures = Measures(self._meters, self._clock, config.chain.fee_denom, self._chain.occupied)
         self._ledger.measure(measures, list(self._schedulers), self._crew.addresses)
 
@@ -109,6 +109,7 @@ class Daemon:
             loops=self._crew.loops,
             troubles=self._troubles,
             clock=self._clock,
+            reload=self.reload,
             clusters=list(self._schedulers),
             signers=self._crew.addresses,
             endpoints=lambda: self._grpc.endpoints.all,

@@ -12,16 +12,23 @@ from provider_daemon.config import Config, load
 from provider_daemon.config_changes import Changes, changes
 from provider_daemon.crew import Crew
 from provider_daemon.errors import ConfigError
+from provider_daemon.ports import Clock
 
 log = structlog.get_logger("provd.reload")
 
 
 class Reload:
-    """`asked` is set by who wants one (SIGHUP); `running` is the configuration in effect."""
+    """`asked` is set by who wants one (SIGHUP); `running` is the configuration in effect.
 
-    def __init__(self, file: Path, running: Config, crew: Crew, endpoints: Endpoints) -> None:
+    `whole`: the file, as it was last read, is in effect with all its keys; `taken_at`, in seconds since the epoch, when it last was.
+    """
+
+    def __init__(self, file: Path, running: Config, crew: Crew, endpoints: Endpoints, clock: Clock) -> None:
         self.asked = asyncio.Event()
         self.running = running
+        self.whole = True
+        self.taken_at = clock.now()
+        self._clock = clock
         self._file = file
         self._crew = crew
         self._endpoints = endpoints
@@ -34,6 +41,7 @@ class Reload:
 
     async def now(self) -> None:
         systemd.reloading()
+        self.whole = False
         try:
             found = changes(self.running, load(self._file))
             await self._take(found)
@@ -43,6 +51,7 @@ class Reload:
             log.exception("config_not_reloaded", next="restart provd: it may have taken a part of the file; and report this")
         else:
             self._tell(found)
+            self._note(found)
         finally:
             systemd.notify("READY=1")
 
@@ -55,6 +64,10 @@ class Reload:
             logs.configure(after.log.format, after.log.level)
         if before.chain.endpoints != after.chain.endpoints:
             await self._endpoints.use(after.chain.endpoints)
+
+    def _note(self, found: Changes) -> None:
+        if not found.kept:
+            self.whole, self.taken_at = True, self._clock.now()
 
     def _tell(self, found: Changes) -> None:
         log.info("config_reloaded", file=str(self._file), changed=list(found.changed))

@@ -46,7 +46,7 @@ STAGES = ("pending", "queued", "running", "ended")
 PARKED = ("unknown_state", "several", "no_trace", "missing", "no_gpu_record", "report_refused", "report_too_large", "other")
 KINDS = ("report", "node", "cluster")  # of messages
 QUERIES = ("snapshot", "nodes", "submit", "cancel", "survey")
-ANSWERS = ("ok", "down", "unreadable")
+FAILURES = ("down", "unreadable")  # of a question to SLURM or the chain
 RECEIPTS = ("accepted", "refused", "deferred", "in_doubt")
 NODE_STATES = ("usable", "draining", "unusable")
 CONNECTS = ("connected", "failed", "login_refused", "host_key_mismatch")
@@ -61,6 +61,11 @@ OUTCOMES = {  # outcome of a transaction -> its causes
 # --- the metrics ---
 
 BUILD = _gauge("provd_build_info", "1, with the version of the daemon.", "version")
+RELOADED = _gauge(
+    "provd_config_last_reload_successful",
+    "1 while the configuration file, as it was last read, is in effect as a whole: 0 when it was broken or needs a restart.",
+)
+RELOAD_SUCCESS = _gauge("provd_config_last_reload_success_timestamp_seconds", "When it was last read and taken; the start counts.")
 
 JOBS = _gauge("provd_jobs", "Open jobs by cluster and state, without parked ones.", "cluster", "state")
 JOBS_PARKED = _gauge("provd_jobs_parked", "Jobs that wait for an operator, by what parked them.", "cluster", "reason")
@@ -68,20 +73,20 @@ JOBS_QUARANTINED = _gauge("provd_jobs_quarantined", "Unreadable chain records se
 JOB_STATE_DURATION = _histogram(
     "provd_job_state_duration_seconds",
     "How long jobs were in a state that they left; `ended`: from the end of a job until nothing is left to do about it.",
-    (10, 60, 300, 1800, 7200, 43_200, 172_800),
+    (60, 600, 7200, 86_400),
     "cluster",
     "state",
 )
 SUBMISSION_LATENCY = _histogram(
     "provd_submission_latency_seconds",
     "From the block that made a job until SLURM gave it an id.",
-    (2, 5, 10, 20, 30, 60, 120, 300, 900),
+    (5, 15, 60, 300, 900),
     "cluster",
 )
 REPORT_LATENCY = _histogram(
     "provd_report_latency_seconds",
     "From the storing of a report until provd knew it in a block.",
-    (2, 5, 10, 20, 30, 60, 120, 300, 900),
+    (5, 15, 60, 300, 900),
     "cluster",
 )
 
@@ -141,22 +146,19 @@ CHAIN_ENDPOINT = _gauge(
     "state",
     absent="before it is first asked, and when it was not asked for three minutes",
 )
-CHAIN_CALLS = _histogram("provd_chain_call_duration_seconds", "Calls to the chain, retries included.", (0.01, 0.05, 0.25, 1, 5, 20))
+CHAIN_CALLS = _histogram("provd_chain_call_duration_seconds", "Calls to the chain, retries included.", (0.05, 0.25, 1, 5, 20))
 CHAIN_ERRORS = _counter("provd_chain_call_errors_total", "Calls to the chain that no endpoint answered, or not legibly.", "error")
 CHAIN_SUCCESS = _gauge(
     "provd_chain_last_success_timestamp_seconds", "When a call to the chain was last answered.", absent="before the first"
 )
 
-SLURM_DURATION = _histogram(
-    "provd_slurm_query_duration_seconds", "Questions and orders to SLURM.", (0.1, 0.5, 2, 10, 60), "cluster", "query"
+SLURM_DURATION = _histogram("provd_slurm_query_duration_seconds", "Questions and orders to SLURM.", (0.1, 0.5, 2, 10), "cluster")
+SLURM_QUERIES = _counter("provd_slurm_queries_total", "The same by what was asked or ordered.", "cluster", "query")
+SLURM_FAILURES = _counter(
+    "provd_slurm_query_failures_total", "Those that got no answer, or none that provd can read.", "cluster", "outcome"
 )
-SLURM_QUERIES = _counter("provd_slurm_queries_total", "The same by what came back.", "cluster", "query", "outcome")
 SLURM_SUCCESS = _gauge(
-    "provd_slurm_last_success_timestamp_seconds",
-    "When SLURM last answered such a question; jobs are asked about only while there are any.",
-    "cluster",
-    "query",
-    absent="before the first",
+    "provd_slurm_last_success_timestamp_seconds", "When SLURM last answered any of them.", "cluster", absent="before the first"
 )
 SLURM_RPCS = _counter("provd_slurm_rpcs_total", "SLURM commands that were run.", "cluster")
 SLURM_RATE_LIMITED = _counter("provd_slurm_rate_limited_total", "Questions that slurmctld turned away by its rate limit.", "cluster")
@@ -173,7 +175,7 @@ SSH_CHANNELS_OPEN = _gauge("provd_ssh_channels_open", "Channels in use.", "clust
 LEDGER_SIZE = _gauge("provd_ledger_size_bytes", "The ledger's file and its write-ahead log.")
 LEDGER_FREE = _gauge("provd_ledger_disk_free_bytes", "What is left to provd on the ledger's file system.")
 LEDGER_COMMIT = _histogram(
-    "provd_ledger_commit_duration_seconds", "Writes to the ledger, until they are on disk.", (0.001, 0.005, 0.02, 0.1, 0.5, 2)
+    "provd_ledger_commit_duration_seconds", "Writes to the ledger, until they are on disk.", (0.005, 0.02, 0.1, 0.5, 2)
 )
 
 DIFFERENCES = _gauge(
@@ -188,8 +190,7 @@ RECONCILED = _gauge(
 
 LOOP_SUCCESS = _gauge("provd_loop_last_success_timestamp_seconds", "When the loop's last good tick ended, 0 before the first.", "loop")
 LOOP_FAILING = _gauge("provd_loop_failing", "1 while the loop's last tick failed.", "loop")
-LOOP_SINCE = _gauge("provd_loop_tick_start_timestamp_seconds", "When the tick under way began; 0 between ticks.", "loop")
-LOOP_TICKS = _counter("provd_loop_ticks_total", "Ticks that ended, well or badly.", "loop")
+LOOP_TICKS = _counter("provd_loop_ticks_total", "Ticks that began.", "loop")
 LOOP_ALIVE = _gauge("provd_loop_alive", "0 for a loop that has ended or hangs: systemd's watchdog will end the daemon.", "loop")
 TROUBLE = _gauge(
     "provd_trouble",
@@ -200,12 +201,21 @@ TROUBLE = _gauge(
 )
 
 SECTIONS: dict[str, tuple[Family, ...]] = {
-    "The daemon": (BUILD, LOOP_SUCCESS, LOOP_FAILING, LOOP_ALIVE, LOOP_SINCE, LOOP_TICKS, TROUBLE),
+    "The daemon": (BUILD, RELOADED, RELOAD_SUCCESS, LOOP_SUCCESS, LOOP_FAILING, LOOP_ALIVE, LOOP_TICKS, TROUBLE),
     "Jobs": (JOBS, JOBS_PARKED, JOBS_QUARANTINED, JOB_STATE_DURATION, SUBMISSION_LATENCY, REPORT_LATENCY),
     "Outbox and transactions": (OUTBOX_MESSAGES, OUTBOX_OLDEST, OUTBOX_PROGRESS, TRANSACTIONS, GAS, FEES, GAS_PRICE),
     "Money": (WALLET_BALANCE, WALLET_RUNWAY, BILLED, UNSETTLED),
     "Chain": (CHAIN_HEIGHT, CHAIN_BLOCK_TIME, CHAIN_ENDPOINT, CHAIN_CALLS, CHAIN_ERRORS, CHAIN_SUCCESS),
-    "SLURM": (SLURM_DURATION, SLURM_QUERIES, SLURM_SUCCESS, SLURM_RPCS, SLURM_RATE_LIMITED, SLURM_SUBMISSIONS, SLURM_NODES),
+    "SLURM": (
+        SLURM_DURATION,
+        SLURM_QUERIES,
+        SLURM_FAILURES,
+        SLURM_SUCCESS,
+        SLURM_RPCS,
+        SLURM_RATE_LIMITED,
+        SLURM_SUBMISSIONS,
+        SLURM_NODES,
+    ),
     "SSH": (SSH_CONNECTS, SSH_CHANNELS, SSH_CHANNELS_REFUSED, SSH_CHANNELS_OPEN),
     "Ledger and reconciliation": (LEDGER_SIZE, LEDGER_FREE, LEDGER_COMMIT, DIFFERENCES, RECONCILED),
 }

@@ -53,7 +53,7 @@ class MeasuredChain(_Measured):
         self.chain_id = chain.chain_id
         self.occupied: dict[str, tuple[int, str]] = {}
         meters.begin(catalog.CHAIN_CALLS)
-        for error in ("down", "unreadable"):
+        for error in catalog.FAILURES:
             meters.begin(catalog.CHAIN_ERRORS, error)
 
     async def head(self) -> Head:

@@ -44,6 +44,13 @@ class EndpointHealth(Protocol):
     checked_at: float
 
 
+class ReloadHealth(Protocol):
+    """`whole`: the configuration file, as it was last read, is in effect; `taken_at`, in seconds since the epoch, when it last was."""
+
+    whole: bool
+    taken_at: float
+
+
 class SshCounts(Protocol):
     """Of the SSH transport."""
 
@@ -65,6 +72,7 @@ class Parts:
     loops: Sequence[LoopHealth]
     troubles: Troubles
     clock: Clock
+    reload: ReloadHealth
     clusters: Sequence[str] = ()
     signers: Sequence[str] = ()
     endpoints: Callable[[], Sequence[EndpointHealth]] = tuple
@@ -86,6 +94,8 @@ class DaemonCollector(Collector):
     def _found(self) -> Iterator[Metric]:
         yield from self._parts.meters.collect(self._parts.clock.now())
         yield metric(catalog.BUILD, [((__version__,), 1.0)])
+        yield metric(catalog.RELOADED, [((), float(self._parts.reload.whole))])
+        yield metric(catalog.RELOAD_SUCCESS, [((), self._parts.reload.taken_at)])
         yield from self._jobs()
         yield self._unsettled()
         yield from self._outbox()
@@ -170,5 +180,4 @@ class DaemonCollector(Collector):
         yield metric(catalog.LOOP_SUCCESS, [((loop.name,), loop.last_success) for loop in loops])
         yield metric(catalog.LOOP_FAILING, [((loop.name,), float(bool(loop.failure))) for loop in loops])
         yield metric(catalog.LOOP_ALIVE, [((loop.name,), float(not loop.dead(now))) for loop in loops])
-        yield metric(catalog.LOOP_SINCE, [((loop.name,), loop.tick_since) for loop in loops])
-        yield metric(catalog.LOOP_TICKS, [((loop.name,), float(loop.ticks)) for loop in loops])
+        yield metric(catalog.LOOP_TICKS, [((loop.name,), float(loop.ticks + bool(loop.tick_since))) for loop in loops])

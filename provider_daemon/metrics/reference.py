@@ -5,7 +5,16 @@ from collections.abc import Iterator
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.catalog import SECTIONS, Family
 
-HEAD = """# Metrics
+# The most that each of them adds; the process's own are the daemon's.
+SERIES = {"daemon": 65, "cluster": 101, "key": 17, "endpoint": 7}
+
+
+def _sum() -> str:
+    parts = " + ".join(f"{SERIES[part]} for each {part}" for part in ("cluster", "key", "endpoint"))
+    return f"it is at most {SERIES['daemon']} + {parts}"
+
+
+HEAD = f"""# Metrics
 
 On /metrics of `metrics.listen`, in Prometheus's text format. This page is made from the catalog; alerts and dashboards
 use nothing that is not on it, and a test scrapes a running daemon to prove all three.
@@ -13,7 +22,8 @@ use nothing that is not on it, and a test scrapes a running daemon to prove all 
 Counters and histograms begin at 0 when the daemon starts. What is asked of SLURM or the chain is absent, not old, when they do not answer:
 the last column says when. `cluster` is the id on chain, `signer` a key's address, `loop` one of `intake`, `reconcile`, `wallet`,
 `outbox:ADDRESS`, `advance:NAME` and `heartbeat:NAME`. No label holds free text or a job, so the number of series does not grow with the
-jobs: one cluster, one key and one endpoint make under 300, histograms' buckets and the process's own included.
+jobs: {_sum()}, histograms' buckets and the process's own
+included. One cluster or two, with one key and two endpoints, stay below 300.
 
 """
 # prometheus_client's own, with its own words.
@@ -32,7 +42,7 @@ WORDS = {
     "reason": catalog.PARKED,
     "kind": catalog.KINDS,
     "query": catalog.QUERIES,
-    "outcome of a query": catalog.ANSWERS,
+    "outcome of provd_slurm_query_failures_total, error": catalog.FAILURES,
     "result": catalog.RECEIPTS,
     "state of provd_slurm_nodes": catalog.NODE_STATES,
     "outcome of a connect": catalog.CONNECTS,

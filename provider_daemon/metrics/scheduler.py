@@ -31,10 +31,11 @@ class MeasuredScheduler:
         self._cluster = cluster
         self._clock = clock
         meters.begin(catalog.SLURM_RATE_LIMITED, cluster)
+        meters.begin(catalog.SLURM_DURATION, cluster)
         for query in catalog.QUERIES:
-            meters.begin(catalog.SLURM_DURATION, cluster, query)
-            for outcome in catalog.ANSWERS:
-                meters.begin(catalog.SLURM_QUERIES, cluster, query, outcome)
+            meters.begin(catalog.SLURM_QUERIES, cluster, query)
+        for outcome in catalog.FAILURES:
+            meters.begin(catalog.SLURM_FAILURES, cluster, outcome)
         for result in catalog.RECEIPTS:
             meters.begin(catalog.SLURM_SUBMISSIONS, cluster, result)
 
@@ -74,20 +75,20 @@ class MeasuredScheduler:
 
     @contextmanager
     def _asking(self, query: str) -> Iterator[None]:
-        began, outcome = self._clock.now(), "ok"
+        began = self._clock.now()
         try:
             with calling(self._clock):
                 yield
         except ProvdError as error:
-            outcome = "down" if isinstance(error, Transient) else "unreadable"
+            self._meters.add(catalog.SLURM_FAILURES, self._cluster, "down" if isinstance(error, Transient) else "unreadable")
             if RATE_LIMIT in str(error).lower():
                 self._meters.add(catalog.SLURM_RATE_LIMITED, self._cluster)
             raise
         else:
-            self._meters.tell(catalog.SLURM_SUCCESS, self._clock.now(), self._cluster, query, until=FOREVER)
+            self._meters.tell(catalog.SLURM_SUCCESS, self._clock.now(), self._cluster, until=FOREVER)
         finally:
-            self._meters.observe(catalog.SLURM_DURATION, self._clock.now() - began, self._cluster, query)
-            self._meters.add(catalog.SLURM_QUERIES, self._cluster, query, outcome)
+            self._meters.observe(catalog.SLURM_DURATION, self._clock.now() - began, self._cluster)
+            self._meters.add(catalog.SLURM_QUERIES, self._cluster, query)
 
 
 class Runner(Protocol[Said]):

@@ -185,9 +185,9 @@ async def _catch_up(house: House, fault: Fault, row: Row, ends: Job, during: Job
 
 async def _ticks_until(house: House, loop: str, done: Callable[[], Awaitable[bool]]) -> int:
     """The tick that was under way at the return began before it, and is not counted."""
-    before = await house.witness.ticks(loop) + await house.witness.ticking(loop)
+    before = await house.witness.ticks(loop)
     await until(f"{loop} has caught up", done, limit=120, pause=0.02)
-    return max(0, round(await house.witness.ticks(loop) + await house.witness.ticking(loop) - before))
+    return max(0, round(await house.witness.ticks(loop) - before))
 
 
 async def _known(house: House, ends: Job, during: Job) -> bool:

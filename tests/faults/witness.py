@@ -76,21 +76,24 @@ class Witness:
         return bool(await asyncio.to_thread(self._scrape))
 
     async def all_well(self, loops: tuple[str, ...]) -> bool:
-        """No loop fails, each has ticked, and nothing that the last fault broke is held against anybody any more."""
+        """No loop fails, each had a good tick, and nothing that the last fault broke is held against anybody any more."""
         if await self.troubled():
             return False
-        return all([await self.gauge("provd_loop_failing", loop=loop) == 0 and await self.ticks(loop) > 0 for loop in loops])
+        return all(
+            [
+                await self.gauge("provd_loop_failing", loop=loop) == 0
+                and await self.gauge("provd_loop_last_success_timestamp_seconds", loop=loop)
+                for loop in loops
+            ]
+        )
 
     async def troubled(self) -> bool:
         families = text_string_to_metric_families(await asyncio.to_thread(self._scrape))
         return any(sample.name == "provd_trouble" and sample.value for family in families for sample in family.samples)
 
     async def ticks(self, loop: str) -> float:
+        """How many began."""
         return await self.gauge("provd_loop_ticks_total", loop=loop) or 0.0
-
-    async def ticking(self, loop: str) -> bool:
-        """Whether one is under way."""
-        return bool(await self.gauge("provd_loop_tick_start_timestamp_seconds", loop=loop))
 
     # --- ledger ---
 

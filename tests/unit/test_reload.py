@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 from structlog.typing import EventDict
 
 from provider_daemon.config import load
 from provider_daemon.daemon import Daemon
 from provider_daemon.job.admission import Image
 from provider_daemon.loops.outbox import Outbox
+from provider_daemon.metrics.collector import DaemonCollector
 from tests.unit.test_daemon import config_text
 
 
@@ -142,3 +144,32 @@ async def test_a_fault_of_ours_ends_nothing(ours: Running, monkeypatch: pytest.M
     assert (line["event"], line["log_level"], ours.told[-1]) == ("config_not_reloaded", "error", "READY=1")
     (line,) = await ours.reload(ours.file.read_text())
     assert line["event"] == "config_reloaded"
+
+
+def standing(ours: Running) -> tuple[float | None, float | None]:
+    """What /metrics says of the last reload: whether the file is in effect, and since when."""
+    registry = CollectorRegistry()
+    registry.register(DaemonCollector(ours.daemon._parts()))
+    return tuple(registry.get_sample_value(f"provd_config_last_reload_success{end}") for end in ("ful", "_timestamp_seconds"))  # type: ignore[return-value]
+
+
+async def test_metrics_say_whether_the_file_is_in_effect(ours: Running) -> None:
+    """The start counts; a broken file and one that needs a restart make it 0 and leave the time; the old file makes it 1 again."""
+    good = ours.file.read_text()
+    ours.daemon.reload.taken_at = 5.0
+    assert standing(ours) == (1, 5.0)
+    for bad in (good.replace("[ledger]", "[ledger"), good.replace('name = "alpha"', 'name = "omega"')):
+        await ours.reload(bad)
+        assert standing(ours) == (0, 5.0)
+    await ours.reload(good)
+    whole, taken_at = standing(ours)
+    assert whole == 1
+    assert taken_at is not None
+    assert taken_at > 5.0
+
+
+async def test_metrics_after_a_fault_of_ours(ours: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of the file may be in effect: it is not as a whole."""
+    monkeypatch.setattr(ours.daemon._crew, "adopt", None)
+    await ours.reload(ours.file.read_text())
+    assert standing(ours)[0] == 0

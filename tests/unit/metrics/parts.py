@@ -39,6 +39,12 @@ class Endpoint:
 
 
 @dataclass
+class Reloads:
+    whole: bool = True
+    taken_at: float = 3.0
+
+
+@dataclass
 class Ssh:
     connects: Counter[str] = field(default_factory=lambda: Counter(connected=2, failed=1))
     channels: int = 9
@@ -54,6 +60,7 @@ def parts(ledger: Ledger, path: Path, *loops: Health, **more: object) -> Parts:
         "loops": loops,
         "troubles": Troubles(),
         "clock": FakeClock(1000.0),
+        "reload": Reloads(),
         "clusters": ["HPC-1"],
         "signers": ["ve1p"],
         **more,

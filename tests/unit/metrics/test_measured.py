@@ -187,16 +187,17 @@ async def test_wallet_goes_stale_with_the_chain(house: MeasuredHouse) -> None:
 async def test_slurm_answers(house: MeasuredHouse) -> None:
     """Each question by what came back; an outage leaves the last success where it was, and the nodes unknown after a while."""
     await house.heartbeat.tick()
-    query = {"query": "nodes", **HPC}
     assert house.value("provd_slurm_nodes", state="usable", **HPC) == house.scheduler.hosts
-    success = house.value("provd_slurm_last_success_timestamp_seconds", **query)
+    success = house.value("provd_slurm_last_success_timestamp_seconds", **HPC)
     house.chain.clock.time += 301
     house.scheduler.down = True
     with pytest.raises(Transient):
         await house.heartbeat.tick()
-    assert house.value("provd_slurm_queries_total", outcome="ok", **query) == 1
-    assert house.value("provd_slurm_queries_total", outcome="down", **query) == 1
-    assert house.value("provd_slurm_last_success_timestamp_seconds", **query) == success == house.chain.clock.now() - 301
+    assert house.value("provd_slurm_queries_total", query="nodes", **HPC) == 2
+    assert house.value("provd_slurm_query_duration_seconds_count", **HPC) == 2
+    assert house.value("provd_slurm_query_failures_total", outcome="down", **HPC) == 1
+    assert house.value("provd_slurm_query_failures_total", outcome="unreadable", **HPC) == 0
+    assert house.value("provd_slurm_last_success_timestamp_seconds", **HPC) == success == house.chain.clock.now() - 301
     assert house.value("provd_slurm_nodes", state="usable", **HPC) is None
 
 
@@ -220,7 +221,7 @@ async def test_errors_by_kind(house: MeasuredHouse, error: Exception, outcome: s
     slurm = MeasuredScheduler(Broken(house.chain.clock), house.meters, "HPC-1", house.chain.clock)
     with pytest.raises(type(error)):
         await slurm.nodes()
-    assert house.value("provd_slurm_queries_total", query="nodes", outcome=outcome, **HPC) == 1
+    assert house.value("provd_slurm_query_failures_total", outcome=outcome, **HPC) == 1
     assert house.value("provd_slurm_rate_limited_total", **HPC) == limited
 
 
