@@ -61,6 +61,14 @@ mutants-money: .venv/.ready ## Every branch of the money files under test, and o
 	@.venv/bin/pytest tests/unit/money -q -p no:cacheprovider --cov=provider_daemon.money --cov-branch --cov-report=term --cov-fail-under=100
 	@.venv/bin/python -m tests.money_mutants
 
+.PHONY: dist deb
+dist: .venv/.ready ## dist/: wheel and source distribution
+	@.uv/bin/uv build -q --out-dir dist
+	@ls dist/*.whl dist/*.tar.gz
+
+deb: .venv/.ready ## dist/: the package for Debian 12, with all that it needs inside (as root)
+	@deploy/debian/build dist
+
 fmt: .venv/.ready ## Format, and mend what can be mended
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
@@ -69,4 +77,4 @@ proto: .venv/.ready ## Compile the .proto files again
 	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m provider_daemon.chain.proto.generate
 
 clean: ## Remove the environments and caches
-	rm -rf .venv .uv .images .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .uv .images dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

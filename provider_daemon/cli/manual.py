@@ -1,0 +1,97 @@
+"""The manual pages, which packages install.
+
+    python -m provider_daemon.cli.manual provd 2026-01-31
+    python -m provider_daemon.cli.manual provd.toml 2026-01-31 docs/operators-guide.md
+
+provd(1) is written from the commands, as docs/cli.md is; provd.toml(5) from the table of keys in that document, and the default file.
+"""
+
+from collections.abc import Iterator
+
+from provider_daemon import __version__
+from provider_daemon.cli import roff
+
+KEYS = "| key | default | meaning |"
+FILES = {
+    "/etc/provd/provd.toml": "The configuration, see provd.toml(5).",
+    "/var/lib/provd/ledger.sqlite": "The ledger: the only thing that provd remembers. Back it up by `provd ledger backup`.",
+    "~/.provd": "The keyring of `provd keys`, laid out as an SDK `file` keyring.",
+}
+CONFIGURATION = """## DESCRIPTION
+
+One TOML file, by default `/etc/provd/provd.toml`. A key that is not named here is a mistake; `provd config validate` names every
+mistake at once, with its line. `provd config show` prints what is in effect, `provd config schema` a JSON schema for editors. At
+SIGHUP the daemon reads the file again, and says which changes only a restart can bring.
+"""
+
+
+def commands_page(date: str) -> str:
+    """provd(1)."""
+    from provider_daemon.cli import reference
+
+    about, _, commands = reference.text().partition("\n### ")
+    _, _, codes = about.rpartition("Exit codes: ")
+    return _page(
+        roff.heading("provd", 1, date, __version__),
+        ".SH NAME",
+        "provd \\- sell an HPC site's SLURM compute on the VirtEngine chain",
+        ".SH SYNOPSIS",
+        ".B provd",
+        '.RI [ OPTION "]... " COMMAND " [" ARGUMENT ]...',
+        ".SH DESCRIPTION",
+        "Takes jobs from the chain, runs each of them once on SLURM, and brings back what became of it as a signed report.",
+        "Every command explains itself with",
+        f"\\fB{roff.escaped('--help')}\\fR.",
+        ".SH COMMANDS",
+        *roff.body(f"### {commands}".replace("\n## ", "\n### ")),
+        ".SH EXIT STATUS",
+        *roff.body(codes),
+        ".SH FILES",
+        *_files(),
+        ".SH SEE ALSO",
+        "provd.toml(5), sbatch(1), sacct(1), systemd.service(5)",
+    )
+
+
+def configuration_page(date: str, guide: str) -> str:
+    """provd.toml(5); `guide` is the document that holds the table of keys."""
+    from provider_daemon.config import default_toml
+
+    return _page(
+        roff.heading("provd.toml", 5, date, __version__),
+        ".SH NAME",
+        "provd.toml \\- configuration of provd",
+        *roff.body(CONFIGURATION),
+        ".SH KEYS",
+        *_keys(guide),
+        ".SH EXAMPLE",
+        "What a site starts from:",
+        *roff.code(default_toml().splitlines()),
+        ".SH SEE ALSO",
+        "provd(1), slurm.conf(5)",
+    )
+
+
+def _page(*lines: str) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def _files() -> Iterator[str]:
+    for path, what in FILES.items():
+        yield from roff.tagged(f".I {roff.escaped(path)}", roff.inline(what))
+
+
+def _keys(guide: str) -> Iterator[str]:
+    """Every row of the table; a default that is worth saying stands after the meaning."""
+    rows = guide.partition(KEYS)[2].splitlines()[2:]
+    for row in rows[: next((number for number, line in enumerate(rows) if not line.startswith("|")), len(rows))]:
+        key, default, meaning = roff.cells_of(row)
+        yield from roff.tagged(f"\\fB{roff.escaped(key)}\\fR", roff.inline(f"{meaning} (default {default})" if default else meaning))
+
+
+if __name__ == "__main__":
+    import sys
+    from pathlib import Path
+
+    name, date, *guide = sys.argv[1:]
+    sys.stdout.write(configuration_page(date, Path(guide[0]).read_text()) if name == "provd.toml" else commands_page(date))

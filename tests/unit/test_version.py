@@ -1,0 +1,30 @@
+"""One version, in pyproject.toml: the package, the program and the changelog say the same."""
+
+import re
+import tomllib
+from datetime import date
+from importlib.metadata import version
+
+from provider_daemon import __version__
+from tests.unit.docs import ROOT
+
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
+HEADS = re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE)
+
+
+def test_one_version() -> None:
+    """What is installed was built from this tree."""
+    written = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert __version__ == version("provd") == written
+    assert HEADS[0].split()[0] == written
+
+
+def test_the_changelog_has_an_entry_a_version() -> None:
+    """`## VERSION - DATE`, the newest first, each with its changes: packages take version and date from there."""
+    entries = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - (\d{4}-\d\d-\d\d)", head) for head in HEADS]
+    assert all(entries)
+    numbers = [tuple(map(int, entry.groups()[:3])) for entry in entries if entry]
+    assert numbers == sorted(set(numbers), reverse=True)
+    days = [date.fromisoformat(entry[4]) for entry in entries if entry]
+    assert days == sorted(days, reverse=True)
+    assert all("\n- " in text for text in CHANGELOG.split("\n## ")[1:])
