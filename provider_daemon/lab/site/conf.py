@@ -12,14 +12,14 @@ def slurm_conf(layout: Layout) -> str:
     plan, root, run = layout.plan, layout.root, layout.run
     settings = {
         "ClusterName": plan.cluster,
-        "SlurmctldHost": f"{plan.host}(127.0.0.1)",
+        "SlurmctldHost": f"{plan.host}({plan.address})",
         "SlurmctldPort": str(plan.ctld_port),
         "SlurmUser": plan.owner,
         "SlurmdUser": plan.owner,
         "AuthType": "auth/munge",
         "AuthInfo": f"socket={layout.munge_socket}",
         "CredType": "cred/munge",
-        "CommunicationParameters": "NoInAddrAny,NoCtldInAddrAny",  # loopback only
+        "CommunicationParameters": "NoInAddrAny,NoCtldInAddrAny",  # only where this host's name leads
         "StateSaveLocation": f"{root}/state",
         "SlurmdSpoolDir": f"{run}/spool/%n",
         "SlurmctldPidFile": f"{run}/slurmctld.pid",
@@ -57,7 +57,7 @@ def _nodes(layout: Layout) -> list[str]:
     plan = layout.plan
     gres = f" Gres=gpu:{plan.gpu_type}:{plan.gpus}" if plan.gpus else ""
     return [
-        f"NodeName={node} NodeHostName={plan.host} NodeAddr=127.0.0.1 Port={port} CPUs={plan.cpus} RealMemory={plan.memory}{gres}"
+        f"NodeName={node} NodeHostName={plan.host} NodeAddr={plan.address} Port={port} CPUs={plan.cpus} RealMemory={plan.memory}{gres}"
         for node, port in zip(plan.nodes, plan.node_ports, strict=True)
     ]
 

@@ -19,7 +19,10 @@ LOGIN_USER = "provdlab"  # whose jobs run when root brings the site up
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`owner` runs the daemons, `user` logs in and submits. Memory in MB a node. Ports are on 127.0.0.1."""
+    """`owner` runs the daemons, `user` logs in and submits. Memory in MB a node.
+
+    slurmctld and slurmd listen on `address`, all else on 127.0.0.1.
+    """
 
     owner: str
     user: str
@@ -29,6 +32,7 @@ class Plan:
     dbd_port: int
     ssh_port: int
     node_ports: tuple[int, ...]
+    address: str = "127.0.0.1"
     cluster: str = "lab"
     account: str = "provd"
     cpus: int = 16
@@ -92,12 +96,13 @@ def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None
     if any(root.iterdir()):
         raise LabError(f"{root} is not empty and holds no SLURM site: name another directory")
     root.chmod(0o755)
-    owner = me()
+    owner, host = me(), socket.gethostname()
     ctld, dbd, ssh, *node_ports = free_ports(3 + nodes)
     plan = Plan(
         owner=owner,
         user=LOGIN_USER if os.geteuid() == 0 else owner,
-        host=socket.gethostname().split(".")[0],
+        host=host.split(".")[0],
+        address=address_of(host),
         run=str(_run_directory(root)),
         ctld_port=ctld,
         dbd_port=dbd,
@@ -117,6 +122,14 @@ def save(layout: Layout) -> None:
 
 def me() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def address_of(host: str) -> str:
+    """Where SLURM's daemons listen when they are told not to listen everywhere: their host's own name says it, often 127.0.1.1."""
+    try:
+        return socket.gethostbyname(host)
+    except OSError:
+        raise LabError(f"this host's own name leads nowhere, and SLURM needs it: add the line '127.0.1.1 {host}' to /etc/hosts") from None
 
 
 def _run_directory(root: Path) -> Path:

@@ -1,9 +1,14 @@
 """The private site's configuration files, as text."""
 
+import socket
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from provider_daemon.lab.site import conf
-from provider_daemon.lab.site.layout import Layout, Plan
+from provider_daemon.lab.site.layout import Layout, Plan, address_of
+from provider_daemon.lab.site.processes import LabError
 
 PLAN = Plan("root", "provdlab", "box", "/run/x", 11000, 11001, 11002, (11003, 11004), settings={"MinJobAge": "30", "KillWait": ""})
 LAYOUT = Layout(Path("/srv/site"), PLAN)
@@ -18,6 +23,24 @@ def test_slurm_conf() -> None:
     assert not [line for line in lines if line.startswith("KillWait")]
     assert "AccountingStorageTRES=gres/gpu,gres/gpu:a100" in lines
     assert [line.split()[0] for line in lines if line.startswith("PartitionName")] == [f"PartitionName={name}" for name in conf.PARTITIONS]
+
+
+def test_slurm_is_reached_where_it_listens() -> None:
+    """By the address that the host's own name leads to, which need not be 127.0.0.1."""
+    lines = conf.slurm_conf(Layout(Path("/srv/site"), replace(PLAN, address="127.0.1.1"))).splitlines()
+    assert "SlurmctldHost=box(127.0.1.1)" in lines
+    assert len([line for line in lines if " NodeAddr=127.0.1.1 " in line]) == 2
+
+
+def test_a_host_whose_name_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SLURM's own daemons would say so after a long while; the line for /etc/hosts is said at once."""
+
+    def unknown(host: str) -> str:
+        raise socket.gaierror("Name or service not known")
+
+    monkeypatch.setattr(socket, "gethostbyname", unknown)
+    with pytest.raises(LabError, match="add the line .* to /etc/hosts"):
+        address_of("box")
 
 
 def test_gpus_are_character_devices() -> None:
