@@ -39,7 +39,7 @@ def test_a_host_whose_name_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> Non
         raise socket.gaierror("Name or service not known")
 
     monkeypatch.setattr(socket, "gethostbyname", unknown)
-    with pytest.raises(LabError, match="add the line .* to /etc/hosts"):
+    with pytest.raises(LabError, match=r"add the line .* to /etc/hosts"):
         address_of("box")
 
 
