@@ -159,7 +159,8 @@ def _verdict(scene: Scene, record: Record, report: MsgReportJobStatus, slurm_job
     if not slurm_jobs:
         fine = record.state is State.FAILED and record.spec.slurm_name in scene.site.refused and not report.usage_metrics.nodes_used
         return [] if fine else [f"7 {record.state} is reported, but SLURM never had the job"]
-    job = next((found for found in slurm_jobs if found.slurm_id == report.slurm_job_id), slurm_jobs[0])
+    # Ids may have started again since a record was purged: the newest job of that id is the one that could be looked at.
+    job = next((found for found in reversed(slurm_jobs) if found.slurm_id == report.slurm_job_id), slurm_jobs[0])
     truth, reported = usage(job), messages.usage_of(report.usage_metrics)
     lines = [] if reported == truth else [f"8 usage {reported} is reported, the truth is {truth}"]
     if not job.plan.gpus_accounted and job.ever_ran:

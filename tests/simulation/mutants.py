@@ -25,6 +25,7 @@ SEEDS = 1000
 # Faults that these meet in every one of their schedules: what they get wrong needs two that seldom come together.
 WEATHER: dict[str, frozenset[str]] = {
     "late records are not waited for": frozenset({"slurmdbd_away_all_along", "customer_cancel"}),
+    "a cancel is not repeated": frozenset({"lost_call", "customer_cancel"}),
     "an index that is behind is believed": frozenset({"tx_at_its_timeout", "index_lag"}),
     "what no event told is never seen": frozenset({"index_lag", "customer_cancel"}),
     "the records of one id are one job's": frozenset({"ids_start_again", "gpus_unaccounted"}),

@@ -13,9 +13,10 @@ from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgCancelJob
 from provider_daemon.ports import TxOutcome
 from tests.fakes.chain import ALICE
 from tests.simulation.blocks import Blocks, View
-from tests.simulation.books import snapshot_of
+from tests.simulation.books import Books, snapshot_of
 
-REMEMBERED = 12  # blocks
+REMEMBERED = 60  # blocks
+ELSEWHERE = 1000  # blocks that another chain is ahead of ours
 
 
 @dataclass
@@ -25,6 +26,10 @@ class WireBlocks(Blocks):
     history: deque[View] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     asked_view: View | None = None
     sent_bytes: dict[str, bytes] = field(default_factory=dict)
+    first: Books = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = snapshot_of(self.books)
 
     def view(self, *, head: bool = False) -> View:
         return self.asked_view or View(self.height, self.time, self.books)
@@ -36,6 +41,10 @@ class WireBlocks(Blocks):
         """The chain as it was so many blocks ago, to stay so."""
         old = self.history[-min(back, len(self.history))] if back and self.history else self.newest()
         return View(old.height, old.time, snapshot_of(old.books))
+
+    def elsewhere(self) -> View:
+        """Another chain: higher than ours, and nothing of ours has happened on it."""
+        return View(self.height + ELSEWHERE, self.time, snapshot_of(self.first))
 
     def _produce(self, now: float) -> None:
         if not self.world.calm:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from tests.simulation.blocks import View
 from tests.simulation.client import CHAIN_ID
-from tests.simulation.wire.chain import WireBlocks
+from tests.simulation.wire.chain import REMEMBERED, WireBlocks
 from tests.simulation.wire.faults import Wire
 from tests.simulation.world import World
 
@@ -50,11 +50,11 @@ class Weather:
         if self.wire.strikes("wire_endpoint_dead"):
             self._begin("is dead", away=self._lasting())
         elif self.wire.strikes("wire_endpoint_catching_up"):
-            self._begin("is catching up", away=AWAY, back=12)
+            self._begin("is catching up", away=AWAY, back=self.wire.dice.randint(12, REMEMBERED))
             self.catching_up = True
         elif self.wire.strikes("wire_endpoint_other_chain"):
             self._begin("is on another chain", away=AWAY)
-            self.chain_id = "somebody-elses-1"
+            self.chain_id, self._held = "somebody-elses-1", self.blocks.elsewhere()
         elif self.wire.strikes("wire_endpoint_back"):
             self._begin("has gone back", away=AWAY, back=self.wire.dice.randint(1, 10))
         elif self.wire.strikes("wire_endpoint_lags") or self.world.strikes("lagging_endpoint"):
