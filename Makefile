@@ -48,6 +48,14 @@ e2e-cli: slurm ## A cluster's whole life and five jobs by provd's command lines 
 observe: observe-tools ## A real Prometheus scrapes the real daemon: series that are emitted, used and documented, and how they differ
 	@.venv/bin/python -m tests.observe.run
 
+.PHONY: site docs-test
+site: .venv/.ready ## The documents as a web site, in site/, to be read from the disk or by any web server
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+docs-test: .venv/.ready ## Type what the installation and first-job pages say into an empty Debian 12, up to a job that is reported on chain (as root)
+	@.venv/bin/python -m tests.docs.run
+
 faults: slurm ## Break SLURM, SSH, gRPC, the disk, the clock, the wallet and the chain under the real daemon (ONLY=part of a name)
 	@.venv/bin/python -m tests.faults.run $(if $(ONLY),--only "$(ONLY)")
 
@@ -77,4 +85,4 @@ proto: .venv/.ready ## Compile the .proto files again
 	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m provider_daemon.chain.proto.generate
 
 clean: ## Remove the environments and caches
-	rm -rf .venv .uv .images dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .uv .images dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

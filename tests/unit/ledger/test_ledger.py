@@ -47,6 +47,14 @@ def test_second_daemon_is_refused(ledger: Ledger, tmp_path: Path) -> None:
     Ledger.open(tmp_path / "ledger.sqlite", readonly=True, lock=False).close()
 
 
+def test_nobody_else_reads_it(ledger: Ledger, tmp_path: Path) -> None:
+    """It holds customers' commands and environments: the file and those beside it are their owner's alone."""
+    store(ledger, Message("report", "JOB-1", b"q", "queued"))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert {"ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite.lock"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
 def test_a_ledger_belongs_to_one_chain(ledger: Ledger) -> None:
     """The jobs of one chain are never mixed with another's: their ids are the same."""
     ledger.claim("test-1")

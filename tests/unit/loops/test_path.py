@@ -1,9 +1,12 @@
 """A job's way through the loops, from its submission to its bill."""
 
+from dataclasses import replace
+
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.job.state import State
+from provider_daemon.loops.intake import Intake
 from tests.fakes.chain import ALICE, cancel, job
-from tests.unit.loops.conftest import House
+from tests.unit.loops.conftest import TENANCY, House
 
 
 async def test_from_chain_to_slurm_and_back(house: House) -> None:
@@ -37,6 +40,14 @@ async def test_seen_late(house: House) -> None:
     assert (record.state, record.exit_code) == (State.FAILED, 3)
     assert record.started_at
     assert len(house.ledger.last_txs(10)) == 1
+
+
+async def test_a_job_of_another_provider(house: House) -> None:
+    """A cluster that the chain gives to another key is not served, whatever the configuration says: its jobs are passed over."""
+    await house.chain.send(ALICE, job())
+    elsewhere = replace(TENANCY, signer=ALICE)
+    await Intake(house.ledger, house.chain.client, {"HPC-1": elsewhere}, house.chain.clock, lambda: None).tick()
+    assert house.ledger.job("JOB-1") is None
 
 
 async def test_inadmissible(house: House) -> None:

@@ -1,0 +1,58 @@
+"""A Debian of its own, in a directory: nothing of it is left when it is done, no process and no mount."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# How a host that has its own mirror or certificate authority says so to pip.
+_PASSED_ON = ("PIP_", "SSL_", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy")
+# The process namespace ends with its first process, and takes the daemons along; the mounts are nobody else's.
+_ENTER = """hostname debian && mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc"
+exec chroot "$1" /usr/bin/env -C /root -i "${@:2}" /bin/bash"""
+
+
+@contextlib.contextmanager
+def unpacked(suite: str) -> Iterator[Path]:
+    """The root directory of a smallest Debian, with this checkout in /root/provd."""
+    tar = subprocess.run([ROOT / "deploy/images/base", suite], check=True, capture_output=True, text=True).stdout.strip()
+    root = Path(tempfile.mkdtemp(prefix="provd-docs."))
+    try:
+        subprocess.run(["tar", "-xf", tar, "-C", root], check=True)
+        (root / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 debian\n")  # as Debian's installer leaves it
+        copy_checkout(root / "root/provd")
+        yield root
+    finally:
+        shutil.rmtree(root)
+
+
+def copy_checkout(to: Path) -> None:
+    """Every file that git knows or would take."""
+    to.mkdir()
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
+    )
+    tar = ["tar", "-c", "--null", "--files-from=-", "--ignore-failed-read"]
+    packed = subprocess.run(tar, cwd=ROOT, input=listed.stdout, check=True, capture_output=True)
+    subprocess.run(["tar", "-x", "--no-same-owner", "-C", to], input=packed.stdout, check=True)
+
+
+def shell(root: Path) -> subprocess.Popen[str]:
+    """root's bash inside, reading commands from its standard input."""
+    variables = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
+    variables |= {"DEBIAN_FRONTEND": "noninteractive"}
+    variables |= {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    enter = ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "bash", "-c", _ENTER, "enter", str(root)]
+    return subprocess.Popen(
+        [*enter, *(f"{name}={value}" for name, value in variables.items())],
+        cwd="/",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )

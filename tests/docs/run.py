@@ -1,0 +1,97 @@
+"""Types the commands of docs/install.md and docs/first-job.md into a Debian 12 that has nothing, until the first job is reported.
+
+    python -m tests.docs.run
+
+Prints each command with its time, and the total until the report is on chain. Exit 0 only when every command ended well and the report is
+there.
+"""
+
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from tests.docs.debian import ROOT, shell, unpacked
+from tests.docs.typed import commands
+
+PAGES = ("docs/install.md", "docs/first-job.md")
+LIMIT_SECONDS = 600
+_END = "provd-docs-command-ended"
+_REPORTED = re.compile(r"^JOB-1 completed +verified  tx [0-9A-F]{64}$", re.MULTILINE)
+
+
+class Wrong(Exception):
+    """A command did not do what the page says."""
+
+
+class Session:
+    """One shell, as the reader has. `printed` is what the last command printed."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.printed = ""
+
+    def type(self, command: str) -> float:
+        """Seconds until the shell would show its prompt again. Raises Wrong for an exit code that is not 0."""
+        print(f"$ {command}", flush=True)
+        began = time.monotonic()
+        self._write(f"{command}\nprintf '\\n%s %s\\n' {_END} $?\n")
+        code = self._read()
+        took = time.monotonic() - began
+        if code:
+            raise Wrong(f"exit code {code}\n{self.printed[-3000:]}")
+        print(f"{took:8.1f} s", flush=True)
+        return took
+
+    def _write(self, text: str) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(text)
+        self._process.stdin.flush()
+
+    def _read(self) -> int:
+        assert self._process.stdout
+        self.printed = ""
+        for line in self._process.stdout:
+            if found := re.match(rf"{_END} (\d+)", line):
+                return int(found[1])
+            self.printed += line
+        raise Wrong(f"the shell ended, or {LIMIT_SECONDS} s were over\n{self.printed[-3000:]}")
+
+
+def play(root: Path) -> float:
+    """Seconds until the report was there; the rest of the page is typed too. Raises Wrong."""
+    process = shell(root)
+    over = threading.Timer(LIMIT_SECONDS, process.kill)
+    over.start()
+    try:
+        session = Session(process)
+        total, reported = 0.0, 0.0
+        for page in PAGES:
+            for command in commands(ROOT / page):
+                total += session.type(command)
+                if _REPORTED.search(session.printed):
+                    reported = reported or total
+        if not reported:
+            raise Wrong("no report of JOB-1 on chain")
+        return reported
+    finally:
+        over.cancel()
+        process.kill()
+        process.wait()
+
+
+def main() -> int:
+    with unpacked("bookworm") as root:
+        try:
+            seconds = play(root)
+        except Wrong as error:
+            print(f"WRONG: {error}", file=sys.stderr)
+            return 1
+    print(f"ok: from nothing to a reported job in {seconds:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
