@@ -24,7 +24,7 @@ from provider_daemon.metrics.collector import Parts
 from provider_daemon.metrics.ledger import MeasuredLedger, Measures
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler, MeasuredTransport
-from provider_daemon.metrics.server import build_app, serve
+from provider_daemon.metrics.server import build_app, serve, standing
 from provider_daemon.reload import Reload
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
@@ -35,7 +35,7 @@ from provider_daemon.troubles import Troubles
 log = structlog.get_logger("provd.daemon")
 
 DRAIN_SECONDS = 20  # how long a stopping daemon goes on asking what became of its open transaction
-WATCHDOG_SECONDS = 10  # between two signs of life to systemd; one dead loop ends them
+WATCHDOG_SECONDS = 10  # at most, between two signs of life to systemd; one dead loop ends them
 
 
 class Daemon:
@@ -119,11 +119,13 @@ class Daemon:
 
     async def _watchdog(self) -> None:
         """Silent from the first look at which a loop is dead: systemd then starts the daemon anew."""
+        period = systemd.watchdog_seconds(WATCHDOG_SECONDS)
         while not self.stop.is_set():
             if not self._dead():
                 systemd.notify("WATCHDOG=1")
+            systemd.status(standing(self._crew.loops, self._clock.now()))
             try:
-                async with asyncio.timeout(WATCHDOG_SECONDS):
+                async with asyncio.timeout(period):
                     await self.stop.wait()
             except TimeoutError:
                 continue

@@ -1,6 +1,7 @@
 """Logs: fixed event words, values as data, one line each, and no way for a value to forge another line or to show a secret."""
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -12,6 +13,8 @@ import structlog
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _SECRET = re.compile(r"passphrase|password|mnemonic|secret|private", re.IGNORECASE)
 MAX_VALUE = 1000  # characters of one text; of a longer one the ends are kept, as a traceback says what happened at its end
+MAX_ITEMS = 100  # of one list: the journal makes two entries of a line over 48 KiB
+_PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog's
 
 
 def configure(log_format: str = "json", level: str = "info") -> None:
@@ -24,6 +27,7 @@ def configure(log_format: str = "json", level: str = "info") -> None:
             structlog.processors.format_exc_info,
             clean,
             renderer,
+            *([_prioritized] if _is_journal() else []),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
@@ -31,6 +35,20 @@ def configure(log_format: str = "json", level: str = "info") -> None:
     )
     logging.getLogger("asyncssh").setLevel(logging.ERROR)
     logging.getLogger().handlers = [_Libraries(logging.WARNING)]
+
+
+def _is_journal() -> bool:
+    """Whether standard error is what systemd connected to its journal."""
+    try:
+        there = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
+
+
+def _prioritized(_: Any, method: str, line: Any) -> str:
+    """The journal takes this off again, and `journalctl -p warning` finds the line."""
+    return f"<{_PRIORITY[method]}>{line}"
 
 
 class _Libraries(logging.Handler):
@@ -58,5 +76,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return _cleaned(value)
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        more = [f"... {len(value) - MAX_ITEMS} more"] if len(value) > MAX_ITEMS else []
+        return [*(_plain(item) for item in value[:MAX_ITEMS]), *more]
     return value if isinstance(value, int | float | bool | None) else _plain(str(value))

@@ -9,6 +9,8 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 from provider_daemon.errors import Transient
 from provider_daemon.metrics.collector import DaemonCollector, LoopHealth, Parts
 
+MAX_WHY = 80  # characters of one loop's trouble in a line that must hold every loop's
+
 
 def build_app(parts: Parts) -> web.Application:
     registry = CollectorRegistry()
@@ -35,6 +37,12 @@ def troubled(loops: Sequence[LoopHealth], now: float) -> list[tuple[str, str]]:
     """(name, why) of each loop that is dead, has not had a good tick yet, or failed in its last one."""
     found = ((loop.name, loop.dead(now) or loop.failure or ("" if loop.last_success else "no good tick yet")) for loop in loops)
     return [(name, why) for name, why in found if why]
+
+
+def standing(loops: Sequence[LoopHealth], now: float) -> str:
+    """What /readyz says, shortened to one line."""
+    problems = [f"{name}: {why if len(why) <= MAX_WHY else why[:MAX_WHY] + '...'}" for name, why in troubled(loops, now)]
+    return f"not ready: {'; '.join(problems)}" if problems else "ready"
 
 
 async def serve(app: web.Application, listen: str) -> web.AppRunner:

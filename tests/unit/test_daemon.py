@@ -155,15 +155,17 @@ async def test_starts_without_a_chain(tmp_path: Path) -> None:
 
 
 async def test_tells_systemd(tmp_path: Path, chain_port: int) -> None:
-    """READY once it serves, WATCHDOG while its loops live, STOPPING when it drains."""
+    """READY once it serves, WATCHDOG while its loops live and STATUS with what /readyz says, STOPPING when it drains."""
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.setblocking(False)
         async with running(tmp_path, chain_port) as daemon, asyncio.timeout(PATIENCE):
             loop = asyncio.get_running_loop()
-            assert [await loop.sock_recv(systemd, 100) for _ in range(2)] == [b"READY=1", b"WATCHDOG=1"]
+            said = [await loop.sock_recv(systemd, 1000) for _ in range(3)]
+            assert said[:2] == [b"READY=1", b"WATCHDOG=1"]
+            assert said[2].startswith(b"STATUS=not ready: ")
             assert await daemon.end() == 0
-            assert await loop.sock_recv(systemd, 100) == b"STOPPING=1"
+            assert await loop.sock_recv(systemd, 1000) == b"STOPPING=1"
 
 
 async def test_hangup_reads_the_configuration_again(tmp_path: Path, chain_port: int) -> None:
@@ -284,13 +286,29 @@ async def test_dead_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.
                 await asyncio.sleep(0.01)
         assert not running.done()
         assert ("intake", "it has ended") in troubled(daemon._crew.loops, daemon._clock.now())
-        before = len(told)
+        before = told.count("WATCHDOG=1")
         await asyncio.sleep(0.3)
-        assert len(told) == before
+        assert told.count("WATCHDOG=1") == before
+        assert "intake: it has ended" in told[-1]
         daemon.stop.set()
         await running
     told_of = [(line["loop"], line["why"]) for line in lines if line["event"] == "loop_dead"]
     assert told_of == [("intake", "it has ended")]
+
+
+async def test_signs_of_life_come_as_often_as_systemd_wants_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shorter WatchdogSec in a drop-in needs nothing else."""
+    told: list[str] = []
+    monkeypatch.setattr("provider_daemon.systemd.notify", told.append)
+    monkeypatch.setenv("WATCHDOG_USEC", "90000")
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}), NO_FILE)
+    running = asyncio.create_task(daemon.run())
+    async with asyncio.timeout(WATCHDOG_SECONDS / 2):
+        while told.count("WATCHDOG=1") < 5:
+            await asyncio.sleep(0.01)
+        daemon.stop.set()
+        await running
 
 
 async def test_hanging_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

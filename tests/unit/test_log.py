@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import re
+from pathlib import Path
 
 import pytest
 import structlog
@@ -86,6 +88,35 @@ def test_level_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     log.info("quiet")
     log.warning("loud")
     assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["loud"]
+
+
+@pytest.mark.parametrize(("level", "priority"), [("debug", 7), ("info", 6), ("warning", 4), ("error", 3)])
+def test_journal_is_told_the_priority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, log_format: str, level: str, priority: int) -> None:
+    """Where systemd connected standard error to its journal, each line begins with the mark that `journalctl -p` goes by."""
+    with (tmp_path / "journal").open("w+") as journal:
+        there = os.fstat(journal.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{there.st_dev}:{there.st_ino}")
+        monkeypatch.setattr("sys.stderr", journal)
+        logs.configure(log_format, "debug")
+        getattr(structlog.get_logger("provd.test"), level)("job_adopted", job="a\n<0>b")
+        journal.seek(0)
+        (line,) = journal.read().splitlines()
+    assert line.startswith(f"<{priority}>")
+    if log_format == "json":
+        assert json.loads(line.removeprefix(f"<{priority}>"))["job"] == "a\\n<0>b"
+
+
+def test_elsewhere_no_priority_is_written(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon whose output was redirected away from the journal writes JSON and nothing else."""
+    monkeypatch.setenv("JOURNAL_STREAM", "1:1")
+    assert json.loads(written(capsys, "json"))
+
+
+def test_long_list_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten thousand jobs in one line would be two entries of the journal; how many were left out is said."""
+    line = json.loads(written(capsys, "json", slurm_jobs=list(range(10_000))))
+    assert line["slurm_jobs"][:2] == [0, 1]
+    assert line["slurm_jobs"][logs.MAX_ITEMS :] == [f"... {10_000 - logs.MAX_ITEMS} more"]
 
 
 @given(st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))

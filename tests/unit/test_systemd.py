@@ -1,6 +1,7 @@
 """What systemd is told, and what its unit promises."""
 
 import configparser
+import os
 import socket
 import uuid
 from collections.abc import Iterator
@@ -60,6 +61,39 @@ def test_notify_without_a_listener_is_nothing(address: str | None, monkeypatch: 
     if address is not None:
         monkeypatch.setenv("NOTIFY_SOCKET", address)
     systemd.notify("READY=1")
+
+
+def test_status_is_one_word_to_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure's text may be a stranger's: it ends no watchdog and names no other main process."""
+    path = str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", path)
+    with listening(path) as receiver:
+        systemd.status("not ready: intake: x\nMAINPID=1\r\x1b[2J" + "y" * 1000)
+        said = receiver.recv(2000)
+    assert said.startswith(b"STATUS=not ready: intake: x\\nMAINPID=1\\r\\x1b[2Jyyy")
+    assert len(said) == len("STATUS=") + systemd.MAX_STATUS
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "pid", "seconds"),
+    [
+        ("60000000", os.getpid(), 10),
+        ("3000000", os.getpid(), 1),
+        ("3000000", None, 1),
+        ("3000000", os.getpid() + 1, 10),
+        (None, None, 10),
+        ("", None, 10),
+        ("0", os.getpid(), 10),
+        ("soon", os.getpid(), 10),
+    ],
+)
+def test_signs_of_life_fit_the_watchdog(microseconds: str | None, pid: int | None, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thrice in the time that systemd waits for one, where it waits and means this process; else as by default."""
+    for name, value in (("WATCHDOG_USEC", microseconds), ("WATCHDOG_PID", pid)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, str(value))
+    assert systemd.watchdog_seconds(10) == seconds
 
 
 def test_unit_starts_the_daemon_as_it_speaks() -> None:
