@@ -7,6 +7,7 @@ there.
 """
 
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from tests.docs.debian import ROOT, shell, unpacked
 from tests.docs.typed import commands
 
 PAGES = ("docs/install.md", "docs/first-job.md")
+PORTS = (9090, 9464)  # the devnet's and the daemon's, when nobody says otherwise
 LIMIT_SECONDS = 600
 _END = "provd-docs-command-ended"
 _REPORTED = re.compile(r"^JOB-1 completed +verified  tx [0-9A-F]{64}$", re.MULTILINE)
@@ -82,7 +84,20 @@ def play(root: Path) -> float:
         process.wait()
 
 
+def in_use() -> list[int]:
+    """Ports that the pages take, where something listens already: the network is this machine's."""
+    found = []
+    for port in PORTS:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                found.append(port)
+    return found
+
+
 def main() -> int:
+    if taken := in_use():
+        print(f"the pages need these ports, and something else listens there: {', '.join(map(str, taken))}", file=sys.stderr)
+        return 1
     with unpacked("bookworm") as root:
         try:
             seconds = play(root)
