@@ -206,4 +206,6 @@ def watch(jobs: Sequence[Job]) -> Watch:
 def merge(ours: Job, before: Job, newest: Job) -> Job:
     """Our view of SLURM with what others wrote while we looked: the chain's word (intake, outbox), and a job parked or unparked."""
     parked = ours.parked if newest.parked == before.parked else newest.parked
+    if before.parked and not newest.parked:  # by an operator, whose word holds whole
+        ours = replace(ours, missing_since=newest.missing_since, attempt=newest.attempt, gpus_forgone=newest.gpus_forgone)
     return replace(ours, reported=newest.reported, promised=newest.promised, chain_started_at=newest.chain_started_at, parked=parked)

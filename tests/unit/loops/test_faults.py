@@ -6,9 +6,11 @@ import pytest
 
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.lifecycle import MAX_ATTEMPTS, WAITING_WINDOW
+from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.ledger import listing
 from provider_daemon.loops.advance import FULL_PAUSE
 from provider_daemon.loops.intake import SWEEP_SECONDS, Intake
+from provider_daemon.ports import Watch
 from tests.fakes.chain import ALICE, cancel, job
 from tests.unit.loops.conftest import TENANCY, House
 
@@ -215,3 +217,26 @@ async def test_a_counter_that_went_back_is_told(house: House, monkeypatch: pytes
     monkeypatch.setattr(house.chain.client, "job_counter", began_anew)
     with pytest.raises(Transient, match="counter is 1, and was 2 before"):
         await house.intake.tick()
+
+
+async def test_unparked_while_slurm_is_asked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that the operator's word changed holds: the look, which began before it, brings nothing of the old row back."""
+    await house.chain.send(ALICE, job())
+    await house.round()
+    known = house.ledger.job("JOB-1")
+    assert known is not None
+    with house.ledger.write():
+        house.ledger.save_job(replace(known, parked="waits for somebody", missing_since=5.0, attempt=3))
+    ask = house.scheduler.snapshot
+
+    async def snapshot(watch: Watch) -> Snapshot:
+        with house.ledger.write():
+            house.ledger.unpark("JOB-1", forgo_gpus=True)
+        return await ask(watch)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(house.scheduler, "snapshot", snapshot)
+        await house.advance.tick()
+    found = house.ledger.job("JOB-1")
+    assert found is not None
+    assert (found.parked, found.missing_since, found.attempt, found.gpus_forgone) == ("", None, 0, True)
