@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
-from provider_daemon.errors import ProvdError, Transient
+from provider_daemon.errors import ProvdError, Unreadable
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.activity import calling
@@ -75,12 +75,13 @@ class MeasuredScheduler:
 
     @contextmanager
     def _asking(self, query: str) -> Iterator[None]:
+        """A login that is refused is no answer of SLURM's: it is as unreachable as without a network."""
         began = self._clock.now()
         try:
             with calling(self._clock):
                 yield
         except ProvdError as error:
-            self._meters.add(catalog.SLURM_FAILURES, self._cluster, "down" if isinstance(error, Transient) else "unreadable")
+            self._meters.add(catalog.SLURM_FAILURES, self._cluster, "unreadable" if isinstance(error, Unreadable) else "down")
             if RATE_LIMIT in str(error).lower():
                 self._meters.add(catalog.SLURM_RATE_LIMITED, self._cluster)
             raise
