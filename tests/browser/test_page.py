@@ -11,6 +11,9 @@ from aiohttp import web
 from provider_daemon.clock import SystemClock
 from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import Message
+from provider_daemon.metrics import catalog
+from provider_daemon.metrics.scheduler import FOREVER
 from provider_daemon.metrics.server import build_app, serve
 from provider_daemon.status.board import Board
 from provider_daemon.status.routes import Routes
@@ -84,6 +87,26 @@ async def test_live_and_inert(ledger: Ledger, address: str, tab: Tab) -> None:
     assert await tab.run("document.querySelectorAll('img').length + document.scripts.length") == 1
     assert await tab.run("typeof window.owned") == "undefined"
     assert tab.problems == []
+
+
+async def test_what_a_stranger_reads(ledger: Ledger, tmp_path: Path, tab: Tab) -> None:
+    """A daemon that works but has a job for its operator is not simply ready; amounts in groups; a fortune lasts for no count of days."""
+    made = parts(ledger, tmp_path / "ledger.sqlite", Health("intake", last_success=990.0), clock=SystemClock())
+    made.meters.tell(catalog.WALLET_BALANCE, 999_999_937_766, "ve1p", "uve", until=FOREVER)
+    made.meters.tell(catalog.WALLET_RUNWAY, 6e10, "ve1p", until=FOREVER)
+    with ledger.write():
+        ledger.add_message("ve1p", Message("report", "JOB-1", b"x", "running"), 5.0)
+    save(ledger, 1, parked="its accounting record does not name its GPUs")
+    app = build_app(made)
+    Routes(Board(made), "127.0.0.1").add_to(app)
+    runner = await serve(app, "127.0.0.1:0")
+    host, port = runner.addresses[0]
+    await tab.go(f"http://{host}:{port}/")
+    await tab.until("document.querySelector('#badge').textContent === 'ready, 1 job parked'")
+    text = await tab.run("document.body.innerText")
+    assert "999\u202f999\u202f937\u202f766 uve, lasts for over ten years" in text
+    assert "1 report message waiting in the outbox of ve1p" in text
+    await runner.cleanup()
 
 
 async def test_even_a_mistake_of_ours_would_make_no_element(address: str, tab: Tab) -> None:
