@@ -11,7 +11,7 @@ import pytest
 
 from tests.docs.run import PAGES as TYPED
 from tests.docs.typed import commands, split
-from tests.unit.docs import DOCS, ROOT, page
+from tests.unit.docs import DOCS, PACKAGE, ROOT, page
 
 
 class Seen(HTMLParser):
@@ -99,15 +99,17 @@ def test_the_readme_leads_to_every_page() -> None:
 
 
 def test_what_holds_the_security_exists() -> None:
-    """Each test that the page on security names is there, and each row names a file and a test."""
+    """Each row of the page on security names a file and a test, and they are there."""
     rows = re.findall(r"^\|(?! threat )[^|]+\|([^|]*`[^|]+)\|([^|]+)\|$", page("security.md"), re.MULTILINE)
     assert len(rows) > 35
     for stops, held in rows:
-        assert re.search(r"`(provider_daemon|deploy)/[\w./-]+`", stops), stops
-        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", held)
-        assert named, held
-        for path, test in named:
-            assert re.search(rf"^(async )?def {test}\(", (ROOT / path).read_text(), re.MULTILINE), f"{path}::{test}"
+        files = re.findall(r"`(\w[\w./-]*\.(?:py|service))`", stops)
+        assert files, stops
+        assert all((ROOT / name).exists() or (PACKAGE / name).exists() for name in files), files
+        assert re.search("::", held), held
+        for path, test in re.findall(r"`([\w/]+\.py)::(\w+)`", held):
+            found = next(root / path for root in (ROOT / "tests/unit", ROOT / "tests") if (root / path).exists())
+            assert re.search(rf"^(async )?def {test}\(", found.read_text(), re.MULTILINE), f"{path}::{test}"
 
 
 def test_commands_of_a_page_are_typed_one_after_another() -> None:
