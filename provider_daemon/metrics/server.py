@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, PlatformCollector
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from provider_daemon.errors import Transient
 from provider_daemon.metrics.collector import DaemonCollector, LoopHealth, Parts
+from provider_daemon.metrics.process import OwnProcess
 
 MAX_WHY = 80  # characters of one loop's trouble in a line that must hold every loop's
 
@@ -15,7 +16,7 @@ MAX_WHY = 80  # characters of one loop's trouble in a line that must hold every 
 def build_app(parts: Parts) -> web.Application:
     registry = CollectorRegistry()
     registry.register(DaemonCollector(parts))
-    for collector in (ProcessCollector, PlatformCollector):
+    for collector in (OwnProcess, PlatformCollector):
         collector(registry=registry)
 
     async def healthz(_: web.Request) -> web.Response:
