@@ -1,7 +1,7 @@
 # Every target sets up what it needs first: a private Python environment, and Debian's SLURM packages where they can be installed.
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash e2e-cli observe faults simulate mutants mutants-money fmt proto clean
+.PHONY: help demo test check bench compose-test crash e2e-cli observe faults simulate mutants mutants-money fmt proto clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -38,6 +38,9 @@ check: .venv/.ready ## Lint, format, types and import layers only
 
 bench: slurm ## The figures of the docs, measured in one run on a private site
 	@.venv/bin/python -m tests.load.bench
+
+compose-test: .venv/.ready ## The site, chain, daemon and Prometheus in containers, from a job to its report; starts a Docker engine where none answers (as root)
+	@deploy/images/engine .venv/bin/python -m tests.compose.run
 
 crash: slurm ## Kill the daemon at random moments (KILLS=200) and compare the result with an undisturbed run
 	@.venv/bin/python -m tests.crash.run $(if $(KILLS),--kills $(KILLS))

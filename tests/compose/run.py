@@ -1,0 +1,179 @@
+"""docker-compose.slurm.yml, from nothing to a reported job and back to nothing; `make compose-test` starts it beside an engine.
+
+    deploy/images/engine .venv/bin/python -m tests.compose.run
+
+A line a step. Exit 0 only when every step was as it should be.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.compose.containers import ROOT, Containers, docker
+from tests.e2e.shell import Wrong
+
+OWN_BASE = "provd-slurm-base:bookworm"
+IMAGES = ("provd-slurm-site", "provd-slurm-provd", "provd-slurm-prometheus")
+# What a layer must not hold: each of these is made at a site's first start.
+SECRETS = ("munge.key", "ssh_host_*", "id_ed25519*", "keyring-file", "passphrase")
+JOB_IMAGE = "docker.io/library/debian:bookworm-slim"
+UP_SECONDS = 150
+
+
+def main() -> int:
+    began, site = time.monotonic(), Containers("provd-slurm-test")
+    try:
+        play(site)
+    except Wrong as error:
+        print(f"WRONG: {error}", file=sys.stderr)
+        return 1
+    finally:
+        with contextlib.suppress(Wrong):
+            site.compose("down", "-v", "--timeout", "5")
+    print(f"ok: from chain to report in containers, {time.monotonic() - began:.0f} s")
+    return 0
+
+
+def play(site: Containers) -> None:
+    with step("images built"):
+        site.env.update(base())
+        site.compose("build")
+    with step("no secret in an image"):
+        for image in IMAGES:
+            same(f"secrets in {image}", secrets_in(image), [])
+    with step("everything is up and healthy"):
+        bring_up(site)
+    with step("a job of two nodes is reported, and billed as SLURM counted it"):
+        first = submit(site, "standard", "hostname; sleep 3", "--nodes", "2", "--cpus", "2")
+        ended(site, first)
+        counted(site, first, cores=4, gpus=0)
+    with step("a GPU job ends while provd is killed, and is reported once"):
+        gpus = ("--gpus", "2", "--gpu-type", "nvidia-a100")
+        second = submit(site, "gpu", "sleep 8", "--nodes", "1", "--cpus", "1", *gpus)
+        until("it runs", lambda: state(site, second) == "JOB_STATE_RUNNING")
+        site.compose("kill", "--signal", "KILL", "provd")
+        until("it is over in SLURM", lambda: records(site, second)[0]["State"] == "COMPLETED")
+        same("state on chain with provd dead", state(site, second), "JOB_STATE_RUNNING")
+        site.compose("start", "provd")
+        ended(site, second)
+        counted(site, second, cores=1, gpus=2)
+    with step("the status page shows both jobs, Prometheus scrapes and evaluates every rule"):
+        shown(site)
+    with step("everything is taken down, and nothing is left"):
+        site.compose("down", "-v", "--timeout", "5")
+        same("left on the engine", site.left(), [])
+
+
+@contextlib.contextmanager
+def step(what: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    print(f"{time.monotonic() - began:5.1f} s  {what}", flush=True)
+
+
+def same(what: str, found: object, wanted: object) -> None:
+    """Raises Wrong unless they are equal."""
+    if found != wanted:
+        raise Wrong(f"{what}: {found!r} instead of {wanted!r}")
+
+
+def until(what: str, holds: Callable[[], bool], limit: float = 60) -> None:
+    """Raises Wrong, naming it, when it does not come true."""
+    end = time.monotonic() + limit
+    while not holds():
+        if time.monotonic() > end:
+            raise Wrong(f"not within {limit:g} s: {what}")
+        time.sleep(0.3)
+
+
+def base() -> dict[str, str]:
+    """Root makes Debian's base itself, where no registry may be within reach; anybody else has the engine pull it."""
+    if os.geteuid():
+        return {}
+    if not docker("image", "ls", "-q", OWN_BASE).strip():
+        tar = subprocess.run([ROOT / "deploy/images/base", "bookworm"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        docker("import", tar, OWN_BASE)
+    return {"BASE": OWN_BASE}
+
+
+def secrets_in(image: str) -> list[str]:
+    names = [word for name in SECRETS for word in ("-o", "-name", name)][1:]
+    return docker("run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "find", image, "/", "-xdev", *names).split()
+
+
+def bring_up(site: Containers) -> None:
+    try:
+        site.compose("up", "-d", "--wait", "--wait-timeout", str(UP_SECONDS), limit=UP_SECONDS + 60)
+    except Wrong as error:
+        raise Wrong(f"{error}\n{site.ailing()}") from None
+
+
+def submit(site: Containers, queue: str, line: str, *resources: str) -> str:
+    """The id of a job of alice's."""
+    program = ("--image", JOB_IMAGE, "--command", "/bin/sh", "--arg=-c", "--arg", line)
+    terms = ("--memory-gb", "1", "--max-runtime", "600", "--max-price", "1000000uvirt", "--from", "alice", "-y")
+    made = site.provd("tx", "hpc", "submit-job", "--offering", "OFF-1", "--queue", queue, *program, *resources, *terms)
+    return str(made["ids"]["job_id"])
+
+
+def state(site: Containers, job_id: str) -> str:
+    return str(site.provd("query", "hpc", "job", job_id)["job"]["state"])
+
+
+def ended(site: Containers, job_id: str) -> None:
+    """Waits for its end as a customer does, and checks each report's signature by the chain's data alone."""
+    site.run("customer", "provd", "query", "hpc", "job", job_id, "--watch", limit=90)
+    same(f"state of {job_id}", state(site, job_id), "JOB_STATE_COMPLETED")
+    reports = site.provd("evidence", "verify", job_id)
+    same(f"reports of {job_id} that do not hold", [each for each in reports if not each["ok"]], [])
+    told = [each["state"] for each in reports]
+    same(f"reports of {job_id}, a state once each and its end last", told, [*dict.fromkeys(told[:-1]), "completed"])
+
+
+def records(site: Containers, job_id: str) -> list[dict[str, str]]:
+    """What SLURM's accounting has of it, asked for on the login node."""
+    fields = ("JobName", "State", "ElapsedRaw", "AllocCPUS", "AllocTRES")
+    said = site.run("login", "sacct", "-aXDnP", "-S", "now-1hour", "-o", ",".join(fields)).splitlines()
+    rows = [dict(zip(fields, line.split("|"), strict=True)) for line in said]
+    return [row for row in rows if row["JobName"].endswith(f"-{job_id}")]
+
+
+def accounting(site: Containers, job_id: str) -> Any:
+    return site.provd("query", "hpc", "job-accounting", job_id)["accounting"]
+
+
+def counted(site: Containers, job_id: str, *, cores: int, gpus: int) -> None:
+    """SLURM ran it once, on that much, and the chain bills exactly so long."""
+    found = records(site, job_id)
+    same(f"times that SLURM ran {job_id}", len(found), 1)
+    seconds = int(found[0]["ElapsedRaw"])
+    usage = accounting(site, job_id)["usage_metrics"]
+    wanted = {"wall_clock_seconds": seconds, "cpu_core_seconds": cores * seconds, "gpu_seconds": gpus * seconds}
+    same(f"usage of {job_id}", {name: int(usage[name]) for name in wanted}, wanted)
+    same(f"{job_id} used some", seconds > 0, True)
+
+
+def shown(site: Containers) -> None:
+    until("Prometheus scrapes provd", lambda: value(site, 'up{job="provd"}') == 1)
+    cost = float(accounting(site, "JOB-2")["total_cost"][0]["amount"])
+    until("it has what provd billed since its start", lambda: value(site, "sum(provd_billed_total)") == cost)
+    rules = [rule for group in site.prometheus("rules")["groups"] for rule in group["rules"]]
+    same("rules that cannot be evaluated", [rule["name"] for rule in rules if rule["health"] == "err"], [])
+    same("there are rules", len(rules) > 20, True)
+    same("the page", site.get("PROVD_PORT", "/").startswith(b"<!doctype html>"), True)
+    jobs = json.loads(site.get("PROVD_PORT", "/status/jobs"))["jobs"]
+    same("jobs on the page", sorted(job["job_id"] for job in jobs), ["JOB-1", "JOB-2"])
+
+
+def value(site: Containers, expression: str) -> float:
+    result = site.prometheus("query", query=expression)["result"]
+    return float(result[0]["value"][1]) if result else 0.0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
