@@ -1,6 +1,6 @@
-"""Types the commands of docs/install.md and docs/first-job.md into a Debian 12 that has nothing, until the first job is reported.
+"""Types the commands of docs/install.md and docs/first-job.md into a Debian that has nothing, until the first job is reported.
 
-    python -m tests.docs.run
+    python -m tests.docs.run [SUITE]      bookworm when left out, or trixie
 
 Prints each command with its time, and the total until the report is on chain. Exit 0 only when every command ended well and the report is
 there.
@@ -94,11 +94,11 @@ def in_use() -> list[int]:
     return found
 
 
-def main() -> int:
+def main(suite: str = "bookworm") -> int:
     if taken := in_use():
         print(f"the pages need these ports, and something else listens there: {', '.join(map(str, taken))}", file=sys.stderr)
         return 1
-    with unpacked("bookworm") as root:
+    with unpacked(suite) as root:
         try:
             seconds = play(root)
         except Wrong as error:
@@ -109,4 +109,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
