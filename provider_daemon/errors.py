@@ -4,6 +4,7 @@ ProvdError
 ├── Transient      nothing is known to have happened; the next tick tries again
 ├── Refused        the other side understood and said no; report it or park it, never repeat it unchanged
 ├── Unreadable     an answer that we cannot understand; alert, change nothing
+│   └── TurnedAway   no answer at all, and no later try mends it by itself
 ├── ConfigError    the operator's configuration, or what a command was given; nothing is started
 └── LedgerError    the ledger cannot be used (another daemon holds it, a newer schema, damage); the daemon stops
 """
@@ -34,6 +35,10 @@ class Refused(ProvdError):
 
 class Unreadable(ProvdError):
     """An answer outside what we know how to read. Unknown is never taken for empty."""
+
+
+class TurnedAway(Unreadable):
+    """The way in is barred: the login is refused, the host is not the agreed one, our own key cannot be used. Nothing was asked."""
 
 
 class ConfigError(ProvdError):

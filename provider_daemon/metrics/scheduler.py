@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
-from provider_daemon.errors import ProvdError, Unreadable
+from provider_daemon.errors import ProvdError, TurnedAway, Unreadable
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.activity import calling
@@ -81,7 +81,7 @@ class MeasuredScheduler:
             with calling(self._clock):
                 yield
         except ProvdError as error:
-            self._meters.add(catalog.SLURM_FAILURES, self._cluster, "unreadable" if isinstance(error, Unreadable) else "down")
+            self._meters.add(catalog.SLURM_FAILURES, self._cluster, _failure(error))
             if RATE_LIMIT in str(error).lower():
                 self._meters.add(catalog.SLURM_RATE_LIMITED, self._cluster)
             raise
@@ -113,6 +113,10 @@ class MeasuredTransport(Generic[Said]):
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+def _failure(error: ProvdError) -> str:
+    return "unreadable" if isinstance(error, Unreadable) and not isinstance(error, TurnedAway) else "down"
 
 
 def _result(receipt: Receipt) -> str:

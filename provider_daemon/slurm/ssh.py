@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncssh
 import structlog
 
-from provider_daemon.errors import ConfigError, ProvdError, Transient, Unreadable
+from provider_daemon.errors import ConfigError, ProvdError, Transient, TurnedAway
 from provider_daemon.ports import Clock
 from provider_daemon.slurm.reconnect import ReconnectLimit
 from provider_daemon.slurm.transport import START_SECONDS, Answer, command_line, stdin
@@ -28,7 +28,7 @@ KEEPALIVE_SECONDS = 15
 _LOST = Transient("the connection was lost")
 
 
-class HostKeyMismatch(Unreadable):
+class HostKeyMismatch(TurnedAway):
     """The host shows another key than the pinned one."""
 
 
@@ -231,9 +231,9 @@ def _meaning(error: Exception) -> tuple[ProvdError, str]:
             f"the host key is not the pinned one ({error.reason}): check the host, then the configuration"
         ), "host_key_mismatch"
     if isinstance(error, asyncssh.PermissionDenied):
-        return Unreadable(f"the login is refused ({error.reason}): check user and key_file"), "login_refused"
+        return TurnedAway(f"the login is refused ({error.reason}): check user and key_file"), "login_refused"
     if isinstance(error, ValueError):  # what asyncssh raises for files that it cannot parse
-        return Unreadable(f"key_file or known_hosts cannot be read: {_reason(error)}"), "failed"
+        return TurnedAway(f"key_file or known_hosts cannot be read: {_reason(error)}"), "failed"
     return Transient(_reason(error)), "failed"
 
 

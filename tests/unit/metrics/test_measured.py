@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.devnet import bank
-from provider_daemon.errors import Refused, Transient, Unreadable
+from provider_daemon.errors import Transient, TurnedAway, Unreadable
 from provider_daemon.job.state import State
 from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.heartbeat import Heartbeat
@@ -214,7 +214,7 @@ async def test_submissions_by_answer(house: MeasuredHouse) -> None:
     [
         (Unreadable("squeue: cannot read"), "unreadable", 0),
         (Transient("squeue failed (1): Rate limit exceeded"), "down", 1),
-        (Refused("ssh provd@login: the login is refused"), "down", 0),
+        (TurnedAway("ssh provd@login: the login is refused"), "down", 0),
     ],
 )
 async def test_errors_by_kind(house: MeasuredHouse, error: Exception, outcome: str, limited: int) -> None:
