@@ -72,13 +72,16 @@ mutants-money: .venv/.ready ## Every branch of the money files under test, and o
 	@.venv/bin/pytest tests/unit/money -q -p no:cacheprovider --cov=provider_daemon.money --cov-branch --cov-report=term --cov-fail-under=100
 	@.venv/bin/python -m tests.money_mutants
 
-.PHONY: dist deb
+.PHONY: dist deb deb-test
 dist: .venv/.ready ## dist/: wheel and source distribution
 	@.uv/bin/uv build -q --out-dir dist
 	@ls dist/*.whl dist/*.tar.gz
 
 deb: .venv/.ready ## dist/: the package for Debian 12, with all that it needs inside (as root)
 	@deploy/debian/build dist
+
+deb-test: .venv/.ready ## Wheel, pipx and the Debian package: installed, upgraded with jobs in flight, set back, removed, purged in an empty Debian 12 (as root)
+	@.venv/bin/python -m tests.packages.run
 
 fmt: .venv/.ready ## Format, and mend what can be mended
 	.venv/bin/ruff check --fix .

@@ -31,7 +31,7 @@ def commands_page(date: str) -> str:
 
     about, _, commands = reference.text().partition("\n### ")
     _, _, codes = about.rpartition("Exit codes: ")
-    return _page(
+    lines = (
         roff.heading("provd", 1, date, __version__),
         ".SH NAME",
         "provd \\- sell an HPC site's SLURM compute on the VirtEngine chain",
@@ -51,13 +51,14 @@ def commands_page(date: str) -> str:
         ".SH SEE ALSO",
         "provd.toml(5), sbatch(1), sacct(1), systemd.service(5)",
     )
+    return roff.page(lines)
 
 
 def configuration_page(date: str, guide: str) -> str:
     """provd.toml(5); `guide` is the document that holds the table of keys."""
     from provider_daemon.config import default_toml
 
-    return _page(
+    lines = (
         roff.heading("provd.toml", 5, date, __version__),
         ".SH NAME",
         "provd.toml \\- configuration of provd",
@@ -70,10 +71,7 @@ def configuration_page(date: str, guide: str) -> str:
         ".SH SEE ALSO",
         "provd(1), slurm.conf(5)",
     )
-
-
-def _page(*lines: str) -> str:
-    return "\n".join(lines) + "\n"
+    return roff.page(lines)
 
 
 def _files() -> Iterator[str]:

@@ -12,6 +12,15 @@ def heading(name: str, section: int, date: str, version: str) -> str:
     return f'.TH {escaped(name.upper())} {section} {date} "provd {version}" "provd manual"'
 
 
+def page(lines: Iterable[str]) -> str:
+    """The whole page; a heading begins a paragraph by itself."""
+    kept: list[str] = []
+    for line in lines:
+        if line != ".PP" or not kept[-1].startswith((".SH", ".SS")):
+            kept.append(line)
+    return "\n".join(kept) + "\n"
+
+
 def escaped(text: str) -> str:
     """As running text: no byte of it is read as a request or an escape."""
     return _no_request(_literal(text))

@@ -6,7 +6,8 @@ from datetime import date
 from importlib.metadata import version
 
 from provider_daemon import __version__
-from tests.unit.docs import ROOT
+from provider_daemon.ledger.file import SCHEMA_VERSION, migrations
+from tests.unit.docs import ROOT, page, table
 
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 HEADS = re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE)
@@ -28,3 +29,9 @@ def test_the_changelog_has_an_entry_a_version() -> None:
     days = [date.fromisoformat(entry[4]) for entry in entries if entry]
     assert days == sorted(days, reverse=True)
     assert all("\n- " in text for text in CHANGELOG.split("\n## ")[1:])
+
+
+def test_the_upgrade_notes_know_the_schema() -> None:
+    """The newest row of the table is this version with its ledger's schema, and every schema that it can come from."""
+    newest = table(page("upgrading.md"), "provd")[0]
+    assert newest == [__version__, str(SCHEMA_VERSION), ", ".join(str(number - 1) for number, _ in migrations())]

@@ -1,0 +1,140 @@
+"""A package's life with jobs in flight: upgraded, downgraded, removed, installed again, purged; each job runs and is reported once."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from provider_daemon import __version__
+from provider_daemon.demo.jobs import DemoJob, shell
+from provider_daemon.job.state import State
+from tests.faults.witness import until
+from tests.packages import newer
+from tests.packages.debian import Debian, Wrong, same
+from tests.packages.service import Service
+from tests.packages.shop import CONFIG, LEDGER, Shop, shop
+
+KEPT = "is kept: its ledger is the proof"
+REFUSED = "was written by a newer provd"
+
+
+def waits_for(go: Path, title: str) -> DemoJob:
+    return DemoJob(title, 0, State.COMPLETED, 0, arguments=shell(f"until [ -e {go} ]; do sleep 0.1; done"))
+
+
+async def play(debian: Debian, package: Path, next_package: Path, directory: Path, step: Callable[..., None]) -> None:
+    async with shop(debian, directory) as open_now, Service(debian, directory / "provd.log") as service:
+        course = Course(debian, open_now, service, debian.take(package), debian.take(next_package))
+        await course.before()
+        step("jobs in flight", f"{len(open_now.jobs)}")
+        step("upgrade with jobs in flight", await course.upgrade())
+        step("a step back", await course.back())
+        step("remove", await course.remove())
+        step("install again", await course.again())
+        step("purge", await course.purge())
+
+
+class Course:
+    def __init__(self, debian: Debian, shop: Shop, service: Service, package: str, next_package: str) -> None:
+        self._debian = debian
+        self._shop = shop
+        self._service = service
+        self._package = package
+        self._next_package = next_package
+        self._over, self._both, self._between, self._cancelled = (shop.stage.site.work_root / name for name in ("a", "b", "c", "d"))
+        self._ids: dict[str, str] = {}
+
+    # --- steps ---
+
+    async def before(self) -> None:
+        """Some are over, some run when the upgrade comes."""
+        if not await self._service.start():
+            raise Wrong("the configured daemon does not start:\n" + "\n".join(self._service.lines()[-5:]))
+        over = await self._shop.order(
+            DemoJob("over before", 0, State.COMPLETED, 0, "echo", ("over",)),
+            DemoJob("failed before", 0, State.FAILED, 3, arguments=shell("exit 3")),
+        )
+        flying = await self._shop.order(
+            waits_for(self._both, "runs over the upgrade"),
+            waits_for(self._between, "ends while no daemon runs"),
+            DemoJob("cancelled while no daemon runs", 0, State.CANCELLED, None, arguments=shell("sleep 600"), cancelled_by_customer=True),
+        )
+        await self._shop.comes_to(State.COMPLETED, over[0])
+        await self._shop.comes_to(State.FAILED, over[1])
+        await self._shop.comes_to(State.RUNNING, *flying)
+        self._ids["cancelled"] = flying[2]
+
+    async def upgrade(self) -> str:
+        """The scripts stop the old daemon and start the new one, which brings the ledger forward; much happens in between."""
+        self._service.meanwhile = self._while_nobody_serves
+        await self._apt("install", self._next_package)
+        same("running after the upgrade", self._service.running, True)
+        same("the configuration was touched", f"{self._debian.root}" in (self._debian.root / CONFIG).read_text(), False)
+        started = [line for line in self._service.lines() if '"provd_started"' in line]
+        same("versions started", [re.findall(r'"version": ?"([^"]+)"', line)[0] for line in started], [__version__, newer.VERSION])
+        if not any('"ledger_migrated"' in line for line in self._service.lines()):
+            raise Wrong("the ledger was not brought forward")
+        self._both.touch()
+        await self._shop.all_over()
+        return await self._settled()
+
+    async def _while_nobody_serves(self) -> None:
+        self._between.touch()
+        await self._shop.cancel(self._ids["cancelled"])
+        await self._shop.order(DemoJob("ordered while no daemon runs", 0, State.COMPLETED, 0, "echo", ("late",)))
+
+    async def back(self) -> str:
+        """The older daemon refuses the newer ledger in a line, and goes on from the copy that was kept of its own; nothing runs twice."""
+        await self._apt("install", "--allow-downgrades", self._package)
+        same("running on a newer ledger", self._service.running, False)
+        if REFUSED not in self._service.lines()[-1]:
+            raise Wrong(f"the older daemon says {self._service.lines()[-1]!r}")
+        ledger = self._debian.root / LEDGER
+        (kept,) = ledger.parent.glob("ledger.sqlite.v*.bak")
+        for part in ledger.parent.glob("ledger.sqlite-*"):
+            part.unlink()
+        kept.replace(ledger)
+        same("serves on the copy", await self._service.start(), True)
+        await self._shop.order(DemoJob("ordered after the step back", 0, State.COMPLETED, 0, "echo", ("back",)))
+        await self._shop.all_over()
+        return await self._settled()
+
+    async def remove(self) -> str:
+        """Configuration and ledger stay, the program goes, the daemon with it."""
+        await self._apt("remove", "provd")
+        same("running", self._service.running, False)
+        root = self._debian.root
+        same("left", [(root / path).exists() for path in (CONFIG, LEDGER, "usr/lib/provd", "usr/bin/provd")], [True, True, False, False])
+        return "configuration and ledger stay"
+
+    async def again(self) -> str:
+        """It goes on with what it finds, once somebody starts it."""
+        await self._apt("install", self._package)
+        same("started by itself", self._service.running, False)
+        await self._service.start()
+        await self._shop.order(DemoJob("ordered after the return", 0, State.COMPLETED, 0, "echo", ("again",)))
+        await self._shop.all_over()
+        return await self._settled()
+
+    async def purge(self) -> str:
+        """The configuration goes, the ledger and the operator's keys stay, and a line says so."""
+        told = await self._apt("purge", "provd")
+        root = self._debian.root
+        same("left", [(root / path).exists() for path in (CONFIG, LEDGER, "etc/provd/provider.armor")], [False, True, True])
+        (line,) = [line for line in told.splitlines() if KEPT in line]
+        return line
+
+    # --- what they share ---
+
+    async def _apt(self, *words: str) -> str:
+        return await asyncio.to_thread(self._debian.apt, *words)
+
+    async def _settled(self) -> str:
+        """Once the daemon, too, knows that nothing is open any more."""
+
+        async def closed() -> bool:
+            shown = await asyncio.to_thread(self._debian.run, "provd", "jobs", "--show", "open", "--json", user="provd")
+            return '"job_id"' not in shown
+
+        await until("no job is open in the ledger", closed, pause=0.5)
+        return await self._shop.judged()

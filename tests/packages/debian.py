@@ -1,0 +1,81 @@
+"""A Debian of its own in a directory. What is mounted in it goes with the mount namespace of this process (run.py)."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.unit.docs import ROOT
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# How a host that has a mirror or certificate authority of its own says so.
+_PASSED_ON = ("PIP_", "SSL_", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy")
+
+_NOT_LOOKED_AT = ("/proc", "/dev", "/sys", "/tmp", "/var/cache", "/var/log", "/var/lib/dpkg", "/var/lib/apt")
+
+
+class Wrong(Exception):
+    """Something is not as it should be; the text says what."""
+
+
+def same(what: str, found: object, wanted: object) -> None:
+    if found != wanted:
+        raise Wrong(f"{what}: {found!r}, should be {wanted!r}")
+
+
+def command(*words: str | Path, env: dict[str, str] | None = None, code: int = 0) -> str:
+    """What it printed, both streams together. Raises Wrong, with the end of that, for another exit code."""
+    done = subprocess.run(
+        words, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, check=False
+    )
+    if done.returncode != code:
+        raise Wrong(f"{' '.join(map(str, words))}: exit code {done.returncode}\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class Debian:
+    root: Path
+
+    @classmethod
+    def unpacked(cls, root: Path) -> "Debian":
+        """The smallest Debian 12, with the package lists of now."""
+        root.mkdir()
+        command("tar", "-C", root, "-xf", command(ROOT / "deploy/images/base", "bookworm").splitlines()[-1])
+        command("mount", "-t", "proc", "proc", root / "proc")
+        command("mount", "--rbind", "/dev", root / "dev")
+        (root / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")  # no power cut is under test
+        made = cls(root)
+        made.run("apt-get", "-qq", "update")
+        return made
+
+    def argv(self, *words: str, user: str = "root") -> list[str]:
+        return ["chroot", f"--userspec={user}:{user}", str(self.root), *words]
+
+    def environment(self) -> dict[str, str]:
+        own = {"PATH": PATH, "HOME": "/", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb"}
+        return own | {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+
+    def run(self, *words: str, user: str = "root", code: int = 0) -> str:
+        return command(*self.argv(*words, user=user), env=self.environment(), code=code)
+
+    def sh(self, script: str) -> str:
+        return self.run("sh", "-euc", script)
+
+    def apt(self, *words: str) -> str:
+        return self.run("apt-get", "-y", "--no-install-recommends", *words)
+
+    def take(self, file: Path) -> str:
+        """Copies a file in; its path inside."""
+        target = self.root / "tmp" / file.name
+        target.write_bytes(file.read_bytes())
+        return f"/tmp/{file.name}"
+
+    def uid(self, user: str) -> int:
+        (line,) = (line for line in (self.root / "etc/passwd").read_text().splitlines() if line.startswith(f"{user}:"))
+        return int(line.split(":")[2])
+
+    def paths(self) -> set[str]:
+        """Of everything that is no mount and no bookkeeping of dpkg and apt."""
+        pruned = " -o ".join(f"-path {path}" for path in _NOT_LOOKED_AT)
+        return set(self.sh(rf"find / \( {pruned} \) -prune -o -print").splitlines())

@@ -1,0 +1,32 @@
+"""This tree as the next version would be: a higher version number, and a ledger whose schema has one table more."""
+
+import re
+from pathlib import Path
+
+from tests.docs.debian import copy_checkout
+from tests.packages.debian import command
+from tests.unit.docs import ROOT
+
+VERSION = "99.0.0"
+TABLE = "CREATE TABLE of_the_next_version (id INTEGER PRIMARY KEY) STRICT;\n"
+
+
+def tree(directory: Path) -> Path:
+    copy_checkout(directory)
+    for tools in (".uv", ".images"):
+        (directory / tools).symlink_to(ROOT / tools)
+    command(ROOT / ".uv/bin/uv", "version", "-q", "--no-sync", "--directory", directory, VERSION)
+    changelog = directory / "CHANGELOG.md"
+    changelog.write_text(changelog.read_text().replace("\n## ", f"\n## {VERSION} - 2099-01-01\n\n- Everything.\n\n## ", 1))
+    raise_schema(directory / "provider_daemon/ledger")
+    return directory
+
+
+def raise_schema(ledger: Path) -> None:
+    file = ledger / "file.py"
+    text = file.read_text()
+    number = int(re.findall(r"^SCHEMA_VERSION = (\d+)$", text, re.MULTILINE)[0]) + 1
+    file.write_text(re.sub(r"^SCHEMA_VERSION = \d+$", f"SCHEMA_VERSION = {number}", text, flags=re.MULTILINE))
+    (ledger / "migrations" / f"{number:04}_next.sql").write_text(TABLE)
+    with (ledger / "schema.sql").open("a") as schema:
+        schema.write(TABLE)

@@ -1,0 +1,82 @@
+"""Builds wheel, sdist and Debian packages of this tree and of a newer one, and plays their life in a Debian of its own.
+
+    python -m tests.packages.run
+
+As root. A line for each step; exit 0 only when every one was as it should be.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.packages import artefacts, course, installed, newer
+from tests.packages.debian import Debian, Wrong, command
+from tests.unit.docs import ROOT
+
+
+def play(directory: Path, step: Callable[..., None]) -> None:
+    dist = directory / "dist"
+    dist.mkdir()
+    with ThreadPoolExecutor() as pool:
+        packages = pool.submit(built, ROOT, dist), pool.submit(built, newer.tree(directory / "tree"), dist)
+        wheel, sdist = artefacts.build(dist)
+        step("wheel and sdist", artefacts.contents(wheel, sdist))
+        step("the wheel in an empty environment", artefacts.in_an_empty_environment(wheel, directory / "venv"))
+        step("pipx install", artefacts.by_pipx(wheel, directory / "pipx"))
+        package, next_package = (each.result() for each in packages)
+    step("make deb, and of a newer version with a newer ledger", f"{package.name}, {package.stat().st_size // 1000} kB")
+    debian = Debian.unpacked(directory / "debian")
+    for what, check in installed.CHECKS.items():
+        step(what, check(debian, package))
+    asyncio.run(course.play(debian, package, next_package, directory, step))
+
+
+def built(tree: Path, directory: Path) -> Path:
+    return Path(command(tree / "deploy/debian/build", directory).splitlines()[-1])
+
+
+def teller() -> Callable[..., None]:
+    """Says what was just done, how long it took and what came out."""
+    last = time.monotonic()
+
+    def step(what: str, outcome: str = "") -> None:
+        nonlocal last
+        print(f"[{time.monotonic() - last:5.1f} s] {what}{f': {outcome}' if outcome else ''}", flush=True)
+        last = time.monotonic()
+
+    return step
+
+
+def inside(directory: Path) -> int:
+    """In a mount namespace of its own."""
+    try:
+        play(directory, teller())
+    except Wrong as error:
+        print(f"WRONG: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def main() -> int:
+    if len(sys.argv) == 2:
+        return inside(Path(sys.argv[1]))
+    if os.geteuid():
+        print("a Debian of its own needs root", file=sys.stderr)
+        return 1
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="provd-packages.") as directory:
+        Path(directory).chmod(0o755)
+        words = ["unshare", "--mount", "--propagation", "private", sys.executable, "-m", "tests.packages.run", directory]
+        code = subprocess.run(words, cwd=ROOT, check=False).returncode
+    print(f"{'ok' if code == 0 else 'NOT as it should be'}: {time.monotonic() - began:.0f} s")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
