@@ -104,8 +104,12 @@ async def test_what_a_stranger_reads(ledger: Ledger, tmp_path: Path, tab: Tab) -
     await tab.go(f"http://{host}:{port}/")
     await tab.until("document.querySelector('#badge').textContent === 'ready, 1 job parked'")
     text = await tab.run("document.body.innerText")
-    assert "999\u202f999\u202f937\u202f766 uve, lasts for over ten years" in text
+    assert "999\u202f999\u202f937\u202f766\u00a0uve, lasts for over ten years" in text
     assert "1 report message waiting in the outbox of ve1p" in text
+    made.meters.tell(catalog.WALLET_BALANCE, 5815, "ve1p", "uve", until=FOREVER)
+    made.meters.tell(catalog.WALLET_RUNWAY, 1500.0, "ve1p", until=FOREVER)
+    await tab.until("document.body.innerText.includes('5\u202f815\u00a0uve, lasts for 25 min')")
+    assert await tab.run("document.querySelector('#chain b').className") == "bad"
     await runner.cleanup()
 
 

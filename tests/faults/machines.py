@@ -3,9 +3,12 @@
 import asyncio
 import re
 from pathlib import Path
+from typing import Protocol
 
+from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
+from provider_daemon.demo.people import Person
 from provider_daemon.errors import Refused
 from tests.faults.house import Act, House
 from tests.faults.witness import until
@@ -77,10 +80,18 @@ def clock(offset: int, *, restart: bool) -> Act:
     return act
 
 
+class Purses(Protocol):
+    """Whose money it is, who holds it meanwhile, and the way to the chain."""
+
+    chain: GrpcChain
+    provider: Person
+    customer: Person
+
+
 class Wallet:
     """The provider's fee money, sent away and back."""
 
-    async def empty(self, house: House) -> None:
+    async def empty(self, house: Purses) -> None:
         for kept in (2_000, 4_000, 8_000, 16_000, 32_000):
             try:
                 held = await house.chain.balance(house.provider.address, "uve")
@@ -91,7 +102,7 @@ class Wallet:
             return
         raise AssertionError("the provider's money could not be sent away")
 
-    async def fill(self, house: House) -> None:
+    async def fill(self, house: Purses) -> None:
         await house.customer.send(_coins(house.customer.address, house.provider.address, self.taken))
 
 

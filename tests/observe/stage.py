@@ -1,79 +1,59 @@
-"""A devnet, a simulated SLURM site behind a real sshd, the real daemon, and a real Prometheus that scrapes it every second."""
+"""A SLURM site behind a real sshd, a devnet, the real daemon, and a real Prometheus that scrapes it every second."""
 
 import asyncio
 import contextlib
-import json
 import re
 import signal
-import subprocess
-import urllib.parse
-import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
 from provider_daemon.demo.children import Child
 from provider_daemon.demo.jobs import DemoJob
 from provider_daemon.demo.people import Person, new_key
-from provider_daemon.demo.sites import SimulatedDemoSite
+from provider_daemon.demo.sites import DemoSite, SimulatedDemoSite
 from provider_daemon.demo.stage import CHAIN_ID, OFFERING, open_shop, start_devnet, write_config
 from provider_daemon.job.state import State
-from provider_daemon.lab.site.layout import free_ports
 from provider_daemon.ledger import comparison, listing
 from provider_daemon.ledger.ledger import Ledger
-from tests.observe.files import PROMETHEUS
+from tests.observe.prometheus import Prometheus, start_prometheus
 
 PATIENCE = 50.0
-NOWHERE = "127.0.0.1:1"  # an endpoint that nobody serves
-
-
-@dataclass(slots=True)
-class Prometheus:
-    """Its HTTP API, as a board uses it."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-
-    async def api(self, path: str, **parameters: str) -> Any:
-        return await asyncio.to_thread(self._get, path, parameters)
-
-    def _get(self, path: str, parameters: dict[str, str]) -> Any:
-        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}", timeout=10) as answer:
-            return json.load(answer)["data"]
-
-    async def names(self) -> set[str]:
-        """Of every series that it ever scraped from provd or recorded from that."""
-        return set(await self.api("label/__name__/values"))
-
-    async def seen(self, selector: str) -> bool:
-        """Whether any series matched, at any time."""
-        return bool(await self.api("series", **{"match[]": selector, "start": "0"}))
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
 
 
 @dataclass(slots=True)
 class Stage:
+    """`directory` has the daemon's provd.toml, log and ledger; `page` is the address of its status page."""
+
     prometheus: Prometheus
     daemon: Child
     devnet: Child
+    chain: GrpcChain
+    provider: Person
     customer: Person
-    ledger: Path
+    directory: Path
+    page: str
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "provd.toml"
 
     async def submit(self, *jobs: DemoJob) -> None:
         await self.customer.send(*(job.message(self.customer.address, OFFERING) for job in jobs))
 
     def rows(self, what: str) -> list[str]:
         """The state of each job, or the kind of each message that waits."""
-        with contextlib.closing(Ledger.open(self.ledger, readonly=True, lock=False)) as ledger:
+        with contextlib.closing(Ledger.open(self.directory / "ledger.sqlite", readonly=True, lock=False)) as ledger:
             if what == "jobs":
                 return [f"{job.state} {job.reported}" for _, job in listing.jobs(ledger)]
             return [row["kind"] for row in ledger.count_waiting()]
+
+    def parked(self) -> list[str]:
+        """Their ids."""
+        with contextlib.closing(Ledger.open(self.directory / "ledger.sqlite", readonly=True, lock=False)) as ledger:
+            return [job.spec.job_id for _, job in listing.jobs(ledger) if job.parked]
 
 
 async def until(what: str, holds: Callable[[], Awaitable[bool] | bool], limit: float = PATIENCE) -> None:
@@ -87,11 +67,9 @@ async def until(what: str, holds: Callable[[], Awaitable[bool] | bool], limit: f
 
 
 @contextlib.asynccontextmanager
-async def stage(directory: Path) -> AsyncIterator[Stage]:
-    """Everything up, and the daemon scraped."""
+async def stage(directory: Path, site: DemoSite, *dead: str) -> AsyncIterator[Stage]:
+    """Everything up, and the daemon scraped. `dead`: further endpoints of the chain. The site is taken down with the rest."""
     async with contextlib.AsyncExitStack() as stack:
-        site = SimulatedDemoSite()
-        await site.up()
         stack.push_async_callback(site.down)
         (secret, key), customer_key = new_key(), new_key()[1]
         devnet, port = await asyncio.to_thread(start_devnet, directory, [key.address, customer_key.address], "published")
@@ -99,7 +77,7 @@ async def stage(directory: Path) -> AsyncIterator[Stage]:
         chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
         stack.push_async_callback(chain.close)
         await open_shop(Person(key, chain))
-        config, listen = configure(write_config(directory, site, secret, port))
+        config, listen = configure(write_config(directory, site, secret, port), dead)
         compared_before(directory / "ledger.sqlite")
         daemon = Child("the daemon", ["run", "-c", str(config)], directory / "provd.log")
         daemon.start()
@@ -107,9 +85,15 @@ async def stage(directory: Path) -> AsyncIterator[Stage]:
         await asyncio.to_thread(daemon.wait_for, "provd_started")
         prometheus = start_prometheus(directory, listen)
         stack.callback(prometheus.stop)
-        made = Stage(prometheus, daemon, devnet, Person(customer_key, chain), directory / "ledger.sqlite")
+        made = Stage(prometheus, daemon, devnet, chain, Person(key, chain), Person(customer_key, chain), directory, f"http://{listen}/")
         await until("Prometheus has scraped the daemon", lambda: scraped(prometheus))
         yield made
+
+
+async def simulated_site() -> DemoSite:
+    made = SimulatedDemoSite()
+    await made.up()
+    return made
 
 
 async def scraped(prometheus: Prometheus) -> bool:
@@ -119,9 +103,10 @@ async def scraped(prometheus: Prometheus) -> bool:
         return False
 
 
-def configure(config: Path) -> tuple[Path, str]:
-    """With a second endpoint that nobody serves, and heartbeats every five seconds; and where it is scraped."""
-    text = re.sub(r'^endpoints = \["(.*)"\]$', rf'endpoints = ["\1", "{NOWHERE}"]', config.read_text(), flags=re.MULTILINE)
+def configure(config: Path, dead: Sequence[str]) -> tuple[Path, str]:
+    """With heartbeats every five seconds; and where it is scraped."""
+    more = "".join(f', "{endpoint}"' for endpoint in dead)
+    text = re.sub(r'^(endpoints = \[".*")\]$', rf"\1{more}]", config.read_text(), flags=re.MULTILINE)
     config.write_text(text.replace("heartbeat_seconds = 15", "heartbeat_seconds = 5"))
     return config, re.findall(r'listen = "(.*)"', text)[0]
 
@@ -130,23 +115,6 @@ def compared_before(ledger: Path) -> None:
     """A ledger that an earlier run left: the next comparison is five minutes away."""
     with contextlib.closing(Ledger.open(ledger)) as opened, opened.write():
         comparison.save(opened, dict.fromkeys(("low", "medium", "high", "critical"), 0), [], SystemClock().now())
-
-
-def start_prometheus(directory: Path, listen: str) -> Prometheus:
-    """Debian's, with our rules, on a port of its own."""
-    home, (port,) = directory / "prometheus", free_ports(1)
-    home.mkdir()
-    rules = [str(PROMETHEUS / name) for name in ("rules.yaml", "alerts.yaml")]
-    settings = {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": rules,
-        "scrape_configs": [{"job_name": "provd", "static_configs": [{"targets": [listen]}]}],
-    }
-    (home / "prometheus.yml").write_text(json.dumps(settings))
-    command = ["prometheus", f"--config.file={home}/prometheus.yml", f"--storage.tsdb.path={home}/data"]
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log, start_new_session=True)
-    return Prometheus(process, f"http://127.0.0.1:{port}")
 
 
 QUICK = DemoJob("ends at once", 0, State.COMPLETED, 0, "/bin/true")

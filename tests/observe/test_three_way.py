@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.observe import threeway
-from tests.observe.stage import Prometheus, play, stage, until
+from tests.observe.prometheus import Prometheus
+from tests.observe.stage import play, simulated_site, stage, until
 from tests.observe.threeway import Differences, differences
 
+NOWHERE = "127.0.0.1:1"  # an endpoint that nobody serves
+CHAIN_GONE = {"ProvdChainUnreachable", "ProvdEndpointNotBelieved", "ProvdLoopFailing"}
 NONE = Differences([], [], [], [], [], [], [])
 
 
@@ -18,9 +21,17 @@ async def nothing(prometheus: Prometheus, expression: str) -> bool:
     return not (await prometheus.api("query", query=expression))["result"]
 
 
+async def fire(prometheus: Prometheus, names: set[str]) -> bool:
+    """Whether just these do."""
+    return await prometheus.fires() == names
+
+
 async def test_no_series_is_only_a_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All differences are empty, after jobs that were run and reported and a chain that stood still; and a planted one shows."""
-    async with stage(tmp_path) as made:
+    """All differences are empty, after jobs that were run and reported and a chain that stood still; and a planted one shows.
+
+    Then the chain goes away: what was asked of it is absent, and its alerts fire, in the copy with the shorter times, and no other.
+    """
+    async with stage(tmp_path, await simulated_site(), NOWHERE) as made:
         await play(made)
         assert await differences(made.prometheus) == NONE
         planted = [("one", "rate(provd_nobody_total[5m])"), ("two", "sum(provd_jobs"), ("three", 'provd_jobs{state="asleep"}')]
@@ -32,6 +43,7 @@ async def test_no_series_is_only_a_promise(tmp_path: Path, monkeypatch: pytest.M
         made.devnet.stop()
         await until("what is asked of a chain that is gone is absent", partial(nothing, made.prometheus, "provd_chain_height"))
         assert not await nothing(made.prometheus, "provd_slurm_rpcs_total")
+        await until("the alerts of a chain that is gone fire", partial(fire, made.prometheus, CHAIN_GONE))
     assert found == replace(
         NONE,
         used_and_not_emitted=["provd_nobody_total"],

@@ -6,7 +6,7 @@ from typing import Any
 
 from provider_daemon.metrics.catalog import CATALOG
 from tests.observe.files import expressions, family, grepped_in_docs, named_in_docs, rules, selectors
-from tests.observe.stage import Prometheus
+from tests.observe.prometheus import Prometheus
 from tests.unit.docs import log_events, page, table
 
 # Prometheus's own, about each scrape and each alert.

@@ -1,0 +1,208 @@
+"""Five things that go wrong at a site, each made and mended as it happens there, and the alerts that each must and may fire."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from provider_daemon.demo.jobs import DemoJob, shell
+from provider_daemon.job.state import State
+from tests.faults.house import FarSite
+from tests.faults.machines import Wallet
+from tests.faults.proxy import Proxy
+from tests.observe.stage import Stage, until
+
+
+@dataclass(slots=True)
+class Place:
+    """The stage on a real site whose login node is reached through a proxy. `gates`: jobs that wait for a file of that name."""
+
+    stage: Stage
+    site: FarSite
+    ssh: Proxy
+    gates: list[Path] = field(default_factory=list)
+
+    async def hold(self) -> None:
+        """A job runs, on chain too, until `release`."""
+        gate = self.site.work_root / f"gate-{len(self.gates)}"
+        self.gates.append(gate)
+        waiting = f"until [ -e {gate} ]; do sleep 0.2; done"
+        await self.stage.submit(DemoJob("waits", 0, State.COMPLETED, 0, arguments=shell(waiting)))
+        await until("the job runs", lambda: "running running" in self.stage.rows("jobs"))
+
+    async def release(self) -> None:
+        """It ends, and its last report waits for the chain."""
+        self.gates[-1].touch()
+        await until("its report waits", lambda: "completed running" in self.stage.rows("jobs"))
+
+
+Act = Callable[[Place], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`fires`: each alert that must fire, and why it is this fault's. `shows`: what the status page must say meanwhile."""
+
+    name: str
+    side: str
+    begin: Act
+    end: Act
+    fires: dict[str, str]
+    shows: str
+
+
+# --- SLURM ---
+
+
+async def stop_slurm(place: Place) -> None:
+    await asyncio.to_thread(place.site.slurm.stop, "slurmctld")
+
+
+async def start_slurm(place: Place) -> None:
+    await asyncio.to_thread(place.site.slurm.start, "slurmctld")
+
+
+# --- SSH ---
+
+
+def _keys(place: Place) -> tuple[Path, Path]:
+    known = place.site.slurm.layout.root / "ssh/authorized_keys"
+    return known, known.with_name("authorized_keys.gone")
+
+
+async def forget_key(place: Place) -> None:
+    """The account's authorized_keys is lost, and the connection with it."""
+    here, gone = _keys(place)
+    here.rename(gone)
+    place.ssh.cut()
+
+
+async def know_key(place: Place) -> None:
+    here, gone = _keys(place)
+    gone.rename(here)
+
+
+# --- chain ---
+
+
+async def halt_chain(place: Place) -> None:
+    """No more blocks, and a job ends."""
+    await place.hold()
+    place.stage.devnet.signal(signal.SIGUSR1)
+    await place.release()
+
+
+async def resume_chain(place: Place) -> None:
+    place.stage.devnet.signal(signal.SIGUSR2)
+
+
+# --- money ---
+
+
+class Poverty:
+    """The fee money is sent away, and a job ends."""
+
+    def __init__(self) -> None:
+        self._wallet = Wallet()
+
+    async def begin(self, place: Place) -> None:
+        await place.hold()
+        await self._wallet.empty(place.stage)
+        await place.release()
+
+    async def end(self, place: Place) -> None:
+        await self._wallet.fill(place.stage)
+
+
+# --- jobs ---
+
+
+class GpusUncounted:
+    """slurm.conf loses its line about GPUs in accounting, and a GPU job ends. Mended as the guide says."""
+
+    line = "AccountingStorageTRES="
+
+    async def begin(self, place: Place) -> None:
+        self._conf = place.site.slurm.layout.slurm_conf
+        self._text = self._conf.read_text()
+        await self._configure(place, "".join(line for line in self._text.splitlines(keepends=True) if not line.startswith(self.line)))
+        gpu = DemoJob("one GPU", 0, State.COMPLETED, 0, arguments=shell("sleep 1"), queue="gpu", gpus=1)
+        await place.stage.submit(gpu)
+
+    async def end(self, place: Place) -> None:
+        await self._configure(place, self._text)
+        for job in place.stage.parked():
+            await provd("job", "unpark", job, "--without-gpus", "-c", str(place.stage.config))
+
+    async def _configure(self, place: Place, text: str) -> None:
+        self._conf.write_text(text)
+        await stop_slurm(place)
+        await start_slurm(place)
+
+
+async def provd(*arguments: str) -> None:
+    """The command line, as an operator types it."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "provider_daemon", *arguments, stdout=asyncio.subprocess.DEVNULL)
+    assert await process.wait() == 0, arguments
+
+
+_poverty, _uncounted = Poverty(), GpusUncounted()
+
+FAILING = "the loops that need it fail"
+WAITS = "the report of the job that ended waits"
+STUCK = "nothing of the key goes into a block, and heartbeats and a report wait"
+
+FAULTS = (
+    Fault(
+        "slurmctld stopped",
+        "SLURM",
+        stop_slurm,
+        start_slurm,
+        {"ProvdSlurmStale": "no question is answered", "ProvdLoopFailing": FAILING},
+        "Unable to contact slurm controller",
+    ),
+    Fault(
+        "the login node forgets the key",
+        "SSH",
+        forget_key,
+        know_key,
+        {
+            "ProvdSshRefused": "the login is refused",
+            "ProvdSlurmStale": "SLURM is reached that way only",
+            "ProvdLoopFailing": FAILING,
+        },
+        "not ready",
+    ),
+    Fault(
+        "the chain halts",
+        "chain",
+        halt_chain,
+        resume_chain,
+        {"ProvdChainHeightStale": "there are no new blocks", "ProvdReportWaiting": WAITS, "ProvdOutboxStuck": STUCK},
+        "chain_halted",
+    ),
+    Fault(
+        "the wallet is emptied",
+        "money",
+        _poverty.begin,
+        _poverty.end,
+        {
+            "ProvdWalletEmpty": "no fee can be paid",
+            "ProvdWalletRunwayShort": "what is left lasts for less than three days",
+            "ProvdWalletRunwayCritical": "and for less than one",
+            "ProvdReportWaiting": WAITS,
+            "ProvdOutboxStuck": STUCK,
+        },
+        "wallet_empty",
+    ),
+    Fault(
+        "GPUs are not accounted",
+        "jobs",
+        _uncounted.begin,
+        _uncounted.end,
+        {"ProvdJobsParked": "the GPU job that ended cannot be billed and waits for the operator"},
+        "its accounting record does not name",
+    ),
+)

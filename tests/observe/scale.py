@@ -1,0 +1,47 @@
+"""A copy of the alerts in which every time is shorter by one factor, for a test that cannot wait for half an hour. Pure.
+
+Scaled are each `for`, each range of a rate or an increase, and the thresholds that are seconds of waiting (AGES). Not scaled are
+thresholds that count or that measure the site itself (a runway, a latency), and UNSCALED: what the daemon does by a clock of its own that
+nobody shortens. So an alert that counts events in a window needs more of them a second here than at a site.
+"""
+
+import re
+from typing import Any
+
+from tests.observe.files import alerts, rules
+
+FACTOR = 20
+MARK = "scaled"  # the label by which the copy's alerts are told from the real ones
+AGES = {"ProvdChainHeightStale": 120, "ProvdReportWaiting": 300, "ProvdOutboxStuck": 600, "ProvdSlurmStale": 300}
+UNSCALED = {"ProvdReconciliationStale": "the daemon compares once an hour"}
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_TIME = r"(\d+)([smhd])"
+
+
+def scaled(factor: int) -> dict[str, Any]:
+    """A rule file; the alerts carry the factor as a label, and recorded series are written out in them."""
+    return {"groups": [{"name": "provd-alerts-scaled", "rules": [_alert(rule, factor) for rule in alerts()]}]}
+
+
+def _alert(rule: dict[str, Any], factor: int) -> dict[str, Any]:
+    name, made = rule["alert"], {**rule, "labels": {**rule["labels"], MARK: str(factor)}}
+    if name in UNSCALED:
+        return made
+    expression = re.sub(rf"\[{_TIME}\]", lambda found: f"[{_shorter(found[1], found[2], factor)}]", _written_out(rule["expr"]))
+    if name in AGES:
+        expression = re.sub(rf"> {AGES[name]}\b", f"> {AGES[name] / factor:g}", expression)
+    if "for" in rule:
+        made["for"] = re.sub(_TIME, lambda found: _shorter(found[1], found[2], factor), rule["for"])
+    return {**made, "expr": expression}
+
+
+def _written_out(expression: str) -> str:
+    """A recorded series has the windows of its own rule, so its expression stands in its place."""
+    for rule in rules():
+        expression = expression.replace(rule["record"], f"({rule['expr']})")
+    return expression
+
+
+def _shorter(number: str, unit: str, factor: int) -> str:
+    return f"{round(int(number) * _UNITS[unit] * 1000 / factor)}ms"
