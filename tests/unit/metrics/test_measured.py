@@ -17,6 +17,7 @@ from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.intake import Intake
 from provider_daemon.loops.outbox import Outbox
+from provider_daemon.metrics import catalog
 from provider_daemon.metrics.chain import MeasuredChain
 from provider_daemon.metrics.collector import DaemonCollector
 from provider_daemon.metrics.ledger import MeasuredLedger, Measures
@@ -175,13 +176,29 @@ async def test_empty_wallet(house: MeasuredHouse) -> None:
     assert house.transactions("refused", "insufficient_funds") == 1
 
 
-async def test_wallet_goes_stale_with_the_chain(house: MeasuredHouse) -> None:
-    """Absent three minutes after the last answer, not the last value for ever."""
+POLLED = {catalog.WALLET_BALANCE: 180, catalog.WALLET_RUNWAY: 180, catalog.GAS_PRICE: 600, catalog.SLURM_NODES: 300}
+
+
+@pytest.mark.parametrize(("family", "seconds"), POLLED.items(), ids=lambda value: getattr(value, "name", str(value)))
+async def test_what_was_asked_for_is_absent_when_nobody_answers(house: MeasuredHouse, family: catalog.Family, seconds: int) -> None:
+    """So long after the last answer, and there until then: never the last value for ever."""
+    await whole_life(house)
     await house.wallet.tick()
-    labels = {"signer": PROVIDER.address, "denom": "uve"}
-    assert house.value("provd_wallet_balance", **labels)
-    house.chain.clock.time += 180
-    assert house.value("provd_wallet_balance", **labels) is None
+    await house.heartbeat.tick()
+    told = house.chain.clock.now() if family is not catalog.GAS_PRICE else house.ledger.last_txs(1)[0]["created_at"]
+    assert house.meters.told(family, told + seconds - 1)
+    assert not house.meters.told(family, told + seconds)
+
+
+async def test_only_moments_are_held_for_ever(house: MeasuredHouse) -> None:
+    """Whatever else the wrappers were told ends by itself: there is no other polled value than those above."""
+    await whole_life(house)
+    await house.wallet.tick()
+    await house.heartbeat.tick()
+    ever = {family.name for family in catalog.CATALOG if house.meters.told(family, house.chain.clock.now() + 1e9)}
+    now = {family for family in catalog.CATALOG if house.meters.told(family, house.chain.clock.now())}
+    assert all(name.endswith("_timestamp_seconds") for name in ever)
+    assert {family for family in now if family.name not in ever} == set(POLLED)
 
 
 async def test_slurm_answers(house: MeasuredHouse) -> None:

@@ -10,7 +10,7 @@ from provider_daemon.metrics.process import OwnProcess
 
 
 def test_figures_are_there_where_only_processes_are_shown(tmp_path: Path) -> None:
-    """As under ProcSubset=pid: /proc without a file of the machine's own. A restart is seen by the start's time, which stays the same meanwhile."""
+    """As under ProcSubset=pid. A restart is seen by the time of the start, which stays the same meanwhile."""
     (tmp_path / "self").symlink_to("/proc/self")
     registry = CollectorRegistry()
     OwnProcess(proc=str(tmp_path), registry=registry)
