@@ -30,7 +30,8 @@ WEATHER: dict[str, frozenset[str]] = {
     "what no event told is never seen": frozenset({"index_lag", "customer_cancel"}),
     "the records of one id are one job's": frozenset({"ids_start_again", "gpus_unaccounted"}),
     "a failed node's record is the last": frozenset({"node_failure_requeue", "slurmdbd_falls_with_a_node"}),
-    "the chain is not asked first": frozenset({"ledger_restored", "kill", "record_purged"}),
+    "an endpoint that is behind parks a job": frozenset({"lagging_endpoint", "out_of_gas"}),
+    "the chain is not asked first": frozenset({"ledger_lost", "clock_jump", "sbatch_under_way", "kill"}),
     "a copy is taken for the ledger itself": frozenset({"ledger_restored", "kill_while_submitting"}),
     "a new ledger is not in doubt": frozenset({"ledger_lost", "kill_while_submitting"}),
     "our clock tells what is newer than a doubt": frozenset({"ledger_lost", "kill_while_submitting", "clock_jump"}),
@@ -91,7 +92,7 @@ def row_of(markdown: bool) -> Callable[[str, int, str], str]:
         return f"{name:48}{seeds or 'never':>6}  {wrong[:100]}"
 
     def row(name: str, seeds: int, wrong: str) -> str:
-        return f"| {name} | {seeds or 'never'} | {wrong[:100].replace('|', ' ')} |"
+        return f"| {name} | {seeds or 'never'} | {wrong.partition(' ')[0]} |"
 
     return row if markdown else plain
 

@@ -3,6 +3,7 @@
 import re
 
 from tests.faults.faults import FAULTS
+from tests.simulation.mutants import MUTANTS
 from tests.unit.docs import ROOT, column, page
 
 PAGE = page("reliability.md")
@@ -11,6 +12,11 @@ PAGE = page("reliability.md")
 def test_every_fault_has_its_row() -> None:
     """The table is the list that `make faults` plays."""
     assert column(PAGE, "fault") == [fault.name for fault in FAULTS]
+
+
+def test_every_wrong_version_has_its_row() -> None:
+    """The table is the list that `make mutants` plays."""
+    assert column(PAGE, "wrong version") == list(MUTANTS)
 
 
 def test_every_invariant_that_it_names_is_there() -> None:
