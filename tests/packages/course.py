@@ -14,6 +14,7 @@ from tests.packages.debian import Debian, Wrong, same
 from tests.packages.service import Service
 from tests.packages.shop import CONFIG, LEDGER, Shop, shop
 
+OPEN = "open jobs: 1;"
 KEPT = "is kept: its ledger is the proof"
 REFUSED = "was written by a newer provd"
 
@@ -41,7 +42,7 @@ class Course:
         self._service = service
         self._package = package
         self._next_package = next_package
-        self._over, self._both, self._between, self._cancelled = (shop.stage.site.work_root / name for name in ("a", "b", "c", "d"))
+        self._both, self._between, self._away = (shop.stage.site.work_root / name for name in ("both", "between", "away"))
         self._ids: dict[str, str] = {}
 
     # --- steps ---
@@ -100,15 +101,18 @@ class Course:
         return await self._settled()
 
     async def remove(self) -> str:
-        """Configuration and ledger stay, the program goes, the daemon with it."""
-        await self._apt("remove", "provd")
+        """With a job in flight, which a line counts. Configuration and ledger stay, the program goes, the daemon with it."""
+        await self._shop.comes_to(State.RUNNING, *await self._shop.order(waits_for(self._away, "ends while no provd is installed")))
+        told = await self._apt("remove", "provd")
         same("running", self._service.running, False)
         root = self._debian.root
         same("left", [(root / path).exists() for path in (CONFIG, LEDGER, "usr/lib/provd", "usr/bin/provd")], [True, True, False, False])
-        return "configuration and ledger stay"
+        (line,) = [line for line in told.splitlines() if OPEN in line]
+        return line
 
     async def again(self) -> str:
         """It goes on with what it finds, once somebody starts it."""
+        self._away.touch()
         await self._apt("install", self._package)
         same("started by itself", self._service.running, False)
         await self._service.start()
