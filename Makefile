@@ -19,14 +19,17 @@ slurm-or-not: .venv/.ready
 demo: slurm-or-not ## Twelve jobs from the chain through real SLURM and back, in under three minutes
 	@.venv/bin/provd demo
 
-.PHONY: observe-tools browser
+.PHONY: observe-tools browser systemd-tools
 observe-tools: .venv/.ready
 	@deploy/bootstrap observe
 
 browser: .venv/.ready
 	@deploy/bootstrap browser
 
-test: slurm observe-tools browser check ## Everything: lint, types, layers, unit tests, and the whole path on real SLURM
+systemd-tools: .venv/.ready
+	@deploy/bootstrap systemd
+
+test: slurm observe-tools browser systemd-tools check ## Everything: lint, types, layers, unit tests, and the whole path on real SLURM
 	.venv/bin/pytest -m 'not real' -n 2
 	.venv/bin/pytest -m real -n 2 --dist loadgroup
 
@@ -58,6 +61,10 @@ site: .venv/.ready ## The documents as a web site, in site/, to be read from the
 
 docs-test: .venv/.ready ## Type what the installation and first-job pages say into an empty Debian 12, up to a job that is reported on chain (as root)
 	@.venv/bin/python -m tests.docs.run
+
+.PHONY: systemd-test
+systemd-test: .venv/.ready ## Boot a Debian 12 and play the service's life: start, kill, hang, dead loop, broken file, sandbox, journal (as root)
+	@.venv/bin/python -m tests.systemd.run
 
 faults: slurm ## Break SLURM, SSH, gRPC, the disk, the clock, the wallet and the chain under the real daemon (ONLY=part of a name)
 	@.venv/bin/python -m tests.faults.run $(if $(ONLY),--only "$(ONLY)")

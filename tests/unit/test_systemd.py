@@ -103,7 +103,7 @@ def test_unit_starts_the_daemon_as_it_speaks() -> None:
     assert unit["StateDirectory"] == "provd"
     assert unit["LoadCredentialEncrypted"] == "provd-key"
     assert unit["ExecStart"] == "provd run --config /etc/provd/provd.toml"
-    assert unit["ExecReload"].split()[1:] == ["-HUP", "$MAINPID"]
+    assert unit["ExecReload"] == "/bin/sh -c 'kill -HUP $MAINPID'"
     assert unit["RestartPreventExitStatus"] == "2"
 
 

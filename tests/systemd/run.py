@@ -1,0 +1,100 @@
+"""Boots a Debian 12 with systemd, installs this tree's provd as a service, and plays a service's life.
+
+    python -m tests.systemd.run
+
+As root. A line for each step; exit 0 only when every one was as it should be, 77 where this host lets no machine be booted.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.systemd.closed import Closed
+from tests.systemd.course import Course
+from tests.systemd.machine import Machine, Unbootable, Wrong, booted
+from tests.systemd.service import Service
+from tests.systemd.stage import built
+from tests.unit.docs import ROOT
+
+UNBOOTABLE = 77
+_OWN = ("unshare", "--mount", "--net", "--propagation", "private")
+
+
+def say(began: float, what: str, outcome: str) -> None:
+    print(f"[{time.monotonic() - began:5.1f} s] {what}: {outcome}", flush=True)
+
+
+async def play(tree: Path, directory: Path) -> None:
+    began = time.monotonic()
+    shared = directory / "shared"
+    tempfile.tempdir = str(shared)  # where the site's files are to lie
+    async with booted(tree, directory, shared) as machine:
+        say(began, "boot", (await machine.run("systemctl", "--version")).splitlines()[0])
+        async with built(directory) as stage:
+            service = Service(machine)
+            (wheel,) = shared.glob("*.whl")
+            say(began, "install", await service.install(stage, wheel))
+            try:
+                await _play(Course(machine, service, stage), Closed(machine, service, stage))
+            except Wrong:
+                await _leave_journal(machine)
+                raise
+
+
+async def _play(course: Course, closed: Closed) -> None:
+    for what, step in {**course.serving(), **closed.steps(), **course.ending(), "the journal of it all": closed.journal}.items():
+        began = time.monotonic()
+        say(began, what, await step())
+
+
+async def _leave_journal(machine: Machine) -> None:
+    told = await machine.run("journalctl", "--no-pager", "-u", "provd", "-n", "40", "-o", "short-precise")
+    print(f"the end of the journal:\n{told}", file=sys.stderr)
+
+
+def inside(tree: Path, directory: Path) -> int:
+    """In a network and mounts of its own."""
+    try:
+        asyncio.run(play(tree, directory))
+    except Unbootable as error:
+        return unbootable(str(error))
+    except Wrong as error:
+        print(f"WRONG: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def unbootable(why: str) -> int:
+    print(f"no systemd can be booted here: {why}", file=sys.stderr)
+    return UNBOOTABLE
+
+
+def main() -> int:
+    if len(sys.argv) == 3:
+        return inside(Path(sys.argv[1]), Path(sys.argv[2]))
+    if os.geteuid() != 0:
+        return unbootable("only root can make namespaces and control groups")
+    if subprocess.run([*_OWN, "true"], check=False, capture_output=True).returncode:
+        return unbootable("this host lets root make no namespaces; a container needs --privileged")
+    began = time.monotonic()
+    made = subprocess.run([ROOT / "deploy/images/systemd"], stdout=subprocess.PIPE, text=True, check=False)
+    if made.returncode:
+        return unbootable("the Debian for it cannot be made")
+    tree = made.stdout.strip()
+    say(began, "Debian 12 with systemd", tree)
+    with tempfile.TemporaryDirectory(prefix="provd-systemd.") as directory:
+        Path(directory).chmod(0o755)
+        shared = Path(directory) / "shared"
+        shared.mkdir()
+        subprocess.run([ROOT / ".uv/bin/uv", "build", "-q", "--wheel", "--out-dir", shared, ROOT], check=True)
+        code = subprocess.run([*_OWN, sys.executable, "-m", "tests.systemd.run", tree, directory], cwd=ROOT, check=False).returncode
+    print(f"{'ok' if code == 0 else 'NOT as it should be'}: {time.monotonic() - began:.0f} s")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""provd.service on the machine, as the operator's guide installs it, and what can be seen of it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.systemd.machine import Machine, Wrong, same, until
+from tests.systemd.stage import Stage, configuration
+from tests.unit.docs import ROOT
+
+UNIT = ROOT / "deploy/systemd/provd.service"
+EXPOSURE = 1.5  # at most, as `systemd-analyze security` counts; 10 is a service without any sandbox
+HERE = Path(__file__).parent
+CONFIG = "/etc/provd/provd.toml"
+KEY = "/etc/credstore.encrypted/provd-key"
+_DROP_IN = "/etc/systemd/system/provd.service.d/test.conf"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    machine: Machine
+
+    async def install(self, stage: Stage, wheel: Path) -> str:
+        """Program, user, key as an encrypted credential, SSH key, configuration, unit."""
+        run, put = self.machine.run, self.machine.put
+        python = "/opt/provd/bin/python"
+        await run("uv", "pip", "install", "-q", "--offline", "--no-deps", "--compile-bytecode", "--python", python, wheel)
+        await run("useradd", "--system", "--home-dir", "/var/lib/provd", "--no-create-home", "provd")
+        await run("install", "-d", "-m", "750", "-g", "provd", "/etc/provd")
+        await run("install", "-d", "-m", "700", "/etc/credstore.encrypted")
+        await run("systemd-creds", "encrypt", "--name=provd-key", "-", KEY, stdin=stage.secret.hex().encode())
+        await put("/etc/hosts", b"127.0.0.1 localhost\n127.0.1.1 machine\n")  # as Debian's installer leaves it
+        await put("/etc/provd/id_ed25519", Path(str(stage.site.ssh["key_file"])).read_bytes(), "600", "provd")
+        await put("/etc/provd/known_hosts", Path(str(stage.site.ssh["known_hosts"])).read_bytes())
+        await put(CONFIG, configuration(stage).encode())
+        await put(f"/etc/systemd/system/{UNIT.name}", UNIT.read_bytes())
+        await run("systemctl", "daemon-reload")
+        return (await run("provd", "--version")).strip()
+
+    async def configure(self, before: str, after: str) -> None:
+        text = await self.machine.run("cat", CONFIG)
+        if before not in text:
+            raise Wrong(f"{CONFIG} has no {before!r}")
+        await self.machine.put(CONFIG, text.replace(before, after).encode())
+
+    async def drop_in(self, text: str) -> None:
+        await self.machine.put(_DROP_IN, f"[Service]\n{text}".encode())
+        await self.machine.run("systemctl", "daemon-reload")
+
+    async def drop_nothing_in(self) -> None:
+        await self.machine.run("rm", "-f", _DROP_IN)
+        await self.machine.run("systemctl", "daemon-reload")
+
+    async def systemctl(self, verb: str, code: int = 0) -> str:
+        return await self.machine.run("systemctl", verb, "provd", code=code)
+
+    # --- what can be seen ---
+
+    async def shows(self, **wanted: str) -> dict[str, str]:
+        shown = await self.machine.shown("provd", *wanted)
+        same("systemctl show", shown, wanted)
+        return shown
+
+    async def pid(self) -> str:
+        return (await self.machine.shown("provd", "MainPID"))["MainPID"]
+
+    async def started_again(self, after: str, limit: float = 30) -> float:
+        """Seconds until another process than `after` is active; raises Wrong."""
+
+        async def there() -> bool:
+            shown = await self.machine.shown("provd", "MainPID", "ActiveState")
+            return shown["ActiveState"] == "active" and shown["MainPID"] not in ("0", after)
+
+        return await until("systemd has started it again", there, limit)
+
+    async def ended_by(self, result: str) -> int:
+        """How often systemd said that the unit failed with this result."""
+        text = await self.machine.run("journalctl", "--output=json", "UNIT=provd.service", f"UNIT_RESULT={result}", code=None)
+        return len([line for line in text.splitlines() if line.startswith("{")])
+
+    async def entries(self) -> list[dict[str, Any]]:
+        """Of the journal, by provd itself: systemd's own child says some in the unit's name before it becomes provd."""
+        return [entry for entry in await self.machine.journal("provd.service") if entry["SYSLOG_IDENTIFIER"] == "provd"]
+
+    async def lines(self) -> list[dict[str, Any]]:
+        """The log of every process so far."""
+        return [json.loads(entry["MESSAGE"]) for entry in await self.entries() if entry["MESSAGE"].startswith("{")]
+
+    async def says(self, event: str, **values: object) -> dict[str, Any]:
+        """The newest line of that event with those values; raises Wrong when there is none in time."""
+        found: list[dict[str, Any]] = []
+
+        async def there() -> bool:
+            found[:] = [line for line in await self.lines() if line["event"] == event and values.items() <= line.items()]
+            return bool(found)
+
+        await until(f"the journal has {event} {values or ''}", there)
+        return found[-1]

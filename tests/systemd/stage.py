@@ -1,0 +1,126 @@
+"""What a daemon needs beside its machine: a chain, an open shop on it, and a site with sshd, over the loopback that both share."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from provider_daemon.chain import evidence_check
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
+from provider_daemon.chain.records import chain_job
+from provider_daemon.clock import SystemClock
+from provider_daemon.demo.jobs import DemoJob
+from provider_daemon.demo.people import Person, new_key, responses
+from provider_daemon.demo.stage import CHAIN_ID, CLUSTER, OFFERING, open_shop, start_devnet
+from provider_daemon.job.state import TERMINAL, State
+from provider_daemon.lab.simulated.site import SimulatedSite
+from tests.systemd.machine import Wrong, same, until
+
+
+@dataclass(slots=True)
+class Stage:
+    """`secret`: the provider's private key. `port`: the chain's gRPC."""
+
+    chain: GrpcChain
+    port: int
+    site: SimulatedSite
+    customer: Person
+    secret: bytes
+    gates: Path
+    jobs: list[str] = field(default_factory=list)
+
+    async def submit(self, job: DemoJob) -> str:
+        """Its id; the chain has it when this returns."""
+        sent = await self.customer.send(job.message(self.customer.address, OFFERING))
+        (answer,) = await responses(self.chain, sent.tx_hash)
+        self.jobs.append(tx_pb2.MsgSubmitJobResponse.FromString(answer.value).job_id)
+        return self.jobs[-1]
+
+    async def submit_gated(self) -> tuple[str, Path]:
+        """A job that runs until the file is there."""
+        gate = self.gates / f"gate{len(self.jobs)}"
+        line = f"until [ -e {gate} ]; do sleep 0.1; done"
+        return await self.submit(DemoJob("", 0, State.COMPLETED, 0, arguments=("-c", line))), gate
+
+    async def state(self, job_id: str) -> State:
+        record = await self.chain.job(job_id)
+        assert record is not None
+        return record.state
+
+    async def becomes(self, job_id: str, state: State) -> float:
+        """Seconds that it took; raises Wrong."""
+
+        async def there() -> bool:
+            now = await self.state(job_id)
+            if now in TERMINAL and now is not state:
+                raise Wrong(f"{job_id} is {now} on chain, should become {state}")
+            return now is state
+
+        return await until(f"{job_id} is {state} on chain", there)
+
+    async def reported_once(self, job_id: str, *states: State) -> str:
+        """Each of these states was reported in one transaction, nothing else was, all evidence holds, and SLURM ran one job of its name."""
+        record = await self.chain.query.job(job_id)
+        assert record is not None
+        txs = await self.chain.reports_of(job_id)
+        checked = [
+            verdict for tx in txs for verdict in evidence_check.check(tx.tx, CHAIN_ID, {job_id: CLUSTER}) if verdict.job_id == job_id
+        ]
+        same(f"reports of {job_id}", [verdict.state for verdict in checked], [state.value for state in states])
+        same(f"what is wrong with the evidence of {job_id}", [verdict.why for verdict in checked if verdict.why], [])
+        name = chain_job(record, CHAIN_ID).spec.slurm_name
+        same(f"SLURM jobs {name}", sum(job.request.name == name for job in self.site.cluster.jobs.values()), int(State.QUEUED in states))
+        return ", ".join(states)
+
+
+@contextlib.asynccontextmanager
+async def built(directory: Path) -> AsyncIterator[Stage]:
+    secret, provider = new_key()
+    customer = new_key()[1]
+    devnet, port = await asyncio.to_thread(start_devnet, directory, [provider.address, customer.address], "published")
+    chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
+    try:
+        async with SimulatedSite() as site:
+            await open_shop(Person(provider, chain))
+            yield Stage(chain, port, site, Person(customer, chain), secret, directory)
+    finally:
+        await chain.close()
+        await asyncio.to_thread(devnet.stop)
+
+
+def configuration(stage: Stage) -> str:
+    """provd.toml as the machine has it: the key is a credential, what SSH needs lies in /etc/provd. The chain is found by a name."""
+    return f"""[chain]
+id = "{CHAIN_ID}"
+endpoints = ["localhost:{stage.port}"]
+poll_seconds = 1
+
+[keys.main]
+kind = "credential"
+name = "provd-key"
+
+[[clusters]]
+id = "{CLUSTER}"
+name = "alpha"
+key = "main"
+region = "local"
+account = "provd"
+work_root = "{stage.site.work_root}"
+poll_seconds = 1
+heartbeat_seconds = 15
+
+[clusters.ssh]
+host = "127.0.0.1"
+port = {stage.site.ssh["port"]}
+user = "{stage.site.ssh["user"]}"
+key_file = "/etc/provd/id_ed25519"
+known_hosts = "/etc/provd/known_hosts"
+
+[[clusters.images]]
+pattern = "docker.io/library/*"
+
+[log]
+level = "info"
+"""

@@ -1,0 +1,47 @@
+"""The shipped unit, and the drop-in for a daemon on the login node, as systemd's own tools judge them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.systemd.service import EXPOSURE
+from tests.unit.docs import ROOT
+
+SHIPPED = ROOT / "deploy/systemd"
+PROVD = Path(sys.executable).with_name("provd")
+
+
+def analyze(*words: str | Path) -> str:
+    """What it printed, both streams; it must have nothing to complain of."""
+    done = subprocess.run(["systemd-analyze", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """The unit, with the program where this environment has it."""
+    text = (SHIPPED / "provd.service").read_text()
+    path = tmp_path / "provd.service"
+    path.write_text(text.replace("ExecStart=provd ", f"ExecStart={PROVD} "))
+    assert path.read_text() != text
+    return path
+
+
+def exposure(unit: Path) -> float:
+    found = re.search(r"Overall exposure level for provd.service: (\d+\.\d+)", analyze("security", "--offline=yes", "--no-pager", unit))
+    assert found
+    return float(found[1])
+
+
+def test_exposure_is_small(unit: Path) -> None:
+    """What is not needed is closed: the number that `systemd-analyze security` gives is gated."""
+    assert exposure(unit) <= EXPOSURE
+
+
+def test_systemd_has_nothing_to_complain_of(unit: Path) -> None:
+    """Every key is known, every value is one."""
+    assert analyze("verify", "--man=no", unit) == ""
