@@ -30,7 +30,7 @@ def ids(path: Path) -> str:
 def command_lines(text: str) -> Iterator[list[str]]:
     """The words after `provd` in code: inline, or at the start of a line of a block."""
     in_blocks = "".join(blocks(text, r"\w*"))
-    at_line_starts = re.findall(r"^(?:\$ |/opt/provd/bin/)?(provd .*)$", in_blocks, re.MULTILINE)
+    at_line_starts = re.findall(r"^(?:\$ |/opt/provd/bin/|docker compose exec \w+ )?(provd .*)$", in_blocks, re.MULTILINE)
     for code in [*re.findall(r"`(provd [^`\n]+)`", text), *at_line_starts]:
         yield code.split()[1:]
 
