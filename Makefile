@@ -84,11 +84,11 @@ dist: .venv/.ready ## dist/: wheel and source distribution
 	@.uv/bin/uv build -q --out-dir dist
 	@ls dist/*.whl dist/*.tar.gz
 
-deb: .venv/.ready ## dist/: the package for Debian 12, with all that it needs inside (as root)
-	@deploy/debian/build dist
+deb: .venv/.ready ## dist/: the package for Debian 12 (or SUITE=trixie), with all that it needs inside (as root)
+	@deploy/debian/build dist $(SUITE)
 
-deb-test: .venv/.ready ## Wheel, pipx and the Debian package: installed, upgraded with jobs in flight, set back, removed, purged in an empty Debian 12 (as root)
-	@.venv/bin/python -m tests.packages.run
+deb-test: .venv/.ready ## Wheel, pipx and the Debian package: installed, upgraded with jobs in flight, set back, removed, purged in an empty Debian 12 (or SUITE=trixie, as root)
+	@.venv/bin/python -m tests.packages.run $(SUITE)
 
 fmt: .venv/.ready ## Format, and mend what can be mended
 	.venv/bin/ruff check --fix .

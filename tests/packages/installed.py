@@ -13,7 +13,7 @@ MODES = """\
 700 provd:provd /var/lib/provd
 755 root:root /usr/bin/provd
 755 root:root /usr/lib/provd/bin/provd
-644 root:root /lib/systemd/system/provd.service
+644 root:root /usr/lib/systemd/system/provd.service
 """
 # Made by the package's scripts, not brought by it.
 MADE = re.compile(r"/usr/lib/provd/lib/.*/__pycache__(/.*)?|/var/lib/provd|/var/lib/systemd(/deb-systemd-helper-enabled(/provd.*)?)?")

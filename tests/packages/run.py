@@ -1,6 +1,6 @@
 """Builds wheel, sdist and Debian packages of this tree and of a newer one, and plays their life in a Debian of its own.
 
-    python -m tests.packages.run
+    python -m tests.packages.run [SUITE]
 
 As root. A line for each step; exit 0 only when every one was as it should be.
 """
@@ -20,25 +20,25 @@ from tests.packages.debian import Debian, Wrong, command
 from tests.unit.docs import ROOT
 
 
-def play(directory: Path, step: Callable[..., None]) -> None:
+def play(directory: Path, suite: str, step: Callable[..., None]) -> None:
     dist = directory / "dist"
     dist.mkdir()
     with ThreadPoolExecutor() as pool:
-        packages = pool.submit(built, ROOT, dist), pool.submit(built, newer.tree(directory / "tree"), dist)
+        packages = [pool.submit(built, tree, dist, suite) for tree in (ROOT, newer.tree(directory / "tree"))]
         wheel, sdist = artefacts.build(dist)
         step("wheel and sdist", artefacts.contents(wheel, sdist))
         step("the wheel in an empty environment", artefacts.in_an_empty_environment(wheel, directory / "venv"))
         step("pipx install", artefacts.by_pipx(wheel, directory / "pipx"))
         package, next_package = (each.result() for each in packages)
     step("make deb, and of a newer version with a newer ledger", f"{package.name}, {package.stat().st_size // 1000} kB")
-    debian = Debian.unpacked(directory / "debian")
+    debian = Debian.unpacked(directory / "debian", suite)
     for what, check in installed.CHECKS.items():
         step(what, check(debian, package))
     asyncio.run(course.play(debian, package, next_package, directory, step))
 
 
-def built(tree: Path, directory: Path) -> Path:
-    return Path(command(tree / "deploy/debian/build", directory).splitlines()[-1])
+def built(tree: Path, directory: Path, suite: str) -> Path:
+    return Path(command(tree / "deploy/debian/build", directory, suite).splitlines()[-1])
 
 
 def teller() -> Callable[..., None]:
@@ -53,10 +53,10 @@ def teller() -> Callable[..., None]:
     return step
 
 
-def inside(directory: Path) -> int:
+def inside(directory: Path, suite: str) -> int:
     """In a mount namespace of its own."""
     try:
-        play(directory, teller())
+        play(directory, suite, teller())
     except Wrong as error:
         print(f"WRONG: {error}", file=sys.stderr)
         return 1
@@ -64,15 +64,16 @@ def inside(directory: Path) -> int:
 
 
 def main() -> int:
-    if len(sys.argv) == 2:
-        return inside(Path(sys.argv[1]))
+    suite = sys.argv[1] if len(sys.argv) > 1 else "bookworm"
+    if len(sys.argv) > 2:
+        return inside(Path(sys.argv[2]), suite)
     if os.geteuid():
         print("a Debian of its own needs root", file=sys.stderr)
         return 1
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="provd-packages.") as directory:
         Path(directory).chmod(0o755)
-        words = ["unshare", "--mount", "--propagation", "private", sys.executable, "-m", "tests.packages.run", directory]
+        words = ["unshare", "--mount", "--propagation", "private", sys.executable, "-m", "tests.packages.run", suite, directory]
         code = subprocess.run(words, cwd=ROOT, check=False).returncode
     print(f"{'ok' if code == 0 else 'NOT as it should be'}: {time.monotonic() - began:.0f} s")
     return code

@@ -90,7 +90,7 @@ class Service:
     def _command(self) -> list[str]:
         unit = configparser.RawConfigParser(strict=False)
         unit.optionxform = str  # type: ignore[assignment,method-assign]
-        unit.read(self._debian.root / "lib/systemd/system" / UNIT)
+        unit.read(self._debian.root / "usr/lib/systemd/system" / UNIT)
         return shlex.split(unit["Service"]["ExecStart"])
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
