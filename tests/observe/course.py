@@ -71,7 +71,7 @@ async def _silence(place: Place, row: Row) -> None:
 
     await until("every alert has ended after the mending", silent, PATIENCE_SECONDS)
     row.silent_after = time.monotonic() - mended
-    await until("every job is settled", lambda: set(place.stage.rows("jobs")) <= {"completed completed"}, PATIENCE_SECONDS)
+    await place.settled(PATIENCE_SECONDS)
 
 
 async def _judge(place: Place, row: Row, seconds: float, before: Set[str]) -> None:

@@ -12,7 +12,7 @@ from provider_daemon.job.state import State
 from tests.faults.house import FarSite
 from tests.faults.machines import Wallet
 from tests.faults.proxy import Proxy
-from tests.observe.stage import Stage, until
+from tests.observe.stage import PATIENCE, Stage, until
 
 
 @dataclass(slots=True)
@@ -25,17 +25,23 @@ class Place:
     gates: list[Path] = field(default_factory=list)
 
     async def hold(self) -> None:
-        """A job runs, on chain too, until `release`."""
+        """A job runs, on chain too, until its gate opens."""
         gate = self.site.work_root / f"gate-{len(self.gates)}"
         self.gates.append(gate)
         waiting = f"until [ -e {gate} ]; do sleep 0.2; done"
         await self.stage.submit(DemoJob("waits", 0, State.COMPLETED, 0, arguments=shell(waiting)))
         await until("the job runs", lambda: "running running" in self.stage.rows("jobs"))
 
-    async def release(self) -> None:
-        """It ends, and its last report waits for the chain."""
+    def let_end(self) -> None:
         self.gates[-1].touch()
+
+    async def end_unreported(self) -> None:
+        """It ends, and its last report waits for the chain."""
+        self.let_end()
         await until("its report waits", lambda: "completed running" in self.stage.rows("jobs"))
+
+    async def settled(self, limit: float = PATIENCE) -> None:
+        await until("every job is settled", lambda: set(self.stage.rows("jobs")) <= {"completed completed"}, limit)
 
 
 Act = Callable[[Place], Awaitable[None]]
@@ -91,7 +97,7 @@ async def halt_chain(place: Place) -> None:
     """No more blocks, and a job ends."""
     await place.hold()
     place.stage.devnet.signal(signal.SIGUSR1)
-    await place.release()
+    await place.end_unreported()
 
 
 async def resume_chain(place: Place) -> None:
@@ -110,7 +116,7 @@ class Poverty:
     async def begin(self, place: Place) -> None:
         await place.hold()
         await self._wallet.empty(place.stage)
-        await place.release()
+        await place.end_unreported()
 
     async def end(self, place: Place) -> None:
         await self._wallet.fill(place.stage)

@@ -92,8 +92,11 @@ async def observe(directory: Path, pictures: Path, faults: Sequence[Fault]) -> S
     seen = Seen()
     async with built(directory) as place, watched(place.stage.page, pictures) as (tab, page):
         say(f"SLURM {place.site.version}, the daemon, Prometheus and Chromium run; three jobs are settled, nothing fires")
+        await place.hold()
         await shoot(tab, pictures)
         await page.shoot("healthy")
+        place.let_end()
+        await place.settled()
         for fault in faults:
             seen.rows.append(await course(place, fault, page, {name for row in seen.rows for name in row.fault.fires}))
             show(seen.rows[-1])

@@ -11,8 +11,9 @@ import yaml
 
 from provider_daemon.metrics.catalog import CATALOG
 from tests.observe import files
+from tests.observe.faults import FAULTS
 from tests.observe.files import BOARDS, GRAFANA, PROMETHEUS, RUNBOOK, alerts, boards, rules, selectors
-from tests.unit.docs import DOCS, ROOT
+from tests.unit.docs import DOCS, ROOT, table
 
 ALERTS = {rule["alert"]: rule for rule in alerts()}
 TESTS = yaml.safe_load((PROMETHEUS / "alerts_test.yaml").read_text())["tests"]
@@ -144,3 +145,11 @@ def test_mixin_is_the_plain_files() -> None:
 def test_selectors(text: str, found: list[str]) -> None:
     """What an expression reads is found, and nothing else."""
     assert selectors(text) == found
+
+
+def test_the_list_of_faults() -> None:
+    """docs/alerts/README.md says of each fault of `make observe` which alerts it fires."""
+    listed = {row[0]: row[1].split(", ") for row in table((DOCS / "alerts/README.md").read_text(), "fault")}
+    assert listed == {fault.name: list(fault.fires) for fault in FAULTS}
+    assert {name for fault in FAULTS for name in fault.fires} <= set(ALERTS)
+    assert {fault.side for fault in FAULTS} == {"SLURM", "SSH", "chain", "money", "jobs"}
