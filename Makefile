@@ -51,8 +51,8 @@ crash: slurm ## Kill the daemon at random moments (KILLS=200) and compare the re
 e2e-cli: slurm ## A cluster's whole life and five jobs by provd's command lines alone, on real SLURM, balances checked to the uvirt
 	@.venv/bin/python -m tests.e2e.cli
 
-observe: observe-tools ## A real Prometheus scrapes the real daemon: series that are emitted, used and documented, and how they differ
-	@.venv/bin/python -m tests.observe.run
+observe: slurm observe-tools browser ## Break five things under the real daemon on a real site while Prometheus and Chromium watch: alerts, series, pictures (ONLY=part of a name)
+	@.venv/bin/python -m tests.observe.run $(if $(ONLY),--only "$(ONLY)")
 
 .PHONY: site docs-test
 site: .venv/.ready ## The documents as a web site, in site/, to be read from the disk or by any web server
