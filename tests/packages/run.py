@@ -15,6 +15,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from provider_daemon.errors import ProvdError
+from tests.faults.witness import Late
 from tests.packages import artefacts, course, installed, newer
 from tests.packages.debian import Debian, Wrong, command
 from tests.unit.docs import ROOT
@@ -57,8 +59,10 @@ def inside(directory: Path, suite: str) -> int:
     """In a mount namespace of its own."""
     try:
         play(directory, suite, teller())
-    except Wrong as error:
-        print(f"WRONG: {error}", file=sys.stderr)
+    except (Wrong, Late, ProvdError) as error:
+        log = directory / "provd.log"
+        tail = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
+        print(f"WRONG: {error}", *(["the daemon's last words:", *tail] if tail else []), sep="\n", file=sys.stderr)
         return 1
     return 0
 
