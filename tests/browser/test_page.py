@@ -162,6 +162,26 @@ async def test_by_keyboard(ledger: Ledger, address: str, tab: Tab) -> None:
     await tab.until("document.querySelectorAll('#jobs tr').length === 1")
 
 
+async def test_a_parked_job_by_keyboard(ledger: Ledger, address: str, tab: Tab) -> None:
+    """Its name among the parked ones opens its timeline, Escape leads back to it, and a second one that is parked takes no focus away."""
+    save(ledger, 1, parked="several")
+    await tab.go(address)
+    await tab.until("document.querySelectorAll('#parked button').length === 1")
+    await tab.press("Tab")
+    assert await tab.run("document.activeElement.parentElement.parentElement.id") == "parked"
+    save(ledger, 2, parked="several")
+    await tab.until("document.querySelectorAll('#parked button').length === 2")
+    assert await tab.run("document.activeElement.textContent") == "JOB-1"
+    await tab.press("Enter")
+    await tab.until("document.activeElement.id === 'detail'")
+    assert "several" in await tab.run("document.querySelector('#detail').innerText")
+    await tab.press("Escape")
+    assert (
+        await tab.run("[document.activeElement.textContent, document.activeElement.parentElement.parentElement.id].join()")
+        == "JOB-1,parked"
+    )
+
+
 async def test_on_a_phone(ledger: Ledger, address: str, tab: Tab) -> None:
     """360 pixels hold everything, however long a word, without scrolling sideways."""
     save(ledger, 1, parked="x" * 500, slurm_id="123456789")
