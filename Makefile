@@ -59,8 +59,8 @@ site: .venv/.ready ## The documents as a web site, in site/, to be read from the
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 	@echo "site/index.html"
 
-docs-test: .venv/.ready ## Type what the installation and first-job pages say into an empty Debian 12, up to a job that is reported on chain (as root)
-	@.venv/bin/python -m tests.docs.run
+docs-test: .venv/.ready ## Type what the installation and first-job pages say into an empty Debian 12 (or SUITE=trixie), up to a reported job (as root)
+	@.venv/bin/python -m tests.docs.run $(SUITE)
 
 .PHONY: systemd-test
 systemd-test: .venv/.ready ## Boot a Debian 12 and play the service's life: start, kill, hang, dead loop, broken file, sandbox, journal (as root)
