@@ -63,8 +63,8 @@ docs-test: .venv/.ready ## Type what the installation and first-job pages say in
 	@.venv/bin/python -m tests.docs.run $(SUITE)
 
 .PHONY: systemd-test
-systemd-test: .venv/.ready ## Boot a Debian 12 and play the service's life: start, kill, hang, dead loop, broken file, sandbox, journal (as root)
-	@.venv/bin/python -m tests.systemd.run
+systemd-test: .venv/.ready ## Boot a Debian 12 (or SUITE=trixie) and play the service's life: start, kill, hang, dead loop, sandbox, journal (as root)
+	@.venv/bin/python -m tests.systemd.run $(SUITE)
 
 faults: slurm ## Break SLURM, SSH, gRPC, the disk, the clock, the wallet and the chain under the real daemon (ONLY=part of a name)
 	@.venv/bin/python -m tests.faults.run $(if $(ONLY),--only "$(ONLY)")

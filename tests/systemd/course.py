@@ -5,17 +5,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from provider_daemon.demo.jobs import DemoJob
+from provider_daemon.demo.stage import CLUSTER
 from provider_daemon.job.state import State
 from tests.systemd.machine import Machine, Wrong, same, until
 from tests.systemd.service import CONFIG, HERE, KEY, Service
 from tests.systemd.stage import Stage
-from tests.unit.docs import column, page
+from tests.unit.docs import blocks, column, page
 
 SEEN = (State.QUEUED, State.RUNNING, State.COMPLETED)
 FORGED = "provd_stopped"
 HOSTILE = f'a"}}\n{{"event": "{FORGED}", "level": "error"}}\r\x1b[2K\x1b[1A\u2028\u202e<0>'
 WATCHDOG = 5  # seconds, in a drop-in
 Steps = dict[str, Callable[[], Awaitable[str]]]
+NOTIFY_RELOAD_SINCE = 253
 SERVING = {"ActiveState": "active", "SubState": "running"}
 
 
@@ -45,6 +47,8 @@ class Course:
             "a broken configuration": self.broken,
             "no key": self.no_key,
             "a key that cannot be decrypted": self.foreign_key,
+            "Type=notify-reload": self.waiting_reload,
+            'transport = "local"': self.local,
         }
 
     async def start(self) -> str:
@@ -177,6 +181,30 @@ class Course:
         seconds = await self.service.started_again("0")
         await self.stage.becomes(self.stage.jobs[-1], State.COMPLETED)
         return f"243/CREDENTIALS, tried again; active {seconds:.1f} s after it was put right, {self.stage.jobs[-1]} is completed"
+
+    async def local(self) -> str:
+        """SLURM's programs run in the daemon's sandbox, with the shipped drop-in and nothing else opened."""
+        await self.service.systemctl("stop")
+        logins = self.stage.site.sshd.connections
+        await self.service.give_site(self.stage)
+        job_id = await self.stage.submit(DemoJob("", 0, State.COMPLETED, 0, arguments=("-c", "true")))
+        await self.service.systemctl("start")
+        await self.stage.becomes(job_id, State.COMPLETED)
+        same("logins over SSH", self.stage.site.sshd.connections, logins)
+        return f"{job_id}: {await self.stage.reported_once(job_id, *SEEN)}"
+
+    async def waiting_reload(self) -> str:
+        """With the guide's drop-in `systemctl reload` is over when the daemon has read its file."""
+        version = int((await self.machine.run("systemctl", "--version")).split()[1])
+        if version < NOTIFY_RELOAD_SINCE:
+            return f"systemd {version} does not know it, {NOTIFY_RELOAD_SINCE} does"
+        (drop_in,) = (block for block in blocks(page("operators-guide.md"), "ini") if "notify-reload" in block)
+        await self.service.drop_in(drop_in)
+        await self.service.systemctl("restart")
+        await self.service.configure("heartbeat_seconds = 15", "heartbeat_seconds = 14")
+        await self.service.systemctl("reload")
+        same("last line", (await self.service.lines())[-1].get("changed"), [f"clusters.{CLUSTER}.heartbeat_seconds"])
+        return "the file is read when `systemctl reload` ends"
 
     async def _rests(self) -> None:
         await self.service.systemctl("start", code=1)

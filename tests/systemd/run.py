@@ -1,6 +1,6 @@
-"""Boots a Debian 12 with systemd, installs this tree's provd as a service, and plays a service's life.
+"""Boots a Debian with systemd, installs this tree's provd as a service, and plays a service's life.
 
-    python -m tests.systemd.run
+    python -m tests.systemd.run [SUITE]    bookworm, which is Debian 12, or trixie
 
 As root. A line for each step; exit 0 only when every one was as it should be, 77 where this host lets no machine be booted.
 """
@@ -21,6 +21,7 @@ from tests.systemd.stage import built
 from tests.unit.docs import ROOT
 
 UNBOOTABLE = 77
+PLACE = Path("/srv")  # neither in /tmp, of which a service has its own, nor in /home, which it does not see
 _OWN = ("unshare", "--mount", "--net", "--propagation", "private")
 
 
@@ -28,16 +29,16 @@ def say(began: float, what: str, outcome: str) -> None:
     print(f"[{time.monotonic() - began:5.1f} s] {what}: {outcome}", flush=True)
 
 
-async def play(tree: Path, directory: Path) -> None:
+async def play(tree: Path, wheel: Path) -> None:
     began = time.monotonic()
-    shared = directory / "shared"
+    shared = PLACE / "shared"
+    shared.mkdir()
     tempfile.tempdir = str(shared)  # where the site's files are to lie
-    async with booted(tree, directory, shared) as machine:
+    async with booted(tree, PLACE, shared) as machine:
         say(began, "boot", (await machine.run("systemctl", "--version")).splitlines()[0])
-        async with built(directory) as stage:
+        async with built(PLACE) as stage:
             service = Service(machine)
-            (wheel,) = shared.glob("*.whl")
-            say(began, "install", await service.install(stage, wheel))
+            say(began, "install", await service.install(stage, wheel.read_bytes()))
             try:
                 await _play(Course(machine, service, stage), Closed(machine, service, stage))
             except Wrong:
@@ -56,10 +57,11 @@ async def _leave_journal(machine: Machine) -> None:
     print(f"the end of the journal:\n{told}", file=sys.stderr)
 
 
-def inside(tree: Path, directory: Path) -> int:
-    """In a network and mounts of its own."""
+def inside(tree: Path, wheel: Path) -> int:
+    """In a network and mounts of its own: what is written goes with them."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "provd-systemd", PLACE], check=True)
     try:
-        asyncio.run(play(tree, directory))
+        asyncio.run(play(tree, wheel))
     except Unbootable as error:
         return unbootable(str(error))
     except Wrong as error:
@@ -80,18 +82,17 @@ def main() -> int:
         return unbootable("only root can make namespaces and control groups")
     if subprocess.run([*_OWN, "true"], check=False, capture_output=True).returncode:
         return unbootable("this host lets root make no namespaces; a container needs --privileged")
+    suite = sys.argv[1] if len(sys.argv) == 2 else "bookworm"
     began = time.monotonic()
-    made = subprocess.run([ROOT / "deploy/images/systemd"], stdout=subprocess.PIPE, text=True, check=False)
+    made = subprocess.run([ROOT / "deploy/images/systemd", suite], stdout=subprocess.PIPE, text=True, check=False)
     if made.returncode:
         return unbootable("the Debian for it cannot be made")
     tree = made.stdout.strip()
-    say(began, "Debian 12 with systemd", tree)
+    say(began, "a Debian with systemd", tree)
     with tempfile.TemporaryDirectory(prefix="provd-systemd.") as directory:
-        Path(directory).chmod(0o755)
-        shared = Path(directory) / "shared"
-        shared.mkdir()
-        subprocess.run([ROOT / ".uv/bin/uv", "build", "-q", "--wheel", "--out-dir", shared, ROOT], check=True)
-        code = subprocess.run([*_OWN, sys.executable, "-m", "tests.systemd.run", tree, directory], cwd=ROOT, check=False).returncode
+        subprocess.run([ROOT / ".uv/bin/uv", "build", "-q", "--wheel", "--out-dir", directory, ROOT], check=True)
+        (wheel,) = Path(directory).glob("*.whl")
+        code = subprocess.run([*_OWN, sys.executable, "-m", "tests.systemd.run", tree, wheel], cwd=ROOT, check=False).returncode
     print(f"{'ok' if code == 0 else 'NOT as it should be'}: {time.monotonic() - began:.0f} s")
     return code
 

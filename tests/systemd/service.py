@@ -1,15 +1,20 @@
 """provd.service on the machine, as the operator's guide installs it, and what can be seen of it."""
 
 import json
+import os
+import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from provider_daemon import __version__
 from tests.systemd.machine import Machine, Wrong, same, until
 from tests.systemd.stage import Stage, configuration
 from tests.unit.docs import ROOT
 
 UNIT = ROOT / "deploy/systemd/provd.service"
+LOCAL = ROOT / "deploy/systemd/local.conf"
 EXPOSURE = 1.5  # at most, as `systemd-analyze security` counts; 10 is a service without any sandbox
 HERE = Path(__file__).parent
 CONFIG = "/etc/provd/provd.toml"
@@ -21,22 +26,36 @@ _DROP_IN = "/etc/systemd/system/provd.service.d/test.conf"
 class Service:
     machine: Machine
 
-    async def install(self, stage: Stage, wheel: Path) -> str:
+    async def install(self, stage: Stage, wheel: bytes) -> str:
         """Program, user, key as an encrypted credential, SSH key, configuration, unit."""
         run, put = self.machine.run, self.machine.put
-        python = "/opt/provd/bin/python"
-        await run("uv", "pip", "install", "-q", "--offline", "--no-deps", "--compile-bytecode", "--python", python, wheel)
+        file = f"/tmp/provd-{__version__}-py3-none-any.whl"
+        await put(file, wheel)
+        await run("uv", "pip", "install", "-q", "--offline", "--no-deps", "--compile-bytecode", "--python", "/opt/provd/bin/python", file)
         await run("useradd", "--system", "--home-dir", "/var/lib/provd", "--no-create-home", "provd")
         await run("install", "-d", "-m", "750", "-g", "provd", "/etc/provd")
         await run("install", "-d", "-m", "700", "/etc/credstore.encrypted")
         await run("systemd-creds", "encrypt", "--name=provd-key", "-", KEY, stdin=stage.secret.hex().encode())
-        await put("/etc/hosts", b"127.0.0.1 localhost\n127.0.1.1 machine\n")  # as Debian's installer leaves it
         await put("/etc/provd/id_ed25519", Path(str(stage.site.ssh["key_file"])).read_bytes(), "600", "provd")
         await put("/etc/provd/known_hosts", Path(str(stage.site.ssh["known_hosts"])).read_bytes())
         await put(CONFIG, configuration(stage).encode())
         await put(f"/etc/systemd/system/{UNIT.name}", UNIT.read_bytes())
         await run("systemctl", "daemon-reload")
         return (await run("provd", "--version")).strip()
+
+    async def give_site(self, stage: Stage) -> None:
+        """The machine becomes the login node: SLURM's programs in provd's PATH, and its shared directory."""
+        site, run = stage.site.directory, self.machine.run
+        uid = int(await run("id", "-u", "provd"))
+        site.chmod(0o755)
+        (site / "slurm.sock").chmod(0o666)
+        os.chown(stage.site.work_root, uid, uid)
+        await run("mkdir", "-p", Path(sys.executable).parent)
+        await run("ln", "-s", "/usr/bin/python3", sys.executable)
+        text = re.sub(r"\[clusters\.ssh\]\n(.+\n)+", "", configuration(stage))
+        await self.machine.put(CONFIG, text.replace("[[clusters]]\n", '[[clusters]]\ntransport = "local"\n').encode())
+        drop_in = LOCAL.read_text().replace("/scratch/provd", str(stage.site.work_root))
+        await self.drop_in(f"Environment=PATH={site}/bin:/usr/bin:/bin\n{drop_in}")
 
     async def configure(self, before: str, after: str) -> None:
         text = await self.machine.run("cat", CONFIG)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.systemd.service import EXPOSURE
-from tests.unit.docs import ROOT
+from tests.systemd.service import EXPOSURE, LOCAL
+from tests.unit.docs import ROOT, blocks, page
 
 SHIPPED = ROOT / "deploy/systemd"
 PROVD = Path(sys.executable).with_name("provd")
 
 
 def analyze(*words: str | Path) -> str:
-    """What it printed, both streams; it must have nothing to complain of."""
+    """What it printed, both streams."""
     done = subprocess.run(["systemd-analyze", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -45,3 +45,18 @@ def test_exposure_is_small(unit: Path) -> None:
 def test_systemd_has_nothing_to_complain_of(unit: Path) -> None:
     """Every key is known, every value is one."""
     assert analyze("verify", "--man=no", unit) == ""
+
+
+def test_drop_in_of_a_login_node_opens_one_directory(unit: Path) -> None:
+    """systemd, which would tell of a misspelt key, has nothing to complain of; the sandbox is opened only where the jobs' files lie."""
+    directory = unit.with_name("provd.service.d")
+    directory.mkdir()
+    text = LOCAL.read_text()
+    (directory / LOCAL.name).write_text(text)
+    assert analyze("verify", "--man=no", unit) == ""
+    settings = [line for line in text.splitlines() if "=" in line and not line.startswith("#")]
+    assert settings == ["RequiresMountsFor=/scratch/provd", "ReadWritePaths=/scratch/provd"]
+    (told,) = (block for block in blocks(page("operators-guide.md"), "ini") if "ReadWritePaths" in block)
+    assert told == "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+    (directory / LOCAL.name).write_text(text.replace("ReadWritePaths", "ReadWritePath"))
+    assert "ReadWritePath" in analyze("verify", "--man=no", unit)
