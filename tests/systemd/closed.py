@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.systemd.machine import Machine, same
-from tests.systemd.service import CONFIG, EXPOSURE, HERE, UNIT, Service
+from tests.systemd.service import CONFIG, EXPOSURE, HERE, UNIT, Service, line_of
 from tests.systemd.stage import Stage
 from tests.unit.docs import column, page
 
@@ -56,6 +56,9 @@ class Closed:
         """The shipped unit, with a program that tries what the daemon needs and what it must not do in the daemon's place."""
         await self.machine.put("/opt/probe.py", (HERE / "probe.py").read_bytes())
         await self.machine.run("touch", "/tmp/of-another", "/home/someone", "/root/something")
+        await self.machine.run(
+            "sh", "-c", "mkdir -m 1777 /etc/open /opt/open /run/open /srv/open /usr/open /var/open && chmod 755 /root /home"
+        )
         unit = UNIT.read_text().replace("Type=notify", "Type=oneshot").replace("Restart=on-failure\n", "")
         unit = unit.replace(f"provd run --config {CONFIG}", f"python3 /opt/probe.py localhost {self.stage.port}")
         await self.machine.put(
@@ -82,7 +85,7 @@ class Closed:
         entries = await self.service.entries()
         plain = [entry["MESSAGE"] for entry in entries if not entry["MESSAGE"].startswith("{")]
         same("lines that are no JSON", [line.split(":")[0] for line in plain], ["provd.toml", "key (credential provd-key)"])
-        lines = [(json.loads(entry["MESSAGE"]), entry["PRIORITY"]) for entry in entries if entry["MESSAGE"].startswith("{")]
+        lines = [(line_of(entry), entry["PRIORITY"]) for entry in entries if entry["MESSAGE"].startswith("{")]
         words = {line["event"] for line, _ in lines}
         same("words that the guide does not have", words - set(column(page("operators-guide.md"), "event")), set())
         same("lines of another priority", [line for line, priority in lines if priority != PRIORITY[line["level"]]], [])

@@ -22,6 +22,15 @@ KEY = "/etc/credstore.encrypted/provd-key"
 _DROP_IN = "/etc/systemd/system/provd.service.d/test.conf"
 
 
+def line_of(entry: dict[str, Any]) -> dict[str, Any]:
+    """A line of the log; raises Wrong for what only begins as one."""
+    try:
+        line: dict[str, Any] = json.loads(entry["MESSAGE"])
+    except ValueError:
+        raise Wrong(f"no JSON: {entry['MESSAGE']!r}") from None
+    return line
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     machine: Machine
@@ -104,7 +113,7 @@ class Service:
 
     async def lines(self) -> list[dict[str, Any]]:
         """The log of every process so far."""
-        return [json.loads(entry["MESSAGE"]) for entry in await self.entries() if entry["MESSAGE"].startswith("{")]
+        return [line_of(entry) for entry in await self.entries() if entry["MESSAGE"].startswith("{")]
 
     async def says(self, event: str, **values: object) -> dict[str, Any]:
         """The newest line of that event with those values; raises Wrong when there is none in time."""
