@@ -75,25 +75,26 @@ def test_status_is_one_word_to_systemd(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("microseconds", "pid", "seconds"),
+    ("microseconds", "meant", "seconds"),
     [
-        ("60000000", os.getpid(), 10),
-        ("3000000", os.getpid(), 1),
-        ("3000000", None, 1),
-        ("3000000", os.getpid() + 1, 10),
-        (None, None, 10),
-        ("", None, 10),
-        ("0", os.getpid(), 10),
-        ("soon", os.getpid(), 10),
+        ("60000000", "us", 10),
+        ("3000000", "us", 1),
+        ("3000000", "", 1),
+        ("3000000", "our parent", 10),
+        ("", "", 10),
+        ("0", "us", 10),
+        ("soon", "us", 10),
     ],
 )
-def test_signs_of_life_fit_the_watchdog(microseconds: str | None, pid: int | None, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signs_of_life_fit_the_watchdog(microseconds: str, meant: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Thrice in the time that systemd waits for one, where it waits and means this process; else as by default."""
-    for name, value in (("WATCHDOG_USEC", microseconds), ("WATCHDOG_PID", pid)):
-        monkeypatch.delenv(name, raising=False)
-        if value is not None:
-            monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("WATCHDOG_USEC", microseconds)
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    if meant:
+        monkeypatch.setenv("WATCHDOG_PID", str(os.getpid() if meant == "us" else os.getppid()))
     assert systemd.watchdog_seconds(10) == seconds
+    monkeypatch.delenv("WATCHDOG_USEC")
+    assert systemd.watchdog_seconds(10) == 10
 
 
 def test_unit_starts_the_daemon_as_it_speaks() -> None:
