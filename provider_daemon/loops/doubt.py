@@ -1,5 +1,7 @@
 """Whether the ledger may be behind what was done: a new one, and one put back from a copy, know less than SLURM and the chain."""
 
+import math
+
 import structlog
 
 from provider_daemon.job.lifecycle import WAITING_WINDOW
@@ -40,11 +42,11 @@ class Doubt:
         return float(self._ledger.get_meta(SWEPT, "0")) < self._since
 
     def chain_ahead(self) -> float:
-        """Seconds by which the chain's clock was ahead of ours when it was last asked; never less than 0.
+        """Seconds by which the chain's clock was ahead of ours when it was last asked; never less than 0, endless until it was asked.
 
         A head behind our clock may be a node's that lags: what its next block brings may be known to others already.
         """
-        return max(0.0, float(self._ledger.get_meta(CHAIN_AHEAD, "0")))
+        return math.inf if self.unread() else max(0.0, float(self._ledger.get_meta(CHAIN_AHEAD, "0")))
 
     def _first_look(self, now: float) -> float:
         sign = float(self._ledger.get_meta(self._alive, "0"))

@@ -16,6 +16,7 @@ from provider_daemon.job.state import State
 from provider_daemon.ledger import file, listing
 from provider_daemon.loops.doubt import GAP_SECONDS, Doubt
 from provider_daemon.loops.intake import SWEEP_SECONDS
+from provider_daemon.loops.start import start
 from provider_daemon.ports import Head, Order, Receipt
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job
 from tests.unit.loops.conftest import House
@@ -205,6 +206,36 @@ async def test_a_copy_learns_of_a_cancel(house: House, tmp_path: Path) -> None:
     house.scheduler.run()
     await house.chain.send(ALICE, cancel())
     put_back(house, tmp_path / "copy")
+    await house.round()
+    assert house.scheduler.cancelled == ["1"]
+
+
+async def test_a_copy_under_a_clock_that_is_behind(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Until the chain's clock was read, no job is known to be newer than the doubt: what is on its way to SLURM is waited for, and ended."""
+    clock = house.chain.clock
+    start(house.ledger, ["HPC-1"], clock.time, clock.time)
+    backup(house, tmp_path / "copy")
+    await house.chain.send(ALICE, job())
+    arrive = sbatch_under_way(house, monkeypatch)
+    await house.intake.tick()
+    await house.advance.tick()
+    await house.chain.send(ALICE, cancel())
+    put_back(house, tmp_path / "copy")
+
+    async def silent() -> None:
+        raise Transient("no endpoint is believed")
+
+    day = 86_400
+    with monkeypatch.context() as patch:
+        patch.setattr(house.chain.client, "head", silent)
+        clock.time -= day
+        start(house.ledger, ["HPC-1"], clock.time - day, clock.time)
+        with pytest.raises(Transient):
+            await house.intake.tick()
+        await house.advance.tick()
+        clock.time += day
+    await arrive()
+    house.scheduler.run()
     await house.round()
     assert house.scheduler.cancelled == ["1"]
 
