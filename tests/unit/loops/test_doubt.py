@@ -211,7 +211,7 @@ async def test_a_copy_learns_of_a_cancel(house: House, tmp_path: Path) -> None:
 
 
 async def test_a_copy_under_a_clock_that_is_behind(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Until the chain's clock was read, no job is known to be newer than the doubt: what is on its way to SLURM is waited for, and ended."""
+    """Until the chain's clock was read, no job is newer than the doubt: what is on its way to SLURM is waited for, and ended."""
     clock = house.chain.clock
     start(house.ledger, ["HPC-1"], clock.time, clock.time)
     backup(house, tmp_path / "copy")
