@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ EXPOSURE = 1.5  # at most, as `systemd-analyze security` counts; 10 is a service
 HERE = Path(__file__).parent
 CONFIG = "/etc/provd/provd.toml"
 KEY = "/etc/credstore.encrypted/provd-key"
+PROGRAMS = "/opt/slurm/bin"
 _DROP_IN = "/etc/systemd/system/provd.service.d/test.conf"
 
 
@@ -59,12 +59,13 @@ class Service:
         site.chmod(0o755)
         (site / "slurm.sock").chmod(0o666)
         os.chown(stage.site.work_root, uid, uid)
-        await run("mkdir", "-p", Path(sys.executable).parent)
-        await run("ln", "-s", "/usr/bin/python3", sys.executable)
+        for program in (site / "bin").iterdir():  # by the machine's Python: the service does not see where this one lies
+            _, _, body = program.read_text().partition("\n")
+            await self.machine.put(f"{PROGRAMS}/{program.name}", f"#!/usr/bin/python3\n{body}".encode(), "755")
         text = re.sub(r"\[clusters\.ssh\]\n(.+\n)+", "", configuration(stage))
         await self.machine.put(CONFIG, text.replace("[[clusters]]\n", '[[clusters]]\ntransport = "local"\n').encode())
         drop_in = LOCAL.read_text().replace("/scratch/provd", str(stage.site.work_root))
-        await self.drop_in(f"Environment=PATH={site}/bin:/usr/bin:/bin\n{drop_in}")
+        await self.drop_in(f"Environment=PATH={PROGRAMS}:/usr/bin:/bin\n{drop_in}")
 
     async def configure(self, before: str, after: str) -> None:
         text = await self.machine.run("cat", CONFIG)
