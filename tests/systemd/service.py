@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,8 @@ class Service:
         (site / "slurm.sock").chmod(0o666)
         os.chown(stage.site.work_root, uid, uid)
         for program in (site / "bin").iterdir():  # by the machine's Python: the service does not see where this one lies
-            _, _, body = program.read_text().partition("\n")
-            await self.machine.put(f"{PROGRAMS}/{program.name}", f"#!/usr/bin/python3\n{body}".encode(), "755")
+            text = program.read_text().replace(f"#!{sys.executable}", "#!/usr/bin/python3")
+            await self.machine.put(f"{PROGRAMS}/{program.name}", text.encode(), "755")
         text = re.sub(r"\[clusters\.ssh\]\n(.+\n)+", "", configuration(stage))
         await self.machine.put(CONFIG, text.replace("[[clusters]]\n", '[[clusters]]\ntransport = "local"\n').encode())
         drop_in = LOCAL.read_text().replace("/scratch/provd", str(stage.site.work_root))
