@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from provider_daemon.lab.site.layout import free_ports
-from tests.e2e.shell import Wrong
+from tests.expect import Wrong
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.slurm.yml"

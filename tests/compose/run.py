@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.compose.containers import ROOT, Containers, docker
-from tests.e2e.shell import Wrong
+from tests.expect import Wrong, same
 
 OWN_BASE = "provd-slurm-base:bookworm"
 IMAGES = ("provd-slurm-site", "provd-slurm-provd", "provd-slurm-prometheus")
@@ -76,12 +76,6 @@ def step(what: str) -> Iterator[None]:
     began = time.monotonic()
     yield
     print(f"{time.monotonic() - began:5.1f} s  {what}", flush=True)
-
-
-def same(what: str, found: object, wanted: object) -> None:
-    """Raises Wrong unless they are equal."""
-    if found != wanted:
-        raise Wrong(f"{what}: {found!r} instead of {wanted!r}")
 
 
 def until(what: str, holds: Callable[[], bool], limit: float = 60) -> None:

@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.packages.debian import PASSED_ON
+
 ROOT = Path(__file__).parents[2]
-# How a host that has its own mirror or certificate authority says so to pip.
-_PASSED_ON = ("PIP_", "SSL_", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy")
 # The process namespace ends with its first process, and takes the daemons along; the mounts are nobody else's.
 _ENTER = """hostname debian && mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc"
 exec chroot "$1" /usr/bin/env -C /root -i "${@:2}" /bin/bash"""
@@ -45,7 +45,7 @@ def shell(root: Path) -> subprocess.Popen[str]:
     """root's bash inside, reading commands from its standard input."""
     variables = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
     variables |= {"DEBIAN_FRONTEND": "noninteractive"}
-    variables |= {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    variables |= {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     enter = ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "bash", "-c", _ENTER, "enter", str(root)]
     return subprocess.Popen(
         [*enter, *(f"{name}={value}" for name, value in variables.items())],

@@ -16,16 +16,13 @@ from pathlib import Path
 
 from tests.docs.debian import ROOT, shell, unpacked
 from tests.docs.typed import commands
+from tests.expect import Wrong
 
 PAGES = ("docs/install.md", "docs/first-job.md")
 PORTS = (9090, 9464)  # the devnet's and the daemon's, when nobody says otherwise
 LIMIT_SECONDS = 600
 _END = "provd-docs-command-ended"
 _REPORTED = re.compile(r"^JOB-1 completed +verified  tx [0-9A-F]{64}$", re.MULTILINE)
-
-
-class Wrong(Exception):
-    """A command did not do what the page says."""
 
 
 class Session:

@@ -14,7 +14,8 @@ from typing import Any
 
 from provider_daemon.demo.children import Child
 from tests.e2e import money
-from tests.e2e.shell import Shell, Wrong, same
+from tests.e2e.shell import Shell, same
+from tests.expect import Wrong
 
 CHAIN_ID = "virtengine-localnet-1"
 FUNDS = 10**12

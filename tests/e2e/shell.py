@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
-class Wrong(Exception):
-    """Something is not as it should be; the text says what."""
+from tests import expect
+from tests.expect import Wrong
 
 
 @dataclass
@@ -55,6 +54,5 @@ class Shell:
 
 def same(what: str, found: object, wanted: object) -> None:
     """Raises Wrong unless they are equal."""
-    if found != wanted:
-        raise Wrong(f"{what}: {found!r} instead of {wanted!r}")
+    expect.same(what, found, wanted)
     print(f"  {what}: {found}", flush=True)

@@ -10,13 +10,13 @@ connection: after its first try it knocks at most twice a minute.
 import argparse
 import asyncio
 import shutil
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from tests.ending import until_told
 from tests.faults.course import Row, break_and_mend, finish, prepare
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.house import House, house
@@ -83,13 +83,6 @@ def chosen(names: Sequence[str]) -> list[Fault]:
     return [fault for fault in FAULTS if not names or any(name in fault.name for name in names)]
 
 
-async def _until_told(playing: Coroutine[None, None, list[Row]]) -> list[Row]:
-    """SIGTERM takes everything down too."""
-    task = asyncio.ensure_future(playing)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="part of a fault's name; repeatable")
@@ -98,7 +91,7 @@ def main() -> int:
     began, faults = time.monotonic(), chosen(options.only)
     if not faults:
         parser.error("no such fault; there are: " + ", ".join(fault.name for fault in FAULTS))
-    rows = asyncio.run(_until_told(play(faults, options.allow_missing)))
+    rows = asyncio.run(until_told(play(faults, options.allow_missing)))
     say(f"{sum(row.good for row in rows)} of {len(rows)} faults good, {time.monotonic() - began:.0f} s")
     return 0 if all(row.good for row in rows) else 1
 

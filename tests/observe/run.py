@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import contextlib
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from tests.browser.chromium import Tab, chromium
 from tests.browser.shots import all_sides, shoot
+from tests.ending import until_told
 from tests.faults.house import FarSite
 from tests.faults.proxy import Proxy
 from tests.observe.course import Page, Row, course
@@ -132,13 +132,6 @@ def compared(seen: Seen) -> None:
         say(f"    {each.name.replace('_', ' ')}: {', '.join(getattr(seen.differences, each.name)) or 'none'}")
 
 
-async def _until_told(coming: Coroutine[None, None, Seen]) -> Seen:
-    """SIGTERM takes everything down too."""
-    task = asyncio.ensure_future(coming)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="part of a fault's name; repeatable")
@@ -151,7 +144,7 @@ def main() -> int:
     say(f"alerts: the real ones with every `for`, window and age {FACTOR} times shorter, beside the real ones themselves")
     directory = Path(tempfile.mkdtemp(prefix="provd-observe."))
     directory.chmod(0o755)
-    seen = asyncio.run(_until_told(observe(directory, pictures, faults)))
+    seen = asyncio.run(until_told(observe(directory, pictures, faults)))
     compared(seen)
     for said in seen.console:
         say(f"WRONG: the browser's console says {said}")

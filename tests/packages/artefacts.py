@@ -8,7 +8,8 @@ import zipfile
 from pathlib import Path
 
 from provider_daemon import __version__
-from tests.packages.debian import Wrong, command, same
+from tests.expect import Wrong, same
+from tests.packages.debian import command
 from tests.unit.docs import ROOT
 
 UV = ROOT / ".uv/bin/uv"

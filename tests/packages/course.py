@@ -8,9 +8,10 @@ from pathlib import Path
 from provider_daemon import __version__
 from provider_daemon.demo.jobs import DemoJob, shell
 from provider_daemon.job.state import State
+from tests.expect import Wrong, same
 from tests.faults.witness import until
 from tests.packages import newer
-from tests.packages.debian import Debian, Wrong, same
+from tests.packages.debian import Debian
 from tests.packages.service import Service
 from tests.packages.shop import CONFIG, LEDGER, Shop, shop
 

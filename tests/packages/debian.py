@@ -5,22 +5,14 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.expect import Wrong
 from tests.unit.docs import ROOT
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # How a host that has a mirror or certificate authority of its own says so.
-_PASSED_ON = ("PIP_", "SSL_", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy")
+PASSED_ON = ("PIP_", "SSL_", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy")
 
 _NOT_LOOKED_AT = ("/proc", "/dev", "/sys", "/tmp", "/var/cache", "/var/log", "/var/lib/dpkg", "/var/lib/apt")
-
-
-class Wrong(Exception):
-    """Something is not as it should be; the text says what."""
-
-
-def same(what: str, found: object, wanted: object) -> None:
-    if found != wanted:
-        raise Wrong(f"{what}: {found!r}, should be {wanted!r}")
 
 
 def command(*words: str | Path, env: dict[str, str] | None = None, code: int = 0) -> str:
@@ -54,7 +46,7 @@ class Debian:
 
     def environment(self) -> dict[str, str]:
         own = {"PATH": PATH, "HOME": "/", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb"}
-        return own | {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+        return own | {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
 
     def run(self, *words: str, user: str = "root", code: int = 0) -> str:
         return command(*self.argv(*words, user=user), env=self.environment(), code=code)

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from provider_daemon import __version__
-from tests.packages.debian import Debian, Wrong, same
+from tests.expect import Wrong, same
+from tests.packages.debian import Debian
 
 TOOLS = ("bash-completion", "fish", "lintian", "man-db", "mandoc", "zsh")
 MODES = """\

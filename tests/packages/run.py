@@ -16,9 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from provider_daemon.errors import ProvdError
+from tests.expect import Wrong
 from tests.faults.witness import Late
 from tests.packages import artefacts, course, installed, newer
-from tests.packages.debian import Debian, Wrong, command
+from tests.packages.debian import Debian, command
 from tests.unit.docs import ROOT
 
 

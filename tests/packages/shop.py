@@ -19,8 +19,9 @@ from provider_daemon.demo.people import Person, new_key, responses
 from provider_daemon.demo.sites import SimulatedDemoSite
 from provider_daemon.demo.stage import CHAIN_ID, OFFERING, Stage, open_shop, start_devnet, write_config
 from provider_daemon.job.state import TERMINAL, State
+from tests.expect import Wrong
 from tests.faults.witness import until
-from tests.packages.debian import Debian, Wrong
+from tests.packages.debian import Debian
 
 CONFIG = "etc/provd/provd.toml"
 LEDGER = "var/lib/provd/ledger.sqlite"

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.systemd.machine import Machine, same
+from tests.expect import same
+from tests.systemd.machine import Machine
 from tests.systemd.service import CONFIG, EXPOSURE, HERE, UNIT, Service, line_of
 from tests.systemd.stage import Stage
 from tests.unit.docs import column, page

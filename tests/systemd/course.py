@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from provider_daemon.demo.jobs import DemoJob
 from provider_daemon.demo.stage import CLUSTER
 from provider_daemon.job.state import State
-from tests.systemd.machine import Machine, Wrong, same, until
+from tests.expect import Wrong, same
+from tests.systemd.machine import Machine, until
 from tests.systemd.service import CONFIG, HERE, KEY, Service
 from tests.systemd.stage import Stage
 from tests.unit.docs import blocks, column, page

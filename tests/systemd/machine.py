@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.expect import Wrong
 from tests.unit.docs import ROOT
 
 BOOT = Path(__file__).with_name("boot")
@@ -19,17 +20,8 @@ _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NAMESPACES = ("--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "--cgroup", "--propagation", "private")
 
 
-class Wrong(Exception):
-    """Something is not as it should be; the text says what."""
-
-
 class Unbootable(Exception):
     """This host allows no machine."""
-
-
-def same(what: str, found: object, wanted: object) -> None:
-    if found != wanted:
-        raise Wrong(f"{what}: {found!r}, should be {wanted!r}")
 
 
 async def until(what: str, test: Callable[[], Awaitable[object]], limit: float = 30) -> float:

@@ -13,9 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.expect import Wrong
 from tests.systemd.closed import Closed
 from tests.systemd.course import Course
-from tests.systemd.machine import Machine, Unbootable, Wrong, booted
+from tests.systemd.machine import Machine, Unbootable, booted
 from tests.systemd.service import Service
 from tests.systemd.stage import built
 from tests.unit.docs import ROOT

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from provider_daemon import __version__
-from tests.systemd.machine import Machine, Wrong, same, until
+from tests.expect import Wrong, same
+from tests.systemd.machine import Machine, until
 from tests.systemd.stage import Stage, configuration
 from tests.unit.docs import ROOT
 

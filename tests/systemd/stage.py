@@ -16,7 +16,8 @@ from provider_daemon.demo.people import Person, new_key, responses
 from provider_daemon.demo.stage import CHAIN_ID, CLUSTER, OFFERING, open_shop, start_devnet
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.lab.simulated.site import SimulatedSite
-from tests.systemd.machine import Wrong, same, until
+from tests.expect import Wrong, same
+from tests.systemd.machine import until
 
 
 @dataclass(slots=True)
