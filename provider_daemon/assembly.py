@@ -15,15 +15,14 @@ from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
 from provider_daemon.template.program import program_of
 from provider_daemon.template.trusted import trusted
-from provider_daemon.troubles import Troubles
 
 
 def outbox_settings(chain: ChainConfig) -> OutboxSettings:
     return OutboxSettings(fee_denom=chain.fee_denom, max_gas=chain.max_gas, timeout_blocks=chain.timeout_blocks)
 
 
-def scheduler(cluster: ClusterConfig, clock: Clock, troubles: Troubles | None = None) -> SlurmScheduler:
-    return SlurmScheduler(transport(cluster, clock), clock, cluster.name, troubles)
+def scheduler(cluster: ClusterConfig, clock: Clock) -> SlurmScheduler:
+    return SlurmScheduler(transport(cluster, clock), clock, cluster.name)
 
 
 def transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTransport:

@@ -9,7 +9,7 @@ from provider_daemon.chain.proto.cosmos.base.store.v1beta1.kv_pb2 import Pairs
 from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
 from provider_daemon.errors import Refused, Transient, Unreadable
 
-UNKNOWN_REQUEST = 6  # codespace sdk: no such store
+NO_SUCH_STORE = {("store", 4), ("sdk", 6)}  # codespace and code: of the SDK's store module (0.50 and later), and of the SDK before it
 
 
 class Store:
@@ -20,13 +20,13 @@ class Store:
         """b"" when there is no such key."""
         return await self._query(f"/store/{store}/key", key)
 
-    async def subspace(self, prefix: bytes, store: str = keyspace.HPC_STORE) -> list[tuple[bytes, bytes]]:
-        """Every key that begins with `prefix` (`JOB-1` finds JOB-10 too) and its value."""
-        value = await self._query(f"/store/{store}/subspace", prefix)
+    async def subspace(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
+        """Every key of the HPC module that begins with `prefix` (`JOB-1` finds JOB-10 too) and its value."""
+        value = await self._query(f"/store/{keyspace.HPC_STORE}/subspace", prefix)
         try:
             return [(pair.key, pair.value) for pair in Pairs.FromString(value).pairs]
         except DecodeError as error:
-            raise Unreadable(f"/store/{store}/subspace of {prefix.hex()} cannot be read: {error}") from error
+            raise Unreadable(f"/store/{keyspace.HPC_STORE}/subspace of {prefix.hex()} cannot be read: {error}") from error
 
     async def counter(self, key: bytes) -> int:
         """A next-id counter; 1 where nothing was ever made."""
@@ -41,7 +41,7 @@ class Store:
             return await stub.ABCIQuery(query_pb2.ABCIQueryRequest(path=path, data=data), timeout=CALL_SECONDS)
 
         answer = await self._endpoints.call(request)
-        if answer.code == UNKNOWN_REQUEST and answer.codespace == "sdk":
+        if (answer.codespace, answer.code) in NO_SUCH_STORE:
             raise Refused(f"{path}: {answer.log}", code=answer.code, codespace=answer.codespace)
         # A height that does not exist (yet) is code 0 and empty too: the log tells it from absence.
         if answer.code or "does not exist" in answer.log:

@@ -100,9 +100,6 @@ class Ledger:
             raise LedgerError(f"{job_id} is not parked")
         self.save_job(replace(job, parked="", missing_since=None, attempt=0, gpus_forgone=forgo_gpus or job.gpus_forgone))
 
-    def count_open_jobs(self) -> list[sqlite3.Row]:
-        return self._all("count_open_jobs")
-
     def quarantine(self, job_id: str, why: str, now: float) -> None:
         self._run("quarantine", job_id=job_id, why=why, at=now)
 
@@ -134,9 +131,9 @@ class Ledger:
         self._run("replace_waiting", signer=signer, kind=message.kind, subject=message.subject)
         self.add_message(signer, message, now)
 
-    def waiting_messages(self, signer: str, count: int = -1) -> list[Message]:
-        """Oldest first, reports before anything else; at most `count` of them, or all."""
-        return [_message(row) for row in self._all("waiting_messages", signer=signer, count=count)]
+    def waiting_messages(self, signer: str) -> list[Message]:
+        """Oldest first, reports before anything else."""
+        return [_message(row) for row in self._all("waiting_messages", signer=signer)]
 
     def all_wait(self, messages: Sequence[Message]) -> bool:
         """Whether each is still there as it was read: other loops replace heartbeats and drop reports while a transaction is drafted."""
@@ -201,9 +198,6 @@ class Ledger:
 
     def last_txs(self, count: int) -> list[sqlite3.Row]:
         return self._all("last_txs", count=count)
-
-    def count_txs(self) -> list[sqlite3.Row]:
-        return self._all("count_txs")
 
     # --- timeline ---
 

@@ -16,9 +16,6 @@ SELECT value FROM jobs WHERE job_id = :job_id;
 -- name: open_jobs
 SELECT value FROM jobs WHERE cluster_id = :cluster_id AND closed_at IS NULL ORDER BY rowid;
 
--- name: count_open_jobs
-SELECT cluster_id, state, parked <> '' AS parked, count(*) AS jobs FROM jobs WHERE closed_at IS NULL GROUP BY 1, 2, 3;
-
 -- name: quarantine
 INSERT INTO quarantine (job_id, why, at) VALUES (:job_id, :why, :at) ON CONFLICT (job_id) DO UPDATE SET why = excluded.why;
 
@@ -37,7 +34,7 @@ DELETE FROM messages WHERE signer = :signer AND kind = :kind AND subject = :subj
 
 -- name: waiting_messages
 SELECT id, kind, subject, state, body, created_at FROM messages INDEXED BY messages_waiting
-WHERE signer = :signer AND status = 'waiting' AND tx_id IS NULL ORDER BY kind DESC, id LIMIT :count;
+WHERE signer = :signer AND status = 'waiting' AND tx_id IS NULL ORDER BY kind DESC, id;
 
 -- name: waiting_message
 SELECT id, kind, subject, state, body, created_at FROM messages WHERE id = :id AND status = 'waiting' AND tx_id IS NULL;
@@ -92,9 +89,6 @@ UPDATE txs SET status = :status, height = :height, code = :code, gas_used = :gas
 SELECT tx_hash, sequence, fee, created_at, status, height, code, gas_used, note,
     (SELECT count(*) FROM messages WHERE tx_id = txs.id) AS messages
 FROM txs ORDER BY id DESC LIMIT :count;
-
--- name: count_txs
-SELECT status, count(*) AS txs FROM txs GROUP BY 1;
 
 -- name: add_event
 INSERT INTO events (at, job_id, what, detail) VALUES (:at, :job_id, :what, :detail);

@@ -1,4 +1,4 @@
-"""SLURM's own notations for amounts: TRES, gres, node lists, elapsed times. Exact integers; a fraction of a MiB is dropped."""
+"""SLURM's own notations for amounts: TRES, gres, elapsed times. Exact integers; a fraction of a MiB is dropped."""
 
 import re
 from collections.abc import Iterator
@@ -13,8 +13,6 @@ _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([KMGTPE]?)(?:i?B)?", re.IGNORECASE)
 _ELAPSED = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)(?:\.\d+)?")
 _DAYS_HOURS = re.compile(r"(\d+)-(\d+)(?::(\d+))?(?::(\d+))?")
 _GRES = re.compile(r"gpu(?::(?P<type>[^:(),]*[^\d:(),][^:(),]*))?(?::(?P<count>\d+[KMG]?))?(?:\([^)]*\))?", re.IGNORECASE)
-_BRACKETS = re.compile(r"\[([^\]]*)\]")
-MAX_NODES = 1_000_000  # a node list that names more is damaged
 
 
 def tres(text: str) -> dict[str, str]:
@@ -70,46 +68,15 @@ def gres_gpus(text: str) -> tuple[tuple[str, int], ...]:
 
 
 def _split(text: str) -> Iterator[str]:
-    """At commas outside (..) and [..]."""
+    """At commas outside (..)."""
     depth, start = 0, 0
     for position, char in enumerate(text):
-        depth += (char in "([") - (char in ")]")
+        depth += (char == "(") - (char == ")")
         if char == "," and depth == 0:
             yield text[start:position].strip()
             start = position + 1
     if text[start:].strip():
         yield text[start:].strip()
-
-
-def node_list(text: str) -> tuple[str, ...]:
-    """`node[001-004,7],x` -> every host name, in order; empty where SLURM assigned none."""
-    if text in ("", "(null)", "None assigned", "N/A"):
-        return ()
-    hosts: list[str] = []
-    for part in _split(text):
-        hosts.extend(_hosts(part))
-        if len(hosts) > MAX_NODES:
-            raise Unreadable(f"node list of over {MAX_NODES} nodes: {text[:100]!r}")
-    return tuple(hosts)
-
-
-def _hosts(part: str) -> Iterator[str]:
-    found = _BRACKETS.search(part)
-    if found is None:
-        if "[" in part or "]" in part:
-            raise Unreadable(f"cannot read the node list {part[:200]!r}")
-        yield part
-        return
-    for number in _numbers(found[1]):
-        yield from _hosts(f"{part[: found.start()]}{number}{part[found.end() :]}")
-
-
-def _numbers(ranges: str) -> Iterator[str]:
-    for item in ranges.split(","):
-        first, dash, last = item.partition("-")
-        if not (first.isdecimal() and (not dash or last.isdecimal())) or (dash and int(last) - int(first) > MAX_NODES):
-            raise Unreadable(f"cannot read the node range [{ranges[:100]}]")
-        yield from (str(number).zfill(len(first)) for number in range(int(first), int(last or first) + 1))
 
 
 def elapsed_seconds(text: str) -> int:

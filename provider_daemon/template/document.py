@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from provider_daemon.errors import ConfigError
-from provider_daemon.template.model import Document, Template
+from provider_daemon.template.model import SCHEMA_VERSION, Document, Template
 from provider_daemon.template.rules import mistakes
 
 
@@ -38,7 +38,7 @@ def _problem(detail: Any) -> str:
 
 def write(template: Template) -> str:
     """The document as YAML, fields in the model's order."""
-    document = {"schema_version": "1.0.0", "template": template.model_dump(mode="json", exclude_defaults=True)}
+    document = {"schema_version": SCHEMA_VERSION, "template": template.model_dump(mode="json", exclude_defaults=True)}
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
 
 

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA_VERSION = "1.0.0"
+SchemaVersion = Literal["1.0.0"]
+SCHEMA_VERSION: SchemaVersion = "1.0.0"
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Semver = Annotated[str, Field(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$")]
@@ -144,5 +145,5 @@ class Template(Part):
 class Document(Part):
     """The file."""
 
-    schema_version: Literal["1.0.0"]
+    schema_version: SchemaVersion
     template: Template

@@ -60,7 +60,7 @@ class Scene:
 
 def settled(scene: Scene) -> bool:
     """Nothing is left to do or to say."""
-    waiting = scene.ledger.waiting_messages(PROVIDER.address, 10)
+    waiting = scene.ledger.waiting_messages(PROVIDER.address)
     quiet = scene.ledger.open_tx(PROVIDER.address) is None and not any(message.kind == "report" for message in waiting)
     return quiet and all(_over(scene, job_id, record) for job_id, record in scene.blocks.books.jobs.items())
 

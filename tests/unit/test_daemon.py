@@ -249,7 +249,7 @@ async def test_open_transaction_is_asked_after_on_the_way_out(tmp_path: Path) ->
         with closing(Ledger.open(tmp_path / "ledger.sqlite")) as ledger, ledger.write():
             body = messages.pack(report("queued")).SerializeToString()
             ledger.add_message(PROVIDER.address, Message("report", "JOB-1", body, "queued"), 1.0)
-            waiting = ledger.waiting_messages(PROVIDER.address, 1)
+            waiting = ledger.waiting_messages(PROVIDER.address)
             height = chain.devnet.blocks.height + 10
             ledger.add_tx(
                 OpenTx(0, PROVIDER.address, signed.tx_hash, signed.tx_bytes, sequence, height, 50_000, time.time()),

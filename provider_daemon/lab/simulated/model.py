@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-MAX_MINUTES = 365 * 24 * 60  # SLURM's own end of a time limit
 DEFAULT_MINUTES = 60
 MIB_PER_CPU = 1024  # DefMemPerCPU
 

@@ -7,7 +7,6 @@ import pwd
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from provider_daemon.lab.simulated.calls import serve, write_programs
@@ -25,10 +24,10 @@ _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 class SimulatedSite:
     """`async with SimulatedSite() as site`. Everything lies in a new directory of its own, which goes with the site.
 
-    `now` is SLURM's clock, seconds since the epoch. `cluster` and `faults` may be changed at any time; poke() makes it felt at once.
+    `cluster` and `faults` may be changed at any time; poke() makes it felt at once.
     """
 
-    def __init__(self, *, nodes: int = 4, version: str = VERSION, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, nodes: int = 4) -> None:
         me = pwd.getpwuid(os.getuid())
         names = [f"n{number}" for number in range(1, nodes + 1)]
         self.cluster = Cluster(
@@ -40,7 +39,7 @@ class SimulatedSite:
             account="provd",
             user=me.pw_name,
             uid=me.pw_uid,
-            version=version,
+            version=VERSION,
         )
         self.directory = Path(tempfile.mkdtemp(prefix="provd-sim."))
         self.work_root = self.directory / "work"
@@ -52,9 +51,8 @@ class SimulatedSite:
             "SHELL": "/bin/sh",
         }
         self.sshd = SshServer(self.directory / "ssh", me.pw_name, self.env)
-        self._now = now
         self._poked = asyncio.Event()
-        self._execution = Execution(self.cluster, self.directory / "spool", now, self.poke)
+        self._execution = Execution(self.cluster, self.directory / "spool", time.time, self.poke)
         self._server: asyncio.Server | None = None
         self._ticking: asyncio.Task[None] | None = None
 
@@ -124,7 +122,7 @@ class SimulatedSite:
 
     def tick(self) -> None:
         """One look of the controller: time limits, starts, ends, records on their way to slurmdbd."""
-        now, faults = self._now(), self.faults
+        now, faults = time.time(), self.faults
         if not faults.slurmctld_down:
             self.cluster.end_overdue(now)
             self._execution.follow()
@@ -142,7 +140,7 @@ class SimulatedSite:
 
     async def _answer(self, call: Call) -> Said | None:
         await asyncio.sleep(self.faults.answer_delay)
-        said = answer(self.cluster, call, self._now())
+        said = answer(self.cluster, call, time.time())
         self.tick()
         if call.program == "sbatch":
             await asyncio.sleep(self.faults.sbatch_delay)

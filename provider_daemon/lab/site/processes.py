@@ -74,9 +74,9 @@ def pid_of(pid_file: Path, program: str) -> int | None:
     return pid if program.encode() in command else None
 
 
-def end(pid_file: Path, program: str, limit: float = 20) -> None:
+def end(pid_file: Path, program: str) -> None:
     """TERM, and KILL for one that does not listen."""
-    for sent, patience in ((signal.SIGTERM, limit), (signal.SIGKILL, 5.0)):
+    for sent, patience in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0)):
         pid = pid_of(pid_file, program)
         if pid is None:
             return

@@ -34,7 +34,7 @@ def never_expires(self: Any, ledger: Any, chain: Any, signer: Any, settings: Any
 
 
 async def stored_after_the_send(self: Any) -> None:
-    messages = self._ledger.waiting_messages(self._signer.address, self._settings.max_messages)
+    messages = self._ledger.waiting_messages(self._signer.address)[: self._settings.max_messages]
     draft = await self._draft(messages) if messages else None
     if draft is None:
         return

@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Iterator[Path]:
     with ledger.write():
         ledger.save_job(replace(JOB, slurm_id="7", state=State.RUNNING, promised=State.RUNNING))
         ledger.add_message("ve1p", Message("report", "JOB-1", b"q", "queued"), 1.0)
-        ledger.add_tx(OpenTx(0, "ve1p", "AA", b"bytes", 0, 100, 5, 1.0), ledger.waiting_messages("ve1p", 1))
+        ledger.add_tx(OpenTx(0, "ve1p", "AA", b"bytes", 0, 100, 5, 1.0), ledger.waiting_messages("ve1p"))
         ledger.add_message("ve1p", Message("report", "JOB-1", b"r", "running"), 1.0)
         ledger.add_event("JOB-1", "adopted", "", 1.0)
         ledger.quarantine("JOB-2", "unreadable", 1.0)

@@ -99,7 +99,7 @@ def test_closed_jobs_are_not_open(ledger: Ledger) -> None:
 def test_reports_go_before_heartbeats_and_in_order(ledger: Ledger) -> None:
     """A backlog of heartbeats never delays a report, and a job's reports keep their order."""
     store(ledger, Message("node", "a.n1", b"n"), Message("report", "JOB-1", b"q", "queued"), Message("report", "JOB-1", b"r", "running"))
-    assert [message.body for message in ledger.waiting_messages("ve1p", 10)] == [b"q", b"r", b"n"]
+    assert [message.body for message in ledger.waiting_messages("ve1p")] == [b"q", b"r", b"n"]
 
 
 def test_heartbeat_replaces_the_one_that_waits(ledger: Ledger) -> None:
@@ -107,7 +107,7 @@ def test_heartbeat_replaces_the_one_that_waits(ledger: Ledger) -> None:
     with ledger.write():
         ledger.replace_message("ve1p", Message("node", "a.n1", b"1"), 1.0)
         ledger.replace_message("ve1p", Message("node", "a.n1", b"2"), 2.0)
-    assert [message.body for message in ledger.waiting_messages("ve1p", 10)] == [b"2"]
+    assert [message.body for message in ledger.waiting_messages("ve1p")] == [b"2"]
 
 
 def test_one_open_transaction_a_key(ledger: Ledger) -> None:
@@ -122,14 +122,14 @@ def test_expired_transaction_gives_its_messages_back(ledger: Ledger) -> None:
     """What was not included waits again, in the old order; what was included is confirmed."""
     store(ledger, Message("report", "JOB-1", b"q", "queued"), Message("report", "JOB-1", b"r", "running"))
     with ledger.write():
-        tx = ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p", 10))
-    assert ledger.waiting_messages("ve1p", 10) == []
+        tx = ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p"))
+    assert ledger.waiting_messages("ve1p") == []
     assert [message.body for message in ledger.messages_of_tx(tx.id)] == [b"q", b"r"]
     with ledger.write():
         ledger.close_tx(tx, "expired")
-        assert len(ledger.waiting_messages("ve1p", 10)) == 2
-        ledger.close_tx(ledger.add_tx(open_tx(0, "BB"), ledger.waiting_messages("ve1p", 10)), "included")
-    assert ledger.waiting_messages("ve1p", 10) == []
+        assert len(ledger.waiting_messages("ve1p")) == 2
+        ledger.close_tx(ledger.add_tx(open_tx(0, "BB"), ledger.waiting_messages("ve1p")), "included")
+    assert ledger.waiting_messages("ve1p") == []
     assert [row["status"] for row in ledger.messages_of("JOB-1")] == ["confirmed", "confirmed"]
 
 
@@ -137,8 +137,8 @@ def test_bytes_that_were_not_taken_may_be_made_again(ledger: Ledger) -> None:
     """Same messages, sequence and height give the same bytes: their row is opened again, with the messages in it."""
     store(ledger, Message("report", "JOB-1", b"q", "queued"))
     with ledger.write():
-        ledger.close_tx(ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p", 10)), "failed", code=1, note="rate limit exceeded")
-        again = ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p", 10))
+        ledger.close_tx(ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p")), "failed", code=1, note="rate limit exceeded")
+        again = ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p"))
     assert [(row["status"], row["code"], row["note"]) for row in ledger.last_txs(10)] == [("open", 0, "")]
     assert [message.body for message in ledger.messages_of_tx(again.id)] == [b"q"]
 

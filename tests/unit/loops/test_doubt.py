@@ -165,7 +165,7 @@ async def test_a_copy_says_again_what_was_said(house: House, tmp_path: Path) -> 
     assert [await house.state(f"JOB-{number}") for number in (1, 2, 3)] == ["completed"] * 3
     assert await house.chain.client.balance(ALICE.address, "uvirt") == paid
     assert house.ledger.open_jobs("HPC-1") == []
-    assert house.ledger.waiting_messages(PROVIDER.address, 10) == []
+    assert house.ledger.waiting_messages(PROVIDER.address) == []
 
 
 async def test_a_lagging_endpoint_makes_no_job_new(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

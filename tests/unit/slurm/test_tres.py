@@ -95,29 +95,6 @@ def test_gpus_of_gres(text: str, gpus: tuple[tuple[str, int], ...]) -> None:
     assert tres.gres_gpus(text) == gpus
 
 
-@pytest.mark.parametrize(
-    ("text", "hosts"),
-    [
-        ("n1", ("n1",)),
-        ("n[1-3]", ("n1", "n2", "n3")),
-        ("node[001-003,7],x", ("node001", "node002", "node003", "node7", "x")),
-        ("r[1-2]n[01-02]-ib", ("r1n01-ib", "r1n02-ib", "r2n01-ib", "r2n02-ib")),
-        ("None assigned", ()),
-        ("", ()),
-    ],
-)
-def test_node_list(text: str, hosts: tuple[str, ...]) -> None:
-    """Ranges keep their leading zeros; brackets may be anywhere."""
-    assert tres.node_list(text) == hosts
-
-
-@pytest.mark.parametrize("text", ["n[1-", "n[a-b]", "n[1-99999999]", "n]1["])
-def test_damaged_node_list(text: str) -> None:
-    """Neither a cut list nor an absurd range passes."""
-    with pytest.raises(Unreadable):
-        tres.node_list(text)
-
-
 @given(st.integers(1, 400 * 24 * 3600))
 def test_elapsed(seconds: int) -> None:
     """SLURM's D-HH:MM:SS comes back to the second, also over 31 days."""
