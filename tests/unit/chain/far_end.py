@@ -46,6 +46,7 @@ class FarEnd:
     subspace: bytes | None = None
     store_log: str = ""
     store_code: int = 0
+    store_codespace: str = "store"
     minimum_gas_price: str = "0.025uve"
     accounts: dict[str, auth_pb2.BaseAccount] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -114,7 +115,7 @@ class _Tendermint(query_pb2_grpc.ServiceServicer):
     async def ABCIQuery(self, request: query_pb2.ABCIQueryRequest, context: Call) -> query_pb2.ABCIQueryResponse:
         self._far.calls.append(request.path)
         if self._far.store_log or self._far.store_code:
-            return query_pb2.ABCIQueryResponse(code=self._far.store_code, codespace="sdk", log=self._far.store_log)
+            return query_pb2.ABCIQueryResponse(code=self._far.store_code, codespace=self._far.store_codespace, log=self._far.store_log)
         _, _, store, kind = request.path.split("/")
         if kind == "key":
             return query_pb2.ABCIQueryResponse(value=self._far.records.get((store, request.data), b""))

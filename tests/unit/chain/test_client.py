@@ -194,7 +194,7 @@ async def test_gas_price(static: str, moving: bytes, price: str) -> None:
 
 async def test_gas_price_without_that_module() -> None:
     """A chain without such a store has the node's minimum only."""
-    async with chain_over(FarEnd(store_code=6, store_log="no such store: gaspricing")) as chain:
+    async with chain_over(FarEnd(store_code=4, store_log="no such store: gaspricing: unknown request")) as chain:
         assert await chain.gas_price("uve") == Decimal("0.025")
 
 

@@ -22,13 +22,18 @@ async def test_a_version_that_does_not_exist_is_not_absence() -> None:
             await Store(ours).get(b"\x01HPC-1")
 
 
-async def test_other_codes() -> None:
-    """An unknown store is the chain's no; any other code may pass."""
-    far = FarEnd(store_code=6, store_log="no such store: gaspricing: unknown request")
+@pytest.mark.parametrize(("codespace", "code"), [("store", 4), ("sdk", 6)])
+async def test_a_store_that_the_chain_does_not_have(codespace: str, code: int) -> None:
+    """The chain's no: since SDK 0.50 the store module says it, before that the SDK did."""
+    far = FarEnd(store_codespace=codespace, store_code=code, store_log="no such store: gaspricing: unknown request")
     async with endpoints(far) as ours:
         with pytest.raises(Refused, match="no such store"):
             await Store(ours).get(b"\x02", "gaspricing")
-        far.store_code = 18
+
+
+async def test_other_codes() -> None:
+    """They may pass."""
+    async with endpoints(FarEnd(store_codespace="sdk", store_code=18, store_log="invalid request")) as ours:
         with pytest.raises(Transient, match="code 18"):
             await Store(ours).get(b"\x02")
 
