@@ -18,7 +18,7 @@ from provider_daemon.template.trusted import trusted
 
 
 def outbox_settings(chain: ChainConfig) -> OutboxSettings:
-    return OutboxSettings(fee_denom=chain.fee_denom, max_gas=chain.max_gas, timeout_blocks=chain.timeout_blocks)
+    return OutboxSettings(fee_denom=chain.fee_denom, max_gas=chain.max_gas, max_fee=chain.max_fee, timeout_blocks=chain.timeout_blocks)
 
 
 def scheduler(cluster: ClusterConfig, clock: Clock) -> SlurmScheduler:

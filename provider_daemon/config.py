@@ -41,6 +41,7 @@ class ChainConfig(_Strict):
     endpoints: list[Endpoint] = Field(min_length=1)
     fee_denom: str = "uve"
     max_gas: int = Field(default=50_000_000, ge=200_000)
+    max_fee: int = Field(default=10_000_000, ge=1)
     timeout_blocks: int = Field(default=20, ge=2, le=1000)
     poll_seconds: float = Field(default=2.0, gt=0, le=60)
 

@@ -14,6 +14,9 @@ from provider_daemon.errors import Refused, Unreadable
 _COIN = re.compile(r"([0-9.]+)([a-zA-Z][a-zA-Z0-9/:._-]*)")
 
 
+MOST_DIGITS = 20  # of a price; all that exists of a denom has fewer
+
+
 class Prices:
     def __init__(self, endpoints: Endpoints, store: Store) -> None:
         self._endpoints = endpoints
@@ -43,7 +46,11 @@ class Prices:
 
 
 def _decimal(text: object) -> Decimal:
+    """Raises Unreadable for what is no price: NaN, infinity, one below zero, and one beyond all reckoning."""
     try:
-        return Decimal(str(text))
-    except InvalidOperation as error:
-        raise Unreadable(f"the gas price {text!r} is no number") from error
+        price = Decimal(str(text))
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite() or price.is_signed() or price.adjusted() > MOST_DIGITS:
+        raise Unreadable(f"the gas price {str(text)[:40]!r} is no number that a price can be")
+    return price

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import structlog
 from google.protobuf.any_pb2 import Any
@@ -30,10 +31,11 @@ ALREADY_IN_MEMPOOL, OUT_OF_GAS, INSUFFICIENT_FUNDS = 19, 11, 5  # codespace sdk
 
 @dataclass(frozen=True, slots=True)
 class OutboxSettings:
-    """`max_gas` is the ceiling of one transaction; `timeout_blocks` how many blocks it may wait to be included."""
+    """`max_gas` and `max_fee` (in `fee_denom`) are one transaction's ceilings; `timeout_blocks` how many blocks it may wait to be included."""
 
     fee_denom: str = "uve"
     max_gas: int = 50_000_000
+    max_fee: int = 10_000_000
     timeout_blocks: int = 20
     max_messages: int = 100
 
@@ -190,23 +192,24 @@ class Outbox:
         return OpenTx(0, self._signer.address, signed.tx_hash, signed.tx_bytes, draft.sequence, timeout_height, draft.fee, now)
 
     async def _draft(self, messages: list[Message]) -> _Draft | None:
-        """The largest first part of the messages that the chain would take within the gas ceiling; None when there is none now."""
+        """The largest first part of the messages that the chain would take within both ceilings; None when there is none now."""
         account = await self._chain.account(self._signer.address)
         price, head = await self._chain.gas_price(self._settings.fee_denom), await self._chain.head()
         while messages:
             try:
-                gas = await self._simulate(messages, account.sequence, float(price), head.height)
+                gas = await self._simulate(messages, account.sequence, price, head.height)
             except Refused as error:
                 if not await self._set_aside(messages, error):
                     return None
                 continue
             limit = math.ceil(gas * self._adjustment)
-            if limit <= self._settings.max_gas:
-                return _Draft(messages, account.number, account.sequence, limit, math.ceil(limit * price), head.height)
-            messages = await self._shorten(messages, limit)
+            fee = math.ceil(limit * price)
+            if limit <= self._settings.max_gas and fee <= self._settings.max_fee:
+                return _Draft(messages, account.number, account.sequence, limit, fee, head.height)
+            messages = self._shorten(messages, limit, fee)
         return None
 
-    async def _simulate(self, messages: Sequence[Message], sequence: int, price: float, height: int) -> int:
+    async def _simulate(self, messages: Sequence[Message], sequence: int, price: Decimal, height: int) -> int:
         guess = GAS_GUESS * len(messages)
         return await self._chain.simulate(
             transactions.for_simulation(
@@ -230,13 +233,17 @@ class Outbox:
         messages[:] = [message for message in messages if message.subject != culprit.subject or message.kind != culprit.kind]
         return True
 
-    async def _shorten(self, messages: list[Message], limit: int) -> list[Message]:
+    def _shorten(self, messages: list[Message], limit: int, fee: int) -> list[Message]:
+        """A price passes, so a message that is too dear waits; one that needs too much gas always will."""
         if len(messages) > 1:
             return choose(messages, len(messages) // 2)
-        self._blame.park(
-            messages[0],
-            f"one report would need {limit} gas, over the ceiling of {self._settings.max_gas}: raise chain.max_gas, then unpark",
-        )
+        if limit > self._settings.max_gas:
+            self._blame.park(
+                messages[0],
+                f"one report would need {limit} gas, over the ceiling of {self._settings.max_gas}: raise chain.max_gas, then unpark",
+            )
+        else:
+            self._refused(0, f"the chain's price makes the fee of one message {fee}, over chain.max_fee ({self._settings.max_fee})")
         return []
 
 

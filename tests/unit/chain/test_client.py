@@ -199,7 +199,9 @@ async def test_gas_price_without_that_module() -> None:
 
 
 @pytest.mark.parametrize(
-    "moving", [b"{", b'{"current_min_gas_prices":[{"denom":"uve","amount":"much"}]}', b'{"current_min_gas_prices":[1]}']
+    "moving",
+    [b"{", b'{"current_min_gas_prices":[{"denom":"uve","amount":"much"}]}', b'{"current_min_gas_prices":[1]}']
+    + [b'{"current_min_gas_prices":[{"denom":"uve","amount":"%s"}]}' % wild for wild in (b"Infinity", b"NaN", b"-1", b"1e30")],
 )
 async def test_gas_price_that_cannot_be_read(moving: bytes) -> None:
     """No fee is made up from a price that we do not understand."""

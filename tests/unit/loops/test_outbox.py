@@ -1,10 +1,13 @@
 """The outbox: what becomes of transactions that expire, fail, are overtaken or forgotten."""
 
+from decimal import Decimal
+
 import pytest
 import structlog
 
 from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.devnet import bank
+from provider_daemon.loops.outbox import OutboxSettings
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job, report
 from tests.unit.loops.conftest import House
 
@@ -146,3 +149,37 @@ async def test_an_empty_wallet_is_told_once(house: House) -> None:
         await house.report()
     assert [line["event"] for line in said] == ["wallet_empty", "tx_taken_again", "tx_included"]
     assert await house.state() == "queued"
+
+
+async def test_no_price_empties_the_account(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A price that makes a fee over our ceiling gets nothing signed; nothing is parked, and the reports go once it is back."""
+    await house.chain.send(ALICE, job(), job())
+    await house.intake.tick()
+    await house.advance.tick()
+
+    async def dear(_: str) -> Decimal:
+        return Decimal("1000")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.chain.client, "gas_price", dear)
+        with structlog.testing.capture_logs() as logs:
+            await house.outbox.tick()
+    assert house.ledger.last_txs(10) == []
+    assert [line["event"] for line in logs] == ["tx_refused"]
+    assert "chain.max_fee" in logs[0]["why"]
+    await house.report()
+    assert await house.state() == await house.state("JOB-2") == "queued"
+
+
+async def test_a_high_price_makes_smaller_transactions(house: House) -> None:
+    """What is too dear as a whole goes in parts, each within the ceiling."""
+    house.outbox.reconfigure(OutboxSettings(max_fee=3_000))
+    await house.chain.send(ALICE, *(job() for _ in range(4)))
+    await house.intake.tick()
+    await house.advance.tick()
+    for _ in range(4):
+        await house.report()
+    assert {await house.state(f"JOB-{number}") for number in range(1, 5)} == {"queued"}
+    fees = [row["fee"] for row in house.ledger.last_txs(10)]
+    assert len(fees) > 1
+    assert max(fees) <= 3_000
