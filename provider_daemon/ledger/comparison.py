@@ -8,6 +8,9 @@ from provider_daemon.job.sides import StoredReport
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import job_from_value
 
+# The chain's dispute_resolution_period: for so long every transaction and every interim snapshot stays.
+KEEP_SECONDS = 7 * 86_400
+
 
 def done_at(ledger: Ledger) -> float:
     """When everything was last compared, in seconds since the epoch; 0 before the first time."""
@@ -45,7 +48,10 @@ def job_by_name(ledger: Ledger, name: str) -> Job | None:
 
 
 def txs_since(ledger: Ledger, signer: str, since: float) -> tuple[frozenset[int], frozenset[str]]:
-    """(account sequences that our own transactions of that key used up, the hashes of all of them)"""
+    """(account sequences that our own transactions of that key used up, the hashes of all of them)
+
+    Whole for the last KEEP_SECONDS only.
+    """
     rows = ledger._all("txs_since", signer=signer, since=since)
     return frozenset(row["sequence"] for row in rows if row["used"]), frozenset(row["tx_hash"] for row in rows)
 

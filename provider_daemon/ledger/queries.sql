@@ -76,7 +76,7 @@ DELETE FROM messages WHERE kind <> 'report' AND status <> 'waiting' AND created_
 -- name: add_tx
 INSERT INTO txs (signer, tx_hash, tx_bytes, sequence, timeout_height, fee, created_at, status)
 VALUES (:signer, :tx_hash, :tx_bytes, :sequence, :timeout_height, :fee, :created_at, 'open')
-ON CONFLICT (tx_hash) DO UPDATE SET status = 'open', height = 0, code = 0, note = '';
+ON CONFLICT (tx_hash) DO UPDATE SET status = 'open', height = 0, code = 0, note = '', tx_bytes = excluded.tx_bytes;
 
 -- name: open_tx
 SELECT id, signer, tx_hash, tx_bytes, sequence, timeout_height, fee, created_at FROM txs
@@ -84,6 +84,22 @@ WHERE signer = :signer AND status = 'open';
 
 -- name: close_tx
 UPDATE txs SET status = :status, height = :height, code = :code, gas_used = :gas_used, note = :note WHERE id = :id;
+
+-- name: prune_txs
+DELETE FROM txs WHERE id IN (
+    SELECT id FROM txs WHERE tx_bytes <> x'' AND created_at < :before AND status <> 'open'
+        AND NOT EXISTS (SELECT 1 FROM messages WHERE tx_id = txs.id)
+        AND id NOT IN (SELECT max(id) FROM txs WHERE status = 'included' GROUP BY signer)
+    LIMIT :count
+);
+
+-- name: empty_txs
+UPDATE txs SET tx_bytes = x'' WHERE id IN (
+    SELECT id FROM txs WHERE tx_bytes <> x'' AND created_at < :before AND status <> 'open'
+        AND EXISTS (SELECT 1 FROM messages WHERE tx_id = txs.id)
+        AND id NOT IN (SELECT max(id) FROM txs WHERE status = 'included' GROUP BY signer)
+    LIMIT :count
+);
 
 -- name: last_txs
 SELECT tx_hash, sequence, fee, created_at, status, height, code, gas_used, note,

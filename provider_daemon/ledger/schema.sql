@@ -19,6 +19,7 @@ CREATE TABLE jobs (
 ) STRICT;
 
 CREATE INDEX jobs_open ON jobs (cluster_id) WHERE closed_at IS NULL;
+CREATE INDEX jobs_closed ON jobs (cluster_id, closed_at) WHERE closed_at IS NOT NULL;
 
 -- Chain records that could not be read: set aside, never a reason to stop the rest.
 CREATE TABLE quarantine (
@@ -45,12 +46,13 @@ CREATE TABLE messages (
 CREATE INDEX messages_waiting ON messages (signer, kind DESC, id) WHERE status = 'waiting';
 CREATE INDEX messages_subject ON messages (subject);
 CREATE INDEX messages_tx ON messages (tx_id);
+CREATE INDEX messages_spent ON messages (created_at) WHERE kind <> 'report' AND status <> 'waiting';
 
 CREATE TABLE txs (
     id             INTEGER PRIMARY KEY,
     signer         TEXT NOT NULL,
     tx_hash        TEXT NOT NULL UNIQUE,
-    tx_bytes       BLOB NOT NULL,
+    tx_bytes       BLOB NOT NULL,         -- empty once they are old: what was signed is in its messages, and in a block or nowhere
     sequence       INTEGER NOT NULL,
     timeout_height INTEGER NOT NULL,
     fee            INTEGER NOT NULL,
@@ -66,6 +68,8 @@ CREATE TABLE txs (
 CREATE UNIQUE INDEX one_open_tx ON txs (signer) WHERE status = 'open';
 
 CREATE INDEX txs_status ON txs (status);
+CREATE INDEX txs_lately ON txs (signer, created_at, status, height, fee);
+CREATE INDEX txs_bulky ON txs (created_at) WHERE tx_bytes <> x'';
 
 CREATE TABLE events (
     id     INTEGER PRIMARY KEY,

@@ -127,6 +127,7 @@ class Comparer:
 
     async def _foreign(self, since: float) -> list[Difference]:
         rows: list[Difference] = []
+        since = max(since, self._clock.now() - comparison.KEEP_SECONDS)  # of before, the ledger has forgotten some of its own
         for address in sorted({served.signer.address for served in self._served if served.signer}):
             used, hashes = comparison.txs_since(self._ledger, address, since)
             if used:

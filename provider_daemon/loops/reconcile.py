@@ -11,6 +11,7 @@ from provider_daemon.errors import Transient
 from provider_daemon.job.differences import Outcome, Severity, by_severity, worst_first
 from provider_daemon.job.usage_snapshot import SnapshotType
 from provider_daemon.ledger import comparison, snapshots
+from provider_daemon.ledger.comparison import KEEP_SECONDS
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.compare import Compared, Comparer, Comparison, Served
 from provider_daemon.loops.snapshots import last_known, take, take_disputed
@@ -23,8 +24,6 @@ LOOK_SECONDS = 300  # the loop's own period: how late a comparison that is due c
 SETTLE_SECONDS = 300  # after a start: what went on meanwhile is caught up first
 OVERLAP_SECONDS = 3600  # jobs that were closed so long before the last comparison are compared once more
 FIRST_SECONDS = 86_400  # how far back the first one of a ledger looks
-# The chain's dispute_resolution_period: for so long interim snapshots stay, and what differs about a closed job is looked at again.
-KEEP_SECONDS = 7 * 86_400
 UNRESOLVED_JOBS = 1000
 LINES = 100  # log lines of one run
 
@@ -52,6 +51,7 @@ class Reconcile:
             ids = {*unresolved(compared, now - KEEP_SECONDS), *(again if compared.failed else ())}
             comparison.save(self._ledger, by_severity(compared.differences), ids, None if compared.failed else now)
             snapshots.prune_interim(self._ledger, now - KEEP_SECONDS)
+            self._ledger.prune_txs(now - KEEP_SECONDS)
         if compared.failed:
             raise Transient("could not compare everything: " + "; ".join(compared.failed))
 

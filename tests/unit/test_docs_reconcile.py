@@ -3,6 +3,7 @@
 from provider_daemon.job import differences, reconcile
 from provider_daemon.job.differences import KINDS, MONEY, TOLERANCES
 from provider_daemon.job.usage_snapshot import INTERIM_SECONDS
+from provider_daemon.ledger.comparison import KEEP_SECONDS
 from provider_daemon.loops import reconcile as loop
 from tests.unit.docs import numbers, page, table
 
@@ -22,4 +23,4 @@ def test_every_kind_of_difference_is_explained() -> None:
 def test_constants() -> None:
     """The numbers that stand in running text."""
     assert (INTERIM_SECONDS, differences.CLOCK_SECONDS, reconcile.LAG_SECONDS) == (300, 60, 600)
-    assert (loop.PERIOD_SECONDS, loop.KEEP_SECONDS) == (3600, 7 * 86_400)
+    assert (loop.PERIOD_SECONDS, KEEP_SECONDS) == (3600, 7 * 86_400)

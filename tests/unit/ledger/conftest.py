@@ -1,10 +1,12 @@
-"""A ledger of schema version 1, with jobs in every stage."""
+"""Ledgers of older schema versions, with jobs in every stage."""
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from provider_daemon.ledger.file import SCHEMA_VERSION, migrations
 
 FIXTURES = Path(__file__).parents[2] / "fixtures/ledger"
 
@@ -19,3 +21,14 @@ def old(tmp_path: Path) -> Path:
     path = tmp_path / "old.sqlite"
     write_old_ledger(path)
     return path
+
+
+@pytest.fixture(params=range(1, SCHEMA_VERSION))
+def older(request: pytest.FixtureRequest, old: Path) -> Path:
+    """Of each version before ours, come to by the migrations up to it."""
+    version: int = request.param
+    with closing(sqlite3.connect(old)) as connection:
+        for number, script in migrations():
+            if number <= version:
+                connection.executescript(f"{script}; PRAGMA user_version = {number};")
+    return old

@@ -55,14 +55,14 @@ def test_one_script_a_version() -> None:
     assert all(re.match(r"-- .{20,}\n", script) for _, script in migrations())
 
 
-def test_migrated_and_new_are_the_same(old: Path, tmp_path: Path) -> None:
-    """The same tables and indexes, column by column; every row is as it was."""
-    before = contents(old)
-    Ledger.open(old).close()
+def test_migrated_and_new_are_the_same(older: Path, tmp_path: Path) -> None:
+    """From each older version: the same tables and indexes, column by column; every row is as it was."""
+    before = contents(older)
+    Ledger.open(older).close()
     Ledger.open(tmp_path / "new.sqlite").close()
-    assert schema(old) == schema(tmp_path / "new.sqlite")
-    assert (version(old), version(tmp_path / "new.sqlite")) == (SCHEMA_VERSION, SCHEMA_VERSION)
-    assert contents(old) == before
+    assert schema(older) == schema(tmp_path / "new.sqlite")
+    assert (version(older), version(tmp_path / "new.sqlite")) == (SCHEMA_VERSION, SCHEMA_VERSION)
+    assert contents(older) == before
 
 
 def test_a_copy_of_the_old_one_stays(old: Path) -> None:
