@@ -5,17 +5,19 @@
 A line a step. Exit 0 only when every step was as it should be.
 """
 
+import asyncio
 import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from tests.compose.containers import ROOT, Containers, docker
 from tests.expect import Wrong, same
+from tests.waiting import until
 
 OWN_BASE = "provd-slurm-base:bookworm"
 IMAGES = ("provd-slurm-site", "provd-slurm-provd", "provd-slurm-prometheus")
@@ -23,12 +25,13 @@ IMAGES = ("provd-slurm-site", "provd-slurm-provd", "provd-slurm-prometheus")
 SECRETS = ("munge.key", "ssh_host_*", "id_ed25519*", "keyring-file", "passphrase")
 JOB_IMAGE = "docker.io/library/debian:bookworm-slim"
 UP_SECONDS = 150
+WAIT_SECONDS = 60  # for what should come about soon
 
 
 def main() -> int:
     began, site = time.monotonic(), Containers("provd-slurm-test")
     try:
-        play(site)
+        asyncio.run(play(site))
     except Wrong as error:
         print(f"WRONG: {error}", file=sys.stderr)
         return 1
@@ -39,7 +42,7 @@ def main() -> int:
     return 0
 
 
-def play(site: Containers) -> None:
+async def play(site: Containers) -> None:
     with step("images built"):
         site.env.update(base())
         site.compose("build")
@@ -56,16 +59,16 @@ def play(site: Containers) -> None:
     with step("a GPU job ends while provd is killed, and is reported once"):
         gpus = ("--gpus", "2", "--gpu-type", "nvidia-a100")
         second = submit(site, "gpu", "until [ -e /scratch/go ]; do sleep 1; done", "--nodes", "1", "--cpus", "1", *gpus)
-        until("it runs", lambda: state(site, second) == "JOB_STATE_RUNNING")
+        await until("it runs", lambda: state(site, second) == "JOB_STATE_RUNNING", WAIT_SECONDS)
         site.compose("kill", "--signal", "KILL", "provd")
         site.run("login", "touch", "/scratch/go")
-        until("it is over in SLURM", lambda: [row["State"] for row in records(site, second)] == ["COMPLETED"])
+        await until("it is over in SLURM", lambda: [row["State"] for row in records(site, second)] == ["COMPLETED"], WAIT_SECONDS)
         same("state on chain with provd dead", state(site, second), "JOB_STATE_RUNNING")
         site.compose("start", "provd")
         ended(site, second)
         counted(site, second, cores=1, gpus=2)
     with step("the status page shows both jobs, Prometheus scrapes and evaluates every rule"):
-        shown(site)
+        await shown(site)
     with step("everything is taken down, and nothing is left"):
         site.compose("down", "-v", "--timeout", "5")
         same("left on the engine", site.left(), [])
@@ -76,15 +79,6 @@ def step(what: str) -> Iterator[None]:
     began = time.monotonic()
     yield
     print(f"{time.monotonic() - began:5.1f} s  {what}", flush=True)
-
-
-def until(what: str, holds: Callable[[], bool], limit: float = 60) -> None:
-    """Raises Wrong, naming it, when it does not come true."""
-    end = time.monotonic() + limit
-    while not holds():
-        if time.monotonic() > end:
-            raise Wrong(f"not within {limit:g} s: {what}")
-        time.sleep(0.3)
 
 
 def base() -> dict[str, str]:
@@ -154,10 +148,10 @@ def counted(site: Containers, job_id: str, *, cores: int, gpus: int) -> None:
     same(f"{job_id} used some", seconds > 0, True)
 
 
-def shown(site: Containers) -> None:
-    until("Prometheus scrapes provd", lambda: value(site, 'up{job="provd"}') == 1)
+async def shown(site: Containers) -> None:
+    await until("Prometheus scrapes provd", lambda: value(site, 'up{job="provd"}') == 1, WAIT_SECONDS)
     cost = float(accounting(site, "JOB-2")["total_cost"][0]["amount"])
-    until("it has what provd billed since its start", lambda: value(site, "sum(provd_billed_total)") == cost)
+    await until("it has what provd billed since its start", lambda: value(site, "sum(provd_billed_total)") == cost, WAIT_SECONDS)
     rules = [rule for group in site.prometheus("rules")["groups"] for rule in group["rules"]]
     same("rules that cannot be evaluated", [rule["name"] for rule in rules if rule["health"] == "err"], [])
     same("there are rules", len(rules) > 20, True)

@@ -5,6 +5,7 @@
 Exit 0 only when every command ended as it should and every balance is what the bills say.
 """
 
+import asyncio
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from provider_daemon.demo.children import Child
 from tests.e2e import money
 from tests.e2e.shell import Shell, same
 from tests.expect import Wrong
+from tests.waiting import until
 
 CHAIN_ID = "virtengine-localnet-1"
 FUNDS = 10**12
@@ -167,16 +169,12 @@ def run_jobs(shell: Shell) -> None:
         made = shell.json(f"provd tx hpc submit-job --offering OFF-1 {asked} {command} --from {customer} -y")
         same("job", made["ids"]["job_id"], job_id)
     shell.run("provd tx hpc update-offering OFF-1 --inactive --from provider -y", expect=1)
-    wait_for(shell, "JOB-3", "JOB_STATE_RUNNING")
+    asyncio.run(until("JOB-3 runs", lambda: state(shell, "JOB-3") == "JOB_STATE_RUNNING", limit=120, pause=1))
     shell.run('provd tx hpc cancel-job JOB-3 --reason "no longer needed" --from bob -y')
 
 
-def wait_for(shell: Shell, job_id: str, state: str) -> None:
-    for _ in range(60):
-        if shell.json(f"provd query hpc job {job_id}")["job"]["state"] == state:
-            return
-        time.sleep(1)
-    raise Wrong(f"{job_id} did not come to {state}")
+def state(shell: Shell, job_id: str) -> str:
+    return str(shell.json(f"provd query hpc job {job_id}")["job"]["state"])
 
 
 def dispute(shell: Shell) -> dict[str, str]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from provider_daemon.demo.stage import CLUSTER
 from provider_daemon.errors import ProvdError
 from provider_daemon.job.state import TERMINAL, State
+from tests.expect import Wrong
 from tests.faults.faults import Fault
 from tests.faults.house import ADVANCE, HEARTBEAT, INTAKE, House
 from tests.faults.jobs import Job, compare, ended_in_slurm, submit
 from tests.faults.network import set_patience
-from tests.faults.witness import Late, Line, told, until
+from tests.faults.witness import WAIT_SECONDS, Line, told
+from tests.waiting import until
 
 QUIET_SECONDS = 3.0  # how long a fault goes on after it was noticed: a line a tick would show
 LINES = 2  # by one about one thing: of the moment when it broke, and of what lasts
@@ -51,7 +53,7 @@ class Jobs:
 
 
 async def prepare(house: House) -> Jobs:
-    """All is well and the jobs of before run; raises Late."""
+    """All is well and the jobs of before run; raises Wrong."""
     gates, number = house.site.work_root, str(time.monotonic_ns())
     ends = Job(State.FAILED, 3, gates / f"ends-{number}")
     stays = Job(State.COMPLETED, 0, gates / f"stays-{number}")
@@ -61,7 +63,7 @@ async def prepare(house: House) -> Jobs:
     async def all_run() -> bool:
         return all([await job.chain_state(house) is State.RUNNING for job in (ends, stays)])
 
-    await until("the jobs of before run", all_run)
+    await until("the jobs of before run", all_run, WAIT_SECONDS)
     return Jobs(ends, stays, Job(State.COMPLETED, 0))
 
 
@@ -70,7 +72,7 @@ async def break_and_mend(house: House, fault: Fault, jobs: Jobs) -> Row:
     row = Row(fault.name)
     try:
         await _fault(house, fault, row, jobs.ends, jobs.during)
-    except (Late, ProvdError) as error:
+    except (Wrong, ProvdError) as error:
         row.problems.append(str(error))
     return row
 
@@ -103,19 +105,15 @@ async def _fault(house: House, fault: Fault, row: Row, ends: Job, during: Job) -
 async def _notice(house: House, fault: Fault, row: Row, mark: int) -> None:
     """It lasts until the daemon said it and the metric shows it, and some seconds more."""
     if not fault.quiet:
-        await until(f"a line {fault.event}", lambda: _true(bool(_matching(house, fault, house.witness.lines(mark)))), limit=150)
+        await until(f"a line {fault.event}", lambda: _matching(house, fault, house.witness.lines(mark)), limit=150)
         await _metric(house, fault, row)
     await asyncio.sleep(QUIET_SECONDS)
-
-
-async def _true(value: bool) -> bool:
-    return value
 
 
 async def _metric(house: House, fault: Fault, row: Row) -> None:
     wanted = fault.metric(house)
     if wanted is None:
-        await until("/metrics is gone with the daemon", lambda: _down(house))
+        await until("/metrics is gone with the daemon", lambda: _down(house), WAIT_SECONDS)
         row.metric = "up 0"
         return
     name, labels = wanted
@@ -123,7 +121,7 @@ async def _metric(house: House, fault: Fault, row: Row) -> None:
     async def shows() -> bool:
         return await house.witness.gauge(name, **labels) == 1
 
-    await until(f"{name} {labels} is 1", shows)
+    await until(f"{name} {labels} is 1", shows, WAIT_SECONDS)
     row.metric = f"{name}{{{','.join(f'{key}={value}' for key, value in labels.items())}}} 1"
 
 
@@ -171,39 +169,32 @@ async def _catch_up(house: House, fault: Fault, row: Row, ends: Job, during: Job
         await set_patience(house, 300)
         await submit(house, [during])
     elif fault.side == "slurm":
-        await until("sacct has the end of the job that ended meanwhile", lambda: ended_in_slurm(house, ends))
+        await until("sacct has the end of the job that ended meanwhile", lambda: ended_in_slurm(house, ends), WAIT_SECONDS)
         counts = {ADVANCE: await _ticks_until(house, ADVANCE, lambda: _known(house, ends, during))}
     else:
         now = time.time()
         sent, adopted = await asyncio.gather(
-            _ticks_until(house, house.outbox, lambda: _sent(house, now)), _ticks_until(house, INTAKE, lambda: _adopted(house, during))
+            _ticks_until(house, house.outbox, lambda: not house.witness.unsent(now)),
+            _ticks_until(house, INTAKE, lambda: house.witness.job(during.job_id) is not None),
         )
         counts = {"outbox": sent, INTAKE: adopted}
     row.caught_up = ", ".join(f"{loop.split(':')[0]} {count}" for loop, count in counts.items())
     row.problems += [f"{loop} needed {count} ticks" for loop, count in counts.items() if count > TICKS]
 
 
-async def _ticks_until(house: House, loop: str, done: Callable[[], Awaitable[bool]]) -> int:
+async def _ticks_until(house: House, loop: str, done: Callable[[], Awaitable[bool] | bool]) -> int:
     """The tick that was under way at the return began before it, and is not counted."""
     before = await house.witness.ticks(loop)
     await until(f"{loop} has caught up", done, limit=120, pause=0.02)
     return max(0, round(await house.witness.ticks(loop) - before))
 
 
-async def _known(house: House, ends: Job, during: Job) -> bool:
+def _known(house: House, ends: Job, during: Job) -> bool:
     """A submission whose answer was lost is looked for until its window is over: that is no tick's fault."""
     ended, new = house.witness.job(ends.job_id), house.witness.job(during.job_id)
     if ended is None or new is None or ended["state"] not in {state.value for state in TERMINAL}:
         return False
     return bool(new["slurm_id"]) or new["intent_at"] is not None
-
-
-async def _sent(house: House, before: float) -> bool:
-    return not house.witness.unsent(before)
-
-
-async def _adopted(house: House, job: Job) -> bool:
-    return house.witness.job(job.job_id) is not None
 
 
 async def _active(house: House) -> bool:
@@ -220,7 +211,7 @@ async def finish(house: House, row: Row, jobs: Jobs) -> None:
 
     try:
         await until("every job is over on chain", all_ended, limit=IN_DOUBT)
-    except (Late, ProvdError) as error:
+    except (Wrong, ProvdError) as error:
         row.problems.append(str(error))
     truth = await compare(house, jobs.all)
     row.wrong, row.lost = len(truth.wrong), len(truth.lost)

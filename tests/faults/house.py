@@ -18,7 +18,8 @@ from provider_daemon.demo.sites import RealSite
 from provider_daemon.demo.stage import CHAIN_ID, open_shop, start_devnet, write_config
 from provider_daemon.lab.site.site import Site
 from tests.faults.proxy import Proxy
-from tests.faults.witness import Witness, until
+from tests.faults.witness import Witness
+from tests.waiting import until
 
 ENDPOINTS = 3
 HEARTBEAT_SECONDS = 10

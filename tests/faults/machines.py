@@ -11,7 +11,8 @@ from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.demo.people import Person
 from provider_daemon.errors import Refused
 from tests.faults.house import Act, House
-from tests.faults.witness import until
+from tests.faults.witness import WAIT_SECONDS
+from tests.waiting import until
 
 
 def stop(daemon: str) -> Act:
@@ -35,7 +36,7 @@ async def backlog_gone(house: House) -> None:
         said = await asyncio.to_thread(house.site.slurm.run, "sdiag", check=False)
         return bool(re.search(r"DBD Agent queue size:\s+0\b", said.stdout))
 
-    await until("slurmdbd has slurmctld's records", empty, pause=0.5)
+    await until("slurmdbd has slurmctld's records", empty, WAIT_SECONDS, pause=0.5)
 
 
 async def stop_sshd(house: House) -> None:
@@ -67,7 +68,7 @@ async def free_disk(house: House) -> None:
 
 
 async def running(house: House) -> None:
-    await until("the daemon answers again", house.witness.up, pause=0.3)
+    await until("the daemon answers again", house.witness.up, WAIT_SECONDS, pause=0.3)
 
 
 def clock(offset: int, *, restart: bool) -> Act:

@@ -8,7 +8,8 @@ from provider_daemon.demo.stage import CLUSTER
 from provider_daemon.devnet.genesis import PARAMS
 from tests.faults.house import HALT, INTAKE, Act, House
 from tests.faults.proxy import Proxy
-from tests.faults.witness import until
+from tests.faults.witness import WAIT_SECONDS
+from tests.waiting import until
 
 HALTED_SECONDS = 40.0  # stands for 400 s: governance lowers the cluster's patience from 300 s to 30 s before it
 PATIENCE = 30
@@ -57,7 +58,7 @@ def connected(proxies: Way, loop: str) -> Act:
             new = sum(proxy.served for proxy in proxies(house)) > served
             return new or await house.witness.gauge("provd_loop_failing", loop=loop) == 0
 
-        await until("the daemon is connected again", again)
+        await until("the daemon is connected again", again, WAIT_SECONDS)
 
     return wait
 

@@ -3,10 +3,8 @@
 import asyncio
 import json
 import sqlite3
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,21 +12,8 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 Line = dict[str, Any]
+WAIT_SECONDS = 90  # for what should come about soon
 SUBJECTS = ("loop", "endpoint", "cluster", "signer", "chain")  # whom a line of the log concerns
-
-
-class Late(Exception):
-    """What was waited for did not come about."""
-
-
-async def until(what: str, test: Callable[[], Awaitable[object]], limit: float = 90, pause: float = 0.1) -> float:
-    """Seconds that it took; raises Late."""
-    began = time.monotonic()
-    while not await test():
-        if time.monotonic() - began > limit:
-            raise Late(f"not after {limit:.0f} s: {what}")
-        await asyncio.sleep(pause)
-    return time.monotonic() - began
 
 
 @dataclass(slots=True)

@@ -4,8 +4,9 @@ import time
 from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass, field
 
+from tests.expect import Wrong
 from tests.observe.faults import Fault, Place
-from tests.observe.stage import until
+from tests.waiting import until
 
 HOLD_SECONDS = 5.0  # how long a fault goes on after its last alert: what else it fires would show
 PATIENCE_SECONDS = 100.0
@@ -44,7 +45,7 @@ async def course(place: Place, fault: Fault, page: Page, before: Set[str]) -> Ro
         finally:
             await fault.end(place)
         await _silence(place, row)
-    except (TimeoutError, AssertionError) as error:
+    except (Wrong, TimeoutError, AssertionError) as error:
         row.problems.append(str(error))
     await _judge(place, row, time.monotonic() - began, before)
     return row
@@ -58,9 +59,9 @@ async def _watch(place: Place, row: Row, began: float, enough: Callable[[], bool
 
     try:
         await until(what, seen, PATIENCE_SECONDS)
-    except TimeoutError:
+    except Wrong:
         missing = sorted(row.fault.fires.keys() - row.fired.keys())
-        raise TimeoutError(f"did not fire within {PATIENCE_SECONDS:g} s: {', '.join(missing)}") from None
+        raise Wrong(f"did not fire within {PATIENCE_SECONDS:g} s: {', '.join(missing)}") from None
 
 
 async def _silence(place: Place, row: Row) -> None:

@@ -12,7 +12,8 @@ from provider_daemon.job.state import State
 from tests.faults.house import FarSite
 from tests.faults.machines import Wallet
 from tests.faults.proxy import Proxy
-from tests.observe.stage import PATIENCE, Stage, until
+from tests.observe.stage import WAIT_SECONDS, Stage
+from tests.waiting import until
 
 
 @dataclass(slots=True)
@@ -30,7 +31,7 @@ class Place:
         self.gates.append(gate)
         waiting = f"until [ -e {gate} ]; do sleep 0.2; done"
         await self.stage.submit(DemoJob("waits", 0, State.COMPLETED, 0, arguments=shell(waiting)))
-        await until("the job runs", lambda: "running running" in self.stage.rows("jobs"))
+        await until("the job runs", lambda: "running running" in self.stage.rows("jobs"), WAIT_SECONDS)
 
     def let_end(self) -> None:
         self.gates[-1].touch()
@@ -38,9 +39,9 @@ class Place:
     async def end_unreported(self) -> None:
         """It ends, and its last report waits for the chain."""
         self.let_end()
-        await until("its report waits", lambda: "completed running" in self.stage.rows("jobs"))
+        await until("its report waits", lambda: "completed running" in self.stage.rows("jobs"), WAIT_SECONDS)
 
-    async def settled(self, limit: float = PATIENCE) -> None:
+    async def settled(self, limit: float = WAIT_SECONDS) -> None:
         await until("every job is settled", lambda: set(self.stage.rows("jobs")) <= {"completed completed"}, limit)
 
 

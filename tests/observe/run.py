@@ -28,8 +28,9 @@ from tests.observe.course import Page, Row, course
 from tests.observe.faults import FAULTS, Fault, Place
 from tests.observe.files import PROMETHEUS, alerts, boards, expressions, rules
 from tests.observe.scale import FACTOR
-from tests.observe.stage import play, stage, until
+from tests.observe.stage import WAIT_SECONDS, play, stage
 from tests.observe.threeway import Differences, differences
+from tests.waiting import until
 
 
 def say(text: str) -> None:
@@ -50,7 +51,7 @@ async def built(directory: Path) -> AsyncIterator[Place]:
     try:
         async with stage(directory, site) as made:
             await play(made)
-            await until("no alert fires", lambda: _calm(made.prometheus.fires()))
+            await until("no alert fires", lambda: _calm(made.prometheus.fires()), WAIT_SECONDS)
             yield Place(made, site, ssh)
     finally:
         await ssh.stop()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import re
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from provider_daemon.job.state import State
 from provider_daemon.ledger import comparison, listing
 from provider_daemon.ledger.ledger import Ledger
 from tests.observe.prometheus import Prometheus, start_prometheus
+from tests.waiting import until
 
-PATIENCE = 50.0
+WAIT_SECONDS = 50  # for what should come about soon
 
 
 @dataclass(slots=True)
@@ -56,16 +57,6 @@ class Stage:
             return [job.spec.job_id for _, job in listing.jobs(ledger) if job.parked]
 
 
-async def until(what: str, holds: Callable[[], Awaitable[bool] | bool], limit: float = PATIENCE) -> None:
-    """Raises TimeoutError, naming it, when it does not come true."""
-    try:
-        async with asyncio.timeout(limit):
-            while not (found if isinstance(found := holds(), bool) else await found):
-                await asyncio.sleep(0.2)
-    except TimeoutError:
-        raise TimeoutError(f"not within {limit:g} s: {what}") from None
-
-
 @contextlib.asynccontextmanager
 async def stage(directory: Path, site: DemoSite, *dead: str) -> AsyncIterator[Stage]:
     """Everything up, and the daemon scraped. `dead`: further endpoints of the chain. The site is taken down with the rest."""
@@ -86,7 +77,7 @@ async def stage(directory: Path, site: DemoSite, *dead: str) -> AsyncIterator[St
         prometheus = start_prometheus(directory, listen)
         stack.callback(prometheus.stop)
         made = Stage(prometheus, daemon, devnet, chain, Person(key, chain), Person(customer_key, chain), directory, f"http://{listen}/")
-        await until("Prometheus has scraped the daemon", lambda: scraped(prometheus))
+        await until("Prometheus has scraped the daemon", lambda: scraped(prometheus), WAIT_SECONDS)
         yield made
 
 
@@ -124,12 +115,12 @@ SLOW = DemoJob("ends in a while", 0, State.COMPLETED, 0, "/bin/sleep", ("4",))
 async def play(made: Stage) -> None:
     """What makes every series: jobs that end, and messages that wait while the chain stands still."""
     await made.submit(QUICK, SLOW)
-    await until("the jobs are settled", lambda: made.rows("jobs") == ["completed completed"] * 2)
+    await until("the jobs are settled", lambda: made.rows("jobs") == ["completed completed"] * 2, WAIT_SECONDS)
     await made.submit(SLOW)
-    await until("the third job runs", lambda: "running running" in made.rows("jobs"))
+    await until("the third job runs", lambda: "running running" in made.rows("jobs"), WAIT_SECONDS)
     made.devnet.signal(signal.SIGUSR1)
-    await until("its last report waits", lambda: "report" in made.rows("messages"))
-    await until("the wait is seen", lambda: made.prometheus.seen("provd:outbox_oldest_report_age_seconds:max"))
+    await until("its last report waits", lambda: "report" in made.rows("messages"), WAIT_SECONDS)
+    await until("the wait is seen", lambda: made.prometheus.seen("provd:outbox_oldest_report_age_seconds:max"), WAIT_SECONDS)
     made.devnet.signal(signal.SIGUSR2)
-    await until("the wallet's runway is known", lambda: made.prometheus.seen("provd_wallet_runway_seconds"))
-    await until("it is settled too", lambda: made.rows("jobs") == ["completed completed"] * 3)
+    await until("the wallet's runway is known", lambda: made.prometheus.seen("provd_wallet_runway_seconds"), WAIT_SECONDS)
+    await until("it is settled too", lambda: made.rows("jobs") == ["completed completed"] * 3, WAIT_SECONDS)

@@ -8,8 +8,9 @@ import pytest
 
 from tests.observe import threeway
 from tests.observe.prometheus import Prometheus
-from tests.observe.stage import play, simulated_site, stage, until
+from tests.observe.stage import WAIT_SECONDS, play, simulated_site, stage
 from tests.observe.threeway import Differences, differences
+from tests.waiting import until
 
 NOWHERE = "127.0.0.1:1"  # an endpoint that nobody serves
 CHAIN_GONE = {"ProvdChainUnreachable", "ProvdEndpointNotBelieved", "ProvdLoopFailing"}
@@ -41,9 +42,11 @@ async def test_no_series_is_only_a_promise(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr(threeway, "documented_families", lambda: documented)
         found = await differences(made.prometheus)
         made.devnet.stop()
-        await until("what is asked of a chain that is gone is absent", partial(nothing, made.prometheus, "provd_chain_height"))
+        await until(
+            "what is asked of a chain that is gone is absent", partial(nothing, made.prometheus, "provd_chain_height"), WAIT_SECONDS
+        )
         assert not await nothing(made.prometheus, "provd_slurm_rpcs_total")
-        await until("the alerts of a chain that is gone fire", partial(fire, made.prometheus, CHAIN_GONE))
+        await until("the alerts of a chain that is gone fire", partial(fire, made.prometheus, CHAIN_GONE), WAIT_SECONDS)
     assert found == replace(
         NONE,
         used_and_not_emitted=["provd_nobody_total"],

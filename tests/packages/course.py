@@ -9,11 +9,11 @@ from provider_daemon import __version__
 from provider_daemon.demo.jobs import DemoJob, shell
 from provider_daemon.job.state import State
 from tests.expect import Wrong, same
-from tests.faults.witness import until
 from tests.packages import newer
 from tests.packages.debian import Debian
 from tests.packages.service import Service
-from tests.packages.shop import CONFIG, LEDGER, Shop, shop
+from tests.packages.shop import CONFIG, LEDGER, WAIT_SECONDS, Shop, shop
+from tests.waiting import until
 
 OPEN = "open jobs: 1;"
 KEPT = "is kept: its ledger is the proof"
@@ -141,5 +141,5 @@ class Course:
             shown = await asyncio.to_thread(self._debian.run, "provd", "jobs", "--show", "open", "--json", user="provd")
             return '"job_id"' not in shown
 
-        await until("no job is open in the ledger", closed, pause=0.5)
+        await until("no job is open in the ledger", closed, WAIT_SECONDS, pause=0.5)
         return await self._shop.judged()

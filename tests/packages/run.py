@@ -17,7 +17,6 @@ from pathlib import Path
 
 from provider_daemon.errors import ProvdError
 from tests.expect import Wrong
-from tests.faults.witness import Late
 from tests.packages import artefacts, course, installed, newer
 from tests.packages.debian import Debian, command
 from tests.unit.docs import ROOT
@@ -60,7 +59,7 @@ def inside(directory: Path, suite: str) -> int:
     """In a mount namespace of its own."""
     try:
         play(directory, suite, teller())
-    except (Wrong, Late, ProvdError) as error:
+    except (Wrong, ProvdError) as error:
         log = directory / "provd.log"
         tail = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
         print(f"WRONG: {error}", *(["the daemon's last words:", *tail] if tail else []), sep="\n", file=sys.stderr)

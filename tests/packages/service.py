@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Self
 
-from tests.faults.witness import until
 from tests.packages.debian import Debian
+from tests.waiting import until
 
 UNIT = "provd.service"
 STOP_SECONDS = 60
@@ -68,7 +68,7 @@ class Service:
                 stderr=log,
             )
 
-        async def settled() -> bool:
+        def settled() -> bool:
             return not self.running or b'"provd_started"' in self._log.read_bytes()[mark:]
 
         await until("the daemon serves or ends", settled, limit=60)

@@ -20,10 +20,11 @@ from provider_daemon.demo.sites import SimulatedDemoSite
 from provider_daemon.demo.stage import CHAIN_ID, OFFERING, Stage, open_shop, start_devnet, write_config
 from provider_daemon.job.state import TERMINAL, State
 from tests.expect import Wrong
-from tests.faults.witness import until
 from tests.packages.debian import Debian
+from tests.waiting import until
 
 CONFIG = "etc/provd/provd.toml"
+WAIT_SECONDS = 90  # for what should come about soon
 LEDGER = "var/lib/provd/ledger.sqlite"
 
 
@@ -70,13 +71,13 @@ class Shop:
         async def there() -> bool:
             return all([await self.state(job_id) is state for job_id in job_ids])
 
-        await until(f"{', '.join(job_ids)} {state.value}", there)
+        await until(f"{', '.join(job_ids)} {state.value}", there, WAIT_SECONDS)
 
     async def all_over(self) -> None:
         async def over() -> bool:
             return all([await self.state(job_id) in TERMINAL for job_id in self.jobs])
 
-        await until("all jobs over", over)
+        await until("all jobs over", over, WAIT_SECONDS)
 
     async def judged(self) -> str:
         """Every job as it should be: once in SLURM, each state once on chain, its evidence good, its bill settled."""

@@ -8,10 +8,11 @@ from provider_daemon.demo.jobs import DemoJob
 from provider_daemon.demo.stage import CLUSTER
 from provider_daemon.job.state import State
 from tests.expect import Wrong, same
-from tests.systemd.machine import Machine, until
+from tests.systemd.machine import WAIT_SECONDS, Machine
 from tests.systemd.service import CONFIG, HERE, KEY, Service
 from tests.systemd.stage import Stage
 from tests.unit.docs import blocks, column, page
+from tests.waiting import until
 
 SEEN = (State.QUEUED, State.RUNNING, State.COMPLETED)
 FORGED = "provd_stopped"
@@ -65,7 +66,7 @@ class Course:
         async def ready() -> bool:
             return (await self.machine.shown("provd", "StatusText"))["StatusText"] == "ready"
 
-        return f"STATUS=ready after {await until('the status is ready', ready):.1f} s more"
+        return f"STATUS=ready after {await until('the status is ready', ready, WAIT_SECONDS):.1f} s more"
 
     async def job(self) -> str:
         job_id = await self.stage.submit(DemoJob("", 0, State.COMPLETED, 0, arguments=("-c", "true")))

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,13 @@ from tests.unit.docs import ROOT
 
 BOOT = Path(__file__).with_name("boot")
 BOOT_SECONDS = 30
+WAIT_SECONDS = 30  # for what should come about soon
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NAMESPACES = ("--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "--cgroup", "--propagation", "private")
 
 
 class Unbootable(Exception):
     """This host allows no machine."""
-
-
-async def until(what: str, test: Callable[[], Awaitable[object]], limit: float = 30) -> float:
-    """Seconds that it took; raises Wrong."""
-    began = time.monotonic()
-    while not await test():
-        if time.monotonic() - began > limit:
-            raise Wrong(f"not after {limit:.0f} s: {what}")
-        await asyncio.sleep(0.1)
-    return time.monotonic() - began
 
 
 @dataclass(frozen=True, slots=True)

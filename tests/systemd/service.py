@@ -10,9 +10,10 @@ from typing import Any
 
 from provider_daemon import __version__
 from tests.expect import Wrong, same
-from tests.systemd.machine import Machine, until
+from tests.systemd.machine import WAIT_SECONDS, Machine
 from tests.systemd.stage import Stage, configuration
 from tests.unit.docs import ROOT
+from tests.waiting import until
 
 UNIT = ROOT / "deploy/systemd/provd.service"
 LOCAL = ROOT / "deploy/systemd/local.conf"
@@ -96,7 +97,7 @@ class Service:
     async def pid(self) -> str:
         return (await self.machine.shown("provd", "MainPID"))["MainPID"]
 
-    async def started_again(self, after: str, limit: float = 30) -> float:
+    async def started_again(self, after: str, limit: float = WAIT_SECONDS) -> float:
         """Seconds until another process than `after` is active; raises Wrong."""
 
         async def there() -> bool:
@@ -126,5 +127,5 @@ class Service:
             found[:] = [line for line in await self.lines() if line["event"] == event and values.items() <= line.items()]
             return bool(found)
 
-        await until(f"the journal has {event} {values or ''}", there)
+        await until(f"the journal has {event} {values or ''}", there, WAIT_SECONDS)
         return found[-1]

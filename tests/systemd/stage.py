@@ -17,7 +17,8 @@ from provider_daemon.demo.stage import CHAIN_ID, CLUSTER, OFFERING, open_shop, s
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.lab.simulated.site import SimulatedSite
 from tests.expect import Wrong, same
-from tests.systemd.machine import until
+from tests.systemd.machine import WAIT_SECONDS
+from tests.waiting import until
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class Stage:
                 raise Wrong(f"{job_id} is {now} on chain, should become {state}")
             return now is state
 
-        return await until(f"{job_id} is {state} on chain", there)
+        return await until(f"{job_id} is {state} on chain", there, WAIT_SECONDS)
 
     async def reported_once(self, job_id: str, *states: State) -> str:
         """Each of these states was reported in one transaction, nothing else was, all evidence holds, and SLURM ran one job of its name."""

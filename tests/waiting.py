@@ -1,0 +1,26 @@
+"""How every run that is no pytest waits for what others do: it looks again and again, up to a limit."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from tests.expect import Wrong
+
+
+async def until(what: str, holds: Callable[[], Awaitable[object] | object], limit: float, pause: float = 0.1) -> float:
+    """Seconds that it took until `holds` was true. Raises Wrong after `limit` seconds, in the middle of a look too."""
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(limit) as patience:
+            while not await _seen(holds):
+                await asyncio.sleep(pause)
+    except TimeoutError:
+        if not patience.expired():
+            raise
+        raise Wrong(f"not within {limit:g} s: {what}") from None
+    return time.monotonic() - began
+
+
+async def _seen(holds: Callable[[], Awaitable[object] | object]) -> bool:
+    found = holds()
+    return bool(await found if isinstance(found, Awaitable) else found)
