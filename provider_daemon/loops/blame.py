@@ -10,6 +10,7 @@ from provider_daemon.job.lifecycle import confirm
 from provider_daemon.job.state import ENDED_BY_CHAIN, State, route
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
+from provider_daemon.loops import node_ids
 from provider_daemon.ports import Chain, Clock
 
 log = structlog.get_logger("provd.outbox")
@@ -30,9 +31,7 @@ class Blame:
     async def look_into(self, message: Message, why: str) -> None:
         """A report: what does the chain say of its job? Reports that are already true, or overtaken, go; the rest is told anew."""
         if message.kind != "report":
-            with self._ledger.write():
-                self._ledger.drop_message(message.id, why)
-            log.warning("message_dropped", kind=message.kind, subject=message.subject, why=why, next="a newer one follows")
+            self._drop(message, why)
             return
         try:
             record = await self._chain.job(message.subject)
@@ -43,6 +42,17 @@ class Blame:
             self._wonder(message, why)
         else:
             self._follow(message, record.state, record.started_at, why)
+
+    def _drop(self, message: Message, why: str) -> None:
+        """A newer heartbeat follows; that of a node which the chain gave up has to follow under another id."""
+        given_up = message.kind == "node" and node_ids.DEREGISTERED in why
+        with self._ledger.write():
+            self._ledger.drop_message(message.id, why)
+            new = node_ids.succeed(self._ledger, message.subject) if given_up else ""
+        if given_up:
+            log.warning("node_deregistered", node=message.subject, why=why, next=f"its heartbeats go on as {new}")
+        else:
+            log.warning("message_dropped", kind=message.kind, subject=message.subject, why=why, next="a newer one follows")
 
     def _behind(self, job_id: str, state: State) -> bool:
         """An endpoint that does not know yet what the chain confirmed to us has nothing to say about the job."""

@@ -7,6 +7,7 @@ import structlog
 from provider_daemon.chain import messages
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
+from provider_daemon.loops.node_ids import node_id
 from provider_daemon.loops.tenancy import Tenancy, node_count_key
 from provider_daemon.ports import Chain, Clock, Cluster, Node, Scheduler
 
@@ -35,7 +36,8 @@ class Heartbeat:
         if cluster is None:
             log.error("cluster_unknown", cluster=self._tenancy.cluster_id, next="register it on chain, or correct clusters.id")
             return
-        wanted = [self._node(node, sequence) for sequence, node in zip(self._sequences(len(nodes)), nodes, strict=True)]
+        sequence = self._sequence()
+        wanted = [self._node(node, sequence) for node in nodes]
         if (update := self._cluster(cluster, nodes)) is not None:
             wanted.append(update)
         self._store(wanted, len(nodes))
@@ -50,26 +52,26 @@ class Heartbeat:
                 self._ledger.replace_message(signer, message, now)
             self._ledger.prune_messages(now - KEEP_SECONDS)
 
-    def _sequences(self, count: int) -> range:
-        """Heartbeat sequence numbers: they must grow for ever, after a lost ledger too, so they start at the time of day."""
+    def _sequence(self) -> int:
+        """Of this time's heartbeats: a node's must grow for ever, after a lost ledger too, so it is the time of day, which outruns them."""
         key = f"heartbeat:{self._tenancy.cluster_id}"
-        last = max(int(self._ledger.get_meta(key, "0")), int(self._clock.now()))
+        number = max(int(self._ledger.get_meta(key, "0")) + 1, int(self._clock.now()))
         with self._ledger.write():
-            self._ledger.set_meta(key, str(last + max(count, 1)))
-        return range(last, last + count)
+            self._ledger.set_meta(key, str(number))
+        return number
 
     def _node(self, node: Node, sequence: int) -> Message:
-        node_id = f"{self._tenancy.name}.{node.host}"
+        subject = node_id(self._ledger, self._tenancy.name, node.host)
         body = messages.update_node_metadata(
             node,
             provider=self._tenancy.signer.address,
-            node_id=node_id,
+            node_id=subject,
             cluster_id=self._tenancy.cluster_id,
             region=self._tenancy.region,
             datacenter=self._tenancy.datacenter,
             sequence=sequence,
         )
-        return Message("node", node_id, body.SerializeToString(deterministic=True))
+        return Message("node", subject, body.SerializeToString(deterministic=True))
 
     def _cluster(self, cluster: Cluster, nodes: Sequence[Node]) -> Message | None:
         """An offline cluster is made active again; total_nodes is raised to what is there, or every later update would be refused."""

@@ -12,13 +12,14 @@ LIVE_SHARE = 2  # of the reports, one in so many belongs to the newest jobs
 def choose(waiting: Sequence[Message], room: int) -> list[Message]:
     """At most `room` of `waiting`, in its order (reports first, oldest first), which is the order in which a transaction holds them.
 
-    When not all fit: up to a quarter are heartbeats, and of the reports half are the newest jobs' and half the oldest. Whatever one
-    lane leaves free goes to the others. The reports of one job keep their order: each lane takes the first of them first.
+    When not all fit: up to a quarter are heartbeats, the cluster's own before its nodes', and of the reports half are the newest jobs'
+    and half the oldest. Whatever one lane leaves free goes to the others. The reports of one job keep their order: each lane takes the
+    first of them first.
     """
     if len(waiting) <= room:
         return list(waiting)
     reports = [message for message in waiting if message.kind == "report"]
-    beats = [message for message in waiting if message.kind != "report"]
+    beats = sorted((message for message in waiting if message.kind != "report"), key=lambda message: message.kind == "node")
     places = room - min(len(beats), max(room // HEARTBEAT_SHARE, room - len(reports)))
     taken = {message.id for message in _newest_jobs(reports, places // LIVE_SHARE)}
     for message in chain(reports, beats):

@@ -1,6 +1,24 @@
 """What the chain learns of nodes and cluster."""
 
+from dataclasses import replace
+
+import pytest
+import structlog
+
 from tests.unit.loops.conftest import House
+
+
+async def available_nodes(house: House) -> int:
+    cluster = await house.chain.client.cluster("HPC-1")
+    assert cluster is not None
+    return cluster.available_nodes
+
+
+async def heard(house: House, transactions: int = 1) -> None:
+    """One heartbeat, and as many transactions as it takes."""
+    await house.heartbeat.tick()
+    for _ in range(transactions):
+        await house.report()
 
 
 async def test_heartbeats_count_the_nodes(house: House) -> None:
@@ -29,3 +47,42 @@ async def test_more_nodes_than_the_chain_thinks(house: House) -> None:
     cluster = await house.chain.client.cluster("HPC-1")
     assert cluster is not None
     assert (cluster.total_nodes, cluster.available_nodes) == (6, 6)
+
+
+@pytest.mark.parametrize("compat", ["report", "published"])
+async def test_nodes_that_the_chain_gave_up(house: House, compat: str) -> None:
+    """After an hour of silence no message brings a node's id back (2128, or 2109 as published): its host goes on under the next id.
+
+    So again after each such hour, and nothing is said twice about it.
+    """
+    house.chain.devnet.blocks.rules = replace(house.chain.devnet.blocks.rules, compat=compat)
+    await heard(house)
+    for generation in (2, 3):
+        house.chain.block(seconds=3700)
+        house.chain.block()
+        with structlog.testing.capture_logs() as said:
+            for _ in range(3):
+                await heard(house)
+        assert [line["node"] for line in said if line["event"] == "node_deregistered"] == [
+            f"alpha.{host}" + (f"~{generation - 1}" if generation > 2 else "") for host in ("n1", "n2")
+        ]
+        assert await available_nodes(house) == 2
+        node = await house.chain.client.query.node(f"alpha.n1~{generation}")
+        assert node is not None
+        assert node.active
+
+
+async def test_a_new_ledger_is_not_behind_the_old_ones_heartbeats(house: House) -> None:
+    """Sequence numbers must grow: those of a large cluster must not run ahead of the clock, or a lost ledger would silence its nodes."""
+    house.scheduler.hosts = 200
+    for _ in range(5):
+        house.chain.block(seconds=60)
+        await heard(house, 3)
+    house.ledger.close()
+    house.path = house.path.with_name("new.sqlite")
+    house.open()
+    house.chain.block(seconds=60)
+    with structlog.testing.capture_logs() as said:
+        await heard(house, 3)
+    assert [line for line in said if line["event"] == "message_dropped"] == []
+    assert await available_nodes(house) == 200

@@ -44,6 +44,12 @@ def test_heartbeats_take_what_reports_leave_free() -> None:
     assert chosen[0].subject == "JOB-1"
 
 
+def test_a_cluster_does_not_wait_for_its_nodes() -> None:
+    """However many nodes there are: an offline cluster takes no job until its own message lands."""
+    chosen = choose([*waiting("JOB-1", nodes=500), message("cluster", "HPC-1", 10**7)], 100)
+    assert [one.kind for one in chosen] == ["report", *["node"] * 98, "cluster"]
+
+
 @given(st.lists(st.integers(1, 8)), st.integers(0, 30), st.integers(1, 20))
 def test_never_too_many_never_out_of_order(jobs: list[int], nodes: int, room: int) -> None:
     """As many as fit, and of each job its first reports: none ever overtakes an earlier one of the same job."""

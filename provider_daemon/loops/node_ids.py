@@ -1,0 +1,27 @@
+"""Under which id a compute node is on the chain.
+
+`<cluster>.<host>`, until the chain deregisters it: after an hour without a heartbeat (the daemon was down, or the chain stood still) no
+message brings that id back. Its host then goes on as `<cluster>.<host>~2`, and so on; no host name holds a `~`.
+"""
+
+from provider_daemon.ledger.ledger import Ledger
+
+# In the chain's refusal of a heartbeat for such a node, whatever its code (2109, 2128), and in no other: no heartbeat asks for that state.
+DEREGISTERED = "deregistered"
+
+
+def node_id(ledger: Ledger, cluster_name: str, host: str) -> str:
+    first = f"{cluster_name}.{host}"
+    return ledger.get_meta(_key(first), first)
+
+
+def succeed(ledger: Ledger, old: str) -> str:
+    """The id in place of a deregistered one, from now on. Call inside `ledger.write()`."""
+    first, _, number = old.partition("~")
+    new = f"{first}~{int(number or 1) + 1}"
+    ledger.set_meta(_key(first), new)
+    return new
+
+
+def _key(first: str) -> str:
+    return f"node_id:{first}"
