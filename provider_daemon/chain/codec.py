@@ -25,7 +25,7 @@ M = TypeVar("M", bound=Message)
 
 _TIMESTAMP = "google.protobuf.Timestamp"
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
-_ZERO_TIME = "0001-01-01T00:00:00Z"  # Go's unset time
+ZERO_TIME = "0001-01-01T00:00:00Z"  # Go's unset time
 _EMPTY: tuple[Any, ...] = (None, "", 0, False, [], {})
 
 
@@ -101,7 +101,7 @@ def _is_map(field: Any) -> bool:
 
 
 def _set_time(target: Timestamp, text: str) -> None:
-    if text != _ZERO_TIME:
+    if text != ZERO_TIME:
         target.seconds, target.nanos = divmod(parse_time(text), 10**9)
 
 
@@ -160,7 +160,7 @@ def _value(message: Message, field: Any, optional: bool) -> Any:
     if field.message_type and not message.HasField(field.name) and optional:
         return None
     if field.message_type and field.message_type.full_name == _TIMESTAMP:
-        return format_time(value.seconds * 10**9 + value.nanos) if message.HasField(field.name) else _ZERO_TIME
+        return format_time(value.seconds * 10**9 + value.nanos) if message.HasField(field.name) else ZERO_TIME
     if field.message_type:
         return to_record(value)
     return _enum_word(field, value) if field.enum_type else value

@@ -1,6 +1,6 @@
 """How the chain says no: codespace, code and text (FACTS.md, 'Codes')."""
 
-HPC, SDK = "hpc", "sdk"
+HPC, SDK, STORE = "hpc", "sdk", "store"
 
 # codespace hpc: registered errors
 INVALID_CLUSTER = (2100, "invalid cluster")
@@ -46,6 +46,10 @@ WRONG_SEQUENCE = (32, "incorrect account sequence")
 UNORDERED = (37, "unordered transactions are not enabled")
 GAS_OVER_BLOCK = (41, "invalid gas limit")
 PANIC = (111222, "panic")
+
+# codespace store: raw reads
+EMPTY_QUERY = (3, "tx parse error")
+NO_SUCH_STORE = (4, "unknown request")
 
 
 class ChainError(Exception):

@@ -31,8 +31,10 @@ def update_node_metadata(ctx: Context, message: tx_pb2.MsgUpdateNodeMetadata) ->
     """Replaces the whole record; node ids are global."""
     owned_cluster(ctx, message.cluster_id, message.provider_address)
     before = ctx.load(types_pb2.NodeMetadata, keyspace.NODE, message.node_id)
+    if before and before.state == _S.NODE_STATE_DEREGISTERED and not ctx.rules.has_quirks:
+        raise ChainError(NODE_DEREGISTERED, message.node_id)
     state = _next_state(message, before)
-    node = types_pb2.NodeMetadata(state=state, last_heartbeat=ctx.now, updated_at=ctx.now)
+    node = types_pb2.NodeMetadata(state=state, last_heartbeat=ctx.now, updated_at=ctx.now, block_height=ctx.height)
     node.latency_measurements.extend(message.latency_measurements)
     node.avg_latency_ms = _mean([measured.latency_ms for measured in message.latency_measurements])
     for name in _COPIED:
@@ -42,11 +44,8 @@ def update_node_metadata(ctx: Context, message: tx_pb2.MsgUpdateNodeMetadata) ->
             getattr(node, field.name).CopyFrom(value)
     node.resources.SetInParent()
     node.joined_at.CopyFrom(before.joined_at if before else ctx.now)
-    node.block_height = before.block_height if before else ctx.height
-    extras = ctx.extras(keyspace.NODE, message.node_id, codec.EXTRAS["NodeMetadata"])
-    if before is None or before.state != state:
-        extras["state_changed_at"] = codec.format_time(ctx.time)
-    ctx.store(keyspace.NODE, message.node_id, node, extras)
+    changed = before is None or before.state != state
+    ctx.store(keyspace.NODE, message.node_id, node, {"state_changed_at": codec.format_time(ctx.time) if changed else codec.ZERO_TIME})
     return tx_pb2.MsgUpdateNodeMetadataResponse()
 
 
@@ -55,14 +54,10 @@ def _next_state(message: tx_pb2.MsgUpdateNodeMetadata, before: types_pb2.NodeMet
     wanted = _S.NODE_STATE_ACTIVE if unspecified and message.active else message.state
     if before is None:
         return wanted or _S.NODE_STATE_PENDING
-    if before.state == _S.NODE_STATE_DEREGISTERED:
-        raise ChainError(NODE_DEREGISTERED, message.node_id)
-    if unspecified and not message.active:
-        raise ChainError(INVALID_NODE, f"{message.node_id}: inactive without a state")
-    if 0 < message.last_sequence_number <= before.last_sequence_number:
-        raise ChainError(STALE_HEARTBEAT, f"{message.node_id}: sequence {message.last_sequence_number} after {before.last_sequence_number}")
     if wanted != before.state and wanted not in TRANSITIONS[before.state]:
-        raise ChainError(INVALID_NODE, f"{message.node_id}: cannot move from {_word(before.state)} to {_word(wanted)}")
+        raise ChainError(INVALID_NODE, f"invalid state transition from {_word(before.state)} to {_word(wanted)}")
+    if 0 < message.last_sequence_number <= before.last_sequence_number:
+        raise ChainError(STALE_HEARTBEAT, f"sequence {message.last_sequence_number} not greater than {before.last_sequence_number}")
     return wanted
 
 
@@ -71,7 +66,8 @@ def _mean(values: list[int]) -> int:
 
 
 def _word(state: types_pb2.NodeState.ValueType) -> str:
-    return _S.Name(state).removeprefix("NODE_STATE_").lower()
+    """Empty for none: the chain's own record has no word for it either."""
+    return "" if state == _S.NODE_STATE_UNSPECIFIED else _S.Name(state).removeprefix("NODE_STATE_").lower()
 
 
 # --- every block ---

@@ -6,7 +6,7 @@ import grpc
 import grpc.aio
 
 from provider_daemon import __version__
-from provider_daemon.chain import messages
+from provider_daemon.chain import keyspace, messages
 from provider_daemon.chain.paging import paginate
 from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
 from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2, bank_pb2_grpc
@@ -18,6 +18,7 @@ from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
 from provider_daemon.devnet import bank
 from provider_daemon.devnet.blocks import Blocks
+from provider_daemon.devnet.failures import EMPTY_QUERY, NO_SUCH_STORE, STORE, ChainError
 
 Call = grpc.aio.ServicerContext[Any, Any]
 
@@ -43,17 +44,27 @@ class TendermintService(query_pb2_grpc.ServiceServicer):
     async def ABCIQuery(self, request: query_pb2.ABCIQueryRequest, context: Call) -> query_pb2.ABCIQueryResponse:
         answer = query_pb2.ABCIQueryResponse(key=request.data, height=request.height or self._blocks.height)
         if request.height not in (0, self._blocks.height):  # only the newest state is kept
-            answer.log = f"failed to load state at height {request.height}; version does not exist (latest height: {self._blocks.height})"
+            answer.log = "version does not exist"
             return answer
-        match request.path.strip("/").split("/"):
-            case ["store", store, "key"]:
-                answer.value = self._blocks.state.get(store, request.data)
-            case ["store", store, "subspace"]:
-                pairs = [Pair(key=key, value=value) for key, value in self._blocks.state.scan(store, request.data)]
-                answer.value = Pairs(pairs=pairs).SerializeToString()
-            case _:
-                answer.code, answer.codespace, answer.log = 6, "sdk", f"unknown query path {request.path}: unknown request"
+        try:
+            answer.value = self._stored(request.path, request.data)
+        except ChainError as error:
+            answer.code, answer.codespace, answer.log = error.code, error.codespace, str(error)
         return answer
+
+    def _stored(self, path: str, data: bytes) -> bytes:
+        """Of the stores that look as the chain's own do; the devnet keeps others, in forms of its own."""
+        match path.strip("/").split("/"):
+            case ["store", store, _] if store not in (keyspace.HPC_STORE, keyspace.GAS_PRICING_STORE):
+                raise ChainError(NO_SUCH_STORE, f"no such store: {store}", codespace=STORE)
+            case ["store", _, _] if not data:
+                raise ChainError(EMPTY_QUERY, "query cannot be zero length", codespace=STORE)
+            case ["store", store, "key"]:
+                return self._blocks.state.get(store, data)
+            case ["store", store, "subspace"]:
+                pairs = [Pair(key=key, value=value) for key, value in self._blocks.state.scan(store, data)]
+                return Pairs(pairs=pairs).SerializeToString()
+        raise ChainError(NO_SUCH_STORE, f"unexpected query path: {path}", codespace=STORE)
 
 
 class AuthService(auth_pb2_grpc.QueryServicer):

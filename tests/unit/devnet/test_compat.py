@@ -72,6 +72,12 @@ def total_nodes(rules: Rules) -> str:
     return f"every update fails, {before}, until one raises total_nodes" if before else "available_nodes stays at total_nodes"
 
 
+def deregistered(rules: Rules) -> str:
+    module = shop(rules)
+    module.do(heartbeat(state=t.NODE_STATE_DEREGISTERED))
+    return f"refused, {code(module, heartbeat())}"
+
+
 def decision_id(rules: Rules) -> str:
     module = shop(rules)
     module.do(job())
@@ -105,6 +111,7 @@ QUIRKS: dict[str, Callable[[Rules], str]] = {
     "a customer below required_identity_threshold": identity,
     "max_runtime_seconds over max_job_duration_seconds": duration,
     "more active nodes than total_nodes": total_nodes,
+    "a heartbeat for a deregistered node": deregistered,
     "the scheduling decision's id": decision_id,
     "the SLURM job's id in a report": slurm_job_id,
     "money": settlement,

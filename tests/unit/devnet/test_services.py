@@ -44,8 +44,22 @@ async def test_raw_store(chain: TestChain, channel: grpc.aio.Channel) -> None:
     missing = await abci(channel, "/store/hpc/key", keyspace.key(keyspace.CLUSTER, "HPC-9"))
     assert (missing.code, missing.value, missing.log) == (0, b"", "")
     future = await abci(channel, "/store/hpc/key", keyspace.key(keyspace.CLUSTER, "HPC-1"), height=10**6)
-    assert (future.code, future.value) == (0, b"")
-    assert "version does not exist" in future.log
+    assert (future.code, future.value, future.log) == (0, b"", "version does not exist")
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "code", "log"),
+    [
+        ("/store/wasm/key", b"a", 4, "no such store: wasm: unknown request"),
+        ("/store/meta/key", b"chain_id", 4, "no such store: meta: unknown request"),
+        ("/store/hpc/key", b"", 3, "query cannot be zero length: tx parse error"),
+        ("/store/hpc/all", b"a", 4, "unexpected query path: /store/hpc/all: unknown request"),
+    ],
+)
+async def test_raw_store_says_no(channel: grpc.aio.Channel, path: str, data: bytes, code: int, log: str) -> None:
+    """With the store module's own codes; the devnet's books are no store of the chain's."""
+    answer = await abci(channel, path, data)
+    assert (answer.codespace, answer.code, answer.log, answer.value) == ("store", code, log, b"")
 
 
 async def test_subspace_is_by_prefix(chain: TestChain, channel: grpc.aio.Channel) -> None:
