@@ -12,7 +12,7 @@ from provider_daemon.chain.broadcast import UNFUNDED, Broadcast
 from provider_daemon.chain.codec import parse_time
 from provider_daemon.chain.evidence_check import public_keys_of, reports
 from provider_daemon.chain.node import CALL_SECONDS, Endpoints
-from provider_daemon.chain.prices import Prices
+from provider_daemon.chain.prices import MOST_DIGITS, Prices
 from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
 from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
 from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2, bank_pb2_grpc
@@ -109,7 +109,10 @@ class GrpcChain:
             message = bank_pb2.QueryBalanceRequest(address=address, denom=denom)
             return await bank_pb2_grpc.QueryStub(channel).Balance(message, timeout=CALL_SECONDS)
 
-        return int((await self.endpoints.call(request)).balance.amount or "0")
+        amount = (await self.endpoints.call(request)).balance.amount or "0"
+        if not (amount.isascii() and amount.isdecimal() and len(amount) <= MOST_DIGITS):
+            raise Unreadable(f"the balance {amount[:40]!r} of {address} is no amount")
+        return int(amount)
 
     async def gas_price(self, denom: str) -> Decimal:
         return await self._prices.gas_price(denom)

@@ -44,7 +44,7 @@ def loads(value: bytes) -> dict[str, Any]:
     """Raises Unreadable for anything but a JSON object."""
     try:
         record = json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unreadable(f"a store record is not JSON: {error}") from error
     if not isinstance(record, dict):
         raise Unreadable("a store record is not a JSON object")
@@ -68,7 +68,7 @@ def _fill(message: Message, record: Mapping[str, Any]) -> None:
             continue
         try:
             _set(message, field, value)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise Unreadable(f"{message.DESCRIPTOR.name}.{field.name} cannot be read: {error}") from error
 
 
@@ -120,9 +120,9 @@ def _enum_prefix(field: Any) -> str:
 
 def _enum_number(field: Any, word: str) -> int:
     """Go's empty word is a field that was never set."""
-    found = field.enum_type.values_by_name.get(_enum_prefix(field) + (word.upper() or "UNSPECIFIED"))
+    found = field.enum_type.values_by_name.get(_enum_prefix(field) + (word.upper() or "UNSPECIFIED")) if word.isascii() else None
     if found is None:
-        raise ValueError(f"unknown word {word!r}")
+        raise ValueError(f"unknown word {word[:40]!r}")
     return int(found.number)
 
 

@@ -14,7 +14,7 @@ from provider_daemon.errors import Refused, Unreadable
 _COIN = re.compile(r"([0-9.]+)([a-zA-Z][a-zA-Z0-9/:._-]*)")
 
 
-MOST_DIGITS = 20  # of a price; all that exists of a denom has fewer
+MOST_DIGITS = 30  # of a price or a balance; all that exists of a denom has fewer
 
 
 class Prices:

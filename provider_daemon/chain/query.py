@@ -18,6 +18,9 @@ from provider_daemon.errors import Unreadable
 
 R = TypeVar("R", bound=Message)
 
+# Where a record says whose it is.
+_IDS = {"HPCCluster": "cluster_id", "HPCOffering": "offering_id", "HPCJob": "job_id", "JobAccounting": "job_id", "NodeMetadata": "node_id"}
+
 SWEEP = 1_200  # jobs in one answer: under 1 MB as they usually are
 
 
@@ -83,7 +86,7 @@ class Query:
 
     async def _one(self, rpc: str, request: Message, field: str, record_type: type[R], prefix: bytes, record_id: str) -> R | None:
         try:
-            return _part(await self.rpc(rpc, request), field, record_type, record_id)
+            return _about(_part(await self.rpc(rpc, request), field, record_type, record_id), record_id)
         except NotFound:
             return None
         except Unimplemented:
@@ -102,7 +105,7 @@ class Query:
 
     def _decode(self, record_type: type[R], value: bytes, record_id: str) -> R:
         try:
-            return codec.decode(record_type, value)
+            return _about(codec.decode(record_type, value), record_id)
         except Unreadable as error:
             raise Unreadable(f"the record of {record_id} cannot be read: {error}") from error
 
@@ -130,6 +133,14 @@ def _part(answer: Message, field: str, record_type: type[R], record_id: str) -> 
     record = getattr(answer, field)
     if not (isinstance(record, record_type) and answer.HasField(field)):
         raise Unreadable(f"the node's answer about {record_id} holds no record")
+    return record
+
+
+def _about(record: R, record_id: str) -> R:
+    """Raises Unreadable for another one than was asked for: taken for it, a job would overwrite its neighbour."""
+    said = getattr(record, _IDS[record.DESCRIPTOR.name])
+    if said != record_id:
+        raise Unreadable(f"the node answers with {said[:40]!r} when asked for {record_id}")
     return record
 
 

@@ -11,7 +11,7 @@ from provider_daemon.ports import Cluster, Offering, Preconfigured, Queue
 
 def chain_job(record: types_pb2.HPCJob, chain_id: str) -> ChainJob:
     """Raises Unreadable for a record without an id, a creation time or a known state."""
-    if not record.job_id or not record.created_at.seconds:
+    if not record.job_id or record.created_at.seconds <= 0:
         raise Unreadable(f"job record {record.job_id!r} has no id or no creation time")
     return ChainJob(
         spec=_spec(record, chain_id),

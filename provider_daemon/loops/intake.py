@@ -1,8 +1,9 @@
 """Chain -> ledger: new jobs by the chain's counter, cancels by their transactions, and a slow sweep that proves nothing was missed."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import structlog
 
@@ -58,9 +59,13 @@ class Intake:
             hint = "the node lags, or it is another chain under the same id, which needs a ledger of its own"
             raise Transient(f"the chain's job counter is {end}, and was {first} before: {hint}")
         again = self._ledger.quarantined() if self._sweep_due() else []
-        wanted = [*again, *(f"JOB-{number}" for number in range(first, end))]
-        for start in range(0, len(wanted), BATCH):
-            await self._adopt(wanted[start : start + BATCH])
+        for some in _batches(again):
+            await self._adopt(some, await self._records(some))
+        for some in _batches(f"JOB-{number}" for number in range(first, end)):
+            records = await self._records(some)
+            if len(some) == BATCH and not any(records):
+                raise Transient(f"the node has none of {some[0]} to {some[-1]}, below its job counter of {end}: not believed")
+            await self._adopt(some, records)
 
     def _first_unseen(self) -> int:
         """Where the counter was left. With other clusters to serve than then, every job is looked at again: theirs were passed over."""
@@ -71,8 +76,11 @@ class Intake:
                 self._ledger.set_meta("next_job", "1")
         return int(self._ledger.get_meta("next_job", "1"))
 
-    async def _adopt(self, job_ids: Sequence[str]) -> None:
-        records = await asyncio.gather(*(self._chain.job(job_id) for job_id in job_ids), return_exceptions=True)
+    async def _records(self, job_ids: Sequence[str]) -> list[ChainJob | BaseException | None]:
+        """What the chain says of each; an Unreadable in place of a record that cannot be read."""
+        return await asyncio.gather(*(self._chain.job(job_id) for job_id in job_ids), return_exceptions=True)
+
+    async def _adopt(self, job_ids: Sequence[str], records: Sequence[ChainJob | BaseException | None]) -> None:
         adopted: list[Job] = []
         readable: list[str] = []
         for job_id, record in zip(job_ids, records, strict=True):
@@ -188,7 +196,7 @@ class Intake:
     async def _reread(self, jobs: Sequence[Job]) -> None:
         for start in range(0, len(jobs), BATCH):
             some = jobs[start : start + BATCH]
-            records = await asyncio.gather(*(self._chain.job(job.spec.job_id) for job in some), return_exceptions=True)
+            records = await self._records([job.spec.job_id for job in some])
             for job, record in zip(some, records, strict=True):
                 if isinstance(record, Unreadable):
                     log.error(
@@ -208,6 +216,13 @@ class Intake:
             self._ledger.add_event(job_id, "chain_state", f"{record.state}: {record.status_message}", self._clock.now())
         log.info("job_changed_on_chain", job=job_id, state=record.state)
         self._poke()
+
+
+def _batches(job_ids: Iterable[str]) -> Iterator[list[str]]:
+    """Never all at once: how many there are is a node's word."""
+    rest = iter(job_ids)
+    while some := list(islice(rest, BATCH)):
+        yield some
 
 
 def _beyond(first: int, job_ids: Sequence[str]) -> int:

@@ -31,7 +31,7 @@ ALREADY_IN_MEMPOOL, OUT_OF_GAS, INSUFFICIENT_FUNDS = 19, 11, 5  # codespace sdk
 
 @dataclass(frozen=True, slots=True)
 class OutboxSettings:
-    """`max_gas` and `max_fee` (in `fee_denom`) are one transaction's ceilings; `timeout_blocks` how many blocks it may wait to be included."""
+    """`max_gas` and `max_fee` (in `fee_denom`) are one transaction's ceilings; `timeout_blocks`: how long it may wait to be included."""
 
     fee_denom: str = "uve"
     max_gas: int = 50_000_000

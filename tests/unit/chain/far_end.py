@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain.node import Endpoints
 from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
+from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2
 from provider_daemon.chain.proto.cosmos.base.node.v1beta1 import query_pb2 as config_pb2
 from provider_daemon.chain.proto.cosmos.base.node.v1beta1 import query_pb2_grpc as config_grpc
 from provider_daemon.chain.proto.cosmos.base.store.v1beta1.kv_pb2 import Pair, Pairs
@@ -23,6 +24,7 @@ Call = grpc.aio.ServicerContext[Any, Any]
 Answer = Callable[[Any], Message | bytes]
 
 HPC = "virtengine.hpc.v1.Query"
+BANK = "cosmos.bank.v1beta1.Query"
 TX = "cosmos.tx.v1beta1.Service"
 
 
@@ -36,7 +38,7 @@ class Abort(Exception):
 
 @dataclass
 class FarEnd:
-    """`answers` by method: what the test wants said; every other call of tx and HPC is UNIMPLEMENTED. `calls`: methods and store paths."""
+    """`answers` by method: what the test wants said; other calls of tx, bank, HPC are UNIMPLEMENTED. `calls`: methods and store paths."""
 
     chain_id: str = CHAIN_ID
     height: int = 10
@@ -58,7 +60,9 @@ class FarEnd:
         query_pb2_grpc.add_ServiceServicer_to_server(_Tendermint(self), self._server)
         auth_pb2_grpc.add_QueryServicer_to_server(_Auth(self), self._server)
         config_grpc.add_ServiceServicer_to_server(_Config(self), self._server)
-        self._server.add_generic_rpc_handlers((_generic(self, HPC, hpc_pb2), _generic(self, TX, service_pb2)))
+        self._server.add_generic_rpc_handlers(
+            (_generic(self, HPC, hpc_pb2), _generic(self, TX, service_pb2), _generic(self, BANK, bank_pb2))
+        )
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         await self._server.start()
         return self.url

@@ -14,7 +14,9 @@ from provider_daemon.chain import codec, messages
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.proto.cosmos.auth.v1beta1.auth_pb2 import BaseAccount
 from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
+from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxResponse
+from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2, tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgCancelJob, MsgReportJobStatus
 from provider_daemon.chain.tx import SignedTx, build
@@ -201,10 +203,19 @@ async def test_gas_price_without_that_module() -> None:
 @pytest.mark.parametrize(
     "moving",
     [b"{", b'{"current_min_gas_prices":[{"denom":"uve","amount":"much"}]}', b'{"current_min_gas_prices":[1]}']
-    + [b'{"current_min_gas_prices":[{"denom":"uve","amount":"%s"}]}' % wild for wild in (b"Infinity", b"NaN", b"-1", b"1e30")],
+    + [b'{"current_min_gas_prices":[{"denom":"uve","amount":"%s"}]}' % wild for wild in (b"Infinity", b"NaN", b"-1", b"1e40")],
 )
 async def test_gas_price_that_cannot_be_read(moving: bytes) -> None:
     """No fee is made up from a price that we do not understand."""
     async with chain_over(FarEnd(records={("gaspricing", b"\x02"): moving})) as chain:
         with pytest.raises(Unreadable):
             await chain.gas_price("uve")
+
+
+@pytest.mark.parametrize("amount", ["much", "-5", "1e9", "\uff11", "9" * 5000, "1.5"])
+async def test_a_balance_that_is_no_amount(amount: str) -> None:
+    """It is an unreadable answer, and no number is made of it."""
+    far = FarEnd(answers={"Balance": lambda _: bank_pb2.QueryBalanceResponse(balance=Coin(denom="uve", amount=amount))})
+    async with chain_over(far) as chain:
+        with pytest.raises(Unreadable, match="no amount"):
+            await chain.balance(PROVIDER.address, "uve")

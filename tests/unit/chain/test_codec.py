@@ -132,6 +132,16 @@ def test_null_partitions() -> None:
         b'{"workload_spec":{"arguments":"-s"}}',
         b'{"workload_spec":[]}',
         b'{"exit_code":1.5}',
+        b'{"exit_code":18446744073709551616}',
+        b'{"workload_spec":{"is_preconfigured":18446744073709551616}}',
+        b'{"workload_spec":{"command":"\\ud800"}}',
+        b'{"workload_spec":{"environment":{"A":1}}}',
+        b'{"state":"\\ud800"}',
+        b'{"created_at":"\xef\xbc\x92\xef\xbc\x90\xef\xbc\x92\xef\xbc\x96-01-01T00:00:00Z"}',
+        b'{"block_height":NaN}',
+        b"[" * 100_000,
+        b'{"job_id":' * 100_000,
+        b'{"job_id":"\xff"}',
     ],
 )
 def test_unreadable(value: bytes) -> None:

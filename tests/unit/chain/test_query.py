@@ -104,6 +104,17 @@ async def test_an_answer_without_a_record() -> None:
             await over(ours).job("JOB-9")
 
 
+@pytest.mark.parametrize("said", ["JOB-2", "JOB-1\n", "JOB-01", "JOB-\uff11", ""])
+async def test_an_answer_about_another(said: str) -> None:
+    """A record that says to be another's, by call or from the store, is taken for nobody's."""
+    stored = codec.dumps({**json.loads(SAMPLES["job"]), "job_id": said})
+    by_call = FarEnd(answers={"Job": lambda _: query_pb2.QueryJobResponse(job=types_pb2.HPCJob(job_id=said))})
+    for far in (by_call, FarEnd(records={("hpc", b"\x03JOB-1"): stored})):
+        async with endpoints(far) as ours:
+            with pytest.raises(Unreadable, match="JOB-1"):
+                await over(ours).job("JOB-1")
+
+
 async def test_a_bad_record_is_named() -> None:
     """The error says whose record cannot be read."""
     async with endpoints(FarEnd(records={("hpc", b"\x03JOB-3"): b'{"state":"wobbly"}'})) as ours:
@@ -145,7 +156,7 @@ def test_count_starting_with(number: int, end: int) -> None:
 
 async def test_nodes_of_a_cluster() -> None:
     """The cluster's own nodes, and those whose record cannot be read."""
-    other = SAMPLES["node"].replace(b"HPC-1", b"HPC-2")
+    other = SAMPLES["node"].replace(b"HPC-1", b"HPC-2").replace(b'"n1"', b'"n2"')
     records = {("hpc", b"\x05n1"): SAMPLES["node"], ("hpc", b"\x05n2"): other, ("hpc", b"\x05n3"): b"{"}
     async with endpoints(FarEnd(records=records)) as ours:
         found = [item async for item in over(ours).nodes("HPC-1")]

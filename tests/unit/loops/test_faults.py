@@ -9,7 +9,7 @@ from provider_daemon.job.lifecycle import MAX_ATTEMPTS, WAITING_WINDOW
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.ledger import listing
 from provider_daemon.loops.advance import FULL_PAUSE
-from provider_daemon.loops.intake import SWEEP_SECONDS, Intake
+from provider_daemon.loops.intake import BATCH, SWEEP_SECONDS, Intake
 from provider_daemon.ports import Watch
 from tests.fakes.chain import ALICE, cancel, job
 from tests.unit.loops.conftest import TENANCY, House
@@ -217,6 +217,21 @@ async def test_a_counter_that_went_back_is_told(house: House, monkeypatch: pytes
     monkeypatch.setattr(house.chain.client, "job_counter", began_anew)
     with pytest.raises(Transient, match="counter is 1, and was 2 before"):
         await house.intake.tick()
+
+
+async def test_a_counter_beyond_all_jobs(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A counter that a node made up fills neither memory nor ledger, and what is there by then is taken."""
+    await house.chain.send(ALICE, job())
+
+    async def wild() -> int:
+        return 2**63
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.chain.client, "job_counter", wild)
+        with pytest.raises(Transient, match="JOB-65 to JOB-128"):
+            await house.intake.tick()
+    assert [opened.spec.job_id for opened in house.ledger.open_jobs("HPC-1")] == ["JOB-1"]
+    assert len(house.ledger.quarantined()) == BATCH - 1
 
 
 async def test_unparked_while_slurm_is_asked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
