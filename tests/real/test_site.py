@@ -4,6 +4,8 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -75,6 +77,23 @@ async def test_two_at_once(directory: Path, real_site: Site) -> None:
     assert processes_of(directory) == []
     assert not directory.exists()
     assert all(real_site.pid(daemon) for daemon in real_site.daemons)
+
+
+def test_debians_own_hosts_file(directory: Path) -> None:
+    """Where the host's name leads to 127.0.1.1, as the installer leaves it, a step over two nodes starts and ends too."""
+    hosts = directory.parent / "hosts"
+    hosts.write_text(f"127.0.0.1 localhost\n127.0.1.1 {socket.gethostname()}\n")
+    enter = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-current-user", "--keep-caps"]), "sh", "-ec"]
+    course = """mount --bind "$1" /etc/hosts
+    "$3" -m provider_daemon lab up "$2" >&2
+    SLURM_CONF=$2/etc/slurm.conf timeout 20 srun -A provd -N 2 printenv SLURM_NODEID"""
+    try:
+        done = subprocess.run([*enter, course, "enter", hosts, directory, sys.executable], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, sorted(done.stdout.split())) == (0, ["0", "1"]), done.stderr
+        assert "NodeAddr=127.0.1.1 " in (directory / "etc/slurm.conf").read_text()
+    finally:
+        Site.existing(directory).down(purge=True)
+    assert processes_of(directory) == []
 
 
 def test_a_directory_that_holds_something_else(directory: Path) -> None:

@@ -19,7 +19,7 @@ def slurm_conf(layout: Layout) -> str:
         "AuthType": "auth/munge",
         "AuthInfo": f"socket={layout.munge_socket}",
         "CredType": "cred/munge",
-        "CommunicationParameters": "NoInAddrAny,NoCtldInAddrAny",  # only where this host's name leads
+        "CommunicationParameters": _listening(plan.address),
         "StateSaveLocation": f"{root}/state",
         "SlurmdSpoolDir": f"{run}/spool/%n",
         "SlurmctldPidFile": f"{run}/slurmctld.pid",
@@ -51,6 +51,16 @@ def slurm_conf(layout: Layout) -> str:
     }
     lines = [f"{name}={value}" for name, value in settings.items() if value]
     return "\n".join([*lines, *_nodes(layout), *_partitions(layout), ""])
+
+
+def _listening(address: str) -> str:
+    """Only where this host's name leads, if srun can be found there.
+
+    It is called back where its own call came from, and whoever calls an address of 127/8 calls as 127.0.0.1: an srun that listens on
+    127.0.1.1, Debian's line in /etc/hosts, is never found.
+    """
+    reached = address == "127.0.0.1" or not address.startswith("127.")
+    return "NoInAddrAny,NoCtldInAddrAny" if reached else "NoCtldInAddrAny"
 
 
 def _nodes(layout: Layout) -> list[str]:

@@ -32,6 +32,20 @@ def test_slurm_is_reached_where_it_listens() -> None:
     assert len([line for line in lines if " NodeAddr=127.0.1.1 " in line]) == 2
 
 
+@pytest.mark.parametrize(
+    ("address", "parameters"),
+    [
+        ("127.0.0.1", "NoInAddrAny,NoCtldInAddrAny"),
+        ("192.168.7.5", "NoInAddrAny,NoCtldInAddrAny"),
+        ("127.0.1.1", "NoCtldInAddrAny"),
+    ],
+)
+def test_srun_is_called_back_where_it_listens(address: str, parameters: str) -> None:
+    """It hears on the host's own address only where its calls come from there; those from 127.0.1.1 come from 127.0.0.1."""
+    lines = conf.slurm_conf(Layout(Path("/srv/site"), replace(PLAN, address=address))).splitlines()
+    assert f"CommunicationParameters={parameters}" in lines
+
+
 def test_a_host_whose_name_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """SLURM's own daemons would say so after a long while; the line for /etc/hosts is said at once."""
 
