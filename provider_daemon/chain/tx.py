@@ -17,6 +17,7 @@ from provider_daemon.errors import Unreadable
 
 SIGN_MODE_DIRECT = tx_pb2.SIGN_MODE_DIRECT
 _FAILED_MESSAGE = re.compile(r"message index: (\d+)")
+_BLOCK_GAS = re.compile(r"exceeds block max gas (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,12 @@ def tx_hash(tx_bytes: bytes) -> str:
 def failed_message_index(log: str) -> int | None:
     """The message that the chain's log blames, counted from 0; None when it blames none."""
     match = _FAILED_MESSAGE.search(log)
+    return int(match[1]) if match else None
+
+
+def block_gas(log: str) -> int | None:
+    """The most gas that the chain lets one transaction ask for, where its refusal of one (sdk 41) says so."""
+    match = _BLOCK_GAS.search(log)
     return int(match[1]) if match else None
 
 

@@ -1,6 +1,7 @@
 """Ledger -> chain, for one key: one open transaction at a time, stored before it is sent, and GetTx decides what became of it."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -74,6 +75,7 @@ class Outbox:
         self._troubles = troubles or Troubles()
         self._blame = Blame(ledger, chain, clock, poke)
         self._adjustment = GAS_ADJUSTMENT
+        self._block_gas = sys.maxsize
 
     def reconfigure(self, settings: OutboxSettings) -> None:
         """A tick under way goes on with it: what is signed by then stays as it was signed."""
@@ -173,6 +175,7 @@ class Outbox:
         if answer.codespace == "sdk" and answer.code == INSUFFICIENT_FUNDS:
             self._refused(answer.code, answer.log)
             return
+        self._learn_ceiling(answer.log)
         log.warning("tx_not_taken", code=answer.code, codespace=answer.codespace, why=answer.log, next="tries again at the next tick")
 
     def _sign(self, draft: _Draft) -> OpenTx:
@@ -199,18 +202,18 @@ class Outbox:
             try:
                 gas = await self._simulate(messages, account.sequence, price, head.height)
             except Refused as error:
-                if not await self._set_aside(messages, error):
+                if not self._learn_ceiling(str(error)) and not await self._set_aside(messages, error):
                     return None
                 continue
             limit = math.ceil(gas * self._adjustment)
             fee = math.ceil(limit * price)
-            if limit <= self._settings.max_gas and fee <= self._settings.max_fee:
+            if limit <= self._max_gas and fee <= self._settings.max_fee:
                 return _Draft(messages, account.number, account.sequence, limit, fee, head.height)
             messages = self._shorten(messages, limit, fee)
         return None
 
     async def _simulate(self, messages: Sequence[Message], sequence: int, price: Decimal, height: int) -> int:
-        guess = GAS_GUESS * len(messages)
+        guess = min(GAS_GUESS * len(messages), self._max_gas)
         return await self._chain.simulate(
             transactions.for_simulation(
                 [_any(message) for message in messages],
@@ -222,6 +225,19 @@ class Outbox:
                 timeout_height=height + self._settings.timeout_blocks,
             )
         )
+
+    @property
+    def _max_gas(self) -> int:
+        return min(self._settings.max_gas, self._block_gas)
+
+    def _learn_ceiling(self, refusal: str) -> bool:
+        """A block's own ceiling, which a chain names only when it refuses more; whether it is news."""
+        said = transactions.block_gas(refusal)
+        if said is None or said >= self._max_gas:
+            return False
+        self._block_gas = said
+        log.info("gas_ceiling", signer=self._signer.address, max_gas=said, next="transactions stay below what the chain takes")
+        return True
 
     async def _set_aside(self, messages: list[Message], error: Refused) -> bool:
         """Takes the message that the chain refuses (and what hangs on it) out of the list; False when it is not about a message."""
@@ -237,11 +253,10 @@ class Outbox:
         """A price passes, so a message that is too dear waits; one that needs too much gas always will."""
         if len(messages) > 1:
             return choose(messages, len(messages) // 2)
-        if limit > self._settings.max_gas:
-            self._blame.park(
-                messages[0],
-                f"one report would need {limit} gas, over the ceiling of {self._settings.max_gas}: raise chain.max_gas, then unpark",
-            )
+        if limit > self._max_gas:
+            ours = self._max_gas == self._settings.max_gas
+            why = "raise chain.max_gas, then unpark" if ours else "the chain lets no transaction ask for more"
+            self._blame.park(messages[0], f"one report would need {limit} gas, over the ceiling of {self._max_gas}: {why}")
         else:
             self._refused(0, f"the chain's price makes the fee of one message {fee}, over chain.max_fee ({self._settings.max_fee})")
         return []

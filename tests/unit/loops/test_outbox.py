@@ -1,11 +1,13 @@
 """The outbox: what becomes of transactions that expire, fail, are overtaken or forgotten."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 import structlog
 
 from provider_daemon.chain.broadcast import INDEX_LAG
+from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.devnet import bank
 from provider_daemon.loops.outbox import OutboxSettings
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job, report
@@ -183,3 +185,39 @@ async def test_a_high_price_makes_smaller_transactions(house: House) -> None:
     fees = [row["fee"] for row in house.ledger.last_txs(10)]
     assert len(fees) > 1
     assert max(fees) <= 3_000
+
+
+def of_size(size: int) -> t.JobWorkloadSpec:
+    return t.JobWorkloadSpec(container_image="alpine:3", command="true", arguments=["x" * size])
+
+
+@pytest.mark.parametrize(("size", "refused_by"), [(10, []), (10_000, ["tx_not_taken"])])
+async def test_a_chain_with_a_low_ceiling_on_gas(house: House, size: int, refused_by: list[str]) -> None:
+    """chain.max_gas is above what a block takes (sdk 41): whether the simulation or the mempool says so, smaller transactions carry all."""
+    for _ in range(3):
+        assert (await house.chain.send(ALICE, *(job(workload_spec=of_size(size)) for _ in range(10)), gas_limit=10**7, fee=250_000)).ok
+    house.chain.devnet.blocks.rules = replace(house.chain.devnet.blocks.rules, max_gas=1_200_000 if size == 10 else 3_100_000)
+    house.chain.forget_mempool()
+    await house.intake.tick()
+    await house.advance.tick()
+    with structlog.testing.capture_logs() as said:
+        for _ in range(10):
+            await house.report()
+    assert [line["event"] for line in said if line["event"] != "tx_included"] == ["gas_ceiling", *refused_by]
+    assert [await house.state(f"JOB-{number}") for number in (1, 30)] == ["queued", "queued"]
+
+
+async def test_a_report_too_large_for_any_block(house: House) -> None:
+    """It is parked, and holds up nobody else."""
+    heavy = job(workload_spec=of_size(30_000))
+    assert (await house.chain.send(ALICE, heavy, job(), gas_limit=20_000_000, fee=500_000)).ok
+    house.chain.devnet.blocks.rules = replace(house.chain.devnet.blocks.rules, max_gas=500_000)
+    house.chain.forget_mempool()
+    await house.intake.tick()
+    await house.advance.tick()
+    for _ in range(3):
+        await house.report()
+    parked = house.ledger.job("JOB-1")
+    assert parked is not None
+    assert parked.parked.endswith("over the ceiling of 500000: the chain lets no transaction ask for more")
+    assert await house.state("JOB-2") == "queued"
