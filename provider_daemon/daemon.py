@@ -1,8 +1,9 @@
 """The composition root: configuration -> adapters -> loops in one TaskGroup; signals; sd_notify; drain."""
 
 import asyncio
+import contextlib
 import signal
-import time
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from provider_daemon.clock import SystemClock
 from provider_daemon.config import ClusterConfig, Config
 from provider_daemon.crew import Crew, Wiring
 from provider_daemon.errors import LedgerError
-from provider_daemon.loops.every import attempt, every
+from provider_daemon.loops.every import Loop, attempt, every
 from provider_daemon.loops.start import start
 from provider_daemon.metrics.chain import MeasuredChain
 from provider_daemon.metrics.collector import Parts
@@ -34,7 +35,9 @@ from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.daemon")
 
-DRAIN_SECONDS = 20  # how long a stopping daemon goes on asking what became of its open transaction
+# A stopping daemon's time; with the few seconds of closing they end before the unit's TimeoutStopSec.
+FINISH_SECONDS = 45  # for the ticks under way: a look at SLURM takes seconds, but what hangs may hang for minutes
+DRAIN_SECONDS = 20  # to go on asking what became of its open transactions
 WATCHDOG_SECONDS = 10  # at most, between two signs of life to systemd; one dead loop ends them
 
 
@@ -83,9 +86,9 @@ class Daemon:
         reloads = asyncio.create_task(self.reload.whenever_asked())
         try:
             async with asyncio.TaskGroup() as group:
-                for loop in self._crew.loops:
-                    group.create_task(every(loop, self._clock, self.stop), name=loop.name)
+                ticking = [group.create_task(every(loop, self._clock, self.stop), name=loop.name) for loop in self._crew.loops]
                 group.create_task(self._watchdog())
+                group.create_task(self._finish(ticking))
             await self._drain()
         except* LedgerError as stopped:
             raise LedgerError(f"{stopped.exceptions[0]}; provd stops, and goes on from the ledger when it is started again") from stopped
@@ -139,19 +142,29 @@ class Daemon:
                 log.error("loop_dead", loop=name, why=why, next="no sign of life goes to systemd, which starts provd anew")
         return bool(dead)
 
+    async def _finish(self, ticking: Collection[asyncio.Task[None]]) -> None:
+        """From `stop` on: a tick that does not end is cut off, as by a kill, and the next start repairs it."""
+        await self.stop.wait()
+        systemd.notify("STOPPING=1")
+        _, late = await asyncio.wait(ticking, timeout=FINISH_SECONDS)
+        for task in late:
+            log.warning("tick_cut_off", loop=task.get_name(), seconds=FINISH_SECONDS, next="goes on from the ledger at the next start")
+            task.cancel()
+
     async def _drain(self) -> None:
         """What is signed and sent gets its answer if the chain gives it soon; what is not stays in the ledger for the next start."""
-        systemd.notify("STOPPING=1")
-        deadline = time.monotonic() + DRAIN_SECONDS
-        for loop in self._crew.outboxes:
-            address = loop.name.removeprefix("outbox:")
-            while self._ledger.open_tx(address) is not None and time.monotonic() < deadline:
-                await attempt(loop, self._clock)
-                await asyncio.sleep(1)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await asyncio.gather(*(self._drain_key(loop) for loop in self._crew.outboxes))
+
+    async def _drain_key(self, outbox: Loop) -> None:
+        address = outbox.name.removeprefix("outbox:")
+        while self._ledger.open_tx(address) is not None:
+            await attempt(outbox, self._clock)
+            await asyncio.sleep(1)
 
     async def _close(self) -> None:
-        for site in self._schedulers.values():
-            await site.close()
+        await asyncio.gather(*(site.close() for site in self._schedulers.values()))
         await self._chain.close()
         self._ledger.close()
 

@@ -10,6 +10,7 @@ from provider_daemon.errors import Transient
 from provider_daemon.metrics.collector import DaemonCollector, LoopHealth, Parts
 from provider_daemon.metrics.process import OwnProcess
 
+CLOSING_SECONDS = 5  # at the end, for an answer under way: whoever reads slowly must not hold up a daemon that stops
 MAX_WHY = 80  # characters of one loop's trouble in a line that must hold every loop's
 
 
@@ -49,7 +50,7 @@ def standing(loops: Sequence[LoopHealth], now: float) -> str:
 async def serve(app: web.Application, listen: str) -> web.AppRunner:
     """Serves on host:port until the returned runner is cleaned up; raises Transient when the address cannot be had now."""
     host, _, port = listen.rpartition(":")
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING_SECONDS)
     await runner.setup()
     try:
         await web.TCPSite(runner, host.strip("[]"), int(port)).start()

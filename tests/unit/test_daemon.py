@@ -20,14 +20,14 @@ import structlog
 
 from provider_daemon.chain import messages
 from provider_daemon.config import Config, parse
-from provider_daemon.daemon import WATCHDOG_SECONDS, Daemon
+from provider_daemon.daemon import DRAIN_SECONDS, FINISH_SECONDS, WATCHDOG_SECONDS, Daemon
 from provider_daemon.devnet.context import Rules
 from provider_daemon.devnet.server import Devnet
 from provider_daemon.errors import LedgerError
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from provider_daemon.metrics.activity import IDLE_SECONDS
-from provider_daemon.metrics.server import troubled
+from provider_daemon.metrics.server import CLOSING_SECONDS, troubled
 from tests.fakes.chain import ALICE, CHAIN_ID, FUNDS, PROVIDER, FakeClock, TestChain, report
 
 KEYS = {"main": "provider", "other": "alice"}  # key of the configuration -> whose it is
@@ -266,6 +266,58 @@ async def test_open_transaction_is_asked_after_on_the_way_out(tmp_path: Path) ->
         await chain.stop()
 
 
+async def hang() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_a_tick_that_hangs_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A site that hangs (its file system, its slurmctld) is cut off, as by a kill; systemd need not kill the daemon."""
+    told: list[str] = []
+    monkeypatch.setattr("provider_daemon.systemd.notify", told.append)
+    monkeypatch.setattr("provider_daemon.daemon.FINISH_SECONDS", 0.1)
+    daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}), NO_FILE)
+    (loop,) = (loop for loop in daemon._crew.loops if loop.name == "advance:alpha")
+    loop.tick = hang
+    with structlog.testing.capture_logs() as lines:
+        running = asyncio.create_task(daemon.run())
+        async with asyncio.timeout(PATIENCE):
+            while not loop.tick_since:
+                await asyncio.sleep(0.01)
+            daemon.stop.set()
+            await running
+    assert "advance:alpha" in [line["loop"] for line in lines if line["event"] == "tick_cut_off"]
+    assert lines[-1]["event"] == "provd_stopped"
+    assert told.count("STOPPING=1") == 1
+
+
+async def test_each_key_is_drained_and_none_for_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One key's chain call that hangs takes no time from another key's open transaction, nor more than the drain has."""
+    monkeypatch.setattr("provider_daemon.daemon.DRAIN_SECONDS", 0.2)
+    daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main", "beta": "other"}), NO_FILE)
+    asked: list[str] = []
+    for loop in daemon._crew.outboxes:
+        address = loop.name.removeprefix("outbox:")
+        with daemon._ledger.write():
+            daemon._ledger.add_tx(OpenTx(0, address, f"HASH {address}", b"", 1, 9, 5, 1.0), [])
+
+        async def ask(address: str = address) -> None:
+            asked.append(address)
+            await hang()
+
+        loop.tick = ask
+    daemon.stop.set()
+    async with asyncio.timeout(PATIENCE):
+        await daemon.run()
+    assert sorted(asked) == sorted((PROVIDER.address, ALICE.address))
+
+
+def test_it_ends_before_systemd_loses_patience() -> None:
+    """The unit's TimeoutStopSec leaves room for closing the connections."""
+    unit = (Path(__file__).parents[2] / "deploy/systemd/provd.service").read_text()
+    (seconds,) = (int(line.partition("=")[2]) for line in unit.splitlines() if line.startswith("TimeoutStopSec="))
+    assert seconds >= FINISH_SECONDS + DRAIN_SECONDS + CLOSING_SECONDS + 10
+
+
 # --- a part that dies ---
 
 
@@ -317,10 +369,6 @@ async def test_hanging_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("provider_daemon.metrics.activity.IDLE_SECONDS", 0.2)
     daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}), NO_FILE)
     (loop,) = (loop for loop in daemon._crew.loops if loop.name == "intake")
-
-    async def hang() -> None:
-        await asyncio.Event().wait()
-
     loop.tick = hang
     with structlog.testing.capture_logs() as lines:
         running = asyncio.create_task(daemon.run())

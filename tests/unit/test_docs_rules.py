@@ -5,7 +5,7 @@ from dataclasses import asdict
 from provider_daemon import daemon
 from provider_daemon.chain import evidence
 from provider_daemon.job import lifecycle
-from provider_daemon.job.lifecycle import wall_limit
+from provider_daemon.job.lifecycle import kill_after, wall_limit
 from provider_daemon.job.snapshot import Run
 from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
 from provider_daemon.job.usage import measure
@@ -42,8 +42,9 @@ def test_exit_codes() -> None:
 
 def test_time_limits() -> None:
     for row in table(page("reference.md"), "max_runtime_seconds"):
-        asked, limit, minutes = map(int, row)
+        asked, limit, killed, minutes = map(int, row)
         assert wall_limit(asked, margin_seconds=30) == limit
+        assert limit + kill_after(asked, limit) == killed
         assert -(-limit // 60) == minutes
 
 
@@ -69,9 +70,9 @@ def test_constants() -> None:
     """The numbers that stand in running text."""
     assert (lifecycle.WAITING_WINDOW, lifecycle.SBATCH_BOUND) == (60, 30)
     assert (lifecycle.HOPELESS_PATIENCE, lifecycle.MISSING_PATIENCE, lifecycle.MAX_ATTEMPTS) == (120, 600, 5)
-    assert (lifecycle.KILL_GRACE, script.KILL_AFTER, script.MAX_SCRIPT_BYTES) == (30, 10, 262_144)
+    assert (lifecycle.KILL_GRACE, lifecycle.KILL_AFTER, script.MAX_SCRIPT_BYTES) == (30, 10, 262_144)
     assert (commands.ORDERS_A_COMMAND, commands.WORKERS, advance.COMMANDS_AT_ONCE, ssh.CHANNELS) == (50, 4, 2, 4)
-    assert (OutboxSettings().max_messages, intake.SWEEP_SECONDS, daemon.DRAIN_SECONDS) == (100, 60, 20)
+    assert (OutboxSettings().max_messages, intake.SWEEP_SECONDS, daemon.FINISH_SECONDS, daemon.DRAIN_SECONDS) == (100, 60, 45, 20)
     assert (doubt.SIGN_SECONDS, doubt.GAP_SECONDS) == (10, 30)
     assert (DEFAULT.minimum_charge, DEFAULT.platform_fee_bps, DEFAULT.provider_reward_bps) == (10_000, 250, 9_750)
     assert (DEFAULT.granularity_seconds, reconnect.RECONNECTS_A_MINUTE) == (60, 2)

@@ -1,10 +1,12 @@
 """/metrics, /healthz and /readyz as Prometheus and a load balancer see them."""
 
+import asyncio
 import socket
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from provider_daemon.errors import Transient
 from provider_daemon.ledger.ledger import Ledger
@@ -71,3 +73,21 @@ async def test_address_of_another_machine_is_the_operators_mistake(ledger: Ledge
     for listen in ("192.0.2.1:9464", "no.such.host.invalid:9464"):
         with pytest.raises(Transient, match=r"^metrics\.listen"):
             await serve(build_app(parts(ledger, Path())), listen)
+
+
+async def test_a_reader_that_stalls_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp would wait a minute for it, and another one for its connection."""
+    monkeypatch.setattr("provider_daemon.metrics.server.CLOSING_SECONDS", 0.1)
+
+    async def much(_: web.Request) -> web.Response:
+        return web.Response(body=bytes(50_000_000))
+
+    app = web.Application()
+    app.router.add_get("/", much)
+    runner = await serve(app, "127.0.0.1:0")
+    reader, writer = await asyncio.open_connection(*runner.addresses[0])
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await reader.readexactly(1)
+    async with asyncio.timeout(10):
+        await runner.cleanup()
+    writer.close()
