@@ -13,6 +13,7 @@ from provider_daemon.job.usage import GpuUnaccounted, Usage, measure
 
 SBATCH_BOUND = 30  # seconds: the far side ends an sbatch that takes longer
 WAITING_WINDOW = SBATCH_BOUND + 30  # after an intent: the bound, and room for clocks and a slow way back, before absence counts
+KILL_AFTER = 10  # seconds at most between asking a program at its limit to end and killing it
 KILL_GRACE = 30  # seconds past the wall limit before we end a job that its own script did not
 MISSING_PATIENCE = 600  # seconds of complete snapshots without a job that SLURM once knew, before an operator is asked
 HOPELESS_PATIENCE = 120  # seconds of waiting for what never comes: some such reasons also show while nodes are down for a moment
@@ -95,6 +96,11 @@ def wall_limit(max_runtime_seconds: int, margin_seconds: int) -> int:
     The margin covers the poll, sacct's delay and the block; of a short job it takes a quarter at most.
     """
     return max_runtime_seconds - min(margin_seconds, max_runtime_seconds // 4)
+
+
+def kill_after(max_runtime_seconds: int, wall_seconds: int) -> int:
+    """Seconds from the limit on after which a program that does not end is killed: a third of the margin, the rest is for the report."""
+    return max(1, min(KILL_AFTER, (max_runtime_seconds - wall_seconds) // 3))
 
 
 def observe(job: Job, snapshot: Snapshot, now: float) -> Job:

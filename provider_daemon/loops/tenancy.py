@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from provider_daemon.chain.keys import Signer
 from provider_daemon.job.admission import Site
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.lifecycle import Job, kill_after
 from provider_daemon.slurm.script import Batch
 from provider_daemon.template.places import fill
 
@@ -58,6 +58,7 @@ class Tenancy:
             wrapper=job.program.wrapper,
             tasks_per_node=job.program.tasks_per_node,
             exclusive=job.program.exclusive,
+            kill_after=kill_after(spec.max_runtime_seconds, job.wall_seconds),
         )
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from provider_daemon.errors import Refused
+from provider_daemon.job.lifecycle import KILL_AFTER
 
 MAX_SCRIPT_BYTES = 256 * 1024  # SLURM's own default ends at 4 MB; a script travels with every submission
-KILL_AFTER = 10  # seconds between asking the program to end and killing it
 _DIRECTIVE = re.compile(r"[A-Za-z0-9_./:-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _FORBIDDEN = re.compile(r"[\0\r\n]")
@@ -28,7 +28,8 @@ class Batch:
     """`directory` is the job's own, absolute; `working_directory` the customer's, below it; `argv` whole, image launcher included.
 
     Memory in GiB; 0 and "" leave a directive out. `prologue` and `epilogue`: lines of bash by the site and by whom it trusts; the exit
-    code stays the program's. `wrapper` starts `argv`: an srun or mpirun.
+    code stays the program's. `wrapper` starts `argv`: an srun or mpirun. `kill_after`: seconds that the program has to end by itself at its
+    limit.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Batch:
     wrapper: tuple[str, ...] = ()
     tasks_per_node: int = 1
     exclusive: bool = False
+    kill_after: int = KILL_AFTER
 
 
 def render(batch: Batch) -> str:
@@ -106,7 +108,7 @@ def _body(batch: Batch) -> list[str]:
         "export SLURM_EXPORT_ENV=ALL",  # so that an srun inside the job passes the job's own environment on
         *batch.prologue,
         *([f"mkdir -p -- {where} && cd -- {where} || exit 72"] if batch.working_directory else []),
-        *_run(batch, f"timeout --kill-after={KILL_AFTER} {left} {' '.join(_command(batch))}"),
+        *_run(batch, f"timeout --kill-after={batch.kill_after} {left} {' '.join(_command(batch))}"),
     ]
 
 

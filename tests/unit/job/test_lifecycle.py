@@ -20,6 +20,7 @@ from provider_daemon.job.lifecycle import (
     confirm,
     decide,
     intend,
+    kill_after,
     observe,
     wall_limit,
 )
@@ -237,6 +238,23 @@ def test_outlived_limit_is_cancelled() -> None:
 def test_wall_limit() -> None:
     """The margin is kept, but never more than a quarter of a short job."""
     assert (wall_limit(3600, 30), wall_limit(60, 30), wall_limit(90, 30)) == (3570, 45, 68)
+
+
+POLL, SACCT, BLOCK = 5, 2, 6  # seconds of the slowest that is usual
+
+
+@pytest.mark.parametrize("asked", [60, 61, 90, 119, 120, 3600])
+@pytest.mark.parametrize("margin", [0, 5, 30, 300])
+def test_a_program_that_ignores_its_limit(asked: int, margin: int) -> None:
+    """Killed with two thirds of the margin left for the report; with no margin at all a second late, and no more.
+
+    The chain's time counts from the block that holds the report of running: a poll and a block later than SLURM's, on average half of it.
+    """
+    limit = wall_limit(asked, margin)
+    killed = limit + kill_after(asked, limit)
+    assert killed <= max(asked - (asked - limit) * 2 // 3, limit + 1)
+    if margin >= 30:
+        assert killed + POLL + SACCT + BLOCK <= asked + (POLL + BLOCK) / 2
 
 
 def test_terminal_word_of_the_chain_is_final() -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -197,3 +198,11 @@ def test_exit_code_passes(tmp_path: Path) -> None:
 def test_quote_is_one_word(text: str) -> None:
     """A quoted value is a single shell word without any active character outside quotes."""
     assert quote(text).replace("'\\''", "").strip("'").count("'") == 0
+
+
+def test_a_program_that_ignores_its_limit_is_killed(tmp_path: Path) -> None:
+    """As many seconds later as it is given, and its end is known as a kill."""
+    stubborn = (sys.executable, "-c", "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(20)")
+    began = time.monotonic()
+    done = run(replace(BATCH, argv=stubborn, wall_seconds=1, kill_after=1), tmp_path)
+    assert (done.returncode, time.monotonic() - began < 10) == (-9, True)
