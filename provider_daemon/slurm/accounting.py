@@ -1,12 +1,12 @@
 """sacct's rows -> sightings: what a SLURM job was given, for how long, and how it ended (FACTS.md, '`sacct -P` fields')."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.slurm import tres
-from provider_daemon.slurm.answers import Queued, seconds
+from provider_daemon.slurm.answers import Queued, seconds, table
 from provider_daemon.slurm.commands import SACCT_FIELDS
 from provider_daemon.slurm.states import JobState, hopeless, job_state
 
@@ -34,16 +34,12 @@ class Row:
     run: Run
 
 
-def rows(text: str) -> list[Row]:
+def rows(text: str, mark: str) -> list[Row]:
     """In sacct's order: the records of one job follow each other, the oldest first. Raises Unreadable for a row that is none."""
-    return [_row(line) for line in text.splitlines() if line]
+    return [_row(dict(zip(SACCT_FIELDS, row, strict=True))) for row in table("sacct", text, mark, SACCT_FIELDS)]
 
 
-def _row(line: str) -> Row:
-    parts = line.split("|", len(SACCT_FIELDS) - 1)
-    if len(parts) != len(SACCT_FIELDS):
-        raise Unreadable(f"sacct: cannot read {line[:200]!r}")
-    field = dict(zip(SACCT_FIELDS, parts, strict=True))
+def _row(field: Mapping[str, str]) -> Row:
     code, signal = exit_code(field["ExitCode"])
     return Row(
         slurm_id=field["JobIDRaw"],

@@ -1,11 +1,11 @@
 """What the programs of commands.py answer, as text in. Nothing is guessed: what cannot be read raises Unreadable, never means "nothing"."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from provider_daemon.errors import Transient, Unreadable
-from provider_daemon.slurm.commands import ANSWER, BEGIN, END
+from provider_daemon.slurm.commands import ANSWER, BEGIN, END, SQUEUE_FIELDS
 from provider_daemon.slurm.transport import Answer
 from provider_daemon.slurm.tres import elapsed_seconds
 
@@ -70,24 +70,31 @@ def seconds(text: str) -> int:
     return int(text)
 
 
-def queue(text: str) -> tuple[Queued, ...]:
-    """The rows of commands.SQUEUE. The reason may hold anything, so the name is what stands behind the last bar but one."""
-    return tuple(_queued(line) for line in text.splitlines() if line)
+def table(what: str, text: str, mark: str, fields: Sequence[str]) -> Iterator[list[str]]:
+    """Rows of so many fields, with `mark` behind each field; whatever else stands in one, line breaks too, is a part of it.
+
+    Raises Unreadable for a row that is cut, or with other fields.
+    """
+    *values, rest = text.split(mark)
+    if rest.strip() or len(values) % len(fields):
+        raise Unreadable(f"{what}: cannot read {(rest.strip() or text)[:200]!r}")
+    for start in range(0, len(values), len(fields)):
+        first, *others = values[start : start + len(fields)]
+        yield [first.lstrip("\n"), *others]
 
 
-def _queued(line: str) -> Queued:
-    head = line.removesuffix("|").split("|", 7)
-    if not line.endswith("|") or len(head) != 8 or "|" not in head[7]:
-        raise Unreadable(f"squeue: cannot read {line[:200]!r}")
-    reason, _, name = head[7].rpartition("|")
-    slurm_id, state, submitted, started, ended, elapsed, tres = head[:7]
+def queue(text: str, mark: str) -> tuple[Queued, ...]:
+    """The rows of commands.SQUEUE."""
+    return tuple(_queued(*row) for row in table("squeue", text, mark, SQUEUE_FIELDS))
+
+
+def _queued(slurm_id: str, state: str, submitted: str, started: str, ended: str, elapsed: str, tres: str, reason: str, name: str) -> Queued:
     return Queued(slurm_id, state, seconds(submitted), seconds(started), seconds(ended), elapsed_seconds(elapsed), tres, reason, name)
 
 
 def receipts(answer: Answer) -> Iterator[Submitted]:
     """The answer lines of a submission that arrived whole; a cut answer yields those before the cut."""
-    complete, _, _ = answer.stdout.rpartition("\n")
-    for line in complete.splitlines():
+    for line in answer.stdout.split("\n")[:-1]:
         if line.startswith(f"{ANSWER} "):
             yield _submitted(line)
 

@@ -27,15 +27,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ID = re.compile(r"[0-9]{1,20}")
 _DIRECTORY = re.compile(r"/[A-Za-z0-9._/@%+=,:-]{1,900}")
 
-# Fields of --Format: the only form that knows what a job was allocated. A suffix without a size leaves each as long as it is.
+# Behind every field stands the mark that a question brings: a job's owner chooses its name, line breaks and bars included (SLURM takes
+# them), and must not be able to write what reads as another row. --Format is the only form that knows what a job was allocated.
 SQUEUE_FIELDS = ("JobID", "State", "SubmitTime", "StartTime", "EndTime", "TimeUsed", "tres-alloc", "Reason", "Name")
-SQUEUE_FORMAT = ",".join(f"{field}:|" for field in SQUEUE_FIELDS)
+SQUEUE_FORMAT = ",".join(f"{field}:$mark" for field in SQUEUE_FIELDS)
 SACCT_FIELDS = ("JobIDRaw", "State", "ExitCode", "Submit", "Start", "End", "ElapsedRaw", "NNodes", "AllocTRES", "Reason", "JobName")
 ASSOCIATION_FIELDS = ("Cluster", "Account", "Partition", "QOS", "MaxSubmitJobs", "GrpSubmitJobs")
 
 # Without a list of states a search by name leaves out jobs that were cancelled before they became eligible.
 _STATES = "BF,CA,CD,DL,F,NF,OOM,PD,PR,R,RQ,RS,RV,S,TO"
-_SACCT = f"sacct -X -D -n -P --noconvert -o {','.join(SACCT_FIELDS)}"
+_SACCT = f'sacct -X -D -n -p --delimiter="$mark" --noconvert -o {",".join(SACCT_FIELDS)}'
 
 _KEPT = (
     'PATH="$PATH" HOME="${HOME:-/}" USER="${USER:-}" LOGNAME="${LOGNAME:-}" SHELL="${SHELL:-/bin/sh}"'
@@ -54,17 +55,19 @@ class Command:
 
 
 def _program(body: str, seconds: int, variables: str = _EPOCH_TIMES) -> str:
-    framed = f"echo {BEGIN}\n{body}\nprintf '\\n%s %s\\n' {END} $?"
+    framed = f"printf '\\n%s\\n' {BEGIN}\n{body}\nprintf '\\n%s %s\\n' {END} $?"
     return f"exec env -i {_KEPT} {variables} timeout -k 5 {seconds} /bin/sh -c {shlex.quote(framed)}\n"
 
 
 VERSION = _program("sbatch --version", QUERY_SECONDS)
 # -t all: a job that ended within MinJobAge is still here, whether or not slurmdbd has heard of it.
-SQUEUE = _program(f"squeue -h -a --me -t all -O {shlex.quote(SQUEUE_FORMAT)}", QUERY_SECONDS)
-SACCT_BY_ID = _program(f'ids=$(cat)\n{_SACCT} -j "$ids"', QUERY_SECONDS)
-SACCT_BY_NAME = _program(f'read -r since\nnames=$(cat)\n{_SACCT} -s {_STATES} -S "uts$since" -E now+1day --name "$names"', QUERY_SECONDS)
+SQUEUE = _program(f'read -r mark\nsqueue -h -a --me -t all -O "{SQUEUE_FORMAT}"', QUERY_SECONDS)
+SACCT_BY_ID = _program(f'read -r mark\nids=$(cat)\n{_SACCT} -j "$ids"', QUERY_SECONDS)
+SACCT_BY_NAME = _program(
+    f'read -r mark\nread -r since\nnames=$(cat)\n{_SACCT} -s {_STATES} -S "uts$since" -E now+1day --name "$names"', QUERY_SECONDS
+)
 # Every job of ours that was there since a moment; first the site's own clock, so that asking for it costs nothing.
-SACCT_SINCE = _program(f'read -r since\ndate +%s\n{_SACCT} -s {_STATES} -S "uts$since" -E now+1day', QUERY_SECONDS)
+SACCT_SINCE = _program(f'read -r mark\nread -r since\ndate +%s\n{_SACCT} -s {_STATES} -S "uts$since" -E now+1day', QUERY_SECONDS)
 SDIAG = _program("sdiag", QUERY_SECONDS)
 NODES = _program("scontrol show node -o", QUERY_SECONDS)
 SCANCEL = _program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
@@ -158,18 +161,23 @@ def submit(orders: Sequence[Order]) -> Command:
     return Command(SUBMIT, "".join([*lines, ".\n"]).encode() + b"".join(scripts) + b".\n", SUBMIT_SECONDS)
 
 
-def accounting_by_id(slurm_ids: Sequence[str]) -> Command:
-    return Command(SACCT_BY_ID, ",".join(map(_id, slurm_ids)).encode())
+def queue(mark: str) -> Command:
+    """`mark`: what stands behind every field of the answer."""
+    return Command(SQUEUE, f"{mark}\n".encode())
 
 
-def accounting_by_name(names: Sequence[str], since: int) -> Command:
+def accounting_by_id(mark: str, slurm_ids: Sequence[str]) -> Command:
+    return Command(SACCT_BY_ID, f"{mark}\n{','.join(map(_id, slurm_ids))}".encode())
+
+
+def accounting_by_name(mark: str, names: Sequence[str], since: int) -> Command:
     """`since` in seconds since the epoch; sacct takes no time of before 1,000,000 in this form."""
-    return Command(SACCT_BY_NAME, f"{max(since, 1_000_000)}\n{','.join(map(_name, names))}".encode())
+    return Command(SACCT_BY_NAME, f"{mark}\n{max(since, 1_000_000)}\n{','.join(map(_name, names))}".encode())
 
 
-def accounting_since(since: int) -> Command:
+def accounting_since(mark: str, since: int) -> Command:
     """`since` in seconds since the epoch."""
-    return Command(SACCT_SINCE, f"{max(since, 1_000_000)}\n".encode())
+    return Command(SACCT_SINCE, f"{mark}\n{max(since, 1_000_000)}\n".encode())
 
 
 def cancel(slurm_ids: Sequence[str]) -> Command:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from provider_daemon.errors import Transient
-from provider_daemon.slurm.transport import Answer, command_line, stdin
+from provider_daemon.slurm.transport import TOO_MUCH, Answer, TooMuch, command_line, keep, stdin
 
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "SLURM_CONF")
 
@@ -46,17 +46,29 @@ async def _converse(process: asyncio.subprocess.Process, text: bytes, seconds: f
     cut = False
     try:
         async with asyncio.timeout(seconds):
-            await asyncio.gather(_feed(process.stdin, text), _collect(process.stdout, out), _collect(process.stderr, err))
+            async with asyncio.TaskGroup() as group:
+                for work in (_feed(process.stdin, text), _collect(process.stdout, out), _collect(process.stderr, err)):
+                    group.create_task(work)
             await process.wait()
-    except TimeoutError:
+    except* TimeoutError:
         cut = True
+    except* TooMuch:
+        cut, err = True, bytearray(TOO_MUCH)
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, 15)
-            await process.wait()
+            await _end(process)
     code = process.returncode
     return Answer(None if cut or code is None or code < 0 else code, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Whatever it still says is thrown away: a process with a full pipe is waited for in vain."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, 15)
+    for pipe in (process.stdout, process.stderr):
+        while pipe is not None and await pipe.read(2**16):
+            continue
+    await process.wait()
 
 
 async def _feed(pipe: asyncio.StreamWriter, text: bytes) -> None:
@@ -68,4 +80,4 @@ async def _feed(pipe: asyncio.StreamWriter, text: bytes) -> None:
 
 async def _collect(pipe: asyncio.StreamReader, into: bytearray) -> None:
     while chunk := await pipe.read(2**16):
-        into += chunk
+        keep(chunk, into)

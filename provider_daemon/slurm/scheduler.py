@@ -1,6 +1,7 @@
 """ports.Scheduler over SLURM's own commands, through any transport."""
 
 from collections.abc import Mapping, Sequence
+from secrets import token_hex
 
 import structlog
 
@@ -77,7 +78,8 @@ class SlurmScheduler:
         return Snapshot(taken_at, complete, accounting.merge(live, ended))
 
     async def _queue(self) -> tuple[Queued, ...]:
-        return answers.queue(await self._ask("squeue", Command(commands.SQUEUE)))
+        mark = _mark()
+        return answers.queue(await self._ask("squeue", commands.queue(mark)), mark)
 
     async def _last_words(self, watch: Watch, missing: frozenset[str]) -> list[Sighting]:
         """Accounting, where a stretch that a failed node ended is a job's last only when everybody, asked after it ended, says so.
@@ -101,9 +103,10 @@ class SlurmScheduler:
         return accounting.by_job(await self._rows(ids, names, watch.since), missing, watch.since)
 
     async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> list[Row]:
-        asked = [commands.accounting_by_id(part) for part in _parts(ids)]
-        asked += [commands.accounting_by_name(part, since) for part in _parts(names)]
-        return [row for command in asked for row in accounting.rows(await self._ask("sacct", command))]
+        mark = _mark()
+        asked = [commands.accounting_by_id(mark, part) for part in _parts(ids)]
+        asked += [commands.accounting_by_name(mark, part, since) for part in _parts(names)]
+        return [row for command in asked for row in accounting.rows(await self._ask("sacct", command), mark)]
 
     async def survey(self, since: int, slurm_ids: Mapping[str, str]) -> Survey:
         """Every job under a name of our form that lived at or after `since`; those of `slurm_ids` (name -> id) from any time.
@@ -113,8 +116,9 @@ class SlurmScheduler:
         """
         taken_at = self._clock.now()
         live = [accounting.live(row) for row in await self._queue() if named_job(row.name)]
-        clock, _, table = (await self._ask("sacct", commands.accounting_since(since))).partition("\n")
-        ended = accounting.by_job(rows := accounting.rows(table), frozenset(row.name for row in rows if named_job(row.name)), 0)
+        mark = _mark()
+        clock, _, table = (await self._ask("sacct", commands.accounting_since(mark, since))).partition("\n")
+        ended = accounting.by_job(rows := accounting.rows(table, mark), frozenset(row.name for row in rows if named_job(row.name)), 0)
         missing = slurm_ids.keys() - {seen.name for seen in (*live, *ended)}
         if missing:
             ended += await self._accounting(Watch(frozenset(missing), slurm_ids), frozenset(missing))
@@ -139,6 +143,11 @@ class SlurmScheduler:
         said = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
         lost = "its answer did not arrive" if answer.exit_code == 0 else f"the submission was cut short: {answer.stderr[:200]}"
         return tuple(said.get(order.name) or Receipt(order.name, doubt=lost) for order in orders)
+
+
+def _mark() -> str:
+    """New for each question, so that nobody can have put it into a job's name by then."""
+    return f"|{token_hex(6)}|"
 
 
 def _parts(items: Sequence[str]) -> list[Sequence[str]]:

@@ -18,7 +18,7 @@ import structlog
 from provider_daemon.errors import ConfigError, ProvdError, Transient, TurnedAway
 from provider_daemon.ports import Clock
 from provider_daemon.slurm.reconnect import ReconnectLimit
-from provider_daemon.slurm.transport import START_SECONDS, Answer, command_line, stdin
+from provider_daemon.slurm.transport import START_SECONDS, TOO_MUCH, Answer, TooMuch, command_line, keep, stdin
 
 log = structlog.get_logger("provd.ssh")
 
@@ -202,11 +202,15 @@ async def _converse(process: asyncssh.SSHClientProcess[bytes], text: bytes, seco
     out, err = bytearray(), bytearray()
     try:
         async with asyncio.timeout(seconds):
-            await asyncio.gather(_feed(process.stdin, text), _collect(process.stdout, out), _collect(process.stderr, err))
+            async with asyncio.TaskGroup() as group:
+                for work in (_feed(process.stdin, text), _collect(process.stdout, out), _collect(process.stderr, err)):
+                    group.create_task(work)
             await process.wait_closed()
         code = process.exit_status
-    except (TimeoutError, asyncssh.Error, OSError):
+    except* (TimeoutError, asyncssh.Error, OSError):
         code = None
+    except* TooMuch:
+        code, err = None, bytearray(TOO_MUCH)
     finally:
         process.close()
     return Answer(code, out.decode(errors="replace"), err.decode(errors="replace"))
@@ -221,7 +225,7 @@ async def _feed(pipe: asyncssh.SSHWriter[bytes], text: bytes) -> None:
 
 async def _collect(pipe: asyncssh.SSHReader[bytes], into: bytearray) -> None:
     while chunk := await pipe.read(2**16):
-        into += chunk
+        keep(chunk, into)
 
 
 def _meaning(error: Exception) -> tuple[ProvdError, str]:

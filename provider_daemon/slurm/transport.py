@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+MAX_ANSWER = 32 * 1024 * 1024  # bytes of an answer, and of what is said beside it: 100,000 jobs in squeue
+TOO_MUCH = b"it is over %d bytes" % MAX_ANSWER
 START_SECONDS = 15  # until a program has begun at the far side: later than that it must not begin, its caller's window has passed
 
 
@@ -16,6 +18,17 @@ class Answer:
     exit_code: int | None
     stdout: str
     stderr: str
+
+
+class TooMuch(Exception):
+    """More than MAX_ANSWER."""
+
+
+def keep(chunk: bytes, into: bytearray) -> None:
+    """Raises TooMuch."""
+    if len(into) + len(chunk) > MAX_ANSWER:
+        raise TooMuch
+    into += chunk
 
 
 class Transport(Protocol):

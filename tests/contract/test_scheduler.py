@@ -209,6 +209,19 @@ async def test_hostile_arguments(place: Place) -> None:
     assert Path(order.directory, "in", "$(touch hostile) dir").is_dir()
 
 
+async def test_a_name_that_reads_as_rows(place: Place) -> None:
+    """A customer whose job may submit others names one so that it reads as another job's end: nobody's job ends by that."""
+    victim = place.order("sleep", "20")
+    (receipt,) = await place.submit(victim)
+    await place.until_phase(victim.name, Phase.RUNNING)
+    row = f"{receipt.slurm_id}|COMPLETED|0:0|1|1|2|1|1|cpu=1|None|{victim.name}|"
+    await place.over(place.order("sh", "-c", f"sbatch --job-name=\"$(printf 'x\\n{row}\\ny')\" --output=/dev/null --wrap 'sleep 2'"))
+    (seen,) = (await place.look(victim.name, ids={victim.name: receipt.slurm_id})).of(victim.name)
+    assert (seen.slurm_id, seen.phase) == (receipt.slurm_id, Phase.RUNNING)
+    await place.scheduler.survey(place.since, {})  # reads everybody's rows
+    await place.scheduler.cancel({victim.name: receipt.slurm_id})
+
+
 async def test_environment(place: Place) -> None:
     """The customer's variables arrive as they were written; nothing of the daemon's way of asking does."""
     order = place.order("sh", "-c", 'echo "$A"; env', environment=(("A", "$HOME 'x' \"y\""),))

@@ -6,7 +6,7 @@ from provider_daemon.lab.simulated.model import Failure
 
 Options = dict[str, str]
 
-# program: (flags, options with a value), short form -> long name; a long name is its own long form.
+# program: (flags, options with a value), short form -> long name; a long name is its own long form, and the only one of "" and "--".
 FLAGS: dict[str, dict[str, str]] = {
     "squeue": {"h": "noheader", "a": "all", "": "me"},
     "sacct": {"X": "allocations", "D": "duplicates", "n": "noheader", "P": "parsable2", "p": "parsable", "a": "allusers", "": "noconvert"},
@@ -17,7 +17,7 @@ FLAGS: dict[str, dict[str, str]] = {
 }
 VALUED: dict[str, dict[str, str]] = {
     "squeue": {"o": "format", "O": "Format", "t": "states", "j": "jobs", "n": "name", "u": "user"},
-    "sacct": {"o": "format", "s": "state", "j": "jobs", "S": "starttime", "E": "endtime", "u": "user", "": "name"},
+    "sacct": {"o": "format", "s": "state", "j": "jobs", "S": "starttime", "E": "endtime", "u": "user", "": "name", "--": "delimiter"},
     "scontrol": {},
     "scancel": {"n": "name", "t": "state", "u": "user"},
     "sinfo": {"o": "format", "p": "partition", "n": "nodes"},

@@ -15,14 +15,15 @@ _DAY = 86400
 def sacct(cluster: Cluster, asked: Options, environment: Mapping[str, str], now: float) -> str:
     if cluster.faults.slurmdbd_down:
         raise Failure("sacct: error: Problem talking to the database: Connection refused\n")
-    fields = split(asked.get("format", _DEFAULT))
-    lines = [] if "noheader" in asked else ["|".join(fields)]
+    fields, mark = split(asked.get("format", _DEFAULT)), asked.get("delimiter", "|")
+    lines = [] if "noheader" in asked else [fields]
     for record in cluster.database.search(_search(asked, now)):
         allocation = _values(cluster, record, environment, now, convert="noconvert" not in asked)
         lines.append(_line(fields, allocation))
         if "allocations" not in asked and record.nodes:
             lines.append(_line(fields, {**allocation, **_batch_step(record)}))
-    return "".join(f"{line}\n" for line in lines)
+    end = mark if "parsable" in asked else ""
+    return "".join(f"{mark.join(line)}{end}\n" for line in lines)
 
 
 def _search(asked: Options, now: float) -> Search:
@@ -49,12 +50,12 @@ def _time(text: str, now: float, default: float) -> float:
     raise Failure(f"sacct: error: Invalid time specification (pos=0): {text}\n")
 
 
-def _line(fields: list[str], values: Mapping[str, str]) -> str:
+def _line(fields: list[str], values: Mapping[str, str]) -> list[str]:
     known = {name.lower(): value for name, value in values.items()}
     for field in fields:
         if field.lower() not in known:
             raise Failure(f'sacct: error: Invalid field requested: "{field}"\n')
-    return "|".join(known[field.lower()] for field in fields)
+    return [known[field.lower()] for field in fields]
 
 
 def _values(cluster: Cluster, job: Job, environment: Mapping[str, str], now: float, *, convert: bool) -> dict[str, str]:

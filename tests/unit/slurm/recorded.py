@@ -54,7 +54,7 @@ def sacct(text: str, job: str = "1", name: str = "") -> str:
     made = []
     for line in lines:
         row = nothing | dict(zip(columns, line.split("|"), strict=True))
-        made.append("|".join(row.get(field, "") for field in SACCT_FIELDS))
+        made.append("".join(row.get(field, "") + "|" for field in SACCT_FIELDS))
     return "\n".join(made)
 
 

@@ -34,7 +34,7 @@ def row(
 
 
 def sightings(*lines: str, since: int = 0) -> list[Sighting]:
-    return accounting.by_job(accounting.rows("\n".join(lines) + "\n"), NAMES, since)
+    return accounting.by_job(accounting.rows("".join(f"{line}|\n" for line in lines), "|"), NAMES, since)
 
 
 def test_closed_record() -> None:

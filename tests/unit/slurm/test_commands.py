@@ -9,7 +9,7 @@ import pytest
 
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.ports import Order, Receipt
-from provider_daemon.slurm import answers, commands, failures
+from provider_daemon.slurm import answers, commands, failures, transport
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.transport import Answer, command_line, stdin
@@ -42,8 +42,8 @@ def program(site: Path, name: str, text: str) -> None:
 
 
 async def run(site: Path, command: Command) -> Answer:
-    transport = LocalTransport({"PATH": f"{site}/bin:{os.environ['PATH']}", "SLURM_CONF": "/etc/x.conf", "HOME": "/h"})
-    return await transport.run(command.program, command.payload, 30)
+    way = LocalTransport({"PATH": f"{site}/bin:{os.environ['PATH']}", "SLURM_CONF": "/etc/x.conf", "HOME": "/h"})
+    return await way.run(command.program, command.payload, 30)
 
 
 def order(site: Path, name: str, script: str = "x") -> Order:
@@ -110,7 +110,7 @@ def test_names_and_ids_are_checked_before_they_leave(name: str) -> None:
     with pytest.raises(ValueError, match="is no"):
         commands.submit([Order(name, "x", "/d")])
     with pytest.raises(ValueError, match="is no"):
-        commands.accounting_by_name([name], 0)
+        commands.accounting_by_name("|", [name], 0)
     with pytest.raises(ValueError, match="is no"):
         commands.cancel([name])
 
@@ -125,17 +125,17 @@ def test_directories_are_plain(directory: str) -> None:
 async def test_queries_ask_in_epoch_seconds_and_pass_keys_as_data(site: Path) -> None:
     """Ids and names come on stdin and arrive as single arguments."""
     program(site, "sacct", '#!/bin/sh\necho "$SLURM_TIME_FORMAT"\nfor x; do echo "[$x]"; done\n')
-    code, text = answers.framed(await run(site, commands.accounting_by_name(["ve-1", "ve-2"], 1_700_000_000)), "sacct")
+    code, text = answers.framed(await run(site, commands.accounting_by_name("|x1|", ["ve-1", "ve-2"], 1_700_000_000)), "sacct")
     assert (code, text.splitlines()[0]) == (0, "%s")
     assert {"[ve-1,ve-2]", "[uts1700000000]", "[now+1day]"} <= set(text.splitlines())
-    _, text = answers.framed(await run(site, commands.accounting_by_id(["1", "2"])), "sacct")
+    _, text = answers.framed(await run(site, commands.accounting_by_id("|", ["1", "2"])), "sacct")
     assert text.splitlines()[-2:] == ["[-j]", "[1,2]"] or "[1,2]" in text.splitlines()
 
 
 async def test_exit_code_and_stderr_of_the_command(site: Path) -> None:
     """They come back as SLURM gave them, apart from each other."""
     program(site, "squeue", "#!/bin/sh\necho partial\necho 'Unable to contact slurm controller (connect failure)' >&2\nexit 1\n")
-    answer = await run(site, Command(commands.SQUEUE))
+    answer = await run(site, commands.queue("|"))
     code, text = answers.framed(answer, "squeue")
     assert (code, text.strip()) == (1, "partial")
     assert isinstance(failures.query_failure("squeue", code, answer.stderr), Transient)
@@ -155,8 +155,9 @@ async def test_login_shell_does_not_matter(site: Path, shell: str) -> None:
     """The command line is the same few words for each; what a login prints first is not taken for an answer."""
     text = stdin(commands.VERSION, b"")
     program(site, "sbatch", "#!/bin/sh\necho slurm 23.11.4\n")
+    greeting = "echo Welcome to alpha; printf '\\033]0;a title\\007'"
     process = await asyncio.create_subprocess_exec(
-        shell, "-c", f"echo Welcome to alpha; {command_line(commands.VERSION)}",
+        shell, "-c", f"{greeting}; {command_line(commands.VERSION)}",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={"PATH": f"{site}/bin:{os.environ['PATH']}"},
     )  # fmt: skip
     out, _ = await process.communicate(text)
@@ -164,11 +165,23 @@ async def test_login_shell_does_not_matter(site: Path, shell: str) -> None:
     assert answers.version(said) == "23.11.4"
 
 
+@pytest.mark.parametrize("flood", ["exec yes", "exec yes >&2", "yes & exec yes >&2"])
+async def test_flood_is_cut(site: Path, monkeypatch: pytest.MonkeyPatch, flood: str) -> None:
+    """A program that never ends its answer is ended, and what it said fills no memory."""
+    monkeypatch.setattr(transport, "MAX_ANSWER", 300_000)
+    program(site, "squeue", f"#!/bin/sh\n{flood}\n")
+    answer = await run(site, commands.queue("|"))
+    assert answer.exit_code is None
+    assert len(answer.stdout) <= 300_000
+    with pytest.raises(Transient, match="over"):
+        answers.framed(answer, "squeue")
+
+
 async def test_time_out_keeps_what_arrived(site: Path) -> None:
     """An answer that was cut is marked as such, and its process is gone."""
     program(site, "squeue", "#!/bin/sh\necho first\nsleep 60\n")
-    transport = LocalTransport({"PATH": f"{site}/bin:{os.environ['PATH']}"})
-    answer = await transport.run(commands.SQUEUE, b"", 0.5)
+    way = LocalTransport({"PATH": f"{site}/bin:{os.environ['PATH']}"})
+    answer = await way.run(commands.SQUEUE, b"|\n", 0.5)
     assert answer.exit_code is None
     assert "first" in answer.stdout
     with pytest.raises(Transient, match="cut short"):
@@ -179,6 +192,17 @@ def test_answer_without_marks() -> None:
     """A shell that says something else altogether is an operator's matter."""
     with pytest.raises(Unreadable, match="login shell"):
         answers.framed(Answer(0, "This account is currently not available.", ""), "squeue")
+
+
+def test_a_name_is_no_row() -> None:
+    """A job's owner chooses its name: whatever rows it reads as, it is one field of one row, and hides none behind it."""
+    name = "x\u2028y|\n8|COMPLETED|1|1|1|0:01|cpu=1|None|ve-2|"
+    text = "".join(f"{field}<9f>" for field in ("7", "RUNNING", "1", "2", "N/A", "0:01", "cpu=1", "None", name)) + "\n"
+    other = text.replace(name, "ve-1").replace("7", "9")
+    assert [(row.slurm_id, row.name) for row in answers.queue(text + other, "<9f>")] == [("7", name), ("9", "ve-1")]
+    for damaged in (text[:-6], text + "8|COMPLETED", other.replace("<9f>", "", 1)):
+        with pytest.raises(Unreadable, match="squeue"):
+            answers.queue(damaged, "<9f>")
 
 
 def test_half_an_answer_line_is_no_answer() -> None:

@@ -1,6 +1,7 @@
 """The scheduler port over programs: what a look may conclude, and what it must not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -14,8 +15,8 @@ from provider_daemon.slurm.transport import Answer
 
 RUNNING = "7|RUNNING|1000|1010|N/A|0:30|cpu=4,mem=8G,node=1,billing=4|None|ve-1|"
 ENDED = "7|COMPLETED|1000|1010|1020|0:10|cpu=4,mem=8G,node=1,billing=4|None|ve-1|"
-CLOSED = "7|COMPLETED|0:0|1000|1010|1020|10|1|cpu=4,mem=8192M,node=1|None|ve-1"
-OPEN = "7|RUNNING|0:0|1000|1010|Unknown|30|1|cpu=4,mem=8192M,node=1|None|ve-1"
+CLOSED = "7|COMPLETED|0:0|1000|1010|1020|10|1|cpu=4,mem=8192M,node=1|None|ve-1|"
+OPEN = "7|RUNNING|0:0|1000|1010|Unknown|30|1|cpu=4,mem=8192M,node=1|None|ve-1|"
 SDIAG = "Agent queue size:     0\nDBD Agent queue size: {}\n"
 NAMES = {
     getattr(commands, name): name
@@ -34,17 +35,20 @@ def said(text: str = "", code: int = 0, stderr: str = "") -> Answer:
 
 
 class Site:
-    """The far end: an answer for each program, and a record of what was asked."""
+    """The far end: an answer for each program, with the question's mark for every `|`, and a record of what was asked beside the mark."""
 
     def __init__(self, **answers: Answer | Callable[[bytes], Answer]) -> None:
         self.answers = {"SDIAG": said(SDIAG.format(0)), "SACCT_BY_ID": said(), "SACCT_BY_NAME": said(), **answers}
         self.asked: list[tuple[str, bytes]] = []
 
     async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
-        name = NAMES[program]
+        name, mark = NAMES[program], b"|"
+        if name.startswith(("SQUEUE", "SACCT")):
+            mark, _, payload = payload.partition(b"\n")
         self.asked.append((name, payload))
         answer = self.answers[name]
-        return answer(payload) if callable(answer) else answer
+        said = answer(payload) if callable(answer) else answer
+        return replace(said, stdout=said.stdout.replace("|", mark.decode()))
 
     async def close(self) -> None:
         pass
@@ -149,7 +153,7 @@ async def test_failed_squeue_is_never_an_empty_one(answer: Answer, error: type[E
 
 async def test_other_peoples_jobs_are_not_seen() -> None:
     """Names that we do not follow, and a name of ours from before our time, do not appear."""
-    site = Site(SQUEUE=said("\n".join([RUNNING.replace("ve-1", "theirs|x"), RUNNING.replace("|1000|", "|100|")])))
+    site = Site(SQUEUE=said("\n".join([RUNNING.replace("ve-1", "theirs"), RUNNING.replace("|1000|", "|100|")])))
     assert (await scheduler(site).snapshot(watch("ve-1", doubtful=("ve-1",)))).sightings == {}
 
 

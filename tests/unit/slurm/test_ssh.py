@@ -11,6 +11,7 @@ import pytest
 
 from provider_daemon.errors import ConfigError, Transient, Unreadable
 from provider_daemon.slurm import ssh
+from provider_daemon.slurm import transport as module
 from provider_daemon.slurm.reconnect import ReconnectLimit
 from provider_daemon.slurm.ssh import CHANNELS, SshTransport
 
@@ -313,3 +314,15 @@ def test_reconnect_limit() -> None:
             tried.append(second)
     assert tried[:3] == [0, 1, 2]
     assert all(sum(start <= second < start + 60 for second in tried[1:]) <= 2 for start in range(600))
+
+
+async def test_flood_is_cut(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login node that never ends its answer fills no memory, and the connection goes on."""
+    monkeypatch.setattr(module, "MAX_ANSWER", 300_000)
+    transport = site.transport()
+    for flood in ("head -c 3000000 /dev/zero\n", "head -c 3000000 /dev/zero >&2\n"):
+        answer = await transport.run(flood, b"", 10)
+        assert (answer.exit_code, len(answer.stdout) <= 300_000, "over" in answer.stderr) == (None, True, True)
+    assert (await transport.run("echo fine\n", b"", 10)).stdout == "fine\n"
+    assert site.logins == 1
+    await transport.close()
