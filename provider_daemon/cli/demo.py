@@ -21,7 +21,9 @@ def demo(
         bool, typer.Option("--json", help="Print one JSON document on standard output, progress on standard error.")
     ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running, and say how to look around.")] = False,
-    queries: Annotated[str, typer.Option(help="Which Query calls the chain answers: none, published or all.")] = "published",
+    queries: Annotated[
+        str, typer.Option(metavar="none|published|all", help="Which Query calls of the HPC module the chain answers.")
+    ] = "published",
     simulated: Annotated[bool, typer.Option("--simulated", help="Use the simulated site even where SLURM is installed.")] = False,
 ) -> None:
     """Bring up SLURM and a chain, run the real daemon, send twelve jobs through it, and show what became of them."""
@@ -135,10 +137,10 @@ def _explain(stage: "Stage") -> None:
   provd top -c {stage.config}
   provd jobs -c {stage.config}
   provd job explain JOB-1 -c {stage.config}
-  provd evidence verify JOB-1 --node 127.0.0.1:{stage.port}
+  provd evidence verify JOB-1 --node 127.0.0.1:{stage.market.port}
   provd lab exec {stage.directory}/slurm squeue
   tail -f {stage.daemon.log}
 Take it down:
-  kill {stage.daemon.pid} {stage.devnet.pid}; provd lab down {stage.directory}/slurm --purge; rm -rf {stage.directory}""",
+  kill {stage.daemon.pid} {stage.market.devnet.pid}; provd lab down {stage.directory}/slurm --purge; rm -rf {stage.directory}""",
         err=True,
     )

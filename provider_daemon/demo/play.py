@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.demo import verdict as verdicts
+from provider_daemon.demo.hostile import hostile_problems, hostile_program
 from provider_daemon.demo.jobs import DemoJob, demo_jobs
-from provider_daemon.demo.people import responses
+from provider_daemon.demo.market import order
 from provider_daemon.demo.sites import Accounting
-from provider_daemon.demo.stage import OFFERING, Stage, hostile_program
+from provider_daemon.demo.stage import Stage
 from provider_daemon.demo.verdict import Settlement, Verdict
 from provider_daemon.errors import Transient
 from provider_daemon.job.state import TERMINAL, State
@@ -33,23 +34,27 @@ class Play:
 
     async def run(self) -> tuple[list[Verdict], Settlement, list[str]]:
         """The rows, where the money went, and what is wrong beyond the rows."""
-        before = await verdicts.balances(self.stage)
+        before = await verdicts.balances(self.stage.market)
         await self._submit()
         await self._watch()
         accounting = await self._accounting()
-        rows = [await verdicts.read(self.stage, job, job_id, accounting) for job_id, job in self.jobs.items()]
-        measured = await verdicts.settlement(self.stage, sum(row.escrowed for row in rows), before)
+        rows = [await self._verdict(job, job_id, accounting) for job_id, job in self.jobs.items()]
+        measured = await verdicts.settlement(self.stage.market, sum(row.escrowed for row in rows), before)
         return rows, measured, verdicts.settlement_problems(measured, rows)
+
+    async def _verdict(self, job: DemoJob, job_id: str, accounting: Accounting) -> Verdict:
+        row = await verdicts.read(self.stage.market, job, job_id, accounting)
+        if job.image.startswith("evil/"):
+            row.problems += await hostile_problems(self.stage, job_id)
+        return row
 
     async def _submit(self) -> None:
         """Each customer's jobs in one transaction."""
         program = str(hostile_program(self.stage.site))
         numbered: dict[int, DemoJob] = {}
-        for number, customer in enumerate(self.stage.customers):
+        for number, customer in enumerate(self.stage.market.customers):
             mine = [job for job in demo_jobs(program) if job.customer == number]
-            sent = await customer.send(*(job.message(customer.address, OFFERING) for job in mine))
-            for job, answer in zip(mine, await responses(self.stage.chain, sent.tx_hash), strict=True):
-                job_id = tx_pb2.MsgSubmitJobResponse.FromString(answer.value).job_id
+            for job, job_id in zip(mine, await order(customer, *mine), strict=True):
                 numbered[int(job_id.removeprefix("JOB-"))] = job
         self.jobs = {f"JOB-{number}": job for number, job in sorted(numbered.items())}
 
@@ -70,7 +75,7 @@ class Play:
         """Whether every job has ended."""
         seen: dict[str, State] = {}
         for job_id in self.jobs:
-            record = await self.stage.chain.job(job_id)
+            record = await self.stage.market.chain.job(job_id)
             seen[job_id] = record.state if record else State.PENDING
         if seen != self.states:
             self.states = seen
@@ -78,7 +83,7 @@ class Play:
         return all(state in TERMINAL for state in seen.values())
 
     async def _cancel(self, job_id: str, job: DemoJob) -> None:
-        customer = self.stage.customers[job.customer]
+        customer = self.stage.market.customers[job.customer]
         await customer.send(tx_pb2.MsgCancelJob(requester_address=customer.address, job_id=job_id, reason="no longer needed"))
 
     async def _accounting(self) -> Accounting:

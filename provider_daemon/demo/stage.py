@@ -1,4 +1,4 @@
-"""The demo's stage: a SLURM site, a chain, an open shop, and the real daemon as a child process, all below one directory."""
+"""The demo's stage: a SLURM site, a chain with an open shop, and the real daemon as a child process, all below one directory."""
 
 import asyncio
 import json
@@ -8,18 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provider_daemon.chain import armor
-from provider_daemon.chain.client import GrpcChain
-from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
-from provider_daemon.clock import SystemClock
 from provider_daemon.demo.children import Child
-from provider_daemon.demo.jobs import ATTACK, IMAGE, QUEUES
-from provider_daemon.demo.people import Person, new_key
+from provider_daemon.demo.jobs import IMAGE, QUEUES
+from provider_daemon.demo.market import CHAIN_ID, CLUSTER, OFFERING, Market, opened
 from provider_daemon.demo.sites import DemoSite
-
-CHAIN_ID = "virtengine-localnet-1"
-CLUSTER, OFFERING = "HPC-1", "OFF-1"
-FUNDS = "1000000000000uve,1000000000000uvirt"
-NODES = 4
 
 
 @dataclass(slots=True)
@@ -28,12 +20,8 @@ class Stage:
 
     directory: Path
     site: DemoSite
-    devnet: Child
+    market: Market
     daemon: Child
-    chain: GrpcChain
-    provider: Person
-    customers: tuple[Person, Person]
-    port: int
     config: Path
 
     async def close(self) -> None:
@@ -42,23 +30,17 @@ class Stage:
 
     async def close_processes(self) -> None:
         await asyncio.to_thread(self.daemon.stop)
-        await self.chain.close()
-        await asyncio.to_thread(self.devnet.stop)
+        await self.market.close()
 
 
 async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[str], None]) -> Stage:
-    secret, provider_key = new_key()
-    customer_keys = [new_key()[1] for _ in range(2)]
-    devnet, port = start_devnet(directory, [key.address for key in (provider_key, *customer_keys)], queries)
-    say(f"chain {CHAIN_ID} on 127.0.0.1:{port}, Query calls answered: {queries}")
-    chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
-    config = write_config(directory, site, secret, port)
-    first, second = (Person(key, chain) for key in customer_keys)
+    market = await opened(directory, queries, customers=2)
+    say(f"chain {CHAIN_ID} on 127.0.0.1:{market.port}, Query calls answered: {queries}")
+    say(f"cluster {CLUSTER} registered and active, offering {OFFERING} with queues {' and '.join(QUEUES)}")
+    config = write_config(directory, site, market.secret, market.port)
     daemon = Child("the daemon", ["run", "-c", str(config)], directory / "provd.log")
-    stage = Stage(directory, site, devnet, daemon, chain, Person(provider_key, chain), (first, second), port, config)
+    stage = Stage(directory, site, market, daemon, config)
     try:
-        await open_shop(stage.provider)
-        say(f"cluster {CLUSTER} registered and active, offering {OFFERING} with queues {' and '.join(QUEUES)}")
         daemon.start()
         await asyncio.to_thread(daemon.wait_for, "provd_started")
     except BaseException:
@@ -66,52 +48,6 @@ async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[st
         raise
     say(f"provd runs as process {daemon.pid}, its configuration is {config}")
     return stage
-
-
-def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str) -> tuple[Child, int]:
-    """The process and its port; `more` are further arguments of `provd devnet start`, the last word on an option."""
-    funds = [word for address in addresses for word in ("--fund", f"{address}={FUNDS}")]
-    arguments = ["devnet", "start", "--home", str(directory / "devnet"), "--listen", "127.0.0.1:0", "--chain-id", CHAIN_ID]
-    child = Child(
-        "the devnet",
-        [*arguments, "--queries", queries, "--block-seconds", "1", *funds, *more],
-        directory / "devnet.log",
-        {"PYTHONUNBUFFERED": "1"},
-    )
-    child.start()
-    try:
-        line = child.wait_for("serves gRPC on 127.0.0.1:")
-    except BaseException:
-        child.stop()
-        raise
-    return child, int(line.split("127.0.0.1:")[1].split()[0])
-
-
-async def open_shop(provider: Person) -> None:
-    partitions = [types_pb2.Partition(name=name, nodes=NODES, max_nodes=NODES, max_runtime=86400, state="up") for name in QUEUES]
-    await provider.send(
-        tx_pb2.MsgRegisterCluster(
-            provider_address=provider.address,
-            name="demo",
-            region="local",
-            total_nodes=NODES,
-            partitions=partitions,
-            description="the demo's site",
-        )
-    )
-    queues = [types_pb2.QueueOption(partition_name=name, display_name=name, max_nodes=NODES, price_multiplier="1.0") for name in QUEUES]
-    await provider.send(
-        tx_pb2.MsgUpdateCluster(provider_address=provider.address, cluster_id=CLUSTER, state=types_pb2.CLUSTER_STATE_ACTIVE),
-        tx_pb2.MsgCreateOffering(
-            provider_address=provider.address,
-            cluster_id=CLUSTER,
-            name="standard",
-            queue_options=queues,
-            pricing=types_pb2.HPCPricing(cpu_core_hour_price="10000", currency="uvirt", minimum_charge="10000"),
-            max_runtime_seconds=86400,
-            supports_custom_workloads=True,
-        ),
-    )
 
 
 def write_config(directory: Path, site: DemoSite, secret: bytes, port: int) -> Path:
@@ -184,13 +120,3 @@ def _free_port() -> int:
 def _private(path: Path, text: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
-
-
-def hostile_program(site: DemoSite) -> Path:
-    """A program on the site whose own file name is an attack."""
-    program = site.work_root / f"say {ATTACK.replace('/', '')}"
-    program.write_text(
-        '#!/bin/sh\nprintf "program %s\\n" "$0"\nprintf "in %s\\n" "$(pwd)"\nfor word in "$@"; do printf "word [%s]\\n" "$word"; done\n'
-    )
-    program.chmod(0o755)
-    return program

@@ -1,13 +1,12 @@
 """What became of the twelve jobs: read from the chain and from SLURM, never from the daemon."""
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from provider_daemon.chain import evidence_check
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.records import chain_job
-from provider_daemon.demo.jobs import ATTACK, MARKER, MAX_PRICE, DemoJob
-from provider_daemon.demo.stage import CHAIN_ID, Stage
+from provider_daemon.demo.jobs import MAX_PRICE, DemoJob
+from provider_daemon.demo.market import CHAIN_ID, Market
 from provider_daemon.devnet.bank import ESCROW_ADDRESS, PLATFORM_ADDRESS
 from provider_daemon.job.state import TERMINAL, State
 
@@ -48,38 +47,35 @@ class Verdict:
     problems: list[str] = field(default_factory=list)
 
 
-async def read(stage: Stage, job: DemoJob, job_id: str, accounting: dict[str, list[tuple[str, str]]]) -> Verdict:
-    record = await stage.chain.query.job(job_id)
+async def read(market: Market, job: DemoJob, job_id: str, accounting: dict[str, list[tuple[str, str]]]) -> Verdict:
+    record = await market.chain.query.job(job_id)
     assert record is not None
     known = chain_job(record, CHAIN_ID)
     verdict = Verdict(job_id, job.title, job.state.value, known.state.value, message=known.status_message)
-    await _read_reports(stage, verdict, record.cluster_id)
-    await _read_settlement(stage, verdict, record)
+    await _read_reports(market, verdict, record.cluster_id)
+    await _read_settlement(market, verdict, record)
     _read_slurm(verdict, accounting.get(known.spec.slurm_name, []))
     if verdict.slurm_jobs and known.state in TERMINAL - {State.CANCELLED}:
         verdict.exit_code = record.exit_code
-    verdict.problems = [
-        *_problems(job, verdict),
-        *(_hostile_problems(stage, known.spec.slurm_name) if job.image.startswith("evil/") else []),
-    ]
+    verdict.problems = _problems(job, verdict)
     return verdict
 
 
-async def _read_reports(stage: Stage, verdict: Verdict, cluster_id: str) -> None:
-    for tx in await stage.chain.reports_of(verdict.job_id):
+async def _read_reports(market: Market, verdict: Verdict, cluster_id: str) -> None:
+    for tx in await market.chain.reports_of(verdict.job_id):
         checked = evidence_check.check(tx.tx, CHAIN_ID, {verdict.job_id: cluster_id})
         for report, result in zip(evidence_check.reports(tx.tx), checked, strict=True):
             if report.job_id == verdict.job_id:
-                found = await stage.chain.find(tx.tx_response.txhash) is not None
+                found = await market.chain.find(tx.tx_response.txhash) is not None
                 verdict.reports.append(Report(result.state, tx.tx_response.txhash, tx.tx_response.height, found, result.ok))
                 verdict.slurm_job_id = report.slurm_job_id or verdict.slurm_job_id
     terminal = [report for report in verdict.reports if report.state in {state.value for state in TERMINAL}]
     verdict.evidence_verified = all(report.evidence_verified for report in terminal) if terminal else None
 
 
-async def _read_settlement(stage: Stage, verdict: Verdict, record: types_pb2.HPCJob) -> None:
+async def _read_settlement(market: Market, verdict: Verdict, record: types_pb2.HPCJob) -> None:
     verdict.escrowed = sum(int(coin.amount) for coin in record.agreed_price)
-    accounting = await stage.chain.query.job_accounting(verdict.job_id)
+    accounting = await market.chain.query.job_accounting(verdict.job_id)
     if accounting is None:
         return
     metrics = accounting.usage_metrics
@@ -118,21 +114,6 @@ def _problems(job: DemoJob, verdict: Verdict) -> list[str]:
     return wrong
 
 
-def _hostile_problems(stage: Stage, name: str) -> list[str]:
-    """Its strings must stand in its output, and no shell may have read them: the marker file exists nowhere."""
-    directory = stage.site.work_root / name
-    output = (directory / "output.txt").read_text(errors="replace") if (directory / "output.txt").exists() else ""
-    plain = ATTACK.replace("/", "")
-    wanted = (f"image evil/{ATTACK}", f"say {plain}", f"dir {plain}", f"word [{ATTACK}]", f"word [--flag={ATTACK}]", "word []", "word [*]")
-    wrong = [f"its output lacks {text!r}" for text in wanted if text not in output]
-    return wrong + [f"a hostile string ran: {found}" for found in _markers(stage.directory)]
-
-
-def _markers(directory: Path) -> list[Path]:
-    places = (directory, Path.home(), Path("/tmp"))
-    return [path for place in places for path in (place.rglob(MARKER) if place == directory else place.glob(MARKER))]
-
-
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """Where the escrowed uvirt went, measured on the accounts, not summed from the records."""
@@ -147,17 +128,17 @@ class Settlement:
         return self.provider + self.platform + self.refunded
 
 
-async def balances(stage: Stage) -> dict[str, int]:
-    people = [person.address for person in (*stage.customers, stage.provider)]
-    return {address: await stage.chain.balance(address, "uvirt") for address in (*people, PLATFORM_ADDRESS, ESCROW_ADDRESS)}
+async def balances(market: Market) -> dict[str, int]:
+    people = [person.address for person in (*market.customers, market.provider)]
+    return {address: await market.chain.balance(address, "uvirt") for address in (*people, PLATFORM_ADDRESS, ESCROW_ADDRESS)}
 
 
-async def settlement(stage: Stage, escrowed: int, before: dict[str, int]) -> Settlement:
+async def settlement(market: Market, escrowed: int, before: dict[str, int]) -> Settlement:
     """From the balances before the first job was sent and now."""
-    now = await balances(stage)
-    spent = sum(before[customer.address] - now[customer.address] for customer in stage.customers)
+    now = await balances(market)
+    spent = sum(before[customer.address] - now[customer.address] for customer in market.customers)
     return Settlement(
-        provider=now[stage.provider.address] - before[stage.provider.address],
+        provider=now[market.provider.address] - before[market.provider.address],
         platform=now[PLATFORM_ADDRESS] - before[PLATFORM_ADDRESS],
         refunded=escrowed - spent,
         left_in_escrow=now[ESCROW_ADDRESS] - before[ESCROW_ADDRESS],

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from provider_daemon.demo.stage import CLUSTER
+from provider_daemon.demo.market import CLUSTER
 from provider_daemon.errors import ProvdError
 from provider_daemon.job.state import TERMINAL, State
 from tests.expect import Wrong

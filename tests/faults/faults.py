@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from provider_daemon.demo.stage import CHAIN_ID
+from provider_daemon.demo.market import CHAIN_ID
 from tests.faults import machines, network
 from tests.faults.house import ADVANCE, INTAKE, Act, House
 from tests.faults.network import Cutting, Way, connected, grpc_way, healed, on, slow, ssh_way

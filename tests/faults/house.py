@@ -13,9 +13,10 @@ from pathlib import Path
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
 from provider_daemon.demo.children import Child
+from provider_daemon.demo.market import CHAIN_ID, open_shop, start_devnet
 from provider_daemon.demo.people import Person, new_key
 from provider_daemon.demo.sites import RealSite
-from provider_daemon.demo.stage import CHAIN_ID, open_shop, start_devnet, write_config
+from provider_daemon.demo.stage import write_config
 from provider_daemon.lab.site.site import Site
 from tests.faults.proxy import Proxy
 from tests.faults.witness import Witness

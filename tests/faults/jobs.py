@@ -4,11 +4,9 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.records import chain_job
 from provider_daemon.demo.jobs import DemoJob, shell
-from provider_daemon.demo.people import responses
-from provider_daemon.demo.stage import CHAIN_ID, OFFERING
+from provider_daemon.demo.market import CHAIN_ID, order
 from provider_daemon.errors import Transient
 from provider_daemon.job.state import TERMINAL, State
 from tests.faults.house import House
@@ -35,8 +33,9 @@ class Job:
         wait = f"until [ -e {self.gate} ]; do sleep 0.1; done; " if self.gate else ""
         return f"{wait}exit {self.exit_code}"
 
-    def order(self, customer: str) -> tx_pb2.MsgSubmitJob:
-        return DemoJob("", 0, self.state, self.exit_code, arguments=shell(self._command())).message(customer, OFFERING)
+    @property
+    def order(self) -> DemoJob:
+        return DemoJob("", 0, self.state, self.exit_code, arguments=shell(self._command()))
 
     async def chain_state(self, house: House) -> State:
         record = await house.chain.job(self.job_id)
@@ -49,9 +48,9 @@ class Job:
 
 async def submit(house: House, jobs: list[Job]) -> None:
     """All in one transaction; the chain has them when this returns."""
-    sent = await house.customer.send(*(job.order(house.customer.address) for job in jobs))
-    for job, answer in zip(jobs, await responses(house.chain, sent.tx_hash), strict=True):
-        job.job_id = tx_pb2.MsgSubmitJobResponse.FromString(answer.value).job_id
+    ids = await order(house.customer, *(job.order for job in jobs))
+    for job, job_id in zip(jobs, ids, strict=True):
+        job.job_id = job_id
         record = await house.chain.query.job(job.job_id)
         assert record is not None
         job.name = chain_job(record, CHAIN_ID).spec.slurm_name

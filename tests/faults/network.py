@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
-from provider_daemon.demo.stage import CLUSTER
+from provider_daemon.demo.market import CLUSTER
 from provider_daemon.devnet.genesis import PARAMS
 from tests.faults.house import HALT, INTAKE, Act, House
 from tests.faults.proxy import Proxy

@@ -123,8 +123,7 @@ async def daemon_figures(directory: Path, site: RealSite, say: Callable[[str], N
         resident = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) // 1024
         child.stop()
     finally:
-        await stage.chain.close()
-        stage.devnet.stop()
+        await stage.market.close()
     say(f"daemon: {resident} MB resident (goal < {GOAL_RSS_MB}), {started:.2f} s from start to serving")
     return resident
 

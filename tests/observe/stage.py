@@ -12,9 +12,10 @@ from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
 from provider_daemon.demo.children import Child
 from provider_daemon.demo.jobs import DemoJob
-from provider_daemon.demo.people import Person, new_key
+from provider_daemon.demo.market import opened, order
+from provider_daemon.demo.people import Person
 from provider_daemon.demo.sites import DemoSite, SimulatedDemoSite
-from provider_daemon.demo.stage import CHAIN_ID, OFFERING, open_shop, start_devnet, write_config
+from provider_daemon.demo.stage import write_config
 from provider_daemon.job.state import State
 from provider_daemon.ledger import comparison, listing
 from provider_daemon.ledger.ledger import Ledger
@@ -42,7 +43,7 @@ class Stage:
         return self.directory / "provd.toml"
 
     async def submit(self, *jobs: DemoJob) -> None:
-        await self.customer.send(*(job.message(self.customer.address, OFFERING) for job in jobs))
+        await order(self.customer, *jobs)
 
     def rows(self, what: str) -> list[str]:
         """The state of each job, or the kind of each message that waits."""
@@ -62,13 +63,9 @@ async def stage(directory: Path, site: DemoSite, *dead: str) -> AsyncIterator[St
     """Everything up, and the daemon scraped. `dead`: further endpoints of the chain. The site is taken down with the rest."""
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(site.down)
-        (secret, key), customer_key = new_key(), new_key()[1]
-        devnet, port = await asyncio.to_thread(start_devnet, directory, [key.address, customer_key.address], "published")
-        stack.callback(devnet.stop)
-        chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
-        stack.push_async_callback(chain.close)
-        await open_shop(Person(key, chain))
-        config, listen = configure(write_config(directory, site, secret, port), dead)
+        market = await opened(directory, "published")
+        stack.push_async_callback(market.close)
+        config, listen = configure(write_config(directory, site, market.secret, market.port), dead)
         compared_before(directory / "ledger.sqlite")
         daemon = Child("the daemon", ["run", "-c", str(config)], directory / "provd.log")
         daemon.start()
@@ -76,7 +73,8 @@ async def stage(directory: Path, site: DemoSite, *dead: str) -> AsyncIterator[St
         await asyncio.to_thread(daemon.wait_for, "provd_started")
         prometheus = start_prometheus(directory, listen)
         stack.callback(prometheus.stop)
-        made = Stage(prometheus, daemon, devnet, chain, Person(key, chain), Person(customer_key, chain), directory, f"http://{listen}/")
+        (customer,) = market.customers
+        made = Stage(prometheus, daemon, market.devnet, market.chain, market.provider, customer, directory, f"http://{listen}/")
         await until("Prometheus has scraped the daemon", lambda: scraped(prometheus), WAIT_SECONDS)
         yield made
 

@@ -43,7 +43,7 @@ class Course:
         self._service = service
         self._package = package
         self._next_package = next_package
-        self._both, self._between, self._away = (shop.stage.site.work_root / name for name in ("both", "between", "away"))
+        self._both, self._between, self._away = (shop.site.work_root / name for name in ("both", "between", "away"))
         self._ids: dict[str, str] = {}
 
     # --- steps ---

@@ -9,15 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
-from provider_daemon.clock import SystemClock
 from provider_daemon.demo import verdict
-from provider_daemon.demo.children import Child
 from provider_daemon.demo.jobs import DemoJob
-from provider_daemon.demo.people import Person, new_key, responses
+from provider_daemon.demo.market import Market, opened, order
 from provider_daemon.demo.sites import SimulatedDemoSite
-from provider_daemon.demo.stage import CHAIN_ID, OFFERING, Stage, open_shop, start_devnet, write_config
+from provider_daemon.demo.stage import write_config
 from provider_daemon.job.state import TERMINAL, State
 from tests.expect import Wrong
 from tests.packages.debian import Debian
@@ -48,23 +45,22 @@ class FarSite(SimulatedDemoSite):
 class Shop:
     """`jobs`: id on chain -> what was ordered."""
 
-    stage: Stage
+    market: Market
+    site: FarSite
     jobs: dict[str, DemoJob] = field(default_factory=dict)
 
     async def order(self, *orders: DemoJob) -> list[str]:
         """Their ids."""
-        customer = self.stage.customers[0]
-        sent = await customer.send(*(each.message(customer.address, OFFERING) for each in orders))
-        ids = [tx_pb2.MsgSubmitJobResponse.FromString(each.value).job_id for each in await responses(self.stage.chain, sent.tx_hash)]
+        ids = await order(self.market.customers[0], *orders)
         self.jobs |= dict(zip(ids, orders, strict=True))
         return ids
 
     async def cancel(self, job_id: str) -> None:
-        customer = self.stage.customers[0]
+        customer = self.market.customers[0]
         await customer.send(tx_pb2.MsgCancelJob(requester_address=customer.address, job_id=job_id, reason="no longer needed"))
 
     async def state(self, job_id: str) -> State:
-        record = await self.stage.chain.job(job_id)
+        record = await self.market.chain.job(job_id)
         return record.state if record else State.PENDING
 
     async def comes_to(self, state: State, *job_ids: str) -> None:
@@ -81,8 +77,8 @@ class Shop:
 
     async def judged(self) -> str:
         """Every job as it should be: once in SLURM, each state once on chain, its evidence good, its bill settled."""
-        accounting = await asyncio.to_thread(self.stage.site.accounting)
-        rows = [await verdict.read(self.stage, job, job_id, accounting) for job_id, job in self.jobs.items()]
+        accounting = await asyncio.to_thread(self.site.accounting)
+        rows = [await verdict.read(self.market, job, job_id, accounting) for job_id, job in self.jobs.items()]
         if wrong := [f"{row.job_id} ({row.title}): {problem}" for row in rows for problem in row.problems]:
             raise Wrong("\n".join(wrong))
         return f"{len(rows)} jobs once in SLURM, {sum(len(row.reports) for row in rows)} states once on chain"
@@ -94,30 +90,23 @@ async def shop(debian: Debian, directory: Path) -> AsyncIterator[Shop]:
     site = FarSite(debian)
     await site.up()
     try:
-        secret, provider = new_key()
-        customer = new_key()[1]
-        devnet, port = await asyncio.to_thread(start_devnet, directory, [provider.address, customer.address], "published")
-        chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
-        owner, buyer = Person(provider, chain), Person(customer, chain)
-        nobody = Child("the daemon", [], directory / "provd.log")  # systemd's, not the stage's
-        stage = Stage(directory, site, devnet, nobody, chain, owner, (buyer, buyer), port, configure(debian, site, secret, port))
+        market = await opened(directory, "published")
         try:
-            await open_shop(owner)
-            yield Shop(stage)
+            configure(debian, site, market)
+            yield Shop(market, site)
         finally:
-            await stage.close_processes()
+            await market.close()
     finally:
         await site.down()
 
 
-def configure(debian: Debian, site: FarSite, secret: bytes, port: int) -> Path:
+def configure(debian: Debian, site: FarSite, market: Market) -> None:
     """As an operator does: keys beside the configuration, owned by the daemon's user."""
     place = debian.root / "etc/provd"
-    config = write_config(place, site, secret, port)
+    config = write_config(place, site, market.secret, market.port)
     text = config.read_text().replace(str(debian.root), "")
     config.write_text(re.sub(r'^path = ".*ledger.sqlite"$', f'path = "/{LEDGER}"', text, flags=re.MULTILINE))
     site.hand_over_keys()
     for key in place.iterdir():
         if key != config:
             os.chown(key, debian.uid("provd"), -1)
-    return config

@@ -12,8 +12,9 @@ import pytest
 import pytest_asyncio
 
 from provider_daemon.demo.jobs import DemoJob
+from provider_daemon.demo.market import order
 from provider_daemon.demo.sites import RealSite, choose
-from provider_daemon.demo.stage import OFFERING, Stage, build
+from provider_daemon.demo.stage import Stage, build
 from provider_daemon.job.state import State
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -44,9 +45,9 @@ async def dry_run(stage: Stage) -> str:
 async def submitted(stage: Stage) -> str:
     """The SLURM job id of JOB-1, once the chain knows that it runs."""
     async with asyncio.timeout(60):
-        while (record := await stage.chain.job("JOB-1")) is None or record.state is not State.RUNNING:
+        while (record := await stage.market.chain.job("JOB-1")) is None or record.state is not State.RUNNING:
             await asyncio.sleep(0.2)
-    stored = await stage.chain.query.job("JOB-1")
+    stored = await stage.market.chain.query.job("JOB-1")
     assert stored is not None
     return str(stored.slurm_job_id)
 
@@ -61,7 +62,7 @@ async def test_a_dry_run_shows_what_the_daemon_then_does(stage: Stage) -> None:
     assert line["changed"] == ["clusters.HPC-1.prologue"]
     stage.daemon.signal(signal.SIGSTOP)
     wanted = DemoJob("long", 0, State.COMPLETED, 0, arguments=("-c", "sleep 60"))
-    await stage.customers[0].send(wanted.message(stage.customers[0].address, OFFERING))
+    await order(stage.market.customers[0], wanted)
     first, _, rest = (await dry_run(stage)).partition("\n")
     script, _, transaction = rest.partition("# transaction of ")
     assert first.startswith("# JOB-1 on demo: sbatch ve-")

@@ -100,7 +100,7 @@ def breakages(stage: Stage, site: Site) -> dict[str, Callable[[], Any]]:
         "ssh-host-key": lambda: text(ssh / "known_hosts", f"{place} {another_key}"),
         "host-secret-files": lambda: mode(stage.directory / "provider.passphrase", 0o644),
         "host-config-file": lambda: mode(stage.config, 0o666),
-        "chain-endpoints": lambda: text(stage.config, stage.config.read_text().replace(f"127.0.0.1:{stage.port}", "127.0.0.1:1")),
+        "chain-endpoints": lambda: text(stage.config, stage.config.read_text().replace(f"127.0.0.1:{stage.market.port}", "127.0.0.1:1")),
     }
 
 

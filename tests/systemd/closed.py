@@ -49,7 +49,7 @@ class Closed:
         same("other modes than 600", [line for line in modes.splitlines()[1:] if not line.startswith("600 provd:provd ")], [])
         for user in ("nobody", "daemon"):
             await self.machine.run("setpriv", f"--reuid={user}", "--clear-groups", "cat", CREDENTIAL, code=1)
-        clear = await self.machine.run("sh", "-c", f"grep -rlF {self.stage.secret.hex()} /etc /var /root || true")
+        clear = await self.machine.run("sh", "-c", f"grep -rlF {self.stage.market.secret.hex()} /etc /var /root || true")
         same("files that hold the key in the clear", clear, "")
         return f"{len(modes.splitlines())} modes and owners; the key is in the clear nowhere on the disk"
 
@@ -61,7 +61,7 @@ class Closed:
             "sh", "-c", "mkdir -m 1777 /etc/open /opt/open /run/open /srv/open /usr/open /var/open && chmod 755 /root /home"
         )
         unit = UNIT.read_text().replace("Type=notify", "Type=oneshot").replace("Restart=on-failure\n", "")
-        unit = unit.replace(f"provd run --config {CONFIG}", f"python3 /opt/probe.py localhost {self.stage.port}")
+        unit = unit.replace(f"provd run --config {CONFIG}", f"python3 /opt/probe.py localhost {self.stage.market.port}")
         await self.machine.put(
             "/etc/systemd/system/probe.service", unit.replace("StateDirectory=provd\n", "StateDirectory=probe\n").encode()
         )
@@ -97,4 +97,4 @@ class Closed:
     def _secrets(self) -> list[str]:
         """The account's key, and each line of the SSH key."""
         lines = Path(str(self.stage.site.ssh["key_file"])).read_text().splitlines()
-        return [self.stage.secret.hex(), *(line for line in lines if line and not line.startswith("-----"))]
+        return [self.stage.market.secret.hex(), *(line for line in lines if line and not line.startswith("-----"))]

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from provider_daemon.demo.jobs import DemoJob
-from provider_daemon.demo.stage import CLUSTER
+from provider_daemon.demo.market import CLUSTER
 from provider_daemon.job.state import State
 from tests.expect import Wrong, same
 from tests.systemd.machine import WAIT_SECONDS, Machine

@@ -47,7 +47,7 @@ class Service:
         await run("useradd", "--system", "--home-dir", "/var/lib/provd", "--no-create-home", "provd")
         await run("install", "-d", "-m", "750", "-g", "provd", "/etc/provd")
         await run("install", "-d", "-m", "700", "/etc/credstore.encrypted")
-        await run("systemd-creds", "encrypt", "--name=provd-key", "-", KEY, stdin=stage.secret.hex().encode())
+        await run("systemd-creds", "encrypt", "--name=provd-key", "-", KEY, stdin=stage.market.secret.hex().encode())
         await put("/etc/provd/id_ed25519", Path(str(stage.site.ssh["key_file"])).read_bytes(), "600", "provd")
         await put("/etc/provd/known_hosts", Path(str(stage.site.ssh["known_hosts"])).read_bytes())
         await put(CONFIG, configuration(stage).encode())

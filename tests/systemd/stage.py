@@ -1,19 +1,14 @@
 """What a daemon needs beside its machine: a chain, an open shop on it, and a site with sshd, over the loopback that both share."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from provider_daemon.chain import evidence_check
-from provider_daemon.chain.client import GrpcChain
-from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.records import chain_job
-from provider_daemon.clock import SystemClock
 from provider_daemon.demo.jobs import DemoJob
-from provider_daemon.demo.people import Person, new_key, responses
-from provider_daemon.demo.stage import CHAIN_ID, CLUSTER, OFFERING, open_shop, start_devnet
+from provider_daemon.demo.market import CHAIN_ID, CLUSTER, Market, opened, order
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.lab.simulated.site import SimulatedSite
 from tests.expect import Wrong, same
@@ -23,21 +18,16 @@ from tests.waiting import until
 
 @dataclass(slots=True)
 class Stage:
-    """`secret`: the provider's private key. `port`: the chain's gRPC."""
+    """`jobs`: the ids of all that were submitted."""
 
-    chain: GrpcChain
-    port: int
+    market: Market
     site: SimulatedSite
-    customer: Person
-    secret: bytes
     gates: Path
     jobs: list[str] = field(default_factory=list)
 
     async def submit(self, job: DemoJob) -> str:
         """Its id; the chain has it when this returns."""
-        sent = await self.customer.send(job.message(self.customer.address, OFFERING))
-        (answer,) = await responses(self.chain, sent.tx_hash)
-        self.jobs.append(tx_pb2.MsgSubmitJobResponse.FromString(answer.value).job_id)
+        self.jobs += await order(self.market.customers[0], job)
         return self.jobs[-1]
 
     async def submit_gated(self) -> tuple[str, Path]:
@@ -47,7 +37,7 @@ class Stage:
         return await self.submit(DemoJob("", 0, State.COMPLETED, 0, arguments=("-c", line))), gate
 
     async def state(self, job_id: str) -> State:
-        record = await self.chain.job(job_id)
+        record = await self.market.chain.job(job_id)
         assert record is not None
         return record.state
 
@@ -64,9 +54,9 @@ class Stage:
 
     async def reported_once(self, job_id: str, *states: State) -> str:
         """Each of these states was reported in one transaction, nothing else was, all evidence holds, and SLURM ran one job of its name."""
-        record = await self.chain.query.job(job_id)
+        record = await self.market.chain.query.job(job_id)
         assert record is not None
-        txs = await self.chain.reports_of(job_id)
+        txs = await self.market.chain.reports_of(job_id)
         checked = [
             verdict for tx in txs for verdict in evidence_check.check(tx.tx, CHAIN_ID, {job_id: CLUSTER}) if verdict.job_id == job_id
         ]
@@ -79,24 +69,19 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def built(directory: Path) -> AsyncIterator[Stage]:
-    secret, provider = new_key()
-    customer = new_key()[1]
-    devnet, port = await asyncio.to_thread(start_devnet, directory, [provider.address, customer.address], "published")
-    chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
+    market = await opened(directory, "published")
     try:
         async with SimulatedSite() as site:
-            await open_shop(Person(provider, chain))
-            yield Stage(chain, port, site, Person(customer, chain), secret, directory)
+            yield Stage(market, site, directory)
     finally:
-        await chain.close()
-        await asyncio.to_thread(devnet.stop)
+        await market.close()
 
 
 def configuration(stage: Stage) -> str:
     """provd.toml as the machine has it: the key is a credential, what SSH needs lies in /etc/provd. The chain is found by a name."""
     return f"""[chain]
 id = "{CHAIN_ID}"
-endpoints = ["localhost:{stage.port}"]
+endpoints = ["localhost:{stage.market.port}"]
 poll_seconds = 1
 
 [keys.main]

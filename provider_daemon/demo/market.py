@@ -1,0 +1,100 @@
+"""The demo's chain: a devnet as a child process, people who have money on it, and a provider whose shop is open."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.clock import SystemClock
+from provider_daemon.demo.children import Child
+from provider_daemon.demo.jobs import QUEUES, DemoJob
+from provider_daemon.demo.people import Person, new_key, responses
+
+CHAIN_ID = "virtengine-localnet-1"
+CLUSTER, OFFERING = "HPC-1", "OFF-1"
+FUNDS = "1000000000000uve,1000000000000uvirt"
+NODES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Made by `opened`. `port` is the chain's gRPC, `secret` the provider's private key."""
+
+    devnet: Child
+    port: int
+    chain: GrpcChain
+    secret: bytes
+    provider: Person
+    customers: tuple[Person, ...]
+
+    async def close(self) -> None:
+        await self.chain.close()
+        await asyncio.to_thread(self.devnet.stop)
+
+
+async def opened(directory: Path, queries: str, customers: int = 1) -> Market:
+    """The devnet's home and log are in the directory; `queries` are the Query calls that it answers."""
+    (secret, key), keys = new_key(), [new_key()[1] for _ in range(customers)]
+    devnet, port = await asyncio.to_thread(start_devnet, directory, [each.address for each in (key, *keys)], queries)
+    chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
+    market = Market(devnet, port, chain, secret, Person(key, chain), tuple(Person(each, chain) for each in keys))
+    try:
+        await open_shop(market.provider)
+    except BaseException:
+        await market.close()
+        raise
+    return market
+
+
+async def order(customer: Person, *jobs: DemoJob) -> list[str]:
+    """All in one transaction; their ids, once the chain has them."""
+    sent = await customer.send(*(job.message(customer.address, OFFERING) for job in jobs))
+    return [tx_pb2.MsgSubmitJobResponse.FromString(each.value).job_id for each in await responses(customer.chain, sent.tx_hash)]
+
+
+def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str) -> tuple[Child, int]:
+    """The process and its port; `more` are further arguments of `provd devnet start`, the last word on an option."""
+    funds = [word for address in addresses for word in ("--fund", f"{address}={FUNDS}")]
+    arguments = ["devnet", "start", "--home", str(directory / "devnet"), "--listen", "127.0.0.1:0", "--chain-id", CHAIN_ID]
+    child = Child(
+        "the devnet",
+        [*arguments, "--queries", queries, "--block-seconds", "1", *funds, *more],
+        directory / "devnet.log",
+        {"PYTHONUNBUFFERED": "1"},
+    )
+    child.start()
+    try:
+        line = child.wait_for("serves gRPC on 127.0.0.1:")
+    except BaseException:
+        child.stop()
+        raise
+    return child, int(line.split("127.0.0.1:")[1].split()[0])
+
+
+async def open_shop(provider: Person) -> None:
+    """The cluster registered and active, and an offering of both queues."""
+    partitions = [types_pb2.Partition(name=name, nodes=NODES, max_nodes=NODES, max_runtime=86400, state="up") for name in QUEUES]
+    await provider.send(
+        tx_pb2.MsgRegisterCluster(
+            provider_address=provider.address,
+            name="demo",
+            region="local",
+            total_nodes=NODES,
+            partitions=partitions,
+            description="the demo's site",
+        )
+    )
+    queues = [types_pb2.QueueOption(partition_name=name, display_name=name, max_nodes=NODES, price_multiplier="1.0") for name in QUEUES]
+    await provider.send(
+        tx_pb2.MsgUpdateCluster(provider_address=provider.address, cluster_id=CLUSTER, state=types_pb2.CLUSTER_STATE_ACTIVE),
+        tx_pb2.MsgCreateOffering(
+            provider_address=provider.address,
+            cluster_id=CLUSTER,
+            name="standard",
+            queue_options=queues,
+            pricing=types_pb2.HPCPricing(cpu_core_hour_price="10000", currency="uvirt", minimum_charge="10000"),
+            max_runtime_seconds=86400,
+            supports_custom_workloads=True,
+        ),
+    )
