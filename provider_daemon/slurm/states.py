@@ -28,6 +28,7 @@ JOB_STATES: dict[str, tuple[str, Phase, State | None]] = {
     # over, but the last word is still to come
     "COMPLETING": ("CG", _E, None),
     "STAGE_OUT": ("SO", _E, None),
+    "EXPEDITING": ("EXPEDITING", _E, None),  # from 25.11, without a short form: whether it is requeued at once is being looked at
     # over
     "COMPLETED": ("CD", _X, State.COMPLETED),
     "FAILED": ("F", _X, State.FAILED),
@@ -60,9 +61,32 @@ HOPELESS_REASONS: dict[str, str] = {
     "QOSMaxCpuPerJobLimit": "asks for more cores than one job may use",
     "QOSMaxNodePerJobLimit": "asks for more nodes than one job may use",
     "QOSMaxWallDurationPerJobLimit": "asks for more time than one job may use",
+    "QOSMaxMemoryPerJob": "asks for more memory than one job may use",
+    "QOSMaxGRESPerJob": "asks for more GPUs than one job may use",
+    "QOSMaxCpuPerNode": "asks for more cores on a node than one job may use",
+    "QOSMaxMemoryPerNode": "asks for more memory on a node than one job may use",
+    "QOSMaxGRESPerNode": "asks for more GPUs on a node than one job may use",
+    "QOSMaxCpuMinutesPerJobLimit": "asks for more core-minutes than one job may use",
+    "QOSMaxMemoryMinutesPerJob": "asks for more memory-minutes than one job may use",
+    "QOSMaxGRESMinutesPerJob": "asks for more GPU-minutes than one job may use",
+    "QOSMaxNodeMinutesPerJob": "asks for more node-minutes than one job may use",
     "AssocMaxCpuPerJobLimit": "asks for more cores than one job may use",
     "AssocMaxNodePerJobLimit": "asks for more nodes than one job may use",
     "AssocMaxWallDurationPerJobLimit": "asks for more time than one job may use",
+    "AssocMaxMemPerJob": "asks for more memory than one job may use",
+    "AssocMaxGRESPerJob": "asks for more GPUs than one job may use",
+    "AssocMaxCpuPerNode": "asks for more cores on a node than one job may use",
+    "AssocMaxMemPerNode": "asks for more memory on a node than one job may use",
+    "AssocMaxGRESPerNode": "asks for more GPUs on a node than one job may use",
+    "AssocMaxCpuMinutesPerJobLimit": "asks for more core-minutes than one job may use",
+    "AssocMaxMemMinutesPerJob": "asks for more memory-minutes than one job may use",
+    "AssocMaxGRESMinutesPerJob": "asks for more GPU-minutes than one job may use",
+    "AssocMaxNodeMinutesPerJob": "asks for more node-minutes than one job may use",
+    "MaxMemPerLimit": "asks for more memory than the partition allows",
+    "QOSMinCpuNotSatisfied": "asks for fewer cores than a job must use",
+    "QOSMinMemory": "asks for less memory than a job must use",
+    "QOSMinGRES": "asks for fewer GPUs than a job must use",
+    "QOSMinNode": "asks for fewer nodes than a job must use",
 }
 
 _USABLE = frozenset({"IDLE", "MIXED", "ALLOCATED", "COMPLETING"})

@@ -6,11 +6,11 @@ from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.slurm.states import HOPELESS_REASONS, JOB_STATES, hopeless, job_state, node_draining, node_usable
 
-# FACTS.md, 'States to map, all of them'.
+# FACTS.md, 'States to map, all of them', and one that 25.11 brought.
 KNOWN = (
     "PENDING CONFIGURING RUNNING COMPLETING SUSPENDED STOPPED SIGNALING STAGE_OUT REQUEUED REQUEUE_HOLD REQUEUE_FED RESIZING SPECIAL_EXIT"
     " RESV_DEL_HOLD COMPLETED CANCELLED FAILED TIMEOUT DEADLINE NODE_FAIL BOOT_FAIL OUT_OF_MEMORY PREEMPTED REVOKED LAUNCH_FAILED"
-    " RECONFIG_FAIL UPDATE_DB POWER_UP_NODE"
+    " RECONFIG_FAIL UPDATE_DB POWER_UP_NODE EXPEDITING"
 )
 
 
@@ -69,9 +69,26 @@ def test_hopeless_reason_names_itself(reason: str) -> None:
     assert hopeless(f"({reason})").endswith(f"({reason})")
 
 
+@pytest.mark.parametrize("reason", ["QOSMaxMemoryPerJob", "QOSMaxGRESPerJob", "QOSMinCpuNotSatisfied", "AssocMaxCpuMinutesPerJobLimit"])
+def test_over_the_limits_of_one_job(reason: str) -> None:
+    """A site whose limits sbatch does not enforce lets such jobs wait for ever."""
+    assert "SLURM can never start it: asks for" in hopeless(reason)
+
+
 @pytest.mark.parametrize(
     "reason",
-    ["None", "Priority", "Resources", "JobHeldUser", "BeginTime", "ReqNodeNotAvail, UnavailableNodes:n4", "QOSMaxCpuPerUserLimit", ""],
+    [
+        "None",
+        "Priority",
+        "Resources",
+        "JobHeldUser",
+        "BeginTime",
+        "ReqNodeNotAvail, UnavailableNodes:n4",
+        "QOSMaxCpuPerUserLimit",
+        "QOSGrpGRES",
+        "PartitionDown",
+        "",
+    ],
 )
 def test_waiting_is_not_hopeless(reason: str) -> None:
     """A reason that passes by itself ends no job."""
