@@ -1,5 +1,7 @@
 """What a failed command means: a final no, a passing trouble, or a doubt (FACTS.md, 'What commands say')."""
 
+from collections.abc import Mapping
+
 from provider_daemon.errors import ProvdError, Transient, Unreadable
 from provider_daemon.ports import Receipt
 from provider_daemon.slurm.answers import TIMED_OUT, Submitted
@@ -22,8 +24,12 @@ REFUSALS: dict[str, str] = {
     "User's group not permitted to use this partition": "the site's account may not use this partition",
 }
 
-# The same last line as a policy violation's, but it passes when other jobs end.
-_QUEUE_FULL = "MaxSubmitJob"
+# No for now: it passes when other jobs end, or when the site's operators say so. SLURM says the first with a policy violation's last line.
+DEFERRALS: dict[str, str] = {
+    "SubmitJob": "the site's account holds as many jobs as it may",  # AssocMaxSubmitJobLimit, QOSGrpSubmitJobsLimit, ...
+    "Required partition not available": "the partition takes no jobs at present: it is drained or inactive",
+    "System submissions disabled": "the site takes no jobs at present",
+}
 
 TRANSIENT = (
     "Unable to contact slurm controller",
@@ -45,12 +51,15 @@ def receipt(answer: Submitted) -> Receipt:
     """An id wins over any warning beside it; a deferral or a refusal must be one that we know; all else leaves a doubt."""
     if answer.slurm_id and answer.exit_code == 0:
         return Receipt(answer.name, slurm_id=answer.slurm_id)
-    if answer.exit_code and _QUEUE_FULL in answer.stderr:
-        return Receipt(answer.name, deferral="the site's account holds as many jobs as it may")
-    for words, sentence in REFUSALS.items():
-        if words in answer.stderr and answer.exit_code:
-            return Receipt(answer.name, refusal=f"SLURM refused it: {sentence} ({words})")
+    if answer.exit_code and (later := _said(DEFERRALS, answer.stderr)):
+        return Receipt(answer.name, deferral=DEFERRALS[later])
+    if answer.exit_code and (never := _said(REFUSALS, answer.stderr)):
+        return Receipt(answer.name, refusal=f"SLURM refused it: {REFUSALS[never]} ({never})")
     return Receipt(answer.name, doubt=f"sbatch ended with {answer.exit_code}: {answer.stderr or 'it named no job id'}")
+
+
+def _said(known: Mapping[str, str], stderr: str) -> str:
+    return next((words for words in known if words in stderr), "")
 
 
 def query_failure(what: str, exit_code: int, text: str) -> ProvdError:

@@ -1,0 +1,32 @@
+"""What sbatch's no means: SLURM 22.05's own words, from a real site."""
+
+import pytest
+
+from provider_daemon.slurm import failures
+from provider_daemon.slurm.answers import Submitted
+
+POLICY = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
+
+
+@pytest.mark.parametrize(
+    ("stderr", "words"),
+    [
+        (f"sbatch: error: AssocMaxSubmitJobLimit {POLICY}", "as many jobs as it may"),
+        (f"sbatch: error: AssocGrpSubmitJobsLimit {POLICY}", "as many jobs as it may"),
+        (f"sbatch: error: QOSMaxSubmitJobPerUserLimit {POLICY}", "as many jobs as it may"),
+        ("sbatch: error: Batch job submission failed: Required partition not available (inactive or drain)", "drained or inactive"),
+        ("sbatch: error: Batch job submission failed: System submissions disabled", "at present"),
+    ],
+)
+def test_no_for_now(stderr: str, words: str) -> None:
+    """A site that is full, or drained for its maintenance, is asked again later: no customer's job fails of it, none is parked."""
+    receipt = failures.receipt(Submitted("ve-1", 1, "", stderr))
+    assert words in receipt.deferral
+    assert not receipt.refusal
+    assert not receipt.doubt
+
+
+@pytest.mark.parametrize("limit", ["QOSMaxNodePerJobLimit", "AssocMaxWallDurationPerJobLimit"])
+def test_no_for_ever(limit: str) -> None:
+    """What one job alone may not have, it never gets."""
+    assert "larger or longer" in failures.receipt(Submitted("ve-1", 1, "", f"sbatch: error: {limit} {POLICY}")).refusal
