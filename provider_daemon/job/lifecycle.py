@@ -198,12 +198,17 @@ def _outcome(job: Job, seen: Sighting) -> tuple[State, str]:
         return outcome, ""
     if job.refused:
         return State.FAILED, job.refused
-    if seen.elapsed >= job.wall_seconds:
+    if _held(seen) >= job.wall_seconds:
         # The batch script ends its program to the second, so SLURM sees an ordinary failure where the limit was reached.
         return State.TIMEOUT, f"reached its time limit of {job.wall_seconds} s (max_runtime_seconds {job.spec.max_runtime_seconds})"
     if seen.exit_code == 127:
         return outcome, "exit code 127: command not found; `command` is one program name, its arguments go into `arguments`"
     return outcome, f"SLURM: {seen.slurm_state}, exit code {seen.exit_code}"
+
+
+def _held(seen: Sighting) -> int:
+    """Seconds that it had its nodes; a suspension counts, as it does for the script's limit and the chain's."""
+    return max(seen.elapsed, seen.ended_at - seen.started_at if seen.started_at else 0)
 
 
 def _close(job: Job, snapshot: Snapshot, now: float) -> Job:

@@ -112,6 +112,17 @@ def test_time_limit_by_the_script_is_a_timeout() -> None:
     assert early.state is State.FAILED
 
 
+def test_time_limit_of_a_job_that_was_suspended() -> None:
+    """The script's limit and the chain's go on meanwhile, SLURM's elapsed time does not: what ended it was the limit all the same."""
+    over = {"exit_code": 124, "elapsed": 20, "started_at": 1000}
+    job = observe(intend(JOB, NOW), look(ended(State.FAILED, ended_at=1570, **over)), NOW)
+    assert (job.state, "reached its time limit" in job.message) == (State.TIMEOUT, True)
+    early = observe(intend(JOB, NOW), look(ended(State.FAILED, ended_at=1569, **over)), NOW)
+    assert early.state is State.FAILED
+    never_began = observe(intend(JOB, NOW), look(ended(State.CANCELLED, elapsed=0, ended_at=1570)), NOW)
+    assert never_began.state is State.CANCELLED
+
+
 def test_requeued_job_stays_running() -> None:
     """The chain knows no way back: a job that waits again after running is still running to it."""
     job = replace(JOB, slurm_id="7", state=State.RUNNING)
