@@ -25,7 +25,7 @@ log = structlog.get_logger("provd.advance")
 
 COMMANDS_AT_ONCE = 2
 FULL_PAUSE = 30  # seconds without submissions after SLURM said that it takes no more jobs of ours
-SKEW = 300  # seconds that the site's clock may differ from the chain's when old records are told apart
+SKEW = 86_400  # seconds that the site's clock may be behind the chain's: a job whose record looks older than itself would seem absent
 
 
 @dataclass(frozen=True, slots=True)
