@@ -10,17 +10,18 @@ class Troubles:
     """Each by its log event's word and whom it concerns: a cluster's name, an endpoint, an address, a chain id."""
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, str], float] = {}
+        self._told: dict[tuple[str, str], tuple[float, str]] = {}
         self._lasting: dict[tuple[str, str], bool] = {}
 
-    def begins(self, what: str, subject: str, now: float) -> bool:
-        """Notes that it is so; whether it must be told. `now` in seconds since the epoch."""
+    def begins(self, what: str, subject: str, now: float, words: str = "") -> bool:
+        """Notes that it is so; whether it must be told. `now` in seconds since the epoch, `words` what the line would say."""
         key = (what, subject)
-        wait = REMIND_SECONDS if self._lasting.get(key) else CALM_SECONDS
-        self._lasting.setdefault(key, False)
-        if 0 <= now - self._told.get(key, -math.inf) < wait:
+        at, said = self._told.get(key, (-math.inf, ""))
+        wait = REMIND_SECONDS if self._lasting.setdefault(key, False) and said == words else CALM_SECONDS
+        if 0 <= now - at < wait:
             return False
-        self._told[key], self._lasting[key] = now, True
+        recent = {other: told for other, told in self._told.items() if now - told[0] < REMIND_SECONDS}
+        self._told, self._lasting[key] = {**recent, key: (now, words)}, True
         return True
 
     def ends(self, what: str, subject: str) -> bool:

@@ -1,7 +1,6 @@
 """The one way in which a loop runs: tick, wait a period or for a poke, tick again."""
 
 import asyncio
-import math
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ import structlog
 from provider_daemon.errors import LedgerError, ProvdError, Transient
 from provider_daemon.metrics.activity import Activity, current
 from provider_daemon.ports import Clock
-from provider_daemon.troubles import CALM_SECONDS, REMIND_SECONDS
+from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.loop")
 
@@ -21,7 +20,7 @@ _NUMBER = re.compile(r"\d+")
 @dataclass(slots=True)
 class Loop:
     """A named tick. `last_success` and `tick_since` (seconds since the epoch, 0 when there was none, or none is under way) and
-    `failure` are what readiness, metrics and the watchdog look at; `told` is what was logged and when.
+    `failure` are what readiness, metrics and the watchdog look at; `failures` decides which of them the log tells.
     `ticks` counts those that ended; `activity` shows that the one under way gets on; `ended` that there will be no more.
 
     A poke only shortens a wait; polling carries correctness.
@@ -34,8 +33,7 @@ class Loop:
     last_success: float = 0.0
     tick_since: float = 0.0
     failure: str = ""
-    told: dict[str, tuple[float, str]] = field(default_factory=dict)
-    failure_told: bool = False
+    failures: Troubles = field(default_factory=Troubles)
     ticks: int = 0
     activity: Activity = field(default_factory=Activity)
     ended: bool = False
@@ -77,9 +75,9 @@ async def attempt(loop: Loop, clock: Clock) -> None:
         if _news(loop, "tick_broken", type(error).__name__, clock.now()):
             log.exception("tick_broken", loop=loop.name, next=_next(loop))
     else:
-        if loop.failure_told:
+        if _recovered(loop):
             log.info("tick_recovered", loop=loop.name)
-        loop.failure, loop.failure_told, loop.last_success = "", False, clock.now()
+        loop.last_success = clock.now()
     finally:
         current.reset(token)
         loop.tick_since = 0.0
@@ -87,16 +85,17 @@ async def attempt(loop: Loop, clock: Clock) -> None:
 
 
 def _news(loop: Loop, event: str, why: str, now: float) -> bool:
-    """Notes the failure. Whether it must be told: nothing that begins alike was told lately, or it now says something else."""
+    """Notes the failure; whether it must be told. What begins alike is one failure, and a number that counts down no other words."""
     loop.failure = why
-    text = _NUMBER.sub("#", why)
-    kind = f"{event} {text.partition(': ')[0]}"
-    at, said = loop.told.get(kind, (-math.inf, ""))
-    if 0 <= now - at < (REMIND_SECONDS if said == text else CALM_SECONDS):
-        return False
-    recent = {other: told for other, told in loop.told.items() if now - told[0] < REMIND_SECONDS}
-    loop.told, loop.failure_told = {**recent, kind: (now, text)}, True
-    return True
+    words = _NUMBER.sub("#", why)
+    return loop.failures.begins(event, words.partition(": ")[0], now, words)
+
+
+def _recovered(loop: Loop) -> bool:
+    """Notes the good tick; whether one of the failures before it was told."""
+    loop.failure = ""
+    told = [loop.failures.ends(*each) for each in loop.failures.lasting()]
+    return any(told)
 
 
 def _next(loop: Loop) -> str:

@@ -72,6 +72,19 @@ async def test_a_failure_that_comes_and_goes_is_told_once_a_while(script: Script
     assert await script.ends(cut[1]) == ["tick_failed"]
 
 
+async def test_a_failure_that_comes_back_and_lasts_is_told(script: Script) -> None:
+    """The log's last word is never that all is well again while it is not: in the same words, too."""
+    failure = Transient("squeue: no answer")
+    assert await script.ends(failure) == ["tick_failed"]
+    assert await script.ends(None) == ["tick_recovered"]
+    assert await script.ends(failure) == []
+    script.clock.time += CALM_SECONDS
+    assert await script.ends(failure) == ["tick_failed"]
+    script.clock.time += CALM_SECONDS
+    assert await script.ends(failure) == []
+    assert await script.ends(None) == ["tick_recovered"]
+
+
 async def test_a_long_failure_is_told_again(script: Script) -> None:
     """A log that was rotated still says what is wrong."""
     await script.ends(Transient("squeue: no answer"))
