@@ -14,7 +14,7 @@ from provider_daemon.chain.node import CALL_SECONDS, Endpoints
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2, query_pb2_grpc, types_pb2
 from provider_daemon.chain.store import Store
 from provider_daemon.chain.wire import NotFound, TooLarge, Unimplemented
-from provider_daemon.errors import Unreadable
+from provider_daemon.errors import Refused, Unreadable
 
 R = TypeVar("R", bound=Message)
 
@@ -89,7 +89,7 @@ class Query:
             return _about(_part(await self.rpc(rpc, request), field, record_type, record_id), record_id)
         except NotFound:
             return None
-        except Unimplemented:
+        except Refused:  # not served; or a no of the module's own, which has no gRPC code for absence (UNKNOWN "... job not found")
             value = await self._store.get(keyspace.key(prefix, record_id))
             return self._decode(record_type, value, record_id) if value else None
 

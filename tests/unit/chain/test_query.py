@@ -97,6 +97,20 @@ async def test_not_found() -> None:
         assert await over(ours).offering("OFF-9") is None
 
 
+async def test_a_no_of_the_modules_own() -> None:
+    """An error that says neither NOT_FOUND nor UNIMPLEMENTED is no absence: the store is asked, and the call again next time."""
+
+    def refused(asked: query_pb2.QueryJobRequest) -> query_pb2.QueryJobResponse:
+        raise Abort(grpc.StatusCode.UNKNOWN, f"codespace hpc code 2106: {asked.job_id}: job not found")
+
+    far = FarEnd(answers={"Job": refused}, records={("hpc", b"\x03JOB-1"): SAMPLES["job"]})
+    async with endpoints(far) as ours:
+        records = over(ours)
+        assert await records.job("JOB-9") is None
+        assert await records.job("JOB-1") is not None
+    assert far.calls.count("Job") == 2
+
+
 async def test_an_answer_without_a_record() -> None:
     """An empty answer is not a job with empty fields."""
     async with endpoints(FarEnd(answers={"Job": lambda asked: query_pb2.QueryJobResponse()})) as ours:
