@@ -60,7 +60,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A compute node as scontrol shows it. Memory in MiB. `usable`: up and taking jobs (idle, mixed, allocated, completing)."""
+    """A compute node as scontrol shows it. Memory in MiB. `usable`: taking jobs (idle, mixed, allocated, completing; asleep too)."""
 
     host: str
     slurm_state: str

@@ -95,7 +95,7 @@ _UNUSABLE_FLAGS = frozenset(
     {"DOWN", "FAIL", "FAILING", "INVAL", "INVALID_REG", "NOT_RESPONDING", "NO_RESPOND", "UNKNOWN", "ERROR", "FUTURE"}
 ) | {
     *("MAINT", "MAINTENANCE", "RESERVED", "BLOCKED", "REBOOT", "REBOOT_ISSUED", "REBOOT_REQUESTED"),
-    *("POWERED_DOWN", "POWERING_DOWN", "POWER_DOWN", "POWERING_UP"),
+    *("POWERING_DOWN", "POWER_DOWN"),  # not those that are POWERED_DOWN: SLURM wakes them for a job
 }
 
 
@@ -125,9 +125,10 @@ def hopeless(reason: str) -> str:
 
 
 def node_usable(state: str) -> bool:
-    """Up and taking jobs: IDLE, MIXED, ALLOCATED, also with the harmless flags (CLOUD, PLANNED, DYNAMIC_NORM, ...)."""
+    """Taking jobs: IDLE, MIXED, ALLOCATED, also with the harmless flags (CLOUD, PLANNED, POWERED_DOWN, POWERING_UP, ...)."""
     words = _words(state)
-    return "*" not in state and words[0] in _USABLE and not (set(words) & (_UNUSABLE_FLAGS | _DRAINING))
+    flags = set(words) - {"NOT_RESPONDING" if "POWERING_UP" in words else ""}
+    return "*" not in state and words[0] in _USABLE and not flags & (_UNUSABLE_FLAGS | _DRAINING)
 
 
 def node_draining(state: str) -> bool:

@@ -112,6 +112,12 @@ def test_waiting_is_not_hopeless(reason: str) -> None:
         ("DOWN+NOT_RESPONDING", False, False),
         ("IDLE+NOT_RESPONDING", False, False),
         ("IDLE+MAINT", False, False),
+        ("IDLE+POWERED_DOWN", True, False),
+        ("IDLE+CLOUD+POWERED_DOWN", True, False),
+        ("MIXED+NOT_RESPONDING+POWERING_UP", True, False),
+        ("IDLE+POWERING_DOWN", False, False),
+        ("DOWN+POWERED_DOWN", False, False),
+        ("IDLE+DRAIN+POWERED_DOWN", False, True),
         ("INVAL", False, False),
         ("FUTURE", False, False),
         ("UNKNOWN", False, False),
@@ -119,5 +125,5 @@ def test_waiting_is_not_hopeless(reason: str) -> None:
     ],
 )
 def test_node_states(state: str, usable: bool, draining: bool) -> None:
-    """Only a node that certainly takes jobs counts as available."""
+    """Only a node that certainly takes jobs counts as available; one that sleeps does, SLURM wakes it for them."""
     assert (node_usable(state), node_draining(state)) == (usable, draining)
