@@ -12,7 +12,8 @@ _UNITS = {"K": _KIB, "M": _KIB**2, "G": _KIB**3, "T": _KIB**4, "P": _KIB**5, "E"
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([KMGTPE]?)(?:i?B)?", re.IGNORECASE)
 _ELAPSED = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)(?:\.\d+)?")
 _DAYS_HOURS = re.compile(r"(\d+)-(\d+)(?::(\d+))?(?::(\d+))?")
-_GRES = re.compile(r"gpu(?::(?P<type>[^:(),]*[^\d:(),][^:(),]*))?(?::(?P<count>\d+[KMG]?))?(?:\([^)]*\))?", re.IGNORECASE)
+# What stands alone behind gpu: is a count if it is a number; a type may be one too (gpu:4090:2).
+_GRES = re.compile(r"gpu(?::(?P<type>[^:(),]+(?=:)|[^:(),]*[^\d:(),][^:(),]*))?(?::(?P<count>\d+[KMG]?))?(?:\([^)]*\))?", re.IGNORECASE)
 
 
 def tres(text: str) -> dict[str, str]:
