@@ -18,7 +18,8 @@ from tests.fakes.chain import ALICE, CHAIN_ID, FakeClock, TestChain, job
 from tests.fakes.scheduler import FakeScheduler
 from tests.unit.loops.conftest import House
 
-RECORD = "1|COMPLETED|0:0|{now}|{now}|{now}|3600|1|cpu={cpus},mem=4096M,node=1|None|{name}"
+RECORD = "1|COMPLETED|0:0|{now}|{now}|{now}|3600|1|cpu={cpus},mem=4096M,node=1|None|{name}|"
+MARKED = "for word; do case $word in --delimiter=*) mark=${word#*=} ;; esac; done\necho '%s' | sed \"s/|/$mark/g\""
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Place:
 
     def sacct(self, cpus: int = 2) -> None:
         name = next(iter(self.house.scheduler.jobs))
-        self.program("sacct", f"echo '{RECORD.format(now=int(time.time()), cpus=cpus, name=name)}'")
+        self.program("sacct", MARKED % RECORD.format(now=int(time.time()), cpus=cpus, name=name))
 
     def program(self, name: str, body: str) -> None:
         path = self.directory / "bin" / name
