@@ -26,9 +26,12 @@ def lock_file(path: Path) -> int:
         raise LedgerError(f"ledger {path} cannot be opened: {error.strerror}: {error.filename}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         os.close(lock)
         raise LedgerError(f"another provd holds the ledger {path}: stop it first") from error
+    except OSError as error:
+        os.close(lock)
+        raise LedgerError(f"ledger {path} cannot be locked: {error.strerror}: keep it on a local disk") from error
     return lock
 
 

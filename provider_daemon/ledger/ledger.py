@@ -58,7 +58,8 @@ class Ledger:
             try:
                 yield
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite ends it by itself after some failures
+                    self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -223,11 +224,14 @@ class Ledger:
         return self._db.execute(_QUERIES[query], values)
 
     def _one(self, query: str, **values: object) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self._run(query, **values).fetchone()
-        return row
+        return next(iter(self._all(query, **values)), None)
 
     def _all(self, query: str, **values: object) -> list[sqlite3.Row]:
-        return self._run(query, **values).fetchall()
+        """Raises LedgerError when the file is damaged or the disk does not give it."""
+        try:
+            return self._run(query, **values).fetchall()
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger cannot be read: {error}; see what `provd ledger check` says") from error
 
 
 def _message(row: sqlite3.Row) -> Message:

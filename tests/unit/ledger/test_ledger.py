@@ -1,7 +1,10 @@
 """The ledger: what is written together is there together, and two daemons never share one."""
 
+import errno
+import fcntl
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,3 +150,40 @@ def test_a_place_that_cannot_be_written_is_one_line() -> None:
     """A directory that cannot be made ends in LedgerError with the reason and the path."""
     with pytest.raises(LedgerError, match=r"ledger /proc/none/ledger\.sqlite cannot be opened: No such file or directory: '?/proc/none"):
         Ledger.open(Path("/proc/none/ledger.sqlite"))
+
+
+def test_a_damaged_file_is_no_fault_of_provd(tmp_path: Path) -> None:
+    """A page that cannot be read is told as what it is, and stops the daemon, whoever reads it first."""
+    path = tmp_path / "ledger.sqlite"
+    with closing(Ledger.open(path)) as ledger:
+        with ledger.write():
+            ledger.save_job(JOB)
+        (page,) = ledger._db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'jobs'").fetchone()
+        (size,) = ledger._db.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
+    with (
+        closing(Ledger.open(path)) as ledger,
+        pytest.raises(LedgerError, match="the ledger cannot be read: database disk image is malformed"),
+    ):
+        ledger.open_jobs("HPC-1")
+
+
+def test_the_first_trouble_is_the_one_that_is_told(ledger: Ledger) -> None:
+    """After some failures SQLite has already ended the transaction by itself: that there is none left is no news."""
+    with ledger.write():
+        ledger.set_meta("key", "value")
+    with pytest.raises(LedgerError, match="UNIQUE constraint failed"), ledger.write():
+        ledger._db.execute("INSERT OR ROLLBACK INTO meta VALUES ('key', 'other')")
+
+
+def test_a_file_system_without_locks_is_not_another_provd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS without its lock service: the operator must not look for a daemon that is not there."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(LedgerError, match="cannot be locked: No locks available: keep it on a local disk"):
+        Ledger.open(tmp_path / "ledger.sqlite")
