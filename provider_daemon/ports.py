@@ -133,7 +133,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class TxOutcome:
-    """A transaction as a node reports it: after CheckTx (height 0) or in a block. `raw` is the signed bytes where the answer held them."""
+    """A transaction as a node reports it: after CheckTx (height 0) or in a block."""
 
     tx_hash: str
     height: int
