@@ -80,13 +80,16 @@ async def test_two_at_once(directory: Path, real_site: Site) -> None:
 
 
 def test_debians_own_hosts_file(directory: Path) -> None:
-    """Where the host's name leads to 127.0.1.1, as the installer leaves it, a step over two nodes starts and ends too."""
+    """Where the host's name leads to 127.0.1.1, as the installer leaves it, steps run over two nodes and slurmctld hears of new QOS."""
     hosts = directory.parent / "hosts"
     hosts.write_text(f"127.0.0.1 localhost\n127.0.1.1 {socket.gethostname()}\n")
     enter = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-current-user", "--keep-caps"]), "sh", "-ec"]
     course = """mount --bind "$1" /etc/hosts
     "$3" -m provider_daemon lab up "$2" >&2
-    SLURM_CONF=$2/etc/slurm.conf timeout 20 srun -A provd -N 2 printenv SLURM_NODEID"""
+    export SLURM_CONF=$2/etc/slurm.conf
+    sacctmgr -i -Q add qos new >&2
+    sacctmgr -i -Q modify account provd set qos+=new >&2
+    timeout 20 srun -A provd -q new -N 2 printenv SLURM_NODEID"""
     try:
         done = subprocess.run([*enter, course, "enter", hosts, directory, sys.executable], capture_output=True, text=True, timeout=60)
         assert (done.returncode, sorted(done.stdout.split())) == (0, ["0", "1"]), done.stderr

@@ -54,13 +54,13 @@ def slurm_conf(layout: Layout) -> str:
 
 
 def _listening(address: str) -> str:
-    """Only where this host's name leads, if srun can be found there.
+    """Only where this host's name leads, if who is called back can be found there.
 
-    It is called back where its own call came from, and whoever calls an address of 127/8 calls as 127.0.0.1: an srun that listens on
-    127.0.1.1, Debian's line in /etc/hosts, is never found.
+    srun and slurmctld are called back, by slurmstepd and slurmdbd, where their own calls came from, and whoever calls an address of 127/8
+    calls as 127.0.0.1: what listens on 127.0.1.1, Debian's line in /etc/hosts, is never found.
     """
-    reached = address == "127.0.0.1" or not address.startswith("127.")
-    return "NoInAddrAny,NoCtldInAddrAny" if reached else "NoCtldInAddrAny"
+    found = address == "127.0.0.1" or not address.startswith("127.")
+    return "NoInAddrAny,NoCtldInAddrAny" if found else ""
 
 
 def _nodes(layout: Layout) -> list[str]:
