@@ -22,8 +22,8 @@ from provider_daemon.rehearsal import NO_ID, Draft, Prospect, Unsending, Unsigni
 from provider_daemon.slurm.transport import Answer
 from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, TestChain, cancel, job
 from tests.fakes.scheduler import FakeScheduler
+from tests.unit.daemons import config_text
 from tests.unit.loops.conftest import TENANCY, House, house
-from tests.unit.test_daemon import config_text
 
 __all__ = ["house"]
 

@@ -15,7 +15,7 @@ from provider_daemon.daemon import Daemon
 from provider_daemon.job.admission import Image
 from provider_daemon.loops.outbox import Outbox
 from provider_daemon.metrics.collector import DaemonCollector
-from tests.unit.test_daemon import config_text
+from tests.unit.daemons import config_text
 
 
 @dataclass

@@ -15,7 +15,7 @@ from provider_daemon.devnet.failures import ChainError
 from provider_daemon.devnet.parse import _no_maps
 from tests.fakes.chain import ALICE, PROVIDER, job, report
 from tests.unit.devnet.pure import Module
-from tests.unit.devnet.test_rules import create, flag, heartbeat, register, update
+from tests.unit.devnet.rules import create, flag, heartbeat, register, update
 from tests.unit.docs import page, table
 
 PUBLISHED = Rules(compat="published", settlement="published")
@@ -78,6 +78,18 @@ def deregistered(rules: Rules) -> str:
     return f"refused, {code(module, heartbeat())}"
 
 
+def offline(rules: Rules) -> str:
+    """HPC-1 has a node that is silent while blocks come, HPC-2 has none and sees the chain stand still."""
+    module = shop(rules)
+    module.do(register(), update(cluster_id="HPC-2", state=t.CLUSTER_STATE_ACTIVE), heartbeat())
+    for _ in range(5):
+        module.later(100)
+    silent = module.record(keyspace.CLUSTER, "HPC-1")["state"]
+    module.later(400)
+    halted = module.record(keyspace.CLUSTER, "HPC-2")["state"]
+    return {("offline", "active"): "when all its nodes are silent", ("active", "offline"): "when no block came"}[silent, halted]
+
+
 def decision_id(rules: Rules) -> str:
     module = shop(rules)
     module.do(job())
@@ -112,6 +124,7 @@ QUIRKS: dict[str, Callable[[Rules], str]] = {
     "max_runtime_seconds over max_job_duration_seconds": duration,
     "more active nodes than total_nodes": total_nodes,
     "a heartbeat for a deregistered node": deregistered,
+    "a cluster goes offline after cluster_heartbeat_timeout": offline,
     "the scheduling decision's id": decision_id,
     "the SLURM job's id in a report": slurm_job_id,
     "money": settlement,

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,36 +14,16 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.devnet import bank
 from provider_daemon.devnet.failures import ChainError
 from tests.fakes.chain import ALICE, BOB, PROVIDER, job, report
+from tests.unit.devnet.money import held, running
 from tests.unit.devnet.pure import Module
+from tests.unit.devnet.rules import open_shop
 
 PEOPLE = (PROVIDER, ALICE, BOB)
-
-
-def open_shop(module: Module) -> Module:
-    queue = t.QueueOption(partition_name="standard")
-    module.do(
-        tx_pb2.MsgRegisterCluster(provider_address=PROVIDER.address, name="alpha", region="eu", total_nodes=4),
-        tx_pb2.MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", state=t.CLUSTER_STATE_ACTIVE),
-        tx_pb2.MsgCreateOffering(
-            provider_address=PROVIDER.address, cluster_id="HPC-1", name="std", queue_options=[queue], max_runtime_seconds=3600
-        ),
-    )
-    return module
 
 
 @pytest.fixture
 def module() -> Module:
     return open_shop(Module())
-
-
-def held(module: Module, denom: str = "uvirt") -> dict[str, int]:
-    """Every balance."""
-    rows = module.state.scan(bank.BANK, b"")
-    return {key.decode().partition("/")[0]: int(value) for key, value in rows if key.decode().endswith(f"/{denom}")}
-
-
-def running(module: Module, **changes: Any) -> None:
-    module.do(job(**changes), report("queued"), report("running"))
 
 
 def test_escrow_is_named_on_the_job(module: Module) -> None:

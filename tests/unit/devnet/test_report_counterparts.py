@@ -20,9 +20,8 @@ from provider_daemon.money.discounts import Discount, DiscountType
 from provider_daemon.money.fixed import ONE
 from provider_daemon.money.rules import Rules as Billing
 from tests.fakes.chain import PROVIDER, report
+from tests.unit.devnet.money import DAY, HOUR, dispute, earned, held, opened, ran, resolve, running, slow, status
 from tests.unit.devnet.pure import Module
-from tests.unit.devnet.test_money import held, running
-from tests.unit.devnet.test_settlement import DAY, HOUR, dispute, earned, opened, ran, resolve, slow, status
 
 RECORD = Record("JOB-1", "HPC-1", Usage(HOUR, 2 * HOUR), 1_000, 4_600)
 

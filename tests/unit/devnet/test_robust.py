@@ -21,7 +21,7 @@ from provider_daemon.devnet.failures import ChainError
 from provider_daemon.devnet.mempool import Mempool
 from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, TestChain, job
 from tests.unit.devnet.pure import Module
-from tests.unit.devnet.test_rules import create, flag, heartbeat, register, update
+from tests.unit.devnet.rules import create, flag, heartbeat, register, update
 
 KINDS = [kind for kind in execute._HANDLERS if kind.DESCRIPTOR.full_name.startswith("virtengine")]
 IDS = ["HPC-1", "OFF-1", "JOB-1", "hpc-dispute-2", "alpha.n1", "standard"]

@@ -1,4 +1,4 @@
-"""Rules of clusters, offerings, jobs, nodes and disputes, one by one."""
+"""Rules of clusters, offerings, disputes and parameters, one by one."""
 
 from typing import Any
 
@@ -10,54 +10,11 @@ from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
-from provider_daemon.devnet import bank, nodes
+from provider_daemon.devnet import bank
 from provider_daemon.devnet.context import Rules
-from provider_daemon.devnet.failures import ChainError
-from provider_daemon.job.state import TERMINAL, TRANSITIONS, State, route
-from tests.fakes.chain import ALICE, BOB, PROVIDER, job, report
+from tests.fakes.chain import ALICE, BOB, job, report
 from tests.unit.devnet.pure import Module
-
-P = PROVIDER.address
-QUEUE = t.QueueOption(partition_name="standard")
-
-
-@pytest.fixture
-def module() -> Module:
-    """HPC-1 of the provider, pending."""
-    made = Module()
-    made.do(register())
-    return made
-
-
-@pytest.fixture
-def shop(module: Module) -> Module:
-    """The same, active, with OFF-1."""
-    module.do(update(state=t.CLUSTER_STATE_ACTIVE), create())
-    return module
-
-
-def register(**changes: Any) -> tx_pb2.MsgRegisterCluster:
-    return tx_pb2.MsgRegisterCluster(**{"provider_address": P, "name": "alpha", "region": "eu", "total_nodes": 4, **changes})
-
-
-def update(**changes: Any) -> tx_pb2.MsgUpdateCluster:
-    return tx_pb2.MsgUpdateCluster(**{"provider_address": P, "cluster_id": "HPC-1", **changes})
-
-
-def create(**changes: Any) -> tx_pb2.MsgCreateOffering:
-    values = {"provider_address": P, "cluster_id": "HPC-1", "name": "std", "queue_options": [QUEUE], "max_runtime_seconds": 3600}
-    return tx_pb2.MsgCreateOffering(**{**values, **changes})
-
-
-def heartbeat(**changes: Any) -> tx_pb2.MsgUpdateNodeMetadata:
-    values = {"provider_address": P, "node_id": "alpha.n1", "cluster_id": "HPC-1", "region": "eu", "active": True}
-    return tx_pb2.MsgUpdateNodeMetadata(**{**values, **changes})
-
-
-def refused(module: Module, message: Message) -> tuple[str, int]:
-    with pytest.raises(ChainError) as caught:
-        module.do(message)
-    return caught.value.codespace, caught.value.code
+from tests.unit.devnet.rules import P, create, flag, heartbeat, refused, register, resolve, update
 
 
 @pytest.mark.parametrize(
@@ -125,149 +82,6 @@ def test_updating_an_offering_without_active_deactivates_it(shop: Module) -> Non
     assert refused(shop, tx_pb2.MsgUpdateOffering(provider_address=P, offering_id="OFF-9")) == ("hpc", 2104)
 
 
-# --- jobs ---
-
-
-@pytest.mark.parametrize("before", list(State))
-@pytest.mark.parametrize("after", list(State))
-def test_transitions(shop: Module, before: State, after: State) -> None:
-    """Exactly those of the table; every other report, the same state again included, is 2107."""
-    shop.do(job(), *(report(step) for step in route(State.PENDING, before)))
-    if after in TRANSITIONS[before]:
-        shop.do(report(after))
-        assert shop.record(keyspace.JOB, "JOB-1")["state"] == after
-    else:
-        assert refused(shop, report(after)) == ("hpc", 2107)
-
-
-@pytest.mark.parametrize("state", [State.PENDING, State.QUEUED, State.RUNNING, *sorted(TERMINAL)])
-def test_cancel(shop: Module, state: State) -> None:
-    """Customer and provider can, at any time but after the end; a stranger cannot (2118)."""
-    shop.do(job(), *(report(step) for step in route(State.PENDING, state)))
-    assert refused(shop, tx_pb2.MsgCancelJob(requester_address=BOB.address, job_id="JOB-1")) == ("hpc", 2118)
-    cancel = tx_pb2.MsgCancelJob(requester_address=ALICE.address, job_id="JOB-1")
-    if state in TERMINAL:
-        assert refused(shop, cancel) == ("hpc", 2107)
-        return
-    shop.do(cancel)
-    assert shop.record(keyspace.JOB, "JOB-1")["state"] == "cancelled"
-    assert refused(shop, report("completed")) == ("hpc", 2107)
-
-
-def test_job_and_counter_stay_as_they_were_when_a_message_fails(shop: Module) -> None:
-    """All or nothing: a good message before a bad one leaves no trace."""
-    with pytest.raises(ChainError):
-        shop.do(job(), job(offering_id="OFF-9"))
-    assert not shop.raw(keyspace.JOB, "JOB-1")
-    shop.do(job())
-    assert shop.raw(keyspace.JOB, "JOB-1")
-
-
-def test_time_limit_is_by_the_chains_own_start(shop: Module) -> None:
-    """Exactly at the limit a job still runs; a moment later it is timed out, and a report comes too late."""
-    shop.do(job(), report("queued"))
-    shop.later(10_000).do(heartbeat())
-    shop.do(report("running"))
-    shop.later(600)
-    assert shop.record(keyspace.JOB, "JOB-1")["state"] == "running"
-    shop.later(0.001)
-    assert shop.record(keyspace.JOB, "JOB-1")["state"] == "timeout"
-    assert refused(shop, report("timeout")) == ("hpc", 2107)
-
-
-# --- nodes ---
-
-
-@pytest.mark.parametrize("before", sorted(nodes.TRANSITIONS))
-@pytest.mark.parametrize("after", sorted(nodes.TRANSITIONS))
-def test_node_transitions(shop: Module, before: Any, after: Any) -> None:
-    """Exactly those of the table (2109), and nothing after deregistered (2128)."""
-    shop.do(heartbeat(state=before))
-    if before == t.NODE_STATE_DEREGISTERED:
-        assert refused(shop, heartbeat(state=after)) == ("hpc", 2128)
-    elif after == before or after in nodes.TRANSITIONS[before]:
-        shop.do(heartbeat(state=after))
-    else:
-        assert refused(shop, heartbeat(state=after)) == ("hpc", 2109)
-
-
-def test_sequence_numbers(shop: Module) -> None:
-    """Above 0 they must grow (2127); 0 starts again."""
-    shop.do(heartbeat(last_sequence_number=5))
-    assert refused(shop, heartbeat(last_sequence_number=5)) == ("hpc", 2127)
-    shop.do(heartbeat(), heartbeat(last_sequence_number=1))
-
-
-def test_a_known_inactive_node_needs_a_state(shop: Module) -> None:
-    """2109; an unknown one becomes pending."""
-    shop.do(heartbeat(active=False))
-    assert shop.record(keyspace.NODE, "alpha.n1")["state"] == "pending"
-    assert refused(shop, heartbeat(active=False)) == ("hpc", 2109)
-    shop.do(heartbeat(active=False, state=t.NODE_STATE_OFFLINE))
-
-
-def test_node_ids_are_global(shop: Module) -> None:
-    """Another provider's heartbeat takes the record over."""
-    shop.do(heartbeat(node_id="n1"), register(provider_address=BOB.address))
-    shop.do(heartbeat(node_id="n1", provider_address=BOB.address, cluster_id="HPC-2"))
-    assert shop.record(keyspace.NODE, "n1")["provider_address"] == BOB.address
-
-
-def test_the_whole_record_is_replaced(shop: Module) -> None:
-    """What a later heartbeat leaves out is gone; when it joined stays."""
-    shop.do(heartbeat(datacenter="dc1", agent_version="1"))
-    joined = shop.record(keyspace.NODE, "alpha.n1")["joined_at"]
-    shop.later(10).do(heartbeat())
-    record = shop.record(keyspace.NODE, "alpha.n1")
-    assert (record["datacenter"], record.get("agent_version"), record["joined_at"]) == ("", None, joined)
-
-
-def test_ageing(shop: Module) -> None:
-    """Stale (still active:true) after 120 s, offline after 300 s, deregistered after an hour; the cluster's sums follow."""
-    shop.do(heartbeat(resources=t.NodeResources(cpu_cores=64, memory_gb=256, gpus=2, storage_gb=500)))
-    shop.later(120)
-    record = shop.record(keyspace.CLUSTER, "HPC-1")
-    assert (record["available_nodes"], record["cluster_metadata"]["total_cpu_cores"], record["total_nodes"]) == (1, 64, 4)
-    seen = [(shop.later(seconds).record(keyspace.NODE, "alpha.n1")) for seconds in (1, 180, 3300)]
-    assert [(node["state"], node["active"]) for node in seen] == [("stale", True), ("offline", False), ("deregistered", False)]
-    assert [(node["health_status"], node["total_missed_heartbeats"]) for node in seen] == [("degraded", 1), ("offline", 2), ("offline", 2)]
-    record = shop.record(keyspace.CLUSTER, "HPC-1")
-    assert (record["available_nodes"], record["cluster_metadata"]["total_cpu_cores"], record["total_nodes"]) == (0, 0, 4)
-
-
-def test_a_long_halt_takes_two_blocks(shop: Module) -> None:
-    """Two hours without a block: offline first, deregistered by the next."""
-    shop.do(heartbeat())
-    assert shop.later(7200).record(keyspace.NODE, "alpha.n1")["state"] == "offline"
-    assert shop.later(1).record(keyspace.NODE, "alpha.n1")["state"] == "deregistered"
-
-
-def test_a_stale_node_comes_back(shop: Module) -> None:
-    """With its next heartbeat."""
-    shop.do(heartbeat())
-    shop.later(150).do(heartbeat())
-    assert shop.record(keyspace.NODE, "alpha.n1")["state"] == "active"
-
-
-def test_after_a_halt_everything_is_offline(shop: Module) -> None:
-    """400 s without a block: node and cluster are offline, and the owner must send both ACTIVE again."""
-    shop.do(heartbeat())
-    shop.later(400)
-    assert shop.record(keyspace.NODE, "alpha.n1")["state"] == "offline"
-    assert shop.record(keyspace.CLUSTER, "HPC-1")["state"] == "offline"
-    assert refused(shop, job()) == ("hpc", 2101)
-    shop.do(heartbeat(), update(state=t.CLUSTER_STATE_ACTIVE), job())
-
-
-def test_one_living_node_keeps_the_cluster(shop: Module) -> None:
-    """Only when every node is silent is the cluster offline."""
-    shop.do(heartbeat(), heartbeat(node_id="alpha.n2"))
-    shop.later(200).do(heartbeat())
-    shop.later(200)
-    assert shop.record(keyspace.NODE, "alpha.n2")["state"] == "offline"
-    assert shop.record(keyspace.CLUSTER, "HPC-1")["state"] == "active"
-
-
 # --- disputes and governance ---
 
 
@@ -283,16 +97,6 @@ def test_dispute_is_resolved_by_governance_under_its_stored_id(shop: Module) -> 
     assert (record["status"], record["resolution"], record["resolver_address"]) == ("resolved", "paid back", bank.GOVERNANCE)
     assert refused(shop, resolve()) == ("hpc", 2114)
     assert refused(shop, flag(job_id="JOB-9")) == ("hpc", 2106)
-
-
-def flag(**changes: Any) -> tx_pb2.MsgFlagDispute:
-    values = {"disputer_address": ALICE.address, "job_id": "JOB-1", "dispute_type": "usage", "reason": "wrong usage"}
-    return tx_pb2.MsgFlagDispute(**{**values, **changes})
-
-
-def resolve(**changes: Any) -> tx_pb2.MsgResolveDispute:
-    values = {"resolver_address": bank.GOVERNANCE, "dispute_id": "hpc-dispute-2", "status": t.DISPUTE_STATUS_RESOLVED}
-    return tx_pb2.MsgResolveDispute(**{**values, "resolution": "paid back", **changes})
 
 
 def test_parameters_are_governances(shop: Module) -> None:
@@ -389,13 +193,3 @@ def test_updating_an_offering(shop: Module) -> None:
     record = shop.record(keyspace.OFFERING, "OFF-1")
     assert (record["name"], record["queue_options"][0]["partition_name"], record["pricing"]["currency"]) == ("new", "long", "uvirt")
     assert (record["preconfigured_workloads"][0]["workload_id"], record["max_runtime_seconds"]) == ("mpi", 60)
-
-
-def test_job_durations_are_parameters(shop: Module) -> None:
-    """Below the least 2105, above the most 2119."""
-    params = shop.context().params()
-    params.min_job_duration_seconds, params.max_job_duration_seconds = 120, 600
-    shop.do(tx_pb2.MsgUpdateParams(authority=bank.GOVERNANCE, params=params))
-    assert refused(shop, job(max_runtime_seconds=119)) == ("hpc", 2105)
-    assert refused(shop, job(max_runtime_seconds=601)) == ("hpc", 2119)
-    shop.do(job(max_runtime_seconds=120))
