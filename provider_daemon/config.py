@@ -134,6 +134,8 @@ def load(path: Path) -> Config:
     """Raises ConfigError with a line for each mistake: `provd.toml:12: clusters[0].ssh.port: ...`."""
     try:
         text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: no such file: name one with -c, or make it from `provd config print-default`"]) from None
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror}"]) from None
     except UnicodeDecodeError:

@@ -50,6 +50,10 @@ class Endpoint:
     def believed(self) -> bool:
         return not self.why
 
+    def said(self, error: ProvdError) -> str:
+        """What is wrong with it, where its name stands beside."""
+        return str(error).removeprefix(f"{self.url}: ")
+
 
 @dataclass(slots=True)
 class Endpoints:
@@ -92,7 +96,7 @@ class Endpoints:
         try:
             return await ask_one(endpoint, request)
         except Transient as error:
-            endpoint.checked_at, endpoint.why = 0.0, str(error)
+            endpoint.checked_at, endpoint.why = 0.0, endpoint.said(error)
             raise
 
     async def head(self) -> Head:
@@ -159,7 +163,7 @@ class Endpoints:
         try:
             syncing, block, info = await ask_one(endpoint, introduce)
         except ProvdError as error:
-            return str(error)
+            return endpoint.said(error)
         header = block.sdk_block.header
         if syncing.syncing:
             return "it is catching up"

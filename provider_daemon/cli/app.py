@@ -1,5 +1,6 @@
 """`provd`: the commands. Each imports what it needs inside its function, so that --help answers at once."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -24,23 +25,27 @@ from provider_daemon.cli import (
     template,
     tx,
 )
+from provider_daemon.cli.sections import Sections
 from provider_daemon.errors import ConfigError, ProvdError
 
 app = typer.Typer(
     name="provd",
+    cls=Sections,
     help="Provider daemon: sells an HPC site's SLURM compute on the VirtEngine chain.",
+    epilog="Exit codes: 0 done, 1 it could not be done (one line on standard error says why), 2 a mistake in what was given; commands "
+    "with more say so.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.command("run", short_help="Run the daemon until SIGTERM or SIGINT.")(run.run)
-app.command("demo", short_help="Twelve jobs through the whole path, on this machine.")(demo.demo)
+app.command("demo", short_help="See twelve jobs go the whole path on this machine.")(demo.demo)
 app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_jobs)
 app.command("status", short_help="Show what runs, what waits and why, and whether the daemon works.")(status.status)
 app.command("top", short_help="Follow what `provd status` shows until Ctrl-C.")(status.top)
 app.command("doctor", short_help="Look at all that must be right, and say what to do.")(doctor.doctor)
-app.command("reconcile", short_help="Compare SLURM, ledger and chain.")(reconcile.reconcile)
+app.command("reconcile", short_help="Compare SLURM, ledger and chain, and print what differs.")(reconcile.reconcile)
 app.add_typer(jobs.app, name="job")
 app.add_typer(tx.app, name="tx")
 app.add_typer(query.app, name="query")
@@ -68,7 +73,8 @@ def options(
 
 
 def main() -> None:
-    """Mistakes of the operator and answers of the world end in one line, never in a traceback."""
+    """Mistakes of the operator and answers of the world end in one line, never in a traceback, nor with gRPC's own words before it."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         app()
     except ConfigError as error:

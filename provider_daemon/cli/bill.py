@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.options import CHAIN_ID, NODE, ChainId, Nodes, example
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from provider_daemon.job.usage import Usage
     from provider_daemon.money.explain import Explanation
 
-app = typer.Typer(help="What a job costs, and why it cost what it did.", no_args_is_help=True)
+app = typer.Typer(help="Work out what a job costs, and why it cost what it did.", no_args_is_help=True)
 
 
 class Format(StrEnum):
@@ -22,17 +23,23 @@ class Format(StrEnum):
     JSON = "json"
 
 
-Output = Annotated[Format, typer.Option("--output", "-o", help="table or json.")]
+Output = Annotated[Format, typer.Option("--output", "-o", metavar="table|json", help="A table, or all there is as JSON.")]
 
 
-@app.command()
+@app.command(epilog=example("provd bill estimate --spec job.yaml"))
 def estimate(
-    usage: Annotated[Path | None, typer.Option(help="Usage: the fields of HPCUsageMetrics and gpu_type. JSON, YAML, TOML or -.")] = None,
-    spec: Annotated[Path | None, typer.Option(help="A job: its resources and max_runtime_seconds; billed as if it used all of it.")] = None,
-    rules: Annotated[Path | None, typer.Option(help="Other rules than the default ones: rates, discounts, caps, shares.")] = None,
+    usage: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Usage: the fields of HPCUsageMetrics and gpu_type. JSON, YAML, TOML or -.")
+    ] = None,
+    spec: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A job: its resources and max_runtime_seconds; billed as if it used all of it.")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Other rules than the default ones: rates, discounts, caps, shares.")
+    ] = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Work out a bill from usage, or from what a job asks for: each component, discounts, caps, total, fee and reward in uvirt."""
+    """Work out a bill from usage, or from what a job asks for. Each component, discounts, caps, total, fee and reward in uvirt."""
     from provider_daemon.cli import bill_show, documents
     from provider_daemon.errors import ConfigError
     from provider_daemon.money import documents as money
@@ -53,15 +60,16 @@ def estimate(
 
 @app.command()
 def explain(
-    job: Annotated[str, typer.Argument(help="The job's id on chain, such as JOB-1.")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id on chain, such as JOB-1.")],
     config: ConfigFile = DEFAULT,
-    node: Annotated[str, typer.Option(help="A gRPC endpoint in place of the configured ones.")] = "",
-    chain_id: Annotated[str, typer.Option(help="The chain's id where there is no configuration.")] = "virtengine-localnet-1",
+    node: Nodes = (),  # type: ignore[assignment]
+    chain_id: ChainId = "",
     output: Output = Format.TABLE,
 ) -> None:
-    """Compare what the chain billed with what SLURM measured, component by component; exit 1 when they do not come to the same sum.
+    """Compare what the chain billed with what SLURM measured. Component by component; exit 1 when they do not come to the same sum.
 
-    The measured usage is the ledger's: without a configuration file the chain alone is asked.
+    The measured usage is the ledger's, and the chain is the configured one unless --node or --chain-id says otherwise. Without a
+    configuration file the chain alone is asked.
     """
     import asyncio
 
@@ -69,9 +77,10 @@ def explain(
     from provider_daemon.config import load
 
     loaded = load(config) if config != DEFAULT or config.exists() else None
-    endpoints = [node] if node else loaded.chain.endpoints if loaded else ["127.0.0.1:9090"]
-    measured = _measured(Path(loaded.ledger.path), job) if loaded else None
-    found = asyncio.run(_explain(job, loaded.chain.id if loaded else chain_id, endpoints, measured))
+    chain = chain_id or (loaded.chain.id if loaded else CHAIN_ID)
+    nodes = node or (loaded.chain.endpoints if loaded else [NODE])
+    measured = _measured(Path(loaded.ledger.path), job) if loaded and loaded.chain.id == chain else None
+    found = asyncio.run(_explain(job, chain, nodes, measured))
     if output is Format.JSON:
         typer.echo(json.dumps(bill_show.explanation_document(job, found), indent=2))
     else:
@@ -90,14 +99,10 @@ def _measured(path: Path, job_id: str) -> "Usage | None":
 
 
 async def _explain(job_id: str, chain_id: str, endpoints: list[str], measured: "Usage | None") -> "Explanation":
-    from provider_daemon.chain.client import GrpcChain
-    from provider_daemon.clock import SystemClock
+    from provider_daemon.client.session import chain_at
 
-    chain = GrpcChain(chain_id, endpoints, SystemClock())
-    try:
+    async with chain_at(endpoints, chain_id) as chain:
         return await explanation(chain, job_id, measured)
-    finally:
-        await chain.close()
 
 
 async def explanation(chain: "GrpcChain", job_id: str, measured: "Usage | None") -> "Explanation":

@@ -4,12 +4,12 @@ import typer
 
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 
-app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
+app = typer.Typer(help="Check and show provd.toml, or print one to start from.", no_args_is_help=True)
 
 
 @app.command()
 def validate(config: ConfigFile = DEFAULT) -> None:
-    """Name every mistake in the file, with line and key; exit 2 when there is one."""
+    """Name every mistake in the file, with line and key. Exit 2 when there is one."""
     from provider_daemon.config import load
 
     loaded = load(config)
@@ -26,7 +26,7 @@ def print_default() -> None:
 
 @app.command()
 def show(config: ConfigFile = DEFAULT) -> None:
-    """Print the configuration in effect, defaults included, as JSON. Keys are named by their place and not read: it holds no secret."""
+    """Print the configuration in effect, defaults included. As JSON; keys are named by their place and not read: it holds no secret."""
     from provider_daemon.config import load
 
     typer.echo(load(config).model_dump_json(indent=2))
@@ -34,7 +34,7 @@ def show(config: ConfigFile = DEFAULT) -> None:
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of provd.toml, which editors check and complete by."""
+    """Print the JSON schema of provd.toml. Editors check and complete by it."""
     from provider_daemon.config import json_schema
 
     typer.echo(json_schema(), nl=False)

@@ -13,8 +13,10 @@ def read(path: Path) -> object:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
         return _parse(text, path.suffix.lower())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path} cannot be read: {error}"]) from error
+    except OSError as error:
+        raise ConfigError([f"{path} cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path} cannot be read: not a text file in UTF-8"]) from error
     except ValueError as error:
         raise ConfigError([f"{path}: {' '.join(str(error).split())}"]) from error
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provider_daemon.cli.options import CHAIN_ID, NODE, ChainId, Nodes
+from provider_daemon.cli.options import CHAIN_ID, NODE, AsText, ChainId, Nodes, Text, example
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 if TYPE_CHECKING:
@@ -15,52 +15,56 @@ if TYPE_CHECKING:
     from provider_daemon.chain.evidence_check import Verdict
     from provider_daemon.job.usage_snapshot import SignedSnapshot
 
-app = typer.Typer(help="Signed usage: check it.", no_args_is_help=True)
+app = typer.Typer(help="Check the signatures on what jobs used.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Signed usage: check it."""
+    """Check the signatures on what jobs used."""
 
 
-@app.command()
+@app.command(epilog=example("provd evidence verify JOB-1"))
 def verify(
-    what: Annotated[str, typer.Argument(help="A transaction hash, or a job id such as JOB-1.")],
+    what: Annotated[str, typer.Argument(metavar="HASH|JOB", help="A transaction hash, or a job id such as JOB-1.")],
     node: Nodes = (NODE,),  # type: ignore[assignment]
     chain_id: ChainId = CHAIN_ID,
-    output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
+    output: AsText = Text.TEXT,
 ) -> None:
-    """Check the signature of every report in a transaction, or about a job. Exit 0 only when all of them hold."""
+    """Check the signature of every report of a transaction or a job. Exit 0 only when all of them hold."""
     import asyncio
 
     verdicts = asyncio.run(_verify(what, node, chain_id))
-    if output == "json":
+    if output is Text.JSON:
         typer.echo(json.dumps([{"tx_hash": tx, "job_id": v.job_id, "state": v.state, "ok": v.ok, "why": v.why} for tx, v in verdicts]))
     else:
         for tx, verdict in verdicts:
             typer.echo(f"{verdict.job_id} {verdict.state:<10} {'verified' if verdict.ok else 'FAILED: ' + verdict.why}  tx {tx}")
     if not verdicts:
-        typer.echo(f"no report found for {what}", err=True)
+        typer.echo(f"provd: no report found for {what}", err=True)
     raise typer.Exit(0 if verdicts and all(verdict.ok for _, verdict in verdicts) else 1)
 
 
 @app.command()
 def snapshots(
-    job: Annotated[str, typer.Argument(help="The job's id on chain, such as JOB-1.")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id on chain, such as JOB-1.")],
     config: ConfigFile = DEFAULT,
-    output: Annotated[str, typer.Option("--output", "-o", help="text, or json: the signed documents too.")] = "text",
+    output: AsText = Text.TEXT,
 ) -> None:
-    """List the usage snapshots kept of a job, and check signatures, hashes and that none was put in or changed. Exit 0 when all hold."""
+    """List the usage snapshots kept of a job, and check them. Signatures, hashes, and that none was put in or changed.
+
+    Exit 0 when all hold. As json the signed documents too.
+    """
     from provider_daemon.chain import usage_snapshot
 
     kept, keys = _kept(config, job)
     checked = list(zip(kept, usage_snapshot.check(kept, keys), strict=True))
-    if output == "json":
+    if output is Text.JSON:
         typer.echo(json.dumps([_row(snapshot, why) for snapshot, why in checked]))
     else:
-        typer.echo("\n".join(_line(snapshot, why) for snapshot, why in checked))
+        for snapshot, why in checked:
+            typer.echo(_line(snapshot, why))
     if not kept:
-        typer.echo(f"no snapshot of {job} is kept", err=True)
+        typer.echo(f"provd: no snapshot of {job} is kept", err=True)
     raise typer.Exit(0 if kept and not any(why for _, why in checked) else 1)
 
 
@@ -94,22 +98,19 @@ def _row(snapshot: "SignedSnapshot", why: str) -> dict[str, object]:
 
 
 async def _verify(what: str, nodes: list[str], chain_id: str) -> list[tuple[str, "Verdict"]]:
-    from provider_daemon.chain.client import GrpcChain
-    from provider_daemon.clock import SystemClock
+    from provider_daemon.client.session import chain_at
 
-    chain = GrpcChain(chain_id, nodes, SystemClock())
-    try:
+    async with chain_at(nodes, chain_id) as chain:
         return await verdicts_of(chain, what)
-    finally:
-        await chain.close()
 
 
 async def verdicts_of(chain: "GrpcChain", what: str) -> list[tuple[str, "Verdict"]]:
-    """(transaction hash, verdict) for each report of a transaction, or about a job."""
+    """(transaction hash, verdict) for each report of a transaction, or about a job; raises ConfigError for what is neither."""
     from provider_daemon.chain import evidence_check
+    from provider_daemon.client import accounts
 
     is_job = what.upper().startswith("JOB-")
-    single = None if is_job else await chain.txs.get(what)
+    single = None if is_job else await chain.txs.get(accounts.tx_hash(what))
     found = await chain.reports_of(what.upper()) if is_job else [single] if single else []
     result = []
     for tx in found:

@@ -5,22 +5,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.options import example
 from provider_daemon.cli.run import DEFAULT, ConfigFile
+from provider_daemon.errors import Refused
 from provider_daemon.text import printable
 
 if TYPE_CHECKING:
     from provider_daemon.ledger.ledger import Ledger
 
-JobId = Annotated[str, typer.Argument(help="The job's id on chain, such as JOB-1.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id on chain, such as JOB-1.")]
 
-app = typer.Typer(help="One job: its timeline, and what to do about it.", no_args_is_help=True)
+app = typer.Typer(help="Explain one job, or take a parked one up again.", no_args_is_help=True)
 
 
 def list_jobs(
     config: ConfigFile = DEFAULT,
-    count: Annotated[int, typer.Option(help="How many of the newest.", min=1)] = 50,
-    show: Annotated[str, typer.Option(help="all, open or parked ones.")] = "all",
-    match: Annotated[str, typer.Option(help="Those with this id on chain or in SLURM, or this SLURM job name.")] = "",
+    count: Annotated[int, typer.Option(metavar="N", help="How many of the newest.", min=1)] = 50,
+    show: Annotated[str, typer.Option(metavar="all|open|parked", help="Which jobs.")] = "all",
+    match: Annotated[str, typer.Option(metavar="ID", help="Those with this id on chain or in SLURM, or this SLURM job name.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """List the newest jobs: state, what the chain confirmed, SLURM job, and why a job does not go on or how it ended."""
@@ -42,16 +44,15 @@ def list_jobs(
         typer.echo(f"{job.job_id:<12} {job.state:<10} {job.reported:<10} {job.slurm_id or '-':<10} {job.why}")
 
 
-@app.command()
+@app.command(epilog=example("provd job explain JOB-1"))
 def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
-    """Print a job's whole timeline: chain, intent, SLURM, usage, reports, transactions."""
+    """Print a job's whole timeline. Chain, intent, SLURM, usage, reports and transactions, in order of time."""
     from provider_daemon.ledger.timeline import timeline, unsent, when
 
     ledger = _open(config)
     found = ledger.job(job)
     if found is None:
-        typer.echo(f"{job} is not in the ledger", err=True)
-        raise typer.Exit(1)
+        raise _unknown(job)
     typer.echo(f"{job}: {found.state}, the chain says {found.reported}; SLURM job {found.slurm_id or '-'} ({found.name})")
     for entry in timeline(ledger, found):
         typer.echo(f"{when(entry.at)}  {entry.what:<18} {printable(entry.detail)}")
@@ -70,9 +71,15 @@ def unpark(
 ) -> None:
     """Take a parked job up again, once its cause is mended. Works beside a running daemon."""
     ledger = _open(config, readonly=False)
+    if ledger.job(job) is None:
+        raise _unknown(job)
     with ledger.write():
         ledger.unpark(job, forgo_gpus=without_gpus)
     typer.echo(f"{job} is taken up again at the next tick")
+
+
+def _unknown(job: str) -> Refused:
+    return Refused(f"{job} is not in the ledger: `provd jobs` lists what is")
 
 
 def _open(config: Path, *, readonly: bool = True) -> "Ledger":

@@ -2,13 +2,12 @@
 
 import json
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provider_daemon.cli.options import KEYRING_DIR, KeyringDir, PassphraseFile, passphrase
+from provider_daemon.cli.options import KEYRING_DIR, AsText, KeyringDir, PassphraseFile, Text, example, passphrase
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 if TYPE_CHECKING:
@@ -16,14 +15,12 @@ if TYPE_CHECKING:
     from provider_daemon.client.keychain import Entry
     from provider_daemon.client.rotation import Facts
 
-app = typer.Typer(help="Signing keys, encrypted at rest.", no_args_is_help=True)
+app = typer.Typer(help="Make, import and keep signing keys, encrypted at rest.", no_args_is_help=True)
 
 Key = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A key of the keyring, or an armored file (the SDK's export format).")]
-Output = StrEnum("Output", {"TEXT": "text", "JSON": "json"})
-AsOutput = Annotated[Output, typer.Option("--output", "-o", help="text or json.")]
 
 
-@app.command()
+@app.command(epilog=example("provd keys add alice"))
 def add(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR) -> None:
     """Make a new key and print its address. Its mnemonic is shown once, on stderr: write it down."""
     from provider_daemon.client import keychain
@@ -33,15 +30,19 @@ def add(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringDi
     typer.echo(f"mnemonic (shown once): {words}", err=True)
 
 
-@app.command("import")
+@app.command("import", epilog=example("provd keys import alice --source alice.armor"))
 def import_(
     key: Key,
-    source: Annotated[str, typer.Option(help="A file to read it from, such as an entry of an SDK keyring; - is standard input.")] = "-",
-    source_passphrase_file: Annotated[Path | None, typer.Option(help="The passphrase of an encrypted source, in a private file.")] = None,
+    source: Annotated[
+        str, typer.Option(metavar="FILE", help="A file to read it from, such as an entry of an SDK keyring; - is standard input.")
+    ] = "-",
+    source_passphrase_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The passphrase of an encrypted source, in a private file.")
+    ] = None,
     passphrase_file: PassphraseFile = None,
     keyring_dir: KeyringDir = KEYRING_DIR,
 ) -> None:
-    """Take a key over and print its address: a mnemonic, 64 hex digits, an armored key, or an entry of an SDK keyring."""
+    """Take a key over and print its address. From a mnemonic, 64 hex digits, an armored key, or an entry of an SDK keyring."""
     from provider_daemon.chain import keys
     from provider_daemon.client import keychain
 
@@ -52,22 +53,22 @@ def import_(
 
 
 @app.command()
-def show(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR, output: AsOutput = Output.TEXT) -> None:
+def show(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR, output: AsText = Text.TEXT) -> None:
     """Print a key's address; as json its public key too."""
     from provider_daemon.client import keychain
 
     entry = keychain.show(_who(key, keyring_dir, passphrase_file))
-    typer.echo(json.dumps(_document(entry)) if output is Output.JSON else entry.address)
+    typer.echo(json.dumps(_document(entry)) if output is Text.JSON else entry.address)
 
 
 @app.command("list")
-def list_(passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR, output: AsOutput = Output.TEXT) -> None:
+def list_(passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR, output: AsText = Text.TEXT) -> None:
     """List the keys of the keyring with their addresses."""
     from provider_daemon.client import keychain
     from provider_daemon.client.identity import once
 
     entries = keychain.every(keyring_dir, once(lambda: passphrase(passphrase_file)))
-    if output is Output.JSON:
+    if output is Text.JSON:
         typer.echo(json.dumps([_document(entry) for entry in entries]))
     else:
         for entry in entries:
@@ -77,11 +78,13 @@ def list_(passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYR
 @app.command()
 def export(
     key: Key,
-    export_passphrase_file: Annotated[Path | None, typer.Option(help="The passphrase of the exported key, in a private file.")] = None,
+    export_passphrase_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The passphrase of the exported key, in a private file.")
+    ] = None,
     passphrase_file: PassphraseFile = None,
     keyring_dir: KeyringDir = KEYRING_DIR,
 ) -> None:
-    """Print a key in the SDK's armor, encrypted under a passphrase of its own."""
+    """Print a key in the SDK's armor. Encrypted, under a passphrase of its own."""
     from provider_daemon.client import keychain
 
     who = _who(key, keyring_dir, passphrase_file)
@@ -106,8 +109,8 @@ def delete(
 
 @app.command("rotate-plan")
 def rotate_plan(
-    new: Annotated[str, typer.Option(help="The new key's address, once there is one.")] = "",
-    key: Annotated[str, typer.Option(help="The key to be replaced, as in [keys.NAME].")] = "main",
+    new: Annotated[str, typer.Option(metavar="ADDRESS", help="The new key's address, once there is one.")] = "",
+    key: Annotated[str, typer.Option(metavar="NAME", help="The key to be replaced, as in [keys.NAME].")] = "main",
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Print how to give the daemon another key, step by step. With the real addresses, clusters and open jobs; nothing is changed."""

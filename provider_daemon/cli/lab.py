@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.options import example
+from provider_daemon.errors import Refused
+
 if TYPE_CHECKING:
     from provider_daemon.lab.site.site import Site
 
-app = typer.Typer(help="A private SLURM site in one directory, for any user.", no_args_is_help=True)
+app = typer.Typer(help="Run a private SLURM site in one directory, as any user.", no_args_is_help=True)
 
-Directory = Annotated[Path, typer.Argument(help="The site's directory.")]
-Words = Annotated[list[str], typer.Argument(help="A command and its arguments.")]
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The site's directory.")]
+Words = Annotated[list[str], typer.Argument(metavar="COMMAND", help="A command and its arguments.")]
 PASSED_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 
 
@@ -28,8 +31,10 @@ def _show(site: "Site") -> None:
 
 
 @app.command()
-def up(directory: Directory, nodes: Annotated[int, typer.Option(help="Compute nodes of a new site.", min=1, max=64)] = 4) -> None:
-    """Start the site, made on first use; waits until every node takes jobs."""
+def up(
+    directory: Directory, nodes: Annotated[int, typer.Option(metavar="N", help="Compute nodes of a new site.", min=1, max=64)] = 4
+) -> None:
+    """Start the site, and make it on first use. Returns once every node takes jobs."""
     from provider_daemon.lab.site.site import Site
 
     site = Site.open(directory, nodes=nodes)
@@ -45,7 +50,7 @@ def down(directory: Directory, purge: Annotated[bool, typer.Option("--purge", he
 
 @app.command()
 def status(directory: Directory) -> None:
-    """Print ports, paths and which daemons are up; exit code 1 unless all are."""
+    """Print ports, paths and which daemons are up. Exit 1 unless all are."""
     site = _site(directory)
     _show(site)
     raise typer.Exit(0 if all(site.pid(daemon) for daemon in site.daemons) else 1)
@@ -53,23 +58,28 @@ def status(directory: Directory) -> None:
 
 @app.command()
 def config(directory: Directory) -> None:
-    """Print the site as the [[clusters]] table of a provd.toml: cluster HPC-1, signed for with the key `main`."""
+    """Print the site as a [[clusters]] table for provd.toml. Cluster HPC-1, signed for with the key `main`."""
     from provider_daemon.lab.site.cluster_table import cluster_table
 
     typer.echo(cluster_table(_site(directory)), nl=False)
 
 
-@app.command("exec", context_settings=PASSED_ON)
+@app.command("exec", context_settings=PASSED_ON, epilog=example("provd lab exec ./site sinfo"))
 def exec_(directory: Directory, command: Words) -> None:
     """Run a command with the site's SLURM configuration."""
     import os
 
-    os.execvpe(command[0], command, {**os.environ, "SLURM_CONF": str(_site(directory).layout.slurm_conf)})
+    environment = {**os.environ, "SLURM_CONF": str(_site(directory).layout.slurm_conf)}
+    try:
+        os.execvpe(command[0], command, environment)
+    except OSError as error:
+        raise Refused(f"{command[0]} cannot be run: {error.strerror}") from None
 
 
 @app.command("ssh", context_settings=PASSED_ON)
 def ssh(
-    directory: Directory, command: Annotated[list[str] | None, typer.Argument(help="As ssh takes it; none for a shell.")] = None
+    directory: Directory,
+    command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", help="As ssh takes it; none for a shell.")] = None,
 ) -> None:
     """Run a command through the site's own sshd."""
     import os

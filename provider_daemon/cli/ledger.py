@@ -12,7 +12,7 @@ from provider_daemon.text import printable
 if TYPE_CHECKING:
     from provider_daemon.ledger.check import Health
 
-app = typer.Typer(help="The ledger: back it up, check it.", no_args_is_help=True)
+app = typer.Typer(help="Back up and check the ledger, all that provd remembers.", no_args_is_help=True)
 
 
 @app.command(short_help="Copy the ledger, whole and consistent, and look at it.")

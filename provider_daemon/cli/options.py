@@ -5,6 +5,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +13,21 @@ import typer
 
 Nodes = Annotated[
     list[str],
-    typer.Option("--node", envvar="PROVD_NODE", help="A gRPC endpoint of the chain, host:port, or https://host:port for TLS; repeatable."),
+    typer.Option(
+        "--node", envvar="PROVD_NODE", metavar="HOST:PORT", help="A gRPC endpoint of the chain; https:// before it for TLS; repeatable."
+    ),
 ]
-ChainId = Annotated[str, typer.Option("--chain-id", envvar="PROVD_CHAIN_ID", help="The chain that it must be.")]
+ChainId = Annotated[
+    str, typer.Option("--chain-id", envvar="PROVD_CHAIN_ID", metavar="ID", help="The chain's id; a node of another chain is not believed.")
+]
 KeyringDir = Annotated[
     Path,
     typer.Option(
-        "--keyring-dir", envvar="PROVD_KEYRING_DIR", help="Where named keys are, as an SDK `file` keyring.", show_default="~/.provd"
+        "--keyring-dir",
+        envvar="PROVD_KEYRING_DIR",
+        metavar="DIR",
+        help="Where named keys are, as an SDK `file` keyring.",
+        show_default="~/.provd",
     ),
 ]
 PassphraseFile = Annotated[
@@ -26,9 +35,18 @@ PassphraseFile = Annotated[
     typer.Option(
         "--passphrase-file",
         envvar="PROVD_PASSPHRASE_FILE",
+        metavar="FILE",
         help="A file that holds the passphrase; only its owner may read it. Asked for when not given.",
     ),
 ]
+
+
+class Text(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+AsText = Annotated[Text, typer.Option("--output", "-o", metavar="text|json", help="Lines for people, or all there is as JSON.")]
 
 NODE = "127.0.0.1:9090"
 CHAIN_ID = "virtengine-localnet-1"
@@ -43,7 +61,20 @@ def passphrase(file: Path | None, *, confirm: bool = False, what: str = "Passphr
     if file is not None:
         with keys.mending(f"passphrase {file}"):
             return keys.read_passphrase(str(file))
-    return str(typer.prompt(what, hide_input=True, confirmation_prompt=confirm, err=True))
+    return _asked(what, confirm)
+
+
+def _asked(what: str, confirm: bool) -> str:
+    import warnings
+
+    from provider_daemon.errors import ConfigError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # getpass's, of a pipe: nobody sees what is typed there
+        try:
+            return str(typer.prompt(what, hide_input=True, confirmation_prompt=confirm, err=True))
+        except typer.Abort:
+            raise ConfigError([f"{what.lower()}: there is no terminal to ask for it, and no --passphrase-file"]) from None
 
 
 def example(command: str) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 HEAD = """# Commands
 
 Written from the commands by `python -m provider_daemon.cli.reference > docs/cli.md`; every command also explains itself with `--help`.
-Exit codes: 0 done, 1 it could not be done (one line on standard error says why), 2 a mistake in what was given; commands with more say so.
 """
 
 
@@ -64,9 +63,10 @@ def _table(parameters: list[Any]) -> Iterator[str]:
 
 
 def _spelled(parameter: Any) -> str:
+    value = (parameter.metavar or "").replace("|", " or ")
     if parameter.param_type_name == "argument":
-        return str(parameter.metavar or parameter.name.upper()).replace("|", " or ")
-    return ", ".join(f"`{option}`" for option in [*parameter.opts, *parameter.secondary_opts])
+        return str(value)
+    return " ".join(filter(None, [", ".join(f"`{option}`" for option in [*parameter.opts, *parameter.secondary_opts]), value]))
 
 
 def _meaning(parameter: Any) -> str:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from provider_daemon.config import Config
     from provider_daemon.rehearsal import Draft, Prospect
 
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", show_default=True)]
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", envvar="PROVD_CONFIG", metavar="FILE", help="The configuration file.")]
 DEFAULT = Path("/etc/provd/provd.toml")
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print scripts and transactions for the jobs that wait on chain; send nothing.")]
 

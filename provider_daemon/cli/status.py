@@ -38,7 +38,8 @@ def status(config: ConfigFile = DEFAULT, as_json: Annotated[bool, typer.Option("
 
 
 def top(
-    config: ConfigFile = DEFAULT, seconds: Annotated[float, typer.Option("--seconds", "-s", help="Between two looks.", min=0.5)] = 2.0
+    config: ConfigFile = DEFAULT,
+    seconds: Annotated[float, typer.Option("--seconds", "-s", metavar="SECONDS", help="Between two looks, at least 0.5.", min=0.5)] = 2.0,
 ) -> None:
     """Follow what `provd status` shows on the whole terminal until Ctrl-C."""
     from rich.live import Live

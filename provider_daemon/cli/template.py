@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.options import example
+
 if TYPE_CHECKING:
     from provider_daemon.template.model import Template
 
-app = typer.Typer(help="Workload templates: list, check, sign, render.", no_args_is_help=True)
+app = typer.Typer(help="List, check, sign and render workload templates.", no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(metavar="TEMPLATE", help="The id of a shipped template, or a YAML or JSON file.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter or a resource; repeatable.")]
@@ -18,7 +20,7 @@ Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE
 
 @app.command("list")
 def list_() -> None:
-    """The templates that come with provd."""
+    """List the templates that come with provd."""
     from provider_daemon.template.library import shipped
 
     typer.echo(f"{'TEMPLATE':<16} {'VERSION':<9} {'TYPE':<12} NAME")
@@ -36,7 +38,7 @@ def show(which: Which) -> None:
 
 @app.command()
 def validate(which: Which) -> None:
-    """Check form and contents; a line for each mistake, exit code 2 when there is one."""
+    """Check form and contents of a template. A line for each mistake; exit 2 when there is one."""
     template = found(which)
     typer.echo(f"{template.template_id} {template.version}: valid")
 
@@ -45,10 +47,10 @@ def validate(which: Which) -> None:
 def verify(
     which: Which,
     signer: Annotated[
-        list[str] | None, typer.Option(help="A public key (hex) that is trusted; the shipped templates' own by default.")
+        list[str] | None, typer.Option(metavar="KEY", help="A public key (hex) that is trusted; the shipped templates' own by default.")
     ] = None,
 ) -> None:
-    """Check that the content is what a trusted publisher signed; exit code 2 when it is not."""
+    """Check that the content is what a trusted publisher signed. Exit 2 when it is not."""
     from provider_daemon.template.library import PUBLISHER
     from provider_daemon.template.signature import verify as check
 
@@ -58,8 +60,10 @@ def verify(
 
 
 @app.command()
-def keygen(path: Annotated[Path, typer.Argument(help="The new file for the private key: 64 hex digits, readable by you only.")]) -> None:
-    """Make a publisher's key; its public half is printed."""
+def keygen(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The new file for the private key: 64 hex digits, readable by you only.")],
+) -> None:
+    """Make a publisher's key, and print its public half."""
     import secrets
 
     from provider_daemon.chain import keys
@@ -72,7 +76,9 @@ def keygen(path: Annotated[Path, typer.Argument(help="The new file for the priva
 
 
 @app.command()
-def sign(which: Which, key_file: Annotated[Path, typer.Option(help="The publisher's private key, as keygen made it.")]) -> None:
+def sign(
+    which: Which, key_file: Annotated[Path, typer.Option(metavar="FILE", help="The publisher's private key, as keygen made it.")]
+) -> None:
     """Print the template with a new signature."""
     from datetime import UTC, datetime
 
@@ -86,13 +92,15 @@ def sign(which: Which, key_file: Annotated[Path, typer.Option(help="The publishe
     typer.echo(write(signed), nl=False)
 
 
-@app.command()
+@app.command(epilog=example("provd template render batch-array --set program=./run.sh --set count=8"))
 def render(
     which: Which,
     settings: Settings = None,
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="The site's provd.toml; the example's site without it.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="FILE", help="The site's provd.toml; the example's site without it.")
+    ] = None,
 ) -> None:
-    """Print the exact batch script that a job of the template becomes on the first cluster of a site."""
+    """Print the batch script that a job of the template becomes. The exact one, on the first cluster of a site."""
     from provider_daemon.config import default_toml, load, parse
     from provider_daemon.preview import preview
 
@@ -130,5 +138,7 @@ def found(which: str) -> "Template":
         return known[which]
     try:
         return read(sys.stdin.read() if which == "-" else Path(which).read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError([f"{which} cannot be read: {error}"]) from None
+    except OSError as error:
+        raise TemplateError([f"{which} cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise TemplateError([f"{which} cannot be read: not a text file in UTF-8"]) from None

@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from provider_daemon.chain import evidence_check
+from provider_daemon.chain import bech32, evidence_check
 from provider_daemon.chain.ask import METHODS, Answer
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.evidence_check import Verdict
@@ -37,12 +37,24 @@ class Page:
 
 def question(rpc: str, values: Mapping[str, Any], page: Page | None = None) -> Message:
     """The RPC's request; enum words and all as draft.fill takes them. Raises ConfigError."""
+    for name, value in values.items():
+        if name.endswith("_address"):
+            address(value)
     asked: Any = GetMessageClass(METHODS[rpc].input_type)()
     draft.fill(asked, {name: value for name, value in values.items() if value is not None})
     if page is not None:
         asked.pagination.limit, asked.pagination.offset = page.limit, page.offset
         asked.pagination.key, asked.pagination.count_total, asked.pagination.reverse = _key(page.key), page.count_total, page.reverse
     return asked  # type: ignore[no-any-return]
+
+
+def address(text: str) -> str:
+    """Itself; raises ConfigError for what is none: to a list's filter a chain would answer with nothing."""
+    try:
+        bech32.decode(text)
+    except ValueError as error:
+        raise ConfigError([str(error)]) from None
+    return text
 
 
 def _key(text: str) -> bytes:

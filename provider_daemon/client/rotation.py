@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from provider_daemon.chain.client import GrpcChain
-from provider_daemon.client.asking import question
+from provider_daemon.client.asking import address, question
 from provider_daemon.client.transaction import FEE_DENOM
 from provider_daemon.config import Config
 from provider_daemon.errors import ConfigError
@@ -43,7 +43,8 @@ class Facts:
 
 
 async def facts(chain: GrpcChain, config: Config, key_name: str, new: str, config_path: str, now: float) -> Facts:
-    """Raises ConfigError when no cluster of the configuration is served with that key, Refused when the chain knows none of them."""
+    """Raises ConfigError when no cluster of the configuration is served with that key or `new` is no address, Refused when the chain
+    knows none of the clusters."""
     served = [cluster.id for cluster in config.clusters if cluster.key == key_name]
     if not served:
         raise ConfigError([f"no cluster of {config_path} has key = {key_name!r}"])
@@ -54,7 +55,7 @@ async def facts(chain: GrpcChain, config: Config, key_name: str, new: str, confi
     return Facts(
         key_name=key_name,
         old=old,
-        new=new,
+        new=address(new) if new else "",
         sequence=account.sequence,
         balance=await chain.balance(old, config.chain.fee_denom),
         dispute_seconds=params.params.dispute_resolution_period,

@@ -89,6 +89,16 @@ def parse_identities(texts: Sequence[str]) -> dict[str, int]:
     return scores
 
 
+def parse_authority(text: str) -> str:
+    """An address, or nobody; raises ConfigError."""
+    try:
+        if text:
+            bech32.decode(text)
+    except ValueError as error:
+        raise ConfigError([f"authority: {error}"]) from None
+    return text
+
+
 def _coin(text: str) -> tuple[str, int]:
     match = re.fullmatch(r"(\d+)([a-z][a-z0-9]{2,127})", text)
     if match is None:

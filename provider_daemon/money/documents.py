@@ -94,7 +94,11 @@ def _read(kind: type[T], document: object, what: str) -> T:
     try:
         return TypeAdapter(kind).validate_python(dict(document))
     except ValidationError as error:
-        raise ConfigError([f"{what}: {_place(problem)}{problem['msg']}" for problem in error.errors()]) from error
+        raise ConfigError([f"{what}: {_place(problem)}{_said(problem)}" for problem in error.errors()]) from error
+
+
+def _said(problem: Any) -> str:
+    return "there is no such field" if problem["type"] == "unexpected_keyword_argument" else str(problem["msg"])
 
 
 def _place(problem: Any) -> str:

@@ -227,7 +227,7 @@ def test_broken_syntax_has_its_line(text: str, line: int) -> None:
 def test_unreadable_files_are_one_line(tmp_path: Path) -> None:
     """A file that is not there, or no text, is a mistake of the operator like any other."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    for name, why in (("missing", "No such file"), ("binary", "not a text file"), (".", "Is a directory")):
+    for name, why in (("missing", "no such file: name one with -c"), ("binary", "not a text file"), (".", "Is a directory")):
         with pytest.raises(ConfigError, match=why):
             load(tmp_path / name)
 

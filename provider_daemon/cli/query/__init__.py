@@ -5,26 +5,28 @@ import typer
 from provider_daemon.cli.options import example
 from provider_daemon.cli.query import accounts, jobs, market
 
-app = typer.Typer(help="Ask the chain.", no_args_is_help=True)
+_ADDRESS = "ve19rl4cm2hmr8afy4kldpxz3fka4jguq0aqakfsa"
+_HASH = "51AAEB28AAA43A76DF396F1AAFA565E8835DECC873432DBF272B3D98188181CC"
+
+app = typer.Typer(help="Ask the chain for jobs, clusters, transactions or balances.", no_args_is_help=True)
 hpc = typer.Typer(
     no_args_is_help=True,
-    help="The HPC module's records. What the chain does not serve by RPC is read from its store, with the same filters and pages.",
+    help="Ask for the HPC module's records. What the chain does not serve by RPC is read from its store, with the same filters and pages.",
     epilog="Exit codes: 0 answered, 1 not there, no answer, or a record that cannot be read, 2 a mistake in what was given.",
 )
-bank = typer.Typer(help="What accounts have.", no_args_is_help=True)
+bank = typer.Typer(help="Ask for what accounts have.", no_args_is_help=True)
 app.add_typer(hpc, name="hpc")
 app.add_typer(bank, name="bank")
-app.command("tx", short_help="Show a transaction.")(accounts.transaction)
+app.command("tx", short_help="Show a transaction.", epilog=example(f"provd query tx {_HASH}"))(accounts.transaction)
 
 
 @bank.callback()
 def group() -> None:
-    """What accounts have."""
+    """Ask for what accounts have."""
 
 
-bank.command("balances")(accounts.balances)
+bank.command("balances", epilog=example(f"provd query bank balances {_ADDRESS}"))(accounts.balances)
 
-_ADDRESS = "ve19rl4cm2hmr8afy4kldpxz3fka4jguq0aqakfsa"
 _COMMANDS = {
     "cluster": (market.cluster, "HPC-1"),
     "clusters": (market.clusters, "--state active --region us-west-2"),

@@ -33,7 +33,7 @@ async def _asked(ask: Ask, options: QueryOptions) -> dict[str, Any]:
 
 
 @answered
-def balances(address: Annotated[str, typer.Argument(help="An account's address.")]) -> Ask:
+def balances(address: Annotated[str, typer.Argument(metavar="ADDRESS", help="An account's address.")]) -> Ask:
     """List what an account has."""
     from provider_daemon.client import accounts
 

@@ -6,7 +6,7 @@ import typer
 
 from provider_daemon.cli.query.options import JobOptions, JobPageOptions, PageOptions, asks
 
-JobId = Annotated[str, typer.Argument(help="The job's id, such as JOB-1.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, such as JOB-1.")]
 
 
 @asks("Job", JobOptions)
@@ -18,22 +18,23 @@ def job(job: JobId) -> dict[str, Any]:
 @asks("Jobs", JobPageOptions)
 def jobs(
     state: Annotated[
-        str | None, typer.Option(help="Only those that are pending, queued, running, completed, failed, cancelled or timeout.")
+        str | None,
+        typer.Option(metavar="STATE", help="Only those that are pending, queued, running, completed, failed, cancelled or timeout."),
     ] = None,
-    cluster: Annotated[str | None, typer.Option(help="Only those on a cluster.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="CLUSTER", help="Only those on a cluster.")] = None,
 ) -> dict[str, Any]:
     """List jobs, by state or cluster."""
     return {"state": state, "cluster_id": cluster}
 
 
 @asks("JobsByCustomer", JobPageOptions)
-def jobs_by_customer(customer: Annotated[str, typer.Argument(help="The customer's address.")]) -> dict[str, Any]:
+def jobs_by_customer(customer: Annotated[str, typer.Argument(metavar="ADDRESS", help="The customer's address.")]) -> dict[str, Any]:
     """List a customer's jobs."""
     return {"customer_address": customer}
 
 
 @asks("JobsByProvider", JobPageOptions)
-def jobs_by_provider(provider: Annotated[str, typer.Argument(help="The provider's address.")]) -> dict[str, Any]:
+def jobs_by_provider(provider: Annotated[str, typer.Argument(metavar="ADDRESS", help="The provider's address.")]) -> dict[str, Any]:
     """List a provider's jobs."""
     return {"provider_address": provider}
 
@@ -46,7 +47,7 @@ def job_accounting(job: JobId) -> dict[str, Any]:
 
 @asks("SchedulingDecision")
 def scheduling_decision(
-    decision: Annotated[str, typer.Argument(help="The decision's id, such as hpc-decision-1.")],
+    decision: Annotated[str, typer.Argument(metavar="DECISION", help="The decision's id, such as hpc-decision-1.")],
 ) -> dict[str, Any]:
     """Show a scheduling decision. Its candidates, and why they were not taken."""
     return {"decision_id": decision}
@@ -60,15 +61,15 @@ def scheduling_decision_by_job(job: JobId) -> dict[str, Any]:
 
 @asks("SchedulingMetrics")
 def scheduling_metrics(
-    cluster: Annotated[str, typer.Argument(help="The cluster's id, such as HPC-1.")],
-    queue: Annotated[str, typer.Argument(help="One of its queues.")],
+    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster's id, such as HPC-1.")],
+    queue: Annotated[str, typer.Argument(metavar="QUEUE", help="One of its queues.")],
 ) -> dict[str, Any]:
     """Show what the decisions for a queue add up to."""
     return {"cluster_id": cluster, "queue_name": queue}
 
 
 @asks("Reward")
-def reward(reward: Annotated[str, typer.Argument(help="The reward's id, such as hpc-reward-JOB-1.")]) -> dict[str, Any]:
+def reward(reward: Annotated[str, typer.Argument(metavar="REWARD", help="The reward's id, such as hpc-reward-JOB-1.")]) -> dict[str, Any]:
     """Show a reward and who received it."""
     return {"reward_id": reward}
 
@@ -80,14 +81,16 @@ def rewards_by_job(job: JobId) -> dict[str, Any]:
 
 
 @asks("Dispute")
-def dispute(dispute: Annotated[str, typer.Argument(help="The stored id, such as hpc-dispute-2.")]) -> dict[str, Any]:
+def dispute(dispute: Annotated[str, typer.Argument(metavar="DISPUTE", help="The stored id, such as hpc-dispute-2.")]) -> dict[str, Any]:
     """Show a dispute."""
     return {"dispute_id": dispute}
 
 
 @asks("Disputes", PageOptions)
 def disputes(
-    status: Annotated[str | None, typer.Option(help="Only those that are pending, under_review, resolved or rejected.")] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="STATUS", help="Only those that are pending, under_review, resolved or rejected.")
+    ] = None,
 ) -> dict[str, Any]:
     """List disputes, by status."""
     return {"status": status}

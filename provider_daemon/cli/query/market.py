@@ -6,8 +6,8 @@ import typer
 
 from provider_daemon.cli.query.options import PageOptions, asks
 
-ClusterId = Annotated[str, typer.Argument(help="The cluster's id, such as HPC-1.")]
-Provider = Annotated[str, typer.Argument(help="The provider's address.")]
+ClusterId = Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster's id, such as HPC-1.")]
+Provider = Annotated[str, typer.Argument(metavar="ADDRESS", help="The provider's address.")]
 
 
 @asks("Cluster")
@@ -18,8 +18,10 @@ def cluster(cluster: ClusterId) -> dict[str, Any]:
 
 @asks("Clusters", PageOptions)
 def clusters(
-    state: Annotated[str | None, typer.Option(help="Only those that are active, pending, draining, offline or deregistered.")] = None,
-    region: Annotated[str | None, typer.Option(help="Only those in a region.")] = None,
+    state: Annotated[
+        str | None, typer.Option(metavar="STATE", help="Only those that are active, pending, draining, offline or deregistered.")
+    ] = None,
+    region: Annotated[str | None, typer.Option(metavar="NAME", help="Only those in a region.")] = None,
 ) -> dict[str, Any]:
     """List clusters, by state or region."""
     return {"state": state, "region": region}
@@ -32,7 +34,7 @@ def clusters_by_provider(provider: Provider) -> dict[str, Any]:
 
 
 @asks("Offering")
-def offering(offering: Annotated[str, typer.Argument(help="The offering's id, such as OFF-1.")]) -> dict[str, Any]:
+def offering(offering: Annotated[str, typer.Argument(metavar="OFFERING", help="The offering's id, such as OFF-1.")]) -> dict[str, Any]:
     """Show an offering."""
     return {"offering_id": offering}
 

@@ -28,20 +28,22 @@ class Output(StrEnum):
 class QueryOptions:
     node: Nodes = (NODE,)  # type: ignore[assignment]
     chain_id: ChainId = CHAIN_ID
-    output: Annotated[Output, typer.Option("--output", "-o", help="table, or all there is as json or yaml.")] = Output.TABLE
+    output: Annotated[
+        Output, typer.Option("--output", "-o", metavar="table|json|yaml", help="A table, or all there is as JSON or YAML.")
+    ] = Output.TABLE
 
 
 @dataclass(frozen=True)
 class PageOptions(QueryOptions):
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100
-    page_key: Annotated[str, typer.Option("--page-key", help="The next_key of the page before.")] = ""
-    offset: Annotated[int, typer.Option("--offset", min=0, help="Pass over so many; not together with --page-key.")] = 0
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")] = 100
+    page_key: Annotated[str, typer.Option("--page-key", metavar="KEY", help="The next_key of the page before.")] = ""
+    offset: Annotated[int, typer.Option("--offset", min=0, metavar="N", help="Pass over so many; not together with --page-key.")] = 0
     count_total: Annotated[bool, typer.Option("--count-total", help="Count all there are.")] = False
     reverse: Annotated[bool, typer.Option("--reverse", help="The last one first.")] = False
 
 
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on, and show what changes, until Ctrl-C or the end of the job.")]
-Interval = Annotated[float, typer.Option("--interval", min=0.05, help="Seconds between two looks of --watch.")]
+Interval = Annotated[float, typer.Option("--interval", min=0.05, metavar="SECONDS", help="Seconds between two looks of --watch.")]
 
 
 @dataclass(frozen=True)

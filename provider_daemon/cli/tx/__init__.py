@@ -5,10 +5,10 @@ import typer
 from provider_daemon.cli.options import example
 from provider_daemon.cli.tx import clusters, governance, jobs, nodes, offerings
 
-app = typer.Typer(help="Sign and send transactions.", no_args_is_help=True)
+app = typer.Typer(help="Sign and send a transaction.", no_args_is_help=True)
 hpc = typer.Typer(
     no_args_is_help=True,
-    help="The HPC module's transactions.",
+    help="Send one of the HPC module's twelve transactions.",
     epilog="Exit codes: 0 done, 1 refused or failed, 2 a mistake in what was given (nothing was signed), "
     "3 in no block by its timeout height (nothing happened), 4 sent but its fate is unknown.",
 )

@@ -6,21 +6,23 @@ import typer
 
 from provider_daemon.cli.tx.options import sends
 
-ClusterId = Annotated[str, typer.Argument(help="The cluster's id, such as HPC-1.")]
-Name = Annotated[str | None, typer.Option(help="A name for people.")]
-Description = Annotated[str | None, typer.Option(help="What customers read about it.")]
-TotalNodes = Annotated[int | None, typer.Option(help="How many nodes it has, at least 1.")]
-Partitions = Annotated[list[str] | None, typer.Option("--partition", help="A partition's name; repeatable. Its limits: with --file.")]
+ClusterId = Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster's id, such as HPC-1.")]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="A name for people.")]
+Description = Annotated[str | None, typer.Option(metavar="TEXT", help="What customers read about it.")]
+TotalNodes = Annotated[int | None, typer.Option(metavar="N", help="How many nodes it has, at least 1.")]
+Partitions = Annotated[
+    list[str] | None, typer.Option("--partition", metavar="NAME", help="A partition's name; repeatable. Its limits: with --file.")
+]
 
 
 @sends("MsgRegisterCluster")
 def register_cluster(
     name: Name = None,
-    region: Annotated[str | None, typer.Option(help="Where it stands, such as us-west-2.")] = None,
+    region: Annotated[str | None, typer.Option(metavar="NAME", help="Where it stands, such as us-west-2.")] = None,
     total_nodes: TotalNodes = None,
     description: Description = None,
     partition: Partitions = None,
-    slurm_version: Annotated[str | None, typer.Option(help="Such as 22.05.8.")] = None,
+    slurm_version: Annotated[str | None, typer.Option(metavar="VERSION", help="Such as 22.05.8.")] = None,
 ) -> dict[str, Any]:
     """Register a cluster. It is pending until update-cluster makes it active."""
     return {
@@ -36,11 +38,13 @@ def register_cluster(
 @sends("MsgUpdateCluster")
 def update_cluster(
     cluster: ClusterId,
-    state: Annotated[str | None, typer.Option(help="active, draining, offline, pending or deregistered.")] = None,
+    state: Annotated[str | None, typer.Option(metavar="STATE", help="active, draining, offline, pending or deregistered.")] = None,
     name: Name = None,
     description: Description = None,
     total_nodes: TotalNodes = None,
-    available_nodes: Annotated[int | None, typer.Option(help="How many of them take jobs; the chain counts active nodes itself.")] = None,
+    available_nodes: Annotated[
+        int | None, typer.Option(metavar="N", help="How many of them take jobs; the chain counts active nodes itself.")
+    ] = None,
     partition: Partitions = None,
 ) -> dict[str, Any]:
     """Change a cluster; what is left out stays as it is."""

@@ -9,11 +9,11 @@ from provider_daemon.cli.tx.options import sends
 
 @sends("MsgFlagDispute")
 def flag_dispute(
-    job: Annotated[str, typer.Argument(help="The job's id, such as JOB-1.")],
-    dispute_type: Annotated[str | None, typer.Option("--type", help="What it is about, such as usage.")] = None,
-    reason: Annotated[str | None, typer.Option(help="What is wrong.")] = None,
-    reward: Annotated[str | None, typer.Option(help="The id of the reward that it is about.")] = None,
-    evidence: Annotated[str | None, typer.Option(help="Where it can be looked at.")] = None,
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id, such as JOB-1.")],
+    dispute_type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="What it is about, such as usage.")] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="What is wrong.")] = None,
+    reward: Annotated[str | None, typer.Option(metavar="REWARD", help="The id of the reward that it is about.")] = None,
+    evidence: Annotated[str | None, typer.Option(metavar="POINTER", help="Where it can be looked at.")] = None,
 ) -> dict[str, Any]:
     """Dispute a job's bill. Its customer or its provider may; prints the id that can be resolved."""
     return {"job_id": job, "dispute_type": dispute_type, "reason": reason, "reward_id": reward, "evidence": evidence}
@@ -21,9 +21,9 @@ def flag_dispute(
 
 @sends("MsgResolveDispute")
 def resolve_dispute(
-    dispute: Annotated[str, typer.Argument(help="The stored id, such as hpc-dispute-2.")],
-    status: Annotated[str | None, typer.Option(help="resolved or rejected.")] = None,
-    resolution: Annotated[str | None, typer.Option(help="What was decided.")] = None,
+    dispute: Annotated[str, typer.Argument(metavar="DISPUTE", help="The stored id, such as hpc-dispute-2.")],
+    status: Annotated[str | None, typer.Option(metavar="STATUS", help="resolved or rejected.")] = None,
+    resolution: Annotated[str | None, typer.Option(metavar="TEXT", help="What was decided.")] = None,
 ) -> dict[str, Any]:
     """Decide a dispute. The governance authority only."""
     return {"dispute_id": dispute, "status": status, "resolution": resolution}
@@ -31,7 +31,9 @@ def resolve_dispute(
 
 @sends("MsgUpdateParams")
 def update_params(
-    setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE; repeatable. The others stay as they are.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="NAME=VALUE; repeatable. The others stay as they are.")
+    ] = None,
 ) -> dict[str, Any]:
     """Change the module's parameters, live. The governance authority only."""
     return {f"params.{name}": value for name, value in map(_assigned, setting or [])}

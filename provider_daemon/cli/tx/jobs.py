@@ -7,33 +7,40 @@ import typer
 
 from provider_daemon.cli.tx.options import sends
 
-JobId = Annotated[str, typer.Argument(help="The job's id, such as JOB-1.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, such as JOB-1.")]
 
 
 @sends("MsgSubmitJob")
 def submit_job(
-    offering: Annotated[str | None, typer.Option(help="The offering's id, such as OFF-1.")] = None,
-    queue: Annotated[str | None, typer.Option(help="One of the offering's queues.")] = None,
-    image: Annotated[str | None, typer.Option(help="The container image.")] = None,
-    command: Annotated[str | None, typer.Option(help="The program; without it the image's own.")] = None,
-    arg: Annotated[list[str] | None, typer.Option(help="An argument of the command; repeatable.")] = None,
-    env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the program; repeatable. The published chain refuses any.")] = None,
-    workdir: Annotated[str | None, typer.Option(help="Where it runs, relative to the job's own directory.")] = None,
-    preconfigured: Annotated[str | None, typer.Option(help="The id of a workload that the offering has, instead of an image.")] = None,
-    template: Annotated[str | None, typer.Option(help="A workload template: a shipped one's id, or its file.")] = None,
+    offering: Annotated[str | None, typer.Option(metavar="OFFERING", help="The offering's id, such as OFF-1.")] = None,
+    queue: Annotated[str | None, typer.Option(metavar="QUEUE", help="One of the offering's queues.")] = None,
+    image: Annotated[str | None, typer.Option(metavar="IMAGE", help="The container image.")] = None,
+    command: Annotated[str | None, typer.Option(metavar="PROGRAM", help="The program; without it the image's own.")] = None,
+    arg: Annotated[list[str] | None, typer.Option(metavar="WORD", help="An argument of the command; repeatable.")] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="NAME=VALUE for the program; repeatable. The published chain refuses any."),
+    ] = None,
+    workdir: Annotated[str | None, typer.Option(metavar="DIR", help="Where it runs, relative to the job's own directory.")] = None,
+    preconfigured: Annotated[
+        str | None, typer.Option(metavar="ID", help="The id of a workload that the offering has, instead of an image.")
+    ] = None,
+    template: Annotated[str | None, typer.Option(metavar="ID|FILE", help="A workload template: a shipped one's id, or its file.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter or resource of the template; repeatable.")
     ] = None,
-    nodes: Annotated[int | None, typer.Option(help="How many nodes.")] = None,
-    cpus: Annotated[int | None, typer.Option(help="Cores on each node.")] = None,
-    memory_gb: Annotated[int | None, typer.Option(help="GB of memory on each node.")] = None,
-    gpus: Annotated[int | None, typer.Option(help="GPUs on each node.")] = None,
-    gpu_type: Annotated[str | None, typer.Option(help="Such as nvidia-a100.")] = None,
-    storage_gb: Annotated[int | None, typer.Option(help="GB of storage.")] = None,
-    max_runtime: Annotated[int | None, typer.Option(help="Seconds after which it is ended, at least 60.")] = None,
-    max_price: Annotated[str | None, typer.Option(help="What goes into escrow, such as 1000000uvirt; the rest comes back.")] = None,
-    inputs: Annotated[str | None, typer.Option(help="A pointer to encrypted inputs.")] = None,
-    outputs: Annotated[str | None, typer.Option(help="A pointer to encrypted outputs.")] = None,
+    nodes: Annotated[int | None, typer.Option(metavar="N", help="How many nodes.")] = None,
+    cpus: Annotated[int | None, typer.Option(metavar="N", help="Cores on each node.")] = None,
+    memory_gb: Annotated[int | None, typer.Option(metavar="GB", help="GB of memory on each node.")] = None,
+    gpus: Annotated[int | None, typer.Option(metavar="N", help="GPUs on each node.")] = None,
+    gpu_type: Annotated[str | None, typer.Option(metavar="TYPE", help="Such as nvidia-a100.")] = None,
+    storage_gb: Annotated[int | None, typer.Option(metavar="GB", help="GB of storage.")] = None,
+    max_runtime: Annotated[int | None, typer.Option(metavar="SECONDS", help="Seconds after which it is ended, at least 60.")] = None,
+    max_price: Annotated[
+        str | None, typer.Option(metavar="COIN", help="What goes into escrow, such as 1000000uvirt; the rest comes back.")
+    ] = None,
+    inputs: Annotated[str | None, typer.Option(metavar="POINTER", help="A pointer to encrypted inputs.")] = None,
+    outputs: Annotated[str | None, typer.Option(metavar="POINTER", help="A pointer to encrypted outputs.")] = None,
 ) -> dict[str, Any]:
     """Submit a job and print its id."""
     given = {
@@ -51,7 +58,7 @@ def submit_job(
 
 
 @sends("MsgCancelJob")
-def cancel_job(job: JobId, reason: Annotated[str | None, typer.Option(help="Why.")] = None) -> dict[str, Any]:
+def cancel_job(job: JobId, reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why.")] = None) -> dict[str, Any]:
     """Cancel a job that has not ended. The chain does so at once, its provider a little later."""
     return {"job_id": job, "reason": reason}
 
@@ -59,11 +66,11 @@ def cancel_job(job: JobId, reason: Annotated[str | None, typer.Option(help="Why.
 @sends("MsgReportJobStatus")
 def report_job_status(
     job: JobId,
-    state: Annotated[str | None, typer.Option(help="queued, running, completed, failed, cancelled or timeout.")] = None,
-    slurm_job: Annotated[str | None, typer.Option(help="The SLURM job's id.")] = None,
-    exit_code: Annotated[int | None, typer.Option(help="Of the program.")] = None,
-    message: Annotated[str | None, typer.Option(help="What the customer reads.")] = None,
-    usage: Annotated[Path | None, typer.Option(help="The usage, JSON or YAML with the fields of HPCUsageMetrics.")] = None,
+    state: Annotated[str | None, typer.Option(metavar="STATE", help="queued, running, completed, failed, cancelled or timeout.")] = None,
+    slurm_job: Annotated[str | None, typer.Option(metavar="ID", help="The SLURM job's id.")] = None,
+    exit_code: Annotated[int | None, typer.Option(metavar="CODE", help="The program's own.")] = None,
+    message: Annotated[str | None, typer.Option(metavar="TEXT", help="What the customer reads.")] = None,
+    usage: Annotated[Path | None, typer.Option(metavar="FILE", help="The usage, JSON or YAML with the fields of HPCUsageMetrics.")] = None,
 ) -> dict[str, Any]:
     """Report a job by hand. Signed as the daemon signs its reports; the job's provider only."""
     return {

@@ -6,25 +6,27 @@ import typer
 
 from provider_daemon.cli.tx.options import sends
 
-Name = Annotated[str | None, typer.Option(help="A name for people.")]
-Description = Annotated[str | None, typer.Option(help="What customers read about it.")]
-Queues = Annotated[list[str] | None, typer.Option("--queue", help="A queue that jobs may name; repeatable. Its limits: with --file.")]
-MaxRuntime = Annotated[int | None, typer.Option(help="The longest job, in seconds, at least 60.")]
-Identity = Annotated[int | None, typer.Option(help="The identity score that a customer needs, 0 to 100.")]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="A name for people.")]
+Description = Annotated[str | None, typer.Option(metavar="TEXT", help="What customers read about it.")]
+Queues = Annotated[
+    list[str] | None, typer.Option("--queue", metavar="NAME", help="A queue that jobs may name; repeatable. Its limits: with --file.")
+]
+MaxRuntime = Annotated[int | None, typer.Option(metavar="SECONDS", help="The longest job, in seconds, at least 60.")]
+Identity = Annotated[int | None, typer.Option(metavar="SCORE", help="The identity score that a customer needs, 0 to 100.")]
 Custom = Annotated[bool | None, typer.Option("--custom/--no-custom", help="Whether customers bring their own workloads.")]
-CpuPrice = Annotated[str | None, typer.Option(help="Of a core-hour.")]
-MemoryPrice = Annotated[str | None, typer.Option(help="Of a GB-hour of memory.")]
-GpuPrice = Annotated[str | None, typer.Option(help="Of a GPU-hour.")]
-NodePrice = Annotated[str | None, typer.Option(help="Of a node-hour.")]
-StoragePrice = Annotated[str | None, typer.Option(help="Of a GB of storage.")]
-NetworkPrice = Annotated[str | None, typer.Option(help="Of a GB of network traffic.")]
-MinimumCharge = Annotated[str | None, typer.Option(help="The least that a job costs.")]
-Currency = Annotated[str, typer.Option(help="Of the prices.")]
+CpuPrice = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Price of a core-hour.")]
+MemoryPrice = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Price of a GB-hour of memory.")]
+GpuPrice = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Price of a GPU-hour.")]
+NodePrice = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Price of a node-hour.")]
+StoragePrice = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Price of a GB of storage.")]
+NetworkPrice = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Price of a GB of network traffic.")]
+MinimumCharge = Annotated[str | None, typer.Option(metavar="AMOUNT", help="The least that a job costs.")]
+Currency = Annotated[str, typer.Option(metavar="DENOM", help="What all prices are in.")]
 
 
 @sends("MsgCreateOffering")
 def create_offering(
-    cluster: Annotated[str | None, typer.Option(help="The cluster's id, such as HPC-1.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="CLUSTER", help="The cluster's id, such as HPC-1.")] = None,
     name: Name = None,
     queue: Queues = None,
     max_runtime: MaxRuntime = None,
@@ -51,7 +53,7 @@ def create_offering(
 
 @sends("MsgUpdateOffering")
 def update_offering(
-    offering: Annotated[str, typer.Argument(help="The offering's id, such as OFF-1.")],
+    offering: Annotated[str, typer.Argument(metavar="OFFERING", help="The offering's id, such as OFF-1.")],
     active: Annotated[bool | None, typer.Option("--active/--inactive", help="Whether it takes new jobs; as it is if not given.")] = None,
     name: Name = None,
     queue: Queues = None,

@@ -4,13 +4,24 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from provider_daemon.cli.options import CHAIN_ID, KEYRING_DIR, NODE, ChainId, KeyringDir, Nodes, PassphraseFile, passphrase, with_options
+from provider_daemon.cli.options import (
+    CHAIN_ID,
+    KEYRING_DIR,
+    NODE,
+    AsText,
+    ChainId,
+    KeyringDir,
+    Nodes,
+    PassphraseFile,
+    Text,
+    passphrase,
+    with_options,
+)
 from provider_daemon.cli.run import DEFAULT
 
 if TYPE_CHECKING:
@@ -19,37 +30,42 @@ if TYPE_CHECKING:
     from provider_daemon.client.transaction import Prepared, Terms
 
 
-class Output(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-
-
 @dataclass(frozen=True)
 class TxOptions:
     """As a user of Cosmos clients knows them."""
 
-    file: Annotated[Path | None, typer.Option("--file", help="The message's fields as JSON or YAML, - for stdin; options win.")] = None
-    sender: Annotated[str, typer.Option("--from", help="The key that signs: its name, its address, or an armored file.")] = ""
-    key_file: Annotated[Path | None, typer.Option("--key-file", help="An armored key file, instead of --from.")] = None
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="The message's fields as JSON or YAML, - for stdin; options win.")
+    ] = None
+    sender: Annotated[str, typer.Option("--from", metavar="KEY", help="The key that signs: its name, its address, or an armored file.")] = (
+        ""
+    )
+    key_file: Annotated[Path | None, typer.Option("--key-file", metavar="FILE", help="An armored key file, instead of --from.")] = None
     keyring_dir: KeyringDir = KEYRING_DIR
     passphrase_file: PassphraseFile = None
     node: Nodes = (NODE,)  # type: ignore[assignment]
     chain_id: ChainId = CHAIN_ID
-    fees: Annotated[str, typer.Option("--fees", help="The whole fee, such as 5000uve.")] = ""
-    gas_prices: Annotated[str, typer.Option("--gas-prices", help="Of one unit of gas, such as 0.025uve; else the chain's own.")] = ""
-    gas: Annotated[str, typer.Option("--gas", help="auto (simulated), or a number.")] = "auto"
-    gas_adjustment: Annotated[float, typer.Option("--gas-adjustment", min=1.0, help="What simulated gas is multiplied by.")] = 1.3
-    note: Annotated[str, typer.Option("--note", help="A memo, public and permanent.")] = ""
-    timeout_height: Annotated[int, typer.Option("--timeout-height", min=0, help="The last block that may take it; 0: 20 from now.")] = 0
+    fees: Annotated[str, typer.Option("--fees", metavar="COIN", help="The whole fee, such as 5000uve.")] = ""
+    gas_prices: Annotated[
+        str, typer.Option("--gas-prices", metavar="COIN", help="The price of one unit of gas, such as 0.025uve; else the chain's own.")
+    ] = ""
+    gas: Annotated[str, typer.Option("--gas", metavar="auto|N", help="The most gas that it may use; auto: by simulation.")] = "auto"
+    gas_adjustment: Annotated[
+        float, typer.Option("--gas-adjustment", min=1.0, metavar="FACTOR", help="What simulated gas is multiplied by.")
+    ] = 1.3
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="A memo, public and permanent.")] = ""
+    timeout_height: Annotated[
+        int, typer.Option("--timeout-height", min=0, metavar="HEIGHT", help="The last block that may take it; 0: 20 from now.")
+    ] = 0
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Simulate, print gas and fee; nothing is signed or sent.")] = False
     generate_only: Annotated[bool, typer.Option("--generate-only", help="Print the unsigned transaction as JSON.")] = False
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before signing.")] = False
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is in a block, and print what it made.")] = True
     force: Annotated[bool, typer.Option("--force", help="Also with the key of a daemon that runs on this machine.")] = False
-    config: Annotated[Path, typer.Option("--config", "-c", envvar="PROVD_CONFIG", help="The daemon's configuration, if one runs here.")] = (
-        DEFAULT
-    )
-    output: Annotated[Output, typer.Option("--output", "-o", help="text or json.")] = Output.TEXT
+    config: Annotated[
+        Path, typer.Option("--config", "-c", envvar="PROVD_CONFIG", metavar="FILE", help="The daemon's configuration, if one runs here.")
+    ] = DEFAULT
+    output: AsText = Text.TEXT
 
 
 def sends(message: str) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., None]]:
@@ -87,9 +103,15 @@ def _order(message: str, typed: dict[str, Any], options: TxOptions) -> "Order":
         who=_who(options),
         terms=_terms(options),
         mode=unsent or (SEND_AND_WAIT if options.wait else SEND),
-        config=options.config,
+        config=_daemons(options.config),
         force=options.force,
     )
+
+
+def _daemons(config: Path) -> Path:
+    if config != DEFAULT and not config.exists():
+        typer.echo(f"{config} is not there: it cannot be told whether a daemon runs here with this key", err=True)
+    return config
 
 
 def _who(options: TxOptions) -> "Who":
@@ -106,7 +128,7 @@ def _terms(options: TxOptions) -> "Terms":
     from provider_daemon.client.coins import coin, price
     from provider_daemon.client.transaction import Terms
 
-    gas = 0 if options.gas == "auto" else _parsed("--gas", int, options.gas)
+    gas = 0 if options.gas == "auto" else _parsed("--gas", _gas, options.gas)
     return Terms(
         gas=gas or 0,
         adjustment=options.gas_adjustment,
@@ -115,6 +137,12 @@ def _terms(options: TxOptions) -> "Terms":
         memo=options.note,
         timeout_height=options.timeout_height,
     )
+
+
+def _gas(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is neither auto nor a whole number")
+    return int(text)
 
 
 def _parsed(name: str, parse: Callable[[str], Any], text: str) -> Any:
@@ -148,7 +176,7 @@ def _confirm(prepared: "Prepared") -> None:
 def _show(sent: "Sent", options: TxOptions) -> None:
     import json
 
-    as_json = options.output is Output.JSON or not sent.lines
+    as_json = options.output is Text.JSON or not sent.lines
     typer.echo(json.dumps(sent.document, indent=2) if as_json else "\n".join(sent.lines))
     if sent.problem:
         typer.echo(f"provd: the transaction failed: {sent.problem}", err=True)

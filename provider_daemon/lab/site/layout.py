@@ -83,18 +83,19 @@ class Layout:
 
 def load(root: Path) -> Layout | None:
     """The layout of an existing site, None where there is none."""
-    plan_file = root / PLAN_FILE
-    if not plan_file.exists():
+    try:
+        text = (root / PLAN_FILE).read_text()
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    value = json.loads(plan_file.read_text())
+    except OSError as error:
+        raise LabError(f"{root} cannot be read: {error.strerror}") from None
+    value = json.loads(text)
     return Layout(root, Plan(**{**value, "node_ports": tuple(value["node_ports"])}))
 
 
 def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None) -> Layout:
     """Makes the directories and the plan; raises LabError for a directory that holds something else."""
-    root.mkdir(parents=True, exist_ok=True)
-    if any(root.iterdir()):
-        raise LabError(f"{root} is not empty and holds no SLURM site: name another directory")
+    _empty(root)
     root.chmod(0o755)
     owner, host = me(), socket.gethostname()
     ctld, dbd, ssh, *node_ports = free_ports(3 + nodes)
@@ -115,6 +116,16 @@ def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None
     return layout
 
 
+def _empty(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        used = any(root.iterdir())
+    except OSError as error:
+        raise LabError(f"{root} cannot be a site's directory: {error.strerror}") from None
+    if used:
+        raise LabError(f"{root} is not empty and holds no SLURM site: name another directory")
+
+
 def save(layout: Layout) -> None:
     """The mark of a site whose files are complete."""
     (layout.root / PLAN_FILE).write_text(json.dumps(asdict(layout.plan), indent=1))
@@ -129,7 +140,7 @@ def address_of(host: str) -> str:
     try:
         return socket.gethostbyname(host)
     except OSError:
-        raise LabError(f"this host's own name leads nowhere, and SLURM needs it: add the line '127.0.1.1 {host}' to /etc/hosts") from None
+        raise LabError(f"this host's own name leads nowhere, and SLURM needs it: add the line '127.0.0.1 {host}' to /etc/hosts") from None
 
 
 def _run_directory(root: Path) -> Path:

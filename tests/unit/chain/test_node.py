@@ -44,6 +44,14 @@ async def test_nobody_is_believed() -> None:
             await ours.believed()
 
 
+async def test_a_dead_one_is_named_once() -> None:
+    """What gRPC says of it begins with its address: there the name beside it is left out."""
+    ours = Endpoints(CHAIN_ID, ["127.0.0.1:1"], FakeClock())
+    with pytest.raises(Transient, match=r"usable: 127\.0\.0\.1:1: UNAVAILABLE"):
+        await ours.believed()
+    await ours.close()
+
+
 async def test_height_going_back() -> None:
     """A node whose height goes back is not believed until it is where it was."""
     far, clock = FarEnd(height=100), FakeClock()

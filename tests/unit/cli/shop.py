@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from provider_daemon.chain import keys
 from provider_daemon.cli.app import app
 from provider_daemon.client.keystore import Keystore
+from provider_daemon.config import default_toml
 from provider_daemon.devnet.context import Rules
 from provider_daemon.devnet.server import Devnet
 from tests.fakes.chain import person
@@ -66,6 +67,7 @@ async def shop(directory: Path, queries: str = "all", **rules: Any) -> AsyncIter
     keys.write_private(str(directory / "passphrase"), PASSPHRASE)
     for name in PEOPLE:
         Keystore(directory / "keys").add(name, secret(name), PASSPHRASE)
+    (directory / "provd.toml").write_text(default_toml().replace("/var/lib/provd", str(directory)))  # of a daemon that does not run
     env = {
         "PROVD_NODE": f"127.0.0.1:{devnet.port}",
         "PROVD_CHAIN_ID": CHAIN_ID,

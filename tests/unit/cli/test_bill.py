@@ -112,9 +112,9 @@ def test_estimate_of_a_job() -> None:
         (["--usage", "-", "--spec", "-"], "", "name one of --usage FILE and --spec FILE"),
         (["--usage", "/nowhere.json"], "", "/nowhere.json cannot be read"),
         (["--usage", "-"], "a: [", "-: while parsing"),
-        (["--usage", "-"], "cpu: 1", "usage: cpu: Unexpected keyword argument"),
+        (["--usage", "-"], "cpu: 1", "usage: cpu: there is no such field"),
         (["--spec", "-"], "{}", "job: resources: Field required"),
-        (["--usage", "-", "--rules", "-"], "fee: 1", "rules: fee: Unexpected keyword argument"),
+        (["--usage", "-", "--rules", "-"], "fee: 1", "rules: fee: there is no such field"),
     ],
 )
 def test_estimate_names_the_mistake(arguments: list[str], stdin: str, problem: str) -> None:

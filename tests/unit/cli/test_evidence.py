@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from provider_daemon.chain import evidence, messages
 from provider_daemon.chain.evidence import Facts
 from provider_daemon.cli.evidence import app
+from provider_daemon.errors import ConfigError
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
 from tests.fakes.chain import CHAIN_ID, PROVIDER, TestChain, job, report
@@ -101,4 +102,19 @@ async def test_failed_transaction(shop: TestChain) -> None:
 async def test_nothing_there(shop: TestChain, what: str) -> None:
     """No report is not a success."""
     result = await verify(shop, what)
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"no report found for {what}\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"provd: no report found for {what}\n")
+
+
+async def test_neither_a_job_nor_a_transaction(shop: TestChain) -> None:
+    """What can be none of them is a mistake in the command line, not something that the chain lacks."""
+    result = await verify(shop, "nonsense")
+    assert isinstance(result.exception, ConfigError)
+    assert "'nonsense' is no transaction hash: 64 hex digits" in str(result.exception)
+
+
+async def test_a_dead_endpoint_is_one_line() -> None:
+    """Named once, without the daemon's own warning before it."""
+    command = ["verify", "JOB-1", "--node", "127.0.0.1:1", "--chain-id", CHAIN_ID]
+    result = await asyncio.to_thread(CliRunner().invoke, app, command)
+    assert result.output == ""
+    assert str(result.exception).startswith("no chain endpoint is usable: 127.0.0.1:1: UNAVAILABLE")

@@ -1,5 +1,6 @@
 """`provd` as it is typed: it explains itself at once, and its exit codes can be relied on."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,8 +9,10 @@ from typing import Any
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from provider_daemon.cli.app import app
+from provider_daemon.cli.sections import SECTIONS
 from provider_daemon.config import default_toml
 
 HEAVY = {"asyncssh", "grpc", "aiohttp", "pydantic", "google.protobuf", "cryptography", "structlog", "prometheus_client", "asyncio", "rich"}
@@ -31,6 +34,13 @@ def parameters(command: Any, *words: str) -> Iterator[tuple[str, Any]]:
         yield from parameters(inner, *words, name)
 
 
+def groups(command: Any, *words: str) -> Iterator[list[str]]:
+    if hasattr(command, "commands"):
+        yield list(words)
+        for name, inner in command.commands.items():
+            yield from groups(inner, *words, name)
+
+
 def test_help_imports_no_library_but_typer() -> None:
     """`provd --help` answers before anything that a command needs is imported."""
     result = provd("--help")
@@ -40,17 +50,27 @@ def test_help_imports_no_library_but_typer() -> None:
     assert imported & HEAVY == set()
 
 
-def test_list_of_commands_is_whole_sentences() -> None:
-    """Each command is described on its one line without being cut off."""
-    commands = provd("--help").stdout.partition("Commands:")[2]
-    assert len(commands.split("\n")) > 9
-    assert "..." not in commands
+def test_every_command_stands_in_one_section() -> None:
+    """`provd` lists its commands by what they are for."""
+    named = [name for names in SECTIONS.values() for name in names]
+    assert sorted(named) == sorted(get_command(app).commands)  # type: ignore[attr-defined]
+    listed = re.findall(r"^  ([a-z]+) +[A-Z]", provd("--help").stdout, re.MULTILINE)
+    assert listed == named
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in groups(get_command(app))])
+def test_list_of_commands_is_whole_sentences(words: list[str]) -> None:
+    """On a terminal of 80 columns each command is described on its one line without being cut off."""
+    shown = CliRunner().invoke(app, [*words, "--help"], terminal_width=80).stdout
+    assert "..." not in shown.replace("[ARGS]...", "")
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(("name", "parameter"), [pytest.param(*each, id=each[0]) for each in parameters(get_command(app))])
 def test_every_option_and_argument_has_help(name: str, parameter: Any) -> None:
-    """What can be typed is explained where it can be typed."""
+    """What can be typed is explained where it can be typed; a value is named by what it is, FILE or SECONDS, not by a type of Python's."""
     assert getattr(parameter, "help", None), f"{name} has no help"
+    assert getattr(parameter, "is_flag", False) or re.fullmatch(r"[A-Z=:|]+|[a-z|]+(\|N)?", parameter.metavar or ""), name
 
 
 def test_exit_codes_of_validate(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from provider_daemon.cli.app import app
 from provider_daemon.config import default_toml
-from provider_daemon.errors import LedgerError
+from provider_daemon.errors import LedgerError, Refused
 from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
@@ -74,9 +74,11 @@ def test_explain_names_the_transaction(ledger: Ledger, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("ledger")
 def test_a_job_that_is_not_there(tmp_path: Path) -> None:
-    """It is said on standard error, with exit code 1."""
-    result = run(tmp_path, "job", "explain", "JOB-404")
-    assert (result.exit_code, result.stderr) == (1, "JOB-404 is not in the ledger\n")
+    """Neither told of nor taken up; the error says where to look."""
+    for command in ("explain", "unpark"):
+        error = run(tmp_path, "job", command, "JOB-404").exception
+        assert isinstance(error, Refused)
+        assert str(error) == "JOB-404 is not in the ledger: `provd jobs` lists what is"
 
 
 def test_unpark_beside_a_running_daemon(ledger: Ledger, tmp_path: Path) -> None:

@@ -62,6 +62,11 @@ def test_prompt(tmp_path: Path) -> None:
     assert PASSPHRASE not in made.output + shown.output
 
 
+def test_nothing_to_ask(tmp_path: Path) -> None:
+    """Where standard input has ended, as in a unit or a cron job, one line says what to give instead."""
+    assert str(run("add", tmp_path / "key.armor").exception) == "passphrase: there is no terminal to ask for it, and no --passphrase-file"
+
+
 def test_never_over_an_old_key(tmp_path: Path, passphrase: Path) -> None:
     """A second key under the same name is refused and the first one stays."""
     path = tmp_path / "key.armor"

@@ -154,7 +154,22 @@ async def test_balances_and_transactions(market: Shop) -> None:
     assert had == [{"denom": "uve", "amount": str(10**12)}, {"denom": "uvirt", "amount": str(10**12)}]
     table = (await market.run(f"query bank balances {ADDRESSES['governor']}")).stdout
     assert table.splitlines()[0].split() == ["DENOM", "AMOUNT"]
-    assert isinstance((await market.run("query bank balances cosmos1")).exception, ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("query bank balances cosmos1", "'cosmos1' is no ve1... address"),
+        ("query hpc clusters-by-provider alice", "'alice' is no ve1... address"),
+        ("query hpc jobs-by-customer ve1x", "'ve1x' is no ve1... address"),
+        ("query tx ABC", "'ABC' is no transaction hash: 64 hex digits, as `provd tx` prints them"),
+    ],
+)
+async def test_what_can_be_nobodys_name(market: Shop, line: str, why: str) -> None:
+    """An empty list would read as an answer."""
+    error = (await market.run(line)).exception
+    assert isinstance(error, ConfigError)
+    assert str(error) == why
 
 
 async def test_a_node_without_an_index(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ async def test_plan(tmp_path: Path) -> None:
         config.write_text(text)
         result = await market.run(f"keys rotate-plan -c {config} --new {ADDRESSES['bob']}")
         assert result.exit_code == 0, result.exception
+        nowhere = await market.run(f"keys rotate-plan -c {config} --new bob")
         missing = await market.run(f"keys rotate-plan -c {config} --key other")
     lines = result.stdout.splitlines()
     assert lines[0].startswith(f"From {ADDRESSES['alice']} (sequence 3, ")
@@ -49,3 +50,4 @@ async def test_plan(tmp_path: Path) -> None:
     assert len(commands) >= 8
     assert all(exists(command) for command in commands)
     assert isinstance(missing.exception, ConfigError)
+    assert str(nowhere.exception) == "'bob' is no ve1... address"

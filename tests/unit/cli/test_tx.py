@@ -178,7 +178,7 @@ async def test_a_job_of_a_template(market: Shop) -> None:
         ("report-job-status JOB-1 --state pending", ["state: queued, running"]),
         ("register-cluster --name a --region b --total-nodes 1 --fees 5", ["--fees: '5' is no whole amount"]),
         ("register-cluster --name a --region b --total-nodes 1 --fees 5uve --gas-prices 1uve", ["give --fees or --gas-prices"]),
-        ("register-cluster --name a --region b --total-nodes 1 --gas much", ["--gas: invalid literal"]),
+        ("register-cluster --name a --region b --total-nodes 1 --gas much", ["--gas: 'much' is neither auto nor a whole number"]),
         ("register-cluster --name a --region b --total-nodes 1 --timeout-height 1", ["--timeout-height: 1 is past"]),
     ],
 )
@@ -263,6 +263,8 @@ async def test_not_with_the_key_of_a_running_daemon(market: Shop) -> None:
 
 
 async def test_when_it_cannot_be_told(market: Shop) -> None:
-    """A configuration that cannot be read is said, and stops nobody."""
+    """A configuration that was named and cannot be read is said, and stops nobody."""
     (market.directory / "provd.toml").write_text("no toml")
     assert "it cannot be told whether a daemon runs here" in (await market.done(SEEDS)).stderr
+    (market.directory / "provd.toml").unlink()
+    assert "provd.toml is not there: it cannot be told whether a daemon runs here" in (await market.done(SEEDS)).stderr

@@ -42,3 +42,16 @@ def test_no_site_there(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, ["lab", "config", str(tmp_path)])
     assert told.exit_code == 1
     assert "`provd lab up` makes one" in str(told.exception)
+
+
+def test_no_place_for_a_site(tmp_path: Path) -> None:
+    """A file is no directory: one line says so."""
+    (tmp_path / "file").touch()
+    told = CliRunner().invoke(app, ["lab", "up", str(tmp_path / "file")])
+    assert str(told.exception).endswith("file cannot be a site's directory: File exists")
+
+
+def test_no_such_command(planned: layout.Layout) -> None:
+    """What cannot be run on the site is named in one line."""
+    told = CliRunner().invoke(app, ["lab", "exec", str(planned.root), "no-such-command"])
+    assert str(told.exception) == "no-such-command cannot be run: No such file or directory"

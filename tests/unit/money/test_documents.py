@@ -37,9 +37,9 @@ def test_a_purchase_beside_the_usage() -> None:
     ("document", "mistakes"),
     [
         ([], ["usage: a table of names and values is needed"]),
-        ({"cpu_seconds": 1, "gpu_seconds": -1}, ["usage: gpu_seconds: Input should be", "usage: cpu_seconds: Unexpected"]),
+        ({"cpu_seconds": 1, "gpu_seconds": -1}, ["usage: gpu_seconds: Input should be", "usage: cpu_seconds: there is no such field"]),
         ({"node_hours": "x"}, ["usage: node_hours: Value error, 'x' is no decimal number"]),
-        ({"purchase": {"past": [{"sum": 1}]}}, ["usage: purchase.past.0.sum: Unexpected"]),
+        ({"purchase": {"past": [{"sum": 1}]}}, ["usage: purchase.past.0.sum: there is no such field"]),
         (
             {"purchase": {"past": [{"usage": {"cpus": 1, "cores": 2}}, {"usage": 5}]}},
             [

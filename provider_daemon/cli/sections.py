@@ -1,0 +1,27 @@
+"""The list of provd's commands, under headings."""
+
+from typing import Any
+
+from typer.core import TyperGroup
+
+SECTIONS = {
+    "The daemon": ("run", "status", "top", "doctor", "reconcile"),
+    "Its jobs": ("jobs", "job", "evidence", "bill"),
+    "What it works with": ("config", "keys", "ledger", "template"),
+    "The chain": ("tx", "query"),
+    "Trying things out": ("demo", "devnet", "lab"),
+}
+
+
+class Sections(TyperGroup):
+    """Each command stands in one section, in the order in which a site comes to need it."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for names in SECTIONS.values() for name in names]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        width = max(map(len, self.commands))
+        limit = formatter.width - 6 - width
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), self.commands[name].get_short_help_str(limit)) for name in names])
