@@ -183,14 +183,16 @@ async def test_a_parked_job_by_keyboard(ledger: Ledger, address: str, tab: Tab) 
 
 
 async def test_on_a_phone(ledger: Ledger, address: str, tab: Tab) -> None:
-    """360 pixels hold everything, however long a word, without scrolling sideways."""
+    """360 pixels hold everything, however long a word, without scrolling sideways; what a job has not takes no room."""
     save(ledger, 1, parked="x" * 500, slurm_id="123456789")
+    save(ledger, 2)
     await tab.size(360)
     await tab.go(address)
-    await tab.until("document.querySelectorAll('#jobs tr').length === 1")
-    await tab.run("document.querySelector('#jobs button').click()")
+    await tab.until("document.querySelectorAll('#jobs tr').length === 2")
+    await tab.run("document.querySelector('#jobs tr:last-child button').click()")
     await tab.until("document.querySelector('#detail li') !== null")
     assert await tab.run("document.documentElement.scrollWidth") <= 360
+    assert await tab.run("[...document.querySelectorAll('#jobs td:empty')].filter(cell => cell.offsetHeight).length") == 0
     for width in (768, 929, 1280):
         await tab.size(width)
         assert await tab.run("document.documentElement.scrollWidth") <= width
