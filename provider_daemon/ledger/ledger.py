@@ -93,6 +93,11 @@ class Ledger:
         row = self._one("get_job", job_id=job_id)
         return job_from_value(row["value"]) if row else None
 
+    def newest_job(self) -> Job | None:
+        """The one that entered last; None while there was none."""
+        row = self._one("newest_job")
+        return job_from_value(row["value"]) if row else None
+
     def open_jobs(self, cluster_id: str) -> list[Job]:
         return [job_from_value(row["value"]) for row in self._all("open_jobs", cluster_id=cluster_id)]
 

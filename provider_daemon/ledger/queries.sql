@@ -13,6 +13,9 @@ ON CONFLICT (job_id) DO UPDATE SET slurm_id = excluded.slurm_id, state = exclude
 -- name: get_job
 SELECT value FROM jobs WHERE job_id = :job_id;
 
+-- name: newest_job
+SELECT value FROM jobs ORDER BY rowid DESC LIMIT 1;
+
 -- name: open_jobs
 SELECT value FROM jobs WHERE cluster_id = :cluster_id AND closed_at IS NULL ORDER BY rowid;
 

@@ -13,6 +13,7 @@ from provider_daemon.job.lifecycle import Job, confirm, wall_limit
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State, route
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops import same_chain
 from provider_daemon.loops.doubt import CHAIN_AHEAD, SWEPT
 from provider_daemon.loops.tenancy import Tenancy, node_count_key
 from provider_daemon.ports import Chain, Clock, Offering
@@ -47,6 +48,9 @@ class Intake:
         self._swept_at = 0.0
 
     async def tick(self) -> None:
+        if self._sweep_due():
+            await same_chain.look(self._ledger, self._chain)
+        same_chain.insist(self._ledger)
         await self._new_jobs()
         await self._changes()
 

@@ -17,6 +17,7 @@ from provider_daemon.job.lifecycle import confirm
 from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
+from provider_daemon.loops import same_chain
 from provider_daemon.loops.blame import Blame
 from provider_daemon.loops.lanes import choose
 from provider_daemon.ports import Chain, Clock, TxOutcome
@@ -82,6 +83,7 @@ class Outbox:
         self._settings = settings
 
     async def tick(self) -> None:
+        same_chain.insist(self._ledger)
         if (tx := self._ledger.open_tx(self._signer.address)) is not None:
             await self._resolve(tx)
         if self._ledger.open_tx(self._signer.address) is None:

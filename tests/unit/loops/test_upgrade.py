@@ -41,6 +41,18 @@ async def retell(chain: TestChain, path: Path) -> None:
         assert found.ok
     for message in (cancel("JOB-6"), job(), job(queue_name="nowhere"), job()):
         await chain.send(ALICE, message)
+    await made_when_the_ledger_says(chain, path, "JOB-9")
+
+
+async def made_when_the_ledger_says(chain: TestChain, path: Path, job_id: str) -> None:
+    """The newest job, which was in no SLURM yet: by it the daemon knows its chain again."""
+    record = await chain.client.job(job_id)
+    assert record is not None
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "UPDATE jobs SET name = ?, value = json_set(value, '$.spec.created_ns', ?) WHERE job_id = ?",
+            (record.spec.slurm_name, record.spec.created_ns, job_id),
+        )
 
 
 def site(chain: TestChain, path: Path) -> FakeScheduler:
