@@ -152,7 +152,7 @@ class SshTransport:
 
 
 class _Connecting:
-    """One try. Nothing of the daemon's own environment or ~/.ssh/config plays a part."""
+    """One try. Nothing of the daemon's own environment or ~/.ssh plays a part; neither need be there or readable."""
 
     def __init__(self, host: str, port: int, user: str, key_file: str, known_hosts: str, fingerprint: str) -> None:
         self._host, self._port, self._user, self._key_file = host, port, user, key_file
@@ -170,6 +170,9 @@ class _Connecting:
             config=None,
             # An empty list of trusted keys sends every host key to _PinnedClient.validate_host_public_key.
             known_hosts=self._known_hosts or ([], [], []),
+            # Left out, ~/.ssh/ca-bundle.crt and ~/.ssh/crt would vouch for any host.
+            x509_trusted_certs=None,
+            x509_trusted_cert_paths=[],
             send_env=(),
             connect_timeout=START_SECONDS - 5,
             login_timeout=START_SECONDS - 5,

@@ -67,6 +67,17 @@ async def test_there_is_no_way_without_a_host_key(site: Site, tmp_path: Path) ->
             site.transport(**pins)
 
 
+async def test_home_plays_no_part(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever lies in ~/.ssh, authorities that vouch for any host too: it is not read, not even looked for."""
+    (tmp_path / ".ssh/crt").mkdir(parents=True)
+    for name in ("config", "ca-bundle.crt", "known_hosts", "id_ed25519"):
+        (tmp_path / ".ssh" / name).write_text("-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    transport = site.transport()
+    assert (await transport.run(PROGRAM, b"", 10)).exit_code == 3
+    await transport.close()
+
+
 async def test_private_key_that_others_may_read(site: Site) -> None:
     """It is no secret any more, so it is not used."""
     site.key.chmod(0o640)
