@@ -4,33 +4,16 @@ import asyncio
 import json
 import signal
 import sys
-import tempfile
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from provider_daemon.demo.jobs import DemoJob
 from provider_daemon.demo.market import order
-from provider_daemon.demo.sites import RealSite, choose
-from provider_daemon.demo.stage import Stage, build
+from provider_daemon.demo.sites import RealSite
+from provider_daemon.demo.stage import Stage
 from provider_daemon.job.state import State
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
-
-
-@pytest_asyncio.fixture
-async def stage() -> AsyncIterator[Stage]:
-    with tempfile.TemporaryDirectory(prefix="provd-test.", ignore_cleanup_errors=True) as name:
-        Path(name).chmod(0o755)
-        site = await choose(Path(name), simulated=False, say=lambda _: None)
-        made = await build(Path(name), site, "published", lambda _: None)
-        try:
-            yield made
-        finally:
-            made.daemon.signal(signal.SIGCONT)
-            await made.close()
 
 
 async def dry_run(stage: Stage) -> str:

@@ -4,17 +4,15 @@ import asyncio
 import json
 import os
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from provider_daemon.demo.sites import RealSite, choose
-from provider_daemon.demo.stage import Stage, build
+from provider_daemon.demo.sites import RealSite
+from provider_daemon.demo.stage import Stage
 from provider_daemon.lab.site.site import Site
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -22,18 +20,6 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 # What this site of one machine cannot have (cgroups), or would need another release for.
 KNOWN = {"slurm-containment", "slurm-vulnerabilities"}
 WITHOUT_SYSTEMD = set() if Path("/run/systemd/system").is_dir() else {"host-systemd", "host-watchdog"}
-
-
-@pytest_asyncio.fixture
-async def stage() -> AsyncIterator[Stage]:
-    with tempfile.TemporaryDirectory(prefix="provd-test.", ignore_cleanup_errors=True) as name:
-        Path(name).chmod(0o755)
-        site = await choose(Path(name), simulated=False, say=lambda _: None)
-        made = await build(Path(name), site, "published", lambda _: None)
-        try:
-            yield made
-        finally:
-            await made.close()
 
 
 async def doctor(config: Path, *arguments: str) -> tuple[int, dict[str, Any]]:

@@ -2,37 +2,25 @@
 
 import asyncio
 import sys
-import tempfile
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from provider_daemon.demo.play import Play
-from provider_daemon.demo.sites import choose
-from provider_daemon.demo.stage import Stage, build
+from provider_daemon.demo.stage import Stage
 from provider_daemon.ledger.ledger import Ledger
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 
-@pytest_asyncio.fixture
-async def played() -> AsyncIterator[Stage]:
-    """A stage after its twelve jobs; root's jobs run as another user, so it stands where that one may look."""
-    with tempfile.TemporaryDirectory(prefix="provd-test.", ignore_cleanup_errors=True) as name:
-        Path(name).chmod(0o755)
-        site = await choose(Path(name), simulated=False, say=lambda _: None)
-        stage = await build(Path(name), site, "published", lambda _: None)
-        try:
-            rows, money, problems = await Play(stage, lambda _: None).run()
-            assert problems == []
-            assert [row.problems for row in rows] == [[]] * 12
-            assert money.left_in_escrow == 0
-            yield stage
-        finally:
-            await stage.close()
+@pytest.fixture
+async def played(stage: Stage) -> Stage:
+    """After its twelve jobs."""
+    rows, money, problems = await Play(stage, lambda _: None).run()
+    assert problems == []
+    assert [row.problems for row in rows] == [[]] * 12
+    assert money.left_in_escrow == 0
+    return stage
 
 
 async def provd(*arguments: str) -> tuple[int, str]:

@@ -1,0 +1,23 @@
+import signal
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from provider_daemon.demo.sites import choose
+from provider_daemon.demo.stage import Stage, build
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """The demo's, on a real site. Root's jobs run as another user, so it stands where that one may look."""
+    with tempfile.TemporaryDirectory(prefix="provd-test.", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        site = await choose(Path(name), simulated=False, say=lambda _: None)
+        made = await build(Path(name), site, "published", lambda _: None)
+        try:
+            yield made
+        finally:
+            made.daemon.signal(signal.SIGCONT)  # one that a test stopped could not end
+            await made.close()
