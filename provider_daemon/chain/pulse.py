@@ -42,4 +42,5 @@ class Pulse:
         # The first block after a halt has the time of before it, so one alone says nothing.
         elif before and self._troubles.begins("clocks_differ", self._chain_id, now):
             why = f"our clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the chain's"
-            log.error("clocks_differ", chain=self._chain_id, why=why, next="set this machine's clock (NTP)")
+            following = "set this machine's clock (NTP), then restart provd: it keeps the time of its start"
+            log.error("clocks_differ", chain=self._chain_id, why=why, next=following)
