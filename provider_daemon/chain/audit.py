@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 
+import structlog
+
 from provider_daemon.chain import evidence_check, keyspace, messages
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.codec import decode
@@ -10,8 +12,11 @@ from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.records import chain_job
 from provider_daemon.chain.store import Store
+from provider_daemon.errors import Unreadable
 from provider_daemon.job.sides import OnChain, Reported, Settled
 from provider_daemon.ports import Dispute
+
+log = structlog.get_logger("provd.chain")
 
 DENOM = "uvirt"  # what is billed
 DISPUTES = 256  # ids looked at: the newest, a dispute is decided within days (the chain's own counter moves by two)
@@ -56,8 +61,18 @@ class GrpcAudit:
         end = await self._store.counter(keyspace.NEXT_DISPUTE)
         ids = [f"hpc-dispute-{number}" for number in range(max(1, end - DISPUTES), end)]
         values = await asyncio.gather(*(self._store.get(keyspace.key(keyspace.DISPUTE, dispute_id)) for dispute_id in ids))
-        records = (decode(types_pb2.HPCDispute, value) for value in values if value)
-        return tuple(Dispute(each.dispute_id, each.job_id, each.status in _OPEN, each.created_at.seconds) for each in records)
+        read = (_dispute(dispute_id, value) for dispute_id, value in zip(ids, values, strict=True) if value)
+        return tuple(dispute for dispute in read if dispute)
+
+
+def _dispute(dispute_id: str, value: bytes) -> Dispute | None:
+    """None for one that cannot be read, which may be anybody's: the comparison of our own jobs does not wait for it."""
+    try:
+        record = decode(types_pb2.HPCDispute, value)
+    except Unreadable as error:
+        log.error("dispute_unreadable", dispute=dispute_id, why=str(error), next="jobs and other disputes are compared all the same")
+        return None
+    return Dispute(record.dispute_id, record.job_id, record.status in _OPEN, record.created_at.seconds)
 
 
 def _amount(coins: Iterable[Coin]) -> int:
