@@ -13,11 +13,6 @@ from provider_daemon.ledger.ledger import Ledger
 from tests.unit.job.test_lifecycle import JOB
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
 def fill(ledger: Ledger, jobs: int = 3) -> None:
     with ledger.write():
         ledger.set_meta("cancels_height", "77")

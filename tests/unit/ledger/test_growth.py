@@ -19,11 +19,6 @@ SMALL = {"jobs_open", "messages_waiting", "sqlite_autoindex_quarantine_1"}
 ONCE = {"count_open_jobs", "newest_job", "count_txs", "count_jobs", "set_aside", "last_txs", "newest_tx_of_each_signer"}
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.open(tmp_path / "ledger.sqlite")
-
-
 def sent(ledger: Ledger, number: int, at: float, status: str, *messages: Message) -> str:
     """A transaction made at that moment, whose fate is known; its hash."""
     with ledger.write():
@@ -111,16 +106,13 @@ def test_fees_of_a_day(ledger: Ledger) -> None:
     assert figures.fees_lately(ledger, "ve1other", 15.0) == (0, 0.0)
 
 
+@pytest.mark.usefixtures("ledger")
 @pytest.mark.parametrize("file", ["queries.sql", "figures.sql", "listing.sql"])
-def test_no_loop_reads_everything(ledger: Ledger, file: str) -> None:
+def test_no_loop_reads_everything(path: Path, file: str) -> None:
     """By SQLite's own plan: no table that grows with the jobs that ever were is read from end to end."""
-    with closing(sqlite3.connect(f"file:{ledger_path(ledger)}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         for name, query in sql.load(file).items():
             values = dict.fromkeys(re.findall(r":(\w+)", query), 1)
             plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
             scans = [line for line in plan if line.startswith("SCAN") and not SMALL & set(line.split())]
             assert not scans or name in ONCE, (name, plan)
-
-
-def ledger_path(ledger: Ledger) -> str:
-    return str(ledger._db.execute("PRAGMA database_list").fetchone()["file"])

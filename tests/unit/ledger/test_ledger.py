@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +16,6 @@ from provider_daemon.ledger.file import SCHEMA_VERSION
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row
 from tests.unit.job.test_lifecycle import JOB
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.sqlite")
-    yield opened
-    opened.close()
 
 
 def open_tx(sequence: int = 0, tx_hash: str = "AA") -> OpenTx:

@@ -1,8 +1,6 @@
 """What the status page asks of the ledger."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -10,13 +8,6 @@ from provider_daemon.ledger import listing
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.listing import Show
 from tests.unit.job.test_lifecycle import JOB
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.sqlite")
-    yield opened
-    opened.close()
 
 
 def save(ledger: Ledger, *numbers: int, **changes: object) -> None:

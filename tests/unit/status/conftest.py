@@ -1,6 +1,6 @@
-"""A ledger of its own for each test, and a served page over it."""
+"""A served page over the ledger."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -12,18 +12,6 @@ from provider_daemon.metrics.server import build_app, serve
 from provider_daemon.status.board import Board
 from provider_daemon.status.routes import Routes
 from tests.unit.metrics.parts import Endpoint, Health, parts
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
-@pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(path)
-    yield opened
-    opened.close()
 
 
 def made(ledger: Ledger, path: Path) -> web.Application:
