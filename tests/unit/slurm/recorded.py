@@ -1,4 +1,4 @@
-"""The verbatim answers of two SLURM versions (tests/fixtures/slurm), brought into the form that our own commands ask for."""
+"""The verbatim answers of three SLURM versions (tests/fixtures/slurm), brought into the form that our own commands ask for."""
 
 import re
 from collections.abc import Iterator
