@@ -16,10 +16,23 @@ from provider_daemon.config_checks import contradictions
 from provider_daemon.errors import ConfigError
 from provider_daemon.toml_lines import line_of, lines_of, shown
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-SafePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9/_.-]*$", max_length=200)]
-PublicKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-SlurmWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]*$", max_length=64)]
+_NAME, _PATH, _PUBLIC_KEY, _WORD = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", r"^/[A-Za-z0-9/_.-]*$", r"^[0-9a-f]{64}$", r"^[A-Za-z0-9_.-]*$"
+_ENDPOINT, _LISTEN, _FINGERPRINT = r"^(https://|http://)?[^/@\s]+:\d{1,5}$", r"^[^/\s]+:\d{1,5}$", r"^(SHA256:[A-Za-z0-9+/]{43})?$"
+SHAPES = {
+    _NAME: "must be letters, digits, '.', '_' and '-', a letter or digit first",
+    _PATH: "must be an absolute path of letters, digits, '.', '_' and '-'",
+    _PUBLIC_KEY: "must be a public key, 64 hex digits in lower case",
+    _WORD: "must be letters, digits, '.', '_' and '-'",
+    _ENDPOINT: "must be host:port, or https://host:port for TLS",
+    _LISTEN: "must be address:port",
+    _FINGERPRINT: "must be SHA256:..., as `ssh-keygen -lf` prints it",
+}
+"""pattern -> what a mistake is told with"""
+
+Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=64)]
+SafePath = Annotated[str, StringConstraints(pattern=_PATH, max_length=200)]
+PublicKey = Annotated[str, StringConstraints(pattern=_PUBLIC_KEY)]
+SlurmWord = Annotated[str, StringConstraints(pattern=_WORD, max_length=64)]
 
 
 def _with_port(address: str) -> str:
@@ -28,8 +41,8 @@ def _with_port(address: str) -> str:
     return address
 
 
-Endpoint = Annotated[str, StringConstraints(pattern=r"^(https://|http://)?[^/@\s]+:\d{1,5}$"), AfterValidator(_with_port)]
-Listen = Annotated[str, StringConstraints(pattern=r"^[^/\s]+:\d{1,5}$"), AfterValidator(_with_port)]
+Endpoint = Annotated[str, StringConstraints(pattern=_ENDPOINT), AfterValidator(_with_port)]
+Listen = Annotated[str, StringConstraints(pattern=_LISTEN), AfterValidator(_with_port)]
 
 
 class _Strict(BaseModel):
@@ -63,7 +76,7 @@ class SshConfig(_Strict):
     user: Name
     key_file: str = Field(min_length=1)
     known_hosts: str = ""
-    host_key_fingerprint: str = Field(default="", pattern=r"^(SHA256:[A-Za-z0-9+/]{43})?$")
+    host_key_fingerprint: str = Field(default="", pattern=_FINGERPRINT)
 
 
 class LimitsConfig(_Strict):
@@ -162,10 +175,16 @@ def parse(text: str, name: str) -> Config:
 
 
 def _what(mistake: ErrorDetails) -> str:
-    """pydantic's words, but for a key that is not known: then with the one that it may stand for."""
-    if mistake["type"] != "extra_forbidden":
-        return mistake["msg"]
-    *table, key = mistake["loc"]
+    """pydantic's words, but for what is missing, of a wrong shape, or not known: that with the key that it may stand for."""
+    if mistake["type"] == "missing":
+        return "must be given"
+    if mistake["type"] == "string_pattern_mismatch":
+        return SHAPES[mistake["ctx"]["pattern"]]
+    return _unknown(mistake["loc"]) if mistake["type"] == "extra_forbidden" else mistake["msg"]
+
+
+def _unknown(where: tuple[str | int, ...]) -> str:
+    *table, key = where
     near = get_close_matches(str(key), _keys(table), 1)
     return "there is no such key" + (f"; did you mean {near[0]}?" if near else "")
 

@@ -1,12 +1,14 @@
 """provd.toml: every mistake at once, each with file, line and key."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.config import default_toml, load, parse
+from provider_daemon.config import SHAPES, default_toml, json_schema, load, parse
 from provider_daemon.errors import ConfigError
 from provider_daemon.toml_lines import line_of, lines_of, shown
 
@@ -168,7 +170,15 @@ def test_a_misspelt_key_is_told_the_right_one(header: str, wrong: str, right: st
 
 def test_missing_key_stands_with_its_table() -> None:
     """What is not there is reported on the line of the table that lacks it."""
-    assert problems((GOOD + SECOND).replace('host = "login"\n', "")) == ["provd.toml:24: clusters[1].ssh.host: Field required"]
+    assert problems((GOOD + SECOND).replace('host = "login"\n', "")) == ["provd.toml:24: clusters[1].ssh.host: must be given"]
+
+
+def test_every_shape_has_words() -> None:
+    """No mistake is told by a regular expression."""
+    patterns = set(re.findall(r'"pattern": ("[^"\n]*")', json_schema()))
+    assert {json.loads(pattern) for pattern in patterns} == set(SHAPES)
+    (line,) = problems(GOOD.replace('work_root = "/', 'work_root = "'))
+    assert line.endswith("clusters[0].work_root: must be an absolute path of letters, digits, '.', '_' and '-'")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_exit_codes_of_validate(tmp_path: Path) -> None:
     good = provd("config", "validate", "-c", path)
     assert (good.returncode, said(good)) == (0, [])
     assert "no mistakes found" in good.stdout
-    path.write_text(default_toml().replace('host = "login.example.org"', "port = 0").replace('"info"', '"loud"'))
+    path.write_text(default_toml().replace('host = "login.example.org"\nport = 22', "port = 0").replace('"info"', '"loud"'))
     broken = provd("config", "validate", "-c", path)
     assert (broken.returncode, broken.stdout) == (2, "")
     assert [line.split(": ")[1] for line in said(broken)] == ["clusters[0].ssh.host", "clusters[0].ssh.port", "log.level"]
