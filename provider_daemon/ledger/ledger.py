@@ -42,7 +42,7 @@ class Ledger:
             else:
                 check_version(connection, path)
         except sqlite3.Error as error:
-            raise LedgerError(f"ledger {path} cannot be opened: {error}") from error
+            raise LedgerError(f"ledger {path} cannot be opened: {error}; {_next_step(path)}") from error
         return cls(connection, held)
 
     def close(self) -> None:
@@ -241,3 +241,8 @@ class Ledger:
 
 def _message(row: sqlite3.Row) -> Message:
     return Message(**dict(row))
+
+
+def _next_step(path: Path) -> str:
+    ours = os.access(path, os.R_OK | os.W_OK)
+    return "`provd ledger check` says more" if ours else "run this as provd's user or as root"

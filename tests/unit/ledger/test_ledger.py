@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -142,6 +143,16 @@ def test_a_place_that_cannot_be_written_is_one_line() -> None:
     """A directory that cannot be made ends in LedgerError with the reason and the path."""
     with pytest.raises(LedgerError, match=r"ledger /proc/none/ledger\.sqlite cannot be opened: No such file or directory: '?/proc/none"):
         Ledger.open(Path("/proc/none/ledger.sqlite"))
+
+
+def test_what_is_no_ledger_says_what_to_do_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is damaged is checked; one that is another user's is opened as that user."""
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"no database" * 1000)
+    for readable, step in ((True, "`provd ledger check` says more"), (False, "run this as provd's user or as root")):
+        monkeypatch.setattr(os, "access", lambda path, mode, answer=readable: answer)
+        with pytest.raises(LedgerError, match=f"cannot be opened: file is not a database; {step}"):
+            Ledger.open(path, readonly=True, lock=False)
 
 
 def test_a_damaged_file_is_no_fault_of_provd(tmp_path: Path) -> None:
