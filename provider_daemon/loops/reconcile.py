@@ -20,7 +20,7 @@ from provider_daemon.ports import Audit, Chain, Clock, Dispute
 log = structlog.get_logger("provd.reconcile")
 
 PERIOD_SECONDS = 3600
-LOOK_SECONDS = 300  # the loop's own period: how late a comparison that is due can be, and when one that failed is tried again
+LOOK_SECONDS = 300  # the loop's own period: how late a comparison that is due can be, and when one that failed is first tried again
 SETTLE_SECONDS = 300  # after a start: what went on meanwhile is caught up first
 OVERLAP_SECONDS = 3600  # jobs that were closed so long before the last comparison are compared once more
 FIRST_SECONDS = 86_400  # how far back the first one of a ledger looks
@@ -37,14 +37,22 @@ class Reconcile:
         self._signers = {each.cluster_id: each.signer for each in served}
         self._comparer = Comparer(ledger, chain, audit, served, clock)
         self._began_at = clock.now()
+        self._failed = ""
+        self._wait, self._next_at = 0.0, 0.0  # after a failure: a cluster that is away for days must not be a comparison every five minutes
 
     async def tick(self) -> None:
-        """Raises Transient, once everything else is kept, when a side could not be compared."""
+        """Raises Transient, once everything else is kept, when a side could not be compared, and until it is tried again."""
         now, done = self._clock.now(), comparison.done_at(self._ledger)
         if now - self._began_at < SETTLE_SECONDS or 0 <= now - done < PERIOD_SECONDS:
             return
+        if self._failed and now < self._next_at:
+            raise Transient(self._failed)
+        await self._compare(now, done)
+
+    async def _compare(self, now: float, done: float) -> None:
         again = comparison.unresolved(self._ledger)
-        compared = await self._comparer.run(done - OVERLAP_SECONDS if done else now - FIRST_SECONDS, again)
+        since = max(done - OVERLAP_SECONDS, now - KEEP_SECONDS) if done else now - FIRST_SECONDS
+        compared = await self._comparer.run(since, again)
         compared = keep(self._ledger, compared, self._signers, now)
         self._tell(compared)
         with self._ledger.write():
@@ -52,8 +60,11 @@ class Reconcile:
             comparison.save(self._ledger, by_severity(compared.differences), ids, None if compared.failed else now)
             snapshots.prune_interim(self._ledger, now - KEEP_SECONDS)
             self._ledger.prune_txs(now - KEEP_SECONDS)
-        if compared.failed:
-            raise Transient("could not compare everything: " + "; ".join(compared.failed))
+        self._failed = "could not compare everything: " + "; ".join(compared.failed) if compared.failed else ""
+        self._wait = min(PERIOD_SECONDS, 2 * self._wait or LOOK_SECONDS) if self._failed else 0.0
+        self._next_at = now + self._wait
+        if self._failed:
+            raise Transient(self._failed)
 
     def _tell(self, compared: Comparison) -> None:
         outcomes = {outcome.value: sum(each.outcome is outcome for each in compared.jobs) for outcome in Outcome}

@@ -15,8 +15,9 @@ from provider_daemon.job.differences import Outcome
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import State
 from provider_daemon.ledger import comparison, snapshots
+from provider_daemon.ledger.comparison import KEEP_SECONDS
 from provider_daemon.loops.compare import Comparer, Comparison, Served
-from provider_daemon.loops.reconcile import PERIOD_SECONDS, SETTLE_SECONDS, Reconcile
+from provider_daemon.loops.reconcile import LOOK_SECONDS, PERIOD_SECONDS, SETTLE_SECONDS, Reconcile
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job, report
 from tests.unit.loops.conftest import House
 
@@ -195,6 +196,7 @@ async def test_slurm_down(house: House) -> None:
         await reconcile.tick()
     assert comparison.done_at(house.ledger) == 0
     house.scheduler.down = False
+    house.chain.block(seconds=LOOK_SECONDS)
     await reconcile.tick()
     assert comparison.done_at(house.ledger) == house.chain.clock.now()
 
@@ -228,3 +230,25 @@ async def test_bounded_questions(house: House) -> None:
     found = await Comparer(**made).run(0)
     assert (len(found.jobs), len(asked), found.differences) == (5, 1, ())
     assert (await Comparer(**made).run(house.chain.clock.now() + 1)).jobs == ()
+
+
+async def test_a_site_that_is_away_for_days(house: House) -> None:
+    """Tried again soon, then every hour; it counts as failing all the while, and what is compared of the others never grows past a week."""
+    await done(house)
+    reconcile = loop(house)
+    house.scheduler.down = True
+    tried = []
+    for minute in range(0, 240, 5):
+        before = house.chain.clock.now()
+        with capture_logs() as logs, pytest.raises(Transient, match="could not compare everything: SLURM of alpha"):
+            await reconcile.tick()
+        tried += [minute for line in logs if line["event"] == "reconciled"]
+        house.chain.block(seconds=before + LOOK_SECONDS - house.chain.clock.now())
+    assert tried == [0, 5, 15, 35, 75, 135, 195]
+    with house.ledger.write():
+        comparison.save(house.ledger, {}, (), 1.0)
+    house.scheduler.down = False
+    house.chain.block(seconds=PERIOD_SECONDS)
+    await reconcile.tick()
+    ((since, _),) = house.scheduler.surveys
+    assert since == int(house.chain.clock.now() - KEEP_SECONDS)
