@@ -135,10 +135,15 @@ def _program(spec: Spec, terms: Terms, site: Site) -> Program:
     program = _preconfigured(spec, terms, site) if spec.workload.is_preconfigured else _custom(spec, terms)
     if not program.image and spec.workload.is_preconfigured:
         return program  # a template of a native program: there is no image to find a launcher for
-    entry = next((entry for entry in site.images if fnmatchcase(program.image, entry.pattern)), None)
+    entry = next((entry for entry in site.images if _plain(program.image) and fnmatchcase(program.image, entry.pattern)), None)
     if entry is None:
         raise Inadmissible(f"image {program.image!r} is not offered here: ask the provider which images its site runs")
     return replace(program, launcher=entry.run)
+
+
+def _plain(image: str) -> bool:
+    """It can be neither an option of its launcher nor, as a path, lead out of the place that a pattern names."""
+    return not image.startswith("-") and ".." not in image.split("/")
 
 
 def _preconfigured(spec: Spec, terms: Terms, site: Site) -> Program:

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from provider_daemon.errors import Refused
 from provider_daemon.job.lifecycle import KILL_AFTER
 
+MAX_WORD_BYTES = 128 * 1024 - 1  # Linux's MAX_ARG_STRLEN, without the byte that ends it
 MAX_SCRIPT_BYTES = 256 * 1024  # SLURM's own default ends at 4 MB; a script travels with every submission
 _DIRECTIVE = re.compile(r"[A-Za-z0-9_./:-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -25,11 +26,11 @@ _CONTAINER_PREFIXES = {"apptainer": "APPTAINERENV_", "singularity": "SINGULARITY
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`directory` is the job's own, absolute; `working_directory` the customer's, below it; `argv` whole, image launcher included.
+    """`directory` is the job's own, absolute; `working_directory` the customer's, below it; `argv` is the program with its arguments.
 
     Memory in GiB; 0 and "" leave a directive out. `prologue` and `epilogue`: lines of bash by the site and by whom it trusts; the exit
-    code stays the program's. `wrapper` starts `argv`: an srun or mpirun. `kill_after`: seconds that the program has to end by itself at its
-    limit.
+    code stays the program's. `wrapper`, an srun or mpirun, starts `launcher`, the image's, and that starts `argv`. `kill_after`: seconds
+    that the program has to end by itself at its limit.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Batch:
     working_directory: str
     environment: tuple[tuple[str, str], ...]
     argv: tuple[str, ...]
+    launcher: tuple[str, ...] = ()
     prologue: tuple[str, ...] = ()
     epilogue: tuple[str, ...] = ()
     wrapper: tuple[str, ...] = ()
@@ -117,14 +119,27 @@ def _run(batch: Batch, command: str) -> list[str]:
 
 
 def _command(batch: Batch) -> Iterable[str]:
-    """The variables go through env(1), never through the shell: bash evaluates what it assigns to RANDOM, OPTIND and their like."""
+    """The variables go through env(1), never through the shell: bash evaluates what it assigns to RANDOM, OPTIND and their like.
+
+    A launcher never sees them as its own: they have its prefix, or env(1) stands behind it, inside of what it starts.
+    """
     program = batch.argv[0] if batch.argv else ""
     if not program or "=" in program:
         raise Refused(f"command {program!r}: one program name without '='; its arguments go into `arguments`")
-    prefix = _CONTAINER_PREFIXES.get(PurePosixPath(program).name, "")
+    prefix = _CONTAINER_PREFIXES.get(PurePosixPath(batch.launcher[0]).name, "") if batch.launcher else ""
     variables = [f"{prefix}{_variable(name)}={value}" for name, value in batch.environment]
-    whole = (*batch.wrapper, *batch.argv)
-    return map(quote, ["env", *variables, *whole] if variables else whole)
+    env = ["env", *variables] if variables else []
+    inside = bool(batch.launcher) and not prefix
+    words = [*batch.wrapper, *batch.launcher, *env, *batch.argv] if inside else [*env, *batch.wrapper, *batch.launcher, *batch.argv]
+    return map(_word, words)
+
+
+def _word(value: str) -> str:
+    if len(value.encode()) > MAX_WORD_BYTES:
+        raise Refused(
+            f"one argument or variable has {len(value.encode())} bytes; Linux takes at most {MAX_WORD_BYTES}: put data into files"
+        )
+    return quote(value)
 
 
 def _variable(name: str) -> str:

@@ -17,6 +17,8 @@ def program_of(template: Template, spec: Spec) -> Program:
     `launcher` is empty: which one runs the image is the site's own choice.
     """
     _check_resources(template, spec)
+    if spec.workload.environment:
+        raise Inadmissible(f"template {template.template_id}: it takes parameters only, no environment of the job's own")
     try:
         values = chosen(template.parameter_schema, _given(spec.workload.arguments))
     except BadValue as error:

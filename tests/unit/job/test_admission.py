@@ -40,6 +40,19 @@ def test_preconfigured() -> None:
 
 
 @pytest.mark.parametrize(
+    "image", ["/images/../scratch/mine.sif", "/images/..", "--bind=/:/mnt.sif", "-B/:/mnt/x.sif", "/images/a/../../x.sif", "../x.sif"]
+)
+def test_no_image_leads_around_its_pattern(image: str) -> None:
+    """A `*` fits slashes and dots too: no path leads out of the place that it stands for, and no image is an option of the launcher."""
+    site = replace(
+        SITE, images=(Image("/images/*", ("run", "{image}")), Image("*.sif", ("run", "{image}")), Image("*", ("run", "{image}")))
+    )
+    assert admit(replace(SPEC, workload=Workload(image="/images/a..b/x.sif", command="x")), TERMS, site)
+    with pytest.raises(Inadmissible, match="not offered here"):
+        admit(replace(SPEC, workload=Workload(image=image, command="x")), TERMS, site)
+
+
+@pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"queue": "gpu"}, "unknown queue 'gpu': this offering has cpu"),

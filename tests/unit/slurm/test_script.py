@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provider_daemon.errors import Refused
-from provider_daemon.slurm.script import MAX_SCRIPT_BYTES, Batch, quote, relative, render
+from provider_daemon.slurm.script import MAX_SCRIPT_BYTES, MAX_WORD_BYTES, Batch, quote, relative, render
 
 BATCH = Batch(
     name="ve-0123-JOB-1",
@@ -129,9 +129,37 @@ def test_variable_name(name: str) -> None:
 
 def test_container_gets_its_variables_by_prefix() -> None:
     """A launcher that empties the environment is given the customer's variables in its own way, and none for itself."""
-    text = render(replace(BATCH, environment=(("A", "1"),), argv=("apptainer", "exec", "i.sif", "true")))
+    text = render(replace(BATCH, environment=(("A", "1"),), launcher=("apptainer", "exec", "i.sif")))
     assert "env 'APPTAINERENV_A=1'" in text.replace("'env'", "env")
     assert "'A=1'" not in text
+
+
+def test_no_launcher_has_a_customers_variables(tmp_path: Path) -> None:
+    """Neither one that we know nor another: of such a one env(1) is started inside, and the program has its variables all the same."""
+    (tmp_path / "podman").write_text('#!/bin/sh\necho "launcher: ${DOCKER_HOST-none}"\nshift 2\nexec "$@"\n')
+    (tmp_path / "podman").chmod(0o755)
+    for launcher in (f"{tmp_path}/podman", f"{tmp_path}/apptainer"):
+        (tmp_path / "apptainer").write_bytes((tmp_path / "podman").read_bytes())
+        (tmp_path / "apptainer").chmod(0o755)
+        batch = replace(
+            BATCH, environment=(("DOCKER_HOST", "mine"),), launcher=(launcher, "run", "image"), argv=("printenv", "DOCKER_HOST")
+        )
+        said = run(batch, tmp_path).stdout.decode().split("\n")
+        assert said[0] == "launcher: none"
+        assert launcher.endswith("apptainer") or said[1] == "mine"
+
+
+@pytest.mark.parametrize("where", ["argv", "environment"])
+def test_one_word_is_as_long_as_linux_takes_it(tmp_path: Path, where: str) -> None:
+    """The longest runs; one byte more would end in the job, so it is refused before."""
+    for more in (0, 1):
+        text = "é" + "x" * (MAX_WORD_BYTES - 2 - len("A=") * (where == "environment") + more)
+        batch = replace(BATCH, argv=("true", text)) if where == "argv" else replace(BATCH, environment=(("A", text),))
+        if more:
+            with pytest.raises(Refused, match=str(MAX_WORD_BYTES)):
+                render(batch)
+        else:
+            assert run(batch, tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\0b", "a\rb"])
@@ -153,7 +181,7 @@ def test_no_program(argv: tuple[str, ...]) -> None:
 def test_size_limit() -> None:
     """A script that SLURM might not take is refused before it travels."""
     with pytest.raises(Refused, match=str(MAX_SCRIPT_BYTES)):
-        render(replace(BATCH, argv=("echo", "x" * MAX_SCRIPT_BYTES)))
+        render(replace(BATCH, argv=("echo", *["x" * (MAX_WORD_BYTES // 2)] * 5)))
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,10 @@ def spec(*arguments: str, **resources: int | str) -> Spec:
     return replace(JOB.spec, workload=Workload(arguments=arguments, is_preconfigured=True), resources=asked, max_runtime_seconds=3600)
 
 
+def with_variables(asked: Spec, *variables: tuple[str, str]) -> Spec:
+    return replace(asked, workload=replace(asked.workload, environment=variables))
+
+
 def test_an_mpi_program_is_started_on_every_core() -> None:
     """srun outside, as many tasks as nodes times cores, one core a task; what was not given is no empty argument."""
     program = program_of(MPI, spec("program=./a.out", "threads=2"))
@@ -78,6 +82,7 @@ def test_mpirun_where_the_publisher_wants_it() -> None:
         (MPI, spec("program=x", "program=y"), "program was given before"),
         (MPI, spec("a.out"), "'a.out' is no `name=value`"),
         (MPI, spec("program=$(id)"), "does not match"),
+        (MPI, with_variables(spec("program=x"), ("PYTHONPATH", "/scratch/mine")), "takes parameters only"),
         (MPI, spec("program=x", "threads=0"), "parameter threads: 0, at least 1 is taken"),
         (MPI, spec("program=x", "threads=two"), "'two' is no whole number"),
         (MPI, spec("program=x", "threads=٣"), "is no whole number"),
