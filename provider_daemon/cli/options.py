@@ -7,9 +7,11 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
+
+T = TypeVar("T")
 
 Nodes = Annotated[
     list[str],
@@ -88,16 +90,16 @@ def example(command: str) -> str:
     return "\b\nExample:\n  " + " \\\n    ".join([*lines, line])
 
 
-def with_options(function: Callable[..., Any], common: type[Any], then: Callable[[Any, Any], None]) -> Callable[..., None]:
+def with_options(function: Callable[..., Any], common: type[Any], then: Callable[[Any, Any], T]) -> Callable[..., T]:
     """A command with the options of `function` and those of dataclass `common`; `then` gets what the function made, and the common ones."""
     own = list(inspect.signature(function, eval_str=True).parameters.values())
     shared = list(inspect.signature(common, eval_str=True).parameters.values())
     names = {parameter.name for parameter in shared}
 
     @functools.wraps(function)
-    def command(**values: Any) -> None:
+    def command(**values: Any) -> T:
         options = common(**{name: value for name, value in values.items() if name in names})
-        then(function(**{name: value for name, value in values.items() if name not in names}), options)
+        return then(function(**{name: value for name, value in values.items() if name not in names}), options)
 
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own + shared]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
