@@ -5,10 +5,9 @@ import contextlib
 import os
 import pwd
 import shutil
-import tempfile
 import time
-from pathlib import Path
 
+from provider_daemon.lab.places import temporary
 from provider_daemon.lab.simulated.calls import serve, write_programs
 from provider_daemon.lab.simulated.cluster import Cluster
 from provider_daemon.lab.simulated.execution import Execution
@@ -41,7 +40,7 @@ class SimulatedSite:
             uid=me.pw_uid,
             version=VERSION,
         )
-        self.directory = Path(tempfile.mkdtemp(prefix="provd-sim."))
+        self.directory = temporary("provd-sim.")
         self.work_root = self.directory / "work"
         self.env = {
             "PATH": f"{self.directory}/bin:{_SYSTEM_PATH}",

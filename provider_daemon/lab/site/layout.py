@@ -5,11 +5,11 @@ import os
 import pwd
 import random
 import socket
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from provider_daemon.lab.places import plain, temporary
 from provider_daemon.lab.site.processes import LabError
 
 PLAN_FILE = "lab.json"
@@ -95,6 +95,8 @@ def load(root: Path) -> Layout | None:
 
 def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None) -> Layout:
     """Makes the directories and the plan; raises LabError for a directory that holds something else."""
+    if not plain(str(root)):
+        raise LabError(f"{root}: SLURM's configuration can only name paths of letters, digits and _ . -: name another directory")
     _empty(root)
     root.chmod(0o755)
     owner, host = me(), socket.gethostname()
@@ -146,7 +148,7 @@ def address_of(host: str) -> str:
 def _run_directory(root: Path) -> Path:
     run = root / "run"
     if len(str(run / "munge/munge.socket.2.lock")) > MAX_SOCKET_PATH:
-        run = Path(tempfile.mkdtemp(prefix="provd-lab."))
+        run = temporary("provd-lab.")
     return run
 
 

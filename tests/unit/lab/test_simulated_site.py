@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,13 @@ async def test_a_stop_that_meets_a_poke(turns: int) -> None:
         await asyncio.sleep(0)
     await site.stop()
     assert not site.directory.exists()
+
+
+async def test_an_interpreter_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its path may have blanks, and be longer than the first line of a script that the kernel reads."""
+    python = tmp_path / "a checkout" / ("long" * 50) / ("long" * 50) / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(python))
+    async with SimulatedSite() as site:
+        assert await shell(site, "sbatch --wrap true") == "Submitted batch job 1\n"
