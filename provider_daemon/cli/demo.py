@@ -2,10 +2,8 @@
 
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,9 +54,10 @@ async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
 
     from provider_daemon.demo import stage as stages
     from provider_daemon.demo.sites import choose
+    from provider_daemon.lab.places import temporary
 
     began = time.monotonic()
-    directory = Path(tempfile.mkdtemp(prefix="provd-demo."))
+    directory = temporary("provd-demo.")
     directory.chmod(0o755)
     say = _teller(began)
     kept = False
@@ -83,11 +82,10 @@ async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
 
 
 async def _perform(stage: "Stage", as_json: bool, began: float, say: Callable[[str], None]) -> bool:
-    from provider_daemon.demo import show, verdict
+    from provider_daemon.demo import verdict
     from provider_daemon.demo.play import Play
 
-    play = Play(stage, lambda states: typer.echo(show.progress_line(states, time.monotonic() - began), err=True))
-    rows, measured, problems = await play.run()
+    rows, measured, problems = await Play(stage, say).run()
     site = {"real": stage.site.real, "version": stage.site.version}
     document = verdict.document(rows, measured, problems, site, time.monotonic() - began)
     if as_json:
@@ -108,7 +106,7 @@ def _print(rows: "list[Verdict]", problems: list[str]) -> None:
     console.print(show.table(rows))
     show.details(console, rows)
     for problem in problems:
-        console.print(f"WRONG: {problem}", style="red")
+        console.print(f"WRONG: {problem}", style="red", highlight=False, markup=False)
 
 
 def _site_words(stage: "Stage") -> str:

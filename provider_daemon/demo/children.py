@@ -74,5 +74,8 @@ class Child:
             if self._process is None or self._process.poll() is not None:
                 break
             time.sleep(0.05)
-        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])
-        raise Transient(f"{self.name} did not say {words!r}; its log {self.log} ends:\n{tail}")
+        raise Transient(f"{self.name} did not say {words!r}; its log ends:\n{self.last_words()}")
+
+    def last_words(self) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])

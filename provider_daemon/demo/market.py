@@ -36,7 +36,7 @@ class Market:
 async def opened(directory: Path, queries: str, customers: int = 1) -> Market:
     """The devnet's home and log are in the directory; `queries` are the Query calls that it answers."""
     (secret, key), keys = new_key(), [new_key()[1] for _ in range(customers)]
-    devnet, port = await asyncio.to_thread(start_devnet, directory, [each.address for each in (key, *keys)], queries)
+    devnet, port = await _started(directory, [each.address for each in (key, *keys)], queries)
     chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
     market = Market(devnet, port, chain, secret, Person(key, chain), tuple(Person(each, chain) for each in keys))
     try:
@@ -51,6 +51,16 @@ async def order(customer: Person, *jobs: DemoJob) -> list[str]:
     """All in one transaction; their ids, once the chain has them."""
     sent = await customer.send(*(job.message(customer.address, OFFERING) for job in jobs))
     return [tx_pb2.MsgSubmitJobResponse.FromString(each.value).job_id for each in await responses(customer.chain, sent.tx_hash)]
+
+
+async def _started(directory: Path, addresses: list[str], queries: str) -> tuple[Child, int]:
+    """A thread cannot be cancelled: interrupted, it is waited for, and what it started is stopped."""
+    starting = asyncio.ensure_future(asyncio.to_thread(start_devnet, directory, addresses, queries))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        (await starting)[0].stop()
+        raise
 
 
 def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str) -> tuple[Child, int]:

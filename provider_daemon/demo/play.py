@@ -10,6 +10,7 @@ from provider_daemon.demo import verdict as verdicts
 from provider_daemon.demo.hostile import hostile_problems, hostile_program
 from provider_daemon.demo.jobs import DemoJob, demo_jobs
 from provider_daemon.demo.market import order
+from provider_daemon.demo.show import progress
 from provider_daemon.demo.sites import Accounting
 from provider_daemon.demo.stage import Stage
 from provider_daemon.demo.verdict import Settlement, Verdict
@@ -24,10 +25,10 @@ LIVE = ("PENDING", "RUNNING", "COMPLETING")
 
 @dataclass(slots=True)
 class Play:
-    """`progress` is called with job id -> state whenever something changed."""
+    """`say` is told in a few words whenever something changed."""
 
     stage: Stage
-    progress: Callable[[dict[str, str]], None]
+    say: Callable[[str], None]
     jobs: dict[str, DemoJob] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
     limit: float = LIMIT_SECONDS
@@ -36,11 +37,11 @@ class Play:
         """The rows, where the money went, and what is wrong beyond the rows."""
         before = await verdicts.balances(self.stage.market)
         await self._submit()
-        await self._watch()
+        late = await self._watch()
         accounting = await self._accounting()
         rows = [await self._verdict(job, job_id, accounting) for job_id, job in self.jobs.items()]
         measured = await verdicts.settlement(self.stage.market, sum(row.escrowed for row in rows), before)
-        return rows, measured, verdicts.settlement_problems(measured, rows)
+        return rows, measured, late + verdicts.settlement_problems(measured, rows)
 
     async def _verdict(self, job: DemoJob, job_id: str, accounting: Accounting) -> Verdict:
         row = await verdicts.read(self.stage.market, job, job_id, accounting)
@@ -58,18 +59,24 @@ class Play:
                 numbered[int(job_id.removeprefix("JOB-"))] = job
         self.jobs = {f"JOB-{number}": job for number, job in sorted(numbered.items())}
 
-    async def _watch(self) -> None:
+    async def _watch(self) -> list[str]:
+        """Until all have ended, or those that have not are what is wrong."""
         deadline = time.monotonic() + self.limit
         cancelled: set[str] = set()
+        served = True
         while not await self._look():
+            if served and not self.stage.daemon.running:
+                self.say(f"THE DAEMON HAS ENDED; its jobs go on when it is started again: provd run -c {self.stage.config}")
+            served = self.stage.daemon.running
             for job_id, job in self.jobs.items():
                 if job.cancelled_by_customer and self.states[job_id] is State.RUNNING and job_id not in cancelled:
                     cancelled.add(job_id)
                     await self._cancel(job_id, job)
             if time.monotonic() > deadline:
                 late = ", ".join(job_id for job_id, state in self.states.items() if state not in TERMINAL)
-                raise Transient(f"not ended after {self.limit:.0f} s: {late}; see {self.stage.daemon.log}")
+                return [f"not ended after {self.limit:.0f} s: {late}; the daemon's log ends:\n{self.stage.daemon.last_words()}"]
             await asyncio.sleep(0.5)
+        return []
 
     async def _look(self) -> bool:
         """Whether every job has ended."""
@@ -79,7 +86,7 @@ class Play:
             seen[job_id] = record.state if record else State.PENDING
         if seen != self.states:
             self.states = seen
-            self.progress({job_id: state.value for job_id, state in seen.items()})
+            self.say(progress(seen))
         return all(state in TERMINAL for state in seen.values())
 
     async def _cancel(self, job_id: str, job: DemoJob) -> None:

@@ -1,15 +1,19 @@
 """What the demo shows on a terminal: progress while it runs, and the table at its end."""
 
+from collections import Counter
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 
 from provider_daemon.demo.verdict import Verdict
+from provider_daemon.job.state import State
 
 
-def progress_line(states: dict[str, str], seconds: float) -> str:
-    order = ("pending", "queued", "running", "completed", "failed", "cancelled", "timeout")
-    counts = [f"{sum(1 for state in states.values() if state == word)} {word}" for word in order if word in states.values()]
-    return f"[{seconds:6.1f} s] {', '.join(counts)}"
+def progress(states: Mapping[str, State]) -> str:
+    """How many jobs are in which state."""
+    counts = Counter(states.values())
+    return ", ".join(f"{counts[state]} {state}" for state in State if state in counts)
 
 
 def table(verdicts: list[Verdict]) -> Table:
