@@ -28,7 +28,7 @@ TENANCY = Tenancy(
 
 @dataclass
 class House:
-    """All four loops; `restart` drops every object and keeps the ledger file, as a kill does."""
+    """All four loops; `restart` drops every object and keeps the ledger file, as a kill does; `lose_ledger` keeps not even that."""
 
     chain: TestChain
     scheduler: FakeScheduler
@@ -49,6 +49,12 @@ class House:
     def restart(self) -> None:
         self.ledger.close()
         self.open()
+
+    def lose_ledger(self) -> None:
+        """Until `open` makes another."""
+        self.ledger.close()
+        for file in self.path.parent.glob(f"{self.path.name}*"):
+            file.unlink()
 
     async def report(self) -> None:
         """Sends what waits, makes a block, and learns what became of it."""

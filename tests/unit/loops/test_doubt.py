@@ -25,11 +25,6 @@ SPEC = Spec("c", "JOB-1", "OFF-1", "HPC-1", "ve1p", "ve1c", "standard", Workload
 Lose = Callable[[House, Path], None]
 
 
-def remove(house: House) -> None:
-    for path in house.path.parent.glob(f"{house.path.name}*"):
-        path.unlink()
-
-
 def plain_copy(house: House, target: Path) -> None:
     """As a file system's snapshot takes it: every byte, signs of life too."""
     with closing(sqlite3.connect(house.path)) as source, closing(sqlite3.connect(target)) as copied:
@@ -42,8 +37,7 @@ def backup(house: House, target: Path) -> None:
 
 
 def put_back(house: House, copied: Path) -> None:
-    house.ledger.close()
-    remove(house)
+    house.lose_ledger()
     shutil.copy(copied, house.path)
     house.open()
 
@@ -70,8 +64,7 @@ async def test_lost_ledger_with_an_sbatch_under_way(house: House, monkeypatch: p
     await house.chain.send(ALICE, job())
     arrive = sbatch_under_way(house, monkeypatch)
     await house.round()
-    house.ledger.close()
-    remove(house)
+    house.lose_ledger()
     house.open()
     await house.round()
     house.chain.clock.time += WAITING_WINDOW / 2
@@ -173,8 +166,7 @@ async def test_a_lagging_endpoint_makes_no_job_new(house: House, monkeypatch: py
     await house.chain.send(ALICE, job())
     arrive = sbatch_under_way(house, monkeypatch)
     await house.round()
-    house.ledger.close()
-    remove(house)
+    house.lose_ledger()
     house.open()
     head = await house.chain.client.head()
 
@@ -253,8 +245,7 @@ async def test_a_restart_waits_for_nothing(house: House) -> None:
 async def test_later_jobs_go_at_once(house: House) -> None:
     """A job that came to the chain after this ledger began was submitted by nobody else, whatever the ones before it wait for."""
     await house.chain.send(ALICE, job())
-    house.ledger.close()
-    remove(house)
+    house.lose_ledger()
     house.open()
     house.chain.clock.time += 1
     await house.round()
@@ -266,8 +257,7 @@ async def test_later_jobs_go_at_once(house: House) -> None:
 async def test_kills_do_not_put_it_off(house: House) -> None:
     """Killed more often than the window is long: the window counts from the first start."""
     await house.chain.send(ALICE, job())
-    house.ledger.close()
-    remove(house)
+    house.lose_ledger()
     house.open()
     for _ in range(5):
         await house.round()

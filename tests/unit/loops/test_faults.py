@@ -55,9 +55,7 @@ async def test_lost_ledger_looks_first(house: House) -> None:
     await house.chain.send(ALICE, job())
     await house.round()
     house.scheduler.run()
-    house.ledger.close()
-    for suffix in ("", "-wal", "-shm"):
-        house.path.with_name(house.path.name + suffix).unlink(missing_ok=True)
+    house.lose_ledger()
     house.open()
     await house.round()
     assert len(house.scheduler.orders) == 1
@@ -69,9 +67,7 @@ async def test_lost_ledger_cancels_what_the_chain_ended(house: House) -> None:
     await house.chain.send(ALICE, job())
     await house.round()
     house.scheduler.run()
-    house.ledger.close()
-    for suffix in ("", "-wal", "-shm"):
-        house.path.with_name(house.path.name + suffix).unlink(missing_ok=True)
+    house.lose_ledger()
     await house.chain.send(ALICE, cancel())
     house.open()
     await house.round()
