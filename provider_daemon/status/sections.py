@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from provider_daemon.status.overview import Daemon, JobLine, Overview, Wallet
 
 SHOWN_TXS = 5
+TEN_YEARS = 3650 * 86400.0
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -21,7 +22,7 @@ class Section:
 def headline(overview: Overview, listen: str) -> str:
     """Whether the daemon answers and works, and how many jobs there are."""
     counts = ", ".join(f"{count.jobs} {count.standing} on {count.cluster}" for count in overview.counts) or "no open job"
-    return f"{_standing(overview.daemon, listen)}; {counts}; {overview.total} jobs in the ledger"
+    return f"{_standing(overview.daemon, listen)}; {counts}; {overview.total} job{'' if overview.total == 1 else 's'} in the ledger"
 
 
 def _standing(daemon: Daemon | None, listen: str) -> str:
@@ -58,7 +59,10 @@ def _daemon(daemon: Daemon, now: float) -> Iterator[Section]:
 
 
 def _lasting(wallet: Wallet) -> str:
-    return "" if wallet.runway is None else age(wallet.runway)
+    """As the page has it: a fortune lasts for no count of days."""
+    if wallet.runway is None:
+        return ""
+    return "over ten years" if wallet.runway > TEN_YEARS else age(wallet.runway)
 
 
 def _outbox(overview: Overview) -> Section:

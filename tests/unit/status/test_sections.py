@@ -1,5 +1,7 @@
 """The overview as rows of text."""
 
+from dataclasses import replace
+
 import pytest
 
 from provider_daemon.ledger import listing
@@ -13,7 +15,7 @@ DAEMON = Daemon(
     parts=(Part("intake", "", 998.0), Part("advance:alpha", "no endpoint answers", 0.0)),
     troubles=(Trouble("endpoint_down", "127.0.0.1:9090"),),
     endpoints=(Endpoint("127.0.0.1:9090", 7, 940.0, ""),),
-    wallets=(Wallet("ve1p", 55, "uve", 86400.0 * 3), Wallet("ve1q", 5, "uve", None)),
+    wallets=(Wallet("ve1p", 55, "uve", 86400.0 * 3), Wallet("ve1q", 5, "uve", None), Wallet("ve1r", 10**12, "uve", 1e10)),
 )
 
 
@@ -31,6 +33,7 @@ def test_headline(ledger: Ledger) -> None:
     assert headline(seen(ledger, DAEMON), "") == f"provd 9.9 is NOT ready; {jobs}"
     well = Daemon("9.9", DAEMON.parts[:1], (), (), ())
     assert headline(seen(ledger, well), "") == f"provd 9.9 is ready; {jobs}"
+    assert headline(replace(seen(ledger, well), total=1), "").endswith("; 1 job in the ledger")
 
 
 def test_sections(ledger: Ledger) -> None:
@@ -44,7 +47,7 @@ def test_sections(ledger: Ledger) -> None:
     for section in found:
         assert {len(row) for row in section.rows} == {len(section.headings)}
     assert found[5].rows == (("intake", "works, 2 s ago"), ("advance:alpha", "no endpoint answers"))
-    assert found[7].rows == (("ve1p", "55uve", "3 d"), ("ve1q", "5uve", ""))
+    assert found[7].rows == (("ve1p", "55uve", "3 d"), ("ve1q", "5uve", ""), ("ve1r", "1000000000000uve", "over ten years"))
 
 
 @pytest.mark.parametrize(
