@@ -107,18 +107,22 @@ def _fee(terms: Terms, price: Price, gas: int) -> Coin:
 
 
 async def _simulate(chain: GrpcChain, draft: Prepared, public_key: bytes, fee: Coin) -> int:
-    return await chain.simulate(
-        transactions.for_simulation(
-            [messages.pack(message) for message in draft.wanted],
-            public_key=public_key,
-            sequence=draft.sequence,
-            gas_limit=GAS_GUESS,
-            fee=fee.amount,
-            fee_denom=fee.denom,
-            timeout_height=draft.timeout_height,
-            memo=draft.memo,
-        )
+    unsigned = transactions.for_simulation(
+        [messages.pack(message) for message in draft.wanted],
+        public_key=public_key,
+        sequence=draft.sequence,
+        gas_limit=GAS_GUESS,
+        fee=fee.amount,
+        fee_denom=fee.denom,
+        timeout_height=draft.timeout_height,
+        memo=draft.memo,
     )
+    try:
+        return await chain.simulate(unsigned)
+    except Refused as error:
+        if "tx parse error" not in str(error):
+            raise
+        raise Refused(f"{error} ({_HINTS['sdk', 2]})", code=2, codespace="sdk") from error
 
 
 def sign(prepared: Prepared, signer: Signer, chain_id: str) -> SignedTx:
@@ -175,6 +179,7 @@ def explained(codespace: str, code: int, log: str) -> str:
 
 
 _HINTS = {
+    ("sdk", 2): "the chain cannot read it; some chains take no job with an environment: set variables in the command instead",
     ("sdk", 5): "the account lacks funds for the fee or the price",
     ("sdk", 11): "out of gas: raise --gas or --gas-adjustment",
     ("sdk", 30): "it came too late for its timeout height: nothing happened",

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,12 +10,13 @@ import pytest
 import pytest_asyncio
 
 from provider_daemon.chain.broadcast import INDEX_LAG
-from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.client import coins, transaction
 from provider_daemon.client.coins import Coin, Price
 from provider_daemon.client.transaction import FateUnknown, NotIncluded, Prepared, Terms
+from provider_daemon.devnet.mempool import Mempool
 from provider_daemon.errors import ConfigError, Refused
-from tests.fakes.chain import ALICE, TestChain
+from tests.fakes.chain import ALICE, TestChain, job
 
 NODES = tx_pb2.MsgRegisterCluster(provider_address=ALICE.address, name="a", region="b", total_nodes=1)
 
@@ -44,6 +46,15 @@ async def test_price(chain: TestChain) -> None:
     whole = await prepared(chain, fee=Coin(9999, "uve"), gas=123_456)
     assert (whole.fee.amount, whole.gas_limit) == (9999, 123_456)
     assert (await prepared(chain, adjustment=2.0)).gas_limit > usual.gas_limit * 1.5
+
+
+async def test_a_chain_that_takes_no_environment(chain: TestChain) -> None:
+    """Its refusal names the decoder's trouble; ours what to leave out."""
+    await chain.open_shop()
+    chain.devnet.blocks.mempool = Mempool(replace(chain.devnet.rules, compat="published"), chain.devnet.blocks.state)
+    spec = types_pb2.JobWorkloadSpec(container_image="alpine:3", environment={"A": "1"})
+    with pytest.raises(Refused, match=r"tx parse error .*no job with an environment"):
+        await transaction.prepare(chain.client, [job(workload_spec=spec)], ALICE.public_key, Terms())
 
 
 async def test_always_with_a_timeout_height(chain: TestChain) -> None:
