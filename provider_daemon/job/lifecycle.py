@@ -20,6 +20,7 @@ HOPELESS_PATIENCE = 120  # seconds of waiting for what never comes: some such re
 MAX_ATTEMPTS = 5  # submissions without a trace in SLURM, before an operator is asked
 
 UNKNOWN_STATE = "unknown SLURM state"
+TIMED_OUT = (124, 137)  # how timeout(1) ends: its program went when it was asked to, or had to be killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ def _outcome(job: Job, seen: Sighting) -> tuple[State, str]:
         return outcome, ""
     if job.refused:
         return State.FAILED, job.refused
-    if _held(seen) >= job.wall_seconds:
+    if max(seen.elapsed, _limited_after(seen)) >= job.wall_seconds:
         # The batch script ends its program to the second, so SLURM sees an ordinary failure where the limit was reached.
         return State.TIMEOUT, f"reached its time limit of {job.wall_seconds} s (max_runtime_seconds {job.spec.max_runtime_seconds})"
     if seen.exit_code == 127:
@@ -206,9 +207,9 @@ def _outcome(job: Job, seen: Sighting) -> tuple[State, str]:
     return outcome, f"SLURM: {seen.slurm_state}, exit code {seen.exit_code}"
 
 
-def _held(seen: Sighting) -> int:
-    """Seconds that it had its nodes; a suspension counts, as it does for the script's limit and the chain's."""
-    return max(seen.elapsed, seen.ended_at - seen.started_at if seen.started_at else 0)
+def _limited_after(seen: Sighting) -> int:
+    """Seconds until the script ended its program, if it did. A suspension counts: timeout(1) goes by the clock, SLURM leaves it out."""
+    return seen.ended_at - seen.started_at if seen.exit_code in TIMED_OUT and seen.started_at else 0
 
 
 def _close(job: Job, snapshot: Snapshot, now: float) -> Job:

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from provider_daemon.errors import Transient, Unreadable
+from provider_daemon.job.lifecycle import TIMED_OUT
 from provider_daemon.slurm.commands import ANSWER, BEGIN, END, SQUEUE_FIELDS
 from provider_daemon.slurm.transport import Answer
 from provider_daemon.slurm.tres import elapsed_seconds
 
 _SLURM_ID = re.compile(r"(\d+)(;[\w.-]+)?")
 _BACKLOG = re.compile(r"^DBD Agent queue size:\s*(\d+)\s*$", re.MULTILINE)
-TIMED_OUT = (124, 137)  # coreutils' timeout, by TERM and by KILL
 _UNSET = frozenset({"", "N/A", "Unknown", "None", "0"})
 
 

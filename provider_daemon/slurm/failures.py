@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from provider_daemon.errors import ProvdError, Transient, Unreadable
+from provider_daemon.job.lifecycle import TIMED_OUT
 from provider_daemon.ports import Receipt
-from provider_daemon.slurm.answers import TIMED_OUT, Submitted
+from provider_daemon.slurm.answers import Submitted
 
 # sbatch's words -> what the customer reads. Nothing of such a job exists in SLURM.
 REFUSALS: dict[str, str] = {

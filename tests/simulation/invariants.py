@@ -196,7 +196,8 @@ def outcomes(job: SlurmJob) -> set[State]:
         return {State.COMPLETED}
     if job.outcome is State.CANCELLED:
         return {State.FAILED} if not job.ever_ran else {State.CANCELLED, State.FAILED, State.TIMEOUT}
-    return {State.TIMEOUT} if job.elapsed >= job.plan.wall_seconds else {State.FAILED}
+    by_its_script = job.now_at.exit_code == 124  # at the limit, though SLURM's elapsed time leaves a suspension out
+    return {State.TIMEOUT} if by_its_script or job.elapsed >= job.plan.wall_seconds else {State.FAILED}
 
 
 def _late(scene: Scene, record: Record, slurm_jobs: list[SlurmJob]) -> list[str]:

@@ -119,8 +119,8 @@ def test_time_limit_of_a_job_that_was_suspended() -> None:
     assert (job.state, "reached its time limit" in job.message) == (State.TIMEOUT, True)
     early = observe(intend(JOB, NOW), look(ended(State.FAILED, ended_at=1569, **over)), NOW)
     assert early.state is State.FAILED
-    never_began = observe(intend(JOB, NOW), look(ended(State.CANCELLED, elapsed=0, ended_at=1570)), NOW)
-    assert never_began.state is State.CANCELLED
+    failed_by_itself = observe(intend(JOB, NOW), look(ended(State.FAILED, ended_at=1570, **{**over, "exit_code": 1})), NOW)
+    assert failed_by_itself.state is State.FAILED
 
 
 def test_requeued_job_stays_running() -> None:
