@@ -27,6 +27,7 @@ from provider_daemon.cli import (
 )
 from provider_daemon.cli.sections import Sections
 from provider_daemon.errors import ConfigError, ProvdError
+from provider_daemon.text import printable
 
 app = typer.Typer(
     name="provd",
@@ -78,8 +79,8 @@ def main() -> None:
     try:
         app()
     except ConfigError as error:
-        typer.echo("\n".join(error.problems), err=True)
+        typer.echo("\n".join(map(printable, error.problems)), err=True)
         sys.exit(error.exit_code)
     except ProvdError as error:
-        typer.echo(f"provd: {error}", err=True)
+        typer.echo(f"provd: {printable(str(error))}", err=True)
         sys.exit(error.exit_code)

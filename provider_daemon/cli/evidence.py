@@ -9,6 +9,7 @@ import typer
 
 from provider_daemon.cli.options import CHAIN_ID, NODE, AsText, ChainId, Nodes, Text, example
 from provider_daemon.cli.run import DEFAULT, ConfigFile
+from provider_daemon.text import printable
 
 if TYPE_CHECKING:
     from provider_daemon.chain.client import GrpcChain
@@ -38,7 +39,8 @@ def verify(
         typer.echo(json.dumps([{"tx_hash": tx, "job_id": v.job_id, "state": v.state, "ok": v.ok, "why": v.why} for tx, v in verdicts]))
     else:
         for tx, verdict in verdicts:
-            typer.echo(f"{verdict.job_id} {verdict.state:<10} {'verified' if verdict.ok else 'FAILED: ' + verdict.why}  tx {tx}")
+            said = "verified" if verdict.ok else f"FAILED: {verdict.why}"
+            typer.echo(printable(f"{verdict.job_id} {verdict.state:<10} {said}  tx {tx}"))
     if not verdicts:
         typer.echo(f"provd: no report found for {what}", err=True)
     raise typer.Exit(0 if verdicts and all(verdict.ok for _, verdict in verdicts) else 1)

@@ -54,14 +54,14 @@ async def _rehearse(loaded: "Config") -> None:
 
 
 def _show(prospect: "Prospect") -> None:
-    from provider_daemon.text import printable
+    from provider_daemon.text import printable, printable_lines
 
     where = f"{prospect.job_id} on {prospect.cluster}" if prospect.cluster else prospect.job_id
     if prospect.order is None:
         typer.echo(f"# {where}: {printable(prospect.why)}")
         return
     typer.echo(f"# {where}: sbatch {prospect.order.name} in {prospect.order.directory}")
-    typer.echo(prospect.order.script, nl=not prospect.order.script.endswith("\n"))
+    typer.echo(printable_lines(prospect.order.script), nl=False)
 
 
 def _show_draft(draft: "Draft") -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.text import printable
+from provider_daemon.text import printable, printable_lines
 
 
 @given(st.text())
@@ -12,3 +12,8 @@ def test_printable_stays_on_its_line(text: str) -> None:
     shown = printable(text)
     assert shown.isprintable()
     assert (shown == text) == text.isprintable()
+
+
+def test_lines_stay_lines() -> None:
+    """A script is shown with its lines and tabs, and with nothing else that a terminal would act on."""
+    assert printable_lines("a\tb\n\x1b[2J\u202ec\r\n") == "a\tb\n\\x1b[2J\\u202ec\\r\n"

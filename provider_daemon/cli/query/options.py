@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from provider_daemon.cli.options import CHAIN_ID, NODE, ChainId, Nodes, with_options
+from provider_daemon.text import printable
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -75,7 +76,7 @@ def _ask(rpc: str, values: dict[str, Any], options: QueryOptions) -> None:
     asked = question(rpc, values, _page(options))
     unreadable = asyncio.run(_answered(rpc, asked, options))
     for line in unreadable:
-        typer.echo(f"provd: {line}", err=True)
+        typer.echo(f"provd: {printable(line)}", err=True)
     if unreadable:
         sys.exit(1)
 
@@ -110,7 +111,7 @@ async def _watch(chain: "GrpcChain", rpc: str, asked: "Message", options: JobOpt
     from provider_daemon.cli.tables import columns
     from provider_daemon.client.asking import changes
 
-    async for jobs in changes(chain, rpc, asked, options.interval, lambda text: typer.echo(text, err=True)):
+    async for jobs in changes(chain, rpc, asked, options.interval, lambda text: typer.echo(printable(text), err=True)):
         for record in map(render, jobs):
             line = columns("jobs", [record], heading=False)[0] if options.output is Output.TABLE else json.dumps(record)
             typer.echo(line)

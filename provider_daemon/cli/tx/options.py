@@ -23,6 +23,7 @@ from provider_daemon.cli.options import (
     with_options,
 )
 from provider_daemon.cli.run import DEFAULT
+from provider_daemon.text import printable
 
 if TYPE_CHECKING:
     from provider_daemon.client.identity import Who
@@ -158,7 +159,7 @@ def _talk(options: TxOptions) -> "Talk":
     from provider_daemon.client.sending import Talk
 
     return Talk(
-        say=lambda text: typer.echo(text, err=True),
+        say=lambda text: typer.echo(printable(text), err=True),
         confirm=(lambda prepared: None) if options.yes else _confirm,
         now=time.monotonic,
     )
@@ -177,7 +178,7 @@ def _show(sent: "Sent", options: TxOptions) -> None:
     import json
 
     as_json = options.output is Text.JSON or not sent.lines
-    typer.echo(json.dumps(sent.document, indent=2) if as_json else "\n".join(sent.lines))
+    typer.echo(json.dumps(sent.document, indent=2) if as_json else "\n".join(map(printable, sent.lines)))
     if sent.problem:
-        typer.echo(f"provd: the transaction failed: {sent.problem}", err=True)
+        typer.echo(f"provd: the transaction failed: {printable(sent.problem)}", err=True)
         sys.exit(1)

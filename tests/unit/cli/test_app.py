@@ -74,12 +74,14 @@ def test_version() -> None:
         (ConfigError(["provd.toml:3: chain.id: missing", "provd.toml:9: log.level: odd"]), 2, 2),
         (LedgerError("another provd holds the ledger"), 1, 1),
         (ProvdError("no"), 1, 1),
+        (ProvdError("UNKNOWN: \x1b]0;mine\x07\x1b[2J said a node\nprovd: all is well\u2028"), 1, 1),
+        (ConfigError(["--node: \x1b[2J\r\nx"]), 2, 1),
     ],
 )
 def test_mistakes_end_in_lines(
     error: ProvdError, code: int, lines: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A configuration's mistakes come one a line with exit code 2, everything else as one line with exit code 1."""
+    """A configuration's mistakes come one a line with exit code 2, everything else as one line with exit code 1; nothing moves a cursor."""
 
     def fail() -> None:
         raise error
@@ -91,3 +93,4 @@ def test_mistakes_end_in_lines(
     assert stopped.value.code == code
     assert printed.out == ""
     assert len(printed.err.splitlines()) == lines
+    assert all(line.isprintable() for line in printed.err.splitlines())
