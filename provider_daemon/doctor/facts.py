@@ -61,6 +61,14 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameters:
+    """Of the module, in seconds: until a silent node goes stale, and that a job runs at most; 0 where the chain tells none."""
+
+    node_heartbeat_timeout: int
+    max_job_duration: int
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """A cluster of the configuration. `ssh` None: the daemon is on the login node itself. `address`: of the cluster's key.
 
@@ -74,6 +82,7 @@ class Site:
     address: str | Unknown
     record: Cluster | Unknown | None
     offered: tuple[Offered, ...] | Unknown
+    parameters: Parameters | Unknown
 
 
 @dataclass(frozen=True, slots=True)

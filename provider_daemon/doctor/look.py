@@ -59,14 +59,15 @@ def _records(sites: list[Site], key: str) -> list[Cluster]:
 
 
 async def _site(cluster: ClusterConfig, reached: Way, own: str | Unknown, chain: ChainLook, looker: Looker, clock: Clock) -> Site:
-    slurm, templates, record, offered = await asyncio.gather(
+    slurm, templates, record, offered, parameters = await asyncio.gather(
         look_site.slurm(cluster, reached, looker, clock),
         asyncio.to_thread(_templates, cluster),
         looker(lambda: chain.client.cluster(cluster.id), chain.missing),
         looker(lambda: look_chain.offered(chain.client, cluster.id), chain.missing),
+        looker(lambda: look_chain.parameters(chain.client), chain.missing),
     )
     address = Unknown(own.why, own.blame or "account-key") if isinstance(own, Unknown) else own
-    site = Site(cluster, reached.ssh, slurm, templates, address, record, offered)
+    site = Site(cluster, reached.ssh, slurm, templates, address, record, offered, parameters)
     return replace(site, slurm=replace(slurm, trials=await _trials(site, reached, looker)))
 
 

@@ -10,10 +10,10 @@ from provider_daemon.chain.introduction import Introduction, introduction
 from provider_daemon.chain.proto.cosmos.base.query.v1beta1.pagination_pb2 import PageRequest
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2
 from provider_daemon.chain.records import offering
-from provider_daemon.chain.wire import Unimplemented
+from provider_daemon.chain.wire import NotFound, Unimplemented
 from provider_daemon.config import ChainConfig
 from provider_daemon.doctor.chain_checks import blame
-from provider_daemon.doctor.facts import Chain, Offered
+from provider_daemon.doctor.facts import Chain, Offered, Parameters
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.doctor.looker import Looker
 from provider_daemon.errors import Refused
@@ -82,3 +82,13 @@ async def offered(client: GrpcChain, cluster_id: str) -> tuple[Offered, ...]:
     answer = (await client.ask("OfferingsByCluster", request)).message
     assert isinstance(answer, query_pb2.QueryOfferingsByClusterResponse)
     return tuple(Offered(offering(record), record.max_runtime_seconds) for record in answer.offerings)
+
+
+async def parameters(client: GrpcChain) -> Parameters:
+    """As they are now: governance changes them live."""
+    try:
+        answer = (await client.ask("Params", query_pb2.QueryParamsRequest())).message
+    except NotFound:
+        return Parameters(0, 0)
+    assert isinstance(answer, query_pb2.QueryParamsResponse)
+    return Parameters(answer.params.node_heartbeat_timeout, answer.params.max_job_duration_seconds)

@@ -8,6 +8,8 @@ from provider_daemon.doctor.place_checks import targets
 from provider_daemon.ports import Cluster
 from provider_daemon.slurm.settings import Partition
 
+LANDS_SECONDS = 10  # from a heartbeat to the block that holds it
+
 
 class NoClusterError(Exception):
     """The chain has no such cluster: one check says so, the others wait."""
@@ -106,3 +108,18 @@ def offering_workloads(site: Site) -> Finding:
     )
     seen = f"cannot be run: {', '.join(lost)}" if lost else f"{len(workloads)} preconfigured workloads"
     return judge(not lost, seen, "allow the template (clusters.templates.allowed), or give its image a pattern in [[clusters.images]]")
+
+
+def parameters(site: Site) -> Finding:
+    """The chain's live parameters, against clusters.heartbeat_seconds and the run times that offerings promise."""
+    sold, said = _sold(site), known(site.parameters)
+    longest, timeout, period = said.max_job_duration, said.node_heartbeat_timeout, site.config.heartbeat_seconds
+    broken = [
+        f"{each.offering.offering_id}: {each.max_runtime} s promised, the chain ends every job after {longest} s"
+        for each in sold
+        if 0 < longest < each.max_runtime
+    ]
+    if 0 < timeout < period + LANDS_SECONDS:
+        broken.append(f"a heartbeat every {period:g} s, nodes go stale after {timeout} s")
+    seen = "; ".join(broken) or f"nodes go stale after {timeout} s, jobs end after {longest} s"
+    return ok(seen) if not broken else warn(seen, "lower the offering's max_runtime_seconds, or clusters.heartbeat_seconds")

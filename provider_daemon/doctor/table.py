@@ -134,6 +134,7 @@ CHECKS: tuple[Check, ...] = (
             "market-offerings": market_checks.offerings,
             "market-limits": market_checks.offering_limits,
             "market-workloads": market_checks.offering_workloads,
+            "market-parameters": market_checks.parameters,
         },
     ),
 )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from provider_daemon.config import LimitsConfig
-from provider_daemon.doctor.facts import Offered, Scene
+from provider_daemon.doctor.facts import Offered, Parameters, Scene
 from provider_daemon.doctor.finding import Outcome, Unknown
 from provider_daemon.ports import Preconfigured, Queue
 from provider_daemon.slurm.settings import Association, Partition, WorkRoot
@@ -62,7 +62,7 @@ def no_endpoint() -> Scene:
     made = both_endpoints(problem="UNAVAILABLE: connection refused")
     facts = replace(made.chain, wired=lost, store=lost, gas_price=lost)
     keys = healthy.key(exists=lost, balance=lost, gas_price=lost, daily=lost, foreign=lost).keys
-    return replace(site(record=lost, offered=lost), chain=facts, keys=keys)
+    return replace(site(record=lost, offered=lost, parameters=lost), chain=facts, keys=keys)
 
 
 def no_key() -> Scene:
@@ -165,4 +165,8 @@ BROKEN: dict[str, list[tuple[Outcome, Scene]]] = {
         (WARN, cluster(limits=LimitsConfig(max_jobs=100, max_runtime_seconds=3600))),
     ],
     "market-workloads": [(FAIL, offering(preconfigured=(Preconfigured("ghost", "quay.io/ghost", "x"),)))],
+    "market-parameters": [
+        (WARN, site(parameters=Parameters(node_heartbeat_timeout=60, max_job_duration=10**6))),
+        (WARN, site(parameters=Parameters(node_heartbeat_timeout=120, max_job_duration=86_399))),
+    ],
 }

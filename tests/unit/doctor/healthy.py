@@ -5,7 +5,7 @@ from typing import Any
 
 from provider_daemon.chain.introduction import Introduction
 from provider_daemon.config import parse
-from provider_daemon.doctor.facts import Chain, Host, Key, Ledger, Offered, Scene, Site, Slurm, Ssh
+from provider_daemon.doctor.facts import Chain, Host, Key, Ledger, Offered, Parameters, Scene, Site, Slurm, Ssh
 from provider_daemon.ports import Cluster, Node, Offering, Preconfigured, Queue
 from provider_daemon.slurm.settings import Association, Partition, WorkRoot, settings
 from tests.unit.slurm.recorded import ROOT
@@ -89,6 +89,7 @@ SITE = Site(
     address=OURS,
     record=Cluster("HPC-1", OURS, "active", "eu", total_nodes=2, available_nodes=2),
     offered=(Offered(OFFERING, 86400),),
+    parameters=Parameters(node_heartbeat_timeout=120, max_job_duration=10**6),
 )
 CHAIN = Chain(
     chain_id="virtengine-1",

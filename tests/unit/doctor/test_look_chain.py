@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from provider_daemon.chain import codec, keyspace
 from provider_daemon.chain.introduction import introduction
+from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.config import ChainConfig
 from provider_daemon.doctor import look_chain
+from provider_daemon.doctor.facts import Parameters
 from provider_daemon.doctor.finding import Outcome, Unknown
 from provider_daemon.doctor.look_chain import ChainLook
 from provider_daemon.doctor.looker import Looker
@@ -42,6 +45,7 @@ async def test_a_node_without_queries() -> None:
         assert (found.facts.wired, found.facts.store, found.facts.gas_price, found.missing) == (frozenset(), True, 0.025, None)
         assert red(found) == {}
         assert await look_chain.offered(found.client, "HPC-1") == ()
+        assert await look_chain.parameters(found.client) == Parameters(0, 0)
 
 
 async def test_a_node_without_queries_and_store() -> None:
@@ -85,3 +89,10 @@ async def test_introduction() -> None:
     assert (found.problem, found.chain_id, found.syncing, found.height) == ("", CHAIN_ID, False, 7)
     await far.stop()
     assert (await introduction(url)).problem.startswith(f"{url}: UNAVAILABLE")
+
+
+async def test_parameters() -> None:
+    """As the chain has them at the moment."""
+    stored = codec.encode(types_pb2.Params(node_heartbeat_timeout=90, max_job_duration_seconds=3600))
+    async with looked_at(FarEnd(records={("hpc", keyspace.PARAMS): stored})) as found:
+        assert await look_chain.parameters(found.client) == Parameters(90, 3600)
