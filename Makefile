@@ -19,17 +19,14 @@ slurm-or-not: .venv/.ready
 demo: slurm-or-not ## Twelve jobs from the chain through real SLURM and back, in under three minutes
 	@.venv/bin/provd demo
 
-.PHONY: observe-tools browser systemd-tools
+.PHONY: test-tools observe-tools
+test-tools: .venv/.ready
+	@deploy/bootstrap slurm observe browser systemd
+
 observe-tools: .venv/.ready
-	@deploy/bootstrap observe
+	@deploy/bootstrap slurm observe browser
 
-browser: .venv/.ready
-	@deploy/bootstrap browser
-
-systemd-tools: .venv/.ready
-	@deploy/bootstrap systemd
-
-test: slurm observe-tools browser systemd-tools check ## Everything: lint, types, layers, unit tests, and the whole path on real SLURM
+test: test-tools check ## Everything: lint, types, layers, unit tests, and the whole path on real SLURM
 	.venv/bin/pytest -m 'not real' -n 2
 	.venv/bin/pytest -m real -n 2 --dist loadgroup
 
@@ -51,7 +48,7 @@ crash: slurm ## Kill the daemon at random moments (KILLS=200) and compare the re
 e2e-cli: slurm ## A cluster's whole life and five jobs by provd's command lines alone, on real SLURM, balances checked to the uvirt
 	@.venv/bin/python -m tests.e2e.cli
 
-observe: slurm observe-tools browser ## Break five things under the real daemon on a real site while Prometheus and Chromium watch: alerts, series, pictures (ONLY=part of a name)
+observe: observe-tools ## Break five things under the real daemon on a real site while Prometheus and Chromium watch: alerts, series, pictures (ONLY=part of a name)
 	@.venv/bin/python -m tests.observe.run $(if $(ONLY),--only "$(ONLY)")
 
 .PHONY: site docs-test

@@ -30,9 +30,9 @@ class Machine:
         self.program("sudo", "exit 1")
         self.program("dpkg-query", 'echo "install ok installed"' if installed else "exit 1")
 
-    def run(self, what: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *what: str) -> "subprocess.CompletedProcess[str]":
         path = f"{self._bin}:{os.environ['PATH']}"
-        return subprocess.run([BOOTSTRAP, what], env={"PATH": path}, capture_output=True, text=True, check=False)
+        return subprocess.run([BOOTSTRAP, *what], env={"PATH": path}, capture_output=True, text=True, check=False)
 
     @property
     def calls(self) -> str:
@@ -61,10 +61,20 @@ def test_without_rights_one_line_says_what_to_install(machine: Machine) -> None:
     assert machine.calls == ""
 
 
+def test_all_that_a_target_needs_is_one_line(machine: Machine) -> None:
+    """Several words: whoever has no rights is sent to apt once."""
+    machine.user(1000, installed=False)
+    result = machine.run("slurm", "observe", "browser")
+    (line,) = result.stderr.splitlines()
+    assert result.returncode == 1
+    assert all(package in line for package in ("slurmctld", "munge", "prometheus", "chromium"))
+
+
 def test_a_failing_apt_says_why(machine: Machine) -> None:
     """The last lines of apt are shown, its exit code is passed on, and the policy against starting services is taken away again."""
     before = Path("/usr/sbin/policy-rc.d").exists()
     machine.user(0, installed=False)
+    assert machine.run("engine").returncode == 100
     result = machine.run("slurm")
     assert result.returncode == 100
     assert "E: no such mirror" in result.stderr
