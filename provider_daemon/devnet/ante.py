@@ -19,7 +19,7 @@ from provider_daemon.devnet.failures import ChainError, sdk
 from provider_daemon.devnet.parse import ParsedTx
 from provider_daemon.devnet.validate import validate
 
-MAX_MEMO = 256
+MAX_MEMO = 256  # bytes, which the chain's text calls characters
 TXS_AN_ACCOUNT = 10  # in a block and the one before it together
 
 
@@ -76,8 +76,8 @@ def _limits(ctx: Context, tx: ParsedTx) -> None:
         raise sdk(failures.UNORDERED)
     if body.timeout_height and ctx.height > body.timeout_height:
         raise sdk(failures.TIMEOUT_HEIGHT, f"block height: {ctx.height}, timeout height: {body.timeout_height}")
-    if len(body.memo) > MAX_MEMO:
-        raise sdk(failures.MEMO_TOO_LARGE, f"maximum number of characters is {MAX_MEMO} but received {len(body.memo)} characters")
+    if (size := len(body.memo.encode())) > MAX_MEMO:
+        raise sdk(failures.MEMO_TOO_LARGE, f"maximum number of characters is {MAX_MEMO} but received {size} characters")
 
 
 def _deduct(ctx: Context, tx: ParsedTx) -> None:
