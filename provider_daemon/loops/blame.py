@@ -45,7 +45,7 @@ class Blame:
 
     def _drop(self, message: Message, why: str) -> None:
         """A newer heartbeat follows; that of a node which the chain gave up has to follow under another id."""
-        given_up = message.kind == "node" and node_ids.DEREGISTERED in why
+        given_up = message.kind == "node" and node_ids.is_given_up(why)
         with self._ledger.write():
             self._ledger.drop_message(message.id, why)
             new = node_ids.succeed(self._ledger, message.subject) if given_up else ""

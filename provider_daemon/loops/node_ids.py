@@ -6,13 +6,18 @@ message brings that id back. Its host then goes on as `<cluster>.<host>~2`, and 
 
 from provider_daemon.ledger.ledger import Ledger
 
-# In the chain's refusal of a heartbeat for such a node, whatever its code (2109, 2128), and in no other: no heartbeat asks for that state.
-DEREGISTERED = "deregistered"
+# The chain's words for it: as published (2109, a transition that there is none), and by the error's own name (2128).
+_WORDS = ("from deregistered to", "node deregistered")
 
 
 def node_id(ledger: Ledger, cluster_name: str, host: str) -> str:
     first = f"{cluster_name}.{host}"
     return ledger.get_meta(_key(first), first)
+
+
+def is_given_up(refusal: str) -> bool:
+    """Whether a heartbeat was refused because its node is deregistered."""
+    return any(words in refusal for words in _WORDS)
 
 
 def succeed(ledger: Ledger, old: str) -> str:

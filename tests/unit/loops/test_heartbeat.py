@@ -5,6 +5,9 @@ from dataclasses import replace
 import pytest
 import structlog
 
+from provider_daemon.loops.blame import Blame
+from provider_daemon.loops.node_ids import node_id
+from tests.fakes.chain import PROVIDER
 from tests.unit.loops.conftest import House
 
 
@@ -86,3 +89,13 @@ async def test_a_new_ledger_is_not_behind_the_old_ones_heartbeats(house: House) 
         await heard(house, 3)
     assert [line for line in said if line["event"] == "message_dropped"] == []
     assert await available_nodes(house) == 200
+
+
+async def test_another_refusal_changes_no_id(house: House) -> None:
+    """A deregistered cluster, or another's, is for an operator: its nodes keep their ids."""
+    await house.heartbeat.tick()
+    (first, _) = house.ledger.waiting_messages(PROVIDER.address)
+    blame = Blame(house.ledger, house.chain.client, house.chain.clock, lambda: None)
+    await blame.look_into(first, "message index: 0: cluster HPC-1 is deregistered: invalid cluster")
+    assert node_id(house.ledger, "alpha", "n1") == "alpha.n1"
+    assert [message.subject for message in house.ledger.waiting_messages(PROVIDER.address)] == ["alpha.n2"]
