@@ -134,7 +134,7 @@ def found(which: str) -> "Template":
     if "/" not in which and not which.endswith((".yaml", ".yml", ".json")) and which != "-":
         known = shipped()
         if which not in known:
-            raise TemplateError([f"{which}: no such template; there are {', '.join(known)}, or name a file"])
+            raise TemplateError([f"{which}: no such template; there are {', '.join(known)}, or name a .yaml or .json file"])
         return known[which]
     try:
         return read(sys.stdin.read() if which == "-" else Path(which).read_text())
