@@ -12,7 +12,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
-from provider_daemon.config_checks import contradictions
+from provider_daemon.config_checks import MARGIN_SECONDS, POLL_SECONDS, contradictions
 from provider_daemon.errors import ConfigError
 from provider_daemon.toml_lines import line_of, lines_of, shown
 
@@ -114,9 +114,9 @@ class ClusterConfig(_Strict):
     work_root: SafePath
     region: str = Field(min_length=1)
     datacenter: str = ""
-    poll_seconds: float = Field(default=5.0, gt=0, le=300)
+    poll_seconds: float = Field(default=POLL_SECONDS, gt=0, le=300)
     heartbeat_seconds: float = Field(default=60.0, gt=0, le=110)
-    report_margin_seconds: int = Field(default=30, ge=0, le=3600)
+    report_margin_seconds: int = Field(default=MARGIN_SECONDS, ge=0, le=3600)
     prologue: list[str] = []
     partitions: dict[str, SlurmWord] = {}
     gpu_types: dict[str, SlurmWord] = {}

@@ -7,6 +7,8 @@ from provider_daemon.toml_lines import Path
 
 Found = Iterator[tuple[Path, str]]
 
+POLL_SECONDS, MARGIN_SECONDS = 5.0, 30  # of a cluster that does not say
+
 NEEDED = {
     "credential": ("name",),
     "armor": ("path", "passphrase_file"),
@@ -30,6 +32,7 @@ def contradictions(value: dict[str, Any]) -> Found:
             yield (*where, "key"), f"there is no [keys.{cluster['key']}]"
         yield from _twice(where, cluster, clusters[:number])
         yield from _way_in(where, cluster)
+        yield from _late(where, cluster)
 
 
 def _table(value: Any) -> dict[str, Any]:
@@ -54,3 +57,10 @@ def _way_in(where: Path, cluster: dict[str, Any]) -> Found:
         yield (*where, "transport"), "transport 'ssh' needs a [clusters.ssh] table, transport 'local' takes none"
     elif ssh is not None and bool(_table(ssh).get("known_hosts")) == bool(_table(ssh).get("host_key_fingerprint")):
         yield (*where, "ssh"), "give exactly one of known_hosts and host_key_fingerprint"
+
+
+def _late(where: Path, cluster: dict[str, Any]) -> Found:
+    poll, margin = cluster.get("poll_seconds", POLL_SECONDS), cluster.get("report_margin_seconds", MARGIN_SECONDS)
+    if isinstance(poll, int | float) and isinstance(margin, int) and margin < poll:
+        late = "a job at its limit would be seen after the chain has ended it by itself, and its usage told to nobody"
+        yield (*where, "report_margin_seconds"), f"{margin} is less than poll_seconds, {poll:g}: {late}"

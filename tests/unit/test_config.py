@@ -189,6 +189,12 @@ def test_every_shape_has_words() -> None:
         ('"HPC-2"', '"HPC-1"', "provd.toml:18: clusters[1].id: 'HPC-1' is used twice"),
         ('"beta"', '"alpha"', "provd.toml:19: clusters[1].name: 'alpha' is used twice"),
         ('transport = "local"', "", "needs a [clusters.ssh] table"),
+        (
+            'region = "eu"',
+            'region = "eu"\npoll_seconds = 60',
+            "report_margin_seconds: 30 is less than poll_seconds, 60: a job at its limit would be",
+        ),
+        ('region = "eu"', 'region = "eu"\nreport_margin_seconds = 4', "provd.toml:15: clusters[0].report_margin_seconds: 4 is less than"),
         ('known_hosts = "/etc/provd/known_hosts"', "", "give exactly one of known_hosts and host_key_fingerprint"),
         ('user = "provd"', f'user = "provd"\nhost_key_fingerprint = "SHA256:{"a" * 43}"', "give exactly one of"),
     ],
