@@ -93,3 +93,10 @@ def test_missing_ledger_is_one_line(tmp_path: Path) -> None:
     result = provd("jobs", "-c", path)
     assert result.returncode == 1
     assert said(result) == [f"provd: no ledger at {tmp_path}/ledger.sqlite: has the daemon run yet?"]
+
+
+def test_grpc_has_no_words_of_its_own(tmp_path: Path) -> None:
+    """Its C core would write to standard error, beside the one line and between the daemon's JSON."""
+    result = provd("devnet", "start", "--listen", "no address", "--home", tmp_path)
+    assert result.returncode == 2
+    assert said(result) == ["cannot listen on no address: the port is taken, or it is no address of this machine"]
