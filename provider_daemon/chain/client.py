@@ -28,6 +28,7 @@ from provider_daemon.ports import Account, Clock, Cluster, Head, Offering, TxOut
 from provider_daemon.troubles import Troubles
 
 CANCEL, REPORT, EXEC = (f"/{message.DESCRIPTOR.full_name}" for message in (MsgCancelJob, MsgReportJobStatus, MsgExec))
+MAX_COUNT = 2**63 - 1  # of accounts, and of one's transactions: what the ledger holds
 
 
 class GrpcChain:
@@ -102,6 +103,8 @@ class GrpcChain:
             raise Refused(
                 f"the chain does not know account {address}: send it the fee denom first", code=UNFUNDED, codespace="sdk"
             ) from error
+        if max(info.account_number, info.sequence) > MAX_COUNT:
+            raise Unreadable(f"account {address} is said to have number {info.account_number} and sequence {info.sequence}")
         return Account(info.account_number, info.sequence)
 
     async def balance(self, address: str, denom: str) -> int:

@@ -16,7 +16,7 @@ from provider_daemon.chain.proto.cosmos.tx.v1beta1 import tx_pb2
 from provider_daemon.errors import Unreadable
 
 SIGN_MODE_DIRECT = tx_pb2.SIGN_MODE_DIRECT
-_FAILED_MESSAGE = re.compile(r"message index: (\d+)")
+_FAILED_MESSAGE = re.compile(r"message index: (\d{1,9})\b", re.ASCII)
 _BLOCK_GAS = re.compile(r"exceeds block max gas (\d+)")
 
 

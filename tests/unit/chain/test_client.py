@@ -219,3 +219,11 @@ async def test_a_balance_that_is_no_amount(amount: str) -> None:
     async with chain_over(far) as chain:
         with pytest.raises(Unreadable, match="no amount"):
             await chain.balance(PROVIDER.address, "uve")
+
+
+@pytest.mark.parametrize("wild", [BaseAccount(account_number=2**63), BaseAccount(sequence=2**64 - 1)], ids=["number", "sequence"])
+async def test_an_account_beyond_all_counting(wild: BaseAccount) -> None:
+    """Numbers that no account has are an unreadable answer, and nothing is signed with them."""
+    async with chain_over(FarEnd(accounts={"ve1a": wild})) as chain:
+        with pytest.raises(Unreadable, match="ve1a"):
+            await chain.account("ve1a")

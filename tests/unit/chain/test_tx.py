@@ -61,6 +61,7 @@ def test_simulation_differs_by_the_signature_only() -> None:
     ("log", "index"),
     [
         ("failed to execute message; message index: 12: invalid job state transition", 12),
+        ("failed to execute message; message index: " + "9" * 5000, None),
         ("out of gas in location: WriteFlat", None),
         ("", None),
     ],
