@@ -75,7 +75,9 @@ class Heartbeat:
 
     def _cluster(self, cluster: Cluster, nodes: Sequence[Node]) -> Message | None:
         """An offline cluster is made active again; total_nodes is raised to what is there, or every later update would be refused."""
-        offline, grown = cluster.state == "offline", len(nodes) > cluster.total_nodes
+        offline = cluster.state == "offline"
+        count = max(len(nodes), cluster.available_nodes if offline else 0)  # it may count nodes that somebody else reports
+        grown = count > cluster.total_nodes
         if not offline and not grown:
             return None
         log.warning("cluster_update", cluster=cluster.cluster_id, state=cluster.state, total_nodes=cluster.total_nodes, nodes=len(nodes))
@@ -83,6 +85,6 @@ class Heartbeat:
             provider=self._tenancy.signer.address,
             cluster_id=cluster.cluster_id,
             active=offline,
-            total_nodes=len(nodes) if grown else 0,
+            total_nodes=count if grown else 0,
         )
         return Message("cluster", cluster.cluster_id, body.SerializeToString(deterministic=True))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import structlog
 
+from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateNodeMetadata
 from provider_daemon.loops.blame import Blame
 from provider_daemon.loops.node_ids import node_id
 from tests.fakes.chain import PROVIDER
@@ -89,6 +90,21 @@ async def test_a_new_ledger_is_not_behind_the_old_ones_heartbeats(house: House) 
         await heard(house, 3)
     assert [line for line in said if line["event"] == "message_dropped"] == []
     assert await available_nodes(house) == 200
+
+
+async def test_more_active_nodes_than_ours_on_an_offline_cluster(house: House) -> None:
+    """As published every update fails then (2100), the one that brings the cluster back included, unless it raises total_nodes."""
+    house.chain.devnet.blocks.rules = replace(house.chain.devnet.blocks.rules, compat="published")
+    house.chain.block(seconds=400)
+    theirs = [
+        MsgUpdateNodeMetadata(provider_address=PROVIDER.address, cluster_id="HPC-1", node_id=f"b.n{number}", region="eu", active=True)
+        for number in range(5)
+    ]
+    assert (await house.chain.send(PROVIDER, *theirs)).ok
+    await heard(house)
+    cluster = await house.chain.client.cluster("HPC-1")
+    assert cluster is not None
+    assert (cluster.state, cluster.total_nodes, cluster.available_nodes) == ("active", 5, 7)
 
 
 async def test_another_refusal_changes_no_id(house: House) -> None:
