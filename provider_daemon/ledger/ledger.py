@@ -101,6 +101,14 @@ class Ledger:
     def open_jobs(self, cluster_id: str) -> list[Job]:
         return [job_from_value(row["value"]) for row in self._all("open_jobs", cluster_id=cluster_id)]
 
+    def open_ids(self, cluster_id: str) -> list[str]:
+        """Of the same jobs, without reading them: ten thousand of those take half a second."""
+        return [row["job_id"] for row in self._all("open_ids", cluster_id=cluster_id)]
+
+    def overdue(self, chain_time: float) -> frozenset[str]:
+        """Ids of the open jobs that the chain, which tells nobody, ends by its own clock; `chain_time` in seconds since the epoch."""
+        return frozenset(row["job_id"] for row in self._all("overdue", chain_time=chain_time))
+
     def unpark(self, job_id: str, *, forgo_gpus: bool = False) -> None:
         """Raises LedgerError for a job that is not parked."""
         job = self.job(job_id)

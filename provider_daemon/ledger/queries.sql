@@ -19,6 +19,14 @@ SELECT value FROM jobs ORDER BY rowid DESC LIMIT 1;
 -- name: open_jobs
 SELECT value FROM jobs WHERE cluster_id = :cluster_id AND closed_at IS NULL ORDER BY rowid;
 
+-- name: open_ids
+SELECT job_id FROM jobs WHERE cluster_id = :cluster_id AND closed_at IS NULL ORDER BY rowid;
+
+-- name: overdue
+SELECT job_id FROM jobs INDEXED BY jobs_open
+WHERE closed_at IS NULL AND reported = 'running' AND json_extract(value, '$.chain_started_at') > 0
+    AND json_extract(value, '$.chain_started_at') + json_extract(value, '$.spec.max_runtime_seconds') < :chain_time;
+
 -- name: quarantine
 INSERT INTO quarantine (job_id, why, at) VALUES (:job_id, :why, :at) ON CONFLICT (job_id) DO UPDATE SET why = excluded.why;
 

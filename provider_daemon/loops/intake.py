@@ -170,12 +170,13 @@ class Intake:
 
     async def _changes(self) -> None:
         head = await self._chain.head()
-        jobs = {job.spec.job_id: job for cluster_id in self._tenancies for job in self._ledger.open_jobs(cluster_id)}
+        job_ids = [job_id for cluster_id in self._tenancies for job_id in self._ledger.open_ids(cluster_id)]
         seen = int(self._ledger.get_meta("cancels_height", str(head.height)))
-        cancelled = await self._cancelled(max(1, seen - CANCEL_OVERLAP), frozenset(jobs))
+        cancelled = await self._cancelled(max(1, seen - CANCEL_OVERLAP), frozenset(job_ids))
         sweep, now = self._sweep_due(), self._clock.now()
-        suspects = [job for job in jobs.values() if sweep or job.spec.job_id in cancelled or _overdue(job, head.time)]
-        await self._reread([job for job in suspects if job.reported not in TERMINAL])
+        suspects = frozenset(job_ids) if sweep else cancelled | self._ledger.overdue(head.time)
+        jobs = [job for job_id in job_ids if job_id in suspects and (job := self._ledger.job(job_id))]
+        await self._reread([job for job in jobs if job.reported not in TERMINAL])
         with self._ledger.write():
             self._ledger.set_meta("cancels_height", str(head.height))
             if sweep:
@@ -250,8 +251,3 @@ def terms(offering: Offering) -> Terms:
 def _moved(job: Job, record: ChainJob) -> bool:
     ahead = record.state in TERMINAL or bool(route(job.reported, record.state))
     return job.reported not in TERMINAL and record.state is not job.reported and ahead
-
-
-def _overdue(job: Job, chain_time: float) -> bool:
-    """The chain ends a running job by its own clock and tells nobody."""
-    return bool(job.chain_started_at) and chain_time > job.chain_started_at + job.spec.max_runtime_seconds

@@ -190,3 +190,15 @@ def test_a_file_system_without_locks_is_not_another_provd(tmp_path: Path, monkey
     monkeypatch.setattr(fcntl, "flock", no_locks)
     with pytest.raises(LedgerError, match="cannot be locked: No locks available: keep it on a local disk"):
         Ledger.open(tmp_path / "ledger.sqlite")
+
+
+def test_overdue_is_by_the_chains_clock(ledger: Ledger) -> None:
+    """Only jobs that the chain has as running, and only past their limit."""
+    running = replace(JOB, reported=State.RUNNING, chain_started_at=1000)
+    limit = JOB.spec.max_runtime_seconds
+    with ledger.write():
+        ledger.save_job(running)
+        ledger.save_job(replace(running, spec=replace(JOB.spec, job_id="JOB-2"), chain_started_at=0))
+        ledger.save_job(replace(running, spec=replace(JOB.spec, job_id="JOB-3"), reported=State.COMPLETED))
+    assert ledger.overdue(1000 + limit) == frozenset()
+    assert ledger.overdue(1000.5 + limit) == {"JOB-1"}

@@ -1,5 +1,7 @@
 """Changes on chain are learned although some record cannot be read."""
 
+from typing import NoReturn
+
 import pytest
 
 from provider_daemon.errors import Unreadable
@@ -28,3 +30,29 @@ async def test_one_bad_record_hides_no_other(house: House, monkeypatch: pytest.M
     changed = house.ledger.job("JOB-2")
     assert changed is not None
     assert changed.reported is State.CANCELLED
+
+
+async def test_a_tick_reads_only_what_may_have_changed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two sweeps: of the ledger's jobs and of the chain's records those that were cancelled, or have run past their limit."""
+    await house.chain.send(ALICE, job(), job(), job())
+    await house.round()
+    house.scheduler.run()
+    await house.round()
+    await house.intake.tick()
+    asked: list[str] = []
+    ask = house.chain.client.job
+
+    async def counted(job_id: str) -> ChainJob | None:
+        asked.append(job_id)
+        return await ask(job_id)
+
+    def not_all(_: str) -> NoReturn:
+        raise AssertionError("every open job was read")
+
+    monkeypatch.setattr(house.chain.client, "job", counted)
+    monkeypatch.setattr(house.ledger, "open_jobs", not_all)
+    await house.intake.tick()
+    assert asked == []
+    await house.chain.send(ALICE, cancel("JOB-2"))
+    await house.intake.tick()
+    assert asked == ["JOB-2"]
