@@ -18,7 +18,7 @@ from provider_daemon.metrics.server import build_app, serve
 from provider_daemon.status.board import Board
 from provider_daemon.status.routes import Routes
 from tests.browser.chromium import Tab, chromium
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import Endpoint, Health, parts
 
 pytestmark = pytest.mark.real

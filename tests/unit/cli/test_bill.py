@@ -20,7 +20,7 @@ from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.ledger import Ledger
 from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, TestChain, cancel, job, report
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 
 USAGE = {
     "wall_clock_seconds": "3600",

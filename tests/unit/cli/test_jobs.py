@@ -14,7 +14,7 @@ from provider_daemon.errors import LedgerError, Refused
 from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 
 PARKED = replace(JOB, state=State.RUNNING, slurm_id="77", parked="its name\nis there \x1b[2Jtwice")
 ID = JOB.spec.job_id

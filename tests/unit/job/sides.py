@@ -9,7 +9,7 @@ from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
 from provider_daemon.money.bill import bill
-from tests.unit.job.test_lifecycle import JOB as NEW
+from tests.unit.job.jobs import JOB as NEW
 
 NOW = 10_000_000.0
 ID = NEW.spec.job_id

@@ -5,21 +5,9 @@ from dataclasses import replace
 import pytest
 
 from provider_daemon.job.admission import Image, Inadmissible, Limits, PreconfiguredWorkload, QueueOption, Site, Terms, admit
-from provider_daemon.job.spec import Resources, Spec, Workload
+from provider_daemon.job.spec import Resources, Workload
+from tests.unit.job.jobs import SPEC
 
-SPEC = Spec(
-    chain_id="test-1",
-    job_id="JOB-1",
-    offering_id="OFF-1",
-    cluster_id="HPC-1",
-    provider="ve1p",
-    customer="ve1c",
-    queue="cpu",
-    workload=Workload(image="alpine:3", command="hostname", arguments=("-s",)),
-    resources=Resources(nodes=1, cpus_per_node=4, memory_gb_per_node=8),
-    max_runtime_seconds=600,
-    created_ns=1,
-)
 TERMS = Terms(
     queues=(QueueOption("cpu", max_nodes=4, max_runtime=3600),),
     preconfigured=(PreconfiguredWorkload("mpi-hello", "alpine:3", ("mpirun", "hello")),),

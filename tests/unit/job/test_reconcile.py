@@ -12,8 +12,8 @@ from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
+from tests.unit.job.jobs import JOB as NEW
 from tests.unit.job.sides import ID, NOW, ended, price, sighting, whats
-from tests.unit.job.test_lifecycle import JOB as NEW
 
 
 def running(**changes: object) -> tuple[SlurmSide, LedgerSide, ChainSide]:

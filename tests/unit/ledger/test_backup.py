@@ -10,7 +10,7 @@ import pytest
 from provider_daemon.errors import LedgerError
 from provider_daemon.ledger.backup import backup
 from provider_daemon.ledger.ledger import Ledger
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 
 
 def fill(ledger: Ledger, jobs: int = 3) -> None:

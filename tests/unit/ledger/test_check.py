@@ -13,7 +13,7 @@ from provider_daemon.ledger import file
 from provider_daemon.ledger.check import Health, check
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 
 CLOSED = replace(JOB, state=State.FAILED, reported=State.FAILED, promised=State.FAILED, closed_at=5.0)
 

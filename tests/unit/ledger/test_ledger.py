@@ -16,7 +16,7 @@ from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.file import SCHEMA_VERSION
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 
 
 def open_tx(sequence: int = 0, tx_hash: str = "AA") -> OpenTx:

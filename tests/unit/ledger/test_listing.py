@@ -7,7 +7,7 @@ import pytest
 from provider_daemon.ledger import listing
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.listing import Show
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 
 
 def save(ledger: Ledger, *numbers: int, **changes: object) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from provider_daemon.loops.advance import watch
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 
 CREATED = 2_000_000_000
 

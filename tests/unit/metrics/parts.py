@@ -11,7 +11,7 @@ from provider_daemon.metrics.collector import Parts
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.troubles import Troubles
 from tests.fakes.chain import FakeClock
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 
 HOSTILE = 'x"}\nprovd_jobs{cluster="forged"} 1'
 

@@ -23,7 +23,7 @@ from provider_daemon.troubles import Troubles
 from tests.fakes.chain import FakeClock
 from tests.fakes.scheduler import FakeScheduler
 from tests.unit.docs import page
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import Endpoint, Health, Ssh, parts
 
 JOBS, BUDGET, SCRAPE_SECONDS = 10_000, 300, 1.0

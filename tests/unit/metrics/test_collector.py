@@ -17,7 +17,7 @@ from provider_daemon.metrics.collector import DaemonCollector
 from provider_daemon.money.bill import bill
 from provider_daemon.troubles import Troubles
 from tests.fakes.chain import FakeClock
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import HOSTILE, Endpoint, Health, Ssh, fill, parts
 
 LOOPS = (Health("intake", ticks=3, last_success=70.0, tick_since=71.0), Health("advance:alpha", failure=HOSTILE, death="it has ended"))

@@ -14,7 +14,7 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import OpenTx
 from provider_daemon.status.overview import LONGEST, Count, SetAside, Waiting, line, overview
 from provider_daemon.status.standing import Standing, standing, why
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import fill
 
 QUEUED = replace(JOB, state=State.QUEUED, reported=State.QUEUED, slurm_id="7")

@@ -14,7 +14,7 @@ import pytest
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics.server import serve
 from provider_daemon.status.routes import own_name
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import fill
 from tests.unit.status.conftest import made
 

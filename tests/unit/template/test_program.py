@@ -20,7 +20,7 @@ from provider_daemon.template.program import program_of
 from provider_daemon.template.signature import public_key, sign
 from provider_daemon.template.trusted import trusted
 from provider_daemon.template.values import BadValue, chosen
-from tests.unit.job.test_lifecycle import JOB
+from tests.unit.job.jobs import JOB
 
 CLUSTER = parse(default_toml(), "example").clusters[0]
 MPI, GPU, ARRAY = (library.shipped()[name] for name in ("mpi-standard", "gpu-compute", "batch-array"))
