@@ -1,5 +1,6 @@
 """The login node's shell, as far as the programs of commands.py use it: they are read and carried out line by line, on the model."""
 
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,10 +29,9 @@ def run(program: str, payload: str, slurm: Program, now: float) -> Said:
     said, out = Said(), ""
     for words in lines(program):
         name, equals, value = words[0].partition("=")
-        if words[0] == "echo":
-            out += f"{words[1]}\n"
-        elif words[0] == "printf":
-            out += f"\n{words[2]} {said.exit_code}\n"
+        if words[0] == "printf":
+            last = f" {said.exit_code}" if words[-1] == "$?" else ""
+            out += f"\n{words[2]}{last}\n"
         elif words[0] == "date":
             out += f"{int(now)}\n"
         elif words[0] == "read":
@@ -50,5 +50,4 @@ def _expanded(words: Sequence[str], variables: dict[str, str]) -> list[str]:
 
 
 def _filled(word: str, variables: dict[str, str]) -> str:
-    before, dollar, name = word.partition("$")
-    return before + variables[name] if dollar else word
+    return re.sub(r"\$(\w+)", lambda found: variables[found[1]], word)

@@ -79,7 +79,7 @@ class Slurm:
         ids, names = (frozenset(filter(None, asked.get(option, "").split(","))) for option in ("-j", "--name"))
         since = int(asked.get("-S", "uts0").removeprefix("uts"))
         rows = [row for row in self._site.sacct(ids, names) if not row.ended_at or row.ended_at >= since]
-        text = texts.sacct(asked["-o"], rows)
+        text = texts.sacct(asked["-o"], asked["--delimiter"], rows)
         if text and self._wire.strikes("wire_slurmdbd_dies"):
             some = text[: self._wire.dice.randrange(len(text))]
             if self._wire.dice.random() < 0.5:
@@ -118,5 +118,10 @@ class Slurm:
 
 
 def _options(words: Sequence[str]) -> dict[str, str]:
-    """Each option with the word behind it; flags have the next option there, which nobody asks for."""
-    return {word: words[index + 1] if index + 1 < len(words) else "" for index, word in enumerate(words) if word.startswith("-")}
+    """Each option with the word behind it, or behind its equals sign; flags have the next option there, which nobody asks for."""
+    options: dict[str, str] = {}
+    for word, following in zip(words, [*words, ""][1:], strict=True):
+        name, equals, value = word.partition("=")
+        if word.startswith("-"):
+            options[name] = value if equals else following
+    return options

@@ -32,9 +32,9 @@ def _queued(row: Queued, field: str) -> str:
     }[field]
 
 
-def sacct(fields: str, rows: Sequence[Row]) -> str:
-    """As `sacct -n -P --noconvert -o fields`."""
-    return "".join("|".join(_recorded(row, name) for name in fields.split(",")) + "\n" for row in rows)
+def sacct(fields: str, mark: str, rows: Sequence[Row]) -> str:
+    """As `sacct -n -p --delimiter=mark --noconvert -o fields`."""
+    return "".join("".join(_recorded(row, name) + mark for name in fields.split(",")) + "\n" for row in rows)
 
 
 def _recorded(row: Row, field: str) -> str:
