@@ -79,7 +79,7 @@ def breakages(stage: Stage, site: Site) -> dict[str, Callable[[], Any]]:
         "slurm-account": lambda: text(stage.config, stage.config.read_text().replace('account = "provd"', 'account = "nobodys"')),
         "slurm-qos": lambda: text(stage.config, stage.config.read_text().replace('account = "provd"', 'account = "provd"\nqos = "none"')),
         "slurm-launchers": lambda: text(stage.config, stage.config.read_text().replace('["/bin/sh", ', '["/bin/none", ')),
-        "slurm-work-root": lambda: mode(site.work_root, 0o755),
+        "slurm-work-root": lambda: mode(site.work_root, 0o555),
         "slurm-database": lambda: stopped(site, "slurmdbd"),
         "ssh-login": lambda: stopped(site, "sshd"),
         "ssh-key-file": lambda: mode(ssh / "id_ed25519", 0o644),
