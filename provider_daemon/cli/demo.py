@@ -102,8 +102,8 @@ def _print(rows: "list[Verdict]", problems: list[str]) -> None:
 
     from provider_daemon.demo import show
 
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    console.print(show.table(rows))
+    console = Console(width=None if sys.stdout.isatty() else show.WIDE)
+    console.print(show.table(rows, console.width))
     show.details(console, rows)
     for problem in problems:
         console.print(f"WRONG: {problem}", style="red", highlight=False, markup=False)
@@ -136,9 +136,13 @@ def _explain(stage: "Stage") -> None:
   provd jobs -c {stage.config}
   provd job explain JOB-1 -c {stage.config}
   provd evidence verify JOB-1 --node 127.0.0.1:{stage.market.port}
-  provd lab exec {stage.directory}/slurm squeue
-  tail -f {stage.daemon.log}
-Take it down:
-  kill {stage.daemon.pid} {stage.market.devnet.pid}; provd lab down {stage.directory}/slurm --purge; rm -rf {stage.directory}""",
+  tail -f {stage.daemon.log}""",
         err=True,
     )
+    if stage.site.real:
+        typer.echo(
+            f"""  provd lab exec {stage.directory}/slurm squeue
+Take it down:
+  kill {stage.daemon.pid} {stage.market.devnet.pid}; provd lab down {stage.directory}/slurm --purge; rm -rf {stage.directory}""",
+            err=True,
+        )

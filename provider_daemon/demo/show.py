@@ -9,6 +9,11 @@ from rich.table import Table
 from provider_daemon.demo.verdict import Verdict
 from provider_daemon.job.state import State
 
+_HEADINGS = ("chain job", "what", "SLURM job", "state", "exit", "usage", "bill uvirt", "reports", "evidence", "settled")
+_PHRASES = ("what", "usage")
+_NUMBERS = ("exit", "bill uvirt", "reports")
+WIDE = 125  # columns that the table takes when no line breaks
+
 
 def progress(states: Mapping[str, State]) -> str:
     """How many jobs are in which state."""
@@ -16,12 +21,17 @@ def progress(states: Mapping[str, State]) -> str:
     return ", ".join(f"{counts[state]} {state}" for state in State if state in counts)
 
 
-def table(verdicts: list[Verdict]) -> Table:
-    shown = Table(title="Twelve jobs, from the chain to SLURM and back", title_justify="left", pad_edge=False)
-    for heading in ("chain job", "what", "SLURM job", "state", "exit", "usage", "bill uvirt", "reports", "evidence", "settled"):
-        shown.add_column(heading, justify="right" if heading in ("exit", "bill uvirt", "reports") else "left", overflow="fold")
-    for row in verdicts:
-        shown.add_row(*_cells(row), style="" if not row.problems else "red")
+def table(verdicts: list[Verdict], width: int) -> Table:
+    """Of at most so many columns of a terminal: down to 80, lines break between words."""
+    wide = width >= WIDE
+    shown = Table(box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0))
+    rows = [_cells(row) for row in verdicts]
+    for heading, *cells in zip(_HEADINGS, *rows, strict=True):
+        longest = max(len(word) for text in (heading, *cells) for word in text.split())
+        fixed = None if wide or heading in _PHRASES else longest
+        shown.add_column(heading, justify="right" if heading in _NUMBERS else "left", width=fixed)
+    for row, cells in zip(verdicts, rows, strict=True):
+        shown.add_row(*cells, style="" if not row.problems else "red")
     return shown
 
 
