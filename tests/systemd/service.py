@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,8 +61,8 @@ class Service:
         site.chmod(0o755)
         (site / "slurm.sock").chmod(0o666)
         os.chown(stage.site.work_root, uid, uid)
-        for program in (site / "bin").iterdir():  # by the machine's Python: the service does not see where this one lies
-            text = program.read_text().replace(f"#!{sys.executable}", "#!/usr/bin/python3")
+        for program in (site / "bin").glob("[!.]*"):  # by the machine's Python: the service does not see where this one lies
+            text = re.sub(r"^#!\S+/\.python\b", "#!/usr/bin/python3", program.read_text())
             await self.machine.put(f"{PROGRAMS}/{program.name}", text.encode(), "755")
         text = re.sub(r"\[clusters\.ssh\]\n(.+\n)+", "", configuration(stage))
         await self.machine.put(CONFIG, text.replace("[[clusters]]\n", '[[clusters]]\ntransport = "local"\n').encode())
