@@ -120,7 +120,8 @@ async def test_a_host_that_never_speaks(directory: Path) -> None:
     """A login node and an endpoint that take a connection and say nothing: the same two checks, in the time that a look may take."""
 
     async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
+        await reader.read()
+        writer.close()
 
     async with await asyncio.start_server(silence, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
