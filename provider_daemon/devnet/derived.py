@@ -5,10 +5,10 @@ So it follows the records that an import brought, and the rules that the devnet 
 
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
-from provider_daemon.devnet import jobs, settlement, tenants, waiting
+from provider_daemon.devnet import gas, jobs, settlement, tenants, waiting
 from provider_daemon.devnet.context import Context
 
-STORES = frozenset({jobs.RUNNING, tenants.STORE, waiting.STORE, settlement.UNSETTLED})
+STORES = frozenset({gas.JOB_BYTES, jobs.RUNNING, tenants.STORE, waiting.STORE, settlement.UNSETTLED})
 
 
 def rebuild(ctx: Context) -> None:

@@ -49,7 +49,11 @@ def _run(ctx: Context, tx: ParsedTx, result: Result, simulate: bool) -> None:
             result.gas_used += gas.of_message(work, message)
             if not simulate:
                 ante.enough_gas(tx, result.gas_used, "WriteFlat")
-            answers.msg_responses.append(_one(work, message, index))
+            answer = _one(work, message, index)
+            result.gas_used += gas.of_writes(work, message, answer)
+            if not simulate:
+                ante.enough_gas(tx, result.gas_used, "WriteFlat")
+            answers.msg_responses.append(_packed(message, answer))
     except ChainError as error:
         result.code, result.codespace, result.log = error.code, error.codespace, str(error)
         return
@@ -62,7 +66,7 @@ def _run(ctx: Context, tx: ParsedTx, result: Result, simulate: bool) -> None:
     result.data = answers.SerializeToString()
 
 
-def _one(work: Context, message: Message, index: int) -> AnyMessage:
+def _one(work: Context, message: Message, index: int) -> Message | None:
     """Its answer; raises ChainError with the text that names the message."""
     try:
         answer = handle(work, message)
@@ -79,12 +83,15 @@ def _action(message: Message, index: int) -> Event:
     return ("message", attributes)
 
 
-def handle(ctx: Context, message: Message) -> AnyMessage:
-    """Raises ChainError; a message that the devnet does not carry out (authz) is refused as unknown."""
+def handle(ctx: Context, message: Message) -> Message | None:
+    """Its answer, if it has one. Raises ChainError; a message that the devnet does not carry out (authz) is refused as unknown."""
     handler = _HANDLERS.get(type(message))
     if handler is None:
         raise sdk(failures.UNKNOWN_REQUEST, f"no message handler found for /{message.DESCRIPTOR.full_name}")
-    answer = handler(ctx, message)
+    return handler(ctx, message)
+
+
+def _packed(message: Message, answer: Message | None) -> AnyMessage:
     return pack(answer) if answer is not None else AnyMessage(type_url=f"/{message.DESCRIPTOR.full_name}Response")
 
 

@@ -2,7 +2,7 @@
 
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
-from provider_daemon.devnet import scheduling, settlement, tenants, waiting
+from provider_daemon.devnet import gas, scheduling, settlement, tenants, waiting
 from provider_daemon.devnet.context import Context
 from provider_daemon.devnet.failures import (
     CLUSTER_NOT_FOUND,
@@ -131,14 +131,21 @@ def _enter(ctx: Context, job: types_pb2.HPCJob, state: State) -> None:
     job.state = types_pb2.JobState.Value(f"JOB_STATE_{state.upper()}")
     stamp = {State.QUEUED: "queued_at", State.RUNNING: "started_at"}.get(state, "completed_at")
     getattr(job, stamp).CopyFrom(ctx.now)
+    before = _size(ctx, job)
     ctx.store(keyspace.JOB, job.job_id, job)
+    gas.job_resized(ctx, before, _size(ctx, job))
     _note(ctx, job)
 
 
 def index(ctx: Context, job: types_pb2.HPCJob) -> None:
     """What is kept beside the record, made from it."""
+    gas.job_resized(ctx, 0, _size(ctx, job))
     tenants.moved(ctx, job, None, state_of(job))
     _note(ctx, job)
+
+
+def _size(ctx: Context, job: types_pb2.HPCJob) -> int:
+    return len(ctx.state.get(keyspace.HPC_STORE, keyspace.key(keyspace.JOB, job.job_id)))
 
 
 def _note(ctx: Context, job: types_pb2.HPCJob) -> None:

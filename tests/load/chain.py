@@ -13,7 +13,7 @@ from tests.unit.loops.conftest import House
 JOBS = 100
 BACKLOG = 10_000
 JOBS_A_TX = 20
-GAS, FEE = 500_000_000, 50_000_000  # of a transaction of new jobs: the chain asks for more with every job it ever stored
+GAS, FEE = 4_000_000_000, 100_000_000  # of a transaction of new jobs: each reads every job that the chain ever stored
 
 
 @asynccontextmanager

@@ -39,7 +39,9 @@ def dispute_answer(rules: Rules) -> str:
     module = shop(rules)
     module.do(job())
     work = module.context().branch()
-    answer = tx_pb2.MsgFlagDisputeResponse.FromString(handle(work, flag()).value).dispute_id
+    made = handle(work, flag())
+    assert isinstance(made, tx_pb2.MsgFlagDisputeResponse)
+    answer = made.dispute_id
     work.state.commit()
     stored = bool(module.raw(keyspace.DISPUTE, answer))
     return "the stored id" if stored else answer.replace("1", "n")
