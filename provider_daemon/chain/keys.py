@@ -29,8 +29,10 @@ class Signer(Protocol):
         ...
 
     def sign(self, digest: bytes) -> bytes:
-        """64 bytes r || s with a low s, over a 32-byte digest."""
+        """64 bytes r || s with a low s, over a 32-byte digest. The same digest always gives the same signature (RFC 6979)."""
         ...
+
+    def __hash__(self) -> int: ...
 
 
 def load(kind: str, name: str = "", path: str = "", passphrase_file: str = "") -> LocalSigner:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.job_names import job_name
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.clock import SystemClock
 from provider_daemon.demo.children import Child
 from provider_daemon.demo.jobs import QUEUES, DemoJob
 from provider_daemon.demo.people import Person, new_key, responses
+from provider_daemon.job.spec import Spec
 
 CHAIN_ID = "virtengine-localnet-1"
 CLUSTER, OFFERING = "HPC-1", "OFF-1"
@@ -27,6 +29,9 @@ class Market:
     secret: bytes
     provider: Person
     customers: tuple[Person, ...]
+
+    def slurm_name(self, spec: Spec) -> str:
+        return job_name(self.provider.signer, spec)
 
     async def close(self) -> None:
         await self.chain.close()

@@ -54,7 +54,7 @@ async def read(market: Market, job: DemoJob, job_id: str, accounting: dict[str, 
     verdict = Verdict(job_id, job.title, job.state.value, known.state.value, message=known.status_message)
     await _read_reports(market, verdict, record.cluster_id)
     await _read_settlement(market, verdict, record)
-    _read_slurm(verdict, accounting.get(known.spec.slurm_name, []))
+    _read_slurm(verdict, accounting.get(market.slurm_name(known.spec), []))
     if verdict.slurm_jobs and known.state in TERMINAL - {State.CANCELLED}:
         verdict.exit_code = record.exit_code
     verdict.problems = _problems(job, verdict)

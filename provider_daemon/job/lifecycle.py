@@ -6,6 +6,7 @@ Both look only at their arguments. Doing nothing is always safe: the next look a
 from dataclasses import dataclass, replace
 
 from provider_daemon.job.admission import Program
+from provider_daemon.job.naming import public_name
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, State, route
@@ -30,6 +31,8 @@ class Job:
     `state` is what we know, `reported` what the chain confirmed, `promised` the last state that a stored report says. "Submitting" is
     `intent_at` set and no `slurm_id`. `refused` holds why we end the job ourselves; `parked` why we stopped acting.
     `gpus_forgone`: the operator takes what SLURM's record says, though it names no GPU of a job that asked for some.
+    `slurm_name` is empty for a job that version 0.1.0 or older named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen,
+    0 until then; with it a SLURM job that changed its name is still recognised.
     """
 
     spec: Spec
@@ -52,10 +55,13 @@ class Job:
     hopeless_since: float | None = None
     closed_at: float | None = None
     gpus_forgone: bool = False
+    slurm_name: str = ""
+    submitted_at: int = 0
 
     @property
     def name(self) -> str:
-        return self.spec.slurm_name
+        """Of its SLURM job and its directory."""
+        return self.slurm_name or public_name(self.spec)
 
     @property
     def submitted(self) -> bool:

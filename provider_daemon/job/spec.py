@@ -1,13 +1,8 @@
 """What the customer asked for. Never changes after submission; the chain's record is its only source."""
 
-import hashlib
-import re
 from dataclasses import dataclass
 
 from provider_daemon.job.state import State
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9-]")
-_OURS = re.compile(r"ve-[0-9a-f]{12}-(JOB-\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +45,6 @@ class Spec:
     resources: Resources
     max_runtime_seconds: int
     created_ns: int
-
-    @property
-    def slurm_name(self) -> str:
-        """The SLURM job name: unique to this chain, job and moment of creation, in [A-Za-z0-9-] only.
-
-        The creation time guards against a chain that started again from genesis under the same chain id: its JOB-1 must not adopt
-        the SLURM job of the old JOB-1.
-        """
-        identity = f"{self.chain_id}\n{self.job_id}\n{self.created_ns}".encode()
-        return f"ve-{hashlib.sha256(identity).hexdigest()[:12]}-{_UNSAFE.sub('-', self.job_id)[:40]}"
-
-
-def named_job(slurm_name: str) -> str:
-    """The chain job that a SLURM job name of this form speaks of, on whatever chain; empty for any other name."""
-    found = _OURS.fullmatch(slurm_name)
-    return found[1] if found else ""
 
 
 @dataclass(frozen=True, slots=True)

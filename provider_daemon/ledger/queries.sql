@@ -7,7 +7,7 @@ INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE 
 -- name: save_job
 INSERT INTO jobs (job_id, cluster_id, name, slurm_id, state, reported, parked, closed_at, value)
 VALUES (:job_id, :cluster_id, :name, :slurm_id, :state, :reported, :parked, :closed_at, :value)
-ON CONFLICT (job_id) DO UPDATE SET slurm_id = excluded.slurm_id, state = excluded.state, reported = excluded.reported,
+ON CONFLICT (job_id) DO UPDATE SET name = excluded.name, slurm_id = excluded.slurm_id, state = excluded.state, reported = excluded.reported,
     parked = excluded.parked, closed_at = excluded.closed_at, value = excluded.value;
 
 -- name: get_job

@@ -7,10 +7,10 @@ from provider_daemon.chain.keys import Signer
 from provider_daemon.errors import ProvdError
 from provider_daemon.job.differences import Difference, Outcome, clock, found
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.naming import named_job
 from provider_daemon.job.reconcile import compare, measured
 from provider_daemon.job.sides import ChainSide, Due, LedgerSide, Price, SlurmSide
 from provider_daemon.job.snapshot import Phase
-from provider_daemon.job.spec import named_job
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger import comparison
 from provider_daemon.ledger.ledger import Ledger

@@ -7,6 +7,7 @@ from itertools import islice
 
 import structlog
 
+from provider_daemon.chain.job_names import job_name
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Site, Terms, admit
 from provider_daemon.job.lifecycle import Job, confirm, wall_limit
@@ -123,6 +124,7 @@ class Intake:
             reported=record.state,
             promised=record.state,
             chain_started_at=record.started_at,
+            slurm_name=job_name(tenancy.signer, spec),
         )
         if record.state in ENDED_BY_CHAIN:
             return job

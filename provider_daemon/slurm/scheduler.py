@@ -6,8 +6,8 @@ from secrets import token_hex
 import structlog
 
 from provider_daemon.errors import Transient
+from provider_daemon.job.naming import named_job
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
-from provider_daemon.job.spec import named_job
 from provider_daemon.ports import Clock, Node, Order, Receipt, Survey, Watch
 from provider_daemon.slurm import accounting, answers, commands, failures
 from provider_daemon.slurm.accounting import Row

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from provider_daemon.chain.job_names import job_name
 from provider_daemon.chain.records import chain_job
 from provider_daemon.demo.jobs import DemoJob, shell
 from provider_daemon.demo.market import CHAIN_ID, order
@@ -53,7 +54,7 @@ async def submit(house: House, jobs: list[Job]) -> None:
         job.job_id = job_id
         record = await house.chain.query.job(job.job_id)
         assert record is not None
-        job.name = chain_job(record, CHAIN_ID).spec.slurm_name
+        job.name = job_name(house.provider.signer, chain_job(record, CHAIN_ID).spec)
 
 
 def accounting(house: House) -> dict[str, list[tuple[str, str]]]:

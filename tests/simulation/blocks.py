@@ -271,7 +271,7 @@ class Blocks:
             self.cancel(self.world.dice.choice(alive))
 
     def end_was_reported(self, name: str) -> bool:
-        return any(record.by_report is not None for record in self.books.jobs.values() if record.spec.slurm_name == name)
+        return any(record.by_report is not None for record in self.books.jobs.values() if record.slurm_name == name)
 
     def find(self, tx_hash: str, lag: int) -> TxOutcome | None:
         found = self.included.get(tx_hash)

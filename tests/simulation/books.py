@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from google.protobuf.message import Message
 
 from provider_daemon.chain import messages
+from provider_daemon.chain.job_names import job_name
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.money.bill import bill
+from tests.fakes.chain import PROVIDER
 
 ESCROW = 10**9  # uvirt, what a customer puts in for a job
 
@@ -35,6 +37,10 @@ class Record:
     paid: dict[str, int] = field(default_factory=dict)
     unreadable_from: float = float("inf")  # the node cannot decode the record from then, for `unreadable_for` seconds
     unreadable_for: float = 0.0
+
+    @property
+    def slurm_name(self) -> str:
+        return job_name(PROVIDER, self.spec)
 
     def readable(self, now: float) -> bool:
         return not self.unreadable_from <= now < self.unreadable_from + self.unreadable_for

@@ -72,7 +72,7 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
     forgotten = job is None and record.by_report is not None
     if job is None and not forgotten and not record.readable(scene.world.now()):
         return job_id in scene.ledger.quarantined()
-    live = any(slurm_job.live for slurm_job in scene.site.of(record.spec.slurm_name))
+    live = any(slurm_job.live for slurm_job in scene.site.of(record.slurm_name))
     return record.state in TERMINAL and not live and (forgotten or (job is not None and job.closed_at is not None))
 
 
@@ -91,7 +91,7 @@ def _open(scene: Scene) -> list[str]:
 
 
 def _check_job(scene: Scene, record: Record, job: Job | None) -> list[str]:
-    slurm_jobs = scene.site.of(record.spec.slurm_name)
+    slurm_jobs = scene.site.of(record.slurm_name)
     lines = _parking(scene, record, job, slurm_jobs)
     if record.by_report is not None:
         lines += _verdict(scene, record, record.by_report, slurm_jobs) + _late(scene, record, slurm_jobs)
@@ -132,7 +132,7 @@ def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Slu
     if job is None or not job.parked:
         return []
     causes = (
-        any((found.purged or found.forgotten) and found.name == record.spec.slurm_name for found in scene.site.jobs),
+        any((found.purged or found.forgotten) and found.name == record.slurm_name for found in scene.site.jobs),
         not slurm_jobs and job.attempt >= MAX_ATTEMPTS,
         any(not slurm_job.plan.gpus_accounted for slurm_job in slurm_jobs),
         record.unreadable_from <= scene.world.now(),
@@ -157,7 +157,7 @@ def _told_again(scene: Scene, job_id: str) -> list[str]:
 
 def _verdict(scene: Scene, record: Record, report: MsgReportJobStatus, slurm_jobs: list[SlurmJob]) -> list[str]:
     if not slurm_jobs:
-        fine = record.state is State.FAILED and record.spec.slurm_name in scene.site.refused and not report.usage_metrics.nodes_used
+        fine = record.state is State.FAILED and record.slurm_name in scene.site.refused and not report.usage_metrics.nodes_used
         return [] if fine else [f"7 {record.state} is reported, but SLURM never had the job"]
     # Ids may have started again since a record was purged: the newest job of that id is the one that could be looked at.
     job = next((found for found in reversed(slurm_jobs) if found.slurm_id == report.slurm_job_id), slurm_jobs[0])

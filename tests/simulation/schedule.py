@@ -154,8 +154,8 @@ class Schedule:
     def _customer(self) -> None:
         dice, world = self._world.dice, self._world
         spec, plan = self._job(len(self._blocks.books.jobs) + 1)
-        self._plans[spec.slurm_name] = plan
         record = Record(spec, self._blocks.height)
+        self._plans[record.slurm_name] = plan
         self._blocks.books.add(record)
         world.note(f"chain: {spec.job_id} submitted, {spec.max_runtime_seconds} s at most, takes {plan.seconds:.0f} s")
         if world.strikes("unreadable_record"):

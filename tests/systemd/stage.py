@@ -62,7 +62,7 @@ class Stage:
         ]
         same(f"reports of {job_id}", [verdict.state for verdict in checked], [state.value for state in states])
         same(f"what is wrong with the evidence of {job_id}", [verdict.why for verdict in checked if verdict.why], [])
-        name = chain_job(record, CHAIN_ID).spec.slurm_name
+        name = self.market.slurm_name(chain_job(record, CHAIN_ID).spec)
         same(f"SLURM jobs {name}", sum(job.request.name == name for job in self.site.cluster.jobs.values()), int(State.QUEUED in states))
         return ", ".join(states)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from provider_daemon.job.naming import public_name
 from provider_daemon.ledger import listing
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.listing import Show
@@ -52,7 +53,7 @@ def test_found_by_any_of_its_names(ledger: Ledger) -> None:
     with ledger.write():
         ledger.save_job(replace(JOB, spec=replace(JOB.spec, job_id="JOB-7"), slurm_id="99"))
         ledger.save_job(replace(JOB, spec=replace(JOB.spec, job_id="JOB-8"), slurm_id="7"))
-    name = replace(JOB.spec, job_id="JOB-8").slurm_name
+    name = public_name(replace(JOB.spec, job_id="JOB-8"))
 
     def ids(match: str) -> list[str]:
         return [job.spec.job_id for _, job in listing.find(ledger, match)]

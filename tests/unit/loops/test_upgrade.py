@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.job.lifecycle import WAITING_WINDOW
+from provider_daemon.job.naming import public_name
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import State
 from provider_daemon.ledger import file
@@ -51,7 +52,7 @@ async def made_when_the_ledger_says(chain: TestChain, path: Path, job_id: str) -
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "UPDATE jobs SET name = ?, value = json_set(value, '$.spec.created_ns', ?) WHERE job_id = ?",
-            (record.spec.slurm_name, record.spec.created_ns, job_id),
+            (public_name(record.spec), record.spec.created_ns, job_id),
         )
 
 
