@@ -46,7 +46,8 @@ def shell(root: Path) -> subprocess.Popen[str]:
     variables = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
     variables |= {"DEBIAN_FRONTEND": "noninteractive"}
     variables |= {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
-    enter = ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "bash", "-c", _ENTER, "enter", str(root)]
+    namespaces = [str(ROOT / "deploy/images/private-mounts"), "--uts", "--pid", "--fork", "--kill-child"]
+    enter = [*namespaces, "bash", "-c", _ENTER, "enter", str(root)]
     return subprocess.Popen(
         [*enter, *(f"{name}={value}" for name, value in variables.items())],
         cwd="/",

@@ -79,12 +79,20 @@ async def test_two_at_once(directory: Path, real_site: Site) -> None:
     assert all(real_site.pid(daemon) for daemon in real_site.daemons)
 
 
+def propagation() -> str:
+    """For `unshare`: private, or unchanged in a plain chroot, where / is not a mount point and the kernel refuses to change it."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    return "private" if any(line.split()[4] == "/" for line in mounts) else "unchanged"
+
+
 def test_debians_own_hosts_file(directory: Path) -> None:
     """Where the host's name leads to 127.0.1.1, as the installer leaves it, steps run over two nodes and slurmctld hears of new QOS."""
     hosts = directory.parent / "hosts"
     hosts.write_text(f"127.0.0.1 localhost\n127.0.1.1 {socket.gethostname()}\n")
-    enter = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-current-user", "--keep-caps"]), "sh", "-ec"]
+    user = [] if os.geteuid() == 0 else ["--map-current-user", "--keep-caps"]
+    enter = ["unshare", "--mount", "--propagation", propagation(), *user, "sh", "-ec"]
     course = """mount --bind "$1" /etc/hosts
+    trap 'umount --lazy /etc/hosts' EXIT
     "$3" -m provider_daemon lab up "$2" >&2
     export SLURM_CONF=$2/etc/slurm.conf
     sacctmgr -i -Q add qos new >&2

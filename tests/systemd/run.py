@@ -23,7 +23,7 @@ from tests.unit.docs import ROOT
 
 UNBOOTABLE = 77
 PLACE = Path("/srv")  # neither in /tmp, of which a service has its own, nor in /home, which it does not see
-_OWN = ("unshare", "--mount", "--net", "--propagation", "private")
+_OWN = (str(ROOT / "deploy/images/private-mounts"), "--net")
 
 
 def say(began: float, what: str, outcome: str) -> None:
@@ -81,8 +81,9 @@ def main() -> int:
         return inside(Path(sys.argv[1]), Path(sys.argv[2]))
     if os.geteuid() != 0:
         return unbootable("only root can make namespaces and control groups")
-    if subprocess.run([*_OWN, "true"], check=False, capture_output=True).returncode:
-        return unbootable("this host lets root make no namespaces; a container needs --privileged")
+    tried = subprocess.run([*_OWN, "true"], check=False, capture_output=True, text=True)
+    if tried.returncode:
+        return unbootable(f"{tried.stderr.strip()} (a container needs --privileged)")
     suite = sys.argv[1] if len(sys.argv) == 2 else "bookworm"
     began = time.monotonic()
     made = subprocess.run([ROOT / "deploy/images/systemd", suite], stdout=subprocess.PIPE, text=True, check=False)
