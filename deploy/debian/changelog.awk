@@ -1,4 +1,5 @@
-# CHANGELOG.md as Debian's changelog: an entry a version, a bullet a change. Variables `builder`: name <address>; `suffix` of the newest version.
+# CHANGELOG.md as Debian's changelog: an entry a version, a bullet a change; unreleased changes are left out.
+# Variables `builder`: name <address>; `suffix` of the newest version.
 function flush(  count, words, line, i) {
   if (text == "") return
   count = split(text, words, " ")
@@ -16,6 +17,7 @@ function finish() {
   "LC_ALL=C date -R -u -d " date | getline stamp
   print "\n -- " builder "  " stamp
 }
+/^## Unreleased$/ { next }
 /^## / { finish(); if (version != "") print ""; version = $2; date = $4; print "provd (" version suffix ") stable; urgency=medium\n"; suffix = ""; next }
 version == "" { next }
 /^$/ { flush(); next }

@@ -18,7 +18,7 @@ def tree(directory: Path) -> Path:
         (directory / tools).symlink_to(ROOT / tools)
     command(ROOT / ".uv/bin/uv", "version", "-q", "--no-sync", "--directory", directory, VERSION)
     changelog = directory / "CHANGELOG.md"
-    changelog.write_text(changelog.read_text().replace("\n## ", f"\n## {VERSION} - 2099-01-01\n\n- Everything.\n\n## ", 1))
+    changelog.write_text(re.sub(r"(?m)^(?=## \d)", f"## {VERSION} - 2099-01-01\n\n- Everything.\n\n", changelog.read_text(), count=1))
     raise_schema(directory / "provider_daemon/ledger")
     return directory
 

@@ -24,8 +24,9 @@ def test_scripts_parse(script: str) -> None:
 
 
 def test_changelog_is_debians() -> None:
-    """Of two versions: heads, bullets that are wrapped, a paragraph as a bullet, and the day with its weekday."""
-    text = "# Changelog\n\nWords.\n\n## 0.2.0 - 2026-02-03\n\nAll of it:\n\n- one\n  two\n- three\n\n## 0.1.0 - 2026-01-31\n\n- first\n"
+    """Of two released versions: heads, wrapped bullets, a paragraph as a bullet, and the day with its weekday."""
+    text = "# Changelog\n\nWords.\n\n## Unreleased\n\n- next\n\n"
+    text += "## 0.2.0 - 2026-02-03\n\nAll of it:\n\n- one\n  two\n- three\n\n## 0.1.0 - 2026-01-31\n\n- first\n"
     assert changelog(text) == (
         "provd (0.2.0) stable; urgency=medium\n\n  * All of it:\n  * one two\n  * three\n\n"
         f" -- {BUILDER}  Tue, 03 Feb 2026 00:00:00 +0000\n\n"
@@ -42,5 +43,6 @@ def test_the_changelog_fits() -> None:
     assert max(map(len, lines)) <= 80
     assert parsedate_to_datetime(lines[-1].rpartition(">")[2]).tzinfo
     said = [word for line in lines[1:-1] for word in line.split() if not line.startswith((" -- ", "provd ("))]
-    body = re.sub(r"^## .*$|^- ", "", ours.partition("\n## ")[2].partition("\n")[2], flags=re.MULTILINE)
+    versions = re.split(r"^## \d.*$", ours, flags=re.MULTILINE)[1:]
+    body = re.sub(r"^- ", "", "".join(versions), flags=re.MULTILINE)
     assert [word for word in said if word != "*"] == body.split()

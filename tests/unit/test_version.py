@@ -10,7 +10,8 @@ from provider_daemon.ledger.file import SCHEMA_VERSION, migrations
 from tests.unit.docs import ROOT, page, table
 
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
-HEADS = re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE)
+UNRELEASED = "Unreleased"  # its heading, where there are changes since the newest version
+HEADS = [head for head in re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE) if head != UNRELEASED]
 
 
 def test_one_version() -> None:
@@ -22,6 +23,7 @@ def test_one_version() -> None:
 
 def test_the_changelog_has_an_entry_a_version() -> None:
     """`## VERSION - DATE`, the newest first, each with its changes: packages take version and date from there."""
+    assert UNRELEASED not in CHANGELOG or CHANGELOG.index(f"## {UNRELEASED}\n") < CHANGELOG.index(f"## {HEADS[0]}")
     entries = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - (\d{4}-\d\d-\d\d)", head) for head in HEADS]
     assert all(entries)
     numbers = [tuple(map(int, entry.groups()[:3])) for entry in entries if entry]
