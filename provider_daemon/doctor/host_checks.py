@@ -3,7 +3,7 @@
 from provider_daemon.doctor.facts import Host
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
 
-OLDEST, BEYOND = (3, 11), (3, 14)
+OLDEST, BEYOND = (3, 11), (3, 16)
 OTHERS_WRITE = 0o022
 OTHERS = 0o077
 
@@ -11,7 +11,7 @@ OTHERS = 0o077
 def python(host: Host) -> Finding:
     """The version of Python."""
     seen = ".".join(map(str, host.python))
-    return judge(OLDEST <= host.python[:2] < BEYOND, f"Python {seen}", "use Python 3.11, 3.12 or 3.13")
+    return judge(OLDEST <= host.python[:2] < BEYOND, f"Python {seen}", "use Python 3.11 to 3.15")
 
 
 def config_file(host: Host) -> Finding:

@@ -88,4 +88,4 @@ def test_a_python_that_is_too_old_is_named(machine: Machine) -> None:
     machine.user(0, installed=True)
     result = machine.run("venv")
     assert result.returncode == 1
-    assert result.stderr == "Python 3.11 to 3.13 is needed, python3 is Python 3.9.2; name another by PYTHON=...\n"
+    assert result.stderr == "Python 3.11 to 3.15 is needed, python3 is Python 3.9.2; name another by PYTHON=...\n"

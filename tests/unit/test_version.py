@@ -6,6 +6,7 @@ from datetime import date
 from importlib.metadata import version
 
 from provider_daemon import __version__
+from provider_daemon.doctor.host_checks import BEYOND, OLDEST
 from provider_daemon.ledger.file import SCHEMA_VERSION, migrations
 from tests.unit.docs import ROOT, page, table
 
@@ -19,6 +20,19 @@ def test_one_version() -> None:
     written = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert __version__ == version("provd") == written
     assert HEADS[0].split()[0] == written
+
+
+def test_one_range_of_pythons() -> None:
+    """pyproject.toml's, in its classifiers, in the bootstrap's check, in the doctor's, and where a reader meets it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    oldest, beyond = map(int, re.fullmatch(r">=3\.(\d+),<3\.(\d+)", project["requires-python"]).groups())  # type: ignore[union-attr]
+    minors = [name.rpartition("3.")[2] for name in project["classifiers"] if "Python :: 3." in name]
+    assert list(map(int, minors)) == list(range(oldest, beyond))
+    assert ((3, oldest), (3, beyond)) == (OLDEST, BEYOND)
+    span = f"3.{oldest} to 3.{beyond - 1}"
+    assert f"(3, {oldest}) <= sys.version_info[:2] <= (3, {beyond - 1})" in (ROOT / "deploy/bootstrap").read_text()
+    for name in ("deploy/bootstrap", "README.md", "docs/install.md", "provider_daemon/doctor/host_checks.py"):
+        assert span in (ROOT / name).read_text(), name
 
 
 def test_the_changelog_has_an_entry_a_version() -> None:

@@ -71,7 +71,7 @@ def no_key() -> Scene:
 
 
 BROKEN: dict[str, list[tuple[Outcome, Scene]]] = {
-    "host-python": [(FAIL, host(python=(3, 10, 4))), (FAIL, host(python=(3, 14, 0)))],
+    "host-python": [(FAIL, host(python=(3, 10, 4))), (FAIL, host(python=(3, 16, 0)))],
     "host-config-file": [(FAIL, host(config_modes={"/etc/provd/provd.toml": 0o100664}))],
     "host-secret-files": [
         (FAIL, host(secret_modes={"/etc/provd/key": 0o100640})),
