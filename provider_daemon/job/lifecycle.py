@@ -138,7 +138,7 @@ def _pick(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
 
 def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     """Absence counts only in a complete snapshot, and never means an outcome."""
-    if not snapshot.complete:
+    if not snapshot.complete_for(job.name):
         return job
     if not job.slurm_id and job.attempt >= MAX_ATTEMPTS and _window_over(job, snapshot):
         return replace(job, parked=f"{job.attempt} submissions left no trace in SLURM: check sbatch on the login node, then unpark")
@@ -154,7 +154,7 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
 
 def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
     """slurmctld lost its state, or its word never reached slurmdbd: nobody but an operator can close such a record."""
-    if not snapshot.complete or job.parked:
+    if not snapshot.complete_for(job.name) or job.parked:
         return job
     if job.missing_since is None:
         return replace(job, missing_since=now)
@@ -223,7 +223,7 @@ def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
     if job.closed_at is not None or job.reported not in TERMINAL or job.parked:
         return job
     gone = job.measured or job.never_ran or not job.submitted
-    absent = snapshot.complete and not snapshot.of(job.name) and _window_over(job, snapshot)
+    absent = snapshot.complete_for(job.name) and not snapshot.of(job.name) and _window_over(job, snapshot)
     return replace(job, closed_at=now) if gone or (absent and _asked_for(job, snapshot)) else job
 
 
@@ -257,7 +257,7 @@ def _may_submit(job: Job, snapshot: Snapshot) -> bool:
     if job.slurm_id or job.program is None or job.state is not State.PENDING or job.reported is not State.PENDING:
         return False
     late_enough = snapshot.taken_at >= job.adopted_at if job.intent_at is None else _window_over(job, snapshot)
-    return snapshot.complete and late_enough and job.attempt < MAX_ATTEMPTS
+    return snapshot.complete_for(job.name) and late_enough and job.attempt < MAX_ATTEMPTS
 
 
 def doubt(job: Job, since: float, chain_ahead: float) -> Job:

@@ -65,12 +65,18 @@ class Snapshot:
     """Everything SLURM says, keyed by job name.
 
     `taken_at` is our clock just before the first query was sent. `complete` is true only when squeue and sacct both answered and
-    slurmdbd holds no backlog: only then does a missing name mean that no such job exists.
+    slurmdbd holds no backlog: only then does a missing name mean that no such job exists. `unread`: names that a record which could not
+    be read may be of; nothing is proven of them, whatever else the snapshot holds.
     """
 
     taken_at: float
     complete: bool
     sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
+
+    def complete_for(self, name: str) -> bool:
+        """Whether the snapshot holds everything that SLURM has of that name."""
+        return self.complete and name not in self.unread
 
     def of(self, name: str) -> tuple[Sighting, ...]:
         """The SLURM jobs of that name, earliest first; empty when none was seen."""

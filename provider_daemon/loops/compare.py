@@ -143,7 +143,7 @@ def _compared(ledger: LedgerSide, survey: Survey, chain: ChainSide | None, now: 
     job = ledger.job
     if chain is None:
         return Compared(job, Outcome.FAILED)
-    slurm = SlurmSide(survey.snapshot.of(job.name), survey.snapshot.complete, now)
+    slurm = SlurmSide(survey.snapshot.of(job.name), survey.snapshot.complete_for(job.name), now)
     differences = compare(slurm, ledger, chain, _price(job, chain))
     settled_otherwise = job.spec.job_id in decided and chain.settled is not None
     outcome = Outcome.DISCREPANCY if differences else Outcome.RESOLVED if settled_otherwise else Outcome.MATCHED

@@ -1,16 +1,19 @@
 """sacct's rows -> sightings: what a SLURM job was given, for how long, and how it ended (FACTS.md, '`sacct -P` fields')."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.slurm import tres
-from provider_daemon.slurm.answers import Queued, seconds, table
-from provider_daemon.slurm.commands import SACCT_FIELDS
+from provider_daemon.slurm.answers import Queued, seconds, state_word
+from provider_daemon.slurm.commands import SACCT_FIELDS, SACCT_KEY
 from provider_daemon.slurm.states import JobState, hopeless, job_state
+from provider_daemon.slurm.tables import Reading, read
 
 SIGNAL_BASE = 128  # a program that a signal ended has exit code 128 + signal, as shells say it
+_CODE = re.compile(r"[0-9]{1,5}")
 _OUT_OF_MEMORY = 125  # SLURM's mark, no signal: what the kernel sends is SIGKILL
 _SIGKILL = 9
 
@@ -34,17 +37,23 @@ class Row:
     run: Run
 
 
-def rows(text: str, mark: str) -> list[Row]:
-    """In sacct's order: the records of one job follow each other, the oldest first. Raises Unreadable for a row that is none."""
-    return [_row(dict(zip(SACCT_FIELDS, row, strict=True))) for row in table("sacct", text, mark, SACCT_FIELDS)]
+def rows(text: str, mark: str) -> Reading[Row]:
+    """In sacct's order: the records of one job follow each other, the oldest first."""
+    return read("sacct", text, mark, SACCT_FIELDS, SACCT_KEY, "JobName", _row)
+
+
+def once(reading: Reading[Row]) -> Reading[Row]:
+    """Each record once: one that several windows of time hold is in the answer of each. The latest answer counts."""
+    found = {(row.slurm_id, row.name, row.submitted_at, row.started_at): row for row in reading.rows}
+    return replace(reading, rows=tuple(found.values()))
 
 
 def _row(field: Mapping[str, str]) -> Row:
     code, signal = exit_code(field["ExitCode"])
     return Row(
-        slurm_id=field["JobIDRaw"],
+        slurm_id=field[SACCT_KEY],
         name=field["JobName"],
-        state=job_state(field["State"]),
+        state=job_state(state_word(field["State"])),
         exit_code=code,
         signal=signal,
         submitted_at=seconds(field["Submit"]),
@@ -60,7 +69,7 @@ def exit_code(text: str) -> tuple[int, int]:
     if not text:
         return 0, 0
     code, colon, signal = text.partition(":")
-    if not (colon and code.isdecimal() and signal.isdecimal()):
+    if not (colon and _CODE.fullmatch(code) and _CODE.fullmatch(signal)):
         raise Unreadable(f"sacct: cannot read the exit code {text[:40]!r}")
     number = _SIGKILL if int(signal) == _OUT_OF_MEMORY else int(signal)
     return (SIGNAL_BASE + number if number and not int(code) else int(code)), number

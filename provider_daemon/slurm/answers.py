@@ -1,17 +1,22 @@
 """What the programs of commands.py answer, as text in. Nothing is guessed: what cannot be read raises Unreadable, never means "nothing"."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.lifecycle import TIMED_OUT
-from provider_daemon.slurm.commands import ANSWER, BEGIN, END, SQUEUE_FIELDS
+from provider_daemon.job.slurm_id import is_slurm_id
+from provider_daemon.slurm import tres
+from provider_daemon.slurm.commands import ANSWER, BEGIN, END, SQUEUE_FIELDS, SQUEUE_KEY
+from provider_daemon.slurm.tables import Reading, read
 from provider_daemon.slurm.transport import Answer
-from provider_daemon.slurm.tres import elapsed_seconds
 
-_SLURM_ID = re.compile(r"(\d+)(;[\w.-]+)?")
-_BACKLOG = re.compile(r"^DBD Agent queue size:\s*(\d+)\s*$", re.MULTILINE)
+_PARSABLE = re.compile(r"([0-9]+)(;[\w.-]+)?")
+_BACKLOG = re.compile(r"^DBD Agent queue size:\s*([0-9]+)\s*$", re.MULTILINE)
+_STATE = re.compile(r"[A-Z][A-Z_]*(?:[+,][A-Z_]*)*(?: by [0-9]+)?")
+_SECONDS = re.compile(r"[0-9]{1,11}")
+_CODE = re.compile(r"[0-9]{1,3}")
 _UNSET = frozenset({"", "N/A", "Unknown", "None", "0"})
 
 
@@ -65,46 +70,52 @@ def seconds(text: str) -> int:
     """A time as SLURM_TIME_FORMAT=%s prints it; 0 when SLURM has none."""
     if text in _UNSET:
         return 0
-    if not text.isdecimal():
-        raise Unreadable(f"{text!r} is no time in seconds since the epoch: does the site's SLURM ignore SLURM_TIME_FORMAT?")
+    if not _SECONDS.fullmatch(text):
+        raise Unreadable(f"not a time in seconds since the epoch: {text[:40]!r}; does the site's SLURM ignore SLURM_TIME_FORMAT?")
     return int(text)
 
 
-def table(what: str, text: str, mark: str, fields: Sequence[str]) -> Iterator[list[str]]:
-    """Rows of so many fields, with `mark` behind each field; whatever else stands in one, line breaks too, is a part of it.
-
-    Raises Unreadable for a row that is cut, or with other fields.
-    """
-    *values, rest = text.split(mark)
-    if rest.strip() or len(values) % len(fields):
-        raise Unreadable(f"{what}: cannot read {(rest.strip() or text)[:200]!r}")
-    for start in range(0, len(values), len(fields)):
-        first, *others = values[start : start + len(fields)]
-        yield [first.lstrip("\n"), *others]
+def state_word(text: str) -> str:
+    """A state as SLURM writes it, known to us or not: `RUNNING`, `CANCELLED by 1000`."""
+    if not _STATE.fullmatch(text):
+        raise Unreadable(f"not a SLURM state: {text[:40]!r}")
+    return text
 
 
-def queue(text: str, mark: str) -> tuple[Queued, ...]:
-    """The rows of commands.SQUEUE."""
-    return tuple(_queued(*row) for row in table("squeue", text, mark, SQUEUE_FIELDS))
+def queue(text: str, mark: str) -> Reading[Queued]:
+    """The answer of commands.SQUEUE."""
+    return read("squeue", text, mark, SQUEUE_FIELDS, SQUEUE_KEY, "Name", _queued)
 
 
-def _queued(slurm_id: str, state: str, submitted: str, started: str, ended: str, elapsed: str, tres: str, reason: str, name: str) -> Queued:
-    return Queued(slurm_id, state, seconds(submitted), seconds(started), seconds(ended), elapsed_seconds(elapsed), tres, reason, name)
+def _queued(field: Mapping[str, str]) -> Queued:
+    tres.check(field["tres-alloc"])
+    return Queued(
+        slurm_id=field[SQUEUE_KEY],
+        state=state_word(field["State"]),
+        submitted_at=seconds(field["SubmitTime"]),
+        started_at=seconds(field["StartTime"]),
+        ended_at=seconds(field["EndTime"]),
+        elapsed=tres.elapsed_seconds(field["TimeUsed"]),
+        tres=field["tres-alloc"],
+        reason=field["Reason"],
+        name=field["Name"],
+    )
 
 
 def receipts(answer: Answer) -> Iterator[Submitted]:
-    """The answer lines of a submission that arrived whole; a cut answer yields those before the cut."""
+    """The answer lines of a submission that arrived whole; a cut answer yields those before the cut. Any other line is not ours."""
     for line in answer.stdout.split("\n")[:-1]:
-        if line.startswith(f"{ANSWER} "):
-            yield _submitted(line)
+        if line.startswith(f"{ANSWER} ") and (submitted := _submitted(line)):
+            yield submitted
 
 
-def _submitted(line: str) -> Submitted:
+def _submitted(line: str) -> Submitted | None:
     parts = line.split(" ", 4)
-    if len(parts) != 5 or not parts[2].isdecimal():
-        raise Unreadable(f"sbatch: cannot read {line[:200]!r}")
-    named = _SLURM_ID.fullmatch(parts[3])
-    return Submitted(parts[1], int(parts[2]), named[1] if named else "", parts[4].strip())
+    if len(parts) != 5 or not _CODE.fullmatch(parts[2]):
+        return None  # the order that it may be of stays in doubt, and is looked for by name
+    named = _PARSABLE.fullmatch(parts[3])
+    slurm_id = named[1] if named and is_slurm_id(named[1]) else ""
+    return Submitted(parts[1], int(parts[2]), slurm_id, parts[4].strip())
 
 
 def backlog(text: str) -> int:

@@ -10,7 +10,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from provider_daemon.job.slurm_id import is_slurm_id
 from provider_daemon.ports import Order
+from provider_daemon.slurm.tables import columns
 
 BEGIN = "provd-begin"
 END = "provd-end"
@@ -24,19 +26,20 @@ ORDERS_A_COMMAND = 50  # 50 scripts and answers; far inside SUBMIT_SECONDS, and 
 KEYS_A_COMMAND = 1000  # ids or names in one argument: Linux ends a single argument at 128 KiB
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_ID = re.compile(r"[0-9]{1,20}")
 _DIRECTORY = re.compile(r"/[A-Za-z0-9._/@%+=,:-]{1,900}")
 
 # Behind every field stands the mark that a question brings: a job's owner chooses its name, line breaks and bars included (SLURM takes
 # them), and must not be able to write what reads as another row. --Format is the only form that knows what a job was allocated.
-SQUEUE_FIELDS = ("JobID", "State", "SubmitTime", "StartTime", "EndTime", "TimeUsed", "tres-alloc", "Reason", "Name")
-SQUEUE_FORMAT = ",".join(f"{field}:$mark" for field in SQUEUE_FIELDS)
-SACCT_FIELDS = ("JobIDRaw", "State", "ExitCode", "Submit", "Start", "End", "ElapsedRaw", "NNodes", "AllocTRES", "Reason", "JobName")
+# Every query prints its header: an answer without one is that of a failed query. tables.py says why the id is asked for three times.
+SQUEUE_KEY, SACCT_KEY = "JobID", "JobIDRaw"
+SQUEUE_FIELDS = ("State", "SubmitTime", "StartTime", "EndTime", "TimeUsed", "tres-alloc", "Reason", "Name")
+SQUEUE_FORMAT = ",".join(f"{field}:$mark" for field in columns(SQUEUE_KEY, SQUEUE_FIELDS))
+SACCT_FIELDS = ("State", "ExitCode", "Submit", "Start", "End", "ElapsedRaw", "NNodes", "AllocTRES", "Reason", "JobName")
 ASSOCIATION_FIELDS = ("Cluster", "Account", "Partition", "QOS", "MaxSubmitJobs", "GrpSubmitJobs")
 
 # Without a list of states a search by name leaves out jobs that were cancelled before they became eligible.
 _STATES = "BF,CA,CD,DL,F,NF,OOM,PD,PR,R,RQ,RS,RV,S,TO"
-_SACCT = f'sacct -X -D -n -p --delimiter="$mark" --noconvert -o {",".join(SACCT_FIELDS)}'
+_SACCT = f'sacct -X -D -p --delimiter="$mark" --noconvert -o {",".join(columns(SACCT_KEY, SACCT_FIELDS))}'
 
 _KEPT = (
     'PATH="$PATH" HOME="${HOME:-/}" USER="${USER:-}" LOGNAME="${LOGNAME:-}" SHELL="${SHELL:-/bin/sh}"'
@@ -61,13 +64,17 @@ def _program(body: str, seconds: int, variables: str = _EPOCH_TIMES) -> str:
 
 VERSION = _program("sbatch --version", QUERY_SECONDS)
 # -t all: a job that ended within MinJobAge is still here, whether or not slurmdbd has heard of it.
-SQUEUE = _program(f'read -r mark\nsqueue -h -a --me -t all -O "{SQUEUE_FORMAT}"', QUERY_SECONDS)
+SQUEUE = _program(f'read -r mark\nsqueue -a --me -t all -O "{SQUEUE_FORMAT}"', QUERY_SECONDS)
 SACCT_BY_ID = _program(f'read -r mark\nids=$(cat)\n{_SACCT} -j "$ids"', QUERY_SECONDS)
 SACCT_BY_NAME = _program(
-    f'read -r mark\nread -r since\nnames=$(cat)\n{_SACCT} -s {_STATES} -S "uts$since" -E now+1day --name "$names"', QUERY_SECONDS
+    f'read -r mark\nread -r since\nread -r until\nnames=$(cat)\n{_SACCT} -s {_STATES} -S "uts$since" -E "$until" --name "$names"',
+    QUERY_SECONDS,
 )
 # Every job of ours that was there since a moment; first the site's own clock, so that asking for it costs nothing.
-SACCT_SINCE = _program(f'read -r mark\nread -r since\ndate +%s\n{_SACCT} -s {_STATES} -S "uts$since" -E now+1day', QUERY_SECONDS)
+SACCT_SINCE = _program(
+    f'read -r mark\nread -r since\nread -r until\ndate +%s\n{_SACCT} -s {_STATES} -S "uts$since" -E "$until"', QUERY_SECONDS
+)
+QUERY_RANGE = _program("sacctmgr show config", INSPECT_SECONDS)
 SDIAG = _program("sdiag", QUERY_SECONDS)
 NODES = _program("scontrol show node -o", QUERY_SECONDS)
 SCANCEL = _program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
@@ -132,6 +139,7 @@ order() {{
   code=$?
   why=
   if [ $code -ne 0 ]; then why=$(tail -c 800 "$2/sbatch.err" | tr -s '\\000-\\037' ' '); fi
+  id=$(printf '%s\\n' "$id" | grep -E '^[0-9]+(;[A-Za-z0-9._-]+)?$')
   case $id in *[!0-9A-Za-z.\\;_-]*) id= ;; esac
   printf '{ANSWER} %s %s %s %s\\n' "$1" $code "${{id:-?}}" "$why"
 }}
@@ -170,14 +178,19 @@ def accounting_by_id(mark: str, slurm_ids: Sequence[str]) -> Command:
     return Command(SACCT_BY_ID, f"{mark}\n{','.join(map(_id, slurm_ids))}".encode())
 
 
-def accounting_by_name(mark: str, names: Sequence[str], since: int) -> Command:
-    """`since` in seconds since the epoch; sacct takes no time of before 1,000,000 in this form."""
-    return Command(SACCT_BY_NAME, f"{mark}\n{max(since, 1_000_000)}\n{','.join(map(_name, names))}".encode())
+def accounting_by_name(mark: str, names: Sequence[str], since: int, until: int = 0) -> Command:
+    """Of the jobs that lived between `since` and `until`, in seconds since the epoch; 0: until a day from now by the site's clock."""
+    return Command(SACCT_BY_NAME, f"{mark}\n{_window(since, until)}{','.join(map(_name, names))}".encode())
 
 
-def accounting_since(mark: str, since: int) -> Command:
-    """`since` in seconds since the epoch."""
-    return Command(SACCT_SINCE, f"{mark}\n{max(since, 1_000_000)}\n".encode())
+def accounting_since(mark: str, since: int, until: int = 0) -> Command:
+    """Times as of accounting_by_name."""
+    return Command(SACCT_SINCE, f"{mark}\n{_window(since, until)}".encode())
+
+
+def _window(since: int, until: int) -> str:
+    """sacct accepts no time before 1,000,000 in this form."""
+    return f"{max(since, 1_000_000)}\n{f'uts{until}' if until else 'now+1day'}\n"
 
 
 def cancel(slurm_ids: Sequence[str]) -> Command:
@@ -195,7 +208,9 @@ def _name(value: str) -> str:
 
 
 def _id(value: str) -> str:
-    return _checked(_ID, value, "SLURM job id")
+    if not is_slurm_id(value):
+        raise ValueError(f"{value!r} is no SLURM job id")
+    return value
 
 
 def _directory(value: str) -> str:

@@ -1,5 +1,6 @@
 """What a failed command means: a final no, a passing trouble, or a doubt (FACTS.md, 'What commands say')."""
 
+import re
 from collections.abc import Mapping
 
 from provider_daemon.errors import ProvdError, Transient, Unreadable
@@ -61,6 +62,18 @@ def receipt(answer: Submitted) -> Receipt:
 
 def _said(known: Mapping[str, str], stderr: str) -> str:
     return next((words for words in known if words in stderr), "")
+
+
+# `squeue: error: ...`, `sacct: fatal: ...`, `slurm_load_jobs error: ...`; other programs' words on stderr are a login's.
+_ERROR = re.compile(r"^(?:(?:squeue|sacct|sacctmgr|scontrol|sdiag|sinfo): (?:error|fatal)|slurm_\w+(?: error)?): .*", re.MULTILINE)
+# Remarks on slurm.conf that a program prints with every correct answer.
+HARMLESS = ("Ignoring obsolete", "Parsing error at unrecognized key", "deprecated", "please remove")
+
+
+def reported_error(stderr: str) -> str:
+    """The first error that a query program reports on stderr, or ""."""
+    lines = (" ".join(found[0].split())[:300] for found in _ERROR.finditer(stderr))
+    return next((line for line in lines if not any(words in line for words in HARMLESS)), "")
 
 
 def query_failure(what: str, exit_code: int, text: str) -> ProvdError:

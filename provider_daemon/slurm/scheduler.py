@@ -1,11 +1,13 @@
 """ports.Scheduler over SLURM's own commands, through any transport."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from secrets import token_hex
 
 import structlog
 
-from provider_daemon.errors import Transient
+from provider_daemon.errors import Transient, TurnedAway, Unreadable
 from provider_daemon.job.naming import named_job
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.ports import Clock, Node, Order, Receipt, Survey, Watch
@@ -14,11 +16,23 @@ from provider_daemon.slurm.accounting import Row
 from provider_daemon.slurm.answers import Queued
 from provider_daemon.slurm.asking import GRACE_SECONDS, ask
 from provider_daemon.slurm.commands import Command
+from provider_daemon.slurm.history import History
 from provider_daemon.slurm.nodes import nodes
+from provider_daemon.slurm.notices import Notices
+from provider_daemon.slurm.tables import Reading, Unread, concerned, joined
 from provider_daemon.slurm.transport import Transport
 from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.slurm")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What sacct answered. `failed`: why a part of it did not come, or ""."""
+
+    sightings: Sequence[Sighting] = ()
+    unread: tuple[Unread, ...] = ()
+    failed: str = ""
 
 
 class SlurmScheduler:
@@ -29,6 +43,8 @@ class SlurmScheduler:
         self._clock = clock
         self._cluster = cluster
         self._troubles = troubles or Troubles()
+        self._notices = Notices(self._troubles, cluster, clock)
+        self._history = History(self._ask, clock, cluster)
         self.rpcs = 0
 
     async def version(self) -> str:
@@ -39,12 +55,12 @@ class SlurmScheduler:
 
     async def cancel(self, slurm_ids: Mapping[str, str]) -> None:
         """squeue once more, just before: scancel's own --name filters in the same way, but takes one job at a time."""
-        ours = [row.slurm_id for row in await self._queue() if slurm_ids.get(row.name) == row.slurm_id]
+        ours = [row.slurm_id for row in (await self._queue()).rows if slurm_ids.get(row.name) == row.slurm_id]
         if ours:
             await self._scancel(ours)
 
     async def _scancel(self, slurm_ids: Sequence[str]) -> None:
-        await self._ask("scancel", commands.cancel(slurm_ids))
+        await self._ask("scancel", commands.cancel(slurm_ids), query=False)
 
     async def close(self) -> None:
         await self._transport.close()
@@ -57,56 +73,92 @@ class SlurmScheduler:
         Without squeue there is no snapshot. Without sacct there is an incomplete one: SLURM goes on running jobs while slurmdbd is down.
         """
         taken_at = self._clock.now()
-        rows = await self._queue()
+        queue = await self._queue()
         live = [
-            accounting.live(row) for row in rows if row.name in watch.names and (not row.submitted_at or row.submitted_at >= watch.since)
+            accounting.live(row)
+            for row in queue.rows
+            if row.name in watch.names and (not row.submitted_at or row.submitted_at >= watch.since)
         ]
         running = {seen.name for seen in live if seen.phase is not Phase.ENDING}
         missing = watch.names - running
         doubtful = (watch.doubtful & missing) - {seen.name for seen in live}
+        proven, ended = await self._past(watch, missing, doubtful)
+        unread = concerned([*queue.unread, *ended.unread], watch.names, watch.slurm_ids)
+        past = [accounting.undecided(seen) if unread is None or seen.name in unread else seen for seen in ended.sightings]
+        return Snapshot(taken_at, proven and unread is not None, accounting.merge(live, past), unread or frozenset())
+
+    async def _past(self, watch: Watch, missing: frozenset[str], doubtful: frozenset[str]) -> tuple[bool, Ended]:
+        """(whether what is in neither does not exist, what sacct has)."""
         try:
-            complete = not doubtful or await self._backlog() == 0
-            ended = await self._last_words(watch, missing) if missing else []
-        except Transient as error:
-            if self._troubles.begins("accounting_down", self._cluster, self._clock.now()):
-                following = "nothing is taken for absent or ended until it answers"
-                log.warning("accounting_down", cluster=self._cluster, why=str(error), next=following)
-            complete, ended = False, []
-        else:
-            if missing and self._troubles.ends("accounting_down", self._cluster):
-                log.info("accounting_up", cluster=self._cluster)
-        return Snapshot(taken_at, complete, accounting.merge(live, ended))
+            proven = not doubtful or await self._backlog() == 0
+            ended = await self._last_words(watch, missing) if missing else Ended()
+        except TurnedAway:
+            raise
+        except (Transient, Unreadable) as error:
+            proven, ended = False, Ended(failed=str(error))
+        self._tell_accounting(ended.failed, asked=bool(missing))
+        return proven and not ended.failed, ended
 
-    async def _queue(self) -> tuple[Queued, ...]:
+    def _tell_accounting(self, why: str, *, asked: bool) -> None:
+        if why and self._troubles.begins("accounting_down", self._cluster, self._clock.now()):
+            following = "nothing is taken for absent or ended until it answers"
+            log.warning("accounting_down", cluster=self._cluster, why=why, next=following)
+        elif asked and not why and self._troubles.ends("accounting_down", self._cluster):
+            log.info("accounting_up", cluster=self._cluster)
+
+    async def _queue(self) -> Reading[Queued]:
         mark = _mark()
-        return answers.queue(await self._ask("squeue", commands.queue(mark)), mark)
+        reading = answers.queue(await self._ask("squeue", commands.queue(mark)), mark)
+        self._notices.note("squeue", reading)
+        return reading
 
-    async def _last_words(self, watch: Watch, missing: frozenset[str]) -> list[Sighting]:
+    async def _last_words(self, watch: Watch, missing: frozenset[str]) -> Ended:
         """Accounting, where a stretch that a failed node ended is a job's last only when everybody, asked after it ended, says so.
 
         SLURM requeues at the moment in which it ends a stretch: the next one is in squeue, or owed to slurmdbd, or in sacct by then.
         """
         ended = await self._accounting(watch, missing)
-        if not (doubted := list(filter(accounting.may_go_on, ended))):
+        if not (doubted := list(filter(accounting.may_go_on, ended.sightings))):
             return ended
         queue, owed = await self._queue(), await self._backlog()
-        last = [] if owed else accounting.not_requeued(doubted, queue)
+        last = [] if owed else accounting.not_requeued(doubted, queue.rows)
         ended = await self._accounting(watch, missing)
-        return [accounting.undecided(seen) if accounting.may_go_on(seen) and seen not in last else seen for seen in ended]
+        decided = [accounting.undecided(seen) if accounting.may_go_on(seen) and seen not in last else seen for seen in ended.sightings]
+        return replace(ended, sightings=decided, unread=(*ended.unread, *queue.unread))
 
     async def _backlog(self) -> int:
         return answers.backlog(await self._ask("sdiag", Command(commands.SDIAG)))
 
-    async def _accounting(self, watch: Watch, missing: frozenset[str]) -> list[Sighting]:
+    async def _accounting(self, watch: Watch, missing: frozenset[str]) -> Ended:
+        """By id where the id is known, by name elsewhere; when the search by name fails, what is known by id is there all the same."""
         ids = sorted(watch.slurm_ids[name] for name in missing if name in watch.slurm_ids)
         names = sorted(name for name in missing if name not in watch.slurm_ids)
-        return accounting.by_job(await self._rows(ids, names, watch.since), missing, watch.since)
+        reading, failed = await self._rows(ids, names, watch.since)
+        return Ended(accounting.by_job(reading.rows, missing, watch.since), reading.unread, failed)
 
-    async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> list[Row]:
+    async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> tuple[Reading[Row], str]:
+        """(sacct's records, why those by name are not among them)."""
+        found, failed = [await self._by_id(part) for part in _parts(ids)], ""
+        try:
+            found += [await self._by_name(part, since) for part in _parts(names)]
+        except TurnedAway:
+            raise
+        except (Transient, Unreadable) as error:
+            if not ids:
+                raise
+            failed = str(error)
+        reading = joined(found)
+        self._notices.note("sacct", reading)
+        return reading, failed
+
+    async def _by_id(self, ids: Sequence[str]) -> Reading[Row]:
         mark = _mark()
-        asked = [commands.accounting_by_id(mark, part) for part in _parts(ids)]
-        asked += [commands.accounting_by_name(mark, part, since) for part in _parts(names)]
-        return [row for command in asked for row in accounting.rows(await self._ask("sacct", command), mark)]
+        return accounting.rows(await self._ask("sacct", commands.accounting_by_id(mark, ids)), mark)
+
+    async def _by_name(self, names: Sequence[str], since: int) -> Reading[Row]:
+        mark = _mark()
+        texts = await self._history.search(partial(commands.accounting_by_name, mark, names), since)
+        return accounting.once(joined(accounting.rows(text, mark) for text in texts))
 
     async def survey(self, since: int, slurm_ids: Mapping[str, str]) -> Survey:
         """Every job under a name of our form that lived at or after `since`; those of `slurm_ids` (name -> id) from any time.
@@ -115,20 +167,35 @@ class SlurmScheduler:
         either does not answer: what cannot be compared must not look like a match.
         """
         taken_at = self._clock.now()
-        live = [accounting.live(row) for row in await self._queue() if named_job(row.name)]
-        mark = _mark()
-        clock, _, table = (await self._ask("sacct", commands.accounting_since(mark, since))).partition("\n")
-        ended = accounting.by_job(rows := accounting.rows(table, mark), frozenset(row.name for row in rows if named_job(row.name)), 0)
+        queue = await self._queue()
+        live = [accounting.live(row) for row in queue.rows if named_job(row.name)]
+        site_time, past = await self._since(since)
+        ended = accounting.by_job(past.rows, frozenset(row.name for row in past.rows if named_job(row.name)), 0)
+        unread = [*queue.unread, *past.unread]
         missing = slurm_ids.keys() - {seen.name for seen in (*live, *ended)}
         if missing:
-            ended += await self._accounting(Watch(frozenset(missing), slurm_ids), frozenset(missing))
+            more = await self._accounting(Watch(frozenset(missing), slurm_ids), frozenset(missing))
+            ended += more.sightings
+            unread += more.unread
         absent = missing - {seen.name for seen in ended}
         complete = not absent or await self._backlog() == 0
-        return Survey(Snapshot(taken_at, complete, accounting.merge(live, ended)), answers.seconds(clock.strip()))
+        names = concerned(unread, {*slurm_ids, *(seen.name for seen in (*live, *ended))}, slurm_ids)
+        past_ones = [accounting.undecided(seen) if names is None or seen.name in names else seen for seen in ended]
+        snapshot = Snapshot(taken_at, complete and names is not None, accounting.merge(live, past_ones), names or frozenset())
+        return Survey(snapshot, site_time)
 
-    async def _ask(self, what: str, command: Command) -> str:
+    async def _since(self, since: int) -> tuple[int, Reading[Row]]:
+        """(the site's clock, sacct's records of every job from then on)."""
+        mark = _mark()
+        texts = await self._history.search(partial(commands.accounting_since, mark), since)
+        parts = [text.partition("\n") for text in texts]
+        reading = accounting.once(joined(accounting.rows(table, mark) for _, _, table in parts))
+        self._notices.note("sacct", reading)
+        return answers.seconds(parts[-1][0].strip()), reading
+
+    async def _ask(self, what: str, command: Command, *, query: bool = True) -> str:
         self.rpcs += 1
-        return await ask(self._transport, what, command)
+        return await ask(self._transport, what, command, query=query)
 
     # --- submitting ---
 

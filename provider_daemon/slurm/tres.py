@@ -26,6 +26,15 @@ def tres(text: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in parts}
 
 
+def check(text: str) -> None:
+    """Raises Unreadable for a TRES whose amounts of what is sold cannot be read."""
+    parts = tres(text)
+    mebibytes(parts.get("mem", "0"))
+    gpus(parts)
+    for name in ("cpu", "node"):
+        count(parts.get(name, "0"))
+
+
 def count(text: str) -> int:
     """A number of things; large ones carry K, M ... in powers of 1024 as SLURM's convert_num_unit prints them."""
     amount, unit = _amount(text)

@@ -12,6 +12,7 @@ from provider_daemon.ports import Clock, Node, Order, Receipt
 from provider_daemon.slurm.accounting import Row
 from provider_daemon.slurm.answers import Queued
 from provider_daemon.slurm.scheduler import SlurmScheduler
+from provider_daemon.slurm.tables import Reading, Unread
 from provider_daemon.slurm.transport import Answer
 from tests.simulation.gate import Gate
 from tests.simulation.site import Site
@@ -45,20 +46,30 @@ class SimulatedScheduler(SlurmScheduler):
     async def _scancel(self, slurm_ids: Sequence[str]) -> None:
         await self._far(f"scancel {' '.join(slurm_ids)}", lambda: self._site.scancel(slurm_ids))
 
-    async def _queue(self) -> tuple[Queued, ...]:
+    async def _queue(self) -> Reading[Queued]:
         if self._world.strikes("squeue_down"):
             await self._gate.point("squeue")
             raise Transient("squeue: unable to contact slurm controller")
-        return tuple(await self._far("squeue", self._site.squeue))
+        rows = await self._far("squeue", self._site.squeue)
+        if rows and self._world.strikes("record_unreadable"):
+            lost = rows[self._world.dice.randrange(len(rows))]
+            unread = Unread(lost.name, "not a SLURM state", whole=True, slurm_id=lost.slurm_id, name=lost.name)
+            return Reading(tuple(row for row in rows if row is not lost), (unread,))
+        return Reading(tuple(rows))
 
     async def _backlog(self) -> int:
         return await self._far("sdiag", self._site.backlog)
 
-    async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> list[Row]:
+    async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> tuple[Reading[Row], str]:
         if self._world.strikes("sacct_down"):
             await self._gate.point("sacct")
             raise Transient("sacct: problem talking to the database")
-        return await self._far("sacct", lambda: self._site.sacct(ids, names))
+        rows = await self._far("sacct", lambda: self._site.sacct(ids, names))
+        if rows and self._world.strikes("record_unreadable"):
+            lost = rows[self._world.dice.randrange(len(rows))]
+            unread = Unread(lost.name, "not a time", whole=True, slurm_id=lost.slurm_id, name=lost.name)
+            return Reading(tuple(row for row in rows if row is not lost), (unread,)), ""
+        return Reading(tuple(rows)), ""
 
     async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
         """An answer that was lost, or cut in the middle, leaves its orders in doubt.

@@ -33,6 +33,7 @@ SLURM: dict[str, float] = {
     "slurm_down": 0.02,
     "squeue_down": 0.10,
     "sacct_down": 0.25,
+    "record_unreadable": 0.05,  # one row of squeue or sacct; shared by both modes
     "slurmdbd_lag": 0.8,
     "slurmdbd_falls_with_a_node": 0.8,
     "slurmdbd_away_all_along": 0.3,

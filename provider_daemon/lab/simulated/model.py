@@ -132,4 +132,7 @@ class Faults:
     sbatch_delay: float = 0.0  # seconds between taking a job and saying so
     sbatch_lost: int = 0  # so many submissions are taken, and their answers lost
     max_submitted: int | None = None  # jobs that the account may have waiting and running
+    banner: str = ""  # what wrappers print before and after the words of every program that is asked something
+    exit_0_failure: set[str] = field(default_factory=set)  # programs that fail for a moment, say so on stderr and exit with 0
+    query_range: int = 0  # slurmdbd's MaxQueryTimeRange in seconds; 0: unlimited
     cut: set[str] = field(default_factory=set)  # programs whose caller is cut off instead of being answered

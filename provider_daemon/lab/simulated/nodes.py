@@ -65,3 +65,13 @@ def sdiag(cluster: Cluster) -> str:
         f"Jobs submitted: {cluster.next_id - 1}\nJobs completed: {counts['COMPLETED']}\nJobs canceled:  {counts['CANCELLED']}\n"
         f"Jobs failed:    {counts['FAILED']}\n\nJobs pending:   {counts['PENDING']}\nJobs running:   {counts['RUNNING']}\n"
     )
+
+
+def database(cluster: Cluster) -> str:
+    """`sacctmgr show config`."""
+    seconds = cluster.faults.query_range
+    limit = f"{seconds // 86400}-{seconds % 86400 // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}" if seconds else "UNLIMITED"
+    return (
+        f"Configuration data as of 2026-01-01T00:00:00\nSLURM_VERSION          = {cluster.version}\n\n"
+        f"SlurmDBD configuration:\nMaxQueryTimeRange      = {limit}\nSLURMDBD_VERSION       = {cluster.version}\n"
+    )

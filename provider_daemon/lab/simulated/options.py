@@ -14,6 +14,7 @@ FLAGS: dict[str, dict[str, str]] = {
     "scancel": {"Q": "quiet", "f": "full", "v": "verbose"},
     "sinfo": {"h": "noheader", "N": "Node"},
     "sdiag": {},
+    "sacctmgr": {},
 }
 VALUED: dict[str, dict[str, str]] = {
     "squeue": {"o": "format", "O": "Format", "t": "states", "j": "jobs", "n": "name", "u": "user"},
@@ -22,6 +23,7 @@ VALUED: dict[str, dict[str, str]] = {
     "scancel": {"n": "name", "t": "state", "u": "user"},
     "sinfo": {"o": "format", "p": "partition", "n": "nodes"},
     "sdiag": {},
+    "sacctmgr": {},
 }
 
 

@@ -20,7 +20,8 @@ _DOWN = {
     "sdiag": (f"slurm_get_statistics: {UNREACHABLE}\n", 255),
 }
 LOST = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n"
-PROGRAMS = ("sbatch", "squeue", "sacct", "scontrol", "scancel", "sinfo", "sdiag")
+PROGRAMS = ("sbatch", "squeue", "sacct", "scontrol", "scancel", "sinfo", "sdiag", "sacctmgr")
+_ASKED = ("squeue", "sacct", "scontrol", "sinfo", "sdiag", "sacctmgr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,15 @@ def answer(cluster: Cluster, call: Call, now: float) -> Said:
         if cluster.faults.slurmctld_down and call.program in _DOWN:
             text, code = _DOWN[call.program]
             raise Failure(text.format(next((word for word in call.argv if word.isdecimal()), "")), code)
-        return _run(cluster, call, now)
+        if call.program in cluster.faults.exit_0_failure:
+            return Said("\n", f"{call.program}: error: Invalid user: {cluster.uid}\n")
+        return _among_banners(cluster.faults.banner, call.program, _run(cluster, call, now))
     except Failure as failure:
         return Said(stderr=failure.text, exit_code=failure.code)
+
+
+def _among_banners(banner: str, program: str, said: Said) -> Said:
+    return Said(banner + said.stdout + banner, said.stderr, said.exit_code) if banner and program in _ASKED else said
 
 
 def _run(cluster: Cluster, call: Call, now: float) -> Said:
@@ -61,6 +68,8 @@ def _run(cluster: Cluster, call: Call, now: float) -> Said:
         return Said(squeue(cluster, asked, call.environment, now))
     if call.program == "sacct":
         return Said(sacct(cluster, asked, call.environment, now))
+    if call.program == "sacctmgr":
+        return Said(nodes.database(cluster))
     if call.program == "scancel":
         return _scancel(cluster, words, asked, now)
     if call.program == "sdiag":

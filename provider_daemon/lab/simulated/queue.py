@@ -14,6 +14,7 @@ _TITLES = {
     "i": "JOBID", "A": "JOBID", "P": "PARTITION", "j": "NAME", "u": "USER", "t": "ST", "T": "STATE", "M": "TIME", "D": "NODES",
     "R": "NODELIST(REASON)", "r": "REASON", "V": "SUBMIT_TIME", "S": "START_TIME", "e": "END_TIME", "N": "NODELIST", "a": "ACCOUNT",
     "q": "QOS", "k": "COMMENT", "l": "TIME_LIMIT", "C": "CPUS", "m": "MIN_MEMORY", "U": "UID", "Z": "WORK_DIR", "Q": "PRIORITY",
+    "+": "TRES_ALLOC",
 }  # fmt: skip
 # Names of --Format -> the letter of --format; `+` has none there.
 _LONG = {

@@ -15,6 +15,10 @@ _DAY = 86400
 def sacct(cluster: Cluster, asked: Options, environment: Mapping[str, str], now: float) -> str:
     if cluster.faults.slurmdbd_down:
         raise Failure("sacct: error: Problem talking to the database: Connection refused\n")
+    if cluster.faults.query_range and "jobs" not in asked:
+        searched = _search(asked, now)
+        if searched.end - searched.start >= cluster.faults.query_range:
+            raise Failure("sacct: error: Too wide of a date range in query\n", 95)
     fields, mark = split(asked.get("format", _DEFAULT)), asked.get("delimiter", "|")
     lines = [] if "noheader" in asked else [fields]
     for record in cluster.database.search(_search(asked, now)):

@@ -19,6 +19,13 @@ SLURM: dict[str, float] = {
     "wire_trouble": 0.08,  # one of the many words for a passing trouble, and an exit code
     "wire_sick": 0.03,  # for a while every second program ends so
     "wire_slurmdbd_dies": 0.08,  # in the middle of sacct's rows
+    "wire_exit_0_failure": 0.04,  # squeue finds no such user: a header, no rows, and exit code 0
+    "wire_query_range": 0.9,  # all along: slurmdbd answers for a day at a time
+    "wire_no_header": 0.03,  # nothing at all, and exit code 0
+    "wire_banner_before": 0.10,  # a wrapper's words around the rows, some without a line break
+    "wire_banner_between": 0.10,
+    "wire_banner_after": 0.10,
+    "wire_sbatch_banner": 0.10,
     "wire_answer_line_lost": 0.15,  # of one order in a submission
     "wire_sbatch_socket_timeout": 0.10,  # taken all the same
     "wire_other_cluster_id": 0.20,  # sbatch --parsable prints `id;cluster`

@@ -40,8 +40,10 @@ async def _exit_code_ignored(self: Any, what: str, command: commands.Command) ->
     return FRAMED(answer, what)[1]
 
 
-def _id_from_stderr(line: str) -> Submitted:
+def _id_from_stderr(line: str) -> Submitted | None:
     said = SUBMITTED(line)
+    if said is None:
+        return None
     numbers = [word for word in said.stderr.replace(":", " ").replace("]", " ").split() if word.isdecimal()]
     return replace(said, slurm_id=numbers[0], exit_code=0) if numbers and not said.slurm_id else said
 

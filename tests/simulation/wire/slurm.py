@@ -31,6 +31,16 @@ TROUBLES = (
     "fatal: pthread_create error Resource temporarily unavailable\n",
     "error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host 4711\n",
 )
+# What wrappers, module systems and plugins print among the rows; the last ones without a line break of their own.
+BANNERS = (
+    "NOTICE: maintenance on Friday, see the news page\n",
+    "sacct: your query is being checked by the site's wrapper\n\n",
+    "4711\n",
+    "ve-0123456789ab-JOB-1 RUNNING 99\n",
+    "quota: 77 ",
+    "1",
+)
+DAY = 86_400
 _REFUSALS = {
     "account may not use": f"{FAILED}Invalid account or account/partition combination specified\n",
     "no node of the site has": "sbatch: error: Memory specification can not be satisfied\n"
@@ -48,6 +58,7 @@ class Slurm:
         self._wire = wire
         self._site = site
         self._sick_until = 0.0
+        self._query_range = DAY if wire.strikes("wire_query_range") else 0  # the site's MaxQueryTimeRange
 
     def _in_trouble(self) -> bool:
         if self._wire.strikes("wire_sick"):
@@ -71,15 +82,22 @@ class Slurm:
     # --- looks ---
 
     def _squeue(self, asked: dict[str, str]) -> Said:
-        return Said(texts.squeue(asked["-O"], self._site.squeue()))
+        if self._wire.strikes("wire_exit_0_failure"):
+            return Said(texts.squeue(asked["-O"], [])[0] + "\n", "squeue: error: Invalid user: 997\n")
+        return Said(self._around(texts.squeue(asked["-O"], self._site.squeue())))
 
     def _sacct(self, asked: dict[str, str]) -> Said:
         if self._world.strikes("sacct_down"):
             return Said("", NO_DATABASE, 1)
         ids, names = (frozenset(filter(None, asked.get(option, "").split(","))) for option in ("-j", "--name"))
         since = int(asked.get("-S", "uts0").removeprefix("uts"))
-        rows = [row for row in self._site.sacct(ids, names) if not row.ended_at or row.ended_at >= since]
-        text = texts.sacct(asked["-o"], asked["--delimiter"], rows)
+        until = int(asked["-E"].removeprefix("uts")) if asked.get("-E", "").startswith("uts") else self._world.now() + DAY
+        if self._query_range and "-S" in asked and until - since >= self._query_range:
+            return Said(texts.sacct(asked["-o"], asked["--delimiter"], [])[0], "sacct: error: Too wide of a date range in query\n", 95)
+        rows = [row for row in self._site.sacct(ids, names) if (not row.ended_at or row.ended_at >= since) and row.submitted_at <= until]
+        if self._wire.strikes("wire_no_header"):
+            return Said()
+        text = self._around(texts.sacct(asked["-o"], asked["--delimiter"], rows))
         if text and self._wire.strikes("wire_slurmdbd_dies"):
             some = text[: self._wire.dice.randrange(len(text))]
             if self._wire.dice.random() < 0.5:
@@ -87,8 +105,25 @@ class Slurm:
             return Said(some, "sacct: error: slurm_persist_conn_recv: Connection reset by peer\n" + NO_DATABASE, 1)
         return Said(text)
 
+    def _around(self, lines: list[str]) -> str:
+        """A table with what a site's wrapper prints before, between and after its lines; and with a line that was damaged."""
+        lines = list(lines)
+        if len(lines) > 1 and self._world.strikes("record_unreadable"):
+            number = self._wire.dice.randrange(1, len(lines))
+            kept = self._wire.dice.randrange(1, len(lines[number]))
+            damaged = lines[number][:kept] + "\n"
+            self._world.note(f"row damaged: {damaged!r}")
+            lines[number] = damaged
+        for fault, place in (("wire_banner_before", 0), ("wire_banner_between", len(lines) // 2), ("wire_banner_after", len(lines))):
+            if self._wire.strikes(fault):
+                lines.insert(place, self._wire.dice.choice(BANNERS))
+        return "".join(lines)
+
     def _sdiag(self, asked: dict[str, str]) -> Said:
         return Said(texts.sdiag(self._site.backlog()))
+
+    def _sacctmgr(self, asked: dict[str, str]) -> Said:
+        return Said(self._around(texts.database(self._query_range).splitlines(keepends=True)))
 
     def _scontrol(self, asked: dict[str, str]) -> Said:
         return Said(texts.nodes())
@@ -114,7 +149,8 @@ class Slurm:
         if self._wire.strikes("wire_sbatch_socket_timeout"):
             return Said("", f"{FAILED}Socket timed out on send/recv operation\n", 1)
         cluster = ";alpha" if self._wire.strikes("wire_other_cluster_id") else ""
-        return Said(f"{receipt.slurm_id}{cluster}\n")
+        banner = self._wire.dice.choice(BANNERS[:5]) if self._wire.strikes("wire_sbatch_banner") else ""
+        return Said(f"{banner}{receipt.slurm_id}{cluster}\n")
 
 
 def _options(words: Sequence[str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The far side of a submission: the payload is taken apart as commands.SUBMIT does, and every order gets its answer line."""
 
+import re
 from dataclasses import dataclass
 
 from provider_daemon.slurm.commands import ANSWER
@@ -31,7 +32,13 @@ class Submission:
     def line(self, order: Spooled) -> str:
         said = self._slurm.sbatch(order.script, order.directory)
         why = " ".join(said.stderr[-WHY_BYTES:].split()) if said.exit_code else ""
-        return f"{ANSWER} {order.name} {said.exit_code} {said.stdout.strip() or '?'} {why}\n"
+        return f"{ANSWER} {order.name} {said.exit_code} {_slurm_id(said.stdout)} {why}\n"
+
+
+def _slurm_id(stdout: str) -> str:
+    """As the far side's shell does: the only line that is an id."""
+    found = re.findall(r"^[0-9]+(?:;[A-Za-z0-9._-]+)?$", stdout, re.MULTILINE)
+    return found[0] if len(found) == 1 else "?"
 
 
 def _spooled(payload: bytes) -> list[Spooled]:

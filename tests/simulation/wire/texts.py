@@ -12,10 +12,14 @@ HOSTS = ("n1", "n2", "n3")
 _UID = 1002
 
 
-def squeue(form: str, rows: Sequence[Queued]) -> str:
-    """`form` as --Format takes it, each field with the suffix that follows its colon."""
+_TITLES = {"SubmitTime": "SUBMIT_TIME", "StartTime": "START_TIME", "EndTime": "END_TIME", "TimeUsed": "TIME", "tres-alloc": "TRES_ALLOC"}
+
+
+def squeue(form: str, rows: Sequence[Queued]) -> list[str]:
+    """The header and a line for each row; `form` as --Format takes it, each field with the suffix that follows its colon."""
     fields = [field.partition(":") for field in form.split(",")]
-    return "".join("".join(_queued(row, name) + suffix for name, _, suffix in fields) + "\n" for row in rows)
+    header = "".join(_TITLES.get(name, name.upper()) + suffix for name, _, suffix in fields)
+    return [f"{header}\n", *("".join(_queued(row, name) + suffix for name, _, suffix in fields) + "\n" for row in rows)]
 
 
 def _queued(row: Queued, field: str) -> str:
@@ -32,9 +36,11 @@ def _queued(row: Queued, field: str) -> str:
     }[field]
 
 
-def sacct(fields: str, mark: str, rows: Sequence[Row]) -> str:
-    """As `sacct -n -p --delimiter=mark --noconvert -o fields`."""
-    return "".join("".join(_recorded(row, name) + mark for name in fields.split(",")) + "\n" for row in rows)
+def sacct(fields: str, mark: str, rows: Sequence[Row]) -> list[str]:
+    """As `sacct -p --delimiter=mark --noconvert -o fields`: the header and a line for each row."""
+    names = fields.split(",")
+    header = "".join(name + mark for name in names)
+    return [f"{header}\n", *("".join(_recorded(row, name) + mark for name in names) + "\n" for row in rows)]
 
 
 def _recorded(row: Row, field: str) -> str:
@@ -90,4 +96,13 @@ def nodes() -> str:
         "MCS_label=N/A Partitions=standard  BootTime=2026-01-01T00:00:00 SlurmdStartTime=2026-01-01T00:00:00 "
         "CfgTRES=cpu=16,mem=64G,billing=16,gres/gpu=2,gres/gpu:a100=2 AllocTRES= CapWatts=n/a CurrentWatts=0 AveWatts=0 \n"
         for host in HOSTS
+    )
+
+
+def database(query_range: int) -> str:
+    """`sacctmgr show config`."""
+    limit = f"{query_range // 86400}-00:00:00" if query_range else "UNLIMITED"
+    return (
+        "Configuration data as of 2026-11-29T22:53:55\nAccountingStorageHost  = 127.0.0.1\nSLURM_VERSION          = 22.05.8\n\n"
+        f"SlurmDBD configuration:\nCommitDelay            = No\nMaxQueryTimeRange      = {limit}\nSLURMDBD_VERSION       = 22.05.8\n"
     )

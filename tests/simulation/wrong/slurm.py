@@ -15,7 +15,7 @@ from provider_daemon.loops import advance
 from provider_daemon.ports import Order
 from provider_daemon.slurm import accounting
 from provider_daemon.slurm.accounting import Row
-from provider_daemon.slurm.scheduler import SlurmScheduler
+from provider_daemon.slurm.scheduler import Ended, SlurmScheduler
 from tests.simulation.wrong import Changes
 
 LOOK, ACCOUNT, BY_JOB = SlurmScheduler.snapshot, SlurmScheduler._accounting, accounting.by_job
@@ -36,7 +36,8 @@ async def sacct_alone(self: Any, watch: Any) -> Snapshot:
     try:
         return await LOOK(self, watch)
     except Transient:
-        return Snapshot(self._clock.now(), True, accounting.merge([], await self._accounting(watch, watch.names)))
+        ended = await self._accounting(watch, watch.names)
+        return Snapshot(self._clock.now(), True, accounting.merge([], ended.sightings))
 
 
 async def incomplete(self: Any, watch: Any) -> Snapshot:
@@ -56,11 +57,12 @@ def ids_without_names(found: Any, names: frozenset[str], since: int) -> list[Sig
     return [accounting.ended(records) for records in jobs.values()]
 
 
-async def strangers(self: Any, watch: Any, missing: frozenset[str]) -> list[Sighting]:
+async def strangers(self: Any, watch: Any, missing: frozenset[str]) -> Ended:
     """Whoever has the id that our job had is our job."""
     owner = {slurm_id: name for name, slurm_id in watch.slurm_ids.items()}
-    rows = await self._rows(sorted(owner), sorted(missing), watch.since)
-    return BY_JOB([replace(row, name=owner.get(row.slurm_id, row.name)) for row in rows], missing, watch.since)
+    reading, _ = await self._rows(sorted(owner), sorted(missing), watch.since)
+    rows = [replace(row, name=owner.get(row.slurm_id, row.name)) for row in reading.rows]
+    return Ended(BY_JOB(rows, missing, watch.since), reading.unread)
 
 
 def record_over_squeue(live: Sequence[Sighting], ended: Sequence[Sighting]) -> dict[str, tuple[Sighting, ...]]:

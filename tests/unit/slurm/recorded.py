@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from provider_daemon.slurm.commands import SACCT_FIELDS
+from provider_daemon.slurm.commands import SACCT_FIELDS, SACCT_KEY
+from tests.unit.slurm import framed
 
 ROOT = Path(__file__).parents[2] / "fixtures" / "slurm"
 FILES = sorted(ROOT.glob("*/*.txt"))
@@ -54,8 +55,8 @@ def sacct(text: str, job: str = "1", name: str = "") -> str:
     made = []
     for line in lines:
         row = nothing | dict(zip(columns, line.split("|"), strict=True))
-        made.append("".join(row.get(field, "") + "|" for field in SACCT_FIELDS))
-    return "\n".join(made)
+        made.append("".join(row.get(field, "") + "|" for field in (SACCT_KEY, *SACCT_FIELDS)))
+    return framed.sacct("\n".join(made))
 
 
 def squeue(entry_: Entry, name: str = "x") -> str:
@@ -76,4 +77,4 @@ def squeue(entry_: Entry, name: str = "x") -> str:
             row.get("%j", name),
         )
         made.append("".join(f"{field}|" for field in fields))
-    return "\n".join(made)
+    return framed.squeue("\n".join(made))

@@ -4,12 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.errors import Unreadable
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import State
 from provider_daemon.slurm import accounting
+from provider_daemon.slurm.accounting import Row
 from provider_daemon.slurm.answers import Queued
 from provider_daemon.slurm.states import JOB_STATES
+from provider_daemon.slurm.tables import Reading
+from tests.unit.slurm import framed
 
 NAMES = frozenset({"ve-1"})
 
@@ -34,7 +36,11 @@ def row(
 
 
 def sightings(*lines: str, since: int = 0) -> list[Sighting]:
-    return accounting.by_job(accounting.rows("".join(f"{line}|\n" for line in lines), "|"), NAMES, since)
+    return accounting.by_job(reading(*lines).rows, NAMES, since)
+
+
+def reading(*lines: str) -> Reading[Row]:
+    return accounting.rows(framed.sacct("".join(f"{line}|\n" for line in lines)), "|")
 
 
 def test_closed_record() -> None:
@@ -95,11 +101,22 @@ def test_reason_may_hold_blanks_and_name_stands_last() -> None:
     assert seen.reason == "ReqNodeNotAvail, UnavailableNodes:n4"
 
 
-@pytest.mark.parametrize("line", ["7", "7|COMPLETED|0:0", row(code="three"), row(submit="2026-11-24T06:46:56"), row(tres="cpu=4,mem=")])
-def test_damaged_row_raises(line: str) -> None:
-    """A row that cannot be read stops the look; it is not skipped."""
-    with pytest.raises(Unreadable):
-        sightings(line)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "7",
+        "7|COMPLETED|0:0",
+        row(job="5+0"),
+        row(state="NOTICE: x"),
+        row(code="three"),
+        row(submit="2026-11-24T06:46:56"),
+        row(tres="cpu=4,mem="),
+    ],
+)
+def test_damaged_row_is_unread(line: str) -> None:
+    """A row that cannot be read is set aside, and those beside it are read."""
+    found = reading(row(job="6"), line, row(job="8"))
+    assert ([row.slurm_id for row in found.rows], len(found.unread)) == (["6", "8"], 1)
 
 
 @given(st.sampled_from(sorted(JOB_STATES)), st.sampled_from(["Unknown", "None", "1020"]), st.integers(0, 255), st.integers(0, 64))

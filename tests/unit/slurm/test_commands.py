@@ -13,6 +13,7 @@ from provider_daemon.slurm import answers, commands, failures, transport
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.transport import Answer, command_line, stdin
+from tests.unit.slurm import framed
 
 SBATCH = """#!/bin/sh
 env > "$(dirname "$0")/env.$$"
@@ -198,11 +199,15 @@ def test_a_name_is_no_row() -> None:
     """A job's owner chooses its name: whatever rows it reads as, it is one field of one row, and hides none behind it."""
     name = "x\u2028y|\n8|COMPLETED|1|1|1|0:01|cpu=1|None|ve-2|"
     text = "".join(f"{field}<9f>" for field in ("7", "RUNNING", "1", "2", "N/A", "0:01", "cpu=1", "None", name)) + "\n"
-    other = text.replace(name, "ve-1").replace("7", "9")
-    assert [(row.slurm_id, row.name) for row in answers.queue(text + other, "<9f>")] == [("7", name), ("9", "ve-1")]
-    for damaged in (text[:-6], text + "8|COMPLETED", other.replace("<9f>", "", 1)):
-        with pytest.raises(Unreadable, match="squeue"):
-            answers.queue(damaged, "<9f>")
+    table = framed.squeue("", "<9f>") + framed_row(text) + framed_row(text.replace(name, "ve-1").replace("7<", "9<"))
+    assert [(row.slurm_id, row.name) for row in answers.queue(table, "<9f>").rows] == [("7", name), ("9", "ve-1")]
+    for damaged in (table[:-6], table + "8<9f>COMPLETED", table.replace("ve-1<9f>", "ve-1")):
+        assert answers.queue(damaged, "<9f>").unread
+
+
+def framed_row(row: str) -> str:
+    key, _, rest = row.rstrip("\n").partition("<9f>")
+    return f"{key}<9f>{key}<9f>{rest}{key}<9f>\n"
 
 
 def test_half_an_answer_line_is_no_answer() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from provider_daemon.errors import Unreadable
+from provider_daemon.errors import Transient
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
 from provider_daemon.slurm import accounting, answers, failures, tres
@@ -48,11 +48,13 @@ def _read(found: Entry) -> None:
     if found.exit_code:
         assert _failure(found)
     elif command.startswith("sacct"):
-        assert all(row.state.phase is not Phase.UNKNOWN for row in accounting.rows(sacct(found.output), "|") if "State" in found.output)
+        assert all(
+            row.state.phase is not Phase.UNKNOWN for row in accounting.rows(sacct(found.output), "|").rows if "State" in found.output
+        )
     elif command.startswith("squeue -o %all"):
         _long_squeue(found.output)
     elif command.startswith("squeue") and " -h " in command:
-        assert all(job_state(row.state).phase is not Phase.UNKNOWN for row in answers.queue(squeue(found), "|"))
+        assert all(job_state(row.state).phase is not Phase.UNKNOWN for row in answers.queue(squeue(found), "|").rows)
     elif command.startswith("squeue"):
         assert all(_short(line) in JOB_STATES for line in found.output.splitlines()[1:])
     elif command.startswith("scontrol show node"):
@@ -114,14 +116,14 @@ def _sinfo(text: str) -> None:
 def test_recorded_outcome(version: str, name: str, outcome: State, exit_code: int, signal: int) -> None:
     """The closed record of each recorded job gives the chain's word, exit code and signal."""
     found = entry(version, name, "sacct -P -j")
-    (seen,) = accounting.by_job(accounting.rows(sacct(found.output), "|"), frozenset({name}), 0)
+    (seen,) = accounting.by_job(accounting.rows(sacct(found.output), "|").rows, frozenset({name}), 0)
     assert (seen.outcome, seen.exit_code, seen.signal, seen.final) == (outcome, exit_code, signal, True)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_recorded_gpu_usage(version: str) -> None:
     """Two typed GPUs are two, not four, although the record names them twice."""
-    (seen,) = accounting.by_job(accounting.rows(sacct(entry(version, "gpu", "sacct -P -j").output), "|"), frozenset({"gpu"}), 0)
+    (seen,) = accounting.by_job(accounting.rows(sacct(entry(version, "gpu", "sacct -P -j").output), "|").rows, frozenset({"gpu"}), 0)
     (run,) = seen.runs
     assert (run.cpus, run.memory_mib, run.nodes, run.gpus) == (4, 8192, 1, (("a100", 2),))
 
@@ -130,7 +132,7 @@ def test_recorded_gpu_usage(version: str) -> None:
 def test_recorded_requeue_counts_both_runs(version: str) -> None:
     """Each record of a requeued job is a run of its own; the last one decides."""
     found = entry(version, "requeued", "sacct -P -X -D")
-    (seen,) = accounting.by_job(accounting.rows(sacct(found.output, "12", "requeued"), "|"), frozenset({"requeued"}), 0)
+    (seen,) = accounting.by_job(accounting.rows(sacct(found.output, "12", "requeued"), "|").rows, frozenset({"requeued"}), 0)
     assert len(seen.runs) == 2
     assert seen.outcome is State.COMPLETED
 
@@ -138,19 +140,20 @@ def test_recorded_requeue_counts_both_runs(version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_recorded_hopeless_jobs(version: str) -> None:
     """The job that no dependency will ever release, and those too large for the partition, are told from those that merely wait."""
-    rows = answers.queue(squeue(entry(version, "pending", "squeue -t PD -h")), "|")
+    rows = answers.queue(squeue(entry(version, "pending", "squeue -t PD -h")), "|").rows
     hopeless = {row.name for row in rows if accounting.live(row).hopeless}
     taken = {row.name for row in rows} & {"p_nodes", "r_cpu"}  # 24.11 refuses them
     assert {"p_depnever", "p_time"} | taken <= hopeless
     assert not hopeless & {"p_held", "p_begin", "p_dep", "p_nodedown", "p_resources"}
 
 
-def test_cut_table_is_unreadable() -> None:
-    """A row that ends early raises; it is never taken for a job that is not there."""
+def test_cut_table_is_unread() -> None:
+    """A row that ends early is unread; it is never taken for a job that is not there. A table without its header is no answer."""
     whole = sacct(entry("24.11.5", "completed", "sacct -P -j").output)
-    with pytest.raises(Unreadable, match="sacct"):
+    assert len(accounting.rows(whole[:-10], "|").unread) == 1
+    with pytest.raises(Transient, match="sacct"):
         accounting.rows(whole[: whole.index("|")], "|")
-    with pytest.raises(Unreadable, match="squeue"):
+    with pytest.raises(Transient, match="squeue"):
         answers.queue("12|RUNNING|1|1|1|0:01|N/A|None|ve-1", "|")
 
 

@@ -12,15 +12,17 @@ from provider_daemon.ports import Order, Watch
 from provider_daemon.slurm import commands
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.transport import Answer
+from tests.unit.slurm import framed
 
 RUNNING = "7|RUNNING|1000|1010|N/A|0:30|cpu=4,mem=8G,node=1,billing=4|None|ve-1|"
 ENDED = "7|COMPLETED|1000|1010|1020|0:10|cpu=4,mem=8G,node=1,billing=4|None|ve-1|"
 CLOSED = "7|COMPLETED|0:0|1000|1010|1020|10|1|cpu=4,mem=8192M,node=1|None|ve-1|"
 OPEN = "7|RUNNING|0:0|1000|1010|Unknown|30|1|cpu=4,mem=8192M,node=1|None|ve-1|"
+UNLIMITED = "Configuration data as of 2026\n\nSlurmDBD configuration:\nMaxQueryTimeRange      = UNLIMITED\n"
 SDIAG = "Agent queue size:     0\nDBD Agent queue size: {}\n"
 NAMES = {
     getattr(commands, name): name
-    for name in ("VERSION", "SQUEUE", "SACCT_BY_ID", "SACCT_BY_NAME", "SACCT_SINCE", "SDIAG", "NODES", "SCANCEL", "SUBMIT")
+    for name in ("VERSION", "SQUEUE", "SACCT_BY_ID", "SACCT_BY_NAME", "SACCT_SINCE", "QUERY_RANGE", "SDIAG", "NODES", "SCANCEL", "SUBMIT")
 }
 
 
@@ -38,7 +40,13 @@ class Site:
     """The far end: an answer for each program, with the question's mark for every `|`, and a record of what was asked beside the mark."""
 
     def __init__(self, **answers: Answer | Callable[[bytes], Answer]) -> None:
-        self.answers = {"SDIAG": said(SDIAG.format(0)), "SACCT_BY_ID": said(), "SACCT_BY_NAME": said(), **answers}
+        self.answers: dict[str, Answer | Callable[[bytes], Answer]] = {
+            "SDIAG": said(SDIAG.format(0)),
+            "SACCT_BY_ID": said(),
+            "SACCT_BY_NAME": said(),
+            "QUERY_RANGE": said(UNLIMITED),
+            **answers,
+        }
         self.asked: list[tuple[str, bytes]] = []
 
     async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
@@ -48,7 +56,7 @@ class Site:
         self.asked.append((name, payload))
         answer = self.answers[name]
         said = answer(payload) if callable(answer) else answer
-        return replace(said, stdout=said.stdout.replace("|", mark.decode()))
+        return replace(said, stdout=_table(name, said.stdout).replace("|", mark.decode()))
 
     async def close(self) -> None:
         pass
@@ -56,6 +64,17 @@ class Site:
     @property
     def programs(self) -> list[str]:
         return [name for name, _ in self.asked]
+
+
+def _table(name: str, stdout: str) -> str:
+    """The rows between the markers with what our own queries add to them; an answer without the end marker stays as it is."""
+    begin, found, body = stdout.partition("provd-begin\n")
+    rows, ended, code = body.rpartition("\n\nprovd-end ")
+    if not (found and ended and name.startswith(("SQUEUE", "SACCT"))) or code.strip() != "0":
+        return stdout
+    clock, _, rows = rows.partition("\n") if name == "SACCT_SINCE" else ("", "", rows)
+    table = (framed.squeue if name == "SQUEUE" else framed.sacct)(rows)
+    return f"{begin}{found}{clock}\n{table}{ended}{code}"
 
 
 def watch(*names: str, ids: dict[str, str] | None = None, doubtful: tuple[str, ...] = ()) -> Watch:
@@ -68,9 +87,9 @@ def scheduler(site: Site) -> SlurmScheduler:
 
 async def test_one_call_while_all_run() -> None:
     """A tick over running jobs is one squeue, however many there are."""
-    site = Site(SQUEUE=said("\n".join(RUNNING.replace("7|", f"{n}|").replace("ve-1", f"ve-{n}") for n in range(1000))))
+    site = Site(SQUEUE=said("\n".join(RUNNING.replace("7|", f"{n}|").replace("ve-1", f"ve-{n}") for n in range(1, 1001))))
     port = scheduler(site)
-    names = [f"ve-{n}" for n in range(1000)]
+    names = [f"ve-{n}" for n in range(1, 1001)]
     snapshot = await port.snapshot(watch(*names, ids={name: name[3:] for name in names}))
     assert (site.programs, port.rpcs, snapshot.complete, snapshot.taken_at) == (["SQUEUE"], 1, True, 2000.0)
     assert {snapshot.of(name)[0].phase for name in names} == {Phase.RUNNING}
@@ -118,7 +137,7 @@ async def test_absence_is_proven_by_all_three() -> None:
     site = Site(SQUEUE=said())
     snapshot = await scheduler(site).snapshot(watch("ve-1", doubtful=("ve-1",)))
     assert (snapshot.complete, snapshot.of("ve-1")) == (True, ())
-    assert site.asked == [("SQUEUE", b""), ("SDIAG", b""), ("SACCT_BY_NAME", b"1000000\nve-1")]
+    assert site.asked == [("SQUEUE", b""), ("SDIAG", b""), ("SACCT_BY_NAME", b"1000000\nnow+1day\nve-1")]
 
 
 async def test_backlog_leaves_the_look_incomplete() -> None:
@@ -141,8 +160,8 @@ async def test_sacct_down_leaves_the_look_incomplete() -> None:
         (said("", 124), Transient),
         (Answer(None, "provd-begin\n" + RUNNING + "\n", ""), Transient),
         (Answer(0, "", ""), Unreadable),
-        (said("7|RUNN"), Unreadable),
         (said("", 1, "squeue: error: Invalid user"), Unreadable),
+        (said("", 0, "squeue: error: Invalid user: 997"), Transient),
     ],
 )
 async def test_failed_squeue_is_never_an_empty_one(answer: Answer, error: type[Exception]) -> None:
@@ -165,7 +184,7 @@ async def test_twins_are_both_shown() -> None:
 
 async def test_many_ids_go_in_parts() -> None:
     """No single argument grows beyond what Linux takes."""
-    names = [f"ve-{n}" for n in range(2500)]
+    names = [f"ve-{n}" for n in range(1, 2501)]
     site = Site(SQUEUE=said())
     await scheduler(site).snapshot(watch(*names, ids={name: name[3:] for name in names}))
     assert site.programs == ["SQUEUE", *["SACCT_BY_ID"] * 3]
@@ -237,7 +256,7 @@ async def test_survey_is_one_squeue_and_one_sacct() -> None:
     other = CLOSED.replace("7|", "9|").replace("ve-1", "ve-fedcba987654-JOB-2")
     site = Site(SQUEUE=said(f"{ours(RUNNING)}\n{RUNNING}"), SACCT_SINCE=said(f"1990\n{other}\n{CLOSED}"))
     found = await scheduler(site).survey(1_000_000, {NAME: "7"})
-    assert site.asked == [("SQUEUE", b""), ("SACCT_SINCE", b"1000000\n")]
+    assert site.asked == [("SQUEUE", b""), ("SACCT_SINCE", b"1000000\nnow+1day\n")]
     assert (found.site_time, found.snapshot.complete, sorted(found.snapshot.sightings)) == (1990, True, [NAME, "ve-fedcba987654-JOB-2"])
 
 
@@ -263,3 +282,60 @@ async def test_survey_keeps_owners_of_one_id_apart() -> None:
     site = Site(SQUEUE=said(), SACCT_SINCE=said(f"1990\n{ours(CLOSED)}\n{twin}"))
     found = await scheduler(site).survey(0, {NAME: "7"})
     assert [len(seen) for seen in found.snapshot.sightings.values()] == [1, 1]
+
+
+NOTICE = "NOTICE: maintenance on Friday, see the news page"
+
+
+async def test_a_banner_hides_no_job() -> None:
+    """What a wrapper prints in front of squeue and sacct is no part of an answer: the job is seen, under its own id."""
+    site = Site(SQUEUE=said(f"{NOTICE}\n{RUNNING}"), SACCT_BY_ID=said(f"{NOTICE}\n{CLOSED.replace('ve-1', 've-2').replace('7|', '8|')}"))
+    snapshot = await scheduler(site).snapshot(watch("ve-1", "ve-2", ids={"ve-2": "8"}))
+    assert [seen.slurm_id for name in ("ve-1", "ve-2") for seen in snapshot.of(name)] == ["7", "8"]
+    assert snapshot.complete
+
+
+async def test_an_unreadable_row_is_absent_nowhere() -> None:
+    """The job that it is of is neither absent nor over; the others are judged as ever."""
+    site = Site(SQUEUE=said(f"{RUNNING.replace('RUNNING', 'NOTICE: x')}\n{RUNNING.replace('7|', '9|').replace('ve-1', 've-3')}"))
+    snapshot = await scheduler(site).snapshot(watch("ve-1", "ve-2", "ve-3", doubtful=("ve-1", "ve-2")))
+    assert [snapshot.complete_for(name) for name in ("ve-1", "ve-2", "ve-3")] == [False, True, True]
+    assert snapshot.of("ve-3")
+
+
+async def test_an_unreadable_record_ends_nothing() -> None:
+    """A job of two stretches, of which one cannot be read, is not measured by the other alone."""
+    damaged = CLOSED.replace("mem=8192M", "mem=").replace("1000|1010", "900|910")
+    site = Site(SQUEUE=said(), SACCT_BY_ID=said(f"{damaged}\n{CLOSED}"))
+    snapshot = await scheduler(site).snapshot(watch("ve-1", ids={"ve-1": "7"}))
+    (seen,) = snapshot.of("ve-1")
+    assert (seen.final, snapshot.complete_for("ve-1")) == (False, False)
+
+
+async def test_by_id_when_the_search_by_name_fails() -> None:
+    """A job whose id is known is followed to its end; what is looked for by name is not absent."""
+    down = said("", 95, "sacct: error: Too wide of a date range in query")
+    site = Site(SQUEUE=said(), SACCT_BY_ID=said(CLOSED), SACCT_BY_NAME=down)
+    snapshot = await scheduler(site).snapshot(watch("ve-1", "ve-2", ids={"ve-1": "7"}, doubtful=("ve-2",)))
+    assert (snapshot.of("ve-1")[0].final, snapshot.complete) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "failed"),
+    [
+        ("squeue: error: Invalid user: 997", True),
+        ("slurm_load_jobs error: Unable to contact slurm controller", True),
+        ("squeue: fatal: Unable to process configuration file", True),
+        ("squeue: error: Ignoring obsolete FastSchedule=1 option. Please remove from your configuration.", False),
+        ("squeue: warning: slurm.conf line 17", False),
+        ("module: error: no such module\nWelcome", False),
+    ],
+)
+async def test_an_error_with_exit_code_0(stderr: str, failed: bool) -> None:
+    """A query that reports an error failed; remarks on the configuration and other programs' words do not matter."""
+    site = Site(SQUEUE=said("", 0, stderr))
+    if failed:
+        with pytest.raises(Transient, match="exit code 0"):
+            await scheduler(site).snapshot(watch("ve-1"))
+    else:
+        await scheduler(site).snapshot(watch("ve-1"))

@@ -1,0 +1,48 @@
+"""What the operator must know of answers that were read around: text that is not SLURM's, and records that could not be read."""
+
+from typing import Any
+
+import structlog
+
+from provider_daemon.ports import Clock
+from provider_daemon.slurm.tables import SHOWN, Reading, Unread
+from provider_daemon.text import printable
+from provider_daemon.troubles import Troubles
+
+log = structlog.get_logger("provd.slurm")
+
+
+class Notices:
+    """For one cluster. Each program's trouble starts and ends on its own; its subject is `cluster program`."""
+
+    def __init__(self, troubles: Troubles, cluster: str, clock: Clock) -> None:
+        self._troubles = troubles
+        self._cluster = cluster
+        self._clock = clock
+
+    def note(self, program: str, reading: Reading[Any]) -> None:
+        self._foreign(program, reading.foreign)
+        self._unread(program, reading.unread)
+
+    def _foreign(self, program: str, lines: tuple[str, ...]) -> None:
+        if not lines:
+            if self._troubles.ends("foreign_output", self._subject(program)):
+                log.info("foreign_output_ended", cluster=self._cluster, program=program)
+        elif self._troubles.begins("foreign_output", self._subject(program), self._clock.now()):
+            first, following = printable(lines[0][:SHOWN]), "these lines are left out; keep wrappers' notices on stderr"
+            log.warning("foreign_output", cluster=self._cluster, program=program, lines=len(lines), first=first, next=following)
+
+    def _unread(self, program: str, records: tuple[Unread, ...]) -> None:
+        if not records:
+            if self._troubles.ends("record_unreadable", self._subject(program)):
+                log.info("record_unreadable_ended", cluster=self._cluster, program=program)
+            return
+        first = records[0]
+        words = f"{first.slurm_id} {first.name}"
+        if self._troubles.begins("record_unreadable", self._subject(program), self._clock.now(), words):
+            following = "the record is left out, the job that it may be of is not acted on; the others continue"
+            shown = {"record": printable(first.text), "why": printable(first.why), "next": following}
+            log.error("record_unreadable", cluster=self._cluster, program=program, records=len(records), **shown)
+
+    def _subject(self, program: str) -> str:
+        return f"{self._cluster} {program}"
