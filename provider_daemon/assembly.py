@@ -6,6 +6,7 @@ from functools import partial
 from provider_daemon.chain.keys import Signer
 from provider_daemon.config import ChainConfig, ClusterConfig
 from provider_daemon.job.admission import Image, Limits, Program, Site
+from provider_daemon.job.report_cost import GasLimits
 from provider_daemon.job.spec import Spec
 from provider_daemon.loops.outbox import OutboxSettings
 from provider_daemon.loops.tenancy import Tenancy
@@ -40,8 +41,8 @@ def transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTrans
     )
 
 
-def tenancy(cluster: ClusterConfig, signer: Signer) -> Tenancy:
-    """Reads the cluster's templates; raises TemplateError where one of them cannot be used."""
+def tenancy(cluster: ClusterConfig, signer: Signer, max_gas: int) -> Tenancy:
+    """`max_gas`: of one transaction. Reads the cluster's templates; raises TemplateError where one of them cannot be used."""
     limits = cluster.limits
     return Tenancy(
         cluster_id=cluster.id,
@@ -64,6 +65,7 @@ def tenancy(cluster: ClusterConfig, signer: Signer) -> Tenancy:
                 limits.max_memory_gb_per_node,
                 limits.max_gpus_per_node,
                 limits.max_runtime_seconds,
+                GasLimits(limits.max_report_gas, max_gas),
             ),
             gpu_types=cluster.gpu_types,
             templates=_templates(cluster),

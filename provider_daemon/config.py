@@ -88,6 +88,7 @@ class LimitsConfig(_Strict):
     max_gpus_per_node: int = Field(default=0, ge=0)
     max_runtime_seconds: int = Field(default=0, ge=0)
     max_jobs: int = Field(default=0, ge=0)
+    max_report_gas: int = Field(default=3_000_000, ge=0)
 
 
 class ImageConfig(_Strict):

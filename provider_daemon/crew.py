@@ -79,7 +79,7 @@ class Crew:
             _pace(loop, config.chain.poll_seconds)
 
     def _tenancies_of(self, config: Config) -> dict[str, Tenancy]:
-        return {cluster.id: tenancy(cluster, self._wiring.signers[cluster.key]) for cluster in config.clusters}
+        return {cluster.id: tenancy(cluster, self._wiring.signers[cluster.key], config.chain.max_gas) for cluster in config.clusters}
 
     def _make_senders(self, config: Config) -> dict[str, Outbox]:
         wired, settings = self._wiring, outbox_settings(config.chain)

@@ -22,7 +22,7 @@ QUEUE = "standard"
 
 def preview(template: Template, settings: Mapping[str, str], cluster: ClusterConfig, chain_id: str) -> str:
     """The batch script of a job of the template, as the cluster would run it; raises ConfigError with what the customer would be told."""
-    known = tenancy(cluster, LocalSigner(secrets.token_bytes(32)))  # nothing is signed: any key will do
+    known = tenancy(cluster, LocalSigner(secrets.token_bytes(32)), max_gas=0)  # nothing is signed: any key will do
     try:
         asked = order(template, settings)
         spec = Spec(

@@ -16,6 +16,7 @@ from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.errors import Unreadable
+from provider_daemon.job.hold import EXPLAINED
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
@@ -176,6 +177,8 @@ def rehearsal(chain: Unsending, tenancies: Mapping[str, Tenancy], sites: Mapping
 
 
 def _why(job: Job) -> str:
+    if job.hold:
+        return f"{EXPLAINED[job.hold]}: {job.message}"
     if job.state is State.FAILED:
         return f"refused: {job.message}"
     if job.slurm_id:

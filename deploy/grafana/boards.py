@@ -59,6 +59,7 @@ JOBS = Board(
             stat("Open jobs", "short", "sum(cluster:provd_jobs:sum)"),
             stat("Parked: they wait for you", "short", "sum(provd_jobs_parked)"),
             stat("Unreadable on chain", "short", "sum(provd_jobs_quarantined)"),
+            stat("On hold: not reported", "short", "sum(provd_jobs_on_hold)"),
         ),
         "Flow": (
             graph("Open jobs by state", "short", ("sum by (state) (provd_jobs)", "{{state}}")),

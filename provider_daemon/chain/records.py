@@ -2,23 +2,34 @@
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from provider_daemon.chain import codec
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
+from provider_daemon.chain.spec_digest import digest
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.spec import ChainJob, Resources, Spec, Workload
 from provider_daemon.job.state import State
 from provider_daemon.ports import Cluster, Offering, Preconfigured, Queue
+from provider_daemon.text import cut
+
+MAX_STORED = 1_000_000  # bytes of a job's record: one report about a larger one costs more than 36 million gas
+MAX_TEXT = 1_000  # bytes of a name or a sentence: a queue, a GPU type, a status message
 
 
 def chain_job(record: types_pb2.HPCJob, chain_id: str) -> ChainJob:
-    """Raises Unreadable for a record without an id, a creation time or a known state."""
+    """Raises Unreadable for a record without an id, a creation time or a known state.
+
+    Of a record that no report could be paid for (MAX_STORED) the workload is left out: its digest and size are of the whole.
+    """
     if not record.job_id or record.created_at.seconds <= 0:
         raise Unreadable(f"job record {record.job_id!r} has no id or no creation time")
+    stored_bytes = len(codec.encode(record))
     return ChainJob(
-        spec=_spec(record, chain_id),
+        spec=_spec(record, chain_id, whole=stored_bytes <= MAX_STORED),
         state=job_state(record.state, record.job_id),
         started_at=record.started_at.seconds,
-        status_message=record.status_message,
+        status_message=cut(record.status_message, MAX_TEXT),
         exit_code=record.exit_code,
+        stored_bytes=stored_bytes,
     )
 
 
@@ -29,7 +40,7 @@ def job_state(number: types_pb2.JobState.ValueType, job_id: str) -> State:
         raise Unreadable(f"job {job_id} is in state {number}, which is not known here") from error
 
 
-def _spec(record: types_pb2.HPCJob, chain_id: str) -> Spec:
+def _spec(record: types_pb2.HPCJob, chain_id: str, *, whole: bool) -> Spec:
     return Spec(
         chain_id=chain_id,
         job_id=record.job_id,
@@ -37,11 +48,12 @@ def _spec(record: types_pb2.HPCJob, chain_id: str) -> Spec:
         cluster_id=record.cluster_id,
         provider=record.provider_address,
         customer=record.customer_address,
-        queue=record.queue_name,
-        workload=_workload(record.workload_spec),
+        queue=cut(record.queue_name, MAX_TEXT),
+        workload=_workload(record.workload_spec) if whole else Workload(is_preconfigured=record.workload_spec.is_preconfigured),
         resources=_resources(record.resources),
         max_runtime_seconds=record.max_runtime_seconds,
         created_ns=nanoseconds(record.created_at),
+        digest=digest(record, chain_id),
     )
 
 
@@ -63,7 +75,7 @@ def _resources(asked: types_pb2.JobResources) -> Resources:
         cpus_per_node=asked.cpu_cores_per_node,
         memory_gb_per_node=asked.memory_gb_per_node,
         gpus_per_node=asked.gpus_per_node,
-        gpu_type=asked.gpu_type,
+        gpu_type=cut(asked.gpu_type, MAX_TEXT),
         storage_gb=asked.storage_gb,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+from provider_daemon.job.report_cost import GasLimits
 from provider_daemon.job.spec import Resources, Spec
 
 
@@ -16,6 +17,7 @@ class Limits:
     max_memory_gb_per_node: int = 0
     max_gpus_per_node: int = 0
     max_runtime_seconds: int = 0
+    gas: GasLimits = field(default_factory=GasLimits)
 
 
 @dataclass(frozen=True, slots=True)

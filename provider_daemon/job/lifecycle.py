@@ -6,6 +6,7 @@ Both look only at their arguments. Doing nothing is always safe: the next look a
 from dataclasses import dataclass, replace
 
 from provider_daemon.job.admission import Program
+from provider_daemon.job.hold import Hold
 from provider_daemon.job.naming import public_name
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.spec import Spec
@@ -30,6 +31,7 @@ class Job:
 
     `state` is what we know, `reported` what the chain confirmed, `promised` the last state that a stored report says. "Submitting" is
     `intent_at` set and no `slurm_id`. `refused` holds why we end the job ourselves; `parked` why we stopped acting.
+    `hold`: why the job is neither submitted nor reported.
     `gpus_forgone`: the operator takes what SLURM's record says, though it names no GPU of a job that asked for some.
     `slurm_name` is empty for a job that version 0.1.0 or older named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen,
     0 until then; with it a SLURM job that changed its name is still recognised.
@@ -57,6 +59,7 @@ class Job:
     gpus_forgone: bool = False
     slurm_name: str = ""
     submitted_at: int = 0
+    hold: Hold | None = None
 
     @property
     def name(self) -> str:
@@ -254,7 +257,7 @@ def _must_end(job: Job, seen: Sighting) -> bool:
 
 def _may_submit(job: Job, snapshot: Snapshot) -> bool:
     """Never submitted, or submitted without a trace: and a complete snapshot taken late enough proves that nothing is there."""
-    if job.slurm_id or job.program is None or job.state is not State.PENDING or job.reported is not State.PENDING:
+    if job.hold or job.slurm_id or job.program is None or job.state is not State.PENDING or job.reported is not State.PENDING:
         return False
     late_enough = snapshot.taken_at >= job.adopted_at if job.intent_at is None else _window_over(job, snapshot)
     return snapshot.complete_for(job.name) and late_enough and job.attempt < MAX_ATTEMPTS

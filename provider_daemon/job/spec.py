@@ -1,8 +1,11 @@
 """What the customer asked for. Never changes after submission; the chain's record is its only source."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provider_daemon.job.state import State
+from provider_daemon.text import cut
+
+MAX_NAME = 100  # bytes that are kept of an image's or program's name when the job will never run
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,11 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """`created_ns` is the chain's created_at in nanoseconds since the epoch."""
+    """`created_ns` is the chain's created_at in nanoseconds since the epoch.
+
+    `digest`: SHA-256 of everything that the customer asked for, what is not kept here included (chain/spec_digest.py); "" in a ledger of
+    an older provd.
+    """
 
     chain_id: str
     job_id: str
@@ -45,14 +52,31 @@ class Spec:
     resources: Resources
     max_runtime_seconds: int
     created_ns: int
+    digest: str = ""
+
+
+def reduced(spec: Spec) -> Spec:
+    """What must be remembered of a job that will never run: of the program only its name."""
+    asked = spec.workload
+    named = Workload(
+        image=cut(asked.image, MAX_NAME),
+        command=cut(asked.command, MAX_NAME),
+        preconfigured_id=cut(asked.preconfigured_id, MAX_NAME),
+        is_preconfigured=asked.is_preconfigured,
+    )
+    return replace(spec, workload=named)
 
 
 @dataclass(frozen=True, slots=True)
 class ChainJob:
-    """A job's record on chain: the spec and where the chain says it stands. Times in seconds since the epoch, 0 when unset."""
+    """A job's record on chain: the spec and where the chain says it stands. Times in seconds since the epoch, 0 when unset.
+
+    `stored_bytes`: the record's size in the chain's store, which each report rewrites; 0 where it is not known.
+    """
 
     spec: Spec
     state: State
     started_at: int = 0
     status_message: str = ""
     exit_code: int = 0
+    stored_bytes: int = 0

@@ -15,6 +15,11 @@ def open_jobs(ledger: Ledger) -> list[sqlite3.Row]:
     return _all(ledger, "open_jobs_by_state")
 
 
+def jobs_on_hold(ledger: Ledger) -> dict[str, int]:
+    """How many, by the reason (job/hold.py); open and closed ones."""
+    return {row["reason"]: row["jobs"] for row in _all(ledger, "jobs_on_hold")}
+
+
 def ended_unconfirmed(ledger: Ledger) -> list[str]:
     """Ids of jobs that have ended, and whose end the chain has not confirmed."""
     return [row["job_id"] for row in _all(ledger, "ended_unconfirmed")]

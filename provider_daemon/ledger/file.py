@@ -13,7 +13,7 @@ from provider_daemon.errors import LedgerError
 
 log = structlog.get_logger("provd.ledger")
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SIGN_OF_LIFE = "alive:"  # begins keys of meta that no copy keeps: a ledger that was put back must be known as one
 
 

@@ -16,7 +16,9 @@ from provider_daemon.job.lifecycle import Job
 from provider_daemon.ledger import sql
 from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
 from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row
+from provider_daemon.text import cut
 
+MAX_DETAIL = 2_000  # bytes kept of an event, a note or a reason: they repeat what strangers wrote
 TXS_AT_ONCE = 1000  # that are forgotten in one commit: a tenth of a second; a key makes 15,000 a day at most
 
 _QUERIES = sql.load("queries.sql")
@@ -117,7 +119,7 @@ class Ledger:
         self.save_job(replace(job, parked="", missing_since=None, attempt=0, gpus_forgone=forgo_gpus or job.gpus_forgone))
 
     def quarantine(self, job_id: str, why: str, now: float) -> None:
-        self._run("quarantine", job_id=job_id, why=why, at=now)
+        self._run("quarantine", job_id=job_id, why=cut(why, MAX_DETAIL), at=now)
 
     def release_quarantine(self, job_id: str) -> None:
         self._run("release_quarantine", job_id=job_id)
@@ -139,7 +141,7 @@ class Ledger:
             body=message.body,
             created_at=now,
             status=status,
-            note=note,
+            note=cut(note, MAX_DETAIL),
         )
 
     def replace_message(self, signer: str, message: Message, now: float) -> None:
@@ -163,15 +165,15 @@ class Ledger:
         return [_message(row) for row in self._all("messages_of_tx", tx_id=tx_id)]
 
     def drop_message(self, message_id: int, note: str) -> None:
-        self._run("drop_message", id=message_id, note=note)
+        self._run("drop_message", id=message_id, note=cut(note, MAX_DETAIL))
 
     def drop_reports(self, job_id: str, note: str) -> None:
         """Every waiting report of the job: the chain's record moved otherwise than they assume."""
-        self._run("drop_reports", subject=job_id, note=note)
+        self._run("drop_reports", subject=job_id, note=cut(note, MAX_DETAIL))
 
     def keep_last_report(self, job_id: str, note: str) -> None:
         """The waiting terminal report holds the signed usage of a job that the chain ended otherwise: evidence, never to be sent."""
-        self._run("keep_last_report", subject=job_id, note=note)
+        self._run("keep_last_report", subject=job_id, note=cut(note, MAX_DETAIL))
 
     def messages_of(self, subject: str) -> list[sqlite3.Row]:
         return self._all("messages_of_subject", subject=subject)
@@ -209,7 +211,8 @@ class Ledger:
 
     def close_tx(self, tx: OpenTx, status: str, *, height: int = 0, code: int = 0, gas_used: int = 0, note: str = "") -> None:
         """`included` confirms its messages; any other status sends them back to wait."""
-        self._run("close_tx", id=tx.id, status=status, height=height, code=code, gas_used=gas_used, note=note)
+        cut_note = cut(note, MAX_DETAIL)
+        self._run("close_tx", id=tx.id, status=status, height=height, code=code, gas_used=gas_used, note=cut_note)
         self._run("confirm_messages" if status == "included" else "release_messages", tx_id=tx.id)
 
     def prune_txs(self, before: float, count: int = TXS_AT_ONCE) -> None:
@@ -226,7 +229,7 @@ class Ledger:
     # --- timeline ---
 
     def add_event(self, job_id: str, what: str, detail: str, now: float) -> None:
-        self._run("add_event", at=now, job_id=job_id, what=what, detail=detail)
+        self._run("add_event", at=now, job_id=job_id, what=what, detail=cut(detail, MAX_DETAIL))
 
     def events_of(self, job_id: str) -> list[sqlite3.Row]:
         return self._all("events_of", job_id=job_id)

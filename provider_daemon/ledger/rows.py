@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from provider_daemon.job.admission import Program
+from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.job.state import State
@@ -59,6 +60,7 @@ def job_from_value(text: str) -> Job:
     value["spec"] = _spec(value["spec"])
     value["program"] = value["program"] and _program(value["program"])
     value["usage"] = value["usage"] and _usage(value["usage"])
+    value["hold"] = Hold(value["hold"]) if value.get("hold") else None
     return Job(**value)
 
 

@@ -20,6 +20,21 @@ CREATE TABLE jobs (
 
 CREATE INDEX jobs_open ON jobs (cluster_id) WHERE closed_at IS NULL;
 CREATE INDEX jobs_closed ON jobs (cluster_id, closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX jobs_hold ON jobs (CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END)
+    WHERE CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END IS NOT NULL;
+
+-- Jobs whose number on chain belongs to another job, or to none: out of the way, and kept as a record.
+CREATE TABLE dropped_jobs (
+    id         INTEGER PRIMARY KEY,
+    job_id     TEXT NOT NULL,
+    kept_as    TEXT NOT NULL,             -- what its messages, events and snapshots are found under: <job_id>@<id>
+    reason     TEXT NOT NULL,
+    dropped_at REAL NOT NULL,
+    value      TEXT NOT NULL              -- the whole Job as it was
+) STRICT;
+
+CREATE INDEX dropped_jobs_job ON dropped_jobs (job_id);
+CREATE INDEX dropped_jobs_kept_as ON dropped_jobs (kept_as);
 
 -- Chain records that could not be read: set aside, never a reason to stop the rest.
 CREATE TABLE quarantine (

@@ -10,14 +10,17 @@ import structlog
 from provider_daemon.chain.job_names import job_name
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Site, Terms, admit
+from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import Job, confirm, wall_limit
-from provider_daemon.job.spec import ChainJob
+from provider_daemon.job.report_cost import BLOCK_GAS, MAX_MESSAGE, GasLimits, too_dear
+from provider_daemon.job.spec import ChainJob, reduced
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State, route
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops import same_chain
 from provider_daemon.loops.doubt import CHAIN_AHEAD, SWEPT
 from provider_daemon.loops.tenancy import Tenancy, node_count_key
 from provider_daemon.ports import Chain, Clock, Offering
+from provider_daemon.text import cut
 from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.intake")
@@ -25,6 +28,7 @@ log = structlog.get_logger("provd.intake")
 BATCH = 64  # job records asked for at a time; each batch is one commit
 SWEEP_SECONDS = 60  # how long a change of an open job can stay unseen when no event told of it
 CANCEL_OVERLAP = 20  # blocks looked at again: a node's index may lag behind its height
+IGNORED_NEXT = "it stays pending on chain; nothing is reported about it"
 REPORTED_BY_US = TERMINAL - ENDED_BY_CHAIN  # the SLURM job was over before the report
 
 
@@ -128,11 +132,27 @@ class Intake:
         )
         if record.state in ENDED_BY_CHAIN:
             return job
+        gas = self._gas(tenancy)
+        if record.state is State.PENDING and not gas.allow_job(record.stored_bytes):
+            return self._too_dear(job, record.stored_bytes, gas)
         try:
             offering = await self._offering(spec.offering_id)
             return replace(job, program=admit(spec, terms(offering), self._site(tenancy)))
         except Inadmissible as reason:
-            return replace(job, state=State.FAILED, message=str(reason)) if record.state is State.PENDING else job
+            return refused(job, str(reason)) if record.state is State.PENDING else job
+
+    def _gas(self, tenancy: Tenancy) -> GasLimits:
+        """With what a block takes, where the chain has refused more."""
+        limits = tenancy.site.limits.gas
+        block = int(self._ledger.get_meta(BLOCK_GAS, "0"))
+        return replace(limits, transaction=min(limits.transaction or block, block)) if block else limits
+
+    def _too_dear(self, job: Job, stored_bytes: int, gas: GasLimits) -> Job:
+        """Refused in one report where that is worth its gas. Otherwise it is left pending, and nothing more is done about it."""
+        failed = refused(job, too_dear(stored_bytes, gas))
+        if gas.allow_refusal(stored_bytes):
+            return failed
+        return replace(failed, state=State.PENDING, hold=Hold.TOO_DEAR, closed_at=self._clock.now())
 
     async def _offering(self, offering_id: str) -> Offering:
         """The chain took the job, so its offering exists: without it the node lags, and nothing can be said about the job yet."""
@@ -159,9 +179,15 @@ class Intake:
                 self._ledger.release_quarantine(job_id)
             for job in adopted:
                 self._ledger.save_job(job)
-                self._ledger.add_event(job.spec.job_id, "adopted", job.message or f"chain says {job.reported}", now)
+                if job.hold:
+                    self._ledger.add_event(job.spec.job_id, "ignored", job.message, now)
+                else:
+                    self._ledger.add_event(job.spec.job_id, "adopted", job.message or f"chain says {job.reported}", now)
         for job in adopted:
-            log.info("job_adopted", job=job.spec.job_id, cluster=job.spec.cluster_id, state=job.state, why=job.message)
+            if job.hold:
+                log.warning("job_ignored", job=job.spec.job_id, reason=job.hold, why=job.message, next=IGNORED_NEXT)
+            else:
+                log.info("job_adopted", job=job.spec.job_id, cluster=job.spec.cluster_id, state=job.state, why=job.message)
         if adopted:
             self._poke()
 
@@ -223,6 +249,11 @@ class Intake:
             self._ledger.add_event(job_id, "chain_state", f"{record.state}: {record.status_message}", self._clock.now())
         log.info("job_changed_on_chain", job=job_id, state=record.state)
         self._poke()
+
+
+def refused(job: Job, reason: str) -> Job:
+    """It never runs: failed, and kept without what was to run."""
+    return replace(job, state=State.FAILED, message=cut(reason, MAX_MESSAGE), spec=reduced(job.spec))
 
 
 def _batches(job_ids: Iterable[str]) -> Iterator[list[str]]:

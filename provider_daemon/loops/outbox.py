@@ -14,6 +14,7 @@ from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.chain.keys import Signer
 from provider_daemon.errors import Refused
 from provider_daemon.job.lifecycle import confirm
+from provider_daemon.job.report_cost import BLOCK_GAS
 from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
@@ -238,6 +239,8 @@ class Outbox:
         if said is None or said >= self._max_gas:
             return False
         self._block_gas = said
+        with self._ledger.write():
+            self._ledger.set_meta(BLOCK_GAS, str(said))
         log.info("gas_ceiling", signer=self._signer.address, max_gas=said, next="transactions stay below what the chain takes")
         return True
 

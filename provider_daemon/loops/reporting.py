@@ -5,12 +5,12 @@ from dataclasses import replace
 from provider_daemon.chain import evidence, messages
 from provider_daemon.chain.keys import Signer
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.report_cost import MAX_MESSAGE
 from provider_daemon.job.state import TERMINAL, State, route
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
-
-MAX_MESSAGE = 500  # characters of a status message: every byte stored on chain costs gas in each later report
+from provider_daemon.text import cut
 
 
 def store_reports(ledger: Ledger, job: Job, signer: Signer, now: float) -> Job:
@@ -42,6 +42,6 @@ def report(job: Job, state: State, signer: Signer, now: float) -> Message:
         usage=(job.usage or Usage()) if final else Usage(),
         signed_at=int(now),
     )
-    message = job.message[:MAX_MESSAGE] if final else ""
+    message = cut(job.message, MAX_MESSAGE) if final else ""
     body = messages.report_job_status(facts, signature=evidence.sign(facts, signer), status_message=message)
     return Message("report", job.spec.job_id, body.SerializeToString(deterministic=True), state.value)

@@ -6,6 +6,7 @@ Labels are bounded: clusters, states, loops, keys' addresses, endpoints, words f
 from dataclasses import dataclass
 from enum import StrEnum
 
+from provider_daemon.job.hold import Hold
 from provider_daemon.job.state import State
 
 
@@ -44,6 +45,7 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
 STATES = tuple(State)
 STAGES = ("pending", "queued", "running", "ended")
 PARKED = ("unknown_state", "several", "no_trace", "missing", "no_gpu_record", "report_refused", "report_too_large", "other")
+HOLDS = tuple(Hold)
 KINDS = ("report", "node", "cluster")  # of messages
 QUERIES = ("snapshot", "nodes", "submit", "cancel", "survey")
 FAILURES = ("down", "unreadable")  # of a question to SLURM or the chain
@@ -70,6 +72,12 @@ RELOAD_SUCCESS = _gauge("provd_config_last_reload_success_timestamp_seconds", "W
 JOBS = _gauge("provd_jobs", "Open jobs by cluster and state, without parked ones.", "cluster", "state")
 JOBS_PARKED = _gauge("provd_jobs_parked", "Jobs that wait for an operator, by what parked them.", "cluster", "reason")
 JOBS_QUARANTINED = _gauge("provd_jobs_quarantined", "Unreadable chain records set aside.")
+JOBS_ON_HOLD = _gauge(
+    "provd_jobs_on_hold",
+    "Jobs that are neither submitted nor reported: ignored as too dear to answer, or the chain's record of them is another job's, "
+    "absent or unreadable.",
+    "reason",
+)
 JOB_STATE_DURATION = _histogram(
     "provd_job_state_duration_seconds",
     "How long jobs were in a state that they left; `ended`: from the end of a job until nothing is left to do about it.",
@@ -202,7 +210,7 @@ TROUBLE = _gauge(
 
 SECTIONS: dict[str, tuple[Family, ...]] = {
     "The daemon": (BUILD, RELOADED, RELOAD_SUCCESS, LOOP_SUCCESS, LOOP_FAILING, LOOP_ALIVE, LOOP_TICKS, TROUBLE),
-    "Jobs": (JOBS, JOBS_PARKED, JOBS_QUARANTINED, JOB_STATE_DURATION, SUBMISSION_LATENCY, REPORT_LATENCY),
+    "Jobs": (JOBS, JOBS_PARKED, JOBS_QUARANTINED, JOBS_ON_HOLD, JOB_STATE_DURATION, SUBMISSION_LATENCY, REPORT_LATENCY),
     "Outbox and transactions": (OUTBOX_MESSAGES, OUTBOX_OLDEST, OUTBOX_PROGRESS, TRANSACTIONS, GAS, FEES, GAS_PRICE),
     "Money": (WALLET_BALANCE, WALLET_RUNWAY, BILLED, UNSETTLED),
     "Chain": (CHAIN_HEIGHT, CHAIN_BLOCK_TIME, CHAIN_ENDPOINT, CHAIN_CALLS, CHAIN_ERRORS, CHAIN_SUCCESS),

@@ -117,6 +117,8 @@ class DaemonCollector(Collector):
         yield metric(catalog.JOBS, open_jobs.items())
         yield metric(catalog.JOBS_PARKED, waiting.items())
         yield metric(catalog.JOBS_QUARANTINED, [((), float(len(self._parts.ledger.quarantined())))])
+        on_hold = figures.jobs_on_hold(self._parts.ledger)
+        yield metric(catalog.JOBS_ON_HOLD, [((reason,), float(on_hold.get(reason, 0))) for reason in catalog.HOLDS])
 
     def _unsettled(self) -> Metric:
         """A job that has ended costs the same for ever, so each is read once."""

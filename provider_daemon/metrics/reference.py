@@ -6,7 +6,7 @@ from provider_daemon.metrics import catalog
 from provider_daemon.metrics.catalog import SECTIONS, Family
 
 # The most that each of them adds; the process's own are the daemon's.
-SERIES = {"daemon": 65, "cluster": 101, "key": 17, "endpoint": 7}
+SERIES = {"daemon": 69, "cluster": 101, "key": 17, "endpoint": 7}
 
 
 def _sum() -> str:
@@ -23,7 +23,7 @@ Counters and histograms begin at 0 when the daemon starts. What is asked of SLUR
 the last column says when. `cluster` is the id on chain, `signer` a key's address, `loop` one of `intake`, `reconcile`, `wallet`,
 `outbox:ADDRESS`, `advance:NAME` and `heartbeat:NAME`. No label holds free text or a job, so the number of series does not grow with the
 jobs: {_sum()}, histograms' buckets and the process's own
-included. One cluster or two, with one key and two endpoints, stay below 300.
+included. One cluster or two, with one key and two endpoints, stay below 350.
 
 """
 # prometheus_client's own, with its own words.
@@ -39,7 +39,8 @@ PROCESS = {
 WORDS = {
     "state of provd_jobs": catalog.STATES,
     "state of provd_job_state_duration_seconds": catalog.STAGES,
-    "reason": catalog.PARKED,
+    "reason of provd_jobs_parked": catalog.PARKED,
+    "reason of provd_jobs_on_hold": catalog.HOLDS,
     "kind": catalog.KINDS,
     "query": catalog.QUERIES,
     "outcome of provd_slurm_query_failures_total, error": catalog.FAILURES,

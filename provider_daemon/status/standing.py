@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from provider_daemon.job.hold import EXPLAINED
 from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, Job
 from provider_daemon.job.state import TERMINAL, State
 
@@ -33,6 +34,8 @@ def by_state(state: State) -> Standing:
 
 def why(job: Job) -> str:
     """Of an open job what it waits for, of an ended one what the customer was told."""
+    if job.hold:
+        return ": ".join(filter(None, (EXPLAINED[job.hold], job.message)))
     if job.closed_at is not None:
         return job.message
     if job.parked:

@@ -15,7 +15,7 @@ from provider_daemon.ledger.snapshots import a_transaction_of_each_key
 OLD, NOW = 1.0, 9_000_000.0
 KEY = "ve1p"
 # Of the status page and its commands, bounded by a LIMIT; or over an index of what is open or waiting, and nothing else.
-SMALL = {"jobs_open", "messages_waiting", "sqlite_autoindex_quarantine_1"}
+SMALL = {"jobs_open", "jobs_hold", "messages_waiting", "sqlite_autoindex_quarantine_1"}
 ONCE = {"count_open_jobs", "newest_job", "count_txs", "count_jobs", "set_aside", "last_txs", "newest_tx_of_each_signer"}
 
 

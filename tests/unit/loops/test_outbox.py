@@ -195,7 +195,9 @@ def of_size(size: int) -> t.JobWorkloadSpec:
 async def test_a_chain_with_a_low_ceiling_on_gas(house: House, size: int, refused_by: list[str]) -> None:
     """chain.max_gas is above what a block takes (sdk 41): whether the simulation or the mempool says so, smaller transactions carry all."""
     for _ in range(3):
-        assert (await house.chain.send(ALICE, *(job(workload_spec=of_size(size)) for _ in range(10)), gas_limit=10**7, fee=250_000)).ok
+        assert (
+            await house.chain.send(ALICE, *(job(workload_spec=of_size(size)) for _ in range(10)), gas_limit=4 * 10**7, fee=1_000_000)
+        ).ok
     house.chain.devnet.blocks.rules = replace(house.chain.devnet.blocks.rules, max_gas=1_200_000 if size == 10 else 3_100_000)
     house.chain.forget_mempool()
     await house.intake.tick()

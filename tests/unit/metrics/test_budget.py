@@ -26,7 +26,7 @@ from tests.unit.docs import page
 from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import Endpoint, Health, Ssh, parts
 
-JOBS, BUDGET, SCRAPE_SECONDS = 10_000, 300, 1.0
+JOBS, BUDGET, SCRAPE_SECONDS = 10_000, 350, 1.0
 
 
 @dataclass(frozen=True, slots=True)
