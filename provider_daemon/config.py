@@ -52,6 +52,7 @@ class _Strict(BaseModel):
 class ChainConfig(_Strict):
     id: str = Field(min_length=1)
     endpoints: list[Endpoint] = Field(min_length=1)
+    quorum: int = Field(default=0, ge=0)
     fee_denom: str = "uve"
     max_gas: int = Field(default=50_000_000, ge=200_000)
     max_fee: int = Field(default=10_000_000, ge=1)

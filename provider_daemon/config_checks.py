@@ -21,6 +21,7 @@ NEEDED = {
 
 def contradictions(value: dict[str, Any]) -> Found:
     """(where, what) of each; a value of a wrong type is left to whoever checks types."""
+    yield from _endpoints(_table(value.get("chain")))
     keys = _table(value.get("keys"))
     for name, key in keys.items():
         yield from _key(("keys", name), _table(key))
@@ -37,6 +38,19 @@ def contradictions(value: dict[str, Any]) -> Found:
 
 def _table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _endpoints(chain: dict[str, Any]) -> Found:
+    """One endpoint under two spellings would be a witness twice."""
+    endpoints, quorum = chain.get("endpoints"), chain.get("quorum", 0)
+    if not isinstance(endpoints, list):
+        return
+    named = [str(endpoint).removeprefix("http://").removeprefix("https://") for endpoint in endpoints]
+    for number, name in enumerate(named):
+        if name in named[:number]:
+            yield ("chain", "endpoints"), f"{name!r} is listed twice"
+    if isinstance(quorum, int) and endpoints and quorum > len(endpoints):
+        yield ("chain", "quorum"), f"{quorum} must agree, and there are {len(endpoints)} endpoints"
 
 
 def _key(where: Path, key: dict[str, Any]) -> Found:

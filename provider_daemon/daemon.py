@@ -55,7 +55,7 @@ class Daemon:
         start(self._ledger, [cluster.id for cluster in config.clusters], self._clock.booted_at, self._clock.now())
         self._troubles = Troubles()
         self._meters = Meters()
-        self._grpc = GrpcChain(config.chain.id, config.chain.endpoints, self._clock, self._troubles)
+        self._grpc = GrpcChain(config.chain.id, config.chain.endpoints, self._clock, self._troubles, config.chain.quorum)
         self._chain = MeasuredChain(self._grpc, self._meters, self._clock)
         self._transports = {cluster.id: transport(cluster, self._clock) for cluster in config.clusters}
         self._slurm = {cluster.id: self._make_slurm(cluster) for cluster in config.clusters}

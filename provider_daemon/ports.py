@@ -187,7 +187,10 @@ class Cluster:
 
 
 class Chain(Protocol):
-    """One chain through any number of endpoints. Raises Transient when no endpoint is believed or answers, Unreadable for a bad record."""
+    """One chain through any number of endpoints, of which as many must agree as `chain.quorum` says.
+
+    Raises Transient when too few endpoints are healthy, answer or agree, Unreadable for a bad record.
+    """
 
     chain_id: str
 
@@ -197,7 +200,13 @@ class Chain(Protocol):
         """The next job number: jobs JOB-1 .. JOB-(n-1) exist."""
         ...
 
-    async def job(self, job_id: str) -> ChainJob | None: ...
+    async def job(self, job_id: str) -> ChainJob | None:
+        """The record that as many endpoints give as must agree."""
+        ...
+
+    async def glance(self, job_id: str) -> ChainJob | None:
+        """The record as one endpoint has it: a hint of what to ask for, nothing to act on."""
+        ...
 
     async def cancelled_since(self, height: int) -> frozenset[str]:
         """Ids of jobs named by a successful MsgCancelJob at or above `height`."""

@@ -62,8 +62,8 @@ class Reload:
         self.running = after
         if before.log != after.log:
             logs.configure(after.log.format, after.log.level)
-        if before.chain.endpoints != after.chain.endpoints:
-            await self._endpoints.use(after.chain.endpoints)
+        if (before.chain.endpoints, before.chain.quorum) != (after.chain.endpoints, after.chain.quorum):
+            await self._endpoints.use(after.chain.endpoints, after.chain.quorum)
 
     def _note(self, found: Changes) -> None:
         if not found.kept:

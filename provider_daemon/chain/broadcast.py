@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import grpc.aio
 
-from provider_daemon.chain.node import CALL_SECONDS, Endpoints
+from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2, service_pb2_grpc
 from provider_daemon.chain.tx import failed_message_index
@@ -21,7 +21,7 @@ _CODES = {"insufficient funds": 5, "unknown address": UNFUNDED, "out of gas": 11
 
 
 class Broadcast:
-    def __init__(self, endpoints: Endpoints) -> None:
+    def __init__(self, endpoints: Caller) -> None:
         self._endpoints = endpoints
 
     async def send(self, tx_bytes: bytes) -> TxOutcome:

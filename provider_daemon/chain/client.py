@@ -1,79 +1,74 @@
 """The chain port over gRPC: ports.Chain, made of the parts beside this file."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from decimal import Decimal
 
-import grpc.aio
-
-from provider_daemon.chain import keyspace, messages
 from provider_daemon.chain import tx as transactions
+from provider_daemon.chain.agreement import Agreement
 from provider_daemon.chain.ask import Ask
-from provider_daemon.chain.broadcast import UNFUNDED, Broadcast
+from provider_daemon.chain.broadcast import UNFUNDED
 from provider_daemon.chain.codec import parse_time
 from provider_daemon.chain.evidence_check import public_keys_of, reports
-from provider_daemon.chain.node import CALL_SECONDS, Endpoints
-from provider_daemon.chain.prices import MOST_DIGITS, Prices
-from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
-from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
-from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2, bank_pb2_grpc
+from provider_daemon.chain.node import Endpoints
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
-from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgCancelJob, MsgReportJobStatus
-from provider_daemon.chain.query import Query
-from provider_daemon.chain.records import chain_job, cluster, offering
-from provider_daemon.chain.store import Store
-from provider_daemon.chain.wire import NotFound
+from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
+from provider_daemon.chain.reader import Reader
 from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.ports import Account, Clock, Cluster, Head, Offering, TxOutcome
 from provider_daemon.troubles import Troubles
 
-CANCEL, REPORT, EXEC = (f"/{message.DESCRIPTOR.full_name}" for message in (MsgCancelJob, MsgReportJobStatus, MsgExec))
-MAX_COUNT = 2**63 - 1  # of accounts, and of one's transactions: what the ledger holds
+REPORT = f"/{MsgReportJobStatus.DESCRIPTOR.full_name}"
+TURN_SECONDS = 60.0  # for which the same endpoint is glanced at
 
 
 class GrpcChain:
-    """`endpoints`: "host:port", or "https://host:port" for TLS.
+    """`endpoints`: "host:port", or "https://host:port" for TLS. `quorum`: how many must agree (chain/agreement.py), 0 for a majority.
 
     Beyond the port: `query` has single records as protobuf messages, `ask` the module's 21 queries, `txs` whole transactions,
-    `endpoints.all` who is believed.
+    `endpoints.all` who is healthy; each of them asks one endpoint.
     """
 
-    def __init__(self, chain_id: str, endpoints: Sequence[str], clock: Clock, troubles: Troubles | None = None) -> None:
+    def __init__(self, chain_id: str, endpoints: Sequence[str], clock: Clock, troubles: Troubles | None = None, quorum: int = 1) -> None:
         self.chain_id = chain_id
-        self.endpoints = Endpoints(chain_id, list(endpoints), clock, troubles or Troubles())
-        self._store = Store(self.endpoints)
-        self.query = Query(self.endpoints, self._store)
-        self.ask = Ask(self.query, self._store)
-        self.txs = Broadcast(self.endpoints)
-        self._prices = Prices(self.endpoints, self._store)
+        self.endpoints = Endpoints(chain_id, list(endpoints), clock, troubles or Troubles(), quorum)
+        self._clock = clock
+        self._agreement = Agreement(self.endpoints)
+        self.query, self.txs = self._agreement.any.query, self._agreement.any.txs
+        self.ask = Ask(self.query, self._agreement.any.store)
 
     async def head(self) -> Head:
+        await self._agreement.enough()
         return await self.endpoints.head()
 
     # --- the module's records ---
 
     async def job_counter(self) -> int:
-        return await self._store.counter(keyspace.NEXT_JOB)
+        return await self._agreement.attested("the job counter", Reader.job_counter)
 
     async def job(self, job_id: str) -> ChainJob | None:
-        record = await self.query.job(job_id)
-        return chain_job(record, self.chain_id) if record else None
+        return await self._agreement.same(job_id, lambda reader: reader.job(job_id))
+
+    async def glance(self, job_id: str) -> ChainJob | None:
+        """Every endpoint has its turn, so that none can keep a change secret for long."""
+        healthy = await self._agreement.enough()
+        if self.endpoints.quorum == 1:
+            return await self._agreement.any.job(job_id)
+        turn = int(self._clock.now() // TURN_SECONDS) % len(healthy)
+        return await self._agreement.reader(sorted(healthy, key=lambda endpoint: endpoint.url)[turn]).job(job_id)
 
     async def cancelled_since(self, height: int) -> frozenset[str]:
-        """A message inside an authz MsgExec has no action event of its own, so both kinds are looked for."""
-        return await self._cancelled_by(CANCEL, height) | await self._cancelled_by(EXEC, height)
-
-    async def _cancelled_by(self, action: str, height: int) -> frozenset[str]:
-        found = self.txs.search(f"message.action='{action}' AND tx.height>={height}")
-        return frozenset([job_id async for tx in found if tx.tx_response.code == 0 for job_id in _cancelled(tx)])
+        """By the word of any endpoint: it makes the job's own record be read."""
+        if self.endpoints.quorum == 1:
+            return await self._agreement.any.cancelled_since(height)
+        answers = await self._agreement.each(lambda reader: reader.cancelled_since(height))
+        return frozenset().union(*(answer.result() for answer in answers))
 
     async def cluster(self, cluster_id: str) -> Cluster | None:
-        record = await self.query.cluster(cluster_id)
-        return cluster(record) if record else None
+        return await self._agreement.same(cluster_id, lambda reader: reader.cluster(cluster_id))
 
     async def offering(self, offering_id: str) -> Offering | None:
-        record = await self.query.offering(offering_id)
-        return offering(record) if record else None
+        return await self._agreement.same(offering_id, lambda reader: reader.offering(offering_id))
 
     async def reports_of(self, job_id: str) -> list[GetTxResponse]:
         """Every transaction in a block that reports about the job, oldest first.
@@ -93,42 +88,29 @@ class GrpcChain:
     # --- accounts and money ---
 
     async def account(self, address: str) -> Account:
-        async def request(channel: grpc.aio.Channel) -> auth_pb2.QueryAccountInfoResponse:
-            message = auth_pb2.QueryAccountInfoRequest(address=address)
-            return await auth_pb2_grpc.QueryStub(channel).AccountInfo(message, timeout=CALL_SECONDS)
-
-        try:
-            info = (await self.endpoints.call(request)).info
-        except NotFound as error:
-            raise Refused(
-                f"the chain does not know account {address}: send it the fee denom first", code=UNFUNDED, codespace="sdk"
-            ) from error
-        if max(info.account_number, info.sequence) > MAX_COUNT:
-            raise Unreadable(f"account {address} is said to have number {info.account_number} and sequence {info.sequence}")
-        return Account(info.account_number, info.sequence)
+        return await self._agreement.same(f"account {address}", lambda reader: reader.account(address))
 
     async def balance(self, address: str, denom: str) -> int:
-        async def request(channel: grpc.aio.Channel) -> bank_pb2.QueryBalanceResponse:
-            message = bank_pb2.QueryBalanceRequest(address=address, denom=denom)
-            return await bank_pb2_grpc.QueryStub(channel).Balance(message, timeout=CALL_SECONDS)
-
-        amount = (await self.endpoints.call(request)).balance.amount or "0"
-        if not (amount.isascii() and amount.isdecimal() and len(amount) <= MOST_DIGITS):
-            raise Unreadable(f"the balance {amount[:40]!r} of {address} is no amount")
-        return int(amount)
+        return await self._agreement.attested(f"the balance of {address}", lambda reader: reader.balance(address, denom))
 
     async def gas_price(self, denom: str) -> Decimal:
-        return await self._prices.gas_price(denom)
+        return await self._agreement.attested("the gas price", lambda reader: reader.gas_price(denom))
 
     # --- transactions ---
 
     async def simulate(self, tx_bytes: bytes) -> int:
-        return await self.txs.simulate(tx_bytes)
+        return await self._agreement.attested("simulated gas", lambda reader: reader.txs.simulate(tx_bytes))
 
     async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
-        """CheckTx's answer. The refusal of an account that does not exist cannot be read, and no more can a damaged answer."""
+        """CheckTx's answer, to one send to each of the endpoints that must agree."""
+        if self.endpoints.quorum == 1:
+            return await self._sent(self._agreement.any, tx_bytes)
+        return await self._agreement.sent(transactions.tx_hash(tx_bytes), lambda reader: self._sent(reader, tx_bytes))
+
+    async def _sent(self, reader: Reader, tx_bytes: bytes) -> TxOutcome:
+        """The refusal of an account that does not exist cannot be read, and no more can a damaged answer."""
         try:
-            return await self.txs.send(tx_bytes)
+            return await reader.txs.send(tx_bytes)
         except Unreadable as error:
             return await self._unread(tx_bytes, error)
 
@@ -142,17 +124,19 @@ class GrpcChain:
         raise Transient(f"the answer to a transaction cannot be read: {error}; GetTx will tell whether it was taken") from error
 
     async def find(self, tx_hash: str) -> TxOutcome | None:
-        return await self.txs.find(tx_hash)
+        return await self._agreement.same(f"transaction {tx_hash}", lambda reader: reader.txs.find(tx_hash), _where)
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
-        return await self.txs.find_by_sequence(address, sequence)
+        about = f"sequence {sequence} of {address}"
+        return await self._agreement.same(about, lambda reader: reader.txs.find_by_sequence(address, sequence), _where)
 
     async def close(self) -> None:
         await self.endpoints.close()
 
 
-def _cancelled(tx: GetTxResponse) -> list[str]:
-    return [message.job_id for message in messages.flatten(tx.tx.body.messages) if isinstance(message, MsgCancelJob)]
+def _where(outcome: TxOutcome | None) -> Hashable:
+    """Words and gas may differ from node to node."""
+    return outcome and (outcome.tx_hash, outcome.height, outcome.code, outcome.codespace)
 
 
 def _reported(tx: GetTxResponse) -> set[str]:

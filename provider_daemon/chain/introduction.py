@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from provider_daemon.chain.node import Endpoint, ask_one, introduce
+from provider_daemon.chain.endpoint import Endpoint, ask_one, introduce
 from provider_daemon.chain.wire import connect
 from provider_daemon.errors import ProvdError
 

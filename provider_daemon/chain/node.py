@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import grpc
 import grpc.aio
 import structlog
 
-from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
+from provider_daemon.chain.endpoint import Endpoint, Only, ask_one, introduce
+from provider_daemon.chain.heights import Claim, EndpointProblem, Heights
 from provider_daemon.chain.pulse import Pulse
-from provider_daemon.chain.wire import connect, translate
-from provider_daemon.errors import ProvdError, Transient, Unreadable
+from provider_daemon.chain.wire import connect
+from provider_daemon.errors import ProvdError, Transient
 from provider_daemon.ports import Clock, Head
 from provider_daemon.retry import quickly
 from provider_daemon.troubles import Troubles
@@ -24,67 +24,63 @@ log = structlog.get_logger("provd.chain")
 
 T = TypeVar("T")
 
-CALL_SECONDS = 10.0
-CHECK_SECONDS = 3.0
 RECHECK_SECONDS = 5.0  # how long a good check holds, and the first wait after a bad one while another endpoint serves
 LONGEST_WAIT = 60.0  # for an endpoint that stays bad while another one serves
 ALONE_SECONDS = 1.0  # between checks while no endpoint serves at all
-LAG_BLOCKS = 2  # how far behind the highest height seen an endpoint may answer: nodes hear of a block at different moments
-
-
-@dataclass(slots=True)
-class Endpoint:
-    """`why` is empty while it is believed; `checked_at` and `time` (of its newest block) in seconds since the epoch."""
-
-    url: str
-    channel: grpc.aio.Channel
-    height: int = 0
-    time: float = 0.0
-    version: str = ""
-    why: str = "not asked yet"
-    checked_at: float = 0.0
-    failures: int = 0
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @property
-    def believed(self) -> bool:
-        return not self.why
-
-    def said(self, error: ProvdError) -> str:
-        """What is wrong with it, where its name stands beside."""
-        return str(error).removeprefix(f"{self.url}: ")
 
 
 @dataclass(slots=True)
 class Endpoints:
-    """Calls go to the first believed endpoint, in the order of configuration; one that fails is checked again before it is used again.
+    """Calls go to the first healthy endpoint, in the order of configuration; one that fails is checked again before it is used again.
 
-    `all` is what a status page shows: each with its height, whether it is believed, and why not.
+    `all` is what a status page shows: each with its height, whether it is healthy, and why not. `wanted_quorum`: 0 is a majority.
     """
 
     chain_id: str
     urls: list[str]
     clock: Clock
     troubles: Troubles = field(default_factory=Troubles)
+    wanted_quorum: int = 1
     all: list[Endpoint] = field(default_factory=list)
     pulse: Pulse = field(init=False)
+    heights: Heights = field(default_factory=Heights)
     _dropped: list[Endpoint] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pulse = Pulse(self.chain_id, self.troubles)
 
-    async def believed(self) -> Endpoint:
-        """Raises Transient, with what each endpoint said, when none is."""
+    @property
+    def quorum(self) -> int:
+        """How many endpoints must agree."""
+        count = len(self.all) or len(self.urls)
+        return min(self.wanted_quorum, max(1, count)) or count // 2 + 1
+
+    async def healthy(self, *, anew: bool = False) -> list[Endpoint]:
+        """In the order in which they are asked: those that others outvoted come last. `anew`: the healthy ones are checked now."""
         if not self.all:
             self.all = [Endpoint(url, connect(url)) for url in self.urls]
-        await asyncio.gather(*(self._check(endpoint) for endpoint in self.all if self._due(endpoint)))
-        found = next((endpoint for endpoint in self.all if endpoint.believed), None)
-        if found is None:
-            raise Transient("no chain endpoint is usable: " + "; ".join(f"{endpoint.url}: {endpoint.why}" for endpoint in self.all))
-        return found
+        wanted = [endpoint for endpoint in self.all if self._due(endpoint) or (anew and endpoint.believed)]
+        if wanted:
+            await asyncio.gather(*(self._introduce(endpoint, anew=anew) for endpoint in wanted))
+            self._judge(wanted)
+        return sorted((endpoint for endpoint in self.all if endpoint.believed), key=self.is_outvoted)
+
+    def is_outvoted(self, endpoint: Endpoint) -> bool:
+        return endpoint.outvoted_until - self.clock.now() > 0
+
+    async def believed(self) -> Endpoint:
+        """Raises Transient, with what each endpoint said, when none is healthy."""
+        found = await self.healthy()
+        if not found:
+            raise Transient(f"no chain endpoint is usable: {self.complaints()}")
+        return found[0]
+
+    def complaints(self) -> str:
+        """What is wrong with each endpoint that is not healthy."""
+        return "; ".join(f"{endpoint.url}: {endpoint.why}" for endpoint in self.all if not endpoint.believed)
 
     async def call(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
-        """One call on a believed endpoint, its errors translated; a few quick attempts, each on whichever endpoint is believed then.
+        """One call on a healthy endpoint, its errors translated; a few quick attempts, each on whichever endpoint is healthy then.
 
         For what may safely arrive twice.
         """
@@ -92,35 +88,29 @@ class Endpoints:
 
     async def once(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
         """One attempt: what it answers is the answer to the only request there was."""
-        endpoint = await self.believed()
-        try:
-            return await ask_one(endpoint, request)
-        except Transient as error:
-            endpoint.checked_at, endpoint.why = 0.0, endpoint.said(error)
-            raise
+        return await Only(await self.believed()).once(request)
 
     async def head(self) -> Head:
-        """Asked anew. After a change of endpoints it may be LAG_BLOCKS lower than one given before, never more."""
-        endpoint = await self.believed()
-        await self._check(endpoint, anew=True)
-        if not endpoint.believed:
-            endpoint = await self.believed()
-        return Head(endpoint.height, endpoint.time)
+        """The common height of the healthy endpoints, each asked now. It is lower than before only when a majority corrects it."""
+        if not await self.healthy(anew=True):
+            await self.believed()
+        return Head(self.heights.height, self.heights.time)
 
     async def version(self) -> str:
-        """The believed node's application version: what it answers may change with an upgrade."""
+        """The asked node's application version: what it answers may change with an upgrade."""
         return (await self.believed()).version
 
-    async def use(self, urls: Sequence[str]) -> None:
+    async def use(self, urls: Sequence[str], quorum: int) -> None:
         """From now on these, in this order; what was learnt of those that stay is kept.
 
         A call may be under way on one that goes, so its channel stays open until the next change, or the end.
         """
         before, known = self._dropped, {endpoint.url: endpoint for endpoint in self.all}
         self.urls, self._dropped = list(urls), [endpoint for url, endpoint in known.items() if url not in urls]
-        self.all = [known.get(url) or Endpoint(url, connect(url)) for url in urls]
+        self.all, self.wanted_quorum = [known.get(url) or Endpoint(url, connect(url)) for url in urls], quorum
         for endpoint in self._dropped:
-            self.troubles.ends("endpoint_not_believed", endpoint.url)
+            for what in ("endpoint_not_believed", "endpoint_outvoted"):
+                self.troubles.ends(what, endpoint.url)
         for endpoint in before:
             await endpoint.channel.close()
 
@@ -136,19 +126,56 @@ class Endpoints:
     def _patience(self, endpoint: Endpoint) -> float:
         if endpoint.believed:
             return RECHECK_SECONDS
-        if any(other.believed for other in self.all):
+        if sum(other.believed for other in self.all) >= self.quorum:
             return float(min(LONGEST_WAIT, RECHECK_SECONDS * 2 ** min(endpoint.failures, 10)))
         return ALONE_SECONDS
 
-    async def _check(self, endpoint: Endpoint, *, anew: bool = False) -> None:
-        """One at a time; those who waited for it take its result."""
+    async def _introduce(self, endpoint: Endpoint, *, anew: bool) -> None:
+        """One at a time; those who waited for it use its result."""
         async with endpoint.lock:
             if not anew and not self._due(endpoint):
                 return
-            endpoint.why = await self._doubt(endpoint)
+            problem, why = await self._asked(endpoint)
             endpoint.checked_at = self.clock.now()
+            if problem is not None:
+                endpoint.problem, endpoint.why, endpoint.claim = problem, why, None
+
+    async def _asked(self, endpoint: Endpoint) -> tuple[EndpointProblem | None, str]:
+        """What is wrong with it whatever the others say; its claim is kept when nothing is."""
+        try:
+            syncing, block, info = await ask_one(endpoint, introduce)
+        except ProvdError as error:
+            return EndpointProblem.UNREACHABLE, endpoint.said(error)
+        header = block.sdk_block.header
+        if syncing.syncing:
+            return EndpointProblem.CATCHING_UP, "it is catching up"
+        if header.chain_id != self.chain_id:
+            return EndpointProblem.OTHER_CHAIN, f"it is on chain {header.chain_id!r}, not {self.chain_id!r}"
+        endpoint.version = f"{info.application_version.version} {info.application_version.git_commit}".strip()
+        endpoint.claim = Claim(header.height, header.time.seconds + header.time.nanos / 1e9, self.clock.now())
+        return None, ""
+
+    def _judge(self, asked: Sequence[Endpoint]) -> None:
+        now = self.clock.now()
+        claims = {endpoint.url: endpoint.claim for endpoint in self.all if endpoint.claim is not None}
+        verdicts = self.heights.judge(claims, {endpoint.url for endpoint in asked}, len(self.all), now)
+        for endpoint in asked:
+            if endpoint.url in verdicts and (claim := endpoint.claim) is not None:
+                endpoint.problem = verdicts[endpoint.url]
+                endpoint.why = self._height_problem(endpoint.problem, claim.height)
+                if endpoint.believed:
+                    endpoint.height, endpoint.time = claim.height, claim.time
             endpoint.failures = 0 if endpoint.believed else endpoint.failures + 1
             self._tell(endpoint)
+        if any(endpoint.believed for endpoint in self.all):
+            self.pulse.saw(self.heights.height, self.heights.time, now, asyncio.get_running_loop().time())
+
+    def _height_problem(self, problem: EndpointProblem | None, height: int) -> str:
+        if problem is EndpointProblem.WENT_BACK:
+            return f"its height went back to {height} from {self.heights.height}"
+        if problem is EndpointProblem.IMPLAUSIBLE_HEIGHT:
+            return f"its height {height} is implausible: the other endpoints or the last block are at {self.heights.height}"
+        return ""
 
     def _tell(self, endpoint: Endpoint) -> None:
         if endpoint.believed:
@@ -158,44 +185,3 @@ class Endpoints:
             log.warning(
                 "endpoint_not_believed", endpoint=endpoint.url, why=endpoint.why, next="other endpoints are asked, this one again soon"
             )
-
-    async def _doubt(self, endpoint: Endpoint) -> str:
-        try:
-            syncing, block, info = await ask_one(endpoint, introduce)
-        except ProvdError as error:
-            return endpoint.said(error)
-        header = block.sdk_block.header
-        if syncing.syncing:
-            return "it is catching up"
-        if header.chain_id != self.chain_id:
-            return f"it is on chain {header.chain_id!r}, not {self.chain_id!r}"
-        if header.height < endpoint.height or header.height < self.pulse.highest - LAG_BLOCKS:
-            return f"its height went back to {header.height} from {max(endpoint.height, self.pulse.highest)}"
-        endpoint.version = f"{info.application_version.version} {info.application_version.git_commit}".strip()
-        endpoint.height, endpoint.time = header.height, header.time.seconds + header.time.nanos / 1e9
-        self.pulse.saw(endpoint.height, endpoint.time, self.clock.now(), asyncio.get_running_loop().time())
-        return ""
-
-
-async def introduce(
-    channel: grpc.aio.Channel,
-) -> tuple[query_pb2.GetSyncingResponse, query_pb2.GetLatestBlockResponse, query_pb2.GetNodeInfoResponse] | None:
-    """What a node says of itself; None when a part of it cannot be read."""
-    stub = query_pb2_grpc.ServiceStub(channel)
-    syncing, block, info = await asyncio.gather(
-        stub.GetSyncing(query_pb2.GetSyncingRequest(), timeout=CHECK_SECONDS),
-        stub.GetLatestBlock(query_pb2.GetLatestBlockRequest(), timeout=CHECK_SECONDS),
-        stub.GetNodeInfo(query_pb2.GetNodeInfoRequest(), timeout=CHECK_SECONDS),
-    )
-    return None if None in (syncing, block, info) else (syncing, block, info)
-
-
-async def ask_one(endpoint: Endpoint, request: Callable[[grpc.aio.Channel], Awaitable[T | None]]) -> T:
-    """One attempt at one endpoint, believed or not, its errors translated."""
-    try:
-        answer = await request(endpoint.channel)
-    except grpc.aio.AioRpcError as error:
-        raise translate(error, endpoint.url) from error
-    if answer is None:  # what grpc.aio gives for an answer that is no such message, like a log with raw bytes in it
-        raise Unreadable(f"{endpoint.url} gave an answer that cannot be read")
-    return answer

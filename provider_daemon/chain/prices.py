@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 import grpc.aio
 
 from provider_daemon.chain import codec, keyspace
-from provider_daemon.chain.node import CALL_SECONDS, Endpoints
+from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
 from provider_daemon.chain.proto.cosmos.base.node.v1beta1 import query_pb2, query_pb2_grpc
 from provider_daemon.chain.store import Store
 from provider_daemon.errors import Refused, Unreadable
@@ -18,7 +18,7 @@ MOST_DIGITS = 30  # of a price or a balance; all that exists of a denom has fewe
 
 
 class Prices:
-    def __init__(self, endpoints: Endpoints, store: Store) -> None:
+    def __init__(self, endpoints: Caller, store: Store) -> None:
         self._endpoints = endpoints
         self._store = store
 

@@ -10,7 +10,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from provider_daemon.chain import codec, keyspace
-from provider_daemon.chain.node import CALL_SECONDS, Endpoints
+from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2, query_pb2_grpc, types_pb2
 from provider_daemon.chain.store import Store
 from provider_daemon.chain.wire import NotFound, TooLarge, Unimplemented
@@ -25,7 +25,7 @@ SWEEP = 1_200  # jobs in one answer: under 1 MB as they usually are
 
 
 class Query:
-    def __init__(self, endpoints: Endpoints, store: Store) -> None:
+    def __init__(self, endpoints: Caller, store: Store) -> None:
         self._endpoints = endpoints
         self._store = store
         self._missing: set[str] = set()

@@ -4,7 +4,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from provider_daemon.chain import keyspace
-from provider_daemon.chain.node import CALL_SECONDS, Endpoints
+from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
 from provider_daemon.chain.proto.cosmos.base.store.v1beta1.kv_pb2 import Pairs
 from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
 from provider_daemon.errors import Refused, Transient, Unreadable
@@ -13,7 +13,7 @@ NO_SUCH_STORE = {("store", 4), ("sdk", 6)}  # codespace and code: of the SDK's s
 
 
 class Store:
-    def __init__(self, endpoints: Endpoints) -> None:
+    def __init__(self, endpoints: Caller) -> None:
         self._endpoints = endpoints
 
     async def get(self, key: bytes, store: str = keyspace.HPC_STORE) -> bytes:

@@ -58,7 +58,7 @@ async def _reconcile(loaded: "Config", days: int, dispute: str) -> "Comparison":
     ledger = Ledger.open(Path(loaded.ledger.path), lock=False)
     if dispute:
         _dispute(ledger, dispute, signers, clock.now())
-    chain = GrpcChain(loaded.chain.id, loaded.chain.endpoints, clock)
+    chain = GrpcChain(loaded.chain.id, loaded.chain.endpoints, clock, quorum=loaded.chain.quorum)
     served = [Served(each.id, each.name, scheduler(each, clock), signers[each.id]) for each in loaded.clusters]
     try:
         compared = await Comparer(ledger, chain, GrpcAudit(chain), served, clock).run(clock.now() - days * DAY)

@@ -40,7 +40,7 @@ async def _rehearse(loaded: "Config") -> None:
     signers = {name: Unsigning(keys.load(key.kind, key.name, key.path, key.passphrase_file)) for name, key in loaded.keys.items()}
     tenancies = {each.id: tenancy(each, signers[each.key], loaded.chain.max_gas) for each in loaded.clusters}
     sites = {each.id: Unsubmitting(transport(each, clock), clock, each.name) for each in loaded.clusters}
-    chain = Unsending(loaded.chain.id, loaded.chain.endpoints, clock)
+    chain = Unsending(loaded.chain.id, loaded.chain.endpoints, clock, quorum=loaded.chain.quorum)
     try:
         with rehearsal(chain, tenancies, sites, clock) as ours:
             for prospect in await ours.prospects():

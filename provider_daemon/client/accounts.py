@@ -7,8 +7,8 @@ import grpc.aio
 
 from provider_daemon.chain import messages
 from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.endpoint import CALL_SECONDS
 from provider_daemon.chain.gateway_json import render
-from provider_daemon.chain.node import CALL_SECONDS
 from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2, bank_pb2_grpc
 from provider_daemon.chain.wire import NotFound
 from provider_daemon.client import asking

@@ -1,7 +1,7 @@
 """The chain's endpoints. Pure: each check takes the Chain facts; the first line of its docstring is in docs/doctor.md."""
 
+from provider_daemon.chain.heights import LAG_BLOCKS
 from provider_daemon.chain.introduction import Introduction
-from provider_daemon.chain.node import LAG_BLOCKS
 from provider_daemon.chain.pulse import HALTED_SECONDS
 from provider_daemon.doctor.facts import Chain
 from provider_daemon.doctor.finding import Finding, fail, judge, known, ok, skipped, warn
@@ -34,7 +34,7 @@ def endpoints(chain: Chain) -> Finding:
         return ok(seen)
     todo = "see whether the node runs and its gRPC port is open; else correct chain.endpoints"
     told = f"{seen}: {'; '.join(down)}"
-    return fail(told, todo) if len(down) == len(chain.endpoints) else warn(told, todo)
+    return fail(told, todo) if len(chain.endpoints) - len(down) < chain.quorum else warn(told, todo)
 
 
 def chain_id(chain: Chain) -> Finding:
@@ -74,6 +74,24 @@ def heights_agree(chain: Chain) -> Finding:
     apart = max(each.height for each in current) - min(each.height for each in current)
     seen = f"{apart} blocks apart"
     return ok(seen) if apart <= LAG_BLOCKS else warn(seen, "look at the node that is behind: provd leaves it out until it has caught up")
+
+
+def quorum(chain: Chain) -> Finding:
+    """How many endpoints must agree before provd submits, cancels, or reports anything."""
+    count, usable = len(chain.endpoints), sum(_good(each, chain.chain_id) for each in chain.endpoints)
+    seen = f"{chain.quorum} of {count} must agree"
+    if usable < chain.quorum:
+        return skipped(f"{seen}, {usable} are usable", _at_fault(chain))
+    if count == 1:
+        return ok(f"{seen}: this endpoint alone is trusted in everything")
+    alone = f"{seen}: one endpoint alone is trusted, what it invents is run and what it hides is not seen"
+    return ok(seen) if chain.quorum > 1 else warn(alone, "set chain.quorum to 0, so that a majority must agree")
+
+
+def _at_fault(chain: Chain) -> str:
+    if len(_answering(chain)) < chain.quorum:
+        return "chain-endpoints"
+    return "chain-sync" if any(each.syncing for each in _answering(chain)) else "chain-id"
 
 
 def clock(chain: Chain) -> Finding:

@@ -87,7 +87,11 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """`wired`: the Query RPCs that are served, of `rpcs`. `store`: whether the raw store answers. `now`: this host's clock at the look."""
+    """`quorum`: how many endpoints must agree.
+
+    `wired`: the Query RPCs that are served, of `rpcs`. `store`: whether the raw store answers.
+    `now`: this host's clock at the look.
+    """
 
     chain_id: str
     fee_denom: str
@@ -97,6 +101,7 @@ class Chain:
     rpcs: int
     store: bool | Unknown
     gas_price: float | Unknown
+    quorum: int = 1
 
 
 @dataclass(frozen=True, slots=True)

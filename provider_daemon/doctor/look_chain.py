@@ -51,6 +51,7 @@ async def look(config: ChainConfig, looker: Looker, clock: Clock) -> ChainLook:
         rpcs=len(ask.METHODS),
         store=missing or not isinstance(counter, Unknown),
         gas_price=price if isinstance(price, Unknown) else float(price),
+        quorum=config.quorum or len(config.endpoints) // 2 + 1,
     )
     return ChainLook(facts, client, missing)
 

@@ -69,6 +69,7 @@ CHECKS: tuple[Check, ...] = (
             "chain-sync": chain_checks.sync,
             "chain-height-age": chain_checks.height_age,
             "chain-heights-agree": chain_checks.heights_agree,
+            "chain-quorum": chain_checks.quorum,
             "chain-clock": chain_checks.clock,
             "chain-queries": chain_checks.queries,
             "chain-gas-price": chain_checks.gas_price,

@@ -227,18 +227,21 @@ class Intake:
         return cancelled
 
     async def _reread(self, jobs: Sequence[Job]) -> None:
+        """One endpoint's word tells where to look, and only what a quorum says is taken: a false cancel would kill a paid job."""
         for start in range(0, len(jobs), BATCH):
             some = jobs[start : start + BATCH]
-            records = await self._records([job.spec.job_id for job in some])
-            for job, record in zip(some, records, strict=True):
+            glances = await asyncio.gather(*(self._chain.glance(job.spec.job_id) for job in some), return_exceptions=True)
+            changed = [job.spec.job_id for job, seen in zip(some, glances, strict=True) if _may_have_moved(job, seen)]
+            failed: BaseException | None = None
+            for job_id, record in zip(changed, await self._records(changed), strict=True):
                 if isinstance(record, Unreadable):
-                    log.error(
-                        "job_unreadable", job=job.spec.job_id, why=str(record), next="the others go on; looked at again at every sweep"
-                    )
+                    log.error("job_unreadable", job=job_id, why=str(record), next="the others go on; looked at again at every sweep")
                 elif isinstance(record, BaseException):
-                    raise record
+                    failed = record
                 elif record is not None:
-                    self._learn(job.spec.job_id, record)
+                    self._learn(job_id, record)
+            if failed is not None:
+                raise failed
 
     def _learn(self, job_id: str, record: ChainJob) -> None:
         with self._ledger.write():
@@ -279,6 +282,15 @@ def terms(offering: Offering) -> Terms:
         ),
         supports_custom_workloads=offering.supports_custom_workloads,
     )
+
+
+def _may_have_moved(job: Job, seen: ChainJob | BaseException | None) -> bool:
+    """What one endpoint cannot say or read is asked of the others. Without a record it lags: then there is nothing new."""
+    if isinstance(seen, BaseException):
+        if not isinstance(seen, Transient | Unreadable):
+            raise seen
+        return True
+    return seen is not None and _moved(job, seen)
 
 
 def _moved(job: Job, record: ChainJob) -> bool:

@@ -52,7 +52,8 @@ FAILURES = ("down", "unreadable")  # of a question to SLURM or the chain
 RECEIPTS = ("accepted", "refused", "deferred", "in_doubt")
 NODE_STATES = ("usable", "draining", "unusable")
 CONNECTS = ("connected", "failed", "login_refused", "host_key_mismatch")
-ENDPOINT_STATES = ("believed", "unreachable", "catching_up", "other_chain", "went_back")
+HEALTHY = "believed"
+ENDPOINT_STATES = (HEALTHY, "unreachable", "catching_up", "other_chain", "went_back", "implausible_height")
 OUTCOMES = {  # outcome of a transaction -> its causes
     "included": ("none",),
     "failed": ("out_of_gas", "message", "other"),

@@ -23,7 +23,6 @@ _PARKED = {
     "the chain refuses its report": "report_refused",
     "one report would need": "report_too_large",
 }
-_DOUBTS = {"it is catching up": "catching_up", "it is on chain": "other_chain", "its height went back": "went_back"}
 
 
 def refusal(code: int, codespace: str, text: str) -> str:
@@ -44,11 +43,6 @@ def failure(code: int) -> str:
 
 def parked(text: str) -> str:
     return _first(_PARKED, text, "other")
-
-
-def endpoint(why: str) -> str:
-    """`why` as the chain's adapter says it; '' for one that is believed."""
-    return _first(_DOUBTS, why, "unreachable") if why else "believed"
 
 
 def _first(words: dict[str, str], text: str, otherwise: str) -> str:

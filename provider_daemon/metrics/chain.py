@@ -68,6 +68,10 @@ class MeasuredChain(_Measured):
         with self._asking():
             return await self._inner.job(job_id)
 
+    async def glance(self, job_id: str) -> ChainJob | None:
+        with self._asking():
+            return await self._inner.glance(job_id)
+
     async def cancelled_since(self, height: int) -> frozenset[str]:
         with self._asking():
             return await self._inner.cancelled_since(height)

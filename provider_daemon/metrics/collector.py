@@ -35,13 +35,16 @@ class LoopHealth(Protocol):
 
 
 class EndpointHealth(Protocol):
-    """Of the chain's adapter: `why` is '' while it is believed; times in seconds since the epoch."""
+    """Of the chain's adapter: `problem` is None while it is healthy, else a word of the catalog; times in seconds since the epoch."""
 
     url: str
     height: int
     time: float
     why: str
     checked_at: float
+
+    @property
+    def problem(self) -> str | None: ...
 
 
 class ReloadHealth(Protocol):
@@ -144,8 +147,8 @@ class DaemonCollector(Collector):
     # --- the two borders ---
 
     def _endpoints(self) -> Iterator[Metric]:
-        states = {each.url: causes.endpoint(each.why) for each in self._parts.endpoints() if self._known(each)}
-        believed = [each for each in self._parts.endpoints() if states.get(each.url) == "believed"]
+        states = {each.url: each.problem or catalog.HEALTHY for each in self._parts.endpoints() if self._known(each)}
+        believed = [each for each in self._parts.endpoints() if states.get(each.url) == catalog.HEALTHY]
         yield metric(catalog.CHAIN_HEIGHT, [((each.url,), float(each.height)) for each in believed])
         yield metric(catalog.CHAIN_BLOCK_TIME, [((each.url,), each.time) for each in believed])
         yield metric(
@@ -155,7 +158,7 @@ class DaemonCollector(Collector):
 
     def _known(self, endpoint: EndpointHealth) -> bool:
         """One that failed a call has no time of a check until it is checked again."""
-        failed = endpoint.why and endpoint.height and not endpoint.checked_at
+        failed = endpoint.problem and endpoint.height and not endpoint.checked_at
         return bool(failed) or 0 <= self._parts.clock.now() - endpoint.checked_at < BELIEVED_SECONDS
 
     def _ssh(self) -> Iterator[Metric]:

@@ -37,6 +37,9 @@ class SimulatedChain:
     async def job(self, job_id: str) -> ChainJob | None:
         return await self._gate.call(f"job {job_id}", lambda: self._job(job_id))
 
+    async def glance(self, job_id: str) -> ChainJob | None:
+        return await self.job(job_id)
+
     def _job(self, job_id: str) -> ChainJob | None:
         view = self._blocks.view()
         record = view.books.jobs.get(job_id)

@@ -80,7 +80,7 @@ async def test_what_can_change_is_in_effect(ours: Running) -> None:
 async def test_endpoints_change(ours: Running) -> None:
     """Those that stay keep what is known of them, those that go are asked no more."""
     endpoints = ours.daemon._grpc.endpoints
-    await endpoints.use(["127.0.0.1:1"])
+    await endpoints.use(["127.0.0.1:1"], 1)
     (first,) = endpoints.all
     await ours.reload(ours.file.read_text().replace('["127.0.0.1:1"]', '["127.0.0.1:2", "127.0.0.1:1"]'))
     assert [endpoint.url for endpoint in endpoints.all] == ["127.0.0.1:2", "127.0.0.1:1"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.heights import EndpointProblem
 from provider_daemon.chain.node import Endpoints
 from provider_daemon.chain.query import Query
 from provider_daemon.chain.wire import Unimplemented
@@ -19,7 +20,7 @@ from provider_daemon.slurm.transport import Answer
 
 FRAMED, SUBMITTED, ENDED = answers.framed, answers._submitted, accounting.ended
 SUBMIT, RECEIPT = SlurmScheduler.submit, failures.receipt
-FIND, BY_SEQUENCE, BELIEVED, ONCE = Broadcast.find, Broadcast.find_by_sequence, Endpoints._doubt, Endpoints.once
+FIND, BY_SEQUENCE, JUDGE, ONCE = Broadcast.find, Broadcast.find_by_sequence, Endpoints._judge, Endpoints.once
 
 
 def _cut_is_complete(answer: Answer, what: str) -> tuple[int, str]:
@@ -68,9 +69,11 @@ async def _not_found_is_failed(self: Any, wanted: str) -> TxOutcome:
     return await FIND(self, wanted) or TxOutcome(wanted, 1, 1, "undefined", "not found")
 
 
-async def _everyone_is_believed(self: Any, endpoint: Any) -> str:
-    why = await BELIEVED(self, endpoint)
-    return "" if why.startswith("it") else why  # whatever it says of itself; only silence counts
+def _everyone_is_believed(self: Any, asked: Any) -> None:
+    JUDGE(self, asked)
+    for endpoint in asked:
+        if endpoint.problem is not EndpointProblem.UNREACHABLE:  # whatever it says of itself; only silence counts
+            endpoint.problem, endpoint.why = None, ""
 
 
 async def _unreadable_is_refusal(self: Any, tx_bytes: bytes, error: Exception) -> TxOutcome:
@@ -99,7 +102,7 @@ WIRE_MUTANTS: dict[str, Changes] = {
     "only the last sacct record is read": ((accounting, "ended", _last_record_only),),
     "UNIMPLEMENTED is no record": ((Query, "_one", _unimplemented_is_absent),),
     "NOT_FOUND of GetTx is a failure": ((Broadcast, "find", _not_found_is_failed),),
-    "any endpoint is believed": ((Endpoints, "_doubt", _everyone_is_believed),),
+    "any endpoint is believed": ((Endpoints, "_judge", _everyone_is_believed),),
     "an unreadable CheckTx is a refusal": ((GrpcChain, "_unread", _unreadable_is_refusal),),
     "a search that fails found nothing": (
         (Broadcast, "find", _failed_search_is_none),

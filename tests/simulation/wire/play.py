@@ -7,7 +7,7 @@ from unittest.mock import patch
 import grpc.aio
 
 from provider_daemon.chain.client import GrpcChain
-from provider_daemon.chain.node import Endpoint
+from provider_daemon.chain.endpoint import Endpoint
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from tests.simulation import schedule
 from tests.simulation.client import CHAIN_ID

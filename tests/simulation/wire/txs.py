@@ -5,9 +5,9 @@ import re
 import grpc
 
 from provider_daemon.chain import tx as transactions
-from provider_daemon.chain.client import CANCEL, EXEC
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import GasInfo
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2
+from provider_daemon.chain.reader import CANCEL, EXEC
 from provider_daemon.errors import Refused
 from tests.simulation.wire.chain import WireBlocks, response
 from tests.simulation.world import World

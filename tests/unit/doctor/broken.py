@@ -102,6 +102,7 @@ BROKEN: dict[str, list[tuple[Outcome, Scene]]] = {
     "chain-sync": [(FAIL, endpoint(syncing=True, height=7, time=NOW - 10**6))],
     "chain-height-age": [(FAIL, both_endpoints(time=NOW - 31))],
     "chain-heights-agree": [(WARN, endpoint(height=997))],
+    "chain-quorum": [(WARN, chain(quorum=1))],
     "chain-clock": [(FAIL, endpoint(time=NOW + 6))],
     "chain-queries": [(FAIL, chain(store=False))],
     "chain-gas-price": [(WARN, chain(gas_price=0.0))],

@@ -95,11 +95,12 @@ CHAIN = Chain(
     chain_id="virtengine-1",
     fee_denom="uve",
     now=NOW,
-    endpoints=tuple(Introduction(url, "", "virtengine-1", False, 1000, NOW - 1) for url in ("a:9090", "b:9090")),
+    endpoints=tuple(Introduction(url, "", "virtengine-1", False, 1000, NOW - 1) for url in ("a:9090", "b:9090", "c:9090")),
     wired=frozenset({"Job"}),
     rpcs=21,
     store=True,
     gas_price=0.025,
+    quorum=2,
 )
 KEY = Key("main", OURS, False, "uve", True, 10**9, 0.025, 10**6, ())
 LEDGER = Ledger(
@@ -151,9 +152,9 @@ def offering(**changes: Any) -> Scene:
 
 
 def endpoint(**changes: Any) -> Scene:
-    """The second of two is otherwise."""
-    first, second = CHAIN.endpoints
-    return chain(endpoints=(first, replace(second, **changes)))
+    """The second of three is otherwise."""
+    first, second, third = CHAIN.endpoints
+    return chain(endpoints=(first, replace(second, **changes), third))
 
 
 def both_endpoints(**changes: Any) -> Scene:

@@ -35,6 +35,7 @@ class Endpoint:
     height: int = 7
     time: float = 5.0
     why: str = ""
+    problem: str | None = None
     checked_at: float = 990.0
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provider_daemon.chain.heights import EndpointProblem
 from provider_daemon.metrics import catalog, causes
 
 
@@ -29,18 +30,9 @@ def test_failures() -> None:
     assert [causes.failure(code) for code in (11, 2107, 4)] == ["out_of_gas", "message", "other"]
 
 
-@pytest.mark.parametrize(
-    ("why", "state"),
-    [
-        ("", "believed"),
-        ("it is catching up", "catching_up"),
-        ("it is on chain 'a', not 'b'", "other_chain"),
-        ("its height went back to 3 from 9", "went_back"),
-        ("127.0.0.1:9090: connection refused", "unreachable"),
-    ],
-)
-def test_endpoints(why: str, state: str) -> None:
-    assert causes.endpoint(why) == state
+def test_endpoints() -> None:
+    """Each problem that the chain's adapter can have with an endpoint is a state that the catalog lists."""
+    assert {problem.value for problem in EndpointProblem} == set(catalog.ENDPOINT_STATES) - {catalog.HEALTHY}
 
 
 @given(st.text(), st.integers(0, 5000))
@@ -49,4 +41,3 @@ def test_nothing_leaves_the_lists(text: str, code: int) -> None:
     assert causes.refusal(code, text, text) in catalog.OUTCOMES["refused"]
     assert causes.failure(code) in catalog.OUTCOMES["failed"]
     assert causes.parked(text) in catalog.PARKED
-    assert causes.endpoint(text) in catalog.ENDPOINT_STATES

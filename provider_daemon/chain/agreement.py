@@ -1,0 +1,235 @@
+"""What is acted on: an answer that as many endpoints give as must agree (`chain.quorum`).
+
+One endpoint alone can lie. So the first endpoints are asked at once, all others where those differ, and the answer counts that a quorum
+gives. An endpoint that deviates several times is outvoted: it is asked last for a while, and reported. Where no quorum agrees nothing is
+known, and the next tick tries again. The loops see none of this: proofs can take the place of witnesses in this one file.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from provider_daemon.chain.endpoint import Endpoint, Only
+from provider_daemon.chain.node import Endpoints
+from provider_daemon.chain.reader import Reader
+from provider_daemon.errors import Refused, Transient, Unreadable
+from provider_daemon.job.spec import ChainJob
+from provider_daemon.ports import TxOutcome
+from provider_daemon.retry import quickly
+
+log = structlog.get_logger("provd.chain")
+
+T = TypeVar("T")
+N = TypeVar("N", int, Decimal)
+
+ALREADY_IN_MEMPOOL = 19  # codespace sdk
+OUTVOTED_SECONDS = 60.0  # for which an endpoint is asked last
+DEVIATIONS = 3  # within OUTVOTED_SECONDS, from which on it is outvoted: fewer may be a block's difference
+
+
+class Disagreement(Transient):
+    """No quorum of endpoints gives the same answer; the text says what each of them said."""
+
+
+class TooFewEndpoints(Transient):
+    """Fewer endpoints are healthy than must agree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """Of one endpoint. `error`: its refusal, or what makes its answer unreadable; a Transient is no answer at all."""
+
+    endpoint: Endpoint
+    value: T | None = None
+    error: Refused | Unreadable | Transient | None = None
+
+    @property
+    def given(self) -> bool:
+        return not isinstance(self.error, Transient)
+
+    def result(self) -> T:
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
+    def key(self, same: Callable[[T], Hashable]) -> Hashable:
+        """Answers that are alike have the same."""
+        if isinstance(self.error, Refused):
+            return "refused", self.error.code, self.error.codespace, self.error.message_index
+        return ("unreadable",) if self.error is not None else ("value", same(self.value))  # type: ignore[arg-type]
+
+
+def itself(value: Any) -> Hashable:
+    return value  # type: ignore[no-any-return]
+
+
+class Agreement:
+    """`any`: whichever endpoint is healthy, for what is only shown, or a hint of what to ask of a quorum."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+        self.any = Reader(endpoints, endpoints.chain_id)
+        self._readers: dict[str, tuple[Endpoint, Reader]] = {}
+        self._deviating: dict[str, list[float]] = {}  # endpoint -> when it deviated lately
+
+    async def enough(self) -> list[Endpoint]:
+        """The healthy endpoints. Raises TooFewEndpoints for fewer than must agree."""
+        healthy, chain_id = await self._endpoints.healthy(), self._endpoints.chain_id
+        quorum, troubles = self._endpoints.quorum, self._endpoints.troubles
+        if healthy and len(healthy) >= quorum:
+            if troubles.ends("endpoints_too_few", chain_id):
+                log.info("endpoints_enough", chain=chain_id, healthy=len(healthy), quorum=quorum)
+            return healthy
+        if quorum == 1:
+            await self._endpoints.believed()  # says that none is usable
+        count = len(self._endpoints.all)
+        why = f"{len(healthy)} of {count} chain endpoints are usable, and {quorum} must agree: {self._endpoints.complaints()}"
+        if troubles.begins("endpoints_too_few", chain_id, self._endpoints.clock.now()):
+            log.error("endpoints_too_few", chain=chain_id, why=why, next="nothing is submitted, cancelled or reported until then")
+        raise TooFewEndpoints(why if healthy else f"no chain endpoint is usable: {self._endpoints.complaints()}")
+
+    def reader(self, endpoint: Endpoint) -> Reader:
+        known = self._readers.get(endpoint.url)
+        if known is None or known[0] is not endpoint:
+            known = self._readers[endpoint.url] = (endpoint, Reader(Only(endpoint), self._endpoints.chain_id))
+        return known[1]
+
+    async def same(self, what: str, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable] = itself) -> T:
+        """The answer that a quorum gives; a refusal or an unreadable record by a quorum is raised. `what` is asked about, for the log."""
+        if self._endpoints.quorum == 1:
+            return await ask(self.any)
+        return await self._settled(what, lambda: self._same(what, ask, same))
+
+    async def attested(self, what: str, ask: Callable[[Reader], Awaitable[N]]) -> N:
+        """The greatest number that a quorum reaches: one endpoint alone can neither raise it nor, where others are left, lower it."""
+        if self._endpoints.quorum == 1:
+            return await ask(self.any)
+        return await self._settled(what, lambda: self._attested(what, ask))
+
+    async def each(self, ask: Callable[[Reader], Awaitable[T]]) -> list[Answer[T]]:
+        """The answers of as many endpoints as must agree."""
+        return await self._asked((await self.enough())[: self._endpoints.quorum], ask)
+
+    async def sent(self, tx_hash: str, send: Callable[[Reader], Awaitable[TxOutcome]]) -> TxOutcome:
+        """What became of one send to each of as many endpoints as must agree, and to the others where their answers differ.
+
+        Accepted by any is accepted, for GetTx decides; refused is only what a quorum refuses alike. Raises Transient when neither is known.
+        """
+        answers: list[Answer[TxOutcome]] = []
+        for some in self._in_turn(await self.enough()):
+            answers += await self._asked(some, send)
+            if agreed := self._agreed(answers, _verdict):
+                return agreed[0].result()
+        accepted = next((answer for answer in answers if answer.error is None and answer.result().ok), None)
+        if accepted is not None:
+            return accepted.result()
+        raise Disagreement(f"the chain's endpoints disagree about whether they accept {tx_hash}: {_said(answers)}")
+
+    # --- one attempt ---
+
+    async def _settled(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        troubles, chain_id = self._endpoints.troubles, self._endpoints.chain_id
+        try:
+            found = await quickly(attempt)
+        except Disagreement as error:
+            if troubles.begins("endpoints_disagree", chain_id, self._endpoints.clock.now()):
+                log.error("endpoints_disagree", chain=chain_id, about=what, why=str(error), next="nothing is done; asks again")
+            raise
+        if troubles.ends("endpoints_disagree", chain_id):
+            log.info("endpoints_agree", chain=chain_id, about=what)
+        return found
+
+    async def _same(self, what: str, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable]) -> T:
+        answers: list[Answer[T]] = []
+        for some in self._in_turn(await self.enough()):
+            answers += await self._asked(some, ask)
+            if agreed := self._agreed(answers, same):
+                self._vote(what, answers, agreed)
+                return agreed[0].result()
+        raise Disagreement(f"the chain's endpoints disagree about {what}: {_said(answers)}")
+
+    async def _attested(self, what: str, ask: Callable[[Reader], Awaitable[N]]) -> N:
+        answers: list[Answer[N]] = []
+        quorum = self._endpoints.quorum
+        for some in self._in_turn(await self.enough()):
+            answers += await self._asked(some, ask)
+            if agreed := self._agreed(answers, itself):
+                self._vote(what, answers, agreed)
+                return agreed[0].result()
+        ranked = sorted((answer.result() for answer in answers if answer.error is None), reverse=True)
+        if len(ranked) < quorum:
+            raise Disagreement(f"the chain's endpoints disagree about {what}: {_said(answers)}")
+        return ranked[quorum - 1]
+
+    def _in_turn(self, healthy: Sequence[Endpoint]) -> tuple[Sequence[Endpoint], ...]:
+        quorum = self._endpoints.quorum
+        return (healthy[:quorum], healthy[quorum:]) if len(healthy) > quorum else (healthy,)
+
+    async def _asked(self, endpoints: Sequence[Endpoint], ask: Callable[[Reader], Awaitable[T]]) -> list[Answer[T]]:
+        return list(await asyncio.gather(*(self._ask_one(endpoint, ask) for endpoint in endpoints)))
+
+    async def _ask_one(self, endpoint: Endpoint, ask: Callable[[Reader], Awaitable[T]]) -> Answer[T]:
+        try:
+            return Answer(endpoint, await ask(self.reader(endpoint)))
+        except (Refused, Unreadable, Transient) as error:
+            return Answer(endpoint, error=error)
+
+    def _agreed(self, answers: Sequence[Answer[T]], same: Callable[[T], Hashable]) -> list[Answer[T]]:
+        """The answers that are alike, when they are enough; else none."""
+        groups: dict[Hashable, list[Answer[T]]] = {}
+        for answer in answers:
+            if answer.given:
+                groups.setdefault(answer.key(same), []).append(answer)
+        largest = max(groups.values(), key=len, default=[])
+        return largest if len(largest) >= self._endpoints.quorum else []
+
+    # --- who deviates ---
+
+    def _vote(self, what: str, answers: Sequence[Answer[T]], agreed: Sequence[Answer[T]]) -> None:
+        for answer in answers:
+            if answer in agreed:
+                self._agrees(answer.endpoint)
+            elif answer.given:
+                self._deviates(answer, what, agreed)
+
+    def _agrees(self, endpoint: Endpoint) -> None:
+        if not self._endpoints.is_outvoted(endpoint) and self._endpoints.troubles.ends("endpoint_outvoted", endpoint.url):
+            log.info("endpoint_agrees", endpoint=endpoint.url)
+
+    def _deviates(self, answer: Answer[T], what: str, agreed: Sequence[Answer[T]]) -> None:
+        endpoint, now = answer.endpoint, self._endpoints.clock.now()
+        lately = [at for at in self._deviating.get(endpoint.url, []) if 0 <= now - at < OUTVOTED_SECONDS][-DEVIATIONS:]
+        self._deviating[endpoint.url] = [*lately, now]
+        why = f"about {what} it says {brief(answer)}, and {len(agreed)} others say {brief(agreed[0])}"
+        if len(lately) + 1 < DEVIATIONS:
+            log.info("endpoint_deviates", endpoint=endpoint.url, why=why, next="the others' answer counts")
+            return
+        endpoint.outvoted_until = now + OUTVOTED_SECONDS
+        if self._endpoints.troubles.begins("endpoint_outvoted", endpoint.url, now):
+            log.warning("endpoint_outvoted", endpoint=endpoint.url, why=why, next="the others' answer counts; this one is asked last")
+
+
+def _verdict(outcome: TxOutcome) -> Hashable:
+    """The same bytes that a node has already are accepted, too."""
+    already = outcome.codespace == "sdk" and outcome.code == ALREADY_IN_MEMPOOL
+    return (0, "") if outcome.ok or already else (outcome.code, outcome.codespace)
+
+
+def _said(answers: Sequence[Answer[Any]]) -> str:
+    return "; ".join(f"{answer.endpoint.url} says {brief(answer)}" for answer in answers)
+
+
+def brief(answer: Answer[Any]) -> str:
+    """An answer in a few words, for a log line."""
+    if answer.error is not None:
+        return f"{type(answer.error).__name__}: {str(answer.error)[:120]}"
+    value = answer.value
+    if isinstance(value, ChainJob):
+        return f"{value.state}, of {value.spec.customer}, created at {value.spec.created_ns}, record {abs(hash(value)) % 10**6}"
+    if isinstance(value, TxOutcome):
+        return f"in block {value.height} with code {value.code}"
+    return "not found" if value is None else str(value)[:120]

@@ -1,0 +1,107 @@
+"""One gRPC endpoint: what is known of it, one call to it, and what it says of itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import grpc
+import grpc.aio
+
+from provider_daemon.chain.heights import Claim, EndpointProblem
+from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
+from provider_daemon.chain.wire import translate
+from provider_daemon.errors import ProvdError, Transient, Unreadable
+
+T = TypeVar("T")
+
+CALL_SECONDS = 10.0
+CHECK_SECONDS = 3.0
+
+
+class Caller(Protocol):
+    """Whoever carries out calls: all endpoints, of which a healthy one is asked, or one of them alone."""
+
+    async def call(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T: ...
+
+    async def once(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T: ...
+
+    async def version(self) -> str: ...
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """`problem` is None while it is healthy; `why` says the same in words, "" then. Times in seconds since the epoch.
+
+    `claim`: what it last said of itself. `outvoted_until`: it gave other answers than those that others agreed on.
+    """
+
+    url: str
+    channel: grpc.aio.Channel
+    height: int = 0
+    time: float = 0.0
+    version: str = ""
+    problem: EndpointProblem | None = EndpointProblem.UNREACHABLE
+    why: str = "not asked yet"
+    checked_at: float = 0.0
+    failures: int = 0
+    claim: Claim | None = None
+    outvoted_until: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def believed(self) -> bool:
+        return self.problem is None
+
+    def said(self, error: ProvdError) -> str:
+        """What is wrong with it, where its name stands beside."""
+        return str(error).removeprefix(f"{self.url}: ")
+
+    def fails(self, error: ProvdError) -> None:
+        """A call to it failed: it is checked again before it is used again."""
+        self.checked_at, self.claim = 0.0, None
+        self.problem, self.why = EndpointProblem.UNREACHABLE, self.said(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """One endpoint as a Caller: one attempt a call, and a failed one makes the endpoint unhealthy until it is checked again."""
+
+    endpoint: Endpoint
+
+    async def call(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
+        return await self.once(request)
+
+    async def once(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
+        try:
+            return await ask_one(self.endpoint, request)
+        except Transient as error:
+            self.endpoint.fails(error)
+            raise
+
+    async def version(self) -> str:
+        return self.endpoint.version
+
+
+async def introduce(
+    channel: grpc.aio.Channel,
+) -> tuple[query_pb2.GetSyncingResponse, query_pb2.GetLatestBlockResponse, query_pb2.GetNodeInfoResponse] | None:
+    """What a node says of itself; None when a part of it cannot be read."""
+    stub = query_pb2_grpc.ServiceStub(channel)
+    syncing, block, info = await asyncio.gather(
+        stub.GetSyncing(query_pb2.GetSyncingRequest(), timeout=CHECK_SECONDS),
+        stub.GetLatestBlock(query_pb2.GetLatestBlockRequest(), timeout=CHECK_SECONDS),
+        stub.GetNodeInfo(query_pb2.GetNodeInfoRequest(), timeout=CHECK_SECONDS),
+    )
+    return None if None in (syncing, block, info) else (syncing, block, info)
+
+
+async def ask_one(endpoint: Endpoint, request: Callable[[grpc.aio.Channel], Awaitable[T | None]]) -> T:
+    """One attempt at one endpoint, believed or not, its errors translated."""
+    try:
+        answer = await request(endpoint.channel)
+    except grpc.aio.AioRpcError as error:
+        raise translate(error, endpoint.url) from error
+    if answer is None:  # what grpc.aio gives for an answer that is no such message, like a log with raw bytes in it
+        raise Unreadable(f"{endpoint.url} gave an answer that cannot be read")
+    return answer
