@@ -28,7 +28,7 @@ def scheduler(cluster: ClusterConfig, clock: Clock) -> SlurmScheduler:
 
 def transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTransport:
     if cluster.transport == "local" or cluster.ssh is None:
-        return LocalTransport()
+        return LocalTransport(path=cluster.slurm_path)
     ssh = cluster.ssh
     return SshTransport(
         host=ssh.host,
@@ -38,6 +38,8 @@ def transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTrans
         known_hosts=ssh.known_hosts,
         host_key_fingerprint=ssh.host_key_fingerprint,
         clock=clock,
+        login_seconds=ssh.login_seconds,
+        path=cluster.slurm_path,
     )
 
 

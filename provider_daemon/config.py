@@ -71,11 +71,17 @@ class KeyConfig(_Strict):
     passphrase_file: str = ""
 
 
+def _without_brackets(host: str) -> str:
+    """An IPv6 address, which some write as it stands before a port."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
 class SshConfig(_Strict):
-    host: str = Field(min_length=1)
+    host: Annotated[str, Field(min_length=1), AfterValidator(_without_brackets)]
     port: int = Field(default=22, ge=1, le=65535)
     user: Name
     key_file: str = Field(min_length=1)
+    login_seconds: float = Field(default=30.0, ge=1, le=300)
     known_hosts: str = ""
     host_key_fingerprint: str = Field(default="", pattern=_FINGERPRINT)
 
@@ -113,6 +119,7 @@ class ClusterConfig(_Strict):
     ssh: SshConfig | None = None
     account: SlurmWord = ""
     qos: SlurmWord = ""
+    slurm_path: list[SafePath] = []
     work_root: SafePath
     region: str = Field(min_length=1)
     datacenter: str = ""

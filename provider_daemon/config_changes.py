@@ -21,6 +21,7 @@ FIXED: dict[Where, str] = {
     (*CLUSTER, "key"): "jobs under way are signed with it",
     (*CLUSTER, "transport"): "the way to the site is made at the start",
     (*CLUSTER, "ssh"): "the way to the site is made at the start",
+    (*CLUSTER, "slurm_path"): "the way to the site is made at the start",
     ("metrics",): "the port is open",
 }
 """what a restart is needed for -> why; everything else changes while provd runs"""

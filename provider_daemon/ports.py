@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol
 
 from provider_daemon.job.sides import OnChain, Reported, Settled
@@ -14,6 +15,27 @@ class Clock(Protocol):
     """Seconds since the epoch."""
 
     def now(self) -> float: ...
+
+
+class ConnectOutcome(StrEnum):
+    """Outcome of one attempt to log in to a login node; metrics, alerts and the doctor go by these words."""
+
+    CONNECTED = "connected"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    LOGIN_REFUSED = "login_refused"
+    SECOND_FACTOR = "second_factor"
+    COMMAND_REFUSED = "command_refused"
+    STDIN_CONSUMED = "stdin_consumed"
+    HOST_KEY_MISMATCH = "host_key_mismatch"
+    UNUSABLE_FILE = "unusable_file"
+
+    @property
+    def group(self) -> str:
+        """The label of provd_ssh_connects_total, which is kept to a few values."""
+        if self in (ConnectOutcome.CONNECTED, ConnectOutcome.HOST_KEY_MISMATCH):
+            return self.value
+        return "failed" if self in (ConnectOutcome.FAILED, ConnectOutcome.TIMED_OUT) else "login_refused"
 
 
 # --- SLURM ---------------------------------------------------------------------------------------------------------------------

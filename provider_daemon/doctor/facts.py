@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from provider_daemon.chain.introduction import Introduction
 from provider_daemon.config import ClusterConfig
 from provider_daemon.doctor.finding import Unknown
-from provider_daemon.ports import Cluster, Node, Offering
+from provider_daemon.ports import Cluster, ConnectOutcome, Node, Offering
 from provider_daemon.slurm.settings import Association, Partition, WorkRoot
 
 
 @dataclass(frozen=True, slots=True)
 class Ssh:
-    """The way to a login node. `key_mode`: the key file's mode bits. `sessions`: channels that sshd took at a time, of `wanted`."""
+    """The way to a login node. `key_mode`: the key file's mode bits. `sessions`: channels that sshd took at a time, of `wanted`.
+
+    `outcome`: of the attempt to log in.
+    """
 
     key_mode: int | Unknown
     host_key: str | Unknown
@@ -23,6 +26,7 @@ class Ssh:
     round_trip: float | Unknown
     sessions: int | Unknown
     wanted: int
+    outcome: ConnectOutcome = ConnectOutcome.CONNECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class Slurm:
     """A site, as its login node has it. `settings`: slurmctld's. `version`: of the commands; `mended`: CVEs named by their package.
 
     `controller`, `database`: what slurmctld and slurmdbd are called, or why one does not answer. `trials`: queue -> (whether sbatch
-    --test-only takes a job of ours there, its words). `skew`: how far the login node's clock is ahead.
+    --test-only takes a job of ours there, its words). `commands`: those of SLURM's that the login's PATH has.
+    `skew`: how far the login node's clock is ahead.
     """
 
     controller: str | Unknown
@@ -50,6 +55,7 @@ class Slurm:
     trials: Mapping[str, tuple[bool, str]] | Unknown
     work_root: WorkRoot | Unknown
     programs: frozenset[str] | Unknown
+    commands: frozenset[str] | Unknown
 
 
 @dataclass(frozen=True, slots=True)

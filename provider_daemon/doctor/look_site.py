@@ -3,7 +3,8 @@
 import asyncio
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from provider_daemon.assembly import transport
 from provider_daemon.config import ClusterConfig
@@ -13,13 +14,15 @@ from provider_daemon.doctor.finding import Unknown
 from provider_daemon.doctor.looker import Looker, because
 from provider_daemon.doctor.ssh_checks import OTHERS
 from provider_daemon.errors import ConfigError, ProvdError
-from provider_daemon.ports import Clock
+from provider_daemon.ports import Clock, ConnectOutcome
+from provider_daemon.slurm.commands import COMMANDS
 from provider_daemon.slurm.inspection import Inspection
 from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.login import LoginError
 from provider_daemon.slurm.script import Batch, render
-from provider_daemon.slurm.ssh import CHANNELS, HostKeyMismatch, SshTransport
+from provider_daemon.slurm.ssh import CHANNELS, SshTransport
 
-LOGIN_SECONDS = 4.0
+HOST_KEY_PROBLEMS = frozenset({ConnectOutcome.HOST_KEY_MISMATCH, ConnectOutcome.UNUSABLE_FILE})
 TRIAL_SECONDS = 60  # run time of the job that sbatch --test-only is asked about
 
 
@@ -42,8 +45,8 @@ class Way:
 
 async def way(cluster: ClusterConfig, looker: Looker, clock: Clock) -> Way:
     if cluster.ssh is None:
-        local = LocalTransport()
-        return Way(None, Inspection(local), local, None)
+        made = transport(cluster, clock)
+        return Way(None, Inspection(made), made, None)
     mode = look_host.mode(cluster.ssh.key_file)
     if isinstance(mode, Unknown) or mode & OTHERS:
         return _lost(mode, "the key file cannot be used", "ssh-key-file")
@@ -55,22 +58,26 @@ async def way(cluster: ClusterConfig, looker: Looker, clock: Clock) -> Way:
     return await _reach(made, mode, looker)
 
 
-def _lost(mode: int | Unknown, why: str, blame: str, *, host_key: Unknown | None = None, login: Unknown | None = None) -> Way:
+def _lost(mode: int | Unknown, why: str, blame: str, **facts: Any) -> Way:
+    """`facts`: those of Ssh that are known."""
     missing = Unknown(why, blame)
-    return Way(Ssh(mode, host_key or missing, login or missing, missing, missing, CHANNELS), None, None, missing)
+    unknown = dict.fromkeys(("host_key", "login", "round_trip", "sessions"), missing)
+    return Way(Ssh(mode, wanted=CHANNELS, **{**unknown, **facts}), None, None, missing)
 
 
 async def _reach(made: SshTransport, mode: int, looker: Looker) -> Way:
+    """A login takes as long as clusters.ssh.login_seconds allows the daemon's; after it the other questions have their whole time."""
     inspection = Inspection(made)
     try:
-        async with asyncio.timeout(LOGIN_SECONDS):
-            await inspection.begin()
-    except HostKeyMismatch as error:
-        return _lost(mode, "the host's key is not the pinned one", "ssh-host-key", host_key=Unknown(str(error)))
+        await made.connect()
+        looker.restart()
+        await inspection.begin()
     except ProvdError as error:
-        return _lost(mode, "the login node cannot be reached", "ssh-login", login=Unknown(str(error)))
-    except TimeoutError:
-        return _lost(mode, "the login node cannot be reached", "ssh-login", login=Unknown(f"no login within {LOGIN_SECONDS:.0f} s"))
+        await made.close()
+        outcome = error.outcome if isinstance(error, LoginError) else ConnectOutcome.FAILED
+        if outcome in HOST_KEY_PROBLEMS:
+            return _lost(mode, "the host's key is not the pinned one", "ssh-host-key", host_key=Unknown(str(error)), outcome=outcome)
+        return _lost(mode, "the login node cannot be reached", "ssh-login", login=Unknown(str(error)), outcome=outcome)
     seconds = await looker(lambda: _round_trip(inspection))
     sessions = await looker(lambda: made.sessions(CHANNELS))
     return Way(Ssh(mode, "it is the pinned one", "logged in", seconds, sessions, CHANNELS), inspection, made, None)
@@ -94,6 +101,10 @@ async def slurm(cluster: ClusterConfig, reached: Way, looker: Looker, clock: Clo
     if site is None:
         assert gone is not None
         return Slurm(**dict.fromkeys(Slurm.__dataclass_fields__, gone))
+    commands = await looker(lambda: site.found(COMMANDS))
+    if isinstance(commands, Unknown) or commands != COMMANDS:
+        missing = Unknown("SLURM's commands are not found", "slurm-commands")
+        return replace(Slurm(**dict.fromkeys(Slurm.__dataclass_fields__, missing)), commands=commands)
     programs = sorted({image.run[0] for image in cluster.images if image.run})
     (settings, associations, account, qos), (version, mended, skew, work_root, found) = await asyncio.gather(
         asyncio.gather(looker(site.settings), looker(site.associations), looker(lambda: site.account(cluster.account)), looker(site.qos)),
@@ -127,6 +138,7 @@ async def slurm(cluster: ClusterConfig, reached: Way, looker: Looker, clock: Clo
         trials=down or {},
         work_root=work_root,
         programs=found,
+        commands=commands,
     )
 
 

@@ -17,6 +17,10 @@ class Looker:
         self._seconds = seconds
         self._end = asyncio.get_running_loop().time() + seconds
 
+    def restart(self) -> None:
+        """Its time begins again, for what had to wait for a slow login."""
+        self._end = asyncio.get_running_loop().time() + self._seconds
+
     async def __call__(self, question: Callable[[], Awaitable[T]], missing: Unknown | None = None) -> T | Unknown:
         """Its answer; `missing` without asking where that is already known."""
         if missing is not None:

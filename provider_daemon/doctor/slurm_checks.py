@@ -3,7 +3,7 @@
 from provider_daemon.doctor import vulnerable
 from provider_daemon.doctor.facts import Site
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
-from provider_daemon.slurm.commands import ORDERS_A_COMMAND, SUBMIT_SECONDS
+from provider_daemon.slurm.commands import COMMANDS, ORDERS_A_COMMAND, SUBMIT_SECONDS
 from provider_daemon.slurm.settings import number, release
 
 OLDEST = "22.05"  # the oldest branch that provd is tested with
@@ -15,6 +15,14 @@ UPGRADE = "upgrade SLURM to 25.05.9, 25.11.8, 26.05.4 or newer"
 
 def _setting(site: Site, name: str) -> str:
     return known(site.slurm.settings).get(name, "")
+
+
+def commands(site: Site) -> Finding:
+    """Whether SLURM's commands are found on the login node."""
+    there = known(site.slurm.commands)
+    missing = sorted(COMMANDS - there)
+    todo = "set clusters.slurm_path to the directory of SLURM's commands on the login node"
+    return judge(not missing, f"not found: {', '.join(missing)}" if missing else f"{len(there)} found", todo)
 
 
 def controller(site: Site) -> Finding:

@@ -2,9 +2,17 @@
 
 from provider_daemon.doctor.facts import Site, Ssh
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, warn
+from provider_daemon.ports import ConnectOutcome
 
 SLOW_SECONDS = 0.5  # a poll takes two to four round trips
 OTHERS = 0o077  # mode bits of group and others
+TODO = {
+    ConnectOutcome.TIMED_OUT: "set clusters.ssh.login_seconds above the time that a login takes, or ask the site why it is slow",
+    ConnectOutcome.SECOND_FACTOR: "ask the site to let this user in from this address with the key alone",
+    ConnectOutcome.COMMAND_REFUSED: "ask the site whether the account is open and may run commands over SSH",
+    ConnectOutcome.STDIN_CONSUMED: "change the account's login files so that they read stdin only where it is a terminal",
+}
+"""outcome of a login -> what to do"""
 
 
 class NoSshError(Exception):
@@ -42,7 +50,9 @@ def login(site: Site) -> Finding:
     """Whether a connection and a login come about."""
     found = _ssh(site).login
     if isinstance(found, Unknown) and not found.blame:
-        return fail(found.why, f"check host, port, user and key_file of clusters.ssh by hand: ssh {_where(site)}")
+        return fail(
+            found.why, TODO.get(_ssh(site).outcome, f"check host, port, user and key_file of clusters.ssh by hand: ssh {_where(site)}")
+        )
     return ok(known(found))
 
 

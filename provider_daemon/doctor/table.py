@@ -98,6 +98,7 @@ CHECKS: tuple[Check, ...] = (
     *_checks(
         "slurm",
         {
+            "slurm-commands": slurm_checks.commands,
             "slurm-controller": slurm_checks.controller,
             "slurm-database": slurm_checks.database,
             "slurm-version": slurm_checks.version,

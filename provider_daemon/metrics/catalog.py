@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.state import State
+from provider_daemon.ports import ConnectOutcome
 
 
 class Kind(StrEnum):
@@ -51,7 +52,8 @@ QUERIES = ("snapshot", "nodes", "submit", "cancel", "survey")
 FAILURES = ("down", "unreadable")  # of a question to SLURM or the chain
 RECEIPTS = ("accepted", "refused", "deferred", "in_doubt")
 NODE_STATES = ("usable", "draining", "unusable")
-CONNECTS = ("connected", "failed", "login_refused", "host_key_mismatch")
+CONNECTS = tuple(dict.fromkeys(outcome.group for outcome in ConnectOutcome))
+LOGIN_PROBLEMS = tuple(outcome for outcome in ConnectOutcome if outcome is not ConnectOutcome.CONNECTED)
 HEALTHY = "believed"
 ENDPOINT_STATES = (HEALTHY, "unreachable", "catching_up", "other_chain", "went_back", "implausible_height")
 OUTCOMES = {  # outcome of a transaction -> its causes
@@ -177,6 +179,13 @@ SLURM_NODES = _gauge(
 )
 
 SSH_CONNECTS = _counter("provd_ssh_connects_total", "Tries to connect to the login node, by outcome.", "cluster", "outcome")
+SSH_LOGIN_PROBLEM = _gauge(
+    "provd_ssh_login_problem",
+    "1 for the cause for which the last attempt to log in failed.",
+    "cluster",
+    "cause",
+    absent="while the login works",
+)
 SSH_CHANNELS = _counter("provd_ssh_channels_total", "Channels opened, one a command.", "cluster")
 SSH_CHANNELS_REFUSED = _counter("provd_ssh_channels_refused_total", "Channels that sshd refused (its MaxSessions).", "cluster")
 SSH_CHANNELS_OPEN = _gauge("provd_ssh_channels_open", "Channels in use.", "cluster")
@@ -225,7 +234,7 @@ SECTIONS: dict[str, tuple[Family, ...]] = {
         SLURM_SUBMISSIONS,
         SLURM_NODES,
     ),
-    "SSH": (SSH_CONNECTS, SSH_CHANNELS, SSH_CHANNELS_REFUSED, SSH_CHANNELS_OPEN),
+    "SSH": (SSH_CONNECTS, SSH_LOGIN_PROBLEM, SSH_CHANNELS, SSH_CHANNELS_REFUSED, SSH_CHANNELS_OPEN),
     "Ledger and reconciliation": (LEDGER_SIZE, LEDGER_FREE, LEDGER_COMMIT, DIFFERENCES, RECONCILED),
 }
 CATALOG = tuple(family for section in SECTIONS.values() for family in section)

@@ -14,7 +14,7 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics import catalog, causes
 from provider_daemon.metrics.ledger import BILLING_DENOM, value
 from provider_daemon.metrics.meters import Meters, metric
-from provider_daemon.ports import Clock
+from provider_daemon.ports import Clock, ConnectOutcome
 from provider_daemon.troubles import Troubles
 
 BELIEVED_SECONDS = 180.0  # how long an endpoint counts as it was when it was last asked: loops ask once a minute at least
@@ -63,6 +63,7 @@ class SshCounts(Protocol):
     channels: int
     refused: int
     open: int
+    problem: ConnectOutcome | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,10 @@ class DaemonCollector(Collector):
         ssh = self._parts.ssh.items()
         yield metric(
             catalog.SSH_CONNECTS,
-            [((cluster, outcome), float(each.connects.get(outcome, 0))) for cluster, each in ssh for outcome in catalog.CONNECTS],
+            [((cluster, group), _of_group(each, group)) for cluster, each in ssh for group in catalog.CONNECTS],
         )
+        problems = [((cluster, each.problem.value), 1.0) for cluster, each in ssh if each.problem]
+        yield metric(catalog.SSH_LOGIN_PROBLEM, problems)
         yield metric(catalog.SSH_CHANNELS, [((cluster,), float(each.channels)) for cluster, each in ssh])
         yield metric(catalog.SSH_CHANNELS_REFUSED, [((cluster,), float(each.refused)) for cluster, each in ssh])
         yield metric(catalog.SSH_CHANNELS_OPEN, [((cluster,), float(each.open)) for cluster, each in ssh])
@@ -186,3 +189,7 @@ class DaemonCollector(Collector):
         yield metric(catalog.LOOP_FAILING, [((loop.name,), float(bool(loop.failure))) for loop in loops])
         yield metric(catalog.LOOP_ALIVE, [((loop.name,), float(not loop.dead(now))) for loop in loops])
         yield metric(catalog.LOOP_TICKS, [((loop.name,), float(loop.ticks + bool(loop.tick_since))) for loop in loops])
+
+
+def _of_group(counts: SshCounts, group: str) -> float:
+    return float(sum(count for outcome, count in counts.connects.items() if ConnectOutcome(outcome).group == group))

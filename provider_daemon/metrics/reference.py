@@ -6,7 +6,7 @@ from provider_daemon.metrics import catalog
 from provider_daemon.metrics.catalog import SECTIONS, Family
 
 # The most that each of them adds; the process's own are the daemon's.
-SERIES = {"daemon": 69, "cluster": 101, "key": 17, "endpoint": 8}
+SERIES = {"daemon": 69, "cluster": 102, "key": 17, "endpoint": 8}
 
 
 def _sum() -> str:
@@ -47,6 +47,7 @@ WORDS = {
     "result": catalog.RECEIPTS,
     "state of provd_slurm_nodes": catalog.NODE_STATES,
     "outcome of a connect": catalog.CONNECTS,
+    "cause of provd_ssh_login_problem": catalog.LOGIN_PROBLEMS,
     "state of provd_chain_endpoint": catalog.ENDPOINT_STATES,
     **{f"cause of outcome {outcome}": causes for outcome, causes in catalog.OUTCOMES.items()},
 }

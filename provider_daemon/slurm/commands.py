@@ -19,11 +19,13 @@ END = "provd-end"
 ANSWER = "provd-answer"
 
 SUBMIT_SECONDS = 30  # the bound on a whole submission command: the daemon's waiting window counts on it
+KILL_SECONDS = 5  # between the end of a program's time and its kill
 QUERY_SECONDS = 60
 INSPECT_SECONDS = 6  # what a doctor asks: with slurmctld down SLURM's commands take 9 s to say so
 WORKERS = 4  # sbatch at a time: two cores of a login node are busy with it (FACTS.md, 'Submission over SSH')
 ORDERS_A_COMMAND = 50  # 50 scripts and answers; far inside SUBMIT_SECONDS, and few enough to lose sight of at once
 KEYS_A_COMMAND = 1000  # ids or names in one argument: Linux ends a single argument at 128 KiB
+COMMANDS = frozenset({"sbatch", "squeue", "sacct", "scancel", "scontrol", "sdiag", "sacctmgr"})  # all of SLURM's that are used
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _DIRECTORY = re.compile(r"/[A-Za-z0-9._/@%+=,:-]{1,900}")
@@ -59,7 +61,7 @@ class Command:
 
 def _program(body: str, seconds: int, variables: str = _EPOCH_TIMES) -> str:
     framed = f"printf '\\n%s\\n' {BEGIN}\n{body}\nprintf '\\n%s %s\\n' {END} $?"
-    return f"exec env -i {_KEPT} {variables} timeout -k 5 {seconds} /bin/sh -c {shlex.quote(framed)}\n"
+    return f"exec env -i {_KEPT} {variables} timeout -k {KILL_SECONDS} {seconds} /bin/sh -c {shlex.quote(framed)}\n"
 
 
 VERSION = _program("sbatch --version", QUERY_SECONDS)

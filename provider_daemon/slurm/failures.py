@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 
-from provider_daemon.errors import ProvdError, Transient, Unreadable
+from provider_daemon.errors import ProvdError, Transient, TurnedAway, Unreadable
 from provider_daemon.job.lifecycle import TIMED_OUT
 from provider_daemon.ports import Receipt
 from provider_daemon.slurm.answers import Submitted
+
+NOT_FOUND = 127  # the shell's exit status for a command that its PATH does not have
 
 # sbatch's words -> what the customer reads. Nothing of such a job exists in SLURM.
 REFUSALS: dict[str, str] = {
@@ -80,6 +82,8 @@ def query_failure(what: str, exit_code: int, text: str) -> ProvdError:
     """Of squeue, sacct and the like: never read as an empty answer."""
     said = " ".join(text.split()) or "it said nothing"
     line = f"{what} failed ({exit_code}): {said if len(said) <= 300 else f'{said[:150]} ... {said[-150:]}'}"
+    if exit_code == NOT_FOUND:
+        return TurnedAway(f"{what}: the command is not found on the login node: set clusters.slurm_path to its directory ({said[:150]})")
     if exit_code in TIMED_OUT or any(words in said for words in TRANSIENT):
         return Transient(line)
     return Unreadable(line)

@@ -3,22 +3,27 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from provider_daemon.errors import Transient
-from provider_daemon.slurm.transport import TOO_MUCH, Answer, TooMuch, command_line, keep, stdin
+from provider_daemon.slurm.transport import TOO_MUCH, Answer, TooMuch, command_line, keep, stdin, with_path
 
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "SLURM_CONF")
 
 
 class LocalTransport:
-    """`environment` replaces the daemon's own PATH, HOME, USER, LOGNAME, SHELL and SLURM_CONF; nothing else is passed on."""
+    """`environment` replaces the daemon's own PATH, HOME, USER, LOGNAME, SHELL and SLURM_CONF; nothing else is passed on.
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    `path`: directories in front of that PATH.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None, path: Sequence[str] = ()) -> None:
+        self._path = tuple(path)
         source = os.environ if environment is None else environment
         self._environment = {name: source[name] for name in _KEPT if name in source}
 
     async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
+        program = with_path(program, self._path)
         try:
             process = await asyncio.create_subprocess_exec(
                 "/bin/sh",

@@ -8,64 +8,91 @@ import contextlib
 import os
 import stat
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
 import structlog
 
-from provider_daemon.errors import ConfigError, ProvdError, Transient, TurnedAway
-from provider_daemon.ports import Clock
+from provider_daemon.errors import ConfigError, Transient
+from provider_daemon.ports import Clock, ConnectOutcome
+from provider_daemon.slurm import login
+from provider_daemon.slurm.conversation import converse
+from provider_daemon.slurm.login import LoginProblem
 from provider_daemon.slurm.reconnect import ReconnectLimit
-from provider_daemon.slurm.transport import START_SECONDS, TOO_MUCH, Answer, TooMuch, command_line, keep, stdin
+from provider_daemon.slurm.ssh_connect import Connector, Target
+from provider_daemon.slurm.transport import START_SECONDS, Answer, command_line, consumed, stdin, with_path
 
 log = structlog.get_logger("provd.ssh")
 
 CHANNELS = 4  # at a time: the knee of the measured curve, and well below sshd's default MaxSessions
 CHANNEL_RETRIES = 3
-KEEPALIVE_SECONDS = 15
-_LOST = Transient("the connection was lost")
-
-
-class HostKeyMismatch(TurnedAway):
-    """The host shows another key than the pinned one."""
+_LOST = (ConnectOutcome.FAILED, "the connection was lost")
 
 
 @dataclass(slots=True)
 class SshCounts:
-    """Since the start. `connects`: tries by outcome; `channels` opened, `refused` by sshd, and `open` now."""
+    """Since the start. `connects`: attempts by outcome; `channels` opened, `refused` by sshd, and `open` now.
+
+    `problem`: why the last attempt failed, if it did.
+    """
 
     connects: Counter[str] = field(default_factory=Counter)
     channels: int = 0
     refused: int = 0
     open: int = 0
+    problem: ConnectOutcome | None = None
 
 
 class SshTransport:
-    """Exactly one of `known_hosts` (a file) and `host_key_fingerprint` ("SHA256:...") pins the host; there is no way to switch it off."""
+    """Exactly one of `known_hosts` (a file) and `host_key_fingerprint` ("SHA256:...") pins the host; there is no way to switch it off.
+
+    `login_seconds`: for one attempt to connect, which continues while programs give up after START_SECONDS. `path`: directories in front
+    of the login's own PATH.
+    """
 
     def __init__(
-        self, *, host: str, port: int, user: str, key_file: str, clock: Clock, known_hosts: str = "", host_key_fingerprint: str = ""
+        self,
+        *,
+        host: str,
+        port: int,
+        user: str,
+        key_file: str,
+        clock: Clock,
+        known_hosts: str = "",
+        host_key_fingerprint: str = "",
+        login_seconds: float = 30,
+        path: Sequence[str] = (),
     ) -> None:
         if bool(known_hosts) == bool(host_key_fingerprint):
             raise ConfigError([f"ssh to {host}: give exactly one of known_hosts and host_key_fingerprint"])
         if known_hosts and not Path(known_hosts).is_file():
             raise ConfigError([f"ssh to {host}: known_hosts {known_hosts} does not exist"])
         _check_key_file(key_file)
-        self._where = f"{user}@{host}:{port}"
-        self._connect: Callable[[], _Connecting] = lambda: _Connecting(host, port, user, key_file, known_hosts, host_key_fingerprint)
+        self._where = f"{user}@[{host}]:{port}" if ":" in host else f"{user}@{host}:{port}"
+        self._connector = Connector(Target(host, port, user, key_file, known_hosts, host_key_fingerprint, login_seconds))
+        self._login_seconds = login_seconds
+        self._path = tuple(path)
         self._clock = clock
         self._limit = ReconnectLimit()
         self._channels = asyncio.Semaphore(CHANNELS)
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[asyncssh.SSHClientConnection] | None = None
         self._connection: asyncssh.SSHClientConnection | None = None
-        self._down: ProvdError = _LOST
+        self._down = _LOST
         self.counts = SshCounts()
 
     async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
+        program = with_path(program, self._path)
         async with self._channel(command_line(program)) as process:
-            return await _converse(process, stdin(program, payload), timeout)
+            answer = await converse(process, stdin(program, payload), timeout)
+        if consumed(answer):
+            raise login.raised(*login.STDIN_CONSUMED)
+        return answer
+
+    async def connect(self) -> None:
+        """Logs in, for as long as a login may take. Raises as `run`."""
+        await self._opened()
 
     @contextlib.asynccontextmanager
     async def _channel(self, command: str) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
@@ -77,7 +104,7 @@ class SshTransport:
                     taken = await self._channels.acquire()
                     process = await self._start(command)
             except TimeoutError:
-                raise Transient(f"ssh {self._where}: the command did not start within {START_SECONDS} s") from None
+                raise Transient(self._late()) from None
             self.counts.open += 1
             try:
                 yield process
@@ -86,6 +113,12 @@ class SshTransport:
         finally:
             if taken:
                 self._channels.release()
+
+    def _late(self) -> str:
+        late = f"ssh {self._where}: the command did not start within {START_SECONDS} s"
+        if self._opening is None or self._opening.done():
+            return late
+        return f"{late}: the login is still under way, for at most {self._login_seconds:g} s (clusters.ssh.login_seconds)"
 
     async def sessions(self, wanted: int) -> int:
         """How many of `wanted` channels sshd lets us have open at a time on our connection (its MaxSessions)."""
@@ -97,7 +130,7 @@ class SshTransport:
         except asyncssh.ChannelOpenError:
             return len(opened)
         except (asyncssh.Error, OSError) as error:
-            raise Transient(f"ssh {self._where}: {_reason(error)}") from None
+            raise Transient(f"ssh {self._where}: {login.reason(error)}") from None
         finally:
             for process in opened:
                 process.close()
@@ -105,6 +138,8 @@ class SshTransport:
         return len(opened)
 
     async def close(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
         if self._connection is not None:
             self._connection.close()
             with contextlib.suppress(asyncssh.Error, OSError, TimeoutError):
@@ -124,71 +159,47 @@ class SshTransport:
                     raise Transient(f"ssh {self._where}: no channel: {error.reason}") from None
                 await asyncio.sleep(0.2 * 2**attempt)
             except (asyncssh.Error, OSError) as error:
-                raise Transient(f"ssh {self._where}: the command did not start: {_reason(error)}") from None
+                raise Transient(f"ssh {self._where}: the command did not start: {login.reason(error)}") from None
         raise Transient(f"ssh {self._where}: no channel")
 
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None and not self._connection.is_closed()
+
     async def _opened(self) -> asyncssh.SSHClientConnection:
-        async with self._opening:
-            if self._connection is None or self._connection.is_closed():
-                self._connection = await self._open()
-            return self._connection
+        """One attempt at a time, which outlives whoever waits for it: a login may take longer than a program may wait to start."""
+        if self._connection is None or not self.connected:
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.create_task(self._open())
+                self._opening.add_done_callback(_retrieved)
+            self._connection = await asyncio.shield(self._opening)
+        return self._connection
 
     async def _open(self) -> asyncssh.SSHClientConnection:
-        """Between two tries what became of the last one stands, in its own class and words."""
+        """Between two attempts the outcome and the text of the last one stand."""
         if self._limit.wait(self._clock.now()) <= 0:
             self._limit.tried(self._clock.now())
             self._down = _LOST
             try:
-                connection = await self._connect().open()
-            except (asyncssh.Error, OSError, TimeoutError, ValueError) as error:
-                self._down, outcome = _meaning(error)
-                self.counts.connects[outcome] += 1
+                connection = await self._connector.open()
+            except (asyncssh.Error, OSError, TimeoutError, ValueError, LoginProblem) as error:
+                self._down = login.meaning(error, self._login_seconds)
+                self.counts.problem = self._down[0]
+                self.counts.connects[self._down[0]] += 1
             else:
-                self.counts.connects["connected"] += 1
+                self.counts.problem = None
+                self.counts.connects[ConnectOutcome.CONNECTED] += 1
                 log.info("ssh_connected", host=self._where)
                 return connection
+        outcome, text = self._down
         wait = self._limit.wait(self._clock.now())
-        raise type(self._down)(f"ssh {self._where}: {self._down}; next try in {wait:.0f} s")
+        raise login.raised(outcome, f"ssh {self._where}: {text}; next try in {wait:.0f} s")
 
 
-class _Connecting:
-    """One try. Nothing of the daemon's own environment or ~/.ssh plays a part; neither need be there or readable."""
-
-    def __init__(self, host: str, port: int, user: str, key_file: str, known_hosts: str, fingerprint: str) -> None:
-        self._host, self._port, self._user, self._key_file = host, port, user, key_file
-        self._known_hosts, self._fingerprint = known_hosts, fingerprint
-
-    async def open(self) -> asyncssh.SSHClientConnection:
-        client = asyncssh.SSHClient if self._known_hosts else lambda: _PinnedClient(self._fingerprint)
-        connection, _ = await asyncssh.create_connection(
-            client,
-            self._host,
-            self._port,
-            username=self._user,
-            client_keys=[self._key_file],
-            agent_path=None,
-            config=None,
-            # An empty list of trusted keys sends every host key to _PinnedClient.validate_host_public_key.
-            known_hosts=self._known_hosts or ([], [], []),
-            # Left out, ~/.ssh/ca-bundle.crt and ~/.ssh/crt would vouch for any host.
-            x509_trusted_certs=None,
-            x509_trusted_cert_paths=[],
-            send_env=(),
-            connect_timeout=START_SECONDS - 5,
-            login_timeout=START_SECONDS - 5,
-            keepalive_interval=KEEPALIVE_SECONDS,
-        )
-        return connection
-
-
-class _PinnedClient(asyncssh.SSHClient):
-    """Trusts the one key whose fingerprint was given."""
-
-    def __init__(self, fingerprint: str) -> None:
-        self._fingerprint = fingerprint
-
-    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        return key.get_fingerprint() == self._fingerprint
+def _retrieved(task: asyncio.Task[asyncssh.SSHClientConnection]) -> None:
+    """An attempt that failed while nobody waited is reported by the next one."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _check_key_file(path: str) -> None:
@@ -198,53 +209,3 @@ def _check_key_file(path: str) -> None:
         raise ConfigError([f"ssh key_file {path}: {error.strerror}"]) from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError([f"ssh key_file {path} can be read by others: chmod 600 {Path(path).name}"])
-
-
-async def _converse(process: asyncssh.SSHClientProcess[bytes], text: bytes, seconds: float) -> Answer:
-    """Whatever arrives in time; exit code None when it is not all."""
-    out, err = bytearray(), bytearray()
-    try:
-        async with asyncio.timeout(seconds):
-            async with asyncio.TaskGroup() as group:
-                for work in (_feed(process.stdin, text), _collect(process.stdout, out), _collect(process.stderr, err)):
-                    group.create_task(work)
-            await process.wait_closed()
-        code = process.exit_status
-    except* (TimeoutError, asyncssh.Error, OSError):
-        code = None
-    except* TooMuch:
-        code, err = None, bytearray(TOO_MUCH)
-    finally:
-        process.close()
-    return Answer(code, out.decode(errors="replace"), err.decode(errors="replace"))
-
-
-async def _feed(pipe: asyncssh.SSHWriter[bytes], text: bytes) -> None:
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        pipe.write(text)
-        await pipe.drain()
-        pipe.write_eof()
-
-
-async def _collect(pipe: asyncssh.SSHReader[bytes], into: bytearray) -> None:
-    while chunk := await pipe.read(2**16):
-        keep(chunk, into)
-
-
-def _meaning(error: Exception) -> tuple[ProvdError, str]:
-    """Why no connection came about, in a sentence and in a word."""
-    if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        return HostKeyMismatch(
-            f"the host key is not the pinned one ({error.reason}): check the host, then the configuration"
-        ), "host_key_mismatch"
-    if isinstance(error, asyncssh.PermissionDenied):
-        return TurnedAway(f"the login is refused ({error.reason}): check user and key_file"), "login_refused"
-    if isinstance(error, ValueError):  # what asyncssh raises for files that it cannot parse
-        return TurnedAway(f"key_file or known_hosts cannot be read: {_reason(error)}"), "failed"
-    return Transient(_reason(error)), "failed"
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return " ".join(str(getattr(error, "reason", "") or error).split())[:200] or type(error).__name__

@@ -277,3 +277,11 @@ def test_every_key_has_some_line(where: tuple[str | int, ...]) -> None:
     assert 1 <= line_of(where, known) <= 28
     assert line_of(("clusters", 1, *where), known) >= 17
     assert isinstance(shown(where), str)
+
+
+@pytest.mark.parametrize(("host", "read"), [("[::1]", "::1"), ("::1", "::1"), ("login.example.org", "login.example.org")])
+def test_an_address_in_brackets(host: str, read: str) -> None:
+    """As it stands before a port, or alone: the host is the same."""
+    ssh = parse(default_toml().replace('"login.example.org"', f'"{host}"'), "provd.toml").clusters[0].ssh
+    assert ssh
+    assert ssh.host == read

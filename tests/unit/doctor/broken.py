@@ -46,6 +46,11 @@ def no_way(blame: str, **facts: Unknown) -> Scene:
     return replace(scene, sites=(replace(scene.sites[0], slurm=nothing),))
 
 
+def no_commands() -> Scene:
+    nothing = dict.fromkeys(SLURM.__dataclass_fields__, behind("slurm-commands"))
+    return slurm(**{**nothing, "commands": frozenset({"sbatch"})})
+
+
 def no_database() -> Scene:
     lost = dict.fromkeys(("user", "associations", "account_exists", "qos"), behind("slurm-database"))
     return slurm(database=Unknown("Connection refused"), **lost)
@@ -116,6 +121,7 @@ BROKEN: dict[str, list[tuple[Outcome, Scene]]] = {
     "ssh-login": [(FAIL, no_way("ssh-login", login=Unknown("the login is refused")))],
     "ssh-sessions": [(FAIL, ssh(sessions=2))],
     "ssh-round-trip": [(WARN, ssh(round_trip=0.6))],
+    "slurm-commands": [(FAIL, no_commands())],
     "slurm-controller": [(FAIL, no_controller())],
     "slurm-database": [(FAIL, no_database()), (WARN, slurm(backlog=1000))],
     "slurm-version": [

@@ -7,6 +7,7 @@ from provider_daemon.chain.introduction import Introduction
 from provider_daemon.config import parse
 from provider_daemon.doctor.facts import Chain, Host, Key, Ledger, Offered, Parameters, Scene, Site, Slurm, Ssh
 from provider_daemon.ports import Cluster, Node, Offering, Preconfigured, Queue
+from provider_daemon.slurm.commands import COMMANDS
 from provider_daemon.slurm.settings import Association, Partition, WorkRoot, settings
 from tests.unit.slurm.recorded import ROOT
 
@@ -72,6 +73,7 @@ SLURM = Slurm(
     trials={"standard": (True, "Job 1 to start"), "fast": (True, "Job 2 to start")},
     work_root=WorkRoot("", "nfs", 10**12, "login"),
     programs=frozenset({"apptainer"}),
+    commands=COMMANDS,
 )
 OFFERING = Offering(
     "OFF-1",

@@ -64,6 +64,9 @@ PROGRAMS = {
 "show node -o") cat nodes ;;
 esac""",
     "sbatch": 'case $1 in --version) echo "slurm-wlm 24.11.5" ;; *) echo "sbatch: Job 1 to start" >&2 ;; esac',
+    "squeue": "",
+    "sacct": "",
+    "scancel": "",
     "sdiag": "echo 'DBD Agent queue size: 0'",
     "sacctmgr": 'case "$*" in *"show qos"*) echo normal ;; *"show account"*) echo provd ;; *) tail -n +2 associations ;; esac',
 }
@@ -125,7 +128,7 @@ async def test_a_host_that_never_speaks(directory: Path) -> None:
 
     async with await asyncio.start_server(silence, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        way = SSH.replace("port = 1\n", f"port = {port}\n")
+        way = SSH.replace("port = 1\n", f"port = {port}\nlogin_seconds = 2\n")
         loaded = parse((SITE + way).format(directory=directory).replace("127.0.0.1:1", f"127.0.0.1:{port}"), "provd.toml")
         start = time.monotonic()
         scene = await look(loaded, directory / "provd.toml")

@@ -9,6 +9,7 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from provider_daemon.metrics.collector import Parts
 from provider_daemon.metrics.meters import Meters
+from provider_daemon.ports import ConnectOutcome
 from provider_daemon.troubles import Troubles
 from tests.fakes.chain import FakeClock
 from tests.unit.job.jobs import JOB
@@ -47,7 +48,8 @@ class Reloads:
 
 @dataclass
 class Ssh:
-    connects: Counter[str] = field(default_factory=lambda: Counter(connected=2, failed=1))
+    connects: Counter[str] = field(default_factory=lambda: Counter(connected=2, failed=1, second_factor=1))
+    problem: ConnectOutcome | None = ConnectOutcome.SECOND_FACTOR
     channels: int = 9
     refused: int = 3
     open: int = 1

@@ -7,8 +7,11 @@ from typing import Any
 
 import asyncssh
 
+from provider_daemon.slurm.login import PROBE
 from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.slurm.transport import command_line
 
+PROBED = command_line(PROBE)
 PROGRAM = "cat; echo err >&2; exit 3\n"
 
 
@@ -22,7 +25,10 @@ class Clock:
 
 
 class Site:
-    """A login node: runs every command with /bin/sh, or answers as a test says; counts logins and sessions at a time."""
+    """A login node: runs every command with /bin/sh, or answers as a test says; counts logins and sessions at a time.
+
+    What is run to check a new connection is neither counted, held nor refused. `login_files`: sh text that runs before each command.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
@@ -39,6 +45,9 @@ class Site:
         self.hold.set()
         self.connections: list[asyncssh.SSHServerConnection] = []
         self.clock = Clock()
+        self.login_files = ""
+        self.server: Any = None
+        self.factory: Any = None
 
     async def start(self) -> None:
         site = self
@@ -47,40 +56,55 @@ class Site:
             def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
                 site.logins += 1
                 site.connections.append(conn)
+                self.probed = False
 
             def session_requested(self) -> asyncssh.SSHServerProcess[bytes] | bool:
-                if site.refusals:
+                if site.refusals and self.probed:
                     site.refusals -= 1
                     raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "no more sessions")
+                self.probed = True
                 return asyncssh.SSHServerProcess(site.process, None, 3, False)
 
+        self.factory = Server
+        await self.listen_with([self.host_key])
+
+    async def listen_with(self, host_keys: list[asyncssh.SSHKey]) -> None:
+        if self.server is not None:
+            self.server.close()
         self.server = await asyncssh.listen(
             "127.0.0.1",
             0,
-            server_factory=Server,
-            server_host_keys=[self.host_key],
+            server_factory=self.factory,
+            server_host_keys=host_keys,
             authorized_client_keys=str(self.authorized),
             encoding=None,
         )
         self.port = self.server.sockets[0].getsockname()[1]
 
     async def process(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        if process.command == PROBED:
+            await self.shell(process)
+            return
         self.commands.append(process.command or "")
         self.environments.append(dict(process.env))
         self.sessions += 1
         self.most_sessions = max(self.most_sessions, self.sessions)
         try:
             await self.hold.wait()
-            inner = await asyncio.create_subprocess_exec("/bin/sh", "-c", process.command or "", stdin=-1, stdout=-1, stderr=-1)
-            out, err = await inner.communicate(await process.stdin.read())
-            with contextlib.suppress(OSError):
-                process.stdout.write(out)
-                process.stderr.write(err)
-                process.exit(inner.returncode or 0)
+            await self.shell(process)
         finally:
             self.sessions -= 1
 
-    def transport(self, **changes: str) -> SshTransport:
+    async def shell(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        command = f"{self.login_files}\n{process.command}"
+        inner = await asyncio.create_subprocess_exec("/bin/sh", "-c", command, stdin=-1, stdout=-1, stderr=-1)
+        out, err = await inner.communicate(await process.stdin.read())
+        with contextlib.suppress(OSError):
+            process.stdout.write(out)
+            process.stderr.write(err)
+            process.exit(inner.returncode or 0)
+
+    def transport(self, **changes: Any) -> SshTransport:
         options: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "user": "provd", "key_file": str(self.key), "clock": self.clock}
         pin = {} if "known_hosts" in changes else {"host_key_fingerprint": self.host_key.get_fingerprint()}
         return SshTransport(**(options | pin | changes))

@@ -12,7 +12,7 @@ from provider_daemon.ports import Order, Receipt
 from provider_daemon.slurm import answers, commands, failures, transport
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.local import LocalTransport
-from provider_daemon.slurm.transport import Answer, command_line, stdin
+from provider_daemon.slurm.transport import Answer, command_line, consumed, stdin
 from tests.unit.slurm import framed
 
 SBATCH = """#!/bin/sh
@@ -164,6 +164,30 @@ async def test_login_shell_does_not_matter(site: Path, shell: str) -> None:
     out, _ = await process.communicate(text)
     _, said = answers.framed(Answer(process.returncode, out.decode(), ""), "sbatch")
     assert answers.version(said) == "23.11.4"
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
+@pytest.mark.parametrize("login_files", ["read -r project", "head -c 5 >/dev/null", "head -c 300 >/dev/null", "cat >/dev/null"])
+async def test_login_files_that_read_stdin(tmp_path: Path, shell: str, login_files: str) -> None:
+    """Whatever they took of a program, neither the rest of it nor what follows it is run."""
+    forged = f"touch {tmp_path}/ran\n".encode() * 20
+    text = stdin("echo program\n", forged)
+    process = await asyncio.create_subprocess_exec(
+        shell, "-c", f"{login_files}; {command_line('echo program' + chr(10))}",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate(text)
+    assert consumed(Answer(process.returncode, out.decode(), err.decode()))
+    assert (out, list(tmp_path.iterdir())) == (b"", [])
+
+
+async def test_standard_utilities_without_a_path(site: Path) -> None:
+    """A login whose PATH leads nowhere still runs our programs, and `path` leads to SLURM's commands."""
+    program(site, "sbatch", "#!/bin/sh\necho slurm 23.11.4\n")
+    way = LocalTransport({"PATH": "/nowhere"}, path=[f"{site}/bin"])
+    _, said = answers.framed(await way.run(commands.VERSION, b"", 10), "sbatch")
+    assert answers.version(said) == "23.11.4"
+    await way.close()
 
 
 @pytest.mark.parametrize("flood", ["exec yes", "exec yes >&2", "yes & exec yes >&2"])

@@ -2,10 +2,18 @@
 
 import pytest
 
+from provider_daemon.errors import TurnedAway
 from provider_daemon.slurm import failures
 from provider_daemon.slurm.answers import Submitted
 
 POLICY = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
+
+
+def test_a_command_that_is_not_found() -> None:
+    """The operator hears which key to set, and no answer of SLURM's is counted as unreadable."""
+    error = failures.query_failure("squeue", 127, "sh: 1: squeue: not found")
+    assert isinstance(error, TurnedAway)
+    assert "clusters.slurm_path" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,162 @@
+"""One attempt to connect: the host key is checked, the login made, and a command tried. See login.py for what can go wrong."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncssh
+import structlog
+
+from provider_daemon.ports import ConnectOutcome
+from provider_daemon.slurm import known_hosts, login
+from provider_daemon.slurm.conversation import converse
+from provider_daemon.slurm.known_hosts import KnownHosts
+from provider_daemon.slurm.login import LoginProblem
+from provider_daemon.slurm.transport import command_line, stdin
+
+log = structlog.get_logger("provd.ssh")
+
+KEEPALIVE_SECONDS = 15
+PROBE_SECONDS = 300  # the login's own time-out ends it first
+# By type of host key, the ones of a new sshd first. A fingerprint does not name the type, and sshd shows one key a connection.
+HOST_KEY_ALGORITHMS: dict[str, tuple[str, ...]] = {
+    "ed25519": ("ssh-ed25519",),
+    "ecdsa": ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    "rsa": ("rsa-sha2-512", "rsa-sha2-256"),
+}
+
+Trusted = asyncssh.SSHKnownHosts | tuple[list[str], list[str], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to log in, and how. Exactly one of `known_hosts` and `fingerprint` is given. `seconds`: for one whole attempt."""
+
+    host: str
+    port: int
+    user: str
+    key_file: str
+    known_hosts: str
+    fingerprint: str
+    seconds: float
+
+
+class Connector:
+    """Makes connections to one target, and remembers which type of host key was the pinned one."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._types = list(HOST_KEY_ALGORITHMS)
+
+    async def open(self) -> asyncssh.SSHClientConnection:
+        """A connection on which a command was run. Raises what login.meaning reads."""
+        async with asyncio.timeout(self._target.seconds):
+            connection = await (self._pinned() if self._target.fingerprint else self._known())
+            try:
+                await _probe(connection)
+            except BaseException:
+                connection.abort()
+                raise
+            return connection
+
+    async def _known(self) -> asyncssh.SSHClientConnection:
+        target = self._target
+        try:
+            listed = known_hosts.read(target.known_hosts)
+        except OSError as error:
+            raise LoginProblem(ConnectOutcome.UNUSABLE_FILE, f"known_hosts {target.known_hosts}: {error.strerror}") from None
+        except ValueError as error:
+            raise LoginProblem(ConnectOutcome.UNUSABLE_FILE, f"known_hosts {error}") from None
+        if listed.torn:
+            log.warning("known_hosts_line_unreadable", file=target.known_hosts, lines=listed.torn[:5], next="the other lines are used")
+        try:
+            return await self._connect(_Client(), listed.hosts)
+        except asyncssh.HostKeyNotVerifiable as error:
+            raise LoginProblem(ConnectOutcome.HOST_KEY_MISMATCH, _not_listed(target, listed, error.reason)) from None
+
+    async def _pinned(self) -> asyncssh.SSHClientConnection:
+        """Each type of host key in turn, each on a connection of its own, until sshd shows the pinned key."""
+        shown, failure = list[str](), None
+        for kind in tuple(self._types):
+            client = _Client(self._target.fingerprint)
+            try:
+                connection = await self._connect(client, ([], [], []), HOST_KEY_ALGORITHMS[kind])
+            except asyncssh.HostKeyNotVerifiable:
+                shown.append(client.shown)
+            except asyncssh.KeyExchangeFailed as error:  # sshd has no key of this type
+                failure = error
+            else:
+                self._types.sort(key=lambda other: other != kind)
+                return connection
+        if failure and not shown:
+            raise failure
+        seen = ", ".join(shown)
+        text = f"the host key is not the pinned one {self._target.fingerprint}: the host shows {seen}; check the host before you pin it"
+        raise LoginProblem(ConnectOutcome.HOST_KEY_MISMATCH, text)
+
+    async def _connect(self, client: "_Client", trusted: Trusted, algorithms: Sequence[str] = ()) -> asyncssh.SSHClientConnection:
+        """Nothing of the daemon's own environment or ~/.ssh plays a part; neither need be there or readable."""
+        target = self._target
+        try:
+            connection, _ = await asyncssh.create_connection(
+                lambda: client,
+                target.host,
+                target.port,
+                username=target.user,
+                client_keys=[target.key_file],
+                agent_path=None,
+                config=None,
+                # Empty lists of trusted keys send every host key to _Client.validate_host_public_key.
+                known_hosts=trusted,
+                server_host_key_algs=algorithms,
+                # Left out, ~/.ssh/ca-bundle.crt and ~/.ssh/crt would vouch for any host.
+                x509_trusted_certs=None,
+                x509_trusted_cert_paths=[],
+                send_env=(),
+                utf8_decode_errors="replace",  # banners are in whatever encoding a site has
+                login_timeout=target.seconds,
+                keepalive_interval=KEEPALIVE_SECONDS,
+            )
+        except asyncssh.PermissionDenied:
+            if client.asked_for_more:
+                raise login.second_factor(target.user) from None
+            raise
+        return connection
+
+
+class _Client(asyncssh.SSHClient):
+    """Trusts the one key whose fingerprint was given. `shown`: the key that the host showed instead.
+
+    `asked_for_more`: sshd wants another method although our keys were not all refused, so one of them was accepted.
+    """
+
+    def __init__(self, fingerprint: str = "") -> None:
+        self._fingerprint = fingerprint
+        self._refused = False
+        self.shown = ""
+        self.asked_for_more = False
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        self.shown = f"{key.get_algorithm()} {key.get_fingerprint()}"
+        return bool(self._fingerprint) and key.get_fingerprint() == self._fingerprint
+
+    def public_key_auth_requested(self) -> None:
+        """asyncssh asks for further keys only after sshd refused ours."""
+        self._refused = True
+
+    def kbdint_auth_requested(self) -> None:
+        self.asked_for_more = not self._refused
+
+    def password_auth_requested(self) -> None:
+        self.asked_for_more = not self._refused
+
+
+async def _probe(connection: asyncssh.SSHClientConnection) -> None:
+    """A login that succeeds is not yet an account that runs commands."""
+    process = await connection.create_process(command_line(login.PROBE), encoding=None)
+    login.check_probe(await converse(process, stdin(login.PROBE, b""), PROBE_SECONDS))
+
+
+def _not_listed(target: Target, listed: KnownHosts, why: str) -> str:
+    torn = f"; {known_hosts.lines(listed.torn)} of it cannot be read" if listed.torn else ""
+    return f"the host key is not in known_hosts {target.known_hosts} ({why}){torn}: check the host, then the file"
