@@ -66,6 +66,10 @@ systemd-test: .venv/.ready ## Boot a Debian 12 (or SUITE=trixie) and play the se
 faults: slurm ## Break SLURM, SSH, gRPC, the disk, the clock, the wallet and the chain under the real daemon (ONLY=part of a name)
 	@.venv/bin/python -m tests.faults.run $(if $(ONLY),--only "$(ONLY)")
 
+.PHONY: site-quirks
+site-quirks: slurm ## Wrappers, banners and settings of real sites in front of real SLURM, one at a time (ONLY=part of a name)
+	@.venv/bin/python -m tests.site_quirks.run $(if $(ONLY),--only "$(ONLY)")
+
 simulate: .venv/.ready ## The real loops under kills, lost answers and lies in virtual time (N=10000 schedules, or SEED=one; MODE=wire)
 	@.venv/bin/python -m tests.simulation.run $(if $(MODE),--$(MODE)) $(if $(SEED),--seed $(SEED),--n $(or $(N),10000))
 

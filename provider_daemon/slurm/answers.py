@@ -120,15 +120,15 @@ def _submitted(line: str) -> Submitted | None:
 
 def backlog(text: str) -> int:
     """How many records slurmctld has not handed to slurmdbd yet, from sdiag."""
-    found = _BACKLOG.search(text)
-    if found is None:
-        raise Unreadable("sdiag: no line 'DBD Agent queue size'; without it no job's absence can be proven")
-    return int(found[1])
+    found = set(_BACKLOG.findall(text))
+    if len(found) != 1:
+        raise Unreadable(f"sdiag: {len(found)} lines 'DBD Agent queue size' where one must be; without it no job's absence can be proven")
+    return int(found.pop())
 
 
 def version(text: str) -> str:
     """`slurm-wlm 22.05.8` or `slurm 23.11.4` -> the number alone."""
-    found = re.search(r"^slurm\S* (\d+\.\d+\S*)", text, re.MULTILINE)
+    found = re.search(r"slurm\S* ([0-9]+\.[0-9]+\S*)\s*$", text, re.MULTILINE)
     if found is None:
         raise Unreadable(f"sbatch --version: cannot read {text[:100]!r}")
     return found[1]

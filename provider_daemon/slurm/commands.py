@@ -79,6 +79,8 @@ SACCT_SINCE = _program(
 QUERY_RANGE = _program("sacctmgr show config", INSPECT_SECONDS)
 SDIAG = _program("sdiag", QUERY_SECONDS)
 NODES = _program("scontrol show node -o", QUERY_SECONDS)
+# The names of all nodes that are in a partition; nobody's comment is among them.
+HOSTS = _program('read -r mark\nsinfo -a -N -O "NodeList:$mark"', QUERY_SECONDS)
 SCANCEL = _program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
 
 # --- what the doctor asks ---
@@ -86,10 +88,10 @@ SCANCEL = _program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
 SETTINGS = _program("scontrol show config", INSPECT_SECONDS)
 PARTITIONS = _program("scontrol show partition -o", INSPECT_SECONDS)
 ASSOCIATIONS = _program(
-    f'user=$(id -un)\necho "$user"\nsacctmgr -n -P show assoc where user="$user" format={",".join(ASSOCIATION_FIELDS)}', INSPECT_SECONDS
+    f'user=$(id -un)\necho "$user"\nsacctmgr -P show assoc where user="$user" format={",".join(ASSOCIATION_FIELDS)}', INSPECT_SECONDS
 )
-ACCOUNT = _program('read -r account\nsacctmgr -n -P show account where name="$account" format=Account', INSPECT_SECONDS)
-QOS = _program("sacctmgr -n -P show qos format=Name", INSPECT_SECONDS)
+ACCOUNT = _program('read -r account\nsacctmgr -P show account where name="$account" format=Account', INSPECT_SECONDS)
+QOS = _program("sacctmgr -P show qos format=Name,Priority", INSPECT_SECONDS)
 NOTHING = _program("true", INSPECT_SECONDS)
 CLOCK = _program("date +%s", INSPECT_SECONDS)
 TEST_ONLY = _program("sbatch --test-only 2>&1", INSPECT_SECONDS, "")
@@ -174,6 +176,10 @@ def submit(orders: Sequence[Order]) -> Command:
 def queue(mark: str) -> Command:
     """`mark`: what stands behind every field of the answer."""
     return Command(SQUEUE, f"{mark}\n".encode())
+
+
+def hosts(mark: str) -> Command:
+    return Command(HOSTS, f"{mark}\n".encode())
 
 
 def accounting_by_id(mark: str, slurm_ids: Sequence[str]) -> Command:

@@ -4,39 +4,65 @@ import re
 
 from provider_daemon.errors import Unreadable
 from provider_daemon.ports import Node
-from provider_daemon.slurm import tres
+from provider_daemon.slurm import records, tres
+from provider_daemon.slurm.records import Fields
 from provider_daemon.slurm.states import node_draining, node_usable
+from provider_daemon.slurm.tables import Reading, Unread
 
-_FIELD = re.compile(r"(?:^|\s)([A-Za-z/:]+)=(\S*)")
-
-
-def nodes(text: str) -> tuple[Node, ...]:
-    """One a line. Raises Unreadable for a line that is no node."""
-    return tuple(_node(line) for line in text.splitlines() if line.strip())
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+_STATE = re.compile(r"[A-Z][A-Z_+*~#!%$@^-]*")
+_NUMBER = re.compile(r"[0-9]{1,12}")
 
 
-def _node(line: str) -> Node:
-    fields = dict(reversed(_FIELD.findall(line)))
-    try:
-        cards = tres.gres_gpus(fields["Gres"])  # CfgTRES names GPUs only where AccountingStorageTRES does
-        return Node(
-            host=fields["NodeName"],
-            slurm_state=fields["State"],
-            usable=node_usable(fields["State"]),
-            draining=node_draining(fields["State"]),
-            cpus=int(fields["CPUTot"]),
-            cpus_allocated=int(fields["CPUAlloc"]),
-            memory_mib=int(fields["RealMemory"]),
-            memory_allocated_mib=int(fields["AllocMem"]),
-            gpus=sum(number for _, number in cards),
-            gpus_allocated=sum(number for _, number in tres.gpus(tres.tres(fields["AllocTRES"]))),
-            gpu_type=cards[0][0] if cards else "",
-            partitions=tuple(filter(None, fields.get("Partitions", "").split(","))),
-            load=fields.get("CPULoad", "").replace("N/A", ""),
-            reason=_reason(line),
-        )
-    except (KeyError, ValueError) as error:
-        raise Unreadable(f"scontrol show node: cannot read {line[:120]!r} ({error})") from error
+def nodes(text: str) -> Reading[Node]:
+    """One record a node. What cannot be read is left out and named; the others count."""
+    return records.read("scontrol show node", text, "NodeName", _node)
+
+
+def known(reading: Reading[Node], hosts: frozenset[str]) -> Reading[Node]:
+    """Without the nodes that sinfo does not know, though they say to be in a partition: a comment reads as their record."""
+    strangers = [node for node in reading.rows if node.partitions and node.host not in hosts]
+    unread = [Unread(node.host, "sinfo shows no such node", whole=True, name=node.host) for node in strangers]
+    rows = tuple(node for node in reading.rows if node not in strangers)
+    return Reading(rows, (*reading.unread, *unread), reading.foreign)
+
+
+def hosts(text: str, mark: str) -> frozenset[str]:
+    """The answer of commands.HOSTS."""
+    return frozenset(word for part in text.split(mark) for word in part.split() if _HOST.fullmatch(word))
+
+
+def _node(field: Fields, line: str) -> Node:
+    cards = tres.whole(tres.gres_gpus(field["Gres"]))  # CfgTRES names GPUs only where AccountingStorageTRES does
+    gpus = sum(number for _, number in cards)
+    partitions = tuple(filter(None, field.get("Partitions", "").replace("(null)", "").split(",")))
+    state = _checked(_STATE, field["State"], "state")
+    return Node(
+        host=_checked(_HOST, field["NodeName"], "node name"),
+        slurm_state=state,
+        usable=node_usable(state) and bool(partitions),
+        draining=node_draining(state),
+        cpus=_number(field, "CPUTot"),
+        cpus_allocated=_number(field, "CPUAlloc"),
+        memory_mib=_number(field, "RealMemory"),
+        memory_allocated_mib=_number(field, "AllocMem"),
+        gpus=gpus,
+        gpus_allocated=min(gpus, sum(number for _, number in tres.whole(tres.gpus(tres.tres(field["AllocTRES"]))))),
+        gpu_type=cards[0][0] if cards else "",
+        partitions=partitions,
+        load=field.get("CPULoad", "").replace("N/A", ""),
+        reason=_reason(line),
+    )
+
+
+def _number(field: Fields, name: str) -> int:
+    return int(_checked(_NUMBER, field[name], name))
+
+
+def _checked(pattern: re.Pattern[str], value: str, what: str) -> str:
+    if not pattern.fullmatch(value):
+        raise Unreadable(f"not a {what}: {value[:40]!r}")
+    return value
 
 
 def _reason(line: str) -> str:

@@ -17,8 +17,9 @@ from provider_daemon.slurm.answers import Queued
 from provider_daemon.slurm.asking import GRACE_SECONDS, ask
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.history import History
-from provider_daemon.slurm.nodes import nodes
+from provider_daemon.slurm.nodes import hosts, known, nodes
 from provider_daemon.slurm.notices import Notices
+from provider_daemon.slurm.records import has_free_text
 from provider_daemon.slurm.tables import Reading, Unread, concerned, joined
 from provider_daemon.slurm.transport import Transport
 from provider_daemon.troubles import Troubles
@@ -51,7 +52,14 @@ class SlurmScheduler:
         return answers.version(await self._ask("sbatch --version", Command(commands.VERSION)))
 
     async def nodes(self) -> tuple[Node, ...]:
-        return nodes(await self._ask("scontrol show node", Command(commands.NODES)))
+        """Those that cannot be read are left out and named. Where a comment may read as a record, sinfo tells which nodes there are."""
+        text = await self._ask("scontrol show node", Command(commands.NODES))
+        reading = nodes(text)
+        if has_free_text(text):
+            mark = _mark()
+            reading = known(reading, hosts(await self._ask("sinfo", commands.hosts(mark)), mark))
+        self._notices.note("scontrol", reading)
+        return reading.rows
 
     async def cancel(self, slurm_ids: Mapping[str, str]) -> None:
         """squeue once more, just before: scancel's own --name filters in the same way, but takes one job at a time."""

@@ -4,11 +4,15 @@ import re
 from dataclasses import dataclass
 
 from provider_daemon.errors import Unreadable
+from provider_daemon.slurm import records
 from provider_daemon.slurm.commands import ASSOCIATION_FIELDS
+from provider_daemon.slurm.tables import Reading
 from provider_daemon.slurm.tres import elapsed_seconds
 
 _SETTING = re.compile(r"^(\w+(?:\[\d+\])?) *= (.*)$", re.MULTILINE)
-_FIELD = re.compile(r"(?:^|\s)([A-Za-z]+)=(\S*)")
+_NAME = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.@+-]*")
+_LIMIT = re.compile(r"[0-9]{0,10}")
+_QOS = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.@+-]*)\|[0-9]+")
 _NODE_HOST = re.compile(r"\sNodeHostName=(\S+)")
 _UNLIMITED = ("UNLIMITED", "NONE", "")
 
@@ -69,38 +73,57 @@ def release(version: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-def partitions(text: str) -> tuple[Partition, ...]:
-    """`scontrol show partition -o`: one a line."""
-    return tuple(_partition(line) for line in text.splitlines() if line.strip())
+def partitions(text: str) -> Reading[Partition]:
+    """`scontrol show partition -o`: one record a partition."""
+    return records.read("scontrol show partition", text, "PartitionName", _partition)
 
 
-def _partition(line: str) -> Partition:
-    fields = dict(reversed(_FIELD.findall(line)))
-    try:
-        return Partition(
-            name=fields["PartitionName"],
-            state=fields["State"],
-            nodes=int(fields["TotalNodes"]),
-            max_nodes=0 if fields["MaxNodes"] in _UNLIMITED else int(fields["MaxNodes"]),
-            max_seconds=0 if fields["MaxTime"] in _UNLIMITED else elapsed_seconds(fields["MaxTime"]),
-        )
-    except (KeyError, ValueError) as error:
-        raise Unreadable(f"scontrol show partition: cannot read {line[:120]!r} ({error})") from error
+def _partition(field: records.Fields, line: str) -> Partition:
+    if not _NAME.fullmatch(field["PartitionName"]):
+        raise Unreadable(f"not a partition name: {field['PartitionName'][:40]!r}")
+    return Partition(
+        name=field["PartitionName"],
+        state=field["State"],
+        nodes=int(field["TotalNodes"]),
+        max_nodes=0 if field["MaxNodes"] in _UNLIMITED else int(field["MaxNodes"]),
+        max_seconds=0 if field["MaxTime"] in _UNLIMITED else elapsed_seconds(field["MaxTime"]),
+    )
 
 
-def associations(text: str) -> tuple[str, tuple[Association, ...]]:
+def associations(text: str) -> tuple[str, Reading[Association]]:
     """(our user, where it may submit): the answer of commands.ASSOCIATIONS."""
-    user, _, rows = text.partition("\n")
-    return user.strip(), tuple(_association(line) for line in rows.splitlines() if line)
+    user, _, table = text.partition("\n")
+    found, foreign = list[Association](), list[str]()
+    for line in records.rows_after("sacctmgr show assoc", table, "Cluster|Account|Partition|QOS|"):
+        if (each := _association(line)) is not None:
+            found.append(each)
+        elif line.strip():
+            foreign.append(line.strip())
+    return user.strip(), Reading(tuple(found), foreign=tuple(foreign))
 
 
-def _association(line: str) -> Association:
+def _association(line: str) -> Association | None:
+    """None for a line that is no row."""
     parts = line.split("|")
     if len(parts) != len(ASSOCIATION_FIELDS):
-        raise Unreadable(f"sacctmgr show assoc: cannot read {line[:120]!r}")
+        return None
     cluster, account, partition, qos, *limits = parts
-    jobs = [int(limit) for limit in limits if limit.isdecimal()]
+    names = [cluster, account, *filter(None, (partition, *qos.split(",")))]
+    if not all(_NAME.fullmatch(name) for name in names) or not all(_LIMIT.fullmatch(limit) for limit in limits):
+        return None
+    jobs = [int(limit) for limit in limits if limit]
     return Association(cluster, account, partition, tuple(filter(None, qos.split(","))), min(jobs, default=None))
+
+
+def account(text: str, name: str) -> bool:
+    """Whether the answer of commands.ACCOUNT has the account."""
+    return name in records.rows_after("sacctmgr show account", text, "Account")
+
+
+def qos(text: str) -> frozenset[str]:
+    """The answer of commands.QOS."""
+    rows = (_QOS.fullmatch(line) for line in records.rows_after("sacctmgr show qos", text, "Name|Priority"))
+    return frozenset(row[1] for row in rows if row)
 
 
 def node_hosts(text: str) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """SLURM's own notations for amounts: TRES, gres, elapsed times. Exact integers; a fraction of a MiB is dropped."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from provider_daemon.errors import Unreadable
@@ -13,6 +13,7 @@ _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([KMGTPE]?)(?:i?B)?", re.IGNORECASE)
 _ELAPSED = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)(?:\.\d+)?")
 _DAYS_HOURS = re.compile(r"(\d+)-(\d+)(?::(\d+))?(?::(\d+))?")
 # What stands alone behind gpu: is a count if it is a number; a type may be one too (gpu:4090:2).
+_MIG = re.compile(r"(?:^|[_-])[0-9]+g\.[0-9]+gb(?:[.+_-]\w+)?$", re.IGNORECASE)
 _GRES = re.compile(r"gpu(?::(?P<type>[^:(),]+(?=:)|[^:(),]*[^\d:(),][^:(),]*))?(?::(?P<count>\d+[KMG]?))?(?:\([^)]*\))?", re.IGNORECASE)
 
 
@@ -64,6 +65,11 @@ def gpus(parts: dict[str, str]) -> tuple[tuple[str, int], ...]:
     if rest > 0:
         typed[""] = rest
     return tuple(sorted((name, number) for name, number in typed.items() if number))
+
+
+def whole(cards: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """Without MIG slices (`1g.5gb`, `a100_3g.20gb`, `h100_1g.10gb+me`): a part of a card is none that can be sold as one."""
+    return tuple((name, number) for name, number in cards if not _MIG.search(name))
 
 
 def gres_gpus(text: str) -> tuple[tuple[str, int], ...]:

@@ -126,7 +126,7 @@ class Slurm:
         return Said(self._around(texts.database(self._query_range).splitlines(keepends=True)))
 
     def _scontrol(self, asked: dict[str, str]) -> Said:
-        return Said(texts.nodes())
+        return Said(self._around(texts.nodes().splitlines(keepends=True)))
 
     # --- deeds ---
 

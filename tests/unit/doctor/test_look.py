@@ -68,7 +68,12 @@ esac""",
     "sacct": "",
     "scancel": "",
     "sdiag": "echo 'DBD Agent queue size: 0'",
-    "sacctmgr": 'case "$*" in *"show qos"*) echo normal ;; *"show account"*) echo provd ;; *) tail -n +2 associations ;; esac',
+    "sacctmgr": """case "$*" in
+*"show config") echo; echo 'SlurmDBD configuration:'; echo 'MaxQueryTimeRange      = UNLIMITED' ;;
+*"show qos"*) echo 'Name|Priority'; echo 'normal|0' ;;
+*"show account"*) echo Account; echo provd ;;
+*) tail -n +2 associations ;;
+esac""",
 }
 NODE = (
     "NodeName=n1 CPUAlloc=0 CPUTot=16 CPULoad=0.1 Gres=gpu:a100:2 NodeHostName=c1 RealMemory=65536 AllocMem=0 State=IDLE"

@@ -58,7 +58,7 @@ def _read(found: Entry) -> None:
     elif command.startswith("squeue"):
         assert all(_short(line) in JOB_STATES for line in found.output.splitlines()[1:])
     elif command.startswith("scontrol show node"):
-        assert len(nodes(" ".join(found.output.split("\n")))) == 1
+        assert len(nodes(" ".join(found.output.split("\n"))).rows) == 1
     elif command.startswith("scontrol show job"):
         assert all(word in JOB_STATES for word in _STATE_WORD.findall(found.output))
         assert all(tres.tres(text) is not None for text in _TRES.findall(found.output))

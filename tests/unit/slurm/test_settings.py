@@ -4,15 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.errors import Unreadable
+from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.slurm.settings import (
     Association,
     Partition,
     WorkRoot,
+    account,
     associations,
     node_hosts,
     number,
     partitions,
+    qos,
     release,
     settings,
     work_root,
@@ -28,7 +30,8 @@ PARTITIONS = (
     " MaxMemPerNode=UNLIMITED TRES=cpu=64,mem=256G,node=4,billing=64,gres/gpu=8,gres/gpu:a100=8\n"
     "PartitionName=short State=DRAIN MaxNodes=2 MaxTime=UNLIMITED TotalNodes=4\n"
 )
-ASSOCIATIONS = "provdlab\nlab|provd||normal||\nlab|other|gpu|high,normal|100|50\n"
+HEADER = "Cluster|Account|Partition|QOS|MaxSubmit|GrpSubmit"
+ASSOCIATIONS = f"provdlab\n{HEADER}\nlab|provd||normal||\nlab|other|gpu|high,normal|100|50\n"
 
 
 @pytest.mark.parametrize("version", ["22.05.8", "24.11.5", "26.05.5"])
@@ -64,16 +67,19 @@ def test_release() -> None:
 
 def test_partitions() -> None:
     """Limits in nodes and seconds; none is 0."""
-    assert partitions(PARTITIONS) == (Partition("standard", "UP", 4, 0, 604800), Partition("short", "DRAIN", 4, 2, 0))
-    with pytest.raises(Unreadable, match="cannot read 'PartitionName=x'"):
-        partitions("PartitionName=x\n")
+    assert partitions(PARTITIONS).rows == (Partition("standard", "UP", 4, 0, 604800), Partition("short", "DRAIN", 4, 2, 0))
+    among = partitions(f"NOTICE\nPartitionName=x\n{PARTITIONS}Bye\n")
+    assert ([each.name for each in among.rows], [each.name for each in among.unread]) == (["standard", "short"], ["x"])
+    assert among.foreign == ("NOTICE", "Bye")
+    with pytest.raises(Transient):
+        partitions("NOTICE\n")
 
 
 @pytest.mark.parametrize("version", ["22.05.8", "24.11.5", "26.05.5"])
 def test_recorded_partitions(version: str) -> None:
     """The longer form, made one line a partition as -o does."""
     blocks = entry(version, "partition", "scontrol show partition").output.strip().split("\n\n")
-    found = partitions("\n".join(" ".join(block.split()) for block in blocks))
+    found = partitions("\n".join(" ".join(block.split()) for block in blocks)).rows
     assert [(each.name, each.state, each.nodes, each.max_seconds) for each in found] == [
         ("standard", "UP", 4, 604800),
         ("gpu", "UP", 4, 86400),
@@ -82,13 +88,24 @@ def test_recorded_partitions(version: str) -> None:
 
 def test_associations() -> None:
     """Our user, and the tighter of the two limits of each."""
-    assert associations(ASSOCIATIONS) == (
-        "provdlab",
-        (Association("lab", "provd", "", ("normal",), None), Association("lab", "other", "gpu", ("high", "normal"), 50)),
-    )
-    assert associations("nobody\n") == ("nobody", ())
-    with pytest.raises(Unreadable, match=r"cannot read 'lab\|provd'"):
-        associations("provdlab\nlab|provd\n")
+    found = (Association("lab", "provd", "", ("normal",), None), Association("lab", "other", "gpu", ("high", "normal"), 50))
+    user, reading = associations(ASSOCIATIONS)
+    assert (user, reading.rows, reading.foreign) == ("provdlab", found, ())
+    _, among = associations(ASSOCIATIONS.replace(HEADER, f"NOTICE\nquota: 1{HEADER}\na|b").replace("50\n", "50\nBye | now\n"))
+    assert (among.rows, among.foreign) == (found, ("a|b", "Bye | now"))
+    assert associations(f"nobody\n{HEADER}\n")[1].rows == ()
+    with pytest.raises(Transient, match="no header"):
+        associations("provdlab\nNOTICE\n")
+
+
+def test_accounts_and_qos() -> None:
+    """Among a wrapper's words; without a header there is no answer."""
+    assert account("NOTICE\nAccount\nprovd\nBye\n", "provd")
+    assert not account("provd\nAccount\n", "provd")
+    assert qos("NOTICE\nName|Priority\nnormal|0\nhigh|100\nBye\n") == {"normal", "high"}
+    for parse in (lambda text: account(text, "provd"), qos):
+        with pytest.raises(Transient, match="no header"):
+            parse("provd\n")
 
 
 @pytest.mark.parametrize("version", ["22.05.8", "24.11.5", "26.05.5"])
@@ -114,6 +131,6 @@ def test_any_text(text: str) -> None:
     for parse in (settings, partitions, associations, work_root, release, number):
         try:
             parse(text)
-        except Unreadable:
+        except (Transient, Unreadable):
             continue
     node_hosts(text)
