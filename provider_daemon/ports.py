@@ -256,12 +256,12 @@ class Chain(Protocol):
         """CheckTx's answer. A non-zero code is returned, not raised."""
         ...
 
-    async def find(self, tx_hash: str) -> TxOutcome | None:
-        """The transaction in its block, or None while it is in none."""
+    async def find(self, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:
+        """The transaction in its block, or None while it is in none. With its bytes it is found on a node without an index, too."""
         ...
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
-        """The transaction that used that sequence, or None."""
+        """The transaction that used that sequence, or None, where nobody did or the node keeps no index."""
         ...
 
     async def close(self) -> None: ...

@@ -8,7 +8,7 @@ from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2, service_pb2_grpc
 from provider_daemon.chain.tx import failed_message_index
-from provider_daemon.chain.wire import NotFound, TooLarge
+from provider_daemon.chain.wire import NoIndex, NotFound, TooLarge
 from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.ports import TxOutcome
 
@@ -80,6 +80,8 @@ class Broadcast:
 
         try:
             answer = await self._endpoints.call(request)
+        except NoIndex:
+            raise
         except Refused as error:
             raise Transient(f"the node cannot search its transactions for {query}: {error}") from error
         if len(answer.txs) != len(answer.tx_responses):

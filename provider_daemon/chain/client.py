@@ -6,11 +6,15 @@ from decimal import Decimal
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.agreement import Agreement
 from provider_daemon.chain.ask import Ask
+from provider_daemon.chain.blocks import KEPT
 from provider_daemon.chain.broadcast import UNFUNDED
 from provider_daemon.chain.codec import parse_time
+from provider_daemon.chain.effects import missing_effect
 from provider_daemon.chain.evidence_check import public_keys_of, reports
+from provider_daemon.chain.heights import LAG_BLOCKS
 from provider_daemon.chain.node import Endpoints
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
+from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import Tx
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.chain.reader import Reader
 from provider_daemon.errors import Refused, Transient, Unreadable
@@ -33,6 +37,7 @@ class GrpcChain:
         self.chain_id = chain_id
         self.endpoints = Endpoints(chain_id, list(endpoints), clock, troubles or Troubles(), quorum)
         self._clock = clock
+        self._sent_at: dict[str, int] = {}  # transaction -> the first height that it can be in, as far as this process sent it
         self._agreement = Agreement(self.endpoints)
         self.query, self.txs = self._agreement.any.query, self._agreement.any.txs
         self.ask = Ask(self.query, self._agreement.any.store)
@@ -103,9 +108,15 @@ class GrpcChain:
 
     async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
         """CheckTx's answer, to one send to each of the endpoints that must agree."""
+        self._note_height(transactions.tx_hash(tx_bytes))
         if self.endpoints.quorum == 1:
             return await self._sent(self._agreement.any, tx_bytes)
         return await self._agreement.sent(transactions.tx_hash(tx_bytes), lambda reader: self._sent(reader, tx_bytes))
+
+    def _note_height(self, tx_hash: str) -> None:
+        height = self.endpoints.heights.height
+        if height and tx_hash not in self._sent_at:
+            self._sent_at = {**dict(list(self._sent_at.items())[-KEPT:]), tx_hash: max(1, height - LAG_BLOCKS)}
 
     async def _sent(self, reader: Reader, tx_bytes: bytes) -> TxOutcome:
         """The refusal of an account that does not exist cannot be read, and no more can a damaged answer."""
@@ -123,20 +134,27 @@ class GrpcChain:
                 return TxOutcome(transactions.tx_hash(tx_bytes), 0, UNFUNDED, "sdk", str(unfunded))
         raise Transient(f"the answer to a transaction cannot be read: {error}; GetTx will tell whether it was taken") from error
 
-    async def find(self, tx_hash: str) -> TxOutcome | None:
-        return await self._agreement.same(f"transaction {tx_hash}", lambda reader: reader.txs.find(tx_hash), _where)
+    async def find(self, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:
+        """`tx_bytes` say in which blocks to look where a node keeps no index."""
+        first = self._sent_at.get(tx_hash, 1)
+        about = f"transaction {tx_hash}"
+        return await self._agreement.same(about, lambda reader: reader.find(tx_hash, tx_bytes, first), _where)
+
+    async def shows_effect(self, tx: Tx) -> bool:
+        """Whether the records show that an included transaction succeeded."""
+        return await missing_effect(tx, self._agreement.any) == ""
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
         about = f"sequence {sequence} of {address}"
-        return await self._agreement.same(about, lambda reader: reader.txs.find_by_sequence(address, sequence), _where)
+        return await self._agreement.same(about, lambda reader: reader.find_by_sequence(address, sequence), _where)
 
     async def close(self) -> None:
         await self.endpoints.close()
 
 
 def _where(outcome: TxOutcome | None) -> Hashable:
-    """Words and gas may differ from node to node."""
-    return outcome and (outcome.tx_hash, outcome.height, outcome.code, outcome.codespace)
+    """Words and gas may differ from node to node, and of a failure's code a node without an index knows nothing."""
+    return outcome and (outcome.tx_hash, outcome.height, outcome.ok)
 
 
 def _reported(tx: GetTxResponse) -> set[str]:

@@ -5,23 +5,30 @@ from decimal import Decimal
 import grpc.aio
 
 from provider_daemon.chain import keyspace, messages
+from provider_daemon.chain import tx as transactions
+from provider_daemon.chain.blocks import BlockScan
 from provider_daemon.chain.broadcast import UNFUNDED, Broadcast
+from provider_daemon.chain.effects import missing_effect
 from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
+from provider_daemon.chain.evidence_check import public_keys_of
 from provider_daemon.chain.prices import MOST_DIGITS, Prices
 from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
 from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
 from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2, bank_pb2_grpc
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
+from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import Tx
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgCancelJob
 from provider_daemon.chain.query import Query
 from provider_daemon.chain.records import chain_job, cluster, offering
 from provider_daemon.chain.store import Store
-from provider_daemon.chain.wire import NotFound
-from provider_daemon.errors import Refused, Unreadable
+from provider_daemon.chain.wire import NoIndex, NotFound
+from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
-from provider_daemon.ports import Account, Cluster, Offering
+from provider_daemon.ports import Account, Cluster, Offering, TxOutcome
 
+WITHOUT_EFFECT, BY_RECORDS = 1, "provd"  # code and codespace of what failed by the look of the records
 CANCEL, EXEC = (f"/{message.DESCRIPTOR.full_name}" for message in (MsgCancelJob, MsgExec))
+LONGEST_WAIT = 1000  # blocks between a transaction's making and its timeout height, at most (chain.timeout_blocks)
 MAX_COUNT = 2**63 - 1  # of accounts, and of one's transactions: what the ledger holds
 
 
@@ -34,6 +41,7 @@ class Reader:
         self.store = Store(caller)
         self.query = Query(caller, self.store)
         self.txs = Broadcast(caller)
+        self.blocks = BlockScan(caller)
         self._prices = Prices(caller, self.store)
 
     # --- the module's records ---
@@ -47,7 +55,10 @@ class Reader:
 
     async def cancelled_since(self, height: int) -> frozenset[str]:
         """A message inside an authz MsgExec has no action event of its own, so both kinds are looked for."""
-        return await self._cancelled_by(CANCEL, height) | await self._cancelled_by(EXEC, height)
+        try:
+            return await self._cancelled_by(CANCEL, height) | await self._cancelled_by(EXEC, height)
+        except NoIndex as error:
+            raise Transient(f"the node cannot search its transactions: {error}") from error
 
     async def _cancelled_by(self, action: str, height: int) -> frozenset[str]:
         found = self.txs.search(f"message.action='{action}' AND tx.height>={height}")
@@ -60,6 +71,43 @@ class Reader:
     async def offering(self, offering_id: str) -> Offering | None:
         record = await self.query.offering(offering_id)
         return offering(record) if record else None
+
+    async def node_sequence(self, node_id: str) -> int:
+        """The number of the node's last heartbeat, 0 before the first."""
+        record = await self.query.node(node_id)
+        return record.last_sequence_number if record else 0
+
+    # --- transactions ---
+
+    async def find(self, tx_hash: str, tx_bytes: bytes, first: int) -> TxOutcome | None:
+        """By the node's index, and without one in the blocks from height `first` on up to the timeout height that `tx_bytes` has."""
+        try:
+            return await self.txs.find(tx_hash)
+        except NoIndex as error:
+            if not tx_bytes:
+                raise Transient(f"the node cannot find {tx_hash}: {error}") from error
+        tx = transactions.decode(tx_bytes)
+        last = tx.body.timeout_height or MAX_COUNT
+        height = await self.blocks.find(tx_hash, max(first, last - LONGEST_WAIT), last)
+        return await self._outcome(tx, tx_hash, height) if height is not None else None
+
+    async def _outcome(self, tx: Tx, tx_hash: str, height: int) -> TxOutcome:
+        """A block does not say what became of its transactions: the account's sequence and the records do."""
+        missing = ""
+        for number, address in enumerate(public_keys_of(tx)):
+            used = (await self.account(address)).sequence
+            if used <= tx.auth_info.signer_infos[number].sequence:
+                missing = f"the next sequence of {address} is still {used}"
+        missing = missing or await missing_effect(tx, self) or ""
+        log = f"included without effect: {missing}" if missing else ""
+        return TxOutcome(tx_hash, height, WITHOUT_EFFECT if missing else 0, BY_RECORDS if missing else "", log)
+
+    async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
+        """None, too, where the node keeps no index: who used the sequence is not known then."""
+        try:
+            return await self.txs.find_by_sequence(address, sequence)
+        except NoIndex:
+            return None
 
     # --- accounts and money ---
 

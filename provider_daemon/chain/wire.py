@@ -7,6 +7,8 @@ from provider_daemon.errors import ProvdError, Refused, Transient, Unreadable
 
 MAX_ANSWER = 64 * 1024 * 1024  # gRPC's own default of 4 MB is about 5,500 jobs
 
+NO_INDEX = "indexing is disabled"  # CometBFT's words, under UNKNOWN
+
 _OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", MAX_ANSWER),
     ("grpc.keepalive_time_ms", 30_000),
@@ -33,6 +35,10 @@ class NotFound(Refused):
     """The node says that there is no such thing."""
 
 
+class NoIndex(Refused):
+    """The node keeps no index of transactions: it can name none by its hash or by an event."""
+
+
 class TooLarge(Unreadable):
     """The answer is over MAX_ANSWER: ask for less at a time."""
 
@@ -52,6 +58,8 @@ def translate(error: grpc.aio.AioRpcError, url: str) -> ProvdError:
         return Unimplemented(text)
     if code is grpc.StatusCode.NOT_FOUND:
         return NotFound(text)
+    if NO_INDEX in details:
+        return NoIndex(text)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
         return TooLarge(f"{url}: {text}")
     if code is grpc.StatusCode.INTERNAL and "deserializing" in details:

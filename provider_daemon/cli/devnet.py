@@ -24,6 +24,11 @@ class Queries(StrEnum):
     ALL = "all"
 
 
+class Indexer(StrEnum):
+    KV = "kv"
+    NULL = "null"
+
+
 @app.command()
 def start(
     home: Home = HOME,
@@ -52,6 +57,10 @@ def start(
             metavar="none|published|all", help="Which calls of the module's Query service are there. Else all, or published as --compat."
         ),
     ] = None,
+    indexer: Annotated[
+        Indexer,
+        typer.Option(metavar="kv|null", help="null: the node keeps no index of transactions, so GetTx and searches are refused."),
+    ] = Indexer.KV,
     finalize_seconds: Annotated[
         int, typer.Option(min=0, metavar="SECONDS", help="From a job's end to its accounting being final; 3600 on the chain.")
     ] = 0,
@@ -103,7 +112,8 @@ def start(
         billing=read_rules(documents.read(billing)) if billing else DEFAULT,
     )
     funds = parse_funds(fund or [])
-    chain = Devnet(str(chain_file(home.expanduser())), listen, rules, served, block_seconds, funds, rest)
+    indexed = indexer is Indexer.KV
+    chain = Devnet(str(chain_file(home.expanduser())), listen, rules, served, indexed, block_seconds, funds, rest)
     asyncio.run(serve(chain, typer.echo))
 
 

@@ -16,8 +16,10 @@ from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
+from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
 from provider_daemon.chain.tx import SignedTx
+from provider_daemon.chain.wire import NoIndex
 from provider_daemon.client.coins import Coin, Price
 from provider_daemon.errors import ConfigError, ProvdError, Refused, Transient
 
@@ -157,7 +159,7 @@ async def included(chain: GrpcChain, signed: SignedTx, prepared: Prepared, now: 
     while True:
         try:
             head = await chain.head()
-            if (found := await chain.txs.get(signed.tx_hash)) is not None:
+            if (found := await _in_block(chain, signed)) is not None:
                 return found
             if head.height > prepared.timeout_height + INDEX_LAG:
                 late = f"{signed.tx_hash} is in no block up to its timeout height {prepared.timeout_height}"
@@ -170,6 +172,25 @@ async def included(chain: GrpcChain, signed: SignedTx, prepared: Prepared, now: 
                     f" after height {prepared.timeout_height} it cannot be included any more"
                 ) from error
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def _in_block(chain: GrpcChain, signed: SignedTx) -> GetTxResponse | None:
+    """By the node's index, and by blocks where it keeps none: then neither gas nor answers are known.
+
+    Raises FateUnknown for one in a block that no record tells the success of.
+    """
+    try:
+        return await chain.txs.get(signed.tx_hash)
+    except NoIndex:
+        outcome = await chain.find(signed.tx_hash, signed.tx_bytes)
+    if outcome is None:
+        return None
+    tx = transactions.decode(signed.tx_bytes)
+    if outcome.ok and not await chain.shows_effect(tx):
+        why = "the node keeps no index of transactions, and no record shows whether it succeeded"
+        raise FateUnknown(f"{signed.tx_hash} is in block {outcome.height}: {why}; query the record before you send it again")
+    answer = TxResponse(txhash=signed.tx_hash, height=outcome.height, code=outcome.code, codespace=outcome.codespace, raw_log=outcome.log)
+    return GetTxResponse(tx=tx, tx_response=answer)
 
 
 def explained(codespace: str, code: int, log: str) -> str:

@@ -1,5 +1,8 @@
 """The chain itself: blocks, and the index by which transactions are found again. No clock: whoever makes a block says when."""
 
+from bisect import bisect_left
+from itertools import islice, takewhile
+
 from provider_daemon.devnet import derived, genesis
 from provider_daemon.devnet.archive import Archive, IncludedTx
 from provider_daemon.devnet.context import Context, Rules
@@ -44,6 +47,11 @@ class Blocks:
         self.by_hash.update((tx.tx_hash, tx) for tx in included)
         self.mempool.committed(self.height, self.time, {tx.tx_hash: tx.code == 0 for tx in included})
         return included
+
+    def in_block(self, height: int) -> list[IncludedTx]:
+        """Its transactions, in order."""
+        first = bisect_left(self.txs, height, key=lambda tx: tx.height)
+        return list(takewhile(lambda tx: tx.height == height, islice(self.txs, first, None)))
 
     def _include(self, block: Context, tx: ParsedTx) -> IncludedTx:
         ctx = block.branch()

@@ -22,8 +22,9 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - where to 
 
 @dataclass(slots=True)
 class Devnet:
-    """`queries`: none (the service is not there), published (six answer) or all. `listen` with port 0 takes a free one; `rest`, too,
-    and "" serves none.
+    """`indexed` False: GetTx and searches are refused. `queries`: none (the service is not there), published (six answer) or all.
+
+    `listen` with port 0 takes a free one; `rest`, too, and "" serves none.
 
     With `block_seconds` 0 nobody makes blocks: tests call `produce_block` themselves. While `halted` none are made either, and queries
     are answered from the last one, as by a chain whose validators do not agree.
@@ -33,6 +34,7 @@ class Devnet:
     listen: str = "127.0.0.1:0"
     rules: Rules = field(default_factory=Rules)
     queries: str = "all"
+    indexed: bool = True
     block_seconds: float = 0.0
     funds: dict[str, dict[str, int]] = field(default_factory=dict)
     rest: str = ""
@@ -55,7 +57,7 @@ class Devnet:
                 self.produce_block()
             self._server = grpc.aio.server(options=[("grpc.max_send_message_length", MAX_ANSWER), ("grpc.so_reuseport", 0)])
             undo.push_async_callback(self._server.stop, None)
-            add_services(self._server, self.blocks, self.queries)
+            add_services(self._server, self.blocks, self.queries, indexed=self.indexed)
             self.port = self._bind()
             await self._server.start()
             await self._start_gateway()

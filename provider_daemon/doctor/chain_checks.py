@@ -114,6 +114,14 @@ def queries(chain: Chain) -> Finding:
     return judge(known(chain.store), told, "let the node answer ABCI queries of /store/hpc, or use a node that serves all of Query")
 
 
+def index(chain: Chain) -> Finding:
+    """Whether the node finds transactions by their hash."""
+    if known(chain.indexed):
+        return ok("it keeps an index of transactions")
+    seen = "it keeps no index of transactions: provd reads each block for its own, and every open job for cancels at each tick"
+    return warn(seen, 'set `indexer = "kv"` in the node\'s config.toml; a transaction of somebody else with our key is not seen until then')
+
+
 def gas_price(chain: Chain) -> Finding:
     """The price of gas in the fee denom."""
     price = known(chain.gas_price)

@@ -93,7 +93,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """`quorum`: how many endpoints must agree.
+    """`quorum`: how many endpoints must agree. `indexed`: whether transactions are found by their hash.
 
     `wired`: the Query RPCs that are served, of `rpcs`. `store`: whether the raw store answers.
     `now`: this host's clock at the look.
@@ -108,6 +108,7 @@ class Chain:
     store: bool | Unknown
     gas_price: float | Unknown
     quorum: int = 1
+    indexed: bool | Unknown = True
 
 
 @dataclass(frozen=True, slots=True)

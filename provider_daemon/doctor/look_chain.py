@@ -10,7 +10,7 @@ from provider_daemon.chain.introduction import Introduction, introduction
 from provider_daemon.chain.proto.cosmos.base.query.v1beta1.pagination_pb2 import PageRequest
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2
 from provider_daemon.chain.records import offering
-from provider_daemon.chain.wire import NotFound, Unimplemented
+from provider_daemon.chain.wire import NoIndex, NotFound, Unimplemented
 from provider_daemon.config import ChainConfig
 from provider_daemon.doctor.chain_checks import blame
 from provider_daemon.doctor.facts import Chain, Offered, Parameters
@@ -37,8 +37,9 @@ async def look(config: ChainConfig, looker: Looker, clock: Clock) -> ChainLook:
     nobody = blame(config.id, tuple(endpoints))
     missing = Unknown("no endpoint can be believed", nobody) if nobody else None
     client = GrpcChain(config.id, _good(endpoints, config.id), clock)
-    wired, counter, price = await asyncio.gather(
+    wired, indexed, counter, price = await asyncio.gather(
         looker(lambda: _wired(client), missing),
+        looker(lambda: _indexed(client), missing),
         looker(client.job_counter, missing),
         looker(lambda: client.gas_price(config.fee_denom), missing),
     )
@@ -51,6 +52,7 @@ async def look(config: ChainConfig, looker: Looker, clock: Clock) -> ChainLook:
         rpcs=len(ask.METHODS),
         store=missing or not isinstance(counter, Unknown),
         gas_price=price if isinstance(price, Unknown) else float(price),
+        indexed=indexed,
         quorum=config.quorum or len(config.endpoints) // 2 + 1,
     )
     return ChainLook(facts, client, missing)
@@ -65,6 +67,17 @@ async def _wired(client: GrpcChain) -> frozenset[str]:
     names = list(ask.METHODS)
     served = await asyncio.gather(*(_is_wired(client, name) for name in names))
     return frozenset(name for name, there in zip(names, served, strict=True) if there)
+
+
+async def _indexed(client: GrpcChain) -> bool:
+    """By asking for a transaction that cannot be."""
+    try:
+        await client.txs.get("0" * 64)
+    except NoIndex:
+        return False
+    except Refused:
+        return True
+    return True
 
 
 async def _is_wired(client: GrpcChain, name: str) -> bool:

@@ -72,6 +72,7 @@ CHECKS: tuple[Check, ...] = (
             "chain-quorum": chain_checks.quorum,
             "chain-clock": chain_checks.clock,
             "chain-queries": chain_checks.queries,
+            "chain-index": chain_checks.index,
             "chain-gas-price": chain_checks.gas_price,
         },
     ),

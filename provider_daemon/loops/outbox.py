@@ -94,7 +94,7 @@ class Outbox:
 
     async def _resolve(self, tx: OpenTx) -> None:
         head = await self._chain.head()
-        outcome = await self._chain.find(tx.tx_hash)
+        outcome = await self._chain.find(tx.tx_hash, tx.tx_bytes)
         if outcome is None and head.height > tx.timeout_height + INDEX_LAG:
             outcome = await self._chain.find_by_sequence(tx.signer, tx.sequence)
             if outcome is None or outcome.tx_hash != tx.tx_hash:

@@ -112,9 +112,9 @@ class MeasuredChain(_Measured):
         with self._asking():
             return await self._inner.broadcast(tx_bytes)
 
-    async def find(self, tx_hash: str) -> TxOutcome | None:
+    async def find(self, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:
         with self._asking():
-            return await self._inner.find(tx_hash)
+            return await self._inner.find(tx_hash, tx_bytes)
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
         with self._asking():

@@ -48,10 +48,11 @@ class TestChain:
     queries: str = "all"
     path: str = ":memory:"
     rest: str = ""
+    indexed: bool = True
     rules: Rules = field(default_factory=lambda: Rules(chain_id=CHAIN_ID))
 
     async def start(self) -> "TestChain":
-        self.devnet = Devnet(path=self.path, queries=self.queries, rules=self.rules, funds=FUNDS, rest=self.rest)
+        self.devnet = Devnet(path=self.path, queries=self.queries, rules=self.rules, funds=FUNDS, rest=self.rest, indexed=self.indexed)
         port = await self.devnet.start()
         self.client = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], self.clock)
         self.block()
@@ -99,7 +100,9 @@ class TestChain:
         if not answer.ok:
             return answer
         self.block()
-        found = await self.client.find(signed.tx_hash)
+        if not self.indexed:
+            self.block()  # the newest block is not read
+        found = await self.client.find(signed.tx_hash, signed.tx_bytes)
         assert found is not None
         return found
 

@@ -102,7 +102,7 @@ class SimulatedChain:
         await self._gate.point("broadcast under way")
         raise Transient("broadcast: no answer")
 
-    async def find(self, tx_hash: str) -> TxOutcome | None:
+    async def find(self, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:
         return await self._gate.call("find", lambda: self._blocks.find(tx_hash, self._lag()))
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:

@@ -27,10 +27,10 @@ COSMOS = [
 HPC = query_pb2.DESCRIPTOR.services_by_name["Query"].full_name
 
 
-def add_services(server: grpc.aio.Server, blocks: Blocks, queries: str) -> None:
+def add_services(server: grpc.aio.Server, blocks: Blocks, queries: str, *, indexed: bool = True) -> None:
     """`queries`: none (the module's service is not there), published (six calls answer) or all."""
     tendermint_grpc.add_ServiceServicer_to_server(TendermintService(blocks), server)
-    rawlog.add_to_server(TxService(blocks), server)
+    rawlog.add_to_server(TxService(blocks, indexed=indexed), server)
     auth_pb2_grpc.add_QueryServicer_to_server(AuthService(blocks), server)
     bank_pb2_grpc.add_QueryServicer_to_server(BankService(blocks), server)
     config_grpc.add_ServiceServicer_to_server(ConfigService(blocks), server)

@@ -41,6 +41,13 @@ class TendermintService(query_pb2_grpc.ServiceServicer):
         header.time.FromNanoseconds(self._blocks.time)
         return query_pb2.GetLatestBlockResponse(sdk_block=query_pb2.Block(header=header))
 
+    async def GetBlockByHeight(self, request: query_pb2.GetBlockByHeightRequest, context: Call) -> query_pb2.GetBlockByHeightResponse:
+        if not 0 < request.height <= self._blocks.height:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "requested block height is bigger then the chain length")
+        header = query_pb2.Header(chain_id=self._blocks.rules.chain_id, height=request.height)
+        data = query_pb2.Data(txs=[tx.tx_bytes for tx in self._blocks.in_block(request.height)])
+        return query_pb2.GetBlockByHeightResponse(sdk_block=query_pb2.Block(header=header, data=data))
+
     async def ABCIQuery(self, request: query_pb2.ABCIQueryRequest, context: Call) -> query_pb2.ABCIQueryResponse:
         answer = query_pb2.ABCIQueryResponse(key=request.data, height=request.height or self._blocks.height)
         if request.height not in (0, self._blocks.height):  # only the newest state is kept

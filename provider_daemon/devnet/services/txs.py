@@ -22,8 +22,14 @@ DEFAULT_LIMIT = 100
 
 
 class TxService(service_pb2_grpc.ServiceServicer):
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: Blocks, *, indexed: bool) -> None:
         self._blocks = blocks
+        self._indexed = indexed
+
+    async def _must_be_indexed(self, context: Call) -> None:
+        """As a node with `indexer = "null"` refuses."""
+        if not self._indexed:
+            await context.abort(grpc.StatusCode.UNKNOWN, "transaction indexing is disabled")
 
     async def BroadcastTx(self, request: service_pb2.BroadcastTxRequest, context: Call) -> bytes:  # type: ignore[override]
         if request.mode != service_pb2.BROADCAST_MODE_SYNC:
@@ -45,6 +51,7 @@ class TxService(service_pb2_grpc.ServiceServicer):
         )
 
     async def GetTx(self, request: service_pb2.GetTxRequest, context: Call) -> service_pb2.GetTxResponse:
+        await self._must_be_indexed(context)
         found = self._blocks.by_hash.get(request.hash.upper())
         if found is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"tx not found: {request.hash}")
@@ -52,6 +59,7 @@ class TxService(service_pb2_grpc.ServiceServicer):
         return service_pb2.GetTxResponse(tx=transactions.decode(found.tx_bytes), tx_response=_response(found))
 
     async def GetTxsEvent(self, request: service_pb2.GetTxsEventRequest, context: Call) -> service_pb2.GetTxsEventResponse:
+        await self._must_be_indexed(context)
         try:
             matches = parse_query(request.query)
         except ValueError as error:

@@ -53,6 +53,8 @@ class FarEnd:
     accounts: dict[str, auth_pb2.BaseAccount] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    blocks: dict[int, list[bytes]] = field(default_factory=dict)
+    lowest: int = 1
     port: int = 0
 
     async def start(self) -> str:
@@ -115,6 +117,15 @@ class _Tendermint(query_pb2_grpc.ServiceServicer):
 
     async def GetNodeInfo(self, request: query_pb2.GetNodeInfoRequest, context: Call) -> query_pb2.GetNodeInfoResponse:
         return query_pb2.GetNodeInfoResponse(application_version=query_pb2.VersionInfo(version=self._far.version))
+
+    async def GetBlockByHeight(self, request: query_pb2.GetBlockByHeightRequest, context: Call) -> query_pb2.GetBlockByHeightResponse:
+        self._far.calls.append(f"GetBlockByHeight {request.height}")
+        if not self._far.lowest <= request.height <= self._far.height:
+            await context.abort(grpc.StatusCode.UNKNOWN, f"height {request.height} is not available, lowest height is {self._far.lowest}")
+        block = query_pb2.Block(
+            header=query_pb2.Header(height=request.height), data=query_pb2.Data(txs=self._far.blocks.get(request.height, []))
+        )
+        return query_pb2.GetBlockByHeightResponse(sdk_block=block)
 
     async def ABCIQuery(self, request: query_pb2.ABCIQueryRequest, context: Call) -> query_pb2.ABCIQueryResponse:
         self._far.calls.append(request.path)

@@ -10,7 +10,7 @@ from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import GasInfo, TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2, tx_pb2
 from provider_daemon.chain.tx import tx_hash
-from provider_daemon.errors import Refused, Transient, Unreadable
+from provider_daemon.errors import Refused, Unreadable
 from tests.unit.chain.far_end import Abort, Answer, FarEnd, endpoints
 
 
@@ -106,7 +106,7 @@ async def test_search_through_very_large_transactions(monkeypatch: pytest.Monkey
 async def test_no_index() -> None:
     """A node that indexes nothing has not said that there is nothing."""
     far = FarEnd(answers={"GetTxsEvent": failing(grpc.StatusCode.UNKNOWN, "transaction indexing is disabled")})
-    with pytest.raises(Transient, match="indexing is disabled"):
+    with pytest.raises(wire.NoIndex, match="indexing is disabled"):
         await heights(far)
 
 

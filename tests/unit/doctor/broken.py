@@ -65,7 +65,7 @@ def no_endpoint() -> Scene:
     """Nothing of a chain is known."""
     lost = behind("chain-endpoints")
     made = both_endpoints(problem="UNAVAILABLE: connection refused")
-    facts = replace(made.chain, wired=lost, store=lost, gas_price=lost)
+    facts = replace(made.chain, wired=lost, indexed=lost, store=lost, gas_price=lost)
     keys = healthy.key(exists=lost, balance=lost, gas_price=lost, daily=lost, foreign=lost).keys
     return replace(site(record=lost, offered=lost, parameters=lost), chain=facts, keys=keys)
 
@@ -110,6 +110,7 @@ BROKEN: dict[str, list[tuple[Outcome, Scene]]] = {
     "chain-quorum": [(WARN, chain(quorum=1))],
     "chain-clock": [(FAIL, endpoint(time=NOW + 6))],
     "chain-queries": [(FAIL, chain(store=False))],
+    "chain-index": [(WARN, chain(indexed=False))],
     "chain-gas-price": [(WARN, chain(gas_price=0.0))],
     "account-key": [(FAIL, no_key())],
     "account-exists": [(FAIL, key(exists=False, balance=0))],

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\nFprovider_daemon/chain/proto/cosmos/base/tendermint/v1beta1/query.proto\x12\x1e\x63osmos.base.tendermint.v1beta1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x17\n\x15GetLatestBlockRequest\"R\n\x16GetLatestBlockResponse\x12\x38\n\tsdk_block\x18\x03 \x01(\x0b\x32%.cosmos.base.tendermint.v1beta1.Block\"?\n\x05\x42lock\x12\x36\n\x06header\x18\x01 \x01(\x0b\x32&.cosmos.base.tendermint.v1beta1.Header\"T\n\x06Header\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12\x0e\n\x06height\x18\x03 \x01(\x03\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x13\n\x11GetSyncingRequest\"%\n\x12GetSyncingResponse\x12\x0f\n\x07syncing\x18\x01 \x01(\x08\"\x14\n\x12GetNodeInfoRequest\"\xab\x01\n\x13GetNodeInfoResponse\x12J\n\x11\x64\x65\x66\x61ult_node_info\x18\x01 \x01(\x0b\x32/.cosmos.base.tendermint.v1beta1.DefaultNodeInfo\x12H\n\x13\x61pplication_version\x18\x02 \x01(\x0b\x32+.cosmos.base.tendermint.v1beta1.VersionInfo\"3\n\x0f\x44\x65\x66\x61ultNodeInfo\x12\x0f\n\x07network\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\"R\n\x0bVersionInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x61pp_name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x12\n\ngit_commit\x18\x04 \x01(\t\"M\n\x10\x41\x42\x43IQueryRequest\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0e\n\x06height\x18\x03 \x01(\x03\x12\r\n\x05prove\x18\x04 \x01(\x08\"\x8a\x01\n\x11\x41\x42\x43IQueryResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0b\n\x03log\x18\x03 \x01(\t\x12\x0c\n\x04info\x18\x04 \x01(\t\x12\r\n\x05index\x18\x05 \x01(\x03\x12\x0b\n\x03key\x18\x06 \x01(\x0c\x12\r\n\x05value\x18\x07 \x01(\x0c\x12\x0e\n\x06height\x18\t \x01(\x03\x12\x11\n\tcodespace\x18\n \x01(\t2\xe9\x03\n\x07Service\x12v\n\x0bGetNodeInfo\x12\x32.cosmos.base.tendermint.v1beta1.GetNodeInfoRequest\x1a\x33.cosmos.base.tendermint.v1beta1.GetNodeInfoResponse\x12s\n\nGetSyncing\x12\x31.cosmos.base.tendermint.v1beta1.GetSyncingRequest\x1a\x32.cosmos.base.tendermint.v1beta1.GetSyncingResponse\x12\x7f\n\x0eGetLatestBlock\x12\x35.cosmos.base.tendermint.v1beta1.GetLatestBlockRequest\x1a\x36.cosmos.base.tendermint.v1beta1.GetLatestBlockResponse\x12p\n\tABCIQuery\x12\x30.cosmos.base.tendermint.v1beta1.ABCIQueryRequest\x1a\x31.cosmos.base.tendermint.v1beta1.ABCIQueryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\nFprovider_daemon/chain/proto/cosmos/base/tendermint/v1beta1/query.proto\x12\x1e\x63osmos.base.tendermint.v1beta1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x17\n\x15GetLatestBlockRequest\"R\n\x16GetLatestBlockResponse\x12\x38\n\tsdk_block\x18\x03 \x01(\x0b\x32%.cosmos.base.tendermint.v1beta1.Block\"s\n\x05\x42lock\x12\x36\n\x06header\x18\x01 \x01(\x0b\x32&.cosmos.base.tendermint.v1beta1.Header\x12\x32\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32$.cosmos.base.tendermint.v1beta1.Data\"\x13\n\x04\x44\x61ta\x12\x0b\n\x03txs\x18\x01 \x03(\x0c\")\n\x17GetBlockByHeightRequest\x12\x0e\n\x06height\x18\x01 \x01(\x03\"T\n\x18GetBlockByHeightResponse\x12\x38\n\tsdk_block\x18\x03 \x01(\x0b\x32%.cosmos.base.tendermint.v1beta1.Block\"T\n\x06Header\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12\x0e\n\x06height\x18\x03 \x01(\x03\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x13\n\x11GetSyncingRequest\"%\n\x12GetSyncingResponse\x12\x0f\n\x07syncing\x18\x01 \x01(\x08\"\x14\n\x12GetNodeInfoRequest\"\xab\x01\n\x13GetNodeInfoResponse\x12J\n\x11\x64\x65\x66\x61ult_node_info\x18\x01 \x01(\x0b\x32/.cosmos.base.tendermint.v1beta1.DefaultNodeInfo\x12H\n\x13\x61pplication_version\x18\x02 \x01(\x0b\x32+.cosmos.base.tendermint.v1beta1.VersionInfo\"3\n\x0f\x44\x65\x66\x61ultNodeInfo\x12\x0f\n\x07network\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\"R\n\x0bVersionInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x61pp_name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x12\n\ngit_commit\x18\x04 \x01(\t\"M\n\x10\x41\x42\x43IQueryRequest\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0e\n\x06height\x18\x03 \x01(\x03\x12\r\n\x05prove\x18\x04 \x01(\x08\"\x8a\x01\n\x11\x41\x42\x43IQueryResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0b\n\x03log\x18\x03 \x01(\t\x12\x0c\n\x04info\x18\x04 \x01(\t\x12\r\n\x05index\x18\x05 \x01(\x03\x12\x0b\n\x03key\x18\x06 \x01(\x0c\x12\r\n\x05value\x18\x07 \x01(\x0c\x12\x0e\n\x06height\x18\t \x01(\x03\x12\x11\n\tcodespace\x18\n \x01(\t2\xf1\x04\n\x07Service\x12v\n\x0bGetNodeInfo\x12\x32.cosmos.base.tendermint.v1beta1.GetNodeInfoRequest\x1a\x33.cosmos.base.tendermint.v1beta1.GetNodeInfoResponse\x12s\n\nGetSyncing\x12\x31.cosmos.base.tendermint.v1beta1.GetSyncingRequest\x1a\x32.cosmos.base.tendermint.v1beta1.GetSyncingResponse\x12\x7f\n\x0eGetLatestBlock\x12\x35.cosmos.base.tendermint.v1beta1.GetLatestBlockRequest\x1a\x36.cosmos.base.tendermint.v1beta1.GetLatestBlockResponse\x12\x85\x01\n\x10GetBlockByHeight\x12\x37.cosmos.base.tendermint.v1beta1.GetBlockByHeightRequest\x1a\x38.cosmos.base.tendermint.v1beta1.GetBlockByHeightResponse\x12p\n\tABCIQuery\x12\x30.cosmos.base.tendermint.v1beta1.ABCIQueryRequest\x1a\x31.cosmos.base.tendermint.v1beta1.ABCIQueryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,25 +37,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETLATESTBLOCKRESPONSE']._serialized_start=164
   _globals['_GETLATESTBLOCKRESPONSE']._serialized_end=246
   _globals['_BLOCK']._serialized_start=248
-  _globals['_BLOCK']._serialized_end=311
-  _globals['_HEADER']._serialized_start=313
-  _globals['_HEADER']._serialized_end=397
-  _globals['_GETSYNCINGREQUEST']._serialized_start=399
-  _globals['_GETSYNCINGREQUEST']._serialized_end=418
-  _globals['_GETSYNCINGRESPONSE']._serialized_start=420
-  _globals['_GETSYNCINGRESPONSE']._serialized_end=457
-  _globals['_GETNODEINFOREQUEST']._serialized_start=459
-  _globals['_GETNODEINFOREQUEST']._serialized_end=479
-  _globals['_GETNODEINFORESPONSE']._serialized_start=482
-  _globals['_GETNODEINFORESPONSE']._serialized_end=653
-  _globals['_DEFAULTNODEINFO']._serialized_start=655
-  _globals['_DEFAULTNODEINFO']._serialized_end=706
-  _globals['_VERSIONINFO']._serialized_start=708
-  _globals['_VERSIONINFO']._serialized_end=790
-  _globals['_ABCIQUERYREQUEST']._serialized_start=792
-  _globals['_ABCIQUERYREQUEST']._serialized_end=869
-  _globals['_ABCIQUERYRESPONSE']._serialized_start=872
-  _globals['_ABCIQUERYRESPONSE']._serialized_end=1010
-  _globals['_SERVICE']._serialized_start=1013
-  _globals['_SERVICE']._serialized_end=1502
+  _globals['_BLOCK']._serialized_end=363
+  _globals['_DATA']._serialized_start=365
+  _globals['_DATA']._serialized_end=384
+  _globals['_GETBLOCKBYHEIGHTREQUEST']._serialized_start=386
+  _globals['_GETBLOCKBYHEIGHTREQUEST']._serialized_end=427
+  _globals['_GETBLOCKBYHEIGHTRESPONSE']._serialized_start=429
+  _globals['_GETBLOCKBYHEIGHTRESPONSE']._serialized_end=513
+  _globals['_HEADER']._serialized_start=515
+  _globals['_HEADER']._serialized_end=599
+  _globals['_GETSYNCINGREQUEST']._serialized_start=601
+  _globals['_GETSYNCINGREQUEST']._serialized_end=620
+  _globals['_GETSYNCINGRESPONSE']._serialized_start=622
+  _globals['_GETSYNCINGRESPONSE']._serialized_end=659
+  _globals['_GETNODEINFOREQUEST']._serialized_start=661
+  _globals['_GETNODEINFOREQUEST']._serialized_end=681
+  _globals['_GETNODEINFORESPONSE']._serialized_start=684
+  _globals['_GETNODEINFORESPONSE']._serialized_end=855
+  _globals['_DEFAULTNODEINFO']._serialized_start=857
+  _globals['_DEFAULTNODEINFO']._serialized_end=908
+  _globals['_VERSIONINFO']._serialized_start=910
+  _globals['_VERSIONINFO']._serialized_end=992
+  _globals['_ABCIQUERYREQUEST']._serialized_start=994
+  _globals['_ABCIQUERYREQUEST']._serialized_end=1071
+  _globals['_ABCIQUERYRESPONSE']._serialized_start=1074
+  _globals['_ABCIQUERYRESPONSE']._serialized_end=1212
+  _globals['_SERVICE']._serialized_start=1215
+  _globals['_SERVICE']._serialized_end=1840
 # @@protoc_insertion_point(module_scope)

@@ -49,6 +49,11 @@ class ServiceStub:
                 request_serializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.GetLatestBlockRequest.SerializeToString,
                 response_deserializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.GetLatestBlockResponse.FromString,
                 _registered_method=True)
+        self.GetBlockByHeight = channel.unary_unary(
+                '/cosmos.base.tendermint.v1beta1.Service/GetBlockByHeight',
+                request_serializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.GetBlockByHeightRequest.SerializeToString,
+                response_deserializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.GetBlockByHeightResponse.FromString,
+                _registered_method=True)
         self.ABCIQuery = channel.unary_unary(
                 '/cosmos.base.tendermint.v1beta1.Service/ABCIQuery',
                 request_serializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.ABCIQueryRequest.SerializeToString,
@@ -77,6 +82,12 @@ class ServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetBlockByHeight(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ABCIQuery(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -100,6 +111,11 @@ def add_ServiceServicer_to_server(servicer, server):
                     servicer.GetLatestBlock,
                     request_deserializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.GetLatestBlockRequest.FromString,
                     response_serializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.GetLatestBlockResponse.SerializeToString,
+            ),
+            'GetBlockByHeight': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBlockByHeight,
+                    request_deserializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.GetBlockByHeightRequest.FromString,
+                    response_serializer=provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.GetBlockByHeightResponse.SerializeToString,
             ),
             'ABCIQuery': grpc.unary_unary_rpc_method_handler(
                     servicer.ABCIQuery,
@@ -188,6 +204,33 @@ class Service:
             '/cosmos.base.tendermint.v1beta1.Service/GetLatestBlock',
             provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.GetLatestBlockRequest.SerializeToString,
             provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.GetLatestBlockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBlockByHeight(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cosmos.base.tendermint.v1beta1.Service/GetBlockByHeight',
+            provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.GetBlockByHeightRequest.SerializeToString,
+            provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_tendermint_dot_v1beta1_dot_query__pb2.GetBlockByHeightResponse.FromString,
             options,
             channel_credentials,
             insecure,

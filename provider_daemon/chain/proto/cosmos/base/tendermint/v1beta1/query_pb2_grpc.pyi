@@ -34,6 +34,7 @@ class ServiceStub:
     GetNodeInfo: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetNodeInfoRequest, _query_pb2.GetNodeInfoResponse]
     GetSyncing: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetSyncingRequest, _query_pb2.GetSyncingResponse]
     GetLatestBlock: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetLatestBlockRequest, _query_pb2.GetLatestBlockResponse]
+    GetBlockByHeight: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetBlockByHeightRequest, _query_pb2.GetBlockByHeightResponse]
     ABCIQuery: _grpc.UnaryUnaryMultiCallable[_query_pb2.ABCIQueryRequest, _query_pb2.ABCIQueryResponse]
 
 @_typing.type_check_only
@@ -42,6 +43,7 @@ class ServiceAsyncStub(ServiceStub):
     GetNodeInfo: _aio.UnaryUnaryMultiCallable[_query_pb2.GetNodeInfoRequest, _query_pb2.GetNodeInfoResponse]  # type: ignore[assignment]
     GetSyncing: _aio.UnaryUnaryMultiCallable[_query_pb2.GetSyncingRequest, _query_pb2.GetSyncingResponse]  # type: ignore[assignment]
     GetLatestBlock: _aio.UnaryUnaryMultiCallable[_query_pb2.GetLatestBlockRequest, _query_pb2.GetLatestBlockResponse]  # type: ignore[assignment]
+    GetBlockByHeight: _aio.UnaryUnaryMultiCallable[_query_pb2.GetBlockByHeightRequest, _query_pb2.GetBlockByHeightResponse]  # type: ignore[assignment]
     ABCIQuery: _aio.UnaryUnaryMultiCallable[_query_pb2.ABCIQueryRequest, _query_pb2.ABCIQueryResponse]  # type: ignore[assignment]
 
 class ServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -65,6 +67,13 @@ class ServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.GetLatestBlockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.GetLatestBlockResponse, _abc.Awaitable[_query_pb2.GetLatestBlockResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetBlockByHeight(
+        self,
+        request: _query_pb2.GetBlockByHeightRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_pb2.GetBlockByHeightResponse, _abc.Awaitable[_query_pb2.GetBlockByHeightResponse]]: ...
 
     @_abc_1.abstractmethod
     def ABCIQuery(

@@ -1,0 +1,68 @@
+"""Whether a transaction in a block did what it says, by the records: a block names its transactions, but not what became of them.
+
+All messages of a transaction succeed, or none does. So one whose effect is missing tells of all.
+"""
+
+from typing import Protocol
+
+from google.protobuf.message import Message
+
+from provider_daemon.chain import messages
+from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import Tx
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.chain.records import job_state
+from provider_daemon.job.spec import ChainJob
+from provider_daemon.job.state import State, route
+from provider_daemon.ports import Cluster
+
+
+class Records(Protocol):
+    """Where the records are read."""
+
+    async def job(self, job_id: str) -> ChainJob | None: ...
+
+    async def cluster(self, cluster_id: str) -> Cluster | None: ...
+
+    async def node_sequence(self, node_id: str) -> int: ...
+
+
+async def missing_effect(tx: Tx, records: Records) -> str | None:
+    """What the first missing effect is, "" when every one is there; None where no message has an effect that a record shows."""
+    told = False
+    for message in _last_of_each(messages.flatten(tx.body.messages)):
+        missing = await _missing(message, records)
+        if missing:
+            return missing
+        told = told or missing is not None
+    return "" if told else None
+
+
+def _last_of_each(all_messages: list[Message]) -> list[Message]:
+    """Of several reports of a job, or heartbeats of a node, the last one shows."""
+    last: dict[tuple[str, str], Message] = {}
+    for number, message in enumerate(all_messages):
+        subject = getattr(message, "job_id", "") or getattr(message, "node_id", "") or f"message {number}"
+        last[message.DESCRIPTOR.name, subject] = message
+    return list(last.values())
+
+
+async def _missing(message: Message, records: Records) -> str | None:
+    if isinstance(message, tx_pb2.MsgReportJobStatus):
+        return await _job_is(message.job_id, job_state(message.state, message.job_id), records)
+    if isinstance(message, tx_pb2.MsgCancelJob):
+        return await _job_is(message.job_id, State.CANCELLED, records)
+    if isinstance(message, tx_pb2.MsgUpdateNodeMetadata) and message.last_sequence_number:
+        reached = await records.node_sequence(message.node_id)
+        return "" if reached >= message.last_sequence_number else f"node {message.node_id} is at heartbeat {reached}"
+    if isinstance(message, tx_pb2.MsgUpdateCluster) and message.state == types_pb2.CLUSTER_STATE_ACTIVE:
+        cluster = await records.cluster(message.cluster_id)
+        return "" if cluster and cluster.state == "active" else f"{message.cluster_id} is {cluster and cluster.state}"
+    return None
+
+
+async def _job_is(job_id: str, wanted: State, records: Records) -> str:
+    """A record that is further on came through the wanted state."""
+    record = await records.job(job_id)
+    if record is not None and (record.state is wanted or route(wanted, record.state)):
+        return ""
+    return f"{job_id} is {record and record.state} on chain, not {wanted}"

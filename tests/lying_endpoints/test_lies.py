@@ -1,0 +1,16 @@
+"""The most dangerous lies under the real daemon; `make lying-endpoints` tells all of them."""
+
+import pytest
+
+from tests.lying_endpoints.lies import KINDS
+from tests.lying_endpoints.run import play
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+LIES = ("height +1,000,000", "false cancel", "invented job", "false inclusion")
+
+
+async def test_the_most_dangerous_lies() -> None:
+    """A height, a cancel, a job and an inclusion that the first of three endpoints invents: nothing comes of them."""
+    kinds = [kind for kind in KINDS if kind.name in LIES]
+    assert len(kinds) == len(LIES)
+    assert [problem for row in await play(kinds, ["first"]) for problem in row.problems] == []
