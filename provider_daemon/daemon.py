@@ -22,6 +22,7 @@ from provider_daemon.loops.every import Loop, attempt, every
 from provider_daemon.loops.start import start
 from provider_daemon.metrics.chain import MeasuredChain
 from provider_daemon.metrics.collector import Parts
+from provider_daemon.metrics.gate import Gate, HttpCounts
 from provider_daemon.metrics.ledger import MeasuredLedger, Measures
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler, MeasuredTransport
@@ -54,6 +55,7 @@ class Daemon:
         self._ledger.claim(config.chain.id)
         start(self._ledger, [cluster.id for cluster in config.clusters], self._clock.booted_at, self._clock.now())
         self._troubles = Troubles()
+        self._http = HttpCounts()
         self._meters = Meters()
         self._grpc = GrpcChain(config.chain.id, config.chain.endpoints, self._clock, self._troubles, config.chain.quorum)
         self._chain = MeasuredChain(self._grpc, self._meters, self._clock)
@@ -102,7 +104,7 @@ class Daemon:
         parts, listen = self._parts(), self._config.metrics.listen
         app = build_app(parts)
         Routes(Board(parts), listen.rpartition(":")[0]).add_to(app)
-        return await serve(app, listen)
+        return await serve(app, listen, Gate(listen, self._clock, self._troubles, self._http))
 
     def _parts(self) -> Parts:
         return Parts(
@@ -117,6 +119,7 @@ class Daemon:
             signers=self._crew.addresses,
             endpoints=lambda: self._grpc.endpoints.all,
             rpcs={cluster_id: partial(getattr, slurm, "rpcs") for cluster_id, slurm in self._slurm.items()},
+            http=self._http,
             ssh={cluster_id: each.counts for cluster_id, each in self._transports.items() if isinstance(each, SshTransport)},
         )
 

@@ -1,10 +1,13 @@
 """Logs: fixed event words, values as data, one line each, and no way for a value to forge another line or to show a secret."""
 
 import logging
+import math
 import os
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -14,6 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066
 _SECRET = re.compile(r"passphrase|password|mnemonic|secret|private", re.IGNORECASE)
 MAX_VALUE = 1000  # characters of one text; of a longer one the ends are kept, as a traceback says what happened at its end
 MAX_ITEMS = 100  # of one list: the journal makes two entries of a line over 48 KiB
+LIBRARY_SECONDS = 20.0
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog's
 
 
@@ -52,10 +56,27 @@ def _prioritized(_: Any, method: str, line: Any) -> str:
 
 
 class _Libraries(logging.Handler):
-    """What a library logs becomes one line of ours: its own would hold whatever bytes a stranger sent, over many lines."""
+    """What a library logs becomes one line of ours: its own would hold whatever bytes a stranger sent, over many lines.
+
+    Of each place in a library one line in LIBRARY_SECONDS, with the number of those that were left out: what strangers can make a library
+    log must not fill the disk.
+    """
+
+    def __init__(self, level: int, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(level)
+        self._now = now
+        self._last: dict[tuple[str, str, int], float] = {}
+        self._omitted: Counter[tuple[str, str, int]] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        more = {"exc_info": record.exc_info} if record.exc_info else {}
+        place, now = (record.name, record.pathname, record.lineno), self._now()
+        if now - self._last.get(place, -math.inf) < LIBRARY_SECONDS:
+            self._omitted[place] += 1
+            return
+        self._last[place] = now
+        more: dict[str, Any] = {"exc_info": record.exc_info} if record.exc_info else {}
+        if omitted := self._omitted.pop(place, 0):
+            more["omitted"] = omitted
         structlog.get_logger().log(record.levelno, "library", library=record.name, text=record.getMessage(), **more)
 
 

@@ -86,6 +86,12 @@ JOBS = Board(
             graph("Age of the last good tick", "s", ("time() - provd_loop_last_success_timestamp_seconds > 0", "{{loop}}")),
             graph("Ticks", "ops", ("rate(provd_loop_ticks_total[$__rate_interval])", "{{loop}}")),
             graph("What lasts", "short", ("provd_trouble", "{{what}} {{subject}}")),
+            graph(
+                "Connections of metrics.listen",
+                "short",
+                ("provd_http_connections", "open"),
+                ("increase(provd_http_connections_closed_total[$__rate_interval])", "closed: {{reason}}"),
+            ),
             graph("Version", "short", ("provd_build_info", "{{version}}")),
             graph("File as it was last read is in effect", "bool", ("provd_config_last_reload_successful", "{{instance}}")),
             graph("Since it was last taken", "s", ("time() - provd_config_last_reload_success_timestamp_seconds", "{{instance}}")),
@@ -172,6 +178,7 @@ SLURM = Board(
                 ("rate(provd_ssh_channels_refused_total[$__rate_interval])", "refused {{cluster}}"),
             ),
             graph("Channels in use", "short", ("provd_ssh_channels_open", "{{cluster}}")),
+            graph("Why the login fails", "short", ("provd_ssh_login_problem", "{{cluster}} {{cause}}")),
         ),
         "Ledger and process": (
             graph("Writes, 99%", "s", ("provd:ledger_commit_duration_seconds:p99_10m", "{{instance}}")),

@@ -52,6 +52,7 @@ QUERIES = ("snapshot", "nodes", "submit", "cancel", "survey")
 FAILURES = ("down", "unreadable")  # of a question to SLURM or the chain
 RECEIPTS = ("accepted", "refused", "deferred", "in_doubt")
 NODE_STATES = ("usable", "draining", "unusable")
+HTTP_REASONS = ("full", "late")
 CONNECTS = tuple(dict.fromkeys(outcome.group for outcome in ConnectOutcome))
 LOGIN_PROBLEMS = tuple(outcome for outcome in ConnectOutcome if outcome is not ConnectOutcome.CONNECTED)
 HEALTHY = "believed"
@@ -71,6 +72,12 @@ RELOADED = _gauge(
     "1 while the configuration file, as it was last read, is in effect as a whole: 0 when it was broken or needs a restart.",
 )
 RELOAD_SUCCESS = _gauge("provd_config_last_reload_success_timestamp_seconds", "When it was last read and taken; the start counts.")
+HTTP_CONNECTIONS = _gauge("provd_http_connections", "Open connections of metrics.listen.")
+HTTP_CLOSED = _counter(
+    "provd_http_connections_closed_total",
+    "Connections of metrics.listen that provd closed: to make room for others, or because no request came in time.",
+    "reason",
+)
 
 JOBS = _gauge("provd_jobs", "Open jobs by cluster and state, without parked ones.", "cluster", "state")
 JOBS_PARKED = _gauge("provd_jobs_parked", "Jobs that wait for an operator, by what parked them.", "cluster", "reason")
@@ -219,7 +226,18 @@ TROUBLE = _gauge(
 )
 
 SECTIONS: dict[str, tuple[Family, ...]] = {
-    "The daemon": (BUILD, RELOADED, RELOAD_SUCCESS, LOOP_SUCCESS, LOOP_FAILING, LOOP_ALIVE, LOOP_TICKS, TROUBLE),
+    "The daemon": (
+        BUILD,
+        RELOADED,
+        RELOAD_SUCCESS,
+        LOOP_SUCCESS,
+        LOOP_FAILING,
+        LOOP_ALIVE,
+        LOOP_TICKS,
+        TROUBLE,
+        HTTP_CONNECTIONS,
+        HTTP_CLOSED,
+    ),
     "Jobs": (JOBS, JOBS_PARKED, JOBS_QUARANTINED, JOBS_ON_HOLD, JOB_STATE_DURATION, SUBMISSION_LATENCY, REPORT_LATENCY),
     "Outbox and transactions": (OUTBOX_MESSAGES, OUTBOX_OLDEST, OUTBOX_PROGRESS, TRANSACTIONS, GAS, FEES, GAS_PRICE),
     "Money": (WALLET_BALANCE, WALLET_RUNWAY, BILLED, UNSETTLED),

@@ -12,6 +12,7 @@ from provider_daemon import __version__
 from provider_daemon.ledger import comparison, figures
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics import catalog, causes
+from provider_daemon.metrics.gate import HttpCounts
 from provider_daemon.metrics.ledger import BILLING_DENOM, value
 from provider_daemon.metrics.meters import Meters, metric
 from provider_daemon.ports import Clock, ConnectOutcome
@@ -82,6 +83,7 @@ class Parts:
     endpoints: Callable[[], Sequence[EndpointHealth]] = tuple
     rpcs: Mapping[str, Callable[[], int]] = field(default_factory=dict)
     ssh: Mapping[str, SshCounts] = field(default_factory=dict)
+    http: HttpCounts = field(default_factory=HttpCounts)
 
 
 class DaemonCollector(Collector):
@@ -106,6 +108,9 @@ class DaemonCollector(Collector):
         yield from self._endpoints()
         yield metric(catalog.SLURM_RPCS, [((cluster,), float(count())) for cluster, count in self._parts.rpcs.items()])
         yield from self._ssh()
+        yield metric(catalog.HTTP_CONNECTIONS, [((), float(self._parts.http.open))])
+        closed = {"full": self._parts.http.full, "late": self._parts.http.late}
+        yield metric(catalog.HTTP_CLOSED, [((reason,), float(closed[reason])) for reason in catalog.HTTP_REASONS])
         yield from self._ledger()
         yield from self._loops()
         yield metric(catalog.TROUBLE, [(trouble, 1.0) for trouble in self._parts.troubles.lasting()])

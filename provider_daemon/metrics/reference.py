@@ -6,7 +6,7 @@ from provider_daemon.metrics import catalog
 from provider_daemon.metrics.catalog import SECTIONS, Family
 
 # The most that each of them adds; the process's own are the daemon's.
-SERIES = {"daemon": 69, "cluster": 102, "key": 17, "endpoint": 8}
+SERIES = {"daemon": 72, "cluster": 102, "key": 17, "endpoint": 8}
 
 
 def _sum() -> str:
@@ -46,6 +46,7 @@ WORDS = {
     "outcome of provd_slurm_query_failures_total, error": catalog.FAILURES,
     "result": catalog.RECEIPTS,
     "state of provd_slurm_nodes": catalog.NODE_STATES,
+    "reason of provd_http_connections_closed_total": catalog.HTTP_REASONS,
     "outcome of a connect": catalog.CONNECTS,
     "cause of provd_ssh_login_problem": catalog.LOGIN_PROBLEMS,
     "state of provd_chain_endpoint": catalog.ENDPOINT_STATES,

@@ -1,14 +1,18 @@
 """/metrics, /healthz and /readyz on one loopback port."""
 
+import asyncio
 from collections.abc import Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, PlatformCollector
 from prometheus_client.aiohttp import make_aiohttp_handler
 
+from provider_daemon.clock import SystemClock
 from provider_daemon.errors import Transient
 from provider_daemon.metrics.collector import DaemonCollector, LoopHealth, Parts
+from provider_daemon.metrics.gate import MOST, Gate, HttpCounts
 from provider_daemon.metrics.process import OwnProcess
+from provider_daemon.troubles import Troubles
 
 CLOSING_SECONDS = 5  # at the end, for an answer under way: whoever reads slowly must not hold up a daemon that stops
 MAX_WHY = 80  # characters of one loop's trouble in a line that must hold every loop's
@@ -47,13 +51,30 @@ def standing(loops: Sequence[LoopHealth], now: float) -> str:
     return f"not ready: {'; '.join(problems)}" if problems else "ready"
 
 
-async def serve(app: web.Application, listen: str) -> web.AppRunner:
+class _GatedSite(web.TCPSite):
+    """aiohttp's own, with each connection's protocol behind the gate."""
+
+    def __init__(self, runner: web.AppRunner, host: str, port: int, gate: Gate) -> None:
+        super().__init__(runner, host, port, backlog=MOST)
+        self._gate = gate
+
+    async def start(self) -> None:
+        await web.BaseSite.start(self)
+        server = self._runner.server
+        assert server is not None
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._gate.protocol(server), self._host, self._port, backlog=self._backlog)
+
+
+async def serve(app: web.Application, listen: str, gate: Gate | None = None) -> web.AppRunner:
     """Serves on host:port until the returned runner is cleaned up; raises Transient when the address cannot be had now."""
     host, _, port = listen.rpartition(":")
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING_SECONDS)
+    gate = gate or Gate(listen, SystemClock(), Troubles(), HttpCounts())
+    app.middlewares.append(gate.middleware)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING_SECONDS, lingering_time=0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+        await _GatedSite(runner, host.strip("[]"), int(port), gate).start()
     except OSError as error:
         await runner.cleanup()
         raise Transient(f"metrics.listen {listen}: {error.strerror}") from error

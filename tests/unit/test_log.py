@@ -139,3 +139,18 @@ def test_what_libraries_log_is_one_line(capsys: pytest.CaptureFixture[str], log_
     assert text.count("\n") == 1
     assert not CONTROL.search(text)
     assert "aiohttp.server" in text
+
+
+def test_a_library_that_repeats_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line of each place in LIBRARY_SECONDS; the next one says how many were left out, other places are not held back."""
+    logs.configure("json", "info")
+    now = 100.0
+    handler = logs._Libraries(logging.WARNING, lambda: now)
+    for second in range(1000):
+        now = 100.0 + second / 1000
+        handler.emit(logging.LogRecord("asyncio", logging.ERROR, "events.py", 1, "socket.accept() out of system resource", (), None))
+    handler.emit(logging.LogRecord("asyncio", logging.ERROR, "events.py", 2, "another", (), None))
+    now += logs.LIBRARY_SECONDS
+    handler.emit(logging.LogRecord("asyncio", logging.ERROR, "events.py", 1, "socket.accept() out of system resource", (), None))
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["text"][:13], line.get("omitted", 0)) for line in lines] == [("socket.accept", 0), ("another", 0), ("socket.accept", 999)]

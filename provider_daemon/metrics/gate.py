@@ -1,0 +1,147 @@
+"""Bounds on the connections of the metrics port, so that whoever can reach it cannot use up the daemon's file descriptors, log or memory.
+
+A connection waits (for a request, or for its answer to be read) or has a request under way. Waiting is bounded in time. At MOST connections
+the one that has waited longest makes room for a new one; where all have a request under way, the new one is closed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+from aiohttp import web
+
+from provider_daemon.ports import Clock
+from provider_daemon.troubles import Troubles
+
+log = structlog.get_logger("provd.metrics")
+
+MOST = 64  # twice as many as pages that may stay open
+REQUEST_SECONDS = 5.0  # from the connection, or the first byte of a further request, to the whole head of a request
+IDLE_SECONDS = 20.0  # from the end of a request to the first byte of the next one; an answer has to be read by then
+FLOODED = "metrics_port_flooded"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(slots=True)
+class HttpCounts:
+    """`open` now; closed since the start: to make room (`full`), or because their time was over (`late`)."""
+
+    open: int = 0
+    full: int = 0
+    late: int = 0
+
+
+class Gate:
+    def __init__(self, listen: str, clock: Clock, troubles: Troubles, counts: HttpCounts) -> None:
+        self._listen, self._clock, self._troubles, self._counts = listen, clock, troubles, counts
+        self._waiting: dict[Connection, None] = {}
+        self._busy: dict[object, Connection] = {}
+
+    def protocol(self, inner: Callable[[], asyncio.Protocol]) -> Callable[[], "Connection"]:
+        """What makes the protocol of each connection around aiohttp's own."""
+        return lambda: Connection(self, inner())
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        connection = request.protocol
+        found = next((each for each in self._waiting if each.inner is connection), None)
+        if found is None:
+            return await handler(request)
+        self._waiting.pop(found)
+        self._busy[connection] = found
+        found.stop_waiting()
+        try:
+            return await handler(request)
+        finally:
+            if self._busy.pop(connection, None):
+                self._waiting[found] = None
+                found.wait(IDLE_SECONDS)
+
+    def opened(self, connection: "Connection") -> None:
+        if len(self._waiting) + len(self._busy) >= MOST:
+            self._make_room(connection)
+        if not connection.closing:
+            self._waiting[connection] = None
+            self._count()
+            connection.wait(REQUEST_SECONDS)
+
+    def closed(self, connection: "Connection") -> None:
+        self._waiting.pop(connection, None)
+        self._busy.pop(connection.inner, None)
+        self._count()
+        if self._counts.open < MOST // 2 and self._troubles.ends(FLOODED, self._listen):
+            log.info("metrics_port_calm", listen=self._listen, closed_for_room=self._counts.full, closed_late=self._counts.late)
+
+    def late(self) -> None:
+        self._counts.late += 1
+
+    def _make_room(self, new: "Connection") -> None:
+        self._counts.full += 1
+        oldest = next(iter(self._waiting), new)
+        self._waiting.pop(oldest, None)
+        oldest.abort()
+        if self._troubles.begins(FLOODED, self._listen, self._clock.now()):
+            following = "the connection that waited longest is closed for each new one"
+            log.warning(FLOODED, listen=self._listen, connections=MOST, next=following)
+
+    def _count(self) -> None:
+        self._counts.open = len(self._waiting) + len(self._busy)
+
+
+class Connection(asyncio.Protocol):
+    """One connection, passed on to `inner`."""
+
+    def __init__(self, gate: Gate, inner: asyncio.Protocol) -> None:
+        self.inner = inner
+        self.closing = False
+        self._gate = gate
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle = False
+
+    def wait(self, seconds: float) -> None:
+        self.stop_waiting()
+        self._idle = seconds == IDLE_SECONDS
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+
+    def stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def abort(self) -> None:
+        self.closing = True
+        self.stop_waiting()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _expire(self) -> None:
+        self._gate.late()
+        self.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.inner.connection_made(transport)
+        self._gate.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closing = True
+        self.stop_waiting()
+        self.inner.connection_lost(exc)
+        self._gate.closed(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._idle and self._timer is not None:
+            self.wait(REQUEST_SECONDS)
+        self.inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self.inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.inner.resume_writing()
