@@ -8,7 +8,7 @@ from typing import Protocol
 
 from provider_daemon.job.sides import OnChain, Reported, Settled
 from provider_daemon.job.snapshot import Snapshot
-from provider_daemon.job.spec import ChainJob
+from provider_daemon.job.spec import ChainJob, Spec
 
 
 class Clock(Protocol):
@@ -286,8 +286,8 @@ class Audit(Protocol):
         """None where nothing was accounted for (yet)."""
         ...
 
-    async def reported(self, tx_hash: str, clusters: Mapping[str, str]) -> tuple[Reported, ...] | None:
-        """Every report in the transaction, its evidence checked; None while it is in no block. `clusters`: job id -> cluster id."""
+    async def reported(self, tx_hash: str, specs: Mapping[str, Spec]) -> tuple[Reported, ...] | None:
+        """Every report in the transaction, its evidence checked; None while it is in no block. `specs` by job id."""
         ...
 
     async def disputes(self) -> tuple[Dispute, ...]:

@@ -14,6 +14,7 @@ from provider_daemon.chain.records import chain_job
 from provider_daemon.chain.store import Store
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.sides import OnChain, Reported, Settled
+from provider_daemon.job.spec import Spec
 from provider_daemon.ports import Dispute
 
 log = structlog.get_logger("provd.chain")
@@ -46,12 +47,13 @@ class GrpcAudit:
             status=record.settlement_status,
         )
 
-    async def reported(self, tx_hash: str, clusters: Mapping[str, str]) -> tuple[Reported, ...] | None:
+    async def reported(self, tx_hash: str, specs: Mapping[str, Spec]) -> tuple[Reported, ...] | None:
         found = await self._chain.txs.get(tx_hash)
         if found is None:
             return None
         failed = f"its transaction failed with code {found.tx_response.code}" if found.tx_response.code else ""
-        verdicts = evidence_check.check(found.tx, self._chain.chain_id, clusters)
+        records = {job_id: evidence_check.Record(spec.cluster_id, spec.digest) for job_id, spec in specs.items()}
+        verdicts = evidence_check.check(found.tx, self._chain.chain_id, records)
         return tuple(
             Reported(report.job_id, verdict.state, messages.usage_of(report.usage_metrics), report.exit_code, failed or verdict.why)
             for report, verdict in zip(evidence_check.reports(found.tx), verdicts, strict=True)

@@ -15,10 +15,15 @@ from provider_daemon.chain.sign import verify as verify_signature
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
 
+VERSION = 2  # of the document; without the field it is version 1, which says nothing of what the job was
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that the signature covers. `signed_at` in seconds since the epoch."""
+    """Everything that the signature covers. `signed_at` in seconds since the epoch.
+
+    `spec_sha256`: the digest of what the customer asked for (spec_digest.py), "" in evidence of version 1, which has no such field.
+    """
 
     chain_id: str
     cluster_id: str
@@ -29,11 +34,16 @@ class Facts:
     exit_code: int
     usage: Usage
     signed_at: int
+    spec_sha256: str = ""
 
 
 def document(facts: Facts) -> bytes:
     """Sorted keys, no spaces, integers and strings only. GPU types are not on the wire, so nobody could check them: left out."""
-    return canonical({**asdict(facts), "state": facts.state.value, "usage": wire_usage(facts.usage)})
+    said = {**asdict(facts), "state": facts.state.value, "usage": wire_usage(facts.usage)}
+    if facts.spec_sha256:
+        return canonical({**said, "version": VERSION})
+    del said["spec_sha256"]
+    return canonical(said)
 
 
 def wire_usage(usage: Usage) -> dict[str, int]:

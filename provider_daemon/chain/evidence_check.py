@@ -1,7 +1,7 @@
 """Checks the evidence of reports from chain data alone: a transaction's bytes, and which cluster each job belongs to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError
@@ -18,12 +18,24 @@ _PLAIN_KEY = f"/{PubKey.DESCRIPTOR.full_name}"
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """What a verification needs of a job's record on chain. `spec_sha256`: "" where only evidence of version 1 can be checked."""
+
+    cluster_id: str
+    spec_sha256: str = ""
+
+
+NO_RECORD = Record("")
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """`why` is empty when the evidence holds."""
+    """`why` is empty when the evidence holds. `spec_signed`: it says what job it is about, and the chain's record is that job."""
 
     job_id: str
     state: str
     why: str = ""
+    spec_signed: bool = False
 
     @property
     def ok(self) -> bool:
@@ -35,10 +47,10 @@ def reports(tx: tx_pb2.Tx) -> list[MsgReportJobStatus]:
     return [message for message in messages.flatten(tx.body.messages) if isinstance(message, MsgReportJobStatus)]
 
 
-def check(tx: tx_pb2.Tx, chain_id: str, cluster_of: Mapping[str, str]) -> list[Verdict]:
-    """A verdict for each report, in order. `cluster_of`: job id -> the cluster id of the job's record."""
+def check(tx: tx_pb2.Tx, chain_id: str, records: Mapping[str, Record]) -> list[Verdict]:
+    """A verdict for each report, in order. `records`: what the chain has of each job, by its id."""
     keys = public_keys_of(tx)
-    return [_verdict(report, chain_id, cluster_of.get(report.job_id, ""), keys) for report in reports(tx)]
+    return [_verdict(report, chain_id, records.get(report.job_id, NO_RECORD), keys) for report in reports(tx)]
 
 
 def public_keys_of(tx: tx_pb2.Tx) -> dict[str, bytes]:
@@ -55,9 +67,17 @@ def _plain_key(envelope: Any) -> bytes:
         return b""
 
 
-def _verdict(report: MsgReportJobStatus, chain_id: str, cluster_id: str, keys: Mapping[str, bytes]) -> Verdict:
+def _verdict(report: MsgReportJobStatus, chain_id: str, record: Record, keys: Mapping[str, bytes]) -> Verdict:
+    """Evidence of version 1 holds as such; one that names the job holds for that job alone."""
     state = _state(report)
-    return Verdict(report.job_id, state, _objection(report, state, chain_id, cluster_id, keys))
+    if why := _incomplete(report, state, record, keys):
+        return Verdict(report.job_id, state, why)
+    facts, key = _facts(report, State(state), chain_id, record), keys[report.provider_address]
+    if record.spec_sha256 and verify(facts, report.signature, key):
+        return Verdict(report.job_id, state, spec_signed=True)
+    if verify(replace(facts, spec_sha256=""), report.signature, key):
+        return Verdict(report.job_id, state)
+    return Verdict(report.job_id, state, "the signature does not fit what the report says")
 
 
 def _state(report: MsgReportJobStatus) -> str:
@@ -66,24 +86,23 @@ def _state(report: MsgReportJobStatus) -> str:
     return known.name.removeprefix("JOB_STATE_").lower() if known else str(report.state)
 
 
-def _objection(report: MsgReportJobStatus, state: str, chain_id: str, cluster_id: str, keys: Mapping[str, bytes]) -> str:
+def _incomplete(report: MsgReportJobStatus, state: str, record: Record, keys: Mapping[str, bytes]) -> str:
+    """Why there is nothing to verify; empty when all that a verification needs is there."""
     if not report.signature:
         return "the report carries no signature"
-    if not cluster_id:
+    if not record.cluster_id:
         return "the chain has no record of the job that names its cluster"
     if state not in set(State):
         return "the state is none that a job can have"
     if report.provider_address not in keys:
         return "the transaction does not hold the provider's public key: somebody else signed it"
-    if not verify(_facts(report, State(state), chain_id, cluster_id), report.signature, keys[report.provider_address]):
-        return "the signature does not fit what the report says"
     return ""
 
 
-def _facts(report: MsgReportJobStatus, state: State, chain_id: str, cluster_id: str) -> Facts:
+def _facts(report: MsgReportJobStatus, state: State, chain_id: str, record: Record) -> Facts:
     return Facts(
         chain_id=chain_id,
-        cluster_id=cluster_id,
+        cluster_id=record.cluster_id,
         provider=report.provider_address,
         job_id=report.job_id,
         slurm_job_id=report.slurm_job_id,
@@ -91,4 +110,5 @@ def _facts(report: MsgReportJobStatus, state: State, chain_id: str, cluster_id: 
         exit_code=report.exit_code,
         usage=messages.usage_of(report.usage_metrics),
         signed_at=report.signed_timestamp,
+        spec_sha256=record.spec_sha256,
     )

@@ -36,14 +36,23 @@ def verify(
 
     verdicts = asyncio.run(_verify(what, node, chain_id))
     if output is Text.JSON:
-        typer.echo(json.dumps([{"tx_hash": tx, "job_id": v.job_id, "state": v.state, "ok": v.ok, "why": v.why} for tx, v in verdicts]))
+        typer.echo(json.dumps([_verdict_row(tx, verdict) for tx, verdict in verdicts]))
     else:
         for tx, verdict in verdicts:
-            said = "verified" if verdict.ok else f"FAILED: {verdict.why}"
+            said = _said(verdict) if verdict.ok else f"FAILED: {verdict.why}"
             typer.echo(printable(f"{verdict.job_id} {verdict.state:<10} {said}  tx {tx}"))
     if not verdicts:
         typer.echo(f"provd: no report found for {what}", err=True)
     raise typer.Exit(0 if verdicts and all(verdict.ok for _, verdict in verdicts) else 1)
+
+
+def _said(verdict: "Verdict") -> str:
+    return "verified" if verdict.spec_signed else "verified, but does not name the job (version 1)"
+
+
+def _verdict_row(tx_hash: str, verdict: "Verdict") -> dict[str, object]:
+    said = {"tx_hash": tx_hash, "job_id": verdict.job_id, "state": verdict.state, "ok": verdict.ok, "why": verdict.why}
+    return {**said, "spec_signed": verdict.spec_signed}
 
 
 @app.command()
@@ -109,6 +118,7 @@ async def _verify(what: str, nodes: list[str], chain_id: str) -> list[tuple[str,
 async def verdicts_of(chain: "GrpcChain", what: str) -> list[tuple[str, "Verdict"]]:
     """(transaction hash, verdict) for each report of a transaction, or about a job; raises ConfigError for what is neither."""
     from provider_daemon.chain import evidence_check
+    from provider_daemon.chain.spec_digest import digest
     from provider_daemon.client import accounts
 
     is_job = what.upper().startswith("JOB-")
@@ -117,8 +127,10 @@ async def verdicts_of(chain: "GrpcChain", what: str) -> list[tuple[str, "Verdict
     result = []
     for tx in found:
         jobs = {report.job_id: await chain.query.job(report.job_id) for report in evidence_check.reports(tx.tx)}
-        clusters = {job_id: record.cluster_id for job_id, record in jobs.items() if record is not None}
-        verdicts = evidence_check.check(tx.tx, chain.chain_id, clusters)
+        records = {
+            job_id: evidence_check.Record(record.cluster_id, digest(record, chain.chain_id)) for job_id, record in jobs.items() if record
+        }
+        verdicts = evidence_check.check(tx.tx, chain.chain_id, records)
         if tx.tx_response.code:
             failed = f"the transaction failed with code {tx.tx_response.code}: the chain took none of its reports"
             verdicts = [replace(verdict, why=failed) for verdict in verdicts]

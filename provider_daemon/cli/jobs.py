@@ -50,11 +50,11 @@ def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
     from provider_daemon.ledger.timeline import timeline, unsent, when
 
     ledger = _open(config)
-    found = ledger.job(job)
+    found = ledger.job(job) or ledger.dropped_job(job)
     if found is None:
         raise _unknown(job)
     typer.echo(f"{job}: {found.state}, the chain says {found.reported}; SLURM job {found.slurm_id or '-'} ({found.name})")
-    for entry in timeline(ledger, found):
+    for entry in timeline(ledger, found, job):
         typer.echo(f"{when(entry.at)}  {entry.what:<18} {printable(entry.detail)}")
     for report in unsent(ledger, job):
         line = f"{when(report.at)}  report {report.state}: {report.status}, in no transaction {printable(report.note)}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli import ledger_drop
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 from provider_daemon.text import printable
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from provider_daemon.ledger.check import Health
 
 app = typer.Typer(help="Back up and check the ledger, all that provd remembers.", no_args_is_help=True)
+
+app.command(epilog=ledger_drop.EPILOG, short_help="Remove a job that is not on chain, and keep it as a record.")(ledger_drop.drop)
 
 
 @app.command(short_help="Copy the ledger, whole and consistent, and look at it.")

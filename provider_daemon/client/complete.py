@@ -13,6 +13,7 @@ from provider_daemon.chain.gateway_json import render
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.records import job_state
+from provider_daemon.chain.spec_digest import digest
 
 KEPT = ("active", "supports_custom_workloads")  # the chain takes both from every UpdateOffering: not said is false
 
@@ -52,5 +53,6 @@ async def sign_evidence(chain: GrpcChain, message: Message, signer: Signer) -> N
         exit_code=message.exit_code,
         usage=messages.usage_of(message.usage_metrics),
         signed_at=message.signed_timestamp,
+        spec_sha256=digest(found.job, chain.chain_id),
     )
     message.signature = evidence.sign(facts, signer)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from provider_daemon.chain import evidence_check
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.records import chain_job
+from provider_daemon.chain.spec_digest import digest
 from provider_daemon.demo.jobs import MAX_PRICE, DemoJob
 from provider_daemon.demo.market import CHAIN_ID, Market
 from provider_daemon.devnet.bank import ESCROW_ADDRESS, PLATFORM_ADDRESS
@@ -52,7 +53,7 @@ async def read(market: Market, job: DemoJob, job_id: str, accounting: dict[str, 
     assert record is not None
     known = chain_job(record, CHAIN_ID)
     verdict = Verdict(job_id, job.title, job.state.value, known.state.value, message=known.status_message)
-    await _read_reports(market, verdict, record.cluster_id)
+    await _read_reports(market, verdict, evidence_check.Record(record.cluster_id, digest(record, CHAIN_ID)))
     await _read_settlement(market, verdict, record)
     _read_slurm(verdict, accounting.get(market.slurm_name(known.spec), []))
     if verdict.slurm_jobs and known.state in TERMINAL - {State.CANCELLED}:
@@ -61,9 +62,9 @@ async def read(market: Market, job: DemoJob, job_id: str, accounting: dict[str, 
     return verdict
 
 
-async def _read_reports(market: Market, verdict: Verdict, cluster_id: str) -> None:
+async def _read_reports(market: Market, verdict: Verdict, record: evidence_check.Record) -> None:
     for tx in await market.chain.reports_of(verdict.job_id):
-        checked = evidence_check.check(tx.tx, CHAIN_ID, {verdict.job_id: cluster_id})
+        checked = evidence_check.check(tx.tx, CHAIN_ID, {verdict.job_id: record})
         for report, result in zip(evidence_check.reports(tx.tx), checked, strict=True):
             if report.job_id == verdict.job_id:
                 found = await market.chain.find(tx.tx_response.txhash) is not None

@@ -31,7 +31,7 @@ class Job:
 
     `state` is what we know, `reported` what the chain confirmed, `promised` the last state that a stored report says. "Submitting" is
     `intent_at` set and no `slurm_id`. `refused` holds why we end the job ourselves; `parked` why we stopped acting.
-    `hold`: why the job is neither submitted nor reported.
+    `hold`: why the job is neither submitted nor reported; `disowned`: it is not the chain's, so its SLURM job is ended.
     `gpus_forgone`: the operator takes what SLURM's record says, though it names no GPU of a job that asked for some.
     `slurm_name` is empty for a job that version 0.1.0 or older named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen,
     0 until then; with it a SLURM job that changed its name is still recognised.
@@ -60,6 +60,8 @@ class Job:
     slurm_name: str = ""
     submitted_at: int = 0
     hold: Hold | None = None
+    hold_since: float | None = None
+    disowned: bool = False
 
     @property
     def name(self) -> str:
@@ -222,8 +224,9 @@ def _limited_after(seen: Sighting) -> int:
 
 
 def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
-    """Closed: the chain's record is terminal and nothing of the job can be alive in SLURM."""
-    if job.closed_at is not None or job.reported not in TERMINAL or job.parked:
+    """Closed: the chain's record is terminal, or is not this job's, and nothing of the job can be alive in SLURM."""
+    over = job.reported in TERMINAL or job.disowned
+    if job.closed_at is not None or not over or job.parked:
         return job
     gone = job.measured or job.never_ran or not job.submitted
     absent = snapshot.complete_for(job.name) and not snapshot.of(job.name) and _window_over(job, snapshot)
@@ -250,9 +253,9 @@ def decide(job: Job, snapshot: Snapshot) -> Action:
 
 
 def _must_end(job: Job, seen: Sighting) -> bool:
-    """The chain says it is over, it can never start, or it outlived its limit."""
+    """The chain says it is over or is not this job's, it can never start, or it outlived its limit."""
     over = seen.phase is Phase.RUNNING and seen.elapsed > job.wall_seconds + KILL_GRACE
-    return job.reported in TERMINAL or bool(job.refused) or over
+    return job.reported in TERMINAL or job.disowned or bool(job.refused) or over
 
 
 def _may_submit(job: Job, snapshot: Snapshot) -> bool:

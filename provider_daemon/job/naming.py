@@ -20,9 +20,10 @@ def secret_name(secret: bytes, spec: Spec) -> str:
     """The name that a new job is submitted under: unguessable without `secret`, in [A-Za-z0-9-] only.
 
     The creation time guards against a chain that started again from genesis under the same chain id: its JOB-1 must not adopt
-    the SLURM job of the old JOB-1.
+    the SLURM job of the old JOB-1. The digest guards against an endpoint that altered a job: the true one must not adopt its SLURM job.
     """
-    return _name(hmac.new(secret, _identity(spec), hashlib.sha256).hexdigest()[:DIGITS], spec)
+    identity = _identity(spec) + f"\n{spec.digest}".encode()
+    return _name(hmac.new(secret, identity, hashlib.sha256).hexdigest()[:DIGITS], spec)
 
 
 def public_name(spec: Spec) -> str:

@@ -67,6 +67,13 @@ def reduced(spec: Spec) -> Spec:
     return replace(spec, workload=named)
 
 
+def same_request(known: Spec, other: Spec) -> bool:
+    """Whether both are one customer's one order, under whatever number. Without a digest, as of an older ledger, by what is kept."""
+    if known.digest and other.digest:
+        return (known.digest, known.customer, known.created_ns) == (other.digest, other.customer, other.created_ns)
+    return replace(known, digest="") == replace(other, digest="")
+
+
 @dataclass(frozen=True, slots=True)
 class ChainJob:
     """A job's record on chain: the spec and where the chain says it stands. Times in seconds since the epoch, 0 when unset.

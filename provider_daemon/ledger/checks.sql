@@ -1,10 +1,12 @@
 -- What must never be true between rows: each query gives the `subject` of every place where it is. The words are in check.py.
 
 -- name: report_of_no_job
-SELECT DISTINCT subject FROM messages WHERE kind = 'report' AND subject NOT IN (SELECT job_id FROM jobs);
+SELECT DISTINCT subject FROM messages WHERE kind = 'report' AND subject NOT IN (SELECT job_id FROM jobs)
+    AND subject NOT IN (SELECT kept_as FROM dropped_jobs);
 
 -- name: timeline_of_no_job
-SELECT DISTINCT job_id AS subject FROM events WHERE job_id NOT IN (SELECT job_id FROM jobs);
+SELECT DISTINCT job_id AS subject FROM events WHERE job_id NOT IN (SELECT job_id FROM jobs)
+    AND job_id NOT IN (SELECT kept_as FROM dropped_jobs);
 
 -- name: open_tx_without_messages
 SELECT tx_hash AS subject FROM txs WHERE status = 'open' AND id NOT IN (SELECT tx_id FROM messages WHERE tx_id IS NOT NULL);
@@ -30,7 +32,8 @@ WITH waiting AS (
 SELECT DISTINCT subject FROM (SELECT subject, rank, lag(rank) OVER (PARTITION BY subject ORDER BY id) AS before FROM waiting) WHERE before >= rank;
 
 -- name: closed_and_not_final
-SELECT job_id AS subject FROM jobs WHERE closed_at IS NOT NULL AND reported NOT IN ('completed', 'failed', 'cancelled', 'timeout');
+SELECT job_id AS subject FROM jobs WHERE closed_at IS NOT NULL AND reported NOT IN ('completed', 'failed', 'cancelled', 'timeout')
+    AND json_extract(value, '$.hold') IS NULL;
 
 -- name: columns_differ
 SELECT job_id AS subject FROM jobs

@@ -13,6 +13,7 @@ from typing import Self
 
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.state import State
 from provider_daemon.ledger import sql
 from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
 from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row
@@ -95,9 +96,30 @@ class Ledger:
         row = self._one("get_job", job_id=job_id)
         return job_from_value(row["value"]) if row else None
 
-    def newest_job(self) -> Job | None:
-        """The one that entered last; None while there was none."""
-        row = self._one("newest_job")
+    def witnesses(self, count: int) -> list[Job]:
+        """The first that entered, and the last, so many of each."""
+        return [job_from_value(row["value"]) for row in self._all("witnesses", count=count)]
+
+    def on_hold(self) -> list[str]:
+        """Ids of jobs, open or closed, whose record on chain was another one, absent or unreadable when it was last read."""
+        return [row["job_id"] for row in self._all("on_hold")]
+
+    def drop_job(self, job_id: str, reason: str, now: float) -> str:
+        """Frees the number for another job. The job stays as a record, with its events, reports and snapshots, under the id returned.
+
+        Intake reads the number again, at its next sweep.
+        """
+        self.drop_unsent_reports(job_id, reason)
+        self._run("drop_job", job_id=job_id, reason=cut(reason, MAX_DETAIL), at=now)
+        self._run("delete_job", job_id=job_id)
+        kept_as: str = self._all("dropped_as", job_id=job_id)[0]["kept_as"]
+        for query in ("rename_events", "rename_messages", "rename_snapshots"):
+            self._run(query, job_id=job_id, kept_as=kept_as)
+        self.quarantine(job_id, f"{kept_as} was dropped: the number is read again", now)
+        return kept_as
+
+    def dropped_job(self, kept_as: str) -> Job | None:
+        row = self._one("dropped_job", kept_as=kept_as)
         return job_from_value(row["value"]) if row else None
 
     def open_jobs(self, cluster_id: str) -> list[Job]:
@@ -170,6 +192,15 @@ class Ledger:
     def drop_reports(self, job_id: str, note: str) -> None:
         """Every waiting report of the job: the chain's record moved otherwise than they assume."""
         self._run("drop_reports", subject=job_id, note=cut(note, MAX_DETAIL))
+
+    def drop_unsent_reports(self, job_id: str, note: str) -> None:
+        """Those that wait and are in no transaction: the fate of the others is not known yet."""
+        self._run("drop_unsent_reports", subject=job_id, note=cut(note, MAX_DETAIL))
+
+    def last_sent(self, job_id: str) -> State | None:
+        """What the last report of the job in the open transaction says; None when none is in it."""
+        row = self._one("last_sent", subject=job_id)
+        return State(row["state"]) if row else None
 
     def keep_last_report(self, job_id: str, note: str) -> None:
         """The waiting terminal report holds the signed usage of a job that the chain ended otherwise: evidence, never to be sent."""

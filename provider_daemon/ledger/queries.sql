@@ -13,8 +13,36 @@ ON CONFLICT (job_id) DO UPDATE SET name = excluded.name, slurm_id = excluded.slu
 -- name: get_job
 SELECT value FROM jobs WHERE job_id = :job_id;
 
--- name: newest_job
-SELECT value FROM jobs ORDER BY rowid DESC LIMIT 1;
+-- name: witnesses
+SELECT value FROM jobs WHERE rowid IN (SELECT rowid FROM jobs ORDER BY rowid LIMIT :count)
+    OR rowid IN (SELECT rowid FROM jobs ORDER BY rowid DESC LIMIT :count) ORDER BY rowid;
+
+-- name: on_hold
+SELECT job_id FROM jobs INDEXED BY jobs_hold
+WHERE CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END IS NOT NULL AND CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END <> 'too_dear'
+ORDER BY rowid;
+
+-- name: drop_job
+INSERT INTO dropped_jobs (job_id, kept_as, reason, dropped_at, value)
+SELECT job_id, job_id || '@' || (SELECT coalesce(max(id), 0) + 1 FROM dropped_jobs), :reason, :at, value FROM jobs WHERE job_id = :job_id;
+
+-- name: delete_job
+DELETE FROM jobs WHERE job_id = :job_id;
+
+-- name: dropped_as
+SELECT kept_as FROM dropped_jobs WHERE job_id = :job_id ORDER BY id DESC LIMIT 1;
+
+-- name: dropped_job
+SELECT value FROM dropped_jobs WHERE kept_as = :kept_as;
+
+-- name: rename_events
+UPDATE events SET job_id = :kept_as WHERE job_id = :job_id;
+
+-- name: rename_messages
+UPDATE messages SET subject = :kept_as WHERE subject = :job_id AND kind = 'report';
+
+-- name: rename_snapshots
+UPDATE snapshots SET job_id = :kept_as WHERE job_id = :job_id;
 
 -- name: open_jobs
 SELECT value FROM jobs WHERE cluster_id = :cluster_id AND closed_at IS NULL ORDER BY rowid;
@@ -71,6 +99,13 @@ UPDATE messages SET status = 'dropped', tx_id = NULL, note = :note WHERE id = :i
 -- name: drop_reports
 UPDATE messages SET status = 'dropped', tx_id = NULL, note = :note
 WHERE kind = 'report' AND subject = :subject AND status = 'waiting';
+
+-- name: drop_unsent_reports
+UPDATE messages SET status = 'dropped', note = :note
+WHERE kind = 'report' AND subject = :subject AND status = 'waiting' AND tx_id IS NULL;
+
+-- name: last_sent
+SELECT state FROM messages WHERE kind = 'report' AND subject = :subject AND status = 'waiting' AND tx_id IS NOT NULL ORDER BY id DESC LIMIT 1;
 
 -- name: keep_last_report
 UPDATE messages SET status = 'kept', tx_id = NULL, note = :note

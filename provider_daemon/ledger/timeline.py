@@ -18,10 +18,14 @@ class Entry:
     detail: str
 
 
-def timeline(ledger: Ledger, job: Job) -> list[Entry]:
-    """From the customer's transaction to the last report's block, times as this host's clock and (for `created`) the chain's had them."""
-    events = [Entry(row["at"], row["what"], row["detail"]) for row in ledger.events_of(job.spec.job_id)]
-    return sorted([_created(job), *events, *_sendings(ledger, job.spec.job_id)], key=lambda entry: entry.at)
+def timeline(ledger: Ledger, job: Job, kept_as: str = "") -> list[Entry]:
+    """From the customer's transaction to the last report's block; `kept_as`: the id that a dropped job has now.
+
+    Times as this host's clock and (for `created`) the chain's had them.
+    """
+    job_id = kept_as or job.spec.job_id
+    events = [Entry(row["at"], row["what"], row["detail"]) for row in ledger.events_of(job_id)]
+    return sorted([_created(job), *events, *_sendings(ledger, job_id)], key=lambda entry: entry.at)
 
 
 def _created(job: Job) -> Entry:

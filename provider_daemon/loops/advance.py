@@ -157,7 +157,7 @@ class Advance:
         with self._ledger.write():
             for job_id, order in orders.items():
                 job = self._ledger.job(job_id)
-                if job is not None and job.reported is State.PENDING and not job.parked:
+                if job is not None and job.reported is State.PENDING and not (job.parked or job.hold):
                     self._ledger.save_job(intend(job, now))
                     self._ledger.add_event(job_id, "intent", f"sbatch {order.name}, attempt {job.attempt + 1}", now)
                     wanted.append(order)
@@ -204,8 +204,20 @@ def watch(jobs: Sequence[Job]) -> Watch:
 
 
 def merge(ours: Job, before: Job, newest: Job) -> Job:
-    """Our view of SLURM with what others wrote while we looked: the chain's word (intake, outbox), and a job parked or unparked."""
+    """Our view of SLURM with what others wrote while we looked: the chain's word and record (intake, outbox), a park."""
     parked = ours.parked if newest.parked == before.parked else newest.parked
     if before.parked and not newest.parked:  # by an operator, whose word holds whole
         ours = replace(ours, missing_since=newest.missing_since, attempt=newest.attempt, gpus_forgone=newest.gpus_forgone)
-    return replace(ours, reported=newest.reported, promised=newest.promised, chain_started_at=newest.chain_started_at, parked=parked)
+    closed_at = ours.closed_at if newest.disowned == before.disowned else newest.closed_at
+    return replace(
+        ours,
+        spec=newest.spec,
+        reported=newest.reported,
+        promised=newest.promised,
+        chain_started_at=newest.chain_started_at,
+        parked=parked,
+        hold=newest.hold,
+        hold_since=newest.hold_since,
+        disowned=newest.disowned,
+        closed_at=closed_at,
+    )

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import structlog
 
-from provider_daemon.errors import Unreadable
 from provider_daemon.job.lifecycle import confirm
+from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import ENDED_BY_CHAIN, State, route
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
 from provider_daemon.loops import node_ids
-from provider_daemon.ports import Chain, Clock
+from provider_daemon.loops.job_records import JobRecords
+from provider_daemon.ports import Clock
 
 log = structlog.get_logger("provd.outbox")
 
@@ -21,9 +22,9 @@ PATIENCE = 60  # seconds that a refusal and the job's record may contradict each
 class Blame:
     """`poke` wakes the loops that have something new to say."""
 
-    def __init__(self, ledger: Ledger, chain: Chain, clock: Clock, poke: Callable[[], None]) -> None:
+    def __init__(self, ledger: Ledger, records: JobRecords, clock: Clock, poke: Callable[[], None]) -> None:
         self._ledger = ledger
-        self._chain = chain
+        self._records = records
         self._clock = clock
         self._poke = poke
         self._wondering: dict[int, float] = {}  # message -> when it was first refused
@@ -33,12 +34,11 @@ class Blame:
         if message.kind != "report":
             self._drop(message, why)
             return
-        try:
-            record = await self._chain.job(message.subject)
-        except Unreadable as error:
-            self._wonder(message, f"{why}; {error}")
-            return
-        if record is None or self._behind(message.subject, record.state) or due(record.state, State(message.state)):
+        (record,) = await self._records.read([message.subject])
+        agrees = self._records.agrees(message.subject, record)
+        if not (agrees and isinstance(record, ChainJob)):
+            log.warning("report_refused", job=message.subject, state=message.state, why=why, next="its record is compared again")
+        elif self._behind(message.subject, record.state) or due(record.state, State(message.state)):
             self._wonder(message, why)
         else:
             self._follow(message, record.state, record.started_at, why)

@@ -39,9 +39,9 @@ class ChainSides:
     async def _reports(self, jobs: Sequence[LedgerSide]) -> tuple[dict[str, Reported], frozenset[str]]:
         """(job id -> its last report as the chain has it, the hashes of confirmed transactions that the chain does not have)"""
         wanted = {side.job.spec.job_id: tx_hash for side in jobs if (tx_hash := _last_word(side))}
-        clusters = {side.job.spec.job_id: side.job.spec.cluster_id for side in jobs}
+        specs = {side.job.spec.job_id: side.job.spec for side in jobs}
         hashes = list(dict.fromkeys(wanted.values()))
-        answers = await in_batches(hashes, lambda tx_hash: self._audit.reported(tx_hash, clusters))
+        answers = await in_batches(hashes, lambda tx_hash: self._audit.reported(tx_hash, specs))
         found_in = dict(zip(hashes, answers, strict=True))
         reports = {
             report.job_id: report

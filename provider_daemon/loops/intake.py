@@ -13,11 +13,12 @@ from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, Q
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import Job, confirm, wall_limit
 from provider_daemon.job.report_cost import BLOCK_GAS, MAX_MESSAGE, GasLimits, too_dear
-from provider_daemon.job.spec import ChainJob, reduced
+from provider_daemon.job.spec import ChainJob, reduced, same_request
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State, route
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops import same_chain
 from provider_daemon.loops.doubt import CHAIN_AHEAD, SWEPT
+from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.loops.tenancy import Tenancy, node_count_key
 from provider_daemon.ports import Chain, Clock, Offering
 from provider_daemon.text import cut
@@ -26,6 +27,7 @@ from provider_daemon.troubles import Troubles
 log = structlog.get_logger("provd.intake")
 
 BATCH = 64  # job records asked for at a time; each batch is one commit
+COUNTER_SECONDS = 60  # how long a lower job counter must last before it is the one to go by
 SWEEP_SECONDS = 60  # how long a change of an open job can stay unseen when no event told of it
 CANCEL_OVERLAP = 20  # blocks looked at again: a node's index may lag behind its height
 IGNORED_NEXT = "it stays pending on chain; nothing is reported about it"
@@ -50,13 +52,20 @@ class Intake:
         self._clock = clock
         self._poke = poke
         self._troubles = troubles or Troubles()
+        self._job_records = JobRecords(ledger, chain, clock)
         self._swept_at = 0.0
+        self._vouched = False  # the chain knew one of the ledger's jobs at the last sweep
+        self._behind_since: float | None = None
 
     async def tick(self) -> None:
         if self._sweep_due():
-            await same_chain.look(self._ledger, self._chain)
+            self._vouched = await same_chain.look(self._ledger, self._chain, self._clock.now())
         same_chain.insist(self._ledger)
-        await self._new_jobs()
+        try:
+            await self._new_jobs()
+        except Transient:  # a counter that is behind must not hide what became of known jobs
+            await self._changes()
+            raise
         await self._changes()
 
     # --- new jobs ---
@@ -65,9 +74,10 @@ class Intake:
         end = await self._chain.job_counter()
         first = self._first_unseen()
         if end < first:
-            hint = "the node lags, or it is another chain under the same id, which needs a ledger of its own"
-            raise Transient(f"the chain's job counter is {end}, and was {first} before: {hint}")
-        again = self._ledger.quarantined() if self._sweep_due() else []
+            self._counter_behind(end, first)
+            return
+        self._behind_since = None
+        again = [job_id for job_id in self._ledger.quarantined() if _number(job_id) < end] if self._sweep_due() else []
         for some in _batches(again):
             await self._adopt(some, await self._records(some))
         for some in _batches(f"JOB-{number}" for number in range(first, end)):
@@ -75,6 +85,17 @@ class Intake:
             if len(some) == BATCH and not any(records):
                 raise Transient(f"the node has none of {some[0]} to {some[-1]}, below its job counter of {end}: not believed")
             await self._adopt(some, records)
+
+    def _counter_behind(self, end: int, first: int) -> None:
+        """A lower counter that lasts is the true one, when the chain knows our jobs: the higher one was an endpoint's invention."""
+        now = self._clock.now()
+        self._behind_since = now if self._behind_since is None else self._behind_since
+        if not self._vouched or now - self._behind_since < COUNTER_SECONDS:
+            hint = "the node lags, or it is another chain under the same id, which needs a ledger of its own"
+            raise Transient(f"the chain's job counter is {end}, and was {first} before: {hint}")
+        log.warning("job_counter_corrected", counter=end, before=first, next="jobs are read again from there on")
+        with self._ledger.write():
+            self._ledger.set_meta("next_job", str(end))
 
     def _first_unseen(self) -> int:
         """Where the counter was left. With other clusters to serve than then, every job is looked at again: theirs were passed over."""
@@ -203,7 +224,9 @@ class Intake:
         cancelled = await self._cancelled(max(1, seen - CANCEL_OVERLAP), frozenset(job_ids))
         sweep, now = self._sweep_due(), self._clock.now()
         suspects = frozenset(job_ids) if sweep else cancelled | self._ledger.overdue(head.time)
-        jobs = [job for job_id in job_ids if job_id in suspects and (job := self._ledger.job(job_id))]
+        on_hold = self._ledger.on_hold()
+        reread = dict.fromkeys([*(job_id for job_id in job_ids if job_id in suspects), *on_hold])
+        jobs = [job for job_id in reread if (job := self._ledger.job(job_id))]
         await self._reread([job for job in jobs if job.reported not in TERMINAL])
         with self._ledger.write():
             self._ledger.set_meta("cancels_height", str(head.height))
@@ -234,14 +257,34 @@ class Intake:
             changed = [job.spec.job_id for job, seen in zip(some, glances, strict=True) if _may_have_moved(job, seen)]
             failed: BaseException | None = None
             for job_id, record in zip(changed, await self._records(changed), strict=True):
-                if isinstance(record, Unreadable):
-                    log.error("job_unreadable", job=job_id, why=str(record), next="the others go on; looked at again at every sweep")
-                elif isinstance(record, BaseException):
+                if isinstance(record, BaseException) and not isinstance(record, Unreadable):
                     failed = record
-                elif record is not None:
-                    self._learn(job_id, record)
+                else:
+                    await self._compare(job_id, record)
             if failed is not None:
                 raise failed
+
+    async def _compare(self, job_id: str, record: ChainJob | BaseException | None) -> None:
+        """Nothing is learned of a job from a record that is another one's."""
+        job = self._ledger.job(job_id)
+        if isinstance(record, Unreadable) and job is not None and job.hold is None:
+            log.error("job_unreadable", job=job_id, why=str(record), next="compared again at every sweep; other jobs continue")
+        agrees = self._job_records.agrees(job_id, record)
+        if isinstance(record, ChainJob):
+            if agrees:
+                self._learn(job_id, record)
+            else:
+                await self._replace(job_id, record)
+
+    async def _replace(self, job_id: str, record: ChainJob) -> None:
+        """The number belongs to another job, and nothing of the one that had it here is left in SLURM: that other one is adopted."""
+        job = self._ledger.job(job_id)
+        if job is None or not job.disowned or job.closed_at is None:
+            return
+        with self._ledger.write():
+            kept_as = self._ledger.drop_job(job_id, "the chain has another job under this number", self._clock.now())
+        log.warning("job_dropped", job=job_id, kept_as=kept_as, next="the job that the chain has under this number is adopted")
+        await self._adopt([job_id], [record])
 
     def _learn(self, job_id: str, record: ChainJob) -> None:
         with self._ledger.write():
@@ -266,9 +309,13 @@ def _batches(job_ids: Iterable[str]) -> Iterator[list[str]]:
         yield some
 
 
+def _number(job_id: str) -> int:
+    return int(job_id.removeprefix("JOB-"))
+
+
 def _beyond(first: int, job_ids: Sequence[str]) -> int:
     """The first number not looked at: a job that was set aside may be far ahead of those that come next."""
-    for number in sorted(int(job_id.removeprefix("JOB-")) for job_id in job_ids):
+    for number in sorted(map(_number, job_ids)):
         first += number == first
     return first
 
@@ -285,12 +332,12 @@ def terms(offering: Offering) -> Terms:
 
 
 def _may_have_moved(job: Job, seen: ChainJob | BaseException | None) -> bool:
-    """What one endpoint cannot say or read is asked of the others. Without a record it lags: then there is nothing new."""
+    """What one endpoint cannot say or read, and what contradicts the ledger, is asked of as many as must agree."""
     if isinstance(seen, BaseException):
         if not isinstance(seen, Transient | Unreadable):
             raise seen
         return True
-    return seen is not None and _moved(job, seen)
+    return seen is None or job.hold is not None or not same_request(job.spec, seen.spec) or _moved(job, seen)
 
 
 def _moved(job: Job, record: ChainJob) -> bool:

@@ -20,6 +20,7 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from provider_daemon.loops import same_chain
 from provider_daemon.loops.blame import Blame
+from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.loops.lanes import choose
 from provider_daemon.ports import Chain, Clock, TxOutcome
 from provider_daemon.troubles import Troubles
@@ -28,6 +29,7 @@ log = structlog.get_logger("provd.outbox")
 
 GAS_ADJUSTMENT = 1.2  # on the simulated gas: the stored job can grow between simulation and block
 OUT_OF_GAS_ADJUSTMENT = 2.0  # after a transaction ran out of gas all the same
+COMPARISONS = 3  # times that a tick compares the next messages' jobs with the chain, when some of them may not be reported
 GAS_GUESS = 100_000  # a message, for the fee that the simulation is asked with
 ALREADY_IN_MEMPOOL, OUT_OF_GAS, INSUFFICIENT_FUNDS = 19, 11, 5  # codespace sdk
 
@@ -75,7 +77,8 @@ class Outbox:
         self._clock = clock
         self._poke = poke
         self._troubles = troubles or Troubles()
-        self._blame = Blame(ledger, chain, clock, poke)
+        self._records = JobRecords(ledger, chain, clock)
+        self._blame = Blame(ledger, self._records, clock, poke)
         self._adjustment = GAS_ADJUSTMENT
         self._block_gas = sys.maxsize
 
@@ -145,7 +148,7 @@ class Outbox:
     # --- the next transaction ---
 
     async def _send_next(self) -> None:
-        messages = choose(self._ledger.waiting_messages(self._signer.address), self._settings.max_messages)
+        messages = await self._due()
         draft = await self._draft(messages) if messages else None
         if draft is None:
             return
@@ -159,6 +162,18 @@ class Outbox:
             self._accepted()
         else:
             self._not_taken(tx, answer)
+
+    async def _due(self) -> list[Message]:
+        """What goes next: no report of a job whose record on chain was not found to be the ledger's. Others take its place."""
+        held: frozenset[str] = frozenset()
+        for _ in range(COMPARISONS):
+            waiting = self._ledger.waiting_messages(self._signer.address)
+            messages = choose([message for message in waiting if _about(message) not in held], self._settings.max_messages)
+            found = await self._records.disagreeing(messages)
+            if not found:
+                return messages
+            held |= found
+        return [message for message in messages if _about(message) not in held]
 
     def _refused(self, code: int, why: str) -> None:
         """Not about one of its messages: nothing can be sent until somebody acts."""
@@ -265,6 +280,11 @@ class Outbox:
         else:
             self._refused(0, f"the chain's price makes the fee of one message {fee}, over chain.max_fee ({self._settings.max_fee})")
         return []
+
+
+def _about(message: Message) -> str:
+    """The job of a report; empty for what is about none."""
+    return message.subject if message.kind == "report" else ""
 
 
 def _any(message: Message) -> Any:

@@ -14,7 +14,9 @@ from provider_daemon.text import cut
 
 
 def store_reports(ledger: Ledger, job: Job, signer: Signer, now: float) -> Job:
-    """Stores the reports that are due and returns the job with its new promise. Call inside `ledger.write()`."""
+    """Stores the reports that are due, of a job on hold none, and returns the job with its new promise. Call inside `ledger.write()`."""
+    if job.hold:
+        return job
     due = route(job.promised, job.state, ran=job.usage is not None and job.usage.nodes_used > 0)
     for state in due:
         ledger.add_message(signer.address, report(job, state, signer, now), now)
@@ -41,6 +43,7 @@ def report(job: Job, state: State, signer: Signer, now: float) -> Message:
         exit_code=job.exit_code if final else 0,
         usage=(job.usage or Usage()) if final else Usage(),
         signed_at=int(now),
+        spec_sha256=job.spec.digest,
     )
     message = cut(job.message, MAX_MESSAGE) if final else ""
     body = messages.report_job_status(facts, signature=evidence.sign(facts, signer), status_message=message)

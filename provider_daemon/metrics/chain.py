@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from provider_daemon.errors import ProvdError, Refused, Transient
 from provider_daemon.job.sides import OnChain, Reported, Settled
-from provider_daemon.job.spec import ChainJob
+from provider_daemon.job.spec import ChainJob, Spec
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.activity import calling
 from provider_daemon.metrics.causes import refusal
@@ -140,9 +140,9 @@ class MeasuredAudit(_Measured):
         with self._asking():
             return await self._inner.settled(job_id)
 
-    async def reported(self, tx_hash: str, clusters: Mapping[str, str]) -> tuple[Reported, ...] | None:
+    async def reported(self, tx_hash: str, specs: Mapping[str, Spec]) -> tuple[Reported, ...] | None:
         with self._asking():
-            return await self._inner.reported(tx_hash, clusters)
+            return await self._inner.reported(tx_hash, specs)
 
     async def disputes(self) -> tuple[Dispute, ...]:
         with self._asking():

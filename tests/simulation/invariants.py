@@ -29,6 +29,7 @@ from google.protobuf.any_pb2 import Any
 
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
+from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, UNKNOWN_STATE, Job
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
@@ -67,6 +68,8 @@ def settled(scene: Scene) -> bool:
 
 def _over(scene: Scene, job_id: str, record: Record) -> bool:
     job = scene.ledger.job(job_id)
+    if job is not None and job.hold is Hold.UNREADABLE and not record.readable(scene.world.now()):
+        return True
     if job is not None and job.parked:
         return not job.parked.startswith(UNKNOWN_STATE)  # that one is held until the next look that can read it
     forgotten = job is None and record.by_report is not None
@@ -95,7 +98,7 @@ def _check_job(scene: Scene, record: Record, job: Job | None) -> list[str]:
     lines = _parking(scene, record, job, slurm_jobs)
     if record.by_report is not None:
         lines += _verdict(scene, record, record.by_report, slurm_jobs) + _late(scene, record, slurm_jobs)
-    elif job is not None and not job.parked and slurm_jobs and not slurm_jobs[0].purged:
+    elif job is not None and not (job.parked or job.hold) and slurm_jobs and not slurm_jobs[0].purged:
         lines += _evidence(scene, record, slurm_jobs[0])
     if record.paid and sum(record.paid.values()) != ESCROW:
         lines.append(f"9 escrow {ESCROW} paid out as {record.paid}")

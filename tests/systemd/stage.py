@@ -7,6 +7,7 @@ from pathlib import Path
 
 from provider_daemon.chain import evidence_check
 from provider_daemon.chain.records import chain_job
+from provider_daemon.chain.spec_digest import digest
 from provider_daemon.demo.jobs import DemoJob
 from provider_daemon.demo.market import CHAIN_ID, CLUSTER, Market, opened, order
 from provider_daemon.job.state import TERMINAL, State
@@ -57,9 +58,8 @@ class Stage:
         record = await self.market.chain.query.job(job_id)
         assert record is not None
         txs = await self.market.chain.reports_of(job_id)
-        checked = [
-            verdict for tx in txs for verdict in evidence_check.check(tx.tx, CHAIN_ID, {job_id: CLUSTER}) if verdict.job_id == job_id
-        ]
+        records = {job_id: evidence_check.Record(CLUSTER, digest(record, CHAIN_ID))}
+        checked = [verdict for tx in txs for verdict in evidence_check.check(tx.tx, CHAIN_ID, records) if verdict.job_id == job_id]
         same(f"reports of {job_id}", [verdict.state for verdict in checked], [state.value for state in states])
         same(f"what is wrong with the evidence of {job_id}", [verdict.why for verdict in checked if verdict.why], [])
         name = self.market.slurm_name(chain_job(record, CHAIN_ID).spec)

@@ -21,7 +21,8 @@ from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
 from tests.unit.chain.vectors import ADDRESS, SECRET
 
-CHAIN, CLUSTERS = "virtengine-localnet-1", {"JOB-7": "HPC-1", "JOB-8": "HPC-1"}
+CHAIN = "virtengine-localnet-1"
+CLUSTERS = {"JOB-7": evidence_check.Record("HPC-1", "a" * 64), "JOB-8": evidence_check.Record("HPC-1", "b" * 64)}
 SIGNER = LocalSigner(SECRET)
 OTHER = LocalSigner(bytes(31) + b"\x07")
 USAGE = Usage(3600, 14_400, 28_800, 3_600, 0, 0, 0, 2, 2, (("a100", 3_600),))
@@ -173,3 +174,24 @@ def test_unknown_job() -> None:
     """Without the job's record the cluster is not known, so nothing can be said."""
     (verdict,) = verdicts(report(replace(FACTS, job_id="JOB-9")))
     assert "no record" in verdict.why
+
+
+def test_evidence_names_the_job() -> None:
+    """It verifies for the job whose specification was signed, and says that it was."""
+    (verdict,) = verdicts(report(replace(FACTS, spec_sha256="a" * 64)))
+    assert (verdict.ok, verdict.spec_signed) == (True, True)
+
+
+def test_evidence_of_another_job_under_that_number() -> None:
+    """The chain's JOB-7 is not the job that was run and signed for: the evidence does not verify."""
+    (verdict,) = verdicts(report(replace(FACTS, spec_sha256="c" * 64)))
+    assert verdict.why == "the signature does not fit what the report says"
+
+
+def test_evidence_of_version_1() -> None:
+    """What was signed before verifies as what it is: it does not say which job of that number was meant."""
+    (verdict,) = verdicts(report(FACTS))
+    assert (verdict.ok, verdict.spec_signed) == (True, False)
+    assert b"version" not in evidence.document(FACTS)
+    assert b'"spec_sha256":"aaaa' in evidence.document(replace(FACTS, spec_sha256="a" * 64))
+    assert b'"version":2' in evidence.document(replace(FACTS, spec_sha256="a" * 64))

@@ -28,6 +28,9 @@ async def shop(request: pytest.FixtureRequest) -> AsyncIterator[TestChain]:
     await chain.stop()
 
 
+VERSION_1 = "verified, but does not name the job (version 1)"
+
+
 def signed(state: State, core_seconds: int = 7200, claimed: int | None = None) -> Message:
     """A report of JOB-1; with `claimed` it tells the chain other core-seconds than it signed."""
     usage = Usage(3600, core_seconds, 14_400, nodes_used=1) if state is State.COMPLETED else Usage()
@@ -62,7 +65,7 @@ async def test_where_the_chain_is_may_be_said_once(shop: TestChain, monkeypatch:
     monkeypatch.setenv("PROVD_NODE", f"127.0.0.1:{shop.devnet.port}")
     monkeypatch.setenv("PROVD_CHAIN_ID", CHAIN_ID)
     result = await asyncio.to_thread(CliRunner().invoke, app, ["verify", "JOB-1"])
-    assert (result.exit_code, result.stdout.split()[:3]) == (0, ["JOB-1", "queued", "verified"])
+    assert (result.exit_code, result.stdout.split()[:3]) == (0, ["JOB-1", "queued", "verified,"])
 
 
 async def test_one_unit(shop: TestChain) -> None:
@@ -80,7 +83,7 @@ async def test_transaction(shop: TestChain) -> None:
     """A transaction by its hash, in any case of its letters."""
     sent = await shop.send(PROVIDER, signed(State.QUEUED))
     for tx_hash in (sent.tx_hash, sent.tx_hash.lower()):
-        assert (await verify(shop, tx_hash)).stdout == f"JOB-1 queued     verified  tx {sent.tx_hash}\n"
+        assert (await verify(shop, tx_hash)).stdout == f"JOB-1 queued     {VERSION_1}  tx {sent.tx_hash}\n"
 
 
 async def test_unsigned(shop: TestChain) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from provider_daemon.errors import Refused, Unreadable
+from provider_daemon.job.hold import Hold
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
 from provider_daemon.loops.blame import PATIENCE
+from provider_daemon.loops.job_records import UNANSWERED_SECONDS
 from tests.fakes.chain import ALICE, cancel, job
 from tests.unit.loops.conftest import House
 
@@ -61,11 +63,11 @@ async def test_an_unreadable_record_holds_up_nobody_else(house: House, monkeypat
 
     await refused(house, monkeypatch, unreadable)
     assert await house.state("JOB-2") == "queued"
-    house.chain.clock.time += PATIENCE
+    house.chain.clock.time += UNANSWERED_SECONDS
     await house.outbox.tick()
-    parked = house.ledger.job("JOB-1")
-    assert parked is not None
-    assert "cannot be read" in parked.parked
+    held = house.ledger.job("JOB-1")
+    assert held is not None
+    assert held.hold is Hold.UNREADABLE
 
 
 async def test_an_endpoint_behind_what_was_confirmed_makes_nothing_be_said_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import structlog
 
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateNodeMetadata
 from provider_daemon.loops.blame import Blame
+from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.loops.node_ids import node_id
 from tests.fakes.chain import PROVIDER
 from tests.unit.loops.conftest import House
@@ -111,7 +112,7 @@ async def test_another_refusal_changes_no_id(house: House) -> None:
     """A deregistered cluster, or another's, is for an operator: its nodes keep their ids."""
     await house.heartbeat.tick()
     (first, _) = house.ledger.waiting_messages(PROVIDER.address)
-    blame = Blame(house.ledger, house.chain.client, house.chain.clock, lambda: None)
+    blame = Blame(house.ledger, JobRecords(house.ledger, house.chain.client, house.chain.clock), house.chain.clock, lambda: None)
     await blame.look_into(first, "message index: 0: cluster HPC-1 is deregistered: invalid cluster")
     assert node_id(house.ledger, "alpha", "n1") == "alpha.n1"
     assert [message.subject for message in house.ledger.waiting_messages(PROVIDER.address)] == ["alpha.n2"]

@@ -1,0 +1,78 @@
+"""`provd ledger drop`: takes a job that is not on chain out of the way, and keeps it as a record."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provider_daemon.cli.options import example
+from provider_daemon.cli.run import DEFAULT, ConfigFile
+from provider_daemon.errors import Refused
+
+if TYPE_CHECKING:
+    from provider_daemon.config import ChainConfig
+    from provider_daemon.job.lifecycle import Job
+    from provider_daemon.job.spec import ChainJob
+
+EPILOG = example("provd ledger drop JOB-7 --yes")
+
+
+def drop(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id, such as JOB-7.")],
+    config: ConfigFile = DEFAULT,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this option only print what would be done.")] = False,
+    leave_slurm_job: Annotated[bool, typer.Option("--leave-slurm-job", help="Also where its SLURM job may still exist.")] = False,
+) -> None:
+    """Remove a job that is not on chain. Its reports, timeline and usage records are kept under another id.
+
+    The daemon must be stopped. At its next start it reads that number of the chain again.
+    """
+    import asyncio
+    import time
+
+    from provider_daemon.config import load
+    from provider_daemon.ledger.ledger import Ledger
+
+    loaded = load(config)
+    ledger = Ledger.open(Path(loaded.ledger.path))
+    try:
+        found = ledger.job(job)
+        if found is None:
+            raise Refused(f"{job} is not in the ledger: `provd jobs` lists what is")
+        reason = objection_to(found, asyncio.run(_on_chain(loaded.chain, job)), leave_slurm_job=leave_slurm_job)
+        if reason:
+            raise Refused(reason)
+        if not yes:
+            typer.echo(f"{job} would be dropped; add --yes to do it")
+            return
+        with ledger.write():
+            kept_as = ledger.drop_job(job, "dropped by the operator", time.time())
+        typer.echo(f"{job} was dropped and is kept as {kept_as}; the daemon reads {job} again at its next start")
+    finally:
+        ledger.close()
+
+
+async def _on_chain(chain: "ChainConfig", job_id: str) -> "ChainJob | None":
+    """As many endpoints must agree as for the daemon."""
+    from provider_daemon.chain.client import GrpcChain
+    from provider_daemon.clock import SystemClock
+
+    client = GrpcChain(chain.id, chain.endpoints, SystemClock(), quorum=chain.quorum)
+    try:
+        return await client.job(job_id)
+    finally:
+        await client.close()
+
+
+def objection_to(job: "Job", record: "ChainJob | None", *, leave_slurm_job: bool) -> str:
+    """Why the job must not be dropped; empty when it may be."""
+    from provider_daemon.job.hold import Hold
+    from provider_daemon.job.spec import same_request
+
+    job_id = job.spec.job_id
+    if record is not None and same_request(job.spec, record.spec) and job.hold is not Hold.TOO_DEAR:
+        return f"{job_id} is the job that the chain has under this number: only one that is not on chain can be dropped"
+    if job.submitted and not (job.measured or job.closed_at is not None or leave_slurm_job):
+        where = f"SLURM job {job.slurm_id}" if job.slurm_id else f"a SLURM job named {job.name}"
+        return f"{where} of {job_id} may still exist: cancel it, then add --leave-slurm-job"
+    return ""

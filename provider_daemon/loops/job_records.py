@@ -1,0 +1,129 @@
+"""Whether the chain's record of a job is the one that the ledger knows: asked before a report is sent, and at every sweep.
+
+An endpoint that lies can invent a job or alter one; later the true record appears under that number. A report is sent
+only when the record agrees. A job whose record contradicts the ledger is put on hold, alone: no report, no submission.
+When the contradiction lasts it is disowned, which ends its SLURM job, and its number is free for the true record.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from provider_daemon.errors import Unreadable
+from provider_daemon.job.hold import EXPLAINED, Hold
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.spec import ChainJob, same_request
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import Message
+from provider_daemon.ports import Chain, Clock
+
+log = structlog.get_logger("provd.records")
+
+Answer = ChainJob | BaseException | None
+
+UNANSWERED_SECONDS = 60  # how long a record may be absent or unreadable before the job is put on hold: a node lags for less
+DISOWN_SECONDS = 120  # how long a contradiction must last before a job that was submitted is ended
+DISOWN_UNSENT_SECONDS = 30  # and one that never was in SLURM
+CONTRADICTIONS = frozenset({Hold.OTHER_RECORD, Hold.NOT_ON_CHAIN})
+
+
+class JobRecords:
+    """Every loop may have its own: all that must last is in the ledger."""
+
+    def __init__(self, ledger: Ledger, chain: Chain, clock: Clock) -> None:
+        self._ledger = ledger
+        self._chain = chain
+        self._clock = clock
+        self._unanswered: dict[tuple[str, Hold], float] = {}  # since when the node has no record, or none that can be read
+        self._agreed: set[int] = set()  # messages whose job was compared since they were stored
+
+    async def disagreeing(self, messages: Sequence[Message]) -> frozenset[str]:
+        """The jobs whose reports must not be sent now. Each report is compared once; raises Transient when the chain is down."""
+        asked = [message for message in messages if message.kind == "report" and message.id not in self._agreed]
+        job_ids = list(dict.fromkeys(message.subject for message in asked))
+        agreeing = {job_id for job_id, record in zip(job_ids, await self.read(job_ids), strict=True) if self._may_report(job_id, record)}
+        self._agreed &= {message.id for message in messages}
+        self._agreed |= {message.id for message in asked if message.subject in agreeing}
+        return frozenset(job_ids) - agreeing
+
+    async def read(self, job_ids: Iterable[str]) -> list[Answer]:
+        """What the chain says of each: an Unreadable in place of a record that cannot be read. Raises what else went wrong."""
+        records = await asyncio.gather(*map(self._chain.job, job_ids), return_exceptions=True)
+        for record in records:
+            if isinstance(record, BaseException) and not isinstance(record, Unreadable):
+                raise record
+        return list(records)
+
+    def _may_report(self, job_id: str, record: Answer) -> bool:
+        """Reports of a job that is on hold leave the queue; they are made again when the hold ends."""
+        agrees, job = self.agrees(job_id, record), self._ledger.job(job_id)
+        if job is None or job.hold:
+            with self._ledger.write():
+                self._ledger.drop_unsent_reports(job_id, "on hold" if job else "the job was dropped from the ledger")
+                if job:
+                    self._ledger.save_job(replace(job, promised=job.reported))
+            return False
+        return agrees
+
+    def agrees(self, job_id: str, record: Answer) -> bool:
+        """Whether the record is this job's own. Keeps what was found out in the ledger: a hold, its end, a job disowned."""
+        job = self._ledger.job(job_id)
+        if job is None or job.hold is Hold.TOO_DEAR:
+            return False
+        if isinstance(record, ChainJob) and same_request(job.spec, record.spec):
+            self._confirmed(job, record)
+            return True
+        if (found := self._objection(job_id, record)) is not None:
+            self._hold(job, found)
+        return False
+
+    def _objection(self, job_id: str, record: Answer) -> Hold | None:
+        """None while it may be the node that lags."""
+        if isinstance(record, ChainJob):
+            return Hold.OTHER_RECORD
+        found = Hold.NOT_ON_CHAIN if record is None else Hold.UNREADABLE
+        since = self._unanswered.setdefault((job_id, found), self._clock.now())
+        return found if self._clock.now() - since >= UNANSWERED_SECONDS else None
+
+    def _confirmed(self, job: Job, record: ChainJob) -> None:
+        """It is ours: a hold ends, and a job of an older ledger gets its digest."""
+        job_id = job.spec.job_id
+        for hold in (Hold.NOT_ON_CHAIN, Hold.UNREADABLE):
+            self._unanswered.pop((job_id, hold), None)
+        after = replace(job, spec=replace(job.spec, digest=record.spec.digest))
+        if job.hold:
+            after = replace(after, hold=None, hold_since=None, disowned=False, closed_at=None)
+        if after == job:
+            return
+        with self._ledger.write():
+            self._ledger.save_job(after)
+            if job.hold:
+                self._ledger.add_event(job_id, "hold_ended", "the chain's record agrees again", self._clock.now())
+        if job.hold:
+            log.info("job_hold_ended", job=job_id, reason=job.hold)
+
+    def _hold(self, job: Job, reason: Hold) -> None:
+        if job.hold is reason or (job.disowned and reason is Hold.UNREADABLE):
+            self._disown(job)
+            return
+        job_id, now = job.spec.job_id, self._clock.now()
+        both = job.hold in CONTRADICTIONS and reason in CONTRADICTIONS
+        since = job.hold_since if both else now
+        with self._ledger.write():
+            self._ledger.drop_unsent_reports(job_id, EXPLAINED[reason])
+            held = replace(job, hold=reason, hold_since=since, promised=self._ledger.last_sent(job_id) or job.reported)
+            self._ledger.save_job(held)
+            self._ledger.add_event(job_id, "on_hold", EXPLAINED[reason], now)
+        log.error("job_on_hold", job=job_id, reason=reason, why=EXPLAINED[reason], next="nothing is submitted or reported; compared again")
+
+    def _disown(self, job: Job) -> None:
+        """A contradiction that lasts: the job is not the chain's, so nobody pays for it."""
+        now, patience = self._clock.now(), DISOWN_SECONDS if job.submitted else DISOWN_UNSENT_SECONDS
+        if job.disowned or job.hold not in CONTRADICTIONS or now - (job.hold_since or now) < patience:
+            return
+        with self._ledger.write():
+            self._ledger.save_job(replace(job, disowned=True))
+            self._ledger.add_event(job.spec.job_id, "disowned", EXPLAINED[job.hold], now)
+        log.error("job_disowned", job=job.spec.job_id, reason=job.hold, slurm_job=job.slurm_id, next="its SLURM job is cancelled")
