@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from provider_daemon.chain import codec, decisions, keyspace
+from provider_daemon.chain.decision_search import decision_of
 from provider_daemon.chain.paging import paginate
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2, types_pb2
 from provider_daemon.chain.query import Query
@@ -57,6 +58,10 @@ class Ask:
             return Answer(await self._query.rpc(rpc, asked))
         except Unimplemented:
             return await self._from_store(rpc, asked)
+        except NotFound:
+            if rpc != "SchedulingDecisionByJob":
+                raise
+            return await self._from_store(rpc, asked)  # the published chain says so of every job
 
     async def _from_store(self, rpc: str, asked: Any) -> Answer:
         answer: Any = GetMessageClass(METHODS[rpc].output_type)()
@@ -75,7 +80,11 @@ class Ask:
         fields = [field.name for field in asked.DESCRIPTOR.fields]
         if fields in ([], [id_field]):
             return await self._by_key(kind, prefix, getattr(asked, id_field) if fields else "")
-        found: Message | None = next((record for _, record in (await self._rows(kind))[0] if _wanted(asked, record)), None)
+        found: Message | None
+        if kind is types_pb2.SchedulingDecision:
+            found = await decision_of(self._store, asked.job_id)
+        else:
+            found = next((record for _, record in (await self._rows(kind))[0] if _wanted(asked, record)), None)
         if found is None and kind is types_pb2.SchedulingMetrics:
             found = await self._added_up(asked)
         if found is None:

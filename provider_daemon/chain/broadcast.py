@@ -7,6 +7,7 @@ import grpc.aio
 from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2, service_pb2_grpc
+from provider_daemon.chain.reason import reason
 from provider_daemon.chain.tx import failed_message_index
 from provider_daemon.chain.wire import NoIndex, NotFound, TooLarge
 from provider_daemon.errors import Refused, Transient, Unreadable
@@ -109,7 +110,7 @@ def _outcome(response: TxResponse) -> TxOutcome:
         height=response.height,
         code=response.code,
         codespace=response.codespace,
-        log=response.raw_log,
+        log=reason(response.raw_log),
         gas_wanted=response.gas_wanted,
         gas_used=response.gas_used,
     )
@@ -118,4 +119,4 @@ def _outcome(response: TxResponse) -> TxOutcome:
 def _explain(text: str) -> Refused:
     """A failed simulation comes as a gRPC error whose text alone tells what was wrong."""
     code = next((code for words, code in _CODES.items() if words in text), 0)
-    return Refused(text, code=code, codespace="sdk" if code else "", message_index=failed_message_index(text))
+    return Refused(reason(text), code=code, codespace="sdk" if code else "", message_index=failed_message_index(text))

@@ -1,6 +1,7 @@
 """The 21 queries: whatever a chain has wired, the same question has the same answer."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,6 +71,21 @@ async def answered(chain: TestChain, queries: str, rpc: str, values: dict[str, A
     finally:
         await client.close()
         await served.stop()
+
+
+@pytest.mark.parametrize("job_id", ["JOB-1", "JOB-2", "JOB-11", "JOB-12"])
+async def test_a_decision_that_the_published_query_does_not_find(chain: TestChain, job_id: str) -> None:
+    """Its own query by job reads a field that nothing stores: the decision is found in the store, by a handful of reads."""
+    chain.devnet.blocks.rules = replace(chain.devnet.blocks.rules, compat="published")
+    found: Any = (await chain.client.ask("SchedulingDecisionByJob", request("SchedulingDecisionByJob", {"job_id": job_id}))).message
+    assert found.decision.job_id == job_id
+
+
+@pytest.mark.parametrize("job_id", ["JOB-13", "JOB-0", "JOB-x", "", "JOB-99999999999999999999999"])
+async def test_no_decision(chain: TestChain, job_id: str) -> None:
+    """Of a job that is not there, or of no job."""
+    with pytest.raises(NotFound):
+        await chain.client.ask("SchedulingDecisionByJob", request("SchedulingDecisionByJob", {"job_id": job_id}))
 
 
 def test_all_of_them() -> None:
