@@ -47,13 +47,16 @@ class Watch:
 
     `names`: the job names that we follow. `slurm_ids`: name -> SLURM job id where known. `doubtful`: names that may or may not have
     been submitted, so that their absence must be provable (they make the snapshot ask slurmdbd for its backlog). `since`: the earliest
-    second at which any of them can have been submitted.
+    second at which any of them can have been submitted. `submitted`: name -> SLURM's submit time of that id as last seen, which
+    identifies the SLURM job whatever its name is by now. `intents`: names of submissions whose answer is unknown.
     """
 
     names: frozenset[str]
     slurm_ids: Mapping[str, str] = field(default_factory=dict)
     doubtful: frozenset[str] = frozenset()
     since: int = 0
+    submitted: Mapping[str, int] = field(default_factory=dict)
+    intents: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,8 @@ class Scheduler(Protocol):
 
     async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]: ...
 
-    async def cancel(self, slurm_ids: Mapping[str, str]) -> None:
-        """`slurm_ids`: name -> SLURM job id. An id that has another name by now is a stranger's, and left alone."""
+    async def cancel(self, ours: Watch) -> None:
+        """The jobs of `ours.slurm_ids`, whatever they are named by now. An id that has become another job's is left alone."""
         ...
 
     async def nodes(self) -> tuple[Node, ...]: ...
@@ -129,8 +132,8 @@ class Survey:
 class Surveyor(Protocol):
     """SLURM as the reconciliation sees it."""
 
-    async def survey(self, since: int, slurm_ids: Mapping[str, str]) -> Survey:
-        """Every job under a name of our form that lived at or after `since` (seconds); those of `slurm_ids` (name -> id) from any time."""
+    async def survey(self, since: int, ours: Watch) -> Survey:
+        """Every job under a name of our form that lived at or after `since` (seconds); those of `ours.slurm_ids` from any time."""
         ...
 
     async def close(self) -> None: ...

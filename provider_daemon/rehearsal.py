@@ -27,7 +27,7 @@ from provider_daemon.loops.doubt import SWEPT
 from provider_daemon.loops.intake import BATCH, Intake
 from provider_daemon.loops.outbox import Outbox, OutboxSettings
 from provider_daemon.loops.tenancy import Tenancy, node_count_key
-from provider_daemon.ports import Clock, Order, Receipt, Scheduler, TxOutcome
+from provider_daemon.ports import Clock, Order, Receipt, Scheduler, TxOutcome, Watch
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.transport import Transport
 
@@ -76,7 +76,7 @@ class Unsubmitting(SlurmScheduler):
         self.orders += orders
         return tuple(Receipt(order.name, slurm_id=NO_ID) for order in orders)
 
-    async def cancel(self, slurm_ids: Mapping[str, str]) -> None:
+    async def cancel(self, ours: Watch) -> None:
         return
 
 

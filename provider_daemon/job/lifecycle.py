@@ -120,13 +120,14 @@ def observe(job: Job, snapshot: Snapshot, now: float) -> Job:
     if job.measured or job.never_ran or (job.parked and not job.parked.startswith(UNKNOWN_STATE)):
         return _close(job, snapshot, now)
     sightings = snapshot.of(job.name)
-    if not job.slurm_id and len({sighting.slurm_id for sighting in sightings if not sighting.final}) > 1:
-        return replace(job, parked=f"several SLURM jobs are named {job.name}: {_ids(sightings)}; cancel all but one, then unpark")
+    if (held := _several(job, snapshot)) is not None:
+        return held
     seen = _pick(job, sightings)
     if seen is None:
         return _close(_unseen(job, snapshot, now), snapshot, now)
     missing_since = job.missing_since if seen.overdue else None
-    job = _learn(replace(job, slurm_id=seen.slurm_id, missing_since=missing_since), seen, now)
+    submitted_at = seen.submitted_at or job.submitted_at
+    job = _learn(replace(job, slurm_id=seen.slurm_id, submitted_at=submitted_at, missing_since=missing_since), seen, now)
     return _close(_overdue(job, snapshot, now) if seen.overdue else job, snapshot, now)
 
 
@@ -137,8 +138,34 @@ def _ids(sightings: tuple[Sighting, ...]) -> str:
 def _pick(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
     if job.slurm_id:
         return next((sighting for sighting in sightings if sighting.slurm_id == job.slurm_id), None)
+    if job.slurm_name:
+        return min(sightings, key=_first_submitted, default=None)  # nobody else knew the name before
     live = [sighting for sighting in sightings if not sighting.final]
     return next(iter(live or sightings), None)
+
+
+def _several(job: Job, snapshot: Snapshot) -> Job | None:
+    """Several SLURM jobs have the name, and which one is ours is not proven: the job waits or is parked. None where it is.
+
+    Only the signing key gives the name, so a job that others submit under it comes after ours, where they could read it: the earliest is
+    ours, when all that SLURM has of the name is known and no other has the same submit time.
+    """
+    sightings = snapshot.of(job.name)
+    if job.slurm_id or len({sighting.slurm_id for sighting in sightings}) < 2:
+        return None
+    if job.slurm_name:
+        first, second, *_ = sorted(map(_first_submitted, sightings))
+        if not snapshot.complete_for(job.name):
+            return job
+        if 0 < first < second:
+            return None
+    elif len({sighting.slurm_id for sighting in sightings if not sighting.final}) < 2:
+        return None
+    return replace(job, parked=f"several SLURM jobs are named {job.name}: {_ids(sightings)}; cancel all but one, then unpark")
+
+
+def _first_submitted(seen: Sighting) -> int:
+    return seen.first_submitted_at or seen.submitted_at
 
 
 def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
@@ -229,7 +256,7 @@ def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
     if job.closed_at is not None or not over or job.parked:
         return job
     gone = job.measured or job.never_ran or not job.submitted
-    absent = snapshot.complete_for(job.name) and not snapshot.of(job.name) and _window_over(job, snapshot)
+    absent = snapshot.complete_for(job.name) and _pick(job, snapshot.of(job.name)) is None and _window_over(job, snapshot)
     return replace(job, closed_at=now) if gone or (absent and _asked_for(job, snapshot)) else job
 
 
@@ -248,7 +275,7 @@ def decide(job: Job, snapshot: Snapshot) -> Action:
         return None
     seen = _pick(job, snapshot.of(job.name))
     if seen is not None:
-        return Cancel(seen.slurm_id) if not seen.final and _must_end(job, seen) else None
+        return Cancel(seen.slurm_id) if seen.slurm_id == job.slurm_id and not seen.final and _must_end(job, seen) else None
     return Submit() if _may_submit(job, snapshot) else None
 
 

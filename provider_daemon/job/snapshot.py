@@ -39,6 +39,7 @@ class Sighting:
     `final` is true once sacct holds the closed record; only then are `outcome`, `exit_code`, `signal` and `runs` the last word. While
     it runs, `runs` holds the present run as far as it has come.
     `overdue` is true while sacct has the job open that squeue has not got any more: its last record is late, or will never come.
+    `first_submitted_at`: of its first record, before any requeue; 0 where only the last one is known.
     `hopeless` is set, to a sentence for the customer, while the job waits for a reason that will never go away.
     """
 
@@ -52,6 +53,7 @@ class Sighting:
     exit_code: int = 0
     signal: int = 0
     submitted_at: int = 0
+    first_submitted_at: int = 0
     started_at: int = 0
     ended_at: int = 0
     elapsed: int = 0

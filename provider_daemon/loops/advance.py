@@ -17,7 +17,8 @@ from provider_daemon.loops.reporting import keep_evidence, store_reports
 from provider_daemon.loops.snapshots import Interim, take
 from provider_daemon.loops.telling import tell
 from provider_daemon.loops.tenancy import Tenancy
-from provider_daemon.ports import Clock, Order, Receipt, Scheduler, Watch
+from provider_daemon.loops.watching import followed, watch
+from provider_daemon.ports import Clock, Order, Receipt, Scheduler
 from provider_daemon.slurm.commands import ORDERS_A_COMMAND
 from provider_daemon.slurm.script import render
 
@@ -25,7 +26,6 @@ log = structlog.get_logger("provd.advance")
 
 COMMANDS_AT_ONCE = 2
 FULL_PAUSE = 30  # seconds without submissions after SLURM said that it takes no more jobs of ours
-SKEW = 86_400  # seconds that the site's clock may be behind the chain's: a job whose record looks older than itself would seem absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Advance:
 
     async def _act(self, steps: Sequence[Step]) -> None:
         """Cancels and submissions side by side: what fails of one must not hold up the others. The first failure is the tick's."""
-        cancels = {step.job.name: step.action.slurm_id for step in steps if isinstance(step.action, Cancel)}
+        cancels = [step.job for step in steps if isinstance(step.action, Cancel)]
         orders = {step.job.spec.job_id: step.order for step in steps if step.order is not None}
         gate = asyncio.Semaphore(COMMANDS_AT_ONCE)
         job_ids = list(orders)
@@ -132,9 +132,9 @@ class Advance:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _cancel(self, slurm_ids: Mapping[str, str]) -> None:
-        log.info("scancel", cluster=self._tenancy.name, slurm_jobs=list(slurm_ids.values()))
-        await self._scheduler.cancel(slurm_ids)
+    async def _cancel(self, jobs: Sequence[Job]) -> None:
+        log.info("scancel", cluster=self._tenancy.name, slurm_jobs=[job.slurm_id for job in jobs])
+        await self._scheduler.cancel(followed(jobs))
 
     async def _submit(self, orders: dict[str, Order], gate: asyncio.Semaphore) -> None:
         """The intents are written when their own command is about to start: the waiting window counts from there."""
@@ -190,17 +190,6 @@ class Advance:
         after = store_reports(self._ledger, after, self._tenancy.signer, now)
         self._ledger.save_job(after)
         tell(self._ledger, self._tenancy.name, job, after, now)
-
-
-def watch(jobs: Sequence[Job]) -> Watch:
-    """The jobs that SLURM must be asked about: all but those whose last word is in."""
-    asked = [job for job in jobs if not (job.measured or job.never_ran or job.closed_at)]
-    return Watch(
-        names=frozenset(job.name for job in asked),
-        slurm_ids={job.name: job.slurm_id for job in asked if job.slurm_id},
-        doubtful=frozenset(job.name for job in asked if not job.slurm_id or job.missing_since is not None),
-        since=min((job.spec.created_ns // 1_000_000_000 - SKEW for job in asked), default=0),
-    )
 
 
 def merge(ours: Job, before: Job, newest: Job) -> Job:

@@ -14,6 +14,7 @@ from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger import comparison
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops import watching
 from provider_daemon.loops.chain_sides import ChainSides, in_batches
 from provider_daemon.money.bill import bill
 from provider_daemon.ports import Audit, Chain, Clock, Dispute, Survey, Surveyor
@@ -95,7 +96,7 @@ class Comparer:
         others = (self._ledger.job(job_id) for job_id in sorted(again - known))
         followed += [job for job in others if job and job.spec.cluster_id == served.cluster_id]
         try:
-            survey = await served.surveyor.survey(int(since), {job.name: job.slurm_id for job in followed if job.slurm_id})
+            survey = await served.surveyor.survey(int(since), watching.followed(followed))
         except ProvdError as error:
             return Comparison(failed=(f"SLURM of {served.name}: {error}",))
         now = self._clock.now()

@@ -1,6 +1,6 @@
 """SLURM measured: how long each question took, what came back, and when it last answered."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
@@ -47,9 +47,9 @@ class MeasuredScheduler:
         with self._asking("snapshot"):
             return await self._inner.snapshot(watch)
 
-    async def survey(self, since: int, slurm_ids: Mapping[str, str]) -> Survey:
+    async def survey(self, since: int, ours: Watch) -> Survey:
         with self._asking("survey"):
-            return await self._inner.survey(since, slurm_ids)
+            return await self._inner.survey(since, ours)
 
     async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
         with self._asking("submit"):
@@ -58,9 +58,9 @@ class MeasuredScheduler:
             self._meters.add(catalog.SLURM_SUBMISSIONS, self._cluster, _result(receipt))
         return receipts
 
-    async def cancel(self, slurm_ids: Mapping[str, str]) -> None:
+    async def cancel(self, ours: Watch) -> None:
         with self._asking("cancel"):
-            await self._inner.cancel(slurm_ids)
+            await self._inner.cancel(ours)
 
     async def nodes(self) -> tuple[Node, ...]:
         with self._asking("nodes"):

@@ -103,6 +103,7 @@ def ended(records: Sequence[Row]) -> Sighting:
         exit_code=last.exit_code,
         signal=last.signal,
         submitted_at=last.submitted_at,
+        first_submitted_at=records[0].submitted_at,
         started_at=last.started_at,
         ended_at=last.ended_at,
         elapsed=last.run.elapsed,
@@ -168,8 +169,12 @@ def merge(live: Sequence[Sighting], ended: Sequence[Sighting]) -> dict[str, tupl
     for seen in live:
         known = jobs.get((seen.slurm_id, seen.name))
         if known is None or not known.final or known.submitted_at < seen.submitted_at:
-            jobs[seen.slurm_id, seen.name] = seen
+            jobs[seen.slurm_id, seen.name] = replace(seen, first_submitted_at=known.first_submitted_at) if known else seen
     found: dict[str, tuple[Sighting, ...]] = {}
-    for seen in sorted(jobs.values(), key=lambda seen: (seen.submitted_at, int(seen.slurm_id) if seen.slurm_id.isdecimal() else 0)):
+    for seen in sorted(jobs.values(), key=_age):
         found[seen.name] = (*found.get(seen.name, ()), seen)
     return found
+
+
+def _age(seen: Sighting) -> tuple[int, int]:
+    return seen.first_submitted_at or seen.submitted_at, int(seen.slurm_id) if seen.slurm_id.isdecimal() else 0

@@ -81,6 +81,7 @@ SDIAG = _program("sdiag", QUERY_SECONDS)
 NODES = _program("scontrol show node -o", QUERY_SECONDS)
 # The names of all nodes that are in a partition; nobody's comment is among them.
 HOSTS = _program('read -r mark\nsinfo -a -N -O "NodeList:$mark"', QUERY_SECONDS)
+BATCH_SCRIPT = _program('read -r id\nscontrol write batch_script "$id" -', QUERY_SECONDS)
 SCANCEL = _program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
 
 # --- what the doctor asks ---
@@ -199,6 +200,11 @@ def accounting_since(mark: str, since: int, until: int = 0) -> Command:
 def _window(since: int, until: int) -> str:
     """sacct accepts no time before 1,000,000 in this form."""
     return f"{max(since, 1_000_000)}\n{f'uts{until}' if until else 'now+1day'}\n"
+
+
+def batch_script(slurm_id: str) -> Command:
+    """The script that slurmctld holds of a job, as it was submitted."""
+    return Command(BATCH_SCRIPT, f"{_id(slurm_id)}\n".encode())
 
 
 def cancel(slurm_ids: Sequence[str]) -> Command:

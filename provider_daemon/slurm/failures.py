@@ -67,7 +67,11 @@ def _said(known: Mapping[str, str], stderr: str) -> str:
 
 
 # `squeue: error: ...`, `sacct: fatal: ...`, `slurm_load_jobs error: ...`; other programs' words on stderr are a login's.
-_ERROR = re.compile(r"^(?:(?:squeue|sacct|sacctmgr|scontrol|sdiag|sinfo): (?:error|fatal)|slurm_\w+(?: error)?): .*", re.MULTILINE)
+_ERROR = re.compile(
+    r"^(?:(?:squeue|sacct|sacctmgr|scontrol|sdiag|sinfo): (?:error|fatal)|slurm_\w+(?: error)?|job script retrieval failed): .*",
+    re.MULTILINE,
+)
+NO_SCRIPT = "job script retrieval failed: Invalid job id specified"  # the job has none, or is gone; scontrol's exit code is 0
 # Remarks on slurm.conf that a program prints with every correct answer.
 HARMLESS = ("Ignoring obsolete", "Parsing error at unrecognized key", "deprecated", "please remove")
 

@@ -1,6 +1,6 @@
 """ports.Scheduler over SLURM's own commands, through any transport."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from secrets import token_hex
@@ -11,7 +11,7 @@ from provider_daemon.errors import Transient, TurnedAway, Unreadable
 from provider_daemon.job.naming import named_job
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.ports import Clock, Node, Order, Receipt, Survey, Watch
-from provider_daemon.slurm import accounting, answers, commands, failures
+from provider_daemon.slurm import accounting, answers, commands, failures, ownership
 from provider_daemon.slurm.accounting import Row
 from provider_daemon.slurm.answers import Queued
 from provider_daemon.slurm.asking import GRACE_SECONDS, ask
@@ -25,6 +25,19 @@ from provider_daemon.slurm.transport import Transport
 from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.slurm")
+
+
+SCRIPTS_A_LOOK = 20  # batch scripts read in one look: only those of jobs that changed their name are
+
+
+@dataclass(frozen=True, slots=True)
+class OwnQueue:
+    """`others`: rows of jobs that are not watched. `complete`: no row was left whose owner is not known."""
+
+    rows: tuple[Queued, ...]
+    others: tuple[Queued, ...]
+    unread: tuple[Unread, ...]
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,7 @@ class SlurmScheduler:
         self._notices = Notices(self._troubles, cluster, clock)
         self._history = History(self._ask, clock, cluster)
         self.rpcs = 0
+        self._others = frozenset[tuple[str, int]]()  # of the last squeue: (id, submit time) of jobs whose script is not ours
 
     async def version(self) -> str:
         return answers.version(await self._ask("sbatch --version", Command(commands.VERSION)))
@@ -61,11 +75,11 @@ class SlurmScheduler:
         self._notices.note("scontrol", reading)
         return reading.rows
 
-    async def cancel(self, slurm_ids: Mapping[str, str]) -> None:
-        """squeue once more, just before: scancel's own --name filters in the same way, but takes one job at a time."""
-        ours = [row.slurm_id for row in (await self._queue()).rows if slurm_ids.get(row.name) == row.slurm_id]
-        if ours:
-            await self._scancel(ours)
+    async def cancel(self, ours: Watch) -> None:
+        """By id, after one more squeue: an id that another job has by now is not ours to cancel."""
+        rows = (await self._own_queue(ours)).rows
+        if found := [row.slurm_id for row in rows if ours.slurm_ids.get(row.name) == row.slurm_id]:
+            await self._scancel(found)
 
     async def _scancel(self, slurm_ids: Sequence[str]) -> None:
         await self._ask("scancel", commands.cancel(slurm_ids), query=False)
@@ -81,19 +95,15 @@ class SlurmScheduler:
         Without squeue there is no snapshot. Without sacct there is an incomplete one: SLURM goes on running jobs while slurmdbd is down.
         """
         taken_at = self._clock.now()
-        queue = await self._queue()
-        live = [
-            accounting.live(row)
-            for row in queue.rows
-            if row.name in watch.names and (not row.submitted_at or row.submitted_at >= watch.since)
-        ]
-        running = {seen.name for seen in live if seen.phase is not Phase.ENDING}
-        missing = watch.names - running
+        queue = await self._own_queue(watch)
+        live = [accounting.live(row) for row in queue.rows]
+        missing = watch.names - _running(live, watch)
         doubtful = (watch.doubtful & missing) - {seen.name for seen in live}
         proven, ended = await self._past(watch, missing, doubtful)
         unread = concerned([*queue.unread, *ended.unread], watch.names, watch.slurm_ids)
         past = [accounting.undecided(seen) if unread is None or seen.name in unread else seen for seen in ended.sightings]
-        return Snapshot(taken_at, proven and unread is not None, accounting.merge(live, past), unread or frozenset())
+        complete = queue.complete and proven and unread is not None
+        return Snapshot(taken_at, complete, accounting.merge(live, past), unread or frozenset())
 
     async def _past(self, watch: Watch, missing: frozenset[str], doubtful: frozenset[str]) -> tuple[bool, Ended]:
         """(whether what is in neither does not exist, what sacct has)."""
@@ -120,6 +130,34 @@ class SlurmScheduler:
         self._notices.note("squeue", reading)
         return reading
 
+    async def _own_queue(self, watch: Watch) -> OwnQueue:
+        """squeue's rows of the watched jobs, under the names that we follow them by."""
+        reading = await self._queue()
+        found = ownership.sort_queue(reading.rows, watch)
+        new = [row for row in found.unproven if (row.slurm_id, row.submitted_at) not in self._others]
+        scripts = {row: await self._script_name(row.slurm_id) for row in new[:SCRIPTS_A_LOOK]}
+        proven = [replace(row, name=name) for row, name in scripts.items() if name in watch.names]
+        asked = {row for row in found.unproven if row not in new} | scripts.keys()
+        self._others = frozenset((row.slurm_id, row.submitted_at) for row in asked if scripts.get(row) not in watch.names)
+        ours = [row for row in (*found.ours, *proven) if not row.submitted_at or row.submitted_at >= watch.since]
+        return OwnQueue(tuple(ours), found.others, reading.unread, complete=len(new) == len(scripts))
+
+    async def _script_name(self, slurm_id: str) -> str:
+        """The name that the job's batch script was submitted with; raises Transient where slurmctld does not answer.
+
+        Empty where it has no script: an interactive job, or one that is gone since. scontrol reports that with exit code 0.
+        """
+        try:
+            return ownership.script_name(await self._script(slurm_id))
+        except (Transient, Unreadable) as error:
+            if failures.NO_SCRIPT not in str(error):
+                raise
+            log.warning("batch_script_unavailable", cluster=self._cluster, slurm_job=slurm_id, why=str(error), next="not taken for ours")
+            return ""
+
+    async def _script(self, slurm_id: str) -> str:
+        return await self._ask("scontrol write batch_script", commands.batch_script(slurm_id))
+
     async def _last_words(self, watch: Watch, missing: frozenset[str]) -> Ended:
         """Accounting, where a stretch that a failed node ended is a job's last only when everybody, asked after it ended, says so.
 
@@ -128,8 +166,8 @@ class SlurmScheduler:
         ended = await self._accounting(watch, missing)
         if not (doubted := list(filter(accounting.may_go_on, ended.sightings))):
             return ended
-        queue, owed = await self._queue(), await self._backlog()
-        last = [] if owed else accounting.not_requeued(doubted, queue.rows)
+        queue, owed = await self._own_queue(watch), await self._backlog()
+        last = [] if owed or not queue.complete else accounting.not_requeued(doubted, queue.rows)
         ended = await self._accounting(watch, missing)
         decided = [accounting.undecided(seen) if accounting.may_go_on(seen) and seen not in last else seen for seen in ended.sightings]
         return replace(ended, sightings=decided, unread=(*ended.unread, *queue.unread))
@@ -142,7 +180,8 @@ class SlurmScheduler:
         ids = sorted(watch.slurm_ids[name] for name in missing if name in watch.slurm_ids)
         names = sorted(name for name in missing if name not in watch.slurm_ids)
         reading, failed = await self._rows(ids, names, watch.since)
-        return Ended(accounting.by_job(reading.rows, missing, watch.since), reading.unread, failed)
+        records = ownership.own_records(reading.rows, watch)
+        return Ended(accounting.by_job(records, missing, watch.since), reading.unread, failed)
 
     async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> tuple[Reading[Row], str]:
         """(sacct's records, why those by name are not among them)."""
@@ -168,26 +207,27 @@ class SlurmScheduler:
         texts = await self._history.search(partial(commands.accounting_by_name, mark, names), since)
         return accounting.once(joined(accounting.rows(text, mark) for text in texts))
 
-    async def survey(self, since: int, slurm_ids: Mapping[str, str]) -> Survey:
-        """Every job under a name of our form that lived at or after `since`; those of `slurm_ids` (name -> id) from any time.
+    async def survey(self, since: int, ours: Watch) -> Survey:
+        """Every job under a name of our form that lived at or after `since`; those of `ours.slurm_ids` from any time.
 
         One squeue and one sacct; another sacct, and slurmdbd's backlog, only where one of those is in neither. Raises Transient when
         either does not answer: what cannot be compared must not look like a match.
         """
         taken_at = self._clock.now()
-        queue = await self._queue()
-        live = [accounting.live(row) for row in queue.rows if named_job(row.name)]
+        queue = await self._own_queue(ours)
+        live = [accounting.live(row) for row in (*queue.rows, *queue.others) if named_job(row.name)]
         site_time, past = await self._since(since)
-        ended = accounting.by_job(past.rows, frozenset(row.name for row in past.rows if named_job(row.name)), 0)
+        records = ownership.own_records(past.rows, ours)
+        ended = accounting.by_job(records, frozenset(row.name for row in records if named_job(row.name)), 0)
         unread = [*queue.unread, *past.unread]
-        missing = slurm_ids.keys() - {seen.name for seen in (*live, *ended)}
+        missing = ours.slurm_ids.keys() - {seen.name for seen in (*live, *ended)}
         if missing:
-            more = await self._accounting(Watch(frozenset(missing), slurm_ids), frozenset(missing))
+            more = await self._accounting(ours, frozenset(missing))
             ended += more.sightings
             unread += more.unread
         absent = missing - {seen.name for seen in ended}
-        complete = not absent or await self._backlog() == 0
-        names = concerned(unread, {*slurm_ids, *(seen.name for seen in (*live, *ended))}, slurm_ids)
+        complete = queue.complete and (not absent or await self._backlog() == 0)
+        names = concerned(unread, {*ours.slurm_ids, *(seen.name for seen in (*live, *ended))}, ours.slurm_ids)
         past_ones = [accounting.undecided(seen) if names is None or seen.name in names else seen for seen in ended]
         snapshot = Snapshot(taken_at, complete and names is not None, accounting.merge(live, past_ones), names or frozenset())
         return Survey(snapshot, site_time)
@@ -218,6 +258,11 @@ class SlurmScheduler:
         said = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
         lost = "its answer did not arrive" if answer.exit_code == 0 else f"the submission was cut short: {answer.stderr[:200]}"
         return tuple(said.get(order.name) or Receipt(order.name, doubt=lost) for order in orders)
+
+
+def _running(live: Sequence[Sighting], watch: Watch) -> set[str]:
+    """Names whose own SLURM job is alive. While its id is not known, what is alive under the name may be somebody else's."""
+    return {seen.name for seen in live if seen.phase is not Phase.ENDING and watch.slurm_ids.get(seen.name) == seen.slurm_id}
 
 
 def _mark() -> str:

@@ -1,9 +1,10 @@
 """The two kinds of site behind one face, so that every test of the contract runs on both."""
 
 import asyncio
+import contextlib
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,14 +53,33 @@ class Place:
     async def submit(self, *orders: Order) -> tuple[Receipt, ...]:
         return await self.scheduler.submit(orders)
 
-    async def look(self, *names: str, ids: dict[str, str] | None = None, doubtful: Sequence[str] = ()) -> Snapshot:
-        return await self.scheduler.snapshot(Watch(frozenset(names), ids or {}, frozenset(doubtful), self.since))
+    async def look(
+        self,
+        *names: str,
+        ids: dict[str, str] | None = None,
+        doubtful: Sequence[str] = (),
+        submitted: dict[str, int] | None = None,
+        intents: Sequence[str] = (),
+    ) -> Snapshot:
+        watch = Watch(frozenset(names), ids or {}, frozenset(doubtful), self.since, submitted or {}, frozenset(intents))
+        return await self.scheduler.snapshot(watch)
 
-    async def until_phase(self, name: str, *phases: str) -> Sighting:
+    async def until(self, there: Callable[[], bool]) -> None:
+        """A file that the test reads may not be there yet."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with contextlib.suppress(FileNotFoundError):
+                    if there():
+                        return
+                await asyncio.sleep(0.2)
+
+    async def until_phase(
+        self, name: str, *phases: str, ids: dict[str, str] | None = None, submitted: dict[str, int] | None = None
+    ) -> Sighting:
         """The job once it stands there."""
         async with asyncio.timeout(PATIENCE):
             while True:
-                for seen in (await self.look(name)).of(name):
+                for seen in (await self.look(name, ids=ids, submitted=submitted)).of(name):
                     if seen.phase in phases:
                         return seen
                 await asyncio.sleep(0.2)

@@ -14,6 +14,7 @@ from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
 from provider_daemon.ports import Receipt
 from tests.contract.places import Place, unique
+from tests.fakes.scheduler import known
 
 HOSTILE = (
     "$(touch hostile)",
@@ -78,7 +79,7 @@ async def test_more_nodes_than_exist(place: Place) -> None:
         while not (seen := (await place.look(order.name)).of(order.name)) or not seen[0].hopeless:
             await asyncio.sleep(0.2)
     assert "SLURM can never start it" in seen[0].hopeless
-    await place.scheduler.cancel({order.name: receipt.slurm_id})
+    await place.scheduler.cancel(known({order.name: receipt.slurm_id}))
 
 
 async def test_found_by_name_while_it_runs_and_after(place: Place) -> None:
@@ -102,13 +103,13 @@ async def test_survey(place: Place) -> None:
         assert receipt.slurm_id, receipt
     await place.until_phase(f"{running.name}-JOB-1", Phase.RUNNING)
     await place.until_phase(f"{ended.name}-JOB-1", Phase.ENDED)
-    survey = await place.scheduler.survey(place.since, {})
+    survey = await place.scheduler.survey(place.since, known({}))
     (live,), (over,) = (survey.snapshot.of(f"{order.name}-JOB-1") for order in (running, ended))
     (run,) = live.runs
     assert (live.phase, run.cpus, run.memory_mib, run.nodes) == (Phase.RUNNING, 2, 2048, 1)
     assert (over.final, over.outcome, survey.snapshot.complete) == (True, State.COMPLETED, True)
     assert abs(survey.site_time - time.time()) < 30
-    await place.scheduler.cancel({live.name: live.slurm_id})
+    await place.scheduler.cancel(known({live.name: live.slurm_id}))
 
 
 async def test_found_by_id(place: Place) -> None:
@@ -146,10 +147,10 @@ async def test_cancel_running(place: Place) -> None:
     order = place.order("sleep", "300", wall_seconds=600)
     (receipt,) = await place.submit(order)
     await place.until_phase(order.name, Phase.RUNNING)
-    await place.scheduler.cancel({order.name: receipt.slurm_id})
+    await place.scheduler.cancel(known({order.name: receipt.slurm_id}))
     seen = await place.until_phase(order.name, Phase.ENDED)
     assert seen.outcome is State.CANCELLED
-    await place.scheduler.cancel({order.name: receipt.slurm_id, unique(): "999999"})
+    await place.scheduler.cancel(known({order.name: receipt.slurm_id, unique(): "999999"}))
 
 
 async def test_cancel_spares_strangers(place: Place) -> None:
@@ -158,10 +159,10 @@ async def test_cancel_spares_strangers(place: Place) -> None:
     mine, stranger = await place.submit(ours, other)
     await place.until_phase(ours.name, Phase.RUNNING)
     await place.until_phase(other.name, Phase.RUNNING)
-    await place.scheduler.cancel({unique(): stranger.slurm_id, ours.name: mine.slurm_id})
+    await place.scheduler.cancel(known({unique(): stranger.slurm_id, ours.name: mine.slurm_id}))
     await place.until_phase(ours.name, Phase.ENDING, Phase.ENDED)
     assert (await place.look(other.name)).of(other.name)[0].phase is Phase.RUNNING
-    await place.scheduler.cancel({other.name: stranger.slurm_id})
+    await place.scheduler.cancel(known({other.name: stranger.slurm_id}))
 
 
 async def test_cancel_waiting(place: Place) -> None:
@@ -170,7 +171,7 @@ async def test_cancel_waiting(place: Place) -> None:
     (receipt,) = await place.submit(order)
     assert receipt.slurm_id
     await place.until_phase(order.name, Phase.WAITING)
-    await place.scheduler.cancel({order.name: receipt.slurm_id})
+    await place.scheduler.cancel(known({order.name: receipt.slurm_id}))
     seen = await place.until_phase(order.name, Phase.ENDED)
     assert (seen.outcome, sum(run.elapsed for run in seen.runs)) == (State.CANCELLED, 0)
 
@@ -218,8 +219,8 @@ async def test_a_name_that_reads_as_rows(place: Place) -> None:
     await place.over(place.order("sh", "-c", f"sbatch --job-name=\"$(printf 'x\\n{row}\\ny')\" --output=/dev/null --wrap 'sleep 2'"))
     (seen,) = (await place.look(victim.name, ids={victim.name: receipt.slurm_id})).of(victim.name)
     assert (seen.slurm_id, seen.phase) == (receipt.slurm_id, Phase.RUNNING)
-    await place.scheduler.survey(place.since, {})  # reads everybody's rows
-    await place.scheduler.cancel({victim.name: receipt.slurm_id})
+    await place.scheduler.survey(place.since, known({}))  # reads everybody's rows
+    await place.scheduler.cancel(known({victim.name: receipt.slurm_id}))
 
 
 async def test_environment(place: Place) -> None:
@@ -237,7 +238,7 @@ async def test_nodes(place: Place) -> None:
     (receipt,) = await place.submit(order)
     await place.until_phase(order.name, Phase.RUNNING)
     nodes = await place.scheduler.nodes()
-    await place.scheduler.cancel({order.name: receipt.slurm_id})
+    await place.scheduler.cancel(known({order.name: receipt.slurm_id}))
     assert [node.host for node in nodes] == ["n1", "n2", "n3", "n4"]
     assert {(node.cpus, node.memory_mib, node.gpus, node.gpu_type) for node in nodes} == {(16, 65536, 2, "a100")}
     assert all(node.usable and set(node.partitions) == {"standard", "gpu"} for node in nodes)

@@ -12,6 +12,11 @@ from tests.fakes.chain import FakeClock
 RAN = (Run(elapsed=3600, cpus=2, memory_mib=4096, nodes=1),)
 
 
+def known(slurm_ids: Mapping[str, str], submitted: Mapping[str, int] | None = None) -> Watch:
+    """Jobs whose SLURM ids, and submit times where given, are known."""
+    return Watch(frozenset(slurm_ids), slurm_ids, submitted=submitted or {})
+
+
 @dataclass
 class FakeScheduler:
     """`lose_answers`: sbatch succeeds and its answer never arrives. `down`: nothing answers. `refusal`: what sbatch says to everyone.
@@ -39,9 +44,9 @@ class FakeScheduler:
         self._answer()
         return Snapshot(self.clock.now(), self.complete, {name: tuple(found) for name, found in self.jobs.items() if name in watch.names})
 
-    async def survey(self, since: int, slurm_ids: Mapping[str, str]) -> Survey:
+    async def survey(self, since: int, ours: Watch) -> Survey:
         self._answer()
-        self.surveys.append((since, dict(slurm_ids)))
+        self.surveys.append((since, dict(ours.slurm_ids)))
         snapshot = Snapshot(self.clock.now(), self.complete, {name: tuple(found) for name, found in self.jobs.items()})
         return Survey(snapshot, int(self.clock.now()) + self.clock_ahead)
 
@@ -60,9 +65,9 @@ class FakeScheduler:
         self.jobs.setdefault(order.name, []).append(seen)
         return Receipt(order.name, doubt="no answer") if self.lose_answers else Receipt(order.name, slurm_id=slurm_id)
 
-    async def cancel(self, slurm_ids: Mapping[str, str]) -> None:
+    async def cancel(self, ours: Watch) -> None:
         self._answer()
-        for name, slurm_id in slurm_ids.items():
+        for name, slurm_id in ours.slurm_ids.items():
             self.cancelled.append(slurm_id)
             self.jobs[name] = [_ended(seen, State.CANCELLED) if seen.slurm_id == slurm_id else seen for seen in self.jobs.get(name, [])]
 

@@ -135,7 +135,7 @@ def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Slu
     if job is None or not job.parked:
         return []
     causes = (
-        any((found.purged or found.forgotten) and found.name == record.slurm_name for found in scene.site.jobs),
+        any((found.purged or found.forgotten) and found.owner == record.slurm_name for found in scene.site.jobs),
         not slurm_jobs and job.attempt >= MAX_ATTEMPTS,
         any(not slurm_job.plan.gpus_accounted for slurm_job in slurm_jobs),
         record.unreadable_from <= scene.world.now(),

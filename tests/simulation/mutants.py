@@ -19,6 +19,7 @@ from tests.simulation.world import World
 from tests.simulation.wrong import Changes
 from tests.simulation.wrong.chain import CHAIN
 from tests.simulation.wrong.memory import MEMORY
+from tests.simulation.wrong.names import NAMES
 from tests.simulation.wrong.slurm import SLURM
 
 SEEDS = 1000
@@ -30,13 +31,17 @@ WEATHER: dict[str, frozenset[str]] = {
     "what no event told is never seen": frozenset({"index_lag", "customer_cancel"}),
     "the records of one id are one job's": frozenset({"ids_start_again", "gpus_unaccounted"}),
     "a failed node's record is the last": frozenset({"node_failure_requeue", "slurmdbd_falls_with_a_node"}),
+    "followed by id alone": frozenset({"ids_start_again"}),
+    "cancelled by name": frozenset({"renames_itself", "customer_cancel"}),
+    "whatever lives under the name is ours": frozenset({"name_is_stolen", "sbatch_under_way", "receipts_cut"}),
+    "the batch script is not read": frozenset({"renames_itself", "requeue"}),
     "an endpoint that is behind parks a job": frozenset({"lagging_endpoint", "out_of_gas"}),
     "the chain is not asked first": frozenset({"ledger_lost", "clock_jump", "sbatch_under_way", "kill"}),
     "a copy is taken for the ledger itself": frozenset({"ledger_restored", "kill_while_submitting"}),
     "a new ledger is not in doubt": frozenset({"ledger_lost", "kill_while_submitting"}),
     "our clock tells what is newer than a doubt": frozenset({"ledger_lost", "kill_while_submitting", "clock_jump"}),
 }
-MUTANTS: dict[str, Changes] = {**SLURM, **CHAIN, **MEMORY, **WIRE_MUTANTS}
+MUTANTS: dict[str, Changes] = {**SLURM, **NAMES, **CHAIN, **MEMORY, **WIRE_MUTANTS}
 
 
 CHOOSE = World._choose

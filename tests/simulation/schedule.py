@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provider_daemon.job.lifecycle import wall_limit
+from provider_daemon.job.naming import public_name
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.ledger.file import copy
 from provider_daemon.ledger.ledger import Ledger
@@ -57,7 +58,6 @@ class Schedule:
         self._site = Site(world, self._plans)
         self._blocks = self.blocks(world, seconds=world.dice.choice((2, 5)))
         self._copy = path.with_name("older-copy")
-        self._memory_lost = False
         world.cancel_some_job, world.end_was_reported = self._blocks.cancel_some_job, self._blocks.end_was_reported
 
     async def run(self) -> None:
@@ -90,7 +90,7 @@ class Schedule:
             await asyncio.sleep(30)
 
     def _scene(self, ledger: Ledger) -> Scene:
-        return Scene(self._world, self._site, self._blocks, ledger, self._memory_lost)
+        return Scene(self._world, self._site, self._blocks, ledger, self._world.memory_lost)
 
     # --- the daemon's lives ---
 
@@ -107,6 +107,8 @@ class Schedule:
         return Life(self._world, self._site, self._blocks, self._path, periods)
 
     def _between_lives(self) -> None:
+        if self._world.memory_is_needed:
+            return
         if self._world.strikes("ledger_lost"):
             self._lose_ledger("the ledger is lost")
         elif self._copy.exists() and self._world.strikes("ledger_restored"):
@@ -114,7 +116,7 @@ class Schedule:
             shutil.copyfile(self._copy, self._path)
 
     def _lose_ledger(self, how: str) -> None:
-        self._memory_lost = True
+        self._world.memory_lost = True
         self._world.note(how)
         for path in self._path.parent.glob(f"{self._path.name}*"):
             path.unlink()
@@ -155,7 +157,8 @@ class Schedule:
         dice, world = self._world.dice, self._world
         spec, plan = self._job(len(self._blocks.books.jobs) + 1)
         record = Record(spec, self._blocks.height)
-        self._plans[record.slurm_name] = plan
+        self._plans[record.slurm_name] = self._plans[public_name(spec)] = plan
+        self._site.owners[public_name(spec)] = record.slurm_name
         self._blocks.books.add(record)
         world.note(f"chain: {spec.job_id} submitted, {spec.max_runtime_seconds} s at most, takes {plan.seconds:.0f} s")
         if world.strikes("unreadable_record"):
@@ -163,6 +166,8 @@ class Schedule:
         elif world.strikes("unreadable_later"):
             record.unreadable_from = world.now() + dice.uniform(1, 200)
             record.unreadable_for = dice.choice((world.broken_for(10, 300), float("inf")))
+        if world.strikes("name_is_guessed"):
+            self._site.imitate(public_name(spec))
         if world.strikes("customer_cancel"):
             world.later(dice.uniform(0, dice.choice((60, 300))), lambda: self._blocks.cancel(spec.job_id))
 

@@ -60,6 +60,9 @@ class SimulatedScheduler(SlurmScheduler):
     async def _backlog(self) -> int:
         return await self._far("sdiag", self._site.backlog)
 
+    async def _script(self, slurm_id: str) -> str:
+        return await self._far("scontrol write batch_script", lambda: self._site.script(slurm_id))
+
     async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> tuple[Reading[Row], str]:
         if self._world.strikes("sacct_down"):
             await self._gate.point("sacct")

@@ -20,16 +20,17 @@ class Site:
     def __init__(self, world: World, plans: dict[str, Plan]) -> None:
         self._world = world
         self._plans = plans
-        self.min_job_age: float = world.dice.choice((5, 5, 20, 300))
+        self.min_job_age: float = world.dice.choice((5, 20, 300, 300))
         self.jobs: list[SlurmJob] = []
+        self.owners: dict[str, str] = {}  # other names that a job could be submitted under -> its own
         self.refused: set[str] = set()
         self.down_until = 0.0
         self._dbd_until = 0.0  # slurmctld holds every record back until then
         self._next_id = FIRST_ID
 
     def of(self, name: str) -> list[SlurmJob]:
-        """What SLURM ever had under the name; a record that only a refusal left is no job."""
-        return [job for job in self.jobs if job.name == name and not job.refused]
+        """What SLURM ever had of ours that was submitted under the name; a record that only a refusal left is no job."""
+        return [job for job in self.jobs if job.owner == name and not job.refused]
 
     # --- commands ---
 
@@ -43,9 +44,20 @@ class Site:
             self._world.wrong(f"1 {order.name} submitted twice: SLURM job {before[0].slurm_id} exists")
         if self._world.end_was_reported(order.name):
             self._world.wrong(f"1 {order.name} submitted after its end was reported")
-        job = self._add(order.name, self._plans[order.name])
+        job = self._add(order.name, self._plans[order.name], owner=self.owners.get(order.name, order.name))
         self._queue(job)
+        if self._world.strikes("name_is_stolen"):  # read from squeue, so never in the same second
+            self._world.later(self._world.dice.uniform(1, 60), lambda: self.imitate(order.name))
         return Receipt(order.name, slurm_id=job.slurm_id)
+
+    def imitate(self, name: str) -> None:
+        """Somebody else's job under a name of ours, with a script that claims to be ours."""
+        self._queue(self._add(name, OTHERS))
+
+    def script(self, slurm_id: str) -> str:
+        """The batch script of the job that has the id now; whoever imitates a job has copied its script."""
+        job = next(job for job in reversed(self.jobs) if job.slurm_id == slurm_id)
+        return f"#!/bin/bash\n#SBATCH --job-name={job.submitted_name}\n"
 
     def _refuse(self, order: Order) -> Receipt:
         """What no node can give leaves a failed record behind; other refusals leave nothing."""
@@ -53,16 +65,16 @@ class Site:
         self._world.note(f"slurm: refuses {order.name}")
         if self._world.dice.random() < 0.5:
             return Receipt(order.name, refusal="SLURM refused it: the site's account may not use this partition")
-        job = self._add(order.name, self._plans[order.name])
+        job = self._add(order.name, self._plans[order.name], owner=order.name)
         job.refused = True
         self._close(job, "FAILED", 1)
         return Receipt(order.name, refusal="SLURM refused it: no node of the site has the memory, cores or GPUs that it asks for")
 
-    def _add(self, name: str, plan: Plan) -> SlurmJob:
+    def _add(self, name: str, plan: Plan, owner: str = "") -> SlurmJob:
         now = self._world.now()
         if self._world.strikes("slurmdbd_away_all_along"):
             self._dbd_until = max(self._dbd_until, now + self._world.broken_for(200, 800))
-        job = SlurmJob(self._new_id(), name, plan, [Record(now, now, self._delivery(now))])
+        job = SlurmJob(self._new_id(), name, plan, [Record(now, now, self._delivery(now))], owner, name)
         self.jobs.append(job)
         self._world.note(f"slurm: job {job.slurm_id} is {job.name}")
         return job
@@ -117,6 +129,8 @@ class Site:
         now, plan, strikes = self._world.now(), job.plan, self._world.strikes
         job.phase, job.reason, job.epoch, job.now_at.started_at = Phase.RUNNING, "None", job.epoch + 1, now
         self._world.note(f"slurm: job {job.slurm_id} runs")
+        if job.owner and self._may_rename() and strikes("renames_itself"):
+            self._timer(job, self._world.dice.choice((0, 0, plan.seconds / 3)), lambda: self._rename(job))
         if strikes("unknown_state"):
             job.unknown_until = now + self._world.dice.uniform(1, 60)
         middle = min(plan.seconds, plan.wall_seconds) / 2
@@ -134,6 +148,17 @@ class Site:
             self._timer(job, middle, lambda: self._suspend(job, plan.seconds - middle))
         else:
             self._run_on(job, plan.seconds, now)
+
+    def _may_rename(self) -> bool:
+        """Not where the ledger is lost, too: a renamed job that is over is then known to nobody (docs/reliability.md, 'not promised')."""
+        return self.min_job_age > 60 and not self._world.memory_lost
+
+    def _rename(self, job: SlurmJob) -> None:
+        """To anything, or to the name of another job of ours."""
+        others = [other.owner for other in self.jobs if other.owner not in ("", job.owner)]
+        job.name = self._world.dice.choice(others) if others and self._world.strikes("takes_anothers_name") else "harmless"
+        self._world.memory_is_needed = True
+        self._world.note(f"slurm: job {job.slurm_id} is renamed to {job.name}")
 
     def _run_on(self, job: SlurmJob, seconds: float, started_at: float) -> None:
         """To the program's own end, or to the limit that the batch script holds it to: by the wall clock, suspended or not."""

@@ -60,6 +60,8 @@ class SlurmJob:
     name: str
     plan: Plan
     records: list[Record]
+    owner: str = ""  # the name that it was submitted under, where it is one of ours
+    submitted_name: str = ""  # its script holds that for ever
     phase: Phase = Phase.WAITING
     reason: str = "Priority"
     waits_in_vain_since: float = 0.0

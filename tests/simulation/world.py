@@ -54,6 +54,10 @@ SLURM: dict[str, float] = {
     "never_starts": 0.15,
     "outlives_limit": 0.2,
     "gpus_unaccounted": 0.5,
+    "renames_itself": 1.0,
+    "takes_anothers_name": 1.0,
+    "name_is_stolen": 0.4,
+    "name_is_guessed": 0.4,
 }
 CHAIN: dict[str, float] = {
     "customer_cancel": 0.5,
@@ -126,6 +130,8 @@ class World:
     clock_is_off: float = 0.0  # seconds by which the daemon's machine is wrong
     disk_full_until: float = 0.0
     cancel_some_job: Callable[[], None] = lambda: None
+    memory_lost: bool = False  # at some moment the ledger was lost, or an older copy was put back
+    memory_is_needed: bool = False  # something happened that only the ledger can tell of
     end_was_reported: Callable[[str], bool] = lambda name: False
 
     def __post_init__(self) -> None:

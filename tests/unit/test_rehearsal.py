@@ -21,7 +21,7 @@ from provider_daemon.ports import Order
 from provider_daemon.rehearsal import NO_ID, Draft, Prospect, Unsending, Unsigning, Unsubmitting, rehearsal
 from provider_daemon.slurm.transport import Answer
 from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, TestChain, cancel, job
-from tests.fakes.scheduler import FakeScheduler
+from tests.fakes.scheduler import FakeScheduler, known
 from tests.unit.daemons import config_text
 from tests.unit.loops.conftest import TENANCY, House, house
 
@@ -162,7 +162,7 @@ async def test_real_site_is_only_looked_at() -> None:
     site = Unsubmitting(Deaf(), TestChain().clock, "alpha")
     order = Order("ve-x-JOB-1", "#!/bin/bash\n", "/scratch/ve-x-JOB-1")
     (receipt,) = await site.submit([order])
-    await site.cancel({"ve-x-JOB-1": "7"})
+    await site.cancel(known({"ve-x-JOB-1": "7"}))
     assert (receipt.slurm_id, site.orders) == (NO_ID, [order])
 
 

@@ -1,7 +1,7 @@
 """The cluster's state machine. Pure: `now` is given, and processes follow the jobs' states (execution.py), never the other way round."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from provider_daemon.lab.simulated.accounting import Database
 from provider_daemon.lab.simulated.model import DEFAULT_MINUTES, Failure, Faults, Job, Node, Partition, Request
@@ -166,7 +166,12 @@ class Cluster:
         job.suspended = 0.0
         self.database.put(job, now)
 
-    # --- what administrators and failures do ---
+    # --- what administrators, owners and failures do ---
+
+    def rename(self, job: Job, name: str, now: float) -> None:
+        """The open record has the new name at once."""
+        job.request = replace(job.request, name=name)
+        self.database.put(job, now)
 
     def requeue(self, job: Job, now: float) -> None:
         if job.live:

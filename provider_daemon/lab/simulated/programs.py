@@ -104,7 +104,9 @@ def _scontrol(cluster: Cluster, words: list[str], now: float) -> Said:
     if verb == "show" and rest[:1] == ["node"]:
         return _show_nodes(cluster, rest[1:])
     if verb == "update":
-        return _update_node(cluster, dict(word.split("=", 1) for word in rest))
+        return _update(cluster, {name.lower(): value for name, value in (word.split("=", 1) for word in rest)}, now)
+    if (verb, rest[:1]) == ("write", ["batch_script"]):
+        return _write_script(cluster, rest[1:2])
     actions: dict[str, Callable[[Job], None]] = {
         "requeue": lambda job: cluster.requeue(job, now),
         "suspend": lambda job: cluster.suspend(job, now),
@@ -128,8 +130,25 @@ def _show_nodes(cluster: Cluster, names: list[str]) -> Said:
     return Said("".join(nodes.show(cluster, node) for node in cluster.nodes.values() if not names or node.name == names[0]))
 
 
-def _update_node(cluster: Cluster, given: dict[str, str]) -> Said:
-    asked = {name.lower(): value for name, value in given.items()}
+def _write_script(cluster: Cluster, ids: list[str]) -> Said:
+    """To standard output: `-` is the only file that is asked for."""
+    for job in cluster.found(ids):
+        return Said(job.request.script.decode())
+    raise Failure("job script retrieval failed: Invalid job id specified\n")
+
+
+def _update(cluster: Cluster, asked: dict[str, str], now: float) -> Said:
+    if "jobid" not in asked:
+        return _update_node(cluster, asked)
+    jobs = cluster.found([asked["jobid"]])
+    if not jobs:
+        raise Failure("Invalid job id specified\n")
+    for job in jobs:
+        cluster.rename(job, asked["jobname"], now)
+    return Said()
+
+
+def _update_node(cluster: Cluster, asked: dict[str, str]) -> Said:
     node = cluster.nodes[asked["nodename"]]
     state = asked.get("state", "").upper()
     if state == "DOWN":

@@ -75,6 +75,8 @@ class Slurm:
             return Said("", text, code)
         if self._in_trouble():
             return Said("", f"{name}: {self._wire.dice.choice(TROUBLES)}", self._wire.dice.choice((1, 2, 255)))
+        if words[1:3] == ["write", "batch_script"]:
+            return Said(self._site.script(words[3]))
         said: Said = getattr(self, f"_{name}")(_options(words[1:]))
         warned = self._wire.strikes("wire_warnings")
         return Said(said.stdout, f"{name}: warning: slurm.conf line 17 is deprecated\n{said.stderr}", said.exit_code) if warned else said

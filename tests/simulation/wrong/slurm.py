@@ -12,6 +12,7 @@ from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.loops import advance
+from provider_daemon.loops.watching import followed
 from provider_daemon.ports import Order
 from provider_daemon.slurm import accounting
 from provider_daemon.slurm.accounting import Row
@@ -113,12 +114,12 @@ def cancels_never(job: Job, snapshot: Snapshot) -> Action:
     return None if isinstance(action, Cancel) and job.refused else action
 
 
-async def cancel_once(self: Any, slurm_ids: Mapping[str, str]) -> None:
+async def cancel_once(self: Any, jobs: Sequence[Job]) -> None:
     told = self._ledger.get_meta("told").split()
-    fresh = {name: slurm_id for name, slurm_id in slurm_ids.items() if name not in told}
+    fresh = [job for job in jobs if job.name not in told]
     with self._ledger.write():
-        self._ledger.set_meta("told", " ".join([*told, *fresh]))
-    await self._scheduler.cancel(fresh)
+        self._ledger.set_meta("told", " ".join([*told, *(job.name for job in fresh)]))
+    await self._scheduler.cancel(followed(fresh))
 
 
 # --- what it used ---

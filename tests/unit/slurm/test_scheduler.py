@@ -14,6 +14,7 @@ from provider_daemon.slurm import commands
 from provider_daemon.slurm.commands import KILL_SECONDS, SUBMIT_SECONDS
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.transport import START_SECONDS, Answer
+from tests.fakes.scheduler import known
 from tests.unit.slurm import framed
 
 RUNNING = "7|RUNNING|1000|1010|N/A|0:30|cpu=4,mem=8G,node=1,billing=4|None|ve-1|"
@@ -22,10 +23,11 @@ CLOSED = "7|COMPLETED|0:0|1000|1010|1020|10|1|cpu=4,mem=8192M,node=1|None|ve-1|"
 OPEN = "7|RUNNING|0:0|1000|1010|Unknown|30|1|cpu=4,mem=8192M,node=1|None|ve-1|"
 UNLIMITED = "Configuration data as of 2026\n\nSlurmDBD configuration:\nMaxQueryTimeRange      = UNLIMITED\n"
 SDIAG = "Agent queue size:     0\nDBD Agent queue size: {}\n"
-NAMES = {
-    getattr(commands, name): name
-    for name in ("VERSION", "SQUEUE", "SACCT_BY_ID", "SACCT_BY_NAME", "SACCT_SINCE", "QUERY_RANGE", "SDIAG", "NODES", "SCANCEL", "SUBMIT")
-}
+PROGRAMS = (
+    *("VERSION", "SQUEUE", "SACCT_BY_ID", "SACCT_BY_NAME", "SACCT_SINCE", "QUERY_RANGE", "SDIAG", "NODES"),
+    *("BATCH_SCRIPT", "SCANCEL", "SUBMIT"),
+)
+NAMES = {getattr(commands, name): name for name in PROGRAMS}
 
 
 class Clock:
@@ -218,20 +220,20 @@ def queued(slurm_id: str, name: str) -> str:
 async def test_cancel_looks_at_the_names() -> None:
     """Several jobs in one scancel, but none whose id a stranger has by now, nor one that is gone; a controller that is down raises."""
     queue = said("\n".join([queued("7", "ve-1"), queued("8", "a-stranger"), queued("9", "ve-3")]))
-    site = Site(SQUEUE=queue, SCANCEL=said())
-    await scheduler(site).cancel({"ve-1": "7", "ve-2": "8", "ve-3": "9", "ve-4": "10"})
-    assert site.asked == [("SQUEUE", b""), ("SCANCEL", b"7 9")]
+    site = Site(SQUEUE=queue, SCANCEL=said(), BATCH_SCRIPT=said("#!/bin/sh\ntrue\n"))
+    await scheduler(site).cancel(known({"ve-1": "7", "ve-2": "8", "ve-3": "9", "ve-4": "10"}))
+    assert site.asked == [("SQUEUE", b""), ("BATCH_SCRIPT", b"8\n"), ("SCANCEL", b"7 9")]
     down = "Unable to contact slurm controller (connect failure)"
     for broken in (Site(SQUEUE=queue, SCANCEL=said("", 8, down)), Site(SQUEUE=said("", 1, down))):
         with pytest.raises(Transient):
-            await scheduler(broken).cancel({"ve-1": "7"})
+            await scheduler(broken).cancel(known({"ve-1": "7"}))
 
 
 async def test_cancel_of_a_stranger_alone() -> None:
     """Nothing is left to cancel, and scancel is not even asked."""
-    site = Site(SQUEUE=said(queued("8", "a-stranger")))
-    await scheduler(site).cancel({"ve-2": "8"})
-    assert site.asked == [("SQUEUE", b"")]
+    site = Site(SQUEUE=said(queued("8", "a-stranger")), BATCH_SCRIPT=said("#!/bin/sh\ntrue\n"))
+    await scheduler(site).cancel(known({"ve-2": "8"}))
+    assert site.programs == ["SQUEUE", "BATCH_SCRIPT"]
 
 
 async def test_version() -> None:
@@ -256,8 +258,8 @@ async def test_running_job_has_what_it_holds() -> None:
 async def test_survey_is_one_squeue_and_one_sacct() -> None:
     """Everything under a name of our form, followed or not, live or ended, and the site's clock beside it."""
     other = CLOSED.replace("7|", "9|").replace("ve-1", "ve-fedcba987654-JOB-2")
-    site = Site(SQUEUE=said(f"{ours(RUNNING)}\n{RUNNING}"), SACCT_SINCE=said(f"1990\n{other}\n{CLOSED}"))
-    found = await scheduler(site).survey(1_000_000, {NAME: "7"})
+    site = Site(SQUEUE=said(f"{ours(RUNNING)}\n{queued('8', 'theirs')}"), SACCT_SINCE=said(f"1990\n{other}\n{CLOSED}"))
+    found = await scheduler(site).survey(1_000_000, known({NAME: "7"}))
     assert site.asked == [("SQUEUE", b""), ("SACCT_SINCE", b"1000000\nnow+1day\n")]
     assert (found.site_time, found.snapshot.complete, sorted(found.snapshot.sightings)) == (1990, True, [NAME, "ve-fedcba987654-JOB-2"])
 
@@ -265,24 +267,24 @@ async def test_survey_is_one_squeue_and_one_sacct() -> None:
 async def test_survey_asks_again_for_what_it_missed() -> None:
     """A job from before the window is asked for by its id; one that is nowhere counts as absent only without a backlog."""
     site = Site(SQUEUE=said(), SACCT_SINCE=said("1990"), SACCT_BY_ID=said(ours(CLOSED)))
-    assert (await scheduler(site).survey(1_000_000, {NAME: "7"})).snapshot.of(NAME)[0].final
+    assert (await scheduler(site).survey(1_000_000, known({NAME: "7"}))).snapshot.of(NAME)[0].final
     assert site.programs == ["SQUEUE", "SACCT_SINCE", "SACCT_BY_ID"]
     site = Site(SQUEUE=said(), SACCT_SINCE=said("1990"), SDIAG=said(SDIAG.format(3)))
-    assert not (await scheduler(site).survey(1_000_000, {NAME: "7"})).snapshot.complete
+    assert not (await scheduler(site).survey(1_000_000, known({NAME: "7"}))).snapshot.complete
 
 
 async def test_survey_without_sacct_fails() -> None:
     """What cannot be compared must not look like a match."""
     down = said("1990", 1, "sacct: error: Problem talking to the database: Connection refused")
     with pytest.raises(Transient):
-        await scheduler(Site(SQUEUE=said(), SACCT_SINCE=down)).survey(0, {})
+        await scheduler(Site(SQUEUE=said(), SACCT_SINCE=down)).survey(0, known({}))
 
 
 async def test_survey_keeps_owners_of_one_id_apart() -> None:
     """A site that was reset gives ids again: two of our jobs under one id are two jobs."""
-    twin = CLOSED.replace("ve-1", "ve-fedcba987654-JOB-2")
+    twin = CLOSED.replace("ve-1", "ve-fedcba987654-JOB-2").replace("|1000|1010|1020|", "|5000|5010|5020|")
     site = Site(SQUEUE=said(), SACCT_SINCE=said(f"1990\n{ours(CLOSED)}\n{twin}"))
-    found = await scheduler(site).survey(0, {NAME: "7"})
+    found = await scheduler(site).survey(0, known({NAME: "7"}))
     assert [len(seen) for seen in found.snapshot.sightings.values()] == [1, 1]
 
 

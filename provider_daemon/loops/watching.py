@@ -1,0 +1,31 @@
+"""Which jobs SLURM is asked about, and by what each of them is recognised."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.ports import Watch
+
+SKEW = 86_400  # seconds that the site's clock may be behind the chain's: a job whose record looks older than itself would seem absent
+
+
+def watch(jobs: Sequence[Job]) -> Watch:
+    """The jobs that SLURM must be asked about: all but those whose last word is in."""
+    asked = [job for job in jobs if not (job.measured or job.never_ran or job.closed_at)]
+    return replace(
+        followed(asked),
+        names=frozenset(job.name for job in asked),
+        doubtful=frozenset(job.name for job in asked if not job.slurm_id or job.missing_since is not None),
+        since=min((job.spec.created_ns // 1_000_000_000 - SKEW for job in asked), default=0),
+        intents=frozenset(job.name for job in asked if not job.slurm_id and job.intent_at is not None),
+    )
+
+
+def followed(jobs: Sequence[Job]) -> Watch:
+    """Those whose SLURM job is known."""
+    known = [job for job in jobs if job.slurm_id]
+    return Watch(
+        names=frozenset(job.name for job in known),
+        slurm_ids={job.name: job.slurm_id for job in known},
+        submitted={job.name: job.submitted_at for job in known if job.submitted_at},
+    )

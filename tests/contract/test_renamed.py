@@ -1,0 +1,68 @@
+"""Jobs that reach slurmctld from inside: all of a site's jobs run as one user, so each may rename, requeue and imitate."""
+
+from provider_daemon.job.snapshot import Phase
+from provider_daemon.job.state import State
+from provider_daemon.ports import Order, Receipt
+from tests.contract.places import Place
+from tests.fakes.scheduler import known
+
+RENAME = "scontrol update jobid=$SLURM_JOB_ID jobname=harmless"
+
+
+async def started(place: Place, order: Order) -> Receipt:
+    """Once its program has done what it does first."""
+    (receipt,) = await place.submit(order)
+    await place.until(lambda: "done" in place.output(order))
+    return receipt
+
+
+async def test_a_job_that_renames_itself_is_followed_and_cancelled(place: Place) -> None:
+    """Before it was ever seen, it takes another name: it is still seen, cancelled by its id, and its usage is measured."""
+    order = place.order("sh", "-c", f"{RENAME}; echo done; sleep 300", wall_seconds=600)
+    receipt = await started(place, order)
+    ids = {order.name: receipt.slurm_id}
+    (seen,) = (await place.look(order.name, ids=ids)).of(order.name)
+    assert (seen.slurm_id, seen.phase) == (receipt.slurm_id, Phase.RUNNING)
+    await place.scheduler.cancel(known(ids, {order.name: seen.submitted_at}))
+    over = await place.until_phase(order.name, Phase.ENDED, ids=ids, submitted={order.name: seen.submitted_at})
+    assert (over.slurm_id, over.outcome, len(over.runs)) == (receipt.slurm_id, State.CANCELLED, 1)
+
+
+async def test_a_lost_answer_and_a_new_name_are_not_an_absence(place: Place) -> None:
+    """The id is not known, and nothing has the name any more: the batch script gives the job away."""
+    order = place.order("sh", "-c", f"{RENAME}; echo done; sleep 300", wall_seconds=600)
+    receipt = await started(place, order)
+    (seen,) = (await place.look(order.name, doubtful=[order.name], intents=[order.name])).of(order.name)
+    assert seen.slurm_id == receipt.slurm_id
+    await place.scheduler.cancel(known({order.name: receipt.slurm_id}, {order.name: seen.submitted_at}))
+
+
+async def test_renamed_and_requeued(place: Place) -> None:
+    """Name and submit time are both new: the job is followed and cancelled while it waits again."""
+    order = place.order("sh", "-c", f"{RENAME} requeue=1; echo done; sleep 300", wall_seconds=600)
+    receipt = await started(place, order)
+    ids = {order.name: receipt.slurm_id}
+    (first,) = (await place.look(order.name, ids=ids)).of(order.name)
+    await place.over(place.order("scontrol", "requeue", receipt.slurm_id))
+    submitted = {order.name: first.submitted_at}
+    again = await place.until_phase(order.name, Phase.WAITING, ids=ids, submitted=submitted)
+    assert (again.slurm_id, again.submitted_at > first.submitted_at) == (receipt.slurm_id, True)
+    await place.scheduler.cancel(known(ids, submitted))
+    over = await place.until_phase(order.name, Phase.ENDED, ids=ids, submitted=submitted)
+    assert (over.slurm_id, over.outcome, len(over.runs)) == (receipt.slurm_id, State.CANCELLED, 2)
+
+
+async def test_a_job_under_anothers_name_is_not_taken_for_it(place: Place) -> None:
+    """A thief reads the name of a running job and submits under it: the victim's id stays the victim's."""
+    victim = place.order("sh", "-c", "echo done; sleep 300", wall_seconds=600)
+    receipt = await started(place, victim)
+    ids = {victim.name: receipt.slurm_id}
+    thief = place.order("sh", "-c", f"sbatch --job-name={victim.name} --output=/dev/null --wrap 'sleep 300'; echo done")
+    await started(place, thief)
+    seen = (await place.look(victim.name, ids=ids)).of(victim.name)
+    assert (seen[0].slurm_id, len(seen)) == (receipt.slurm_id, 2)
+    await place.scheduler.cancel(known(ids, {victim.name: seen[0].submitted_at}))
+    await place.until_phase(victim.name, Phase.ENDED, ids=ids)
+    (other,) = [each for each in (await place.look(victim.name, ids=ids)).of(victim.name) if each.slurm_id != receipt.slurm_id]
+    assert other.phase in (Phase.WAITING, Phase.RUNNING)
+    await place.scheduler.cancel(known({victim.name: other.slurm_id}))

@@ -1,0 +1,66 @@
+"""Mistakes about whose a SLURM job is, where a job's owner can rename it and imitate others."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from provider_daemon.job import lifecycle
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.naming import public_name
+from provider_daemon.job.snapshot import Sighting
+from provider_daemon.loops import intake
+from provider_daemon.ports import Watch
+from provider_daemon.slurm import ownership
+from provider_daemon.slurm.accounting import Row
+from provider_daemon.slurm.answers import Queued
+from provider_daemon.slurm.ownership import Sorted
+from provider_daemon.slurm.scheduler import SlurmScheduler
+from tests.simulation.wrong import Changes
+
+SORT = ownership.sort_queue
+
+
+def by_name(rows: Iterable[Queued], watch: Watch) -> Sorted:
+    """As if no job could rename itself."""
+    ours = tuple(row for row in rows if row.name in watch.names)
+    return Sorted(ours, (), ())
+
+
+def unrenamed(rows: Iterable[Row], watch: Watch) -> list[Row]:
+    return list(rows)
+
+
+async def cancel_by_name(self: Any, ours: Watch) -> None:
+    """Whatever has the name now."""
+    found = [row.slurm_id for row in await self._queue() if row.name in ours.slurm_ids]
+    if found:
+        await self._scancel(found)
+
+
+def by_id_alone(rows: Iterable[Queued], watch: Watch) -> Sorted:
+    """Whoever has the id that our job had is our job."""
+    owners: Mapping[str, str] = {slurm_id: name for name, slurm_id in watch.slurm_ids.items()}
+    return SORT([replace(row, name=owners.get(row.slurm_id, row.name)) for row in rows], watch)
+
+
+def live_first(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
+    """What is alive under the name is ours, whoever submitted it first."""
+    if job.slurm_id:
+        return next((seen for seen in sightings if seen.slurm_id == job.slurm_id), None)
+    live = [seen for seen in sightings if not seen.final]
+    return next(iter(reversed(live or list(sightings))), None)
+
+
+async def no_script(self: Any, slurm_id: str) -> str:
+    return ""
+
+
+NAMES: dict[str, Changes] = {
+    "the name comes from public data": ((intake, "job_name", lambda signer, spec: public_name(spec)),),
+    "followed by name alone": ((ownership, "sort_queue", by_name), (ownership, "own_records", unrenamed)),
+    "records are followed by name alone": ((ownership, "own_records", unrenamed),),
+    "cancelled by name": ((SlurmScheduler, "cancel", cancel_by_name),),
+    "followed by id alone": ((ownership, "sort_queue", by_id_alone),),
+    "whatever lives under the name is ours": ((lifecycle, "_pick", live_first), (lifecycle, "_several", lambda job, snapshot: None)),
+    "the batch script is not read": ((SlurmScheduler, "_script_name", no_script),),
+}

@@ -1,0 +1,185 @@
+"""Whose a SLURM job is: its owner can rename, resize and requeue it, and SLURM gives ids out again after a reset."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provider_daemon.errors import Transient
+from provider_daemon.job.snapshot import Phase
+from provider_daemon.ports import Watch
+from provider_daemon.slurm.accounting import Row, rows
+from provider_daemon.slurm.answers import Queued, queue
+from provider_daemon.slurm.ownership import own_records, script_name, sort_queue
+from tests.fakes.scheduler import known
+from tests.unit.slurm import framed
+from tests.unit.slurm.test_scheduler import CLOSED, RUNNING, SDIAG, Site, said, scheduler
+
+NAME, OTHER = "ve-0123456789abcdef0123-JOB-1", "ve-fedcba98765432100123-JOB-2"
+SCRIPT = said(f"#!/bin/bash\n#SBATCH --job-name={NAME}\n#SBATCH --partition=standard\n")
+WATCH = Watch(frozenset({NAME}), {NAME: "7"}, frozenset(), 500, {NAME: 1000})
+
+
+def queued(name: str, *, slurm_id: str = "7", submitted: int = 1000, state: str = "RUNNING") -> str:
+    return RUNNING.replace("7|RUNNING|1000|", f"{slurm_id}|{state}|{submitted}|").replace("ve-1", name)
+
+
+def record(name: str, state: str = "COMPLETED", times: str = "1000|1010|1020", elapsed: int = 10, slurm_id: str = "7") -> str:
+    text = CLOSED.replace("|COMPLETED|", f"|{state}|").replace("|1000|1010|1020|10|", f"|{times}|{elapsed}|")
+    return text.replace("7|", f"{slurm_id}|", 1).replace("ve-1", name)
+
+
+def records(*lines: str) -> tuple[Row, ...]:
+    return rows(framed.sacct("\n".join(lines)), "|").rows
+
+
+def owned(*lines: str, watch: Watch = WATCH) -> list[str]:
+    return [row.name for row in own_records(records(*lines), watch)]
+
+
+# --- squeue ---
+
+
+async def test_a_renamed_job_is_followed() -> None:
+    """By id and submit time, without another question; and its final record is measured."""
+    site = Site(SQUEUE=said(queued("harmless")))
+    (seen,) = (await scheduler(site).snapshot(WATCH)).of(NAME)
+    assert (seen.slurm_id, seen.phase, site.programs) == ("7", Phase.RUNNING, ["SQUEUE"])
+    site = Site(SQUEUE=said(), SACCT_BY_ID=said(record("harmless")))
+    (seen,) = (await scheduler(site).snapshot(WATCH)).of(NAME)
+    assert (seen.final, [run.elapsed for run in seen.runs]) == (True, [10])
+
+
+async def test_a_renamed_job_is_cancelled() -> None:
+    """By its id, whatever it calls itself."""
+    site = Site(SQUEUE=said(queued("harmless")), SCANCEL=said())
+    await scheduler(site).cancel(known({NAME: "7"}, {NAME: 1000}))
+    assert site.asked == [("SQUEUE", b""), ("SCANCEL", b"7")]
+
+
+async def test_renamed_and_requeued_the_script_decides() -> None:
+    """Neither name nor submit time fit any more: slurmctld's copy of the batch script names the job. It is asked once per look."""
+    site = Site(SQUEUE=said(queued("harmless", submitted=1500, state="PENDING")), BATCH_SCRIPT=SCRIPT, SCANCEL=said())
+    port = scheduler(site)
+    (seen,) = (await port.snapshot(WATCH)).of(NAME)
+    assert (seen.slurm_id, seen.submitted_at, site.asked[1]) == ("7", 1500, ("BATCH_SCRIPT", b"7\n"))
+    await port.cancel(known({NAME: "7"}, {NAME: 1000}))
+    assert site.asked[-1] == ("SCANCEL", b"7")
+
+
+async def test_renamed_before_it_was_seen() -> None:
+    """sbatch named the id, and the job renamed itself before the first look: the script says that it is ours."""
+    site = Site(SQUEUE=said(queued("harmless")), BATCH_SCRIPT=SCRIPT)
+    (seen,) = (await scheduler(site).snapshot(Watch(frozenset({NAME}), {NAME: "7"}, since=500))).of(NAME)
+    assert (seen.slurm_id, seen.submitted_at) == ("7", 1000)
+
+
+async def test_renamed_before_its_answer_was_known() -> None:
+    """The answer to sbatch was lost and the job renamed itself: it is found by its script, so it is not submitted again."""
+    watch = Watch(frozenset({NAME}), {}, frozenset({NAME}), 500, intents=frozenset({NAME}))
+    site = Site(SQUEUE=said(queued("harmless")), BATCH_SCRIPT=SCRIPT)
+    (seen,) = (await scheduler(site).snapshot(watch)).of(NAME)
+    assert seen.slurm_id == "7"
+    found = Site(SQUEUE=said(f"{queued(NAME)}\n{queued('theirs', slurm_id='8')}"))
+    assert len((await scheduler(found).snapshot(watch)).of(NAME)) == 1
+    assert "BATCH_SCRIPT" not in found.programs  # nobody's scripts are read while nothing is missing
+
+
+async def test_an_id_that_came_again_is_nobodys_of_ours() -> None:
+    """Another job has the id by now: not followed, not cancelled, and its script is read once."""
+    site = Site(SQUEUE=said(queued("theirs", submitted=1500)), BATCH_SCRIPT=said("#!/bin/sh\nsleep 1\n"), SACCT_BY_ID=said(record(NAME)))
+    port = scheduler(site)
+    for _ in range(2):
+        (seen,) = (await port.snapshot(WATCH)).of(NAME)
+        assert (seen.final, seen.submitted_at) == (True, 1000)
+    await port.cancel(known({NAME: "7"}, {NAME: 1000}))
+    assert site.programs == ["SQUEUE", "BATCH_SCRIPT", "SACCT_BY_ID", "SQUEUE", "SACCT_BY_ID", "SQUEUE"]
+
+
+async def test_a_job_without_a_script_is_not_ours() -> None:
+    """An interactive job has none; SLURM's refusal does not stop the look at the others."""
+    none = said("", 0, "job script retrieval failed: Invalid job id specified\n")
+    site = Site(SQUEUE=said(f"{queued('theirs', submitted=1500)}\n{queued(OTHER, slurm_id='8')}"), BATCH_SCRIPT=none)
+    watch = Watch(frozenset({NAME, OTHER}), {NAME: "7", OTHER: "8"}, frozenset(), 500, {NAME: 1000, OTHER: 1000})
+    look = await scheduler(site).snapshot(watch)
+    assert (look.of(NAME), len(look.of(OTHER))) == ((), 1)
+
+
+async def test_too_many_to_ask_about_leave_the_look_incomplete() -> None:
+    """A flood of jobs cannot make a submission whose answer was lost look absent; each look gets further."""
+    flood = "\n".join(queued(f"x{number}", slurm_id=str(number)) for number in range(100, 150))
+    site = Site(SQUEUE=said(flood), BATCH_SCRIPT=said("#!/bin/sh\n"), SDIAG=said(SDIAG.format(0)))
+    watch, port = Watch(frozenset({NAME}), {}, frozenset({NAME}), 500, intents=frozenset({NAME})), scheduler(site)
+    assert [(await port.snapshot(watch)).complete for _ in range(4)] == [False, False, True, True]
+
+
+def test_one_job_takes_anothers_name() -> None:
+    """A job of ours that renames itself to the name of another one stays itself, and the other is not mistaken for it."""
+    watch = Watch(frozenset({NAME, OTHER}), {NAME: "7"}, frozenset({OTHER}), 500, {NAME: 1000}, frozenset({OTHER}))
+    found = sort_queue(_parsed(queued(OTHER)), watch)
+    assert ([row.name for row in found.ours], found.unproven) == ([NAME], ())
+    requeued = sort_queue(_parsed(queued(OTHER, submitted=1500)), watch)
+    assert ([row.name for row in requeued.ours], len(requeued.unproven)) == ([], 1)
+
+
+def _parsed(line: str) -> tuple[Queued, ...]:
+    return queue(framed.squeue(line), "|").rows
+
+
+async def test_a_script_that_did_not_come_fails_the_look() -> None:
+    """scontrol ends with 0 whatever went wrong: a controller that did not answer is not taken for a job without a script."""
+    down = said("", 0, "job script retrieval failed: Unable to contact slurm controller (connect failure)\n")
+    with pytest.raises(Transient):
+        await scheduler(Site(SQUEUE=said(queued("theirs", submitted=1500)), BATCH_SCRIPT=down)).snapshot(WATCH)
+
+
+def test_script_name_is_the_second_line() -> None:
+    """Only the directive that provd writes first counts, not what a customer's text holds."""
+    assert script_name(f"#!/bin/bash\n#SBATCH --job-name={NAME}\n") == NAME
+    for other in ("", "#!/bin/bash", f"#!/bin/bash\ntrue\n#SBATCH --job-name={NAME}\n", f"#SBATCH --job-name={NAME}\n"):
+        assert script_name(other) == ""
+
+
+# --- sacct ---
+
+
+def test_records_of_a_renamed_and_requeued_job() -> None:
+    """SLURM begins the next record in the second in which the one before ends: one submit time that is known gives all of them."""
+    again = record("x", "COMPLETED", "1020|1140|1150")
+    assert owned(record("x", "REQUEUED"), again) == [NAME, NAME]
+    assert owned(record("x", "REQUEUED", "900|910|1000", 90), record("x")) == [NAME, NAME]
+
+
+def test_records_of_a_renamed_and_resized_job() -> None:
+    """A resize gives a new submit time and repeats the first start; the real rows of SLURM 22.05.8."""
+    resized = record("other2", "RESIZING", "1795993031|1795993031|1795993037", 6)
+    after = record("other2", "CANCELLED by 0", "1795993037|1795993031|1795993044", 13)
+    watch = Watch(frozenset({NAME}), {NAME: "7"}, frozenset(), 500, {NAME: 1795993031})
+    assert owned(resized, after, watch=watch) == [NAME, NAME]
+
+
+def test_records_of_an_id_that_came_again() -> None:
+    """Before us and after us the id was somebody else's."""
+    before, after = record("theirs", times="100|110|120"), record("theirs", times="1300|1310|1320")
+    assert owned(before, record(NAME), after) == ["theirs", NAME, "theirs"]
+    assert owned(before, record("x"), after) == ["theirs", NAME, "theirs"]
+
+
+@given(st.permutations(["1000|1010|1020", "1020|1140|1150", "1150|1300|1310", "5000|5010|5020", "1000|1010|1020"]))
+def test_order_and_repetition_do_not_matter(times: list[str]) -> None:
+    """Records that come twice or in another order have the same owner."""
+    found = own_records(records(*(record("x", "REQUEUED", each) for each in times)), WATCH)
+    assert sorted((row.submitted_at, row.name) for row in found) == [
+        (1000, NAME),
+        (1000, NAME),
+        (1020, NAME),
+        (1150, NAME),
+        (5000, "x"),
+    ]
+
+
+def test_rows_of_ids_that_nobody_follows_stay_as_they_are() -> None:
+    """A search by name brings rows of jobs whose ids are not known yet."""
+    found: list[Row] = own_records(records(record(NAME)), replace(WATCH, slurm_ids={}, submitted={}))
+    assert [row.name for row in found] == [NAME]
