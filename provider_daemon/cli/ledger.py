@@ -46,6 +46,35 @@ def check(
     raise typer.Exit(1 if health.findings else 0)
 
 
+@app.command(short_help="Repair rows that stop a job; shows what it would change unless --apply is given.")
+def repair(
+    config: ConfigFile = DEFAULT,
+    apply: Annotated[bool, typer.Option("--apply", help="Make the changes. Without it they are only shown.")] = False,
+) -> None:
+    """Repair rows that hold what they never may, so that their jobs continue. Without --apply the changes are only shown.
+
+    An invalid SLURM job id is cleared: the job is looked for by its name, with the waiting window of a new submission. A row that cannot
+    be read is kept aside, and the job is read from the chain again. Works beside a running daemon.
+    """
+    import time
+
+    from provider_daemon.config import load
+    from provider_daemon.ledger import repair as repairs
+    from provider_daemon.ledger.ledger import Ledger
+
+    ledger = Ledger.open(Path(load(config).ledger.path), readonly=not apply, lock=False)
+    try:
+        steps = repairs.plan(ledger)
+        if apply:
+            repairs.apply(ledger, steps, time.time())
+    finally:
+        ledger.close()
+    for step in steps:
+        typer.echo(printable(f"{step.job_id}: {step.what}: {step.change}"))
+    done = "repaired" if apply else "to repair; nothing was changed, run it with --apply"
+    typer.echo(f"{len(steps)} {done}" if steps else "nothing to repair")
+
+
 def _check(path: Path, chain_id: str) -> "Health":
     import sqlite3
     from contextlib import closing

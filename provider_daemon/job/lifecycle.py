@@ -22,6 +22,7 @@ HOPELESS_PATIENCE = 120  # seconds of waiting for what never comes: some such re
 MAX_ATTEMPTS = 5  # submissions without a trace in SLURM, before an operator is asked
 
 UNKNOWN_STATE = "unknown SLURM state"
+INVALID_ID = "invalid SLURM job id in the ledger"
 TIMED_OUT = (124, 137)  # how timeout(1) ends: its program went when it was asked to, or had to be killed
 
 
@@ -322,6 +323,17 @@ def begin_anew(job: Job, now: float) -> Job:
         missing_since=None,
         hopeless_since=None,
     )
+
+
+def refuse_id(job: Job, slurm_id: str) -> Job:
+    """The job without a SLURM id that cannot be one, and parked: nothing is done under such an id, and the other jobs continue."""
+    way_out = "`provd ledger repair` clears it, and the job is looked for by its name"
+    return replace(job, slurm_id="", parked=f"{INVALID_ID}: {slurm_id[:60]!r}; {way_out}")
+
+
+def look_by_name(job: Job, now: float) -> Job:
+    """The job as one that was submitted at `now` without an answer: found by its name, or, a whole waiting window later, absent."""
+    return replace(job, slurm_id="", parked="", missing_since=None, intent_at=now)
 
 
 def confirm(job: Job, state: State, started_at: int = 0) -> Job:

@@ -4,11 +4,13 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from provider_daemon.job.lifecycle import INVALID_ID
 from provider_daemon.ledger import sql
 from provider_daemon.ledger.file import SCHEMA_VERSION, schema_version
-from provider_daemon.ledger.rows import job_from_value
+from provider_daemon.ledger.rows import UNREADABLE, job_from_value
 
 RESTORE = "stop provd and put the newest good backup in its place"
+REPAIR = "`provd ledger repair` shows what it would change, and changes it with --apply"
 TELL = "this is a fault of provd: keep a backup of the ledger and report it"
 PASSING = "the daemon mends it at a tick; if it stays, report it with a backup of the ledger"
 
@@ -58,7 +60,7 @@ def check(connection: sqlite3.Connection, chain_id: str) -> Health:
         row = connection.execute("SELECT value FROM meta WHERE key = 'chain_id'").fetchone()
         owner = row["value"] if row else ""
         unreadable = list(_unreadable(connection))
-        findings = [*_chain(owner, chain_id), *(unreadable or _broken_rules(connection))]
+        findings = [*_chain(owner, chain_id), *(unreadable or [*_invalid_ids(connection), *_broken_rules(connection)])]
         return Health(SCHEMA_VERSION, owner, _counts(connection), findings)
     finally:
         connection.execute("ROLLBACK")
@@ -86,8 +88,15 @@ def _unreadable(connection: sqlite3.Connection) -> Iterator[Finding]:
     for row in connection.execute("SELECT job_id, value FROM jobs"):
         try:
             job_from_value(row["value"])
-        except (ValueError, TypeError, KeyError) as error:
-            yield Finding(f"{row['job_id']}: its row cannot be read: {error}", RESTORE)
+        except UNREADABLE as error:
+            yield Finding(f"{row['job_id']}: its row cannot be read: {error}", REPAIR)
+
+
+def _invalid_ids(connection: sqlite3.Connection) -> Iterator[Finding]:
+    for row in connection.execute("SELECT job_id, value FROM jobs WHERE closed_at IS NULL AND (parked <> '' OR slurm_id <> '')"):
+        job = job_from_value(row["value"])
+        if job.parked.startswith(INVALID_ID):
+            yield Finding(f"{row['job_id']}: {job.parked.partition(';')[0]}", REPAIR)
 
 
 def _broken_rules(connection: sqlite3.Connection) -> Iterator[Finding]:

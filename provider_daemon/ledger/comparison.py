@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.sides import StoredReport
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.ledger.rows import job_from_value
+from provider_daemon.ledger.rows import job_from_value, read_jobs
 
 # The chain's dispute_resolution_period: for so long every transaction and every interim snapshot stays.
 KEEP_SECONDS = 7 * 86_400
@@ -38,7 +38,7 @@ def save(ledger: Ledger, counts: Mapping[str, int], job_ids: Iterable[str], done
 
 def jobs_since(ledger: Ledger, cluster_id: str, since: float) -> list[Job]:
     """The cluster's jobs that are open, or were closed at or after `since`; the oldest first."""
-    return [job_from_value(row["value"]) for row in ledger._all("jobs_to_compare", cluster_id=cluster_id, since=since)]
+    return read_jobs(ledger._all("jobs_to_compare", cluster_id=cluster_id, since=since))[0]
 
 
 def job_by_name(ledger: Ledger, name: str) -> Job | None:

@@ -13,10 +13,11 @@ from typing import Self
 
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.slurm_id import LARGEST
 from provider_daemon.job.state import State
 from provider_daemon.ledger import sql
 from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
-from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row
+from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row, read_jobs
 from provider_daemon.text import cut
 
 MAX_DETAIL = 2_000  # bytes kept of an event, a note or a reason: they repeat what strangers wrote
@@ -31,6 +32,7 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, lock: int | None) -> None:
         self._db = connection
         self._lock = lock
+        self.unreadable: dict[str, dict[str, str]] = {}  # cluster id -> job id -> why its row could not be read at the last open_jobs
 
     @classmethod
     def open(cls, path: Path, *, readonly: bool = False, lock: bool = True) -> Self:
@@ -93,12 +95,12 @@ class Ledger:
         self._run("save_job", **job_to_row(job))
 
     def job(self, job_id: str) -> Job | None:
-        row = self._one("get_job", job_id=job_id)
-        return job_from_value(row["value"]) if row else None
+        """None for one whose row cannot be read, too: nothing can be known of it, and the others continue."""
+        return next(iter(read_jobs(self._all("get_job", job_id=job_id))[0]), None)
 
     def witnesses(self, count: int) -> list[Job]:
         """The first that entered, and the last, so many of each."""
-        return [job_from_value(row["value"]) for row in self._all("witnesses", count=count)]
+        return read_jobs(self._all("witnesses", count=count))[0]
 
     def on_hold(self) -> list[str]:
         """Ids of jobs, open or closed, whose record on chain was another one, absent or unreadable when it was last read."""
@@ -123,7 +125,13 @@ class Ledger:
         return job_from_value(row["value"]) if row else None
 
     def open_jobs(self, cluster_id: str) -> list[Job]:
-        return [job_from_value(row["value"]) for row in self._all("open_jobs", cluster_id=cluster_id)]
+        """Without those whose rows cannot be read: `unreadable` names them."""
+        jobs, self.unreadable[cluster_id] = read_jobs(self._all("open_jobs", cluster_id=cluster_id))
+        return jobs
+
+    def jobs_with_invalid_id(self, cluster_id: str) -> list[Job]:
+        """Open jobs whose row holds a SLURM id that is none: parked, without it."""
+        return read_jobs(self._all("invalid_slurm_ids", cluster_id=cluster_id, largest=LARGEST))[0]
 
     def open_ids(self, cluster_id: str) -> list[str]:
         """Of the same jobs, without reading them: ten thousand of those take half a second."""

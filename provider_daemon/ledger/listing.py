@@ -8,7 +8,7 @@ from enum import StrEnum
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.ledger import figures, sql
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.ledger.rows import job_from_value
+from provider_daemon.ledger.rows import read_jobs
 
 NEWEST = 200  # jobs
 FEW = 20  # transactions, and records that were set aside
@@ -64,7 +64,7 @@ def find(ledger: Ledger, match: str, *, before: int = sys.maxsize, count: int = 
 
 
 def _numbered(rows: list[sqlite3.Row]) -> tuple[tuple[int, Job], ...]:
-    return tuple((row["number"], job_from_value(row["value"])) for row in rows)
+    return tuple((row["number"], job) for row in rows for job in read_jobs([row])[0])
 
 
 def _all(ledger: Ledger, query: str, **values: object) -> list[sqlite3.Row]:

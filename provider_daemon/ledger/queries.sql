@@ -11,10 +11,10 @@ ON CONFLICT (job_id) DO UPDATE SET name = excluded.name, slurm_id = excluded.slu
     parked = excluded.parked, closed_at = excluded.closed_at, value = excluded.value;
 
 -- name: get_job
-SELECT value FROM jobs WHERE job_id = :job_id;
+SELECT job_id, value FROM jobs WHERE job_id = :job_id;
 
 -- name: witnesses
-SELECT value FROM jobs WHERE rowid IN (SELECT rowid FROM jobs ORDER BY rowid LIMIT :count)
+SELECT job_id, value FROM jobs WHERE rowid IN (SELECT rowid FROM jobs ORDER BY rowid LIMIT :count)
     OR rowid IN (SELECT rowid FROM jobs ORDER BY rowid DESC LIMIT :count) ORDER BY rowid;
 
 -- name: on_hold
@@ -45,7 +45,13 @@ UPDATE messages SET subject = :kept_as WHERE subject = :job_id AND kind = 'repor
 UPDATE snapshots SET job_id = :kept_as WHERE job_id = :job_id;
 
 -- name: open_jobs
-SELECT value FROM jobs WHERE cluster_id = :cluster_id AND closed_at IS NULL ORDER BY rowid;
+SELECT job_id, value FROM jobs WHERE cluster_id = :cluster_id AND closed_at IS NULL ORDER BY rowid;
+
+-- name: invalid_slurm_ids
+SELECT job_id, value FROM jobs INDEXED BY jobs_open
+WHERE closed_at IS NULL AND cluster_id = :cluster_id AND slurm_id <> ''
+    AND (slurm_id GLOB '*[^0-9]*' OR slurm_id GLOB '0*' OR length(slurm_id) > 10 OR CAST(slurm_id AS INTEGER) > :largest)
+ORDER BY rowid;
 
 -- name: open_ids
 SELECT job_id FROM jobs WHERE cluster_id = :cluster_id AND closed_at IS NULL ORDER BY rowid;
@@ -179,7 +185,7 @@ DELETE FROM snapshots WHERE type = 'interim' AND taken_at < :before
     AND sequence < (SELECT max(sequence) FROM snapshots AS kept WHERE kept.job_id = snapshots.job_id);
 
 -- name: jobs_to_compare
-SELECT value FROM jobs WHERE cluster_id = :cluster_id AND (closed_at IS NULL OR closed_at >= :since) ORDER BY rowid;
+SELECT job_id, value FROM jobs WHERE cluster_id = :cluster_id AND (closed_at IS NULL OR closed_at >= :since) ORDER BY rowid;
 
 -- name: job_by_name
 SELECT value FROM jobs WHERE name = :name;

@@ -1,16 +1,20 @@
 """Rows <-> frozen values, in this one place. A Job is stored whole, as JSON of its fields."""
 
 import json
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from provider_daemon.job.admission import Program
 from provider_daemon.job.hold import Hold
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.lifecycle import Job, refuse_id
+from provider_daemon.job.slurm_id import is_slurm_id
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
+
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ def job_to_row(job: Job) -> dict[str, object]:
 
 
 def job_from_value(text: str) -> Job:
+    """A SLURM id that is none never leaves the ledger: its job comes out parked. Raises one of UNREADABLE for what is no job."""
     value: dict[str, Any] = json.loads(text)
     for name in ("state", "reported", "promised"):
         value[name] = State(value[name])
@@ -61,7 +66,19 @@ def job_from_value(text: str) -> Job:
     value["program"] = value["program"] and _program(value["program"])
     value["usage"] = value["usage"] and _usage(value["usage"])
     value["hold"] = Hold(value["hold"]) if value.get("hold") else None
-    return Job(**value)
+    job = Job(**value)
+    return job if not job.slurm_id or is_slurm_id(job.slurm_id) else refuse_id(job, job.slurm_id)
+
+
+def read_jobs(rows: Iterable[sqlite3.Row]) -> tuple[list[Job], dict[str, str]]:
+    """(the jobs of rows with a `job_id` and a `value`, job id -> why for those that cannot be read)."""
+    jobs, unreadable = list[Job](), dict[str, str]()
+    for row in rows:
+        try:
+            jobs.append(job_from_value(row["value"]))
+        except UNREADABLE as error:
+            unreadable[row["job_id"]] = f"{type(error).__name__}: {error}"
+    return jobs, unreadable
 
 
 def _program(value: dict[str, Any]) -> Program:

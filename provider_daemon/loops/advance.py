@@ -12,6 +12,7 @@ from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage_snapshot import SnapshotType
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.bad_rows import BadRows
 from provider_daemon.loops.doubt import Doubt
 from provider_daemon.loops.reporting import keep_evidence, store_reports
 from provider_daemon.loops.snapshots import Interim, take
@@ -48,6 +49,7 @@ class Advance:
         self._poke = poke
         self._full_until = 0.0
         self._doubt = Doubt(ledger, tenancy.cluster_id)
+        self._bad_rows = BadRows(ledger, tenancy.cluster_id, tenancy.name)
         self._interim = Interim(ledger, tenancy.signer, clock)
 
     def reconfigure(self, tenancy: Tenancy) -> None:
@@ -56,7 +58,9 @@ class Advance:
 
     async def tick(self) -> None:
         since = self._doubt.since(self._clock.now())
+        self._bad_rows.park(self._clock.now())
         jobs = self._ledger.open_jobs(self._tenancy.cluster_id)
+        self._bad_rows.name()
         if not jobs:
             return
         snapshot = await self._scheduler.snapshot(watch(jobs))

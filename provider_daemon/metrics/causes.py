@@ -1,6 +1,6 @@
 """Free text and codes -> the fixed words that are labels. Pure."""
 
-from provider_daemon.job.lifecycle import UNKNOWN_STATE
+from provider_daemon.job.lifecycle import INVALID_ID, UNKNOWN_STATE
 
 INSUFFICIENT_FUNDS, OUT_OF_GAS, INSUFFICIENT_FEE, WRONG_SEQUENCE = 5, 11, 13, 32  # codespace sdk
 UNFUNDED = 9  # the account does not exist
@@ -16,6 +16,7 @@ _WORDS = {
 }
 _PARKED = {
     UNKNOWN_STATE: "unknown_state",
+    INVALID_ID: "invalid_slurm_id",
     "several SLURM jobs are named": "several",
     "submissions left no trace": "no_trace",
     "is in neither squeue nor sacct": "missing",

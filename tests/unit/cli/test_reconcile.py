@@ -18,8 +18,11 @@ from tests.fakes.chain import ALICE, CHAIN_ID, FakeClock, TestChain, job
 from tests.fakes.scheduler import FakeScheduler
 from tests.unit.loops.conftest import House
 
-RECORD = "1|COMPLETED|0:0|{now}|{now}|{now}|3600|1|cpu={cpus},mem=4096M,node=1|None|{name}|"
-MARKED = "for word; do case $word in --delimiter=*) mark=${word#*=} ;; esac; done\necho '%s' | sed \"s/|/$mark/g\""
+RECORD = "1|1|COMPLETED|0:0|{now}|{now}|{now}|3600|1|cpu={cpus},mem=4096M,node=1|None|{name}|1|"
+MARKED = """for word; do case $word in --delimiter=*) mark=${word#*=} ;; -o) ;; JobIDRaw,*) columns=$word, ;; esac; done
+(echo $columns | tr , '|'; echo '%s') | sed "s/|/$mark/g\""""
+QUEUE = """for word; do case $word in JobID:*) columns=$word ;; esac; done
+echo $columns | sed 's/,\\([A-Z]\\)/\\1/g; s/,\\(tres\\)/\\1/; s/://g'"""
 
 
 @dataclass
@@ -81,7 +84,7 @@ async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr("provider_daemon.log.configure", lambda *_: None)  # standard error of this process is the test's own
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     made = Place(house, tmp_path, chain.devnet.port)
-    made.program("squeue", "true")
+    made.program("squeue", QUEUE)
     made.program("sdiag", "echo 'DBD Agent queue size: 0'")
     made.sacct()
     made.configure()

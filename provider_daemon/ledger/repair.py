@@ -1,0 +1,76 @@
+"""What `provd ledger repair` changes: jobs that stand still because their row holds what it never may."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from provider_daemon.errors import LedgerError
+from provider_daemon.job.lifecycle import INVALID_ID, look_by_name
+from provider_daemon.ledger import sql
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import read_jobs
+
+_SQL = sql.load("repair.sql")
+
+
+class Kind(StrEnum):
+    CLEAR_ID = "clear_slurm_id"
+    PUT_ASIDE = "put_aside"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`what`: what is wrong with the row."""
+
+    kind: Kind
+    job_id: str
+    what: str
+
+    @property
+    def change(self) -> str:
+        """What is done about it."""
+        if self.kind is Kind.CLEAR_ID:
+            return "the id is cleared; the job is looked for by its name, and counts as absent a waiting window later at the earliest"
+        return "the row is kept with the dropped jobs; the job is read from the chain again and looked for by its name"
+
+
+def plan(ledger: Ledger) -> list[Step]:
+    """In the order of the rows; nothing is changed."""
+    return [*_invalid_ids(ledger), *_unreadable(ledger)]
+
+
+def _invalid_ids(ledger: Ledger) -> Iterator[Step]:
+    for row in ledger._db.execute(_SQL["open_or_parked"]):
+        jobs, _ = read_jobs([row])
+        for job in jobs:
+            if job.parked.startswith(INVALID_ID):
+                yield Step(Kind.CLEAR_ID, job.spec.job_id, job.parked.partition(";")[0])
+
+
+def _unreadable(ledger: Ledger) -> Iterator[Step]:
+    _, unreadable = read_jobs(ledger._db.execute(_SQL["all_jobs"]))
+    for job_id, why in unreadable.items():
+        yield Step(Kind.PUT_ASIDE, job_id, f"its row cannot be read: {why[:200]}")
+
+
+def apply(ledger: Ledger, steps: Sequence[Step], now: float) -> None:
+    """All of them, or none."""
+    with ledger.write():
+        for step in steps:
+            if step.kind is Kind.CLEAR_ID:
+                _clear_id(ledger, step, now)
+            else:
+                _put_aside(ledger, step, now)
+
+
+def _clear_id(ledger: Ledger, step: Step, now: float) -> None:
+    job = ledger.job(step.job_id)
+    if job is None:
+        raise LedgerError(f"{step.job_id} is not in the ledger any more: run the repair again")
+    ledger.save_job(look_by_name(job, now))
+    ledger.add_event(step.job_id, "repaired", f"{step.what}; looked for by its name", now)
+
+
+def _put_aside(ledger: Ledger, step: Step, now: float) -> None:
+    """As a job that is dropped: the next sweep reads it from the chain as a new one, and it is looked for before it is submitted."""
+    ledger.drop_job(step.job_id, step.what, now)
