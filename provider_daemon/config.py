@@ -12,17 +12,17 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
+from provider_daemon import names
 from provider_daemon.config_checks import MARGIN_SECONDS, POLL_SECONDS, contradictions
 from provider_daemon.errors import ConfigError
 from provider_daemon.toml_lines import line_of, lines_of, shown
 
-_NAME, _PATH, _PUBLIC_KEY, _WORD = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", r"^/[A-Za-z0-9/_.-]*$", r"^[0-9a-f]{64}$", r"^[A-Za-z0-9_.-]*$"
+_NAME, _PUBLIC_KEY = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", r"^[0-9a-f]{64}$"
 _ENDPOINT, _LISTEN, _FINGERPRINT = r"^(https://|http://)?[^/@\s]+:\d{1,5}$", r"^[^/\s]+:\d{1,5}$", r"^(SHA256:[A-Za-z0-9+/]{43})?$"
 SHAPES = {
+    **names.SHAPES,
     _NAME: "must be letters, digits, '.', '_' and '-', a letter or digit first",
-    _PATH: "must be an absolute path of letters, digits, '.', '_' and '-'",
     _PUBLIC_KEY: "must be a public key, 64 hex digits in lower case",
-    _WORD: "must be letters, digits, '.', '_' and '-'",
     _ENDPOINT: "must be host:port, or https://host:port for TLS",
     _LISTEN: "must be address:port",
     _FINGERPRINT: "must be SHA256:..., as `ssh-keygen -lf` prints it",
@@ -30,9 +30,11 @@ SHAPES = {
 """pattern -> what a mistake is told with"""
 
 Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=64)]
-SafePath = Annotated[str, StringConstraints(pattern=_PATH, max_length=200)]
+SafePath = Annotated[str, StringConstraints(pattern=names.PATH, max_length=200)]
 PublicKey = Annotated[str, StringConstraints(pattern=_PUBLIC_KEY)]
-SlurmWord = Annotated[str, StringConstraints(pattern=_WORD, max_length=64)]
+SlurmWord = Annotated[str, StringConstraints(pattern=names.SLURM_NAME, max_length=64)]
+Partitions = Annotated[str, StringConstraints(pattern=names.PARTITIONS, max_length=255)]
+User = Annotated[str, StringConstraints(pattern=names.USER, max_length=128)]
 
 
 def _with_port(address: str) -> str:
@@ -77,9 +79,9 @@ def _without_brackets(host: str) -> str:
 
 
 class SshConfig(_Strict):
-    host: Annotated[str, Field(min_length=1), AfterValidator(_without_brackets)]
+    host: Annotated[str, StringConstraints(pattern=names.HOST, max_length=255), AfterValidator(_without_brackets)]
     port: int = Field(default=22, ge=1, le=65535)
-    user: Name
+    user: User
     key_file: str = Field(min_length=1)
     login_seconds: float = Field(default=30.0, ge=1, le=300)
     known_hosts: str = ""
@@ -127,7 +129,7 @@ class ClusterConfig(_Strict):
     heartbeat_seconds: float = Field(default=60.0, gt=0, le=110)
     report_margin_seconds: int = Field(default=MARGIN_SECONDS, ge=0, le=3600)
     prologue: list[str] = []
-    partitions: dict[str, SlurmWord] = {}
+    partitions: dict[str, Partitions] = {}
     gpu_types: dict[str, SlurmWord] = {}
     limits: LimitsConfig = LimitsConfig()
     images: list[ImageConfig] = []

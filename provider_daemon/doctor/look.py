@@ -78,7 +78,7 @@ async def _trials(site: Site, reached: Way, looker: Looker) -> dict[str, tuple[b
             return Unknown("SLURM refuses every job", check.name)
     try:
         usable = {each.name for each in known(site.slurm.partitions) if each.state == "UP"}
-        wanted = {queue: partition for queue, partition in targets(site).items() if partition in usable}
+        wanted = {queue: listed for queue, listed in targets(site).items() if usable.issuperset(listed.split(","))}
     except NotKnownError as missing:
         return missing.unknown
     return await look_site.trials(site.config, reached, wanted, looker)

@@ -29,7 +29,7 @@ FREE_BYTES = 10 * 1024**3
 
 
 def targets(site: Site) -> dict[str, str]:
-    """Chain queue -> partition, of every queue that is sold or configured."""
+    """Chain queue -> partition, or several separated by commas, of every queue that is sold or configured."""
     queues = {queue.partition for each in known(site.offered) if each.offering.active for queue in each.offering.queues}
     return {queue: site.config.partitions.get(queue, queue) for queue in sorted(queues | set(site.config.partitions))}
 
@@ -38,14 +38,14 @@ def partitions(site: Site) -> Finding:
     """Whether the partition behind each queue that is sold exists."""
     there = {each.name for each in known(site.slurm.partitions)}
     wanted = targets(site)
-    missing = [f"{queue} -> {partition}" for queue, partition in wanted.items() if partition not in there]
+    missing = [f"{queue} -> {one}" for queue, listed in wanted.items() for one in listed.split(",") if one not in there]
     seen = f"{len(wanted)} queues, SLURM has {', '.join(sorted(there))}"
     return judge(not missing, f"{seen}; missing: {', '.join(missing)}" if missing else seen, "correct clusters.partitions, or the offering")
 
 
 def partitions_up(site: Site) -> Finding:
     """The state of those partitions."""
-    wanted = set(targets(site).values())
+    wanted = {one for listed in targets(site).values() for one in listed.split(",")}
     down = [f"{each.name} {each.state}" for each in known(site.slurm.partitions) if each.name in wanted and each.state != "UP"]
     return judge(not down, ", ".join(down) or f"{len(wanted)} up", "scontrol update partition=NAME state=up, or stop selling the queue")
 

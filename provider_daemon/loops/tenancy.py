@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from provider_daemon import names
 from provider_daemon.chain.keys import Signer
+from provider_daemon.errors import Refused
 from provider_daemon.job.admission import Site
 from provider_daemon.job.lifecycle import Job, kill_after
 from provider_daemon.slurm.script import Batch
@@ -33,6 +35,13 @@ class Tenancy:
         """The job's own directory on the site's shared file system."""
         return str(PurePosixPath(self.work_root) / job.name)
 
+    def partition(self, queue: str) -> str:
+        """SLURM's for a queue on chain, or several: only the configuration may name more than one."""
+        partition = self.partitions.get(queue, queue)
+        if queue not in self.partitions and not names.matches(names.SLURM_NAME, queue):
+            raise Refused(f"the site has no queue {queue!r}")
+        return partition
+
     def batch(self, job: Job) -> Batch:
         """Everything the batch script is made of. The job must have a program."""
         assert job.program is not None
@@ -40,7 +49,7 @@ class Tenancy:
         places = {"image": job.program.image, "directory": directory}
         return Batch(
             name=job.name,
-            partition=self.partitions.get(spec.queue, spec.queue),
+            partition=self.partition(spec.queue),
             account=self.account,
             qos=self.qos,
             nodes=spec.resources.nodes,

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from provider_daemon import names
 from provider_daemon.job.slurm_id import is_slurm_id
 from provider_daemon.ports import Order
 from provider_daemon.slurm.tables import columns
@@ -28,7 +29,7 @@ KEYS_A_COMMAND = 1000  # ids or names in one argument: Linux ends a single argum
 COMMANDS = frozenset({"sbatch", "squeue", "sacct", "scancel", "scontrol", "sdiag", "sacctmgr"})  # all of SLURM's that are used
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_DIRECTORY = re.compile(r"/[A-Za-z0-9._/@%+=,:-]{1,900}")
+MAX_DIRECTORY = 900
 
 # Behind every field stands the mark that a question brings: a job's owner chooses its name, line breaks and bars included (SLURM takes
 # them), and must not be able to write what reads as another row. --Format is the only form that knows what a job was allocated.
@@ -228,4 +229,6 @@ def _id(value: str) -> str:
 
 
 def _directory(value: str) -> str:
-    return _checked(_DIRECTORY, value, "plain absolute directory")
+    if len(value) > MAX_DIRECTORY or not names.matches(names.PATH, value):
+        raise ValueError(f"invalid job directory: {value!r}")
+    return value

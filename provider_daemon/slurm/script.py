@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from provider_daemon import names
 from provider_daemon.errors import Refused
 from provider_daemon.job.lifecycle import KILL_AFTER
 
 MAX_WORD_BYTES = 128 * 1024 - 1  # Linux's MAX_ARG_STRLEN, without the byte that ends it
 MAX_SCRIPT_BYTES = 256 * 1024  # SLURM's own default ends at 4 MB; a script travels with every submission
-_DIRECTIVE = re.compile(r"[A-Za-z0-9_./:-]+")
+_PLAIN = r"^[A-Za-z0-9_./:@+-]+$"  # neither "," nor "=": a GPU type, which a customer names, is one resource
+_DIRECTIVES = {"partition": names.PARTITIONS, "chdir": names.PATH, "output": names.PATH}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _FORBIDDEN = re.compile(r"[\0\r\n]")
 # Variables that change what loads, finds or contains the program, or what SLURM believes of the job.
@@ -96,8 +98,8 @@ def _gres(batch: Batch) -> str:
 
 
 def _directive(key: str, value: str) -> str:
-    if not _DIRECTIVE.fullmatch(value) or value.startswith("-"):
-        raise Refused(f"{key} {value!r} holds characters that SLURM does not take: letters, digits and . _ / : - only")
+    if not names.matches(_DIRECTIVES.get(key, _PLAIN), value) or value.startswith("-"):
+        raise Refused(f"{key} {value!r} has characters that are not accepted in a SLURM option")
     return value
 
 

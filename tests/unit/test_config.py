@@ -178,7 +178,7 @@ def test_every_shape_has_words() -> None:
     patterns = set(re.findall(r'"pattern": ("[^"\n]*")', json_schema()))
     assert {json.loads(pattern) for pattern in patterns} == set(SHAPES)
     (line,) = problems(GOOD.replace('work_root = "/', 'work_root = "'))
-    assert line.endswith("clusters[0].work_root: must be an absolute path of letters, digits, '.', '_' and '-'")
+    assert line.endswith("clusters[0].work_root: must be an absolute path of letters, digits, '.', '_', '@', '+', '=' and '-'")
 
 
 @pytest.mark.parametrize(
@@ -285,3 +285,42 @@ def test_an_address_in_brackets(host: str, read: str) -> None:
     ssh = parse(default_toml().replace('"login.example.org"', f'"{host}"'), "provd.toml").clusters[0].ssh
     assert ssh
     assert ssh.host == read
+
+
+@pytest.mark.parametrize(
+    ("shown", "real"),
+    [
+        ('account = "provd"', 'account = "abc@v100"'),
+        ('# standard = "batch"', 'standard = "short,long"'),
+        ('user = "provd"', 'user = "EXAMPLE\\\\jdoe"'),
+        ('user = "provd"', 'user = "jdoe@example.org"'),
+        ('user = "provd"', 'user = "_svc"'),
+        ('work_root = "/scratch/provd"', 'work_root = "/gpfs/users/svc@site/work+1"'),
+    ],
+)
+def test_names_of_real_sites(shown: str, real: str) -> None:
+    """What SLURM and ssh accept is accepted."""
+    text = default_toml()
+    assert shown in text
+    parse(text.replace(shown, real), "provd.toml")
+
+
+@pytest.mark.parametrize(
+    ("shown", "bad"),
+    [
+        ('account = "provd"', 'account = "-x"'),
+        ('account = "provd"', 'account = "a b"'),
+        ('account = "provd"', 'account = "a,b"'),
+        ('account = "provd"', 'account = "a\\n#SBATCH --uid=0"'),
+        ('# standard = "batch"', 'standard = "short,,long"'),
+        ('user = "provd"', 'user = "-oProxyCommand=x"'),
+        ('user = "provd"', 'user = "a\\\\b\\\\c"'),
+        ('work_root = "/scratch/provd"', 'work_root = "/scratch/%j"'),
+        ('host = "login.example.org"', 'host = "-oProxyCommand=x"'),
+    ],
+)
+def test_names_that_would_be_taken_apart(shown: str, bad: str) -> None:
+    text = default_toml()
+    assert shown in text
+    with pytest.raises(ConfigError):
+        parse(text.replace(shown, bad), "provd.toml")

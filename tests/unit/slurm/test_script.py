@@ -78,11 +78,18 @@ def test_directives_come_first_and_are_whole() -> None:
     assert "module purge" in body.splitlines()
 
 
-@pytest.mark.parametrize("partition", ["a b", "x\n#SBATCH --uid=0", "$(id)", "-p", "é", "a;b", "a,b", "'"])
+@pytest.mark.parametrize("partition", ["a b", "x\n#SBATCH --uid=0", "$(id)", "-p", "é", "a;b", "a,,b", "a,-b", "'"])
 def test_directive_alphabet(partition: str) -> None:
     """A value that could become another directive, or another word, is refused by its name."""
     with pytest.raises(Refused, match="partition"):
         render(replace(BATCH, partition=partition))
+
+
+@pytest.mark.parametrize("gpu_type", ["a100:4,gpu:v100", "a,b", "a=b", "a b"])
+def test_a_gpu_type_is_one_resource(gpu_type: str) -> None:
+    """A customer names it, and pays for that one."""
+    with pytest.raises(Refused, match="gres"):
+        render(replace(BATCH, gpu_type=gpu_type))
 
 
 @given(st.lists(TEXT | st.sampled_from(HOSTILE), max_size=4))

@@ -1,0 +1,32 @@
+"""The names that sites give to accounts, partitions, users and directories: one pattern for each kind.
+
+Whatever matches is safe where it is written: in a `#SBATCH` line, as a line on a program's stdin, as one word of a command line. So none of
+them has a blank, a quote, a control character, or any other character that a shell, sbatch or a path pattern (`%j`) takes apart, and none
+begins with `-`.
+"""
+
+import re
+
+_SLURM = r"[A-Za-z0-9_@+.][A-Za-z0-9_@+.-]*"
+_WORD = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
+
+SLURM_NAME = rf"^({_SLURM})?$"
+PARTITIONS = rf"^({_SLURM}(,{_SLURM})*)?$"
+USER = rf"^({_WORD}\\)?{_WORD}(@[A-Za-z0-9][A-Za-z0-9.-]*)?$"
+PATH = r"^/[A-Za-z0-9/_.@+=-]*$"
+HOST = r"^(\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]|[A-Za-z0-9_:][A-Za-z0-9_.:%-]*)$"
+
+_CHARACTERS = "letters, digits, '.', '_', '@', '+' and '-'"
+SHAPES = {
+    SLURM_NAME: f"must be {_CHARACTERS}, and not begin with '-'",
+    PARTITIONS: f"must be partitions, separated by commas: each of {_CHARACTERS}, and not beginning with '-'",
+    USER: "must be a user's name, also as DOMAIN\\user or user@realm",
+    PATH: "must be an absolute path of letters, digits, '.', '_', '@', '+', '=' and '-'",
+    HOST: "must be a host's name or address",
+}
+"""pattern -> what a mistake is reported with"""
+
+
+def matches(pattern: str, value: str) -> bool:
+    """As a whole: `$` alone would let a line break at the end pass."""
+    return re.fullmatch(pattern.removesuffix("$"), value) is not None
