@@ -91,7 +91,7 @@ class Crew:
 
     def _make_site(self, cluster: ClusterConfig) -> _Site:
         wired, known, scheduler = self._wiring, self._tenancies[cluster.id], self._wiring.schedulers[cluster.id]
-        advance = Advance(wired.ledger, scheduler, known, wired.clock, poke_all(self.outboxes))
+        advance = Advance(wired.ledger, scheduler, known, wired.clock, poke_all(self.outboxes), wired.troubles)
         heartbeat = Heartbeat(wired.ledger, scheduler, wired.chain, known, wired.clock)
         return _Site(
             advance,

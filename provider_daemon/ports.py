@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from provider_daemon.job.sides import OnChain, Reported, Settled
+from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.spec import ChainJob, Spec
 
@@ -72,8 +73,9 @@ class Order:
 class Receipt:
     """The answer to one order. Exactly one of `slurm_id`, `refusal`, `deferral` and `doubt` is set.
 
-    A refusal is SLURM's final no and reaches the customer. With a deferral nothing was taken, and there may be room later. With a doubt
-    the job may or may not exist: look before doing anything.
+    A refusal is SLURM's final no and reaches the customer. With a deferral nothing was queued, and the site accepts it later. With a doubt
+    the job may or may not exist: look before doing anything. `trouble`: what of the site stands in the way, set with every deferral and
+    with a doubt that is the site's; such a submission does not count as an attempt.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Receipt:
     refusal: str = ""
     deferral: str = ""
     doubt: str = ""
+    trouble: SiteTrouble | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,4 +44,4 @@ def preview(template: Template, settings: Mapping[str, str], cluster: ClusterCon
     except (BadValue, Inadmissible) as error:
         raise ConfigError([str(error)]) from None
     job = Job(spec, program, wall_limit(spec.max_runtime_seconds, known.margin_seconds), adopted_at=0.0)
-    return render(known.batch(job))
+    return render(known.batch(job, known.directory(job)))

@@ -36,6 +36,7 @@ class Job:
     `gpus_forgone`: the operator takes what SLURM's record says, though it names no GPU of a job that asked for some.
     `slurm_name` is empty for a job that version 0.1.0 or older named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen,
     0 until then; with it a SLURM job that changed its name is still recognised.
+    `sbatch_answer`: what sbatch printed at the last submission that brought no SLURM id.
     """
 
     spec: Spec
@@ -63,6 +64,7 @@ class Job:
     hold: Hold | None = None
     hold_since: float | None = None
     disowned: bool = False
+    sbatch_answer: str = ""
 
     @property
     def name(self) -> str:
@@ -174,7 +176,9 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     if not snapshot.complete_for(job.name):
         return job
     if not job.slurm_id and job.attempt >= MAX_ATTEMPTS and _window_over(job, snapshot):
-        return replace(job, parked=f"{job.attempt} submissions left no trace in SLURM: check sbatch on the login node, then unpark")
+        answer = f" (the last answer: {job.sbatch_answer})" if job.sbatch_answer else ""
+        hint = "check sbatch on the login node, then unpark"
+        return replace(job, parked=f"{job.attempt} submissions left no trace in SLURM{answer}: {hint}")
     if not (job.slurm_id or job.reported in (State.QUEUED, State.RUNNING)):
         return job
     if job.missing_since is None:
@@ -308,9 +312,14 @@ def intend(job: Job, now: float) -> Job:
     return replace(job, intent_at=now, attempt=job.attempt + 1)
 
 
-def defer(job: Job) -> Job:
-    """SLURM took nothing and may have room later: as if it had not been tried."""
-    return replace(job, intent_at=None, attempt=max(0, job.attempt - 1))
+def defer(job: Job, answer: str) -> Job:
+    """Nothing was queued, and the site accepts it later: as if it had not been tried."""
+    return replace(job, intent_at=None, sbatch_answer=answer, attempt=max(0, job.attempt - 1))
+
+
+def keep_answer(job: Job, answer: str, *, of_site: bool) -> Job:
+    """The submission is in doubt: it is looked for by name first. What is the site's trouble does not count as an attempt."""
+    return replace(job, sbatch_answer=answer, attempt=max(0, job.attempt - 1) if of_site else job.attempt)
 
 
 def begin_anew(job: Job, now: float) -> Job:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from provider_daemon.errors import Refused, Transient
-from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, defer, doubt, intend, observe
+from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, defer, doubt, intend, keep_answer, observe
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage_snapshot import SnapshotType
@@ -16,17 +16,18 @@ from provider_daemon.loops.bad_rows import BadRows
 from provider_daemon.loops.doubt import Doubt
 from provider_daemon.loops.reporting import keep_evidence, store_reports
 from provider_daemon.loops.snapshots import Interim, take
+from provider_daemon.loops.submission_pause import SubmissionPause
 from provider_daemon.loops.telling import tell
 from provider_daemon.loops.tenancy import Tenancy
 from provider_daemon.loops.watching import followed, watch
 from provider_daemon.ports import Clock, Order, Receipt, Scheduler
 from provider_daemon.slurm.commands import ORDERS_A_COMMAND
 from provider_daemon.slurm.script import render
+from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.advance")
 
 COMMANDS_AT_ONCE = 2
-FULL_PAUSE = 30  # seconds without submissions after SLURM said that it takes no more jobs of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,21 @@ class Step:
 class Advance:
     """`poke` wakes the outbox when reports were stored."""
 
-    def __init__(self, ledger: Ledger, scheduler: Scheduler, tenancy: Tenancy, clock: Clock, poke: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        scheduler: Scheduler,
+        tenancy: Tenancy,
+        clock: Clock,
+        poke: Callable[[], None],
+        troubles: Troubles | None = None,
+    ) -> None:
         self._ledger = ledger
         self._scheduler = scheduler
         self._tenancy = tenancy
         self._clock = clock
         self._poke = poke
-        self._full_until = 0.0
+        self._pause = SubmissionPause(tenancy.name, clock, troubles or Troubles())
         self._doubt = Doubt(ledger, tenancy.cluster_id)
         self._bad_rows = BadRows(ledger, tenancy.cluster_id, tenancy.name)
         self._interim = Interim(ledger, tenancy.signer, clock)
@@ -75,6 +84,7 @@ class Advance:
         now = self._clock.now()
         steps: list[Step] = []
         active = 0
+        self._pause.begin_tick()
         for before in jobs:
             job = observe(before, snapshot, now)
             step = self._step(job, decide(job, snapshot), active)
@@ -85,11 +95,12 @@ class Advance:
     def _step(self, job: Job, action: Action, active: int) -> Step:
         if not isinstance(action, Submit):
             return Step(job, action)
-        full = self._clock.now() < self._full_until or (self._tenancy.max_jobs and active >= self._tenancy.max_jobs)
-        if full or self._doubt.unread():
+        full = self._tenancy.max_jobs and active >= self._tenancy.max_jobs
+        if full or self._doubt.unread() or not self._pause.admits(job.spec.job_id, job.spec.queue):
             return Step(job)
         try:
-            order = Order(job.name, render(self._tenancy.batch(job)), self._tenancy.directory(job))
+            directory = self._tenancy.directory(job)
+            order = Order(job.name, render(self._tenancy.batch(job, directory)), directory)
         except Refused as reason:
             return Step(replace(job, state=State.FAILED, message=str(reason), intent_at=None))
         return Step(job, action, order)
@@ -177,14 +188,16 @@ class Advance:
 
     def _receive(self, job: Job, receipt: Receipt, now: float) -> None:
         cluster = self._tenancy.name
+        self._pause.note(job.spec.job_id, job.spec.queue, receipt)
         if receipt.doubt:
             log.warning("submission_in_doubt", job=job.spec.job_id, cluster=cluster, why=receipt.doubt, next="looks for it by name")
+            self._ledger.save_job(keep_answer(job, receipt.doubt, of_site=receipt.trouble is not None))
             self._ledger.add_event(job.spec.job_id, "sbatch_in_doubt", receipt.doubt, now)
             return
         if receipt.deferral:
-            self._full_until = now + FULL_PAUSE
-            log.warning("site_full", cluster=cluster, job=job.spec.job_id, why=receipt.deferral, next=f"no submissions for {FULL_PAUSE} s")
-            self._ledger.save_job(defer(job))
+            self._ledger.save_job(defer(job, receipt.deferral))
+            if receipt.deferral != job.sbatch_answer:
+                self._ledger.add_event(job.spec.job_id, "sbatch_deferred", receipt.deferral, now)
             return
         if receipt.refusal:
             after = replace(job, state=State.FAILED, message=receipt.refusal, intent_at=None)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from secrets import token_hex
 
 from provider_daemon import names
 from provider_daemon.chain.keys import Signer
@@ -32,8 +33,8 @@ class Tenancy:
     site: Site = field(default_factory=Site)
 
     def directory(self, job: Job) -> str:
-        """The job's own directory on the site's shared file system."""
-        return str(PurePosixPath(self.work_root) / job.name)
+        """One of the job's own on the site's shared file system, new for each submission: what another job planted is never in it."""
+        return str(PurePosixPath(self.work_root) / f"{job.name}.{token_hex(4)}")
 
     def partition(self, queue: str) -> str:
         """SLURM's for a queue on chain, or several: only the configuration may name more than one."""
@@ -42,10 +43,10 @@ class Tenancy:
             raise Refused(f"the site has no queue {queue!r}")
         return partition
 
-    def batch(self, job: Job) -> Batch:
+    def batch(self, job: Job, directory: str) -> Batch:
         """Everything the batch script is made of. The job must have a program."""
         assert job.program is not None
-        spec, directory = job.spec, self.directory(job)
+        spec = job.spec
         places = {"image": job.program.image, "directory": directory}
         return Batch(
             name=job.name,

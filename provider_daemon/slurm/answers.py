@@ -8,7 +8,7 @@ from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.lifecycle import TIMED_OUT
 from provider_daemon.job.slurm_id import is_slurm_id
 from provider_daemon.slurm import tres
-from provider_daemon.slurm.commands import ANSWER, BEGIN, END, SQUEUE_FIELDS, SQUEUE_KEY
+from provider_daemon.slurm.commands import ANSWER, BEGIN, END, SQUEUE_FIELDS, SQUEUE_KEY, UNSTARTED
 from provider_daemon.slurm.tables import Reading, read
 from provider_daemon.slurm.transport import Answer
 
@@ -37,12 +37,16 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """sbatch's answer for one order; `slurm_id` empty when it named none, `stderr` one bounded line."""
+    """sbatch's answer for one order; `slurm_id` empty when it named none, `stderr` one bounded line.
+
+    `started` is False where our program knows that it never called sbatch; `stderr` then holds why.
+    """
 
     name: str
     exit_code: int
     slurm_id: str
     stderr: str
+    started: bool = True
 
 
 def framed(answer: Answer, what: str) -> tuple[int, str]:
@@ -111,6 +115,8 @@ def receipts(answer: Answer) -> Iterator[Submitted]:
 
 def _submitted(line: str) -> Submitted | None:
     parts = line.split(" ", 4)
+    if len(parts) == 5 and parts[2] == UNSTARTED:
+        return Submitted(parts[1], 1, "", parts[4].strip(), started=False)
     if len(parts) != 5 or not _CODE.fullmatch(parts[2]):
         return None  # the order that it may be of stays in doubt, and is looked for by name
     named = _PARSABLE.fullmatch(parts[3])

@@ -18,6 +18,9 @@ from provider_daemon.slurm.tables import columns
 BEGIN = "provd-begin"
 END = "provd-end"
 ANSWER = "provd-answer"
+UNSTARTED = "-"  # in the place of an exit code: sbatch was never called
+INCOMPLETE = "the submission did not arrive whole"
+LATE = "the submission command was out of time"
 
 SUBMIT_SECONDS = 30  # the bound on a whole submission command: the daemon's waiting window counts on it
 KILL_SECONDS = 5  # between the end of a program's time and its kill
@@ -119,53 +122,93 @@ true""",
     INSPECT_SECONDS,
 )
 
-# No sbatch starts before the whole payload is in: a script that was cut, or shifted by a failed write, is never submitted.
+# No sbatch starts before the whole payload is in: a script that was cut is never submitted. Scripts stay in the shell's memory.
+# The only thing that is made below the work root, where jobs can write, is the job's directory, by a mkdir that follows and
+# reuses nothing. The probe finds a work root that is full or over its quota: a directory can often still be made there.
+# `timeout` ends every sbatch of the command at once; the traps keep the shells alive for what those sbatch had printed.
 _SUBMIT_BODY = f"""umask 077
 set -f
+newline='
+'
+late=
 directories=
-while read -r name size directory && [ "$name" != . ]; do
-  set -- "$@" "$name" "$size" "$directory"
-  directories="$directories $directory"
-done
-mkdir -p $directories 2>/dev/null
-spool() {{
+unstarted() {{
+  why=$(printf '%s' "$1" | tr -s '\\000-\\037' ' ')
+  shift
   while [ $# -gt 0 ]; do
-    script=/dev/null
-    if [ -d "$3" ] && [ -w "$3" ]; then script=$3/job.sh; fi
-    head -c "$2" >"$script" || return 1
+    printf '{ANSWER} %s {UNSTARTED} ? %s\\n' "$1" "$why"
     shift 3
   done
 }}
+room() {{
+  dd if=/dev/zero of="$1/.provd-room" bs=65536 count=1 conv=excl,fsync 2>&1 && rm -f "$1/.provd-room"
+}}
+others() {{
+  case $1 in *[!0-9A-Za-z.\\;_-]*) ;; *) return 1 ;; esac
+}}
 order() {{
-  if ! [ -w "$2" ] || ! [ -f "$2/job.sh" ]; then
-    printf '{ANSWER} %s 1 ? cannot write to the job directory\\n' "$1"
+  if [ -n "$each" ] && ! why=$(mkdir -m 700 "$2" 2>&1); then
+    unstarted "cannot make the job directory: $why" "$@"
     return
   fi
-  id=$(sbatch --parsable <"$2/job.sh" 2>"$2/sbatch.err")
-  code=$?
+  said=$(
+    trap : TERM
+    {{
+      id=$(printf '%s' "$3" | sbatch --parsable 2>&3)
+      code=$?
+      if others "$id"; then id=$(printf '%s\\n' "$id" | grep -E '^[0-9]+(;[A-Za-z0-9._-]+)?$'); fi
+      if others "$id"; then id=; fi
+      printf '\\n%s %s' $code "${{id:-?}}"
+    }} 3>&1
+  )
+  last=${{said##*"$newline"}}
   why=
-  if [ $code -ne 0 ]; then why=$(tail -c 800 "$2/sbatch.err" | tr -s '\\000-\\037' ' '); fi
-  id=$(printf '%s\\n' "$id" | grep -E '^[0-9]+(;[A-Za-z0-9._-]+)?$')
-  case $id in *[!0-9A-Za-z.\\;_-]*) id= ;; esac
-  printf '{ANSWER} %s %s %s %s\\n' "$1" $code "${{id:-?}}" "$why"
+  if [ "${{last%% *}}" -ne 0 ]; then why=$(printf '%s' "${{said%"$newline"*}}" | tail -c 800 | tr -s '\\000-\\037' ' '); fi
+  printf '{ANSWER} %s %s %s\\n' "$1" "$last" "$why"
 }}
 worker() {{
+  trap 'late=1' TERM
   turn=$1
   shift
   while [ $# -gt 0 ]; do
-    if [ $turn -eq 0 ]; then order "$1" "$3"; fi
+    if [ $turn -eq 0 ]; then
+      if [ -n "$late" ]; then unstarted '{LATE}' "$1" "$2" -; else order "$1" "$2" "$3"; fi
+    fi
     turn=$(((turn + {WORKERS - 1}) % {WORKERS}))
     shift 3
   done
 }}
-spool "$@" && read -r last && [ "$last" = . ] || exit 1
+while read -r name size directory && [ "$name" != . ]; do
+  set -- "$@" "$name" "$directory" "$size"
+  directories="$directories $directory"
+done
+waiting=$#
+while [ $waiting -gt 0 ]; do
+  script=$(head -c "$3"; printf .)
+  if [ ${{#script}} -ne $(($3 + 1)) ]; then unstarted '{INCOMPLETE}' "$@"; exit 1; fi
+  set -- "$@" "$1" "$2" "${{script%.}}"
+  shift 3
+  waiting=$((waiting - 3))
+done
+if ! read -r last || [ "$last" != . ]; then unstarted '{INCOMPLETE}' "$@"; exit 1; fi
+each=
+if ! mkdir -m 700 $directories 2>/dev/null; then
+  rmdir $directories 2>/dev/null
+  each=1
+elif ! why=$(room "$2"); then
+  rm -f "$2/.provd-room"
+  rmdir $directories 2>/dev/null
+  unstarted "cannot write to the job directory: $(printf '%s' "$why" | head -n 1)" "$@"
+  exit 0
+fi
+trap 'late=1' TERM
 for turn in {" ".join(map(str, range(WORKERS)))}; do worker $turn "$@" & done
 wait
-set --
-for directory in $directories; do set -- "$@" "$directory/sbatch.err"; done
-rm -f "$@" 2>/dev/null
+if [ -n "$late" ]; then wait; fi
 true"""
 SUBMIT = _program(_SUBMIT_BODY, SUBMIT_SECONDS, "")
+# Of submissions from which no job came. What is not empty stays.
+REMOVE_EMPTY = _program("set -f\ndirectories=$(cat)\nrmdir $directories 2>/dev/null", QUERY_SECONDS)
 
 
 def submit(orders: Sequence[Order]) -> Command:
@@ -173,6 +216,10 @@ def submit(orders: Sequence[Order]) -> Command:
     scripts = [order.script.encode() for order in orders]
     lines = [f"{_name(order.name)} {len(script)} {_directory(order.directory)}\n" for order, script in zip(orders, scripts, strict=True)]
     return Command(SUBMIT, "".join([*lines, ".\n"]).encode() + b"".join(scripts) + b".\n", SUBMIT_SECONDS)
+
+
+def remove_empty(directories: Sequence[str]) -> Command:
+    return Command(REMOVE_EMPTY, " ".join(map(_directory, directories)).encode())
 
 
 def queue(mark: str) -> Command:

@@ -1,19 +1,23 @@
-"""What a failed command means: a final no, a passing trouble, or a doubt (FACTS.md, 'What commands say')."""
+"""What a failed command means: a refusal of this job, a passing trouble of the site, or a doubt."""
 
 import re
-from collections.abc import Mapping
 
 from provider_daemon.errors import ProvdError, Transient, TurnedAway, Unreadable
 from provider_daemon.job.lifecycle import TIMED_OUT
+from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.ports import Receipt
+from provider_daemon.slurm import sbatch_errors
 from provider_daemon.slurm.answers import Submitted
+from provider_daemon.slurm.commands import INCOMPLETE, LATE
+from provider_daemon.slurm.sbatch_errors import FAILED, Class, Known
 
 NOT_FOUND = 127  # the shell's exit status for a command that its PATH does not have
 
-# sbatch's words -> what the customer reads. Nothing of such a job exists in SLURM.
+POLICY = "Job violates accounting/QOS policy"
+# SLURM's message, up to its bracket -> what the customer reads in addition. Nothing of such a job exists in SLURM.
 REFUSALS: dict[str, str] = {
     "Invalid partition name specified": "the site has no such partition",
-    "Invalid account or account/partition combination": "the site's account may not use this partition",
+    "Invalid account or account/partition combination specified": "the site's account may not use this partition",
     "Requested node configuration is not available": "no node of the site has the memory, cores or GPUs that it asks for",
     "Memory specification can not be satisfied": "no node of the site has so much memory",
     "CPU count per node can not be satisfied": "no node of the site has so many cores",
@@ -24,16 +28,18 @@ REFUSALS: dict[str, str] = {
     "Invalid qos specification": "the site's quality of service for it is not valid",
     "Invalid generic resource (gres) specification": "the site has no such GPU type",
     "Invalid feature specification": "no node of the site has such a feature",
-    "Job violates accounting/QOS policy": "it is larger or longer than the site's limits for its account allow",
+    POLICY: "it is larger or longer than the site's limits for its account allow",
     "User's group not permitted to use this partition": "the site's account may not use this partition",
 }
 
-# No for now: it passes when other jobs end, or when the site's operators say so. SLURM says the first with a policy violation's last line.
-DEFERRALS: dict[str, str] = {
-    "SubmitJob": "the site's account holds as many jobs as it may",  # AssocMaxSubmitJobLimit, QOSGrpSubmitJobsLimit, ...
-    "Required partition not available": "the partition takes no jobs at present: it is drained or inactive",
-    "System submissions disabled": "the site takes no jobs at present",
-}
+AT_ITS_LIMIT = "SubmitJob"  # AssocMaxSubmitJobLimit, QOSGrpSubmitJobsLimit, ...: passes when other jobs end
+UNSPECIFIED = "Unspecified error"  # slurm.ERROR of a job_submit plugin
+ENDED = (*TIMED_OUT, 143)  # sbatch was ended by our own bound
+MAX_WORDS = 300  # characters of a site's own words that a customer reads
+
+_PREFIX = re.compile(r"\bsbatch: (?:error: |info: )?")
+# A line of SLURM's library in front of the closing one, as opposed to one that the site's job_submit plugin wrote.
+_LIBRARY = re.compile(r"(?:[a-z]\w*_\w*|_\w+|If munged|Munge|munge|authentication|auth|plugin|fatal|lua|\[)\b")
 
 TRANSIENT = (
     "Unable to contact slurm controller",
@@ -47,23 +53,60 @@ TRANSIENT = (
     "Rate limit",
     "Unable to connect to database",
     "Protocol authentication error",
-    "cannot write to the job directory",
 )
 
 
 def receipt(answer: Submitted) -> Receipt:
     """An id wins over any warning beside it; a deferral or a refusal must be one that we know; all else leaves a doubt."""
-    if answer.slurm_id and answer.exit_code == 0:
-        return Receipt(answer.name, slurm_id=answer.slurm_id)
-    if answer.exit_code and (later := _said(DEFERRALS, answer.stderr)):
-        return Receipt(answer.name, deferral=DEFERRALS[later])
-    if answer.exit_code and (never := _said(REFUSALS, answer.stderr)):
-        return Receipt(answer.name, refusal=f"SLURM refused it: {REFUSALS[never]} ({never})")
-    return Receipt(answer.name, doubt=f"sbatch ended with {answer.exit_code}: {answer.stderr or 'it named no job id'}")
+    name, said = answer.name, printable(answer.stderr)
+    if not answer.started:
+        trouble = SiteTrouble.CONNECTION if said.startswith(INCOMPLETE) else SiteTrouble.WORK_ROOT
+        return Receipt(name, deferral=said, trouble=SiteTrouble.SLOW if said.startswith(LATE) else trouble)
+    if answer.exit_code == 0:
+        return Receipt(name, slurm_id=answer.slurm_id) if answer.slurm_id else _doubt(answer, "it named no job id")
+    return _doubt(answer, said) if answer.slurm_id else _failed(answer, said, sbatch_errors.find(said))
 
 
-def _said(known: Mapping[str, str], stderr: str) -> str:
-    return next((words for words in known if words in stderr), "")
+def _failed(answer: Submitted, said: str, known: Known | None) -> Receipt:
+    name, words = answer.name, site_words(said)
+    if known is None and answer.exit_code in ENDED:
+        return _doubt(answer, said or "no answer in time", SiteTrouble.SLOW)
+    if known is None and answer.exit_code == NOT_FOUND:
+        return Receipt(name, deferral=said or "sbatch was not found", trouble=SiteTrouble.CONFIGURATION)
+    if known is None:
+        return _doubt(answer, said)
+    if known.key == POLICY and AT_ITS_LIMIT in words:
+        return Receipt(name, deferral=f"the site's account holds as many jobs as it may ({words})", trouble=SiteTrouble.FULL)
+    if known.kind is Class.REFUSED or (words and (known.message == UNSPECIFIED or known.trouble is SiteTrouble.ACCOUNT)):
+        return Receipt(name, refusal=_refusal(known, words))
+    if known.kind is Class.DEFERRED and known.trouble is not None:
+        return Receipt(name, deferral=f"{known.message} {words}".strip(), trouble=known.trouble)
+    return _doubt(answer, said, known.trouble)
+
+
+def _doubt(answer: Submitted, said: str, trouble: SiteTrouble | None = None) -> Receipt:
+    return Receipt(answer.name, doubt=f"sbatch ended with {answer.exit_code}: {said or 'it printed nothing'}", trouble=trouble)
+
+
+def _refusal(known: Known, words: str) -> str:
+    sentence = REFUSALS.get(known.key) or REFUSALS.get(known.message, "")
+    text = f"SLURM refused it: {sentence} ({known.key})" if sentence else f"SLURM refused it: {known.message}"
+    if known.message == UNSPECIFIED:
+        text = "the site refused it"
+    return f"{text}; the site's words: {words}" if words else text
+
+
+def site_words(said: str) -> str:
+    """What the site's own job_submit plugin printed, without the lines of SLURM's library; bounded, for the customer."""
+    before, failed, _ = said.rpartition(FAILED)
+    lines = [line.strip() for line in _PREFIX.split(before if failed else said)]
+    ours = " ".join(line for line in lines if line and not _LIBRARY.match(line)) if failed else ""
+    return ours if len(ours) <= MAX_WORDS else f"{ours[: MAX_WORDS - 3]}..."
+
+
+def printable(text: str) -> str:
+    """On one line, without control characters."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 # `squeue: error: ...`, `sacct: fatal: ...`, `slurm_load_jobs error: ...`; other programs' words on stderr are a login's.

@@ -1,5 +1,6 @@
 """ports.Scheduler over SLURM's own commands, through any transport."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -257,7 +258,17 @@ class SlurmScheduler:
             return tuple(Receipt(order.name, doubt=str(error)) for order in orders)
         said = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
         lost = "its answer did not arrive" if answer.exit_code == 0 else f"the submission was cut short: {answer.stderr[:200]}"
-        return tuple(said.get(order.name) or Receipt(order.name, doubt=lost) for order in orders)
+        receipts = tuple(said.get(order.name) or Receipt(order.name, doubt=lost) for order in orders)
+        await self._clear([order.directory for order, receipt in zip(orders, receipts, strict=True) if receipt.refusal or receipt.deferral])
+        return receipts
+
+    async def _clear(self, directories: Sequence[str]) -> None:
+        """Only tidiness: a directory that stays does no harm, since none is used twice."""
+        if not directories:
+            return
+        command = commands.remove_empty(directories)
+        with contextlib.suppress(Transient):
+            await self._transport.run(command.program, command.payload, command.seconds + GRACE_SECONDS)
 
 
 def _running(live: Sequence[Sighting], watch: Watch) -> set[str]:

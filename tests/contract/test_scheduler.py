@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from provider_daemon.errors import Transient
+from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
 from provider_daemon.ports import Receipt
@@ -280,12 +281,13 @@ async def test_slurmctld_down(place: Place) -> None:
 
 
 async def test_job_directory_missing(place: Place) -> None:
-    """An order whose directory cannot be made is in doubt, says so, and holds nobody up."""
+    """An order whose directory cannot be made is known not to have been started, and holds nobody up."""
     good, bad = place.order("true"), place.order("true")
     bad = type(bad)(bad.name, bad.script, "/proc/no/such/place")
     receipts = await place.submit(good, bad)
     assert receipts[0].slurm_id
-    assert "directory" in receipts[1].doubt
+    assert "directory" in receipts[1].deferral
+    assert receipts[1].trouble is SiteTrouble.WORK_ROOT
 
 
 async def test_tasks_on_every_node(place: Place) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from provider_daemon.errors import Transient
+from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Phase, Run, Sighting, Snapshot
 from provider_daemon.job.state import State
 from provider_daemon.ports import Node, Order, Receipt, Survey, Watch
@@ -21,7 +22,7 @@ def known(slurm_ids: Mapping[str, str], submitted: Mapping[str, int] | None = No
 class FakeScheduler:
     """`lose_answers`: sbatch succeeds and its answer never arrives. `down`: nothing answers. `refusal`: what sbatch says to everyone.
 
-    `full`: SLURM takes no more jobs.
+    `full`: SLURM takes no more jobs. `trouble`: the answer to every order, of which nothing was queued.
     """
 
     clock: FakeClock
@@ -33,6 +34,8 @@ class FakeScheduler:
     complete: bool = True
     refusal: str = ""
     full: bool = False
+    trouble: Receipt | None = None
+    refused_orders: list[Order] = field(default_factory=list)
     hosts: int = 2
     clock_ahead: int = 0
     surveys: list[tuple[int, dict[str, str]]] = field(default_factory=list)
@@ -55,8 +58,11 @@ class FakeScheduler:
         return tuple(self._accept(order) for order in orders)
 
     def _accept(self, order: Order) -> Receipt:
+        if self.trouble:
+            self.refused_orders.append(order)
+            return replace(self.trouble, name=order.name)
         if self.full:
-            return Receipt(order.name, deferral="the site's account holds as many jobs as it may")
+            return Receipt(order.name, deferral="the site's account holds as many jobs as it may", trouble=SiteTrouble.FULL)
         if self.refusal:
             return Receipt(order.name, refusal=self.refusal)
         self.orders.append(order)

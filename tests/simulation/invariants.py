@@ -136,11 +136,17 @@ def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Slu
         return []
     causes = (
         any((found.purged or found.forgotten) and found.owner == record.slurm_name for found in scene.site.jobs),
-        not slurm_jobs and job.attempt >= MAX_ATTEMPTS,
+        not slurm_jobs and MAX_ATTEMPTS <= job.attempt <= _attempts(scene, job),
         any(not slurm_job.plan.gpus_accounted for slurm_job in slurm_jobs),
         record.unreadable_from <= scene.world.now(),
     )
     return [] if any(causes) else [f"6 parked without a cause: {job.parked}"]
+
+
+def _attempts(scene: Scene, job: Job) -> int:
+    """How many submissions may count as one: not those that the site's own trouble ended, unless a kill kept that from the ledger."""
+    counted, kills = scene.site.attempts, sum(count for deed, count in scene.world.deeds.items() if deed.startswith("kill"))
+    return job.attempt if counted is None or scene.memory_lost else counted[job.name] + kills
 
 
 def _told_again(scene: Scene, job_id: str) -> list[str]:

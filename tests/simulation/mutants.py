@@ -25,6 +25,9 @@ from tests.simulation.wrong.slurm import SLURM
 SEEDS = 1000
 # Faults that these meet in every one of their schedules: what they get wrong needs two that seldom come together.
 WEATHER: dict[str, frozenset[str]] = {
+    "a site's trouble counts as an attempt": frozenset({"site_takes_nothing"}),
+    "a site's trouble is proof that nothing was queued": frozenset({"site_takes_nothing"}),
+    "a site's trouble is a refusal": frozenset({"site_takes_nothing"}),
     "late records are not waited for": frozenset({"slurmdbd_away_all_along", "customer_cancel"}),
     "a cancel is not repeated": frozenset({"lost_call", "customer_cancel"}),
     "an index that is behind is believed": frozenset({"tx_at_its_timeout", "index_lag"}),

@@ -3,6 +3,7 @@
 The adapter's own order of questions and reading of rows are under test; the commands, their texts and the transport are not.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -75,6 +76,14 @@ class SimulatedScheduler(SlurmScheduler):
         return Reading(tuple(rows)), ""
 
     async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
+        """What is answered with the site's trouble is no attempt; whatever else becomes of a submission may be one."""
+        counts = self._site.attempts = self._site.attempts if self._site.attempts is not None else Counter()
+        counts.update(order.name for order in orders)
+        receipts = await self._submit(orders)
+        counts.subtract(receipt.name for receipt in receipts if receipt.trouble)
+        return receipts
+
+    async def _submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
         """An answer that was lost, or cut in the middle, leaves its orders in doubt.
 
         The command runs at most once: nothing between us and sbatch repeats it (one SSH channel, one payload; sbatch itself tries again

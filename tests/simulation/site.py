@@ -1,11 +1,14 @@
 """SLURM as a model: jobs that wait, run, are requeued and end; squeue and sacct look at it, and its truth is known to the invariants."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
+from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.ports import Order, Receipt
 from provider_daemon.slurm.accounting import Row
 from provider_daemon.slurm.answers import Queued
+from tests.simulation.outage import Outage
 from tests.simulation.slurm_job import NEVER, Plan, Record, SlurmJob
 from tests.simulation.world import World
 
@@ -25,6 +28,8 @@ class Site:
         self.owners: dict[str, str] = {}  # other names that a job could be submitted under -> its own
         self.refused: set[str] = set()
         self.down_until = 0.0
+        self.outage = Outage(world)
+        self.attempts: Counter[str] | None = None  # by name, the submissions that are not known to have failed by the site's trouble
         self._dbd_until = 0.0  # slurmctld holds every record back until then
         self._next_id = FIRST_ID
 
@@ -38,7 +43,14 @@ class Site:
         if self._world.strikes("sbatch_refused"):
             return self._refuse(order)
         if self._world.strikes("sbatch_full"):
-            return Receipt(order.name, deferral="the site's account holds as many jobs as it may")
+            return Receipt(order.name, deferral="the site's account holds as many jobs as it may", trouble=SiteTrouble.FULL)
+        if self.outage.strikes():
+            if self.outage.queued_all_the_same():
+                self._accept(order)
+            return self.outage.receipt(order.name)
+        return Receipt(order.name, slurm_id=self._accept(order).slurm_id)
+
+    def _accept(self, order: Order) -> SlurmJob:
         before = [job for job in self.of(order.name) if job.live or not job.purged]
         if before:
             self._world.wrong(f"1 {order.name} submitted twice: SLURM job {before[0].slurm_id} exists")
@@ -48,7 +60,7 @@ class Site:
         self._queue(job)
         if self._world.strikes("name_is_stolen"):  # read from squeue, so never in the same second
             self._world.later(self._world.dice.uniform(1, 60), lambda: self.imitate(order.name))
-        return Receipt(order.name, slurm_id=job.slurm_id)
+        return job
 
     def imitate(self, name: str) -> None:
         """Somebody else's job under a name of ours, with a script that claims to be ours."""

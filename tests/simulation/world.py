@@ -42,6 +42,7 @@ SLURM: dict[str, float] = {
     "sbatch_under_way": 0.4,
     "sbatch_refused": 0.06,
     "sbatch_full": 0.2,
+    "site_takes_nothing": 0.6,
     "receipts_cut": 0.2,
     "requeue": 0.3,
     "node_failure": 0.2,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.lab.simulated.submission import directives
 from provider_daemon.ports import Order
 from tests.simulation.site import Site
@@ -146,8 +147,8 @@ class Slurm:
         receipt = self._site.sbatch(Order(directives(script)["job-name"], script.decode(), directory))
         if receipt.refusal:
             return Said("", next(text for words, text in _REFUSALS.items() if words in receipt.refusal), 1)
-        if receipt.deferral:
-            return Said("", _FULL, 1)
+        if receipt.trouble:
+            return Said("", _FULL if receipt.trouble is SiteTrouble.FULL else f"{self._site.outage.words}\n", 1)
         if self._wire.strikes("wire_sbatch_socket_timeout"):
             return Said("", f"{FAILED}Socket timed out on send/recv operation\n", 1)
         cluster = ";alpha" if self._wire.strikes("wire_other_cluster_id") else ""

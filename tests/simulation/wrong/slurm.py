@@ -13,13 +13,15 @@ from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.loops import advance
 from provider_daemon.loops.watching import followed
-from provider_daemon.ports import Order
-from provider_daemon.slurm import accounting
+from provider_daemon.ports import Order, Receipt
+from provider_daemon.slurm import accounting, failures
 from provider_daemon.slurm.accounting import Row
+from provider_daemon.slurm.answers import Submitted
 from provider_daemon.slurm.scheduler import Ended, SlurmScheduler
 from tests.simulation.wrong import Changes
 
 LOOK, ACCOUNT, BY_JOB = SlurmScheduler.snapshot, SlurmScheduler._accounting, accounting.by_job
+RECEIPT = failures.receipt
 PICK, DECIDE, LEARN, FINISH, MEASURE = lifecycle._pick, lifecycle.decide, lifecycle._learn, lifecycle._finish, usage.measure
 
 # --- looking ---
@@ -104,7 +106,26 @@ def doubt_is_refusal(receive: Callable[..., None]) -> Callable[..., None]:
     return wrong
 
 
-def full_is_refusal(job: Job) -> Job:
+def deferral_counts(job: Job, answer: str) -> Job:
+    return replace(job, intent_at=None)
+
+
+def doubt_counts(job: Job, answer: str, *, of_site: bool) -> Job:
+    return replace(job, sbatch_answer=answer)
+
+
+def lost_is_not_queued(answer: Submitted) -> Receipt:
+    """Whatever is the site's trouble is taken for proof that nothing was queued."""
+    receipt = RECEIPT(answer)
+    return replace(receipt, doubt="", deferral=receipt.doubt) if receipt.trouble and receipt.doubt else receipt
+
+
+def trouble_is_refusal(answer: Submitted) -> Receipt:
+    receipt = RECEIPT(answer)
+    return Receipt(receipt.name, refusal=receipt.deferral) if receipt.deferral else receipt
+
+
+def full_is_refusal(job: Job, answer: str) -> Job:
     return replace(job, state=State.FAILED, message="the site is full", intent_at=None)
 
 
@@ -160,6 +181,9 @@ SLURM: dict[str, Changes] = {
     "the intent is written after sbatch": ((advance.Advance, "_submit", intent_afterwards),),
     "a doubt is a refusal": ((advance.Advance, "_receive", doubt_is_refusal(advance.Advance._receive)),),
     "a full site is a refusal": ((advance, "defer", full_is_refusal),),
+    "a site's trouble counts as an attempt": ((advance, "defer", deferral_counts), (advance, "keep_answer", doubt_counts)),
+    "a site's trouble is proof that nothing was queued": ((failures, "receipt", lost_is_not_queued),),
+    "a site's trouble is a refusal": ((failures, "receipt", trouble_is_refusal),),
     "the records of one id are one job's": ((accounting, "by_job", ids_without_names),),
     "adopted by an id that is somebody else's now": ((SlurmScheduler, "_accounting", strangers),),
     "a requeue is an end": ((accounting, "merge", record_over_squeue), (SlurmScheduler, "_last_words", ACCOUNT)),

@@ -6,11 +6,12 @@ import pytest
 
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.lifecycle import MAX_ATTEMPTS, WAITING_WINDOW
+from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.ledger import listing
-from provider_daemon.loops.advance import FULL_PAUSE
 from provider_daemon.loops.intake import BATCH, SWEEP_SECONDS, Intake
-from provider_daemon.ports import Watch
+from provider_daemon.loops.submission_pause import PAUSE_SECONDS
+from provider_daemon.ports import Receipt, Watch
 from tests.fakes.chain import ALICE, cancel, job
 from tests.unit.loops.conftest import TENANCY, House
 
@@ -183,12 +184,44 @@ async def test_a_full_site_is_waited_for(house: House) -> None:
     await house.chain.send(ALICE, job())
     for _ in range(MAX_ATTEMPTS + 2):
         await house.round()
-        house.chain.clock.time += FULL_PAUSE
+        house.chain.clock.time += PAUSE_SECONDS
     opened = house.ledger.open_jobs("HPC-1")[0]
     assert (opened.attempt, opened.intent_at, opened.parked) == (0, None, "")
     house.scheduler.full = False
     await house.round()
     assert await house.state() == "queued"
+
+
+@pytest.mark.parametrize("doubtful", [False, True])
+async def test_the_sites_trouble_uses_no_attempt(house: House, doubtful: bool) -> None:
+    """StateSaveLocation is full, or slurmctld is lost on the way, for longer than five attempts last: no job is parked, and it runs."""
+    words = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
+    kind = {"doubt": words} if doubtful else {"deferral": "I/O error writing script/environment to file"}
+    house.scheduler.trouble = Receipt("", trouble=SiteTrouble.CONTROLLER, **kind)
+    await house.chain.send(ALICE, job())
+    for _ in range(2 * MAX_ATTEMPTS):
+        await house.round()
+        house.chain.clock.time += WAITING_WINDOW
+    opened = house.ledger.open_jobs("HPC-1")[0]
+    assert (opened.attempt, opened.parked) == (0, "")
+    assert opened.sbatch_answer in kind.values()
+    tried = house.scheduler.refused_orders
+    assert len({order.directory for order in tried}) == len(tried) == 2 * MAX_ATTEMPTS
+    house.scheduler.trouble = None
+    await house.round()
+    assert await house.state() == "queued"
+
+
+async def test_a_parked_job_keeps_what_sbatch_said(house: House) -> None:
+    """Five attempts that nobody understands: the reason holds the last answer, which is what the operator needs."""
+    house.scheduler.trouble = Receipt("", doubt="sbatch ended with 1: sbatch: error: something of next year")
+    await house.chain.send(ALICE, job())
+    for _ in range(MAX_ATTEMPTS + 1):
+        await house.round()
+        house.chain.clock.time += WAITING_WINDOW
+    parked = house.ledger.open_jobs("HPC-1")[0].parked
+    assert "5 submissions left no trace" in parked
+    assert "something of next year" in parked
 
 
 async def test_a_cluster_that_is_served_later_gets_its_old_jobs(house: House) -> None:

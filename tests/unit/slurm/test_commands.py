@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from provider_daemon.errors import Transient, Unreadable
+from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.ports import Order, Receipt
 from provider_daemon.slurm import answers, commands, failures, transport
 from provider_daemon.slurm.commands import Command
@@ -32,6 +33,7 @@ esac
 def site(tmp_path: Path) -> Path:
     """A directory whose bin/ stands before the system's in PATH."""
     (tmp_path / "bin").mkdir()
+    (tmp_path / "work").mkdir()
     program(tmp_path, "sbatch", SBATCH)
     return tmp_path
 
@@ -67,32 +69,74 @@ async def test_each_order_has_its_own_answer(site: Path) -> None:
     assert found["ve-4"].doubt
 
 
-async def test_scripts_arrive_whole_in_private_directories(site: Path) -> None:
-    """Byte for byte, whatever they hold, and no one else may look."""
-    wild = order(site, "ve-1", "é \\ $x `y` '\"\n.\nprovd-end 0\n" + "z" * 70_000)
+async def test_scripts_reach_sbatch_whole_and_stand_in_no_file(site: Path) -> None:
+    """Byte for byte on sbatch's stdin, whatever they hold; the job's directory is new, empty and private."""
+    program(site, "sbatch", '#!/bin/sh\ncat >"$(dirname "$0")/got.$$"\necho 42\n')
+    wild = order(site, "ve-1", "é \\ $x `y` '\"\n.\nprovd-end 0\n" + "z" * 70_000 + "\n\n")
     await run(site, commands.submit([wild, order(site, "ve-2")]))
-    assert (site / "work/ve-1/job.sh").read_bytes() == wild.script.encode()
+    assert {path.read_bytes() for path in (site / "bin").glob("got.*")} == {wild.script.encode(), order(site, "ve-2").script.encode()}
     assert stat.S_IMODE((site / "work/ve-1").stat().st_mode) == 0o700
-    assert sorted(path.name for path in (site / "work/ve-1").iterdir()) == ["job.sh"]
+    assert list((site / "work/ve-1").iterdir()) == []
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 40])
 async def test_cut_payload_submits_nothing(site: Path, cut: int) -> None:
-    """A connection that breaks while scripts are on their way leaves no job, least of all one with half a script."""
+    """A connection that breaks while scripts are on their way leaves no job, and where it can still be reported, that is known."""
     command = commands.submit([order(site, "ve-1"), order(site, "ve-2")])
     answer = await run(site, Command(command.program, command.payload[:-cut], command.seconds))
-    assert list(answers.receipts(answer)) == []
+    assert {failures.receipt(line).trouble for line in answers.receipts(answer)} == {SiteTrouble.CONNECTION}
+    assert all(failures.receipt(line).deferral for line in answers.receipts(answer))
+    assert not list((site / "bin").glob("env.*"))
+    assert list((site / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("planted", ["file", "link", "dangling", "directory"])
+async def test_a_directory_that_is_there_is_never_used(site: Path, planted: str) -> None:
+    """Jobs can write below the work root: what one of them put in the way is neither followed nor reused, and no sbatch is started."""
+    (site / "elsewhere").mkdir()
+    (site / "elsewhere/job.sh").write_text("mine")
+    place = site / "work/ve-1"
+    if planted == "directory":
+        place.mkdir()
+        (place / "output.txt").symlink_to(site / "elsewhere/job.sh")
+    elif planted == "file":
+        place.write_text("in the way")
+    else:
+        place.symlink_to(site / ("elsewhere" if planted == "link" else "nowhere"))
+    (receipt,) = map(failures.receipt, answers.receipts(await run(site, commands.submit([order(site, "ve-1")]))))
+    assert "File exists" in receipt.deferral
+    assert receipt.trouble is SiteTrouble.WORK_ROOT
+    assert not list((site / "bin").glob("env.*"))
+    assert [path.name for path in (site / "elsewhere").iterdir()] == ["job.sh"]
+    assert (site / "elsewhere/job.sh").read_text() == "mine"
+    assert not (site / "nowhere").exists()
+
+
+async def test_a_full_work_root_starts_nothing(site: Path) -> None:
+    """A directory can be made where not a byte can be written: known before sbatch, and the directories are removed again."""
+    program(site, "dd", "#!/bin/sh\necho \"dd: error writing '$2': No space left on device\" >&2\nexit 1\n")
+    answer = await run(site, commands.submit([order(site, "ve-1"), order(site, "ve-2")]))
+    receipts = [failures.receipt(line) for line in answers.receipts(answer)]
+    assert [(receipt.name, receipt.trouble) for receipt in receipts] == [("ve-1", SiteTrouble.WORK_ROOT), ("ve-2", SiteTrouble.WORK_ROOT)]
+    assert all("No space left on device" in receipt.deferral for receipt in receipts)
+    assert list((site / "work").iterdir()) == []
     assert not list((site / "bin").glob("env.*"))
 
 
-async def test_directory_that_cannot_be_made(site: Path) -> None:
-    """It leaves its own order in doubt and the others alone."""
-    (site / "work").mkdir()
-    (site / "work/ve-1").write_text("in the way")
-    answer = await run(site, commands.submit([order(site, "ve-1"), order(site, "ve-2")]))
+async def test_sbatch_that_retries_until_the_bound_is_heard(site: Path) -> None:
+    """MaxJobCount: sbatch waits inside. What it printed is kept, and orders behind it are known not to have been started."""
+    retrying = "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying"
+    program(site, "sbatch", f'#!/bin/sh\ncat >/dev/null\necho x >>"$(dirname "$0")/calls"\necho "{retrying}" >&2\nexec sleep 60\n')
+    command = commands.submit([order(site, f"ve-{number}") for number in range(6)])
+    bounded = command.program.replace(f"timeout -k 5 {commands.SUBMIT_SECONDS} ", "timeout -k 5 1 ")
+    assert bounded != command.program
+    answer = await run(site, Command(bounded, command.payload, command.seconds))
     found = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
-    assert "job directory" in found["ve-1"].doubt
-    assert found["ve-2"].slurm_id == "42"
+    assert len(found) == 6
+    assert [found[f"ve-{number}"].trouble for number in range(6)] == [SiteTrouble.BUSY] * 4 + [SiteTrouble.SLOW] * 2
+    assert all("sleeping and retrying" in found[f"ve-{number}"].doubt for number in range(4))
+    assert all(found[f"ve-{number}"].deferral for number in (4, 5))
+    assert len((site / "bin/calls").read_text().split()) == 4
 
 
 async def test_environment_is_empty_but_for_named_variables(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:

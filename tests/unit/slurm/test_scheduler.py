@@ -25,7 +25,7 @@ UNLIMITED = "Configuration data as of 2026\n\nSlurmDBD configuration:\nMaxQueryT
 SDIAG = "Agent queue size:     0\nDBD Agent queue size: {}\n"
 PROGRAMS = (
     *("VERSION", "SQUEUE", "SACCT_BY_ID", "SACCT_BY_NAME", "SACCT_SINCE", "QUERY_RANGE", "SDIAG", "NODES"),
-    *("BATCH_SCRIPT", "SCANCEL", "SUBMIT"),
+    *("BATCH_SCRIPT", "SCANCEL", "SUBMIT", "REMOVE_EMPTY"),
 )
 NAMES = {getattr(commands, name): name for name in PROGRAMS}
 
@@ -199,8 +199,13 @@ ORDERS = [Order(f"ve-{n}", "#!/bin/bash\n", f"/w/ve-{n}") for n in (1, 2, 3)]
 
 async def test_cut_submission_leaves_the_others_known() -> None:
     """What was answered counts; what was not is in doubt, for each order by itself."""
-    cut = Answer(None, "provd-begin\nprovd-answer ve-2 0 42 \nprovd-answer ve-1 1 ? Invalid partition name specified\nprovd-ans", "")
-    one, two, three = await scheduler(Site(SUBMIT=cut)).submit(ORDERS)
+    refused = "Batch job submission failed: Invalid partition name specified"
+    cut = Answer(
+        None,
+        f"provd-begin\nprovd-answer ve-2 0 42 \nprovd-answer ve-1 1 ? sbatch: error: {refused}\nprovd-ans",
+        "",
+    )
+    one, two, three = await scheduler(Site(SUBMIT=cut, REMOVE_EMPTY=Answer(1, "", ""))).submit(ORDERS)
     assert (one.refusal != "", two.slurm_id, three.doubt != "") == (True, "42", True)
 
 

@@ -1,0 +1,76 @@
+"""A site that accepts no submissions: one lasting trouble, a pause, and one job at a time until it accepts one again."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import structlog
+
+from provider_daemon.job.site_trouble import SiteTrouble
+from provider_daemon.ports import Clock, Receipt
+from provider_daemon.troubles import Troubles
+
+log = structlog.get_logger("provd.advance")
+
+PAUSE_SECONDS = 30  # without submissions, before one job is tried again
+SITE = ""  # in the place of a queue's name: all queues
+
+
+@dataclass(slots=True)
+class _Pause:
+    trouble: SiteTrouble
+    until: float
+    probed: frozenset[str]  # jobs that were deferred since it began: another one is tried before them
+    probing: str = ""  # the job that may be tried in this tick
+
+
+class SubmissionPause:
+    """Of one cluster, by queue: a partition that is drained, or an account at its limit, does not hold up the other queues."""
+
+    def __init__(self, cluster: str, clock: Clock, troubles: Troubles) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._troubles = troubles
+        self._pauses: dict[str, _Pause] = {}
+        self._asked: defaultdict[str, set[str]] = defaultdict(set)  # by queue, the jobs that could be submitted in the last tick
+
+    def begin_tick(self) -> None:
+        for scope, pause in self._pauses.items():
+            if self._asked[scope] <= pause.probed:
+                pause.probed = frozenset()  # every job that waits was tried
+            pause.probing = ""
+        self._asked.clear()
+
+    def admits(self, job_id: str, queue: str) -> bool:
+        """Whether the job may be submitted in this tick."""
+        for scope in (SITE, queue):
+            self._asked[scope].add(job_id)
+        return all(self._probes(self._pauses[scope], job_id) for scope in (SITE, queue) if scope in self._pauses)
+
+    def _probes(self, pause: _Pause, job_id: str) -> bool:
+        if self._clock.now() < pause.until or pause.probing not in ("", job_id) or job_id in pause.probed:
+            return False
+        pause.probing = job_id
+        return True
+
+    def note(self, job_id: str, queue: str, receipt: Receipt) -> None:
+        """What the answer to a submission says of the site. Without one nothing is known."""
+        if receipt.trouble is not None:
+            self._begin(queue if receipt.trouble.of_queue else SITE, job_id, receipt.trouble, receipt.deferral or receipt.doubt)
+        elif receipt.slurm_id or receipt.refusal:
+            self._end(SITE)
+            self._end(queue)
+
+    def _begin(self, scope: str, job_id: str, trouble: SiteTrouble, why: str) -> None:
+        now, before = self._clock.now(), self._pauses.get(scope)
+        probed = before.probed if before else frozenset[str]()
+        self._pauses[scope] = _Pause(trouble, now + PAUSE_SECONDS, probed | {job_id})
+        if self._troubles.begins("submissions_paused", self._subject(scope), now, trouble):
+            following = f"jobs wait in the ledger, none counts as tried; one is tried again every {PAUSE_SECONDS} s"
+            log.warning("submissions_paused", cluster=self._cluster, queue=scope, trouble=trouble.value, why=why, next=following)
+
+    def _end(self, scope: str) -> None:
+        if self._pauses.pop(scope, None) and self._troubles.ends("submissions_paused", self._subject(scope)):
+            log.info("submissions_resumed", cluster=self._cluster, queue=scope)
+
+    def _subject(self, scope: str) -> str:
+        return f"{self._cluster}/{scope}" if scope else self._cluster
