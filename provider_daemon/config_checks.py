@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from provider_daemon.config_launchers import launcher_problem
 from provider_daemon.toml_lines import Path
 
 Found = Iterator[tuple[Path, str]]
@@ -34,6 +35,7 @@ def contradictions(value: dict[str, Any]) -> Found:
         yield from _twice(where, cluster, clusters[:number])
         yield from _way_in(where, cluster)
         yield from _late(where, cluster)
+        yield from _launchers(where, cluster)
 
 
 def _table(value: Any) -> dict[str, Any]:
@@ -78,3 +80,13 @@ def _late(where: Path, cluster: dict[str, Any]) -> Found:
     if isinstance(poll, int | float) and isinstance(margin, int) and margin < poll:
         late = "a job at its limit would be seen after the chain has ended it by itself, and its usage told to nobody"
         yield (*where, "report_margin_seconds"), f"{margin} is less than poll_seconds, {poll:g}: {late}"
+
+
+def _launchers(where: Path, cluster: dict[str, Any]) -> Found:
+    """A launcher under which a customer's words would be read as options or as a shell's text."""
+    images = cluster.get("images")
+    for number, image in enumerate(images if isinstance(images, list) else []):
+        run = _table(image).get("run")
+        words = [word for word in run if isinstance(word, str)] if isinstance(run, list) else []
+        if problem := launcher_problem(words):
+            yield (*where, "images", number, "run"), problem

@@ -23,8 +23,8 @@ async def hostile_problems(stage: Stage, job_id: str) -> list[str]:
     """The strings must stand in the job's output, and no shell may have read them: the marker file exists nowhere."""
     record = await stage.market.chain.query.job(job_id)
     assert record is not None
-    file = stage.site.work_root / stage.market.slurm_name(chain_job(record, CHAIN_ID).spec) / "output.txt"
-    output = file.read_text(errors="replace") if file.exists() else ""
+    name = stage.market.slurm_name(chain_job(record, CHAIN_ID).spec)
+    output = "".join(file.read_text(errors="replace") for file in stage.site.work_root.glob(f"{name}.*/output.txt"))
     plain = ATTACK.replace("/", "")
     wanted = (f"image evil/{ATTACK}", f"say {plain}", f"dir {plain}", f"word [{ATTACK}]", f"word [--flag={ATTACK}]", "word []", "word [*]")
     wrong = [f"its output lacks {text!r}" for text in wanted if text not in output]

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from provider_daemon.job.report_cost import GasLimits
 from provider_daemon.job.spec import Resources, Spec
+from provider_daemon.job.words import SEPARATOR, unsafe_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +137,24 @@ def _check_nodes(asked: Resources, site: Site) -> None:
 def _program(spec: Spec, terms: Terms, site: Site) -> Program:
     program = _preconfigured(spec, terms, site) if spec.workload.is_preconfigured else _custom(spec, terms)
     if not program.image and spec.workload.is_preconfigured:
-        return program  # a template of a native program: there is no image to find a launcher for
+        return _separated(program, spec)  # a template of a native program: there is no image to find a launcher for
     entry = next((entry for entry in site.images if _plain(program.image) and fnmatchcase(program.image, entry.pattern)), None)
     if entry is None:
         raise Inadmissible(f"image {program.image!r} is not offered here: ask the provider which images its site runs")
-    return replace(program, launcher=entry.run)
+    return _separated(replace(program, launcher=entry.run), spec)
+
+
+def _separated(program: Program, spec: Spec) -> Program:
+    """No word of it can be read as an option of what launches it; an offering's own command may itself be a launcher."""
+    launched = bool(program.launcher or program.wrapper or spec.workload.is_preconfigured)
+    if unsafe := unsafe_word(program.argv, launched=launched):
+        raise Inadmissible(unsafe)
+    return program
 
 
 def _plain(image: str) -> bool:
     """It can be neither an option of its launcher nor, as a path, lead out of the place that a pattern names."""
-    return not image.startswith("-") and ".." not in image.split("/")
+    return not image.startswith("-") and image != SEPARATOR and image.isprintable() and ".." not in image.split("/")
 
 
 def _preconfigured(spec: Spec, terms: Terms, site: Site) -> Program:

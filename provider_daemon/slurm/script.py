@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from provider_daemon import names
 from provider_daemon.errors import Refused
 from provider_daemon.job.lifecycle import KILL_AFTER
+from provider_daemon.job.words import unsafe_word
 
 MAX_WORD_BYTES = 128 * 1024 - 1  # Linux's MAX_ARG_STRLEN, without the byte that ends it
 MAX_SCRIPT_BYTES = 256 * 1024  # SLURM's own default ends at 4 MB; a script travels with every submission
@@ -125,9 +126,8 @@ def _command(batch: Batch) -> Iterable[str]:
 
     A launcher never sees them as its own: they have its prefix, or env(1) stands behind it, inside of what it starts.
     """
-    program = batch.argv[0] if batch.argv else ""
-    if not program or "=" in program:
-        raise Refused(f"command {program!r}: one program name without '='; its arguments go into `arguments`")
+    if unsafe := unsafe_word(batch.argv, launched=bool(batch.launcher or batch.wrapper)):
+        raise Refused(unsafe)
     prefix = _CONTAINER_PREFIXES.get(PurePosixPath(batch.launcher[0]).name, "") if batch.launcher else ""
     variables = [f"{prefix}{_variable(name)}={value}" for name, value in batch.environment]
     env = ["env", *variables] if variables else []

@@ -21,6 +21,7 @@ def program_of(template: Template, spec: Spec) -> Program:
         raise Inadmissible(f"template {template.template_id}: it takes parameters only, no environment of the job's own")
     try:
         values = chosen(template.parameter_schema, _given(spec.workload.arguments))
+        _check_options(template, values)
     except BadValue as error:
         raise Inadmissible(f"template {template.template_id}: {error}") from None
     return _program(template, spec.resources, values)
@@ -34,6 +35,17 @@ def _given(arguments: Sequence[str]) -> dict[str, str]:
             raise BadValue(f"argument {argument!r} is no `name=value`, or {name} was given before")
         given[name] = value
     return given
+
+
+def _check_options(template: Template, values: Mapping[str, str]) -> None:
+    """Where the template names the program, a text that begins one of its arguments must not be an option of it."""
+    if PLACE.match(template.entrypoint.command):
+        return  # the customer's own program: what its arguments mean is the customer's
+    texts = {parameter.name for parameter in template.parameter_schema if parameter.type == "string"}
+    for part in template.entrypoint.default_args:
+        place = PLACE.match(part)
+        if place and place[1] in texts and values[place[1]].startswith("-"):
+            raise BadValue(f"parameter {place[1]}: {values[place[1]]!r} cannot begin with '-'")
 
 
 def _check_resources(template: Template, spec: Spec) -> None:

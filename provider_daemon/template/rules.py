@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from provider_daemon.job.words import SHELLS, TEXT_FOLLOWS
 from provider_daemon.template.model import Parameter, Template
 from provider_daemon.template.places import PLACE, PROVIDED
 from provider_daemon.template.values import BadValue, check
@@ -13,7 +14,7 @@ RESOURCES = frozenset({"nodes", "cpus_per_node", "memory_mb_per_node", "gpus_per
 
 def mistakes(template: Template) -> list[str]:
     """A line for each, the field first."""
-    return [*_parameters(template), *_places(template), *_image(template), *_bindings(template)]
+    return [*_parameters(template), *_places(template), *_shell(template), *_image(template), *_bindings(template)]
 
 
 def _parameters(template: Template) -> Iterator[str]:
@@ -54,6 +55,17 @@ def _places(template: Template) -> Iterator[str]:
     for variable, text in template.environment.items():
         for name in sorted(set(PLACE.findall(text)) - known):
             yield f"template.environment.{variable}: {{{name}}} is no parameter"
+
+
+def _shell(template: Template) -> Iterator[str]:
+    """A customer's text inside a shell's text would be commands; behind it, it is an argument."""
+    entry = template.entrypoint
+    if entry.command.rpartition("/")[2] not in SHELLS:
+        return
+    for word, following in zip(entry.default_args, entry.default_args[1:], strict=False):
+        if TEXT_FOLLOWS.fullmatch(word) and PLACE.search(following):
+            where = f"template.entrypoint.default_args: a place inside the text of {entry.command} {word}"
+            yield f"{where}: pass it behind the text, as an argument"
 
 
 def _image(template: Template) -> Iterator[str]:

@@ -66,7 +66,7 @@ def raised(name: str, module: ast.Module) -> list[str]:
     for call in calls(module):
         if isinstance(call.func, ast.Name) and call.func.id == name and call.args:
             parts = [part.value for part in ast.walk(call.args[0]) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
-            texts.append(max(parts, key=len).strip())
+            texts += [max(parts, key=len).strip()] if parts else []
     return texts
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from provider_daemon.cli.app import app
 from provider_daemon.config import Config, default_toml, parse
 from provider_daemon.demo.jobs import demo_jobs
+from provider_daemon.job.words import unsafe_word
 from provider_daemon.slurm.failures import REFUSALS
 from provider_daemon.slurm.states import HOPELESS_REASONS
 from tests.unit.docs import DOCS, PACKAGE, PAGES, ROOT, blocks, column, log_events, page, raised, table
@@ -174,6 +175,13 @@ def test_every_refusal_is_explained(place: str, exception: str) -> None:
     text = page("customers.md")
     for words in raised(exception, ast.parse((PACKAGE / place).read_text())):
         assert words in text, words
+
+
+def test_every_rule_of_words_is_explained() -> None:
+    """What a command may not look like, sentence by sentence."""
+    text = page("customers.md")
+    for argv in (("",), ("-x",), ("x", ":")):
+        assert re.sub(r"'(-x)?': ", "", unsafe_word(argv, launched=True).removeprefix("command ")) in text
 
 
 def test_every_word_of_slurm_is_explained() -> None:

@@ -215,8 +215,10 @@ def test_working_directory_is_made(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("program", ["--help", "-k", "--"])
 def test_program_that_looks_like_an_option(tmp_path: Path, program: str) -> None:
-    """It is looked for as a program and not found."""
-    assert run(replace(BATCH, argv=(program,)), tmp_path).returncode == 127
+    """It is refused: some launcher would read it as one. Behind a path it is a program like any other."""
+    with pytest.raises(Refused, match="cannot begin with '-'"):
+        render(replace(BATCH, argv=(program,)))
+    assert run(replace(BATCH, argv=(f"./{program}",)), tmp_path).returncode == 127
 
 
 def test_wall_limit_to_the_second(tmp_path: Path) -> None:

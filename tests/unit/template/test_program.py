@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from provider_daemon.config import default_toml, parse
 from provider_daemon.errors import ConfigError
-from provider_daemon.job.admission import Inadmissible, Program
+from provider_daemon.job.admission import Image, Inadmissible, PreconfiguredWorkload, Program, QueueOption, Site, Terms, admit
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.preview import preview
 from provider_daemon.template import library
@@ -103,7 +103,9 @@ def run(script: str, tmp_path: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, cwd=str(tmp_path), check=False)
 
 
-HOSTILE = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]), max_size=60)
+HOSTILE = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]), max_size=60).filter(
+    lambda text: not text.startswith("-")
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -113,7 +115,7 @@ HOSTILE = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=
 @example("`touch pwned`")
 @example('"$HOME"')
 @example("{maybe}{what}{nodes}")
-@example("-n")
+@example("x -n")
 def test_no_value_reaches_the_shell(tmp_path_factory: pytest.TempPathFactory, what: str) -> None:
     """Whatever a customer sets arrives as that very text, in its own argument and once, and nothing else happens."""
     place = tmp_path_factory.mktemp("run")
@@ -211,3 +213,31 @@ def test_a_directory_with_a_broken_file(tmp_path: object) -> None:
         trusted(["echo"], str(tmp_path), [])
     with pytest.raises(TemplateError, match="No such file"):
         trusted(["echo"], "/no/such/directory", [])
+
+
+@pytest.mark.parametrize("program", ["-S", "-0", "-", "--"])
+def test_no_parameter_becomes_an_option(program: str) -> None:
+    """A text that begins an argument of the template's own program: `sh`'s words are handed to env(1) there."""
+    with pytest.raises(Inadmissible, match="cannot begin with '-'"):
+        program_of(ARRAY, spec(f"program={program}", "count=2", nodes=1))
+    with pytest.raises(Inadmissible, match="cannot begin with '-'"):
+        program_of(GPU, spec("script=-c", nodes=1, cpus_per_node=8, memory_gb_per_node=32, gpus_per_node=1, gpu_type="nvidia-a100"))
+
+
+@pytest.mark.parametrize("template_id", ["mpi-standard", "container"])
+def test_a_program_parameter_is_never_an_option(template_id: str) -> None:
+    """Where the customer names the program, srun, mpirun or the container's launcher stand before it."""
+    template = library.shipped()[template_id]
+    terms = Terms((QueueOption(JOB.spec.queue),), (PreconfiguredWorkload(template_id, "", ()),))
+    site = Site(images=(Image("*", ("srun",)),), templates={template_id: lambda spec: program_of(template, spec)})
+    asked = spec("program=--output", nodes=1)
+    asked = replace(asked, workload=replace(asked.workload, preconfigured_id=template_id))
+    with pytest.raises(Inadmissible, match="cannot begin with '-'"):
+        admit(asked, terms, site)
+
+
+def test_no_place_inside_a_shells_text() -> None:
+    """A customer's text there would be commands: the template is refused."""
+    text = write(ECHO).replace("command: printf", "command: sh").replace("'[%s]'", "-c")
+    with pytest.raises(TemplateError, match="inside the text of sh"):
+        read(text)

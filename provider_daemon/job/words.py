@@ -1,0 +1,24 @@
+"""No word of a customer is ever an option of what launches it: the rule for an argument vector behind any launcher. Pure.
+
+Launchers (bwrap, srun, mpirun, apptainer, ch-run, env, timeout) read options up to their first other word: that is the program's name, so
+it must not look like one. What follows is data, except for a `:` alone: srun and the MPI launchers read options again behind it.
+"""
+
+import re
+from collections.abc import Sequence
+
+SEPARATOR = ":"
+SHELLS = frozenset({"sh", "bash", "dash", "ksh", "zsh", "su", "env", "python", "python3", "perl"})
+TEXT_FOLLOWS = re.compile(r"-[a-z]*[cSe]|--command|--split-string|--session-command")  # an option of theirs whose value they run
+
+
+def unsafe_word(argv: Sequence[str], *, launched: bool) -> str:
+    """A sentence for the customer, or ''. `launched`: something of the site's starts the program."""
+    program = argv[0] if argv else ""
+    if not program or "=" in program:
+        return f"command {program!r}: one program name without '='; its arguments go into `arguments`"
+    if program.startswith("-"):
+        return f"command {program!r}: a program's name cannot begin with '-'; its options go into `arguments`"
+    if launched and SEPARATOR in argv:
+        return "a lone ':' among command and arguments separates programs for srun and mpirun: put the command line into a file"
+    return ""
