@@ -70,6 +70,10 @@ faults: slurm ## Break SLURM, SSH, gRPC, the disk, the clock, the wallet and the
 site-quirks: slurm ## Wrappers, banners and settings of real sites in front of real SLURM, one at a time (ONLY=part of a name)
 	@.venv/bin/python -m tests.site_quirks.run $(if $(ONLY),--only "$(ONLY)")
 
+.PHONY: hostile-customer
+hostile-customer: slurm ## A customer's attacks as real jobs behind bwrap and srun: options as commands, links, names, a filled queue (ONLY=part of a name)
+	@.venv/bin/python -m tests.hostile_customer.run $(if $(ONLY),--only "$(ONLY)")
+
 .PHONY: lying-endpoints
 lying-endpoints: .venv/.ready ## One of three chain endpoints lies in thirty-two ways, listed first and last, under the real daemon (ONLY=part of a name)
 	@.venv/bin/python -m tests.lying_endpoints.run $(if $(ONLY),--only "$(ONLY)")

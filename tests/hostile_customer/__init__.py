@@ -1,0 +1,1 @@
+"""Attacks of a customer, as real jobs on a private SLURM site under the real daemon: `make hostile-customer`."""

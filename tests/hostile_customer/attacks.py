@@ -1,0 +1,159 @@
+"""The attacks: each is submitted as a customer's job; each returns what happened, or raises Wrong when it was not held off."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
+from provider_daemon.clock import SystemClock
+from provider_daemon.job.site_trouble import SiteTrouble
+from provider_daemon.job.state import State
+from provider_daemon.ports import Order
+from provider_daemon.slurm.scheduler import SlurmScheduler
+from provider_daemon.slurm.ssh import SshTransport
+from tests.expect import Wrong, same
+from tests.hostile_customer.stage import BWRAP, NATIVE, SECRET, SRUN, Stage, attack
+from tests.waiting import until
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """`short`: played in `make test` too."""
+
+    name: str
+    tried: str
+    play: Callable[[Stage], Awaitable[str]]
+    short: bool = False
+
+
+# --- words that a launcher would read ---
+
+
+async def option(image: str, command: str, *arguments: str, stage: Stage) -> str:
+    """{file} is the neighbour's result: neither read nor written, and the job never reaches SLURM."""
+    file = stage.neighbour(f"{abs(hash((image, command, arguments))):x}")
+    words = [word.replace("{file}", str(file)) for word in (command, *arguments)]
+    ended = await stage.run(attack(*words, image=image))
+    _unharmed(file, ended.output)
+    if not ended.refused:
+        raise Wrong(f"it was in SLURM as {ended.slurm}")
+    return f"refused: {ended.message}"
+
+
+async def data(stage: Stage) -> str:
+    """Behind the program, dashes are data; the sandbox shows the job's own directory and nothing of a neighbour."""
+    file = stage.neighbour("data")
+    inside = await stage.run(attack("/bin/sh", "-c", 'echo "$0"; ls -a; exit 0', "--bind", image=BWRAP))
+    same("a job in the sandbox", (inside.state, "--bind" in inside.output), (State.COMPLETED, True))
+    ended = await stage.run(attack("/bin/cat", str(file), image=BWRAP))
+    _unharmed(file, ended.output)
+    same("its end", ended.state, State.FAILED)
+    return "arguments arrive as they are; the neighbour's file is not in the sandbox"
+
+
+def _unharmed(file: Path, output: str) -> None:
+    if SECRET in output:
+        raise Wrong("it read the neighbour's result")
+    same("the neighbour's result", file.read_text(), SECRET)
+
+
+# --- links ---
+
+
+async def links(planted: str, stage: Stage) -> str:
+    """The worst case, in which the name of the directory is known: something of an attacker's is there before the submission."""
+    file = stage.neighbour(f"links-{planted.replace(' ', '-')}")
+    place = stage.work_root / f"ve-planted-{planted.replace(' ', '-')}"
+    target = {"link": file.parent, "dangling link": file.parent / "new", "directory with links": None}[planted]
+    script = "#!/bin/bash\n" + f"#SBATCH --output={place}/output.txt\n" + "echo written\n"
+    plant = f"ln -s {target} {place}" if target else f"mkdir {place}; ln -s {file} {place}/output.txt; ln -s {file} {place}/job.sh"
+    same("planting", (await stage.run(attack("/bin/sh", "-c", plant))).state, State.COMPLETED)
+    scheduler = SlurmScheduler(SshTransport(clock=SystemClock(), **stage.site.ssh), SystemClock())  # type: ignore[arg-type]
+    try:
+        (receipt,) = await scheduler.submit([Order(place.name, script, str(place))])
+    finally:
+        await scheduler.close()
+    same("the submission", (receipt.slurm_id, receipt.trouble), ("", SiteTrouble.WORK_ROOT))
+    _unharmed(file, "")
+    same("the neighbour's directory", [each.name for each in file.parent.iterdir()], ["output.txt"])
+    return f"not submitted, nothing followed: {receipt.deferral}"
+
+
+async def race(stage: Stage) -> str:
+    """A job plants links under every name that it can see while other jobs are submitted."""
+    file = stage.neighbour("race")
+    plant = (
+        f"for turn in $(seq 60); do for name in $(squeue -h -o %j) $(ls {stage.work_root}); do name=${{name%.*}}; "
+        f"for end in '' .1 .2; do [ -e {stage.work_root}/$name$end ] || ln -s {file.parent} {stage.work_root}/$name$end 2>/dev/null; "
+        "done; done; sleep 0.1; done; exit 0"
+    )
+    (attacker,) = await stage.submit(attack("/bin/sh", "-c", plant))
+    victims = [await stage.run(attack("/bin/echo", f"mine {number}"), customer=1) for number in range(3)]
+    await stage.ended(attacker)
+    same("the victims", [(ended.state, ended.output) for ended in victims], [(State.COMPLETED, f"mine {n}\n") for n in range(3)])
+    _unharmed(file, "")
+    same("the neighbour's directory", [each.name for each in file.parent.iterdir()], ["output.txt"])
+    return "each submission has a directory that was not there before; nothing was written through a link"
+
+
+# --- names ---
+
+
+async def renamed(stage: Stage) -> str:
+    """A job that changes its name in SLURM still ends when its customer cancels it."""
+    rename = "scontrol update jobid=$SLURM_JOB_ID name=somebody-else; echo renamed; exec sleep 120"
+    (job_id,) = await stage.submit(attack("/bin/sh", "-c", rename, seconds=300))
+    name = await stage.name(job_id)
+
+    def done() -> bool:
+        return any("renamed" in file.read_text() for file in stage.work_root.glob(f"{name}.*/output.txt"))
+
+    await until("it renamed itself", done, limit=60, pause=0.5)
+    customer = stage.market.customers[0]
+    await customer.send(tx_pb2.MsgCancelJob(requester_address=customer.address, job_id=job_id, reason="test"))
+
+    def gone() -> bool:
+        return "somebody-else" not in stage.site.slurm.run("squeue", "-h", "-o", "%j").stdout
+
+    seconds = await until("its SLURM job ends", gone, limit=60, pause=0.5)
+    return f"cancelled by its id, {seconds:.0f} s after the customer's cancel"
+
+
+async def queue_filled(stage: Stage) -> str:
+    """Eight jobs of one customer, then one of another, where the site runs two at a time."""
+    many = await stage.submit(*(attack("/bin/sleep", "4") for _ in range(8)))
+    (one,) = await stage.submit(attack("/bin/echo", "mine"), customer=1)
+    ended = await stage.ended(one)
+    same("the other customer's job", ended.state, State.COMPLETED)
+    records = [await stage.market.chain.job(job_id) for job_id in many]
+    waiting = sum(record is not None and record.state is State.PENDING for record in records)
+    if waiting < 2:
+        raise Wrong(f"only {waiting} of the eight were still waiting: it had to wait for them")
+    await asyncio.gather(*(stage.ended(job_id) for job_id in many))
+    return f"it ended while {waiting} of the eight still waited"
+
+
+def words(name: str, tried: str, image: str, *argv: str, short: bool = False) -> Attack:
+    async def play(stage: Stage) -> str:
+        return await option(image, *argv, stage=stage)
+
+    return Attack(name, tried, play, short)
+
+
+ATTACKS = (
+    words("12 bwrap: option as command", "--bind / /host cat FILE", BWRAP, "--bind", "/", "/host", "/bin/cat", "/host{file}", short=True),
+    words("12 bwrap: -- as command", "-- cat FILE", BWRAP, "--", "/bin/cat", "{file}"),
+    words("12 srun: option as command", "--output=FILE echo", SRUN, "--output={file}", "/bin/echo", "overwritten", short=True),
+    words("12 srun: second program", "true : --output=FILE echo", SRUN, "/bin/true", ":", "--output={file}", "/bin/echo", "overwritten"),
+    words("12 native: option as command", "--help", NATIVE, "--help"),
+    words("12 image: option as image", "image --bind", "--bind", "/bin/cat", "{file}"),
+    Attack("12 bwrap: arguments", "options behind the program, a neighbour's path", data),
+    Attack("15 link as job directory", "a link to a neighbour's directory", partial(links, "link"), short=True),
+    Attack("15 dangling link", "a link to where a directory could be made", partial(links, "dangling link")),
+    Attack("15 links in the directory", "job.sh and output.txt as links", partial(links, "directory with links")),
+    Attack("15 links while others submit", "links under every visible name", race),
+    Attack("16 renames itself", "scontrol update name, then a cancel", renamed),
+    Attack("17 fills the queue", "eight jobs, then another customer's", queue_filled),
+)
