@@ -19,7 +19,15 @@ from provider_daemon.template.trusted import trusted
 
 
 def outbox_settings(chain: ChainConfig) -> OutboxSettings:
-    return OutboxSettings(fee_denom=chain.fee_denom, max_gas=chain.max_gas, max_fee=chain.max_fee, timeout_blocks=chain.timeout_blocks)
+    return OutboxSettings(
+        fee_denom=chain.fee_denom,
+        max_gas=chain.max_gas,
+        max_fee=chain.max_fee,
+        max_gas_price=chain.max_gas_price,
+        max_fee_per_hour=chain.max_fee_per_hour,
+        max_fee_per_day=chain.max_fee_per_day,
+        timeout_blocks=chain.timeout_blocks,
+    )
 
 
 def scheduler(cluster: ClusterConfig, clock: Clock) -> SlurmScheduler:

@@ -58,6 +58,9 @@ class ChainConfig(_Strict):
     fee_denom: str = "uve"
     max_gas: int = Field(default=50_000_000, ge=200_000)
     max_fee: int = Field(default=10_000_000, ge=1)
+    max_gas_price: float = Field(default=0.5, gt=0, le=1_000_000_000)
+    max_fee_per_hour: int = Field(default=100_000_000, ge=1)
+    max_fee_per_day: int = Field(default=1_000_000_000, ge=1)
     timeout_blocks: int = Field(default=20, ge=2, le=1000)
     poll_seconds: float = Field(default=2.0, gt=0, le=60)
 

@@ -57,7 +57,10 @@ class Crew:
         self._tenancies = self._tenancies_of(config)
         self.addresses = list(dict.fromkeys(known.signer.address for known in self._tenancies.values()))
         self._senders = self._make_senders(config)
-        self.outboxes = [Loop(f"outbox:{address}", config.chain.poll_seconds, sender.tick) for address, sender in self._senders.items()]
+        self.outboxes = [
+            Loop(f"outbox:{address}", config.chain.poll_seconds, sender.tick, stalled=sender.stalled)
+            for address, sender in self._senders.items()
+        ]
         self._sites = {cluster.id: self._make_site(cluster) for cluster in config.clusters}
         self._intake = self._make_intake(config)
         by_site = [loop for site in self._sites.values() for loop in (site.advancing, site.beating)]

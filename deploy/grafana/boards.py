@@ -82,7 +82,13 @@ JOBS = Board(
             ),
         ),
         "The daemon": (
-            graph("Loops that fail", "short", ("provd_loop_failing > 0", "{{loop}}"), ("1 - provd_loop_alive > 0", "dead: {{loop}}")),
+            graph(
+                "Loops that fail",
+                "short",
+                ("provd_loop_failing > 0", "{{loop}}"),
+                ("1 - provd_loop_alive > 0", "dead: {{loop}}"),
+                ("provd_outbox_stalled > 0", "no progress: outbox:{{signer}}"),
+            ),
             graph("Age of the last good tick", "s", ("time() - provd_loop_last_success_timestamp_seconds > 0", "{{loop}}")),
             graph("Ticks", "ops", ("rate(provd_loop_ticks_total[$__rate_interval])", "{{loop}}")),
             graph("What lasts", "short", ("provd_trouble", "{{what}} {{subject}}")),

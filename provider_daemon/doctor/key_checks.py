@@ -3,7 +3,7 @@
 from provider_daemon.doctor.facts import Key
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
 
-REPORT_GAS = 100_000  # one transaction with one report
+REPORT_GAS = 100_000  # that one transaction with one report asks for
 LOW_DAYS, EMPTY_DAYS = 7.0, 1.0
 TOP_UP = "send it more of the fee denom"
 

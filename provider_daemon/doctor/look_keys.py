@@ -17,6 +17,7 @@ from provider_daemon.doctor.looker import Looker
 from provider_daemon.errors import ConfigError, Refused
 from provider_daemon.ledger import comparison, figures
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.gas import GAS_ADJUSTMENT
 from provider_daemon.ports import Cluster
 
 DAY = 86_400
@@ -76,9 +77,9 @@ async def look(
 
 
 def heartbeats(clusters: Sequence[ClusterConfig], records: Sequence[Cluster], price: float) -> float:
-    """What a day of heartbeats alone costs, at a price of gas."""
+    """What a day of heartbeats alone costs, at a price of gas: fees are paid for the gas that is asked for, not for what is used."""
     nodes = {record.cluster_id: record.total_nodes for record in records}
-    return sum(DAY / each.heartbeat_seconds * (TX_GAS + NODE_GAS * nodes.get(each.id, 1)) * price for each in clusters)
+    return sum(DAY / each.heartbeat_seconds * (TX_GAS + NODE_GAS * nodes.get(each.id, 1)) * GAS_ADJUSTMENT * price for each in clusters)
 
 
 async def _exists(client: GrpcChain, account: str) -> bool:

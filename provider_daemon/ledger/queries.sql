@@ -195,3 +195,40 @@ SELECT sequence, tx_hash, status = 'included' OR height > 0 AS used FROM txs WHE
 
 -- name: newest_tx_of_each_signer
 SELECT tx_bytes FROM txs WHERE id IN (SELECT max(id) FROM txs WHERE status = 'included' GROUP BY signer);
+
+-- name: next_sequence
+SELECT max(sequence) + 1 AS sequence FROM (
+    SELECT sequence FROM txs WHERE signer = :signer AND status = 'included' ORDER BY id DESC LIMIT 50
+);
+
+-- name: given_up
+SELECT id, signer, tx_hash, tx_bytes, sequence, timeout_height, fee, created_at FROM txs
+WHERE id > (SELECT coalesce(max(id), 0) FROM txs) - 1000
+    AND signer = :signer AND status IN ('failed', 'expired') AND height = 0 AND sequence >= :sequence ORDER BY id DESC;
+
+-- name: newest_included
+SELECT height, created_at FROM txs WHERE signer = :signer AND status = 'included' ORDER BY id DESC LIMIT 1;
+
+-- name: paid_lately
+SELECT fee, gas_used FROM txs WHERE signer = :signer AND status = 'included' ORDER BY id DESC LIMIT :count;
+
+-- name: fees_bound
+SELECT coalesce(sum(fee), 0) AS fees FROM txs INDEXED BY txs_lately
+WHERE signer = :signer AND created_at >= :since AND (status IN ('included', 'open') OR (height > 0 AND code NOT IN (30, 32)));
+
+-- name: record_size
+SELECT length(value) AS bytes FROM jobs WHERE job_id = :job_id;
+
+-- name: oldest_report
+SELECT min(created_at) AS oldest, count(*) AS reports FROM messages INDEXED BY messages_waiting
+WHERE signer = :signer AND kind = 'report' AND status = 'waiting';
+
+-- name: doubtful_since
+SELECT max(CAST(value AS REAL)) AS since FROM meta WHERE key LIKE 'doubt:%';
+
+-- name: used_by_ours
+SELECT id FROM txs WHERE id > (SELECT coalesce(max(id), 0) FROM txs) - 1000
+    AND signer = :signer AND sequence = :sequence AND height > 0;
+
+-- name: known_tx
+SELECT id FROM txs WHERE tx_hash = :tx_hash;

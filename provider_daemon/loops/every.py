@@ -21,7 +21,8 @@ _NUMBER = re.compile(r"\d+")
 class Loop:
     """A named tick. `last_success` and `tick_since` (seconds since the epoch, 0 when there was none, or none is under way) and
     `failure` are what readiness, metrics and the watchdog look at; `failures` decides which of them the log tells.
-    `ticks` counts those that ended; `activity` shows that the one under way gets on; `ended` that there will be no more.
+    `stalled` gives the reason why good ticks get nothing done, '' while they do. `ticks` counts those that ended;
+    `activity` shows that the one under way gets on; `ended` that there will be no more.
 
     A poke only shortens a wait; polling carries correctness.
     """
@@ -37,6 +38,7 @@ class Loop:
     ticks: int = 0
     activity: Activity = field(default_factory=Activity)
     ended: bool = False
+    stalled: Callable[[float], str] = lambda now: ""
 
     def dead(self, now: float) -> str:
         """Why it makes no progress any more; '' while it lives. A tick that fails is no sign of death."""

@@ -1,60 +1,43 @@
-"""Ledger -> chain, for one key: one open transaction at a time, stored before it is sent, and GetTx decides what became of it."""
+"""Ledger -> chain, for one key: one open transaction at a time, stored before it is sent; GetTx tells its fate.
 
-import math
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+Theory of operation. A transaction is in the ledger before it is sent, and stays open until one of these is
+known: it is in a block; its timeout height has passed and no block has it; or another transaction has used its
+sequence. An account's sequence lets at most one of several transactions through, so a second one *with the same
+sequence* can replace an open one at any time: that is how a fee that has become too low is raised. Whatever was
+given up and is found in a block later is taken back (`_take_back`): before a higher sequence is used, the
+transactions that used those before it are looked at (sequence.py).
+"""
+
+from collections.abc import Callable
 
 import structlog
-from google.protobuf.any_pb2 import Any
 
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.chain.keys import Signer
-from provider_daemon.errors import Refused
+from provider_daemon.chain.refusals import Refusal, classify, expected_sequence
 from provider_daemon.job.lifecycle import confirm
-from provider_daemon.job.report_cost import BLOCK_GAS
 from provider_daemon.job.state import State
+from provider_daemon.ledger import sending
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from provider_daemon.loops import same_chain
 from provider_daemon.loops.blame import Blame
+from provider_daemon.loops.drafts import Draft, Drafts, OutboxSettings, packed
+from provider_daemon.loops.foreign import Foreign
 from provider_daemon.loops.job_records import JobRecords
-from provider_daemon.loops.lanes import choose
-from provider_daemon.ports import Chain, Clock, TxOutcome
+from provider_daemon.loops.sending_problems import PROBLEMS, Problem, SendingProblems
+from provider_daemon.loops.sequence import Sequences
+from provider_daemon.ports import Account, Chain, Clock, TxOutcome
 from provider_daemon.troubles import Troubles
+
+__all__ = ["Outbox", "OutboxSettings"]
 
 log = structlog.get_logger("provd.outbox")
 
-GAS_ADJUSTMENT = 1.2  # on the simulated gas: the stored job can grow between simulation and block
-OUT_OF_GAS_ADJUSTMENT = 2.0  # after a transaction ran out of gas all the same
-COMPARISONS = 3  # times that a tick compares the next messages' jobs with the chain, when some of them may not be reported
-GAS_GUESS = 100_000  # a message, for the fee that the simulation is asked with
-ALREADY_IN_MEMPOOL, OUT_OF_GAS, INSUFFICIENT_FUNDS = 19, 11, 5  # codespace sdk
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxSettings:
-    """`max_gas` and `max_fee` (in `fee_denom`) are one transaction's ceilings; `timeout_blocks`: how long it may wait to be included."""
-
-    fee_denom: str = "uve"
-    max_gas: int = 50_000_000
-    max_fee: int = 10_000_000
-    timeout_blocks: int = 20
-    max_messages: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A simulated transaction, ready to be signed."""
-
-    messages: list[Message]
-    account_number: int
-    sequence: int
-    gas_limit: int
-    fee: int
-    height: int
+OUT_OF_GAS = 11  # codespace sdk
+STALLED_SECONDS = 60.0  # half of the chain's patience with nodes: reports that wait longer without any inclusion are no progress
+AHEAD_TICKS = 2  # in a row, in which CheckTx expects a lower sequence than an open transaction has
 
 
 class Outbox:
@@ -76,11 +59,15 @@ class Outbox:
         self._settings = settings
         self._clock = clock
         self._poke = poke
-        self._troubles = troubles or Troubles()
-        self._records = JobRecords(ledger, chain, clock)
-        self._blame = Blame(ledger, self._records, clock, poke)
-        self._adjustment = GAS_ADJUSTMENT
-        self._block_gas = sys.maxsize
+        troubles = troubles or Troubles()
+        self._problems = SendingProblems(signer.address, troubles)
+        records = JobRecords(ledger, chain, clock)
+        self._blame = Blame(ledger, records, clock, poke)
+        self._drafts = Drafts(ledger, chain, signer, self._problems, self._blame, records, troubles)
+        self._sequences = Sequences(ledger, chain, signer.address)
+        self._foreign = Foreign(ledger, signer.address, troubles)
+        self._progress_at = clock.now()
+        self._ahead: tuple[str, int] = ("", 0)  # hash of an open transaction, and how often CheckTx expected a lower sequence
 
     def reconfigure(self, settings: OutboxSettings) -> None:
         """A tick under way goes on with it: what is signed by then stays as it was signed."""
@@ -88,10 +75,21 @@ class Outbox:
 
     async def tick(self) -> None:
         same_chain.insist(self._ledger)
+        self._foreign.forget(self._clock.now())
         if (tx := self._ledger.open_tx(self._signer.address)) is not None:
             await self._resolve(tx)
         if self._ledger.open_tx(self._signer.address) is None:
             await self._send_next()
+
+    def stalled(self, now: float) -> str:
+        """Why nothing is sent although every tick succeeds; '' while reports get into blocks, or none waits."""
+        if self._problems.why:
+            return self._problems.why
+        waiting = sending.oldest_report(self._ledger, self._signer.address)
+        silent = now - max(self._progress_at, waiting[0]) if waiting else 0.0
+        if waiting is None or silent < STALLED_SECONDS:
+            return ""
+        return f"no transaction of the key was included for {silent:.0f} s, and {waiting[1]} reports wait"
 
     # --- the open transaction ---
 
@@ -101,21 +99,81 @@ class Outbox:
         if outcome is None and head.height > tx.timeout_height + INDEX_LAG:
             outcome = await self._chain.find_by_sequence(tx.signer, tx.sequence)
             if outcome is None or outcome.tx_hash != tx.tx_hash:
-                self._expire(tx, outcome)
+                await self._superseded(tx, outcome)
                 return
-        if outcome is None:
-            await self._chain.broadcast(tx.tx_bytes)  # the same bytes: whatever CheckTx says, GetTx decides
-        elif outcome.ok:
+        if outcome is not None:
+            await self._settle(tx, outcome)
+            return
+        answer = await self._chain.broadcast(tx.tx_bytes)  # the same bytes: whatever CheckTx says, GetTx decides
+        await self._reconsider(tx, answer)
+
+    async def _settle(self, tx: OpenTx, outcome: TxOutcome) -> None:
+        if outcome.ok:
             self._included(tx, outcome)
         else:
             await self._rejected(tx, outcome)
 
+    async def _superseded(self, tx: OpenTx, other: TxOutcome | None) -> None:
+        """Never included, and never will be: its time has passed, or `other` has its sequence."""
+        self._expire(tx, other)
+        if other is not None:
+            await self._take_back(other)
+
     def _expire(self, tx: OpenTx, other: TxOutcome | None) -> None:
         with self._ledger.write():
             self._ledger.close_tx(tx, "expired", note=f"not included by height {tx.timeout_height}")
-        if other is not None:
-            log.error("foreign_tx", signer=tx.signer, sequence=tx.sequence, tx=other.tx_hash, next="give provd a key of its own")
         log.warning("tx_expired", tx=tx.tx_hash, timeout_height=tx.timeout_height, next="its messages go into a new transaction")
+
+    async def _reconsider(self, tx: OpenTx, answer: TxOutcome) -> None:
+        """What CheckTx says of the very bytes again, while they are in no block."""
+        refusal = classify(answer.code, answer.codespace, answer.log)
+        if answer.ok or refusal is Refusal.IN_MEMPOOL:
+            self._problems.clear()
+        elif refusal is Refusal.FEE:
+            await self._replace(tx, answer)
+        elif refusal is Refusal.SEQUENCE:
+            await self._wrong_sequence(tx, answer)
+        elif refusal in PROBLEMS:
+            self._problems.start(PROBLEMS[refusal], answer.log, self._clock.now(), answer.code)
+
+    async def _wrong_sequence(self, tx: OpenTx, answer: TxOutcome) -> None:
+        """The sequence is used: by whom? Or it is not reached yet, so that nothing that we send before it can be too late."""
+        expected = expected_sequence(answer.log)
+        if expected is None or expected == tx.sequence:
+            return
+        if expected > tx.sequence:
+            other = await self._chain.find_by_sequence(tx.signer, tx.sequence)
+            if other is not None and other.tx_hash != tx.tx_hash:
+                await self._superseded(tx, other)
+            return
+        ticks = self._ahead[1] + 1 if self._ahead[0] == tx.tx_hash else 1
+        self._ahead = (tx.tx_hash, ticks)
+        reached = (await self._chain.account(tx.signer)).sequence
+        if ticks >= AHEAD_TICKS and reached < tx.sequence and not self._is_next(tx):
+            # What is sent instead has a lower sequence, so it is first in any case, and the same report a second time is refused.
+            self._expire(tx, None)
+
+    def _is_next(self, tx: OpenTx) -> bool:
+        """By the ledger its sequence is the account's: whoever expects a lower one is behind."""
+        return sending.next_sequence(self._ledger, tx.signer) == tx.sequence
+
+    async def _replace(self, tx: OpenTx, answer: TxOutcome) -> None:
+        """The fee is too low by now: the same messages with the same sequence and a higher fee. At most one of the two is valid."""
+        fee = transactions.decode(tx.tx_bytes).auth_info.fee
+        self._drafts.require(answer.log, fee.gas_limit, (await self._chain.head()).height, self._settings)
+        self._problems.start(Problem.FEE_TOO_LOW, answer.log, self._clock.now(), answer.code)
+        draft = await self._draft(self._ledger.messages_of_tx(tx.id))
+        if draft is None or draft.sequence != tx.sequence or draft.fee <= tx.fee:
+            return
+        log.warning("tx_replaced", tx=tx.tx_hash, fee=tx.fee, new_fee=draft.fee, why=answer.log, next="the first that is included counts")
+        with self._ledger.write():
+            self._ledger.close_tx(tx, "failed", code=answer.code, note=answer.log)
+            if not self._ledger.all_wait(draft.messages):
+                return
+            new = self._ledger.add_tx(self._sign(draft), draft.messages)
+        await self._send(new)
+
+    # --- what is in a block ---
 
     def _included(self, tx: OpenTx, outcome: TxOutcome) -> None:
         messages, now = self._ledger.messages_of_tx(tx.id), self._clock.now()
@@ -123,7 +181,8 @@ class Outbox:
             self._ledger.close_tx(tx, "included", height=outcome.height, gas_used=outcome.gas_used)
             for message in messages:
                 self._confirmed(message, tx, outcome, now)
-        self._adjustment = GAS_ADJUSTMENT
+        self._progress_at = now
+        self._drafts.gas.was_enough()
         log.info("tx_included", tx=tx.tx_hash, height=outcome.height, messages=len(messages), gas_used=outcome.gas_used, fee=tx.fee)
         self._poke()
 
@@ -138,17 +197,35 @@ class Outbox:
         """Included with a code: the fee is gone or not, the messages are not done. The one that the log names is looked into."""
         messages, index = self._ledger.messages_of_tx(tx.id), transactions.failed_message_index(outcome.log)
         if outcome.code == OUT_OF_GAS and outcome.codespace == "sdk":
-            self._adjustment = OUT_OF_GAS_ADJUSTMENT
+            self._drafts.gas.ran_out()
         with self._ledger.write():
             self._ledger.close_tx(tx, "failed", height=outcome.height, code=outcome.code, gas_used=outcome.gas_used, note=outcome.log)
         log.warning("tx_failed", tx=tx.tx_hash, code=outcome.code, codespace=outcome.codespace, why=outcome.log, next="sends again")
-        if index is not None and index < len(messages):
+        whole = len(messages) == len(transactions.decode(tx.tx_bytes).body.messages)  # else the index counts messages that are gone
+        if index is not None and index < len(messages) and whole:
             await self._blame.look_into(messages[index], outcome.log)
+
+    async def _take_back(self, other: TxOutcome) -> None:
+        """A transaction that used a sequence of the key: one of ours that was given up counts as what it is, any other is foreign."""
+        if sending.is_known(self._ledger, other.tx_hash) and other.tx_hash not in {tx.tx_hash for tx in self._sequences.given_up()}:
+            return  # it was seen in its block before
+        ours = next((tx for tx in self._sequences.given_up() if tx.tx_hash == other.tx_hash), None)
+        if ours is None:
+            self._foreign.found(other, self._clock.now())
+            return
+        bodies = {message.SerializeToString() for message in transactions.decode(ours.tx_bytes).body.messages}
+        with self._ledger.write():
+            tx = sending.take_back(self._ledger, ours, bodies)
+        if tx is not None:
+            log.info("tx_found_late", tx=ours.tx_hash, height=other.height, next="its messages count as what became of them")
+            await self._settle(tx, other)
 
     # --- the next transaction ---
 
     async def _send_next(self) -> None:
-        messages = await self._due()
+        messages = await self._drafts.choose(self._settings, self._clock.now())
+        if not messages and self._sequences.given_up():
+            await self._account()  # one of them may be in a block after all
         draft = await self._draft(messages) if messages else None
         if draft is None:
             return
@@ -157,49 +234,52 @@ class Outbox:
             if not self._ledger.all_wait(draft.messages):
                 return  # a newer heartbeat took the place of one: the ledger must say exactly what the transaction holds
             tx = self._ledger.add_tx(tx, draft.messages)
+        await self._send(tx)
+
+    async def _draft(self, messages: list[Message]) -> Draft | None:
+        """None when nothing can be sent now."""
+        account = await self._account()
+        return await self._drafts.make(messages, account, self._settings, self._clock.now()) if account else None
+
+    async def _account(self) -> Account | None:
+        turn = await self._sequences.next(self._clock.now())
+        for other in turn.found:
+            await self._take_back(other)
+        if turn.why_not:
+            self._problems.suspect(Problem.SEQUENCE_UNEXPLAINED, turn.why_not, self._clock.now())
+            return None
+        return turn.account
+
+    async def _send(self, tx: OpenTx) -> None:
         answer = await self._chain.broadcast(tx.tx_bytes)
-        if answer.ok or (answer.codespace == "sdk" and answer.code == ALREADY_IN_MEMPOOL):
-            self._accepted()
+        if answer.ok or classify(answer.code, answer.codespace, answer.log) is Refusal.IN_MEMPOOL:
+            self._problems.clear()
         else:
             self._not_taken(tx, answer)
-
-    async def _due(self) -> list[Message]:
-        """What goes next: no report of a job whose record on chain was not found to be the ledger's. Others take its place."""
-        held: frozenset[str] = frozenset()
-        for _ in range(COMPARISONS):
-            waiting = self._ledger.waiting_messages(self._signer.address)
-            messages = choose([message for message in waiting if _about(message) not in held], self._settings.max_messages)
-            found = await self._records.disagreeing(messages)
-            if not found:
-                return messages
-            held |= found
-        return [message for message in messages if _about(message) not in held]
-
-    def _refused(self, code: int, why: str) -> None:
-        """Not about one of its messages: nothing can be sent until somebody acts."""
-        event = "wallet_empty" if code == INSUFFICIENT_FUNDS else "tx_refused"
-        if self._troubles.begins(event, self._signer.address, self._clock.now()):
-            log.error(event, signer=self._signer.address, code=code, why=why, next="reports wait; tries again at every tick")
-
-    def _accepted(self) -> None:
-        for event in ("wallet_empty", "tx_refused"):
-            if self._troubles.ends(event, self._signer.address):
-                log.info("tx_taken_again", signer=self._signer.address, after=event)
 
     def _not_taken(self, tx: OpenTx, answer: TxOutcome) -> None:
         """CheckTx refused the very first send, so these bytes are in no mempool and can be given up at once."""
         with self._ledger.write():
             self._ledger.close_tx(tx, "failed", code=answer.code, note=answer.log)
-        if answer.codespace == "sdk" and answer.code == INSUFFICIENT_FUNDS:
-            self._refused(answer.code, answer.log)
+        refusal = classify(answer.code, answer.codespace, answer.log)
+        if refusal in PROBLEMS:
+            self._problems.start(PROBLEMS[refusal], answer.log, self._clock.now(), answer.code)
+            if refusal is Refusal.FEE:
+                gas_limit = transactions.decode(tx.tx_bytes).auth_info.fee.gas_limit
+                self._drafts.require(answer.log, gas_limit, tx.timeout_height - self._settings.timeout_blocks, self._settings)
             return
-        self._learn_ceiling(answer.log)
+        if refusal is Refusal.TIMEOUT_HEIGHT:
+            self._drafts.distrust_clamp(self._clock.now())
+        if refusal is Refusal.OUT_OF_GAS:
+            self._drafts.gas.ran_out()
+        if refusal is Refusal.SEQUENCE:
+            self._problems.suspect(Problem.SEQUENCE_UNEXPLAINED, answer.log, self._clock.now(), answer.code)
+        self._drafts.learn_block_gas(answer.log, self._settings)
         log.warning("tx_not_taken", code=answer.code, codespace=answer.codespace, why=answer.log, next="tries again at the next tick")
 
-    def _sign(self, draft: _Draft) -> OpenTx:
-        timeout_height = draft.height + self._settings.timeout_blocks
+    def _sign(self, draft: Draft) -> OpenTx:
         signed = transactions.build(
-            [_any(message) for message in draft.messages],
+            [packed(message) for message in draft.messages],
             signer=self._signer,
             chain_id=self._chain.chain_id,
             account_number=draft.account_number,
@@ -207,85 +287,7 @@ class Outbox:
             gas_limit=draft.gas_limit,
             fee=draft.fee,
             fee_denom=self._settings.fee_denom,
-            timeout_height=timeout_height,
+            timeout_height=draft.timeout_height,
         )
         now = self._clock.now()
-        return OpenTx(0, self._signer.address, signed.tx_hash, signed.tx_bytes, draft.sequence, timeout_height, draft.fee, now)
-
-    async def _draft(self, messages: list[Message]) -> _Draft | None:
-        """The largest first part of the messages that the chain would take within both ceilings; None when there is none now."""
-        account = await self._chain.account(self._signer.address)
-        price, head = await self._chain.gas_price(self._settings.fee_denom), await self._chain.head()
-        while messages:
-            try:
-                gas = await self._simulate(messages, account.sequence, price, head.height)
-            except Refused as error:
-                if not self._learn_ceiling(str(error)) and not await self._set_aside(messages, error):
-                    return None
-                continue
-            limit = math.ceil(gas * self._adjustment)
-            fee = math.ceil(limit * price)
-            if limit <= self._max_gas and fee <= self._settings.max_fee:
-                return _Draft(messages, account.number, account.sequence, limit, fee, head.height)
-            messages = self._shorten(messages, limit, fee)
-        return None
-
-    async def _simulate(self, messages: Sequence[Message], sequence: int, price: Decimal, height: int) -> int:
-        guess = min(GAS_GUESS * len(messages), self._max_gas)
-        return await self._chain.simulate(
-            transactions.for_simulation(
-                [_any(message) for message in messages],
-                public_key=self._signer.public_key,
-                sequence=sequence,
-                gas_limit=guess,
-                fee=math.ceil(guess * price),
-                fee_denom=self._settings.fee_denom,
-                timeout_height=height + self._settings.timeout_blocks,
-            )
-        )
-
-    @property
-    def _max_gas(self) -> int:
-        return min(self._settings.max_gas, self._block_gas)
-
-    def _learn_ceiling(self, refusal: str) -> bool:
-        """A block's own ceiling, which a chain names only when it refuses more; whether it is news."""
-        said = transactions.block_gas(refusal)
-        if said is None or said >= self._max_gas:
-            return False
-        self._block_gas = said
-        with self._ledger.write():
-            self._ledger.set_meta(BLOCK_GAS, str(said))
-        log.info("gas_ceiling", signer=self._signer.address, max_gas=said, next="transactions stay below what the chain takes")
-        return True
-
-    async def _set_aside(self, messages: list[Message], error: Refused) -> bool:
-        """Takes the message that the chain refuses (and what hangs on it) out of the list; False when it is not about a message."""
-        if error.message_index is None or error.message_index >= len(messages):
-            self._refused(error.code, str(error))
-            return False
-        culprit = messages[error.message_index]
-        await self._blame.look_into(culprit, str(error))
-        messages[:] = [message for message in messages if message.subject != culprit.subject or message.kind != culprit.kind]
-        return True
-
-    def _shorten(self, messages: list[Message], limit: int, fee: int) -> list[Message]:
-        """A price passes, so a message that is too dear waits; one that needs too much gas always will."""
-        if len(messages) > 1:
-            return choose(messages, len(messages) // 2)
-        if limit > self._max_gas:
-            ours = self._max_gas == self._settings.max_gas
-            why = "raise chain.max_gas, then unpark" if ours else "the chain lets no transaction ask for more"
-            self._blame.park(messages[0], f"one report would need {limit} gas, over the ceiling of {self._max_gas}: {why}")
-        else:
-            self._refused(0, f"the chain's price makes the fee of one message {fee}, over chain.max_fee ({self._settings.max_fee})")
-        return []
-
-
-def _about(message: Message) -> str:
-    """The job of a report; empty for what is about none."""
-    return message.subject if message.kind == "report" else ""
-
-
-def _any(message: Message) -> Any:
-    return Any.FromString(message.body)
+        return OpenTx(0, self._signer.address, signed.tx_hash, signed.tx_bytes, draft.sequence, draft.timeout_height, draft.fee, now)

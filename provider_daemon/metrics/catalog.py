@@ -132,6 +132,9 @@ OUTBOX_PROGRESS = _gauge(
     "signer",
     absent="before the first one since the start",
 )
+OUTBOX_STALLED = _gauge(
+    "provd_outbox_stalled", "1 while no transaction of the key can be sent, or none is included while reports wait.", "signer"
+)
 TRANSACTIONS = _counter(
     "provd_transactions_total",
     "Transactions by what became of them, and why; `refused`: taken by no node, so no fee was paid.",
@@ -249,7 +252,7 @@ SECTIONS: dict[str, tuple[Family, ...]] = {
         HTTP_CLOSED,
     ),
     "Jobs": (JOBS, JOBS_PARKED, JOBS_QUARANTINED, JOBS_ON_HOLD, JOB_STATE_DURATION, SUBMISSION_LATENCY, REPORT_LATENCY),
-    "Outbox and transactions": (OUTBOX_MESSAGES, OUTBOX_OLDEST, OUTBOX_PROGRESS, TRANSACTIONS, GAS, FEES, GAS_PRICE),
+    "Outbox and transactions": (OUTBOX_MESSAGES, OUTBOX_OLDEST, OUTBOX_PROGRESS, OUTBOX_STALLED, TRANSACTIONS, GAS, FEES, GAS_PRICE),
     "Money": (WALLET_BALANCE, WALLET_RUNWAY, BILLED, UNSETTLED),
     "Chain": (CHAIN_HEIGHT, CHAIN_BLOCK_TIME, CHAIN_ENDPOINT, CHAIN_CALLS, CHAIN_ERRORS, CHAIN_SUCCESS),
     "SLURM": (

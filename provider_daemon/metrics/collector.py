@@ -34,6 +34,10 @@ class LoopHealth(Protocol):
         """Why it makes no progress any more; '' while it lives."""
         ...
 
+    def stalled(self, now: float) -> str:
+        """Why its good ticks get nothing done; '' while they do."""
+        ...
+
 
 class EndpointHealth(Protocol):
     """Of the chain's adapter: `problem` is None while it is healthy, else a word of the catalog; times in seconds since the epoch."""
@@ -148,6 +152,9 @@ class DaemonCollector(Collector):
         sizes = {(signer, kind): 0.0 for signer in self._parts.signers for kind in catalog.KINDS}
         sizes |= {(row["signer"], row["kind"]): float(row["messages"]) for row in rows}
         yield metric(catalog.OUTBOX_MESSAGES, sizes.items())
+        outboxes = [(loop, loop.name.removeprefix("outbox:")) for loop in self._parts.loops if loop.name.startswith("outbox:")]
+        now = self._parts.clock.now()
+        yield metric(catalog.OUTBOX_STALLED, [((signer,), float(bool(loop.stalled(now)))) for loop, signer in outboxes])
         yield metric(catalog.OUTBOX_OLDEST, [((row["signer"], row["kind"]), row["oldest"]) for row in rows])
 
     # --- the two borders ---

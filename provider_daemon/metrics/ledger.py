@@ -10,6 +10,7 @@ import structlog
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
+from provider_daemon.ledger import sending
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import OpenTx
 from provider_daemon.metrics import catalog, causes
@@ -76,7 +77,13 @@ class MeasuredLedger(Ledger):
 
     def close_tx(self, tx: OpenTx, status: str, *, height: int = 0, code: int = 0, gas_used: int = 0, note: str = "") -> None:
         super().close_tx(tx, status, height=height, code=code, gas_used=gas_used, note=note)
-        self._noted.append(lambda measures: closed_tx(measures, tx, status, height, code, gas_used, note))
+        self._noted.append(lambda measures: self._closed(measures, tx, status, height, code, gas_used, note))
+
+    def _closed(self, measures: Measures, tx: OpenTx, status: str, height: int, code: int, gas_used: int, note: str) -> None:
+        """One of our own that used its sequence is no foreign one."""
+        sequence, used_by = measures.occupied.get(tx.signer, (-1, ""))
+        foreign = sequence == tx.sequence and used_by != tx.tx_hash and not sending.is_known(self, used_by)
+        closed_tx(measures, tx, status, height, code, gas_used, note, foreign=foreign)
 
     def _happened(self, measures: Measures, job_id: str, what: str, detail: str, now: float) -> None:
         job = self.job(job_id)
@@ -132,9 +139,9 @@ def value(job: Job) -> int:
 # --- transactions ---
 
 
-def closed_tx(measures: Measures, tx: OpenTx, status: str, height: int, code: int, gas_used: int, note: str) -> None:
+def closed_tx(measures: Measures, tx: OpenTx, status: str, height: int, code: int, gas_used: int, note: str, *, foreign: bool) -> None:
     meters = measures.meters
-    meters.add(catalog.TRANSACTIONS, *_outcome(measures, tx, status, height, code, note))
+    meters.add(catalog.TRANSACTIONS, *_outcome(status, height, code, note, foreign=foreign))
     if height:
         meters.add(catalog.GAS, tx.signer, amount=gas_used)
         meters.add(catalog.FEES, tx.signer, measures.fee_denom, amount=tx.fee)
@@ -142,12 +149,10 @@ def closed_tx(measures: Measures, tx: OpenTx, status: str, height: int, code: in
         meters.tell(catalog.OUTBOX_PROGRESS, measures.clock.now(), tx.signer, until=FOREVER)
 
 
-def _outcome(measures: Measures, tx: OpenTx, status: str, height: int, code: int, note: str) -> tuple[str, str]:
+def _outcome(status: str, height: int, code: int, note: str, *, foreign: bool) -> tuple[str, str]:
     if status == "included":
         return "included", "none"
     if status == "expired":
-        sequence, used_by = measures.occupied.get(tx.signer, (-1, ""))
-        foreign = sequence == tx.sequence and used_by != tx.tx_hash
         return "expired", "foreign_transaction" if foreign else "timeout"
     return ("failed", causes.failure(code)) if height else ("refused", causes.refusal(code, "", note))
 

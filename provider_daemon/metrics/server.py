@@ -40,9 +40,13 @@ def build_app(parts: Parts) -> web.Application:
 
 
 def troubled(loops: Sequence[LoopHealth], now: float) -> list[tuple[str, str]]:
-    """(name, why) of each loop that is dead, has not had a good tick yet, or failed in its last one."""
-    found = ((loop.name, loop.dead(now) or loop.failure or ("" if loop.last_success else "no good tick yet")) for loop in loops)
-    return [(name, why) for name, why in found if why]
+    """(name, why) of each loop that does not do its work."""
+    return [(loop.name, why) for loop in loops if (why := _trouble(loop, now))]
+
+
+def _trouble(loop: LoopHealth, now: float) -> str:
+    """Why it is dead, has not had a good tick yet, failed in its last one, or makes no progress in spite of good ones."""
+    return loop.dead(now) or loop.failure or ("" if loop.last_success else "no good tick yet") or loop.stalled(now)
 
 
 def standing(loops: Sequence[LoopHealth], now: float) -> str:

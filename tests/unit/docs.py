@@ -88,4 +88,18 @@ def words(value: ast.expr, module: ast.Module) -> list[str]:
             if any(isinstance(target, ast.Name) and target.id == value.id for target in node.targets)
             for word in words(node.value, module)
         ]
+    if isinstance(value, ast.Attribute) and value.attr == "value":
+        return [word for kind in annotations(value.value, module) for word in members(kind, module)]
     return []
+
+
+def annotations(value: ast.expr, module: ast.Module) -> set[str]:
+    """The types that parameters of that name are annotated with."""
+    parameters = (node for node in ast.walk(module) if isinstance(node, ast.arg) and node.annotation is not None)
+    return {ast.unparse(each.annotation) for each in parameters if isinstance(value, ast.Name) and each.arg == value.id and each.annotation}
+
+
+def members(kind: str, module: ast.Module) -> list[str]:
+    """The values of an enumeration that the module defines."""
+    classes = (node for node in ast.walk(module) if isinstance(node, ast.ClassDef) and node.name == kind)
+    return [str(ast.literal_eval(line.value)) for each in classes for line in each.body if isinstance(line, ast.Assign)]

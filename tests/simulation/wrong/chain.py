@@ -12,16 +12,17 @@ from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
-from provider_daemon.loops import advance, blame, intake, outbox, reporting
+from provider_daemon.loops import advance, blame, drafts, intake, outbox, reporting
+from provider_daemon.loops.sending_problems import Problem
 from provider_daemon.ports import TxOutcome
 from tests.simulation.wrong import Changes
 
-START, SEND_NEXT, DRAFT, REJECTED, SET_ASIDE = (
+START, SEND_NEXT, DRAFT, REJECTED, SHORTEN = (
     outbox.Outbox.__init__,
     outbox.Outbox._send_next,
     outbox.Outbox._draft,
     outbox.Outbox._rejected,
-    outbox.Outbox._set_aside,
+    drafts.Drafts._shorten,
 )
 CANCELLED, REREAD = intake.Intake._cancelled, intake.Intake._reread
 LOOK_INTO, CONSIDERED = blame.Blame.look_into, intake.Intake._considered
@@ -115,10 +116,10 @@ def same_bytes_are_an_error(self: Any, tx: OpenTx, messages: Sequence[Message]) 
 ADD_TX = Ledger.add_tx
 
 
-async def empty_wallet_is_the_messages_fault(self: Any, messages: list[Message], error: Any) -> bool:
-    if error.code == outbox.INSUFFICIENT_FUNDS:
-        self._blame.park(messages[0], str(error))
-    return await SET_ASIDE(self, messages, error)
+def empty_wallet_is_the_messages_fault(self: Any, messages: list[Message], limit: int, fee: int, held: Any) -> Any:
+    if held.ceiling.problem is Problem.WALLET_EMPTY:
+        self._blame.park(messages[0], held.ceiling.why)
+    return SHORTEN(self, messages, limit, fee, held)
 
 
 # --- what is said of a job ---
@@ -188,7 +189,7 @@ CHAIN: dict[str, Changes] = {
     "an expired transaction stays open": ((outbox.Outbox, "_expire", kept_open),),
     "what was not included is not released": ((Ledger, "close_tx", not_released),),
     "the same bytes are an error": ((Ledger, "add_tx", same_bytes_are_an_error),),
-    "an empty wallet is the job's fault": ((outbox.Outbox, "_set_aside", empty_wallet_is_the_messages_fault),),
+    "an empty wallet is the job's fault": ((drafts.Drafts, "_shorten", empty_wallet_is_the_messages_fault),),
     "no way through the states between": ((reporting, "route", straight),),
     "refused evidence is dropped": ((blame, "ENDED_BY_CHAIN", frozenset()),),
     "a refused report is taken for true": ((blame.Blame, "look_into", dropped_unseen),),

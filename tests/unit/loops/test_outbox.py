@@ -35,7 +35,9 @@ async def test_cancel_between_simulation_and_block(house: House) -> None:
     assert (await house.chain.check(ALICE, cancel())).ok
     await house.outbox.tick()
     house.chain.block()
-    await house.outbox.tick()
+    with structlog.testing.capture_logs() as said:
+        await house.outbox.tick()
+    assert "foreign_tx" not in [line["event"] for line in said]
     await house.report()
     assert await house.state("JOB-2") == "queued"
     assert [row["status"] for row in house.ledger.last_txs(10)] == ["included", "failed"]
@@ -154,7 +156,7 @@ async def test_an_empty_wallet_is_told_once(house: House) -> None:
 
 
 async def test_no_price_empties_the_account(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A price that makes a fee over our ceiling gets nothing signed; nothing is parked, and the reports go once it is back."""
+    """A price over our ceiling gets nothing signed; nothing is parked, and the reports go once it is back."""
     await house.chain.send(ALICE, job(), job())
     await house.intake.tick()
     await house.advance.tick()
@@ -167,8 +169,9 @@ async def test_no_price_empties_the_account(house: House, monkeypatch: pytest.Mo
         with structlog.testing.capture_logs() as logs:
             await house.outbox.tick()
     assert house.ledger.last_txs(10) == []
-    assert [line["event"] for line in logs] == ["tx_refused"]
-    assert "chain.max_fee" in logs[0]["why"]
+    assert [line["event"] for line in logs] == ["gas_price_over_ceiling"]
+    assert "chain.max_gas_price" in logs[0]["why"]
+    assert "gas_price_over_ceiling" in house.outbox.stalled(house.chain.clock.now())
     await house.report()
     assert await house.state() == await house.state("JOB-2") == "queued"
 

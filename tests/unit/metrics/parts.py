@@ -25,9 +25,13 @@ class Health:
     tick_since: float = 0.0
     ticks: int = 0
     death: str = ""
+    standstill: str = ""
 
     def dead(self, now: float) -> str:
         return self.death
+
+    def stalled(self, now: float) -> str:
+        return self.standstill
 
 
 @dataclass

@@ -159,7 +159,7 @@ async def test_expired_and_foreign_transactions(house: MeasuredHouse) -> None:
 
 
 async def test_empty_wallet(house: MeasuredHouse) -> None:
-    """Each try that the chain refuses counts, with its cause; the balance is what the chain says, the runway what fees make of it."""
+    """Nothing is sent that the account cannot pay for; the balance is what the chain says, the runway what fees make of it."""
     await whole_life(house)
     await house.wallet.tick()
     who = {"signer": PROVIDER.address}
@@ -173,7 +173,8 @@ async def test_empty_wallet(house: MeasuredHouse) -> None:
     await house.intake.tick()
     await house.advance.tick()
     await house.outbox.tick()
-    assert house.transactions("refused", "insufficient_funds") == 1
+    assert house.outbox.stalled(house.chain.clock.now()).startswith("wallet_empty: ")
+    assert house.transactions("refused", "insufficient_funds") == 0
 
 
 POLLED = {catalog.WALLET_BALANCE: 180, catalog.WALLET_RUNWAY: 180, catalog.GAS_PRICE: 600, catalog.SLURM_NODES: 300}

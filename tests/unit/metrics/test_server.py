@@ -53,6 +53,13 @@ async def test_not_ready_says_why(ledger: Ledger) -> None:
     assert await get(ledger, "/readyz", *loops) == (503, "advance:alpha: no good tick yet\noutbox:ve1p: no endpoint answers\n")
 
 
+async def test_a_loop_without_progress_is_not_ready(ledger: Ledger) -> None:
+    """However well its ticks end: what it is for does not get done."""
+    stuck = Health("outbox:ve1p", 1.0, standstill="no transaction of the key was included for 61 s, and 81 reports wait")
+    assert await get(ledger, "/readyz", stuck) == (503, f"outbox:ve1p: {stuck.standstill}\n")
+    assert 'provd_outbox_stalled{signer="ve1p"} 1.0' in (await get(ledger, "/metrics", stuck))[1]
+
+
 async def test_dead_loop_is_not_ready(ledger: Ledger) -> None:
     """However well its last tick ended."""
     assert await get(ledger, "/readyz", Health("intake", 1.0, death="it has ended")) == (503, "intake: it has ended\n")

@@ -1,0 +1,67 @@
+"""Why a node did not take a transaction: the SDK's codes, and the texts of a chain that gives a refusal no code of its own. Pure."""
+
+import re
+from enum import StrEnum
+
+
+class Refusal(StrEnum):
+    """What a refusal by CheckTx or by a simulation is about. IN_MEMPOOL is no failure: the node has these very bytes already."""
+
+    IN_MEMPOOL = "in_mempool"
+    FUNDS = "funds"
+    OUT_OF_GAS = "out_of_gas"
+    FEE = "fee"
+    MEMPOOL_FULL = "mempool_full"
+    TIMEOUT_HEIGHT = "timeout_height"
+    SEQUENCE = "sequence"
+    RATE_LIMIT = "rate_limit"
+    OTHER = "other"
+
+
+_SDK_CODES = {
+    5: Refusal.FUNDS,
+    9: Refusal.FUNDS,  # the account does not exist
+    11: Refusal.OUT_OF_GAS,
+    13: Refusal.FEE,
+    19: Refusal.IN_MEMPOOL,
+    20: Refusal.MEMPOOL_FULL,
+    30: Refusal.TIMEOUT_HEIGHT,
+    32: Refusal.SEQUENCE,
+}
+# A simulation fails with a text alone, and the chain's fee check answers with codespace "undefined", code 1.
+_TEXTS = {
+    "insufficient fee": Refusal.FEE,
+    "provided fee < minimum global fee": Refusal.FEE,
+    "account sequence mismatch": Refusal.SEQUENCE,
+    "incorrect account sequence": Refusal.SEQUENCE,
+    "insufficient funds": Refusal.FUNDS,
+    "mempool is full": Refusal.MEMPOOL_FULL,
+    "tx timeout height": Refusal.TIMEOUT_HEIGHT,
+    "rate limit": Refusal.RATE_LIMIT,
+}
+_REQUIRED = re.compile(r"required:? ([0-9A-Za-z/,._-]{1,400})")
+_MINIMUM = re.compile(r"\([0-9A-Za-z/,._-]{0,400} < ([0-9A-Za-z/,._-]{1,400})\)")
+_EXPECTED = re.compile(r"expected (\d{1,18})\b", re.ASCII)
+
+
+def classify(code: int, codespace: str, text: str) -> Refusal:
+    """Of an answer with a code other than 0. `codespace` is "" where the code was read off a text."""
+    if codespace == "ratelimit":
+        return Refusal.RATE_LIMIT
+    if codespace in ("", "sdk") and code in _SDK_CODES:
+        return _SDK_CODES[code]
+    return next((refusal for words, refusal in _TEXTS.items() if words in text), Refusal.OTHER)
+
+
+def required_fee(text: str, denom: str) -> int | None:
+    """The fee in `denom` that a refusal for a fee too low asks for; None when it names none."""
+    match = _REQUIRED.search(text) or _MINIMUM.search(text)
+    coins = match[1].split(",") if match else []
+    amounts = (re.fullmatch(rf"(\d{{1,30}})(?:\.\d+)?{re.escape(denom)}", coin, re.ASCII) for coin in coins)
+    return next((int(found[1]) for found in amounts if found), None)
+
+
+def expected_sequence(text: str) -> int | None:
+    """The account's sequence by a refusal for a wrong one; None when it names none."""
+    match = _EXPECTED.search(text)
+    return int(match[1]) if match else None

@@ -1,0 +1,298 @@
+"""The next transaction of a key: which messages, with which sequence, gas limit and fee; within every ceiling."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import structlog
+from google.protobuf.any_pb2 import Any
+
+from provider_daemon.chain import tx as transactions
+from provider_daemon.chain.keys import Signer
+from provider_daemon.chain.refusals import Refusal, classify, required_fee
+from provider_daemon.errors import Refused
+from provider_daemon.job.report_cost import BLOCK_GAS
+from provider_daemon.job.spec import ChainJob
+from provider_daemon.ledger import sending
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import Message
+from provider_daemon.loops import fees
+from provider_daemon.loops.blame import Blame
+from provider_daemon.loops.gas import GAS_A_BYTE, GasLimits, most_plausible
+from provider_daemon.loops.heights import plausible_height
+from provider_daemon.loops.job_records import JobRecords
+from provider_daemon.loops.lanes import choose
+from provider_daemon.loops.sending_problems import PROBLEMS, Problem, SendingProblems
+from provider_daemon.ports import Account, Chain
+from provider_daemon.troubles import Troubles
+
+log = structlog.get_logger("provd.outbox")
+
+COMPARISONS = 3  # times that a tick compares the next messages' jobs with the chain, when some of them may not be reported
+GAS_GUESS = 100_000  # a message, for the fee that the simulation is asked with
+USUAL_OF = 500  # transactions from which the usual price is read
+UNCLAMPED_SECONDS = 600.0  # after the chain said that a clamped timeout height has passed
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSettings:
+    """`max_gas`, `max_fee` (in `fee_denom`) and `max_gas_price` are one transaction's ceilings; the budgets are one key's.
+
+    `timeout_blocks`: how long a transaction may wait to be included.
+    """
+
+    fee_denom: str = "uve"
+    max_gas: int = 50_000_000
+    max_fee: int = 10_000_000
+    max_gas_price: float = 0.5
+    max_fee_per_hour: int = 100_000_000
+    max_fee_per_day: int = 1_000_000_000
+    timeout_blocks: int = 20
+    max_messages: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A simulated transaction, ready to be signed."""
+
+    messages: list[Message]
+    account_number: int
+    sequence: int
+    gas_limit: int
+    fee: int
+    timeout_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Conditions:
+    """What holds while one transaction is drafted. `now` in seconds since the epoch."""
+
+    settings: OutboxSettings
+    now: float
+    account: Account
+    height: int
+    price: Decimal
+    balance: int
+    ceiling: fees.Ceiling
+
+    @property
+    def most_price(self) -> Decimal:
+        return Decimal(str(self.settings.max_gas_price))
+
+    @property
+    def timeout_height(self) -> int:
+        return self.height + self.settings.timeout_blocks
+
+
+class Drafts:
+    """Of one key. `gas`: what its transactions in blocks have shown."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        chain: Chain,
+        signer: Signer,
+        problems: SendingProblems,
+        blame: Blame,
+        records: JobRecords,
+        troubles: Troubles,
+    ) -> None:
+        self._ledger = ledger
+        self._chain = chain
+        self._signer = signer
+        self._problems = problems
+        self._blame = blame
+        self._records = records
+        self._troubles = troubles
+        self._trend = fees.PriceTrend()
+        self.gas = GasLimits()
+        self._block_gas = sys.maxsize
+        self._unclamped_until = 0.0
+
+    async def choose(self, settings: OutboxSettings, now: float) -> list[Message]:
+        """What goes next: no report of a job whose record on chain was not found to be the ledger's. Others take its place."""
+        held: frozenset[str] = frozenset()
+        for _ in range(COMPARISONS):
+            waiting = [message for message in self._affordable(settings, now) if _about(message) not in held]
+            messages = choose(waiting, settings.max_messages)
+            found = await self._records.disagreeing(messages)
+            if not found:
+                return messages
+            held |= found
+        return [message for message in messages if _about(message) not in held]
+
+    def _affordable(self, settings: OutboxSettings, now: float) -> list[Message]:
+        """The waiting messages; reports alone while little of the fee budget is left."""
+        waiting, budget = self._ledger.waiting_messages(self._signer.address), self._budget(settings, now)
+        chosen = [message for message in waiting if message.kind == "report" or not budget.for_reports_only]
+        if waiting and not chosen:
+            self._problems.start(Problem.FEE_BUDGET_SPENT, f"heartbeats wait: {budget.shown} {settings.fee_denom}", now)
+        return chosen
+
+    def _budget(self, settings: OutboxSettings, now: float) -> fees.Budget:
+        paid = (sending.fees_bound(self._ledger, self._signer.address, now - seconds) for seconds in (fees.HOUR, fees.DAY))
+        return fees.Budget(settings.max_fee_per_hour, settings.max_fee_per_day, *paid)
+
+    # --- the draft ---
+
+    async def make(self, messages: list[Message], account: Account, settings: OutboxSettings, now: float) -> Draft | None:
+        """The largest first part of the messages that the chain would take within every ceiling; None when there is none now."""
+        held = await self._look(account, settings, now)
+        if held.price > held.most_price:
+            why = f"a unit of gas costs {held.price:f} {settings.fee_denom}, over chain.max_gas_price ({settings.max_gas_price:g})"
+            self._problems.start(Problem.GAS_PRICE_OVER_CEILING, why, now)
+            return None
+        while messages:
+            try:
+                simulated = await self._simulate(messages, held)
+            except Refused as error:
+                if not await self._learn(messages, error, held):
+                    return None
+                continue
+            limit, price = await self._limit(messages, simulated, held), self._quote(held)
+            fee = fees.fee_of(limit, price)
+            if limit <= self._most_gas(settings) and fee <= held.ceiling.amount:
+                self._watch_price(price, held)
+                return Draft(messages, account.number, account.sequence, limit, fee, held.timeout_height)
+            messages = self._shorten(messages, limit, fee, held)
+        return None
+
+    async def _look(self, account: Account, settings: OutboxSettings, now: float) -> _Conditions:
+        denom, address = settings.fee_denom, self._signer.address
+        price, head = await self._chain.gas_price(denom), await self._chain.head()
+        balance = await self._chain.balance(address, denom)
+        self._trend.observe(head.height, price)
+        clamped = plausible_height(head.height, sending.newest_included(self._ledger, address), now)
+        height = head.height if now < self._unclamped_until else clamped
+        ceiling = fees.lowest_ceiling(settings.max_fee, balance, self._budget(settings, now), denom)
+        return _Conditions(settings, now, account, height, price, balance, ceiling)
+
+    def _quote(self, held: _Conditions) -> Decimal:
+        return min(self._trend.quote(held.height, held.price, held.settings.timeout_blocks), held.most_price)
+
+    async def _simulate(self, messages: Sequence[Message], held: _Conditions) -> int:
+        """With a fee that the account can spend: the chain deducts it in the simulation too."""
+        guess = self._guess(messages, held)
+        return await self._chain.simulate(
+            transactions.for_simulation(
+                [packed(message) for message in messages],
+                public_key=self._signer.public_key,
+                sequence=held.account.sequence,
+                gas_limit=guess,
+                fee=min(fees.fee_of(guess, self._quote(held)), held.balance),
+                fee_denom=held.settings.fee_denom,
+                timeout_height=held.timeout_height,
+            )
+        )
+
+    def _guess(self, messages: Sequence[Message], held: _Conditions) -> int:
+        return min(GAS_GUESS * len(messages), self._most_gas(held.settings))
+
+    async def _limit(self, messages: Sequence[Message], simulated: int, held: _Conditions) -> int:
+        most, who = most_plausible(sending.sizes(self._ledger, messages)), self._signer.address
+        if self.gas.implausible(simulated, most):
+            most += await self._records_gas(messages)
+        if not self.gas.implausible(simulated, most):
+            self._troubles.ends("simulated_gas_implausible", who)
+        elif self._troubles.begins("simulated_gas_implausible", who, held.now):
+            why = f"the simulation of {len(messages)} messages asks for {simulated} gas, {most} is the most that they should cost"
+            log.error("simulated_gas_implausible", signer=who, why=why, next="asks for no more than that; compare the endpoints")
+        return self.gas.limit(simulated, len(messages), most)
+
+    async def _records_gas(self, messages: Sequence[Message]) -> int:
+        """The ledger keeps little of a job that never ran: how large its record is on chain, which each report rewrites."""
+        reports = [message for message in messages if message.kind == "report"]
+        subjects = sorted({message.subject for message in reports})
+        records = await asyncio.gather(*map(self._chain.job, subjects), return_exceptions=True)
+        found = dict(zip(subjects, records, strict=True))
+        known = (found[message.subject] for message in reports)
+        return GAS_A_BYTE * sum(record.stored_bytes for record in known if isinstance(record, ChainJob))
+
+    def _watch_price(self, price: Decimal, held: _Conditions) -> None:
+        usual, who = fees.usual_price(sending.paid_lately(self._ledger, self._signer.address, USUAL_OF)), self._signer.address
+        if not fees.is_alarming(price, usual):
+            if self._troubles.ends("gas_price_high", who):
+                log.info("gas_price_usual", signer=who, price=f"{price:f}")
+        elif self._troubles.begins("gas_price_high", who, held.now):
+            why = f"a unit of gas costs {price:f} {held.settings.fee_denom}, {usual:.4f} is usual"
+            log.error("gas_price_high", signer=who, why=why, next="pays it within the ceilings and budgets; compare the endpoints")
+
+    def _shorten(self, messages: list[Message], limit: int, fee: int, held: _Conditions) -> list[Message]:
+        """A price passes, so a message that is too dear waits; one that needs too much gas always will."""
+        if len(messages) > 1:
+            return choose(messages, len(messages) // 2)
+        most = self._most_gas(held.settings)
+        if limit > most:
+            why = "raise chain.max_gas, then unpark" if most == held.settings.max_gas else "the chain lets no transaction ask for more"
+            self._blame.park(messages[0], f"one report would need {limit} gas, over the ceiling of {most}: {why}")
+        else:
+            why = f"the fee of one message is {fee} {held.settings.fee_denom}, {held.ceiling.why}"
+            self._problems.start(held.ceiling.problem, why, held.now)
+        return []
+
+    def _most_gas(self, settings: OutboxSettings) -> int:
+        return min(settings.max_gas, self._block_gas)
+
+    # --- what a refusal teaches ---
+
+    def require(self, refusal: str, gas_limit: int, height: int, settings: OutboxSettings) -> int:
+        """A node refused a fee as too low: the next transaction pays the price that it names, within the ceilings. The fee, or 0."""
+        required = required_fee(refusal, settings.fee_denom) or 0
+        if required and gas_limit > 0:
+            self._trend.require(height, Decimal(required) / gas_limit)
+        return required
+
+    def distrust_clamp(self, now: float) -> None:
+        """The chain says that a timeout height has passed: for a while the endpoint's own height counts."""
+        self._unclamped_until = now + UNCLAMPED_SECONDS
+
+    def learn_block_gas(self, refusal: str, settings: OutboxSettings) -> bool:
+        """A block's own ceiling, which a chain names only when it refuses more; whether it is news."""
+        named = transactions.block_gas(refusal)
+        if named is None or named >= self._most_gas(settings):
+            return False
+        self._block_gas = named
+        with self._ledger.write():
+            self._ledger.set_meta(BLOCK_GAS, str(named))
+        log.info("gas_ceiling", signer=self._signer.address, max_gas=named, next="transactions stay below what the chain takes")
+        return True
+
+    async def _learn(self, messages: list[Message], error: Refused, held: _Conditions) -> bool:
+        """Whether simulating again, what is left of the messages, can do better at once."""
+        if self.learn_block_gas(str(error), held.settings):
+            return True
+        if error.message_index is None or error.message_index >= len(messages):
+            return self._no_message(messages, error, held)
+        culprit = messages[error.message_index]
+        await self._blame.look_into(culprit, str(error))
+        messages[:] = [message for message in messages if message.subject != culprit.subject or message.kind != culprit.kind]
+        return True
+
+    def _no_message(self, messages: list[Message], error: Refused, held: _Conditions) -> bool:
+        """No message is to blame: another fee, or a smaller transaction, may be accepted; else nothing can be sent for now."""
+        refusal, text, before = classify(error.code, error.codespace, str(error)), str(error), self._quote(held)
+        if refusal is Refusal.SEQUENCE:
+            self._problems.suspect(Problem.SEQUENCE_UNEXPLAINED, text, held.now)
+            return False
+        if refusal is Refusal.TIMEOUT_HEIGHT:
+            self.distrust_clamp(held.now)
+        required = self.require(text, self._guess(messages, held), held.height, held.settings) if refusal is Refusal.FEE else 0
+        short = refusal is Refusal.FUNDS or required > held.balance
+        if short and len(messages) > 1:
+            messages[:] = choose(messages, len(messages) // 2)
+            return True
+        if refusal is Refusal.FEE and not short and self._quote(held) > before:
+            return True
+        self._problems.start(Problem.WALLET_EMPTY if short else PROBLEMS.get(refusal, Problem.TX_REFUSED), text, held.now, error.code)
+        return False
+
+
+def _about(message: Message) -> str:
+    """The job of a report; empty for what is about none."""
+    return message.subject if message.kind == "report" else ""
+
+
+def packed(message: Message) -> Any:
+    return Any.FromString(message.body)

@@ -1,0 +1,113 @@
+"""What a transaction pays: the price of gas with a margin while it rises, a ceiling on the price, and a budget an hour and a day. Pure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from statistics import median
+
+from provider_daemon.loops.sending_problems import Problem
+
+HOUR, DAY = 3600, 86_400
+REMEMBERED_BLOCKS = 60  # how long an observed price counts for the slope
+REQUIRED_BLOCKS = 20  # how long a price that a node asked for counts although the chain names a lower one
+MOST_GROWTH = 1.22  # a block: the chain's price moves by no more
+MOST_MARGIN = 8.0  # times the price: a transaction that pays too little is replaced, so the margin need not cover everything
+RESERVE = 0.25  # of a budget: what is left of it then is kept for reports
+ALARM = 5.0  # times the usual price
+LEAST_HISTORY = 5  # transactions from which a usual price is known
+
+
+class PriceTrend:
+    """Prices of one unit of gas at the heights at which they were seen, of the last REMEMBERED_BLOCKS."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[int, Decimal]] = []
+        self._required: tuple[int, Decimal] | None = None
+
+    def observe(self, height: int, price: Decimal) -> None:
+        """A height below the newest one is another endpoint's, a few blocks behind: it says nothing about the slope."""
+        if self._seen and height < self._seen[-1][0]:
+            return
+        kept = [seen for seen in self._seen if height - REMEMBERED_BLOCKS <= seen[0] < height]
+        self._seen = [*kept, (height, price)]
+
+    def require(self, height: int, price: Decimal) -> None:
+        """A node refused a transaction and named the price that it asks for."""
+        self._required = (height, price)
+
+    def quote(self, height: int, price: Decimal, blocks: int) -> Decimal:
+        """The price to pay so that it is still enough in `blocks` blocks; exactly `price` when it does not rise."""
+        if self._required and 0 <= height - self._required[0] <= REQUIRED_BLOCKS:
+            price = max(price, self._required[1])
+        return price * Decimal(str(self._margin(blocks)))
+
+    def _margin(self, blocks: int) -> float:
+        if len(self._seen) < 2 or self._seen[-1][1] <= self._seen[-2][1]:
+            return 1.0
+        (height, price), (last_height, last_price) = self._start(blocks), self._seen[-1]
+        if price <= 0 or last_price <= price:
+            return 1.0
+        growth = min(math.pow(last_price / price, 1 / (last_height - height)), MOST_GROWTH)
+        return min(math.pow(growth, blocks), MOST_MARGIN)
+
+    def _start(self, blocks: int) -> tuple[int, Decimal]:
+        """The oldest of the last `blocks` blocks, or the last but one where there is none."""
+        recent = [seen for seen in self._seen[:-1] if seen[0] >= self._seen[-1][0] - blocks]
+        return recent[0] if recent else self._seen[-2]
+
+
+def usual_price(paid: Sequence[tuple[int, int]]) -> float:
+    """What a unit of used gas has cost, from (fee, gas used) of transactions in blocks; 0 while too few are known."""
+    prices = [fee / gas for fee, gas in paid if gas > 0]
+    return float(median(prices)) if len(prices) >= LEAST_HISTORY else 0.0
+
+
+def is_alarming(price: Decimal, usual: float) -> bool:
+    return usual > 0 and float(price) > ALARM * usual
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The most that one key may pay, in the fee denom, and what it has paid in the last hour and the last day."""
+
+    an_hour: int
+    a_day: int
+    paid_in_hour: int
+    paid_in_day: int
+
+    @property
+    def left(self) -> int:
+        return max(0, min(self.an_hour - self.paid_in_hour, self.a_day - self.paid_in_day))
+
+    @property
+    def shown(self) -> str:
+        return f"paid {self.paid_in_hour} of {self.an_hour} in the last hour, {self.paid_in_day} of {self.a_day} in the last day"
+
+    @property
+    def for_reports_only(self) -> bool:
+        """Heartbeats stop first: a cluster that is offline loses new jobs, an unreported job its pay."""
+        return self.an_hour - self.paid_in_hour < RESERVE * self.an_hour or self.a_day - self.paid_in_day < RESERVE * self.a_day
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """The most that a fee may be, and what is wrong when one message costs more."""
+
+    amount: int
+    problem: Problem
+    why: str
+
+
+def lowest_ceiling(max_fee: int, balance: int, budget: Budget, denom: str) -> Ceiling:
+    """Which of the bounds on a fee binds."""
+    ceilings = (
+        Ceiling(max_fee, Problem.FEE_OVER_CEILING, f"chain.max_fee is {max_fee} {denom}"),
+        Ceiling(balance, Problem.WALLET_EMPTY, f"the account has {balance} {denom}: insufficient funds"),
+        Ceiling(budget.left, Problem.FEE_BUDGET_SPENT, f"{budget.left} {denom} are left of the fee budget: {budget.shown}"),
+    )
+    return min(ceilings, key=lambda ceiling: ceiling.amount)
+
+
+def fee_of(gas: int, price: Decimal) -> int:
+    return math.ceil(gas * price)

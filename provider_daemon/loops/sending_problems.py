@@ -1,0 +1,81 @@
+"""Why nothing can be sent at the moment: one problem at a time, logged once while it lasts, shown by /readyz and provd_trouble."""
+
+from enum import StrEnum
+
+import structlog
+
+from provider_daemon.chain.refusals import Refusal
+from provider_daemon.troubles import Troubles
+
+log = structlog.get_logger("provd.outbox")
+
+
+class Problem(StrEnum):
+    """Each is the word of its log event and the label `what` of provd_trouble."""
+
+    WALLET_EMPTY = "wallet_empty"
+    TX_REFUSED = "tx_refused"
+    FEE_TOO_LOW = "fee_too_low"
+    MEMPOOL_FULL = "mempool_full"
+    RATE_LIMITED = "rate_limited"
+    FEE_BUDGET_SPENT = "fee_budget_spent"
+    FEE_OVER_CEILING = "fee_over_ceiling"
+    GAS_PRICE_OVER_CEILING = "gas_price_over_ceiling"
+    SEQUENCE_UNEXPLAINED = "sequence_unexplained"
+
+
+_NEXT = {
+    Problem.WALLET_EMPTY: "reports wait; tries again at every tick; fund the account",
+    Problem.TX_REFUSED: "reports wait; tries again at every tick",
+    Problem.FEE_TOO_LOW: "the next transaction pays what the node asks for, within the ceilings",
+    Problem.MEMPOOL_FULL: "tries again at every tick; use another endpoint if it lasts",
+    Problem.RATE_LIMITED: "tries again at every tick; use a node of your own or another endpoint if it lasts",
+    Problem.FEE_BUDGET_SPENT: "reports wait until the budget allows them; see chain.max_fee_per_hour and chain.max_fee_per_day",
+    Problem.FEE_OVER_CEILING: "reports wait until the price is lower; see chain.max_fee",
+    Problem.GAS_PRICE_OVER_CEILING: "reports wait until the price is lower; see chain.max_gas_price, and compare the endpoints",
+    Problem.SEQUENCE_UNEXPLAINED: "reports wait until the endpoints agree with what is known of the account; see chain.endpoints",
+}
+
+
+PROBLEMS = {
+    Refusal.FUNDS: Problem.WALLET_EMPTY,
+    Refusal.FEE: Problem.FEE_TOO_LOW,
+    Refusal.MEMPOOL_FULL: Problem.MEMPOOL_FULL,
+    Refusal.RATE_LIMIT: Problem.RATE_LIMITED,
+}
+"""refusal -> what hinders every transaction then"""
+
+GRACE_SECONDS = 10.0  # of what one endpoint that is a block behind explains
+
+
+class SendingProblems:
+    """Of one key, by its address. `why` is what is wrong now, '' while transactions are accepted."""
+
+    def __init__(self, signer: str, troubles: Troubles) -> None:
+        self._signer = signer
+        self._troubles = troubles
+        self._current: Problem | None = None
+        self._suspected: tuple[Problem, float] | None = None
+        self.why = ""
+
+    def start(self, problem: Problem, why: str, now: float, code: int = 0) -> None:
+        """Nothing can be sent because of it. Another problem that was there before has given way to it."""
+        if self._current not in (None, problem):
+            self._troubles.ends(self._current or "", self._signer)
+        self._current, self.why = problem, f"{problem}: {why}"
+        if self._troubles.begins(problem, self._signer, now):
+            log.error(problem.value, signer=self._signer, code=code, why=why, next=_NEXT[problem])
+
+    def suspect(self, problem: Problem, why: str, now: float, code: int = 0) -> None:
+        """Nothing could be sent because of it this time; a problem when it lasts for more than GRACE_SECONDS."""
+        if self._suspected is None or self._suspected[0] is not problem or now < self._suspected[1]:
+            self._suspected = (problem, now)
+        if now - self._suspected[1] >= GRACE_SECONDS:
+            self.start(problem, why, now, code)
+
+    def clear(self) -> None:
+        """A node has accepted a transaction."""
+        self._suspected = None
+        problem, self._current, self.why = self._current, None, ""
+        if problem is not None and self._troubles.ends(problem, self._signer):
+            log.info("tx_taken_again", signer=self._signer, after=problem.value)

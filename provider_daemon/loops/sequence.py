@@ -1,0 +1,84 @@
+"""Which sequence the next transaction uses: one that ledger or chain explain, never an endpoint's word alone.
+
+A transaction signed with a sequence that the account has not reached lies in wait until others have used up
+those before it. So a higher answer counts only when the transaction that used the sequence before it is found,
+and a lower one than our own transactions in blocks have used is an endpoint's that is behind. Whatever used a
+sequence after our last one is named: it is a transaction of ours that was given up too early and is taken back,
+or another signer's.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from provider_daemon.errors import Transient
+from provider_daemon.ledger import sending
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import OpenTx
+from provider_daemon.ports import Account, Chain, TxOutcome
+
+MOST_LOOKED_UP = 20  # sequences between our last transaction and the account's
+UNEXPLAINED_SECONDS = 120.0  # an answer that stays is then used: a node may have lost its index, and a wrong one is refused or expires
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What to sign with, or why not yet. `found`: what used the sequences since our last one, oldest first."""
+
+    account: Account
+    why_not: str = ""
+    found: tuple[TxOutcome, ...] = ()
+
+
+class Sequences:
+    """Of one key."""
+
+    def __init__(self, ledger: Ledger, chain: Chain, signer: str) -> None:
+        self._ledger = ledger
+        self._chain = chain
+        self._signer = signer
+        self._doubtful: tuple[int, float] | None = None  # the answer that nothing explains, and since when it is given
+
+    def given_up(self) -> list[OpenTx]:
+        """Transactions of ours that might still turn out to be in a block."""
+        return sending.given_up(self._ledger, self._signer, sending.next_sequence(self._ledger, self._signer) or 0)
+
+    async def next(self, now: float) -> Turn:
+        account, floor = await self._chain.account(self._signer), self._floor()
+        ours = sending.used_by_ours(self._ledger, self._signer, account.sequence - 1)
+        if floor is None or account.sequence == floor or (account.sequence > floor and ours):
+            self._doubtful = None
+            return Turn(account)
+        if account.sequence < floor:
+            why = f"the account's sequence is given as {account.sequence}, but a transaction in a block has used {floor - 1}"
+            return Turn(account, self._doubt(account.sequence, why, now))
+        found = await self._look_up(range(max(floor, account.sequence - MOST_LOOKED_UP), account.sequence))
+        if found and found[-1] is not None:
+            self._doubtful = None
+            return Turn(account, found=tuple(each for each in found if each))
+        why = f"the account's sequence is given as {account.sequence}, ours ended at {floor - 1}, and no transaction has used those between"
+        return Turn(account, self._doubt(account.sequence, why, now))
+
+    def _floor(self) -> int | None:
+        """The lowest sequence that the account can have; None for a ledger that knows of no transaction."""
+        known = sending.next_sequence(self._ledger, self._signer)
+        if known is not None:
+            return known
+        tried = sending.given_up(self._ledger, self._signer, 0)
+        return min(tx.sequence for tx in tried) if tried else None
+
+    async def _look_up(self, sequences: Sequence[int]) -> list[TxOutcome | None]:
+        """None for one that no transaction is found for, also by a node that cannot search: that explains nothing either."""
+        searches = (self._chain.find_by_sequence(self._signer, sequence) for sequence in sequences)
+        answers = await asyncio.gather(*searches, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, Transient):
+                raise answer
+        return [None if isinstance(answer, BaseException) else answer for answer in answers]
+
+    def _doubt(self, sequence: int, why: str, now: float) -> str:
+        """'' once the same or a higher answer has stood long enough."""
+        if self._doubtful is None or sequence < self._doubtful[0] or now < self._doubtful[1]:
+            self._doubtful = (sequence, now)
+        self._doubtful = (sequence, self._doubtful[1])
+        return "" if now - self._doubtful[1] >= UNEXPLAINED_SECONDS else why
