@@ -10,14 +10,21 @@ from mnemonic import Mnemonic
 from provider_daemon.chain.sign import ORDER
 
 HARDENED = 1 << 31
+LENGTHS = (12, 15, 18, 21, 24)
 PATH = (44 | HARDENED, 118 | HARDENED, HARDENED, 0, 0)  # m/44'/118'/0'/0/0
 
 
 def secret_of(words: str) -> bytes:
-    """32 bytes; raises ValueError, without the words, when their checksum is wrong."""
-    text = " ".join(words.split())
-    if not Mnemonic("english").check(text):
-        raise ValueError("the mnemonic is wrong: a word is misspelt, missing or out of place")
+    """32 bytes. Blanks, line breaks and capitals do not matter. Raises ValueError: it names the places of unknown words only."""
+    found = words.lower().split()
+    known, text = Mnemonic("english"), " ".join(found)
+    if unknown := [place for place, word in enumerate(found, 1) if word not in known.wordlist]:
+        places = ", ".join(map(str, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
+        raise ValueError(f"the mnemonic is wrong: not in BIP-39's English list: word {places} of {len(found)}")
+    if len(found) not in LENGTHS:
+        raise ValueError(f"the mnemonic is wrong: it has {len(found)} words; 12, 15, 18, 21 or 24 are a mnemonic")
+    if not known.check(text):
+        raise ValueError("the mnemonic is wrong: its checksum does not match, so a word is another one or out of place")
     return _derive(Mnemonic.to_seed(text))
 
 

@@ -85,7 +85,7 @@ def _credential(name: str) -> str:
 
 def parse(text: str) -> bytes:
     """A mnemonic, or 64 hex digits -> the 32 bytes of the key; raises ValueError that does not quote the text."""
-    return hd.secret_of(text) if " " in text.strip() else _hex(text)
+    return hd.secret_of(text) if len(text.split()) > 1 else _hex(text)
 
 
 def _hex(text: str) -> bytes:

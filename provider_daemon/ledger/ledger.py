@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Self
 
 from provider_daemon.errors import LedgerError
@@ -88,6 +89,13 @@ class Ledger:
             )
         with self.write():
             self.set_meta("chain_id", chain_id)
+            if not self.id:
+                self.set_meta("ledger_id", token_hex(16))
+
+    @property
+    def id(self) -> str:
+        """Random, and the same for as long as the ledger exists; "" before it was first used."""
+        return self.get_meta("ledger_id")
 
     # --- jobs ---
 

@@ -4,24 +4,36 @@ import http.client
 import json
 from typing import Any
 
+from provider_daemon.errors import ConfigError
 from provider_daemon.status.overview import Daemon, Endpoint, Part, Trouble, Wallet
+from provider_daemon.text import printable
 
 PATIENCE_SECONDS = 2.0
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to listen on is none to ask
 
 
-def ask(listen: str) -> Daemon | None:
-    """None when nothing answers at metrics.listen, or not as this version of provd would."""
+def ask(listen: str, ledger_id: str) -> Daemon | None:
+    """None when nothing answers at metrics.listen. Raises ConfigError when what answers there is not the daemon of this ledger."""
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     connection = http.client.HTTPConnection(_ANYWHERE.get(host, host), int(port), timeout=PATIENCE_SECONDS)
     try:
         connection.request("GET", "/status.json")
-        return read(json.load(connection.getresponse())["daemon"])
-    except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError):
+        found = read(json.load(connection.getresponse())["daemon"])
+    except OSError:
         return None
+    except (http.client.HTTPException, ValueError, TypeError, KeyError):
+        raise _another(listen, "what answers there is not a provd of this version") from None
     finally:
         connection.close()
+    if found.ledger_id != ledger_id:
+        raise _another(listen, f"the provd {found.version} that answers there has another ledger, {printable(found.ledger)}")
+    return found
+
+
+def _another(listen: str, what: str) -> ConfigError:
+    todo = "name the configuration of that daemon with -c, or give each daemon a metrics.listen of its own"
+    return ConfigError([f"metrics.listen {listen}: {what}: {todo}"])
 
 
 def read(value: dict[str, Any]) -> Daemon:
@@ -32,4 +44,6 @@ def read(value: dict[str, Any]) -> Daemon:
         troubles=tuple(Trouble(**each) for each in value["troubles"]),
         endpoints=tuple(Endpoint(**each) for each in value["endpoints"]),
         wallets=tuple(Wallet(**each) for each in value["wallets"]),
+        ledger=str(value["ledger"]),
+        ledger_id=str(value["ledger_id"]),
     )

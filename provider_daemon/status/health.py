@@ -17,6 +17,8 @@ def daemon(parts: Parts) -> Daemon:
         troubles=tuple(Trouble(what, _shown(subject)) for what, subject in parts.troubles.lasting()),
         endpoints=tuple(Endpoint(each.url, each.height, each.time, _shown(each.why)) for each in parts.endpoints()),
         wallets=_wallets(parts, now),
+        ledger=str(parts.path),
+        ledger_id=parts.ledger.id,
     )
 
 

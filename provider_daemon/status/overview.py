@@ -110,13 +110,15 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """What only the running daemon knows."""
+    """What only the running daemon knows. `ledger` is its file, `ledger_id` that ledger's id."""
 
     version: str
     parts: tuple[Part, ...]
     troubles: tuple[Trouble, ...]
     endpoints: tuple[Endpoint, ...]
     wallets: tuple[Wallet, ...]
+    ledger: str = ""
+    ledger_id: str = ""
 
     @property
     def ready(self) -> bool:

@@ -171,6 +171,32 @@ def test_bad_hex(private: Write, content: bytes) -> None:
     assert "0xff" not in refusal("plaintext-hex", path=private("key", content))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(MNEMONIC.split()) + "\n",
+        "\r\n".join(MNEMONIC.split()),
+        "\t" + "   ".join(MNEMONIC.split()) + " ",
+        MNEMONIC.upper(),
+        "\n".join(word.title() for word in MNEMONIC.split()),
+    ],
+    ids=["lines", "dos", "blanks", "capitals", "titles"],
+)
+def test_mnemonic_however_it_was_written_down(private: Write, text: str) -> None:
+    """One word a line, as many write it down; extra blanks; capitals."""
+    assert keys.load("plaintext-mnemonic", path=private("key", text)).address == ADDRESS
+    assert keys.parse(text) == SECRET
+
+
+def test_unknown_words_are_named_by_their_places(private: Write) -> None:
+    """Never by themselves: the rest of a mnemonic can be found out from a few of its words."""
+    words = MNEMONIC.split()
+    words[2], words[6] = "abandonn", "sekret"
+    said = refusal("plaintext-mnemonic", path=private("key", "\n".join(words)))
+    assert f"word 3, 7 of {len(words)}" in said
+    assert not [word for word in {*words} if word in said]
+
+
 def test_bad_mnemonic(private: Write) -> None:
     """A mnemonic with a word too few is refused without its words."""
     assert "mnemonic is wrong" in refusal("plaintext-mnemonic", path=private("key", MNEMONIC.removesuffix(" about")))

@@ -112,11 +112,12 @@ def source_passphrase(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("source", ["mnemonic", "hex", "armor", "keyring"])
+@pytest.mark.parametrize("source", ["mnemonic", "lines", "hex", "armor", "keyring"])
 def test_import_into_the_keyring(tmp_path: Path, passphrase: Path, source_passphrase: Path, source: str) -> None:
     """Each kind of source gives the same key; the entry is one that the SDK's `file` keyring and the daemon's kind `keyring` read."""
     texts = {
         "mnemonic": MNEMONIC,
+        "lines": "\n".join(MNEMONIC.split()) + "\n",
         "hex": SECRET.hex(),
         "armor": (FIXTURES / "go.armor").read_text(),
         "keyring": (FIXTURES / "go.info").read_text(),

@@ -34,7 +34,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[Daemon | None]:
     """What the daemon says, the last one for ever."""
     said: list[Daemon | None] = [None]
-    monkeypatch.setattr(ask, "ask", lambda _: said[-1])
+    monkeypatch.setattr(ask, "ask", lambda _, __: said[-1])
     return said
 
 

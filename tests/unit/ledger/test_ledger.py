@@ -202,3 +202,17 @@ def test_overdue_is_by_the_chains_clock(ledger: Ledger) -> None:
         ledger.save_job(replace(running, spec=replace(JOB.spec, job_id="JOB-3"), reported=State.COMPLETED))
     assert ledger.overdue(1000 + limit) == frozenset()
     assert ledger.overdue(1000.5 + limit) == {"JOB-1"}
+
+
+def test_a_ledger_has_an_id_of_its_own(tmp_path: Path) -> None:
+    """From its first use on, and the same at every later start."""
+    first, second = Ledger.open(tmp_path / "a.sqlite"), Ledger.open(tmp_path / "b.sqlite")
+    assert first.id == ""
+    first.claim("virtengine-1")
+    second.claim("virtengine-1")
+    kept = first.id
+    first.claim("virtengine-1")
+    assert len(kept) == 32
+    assert first.id == kept != second.id
+    first.close()
+    second.close()

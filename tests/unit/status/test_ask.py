@@ -7,27 +7,50 @@ from dataclasses import asdict
 import aiohttp
 import pytest
 
+from provider_daemon.errors import ConfigError
+from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.status.ask import ask, read
 from provider_daemon.status.overview import Daemon, Part
 from tests.unit.status.test_sections import DAEMON
 
 
-async def test_the_running_daemon_answers(site: aiohttp.ClientSession) -> None:
+async def test_the_running_daemon_answers(site: aiohttp.ClientSession, ledger: Ledger) -> None:
     """Its parts as they are, by the address that it listens on; one that listens everywhere is on this machine too."""
     port = str(site._base_url).rpartition(":")[2].strip("/")
     for listen in (f"127.0.0.1:{port}", f"0.0.0.0:{port}"):
-        found = await asyncio.to_thread(ask, listen)
+        found = await asyncio.to_thread(ask, listen, ledger.id)
         assert isinstance(found, Daemon)
         assert found.parts == (Part("intake", "", 990.0),)
         assert found.ready
 
 
+async def test_the_daemon_of_another_ledger(site: aiohttp.ClientSession) -> None:
+    """Its jobs are others: the error says what answers, and what to do."""
+    port = str(site._base_url).rpartition(":")[2].strip("/")
+    with pytest.raises(ConfigError, match=r"has another ledger, .*ledger.sqlite: name the configuration of that daemon with -c"):
+        await asyncio.to_thread(ask, f"127.0.0.1:{port}", "00" * 16)
+
+
+async def test_something_else_answers() -> None:
+    """Another service on the port is not a daemon that is down."""
+
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        writer.close()
+
+    async with await asyncio.start_server(other, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConfigError, match="not a provd of this version"):
+            await asyncio.to_thread(ask, f"127.0.0.1:{port}", "")
+
+
 def test_no_answer() -> None:
-    """Nothing listens, or nothing that is provd: the daemon is down."""
+    """Nothing listens, or what listens says nothing: the daemon is down."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
-        assert ask(f"127.0.0.1:{other.getsockname()[1]}") is None
-    assert ask("no.such.host.invalid:9464") is None
+        assert ask(f"127.0.0.1:{other.getsockname()[1]}", "") is None
+    assert ask("no.such.host.invalid:9464", "") is None
 
 
 def test_as_it_was_said() -> None:

@@ -16,6 +16,8 @@ DAEMON = Daemon(
     troubles=(Trouble("endpoint_down", "127.0.0.1:9090"),),
     endpoints=(Endpoint("127.0.0.1:9090", 7, 940.0, ""),),
     wallets=(Wallet("ve1p", 55, "uve", 86400.0 * 3), Wallet("ve1q", 5, "uve", None), Wallet("ve1r", 10**12, "uve", 1e10)),
+    ledger="/var/lib/provd/ledger.sqlite",
+    ledger_id="ab" * 16,
 )
 
 
