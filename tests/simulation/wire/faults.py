@@ -42,6 +42,15 @@ CHAIN: dict[str, float] = {
     "wire_busy": 0.03,  # RESOURCE_EXHAUSTED
     "wire_protobuf_cut": 0.05,
     "wire_height_pruned": 0.05,  # the store answers code 0, nothing, and a log
+    # what one of three nodes says for a while, where two must agree (lies.py)
+    "lie_height": 0.1,
+    "lie_height_step": 0.1,
+    "lie_cancel": 0.1,
+    "lie_completion": 0.1,
+    "lie_sequence": 0.1,
+    "lie_inclusion": 0.1,
+    "lie_withheld": 0.1,
+    "lie_swallowed": 0.1,
 }
 
 

@@ -14,7 +14,7 @@ from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2 as hpc_pb2
-from tests.simulation.wire import records
+from tests.simulation.wire import lies, records
 from tests.simulation.wire.txs import Failure, Txs
 from tests.simulation.wire.weather import Weather
 
@@ -56,9 +56,25 @@ class Node:
         message = _request_type(service, rpc).FromString(request)
         self._blocks.asked_view = self._weather.view()
         try:
+            if self._weather.lie and (told := self._lie(rpc, message)) is not None:
+                return told.SerializeToString()
             return (self._hpc(rpc, message) if service == "virtengine.hpc.v1.Query" else self._methods[rpc](message)).SerializeToString()
         finally:
             self._blocks.asked_view = None
+
+    def _lie(self, rpc: str, message: Any) -> Message | None:
+        """A false answer; None, and perhaps a false view of the chain, where the answer is made as always."""
+        lie, view = self._weather.lie, self._blocks.view()
+        if rpc == "GetTx" and lie == lies.INCLUSION:
+            return lies.included(message.hash, view)
+        if rpc == "GetTx" and lie == lies.WITHHELD:
+            raise Failure(Code.NOT_FOUND, f"tx not found: {message.hash}")
+        if rpc == "BroadcastTx" and lie == lies.SWALLOWED:
+            self._blocks.watch_offers(message.tx_bytes)
+            return lies.accepted(message.tx_bytes)
+        if rpc in lies.READS:
+            self._blocks.asked_view = lies.view_of(lie, view)
+        return None
 
     # --- the node itself ---
 

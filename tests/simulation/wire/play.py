@@ -39,14 +39,17 @@ class WireSchedule(Schedule):
         assert isinstance(self._blocks, WireBlocks)
         self._wire = Wire(world)
         self._slurm = Slurm(world, self._wire, self._site)
-        weathers = [Weather(world, self._wire, self._blocks, first=not number) for number in range(self._wire.dice.randint(1, 3))]
+        count, liar = self._wire.dice.randint(1, 3), self._wire.dice.randrange(3)
+        self._quorum = 0 if count == 3 else self._wire.dice.choice((0, 1))
+        lying = range(liar, liar + 1) if count == 3 else range(0)
+        weathers = [Weather(world, self._wire, self._blocks, first=not number, liar=number in lying) for number in range(count)]
         self._nodes = {f"node{number}:9090": Node(weather) for number, weather in enumerate(weathers)}
 
     def _life(self, periods: dict[str, float]) -> Life:
         life = super()._life(periods)
         clock, gate, world, wire = life.clock, life.gate, self._world, self._wire
         life.scheduler = SlurmScheduler(WireTransport(world, wire, self._slurm, gate), clock)
-        life.chain = chain = GrpcChain(CHAIN_ID, [], clock)
+        life.chain = chain = GrpcChain(CHAIN_ID, [], clock, quorum=self._quorum)
         chain.endpoints.all += [Endpoint(url, _channel(WireChannel(world, wire, gate, node))) for url, node in self._nodes.items()]
         return life
 

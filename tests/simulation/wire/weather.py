@@ -6,6 +6,7 @@ from tests.simulation.blocks import View
 from tests.simulation.client import CHAIN_ID
 from tests.simulation.wire.chain import REMEMBERED, WireBlocks
 from tests.simulation.wire.faults import Wire
+from tests.simulation.wire.lies import LIES
 from tests.simulation.world import World
 
 AWAY = 6.0  # seconds that a node is unreachable before it comes back as something else: longer than a client's belief holds
@@ -14,16 +15,18 @@ RPCS = ("Job", "Cluster", "Offering")
 
 @dataclass
 class Weather:
-    """`wired`: the Query RPCs that the node serves; the rest is UNIMPLEMENTED."""
+    """`wired`: the Query RPCs that the node serves; the rest is UNIMPLEMENTED. `lie`: what it says falsely, or empty."""
 
     world: World
     wire: Wire
     blocks: WireBlocks
     first: bool  # the endpoint that the daemon asks first
+    liar: bool = False  # the one of three that may lie
     chain_id: str = CHAIN_ID
     catching_up: bool = False
     version: str = "1.0"
     wired: frozenset[str] = frozenset()
+    lie: str = ""
     _held: View | None = None
     _away_until: float = 0.0
     _until: float = 0.0
@@ -46,7 +49,11 @@ class Weather:
         now = self.world.now()
         if now < self._until:
             return
-        self.chain_id, self.catching_up, self._held = CHAIN_ID, False, None
+        self.chain_id, self.catching_up, self._held, self.lie = CHAIN_ID, False, None, ""
+        if self.liar and (lie := next((lie for lie in LIES if self.wire.strikes(lie)), "")):
+            self._begin(f"tells a {lie}", away=0)
+            self.lie = lie
+            return
         if self.wire.strikes("wire_endpoint_dead"):
             self._begin("is dead", away=self._lasting())
         elif self.wire.strikes("wire_endpoint_catching_up"):
