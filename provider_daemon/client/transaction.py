@@ -16,11 +16,12 @@ from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
-from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
 from provider_daemon.chain.tx import SignedTx
 from provider_daemon.chain.wire import NoIndex
+from provider_daemon.client import unindexed
 from provider_daemon.client.coins import Coin, Price
+from provider_daemon.client.unindexed import FateUnknown
 from provider_daemon.errors import ConfigError, ProvdError, Refused, Transient
 
 FEE_DENOM = "uve"
@@ -37,12 +38,6 @@ class NotIncluded(ProvdError):
     """The timeout height is past and the chain has not taken it: nothing happened, and nothing can any more."""
 
     exit_code = 3
-
-
-class FateUnknown(ProvdError):
-    """Sent, but the chain stopped answering: it may be in a block."""
-
-    exit_code = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,22 +170,11 @@ async def included(chain: GrpcChain, signed: SignedTx, prepared: Prepared, now: 
 
 
 async def _in_block(chain: GrpcChain, signed: SignedTx) -> GetTxResponse | None:
-    """By the node's index, and by blocks where it keeps none: then neither gas nor answers are known.
-
-    Raises FateUnknown for one in a block that no record tells the success of.
-    """
+    """By the node's index, and by the blocks where it keeps none."""
     try:
         return await chain.txs.get(signed.tx_hash)
     except NoIndex:
-        outcome = await chain.find(signed.tx_hash, signed.tx_bytes)
-    if outcome is None:
-        return None
-    tx = transactions.decode(signed.tx_bytes)
-    if outcome.ok and not await chain.shows_effect(tx):
-        why = "the node keeps no index of transactions, and no record shows whether it succeeded"
-        raise FateUnknown(f"{signed.tx_hash} is in block {outcome.height}: {why}; query the record before you send it again")
-    answer = TxResponse(txhash=signed.tx_hash, height=outcome.height, code=outcome.code, codespace=outcome.codespace, raw_log=outcome.log)
-    return GetTxResponse(tx=tx, tx_response=answer)
+        return await unindexed.in_block(chain, signed)
 
 
 def explained(codespace: str, code: int, log: str) -> str:

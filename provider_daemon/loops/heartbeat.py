@@ -40,7 +40,8 @@ class Heartbeat:
         wanted = [self._node(node, sequence) for node in nodes]
         if (update := self._cluster(cluster, nodes)) is not None:
             wanted.append(update)
-        self._store(wanted, len(nodes))
+        # A node whose record cannot be read is left out, and must not make jobs too large that fit the cluster with it.
+        self._store(wanted, max(len(nodes), cluster.total_nodes))
 
     def _store(self, wanted: Sequence[Message], count: int) -> None:
         """What could not be sent since the last time goes first: behind a backlog the same nodes would otherwise wait for ever."""

@@ -13,7 +13,8 @@ from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.client import coins, transaction
 from provider_daemon.client.coins import Coin, Price
-from provider_daemon.client.transaction import FateUnknown, NotIncluded, Prepared, Terms
+from provider_daemon.client.transaction import NotIncluded, Prepared, Terms
+from provider_daemon.client.unindexed import FateUnknown
 from provider_daemon.devnet.mempool import Mempool
 from provider_daemon.errors import ConfigError, Refused
 from tests.fakes.chain import ALICE, TestChain, job

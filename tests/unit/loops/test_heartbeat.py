@@ -6,10 +6,12 @@ import pytest
 import structlog
 
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateNodeMetadata
+from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import JobResources
+from provider_daemon.job.state import State
 from provider_daemon.loops.blame import Blame
 from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.loops.node_ids import node_id
-from tests.fakes.chain import PROVIDER
+from tests.fakes.chain import ALICE, PROVIDER, job
 from tests.unit.loops.conftest import House
 
 
@@ -116,3 +118,14 @@ async def test_another_refusal_changes_no_id(house: House) -> None:
     await blame.look_into(first, "message index: 0: cluster HPC-1 is deregistered: invalid cluster")
     assert node_id(house.ledger, "alpha", "n1") == "alpha.n1"
     assert [message.subject for message in house.ledger.waiting_messages(PROVIDER.address)] == ["alpha.n2"]
+
+
+async def test_a_node_that_cannot_be_read_is_no_smaller_cluster(house: House) -> None:
+    """Fewer nodes seen than the cluster has on chain: a job that fits the whole cluster is adopted, not refused."""
+    await house.heartbeat.tick()
+    assert len(await house.scheduler.nodes()) < 4
+    await house.chain.send(ALICE, job(resources=JobResources(nodes=4, cpu_cores_per_node=1, memory_gb_per_node=1)))
+    await house.intake.tick()
+    adopted = house.ledger.job("JOB-1")
+    assert adopted is not None
+    assert (adopted.state, adopted.message) == (State.PENDING, "")
