@@ -27,6 +27,7 @@ T = TypeVar("T")
 N = TypeVar("N", int, Decimal)
 
 ALREADY_IN_MEMPOOL = 19  # codespace sdk
+HEDGE_SECONDS = 1.0  # after which others are asked beside an endpoint that does not answer
 OUTVOTED_SECONDS = 60.0  # for which an endpoint is asked last
 DEVIATIONS = 3  # within OUTVOTED_SECONDS, from which on it is outvoted: fewer may be a block's difference
 
@@ -144,26 +145,47 @@ class Agreement:
         return found
 
     async def _same(self, what: str, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable]) -> T:
-        answers: list[Answer[T]] = []
-        for some in self._in_turn(await self.enough()):
-            answers += await self._asked(some, ask)
-            if agreed := self._agreed(answers, same):
-                self._vote(what, answers, agreed)
-                return agreed[0].result()
+        answers = await self._until_agreed(ask, same)
+        if agreed := self._agreed(answers, same):
+            self._vote(what, answers, agreed)
+            return agreed[0].result()
         raise Disagreement(f"the chain's endpoints disagree about {what}: {_said(answers)}")
 
     async def _attested(self, what: str, ask: Callable[[Reader], Awaitable[N]]) -> N:
-        answers: list[Answer[N]] = []
-        quorum = self._endpoints.quorum
-        for some in self._in_turn(await self.enough()):
-            answers += await self._asked(some, ask)
-            if agreed := self._agreed(answers, itself):
-                self._vote(what, answers, agreed)
-                return agreed[0].result()
+        answers: list[Answer[N]] = await self._until_agreed(ask, itself)
+        if agreed := self._agreed(answers, itself):
+            self._vote(what, answers, agreed)
+            return agreed[0].result()
         ranked = sorted((answer.result() for answer in answers if answer.error is None), reverse=True)
-        if len(ranked) < quorum:
+        if len(ranked) < self._endpoints.quorum:
             raise Disagreement(f"the chain's endpoints disagree about {what}: {_said(answers)}")
-        return ranked[quorum - 1]
+        return ranked[self._endpoints.quorum - 1]
+
+    async def _until_agreed(self, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable]) -> list[Answer[T]]:
+        """The answers as they came, until a quorum agrees or nobody is left to ask.
+
+        The others are asked when the first ones differ, or one of them lets the rest wait: it is asked last from then on.
+        """
+        healthy = await self.enough()
+        first, *more = self._in_turn(healthy)
+        others = [endpoint for some in more for endpoint in some]
+        answers: list[Answer[T]] = []
+        waiting = {asyncio.ensure_future(self._ask_one(endpoint, ask)): endpoint for endpoint in first}
+        try:
+            while waiting and not self._agreed(answers, same):
+                patience = HEDGE_SECONDS if others else None
+                done, _ = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                answers += [task.result() for task in done]
+                waiting = {task: endpoint for task, endpoint in waiting.items() if task not in done}
+                if others and (not done or not waiting) and not self._agreed(answers, same):
+                    for late in waiting.values():
+                        late.outvoted_until = self._endpoints.clock.now() + OUTVOTED_SECONDS
+                    waiting |= {asyncio.ensure_future(self._ask_one(endpoint, ask)): endpoint for endpoint in others}
+                    others = []
+        finally:
+            for task in waiting:
+                task.cancel()
+        return sorted(answers, key=lambda answer: healthy.index(answer.endpoint))
 
     def _in_turn(self, healthy: Sequence[Endpoint]) -> tuple[Sequence[Endpoint], ...]:
         quorum = self._endpoints.quorum

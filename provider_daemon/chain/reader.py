@@ -29,6 +29,7 @@ from provider_daemon.ports import Account, Cluster, Offering, TxOutcome
 WITHOUT_EFFECT, BY_RECORDS = 1, "provd"  # code and codespace of what failed by the look of the records
 CANCEL, EXEC = (f"/{message.DESCRIPTOR.full_name}" for message in (MsgCancelJob, MsgExec))
 LONGEST_WAIT = 1000  # blocks between a transaction's making and its timeout height, at most (chain.timeout_blocks)
+MOST_FOUND = 20_000  # transactions that one search is followed for: pages without end would hold intake up for ever
 MAX_COUNT = 2**63 - 1  # of accounts, and of one's transactions: what the ledger holds
 
 
@@ -61,8 +62,14 @@ class Reader:
             raise Transient(f"the node cannot search its transactions: {error}") from error
 
     async def _cancelled_by(self, action: str, height: int) -> frozenset[str]:
-        found = self.txs.search(f"message.action='{action}' AND tx.height>={height}")
-        return frozenset([job_id async for tx in found if tx.tx_response.code == 0 for job_id in _cancelled(tx)])
+        found, cancelled, count = self.txs.search(f"message.action='{action}' AND tx.height>={height}"), set[str](), 0
+        async for tx in found:
+            count += 1
+            if count > MOST_FOUND:
+                raise Transient(f"the node finds over {MOST_FOUND} transactions since height {height}: the records are read instead")
+            if tx.tx_response.code == 0:
+                cancelled.update(_cancelled(tx))
+        return frozenset(cancelled)
 
     async def cluster(self, cluster_id: str) -> Cluster | None:
         record = await self.query.cluster(cluster_id)

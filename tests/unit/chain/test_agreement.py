@@ -1,5 +1,6 @@
 """What several endpoints must agree on, and what becomes of one that says something else."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,8 +16,10 @@ from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import GasInfo, TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2
+from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import Tx
+from provider_daemon.chain.reader import Reader
 from provider_daemon.chain.tx import tx_hash
-from provider_daemon.errors import Refused
+from provider_daemon.errors import Refused, Transient
 from provider_daemon.job.state import State
 from provider_daemon.troubles import Troubles
 from tests.fakes.chain import CHAIN_ID, FakeClock
@@ -279,3 +282,31 @@ async def test_the_cost_is_a_constant_factor() -> None:
         await chain.job("JOB-1")
         await chain.job("JOB-1")
         assert [far.calls.count("/store/hpc/key") for far in far_ends] == [2, 2, 0]
+
+
+@PLACES
+async def test_one_that_does_not_answer_holds_nobody_up(place: int) -> None:
+    """After a second the others are asked, and it is asked last from then on."""
+    async with chain_of(honest(), honest(), honest()) as chain:
+        await chain.head()
+        ask, slow = chain._agreement.reader, chain.endpoints.all[place]
+
+        async def answered(reader: Reader) -> int:
+            if reader is ask(slow):
+                await asyncio.sleep(60)
+            return 7
+
+        async with asyncio.timeout(5):
+            assert await chain._agreement.same("something", answered) == 7
+            assert await chain._agreement.same("something", answered) == 7
+        assert chain.endpoints.is_outvoted(slow) is (place == 0)
+
+
+async def test_pages_without_end() -> None:
+    """A node that finds more and more transactions is not followed for ever."""
+    far = honest()
+    page = [TxResponse(height=9)] * 64
+    far.answers["GetTxsEvent"] = lambda asked: service_pb2.GetTxsEventResponse(txs=[Tx()] * 64, tx_responses=page)
+    async with chain_of(far) as chain:
+        with pytest.raises(Transient, match="finds over"):
+            await chain.cancelled_since(1)
