@@ -113,7 +113,7 @@ class Slurm:
         lines = list(lines)
         if len(lines) > 1 and self._world.strikes("record_unreadable"):
             number = self._wire.dice.randrange(1, len(lines))
-            kept = self._wire.dice.randrange(1, len(lines[number]))
+            kept = self._wire.dice.randrange(1, max(2, len(lines[number])))
             damaged = lines[number][:kept] + "\n"
             self._world.note(f"row damaged: {damaged!r}")
             lines[number] = damaged
