@@ -6,7 +6,7 @@ from typing import Any
 
 from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.client import GrpcChain
-from provider_daemon.chain.heights import EndpointProblem, Heights
+from provider_daemon.chain.heights import EndpointProblem
 from provider_daemon.chain.node import Endpoints
 from provider_daemon.chain.query import Query
 from provider_daemon.chain.wire import Unimplemented
@@ -91,15 +91,6 @@ async def _sent_again(self: Any, request: Any) -> Any:
     return await quickly(lambda: ONCE(self, request))
 
 
-def _highest_claim(self: Any, claims: Any, endpoints: int, now: float) -> Any:
-    return (max(claim.height for claim in claims.values()), True) if claims else None
-
-
-async def _any_inclusion(self: Any, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:
-    found: TxOutcome | None = await self._agreement.any.find(tx_hash, tx_bytes, 1)
-    return found
-
-
 async def _any_record(self: Any, job_id: str) -> Any:
     return await self._agreement.any.job(job_id)
 
@@ -122,8 +113,6 @@ WIRE_MUTANTS: dict[str, Changes] = {
         (Broadcast, "find_by_sequence", _failed_search_is_none),
     ),
     "one endpoint's word is enough": ((Endpoints, "quorum", property(lambda self: 1)),),
-    "the highest claim is the height": ((Heights, "_common", _highest_claim), (Heights, "_relearn", lambda *_: False)),
-    "one endpoint's inclusion is believed": ((GrpcChain, "find", _any_inclusion),),
     "one endpoint's record is believed": ((GrpcChain, "job", _any_record),),
     "a transaction is sent again within the call": ((Endpoints, "once", _sent_again),),
 }
