@@ -30,11 +30,12 @@ test: test-tools check ## Everything: lint, types, layers, unit tests, and the w
 	.venv/bin/pytest -m 'not real' -n 2
 	.venv/bin/pytest -m real -n 2 --dist loadgroup
 
-check: .venv/.ready ## Lint, format, types and import layers only
+check: .venv/.ready ## Lint, format, types, import layers and known vulnerabilities only
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/python -m tests.packages.advisories
 
 bench: slurm ## The figures of the docs, measured in one run on a private site
 	@.venv/bin/python -m tests.load.bench
@@ -89,9 +90,10 @@ mutants-money: .venv/.ready ## Every branch of the money files under test, and o
 	@.venv/bin/python -m tests.money_mutants
 
 .PHONY: dist deb deb-test
-dist: .venv/.ready ## dist/: wheel and source distribution
+dist: .venv/.ready ## dist/: wheel, source distribution and the bill of materials (CycloneDX)
 	@.uv/bin/uv build -q --out-dir dist
-	@ls dist/*.whl dist/*.tar.gz
+	@.venv/bin/python -m tests.packages.sbom dist/provd.cdx.json
+	@ls dist/*.whl dist/*.tar.gz dist/*.cdx.json
 
 deb: .venv/.ready ## dist/: the package for Debian 12 (or SUITE=trixie), with all that it needs inside (as root)
 	@deploy/debian/build dist $(SUITE)
