@@ -1,6 +1,5 @@
 """The attacks: each is submitted as a customer's job; each returns what happened, or raises Wrong when it was not held off."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -121,20 +120,6 @@ async def renamed(stage: Stage) -> str:
     return f"cancelled by its id, {seconds:.0f} s after the customer's cancel"
 
 
-async def queue_filled(stage: Stage) -> str:
-    """Eight jobs of one customer, then one of another, where the site runs two at a time."""
-    many = await stage.submit(*(attack("/bin/sleep", "4") for _ in range(8)))
-    (one,) = await stage.submit(attack("/bin/echo", "mine"), customer=1)
-    ended = await stage.ended(one)
-    same("the other customer's job", ended.state, State.COMPLETED)
-    records = [await stage.market.chain.job(job_id) for job_id in many]
-    waiting = sum(record is not None and record.state is State.PENDING for record in records)
-    if waiting < 2:
-        raise Wrong(f"only {waiting} of the eight were still waiting: it had to wait for them")
-    await asyncio.gather(*(stage.ended(job_id) for job_id in many))
-    return f"it ended while {waiting} of the eight still waited"
-
-
 def words(name: str, tried: str, image: str, *argv: str, short: bool = False) -> Attack:
     async def play(stage: Stage) -> str:
         return await option(image, *argv, stage=stage)
@@ -155,5 +140,4 @@ ATTACKS = (
     Attack("15 links in the directory", "job.sh and output.txt as links", partial(links, "directory with links")),
     Attack("15 links while others submit", "links under every visible name", race),
     Attack("16 renames itself", "scontrol update name, then a cancel", renamed),
-    Attack("17 fills the queue", "eight jobs, then another customer's", queue_filled),
 )
