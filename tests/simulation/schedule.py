@@ -6,9 +6,10 @@ import sqlite3
 import tempfile
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from provider_daemon.chain.spec_digest import digest
 from provider_daemon.job.lifecycle import wall_limit
 from provider_daemon.job.naming import public_name
 from provider_daemon.job.spec import Resources, Spec, Workload
@@ -23,6 +24,7 @@ from tests.simulation.invariants import SETTLE, Scene, check, settled
 from tests.simulation.life import Life
 from tests.simulation.site import Site
 from tests.simulation.slurm_job import Plan
+from tests.simulation.wire import records
 from tests.simulation.world import VirtualLoop, World
 
 MEMORY = Path("/dev/shm")
@@ -156,6 +158,8 @@ class Schedule:
     def _customer(self) -> None:
         dice, world = self._world.dice, self._world
         spec, plan = self._job(len(self._blocks.books.jobs) + 1)
+        # As the record's reader computes it: names are made of it.
+        spec = replace(spec, digest=digest(records.job(Record(spec, self._blocks.height)), CHAIN_ID))
         record = Record(spec, self._blocks.height)
         self._plans[record.slurm_name] = self._plans[public_name(spec)] = plan
         self._site.owners[public_name(spec)] = record.slurm_name
