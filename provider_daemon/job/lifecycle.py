@@ -3,11 +3,14 @@
 Both look only at their arguments. Doing nothing is always safe: the next look asks again.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 from provider_daemon.job.admission import Program
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.naming import public_name
+from provider_daemon.job.parking import ParkReason
+from provider_daemon.job.plausibility import implausible
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, State, route
@@ -35,7 +38,9 @@ class Job:
     `hold`: why the job is neither submitted nor reported; `disowned`: it is not the chain's, so its SLURM job is ended.
     `gpus_forgone`: the operator takes what SLURM's record says, though it names no GPU of a job that asked for some.
     `slurm_name` is empty for a job that version 0.1.0 or older named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen,
-    0 until then; with it a SLURM job that changed its name is still recognised.
+    0 until then; with it a SLURM job that changed its name is still recognised. `park_reason` is set beside `parked` where
+    code depends on it.
+    `record_accepted`: the operator unparked it although its accounting record is implausible.
     `sbatch_answer`: what sbatch printed at the last submission that brought no SLURM id.
     """
 
@@ -61,6 +66,8 @@ class Job:
     gpus_forgone: bool = False
     slurm_name: str = ""
     submitted_at: int = 0
+    park_reason: ParkReason | None = None
+    record_accepted: bool = False
     hold: Hold | None = None
     hold_since: float | None = None
     disowned: bool = False
@@ -118,9 +125,9 @@ def kill_after(max_runtime_seconds: int, wall_seconds: int) -> int:
     return max(1, min(KILL_AFTER, (max_runtime_seconds - wall_seconds) // 3))
 
 
-def observe(job: Job, snapshot: Snapshot, now: float) -> Job:
-    """The job after this look."""
-    if job.measured or job.never_ran or (job.parked and not job.parked.startswith(UNKNOWN_STATE)):
+def observe(job: Job, snapshot: Snapshot, now: float, latest: float = math.inf) -> Job:
+    """The job after this look. `latest`: the latest that it can be now at the site, whose clock and ours may differ."""
+    if job.measured or job.never_ran or (job.parked and not _checked_again(job)):
         return _close(job, snapshot, now)
     sightings = snapshot.of(job.name)
     if (held := _several(job, snapshot)) is not None:
@@ -130,8 +137,13 @@ def observe(job: Job, snapshot: Snapshot, now: float) -> Job:
         return _close(_unseen(job, snapshot, now), snapshot, now)
     missing_since = job.missing_since if seen.overdue else None
     submitted_at = seen.submitted_at or job.submitted_at
-    job = _learn(replace(job, slurm_id=seen.slurm_id, submitted_at=submitted_at, missing_since=missing_since), seen, now)
+    job = _learn(replace(job, slurm_id=seen.slurm_id, submitted_at=submitted_at, missing_since=missing_since), seen, now, latest)
     return _close(_overdue(job, snapshot, now) if seen.overdue else job, snapshot, now)
+
+
+def _checked_again(job: Job) -> bool:
+    """Parked for what SLURM says, which may be right at the next look."""
+    return job.parked.startswith(UNKNOWN_STATE) or job.park_reason is ParkReason.IMPLAUSIBLE_RECORD
 
 
 def _ids(sightings: tuple[Sighting, ...]) -> str:
@@ -186,7 +198,7 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     if now - job.missing_since < MISSING_PATIENCE or job.state in TERMINAL or job.reported in TERMINAL:
         return job
     where = f"SLURM job {job.slurm_id}" if job.slurm_id else f"a SLURM job named {job.name}"
-    return replace(job, parked=f"{where} is in neither squeue nor sacct: find out what became of it, then unpark")
+    return replace(job, parked=f"{where} is in neither squeue nor sacct: find out what became of it, then unpark", park_reason=None)
 
 
 def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
@@ -201,12 +213,12 @@ def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
     return replace(job, parked=f"SLURM job {job.slurm_id} has left squeue and sacct never closes it: {mend}")
 
 
-def _learn(job: Job, seen: Sighting, now: float) -> Job:
+def _learn(job: Job, seen: Sighting, now: float, latest: float) -> Job:
     if seen.phase is Phase.UNKNOWN:
         return replace(job, parked=f"{UNKNOWN_STATE} {seen.slurm_state!r} of SLURM job {seen.slurm_id}: the job is held as it is")
-    job = replace(job, parked="")
+    job = replace(job, parked="", park_reason=None)
     if seen.phase is Phase.ENDED and seen.final:
-        return _finish(job, seen)
+        return _finish(job, seen, latest)
     if seen.phase is Phase.RUNNING:
         started = State.RUNNING if job.state in (State.PENDING, State.QUEUED) else job.state
         return replace(job, state=started, refused="", hopeless_since=None)  # it was not hopeless after all
@@ -225,7 +237,11 @@ def _wait(job: Job, seen: Sighting, now: float) -> Job:
     return replace(job, state=state, hopeless_since=since, refused=refused)
 
 
-def _finish(job: Job, seen: Sighting) -> Job:
+def _finish(job: Job, seen: Sighting, latest: float) -> Job:
+    if not job.record_accepted and (what := implausible(seen.runs, job.spec.resources, job.wall_seconds, latest)):
+        hint = "check sacct; unpark to report it as it is"
+        job = replace(job, park_reason=ParkReason.IMPLAUSIBLE_RECORD)
+        return replace(job, parked=f"SLURM job {seen.slurm_id} has an implausible accounting record: {what}; {hint}")
     try:
         usage = measure(seen.runs, job.gpus_owed)
     except GpuUnaccounted:
@@ -272,6 +288,16 @@ def _asked_for(job: Job, snapshot: Snapshot) -> bool:
 
 def _window_over(job: Job, snapshot: Snapshot) -> bool:
     return job.intent_at is None or snapshot.taken_at >= job.intent_at + WAITING_WINDOW
+
+
+def holds_slot(job: Job, snapshot: Snapshot) -> bool:
+    """Whether the job counts towards max_jobs: something of it may be in SLURM. A parked job counts only while its SLURM job is alive."""
+    if job.measured or job.closed_at is not None or not job.submitted:
+        return False
+    if not job.parked:
+        return True
+    sightings = [seen for seen in snapshot.of(job.name) if job.slurm_id in ("", seen.slurm_id)]
+    return any(not seen.final and not seen.overdue for seen in sightings) or not (job.slurm_id or _window_over(job, snapshot))
 
 
 def decide(job: Job, snapshot: Snapshot) -> Action:

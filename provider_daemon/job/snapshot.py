@@ -22,7 +22,8 @@ class Run:
     """One accounting record of a SLURM job (a requeued job has several): what was allocated, and for how long.
 
     Memory in MiB and GPUs over all nodes; elapsed in seconds as SLURM counts it (suspension excluded). `gpus` holds (type, count),
-    type "" where SLURM names none.
+    type "" where SLURM names none. `start`, `end` and `submitted` in seconds since the epoch, 0 where there is none (yet): of a resized
+    job `submitted` is the moment of the resize, while `start` and `elapsed` are of the whole job.
     """
 
     elapsed: int
@@ -30,6 +31,9 @@ class Run:
     memory_mib: int
     nodes: int
     gpus: tuple[tuple[str, int], ...] = ()
+    start: int = 0
+    end: int = 0
+    submitted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from provider_daemon.job.occupancy import held_seconds
 from provider_daemon.job.snapshot import Run
 
 MIB_PER_GB = 1024  # the chain's GB is SLURM's G, 2^30 bytes: a job that asks for memory_gb_per_node = 8 gets --mem=8G
@@ -41,22 +42,23 @@ def node_hours(node_seconds: int) -> int:
 
 
 def measure(runs: Sequence[Run], gpus_requested: int) -> Usage:
-    """Allocated TRES x elapsed over every run of the SLURM job: a requeued job held its nodes each time.
+    """Allocated TRES x seconds held, over every record of the SLURM job: a requeued job held its nodes each time.
 
     Raises GpuUnaccounted when GPUs were asked for and a run that held nodes names none.
     """
-    if gpus_requested and any(run.elapsed and run.nodes and not run.gpus for run in runs):
+    held = held_seconds(runs)
+    if gpus_requested and any(seconds and run.nodes and not run.gpus for run, seconds in held):
         raise GpuUnaccounted
     by_type: Counter[str] = Counter()
-    for run in runs:
+    for run, seconds in held:
         for gpu_type, count in run.gpus:
-            by_type[gpu_type] += count * run.elapsed
+            by_type[gpu_type] += count * seconds
     return Usage(
-        wall_clock_seconds=sum(run.elapsed for run in runs),
-        cpu_core_seconds=sum(run.cpus * run.elapsed for run in runs),
-        memory_gb_seconds=memory_gb_seconds(sum(run.memory_mib * run.elapsed for run in runs)),
+        wall_clock_seconds=sum(seconds for _, seconds in held),
+        cpu_core_seconds=sum(run.cpus * seconds for run, seconds in held),
+        memory_gb_seconds=memory_gb_seconds(sum(run.memory_mib * seconds for run, seconds in held)),
         gpu_seconds=sum(by_type.values()),
-        node_hours=node_hours(sum(run.nodes * run.elapsed for run in runs)),
+        node_hours=node_hours(sum(run.nodes * seconds for run, seconds in held)),
         nodes_used=max((run.nodes for run in runs), default=0),
         gpu_seconds_by_type=tuple(sorted((name, seconds) for name, seconds in by_type.items() if seconds)),
     )

@@ -14,6 +14,7 @@ from typing import Self
 
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.slurm_id import LARGEST
 from provider_daemon.job.state import State
 from provider_daemon.ledger import sql
@@ -154,7 +155,10 @@ class Ledger:
         job = self.job(job_id)
         if job is None or not job.parked:
             raise LedgerError(f"{job_id} is not parked")
-        self.save_job(replace(job, parked="", missing_since=None, attempt=0, gpus_forgone=forgo_gpus or job.gpus_forgone))
+        accepted = job.record_accepted or job.park_reason is ParkReason.IMPLAUSIBLE_RECORD
+        forgone = forgo_gpus or job.gpus_forgone
+        job = replace(job, parked="", park_reason=None, missing_since=None, attempt=0)
+        self.save_job(replace(job, gpus_forgone=forgone, record_accepted=accepted))
 
     def quarantine(self, job_id: str, why: str, now: float) -> None:
         self._run("quarantine", job_id=job_id, why=cut(why, MAX_DETAIL), at=now)

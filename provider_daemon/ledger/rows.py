@@ -9,6 +9,7 @@ from typing import Any
 from provider_daemon.job.admission import Program
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import Job, refuse_id
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.slurm_id import is_slurm_id
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.job.state import State
@@ -62,6 +63,7 @@ def job_from_value(text: str) -> Job:
     value: dict[str, Any] = json.loads(text)
     for name in ("state", "reported", "promised"):
         value[name] = State(value[name])
+    value["park_reason"] = ParkReason(value["park_reason"]) if value.get("park_reason") else None
     value["spec"] = _spec(value["spec"])
     value["program"] = value["program"] and _program(value["program"])
     value["usage"] = value["usage"] and _usage(value["usage"])

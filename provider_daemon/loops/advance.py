@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import structlog
 
 from provider_daemon.errors import Refused, Transient
-from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, defer, doubt, intend, keep_answer, observe
+from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, defer, doubt, holds_slot, intend, keep_answer, observe
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import TERMINAL, State
+from provider_daemon.job.turns import in_turn
 from provider_daemon.job.usage_snapshot import SnapshotType
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.bad_rows import BadRows
@@ -82,19 +83,25 @@ class Advance:
 
     def _think(self, jobs: Sequence[Job], snapshot: Snapshot) -> list[Step]:
         now = self._clock.now()
-        steps: list[Step] = []
-        active = 0
         self._pause.begin_tick()
-        for before in jobs:
-            job = observe(before, snapshot, now)
-            step = self._step(job, decide(job, snapshot), active)
-            active += step.order is not None or (step.job.submitted and not step.job.measured)
+        latest = now + self._doubt.chain_ahead()
+        observed = [observe(before, snapshot, now, latest) for before in jobs]
+        steps = [Step(job, decide(job, snapshot)) for job in observed]
+        waiting = [(step.job.spec.customer, step) for step in steps if isinstance(step.action, Submit)]
+        others = [step for step in steps if not isinstance(step.action, Submit)]
+        active = [step.job.spec.customer for step in others if holds_slot(step.job, snapshot)]
+        return others + self._submissions(in_turn(waiting, active), len(active))
+
+    def _submissions(self, waiting: Sequence[Step], active: int) -> list[Step]:
+        """As many as there is room for; the others wait."""
+        steps = []
+        for waits in waiting:
+            step = self._step(waits.job, active)
+            active += step.order is not None
             steps.append(step)
         return steps
 
-    def _step(self, job: Job, action: Action, active: int) -> Step:
-        if not isinstance(action, Submit):
-            return Step(job, action)
+    def _step(self, job: Job, active: int) -> Step:
         full = self._tenancy.max_jobs and active >= self._tenancy.max_jobs
         if full or self._doubt.unread() or not self._pause.admits(job.spec.job_id, job.spec.queue):
             return Step(job)
@@ -103,7 +110,7 @@ class Advance:
             order = Order(job.name, render(self._tenancy.batch(job, directory)), directory)
         except Refused as reason:
             return Step(replace(job, state=State.FAILED, message=str(reason), intent_at=None))
-        return Step(job, action, order)
+        return Step(job, Submit(), order)
 
     # --- write once ---
 
@@ -211,9 +218,10 @@ class Advance:
 
 def merge(ours: Job, before: Job, newest: Job) -> Job:
     """Our view of SLURM with what others wrote while we looked: the chain's word and record (intake, outbox), a park."""
-    parked = ours.parked if newest.parked == before.parked else newest.parked
+    parked, park_reason = ((job := ours if newest.parked == before.parked else newest).parked, job.park_reason)
     if before.parked and not newest.parked:  # by an operator, whose word holds whole
         ours = replace(ours, missing_since=newest.missing_since, attempt=newest.attempt, gpus_forgone=newest.gpus_forgone)
+        ours = replace(ours, record_accepted=newest.record_accepted)
     closed_at = ours.closed_at if newest.disowned == before.disowned else newest.closed_at
     return replace(
         ours,
@@ -222,6 +230,7 @@ def merge(ours: Job, before: Job, newest: Job) -> Job:
         promised=newest.promised,
         chain_started_at=newest.chain_started_at,
         parked=parked,
+        park_reason=park_reason,
         hold=newest.hold,
         hold_since=newest.hold_since,
         disowned=newest.disowned,

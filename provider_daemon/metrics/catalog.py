@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from provider_daemon.job.hold import Hold
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.state import State
 from provider_daemon.ports import ConnectOutcome
 
@@ -54,6 +55,7 @@ PARKED = (
     "no_gpu_record",
     "report_refused",
     "report_too_large",
+    *ParkReason,
     "other",
 )
 HOLDS = tuple(Hold)

@@ -14,6 +14,7 @@ from provider_daemon.slurm.tables import Reading, read
 
 SIGNAL_BASE = 128  # a program that a signal ended has exit code 128 + signal, as shells say it
 _CODE = re.compile(r"[0-9]{1,5}")
+_ELAPSED = re.compile(r"[0-9]{1,12}")
 _OUT_OF_MEMORY = 125  # SLURM's mark, no signal: what the kernel sends is SIGKILL
 _SIGKILL = 9
 
@@ -60,7 +61,12 @@ def _row(field: Mapping[str, str]) -> Row:
         started_at=seconds(field["Start"]),
         ended_at=seconds(field["End"]),
         reason=field["Reason"],
-        run=run(field["AllocTRES"], field["ElapsedRaw"], field["NNodes"]),
+        run=replace(
+            run(field["AllocTRES"], field["ElapsedRaw"], field["NNodes"]),
+            start=seconds(field["Start"]),
+            end=seconds(field["End"]),
+            submitted=seconds(field["Submit"]),
+        ),
     )
 
 
@@ -78,8 +84,10 @@ def exit_code(text: str) -> tuple[int, int]:
 def run(alloc_tres: str, elapsed: str, nodes: str) -> Run:
     """What was allocated; nothing for a job that never started."""
     parts = tres.tres(alloc_tres)
+    if not _ELAPSED.fullmatch(elapsed):
+        raise Unreadable(f"sacct: not an elapsed time in seconds: {elapsed[:40]!r}")
     return Run(
-        elapsed=int(elapsed) if elapsed.isdecimal() else 0,
+        elapsed=int(elapsed),
         cpus=tres.count(parts.get("cpu", "0")),
         memory_mib=tres.mebibytes(parts.get("mem", "0")),
         nodes=tres.count(parts.get("node", nodes if parts else "0")),
@@ -155,7 +163,7 @@ def live(row: Queued) -> Sighting:
         submitted_at=row.submitted_at,
         started_at=row.started_at,
         elapsed=row.elapsed,
-        runs=(run(row.tres, str(row.elapsed), "0"),) if phase is Phase.RUNNING else (),
+        runs=(replace(run(row.tres, str(row.elapsed), "0"), start=row.started_at),) if phase is Phase.RUNNING else (),
     )
 
 

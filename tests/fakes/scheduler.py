@@ -10,7 +10,7 @@ from provider_daemon.job.state import State
 from provider_daemon.ports import Node, Order, Receipt, Survey, Watch
 from tests.fakes.chain import FakeClock
 
-RAN = (Run(elapsed=3600, cpus=2, memory_mib=4096, nodes=1),)
+RAN = (Run(elapsed=3600, cpus=2, memory_mib=4096, nodes=1, start=1_900_000_000, end=1_900_003_600),)
 
 
 def known(slurm_ids: Mapping[str, str], submitted: Mapping[str, int] | None = None) -> Watch:

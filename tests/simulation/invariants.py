@@ -138,6 +138,7 @@ def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Slu
         any((found.purged or found.forgotten) and found.owner == record.slurm_name for found in scene.site.jobs),
         not slurm_jobs and MAX_ATTEMPTS <= job.attempt <= _attempts(scene, job),
         any(not slurm_job.plan.gpus_accounted for slurm_job in slurm_jobs),
+        any(found.implausible for slurm_job in slurm_jobs for found in slurm_job.records),
         record.unreadable_from <= scene.world.now(),
     )
     return [] if any(causes) else [f"6 parked without a cause: {job.parked}"]
@@ -188,13 +189,13 @@ def _verdict(scene: Scene, record: Record, report: MsgReportJobStatus, slurm_job
 def usage(job: SlurmJob) -> Usage:
     """Counted here from the model's own stretches, not by the code under test."""
     plan = job.plan
-    seconds = sum(round(record.ended_at - record.started_at - record.suspended) for record in job.records if record.started_at)
+    node_seconds = sum(record.held() * (record.nodes or plan.nodes) for record in job.records)
     return Usage(
-        wall_clock_seconds=seconds,
-        cpu_core_seconds=seconds * (plan.cpus + plan.cpus % 2) * plan.nodes,
-        memory_gb_seconds=seconds * plan.memory_gb * plan.nodes,
-        gpu_seconds=seconds * plan.gpus * plan.nodes,
-        node_hours=seconds * plan.nodes // 3600,
+        wall_clock_seconds=sum(record.held() for record in job.records),
+        cpu_core_seconds=node_seconds * (plan.cpus + plan.cpus % 2),
+        memory_gb_seconds=node_seconds * plan.memory_gb,
+        gpu_seconds=node_seconds * plan.gpus,
+        node_hours=node_seconds // 3600,
         nodes_used=plan.nodes if job.ever_ran else 0,
     )
 

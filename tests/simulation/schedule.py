@@ -12,6 +12,7 @@ from pathlib import Path
 from provider_daemon.chain.spec_digest import digest
 from provider_daemon.job.lifecycle import wall_limit
 from provider_daemon.job.naming import public_name
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.ledger.file import copy
 from provider_daemon.ledger.ledger import Ledger
@@ -148,7 +149,7 @@ class Schedule:
         ledger = Ledger.open(self._path, lock=False)
         with ledger.write():
             for job in ledger.open_jobs("HPC-1"):
-                if job.parked:
+                if job.parked and job.park_reason is not ParkReason.IMPLAUSIBLE_RECORD:  # that he would have it signed
                     self._world.note(f"operator: unparks {job.spec.job_id}")
                     ledger.unpark(job.spec.job_id)
         ledger.close()

@@ -145,6 +145,8 @@ class Site:
             self._timer(job, self._world.dice.choice((0, 0, plan.seconds / 3)), lambda: self._rename(job))
         if strikes("unknown_state"):
             job.unknown_until = now + self._world.dice.uniform(1, 60)
+        if plan.nodes > 1 and strikes("resized"):
+            self._timer(job, min(plan.seconds, plan.wall_seconds) / 3, lambda: self._resize(job))
         middle = min(plan.seconds, plan.wall_seconds) / 2
         if strikes("requeue"):
             self._timer(job, middle, lambda: self._again(job, "REQUEUED"))
@@ -181,6 +183,14 @@ class Site:
             word = "FAILED" if job.plan.exit_code else "COMPLETED"
             self._timer(job, seconds, lambda: self._close(job, word, job.plan.exit_code))
 
+    def _resize(self, job: SlurmJob) -> None:
+        """To one node: the next record is submitted now, and its start and elapsed time are the whole job's."""
+        now = self._world.now()
+        started = job.now_at.started_at
+        self._end_record(job, "RESIZING", 0, 0)
+        job.records.append(Record(now, now, self._delivery(now), started_at=started, nodes=1))
+        self._world.note(f"slurm: job {job.slurm_id} is resized to one node")
+
     def _suspend(self, job: SlurmJob, left: float) -> None:
         since = self._world.now()
         job.is_suspended = True
@@ -212,6 +222,7 @@ class Site:
         self._world.note(f"slurm: job {job.slurm_id} ends {word}, ran {job.elapsed} s")
         if self._world.strikes("ids_start_again"):
             self._world.later(self.min_job_age + self._world.dice.uniform(0, 60), lambda: self._ids_come_again(job))
+        job.repeated = self._world.strikes("record_repeated")
         if self._world.strikes("record_purged"):
             self._world.later(self._world.dice.uniform(self.min_job_age, 600), lambda: self._purge(job))
 
@@ -220,7 +231,9 @@ class Site:
         record.word, record.ended_at, record.exit_code = word, now, 128 + signal if signal and not exit_code else exit_code
         record.signal, record.closed_at = signal, max(record.known_at, self._delivery(now, 1))
         if record.started_at:
-            record.run = job.plan.run(record.elapsed(now))
+            record.run = job.plan.run(record.elapsed(now), record.nodes)
+            if record.elapsed(now) and word != "RESIZING" and self._world.strikes("record_implausible"):
+                record.implausible = self._world.dice.choice(("ten years", "no value", "500 nodes", "the future"))
 
     def _forget(self, job: SlurmJob) -> None:
         job.phase, job.forgotten, job.epoch = Phase.ENDED, True, job.epoch + 1

@@ -1,6 +1,6 @@
 """One SLURM job of the model: its records as slurmdbd keeps them, and what each of them held."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from provider_daemon.job.snapshot import Phase, Run
 from provider_daemon.job.state import State
@@ -24,10 +24,11 @@ class Plan:
     gpu_type: str = ""
     gpus_accounted: bool = True
 
-    def run(self, elapsed: int) -> Run:
-        """Over all nodes."""
-        gpus = ((self.gpu_type, self.gpus * self.nodes),) if self.gpus and self.gpus_accounted else ()
-        return Run(elapsed, (self.cpus + self.cpus % 2) * self.nodes, self.memory_gb * 1024 * self.nodes, self.nodes, gpus)
+    def run(self, elapsed: int, resized: int = 0) -> Run:
+        """Over all nodes, or over those that a resize left."""
+        nodes = resized or self.nodes
+        gpus = ((self.gpu_type, self.gpus * nodes),) if self.gpus and self.gpus_accounted else ()
+        return Run(elapsed, (self.cpus + self.cpus % 2) * nodes, self.memory_gb * 1024 * nodes, nodes, gpus)
 
 
 @dataclass
@@ -48,10 +49,16 @@ class Record:
     signal: int = 0
     closed_at: float = NEVER
     run: Run = field(default_factory=lambda: Run(0, 0, 0, 0))
+    nodes: int = 0  # of a resized job: what it has from then on; else 0
+    implausible: str = ""  # how slurmdbd has it wrong
 
     def elapsed(self, now: float) -> int:
-        """Suspension is left out, as SLURM does."""
-        return round((self.ended_at or now) - self.started_at - self.suspended) if self.started_at else 0
+        """Suspension is left out, as SLURM does. After a resize it is the whole job's."""
+        return int(self.ended_at or now) - int(self.started_at) - round(self.suspended) if self.started_at else 0
+
+    def held(self) -> int:
+        """The seconds for which this record alone says what was allocated."""
+        return int(self.ended_at) - max(int(self.started_at), int(self.submitted_at)) - round(self.suspended) if self.started_at else 0
 
 
 @dataclass
@@ -69,6 +76,7 @@ class SlurmJob:
     unknown_until: float = 0.0
     is_suspended: bool = False
     purged: bool = False
+    repeated: bool = False
     forgotten: bool = False  # by slurmctld alone: slurmdbd keeps an open record for ever
     refused: bool = False  # sbatch said no, and left a record all the same
     epoch: int = 0  # grows with each change, so that a timer of an earlier stretch does nothing
@@ -107,8 +115,9 @@ class SlurmJob:
         return "PENDING" if self.phase is Phase.WAITING else self.now_at.word
 
     def rows(self, now: float) -> list[Row]:
-        """What slurmdbd has of it by now."""
-        return [self._row(record, now) for record in self.records if record.known_at <= now]
+        """What slurmdbd has of it by now; all of it twice after an archive was loaded again."""
+        rows = [self._row(record, now) for record in self.records if record.known_at <= now]
+        return rows + rows if self.repeated else rows
 
     def _row(self, record: Record, now: float) -> Row:
         closed = record.closed_at <= now
@@ -123,5 +132,22 @@ class SlurmJob:
             started_at=int(record.started_at),
             ended_at=int(record.ended_at) if closed else 0,
             reason="None",
-            run=record.run if closed else self.plan.run(record.elapsed(now)),
+            run=_as_recorded(record, self.plan.run(record.elapsed(now), record.nodes), closed=closed),
         )
+
+
+def _as_recorded(record: Record, held: Run, *, closed: bool) -> Run:
+    """With the times that slurmdbd has beside it."""
+    run = record.run if closed else held
+    run = replace(run, start=int(record.started_at), end=int(record.ended_at) if closed else 0, submitted=int(record.submitted_at))
+    return wrong(run, record.implausible) if closed and record.implausible else run
+
+
+def wrong(run: Run, how: str) -> Run:
+    """What no job of ours can have."""
+    return {
+        "ten years": replace(run, elapsed=315_360_000),
+        "no value": replace(run, elapsed=4_294_967_294),
+        "500 nodes": replace(run, nodes=500),
+        "the future": replace(run, start=run.start + 10**9, end=run.end + 10**9),
+    }[how]

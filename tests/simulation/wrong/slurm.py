@@ -73,12 +73,12 @@ def record_over_squeue(live: Sequence[Sighting], ended: Sequence[Sighting]) -> d
     return found | {seen.name: (seen,) for seen in ended if seen.final or seen.name not in found}
 
 
-def unknown_is_failed(job: Job, seen: Sighting, now: float) -> Job:
-    return replace(job, state=State.FAILED, usage=Usage()) if seen.phase is Phase.UNKNOWN else LEARN(job, seen, now)
+def unknown_is_failed(job: Job, seen: Sighting, now: float, latest: float) -> Job:
+    return replace(job, state=State.FAILED, usage=Usage()) if seen.phase is Phase.UNKNOWN else LEARN(job, seen, now, latest)
 
 
-def ended_without_record(job: Job, seen: Sighting, now: float) -> Job:
-    return replace(job, state=State.COMPLETED, usage=Usage()) if seen.phase is Phase.ENDING else LEARN(job, seen, now)
+def ended_without_record(job: Job, seen: Sighting, now: float, latest: float) -> Job:
+    return replace(job, state=State.COMPLETED, usage=Usage()) if seen.phase is Phase.ENDING else LEARN(job, seen, now, latest)
 
 
 def absence_is_failure(job: Job, snapshot: Snapshot, now: float) -> Job:
@@ -150,12 +150,17 @@ def last_run(runs: Sequence[Any], gpus: int) -> Usage:
     return MEASURE(runs[-1:], gpus)
 
 
+def records_summed(runs: Sequence[Any], gpus: int) -> Usage:
+    """Each record for all that it says, whether or not others say it too."""
+    return MEASURE([replace(run, start=0) for run in runs], gpus)
+
+
 def first_node_only(runs: Sequence[Any], gpus: int) -> Usage:
     return MEASURE([replace(run, cpus=run.cpus // max(run.nodes, 1)) for run in runs], gpus)
 
 
-def as_requested(job: Job, seen: Sighting) -> Job:
-    done, asked = FINISH(job, seen), job.spec.resources
+def as_requested(job: Job, seen: Sighting, latest: float) -> Job:
+    done, asked = FINISH(job, seen, latest), job.spec.resources
     if done.usage is None:
         return done
     seconds = done.usage.wall_clock_seconds
@@ -195,6 +200,8 @@ SLURM: dict[str, Changes] = {
     "a passing reason is hopeless": ((lifecycle, "HOPELESS_PATIENCE", 0),),
     "a cancel is not repeated": ((advance.Advance, "_cancel", cancel_once),),
     "only the last run is billed": ((lifecycle, "measure", last_run),),
+    "records that overlap are summed": ((lifecycle, "measure", records_summed),),
+    "any record is signed": ((lifecycle, "implausible", lambda *arguments: ""),),
     "one node of several is billed": ((lifecycle, "measure", first_node_only),),
     "what was asked for is billed": ((lifecycle, "_finish", as_requested),),
     "GPUs that no record names are free": ((lifecycle, "measure", gpus_for_nothing),),

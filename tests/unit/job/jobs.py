@@ -36,4 +36,4 @@ def seen(phase: Phase, **more: object) -> Sighting:
 
 
 def ended(outcome: State, **more: object) -> Sighting:
-    return seen(Phase.ENDED, **{"outcome": outcome, "final": True, "runs": (Run(5, 4, 8192, 1),), "elapsed": 5, **more})
+    return seen(Phase.ENDED, **{"outcome": outcome, "final": True, "runs": (Run(5, 4, 8192, 1, start=900, end=905),), "elapsed": 5, **more})

@@ -212,7 +212,7 @@ sightings = st.lists(
         final=st.booleans(),
         outcome=st.sampled_from([None, *TERMINAL]),
         elapsed=st.integers(0, 700),
-        runs=st.just((Run(5, 4, 8192, 1),)),
+        runs=st.just((Run(5, 4, 8192, 1, start=900, end=905),)),
     ),
     max_size=2,
 )

@@ -64,7 +64,13 @@ def site(chain: TestChain, path: Path) -> FakeScheduler:
     def seen(number: int, phase: Phase, state: str) -> Sighting:
         return Sighting(str(number), str(names[f"JOB-{number}"]), phase, state)
 
-    failed = replace(seen(3, Phase.ENDED, "FAILED"), outcome=State.FAILED, exit_code=3, final=True, runs=(Run(60, 2, 4096, 1),))
+    failed = replace(
+        seen(3, Phase.ENDED, "FAILED"),
+        outcome=State.FAILED,
+        exit_code=3,
+        final=True,
+        runs=(Run(60, 2, 4096, 1, start=1_900_000_000, end=1_900_000_060),),
+    )
     there = (seen(2, Phase.RUNNING, "RUNNING"), failed, seen(4, Phase.WAITING, "PENDING"), seen(5, Phase.UNKNOWN, "MELTED"))
     old_orders = [Order(f"old-{number}", "", "") for number in range(SUBMITTED)]
     return FakeScheduler(chain.clock, {sighting.name: [sighting] for sighting in there}, old_orders)

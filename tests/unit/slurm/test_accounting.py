@@ -47,7 +47,7 @@ def test_closed_record() -> None:
     """A terminal state with an end is the last word, and its allocation a run."""
     (seen,) = sightings(row())
     assert (seen.phase, seen.outcome, seen.final, seen.elapsed) == (Phase.ENDED, State.COMPLETED, True, 10)
-    assert seen.runs == (Run(10, 4, 8192, 2, (("a100", 2),)),)
+    assert seen.runs == (Run(10, 4, 8192, 2, (("a100", 2),), 1010, 1020, 1000),)
 
 
 @pytest.mark.parametrize(("state", "end"), [("COMPLETED", "Unknown"), ("RUNNING", "Unknown"), ("COMPLETING", "1020")])
@@ -92,7 +92,7 @@ def test_never_started() -> None:
     """A job cancelled while it waited used nothing."""
     (seen,) = sightings(row(state="CANCELLED by 1000", start="None", elapsed="0", tres=""))
     assert (seen.final, seen.outcome, seen.started_at) == (True, State.CANCELLED, 0)
-    assert seen.runs == (Run(0, 0, 0, 0),)
+    assert seen.runs == (Run(0, 0, 0, 0, end=1020, submitted=1000),)
 
 
 def test_reason_may_hold_blanks_and_name_stands_last() -> None:
