@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from provider_daemon.job.words import SHELLS, TEXT_FOLLOWS
 
+PERMUTING = frozenset({"ch-run"})  # take options anywhere before --, measured on charliecloud 0.31
 PARSE_AGAIN = frozenset({"ssh", "eval", "parallel", "xargs", "watch", "screen", "tmux"})
 
 
@@ -12,6 +13,8 @@ def launcher_problem(words: Sequence[str]) -> str:
     names = [word.rpartition("/")[2] for word in words]
     if again := sorted(PARSE_AGAIN.intersection(names[:1])):
         return f"{again[0]} reads its words again as a shell would: a customer's arguments would be commands"
+    if late := [name for number, name in enumerate(names) if name in PERMUTING and "--" not in words[number:]]:
+        return f"{late[0]} reads options behind the program too: give it -- as the last word"
     if "--multi-prog" in words:
         return "--multi-prog reads the program's name as a file of further options"
     if not words:

@@ -81,6 +81,8 @@ def test_an_image_is_never_an_option(image: str) -> None:
         (("env", "-S"), "shell's text"),
         (("ssh", "node"), "as a shell would"),
         (("srun", "--multi-prog"), "--multi-prog"),
+        (("ch-run", "{image}"), "as the last word"),
+        (("srun", "/usr/bin/ch-run", "--bind", "{directory}:/mnt/0", "{image}"), "as the last word"),
         *((launcher, "") for launcher in LAUNCHERS.values()),
         (("apptainer", "exec", "-c", "-e", "docker://{image}"), ""),
     ],
