@@ -20,11 +20,11 @@ from provider_daemon.errors import ProvdError
 from provider_daemon.text import printable
 from tests.ending import until_told
 from tests.expect import Wrong
-from tests.site_quirks import query_cases, setting_cases, submission_cases
+from tests.site_quirks import login_cases, query_cases, setting_cases, submission_cases
 from tests.site_quirks.case import Case
 from tests.site_quirks.stage import Stage, staged
 
-CASES: tuple[Case, ...] = (*query_cases.CASES, *setting_cases.CASES, *submission_cases.CASES)
+CASES: tuple[Case, ...] = (*query_cases.CASES, *setting_cases.CASES, *submission_cases.CASES, *login_cases.CASES)
 WIDTHS = (42, 56, 90)
 CASE_SECONDS = 90.0
 
