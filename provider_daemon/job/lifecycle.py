@@ -127,7 +127,7 @@ def kill_after(max_runtime_seconds: int, wall_seconds: int) -> int:
 
 def observe(job: Job, snapshot: Snapshot, now: float, latest: float = math.inf) -> Job:
     """The job after this look. `latest`: the latest that it can be now at the site, whose clock and ours may differ."""
-    if job.measured or job.never_ran or (job.parked and not _checked_again(job)):
+    if job.measured or job.never_ran or (job.parked and not (job.disowned or _checked_again(job))):
         return _close(job, snapshot, now)
     sightings = snapshot.of(job.name)
     if (held := _several(job, snapshot)) is not None:
@@ -274,7 +274,7 @@ def _limited_after(seen: Sighting) -> int:
 def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
     """Closed: the chain's record is terminal, or is not this job's, and nothing of the job can be alive in SLURM."""
     over = job.reported in TERMINAL or job.disowned
-    if job.closed_at is not None or not over or job.parked:
+    if job.closed_at is not None or not over or (job.parked and not job.disowned):
         return job
     gone = job.measured or job.never_ran or not job.submitted
     absent = snapshot.complete_for(job.name) and _pick(job, snapshot.of(job.name)) is None and _window_over(job, snapshot)
@@ -302,7 +302,7 @@ def holds_slot(job: Job, snapshot: Snapshot) -> bool:
 
 def decide(job: Job, snapshot: Snapshot) -> Action:
     """What to do about the job that `observe` just returned."""
-    if job.closed_at is not None or job.parked or job.measured or job.never_ran:
+    if job.closed_at is not None or (job.parked and not job.disowned) or job.measured or job.never_ran:
         return None
     seen = _pick(job, snapshot.of(job.name))
     if seen is not None:

@@ -222,6 +222,10 @@ class Ledger:
         row = self._one("last_sent", subject=job_id)
         return State(row["state"]) if row else None
 
+    def has_last_report(self, job_id: str) -> bool:
+        """Whether its signed usage waits, was reported, or is kept."""
+        return self._one("last_report", subject=job_id) is not None
+
     def keep_last_report(self, job_id: str, note: str) -> None:
         """The waiting terminal report holds the signed usage of a job that the chain ended otherwise: evidence, never to be sent."""
         self._run("keep_last_report", subject=job_id, note=cut(note, MAX_DETAIL))

@@ -113,6 +113,10 @@ WHERE kind = 'report' AND subject = :subject AND status = 'waiting' AND tx_id IS
 -- name: last_sent
 SELECT state FROM messages WHERE kind = 'report' AND subject = :subject AND status = 'waiting' AND tx_id IS NOT NULL ORDER BY id DESC LIMIT 1;
 
+-- name: last_report
+SELECT id FROM messages WHERE kind = 'report' AND subject = :subject AND status <> 'dropped'
+    AND state IN ('completed', 'failed', 'cancelled', 'timeout') LIMIT 1;
+
 -- name: keep_last_report
 UPDATE messages SET status = 'kept', tx_id = NULL, note = :note
 WHERE kind = 'report' AND subject = :subject AND status = 'waiting' AND state IN ('completed', 'failed', 'cancelled', 'timeout');

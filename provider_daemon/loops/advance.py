@@ -9,7 +9,7 @@ import structlog
 from provider_daemon.errors import Refused, Transient
 from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, defer, doubt, holds_slot, intend, keep_answer, observe
 from provider_daemon.job.snapshot import Snapshot
-from provider_daemon.job.state import TERMINAL, State
+from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State
 from provider_daemon.job.turns import in_turn
 from provider_daemon.job.usage_snapshot import SnapshotType
 from provider_daemon.ledger.ledger import Ledger
@@ -134,10 +134,17 @@ class Advance:
             take(self._ledger, told, SnapshotType.FINAL, told.usage, signer, now)
             if told.reported in TERMINAL:
                 keep_evidence(self._ledger, told, signer, now)
+        elif told.closed_at is not None and before.closed_at is None and told.measured:
+            self._keep_what_was_not_reported(told, now)
         if told != newest:
             self._ledger.save_job(told)
             tell(self._ledger, self._tenancy.name, before, told, now)
         return told.promised is not newest.promised
+
+    def _keep_what_was_not_reported(self, job: Job, now: float) -> None:
+        """It was on hold when it ended, and the chain ended it before it could be reported."""
+        if job.reported in ENDED_BY_CHAIN and not self._ledger.has_last_report(job.spec.job_id):
+            keep_evidence(self._ledger, job, self._tenancy.signer, now)
 
     # --- act ---
 

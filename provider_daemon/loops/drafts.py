@@ -30,7 +30,6 @@ from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.outbox")
 
-COMPARISONS = 3  # times that a tick compares the next messages' jobs with the chain, when some of them may not be reported
 GAS_GUESS = 100_000  # a message, for the fee that the simulation is asked with
 USUAL_OF = 500  # transactions from which the usual price is read
 UNCLAMPED_SECONDS = 600.0  # after the chain said that a clamped timeout height has passed
@@ -111,17 +110,13 @@ class Drafts:
         self._block_gas = sys.maxsize
         self._unclamped_until = 0.0
 
-    async def choose(self, settings: OutboxSettings, now: float) -> list[Message]:
-        """What goes next: no report of a job whose record on chain was not found to be the ledger's. Others take its place."""
-        held: frozenset[str] = frozenset()
-        for _ in range(COMPARISONS):
-            waiting = [message for message in self._affordable(settings, now) if _about(message) not in held]
-            messages = choose(waiting, settings.max_messages)
-            found = await self._records.disagreeing(messages)
-            if not found:
-                return messages
-            held |= found
-        return [message for message in messages if _about(message) not in held]
+    def choose(self, settings: OutboxSettings, now: float, held: frozenset[str]) -> list[Message]:
+        """What goes next, without the reports of the jobs that are `held`: others take their place."""
+        return choose([message for message in self._affordable(settings, now) if _about(message) not in held], settings.max_messages)
+
+    async def disagreeing(self, draft: Draft) -> frozenset[str]:
+        """The jobs in the draft whose record on chain was not found to be the ledger's: asked just before the draft is signed."""
+        return await self._records.disagreeing(draft.messages)
 
     def _affordable(self, settings: OutboxSettings, now: float) -> list[Message]:
         """The waiting messages; reports alone while little of the fee budget is left."""

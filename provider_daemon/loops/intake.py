@@ -27,6 +27,7 @@ from provider_daemon.troubles import Troubles
 log = structlog.get_logger("provd.intake")
 
 BATCH = 64  # job records asked for at a time; each batch is one commit
+NEAR = 1_000  # numbers that are read again at once when the job counter is lower than before
 COUNTER_SECONDS = 60  # how long a lower job counter must last before it is the one to go by
 SWEEP_SECONDS = 60  # how long a change of an open job can stay unseen when no event told of it
 CANCEL_OVERLAP = 20  # blocks looked at again: a node's index may lag behind its height
@@ -73,13 +74,12 @@ class Intake:
     async def _new_jobs(self) -> None:
         end = await self._chain.job_counter()
         first = self._first_unseen()
-        if end < first:
-            self._counter_behind(end, first)
-            return
-        self._behind_since = None
         again = [job_id for job_id in self._ledger.quarantined() if _number(job_id) < end] if self._sweep_due() else []
         for some in _batches(again):
             await self._adopt(some, await self._records(some))
+        if end < first:
+            self._counter_behind(end, first)
+        self._behind_since = None
         for some in _batches(f"JOB-{number}" for number in range(first, end)):
             records = await self._records(some)
             if len(some) == BATCH and not any(records):
@@ -87,15 +87,19 @@ class Intake:
             await self._adopt(some, records)
 
     def _counter_behind(self, end: int, first: int) -> None:
-        """A lower counter that lasts is the true one, when the chain knows our jobs: the higher one was an endpoint's invention."""
+        """Raises Transient. The higher counter may have been an endpoint's invention: its numbers are read again when they are used.
+
+        Not on what may be another chain; and far back only when the lower counter lasts, for it may be the invention.
+        """
         now = self._clock.now()
         self._behind_since = now if self._behind_since is None else self._behind_since
-        if not self._vouched or now - self._behind_since < COUNTER_SECONDS:
-            hint = "the node lags, or it is another chain under the same id, which needs a ledger of its own"
-            raise Transient(f"the chain's job counter is {end}, and was {first} before: {hint}")
-        log.warning("job_counter_corrected", counter=end, before=first, next="jobs are read again from there on")
-        with self._ledger.write():
-            self._ledger.set_meta("next_job", str(end))
+        lasts = now - self._behind_since >= COUNTER_SECONDS
+        if (lasts or first - end <= NEAR) and (self._vouched or not self._ledger.witnesses(1)):
+            log.warning("job_counter_corrected", counter=end, before=first, next="jobs are read again from there on")
+            with self._ledger.write():
+                self._ledger.set_meta("next_job", str(end))
+        hint = "the node lags, or it is another chain under the same id, which needs a ledger of its own"
+        raise Transient(f"the chain's job counter is {end}, and was {first} before: {hint}")
 
     def _first_unseen(self) -> int:
         """Where the counter was left. With other clusters to serve than then, every job is looked at again: theirs were passed over."""

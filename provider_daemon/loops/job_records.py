@@ -37,16 +37,12 @@ class JobRecords:
         self._chain = chain
         self._clock = clock
         self._unanswered: dict[tuple[str, Hold], float] = {}  # since when the node has no record, or none that can be read
-        self._agreed: set[int] = set()  # messages whose job was compared since they were stored
 
     async def disagreeing(self, messages: Sequence[Message]) -> frozenset[str]:
-        """The jobs whose reports must not be sent now. Each report is compared once; raises Transient when the chain is down."""
-        asked = [message for message in messages if message.kind == "report" and message.id not in self._agreed]
-        job_ids = list(dict.fromkeys(message.subject for message in asked))
-        agreeing = {job_id for job_id, record in zip(job_ids, await self.read(job_ids), strict=True) if self._may_report(job_id, record)}
-        self._agreed &= {message.id for message in messages}
-        self._agreed |= {message.id for message in asked if message.subject in agreeing}
-        return frozenset(job_ids) - agreeing
+        """The jobs whose reports must not be sent now. Raises Transient when the chain is down."""
+        job_ids = list(dict.fromkeys(message.subject for message in messages if message.kind == "report"))
+        records = await self.read(job_ids)
+        return frozenset(job_id for job_id, record in zip(job_ids, records, strict=True) if not self._may_report(job_id, record))
 
     async def read(self, job_ids: Iterable[str]) -> list[Answer]:
         """What the chain says of each: an Unreadable in place of a record that cannot be read. Raises what else went wrong."""

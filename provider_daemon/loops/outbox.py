@@ -35,6 +35,7 @@ __all__ = ["Outbox", "OutboxSettings"]
 
 log = structlog.get_logger("provd.outbox")
 
+COMPARISONS = 3  # drafts a tick, when some of the jobs in them may not be reported
 OUT_OF_GAS = 11  # codespace sdk
 STALLED_SECONDS = 60.0  # half of the chain's patience with nodes: reports that wait longer without any inclusion are no progress
 AHEAD_TICKS = 2  # in a row, in which CheckTx expects a lower sequence than an open transaction has
@@ -223,10 +224,7 @@ class Outbox:
     # --- the next transaction ---
 
     async def _send_next(self) -> None:
-        messages = await self._drafts.choose(self._settings, self._clock.now())
-        if not messages and self._sequences.given_up():
-            await self._account()  # one of them may be in a block after all
-        draft = await self._draft(messages) if messages else None
+        draft = await self._agreed_draft()
         if draft is None:
             return
         tx = self._sign(draft)
@@ -235,6 +233,20 @@ class Outbox:
                 return  # a newer heartbeat took the place of one: the ledger must say exactly what the transaction holds
             tx = self._ledger.add_tx(tx, draft.messages)
         await self._send(tx)
+
+    async def _agreed_draft(self) -> Draft | None:
+        """No report goes of a job whose record was not compared since the draft was made: the chain may have another job there now."""
+        held: frozenset[str] = frozenset()
+        for _ in range(COMPARISONS):
+            messages = self._drafts.choose(self._settings, self._clock.now(), held)
+            if not messages and self._sequences.given_up():
+                await self._account()  # one of them may be in a block after all
+            draft = await self._draft(messages) if messages else None
+            found = await self._drafts.disagreeing(draft) if draft else frozenset[str]()
+            if not found:
+                return draft
+            held |= found
+        return None
 
     async def _draft(self, messages: list[Message]) -> Draft | None:
         """None when nothing can be sent now."""

@@ -2,7 +2,7 @@
 
 import copy
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from google.protobuf.message import Message
 
@@ -46,9 +46,17 @@ class Record:
         return not self.unreadable_from <= now < self.unreadable_from + self.unreadable_for
 
 
+@dataclass(frozen=True)
+class Lie:
+    """A record that the endpoint shows until then in place of the chain's own, or where the chain has none."""
+
+    record: Record
+    until: float
+
+
 @dataclass
 class Books:
-    """Everything that a transaction can change."""
+    """Everything that a transaction can change, and the `lies` that the endpoint tells of it."""
 
     jobs: dict[str, Record] = field(default_factory=dict)
     nodes: dict[str, int] = field(default_factory=dict)
@@ -56,6 +64,19 @@ class Books:
     wallet: int = 10**12
     sequence: int = 0
     uvirt: Counter[str] = field(default_factory=Counter)  # whose money it is; "escrow" is the module's
+    lies: dict[str, Lie] = field(default_factory=dict)
+
+    def shown(self, job_id: str, now: float) -> Record | None:
+        """As the endpoint shows it."""
+        lie, true = self.lies.get(job_id), self.jobs.get(job_id)
+        if lie is None or now >= lie.until or (true is not None and not true.told):  # an invented one, until the number is taken
+            return true
+        return replace(lie.record, state=true.state if true else State.PENDING, started_at=true.started_at if true else 0)
+
+    def counter(self, now: float) -> int:
+        """The next job number, as the endpoint shows it."""
+        invented = (int(job_id.removeprefix("JOB-")) for job_id, lie in self.lies.items() if now < lie.until)
+        return max(len(self.jobs), *invented, 0) + 1
 
     def add(self, record: Record) -> None:
         """A customer's job, with the escrow that it puts in."""

@@ -32,7 +32,7 @@ class SimulatedChain:
         return Head(view.height, view.time)
 
     async def job_counter(self) -> int:
-        return await self._gate.call("job_counter", lambda: len(self._blocks.view().books.jobs) + 1)
+        return await self._gate.call("job_counter", lambda: self._blocks.view().books.counter(self._world.now()))
 
     async def job(self, job_id: str) -> ChainJob | None:
         return await self._gate.call(f"job {job_id}", lambda: self._job(job_id))
@@ -42,7 +42,7 @@ class SimulatedChain:
 
     def _job(self, job_id: str) -> ChainJob | None:
         view = self._blocks.view()
-        record = view.books.jobs.get(job_id)
+        record = view.books.shown(job_id, self._world.now())
         if record is None or (view.height <= record.height + YOUNG and self._world.strikes("young_record_missing")):
             return None
         if not record.readable(self._world.now()):

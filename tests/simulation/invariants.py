@@ -21,6 +21,7 @@ Once it is calm:
 10. The ledger says of each transaction what the chain says, its word of a job never goes back (life.py), and it knows all that the
    chain took from our key (unless it was lost or is an older copy).
 11. Nothing of a job that is over lives on in SLURM for longer than CANCEL_SEEN seconds, and at most one SLURM job of it ever ran.
+12. No invented job is reported (7), and none goes on in SLURM for longer than UNPAID seconds after the truth is told.
 """
 
 from dataclasses import dataclass
@@ -31,13 +32,14 @@ from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, UNKNOWN_STATE, Job
+from provider_daemon.job.spec import same_request
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.money.bill import bill
 from tests.fakes.chain import PROVIDER
 from tests.simulation.blocks import Blocks
-from tests.simulation.books import ESCROW, Record
+from tests.simulation.books import ESCROW, Lie, Record
 from tests.simulation.site import Site
 from tests.simulation.slurm_job import SlurmJob
 from tests.simulation.world import START, World
@@ -45,6 +47,7 @@ from tests.simulation.world import START, World
 SETTLE = 3000  # seconds from calm to the end: the longest job, the patience for what is missing, and room for slow ticks
 CANCEL_SEEN = 200  # seconds: a start after 90, a sweep after 60, two ticks
 PATIENCE = HOPELESS_PATIENCE
+UNPAID = 420  # seconds: a start after 90, a minute until a missing record counts, two until the job is disowned, a sweep and slow ticks
 CAUGHT_UP = 300  # seconds: a start after 90, two slow ticks, a transaction that has to expire first, and one more
 
 
@@ -57,10 +60,13 @@ class Scene:
     blocks: Blocks
     ledger: Ledger
     memory_lost: bool
+    invented: tuple[Lie, ...] = ()
 
 
 def settled(scene: Scene) -> bool:
     """Nothing is left to do or to say."""
+    if any(slurm_job.live for lie in scene.invented for slurm_job in scene.site.of(lie.record.slurm_name)):
+        return False
     waiting = scene.ledger.waiting_messages(PROVIDER.address)
     quiet = scene.ledger.open_tx(PROVIDER.address) is None and not any(message.kind == "report" for message in waiting)
     return quiet and all(_over(scene, job_id, record) for job_id, record in scene.blocks.books.jobs.items())
@@ -70,6 +76,8 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
     job = scene.ledger.job(job_id)
     if job is not None and job.hold is Hold.UNREADABLE and not record.readable(scene.world.now()):
         return True
+    if job is not None and not same_request(job.spec, record.spec):
+        return bool(job.parked) and job.disowned  # an invented job has its number: to be replaced, or an operator's
     if job is not None and job.parked:
         return not job.parked.startswith(UNKNOWN_STATE)  # that one is held until the next look that can read it
     forgotten = job is None and record.by_report is not None
@@ -84,7 +92,20 @@ def check(scene: Scene) -> list[str]:
     broken = [] if settled(scene) else ["5 the schedule does not end: " + "; ".join(_open(scene))]
     for job_id, record in scene.blocks.books.jobs.items():
         broken += [f"{line} ({job_id})" for line in _check_job(scene, record, scene.ledger.job(job_id))]
-    return broken + _money(scene) + _memory(scene)
+    return broken + _unpaid(scene) + _money(scene) + _memory(scene)
+
+
+def _unpaid(scene: Scene) -> list[str]:
+    """A job that the chain does not have is ended, though not at the first contradiction."""
+    if scene.memory_lost:
+        return []
+    lines = []
+    for lie in scene.invented:
+        seen = max(lie.until, START + scene.world.trouble_until)
+        late = max((slurm_job.now_at.ended_at - seen for slurm_job in scene.site.of(lie.record.slurm_name)), default=0)
+        if late > UNPAID:
+            lines.append(f"12 an invented {lie.record.spec.job_id} went on in SLURM for {late:.0f} s after the truth was told")
+    return lines
 
 
 def _open(scene: Scene) -> list[str]:
@@ -132,7 +153,7 @@ def _hands_off(scene: Scene, record: Record, job: Job | None) -> bool:
 
 def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[SlurmJob]) -> list[str]:
     """An operator is asked only for a cause that the world really had."""
-    if job is None or not job.parked:
+    if job is None or not job.parked or not same_request(job.spec, record.spec):
         return []
     causes = (
         any((found.purged or found.forgotten) and found.owner == record.slurm_name for found in scene.site.jobs),

@@ -20,6 +20,7 @@ from tests.simulation.wrong import Changes
 from tests.simulation.wrong.chain import CHAIN
 from tests.simulation.wrong.memory import MEMORY
 from tests.simulation.wrong.names import NAMES
+from tests.simulation.wrong.records import RECORDS
 from tests.simulation.wrong.slurm import SLURM
 
 SEEDS = 1000
@@ -44,7 +45,7 @@ WEATHER: dict[str, frozenset[str]] = {
     "a new ledger is not in doubt": frozenset({"ledger_lost", "kill_while_submitting"}),
     "our clock tells what is newer than a doubt": frozenset({"ledger_lost", "kill_while_submitting", "clock_jump"}),
 }
-MUTANTS: dict[str, Changes] = {**SLURM, **NAMES, **CHAIN, **MEMORY, **WIRE_MUTANTS}
+MUTANTS: dict[str, Changes] = {**SLURM, **NAMES, **CHAIN, **RECORDS, **MEMORY, **WIRE_MUTANTS}
 
 
 CHOOSE = World._choose

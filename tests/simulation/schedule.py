@@ -16,10 +16,10 @@ from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.ledger.file import copy
 from provider_daemon.ledger.ledger import Ledger
-from tests.fakes.chain import ALICE, PROVIDER
+from tests.fakes.chain import ALICE, BOB, PROVIDER
 from tests.simulation import listening
 from tests.simulation.blocks import Blocks
-from tests.simulation.books import Record
+from tests.simulation.books import Lie, Record
 from tests.simulation.client import CHAIN_ID
 from tests.simulation.invariants import SETTLE, Scene, check, settled
 from tests.simulation.life import Life
@@ -29,6 +29,7 @@ from tests.simulation.wire import records
 from tests.simulation.world import VirtualLoop, World
 
 MEMORY = Path("/dev/shm")
+LIE_THAT_ENDS_NOTHING = 60  # seconds: shorter than any job is disowned after
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Schedule:
         self._site = Site(world, self._plans)
         self._blocks = self.blocks(world, seconds=world.dice.choice((2, 5)))
         self._copy = path.with_name("older-copy")
+        self._invented: list[Lie] = []
         world.cancel_some_job, world.end_was_reported = self._blocks.cancel_some_job, self._blocks.end_was_reported
 
     async def run(self) -> None:
@@ -93,7 +95,7 @@ class Schedule:
             await asyncio.sleep(30)
 
     def _scene(self, ledger: Ledger) -> Scene:
-        return Scene(self._world, self._site, self._blocks, ledger, self._world.memory_lost)
+        return Scene(self._world, self._site, self._blocks, ledger, self._world.memory_lost, tuple(self._invented))
 
     # --- the daemon's lives ---
 
@@ -140,6 +142,7 @@ class Schedule:
                 self._back_up()
             if self._world.strikes("operator_unparks"):
                 self._unpark()
+            self._liar()
 
     def _back_up(self) -> None:
         with closing(sqlite3.connect(self._path)) as ledger:
@@ -153,6 +156,33 @@ class Schedule:
                     self._world.note(f"operator: unparks {job.spec.job_id}")
                     ledger.unpark(job.spec.job_id)
         ledger.close()
+
+    # --- the endpoint that lies ---
+
+    def _liar(self) -> None:
+        """A job that nobody submitted, under the next number; or, for a short while, somebody else's in place of a known one.
+
+        With one endpoint, one that lies about a job from the first to the last moment is all that can be known: no schedule has that.
+        """
+        world, jobs = self._world, self._blocks.books.jobs
+        if world.strikes("invented_record"):
+            self._lie(self._job(len(jobs) + 1), world.broken_for(20, 200))
+        known = [job_id for job_id, record in jobs.items() if record.told]
+        if known and world.strikes("altered_for_a_moment"):
+            number = int(world.dice.choice(known).removeprefix("JOB-"))
+            self._lie(self._job(number), world.broken_for(1, LIE_THAT_ENDS_NOTHING))
+
+    def _lie(self, job: tuple[Spec, Plan], seconds: float) -> None:
+        """Another customer's job, made a moment later."""
+        spec, plan = job
+        spec = replace(spec, customer=BOB.address, created_ns=spec.created_ns + 1)
+        spec = replace(spec, digest=digest(records.job(Record(spec, 0)), CHAIN_ID))
+        record = Record(spec, self._blocks.height)
+        self._plans[record.slurm_name] = plan
+        lie = Lie(record, self._world.now() + seconds)
+        self._blocks.books.lies[spec.job_id] = lie
+        self._invented.append(lie)
+        self._world.note(f"endpoint: shows another {spec.job_id} for {seconds:.0f} s")
 
     # --- the customers ---
 

@@ -83,6 +83,8 @@ CHAIN: dict[str, float] = {
     "young_record_missing": 0.3,
     "unreadable_record": 0.2,
     "unreadable_later": 0.2,
+    "altered_for_a_moment": 0.2,
+    "invented_record": 0.2,
 }
 FAULTS = {**MACHINE, **WAY, **SLURM, **CHAIN}
 

@@ -16,11 +16,11 @@ UNKNOWN_STATE = 99  # of a chain that is newer than the daemon
 def stored(books: Books, key: bytes, now: float) -> bytes:
     """The value at a key of the hpc store; b"" where nothing is."""
     if key == keyspace.NEXT_JOB:
-        return (len(books.jobs) + 1).to_bytes(8, "big")
+        return books.counter(now).to_bytes(8, "big")
     kind, name = key[:1], keyspace.record_id(key)
-    if kind == keyspace.JOB and name in books.jobs:
-        value = codec.encode(job(books.jobs[name]))
-        return value if books.jobs[name].readable(now) else value.replace(b'"state":"', b'"state":"brand_new_')
+    if kind == keyspace.JOB and (record := books.shown(name, now)):
+        value = codec.encode(job(record))
+        return value if record.readable(now) else value.replace(b'"state":"', b'"state":"brand_new_')
     if kind == keyspace.CLUSTER and name == CLUSTER:
         return codec.encode(cluster(books))
     return codec.encode(offering()) if kind == keyspace.OFFERING and name == OFFERING else b""
@@ -28,8 +28,7 @@ def stored(books: Books, key: bytes, now: float) -> bytes:
 
 def queried(books: Books, rpc: str, request: Message, now: float) -> tuple[str, Message] | None:
     """(field of the answer, record), or None where there is no such record."""
-    if rpc == "Job" and request.job_id in books.jobs:  # type: ignore[attr-defined]
-        record = books.jobs[request.job_id]  # type: ignore[attr-defined]
+    if rpc == "Job" and (record := books.shown(request.job_id, now)):  # type: ignore[attr-defined]
         return "job", job(record, readable=record.readable(now))
     if rpc == "Cluster" and request.cluster_id == CLUSTER:  # type: ignore[attr-defined]
         return "cluster", cluster(books)

@@ -97,7 +97,7 @@ async def test_the_truth_ends_a_hold(house: House, liar: Liar) -> None:
 
 
 async def test_each_report_is_compared_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report that cannot be sent yet does not ask for the record again at every tick."""
+    """Just before it is sent: one that cannot be sent yet asks for no record at any tick."""
     await house.chain.send(ALICE, job())
     await house.intake.tick()
     await house.advance.tick()
@@ -112,7 +112,29 @@ async def test_each_report_is_compared_once(house: House, monkeypatch: pytest.Mo
     house.outbox.reconfigure(replace(house.settings, max_fee=1))
     for _ in range(3):
         await house.outbox.tick()
+    assert asked == []
+    house.outbox.reconfigure(house.settings)
+    await house.outbox.tick()
     assert asked == ["JOB-1"]
+
+
+async def test_a_report_that_waited_is_compared_again(house: House, liar: Liar) -> None:
+    """It agreed with an invented record and could not be sent; by the time it can, the number is an honest customer's."""
+    await house.chain.send(ALICE, job())
+    await house.round()
+    template = await house.chain.client.job("JOB-1")
+    assert template is not None
+    invented = replace(template, state=State.PENDING, spec=replace(altered(template).spec, job_id="JOB-2"))
+    liar.counter, liar.lie = 1, lambda job_id, record: invented if job_id == "JOB-2" else record
+    await house.round()
+    house.scheduler.run()
+    house.scheduler.end(State.COMPLETED)
+    await house.round()
+    liar.truth()
+    await house.chain.send(ALICE, job())
+    for _ in range(3):
+        await house.report()
+    assert await house.state("JOB-2") == "pending"
 
 
 async def test_an_invented_job_is_ended(house: House, liar: Liar) -> None:
