@@ -19,17 +19,15 @@ LEAST_HISTORY = 5  # transactions from which a usual price is known
 
 
 class PriceTrend:
-    """Prices of one unit of gas at the heights at which they were seen, of the last REMEMBERED_BLOCKS."""
+    """Prices of one unit of gas at the heights at which they were seen."""
 
     def __init__(self) -> None:
         self._seen: list[tuple[int, Decimal]] = []
         self._required: tuple[int, Decimal] | None = None
 
     def observe(self, height: int, price: Decimal) -> None:
-        """A height below the newest one is another endpoint's, a few blocks behind: it says nothing about the slope."""
-        if self._seen and height < self._seen[-1][0]:
-            return
-        kept = [seen for seen in self._seen if height - REMEMBERED_BLOCKS <= seen[0] < height]
+        """What was seen at greater heights is forgotten: another endpoint is ahead, or said so falsely."""
+        kept = [seen for seen in self._seen if seen[0] < height][-REMEMBERED_BLOCKS:]
         self._seen = [*kept, (height, price)]
 
     def require(self, height: int, price: Decimal) -> None:
@@ -46,7 +44,7 @@ class PriceTrend:
         if len(self._seen) < 2 or self._seen[-1][1] <= self._seen[-2][1]:
             return 1.0
         (height, price), (last_height, last_price) = self._start(blocks), self._seen[-1]
-        if price <= 0 or last_price <= price:
+        if price <= 0 or last_price <= price or last_height - height > REMEMBERED_BLOCKS:
             return 1.0
         growth = min(math.pow(last_price / price, 1 / (last_height - height)), MOST_GROWTH)
         return min(math.pow(growth, blocks), MOST_MARGIN)

@@ -13,10 +13,12 @@ from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ports import TxOutcome
 from tests.simulation.books import Books, Failed, snapshot_of
+from tests.simulation.false_answers import FalseAnswers
+from tests.simulation.fees import Fees
 from tests.simulation.world import World
 
 GAS_A_MESSAGE = 40_000
-TIMEOUT_HEIGHT, SEQUENCE, FUNDS, IN_CACHE, OUT_OF_GAS = 30, 32, 5, 19, 11
+TIMEOUT_HEIGHT, SEQUENCE, FUNDS, IN_CACHE, OUT_OF_GAS, INSUFFICIENT_FEE = 30, 32, 5, 19, 11, 13
 FEE_TOO_LOW = RATE_LIMITED = 1  # codespaces undefined and ratelimit
 SEEN_BACK = 2  # blocks that an endpoint may be behind the highest height seen and still be believed
 BELIEVED_SECONDS = 5  # how long it stays believed after it was looked at
@@ -65,6 +67,11 @@ class Blocks:
     spent: int = 0
     taken_away: int = 0  # by whoever emptied the wallet, until it is refilled
     given: int = 10**12
+    fees: Fees = field(init=False)
+    false: FalseAnswers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fees, self.false = Fees(self.world), FalseAnswers(self.world)
 
     # --- a node's answers ---
 
@@ -100,7 +107,7 @@ class Blocks:
         waiting = self._read(tx_bytes)
         if self.world.strikes("fee_too_low"):
             return TxOutcome(waiting.tx_hash, 0, FEE_TOO_LOW, "undefined", "insufficient fee: min gas prices 0.03uve")
-        if self.world.strikes("rate_limited"):
+        if self.world.strikes("rate_limited") or self.world.now() < self.fees.strangers_until:
             return TxOutcome(waiting.tx_hash, 0, RATE_LIMITED, "ratelimit", "rate limit exceeded")
         code, log = self._refusal(waiting)
         if not code:
@@ -134,11 +141,21 @@ class Blocks:
             return IN_CACHE, ""
         if waiting.timeout_height and waiting.timeout_height < self.height:
             return TIMEOUT_HEIGHT, "tx timeout height"
+        if self._too_cheap(waiting):
+            required = self.fees.required(waiting.gas_limit)
+            return INSUFFICIENT_FEE, f"insufficient fees; got: {waiting.fee}uve required: {required}uve: insufficient fee"
         if waiting.fee > self.books.wallet:
             return FUNDS, "insufficient funds"
         if waiting.sequence != expected:
             return SEQUENCE, f"account sequence mismatch, expected {expected}, got {waiting.sequence}: incorrect account sequence"
         return 0, ""
+
+    def _too_cheap(self, waiting: Waiting) -> bool:
+        return waiting.tx is not None and waiting.fee < self.fees.required(waiting.gas_limit)
+
+    def ours_in_block(self) -> bool:
+        """Whether one of our transactions has succeeded."""
+        return any(outcome.ok and not tx_hash.startswith("FOREIGN") for tx_hash, outcome in self.included.items())
 
     def _read(self, tx_bytes: bytes) -> Waiting:
         tx = transactions.decode(tx_bytes)
@@ -204,14 +221,21 @@ class Blocks:
         if not self.world.calm and "lagging_endpoint" in self.world.chances:
             self.past.append(View(self.height, self.time, snapshot_of(self.books)))
         self.height, self.time = self.height + 1, now
-        for waiting in self.mempool:
+        room = self.fees.next_block()
+        for waiting in self.mempool if room else ():
             self.included[waiting.tx_hash] = outcome = self._deliver(waiting)
             self.world.note(f"chain: block {self.height} has {waiting.tx_hash[:8]} code {outcome.code}")
-        self.mempool = []
+        self.mempool = [] if room else self._still_paid(self.mempool)
         self._end_block(now)
         for height, tx_bytes in [due for due in self.at_timeout if due[0] <= self.height]:
             self.at_timeout.remove((height, tx_bytes))
             self.check(tx_bytes)
+
+    def _still_paid(self, mempool: list[Waiting]) -> list[Waiting]:
+        """A recheck throws out what pays too little by now, and all behind it: their sequences have a gap."""
+        cheap = next((number for number, waiting in enumerate(mempool) if self._too_cheap(waiting)), len(mempool))
+        self.cache -= {waiting.tx_hash for waiting in mempool[cheap:]}
+        return mempool[:cheap]
 
     def _deliver(self, waiting: Waiting) -> TxOutcome:
         code, log = self._ante(waiting)

@@ -71,7 +71,7 @@ class SimulatedChain:
         return await self._gate.call("balance", lambda: self._blocks.view().books.wallet)
 
     async def gas_price(self, denom: str) -> Decimal:
-        return await self._gate.call("gas_price", lambda: Decimal("0.025"))
+        return await self._gate.call("gas_price", lambda: self._blocks.fees.price)
 
     async def simulate(self, tx_bytes: bytes) -> int:
         return await self._gate.call("simulate", lambda: self._blocks.simulate(tx_bytes))

@@ -8,6 +8,9 @@ At every moment (checked where it happens):
    confirmed is not written again.
 3. An escrow pays once (books.py), and no tick ends by an error that was not foreseen (listening.py).
 4. A daemon that could not write its ledger does nothing more (gate.py), and nothing else but that ends it (life.py).
+13. Whatever an endpoint makes up: no transaction is signed with a sequence that the account has not reached, with a timeout height far
+   away, for a price of gas over the ceiling, or with far more gas than its messages need; and none pays exactly a price that was seen to
+   rise (lies.py, at the first send).
 
 Once it is calm:
 5. It ends: within SETTLE seconds nothing is left to do or to say; and what was final is on chain within CAUGHT_UP seconds.

@@ -24,6 +24,7 @@ from tests.fakes.chain import PROVIDER
 from tests.simulation.blocks import Blocks
 from tests.simulation.client import CHAIN_ID, SimulatedChain
 from tests.simulation.gate import Gate
+from tests.simulation.lies import LyingChain
 from tests.simulation.scheduler import SimulatedScheduler
 from tests.simulation.site import Site as SlurmSite
 from tests.simulation.world import Killed, World
@@ -85,6 +86,7 @@ class Life:
         self.ledger = WatchedLedger.open(path)
         self.ledger.gate, self.ledger.world = self.gate, world
         self.chain: Chain = SimulatedChain(world, blocks, self.gate, PROVIDER.address)
+        self.sending: Chain | None = LyingChain(world, blocks, self.gate, PROVIDER.address)
         self.scheduler: Scheduler = SimulatedScheduler(world, site, self.gate, self.clock)
 
     def _make_loops(self) -> list[Loop]:
@@ -97,7 +99,7 @@ class Life:
                 loop.poke.set()
 
         settings = OutboxSettings(timeout_blocks=8)
-        outbox = Outbox(self.ledger, self.chain, PROVIDER, settings, self.clock, wake)
+        outbox = Outbox(self.ledger, self.sending or self.chain, PROVIDER, settings, self.clock, wake)
         advance = Advance(self.ledger, self.scheduler, TENANCY, self.clock, wake)
         intake = Intake(self.ledger, self.chain, {"HPC-1": TENANCY}, self.clock, wake)
         heartbeat = Heartbeat(self.ledger, self.scheduler, self.chain, TENANCY, self.clock)

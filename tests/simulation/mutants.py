@@ -21,6 +21,7 @@ from tests.simulation.wrong.chain import CHAIN
 from tests.simulation.wrong.memory import MEMORY
 from tests.simulation.wrong.names import NAMES
 from tests.simulation.wrong.records import RECORDS
+from tests.simulation.wrong.sending import SENDING
 from tests.simulation.wrong.slurm import SLURM
 
 SEEDS = 1000
@@ -33,6 +34,12 @@ WEATHER: dict[str, frozenset[str]] = {
     "a cancel is not repeated": frozenset({"lost_call", "customer_cancel"}),
     "an index that is behind is believed": frozenset({"tx_at_its_timeout", "index_lag"}),
     "what no event told is never seen": frozenset({"index_lag", "customer_cancel"}),
+    "a sequence without explanation is used": frozenset({"sequence_lie"}),
+    "a timeout height is what the endpoint says": frozenset({"height_lie"}),
+    "a price has no ceiling": frozenset({"gas_price_lie"}),
+    "simulated gas is what the endpoint says": frozenset({"gas_lie"}),
+    "a rising price is paid exactly": frozenset({"gas_price_rises"}),
+    "a replacement has a sequence of its own": frozenset({"gas_price_rises"}),
     "the records of one id are one job's": frozenset({"ids_start_again", "gpus_unaccounted"}),
     "a failed node's record is the last": frozenset({"node_failure_requeue", "slurmdbd_falls_with_a_node"}),
     "followed by id alone": frozenset({"ids_start_again"}),
@@ -45,7 +52,7 @@ WEATHER: dict[str, frozenset[str]] = {
     "a new ledger is not in doubt": frozenset({"ledger_lost", "kill_while_submitting"}),
     "our clock tells what is newer than a doubt": frozenset({"ledger_lost", "kill_while_submitting", "clock_jump"}),
 }
-MUTANTS: dict[str, Changes] = {**SLURM, **NAMES, **CHAIN, **RECORDS, **MEMORY, **WIRE_MUTANTS}
+MUTANTS: dict[str, Changes] = {**SLURM, **NAMES, **CHAIN, **RECORDS, **SENDING, **MEMORY, **WIRE_MUTANTS}
 
 
 CHOOSE = World._choose

@@ -29,6 +29,7 @@ class WireBlocks(Blocks):
     first: Books = field(init=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.first = snapshot_of(self.books)
 
     def view(self, *, head: bool = False) -> View:

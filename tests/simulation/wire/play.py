@@ -49,6 +49,7 @@ class WireSchedule(Schedule):
         life = super()._life(periods)
         clock, gate, world, wire = life.clock, life.gate, self._world, self._wire
         life.scheduler = SlurmScheduler(WireTransport(world, wire, self._slurm, gate), clock)
+        life.sending = None
         life.chain = chain = GrpcChain(CHAIN_ID, [], clock, quorum=self._quorum)
         chain.endpoints.all += [Endpoint(url, _channel(WireChannel(world, wire, gate, node))) for url, node in self._nodes.items()]
         return life

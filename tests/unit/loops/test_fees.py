@@ -37,6 +37,14 @@ def test_a_rising_price_is_paid_ahead() -> None:
     assert trend("0.001", "0.025").quote(2, NOW, 20) == NOW * 8
 
 
+def test_a_false_height_does_not_stop_the_slope() -> None:
+    """One price at a height far ahead is forgotten with the next one: the margin follows what rises after it."""
+    lied = trend("0.025")
+    lied.observe(1_000_000, NOW)
+    lied.observe(3, Decimal("0.028"))
+    assert lied.quote(3, Decimal("0.028"), 20) > Decimal("0.05")
+
+
 def test_what_a_node_required_counts_for_some_blocks() -> None:
     """Its own minimum may be above the chain's price; it is forgotten after a while."""
     asked = trend("0.025")

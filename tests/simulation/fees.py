@@ -1,0 +1,36 @@
+"""The chain's price of gas, and who keeps transactions out of the mempool: full blocks, and strangers who name our account."""
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tests.simulation.world import World
+
+USUAL, HIGHEST, RISE = Decimal("0.025"), Decimal("0.4"), Decimal("1.1")  # below the default of chain.max_gas_price
+ROOM = 0.5  # of the blocks, while they are nearly full, have room for us
+
+
+@dataclass
+class Fees:
+    """`price`: of one unit of gas now. It rises in each block while they are nearly full, and falls back after that."""
+
+    world: World
+    price: Decimal = USUAL
+    rises_until: float = 0.0
+    strangers_until: float = 0.0
+
+    def required(self, gas_limit: int) -> int:
+        return math.ceil(self.price * gas_limit)
+
+    def next_block(self) -> bool:
+        """Whether it has room for our transactions."""
+        now = self.world.now()
+        if self.world.strikes("gas_price_rises"):
+            self.rises_until = now + self.world.broken_for(10, 120)
+            self.world.note("chain: blocks are nearly full, the price of gas rises")
+        if self.world.strikes("strangers"):
+            self.strangers_until = now + self.world.broken_for(5, 80)
+            self.world.note("chain: strangers use up the rate limit of our account")
+        full = now < self.rises_until
+        self.price = min(self.price * RISE, HIGHEST) if full else max(self.price / RISE, USUAL)
+        return not full or self.world.dice.random() < ROOM
