@@ -1,7 +1,8 @@
 """No word of a customer is ever an option of what launches it: the rule for an argument vector behind any launcher. Pure.
 
-Launchers (bwrap, srun, mpirun, apptainer, ch-run, env, timeout) read options up to their first other word: that is the program's name, so
-it must not look like one. What follows is data, except for a `:` alone: srun and the MPI launchers read options again behind it.
+Launchers (bwrap, srun, mpirun, apptainer, ch-run with `--`, env, timeout) read options up to their first other word: that is the
+program's name, so it must not look like one. What follows is data, except for a `:` alone: srun and the MPI launchers read options
+again behind it.
 """
 
 import re

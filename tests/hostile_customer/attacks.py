@@ -97,6 +97,20 @@ async def race(stage: Stage) -> str:
     return "each submission has a directory that was not there before; nothing was written through a link"
 
 
+# --- records ---
+
+
+async def too_dear(stage: Stage) -> str:
+    """A job whose record costs more gas to report than the daemon pays: it never runs, and a job behind it does."""
+    (job_id,) = await stage.submit(attack("/bin/echo", *("<" * 60_000 for _ in range(5))))
+    behind = await stage.run(attack("/bin/echo", "mine"), customer=1)
+    same("the job behind it", (behind.state, behind.output), (State.COMPLETED, "mine\n"))
+    record, name = await stage.market.chain.job(job_id), await stage.name(job_id)
+    same("its SLURM jobs", stage.site.accounting().get(name, []), [])
+    assert record is not None
+    return f"it never reached SLURM, and is {record.state} on chain"
+
+
 # --- names ---
 
 
@@ -139,5 +153,6 @@ ATTACKS = (
     Attack("15 dangling link", "a link to where a directory could be made", partial(links, "dangling link")),
     Attack("15 links in the directory", "job.sh and output.txt as links", partial(links, "directory with links")),
     Attack("15 links while others submit", "links under every visible name", race),
+    Attack("13 unreportable record", "arguments of 300,000 bytes", too_dear),
     Attack("16 renames itself", "scontrol update name, then a cancel", renamed),
 )
