@@ -35,7 +35,8 @@ class Slurm:
 
     `controller`, `database`: what slurmctld and slurmdbd are called, or why one does not answer. `trials`: queue -> (whether sbatch
     --test-only takes a job of ours there, its words). `commands`: those of SLURM's that the login's PATH has.
-    `skew`: how far the login node's clock is ahead.
+    `skew`: how far the login node's clock is ahead. `query_range`: slurmdbd's MaxQueryTimeRange in seconds, 0 without one.
+    `odd`: program -> what it prints besides its answer, or a record of it that cannot be read.
     """
 
     controller: str | Unknown
@@ -55,6 +56,8 @@ class Slurm:
     trials: Mapping[str, tuple[bool, str]] | Unknown
     work_root: WorkRoot | Unknown
     programs: frozenset[str] | Unknown
+    query_range: int | Unknown
+    odd: Mapping[str, str] | Unknown
     commands: frozenset[str] | Unknown
 
 

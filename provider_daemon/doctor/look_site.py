@@ -118,7 +118,13 @@ async def slurm(cluster: ClusterConfig, reached: Way, looker: Looker, clock: Clo
     )
     down = because(settings, "slurmctld does not answer", "slurm-controller")
     no_database = because(associations, "slurmdbd does not answer", "slurm-database")
-    backlog, partitions, nodes = await asyncio.gather(looker(site.backlog, down), looker(site.partitions, down), looker(site.nodes, down))
+    backlog, partitions, nodes, queue, query_range = await asyncio.gather(
+        looker(site.backlog, down),
+        looker(site.partitions, down),
+        looker(site.nodes, down),
+        looker(site.queue, down),
+        looker(site.query_range, no_database),
+    )
     user, allowed = ("", ()) if isinstance(associations, Unknown) else associations
     return Slurm(
         controller=settings if isinstance(settings, Unknown) else f"slurmctld of {settings.get('ClusterName', '?')}",
@@ -138,6 +144,8 @@ async def slurm(cluster: ClusterConfig, reached: Way, looker: Looker, clock: Clo
         trials=down or {},
         work_root=work_root,
         programs=found,
+        query_range=query_range,
+        odd=queue if isinstance(queue, Unknown) else site.odd(),
         commands=commands,
     )
 

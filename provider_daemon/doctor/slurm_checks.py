@@ -4,12 +4,15 @@ from provider_daemon.doctor import vulnerable
 from provider_daemon.doctor.facts import Site
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
 from provider_daemon.slurm.commands import COMMANDS, ORDERS_A_COMMAND, SUBMIT_SECONDS
+from provider_daemon.slurm.query_range import MAX_WINDOWS, SPARE_SECONDS
 from provider_daemon.slurm.settings import number, release
 
 OLDEST = "22.05"  # the oldest branch that provd is tested with
 MIN_JOB_AGE = 60  # slurm.conf's MinJobAge, seconds: some polls, and slurmdbd's delay
 SKEW_SECONDS = 5.0
 BACKLOG = 1_000  # records: slurmdbd is behind, and absence of a job cannot be proven until it has caught up
+NEEDED_RANGE = 3 * 86_400  # seconds that a search by name covers: a day before a job, its life, and a day after now
+FEW_WINDOWS = 10  # sacct commands in one look, a second in all
 UPGRADE = "upgrade SLURM to 25.05.9, 25.11.8, 26.05.4 or newer"
 
 
@@ -141,6 +144,27 @@ def nodes(site: Site) -> Finding:
     usable = [node for node in found if node.usable]
     seen = f"{len(usable)} of {len(found)} nodes take jobs"
     return judge(bool(usable), seen, "bring a node back: sinfo -R tells why each is down or drained")
+
+
+def query_range(site: Site) -> Finding:
+    """MaxQueryTimeRange: how long a time one sacct may ask about."""
+    seconds = known(site.slurm.query_range)
+    if not seconds:
+        return ok("MaxQueryTimeRange is unlimited")
+    needed = NEEDED_RANGE // max(seconds - SPARE_SECONDS, 1) + 1
+    seen = f"MaxQueryTimeRange is {seconds} s: a search over {NEEDED_RANGE // 86_400} days takes {needed} sacct commands"
+    if needed > MAX_WINDOWS:
+        return fail(seen, "raise MaxQueryTimeRange in slurmdbd.conf to a day or more: no job can be proven absent")
+    return ok(seen) if needed <= FEW_WINDOWS else warn(seen, "raise MaxQueryTimeRange in slurmdbd.conf to a day or more")
+
+
+def answers(site: Site) -> Finding:
+    """Whether SLURM's commands print their answers and nothing else, and every record can be read."""
+    odd = known(site.slurm.odd)
+    if not odd:
+        return ok("nothing but SLURM's own words")
+    seen = "; ".join(f"{program}: {what}" for program, what in sorted(odd.items()))
+    return warn(seen, "print notices on stderr, and repair the record; until then they are left out")
 
 
 def qos(site: Site) -> Finding:

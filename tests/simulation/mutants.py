@@ -47,6 +47,7 @@ WEATHER: dict[str, frozenset[str]] = {
     "whatever lives under the name is ours": frozenset({"name_is_stolen", "sbatch_under_way", "receipts_cut"}),
     "the batch script is not read": frozenset({"renames_itself", "requeue"}),
     "an endpoint that is behind parks a job": frozenset({"lagging_endpoint", "out_of_gas"}),
+    "an unreadable record is absence": frozenset({"record_unreadable"}),
     "the chain is not asked first": frozenset({"ledger_lost", "clock_jump", "sbatch_under_way", "kill"}),
     "a copy is taken for the ledger itself": frozenset({"ledger_restored", "kill_while_submitting"}),
     "a new ledger is not in doubt": frozenset({"ledger_lost", "kill_while_submitting"}),

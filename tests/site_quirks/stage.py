@@ -21,6 +21,7 @@ from tests.waiting import until
 
 WRAPPERS = Path(__file__).parent / "wrappers"
 PATIENCE = 60.0  # seconds
+BACKLOG_SECONDS = 20.0
 
 
 @dataclass(slots=True)
@@ -111,9 +112,18 @@ class Stage:
         names = frozenset({self.running, self.ended, self.lost, self.absent})
         return await self.scheduler.snapshot(Watch(names, known, frozenset({self.lost, self.absent}), self.since))
 
+    async def _look_without_backlog(self) -> Snapshot:
+        """slurmctld owes slurmdbd records for a moment after either was restarted, or a node was changed: nothing is absent until then."""
+        end = time.monotonic() + BACKLOG_SECONDS
+        snapshot = await self.look()
+        while not snapshot.complete_for(self.absent) and time.monotonic() < end:
+            await asyncio.sleep(0.5)
+            snapshot = await self.look()
+        return snapshot
+
     async def truth(self) -> str:
         """What a snapshot shows of the four names; raises Wrong when it is not what SLURM has."""
-        snapshot = await self.look()
+        snapshot = await self._look_without_backlog()
         for name, phase in ((self.running, Phase.RUNNING), (self.ended, Phase.ENDED), (self.lost, Phase.ENDED)):
             seen = [(each.slurm_id, each.phase) for each in snapshot.of(name)]
             if seen != [(self.ids[name], phase)]:

@@ -14,7 +14,7 @@ from provider_daemon.job.usage import Usage
 from provider_daemon.loops import advance
 from provider_daemon.loops.watching import followed
 from provider_daemon.ports import Order, Receipt
-from provider_daemon.slurm import accounting, failures
+from provider_daemon.slurm import accounting, failures, scheduler
 from provider_daemon.slurm.accounting import Row
 from provider_daemon.slurm.answers import Submitted
 from provider_daemon.slurm.scheduler import Ended, SlurmScheduler
@@ -181,6 +181,7 @@ SLURM: dict[str, Changes] = {
     "sacct alone is a whole look": ((SlurmScheduler, "snapshot", sacct_alone),),
     "an incomplete look is complete": ((SlurmScheduler, "snapshot", incomplete),),
     "absence is an outcome": ((lifecycle, "_unseen", absence_is_failure),),
+    "an unreadable record is absence": ((scheduler, "concerned", lambda unread, names, ids: frozenset()),),
     "no look-up by name": ((lifecycle, "_pick", id_only),),
     "the intent is not durable": ((advance.Advance, "_intend", memory_only),),
     "the intent is written after sbatch": ((advance.Advance, "_submit", intent_afterwards),),

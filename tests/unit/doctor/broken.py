@@ -52,12 +52,12 @@ def no_commands() -> Scene:
 
 
 def no_database() -> Scene:
-    lost = dict.fromkeys(("user", "associations", "account_exists", "qos"), behind("slurm-database"))
+    lost = dict.fromkeys(("user", "associations", "account_exists", "qos", "query_range"), behind("slurm-database"))
     return slurm(database=Unknown("Connection refused"), **lost)
 
 
 def no_controller() -> Scene:
-    lost = dict.fromkeys(("settings", "backlog", "partitions", "nodes", "node_hosts", "trials"), behind("slurm-controller"))
+    lost = dict.fromkeys(("settings", "backlog", "partitions", "nodes", "node_hosts", "trials", "odd"), behind("slurm-controller"))
     return slurm(controller=Unknown("Unable to contact slurm controller"), **lost)
 
 
@@ -125,6 +125,7 @@ BROKEN: dict[str, list[tuple[Outcome, Scene]]] = {
     "slurm-commands": [(FAIL, no_commands())],
     "slurm-controller": [(FAIL, no_controller())],
     "slurm-database": [(FAIL, no_database()), (WARN, slurm(backlog=1000))],
+    "slurm-answers": [(WARN, slurm(odd={"squeue": "2 lines that are not SLURM's: NOTICE: maintenance"}))],
     "slurm-version": [
         (FAIL, slurm(version="20.11.9", settings={**healthy.SETTINGS, "SLURM_VERSION": "20.11.9"})),
         (FAIL, slurm(version="26.05.5")),
@@ -136,6 +137,7 @@ BROKEN: dict[str, list[tuple[Outcome, Scene]]] = {
     "slurm-clock": [(FAIL, slurm(skew=6.0)), (FAIL, slurm(skew=-6.0))],
     "slurm-min-job-age": [(FAIL, setting("MinJobAge", "2 sec"))],
     "slurm-accounting-storage": [(FAIL, setting("AccountingStorageType", "accounting_storage/none"))],
+    "slurm-query-range": [(WARN, slurm(query_range=3600)), (FAIL, slurm(query_range=600))],
     "slurm-accounting-gpus": [(FAIL, setting("AccountingStorageTRES", "cpu,mem,energy,node,billing"))],
     "slurm-accounting-enforce": [(WARN, setting("AccountingStorageEnforce", "none"))],
     "slurm-rate-limit": [(WARN, setting("SlurmctldParameters", "rl_enable,rl_refill_rate=1"))],

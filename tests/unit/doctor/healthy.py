@@ -73,6 +73,8 @@ SLURM = Slurm(
     trials={"standard": (True, "Job 1 to start"), "fast": (True, "Job 2 to start")},
     work_root=WorkRoot("", "nfs", 10**12, "login"),
     programs=frozenset({"apptainer"}),
+    query_range=0,
+    odd={},
     commands=COMMANDS,
 )
 OFFERING = Offering(

@@ -64,7 +64,8 @@ PROGRAMS = {
 "show node -o") cat nodes ;;
 esac""",
     "sbatch": 'case $1 in --version) echo "slurm-wlm 24.11.5" ;; *) echo "sbatch: Job 1 to start" >&2 ;; esac',
-    "squeue": "",
+    "squeue": """for word; do case $word in JobID:*) columns=$word ;; esac; done
+echo $columns | sed 's/,\\([A-Z]\\)/\\1/g; s/,\\(tres\\)/\\1/; s/://g'""",
     "sacct": "",
     "scancel": "",
     "sdiag": "echo 'DBD Agent queue size: 0'",
