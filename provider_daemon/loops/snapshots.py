@@ -1,11 +1,13 @@
 """Usage snapshots: taken of running jobs while the advance loop looks at SLURM anyway, and at a job's end."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from provider_daemon.chain import usage_snapshot
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.usage_snapshot import Taken
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.plausibility import implausible
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.usage import GpuUnaccounted, Usage, measure
 from provider_daemon.job.usage_snapshot import INTERIM_SECONDS, SignedSnapshot, SnapshotType
@@ -54,7 +56,9 @@ def _running(job: Job, look: Snapshot) -> Sighting | None:
 
 
 def so_far(job: Job, seen: Sighting) -> Usage | None:
-    """By the same integers as at the end; None where SLURM does not say what the job was given, or not which GPUs."""
+    """By the same integers as at the end; None where SLURM does not say what the job was given, not which GPUs, or what cannot be."""
+    if implausible(seen.runs, job.spec.resources, job.wall_seconds, math.inf):
+        return None
     try:
         return measure(seen.runs, job.gpus_owed) if seen.runs else None
     except GpuUnaccounted:

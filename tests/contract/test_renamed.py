@@ -1,7 +1,11 @@
 """Jobs that reach slurmctld from inside: all of a site's jobs run as one user, so each may rename, requeue and imitate."""
 
+import pytest
+
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
+from provider_daemon.job.usage import measure
+from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.ports import Order, Receipt
 from tests.contract.places import Place
 from tests.fakes.scheduler import known
@@ -66,3 +70,16 @@ async def test_a_job_under_anothers_name_is_not_taken_for_it(place: Place) -> No
     (other,) = [each for each in (await place.look(victim.name, ids=ids)).of(victim.name) if each.slurm_id != receipt.slurm_id]
     assert other.phase in (Phase.WAITING, Phase.RUNNING)
     await place.scheduler.cancel(known({victim.name: other.slurm_id}))
+
+
+async def test_a_job_that_shrinks_is_billed_for_what_it_held(place: Place) -> None:
+    """It gives one of its two nodes back: SLURM's second record counts from the first start, and no second is billed twice."""
+    if isinstance(place.site, SimulatedSite):
+        pytest.skip("the simulated site does not resize jobs")
+    resize = "sleep 3; scontrol update jobid=$SLURM_JOB_ID numnodes=1; sleep 3"
+    seen = await place.run(place.order("sh", "-c", resize, nodes=2))
+    first, second = seen.runs
+    used = measure(seen.runs, 0)
+    assert (first.nodes, second.nodes, second.start) == (2, 1, first.start)
+    assert used.wall_clock_seconds == second.end - first.start
+    assert used.cpu_core_seconds == first.elapsed * first.cpus + (second.elapsed - first.elapsed) * second.cpus

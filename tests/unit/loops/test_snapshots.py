@@ -20,7 +20,7 @@ def elapse(house: House, seconds: int) -> None:
 
 
 def longer(seen: Sighting, elapsed: int) -> Sighting:
-    return replace(seen, elapsed=elapsed, runs=(Run(elapsed, 2, 4096, 1),))
+    return replace(seen, elapsed=elapsed, runs=(Run(elapsed, 2, 4096, 1, start=1_900_000_000),))
 
 
 async def started(house: House) -> None:

@@ -152,3 +152,17 @@ def test_a_requeued_job_is_over_when_its_last_record_closes() -> None:
     records = sightings(row(state="NODE_FAIL"), row(submit="1031", start="1040", end="1050"))
     (seen,) = accounting.merge([queued("COMPLETED", 1031)], records)["ve-1"]
     assert (seen.final, seen.outcome, len(seen.runs)) == (True, State.COMPLETED, 2)
+
+
+@pytest.mark.parametrize("elapsed", ["", "-5", "INVALID", "1.5", "00:00:10", "9" * 13])
+def test_no_elapsed_time_is_not_zero(elapsed: str) -> None:
+    """A record without a number of seconds is not read, rather than billed as nothing."""
+    found = reading(row(elapsed=elapsed))
+    assert (found.rows, len(found.unread)) == ((), 1)
+
+
+def test_a_resized_job_has_the_times_of_its_records() -> None:
+    """Of a job that shrank: the second record was submitted at the resize, and starts when the whole job did."""
+    (seen,) = sightings(row(state="RESIZING", elapsed="10"), row(submit="1020", end="1040", elapsed="30", tres="cpu=2,node=1"))
+    assert [(run.submitted, run.start, run.end, run.elapsed) for run in seen.runs] == [(1000, 1010, 1020, 10), (1020, 1010, 1040, 30)]
+    assert (seen.final, seen.first_submitted_at) == (True, 1000)
