@@ -108,7 +108,8 @@ class Node:
 
     def _too_young(self, job_id: str) -> bool:
         view = self._blocks.view()
-        return view.height <= view.books.jobs[job_id].height + YOUNG and self._world.strikes("young_record_missing")
+        record = view.books.jobs.get(job_id)  # none of an invented job
+        return record is not None and view.height <= record.height + YOUNG and self._world.strikes("young_record_missing")
 
     def _abci_query(self, request: tendermint_pb2.ABCIQueryRequest) -> Message:
         height = self._blocks.view().height
