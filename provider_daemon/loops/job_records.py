@@ -117,7 +117,13 @@ class JobRecords:
     def _disown(self, job: Job) -> None:
         """A contradiction that lasts: the job is not the chain's, so nobody pays for it."""
         now, patience = self._clock.now(), DISOWN_SECONDS if job.submitted else DISOWN_UNSENT_SECONDS
-        if job.disowned or job.hold not in CONTRADICTIONS or now - (job.hold_since or now) < patience:
+        if job.disowned or job.hold not in CONTRADICTIONS:
+            return
+        if job.hold_since is None or now < job.hold_since:  # the clock was set back: the wait begins again
+            with self._ledger.write():
+                self._ledger.save_job(replace(job, hold_since=now))
+            return
+        if now - job.hold_since < patience:
             return
         with self._ledger.write():
             self._ledger.save_job(replace(job, disowned=True))
