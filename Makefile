@@ -21,7 +21,7 @@ demo: slurm-or-not ## Twelve jobs from the chain through real SLURM and back, in
 
 .PHONY: test-tools observe-tools
 test-tools: .venv/.ready
-	@deploy/bootstrap slurm observe browser systemd
+	@deploy/bootstrap slurm observe browser systemd sandbox
 
 observe-tools: .venv/.ready
 	@deploy/bootstrap slurm observe browser
@@ -71,8 +71,11 @@ faults: slurm ## Break SLURM, SSH, gRPC, the disk, the clock, the wallet and the
 site-quirks: slurm ## Wrappers, banners and settings of real sites in front of real SLURM, one at a time (ONLY=part of a name)
 	@.venv/bin/python -m tests.site_quirks.run $(if $(ONLY),--only "$(ONLY)")
 
-.PHONY: hostile-customer
-hostile-customer: slurm ## A customer's attacks as real jobs behind bwrap and srun: options as commands, links, names, a filled queue (ONLY=part of a name)
+.PHONY: hostile-customer sandbox-tools
+sandbox-tools: .venv/.ready
+	@deploy/bootstrap slurm sandbox
+
+hostile-customer: sandbox-tools ## A customer's attacks as real jobs behind bwrap and srun: options as commands, links, names, a filled queue (ONLY=part of a name)
 	@.venv/bin/python -m tests.hostile_customer.run $(if $(ONLY),--only "$(ONLY)")
 
 .PHONY: lying-endpoints

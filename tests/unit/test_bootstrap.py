@@ -70,6 +70,16 @@ def test_all_that_a_target_needs_is_one_line(machine: Machine) -> None:
     assert all(package in line for package in ("slurmctld", "munge", "prometheus", "chromium"))
 
 
+def test_make_test_installs_the_launcher_of_the_attacks(machine: Machine) -> None:
+    """`make test` and `make hostile-customer` run jobs behind bwrap: their tools include bubblewrap."""
+    machine.user(1000, installed=False)
+    assert "apt-get install bubblewrap" in machine.run("sandbox").stderr
+    rules = (BOOTSTRAP.parents[1] / "Makefile").read_text().split("\n\n")
+    for target in ("test-tools:", "sandbox-tools:"):
+        (rule,) = (rule for rule in rules if f"\n{target}" in rule)
+        assert "sandbox" in rule.split("deploy/bootstrap slurm", 1)[1], target
+
+
 def test_a_failing_apt_says_why(machine: Machine) -> None:
     """The last lines of apt are shown, its exit code is passed on, and the policy against starting services is taken away again."""
     before = Path("/usr/sbin/policy-rc.d").exists()
