@@ -43,6 +43,10 @@ bench: slurm ## The figures of the docs, measured in one run on a private site
 compose-test: .venv/.ready ## The site, chain, daemon and Prometheus in containers, from a job to its report; starts a Docker engine where none answers (as root)
 	@deploy/images/engine .venv/bin/python -m tests.compose.run
 
+.PHONY: python-test
+python-test: .venv/.ready ## The unit tests on the newest supported Python of Debian testing, and on the oldest where this host has another (as root)
+	@.venv/bin/python -m tests.pythons.run
+
 crash: slurm ## Kill the daemon at random moments (KILLS=200) and compare the result with an undisturbed run
 	@.venv/bin/python -m tests.crash.run $(if $(KILLS),--kills $(KILLS))
 
@@ -92,7 +96,7 @@ mutants-money: .venv/.ready ## Every branch of the money files under test, and o
 	@.venv/bin/pytest tests/unit/money -q -p no:cacheprovider --cov=provider_daemon.money --cov-branch --cov-report=term --cov-fail-under=100
 	@.venv/bin/python -m tests.money_mutants
 
-.PHONY: dist deb deb-test
+.PHONY: dist deb deb-test rpm rpm-test rpm-tools
 dist: .venv/.ready ## dist/: wheel, source distribution and the bill of materials (CycloneDX)
 	@.uv/bin/uv build -q --out-dir dist
 	@.venv/bin/python -m tests.packages.sbom dist/provd.cdx.json
@@ -103,6 +107,15 @@ deb: .venv/.ready ## dist/: the package for Debian 12 (or SUITE=trixie), with al
 
 deb-test: .venv/.ready ## Wheel, pipx and the Debian package: installed, upgraded with jobs in flight, set back, removed, purged in an empty Debian 12 (or SUITE=trixie, as root)
 	@.venv/bin/python -m tests.packages.run $(SUITE)
+
+rpm-tools: .venv/.ready
+	@deploy/bootstrap rpm
+
+rpm: rpm-tools ## dist/: the package for EL 8, 9 and 10 and their Python 3.12 (or EL_PYTHON=3.11), with all that it needs inside
+	@deploy/rpm/build dist $(EL_PYTHON)
+
+rpm-test: rpm-tools ## The RPM: its contents, and installed, upgraded with jobs in flight, set back and removed by rpm in another root directory (as root)
+	@.venv/bin/python -m tests.packages.run_rpm
 
 fmt: .venv/.ready ## Format, and mend what can be mended
 	.venv/bin/ruff check --fix .

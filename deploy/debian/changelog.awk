@@ -14,7 +14,7 @@ function flush(  count, words, line, i) {
 function finish() {
   flush()
   if (version == "") return
-  "LC_ALL=C date -R -u -d " date | getline stamp
+  ("LC_ALL=C date -R -u -d " date) | getline stamp
   print "\n -- " builder "  " stamp
 }
 /^## Unreleased$/ { next }

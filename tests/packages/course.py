@@ -11,6 +11,7 @@ from provider_daemon.job.state import State
 from tests.expect import Wrong, same
 from tests.packages import newer
 from tests.packages.debian import Debian
+from tests.packages.managers import Apt, Manager
 from tests.packages.service import Service
 from tests.packages.shop import CONFIG, LEDGER, WAIT_SECONDS, Shop, shop
 from tests.waiting import until
@@ -24,21 +25,24 @@ def waits_for(go: Path, title: str) -> DemoJob:
     return DemoJob(title, 0, State.COMPLETED, 0, arguments=shell(f"until [ -e {go} ]; do sleep 0.1; done"))
 
 
-async def play(debian: Debian, package: Path, next_package: Path, directory: Path, step: Callable[..., None]) -> None:
+async def play(debian: Debian, manager: Manager, package: Path, next_package: Path, directory: Path, step: Callable[..., None]) -> None:
+    """`package` is installed, and nothing runs."""
     async with shop(debian, directory) as open_now, Service(debian, directory / "provd.log") as service:
-        course = Course(debian, open_now, service, debian.take(package), debian.take(next_package))
+        course = Course(debian, manager, open_now, service, package, next_package)
         await course.before()
         step("jobs in flight", f"{len(open_now.jobs)}")
         step("upgrade with jobs in flight", await course.upgrade())
         step("a step back", await course.back())
         step("remove", await course.remove())
         step("install again", await course.again())
-        step("purge", await course.purge())
+        if isinstance(manager, Apt):
+            step("purge", await course.purge())
 
 
 class Course:
-    def __init__(self, debian: Debian, shop: Shop, service: Service, package: str, next_package: str) -> None:
+    def __init__(self, debian: Debian, manager: Manager, shop: Shop, service: Service, package: Path, next_package: Path) -> None:
         self._debian = debian
+        self._manager = manager
         self._shop = shop
         self._service = service
         self._package = package
@@ -69,7 +73,7 @@ class Course:
     async def upgrade(self) -> str:
         """The scripts stop the old daemon and start the new one, which brings the ledger forward; much happens in between."""
         self._service.meanwhile = self._while_nobody_serves
-        await self._apt("install", self._next_package)
+        await asyncio.to_thread(self._manager.install, self._next_package)
         same("running after the upgrade", self._service.running, True)
         same("the configuration was touched", f"{self._debian.root}" in (self._debian.root / CONFIG).read_text(), False)
         started = [line for line in self._service.lines() if '"provd_started"' in line]
@@ -87,7 +91,7 @@ class Course:
 
     async def back(self) -> str:
         """The older daemon refuses the newer ledger in a line, and goes on from the copy that was kept of its own; nothing runs twice."""
-        await self._apt("install", "--allow-downgrades", self._package)
+        await asyncio.to_thread(self._manager.step_back, self._package)
         same("running on a newer ledger", self._service.running, False)
         if REFUSED not in self._service.lines()[-1]:
             raise Wrong(f"the older daemon says {self._service.lines()[-1]!r}")
@@ -104,17 +108,20 @@ class Course:
     async def remove(self) -> str:
         """With a job in flight, which a line counts. Configuration and ledger stay, the program goes, the daemon with it."""
         await self._shop.comes_to(State.RUNNING, *await self._shop.order(waits_for(self._away, "ends while no provd is installed")))
-        told = await self._apt("remove", "provd")
+        told = await asyncio.to_thread(self._manager.remove)
         same("running", self._service.running, False)
         root = self._debian.root
-        same("left", [(root / path).exists() for path in (CONFIG, LEDGER, "usr/lib/provd", "usr/bin/provd")], [True, True, False, False])
+        paths = (CONFIG + self._manager.kept_as, LEDGER, "usr/lib/provd", "usr/bin/provd")
+        same("left", [(root / path).exists() for path in paths], [True, True, False, False])
         (line,) = [line for line in told.splitlines() if OPEN in line]
         return line
 
     async def again(self) -> str:
         """It goes on with what it finds, once somebody starts it."""
         self._away.touch()
-        await self._apt("install", self._package)
+        await asyncio.to_thread(self._manager.install, self._package)
+        config = self._debian.root / CONFIG
+        config.with_name(config.name + self._manager.kept_as).replace(config)
         same("started by itself", self._service.running, False)
         await self._service.start()
         await self._shop.order(DemoJob("ordered after the return", 0, State.COMPLETED, 0, "echo", ("again",)))
@@ -123,16 +130,13 @@ class Course:
 
     async def purge(self) -> str:
         """The configuration goes, the ledger and the operator's keys stay, and a line says so."""
-        told = await self._apt("purge", "provd")
+        told = await asyncio.to_thread(self._debian.apt, "purge", "provd")
         root = self._debian.root
         same("left", [(root / path).exists() for path in (CONFIG, LEDGER, "etc/provd/provider.armor")], [False, True, True])
         (line,) = [line for line in told.splitlines() if KEPT in line]
         return line
 
     # --- what they share ---
-
-    async def _apt(self, *words: str) -> str:
-        return await asyncio.to_thread(self._debian.apt, *words)
 
     async def _settled(self) -> str:
         """Once the daemon, too, knows that nothing is open any more."""

@@ -13,7 +13,7 @@ TABLE = "CREATE TABLE of_the_next_version (id INTEGER PRIMARY KEY) STRICT;\n"
 
 def tree(directory: Path) -> Path:
     copy_checkout(directory)
-    for tools in (".uv", ".images"):
+    for tools in (".uv", ".images", ".venv"):
         (ROOT / tools).mkdir(exist_ok=True)
         (directory / tools).symlink_to(ROOT / tools)
     command(ROOT / ".uv/bin/uv", "version", "-q", "--no-sync", "--directory", directory, VERSION)

@@ -19,6 +19,7 @@ from provider_daemon.errors import ProvdError
 from tests.expect import Wrong
 from tests.packages import artefacts, course, installed, newer
 from tests.packages.debian import Debian, command
+from tests.packages.managers import Apt
 from tests.unit.docs import ROOT
 
 
@@ -36,7 +37,7 @@ def play(directory: Path, suite: str, step: Callable[..., None]) -> None:
     debian = Debian.unpacked(directory / "debian", suite)
     for what, check in installed.CHECKS.items():
         step(what, check(debian, package))
-    asyncio.run(course.play(debian, package, next_package, directory, step))
+    asyncio.run(course.play(debian, Apt(debian), package, next_package, directory, step))
 
 
 def built(tree: Path, directory: Path, suite: str) -> Path:

@@ -1,6 +1,6 @@
 """The bill of materials of provd's packages: CycloneDX 1.5, of what uv.lock installs at run time. The same lock gives the same bytes.
 
-`python -m tests.packages.sbom FILE`, called by `make dist` and deploy/debian/build.
+`python -m tests.packages.sbom FILE`, called by `make dist` and the builds of both packages.
 """
 
 import json

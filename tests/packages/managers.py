@@ -1,0 +1,60 @@
+"""The two package managers, as the course of a package's life uses them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tests.packages.debian import Debian, command
+
+
+class Manager(Protocol):
+    """Each call returns what was printed. `kept_as`: what a removal adds to the name of a changed configuration file."""
+
+    @property
+    def kept_as(self) -> str: ...
+
+    def install(self, package: Path) -> str:
+        """Newly, or over an older version."""
+
+    def step_back(self, package: Path) -> str:
+        """Over a newer version."""
+
+    def remove(self) -> str:
+        """provd."""
+
+
+@dataclass(frozen=True, slots=True)
+class Apt:
+    debian: Debian
+    kept_as: str = ""
+
+    def install(self, package: Path) -> str:
+        return self.debian.apt("install", self.debian.take(package))
+
+    def step_back(self, package: Path) -> str:
+        return self.debian.apt("install", "--allow-downgrades", self.debian.take(package))
+
+    def remove(self) -> str:
+        return self.debian.apt("remove", "provd")
+
+
+@dataclass(frozen=True, slots=True)
+class Rpm:
+    """rpm of this host, on the root directory of another system."""
+
+    debian: Debian
+    kept_as: str = ".rpmsave"
+
+    def install(self, package: Path) -> str:
+        return self.rpm("-U", package)
+
+    def step_back(self, package: Path) -> str:
+        return self.rpm("-U", "--oldpackage", package)
+
+    def remove(self) -> str:
+        return self.rpm("-e", "provd")
+
+    def rpm(self, *words: str | Path, code: int = 0) -> str:
+        """Without the two lines by which Debian's rpm warns of its use on a Debian."""
+        told = command("rpm", "--root", self.debian.root, "--dbpath", "/var/lib/rpm", *words, code=code)
+        return "".join(line for line in told.splitlines(keepends=True) if not line.startswith("rpm: "))

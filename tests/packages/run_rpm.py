@@ -1,0 +1,89 @@
+"""Builds the RPMs of this tree and of a newer one, and plays their life with rpm in another system's root directory.
+
+    python -m tests.packages.run_rpm
+
+As root. No EL can be had everywhere: the other system is a Debian 12, whose own Python 3.11 is where EL has it, with
+an RPM database in which one package provides what EL's packages do. A line for each step; exit 0 only when every one
+was as it should be.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from provider_daemon.errors import ProvdError
+from tests.expect import Wrong
+from tests.packages import course, newer, rpm_contents, rpm_installed
+from tests.packages.debian import Debian, command
+from tests.packages.managers import Rpm
+from tests.packages.run import teller
+from tests.unit.docs import ROOT
+
+
+def play(directory: Path, step: Callable[..., None]) -> None:
+    dist = directory / "dist"
+    with ThreadPoolExecutor() as pool:
+        el, package = (pool.submit(built, ROOT, dist, python) for python in ("3.12", "3.11"))
+        next_package = pool.submit(built, newer.tree(directory / "tree"), dist, "3.11").result()
+    step("make rpm, for Python 3.12, for 3.11, and of a newer version with a newer ledger", describe(el.result()))
+    for what, check in rpm_contents.CHECKS.items():
+        step(what, check(el.result()))
+    step("the same tree again", same_bytes(el.result(), directory / "again"))
+    debian = Debian.unpacked(directory / "root", "bookworm")
+    debian.apt("install", "python3")
+    manager = Rpm(debian)
+    for what, installed in rpm_installed.CHECKS.items():
+        step(what, installed(manager, package.result(), directory))
+    asyncio.run(course.play(debian, manager, package.result(), next_package, directory, step))
+
+
+def built(tree: Path, directory: Path, python: str) -> Path:
+    return Path(command(tree / "deploy/rpm/build", directory, python).splitlines()[-1])
+
+
+def describe(package: Path) -> str:
+    return f"{package.name}, {package.stat().st_size // 1000} kB"
+
+
+def same_bytes(package: Path, directory: Path) -> str:
+    again = built(ROOT, directory, "3.12")
+    if again.read_bytes() != package.read_bytes():
+        raise Wrong(f"{package.name} differs from one built of the same tree")
+    return "the same bytes"
+
+
+def inside(directory: Path) -> int:
+    """In a mount namespace of its own."""
+    try:
+        play(directory, teller())
+    except (Wrong, ProvdError) as error:
+        log = directory / "provd.log"
+        tail = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
+        print(f"WRONG: {error}", *(["the daemon's last lines:", *tail] if tail else []), sep="\n", file=sys.stderr)
+        return 1
+    return 0
+
+
+def main() -> int:
+    if len(sys.argv) > 1:
+        return inside(Path(sys.argv[1]))
+    if os.geteuid():
+        print("the root directory of another system needs root", file=sys.stderr)
+        return 1
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="provd-rpm.") as directory:
+        Path(directory).chmod(0o755)
+        words = [str(ROOT / "deploy/images/private-mounts"), sys.executable, "-m", "tests.packages.run_rpm", directory]
+        code = subprocess.run(words, cwd=ROOT, check=False).returncode
+    print(f"{'ok' if code == 0 else 'NOT as it should be'}: {time.monotonic() - began:.0f} s")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
