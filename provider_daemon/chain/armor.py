@@ -1,4 +1,4 @@
-"""The SDK's armored private-key export: Argon2id and ChaCha20-Poly1305 inside OpenPGP armor (STACK.md, 'key at rest')."""
+"""The SDK's armored private-key export: Argon2id and ChaCha20-Poly1305 inside OpenPGP armor (docs/protocol.md, 'Keys at rest')."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""Account addresses: bech32 with prefix `ve` over RIPEMD-160(SHA-256(public key)) (FACTS.md, 'Accounts and money')."""
+"""Account addresses: bech32 with prefix `ve` over RIPEMD-160(SHA-256(public key)) (docs/protocol.md, 'Accounts and addresses')."""
 
 import hashlib
 

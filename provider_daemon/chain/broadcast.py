@@ -1,4 +1,4 @@
-"""Sending transactions and finding them again (FACTS.md, 'Writing')."""
+"""Sending transactions and finding them again (docs/protocol.md, 'Transactions')."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Records of the raw store (JSON) <-> protobuf messages (FACTS.md, 'JSON of the records').
+"""Records of the raw store (JSON) <-> protobuf messages (docs/protocol.md, 'Stored records').
 
 Field order and which empty fields are left out are the chain's Go structs', told in LAYOUTS; other records follow the wire's order
 with every field present. Records hold a few fields that the wire does not have (`extras`).

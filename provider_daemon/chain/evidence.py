@@ -1,4 +1,4 @@
-"""Evidence: what a report says, as one canonical JSON document signed by the provider's account key (DESIGN.md, 'Signed usage').
+"""Evidence: what a report says, as one canonical JSON document signed by the provider's account key (docs/protocol.md, 'Signed usage').
 
 The signature is ADR-036 (arbitrary data), so stock Cosmos tools can check it; its document can never be a transaction.
 """
@@ -83,7 +83,7 @@ def _digest(data: bytes, signer: str) -> bytes:
 
 
 def adr036(data: bytes, signer: str) -> bytes:
-    """The sign document of `sign/MsgSignData`, byte for byte as cosmjs writes it (STACK.md, 'ADR-036')."""
+    """The sign document of `sign/MsgSignData`, byte for byte as cosmjs writes it (docs/protocol.md, 'Signed usage')."""
     value = {"data": base64.b64encode(data).decode(), "signer": signer}
     return canonical(
         {

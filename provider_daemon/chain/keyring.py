@@ -1,4 +1,4 @@
-"""The SDK's `file` keyring: one compact JWE a key, PBES2-HS256+A128KW and A256GCM (STACK.md, 'key at rest')."""
+"""The SDK's `file` keyring: one compact JWE a key, PBES2-HS256+A128KW and A256GCM (docs/protocol.md, 'Keys at rest')."""
 
 import base64
 import binascii

@@ -1,4 +1,7 @@
-"""The HPC module's store: one prefix byte and the ASCII id; counters are 8-byte big-endian integers (FACTS.md, 'Reading')."""
+"""The HPC module's store: one prefix byte and the ASCII id; counters are 8-byte big-endian integers.
+
+See docs/protocol.md, 'Keys of the store'.
+"""
 
 CLUSTER = b"\x01"
 OFFERING = b"\x02"

@@ -95,7 +95,7 @@ def report_job_status(facts: Facts, *, signature: str, status_message: str) -> A
 
 
 def update_node_metadata(node: Node, *, provider: str, node_id: str, cluster_id: str, region: str, datacenter: str, sequence: int) -> Any:
-    """A heartbeat. Resources are what is available, not the total (MODULE.md, 'Node agent'); the chain replaces the whole record."""
+    """A heartbeat. Resources are what is available, not the total (docs/protocol.md, 'Nodes'); the chain replaces the whole record."""
     message = tx_pb2.MsgUpdateNodeMetadata(
         provider_address=provider,
         node_id=node_id,

@@ -1,4 +1,4 @@
-"""What gas costs now: the chain's moving price where it has one, else the node's own minimum (FACTS.md, 'Price')."""
+"""What gas costs now: the chain's moving price where it has one, else the node's own minimum (docs/protocol.md, 'Gas price')."""
 
 import re
 from decimal import Decimal, InvalidOperation

@@ -1,4 +1,4 @@
-"""Raw store reads over ABCIQuery: they answer whether or not the chain's Query service is wired (FACTS.md, 'Reading')."""
+"""Raw store reads over ABCIQuery: they answer whether or not the chain's Query service is wired (docs/protocol.md, 'Two ways to read')."""
 
 import grpc.aio
 from google.protobuf.message import DecodeError

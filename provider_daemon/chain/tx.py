@@ -1,4 +1,4 @@
-"""Transactions: SIGN_MODE_DIRECT over the exact bytes that are sent (STACK.md, 'Wire subset')."""
+"""Transactions: SIGN_MODE_DIRECT over the exact bytes that are sent (docs/protocol.md, 'Interface')."""
 
 import hashlib
 import re
@@ -59,7 +59,7 @@ def for_simulation(
     timeout_height: int,
     memo: str = "",
 ) -> bytes:
-    """With the real fee and one empty signature: without the fee a simulation comes out low (FACTS.md, 'Writing')."""
+    """With the real fee and one empty signature: without the fee a simulation comes out low (docs/protocol.md, 'Gas')."""
     body = _body(messages, timeout_height, memo)
     auth_info = _auth_info(public_key, sequence, gas_limit, fee, fee_denom)
     return tx_pb2.TxRaw(body_bytes=body, auth_info_bytes=auth_info, signatures=[b""]).SerializeToString(deterministic=True)

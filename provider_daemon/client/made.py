@@ -42,7 +42,10 @@ def _answer(message: Message, data: str) -> Message | None:
 
 
 async def _stored_dispute(chain: GrpcChain, message: tx_pb2.MsgFlagDispute, height: int) -> str:
-    """The id that can be resolved: the answer's DSP-n is stored under none (FACTS.md, 'Reading'). Empty when it cannot be told."""
+    """The id that can be resolved: the answer's DSP-n is stored under none. Empty when it cannot be told.
+
+    See docs/protocol.md, 'Keys of the store'.
+    """
     try:
         found: Any = (await chain.ask("Disputes", request("Disputes", {"pagination": {"limit": 1_000_000}}))).message
     except ProvdError:

@@ -1,4 +1,4 @@
-"""The checks before any message runs, in the chain's order (FACTS.md, 'Order of checks').
+"""The checks before any message runs, in the chain's order (docs/protocol.md, 'Order of checks').
 
 Rate limit, basic validation, minimum gas price, timeout height, memo, size gas, fee deduction, signature and sequence, sequence increment.
 Nothing here is undone by a message that fails later: the fee stays paid and the sequence used.

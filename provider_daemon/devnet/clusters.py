@@ -1,4 +1,4 @@
-"""Clusters and offerings: their messages (FACTS.md, 'Rules of the HPC messages')."""
+"""Clusters and offerings: their messages (docs/protocol.md, 'Clusters and offerings')."""
 
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2

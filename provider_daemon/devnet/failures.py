@@ -1,4 +1,4 @@
-"""How the chain says no: codespace, code and text (FACTS.md, 'Codes')."""
+"""How the chain says no: codespace, code and text (docs/protocol.md, 'Result codes')."""
 
 HPC, SDK, STORE = "hpc", "sdk", "store"
 

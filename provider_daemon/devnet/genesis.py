@@ -10,7 +10,7 @@ from provider_daemon.devnet.context import Context, Rules
 from provider_daemon.devnet.kv import Layer
 from provider_daemon.errors import ConfigError
 
-# MODULE.md, 'Parameters'
+# docs/protocol.md, 'Parameters'
 PARAMS = types_pb2.Params(
     platform_fee_rate="50000",
     provider_reward_rate="800000",

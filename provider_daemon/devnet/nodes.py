@@ -1,4 +1,4 @@
-"""Compute nodes: heartbeats, their ageing, and what follows for the cluster (FACTS.md, 'Every block')."""
+"""Compute nodes: heartbeats, their ageing, and what follows for the cluster (docs/protocol.md, 'Every block')."""
 
 from provider_daemon.chain import codec, keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2

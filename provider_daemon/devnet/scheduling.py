@@ -1,4 +1,4 @@
-"""The scheduling decision that is recorded with a job, and the events that tell of it (MODULE.md, 'Scheduling')."""
+"""The scheduling decision that is recorded with a job, and the events that tell of it (docs/protocol.md, 'Scheduling')."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How well a cluster suits a job, in integers of scale 1,000,000 (MODULE.md, 'Scheduling'). No I/O."""
+"""How well a cluster suits a job, in integers of scale 1,000,000 (docs/protocol.md, 'Scheduling'). No I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

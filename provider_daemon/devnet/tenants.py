@@ -1,7 +1,8 @@
 """What each customer has on each cluster, kept as a tally so that no submission reads every job, and the quota it is held against.
 
-Quotas (MODULE.md, 'Scheduling'): 12 jobs running (+6 in a burst), 24 queued (+12), a quarter of the cluster's nodes, cores, memory and GPUs
-(at least 2, 32, 64 GB and 1; in a burst up to a half), never more than there is. What a cluster does not tell is not limited.
+Quotas (docs/protocol.md, 'Scheduling'): 12 jobs running (+6 in a burst), 24 queued (+12), a quarter of the
+cluster's nodes, cores, memory and GPUs (at least 2, 32, 64 GB and 1; in a burst up to a half), never more than
+there is. What a cluster does not tell is not limited.
 """
 
 import json

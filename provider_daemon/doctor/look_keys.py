@@ -21,7 +21,7 @@ from provider_daemon.loops.gas import GAS_ADJUSTMENT
 from provider_daemon.ports import Cluster
 
 DAY = 86_400
-NODE_GAS, TX_GAS = 55_000, 23_000  # a heartbeat's share for a node, and of the transaction around it (FACTS.md, 'Writing')
+NODE_GAS, TX_GAS = 55_000, 23_000  # a heartbeat's share for a node, and of the transaction around it (docs/protocol.md, 'Gas')
 SERVICE_ONLY = Unknown("a systemd credential is there for the service alone", "account-key")
 LOOKED_UP = 20  # unknown sequences of a key that are looked up
 

@@ -1,4 +1,4 @@
-"""Intake's checks: what the chain accepts and a site cannot run (FACTS.md, 'SubmitJob'), each with a reason the customer can act on."""
+"""Intake's checks: what the chain accepts and a site cannot run (docs/protocol.md, 'Jobs'), each with a reason the customer can act on."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""The chain's job states and which report may follow which (FACTS.md, 'ReportJobStatus')."""
+"""The chain's job states and which report may follow which (docs/protocol.md, 'Reports')."""
 
 from enum import StrEnum
 

@@ -13,7 +13,10 @@ SECONDS_PER_HOUR = 3600
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The wire's HPCUsageMetrics (wire.tsv), field by field; `gpu_seconds_by_type` stays with us: the wire has one sum for all types."""
+    """The wire's HPCUsageMetrics (tests/fixtures/chain/wire.tsv), field by field.
+
+    `gpu_seconds_by_type` stays with us: the wire has one sum for all types.
+    """
 
     wall_clock_seconds: int = 0
     cpu_core_seconds: int = 0
@@ -37,7 +40,7 @@ def memory_gb_seconds(memory_mib_seconds: int) -> int:
 
 
 def node_hours(node_seconds: int) -> int:
-    """Whole node-hours, rounded down: the wire field is a whole number (MODULE.md, 'Billing')."""
+    """Whole node-hours, rounded down: the wire field is a whole number (docs/billing.md, 'Components')."""
     return node_seconds // SECONDS_PER_HOUR
 
 

@@ -1,4 +1,7 @@
-"""Snapshots of a job's usage over time: signed, numbered, each naming the one before (MODULE.md, 'Usage snapshots and reconciliation')."""
+"""Snapshots of a job's usage over time: signed, numbered, each naming the one before.
+
+See docs/reference.md, 'Snapshots and reconciliation'.
+"""
 
 from dataclasses import dataclass, fields
 from enum import StrEnum

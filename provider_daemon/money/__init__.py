@@ -1,1 +1,1 @@
-"""What a job costs and who gets it: integers in, integers out, nothing else touched (MODULE.md, 'Billing' and what follows it)."""
+"""What a job costs and who gets it: integers in, integers out, nothing else touched (docs/billing.md)."""

@@ -1,4 +1,7 @@
-"""The accounting record of a job: what it may become, and the hash of what it was calculated from (MODULE.md, 'Accounting record')."""
+"""The accounting record of a job: what it may become, and the hash of what it was calculated from.
+
+See docs/billing.md, 'The accounting record'.
+"""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Usage -> bill (MODULE.md, 'Billing').
+"""Usage -> bill (docs/billing.md, 'From subtotal to total').
 
 Each component is quantity times rate in 18-digit fixed point, truncated; then subtotal - discounts - queue-time credit - caps, then at
 least the minimum charge, then at most what was escrowed; fee and rewards are shares of that, each truncated. What truncation leaves

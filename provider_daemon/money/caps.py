@@ -1,4 +1,4 @@
-"""The five kinds of cap: what the period has left is the most that is billed for use (MODULE.md, 'Billing').
+"""The five kinds of cap: what the period has left is the most that is billed for use (docs/billing.md, 'Caps').
 
 A period is the time just before the moment of billing, not a calendar day or month.
 """

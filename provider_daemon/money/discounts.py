@@ -1,4 +1,4 @@
-"""The five kinds of discount (MODULE.md, 'Billing').
+"""The five kinds of discount (docs/billing.md, 'Discounts').
 
 volume   the customer's history reaches the threshold; off the cpu cost, unless applies_to names other components
 loyalty  the history on this cluster reaches it

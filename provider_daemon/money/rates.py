@@ -1,4 +1,4 @@
-"""What each resource costs, in uvirt (MODULE.md, 'Billing')."""
+"""What each resource costs, in uvirt (docs/billing.md, 'Components')."""
 
 import re
 from collections.abc import Mapping

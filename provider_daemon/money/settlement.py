@@ -1,4 +1,4 @@
-"""Who gets what out of an escrow (MODULE.md, 'Settlement and rewards'): every uvirt of it once, and none twice."""
+"""Who gets what out of an escrow (docs/billing.md, 'Settlement'): every uvirt of it once, and none twice."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""sacct's rows -> sightings: what a SLURM job was given, for how long, and how it ended (FACTS.md, '`sacct -P` fields')."""
+"""sacct's rows -> sightings: what a SLURM job was given, for how long, and how it ended (docs/slurm.md, 'Accounting records')."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,7 @@
-"""What a failed command means: a refusal of this job, a passing trouble of the site, or a doubt."""
+"""What a failed command means: a refusal of this job, a passing trouble of the site, or a doubt.
+
+See docs/slurm.md, 'What failed commands print'.
+"""
 
 import re
 

@@ -1,6 +1,7 @@
 """SSH to the login node: one connection, few channels, the host key always checked, reconnects bounded.
 
-sshd's default MaxSessions of 10 shows as failed channels, not as a lost connection: back off on the same connection (FACTS.md).
+sshd's default MaxSessions of 10 shows as failed channels, not as a lost connection: back off on the same
+connection (docs/slurm.md, 'SSH sessions').
 """
 
 import asyncio

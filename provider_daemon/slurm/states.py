@@ -46,8 +46,9 @@ JOB_STATES: dict[str, tuple[str, Phase, State | None]] = {
 
 _SHORT = {short: name for name, (short, _, _) in JOB_STATES.items()} | {"OO": "OUT_OF_MEMORY"}
 
-# Pending reasons that do not go away by waiting (FACTS.md, 'What commands say'), in words for the customer. Limits on what an account
-# or a QOS may use at one time (MaxCpuPerAccount, QOSGrpCpuLimit ...) are not among them: they pass when other jobs end.
+# Pending reasons that do not go away by waiting (docs/slurm.md, 'Jobs that wait for ever'), in words for the
+# customer. Limits on what an account or a QOS may use at one time (MaxCpuPerAccount, QOSGrpCpuLimit ...) are not
+# among them: they pass when other jobs end.
 HOPELESS_REASONS: dict[str, str] = {
     "PartitionNodeLimit": "asks for more nodes than the partition allows",
     "PartitionTimeLimit": "asks for more time than the partition allows",

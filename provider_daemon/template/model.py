@@ -1,4 +1,4 @@
-"""What a workload template is (MODULE.md, 'Workload templates'): a document of schema version 1.0.0. Unknown fields are mistakes."""
+"""What a workload template is (docs/protocol.md, 'Workload templates'): a document of schema version 1.0.0. Unknown fields are mistakes."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Who vouches for a template: Ed25519 over the SHA-256 of its canonical form (MODULE.md, 'Workload templates'). Pure."""
+"""Who vouches for a template: Ed25519 over the SHA-256 of its canonical form (docs/templates.md, 'The signature'). Pure."""
 
 from collections.abc import Collection
 

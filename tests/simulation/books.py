@@ -1,4 +1,7 @@
-"""The chain's state as a model: jobs, money, node heartbeats, and what a signed transaction does to them (FACTS.md, 'Rules')."""
+"""The chain's state as a model: jobs, money, node heartbeats, and what a signed transaction does to them.
+
+See docs/protocol.md, 'Messages of the HPC module'.
+"""
 
 import copy
 from collections import Counter

@@ -164,7 +164,10 @@ class Site:
             self._run_on(job, plan.seconds, now)
 
     def _may_rename(self) -> bool:
-        """Not where the ledger is lost, too: a renamed job that is over is then known to nobody (docs/reliability.md, 'not promised')."""
+        """Not where the ledger is lost, too: a renamed job that is over is then known to nobody.
+
+        See docs/reliability.md, 'What is not promised'.
+        """
         return self.min_job_age > 60 and not self._world.memory_lost
 
     def _rename(self, job: SlurmJob) -> None:

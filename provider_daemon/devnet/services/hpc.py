@@ -18,7 +18,7 @@ from provider_daemon.devnet.context import Context
 Call = grpc.aio.ServicerContext[Any, Any]
 M = TypeVar("M", bound=Message)
 
-# FACTS.md, 'Reading': the published source answers these six; the others say that they are not implemented.
+# docs/protocol.md, 'Two ways to read': the published source answers these six; the others say that they are not implemented.
 PUBLISHED = frozenset({"NodeMetadata", "NodesByCluster", "SchedulingDecision", "SchedulingDecisionByJob", "SchedulingMetrics", "Params"})
 
 

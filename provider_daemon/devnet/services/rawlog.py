@@ -1,6 +1,6 @@
 """The tx service with answers that may be bytes already.
 
-A log can hold an address's raw bytes (FACTS.md, 'Codes'), which no protobuf library would write for us.
+A log can hold an address's raw bytes (docs/protocol.md, 'Result codes'), which no protobuf library would write for us.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The site's configuration files, as text (FACTS.md, 'A real cluster without containers')."""
+"""The site's configuration files, as text (docs/slurm.md, 'A site without containers')."""
 
 from provider_daemon.lab.site.layout import Layout
 

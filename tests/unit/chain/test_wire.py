@@ -1,4 +1,4 @@
-"""Our descriptors against the published wire interface, line by line (wire.tsv, verbatim)."""
+"""Our descriptors against the published wire interface, line by line (tests/fixtures/chain/wire.tsv, verbatim)."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -6,7 +6,7 @@ from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.slurm.states import HOPELESS_REASONS, JOB_STATES, hopeless, job_state, node_draining, node_usable
 
-# FACTS.md, 'States to map, all of them', and one that 25.11 brought.
+# docs/slurm.md, 'States', and one that 25.11 brought.
 KNOWN = (
     "PENDING CONFIGURING RUNNING COMPLETING SUSPENDED STOPPED SIGNALING STAGE_OUT REQUEUED REQUEUE_HOLD REQUEUE_FED RESIZING SPECIAL_EXIT"
     " RESV_DEL_HOLD COMPLETED CANCELLED FAILED TIMEOUT DEADLINE NODE_FAIL BOOT_FAIL OUT_OF_MEMORY PREEMPTED REVOKED LAUNCH_FAILED"
