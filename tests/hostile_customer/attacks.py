@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.clock import SystemClock
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.state import State
@@ -13,8 +12,9 @@ from provider_daemon.ports import Order
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
 from tests.expect import Wrong, same
+from tests.hostile_customer.name_attacks import renamed, stolen
+from tests.hostile_customer.slot_attacks import filled_queue, parked
 from tests.hostile_customer.stage import BWRAP, NATIVE, SECRET, SRUN, Stage, attack
-from tests.waiting import until
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,29 +111,6 @@ async def too_dear(stage: Stage) -> str:
     return f"it never reached SLURM, and is {record.state} on chain"
 
 
-# --- names ---
-
-
-async def renamed(stage: Stage) -> str:
-    """A job that changes its name in SLURM still ends when its customer cancels it."""
-    rename = "scontrol update jobid=$SLURM_JOB_ID name=somebody-else; echo renamed; exec sleep 120"
-    (job_id,) = await stage.submit(attack("/bin/sh", "-c", rename, seconds=300))
-    name = await stage.name(job_id)
-
-    def done() -> bool:
-        return any("renamed" in file.read_text() for file in stage.work_root.glob(f"{name}.*/output.txt"))
-
-    await until("it renamed itself", done, limit=60, pause=0.5)
-    customer = stage.market.customers[0]
-    await customer.send(tx_pb2.MsgCancelJob(requester_address=customer.address, job_id=job_id, reason="test"))
-
-    def gone() -> bool:
-        return "somebody-else" not in stage.site.slurm.run("squeue", "-h", "-o", "%j").stdout
-
-    seconds = await until("its SLURM job ends", gone, limit=60, pause=0.5)
-    return f"cancelled by its id, {seconds:.0f} s after the customer's cancel"
-
-
 def words(name: str, tried: str, image: str, *argv: str, short: bool = False) -> Attack:
     async def play(stage: Stage) -> str:
         return await option(image, *argv, stage=stage)
@@ -154,5 +131,8 @@ ATTACKS = (
     Attack("15 links in the directory", "job.sh and output.txt as links", partial(links, "directory with links")),
     Attack("15 links while others submit", "links under every visible name", race),
     Attack("13 unreportable record", "arguments of 300,000 bytes", too_dear),
+    Attack("14 parked jobs hold the slots", "2 jobs whose GPUs no record names, max_jobs 2", parked),
+    Attack("16 takes the names of others", "sbatch under public names and squeue's", stolen),
     Attack("16 renames itself", "scontrol update name, then a cancel", renamed),
+    Attack("17 fills the queue", "25 jobs before another customer's, max_jobs 2", filled_queue),
 )

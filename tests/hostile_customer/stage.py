@@ -1,12 +1,19 @@
-"""A private SLURM site with bwrap and srun as launchers, a devnet and the real daemon; a neighbour's file; what became of a job."""
+"""A private SLURM site, whose accounting records no GPUs, with bwrap and srun as launchers, a devnet and the real daemon.
+
+Beside them: a neighbour's file, and what became of a job.
+"""
 
 import asyncio
 import contextlib
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from provider_daemon.chain import evidence_check
 from provider_daemon.chain.job_names import job_name
 from provider_daemon.chain.records import chain_job
 from provider_daemon.demo.children import Child
@@ -16,6 +23,7 @@ from provider_daemon.demo.sites import RealSite
 from provider_daemon.demo.stage import write_config
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.lab.site.site import Site
+from tests.expect import Wrong
 from tests.waiting import until
 
 JOB_SECONDS = 90
@@ -57,6 +65,15 @@ class Ended:
         return self.state is State.FAILED and not self.slurm
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One of sacct's; `elapsed` in seconds."""
+
+    slurm_id: str
+    name: str
+    elapsed: int
+
+
 @dataclass(slots=True)
 class Stage:
     directory: Path
@@ -79,6 +96,59 @@ class Stage:
             shutil.chown(place, user)
             shutil.chown(file, user)
         return file
+
+    # --- what the daemon says ---
+
+    async def logged(self, event: str, job_id: str) -> None:
+        """Once the daemon has written that line about the job."""
+
+        def written() -> bool:
+            lines = (json.loads(line) for line in self.daemon.log.read_text().splitlines() if line.startswith("{"))
+            return any((line.get("event"), line.get("job")) == (event, job_id) for line in lines)
+
+        await until(f"{event} of {job_id}", written, limit=JOB_SECONDS, pause=0.5)
+
+    async def provd(self, *arguments: str) -> None:
+        """A command beside the running daemon."""
+        command = [sys.executable, "-m", "provider_daemon", *arguments, "-c", str(self.directory / "provd.toml")]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Wrong(f"provd {' '.join(arguments)} ended with {done.returncode}: {done.stderr.strip()}")
+
+    # --- what SLURM has ---
+
+    def queue(self) -> list[str]:
+        """The names of all SLURM jobs that are not over."""
+        return self.site.slurm.run("squeue", "-h", "-o", "%j").stdout.splitlines()
+
+    async def running(self, job_id: str) -> None:
+        """Once SLURM runs it."""
+        name = await self.name(job_id)
+
+        def runs() -> bool:
+            return name in self.site.slurm.run("squeue", "-h", "-t", "R", "-o", "%j").stdout.splitlines()
+
+        await until(f"{job_id} runs", runs, limit=JOB_SECONDS, pause=0.5)
+
+    async def records(self) -> list[Record]:
+        """All of sacct's."""
+        argv = ("sacct", "-a", "-X", "-n", "-P", "-S", "now-1day", "-o", "JobID,JobName,ElapsedRaw")
+        lines = (await asyncio.to_thread(self.site.slurm.run, *argv)).stdout.splitlines()
+        return [Record(slurm_id, name, int(elapsed)) for slurm_id, name, elapsed in (line.split("|") for line in lines)]
+
+    # --- what the chain has ---
+
+    async def reported_ids(self, job_id: str) -> set[str]:
+        """The SLURM jobs that the job's reports name."""
+        reports = [report for tx in await self.market.chain.reports_of(job_id) for report in evidence_check.reports(tx.tx)]
+        return {report.slurm_job_id for report in reports if report.job_id == job_id and report.slurm_job_id}
+
+    async def billed_seconds(self, job_id: str) -> int:
+        accounting = await self.market.chain.query.job_accounting(job_id)
+        assert accounting is not None
+        return accounting.usage_metrics.wall_clock_seconds
+
+    # --- jobs ---
 
     async def submit(self, *jobs: DemoJob, customer: int = 0) -> list[str]:
         return await order(self.market.customers[customer], *jobs)
@@ -114,9 +184,13 @@ def attack(command: str, *arguments: str, image: str = NATIVE, seconds: int = 60
     return DemoJob("", 0, State.FAILED, None, command, arguments, image=image, max_runtime_seconds=seconds)
 
 
+def gpu_attack(command: str, *arguments: str) -> DemoJob:
+    return DemoJob("", 0, State.COMPLETED, None, command, arguments, queue="gpu", gpus=1, max_runtime_seconds=60)
+
+
 @contextlib.asynccontextmanager
 async def staged(directory: Path) -> AsyncIterator[Stage]:
-    site = await asyncio.to_thread(HostileSite, directory)
+    site = await asyncio.to_thread(HostileSite, directory, {"AccountingStorageTRES": ""})
     try:
         market = await opened(directory, "published", customers=2)
         try:
