@@ -34,9 +34,12 @@ class SubmissionPause:
         self._asked: defaultdict[str, set[str]] = defaultdict(set)  # by queue, the jobs that could be submitted in the last tick
 
     def begin_tick(self) -> None:
+        tried = {scope: pause.probed for scope, pause in self._pauses.items()}
         for scope, pause in self._pauses.items():
-            if self._asked[scope] <= pause.probed:
-                pause.probed = frozenset()  # every job that waits was tried
+            # A job that the other pause holds back cannot be tried for this one either. The site's pause concerns all queues.
+            others = tried.values() if scope == SITE else [tried.get(SITE, frozenset())]
+            if self._asked[scope] <= pause.probed.union(*others):
+                pause.probed = frozenset()  # every job that can be tried was tried
             pause.probing = ""
         self._asked.clear()
 
@@ -44,13 +47,15 @@ class SubmissionPause:
         """Whether the job may be submitted in this tick."""
         for scope in (SITE, queue):
             self._asked[scope].add(job_id)
-        return all(self._probes(self._pauses[scope], job_id) for scope in (SITE, queue) if scope in self._pauses)
-
-    def _probes(self, pause: _Pause, job_id: str) -> bool:
-        if self._clock.now() < pause.until or pause.probing not in ("", job_id) or job_id in pause.probed:
+        pauses = [self._pauses[scope] for scope in (SITE, queue) if scope in self._pauses]
+        if not all(self._admits(pause, job_id) for pause in pauses):
             return False
-        pause.probing = job_id
+        for pause in pauses:
+            pause.probing = job_id
         return True
+
+    def _admits(self, pause: _Pause, job_id: str) -> bool:
+        return self._clock.now() >= pause.until and pause.probing in ("", job_id) and job_id not in pause.probed
 
     def note(self, job_id: str, queue: str, receipt: Receipt) -> None:
         """What the answer to a submission says of the site. Without one nothing is known."""

@@ -1,5 +1,7 @@
 """A site that accepts no submissions: what waits, what is tried again, and what is reported of it."""
 
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from provider_daemon.job.site_trouble import SiteTrouble
@@ -86,3 +88,35 @@ def test_an_answer_that_says_nothing_of_the_site_changes_nothing() -> None:
     pause.note("JOB-2", "standard", Receipt("ve-2", doubt="its answer did not arrive"))
     clock.time += PAUSE_SECONDS
     assert tick(pause, ("JOB-1", "standard"), ("JOB-2", "standard")) == ["JOB-2"]
+
+
+def test_a_site_and_a_queue_that_are_paused_at_once_both_end() -> None:
+    """Each of the two pauses has tried the jobs that the other one has not: one of them is tried all the same."""
+    pause, clock, _ = made()
+    jobs = (("JOB-1", "standard"), ("JOB-2", "standard"))
+    tick(pause, *jobs)
+    pause.note("JOB-1", "standard", STORAGE)
+    pause.note("JOB-2", "standard", DRAINED)
+    clock.time += PAUSE_SECONDS
+    assert tick(pause, *jobs) == ["JOB-1"]
+
+
+QUEUES = {"JOB-1": "standard", "JOB-2": "standard", "JOB-3": "gpu", "JOB-4": "gpu"}
+ANSWERS = st.sampled_from((STORAGE, DRAINED, LOST, ACCEPTED, Receipt("ve-1", doubt="ssh: connection lost")))
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(QUEUES)), ANSWERS), max_size=12), st.lists(st.booleans(), max_size=12))
+def test_a_site_that_accepts_again_gets_every_job(answers: list[tuple[str, Receipt]], ticks: list[bool]) -> None:
+    """Whatever it answered before, and in which order: within two pauses a job, each was submitted."""
+    pause, clock, _ = made()
+    for (job_id, answer), ticked in zip(answers, [*ticks, *[False] * len(answers)], strict=False):
+        pause.note(job_id, QUEUES[job_id], answer)
+        clock.time += PAUSE_SECONDS
+        if ticked:
+            tick(pause, *QUEUES.items())
+    left = dict(QUEUES)
+    for _ in range(2 * len(QUEUES)):
+        clock.time += PAUSE_SECONDS
+        for job_id in tick(pause, *left.items()):
+            pause.note(job_id, left.pop(job_id), ACCEPTED)
+    assert not left
