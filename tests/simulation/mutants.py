@@ -13,9 +13,12 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.simulation.schedule import play
+from tests.simulation.wire.faults import CHAIN as WIRE_CHAIN
+from tests.simulation.wire.faults import SLURM as WIRE_SLURM
+from tests.simulation.wire.faults import Wire
 from tests.simulation.wire.mutants import WIRE_MUTANTS
 from tests.simulation.wire.play import play as play_wire
-from tests.simulation.world import World
+from tests.simulation.world import FAULTS, World
 from tests.simulation.wrong import Changes
 from tests.simulation.wrong.chain import CHAIN
 from tests.simulation.wrong.memory import MEMORY
@@ -52,18 +55,23 @@ WEATHER: dict[str, frozenset[str]] = {
     "a copy is taken for the ledger itself": frozenset({"ledger_restored", "kill_while_submitting"}),
     "a new ledger is not in doubt": frozenset({"ledger_lost", "kill_while_submitting"}),
     "our clock tells what is newer than a doubt": frozenset({"ledger_lost", "kill_while_submitting", "clock_jump"}),
+    "the highest claim is the height": frozenset({"lie_height"}),
+    "one endpoint's inclusion is believed": frozenset({"lie_inclusion", "mempool_drop"}),
 }
 MUTANTS: dict[str, Changes] = {**SLURM, **NAMES, **CHAIN, **RECORDS, **SENDING, **MEMORY, **WIRE_MUTANTS}
 
 
 CHOOSE = World._choose
+ON_THE_WIRE = {**WIRE_SLURM, **WIRE_CHAIN}
 
 
 @contextmanager
 def wearing(name: str) -> Iterator[None]:
     """The real code with one mistake in it."""
     with ExitStack() as stack:
-        stack.enter_context(patch.object(World, "_choose", lambda self: sorted({*CHOOSE(self), *WEATHER.get(name, ())})))
+        weather = WEATHER.get(name, frozenset())
+        stack.enter_context(patch.object(World, "_choose", lambda self: sorted({*CHOOSE(self), *(weather & FAULTS.keys())})))
+        stack.enter_context(patch.object(Wire, "_always", lambda self: {each: ON_THE_WIRE[each] for each in weather - FAULTS.keys()}))
         for place, attribute, wrong in MUTANTS[name]:
             stack.enter_context(patch.object(place, attribute, wrong))
         yield

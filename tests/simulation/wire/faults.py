@@ -72,7 +72,11 @@ class Wire:
         self.slurm_is_bad, self.chain_is_bad = dice.choice(((True, False), (True, False), (False, True), (True, True)))
         faults = (SLURM if self.slurm_is_bad else {}) | (CHAIN if self.chain_is_bad else {})
         chosen = dice.sample(sorted(faults), dice.randint(2, len(faults)))
-        self.chances = {fault: faults[fault] * dice.uniform(0.2, 1) for fault in chosen}
+        self.chances = {fault: faults[fault] * dice.uniform(0.2, 1) for fault in chosen} | self._always()
+
+    def _always(self) -> dict[str, float]:
+        """Faults that a wrong version meets in every one of its schedules, with their chances (tests.simulation.mutants)."""
+        return {}
 
     def slurm_strikes(self, fault: str) -> bool:
         """For a fault of both modes that can hit either side."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.client import GrpcChain
-from provider_daemon.chain.heights import EndpointProblem
+from provider_daemon.chain.heights import EndpointProblem, Heights
 from provider_daemon.chain.node import Endpoints
 from provider_daemon.chain.query import Query
 from provider_daemon.chain.wire import Unimplemented
@@ -101,6 +101,15 @@ def _first_field_is_the_id(tokens: Sequence[str], width: int) -> Any:
     return row and replace(row, before="", id=tokens[0].lstrip("\n"))
 
 
+def _highest_claim(self: Any, claims: Any, endpoints: int, now: float) -> Any:
+    return (max(claim.height for claim in claims.values()), False) if claims else None
+
+
+async def _any_inclusion(self: Any, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:
+    found: TxOutcome | None = await self._agreement.any.find(tx_hash, tx_bytes, 1)
+    return found
+
+
 Changes = tuple[tuple[Any, str, Any], ...]
 
 WIRE_MUTANTS: dict[str, Changes] = {
@@ -120,6 +129,8 @@ WIRE_MUTANTS: dict[str, Changes] = {
         (Broadcast, "find_by_sequence", _failed_search_is_none),
     ),
     "one endpoint's word is enough": ((Endpoints, "quorum", property(lambda self: 1)),),
+    "the highest claim is the height": ((Heights, "_common", _highest_claim), (Heights, "_relearn", lambda *_: False)),
+    "one endpoint's inclusion is believed": ((GrpcChain, "find", _any_inclusion),),
     "one endpoint's record is believed": ((GrpcChain, "job", _any_record),),
     "a transaction is sent again within the call": ((Endpoints, "once", _sent_again),),
 }
