@@ -10,7 +10,7 @@ from provider_daemon.job.state import State
 from provider_daemon.ports import Node, Order, Receipt, Survey, Watch
 from tests.fakes.chain import FakeClock
 
-RAN = (Run(elapsed=3600, cpus=2, memory_mib=4096, nodes=1, start=1_900_000_000, end=1_900_003_600),)
+RAN_SECONDS = 3600
 
 
 def known(slurm_ids: Mapping[str, str], submitted: Mapping[str, int] | None = None) -> Watch:
@@ -104,7 +104,9 @@ class FakeScheduler:
 
 
 def _ended(seen: Sighting, outcome: State, exit_code: int = 0) -> Sighting:
-    runs = RAN if seen.phase is Phase.RUNNING else (Run(0, 0, 0, 0),)
+    start = seen.submitted_at
+    ran = Run(elapsed=RAN_SECONDS, cpus=2, memory_mib=4096, nodes=1, start=start, end=start + RAN_SECONDS)
+    runs = (ran if seen.phase is Phase.RUNNING else Run(0, 0, 0, 0),)
     return replace(
         seen, phase=Phase.ENDED, slurm_state=outcome.upper(), outcome=outcome, exit_code=exit_code, runs=runs, elapsed=0, final=True
     )
