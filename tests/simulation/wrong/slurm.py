@@ -12,6 +12,7 @@ from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.loops import advance
+from provider_daemon.loops.submission_pause import SubmissionPause
 from provider_daemon.loops.watching import followed
 from provider_daemon.ports import Order, Receipt
 from provider_daemon.slurm import accounting, failures, scheduler
@@ -175,6 +176,14 @@ def timed_out_is_failed(job: Job, seen: Sighting) -> tuple[State, str]:
     return seen.outcome or State.FAILED, ""
 
 
+def _pauses_apart(self: Any) -> None:
+    for scope, pause in self._pauses.items():
+        if self._asked[scope] <= pause.probed:
+            pause.probed = frozenset()
+        pause.probing = ""
+    self._asked.clear()
+
+
 SLURM: dict[str, Changes] = {
     "no waiting window": ((lifecycle, "WAITING_WINDOW", 0),),
     "a failed poll is absence": ((SlurmScheduler, "snapshot", failed_poll),),
@@ -190,6 +199,7 @@ SLURM: dict[str, Changes] = {
     "a site's trouble counts as an attempt": ((advance, "defer", deferral_counts), (advance, "keep_answer", doubt_counts)),
     "a site's trouble is proof that nothing was queued": ((failures, "receipt", lost_is_not_queued),),
     "a site's trouble is a refusal": ((failures, "receipt", trouble_is_refusal),),
+    "two pauses wait for each other": ((SubmissionPause, "begin_tick", _pauses_apart),),
     "the records of one id are one job's": ((accounting, "by_job", ids_without_names),),
     "adopted by an id that is somebody else's now": ((SlurmScheduler, "_accounting", strangers),),
     "a requeue is an end": ((accounting, "merge", record_over_squeue), (SlurmScheduler, "_last_words", ACCOUNT)),
