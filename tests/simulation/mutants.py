@@ -34,6 +34,7 @@ WEATHER: dict[str, frozenset[str]] = {
     "a site's trouble is proof that nothing was queued": frozenset({"site_takes_nothing"}),
     "a site's trouble is a refusal": frozenset({"site_takes_nothing"}),
     "two pauses wait for each other": frozenset({"site_takes_nothing", "sbatch_full"}),
+    "any record is signed": frozenset({"record_implausible"}),
     "late records are not waited for": frozenset({"slurmdbd_away_all_along", "customer_cancel"}),
     "a cancel is not repeated": frozenset({"lost_call", "customer_cancel"}),
     "an index that is behind is believed": frozenset({"tx_at_its_timeout", "index_lag"}),
