@@ -18,7 +18,7 @@ from tests.fakes.chain import ALICE, CHAIN_ID, FakeClock, TestChain, job
 from tests.fakes.scheduler import FakeScheduler
 from tests.unit.loops.conftest import House
 
-RECORD = "1|1|COMPLETED|0:0|{now}|{now}|{now}|3600|1|cpu={cpus},mem=4096M,node=1|None|{name}|1|"
+RECORD = "1|1|COMPLETED|0:0|{now}|{now}|{end}|3600|1|cpu={cpus},mem=4096M,node=1|None|{name}|1|"
 MARKED = """for word; do case $word in --delimiter=*) mark=${word#*=} ;; -o) ;; JobIDRaw,*) columns=$word, ;; esac; done
 (echo $columns | tr , '|'; echo '%s') | sed "s/|/$mark/g\""""
 QUEUE = """for word; do case $word in JobID:*) columns=$word ;; esac; done
@@ -34,8 +34,8 @@ class Place:
     port: int
 
     def sacct(self, cpus: int = 2) -> None:
-        name = next(iter(self.house.scheduler.jobs))
-        self.program("sacct", MARKED % RECORD.format(now=int(time.time()), cpus=cpus, name=name))
+        name, now = next(iter(self.house.scheduler.jobs)), int(time.time())
+        self.program("sacct", MARKED % RECORD.format(now=now, end=now + 3600, cpus=cpus, name=name))
 
     def program(self, name: str, body: str) -> None:
         path = self.directory / "bin" / name
