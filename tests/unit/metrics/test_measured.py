@@ -256,8 +256,9 @@ async def test_chain_calls(house: MeasuredHouse) -> None:
     with pytest.raises(Transient):
         await house.intake.tick()
     assert count
-    assert house.value("provd_chain_call_duration_seconds_count") == count + 1
-    assert house.value("provd_chain_call_errors_total", error="down") == 1
+    calls = 2  # what became of known jobs is asked for even when new ones cannot be read
+    assert house.value("provd_chain_call_duration_seconds_count") == count + calls
+    assert house.value("provd_chain_call_errors_total", error="down") == calls
     assert house.value("provd_chain_last_success_timestamp_seconds") == success == house.chain.clock.now() - 10
     await house.chain.devnet.start()
 
