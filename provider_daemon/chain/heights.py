@@ -1,8 +1,9 @@
 """Which of the endpoints' claims about the newest block can be true. Pure.
 
 Theory of operation. An honest node's height grows by one a block. With three or more endpoints the common height is what a majority
-of them has reached: one endpoint alone can neither raise it nor lower it. Where no majority answers, or only one or two endpoints are
-configured, a claim counts while its growth since the last accepted height is possible in the time that has passed. A claim above the
+of them has reached: one endpoint alone can neither raise it nor lower it. Of two, what both have reached counts. Where no majority
+answers, or two differ, or only one is configured, a claim counts while its growth since the last accepted height is possible in the
+time that has passed. A claim above the
 common height makes that endpoint implausible, one below it makes that endpoint stale; no other endpoint changes by it. What was accepted
 by mistake is corrected by a majority at once, and otherwise when the common height stands still while another claim grows, or when
 an endpoint keeps growing from a lower height with later blocks than the accepted one.
@@ -16,6 +17,7 @@ LAG_BLOCKS = 2  # how far behind the common height an endpoint may answer: nodes
 AHEAD_BLOCKS = 10  # how far ahead of it, at the moment of the same look
 FASTEST_BLOCK = 0.01  # seconds a block takes at least, while nothing is known of the chain's own pace
 PACE_MARGIN = 4.0  # how many times faster than its own pace a chain may go for a while
+ALWAYS_POSSIBLE = 0.1  # seconds a block that are never too fast: a pace that was seen through a lagging node says nothing of the chain's
 PACE_SECONDS = 20.0  # of observation before a pace counts
 STALLED_SECONDS = 30.0  # without growth after which the common height is no majority's fact any more
 RELEARN_SECONDS = 60.0  # of steady growth from a lower height after which that height is accepted
@@ -97,12 +99,14 @@ class Heights:
         """The height, and whether a majority of several endpoints is at it."""
         majority, ranked = endpoints // 2 + 1, sorted((claim.height for claim in claims.values()), reverse=True)
         stalled = bool(self.height) and now - self._grew_at >= STALLED_SECONDS
-        if endpoints > 2 and len(ranked) >= majority:
-            height = ranked[majority - 1]
+        height = ranked[majority - 1] if endpoints > 1 and len(ranked) >= majority else None
+        within = AHEAD_BLOCKS if endpoints > 2 else LAG_BLOCKS  # of two, one may be the liar: they must say the same
+        alike = height is not None and sum(height <= each <= height + within for each in ranked) >= majority
+        if height is not None and (endpoints > 2 or alike):
             self._majority = (height, now if height > self._majority[0] else self._majority[1])
             beyond = any(each > height + AHEAD_BLOCKS and self._possible(each, self._grew_at, now) for each in ranked)
             if not (beyond and now - self._majority[1] >= STALLED_SECONDS):
-                return height, sum(height <= each <= height + AHEAD_BLOCKS for each in ranked) >= majority
+                return height, alike
         since = self._grew_at if stalled else self._confirmed_at
         possible = [each for each in ranked if self._possible(each, since, now)]
         if not self.height and ranked and ranked[0] - ranked[-1] > AHEAD_BLOCKS:
@@ -121,7 +125,7 @@ class Heights:
             self._pace_from = (height, now)
         elif now - self._pace_from[1] >= PACE_SECONDS:
             began, at = self._pace_from
-            self._block_seconds = max(FASTEST_BLOCK, (now - at) / (height - began) / PACE_MARGIN)
+            self._block_seconds = min(ALWAYS_POSSIBLE, max(FASTEST_BLOCK, (now - at) / (height - began) / PACE_MARGIN))
             self._pace_from = (height, now)
 
     # --- the endpoints ---

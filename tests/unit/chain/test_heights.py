@@ -110,6 +110,25 @@ def test_nobody_answered_for_an_hour() -> None:
     assert looks.look(110 + 720, after=3600) == {"a": None}
 
 
+@pytest.mark.parametrize("endpoints", [1, 2, 3])
+def test_a_pace_that_lagging_nodes_showed(endpoints: int) -> None:
+    """However slowly heights grew while every endpoint lagged, the chain's own pace is possible afterwards."""
+    looks = Looks(endpoints)
+    for _ in range(12):
+        looks.look(*[9] * endpoints)
+    looks.look(*[10] * endpoints)
+    assert looks.look(*[40] * endpoints) == dict.fromkeys("abc"[:endpoints])
+    for height in range(41, 60):
+        assert looks.look(*[height] * endpoints) == dict.fromkeys("abc"[:endpoints])
+
+
+def test_two_endpoints_agree_after_a_leap() -> None:
+    """What both of two have reached is the height, even where it grew faster than seemed possible."""
+    looks = Looks(2)
+    looks.look(100, 100)
+    assert looks.look(100_000, 100_001) == {"a": None, "b": None}
+
+
 @given(
     lies=st.lists(st.one_of(st.none(), st.integers(0, 10**7)), min_size=1, max_size=40),
     seconds=st.lists(st.floats(0.5, 90), min_size=40, max_size=40),
