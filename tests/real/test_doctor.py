@@ -15,7 +15,7 @@ from provider_daemon.demo.sites import RealSite
 from provider_daemon.demo.stage import Stage
 from provider_daemon.lab.site.site import Site
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 # What this site of one machine cannot have (cgroups), or would need another release for.
 KNOWN = {"slurm-containment", "slurm-vulnerabilities"}
