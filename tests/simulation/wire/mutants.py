@@ -13,12 +13,11 @@ from provider_daemon.chain.wire import Unimplemented
 from provider_daemon.errors import Transient
 from provider_daemon.ports import Order, Receipt, TxOutcome
 from provider_daemon.retry import quickly
-from provider_daemon.slurm import accounting, answers, commands, failures, tables
+from provider_daemon.slurm import accounting, answers, commands, failures
 from provider_daemon.slurm.answers import Submitted
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.transport import Answer
 
-ROW = tables._row
 FRAMED, SUBMITTED, ENDED = answers.framed, answers._submitted, accounting.ended
 SUBMIT, RECEIPT = SlurmScheduler.submit, failures.receipt
 FIND, BY_SEQUENCE, JUDGE, ONCE = Broadcast.find, Broadcast.find_by_sequence, Endpoints._judge, Endpoints.once
@@ -96,11 +95,6 @@ async def _any_record(self: Any, job_id: str) -> Any:
     return await self._agreement.any.job(job_id)
 
 
-def _first_field_is_the_id(tokens: Sequence[str], width: int) -> Any:
-    row = ROW(tokens, width)
-    return row and replace(row, before="", id=tokens[0].lstrip("\n"))
-
-
 def _highest_claim(self: Any, claims: Any, endpoints: int, now: float) -> Any:
     return (max(claim.height for claim in claims.values()), False) if claims else None
 
@@ -119,7 +113,6 @@ WIRE_MUTANTS: dict[str, Changes] = {
     "a job id is looked for on sbatch's stderr": ((answers, "_submitted", _id_from_stderr),),
     "an unknown word of sbatch is a refusal": ((failures, "receipt", _doubt_is_refusal),),
     "only the last sacct record is read": ((accounting, "ended", _last_record_only),),
-    "text before a row is a part of its id": ((tables, "_row", _first_field_is_the_id), (tables, "is_slurm_id", lambda text: True)),
     "UNIMPLEMENTED is no record": ((Query, "_one", _unimplemented_is_absent),),
     "NOT_FOUND of GetTx is a failure": ((Broadcast, "find", _not_found_is_failed),),
     "any endpoint is believed": ((Endpoints, "_judge", _everyone_is_believed),),
