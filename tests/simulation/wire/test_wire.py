@@ -24,7 +24,7 @@ SCHEDULES = 200
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_no_promise_breaks() -> None:
     """Answers cut at any byte, exit codes lost, nodes that lag, lie or are away: never twice, never lost, never wrong."""
     played = subprocess.run(
