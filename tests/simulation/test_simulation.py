@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.mutants import MUTANTS, hunt
 from tests.simulation.schedule import play
 
-SCHEDULES = 150
+SCHEDULES = 1000
 ROOT = Path(__file__).parents[2]
 
 
