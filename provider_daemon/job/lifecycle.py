@@ -10,7 +10,7 @@ from provider_daemon.job.admission import Program
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.naming import public_name
 from provider_daemon.job.parking import ParkReason
-from provider_daemon.job.plausibility import implausible
+from provider_daemon.job.plausibility import implausible, is_dated_after
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, State, route
@@ -126,7 +126,10 @@ def kill_after(max_runtime_seconds: int, wall_seconds: int) -> int:
 
 
 def observe(job: Job, snapshot: Snapshot, now: float, latest: float = math.inf) -> Job:
-    """The job after this look. `latest`: the latest that it can be now at the site, whose clock and ours may differ."""
+    """The job after this look. `latest`: the latest that it can be now at the site, whose clock and ours may differ.
+
+    It is infinite until the chain's clock was read; a record dated after our own clock waits for that.
+    """
     if job.measured or job.never_ran or (job.parked and not (job.disowned or _checked_again(job))):
         return _close(job, snapshot, now)
     sightings = snapshot.of(job.name)
@@ -216,6 +219,8 @@ def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
 def _learn(job: Job, seen: Sighting, now: float, latest: float) -> Job:
     if seen.phase is Phase.UNKNOWN:
         return replace(job, parked=f"{UNKNOWN_STATE} {seen.slurm_state!r} of SLURM job {seen.slurm_id}: the job is held as it is")
+    if math.isinf(latest) and not job.record_accepted and is_dated_after(seen.runs, now):
+        return job  # whether that can be true is known once the chain's clock was read
     job = replace(job, parked="", park_reason=None)
     if seen.phase is Phase.ENDED and seen.final:
         return _finish(job, seen, latest)

@@ -21,6 +21,11 @@ def implausible(runs: Sequence[Run], asked: Resources, wall_seconds: int, latest
     return next(found, "")
 
 
+def is_dated_after(runs: Sequence[Run], latest: float) -> bool:
+    """Whether a record says that the job ran at a time that is still to come."""
+    return any(max(run.start, run.end) > latest + CLOCK_SECONDS for run in runs)
+
+
 def _of(run: Run, asked: Resources, wall_seconds: int, latest: float) -> Iterator[str]:
     limit = LIMIT_FACTOR * wall_seconds + LIMIT_SECONDS
     if run.elapsed < 0 or run.elapsed > limit:
@@ -29,7 +34,7 @@ def _of(run: Run, asked: Resources, wall_seconds: int, latest: float) -> Iterato
         yield f"{run.elapsed} s elapsed between start {run.start} and end {run.end}"
     if run.end and run.start > run.end:
         yield f"start {run.start} is after end {run.end}"
-    if max(run.start, run.end) > latest + CLOCK_SECONDS:
+    if is_dated_after([run], latest):
         yield f"start {run.start} or end {run.end} is in the future"
     if run.elapsed > 0:
         yield from _allocation(run, asked)

@@ -44,15 +44,15 @@ class PriceTrend:
         if len(self._seen) < 2 or self._seen[-1][1] <= self._seen[-2][1]:
             return 1.0
         (height, price), (last_height, last_price) = self._start(blocks), self._seen[-1]
-        if price <= 0 or last_price <= price or last_height - height > REMEMBERED_BLOCKS:
+        if price <= 0 or last_height - height > REMEMBERED_BLOCKS:
             return 1.0
         growth = min(math.pow(last_price / price, 1 / (last_height - height)), MOST_GROWTH)
         return min(math.pow(growth, blocks), MOST_MARGIN)
 
     def _start(self, blocks: int) -> tuple[int, Decimal]:
-        """The oldest of the last `blocks` blocks, or the last but one where there is none."""
+        """The lowest price of the last `blocks` blocks, from which it rises; the last but one where there is none."""
         recent = [seen for seen in self._seen[:-1] if seen[0] >= self._seen[-1][0] - blocks]
-        return recent[0] if recent else self._seen[-2]
+        return min(recent, key=lambda seen: seen[1]) if recent else self._seen[-2]
 
 
 def usual_price(paid: Sequence[tuple[int, int]]) -> float:

@@ -75,10 +75,11 @@ async def test_a_node_fails(place: Place, simulated_site: SimulatedSite) -> None
 
 async def test_the_site_requeues_a_job(place: Place, simulated_site: SimulatedSite) -> None:
     """Each run is in the accounting, so each is billed."""
-    order = place.order("sleep", "1")
+    order = place.order("sleep", "4")
     await place.submit(order)
-    await place.until_phase(order.name, Phase.RUNNING)
+    seen = await place.until_phase(order.name, Phase.RUNNING)
     job = simulated_site.cluster.jobs[1]
+    await place.until(lambda: SystemClock().now() >= seen.submitted_at + 1)  # the runs of a job differ in their second of submission
     simulated_site.cluster.requeue(job, SystemClock().now())
     simulated_site.poke()
     assert (await place.until_phase(order.name, Phase.WAITING)).reason == "BeginTime"

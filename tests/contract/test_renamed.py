@@ -1,5 +1,7 @@
 """Jobs that reach slurmctld from inside: all of a site's jobs run as one user, so each may rename, requeue and imitate."""
 
+import time
+
 import pytest
 
 from provider_daemon.job.snapshot import Phase
@@ -47,6 +49,7 @@ async def test_renamed_and_requeued(place: Place) -> None:
     receipt = await started(place, order)
     ids = {order.name: receipt.slurm_id}
     (first,) = (await place.look(order.name, ids=ids)).of(order.name)
+    await place.until(lambda: time.time() >= first.submitted_at + 1)  # SLURM tells a job's runs apart by their second of submission
     await place.over(place.order("scontrol", "requeue", receipt.slurm_id))
     submitted = {order.name: first.submitted_at}
     again = await place.until_phase(order.name, Phase.WAITING, ids=ids, submitted=submitted)

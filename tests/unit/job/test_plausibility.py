@@ -55,6 +55,15 @@ def test_a_record_that_is_corrected_is_measured() -> None:
     assert (job.parked, job.park_reason, job.measured) == ("", None, True)
 
 
+def test_a_date_ahead_waits_for_the_chains_clock() -> None:
+    """After a start nothing is known of the time at the site: such a record is neither signed nor parked, and what is parked stays so."""
+    seen = look(ended(State.COMPLETED, runs=(WRONG["starts in the future"],)))
+    assert observe(JOB, seen, NOW, math.inf).usage is None
+    parked = observe(JOB, seen, NOW, NOW)
+    assert observe(parked, seen, NOW, math.inf).park_reason is ParkReason.IMPLAUSIBLE_RECORD
+    assert observe(parked, seen, NOW, 2_000_000).measured  # the chain's clock is that far ahead: ours was wrong
+
+
 def test_an_operator_can_accept_it() -> None:
     """After unparking the record is reported as it is."""
     accepted = replace(JOB, record_accepted=True)

@@ -37,6 +37,11 @@ def test_a_rising_price_is_paid_ahead() -> None:
     assert trend("0.001", "0.025").quote(2, NOW, 20) == NOW * 8
 
 
+def test_a_price_that_turns_is_paid_ahead() -> None:
+    """It fell within the same blocks: the slope counts from where it rises again."""
+    assert trend("0.08", "0.05", "0.055").quote(102, Decimal("0.055"), 8) > Decimal("0.1")
+
+
 def test_a_false_height_does_not_stop_the_slope() -> None:
     """One price at a height far ahead is forgotten with the next one: the margin follows what rises after it."""
     lied = trend("0.025")

@@ -62,7 +62,7 @@ def site(chain: TestChain, path: Path) -> FakeScheduler:
     names = dict(rows(path, "SELECT job_id, name FROM jobs"))
 
     def seen(number: int, phase: Phase, state: str) -> Sighting:
-        return Sighting(str(number), str(names[f"JOB-{number}"]), phase, state)
+        return Sighting(str(number), str(names[f"JOB-{number}"]), phase, state, submitted_at=1_900_000_000)
 
     failed = replace(
         seen(3, Phase.ENDED, "FAILED"),
