@@ -21,6 +21,7 @@ FALSE_PRICE = Decimal(100)
 FALSE_GAS = 1000  # times the simulated
 MOST_PRICE = Decimal("0.5")  # the default of chain.max_gas_price
 MOST_GAS = 5_000_000  # a message
+LEAST_RISE = Decimal("1.001")  # less shows in no fee
 
 
 class LyingChain(SimulatedChain):
@@ -105,4 +106,4 @@ class LyingChain(SimulatedChain):
     def _rising(self) -> bool:
         if len(self._seen) < 2 or self._seen[1][0] - self._seen[0][0] > REMEMBERED_BLOCKS:
             return False
-        return self._seen[0][1] < self._seen[1][1] < MOST_PRICE
+        return self._seen[0][1] * LEAST_RISE < self._seen[1][1] < MOST_PRICE

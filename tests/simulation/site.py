@@ -141,8 +141,8 @@ class Site:
         now, plan, strikes = self._world.now(), job.plan, self._world.strikes
         job.phase, job.reason, job.epoch, job.now_at.started_at = Phase.RUNNING, "None", job.epoch + 1, now
         self._world.note(f"slurm: job {job.slurm_id} runs")
-        if job.owner and self._may_rename() and strikes("renames_itself"):
-            self._timer(job, self._world.dice.choice((0, 0, plan.seconds / 3)), lambda: self._rename(job))
+        if job.owner and self._may_rename() and (name := self._new_name(job)):
+            self._timer(job, self._world.dice.choice((0, 0, plan.seconds / 3)), lambda: self._rename(job, name))
         if strikes("unknown_state"):
             job.unknown_until = now + self._world.dice.uniform(1, 60)
         if plan.nodes > 1 and strikes("resized"):
@@ -164,16 +164,21 @@ class Site:
             self._run_on(job, plan.seconds, now)
 
     def _may_rename(self) -> bool:
-        """Not where the ledger is lost, too: a renamed job that is over is then known to nobody.
+        """Not where the ledger is lost or slurmctld forgets jobs, too: a renamed job is then known to nobody.
 
         See docs/reliability.md, 'What is not promised'.
         """
-        return self.min_job_age > 60 and not self._world.memory_lost
+        return self.min_job_age > 60 and not self._world.memory_lost and "record_never_closed" not in self._world.chances
 
-    def _rename(self, job: SlurmJob) -> None:
-        """To anything, or to the name of another job of ours."""
+    def _new_name(self, job: SlurmJob) -> str:
+        """The name of another job of ours, or any, or empty where it keeps its own."""
         others = [other.owner for other in self.jobs if other.owner not in ("", job.owner)]
-        job.name = self._world.dice.choice(others) if others and self._world.strikes("takes_anothers_name") else "harmless"
+        if others and self._world.strikes("takes_anothers_name"):
+            return self._world.dice.choice(others)
+        return "harmless" if self._world.strikes("renames_itself") else ""
+
+    def _rename(self, job: SlurmJob, name: str) -> None:
+        job.name = name
         self._world.memory_is_needed = True
         self._world.note(f"slurm: job {job.slurm_id} is renamed to {job.name}")
 
