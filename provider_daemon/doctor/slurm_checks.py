@@ -3,7 +3,8 @@
 from provider_daemon.doctor import vulnerable
 from provider_daemon.doctor.facts import Site
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
-from provider_daemon.slurm.commands import COMMANDS, ORDERS_A_COMMAND, SUBMIT_SECONDS
+from provider_daemon.job.lifecycle import SUBMIT_SECONDS
+from provider_daemon.slurm.commands import COMMANDS, ORDERS_A_COMMAND
 from provider_daemon.slurm.query_range import MAX_WINDOWS, SPARE_SECONDS
 from provider_daemon.slurm.settings import number, release
 

@@ -16,8 +16,11 @@ from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, State, route
 from provider_daemon.job.usage import GpuUnaccounted, Usage, measure
 
-SBATCH_BOUND = 30  # seconds: the far side ends an sbatch that takes longer
-WAITING_WINDOW = SBATCH_BOUND + 30  # after an intent: the bound, and room for clocks and a slow way back, before absence counts
+# Exactly-once submission rests on these four, in seconds: a submission must be over before its absence from SLURM means anything.
+START_SECONDS = 15  # from the call of a command until it runs at the site; a command that is later is not started
+SUBMIT_SECONDS = 30  # from its start until timeout(1) at the site ends a submission command
+KILL_SECONDS = 5  # from then until timeout(1) kills it
+WAITING_WINDOW = 60  # after an intent, before absence counts: the three above, and room for clocks that differ
 KILL_AFTER = 10  # seconds at most between asking a program at its limit to end and killing it
 KILL_GRACE = 30  # seconds past the wall limit before we end a job that its own script did not
 MISSING_PATIENCE = 600  # seconds of complete snapshots without a job that SLURM once knew, before an operator is asked

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from provider_daemon import names
+from provider_daemon.job.lifecycle import KILL_SECONDS, SUBMIT_SECONDS
 from provider_daemon.job.slurm_id import is_slurm_id
 from provider_daemon.ports import Order
 from provider_daemon.slurm.tables import columns
@@ -22,8 +23,6 @@ UNSTARTED = "-"  # in the place of an exit code: sbatch was never called
 INCOMPLETE = "the submission did not arrive whole"
 LATE = "the submission command was out of time"
 
-SUBMIT_SECONDS = 30  # the bound on a whole submission command: the daemon's waiting window counts on it
-KILL_SECONDS = 5  # between the end of a program's time and its kill
 QUERY_SECONDS = 60
 INSPECT_SECONDS = 6  # what a doctor asks: with slurmctld down SLURM's commands take 9 s to say so
 WORKERS = 4  # sbatch at a time: two cores of a login node are busy with it (docs/slurm.md, 'Submission')

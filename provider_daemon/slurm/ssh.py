@@ -17,13 +17,14 @@ import asyncssh
 import structlog
 
 from provider_daemon.errors import ConfigError, Transient
+from provider_daemon.job.lifecycle import START_SECONDS
 from provider_daemon.ports import Clock, ConnectOutcome
 from provider_daemon.slurm import login
 from provider_daemon.slurm.conversation import converse
 from provider_daemon.slurm.login import LoginProblem
 from provider_daemon.slurm.reconnect import ReconnectLimit
 from provider_daemon.slurm.ssh_connect import Connector, Target
-from provider_daemon.slurm.transport import START_SECONDS, Answer, command_line, consumed, stdin, with_path
+from provider_daemon.slurm.transport import Answer, command_line, consumed, stdin, with_path
 
 log = structlog.get_logger("provd.ssh")
 

@@ -7,7 +7,6 @@ from typing import Protocol
 
 MAX_ANSWER = 32 * 1024 * 1024  # bytes of an answer, and of what is said beside it: 100,000 jobs in squeue
 TOO_MUCH = b"it is over %d bytes" % MAX_ANSWER
-START_SECONDS = 15  # until a program has begun at the far side: later than that it must not begin, its caller's window has passed
 
 MARK, CONSUMED, CONSUMED_EXIT = "provd-program", "provd-stdin-consumed", 97
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from provider_daemon.errors import Transient
-from provider_daemon.job.lifecycle import SBATCH_BOUND
+from provider_daemon.job.lifecycle import SUBMIT_SECONDS
 from provider_daemon.ports import Clock, Node, Order, Receipt
 from provider_daemon.slurm.accounting import Row
 from provider_daemon.slurm.answers import Queued
@@ -92,7 +92,7 @@ class SimulatedScheduler(SlurmScheduler):
         dies = self._world.strikes("kill_while_submitting")
         if dies or self._world.strikes("sbatch_under_way"):
             for order in orders:
-                self._world.later(self._world.dice.uniform(0, SBATCH_BOUND), lambda order=order: self._site.sbatch(order))  # type: ignore[misc]
+                self._world.later(self._world.dice.uniform(0, SUBMIT_SECONDS), lambda order=order: self._site.sbatch(order))  # type: ignore[misc]
             if dies:
                 self._gate.die("sbatch under way")
             await self._gate.point("sbatch under way")

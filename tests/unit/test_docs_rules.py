@@ -68,7 +68,7 @@ def test_worked_evidence() -> None:
 
 def test_constants() -> None:
     """The numbers that stand in running text."""
-    assert (lifecycle.WAITING_WINDOW, lifecycle.SBATCH_BOUND) == (60, 30)
+    assert (lifecycle.WAITING_WINDOW, lifecycle.SUBMIT_SECONDS) == (60, 30)
     assert (lifecycle.HOPELESS_PATIENCE, lifecycle.MISSING_PATIENCE, lifecycle.MAX_ATTEMPTS) == (120, 600, 5)
     assert (lifecycle.KILL_GRACE, lifecycle.KILL_AFTER, script.MAX_SCRIPT_BYTES) == (30, 10, 262_144)
     assert (commands.ORDERS_A_COMMAND, commands.WORKERS, advance.COMMANDS_AT_ONCE, ssh.CHANNELS) == (50, 4, 2, 4)

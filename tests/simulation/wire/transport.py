@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from provider_daemon.errors import Transient
-from provider_daemon.job.lifecycle import SBATCH_BOUND
+from provider_daemon.job.lifecycle import START_SECONDS, SUBMIT_SECONDS
 from provider_daemon.slurm import commands
-from provider_daemon.slurm.transport import START_SECONDS, Answer
+from provider_daemon.slurm.transport import Answer
 from tests.simulation.gate import Gate
 from tests.simulation.wire import shell
 from tests.simulation.wire.faults import Wire
@@ -49,7 +49,7 @@ class WireTransport:
         if self._world.strikes("sbatch_under_way"):
             started = self._wire.dice.uniform(0, START_SECONDS)
             for order in submission.orders:
-                later = started + self._wire.dice.uniform(0, SBATCH_BOUND)
+                later = started + self._wire.dice.uniform(0, SUBMIT_SECONDS)
                 self._world.later(later, lambda order=order: submission.line(order))  # type: ignore[misc]
             await self._gate.point("sbatch under way")
             return Answer(None, "", "")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from provider_daemon.errors import Transient, Unreadable
+from provider_daemon.job.lifecycle import SUBMIT_SECONDS
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.ports import Order, Receipt
 from provider_daemon.slurm import answers, commands, failures, transport
@@ -128,7 +129,7 @@ async def test_sbatch_that_retries_until_the_bound_is_heard(site: Path) -> None:
     retrying = "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying"
     program(site, "sbatch", f'#!/bin/sh\ncat >/dev/null\necho x >>"$(dirname "$0")/calls"\necho "{retrying}" >&2\nexec sleep 60\n')
     command = commands.submit([order(site, f"ve-{number}") for number in range(6)])
-    bounded = command.program.replace(f"timeout -k 5 {commands.SUBMIT_SECONDS} ", "timeout -k 5 1 ")
+    bounded = command.program.replace(f"timeout -k 5 {SUBMIT_SECONDS} ", "timeout -k 5 1 ")
     assert bounded != command.program
     answer = await run(site, Command(bounded, command.payload, command.seconds))
     found = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
