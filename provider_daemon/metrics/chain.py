@@ -33,7 +33,7 @@ class _Measured:
             self._answered()
             raise
         except ProvdError as error:
-            self._meters.add(catalog.CHAIN_ERRORS, "down" if isinstance(error, Transient) else "unreadable")
+            self._meters.inc(catalog.CHAIN_ERRORS, "down" if isinstance(error, Transient) else "unreadable")
             raise
         else:
             self._answered()
@@ -41,7 +41,7 @@ class _Measured:
             self._meters.observe(catalog.CHAIN_CALLS, self._clock.now() - began)
 
     def _answered(self) -> None:
-        self._meters.tell(catalog.CHAIN_SUCCESS, self._clock.now(), until=FOREVER)
+        self._meters.set(catalog.CHAIN_SUCCESS, self._clock.now(), until=FOREVER)
 
 
 class MeasuredChain(_Measured):
@@ -95,7 +95,7 @@ class MeasuredChain(_Measured):
     async def gas_price(self, denom: str) -> Decimal:
         with self._asking():
             price = await self._inner.gas_price(denom)
-        self._meters.tell(catalog.GAS_PRICE, float(price), denom, until=self._clock.now() + PRICE_SECONDS)
+        self._meters.set(catalog.GAS_PRICE, float(price), denom, until=self._clock.now() + PRICE_SECONDS)
         return price
 
     async def simulate(self, tx_bytes: bytes) -> int:
@@ -105,7 +105,7 @@ class MeasuredChain(_Measured):
                 return await self._inner.simulate(tx_bytes)
         except Refused as error:
             if error.message_index is None:
-                self._meters.add(catalog.TRANSACTIONS, "refused", refusal(error.code, error.codespace, str(error)))
+                self._meters.inc(catalog.TRANSACTIONS, "refused", refusal(error.code, error.codespace, str(error)))
             raise
 
     async def broadcast(self, tx_bytes: bytes) -> TxOutcome:

@@ -125,7 +125,7 @@ def _report_confirmed(measures: Measures, job: Job, events: list[sqlite3.Row], d
     if stored:
         measures.meters.observe(catalog.REPORT_LATENCY, now - stored[-1], job.spec.cluster_id)
     if state in TERMINAL:
-        measures.meters.add(catalog.BILLED, job.spec.cluster_id, BILLING_DENOM, amount=value(job))
+        measures.meters.inc(catalog.BILLED, job.spec.cluster_id, BILLING_DENOM, amount=value(job))
 
 
 _EVENTS = {"slurm_job": _got_slurm_job, "state": _left_state, "closed": _was_closed, "report_confirmed": _report_confirmed}
@@ -141,12 +141,12 @@ def value(job: Job) -> int:
 
 def closed_tx(measures: Measures, tx: OpenTx, status: str, height: int, code: int, gas_used: int, note: str, *, foreign: bool) -> None:
     meters = measures.meters
-    meters.add(catalog.TRANSACTIONS, *_outcome(status, height, code, note, foreign=foreign))
+    meters.inc(catalog.TRANSACTIONS, *_outcome(status, height, code, note, foreign=foreign))
     if height:
-        meters.add(catalog.GAS, tx.signer, amount=gas_used)
-        meters.add(catalog.FEES, tx.signer, measures.fee_denom, amount=tx.fee)
+        meters.inc(catalog.GAS, tx.signer, amount=gas_used)
+        meters.inc(catalog.FEES, tx.signer, measures.fee_denom, amount=tx.fee)
     if status == "included":
-        meters.tell(catalog.OUTBOX_PROGRESS, measures.clock.now(), tx.signer, until=FOREVER)
+        meters.set(catalog.OUTBOX_PROGRESS, measures.clock.now(), tx.signer, until=FOREVER)
 
 
 def _outcome(status: str, height: int, code: int, note: str, *, foreign: bool) -> tuple[str, str]:

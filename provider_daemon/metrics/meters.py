@@ -1,10 +1,10 @@
-"""What provd counts and measures: sums since its start, and values that it was told and that go stale."""
+"""What provd counts and measures: prometheus_client's counters and histograms, and gauges whose values expire."""
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from provider_daemon.metrics.catalog import Family, Kind
@@ -12,55 +12,58 @@ from provider_daemon.metrics.catalog import Family, Kind
 Labels = tuple[str, ...]
 Samples = Iterable[tuple[Labels, float]]
 
-
-@dataclass(slots=True)
-class _Histogram:
-    counts: list[int]
-    total: float = 0.0
+# A `_created` series for each counter and histogram would more than double their number, and nothing reads it.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 @dataclass(slots=True)
 class Meters:
-    """Counters and histograms. Each begins at 0 with the daemon, as Prometheus expects; `begin` shows one before anything happened."""
+    """Counters and histograms start at 0 with the daemon, as Prometheus expects; `begin` exposes one before its first event."""
 
-    _counts: dict[Family, dict[Labels, float]] = field(default_factory=dict)
-    _histograms: dict[Family, dict[Labels, _Histogram]] = field(default_factory=dict)
-    _told: dict[Family, dict[Labels, tuple[float, float]]] = field(default_factory=dict)
+    _registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    _counters: dict[Family, Counter] = field(default_factory=dict)
+    _histograms: dict[Family, Histogram] = field(default_factory=dict)
+    _gauges: dict[Family, dict[Labels, tuple[float, float]]] = field(default_factory=dict)
 
-    def add(self, family: Family, *labels: str, amount: float = 1.0) -> None:
-        counts = self._counts.setdefault(family, {})
-        counts[labels] = counts.get(labels, 0.0) + amount
+    def inc(self, family: Family, *labels: str, amount: float = 1.0) -> None:
+        self._counter(family, labels).inc(amount)
 
     def observe(self, family: Family, value: float, *labels: str) -> None:
-        """`value` in the family's unit; what clocks that differ make negative counts as 0."""
-        found = self._histogram(family, labels)
-        found.counts[bisect_left(family.buckets, value)] += 1
-        found.total += max(0.0, value)
+        """`value` in the family's unit; a negative one (clocks that differ) counts as 0."""
+        self._histogram(family, labels).observe(max(0.0, value))
 
     def begin(self, family: Family, *labels: str) -> None:
         if family.kind is Kind.HISTOGRAM:
             self._histogram(family, labels)
         else:
-            self.add(family, *labels, amount=0.0)
+            self._counter(family, labels)
 
-    def _histogram(self, family: Family, labels: Labels) -> _Histogram:
-        return self._histograms.setdefault(family, {}).setdefault(labels, _Histogram([0] * (len(family.buckets) + 1)))
+    def set(self, family: Family, value: float, *labels: str, until: float) -> None:
+        """Sets a gauge, which is absent from `until` (seconds since the epoch) on: its source has not been read since."""
+        self._gauges.setdefault(family, {})[labels] = (value, until)
 
-    def tell(self, family: Family, value: float, *labels: str, until: float) -> None:
-        """A value that was asked for; after `until` (seconds since the epoch) nobody knows whether it is still so, and it is not shown."""
-        self._told.setdefault(family, {})[labels] = (value, until)
-
-    def told(self, family: Family, now: float) -> list[tuple[Labels, float]]:
-        """What was told of it and still holds."""
-        return [(labels, value) for labels, (value, until) in self._told.get(family, {}).items() if now < until]
+    def current(self, family: Family, now: float) -> list[tuple[Labels, float]]:
+        """The values of a gauge that have not expired."""
+        return [(labels, value) for labels, (value, until) in self._gauges.get(family, {}).items() if now < until]
 
     def collect(self, now: float) -> Iterator[Metric]:
-        for family, counts in self._counts.items():
-            yield metric(family, counts.items())
-        for family in self._told:
-            yield metric(family, self.told(family, now))
-        for family, histograms in self._histograms.items():
-            yield _exposed(family, histograms)
+        yield from self._registry.collect()
+        for family in self._gauges:
+            yield metric(family, self.current(family, now))
+
+    def _counter(self, family: Family, labels: Labels) -> Counter:
+        found = self._counters.get(family)
+        if found is None:
+            found = self._counters[family] = Counter(family.name, family.help, family.labels, registry=self._registry)
+        return found.labels(*labels) if labels else found
+
+    def _histogram(self, family: Family, labels: Labels) -> Histogram:
+        found = self._histograms.get(family)
+        if found is None:
+            found = self._histograms[family] = Histogram(
+                family.name, family.help, family.labels, buckets=family.buckets, registry=self._registry
+            )
+        return found.labels(*labels) if labels else found
 
 
 def metric(family: Family, samples: Samples) -> Metric:
@@ -69,15 +72,4 @@ def metric(family: Family, samples: Samples) -> Metric:
     found = made(family.name, family.help, labels=family.labels)
     for labels, value in samples:
         found.add_metric(labels, value)
-    return found
-
-
-def _exposed(family: Family, histograms: dict[Labels, _Histogram]) -> Metric:
-    found = HistogramMetricFamily(family.name, family.help, labels=family.labels)
-    for labels, histogram in histograms.items():
-        below, buckets = 0, list[tuple[str, float]]()
-        for bound, count in zip((*family.buckets, float("inf")), histogram.counts, strict=True):
-            below += count
-            buckets.append(("+Inf" if bound == float("inf") else str(float(bound)), below))
-        found.add_metric(labels, buckets, histogram.total)
     return found

@@ -55,7 +55,7 @@ class MeasuredScheduler:
         with self._asking("submit"):
             receipts = await self._inner.submit(orders)
         for receipt in receipts:
-            self._meters.add(catalog.SLURM_SUBMISSIONS, self._cluster, _result(receipt))
+            self._meters.inc(catalog.SLURM_SUBMISSIONS, self._cluster, _result(receipt))
         return receipts
 
     async def cancel(self, ours: Watch) -> None:
@@ -67,7 +67,7 @@ class MeasuredScheduler:
             nodes = await self._inner.nodes()
         states = [_state(node) for node in nodes]
         for state in catalog.NODE_STATES:
-            self._meters.tell(catalog.SLURM_NODES, states.count(state), self._cluster, state, until=self._clock.now() + NODES_SECONDS)
+            self._meters.set(catalog.SLURM_NODES, states.count(state), self._cluster, state, until=self._clock.now() + NODES_SECONDS)
         return nodes
 
     async def close(self) -> None:
@@ -81,15 +81,15 @@ class MeasuredScheduler:
             with calling(self._clock):
                 yield
         except ProvdError as error:
-            self._meters.add(catalog.SLURM_FAILURES, self._cluster, _failure(error))
+            self._meters.inc(catalog.SLURM_FAILURES, self._cluster, _failure(error))
             if RATE_LIMIT in str(error).lower():
-                self._meters.add(catalog.SLURM_RATE_LIMITED, self._cluster)
+                self._meters.inc(catalog.SLURM_RATE_LIMITED, self._cluster)
             raise
         else:
-            self._meters.tell(catalog.SLURM_SUCCESS, self._clock.now(), self._cluster, until=FOREVER)
+            self._meters.set(catalog.SLURM_SUCCESS, self._clock.now(), self._cluster, until=FOREVER)
         finally:
             self._meters.observe(catalog.SLURM_DURATION, self._clock.now() - began, self._cluster)
-            self._meters.add(catalog.SLURM_QUERIES, self._cluster, query)
+            self._meters.inc(catalog.SLURM_QUERIES, self._cluster, query)
 
 
 class Runner(Protocol[Said]):

@@ -28,10 +28,10 @@ class Wallet:
     async def tick(self) -> None:
         for signer in self._signers:
             balance, now = await self._chain.balance(signer, self._denom), self._clock.now()
-            self._meters.tell(catalog.WALLET_BALANCE, balance, signer, self._denom, until=now + KNOWN_SECONDS)
+            self._meters.set(catalog.WALLET_BALANCE, balance, signer, self._denom, until=now + KNOWN_SECONDS)
             fees, first = figures.fees_lately(self._ledger, signer, now - WINDOW_SECONDS)
             if fees:
-                self._meters.tell(catalog.WALLET_RUNWAY, runway(balance, fees, now - first), signer, until=now + KNOWN_SECONDS)
+                self._meters.set(catalog.WALLET_RUNWAY, runway(balance, fees, now - first), signer, until=now + KNOWN_SECONDS)
 
 
 def runway(balance: int, fees: int, seconds: float) -> float:

@@ -24,10 +24,10 @@ def daemon(parts: Parts) -> Daemon:
 
 def _wallets(parts: Parts, now: float) -> tuple[Wallet, ...]:
     """Only while they are known: an old balance is none."""
-    runways = {signer: seconds for (signer,), seconds in parts.meters.told(catalog.WALLET_RUNWAY, now)}
+    runways = {signer: seconds for (signer,), seconds in parts.meters.current(catalog.WALLET_RUNWAY, now)}
     return tuple(
         Wallet(signer, int(balance), denom, runways.get(signer))
-        for (signer, denom), balance in parts.meters.told(catalog.WALLET_BALANCE, now)
+        for (signer, denom), balance in parts.meters.current(catalog.WALLET_BALANCE, now)
     )
 
 

@@ -92,8 +92,8 @@ async def test_live_and_inert(ledger: Ledger, address: str, tab: Tab) -> None:
 async def test_what_a_stranger_reads(ledger: Ledger, tmp_path: Path, tab: Tab) -> None:
     """A daemon that works but has a job for its operator is not simply ready; amounts in groups; a fortune lasts for no count of days."""
     made = parts(ledger, tmp_path / "ledger.sqlite", Health("intake", last_success=990.0), clock=SystemClock())
-    made.meters.tell(catalog.WALLET_BALANCE, 999_999_937_766, "ve1p", "uve", until=FOREVER)
-    made.meters.tell(catalog.WALLET_RUNWAY, 6e10, "ve1p", until=FOREVER)
+    made.meters.set(catalog.WALLET_BALANCE, 999_999_937_766, "ve1p", "uve", until=FOREVER)
+    made.meters.set(catalog.WALLET_RUNWAY, 6e10, "ve1p", until=FOREVER)
     with ledger.write():
         ledger.add_message("ve1p", Message("report", "JOB-1", b"x", "running"), 5.0)
     save(ledger, 1, parked="its accounting record does not name its GPUs")
@@ -106,8 +106,8 @@ async def test_what_a_stranger_reads(ledger: Ledger, tmp_path: Path, tab: Tab) -
     text = await tab.run("document.body.innerText")
     assert "999\u202f999\u202f937\u202f766\u00a0uve, lasts for over ten years" in text
     assert "1 report message waiting in the outbox of ve1p" in text
-    made.meters.tell(catalog.WALLET_BALANCE, 5815, "ve1p", "uve", until=FOREVER)
-    made.meters.tell(catalog.WALLET_RUNWAY, 1500.0, "ve1p", until=FOREVER)
+    made.meters.set(catalog.WALLET_BALANCE, 5815, "ve1p", "uve", until=FOREVER)
+    made.meters.set(catalog.WALLET_RUNWAY, 1500.0, "ve1p", until=FOREVER)
     await tab.until("document.body.innerText.includes('5\u202f815\u00a0uve, lasts for 25 min')")
     assert await tab.run("document.querySelector('#chain b').className") == "bad"
     await runner.cleanup()

@@ -65,16 +65,16 @@ class Site:
         made, clock = Meters(), FakeClock()
         MeasuredChain(GrpcChain("test-1", [], clock), made, clock)
         begin(made, self.clusters, self.signers, "uve")
-        made.tell(catalog.CHAIN_SUCCESS, 1.0, until=FOREVER)
-        made.tell(catalog.GAS_PRICE, 1.0, "uve", until=FOREVER)
+        made.set(catalog.CHAIN_SUCCESS, 1.0, until=FOREVER)
+        made.set(catalog.GAS_PRICE, 1.0, "uve", until=FOREVER)
         for signer in self.signers:
             for family, labels in ((catalog.WALLET_BALANCE, ("uve",)), (catalog.WALLET_RUNWAY, ()), (catalog.OUTBOX_PROGRESS, ())):
-                made.tell(family, 1.0, signer, *labels, until=FOREVER)
+                made.set(family, 1.0, signer, *labels, until=FOREVER)
         for cluster in self.clusters:
             MeasuredScheduler(FakeScheduler(clock), made, cluster, clock)
-            made.tell(catalog.SLURM_SUCCESS, 1.0, cluster, until=FOREVER)
+            made.set(catalog.SLURM_SUCCESS, 1.0, cluster, until=FOREVER)
             for state in catalog.NODE_STATES:
-                made.tell(catalog.SLURM_NODES, 1.0, cluster, state, until=FOREVER)
+                made.set(catalog.SLURM_NODES, 1.0, cluster, state, until=FOREVER)
         return made
 
     def crowd(self, ledger: Ledger, jobs: int) -> None:

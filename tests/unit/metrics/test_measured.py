@@ -187,8 +187,8 @@ async def test_what_was_asked_for_is_absent_when_nobody_answers(house: MeasuredH
     await house.wallet.tick()
     await house.heartbeat.tick()
     told = house.chain.clock.now() if family is not catalog.GAS_PRICE else house.ledger.last_txs(1)[0]["created_at"]
-    assert house.meters.told(family, told + seconds - 1)
-    assert not house.meters.told(family, told + seconds)
+    assert house.meters.current(family, told + seconds - 1)
+    assert not house.meters.current(family, told + seconds)
 
 
 async def test_only_moments_are_held_for_ever(house: MeasuredHouse) -> None:
@@ -196,8 +196,8 @@ async def test_only_moments_are_held_for_ever(house: MeasuredHouse) -> None:
     await whole_life(house)
     await house.wallet.tick()
     await house.heartbeat.tick()
-    ever = {family.name for family in catalog.CATALOG if house.meters.told(family, house.chain.clock.now() + 1e9)}
-    now = {family for family in catalog.CATALOG if house.meters.told(family, house.chain.clock.now())}
+    ever = {family.name for family in catalog.CATALOG if house.meters.current(family, house.chain.clock.now() + 1e9)}
+    now = {family for family in catalog.CATALOG if house.meters.current(family, house.chain.clock.now())}
     assert all(name.endswith("_timestamp_seconds") for name in ever)
     assert {family for family in now if family.name not in ever} == set(POLLED)
 

@@ -22,8 +22,8 @@ def test_counters_begin_at_zero_and_add_up() -> None:
     meters = Meters()
     meters.begin(CHAIN_ERRORS, "down")
     assert shown(meters, "provd_chain_call_errors_total", error="down") == 0
-    meters.add(CHAIN_ERRORS, "down")
-    meters.add(CHAIN_ERRORS, "down", amount=2.5)
+    meters.inc(CHAIN_ERRORS, "down")
+    meters.inc(CHAIN_ERRORS, "down", amount=2.5)
     assert shown(meters, "provd_chain_call_errors_total", error="down") == 3.5
 
 
@@ -41,6 +41,6 @@ def test_histograms_count_up_to_each_bound() -> None:
 def test_what_was_told_goes_stale() -> None:
     """Absent from the moment on from which nobody knows, not the last value for ever."""
     meters = Meters()
-    meters.tell(SLURM_NODES, 4, "HPC-1", "usable", until=100.0)
+    meters.set(SLURM_NODES, 4, "HPC-1", "usable", until=100.0)
     assert shown(meters, "provd_slurm_nodes", at=99.0, cluster="HPC-1", state="usable") == 4
     assert shown(meters, "provd_slurm_nodes", at=100.0, cluster="HPC-1", state="usable") is None
