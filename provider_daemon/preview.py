@@ -11,6 +11,7 @@ from provider_daemon.errors import ConfigError
 from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Terms, admit
 from provider_daemon.job.lifecycle import Job, wall_limit
 from provider_daemon.job.spec import Spec, Workload
+from provider_daemon.job.state import State
 from provider_daemon.slurm.script import render
 from provider_daemon.template.model import Template
 from provider_daemon.template.order import order
@@ -43,5 +44,6 @@ def preview(template: Template, settings: Mapping[str, str], cluster: ClusterCon
         program = admit(spec, terms, site)
     except (BadValue, Inadmissible) as error:
         raise ConfigError([str(error)]) from None
-    job = Job(spec, program, wall_limit(spec.max_runtime_seconds, known.margin_seconds), adopted_at=0.0)
+    wall = wall_limit(spec.max_runtime_seconds, known.margin_seconds)
+    job = Job(spec, program, wall, 0.0, state=State.PENDING, reported=State.PENDING, promised=State.PENDING)
     return render(known.batch(job, known.directory(job)))

@@ -6,6 +6,8 @@ Both look only at their arguments. Doing nothing is always safe: the next look a
 import math
 from dataclasses import dataclass, replace
 
+from pydantic import ConfigDict, with_config
+
 from provider_daemon.job.admission import Program
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.naming import public_name
@@ -32,6 +34,7 @@ INVALID_ID = "invalid SLURM job id in the ledger"
 TIMED_OUT = (124, 137)  # how timeout(1) ends: its program went when it was asked to, or had to be killed
 
 
+@with_config(ConfigDict(strict=True, extra="forbid"))  # a stored job with a field of another type or name is refused
 @dataclass(frozen=True, slots=True)
 class Job:
     """What we know of one job. Times in seconds since the epoch; `None` where something has not happened.
@@ -51,9 +54,9 @@ class Job:
     program: Program | None
     wall_seconds: int
     adopted_at: float
-    state: State = State.PENDING
-    reported: State = State.PENDING
-    promised: State = State.PENDING
+    state: State
+    reported: State
+    promised: State
     chain_started_at: int = 0
     slurm_id: str = ""
     intent_at: float | None = None

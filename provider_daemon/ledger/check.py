@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from provider_daemon.job.lifecycle import INVALID_ID
 from provider_daemon.ledger import sql
 from provider_daemon.ledger.file import SCHEMA_VERSION, schema_version
-from provider_daemon.ledger.rows import UNREADABLE, job_from_value
+from provider_daemon.ledger.rows import UnreadableJob, job_from_value
 
 RESTORE = "stop provd and put the newest good backup in its place"
 REPAIR = "`provd ledger repair` shows what it would change, and changes it with --apply"
@@ -88,7 +88,7 @@ def _unreadable(connection: sqlite3.Connection) -> Iterator[Finding]:
     for row in connection.execute("SELECT job_id, value FROM jobs"):
         try:
             job_from_value(row["value"])
-        except UNREADABLE as error:
+        except UnreadableJob as error:
             yield Finding(f"{row['job_id']}: its row cannot be read: {error}", REPAIR)
 
 

@@ -22,7 +22,15 @@ SPEC = Spec(
     created_ns=1,
 )
 NOW = 1000.0
-JOB = Job(spec=SPEC, program=Program("alpine:3", (), ("hostname",)), wall_seconds=570, adopted_at=NOW)
+JOB = Job(
+    spec=SPEC,
+    program=Program("alpine:3", (), ("hostname",)),
+    wall_seconds=570,
+    adopted_at=NOW,
+    state=State.PENDING,
+    reported=State.PENDING,
+    promised=State.PENDING,
+)
 EMPTY = Snapshot(taken_at=NOW, complete=True)
 
 

@@ -92,8 +92,12 @@ def test_other_chain(path: Path) -> None:
             "JOB-1: closed, but the chain's last word about it is not a final one",
         ),
         ("UPDATE jobs SET slurm_id = '8'", "JOB-1: the columns of its row say something else than the job in it"),
-        ("UPDATE jobs SET value = json_set(value, '$.state', 'melted')", "JOB-1: its row cannot be read: 'melted' is not a valid State"),
-        ("UPDATE jobs SET value = 'torn'", "JOB-1: its row cannot be read: Expecting value: line 1 column 1 (char 0)"),
+        (
+            "UPDATE jobs SET value = json_set(value, '$.state', 'melted')",
+            "JOB-1: its row cannot be read: state: Input should be 'pending', 'queued', 'running', "
+            "'completed', 'failed', 'cancelled' or 'timeout'",
+        ),
+        ("UPDATE jobs SET value = 'torn'", "JOB-1: its row cannot be read: Invalid JSON: expected ident at line 1 column 2"),
     ],
 )
 def test_what_is_wrong_is_named(path: Path, spoil: str, words: str) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from provider_daemon.errors import Transient
-from provider_daemon.job.lifecycle import WAITING_WINDOW, Job, doubt
-from provider_daemon.job.spec import Resources, Spec, Workload
+from provider_daemon.job.lifecycle import WAITING_WINDOW, doubt
 from provider_daemon.job.state import State
 from provider_daemon.ledger import file, listing
 from provider_daemon.loops.doubt import GAP_SECONDS, Doubt
@@ -19,9 +18,9 @@ from provider_daemon.loops.intake import SWEEP_SECONDS
 from provider_daemon.loops.start import start
 from provider_daemon.ports import Head, Order, Receipt
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job
+from tests.unit.job.jobs import JOB
 from tests.unit.loops.conftest import House
 
-SPEC = Spec("c", "JOB-1", "OFF-1", "HPC-1", "ve1p", "ve1c", "standard", Workload(), Resources(1), 60, 0)
 Lose = Callable[[House, Path], None]
 
 
@@ -272,8 +271,8 @@ def test_before_and_after_are_told_by_the_chains_clock(ahead: float) -> None:
     """Ours may be a day off: a job of before the doubt is waited for, a later one goes at once."""
     since = 2_000_000_000.0
     for age, waits in ((-5, True), (5, False)):
-        spec = replace(SPEC, created_ns=int((since + ahead + age) * 10**9))
-        found = Job(spec=spec, program=None, wall_seconds=60, adopted_at=since)
+        spec = replace(JOB.spec, created_ns=int((since + ahead + age) * 10**9))
+        found = replace(JOB, spec=spec, adopted_at=since)
         assert (doubt(found, since, ahead).intent_at == since) is waits
 
 

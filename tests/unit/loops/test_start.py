@@ -7,6 +7,7 @@ import pytest
 from provider_daemon.job.lifecycle import Job, begin_anew, intend
 from provider_daemon.loops.start import start
 from tests.fakes.chain import ALICE, job
+from tests.unit.job.jobs import JOB
 from tests.unit.loops.conftest import House
 
 BOOTED, NOW = 1_000_000.0, 2_000_000.0
@@ -43,5 +44,5 @@ async def test_after_a_step_every_wait_begins_anew(house: House, step: float) ->
 
 def test_what_is_known_in_slurm_keeps_its_intent() -> None:
     """Only a submission without an answer is in doubt; a job adopted in the future is adopted now."""
-    found = Job(spec=None, program=None, wall_seconds=60, adopted_at=NOW + 50, slurm_id="7", intent_at=5.0)  # type: ignore[arg-type]
+    found = replace(JOB, adopted_at=NOW + 50, slurm_id="7", intent_at=5.0)
     assert begin_anew(found, NOW) == replace(found, adopted_at=NOW)

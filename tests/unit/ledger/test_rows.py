@@ -1,0 +1,53 @@
+"""A job's JSON in the ledger: the same bytes for ever, and nothing but a whole job is read from it."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.ledger.rows import UnreadableJob, job_from_value, job_to_row
+from tests.unit.job.jobs import JOB
+
+STORED = (Path(__file__).parents[2] / "fixtures/ledger/jobs.jsonl").read_text().splitlines()
+SECRET = "hunter2"
+
+
+def rewritten(value: str) -> object:
+    return job_to_row(job_from_value(value))["value"]
+
+
+@pytest.mark.parametrize("value", STORED)
+def test_stored_jobs_keep_their_bytes(value: str) -> None:
+    """Rows that provd wrote before are read, and are written again byte for byte."""
+    assert rewritten(value) == value
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.builds(replace, st.from_type(Job), slurm_id=st.sampled_from(["", "1", "4294967293"])))
+def test_any_job_round_trip(job: Job) -> None:
+    """A job is stored as compact ASCII JSON of its fields in their order, and comes back equal."""
+    value = job_to_row(job)["value"]
+    assert value == json.dumps(asdict(job), separators=(",", ":"))
+    assert repr(job_from_value(str(value))) == repr(job)  # NaN is not equal to itself
+
+
+@pytest.mark.parametrize("missing", ["spec", "program", "wall_seconds", "adopted_at", "state", "reported", "promised"])
+def test_a_row_without_a_required_field_is_unreadable(missing: str) -> None:
+    """No default stands in for what every provd has written."""
+    value = {name: field for name, field in asdict(JOB).items() if name != missing}
+    with pytest.raises(UnreadableJob, match=f"^{missing}: Field required$"):
+        job_from_value(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    "change", [{"exit_code": SECRET}, {"attempt": "7"}, {"slurm_id": 7}, {"program": SECRET}, {"new": SECRET}, {"hold": ""}]
+)
+def test_an_invalid_field_is_named_without_its_value(change: dict[str, object]) -> None:
+    """A field of another type, and one that a newer provd added, make the row unreadable; the reason holds no customer's text."""
+    with pytest.raises(UnreadableJob, match=f"^{next(iter(change))}: ") as raised:
+        job_from_value(json.dumps({**asdict(JOB), **change}))
+    assert SECRET not in str(raised.value)
