@@ -1,30 +1,30 @@
 # Every target sets up what it needs first: a private Python environment, and Debian's SLURM packages where they can be installed.
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench compose-test crash e2e-cli observe faults simulate mutants mutants-money fmt proto clean
+.PHONY: help demo test check generate bench compose-test crash e2e-cli observe faults simulate mutants mutants-money fmt proto clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
-.venv/.ready: pyproject.toml uv.lock deploy/bootstrap
-	@PYTHON=$(PYTHON) deploy/bootstrap venv
+.venv/.ready: pyproject.toml uv.lock tools/bootstrap
+	@PYTHON=$(PYTHON) tools/bootstrap venv
 
 .PHONY: slurm slurm-or-not
 slurm: .venv/.ready
-	@deploy/bootstrap slurm
+	@tools/bootstrap slurm
 
 slurm-or-not: .venv/.ready
-	@deploy/bootstrap slurm || echo "going on with the simulated site"
+	@tools/bootstrap slurm || echo "going on with the simulated site"
 
 demo: slurm-or-not ## Twelve jobs from the chain through real SLURM and back, in under three minutes
 	@.venv/bin/provd demo
 
 .PHONY: test-tools observe-tools
 test-tools: .venv/.ready
-	@deploy/bootstrap slurm observe browser systemd sandbox
+	@tools/bootstrap slurm observe browser systemd sandbox
 
 observe-tools: .venv/.ready
-	@deploy/bootstrap slurm observe browser
+	@tools/bootstrap slurm observe browser
 
 test: test-tools check ## Everything: lint, types, layers, unit tests, and the whole path on real SLURM
 	.venv/bin/pytest -m 'not real' -n 2
@@ -41,7 +41,7 @@ bench: slurm ## The figures of the docs, measured in one run on a private site
 	@.venv/bin/python -m tests.load.bench
 
 compose-test: .venv/.ready ## The site, chain, daemon and Prometheus in containers, from a job to its report; starts a Docker engine where none answers (as root)
-	@deploy/images/engine .venv/bin/python -m tests.compose.run
+	@tools/images/engine .venv/bin/python -m tests.compose.run
 
 .PHONY: python-test
 python-test: .venv/.ready ## The unit tests on the newest supported Python of Debian testing, and on the oldest where this host has another (as root)
@@ -77,7 +77,7 @@ site-quirks: slurm ## Wrappers, banners and settings of real sites in front of r
 
 .PHONY: hostile-customer sandbox-tools
 sandbox-tools: .venv/.ready
-	@deploy/bootstrap slurm sandbox
+	@tools/bootstrap slurm sandbox
 
 hostile-customer: sandbox-tools ## A customer's attacks as real jobs behind bwrap and srun: options as commands, links, names, a filled queue (ONLY=part of a name)
 	@.venv/bin/python -m tests.hostile_customer.run $(if $(ONLY),--only "$(ONLY)")
@@ -99,7 +99,7 @@ mutants-money: .venv/.ready ## Every branch of the money files under test, and o
 .PHONY: dist deb deb-test rpm rpm-test rpm-tools
 dist: .venv/.ready ## dist/: wheel, source distribution and the bill of materials (CycloneDX)
 	@.uv/bin/uv build -q --out-dir dist
-	@.venv/bin/python -m tests.packages.sbom dist/provd.cdx.json
+	@.venv/bin/python -m tools.sbom dist/provd.cdx.json
 	@ls dist/*.whl dist/*.tar.gz dist/*.cdx.json
 
 deb: .venv/.ready ## dist/: the package for Debian 12 (or SUITE=trixie), with all that it needs inside (as root)
@@ -109,7 +109,7 @@ deb-test: .venv/.ready ## Wheel, pipx and the Debian package: installed, upgrade
 	@.venv/bin/python -m tests.packages.run $(SUITE)
 
 rpm-tools: .venv/.ready
-	@deploy/bootstrap rpm
+	@tools/bootstrap rpm
 
 rpm: rpm-tools ## dist/: the package for EL 8, 9 and 10 and their Python 3.12 (or EL_PYTHON=3.11), with all that it needs inside
 	@deploy/rpm/build dist $(EL_PYTHON)
@@ -121,8 +121,13 @@ fmt: .venv/.ready ## Format, and mend what can be mended
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
+generate: .venv/.ready ## Write docs/cli.md, docs/metrics.md and Grafana's boards again from the code
+	.venv/bin/python -m tools.cli_reference >docs/cli.md
+	.venv/bin/python -m tools.metrics_reference >docs/metrics.md
+	.venv/bin/python -m tools.grafana_boards
+
 proto: .venv/.ready ## Compile the .proto files again
-	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m provider_daemon.chain.proto.generate
+	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m tools.compile_protos
 
 clean: ## Remove the environments and caches
 	rm -rf .venv .uv .images dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

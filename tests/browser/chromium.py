@@ -91,9 +91,9 @@ class Tab:
 
 @contextlib.asynccontextmanager
 async def chromium() -> AsyncIterator[Tab]:
-    """A browser of its own, with nothing remembered; `deploy/bootstrap browser` installs it."""
+    """A browser of its own, with nothing remembered; `tools/bootstrap browser` installs it."""
     program = shutil.which("chromium")
-    assert program, "no chromium: run deploy/bootstrap browser"
+    assert program, "no chromium: run tools/bootstrap browser"
     profile = tempfile.mkdtemp(prefix="provd-chromium.")
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
     process = await asyncio.create_subprocess_exec(

@@ -1,6 +1,6 @@
 """docker-compose.slurm.yml, from nothing to a reported job and back to nothing; `make compose-test` starts it beside an engine.
 
-    deploy/images/engine .venv/bin/python -m tests.compose.run
+    tools/images/engine .venv/bin/python -m tests.compose.run
 
 A line a step. Exit 0 only when every step was as it should be.
 """
@@ -86,7 +86,7 @@ def base() -> dict[str, str]:
     if os.geteuid():
         return {}
     if not docker("image", "ls", "-q", OWN_BASE).strip():
-        tar = subprocess.run([ROOT / "deploy/images/base", "bookworm"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        tar = subprocess.run([ROOT / "tools/images/base", "bookworm"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         docker("import", tar, OWN_BASE)
     return {"BASE": OWN_BASE}
 

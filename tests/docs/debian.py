@@ -19,7 +19,7 @@ exec chroot "$1" /usr/bin/env -C /root -i "${@:2}" /bin/bash"""
 @contextlib.contextmanager
 def unpacked(suite: str) -> Iterator[Path]:
     """The root directory of a smallest Debian, with this checkout in /root/provd."""
-    tar = subprocess.run([ROOT / "deploy/images/base", suite], check=True, capture_output=True, text=True).stdout.strip()
+    tar = subprocess.run([ROOT / "tools/images/base", suite], check=True, capture_output=True, text=True).stdout.strip()
     root = Path(tempfile.mkdtemp(prefix="provd-docs."))
     try:
         subprocess.run(["tar", "-xf", tar, "-C", root], check=True)
@@ -46,7 +46,7 @@ def shell(root: Path) -> subprocess.Popen[str]:
     variables = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
     variables |= {"DEBIAN_FRONTEND": "noninteractive"}
     variables |= {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
-    namespaces = [str(ROOT / "deploy/images/private-mounts"), "--uts", "--pid", "--fork", "--kill-child"]
+    namespaces = [str(ROOT / "tools/images/private-mounts"), "--uts", "--pid", "--fork", "--kill-child"]
     enter = [*namespaces, "bash", "-c", _ENTER, "enter", str(root)]
     return subprocess.Popen(
         [*enter, *(f"{name}={value}" for name, value in variables.items())],

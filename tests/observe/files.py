@@ -2,7 +2,6 @@
 
 import json
 import re
-import runpy
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,6 @@ import yaml
 from tests.unit.docs import DOCS, ROOT, log_events
 
 PROMETHEUS, GRAFANA = ROOT / "deploy/prometheus", ROOT / "deploy/grafana"
-BOARDS = runpy.run_path(str(GRAFANA / "boards.py"), run_name="boards")
 PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", *sorted((ROOT / "deploy").rglob("*.md"))]
 RUNBOOK = ("What it means", "How to see it", "What to do")
 

@@ -12,8 +12,9 @@ import yaml
 from provider_daemon.metrics.catalog import CATALOG
 from tests.observe import files
 from tests.observe.faults import FAULTS
-from tests.observe.files import BOARDS, GRAFANA, PROMETHEUS, RUNBOOK, alerts, boards, rules, selectors
+from tests.observe.files import GRAFANA, PROMETHEUS, RUNBOOK, alerts, boards, rules, selectors
 from tests.unit.docs import DOCS, ROOT, table
+from tools.grafana_boards import BOARDS, rendered
 
 ALERTS = {rule["alert"]: rule for rule in alerts()}
 TESTS = yaml.safe_load((PROMETHEUS / "alerts_test.yaml").read_text())["tests"]
@@ -85,8 +86,8 @@ def test_rules_are_named_by_level_metric_and_operation() -> None:
 
 
 def test_boards_are_what_the_code_prints() -> None:
-    """After a change: `python deploy/grafana/boards.py`."""
-    wanted = {f"{board.name}.json": BOARDS["rendered"](board) for board in BOARDS["BOARDS"]}
+    """After a change: `make generate`."""
+    wanted = {f"{board.name}.json": rendered(board) for board in BOARDS}
     assert {path.name: path.read_text() for path in GRAFANA.glob("*.json")} == wanted
     assert len(wanted) == 3
 

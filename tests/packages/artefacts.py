@@ -13,7 +13,7 @@ from tests.packages.debian import command
 from tests.unit.docs import ROOT
 
 UV = ROOT / ".uv/bin/uv"
-NEVER = re.compile(r"(^|/)(tests|docs|deploy|__pycache__|\.[^/]+)/|\.pyc$")
+NEVER = re.compile(r"(^|/)(tests|tools|docs|deploy|__pycache__|\.[^/]+)/|\.pyc$")
 
 
 def build(directory: Path) -> tuple[Path, Path]:

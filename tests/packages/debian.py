@@ -33,7 +33,7 @@ class Debian:
     def unpacked(cls, root: Path, suite: str) -> "Debian":
         """The smallest Debian, with the package lists of now."""
         root.mkdir()
-        command("tar", "-C", root, "-xf", command(ROOT / "deploy/images/base", suite).splitlines()[-1])
+        command("tar", "-C", root, "-xf", command(ROOT / "tools/images/base", suite).splitlines()[-1])
         command("mount", "-t", "proc", "proc", root / "proc")
         command("mount", "--rbind", "/dev", root / "dev")
         (root / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")  # no power cut is under test

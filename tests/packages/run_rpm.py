@@ -79,7 +79,7 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="provd-rpm.") as directory:
         Path(directory).chmod(0o755)
-        words = [str(ROOT / "deploy/images/private-mounts"), sys.executable, "-m", "tests.packages.run_rpm", directory]
+        words = [str(ROOT / "tools/images/private-mounts"), sys.executable, "-m", "tests.packages.run_rpm", directory]
         code = subprocess.run(words, cwd=ROOT, check=False).returncode
     print(f"{'ok' if code == 0 else 'NOT as it should be'}: {time.monotonic() - began:.0f} s")
     return code

@@ -23,7 +23,7 @@ from tests.unit.docs import ROOT
 
 UNBOOTABLE = 77
 PLACE = Path("/srv")  # neither in /tmp, of which a service has its own, nor in /home, which it does not see
-_OWN = (str(ROOT / "deploy/images/private-mounts"), "--net")
+_OWN = (str(ROOT / "tools/images/private-mounts"), "--net")
 
 
 def say(began: float, what: str, outcome: str) -> None:
@@ -86,7 +86,7 @@ def main() -> int:
         return unbootable(f"{tried.stderr.strip()} (a container needs --privileged)")
     suite = sys.argv[1] if len(sys.argv) == 2 else "bookworm"
     began = time.monotonic()
-    made = subprocess.run([ROOT / "deploy/images/systemd", suite], stdout=subprocess.PIPE, text=True, check=False)
+    made = subprocess.run([ROOT / "tools/images/systemd", suite], stdout=subprocess.PIPE, text=True, check=False)
     if made.returncode:
         return unbootable("the Debian for it cannot be made")
     tree = made.stdout.strip()

@@ -1,4 +1,4 @@
-"""docker-compose.slurm.yml promises what docs/compose.md says, and deploy/images/engine says in one line why it cannot start."""
+"""docker-compose.slurm.yml promises what docs/compose.md says, and tools/images/engine says in one line why it cannot start."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from tests.unit.docs import ROOT, column, page, table
 
 SITE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.slurm.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = SITE["services"]
-ENGINE = ROOT / "deploy/images/engine"
+ENGINE = ROOT / "tools/images/engine"
 ONCE = {name for name, service in SERVICES.items() if service["restart"] == "no"}
 
 

@@ -81,7 +81,7 @@ def anchors(path: Path) -> set[str]:
 def test_paths_exist() -> None:
     """Every path of the repository that is named in code exists."""
     for path in PAGES:
-        for name in re.findall(r"`((?:provider_daemon|tests|docs|deploy)/[\w./-]*)`", path.read_text()):
+        for name in re.findall(r"`((?:provider_daemon|tests|tools|docs|deploy)/[\w./-]*)`", path.read_text()):
             assert (ROOT / name).exists(), f"{ids(path)}: {name}"
 
 

@@ -30,8 +30,8 @@ def test_one_range_of_pythons() -> None:
     assert list(map(int, minors)) == list(range(oldest, beyond))
     assert ((3, oldest), (3, beyond)) == (OLDEST, BEYOND)
     span = f"3.{oldest} to 3.{beyond - 1}"
-    assert f"(3, {oldest}) <= sys.version_info[:2] <= (3, {beyond - 1})" in (ROOT / "deploy/bootstrap").read_text()
-    for name in ("deploy/bootstrap", "README.md", "docs/install.md", "provider_daemon/doctor/host_checks.py"):
+    assert f"(3, {oldest}) <= sys.version_info[:2] <= (3, {beyond - 1})" in (ROOT / "tools/bootstrap").read_text()
+    for name in ("tools/bootstrap", "README.md", "docs/install.md", "provider_daemon/doctor/host_checks.py"):
         assert span in (ROOT / name).read_text(), name
 
 

@@ -12,12 +12,11 @@ from provider_daemon.job.state import State
 from provider_daemon.ledger import comparison
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, job_to_row
-from provider_daemon.metrics import catalog, reference
+from provider_daemon.metrics import catalog
 from provider_daemon.metrics.chain import MeasuredChain
 from provider_daemon.metrics.collector import DaemonCollector
 from provider_daemon.metrics.ledger import begin
 from provider_daemon.metrics.meters import Meters
-from provider_daemon.metrics.reference import SERIES
 from provider_daemon.metrics.scheduler import FOREVER, MeasuredScheduler
 from provider_daemon.troubles import Troubles
 from tests.fakes.chain import FakeClock
@@ -25,6 +24,8 @@ from tests.fakes.scheduler import FakeScheduler
 from tests.unit.docs import page
 from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import Endpoint, Health, Ssh, parts
+from tools import metrics_reference
+from tools.metrics_reference import SERIES
 
 JOBS, BUDGET, SCRAPE_SECONDS = 10_000, 350, 1.0
 
@@ -153,5 +154,5 @@ def test_series_do_not_grow_with_the_jobs(ledger: Ledger, path: Path) -> None:
 
 
 def test_reference_is_the_catalog() -> None:
-    """docs/metrics.md is what `python -m provider_daemon.metrics.reference` prints."""
-    assert page("metrics.md") == reference.text()
+    """docs/metrics.md is what `make generate` writes."""
+    assert page("metrics.md") == metrics_reference.text()

@@ -1,11 +1,11 @@
-"""docs/cli.md, written from the commands themselves: `python -m provider_daemon.cli.reference > docs/cli.md`."""
+"""docs/cli.md, written from the commands themselves: `make generate`."""
 
 from collections.abc import Iterator
 from typing import Any
 
 HEAD = """# Commands
 
-Written from the commands by `python -m provider_daemon.cli.reference > docs/cli.md`; every command also explains itself with `--help`.
+Written from the commands by `make generate`; every command also explains itself with `--help`.
 """
 
 

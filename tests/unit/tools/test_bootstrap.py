@@ -1,4 +1,4 @@
-"""deploy/bootstrap: what it says and leaves alone, with apt and its neighbours replaced by programs that only answer."""
+"""tools/bootstrap: what it says and leaves alone, with apt and its neighbours replaced by programs that only answer."""
 
 import os
 import subprocess
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-BOOTSTRAP = Path(__file__).parents[2] / "deploy/bootstrap"
+from tools import ROOT
+
+BOOTSTRAP = ROOT / "tools/bootstrap"
 
 
 class Machine:
@@ -77,7 +79,7 @@ def test_make_test_installs_the_launcher_of_the_attacks(machine: Machine) -> Non
     rules = (BOOTSTRAP.parents[1] / "Makefile").read_text().split("\n\n")
     for target in ("test-tools:", "sandbox-tools:"):
         (rule,) = (rule for rule in rules if f"\n{target}" in rule)
-        assert "sandbox" in rule.split("deploy/bootstrap slurm", 1)[1], target
+        assert "sandbox" in rule.split("tools/bootstrap slurm", 1)[1], target
 
 
 def test_a_failing_apt_says_why(machine: Machine) -> None:

@@ -1,4 +1,4 @@
-"""Compile every .proto file of this folder: `python -m provider_daemon.chain.proto.generate [OUTPUT_ROOT]`.
+"""Compile every .proto file of provider_daemon/chain/proto: `make proto`, or `python -m tools.compile_protos OUTPUT_ROOT`.
 
 The include path is the project root, so the generated modules import each other by absolute package path and no top-level
 `cosmos` package exists that another Cosmos library could collide with. The generated code is committed; a test compiles again
@@ -9,13 +9,14 @@ import sys
 from importlib import resources
 from pathlib import Path
 
-PROJECT_ROOT = Path(__file__).resolve().parents[3]
+from tools import ROOT
+
+PROTOS = ROOT / "provider_daemon/chain/proto"
 
 
 def proto_files() -> list[str]:
     """Paths relative to the project root, sorted."""
-    folder = Path(__file__).resolve().parent
-    return sorted(str(path.relative_to(PROJECT_ROOT)) for path in folder.rglob("*.proto"))
+    return sorted(str(path.relative_to(ROOT)) for path in PROTOS.rglob("*.proto"))
 
 
 def generate(output_root: Path) -> None:
@@ -24,9 +25,9 @@ def generate(output_root: Path) -> None:
 
     well_known = str(resources.files("grpc_tools") / "_proto")
     outputs = [f"--{kind}={output_root}" for kind in ("python_out", "mypy_out", "grpc_python_out", "mypy_grpc_out")]
-    if protoc.main(["protoc", f"-I{PROJECT_ROOT}", f"-I{well_known}", *outputs, *proto_files()]) != 0:
+    if protoc.main(["protoc", f"-I{ROOT}", f"-I{well_known}", *outputs, *proto_files()]) != 0:
         raise RuntimeError("protoc refused a file: see its message above")
 
 
 if __name__ == "__main__":
-    generate(Path(sys.argv[1]) if len(sys.argv) > 1 else PROJECT_ROOT)
+    generate(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT)

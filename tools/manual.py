@@ -1,7 +1,7 @@
 """The manual pages, which packages install.
 
-    python -m provider_daemon.cli.manual provd 2026-01-31
-    python -m provider_daemon.cli.manual provd.toml 2026-01-31 docs/operators-guide.md
+    python -m tools.manual provd 2026-01-31
+    python -m tools.manual provd.toml 2026-01-31 docs/operators-guide.md
 
 provd(1) is written from the commands, as docs/cli.md is; provd.toml(5) from the table of keys in that document, and the default file.
 """
@@ -9,7 +9,8 @@ provd(1) is written from the commands, as docs/cli.md is; provd.toml(5) from the
 from collections.abc import Iterator
 
 from provider_daemon import __version__
-from provider_daemon.cli import roff
+from provider_daemon.config import default_toml
+from tools import cli_reference, roff
 
 KEYS = "| key | default | meaning |"
 FILES = {
@@ -27,9 +28,7 @@ SIGHUP the daemon reads the file again, and says which changes only a restart ca
 
 def commands_page(date: str) -> str:
     """provd(1)."""
-    from provider_daemon.cli import reference
-
-    about, _, commands = reference.text().partition("\n### ")
+    about, _, commands = cli_reference.text().partition("\n### ")
     _, _, codes = about.rpartition("Exit codes: ")
     lines = (
         roff.heading("provd", 1, date, __version__),
@@ -56,8 +55,6 @@ def commands_page(date: str) -> str:
 
 def configuration_page(date: str, guide: str) -> str:
     """provd.toml(5); `guide` is the document that holds the table of keys."""
-    from provider_daemon.config import default_toml
-
     lines = (
         roff.heading("provd.toml", 5, date, __version__),
         ".SH NAME",

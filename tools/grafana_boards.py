@@ -1,12 +1,13 @@
-"""Grafana's boards of provd: `python deploy/grafana/boards.py` writes the three JSON files beside this one.
+"""Grafana's boards of provd: `make generate` writes the three JSON files of deploy/grafana.
 
 A panel is a title, a unit and its queries; everything else is the same for all of them.
 """
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from tools import ROOT
 
 WIDTH, HEIGHT, COLUMNS = 8, 7, 3  # of a panel, in Grafana's grid of 24 columns
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -256,4 +257,4 @@ def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     for board in BOARDS:
-        Path(__file__).with_name(f"{board.name}.json").write_text(rendered(board))
+        (ROOT / f"deploy/grafana/{board.name}.json").write_text(rendered(board))

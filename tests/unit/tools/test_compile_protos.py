@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from provider_daemon.chain.proto import generate
+from tools import ROOT, compile_protos
 
 PROTO = Path("provider_daemon/chain/proto")
 
@@ -18,8 +18,8 @@ def generated(root: Path) -> dict[str, bytes]:
 def test_generated_code_is_committed_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiling again changes no byte of any file, and there is no file that compiling does not make."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    generate.generate(tmp_path)
-    made, committed = generated(tmp_path), generated(generate.PROJECT_ROOT)
-    assert len(made) == 4 * len(generate.proto_files())
+    compile_protos.generate(tmp_path)
+    made, committed = generated(tmp_path), generated(ROOT)
+    assert len(made) == 4 * len(compile_protos.proto_files())
     assert made.keys() == committed.keys()
     assert [name for name in made if made[name] != committed[name]] == []

@@ -1,6 +1,6 @@
 """The bill of materials of provd's packages: CycloneDX 1.5, of what uv.lock installs at run time. The same lock gives the same bytes.
 
-`python -m tests.packages.sbom FILE`, called by `make dist` and the builds of both packages.
+`python -m tools.sbom FILE`, called by `make dist` and the builds of both packages.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from provider_daemon import __version__
-from tests.unit.docs import ROOT
+from tools import ROOT
 
 COMMAND = ("export", "-q", "--locked", "--no-default-groups", "--format", "cyclonedx1.5", "--preview-features", "sbom-export")
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon import __version__
-from provider_daemon.cli import manual, reference, roff
 from provider_daemon.config import default_toml
 from tests.unit.docs import column, page
+from tools import cli_reference, manual, roff
 
 DATE = "2026-01-31"
 
@@ -21,7 +21,7 @@ def plain(page_text: str) -> str:
 def test_every_command_and_option_stands_in_the_page() -> None:
     """What docs/cli.md has, provd(1) has."""
     shown = plain(manual.commands_page(DATE))
-    text = reference.text()
+    text = cli_reference.text()
     for command in re.findall(r"^###? (provd .+)$", text, re.MULTILINE):
         assert f'.SS "{command}"' in shown
     for option in re.findall(r"^\| `(--[a-z-]+)`", text, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""docs/metrics.md, from the catalog: `python -m provider_daemon.metrics.reference > docs/metrics.md`."""
+"""docs/metrics.md, from the catalog: `make generate`."""
 
 from collections.abc import Iterator
 

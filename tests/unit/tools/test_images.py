@@ -1,4 +1,4 @@
-"""deploy/images/private-mounts: mounts stay inside, or one line says what is missing."""
+"""tools/images/private-mounts: mounts stay inside, or one line says what is missing."""
 
 import subprocess
 from pathlib import Path
@@ -18,7 +18,7 @@ exec chroot . /private-mounts true"""
 
 def test_a_plain_chroot_is_refused_with_the_remedy(tmp_path: Path) -> None:
     """Where / is not a mount point, one line says so and what to do; nothing is run."""
-    program = str(ROOT / "deploy/images/private-mounts")
+    program = str(ROOT / "tools/images/private-mounts")
     here = propagation() == "unchanged"  # already in a plain chroot, where the kernel makes no user namespace either
     words = [program, "true"] if here else [*_NAMESPACE, _PLAIN_CHROOT, "chroot", str(tmp_path), program]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
