@@ -19,6 +19,7 @@ from provider_daemon.chain.reader import Reader
 from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.ports import TxOutcome
+from provider_daemon.result_codes import is_in_mempool
 from provider_daemon.retry import quickly
 
 log = structlog.get_logger("provd.chain")
@@ -26,7 +27,6 @@ log = structlog.get_logger("provd.chain")
 T = TypeVar("T")
 N = TypeVar("N", int, Decimal)
 
-ALREADY_IN_MEMPOOL = 19  # codespace sdk
 HEDGE_SECONDS = 1.0  # after which others are asked beside an endpoint that does not answer
 OUTVOTED_SECONDS = 60.0  # for which an endpoint is asked last
 DEVIATIONS = 3  # within OUTVOTED_SECONDS, from which on it is outvoted: fewer may be a block's difference
@@ -237,8 +237,8 @@ class Agreement:
 
 def _verdict(outcome: TxOutcome) -> Hashable:
     """The same bytes that a node has already are accepted, too."""
-    already = outcome.codespace == "sdk" and outcome.code == ALREADY_IN_MEMPOOL
-    return (0, "") if outcome.ok or already else (outcome.code, outcome.codespace)
+    accepted = outcome.ok or is_in_mempool(outcome.codespace, outcome.code)
+    return (0, "") if accepted else (outcome.code, outcome.codespace)
 
 
 def _said(answers: Sequence[Answer[Any]]) -> str:

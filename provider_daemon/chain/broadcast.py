@@ -12,13 +12,18 @@ from provider_daemon.chain.tx import failed_message_index
 from provider_daemon.chain.wire import NoIndex, NotFound, TooLarge
 from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.ports import TxOutcome
+from provider_daemon.result_codes import SDK, SdkCode
 
 PAGE = 64  # a power of two, so that halving keeps pages aligned; a node gives at most 100 at a time
 INDEX_LAG = 10  # blocks: a believed endpoint is 2 behind at most when it is looked at, 5 s old at most by now, and its index 2 behind it
-UNFUNDED = 9  # codespace sdk: the account does not exist; its log holds raw bytes that Python's gRPC cannot read
 
 # What the SDK writes at the end of a failure's text -> its code, where the treatment depends on it.
-_CODES = {"insufficient funds": 5, "unknown address": UNFUNDED, "out of gas": 11, "incorrect account sequence": 32}
+_CODES = {
+    "insufficient funds": SdkCode.INSUFFICIENT_FUNDS,
+    "unknown address": SdkCode.UNKNOWN_ADDRESS,
+    "out of gas": SdkCode.OUT_OF_GAS,
+    "incorrect account sequence": SdkCode.WRONG_SEQUENCE,
+}
 
 
 class Broadcast:
@@ -101,7 +106,9 @@ class Broadcast:
         except Refused as error:
             raise _explain(str(error)) from error
         except Unreadable as error:
-            raise Refused(f"simulation refused, as for an account that does not exist: {error}", code=UNFUNDED, codespace="sdk") from error
+            # The log of an unknown address holds raw bytes, which Python's gRPC cannot read.
+            why = f"simulation refused, as for an account that does not exist: {error}"
+            raise Refused(why, code=SdkCode.UNKNOWN_ADDRESS, codespace=SDK) from error
 
 
 def _outcome(response: TxResponse) -> TxOutcome:
@@ -119,4 +126,4 @@ def _outcome(response: TxResponse) -> TxOutcome:
 def _explain(text: str) -> Refused:
     """A failed simulation comes as a gRPC error whose text alone tells what was wrong."""
     code = next((code for words, code in _CODES.items() if words in text), 0)
-    return Refused(reason(text), code=code, codespace="sdk" if code else "", message_index=failed_message_index(text))
+    return Refused(reason(text), code=code, codespace=SDK if code else "", message_index=failed_message_index(text))

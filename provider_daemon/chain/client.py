@@ -7,7 +7,6 @@ from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.agreement import Agreement
 from provider_daemon.chain.ask import Ask
 from provider_daemon.chain.blocks import KEPT
-from provider_daemon.chain.broadcast import UNFUNDED
 from provider_daemon.chain.codec import parse_time
 from provider_daemon.chain.effects import missing_effect
 from provider_daemon.chain.evidence_check import public_keys_of, reports
@@ -20,6 +19,7 @@ from provider_daemon.chain.reader import Reader
 from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.ports import Account, Clock, Cluster, Head, Offering, TxOutcome
+from provider_daemon.result_codes import SDK, SdkCode
 from provider_daemon.troubles import Troubles
 
 REPORT = f"/{MsgReportJobStatus.DESCRIPTOR.full_name}"
@@ -131,7 +131,7 @@ class GrpcChain:
             try:
                 await self.account(address)
             except Refused as unfunded:
-                return TxOutcome(transactions.tx_hash(tx_bytes), 0, UNFUNDED, "sdk", str(unfunded))
+                return TxOutcome(transactions.tx_hash(tx_bytes), 0, SdkCode.UNKNOWN_ADDRESS, SDK, str(unfunded))
         raise Transient(f"the answer to a transaction cannot be read: {error}; GetTx will tell whether it was taken") from error
 
     async def find(self, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:

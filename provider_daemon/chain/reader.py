@@ -7,7 +7,7 @@ import grpc.aio
 from provider_daemon.chain import keyspace, messages
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.blocks import BlockScan
-from provider_daemon.chain.broadcast import UNFUNDED, Broadcast
+from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.effects import missing_effect
 from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
 from provider_daemon.chain.evidence_check import public_keys_of
@@ -25,6 +25,7 @@ from provider_daemon.chain.wire import NoIndex, NotFound
 from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.ports import Account, Cluster, Offering, TxOutcome
+from provider_daemon.result_codes import SDK, SdkCode
 
 WITHOUT_EFFECT, BY_RECORDS = 1, "provd"  # code and codespace of what failed by the look of the records
 CANCEL, EXEC = (f"/{message.DESCRIPTOR.full_name}" for message in (MsgCancelJob, MsgExec))
@@ -127,7 +128,7 @@ class Reader:
             info = (await self._caller.call(request)).info
         except NotFound as error:
             raise Refused(
-                f"the chain does not know account {address}: send it the fee denom first", code=UNFUNDED, codespace="sdk"
+                f"the chain does not know account {address}: send it the fee denom first", code=SdkCode.UNKNOWN_ADDRESS, codespace=SDK
             ) from error
         if max(info.account_number, info.sequence) > MAX_COUNT:
             raise Unreadable(f"account {address} is said to have number {info.account_number} and sequence {info.sequence}")

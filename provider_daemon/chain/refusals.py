@@ -3,6 +3,8 @@
 import re
 from enum import StrEnum
 
+from provider_daemon.result_codes import RATE_LIMIT, SDK, SdkCode
+
 
 class Refusal(StrEnum):
     """What a refusal by CheckTx or by a simulation is about. IN_MEMPOOL is no failure: the node has these very bytes already."""
@@ -18,15 +20,15 @@ class Refusal(StrEnum):
     OTHER = "other"
 
 
-_SDK_CODES = {
-    5: Refusal.FUNDS,
-    9: Refusal.FUNDS,  # the account does not exist
-    11: Refusal.OUT_OF_GAS,
-    13: Refusal.FEE,
-    19: Refusal.IN_MEMPOOL,
-    20: Refusal.MEMPOOL_FULL,
-    30: Refusal.TIMEOUT_HEIGHT,
-    32: Refusal.SEQUENCE,
+_SDK_CODES: dict[int, Refusal] = {
+    SdkCode.INSUFFICIENT_FUNDS: Refusal.FUNDS,
+    SdkCode.UNKNOWN_ADDRESS: Refusal.FUNDS,
+    SdkCode.OUT_OF_GAS: Refusal.OUT_OF_GAS,
+    SdkCode.INSUFFICIENT_FEE: Refusal.FEE,
+    SdkCode.IN_MEMPOOL: Refusal.IN_MEMPOOL,
+    SdkCode.MEMPOOL_FULL: Refusal.MEMPOOL_FULL,
+    SdkCode.TIMEOUT_HEIGHT: Refusal.TIMEOUT_HEIGHT,
+    SdkCode.WRONG_SEQUENCE: Refusal.SEQUENCE,
 }
 # A simulation fails with a text alone, and the chain's fee check answers with codespace "undefined", code 1.
 _TEXTS = {
@@ -46,9 +48,9 @@ _EXPECTED = re.compile(r"expected (\d{1,18})\b", re.ASCII)
 
 def classify(code: int, codespace: str, text: str) -> Refusal:
     """Of an answer with a code other than 0. `codespace` is "" where the code was read off a text."""
-    if codespace == "ratelimit":
+    if codespace == RATE_LIMIT:
         return Refusal.RATE_LIMIT
-    if codespace in ("", "sdk") and code in _SDK_CODES:
+    if codespace in ("", SDK) and code in _SDK_CODES:
         return _SDK_CODES[code]
     return next((refusal for words, refusal in _TEXTS.items() if words in text), Refusal.OTHER)
 

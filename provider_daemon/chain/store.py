@@ -8,8 +8,9 @@ from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
 from provider_daemon.chain.proto.cosmos.base.store.v1beta1.kv_pb2 import Pairs
 from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
 from provider_daemon.errors import Refused, Transient, Unreadable
+from provider_daemon.result_codes import SDK, STORE, SdkCode, StoreCode
 
-NO_SUCH_STORE = {("store", 4), ("sdk", 6)}  # codespace and code: of the SDK's store module (0.50 and later), and of the SDK before it
+NO_SUCH_STORE = {(STORE, StoreCode.NO_SUCH_STORE), (SDK, SdkCode.UNKNOWN_REQUEST)}
 
 
 class Store:

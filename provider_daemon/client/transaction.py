@@ -23,6 +23,7 @@ from provider_daemon.client import unindexed
 from provider_daemon.client.coins import Coin, Price
 from provider_daemon.client.unindexed import FateUnknown
 from provider_daemon.errors import ConfigError, ProvdError, Refused, Transient
+from provider_daemon.result_codes import ONLY_ERROR, RATE_LIMIT, SDK, UNDEFINED, SdkCode, is_in_mempool
 
 FEE_DENOM = "uve"
 GAS_ADJUSTMENT = 1.3
@@ -31,7 +32,6 @@ POLL_SECONDS = 0.2
 SILENT_SECONDS = 60.0  # of a chain that does not answer while we wait: then its fate is left open
 GAS_GUESS = 200_000  # for the fee that the simulation is asked with
 MAX_MEMO = 256  # the chain's own limit, in bytes
-ALREADY_IN_MEMPOOL = 19  # codespace sdk: our own bytes, sent before
 
 
 class NotIncluded(ProvdError):
@@ -119,7 +119,7 @@ async def _simulate(chain: GrpcChain, draft: Prepared, public_key: bytes, fee: C
     except Refused as error:
         if "tx parse error" not in str(error):
             raise
-        raise Refused(f"{error} ({_HINTS['sdk', 2]})", code=2, codespace="sdk") from error
+        raise Refused(f"{error} ({_HINTS[SDK, SdkCode.TX_DECODE]})", code=SdkCode.TX_DECODE, codespace=SDK) from error
 
 
 def sign(prepared: Prepared, signer: Signer, chain_id: str) -> SignedTx:
@@ -143,7 +143,7 @@ async def send(chain: GrpcChain, signed: SignedTx) -> None:
         answer = await chain.broadcast(signed.tx_bytes)
     except Transient:
         return
-    if not answer.ok and not (answer.codespace == "sdk" and answer.code == ALREADY_IN_MEMPOOL):
+    if not answer.ok and not is_in_mempool(answer.codespace, answer.code):
         why = explained(answer.codespace, answer.code, answer.log)
         raise Refused(f"the chain did not take the transaction, nothing happened: {why}", code=answer.code, codespace=answer.codespace)
 
@@ -183,12 +183,12 @@ def explained(codespace: str, code: int, log: str) -> str:
     return f"{codespace} {code}: {log or 'no reason given'}" + (f" ({hint})" if hint else "")
 
 
-_HINTS = {
-    ("sdk", 2): "the chain cannot read it; some chains take no job with an environment: set variables in the command instead",
-    ("sdk", 5): "the account lacks funds for the fee or the price",
-    ("sdk", 11): "out of gas: raise --gas or --gas-adjustment",
-    ("sdk", 30): "it came too late for its timeout height: nothing happened",
-    ("sdk", 32): "another transaction of this key came first: try again",
-    ("undefined", 1): "raise --fees or --gas-prices",
-    ("ratelimit", 1): "too many transactions of this account in these blocks: try again",
+_HINTS: dict[tuple[str, int], str] = {
+    (SDK, SdkCode.TX_DECODE): "the chain cannot read it; some chains take no job with an environment: set variables in the command instead",
+    (SDK, SdkCode.INSUFFICIENT_FUNDS): "the account lacks funds for the fee or the price",
+    (SDK, SdkCode.OUT_OF_GAS): "out of gas: raise --gas or --gas-adjustment",
+    (SDK, SdkCode.TIMEOUT_HEIGHT): "it came too late for its timeout height: nothing happened",
+    (SDK, SdkCode.WRONG_SEQUENCE): "another transaction of this key came first: try again",
+    (UNDEFINED, ONLY_ERROR): "raise --fees or --gas-prices",
+    (RATE_LIMIT, ONLY_ERROR): "too many transactions of this account in these blocks: try again",
 }

@@ -18,6 +18,7 @@ from provider_daemon.devnet.context import Context
 from provider_daemon.devnet.failures import ChainError, sdk
 from provider_daemon.devnet.parse import ParsedTx
 from provider_daemon.devnet.validate import validate
+from provider_daemon.result_codes import ONLY_ERROR, RATE_LIMIT, UNDEFINED
 
 MAX_MEMO = 256  # bytes, which the chain's text calls characters
 TXS_AN_ACCOUNT = 10  # in a block and the one before it together
@@ -30,7 +31,7 @@ def check(ctx: Context, tx: ParsedTx, *, simulate: bool, recent: Mapping[str, in
     """
     if recent.get(tx.signer, 0) >= TXS_AN_ACCOUNT:
         text = f"rate limit exceeded for account {tx.signer}: {TXS_AN_ACCOUNT} transactions per block"
-        raise ChainError((1, text), codespace="ratelimit")
+        raise ChainError((ONLY_ERROR, text), codespace=RATE_LIMIT)
     for message in tx.messages:
         validate(message)
     if not simulate:
@@ -65,7 +66,7 @@ def _fee_is_enough(ctx: Context, tx: ParsedTx) -> None:
     required = math.ceil(price * tx.gas_limit)
     if tx.fee < required:
         text = f"insufficient fee: min gas prices {price}{denom}, required {required}{denom}, got {tx.fee}{denom}"
-        raise ChainError((1, text), codespace="undefined")
+        raise ChainError((ONLY_ERROR, text), codespace=UNDEFINED)
 
 
 def _limits(ctx: Context, tx: ParsedTx) -> None:

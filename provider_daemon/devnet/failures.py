@@ -1,6 +1,6 @@
 """How the chain says no: codespace, code and text (docs/protocol.md, 'Result codes')."""
 
-HPC, SDK, STORE = "hpc", "sdk", "store"
+from provider_daemon.result_codes import HPC, SDK, SdkCode, StoreCode
 
 # codespace hpc: registered errors
 INVALID_CLUSTER = (2100, "invalid cluster")
@@ -29,27 +29,27 @@ BAD_DISPUTE = (6, "invalid dispute")
 BAD_STATUS = (7, "invalid status")
 
 # codespace sdk; the mempool's own two come with an empty log
-TX_DECODE = (2, "tx parse error")
-SDK_UNAUTHORIZED = (4, "unauthorized")
-INSUFFICIENT_FUNDS = (5, "insufficient funds")
-UNKNOWN_REQUEST = (6, "unknown request")
-INVALID_PUBKEY = (8, "invalid pubkey")
-UNKNOWN_ADDRESS = (9, "unknown address")
-INVALID_COINS = (10, "invalid coins")
-OUT_OF_GAS = (11, "out of gas")
-MEMO_TOO_LARGE = (12, "memo too large")
-INVALID_REQUEST = (18, "invalid request")
-IN_MEMPOOL = (19, "")
-TX_TOO_LARGE = (21, "")
-TIMEOUT_HEIGHT = (30, "tx timeout height")
-WRONG_SEQUENCE = (32, "incorrect account sequence")
-UNORDERED = (37, "unordered transactions are not enabled")
-GAS_OVER_BLOCK = (41, "invalid gas limit")
-PANIC = (111222, "panic")
+TX_DECODE = (SdkCode.TX_DECODE, "tx parse error")
+SDK_UNAUTHORIZED = (SdkCode.UNAUTHORIZED, "unauthorized")
+INSUFFICIENT_FUNDS = (SdkCode.INSUFFICIENT_FUNDS, "insufficient funds")
+UNKNOWN_REQUEST = (SdkCode.UNKNOWN_REQUEST, "unknown request")
+INVALID_PUBKEY = (SdkCode.INVALID_PUBKEY, "invalid pubkey")
+UNKNOWN_ADDRESS = (SdkCode.UNKNOWN_ADDRESS, "unknown address")
+INVALID_COINS = (SdkCode.INVALID_COINS, "invalid coins")
+OUT_OF_GAS = (SdkCode.OUT_OF_GAS, "out of gas")
+MEMO_TOO_LARGE = (SdkCode.MEMO_TOO_LARGE, "memo too large")
+INVALID_REQUEST = (SdkCode.INVALID_REQUEST, "invalid request")
+IN_MEMPOOL = (SdkCode.IN_MEMPOOL, "")
+TX_TOO_LARGE = (SdkCode.TX_TOO_LARGE, "")
+TIMEOUT_HEIGHT = (SdkCode.TIMEOUT_HEIGHT, "tx timeout height")
+WRONG_SEQUENCE = (SdkCode.WRONG_SEQUENCE, "incorrect account sequence")
+UNORDERED = (SdkCode.UNORDERED, "unordered transactions are not enabled")
+GAS_OVER_BLOCK = (SdkCode.GAS_OVER_BLOCK, "invalid gas limit")
+PANIC = (SdkCode.PANIC, "panic")
 
 # codespace store: raw reads
-EMPTY_QUERY = (3, "tx parse error")
-NO_SUCH_STORE = (4, "unknown request")
+EMPTY_QUERY = (StoreCode.EMPTY_QUERY, "tx parse error")
+NO_SUCH_STORE = (StoreCode.NO_SUCH_STORE, "unknown request")
 
 
 class ChainError(Exception):

@@ -29,6 +29,7 @@ from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.loops.sending_problems import PROBLEMS, Problem, SendingProblems
 from provider_daemon.loops.sequence import Sequences
 from provider_daemon.ports import Account, Chain, Clock, TxOutcome
+from provider_daemon.result_codes import SDK, SdkCode
 from provider_daemon.troubles import Troubles
 
 __all__ = ["Outbox", "OutboxSettings"]
@@ -36,7 +37,6 @@ __all__ = ["Outbox", "OutboxSettings"]
 log = structlog.get_logger("provd.outbox")
 
 COMPARISONS = 3  # drafts a tick, when some of the jobs in them may not be reported
-OUT_OF_GAS = 11  # codespace sdk
 STALLED_SECONDS = 60.0  # half of the chain's patience with nodes: reports that wait longer without any inclusion are no progress
 AHEAD_TICKS = 2  # in a row, in which CheckTx expects a lower sequence than an open transaction has
 
@@ -197,7 +197,7 @@ class Outbox:
     async def _rejected(self, tx: OpenTx, outcome: TxOutcome) -> None:
         """Included with a code: the fee is gone or not, the messages are not done. The one that the log names is looked into."""
         messages, index = self._ledger.messages_of_tx(tx.id), transactions.failed_message_index(outcome.log)
-        if outcome.code == OUT_OF_GAS and outcome.codespace == "sdk":
+        if (outcome.codespace, outcome.code) == (SDK, SdkCode.OUT_OF_GAS):
             self._drafts.gas.ran_out()
         with self._ledger.write():
             self._ledger.close_tx(tx, "failed", height=outcome.height, code=outcome.code, gas_used=outcome.gas_used, note=outcome.log)

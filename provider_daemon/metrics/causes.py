@@ -1,12 +1,13 @@
 """Free text and codes -> the fixed words that are labels. Pure."""
 
 from provider_daemon.job.lifecycle import INVALID_ID, UNKNOWN_STATE
+from provider_daemon.result_codes import FIRST_HPC_ERROR, SDK, SdkCode
 
-INSUFFICIENT_FUNDS, OUT_OF_GAS, INSUFFICIENT_FEE, WRONG_SEQUENCE = 5, 11, 13, 32  # codespace sdk
-UNFUNDED = 9  # the account does not exist
-HPC_CODES = 2100  # the module's codes begin there
-
-_REFUSALS = {INSUFFICIENT_FUNDS: "insufficient_funds", UNFUNDED: "insufficient_funds", INSUFFICIENT_FEE: "insufficient_fee"}
+_REFUSALS: dict[int, str] = {
+    SdkCode.INSUFFICIENT_FUNDS: "insufficient_funds",
+    SdkCode.UNKNOWN_ADDRESS: "insufficient_funds",
+    SdkCode.INSUFFICIENT_FEE: "insufficient_fee",
+}
 # What a chain says that gives such a refusal no code of its own.
 _WORDS = {
     "account sequence mismatch": "sequence_mismatch",
@@ -28,18 +29,18 @@ _PARKED = {
 
 def refusal(code: int, codespace: str, text: str) -> str:
     """Why a transaction was not taken."""
-    if code == WRONG_SEQUENCE:
+    if code == SdkCode.WRONG_SEQUENCE:
         return "sequence_mismatch"
-    if codespace in ("", "sdk") and code in _REFUSALS:
+    if codespace in ("", SDK) and code in _REFUSALS:
         return _REFUSALS[code]
     return _first(_WORDS, text, "other")
 
 
 def failure(code: int) -> str:
     """Why a transaction in a block did nothing; codespaces are told apart by their codes."""
-    if code == OUT_OF_GAS:
+    if code == SdkCode.OUT_OF_GAS:
         return "out_of_gas"
-    return "message" if code >= HPC_CODES else "other"
+    return "message" if code >= FIRST_HPC_ERROR else "other"
 
 
 def parked(text: str) -> str:

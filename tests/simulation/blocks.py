@@ -8,18 +8,18 @@ from provider_daemon.chain import messages
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import Tx
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
+from provider_daemon.devnet import failures
 from provider_daemon.errors import Refused
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ports import TxOutcome
+from provider_daemon.result_codes import HPC, ONLY_ERROR, RATE_LIMIT, SDK, UNDEFINED, SdkCode
 from tests.simulation.books import Books, Failed, snapshot_of
 from tests.simulation.false_answers import FalseAnswers
 from tests.simulation.fees import Fees
 from tests.simulation.world import World
 
 GAS_A_MESSAGE = 40_000
-TIMEOUT_HEIGHT, SEQUENCE, FUNDS, IN_CACHE, OUT_OF_GAS, INSUFFICIENT_FEE = 30, 32, 5, 19, 11, 13
-FEE_TOO_LOW = RATE_LIMITED = 1  # codespaces undefined and ratelimit
 SEEN_BACK = 2  # blocks that an endpoint may be behind the highest height seen and still be believed
 BELIEVED_SECONDS = 5  # how long it stays believed after it was looked at
 HALT_OFFLINE = 300  # seconds without a block after which every cluster is offline
@@ -97,7 +97,8 @@ class Blocks:
             return self.check(tx_bytes)
         waiting = self._read(tx_bytes)
         if waiting.sequence != view.books.sequence + view.sent:
-            return TxOutcome(waiting.tx_hash, 0, SEQUENCE, "sdk", "account sequence mismatch: incorrect account sequence")
+            log = "account sequence mismatch: incorrect account sequence"
+            return TxOutcome(waiting.tx_hash, 0, SdkCode.WRONG_SEQUENCE, SDK, log)
         view.sent += 1
         self.world.later(max(0.0, self.stuck_until - self.world.now()), lambda: self.check(tx_bytes))
         return TxOutcome(waiting.tx_hash, 0, 0, "", "")
@@ -106,14 +107,14 @@ class Blocks:
         """CheckTx, and into the mempool when it passes."""
         waiting = self._read(tx_bytes)
         if self.world.strikes("fee_too_low"):
-            return TxOutcome(waiting.tx_hash, 0, FEE_TOO_LOW, "undefined", "insufficient fee: min gas prices 0.03uve")
+            return TxOutcome(waiting.tx_hash, 0, ONLY_ERROR, UNDEFINED, "insufficient fee: min gas prices 0.03uve")
         if self.world.strikes("rate_limited") or self.world.now() < self.fees.strangers_until:
-            return TxOutcome(waiting.tx_hash, 0, RATE_LIMITED, "ratelimit", "rate limit exceeded")
+            return TxOutcome(waiting.tx_hash, 0, ONLY_ERROR, RATE_LIMIT, "rate limit exceeded")
         code, log = self._refusal(waiting)
         if not code:
             self.mempool.append(waiting)
             self.cache.add(waiting.tx_hash)
-        return TxOutcome(waiting.tx_hash, 0, code, "sdk" if code else "", log)
+        return TxOutcome(waiting.tx_hash, 0, code, SDK if code else "", log)
 
     def watch_offers(self, tx_bytes: bytes) -> None:
         """A report may be in a second transaction only when the first can never take effect any more."""
@@ -138,16 +139,18 @@ class Blocks:
     def _refusal(self, waiting: Waiting) -> tuple[int, str]:
         expected = self.books.sequence + len(self.mempool)
         if waiting.tx_hash in self.cache:
-            return IN_CACHE, ""
+            return SdkCode.IN_MEMPOOL, ""
         if waiting.timeout_height and waiting.timeout_height < self.height:
-            return TIMEOUT_HEIGHT, "tx timeout height"
+            return SdkCode.TIMEOUT_HEIGHT, "tx timeout height"
         if self._too_cheap(waiting):
             required = self.fees.required(waiting.gas_limit)
-            return INSUFFICIENT_FEE, f"insufficient fees; got: {waiting.fee}uve required: {required}uve: insufficient fee"
+            log = f"insufficient fees; got: {waiting.fee}uve required: {required}uve"
+            return SdkCode.INSUFFICIENT_FEE, f"{log}: insufficient fee"
         if waiting.fee > self.books.wallet:
-            return FUNDS, "insufficient funds"
+            return SdkCode.INSUFFICIENT_FUNDS, "insufficient funds"
         if waiting.sequence != expected:
-            return SEQUENCE, f"account sequence mismatch, expected {expected}, got {waiting.sequence}: incorrect account sequence"
+            log = f"account sequence mismatch, expected {expected}, got {waiting.sequence}"
+            return SdkCode.WRONG_SEQUENCE, f"{log}: incorrect account sequence"
         return 0, ""
 
     def _too_cheap(self, waiting: Waiting) -> bool:
@@ -167,9 +170,9 @@ class Blocks:
         waiting, view = self._read(tx_bytes), self.view()
         assert waiting.tx is not None
         if waiting.fee > view.books.wallet:
-            raise Refused("insufficient funds", code=FUNDS, codespace="sdk")
+            raise Refused("insufficient funds", code=SdkCode.INSUFFICIENT_FUNDS, codespace=SDK)
         if waiting.sequence != view.books.sequence + (len(self.mempool) if view.books is self.books else view.sent):
-            raise Refused("incorrect account sequence", code=SEQUENCE, codespace="sdk")
+            raise Refused("incorrect account sequence", code=SdkCode.WRONG_SEQUENCE, codespace=SDK)
         tried = snapshot_of(view.books)
         for index, envelope in enumerate(waiting.tx.body.messages):
             try:
@@ -240,7 +243,7 @@ class Blocks:
     def _deliver(self, waiting: Waiting) -> TxOutcome:
         code, log = self._ante(waiting)
         if code:
-            return TxOutcome(waiting.tx_hash, self.height, code, "sdk", log)
+            return TxOutcome(waiting.tx_hash, self.height, code, SDK, log)
         self.by_sequence[self.books.sequence] = waiting.tx_hash
         self.books.sequence += 1
         self.books.wallet -= waiting.fee
@@ -248,16 +251,17 @@ class Blocks:
         if waiting.tx is None:
             return TxOutcome(waiting.tx_hash, self.height, 0, "", "")
         if self.world.strikes("out_of_gas"):
-            return TxOutcome(waiting.tx_hash, self.height, OUT_OF_GAS, "sdk", "out of gas in location: WriteFlat: out of gas")
+            log = "out of gas in location: WriteFlat: out of gas"
+            return TxOutcome(waiting.tx_hash, self.height, SdkCode.OUT_OF_GAS, SDK, log)
         return self._execute(waiting.tx_hash, waiting.tx)
 
     def _ante(self, waiting: Waiting) -> tuple[int, str]:
         if waiting.timeout_height and waiting.timeout_height < self.height:
-            return TIMEOUT_HEIGHT, "tx timeout height"
+            return SdkCode.TIMEOUT_HEIGHT, "tx timeout height"
         if waiting.fee > self.books.wallet:
-            return FUNDS, "insufficient funds"
+            return SdkCode.INSUFFICIENT_FUNDS, "insufficient funds"
         if waiting.sequence != self.books.sequence:
-            return SEQUENCE, "account sequence mismatch: incorrect account sequence"
+            return SdkCode.WRONG_SEQUENCE, "account sequence mismatch: incorrect account sequence"
         return 0, ""
 
     def _execute(self, tx_hash: str, tx: Tx) -> TxOutcome:
@@ -267,7 +271,8 @@ class Blocks:
             try:
                 tried.apply(messages.unpack(envelope), self.time)
             except Failed as error:
-                return TxOutcome(tx_hash, self.height, 2107, "hpc", f"failed to execute message; message index: {index}: {error}")
+                log = f"failed to execute message; message index: {index}: {error}"
+                return TxOutcome(tx_hash, self.height, failures.INVALID_TRANSITION[0], HPC, log)
         self.books = tried
         return TxOutcome(tx_hash, self.height, 0, "", "")
 

@@ -18,7 +18,8 @@ from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
 from provider_daemon.devnet import bank
 from provider_daemon.devnet.blocks import Blocks
-from provider_daemon.devnet.failures import EMPTY_QUERY, NO_SUCH_STORE, STORE, ChainError
+from provider_daemon.devnet.failures import EMPTY_QUERY, NO_SUCH_STORE, ChainError
+from provider_daemon.result_codes import STORE
 
 Call = grpc.aio.ServicerContext[Any, Any]
 

@@ -12,6 +12,7 @@ from provider_daemon.chain.query import Query
 from provider_daemon.chain.wire import Unimplemented
 from provider_daemon.errors import Transient
 from provider_daemon.ports import Order, Receipt, TxOutcome
+from provider_daemon.result_codes import ONLY_ERROR, SDK, UNDEFINED, SdkCode
 from provider_daemon.retry import quickly
 from provider_daemon.slurm import accounting, answers, commands, failures
 from provider_daemon.slurm.answers import Submitted
@@ -66,7 +67,7 @@ async def _unimplemented_is_absent(self: Any, rpc: str, request: Any, field: str
 
 
 async def _not_found_is_failed(self: Any, wanted: str) -> TxOutcome:
-    return await FIND(self, wanted) or TxOutcome(wanted, 1, 1, "undefined", "not found")
+    return await FIND(self, wanted) or TxOutcome(wanted, 1, ONLY_ERROR, UNDEFINED, "not found")
 
 
 def _everyone_is_believed(self: Any, asked: Any) -> None:
@@ -77,7 +78,7 @@ def _everyone_is_believed(self: Any, asked: Any) -> None:
 
 
 async def _unreadable_is_refusal(self: Any, tx_bytes: bytes, error: Exception) -> TxOutcome:
-    return TxOutcome("", 0, 9, "sdk", "the account does not exist")
+    return TxOutcome("", 0, SdkCode.UNKNOWN_ADDRESS, SDK, "the account does not exist")
 
 
 async def _failed_search_is_none(self: Any, *asked: Any) -> TxOutcome | None:

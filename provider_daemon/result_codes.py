@@ -1,0 +1,48 @@
+"""The chain's result codes that provd and its devnet know, by codespace (docs/protocol.md, 'Result codes')."""
+
+from enum import IntEnum
+
+SDK, HPC, STORE = "sdk", "hpc", "store"  # codespaces
+UNDEFINED, RATE_LIMIT = "undefined", "ratelimit"  # codespaces of one error each: a fee too low, too many transactions
+ONLY_ERROR = 1  # the code of each of those two
+FIRST_HPC_ERROR = 2100  # the module's registered errors begin there; its checks of a message's form are below
+
+
+class SdkCode(IntEnum):
+    """Codespace sdk."""
+
+    TX_DECODE = 2
+    UNAUTHORIZED = 4
+    INSUFFICIENT_FUNDS = 5
+    UNKNOWN_REQUEST = 6
+    INVALID_PUBKEY = 8
+    UNKNOWN_ADDRESS = 9  # an account that never held funds
+    INVALID_COINS = 10
+    OUT_OF_GAS = 11
+    MEMO_TOO_LARGE = 12
+    INSUFFICIENT_FEE = 13
+    INVALID_REQUEST = 18
+    IN_MEMPOOL = 19  # the node has these very bytes already
+    MEMPOOL_FULL = 20
+    TX_TOO_LARGE = 21
+    TIMEOUT_HEIGHT = 30
+    WRONG_SEQUENCE = 32
+    UNORDERED = 37
+    GAS_OVER_BLOCK = 41
+    PANIC = 111222
+
+    __repr__ = int.__repr__  # logged as the number
+
+
+class StoreCode(IntEnum):
+    """Codespace store, of raw reads (SDK 0.50 and later; before, codespace sdk: SdkCode.UNKNOWN_REQUEST)."""
+
+    EMPTY_QUERY = 3
+    NO_SUCH_STORE = 4
+
+    __repr__ = int.__repr__
+
+
+def is_in_mempool(codespace: str, code: int) -> bool:
+    """Whether the node refused these bytes because it has them already: they count as accepted."""
+    return codespace == SDK and code == SdkCode.IN_MEMPOOL
