@@ -20,13 +20,12 @@ from provider_daemon.job.hold import EXPLAINED
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
-from provider_daemon.ledger.file import SIGN_OF_LIFE
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
-from provider_daemon.loops.doubt import SWEPT
 from provider_daemon.loops.intake import BATCH, Intake
 from provider_daemon.loops.outbox import Outbox, OutboxSettings
-from provider_daemon.loops.tenancy import Tenancy, node_count_key
+from provider_daemon.loops.tenancy import Tenancy
 from provider_daemon.ports import Clock, Order, Receipt, Scheduler, TxOutcome, Watch
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.transport import Transport
@@ -136,12 +135,12 @@ class Rehearsal:
     async def _count_nodes(self) -> None:
         """As a heartbeat leaves it. The ledger is no older than the jobs, and yet not in doubt: each of them is looked for in SLURM."""
         counts = {cluster_id: len(await site.nodes()) for cluster_id, site in self._sites.items()}
-        now = str(self._clock.now())
+        now = self._clock.now()
         with self._ledger.write():
-            self._ledger.set_meta(SWEPT, now)
+            self._ledger.set(meta.SWEPT_AT, now)
             for cluster_id, count in counts.items():
-                self._ledger.set_meta(node_count_key(cluster_id), str(count))
-                self._ledger.set_meta(f"{SIGN_OF_LIFE}{cluster_id}", now)
+                self._ledger.set(meta.node_count(cluster_id), count)
+                self._ledger.set(meta.sign_of_life(cluster_id), now)
 
     async def _waiting(self) -> tuple[list[Job], list[Prospect]]:
         """The jobs as they would enter the ledger, and those of whoever's that cannot be read, or not yet: intake sets them aside too."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from provider_daemon.doctor.facts import Ledger
 from provider_daemon.doctor.finding import Unknown
-from provider_daemon.ledger import check
+from provider_daemon.ledger import check, meta
 from provider_daemon.ledger.file import SCHEMA_VERSION, connect, schema_version
 
 SUFFIXES = ("", "-wal", "-shm", ".lock")
@@ -41,8 +41,7 @@ def _inside(path: Path) -> tuple[int | Unknown, tuple[str, ...] | Unknown, str |
             if schema != SCHEMA_VERSION:
                 other = Unknown("its tables are of another version", "ledger-schema")
                 return schema, other, other, f"{path} opens"
-            row = connection.execute("SELECT value FROM meta WHERE key = 'chain_id'").fetchone()
-            owner = str(row["value"]) if row else ""
+            owner = meta.read(connection, meta.CHAIN_ID)
             found = check.check(connection, owner).findings
             return schema, tuple(f"{each.what}: {each.todo}" for each in found), owner, f"{path} opens"
     except sqlite3.Error as error:

@@ -11,7 +11,6 @@ PER_BYTE = 36
 REPORTS = 3  # queued, running, and how it ended
 TIMES = 48  # bytes that each report adds to the record: queued_at, started_at, completed_at
 MAX_MESSAGE = 500  # bytes of a status message, as the store writes it
-BLOCK_GAS = "block_gas"  # meta: what a block takes, where the chain has said so
 ADJUSTMENT = 1.2  # a transaction asks for more gas than its simulation used
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provider_daemon.errors import LedgerError
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.file import connect, copy
 
 
@@ -40,5 +41,5 @@ def _look(target: Path) -> Backup:
             target.unlink()
             raise LedgerError(f"the copy {target} is damaged, and so may be the ledger: {said[0]}; run `provd ledger check`")
         jobs, closed = connection.execute("SELECT count(*), count(closed_at) FROM jobs").fetchone()
-        height = connection.execute("SELECT value FROM meta WHERE key = 'cancels_height'").fetchone()
-    return Backup(target.stat().st_size, jobs, jobs - closed, int(height[0]) if height else 0)
+        height = meta.read(connection, meta.CANCELS_HEIGHT) or 0
+    return Backup(target.stat().st_size, jobs, jobs - closed, height)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from provider_daemon.job.lifecycle import INVALID_ID
-from provider_daemon.ledger import sql
+from provider_daemon.ledger import meta, sql
 from provider_daemon.ledger.file import SCHEMA_VERSION, schema_version
 from provider_daemon.ledger.rows import UnreadableJob, job_from_value
 
@@ -57,8 +57,7 @@ def check(connection: sqlite3.Connection, chain_id: str) -> Health:
         damages = list(_damages(connection))
         if damages or schema_version(connection) != SCHEMA_VERSION:
             return Health(schema_version(connection), "", {}, damages or [_other_schema(schema_version(connection))])
-        row = connection.execute("SELECT value FROM meta WHERE key = 'chain_id'").fetchone()
-        owner = row["value"] if row else ""
+        owner = meta.read(connection, meta.CHAIN_ID)
         unreadable = list(_unreadable(connection))
         findings = [*_chain(owner, chain_id), *(unreadable or [*_invalid_ids(connection), *_broken_rules(connection)])]
         return Health(SCHEMA_VERSION, owner, _counts(connection), findings)

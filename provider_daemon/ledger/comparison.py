@@ -1,10 +1,10 @@
 """What a reconciliation asks of the ledger."""
 
-import json
 from collections.abc import Iterable, Mapping
 
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.sides import StoredReport
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import job_from_value, read_jobs
 
@@ -12,28 +12,12 @@ from provider_daemon.ledger.rows import job_from_value, read_jobs
 KEEP_SECONDS = 7 * 86_400
 
 
-def done_at(ledger: Ledger) -> float:
-    """When everything was last compared, in seconds since the epoch; 0 before the first time."""
-    return float(ledger.get_meta("reconciled_at", "0"))
-
-
-def last_counts(ledger: Ledger) -> dict[str, int]:
-    """Severity -> differences that the last comparison found; empty before the first one."""
-    counts: dict[str, int] = json.loads(ledger.get_meta("reconciliation", "{}"))
-    return counts
-
-
-def unresolved(ledger: Ledger) -> frozenset[str]:
-    """Ids of the jobs about which it found something."""
-    return frozenset(json.loads(ledger.get_meta("unresolved", "[]")))
-
-
 def save(ledger: Ledger, counts: Mapping[str, int], job_ids: Iterable[str], done: float | None) -> None:
     """What a comparison found; `done` None for one that could not compare everything. Call inside `ledger.write()`."""
-    ledger.set_meta("reconciliation", json.dumps(counts))
-    ledger.set_meta("unresolved", json.dumps(sorted(job_ids)))
+    ledger.set(meta.DIFFERENCES, counts)
+    ledger.set(meta.UNRESOLVED, frozenset(job_ids))
     if done is not None:
-        ledger.set_meta("reconciled_at", str(done))
+        ledger.set(meta.RECONCILED_AT, done)
 
 
 def jobs_since(ledger: Ledger, cluster_id: str, since: float) -> list[Job]:

@@ -10,11 +10,11 @@ from pathlib import Path
 import structlog
 
 from provider_daemon.errors import LedgerError
+from provider_daemon.ledger.meta import SIGN_OF_LIFE
 
 log = structlog.get_logger("provd.ledger")
 
 SCHEMA_VERSION = 4
-SIGN_OF_LIFE = "alive:"  # begins keys of meta that no copy keeps: a ledger that was put back must be known as one
 
 
 def lock_file(path: Path) -> int:

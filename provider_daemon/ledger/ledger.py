@@ -17,8 +17,9 @@ from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.slurm_id import LARGEST
 from provider_daemon.job.state import State
-from provider_daemon.ledger import sql
+from provider_daemon.ledger import meta, sql
 from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
+from provider_daemon.ledger.meta import Key, T
 from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row, read_jobs
 from provider_daemon.text import cut
 
@@ -74,29 +75,29 @@ class Ledger:
 
     # --- meta ---
 
-    def get_meta(self, key: str, default: str = "") -> str:
-        row = self._one("get_meta", key=key)
-        return row["value"] if row else default
+    def get(self, key: Key[T]) -> T:
+        row = self._one("get_meta", key=key.name)
+        return key.load(row["value"]) if row else key.default
 
-    def set_meta(self, key: str, value: str) -> None:
-        self._run("set_meta", key=key, value=value)
+    def set(self, key: Key[T], value: T) -> None:
+        self._run("set_meta", key=key.name, value=key.dump(value))
 
     def claim(self, chain_id: str) -> None:
         """A ledger belongs to the chain that it was first used with; raises LedgerError for another one."""
-        owner = self.get_meta("chain_id", chain_id)
-        if owner != chain_id:
+        owner = self.get(meta.CHAIN_ID)
+        if owner not in ("", chain_id):
             raise LedgerError(
                 f"the ledger belongs to chain {owner!r}, the configuration names {chain_id!r}: give each chain its own ledger"
             )
         with self.write():
-            self.set_meta("chain_id", chain_id)
+            self.set(meta.CHAIN_ID, chain_id)
             if not self.id:
-                self.set_meta("ledger_id", token_hex(16))
+                self.set(meta.LEDGER_ID, token_hex(16))
 
     @property
     def id(self) -> str:
         """Random, and the same for as long as the ledger exists; "" before it was first used."""
-        return self.get_meta("ledger_id")
+        return self.get(meta.LEDGER_ID)
 
     # --- jobs ---
 

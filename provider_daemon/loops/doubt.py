@@ -5,15 +5,13 @@ import math
 import structlog
 
 from provider_daemon.job.lifecycle import WAITING_WINDOW
-from provider_daemon.ledger.file import SIGN_OF_LIFE
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 
 log = structlog.get_logger("provd.advance")
 
 SIGN_SECONDS = 10  # between two signs of life
 GAP_SECONDS = 30  # a ledger whose last sign of life is older may be a copy, and what was done since may be missing from it
-SWEPT = "swept_at"  # meta: when intake last began to read every open job from the chain
-CHAIN_AHEAD = "chain_ahead"  # meta: by how many seconds the newest block was ahead of our clock then
 
 
 class Doubt:
@@ -22,7 +20,7 @@ class Doubt:
     def __init__(self, ledger: Ledger, cluster_id: str) -> None:
         self._ledger = ledger
         self._cluster_id = cluster_id
-        self._alive, self._doubt = f"{SIGN_OF_LIFE}{cluster_id}", f"doubt:{cluster_id}"
+        self._alive, self._doubt = meta.sign_of_life(cluster_id), meta.doubt(cluster_id)
         self._signed_at: float | None = None
         self._since = 0.0
 
@@ -32,26 +30,26 @@ class Doubt:
             self._since = self._first_look(now)
         if self._signed_at is None or abs(now - self._signed_at) >= SIGN_SECONDS:
             with self._ledger.write():
-                self._ledger.set_meta(self._alive, str(now))
-                self._ledger.set_meta(self._doubt, str(self._since))
+                self._ledger.set(self._alive, now)
+                self._ledger.set(self._doubt, self._since)
             self._signed_at = now
         return self._since
 
     def unread(self) -> bool:
         """The chain may have said since what becomes of our jobs, and was not asked again yet."""
-        return float(self._ledger.get_meta(SWEPT, "0")) < self._since
+        return self._ledger.get(meta.SWEPT_AT) < self._since
 
     def chain_ahead(self) -> float:
         """Seconds by which the chain's clock was ahead of ours when it was last asked; never less than 0, endless until it was asked.
 
         A head behind our clock may be a node's that lags: what its next block brings may be known to others already.
         """
-        return math.inf if self.unread() else max(0.0, float(self._ledger.get_meta(CHAIN_AHEAD, "0")))
+        return math.inf if self.unread() else max(0.0, self._ledger.get(meta.CHAIN_AHEAD))
 
     def _first_look(self, now: float) -> float:
-        sign = float(self._ledger.get_meta(self._alive, "0"))
+        sign = self._ledger.get(self._alive)
         if abs(now - sign) <= GAP_SECONDS:
-            return float(self._ledger.get_meta(self._doubt, "0"))
+            return self._ledger.get(self._doubt)
         log.info(
             "ledger_in_doubt",
             cluster=self._cluster_id,

@@ -13,9 +13,8 @@ from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.refusals import Refusal, classify, required_fee
 from provider_daemon.errors import Refused
-from provider_daemon.job.report_cost import BLOCK_GAS
 from provider_daemon.job.spec import ChainJob
-from provider_daemon.ledger import sending
+from provider_daemon.ledger import meta, sending
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
 from provider_daemon.loops import fees
@@ -250,7 +249,7 @@ class Drafts:
             return False
         self._block_gas = named
         with self._ledger.write():
-            self._ledger.set_meta(BLOCK_GAS, str(named))
+            self._ledger.set(meta.BLOCK_GAS, named)
         log.info("gas_ceiling", signer=self._signer.address, max_gas=named, next="transactions stay below what the chain takes")
         return True
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import structlog
 
 from provider_daemon.chain import messages
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
 from provider_daemon.loops.node_ids import node_id
-from provider_daemon.loops.tenancy import Tenancy, node_count_key
+from provider_daemon.loops.tenancy import Tenancy
 from provider_daemon.ports import Chain, Clock, Cluster, Node, Scheduler
 
 log = structlog.get_logger("provd.heartbeat")
@@ -48,17 +49,17 @@ class Heartbeat:
         now, signer = self._clock.now(), self._tenancy.signer.address
         behind = {message.subject for message in self._ledger.waiting_messages(signer) if message.kind == "node"}
         with self._ledger.write():
-            self._ledger.set_meta(node_count_key(self._tenancy.cluster_id), str(count))
+            self._ledger.set(meta.node_count(self._tenancy.cluster_id), count)
             for message in sorted(wanted, key=lambda message: message.subject not in behind):
                 self._ledger.replace_message(signer, message, now)
             self._ledger.prune_messages(now - KEEP_SECONDS)
 
     def _sequence(self) -> int:
         """Of this time's heartbeats: a node's must grow for ever, after a lost ledger too, so it is the time of day, which outruns them."""
-        key = f"heartbeat:{self._tenancy.cluster_id}"
-        number = max(int(self._ledger.get_meta(key, "0")) + 1, int(self._clock.now()))
+        key = meta.heartbeat_sequence(self._tenancy.cluster_id)
+        number = max(self._ledger.get(key) + 1, int(self._clock.now()))
         with self._ledger.write():
-            self._ledger.set_meta(key, str(number))
+            self._ledger.set(key, number)
         return number
 
     def _node(self, node: Node, sequence: int) -> Message:

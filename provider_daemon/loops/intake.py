@@ -12,14 +12,14 @@ from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Site, Terms, admit
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import Job, confirm, wall_limit
-from provider_daemon.job.report_cost import BLOCK_GAS, MAX_MESSAGE, GasLimits, too_dear
+from provider_daemon.job.report_cost import MAX_MESSAGE, GasLimits, too_dear
 from provider_daemon.job.spec import ChainJob, reduced, same_request
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State, route
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops import same_chain
-from provider_daemon.loops.doubt import CHAIN_AHEAD, SWEPT
 from provider_daemon.loops.job_records import JobRecords
-from provider_daemon.loops.tenancy import Tenancy, node_count_key
+from provider_daemon.loops.tenancy import Tenancy
 from provider_daemon.ports import Chain, Clock, Offering
 from provider_daemon.text import cut
 from provider_daemon.troubles import Troubles
@@ -97,18 +97,18 @@ class Intake:
         if (lasts or first - end <= NEAR) and (self._vouched or not self._ledger.witnesses(1)):
             log.warning("job_counter_corrected", counter=end, before=first, next="jobs are read again from there on")
             with self._ledger.write():
-                self._ledger.set_meta("next_job", str(end))
+                self._ledger.set(meta.NEXT_JOB, end)
         hint = "the node lags, or it is another chain under the same id, which needs a ledger of its own"
         raise Transient(f"the chain's job counter is {end}, and was {first} before: {hint}")
 
     def _first_unseen(self) -> int:
         """Where the counter was left. With other clusters to serve than then, every job is looked at again: theirs were passed over."""
         served = " ".join(sorted(self._tenancies))
-        if self._ledger.get_meta("served") != served:
+        if self._ledger.get(meta.SERVED) != served:
             with self._ledger.write():
-                self._ledger.set_meta("served", served)
-                self._ledger.set_meta("next_job", "1")
-        return int(self._ledger.get_meta("next_job", "1"))
+                self._ledger.set(meta.SERVED, served)
+                self._ledger.set(meta.NEXT_JOB, 1)
+        return self._ledger.get(meta.NEXT_JOB)
 
     async def _records(self, job_ids: Sequence[str]) -> list[ChainJob | BaseException | None]:
         """What the chain says of each; an Unreadable in place of a record that cannot be read."""
@@ -169,7 +169,7 @@ class Intake:
     def _gas(self, tenancy: Tenancy) -> GasLimits:
         """With what a block takes, where the chain has refused more."""
         limits = tenancy.site.limits.gas
-        block = int(self._ledger.get_meta(BLOCK_GAS, "0"))
+        block = self._ledger.get(meta.BLOCK_GAS)
         return replace(limits, transaction=min(limits.transaction or block, block)) if block else limits
 
     def _too_dear(self, job: Job, stored_bytes: int, gas: GasLimits) -> Job:
@@ -188,7 +188,7 @@ class Intake:
 
     def _site(self, tenancy: Tenancy) -> Site:
         """With as many nodes as the last heartbeat counted."""
-        return replace(tenancy.site, nodes=int(self._ledger.get_meta(node_count_key(tenancy.cluster_id), "0")))
+        return replace(tenancy.site, nodes=self._ledger.get(meta.node_count(tenancy.cluster_id)))
 
     def _set_aside(self, job_id: str, why: str) -> None:
         log.error("job_unreadable", job=job_id, why=why, next="set aside; looked at again at every sweep")
@@ -197,9 +197,9 @@ class Intake:
 
     def _commit(self, job_ids: Sequence[str], readable: Sequence[str], adopted: Sequence[Job]) -> None:
         now = self._clock.now()
-        following = _beyond(int(self._ledger.get_meta("next_job", "1")), job_ids)
+        following = _beyond(self._ledger.get(meta.NEXT_JOB), job_ids)
         with self._ledger.write():
-            self._ledger.set_meta("next_job", str(following))
+            self._ledger.set(meta.NEXT_JOB, following)
             for job_id in readable:
                 self._ledger.release_quarantine(job_id)
             for job in adopted:
@@ -224,8 +224,8 @@ class Intake:
     async def _changes(self) -> None:
         head = await self._chain.head()
         job_ids = [job_id for cluster_id in self._tenancies for job_id in self._ledger.open_ids(cluster_id)]
-        seen = int(self._ledger.get_meta("cancels_height", str(head.height)))
-        cancelled = await self._cancelled(max(1, seen - CANCEL_OVERLAP), frozenset(job_ids))
+        seen = self._ledger.get(meta.CANCELS_HEIGHT)
+        cancelled = await self._cancelled(max(1, (head.height if seen is None else seen) - CANCEL_OVERLAP), frozenset(job_ids))
         sweep, now = self._sweep_due(), self._clock.now()
         suspects = frozenset(job_ids) if sweep else cancelled | self._ledger.overdue(head.time)
         on_hold = self._ledger.on_hold()
@@ -233,10 +233,10 @@ class Intake:
         jobs = [job for job_id in reread if (job := self._ledger.job(job_id))]
         await self._reread([job for job in jobs if job.reported not in TERMINAL])
         with self._ledger.write():
-            self._ledger.set_meta("cancels_height", str(head.height))
+            self._ledger.set(meta.CANCELS_HEIGHT, head.height)
             if sweep:
-                self._ledger.set_meta(SWEPT, str(now))
-                self._ledger.set_meta(CHAIN_AHEAD, str(head.time - now))
+                self._ledger.set(meta.SWEPT_AT, now)
+                self._ledger.set(meta.CHAIN_AHEAD, head.time - now)
         if sweep:
             self._swept_at = now
 

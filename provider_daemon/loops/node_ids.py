@@ -4,6 +4,7 @@
 message brings that id back. Its host then goes on as `<cluster>.<host>~2`, and so on; no host name holds a `~`.
 """
 
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 
 # The chain's words for it: as published (2109, a transition that there is none), and by the error's own name (2128).
@@ -12,7 +13,7 @@ _WORDS = ("from deregistered to", "node deregistered")
 
 def node_id(ledger: Ledger, cluster_name: str, host: str) -> str:
     first = f"{cluster_name}.{host}"
-    return ledger.get_meta(_key(first), first)
+    return ledger.get(meta.node_id(first))
 
 
 def is_given_up(refusal: str) -> bool:
@@ -24,9 +25,5 @@ def succeed(ledger: Ledger, old: str) -> str:
     """The id in place of a deregistered one, from now on. Call inside `ledger.write()`."""
     first, _, number = old.partition("~")
     new = f"{first}~{int(number or 1) + 1}"
-    ledger.set_meta(_key(first), new)
+    ledger.set(meta.node_id(first), new)
     return new
-
-
-def _key(first: str) -> str:
-    return f"node_id:{first}"

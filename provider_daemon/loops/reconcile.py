@@ -10,7 +10,7 @@ from provider_daemon.chain.keys import Signer
 from provider_daemon.errors import Transient
 from provider_daemon.job.differences import Outcome, Severity, by_severity, worst_first
 from provider_daemon.job.usage_snapshot import SnapshotType
-from provider_daemon.ledger import comparison, snapshots
+from provider_daemon.ledger import comparison, meta, snapshots
 from provider_daemon.ledger.comparison import KEEP_SECONDS
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.compare import Compared, Comparer, Comparison, Served
@@ -42,7 +42,7 @@ class Reconcile:
 
     async def tick(self) -> None:
         """Raises Transient, once everything else is kept, when a side could not be compared, and until it is tried again."""
-        now, done = self._clock.now(), comparison.done_at(self._ledger)
+        now, done = self._clock.now(), self._ledger.get(meta.RECONCILED_AT)
         if now - self._began_at < SETTLE_SECONDS or 0 <= now - done < PERIOD_SECONDS:
             return
         if self._failed and now < self._next_at:
@@ -50,7 +50,7 @@ class Reconcile:
         await self._compare(now, done)
 
     async def _compare(self, now: float, done: float) -> None:
-        again = comparison.unresolved(self._ledger)
+        again = self._ledger.get(meta.UNRESOLVED)
         since = max(done - OVERLAP_SECONDS, now - KEEP_SECONDS) if done else now - FIRST_SECONDS
         compared = await self._comparer.run(since, again)
         compared = keep(self._ledger, compared, self._signers, now)

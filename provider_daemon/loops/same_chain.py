@@ -10,10 +10,10 @@ import asyncio
 from provider_daemon.errors import Refused
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.spec import ChainJob, same_request
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ports import Chain
 
-OTHER_CHAIN = "other_chain"  # meta: by what it is known to be another one, or empty
 WITNESSES = 4  # of the oldest jobs, and as many of the newest
 ENOUGH = 3  # jobs that the chain does not know, when it knows none
 YOUNG_SECONDS = 60  # a job that entered the ledger since may be absent from a node that lags
@@ -43,12 +43,12 @@ def _unknown(job: Job, record: ChainJob | BaseException | None, now: float) -> b
 
 
 def _keep(ledger: Ledger, why: str) -> None:
-    if ledger.get_meta(OTHER_CHAIN) != why:
+    if ledger.get(meta.OTHER_CHAIN) != why:
         with ledger.write():
-            ledger.set_meta(OTHER_CHAIN, why)
+            ledger.set(meta.OTHER_CHAIN, why)
 
 
 def insist(ledger: Ledger) -> None:
     """Raises Refused while the chain is another one."""
-    if why := ledger.get_meta(OTHER_CHAIN):
+    if why := ledger.get(meta.OTHER_CHAIN):
         raise Refused(f"{why}: it is another chain under the same id, which needs a ledger of its own")

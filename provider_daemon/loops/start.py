@@ -5,24 +5,23 @@ from collections.abc import Iterable
 import structlog
 
 from provider_daemon.job.lifecycle import begin_anew
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.loops.doubt import SWEPT
 
 log = structlog.get_logger("provd.start")
 
-BOOT_TIME = "booted_at"  # meta key
 CLOCK_TOLERANCE = 2  # seconds: reading two clocks takes a moment, and a clock that is slewed drifts; far inside the windows' own room
 
 
 def start(ledger: Ledger, cluster_ids: Iterable[str], booted_at: float, now: float) -> None:
     """Both times in seconds since the epoch; `booted_at` as the clock tells it (clock.SystemClock)."""
-    before = ledger.get_meta(BOOT_TIME)
+    before = ledger.get(meta.BOOTED_AT)
     with ledger.write():
-        ledger.set_meta(BOOT_TIME, f"{booted_at:.3f}")
-        if not before or abs(float(before) - booted_at) <= CLOCK_TOLERANCE:
+        ledger.set(meta.BOOTED_AT, booted_at)
+        if before is None or abs(before - booted_at) <= CLOCK_TOLERANCE:
             return
-        ledger.set_meta(SWEPT, "0")
+        ledger.set(meta.SWEPT_AT, 0)
         for cluster_id in cluster_ids:
             for job in ledger.open_jobs(cluster_id):
                 ledger.save_job(begin_anew(job, now))
-    log.warning("clock_was_set", seconds=round(booted_at - float(before)), next="what was being waited for is waited for anew")
+    log.warning("clock_was_set", seconds=round(booted_at - before), next="what was being waited for is waited for anew")

@@ -71,8 +71,3 @@ class Tenancy:
             exclusive=job.program.exclusive,
             kill_after=kill_after(spec.max_runtime_seconds, job.wall_seconds),
         )
-
-
-def node_count_key(cluster_id: str) -> str:
-    """The ledger's meta key of how many nodes the cluster had at its last heartbeat."""
-    return f"nodes:{cluster_id}"

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from provider_daemon import __version__
-from provider_daemon.ledger import comparison, figures
+from provider_daemon.ledger import figures, meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics import catalog, causes
 from provider_daemon.metrics.gate import HttpCounts
@@ -191,7 +191,7 @@ class DaemonCollector(Collector):
     def _ledger(self) -> Iterator[Metric]:
         yield metric(catalog.LEDGER_SIZE, [((), float(figures.size_bytes(self._parts.path)))])
         yield metric(catalog.LEDGER_FREE, [((), float(figures.free_bytes(self._parts.path)))])
-        counts, done = comparison.last_counts(self._parts.ledger), comparison.done_at(self._parts.ledger)
+        counts, done = self._parts.ledger.get(meta.DIFFERENCES), self._parts.ledger.get(meta.RECONCILED_AT)
         yield metric(catalog.DIFFERENCES, [((severity,), float(count)) for severity, count in counts.items()])
         yield metric(catalog.RECONCILED, [((), done)] if done else ())
 

@@ -11,6 +11,7 @@ from provider_daemon.job.lifecycle import Action, Cancel, Job
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
+from provider_daemon.ledger.meta import Key
 from provider_daemon.loops import advance
 from provider_daemon.loops.submission_pause import SubmissionPause
 from provider_daemon.loops.watching import followed
@@ -22,6 +23,7 @@ from provider_daemon.slurm.scheduler import Ended, SlurmScheduler
 from tests.simulation.wrong import Changes
 
 LOOK, ACCOUNT, BY_JOB = SlurmScheduler.snapshot, SlurmScheduler._accounting, accounting.by_job
+TOLD = Key("told", str, "")  # names of the jobs that a wrong version has cancelled before
 RECEIPT = failures.receipt
 PICK, DECIDE, LEARN, FINISH, MEASURE = lifecycle._pick, lifecycle.decide, lifecycle._learn, lifecycle._finish, usage.measure
 
@@ -137,10 +139,10 @@ def cancels_never(job: Job, snapshot: Snapshot) -> Action:
 
 
 async def cancel_once(self: Any, jobs: Sequence[Job]) -> None:
-    told = self._ledger.get_meta("told").split()
+    told = self._ledger.get(TOLD).split()
     fresh = [job for job in jobs if job.name not in told]
     with self._ledger.write():
-        self._ledger.set_meta("told", " ".join([*told, *(job.name for job in fresh)]))
+        self._ledger.set(TOLD, " ".join([*told, *(job.name for job in fresh)]))
     await self._scheduler.cancel(followed(fresh))
 
 

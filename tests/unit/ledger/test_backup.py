@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from provider_daemon.errors import LedgerError
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.backup import backup
 from provider_daemon.ledger.ledger import Ledger
 from tests.unit.job.jobs import JOB
@@ -15,8 +16,8 @@ from tests.unit.job.jobs import JOB
 
 def fill(ledger: Ledger, jobs: int = 3) -> None:
     with ledger.write():
-        ledger.set_meta("cancels_height", "77")
-        ledger.set_meta("alive:HPC-1", "5.0")
+        ledger.set(meta.CANCELS_HEIGHT, 77)
+        ledger.set(meta.sign_of_life("HPC-1"), 5.0)
         for number in range(1, jobs + 1):
             closed_at = 5.0 if number == 1 else None
             ledger.save_job(replace(JOB, spec=replace(JOB.spec, job_id=f"JOB-{number}"), closed_at=closed_at))
@@ -36,7 +37,7 @@ def test_beside_the_daemon(path: Path, tmp_path: Path) -> None:
     with closing(Ledger.open(target)) as copied:
         assert copied.job("JOB-1") is not None
         assert copied.job("JOB-9") is None
-        assert copied.get_meta("alive:HPC-1") == ""
+        assert copied.get(meta.sign_of_life("HPC-1")) == meta.NEVER
 
 
 def test_never_over_another_file(path: Path, tmp_path: Path) -> None:

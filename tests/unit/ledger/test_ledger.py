@@ -13,6 +13,7 @@ import pytest
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.file import SCHEMA_VERSION
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row
@@ -176,9 +177,9 @@ def test_a_damaged_file_is_no_fault_of_provd(tmp_path: Path) -> None:
 def test_the_first_trouble_is_the_one_that_is_told(ledger: Ledger) -> None:
     """After some failures SQLite has already ended the transaction by itself: that there is none left is no news."""
     with ledger.write():
-        ledger.set_meta("key", "value")
+        ledger.set(meta.SERVED, "HPC-1")
     with pytest.raises(LedgerError, match="UNIQUE constraint failed"), ledger.write():
-        ledger._db.execute("INSERT OR ROLLBACK INTO meta VALUES ('key', 'other')")
+        ledger._db.execute("INSERT OR ROLLBACK INTO meta VALUES ('served', 'other')")
 
 
 def test_a_file_system_without_locks_is_not_another_provd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

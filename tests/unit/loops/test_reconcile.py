@@ -14,7 +14,7 @@ from provider_daemon.errors import Transient
 from provider_daemon.job.differences import Outcome
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import State
-from provider_daemon.ledger import comparison, snapshots
+from provider_daemon.ledger import comparison, meta, snapshots
 from provider_daemon.ledger.comparison import KEEP_SECONDS
 from provider_daemon.loops.compare import Comparer, Comparison, Served
 from provider_daemon.loops.reconcile import LOOK_SECONDS, PERIOD_SECONDS, SETTLE_SECONDS, Reconcile
@@ -85,7 +85,7 @@ async def test_one_falsified_unit_in_the_ledger(house: House) -> None:
         await reconcile.tick()
     (line,) = [line for line in logs if line["event"] == "reconciled"]
     assert (line["jobs"], line["discrepancy"], line["differences"]) == (1, 1, 1)
-    assert comparison.last_counts(house.ledger) == {"low": 0, "medium": 1, "high": 0, "critical": 0}
+    assert house.ledger.get(meta.DIFFERENCES) == {"low": 0, "medium": 1, "high": 0, "critical": 0}
     with house.ledger.write():
         house.ledger.save_job(true)
     house.chain.block(seconds=PERIOD_SECONDS)
@@ -194,11 +194,11 @@ async def test_slurm_down(house: House) -> None:
     house.scheduler.down = True
     with pytest.raises(Transient, match="SLURM of alpha: squeue failed"):
         await reconcile.tick()
-    assert comparison.done_at(house.ledger) == 0
+    assert house.ledger.get(meta.RECONCILED_AT) == 0
     house.scheduler.down = False
     house.chain.block(seconds=LOOK_SECONDS)
     await reconcile.tick()
-    assert comparison.done_at(house.ledger) == house.chain.clock.now()
+    assert house.ledger.get(meta.RECONCILED_AT) == house.chain.clock.now()
 
 
 async def test_once_an_hour(house: House) -> None:

@@ -6,7 +6,7 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.report_cost import GasLimits
 from provider_daemon.job.state import State
-from provider_daemon.ledger import figures, listing
+from provider_daemon.ledger import figures, listing, meta
 from provider_daemon.loops.intake import Intake
 from provider_daemon.status.overview import lines
 from tests.fakes.chain import ALICE, job
@@ -114,7 +114,7 @@ async def test_a_status_message_is_cut_by_bytes(house: House) -> None:
 async def test_what_a_block_takes(house: House) -> None:
     """A chain that lets no transaction ask for a million gas has said so: a job that needs more is not run, whatever the limit."""
     with house.ledger.write():
-        house.ledger.set_meta("block_gas", "900000")
+        house.ledger.set(meta.BLOCK_GAS, 900_000)
     house.intake = limited(house, GasLimits(0, 50_000_000))
     await submit(house, encrypted_inputs_pointer="x" * 25_000)
     await house.round()

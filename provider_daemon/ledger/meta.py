@@ -1,0 +1,87 @@
+"""The keys of the ledger's `meta` table: one value each, with its type and its default, stored as text."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+# Copies of the ledger omit keys with this prefix, so that a restored ledger is recognised as one.
+SIGN_OF_LIFE = "alive:"
+
+
+@dataclass(frozen=True, slots=True)
+class Key(Generic[T]):
+    """`default`: the value before the first one is stored. Times are in seconds since the epoch."""
+
+    name: str
+    load: Callable[[str], T]
+    default: T
+    dump: Callable[[T], str] = str
+
+
+NEVER = 0.0
+
+# --- the chain ---
+
+CHAIN_ID = Key("chain_id", str, "")
+LEDGER_ID = Key("ledger_id", str, "")  # random, set when the ledger is first used
+OTHER_CHAIN = Key("other_chain", str, "")  # why the chain is another one than the ledger's; "" while it is the same
+BLOCK_GAS = Key("block_gas", int, 0)  # a block's gas limit, once the chain has named it; 0 before
+
+# --- intake ---
+
+NEXT_JOB = Key("next_job", int, 1)  # number of the first job that intake has not read
+SERVED = Key("served", str, "")  # ids of the clusters for which it read them, sorted, between spaces
+CANCELS_HEIGHT: Key[int | None] = Key("cancels_height", int, None)  # block up to which cancellations were read
+SWEPT_AT = Key("swept_at", float, NEVER)  # when intake last began to read every open job from the chain
+CHAIN_AHEAD = Key("chain_ahead", float, 0.0)  # seconds by which the newest block was ahead of our clock then
+
+# --- the host ---
+
+BOOTED_AT: Key[float | None] = Key("booted_at", float, None, "{:.3f}".format)
+
+# --- reconciliation ---
+
+RECONCILED_AT = Key("reconciled_at", float, NEVER)  # when everything was last compared
+# Severity -> number of differences that the last comparison found, and the ids of the jobs that they concern.
+DIFFERENCES: Key[Mapping[str, int]] = Key("reconciliation", json.loads, MappingProxyType({}), json.dumps)
+UNRESOLVED: Key[frozenset[str]] = Key(
+    "unresolved", lambda text: frozenset(json.loads(text)), frozenset(), lambda job_ids: json.dumps(sorted(job_ids))
+)
+
+# --- of one cluster, or one node ---
+
+
+def sign_of_life(cluster_id: str) -> Key[float]:
+    """When the daemon last wrote that it is alive."""
+    return Key(f"{SIGN_OF_LIFE}{cluster_id}", float, NEVER)
+
+
+def doubt(cluster_id: str) -> Key[float]:
+    """Until when jobs may have been submitted that this ledger does not have. queries.sql has the prefix too."""
+    return Key(f"doubt:{cluster_id}", float, NEVER)
+
+
+def node_count(cluster_id: str) -> Key[int]:
+    """How many nodes the cluster had at its last heartbeat; 0 before the first."""
+    return Key(f"nodes:{cluster_id}", int, 0)
+
+
+def heartbeat_sequence(cluster_id: str) -> Key[int]:
+    """The sequence of the cluster's last heartbeats."""
+    return Key(f"heartbeat:{cluster_id}", int, 0)
+
+
+def node_id(first: str) -> Key[str]:
+    """The current id on chain of the node whose first one was `first`."""
+    return Key(f"node_id:{first}", str, first)
+
+
+def read(connection: sqlite3.Connection, key: Key[T]) -> T:
+    """For commands that look into a ledger which may be too damaged to open as one."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key.name,)).fetchone()
+    return key.load(row["value"]) if row else key.default
