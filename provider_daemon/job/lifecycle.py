@@ -11,7 +11,7 @@ from pydantic import ConfigDict, with_config
 from provider_daemon.job.admission import Program
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.naming import public_name
-from provider_daemon.job.parking import ParkReason
+from provider_daemon.job.parking import CHECKED_AGAIN, Parked, ParkReason
 from provider_daemon.job.plausibility import implausible, is_dated_after
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.spec import Spec
@@ -29,8 +29,6 @@ MISSING_PATIENCE = 600  # seconds of complete snapshots without a job that SLURM
 HOPELESS_PATIENCE = 120  # seconds of waiting for what never comes: some such reasons also show while nodes are down for a moment
 MAX_ATTEMPTS = 5  # submissions without a trace in SLURM, before an operator is asked
 
-UNKNOWN_STATE = "unknown SLURM state"
-INVALID_ID = "invalid SLURM job id in the ledger"
 TIMED_OUT = (124, 137)  # how timeout(1) ends: its program went when it was asked to, or had to be killed
 
 
@@ -44,8 +42,7 @@ class Job:
     `hold`: why the job is neither submitted nor reported; `disowned`: it is not the chain's, so its SLURM job is ended.
     `gpus_forgone`: the operator takes what SLURM's record says, though it names no GPU of a job that asked for some.
     `slurm_name` is empty for a job that version 0.1.0 or older named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen,
-    0 until then; with it a SLURM job that changed its name is still recognised. `park_reason` is set beside `parked` where
-    code depends on it.
+    0 until then; with it a SLURM job that changed its name is still recognised.
     `record_accepted`: the operator unparked it although its accounting record is implausible.
     `sbatch_answer`: what sbatch printed at the last submission that brought no SLURM id.
     """
@@ -65,14 +62,13 @@ class Job:
     exit_code: int = 0
     message: str = ""
     refused: str = ""
-    parked: str = ""
+    parked: Parked | None = None
     missing_since: float | None = None
     hopeless_since: float | None = None
     closed_at: float | None = None
     gpus_forgone: bool = False
     slurm_name: str = ""
     submitted_at: int = 0
-    park_reason: ParkReason | None = None
     record_accepted: bool = False
     hold: Hold | None = None
     hold_since: float | None = None
@@ -136,7 +132,7 @@ def observe(job: Job, snapshot: Snapshot, now: float, latest: float = math.inf) 
 
     It is infinite until the chain's clock was read; a record dated after our own clock waits for that.
     """
-    if job.measured or job.never_ran or (job.parked and not (job.disowned or _checked_again(job))):
+    if job.measured or job.never_ran or (job.parked and not (job.disowned or job.parked.reason in CHECKED_AGAIN)):
         return _close(job, snapshot, now)
     sightings = snapshot.of(job.name)
     if (held := _several(job, snapshot)) is not None:
@@ -150,9 +146,8 @@ def observe(job: Job, snapshot: Snapshot, now: float, latest: float = math.inf) 
     return _close(_overdue(job, snapshot, now) if seen.overdue else job, snapshot, now)
 
 
-def _checked_again(job: Job) -> bool:
-    """Parked for what SLURM says, which may be right at the next look."""
-    return job.parked.startswith(UNKNOWN_STATE) or job.park_reason is ParkReason.IMPLAUSIBLE_RECORD
+def _park(job: Job, reason: ParkReason, detail: str) -> Job:
+    return replace(job, parked=Parked(reason, detail))
 
 
 def _ids(sightings: tuple[Sighting, ...]) -> str:
@@ -185,7 +180,8 @@ def _several(job: Job, snapshot: Snapshot) -> Job | None:
             return None
     elif len({sighting.slurm_id for sighting in sightings if not sighting.final}) < 2:
         return None
-    return replace(job, parked=f"several SLURM jobs are named {job.name}: {_ids(sightings)}; cancel all but one, then unpark")
+    what = f"several SLURM jobs are named {job.name}: {_ids(sightings)}; cancel all but one, then unpark"
+    return _park(job, ParkReason.SEVERAL, what)
 
 
 def _first_submitted(seen: Sighting) -> int:
@@ -199,7 +195,7 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     if not job.slurm_id and job.attempt >= MAX_ATTEMPTS and _window_over(job, snapshot):
         answer = f" (the last answer: {job.sbatch_answer})" if job.sbatch_answer else ""
         hint = "check sbatch on the login node, then unpark"
-        return replace(job, parked=f"{job.attempt} submissions left no trace in SLURM{answer}: {hint}")
+        return _park(job, ParkReason.NO_TRACE, f"{job.attempt} submissions left no trace in SLURM{answer}: {hint}")
     if not (job.slurm_id or job.reported in (State.QUEUED, State.RUNNING)):
         return job
     if job.missing_since is None:
@@ -207,7 +203,8 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     if now - job.missing_since < MISSING_PATIENCE or job.state in TERMINAL or job.reported in TERMINAL:
         return job
     where = f"SLURM job {job.slurm_id}" if job.slurm_id else f"a SLURM job named {job.name}"
-    return replace(job, parked=f"{where} is in neither squeue nor sacct: find out what became of it, then unpark", park_reason=None)
+    hint = "find out what became of it, then unpark"
+    return _park(job, ParkReason.MISSING, f"{where} is in neither squeue nor sacct: {hint}")
 
 
 def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
@@ -219,15 +216,17 @@ def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
     if now - job.missing_since < MISSING_PATIENCE:
         return job
     mend = "let `sacctmgr show runawayjobs` mend its record, then unpark"
-    return replace(job, parked=f"SLURM job {job.slurm_id} has left squeue and sacct never closes it: {mend}")
+    what = f"SLURM job {job.slurm_id} has left squeue and sacct never closes it: {mend}"
+    return _park(job, ParkReason.NEVER_CLOSED, what)
 
 
 def _learn(job: Job, seen: Sighting, now: float, latest: float) -> Job:
     if seen.phase is Phase.UNKNOWN:
-        return replace(job, parked=f"{UNKNOWN_STATE} {seen.slurm_state!r} of SLURM job {seen.slurm_id}: the job is held as it is")
+        what = f"unknown SLURM state {seen.slurm_state!r} of SLURM job {seen.slurm_id}: the job is held as it is"
+        return _park(job, ParkReason.UNKNOWN_STATE, what)
     if math.isinf(latest) and not job.record_accepted and is_dated_after(seen.runs, now):
         return job  # whether that can be true is known once the chain's clock was read
-    job = replace(job, parked="", park_reason=None)
+    job = replace(job, parked=None)
     if seen.phase is Phase.ENDED and seen.final:
         return _finish(job, seen, latest)
     if seen.phase is Phase.RUNNING:
@@ -251,13 +250,14 @@ def _wait(job: Job, seen: Sighting, now: float) -> Job:
 def _finish(job: Job, seen: Sighting, latest: float) -> Job:
     if not job.record_accepted and (what := implausible(seen.runs, job.spec.resources, job.wall_seconds, latest)):
         hint = "check sacct; unpark to report it as it is"
-        job = replace(job, park_reason=ParkReason.IMPLAUSIBLE_RECORD)
-        return replace(job, parked=f"SLURM job {seen.slurm_id} has an implausible accounting record: {what}; {hint}")
+        what = f"SLURM job {seen.slurm_id} has an implausible accounting record: {what}; {hint}"
+        return _park(job, ParkReason.IMPLAUSIBLE_RECORD, what)
     try:
         usage = measure(seen.runs, job.gpus_owed)
     except GpuUnaccounted:
         hint = "AccountingStorageTRES lacks gres/gpu; repair it for later jobs, and unpark this one --without-gpus"
-        return replace(job, parked=f"SLURM job {seen.slurm_id} used GPUs that its accounting record does not name: {hint}")
+        what = f"SLURM job {seen.slurm_id} used GPUs that its accounting record does not name: {hint}"
+        return _park(job, ParkReason.NO_GPU_RECORD, what)
     state, message = _outcome(job, seen)
     return replace(job, state=state, message=message, usage=usage, exit_code=seen.exit_code)
 
@@ -373,13 +373,13 @@ def begin_anew(job: Job, now: float) -> Job:
 
 def refuse_id(job: Job, slurm_id: str) -> Job:
     """The job without a SLURM id that cannot be one, and parked: nothing is done under such an id, and the other jobs continue."""
-    way_out = "`provd ledger repair` clears it, and the job is looked for by its name"
-    return replace(job, slurm_id="", parked=f"{INVALID_ID}: {slurm_id[:60]!r}; {way_out}")
+    what = f"invalid SLURM job id in the ledger: {slurm_id[:60]!r}; `provd ledger repair` clears it"
+    return _park(replace(job, slurm_id=""), ParkReason.INVALID_SLURM_ID, what)
 
 
 def look_by_name(job: Job, now: float) -> Job:
     """The job as one that was submitted at `now` without an answer: found by its name, or, a whole waiting window later, absent."""
-    return replace(job, slurm_id="", parked="", missing_since=None, intent_at=now)
+    return replace(job, slurm_id="", parked=None, missing_since=None, intent_at=now)
 
 
 def confirm(job: Job, state: State, started_at: int = 0) -> Job:

@@ -88,7 +88,7 @@ def _standing(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide) -> Iterato
     job = ledger.job
     job_id, live = job.spec.job_id, [seen for seen in slurm.sightings if seen.phase in (Phase.WAITING, Phase.RUNNING)]
     if job.parked:
-        yield found(job_id, "parked", ledger=job.parked)
+        yield found(job_id, "parked", ledger=job.parked.detail)
     if len(live) > 1:
         yield found(job_id, "doubled", slurm=" ".join(seen.slurm_id for seen in live), ledger=job.slurm_id, difference=len(live) - 1)
     if chain.job is None:

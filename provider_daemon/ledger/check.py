@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from provider_daemon.job.lifecycle import INVALID_ID
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.ledger import meta, sql
 from provider_daemon.ledger.file import SCHEMA_VERSION, schema_version
 from provider_daemon.ledger.rows import UnreadableJob, job_from_value
@@ -94,8 +94,8 @@ def _unreadable(connection: sqlite3.Connection) -> Iterator[Finding]:
 def _invalid_ids(connection: sqlite3.Connection) -> Iterator[Finding]:
     for row in connection.execute("SELECT job_id, value FROM jobs WHERE closed_at IS NULL AND (parked <> '' OR slurm_id <> '')"):
         job = job_from_value(row["value"])
-        if job.parked.startswith(INVALID_ID):
-            yield Finding(f"{row['job_id']}: {job.parked.partition(';')[0]}", REPAIR)
+        if job.parked and job.parked.reason is ParkReason.INVALID_SLURM_ID:
+            yield Finding(f"{row['job_id']}: {job.parked.detail}", REPAIR)
 
 
 def _broken_rules(connection: sqlite3.Connection) -> Iterator[Finding]:

@@ -39,7 +39,7 @@ SELECT job_id AS subject FROM jobs WHERE closed_at IS NOT NULL AND reported NOT 
 SELECT job_id AS subject FROM jobs
 WHERE job_id IS NOT json_extract(value, '$.spec.job_id') OR slurm_id IS NOT json_extract(value, '$.slurm_id')
     OR state IS NOT json_extract(value, '$.state') OR reported IS NOT json_extract(value, '$.reported')
-    OR parked IS NOT json_extract(value, '$.parked') OR closed_at IS NOT json_extract(value, '$.closed_at');
+    OR parked IS NOT coalesce(json_extract(value, '$.parked.reason'), '') OR closed_at IS NOT json_extract(value, '$.closed_at');
 
 -- name: one_slurm_job_for_two
 SELECT slurm_id AS subject FROM jobs WHERE closed_at IS NULL AND slurm_id <> '' GROUP BY cluster_id, slurm_id HAVING count(*) > 1;

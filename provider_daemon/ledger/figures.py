@@ -11,7 +11,7 @@ _QUERIES = sql.load("figures.sql")
 
 
 def open_jobs(ledger: Ledger) -> list[sqlite3.Row]:
-    """Rows of cluster_id, state, parked (the text, or ''), reason (a ParkReason, or ''), jobs."""
+    """Rows of cluster_id, state, parked (a ParkReason, or ''), jobs."""
     return _all(ledger, "open_jobs_by_state")
 
 

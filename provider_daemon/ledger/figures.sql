@@ -1,6 +1,5 @@
 -- name: open_jobs_by_state
-SELECT cluster_id, state, parked, coalesce(json_extract(value, '$.park_reason'), '') AS reason, count(*) AS jobs
-FROM jobs WHERE closed_at IS NULL GROUP BY 1, 2, 3, 4;
+SELECT cluster_id, state, parked, count(*) AS jobs FROM jobs WHERE closed_at IS NULL GROUP BY 1, 2, 3;
 
 -- name: jobs_on_hold
 SELECT CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END AS reason, count(*) AS jobs

@@ -14,7 +14,7 @@ from provider_daemon.ledger.meta import SIGN_OF_LIFE
 
 log = structlog.get_logger("provd.ledger")
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 def lock_file(path: Path) -> int:

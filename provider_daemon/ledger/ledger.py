@@ -156,9 +156,9 @@ class Ledger:
         job = self.job(job_id)
         if job is None or not job.parked:
             raise LedgerError(f"{job_id} is not parked")
-        accepted = job.record_accepted or job.park_reason is ParkReason.IMPLAUSIBLE_RECORD
+        accepted = job.record_accepted or job.parked.reason is ParkReason.IMPLAUSIBLE_RECORD
         forgone = forgo_gpus or job.gpus_forgone
-        job = replace(job, parked="", park_reason=None, missing_since=None, attempt=0)
+        job = replace(job, parked=None, missing_since=None, attempt=0)
         self.save_job(replace(job, gpus_forgone=forgone, record_accepted=accepted))
 
     def quarantine(self, job_id: str, why: str, now: float) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from provider_daemon.errors import LedgerError
-from provider_daemon.job.lifecycle import INVALID_ID, look_by_name
+from provider_daemon.job.lifecycle import look_by_name
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.ledger import sql
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import read_jobs
@@ -43,8 +44,8 @@ def _invalid_ids(ledger: Ledger) -> Iterator[Step]:
     for row in ledger._db.execute(_SQL["open_or_parked"]):
         jobs, _ = read_jobs([row])
         for job in jobs:
-            if job.parked.startswith(INVALID_ID):
-                yield Step(Kind.CLEAR_ID, job.spec.job_id, job.parked.partition(";")[0])
+            if job.parked and job.parked.reason is ParkReason.INVALID_SLURM_ID:
+                yield Step(Kind.CLEAR_ID, job.spec.job_id, job.parked.detail)
 
 
 def _unreadable(ledger: Ledger) -> Iterator[Step]:

@@ -52,7 +52,7 @@ def job_to_row(job: Job) -> dict[str, object]:
         "slurm_id": job.slurm_id,
         "state": job.state.value,
         "reported": job.reported.value,
-        "parked": job.parked,
+        "parked": job.parked.reason.value if job.parked else "",
         "closed_at": job.closed_at,
         "value": json.dumps(_JOB.dump_python(job), separators=(",", ":")),
     }

@@ -13,7 +13,7 @@ CREATE TABLE jobs (
     slurm_id   TEXT NOT NULL,
     state      TEXT NOT NULL,
     reported   TEXT NOT NULL,
-    parked     TEXT NOT NULL,
+    parked     TEXT NOT NULL,             -- the reason (job/parking.py), '' while it is not parked
     closed_at  REAL,
     value      TEXT NOT NULL              -- the whole Job; the columns above repeat what is searched or counted
 ) STRICT;

@@ -225,7 +225,6 @@ class Advance:
 
 def merge(ours: Job, before: Job, newest: Job) -> Job:
     """Our view of SLURM with what others wrote while we looked: the chain's word and record (intake, outbox), a park."""
-    parked, park_reason = ((job := ours if newest.parked == before.parked else newest).parked, job.park_reason)
     if before.parked and not newest.parked:  # by an operator, whose word holds whole
         ours = replace(ours, missing_since=newest.missing_since, attempt=newest.attempt, gpus_forgone=newest.gpus_forgone)
         ours = replace(ours, record_accepted=newest.record_accepted)
@@ -236,8 +235,7 @@ def merge(ours: Job, before: Job, newest: Job) -> Job:
         reported=newest.reported,
         promised=newest.promised,
         chain_started_at=newest.chain_started_at,
-        parked=parked,
-        park_reason=park_reason,
+        parked=ours.parked if newest.parked == before.parked else newest.parked,
         hold=newest.hold,
         hold_since=newest.hold_since,
         disowned=newest.disowned,

@@ -1,8 +1,11 @@
 """Rows of the ledger that hold what they never may: each stops its own job alone, is named once, and has a way out."""
 
+from dataclasses import replace
+
 import structlog
 
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.telling import tell
 
 log = structlog.get_logger("provd.advance")
 
@@ -26,9 +29,7 @@ class BadRows:
         with self._ledger.write():
             for job in jobs:
                 self._ledger.save_job(job)
-                self._ledger.add_event(job.spec.job_id, "parked", job.parked, now)
-        for job in jobs:
-            log.error("job_parked", job=job.spec.job_id, cluster=self._cluster, why=job.parked, next=NEXT)
+                tell(self._ledger, self._cluster, replace(job, parked=None), job, now)
 
     def name(self) -> None:
         """Those that the last open_jobs could not read."""

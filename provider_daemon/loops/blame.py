@@ -6,6 +6,7 @@ from dataclasses import replace
 import structlog
 
 from provider_daemon.job.lifecycle import confirm
+from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import ENDED_BY_CHAIN, State, route
 from provider_daemon.ledger.ledger import Ledger
@@ -63,7 +64,7 @@ class Blame:
         """By the job's record the chain should have taken it. One endpoint may be behind another: only what lasts is an operator's."""
         since = self._wondering.setdefault(message.id, self._clock.now())
         if self._clock.now() - since >= PATIENCE:
-            self.park(message, f"the chain refuses its report: {why}")
+            self.park(message, ParkReason.REPORT_REFUSED, f"the chain refuses its report: {why}")
         else:
             log.warning("report_refused", job=message.subject, state=message.state, why=why, next="looks again at the next tick")
 
@@ -78,13 +79,14 @@ class Blame:
         log.warning("report_dropped", job=message.subject, state=message.state, chain=state, why=why, next="reports what is still due")
         self._poke()
 
-    def park(self, message: Message, why: str) -> None:
+    def park(self, message: Message, reason: ParkReason, why: str) -> None:
         self._wondering.pop(message.id, None)
         with self._ledger.write():
             self._ledger.drop_reports(message.subject, why)
             if job := self._ledger.job(message.subject):
-                self._ledger.save_job(replace(job, parked=why, promised=job.reported))
-        log.error("job_parked", job=message.subject, why=why, next="nothing is said about it until it is unparked")
+                self._ledger.save_job(replace(job, parked=Parked(reason, why), promised=job.reported))
+        next_step = "nothing is said about it until it is unparked"
+        log.error("job_parked", job=message.subject, reason=reason, why=why, next=next_step)
 
 
 def due(state: State, reported: State) -> bool:

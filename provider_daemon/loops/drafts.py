@@ -13,6 +13,7 @@ from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.refusals import Refusal, classify, required_fee
 from provider_daemon.errors import Refused
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.ledger import meta, sending
 from provider_daemon.ledger.ledger import Ledger
@@ -220,7 +221,8 @@ class Drafts:
         most = self._most_gas(held.settings)
         if limit > most:
             why = "raise chain.max_gas, then unpark" if most == held.settings.max_gas else "the chain lets no transaction ask for more"
-            self._blame.park(messages[0], f"one report would need {limit} gas, over the ceiling of {most}: {why}")
+            what = f"one report would need {limit} gas, over the ceiling of {most}: {why}"
+            self._blame.park(messages[0], ParkReason.REPORT_TOO_LARGE, what)
         else:
             why = f"the fee of one message is {fee} {held.settings.fee_denom}, {held.ceiling.why}"
             self._problems.start(held.ceiling.problem, why, held.now)

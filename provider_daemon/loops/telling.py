@@ -21,9 +21,11 @@ def tell(ledger: Ledger, cluster: str, before: Job, job: Job, now: float) -> Non
     ):
         if old != new:
             detail = {"state": f"{new} {job.message}".strip(), "usage": amounts(job.usage), "closed": f"the chain says {job.reported}"}
+            detail["parked"] = job.parked.detail if job.parked else ""
             ledger.add_event(job_id, what, detail.get(what, str(new)), now)
     if job.parked and job.parked != before.parked:
-        log.error("job_parked", job=job_id, cluster=cluster, why=job.parked, next="nothing is done about it until it is unparked")
+        reason, why, following = job.parked.reason, job.parked.detail, "nothing is done about it until it is unparked"
+        log.error("job_parked", job=job_id, cluster=cluster, reason=reason, why=why, next=following)
     elif job.state is not before.state:
         log.info("job_state", job=job_id, cluster=cluster, slurm_job=job.slurm_id, state=job.state, why=job.message)
 

@@ -46,18 +46,7 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
 
 STATES = tuple(State)
 STAGES = ("pending", "queued", "running", "ended")
-PARKED = (
-    "unknown_state",
-    "invalid_slurm_id",
-    "several",
-    "no_trace",
-    "missing",
-    "no_gpu_record",
-    "report_refused",
-    "report_too_large",
-    *ParkReason,
-    "other",
-)
+PARKED = tuple(ParkReason)
 HOLDS = tuple(Hold)
 KINDS = ("report", "node", "cluster")  # of messages
 QUERIES = ("snapshot", "nodes", "submit", "cancel", "survey")

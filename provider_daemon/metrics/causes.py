@@ -1,6 +1,5 @@
 """Free text and codes -> the fixed words that are labels. Pure."""
 
-from provider_daemon.job.lifecycle import INVALID_ID, UNKNOWN_STATE
 from provider_daemon.result_codes import FIRST_HPC_ERROR, SDK, SdkCode
 
 _REFUSALS: dict[int, str] = {
@@ -15,16 +14,6 @@ _WORDS = {
     "insufficient funds": "insufficient_funds",
     "rate limit": "rate_limited",
 }
-_PARKED = {
-    UNKNOWN_STATE: "unknown_state",
-    INVALID_ID: "invalid_slurm_id",
-    "several SLURM jobs are named": "several",
-    "submissions left no trace": "no_trace",
-    "is in neither squeue nor sacct": "missing",
-    "its accounting record does not name": "no_gpu_record",
-    "the chain refuses its report": "report_refused",
-    "one report would need": "report_too_large",
-}
 
 
 def refusal(code: int, codespace: str, text: str) -> str:
@@ -33,7 +22,7 @@ def refusal(code: int, codespace: str, text: str) -> str:
         return "sequence_mismatch"
     if codespace in ("", SDK) and code in _REFUSALS:
         return _REFUSALS[code]
-    return _first(_WORDS, text, "other")
+    return next((cause for words, cause in _WORDS.items() if words in text), "other")
 
 
 def failure(code: int) -> str:
@@ -41,11 +30,3 @@ def failure(code: int) -> str:
     if code == SdkCode.OUT_OF_GAS:
         return "out_of_gas"
     return "message" if code >= FIRST_HPC_ERROR else "other"
-
-
-def parked(text: str) -> str:
-    return _first(_PARKED, text, "other")
-
-
-def _first(words: dict[str, str], text: str, otherwise: str) -> str:
-    return next((cause for part, cause in words.items() if part in text), otherwise)

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from provider_daemon import __version__
 from provider_daemon.ledger import figures, meta
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.metrics import catalog, causes
+from provider_daemon.metrics import catalog
 from provider_daemon.metrics.gate import HttpCounts
 from provider_daemon.metrics.ledger import BILLING_DENOM, value
 from provider_daemon.metrics.meters import Meters, metric
@@ -125,7 +125,7 @@ class DaemonCollector(Collector):
         open_jobs = {(cluster, state.value): 0.0 for cluster in self._parts.clusters for state in catalog.STATES}
         waiting = {(cluster, reason): 0.0 for cluster in self._parts.clusters for reason in catalog.PARKED}
         for row in figures.open_jobs(self._parts.ledger):
-            counts, word = (waiting, row["reason"] or causes.parked(row["parked"])) if row["parked"] else (open_jobs, row["state"])
+            counts, word = (waiting, row["parked"]) if row["parked"] else (open_jobs, row["state"])
             counts[row["cluster_id"], word] = counts.get((row["cluster_id"], word), 0.0) + row["jobs"]
         yield metric(catalog.JOBS, open_jobs.items())
         yield metric(catalog.JOBS_PARKED, waiting.items())

@@ -39,7 +39,7 @@ def why(job: Job) -> str:
     if job.closed_at is not None:
         return job.message
     if job.parked:
-        return f"parked: {job.parked}"
+        return f"parked ({job.parked.reason}): {job.parked.detail}"
     if job.refused:
         return f"is being ended: {job.refused}"
     return _doubt(job) or _next(job)

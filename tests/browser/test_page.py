@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from provider_daemon.clock import SystemClock
+from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
@@ -76,7 +77,7 @@ async def test_live_and_inert(ledger: Ledger, address: str, tab: Tab) -> None:
         ledger.quarantine("JOB-9", HOSTILE, 5.0)
     await tab.go(address)
     await tab.until("document.querySelectorAll('#jobs tr').length === 1")
-    save(ledger, 2, parked=HOSTILE)
+    save(ledger, 2, parked=Parked(ParkReason.OTHER, HOSTILE))
     await tab.until("document.querySelectorAll('#jobs tr').length === 2")
     await tab.run("document.querySelector('#jobs button').click()")
     await tab.until("document.querySelector('#detail li') !== null")
@@ -96,7 +97,7 @@ async def test_what_a_stranger_reads(ledger: Ledger, tmp_path: Path, tab: Tab) -
     made.meters.set(catalog.WALLET_RUNWAY, 6e10, "ve1p", until=FOREVER)
     with ledger.write():
         ledger.add_message("ve1p", Message("report", "JOB-1", b"x", "running"), 5.0)
-    save(ledger, 1, parked="its accounting record does not name its GPUs")
+    save(ledger, 1, parked=Parked(ParkReason.NO_GPU_RECORD, ""))
     app = build_app(made)
     Routes(Board(made), "127.0.0.1").add_to(app)
     runner = await serve(app, "127.0.0.1:0")
@@ -164,12 +165,12 @@ async def test_by_keyboard(ledger: Ledger, address: str, tab: Tab) -> None:
 
 async def test_a_parked_job_by_keyboard(ledger: Ledger, address: str, tab: Tab) -> None:
     """Its name among the parked ones opens its timeline, Escape leads back to it, and a second one that is parked takes no focus away."""
-    save(ledger, 1, parked="several")
+    save(ledger, 1, parked=Parked(ParkReason.SEVERAL, "7, 8"))
     await tab.go(address)
     await tab.until("document.querySelectorAll('#parked button').length === 1")
     await tab.press("Tab")
     assert await tab.run("document.activeElement.parentElement.parentElement.id") == "parked"
-    save(ledger, 2, parked="several")
+    save(ledger, 2, parked=Parked(ParkReason.SEVERAL, "7, 8"))
     await tab.until("document.querySelectorAll('#parked button').length === 2")
     assert await tab.run("document.activeElement.textContent") == "JOB-1"
     await tab.press("Enter")
@@ -184,7 +185,7 @@ async def test_a_parked_job_by_keyboard(ledger: Ledger, address: str, tab: Tab) 
 
 async def test_on_a_phone(ledger: Ledger, address: str, tab: Tab) -> None:
     """360 pixels hold everything, however long a word, without scrolling sideways; what a job has not takes no room."""
-    save(ledger, 1, parked="x" * 500, slurm_id="123456789")
+    save(ledger, 1, parked=Parked(ParkReason.OTHER, "x" * 500), slurm_id="123456789")
     save(ledger, 2)
     await tab.size(360)
     await tab.go(address)

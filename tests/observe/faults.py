@@ -210,6 +210,6 @@ FAULTS = (
         _uncounted.begin,
         _uncounted.end,
         {"ProvdJobsParked": "the GPU job that ended cannot be billed and waits for the operator"},
-        "its accounting record does not name",
+        "no_gpu_record",
     ),
 )

@@ -34,7 +34,8 @@ from google.protobuf.any_pb2 import Any
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.job.hold import Hold
-from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, UNKNOWN_STATE, Job
+from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, Job
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.spec import same_request
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
@@ -82,7 +83,7 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
     if job is not None and not same_request(job.spec, record.spec):
         return bool(job.parked) and job.disowned  # an invented job has its number: to be replaced, or an operator's
     if job is not None and job.parked:
-        return not job.parked.startswith(UNKNOWN_STATE)  # that one is held until the next look that can read it
+        return job.parked.reason is not ParkReason.UNKNOWN_STATE  # that one is held until the next look that can read it
     forgotten = job is None and record.by_report is not None
     if job is None and not forgotten and not record.readable(scene.world.now()):
         return job_id in scene.ledger.quarantined()

@@ -152,7 +152,7 @@ class Schedule:
         ledger = Ledger.open(self._path, lock=False)
         with ledger.write():
             for job in ledger.open_jobs("HPC-1"):
-                if job.parked and job.park_reason is not ParkReason.IMPLAUSIBLE_RECORD:  # that he would have it signed
+                if job.parked and job.parked.reason is not ParkReason.IMPLAUSIBLE_RECORD:  # that he would have it signed
                     self._world.note(f"operator: unparks {job.spec.job_id}")
                     ledger.unpark(job.spec.job_id)
         ledger.close()

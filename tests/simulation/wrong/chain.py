@@ -173,7 +173,7 @@ def forgets_the_chain(ours: Job, before: Job, newest: Job) -> Job:
 
 
 def forgets_the_park(ours: Job, before: Job, newest: Job) -> Job:
-    return replace(MERGE(ours, before, newest), parked="")
+    return replace(MERGE(ours, before, newest), parked=None)
 
 
 MERGE = advance.merge

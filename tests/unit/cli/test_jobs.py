@@ -11,12 +11,13 @@ from typer.testing import CliRunner, Result
 from provider_daemon.cli.app import app
 from provider_daemon.config import default_toml
 from provider_daemon.errors import LedgerError, Refused
+from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from tests.unit.job.jobs import JOB
 
-PARKED = replace(JOB, state=State.RUNNING, slurm_id="77", parked="its name\nis there \x1b[2Jtwice")
+PARKED = replace(JOB, state=State.RUNNING, slurm_id="77", parked=Parked(ParkReason.SEVERAL, "its name\nis there \x1b[2Jtwice"))
 ID = JOB.spec.job_id
 
 
@@ -45,7 +46,7 @@ def test_jobs_lists_one_line_a_job(tmp_path: Path) -> None:
     assert header.split()[:4] == ["JOB", "STATE", "REPORTED", "SLURM"]
     assert line.split()[:4] == [ID, "running", str(PARKED.reported), "77"]
     assert line.isprintable()
-    assert "parked: its name" in line
+    assert "parked (several): its name" in line
 
 
 @pytest.mark.usefixtures("ledger")

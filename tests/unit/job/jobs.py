@@ -1,9 +1,8 @@
 """A job as the customer asked for it and as it entered the ledger, and what SLURM says of it."""
 
 from provider_daemon.job.admission import Program
-from provider_daemon.job.lifecycle import (
-    Job,
-)
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.snapshot import Phase, Run, Sighting, Snapshot
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.job.state import State
@@ -32,6 +31,10 @@ JOB = Job(
     promised=State.PENDING,
 )
 EMPTY = Snapshot(taken_at=NOW, complete=True)
+
+
+def park_reason(job: Job) -> ParkReason | None:
+    return job.parked.reason if job.parked else None
 
 
 def look(*sightings: Sighting, complete: bool = True, at: float = NOW) -> Snapshot:

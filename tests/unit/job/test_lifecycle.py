@@ -19,9 +19,10 @@ from provider_daemon.job.lifecycle import (
     intend,
     observe,
 )
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import TERMINAL, State
-from tests.unit.job.jobs import EMPTY, JOB, NOW, SPEC, ended, look, seen
+from tests.unit.job.jobs import EMPTY, JOB, NOW, SPEC, ended, look, park_reason, seen
 
 
 def test_first_submission_needs_a_complete_look() -> None:
@@ -47,14 +48,17 @@ def test_adopts_by_name() -> None:
 def test_failed_submissions_end_with_the_operator() -> None:
     """Submissions that leave no trace are not repeated for ever."""
     job = replace(intend(JOB, NOW), attempt=MAX_ATTEMPTS)
-    assert "left no trace" in observe(job, replace(EMPTY, taken_at=NOW + WAITING_WINDOW), NOW).parked
+    later = replace(EMPTY, taken_at=NOW + WAITING_WINDOW)
+    assert park_reason(observe(job, later, NOW)) is ParkReason.NO_TRACE
 
 
 def test_two_live_jobs_of_one_name_are_parked() -> None:
     """Which of two is ours is the operator's to say."""
     snapshot = look(seen(Phase.RUNNING), seen(Phase.RUNNING, slurm_id="8"))
     job = observe(intend(JOB, NOW), snapshot, NOW)
-    assert "7, 8" in job.parked
+    assert job.parked is not None
+    assert job.parked.reason is ParkReason.SEVERAL
+    assert "7, 8" in job.parked.detail
     assert decide(job, snapshot) is None
 
 
@@ -140,9 +144,11 @@ def test_cancelled_on_chain_while_sbatch_is_unanswered() -> None:
 def test_unknown_state_is_held() -> None:
     """A state that we do not know parks the job, and a known one later takes it up again."""
     job = observe(replace(JOB, slurm_id="7"), look(seen(Phase.UNKNOWN, slurm_state="WOBBLY")), NOW)
-    assert "WOBBLY" in job.parked
+    assert job.parked is not None
+    assert job.parked.reason is ParkReason.UNKNOWN_STATE
+    assert "WOBBLY" in job.parked.detail
     assert job.state not in TERMINAL
-    assert observe(job, look(seen(Phase.RUNNING)), NOW).parked == ""
+    assert observe(job, look(seen(Phase.RUNNING)), NOW).parked is None
 
 
 def test_missing_is_never_an_outcome() -> None:
@@ -150,8 +156,8 @@ def test_missing_is_never_an_outcome() -> None:
     job = replace(JOB, slurm_id="7", state=State.RUNNING)
     assert observe(job, replace(EMPTY, complete=False), NOW) == job
     job = observe(job, EMPTY, NOW)
-    assert (job.state, job.parked) == (State.RUNNING, "")
-    assert "neither squeue nor sacct" in observe(job, EMPTY, NOW + MISSING_PATIENCE).parked
+    assert (job.state, job.parked) == (State.RUNNING, None)
+    assert park_reason(observe(job, EMPTY, NOW + MISSING_PATIENCE)) is ParkReason.MISSING
     assert decide(job, EMPTY) is None
 
 
@@ -161,9 +167,9 @@ def test_record_that_is_never_closed_parks() -> None:
     open_record = seen(Phase.ENDING, overdue=True)
     assert observe(job, look(open_record, complete=False), NOW) == job
     job = observe(job, look(open_record), NOW)
-    assert (job.state, job.missing_since, job.parked) == (State.RUNNING, NOW, "")
+    assert (job.state, job.missing_since, job.parked) == (State.RUNNING, NOW, None)
     assert observe(job, look(open_record), NOW + MISSING_PATIENCE - 1) == job
-    assert "runawayjobs" in observe(job, look(open_record), NOW + MISSING_PATIENCE).parked
+    assert park_reason(observe(job, look(open_record), NOW + MISSING_PATIENCE)) is ParkReason.NEVER_CLOSED
     assert observe(job, look(ended(State.COMPLETED)), NOW + MISSING_PATIENCE).state is State.COMPLETED
     assert observe(job, look(seen(Phase.RUNNING)), NOW + 1).missing_since is None
 
@@ -186,14 +192,14 @@ def test_gpu_gap_parks() -> None:
     """A GPU job without GPU accounting is parked instead of billed 0."""
     spec = replace(SPEC, resources=replace(SPEC.resources, gpus_per_node=1))
     job = replace(JOB, spec=spec, slurm_id="7")
-    assert "AccountingStorageTRES" in observe(job, look(ended(State.COMPLETED)), NOW).parked
+    assert park_reason(observe(job, look(ended(State.COMPLETED)), NOW)) is ParkReason.NO_GPU_RECORD
 
 
 def test_gpus_forgone() -> None:
     """Once its operator forgoes the GPUs, such a job ends with what its record does name."""
     spec = replace(SPEC, resources=replace(SPEC.resources, gpus_per_node=1))
     job = observe(replace(JOB, spec=spec, slurm_id="7", gpus_forgone=True), look(ended(State.COMPLETED)), NOW)
-    assert (job.parked, job.state) == ("", State.COMPLETED)
+    assert (job.parked, job.state) == (None, State.COMPLETED)
     assert job.usage is not None
     assert (job.usage.gpu_seconds, job.usage.cpu_core_seconds) == (0, 20)
 

@@ -6,6 +6,7 @@ import pytest
 
 from provider_daemon.job.differences import Severity, by_severity, clock, found, worst_first
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.reconcile import LAG_SECONDS, compare, reachable
 from provider_daemon.job.sides import ChainSide, LedgerSide, OnChain, Reported, Settled, SlurmSide, StoredReport
 from provider_daemon.job.snapshot import Phase, Run, Sighting
@@ -149,7 +150,7 @@ def test_record_that_slurm_let_go() -> None:
 
 
 def test_parked() -> None:
-    assert whats(*running(parked="why")) == ["parked"]
+    assert whats(*running(parked=Parked(ParkReason.MISSING, "why"))) == ["parked"]
 
 
 @pytest.mark.parametrize("what", ["site_clock", "chain_clock"])

@@ -6,9 +6,10 @@ import pytest
 
 from provider_daemon.job.lifecycle import Cancel, decide, observe
 from provider_daemon.job.naming import public_name
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.state import State
-from tests.unit.job.jobs import JOB, NOW, ended
+from tests.unit.job.jobs import JOB, NOW, ended, park_reason
 
 SECRET = "ve-0123456789abcdef0123-JOB-1"
 SENT = replace(JOB, slurm_name=SECRET, intent_at=NOW - 100, attempt=1)
@@ -28,7 +29,7 @@ def look(*sightings: Sighting, complete: bool = True) -> Snapshot:
 def test_the_earliest_is_ours() -> None:
     """The answer was lost, and a thief who read the name submitted under it: nobody knew the name before our job was in SLURM."""
     job = observe(SENT, look(sighting("7", 910), sighting("8", 920)), NOW)
-    assert (job.slurm_id, job.submitted_at, job.parked, job.state) == ("7", 910, "", State.RUNNING)
+    assert (job.slurm_id, job.submitted_at, job.parked, job.state) == ("7", 910, None, State.RUNNING)
 
 
 def test_the_earliest_is_ours_though_it_has_ended() -> None:
@@ -52,7 +53,7 @@ def test_the_earliest_is_ours_though_it_has_ended() -> None:
 def test_what_cannot_be_proven_is_parked(job: object, snapshot: Snapshot) -> None:
     """The same second, no submit time, a public name: an operator decides."""
     assert isinstance(job, type(SENT))
-    assert "several SLURM jobs" in observe(job, snapshot, NOW).parked
+    assert park_reason(observe(job, snapshot, NOW)) is ParkReason.SEVERAL
 
 
 def test_an_answer_that_is_not_whole_is_waited_for() -> None:

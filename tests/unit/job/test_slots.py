@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon.job.lifecycle import WAITING_WINDOW, holds_slot
+from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
 from provider_daemon.job.turns import in_turn
@@ -13,7 +14,7 @@ from provider_daemon.job.usage import Usage
 from tests.unit.job.jobs import EMPTY, JOB, NOW, ended, look, seen
 
 SENT = replace(JOB, slurm_id="7", intent_at=NOW - 100)
-PARKED = replace(SENT, parked="for a reason")
+PARKED = replace(SENT, parked=Parked(ParkReason.MISSING, ""))
 
 
 def test_a_parked_job_holds_a_slot_while_its_slurm_job_is_alive() -> None:
@@ -28,7 +29,7 @@ def test_a_parked_job_holds_a_slot_while_its_slurm_job_is_alive() -> None:
 
 def test_a_parked_job_whose_submission_may_be_under_way() -> None:
     """Its sbatch can still run within the waiting window."""
-    job = replace(JOB, parked="for a reason", intent_at=NOW - WAITING_WINDOW + 1)
+    job = replace(JOB, parked=Parked(ParkReason.MISSING, ""), intent_at=NOW - WAITING_WINDOW + 1)
     assert holds_slot(job, EMPTY)
     assert not holds_slot(replace(job, intent_at=NOW - WAITING_WINDOW), EMPTY)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from provider_daemon.job.naming import public_name
+from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.ledger import listing
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.listing import Show
@@ -21,7 +22,7 @@ def test_pages_have_every_job_once(ledger: Ledger) -> None:
     """The newest first; the last number of a page leads to the next one, whatever is chosen."""
     save(ledger, *range(1, 8))
     save(ledger, *range(8, 15), closed_at=5.0)
-    save(ledger, *range(15, 22), parked="twice")
+    save(ledger, *range(15, 22), parked=Parked(ParkReason.SEVERAL, "twice"))
     opened = [*range(21, 14, -1), *range(7, 0, -1)]
     for show, wanted in ((Show.ALL, range(21, 0, -1)), (Show.OPEN, opened), (Show.PARKED, opened[:7])):
         found, page = [], listing.jobs(ledger, show=show, count=4)

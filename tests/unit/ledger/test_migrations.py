@@ -1,5 +1,6 @@
 """An older ledger comes forward whole or not at all, and is then the same as a new one."""
 
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import pytest
 import structlog
 
 from provider_daemon.errors import LedgerError
+from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.ledger import file
 from provider_daemon.ledger.file import SCHEMA_VERSION, migrations
 from provider_daemon.ledger.ledger import Ledger
@@ -44,7 +46,7 @@ def contents(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
         return [
             repr(row)
-            for table in ("meta", "jobs", "quarantine", "messages", "txs", "events")
+            for table in ("meta", "quarantine", "messages", "txs", "events")
             for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1")
         ]
 
@@ -63,6 +65,53 @@ def test_migrated_and_new_are_the_same(older: Path, tmp_path: Path) -> None:
     assert schema(older) == schema(tmp_path / "new.sqlite")
     assert (version(older), version(tmp_path / "new.sqlite")) == (SCHEMA_VERSION, SCHEMA_VERSION)
     assert contents(older) == before
+
+
+PARK_TEXTS = {
+    "unknown SLURM state 'MELTED' of SLURM job 5: the job is held as it is": ParkReason.UNKNOWN_STATE,
+    "invalid SLURM job id in the ledger: '7x'; `provd ledger repair` clears it, and the job is looked for by its name": (
+        ParkReason.INVALID_SLURM_ID
+    ),
+    "several SLURM jobs are named ve-1: 7, 8; cancel all but one, then unpark": ParkReason.SEVERAL,
+    "5 submissions left no trace in SLURM: check sbatch on the login node, then unpark": ParkReason.NO_TRACE,
+    "5 submissions left no trace in SLURM (the last answer: x): check sbatch on the login node, then unpark": ParkReason.NO_TRACE,
+    "SLURM job 7 is in neither squeue nor sacct: find out what became of it, then unpark": ParkReason.MISSING,
+    "a SLURM job named ve-1 is in neither squeue nor sacct: find out what became of it, then unpark": ParkReason.MISSING,
+    "SLURM job 7 has left squeue and sacct never closes it: let `sacctmgr show runawayjobs` mend its record, then unpark": (
+        ParkReason.NEVER_CLOSED
+    ),
+    "SLURM job 7 used GPUs that its accounting record does not name: AccountingStorageTRES lacks gres/gpu; repair it": (
+        ParkReason.NO_GPU_RECORD
+    ),
+    "SLURM job 7 has an implausible accounting record: 900 s of 600 s; check sacct; unpark to report it as it is": (
+        ParkReason.IMPLAUSIBLE_RECORD
+    ),
+    "the chain refuses its report: job not found": ParkReason.REPORT_REFUSED,
+    "one report would need 900 gas, over the ceiling of 500: raise chain.max_gas, then unpark": ParkReason.REPORT_TOO_LARGE,
+    "somebody's own words": ParkReason.OTHER,
+}
+"""What 0.1.0 and the versions until schema 5 wrote as the only reason of a parked job."""
+
+
+@pytest.mark.parametrize("text", PARK_TEXTS)
+def test_a_parked_job_of_an_older_ledger_gets_its_reason(older: Path, text: str) -> None:
+    """With its old text as the detail, in its column too; nothing else of any job changes, and every job can be read."""
+    with closing(sqlite3.connect(older)) as connection:
+        connection.execute("UPDATE jobs SET parked = ?1, value = json_set(value, '$.parked', ?1) WHERE job_id = 'JOB-5'", (text,))
+        connection.execute("UPDATE jobs SET parked = 'x', value = '{' WHERE job_id = 'JOB-9'")
+        connection.commit()
+        before = [json.loads(row[0]) for row in connection.execute("SELECT value FROM jobs WHERE job_id <> 'JOB-9'")]
+    ledger = Ledger.open(older)
+    job = ledger.job("JOB-5")
+    assert job is not None
+    assert job.parked == Parked(PARK_TEXTS[text], text)
+    ledger.close()
+    with closing(sqlite3.connect(older)) as connection:
+        parked = dict(connection.execute("SELECT job_id, parked FROM jobs WHERE parked <> ''"))
+        after = [json.loads(row[0]) for row in connection.execute("SELECT value FROM jobs WHERE job_id <> 'JOB-9'")]
+    assert parked == {"JOB-5": PARK_TEXTS[text], "JOB-9": ParkReason.OTHER}
+    assert [bool(job.pop("parked")) for job in after] == [bool(job.pop("parked")) for job in before]
+    assert after == before
 
 
 def test_a_copy_of_the_old_one_stays(old: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provider_daemon.job.lifecycle import INVALID_ID, WAITING_WINDOW, Submit, decide, observe
+from provider_daemon.job.lifecycle import WAITING_WINDOW, Submit, decide, observe
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.state import State
 from provider_daemon.ledger import file, repair
 from provider_daemon.ledger.check import check
@@ -30,11 +31,12 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def test_an_invalid_id_parks_its_own_job_alone(ledger: Ledger) -> None:
-    """It never leaves the ledger: the job comes out parked, with the way out in its reason; the others as ever."""
+    """It never leaves the ledger: the job comes out parked, with the start of the id in its detail; the others as ever."""
     poisoned, other = ledger.open_jobs("HPC-1")
     assert (poisoned.slurm_id, other) == ("", OTHER)
-    assert poisoned.parked.startswith(f"{INVALID_ID}: 'NOTICE: maintenance")
-    assert "`provd ledger repair`" in poisoned.parked
+    assert poisoned.parked is not None
+    assert poisoned.parked.reason is ParkReason.INVALID_SLURM_ID
+    assert "'NOTICE: maintenance" in poisoned.parked.detail
     assert ledger.job("JOB-1") == poisoned
     assert decide(observe(poisoned, look(), NOW + 10_000), look()) is None
 
@@ -63,7 +65,7 @@ def test_repair_clears_the_id(ledger: Ledger, saved: bool) -> None:
     repair.apply(ledger, [step], NOW)
     job = ledger.job("JOB-1")
     assert job is not None
-    assert (job.slurm_id, job.parked, job.intent_at) == ("", "", NOW)
+    assert (job.slurm_id, job.parked, job.intent_at) == ("", None, NOW)
     assert decide(job, look(at=NOW + WAITING_WINDOW - 1)) is None
     assert isinstance(decide(job, look(at=NOW + WAITING_WINDOW)), Submit)
     assert repair.plan(ledger) == []
@@ -88,7 +90,7 @@ def test_check_names_the_way_out(ledger: Ledger, tmp_path: Path) -> None:
     """`provd ledger check`, and the doctor with it, name the job and the command."""
     ledger.claim("test-1")
     with closing(file.connect(tmp_path / "ledger.sqlite", readonly=True)) as connection:
-        (finding,) = [found for found in check(connection, "test-1").findings if INVALID_ID in found.what]
+        (finding,) = [found for found in check(connection, "test-1").findings if "'NOTICE: " in found.what]
     assert finding.what.startswith("JOB-1: ")
     assert "`provd ledger repair`" in finding.todo
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as connection:

@@ -6,6 +6,7 @@ import pytest
 
 from provider_daemon.errors import Refused, Unreadable
 from provider_daemon.job.hold import Hold
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
 from provider_daemon.loops.blame import PATIENCE
@@ -52,7 +53,9 @@ async def test_a_contradiction_that_stays_is_an_operators(house: House, monkeypa
     await house.outbox.tick()
     parked = house.ledger.job("JOB-1")
     assert parked is not None
-    assert "invalid job state transition" in parked.parked
+    assert parked.parked is not None
+    assert parked.parked.reason is ParkReason.REPORT_REFUSED
+    assert "invalid job state transition" in parked.parked.detail
 
 
 async def test_an_unreadable_record_holds_up_nobody_else(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

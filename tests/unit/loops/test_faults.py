@@ -6,6 +6,7 @@ import pytest
 
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.lifecycle import MAX_ATTEMPTS, WAITING_WINDOW
+from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.ledger import listing
@@ -186,7 +187,7 @@ async def test_a_full_site_is_waited_for(house: House) -> None:
         await house.round()
         house.chain.clock.time += PAUSE_SECONDS
     opened = house.ledger.open_jobs("HPC-1")[0]
-    assert (opened.attempt, opened.intent_at, opened.parked) == (0, None, "")
+    assert (opened.attempt, opened.intent_at, opened.parked) == (0, None, None)
     house.scheduler.full = False
     await house.round()
     assert await house.state() == "queued"
@@ -203,7 +204,7 @@ async def test_the_sites_trouble_uses_no_attempt(house: House, doubtful: bool) -
         await house.round()
         house.chain.clock.time += WAITING_WINDOW
     opened = house.ledger.open_jobs("HPC-1")[0]
-    assert (opened.attempt, opened.parked) == (0, "")
+    assert (opened.attempt, opened.parked) == (0, None)
     assert opened.sbatch_answer in kind.values()
     tried = house.scheduler.refused_orders
     assert len({order.directory for order in tried}) == len(tried) == 2 * MAX_ATTEMPTS
@@ -220,8 +221,10 @@ async def test_a_parked_job_keeps_what_sbatch_said(house: House) -> None:
         await house.round()
         house.chain.clock.time += WAITING_WINDOW
     parked = house.ledger.open_jobs("HPC-1")[0].parked
-    assert "5 submissions left no trace" in parked
-    assert "something of next year" in parked
+    assert parked is not None
+    assert parked.reason is ParkReason.NO_TRACE
+    assert parked.detail.startswith("5 ")
+    assert "something of next year" in parked.detail
 
 
 async def test_a_cluster_that_is_served_later_gets_its_old_jobs(house: House) -> None:
@@ -270,7 +273,7 @@ async def test_unparked_while_slurm_is_asked(house: House, monkeypatch: pytest.M
     known = house.ledger.job("JOB-1")
     assert known is not None
     with house.ledger.write():
-        house.ledger.save_job(replace(known, parked="waits for somebody", missing_since=5.0, attempt=3))
+        house.ledger.save_job(replace(known, parked=Parked(ParkReason.SEVERAL, "waits for somebody"), missing_since=5.0, attempt=3))
     ask = house.scheduler.snapshot
 
     async def snapshot(watch: Watch) -> Snapshot:
@@ -283,4 +286,4 @@ async def test_unparked_while_slurm_is_asked(house: House, monkeypatch: pytest.M
         await house.advance.tick()
     found = house.ledger.job("JOB-1")
     assert found is not None
-    assert (found.parked, found.missing_since, found.attempt, found.gpus_forgone) == ("", None, 0, True)
+    assert (found.parked, found.missing_since, found.attempt, found.gpus_forgone) == (None, None, 0, True)

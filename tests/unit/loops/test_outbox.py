@@ -9,6 +9,7 @@ import structlog
 from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.devnet import bank
+from provider_daemon.job.parking import ParkReason
 from provider_daemon.loops.outbox import OutboxSettings
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job, report
 from tests.unit.loops.conftest import House
@@ -224,5 +225,7 @@ async def test_a_report_too_large_for_any_block(house: House) -> None:
         await house.report()
     parked = house.ledger.job("JOB-1")
     assert parked is not None
-    assert parked.parked.endswith("over the ceiling of 500000: the chain lets no transaction ask for more")
+    assert parked.parked is not None
+    assert parked.parked.reason is ParkReason.REPORT_TOO_LARGE
+    assert "500000" in parked.parked.detail
     assert await house.state("JOB-2") == "queued"

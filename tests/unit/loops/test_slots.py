@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
 from tests.fakes.chain import ALICE, BOB, job
 from tests.unit.loops.conftest import TENANCY, House, house
@@ -45,7 +46,7 @@ async def test_parked_jobs_that_are_over_hold_no_slot(house: House) -> None:
     house.scheduler.run()
     with house.ledger.write():
         for found in house.ledger.open_jobs("HPC-1")[:2]:
-            house.ledger.save_job(replace(found, parked="for a reason"))
+            house.ledger.save_job(replace(found, parked=Parked(ParkReason.MISSING, "")))
     await house.advance.tick()
     assert in_slurm(house) == ["JOB-1", "JOB-2"]
     house.scheduler.end(State.COMPLETED)

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
@@ -81,8 +82,8 @@ def fill(ledger: Ledger) -> None:
         {"state": State.RUNNING},
         {"state": State.RUNNING, "message": HOSTILE},
         {"state": State.QUEUED},
-        {"state": State.QUEUED, "parked": HOSTILE},
-        {"state": State.QUEUED, "parked": "unknown SLURM state 'NEW' of SLURM job 7: the job is held as it is"},
+        {"state": State.QUEUED, "parked": Parked(ParkReason.OTHER, HOSTILE)},
+        {"state": State.QUEUED, "parked": Parked(ParkReason.UNKNOWN_STATE, "NEW")},
         {"state": State.COMPLETED, "closed_at": 9.0},
     ]
     with ledger.write():

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
 
 from provider_daemon.chain.client import GrpcChain
+from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
 from provider_daemon.ledger import comparison
 from provider_daemon.ledger.ledger import Ledger
@@ -83,7 +84,7 @@ class Site:
         states = list(State)
         with ledger.write():
             for number in range(jobs):
-                parked = f"SLURM job {number} is in neither squeue nor sacct" if number % 100 == 0 else ""
+                parked = Parked(ParkReason.MISSING, f"SLURM job {number}") if number % 100 == 0 else None
                 spec = replace(JOB.spec, job_id=f"JOB-{number}", cluster_id=self.clusters[number % len(self.clusters)])
                 ledger._run("save_job", **job_to_row(replace(JOB, spec=spec, state=states[number % len(states)], parked=parked)))
                 for kind in catalog.KINDS:

@@ -40,4 +40,3 @@ def test_nothing_leaves_the_lists(text: str, code: int) -> None:
     """No text and no code makes a new label value."""
     assert causes.refusal(code, text, text) in catalog.OUTCOMES["refused"]
     assert causes.failure(code) in catalog.OUTCOMES["failed"]
-    assert causes.parked(text) in catalog.PARKED

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger import listing
@@ -17,6 +18,7 @@ from provider_daemon.status.standing import Standing, standing, why
 from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import fill
 
+TWICE = Parked(ParkReason.SEVERAL, "twice in squeue")
 QUEUED = replace(JOB, state=State.QUEUED, reported=State.QUEUED, slurm_id="7")
 OVER = replace(QUEUED, state=State.FAILED, reported=State.RUNNING, usage=Usage(), message="SLURM: FAILED, exit code 1")
 
@@ -29,7 +31,7 @@ STANDINGS: list[tuple[Job, Standing, str]] = [
     (replace(QUEUED, state=State.RUNNING), Standing.RUNNING, "the chain has not confirmed running yet"),
     (replace(QUEUED, state=State.RUNNING, reported=State.RUNNING), Standing.RUNNING, ""),
     (replace(QUEUED, refused="no such partition"), Standing.WAITING, "is being ended: no such partition"),
-    (replace(QUEUED, parked="twice in squeue"), Standing.PARKED, "parked: twice in squeue"),
+    (replace(QUEUED, parked=TWICE), Standing.PARKED, "parked (several): twice in squeue"),
     (replace(QUEUED, reported=State.CANCELLED), Standing.ENDING, "the chain says cancelled; what is left of it in SLURM is ended"),
     (OVER, Standing.ENDING, "the chain has not confirmed failed yet"),
     (replace(OVER, reported=State.FAILED), Standing.ENDING, "over; closed at the next look"),
@@ -61,7 +63,7 @@ def test_an_old_parked_job_is_shown_however_many_came_after_it(ledger: Ledger) -
     with ledger.write():
         for number in range(1, 302):
             spec = replace(JOB.spec, job_id=f"JOB-{number}", created_ns=number)
-            ledger.save_job(replace(JOB, spec=spec, parked="twice" if number == 1 else "", closed_at=None if number == 1 else 5.0))
+            ledger.save_job(replace(JOB, spec=spec, parked=TWICE if number == 1 else None, closed_at=None if number == 1 else 5.0))
     seen = overview(listing.read(ledger), None, 1000.0)
     assert len(seen.jobs) == 200
     assert [job.job_id for job in seen.parked] == ["JOB-1"]
@@ -79,6 +81,7 @@ def test_only_the_last_transactions(ledger: Ledger) -> None:
 def test_every_text_is_one_short_printable_line(text: str) -> None:
     """Whatever a customer, SLURM or the chain wrote."""
     workload = replace(JOB.spec.workload, command=text)
-    shown = asdict(line(1, replace(JOB, spec=replace(JOB.spec, queue=text, workload=workload), parked=text, message=text)))
+    job = replace(JOB, spec=replace(JOB.spec, queue=text, workload=workload), message=text)
+    shown = asdict(line(1, replace(job, parked=Parked(ParkReason.OTHER, text))))
     for value in shown.values():
         assert not isinstance(value, str) or (value.isprintable() and len(value) <= LONGEST)
