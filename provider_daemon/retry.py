@@ -10,18 +10,21 @@ from provider_daemon.errors import Transient
 T = TypeVar("T")
 
 ATTEMPTS = 3
-_POLICY = AsyncRetrying(
-    stop=stop_after_attempt(ATTEMPTS),
-    wait=wait_random_exponential(multiplier=0.05, max=0.5),
-    retry=retry_if_exception_type(Transient),
-    reraise=True,
-)
 
 
-async def quickly(call: Callable[[], Awaitable[T]]) -> T:
-    """Again on Transient, at most ATTEMPTS times within about a second; only for calls that may safely happen twice."""
+async def quickly(call: Callable[[], Awaitable[T]], *, on: type[Exception] = Transient, seconds: float = 0.05) -> T:
+    """Calls again when `on` is raised, at most ATTEMPTS times in all; only for calls that may safely happen twice.
+
+    The waits are random: up to `seconds` before the second attempt, up to twice that before the third.
+    """
 
     async def attempt() -> T:
         return await call()  # tenacity only awaits what is an async function itself, not what returns an awaitable
 
-    return await _POLICY.copy()(attempt)
+    policy = AsyncRetrying(
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=seconds),
+        retry=retry_if_exception_type(on),
+        reraise=True,
+    )
+    return await policy(attempt)

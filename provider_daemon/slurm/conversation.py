@@ -1,39 +1,56 @@
-"""A program's stdin, stdout and stderr over one SSH channel."""
+"""A program's stdin, stdout and stderr: one is written while the other two are read, whichever way the program was started."""
 
 import asyncio
 import contextlib
-
-import asyncssh
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from provider_daemon.slurm.transport import TOO_MUCH, Answer, TooMuch, keep
 
 
-async def converse(process: asyncssh.SSHClientProcess[bytes], text: bytes, seconds: float) -> Answer:
-    """Whatever arrives in time; exit code None when it is not all."""
-    out, err = bytearray(), bytearray()
+class Reader(Protocol):
+    async def read(self, n: int = -1, /) -> bytes: ...
+
+
+class Writer(Protocol):
+    def write(self, data: bytes, /) -> None: ...
+
+    async def drain(self) -> None: ...
+
+    def write_eof(self) -> None: ...
+
+
+async def converse(
+    pipes: tuple[Writer, Reader, Reader],
+    ended: Callable[[], Awaitable[int | None]],
+    text: bytes,
+    seconds: float,
+    *,
+    lost: type[Exception] = OSError,
+) -> Answer:
+    """Whatever arrives in time; exit code None when it is not all. `ended` waits for the exit code; `lost`: a connection's own errors."""
+    out, err, code = bytearray(), bytearray(), None
+    into, stdout, stderr = pipes
     try:
         async with asyncio.timeout(seconds):
             async with asyncio.TaskGroup() as group:
-                for work in (_feed(process.stdin, text), _collect(process.stdout, out), _collect(process.stderr, err)):
+                for work in (_feed(into, text), _collect(stdout, out), _collect(stderr, err)):
                     group.create_task(work)
-            await process.wait_closed()
-        code = process.exit_status
-    except* (TimeoutError, asyncssh.Error, OSError):
-        code = None
+            code = await ended()
     except* TooMuch:
-        code, err = None, bytearray(TOO_MUCH)
-    finally:
-        process.close()
+        err = bytearray(TOO_MUCH)
+    except* (OSError, lost):
+        pass
     return Answer(code, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
-async def _feed(pipe: asyncssh.SSHWriter[bytes], text: bytes) -> None:
+async def _feed(pipe: Writer, text: bytes) -> None:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         pipe.write(text)
         await pipe.drain()
         pipe.write_eof()
 
 
-async def _collect(pipe: asyncssh.SSHReader[bytes], into: bytearray) -> None:
+async def _collect(pipe: Reader, into: bytearray) -> None:
     while chunk := await pipe.read(2**16):
         keep(chunk, into)

@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from provider_daemon.errors import Transient
-from provider_daemon.slurm.transport import TOO_MUCH, Answer, TooMuch, command_line, keep, stdin, with_path
+from provider_daemon.slurm.conversation import converse
+from provider_daemon.slurm.transport import Answer, command_line, stdin, with_path
 
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "SLURM_CONF")
 
@@ -44,26 +45,19 @@ class LocalTransport:
 
 
 async def _converse(process: asyncio.subprocess.Process, text: bytes, seconds: float) -> Answer:
-    out, err = bytearray(), bytearray()
     assert process.stdin
     assert process.stdout
     assert process.stderr
-    cut = False
+
+    async def ended() -> int | None:
+        code = await process.wait()
+        return code if code >= 0 else None  # ended by a signal
+
     try:
-        async with asyncio.timeout(seconds):
-            async with asyncio.TaskGroup() as group:
-                for work in (_feed(process.stdin, text), _collect(process.stdout, out), _collect(process.stderr, err)):
-                    group.create_task(work)
-            await process.wait()
-    except* TimeoutError:
-        cut = True
-    except* TooMuch:
-        cut, err = True, bytearray(TOO_MUCH)
+        return await converse((process.stdin, process.stdout, process.stderr), ended, text, seconds)
     finally:
         if process.returncode is None:
             await _end(process)
-    code = process.returncode
-    return Answer(None if cut or code is None or code < 0 else code, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -74,15 +68,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         while pipe is not None and await pipe.read(2**16):
             continue
     await process.wait()
-
-
-async def _feed(pipe: asyncio.StreamWriter, text: bytes) -> None:
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        pipe.write(text)
-        await pipe.drain()
-    pipe.close()
-
-
-async def _collect(pipe: asyncio.StreamReader, into: bytearray) -> None:
-    while chunk := await pipe.read(2**16):
-        keep(chunk, into)

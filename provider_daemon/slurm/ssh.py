@@ -19,17 +19,17 @@ import structlog
 from provider_daemon.errors import ConfigError, Transient
 from provider_daemon.job.lifecycle import START_SECONDS
 from provider_daemon.ports import Clock, ConnectOutcome
+from provider_daemon.retry import quickly
 from provider_daemon.slurm import login
-from provider_daemon.slurm.conversation import converse
 from provider_daemon.slurm.login import LoginProblem
 from provider_daemon.slurm.reconnect import ReconnectLimit
-from provider_daemon.slurm.ssh_connect import Connector, Target
+from provider_daemon.slurm.ssh_connect import Connector, Target, talk
 from provider_daemon.slurm.transport import Answer, command_line, consumed, stdin, with_path
 
 log = structlog.get_logger("provd.ssh")
 
 CHANNELS = 4  # at a time: the knee of the measured curve, and well below sshd's default MaxSessions
-CHANNEL_RETRIES = 3
+CHANNEL_RETRY_SECONDS = 0.4  # longest wait before the second attempt to open a channel; twice that before the third
 _LOST = (ConnectOutcome.FAILED, "the connection was lost")
 
 
@@ -87,7 +87,7 @@ class SshTransport:
     async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
         program = with_path(program, self._path)
         async with self._channel(command_line(program)) as process:
-            answer = await converse(process, stdin(program, payload), timeout)
+            answer = await talk(process, stdin(program, payload), timeout)
         if consumed(answer):
             raise login.raised(*login.STDIN_CONSUMED)
         return answer
@@ -149,20 +149,25 @@ class SshTransport:
                     await self._connection.wait_closed()
 
     async def _start(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
-        for attempt in range(CHANNEL_RETRIES):
-            connection = await self._opened()
-            try:
-                process = await connection.create_process(command, encoding=None)
-                self.counts.channels += 1
-                return process
-            except asyncssh.ChannelOpenError as error:
-                self.counts.refused += 1
-                if connection.is_closed() or attempt == CHANNEL_RETRIES - 1:
-                    raise Transient(f"ssh {self._where}: no channel: {error.reason}") from None
-                await asyncio.sleep(0.2 * 2**attempt)
-            except (asyncssh.Error, OSError) as error:
-                raise Transient(f"ssh {self._where}: the command did not start: {login.reason(error)}") from None
-        raise Transient(f"ssh {self._where}: no channel")
+        """On the same connection again while sshd refuses a channel."""
+        try:
+            return await quickly(lambda: self._create(command), on=asyncssh.ChannelOpenError, seconds=CHANNEL_RETRY_SECONDS)
+        except asyncssh.ChannelOpenError as error:
+            raise Transient(f"ssh {self._where}: no channel: {error.reason}") from None
+
+    async def _create(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
+        connection = await self._opened()
+        try:
+            process = await connection.create_process(command, encoding=None)
+        except asyncssh.ChannelOpenError as error:
+            self.counts.refused += 1
+            if connection.is_closed():
+                raise Transient(f"ssh {self._where}: no channel: {error.reason}") from None
+            raise
+        except (asyncssh.Error, OSError) as error:
+            raise Transient(f"ssh {self._where}: the command did not start: {login.reason(error)}") from None
+        self.counts.channels += 1
+        return process
 
     @property
     def connected(self) -> bool:

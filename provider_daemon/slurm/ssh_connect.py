@@ -12,7 +12,7 @@ from provider_daemon.slurm import known_hosts, login
 from provider_daemon.slurm.conversation import converse
 from provider_daemon.slurm.known_hosts import KnownHosts
 from provider_daemon.slurm.login import LoginProblem
-from provider_daemon.slurm.transport import command_line, stdin
+from provider_daemon.slurm.transport import Answer, command_line, stdin
 
 log = structlog.get_logger("provd.ssh")
 
@@ -151,10 +151,24 @@ class _Client(asyncssh.SSHClient):
         self.asked_for_more = not self._refused
 
 
+async def talk(process: asyncssh.SSHClientProcess[bytes], text: bytes, seconds: float) -> Answer:
+    """One program's conversation over its channel, which is closed after it."""
+
+    async def ended() -> int | None:
+        await process.wait_closed()
+        return process.exit_status
+
+    pipes = (process.stdin, process.stdout, process.stderr)
+    try:
+        return await converse(pipes, ended, text, seconds, lost=asyncssh.Error)
+    finally:
+        process.close()
+
+
 async def _probe(connection: asyncssh.SSHClientConnection) -> None:
     """A login that succeeds is not yet an account that runs commands."""
     process = await connection.create_process(command_line(login.PROBE), encoding=None)
-    login.check_probe(await converse(process, stdin(login.PROBE, b""), PROBE_SECONDS))
+    login.check_probe(await talk(process, stdin(login.PROBE, b""), PROBE_SECONDS))
 
 
 def _not_listed(target: Target, listed: KnownHosts, why: str) -> str:
