@@ -1,13 +1,13 @@
 """`provd reconcile`: SLURM, ledger and chain compared now, beside a running daemon or without one."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from provider_daemon.cli.run import DEFAULT, ConfigFile
+from provider_daemon.cli.tables import aligned
 from provider_daemon.text import printable
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _lines(compared: "Comparison") -> list[str]:
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     summary = f"{len(compared.jobs)} jobs compared{': ' + said if said else ''}; {len(compared.differences)} differences"
     rows = [_cells(row) for row in worst_first(compared.differences)]
-    return [*(_table([HEADINGS, *rows]) if rows else []), summary]
+    return [*(aligned([HEADINGS, *rows]) if rows else []), summary]
 
 
 def _cells(row: "Difference") -> tuple[str, ...]:
@@ -129,8 +129,3 @@ def _cells(row: "Difference") -> tuple[str, ...]:
 
 def _short(text: str) -> str:
     return text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

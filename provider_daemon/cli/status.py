@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provider_daemon.cli.run import DEFAULT, ConfigFile
+from provider_daemon.cli.tables import aligned
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -74,10 +75,7 @@ def _look(ledger: "Ledger", listen: str) -> "tuple[Overview, tuple[JobLine, ...]
 def _lines(found: "list[Section]") -> Iterator[str]:
     for section in found:
         yield f"\n{section.title}"
-        rows = [section.headings, *section.rows]
-        widths = [max(len(row[place]) for row in rows) for place in range(len(section.headings))]
-        for row in rows:
-            yield "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        yield from (f"  {line}" for line in aligned([section.headings, *section.rows]))
 
 
 def _screen(ledger: "Ledger", listen: str) -> "Group":

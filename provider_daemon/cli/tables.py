@@ -64,11 +64,16 @@ GAP = "  "
 
 
 def columns(kind: str, records: Sequence[Mapping[str, Any]], *, heading: bool = True) -> list[str]:
-    """`kind`: the name of the list in the answer. Lines without trailing spaces."""
+    """`kind`: the name of the list in the answer."""
     shown = COLUMNS[kind]
     rows = [list(shown)] if heading else []
     rows += [[cell(_at(record, path)) for path in shown.values()] for record in records]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(shown))] if rows else []
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Each column as wide as its widest cell. Lines without trailing spaces."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [GAP.join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
