@@ -76,19 +76,16 @@ def repair(
 
 
 def _check(path: Path, chain_id: str) -> "Health":
-    import sqlite3
-    from contextlib import closing
-
     from provider_daemon.errors import LedgerError
     from provider_daemon.ledger import check
-    from provider_daemon.ledger.file import connect
+    from provider_daemon.ledger.file import reading
 
     if not path.exists():
         raise LedgerError(f"no ledger at {path}: has the daemon run yet?")
     try:
-        with closing(connect(path, readonly=True)) as connection:
+        with reading(path) as connection:
             return check.check(connection, chain_id)
-    except sqlite3.Error as error:
+    except LedgerError as error:
         raise LedgerError(f"ledger {path} cannot be read: {error}; {check.RESTORE}") from error
 
 

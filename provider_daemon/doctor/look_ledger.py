@@ -1,14 +1,13 @@
 """Gathers what there is to see of the ledger's file, without its lock and beside a running daemon."""
 
 import os
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from provider_daemon.doctor.facts import Ledger
 from provider_daemon.doctor.finding import Unknown
+from provider_daemon.errors import LedgerError
 from provider_daemon.ledger import check, meta
-from provider_daemon.ledger.file import SCHEMA_VERSION, connect, schema_version
+from provider_daemon.ledger.file import SCHEMA_VERSION, reading, schema_version
 
 SUFFIXES = ("", "-wal", "-shm", ".lock")
 
@@ -36,7 +35,7 @@ def _inside(path: Path) -> tuple[int | Unknown, tuple[str, ...] | Unknown, str |
         return missing, missing, missing, missing
     unread = Unknown("the ledger cannot be read", "ledger-opens")
     try:
-        with closing(connect(path, readonly=True)) as connection:
+        with reading(path) as connection:
             schema = schema_version(connection)
             if schema != SCHEMA_VERSION:
                 other = Unknown("its tables are of another version", "ledger-schema")
@@ -44,7 +43,7 @@ def _inside(path: Path) -> tuple[int | Unknown, tuple[str, ...] | Unknown, str |
             owner = meta.read(connection, meta.CHAIN_ID)
             found = check.check(connection, owner).findings
             return schema, tuple(f"{each.what}: {each.todo}" for each in found), owner, f"{path} opens"
-    except sqlite3.Error as error:
+    except LedgerError as error:
         return unread, unread, unread, Unknown(f"{path}: {error}")
 
 

@@ -42,5 +42,5 @@ def txs_since(ledger: Ledger, signer: str, since: float) -> tuple[frozenset[int]
 
 def reports_of(ledger: Ledger, job_id: str) -> tuple[StoredReport, ...]:
     """In the order in which they were stored."""
-    rows = (row for row in ledger.messages_of(job_id) if row["kind"] == "report")
-    return tuple(StoredReport(row["state"], row["status"], row["created_at"], row["tx_hash"] or "") for row in rows)
+    rows = (row for row in ledger.messages_of(job_id) if row.kind == "report")
+    return tuple(StoredReport(row.state, row.status, row.created_at, row.tx_hash) for row in rows)

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 
 from provider_daemon.ledger import sql
@@ -10,9 +11,21 @@ from provider_daemon.ledger.ledger import Ledger
 _QUERIES = sql.load("figures.sql")
 
 
-def open_jobs(ledger: Ledger) -> list[sqlite3.Row]:
-    """Rows of cluster_id, state, parked (a ParkReason, or ''), jobs."""
-    return _all(ledger, "open_jobs_by_state")
+@dataclass(frozen=True, slots=True)
+class OpenJobs:
+    """How many open jobs of a cluster have one state and one park reason, or "" for those that are not parked.
+
+    Both as the row's columns have them: a damaged row must not keep the others from being counted.
+    """
+
+    cluster_id: str
+    state: str
+    parked: str
+    jobs: int
+
+
+def open_jobs(ledger: Ledger) -> list[OpenJobs]:
+    return [OpenJobs(**dict(row)) for row in _all(ledger, "open_jobs_by_state")]
 
 
 def jobs_on_hold(ledger: Ledger) -> dict[str, int]:

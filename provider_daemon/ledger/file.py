@@ -3,7 +3,8 @@
 import fcntl
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -46,6 +47,16 @@ def connect(path: Path, readonly: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
     return connection
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """For commands that look into any file, whatever its schema. Raises LedgerError, with SQLite's words, where it cannot be read."""
+    try:
+        with closing(connect(path, readonly=True)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise LedgerError(str(error)) from error
 
 
 def _create(path: Path) -> None:

@@ -20,7 +20,17 @@ from provider_daemon.job.state import State
 from provider_daemon.ledger import meta, sql
 from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
 from provider_daemon.ledger.meta import Key, T
-from provider_daemon.ledger.rows import Message, OpenTx, job_from_value, job_to_row, read_jobs
+from provider_daemon.ledger.rows import (
+    Message,
+    OpenTx,
+    StoredMessage,
+    StoredTx,
+    TimelineEntry,
+    Waiting,
+    job_from_value,
+    job_to_row,
+    read_jobs,
+)
 from provider_daemon.text import cut
 
 MAX_DETAIL = 2_000  # bytes kept of an event, a note or a reason: they repeat what strangers wrote
@@ -200,8 +210,8 @@ class Ledger:
         """Whether each is still there as it was read: other loops replace heartbeats and drop reports while a transaction is drafted."""
         return all((row := self._one("waiting_message", id=message.id)) and _message(row) == message for message in messages)
 
-    def count_waiting(self) -> list[sqlite3.Row]:
-        return self._all("count_waiting")
+    def count_waiting(self) -> list[Waiting]:
+        return [Waiting(**dict(row)) for row in self._all("count_waiting")]
 
     def messages_of_tx(self, tx_id: int) -> list[Message]:
         """In the order in which the transaction holds them."""
@@ -231,8 +241,8 @@ class Ledger:
         """The waiting terminal report holds the signed usage of a job that the chain ended otherwise: evidence, never to be sent."""
         self._run("keep_last_report", subject=job_id, note=cut(note, MAX_DETAIL))
 
-    def messages_of(self, subject: str) -> list[sqlite3.Row]:
-        return self._all("messages_of_subject", subject=subject)
+    def messages_of(self, subject: str) -> list[StoredMessage]:
+        return [StoredMessage(**dict(row)) for row in self._all("messages_of_subject", subject=subject)]
 
     def prune_messages(self, before: float) -> None:
         """Forget old heartbeats; reports stay."""
@@ -279,16 +289,17 @@ class Ledger:
         self._run("prune_txs", before=before, count=count)
         self._run("empty_txs", before=before, count=count)
 
-    def last_txs(self, count: int) -> list[sqlite3.Row]:
-        return self._all("last_txs", count=count)
+    def last_txs(self, count: int) -> list[StoredTx]:
+        """The newest first."""
+        return [StoredTx(**dict(row)) for row in self._all("last_txs", count=count)]
 
     # --- timeline ---
 
     def add_event(self, job_id: str, what: str, detail: str, now: float) -> None:
         self._run("add_event", at=now, job_id=job_id, what=what, detail=cut(detail, MAX_DETAIL))
 
-    def events_of(self, job_id: str) -> list[sqlite3.Row]:
-        return self._all("events_of", job_id=job_id)
+    def events_of(self, job_id: str) -> list[TimelineEntry]:
+        return [TimelineEntry(**dict(row)) for row in self._all("events_of", job_id=job_id)]
 
     # --- the one way to the database ---
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.ledger import figures, sql
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.ledger.rows import read_jobs
+from provider_daemon.ledger.rows import SetAside, StoredTx, Waiting, read_jobs
 
 NEWEST = 200  # jobs
 FEW = 20  # transactions, and records that were set aside
@@ -25,18 +25,15 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """`jobs` with their number in the ledger, the newest first; `parked` likewise, older ones than those too.
-
-    `open_jobs`: rows of cluster_id, state, parked, jobs. `waiting`: of signer, kind, messages, oldest. `set_aside`: of job_id, why, at.
-    """
+    """`jobs` with their number in the ledger, the newest first; `parked` likewise, older ones than those too."""
 
     total: int
     jobs: tuple[tuple[int, Job], ...]
     parked: tuple[tuple[int, Job], ...]
-    open_jobs: tuple[sqlite3.Row, ...]
-    transactions: tuple[sqlite3.Row, ...]
-    waiting: tuple[sqlite3.Row, ...]
-    set_aside: tuple[sqlite3.Row, ...]
+    open_jobs: tuple[figures.OpenJobs, ...]
+    transactions: tuple[StoredTx, ...]
+    waiting: tuple[Waiting, ...]
+    set_aside: tuple[SetAside, ...]
 
 
 def read(ledger: Ledger) -> Rows:
@@ -48,7 +45,7 @@ def read(ledger: Ledger) -> Rows:
         open_jobs=tuple(figures.open_jobs(ledger)),
         transactions=tuple(ledger.last_txs(FEW)),
         waiting=tuple(ledger.count_waiting()),
-        set_aside=tuple(_all(ledger, "set_aside", count=FEW)),
+        set_aside=tuple(SetAside(**dict(row)) for row in _all(ledger, "set_aside", count=FEW)),
     )
 
 

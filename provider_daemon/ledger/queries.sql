@@ -122,8 +122,9 @@ UPDATE messages SET status = 'kept', tx_id = NULL, note = :note
 WHERE kind = 'report' AND subject = :subject AND status = 'waiting' AND state IN ('completed', 'failed', 'cancelled', 'timeout');
 
 -- name: messages_of_subject
-SELECT m.kind, m.subject, m.state, m.body, m.created_at, m.status, m.note,
-    t.tx_hash, t.sequence, t.timeout_height, t.fee, t.created_at AS tx_created_at, t.height, t.status AS tx_status
+SELECT m.kind, m.state, m.body, m.created_at, m.status, m.note, coalesce(t.tx_hash, '') AS tx_hash,
+    coalesce(t.sequence, 0) AS sequence, coalesce(t.timeout_height, 0) AS timeout_height, coalesce(t.fee, 0) AS fee,
+    coalesce(t.created_at, 0.0) AS tx_created_at, coalesce(t.height, 0) AS height, coalesce(t.status, '') AS tx_status
 FROM messages m LEFT JOIN txs t ON t.id = m.tx_id WHERE m.subject = :subject ORDER BY m.id;
 
 -- name: prune_messages
@@ -158,7 +159,7 @@ UPDATE txs SET tx_bytes = x'' WHERE id IN (
 );
 
 -- name: last_txs
-SELECT tx_hash, sequence, fee, created_at, status, height, code, gas_used, note,
+SELECT tx_hash, fee, created_at, status, height, code, gas_used, note,
     (SELECT count(*) FROM messages WHERE tx_id = txs.id) AS messages
 FROM txs ORDER BY id DESC LIMIT :count;
 

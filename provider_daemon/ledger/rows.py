@@ -44,6 +44,68 @@ class OpenTx:
     created_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message with the transaction that holds it now: `tx_hash` is "" and its other fields are 0 while none does."""
+
+    kind: str
+    state: str
+    body: bytes
+    created_at: float
+    status: str
+    note: str
+    tx_hash: str
+    sequence: int
+    timeout_height: int
+    fee: int
+    tx_created_at: float
+    height: int
+    tx_status: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTx:
+    """`messages`: how many it holds now."""
+
+    tx_hash: str
+    fee: int
+    created_at: float
+    status: str
+    height: int
+    code: int
+    gas_used: int
+    note: str
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Messages of a key that wait for their transaction, and when the oldest was stored."""
+
+    signer: str
+    kind: str
+    messages: int
+    oldest: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """`at` in seconds since the epoch; `what` is one word. `detail` may hold a customer's text."""
+
+    at: float
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A record of the chain that could not be read."""
+
+    job_id: str
+    why: str
+    at: float
+
+
 def job_to_row(job: Job) -> dict[str, object]:
     return {
         "job_id": job.spec.job_id,

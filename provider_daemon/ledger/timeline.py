@@ -7,40 +7,31 @@ from datetime import UTC, datetime
 
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import TimelineEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """`at` in seconds since the epoch; `what` is one word. `detail` may hold a customer's text."""
-
-    at: float
-    what: str
-    detail: str
-
-
-def timeline(ledger: Ledger, job: Job, kept_as: str = "") -> list[Entry]:
+def timeline(ledger: Ledger, job: Job, kept_as: str = "") -> list[TimelineEntry]:
     """From the customer's transaction to the last report's block; `kept_as`: the id that a dropped job has now.
 
     Times as this host's clock and (for `created`) the chain's had them.
     """
     job_id = kept_as or job.spec.job_id
-    events = [Entry(row["at"], row["what"], row["detail"]) for row in ledger.events_of(job_id)]
-    return sorted([_created(job), *events, *_sendings(ledger, job_id)], key=lambda entry: entry.at)
+    return sorted([_created(job), *ledger.events_of(job_id), *_sendings(ledger, job_id)], key=lambda entry: entry.at)
 
 
-def _created(job: Job) -> Entry:
+def _created(job: Job) -> TimelineEntry:
     spec, asked = job.spec, job.spec.resources
     size = f"{asked.nodes} nodes x {asked.cpus_per_node} cores, at most {spec.max_runtime_seconds} s"
-    return Entry(spec.created_ns / 1e9, "created", f"by {spec.customer} for {spec.offering_id}: {size}")
+    return TimelineEntry(spec.created_ns / 1e9, "created", f"by {spec.customer} for {spec.offering_id}: {size}")
 
 
-def _sendings(ledger: Ledger, job_id: str) -> Iterator[Entry]:
+def _sendings(ledger: Ledger, job_id: str) -> Iterator[TimelineEntry]:
     """Each report with the transaction that holds it now, and the digest of the very bytes that were signed."""
     for row in ledger.messages_of(job_id):
-        if row["tx_hash"]:
-            digest = hashlib.sha256(row["body"]).hexdigest()[:16]
-            where = f"tx={row['tx_hash']} sequence={row['sequence']} timeout_height={row['timeout_height']} fee={row['fee']}"
-            yield Entry(row["tx_created_at"], "tx_signed", f"{row['state']} message={digest} {where}: {row['tx_status']}")
+        if row.tx_hash:
+            digest = hashlib.sha256(row.body).hexdigest()[:16]
+            where = f"tx={row.tx_hash} sequence={row.sequence} timeout_height={row.timeout_height} fee={row.fee}"
+            yield TimelineEntry(row.tx_created_at, "tx_signed", f"{row.state} message={digest} {where}: {row.tx_status}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +46,8 @@ class Unsent:
 
 def unsent(ledger: Ledger, job_id: str) -> list[Unsent]:
     """In the order in which they were stored."""
-    rows = (row for row in ledger.messages_of(job_id) if not row["tx_hash"])
-    return [Unsent(row["created_at"], row["state"], row["status"], row["note"]) for row in rows]
+    rows = (row for row in ledger.messages_of(job_id) if not row.tx_hash)
+    return [Unsent(row.created_at, row.state, row.status, row.note) for row in rows]
 
 
 def when(seconds: float) -> str:

@@ -123,10 +123,10 @@ class DaemonCollector(Collector):
 
     def _jobs(self) -> Iterator[Metric]:
         open_jobs = {(cluster, state.value): 0.0 for cluster in self._parts.clusters for state in catalog.STATES}
-        waiting = {(cluster, reason): 0.0 for cluster in self._parts.clusters for reason in catalog.PARKED}
+        waiting = {(cluster, reason.value): 0.0 for cluster in self._parts.clusters for reason in catalog.PARKED}
         for row in figures.open_jobs(self._parts.ledger):
-            counts, word = (waiting, row["parked"]) if row["parked"] else (open_jobs, row["state"])
-            counts[row["cluster_id"], word] = counts.get((row["cluster_id"], word), 0.0) + row["jobs"]
+            counts, word = (waiting, row.parked) if row.parked else (open_jobs, row.state)
+            counts[row.cluster_id, word] = counts.get((row.cluster_id, word), 0.0) + row.jobs
         yield metric(catalog.JOBS, open_jobs.items())
         yield metric(catalog.JOBS_PARKED, waiting.items())
         yield metric(catalog.JOBS_QUARANTINED, [((), float(len(self._parts.ledger.quarantined())))])
@@ -150,12 +150,12 @@ class DaemonCollector(Collector):
     def _outbox(self) -> Iterator[Metric]:
         rows = self._parts.ledger.count_waiting()
         sizes = {(signer, kind): 0.0 for signer in self._parts.signers for kind in catalog.KINDS}
-        sizes |= {(row["signer"], row["kind"]): float(row["messages"]) for row in rows}
+        sizes |= {(row.signer, row.kind): float(row.messages) for row in rows}
         yield metric(catalog.OUTBOX_MESSAGES, sizes.items())
         outboxes = [(loop, loop.name.removeprefix("outbox:")) for loop in self._parts.loops if loop.name.startswith("outbox:")]
         now = self._parts.clock.now()
         yield metric(catalog.OUTBOX_STALLED, [((signer,), float(bool(loop.stalled(now)))) for loop, signer in outboxes])
-        yield metric(catalog.OUTBOX_OLDEST, [((row["signer"], row["kind"]), row["oldest"]) for row in rows])
+        yield metric(catalog.OUTBOX_OLDEST, [((row.signer, row.kind), row.oldest) for row in rows])
 
     # --- the two borders ---
 

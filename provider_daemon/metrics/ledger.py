@@ -1,6 +1,5 @@
 """The ledger measured: how long writes take, and what jobs and transactions came to, read off what is written anyway."""
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger import sending
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.ledger.rows import OpenTx
+from provider_daemon.ledger.rows import OpenTx, TimelineEntry
 from provider_daemon.metrics import catalog, causes
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import FOREVER
@@ -38,10 +37,8 @@ class Measures:
 class MeasuredLedger(Ledger):
     """Counts only what was committed. Until `measure` is called it is an ordinary ledger."""
 
-    def __init__(self, connection: sqlite3.Connection, lock: int | None) -> None:
-        super().__init__(connection, lock)
-        self._measures: Measures | None = None
-        self._noted: list[Callable[[Measures], None]] = []
+    _measures: Measures | None = None
+    _noted: list[Callable[[Measures], None]]  # since the write that is under way began
 
     def measure(self, measures: Measures, clusters: Sequence[str], signers: Sequence[str]) -> None:
         """From now on; everything that can happen to those clusters and keys is shown with 0 first."""
@@ -94,34 +91,34 @@ class MeasuredLedger(Ledger):
 # --- jobs ---
 
 
-def _got_slurm_job(measures: Measures, job: Job, events: list[sqlite3.Row], detail: str, now: float) -> None:
+def _got_slurm_job(measures: Measures, job: Job, events: list[TimelineEntry], detail: str, now: float) -> None:
     measures.meters.observe(catalog.SUBMISSION_LATENCY, now - job.spec.created_ns / 1e9, job.spec.cluster_id)
 
 
-def _left_state(measures: Measures, job: Job, events: list[sqlite3.Row], detail: str, now: float) -> None:
+def _left_state(measures: Measures, job: Job, events: list[TimelineEntry], detail: str, now: float) -> None:
     """The newest entry that began a state is this one; the one before it is left now."""
     _leave(measures, job, _entries(events)[:-1], now)
 
 
-def _was_closed(measures: Measures, job: Job, events: list[sqlite3.Row], detail: str, now: float) -> None:
+def _was_closed(measures: Measures, job: Job, events: list[TimelineEntry], detail: str, now: float) -> None:
     _leave(measures, job, _entries(events), now)
 
 
-def _entries(events: list[sqlite3.Row]) -> list[sqlite3.Row]:
-    return [row for row in events if row["what"] in _ENTERED]
+def _entries(events: list[TimelineEntry]) -> list[TimelineEntry]:
+    return [row for row in events if row.what in _ENTERED]
 
 
-def _leave(measures: Measures, job: Job, entries: list[sqlite3.Row], now: float) -> None:
+def _leave(measures: Measures, job: Job, entries: list[TimelineEntry], now: float) -> None:
     if entries:
         last = entries[-1]
-        left = last["detail"].split()[0] if last["what"] == "state" else "pending"
+        left = last.detail.split()[0] if last.what == "state" else "pending"
         stage = left if left in catalog.STAGES else "ended"
-        measures.meters.observe(catalog.JOB_STATE_DURATION, now - last["at"], job.spec.cluster_id, stage)
+        measures.meters.observe(catalog.JOB_STATE_DURATION, now - last.at, job.spec.cluster_id, stage)
 
 
-def _report_confirmed(measures: Measures, job: Job, events: list[sqlite3.Row], detail: str, now: float) -> None:
+def _report_confirmed(measures: Measures, job: Job, events: list[TimelineEntry], detail: str, now: float) -> None:
     state = State(detail.split()[0])
-    stored = [row["at"] for row in events if row["what"] == "report_stored" and row["detail"] == state]
+    stored = [row.at for row in events if row.what == "report_stored" and row.detail == state]
     if stored:
         measures.meters.observe(catalog.REPORT_LATENCY, now - stored[-1], job.spec.cluster_id)
     if state in TERMINAL:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import State
 from provider_daemon.ledger.listing import Rows
+from provider_daemon.ledger.rows import SetAside, Waiting
 from provider_daemon.status.standing import Standing, by_state, standing, why
 from provider_daemon.text import printable
 
@@ -52,25 +53,6 @@ class Transaction:
     fee: int
     created_at: float
     note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Messages of a key that wait for their transaction."""
-
-    signer: str
-    kind: str
-    messages: int
-    oldest: float
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """A record of the chain that could not be read."""
-
-    job_id: str
-    why: str
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +130,11 @@ def overview(rows: Rows, daemon: Daemon | None, now: float) -> Overview:
         jobs=lines(rows.jobs),
         parked=lines(rows.parked),
         transactions=tuple(
-            Transaction(**{name: row[name] for name in Transaction.__slots__ if name != "note"}, note=_short(row["note"]))
-            for row in rows.transactions
+            Transaction(**{name: getattr(tx, name) for name in Transaction.__slots__} | {"note": _short(tx.note)})
+            for tx in rows.transactions
         ),
-        waiting=tuple(Waiting(**dict(row)) for row in rows.waiting),
-        set_aside=tuple(SetAside(_short(row["job_id"]), _short(row["why"]), row["at"]) for row in rows.set_aside),
+        waiting=rows.waiting,
+        set_aside=tuple(SetAside(_short(each.job_id), _short(each.why), each.at) for each in rows.set_aside),
         daemon=daemon,
     )
 
@@ -160,8 +142,8 @@ def overview(rows: Rows, daemon: Daemon | None, now: float) -> Overview:
 def _counts(rows: Rows) -> tuple[Count, ...]:
     sums: dict[tuple[str, Standing], int] = {}
     for row in rows.open_jobs:
-        key = (row["cluster_id"], Standing.PARKED if row["parked"] else by_state(State(row["state"])))
-        sums[key] = sums.get(key, 0) + row["jobs"]
+        key = (row.cluster_id, Standing.PARKED if row.parked else by_state(State(row.state)))
+        sums[key] = sums.get(key, 0) + row.jobs
     return tuple(Count(cluster, stands, jobs) for (cluster, stands), jobs in sorted(sums.items()))
 
 

@@ -42,8 +42,8 @@ async def reports_in_one_transaction(say: Callable[[str], None]) -> None:
     async with house(JOBS) as made:
         await made.report()
         (tx,) = made.ledger.last_txs(10)
-        share = tx["gas_used"] // tx["messages"]
-        say(f"reports a transaction: {tx['messages']}, gas a report: {share} (devnet), fee {tx['fee']} uve in all")
+        share = tx.gas_used // tx.messages
+        say(f"reports a transaction: {tx.messages}, gas a report: {share} (devnet), fee {tx.fee} uve in all")
 
 
 async def a_job_behind_a_backlog(say: Callable[[str], None]) -> int:

@@ -50,7 +50,7 @@ class Stage:
         with contextlib.closing(Ledger.open(self.directory / "ledger.sqlite", readonly=True, lock=False)) as ledger:
             if what == "jobs":
                 return [f"{job.state} {job.reported}" for _, job in listing.jobs(ledger)]
-            return [row["kind"] for row in ledger.count_waiting()]
+            return [row.kind for row in ledger.count_waiting()]
 
     def parked(self) -> list[str]:
         """Their ids."""

@@ -180,10 +180,10 @@ def _told_again(scene: Scene, job_id: str) -> list[str]:
     confirmed: set[str] = set()
     lines = []
     for row in scene.ledger.messages_of(job_id):
-        if row["kind"] == "report" and row["status"] != "kept" and row["state"] in confirmed:
-            lines.append(f"2 {row['state']} was confirmed and is reported again ({job_id})")
-        if row["status"] == "confirmed":
-            confirmed.add(row["state"])
+        if row.kind == "report" and row.status != "kept" and row.state in confirmed:
+            lines.append(f"2 {row.state} was confirmed and is reported again ({job_id})")
+        if row.status == "confirmed":
+            confirmed.add(row.state)
     return lines
 
 
@@ -245,7 +245,7 @@ def _late(scene: Scene, record: Record, slurm_jobs: list[SlurmJob]) -> list[str]
 
 def _evidence(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]:
     """Ended without us after it was in SLURM: the chain takes no report, so the signed usage must be kept here."""
-    kept = [row["body"] for row in scene.ledger.messages_of(record.spec.job_id) if row["status"] == "kept"]
+    kept = [row.body for row in scene.ledger.messages_of(record.spec.job_id) if row.status == "kept"]
     if len(kept) != 1:
         return [f"6 {len(kept)} pieces of evidence kept of a job that the chain ended"]
     message = messages.unpack(Any.FromString(kept[0]))
@@ -271,7 +271,7 @@ def _memory(scene: Scene) -> list[str]:
         return []
     blocks = scene.blocks
     lines = [f"2 offered again while it could take effect: {offer}" for offer in blocks.offered_twice]
-    known = {row["tx_hash"]: row["status"] for row in scene.ledger.last_txs(100_000)}
+    known = {row.tx_hash: row.status for row in scene.ledger.last_txs(100_000)}
     ours = {tx_hash for tx_hash in blocks.by_sequence.values() if not tx_hash.startswith("FOREIGN")}
     lines += [f"10 the chain took {tx_hash[:12]}, which the ledger does not know" for tx_hash in sorted(ours - known.keys())]
     lines += [line for job_id in blocks.books.jobs for line in _told_again(scene, job_id)]

@@ -79,7 +79,7 @@ async def test_open_transaction_is_asked_after_on_the_way_out(tmp_path: Path) ->
             pass
         with closing(Ledger.open(tmp_path / "ledger.sqlite")) as ledger:
             assert ledger.open_tx(PROVIDER.address) is None
-            assert ledger.last_txs(1)[0]["height"] > 0
+            assert ledger.last_txs(1)[0].height > 0
     finally:
         await chain.stop()
 

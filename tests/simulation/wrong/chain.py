@@ -108,7 +108,7 @@ def not_released(self: Any, tx: OpenTx, status: str, **more: Any) -> None:
 
 
 def same_bytes_are_an_error(self: Any, tx: OpenTx, messages: Sequence[Message]) -> OpenTx:
-    if any(row["tx_hash"] == tx.tx_hash for row in self.last_txs(1000)):
+    if any(row.tx_hash == tx.tx_hash for row in self.last_txs(1000)):
         self._db.execute("INSERT INTO meta (key, value) VALUES ('a', NULL)")
     return ADD_TX(self, tx, messages)
 

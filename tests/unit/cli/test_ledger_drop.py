@@ -51,8 +51,8 @@ def test_what_is_kept(tmp_path: Path) -> None:
         kept_as = ledger.drop_job(ID, "dropped by the operator", 2.0)
     assert ledger.job(ID) is None
     assert ledger.dropped_job(kept_as) == JOB
-    assert [row["what"] for row in ledger.events_of(kept_as)] == ["adopted"]
-    assert [row["status"] for row in ledger.messages_of(kept_as)] == ["dropped"]
+    assert [row.what for row in ledger.events_of(kept_as)] == ["adopted"]
+    assert [row.status for row in ledger.messages_of(kept_as)] == ["dropped"]
     assert ledger.waiting_messages("ve1p") == []
     assert ledger.quarantined() == [ID]
     assert check(ledger._db, JOB.spec.chain_id).findings == []

@@ -57,7 +57,7 @@ def test_reports_keep_their_place(ledger: Ledger) -> None:
     prune(ledger)
     assert kept(ledger) == {told: b"", last: b"signed"}
     (row,) = ledger.messages_of("JOB-1")
-    assert (row["tx_hash"], row["height"], row["fee"], row["body"]) == (told, 1, 5, b"r")
+    assert (row.tx_hash, row.height, row.fee, row.body) == (told, 1, 5, b"r")
 
 
 def test_what_is_open_or_the_last_stays_whole(ledger: Ledger) -> None:

@@ -127,7 +127,7 @@ def test_expired_transaction_gives_its_messages_back(ledger: Ledger) -> None:
         assert len(ledger.waiting_messages("ve1p")) == 2
         ledger.close_tx(ledger.add_tx(open_tx(0, "BB"), ledger.waiting_messages("ve1p")), "included")
     assert ledger.waiting_messages("ve1p") == []
-    assert [row["status"] for row in ledger.messages_of("JOB-1")] == ["confirmed", "confirmed"]
+    assert [row.status for row in ledger.messages_of("JOB-1")] == ["confirmed", "confirmed"]
 
 
 def test_bytes_that_were_not_taken_may_be_made_again(ledger: Ledger) -> None:
@@ -136,7 +136,7 @@ def test_bytes_that_were_not_taken_may_be_made_again(ledger: Ledger) -> None:
     with ledger.write():
         ledger.close_tx(ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p")), "failed", code=1, note="rate limit exceeded")
         again = ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p"))
-    assert [(row["status"], row["code"], row["note"]) for row in ledger.last_txs(10)] == [("open", 0, "")]
+    assert [(row.status, row.code, row.note) for row in ledger.last_txs(10)] == [("open", 0, "")]
     assert [message.body for message in ledger.messages_of_tx(again.id)] == [b"q"]
 
 

@@ -43,7 +43,7 @@ async def test_a_record_that_is_behind_parks_nothing(house: House, monkeypatch: 
     assert await house.state("JOB-2") == "queued"
     monkeypatch.setattr(house.chain.client, "job", ask)
     await house.report()
-    assert [row["status"] for row in house.ledger.messages_of("JOB-1")] == ["dropped"]
+    assert [row.status for row in house.ledger.messages_of("JOB-1")] == ["dropped"]
 
 
 async def test_a_contradiction_that_stays_is_an_operators(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ async def test_an_endpoint_behind_what_was_confirmed_makes_nothing_be_said_again
         patched.setattr(house.chain.client, "job", behind)
         patched.setattr(house.chain.client, "simulate", refuses)
         await house.round()
-    told = [(row["state"], row["status"]) for row in house.ledger.messages_of("JOB-1")]
+    told = [(row.state, row.status) for row in house.ledger.messages_of("JOB-1")]
     assert told == [("queued", "confirmed"), ("running", "confirmed"), ("completed", "waiting")]
     await house.report()
     assert await house.state() == "completed"

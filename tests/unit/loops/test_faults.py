@@ -75,7 +75,7 @@ async def test_lost_ledger_cancels_what_the_chain_ended(house: House) -> None:
     await house.round()
     assert house.scheduler.cancelled == ["1"]
     await house.round()
-    assert [row["status"] for row in house.ledger.messages_of("JOB-1")] == ["kept"]
+    assert [row.status for row in house.ledger.messages_of("JOB-1")] == ["kept"]
     assert house.ledger.open_jobs("HPC-1") == []
 
 

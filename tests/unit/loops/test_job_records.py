@@ -93,7 +93,7 @@ async def test_the_truth_ends_a_hold(house: House, liar: Liar) -> None:
     await house.intake.tick()
     await house.round()
     assert await house.state() == "queued"
-    assert [row["what"] for row in house.ledger.events_of("JOB-1")][-4:] == ["on_hold", "hold_ended", "report_stored", "report_confirmed"]
+    assert [row.what for row in house.ledger.events_of("JOB-1")][-4:] == ["on_hold", "hold_ended", "report_stored", "report_confirmed"]
 
 
 async def test_each_report_is_compared_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ async def test_the_honest_job_under_an_invented_number(house: House, liar: Liar)
     kept = house.ledger.dropped_job("JOB-2@1")
     assert kept is not None
     assert kept.spec.customer == BOB.address
-    assert {row["what"] for row in house.ledger.events_of("JOB-2@1")} >= {"adopted", "on_hold", "disowned"}
+    assert {row.what for row in house.ledger.events_of("JOB-2@1")} >= {"adopted", "on_hold", "disowned"}
 
 
 async def test_an_absent_record_waits_for_the_node(house: House, liar: Liar) -> None:

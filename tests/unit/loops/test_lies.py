@@ -63,7 +63,7 @@ def price(house: House, amount: str) -> None:
 
 def statuses(house: House) -> list[str]:
     """Newest first."""
-    return [row["status"] for row in house.ledger.last_txs(10)]
+    return [row.status for row in house.ledger.last_txs(10)]
 
 
 def still(house: House) -> str:
@@ -189,7 +189,7 @@ async def test_the_replaced_transaction_is_included_after_all(house: House, liar
     house.chain.block()
     await house.outbox.tick()
     assert statuses(house) == ["expired", "included", "included"]
-    assert [row["status"] for row in house.ledger.messages_of("JOB-2")] == ["confirmed"]
+    assert [row.status for row in house.ledger.messages_of("JOB-2")] == ["confirmed"]
 
 
 async def test_a_node_that_asks_for_more_gets_it(house: House, liar: Liar) -> None:
@@ -240,7 +240,7 @@ class Patched:
 
 async def test_a_fee_budget_is_kept(house: House, liar: Liar) -> None:
     """What one key pays in an hour ends at the budget, over restarts; reports wait, and go an hour later."""
-    paid = house.ledger.last_txs(1)[0]["fee"]
+    paid = house.ledger.last_txs(1)[0].fee
     house.settings = OutboxSettings(max_fee_per_hour=paid + 100)
     house.restart()
     await house.outbox.tick()
@@ -253,7 +253,7 @@ async def test_a_fee_budget_is_kept(house: House, liar: Liar) -> None:
 
 async def test_the_last_of_a_budget_is_for_reports(house: House, liar: Liar) -> None:
     """Heartbeats stop first."""
-    paid = house.ledger.last_txs(1)[0]["fee"]
+    paid = house.ledger.last_txs(1)[0].fee
     house.settings = OutboxSettings(max_fee_per_hour=2 * paid + paid // 2)
     house.restart()
     await house.heartbeat.tick()
@@ -286,7 +286,7 @@ async def test_simulated_gas_out_of_all_reason(house: House, liar: Liar, change:
     await house.report()
     await house.report()
     assert await house.state("JOB-2") == "queued"
-    assert max(row["fee"] for row in house.ledger.last_txs(5)) < 20_000
+    assert max(row.fee for row in house.ledger.last_txs(5)) < 20_000
 
 
 async def test_the_chain_itself_raises_the_gas(house: House, liar: Liar) -> None:

@@ -50,7 +50,7 @@ async def test_a_job_comes_to_its_end(house: House) -> None:
     await house.advance.tick()
     await told(house)
     assert await house.state() == "completed"
-    assert {row["status"] for row in house.ledger.last_txs(10)} == {"included"}
+    assert {row.status for row in house.ledger.last_txs(10)} == {"included"}
 
 
 async def test_a_report_that_the_block_refused(house: House) -> None:
@@ -63,7 +63,7 @@ async def test_a_report_that_the_block_refused(house: House) -> None:
     await told(house)
     assert await house.state("JOB-2") == "queued"
     assert await house.state("JOB-1") == "cancelled"
-    assert [row["status"] for row in house.ledger.last_txs(10)] == ["included", "failed"]
+    assert [row.status for row in house.ledger.last_txs(10)] == ["included", "failed"]
 
 
 async def test_a_foreign_transaction_is_not_blamed(house: House) -> None:

@@ -23,7 +23,7 @@ async def test_cancel_overtakes_a_report(house: House) -> None:
     await house.chain.send(ALICE, cancel())
     await house.report()
     assert await house.state("JOB-2") == "queued"
-    assert [row["status"] for row in house.ledger.messages_of("JOB-1")] == ["dropped"]
+    assert [row.status for row in house.ledger.messages_of("JOB-1")] == ["dropped"]
     await house.round()
     assert house.scheduler.cancelled == ["1"]
 
@@ -41,7 +41,7 @@ async def test_cancel_between_simulation_and_block(house: House) -> None:
     assert "foreign_tx" not in [line["event"] for line in said]
     await house.report()
     assert await house.state("JOB-2") == "queued"
-    assert [row["status"] for row in house.ledger.last_txs(10)] == ["included", "failed"]
+    assert [row.status for row in house.ledger.last_txs(10)] == ["included", "failed"]
 
 
 async def test_many_jobs_share_a_transaction(house: House) -> None:
@@ -50,7 +50,7 @@ async def test_many_jobs_share_a_transaction(house: House) -> None:
         assert (await house.chain.send(ALICE, *(job() for _ in range(10)), gas_limit=20_000_000, fee=500_000)).ok
     await house.round()
     (tx,) = house.ledger.last_txs(10)
-    assert (tx["status"], tx["messages"]) == ("included", 60)
+    assert (tx.status, tx.messages) == ("included", 60)
 
 
 async def test_foreign_report_does_no_harm(house: House) -> None:
@@ -77,7 +77,7 @@ async def test_expired_transaction_is_made_anew(house: House) -> None:
     for _ in range(house.settings.timeout_blocks + INDEX_LAG + 1):
         house.chain.block()
     await house.outbox.tick()
-    assert [row["status"] for row in house.ledger.last_txs(10)] == ["open", "expired"]
+    assert [row.status for row in house.ledger.last_txs(10)] == ["open", "expired"]
     house.chain.block()
     await house.outbox.tick()
     assert await house.state() == "queued"
@@ -100,7 +100,7 @@ async def test_no_transaction_is_given_up_while_an_endpoint_may_be_behind(house:
             house.chain.block()
         await house.outbox.tick()
     await house.outbox.tick()
-    assert [row["status"] for row in house.ledger.last_txs(10)] == ["included"]
+    assert [row.status for row in house.ledger.last_txs(10)] == ["included"]
     assert await house.state() == "queued"
 
 
@@ -114,7 +114,7 @@ async def test_same_bytes_are_sent_again(house: House) -> None:
     house.restart()
     await house.report()
     assert await house.state() == "queued"
-    assert [row["status"] for row in house.ledger.last_txs(10)] == ["included"]
+    assert [row.status for row in house.ledger.last_txs(10)] == ["included"]
 
 
 async def test_heartbeat_replaced_while_its_transaction_is_drafted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +186,7 @@ async def test_a_high_price_makes_smaller_transactions(house: House) -> None:
     for _ in range(4):
         await house.report()
     assert {await house.state(f"JOB-{number}") for number in range(1, 5)} == {"queued"}
-    fees = [row["fee"] for row in house.ledger.last_txs(10)]
+    fees = [row.fee for row in house.ledger.last_txs(10)]
     assert len(fees) > 1
     assert max(fees) <= 3_000
 

@@ -99,7 +99,7 @@ async def test_cancelled_by_customer(house: House) -> None:
     assert house.scheduler.cancelled == ["1"]
     await house.round()
     assert await house.state() == "cancelled"
-    assert [row["status"] for row in house.ledger.messages_of("JOB-1")] == ["confirmed", "confirmed", "kept"]
+    assert [row.status for row in house.ledger.messages_of("JOB-1")] == ["confirmed", "confirmed", "kept"]
     assert house.ledger.open_jobs("HPC-1") == []
 
 
@@ -124,6 +124,6 @@ async def test_cancelled_after_the_last_word_was_stored(house: House) -> None:
     await house.advance.tick()
     await house.chain.send(ALICE, cancel())
     await house.round()
-    kept = [row["state"] for row in house.ledger.messages_of("JOB-1") if row["status"] == "kept"]
+    kept = [row.state for row in house.ledger.messages_of("JOB-1") if row.status == "kept"]
     assert kept == ["completed"]
     assert await house.state() == "cancelled"

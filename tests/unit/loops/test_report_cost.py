@@ -83,7 +83,7 @@ async def test_the_estimate_is_what_the_chain_takes(house: House) -> None:
     house.scheduler.end(State.FAILED, exit_code=3)
     await house.round()
     assert await house.state() == "failed"
-    used = sum(tx["gas_used"] for tx in house.ledger.last_txs(10))
+    used = sum(tx.gas_used for tx in house.ledger.last_txs(10))
     assert 1_200_000 < used <= 1_500_000
 
 

@@ -104,7 +104,7 @@ async def test_every_job_goes_on(house: House, fate: str) -> None:
             house.chain.block()
     await house.round()
     await house.round()
-    assert [row["status"] for row in house.ledger.last_txs(100) if row["tx_hash"] == open_hash] == [
+    assert [row.status for row in house.ledger.last_txs(100) if row.tx_hash == open_hash] == [
         "expired" if fate == "expired" else "included"
     ]
     assert len(house.scheduler.orders) == SUBMITTED  # JOB-9 was never submitted: but who says that this ledger is the newest?

@@ -115,8 +115,8 @@ async def test_transactions_gas_and_fees(house: MeasuredHouse) -> None:
     rows = house.ledger.last_txs(10)
     who = {"signer": PROVIDER.address}
     assert house.transactions("included", "none") == len(rows) == 3
-    assert house.value("provd_gas_used_total", **who) == sum(row["gas_used"] for row in rows)
-    assert house.value("provd_fees_total", denom="uve", **who) == sum(row["fee"] for row in rows)
+    assert house.value("provd_gas_used_total", **who) == sum(row.gas_used for row in rows)
+    assert house.value("provd_fees_total", denom="uve", **who) == sum(row.fee for row in rows)
     assert house.value("provd_outbox_last_progress_timestamp_seconds", **who) == house.chain.clock.now() - 1
     assert (house.value("provd_gas_price", denom="uve") or 0) > 0
 
@@ -186,7 +186,7 @@ async def test_what_was_asked_for_is_absent_when_nobody_answers(house: MeasuredH
     await whole_life(house)
     await house.wallet.tick()
     await house.heartbeat.tick()
-    told = house.chain.clock.now() if family is not catalog.GAS_PRICE else house.ledger.last_txs(1)[0]["created_at"]
+    told = house.chain.clock.now() if family is not catalog.GAS_PRICE else house.ledger.last_txs(1)[0].created_at
     assert house.meters.current(family, told + seconds - 1)
     assert not house.meters.current(family, told + seconds)
 
@@ -282,7 +282,7 @@ async def test_what_cannot_be_counted_stops_nobody(house: MeasuredHouse) -> None
     with structlog.testing.capture_logs() as lines, house.ledger.write():
         house.ledger.add_event("JOB-1", "report_confirmed", "asleep", house.chain.clock.now())
     assert [line["event"] for line in lines] == ["metric_broken"]
-    assert house.ledger.events_of("JOB-1")[-1]["detail"] == "asleep"
+    assert house.ledger.events_of("JOB-1")[-1].detail == "asleep"
 
 
 async def test_counters_begin_anew_after_a_restart(house: MeasuredHouse) -> None:

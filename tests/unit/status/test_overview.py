@@ -12,8 +12,8 @@ from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger import listing
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.ledger.rows import OpenTx
-from provider_daemon.status.overview import LONGEST, Count, SetAside, Waiting, line, overview
+from provider_daemon.ledger.rows import OpenTx, SetAside, Waiting
+from provider_daemon.status.overview import LONGEST, Count, line, overview
 from provider_daemon.status.standing import Standing, standing, why
 from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import fill
