@@ -39,6 +39,17 @@ class ConnectOutcome(StrEnum):
         return "failed" if self in (ConnectOutcome.FAILED, ConnectOutcome.TIMED_OUT) else "login_refused"
 
 
+class EndpointState(StrEnum):
+    """BELIEVED while the chain's endpoint is asked, else why it is not; metrics, alerts and the status page go by it."""
+
+    BELIEVED = "believed"
+    UNREACHABLE = "unreachable"
+    CATCHING_UP = "catching_up"
+    OTHER_CHAIN = "other_chain"
+    WENT_BACK = "went_back"
+    IMPLAUSIBLE_HEIGHT = "implausible_height"
+
+
 # --- SLURM ---------------------------------------------------------------------------------------------------------------------
 
 

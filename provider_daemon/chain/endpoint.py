@@ -8,10 +8,11 @@ from typing import Protocol, TypeVar
 import grpc
 import grpc.aio
 
-from provider_daemon.chain.heights import Claim, EndpointProblem
+from provider_daemon.chain.heights import Claim
 from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
 from provider_daemon.chain.wire import translate
 from provider_daemon.errors import ProvdError, Transient, Unreadable
+from provider_daemon.ports import EndpointState
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ class Caller(Protocol):
 
 @dataclass(slots=True)
 class Endpoint:
-    """`problem` is None while it is healthy; `why` says the same in words, "" then. Times in seconds since the epoch.
+    """`why` says in words why it is not healthy, for people alone. Times in seconds since the epoch.
 
     `claim`: what it last said of itself. `outvoted_until`: it gave other answers than those that others agreed on.
     """
@@ -41,7 +42,7 @@ class Endpoint:
     height: int = 0
     time: float = 0.0
     version: str = ""
-    problem: EndpointProblem | None = EndpointProblem.UNREACHABLE
+    state: EndpointState = EndpointState.UNREACHABLE
     why: str = "not asked yet"
     checked_at: float = 0.0
     failures: int = 0
@@ -51,7 +52,7 @@ class Endpoint:
 
     @property
     def believed(self) -> bool:
-        return self.problem is None
+        return self.state is EndpointState.BELIEVED
 
     def said(self, error: ProvdError) -> str:
         """What is wrong with it, where its name stands beside."""
@@ -60,7 +61,7 @@ class Endpoint:
     def fails(self, error: ProvdError) -> None:
         """A call to it failed: it is checked again before it is used again."""
         self.checked_at, self.claim = 0.0, None
-        self.problem, self.why = EndpointProblem.UNREACHABLE, self.said(error)
+        self.state, self.why = EndpointState.UNREACHABLE, self.said(error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ an endpoint keeps growing from a lower height with later blocks than the accepte
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+
+from provider_daemon.ports import EndpointState
 
 LAG_BLOCKS = 2  # how far behind the common height an endpoint may answer: nodes hear of a block at different moments
 AHEAD_BLOCKS = 10  # how far ahead of it, at the moment of the same look
@@ -22,16 +23,6 @@ PACE_SECONDS = 20.0  # of observation before a pace counts
 STALLED_SECONDS = 30.0  # without growth after which the common height is no majority's fact any more
 RELEARN_SECONDS = 60.0  # of steady growth from a lower height after which that height is accepted
 FRESH_SECONDS = 10.0  # for how long a claim counts beside those of others
-
-
-class EndpointProblem(StrEnum):
-    """Why an endpoint is not asked."""
-
-    UNREACHABLE = "unreachable"
-    CATCHING_UP = "catching_up"
-    OTHER_CHAIN = "other_chain"
-    WENT_BACK = "went_back"
-    IMPLAUSIBLE_HEIGHT = "implausible_height"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +55,7 @@ class Heights:
         self._pace_from: tuple[int, float] | None = None
         self._relearning: dict[str, _Relearning] = {}
 
-    def judge(self, claims: Mapping[str, Claim], asked: Collection[str], endpoints: int, now: float) -> dict[str, EndpointProblem | None]:
+    def judge(self, claims: Mapping[str, Claim], asked: Collection[str], endpoints: int, now: float) -> dict[str, EndpointState]:
         """The verdict on each endpoint of `asked`. `claims`: the newest of every endpoint that answers; `endpoints`: how many there are.
 
         `now` in seconds since the epoch, by a clock that is never set.
@@ -75,7 +66,7 @@ class Heights:
         verdicts = {name: self._verdict(claims[name], now) for name in asked if name in claims}
         if self._relearn(claims, verdicts, now):
             verdicts = {name: self._verdict(claims[name], now) for name in verdicts}
-        self.time = _median([claim.time for claim in fresh.values() if self._verdict(claim, now) is None]) or self.time
+        self.time = _median([claim.time for claim in fresh.values() if self._verdict(claim, now) is EndpointState.BELIEVED]) or self.time
         return verdicts
 
     # --- the common height ---
@@ -130,21 +121,21 @@ class Heights:
 
     # --- the endpoints ---
 
-    def _verdict(self, claim: Claim, now: float) -> EndpointProblem | None:
+    def _verdict(self, claim: Claim, now: float) -> EndpointState:
         if claim.height < self.height - LAG_BLOCKS:
-            return EndpointProblem.WENT_BACK
+            return EndpointState.WENT_BACK
         if claim.height > self.height + self._lead(now - self._confirmed_at):
-            return EndpointProblem.IMPLAUSIBLE_HEIGHT
-        return None
+            return EndpointState.IMPLAUSIBLE_HEIGHT
+        return EndpointState.BELIEVED
 
-    def _relearn(self, claims: Mapping[str, Claim], verdicts: Mapping[str, EndpointProblem | None], now: float) -> bool:
+    def _relearn(self, claims: Mapping[str, Claim], verdicts: Mapping[str, EndpointState], now: float) -> bool:
         """Whether a lower height was accepted: while nobody is at the accepted one, one endpoint grew from there for long enough."""
-        if any(verdict is None for verdict in verdicts.values()):
+        if EndpointState.BELIEVED in verdicts.values():
             self._relearning = {}
             return False
         for name, verdict in verdicts.items():
             claim, before = claims[name], self._relearning.get(name)
-            if verdict is not EndpointProblem.WENT_BACK or claim.time <= min(self.time, now):
+            if verdict is not EndpointState.WENT_BACK or claim.time <= min(self.time, now):
                 self._relearning.pop(name, None)
             elif before is None or claim.height < before.first:
                 self._relearning[name] = _Relearning(now, claim.height)

@@ -12,11 +12,11 @@ import grpc.aio
 import structlog
 
 from provider_daemon.chain.endpoint import Endpoint, Only, ask_one, introduce
-from provider_daemon.chain.heights import Claim, EndpointProblem, Heights
+from provider_daemon.chain.heights import Claim, Heights
 from provider_daemon.chain.pulse import Pulse
 from provider_daemon.chain.wire import connect
 from provider_daemon.errors import ProvdError, Transient
-from provider_daemon.ports import Clock, Head
+from provider_daemon.ports import Clock, EndpointState, Head
 from provider_daemon.retry import quickly
 from provider_daemon.troubles import Troubles
 
@@ -135,25 +135,25 @@ class Endpoints:
         async with endpoint.lock:
             if not anew and not self._due(endpoint):
                 return
-            problem, why = await self._asked(endpoint)
+            state, why = await self._asked(endpoint)
             endpoint.checked_at = self.clock.now()
-            if problem is not None:
-                endpoint.problem, endpoint.why, endpoint.claim = problem, why, None
+            if state is not EndpointState.BELIEVED:
+                endpoint.state, endpoint.why, endpoint.claim = state, why, None
 
-    async def _asked(self, endpoint: Endpoint) -> tuple[EndpointProblem | None, str]:
+    async def _asked(self, endpoint: Endpoint) -> tuple[EndpointState, str]:
         """What is wrong with it whatever the others say; its claim is kept when nothing is."""
         try:
             syncing, block, info = await ask_one(endpoint, introduce)
         except ProvdError as error:
-            return EndpointProblem.UNREACHABLE, endpoint.said(error)
+            return EndpointState.UNREACHABLE, endpoint.said(error)
         header = block.sdk_block.header
         if syncing.syncing:
-            return EndpointProblem.CATCHING_UP, "it is catching up"
+            return EndpointState.CATCHING_UP, "it is catching up"
         if header.chain_id != self.chain_id:
-            return EndpointProblem.OTHER_CHAIN, f"it is on chain {header.chain_id!r}, not {self.chain_id!r}"
+            return EndpointState.OTHER_CHAIN, f"it is on chain {header.chain_id!r}, not {self.chain_id!r}"
         endpoint.version = f"{info.application_version.version} {info.application_version.git_commit}".strip()
         endpoint.claim = Claim(header.height, header.time.seconds + header.time.nanos / 1e9, self.clock.now())
-        return None, ""
+        return EndpointState.BELIEVED, ""
 
     def _judge(self, asked: Sequence[Endpoint]) -> None:
         now = self.clock.now()
@@ -161,8 +161,8 @@ class Endpoints:
         verdicts = self.heights.judge(claims, {endpoint.url for endpoint in asked}, len(self.all), now)
         for endpoint in asked:
             if endpoint.url in verdicts and (claim := endpoint.claim) is not None:
-                endpoint.problem = verdicts[endpoint.url]
-                endpoint.why = self._height_problem(endpoint.problem, claim.height)
+                endpoint.state = verdicts[endpoint.url]
+                endpoint.why = self._height_problem(endpoint.state, claim.height)
                 if endpoint.believed:
                     endpoint.height, endpoint.time = claim.height, claim.time
             endpoint.failures = 0 if endpoint.believed else endpoint.failures + 1
@@ -170,10 +170,10 @@ class Endpoints:
         if any(endpoint.believed for endpoint in self.all):
             self.pulse.saw(self.heights.height, self.heights.time, now, asyncio.get_running_loop().time())
 
-    def _height_problem(self, problem: EndpointProblem | None, height: int) -> str:
-        if problem is EndpointProblem.WENT_BACK:
+    def _height_problem(self, state: EndpointState, height: int) -> str:
+        if state is EndpointState.WENT_BACK:
             return f"its height went back to {height} from {self.heights.height}"
-        if problem is EndpointProblem.IMPLAUSIBLE_HEIGHT:
+        if state is EndpointState.IMPLAUSIBLE_HEIGHT:
             return f"its height {height} is implausible: the other endpoints or the last block are at {self.heights.height}"
         return ""
 

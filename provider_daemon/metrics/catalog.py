@@ -9,7 +9,7 @@ from enum import StrEnum
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.state import State
-from provider_daemon.ports import ConnectOutcome
+from provider_daemon.ports import ConnectOutcome, EndpointState
 
 
 class Kind(StrEnum):
@@ -56,8 +56,7 @@ NODE_STATES = ("usable", "draining", "unusable")
 HTTP_REASONS = ("full", "late")
 CONNECTS = tuple(dict.fromkeys(outcome.group for outcome in ConnectOutcome))
 LOGIN_PROBLEMS = tuple(outcome for outcome in ConnectOutcome if outcome is not ConnectOutcome.CONNECTED)
-HEALTHY = "believed"
-ENDPOINT_STATES = (HEALTHY, "unreachable", "catching_up", "other_chain", "went_back", "implausible_height")
+ENDPOINT_STATES = tuple(EndpointState)
 OUTCOMES = {  # outcome of a transaction -> its causes
     "included": ("none",),
     "failed": ("out_of_gas", "message", "other"),

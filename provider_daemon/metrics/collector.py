@@ -15,7 +15,7 @@ from provider_daemon.metrics import catalog
 from provider_daemon.metrics.gate import HttpCounts
 from provider_daemon.metrics.ledger import BILLING_DENOM, value
 from provider_daemon.metrics.meters import Meters, metric
-from provider_daemon.ports import Clock, ConnectOutcome
+from provider_daemon.ports import Clock, ConnectOutcome, EndpointState
 from provider_daemon.troubles import Troubles
 
 BELIEVED_SECONDS = 180.0  # how long an endpoint counts as it was when it was last asked: loops ask once a minute at least
@@ -40,16 +40,14 @@ class LoopHealth(Protocol):
 
 
 class EndpointHealth(Protocol):
-    """Of the chain's adapter: `problem` is None while it is healthy, else a word of the catalog; times in seconds since the epoch."""
+    """Of the chain's adapter: times in seconds since the epoch."""
 
     url: str
     height: int
     time: float
+    state: EndpointState
     why: str
     checked_at: float
-
-    @property
-    def problem(self) -> str | None: ...
 
 
 class ReloadHealth(Protocol):
@@ -160,18 +158,18 @@ class DaemonCollector(Collector):
     # --- the two borders ---
 
     def _endpoints(self) -> Iterator[Metric]:
-        states = {each.url: each.problem or catalog.HEALTHY for each in self._parts.endpoints() if self._known(each)}
-        believed = [each for each in self._parts.endpoints() if states.get(each.url) == catalog.HEALTHY]
+        states = {each.url: each.state for each in self._parts.endpoints() if self._known(each)}
+        believed = [each for each in self._parts.endpoints() if states.get(each.url) is EndpointState.BELIEVED]
         yield metric(catalog.CHAIN_HEIGHT, [((each.url,), float(each.height)) for each in believed])
         yield metric(catalog.CHAIN_BLOCK_TIME, [((each.url,), each.time) for each in believed])
         yield metric(
             catalog.CHAIN_ENDPOINT,
-            [((url, word), float(word == state)) for url, state in states.items() for word in catalog.ENDPOINT_STATES],
+            [((url, word), float(word == state)) for url, state in states.items() for word in EndpointState],
         )
 
     def _known(self, endpoint: EndpointHealth) -> bool:
         """One that failed a call has no time of a check until it is checked again."""
-        failed = endpoint.problem and endpoint.height and not endpoint.checked_at
+        failed = endpoint.state is not EndpointState.BELIEVED and endpoint.height and not endpoint.checked_at
         return bool(failed) or 0 <= self._parts.clock.now() - endpoint.checked_at < BELIEVED_SECONDS
 
     def _ssh(self) -> Iterator[Metric]:

@@ -15,7 +15,7 @@ def daemon(parts: Parts) -> Daemon:
         version=__version__,
         parts=tuple(Part(loop.name, _shown(problems.get(loop.name, "")), loop.last_success) for loop in parts.loops),
         troubles=tuple(Trouble(what, _shown(subject)) for what, subject in parts.troubles.lasting()),
-        endpoints=tuple(Endpoint(each.url, each.height, each.time, _shown(each.why)) for each in parts.endpoints()),
+        endpoints=tuple(Endpoint(each.url, each.height, each.time, each.state, _shown(each.why)) for each in parts.endpoints()),
         wallets=_wallets(parts, now),
         ledger=str(parts.path),
         ledger_id=parts.ledger.id,

@@ -72,11 +72,12 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Of the chain; `why` is '' while it is believed."""
+    """Of the chain; `state` is an EndpointState, `why` says more of one that is not believed."""
 
     url: str
     height: int
     time: float
+    state: str
     why: str
 
 

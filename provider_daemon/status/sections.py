@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from provider_daemon.status.overview import Daemon, JobLine, Overview, Wallet
+from provider_daemon.ports import EndpointState
+from provider_daemon.status.overview import Daemon, Endpoint, JobLine, Overview, Wallet
 
 SHOWN_TXS = 5
 TEN_YEARS = 3650 * 86400.0
@@ -52,10 +53,14 @@ def _troubles(daemon: Daemon) -> Iterator[Section]:
 def _daemon(daemon: Daemon, now: float) -> Iterator[Section]:
     parts = tuple((part.name, part.why or f"works, {age(now - part.last_success)} ago") for part in daemon.parts)
     yield Section("Parts", ("PART", "HEALTH"), parts)
-    heights = tuple((each.url, str(each.height), each.why or f"block {age(now - each.time)} old") for each in daemon.endpoints)
+    heights = tuple((each.url, str(each.height), _health(each, now)) for each in daemon.endpoints)
     yield Section("Chain", ("ENDPOINT", "HEIGHT", "HEALTH"), heights)
     wallets = tuple((each.signer, f"{each.balance}{each.denom}", _lasting(each)) for each in daemon.wallets)
     yield Section("Wallets", ("KEY", "BALANCE", "LASTS"), wallets)
+
+
+def _health(endpoint: Endpoint, now: float) -> str:
+    return f"block {age(now - endpoint.time)} old" if endpoint.state == EndpointState.BELIEVED else endpoint.why
 
 
 def _lasting(wallet: Wallet) -> str:

@@ -6,12 +6,12 @@ from typing import Any
 
 from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.client import GrpcChain
-from provider_daemon.chain.heights import EndpointProblem, Heights
+from provider_daemon.chain.heights import Heights
 from provider_daemon.chain.node import Endpoints
 from provider_daemon.chain.query import Query
 from provider_daemon.chain.wire import Unimplemented
 from provider_daemon.errors import Transient
-from provider_daemon.ports import Order, Receipt, TxOutcome
+from provider_daemon.ports import EndpointState, Order, Receipt, TxOutcome
 from provider_daemon.result_codes import ONLY_ERROR, SDK, UNDEFINED, SdkCode
 from provider_daemon.retry import quickly
 from provider_daemon.slurm import accounting, answers, commands, failures
@@ -73,8 +73,8 @@ async def _not_found_is_failed(self: Any, wanted: str) -> TxOutcome:
 def _everyone_is_believed(self: Any, asked: Any) -> None:
     JUDGE(self, asked)
     for endpoint in asked:
-        if endpoint.problem is not EndpointProblem.UNREACHABLE:  # whatever it says of itself; only silence counts
-            endpoint.problem, endpoint.why = None, ""
+        if endpoint.state is not EndpointState.UNREACHABLE:  # whatever it says of itself; only silence counts
+            endpoint.state, endpoint.why = EndpointState.BELIEVED, ""
 
 
 async def _unreadable_is_refusal(self: Any, tx_bytes: bytes, error: Exception) -> TxOutcome:

@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.chain.heights import AHEAD_BLOCKS, RELEARN_SECONDS, STALLED_SECONDS, Claim, EndpointProblem, Heights
+from provider_daemon.chain.heights import AHEAD_BLOCKS, RELEARN_SECONDS, STALLED_SECONDS, Claim, Heights
+from provider_daemon.ports import EndpointState
 
 NOW = 1_800_000_000.0
-BACK, IMPLAUSIBLE = EndpointProblem.WENT_BACK, EndpointProblem.IMPLAUSIBLE_HEIGHT
+GOOD, BACK, IMPLAUSIBLE = EndpointState.BELIEVED, EndpointState.WENT_BACK, EndpointState.IMPLAUSIBLE_HEIGHT
 
-Verdicts = dict[str, EndpointProblem | None]
+Verdicts = dict[str, EndpointState]
 
 
 class Looks:
@@ -28,7 +29,7 @@ class Looks:
 def test_a_liar_from_the_start(lie: int) -> None:
     """A fresh daemon with a liar listed first takes the height of the two honest endpoints at the first look."""
     looks = Looks(3)
-    assert looks.look(100 + lie, 100, 100) == {"a": IMPLAUSIBLE if lie > 0 else BACK, "b": None, "c": None}
+    assert looks.look(100 + lie, 100, 100) == {"a": IMPLAUSIBLE if lie > 0 else BACK, "b": GOOD, "c": GOOD}
     assert looks.heights.height == 100
 
 
@@ -36,7 +37,7 @@ def test_a_liar_that_answers_first() -> None:
     """What it made us accept while it was alone is corrected at once when the others answer."""
     looks = Looks(3)
     looks.look(1_000_100, None, None)
-    assert looks.look(1_000_105, 105, 105) == {"a": IMPLAUSIBLE, "b": None, "c": None}
+    assert looks.look(1_000_105, 105, 105) == {"a": IMPLAUSIBLE, "b": GOOD, "c": GOOD}
     assert looks.heights.height == 105
 
 
@@ -44,16 +45,16 @@ def test_the_truth_returns() -> None:
     """An endpoint that stops lying is healthy again at its next look."""
     looks = Looks(3)
     looks.look(1_000_100, 100, 100)
-    assert looks.look(105, 105, 105) == {"a": None, "b": None, "c": None}
+    assert looks.look(105, 105, 105) == {"a": GOOD, "b": GOOD, "c": GOOD}
 
 
 def test_the_only_endpoint_lies_for_a_while() -> None:
     """A jump that no chain makes is not accepted, so the true height after it is no step back."""
     looks = Looks(1)
     for height in range(100, 110):
-        assert looks.look(height) == {"a": None}
+        assert looks.look(height) == {"a": GOOD}
     assert looks.look(1_000_110) == {"a": IMPLAUSIBLE}
-    assert looks.look(111) == {"a": None}
+    assert looks.look(111) == {"a": GOOD}
     assert looks.heights.height == 111
 
 
@@ -63,7 +64,7 @@ def test_the_only_endpoint_lied_from_the_start() -> None:
     looks.look(1_000_000)
     verdicts = [looks.look(height) for height in range(100, 100 + int(RELEARN_SECONDS // 5) + 3)]
     assert verdicts[0] == {"a": BACK}
-    assert verdicts[-1] == {"a": None}
+    assert verdicts[-1] == {"a": GOOD}
     assert looks.heights.height < 1_000
 
 
@@ -79,8 +80,8 @@ def test_two_endpoints() -> None:
     looks = Looks(2)
     for height in range(100, 110):
         looks.look(height, height)
-    assert looks.look(1_000_000, 110) == {"a": IMPLAUSIBLE, "b": None}
-    assert looks.look(109, 115, after=30) == {"a": BACK, "b": None}
+    assert looks.look(1_000_000, 110) == {"a": IMPLAUSIBLE, "b": GOOD}
+    assert looks.look(109, 115, after=30) == {"a": BACK, "b": GOOD}
 
 
 def test_two_of_three_stand_still() -> None:
@@ -89,7 +90,7 @@ def test_two_of_three_stand_still() -> None:
     looks.look(100, 100, 100)
     for step in range(1, int(STALLED_SECONDS // 5) + 4):
         last = looks.look(100, 100, 100 + step * 3)
-    assert last == {"a": BACK, "b": BACK, "c": None}
+    assert last == {"a": BACK, "b": BACK, "c": GOOD}
 
 
 def test_a_halted_chain_goes_on() -> None:
@@ -98,8 +99,8 @@ def test_a_halted_chain_goes_on() -> None:
     for height in range(100, 110):
         looks.look(height, height, height)
     for _ in range(100):
-        assert looks.look(109, 109, 109, after=60) == {"a": None, "b": None, "c": None}
-    assert looks.look(110, 110, 109) == {"a": None, "b": None, "c": None}
+        assert looks.look(109, 109, 109, after=60) == {"a": GOOD, "b": GOOD, "c": GOOD}
+    assert looks.look(110, 110, 109) == {"a": GOOD, "b": GOOD, "c": GOOD}
 
 
 def test_nobody_answered_for_an_hour() -> None:
@@ -107,7 +108,7 @@ def test_nobody_answered_for_an_hour() -> None:
     looks = Looks(1)
     for height in range(100, 110):
         looks.look(height)
-    assert looks.look(110 + 720, after=3600) == {"a": None}
+    assert looks.look(110 + 720, after=3600) == {"a": GOOD}
 
 
 @pytest.mark.parametrize("endpoints", [1, 2, 3])
@@ -117,16 +118,16 @@ def test_a_pace_that_lagging_nodes_showed(endpoints: int) -> None:
     for _ in range(12):
         looks.look(*[9] * endpoints)
     looks.look(*[10] * endpoints)
-    assert looks.look(*[40] * endpoints) == dict.fromkeys("abc"[:endpoints])
+    assert looks.look(*[40] * endpoints) == dict.fromkeys("abc"[:endpoints], GOOD)
     for height in range(41, 60):
-        assert looks.look(*[height] * endpoints) == dict.fromkeys("abc"[:endpoints])
+        assert looks.look(*[height] * endpoints) == dict.fromkeys("abc"[:endpoints], GOOD)
 
 
 def test_two_endpoints_agree_after_a_leap() -> None:
     """What both of two have reached is the height, even where it grew faster than seemed possible."""
     looks = Looks(2)
     looks.look(100, 100)
-    assert looks.look(100_000, 100_001) == {"a": None, "b": None}
+    assert looks.look(100_000, 100_001) == {"a": GOOD, "b": GOOD}
 
 
 @given(
@@ -142,5 +143,5 @@ def test_no_lie_of_one_moves_three(lies: list[int | None], seconds: list[float],
         said: list[int | None] = [height, height]
         said.insert(place, lie)
         verdicts = looks.look(*said, after=wait)
-        assert [problem for name, problem in verdicts.items() if name != "abc"[place]] == [None, None]
+        assert [problem for name, problem in verdicts.items() if name != "abc"[place]] == [GOOD, GOOD]
         assert height <= looks.heights.height <= height + AHEAD_BLOCKS

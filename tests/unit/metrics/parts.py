@@ -10,7 +10,7 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from provider_daemon.metrics.collector import Parts
 from provider_daemon.metrics.meters import Meters
-from provider_daemon.ports import ConnectOutcome
+from provider_daemon.ports import ConnectOutcome, EndpointState
 from provider_daemon.troubles import Troubles
 from tests.fakes.chain import FakeClock
 from tests.unit.job.jobs import JOB
@@ -41,7 +41,7 @@ class Endpoint:
     height: int = 7
     time: float = 5.0
     why: str = ""
-    problem: str | None = None
+    state: EndpointState = EndpointState.BELIEVED
     checked_at: float = 990.0
 
 

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.chain.heights import EndpointProblem
 from provider_daemon.metrics import catalog, causes
 
 
@@ -28,11 +27,6 @@ def test_refusals(code: int, codespace: str, text: str, cause: str) -> None:
 
 def test_failures() -> None:
     assert [causes.failure(code) for code in (11, 2107, 4)] == ["out_of_gas", "message", "other"]
-
-
-def test_endpoints() -> None:
-    """Each problem that the chain's adapter can have with an endpoint is a state that the catalog lists."""
-    assert {problem.value for problem in EndpointProblem} == set(catalog.ENDPOINT_STATES) - {catalog.HEALTHY}
 
 
 @given(st.text(), st.integers(0, 5000))

@@ -15,6 +15,7 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics.catalog import CATALOG, Kind
 from provider_daemon.metrics.collector import DaemonCollector
 from provider_daemon.money.bill import bill
+from provider_daemon.ports import EndpointState
 from provider_daemon.troubles import Troubles
 from tests.fakes.chain import FakeClock
 from tests.unit.job.jobs import JOB
@@ -33,9 +34,9 @@ def scrape(ledger: Ledger, path: Path, **more: object) -> CollectorRegistry:
         "troubles": troubles,
         "endpoints": lambda: [
             Endpoint(),
-            Endpoint("b:1", problem="catching_up"),
+            Endpoint("b:1", state=EndpointState.CATCHING_UP),
             Endpoint("c:1", checked_at=800.0),
-            Endpoint("d:1", problem="unreachable", checked_at=0.0),
+            Endpoint("d:1", state=EndpointState.UNREACHABLE, checked_at=0.0),
         ],
         "rpcs": {"HPC-1": lambda: 12},
         "ssh": {"HPC-1": Ssh()},
@@ -169,5 +170,7 @@ def test_labels_are_bounded(ledger: Ledger, path: Path) -> None:
 
 
 def test_endpoint_that_nobody_asked_yet_says_nothing(ledger: Ledger, path: Path) -> None:
-    found = scrape(ledger, path, endpoints=lambda: [Endpoint(height=0, problem="unreachable", checked_at=0.0)], clock=FakeClock(1000.0))
+    found = scrape(
+        ledger, path, endpoints=lambda: [Endpoint(height=0, state=EndpointState.UNREACHABLE, checked_at=0.0)], clock=FakeClock(1000.0)
+    )
     assert found.get_sample_value("provd_chain_endpoint", {"endpoint": "127.0.0.1:9090", "state": "unreachable"}) is None
