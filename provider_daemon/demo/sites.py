@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -9,10 +10,14 @@ from typing import Protocol
 from provider_daemon.errors import Transient
 from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.lab.site.site import Site, missing_packages
+from provider_daemon.slurm.commands import STATES
 
 Accounting = dict[str, list[tuple[str, str]]]
 
-_SACCT = ("sacct", "-a", "-X", "-D", "-n", "-P", "-S", "now-1day", "-o", "JobName,State,ExitCode")
+_WINDOW = ("-S", "now-1day", "-E", "now+1day", "-s", STATES)
+_SACCT = ("sacct", "-a", "-X", "-D", "-n", "-P", *_WINDOW, "-o", "JobName,State,ExitCode")
+UNNAMED = "allocation"  # what sacct calls a job whose end reached slurmdbd before its start; the start brings the name
+NAME_SECONDS = 60  # within which slurmctld sends it: every 5 seconds, on a busy machine later
 
 
 class DemoSite(Protocol):
@@ -28,7 +33,7 @@ class DemoSite(Protocol):
         ...
 
     def accounting(self) -> Accounting:
-        """Job name -> (state, exit code) of each SLURM job of that name, as sacct has them."""
+        """Job name -> (state, exit code) of each SLURM job of that name, as sacct has them. Raises Transient when it does not answer."""
         ...
 
     async def down(self) -> None: ...
@@ -108,7 +113,16 @@ async def _bring_up(directory: Path) -> RealSite:
 
 
 def _sacct(env: Mapping[str, str]) -> Accounting:
-    """Raises Transient when sacct does not answer."""
+    """Once slurmdbd has the name of every job that it has a record of: by then one that is not found does not exist."""
+    until = time.monotonic() + NAME_SECONDS
+    while UNNAMED in (found := _records(env)):
+        if time.monotonic() > until:
+            raise Transient(f"sacct has the end of a job, and after {NAME_SECONDS} s not its name")
+        time.sleep(0.5)
+    return found
+
+
+def _records(env: Mapping[str, str]) -> Accounting:
     found: Accounting = {}
     done = subprocess.run(_SACCT, env=dict(env), capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:

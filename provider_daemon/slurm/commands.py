@@ -43,7 +43,7 @@ SACCT_FIELDS = ("State", "ExitCode", "Submit", "Start", "End", "ElapsedRaw", "NN
 ASSOCIATION_FIELDS = ("Cluster", "Account", "Partition", "QOS", "MaxSubmitJobs", "GrpSubmitJobs")
 
 # Without a list of states a search by name leaves out jobs that were cancelled before they became eligible.
-_STATES = "BF,CA,CD,DL,F,NF,OOM,PD,PR,R,RQ,RS,RV,S,TO"
+STATES = "BF,CA,CD,DL,F,NF,OOM,PD,PR,R,RQ,RS,RV,S,TO"
 _SACCT = f'sacct -X -D -p --delimiter="$mark" --noconvert -o {",".join(columns(SACCT_KEY, SACCT_FIELDS))}'
 
 _KEPT = (
@@ -72,12 +72,12 @@ VERSION = _program("sbatch --version", QUERY_SECONDS)
 SQUEUE = _program(f'read -r mark\nsqueue -a --me -t all -O "{SQUEUE_FORMAT}"', QUERY_SECONDS)
 SACCT_BY_ID = _program(f'read -r mark\nids=$(cat)\n{_SACCT} -j "$ids"', QUERY_SECONDS)
 SACCT_BY_NAME = _program(
-    f'read -r mark\nread -r since\nread -r until\nnames=$(cat)\n{_SACCT} -s {_STATES} -S "uts$since" -E "$until" --name "$names"',
+    f'read -r mark\nread -r since\nread -r until\nnames=$(cat)\n{_SACCT} -s {STATES} -S "uts$since" -E "$until" --name "$names"',
     QUERY_SECONDS,
 )
 # Every job of ours that was there since a moment; first the site's own clock, so that asking for it costs nothing.
 SACCT_SINCE = _program(
-    f'read -r mark\nread -r since\nread -r until\ndate +%s\n{_SACCT} -s {_STATES} -S "uts$since" -E "$until"', QUERY_SECONDS
+    f'read -r mark\nread -r since\nread -r until\ndate +%s\n{_SACCT} -s {STATES} -S "uts$since" -E "$until"', QUERY_SECONDS
 )
 QUERY_RANGE = _program("sacctmgr show config", INSPECT_SECONDS)
 SDIAG = _program("sdiag", QUERY_SECONDS)

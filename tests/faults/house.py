@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -135,6 +136,8 @@ class House:
         for proxy in (self.ssh, self.direct, *self.grpc):
             await proxy.stop()
         if self.disk is not None:
+            for file in self.disk.glob("ledger.sqlite*"):
+                shutil.copy(file, self.directory)
             subprocess.run(["umount", "-l", str(self.disk)], check=False)
         await self.site.down()
 
