@@ -26,7 +26,10 @@ NEXT_RECORD_SECONDS = 1
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """squeue's rows. `ours` carry the name under which we follow them; of `unproven` only their batch script tells whether they are."""
+    """squeue's rows. `ours` carry the name under which we follow them; of `unproven` only their batch script tells whether they are.
+
+    A row may be in both: its name is one of ours, and its script may hold another one of ours.
+    """
 
     ours: tuple[Queued, ...]
     unproven: tuple[Queued, ...]
@@ -46,6 +49,8 @@ def sort_queue(rows: Iterable[Queued], watch: Watch) -> Sorted:
             rest.append(row)
     searched = bool(watch.intents.difference(row.name for row in ours))
     unproven = [row for row in rest if row.slurm_id in owners or (searched and _may_be_renamed(row))]
+    if searched:  # the missing job may have taken the name of another one of ours
+        unproven += [row for row in ours if row.slurm_id not in owners]
     return Sorted(tuple(ours), tuple(unproven), tuple(rest))
 
 

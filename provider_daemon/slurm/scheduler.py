@@ -137,10 +137,11 @@ class SlurmScheduler:
         found = ownership.sort_queue(reading.rows, watch)
         new = [row for row in found.unproven if (row.slurm_id, row.submitted_at) not in self._others]
         scripts = {row: await self._script_name(row.slurm_id) for row in new[:SCRIPTS_A_LOOK]}
-        proven = [replace(row, name=name) for row, name in scripts.items() if name in watch.names]
+        proven = {row: replace(row, name=name) for row, name in scripts.items() if name in watch.names}
         asked = {row for row in found.unproven if row not in new} | scripts.keys()
-        self._others = frozenset((row.slurm_id, row.submitted_at) for row in asked if scripts.get(row) not in watch.names)
-        ours = [row for row in (*found.ours, *proven) if not row.submitted_at or row.submitted_at >= watch.since]
+        self._others = frozenset((row.slurm_id, row.submitted_at) for row in asked if row not in proven)
+        ours = [*(row for row in found.ours if row not in proven), *proven.values()]
+        ours = [row for row in ours if not row.submitted_at or row.submitted_at >= watch.since]
         return OwnQueue(tuple(ours), found.others, reading.unread, complete=len(new) == len(scripts))
 
     async def _script_name(self, slurm_id: str) -> str:

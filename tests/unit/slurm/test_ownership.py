@@ -1,5 +1,6 @@
 """Whose a SLURM job is: its owner can rename, resize and requeue it, and SLURM gives ids out again after a reset."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from provider_daemon.ports import Watch
 from provider_daemon.slurm.accounting import Row, rows
 from provider_daemon.slurm.answers import Queued, queue
 from provider_daemon.slurm.ownership import own_records, script_name, sort_queue
+from provider_daemon.slurm.transport import Answer
 from tests.fakes.scheduler import known
 from tests.unit.slurm import framed
 from tests.unit.slurm.test_scheduler import CLOSED, RUNNING, SDIAG, Site, said, scheduler
@@ -84,6 +86,21 @@ async def test_renamed_before_its_answer_was_known() -> None:
     found = Site(SQUEUE=said(f"{queued(NAME)}\n{queued('theirs', slurm_id='8')}"))
     assert len((await scheduler(found).snapshot(watch)).of(NAME)) == 1
     assert "BATCH_SCRIPT" not in found.programs  # nobody's scripts are read while nothing is missing
+
+
+async def test_renamed_to_anothers_name_before_its_answer_was_known() -> None:
+    """It took the name of a job of ours: its script tells them apart, whether or not the other's id is known."""
+    site = Site(SQUEUE=said(f"{queued(OTHER)}\n{queued(OTHER, slurm_id='8')}"), BATCH_SCRIPT=script_of({"7": NAME, "8": OTHER}))
+    for ids in ({OTHER: "8"}, {}):
+        intents = frozenset({NAME, OTHER} - ids.keys())
+        watch = Watch(frozenset({NAME, OTHER}), ids, intents, 500, dict.fromkeys(ids, 1000), intents)
+        look = await scheduler(site).snapshot(watch)
+        assert [[seen.slurm_id for seen in look.of(name)] for name in (NAME, OTHER)] == [["7"], ["8"]]
+
+
+def script_of(names: dict[str, str]) -> Callable[[bytes], Answer]:
+    """slurmctld's copies of the batch scripts: SLURM job id -> the name in its script."""
+    return lambda payload: said(f"#!/bin/bash\n#SBATCH --job-name={names[payload.decode().strip()]}\n")
 
 
 async def test_an_id_that_came_again_is_nobodys_of_ours() -> None:
