@@ -1,6 +1,45 @@
-"""The pure heart: what a snapshot teaches us about a job (`observe`) and what to do next (`decide`).
+"""The life cycle of a job: what a snapshot of SLURM shows about it (`observe`), and what to do next (`decide`).
 
-Both look only at their arguments. Doing nothing is always safe: the next look asks again.
+Theory of operation. SLURM and the chain each hold part of the truth about a job, and either may be
+unreachable. So a `Job` is not at a step of a procedure: it is a set of facts, and both functions are pure
+functions of these facts, one snapshot and the time. Doing nothing is always safe: the next snapshot is
+compared again.
+
+Five facts decide, each with a source of its own:
+
+  state     What is known of its run, from SLURM: pending, queued, running, then one of TERMINAL. Steps may be
+            skipped; a requeue does not set it back. A refusal at intake or by sbatch makes it failed.
+  promised  The last state for which a report is stored. The reports that lead from here to `state` are stored
+            in the commit that moves `promised`, so none is stored twice.
+  reported  The last state that the chain confirmed, by an included report or in its own record: a customer's
+            cancel and the chain's time-out arrive here. An older answer never sets it back (`confirm`).
+  parked    An operator has to decide. The job is not submitted, cancelled, closed or reported. Only the
+            reasons in CHECKED_AGAIN end without an operator, when a later snapshot no longer shows them.
+  hold      The chain's record of the job differs from the ledger's, is missing or cannot be read, or a report
+            would be too dear. The job is observed, but not submitted or reported. A record that stays
+            different or missing sets `disowned`: the SLURM job is cancelled as if the chain had ended it,
+            parked or not.
+
+Submission. `intend` is committed before sbatch is called; the SLURM id comes with sbatch's answer, or when
+the job's name is first seen in SLURM. Between the two nobody knows whether the job is in SLURM. If it is
+found by name, it is followed; if it is absent, it is submitted again, and after MAX_ATTEMPTS without a trace
+it is parked. Absence counts only in a complete snapshot (see `Snapshot`), taken after the job was adopted and
+WAITING_WINDOW after the last intent: longer than a submission can take, so what is absent by then does not
+appear later.
+
+Waiting. A reason that never goes away can also show for a moment: the job is ended after HOPELESS_PATIENCE of
+it. A job that SLURM knew and that is in neither squeue nor sacct, or that left squeue while sacct has it
+open, is parked after MISSING_PATIENCE. The batch script ends its program at the wall limit and kills it
+`kill_after` seconds later; a job that is still running KILL_GRACE past the limit is cancelled.
+
+End. Only sacct's closed record ends a run: it gives state, exit code and usage. The job is closed when the
+chain's record is terminal (or the job is disowned) and nothing of the job can be alive in SLURM: it is
+measured, was never submitted, or is absent from a complete snapshot after the window; from two of them if it
+had an id.
+
+Never: absence or a failed query taken for an outcome; sbatch without a committed intent or without proof of
+absence; a SLURM job cancelled under another id than the job's own; a record that cannot be true signed
+without an operator's word.
 """
 
 import math
@@ -35,11 +74,9 @@ TIMED_OUT = (124, 137)  # how timeout(1) ends: its program went when it was aske
 @with_config(ConfigDict(strict=True, extra="forbid"))  # a stored job with a field of another type or name is refused
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What we know of one job. Times in seconds since the epoch; `None` where something has not happened.
+    """The facts about one job (see above). Times in seconds since the epoch; `None` where something has not happened.
 
-    `state` is what we know, `reported` what the chain confirmed, `promised` the last state that a stored report says. "Submitting" is
-    `intent_at` set and no `slurm_id`. `refused` holds why we end the job ourselves; `parked` why we stopped acting.
-    `hold`: why the job is neither submitted nor reported; `disowned`: it is not the chain's, so its SLURM job is ended.
+    `refused` holds why we end the job ourselves.
     `gpus_forgone`: the operator takes what SLURM's record says, though it names no GPU of a job that asked for some.
     `slurm_name` is empty for a job that version 0.1.0 or older named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen,
     0 until then; with it a SLURM job that changed its name is still recognised.
@@ -189,7 +226,6 @@ def _first_submitted(seen: Sighting) -> int:
 
 
 def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
-    """Absence counts only in a complete snapshot, and never means an outcome."""
     if not snapshot.complete_for(job.name):
         return job
     if not job.slurm_id and job.attempt >= MAX_ATTEMPTS and _window_over(job, snapshot):
@@ -283,7 +319,6 @@ def _limited_after(seen: Sighting) -> int:
 
 
 def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
-    """Closed: the chain's record is terminal, or is not this job's, and nothing of the job can be alive in SLURM."""
     over = job.reported in TERMINAL or job.disowned
     if job.closed_at is not None or not over or (job.parked and not job.disowned):
         return job
@@ -328,7 +363,6 @@ def _must_end(job: Job, seen: Sighting) -> bool:
 
 
 def _may_submit(job: Job, snapshot: Snapshot) -> bool:
-    """Never submitted, or submitted without a trace: and a complete snapshot taken late enough proves that nothing is there."""
     if job.hold or job.slurm_id or job.program is None or job.state is not State.PENDING or job.reported is not State.PENDING:
         return False
     late_enough = snapshot.taken_at >= job.adopted_at if job.intent_at is None else _window_over(job, snapshot)
@@ -345,7 +379,6 @@ def doubt(job: Job, since: float, chain_ahead: float) -> Job:
 
 
 def intend(job: Job, now: float) -> Job:
-    """The durable intent: written before sbatch is asked."""
     return replace(job, intent_at=now, attempt=job.attempt + 1)
 
 
@@ -383,7 +416,7 @@ def look_by_name(job: Job, now: float) -> Job:
 
 
 def confirm(job: Job, state: State, started_at: int = 0) -> Job:
-    """The chain confirmed `state`. What it said before is never taken back by an older answer, of an endpoint or an old block."""
+    """The chain confirmed `state`; an answer that is older than what it confirmed before changes nothing."""
     if job.reported in TERMINAL or route(state, job.reported):
         return job
     promised = job.promised if state not in TERMINAL and route(state, job.promised) else state

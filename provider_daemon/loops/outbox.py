@@ -1,11 +1,38 @@
-"""Ledger -> chain, for one key: one open transaction at a time, stored before it is sent; GetTx tells its fate.
+"""Ledger -> chain, for one key: one open transaction at a time, stored before it is sent.
 
-Theory of operation. A transaction is in the ledger before it is sent, and stays open until one of these is
-known: it is in a block; its timeout height has passed and no block has it; or another transaction has used its
-sequence. An account's sequence lets at most one of several transactions through, so a second one *with the same
-sequence* can replace an open one at any time: that is how a fee that has become too low is raised. Whatever was
-given up and is found in a block later is taken back (`_take_back`): before a higher sequence is used, the
-transactions that used those before it are looked at (sequence.py).
+Theory of operation. Every transaction carries the account's sequence, and the chain includes one transaction
+for each sequence. A key has at most one open transaction (a unique index of the ledger), and the next one is
+signed only when this one is closed:
+
+  included  It is in a block with code 0. Its messages are confirmed, and `reported` of its jobs moves.
+  failed    It is in a block with another code, or CheckTx refused its first send, or another one replaced it.
+  expired   No block has it, and its timeout height passed more than INDEX_LAG blocks ago or another
+            transaction has used its sequence; or the account is still below its sequence, so what is sent now
+            comes first.
+
+The messages of a failed or expired transaction wait again, and the next one may carry them. Where a block's
+log names the message that failed, the chain's record of its job decides what becomes of that message
+(blame.py).
+
+Each tick settles the open transaction, then sends the next one if none is open. To settle it, GetTx is asked
+for its hash; past its timeout height, its sequence is searched too. While it is in no block, the *same bytes*
+are broadcast again. CheckTx's answer confirms nothing, it only shows what is wrong. If the fee has become too
+low, a transaction with the same messages, the same sequence and a higher fee replaces the open one: at most
+one of the two is ever included. If the sequence is used, the transaction that used it is searched. A problem
+of the key (an empty wallet, for example) is shown while it lasts.
+
+The next transaction holds the newest jobs' reports and heartbeats beside the oldest reports (lanes.py). It
+has a sequence that the ledger or the chain explains (sequence.py), and a gas limit and a fee within the
+ceilings and a timeout height (drafts.py). Before it is signed, the chain's record of each job that it reports
+about is compared (job_records.py). It is stored with its messages in one commit, and only then broadcast.
+
+An endpoint that is behind can make us give up a transaction that is included after all. Before a higher
+sequence is used, those below it are searched; a transaction of ours that is found there is taken back
+(`_take_back`) and settled as what it is. If it and a later one carry the same report, the chain refuses the
+second.
+
+A kill leaves messages that wait, or one open transaction with its hash and bytes: the next start is an
+ordinary tick. Only what is in memory (price trend, gas factors, since when a problem lasts) begins again.
 """
 
 from collections.abc import Callable
@@ -115,7 +142,7 @@ class Outbox:
             await self._rejected(tx, outcome)
 
     async def _superseded(self, tx: OpenTx, other: TxOutcome | None) -> None:
-        """Never included, and never will be: its time has passed, or `other` has its sequence."""
+        """It can never be included: its time has passed, or `other` has its sequence."""
         self._expire(tx, other)
         if other is not None:
             await self._take_back(other)
@@ -159,7 +186,7 @@ class Outbox:
         return sending.next_sequence(self._ledger, tx.signer) == tx.sequence
 
     async def _replace(self, tx: OpenTx, answer: TxOutcome) -> None:
-        """The fee is too low by now: the same messages with the same sequence and a higher fee. At most one of the two is valid."""
+        """The fee is too low by now; the messages and the sequence stay."""
         fee = transactions.decode(tx.tx_bytes).auth_info.fee
         self._drafts.require(answer.log, fee.gas_limit, (await self._chain.head()).height, self._settings)
         self._problems.start(Problem.FEE_TOO_LOW, answer.log, self._clock.now(), answer.code)
