@@ -3,23 +3,16 @@
 Every method either reads or runs inside `with ledger.write():`, which commits once at its end or not at all.
 """
 
-import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from secrets import token_hex
-from typing import Self
 
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.slurm_id import LARGEST
 from provider_daemon.job.state import State
-from provider_daemon.ledger import meta, sql
-from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
-from provider_daemon.ledger.meta import Key, T
+from provider_daemon.ledger.database import Database
 from provider_daemon.ledger.rows import (
     Message,
     OpenTx,
@@ -36,78 +29,14 @@ from provider_daemon.text import cut
 MAX_DETAIL = 2_000  # bytes kept of an event, a note or a reason: they repeat what strangers wrote
 TXS_AT_ONCE = 1000  # that are forgotten in one commit: a tenth of a second; a key makes 15,000 a day at most
 
-_QUERIES = sql.load("queries.sql")
 
-
-class Ledger:
-    """Open with `Ledger.open`. The daemon takes the lock; commands beside it read, or write one row, without it."""
+class Ledger(Database):
+    """What the daemon stores about jobs, the messages about them and the transactions that hold those."""
 
     def __init__(self, connection: sqlite3.Connection, lock: int | None) -> None:
-        self._db = connection
-        self._lock = lock
-        self.unreadable: dict[str, dict[str, str]] = {}  # cluster id -> job id -> why its row could not be read at the last open_jobs
-
-    @classmethod
-    def open(cls, path: Path, *, readonly: bool = False, lock: bool = True) -> Self:
-        """Raises LedgerError when another daemon holds it, it is damaged, or its schema is newer than ours (without the lock: not ours)."""
-        if not (lock or path.exists()):
-            raise LedgerError(f"no ledger at {path}: has the daemon run yet?")
-        held = lock_file(path) if lock else None
-        try:
-            connection = connect(path, readonly)
-            if lock:
-                migrate(connection, path)
-            else:
-                check_version(connection, path)
-        except sqlite3.Error as error:
-            raise LedgerError(f"ledger {path} cannot be opened: {error}; {_next_step(path)}") from error
-        return cls(connection, held)
-
-    def close(self) -> None:
-        self._db.close()
-        if self._lock is not None:
-            os.close(self._lock)
-
-    @contextmanager
-    def write(self) -> Iterator[None]:
-        """One transaction. A full disk or a failing one raises LedgerError and changes nothing."""
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                if self._db.in_transaction:  # SQLite ends it by itself after some failures
-                    self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise LedgerError(f"the ledger cannot be written: {error}; nothing was changed") from error
-
-    # --- meta ---
-
-    def get(self, key: Key[T]) -> T:
-        row = self._one("get_meta", key=key.name)
-        return key.load(row["value"]) if row else key.default
-
-    def set(self, key: Key[T], value: T) -> None:
-        self._run("set_meta", key=key.name, value=key.dump(value))
-
-    def claim(self, chain_id: str) -> None:
-        """A ledger belongs to the chain that it was first used with; raises LedgerError for another one."""
-        owner = self.get(meta.CHAIN_ID)
-        if owner not in ("", chain_id):
-            raise LedgerError(
-                f"the ledger belongs to chain {owner!r}, the configuration names {chain_id!r}: give each chain its own ledger"
-            )
-        with self.write():
-            self.set(meta.CHAIN_ID, chain_id)
-            if not self.id:
-                self.set(meta.LEDGER_ID, token_hex(16))
-
-    @property
-    def id(self) -> str:
-        """Random, and the same for as long as the ledger exists; "" before it was first used."""
-        return self.get(meta.LEDGER_ID)
+        super().__init__(connection, lock)
+        # cluster id -> job id -> why its row could not be read at the last open_jobs
+        self.unreadable: dict[str, dict[str, str]] = {}
 
     # --- jobs ---
 
@@ -301,26 +230,6 @@ class Ledger:
     def events_of(self, job_id: str) -> list[TimelineEntry]:
         return [TimelineEntry(**dict(row)) for row in self._all("events_of", job_id=job_id)]
 
-    # --- the one way to the database ---
-
-    def _run(self, query: str, **values: object) -> sqlite3.Cursor:
-        return self._db.execute(_QUERIES[query], values)
-
-    def _one(self, query: str, **values: object) -> sqlite3.Row | None:
-        return next(iter(self._all(query, **values)), None)
-
-    def _all(self, query: str, **values: object) -> list[sqlite3.Row]:
-        """Raises LedgerError when the file is damaged or the disk does not give it."""
-        try:
-            return self._run(query, **values).fetchall()
-        except sqlite3.Error as error:
-            raise LedgerError(f"the ledger cannot be read: {error}; see what `provd ledger check` says") from error
-
 
 def _message(row: sqlite3.Row) -> Message:
     return Message(**dict(row))
-
-
-def _next_step(path: Path) -> str:
-    ours = os.access(path, os.R_OK | os.W_OK)
-    return "`provd ledger check` says more" if ours else "run this as provd's user or as root"

@@ -1,0 +1,102 @@
+"""The ledger's connection: how it is opened, written in transactions and queried; its `meta` values."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+from typing import Self
+
+from provider_daemon.errors import LedgerError
+from provider_daemon.ledger import meta, sql
+from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
+from provider_daemon.ledger.meta import Key, T
+
+_QUERIES = sql.load("queries.sql")
+
+
+class Database:
+    """Open with `open`. The daemon takes the lock; commands beside it read, or write one row, without it."""
+
+    def __init__(self, connection: sqlite3.Connection, lock: int | None) -> None:
+        self._db = connection
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path, *, readonly: bool = False, lock: bool = True) -> Self:
+        """Raises LedgerError when another daemon holds it, it is damaged, or its schema is newer than ours (without the lock: not ours)."""
+        if not (lock or path.exists()):
+            raise LedgerError(f"no ledger at {path}: has the daemon run yet?")
+        held = lock_file(path) if lock else None
+        try:
+            connection = connect(path, readonly)
+            if lock:
+                migrate(connection, path)
+            else:
+                check_version(connection, path)
+        except sqlite3.Error as error:
+            raise LedgerError(f"ledger {path} cannot be opened: {error}; {_next_step(path)}") from error
+        return cls(connection, held)
+
+    def close(self) -> None:
+        self._db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """One transaction. A full disk or a failing one raises LedgerError and changes nothing."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:  # SQLite ends it by itself after some failures
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger cannot be written: {error}; nothing was changed") from error
+
+    def get(self, key: Key[T]) -> T:
+        row = self._one("get_meta", key=key.name)
+        return key.load(row["value"]) if row else key.default
+
+    def set(self, key: Key[T], value: T) -> None:
+        self._run("set_meta", key=key.name, value=key.dump(value))
+
+    def claim(self, chain_id: str) -> None:
+        """A ledger belongs to the chain that it was first used with; raises LedgerError for another one."""
+        owner = self.get(meta.CHAIN_ID)
+        if owner not in ("", chain_id):
+            raise LedgerError(
+                f"the ledger belongs to chain {owner!r}, the configuration names {chain_id!r}: give each chain its own ledger"
+            )
+        with self.write():
+            self.set(meta.CHAIN_ID, chain_id)
+            if not self.id:
+                self.set(meta.LEDGER_ID, token_hex(16))
+
+    @property
+    def id(self) -> str:
+        """Random, and the same for as long as the ledger exists; "" before it was first used."""
+        return self.get(meta.LEDGER_ID)
+
+    def _run(self, query: str, **values: object) -> sqlite3.Cursor:
+        return self._db.execute(_QUERIES[query], values)
+
+    def _one(self, query: str, **values: object) -> sqlite3.Row | None:
+        return next(iter(self._all(query, **values)), None)
+
+    def _all(self, query: str, **values: object) -> list[sqlite3.Row]:
+        """Raises LedgerError when the file is damaged or the disk does not give it."""
+        try:
+            return self._run(query, **values).fetchall()
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger cannot be read: {error}; see what `provd ledger check` says") from error
+
+
+def _next_step(path: Path) -> str:
+    ours = os.access(path, os.R_OK | os.W_OK)
+    return "`provd ledger check` says more" if ours else "run this as provd's user or as root"
