@@ -48,33 +48,33 @@ class Daemon:
     def __init__(self, config: Config, file: Path) -> None:
         """`file`: where the configuration comes from, and is read from again."""
         self._config = config
-        self._clock = SystemClock()
+        self.clock = SystemClock()
         self.stop = asyncio.Event()
         self._signers = {name: keys.load(key.kind, key.name, key.path, key.passphrase_file) for name, key in config.keys.items()}
-        self._ledger = MeasuredLedger.open(Path(config.ledger.path))
-        self._ledger.claim(config.chain.id)
-        start(self._ledger, [cluster.id for cluster in config.clusters], self._clock.booted_at, self._clock.now())
+        self.ledger = MeasuredLedger.open(Path(config.ledger.path))
+        self.ledger.claim(config.chain.id)
+        start(self.ledger, [cluster.id for cluster in config.clusters], self.clock.booted_at, self.clock.now())
         self._troubles = Troubles()
         self._http = HttpCounts()
         self._meters = Meters()
-        self._grpc = GrpcChain(config.chain.id, config.chain.endpoints, self._clock, self._troubles, config.chain.quorum)
-        self._chain = MeasuredChain(self._grpc, self._meters, self._clock)
-        self._transports = {cluster.id: transport(cluster, self._clock) for cluster in config.clusters}
+        self._grpc = GrpcChain(config.chain.id, config.chain.endpoints, self.clock, self._troubles, config.chain.quorum)
+        self._chain = MeasuredChain(self._grpc, self._meters, self.clock)
+        self._transports = {cluster.id: transport(cluster, self.clock) for cluster in config.clusters}
         self._slurm = {cluster.id: self._make_slurm(cluster) for cluster in config.clusters}
         self._schedulers = {
-            cluster_id: MeasuredScheduler(slurm, self._meters, cluster_id, self._clock) for cluster_id, slurm in self._slurm.items()
+            cluster_id: MeasuredScheduler(slurm, self._meters, cluster_id, self.clock) for cluster_id, slurm in self._slurm.items()
         }
-        self._crew = Crew(config, self._wiring())
-        self.reload = Reload(file, config, self._crew, self._grpc.endpoints, self._clock)
-        measures = Measures(self._meters, self._clock, config.chain.fee_denom, self._chain.occupied)
-        self._ledger.measure(measures, list(self._schedulers), self._crew.addresses)
+        self.crew = Crew(config, self._wiring())
+        self.reload = Reload(file, config, self.crew, self._grpc.endpoints, self.clock)
+        measures = Measures(self._meters, self.clock, config.chain.fee_denom, self._chain.occupied)
+        self.ledger.measure(measures, list(self._schedulers), self.crew.addresses)
 
     def _make_slurm(self, cluster: ClusterConfig) -> SlurmScheduler:
-        measured = MeasuredTransport(self._transports[cluster.id], self._clock)
-        return SlurmScheduler(measured, self._clock, cluster.name, self._troubles)
+        measured = MeasuredTransport(self._transports[cluster.id], self.clock)
+        return SlurmScheduler(measured, self.clock, cluster.name, self._troubles)
 
     def _wiring(self) -> Wiring:
-        return Wiring(self._ledger, self._grpc, self._chain, self._schedulers, self._signers, self._meters, self._clock, self._troubles)
+        return Wiring(self.ledger, self._grpc, self._chain, self._schedulers, self._signers, self._meters, self.clock, self._troubles)
 
     # --- life ---
 
@@ -88,7 +88,7 @@ class Daemon:
         reloads = asyncio.create_task(self.reload.whenever_asked())
         try:
             async with asyncio.TaskGroup() as group:
-                ticking = [group.create_task(every(loop, self._clock, self.stop), name=loop.name) for loop in self._crew.loops]
+                ticking = [group.create_task(every(loop, self.clock, self.stop), name=loop.name) for loop in self.crew.loops]
                 group.create_task(self._watchdog())
                 group.create_task(self._finish(ticking))
             await self._drain()
@@ -101,22 +101,22 @@ class Daemon:
         log.info("provd_stopped")
 
     async def _serve(self) -> web.AppRunner:
-        parts, listen = self._parts(), self._config.metrics.listen
+        parts, listen = self.parts(), self._config.metrics.listen
         app = build_app(parts)
         Routes(Board(parts), listen.rpartition(":")[0]).add_to(app)
-        return await serve(app, listen, Gate(listen, self._clock, self._troubles, self._http))
+        return await serve(app, listen, Gate(listen, self.clock, self._troubles, self._http))
 
-    def _parts(self) -> Parts:
+    def parts(self) -> Parts:
         return Parts(
-            ledger=self._ledger,
+            ledger=self.ledger,
             path=Path(self._config.ledger.path),
             meters=self._meters,
-            loops=self._crew.loops,
+            loops=self.crew.loops,
             troubles=self._troubles,
-            clock=self._clock,
+            clock=self.clock,
             reload=self.reload,
             clusters=list(self._schedulers),
-            signers=self._crew.addresses,
+            signers=self.crew.addresses,
             endpoints=lambda: self._grpc.endpoints.all,
             rpcs={cluster_id: partial(getattr, slurm, "rpcs") for cluster_id, slurm in self._slurm.items()},
             http=self._http,
@@ -129,7 +129,7 @@ class Daemon:
         while not self.stop.is_set():
             if not self._dead():
                 systemd.notify("WATCHDOG=1")
-            systemd.status(standing(self._crew.loops, self._clock.now()))
+            systemd.status(standing(self.crew.loops, self.clock.now()))
             try:
                 async with asyncio.timeout(period):
                     await self.stop.wait()
@@ -138,8 +138,8 @@ class Daemon:
 
     def _dead(self) -> bool:
         """Whether any loop is, and tells of each."""
-        now = self._clock.now()
-        dead = {loop.name: why for loop in self._crew.loops if (why := loop.dead(now))}
+        now = self.clock.now()
+        dead = {loop.name: why for loop in self.crew.loops if (why := loop.dead(now))}
         for name, why in dead.items():
             if self._troubles.begins("loop_dead", name, now):
                 log.error("loop_dead", loop=name, why=why, next="no sign of life goes to systemd, which starts provd anew")
@@ -158,18 +158,18 @@ class Daemon:
         """What is signed and sent gets its answer if the chain gives it soon; what is not stays in the ledger for the next start."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
-                await asyncio.gather(*(self._drain_key(loop) for loop in self._crew.outboxes))
+                await asyncio.gather(*(self._drain_key(loop) for loop in self.crew.outboxes))
 
     async def _drain_key(self, outbox: Loop) -> None:
         address = outbox.name.removeprefix("outbox:")
-        while self._ledger.open_tx(address) is not None:
-            await attempt(outbox, self._clock)
+        while self.ledger.open_tx(address) is not None:
+            await attempt(outbox, self.clock)
             await asyncio.sleep(1)
 
     async def _close(self) -> None:
         await asyncio.gather(*(site.close() for site in self._schedulers.values()))
         await self._chain.close()
-        self._ledger.close()
+        self.ledger.close()
 
 
 def run(config: Config, file: Path) -> None:

@@ -38,7 +38,7 @@ def configure(log_format: str = "json", level: str = "info") -> None:
         cache_logger_on_first_use=False,
     )
     logging.getLogger("asyncssh").setLevel(logging.ERROR)
-    logging.getLogger().handlers = [_Libraries(logging.WARNING)]
+    logging.getLogger().handlers = [Libraries(logging.WARNING)]
 
 
 def _is_journal() -> bool:
@@ -55,7 +55,7 @@ def _prioritized(_: Any, method: str, line: Any) -> str:
     return f"<{_PRIORITY[method]}>{line}"
 
 
-class _Libraries(logging.Handler):
+class Libraries(logging.Handler):
     """What a library logs becomes one line of ours: its own would hold whatever bytes a stranger sent, over many lines.
 
     Of each place in a library one line in LIBRARY_SECONDS, with the number of those that were left out: what strangers can make a library

@@ -57,13 +57,13 @@ class Ask:
         try:
             return Answer(await self._query.rpc(rpc, asked))
         except Unimplemented:
-            return await self._from_store(rpc, asked)
+            return await self.from_store(rpc, asked)
         except NotFound:
             if rpc != "SchedulingDecisionByJob":
                 raise
-            return await self._from_store(rpc, asked)  # the published chain says so of every job
+            return await self.from_store(rpc, asked)  # the published chain says so of every job
 
-    async def _from_store(self, rpc: str, asked: Any) -> Answer:
+    async def from_store(self, rpc: str, asked: Any) -> Answer:
         answer: Any = GetMessageClass(METHODS[rpc].output_type)()
         field = METHODS[rpc].output_type.fields[0]
         assert field.message_type is not None

@@ -38,42 +38,42 @@ class GrpcChain:
         self.endpoints = Endpoints(chain_id, list(endpoints), clock, troubles or Troubles(), quorum)
         self._clock = clock
         self._sent_at: dict[str, int] = {}  # transaction -> the first height that it can be in, as far as this process sent it
-        self._agreement = Agreement(self.endpoints)
-        self.query, self.txs = self._agreement.any.query, self._agreement.any.txs
-        self.ask = Ask(self.query, self._agreement.any.store)
+        self.agreement = Agreement(self.endpoints)
+        self.query, self.txs = self.agreement.any.query, self.agreement.any.txs
+        self.ask = Ask(self.query, self.agreement.any.store)
 
     async def head(self) -> Head:
-        await self._agreement.enough()
+        await self.agreement.enough()
         return await self.endpoints.head()
 
     # --- the module's records ---
 
     async def job_counter(self) -> int:
-        return await self._agreement.attested("the job counter", Reader.job_counter)
+        return await self.agreement.attested("the job counter", Reader.job_counter)
 
     async def job(self, job_id: str) -> ChainJob | None:
-        return await self._agreement.same(job_id, lambda reader: reader.job(job_id))
+        return await self.agreement.same(job_id, lambda reader: reader.job(job_id))
 
     async def glance(self, job_id: str) -> ChainJob | None:
         """Every endpoint has its turn, so that none can keep a change secret for long."""
-        healthy = await self._agreement.enough()
+        healthy = await self.agreement.enough()
         if self.endpoints.quorum == 1:
-            return await self._agreement.any.job(job_id)
+            return await self.agreement.any.job(job_id)
         turn = int(self._clock.now() // TURN_SECONDS) % len(healthy)
-        return await self._agreement.reader(sorted(healthy, key=lambda endpoint: endpoint.url)[turn]).job(job_id)
+        return await self.agreement.reader(sorted(healthy, key=lambda endpoint: endpoint.url)[turn]).job(job_id)
 
     async def cancelled_since(self, height: int) -> frozenset[str]:
         """By the word of any endpoint: it makes the job's own record be read."""
         if self.endpoints.quorum == 1:
-            return await self._agreement.any.cancelled_since(height)
-        answers = await self._agreement.each(lambda reader: reader.cancelled_since(height))
+            return await self.agreement.any.cancelled_since(height)
+        answers = await self.agreement.each(lambda reader: reader.cancelled_since(height))
         return frozenset().union(*(answer.result() for answer in answers))
 
     async def cluster(self, cluster_id: str) -> Cluster | None:
-        return await self._agreement.same(cluster_id, lambda reader: reader.cluster(cluster_id))
+        return await self.agreement.same(cluster_id, lambda reader: reader.cluster(cluster_id))
 
     async def offering(self, offering_id: str) -> Offering | None:
-        return await self._agreement.same(offering_id, lambda reader: reader.offering(offering_id))
+        return await self.agreement.same(offering_id, lambda reader: reader.offering(offering_id))
 
     async def reports_of(self, job_id: str) -> list[GetTxResponse]:
         """Every transaction in a block that reports about the job, oldest first.
@@ -93,25 +93,25 @@ class GrpcChain:
     # --- accounts and money ---
 
     async def account(self, address: str) -> Account:
-        return await self._agreement.same(f"account {address}", lambda reader: reader.account(address))
+        return await self.agreement.same(f"account {address}", lambda reader: reader.account(address))
 
     async def balance(self, address: str, denom: str) -> int:
-        return await self._agreement.attested(f"the balance of {address}", lambda reader: reader.balance(address, denom))
+        return await self.agreement.attested(f"the balance of {address}", lambda reader: reader.balance(address, denom))
 
     async def gas_price(self, denom: str) -> Decimal:
-        return await self._agreement.attested("the gas price", lambda reader: reader.gas_price(denom))
+        return await self.agreement.attested("the gas price", lambda reader: reader.gas_price(denom))
 
     # --- transactions ---
 
     async def simulate(self, tx_bytes: bytes) -> int:
-        return await self._agreement.attested("simulated gas", lambda reader: reader.txs.simulate(tx_bytes))
+        return await self.agreement.attested("simulated gas", lambda reader: reader.txs.simulate(tx_bytes))
 
     async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
         """CheckTx's answer, to one send to each of the endpoints that must agree."""
         self._note_height(transactions.tx_hash(tx_bytes))
         if self.endpoints.quorum == 1:
-            return await self._sent(self._agreement.any, tx_bytes)
-        return await self._agreement.sent(transactions.tx_hash(tx_bytes), lambda reader: self._sent(reader, tx_bytes))
+            return await self._sent(self.agreement.any, tx_bytes)
+        return await self.agreement.sent(transactions.tx_hash(tx_bytes), lambda reader: self._sent(reader, tx_bytes))
 
     def _note_height(self, tx_hash: str) -> None:
         height = self.endpoints.heights.height
@@ -138,15 +138,15 @@ class GrpcChain:
         """`tx_bytes` say in which blocks to look where a node keeps no index."""
         first = self._sent_at.get(tx_hash, 1)
         about = f"transaction {tx_hash}"
-        return await self._agreement.same(about, lambda reader: reader.find(tx_hash, tx_bytes, first), _where)
+        return await self.agreement.same(about, lambda reader: reader.find(tx_hash, tx_bytes, first), _where)
 
     async def shows_effect(self, tx: Tx) -> bool:
         """Whether the records show that an included transaction succeeded."""
-        return await missing_effect(tx, self._agreement.any) == ""
+        return await missing_effect(tx, self.agreement.any) == ""
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
         about = f"sequence {sequence} of {address}"
-        return await self._agreement.same(about, lambda reader: reader.find_by_sequence(address, sequence), _where)
+        return await self.agreement.same(about, lambda reader: reader.find_by_sequence(address, sequence), _where)
 
     async def close(self) -> None:
         await self.endpoints.close()

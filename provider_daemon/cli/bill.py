@@ -43,12 +43,12 @@ def estimate(
     from provider_daemon.cli import bill_show, documents
     from provider_daemon.errors import ConfigError
     from provider_daemon.money import documents as money
-    from provider_daemon.money.rules import DEFAULT as default_rules
+    from provider_daemon.money.rules import DEFAULT as DEFAULT_RULES
 
     given = [path for path in (usage, spec) if path is not None]
     if len(given) != 1:
         raise ConfigError(["name one of --usage FILE and --spec FILE"])
-    in_force = money.read_rules(documents.read(rules)) if rules else default_rules
+    in_force = money.read_rules(documents.read(rules)) if rules else DEFAULT_RULES
     document = documents.read(given[0])
     use = money.read_use(document) if usage else money.read_job(document, in_force.granularity_seconds)
     estimated = bill_show.estimate_document(use, in_force)

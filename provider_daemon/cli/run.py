@@ -24,13 +24,13 @@ def run(config: ConfigFile = DEFAULT, dry_run: DryRun = False) -> None:
         import asyncio
 
         log.configure("console", "warning")
-        asyncio.run(_rehearse(loaded))
+        asyncio.run(rehearse(loaded))
         return
     log.configure(loaded.log.format, loaded.log.level)
     daemon.run(loaded, config)
 
 
-async def _rehearse(loaded: "Config") -> None:
+async def rehearse(loaded: "Config") -> None:
     from provider_daemon.assembly import outbox_settings, tenancy, transport
     from provider_daemon.chain import keys
     from provider_daemon.clock import SystemClock

@@ -47,10 +47,10 @@ def top(
 
     ledger, listen = _open(config)
     try:
-        with Live(_screen(ledger, listen), screen=True, auto_refresh=False) as live:
+        with Live(screen(ledger, listen), screen=True, auto_refresh=False) as live:
             while True:
                 time.sleep(seconds)
-                live.update(_screen(ledger, listen), refresh=True)
+                live.update(screen(ledger, listen), refresh=True)
     except KeyboardInterrupt:
         return
 
@@ -78,7 +78,7 @@ def _lines(found: "list[Section]") -> Iterator[str]:
         yield from (f"  {line}" for line in aligned([section.headings, *section.rows]))
 
 
-def _screen(ledger: "Ledger", listen: str) -> "Group":
+def screen(ledger: "Ledger", listen: str) -> "Group":
     from rich.console import Group
     from rich.text import Text
 

@@ -37,7 +37,7 @@ class Play:
         """The rows, where the money went, and what is wrong beyond the rows."""
         before = await verdicts.balances(self.stage.market)
         await self._submit()
-        late = await self._watch()
+        late = await self.watch()
         accounting = await self._accounting()
         rows = [await self._verdict(job, job_id, accounting) for job_id, job in self.jobs.items()]
         measured = await verdicts.settlement(self.stage.market, sum(row.escrowed for row in rows), before)
@@ -59,7 +59,7 @@ class Play:
                 numbered[int(job_id.removeprefix("JOB-"))] = job
         self.jobs = {f"JOB-{number}": job for number, job in sorted(numbered.items())}
 
-    async def _watch(self) -> list[str]:
+    async def watch(self) -> list[str]:
         """Until all have ended, or those that have not are what is wrong."""
         deadline = time.monotonic() + self.limit
         cancelled: set[str] = set()

@@ -44,24 +44,24 @@ class RealSite:
 
     def __init__(self, directory: Path, settings: dict[str, str] | None = None) -> None:
         """`settings` are slurm.conf's, over the lab's own."""
-        self._site = Site.open(directory / "slurm", settings=settings)
-        self.version = self._site.version
-        self.work_root = self._site.layout.work_root
+        self.slurm = Site.open(directory / "slurm", settings=settings)
+        self.version = self.slurm.version
+        self.work_root = self.slurm.layout.work_root
         try:
-            self._site.up()
+            self.slurm.up()
         except BaseException:
-            self._site.down()
+            self.slurm.down()
             raise
 
     @property
     def ssh(self) -> dict[str, object]:
-        return self._site.ssh
+        return self.slurm.ssh
 
     def accounting(self) -> Accounting:
-        return _sacct(self._site.env)
+        return sacct(self.slurm.env)
 
     async def down(self) -> None:
-        await asyncio.to_thread(self._site.down)
+        await asyncio.to_thread(self.slurm.down)
 
 
 class SimulatedDemoSite:
@@ -82,7 +82,7 @@ class SimulatedDemoSite:
         return self._site.ssh
 
     def accounting(self) -> Accounting:
-        return _sacct(self._site.env)
+        return sacct(self._site.env)
 
     async def down(self) -> None:
         await self._site.stop()
@@ -112,7 +112,7 @@ async def _bring_up(directory: Path) -> RealSite:
         raise
 
 
-def _sacct(env: Mapping[str, str]) -> Accounting:
+def sacct(env: Mapping[str, str]) -> Accounting:
     """Once slurmdbd has the name of every job that it has a record of: by then one that is not found does not exist."""
     until = time.monotonic() + NAME_SECONDS
     while UNNAMED in (found := _records(env)):

@@ -85,7 +85,7 @@ def _action(message: Message, index: int) -> Event:
 
 def handle(ctx: Context, message: Message) -> Message | None:
     """Its answer, if it has one. Raises ChainError; a message that the devnet does not carry out (authz) is refused as unknown."""
-    handler = _HANDLERS.get(type(message))
+    handler = HANDLERS.get(type(message))
     if handler is None:
         raise sdk(failures.UNKNOWN_REQUEST, f"no message handler found for /{message.DESCRIPTOR.full_name}")
     return handler(ctx, message)
@@ -100,7 +100,7 @@ def _send(ctx: Context, message: MsgSend) -> None:
         bank.move(ctx.state, message.from_address, message.to_address, coin.denom, int(coin.amount))
 
 
-_HANDLERS: dict[type[Message], Callable[[Context, Any], Message | None]] = {
+HANDLERS: dict[type[Message], Callable[[Context, Any], Message | None]] = {
     tx_pb2.MsgRegisterCluster: clusters.register_cluster,
     tx_pb2.MsgUpdateCluster: clusters.update_cluster,
     tx_pb2.MsgDeregisterCluster: clusters.deregister_cluster,

@@ -27,12 +27,12 @@ class Layer:
 
     def scan(self, store: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Sorted by key, as a store iterates."""
-        for key in sorted(self._keys(store, prefix)):
+        for key in sorted(self.keys(store, prefix)):
             if value := self.get(store, key):
                 yield key, value
 
-    def _keys(self, store: str, prefix: bytes) -> set[bytes]:
-        below = self._below._keys(store, prefix) if self._below else set()
+    def keys(self, store: str, prefix: bytes) -> set[bytes]:
+        below = self._below.keys(store, prefix) if self._below else set()
         return below.union(*(self._matching(bucket, prefix) for bucket in self._of(store, prefix)))
 
     def _of(self, store: str, prefix: bytes) -> list[dict[bytes, bytes]]:
@@ -46,11 +46,11 @@ class Layer:
 
     def rows(self) -> list[Write]:
         """Everything that has a value, sorted by store and key."""
-        stores = sorted({store for store, _ in self._everywhere()})
+        stores = sorted({store for store, _ in self.places()})
         return [(store, key, value) for store in stores for key, value in self.scan(store, b"")]
 
-    def _everywhere(self) -> set[tuple[str, bytes]]:
-        return {*self._buckets, *(self._below._everywhere() if self._below else ())}
+    def places(self) -> set[tuple[str, bytes]]:
+        return {*self._buckets, *(self._below.places() if self._below else ())}
 
     def load(self, writes: Iterable[Write]) -> None:
         for store, key, value in writes:

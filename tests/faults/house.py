@@ -18,7 +18,6 @@ from provider_daemon.demo.market import CHAIN_ID, open_shop, start_devnet
 from provider_daemon.demo.people import Person, new_key
 from provider_daemon.demo.sites import RealSite
 from provider_daemon.demo.stage import write_config
-from provider_daemon.lab.site.site import Site
 from tests.faults.proxy import Proxy
 from tests.faults.witness import Witness
 from tests.waiting import until
@@ -38,10 +37,6 @@ class FarSite(RealSite):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, PATIENT)
         self.proxy_port = 0
-
-    @property
-    def slurm(self) -> Site:
-        return self._site
 
     @property
     def ssh(self) -> dict[str, object]:

@@ -22,7 +22,6 @@ from provider_daemon.demo.market import CHAIN_ID, Market, opened, order
 from provider_daemon.demo.sites import RealSite
 from provider_daemon.demo.stage import write_config
 from provider_daemon.job.state import TERMINAL, State
-from provider_daemon.lab.site.site import Site
 from tests.expect import Wrong
 from tests.waiting import until
 
@@ -43,12 +42,6 @@ run = ["srun", "--ntasks=1"]
 [clusters.limits]
 max_jobs = 2
 """
-
-
-class HostileSite(RealSite):
-    @property
-    def slurm(self) -> Site:
-        return self._site
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +70,7 @@ class Record:
 @dataclass(slots=True)
 class Stage:
     directory: Path
-    site: HostileSite
+    site: RealSite
     market: Market
     daemon: Child
 
@@ -190,7 +183,7 @@ def gpu_attack(command: str, *arguments: str) -> DemoJob:
 
 @contextlib.asynccontextmanager
 async def staged(directory: Path) -> AsyncIterator[Stage]:
-    site = await asyncio.to_thread(HostileSite, directory, {"AccountingStorageTRES": ""})
+    site = await asyncio.to_thread(RealSite, directory, {"AccountingStorageTRES": ""})
     try:
         market = await opened(directory, "published", customers=2)
         try:

@@ -60,4 +60,4 @@ async def test_a_dry_run_shows_what_the_daemon_then_does(stage: Stage) -> None:
     assert (message["job_id"], message["state"], message["slurm_job_id"]) == ("JOB-1", "JOB_STATE_QUEUED", "0")
     stage.daemon.signal(signal.SIGCONT)
     slurm_id = await submitted(stage)
-    assert comparable(stage.site._site.run("scontrol", "write", "batch_script", slurm_id, "-").stdout) == comparable(script)
+    assert comparable(stage.site.slurm.run("scontrol", "write", "batch_script", slurm_id, "-").stdout) == comparable(script)

@@ -34,7 +34,7 @@ async def built(settings: Config) -> AsyncIterator[Daemon]:
 async def test_clusters_of_one_key_share_an_outbox(tmp_path: Path) -> None:
     """A key has one sequence, so one loop signs with it, however many clusters it serves; another key has its own."""
     async with built(config(tmp_path, 1, {"alpha": "main", "beta": "main", "gamma": "other"})) as daemon:
-        names = [loop.name for loop in daemon._crew.loops]
+        names = [loop.name for loop in daemon.crew.loops]
     assert sorted(name for name in names if name.startswith("outbox:")) == sorted(f"outbox:{key.address}" for key in (PROVIDER, ALICE))
     assert [name for name in names if name.startswith("advance:")] == ["advance:alpha", "advance:beta", "advance:gamma"]
     assert names.count("intake") == 1
@@ -43,7 +43,7 @@ async def test_clusters_of_one_key_share_an_outbox(tmp_path: Path) -> None:
 async def test_unused_key_has_no_outbox(tmp_path: Path) -> None:
     """A key that no cluster names signs nothing."""
     async with built(config(tmp_path, 1, {"alpha": "main"})) as daemon:
-        assert [loop.name for loop in daemon._crew.outboxes] == [f"outbox:{PROVIDER.address}"]
+        assert [loop.name for loop in daemon.crew.outboxes] == [f"outbox:{PROVIDER.address}"]
 
 
 async def test_ledger_is_free_again_after_the_end(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ async def test_a_tick_that_hangs_does_not_hold_up_the_end(tmp_path: Path, monkey
     monkeypatch.setattr("provider_daemon.systemd.notify", told.append)
     monkeypatch.setattr("provider_daemon.daemon.FINISH_SECONDS", 0.1)
     daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}), NO_FILE)
-    (loop,) = (loop for loop in daemon._crew.loops if loop.name == "advance:alpha")
+    (loop,) = (loop for loop in daemon.crew.loops if loop.name == "advance:alpha")
     loop.tick = hang
     with structlog.testing.capture_logs() as lines:
         running = asyncio.create_task(daemon.run())
@@ -109,10 +109,10 @@ async def test_each_key_is_drained_and_none_for_longer(tmp_path: Path, monkeypat
     monkeypatch.setattr("provider_daemon.daemon.DRAIN_SECONDS", 0.2)
     daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main", "beta": "other"}), NO_FILE)
     asked: list[str] = []
-    for loop in daemon._crew.outboxes:
+    for loop in daemon.crew.outboxes:
         address = loop.name.removeprefix("outbox:")
-        with daemon._ledger.write():
-            daemon._ledger.add_tx(OpenTx(0, address, f"HASH {address}", b"", 1, 9, 5, 1.0), [])
+        with daemon.ledger.write():
+            daemon.ledger.add_tx(OpenTx(0, address, f"HASH {address}", b"", 1, 9, 5, 1.0), [])
 
         async def ask(address: str = address) -> None:
             asked.append(address)

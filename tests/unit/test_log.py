@@ -145,7 +145,7 @@ def test_a_library_that_repeats_itself(capsys: pytest.CaptureFixture[str]) -> No
     """One line of each place in LIBRARY_SECONDS; the next one says how many were left out, other places are not held back."""
     logs.configure("json", "info")
     now = 100.0
-    handler = logs._Libraries(logging.WARNING, lambda: now)
+    handler = logs.Libraries(logging.WARNING, lambda: now)
     for second in range(1000):
         now = 100.0 + second / 1000
         handler.emit(logging.LogRecord("asyncio", logging.ERROR, "events.py", 1, "socket.accept() out of system resource", (), None))

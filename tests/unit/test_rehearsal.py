@@ -181,7 +181,7 @@ async def test_command(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyP
     site = tmp_path / "site"
     site.mkdir()
     text = config_text(site, house.chain.devnet.port, {"alpha": "main"}) + '\n[[clusters.images]]\npattern = "alpine:*"\n'
-    await run._rehearse(parse(text, "provd.toml"))
+    await run.rehearse(parse(text, "provd.toml"))
     out = capsys.readouterr().out
     assert re.search(r"^# JOB-1 on alpha: sbatch ve-\w+-JOB-1 in /scratch/ve-\w+-JOB-1\.\w+\n#!/bin/bash\n", out, re.MULTILINE)
     assert re.search(r"^# JOB-2 on alpha: refused: image 'evil\\+n' is not offered here", out, re.MULTILINE)

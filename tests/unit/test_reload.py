@@ -34,7 +34,7 @@ class Running:
         return lines
 
     def periods(self) -> dict[str, float]:
-        return {loop.name.partition(":")[0]: loop.period for loop in self.daemon._crew.loops}
+        return {loop.name.partition(":")[0]: loop.period for loop in self.daemon.crew.loops}
 
 
 @asynccontextmanager
@@ -69,10 +69,10 @@ async def test_what_can_change_is_in_effect(ours: Running) -> None:
         *(f"clusters.HPC-1.{key}" for key in ("heartbeat_seconds", "prologue", "limits.max_jobs", "images")),
     }
     assert (ours.periods()["outbox"], ours.periods()["intake"], ours.periods()["heartbeat"]) == (7, 7, 33)
-    site = ours.daemon._crew._sites["HPC-1"]
-    for known in (site.advance._tenancy, site.heartbeat._tenancy, ours.daemon._crew._tenancies["HPC-1"]):
+    site = ours.daemon.crew._sites["HPC-1"]
+    for known in (site.advance._tenancy, site.heartbeat._tenancy, ours.daemon.crew._tenancies["HPC-1"]):
         assert (known.max_jobs, known.prologue, known.site.images) == (5, ("module purge",), (Image("*"),))
-    (outbox,) = ours.daemon._crew._senders.values()
+    (outbox,) = ours.daemon.crew._senders.values()
     assert isinstance(outbox, Outbox)
     assert outbox._settings.max_gas == 9_000_000
 
@@ -139,7 +139,7 @@ async def test_systemd_is_told(ours: Running) -> None:
 async def test_a_fault_of_ours_ends_nothing(ours: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told with its trace, and the next reload works."""
     with monkeypatch.context() as broken:
-        broken.setattr(ours.daemon._crew, "adopt", None)
+        broken.setattr(ours.daemon.crew, "adopt", None)
         (line,) = await ours.reload(ours.file.read_text())
     assert (line["event"], line["log_level"], ours.told[-1]) == ("config_not_reloaded", "error", "READY=1")
     (line,) = await ours.reload(ours.file.read_text())
@@ -149,7 +149,7 @@ async def test_a_fault_of_ours_ends_nothing(ours: Running, monkeypatch: pytest.M
 def standing(ours: Running) -> tuple[float | None, float | None]:
     """What /metrics says of the last reload: whether the file is in effect, and since when."""
     registry = CollectorRegistry()
-    registry.register(DaemonCollector(ours.daemon._parts()))
+    registry.register(DaemonCollector(ours.daemon.parts()))
     return tuple(registry.get_sample_value(f"provd_config_last_reload_success{end}") for end in ("ful", "_timestamp_seconds"))  # type: ignore[return-value]
 
 
@@ -170,6 +170,6 @@ async def test_metrics_say_whether_the_file_is_in_effect(ours: Running) -> None:
 
 async def test_metrics_after_a_fault_of_ours(ours: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A part of the file may be in effect: it is not as a whole."""
-    monkeypatch.setattr(ours.daemon._crew, "adopt", None)
+    monkeypatch.setattr(ours.daemon.crew, "adopt", None)
     await ours.reload(ours.file.read_text())
     assert standing(ours)[0] == 0

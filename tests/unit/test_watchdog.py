@@ -29,7 +29,7 @@ async def test_dead_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.
             while not any(line["event"] == "loop_dead" for line in lines):
                 await asyncio.sleep(0.01)
         assert not running.done()
-        assert ("intake", "it has ended") in troubled(daemon._crew.loops, daemon._clock.now())
+        assert ("intake", "it has ended") in troubled(daemon.crew.loops, daemon.clock.now())
         before = told.count("WATCHDOG=1")
         await asyncio.sleep(0.3)
         assert told.count("WATCHDOG=1") == before
@@ -60,14 +60,14 @@ async def test_hanging_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("provider_daemon.daemon.WATCHDOG_SECONDS", 0.05)
     monkeypatch.setattr("provider_daemon.metrics.activity.IDLE_SECONDS", 0.2)
     daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}), NO_FILE)
-    (loop,) = (loop for loop in daemon._crew.loops if loop.name == "intake")
+    (loop,) = (loop for loop in daemon.crew.loops if loop.name == "intake")
     loop.tick = hang
     with structlog.testing.capture_logs() as lines:
         running = asyncio.create_task(daemon.run())
         async with asyncio.timeout(PATIENCE):
             while not any(line["event"] == "loop_dead" and line["loop"] == "intake" for line in lines):
                 await asyncio.sleep(0.01)
-    why = dict(troubled(daemon._crew.loops, daemon._clock.now()))["intake"]
+    why = dict(troubled(daemon.crew.loops, daemon.clock.now()))["intake"]
     assert why.startswith("no sign of life in a tick of ")
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -16,7 +16,7 @@ class SshServer:
     def __init__(self, keys: Path, user: str, environment: Mapping[str, str]) -> None:
         self._keys, self._user, self._environment = keys, user, dict(environment)
         self._running: set[asyncio.subprocess.Process] = set()
-        self._open: set[asyncssh.SSHServerConnection] = set()
+        self.open: set[asyncssh.SSHServerConnection] = set()
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self.port = 0
         self.connections = 0
@@ -48,7 +48,7 @@ class SshServer:
 
     async def cut(self) -> None:
         """Every connection is lost, and with it what ran over it."""
-        for connection in list(self._open):
+        for connection in list(self.open):
             connection.abort()
         for process in list(self._running):
             with contextlib.suppress(ProcessLookupError):
@@ -104,12 +104,12 @@ class _Login(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
-        self._server._open.add(conn)
+        self._server.open.add(conn)
         self._server.connections += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._connection is not None:
-            self._server._open.discard(self._connection)
+            self._server.open.discard(self._connection)
 
     def begin_auth(self, username: str) -> bool:
         return True

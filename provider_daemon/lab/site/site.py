@@ -53,9 +53,9 @@ class Site:
             raise LabError(f"SLURM is not installed here: apt-get install {' '.join(missing)}")
         site = cls._of(layout.create(root, nodes=nodes, settings=settings))
         try:
-            site._write_files()
+            site.write_files()
         except BaseException:
-            site._purge()
+            site.purge()
             raise
         layout.save(site.layout)
         return site
@@ -109,7 +109,7 @@ class Site:
 
     # --- making it ---
 
-    def _write_files(self) -> None:
+    def write_files(self) -> None:
         made, etc = self.layout, self.layout.root / "etc"
         version = tuple(int(part) for part in re.findall(r"\d+", self.version)[:2])
         (etc / "slurm.conf").write_text(conf.slurm_conf(made))
@@ -189,9 +189,9 @@ class Site:
             self.stop(daemon)
         processes.end_leftovers(self.layout.slurm_conf, (self.layout.root, self.layout.run))
         if purge:
-            self._purge()
+            self.purge()
 
-    def _purge(self) -> None:
+    def purge(self) -> None:
         for directory in (self.layout.run, self.layout.root):
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -93,7 +93,7 @@ async def _sent_again(self: Any, request: Any) -> Any:
 
 
 async def _any_record(self: Any, job_id: str) -> Any:
-    return await self._agreement.any.job(job_id)
+    return await self.agreement.any.job(job_id)
 
 
 def _highest_claim(self: Any, claims: Any, endpoints: int, now: float) -> Any:
@@ -101,7 +101,7 @@ def _highest_claim(self: Any, claims: Any, endpoints: int, now: float) -> Any:
 
 
 async def _any_inclusion(self: Any, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:
-    found: TxOutcome | None = await self._agreement.any.find(tx_hash, tx_bytes, 1)
+    found: TxOutcome | None = await self.agreement.any.find(tx_hash, tx_bytes, 1)
     return found
 
 

@@ -289,7 +289,7 @@ async def test_one_that_does_not_answer_holds_nobody_up(place: int) -> None:
     """After a second the others are asked, and it is asked last from then on."""
     async with chain_of(honest(), honest(), honest()) as chain:
         await chain.head()
-        ask, slow = chain._agreement.reader, chain.endpoints.all[place]
+        ask, slow = chain.agreement.reader, chain.endpoints.all[place]
 
         async def answered(reader: Reader) -> int:
             if reader is ask(slow):
@@ -297,8 +297,8 @@ async def test_one_that_does_not_answer_holds_nobody_up(place: int) -> None:
             return 7
 
         async with asyncio.timeout(5):
-            assert await chain._agreement.same("something", answered) == 7
-            assert await chain._agreement.same("something", answered) == 7
+            assert await chain.agreement.same("something", answered) == 7
+            assert await chain.agreement.same("something", answered) == 7
         assert chain.endpoints.is_outvoted(slow) is (place == 0)
 
 

@@ -136,8 +136,8 @@ async def test_a_bad_record_hides_no_other(chain: TestChain) -> None:
     """It is named beside the answer."""
     state = chain.devnet.blocks.state
     state.put(keyspace.HPC_STORE, keyspace.key(keyspace.OFFERING, "OFF-2"), codec.dumps({"offering_id": "OFF-2", "active": "yes"}))
-    ask = Ask(chain.client.query, chain.client._agreement.any.store)
-    found = await ask._from_store("Offerings", request("Offerings", {}))
+    ask = Ask(chain.client.query, chain.client.agreement.any.store)
+    found = await ask.from_store("Offerings", request("Offerings", {}))
     assert [record.offering_id for record in found.message.offerings] == ["OFF-1"]  # type: ignore[attr-defined]
     (line,) = found.unreadable
     assert line.startswith("the record of OFF-2 cannot be read: HPCOffering.active")

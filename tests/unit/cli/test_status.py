@@ -110,6 +110,6 @@ def test_top_shows_no_markup_of_a_customer(ledger: Ledger, answers: list[Daemon 
         ledger.quarantine("JOB-10", "[bold red]stolen[/] \x1b[2J", 2.0)
     console = Console(width=200, force_terminal=False)
     with console.capture() as captured:
-        console.print(status._screen(ledger, "127.0.0.1:9464"))
+        console.print(status.screen(ledger, "127.0.0.1:9464"))
     assert "[bold red]stolen[/] \\x1b[2J" in captured.get()
     assert "\x1b" not in captured.get()

@@ -29,7 +29,7 @@ def play(chain: Chain, said: list[str], *, running: bool, limit: float) -> Play:
 async def test_jobs_that_do_not_end_are_part_of_the_verdict() -> None:
     """The table is still to be shown: what did not end is a problem beside it, with the daemon's last words."""
     said: list[str] = []
-    (problem,) = await play(Chain(State.PENDING, State.RUNNING), said, running=True, limit=0)._watch()
+    (problem,) = await play(Chain(State.PENDING, State.RUNNING), said, running=True, limit=0).watch()
     assert problem == "not ended after 0 s: JOB-1; the daemon's log ends:\nledger: disk full"
     assert said == ["1 pending"]
 
@@ -37,7 +37,7 @@ async def test_jobs_that_do_not_end_are_part_of_the_verdict() -> None:
 async def test_a_daemon_that_ended_is_said_once() -> None:
     """And how to start it again: the jobs go on from the ledger."""
     said: list[str] = []
-    wrong = await play(Chain(State.PENDING, State.PENDING, State.COMPLETED), said, running=False, limit=60)._watch()
+    wrong = await play(Chain(State.PENDING, State.PENDING, State.COMPLETED), said, running=False, limit=60).watch()
     assert wrong == []
     assert said == [
         "1 pending",

@@ -36,12 +36,12 @@ def test_a_job_whose_name_slurmdbd_has_not_heard_is_waited_for(tmp_path: Path) -
     """SLURM 22.05: the end of a short job comes first, its name up to some seconds later."""
     earlier = "ve-0-JOB-0|FAILED|3:0"
     env = answering(tmp_path, f"{earlier}\n{UNNAMED}", f"{earlier}\n{UNNAMED}", f"{earlier}\n{NAMED}")
-    assert sites._sacct(env) == {"ve-0-JOB-0": [("FAILED", "3:0")], "ve-1-JOB-1": [("COMPLETED", "0:0")]}
+    assert sites.sacct(env) == {"ve-0-JOB-0": [("FAILED", "3:0")], "ve-1-JOB-1": [("COMPLETED", "0:0")]}
 
 
 def test_every_state_is_asked_for(tmp_path: Path) -> None:
     """Without a list of states sacct leaves out jobs whose eligible time slurmdbd does not know: the one of the test above too."""
-    sites._sacct(answering(tmp_path, NAMED))
+    sites.sacct(answering(tmp_path, NAMED))
     asked = (tmp_path / "asked").read_text()
     assert " -s BF,CA,CD," in asked
     assert " -E now+1day " in asked
@@ -50,4 +50,4 @@ def test_every_state_is_asked_for(tmp_path: Path) -> None:
 def test_a_name_that_never_comes_is_an_error(tmp_path: Path) -> None:
     """And not a job that is missing."""
     with pytest.raises(Transient, match="not its name"):
-        sites._sacct(answering(tmp_path, UNNAMED))
+        sites.sacct(answering(tmp_path, UNNAMED))

@@ -23,7 +23,7 @@ from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, TestChain, job
 from tests.unit.devnet.pure import Module
 from tests.unit.devnet.rules import create, flag, heartbeat, register, update
 
-KINDS = [kind for kind in execute._HANDLERS if kind.DESCRIPTOR.full_name.startswith("virtengine")]
+KINDS = [kind for kind in execute.HANDLERS if kind.DESCRIPTOR.full_name.startswith("virtengine")]
 IDS = ["HPC-1", "OFF-1", "JOB-1", "hpc-dispute-2", "alpha.n1", "standard"]
 TEXTS = [*IDS, ALICE.address, PROVIDER.address, bank.GOVERNANCE, "", "x", "\0", "a/b c", "-1", "9" * 90]
 NUMBERS = [0, 1, 2, 3, 5, 60, 600, -1, 2**31 - 1, -(2**31)]
@@ -99,7 +99,7 @@ def test_any_bytes(changes: bytes | list[tuple[int, int]]) -> None:
 async def test_a_panic_costs_one_transaction(chain: TestChain, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the SDK: code 111222, the fee is kept, the other transactions of the block are not touched."""
     await chain.open_shop()
-    monkeypatch.setitem(execute._HANDLERS, tx_pb2.MsgSubmitJob, lambda ctx, message: 1 // 0)
+    monkeypatch.setitem(execute.HANDLERS, tx_pb2.MsgSubmitJob, lambda ctx, message: 1 // 0)
     outcome = await chain.send(ALICE, job(max_price=[Coin(denom="uvirt", amount="5")]))
     assert (outcome.codespace, outcome.code) == ("sdk", 111222)
     assert "ZeroDivisionError" in outcome.log

@@ -14,8 +14,7 @@ from provider_daemon.metrics.server import build_app, serve
 from tests.unit.metrics.parts import Health, fill, parts
 
 
-async def get(ledger: Ledger, url: str, *loops: Health) -> tuple[int, str]:
-    path = Path(ledger._db.execute("PRAGMA database_list").fetchone()["file"])
+async def get(ledger: Ledger, path: Path, url: str, *loops: Health) -> tuple[int, str]:
     runner = await serve(build_app(parts(ledger, path, *loops)), "127.0.0.1:0")
     try:
         host, port = runner.addresses[0]
@@ -25,10 +24,10 @@ async def get(ledger: Ledger, url: str, *loops: Health) -> tuple[int, str]:
         await runner.cleanup()
 
 
-async def test_metrics_are_prometheus_text(ledger: Ledger) -> None:
+async def test_metrics_are_prometheus_text(ledger: Ledger, path: Path) -> None:
     """Ours, the process's and Python's own, with their help."""
     fill(ledger)
-    status, text = await get(ledger, "/metrics", Health("intake"))
+    status, text = await get(ledger, path, "/metrics", Health("intake"))
     assert status == 200
     assert 'provd_jobs{cluster="HPC-1",state="running"} 2.0' in text
     assert "# HELP provd_jobs Open jobs by cluster and state, without parked ones." in text
@@ -37,32 +36,32 @@ async def test_metrics_are_prometheus_text(ledger: Ledger) -> None:
     assert "python_info" in text
 
 
-async def test_healthy_while_it_answers(ledger: Ledger) -> None:
+async def test_healthy_while_it_answers(ledger: Ledger, path: Path) -> None:
     """A failing loop is no reason to kill the process."""
-    assert await get(ledger, "/healthz", Health("intake", failure="down")) == (200, "ok\n")
+    assert await get(ledger, path, "/healthz", Health("intake", failure="down")) == (200, "ok\n")
 
 
-async def test_ready_when_every_loop_had_its_good_tick(ledger: Ledger) -> None:
+async def test_ready_when_every_loop_had_its_good_tick(ledger: Ledger, path: Path) -> None:
     """Ready means that every loop works now."""
-    assert await get(ledger, "/readyz", Health("intake", last_success=1.0)) == (200, "ready\n")
+    assert await get(ledger, path, "/readyz", Health("intake", last_success=1.0)) == (200, "ready\n")
 
 
-async def test_not_ready_says_why(ledger: Ledger) -> None:
+async def test_not_ready_says_why(ledger: Ledger, path: Path) -> None:
     """One line for each loop that does not work, with what is wrong."""
     loops = (Health("intake", 1.0), Health("advance:alpha"), Health("outbox:ve1p", 1.0, "no endpoint answers"))
-    assert await get(ledger, "/readyz", *loops) == (503, "advance:alpha: no good tick yet\noutbox:ve1p: no endpoint answers\n")
+    assert await get(ledger, path, "/readyz", *loops) == (503, "advance:alpha: no good tick yet\noutbox:ve1p: no endpoint answers\n")
 
 
-async def test_a_loop_without_progress_is_not_ready(ledger: Ledger) -> None:
+async def test_a_loop_without_progress_is_not_ready(ledger: Ledger, path: Path) -> None:
     """However well its ticks end: what it is for does not get done."""
     stuck = Health("outbox:ve1p", 1.0, standstill="no transaction of the key was included for 61 s, and 81 reports wait")
-    assert await get(ledger, "/readyz", stuck) == (503, f"outbox:ve1p: {stuck.standstill}\n")
-    assert 'provd_outbox_stalled{signer="ve1p"} 1.0' in (await get(ledger, "/metrics", stuck))[1]
+    assert await get(ledger, path, "/readyz", stuck) == (503, f"outbox:ve1p: {stuck.standstill}\n")
+    assert 'provd_outbox_stalled{signer="ve1p"} 1.0' in (await get(ledger, path, "/metrics", stuck))[1]
 
 
-async def test_dead_loop_is_not_ready(ledger: Ledger) -> None:
+async def test_dead_loop_is_not_ready(ledger: Ledger, path: Path) -> None:
     """However well its last tick ended."""
-    assert await get(ledger, "/readyz", Health("intake", 1.0, death="it has ended")) == (503, "intake: it has ended\n")
+    assert await get(ledger, path, "/readyz", Health("intake", 1.0, death="it has ended")) == (503, "intake: it has ended\n")
 
 
 async def test_taken_port_is_the_operators_mistake(ledger: Ledger) -> None:

@@ -14,9 +14,14 @@ from provider_daemon.status.overview import Daemon, Part
 from tests.unit.status.test_sections import DAEMON
 
 
+async def port_of(site: aiohttp.ClientSession) -> int | None:
+    async with site.get("/") as answer:
+        return answer.url.port
+
+
 async def test_the_running_daemon_answers(site: aiohttp.ClientSession, ledger: Ledger) -> None:
     """Its parts as they are, by the address that it listens on; one that listens everywhere is on this machine too."""
-    port = str(site._base_url).rpartition(":")[2].strip("/")
+    port = await port_of(site)
     for listen in (f"127.0.0.1:{port}", f"0.0.0.0:{port}"):
         found = await asyncio.to_thread(ask, listen, ledger.id)
         assert isinstance(found, Daemon)
@@ -26,7 +31,7 @@ async def test_the_running_daemon_answers(site: aiohttp.ClientSession, ledger: L
 
 async def test_the_daemon_of_another_ledger(site: aiohttp.ClientSession) -> None:
     """Its jobs are others: the error says what answers, and what to do."""
-    port = str(site._base_url).rpartition(":")[2].strip("/")
+    port = await port_of(site)
     with pytest.raises(ConfigError, match=r"has another ledger, .*ledger.sqlite: name the configuration of that daemon with -c"):
         await asyncio.to_thread(ask, f"127.0.0.1:{port}", "00" * 16)
 
