@@ -183,7 +183,7 @@ def test_every_rule_of_words_is_explained() -> None:
 def test_every_word_of_slurm_is_explained() -> None:
     """Refusals of sbatch, and reasons that never go away, with the sentence that the customer reads."""
     assert {row[1]: row[0] for row in table(page("customers.md").split("Refused by SLURM")[1], "message")} == REFUSALS
-    assert {row[1]: row[0] for row in table(page("customers.md").split("Waiting for what never")[1], "message")} == HOPELESS_REASONS
+    assert {row[1]: row[0] for row in table(page("customers.md").split("### Can never start")[1], "message")} == HOPELESS_REASONS
 
 
 # --- housekeeping ---
