@@ -15,7 +15,7 @@ from provider_daemon.ledger.meta import SIGN_OF_LIFE
 
 log = structlog.get_logger("provd.ledger")
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 def lock_file(path: Path) -> int:

@@ -13,6 +13,7 @@ from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.slurm_id import LARGEST
 from provider_daemon.job.state import State
 from provider_daemon.ledger.database import Database
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.rows import (
     Message,
     OpenTx,
@@ -224,8 +225,9 @@ class Ledger(Database):
 
     # --- timeline ---
 
-    def add_event(self, job_id: str, what: str, detail: str, now: float) -> None:
-        self._run("add_event", at=now, job_id=job_id, what=what, detail=cut(detail, MAX_DETAIL))
+    def add_event(self, job_id: str, kind: EventKind, detail: str, now: float, state: State | None = None) -> None:
+        """`detail` is for people alone; `state` is the job state that the entry is about."""
+        self._run("add_event", at=now, job_id=job_id, what=kind, detail=cut(detail, MAX_DETAIL), state=state or "")
 
     def events_of(self, job_id: str) -> list[TimelineEntry]:
         return [TimelineEntry(**dict(row)) for row in self._all("events_of", job_id=job_id)]

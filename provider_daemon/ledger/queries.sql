@@ -164,10 +164,10 @@ SELECT tx_hash, fee, created_at, status, height, code, gas_used, note,
 FROM txs ORDER BY id DESC LIMIT :count;
 
 -- name: add_event
-INSERT INTO events (at, job_id, what, detail) VALUES (:at, :job_id, :what, :detail);
+INSERT INTO events (at, job_id, what, detail, state) VALUES (:at, :job_id, :what, :detail, :state);
 
 -- name: events_of
-SELECT at, what, detail FROM events WHERE job_id = :job_id ORDER BY id;
+SELECT at, what, detail, state FROM events WHERE job_id = :job_id ORDER BY id;
 
 -- name: add_snapshot
 INSERT INTO snapshots (job_id, sequence, type, taken_at, document, content_hash, previous, signature)

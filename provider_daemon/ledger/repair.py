@@ -8,6 +8,7 @@ from provider_daemon.errors import LedgerError
 from provider_daemon.job.lifecycle import look_by_name
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.ledger import sql
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import read_jobs
 
@@ -69,7 +70,7 @@ def _clear_id(ledger: Ledger, step: Step, now: float) -> None:
     if job is None:
         raise LedgerError(f"{step.job_id} is not in the ledger any more: run the repair again")
     ledger.save_job(look_by_name(job, now))
-    ledger.add_event(step.job_id, "repaired", f"{step.what}; looked for by its name", now)
+    ledger.add_event(step.job_id, EventKind.REPAIRED, f"{step.what}; looked for by its name", now)
 
 
 def _put_aside(ledger: Ledger, step: Step, now: float) -> None:

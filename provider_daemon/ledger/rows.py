@@ -90,11 +90,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """`at` in seconds since the epoch; `what` is one word. `detail` may hold a customer's text."""
+    """`at` in seconds since the epoch; `what` is an EventKind, or the word of another version. `detail` may hold a customer's text.
+
+    `state`: the job state that it is about, or "".
+    """
 
     at: float
     what: str
     detail: str
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,8 +90,9 @@ CREATE TABLE events (
     id     INTEGER PRIMARY KEY,
     at     REAL NOT NULL,
     job_id TEXT NOT NULL,
-    what   TEXT NOT NULL,
-    detail TEXT NOT NULL
+    what   TEXT NOT NULL,                 -- an EventKind
+    detail TEXT NOT NULL,                 -- for people alone
+    state  TEXT NOT NULL DEFAULT ''       -- the job state that it is about
 ) STRICT;
 
 CREATE INDEX events_job ON events (job_id);

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import TimelineEntry
 
@@ -22,7 +23,7 @@ def timeline(ledger: Ledger, job: Job, kept_as: str = "") -> list[TimelineEntry]
 def _created(job: Job) -> TimelineEntry:
     spec, asked = job.spec, job.spec.resources
     size = f"{asked.nodes} nodes x {asked.cpus_per_node} cores, at most {spec.max_runtime_seconds} s"
-    return TimelineEntry(spec.created_ns / 1e9, "created", f"by {spec.customer} for {spec.offering_id}: {size}")
+    return TimelineEntry(spec.created_ns / 1e9, EventKind.CREATED, f"by {spec.customer} for {spec.offering_id}: {size}")
 
 
 def _sendings(ledger: Ledger, job_id: str) -> Iterator[TimelineEntry]:
@@ -31,7 +32,7 @@ def _sendings(ledger: Ledger, job_id: str) -> Iterator[TimelineEntry]:
         if row.tx_hash:
             digest = hashlib.sha256(row.body).hexdigest()[:16]
             where = f"tx={row.tx_hash} sequence={row.sequence} timeout_height={row.timeout_height} fee={row.fee}"
-            yield TimelineEntry(row.tx_created_at, "tx_signed", f"{row.state} message={digest} {where}: {row.tx_status}")
+            yield TimelineEntry(row.tx_created_at, EventKind.TX_SIGNED, f"{row.state} message={digest} {where}: {row.tx_status}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State
 from provider_daemon.job.turns import in_turn
 from provider_daemon.job.usage_snapshot import SnapshotType
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.bad_rows import BadRows
 from provider_daemon.loops.doubt import Doubt
@@ -188,7 +189,7 @@ class Advance:
                 job = self._ledger.job(job_id)
                 if job is not None and job.reported is State.PENDING and not (job.parked or job.hold):
                     self._ledger.save_job(intend(job, now))
-                    self._ledger.add_event(job_id, "intent", f"sbatch {order.name}, attempt {job.attempt + 1}", now)
+                    self._ledger.add_event(job_id, EventKind.INTENT, f"sbatch {order.name}, attempt {job.attempt + 1}", now)
                     wanted.append(order)
         return wanted
 
@@ -206,12 +207,12 @@ class Advance:
         if receipt.doubt:
             log.warning("submission_in_doubt", job=job.spec.job_id, cluster=cluster, why=receipt.doubt, next="looks for it by name")
             self._ledger.save_job(keep_answer(job, receipt.doubt, of_site=receipt.trouble is not None))
-            self._ledger.add_event(job.spec.job_id, "sbatch_in_doubt", receipt.doubt, now)
+            self._ledger.add_event(job.spec.job_id, EventKind.SBATCH_IN_DOUBT, receipt.doubt, now)
             return
         if receipt.deferral:
             self._ledger.save_job(defer(job, receipt.deferral))
             if receipt.deferral != job.sbatch_answer:
-                self._ledger.add_event(job.spec.job_id, "sbatch_deferred", receipt.deferral, now)
+                self._ledger.add_event(job.spec.job_id, EventKind.SBATCH_DEFERRED, receipt.deferral, now)
             return
         if receipt.refusal:
             after = replace(job, state=State.FAILED, message=receipt.refusal, intent_at=None)

@@ -9,6 +9,7 @@ from provider_daemon.job.lifecycle import confirm
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import ENDED_BY_CHAIN, State, route
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
 from provider_daemon.loops import node_ids
@@ -75,7 +76,7 @@ class Blame:
             self._ledger.drop_reports(message.subject, why)
             if job := self._ledger.job(message.subject):
                 self._ledger.save_job(confirm(replace(job, promised=state), state, started_at))
-            self._ledger.add_event(message.subject, "report_dropped", f"chain says {state}: {why}", self._clock.now())
+            self._ledger.add_event(message.subject, EventKind.REPORT_DROPPED, f"chain says {state}: {why}", self._clock.now())
         log.warning("report_dropped", job=message.subject, state=message.state, chain=state, why=why, next="reports what is still due")
         self._poke()
 

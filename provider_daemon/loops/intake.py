@@ -16,6 +16,7 @@ from provider_daemon.job.report_cost import MAX_MESSAGE, GasLimits, too_dear
 from provider_daemon.job.spec import ChainJob, reduced, same_request
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State, route
 from provider_daemon.ledger import meta
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops import same_chain
 from provider_daemon.loops.job_records import JobRecords
@@ -205,9 +206,9 @@ class Intake:
             for job in adopted:
                 self._ledger.save_job(job)
                 if job.hold:
-                    self._ledger.add_event(job.spec.job_id, "ignored", job.message, now)
+                    self._ledger.add_event(job.spec.job_id, EventKind.IGNORED, job.message, now)
                 else:
-                    self._ledger.add_event(job.spec.job_id, "adopted", job.message or f"chain says {job.reported}", now)
+                    self._ledger.add_event(job.spec.job_id, EventKind.ADOPTED, job.message or f"chain says {job.reported}", now)
         for job in adopted:
             if job.hold:
                 log.warning("job_ignored", job=job.spec.job_id, reason=job.hold, why=job.message, next=IGNORED_NEXT)
@@ -296,7 +297,7 @@ class Intake:
             if job is None or not _moved(job, record):
                 return
             self._ledger.save_job(confirm(job, record.state, record.started_at))
-            self._ledger.add_event(job_id, "chain_state", f"{record.state}: {record.status_message}", self._clock.now())
+            self._ledger.add_event(job_id, EventKind.CHAIN_STATE, f"{record.state}: {record.status_message}", self._clock.now())
         log.info("job_changed_on_chain", job=job_id, state=record.state)
         self._poke()
 

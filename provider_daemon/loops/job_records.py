@@ -15,6 +15,7 @@ from provider_daemon.errors import Unreadable
 from provider_daemon.job.hold import EXPLAINED, Hold
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.spec import ChainJob, same_request
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
 from provider_daemon.ports import Chain, Clock
@@ -96,7 +97,7 @@ class JobRecords:
         with self._ledger.write():
             self._ledger.save_job(after)
             if job.hold:
-                self._ledger.add_event(job_id, "hold_ended", "the chain's record agrees again", self._clock.now())
+                self._ledger.add_event(job_id, EventKind.HOLD_ENDED, "the chain's record agrees again", self._clock.now())
         if job.hold:
             log.info("job_hold_ended", job=job_id, reason=job.hold)
 
@@ -111,7 +112,7 @@ class JobRecords:
             self._ledger.drop_unsent_reports(job_id, EXPLAINED[reason])
             held = replace(job, hold=reason, hold_since=since, promised=self._ledger.last_sent(job_id) or job.reported)
             self._ledger.save_job(held)
-            self._ledger.add_event(job_id, "on_hold", EXPLAINED[reason], now)
+            self._ledger.add_event(job_id, EventKind.ON_HOLD, EXPLAINED[reason], now)
         log.error("job_on_hold", job=job_id, reason=reason, why=EXPLAINED[reason], next="nothing is submitted or reported; compared again")
 
     def _disown(self, job: Job) -> None:
@@ -127,5 +128,5 @@ class JobRecords:
             return
         with self._ledger.write():
             self._ledger.save_job(replace(job, disowned=True))
-            self._ledger.add_event(job.spec.job_id, "disowned", EXPLAINED[job.hold], now)
+            self._ledger.add_event(job.spec.job_id, EventKind.DISOWNED, EXPLAINED[job.hold], now)
         log.error("job_disowned", job=job.spec.job_id, reason=job.hold, slurm_job=job.slurm_id, next="its SLURM job is cancelled")

@@ -46,6 +46,7 @@ from provider_daemon.chain.refusals import Refusal, classify, expected_sequence
 from provider_daemon.job.lifecycle import confirm
 from provider_daemon.job.state import State
 from provider_daemon.ledger import sending
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from provider_daemon.loops import same_chain
@@ -218,8 +219,10 @@ class Outbox:
         if message.kind != "report" or (job := self._ledger.job(message.subject)) is None:
             return
         started = int(now) if message.state == State.RUNNING else 0
-        self._ledger.save_job(confirm(job, State(message.state), started))
-        self._ledger.add_event(message.subject, "report_confirmed", f"{message.state} tx={tx.tx_hash} height={outcome.height}", now)
+        state = State(message.state)
+        self._ledger.save_job(confirm(job, state, started))
+        where = f"{state} tx={tx.tx_hash} height={outcome.height}"
+        self._ledger.add_event(message.subject, EventKind.REPORT_CONFIRMED, where, now, state)
 
     async def _rejected(self, tx: OpenTx, outcome: TxOutcome) -> None:
         """Included with a code: the fee is gone or not, the messages are not done. The one that the log names is looked into."""

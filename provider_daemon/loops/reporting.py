@@ -8,6 +8,7 @@ from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.report_cost import MAX_MESSAGE
 from provider_daemon.job.state import TERMINAL, State, route
 from provider_daemon.job.usage import Usage
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
 from provider_daemon.text import cut
@@ -20,14 +21,14 @@ def store_reports(ledger: Ledger, job: Job, signer: Signer, now: float) -> Job:
     due = route(job.promised, job.state, ran=job.usage is not None and job.usage.nodes_used > 0)
     for state in due:
         ledger.add_message(signer.address, report(job, state, signer, now), now)
-        ledger.add_event(job.spec.job_id, "report_stored", state.value, now)
+        ledger.add_event(job.spec.job_id, EventKind.REPORT_STORED, state.value, now, state)
     return replace(job, promised=job.state) if due else job
 
 
 def keep_evidence(ledger: Ledger, job: Job, signer: Signer, now: float) -> None:
     """The chain takes no report of a job that its customer cancelled (or that the chain ended): the signed usage stays with us."""
     ledger.add_message(signer.address, report(job, job.state, signer, now), now, kept=True, note=f"chain: {job.reported}")
-    ledger.add_event(job.spec.job_id, "evidence_kept", job.state.value, now)
+    ledger.add_event(job.spec.job_id, EventKind.EVIDENCE_KEPT, job.state.value, now)
 
 
 def report(job: Job, state: State, signer: Signer, now: float) -> Message:

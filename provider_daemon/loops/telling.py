@@ -4,6 +4,7 @@ import structlog
 
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.usage import Usage
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 
 log = structlog.get_logger("provd.advance")
@@ -12,17 +13,15 @@ log = structlog.get_logger("provd.advance")
 def tell(ledger: Ledger, cluster: str, before: Job, job: Job, now: float) -> None:
     """A timeline entry for each change, and a log line for what an operator acts on. Call inside `ledger.write()`."""
     job_id = job.spec.job_id
-    for what, old, new in (
-        ("slurm_job", before.slurm_id, job.slurm_id),
-        ("usage", before.usage, job.usage),
-        ("state", before.state, job.state),
-        ("parked", before.parked, job.parked),
-        ("closed", before.closed_at, job.closed_at),
+    for kind, old, new, detail in (
+        (EventKind.SLURM_JOB, before.slurm_id, job.slurm_id, job.slurm_id),
+        (EventKind.USAGE, before.usage, job.usage, amounts(job.usage)),
+        (EventKind.STATE, before.state, job.state, f"{job.state} {job.message}".strip()),
+        (EventKind.PARKED, before.parked, job.parked, job.parked.detail if job.parked else ""),
+        (EventKind.CLOSED, before.closed_at, job.closed_at, f"the chain says {job.reported}"),
     ):
         if old != new:
-            detail = {"state": f"{new} {job.message}".strip(), "usage": amounts(job.usage), "closed": f"the chain says {job.reported}"}
-            detail["parked"] = job.parked.detail if job.parked else ""
-            ledger.add_event(job_id, what, detail.get(what, str(new)), now)
+            ledger.add_event(job_id, kind, detail, now, job.state if kind is EventKind.STATE else None)
     if job.parked and job.parked != before.parked:
         reason, why, following = job.parked.reason, job.parked.detail, "nothing is done about it until it is unparked"
         log.error("job_parked", job=job_id, cluster=cluster, reason=reason, why=why, next=following)

@@ -10,6 +10,7 @@ from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger import sending
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import OpenTx, TimelineEntry
 from provider_daemon.metrics import catalog, causes
@@ -21,7 +22,7 @@ from provider_daemon.ports import Clock
 log = structlog.get_logger("provd.metrics")
 
 BILLING_DENOM = "uvirt"
-_ENTERED = ("adopted", "state")  # words of the timeline with which a job's state begins
+_ENTERED = (EventKind.ADOPTED, EventKind.STATE)  # with which a job's state begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,10 @@ class MeasuredLedger(Ledger):
         except Exception:
             log.exception("metric_broken", next="its figure is too low; the work goes on")
 
-    def add_event(self, job_id: str, what: str, detail: str, now: float) -> None:
-        super().add_event(job_id, what, detail, now)
-        if what in _EVENTS:
-            self._noted.append(lambda measures: self._happened(measures, job_id, what, detail, now))
+    def add_event(self, job_id: str, kind: EventKind, detail: str, now: float, state: State | None = None) -> None:
+        super().add_event(job_id, kind, detail, now, state)
+        if kind in _EVENTS:
+            self._noted.append(lambda measures: self._happened(measures, job_id, kind, now, state))
 
     def close_tx(self, tx: OpenTx, status: str, *, height: int = 0, code: int = 0, gas_used: int = 0, note: str = "") -> None:
         super().close_tx(tx, status, height=height, code=code, gas_used=gas_used, note=note)
@@ -82,25 +83,25 @@ class MeasuredLedger(Ledger):
         foreign = sequence == tx.sequence and used_by != tx.tx_hash and not sending.is_known(self, used_by)
         closed_tx(measures, tx, status, height, code, gas_used, note, foreign=foreign)
 
-    def _happened(self, measures: Measures, job_id: str, what: str, detail: str, now: float) -> None:
+    def _happened(self, measures: Measures, job_id: str, kind: EventKind, now: float, state: State | None) -> None:
         job = self.job(job_id)
         if job is not None:
-            _EVENTS[what](measures, job, self.events_of(job_id), detail, now)
+            _EVENTS[kind](measures, job, self.events_of(job_id), now, state)
 
 
 # --- jobs ---
 
 
-def _got_slurm_job(measures: Measures, job: Job, events: list[TimelineEntry], detail: str, now: float) -> None:
+def _got_slurm_job(measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None) -> None:
     measures.meters.observe(catalog.SUBMISSION_LATENCY, now - job.spec.created_ns / 1e9, job.spec.cluster_id)
 
 
-def _left_state(measures: Measures, job: Job, events: list[TimelineEntry], detail: str, now: float) -> None:
+def _left_state(measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None) -> None:
     """The newest entry that began a state is this one; the one before it is left now."""
     _leave(measures, job, _entries(events)[:-1], now)
 
 
-def _was_closed(measures: Measures, job: Job, events: list[TimelineEntry], detail: str, now: float) -> None:
+def _was_closed(measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None) -> None:
     _leave(measures, job, _entries(events), now)
 
 
@@ -111,21 +112,25 @@ def _entries(events: list[TimelineEntry]) -> list[TimelineEntry]:
 def _leave(measures: Measures, job: Job, entries: list[TimelineEntry], now: float) -> None:
     if entries:
         last = entries[-1]
-        left = last.detail.split()[0] if last.what == "state" else "pending"
+        left = last.state or State.PENDING
         stage = left if left in catalog.STAGES else "ended"
         measures.meters.observe(catalog.JOB_STATE_DURATION, now - last.at, job.spec.cluster_id, stage)
 
 
-def _report_confirmed(measures: Measures, job: Job, events: list[TimelineEntry], detail: str, now: float) -> None:
-    state = State(detail.split()[0])
-    stored = [row.at for row in events if row.what == "report_stored" and row.detail == state]
+def _report_confirmed(measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None) -> None:
+    stored = [row.at for row in events if row.what == EventKind.REPORT_STORED and row.state == state]
     if stored:
         measures.meters.observe(catalog.REPORT_LATENCY, now - stored[-1], job.spec.cluster_id)
     if state in TERMINAL:
         measures.meters.inc(catalog.BILLED, job.spec.cluster_id, BILLING_DENOM, amount=value(job))
 
 
-_EVENTS = {"slurm_job": _got_slurm_job, "state": _left_state, "closed": _was_closed, "report_confirmed": _report_confirmed}
+_EVENTS = {
+    EventKind.SLURM_JOB: _got_slurm_job,
+    EventKind.STATE: _left_state,
+    EventKind.CLOSED: _was_closed,
+    EventKind.REPORT_CONFIRMED: _report_confirmed,
+}
 
 
 def value(job: Job) -> int:

@@ -11,6 +11,7 @@ from aiohttp import web
 from provider_daemon.clock import SystemClock
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
 from provider_daemon.metrics import catalog
@@ -67,7 +68,7 @@ def save(ledger: Ledger, number: int, **changes: object) -> None:
     spec = replace(JOB.spec, job_id=f"JOB-{number}", queue=HOSTILE, workload=workload)
     with ledger.write():
         ledger.save_job(replace(JOB, spec=spec, **changes))  # type: ignore[arg-type]
-        ledger.add_event(f"JOB-{number}", "parked", HOSTILE, 999.0)
+        ledger.add_event(f"JOB-{number}", EventKind.PARKED, HOSTILE, 999.0)
 
 
 async def test_live_and_inert(ledger: Ledger, address: str, tab: Tab) -> None:

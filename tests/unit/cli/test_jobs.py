@@ -13,6 +13,7 @@ from provider_daemon.config import default_toml
 from provider_daemon.errors import LedgerError, Refused
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from tests.unit.job.jobs import JOB
@@ -27,7 +28,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = Ledger.open(tmp_path / "ledger.sqlite")
     with opened.write():
         opened.save_job(PARKED)
-        opened.add_event(ID, "parked", "twice\nin squeue", 1_700_000_000)
+        opened.add_event(ID, EventKind.PARKED, "twice\nin squeue", 1_700_000_000)
         opened.add_message("ve1p", Message("report", ID, b"body", "running"), 1_700_000_001)
     yield opened
     opened.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.file import SCHEMA_VERSION
 from provider_daemon.ledger.ledger import Ledger
 from tests.unit.cli.test_jobs import PARKED, run
@@ -49,7 +50,7 @@ def test_check_in_order(tmp_path: Path) -> None:
 def test_check_with_a_finding(tmp_path: Path, ledger: Ledger) -> None:
     """Exit 1: one line for each, what is wrong and what to do; the same as JSON."""
     with ledger.write():
-        ledger.add_event("JOB-9\x1b[2J", "state", "", 1.0)
+        ledger.add_event("JOB-9\x1b[2J", EventKind.STATE, "", 1.0)
     result = run(tmp_path, "ledger", "check")
     line, count = result.output.splitlines()[-2:]
     assert result.exit_code == 1

@@ -11,6 +11,7 @@ from provider_daemon.job.hold import Hold
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
 from provider_daemon.ledger.check import check
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
 from tests.unit.job.jobs import JOB
@@ -46,7 +47,7 @@ def test_what_is_kept(tmp_path: Path) -> None:
     ledger.claim(JOB.spec.chain_id)
     with ledger.write():
         ledger.save_job(JOB)
-        ledger.add_event(ID, "adopted", "chain says pending", 1.0)
+        ledger.add_event(ID, EventKind.ADOPTED, "chain says pending", 1.0)
         ledger.add_message("ve1p", Message("report", ID, b"r", "queued"), 1.0)
         kept_as = ledger.drop_job(ID, "dropped by the operator", 2.0)
     assert ledger.job(ID) is None

@@ -11,6 +11,7 @@ import pytest
 from provider_daemon.job.state import State
 from provider_daemon.ledger import file
 from provider_daemon.ledger.check import Health, check
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from tests.unit.job.jobs import JOB
@@ -29,7 +30,7 @@ def path(tmp_path: Path) -> Iterator[Path]:
         ledger.add_message("ve1p", Message("report", "JOB-1", b"q", "queued"), 1.0)
         ledger.add_tx(OpenTx(0, "ve1p", "AA", b"bytes", 0, 100, 5, 1.0), ledger.waiting_messages("ve1p"))
         ledger.add_message("ve1p", Message("report", "JOB-1", b"r", "running"), 1.0)
-        ledger.add_event("JOB-1", "adopted", "", 1.0)
+        ledger.add_event("JOB-1", EventKind.ADOPTED, "", 1.0)
         ledger.quarantine("JOB-2", "unreadable", 1.0)
     yield place
     ledger.close()

@@ -33,7 +33,7 @@ def schema(path: Path) -> set[tuple[str, str, str]]:
     """Every table and index, with its SQL but for comments and spaces."""
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master").fetchall()
-    return {(kind, name, " ".join(re.sub(r"--[^\n]*", "", sql).split())) for kind, name, sql in rows}
+    return {(kind, name, "".join(re.sub(r"--[^\n]*", "", sql).split())) for kind, name, sql in rows}
 
 
 def version(path: Path) -> int:
@@ -46,7 +46,7 @@ def contents(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
         return [
             repr(row)
-            for table in ("meta", "quarantine", "messages", "txs", "events")
+            for table in ("meta", "quarantine", "messages", "txs", "(SELECT id, at, job_id, what, detail FROM events)")
             for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1")
         ]
 
@@ -94,6 +94,7 @@ PARK_TEXTS = {
 
 
 @pytest.mark.parametrize("text", PARK_TEXTS)
+@pytest.mark.parametrize("older", [1, 4], indirect=True)
 def test_a_parked_job_of_an_older_ledger_gets_its_reason(older: Path, text: str) -> None:
     """With its old text as the detail, in its column too; nothing else of any job changes, and every job can be read."""
     with closing(sqlite3.connect(older)) as connection:
@@ -112,6 +113,19 @@ def test_a_parked_job_of_an_older_ledger_gets_its_reason(older: Path, text: str)
     assert parked == {"JOB-5": PARK_TEXTS[text], "JOB-9": ParkReason.OTHER}
     assert [bool(job.pop("parked")) for job in after] == [bool(job.pop("parked")) for job in before]
     assert after == before
+
+
+def test_an_entry_of_an_older_timeline_gets_its_state(old: Path) -> None:
+    """Metrics go by the column; older versions had the state as the first word of the text."""
+    entry = "INSERT INTO events (at, job_id, what, detail) VALUES (1, 'JOB-5', ?, ?)"
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute(entry, ("parked", "failed"))
+        connection.execute(entry, ("report_stored", "failed"))
+        connection.execute(entry, ("state", "failed SLURM: FAILED, exit code 1"))
+        connection.commit()
+    with closing(Ledger.open(old)) as ledger:
+        states = [(entry.what, entry.state) for entry in ledger.events_of("JOB-5")[-3:]]
+    assert states == [("parked", ""), ("report_stored", "failed"), ("state", "failed")]
 
 
 def test_a_copy_of_the_old_one_stays(old: Path) -> None:

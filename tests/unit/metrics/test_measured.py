@@ -13,6 +13,7 @@ from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.devnet import bank
 from provider_daemon.errors import Transient, TurnedAway, Unreadable
 from provider_daemon.job.state import State
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.intake import Intake
@@ -269,20 +270,21 @@ async def test_what_is_rolled_back_never_happened(house: MeasuredHouse) -> None:
     await house.intake.tick()
     before = house.value("provd_ledger_commit_duration_seconds_count")
     with contextlib.suppress(RuntimeError), house.ledger.write():
-        house.ledger.add_event("JOB-1", "slurm_job", "7", house.chain.clock.now())
+        house.ledger.add_event("JOB-1", EventKind.SLURM_JOB, "7", house.chain.clock.now())
         raise RuntimeError
     assert house.value("provd_submission_latency_seconds_count", **HPC) == 0
     assert house.value("provd_ledger_commit_duration_seconds_count") == before
 
 
-async def test_what_cannot_be_counted_stops_nobody(house: MeasuredHouse) -> None:
-    """A timeline that an older provd wrote otherwise: told, and the writing stands."""
+async def test_what_cannot_be_counted_stops_nobody(house: MeasuredHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A price that cannot be computed: told, and the writing stands."""
+    monkeypatch.setattr("provider_daemon.metrics.ledger.value", lambda job: 1 // 0)
     await house.chain.send(ALICE, job())
     await house.intake.tick()
     with structlog.testing.capture_logs() as lines, house.ledger.write():
-        house.ledger.add_event("JOB-1", "report_confirmed", "asleep", house.chain.clock.now())
+        house.ledger.add_event("JOB-1", EventKind.REPORT_CONFIRMED, "", house.chain.clock.now(), State.COMPLETED)
     assert [line["event"] for line in lines] == ["metric_broken"]
-    assert house.ledger.events_of("JOB-1")[-1].detail == "asleep"
+    assert house.ledger.events_of("JOB-1")[-1].state == State.COMPLETED
 
 
 async def test_counters_begin_anew_after_a_restart(house: MeasuredHouse) -> None:

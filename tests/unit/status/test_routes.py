@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics.server import serve
 from provider_daemon.status.routes import own_name
@@ -98,11 +99,11 @@ async def test_a_job_with_its_timeline(site: aiohttp.ClientSession, ledger: Ledg
     """Events, transactions, and reports that wait; an unknown one is a 404."""
     fill(ledger)
     with ledger.write():
-        ledger.add_event("JOB-1", "parked", "two\nlines \x1b[2J \u202e", 3.0)
+        ledger.add_event("JOB-1", EventKind.PARKED, "two\nlines \x1b[2J \u202e", 3.0)
     async with site.get("/status/jobs/JOB-1") as answer:
         found = await answer.json()
     assert {entry["what"] for entry in found["timeline"]} == {"created", "parked"}
-    assert {"at": 3.0, "what": "parked", "detail": "two\\nlines \\x1b[2J \\u202e"} in found["timeline"]
+    assert {"at": 3.0, "what": "parked", "detail": "two\\nlines \\x1b[2J \\u202e", "state": ""} in found["timeline"]
     assert [report["state"] for report in found["unsent"]] == ["queued", "running"]
     for other in ("JOB-404", "1", "%2e%2e%2f"):
         async with site.get(f"/status/jobs/{other}") as answer:
@@ -141,7 +142,7 @@ async def test_a_long_timeline_is_cut_at_its_beginning(site: aiohttp.ClientSessi
     fill(ledger)
     with ledger.write():
         for number in range(600):
-            ledger.add_event("JOB-1", "state", "x" * 1000, 2e9 + number)
+            ledger.add_event("JOB-1", EventKind.STATE, "x" * 1000, 2e9 + number)
     async with site.get("/status/jobs/JOB-1") as answer:
         entries = (await answer.json())["timeline"]
     assert (len(entries), entries[-1]["at"], len(entries[-1]["detail"])) == (500, 2e9 + 599, 300)

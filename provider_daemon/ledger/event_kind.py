@@ -1,0 +1,29 @@
+"""What can happen to a job: the kinds of entries of its timeline."""
+
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """Values are stored; the operator's guide explains each. CREATED and TX_SIGNED are added when a timeline is read."""
+
+    CREATED = "created"
+    ADOPTED = "adopted"
+    IGNORED = "ignored"
+    INTENT = "intent"
+    SBATCH_IN_DOUBT = "sbatch_in_doubt"
+    SBATCH_DEFERRED = "sbatch_deferred"
+    SLURM_JOB = "slurm_job"
+    USAGE = "usage"
+    STATE = "state"
+    CHAIN_STATE = "chain_state"
+    REPORT_STORED = "report_stored"
+    TX_SIGNED = "tx_signed"
+    REPORT_CONFIRMED = "report_confirmed"
+    REPORT_DROPPED = "report_dropped"
+    EVIDENCE_KEPT = "evidence_kept"
+    ON_HOLD = "on_hold"
+    HOLD_ENDED = "hold_ended"
+    DISOWNED = "disowned"
+    PARKED = "parked"
+    REPAIRED = "repaired"
+    CLOSED = "closed"
