@@ -12,6 +12,7 @@ from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
+from provider_daemon.chain.spec_digest import digest
 from provider_daemon.job.state import State
 
 _PLAIN_KEY = f"/{PubKey.DESCRIPTOR.full_name}"
@@ -23,6 +24,10 @@ class Record:
 
     cluster_id: str
     spec_sha256: str = ""
+
+    @classmethod
+    def of(cls, job: types_pb2.HPCJob, chain_id: str) -> "Record":
+        return cls(job.cluster_id, digest(job, chain_id))
 
 
 NO_RECORD = Record("")

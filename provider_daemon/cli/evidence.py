@@ -118,7 +118,6 @@ async def _verify(what: str, nodes: list[str], chain_id: str) -> list[tuple[str,
 async def verdicts_of(chain: "GrpcChain", what: str) -> list[tuple[str, "Verdict"]]:
     """(transaction hash, verdict) for each report of a transaction, or about a job; raises ConfigError for what is neither."""
     from provider_daemon.chain import evidence_check
-    from provider_daemon.chain.spec_digest import digest
     from provider_daemon.client import accounts
 
     is_job = what.upper().startswith("JOB-")
@@ -127,9 +126,7 @@ async def verdicts_of(chain: "GrpcChain", what: str) -> list[tuple[str, "Verdict
     result = []
     for tx in found:
         jobs = {report.job_id: await chain.query.job(report.job_id) for report in evidence_check.reports(tx.tx)}
-        records = {
-            job_id: evidence_check.Record(record.cluster_id, digest(record, chain.chain_id)) for job_id, record in jobs.items() if record
-        }
+        records = {job_id: evidence_check.Record.of(record, chain.chain_id) for job_id, record in jobs.items() if record}
         verdicts = evidence_check.check(tx.tx, chain.chain_id, records)
         if tx.tx_response.code:
             failed = f"the transaction failed with code {tx.tx_response.code}: the chain took none of its reports"

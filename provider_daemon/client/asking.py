@@ -19,7 +19,6 @@ from provider_daemon.chain.gateway_json import render
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import HPCJob
 from provider_daemon.chain.records import job_state
-from provider_daemon.chain.spec_digest import digest
 from provider_daemon.chain.wire import NotFound
 from provider_daemon.client import draft
 from provider_daemon.errors import ConfigError, Transient
@@ -84,7 +83,7 @@ async def job_story(chain: GrpcChain, answer: Answer) -> tuple[dict[str, Any], t
 
 
 def _reports(tx: GetTxResponse, chain_id: str, job: HPCJob) -> list[dict[str, Any]]:
-    record = evidence_check.Record(job.cluster_id, digest(job, chain_id))
+    record = evidence_check.Record.of(job, chain_id)
     verdicts = evidence_check.check(tx.tx, chain_id, {job.job_id: record})
     pairs = zip(evidence_check.reports(tx.tx), verdicts, strict=True)
     return [_report(tx, report, verdict) for report, verdict in pairs if report.job_id == job.job_id]

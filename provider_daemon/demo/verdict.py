@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from provider_daemon.chain import evidence_check
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.records import chain_job
-from provider_daemon.chain.spec_digest import digest
 from provider_daemon.demo.jobs import MAX_PRICE, DemoJob
 from provider_daemon.demo.market import CHAIN_ID, Market
 from provider_daemon.devnet.bank import ESCROW_ADDRESS, PLATFORM_ADDRESS
@@ -53,7 +52,7 @@ async def read(market: Market, job: DemoJob, job_id: str, accounting: dict[str, 
     assert record is not None
     known = chain_job(record, CHAIN_ID)
     verdict = Verdict(job_id, job.title, job.state.value, known.state.value, message=known.status_message)
-    await _read_reports(market, verdict, evidence_check.Record(record.cluster_id, digest(record, CHAIN_ID)))
+    await _read_reports(market, verdict, evidence_check.Record.of(record, CHAIN_ID))
     await _read_settlement(market, verdict, record)
     _read_slurm(verdict, accounting.get(market.slurm_name(known.spec), []))
     if verdict.slurm_jobs and known.state in TERMINAL - {State.CANCELLED}:

@@ -1,7 +1,5 @@
 """The attacks: each is submitted as a customer's job; each returns what happened, or raises Wrong when it was not held off."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,21 +9,11 @@ from provider_daemon.job.state import State
 from provider_daemon.ports import Order
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
+from tests.cases import Case
 from tests.expect import Wrong, same
 from tests.hostile_customer.name_attacks import renamed, stolen
 from tests.hostile_customer.slot_attacks import filled_queue, parked
 from tests.hostile_customer.stage import BWRAP, NATIVE, SECRET, SRUN, Stage, attack
-
-
-@dataclass(frozen=True, slots=True)
-class Attack:
-    """`short`: played in `make test` too."""
-
-    name: str
-    tried: str
-    play: Callable[[Stage], Awaitable[str]]
-    short: bool = False
-
 
 # --- words that a launcher would read ---
 
@@ -111,11 +99,11 @@ async def too_dear(stage: Stage) -> str:
     return f"it never reached SLURM, and is {record.state} on chain"
 
 
-def words(name: str, tried: str, image: str, *argv: str, short: bool = False) -> Attack:
+def words(name: str, tried: str, image: str, *argv: str, short: bool = False) -> Case[Stage]:
     async def play(stage: Stage) -> str:
         return await option(image, *argv, stage=stage)
 
-    return Attack(name, tried, play, short)
+    return Case(name, tried, play, short)
 
 
 ATTACKS = (
@@ -125,14 +113,14 @@ ATTACKS = (
     words("12 srun: second program", "true : --output=FILE echo", SRUN, "/bin/true", ":", "--output={file}", "/bin/echo", "overwritten"),
     words("12 native: option as command", "--help", NATIVE, "--help"),
     words("12 image: option as image", "image --bind", "--bind", "/bin/cat", "{file}"),
-    Attack("12 bwrap: arguments", "options behind the program, a neighbour's path", data),
-    Attack("15 link as job directory", "a link to a neighbour's directory", partial(links, "link"), short=True),
-    Attack("15 dangling link", "a link to where a directory could be made", partial(links, "dangling link")),
-    Attack("15 links in the directory", "job.sh and output.txt as links", partial(links, "directory with links")),
-    Attack("15 links while others submit", "links under every visible name", race),
-    Attack("13 unreportable record", "arguments of 300,000 bytes", too_dear),
-    Attack("14 parked jobs hold the slots", "2 jobs whose GPUs no record names, max_jobs 2", parked),
-    Attack("16 takes the names of others", "sbatch under public names and squeue's", stolen),
-    Attack("16 renames itself", "scontrol update name, then a cancel", renamed),
-    Attack("17 fills the queue", "25 jobs before another customer's, max_jobs 2", filled_queue),
+    Case("12 bwrap: arguments", "options behind the program, a neighbour's path", data),
+    Case("15 link as job directory", "a link to a neighbour's directory", partial(links, "link"), short=True),
+    Case("15 dangling link", "a link to where a directory could be made", partial(links, "dangling link")),
+    Case("15 links in the directory", "job.sh and output.txt as links", partial(links, "directory with links")),
+    Case("15 links while others submit", "links under every visible name", race),
+    Case("13 unreportable record", "arguments of 300,000 bytes", too_dear),
+    Case("14 parked jobs hold the slots", "2 jobs whose GPUs no record names, max_jobs 2", parked),
+    Case("16 takes the names of others", "sbatch under public names and squeue's", stolen),
+    Case("16 renames itself", "scontrol update name, then a cancel", renamed),
+    Case("17 fills the queue", "25 jobs before another customer's, max_jobs 2", filled_queue),
 )

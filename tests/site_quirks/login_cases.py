@@ -11,9 +11,9 @@ from provider_daemon.ports import ConnectOutcome
 from provider_daemon.slurm.login import LoginError
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
+from tests.cases import Case
 from tests.expect import Wrong, same
 from tests.real.sshd import TYPES, Sshd, sshd
-from tests.site_quirks.case import Case
 from tests.site_quirks.query_cases import SEEN
 from tests.site_quirks.stage import Stage
 

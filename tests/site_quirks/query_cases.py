@@ -5,8 +5,8 @@ from functools import partial
 
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.slurm.inspection import Inspection
+from tests.cases import Case
 from tests.expect import Wrong, same
-from tests.site_quirks.case import Case
 from tests.site_quirks.stage import Stage
 
 # What a wrapper prints, or does, that must change nothing.
@@ -70,7 +70,7 @@ async def submitted(wrapper: str, stage: Stage) -> str:
     return f"SLURM job {receipt.slurm_id}" if receipt.slurm_id else f"in doubt, looked for by name ({receipt.doubt[:40]})"
 
 
-def _case(program: str, wrapper: str, expected: str, play: Callable[[str, str, Stage], Awaitable[str]]) -> Case:
+def _case(program: str, wrapper: str, expected: str, play: Callable[[str, str, Stage], Awaitable[str]]) -> Case[Stage]:
     return Case(f"{program}: {wrapper}", expected, partial(play, program, wrapper), short=(program, wrapper) in SHORT)
 
 

@@ -1,7 +1,7 @@
 """Settings of slurmctld and slurmdbd, and what administrators write into their records."""
 
+from tests.cases import Case
 from tests.expect import Wrong
-from tests.site_quirks.case import Case
 from tests.site_quirks.query_cases import SEEN
 from tests.site_quirks.stage import Stage
 

@@ -62,8 +62,17 @@ class Stage:
         for daemon in daemons:
             await asyncio.to_thread(self.site.start, daemon)
 
-    async def restore(self) -> None:
-        """As it was before the case."""
+    @contextlib.asynccontextmanager
+    async def restored(self) -> AsyncIterator[None]:
+        """Around a case: what it set is removed after it."""
+        since = self.since
+        try:
+            yield
+        finally:
+            self.since = since
+            await self._restore()
+
+    async def _restore(self) -> None:
         for path in self.bin.iterdir():
             path.unlink()
         changed = {path.name for path in self._saved}

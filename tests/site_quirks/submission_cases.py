@@ -5,8 +5,8 @@ from functools import partial
 
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.ports import Receipt
+from tests.cases import Case
 from tests.expect import Wrong, same
-from tests.site_quirks.case import Case
 from tests.site_quirks.stage import Stage
 
 HANDBOOK = "jobs in partition standard must ask for a GPU: see the site's handbook, chapter 3"
