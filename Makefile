@@ -35,7 +35,7 @@ check: .venv/.ready ## Lint, format, types, import layers and known vulnerabilit
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/python -m tests.packages.advisories
+	.venv/bin/python -m tools.advisories
 
 bench: slurm ## The figures of the docs, measured in one run on a private site
 	@.venv/bin/python -m tests.load.bench

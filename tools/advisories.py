@@ -1,6 +1,6 @@
-"""No dependency, as locked or as the oldest one that pyproject.toml admits, is one with a known vulnerability: deploy/advisories.toml.
+"""No dependency, as locked or as the oldest one that pyproject.toml admits, is one with a known vulnerability: tools/advisories.toml.
 
-`python -m tests.packages.advisories`, a part of `make check`.
+`python -m tools.advisories`, a part of `make check`.
 """
 
 import sys
@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.unit.docs import ROOT
+from tools import ROOT
 
 PUBLIC = ("https://pypi.org/simple", "https://files.pythonhosted.org/")
 
@@ -28,7 +28,7 @@ class Advisory:
 
 
 def known() -> list[Advisory]:
-    document = _read("deploy/advisories.toml")
+    document = _read("tools/advisories.toml")
     return [Advisory(canonicalize_name(each["package"]), Version(each["fixed"]), tuple(each["ids"])) for each in document["advisories"]]
 
 

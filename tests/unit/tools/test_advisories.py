@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from tests.packages import advisories
 from tests.unit.docs import ROOT
-from tools import sbom
+from tools import advisories, sbom
 
 
 def test_lock_and_floors_have_no_known_vulnerability() -> None:
