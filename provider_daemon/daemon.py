@@ -93,7 +93,7 @@ class Daemon:
                 group.create_task(self._finish(ticking))
             await self._drain()
         except* LedgerError as stopped:
-            raise LedgerError(f"{stopped.exceptions[0]}; provd stops, and goes on from the ledger when it is started again") from stopped
+            raise LedgerError(f"{stopped.exceptions[0]}; provd stops, and resumes from the ledger at the next start") from stopped
         finally:
             reloads.cancel()
             await runner.cleanup()
@@ -124,7 +124,7 @@ class Daemon:
         )
 
     async def _watchdog(self) -> None:
-        """Silent from the first look at which a loop is dead: systemd then starts the daemon anew."""
+        """No ping from the first check that finds a dead loop: systemd then restarts the daemon."""
         period = systemd.watchdog_seconds(WATCHDOG_SECONDS)
         while not self.stop.is_set():
             if not self._dead():
@@ -137,12 +137,12 @@ class Daemon:
                 continue
 
     def _dead(self) -> bool:
-        """Whether any loop is, and tells of each."""
+        """Whether any loop is dead; logs each of them."""
         now = self.clock.now()
         dead = {loop.name: why for loop in self.crew.loops if (why := loop.dead(now))}
         for name, why in dead.items():
             if self._troubles.begins("loop_dead", name, now):
-                log.error("loop_dead", loop=name, why=why, next="no sign of life goes to systemd, which starts provd anew")
+                log.error("loop_dead", loop=name, why=why, next="withholding the watchdog ping; systemd will restart provd")
         return bool(dead)
 
     async def _finish(self, ticking: Collection[asyncio.Task[None]]) -> None:
@@ -151,7 +151,8 @@ class Daemon:
         systemd.notify("STOPPING=1")
         _, late = await asyncio.wait(ticking, timeout=FINISH_SECONDS)
         for task in late:
-            log.warning("tick_cut_off", loop=task.get_name(), seconds=FINISH_SECONDS, next="goes on from the ledger at the next start")
+            following = "provd stops without finishing this tick; the next start resumes from the ledger"
+            log.warning("tick_aborted", loop=task.get_name(), seconds=FINISH_SECONDS, next=following)
             task.cancel()
 
     async def _drain(self) -> None:

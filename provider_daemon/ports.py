@@ -40,13 +40,13 @@ class ConnectOutcome(StrEnum):
 
 
 class EndpointState(StrEnum):
-    """BELIEVED while the chain's endpoint is asked, else why it is not; metrics, alerts and the status page go by it."""
+    """Whether a chain endpoint is used, or why not; metrics, alerts and the status page depend on it."""
 
-    BELIEVED = "believed"
+    BELIEVED = "healthy"
     UNREACHABLE = "unreachable"
     CATCHING_UP = "catching_up"
-    OTHER_CHAIN = "other_chain"
-    WENT_BACK = "went_back"
+    OTHER_CHAIN = "wrong_chain"
+    WENT_BACK = "height_decreased"
     IMPLAUSIBLE_HEIGHT = "implausible_height"
 
 

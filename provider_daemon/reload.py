@@ -46,9 +46,13 @@ class Reload:
             found = changes(self.running, load(self._file))
             await self._take(found)
         except ConfigError as error:
-            log.error("config_not_reloaded", why=error.problems, next="all stays as it was; mend the file, then reload again")
+            log.error(
+                "config_not_reloaded",
+                why=error.problems,
+                next="the running configuration stays in effect; correct the file, then reload again",
+            )
         except Exception:
-            log.exception("config_not_reloaded", next="restart provd: it may have taken a part of the file; and report this")
+            log.exception("config_not_reloaded", next="restart provd: a part of the file may be in effect; report this as a bug")
         else:
             self._tell(found)
             self._note(found)
@@ -72,4 +76,4 @@ class Reload:
     def _tell(self, found: Changes) -> None:
         log.info("config_reloaded", file=str(self._file), changed=list(found.changed))
         if found.kept:
-            log.error("config_not_reloaded", why=dict(found.kept), next="these stay as they were; restart provd to change them")
+            log.error("config_not_reloaded", why=dict(found.kept), next="these keys keep their old values; restart provd to change them")

@@ -46,7 +46,7 @@ def quantiles(title: str, bucket: str, legend: str, window: str = "1h", about: s
         "s",
         tuple(
             (f"histogram_quantile({share}, rate({bucket}[{window}]))", f"{word} {legend}".strip())
-            for share, word in ((0.5, "half"), (0.95, "95%"))
+            for share, word in ((0.5, "median"), (0.95, "95%"))
         ),
         about=about,
     )
@@ -58,25 +58,29 @@ JOBS = Board(
     {
         "Now": (
             stat("Open jobs", "short", "sum(cluster:provd_jobs:sum)"),
-            stat("Parked: they wait for you", "short", "sum(provd_jobs_parked)"),
-            stat("Unreadable on chain", "short", "sum(provd_jobs_quarantined)"),
-            stat("On hold: not reported", "short", "sum(provd_jobs_on_hold)"),
+            stat("Parked jobs (wait for an operator)", "short", "sum(provd_jobs_parked)"),
+            stat("Quarantined jobs (unreadable on chain)", "short", "sum(provd_jobs_quarantined)"),
+            stat("Jobs on hold (not reported)", "short", "sum(provd_jobs_on_hold)"),
         ),
         "Flow": (
             graph("Open jobs by state", "short", ("sum by (state) (provd_jobs)", "{{state}}")),
             graph("Parked jobs by reason", "short", ("sum by (reason) (provd_jobs_parked) > 0", "{{reason}}")),
             graph(
-                "Submissions by sbatch's answer",
+                "Submissions by result of sbatch",
                 "short",
                 ("sum by (result) (increase(provd_slurm_submissions_total[$__rate_interval]))", "{{result}}"),
             ),
         ),
         "Time": (
-            quantiles("From block to SLURM id", "provd_submission_latency_seconds_bucket", "{{cluster}}"),
-            quantiles("From stored report to block", "provd_report_latency_seconds_bucket", "{{cluster}}"),
-            graph("Time in each state, 95%", "s", ("cluster_state:provd_job_state_duration_seconds:p95_1d", "{{cluster}} {{state}}")),
+            quantiles("Time from block to SLURM job id", "provd_submission_latency_seconds_bucket", "{{cluster}}"),
+            quantiles("Time from stored report to block", "provd_report_latency_seconds_bucket", "{{cluster}}"),
             graph(
-                "The same two, 95% of the last hour",
+                "Time in each state, 95th percentile",
+                "s",
+                ("cluster_state:provd_job_state_duration_seconds:p95_1d", "{{cluster}} {{state}}"),
+            ),
+            graph(
+                "Submission and report latency, 95th percentile of the last hour",
                 "s",
                 ("cluster:provd_submission_latency_seconds:p95_1h", "submission {{cluster}}"),
                 ("cluster:provd_report_latency_seconds:p95_1h", "report {{cluster}}"),
@@ -84,24 +88,28 @@ JOBS = Board(
         ),
         "The daemon": (
             graph(
-                "Loops that fail",
+                "Failing loops",
                 "short",
                 ("provd_loop_failing > 0", "{{loop}}"),
                 ("1 - provd_loop_alive > 0", "dead: {{loop}}"),
                 ("provd_outbox_stalled > 0", "no progress: outbox:{{signer}}"),
             ),
-            graph("Age of the last good tick", "s", ("time() - provd_loop_last_success_timestamp_seconds > 0", "{{loop}}")),
+            graph("Time since the last successful tick", "s", ("time() - provd_loop_last_success_timestamp_seconds > 0", "{{loop}}")),
             graph("Ticks", "ops", ("rate(provd_loop_ticks_total[$__rate_interval])", "{{loop}}")),
-            graph("What lasts", "short", ("provd_trouble", "{{what}} {{subject}}")),
+            graph("Ongoing problems", "short", ("provd_trouble", "{{what}} {{subject}}")),
             graph(
-                "Connections of metrics.listen",
+                "Connections on metrics.listen",
                 "short",
                 ("provd_http_connections", "open"),
                 ("increase(provd_http_connections_closed_total[$__rate_interval])", "closed: {{reason}}"),
             ),
             graph("Version", "short", ("provd_build_info", "{{version}}")),
-            graph("File as it was last read is in effect", "bool", ("provd_config_last_reload_successful", "{{instance}}")),
-            graph("Since it was last taken", "s", ("time() - provd_config_last_reload_success_timestamp_seconds", "{{instance}}")),
+            graph("Configuration file is in effect", "bool", ("provd_config_last_reload_successful", "{{instance}}")),
+            graph(
+                "Time since a configuration file took effect",
+                "s",
+                ("time() - provd_config_last_reload_success_timestamp_seconds", "{{instance}}"),
+            ),
         ),
     },
 )
@@ -110,43 +118,45 @@ CHAIN = Board(
     "provd / Chain and money",
     {
         "Now": (
-            stat("Wallet lasts", "s", "min(provd_wallet_runway_seconds)"),
+            stat("Wallet runway", "s", "min(provd_wallet_runway_seconds)"),
             stat("Age of the newest block", "s", "min(provd:chain_block_age_seconds:min)"),
-            stat("Oldest report waits", "s", "max(provd:outbox_oldest_report_age_seconds:max)"),
+            stat("Age of the oldest report", "s", "max(provd:outbox_oldest_report_age_seconds:max)"),
         ),
         "Money": (
-            graph("Wallet", "short", ("provd_wallet_balance", "{{signer}} {{denom}}")),
-            graph("Billed and not yet settled", "short", ("sum by (denom) (provd_unsettled)", "unsettled {{denom}}")),
-            graph("Billed a day", "short", ("sum by (cluster, denom) (increase(provd_billed_total[1d]))", "{{cluster}} {{denom}}")),
-            graph("Fees a day", "short", ("sum by (signer, denom) (increase(provd_fees_total[1d]))", "{{signer}} {{denom}}")),
-            graph("Fees for each job", "short", ("provd:fee_per_job:ratio_rate1d", "{{instance}}")),
-            graph("Price of gas", "short", ("provd_gas_price", "{{denom}}")),
+            graph("Wallet balance", "short", ("provd_wallet_balance", "{{signer}} {{denom}}")),
+            graph("Value of unreported finished jobs", "short", ("sum by (denom) (provd_unsettled)", "unsettled {{denom}}")),
+            graph("Billed per day", "short", ("sum by (cluster, denom) (increase(provd_billed_total[1d]))", "{{cluster}} {{denom}}")),
+            graph("Fees per day", "short", ("sum by (signer, denom) (increase(provd_fees_total[1d]))", "{{signer}} {{denom}}")),
+            graph("Fees per job", "short", ("provd:fee_per_job:ratio_rate1d", "{{instance}}")),
+            graph("Gas price", "short", ("provd_gas_price", "{{denom}}")),
         ),
         "Transactions": (
             graph(
-                "By outcome",
+                "Transactions by outcome",
                 "short",
                 ("sum by (outcome, cause) (increase(provd_transactions_total[$__rate_interval]))", "{{outcome}} {{cause}}"),
             ),
-            graph("Share without success", "percentunit", ("provd:transactions_unsuccessful:ratio_rate15m", "{{instance}}")),
-            graph("Gas", "short", ("rate(provd_gas_used_total[$__rate_interval])", "{{signer}}")),
-            graph("Messages that wait", "short", ("provd_outbox_messages", "{{signer}} {{kind}}")),
-            graph("Age of the oldest of them", "s", ("time() - provd_outbox_oldest_timestamp_seconds", "{{signer}} {{kind}}")),
-            graph("Since the last one was in a block", "s", ("time() - provd_outbox_last_progress_timestamp_seconds", "{{signer}}")),
+            graph("Share of unsuccessful transactions", "percentunit", ("provd:transactions_unsuccessful:ratio_rate15m", "{{instance}}")),
+            graph("Gas used", "short", ("rate(provd_gas_used_total[$__rate_interval])", "{{signer}}")),
+            graph("Messages in the outbox", "short", ("provd_outbox_messages", "{{signer}} {{kind}}")),
+            graph("Age of the oldest message", "s", ("time() - provd_outbox_oldest_timestamp_seconds", "{{signer}} {{kind}}")),
+            graph("Time since the last included transaction", "s", ("time() - provd_outbox_last_progress_timestamp_seconds", "{{signer}}")),
         ),
         "Chain": (
             graph("Height", "short", ("provd_chain_height", "{{endpoint}}"), ("provd:chain_height:max", "newest")),
-            graph("Endpoints", "short", ("provd_chain_endpoint > 0", "{{endpoint}} {{state}}")),
-            quantiles("Calls", "provd_chain_call_duration_seconds_bucket", "", "5m"),
-            graph("Calls that failed", "ops", ("rate(provd_chain_call_errors_total[$__rate_interval])", "{{error}}")),
-            graph("Since the last answer", "s", ("time() - provd_chain_last_success_timestamp_seconds", "{{instance}}")),
+            graph("Endpoint states", "short", ("provd_chain_endpoint > 0", "{{endpoint}} {{state}}")),
+            quantiles("Duration of chain calls", "provd_chain_call_duration_seconds_bucket", "", "5m"),
+            graph("Failed chain calls", "ops", ("rate(provd_chain_call_errors_total[$__rate_interval])", "{{error}}")),
+            graph(
+                "Time since the last successful chain call", "s", ("time() - provd_chain_last_success_timestamp_seconds", "{{instance}}")
+            ),
             graph(
                 "Differences between SLURM, ledger and chain",
                 "short",
                 ("provd_reconciliation_differences", "{{severity}}"),
-                about="As the last hourly comparison found them.",
+                about="Found by the last hourly reconciliation.",
             ),
-            graph("Since everything was last compared", "s", ("time() - provd_reconciliation_last_timestamp_seconds", "{{instance}}")),
+            graph("Time since the last reconciliation", "s", ("time() - provd_reconciliation_last_timestamp_seconds", "{{instance}}")),
         ),
     },
 )
@@ -156,40 +166,49 @@ SLURM = Board(
     {
         "Now": (
             stat("Usable nodes", "short", 'sum by (cluster) (provd_slurm_nodes{state="usable"})', "{{cluster}}"),
-            stat("Since SLURM's last answer", "s", "time() - max by (cluster) (provd_slurm_last_success_timestamp_seconds)", "{{cluster}}"),
-            stat("SLURM commands a second", "ops", "sum by (cluster) (cluster:provd_slurm_rpcs:rate5m)", "{{cluster}}"),
+            stat(
+                "Time since SLURM last answered",
+                "s",
+                "time() - max by (cluster) (provd_slurm_last_success_timestamp_seconds)",
+                "{{cluster}}",
+            ),
+            stat("SLURM commands per second", "ops", "sum by (cluster) (cluster:provd_slurm_rpcs:rate5m)", "{{cluster}}"),
         ),
         "SLURM": (
-            graph("Questions, 95%", "s", ("cluster:provd_slurm_query_duration_seconds:p95_15m", "{{cluster}}")),
+            graph("Query duration, 95th percentile", "s", ("cluster:provd_slurm_query_duration_seconds:p95_15m", "{{cluster}}")),
             graph(
-                "Questions and how they failed",
+                "Queries and failures",
                 "ops",
                 ("sum by (cluster, query) (rate(provd_slurm_queries_total[$__rate_interval]))", "{{cluster}} {{query}}"),
                 ("sum by (cluster, outcome) (rate(provd_slurm_query_failures_total[$__rate_interval]))", "{{cluster}} {{outcome}}"),
             ),
-            graph("Share of errors", "percentunit", ("cluster:provd_slurm_query_failures:ratio_rate15m", "{{cluster}}")),
-            graph("Commands", "ops", ("rate(provd_slurm_rpcs_total[$__rate_interval])", "{{cluster}}")),
-            graph("Turned away by the rate limit", "short", ("increase(provd_slurm_rate_limited_total[$__rate_interval])", "{{cluster}}")),
+            graph("Share of failed queries", "percentunit", ("cluster:provd_slurm_query_failures:ratio_rate15m", "{{cluster}}")),
+            graph("SLURM commands", "ops", ("rate(provd_slurm_rpcs_total[$__rate_interval])", "{{cluster}}")),
+            graph(
+                "Queries rejected by the rate limit", "short", ("increase(provd_slurm_rate_limited_total[$__rate_interval])", "{{cluster}}")
+            ),
             graph("Nodes", "short", ("provd_slurm_nodes", "{{cluster}} {{state}}")),
         ),
         "SSH": (
             graph(
-                "Connects",
+                "Login attempts",
                 "short",
                 ("sum by (cluster, outcome) (increase(provd_ssh_connects_total[$__rate_interval]))", "{{cluster}} {{outcome}}"),
             ),
             graph(
-                "Channels",
+                "Channels opened",
                 "ops",
                 ("rate(provd_ssh_channels_total[$__rate_interval])", "{{cluster}}"),
                 ("rate(provd_ssh_channels_refused_total[$__rate_interval])", "refused {{cluster}}"),
             ),
-            graph("Channels in use", "short", ("provd_ssh_channels_open", "{{cluster}}")),
-            graph("Why the login fails", "short", ("provd_ssh_login_problem", "{{cluster}} {{cause}}")),
+            graph("Open channels", "short", ("provd_ssh_channels_open", "{{cluster}}")),
+            graph("Cause of the failed login", "short", ("provd_ssh_login_problem", "{{cluster}} {{cause}}")),
         ),
         "Ledger and process": (
-            graph("Writes, 99%", "s", ("provd:ledger_commit_duration_seconds:p99_10m", "{{instance}}")),
-            graph("Size", "bytes", ("provd_ledger_size_bytes", "ledger"), ("provd_ledger_disk_free_bytes", "free")),
+            graph("Ledger write duration, 99th percentile", "s", ("provd:ledger_commit_duration_seconds:p99_10m", "{{instance}}")),
+            graph(
+                "Ledger size and free disk space", "bytes", ("provd_ledger_size_bytes", "ledger"), ("provd_ledger_disk_free_bytes", "free")
+            ),
             graph("Memory", "bytes", ('process_resident_memory_bytes{job="provd"}', "{{instance}}")),
             graph("CPU", "percentunit", ('rate(process_cpu_seconds_total{job="provd"}[$__rate_interval])', "{{instance}}")),
         ),

@@ -83,15 +83,16 @@ class Agreement:
         quorum, troubles = self._endpoints.quorum, self._endpoints.troubles
         if healthy and len(healthy) >= quorum:
             if troubles.ends("endpoints_too_few", chain_id):
-                log.info("endpoints_enough", chain=chain_id, healthy=len(healthy), quorum=quorum)
+                log.info("endpoints_sufficient", chain=chain_id, healthy=len(healthy), quorum=quorum)
             return healthy
         if quorum == 1:
-            await self._endpoints.believed()  # says that none is usable
+            await self._endpoints.believed()  # raises: no endpoint is healthy
         count = len(self._endpoints.all)
-        why = f"{len(healthy)} of {count} chain endpoints are usable, and {quorum} must agree: {self._endpoints.complaints()}"
+        why = f"{len(healthy)} of {count} endpoints are healthy, quorum {quorum}: {self._endpoints.complaints()}"
         if troubles.begins("endpoints_too_few", chain_id, self._endpoints.clock.now()):
-            log.error("endpoints_too_few", chain=chain_id, why=why, next="nothing is submitted, cancelled or reported until then")
-        raise TooFewEndpoints(why if healthy else f"no chain endpoint is usable: {self._endpoints.complaints()}")
+            following = "nothing is submitted, cancelled or reported until then; check chain.endpoints"
+            log.error("endpoints_too_few", chain=chain_id, why=why, next=following)
+        raise TooFewEndpoints(why if healthy else f"no chain endpoint is healthy: {self._endpoints.complaints()}")
 
     def reader(self, endpoint: Endpoint) -> Reader:
         known = self._readers.get(endpoint.url)
@@ -138,7 +139,8 @@ class Agreement:
             found = await quickly(attempt)
         except Disagreement as error:
             if troubles.begins("endpoints_disagree", chain_id, self._endpoints.clock.now()):
-                log.error("endpoints_disagree", chain=chain_id, about=what, why=str(error), next="nothing is done; asks again")
+                following = "nothing is done about it until a quorum agrees; the query is repeated"
+                log.error("endpoints_disagree", chain=chain_id, about=what, why=str(error), next=following)
             raise
         if troubles.ends("endpoints_disagree", chain_id):
             log.info("endpoints_agree", chain=chain_id, about=what)
@@ -226,13 +228,14 @@ class Agreement:
         endpoint, now = answer.endpoint, self._endpoints.clock.now()
         lately = [at for at in self._deviating.get(endpoint.url, []) if 0 <= now - at < OUTVOTED_SECONDS][-DEVIATIONS:]
         self._deviating[endpoint.url] = [*lately, now]
-        why = f"about {what} it says {brief(answer)}, and {len(agreed)} others say {brief(agreed[0])}"
+        why = f"{what}: it returned {brief(answer)}; {len(agreed)} others returned {brief(agreed[0])}"
         if len(lately) + 1 < DEVIATIONS:
-            log.info("endpoint_deviates", endpoint=endpoint.url, why=why, next="the others' answer counts")
+            log.info("endpoint_deviates", endpoint=endpoint.url, why=why, next="the answer of the quorum is used")
             return
         endpoint.outvoted_until = now + OUTVOTED_SECONDS
         if self._endpoints.troubles.begins("endpoint_outvoted", endpoint.url, now):
-            log.warning("endpoint_outvoted", endpoint=endpoint.url, why=why, next="the others' answer counts; this one is asked last")
+            following = "the answer of the quorum is used, and this endpoint is queried last; check this endpoint"
+            log.warning("endpoint_outvoted", endpoint=endpoint.url, why=why, next=following)
 
 
 def _verdict(outcome: TxOutcome) -> Hashable:
@@ -242,7 +245,7 @@ def _verdict(outcome: TxOutcome) -> Hashable:
 
 
 def _said(answers: Sequence[Answer[Any]]) -> str:
-    return "; ".join(f"{answer.endpoint.url} says {brief(answer)}" for answer in answers)
+    return "; ".join(f"{answer.endpoint.url} returned {brief(answer)}" for answer in answers)
 
 
 def brief(answer: Answer[Any]) -> str:
@@ -251,7 +254,8 @@ def brief(answer: Answer[Any]) -> str:
         return f"{type(answer.error).__name__}: {str(answer.error)[:120]}"
     value = answer.value
     if isinstance(value, ChainJob):
-        return f"{value.state}, of {value.spec.customer}, created at {value.spec.created_ns}, record {abs(hash(value)) % 10**6}"
+        spec = value.spec
+        return f"{value.state}, customer {spec.customer}, created at {spec.created_ns}, record {abs(hash(value)) % 10**6}"
     if isinstance(value, TxOutcome):
         return f"in block {value.height} with code {value.code}"
     return "not found" if value is None else str(value)[:120]

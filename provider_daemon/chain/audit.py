@@ -72,7 +72,12 @@ def _dispute(dispute_id: str, value: bytes) -> Dispute | None:
     try:
         record = decode(types_pb2.HPCDispute, value)
     except Unreadable as error:
-        log.error("dispute_unreadable", dispute=dispute_id, why=str(error), next="jobs and other disputes are compared all the same")
+        log.error(
+            "dispute_unreadable",
+            dispute=dispute_id,
+            why=str(error),
+            next="this dispute is skipped; jobs and other disputes are still compared",
+        )
         return None
     return Dispute(record.dispute_id, record.job_id, record.status in _OPEN, record.created_at.seconds)
 

@@ -1,6 +1,7 @@
-"""The gRPC endpoints: which one is believed, and every gRPC failure translated at this border.
+"""The gRPC endpoints: which ones are healthy, and every gRPC failure translated at this border.
 
-An endpoint that is catching up, on another chain id, or whose height goes backwards is not believed (its answers could undo what we know).
+An endpoint that is catching up, on another chain id, or whose height decreases is unhealthy: its answers could
+be outdated.
 """
 
 import asyncio
@@ -72,7 +73,7 @@ class Endpoints:
         """Raises Transient, with what each endpoint said, when none is healthy."""
         found = await self.healthy()
         if not found:
-            raise Transient(f"no chain endpoint is usable: {self.complaints()}")
+            raise Transient(f"no chain endpoint is healthy: {self.complaints()}")
         return found[0]
 
     def complaints(self) -> str:
@@ -109,7 +110,7 @@ class Endpoints:
         self.urls, self._dropped = list(urls), [endpoint for url, endpoint in known.items() if url not in urls]
         self.all, self.wanted_quorum = [known.get(url) or Endpoint(url, connect(url)) for url in urls], quorum
         for endpoint in self._dropped:
-            for what in ("endpoint_not_believed", "endpoint_outvoted"):
+            for what in ("endpoint_unhealthy", "endpoint_outvoted"):
                 self.troubles.ends(what, endpoint.url)
         for endpoint in before:
             await endpoint.channel.close()
@@ -148,9 +149,9 @@ class Endpoints:
             return EndpointState.UNREACHABLE, endpoint.said(error)
         header = block.sdk_block.header
         if syncing.syncing:
-            return EndpointState.CATCHING_UP, "it is catching up"
+            return EndpointState.CATCHING_UP, "the node is catching up"
         if header.chain_id != self.chain_id:
-            return EndpointState.OTHER_CHAIN, f"it is on chain {header.chain_id!r}, not {self.chain_id!r}"
+            return EndpointState.OTHER_CHAIN, f"the node is on chain {header.chain_id!r}, not {self.chain_id!r}"
         endpoint.version = f"{info.application_version.version} {info.application_version.git_commit}".strip()
         endpoint.claim = Claim(header.height, header.time.seconds + header.time.nanos / 1e9, self.clock.now())
         return EndpointState.BELIEVED, ""
@@ -172,16 +173,15 @@ class Endpoints:
 
     def _height_problem(self, state: EndpointState, height: int) -> str:
         if state is EndpointState.WENT_BACK:
-            return f"its height went back to {height} from {self.heights.height}"
+            return f"height decreased from {self.heights.height} to {height}"
         if state is EndpointState.IMPLAUSIBLE_HEIGHT:
-            return f"its height {height} is implausible: the other endpoints or the last block are at {self.heights.height}"
+            return f"height {height} is implausible: the accepted height is {self.heights.height}"
         return ""
 
     def _tell(self, endpoint: Endpoint) -> None:
         if endpoint.believed:
-            if self.troubles.ends("endpoint_not_believed", endpoint.url):
-                log.info("endpoint_believed", endpoint=endpoint.url, height=endpoint.height)
-        elif self.troubles.begins("endpoint_not_believed", endpoint.url, endpoint.checked_at):
-            log.warning(
-                "endpoint_not_believed", endpoint=endpoint.url, why=endpoint.why, next="other endpoints are asked, this one again soon"
-            )
+            if self.troubles.ends("endpoint_unhealthy", endpoint.url):
+                log.info("endpoint_healthy", endpoint=endpoint.url, height=endpoint.height)
+        elif self.troubles.begins("endpoint_unhealthy", endpoint.url, endpoint.checked_at):
+            following = "other endpoints are used; this one is checked again within a minute"
+            log.warning("endpoint_unhealthy", endpoint=endpoint.url, why=endpoint.why, next=following)

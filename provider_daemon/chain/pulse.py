@@ -1,4 +1,4 @@
-"""Whether the chain makes blocks, and whether its clock and ours agree: seen from the newest block of each believed endpoint."""
+"""Whether the chain makes blocks, and whether its clock and ours agree, by the newest block of each endpoint."""
 
 import structlog
 
@@ -27,13 +27,13 @@ class Pulse:
         elif self._same_since is None:
             self._same_since = elapsed
         elif elapsed - self._same_since >= HALTED_SECONDS and self._troubles.begins("chain_halted", self._chain_id, now):
-            why = f"no block after height {self.highest} for {HALTED_SECONDS:.0f} s"
-            log.warning("chain_halted", chain=self._chain_id, why=why, next="reports wait until there are blocks again")
+            why = f"no new block since height {self.highest} for {HALTED_SECONDS:.0f} s"
+            log.warning("chain_halted", chain=self._chain_id, why=why, next="reports wait until the chain produces blocks")
 
     def _new_block(self, height: int, block_time: float, now: float) -> None:
         self.highest, self._same_since = height, None
         if self._troubles.ends("chain_halted", self._chain_id):
-            log.info("chain_goes_on", chain=self._chain_id, height=height)
+            log.info("chain_resumed", chain=self._chain_id, height=height)
         seconds = round(now - block_time)
         before, self._apart = self._apart, abs(seconds) > APART_SECONDS
         if not self._apart:
@@ -41,6 +41,7 @@ class Pulse:
                 log.info("clocks_agree", chain=self._chain_id)
         # The first block after a halt has the time of before it, so one alone says nothing.
         elif before and self._troubles.begins("clocks_differ", self._chain_id, now):
-            why = f"our clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the chain's"
-            following = "set this machine's clock (NTP), then restart provd: it keeps the time of its start"
+            side = "ahead of" if seconds > 0 else "behind"
+            why = f"this host's clock is {abs(seconds)} s {side} the time of new blocks"
+            following = "check NTP on this host, then restart provd, which reads the clock only at its start"
             log.error("clocks_differ", chain=self._chain_id, why=why, next=following)

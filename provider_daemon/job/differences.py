@@ -54,39 +54,41 @@ class Kind:
     advice: str
 
 
-_USAGE = Kind(None, "it is billed by", "compare sacct with the report's transaction; the signed snapshots say what was measured when")
-_BILL = Kind(None, "it is the amount itself", "a discount, a cap or a decided dispute explains it, or else flag a dispute on chain")
+_USAGE = Kind(None, "the bill depends on it", "compare sacct with the report's transaction and the signed usage records")
+_BILL = Kind(None, "it is an amount", "check discounts, caps and decided disputes; otherwise flag a dispute on chain")
 
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(TOLERANCES, _USAGE),
     "bill": _BILL,
     "provider_reward": _BILL,
     "platform_fee": _BILL,
-    "escrow": Kind(Severity.CRITICAL, "more was paid out than was put in", "flag a dispute on chain"),
-    "doubled": Kind(Severity.CRITICAL, "the work is done twice, and one of them is paid by nobody", "scancel all but one"),
-    "unknown_job": Kind(Severity.CRITICAL, "nobody will pay for it", "find out which chain the endpoint serves"),
+    "escrow": Kind(Severity.CRITICAL, "more was paid out than was paid in", "flag a dispute on chain"),
+    "doubled": Kind(Severity.CRITICAL, "the work is done twice and paid once", "scancel all SLURM jobs of it but one"),
+    "unknown_job": Kind(Severity.CRITICAL, "nobody will pay for it", "check which chain the endpoint serves"),
     "state": Kind(
-        Severity.CRITICAL, "what the chain had confirmed is not so any more", "check the endpoint: is it the same chain, and whole?"
+        Severity.CRITICAL, "the chain has lost what it had confirmed", "check whether the endpoint serves the same chain, completely"
     ),
-    "report_missing": Kind(Severity.CRITICAL, "usage that is taken for told was not", "ask another node for the transaction"),
-    "evidence": Kind(Severity.HIGH, "the report proves nothing in a dispute", "`provd evidence verify` says what does not fit"),
-    "gone": Kind(Severity.HIGH, "its customer pays until the chain ends it", "find out what became of it; see the job's timeline"),
-    "runaway": Kind(Severity.HIGH, "it holds nodes that nobody pays for", "scancel it; is the daemon running?"),
-    "stray": Kind(Severity.HIGH, "it holds nodes that nobody pays for", "is it of another provd on this account? If not, scancel it"),
-    "foreign_tx": Kind(Severity.HIGH, "whoever has the key can spend what is on it", "find out who signs; give provd a key of its own"),
+    "report_missing": Kind(Severity.CRITICAL, "usage that counts as reported is not on chain", "query the transaction on another node"),
+    "evidence": Kind(
+        Severity.HIGH, "the report proves nothing in a dispute", "run `provd evidence verify`, which shows what does not match"
+    ),
+    "gone": Kind(Severity.HIGH, "its customer pays until the chain ends it", "check the job's timeline with `provd job explain`"),
+    "runaway": Kind(Severity.HIGH, "it holds nodes that nobody pays for", "scancel it; check that the daemon is running"),
+    "stray": Kind(Severity.HIGH, "it holds nodes that nobody pays for", "if no other provd uses this account, scancel it"),
+    "foreign_tx": Kind(Severity.HIGH, "whoever has the key can spend its balance", "find out who signs; give provd its own key"),
     "unmeasured": Kind(
-        Severity.MEDIUM, "its usage is not told yet, and the chain's limit comes nearer", "is the daemon running? See its log"
+        Severity.MEDIUM,
+        "its usage is not reported yet, and the chain's time limit approaches",
+        "check that the daemon is running, and its log",
     ),
     "report_late": Kind(
-        Severity.MEDIUM, "its usage is not told yet, and the chain's limit comes nearer", "see `provd_outbox_messages` and the log"
+        Severity.MEDIUM, "its usage is not reported yet, and the chain's time limit approaches", "check `provd_outbox_messages` and the log"
     ),
-    "parked": Kind(Severity.MEDIUM, "nothing is told about it until somebody acts", "see `provd jobs`, then `provd job unpark`"),
+    "parked": Kind(Severity.MEDIUM, "it is not reported until an operator acts", "check `provd jobs`, then run `provd job unpark`"),
     "quarantined": Kind(Severity.MEDIUM, "a customer's job may be waiting in it", "upgrade provd: the chain's records may have changed"),
-    "site_clock": Kind(Severity.MEDIUM, "times in reports and records cannot be compared", "mend NTP on the login node and here"),
-    "chain_clock": Kind(Severity.MEDIUM, "the chain ends jobs by its own clock", "mend NTP here; if the chain stands still, wait for it"),
-    "record_gone": Kind(
-        Severity.LOW, "its usage cannot be proven by SLURM any more", "keep slurmdbd's records longer than a dispute can last"
-    ),
+    "site_clock": Kind(Severity.MEDIUM, "times in reports and records cannot be compared", "check NTP on the login node and on this host"),
+    "chain_clock": Kind(Severity.MEDIUM, "the chain ends jobs by its own clock", "check NTP on this host; if the chain has halted, wait"),
+    "record_gone": Kind(Severity.LOW, "SLURM can no longer prove its usage", "keep slurmdbd's records longer than a dispute can last"),
 }
 
 

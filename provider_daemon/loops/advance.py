@@ -176,7 +176,11 @@ class Advance:
                 receipts = await self._scheduler.submit(wanted)
             except Transient as error:
                 log.warning(
-                    "submission_unanswered", cluster=self._tenancy.name, jobs=len(wanted), why=str(error), next="looks for them by name"
+                    "submission_unanswered",
+                    cluster=self._tenancy.name,
+                    jobs=len(wanted),
+                    why=str(error),
+                    next="provd searches SLURM for their names before it submits them again",
                 )
                 return
         self._record({order.name: job_id for job_id, order in orders.items()}, receipts)
@@ -205,7 +209,13 @@ class Advance:
         cluster = self._tenancy.name
         self._pause.note(job.spec.job_id, job.spec.queue, receipt)
         if receipt.doubt:
-            log.warning("submission_in_doubt", job=job.spec.job_id, cluster=cluster, why=receipt.doubt, next="looks for it by name")
+            log.warning(
+                "submission_unknown",
+                job=job.spec.job_id,
+                cluster=cluster,
+                why=receipt.doubt,
+                next="provd searches SLURM for the job's name before it submits again",
+            )
             self._ledger.save_job(keep_answer(job, receipt.doubt, of_site=receipt.trouble is not None))
             self._ledger.add_event(job.spec.job_id, EventKind.SBATCH_IN_DOUBT, receipt.doubt, now)
             return

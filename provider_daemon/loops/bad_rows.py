@@ -9,7 +9,7 @@ from provider_daemon.loops.telling import tell
 
 log = structlog.get_logger("provd.advance")
 
-NEXT = "nothing is done about this job, the others continue; run `provd ledger repair`"
+NEXT = "this job is not processed, other jobs continue; run `provd ledger repair`"
 
 
 class BadRows:

@@ -39,7 +39,13 @@ class Blame:
         (record,) = await self._records.read([message.subject])
         agrees = self._records.agrees(message.subject, record)
         if not (agrees and isinstance(record, ChainJob)):
-            log.warning("report_refused", job=message.subject, state=message.state, why=why, next="its record is compared again")
+            log.warning(
+                "report_refused",
+                job=message.subject,
+                state=message.state,
+                why=why,
+                next="the report is not sent; the chain record of the job is compared again",
+            )
         elif self._behind(message.subject, record.state) or due(record.state, State(message.state)):
             self._wonder(message, why)
         else:
@@ -52,9 +58,9 @@ class Blame:
             self._ledger.drop_message(message.id, why)
             new = node_ids.succeed(self._ledger, message.subject) if given_up else ""
         if given_up:
-            log.warning("node_deregistered", node=message.subject, why=why, next=f"its heartbeats go on as {new}")
+            log.warning("node_deregistered", node=message.subject, why=why, next=f"its heartbeats continue under the new node id {new}")
         else:
-            log.warning("message_dropped", kind=message.kind, subject=message.subject, why=why, next="a newer one follows")
+            log.warning("message_dropped", kind=message.kind, subject=message.subject, why=why, next="the next heartbeat replaces it")
 
     def _behind(self, job_id: str, state: State) -> bool:
         """An endpoint that does not know yet what the chain confirmed to us has nothing to say about the job."""
@@ -67,7 +73,9 @@ class Blame:
         if self._clock.now() - since >= PATIENCE:
             self.park(message, ParkReason.REPORT_REFUSED, f"the chain refuses its report: {why}")
         else:
-            log.warning("report_refused", job=message.subject, state=message.state, why=why, next="looks again at the next tick")
+            log.warning(
+                "report_refused", job=message.subject, state=message.state, why=why, next="the report is sent again at the next tick"
+            )
 
     def _follow(self, message: Message, state: State, started_at: int, why: str) -> None:
         with self._ledger.write():
@@ -77,7 +85,14 @@ class Blame:
             if job := self._ledger.job(message.subject):
                 self._ledger.save_job(confirm(replace(job, promised=state), state, started_at))
             self._ledger.add_event(message.subject, EventKind.REPORT_DROPPED, f"chain says {state}: {why}", self._clock.now())
-        log.warning("report_dropped", job=message.subject, state=message.state, chain=state, why=why, next="reports what is still due")
+        log.warning(
+            "report_dropped",
+            job=message.subject,
+            state=message.state,
+            chain=state,
+            why=why,
+            next="the job's state is updated from the chain; only a report that is still due is sent",
+        )
         self._poke()
 
     def park(self, message: Message, reason: ParkReason, why: str) -> None:
@@ -86,7 +101,7 @@ class Blame:
             self._ledger.drop_reports(message.subject, why)
             if job := self._ledger.job(message.subject):
                 self._ledger.save_job(replace(job, parked=Parked(reason, why), promised=job.reported))
-        next_step = "nothing is said about it until it is unparked"
+        next_step = f"no reports are sent until `provd job unpark {message.subject}`"
         log.error("job_parked", job=message.subject, reason=reason, why=why, next=next_step)
 
 

@@ -51,9 +51,9 @@ class Doubt:
         if abs(now - sign) <= GAP_SECONDS:
             return self._ledger.get(self._doubt)
         log.info(
-            "ledger_in_doubt",
+            "ledger_stale",
             cluster=self._cluster_id,
             silent_seconds=round(now - sign) if sign else None,
-            next=f"looks for open jobs by name for {WAITING_WINDOW} s before it submits one of them",
+            next=f"searches SLURM for open jobs by name for {WAITING_WINDOW} s before submitting any of them",
         )
         return now

@@ -136,7 +136,7 @@ class Drafts:
         """The largest first part of the messages that the chain would take within every ceiling; None when there is none now."""
         held = await self._look(account, settings, now)
         if held.price > held.most_price:
-            why = f"a unit of gas costs {held.price:f} {settings.fee_denom}, over chain.max_gas_price ({settings.max_gas_price:g})"
+            why = f"gas price {held.price:f} {settings.fee_denom} exceeds chain.max_gas_price ({settings.max_gas_price:g})"
             self._problems.start(Problem.GAS_PRICE_OVER_CEILING, why, now)
             return None
         while messages:
@@ -192,8 +192,8 @@ class Drafts:
         if not self.gas.implausible(simulated, most):
             self._troubles.ends("simulated_gas_implausible", who)
         elif self._troubles.begins("simulated_gas_implausible", who, held.now):
-            why = f"the simulation of {len(messages)} messages asks for {simulated} gas, {most} is the most that they should cost"
-            log.error("simulated_gas_implausible", signer=who, why=why, next="asks for no more than that; compare the endpoints")
+            why = f"simulation of {len(messages)} messages returned {simulated} gas, plausible are {most} at most"
+            log.error("simulated_gas_implausible", signer=who, why=why, next="the plausible maximum is used; compare the chain endpoints")
         return self.gas.limit(simulated, len(messages), most)
 
     async def _records_gas(self, messages: Sequence[Message]) -> int:
@@ -209,10 +209,10 @@ class Drafts:
         usual, who = fees.usual_price(sending.paid_lately(self._ledger, self._signer.address, USUAL_OF)), self._signer.address
         if not fees.is_alarming(price, usual):
             if self._troubles.ends("gas_price_high", who):
-                log.info("gas_price_usual", signer=who, price=f"{price:f}")
+                log.info("gas_price_normal", signer=who, price=f"{price:f}")
         elif self._troubles.begins("gas_price_high", who, held.now):
-            why = f"a unit of gas costs {price:f} {held.settings.fee_denom}, {usual:.4f} is usual"
-            log.error("gas_price_high", signer=who, why=why, next="pays it within the ceilings and budgets; compare the endpoints")
+            why = f"gas price is {price:f} {held.settings.fee_denom}; the usual price is {usual:.4f}"
+            log.error("gas_price_high", signer=who, why=why, next="provd pays it within the fee limits; compare the chain endpoints")
 
     def _shorten(self, messages: list[Message], limit: int, fee: int, held: _Conditions) -> list[Message]:
         """A price passes, so a message that is too dear waits; one that needs too much gas always will."""
@@ -252,7 +252,7 @@ class Drafts:
         self._block_gas = named
         with self._ledger.write():
             self._ledger.set(meta.BLOCK_GAS, named)
-        log.info("gas_ceiling", signer=self._signer.address, max_gas=named, next="transactions stay below what the chain takes")
+        log.info("max_gas_lowered", signer=self._signer.address, max_gas=named, next="transactions stay below this limit of the chain")
         return True
 
     async def _learn(self, messages: list[Message], error: Refused, held: _Conditions) -> bool:

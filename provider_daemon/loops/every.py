@@ -43,9 +43,9 @@ class Loop:
     def dead(self, now: float) -> str:
         """Why it makes no progress any more; '' while it lives. A tick that fails is no sign of death."""
         if self.ended:
-            return "it has ended"
+            return "the loop has ended"
         stuck = bool(self.tick_since) and self.activity.stuck(self.tick_since, now)
-        return f"no sign of life in a tick of {now - self.tick_since:.0f} s" if stuck else ""
+        return f"no progress in a tick that began {now - self.tick_since:.0f} s ago" if stuck else ""
 
 
 async def every(loop: Loop, clock: Clock, stop: asyncio.Event) -> None:
@@ -71,11 +71,11 @@ async def attempt(loop: Loop, clock: Clock) -> None:
         if _news(loop, "tick_failed", str(error), clock.now()):
             log.warning("tick_failed", loop=loop.name, why=str(error), next=_next(loop))
     except ProvdError as error:
-        if _news(loop, "tick_refused", str(error), clock.now()):
-            log.error("tick_refused", loop=loop.name, why=str(error), next=_next(loop))
+        if _news(loop, "tick_blocked", str(error), clock.now()):
+            log.error("tick_blocked", loop=loop.name, why=str(error), next=_next(loop))
     except Exception as error:
-        if _news(loop, "tick_broken", type(error).__name__, clock.now()):
-            log.exception("tick_broken", loop=loop.name, next=_next(loop))
+        if _news(loop, "tick_crashed", type(error).__name__, clock.now()):
+            log.exception("tick_crashed", loop=loop.name, next=_next(loop))
     else:
         if _recovered(loop):
             log.info("tick_recovered", loop=loop.name)
@@ -101,7 +101,7 @@ def _recovered(loop: Loop) -> bool:
 
 
 def _next(loop: Loop) -> str:
-    return f"tries again every {loop.period:g} s"
+    return f"the loop retries every {loop.period:g} s"
 
 
 async def _wait(loop: Loop, stop: asyncio.Event) -> None:

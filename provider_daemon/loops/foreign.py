@@ -28,7 +28,13 @@ class Foreign:
             return
         self._known = {**dict(list(self._known.items())[1 - REMEMBERED :]), other.tx_hash: now}
         self._troubles.begins("foreign_tx", self._signer, now)
-        log.error("foreign_tx", signer=self._signer, tx=other.tx_hash, height=other.height, next="give provd a key of its own")
+        log.error(
+            "foreign_tx",
+            signer=self._signer,
+            tx=other.tx_hash,
+            height=other.height,
+            next="find out who else uses this key; give provd a key of its own",
+        )
 
     def forget(self, now: float) -> None:
         """The trouble is over when no foreign transaction was found for an hour."""

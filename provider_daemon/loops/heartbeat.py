@@ -35,7 +35,11 @@ class Heartbeat:
         nodes = await self._scheduler.nodes()
         cluster = await self._chain.cluster(self._tenancy.cluster_id)
         if cluster is None:
-            log.error("cluster_unknown", cluster=self._tenancy.cluster_id, next="register it on chain, or correct clusters.id")
+            log.error(
+                "cluster_not_registered",
+                cluster=self._tenancy.cluster_id,
+                next="no heartbeats are sent; register the cluster on chain, or correct clusters.id",
+            )
             return
         sequence = self._sequence()
         wanted = [self._node(node, sequence) for node in nodes]

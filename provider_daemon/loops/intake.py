@@ -32,7 +32,7 @@ NEAR = 1_000  # numbers that are read again at once when the job counter is lowe
 COUNTER_SECONDS = 60  # how long a lower job counter must last before it is the one to go by
 SWEEP_SECONDS = 60  # how long a change of an open job can stay unseen when no event told of it
 CANCEL_OVERLAP = 20  # blocks looked at again: a node's index may lag behind its height
-IGNORED_NEXT = "it stays pending on chain; nothing is reported about it"
+IGNORED_NEXT = "the job stays pending on chain; provd neither runs nor reports it"
 REPORTED_BY_US = TERMINAL - ENDED_BY_CHAIN  # the SLURM job was over before the report
 
 
@@ -84,7 +84,7 @@ class Intake:
         for some in _batches(f"JOB-{number}" for number in range(first, end)):
             records = await self._records(some)
             if len(some) == BATCH and not any(records):
-                raise Transient(f"the node has none of {some[0]} to {some[-1]}, below its job counter of {end}: not believed")
+                raise Transient(f"the node has no record of {some[0]} to {some[-1]}, although its job counter is {end}")
             await self._adopt(some, records)
 
     def _counter_behind(self, end: int, first: int) -> None:
@@ -96,10 +96,10 @@ class Intake:
         self._behind_since = now if self._behind_since is None else self._behind_since
         lasts = now - self._behind_since >= COUNTER_SECONDS
         if (lasts or first - end <= NEAR) and (self._vouched or not self._ledger.witnesses(1)):
-            log.warning("job_counter_corrected", counter=end, before=first, next="jobs are read again from there on")
+            log.warning("job_counter_corrected", counter=end, before=first, next="jobs are read again from this counter on")
             with self._ledger.write():
                 self._ledger.set(meta.NEXT_JOB, end)
-        hint = "the node lags, or it is another chain under the same id, which needs a ledger of its own"
+        hint = "the node is behind, or it serves another chain with the same id, which needs its own ledger"
         raise Transient(f"the chain's job counter is {end}, and was {first} before: {hint}")
 
     def _first_unseen(self) -> int:
@@ -192,7 +192,7 @@ class Intake:
         return replace(tenancy.site, nodes=self._ledger.get(meta.node_count(tenancy.cluster_id)))
 
     def _set_aside(self, job_id: str, why: str) -> None:
-        log.error("job_unreadable", job=job_id, why=why, next="set aside; looked at again at every sweep")
+        log.error("job_unreadable", job=job_id, why=why, next="the job is quarantined; its record is read again every minute")
         with self._ledger.write():
             self._ledger.quarantine(job_id, why, self._clock.now())
 
@@ -247,11 +247,16 @@ class Intake:
         try:
             cancelled = await self._chain.cancelled_since(height) & job_ids
         except Transient as error:
-            if self._troubles.begins("cancels_not_indexed", chain, self._clock.now()):
-                log.warning("cancels_not_indexed", chain=chain, why=str(error), next="reads all open jobs again at each tick")
+            if self._troubles.begins("cancel_events_not_indexed", chain, self._clock.now()):
+                log.warning(
+                    "cancel_events_not_indexed",
+                    chain=chain,
+                    why=str(error),
+                    next="every open job is read at each tick instead; use a node with a transaction index",
+                )
             return job_ids
-        if self._troubles.ends("cancels_not_indexed", chain):
-            log.info("cancels_indexed", chain=chain)
+        if self._troubles.ends("cancel_events_not_indexed", chain):
+            log.info("cancel_events_indexed", chain=chain)
         return cancelled
 
     async def _reread(self, jobs: Sequence[Job]) -> None:
@@ -273,7 +278,7 @@ class Intake:
         """Nothing is learned of a job from a record that is another one's."""
         job = self._ledger.job(job_id)
         if isinstance(record, Unreadable) and job is not None and job.hold is None:
-            log.error("job_unreadable", job=job_id, why=str(record), next="compared again at every sweep; other jobs continue")
+            log.error("job_unreadable", job=job_id, why=str(record), next="the record is read again every minute; other jobs continue")
         agrees = self._job_records.agrees(job_id, record)
         if isinstance(record, ChainJob):
             if agrees:
@@ -288,7 +293,7 @@ class Intake:
             return
         with self._ledger.write():
             kept_as = self._ledger.drop_job(job_id, "the chain has another job under this number", self._clock.now())
-        log.warning("job_dropped", job=job_id, kept_as=kept_as, next="the job that the chain has under this number is adopted")
+        log.warning("job_dropped", job=job_id, kept_as=kept_as, next="the job that the chain has with this number is adopted")
         await self._adopt([job_id], [record])
 
     def _learn(self, job_id: str, record: ChainJob) -> None:

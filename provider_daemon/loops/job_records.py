@@ -113,7 +113,8 @@ class JobRecords:
             held = replace(job, hold=reason, hold_since=since, promised=self._ledger.last_sent(job_id) or job.reported)
             self._ledger.save_job(held)
             self._ledger.add_event(job_id, EventKind.ON_HOLD, EXPLAINED[reason], now)
-        log.error("job_on_hold", job=job_id, reason=reason, why=EXPLAINED[reason], next="nothing is submitted or reported; compared again")
+        following = "the job is neither submitted nor reported; its chain record is read again at every tick"
+        log.error("job_on_hold", job=job_id, reason=reason, why=EXPLAINED[reason], next=following)
 
     def _disown(self, job: Job) -> None:
         """A contradiction that lasts: the job is not the chain's, so nobody pays for it."""
@@ -129,4 +130,4 @@ class JobRecords:
         with self._ledger.write():
             self._ledger.save_job(replace(job, disowned=True))
             self._ledger.add_event(job.spec.job_id, EventKind.DISOWNED, EXPLAINED[job.hold], now)
-        log.error("job_disowned", job=job.spec.job_id, reason=job.hold, slurm_job=job.slurm_id, next="its SLURM job is cancelled")
+        log.error("job_disowned", job=job.spec.job_id, reason=job.hold, slurm_job=job.slurm_id, next="the SLURM job is cancelled")

@@ -118,7 +118,7 @@ class Outbox:
         silent = now - max(self._progress_at, waiting[0]) if waiting else 0.0
         if waiting is None or silent < STALLED_SECONDS:
             return ""
-        return f"no transaction of the key was included for {silent:.0f} s, and {waiting[1]} reports wait"
+        return f"no transaction of the key was included for {silent:.0f} s; {waiting[1]} reports wait"
 
     # --- the open transaction ---
 
@@ -151,7 +151,7 @@ class Outbox:
     def _expire(self, tx: OpenTx, other: TxOutcome | None) -> None:
         with self._ledger.write():
             self._ledger.close_tx(tx, "expired", note=f"not included by height {tx.timeout_height}")
-        log.warning("tx_expired", tx=tx.tx_hash, timeout_height=tx.timeout_height, next="its messages go into a new transaction")
+        log.warning("tx_expired", tx=tx.tx_hash, timeout_height=tx.timeout_height, next="its messages are sent in a new transaction")
 
     async def _reconsider(self, tx: OpenTx, answer: TxOutcome) -> None:
         """What CheckTx says of the very bytes again, while they are in no block."""
@@ -194,7 +194,8 @@ class Outbox:
         draft = await self._draft(self._ledger.messages_of_tx(tx.id))
         if draft is None or draft.sequence != tx.sequence or draft.fee <= tx.fee:
             return
-        log.warning("tx_replaced", tx=tx.tx_hash, fee=tx.fee, new_fee=draft.fee, why=answer.log, next="the first that is included counts")
+        following = "sent again with a higher fee and the same sequence; at most one of the two is included"
+        log.warning("tx_replaced", tx=tx.tx_hash, fee=tx.fee, new_fee=draft.fee, why=answer.log, next=following)
         with self._ledger.write():
             self._ledger.close_tx(tx, "failed", code=answer.code, note=answer.log)
             if not self._ledger.all_wait(draft.messages):
@@ -231,7 +232,8 @@ class Outbox:
             self._drafts.gas.ran_out()
         with self._ledger.write():
             self._ledger.close_tx(tx, "failed", height=outcome.height, code=outcome.code, gas_used=outcome.gas_used, note=outcome.log)
-        log.warning("tx_failed", tx=tx.tx_hash, code=outcome.code, codespace=outcome.codespace, why=outcome.log, next="sends again")
+        following = "its messages are sent again, except a report that is no longer due"
+        log.warning("tx_failed", tx=tx.tx_hash, code=outcome.code, codespace=outcome.codespace, why=outcome.log, next=following)
         whole = len(messages) == len(transactions.decode(tx.tx_bytes).body.messages)  # else the index counts messages that are gone
         if index is not None and index < len(messages) and whole:
             await self._blame.look_into(messages[index], outcome.log)
@@ -248,7 +250,8 @@ class Outbox:
         with self._ledger.write():
             tx = sending.take_back(self._ledger, ours, bodies)
         if tx is not None:
-            log.info("tx_found_late", tx=ours.tx_hash, height=other.height, next="its messages count as what became of them")
+            following = "its messages are recorded as confirmed or failed"
+            log.info("tx_found_late", tx=ours.tx_hash, height=other.height, next=following)
             await self._settle(tx, other)
 
     # --- the next transaction ---
@@ -317,7 +320,8 @@ class Outbox:
         if refusal is Refusal.SEQUENCE:
             self._problems.suspect(Problem.SEQUENCE_UNEXPLAINED, answer.log, self._clock.now(), answer.code)
         self._drafts.learn_block_gas(answer.log, self._settings)
-        log.warning("tx_not_taken", code=answer.code, codespace=answer.codespace, why=answer.log, next="tries again at the next tick")
+        following = "its messages are sent again at the next tick"
+        log.warning("tx_not_accepted", code=answer.code, codespace=answer.codespace, why=answer.log, next=following)
 
     def _sign(self, draft: Draft) -> OpenTx:
         signed = transactions.build(

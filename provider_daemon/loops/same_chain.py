@@ -51,4 +51,4 @@ def _keep(ledger: Ledger, why: str) -> None:
 def insist(ledger: Ledger) -> None:
     """Raises Refused while the chain is another one."""
     if why := ledger.get(meta.OTHER_CHAIN):
-        raise Refused(f"{why}: it is another chain under the same id, which needs a ledger of its own")
+        raise Refused(f"{why}: this is another chain with the same id, which needs its own ledger")

@@ -25,15 +25,15 @@ class Problem(StrEnum):
 
 
 _NEXT = {
-    Problem.WALLET_EMPTY: "reports wait; tries again at every tick; fund the account",
-    Problem.TX_REFUSED: "reports wait; tries again at every tick",
-    Problem.FEE_TOO_LOW: "the next transaction pays what the node asks for, within the ceilings",
-    Problem.MEMPOOL_FULL: "tries again at every tick; use another endpoint if it lasts",
-    Problem.RATE_LIMITED: "tries again at every tick; use a node of your own or another endpoint if it lasts",
-    Problem.FEE_BUDGET_SPENT: "reports wait until the budget allows them; see chain.max_fee_per_hour and chain.max_fee_per_day",
-    Problem.FEE_OVER_CEILING: "reports wait until the price is lower; see chain.max_fee",
-    Problem.GAS_PRICE_OVER_CEILING: "reports wait until the price is lower; see chain.max_gas_price, and compare the endpoints",
-    Problem.SEQUENCE_UNEXPLAINED: "reports wait until the endpoints agree with what is known of the account; see chain.endpoints",
+    Problem.WALLET_EMPTY: "reports wait, provd retries at every tick; fund the account",
+    Problem.TX_REFUSED: "reports wait, provd retries at every tick",
+    Problem.FEE_TOO_LOW: "the next transaction pays the fee that the node requires, within the fee limits",
+    Problem.MEMPOOL_FULL: "reports wait, provd retries at every tick; use another endpoint if it lasts",
+    Problem.RATE_LIMITED: "reports wait, provd retries at every tick; if it lasts, use your own node",
+    Problem.FEE_BUDGET_SPENT: "messages wait for the budget; check chain.max_fee_per_hour and max_fee_per_day",
+    Problem.FEE_OVER_CEILING: "reports wait until the fee is lower; check chain.max_fee",
+    Problem.GAS_PRICE_OVER_CEILING: "reports wait for a lower price; check chain.max_gas_price and the endpoints",
+    Problem.SEQUENCE_UNEXPLAINED: "reports wait for the expected sequence; compare the chain endpoints",
 }
 
 
@@ -78,4 +78,4 @@ class SendingProblems:
         self._suspected = None
         problem, self._current, self.why = self._current, None, ""
         if problem is not None and self._troubles.ends(problem, self._signer):
-            log.info("tx_taken_again", signer=self._signer, after=problem.value)
+            log.info("tx_accepted_again", signer=self._signer, after=problem.value)

@@ -1,4 +1,4 @@
-"""What every start does before the first tick: waits that were counted by a clock which has been set since begin anew."""
+"""What every start does before the first tick: waiting periods restart if the clock was set since."""
 
 from collections.abc import Iterable
 
@@ -24,4 +24,4 @@ def start(ledger: Ledger, cluster_ids: Iterable[str], booted_at: float, now: flo
         for cluster_id in cluster_ids:
             for job in ledger.open_jobs(cluster_id):
                 ledger.save_job(begin_anew(job, now))
-    log.warning("clock_was_set", seconds=round(booted_at - before), next="what was being waited for is waited for anew")
+    log.warning("clock_changed", seconds=round(booted_at - before), next="all waiting periods restart now")

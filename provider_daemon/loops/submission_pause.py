@@ -70,7 +70,7 @@ class SubmissionPause:
         probed = before.probed if before else frozenset[str]()
         self._pauses[scope] = _Pause(trouble, now + PAUSE_SECONDS, probed | {job_id})
         if self._troubles.begins("submissions_paused", self._subject(scope), now, trouble):
-            following = f"jobs wait in the ledger, none counts as tried; one is tried again every {PAUSE_SECONDS} s"
+            following = f"jobs wait without losing an attempt; one job is submitted as a test every {PAUSE_SECONDS} s"
             log.warning("submissions_paused", cluster=self._cluster, queue=scope, trouble=trouble.value, why=why, next=following)
 
     def _end(self, scope: str) -> None:

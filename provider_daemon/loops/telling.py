@@ -23,7 +23,7 @@ def tell(ledger: Ledger, cluster: str, before: Job, job: Job, now: float) -> Non
         if old != new:
             ledger.add_event(job_id, kind, detail, now, job.state if kind is EventKind.STATE else None)
     if job.parked and job.parked != before.parked:
-        reason, why, following = job.parked.reason, job.parked.detail, "nothing is done about it until it is unparked"
+        reason, why, following = job.parked.reason, job.parked.detail, f"the job is not processed until `provd job unpark {job_id}`"
         log.error("job_parked", job=job_id, cluster=cluster, reason=reason, why=why, next=following)
     elif job.state is not before.state:
         log.info("job_state", job=job_id, cluster=cluster, slurm_job=job.slurm_id, state=job.state, why=job.message)

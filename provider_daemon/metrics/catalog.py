@@ -1,6 +1,6 @@
-"""Every metric that provd exports, in one place: names, types, labels, help. docs/metrics.md is made of it.
+"""Every metric that provd exports: names, types, labels and help texts. `make generate` makes docs/metrics.md of it.
 
-Labels are bounded: clusters, states, loops, keys' addresses, endpoints, words from the lists below. No free text, no job.
+Label values are bounded: clusters, states, loops, addresses, endpoints and the lists below; no free text, no job id.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`buckets`: upper bounds of a histogram, in its unit, without +Inf. `absent`: when it has no value, if ever."""
+    """`buckets`: upper bounds of a histogram, in its unit, without +Inf. `absent`: when there is no series."""
 
     name: str
     kind: Kind
@@ -42,22 +42,22 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
     return Family(name, Kind.HISTOGRAM, text, labels, buckets)
 
 
-# --- the words that labels can have ---
+# --- label values ---
 
 STATES = tuple(State)
 STAGES = ("pending", "queued", "running", "ended")
 PARKED = tuple(ParkReason)
 HOLDS = tuple(Hold)
 KINDS = ("report", "node", "cluster")  # of messages
-QUERIES = ("snapshot", "nodes", "submit", "cancel", "survey")
-FAILURES = ("down", "unreadable")  # of a question to SLURM or the chain
-RECEIPTS = ("accepted", "refused", "deferred", "in_doubt")
+QUERIES = ("snapshot", "nodes", "submit", "cancel", "reconcile")
+FAILURES = ("down", "unreadable")  # of a SLURM query or a chain call
+RECEIPTS = ("accepted", "refused", "deferred", "unknown")
 NODE_STATES = ("usable", "draining", "unusable")
-HTTP_REASONS = ("full", "late")
+HTTP_REASONS = ("connection_limit", "request_timeout")
 CONNECTS = tuple(dict.fromkeys(outcome.group for outcome in ConnectOutcome))
 LOGIN_PROBLEMS = tuple(outcome for outcome in ConnectOutcome if outcome is not ConnectOutcome.CONNECTED)
 ENDPOINT_STATES = tuple(EndpointState)
-OUTCOMES = {  # outcome of a transaction -> its causes
+OUTCOMES = {  # transaction outcome -> its causes
     "included": ("none",),
     "failed": ("out_of_gas", "message", "other"),
     "refused": ("insufficient_funds", "insufficient_fee", "sequence_mismatch", "rate_limited", "other"),
@@ -66,166 +66,211 @@ OUTCOMES = {  # outcome of a transaction -> its causes
 
 # --- the metrics ---
 
-BUILD = _gauge("provd_build_info", "1, with the version of the daemon.", "version")
+BUILD = _gauge("provd_build_info", "Version of the running daemon, as a label; the value is always 1.", "version")
 RELOADED = _gauge(
     "provd_config_last_reload_successful",
-    "1 while the configuration file, as it was last read, is in effect as a whole: 0 when it was broken or needs a restart.",
+    "1 if the whole configuration file is in effect, 0 if it is invalid or a changed key needs a restart.",
 )
-RELOAD_SUCCESS = _gauge("provd_config_last_reload_success_timestamp_seconds", "When it was last read and taken; the start counts.")
-HTTP_CONNECTIONS = _gauge("provd_http_connections", "Open connections of metrics.listen.")
+RELOAD_SUCCESS = _gauge(
+    "provd_config_last_reload_success_timestamp_seconds",
+    "Unix time at which a configuration file last took effect completely, at start or at a reload.",
+)
+HTTP_CONNECTIONS = _gauge("provd_http_connections", "Connections currently open on metrics.listen.")
 HTTP_CLOSED = _counter(
     "provd_http_connections_closed_total",
-    "Connections of metrics.listen that provd closed: to make room for others, or because no request came in time.",
+    "Connections on metrics.listen closed at the connection limit or because no request arrived in time.",
     "reason",
 )
 
-JOBS = _gauge("provd_jobs", "Open jobs by cluster and state, without parked ones.", "cluster", "state")
-JOBS_PARKED = _gauge("provd_jobs_parked", "Jobs that wait for an operator, by what parked them.", "cluster", "reason")
-JOBS_QUARANTINED = _gauge("provd_jobs_quarantined", "Unreadable chain records set aside.")
+JOBS = _gauge("provd_jobs", "Open jobs by cluster and state, excluding parked jobs.", "cluster", "state")
+JOBS_PARKED = _gauge("provd_jobs_parked", "Parked jobs, which wait for an operator, by reason.", "cluster", "reason")
+JOBS_QUARANTINED = _gauge(
+    "provd_jobs_quarantined", "Job numbers whose record on chain could not be read; they are read again every minute."
+)
 JOBS_ON_HOLD = _gauge(
     "provd_jobs_on_hold",
-    "Jobs that are neither submitted nor reported: ignored as too dear to answer, or the chain's record of them is another job's, "
-    "absent or unreadable.",
+    "Jobs that are neither submitted nor reported: too expensive to answer, or their chain record differs "
+    "from the ledger, is absent or is unreadable.",
     "reason",
 )
 JOB_STATE_DURATION = _histogram(
     "provd_job_state_duration_seconds",
-    "How long jobs were in a state that they left; `ended`: from the end of a job until nothing is left to do about it.",
+    "Time that jobs spent in a state; `ended` is the time from the end of a job until provd closed it.",
     (60, 600, 7200, 86_400),
     "cluster",
     "state",
 )
 SUBMISSION_LATENCY = _histogram(
     "provd_submission_latency_seconds",
-    "From the block that made a job until SLURM gave it an id.",
+    "Time from the block that created a job until SLURM returned its job id.",
     (5, 15, 60, 300, 900),
     "cluster",
 )
 REPORT_LATENCY = _histogram(
     "provd_report_latency_seconds",
-    "From the storing of a report until provd knew it in a block.",
+    "Time from storing a report in the outbox until it was confirmed in a block.",
     (5, 15, 60, 300, 900),
     "cluster",
 )
 
-OUTBOX_MESSAGES = _gauge("provd_outbox_messages", "Messages that the chain has not confirmed.", "signer", "kind")
+OUTBOX_MESSAGES = _gauge("provd_outbox_messages", "Messages in the outbox that are not yet confirmed on chain.", "signer", "kind")
 OUTBOX_OLDEST = _gauge(
     "provd_outbox_oldest_timestamp_seconds",
-    "When the oldest of them was stored.",
+    "Unix time at which the oldest unconfirmed message in the outbox was stored.",
     "signer",
     "kind",
-    absent="when none waits",
+    absent="while the outbox has no such message",
 )
 OUTBOX_PROGRESS = _gauge(
     "provd_outbox_last_progress_timestamp_seconds",
-    "When a transaction of the key was last found in a block.",
+    "Unix time at which a transaction of the signer was last found in a block.",
     "signer",
-    absent="before the first one since the start",
+    absent="from the start of provd until the first one",
 )
 OUTBOX_STALLED = _gauge(
-    "provd_outbox_stalled", "1 while no transaction of the key can be sent, or none is included while reports wait.", "signer"
+    "provd_outbox_stalled",
+    "1 if the signer can send no transaction, or none was included while reports wait; otherwise 0.",
+    "signer",
 )
 TRANSACTIONS = _counter(
     "provd_transactions_total",
-    "Transactions by what became of them, and why; `refused`: taken by no node, so no fee was paid.",
+    "Transactions by outcome and cause; a refused transaction was accepted by no node and cost no fee.",
     "outcome",
     "cause",
 )
-GAS = _counter("provd_gas_used_total", "Gas used by transactions in blocks, failed ones too.", "signer")
-FEES = _counter("provd_fees_total", "Fees paid for them, in units of the fee denom.", "signer", "denom")
+GAS = _counter("provd_gas_used_total", "Gas used by transactions included in blocks, including failed ones.", "signer")
+FEES = _counter("provd_fees_total", "Fees paid for transactions included in blocks, in units of the denom.", "signer", "denom")
 GAS_PRICE = _gauge(
     "provd_gas_price",
-    "What one unit of gas cost when a transaction was last prepared, in the fee denom.",
+    "Price of one unit of gas when the latest transaction was prepared, in units of the denom.",
     "denom",
-    absent="when that was over ten minutes ago",
+    absent="if no transaction was prepared in the last ten minutes",
 )
 
 WALLET_BALANCE = _gauge(
     "provd_wallet_balance",
-    "The key's balance, in units of the denom.",
+    "Balance of the signer's account, in units of the denom.",
     "signer",
     "denom",
-    absent="when it could not be asked for three minutes",
+    absent="if the balance query has failed for three minutes",
 )
 WALLET_RUNWAY = _gauge(
     "provd_wallet_runway_seconds",
-    "How long the balance lasts when fees go on as in the last day.",
+    "Time until the signer's balance is used up at the fee rate of the last day.",
     "signer",
-    absent="as the balance is, and before the first fee",
+    absent="while provd_wallet_balance is absent, and before the first fee",
 )
-BILLED = _counter("provd_billed_total", "What confirmed final reports charge for, by the rules of docs/billing.md.", "cluster", "denom")
-UNSETTLED = _gauge("provd_unsettled", "The same of jobs that have ended and whose final report is not confirmed.", "cluster", "denom")
+BILLED = _counter(
+    "provd_billed_total",
+    "Amount billed for jobs with a confirmed final report (docs/billing.md), in units of the denom.",
+    "cluster",
+    "denom",
+)
+UNSETTLED = _gauge(
+    "provd_unsettled",
+    "Value of finished jobs whose final report is not yet confirmed on chain, in units of the denom.",
+    "cluster",
+    "denom",
+)
 
-CHAIN_HEIGHT = _gauge("provd_chain_height", "Newest block of an endpoint.", "endpoint", absent="while the endpoint is not believed")
+CHAIN_HEIGHT = _gauge("provd_chain_height", "Height of the endpoint's newest block.", "endpoint", absent="while the endpoint is unhealthy")
 CHAIN_BLOCK_TIME = _gauge(
-    "provd_chain_block_timestamp_seconds", "The time in that block.", "endpoint", absent="while the endpoint is not believed"
+    "provd_chain_block_timestamp_seconds",
+    "Unix time in the header of the endpoint's newest block.",
+    "endpoint",
+    absent="while the endpoint is unhealthy",
 )
 CHAIN_ENDPOINT = _gauge(
     "provd_chain_endpoint",
-    "1 for the state in which the endpoint is, else 0.",
+    "1 for the current state of the endpoint, 0 for every other state.",
     "endpoint",
     "state",
-    absent="before it is first asked, and when it was not asked for three minutes",
+    absent="before the first check, and if the endpoint was not checked for three minutes",
 )
-CHAIN_CALLS = _histogram("provd_chain_call_duration_seconds", "Calls to the chain, retries included.", (0.05, 0.25, 1, 5, 20))
-CHAIN_ERRORS = _counter("provd_chain_call_errors_total", "Calls to the chain that no endpoint answered, or not legibly.", "error")
+CHAIN_CALLS = _histogram("provd_chain_call_duration_seconds", "Duration of calls to the chain, including retries.", (0.05, 0.25, 1, 5, 20))
+CHAIN_ERRORS = _counter(
+    "provd_chain_call_errors_total", "Calls to the chain that no endpoint answered, or whose answer was unreadable.", "error"
+)
 CHAIN_SUCCESS = _gauge(
-    "provd_chain_last_success_timestamp_seconds", "When a call to the chain was last answered.", absent="before the first"
+    "provd_chain_last_success_timestamp_seconds",
+    "Unix time at which a call to the chain last succeeded.",
+    absent="before the first success",
 )
 
-SLURM_DURATION = _histogram("provd_slurm_query_duration_seconds", "Questions and orders to SLURM.", (0.1, 0.5, 2, 10), "cluster")
-SLURM_QUERIES = _counter("provd_slurm_queries_total", "The same by what was asked or ordered.", "cluster", "query")
+SLURM_DURATION = _histogram(
+    "provd_slurm_query_duration_seconds", "Duration of SLURM queries, submissions and cancellations.", (0.1, 0.5, 2, 10), "cluster"
+)
+SLURM_QUERIES = _counter("provd_slurm_queries_total", "SLURM queries, submissions and cancellations by type.", "cluster", "query")
 SLURM_FAILURES = _counter(
-    "provd_slurm_query_failures_total", "Those that got no answer, or none that provd can read.", "cluster", "outcome"
+    "provd_slurm_query_failures_total", "SLURM queries that failed or returned unparseable output.", "cluster", "outcome"
 )
 SLURM_SUCCESS = _gauge(
-    "provd_slurm_last_success_timestamp_seconds", "When SLURM last answered any of them.", "cluster", absent="before the first"
+    "provd_slurm_last_success_timestamp_seconds",
+    "Unix time at which a SLURM query, submission or cancellation last succeeded.",
+    "cluster",
+    absent="before the first success",
 )
-SLURM_RPCS = _counter("provd_slurm_rpcs_total", "SLURM commands that were run.", "cluster")
-SLURM_RATE_LIMITED = _counter("provd_slurm_rate_limited_total", "Questions that slurmctld turned away by its rate limit.", "cluster")
-SLURM_SUBMISSIONS = _counter("provd_slurm_submissions_total", "Submissions by sbatch's answer.", "cluster", "result")
+SLURM_RPCS = _counter("provd_slurm_rpcs_total", "SLURM commands that provd ran.", "cluster")
+SLURM_RATE_LIMITED = _counter(
+    "provd_slurm_rate_limited_total", "SLURM queries that slurmctld rejected because of its RPC rate limit.", "cluster"
+)
+SLURM_SUBMISSIONS = _counter("provd_slurm_submissions_total", "Job submissions by the result of sbatch.", "cluster", "result")
 SLURM_NODES = _gauge(
-    "provd_slurm_nodes", "Nodes by what they are good for.", "cluster", "state", absent="when SLURM has not told for five minutes"
+    "provd_slurm_nodes",
+    "Nodes of the cluster that can run jobs, are draining, or cannot run jobs.",
+    "cluster",
+    "state",
+    absent="if SLURM has not listed its nodes for five minutes",
 )
 
-SSH_CONNECTS = _counter("provd_ssh_connects_total", "Tries to connect to the login node, by outcome.", "cluster", "outcome")
+SSH_CONNECTS = _counter("provd_ssh_connects_total", "Attempts to log in to the login node by outcome.", "cluster", "outcome")
 SSH_LOGIN_PROBLEM = _gauge(
     "provd_ssh_login_problem",
-    "1 for the cause for which the last attempt to log in failed.",
+    "1 for the cause of the last failed login to the login node.",
     "cluster",
     "cause",
-    absent="while the login works",
+    absent="if the last login succeeded",
 )
-SSH_CHANNELS = _counter("provd_ssh_channels_total", "Channels opened, one a command.", "cluster")
-SSH_CHANNELS_REFUSED = _counter("provd_ssh_channels_refused_total", "Channels that sshd refused (its MaxSessions).", "cluster")
-SSH_CHANNELS_OPEN = _gauge("provd_ssh_channels_open", "Channels in use.", "cluster")
+SSH_CHANNELS = _counter("provd_ssh_channels_total", "SSH channels opened; each command uses one.", "cluster")
+SSH_CHANNELS_REFUSED = _counter(
+    "provd_ssh_channels_refused_total", "SSH channels that sshd refused to open, usually because of its MaxSessions.", "cluster"
+)
+SSH_CHANNELS_OPEN = _gauge("provd_ssh_channels_open", "SSH channels currently open.", "cluster")
 
-LEDGER_SIZE = _gauge("provd_ledger_size_bytes", "The ledger's file and its write-ahead log.")
-LEDGER_FREE = _gauge("provd_ledger_disk_free_bytes", "What is left to provd on the ledger's file system.")
+LEDGER_SIZE = _gauge("provd_ledger_size_bytes", "Size of the ledger file and its write-ahead log.")
+LEDGER_FREE = _gauge("provd_ledger_disk_free_bytes", "Free space available to provd on the file system of the ledger.")
 LEDGER_COMMIT = _histogram(
-    "provd_ledger_commit_duration_seconds", "Writes to the ledger, until they are on disk.", (0.005, 0.02, 0.1, 0.5, 2)
+    "provd_ledger_commit_duration_seconds",
+    "Duration of writes to the ledger, including the flush to disk.",
+    (0.005, 0.02, 0.1, 0.5, 2),
 )
 
 DIFFERENCES = _gauge(
     "provd_reconciliation_differences",
-    "What SLURM, ledger and chain differed in when they were last compared.",
+    "Differences between SLURM, ledger and chain found by the last reconciliation, by severity.",
     "severity",
-    absent="before the first comparison",
+    absent="before the first reconciliation",
 )
 RECONCILED = _gauge(
-    "provd_reconciliation_last_timestamp_seconds", "When everything was last compared.", absent="before the first comparison"
+    "provd_reconciliation_last_timestamp_seconds",
+    "Unix time of the last complete reconciliation.",
+    absent="before the first reconciliation",
 )
 
-LOOP_SUCCESS = _gauge("provd_loop_last_success_timestamp_seconds", "When the loop's last good tick ended, 0 before the first.", "loop")
-LOOP_FAILING = _gauge("provd_loop_failing", "1 while the loop's last tick failed.", "loop")
-LOOP_TICKS = _counter("provd_loop_ticks_total", "Ticks that began.", "loop")
-LOOP_ALIVE = _gauge("provd_loop_alive", "0 for a loop that has ended or hangs: systemd's watchdog will end the daemon.", "loop")
+LOOP_SUCCESS = _gauge(
+    "provd_loop_last_success_timestamp_seconds",
+    "Unix time at which a tick of the loop last succeeded, 0 before the first success.",
+    "loop",
+)
+LOOP_FAILING = _gauge("provd_loop_failing", "1 if the last tick of the loop failed, otherwise 0.", "loop")
+LOOP_TICKS = _counter("provd_loop_ticks_total", "Ticks that the loop has started.", "loop")
+LOOP_ALIVE = _gauge("provd_loop_alive", "0 if the loop has ended or hangs, in which case systemd restarts provd; otherwise 1.", "loop")
 TROUBLE = _gauge(
     "provd_trouble",
-    "1 while it lasts; `what` is the log event that told of it, `subject` whom it concerns.",
+    "1 while a problem is ongoing; `what` is its log event, `subject` the affected cluster, endpoint or key.",
     "what",
     "subject",
-    absent="while nothing is wrong",
+    absent="while the problem is not present",
 )
 
 SECTIONS: dict[str, tuple[Family, ...]] = {

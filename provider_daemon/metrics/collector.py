@@ -111,7 +111,7 @@ class DaemonCollector(Collector):
         yield metric(catalog.SLURM_RPCS, [((cluster,), float(count())) for cluster, count in self._parts.rpcs.items()])
         yield from self._ssh()
         yield metric(catalog.HTTP_CONNECTIONS, [((), float(self._parts.http.open))])
-        closed = {"full": self._parts.http.full, "late": self._parts.http.late}
+        closed = {"connection_limit": self._parts.http.full, "request_timeout": self._parts.http.late}
         yield metric(catalog.HTTP_CLOSED, [((reason,), float(closed[reason])) for reason in catalog.HTTP_REASONS])
         yield from self._ledger()
         yield from self._loops()

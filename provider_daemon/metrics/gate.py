@@ -26,7 +26,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(slots=True)
 class HttpCounts:
-    """`open` now; closed since the start: to make room (`full`), or because their time was over (`late`)."""
+    """`open` now; closed since the start: to make room (`full`), or as no request arrived in time (`late`)."""
 
     open: int = 0
     full: int = 0
@@ -72,7 +72,7 @@ class Gate:
         self._busy.pop(connection.inner, None)
         self._count()
         if self._counts.open < MOST // 2 and self._troubles.ends(FLOODED, self._listen):
-            log.info("metrics_port_calm", listen=self._listen, closed_for_room=self._counts.full, closed_late=self._counts.late)
+            log.info("metrics_port_recovered", listen=self._listen, closed_for_room=self._counts.full, closed_late=self._counts.late)
 
     def late(self) -> None:
         self._counts.late += 1
@@ -83,7 +83,7 @@ class Gate:
         self._waiting.pop(oldest, None)
         oldest.abort()
         if self._troubles.begins(FLOODED, self._listen, self._clock.now()):
-            following = "the connection that waited longest is closed for each new one"
+            following = "each new connection closes the longest idle one; find out who connects"
             log.warning(FLOODED, listen=self._listen, connections=MOST, next=following)
 
     def _count(self) -> None:

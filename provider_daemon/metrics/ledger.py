@@ -66,7 +66,7 @@ class MeasuredLedger(Ledger):
         try:
             note(measures)
         except Exception:
-            log.exception("metric_broken", next="its figure is too low; the work goes on")
+            log.exception("metric_failed", next="a counter is too low, jobs are not affected; report this as a bug")
 
     def add_event(self, job_id: str, kind: EventKind, detail: str, now: float, state: State | None = None) -> None:
         super().add_event(job_id, kind, detail, now, state)

@@ -48,7 +48,7 @@ class MeasuredScheduler:
             return await self._inner.snapshot(watch)
 
     async def survey(self, since: int, ours: Watch) -> Survey:
-        with self._asking("survey"):
+        with self._asking("reconcile"):
             return await self._inner.survey(since, ours)
 
     async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
@@ -121,7 +121,7 @@ def _failure(error: ProvdError) -> str:
 
 def _result(receipt: Receipt) -> str:
     if receipt.doubt:
-        return "in_doubt"
+        return "unknown"
     if receipt.deferral:
         return "deferred"
     return "refused" if receipt.refusal else "accepted"

@@ -55,5 +55,10 @@ class History:
         except ProvdError:
             return False
         if self._widest != before:
-            log.info("query_range", cluster=self._cluster, seconds=self._widest, next="sacct is asked in windows of this length")
+            log.info(
+                "sacct_window_changed",
+                cluster=self._cluster,
+                seconds=self._widest,
+                next="sacct is queried in windows of at most this length",
+            )
         return self._widest != before

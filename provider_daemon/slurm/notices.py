@@ -27,20 +27,20 @@ class Notices:
     def _foreign(self, program: str, lines: tuple[str, ...]) -> None:
         if not lines:
             if self._troubles.ends("foreign_output", self._subject(program)):
-                log.info("foreign_output_ended", cluster=self._cluster, program=program)
+                log.info("foreign_output_stopped", cluster=self._cluster, program=program)
         elif self._troubles.begins("foreign_output", self._subject(program), self._clock.now()):
-            first, following = printable(lines[0][:SHOWN]), "these lines are left out; keep wrappers' notices on stderr"
+            first, following = printable(lines[0][:SHOWN]), "these lines are ignored; make the wrapper print them on stderr"
             log.warning("foreign_output", cluster=self._cluster, program=program, lines=len(lines), first=first, next=following)
 
     def _unread(self, program: str, records: tuple[Unread, ...]) -> None:
         if not records:
             if self._troubles.ends("record_unreadable", self._subject(program)):
-                log.info("record_unreadable_ended", cluster=self._cluster, program=program)
+                log.info("records_readable", cluster=self._cluster, program=program)
             return
         first = records[0]
         words = f"{first.slurm_id} {first.name}"
         if self._troubles.begins("record_unreadable", self._subject(program), self._clock.now(), words):
-            following = "the record is left out, the job that it may be of is not acted on; the others continue"
+            following = "the record is ignored and its job is not processed; other jobs continue"
             shown = {"record": printable(first.text), "why": printable(first.why), "next": following}
             log.error("record_unreadable", cluster=self._cluster, program=program, records=len(records), **shown)
 

@@ -120,7 +120,7 @@ class SlurmScheduler:
 
     def _tell_accounting(self, why: str, *, asked: bool) -> None:
         if why and self._troubles.begins("accounting_down", self._cluster, self._clock.now()):
-            following = "nothing is taken for absent or ended until it answers"
+            following = "no job is treated as ended or absent until sacct and sdiag answer; check slurmdbd"
             log.warning("accounting_down", cluster=self._cluster, why=why, next=following)
         elif asked and not why and self._troubles.ends("accounting_down", self._cluster):
             log.info("accounting_up", cluster=self._cluster)
@@ -154,7 +154,8 @@ class SlurmScheduler:
         except (Transient, Unreadable) as error:
             if failures.NO_SCRIPT not in str(error):
                 raise
-            log.warning("batch_script_unavailable", cluster=self._cluster, slurm_job=slurm_id, why=str(error), next="not taken for ours")
+            following = "this SLURM job is not treated as one of provd's"
+            log.warning("batch_script_unavailable", cluster=self._cluster, slurm_job=slurm_id, why=str(error), next=following)
             return ""
 
     async def _script(self, slurm_id: str) -> str:

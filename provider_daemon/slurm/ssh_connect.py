@@ -68,7 +68,12 @@ class Connector:
         except ValueError as error:
             raise LoginProblem(ConnectOutcome.UNUSABLE_FILE, f"known_hosts {error}") from None
         if listed.torn:
-            log.warning("known_hosts_line_unreadable", file=target.known_hosts, lines=listed.torn[:5], next="the other lines are used")
+            log.warning(
+                "known_hosts_line_unreadable",
+                file=target.known_hosts,
+                lines=listed.torn[:5],
+                next="these lines are ignored, the other lines are used; repair or remove them",
+            )
         try:
             return await self._connect(_Client(), listed.hosts)
         except asyncssh.HostKeyNotVerifiable as error:

@@ -72,7 +72,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Of the chain; `state` is an EndpointState, `why` says more of one that is not believed."""
+    """Of the chain; `state` is an EndpointState, `why` says more of one that is unhealthy."""
 
     url: str
     height: int

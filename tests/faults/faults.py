@@ -10,7 +10,7 @@ from tests.faults.network import Cutting, Way, connected, grpc_way, healed, on, 
 from tests.faults.proxy import Proxy
 
 JUMP = 3600  # seconds
-NO_ENDPOINT = "no chain endpoint is usable"
+NO_ENDPOINT = "no chain endpoint is healthy"
 
 Metric = tuple[str, dict[str, str]]
 
@@ -45,7 +45,7 @@ def trouble(what: str, subject: Callable[[House], str]) -> Callable[[House], Met
 
 
 def first_endpoint_doubted() -> Callable[[House], Metric]:
-    return trouble("endpoint_not_believed", lambda house: f"127.0.0.1:{house.grpc[0].port}")
+    return trouble("endpoint_unhealthy", lambda house: f"127.0.0.1:{house.grpc[0].port}")
 
 
 def stopped(daemon: str, event: str, words: str, metric: Callable[[House], Metric], back: Act | None = None) -> Fault:
@@ -135,7 +135,7 @@ FAULTS = (
         "chain",
         network.two_dead,
         healed(grpc_way),
-        "endpoint_not_believed",
+        "endpoint_unhealthy",
         "UNAVAILABLE",
         first_endpoint_doubted(),
     ),
@@ -144,7 +144,7 @@ FAULTS = (
         "chain",
         network.another_chain,
         network.honest,
-        "endpoint_not_believed",
+        "endpoint_unhealthy",
         "other-1",
         first_endpoint_doubted(),
     ),
@@ -153,7 +153,7 @@ FAULTS = (
         "chain",
         network.stuck_height,
         network.honest,
-        "endpoint_not_believed",
+        "endpoint_unhealthy",
         "height went back",
         first_endpoint_doubted(),
     ),

@@ -86,7 +86,7 @@ class Place:
     async def impartial(self) -> None:
         """A daemon that was deceived before asks that endpoint last, so it is started again to hear it."""
         events = {line["event"] for line in self.witness.lines(self.since)}
-        if events & {"endpoint_deviates", "endpoint_outvoted", "endpoint_not_believed"}:
+        if events & {"endpoint_deviates", "endpoint_outvoted", "endpoint_unhealthy"}:
             await asyncio.to_thread(self.daemon.stop)
             self.since = self.witness.mark()
             self.daemon.start()

@@ -85,7 +85,7 @@ async def _recover(here: Place, row: Row, job_id: str) -> None:
 
 async def _over(here: Place, port: int, job_id: str, row: Row) -> bool:
     """And whether the daemon holds the endpoint that lies for unhealthy meanwhile."""
-    if await here.witness.gauge("provd_trouble", what="endpoint_not_believed", subject=f"127.0.0.1:{port}"):
+    if await here.witness.gauge("provd_trouble", what="endpoint_unhealthy", subject=f"127.0.0.1:{port}"):
         row.defence = CHECKED
     return await here.completed(job_id)
 

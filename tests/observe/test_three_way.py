@@ -13,7 +13,7 @@ from tests.observe.threeway import Differences, differences
 from tests.waiting import until
 
 NOWHERE = "127.0.0.1:1"  # an endpoint that nobody serves
-CHAIN_GONE = {"ProvdChainUnreachable", "ProvdEndpointNotBelieved", "ProvdLoopFailing"}
+CHAIN_GONE = {"ProvdChainUnreachable", "ProvdEndpointUnhealthy", "ProvdLoopFailing"}
 NONE = Differences([], [], [], [], [], [], [])
 
 

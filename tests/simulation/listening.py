@@ -16,7 +16,7 @@ def to(world: World) -> Iterator[None]:
     def hear(_: Any, level: str, event: MutableMapping[str, Any]) -> str:
         words = " ".join(f"{key}={value}" for key, value in event.items() if key not in ("event", "exc_info", "next"))
         world.note(f"provd {level}: {event['event']} {words}")
-        if event["event"] == "tick_broken":
+        if event["event"] == "tick_crashed":
             error = event.get("failure") or _current()
             world.wrong(f"3 a tick is broken: {error}")
         raise structlog.DropEvent

@@ -93,7 +93,7 @@ async def test_starts_and_says_what_is_down(tmp_path: Path, chain_port: int) -> 
         warning = await daemon.said("tick_failed", loop="heartbeat:alpha")
         assert warning["level"] == "warning"
         assert "Unable to contact slurm controller" in warning["why"]
-        assert warning["next"].startswith("tries again every")
+        assert warning["next"].startswith("the loop retries every")
         assert (await daemon.get("/healthz"))[0] == 200
         status, text = await daemon.get("/readyz")
         assert status == 503
@@ -108,7 +108,7 @@ async def test_starts_without_a_chain(tmp_path: Path) -> None:
         assert (await daemon.said("tick_failed", loop="intake"))["level"] == "warning"
         assert (await daemon.get("/healthz"))[0] == 200
         assert await daemon.end(signal.SIGINT) == 0
-    assert not [line for line in daemon.lines if line["event"] == "tick_broken"]
+    assert not [line for line in daemon.lines if line["event"] == "tick_crashed"]
 
 
 async def test_tells_systemd(tmp_path: Path, chain_port: int) -> None:

@@ -99,7 +99,7 @@ async def test_a_tick_that_hangs_does_not_hold_up_the_end(tmp_path: Path, monkey
                 await asyncio.sleep(0.01)
             daemon.stop.set()
             await running
-    assert "advance:alpha" in [line["loop"] for line in lines if line["event"] == "tick_cut_off"]
+    assert "advance:alpha" in [line["loop"] for line in lines if line["event"] == "tick_aborted"]
     assert lines[-1]["event"] == "provd_stopped"
     assert told.count("STOPPING=1") == 1
 

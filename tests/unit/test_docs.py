@@ -16,6 +16,7 @@ from provider_daemon.demo.jobs import demo_jobs
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.words import unsafe_word
 from provider_daemon.ledger.event_kind import EventKind
+from provider_daemon.metrics import catalog
 from provider_daemon.slurm.failures import REFUSALS
 from provider_daemon.slurm.states import HOPELESS_REASONS
 from tests.unit.docs import DOCS, PACKAGE, PAGES, ROOT, blocks, column, log_events, page, raised, table
@@ -158,6 +159,12 @@ def test_every_trouble_is_one_of_ours() -> None:
     assert quoted
     for text in quoted:
         assert re.split(r" n s| \.\.\.", text)[0] in code, text
+
+
+def test_every_typed_word_is_in_the_glossary() -> None:
+    """Reasons to park or hold a job, and the states of an endpoint, as metrics and logs have them."""
+    terms = set(re.findall(r"^\| ([^|]+) \|", page("glossary.md"), re.MULTILINE))
+    assert {*catalog.PARKED, *catalog.HOLDS, *catalog.ENDPOINT_STATES} <= terms
 
 
 @pytest.mark.parametrize(("place", "exception"), [("job/admission.py", "Inadmissible"), ("slurm/script.py", "Refused")])

@@ -74,7 +74,7 @@ def test_traceback_is_one_line(capsys: pytest.CaptureFixture[str], log_format: s
     try:
         raise RuntimeError(f"at the end{FORGED}")
     except RuntimeError:
-        structlog.get_logger("provd.test").exception("tick_broken")
+        structlog.get_logger("provd.test").exception("tick_crashed")
     text = capsys.readouterr().err
     assert text.count("\n") == 1
     assert "RuntimeError: at the end" in text

@@ -19,14 +19,14 @@ def test_told_once_while_it_lasts() -> None:
 def test_what_comes_and_goes_is_told_once_a_while() -> None:
     """The metric shows each time; the log tells of a beginning once a while, and of an end only where it told of the beginning."""
     troubles = Troubles()
-    assert troubles.begins("endpoint_not_believed", "a:1", 100.0)
-    assert troubles.ends("endpoint_not_believed", "a:1")
-    assert not troubles.begins("endpoint_not_believed", "a:1", 101.0)
-    assert troubles.lasting() == [("endpoint_not_believed", "a:1")]
-    assert not troubles.ends("endpoint_not_believed", "a:1")
-    assert not troubles.begins("endpoint_not_believed", "a:1", 102.0)
-    assert troubles.begins("endpoint_not_believed", "a:1", 100.0 + CALM_SECONDS)  # it lasts: told after all
-    assert troubles.ends("endpoint_not_believed", "a:1")
+    assert troubles.begins("endpoint_unhealthy", "a:1", 100.0)
+    assert troubles.ends("endpoint_unhealthy", "a:1")
+    assert not troubles.begins("endpoint_unhealthy", "a:1", 101.0)
+    assert troubles.lasting() == [("endpoint_unhealthy", "a:1")]
+    assert not troubles.ends("endpoint_unhealthy", "a:1")
+    assert not troubles.begins("endpoint_unhealthy", "a:1", 102.0)
+    assert troubles.begins("endpoint_unhealthy", "a:1", 100.0 + CALM_SECONDS)  # it lasts: told after all
+    assert troubles.ends("endpoint_unhealthy", "a:1")
 
 
 def test_a_reminder_is_rare() -> None:

@@ -29,15 +29,15 @@ async def test_dead_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.
             while not any(line["event"] == "loop_dead" for line in lines):
                 await asyncio.sleep(0.01)
         assert not running.done()
-        assert ("intake", "it has ended") in troubled(daemon.crew.loops, daemon.clock.now())
+        assert ("intake", "the loop has ended") in troubled(daemon.crew.loops, daemon.clock.now())
         before = told.count("WATCHDOG=1")
         await asyncio.sleep(0.3)
         assert told.count("WATCHDOG=1") == before
-        assert "intake: it has ended" in told[-1]
+        assert "intake: the loop has ended" in told[-1]
         daemon.stop.set()
         await running
     told_of = [(line["loop"], line["why"]) for line in lines if line["event"] == "loop_dead"]
-    assert told_of == [("intake", "it has ended")]
+    assert told_of == [("intake", "the loop has ended")]
 
 
 async def test_signs_of_life_come_as_often_as_systemd_wants_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ async def test_hanging_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pyte
             while not any(line["event"] == "loop_dead" and line["loop"] == "intake" for line in lines):
                 await asyncio.sleep(0.01)
     why = dict(troubled(daemon.crew.loops, daemon.clock.now()))["intake"]
-    assert why.startswith("no sign of life in a tick of ")
+    assert why.startswith("no progress in a tick that began ")
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

@@ -26,8 +26,8 @@ async def test_the_first_of_several_good_ones() -> None:
 @pytest.mark.parametrize(
     ("far", "why"),
     [
-        (FarEnd(syncing=True), "it is catching up"),
-        (FarEnd(chain_id="other-9"), "it is on chain 'other-9', not 'test-1'"),
+        (FarEnd(syncing=True), "the node is catching up"),
+        (FarEnd(chain_id="other-9"), "the node is on chain 'other-9', not 'test-1'"),
     ],
 )
 async def test_not_believed(far: FarEnd, why: str) -> None:
@@ -48,7 +48,7 @@ async def test_nobody_is_believed() -> None:
 async def test_a_dead_one_is_named_once() -> None:
     """What gRPC says of it begins with its address: there the name beside it is left out."""
     ours = Endpoints(CHAIN_ID, ["127.0.0.1:1"], FakeClock())
-    with pytest.raises(Transient, match=r"usable: 127\.0\.0\.1:1: UNAVAILABLE"):
+    with pytest.raises(Transient, match=r"healthy: 127\.0\.0\.1:1: UNAVAILABLE"):
         await ours.believed()
     await ours.close()
 
@@ -59,7 +59,7 @@ async def test_height_going_back() -> None:
     async with endpoints(far, clock=clock) as ours:
         assert (await ours.head()).height == 100
         far.height = 40
-        with pytest.raises(Transient, match="went back to 40 from 100"):
+        with pytest.raises(Transient, match="decreased from 100 to 40"):
             await ours.head()
         far.height = 101
         clock.time += RECHECK_SECONDS

@@ -34,7 +34,7 @@ def test_a_halted_chain(said: list[Any]) -> None:
     assert events(said) == ["chain_halted"]
     assert troubles.lasting() == [("chain_halted", "chain-1")]
     pulse.saw(8, NOW, NOW, 100.0)
-    assert events(said) == ["chain_halted", "chain_goes_on"]
+    assert events(said) == ["chain_halted", "chain_resumed"]
     assert troubles.lasting() == []
 
 

@@ -120,4 +120,4 @@ async def test_a_dead_endpoint_is_one_line() -> None:
     command = ["verify", "JOB-1", "--node", "127.0.0.1:1", "--chain-id", CHAIN_ID]
     result = await asyncio.to_thread(CliRunner().invoke, app, command)
     assert result.output == ""
-    assert str(result.exception).startswith("no chain endpoint is usable: 127.0.0.1:1: UNAVAILABLE")
+    assert str(result.exception).startswith("no chain endpoint is healthy: 127.0.0.1:1: UNAVAILABLE")

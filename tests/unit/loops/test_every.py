@@ -54,8 +54,8 @@ async def test_a_failure_is_told_once(script: Script) -> None:
 async def test_another_failure_is_news(script: Script) -> None:
     """What is wrong has changed, so the operator hears of it."""
     assert await script.ends(Transient("squeue: no answer")) == ["tick_failed"]
-    assert await script.ends(Unreadable("squeue: not a number")) == ["tick_refused"]
-    assert await script.ends(ValueError("a fault of ours")) == ["tick_broken"]
+    assert await script.ends(Unreadable("squeue: not a number")) == ["tick_blocked"]
+    assert await script.ends(ValueError("a fault of ours")) == ["tick_crashed"]
     assert await script.ends(ValueError("a fault of ours")) == []
 
 

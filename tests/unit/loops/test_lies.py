@@ -353,7 +353,7 @@ async def test_no_progress_is_not_ready(house: House, liar: Liar) -> None:
     assert still(house) == ""
     house.chain.clock.time += STALLED_SECONDS + 1
     await house.outbox.tick()
-    assert still(house) == "no transaction of the key was included for 61 s, and 1 reports wait"
+    assert still(house) == "no transaction of the key was included for 61 s; 1 reports wait"
     await house.report()
     assert still(house) == ""
 

@@ -152,7 +152,7 @@ async def test_an_empty_wallet_is_told_once(house: House) -> None:
         assert [line["event"] for line in said] == ["wallet_empty"]
         bank.move(state, ALICE.address, PROVIDER.address, "uve", held)
         await house.report()
-    assert [line["event"] for line in said] == ["wallet_empty", "tx_taken_again", "tx_included"]
+    assert [line["event"] for line in said] == ["wallet_empty", "tx_accepted_again", "tx_included"]
     assert await house.state() == "queued"
 
 
@@ -195,7 +195,7 @@ def of_size(size: int) -> t.JobWorkloadSpec:
     return t.JobWorkloadSpec(container_image="alpine:3", command="true", arguments=["x" * size])
 
 
-@pytest.mark.parametrize(("size", "refused_by"), [(10, []), (10_000, ["tx_not_taken"])])
+@pytest.mark.parametrize(("size", "refused_by"), [(10, []), (10_000, ["tx_not_accepted"])])
 async def test_a_chain_with_a_low_ceiling_on_gas(house: House, size: int, refused_by: list[str]) -> None:
     """chain.max_gas is above what a block takes (sdk 41): whether the simulation or the mempool says so, smaller transactions carry all."""
     for _ in range(3):
@@ -209,7 +209,7 @@ async def test_a_chain_with_a_low_ceiling_on_gas(house: House, size: int, refuse
     with structlog.testing.capture_logs() as said:
         for _ in range(10):
             await house.report()
-    assert [line["event"] for line in said if line["event"] != "tx_included"] == ["gas_ceiling", *refused_by]
+    assert [line["event"] for line in said if line["event"] != "tx_included"] == ["max_gas_lowered", *refused_by]
     assert [await house.state(f"JOB-{number}") for number in (1, 30)] == ["queued", "queued"]
 
 

@@ -32,7 +32,7 @@ async def test_nothing_is_taken_from_it_or_said_to_it(house: House) -> None:
     """Its newest job is not run, and no report that waits for an old job settles a new one; both loops say why."""
     old = await reborn_with(house, JOBS)
     for tick in (house.intake.tick, house.outbox.tick, house.intake.tick):
-        with pytest.raises(Refused, match=r"JOB-1, JOB-2, JOB-3 are not those .* needs a ledger of its own"):
+        with pytest.raises(Refused, match=r"JOB-1, JOB-2, JOB-3 are not those .* needs its own ledger"):
             await tick()
     assert house.ledger.job(f"JOB-{JOBS + 1}") is None
     assert await house.state("JOB-1") == "pending"

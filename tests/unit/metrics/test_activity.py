@@ -60,4 +60,4 @@ async def test_a_loop_that_ended_is_dead() -> None:
     assert loop.dead(5.0) == ""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert loop.dead(5.0) == "it has ended"
+    assert loop.dead(5.0) == "the loop has ended"

@@ -50,7 +50,7 @@ class Site:
     def troubles(self) -> Troubles:
         found = Troubles()
         for what, subjects in {
-            "cancels_not_indexed": ["chain-1"],
+            "cancel_events_not_indexed": ["chain-1"],
             "chain_halted": ["chain-1"],
             "clocks_differ": ["chain-1"],
             "accounting_down": self.clusters,

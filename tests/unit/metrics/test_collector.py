@@ -21,7 +21,10 @@ from tests.fakes.chain import FakeClock
 from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import HOSTILE, Endpoint, Health, Ssh, fill, parts
 
-LOOPS = (Health("intake", ticks=3, last_success=70.0, tick_since=71.0), Health("advance:alpha", failure=HOSTILE, death="it has ended"))
+LOOPS = (
+    Health("intake", ticks=3, last_success=70.0, tick_since=71.0),
+    Health("advance:alpha", failure=HOSTILE, death="the loop has ended"),
+)
 
 
 def scrape(ledger: Ledger, path: Path, **more: object) -> CollectorRegistry:
@@ -84,12 +87,12 @@ def test_each_family_is_there_in_an_empty_ledger(ledger: Ledger, path: Path) -> 
         ("provd_outbox_oldest_timestamp_seconds", {"signer": "ve1p", "kind": "cluster"}, None),
         ("provd_chain_height", {"endpoint": "127.0.0.1:9090"}, 7),
         ("provd_chain_block_timestamp_seconds", {"endpoint": "127.0.0.1:9090"}, 5),
-        ("provd_chain_endpoint", {"endpoint": "127.0.0.1:9090", "state": "believed"}, 1),
+        ("provd_chain_endpoint", {"endpoint": "127.0.0.1:9090", "state": "healthy"}, 1),
         ("provd_chain_endpoint", {"endpoint": "b:1", "state": "catching_up"}, 1),
-        ("provd_chain_endpoint", {"endpoint": "b:1", "state": "believed"}, 0),
+        ("provd_chain_endpoint", {"endpoint": "b:1", "state": "healthy"}, 0),
         ("provd_chain_height", {"endpoint": "b:1"}, None),
         ("provd_chain_height", {"endpoint": "c:1"}, None),
-        ("provd_chain_endpoint", {"endpoint": "c:1", "state": "believed"}, None),
+        ("provd_chain_endpoint", {"endpoint": "c:1", "state": "healthy"}, None),
         ("provd_chain_endpoint", {"endpoint": "d:1", "state": "unreachable"}, 1),
         ("provd_slurm_rpcs_total", {"cluster": "HPC-1"}, 12),
         ("provd_ssh_connects_total", {"cluster": "HPC-1", "outcome": "connected"}, 2),

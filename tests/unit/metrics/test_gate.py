@@ -88,7 +88,7 @@ async def test_more_connections_than_descriptors(port: Port) -> None:
         close(flood)
         await port.emptied()
         assert await port.get() == 200
-    assert [line["event"] for line in lines] == [FLOODED, "metrics_port_calm"]
+    assert [line["event"] for line in lines] == [FLOODED, "metrics_port_recovered"]
     assert port.counts.full == FLOOD + 1 - MOST
     assert port.troubles.lasting() == []
 

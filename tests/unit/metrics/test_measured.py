@@ -283,7 +283,7 @@ async def test_what_cannot_be_counted_stops_nobody(house: MeasuredHouse, monkeyp
     await house.intake.tick()
     with structlog.testing.capture_logs() as lines, house.ledger.write():
         house.ledger.add_event("JOB-1", EventKind.REPORT_CONFIRMED, "", house.chain.clock.now(), State.COMPLETED)
-    assert [line["event"] for line in lines] == ["metric_broken"]
+    assert [line["event"] for line in lines] == ["metric_failed"]
     assert house.ledger.events_of("JOB-1")[-1].state == State.COMPLETED
 
 

@@ -30,7 +30,7 @@ async def test_metrics_are_prometheus_text(ledger: Ledger, path: Path) -> None:
     status, text = await get(ledger, path, "/metrics", Health("intake"))
     assert status == 200
     assert 'provd_jobs{cluster="HPC-1",state="running"} 2.0' in text
-    assert "# HELP provd_jobs Open jobs by cluster and state, without parked ones." in text
+    assert "# HELP provd_jobs Open jobs by cluster and state, excluding parked jobs." in text
     assert "# TYPE provd_transactions_total counter" in text
     assert "process_resident_memory_bytes" in text
     assert "python_info" in text
@@ -54,14 +54,14 @@ async def test_not_ready_says_why(ledger: Ledger, path: Path) -> None:
 
 async def test_a_loop_without_progress_is_not_ready(ledger: Ledger, path: Path) -> None:
     """However well its ticks end: what it is for does not get done."""
-    stuck = Health("outbox:ve1p", 1.0, standstill="no transaction of the key was included for 61 s, and 81 reports wait")
+    stuck = Health("outbox:ve1p", 1.0, standstill="no transaction of the key was included for 61 s; 81 reports wait")
     assert await get(ledger, path, "/readyz", stuck) == (503, f"outbox:ve1p: {stuck.standstill}\n")
     assert 'provd_outbox_stalled{signer="ve1p"} 1.0' in (await get(ledger, path, "/metrics", stuck))[1]
 
 
 async def test_dead_loop_is_not_ready(ledger: Ledger, path: Path) -> None:
     """However well its last tick ended."""
-    assert await get(ledger, path, "/readyz", Health("intake", 1.0, death="it has ended")) == (503, "intake: it has ended\n")
+    assert await get(ledger, path, "/readyz", Health("intake", 1.0, death="the loop has ended")) == (503, "intake: the loop has ended\n")
 
 
 async def test_taken_port_is_the_operators_mistake(ledger: Ledger) -> None:
