@@ -13,7 +13,7 @@ from provider_daemon.ledger import meta, sql
 from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
 from provider_daemon.ledger.meta import Key, T
 
-_QUERIES = sql.load("queries.sql")
+_QUERIES = {**sql.load("queries.sql"), **sql.load("figures.sql"), **sql.load("listing.sql")}
 
 
 class Database:
@@ -70,9 +70,8 @@ class Database:
         """A ledger belongs to the chain that it was first used with; raises LedgerError for another one."""
         owner = self.get(meta.CHAIN_ID)
         if owner not in ("", chain_id):
-            raise LedgerError(
-                f"the ledger belongs to chain {owner!r}, the configuration names {chain_id!r}: give each chain its own ledger"
-            )
+            hint = "give each chain its own ledger"
+            raise LedgerError(f"the ledger belongs to chain {owner!r}, the configuration names {chain_id!r}: {hint}")
         with self.write():
             self.set(meta.CHAIN_ID, chain_id)
             if not self.id:

@@ -1,14 +1,10 @@
-"""What metrics ask of the ledger at each scrape: nothing that grows with the jobs and transactions that ever were."""
+"""What metrics query at each scrape: nothing that grows with all the jobs and transactions that ever were."""
 
 import os
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from provider_daemon.ledger import sql
 from provider_daemon.ledger.ledger import Ledger
-
-_QUERIES = sql.load("figures.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +21,22 @@ class OpenJobs:
 
 
 def open_jobs(ledger: Ledger) -> list[OpenJobs]:
-    return [OpenJobs(**dict(row)) for row in _all(ledger, "open_jobs_by_state")]
+    return [OpenJobs(**dict(row)) for row in ledger._all("open_jobs_by_state")]
 
 
 def jobs_on_hold(ledger: Ledger) -> dict[str, int]:
     """How many, by the reason (job/hold.py); open and closed ones."""
-    return {row["reason"]: row["jobs"] for row in _all(ledger, "jobs_on_hold")}
+    return {row["reason"]: row["jobs"] for row in ledger._all("jobs_on_hold")}
 
 
 def ended_unconfirmed(ledger: Ledger) -> list[str]:
     """Ids of jobs that have ended, and whose end the chain has not confirmed."""
-    return [row["job_id"] for row in _all(ledger, "ended_unconfirmed")]
+    return [row["job_id"] for row in ledger._all("ended_unconfirmed")]
 
 
 def fees_lately(ledger: Ledger, signer: str, since: float) -> tuple[int, float]:
     """(fees that the key paid at or after `since`, when the first of them was); (0, 0.0) for none."""
-    (row,) = _all(ledger, "fees_lately", signer=signer, since=since)
+    (row,) = ledger._all("fees_lately", signer=signer, since=since)
     return row["fees"], row["since"] or 0.0
 
 
@@ -53,7 +49,3 @@ def free_bytes(path: Path) -> int:
     """What an ordinary user can still write to the file system that holds it."""
     room = os.statvfs(path.parent)
     return room.f_bavail * room.f_frsize
-
-
-def _all(ledger: Ledger, query: str, **values: object) -> list[sqlite3.Row]:
-    return ledger._db.execute(_QUERIES[query], values).fetchall()

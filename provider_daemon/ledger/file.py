@@ -51,7 +51,7 @@ def connect(path: Path, readonly: bool) -> sqlite3.Connection:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """For commands that look into any file, whatever its schema. Raises LedgerError, with SQLite's words, where it cannot be read."""
+    """For commands that read a file of any schema. Raises LedgerError with SQLite's message where it cannot be read."""
     try:
         with closing(connect(path, readonly=True)) as connection:
             yield connection

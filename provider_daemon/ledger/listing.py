@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from provider_daemon.job.lifecycle import Job
-from provider_daemon.ledger import figures, sql
+from provider_daemon.ledger import figures
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import SetAside, StoredTx, Waiting, read_jobs
 
 NEWEST = 200  # jobs
 FEW = 20  # transactions, and records that were set aside
 AMONG = 10_000  # newest jobs in which an id of SLURM is looked for
-
-_QUERIES = sql.load("listing.sql")
 
 
 class Show(StrEnum):
@@ -37,7 +35,7 @@ class Rows:
 
 
 def read(ledger: Ledger) -> Rows:
-    (count,) = _all(ledger, "count_jobs")
+    (count,) = ledger._all("count_jobs")
     return Rows(
         total=count["jobs"],
         jobs=jobs(ledger),
@@ -45,24 +43,20 @@ def read(ledger: Ledger) -> Rows:
         open_jobs=tuple(figures.open_jobs(ledger)),
         transactions=tuple(ledger.last_txs(FEW)),
         waiting=tuple(ledger.count_waiting()),
-        set_aside=tuple(SetAside(**dict(row)) for row in _all(ledger, "set_aside", count=FEW)),
+        set_aside=tuple(SetAside(**dict(row)) for row in ledger._all("set_aside", count=FEW)),
     )
 
 
 def jobs(ledger: Ledger, *, show: Show = Show.ALL, before: int = sys.maxsize, count: int = NEWEST) -> tuple[tuple[int, Job], ...]:
     """The newest of those whose number is less than `before`, the newest first."""
     query = {Show.ALL: "newest", Show.OPEN: "newest_open", Show.PARKED: "newest_parked"}[show]
-    return _numbered(_all(ledger, query, before=before, count=count))
+    return _numbered(ledger._all(query, before=before, count=count))
 
 
 def find(ledger: Ledger, match: str, *, before: int = sys.maxsize, count: int = NEWEST) -> tuple[tuple[int, Job], ...]:
     """By the id on chain (JOB-7, or 7), the SLURM job's name, or its id in SLURM; an id can mean two jobs."""
-    return _numbered(_all(ledger, "found", match=match, before=before, count=count, among=AMONG))
+    return _numbered(ledger._all("found", match=match, before=before, count=count, among=AMONG))
 
 
 def _numbered(rows: list[sqlite3.Row]) -> tuple[tuple[int, Job], ...]:
     return tuple((row["number"], job) for row in rows for job in read_jobs([row])[0])
-
-
-def _all(ledger: Ledger, query: str, **values: object) -> list[sqlite3.Row]:
-    return ledger._db.execute(_QUERIES[query], values).fetchall()

@@ -29,14 +29,14 @@ NEVER = 0.0
 
 CHAIN_ID = Key("chain_id", str, "")
 LEDGER_ID = Key("ledger_id", str, "")  # random, set when the ledger is first used
-OTHER_CHAIN = Key("other_chain", str, "")  # why the chain is another one than the ledger's; "" while it is the same
+OTHER_CHAIN = Key("other_chain", str, "")  # why the chain is not the ledger's; "" while it is
 BLOCK_GAS = Key("block_gas", int, 0)  # a block's gas limit, once the chain has named it; 0 before
 
 # --- intake ---
 
 NEXT_JOB = Key("next_job", int, 1)  # number of the first job that intake has not read
 SERVED = Key("served", str, "")  # ids of the clusters for which it read them, sorted, between spaces
-CANCELS_HEIGHT: Key[int | None] = Key("cancels_height", int, None)  # block up to which cancellations were read
+CANCELS_HEIGHT: Key[int | None] = Key("cancels_height", int, None)  # block up to which cancels were read
 SWEPT_AT = Key("swept_at", float, NEVER)  # when intake last began to read every open job from the chain
 CHAIN_AHEAD = Key("chain_ahead", float, 0.0)  # seconds by which the newest block was ahead of our clock then
 
@@ -50,7 +50,10 @@ RECONCILED_AT = Key("reconciled_at", float, NEVER)  # when everything was last c
 # Severity -> number of differences that the last comparison found, and the ids of the jobs that they concern.
 DIFFERENCES: Key[Mapping[str, int]] = Key("reconciliation", json.loads, MappingProxyType({}), json.dumps)
 UNRESOLVED: Key[frozenset[str]] = Key(
-    "unresolved", lambda text: frozenset(json.loads(text)), frozenset(), lambda job_ids: json.dumps(sorted(job_ids))
+    "unresolved",
+    lambda text: frozenset(json.loads(text)),
+    frozenset(),
+    lambda job_ids: json.dumps(sorted(job_ids)),
 )
 
 # --- of one cluster, or one node ---

@@ -15,7 +15,7 @@ _JOB = TypeAdapter(Job)
 
 
 class UnreadableJob(ValueError):
-    """A stored value is not a job. The text names the invalid fields, never their values: those may be a customer's secrets."""
+    """A stored value is not a job. The text names the invalid fields only: their values may be a customer's secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class OpenTx:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message with the transaction that holds it now: `tx_hash` is "" and its other fields are 0 while none does."""
+    """A message with the transaction that holds it now; `tx_hash` is "", and the rest 0, while none does."""
 
     kind: str
     state: str

@@ -226,7 +226,8 @@ class Intake:
         head = await self._chain.head()
         job_ids = [job_id for cluster_id in self._tenancies for job_id in self._ledger.open_ids(cluster_id)]
         seen = self._ledger.get(meta.CANCELS_HEIGHT)
-        cancelled = await self._cancelled(max(1, (head.height if seen is None else seen) - CANCEL_OVERLAP), frozenset(job_ids))
+        first = max(1, (head.height if seen is None else seen) - CANCEL_OVERLAP)
+        cancelled = await self._cancelled(first, frozenset(job_ids))
         sweep, now = self._sweep_due(), self._clock.now()
         suspects = frozenset(job_ids) if sweep else cancelled | self._ledger.overdue(head.time)
         on_hold = self._ledger.on_hold()

@@ -1,4 +1,4 @@
-"""What leaves the ledger: frozen values that the type checker knows, never a row whose columns are named as text."""
+"""What leaves the ledger: frozen values that the type checker knows, never a row with columns named as text."""
 
 import dataclasses
 import inspect

@@ -35,7 +35,10 @@ def test_any_job_round_trip(job: Job) -> None:
     assert repr(job_from_value(str(value))) == repr(job)  # NaN is not equal to itself
 
 
-@pytest.mark.parametrize("missing", ["spec", "program", "wall_seconds", "adopted_at", "state", "reported", "promised"])
+@pytest.mark.parametrize(
+    "missing",
+    ["spec", "program", "wall_seconds", "adopted_at", "state", "reported", "promised"],
+)
 def test_a_row_without_a_required_field_is_unreadable(missing: str) -> None:
     """No default stands in for what every provd has written."""
     value = {name: field for name, field in asdict(JOB).items() if name != missing}
@@ -44,10 +47,11 @@ def test_a_row_without_a_required_field_is_unreadable(missing: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"exit_code": SECRET}, {"attempt": "7"}, {"slurm_id": 7}, {"program": SECRET}, {"new": SECRET}, {"hold": ""}]
+    "change",
+    [{"exit_code": SECRET}, {"attempt": "7"}, {"slurm_id": 7}, {"program": SECRET}, {"new": SECRET}, {"hold": ""}],
 )
 def test_an_invalid_field_is_named_without_its_value(change: dict[str, object]) -> None:
-    """A field of another type, and one that a newer provd added, make the row unreadable; the reason holds no customer's text."""
+    """A field of another type or of a newer provd makes the row unreadable; the reason holds no customer's text."""
     with pytest.raises(UnreadableJob, match=f"^{next(iter(change))}: ") as raised:
         job_from_value(json.dumps({**asdict(JOB), **change}))
     assert SECRET not in str(raised.value)
