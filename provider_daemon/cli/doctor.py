@@ -1,4 +1,4 @@
-"""`provd doctor`: everything that must be right before jobs can run, looked at now."""
+"""`provd doctor`: checks everything that jobs depend on."""
 
 import json
 import time
@@ -28,10 +28,10 @@ TITLES = {
 
 def doctor(
     config: ConfigFile = DEFAULT,
-    only: Annotated[list[str] | None, typer.Option("--only", metavar="NAME", help="Only this check; repeatable.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="NAME", help="Run only this check; repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Look at host, ledger, chain, SSH and SLURM, and say what to do. Exit 0: no check failed; 1: one did; 2: nothing was looked at."""
+    """Check the host, ledger, chain, keys, SSH, SLURM and offerings, and suggest fixes."""
     import asyncio
 
     from provider_daemon import log
@@ -57,7 +57,7 @@ def _check_names(only: Sequence[str]) -> None:
     unknown = [name for name in only if name not in NAMES]
     if unknown:
         known = ", ".join(check.name for check in CHECKS)
-        raise typer.BadParameter(f"{unknown[0]}: no such check; there are {known}", param_hint="--only")
+        raise typer.BadParameter(f"unknown check: {unknown[0]!r} (known checks: {known})", param_hint="--only")
 
 
 def _document(rows: Sequence["Row"], seconds: float) -> str:

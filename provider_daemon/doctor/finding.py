@@ -1,4 +1,4 @@
-"""What a check found, and how a check speaks of what could not be looked at."""
+"""The result of a check, and the marker for a fact that could not be determined."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`seen` with its number; of a skipped check the reason, and in `blame` the check that tells more. `todo`: one line, or ""."""
+    """`seen`: the observed value, or why the check was skipped. `todo`: one line or "". `blame`: the check that reports the cause."""
 
     outcome: Outcome
     seen: str
@@ -26,14 +26,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A fact that could not be had. `blame`: the check that is red for that very reason; "" when only this fact is missing."""
+    """A fact that could not be determined. `blame`: the check that fails for the same reason; "" if only this fact is missing."""
 
     why: str
     blame: str = ""
 
 
 class NotKnownError(Exception):
-    """A check needs a fact that is not there."""
+    """A check needs a fact that is unknown."""
 
     def __init__(self, unknown: Unknown) -> None:
         super().__init__(unknown.why)

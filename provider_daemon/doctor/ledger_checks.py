@@ -1,4 +1,4 @@
-"""The ledger's file. Pure: each check takes the Ledger facts; the first line of its docstring is in docs/doctor.md."""
+"""Checks of the ledger file. Pure; first lines are in docs/doctor.md."""
 
 from provider_daemon.doctor.facts import Ledger
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, warn
@@ -8,49 +8,55 @@ LOW_BYTES, EMPTY_BYTES = 1024**3, 100 * 1024**2
 
 
 def opens(ledger: Ledger) -> Finding:
-    """Whether the ledger is there and can be read."""
+    """The ledger exists and can be read."""
     if isinstance(ledger.opens, Unknown) and not ledger.opens.blame:
-        return fail(ledger.opens.why, "run as provd's user or root; a damaged file: put the newest good backup in its place")
+        return fail(ledger.opens.why, "run as provd's user or root; if the file is damaged, replace it with the newest intact backup")
     return ok(known(ledger.opens))
 
 
 def schema(ledger: Ledger) -> Finding:
-    """The version of its tables against this provd's."""
+    """The ledger's schema version is the one that this provd uses."""
     found = known(ledger.schema)
-    todo = "start the daemon, which brings it forward" if found < ledger.wanted_schema else "upgrade provd: a newer one wrote it"
-    return judge(found == ledger.wanted_schema, f"schema {found}, ours is {ledger.wanted_schema}", todo)
+    todo = "start the daemon, which migrates it" if found < ledger.wanted_schema else "upgrade provd: a newer version wrote the ledger"
+    return judge(found == ledger.wanted_schema, f"the ledger has schema {found}, this provd uses {ledger.wanted_schema}", todo)
 
 
 def integrity(ledger: Ledger) -> Finding:
-    """What `provd ledger check` looks at: the file, and what must be true between its rows."""
+    """`provd ledger check` finds no problem: the file is intact and its rows are consistent."""
     problems = known(ledger.problems)
-    return judge(not problems, f"{len(problems)} problems" + (f": {problems[0]}" if problems else ""), "see `provd ledger check`")
+    return judge(
+        not problems, f"{len(problems)} problems" + (f": {problems[0]}" if problems else ""), "run `provd ledger check` for details"
+    )
 
 
 def owner(ledger: Ledger) -> Finding:
-    """The chain that the ledger belongs to."""
+    """The ledger belongs to the configured chain."""
     name = known(ledger.owner)
-    return judge(name in ("", ledger.chain_id), f"chain {name or 'not known yet'}", "give each chain its own ledger: ledger.path")
+    return judge(
+        name in ("", ledger.chain_id),
+        f"the ledger belongs to {name or 'no chain yet'}",
+        "set ledger.path to a separate file for each chain",
+    )
 
 
 def disk(ledger: Ledger) -> Finding:
-    """Free space where the ledger lies."""
+    """Free space on the ledger's file system."""
     free = known(ledger.free)
     seen = f"{free / 1024**2:.0f} MiB free"
-    todo = f"make room on the file system of {ledger.path}: the daemon stops when it cannot write"
+    todo = f"free space on the file system of {ledger.path}: the daemon stops when it cannot write"
     if free < EMPTY_BYTES:
         return fail(seen, todo)
     return ok(seen) if free >= LOW_BYTES else warn(seen, todo)
 
 
 def modes(ledger: Ledger) -> Finding:
-    """Who may read and write the ledger's files."""
-    open_to_others = [f"{path} {mode & 0o777:04o}" for path, mode in known(ledger.modes).items() if mode & OTHERS]
-    seen = ", ".join(open_to_others) or f"{len(known(ledger.modes))} files, its owner's alone"
-    return judge(not open_to_others, seen, f"chmod 600 {ledger.path}*")
+    """Only the owner can read the ledger's files."""
+    open_to_others = [f"{path} has mode {mode & 0o777:04o}" for path, mode in known(ledger.modes).items() if mode & OTHERS]
+    seen = ", ".join(open_to_others) or f"{len(known(ledger.modes))} files readable by their owner only"
+    return judge(not open_to_others, seen, f"run `chmod 600 {ledger.path}*`")
 
 
 def lock(ledger: Ledger) -> Finding:
-    """Whether a daemon holds the ledger."""
+    """A running daemon holds the ledger's lock."""
     holder = known(ledger.holder)
-    return ok(f"process {holder} holds it") if holder else warn("no daemon holds it", "start provd: nothing is served now")
+    return ok(f"process {holder} holds the lock") if holder else warn("no daemon is running", "start provd: no job is served until then")

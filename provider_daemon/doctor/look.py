@@ -1,4 +1,4 @@
-"""One look at everything, what is independent at the same time."""
+"""Gathers all facts, independent ones at the same time."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -75,7 +75,7 @@ async def _trials(site: Site, reached: Way, looker: Looker) -> dict[str, tuple[b
     """Not asked where it is known already why SLURM would refuse."""
     for check in CHECKS:
         if check.name in BEFORE_TRIALS and judged(check, site).outcome is Outcome.FAIL:
-            return Unknown("SLURM refuses every job", check.name)
+            return Unknown("SLURM rejects every job", check.name)
     try:
         usable = {each.name for each in known(site.slurm.partitions) if each.state == "UP"}
         wanted = {queue: listed for queue, listed in targets(site).items() if usable.issuperset(listed.split(","))}

@@ -1,4 +1,4 @@
-"""Gathers what the chain's endpoints say, and of each cluster its record and offerings."""
+"""Gathers the facts about the chain's endpoints, and each cluster's record and offerings."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from provider_daemon.doctor.looker import Looker
 from provider_daemon.errors import Refused
 from provider_daemon.ports import Clock
 
-OFFERINGS = 1000  # of one cluster that are looked at
+OFFERINGS = 1000  # maximum number that is read per cluster
 
 
 @dataclass(slots=True)
 class ChainLook:
-    """The chain through the endpoints that can be believed; `missing` stands for everything where none can."""
+    """The chain through its usable endpoints; `missing` replaces every fact if no endpoint is usable."""
 
     facts: Chain
     client: GrpcChain
@@ -35,7 +35,7 @@ async def look(config: ChainConfig, looker: Looker, clock: Clock) -> ChainLook:
     endpoints = await asyncio.gather(*(introduction(url) for url in config.endpoints))
     now = clock.now()
     nobody = blame(config.id, tuple(endpoints))
-    missing = Unknown("no endpoint can be believed", nobody) if nobody else None
+    missing = Unknown("no endpoint is usable", nobody) if nobody else None
     client = GrpcChain(config.id, _good(endpoints, config.id), clock)
     wired, indexed, counter, price = await asyncio.gather(
         looker(lambda: _wired(client), missing),

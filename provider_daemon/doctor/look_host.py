@@ -1,4 +1,4 @@
-"""Gathers what there is to see of the daemon's host."""
+"""Gathers the facts about the daemon's host."""
 
 import os
 import subprocess
@@ -44,5 +44,5 @@ def _unit() -> dict[str, str] | Unknown:
             ["systemctl", "show", UNIT, f"--property={PROPERTIES}"], capture_output=True, text=True, timeout=5, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Unknown(f"systemctl does not answer: {type(error).__name__}")
+        return Unknown(f"systemctl failed: {type(error).__name__}")
     return dict(line.partition("=")[::2] for line in done.stdout.splitlines())

@@ -1,4 +1,4 @@
-"""Gathers what chain and ledger say of each signing key."""
+"""Gathers the facts about each signing key from the chain and the ledger."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from provider_daemon.ports import Cluster
 
 DAY = 86_400
 NODE_GAS, TX_GAS = 55_000, 23_000  # a heartbeat's share for a node, and of the transaction around it (docs/protocol.md, 'Gas')
-SERVICE_ONLY = Unknown("a systemd credential is there for the service alone", "account-key")
+SERVICE_ONLY = Unknown("the key is a systemd credential that only the service can read", "account-key")
 LOOKED_UP = 20  # unknown sequences of a key that are looked up
 
 
@@ -32,7 +32,7 @@ async def address(key: KeyConfig) -> str | Unknown:
         return SERVICE_ONLY
     modes = [look_host.mode(path) for path in look_host.secret_files(key)]
     if any(isinstance(mode, Unknown) or mode & OTHERS for mode in modes):
-        return Unknown("its files cannot be used", "host-secret-files")
+        return Unknown("the key or passphrase file is missing or readable by others", "host-secret-files")
     try:
         return (await asyncio.to_thread(keys.load, key.kind, key.name, key.path, key.passphrase_file)).address
     except ConfigError as error:
@@ -56,8 +56,8 @@ async def look(
     derived = own == SERVICE_ONLY and bool(records)
     found = records[0].provider if derived else own
     if isinstance(found, Unknown):
-        told = chain.missing or Unknown(f"{found.why}, and no cluster of it is on chain") if found == SERVICE_ONLY else found
-        lost = Unknown("the key's address is not known", told.blame or "account-key")
+        told = chain.missing or Unknown(f"{found.why}, and none of its clusters is on chain") if found == SERVICE_ONLY else found
+        lost = Unknown("the key's address is unknown", told.blame or "account-key")
         return Key(name, told, False, config.chain.fee_denom, lost, lost, lost, lost, lost)
     price = chain.facts.gas_price
     exists, balance, paid, others = await asyncio.gather(
@@ -68,7 +68,7 @@ async def look(
     )
     mine = [cluster for cluster in config.clusters if cluster.key == name]
     floor = (
-        Unknown("the gas price is not known", price.blame or "chain-gas-price")
+        Unknown("the gas price is unknown", price.blame or "chain-gas-price")
         if isinstance(price, Unknown)
         else heartbeats(mine, records, price)
     )

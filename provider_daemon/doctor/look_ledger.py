@@ -1,4 +1,4 @@
-"""Gathers what there is to see of the ledger's file, without its lock and beside a running daemon."""
+"""Gathers the facts about the ledger file without taking its lock; the daemon may be running."""
 
 import os
 from pathlib import Path
@@ -31,18 +31,18 @@ def look(path: Path, chain_id: str) -> Ledger:
 def _inside(path: Path) -> tuple[int | Unknown, tuple[str, ...] | Unknown, str | Unknown, str | Unknown]:
     """(schema, problems, owner, whether it opens)"""
     if not path.exists():
-        missing = Unknown("there is no ledger: the daemon has not run yet", "ledger-lock")
+        missing = Unknown("the ledger does not exist yet: the daemon has never run", "ledger-lock")
         return missing, missing, missing, missing
     unread = Unknown("the ledger cannot be read", "ledger-opens")
     try:
         with reading(path) as connection:
             schema = schema_version(connection)
             if schema != SCHEMA_VERSION:
-                other = Unknown("its tables are of another version", "ledger-schema")
-                return schema, other, other, f"{path} opens"
+                other = Unknown("the ledger has another schema version", "ledger-schema")
+                return schema, other, other, f"{path} is readable"
             owner = meta.read(connection, meta.CHAIN_ID)
             found = check.check(connection, owner).findings
-            return schema, tuple(f"{each.what}: {each.todo}" for each in found), owner, f"{path} opens"
+            return schema, tuple(f"{each.what}: {each.todo}" for each in found), owner, f"{path} is readable"
     except LedgerError as error:
         return unread, unread, unread, Unknown(f"{path}: {error}")
 

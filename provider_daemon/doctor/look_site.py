@@ -1,4 +1,4 @@
-"""Gathers what a cluster's login node says: the way to it first, then slurmctld and slurmdbd, then the rest, at a time."""
+"""Gathers the facts about a cluster: first the SSH connection, then slurmctld and slurmdbd, then the rest in parallel."""
 
 import asyncio
 import statistics
@@ -49,7 +49,7 @@ async def way(cluster: ClusterConfig, looker: Looker, clock: Clock) -> Way:
         return Way(None, Inspection(made), made, None)
     mode = look_host.mode(cluster.ssh.key_file)
     if isinstance(mode, Unknown) or mode & OTHERS:
-        return _lost(mode, "the key file cannot be used", "ssh-key-file")
+        return _lost(mode, "the SSH key file cannot be used", "ssh-key-file")
     try:
         made = transport(cluster, clock)
     except ConfigError as error:
@@ -76,11 +76,11 @@ async def _reach(made: SshTransport, mode: int, looker: Looker) -> Way:
         await made.close()
         outcome = error.outcome if isinstance(error, LoginError) else ConnectOutcome.FAILED
         if outcome in HOST_KEY_PROBLEMS:
-            return _lost(mode, "the host's key is not the pinned one", "ssh-host-key", host_key=Unknown(str(error)), outcome=outcome)
+            return _lost(mode, "the host key is not the pinned one", "ssh-host-key", host_key=Unknown(str(error)), outcome=outcome)
         return _lost(mode, "the login node cannot be reached", "ssh-login", login=Unknown(str(error)), outcome=outcome)
     seconds = await looker(lambda: _round_trip(inspection))
     sessions = await looker(lambda: made.sessions(CHANNELS))
-    return Way(Ssh(mode, "it is the pinned one", "logged in", seconds, sessions, CHANNELS), inspection, made, None)
+    return Way(Ssh(mode, "the host key is the pinned one", "logged in", seconds, sessions, CHANNELS), inspection, made, None)
 
 
 async def _round_trip(inspection: Inspection) -> float:
@@ -103,7 +103,7 @@ async def slurm(cluster: ClusterConfig, reached: Way, looker: Looker, clock: Clo
         return Slurm(**dict.fromkeys(Slurm.__dataclass_fields__, gone))
     commands = await looker(lambda: site.found(COMMANDS))
     if isinstance(commands, Unknown) or commands != COMMANDS:
-        missing = Unknown("SLURM's commands are not found", "slurm-commands")
+        missing = Unknown("SLURM's commands were not found", "slurm-commands")
         return replace(Slurm(**dict.fromkeys(Slurm.__dataclass_fields__, missing)), commands=commands)
     programs = sorted({image.run[0] for image in cluster.images if image.run})
     (settings, associations, account, qos), (version, mended, skew, work_root, found) = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""Looking under one deadline: whatever does not answer becomes an Unknown, never an error."""
+"""Asks questions under one deadline: a failure or timeout becomes an Unknown, never an error."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

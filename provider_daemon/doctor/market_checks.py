@@ -1,4 +1,4 @@
-"""The cluster on chain and what it offers, against SLURM and provd.toml. Pure: each check takes a Site; see docs/doctor.md."""
+"""Checks of the cluster on chain and its offerings. Pure; first lines are in docs/doctor.md."""
 
 from fnmatch import fnmatchcase
 
@@ -12,7 +12,7 @@ LANDS_SECONDS = 10  # from a heartbeat to the block that holds it
 
 
 class NoClusterError(Exception):
-    """The chain has no such cluster: one check says so, the others wait."""
+    """The cluster is not on chain: market-cluster fails, the other checks are skipped."""
 
 
 def _record(site: Site) -> Cluster:
@@ -28,48 +28,50 @@ def _sold(site: Site) -> list[Offered]:
 
 
 def cluster(site: Site) -> Finding:
-    """Whether the chain has the cluster."""
+    """The cluster is registered on chain."""
     found = known(site.record)
-    todo = "register it (provd tx hpc register-cluster), or correct clusters.id"
-    return judge(found is not None, f"cluster {site.config.id}" + ("" if found else " is not on chain"), todo)
+    todo = "register it with `provd tx hpc register-cluster`, or correct clusters.id"
+    return judge(found is not None, f"cluster {site.config.id} is {'' if found else 'not '}on chain", todo)
 
 
 def owner(site: Site) -> Finding:
-    """Whether the cluster belongs to the configured key's address."""
+    """The configured key owns the cluster on chain."""
     record, address = _record(site), known(site.address)
-    seen = f"owned by {record.provider}" + ("" if record.provider == address else f", our key is {address}")
-    return judge(record.provider == address, seen, "name the owner's key in clusters.key: the chain takes no report from another")
+    seen = f"the owner is {record.provider}" + ("" if record.provider == address else f", the configured key is {address}")
+    return judge(record.provider == address, seen, "set clusters.key to the owner's key: the chain rejects reports signed by another")
 
 
 def active(site: Site) -> Finding:
-    """Whether the cluster takes jobs."""
+    """The cluster is active and accepts jobs."""
     state = _record(site).state
-    todo = "provd tx hpc update-cluster with state active; the daemon itself only brings back one that is offline"
-    return judge(state == "active", f"it is {state}", todo)
+    todo = "set it to active with `provd tx hpc update-cluster`; the daemon reactivates only clusters that are offline"
+    return judge(state == "active", f"the cluster is {state}", todo)
 
 
 def total_nodes(site: Site) -> Finding:
-    """The cluster's total_nodes against the nodes that SLURM has."""
+    """The cluster's total_nodes on chain equals the number of SLURM nodes."""
     said, there = _record(site).total_nodes, len(known(site.slurm.nodes))
-    seen = f"{said} on chain, {there} in SLURM"
-    return ok(seen) if said == there else warn(seen, f"provd tx hpc update-cluster with total_nodes {there}")
+    seen = f"{said} nodes on chain, {there} in SLURM"
+    return ok(seen) if said == there else warn(seen, f"set total_nodes to {there} with `provd tx hpc update-cluster`")
 
 
 def offerings(site: Site) -> Finding:
-    """How many active offerings the cluster has."""
+    """The cluster has an active offering."""
     sold = _sold(site)
-    seen = f"{len(sold)} of {len(known(site.offered))} active"
-    return ok(seen) if sold else warn(seen, "make one (provd tx hpc create-offering): nobody can order a job")
+    seen = f"{len(sold)} of {len(known(site.offered))} offerings are active"
+    return ok(seen) if sold else warn(seen, "create one with `provd tx hpc create-offering`: customers cannot order jobs without one")
 
 
 def offering_limits(site: Site) -> Finding:
-    """Nodes and run time that offerings promise, against partitions and [clusters.limits]."""
+    """The nodes and run times of the offerings fit the partitions and [clusters.limits]."""
     places = {each.name: each for each in known(site.slurm.partitions)}
     names = targets(site)
     broken = [text for each in _sold(site) for text in _promises(site, each, names, places)]
-    seen = "; ".join(broken) or f"{len(_sold(site))} offerings promise what can be had"
+    seen = "; ".join(broken) or f"{len(_sold(site))} offerings fit"
     return (
-        ok(seen) if not broken else warn(seen, "lower the offering's limits, or raise the partition's or clusters.limits: such jobs fail")
+        ok(seen)
+        if not broken
+        else warn(seen, "lower the offering's limits, or raise those of the partition or clusters.limits; jobs above them fail")
     )
 
 
@@ -86,7 +88,7 @@ def _promises(site: Site, offered: Offered, names: dict[str, str], places: dict[
             ("seconds", seconds, _least(place.max_seconds, limits.max_runtime_seconds)),
         ):
             if ceiling and said > ceiling:
-                broken.append(f"{where}: {said} {what} promised, {ceiling} to be had")
+                broken.append(f"{where}: offers {said} {what}, but the limit is {ceiling}")
     return broken
 
 
@@ -96,9 +98,9 @@ def _least(*ceilings: int) -> int:
 
 
 def offering_workloads(site: Site) -> Finding:
-    """Whether each preconfigured workload of an offering can be run: by an allowed template or by an image's launcher."""
+    """An allowed template or a launcher exists for every preconfigured workload of the offerings."""
     if isinstance(site.templates, Unknown):
-        return skipped("the templates do not verify", "slurm-templates")
+        return skipped("the templates could not be verified", "slurm-templates")
     workloads = [item for each in _sold(site) for item in each.offering.preconfigured]
     patterns = [image.pattern for image in site.config.images]
     lost = sorted(
@@ -106,20 +108,20 @@ def offering_workloads(site: Site) -> Finding:
         for item in workloads
         if item.workload_id not in site.templates and not any(fnmatchcase(item.image, pattern) for pattern in patterns)
     )
-    seen = f"cannot be run: {', '.join(lost)}" if lost else f"{len(workloads)} preconfigured workloads"
-    return judge(not lost, seen, "allow the template (clusters.templates.allowed), or give its image a pattern in [[clusters.images]]")
+    seen = f"no template or launcher for: {', '.join(lost)}" if lost else f"{len(workloads)} preconfigured workloads can run"
+    return judge(not lost, seen, "add the template to clusters.templates.allowed, or a pattern for its image to [[clusters.images]]")
 
 
 def parameters(site: Site) -> Finding:
-    """The chain's live parameters, against clusters.heartbeat_seconds and the run times that offerings promise."""
+    """clusters.heartbeat_seconds and the offerings' run times fit the chain's parameters."""
     sold, said = _sold(site), known(site.parameters)
     longest, timeout, period = said.max_job_duration, said.node_heartbeat_timeout, site.config.heartbeat_seconds
     broken = [
-        f"{each.offering.offering_id}: {each.max_runtime} s promised, the chain ends every job after {longest} s"
+        f"{each.offering.offering_id}: offers {each.max_runtime} s, but the chain ends every job after {longest} s"
         for each in sold
         if 0 < longest < each.max_runtime
     ]
     if 0 < timeout < period + LANDS_SECONDS:
-        broken.append(f"a heartbeat every {period:g} s, nodes go stale after {timeout} s")
+        broken.append(f"heartbeats are sent every {period:g} s, but nodes go stale after {timeout} s")
     seen = "; ".join(broken) or f"nodes go stale after {timeout} s, jobs end after {longest} s"
-    return ok(seen) if not broken else warn(seen, "lower the offering's max_runtime_seconds, or clusters.heartbeat_seconds")
+    return ok(seen) if not broken else warn(seen, "lower the offering's max_runtime_seconds or clusters.heartbeat_seconds")

@@ -1,4 +1,4 @@
-"""The way to the login node. Pure: each check takes a Site and looks at its facts; the first line of its docstring is in docs/doctor.md."""
+"""Checks of the SSH connection to the login node. Pure; first lines are in docs/doctor.md."""
 
 from provider_daemon.doctor.facts import Site, Ssh
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, warn
@@ -7,10 +7,10 @@ from provider_daemon.ports import ConnectOutcome
 SLOW_SECONDS = 0.5  # a poll takes two to four round trips
 OTHERS = 0o077  # mode bits of group and others
 TODO = {
-    ConnectOutcome.TIMED_OUT: "set clusters.ssh.login_seconds above the time that a login takes, or ask the site why it is slow",
-    ConnectOutcome.SECOND_FACTOR: "ask the site to let this user in from this address with the key alone",
-    ConnectOutcome.COMMAND_REFUSED: "ask the site whether the account is open and may run commands over SSH",
-    ConnectOutcome.STDIN_CONSUMED: "change the account's login files so that they read stdin only where it is a terminal",
+    ConnectOutcome.TIMED_OUT: "increase clusters.ssh.login_seconds, or ask the site why logins are slow",
+    ConnectOutcome.SECOND_FACTOR: "ask the site to allow key-only logins of this user from this address",
+    ConnectOutcome.COMMAND_REFUSED: "ask the site whether the account is enabled and may run commands over SSH",
+    ConnectOutcome.STDIN_CONSUMED: "change the account's shell start-up files so that they read stdin only from a terminal",
 }
 """outcome of a login -> what to do"""
 
@@ -31,42 +31,47 @@ def _where(site: Site) -> str:
 
 
 def key_file(site: Site) -> Finding:
-    """The mode of the private key's file."""
+    """Only the owner can read the private key file."""
     mode, path = _ssh(site).key_mode, site.config.ssh.key_file if site.config.ssh else ""
     if isinstance(mode, Unknown):
-        return fail(f"{path}: {mode.why}", "give clusters.ssh.key_file a private key that provd's user can read")
-    return judge(not mode & OTHERS, f"{path} has mode {mode & 0o777:04o}", f"chmod 600 {path}")
+        return fail(f"{path}: {mode.why}", "set clusters.ssh.key_file to a private key that provd's user can read")
+    return judge(not mode & OTHERS, f"{path} has mode {mode & 0o777:04o}", f"run `chmod 600 {path}`")
 
 
 def host_key(site: Site) -> Finding:
-    """The key that the host shows, against the pinned one."""
+    """The host key is the pinned one."""
     found = _ssh(site).host_key
     if isinstance(found, Unknown) and not found.blame:
-        return fail(found.why, "find out why the host's key changed before you pin a new one: known_hosts or host_key_fingerprint")
+        return fail(found.why, "find out why the host key changed before you pin the new one in known_hosts or host_key_fingerprint")
     return ok(known(found))
 
 
 def login(site: Site) -> Finding:
-    """Whether a connection and a login come about."""
+    """provd can connect and log in."""
     found = _ssh(site).login
     if isinstance(found, Unknown) and not found.blame:
         return fail(
-            found.why, TODO.get(_ssh(site).outcome, f"check host, port, user and key_file of clusters.ssh by hand: ssh {_where(site)}")
+            found.why,
+            TODO.get(_ssh(site).outcome, f"check host, port, user and key_file in clusters.ssh, and try `ssh {_where(site)}` by hand"),
         )
     return ok(known(found))
 
 
 def sessions(site: Site) -> Finding:
-    """How many channels sshd lets us have open at a time."""
+    """sshd allows as many concurrent sessions per connection as provd uses."""
     ssh = _ssh(site)
     taken = known(ssh.sessions)
-    return judge(taken >= ssh.wanted, f"{taken} of {ssh.wanted} channels at a time", "set MaxSessions 10 (its default) in sshd_config")
+    return judge(
+        taken >= ssh.wanted,
+        f"sshd accepted {taken} of {ssh.wanted} concurrent sessions",
+        "set MaxSessions 10 (its default) in the login node's sshd_config",
+    )
 
 
 def round_trip(site: Site) -> Finding:
-    """The time that the shortest command takes, there and back."""
+    """The round-trip time of an empty command."""
     seconds = known(_ssh(site).round_trip)
-    seen = f"{seconds * 1000:.0f} ms for an empty command"
+    seen = f"an empty command takes {seconds * 1000:.0f} ms"
     if seconds <= SLOW_SECONDS:
         return ok(seen)
-    return warn(seen, "run provd nearer to the login node, or look at its load")
+    return warn(seen, "run provd closer to the login node, or check the login node's load")

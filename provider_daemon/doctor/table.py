@@ -1,4 +1,4 @@
-"""Every check, by section and in the order in which they are shown; and how one look becomes rows."""
+"""Every check, by section and in display order; applies the checks to the gathered facts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from provider_daemon.doctor.facts import Scene
 from provider_daemon.doctor.finding import Finding, NotKnownError, fail, skipped
 from provider_daemon.errors import ProvdError
 
-NOT_TOLD = "mend that first: this could not be looked at"
+NOT_TOLD = "not checked: fix the error above first"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`looks_at` is the sentence for docs/doctor.md."""
+    """`looks_at`: the description of the check in docs/doctor.md."""
 
     name: str
     section: str
@@ -148,7 +148,7 @@ NAMES = frozenset(check.name for check in CHECKS)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`subject`: the cluster or the key that was looked at, "" where there is only one of a kind."""
+    """`subject`: the name of the checked cluster or key; "" where there is only one of a kind."""
 
     check: Check
     subject: str
@@ -171,29 +171,29 @@ def subjects(scene: Scene, section: str) -> Sequence[tuple[str, object]]:
 
 
 def examine(scene: Scene) -> Iterator[Row]:
-    """Every check on all that it is about."""
+    """Apply every check to each of its subjects."""
     for check in CHECKS:
         for subject, facts in subjects(scene, check.section):
             yield Row(check, subject, judged(check, facts))
 
 
 def judged(check: Check, facts: object) -> Finding:
-    """A fact that is missing for a reason which another check tells makes a check skipped; one that is missing by itself makes it red."""
+    """A missing fact skips the check if another check reports the cause (`blame`), and fails it otherwise."""
     try:
         return check.function(facts)
     except NotKnownError as missing:
         unknown = missing.unknown
         return skipped(unknown.why, unknown.blame) if unknown.blame else fail(unknown.why, NOT_TOLD)
     except ssh_checks.NoSshError:
-        return skipped("the daemon is on the login node itself: no SSH")
+        return skipped("not applicable: provd runs on the login node, without SSH")
     except market_checks.NoClusterError:
-        return skipped("the chain has no such cluster", "market-cluster")
+        return skipped("the cluster is not registered on chain", "market-cluster")
     except (ProvdError, ValueError) as error:
         return fail(str(error), NOT_TOLD)
 
 
 def chosen(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
-    """Those of the named checks, and those that tell why one of them was skipped."""
+    """The rows of the named checks, and of the checks that report why one of them was skipped."""
     if not only:
         return list(rows)
     told = {row.finding.blame for row in rows if row.check.name in only and row.finding.blame}

@@ -28,26 +28,28 @@ _OLD = ("22.05", "23.02", "23.11", "24.05", "24.11")
 _IN_2026: dict[str, int | None] = {**dict.fromkeys(_OLD), "25.05": 9, "25.11": 8, "26.05": 4}
 
 VULNERABILITIES = (
-    Vulnerability("CVE-2023-41914", "a user can take over any file", {"22.05": 10, "23.02": 6}),
-    Vulnerability("CVE-2023-49933", "messages can be extended past their hash", {"22.05": 11, "23.02": 7, "23.11": 1}),
+    Vulnerability("CVE-2023-41914", "a user can take ownership of any file", {"22.05": 10, "23.02": 6}),
+    Vulnerability("CVE-2023-49933", "message content can be modified despite its hash", {"22.05": 11, "23.02": 7, "23.11": 1}),
     Vulnerability("CVE-2023-49934", "SQL injection in slurmdbd", {"23.11": 1}),
-    Vulnerability("CVE-2023-49935", "root's MUNGE tokens can be used again", {"23.02": 7, "23.11": 1}),
-    Vulnerability("CVE-2023-49936", "a message ends a daemon", {"22.05": 11, "23.02": 7, "23.11": 1}),
+    Vulnerability("CVE-2023-49935", "root's MUNGE tokens can be reused", {"23.02": 7, "23.11": 1}),
+    Vulnerability("CVE-2023-49936", "a crafted message crashes a daemon", {"22.05": 11, "23.02": 7, "23.11": 1}),
     Vulnerability("CVE-2023-49937", "a double free in slurmctld", {"22.05": 11, "23.02": 7, "23.11": 1}),
-    Vulnerability("CVE-2023-49938", "sbcast opens files with a wrong group", {"22.05": 11, "23.02": 7}),
+    Vulnerability("CVE-2023-49938", "sbcast opens files with the wrong groups", {"22.05": 11, "23.02": 7}),
     Vulnerability(
-        "CVE-2024-42511", "access to others' network identifiers", {"23.02": 8, "23.11": 9, "24.05": 2}, switch="switch/hpe_slingshot"
+        "CVE-2024-42511", "access to other users' network identifiers", {"23.02": 8, "23.11": 9, "24.05": 2}, switch="switch/hpe_slingshot"
     ),
-    Vulnerability("CVE-2024-48936", "processes under others' jobs by way of stepmgr", {"24.05": 4}),
+    Vulnerability("CVE-2024-48936", "stepmgr lets a user run processes in other users' jobs", {"24.05": 4}),
     Vulnerability(
-        "CVE-2025-43904", "a coordinator can make an administrator", {"22.05": None, "23.02": None, "23.11": 11, "24.05": 8, "24.11": 5}
+        "CVE-2025-43904",
+        "a coordinator can promote a user to administrator",
+        {"22.05": None, "23.02": None, "23.11": 11, "24.05": 8, "24.11": 5},
     ),
-    Vulnerability("CVE-2026-65107", "sbcast skips the check of its credential", _IN_2026),
+    Vulnerability("CVE-2026-65107", "sbcast does not check its credential", _IN_2026),
     Vulnerability("CVE-2026-65108", "a job's environment overflows slurmstepd's stack", _IN_2026),
     Vulnerability("CVE-2026-65109", "slurmstepd removes files outside its spool", _IN_2026),
-    Vulnerability("CVE-2026-65138", "slurmd reads past a message", _IN_2026),
-    Vulnerability("CVE-2026-65139", "unchecked values in queries of the accounting database", _IN_2026),
-    Vulnerability("CVE-2026-65140", "an operator can change administrators", _IN_2026),
+    Vulnerability("CVE-2026-65138", "slurmd reads past the end of a message", _IN_2026),
+    Vulnerability("CVE-2026-65139", "unescaped values in accounting database queries", _IN_2026),
+    Vulnerability("CVE-2026-65140", "an operator can modify administrators", _IN_2026),
     Vulnerability("CVE-2026-65165", "steps with an arbitrary distribution are counted wrongly", _IN_2026),
     Vulnerability("CVE-2026-65168", "see the release notes of 25.11.8", {**dict.fromkeys(_OLD), "25.05": 9, "25.11": 8}),
 )

@@ -63,7 +63,7 @@ def test_a_fact_that_is_missing_by_itself_is_red() -> None:
 
 def test_an_answer_that_cannot_be_read_is_red() -> None:
     assert red(setting("MinJobAge", "soon")) == {"slurm-min-job-age": Outcome.FAIL}
-    assert "'soon' is no number" in finding(setting("MinJobAge", "soon"), "slurm-min-job-age").seen
+    assert "'soon'" in finding(setting("MinJobAge", "soon"), "slurm-min-job-age").seen
 
 
 def test_without_systemd() -> None:
@@ -84,7 +84,7 @@ def test_what_the_service_alone_can_read() -> None:
     """A systemd credential cannot be read by a command: the owner of its cluster on chain stands for it."""
     scene = replace(site(address=behind("account-key")), keys=key(derived=True).keys)
     assert red(scene) == {}
-    assert "the service's alone" in finding(scene, "account-key").seen
+    assert "only the service can read the key" in finding(scene, "account-key").seen
     assert finding(scene, "market-owner").outcome is Outcome.SKIPPED
 
 
@@ -93,9 +93,9 @@ def test_a_package_that_carries_the_repairs() -> None:
     old = {**SCENE.sites[0].slurm.settings, "SLURM_VERSION": "22.05.8"}  # type: ignore[dict-item]
     patched = frozenset({"CVE-2023-41914", "CVE-2023-49933", "CVE-2023-49936", "CVE-2023-49937", "CVE-2023-49938", "CVE-2025-43904"})
     found = finding(slurm(settings=old, version="22.05.8", mended=patched), "slurm-vulnerabilities")
-    assert (found.outcome, found.seen[:7]) == (Outcome.WARN, "8 known")
+    assert (found.outcome, found.seen.split()[0]) == (Outcome.WARN, "8")
     found = finding(slurm(settings=old, version="22.05.7", mended=patched), "slurm-vulnerabilities")
-    assert (found.outcome, found.seen[:8], found.todo) == (Outcome.FAIL, "14 known", "upgrade SLURM to 22.05.11 or newer")
+    assert (found.outcome, found.seen.split()[0], found.todo) == (Outcome.FAIL, "14", "upgrade SLURM to 22.05.11 or newer")
 
 
 def test_a_vulnerability_that_needs_a_switch() -> None:

@@ -266,7 +266,7 @@ def test_another_schema(ledger: Path) -> None:
     found = look_ledger.look(ledger, "virtengine-1")
     assert found.schema == 99
     assert isinstance(found.problems, Unknown)
-    assert look_ledger.closed(found) == Unknown("its tables are of another version", "ledger-schema")
+    assert look_ledger.closed(found) == Unknown("the ledger has another schema version", "ledger-schema")
 
 
 def test_no_database(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ async def test_a_node_that_is_not_believed(far: FarEnd, blame: str) -> None:
     """Its check is red, nothing else of the chain is, and whatever needs a node waits for that check."""
     async with looked_at(far) as found:
         assert red(found) == {blame: Outcome.FAIL}
-        assert found.missing == Unknown("no endpoint can be believed", blame)
+        assert found.missing == Unknown("no endpoint is usable", blame)
 
 
 async def test_a_node_that_is_not_there() -> None:
@@ -71,7 +71,7 @@ async def test_a_node_that_is_not_there() -> None:
     await far.stop()
     found = await look_chain.look(config, Looker(5), FakeClock(time=10.0))
     assert red(found) == {"chain-endpoints": Outcome.FAIL}
-    assert found.missing == Unknown("no endpoint can be believed", "chain-endpoints")
+    assert found.missing == Unknown("no endpoint is usable", "chain-endpoints")
 
 
 async def test_one_of_two() -> None:
