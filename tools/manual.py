@@ -29,7 +29,7 @@ SIGHUP the daemon reads the file again, and says which changes only a restart ca
 def commands_page(date: str) -> str:
     """provd(1)."""
     about, _, commands = cli_reference.text().partition("\n### ")
-    _, _, codes = about.rpartition("Exit codes: ")
+    _, _, codes = about.rpartition("Exit status: ")
     lines = (
         roff.heading("provd", 1, date, __version__),
         ".SH NAME",

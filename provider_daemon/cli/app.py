@@ -33,20 +33,19 @@ app = typer.Typer(
     name="provd",
     cls=Sections,
     help="Provider daemon: sells an HPC site's SLURM compute on the VirtEngine chain.",
-    epilog="Exit codes: 0 done, 1 it could not be done (one line on standard error says why), 2 a mistake in what was given; commands "
-    "with more say so.",
+    epilog="Exit status: 0 success, 1 failure (reason on stderr), 2 usage or configuration error. Commands with other codes list them.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.command("run", short_help="Run the daemon until SIGTERM or SIGINT.")(run.run)
-app.command("demo", short_help="See twelve jobs go the whole path on this machine.")(demo.demo)
+app.command("demo", short_help="Run twelve jobs end to end on this machine.")(demo.demo)
 app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_jobs)
-app.command("status", short_help="Show what runs, what waits and why, and whether the daemon works.")(status.status)
-app.command("top", short_help="Follow what `provd status` shows until Ctrl-C.")(status.top)
-app.command("doctor", short_help="Look at all that must be right, and say what to do.")(doctor.doctor)
-app.command("reconcile", short_help="Compare SLURM, ledger and chain, and print what differs.")(reconcile.reconcile)
+app.command("status", short_help="Show the daemon's health, open jobs and why they wait.")(status.status)
+app.command("top", short_help="Show `provd status` continuously until Ctrl-C.")(status.top)
+app.command("doctor", short_help="Check everything that jobs depend on, and suggest fixes.")(doctor.doctor)
+app.command("reconcile", short_help="Compare SLURM, ledger and chain, and print differences.")(reconcile.reconcile)
 app.add_typer(jobs.app, name="job")
 app.add_typer(tx.app, name="tx")
 app.add_typer(query.app, name="query")
@@ -74,7 +73,7 @@ def options(
 
 
 def main() -> None:
-    """Mistakes of the operator and answers of the world end in one line, never in a traceback, nor with gRPC's own words before it."""
+    """Expected errors end in one line on stderr, without a traceback and without gRPC's own log lines."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         app()

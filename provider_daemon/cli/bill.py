@@ -1,4 +1,4 @@
-"""`provd bill`: what a job costs, and why it cost what it did."""
+"""`provd bill`: estimates and explains the cost of a job."""
 
 import json
 from enum import StrEnum
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from provider_daemon.job.usage import Usage
     from provider_daemon.money.explain import Explanation
 
-app = typer.Typer(help="Work out what a job costs, and why it cost what it did.", no_args_is_help=True)
+app = typer.Typer(help="Estimate or explain the cost of a job.", no_args_is_help=True)
 
 
 class Format(StrEnum):
@@ -23,23 +23,25 @@ class Format(StrEnum):
     JSON = "json"
 
 
-Output = Annotated[Format, typer.Option("--output", "-o", metavar="table|json", help="A table, or all there is as JSON.")]
+Output = Annotated[Format, typer.Option("--output", "-o", metavar="table|json", help="Output format.")]
 
 
 @app.command(epilog=example("provd bill estimate --spec job.yaml"))
 def estimate(
     usage: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Usage: the fields of HPCUsageMetrics and gpu_type. JSON, YAML, TOML or -.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File with usage (fields of HPCUsageMetrics, and gpu_type) in JSON, YAML or TOML; - for stdin."),
     ] = None,
     spec: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A job: its resources and max_runtime_seconds; billed as if it used all of it.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File with a job's resources and max_runtime_seconds; billed as if the job used all of it."),
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Other rules than the default ones: rates, discounts, caps, shares.")
+        Path | None, typer.Option(metavar="FILE", help="File with billing rules (rates, discounts, caps, shares) in place of the defaults.")
     ] = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Work out a bill from usage, or from what a job asks for. Each component, discounts, caps, total, fee and reward in uvirt."""
+    """Estimate a bill from usage or from a job's request: each component, discounts, caps, total, fee and reward, in uvirt."""
     from provider_daemon.cli import bill_show, documents
     from provider_daemon.errors import ConfigError
     from provider_daemon.money import documents as money
@@ -47,7 +49,7 @@ def estimate(
 
     given = [path for path in (usage, spec) if path is not None]
     if len(given) != 1:
-        raise ConfigError(["name one of --usage FILE and --spec FILE"])
+        raise ConfigError(["exactly one of --usage and --spec is required"])
     in_force = money.read_rules(documents.read(rules)) if rules else DEFAULT_RULES
     document = documents.read(given[0])
     use = money.read_use(document) if usage else money.read_job(document, in_force.granularity_seconds)
@@ -60,16 +62,16 @@ def estimate(
 
 @app.command()
 def explain(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id on chain, such as JOB-1.")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Job id on chain, such as JOB-1.")],
     config: ConfigFile = DEFAULT,
     node: Nodes = (),  # type: ignore[assignment]
     chain_id: ChainId = "",
     output: Output = Format.TABLE,
 ) -> None:
-    """Compare what the chain billed with what SLURM measured. Component by component; exit 1 when they do not come to the same sum.
+    """Compare the chain's bill with the usage that SLURM measured, by component. Exit status: 0 equal totals, 1 different totals.
 
-    The measured usage is the ledger's, and the chain is the configured one unless --node or --chain-id says otherwise. Without a
-    configuration file the chain alone is asked.
+    The measured usage is read from the ledger. --node and --chain-id replace the configured chain. Without a configuration
+    file only the chain is queried.
     """
     import asyncio
 
@@ -89,7 +91,7 @@ def explain(
 
 
 def _measured(path: Path, job_id: str) -> "Usage | None":
-    """The ledger's; None where the daemon has not run yet, or SLURM's last word is not in."""
+    """From the ledger; None if there is no ledger yet, or no final usage from SLURM."""
     from provider_daemon.ledger.ledger import Ledger
 
     if not path.exists():
@@ -114,7 +116,7 @@ async def explanation(chain: "GrpcChain", job_id: str, measured: "Usage | None")
 
     job = await chain.query.job(job_id)
     if job is None:
-        raise Refused(f"the chain knows no job {job_id}")
+        raise Refused(f"{job_id} does not exist on chain")
     accounting = await chain.query.job_accounting(job_id)
     reports = [report for tx in await chain.reports_of(job_id) for report in evidence_check.reports(tx.tx) if report.job_id == job_id]
     ended = [report for report in reports if job.HasField("completed_at") and report.state == job.state]

@@ -1,4 +1,4 @@
-"""How `provd bill` shows what it found: lines for people, values for machines."""
+"""The output of `provd bill`: text lines and JSON documents."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -40,7 +40,7 @@ def estimate_document(use: "Use", rules: "Rules") -> dict[str, Any]:
 
 def estimate_lines(found: dict[str, Any]) -> Iterator[str]:
     row = "{:<16}{:>26} {:<11}{:>10}{:>16}".format
-    yield row("", "quantity", "", "uvirt each", "uvirt")
+    yield row("", "quantity", "", "uvirt/unit", "uvirt")
     for part, unit in UNITS.items():
         yield row(part, found["quantities"][part], unit, found["rates"][part], found[part])
     yield row("subtotal", "", "", "", found["subtotal"])
@@ -55,7 +55,7 @@ def estimate_lines(found: dict[str, Any]) -> Iterator[str]:
     for name in ("platform_fee", "provider_reward", "node_reward"):
         if found[name] or name != "node_reward":
             yield row(name.replace("_", " "), f"{found[f'{name}_percent']}%", "", "", found[name])
-    yield row("left over", "", "", "", found["remainder"])
+    yield row("remainder", "", "", "", found["remainder"])
 
 
 def explanation_document(job_id: str, found: "Explanation") -> dict[str, Any]:
@@ -71,13 +71,13 @@ def explanation_document(job_id: str, found: "Explanation") -> dict[str, Any]:
 
 def _basis(found: "Explanation") -> str:
     if found.by_request:
-        return "what the job asked for, until it was cancelled or timed out: no report ended it"
-    return "a forecast: the chain has settled nothing" if found.charged is None else "the usage that was reported"
+        return "the requested resources until it was cancelled or timed out, because no final report was included"
+    return "an estimate, because the chain has not settled the job" if found.charged is None else "the reported usage"
 
 
 def explanation_lines(job_id: str, found: "Explanation") -> Iterator[str]:
     row = "{:<10}{:<14}{:>18}{:>18}{:>18}{:>14}".format
-    yield f"{job_id}: billed on {_basis(found)}" if found.charged is not None else f"{job_id}: {_basis(found)}"
+    yield f"{job_id}: the bill is based on {_basis(found)}" if found.charged is not None else f"{job_id}: the bill is {_basis(found)}"
     yield row("", "", "SLURM measured", "reported", "billed on", "uvirt")
     for line in found.lines:
         shown = ["-" if value is None else value for value in (line.measured, line.reported, line.billed)]
@@ -93,4 +93,4 @@ def explanation_lines(job_id: str, found: "Explanation") -> Iterator[str]:
     ):
         yield f"{name:<78}{amount:>14}"
     if not found.agrees:
-        yield f"the chain charged {found.charged} uvirt, the default rules come to {cost.total}: other rules are in force there"
+        yield f"the chain charged {found.charged} uvirt, but the default rules give {cost.total} uvirt: the chain uses other billing rules"

@@ -4,21 +4,21 @@ import typer
 
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 
-app = typer.Typer(help="Check and show provd.toml, or print one to start from.", no_args_is_help=True)
+app = typer.Typer(help="Check or print provd.toml, or print an example.", no_args_is_help=True)
 
 
 @app.command()
 def validate(config: ConfigFile = DEFAULT) -> None:
-    """Name every mistake in the file, with line and key. Exit 2 when there is one."""
+    """Check the configuration and list every error with line and key. Exit status: 0 valid, 2 invalid."""
     from provider_daemon.config import load
 
     loaded = load(config)
-    typer.echo(f"{config}: {len(loaded.clusters)} cluster(s) on {loaded.chain.id}, no mistakes found")
+    typer.echo(f"{config}: valid, {len(loaded.clusters)} cluster(s) on {loaded.chain.id}")
 
 
 @app.command("print-default")
 def print_default() -> None:
-    """Print the commented file that a site starts from."""
+    """Print a commented example configuration."""
     from provider_daemon.config import default_toml
 
     typer.echo(default_toml(), nl=False)
@@ -26,7 +26,7 @@ def print_default() -> None:
 
 @app.command()
 def show(config: ConfigFile = DEFAULT) -> None:
-    """Print the configuration in effect, defaults included. As JSON; keys are named by their place and not read: it holds no secret."""
+    """Print the configuration in effect as JSON, including defaults. It contains no secrets: key files are not read."""
     from provider_daemon.config import load
 
     typer.echo(load(config).model_dump_json(indent=2))
@@ -34,7 +34,7 @@ def show(config: ConfigFile = DEFAULT) -> None:
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of provd.toml. Editors check and complete by it."""
+    """Print the JSON schema of provd.toml, for validation and completion in editors."""
     from provider_daemon.config import json_schema
 
     typer.echo(json_schema(), nl=False)

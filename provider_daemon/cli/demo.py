@@ -1,4 +1,4 @@
-"""`provd demo`: the whole path, on this machine, in under three minutes."""
+"""`provd demo`: twelve jobs end to end on this machine, in less than three minutes."""
 
 import json
 import sys
@@ -15,20 +15,18 @@ if TYPE_CHECKING:
 
 
 def demo(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on standard output, progress on standard error.")
-    ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running, and say how to look around.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and progress on stderr.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running, and print commands to explore it.")] = False,
     queries: Annotated[
-        str, typer.Option(metavar="none|published|all", help="Which Query calls of the HPC module the chain answers.")
+        str, typer.Option(metavar="none|published|all", help="Which Query RPCs of the HPC module the chain serves.")
     ] = "published",
-    simulated: Annotated[bool, typer.Option("--simulated", help="Use the simulated site even where SLURM is installed.")] = False,
+    simulated: Annotated[bool, typer.Option("--simulated", help="Use the simulated site even if SLURM is installed.")] = False,
 ) -> None:
-    """Bring up SLURM and a chain, run the real daemon, send twelve jobs through it, and show what became of them."""
+    """Start SLURM and a chain, run the daemon, submit twelve jobs, and show their results."""
     import asyncio
 
     if queries not in ("none", "published", "all"):
-        raise typer.BadParameter("--queries takes none, published or all")
+        raise typer.BadParameter("--queries must be none, published or all")
     raise typer.Exit(asyncio.run(_demo(as_json, keep, queries, simulated)))
 
 
@@ -45,7 +43,7 @@ async def _demo(as_json: bool, keep: bool, queries: str, simulated: bool) -> int
     try:
         return await _run(as_json, keep, queries, simulated)
     except asyncio.CancelledError:
-        typer.echo("provd demo: stopped; everything was taken down", err=True)
+        typer.echo("provd demo: interrupted; all processes stopped", err=True)
         return 130
 
 
@@ -92,7 +90,7 @@ async def _perform(stage: "Stage", as_json: bool, began: float, say: Callable[[s
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
     else:
         _print(rows, problems)
-    say("all twelve did as they should" if document["ok"] else "NOT as it should be: see above")
+    say("all twelve jobs ended as expected" if document["ok"] else "FAILED: see the problems above")
     say(_site_words(stage))
     return bool(document["ok"])
 
@@ -106,11 +104,11 @@ def _print(rows: "list[Verdict]", problems: list[str]) -> None:
     console.print(show.table(rows, console.width))
     show.details(console, rows)
     for problem in problems:
-        console.print(f"WRONG: {problem}", style="red", highlight=False, markup=False)
+        console.print(f"FAILED: {problem}", style="red", highlight=False, markup=False)
 
 
 def _site_words(stage: "Stage") -> str:
-    return f"SLURM {stage.site.version}, a private site" if stage.site.real else "this was the SIMULATED site, not real SLURM"
+    return f"site: SLURM {stage.site.version}, private" if stage.site.real else "site: SIMULATED, not real SLURM"
 
 
 async def _until_interrupted(stage: "Stage") -> None:
@@ -118,7 +116,7 @@ async def _until_interrupted(stage: "Stage") -> None:
     import asyncio
 
     if not stage.site.real:
-        typer.echo("The simulated site runs in this process: Ctrl-C takes everything down.", err=True)
+        typer.echo("The simulated site runs in this process; press Ctrl-C to stop everything.", err=True)
         await asyncio.Event().wait()
 
 
@@ -130,8 +128,8 @@ def _explain(stage: "Stage") -> None:
     from provider_daemon.config import load
 
     typer.echo(
-        f"""Left running below {stage.directory}. Look around:
-  http://{load(stage.config).metrics.listen}/ is the status page
+        f"""Still running in {stage.directory}. To explore:
+  http://{load(stage.config).metrics.listen}/ (status page)
   provd top -c {stage.config}
   provd jobs -c {stage.config}
   provd job explain JOB-1 -c {stage.config}
@@ -142,7 +140,7 @@ def _explain(stage: "Stage") -> None:
     if stage.site.real:
         typer.echo(
             f"""  provd lab exec {stage.directory}/slurm squeue
-Take it down:
+To stop everything:
   kill {stage.daemon.pid} {stage.market.devnet.pid}; provd lab down {stage.directory}/slurm --purge; rm -rf {stage.directory}""",
             err=True,
         )

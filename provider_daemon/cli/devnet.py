@@ -1,4 +1,4 @@
-"""`provd devnet`: the embedded chain, for trying things out and for tests."""
+"""`provd devnet`: the embedded chain, for tests and evaluation."""
 
 import sys
 from enum import StrEnum
@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Run a chain on this machine, as strict as the real one.")
+app = typer.Typer(no_args_is_help=True, help="Run a local test chain with the same checks as the real one.")
 
 HOME = Path("~/.provd-devnet")
-Home = Annotated[Path, typer.Option(metavar="DIR", help="The chain's directory; made when it is not there, gone on with when it is.")]
+Home = Annotated[Path, typer.Option(metavar="DIR", help="Data directory; created if missing, resumed if it exists.")]
 
 
 class Behaviour(StrEnum):
@@ -33,10 +33,10 @@ class Indexer(StrEnum):
 def start(
     home: Home = HOME,
     listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Address and port of the gRPC server; port 0 takes a free one.")
+        str, typer.Option(metavar="HOST:PORT", help="Listen address of the gRPC server; port 0 chooses a free port.")
     ] = "127.0.0.1:9090",
     rest: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Address and port of the REST server, as 127.0.0.1:1317; none when empty.")
+        str, typer.Option(metavar="HOST:PORT", help="Listen address of the REST server, such as 127.0.0.1:1317; no REST server if empty.")
     ] = "",
     chain_id: Annotated[str, typer.Option(metavar="ID", help="Chain id.")] = "virtengine-localnet-1",
     block_seconds: Annotated[float, typer.Option(min=0.01, metavar="SECONDS", help="Seconds between blocks.")] = 1.0,
@@ -44,51 +44,59 @@ def start(
         Behaviour,
         typer.Option(
             metavar="report|published",
-            help="report: as the module's test report describes it; published: with the published source's quirks.",
+            help="Module behaviour: report (as in its test report) or published (as in its published source).",
         ),
     ] = Behaviour.REPORT,
     settlement: Annotated[
         Behaviour | None,
-        typer.Option(metavar="report|published", help="report: escrow, bill, reward, fee; published: nothing happens. Else as --compat."),
+        typer.Option(
+            metavar="report|published",
+            help="report: escrow, billing, reward and fee; published: no settlement. Default: the value of --compat.",
+        ),
     ] = None,
     queries: Annotated[
         Queries | None,
         typer.Option(
-            metavar="none|published|all", help="Which calls of the module's Query service are there. Else all, or published as --compat."
+            metavar="none|published|all",
+            help="Which RPCs of the module's Query service are served. Default: all, or published with --compat published.",
         ),
     ] = None,
     indexer: Annotated[
         Indexer,
-        typer.Option(metavar="kv|null", help="null: the node keeps no index of transactions, so GetTx and searches are refused."),
+        typer.Option(metavar="kv|null", help="null: the node does not index transactions, and rejects GetTx and searches."),
     ] = Indexer.KV,
     finalize_seconds: Annotated[
-        int, typer.Option(min=0, metavar="SECONDS", help="From a job's end to its accounting being final; 3600 on the chain.")
+        int, typer.Option(min=0, metavar="SECONDS", help="Seconds from a job's end until its accounting is final; 3600 on the real chain.")
     ] = 0,
     settle_seconds: Annotated[
-        int, typer.Option(min=0, metavar="SECONDS", help="From a job's end to its settlement; 86400 on the chain.")
+        int, typer.Option(min=0, metavar="SECONDS", help="Seconds from a job's end until its settlement; 86400 on the real chain.")
     ] = 0,
     billing: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Rules of billing other than the default ones: a file as `provd bill estimate --rules` takes it."
-        ),
+        typer.Option(metavar="FILE", help="Billing rules in place of the defaults: a file as for `provd bill estimate --rules`."),
     ] = None,
-    max_gas: Annotated[int, typer.Option(metavar="GAS", help="Gas a block; -1 is no limit.")] = -1,
+    max_gas: Annotated[int, typer.Option(metavar="GAS", help="Maximum gas per block; -1 for no limit.")] = -1,
     authority: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Address that resolves disputes and sets parameters; nobody's when empty.")
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Address of the governance authority, which resolves disputes and sets parameters; none if empty."
+        ),
     ] = "",
     identity: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ADDRESS=SCORE", help="ADDRESS=SCORE, 0 to 100, for offerings with an identity threshold; others have 0; repeatable."
+            metavar="ADDRESS=SCORE",
+            help="Identity score of an address, 0 to 100, for offerings with an identity threshold (default 0); repeatable.",
         ),
     ] = None,
     fund: Annotated[
         list[str] | None,
-        typer.Option(metavar="ADDRESS=COINS", help="ADDRESS=AMOUNTuve,AMOUNTuvirt, given in the first block of a new chain; repeatable."),
+        typer.Option(
+            metavar="ADDRESS=COINS", help="Initial balance of an address on a new chain, such as ADDRESS=1000uve,1000uvirt; repeatable."
+        ),
     ] = None,
 ) -> None:
-    """Serve the chain until Ctrl-C or SIGTERM. One line is printed once it can be used; SIGUSR1 halts it, SIGUSR2 lets it go on."""
+    """Run the chain until Ctrl-C or SIGTERM. Prints one line when it is ready; SIGUSR1 halts it, SIGUSR2 resumes it."""
     import asyncio
 
     from provider_daemon.cli import documents
@@ -124,7 +132,7 @@ def as_compat(compat: Behaviour, settlement: Behaviour | None, queries: Queries 
 
 @app.command()
 def export(home: Home = HOME) -> None:
-    """Print the last block's state as a genesis file. Whether the devnet runs or not; the same state is the same bytes."""
+    """Print the state of the last block as a genesis file. The devnet may be running; equal states give identical files."""
     from provider_daemon.devnet.home import export as state_of
 
     typer.echo(state_of(home.expanduser()), nl=False)
@@ -132,10 +140,10 @@ def export(home: Home = HOME) -> None:
 
 @app.command("import")
 def import_(
-    genesis: Annotated[typer.FileText, typer.Argument(metavar="FILE", help="A genesis file; - is standard input.")],
+    genesis: Annotated[typer.FileText, typer.Argument(metavar="FILE", help="Genesis file; - for stdin.")],
     home: Home = HOME,
 ) -> None:
-    """Put a genesis file's chain in place of what is there. That is kept beside it; the devnet must not run."""
+    """Replace the chain with that of a genesis file. The old data is kept in the same directory; the devnet must be stopped."""
     from provider_daemon.devnet.home import replace
 
     typer.echo(replace(home.expanduser(), genesis.read()), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Files that commands take: JSON, YAML or TOML, by the ending of their name; `-` is JSON or YAML on standard input."""
+"""Input files of commands: JSON, YAML or TOML by file name extension; `-` is JSON or YAML on stdin."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ def read(path: Path) -> object:
     except OSError as error:
         raise ConfigError([f"{path} cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
-        raise ConfigError([f"{path} cannot be read: not a text file in UTF-8"]) from error
+        raise ConfigError([f"{path} cannot be read: not UTF-8 text"]) from error
     except ValueError as error:
         raise ConfigError([f"{path}: {' '.join(str(error).split())}"]) from error
 

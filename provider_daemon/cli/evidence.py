@@ -1,4 +1,4 @@
-"""`provd evidence`: checks signed usage, from chain data alone or as the ledger keeps it."""
+"""`provd evidence`: verifies signed usage, from the chain or from the ledger."""
 
 import json
 from dataclasses import replace
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from provider_daemon.chain.evidence_check import Verdict
     from provider_daemon.job.usage_snapshot import SignedSnapshot
 
-app = typer.Typer(help="Check the signatures on what jobs used.", no_args_is_help=True)
+app = typer.Typer(help="Verify the signed usage of jobs.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Check the signatures on what jobs used."""
+    """Verify the signed usage of jobs."""
 
 
 @app.command(epilog=example("provd evidence verify JOB-1"))
 def verify(
-    what: Annotated[str, typer.Argument(metavar="HASH|JOB", help="A transaction hash, or a job id such as JOB-1.")],
+    what: Annotated[str, typer.Argument(metavar="HASH|JOB", help="Transaction hash, or job id such as JOB-1.")],
     node: Nodes = (NODE,),  # type: ignore[assignment]
     chain_id: ChainId = CHAIN_ID,
     output: AsText = Text.TEXT,
 ) -> None:
-    """Check the signature of every report of a transaction or a job. Exit 0 only when all of them hold."""
+    """Verify the signature of every report of a transaction or a job. Exit status: 0 all are valid, 1 otherwise."""
     import asyncio
 
     verdicts = asyncio.run(_verify(what, node, chain_id))
@@ -42,12 +42,12 @@ def verify(
             said = _said(verdict) if verdict.ok else f"FAILED: {verdict.why}"
             typer.echo(printable(f"{verdict.job_id} {verdict.state:<10} {said}  tx {tx}"))
     if not verdicts:
-        typer.echo(f"provd: no report found for {what}", err=True)
+        typer.echo(f"provd: no report of {what} found", err=True)
     raise typer.Exit(0 if verdicts and all(verdict.ok for _, verdict in verdicts) else 1)
 
 
 def _said(verdict: "Verdict") -> str:
-    return "verified" if verdict.spec_signed else "verified, but does not name the job (version 1)"
+    return "verified" if verdict.spec_signed else "verified, but the signature does not cover the job's request (version 1)"
 
 
 def _verdict_row(tx_hash: str, verdict: "Verdict") -> dict[str, object]:
@@ -57,13 +57,13 @@ def _verdict_row(tx_hash: str, verdict: "Verdict") -> dict[str, object]:
 
 @app.command()
 def snapshots(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id on chain, such as JOB-1.")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Job id on chain, such as JOB-1.")],
     config: ConfigFile = DEFAULT,
     output: AsText = Text.TEXT,
 ) -> None:
-    """List the usage snapshots kept of a job, and check them. Signatures, hashes, and that none was put in or changed.
+    """List and verify the usage records of a job: signatures, hashes, and that none was added or changed.
 
-    Exit 0 when all hold. As json the signed documents too.
+    Exit status: 0 all are valid, 1 otherwise. JSON output includes the signed documents.
     """
     from provider_daemon.chain import usage_snapshot
 
@@ -75,7 +75,7 @@ def snapshots(
         for snapshot, why in checked:
             typer.echo(_line(snapshot, why))
     if not kept:
-        typer.echo(f"provd: no snapshot of {job} is kept", err=True)
+        typer.echo(f"provd: no usage record of {job} in the ledger", err=True)
     raise typer.Exit(0 if kept and not any(why for _, why in checked) else 1)
 
 
@@ -129,7 +129,7 @@ async def verdicts_of(chain: "GrpcChain", what: str) -> list[tuple[str, "Verdict
         records = {job_id: evidence_check.Record.of(record, chain.chain_id) for job_id, record in jobs.items() if record}
         verdicts = evidence_check.check(tx.tx, chain.chain_id, records)
         if tx.tx_response.code:
-            failed = f"the transaction failed with code {tx.tx_response.code}: the chain took none of its reports"
+            failed = f"the transaction failed with code {tx.tx_response.code}: the chain accepted none of its reports"
             verdicts = [replace(verdict, why=failed) for verdict in verdicts]
         result += [(tx.tx_response.txhash, verdict) for verdict in verdicts if not is_job or verdict.job_id == what.upper()]
     return result

@@ -1,4 +1,4 @@
-"""`provd jobs` and `provd job`: what the ledger holds, also while the daemon is down."""
+"""`provd jobs` and `provd job`: the jobs in the ledger; work while the daemon is stopped too."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id on chain, such as JOB-1.")]
 
-app = typer.Typer(help="Explain one job, or take a parked one up again.", no_args_is_help=True)
+app = typer.Typer(help="Show a job's timeline, or unpark a job.", no_args_is_help=True)
 
 
 def list_jobs(
     config: ConfigFile = DEFAULT,
-    count: Annotated[int, typer.Option(metavar="N", help="How many of the newest.", min=1)] = 50,
-    show: Annotated[str, typer.Option(metavar="all|open|parked", help="Which jobs.")] = "all",
-    match: Annotated[str, typer.Option(metavar="ID", help="Those with this id on chain or in SLURM, or this SLURM job name.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    count: Annotated[int, typer.Option(metavar="N", help="Number of jobs to list.", min=1)] = 50,
+    show: Annotated[str, typer.Option(metavar="all|open|parked", help="Which jobs to list.")] = "all",
+    match: Annotated[str, typer.Option(metavar="ID", help="Only jobs with this chain id, SLURM job id or SLURM job name.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """List the newest jobs: state, what the chain confirmed, SLURM job, and why a job does not go on or how it ended."""
+    """List the newest jobs: state, state on chain, SLURM job id, and why a job waits or how it ended."""
     import json
     from dataclasses import asdict
 
@@ -33,7 +33,7 @@ def list_jobs(
     from provider_daemon.status.overview import lines
 
     if show not in tuple(listing.Show):
-        raise typer.BadParameter(f"{show}: all, open or parked", param_hint="--show")
+        raise typer.BadParameter(f"invalid value: {show!r}; must be all, open or parked", param_hint="--show")
     ledger = _open(config)
     found = lines(listing.find(ledger, match, count=count) if match else listing.jobs(ledger, show=listing.Show(show), count=count))
     if as_json:
@@ -46,18 +46,18 @@ def list_jobs(
 
 @app.command(epilog=example("provd job explain JOB-1"))
 def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
-    """Print a job's whole timeline. Chain, intent, SLURM, usage, reports and transactions, in order of time."""
+    """Print a job's whole timeline: chain, submission, SLURM, usage, reports and transactions, in order of time."""
     from provider_daemon.ledger.timeline import timeline, unsent, when
 
     ledger = _open(config)
     found = ledger.job(job) or ledger.dropped_job(job)
     if found is None:
         raise _unknown(job)
-    typer.echo(f"{job}: {found.state}, the chain says {found.reported}; SLURM job {found.slurm_id or '-'} ({found.name})")
+    typer.echo(f"{job}: {found.state}, on chain {found.reported}; SLURM job {found.slurm_id or '-'} ({found.name})")
     for entry in timeline(ledger, found, job):
         typer.echo(f"{when(entry.at)}  {entry.what:<18} {printable(entry.detail)}")
     for report in unsent(ledger, job):
-        line = f"{when(report.at)}  report {report.state}: {report.status}, in no transaction {printable(report.note)}"
+        line = f"{when(report.at)}  report {report.state}: {report.status}, not in a transaction {printable(report.note)}"
         typer.echo(line.rstrip())
 
 
@@ -66,20 +66,20 @@ def unpark(
     job: JobId,
     config: ConfigFile = DEFAULT,
     without_gpus: Annotated[
-        bool, typer.Option("--without-gpus", help="Report it with 0 GPU-seconds, where SLURM's record names none of its GPUs.")
+        bool, typer.Option("--without-gpus", help="Report 0 GPU-seconds if SLURM's record lists none of the job's GPUs.")
     ] = False,
 ) -> None:
-    """Take a parked job up again, once its cause is mended. Works beside a running daemon."""
+    """Resume a parked job, after its cause is fixed. The daemon may be running."""
     ledger = _open(config, readonly=False)
     if ledger.job(job) is None:
         raise _unknown(job)
     with ledger.write():
         ledger.unpark(job, forgo_gpus=without_gpus)
-    typer.echo(f"{job} is taken up again at the next tick")
+    typer.echo(f"{job} unparked; the daemon resumes it at its next tick")
 
 
 def _unknown(job: str) -> Refused:
-    return Refused(f"{job} is not in the ledger: `provd jobs` lists what is")
+    return Refused(f"{job} is not in the ledger; `provd jobs` lists all jobs")
 
 
 def _open(config: Path, *, readonly: bool = True) -> "Ledger":

@@ -1,4 +1,4 @@
-"""`provd keys`: make, bring in, show, hand out and delete signing keys, encrypted at rest. A secret never stands in a command line."""
+"""`provd keys`: create, import, show, export and delete signing keys, encrypted at rest. Secrets are never command-line arguments."""
 
 import json
 import sys
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from provider_daemon.client.keychain import Entry
     from provider_daemon.client.rotation import Facts
 
-app = typer.Typer(help="Make, import and keep signing keys, encrypted at rest.", no_args_is_help=True)
+app = typer.Typer(help="Create, import, list and delete signing keys (encrypted at rest).", no_args_is_help=True)
 
-Key = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A key of the keyring, or an armored file (the SDK's export format).")]
+Key = Annotated[
+    str, typer.Argument(metavar="NAME|FILE", help="Name of a key in the keyring, or a file in the SDK's armored export format.")
+]
 
 
 @app.command(epilog=example("provd keys add alice"))
 def add(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR) -> None:
-    """Make a new key and print its address. Its mnemonic is shown once, on stderr: write it down."""
+    """Create a key and print its address. Its mnemonic is printed once, on stderr: write it down."""
     from provider_daemon.client import keychain
 
     words = keychain.new_words()
@@ -33,16 +35,14 @@ def add(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringDi
 @app.command("import", epilog=example("provd keys import alice --source alice.armor"))
 def import_(
     key: Key,
-    source: Annotated[
-        str, typer.Option(metavar="FILE", help="A file to read it from, such as an entry of an SDK keyring; - is standard input.")
-    ] = "-",
+    source: Annotated[str, typer.Option(metavar="FILE", help="File to import, such as an entry of an SDK keyring; - for stdin.")] = "-",
     source_passphrase_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The passphrase of an encrypted source, in a private file.")
+        Path | None, typer.Option(metavar="FILE", help="File with the passphrase of an encrypted source, readable by its owner only.")
     ] = None,
     passphrase_file: PassphraseFile = None,
     keyring_dir: KeyringDir = KEYRING_DIR,
 ) -> None:
-    """Take a key over and print its address. From a mnemonic, 64 hex digits, an armored key, or an entry of an SDK keyring."""
+    """Import a key and print its address. Accepts a mnemonic, 64 hex digits, an armored key, or an entry of an SDK keyring."""
     from provider_daemon.chain import keys
     from provider_daemon.client import keychain
 
@@ -54,7 +54,7 @@ def import_(
 
 @app.command()
 def show(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR, output: AsText = Text.TEXT) -> None:
-    """Print a key's address; as json its public key too."""
+    """Print a key's address. JSON output includes the public key."""
     from provider_daemon.client import keychain
 
     entry = keychain.show(_who(key, keyring_dir, passphrase_file))
@@ -63,7 +63,7 @@ def show(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringD
 
 @app.command("list")
 def list_(passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR, output: AsText = Text.TEXT) -> None:
-    """List the keys of the keyring with their addresses."""
+    """List the keys in the keyring with their addresses."""
     from provider_daemon.client import keychain
     from provider_daemon.client.identity import once
 
@@ -79,12 +79,12 @@ def list_(passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYR
 def export(
     key: Key,
     export_passphrase_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The passphrase of the exported key, in a private file.")
+        Path | None, typer.Option(metavar="FILE", help="File with a passphrase for the exported key, readable by its owner only.")
     ] = None,
     passphrase_file: PassphraseFile = None,
     keyring_dir: KeyringDir = KEYRING_DIR,
 ) -> None:
-    """Print a key in the SDK's armor. Encrypted, under a passphrase of its own."""
+    """Print a key in the SDK's armored export format, encrypted with a separate passphrase."""
     from provider_daemon.client import keychain
 
     who = _who(key, keyring_dir, passphrase_file)
@@ -95,25 +95,25 @@ def export(
 @app.command()
 def delete(
     key: Key,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt for confirmation.")] = False,
     passphrase_file: PassphraseFile = None,
     keyring_dir: KeyringDir = KEYRING_DIR,
 ) -> None:
-    """Delete a key for good. Without its mnemonic or an export nobody can sign for its address again."""
+    """Delete a key permanently. Without its mnemonic or an export, nobody can sign for its address again."""
     from provider_daemon.client import keychain
 
     if not yes:
-        typer.confirm(f"Delete {key} for good?", abort=True, err=True)
+        typer.confirm(f"Delete key {key} permanently?", abort=True, err=True)
     typer.echo(f"deleted {keychain.delete(_who(key, keyring_dir, passphrase_file))}")
 
 
 @app.command("rotate-plan")
 def rotate_plan(
-    new: Annotated[str, typer.Option(metavar="ADDRESS", help="The new key's address, once there is one.")] = "",
-    key: Annotated[str, typer.Option(metavar="NAME", help="The key to be replaced, as in [keys.NAME].")] = "main",
+    new: Annotated[str, typer.Option(metavar="ADDRESS", help="Address of the new key, if it exists already.")] = "",
+    key: Annotated[str, typer.Option(metavar="NAME", help="Key to replace, as in [keys.NAME].")] = "main",
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Print how to give the daemon another key, step by step. With the real addresses, clusters and open jobs; nothing is changed."""
+    """Print the steps to replace the daemon's key, with the actual addresses, clusters and open jobs. Changes nothing."""
     import asyncio
 
     from provider_daemon.client.rotation import plan
@@ -139,7 +139,7 @@ def _who(key: str, keyring_dir: Path, passphrase_file: Path | None) -> "Who":
 
 
 def _document(entry: "Entry") -> dict[str, object]:
-    """As the SDK's `keys show` has it."""
+    """In the format of the SDK's `keys show`."""
     from base64 import b64encode
 
     if entry.why:

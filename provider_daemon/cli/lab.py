@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Run a private SLURM site in one directory, as any user.", no_args_is_help=True)
 
-Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The site's directory.")]
-Words = Annotated[list[str], typer.Argument(metavar="COMMAND", help="A command and its arguments.")]
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Directory of the site.")]
+Words = Annotated[list[str], typer.Argument(metavar="COMMAND", help="Command with its arguments.")]
 PASSED_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 
 
@@ -32,9 +32,9 @@ def _show(site: "Site") -> None:
 
 @app.command()
 def up(
-    directory: Directory, nodes: Annotated[int, typer.Option(metavar="N", help="Compute nodes of a new site.", min=1, max=64)] = 4
+    directory: Directory, nodes: Annotated[int, typer.Option(metavar="N", help="Number of compute nodes of a new site.", min=1, max=64)] = 4
 ) -> None:
-    """Start the site, and make it on first use. Returns once every node takes jobs."""
+    """Start the site; create it on first use. Returns when every node accepts jobs."""
     from provider_daemon.lab.site.site import Site
 
     site = Site.open(directory, nodes=nodes)
@@ -43,14 +43,14 @@ def up(
 
 
 @app.command()
-def down(directory: Directory, purge: Annotated[bool, typer.Option("--purge", help="Delete the directory too.")] = False) -> None:
-    """Stop everything that runs for the directory."""
+def down(directory: Directory, purge: Annotated[bool, typer.Option("--purge", help="Also delete the directory.")] = False) -> None:
+    """Stop all processes of the site."""
     _site(directory).down(purge=purge)
 
 
 @app.command()
 def status(directory: Directory) -> None:
-    """Print ports, paths and which daemons are up. Exit 1 unless all are."""
+    """Print ports, paths and the state of each daemon. Exit status: 0 all daemons are running, 1 otherwise."""
     site = _site(directory)
     _show(site)
     raise typer.Exit(0 if all(site.pid(daemon) for daemon in site.daemons) else 1)
@@ -58,7 +58,7 @@ def status(directory: Directory) -> None:
 
 @app.command()
 def config(directory: Directory) -> None:
-    """Print the site as a [[clusters]] table for provd.toml. Cluster HPC-1, signed for with the key `main`."""
+    """Print a [[clusters]] table for provd.toml with this site as cluster HPC-1, signed with the key `main`."""
     from provider_daemon.lab.site.cluster_table import cluster_table
 
     typer.echo(cluster_table(_site(directory)), nl=False)
@@ -66,22 +66,22 @@ def config(directory: Directory) -> None:
 
 @app.command("exec", context_settings=PASSED_ON, epilog=example("provd lab exec ./site sinfo"))
 def exec_(directory: Directory, command: Words) -> None:
-    """Run a command with the site's SLURM configuration."""
+    """Run a command with the site's SLURM configuration ($SLURM_CONF)."""
     import os
 
     environment = {**os.environ, "SLURM_CONF": str(_site(directory).layout.slurm_conf)}
     try:
         os.execvpe(command[0], command, environment)
     except OSError as error:
-        raise Refused(f"{command[0]} cannot be run: {error.strerror}") from None
+        raise Refused(f"cannot run {command[0]}: {error.strerror}") from None
 
 
 @app.command("ssh", context_settings=PASSED_ON)
 def ssh(
     directory: Directory,
-    command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", help="As ssh takes it; none for a shell.")] = None,
+    command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", help="Command to run; an interactive shell if omitted.")] = None,
 ) -> None:
-    """Run a command through the site's own sshd."""
+    """Run a command or a shell over SSH, through the site's own sshd."""
     import os
 
     way = _site(directory).ssh

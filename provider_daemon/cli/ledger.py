@@ -1,4 +1,4 @@
-"""`provd ledger`: a copy of the ledger, and whether it can be trusted; both beside a running daemon too."""
+"""`provd ledger`: backs up, checks and repairs the ledger."""
 
 import json
 from pathlib import Path
@@ -13,17 +13,17 @@ from provider_daemon.text import printable
 if TYPE_CHECKING:
     from provider_daemon.ledger.check import Health
 
-app = typer.Typer(help="Back up and check the ledger, all that provd remembers.", no_args_is_help=True)
+app = typer.Typer(help="Back up, check and repair the ledger (provd's database).", no_args_is_help=True)
 
-app.command(epilog=ledger_drop.EPILOG, short_help="Remove a job that is not on chain, and keep it as a record.")(ledger_drop.drop)
+app.command(epilog=ledger_drop.EPILOG, short_help="Remove a job that is not on chain, and archive its rows.")(ledger_drop.drop)
 
 
-@app.command(short_help="Copy the ledger, whole and consistent, and look at it.")
+@app.command(short_help="Make a consistent copy of the ledger, and check it.")
 def backup(
-    target: Annotated[Path, typer.Argument(metavar="DEST", help="The file to make; one that exists is never overwritten.")],
+    target: Annotated[Path, typer.Argument(metavar="DEST", help="File to create; an existing file is never overwritten.")],
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Copy the ledger, whole and consistent, and look at the copy. Works beside a running daemon."""
+    """Make a consistent copy of the ledger, and check it. The daemon may be running."""
     from provider_daemon.config import load
     from provider_daemon.ledger import backup as ledger
 
@@ -31,12 +31,12 @@ def backup(
     typer.echo(f"{target}: {made.size} bytes, {made.jobs} jobs ({made.open_jobs} open), the chain as of height {made.height}")
 
 
-@app.command(short_help="Check the file, and what must be true between its rows.")
+@app.command(short_help="Check the ledger file and the consistency of its rows.")
 def check(
     config: ConfigFile = DEFAULT,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Check the ledger's file and what must be true between its rows. Exit 0 only when nothing was found."""
+    """Check the ledger file and the consistency of its rows. Exit status: 0 no problem found, 1 otherwise."""
     from provider_daemon.config import load
 
     loaded = load(config)
@@ -46,15 +46,15 @@ def check(
     raise typer.Exit(1 if health.findings else 0)
 
 
-@app.command(short_help="Repair rows that stop a job; shows what it would change unless --apply is given.")
+@app.command(short_help="Repair invalid rows that block a job (dry run without --apply).")
 def repair(
     config: ConfigFile = DEFAULT,
-    apply: Annotated[bool, typer.Option("--apply", help="Make the changes. Without it they are only shown.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Apply the repairs. Without it they are only printed.")] = False,
 ) -> None:
-    """Repair rows that hold what they never may, so that their jobs continue. Without --apply the changes are only shown.
+    """Repair rows with invalid values, so that their jobs continue. Without --apply the repairs are only printed.
 
-    An invalid SLURM job id is cleared: the job is looked for by its name, with the waiting window of a new submission. A row that cannot
-    be read is kept aside, and the job is read from the chain again. Works beside a running daemon.
+    An invalid SLURM job id is cleared; provd then searches for the SLURM job by its name, as after a new submission. A row that
+    cannot be read is set aside, and the job is read from the chain again. The daemon may be running.
     """
     import time
 
@@ -71,7 +71,7 @@ def repair(
         ledger.close()
     for step in steps:
         typer.echo(printable(f"{step.job_id}: {step.what}: {step.change}"))
-    done = "repaired" if apply else "to repair; nothing was changed, run it with --apply"
+    done = "repaired" if apply else "to repair; nothing was changed, add --apply to repair"
     typer.echo(f"{len(steps)} {done}" if steps else "nothing to repair")
 
 
@@ -81,7 +81,7 @@ def _check(path: Path, chain_id: str) -> "Health":
     from provider_daemon.ledger.file import reading
 
     if not path.exists():
-        raise LedgerError(f"no ledger at {path}: has the daemon run yet?")
+        raise LedgerError(f"no ledger at {path}: the daemon has not run yet, or ledger.path is wrong")
     try:
         with reading(path) as connection:
             return check.check(connection, chain_id)

@@ -1,4 +1,4 @@
-"""`provd ledger drop`: takes a job that is not on chain out of the way, and keeps it as a record."""
+"""`provd ledger drop`: removes a job that is not on chain, and archives its rows under another id."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,14 +18,14 @@ EPILOG = example("provd ledger drop JOB-7 --yes")
 
 
 def drop(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id, such as JOB-7.")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Job id, such as JOB-7.")],
     config: ConfigFile = DEFAULT,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this option only print what would be done.")] = False,
-    leave_slurm_job: Annotated[bool, typer.Option("--leave-slurm-job", help="Also where its SLURM job may still exist.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Drop the job; without this option only print what would be done.")] = False,
+    leave_slurm_job: Annotated[bool, typer.Option("--leave-slurm-job", help="Drop the job even if its SLURM job may still exist.")] = False,
 ) -> None:
-    """Remove a job that is not on chain. Its reports, timeline and usage records are kept under another id.
+    """Remove a job that is not on chain. Its reports, timeline and usage records are archived under another id.
 
-    The daemon must be stopped. At its next start it reads that number of the chain again.
+    The daemon must be stopped. At its next start it reads the job with that id from the chain again.
     """
     import asyncio
     import time
@@ -38,22 +38,22 @@ def drop(
     try:
         found = ledger.job(job)
         if found is None:
-            raise Refused(f"{job} is not in the ledger: `provd jobs` lists what is")
+            raise Refused(f"{job} is not in the ledger; `provd jobs` lists all jobs")
         reason = objection_to(found, asyncio.run(_on_chain(loaded.chain, job)), leave_slurm_job=leave_slurm_job)
         if reason:
             raise Refused(reason)
         if not yes:
-            typer.echo(f"{job} would be dropped; add --yes to do it")
+            typer.echo(f"{job} would be dropped; add --yes to drop it")
             return
         with ledger.write():
             kept_as = ledger.drop_job(job, "dropped by the operator", time.time())
-        typer.echo(f"{job} was dropped and is kept as {kept_as}; the daemon reads {job} again at its next start")
+        typer.echo(f"{job} dropped and archived as {kept_as}; the daemon reads {job} from the chain again at its next start")
     finally:
         ledger.close()
 
 
 async def _on_chain(chain: "ChainConfig", job_id: str) -> "ChainJob | None":
-    """As many endpoints must agree as for the daemon."""
+    """Uses the quorum that the daemon uses."""
     from provider_daemon.chain.client import GrpcChain
     from provider_daemon.clock import SystemClock
 
@@ -65,14 +65,14 @@ async def _on_chain(chain: "ChainConfig", job_id: str) -> "ChainJob | None":
 
 
 def objection_to(job: "Job", record: "ChainJob | None", *, leave_slurm_job: bool) -> str:
-    """Why the job must not be dropped; empty when it may be."""
+    """Why the job must not be dropped; "" if it may be."""
     from provider_daemon.job.hold import Hold
     from provider_daemon.job.spec import same_request
 
     job_id = job.spec.job_id
     if record is not None and same_request(job.spec, record.spec) and job.hold is not Hold.TOO_DEAR:
-        return f"{job_id} is the job that the chain has under this number: only one that is not on chain can be dropped"
+        return f"{job_id} exists on chain with the same request: only a job that is not on chain can be dropped"
     if job.submitted and not (job.measured or job.closed_at is not None or leave_slurm_job):
         where = f"SLURM job {job.slurm_id}" if job.slurm_id else f"a SLURM job named {job.name}"
-        return f"{where} of {job_id} may still exist: cancel it, then add --leave-slurm-job"
+        return f"{where} of {job_id} may still exist: cancel it with scancel, then add --leave-slurm-job"
     return ""

@@ -16,11 +16,11 @@ T = TypeVar("T")
 Nodes = Annotated[
     list[str],
     typer.Option(
-        "--node", envvar="PROVD_NODE", metavar="HOST:PORT", help="A gRPC endpoint of the chain; https:// before it for TLS; repeatable."
+        "--node", envvar="PROVD_NODE", metavar="HOST:PORT", help="gRPC endpoint of the chain; prefix with https:// for TLS; repeatable."
     ),
 ]
 ChainId = Annotated[
-    str, typer.Option("--chain-id", envvar="PROVD_CHAIN_ID", metavar="ID", help="The chain's id; a node of another chain is not believed.")
+    str, typer.Option("--chain-id", envvar="PROVD_CHAIN_ID", metavar="ID", help="Chain id; endpoints of other chains are not used.")
 ]
 KeyringDir = Annotated[
     Path,
@@ -28,7 +28,7 @@ KeyringDir = Annotated[
         "--keyring-dir",
         envvar="PROVD_KEYRING_DIR",
         metavar="DIR",
-        help="Where named keys are, as an SDK `file` keyring.",
+        help="Directory with the keys, in the format of the Cosmos SDK's `file` keyring.",
         show_default="~/.provd",
     ),
 ]
@@ -38,7 +38,7 @@ PassphraseFile = Annotated[
         "--passphrase-file",
         envvar="PROVD_PASSPHRASE_FILE",
         metavar="FILE",
-        help="A file that holds the passphrase; only its owner may read it. Asked for when not given.",
+        help="File with the passphrase, readable by its owner only. Without it, provd prompts for the passphrase.",
     ),
 ]
 
@@ -48,7 +48,7 @@ class Text(StrEnum):
     JSON = "json"
 
 
-AsText = Annotated[Text, typer.Option("--output", "-o", metavar="text|json", help="Lines for people, or all there is as JSON.")]
+AsText = Annotated[Text, typer.Option("--output", "-o", metavar="text|json", help="Output format.")]
 
 NODE = "127.0.0.1:9090"
 CHAIN_ID = "virtengine-localnet-1"
@@ -57,7 +57,7 @@ KEYRING_DIR = Path(os.path.expanduser("~/.provd"))
 
 
 def passphrase(file: Path | None, *, confirm: bool = False, what: str = "Passphrase") -> str:
-    """Out of the file, or asked for."""
+    """Read from the file, or prompted for."""
     from provider_daemon.chain import keys
 
     if file is not None:
@@ -76,7 +76,7 @@ def _asked(what: str, confirm: bool) -> str:
         try:
             return str(typer.prompt(what, hide_input=True, confirmation_prompt=confirm, err=True))
         except typer.Abort:
-            raise ConfigError([f"{what.lower()}: there is no terminal to ask for it, and no --passphrase-file"]) from None
+            raise ConfigError([f"{what.lower()}: no terminal to prompt on; use --passphrase-file"]) from None
 
 
 def example(command: str) -> str:

@@ -1,4 +1,4 @@
-"""`provd reconcile`: SLURM, ledger and chain compared now, beside a running daemon or without one."""
+"""`provd reconcile`: compares SLURM, ledger and chain; the daemon may be running."""
 
 import json
 from dataclasses import asdict
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
     from provider_daemon.ledger.ledger import Ledger
     from provider_daemon.loops.compare import Comparison
 
-HEADINGS = ("JOB", "WHAT", "SLURM", "LEDGER", "CHAIN", "DIFFERENCE", "TOLERANCE", "SEVERITY", "WHAT TO DO")
+HEADINGS = ("JOB", "FIELD", "SLURM", "LEDGER", "CHAIN", "DIFFERENCE", "TOLERANCE", "SEVERITY", "ACTION")
 WIDEST = 44  # characters of a cell, the last one apart
 DAY = 86_400
 
 
 def reconcile(
     config: ConfigFile = DEFAULT,
-    since: Annotated[int, typer.Option("--since", metavar="DAYS", help="Besides open jobs: those closed so many days ago.", min=0)] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
-    dispute: Annotated[str, typer.Option(metavar="JOB", help="First sign what is known of this job, as evidence for a dispute.")] = "",
+    since: Annotated[
+        int, typer.Option("--since", metavar="DAYS", help="Besides open jobs, include jobs closed in the last DAYS days.", min=0)
+    ] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    dispute: Annotated[str, typer.Option(metavar="JOB", help="First sign a usage record of this job, as evidence for a dispute.")] = "",
 ) -> None:
-    """Compare SLURM, ledger and chain, and print what differs. Exit 0: all matched; 1: something differs; 2: could not compare."""
+    """Compare SLURM, ledger and chain, and print the differences. Exit status: 0 no difference, 1 differences, 2 incomplete."""
     import asyncio
 
     from provider_daemon import log
@@ -79,7 +81,7 @@ def _signers(loaded: "Config") -> "dict[str, Signer | None]":
         try:
             found[name] = keys.load(key.kind, key.name, key.path, key.passphrase_file)
         except ConfigError as error:
-            typer.echo(f"{error}: nothing is signed or kept, and foreign transactions are not looked for", err=True)
+            typer.echo(f"{error}: without the key, results are not signed or stored, and transactions by others are not searched", err=True)
             found[name] = None
     return {cluster.id: found[cluster.key] for cluster in loaded.clusters}
 
@@ -91,10 +93,10 @@ def _dispute(ledger: "Ledger", job_id: str, signers: "dict[str, Signer | None]",
     job = ledger.job(job_id)
     signer = signers.get(job.spec.cluster_id) if job else None
     if job is None or signer is None:
-        raise Refused(f"{job_id} is not in the ledger" if job is None else f"the key that signs for {job_id} cannot be had here")
+        raise Refused(f"{job_id} is not in the ledger" if job is None else f"the signing key of {job_id} cannot be read by this user")
     with ledger.write():
         taken = take_disputed(ledger, job, signer, now)
-    typer.echo(f"{job_id}: dispute snapshot {taken.sequence} signed, SHA-256 {taken.content_hash}", err=True)
+    typer.echo(f"{job_id}: usage record {taken.sequence} signed for the dispute, SHA-256 {taken.content_hash}", err=True)
 
 
 def _document(compared: "Comparison") -> str:

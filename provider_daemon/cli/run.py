@@ -1,4 +1,4 @@
-"""`provd run`: the daemon, or what it would do."""
+"""`provd run`: runs the daemon, or shows what it would do (--dry-run)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,13 +9,15 @@ if TYPE_CHECKING:
     from provider_daemon.config import Config
     from provider_daemon.rehearsal import Draft, Prospect
 
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", envvar="PROVD_CONFIG", metavar="FILE", help="The configuration file.")]
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", envvar="PROVD_CONFIG", metavar="FILE", help="Configuration file.")]
 DEFAULT = Path("/etc/provd/provd.toml")
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print scripts and transactions for the jobs that wait on chain; send nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the batch scripts and transactions for the pending jobs on chain; send nothing.")
+]
 
 
 def run(config: ConfigFile = DEFAULT, dry_run: DryRun = False) -> None:
-    """Serve until SIGTERM or SIGINT: take jobs from the chain, run them on SLURM, report them. SIGHUP reads the configuration again."""
+    """Run the daemon until SIGTERM or SIGINT. SIGHUP reloads the configuration."""
     from provider_daemon import config as configuration
     from provider_daemon import daemon, log
 

@@ -5,11 +5,11 @@ from typing import Any
 from typer.core import TyperGroup
 
 SECTIONS = {
-    "The daemon": ("run", "status", "top", "doctor", "reconcile"),
-    "Its jobs": ("jobs", "job", "evidence", "bill"),
-    "What it works with": ("config", "keys", "ledger", "template"),
-    "The chain": ("tx", "query"),
-    "Trying things out": ("demo", "devnet", "lab"),
+    "Daemon": ("run", "status", "top", "doctor", "reconcile"),
+    "Jobs": ("jobs", "job", "evidence", "bill"),
+    "Configuration and data": ("config", "keys", "ledger", "template"),
+    "Chain": ("tx", "query"),
+    "Demo and test tools": ("demo", "devnet", "lab"),
 }
 
 

@@ -1,4 +1,4 @@
-"""`provd status` and `provd top`: what the status page shows, also while the daemon is down."""
+"""`provd status` and `provd top`: the content of the status page; work while the daemon is stopped too."""
 
 import time
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from provider_daemon.status.sections import Section
 
 OPEN_JOBS = 20
-DOWN = 3  # the exit code of `provd status` for a daemon that does not answer or is not ready, as systemctl's
+DOWN = 3  # exit status of `provd status` if the daemon does not answer or is not ready, as for systemctl
 
 
-def status(config: ConfigFile = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False) -> None:
-    """Show what runs, what waits and why, and whether the daemon works. Exit 0: it is ready; 3: it is down or not ready."""
+def status(config: ConfigFile = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """Show the daemon's health, open jobs and why they wait. Exit status: 0 ready, 3 not running or not ready."""
     import json
     from dataclasses import asdict
 
@@ -40,9 +40,11 @@ def status(config: ConfigFile = DEFAULT, as_json: Annotated[bool, typer.Option("
 
 def top(
     config: ConfigFile = DEFAULT,
-    seconds: Annotated[float, typer.Option("--seconds", "-s", metavar="SECONDS", help="Between two looks, at least 0.5.", min=0.5)] = 2.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", "-s", metavar="SECONDS", help="Seconds between updates, at least 0.5.", min=0.5)
+    ] = 2.0,
 ) -> None:
-    """Follow what `provd status` shows on the whole terminal until Ctrl-C."""
+    """Show `provd status` on the whole terminal, updated until Ctrl-C."""
     from rich.live import Live
 
     ledger, listen = _open(config)
@@ -90,7 +92,7 @@ def screen(ledger: "Ledger", listen: str) -> "Group":
 
 
 def _table(section: "Section") -> "Table":
-    """Cells as Text: what a customer wrote is no markup."""
+    """Cells are rich Text, so that text written by customers is not interpreted as markup."""
     from rich.table import Table
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""`provd template`: what can be run without a program of one's own, who vouches for it, and the very script that it becomes."""
+"""`provd template`: lists, checks, signs and renders workload templates."""
 
 import sys
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List, check, sign and render workload templates.", no_args_is_help=True)
 
-Which = Annotated[str, typer.Argument(metavar="TEMPLATE", help="The id of a shipped template, or a YAML or JSON file.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter or a resource; repeatable.")]
+Which = Annotated[str, typer.Argument(metavar="TEMPLATE", help="Id of a shipped template, or a YAML or JSON file.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Value of a parameter or resource; repeatable.")]
 
 
 @app.command("list")
 def list_() -> None:
-    """List the templates that come with provd."""
+    """List the templates shipped with provd."""
     from provider_daemon.template.library import shipped
 
     typer.echo(f"{'TEMPLATE':<16} {'VERSION':<9} {'TYPE':<12} NAME")
@@ -38,7 +38,7 @@ def show(which: Which) -> None:
 
 @app.command()
 def validate(which: Which) -> None:
-    """Check form and contents of a template. A line for each mistake; exit 2 when there is one."""
+    """Check a template and list every error. Exit status: 0 valid, 2 invalid."""
     template = found(which)
     typer.echo(f"{template.template_id} {template.version}: valid")
 
@@ -47,23 +47,24 @@ def validate(which: Which) -> None:
 def verify(
     which: Which,
     signer: Annotated[
-        list[str] | None, typer.Option(metavar="KEY", help="A public key (hex) that is trusted; the shipped templates' own by default.")
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Trusted public key (hex); default: the key of the shipped templates; repeatable."),
     ] = None,
 ) -> None:
-    """Check that the content is what a trusted publisher signed. Exit 2 when it is not."""
+    """Verify that a trusted publisher signed the template. Exit status: 0 verified, 2 not."""
     from provider_daemon.template.library import PUBLISHER
     from provider_daemon.template.signature import verify as check
 
     template = found(which)
     key = check(template, signer or [PUBLISHER])
-    typer.echo(f"{template.template_id} {template.version}: signed by {key}, content unchanged")
+    typer.echo(f"{template.template_id} {template.version}: valid signature by {key}")
 
 
 @app.command()
 def keygen(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="The new file for the private key: 64 hex digits, readable by you only.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="File to create for the private key (64 hex digits, mode 600).")],
 ) -> None:
-    """Make a publisher's key, and print its public half."""
+    """Create a publisher's key pair, and print the public key."""
     import secrets
 
     from provider_daemon.chain import keys
@@ -77,7 +78,10 @@ def keygen(
 
 @app.command()
 def sign(
-    which: Which, key_file: Annotated[Path, typer.Option(metavar="FILE", help="The publisher's private key, as keygen made it.")]
+    which: Which,
+    key_file: Annotated[
+        Path, typer.Option(metavar="FILE", help="File with the publisher's private key, as created by `provd template keygen`.")
+    ],
 ) -> None:
     """Print the template with a new signature."""
     from datetime import UTC, datetime
@@ -97,10 +101,10 @@ def render(
     which: Which,
     settings: Settings = None,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", metavar="FILE", help="The site's provd.toml; the example's site without it.")
+        Path | None, typer.Option("--config", "-c", metavar="FILE", help="The site's provd.toml; default: the example configuration.")
     ] = None,
 ) -> None:
-    """Print the batch script that a job of the template becomes. The exact one, on the first cluster of a site."""
+    """Print the exact batch script of a job with this template on the first cluster in the configuration."""
     from provider_daemon.config import default_toml, load, parse
     from provider_daemon.preview import preview
 
@@ -122,7 +126,7 @@ def settings_of(texts: list[str]) -> Mapping[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name or name in found:
-            raise typer.BadParameter(f"{text!r} is no NAME=VALUE, or {name} is set twice", param_hint="--set")
+            raise typer.BadParameter(f"invalid setting: {text!r} must be NAME=VALUE, and each name may be set once", param_hint="--set")
         found[name] = value
     return found
 
@@ -134,11 +138,11 @@ def found(which: str) -> "Template":
     if "/" not in which and not which.endswith((".yaml", ".yml", ".json")) and which != "-":
         known = shipped()
         if which not in known:
-            raise TemplateError([f"{which}: no such template; there are {', '.join(known)}, or name a .yaml or .json file"])
+            raise TemplateError([f"unknown template: {which!r}; shipped templates: {', '.join(known)}; or give a .yaml or .json file"])
         return known[which]
     try:
         return read(sys.stdin.read() if which == "-" else Path(which).read_text())
     except OSError as error:
         raise TemplateError([f"{which} cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError:
-        raise TemplateError([f"{which} cannot be read: not a text file in UTF-8"]) from None
+        raise TemplateError([f"{which} cannot be read: not UTF-8 text"]) from None

@@ -8,13 +8,13 @@ from provider_daemon.cli.query import accounts, jobs, market
 _ADDRESS = "ve19rl4cm2hmr8afy4kldpxz3fka4jguq0aqakfsa"
 _HASH = "51AAEB28AAA43A76DF396F1AAFA565E8835DECC873432DBF272B3D98188181CC"
 
-app = typer.Typer(help="Ask the chain for jobs, clusters, transactions or balances.", no_args_is_help=True)
+app = typer.Typer(help="Query jobs, clusters, transactions and balances on chain.", no_args_is_help=True)
 hpc = typer.Typer(
     no_args_is_help=True,
-    help="Ask for the HPC module's records. What the chain does not serve by RPC is read from its store, with the same filters and pages.",
-    epilog="Exit codes: 0 answered, 1 not there, no answer, or a record that cannot be read, 2 a mistake in what was given.",
+    help="Query the HPC module's records. If the chain does not serve an RPC, provd reads the records from the chain's store.",
+    epilog="Exit status: 0 success, 1 not found, no answer or unreadable record, 2 usage error.",
 )
-bank = typer.Typer(help="Ask for what accounts have.", no_args_is_help=True)
+bank = typer.Typer(help="Query account balances.", no_args_is_help=True)
 app.add_typer(hpc, name="hpc")
 app.add_typer(bank, name="bank")
 app.command("tx", short_help="Show a transaction.", epilog=example(f"provd query tx {_HASH}"))(accounts.transaction)
@@ -22,7 +22,7 @@ app.command("tx", short_help="Show a transaction.", epilog=example(f"provd query
 
 @bank.callback()
 def group() -> None:
-    """Ask for what accounts have."""
+    """Query account balances."""
 
 
 bank.command("balances", epilog=example(f"provd query bank balances {_ADDRESS}"))(accounts.balances)

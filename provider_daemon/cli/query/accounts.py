@@ -33,16 +33,16 @@ async def _asked(ask: Ask, options: QueryOptions) -> dict[str, Any]:
 
 
 @answered
-def balances(address: Annotated[str, typer.Argument(metavar="ADDRESS", help="An account's address.")]) -> Ask:
-    """List what an account has."""
+def balances(address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the account.")]) -> Ask:
+    """List the balances of an account."""
     from provider_daemon.client import accounts
 
     return lambda chain: accounts.balances(chain, address)
 
 
 @answered
-def transaction(tx_hash: Annotated[str, typer.Argument(metavar="HASH", help="As `provd tx` prints it.")]) -> Ask:
-    """Show a transaction: its block, its code, its messages. Exit code 1 while it is in no block."""
+def transaction(tx_hash: Annotated[str, typer.Argument(metavar="HASH", help="Transaction hash, as printed by `provd tx`.")]) -> Ask:
+    """Show a transaction: block, result code and messages. Exit status 1 while it is not in a block."""
     from provider_daemon.client import accounts
 
     return lambda chain: accounts.transaction(chain, tx_hash)

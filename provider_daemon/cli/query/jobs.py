@@ -6,12 +6,12 @@ import typer
 
 from provider_daemon.cli.query.options import JobOptions, JobPageOptions, PageOptions, asks
 
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, such as JOB-1.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="Job id, such as JOB-1.")]
 
 
 @asks("Job", JobOptions)
 def job(job: JobId) -> dict[str, Any]:
-    """Show a job, its accounting and its reports. Of each report: its transaction, and whether its evidence holds."""
+    """Show a job, its accounting, and its reports with their transactions and the result of verifying their signatures."""
     return {"job_id": job}
 
 
@@ -19,58 +19,58 @@ def job(job: JobId) -> dict[str, Any]:
 def jobs(
     state: Annotated[
         str | None,
-        typer.Option(metavar="STATE", help="Only those that are pending, queued, running, completed, failed, cancelled or timeout."),
+        typer.Option(metavar="STATE", help="Only jobs in this state: pending, queued, running, completed, failed, cancelled or timeout."),
     ] = None,
-    cluster: Annotated[str | None, typer.Option(metavar="CLUSTER", help="Only those on a cluster.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="CLUSTER", help="Only jobs of this cluster.")] = None,
 ) -> dict[str, Any]:
-    """List jobs, by state or cluster."""
+    """List jobs, optionally by state or cluster."""
     return {"state": state, "cluster_id": cluster}
 
 
 @asks("JobsByCustomer", JobPageOptions)
-def jobs_by_customer(customer: Annotated[str, typer.Argument(metavar="ADDRESS", help="The customer's address.")]) -> dict[str, Any]:
+def jobs_by_customer(customer: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the customer.")]) -> dict[str, Any]:
     """List a customer's jobs."""
     return {"customer_address": customer}
 
 
 @asks("JobsByProvider", JobPageOptions)
-def jobs_by_provider(provider: Annotated[str, typer.Argument(metavar="ADDRESS", help="The provider's address.")]) -> dict[str, Any]:
+def jobs_by_provider(provider: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the provider.")]) -> dict[str, Any]:
     """List a provider's jobs."""
     return {"provider_address": provider}
 
 
 @asks("JobAccounting")
 def job_accounting(job: JobId) -> dict[str, Any]:
-    """Show what a job used and cost."""
+    """Show a job's usage and cost."""
     return {"job_id": job}
 
 
 @asks("SchedulingDecision")
 def scheduling_decision(
-    decision: Annotated[str, typer.Argument(metavar="DECISION", help="The decision's id, such as hpc-decision-1.")],
+    decision: Annotated[str, typer.Argument(metavar="DECISION", help="Decision id, such as hpc-decision-1.")],
 ) -> dict[str, Any]:
-    """Show a scheduling decision. Its candidates, and why they were not taken."""
+    """Show a scheduling decision with its candidates and why they were not chosen."""
     return {"decision_id": decision}
 
 
 @asks("SchedulingDecisionByJob")
 def scheduling_decision_by_job(job: JobId) -> dict[str, Any]:
-    """Show the scheduling decision about a job."""
+    """Show the scheduling decision of a job."""
     return {"job_id": job}
 
 
 @asks("SchedulingMetrics")
 def scheduling_metrics(
-    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster's id, such as HPC-1.")],
-    queue: Annotated[str, typer.Argument(metavar="QUEUE", help="One of its queues.")],
+    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="Cluster id, such as HPC-1.")],
+    queue: Annotated[str, typer.Argument(metavar="QUEUE", help="Name of one of its queues.")],
 ) -> dict[str, Any]:
-    """Show what the decisions for a queue add up to."""
+    """Show aggregated scheduling metrics of a queue."""
     return {"cluster_id": cluster, "queue_name": queue}
 
 
 @asks("Reward")
-def reward(reward: Annotated[str, typer.Argument(metavar="REWARD", help="The reward's id, such as hpc-reward-JOB-1.")]) -> dict[str, Any]:
-    """Show a reward and who received it."""
+def reward(reward: Annotated[str, typer.Argument(metavar="REWARD", help="Reward id, such as hpc-reward-JOB-1.")]) -> dict[str, Any]:
+    """Show a reward and its recipients."""
     return {"reward_id": reward}
 
 
@@ -81,7 +81,7 @@ def rewards_by_job(job: JobId) -> dict[str, Any]:
 
 
 @asks("Dispute")
-def dispute(dispute: Annotated[str, typer.Argument(metavar="DISPUTE", help="The stored id, such as hpc-dispute-2.")]) -> dict[str, Any]:
+def dispute(dispute: Annotated[str, typer.Argument(metavar="DISPUTE", help="Dispute id, such as hpc-dispute-2.")]) -> dict[str, Any]:
     """Show a dispute."""
     return {"dispute_id": dispute}
 
@@ -89,8 +89,8 @@ def dispute(dispute: Annotated[str, typer.Argument(metavar="DISPUTE", help="The 
 @asks("Disputes", PageOptions)
 def disputes(
     status: Annotated[
-        str | None, typer.Option(metavar="STATUS", help="Only those that are pending, under_review, resolved or rejected.")
+        str | None, typer.Option(metavar="STATUS", help="Only disputes with this status: pending, under_review, resolved or rejected.")
     ] = None,
 ) -> dict[str, Any]:
-    """List disputes, by status."""
+    """List disputes, optionally by status."""
     return {"status": status}

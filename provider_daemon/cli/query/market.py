@@ -6,8 +6,8 @@ import typer
 
 from provider_daemon.cli.query.options import PageOptions, asks
 
-ClusterId = Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster's id, such as HPC-1.")]
-Provider = Annotated[str, typer.Argument(metavar="ADDRESS", help="The provider's address.")]
+ClusterId = Annotated[str, typer.Argument(metavar="CLUSTER", help="Cluster id, such as HPC-1.")]
+Provider = Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the provider.")]
 
 
 @asks("Cluster")
@@ -19,11 +19,11 @@ def cluster(cluster: ClusterId) -> dict[str, Any]:
 @asks("Clusters", PageOptions)
 def clusters(
     state: Annotated[
-        str | None, typer.Option(metavar="STATE", help="Only those that are active, pending, draining, offline or deregistered.")
+        str | None, typer.Option(metavar="STATE", help="Only clusters in this state: active, pending, draining, offline or deregistered.")
     ] = None,
-    region: Annotated[str | None, typer.Option(metavar="NAME", help="Only those in a region.")] = None,
+    region: Annotated[str | None, typer.Option(metavar="NAME", help="Only clusters in this region.")] = None,
 ) -> dict[str, Any]:
-    """List clusters, by state or region."""
+    """List clusters, optionally by state or region."""
     return {"state": state, "region": region}
 
 
@@ -34,14 +34,14 @@ def clusters_by_provider(provider: Provider) -> dict[str, Any]:
 
 
 @asks("Offering")
-def offering(offering: Annotated[str, typer.Argument(metavar="OFFERING", help="The offering's id, such as OFF-1.")]) -> dict[str, Any]:
+def offering(offering: Annotated[str, typer.Argument(metavar="OFFERING", help="Offering id, such as OFF-1.")]) -> dict[str, Any]:
     """Show an offering."""
     return {"offering_id": offering}
 
 
 @asks("Offerings", PageOptions)
-def offerings(active_only: Annotated[bool, typer.Option("--active-only", help="Only those that take jobs.")] = False) -> dict[str, Any]:
-    """List what is offered."""
+def offerings(active_only: Annotated[bool, typer.Option("--active-only", help="Only active offerings.")] = False) -> dict[str, Any]:
+    """List offerings of all clusters."""
     return {"active_only": active_only}
 
 
@@ -52,7 +52,7 @@ def offerings_by_cluster(cluster: ClusterId) -> dict[str, Any]:
 
 
 @asks("NodeMetadata")
-def node_metadata(node_id: Annotated[str, typer.Argument(metavar="NODE", help="The node's id, such as alpha.n1.")]) -> dict[str, Any]:
+def node_metadata(node_id: Annotated[str, typer.Argument(metavar="NODE", help="Node id, such as alpha.n1.")]) -> dict[str, Any]:
     """Show a compute node."""
     return {"node_id": node_id}
 
@@ -65,5 +65,5 @@ def nodes_by_cluster(cluster: ClusterId) -> dict[str, Any]:
 
 @asks("Params")
 def params() -> dict[str, Any]:
-    """Show the module's parameters as they are now."""
+    """Show the module's current parameters."""
     return {}

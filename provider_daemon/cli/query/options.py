@@ -1,4 +1,4 @@
-"""The options of every query, and how its answer is shown."""
+"""The common options of all queries, and their output."""
 
 import json
 import sys
@@ -30,21 +30,23 @@ class QueryOptions:
     node: Nodes = (NODE,)  # type: ignore[assignment]
     chain_id: ChainId = CHAIN_ID
     output: Annotated[
-        Output, typer.Option("--output", "-o", metavar="table|json|yaml", help="A table, or all there is as JSON or YAML.")
+        Output, typer.Option("--output", "-o", metavar="table|json|yaml", help="Output format; JSON and YAML contain every field.")
     ] = Output.TABLE
 
 
 @dataclass(frozen=True)
 class PageOptions(QueryOptions):
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")] = 100
-    page_key: Annotated[str, typer.Option("--page-key", metavar="KEY", help="The next_key of the page before.")] = ""
-    offset: Annotated[int, typer.Option("--offset", min=0, metavar="N", help="Pass over so many; not together with --page-key.")] = 0
-    count_total: Annotated[bool, typer.Option("--count-total", help="Count all there are.")] = False
-    reverse: Annotated[bool, typer.Option("--reverse", help="The last one first.")] = False
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Maximum number of records.")] = 100
+    page_key: Annotated[str, typer.Option("--page-key", metavar="KEY", help="next_key of the previous page.")] = ""
+    offset: Annotated[
+        int, typer.Option("--offset", min=0, metavar="N", help="Number of records to skip; not together with --page-key.")
+    ] = 0
+    count_total: Annotated[bool, typer.Option("--count-total", help="Also return the total number of records.")] = False
+    reverse: Annotated[bool, typer.Option("--reverse", help="List the last record first.")] = False
 
 
-Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on, and show what changes, until Ctrl-C or the end of the job.")]
-Interval = Annotated[float, typer.Option("--interval", min=0.05, metavar="SECONDS", help="Seconds between two looks of --watch.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Keep running and print changes, until Ctrl-C or the end of the job.")]
+Interval = Annotated[float, typer.Option("--interval", min=0.05, metavar="SECONDS", help="Seconds between two queries with --watch.")]
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[
 
 
 async def _watch(chain: "GrpcChain", rpc: str, asked: "Message", options: JobOptions | JobPageOptions) -> None:
-    """A line a change; as json each is a document on a line of its own."""
+    """One line per change; with JSON output one document per line."""
     from provider_daemon.chain.gateway_json import render
     from provider_daemon.cli.tables import columns
     from provider_daemon.client.asking import changes
@@ -140,6 +142,6 @@ def _show_table(document: dict[str, Any]) -> None:
     typer.echo("\n".join(tables.columns(kind, document[kind])))
     page = document.get("pagination") or {}
     if page.get("total", "0") != "0":
-        typer.echo(f"{page['total']} in all", err=True)
+        typer.echo(f"total: {page['total']}", err=True)
     if page.get("next_key"):
-        typer.echo(f"more: --page-key {page['next_key']}", err=True)
+        typer.echo(f"next page: --page-key {page['next_key']}", err=True)

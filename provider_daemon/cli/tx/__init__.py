@@ -1,16 +1,16 @@
-"""`provd tx hpc`: the module's twelve transactions, from any key, without a chain's own client."""
+"""`provd tx hpc`: the module's twelve transactions, with any key."""
 
 import typer
 
 from provider_daemon.cli.options import example
 from provider_daemon.cli.tx import clusters, governance, jobs, nodes, offerings
 
-app = typer.Typer(help="Sign and send a transaction.", no_args_is_help=True)
+app = typer.Typer(help="Sign and broadcast a transaction.", no_args_is_help=True)
 hpc = typer.Typer(
     no_args_is_help=True,
-    help="Send one of the HPC module's twelve transactions.",
-    epilog="Exit codes: 0 done, 1 refused or failed, 2 a mistake in what was given (nothing was signed), "
-    "3 in no block by its timeout height (nothing happened), 4 sent but its fate is unknown.",
+    help="Sign and broadcast one of the HPC module's twelve transactions.",
+    epilog="Exit status: 0 success, 1 rejected or failed, 2 usage error (nothing was signed), "
+    "3 not included by its timeout height (no effect), 4 sent, but the result is unknown.",
 )
 app.add_typer(hpc, name="hpc")
 

@@ -6,25 +6,25 @@ import typer
 
 from provider_daemon.cli.tx.options import sends
 
-ClusterId = Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster's id, such as HPC-1.")]
-Name = Annotated[str | None, typer.Option(metavar="NAME", help="A name for people.")]
-Description = Annotated[str | None, typer.Option(metavar="TEXT", help="What customers read about it.")]
-TotalNodes = Annotated[int | None, typer.Option(metavar="N", help="How many nodes it has, at least 1.")]
+ClusterId = Annotated[str, typer.Argument(metavar="CLUSTER", help="Cluster id, such as HPC-1.")]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="Display name.")]
+Description = Annotated[str | None, typer.Option(metavar="TEXT", help="Description for customers.")]
+TotalNodes = Annotated[int | None, typer.Option(metavar="N", help="Number of nodes of the cluster, at least 1.")]
 Partitions = Annotated[
-    list[str] | None, typer.Option("--partition", metavar="NAME", help="A partition's name; repeatable. Its limits: with --file.")
+    list[str] | None, typer.Option("--partition", metavar="NAME", help="Name of a partition; repeatable. Use --file to set its limits.")
 ]
 
 
 @sends("MsgRegisterCluster")
 def register_cluster(
     name: Name = None,
-    region: Annotated[str | None, typer.Option(metavar="NAME", help="Where it stands, such as us-west-2.")] = None,
+    region: Annotated[str | None, typer.Option(metavar="NAME", help="Region of the cluster, such as us-west-2.")] = None,
     total_nodes: TotalNodes = None,
     description: Description = None,
     partition: Partitions = None,
-    slurm_version: Annotated[str | None, typer.Option(metavar="VERSION", help="Such as 22.05.8.")] = None,
+    slurm_version: Annotated[str | None, typer.Option(metavar="VERSION", help="SLURM version, such as 22.05.8.")] = None,
 ) -> dict[str, Any]:
-    """Register a cluster. It is pending until update-cluster makes it active."""
+    """Register a cluster. It is pending until you set it to active with update-cluster."""
     return {
         "name": name,
         "region": region,
@@ -38,16 +38,18 @@ def register_cluster(
 @sends("MsgUpdateCluster")
 def update_cluster(
     cluster: ClusterId,
-    state: Annotated[str | None, typer.Option(metavar="STATE", help="active, draining, offline, pending or deregistered.")] = None,
+    state: Annotated[
+        str | None, typer.Option(metavar="STATE", help="New state: active, draining, offline, pending or deregistered.")
+    ] = None,
     name: Name = None,
     description: Description = None,
     total_nodes: TotalNodes = None,
     available_nodes: Annotated[
-        int | None, typer.Option(metavar="N", help="How many of them take jobs; the chain counts active nodes itself.")
+        int | None, typer.Option(metavar="N", help="Number of nodes that accept jobs; the chain counts active nodes itself.")
     ] = None,
     partition: Partitions = None,
 ) -> dict[str, Any]:
-    """Change a cluster; what is left out stays as it is."""
+    """Update a cluster. Omitted fields keep their values."""
     return {
         "cluster_id": cluster,
         "state": state,
@@ -61,7 +63,7 @@ def update_cluster(
 
 @sends("MsgDeregisterCluster")
 def deregister_cluster(cluster: ClusterId) -> dict[str, Any]:
-    """Take a cluster off the market. Making it active again undoes it."""
+    """Deregister a cluster. Setting it to active with update-cluster reverts this."""
     return {"cluster_id": cluster}
 
 

@@ -7,40 +7,43 @@ import typer
 
 from provider_daemon.cli.tx.options import sends
 
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, such as JOB-1.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="Job id, such as JOB-1.")]
 
 
 @sends("MsgSubmitJob")
 def submit_job(
-    offering: Annotated[str | None, typer.Option(metavar="OFFERING", help="The offering's id, such as OFF-1.")] = None,
-    queue: Annotated[str | None, typer.Option(metavar="QUEUE", help="One of the offering's queues.")] = None,
-    image: Annotated[str | None, typer.Option(metavar="IMAGE", help="The container image.")] = None,
-    command: Annotated[str | None, typer.Option(metavar="PROGRAM", help="The program; without it the image's own.")] = None,
-    arg: Annotated[list[str] | None, typer.Option(metavar="WORD", help="An argument of the command; repeatable.")] = None,
+    offering: Annotated[str | None, typer.Option(metavar="OFFERING", help="Offering id, such as OFF-1.")] = None,
+    queue: Annotated[str | None, typer.Option(metavar="QUEUE", help="Name of one of the offering's queues.")] = None,
+    image: Annotated[str | None, typer.Option(metavar="IMAGE", help="Container image.")] = None,
+    command: Annotated[str | None, typer.Option(metavar="PROGRAM", help="Program to run; default: the image's own.")] = None,
+    arg: Annotated[list[str] | None, typer.Option(metavar="WORD", help="Argument of the program; repeatable.")] = None,
     env: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="NAME=VALUE for the program; repeatable. The published chain refuses any."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Environment variable of the program; repeatable. The published chain rejects jobs with environment variables.",
+        ),
     ] = None,
-    workdir: Annotated[str | None, typer.Option(metavar="DIR", help="Where it runs, relative to the job's own directory.")] = None,
+    workdir: Annotated[str | None, typer.Option(metavar="DIR", help="Working directory, relative to the job's directory.")] = None,
     preconfigured: Annotated[
-        str | None, typer.Option(metavar="ID", help="The id of a workload that the offering has, instead of an image.")
+        str | None, typer.Option(metavar="ID", help="Id of one of the offering's preconfigured workloads, in place of an image.")
     ] = None,
-    template: Annotated[str | None, typer.Option(metavar="ID|FILE", help="A workload template: a shipped one's id, or its file.")] = None,
+    template: Annotated[str | None, typer.Option(metavar="ID|FILE", help="Workload template: the id of a shipped one, or a file.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter or resource of the template; repeatable.")
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Value of a parameter or resource of the template; repeatable.")
     ] = None,
-    nodes: Annotated[int | None, typer.Option(metavar="N", help="How many nodes.")] = None,
-    cpus: Annotated[int | None, typer.Option(metavar="N", help="Cores on each node.")] = None,
-    memory_gb: Annotated[int | None, typer.Option(metavar="GB", help="GB of memory on each node.")] = None,
-    gpus: Annotated[int | None, typer.Option(metavar="N", help="GPUs on each node.")] = None,
-    gpu_type: Annotated[str | None, typer.Option(metavar="TYPE", help="Such as nvidia-a100.")] = None,
-    storage_gb: Annotated[int | None, typer.Option(metavar="GB", help="GB of storage.")] = None,
-    max_runtime: Annotated[int | None, typer.Option(metavar="SECONDS", help="Seconds after which it is ended, at least 60.")] = None,
+    nodes: Annotated[int | None, typer.Option(metavar="N", help="Number of nodes.")] = None,
+    cpus: Annotated[int | None, typer.Option(metavar="N", help="CPU cores per node.")] = None,
+    memory_gb: Annotated[int | None, typer.Option(metavar="GB", help="Memory per node, in GB.")] = None,
+    gpus: Annotated[int | None, typer.Option(metavar="N", help="GPUs per node.")] = None,
+    gpu_type: Annotated[str | None, typer.Option(metavar="TYPE", help="GPU type, such as nvidia-a100.")] = None,
+    storage_gb: Annotated[int | None, typer.Option(metavar="GB", help="Storage, in GB.")] = None,
+    max_runtime: Annotated[int | None, typer.Option(metavar="SECONDS", help="Time limit in seconds, at least 60.")] = None,
     max_price: Annotated[
-        str | None, typer.Option(metavar="COIN", help="What goes into escrow, such as 1000000uvirt; the rest comes back.")
+        str | None, typer.Option(metavar="COIN", help="Maximum price, held in escrow, such as 1000000uvirt; the unused rest is refunded.")
     ] = None,
-    inputs: Annotated[str | None, typer.Option(metavar="POINTER", help="A pointer to encrypted inputs.")] = None,
-    outputs: Annotated[str | None, typer.Option(metavar="POINTER", help="A pointer to encrypted outputs.")] = None,
+    inputs: Annotated[str | None, typer.Option(metavar="POINTER", help="Pointer to encrypted inputs.")] = None,
+    outputs: Annotated[str | None, typer.Option(metavar="POINTER", help="Pointer to encrypted outputs.")] = None,
 ) -> dict[str, Any]:
     """Submit a job and print its id."""
     given = {
@@ -58,21 +61,27 @@ def submit_job(
 
 
 @sends("MsgCancelJob")
-def cancel_job(job: JobId, reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why.")] = None) -> dict[str, Any]:
-    """Cancel a job that has not ended. The chain does so at once, its provider a little later."""
+def cancel_job(
+    job: JobId, reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Reason of the cancel.")] = None
+) -> dict[str, Any]:
+    """Cancel a job that has not ended. The chain cancels it immediately, the provider stops it shortly after."""
     return {"job_id": job, "reason": reason}
 
 
 @sends("MsgReportJobStatus")
 def report_job_status(
     job: JobId,
-    state: Annotated[str | None, typer.Option(metavar="STATE", help="queued, running, completed, failed, cancelled or timeout.")] = None,
-    slurm_job: Annotated[str | None, typer.Option(metavar="ID", help="The SLURM job's id.")] = None,
-    exit_code: Annotated[int | None, typer.Option(metavar="CODE", help="The program's own.")] = None,
-    message: Annotated[str | None, typer.Option(metavar="TEXT", help="What the customer reads.")] = None,
-    usage: Annotated[Path | None, typer.Option(metavar="FILE", help="The usage, JSON or YAML with the fields of HPCUsageMetrics.")] = None,
+    state: Annotated[
+        str | None, typer.Option(metavar="STATE", help="New state: queued, running, completed, failed, cancelled or timeout.")
+    ] = None,
+    slurm_job: Annotated[str | None, typer.Option(metavar="ID", help="SLURM job id.")] = None,
+    exit_code: Annotated[int | None, typer.Option(metavar="CODE", help="Exit code of the program.")] = None,
+    message: Annotated[str | None, typer.Option(metavar="TEXT", help="Message to the customer.")] = None,
+    usage: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File with the usage (fields of HPCUsageMetrics) in JSON or YAML.")
+    ] = None,
 ) -> dict[str, Any]:
-    """Report a job by hand. Signed as the daemon signs its reports; the job's provider only."""
+    """Report a job's status by hand, signed like the daemon's reports. Only for the job's provider."""
     return {
         "job_id": job,
         "state": state,
@@ -114,10 +123,10 @@ def _of_template(which: str | None, settings: list[str], given: dict[str, Any]) 
     """The fields that a template fills; resources that are also given by their own options stay as given."""
     if which is None:
         if settings:
-            raise typer.BadParameter("--set belongs to --template")
+            raise typer.BadParameter("--set requires --template")
         return {}
     if any(value is not None for field, value in given.items() if field.startswith("workload_spec.")):
-        raise typer.BadParameter("--template brings its own image, command and arguments: parameters are given by --set")
+        raise typer.BadParameter("--template cannot be combined with --image, --command, --arg, --env, --workdir or --preconfigured")
     from provider_daemon.cli.template import found, settings_of
     from provider_daemon.errors import ConfigError
     from provider_daemon.template.order import order
@@ -141,7 +150,7 @@ def _of_template(which: str | None, settings: list[str], given: dict[str, Any]) 
 def _assigned(word: str) -> tuple[str, str]:
     name, equals, value = word.partition("=")
     if not (name and equals):
-        raise typer.BadParameter(f"--env takes NAME=VALUE, not {word!r}")
+        raise typer.BadParameter(f"--env must be NAME=VALUE: {word!r}")
     return name, value
 
 

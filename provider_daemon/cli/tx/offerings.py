@@ -14,26 +14,25 @@ Price = str | None
 
 @dataclass(frozen=True)
 class OfferingOptions:
-    """What an offering says."""
+    """The fields of an offering."""
 
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="A name for people.")] = None
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Display name.")] = None
     queue: Annotated[
-        list[str] | None, typer.Option("--queue", metavar="NAME", help="A queue that jobs may name; repeatable. Its limits: with --file.")
+        list[str] | None,
+        typer.Option("--queue", metavar="NAME", help="Name of a queue that jobs can use; repeatable. Use --file to set its limits."),
     ] = None
-    max_runtime: Annotated[int | None, typer.Option(metavar="SECONDS", help="The longest job, in seconds, at least 60.")] = None
-    description: Annotated[str | None, typer.Option(metavar="TEXT", help="What customers read about it.")] = None
-    custom: Annotated[bool | None, typer.Option("--custom/--no-custom", help="Whether customers bring their own workloads.")] = None
-    identity_threshold: Annotated[int | None, typer.Option(metavar="SCORE", help="The identity score that a customer needs, 0 to 100.")] = (
-        None
-    )
-    cpu_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price of a core-hour.")] = None
-    memory_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price of a GB-hour of memory.")] = None
-    gpu_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price of a GPU-hour.")] = None
-    node_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price of a node-hour.")] = None
-    storage_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price of a GB of storage.")] = None
-    network_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price of a GB of network traffic.")] = None
-    minimum_charge: Annotated[Price, typer.Option(metavar="AMOUNT", help="The least that a job costs.")] = None
-    currency: Annotated[str, typer.Option(metavar="DENOM", help="What all prices are in.")] = "uvirt"
+    max_runtime: Annotated[int | None, typer.Option(metavar="SECONDS", help="Maximum run time of a job in seconds, at least 60.")] = None
+    description: Annotated[str | None, typer.Option(metavar="TEXT", help="Description for customers.")] = None
+    custom: Annotated[bool | None, typer.Option("--custom/--no-custom", help="Whether customers may run their own programs.")] = None
+    identity_threshold: Annotated[int | None, typer.Option(metavar="SCORE", help="Minimum identity score of a customer, 0 to 100.")] = None
+    cpu_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price per core-hour.")] = None
+    memory_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price per GB-hour of memory.")] = None
+    gpu_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price per GPU-hour.")] = None
+    node_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price per node-hour.")] = None
+    storage_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price per GB of storage.")] = None
+    network_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price per GB of network traffic.")] = None
+    minimum_charge: Annotated[Price, typer.Option(metavar="AMOUNT", help="Minimum price of a job.")] = None
+    currency: Annotated[str, typer.Option(metavar="DENOM", help="Denom of all prices.")] = "uvirt"
 
     def fields(self) -> dict[str, Any]:
         prices = {
@@ -58,24 +57,24 @@ class OfferingOptions:
 
 
 def _offers(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Adds an offering's options, and what they say."""
+    """Adds the options of an offering, and their values to the fields."""
     return with_options(function, OfferingOptions, lambda fields, options: {**fields, **options.fields()})
 
 
 @sends("MsgCreateOffering")
 @_offers
 def create_offering(
-    cluster: Annotated[str | None, typer.Option(metavar="CLUSTER", help="The cluster's id, such as HPC-1.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="CLUSTER", help="Cluster id, such as HPC-1.")] = None,
 ) -> dict[str, Any]:
-    """Offer a cluster's queues at a price. It is active at once; the cluster must be active too before a job is taken."""
+    """Offer a cluster's queues at a price. The offering is active immediately; jobs also need an active cluster."""
     return {"cluster_id": cluster}
 
 
 @sends("MsgUpdateOffering")
 @_offers
 def update_offering(
-    offering: Annotated[str, typer.Argument(metavar="OFFERING", help="The offering's id, such as OFF-1.")],
-    active: Annotated[bool | None, typer.Option("--active/--inactive", help="Whether it takes new jobs; as it is if not given.")] = None,
+    offering: Annotated[str, typer.Argument(metavar="OFFERING", help="Offering id, such as OFF-1.")],
+    active: Annotated[bool | None, typer.Option("--active/--inactive", help="Whether it accepts new jobs; unchanged if omitted.")] = None,
 ) -> dict[str, Any]:
-    """Change an offering. What is left out stays as it is, but prices: the chain replaces them together."""
+    """Update an offering. Omitted fields keep their values, except prices: if you set one, set them all."""
     return {"offering_id": offering, "active": active}

@@ -1,4 +1,4 @@
-"""The options of every transaction, and what happens with the message that a command names."""
+"""The common options of all transactions, and how they are sent."""
 
 import sys
 import time
@@ -33,38 +33,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TxOptions:
-    """As a user of Cosmos clients knows them."""
+    """The options that Cosmos clients have."""
 
     file: Annotated[
-        Path | None, typer.Option("--file", metavar="FILE", help="The message's fields as JSON or YAML, - for stdin; options win.")
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="File with the message's fields in JSON or YAML; - for stdin. Options override it."),
     ] = None
-    sender: Annotated[str, typer.Option("--from", metavar="KEY", help="The key that signs: its name, its address, or an armored file.")] = (
-        ""
-    )
-    key_file: Annotated[Path | None, typer.Option("--key-file", metavar="FILE", help="An armored key file, instead of --from.")] = None
+    sender: Annotated[str, typer.Option("--from", metavar="KEY", help="Signing key: its name, its address, or an armored file.")] = ""
+    key_file: Annotated[Path | None, typer.Option("--key-file", metavar="FILE", help="Armored key file, in place of --from.")] = None
     keyring_dir: KeyringDir = KEYRING_DIR
     passphrase_file: PassphraseFile = None
     node: Nodes = (NODE,)  # type: ignore[assignment]
     chain_id: ChainId = CHAIN_ID
-    fees: Annotated[str, typer.Option("--fees", metavar="COIN", help="The whole fee, such as 5000uve.")] = ""
+    fees: Annotated[str, typer.Option("--fees", metavar="COIN", help="Total fee, such as 5000uve.")] = ""
     gas_prices: Annotated[
-        str, typer.Option("--gas-prices", metavar="COIN", help="The price of one unit of gas, such as 0.025uve; else the chain's own.")
+        str, typer.Option("--gas-prices", metavar="COIN", help="Price per unit of gas, such as 0.025uve; default: the chain's gas price.")
     ] = ""
-    gas: Annotated[str, typer.Option("--gas", metavar="auto|N", help="The most gas that it may use; auto: by simulation.")] = "auto"
+    gas: Annotated[str, typer.Option("--gas", metavar="auto|N", help="Gas limit; auto: estimate it by simulation.")] = "auto"
     gas_adjustment: Annotated[
-        float, typer.Option("--gas-adjustment", min=1.0, metavar="FACTOR", help="What simulated gas is multiplied by.")
+        float, typer.Option("--gas-adjustment", min=1.0, metavar="FACTOR", help="Multiplier of the simulated gas.")
     ] = 1.3
-    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="A memo, public and permanent.")] = ""
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Memo; public and permanent.")] = ""
     timeout_height: Annotated[
-        int, typer.Option("--timeout-height", min=0, metavar="HEIGHT", help="The last block that may take it; 0: 20 from now.")
+        int,
+        typer.Option(
+            "--timeout-height",
+            min=0,
+            metavar="HEIGHT",
+            help="Last block height at which the transaction is valid; 0: the current height + 20.",
+        ),
     ] = 0
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Simulate, print gas and fee; nothing is signed or sent.")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Simulate and print gas and fee; sign and send nothing.")] = False
     generate_only: Annotated[bool, typer.Option("--generate-only", help="Print the unsigned transaction as JSON.")] = False
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before signing.")] = False
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is in a block, and print what it made.")] = True
-    force: Annotated[bool, typer.Option("--force", help="Also with the key of a daemon that runs on this machine.")] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt for confirmation.")] = False
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until the transaction is in a block, and print the ids that it created.")
+    ] = True
+    force: Annotated[bool, typer.Option("--force", help="Allow the key of a daemon that runs on this machine.")] = False
     config: Annotated[
-        Path, typer.Option("--config", "-c", envvar="PROVD_CONFIG", metavar="FILE", help="The daemon's configuration, if one runs here.")
+        Path,
+        typer.Option("--config", "-c", envvar="PROVD_CONFIG", metavar="FILE", help="Configuration of the daemon on this machine, if any."),
     ] = DEFAULT
     output: AsText = Text.TEXT
 
@@ -111,7 +119,7 @@ def _order(message: str, typed: dict[str, Any], options: TxOptions) -> "Order":
 
 def _daemons(config: Path) -> Path:
     if config != DEFAULT and not config.exists():
-        typer.echo(f"{config} is not there: it cannot be told whether a daemon runs here with this key", err=True)
+        typer.echo(f"{config} does not exist: cannot check whether a daemon on this machine uses this key", err=True)
     return config
 
 
@@ -120,7 +128,7 @@ def _who(options: TxOptions) -> "Who":
     from provider_daemon.errors import ConfigError
 
     if bool(options.sender) == bool(options.key_file):
-        raise ConfigError(["--from: name the key that signs: its name, address or file (or give --key-file, not both)"])
+        raise ConfigError(["exactly one of --from and --key-file is required"])
     name = options.sender or str(options.key_file.absolute() if options.key_file else "")
     return Who(name, options.keyring_dir, once(lambda: passphrase(options.passphrase_file)))
 
@@ -142,7 +150,7 @@ def _terms(options: TxOptions) -> "Terms":
 
 def _gas(text: str) -> int:
     if not text.isdecimal():
-        raise ValueError(f"{text!r} is neither auto nor a whole number")
+        raise ValueError(f"invalid gas limit: {text!r} must be auto or an integer")
     return int(text)
 
 
@@ -171,7 +179,7 @@ def _confirm(prepared: "Prepared") -> None:
     from provider_daemon.client.tx_json import unsigned
 
     typer.echo(json.dumps(unsigned(prepared)["body"]["messages"][0], indent=2), err=True)
-    typer.confirm(f"Sign and send this for a fee of {prepared.fee}?", abort=True, err=True)
+    typer.confirm(f"Sign and send this transaction with a fee of {prepared.fee}?", abort=True, err=True)
 
 
 def _show(sent: "Sent", options: TxOptions) -> None:

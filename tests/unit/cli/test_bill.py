@@ -108,8 +108,8 @@ def test_estimate_of_a_job() -> None:
 @pytest.mark.parametrize(
     ("arguments", "stdin", "problem"),
     [
-        ([], "", "name one of --usage FILE and --spec FILE"),
-        (["--usage", "-", "--spec", "-"], "", "name one of --usage FILE and --spec FILE"),
+        ([], "", "exactly one of --usage and --spec is required"),
+        (["--usage", "-", "--spec", "-"], "", "exactly one of --usage and --spec is required"),
         (["--usage", "/nowhere.json"], "", "/nowhere.json cannot be read"),
         (["--usage", "-"], "a: [", "-: while parsing"),
         (["--usage", "-"], "cpu: 1", "usage: cpu: there is no such field"),
@@ -178,7 +178,7 @@ async def test_explain_a_settled_job(shop: TestChain, tmp_path: Path) -> None:
     assert found["components"][0] == {
         "component": "cpu", "unit": "core-seconds", "measured": 7201, "reported": 7200, "billed": 7200, "amount": 20_000,
     }  # fmt: skip
-    assert (found["total"], found["charged"], found["agrees"], found["billed_on"]) == (90_000, 90_000, True, "the usage that was reported")
+    assert (found["total"], found["charged"], found["agrees"], found["billed_on"]) == (90_000, 90_000, True, "the reported usage")
     assert (found["platform_fee"], found["provider_reward"]) == (2_250, 87_750)
 
 
@@ -200,7 +200,7 @@ async def test_explain_a_cancelled_job(shop: TestChain) -> None:
     assert (found["components"][0]["reported"], found["components"][0]["billed"]) == (None, 600)
     assert found["components"][-1]["amount"] == 50_000 * 300 // 3600
     assert (result.exit_code, found["agrees"], found["total"]) == (0, True, 10_000)
-    assert found["billed_on"].startswith("what the job asked for")
+    assert found["billed_on"].startswith("the requested resources until it was cancelled")
 
 
 async def test_explain_a_forecast() -> None:
@@ -213,7 +213,7 @@ async def test_explain_a_forecast() -> None:
     result = await explain(chain)
     await chain.stop()
     assert result.exit_code == 0
-    assert result.stdout.startswith("JOB-1: a forecast: the chain has settled nothing\n")
+    assert result.stdout.startswith("JOB-1: the bill is an estimate, because the chain has not settled the job\n")
     assert ["total", "90000"] in [line.split() for line in result.stdout.splitlines()]
 
 
@@ -229,11 +229,11 @@ async def test_explain_other_rules_on_chain() -> None:
     result = await explain(chain)
     await chain.stop()
     assert result.exit_code == 1
-    assert "the chain charged 95000 uvirt, the default rules come to 90000: other rules are in force there" in result.stdout
+    assert "the chain charged 95000 uvirt, but the default rules give 90000 uvirt" in result.stdout
 
 
 async def test_explain_an_unknown_job(shop: TestChain) -> None:
     node = ["--node", f"127.0.0.1:{shop.devnet.port}", "--chain-id", CHAIN_ID]
     result = await asyncio.to_thread(CliRunner().invoke, app, ["bill", "explain", "JOB-9", *node])
     assert isinstance(result.exception, Refused)
-    assert str(result.exception) == "the chain knows no job JOB-9"
+    assert str(result.exception) == "JOB-9 does not exist on chain"

@@ -32,7 +32,7 @@ def test_the_default_is_valid(config: Path) -> None:
     assert config.read_text() == default_toml()
     result = run("validate", "-c", config)
     assert result.exit_code == 0
-    assert "no mistakes found" in result.output
+    assert "valid, 1 cluster(s)" in result.output
 
 
 def test_mistakes_are_named_all_at_once(config: Path) -> None:

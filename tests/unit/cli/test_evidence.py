@@ -28,7 +28,7 @@ async def shop(request: pytest.FixtureRequest) -> AsyncIterator[TestChain]:
     await chain.stop()
 
 
-VERSION_1 = "verified, but does not name the job (version 1)"
+VERSION_1 = "verified, but the signature does not cover the job's request (version 1)"
 
 
 def signed(state: State, core_seconds: int = 7200, claimed: int | None = None) -> Message:
@@ -105,7 +105,7 @@ async def test_failed_transaction(shop: TestChain) -> None:
 async def test_nothing_there(shop: TestChain, what: str) -> None:
     """No report is not a success."""
     result = await verify(shop, what)
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"provd: no report found for {what}\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"provd: no report of {what} found\n")
 
 
 async def test_neither_a_job_nor_a_transaction(shop: TestChain) -> None:

@@ -79,7 +79,7 @@ def test_exit_codes_of_validate(tmp_path: Path) -> None:
     path.write_text(default_toml())
     good = provd("config", "validate", "-c", path)
     assert (good.returncode, said(good)) == (0, [])
-    assert "no mistakes found" in good.stdout
+    assert "valid, 1 cluster(s)" in good.stdout
     path.write_text(default_toml().replace('host = "login.example.org"\nport = 22', "port = 0").replace('"info"', '"loud"'))
     broken = provd("config", "validate", "-c", path)
     assert (broken.returncode, broken.stdout) == (2, "")
@@ -92,7 +92,7 @@ def test_missing_ledger_is_one_line(tmp_path: Path) -> None:
     path.write_text(default_toml().replace("/var/lib/provd", str(tmp_path)))
     result = provd("jobs", "-c", path)
     assert result.returncode == 1
-    assert said(result) == [f"provd: no ledger at {tmp_path}/ledger.sqlite: has the daemon run yet?"]
+    assert said(result) == [f"provd: no ledger at {tmp_path}/ledger.sqlite: the daemon has not run yet, or ledger.path is wrong"]
 
 
 def test_grpc_has_no_words_of_its_own(tmp_path: Path) -> None:

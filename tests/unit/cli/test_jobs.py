@@ -60,7 +60,7 @@ def test_explain_tells_the_whole_story(tmp_path: Path) -> None:
     assert {line.split()[2] for line in story} == {"created", "parked"}
     assert "2023-11-14 22:13:20  parked             twice\\nin squeue" in story
     assert "report running" in report
-    assert "in no transaction" in report
+    assert "not in a transaction" in report
 
 
 def test_explain_names_the_transaction(ledger: Ledger, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_job_that_is_not_there(tmp_path: Path) -> None:
     for command in ("explain", "unpark"):
         error = run(tmp_path, "job", command, "JOB-404").exception
         assert isinstance(error, Refused)
-        assert str(error) == "JOB-404 is not in the ledger: `provd jobs` lists what is"
+        assert str(error) == "JOB-404 is not in the ledger; `provd jobs` lists all jobs"
 
 
 def test_unpark_beside_a_running_daemon(ledger: Ledger, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_prompt(tmp_path: Path) -> None:
 
 def test_nothing_to_ask(tmp_path: Path) -> None:
     """Where standard input has ended, as in a unit or a cron job, one line says what to give instead."""
-    assert str(run("add", tmp_path / "key.armor").exception) == "passphrase: there is no terminal to ask for it, and no --passphrase-file"
+    assert str(run("add", tmp_path / "key.armor").exception) == "passphrase: no terminal to prompt on; use --passphrase-file"
 
 
 def test_never_over_an_old_key(tmp_path: Path, passphrase: Path) -> None:

@@ -73,7 +73,7 @@ def test_repair_shows_and_then_changes(tmp_path: Path, ledger: Ledger) -> None:
     first, last = shown.output.splitlines()
     assert first.startswith(f"{PARKED.spec.job_id}: ")
     assert "'NOTICE: x\\n10'" in first
-    assert last == "1 to repair; nothing was changed, run it with --apply"
+    assert last == "1 to repair; nothing was changed, add --apply to repair"
     assert run(tmp_path, "ledger", "repair").output == shown.output
     assert run(tmp_path, "ledger", "repair", "--apply").output.splitlines()[-1] == "1 repaired"
     assert run(tmp_path, "ledger", "repair", "--apply").output == "nothing to repair\n"

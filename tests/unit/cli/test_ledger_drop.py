@@ -37,7 +37,10 @@ def test_an_ignored_job_is_considered_again() -> None:
 
 def test_a_slurm_job_that_may_be_alive() -> None:
     alive = replace(JOB, slurm_id="7")
-    assert objection_to(alive, None, leave_slurm_job=False) == f"SLURM job 7 of {ID} may still exist: cancel it, then add --leave-slurm-job"
+    assert (
+        objection_to(alive, None, leave_slurm_job=False)
+        == f"SLURM job 7 of {ID} may still exist: cancel it with scancel, then add --leave-slurm-job"
+    )
     assert objection_to(alive, None, leave_slurm_job=True) == ""
 
 

@@ -84,7 +84,7 @@ async def test_pages(market: Shop) -> None:
     last = json.loads((await market.run("query hpc jobs --offset 1 --reverse --limit 1 -o json")).stdout)
     assert [job["job_id"] for job in last["jobs"]] == ["JOB-2"]
     told = await market.run("query hpc jobs --limit 2")
-    assert f"more: --page-key {key}" in told.stderr
+    assert f"next page: --page-key {key}" in told.stderr
 
 
 async def test_filters(market: Shop) -> None:

@@ -154,7 +154,7 @@ async def test_without_the_key(place: Place) -> None:
 async def test_dispute(place: Place) -> None:
     """What is known of the job is signed before anything else; of an unknown job there is nothing to sign."""
     result = await place.provd("reconcile", "--dispute", "JOB-1")
-    assert (result.exit_code, "JOB-1: dispute snapshot 1 signed" in result.stderr) == (0, True)
+    assert (result.exit_code, "JOB-1: usage record 1 signed" in result.stderr) == (0, True)
     assert "dispute" in (await place.provd("evidence", "snapshots", "JOB-1")).output
     assert (await place.provd("reconcile", "--dispute", "JOB-9")).exit_code == 1
 

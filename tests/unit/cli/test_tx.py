@@ -178,7 +178,10 @@ async def test_a_job_of_a_template(market: Shop) -> None:
         ("report-job-status JOB-1 --state pending", ["state: queued, running"]),
         ("register-cluster --name a --region b --total-nodes 1 --fees 5", ["--fees: '5' is no whole amount"]),
         ("register-cluster --name a --region b --total-nodes 1 --fees 5uve --gas-prices 1uve", ["give --fees or --gas-prices"]),
-        ("register-cluster --name a --region b --total-nodes 1 --gas much", ["--gas: 'much' is neither auto nor a whole number"]),
+        (
+            "register-cluster --name a --region b --total-nodes 1 --gas much",
+            ["--gas: invalid gas limit: 'much' must be auto or an integer"],
+        ),
         ("register-cluster --name a --region b --total-nodes 1 --timeout-height 1", ["--timeout-height: 1 is past"]),
     ],
 )

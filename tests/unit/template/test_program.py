@@ -203,7 +203,7 @@ def test_a_site_lets_in_what_it_named_and_trusts(tmp_path: object) -> None:
     said = caught.value.problems
     assert [line.split(":")[0] for line in said] == ["echo", "pending", "nothing", "mpi-standard"]
     assert "approval_status is pending" in said[1]
-    assert "no such template; there are batch-array" in said[2]
+    assert "shipped templates: batch-array" in said[2]
 
 
 def test_a_directory_with_a_broken_file(tmp_path: object) -> None:
