@@ -11,7 +11,6 @@ from google.protobuf.any_pb2 import Any
 
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.keys import Signer
-from provider_daemon.chain.refusals import Refusal, classify, required_fee
 from provider_daemon.errors import Refused
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.spec import ChainJob
@@ -26,6 +25,7 @@ from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.loops.lanes import choose
 from provider_daemon.loops.sending_problems import PROBLEMS, Problem, SendingProblems
 from provider_daemon.ports import Account, Chain
+from provider_daemon.refusals import Refusal, classify, required_fee
 from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.outbox")

@@ -42,7 +42,6 @@ import structlog
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.chain.keys import Signer
-from provider_daemon.chain.refusals import Refusal, classify, expected_sequence
 from provider_daemon.job.lifecycle import confirm
 from provider_daemon.job.state import State
 from provider_daemon.ledger import sending
@@ -57,6 +56,7 @@ from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.loops.sending_problems import PROBLEMS, Problem, SendingProblems
 from provider_daemon.loops.sequence import Sequences
 from provider_daemon.ports import Account, Chain, Clock, TxOutcome
+from provider_daemon.refusals import Refusal, classify, expected_sequence
 from provider_daemon.result_codes import SDK, SdkCode
 from provider_daemon.troubles import Troubles
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import structlog
 
-from provider_daemon.chain.refusals import Refusal
+from provider_daemon.refusals import Refusal
 from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.outbox")

@@ -10,6 +10,7 @@ from provider_daemon.job.hold import Hold
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.state import State
 from provider_daemon.ports import ConnectOutcome, EndpointState
+from provider_daemon.refusals import Refusal
 
 
 class Kind(StrEnum):
@@ -57,10 +58,16 @@ HTTP_REASONS = ("connection_limit", "request_timeout")
 CONNECTS = tuple(dict.fromkeys(outcome.group for outcome in ConnectOutcome))
 LOGIN_PROBLEMS = tuple(outcome for outcome in ConnectOutcome if outcome is not ConnectOutcome.CONNECTED)
 ENDPOINT_STATES = tuple(EndpointState)
+REFUSED = {  # why no node accepted a transaction -> its cause; every other reason is "other"
+    Refusal.FUNDS: "insufficient_funds",
+    Refusal.FEE: "insufficient_fee",
+    Refusal.SEQUENCE: "sequence_mismatch",
+    Refusal.RATE_LIMIT: "rate_limited",
+}
 OUTCOMES = {  # transaction outcome -> its causes
     "included": ("none",),
     "failed": ("out_of_gas", "message", "other"),
-    "refused": ("insufficient_funds", "insufficient_fee", "sequence_mismatch", "rate_limited", "other"),
+    "refused": (*REFUSED.values(), "other"),
     "expired": ("timeout", "foreign_transaction"),
 }
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.chain.refusals import Refusal, classify, expected_sequence, required_fee
+from provider_daemon.refusals import Refusal, classify, expected_sequence, required_fee
 
 FULL = "mempool is full: number of txs 5000 (max: 5000), total txs bytes 1073741 (max: 1073741824)"
 FEES = "insufficient fees; got: 2404uve required: 24040uve: insufficient fee"
