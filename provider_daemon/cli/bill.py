@@ -41,7 +41,7 @@ def estimate(
     ] = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Estimate a bill from usage or from a job's request: each component, discounts, caps, total, fee and reward, in uvirt."""
+    """Estimate a bill from usage or from a job's request. Prints each component, discounts, caps, total, fee and reward, in uvirt."""
     from provider_daemon.cli import bill_show, documents
     from provider_daemon.errors import ConfigError
     from provider_daemon.money import documents as money
@@ -68,7 +68,7 @@ def explain(
     chain_id: ChainId = "",
     output: Output = Format.TABLE,
 ) -> None:
-    """Compare the chain's bill with the usage that SLURM measured, by component. Exit status: 0 equal totals, 1 different totals.
+    """Compare a job's bill with the measured usage, by component. Exit status: 0 equal totals, 1 different totals.
 
     The measured usage is read from the ledger. --node and --chain-id replace the configured chain. Without a configuration
     file only the chain is queried.

@@ -9,7 +9,7 @@ app = typer.Typer(help="Check or print provd.toml, or print an example.", no_arg
 
 @app.command()
 def validate(config: ConfigFile = DEFAULT) -> None:
-    """Check the configuration and list every error with line and key. Exit status: 0 valid, 2 invalid."""
+    """Check the configuration and list every error. Each error has its line and key. Exit status: 0 valid, 2 invalid."""
     from provider_daemon.config import load
 
     loaded = load(config)
@@ -26,7 +26,7 @@ def print_default() -> None:
 
 @app.command()
 def show(config: ConfigFile = DEFAULT) -> None:
-    """Print the configuration in effect as JSON, including defaults. It contains no secrets: key files are not read."""
+    """Print the configuration in effect, as JSON. It includes defaults and contains no secrets: key files are not read."""
     from provider_daemon.config import load
 
     typer.echo(load(config).model_dump_json(indent=2))
@@ -34,7 +34,7 @@ def show(config: ConfigFile = DEFAULT) -> None:
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of provd.toml, for validation and completion in editors."""
+    """Print the JSON schema of provd.toml. Editors use it for validation and completion."""
     from provider_daemon.config import json_schema
 
     typer.echo(json_schema(), nl=False)

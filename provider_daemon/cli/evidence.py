@@ -61,7 +61,7 @@ def snapshots(
     config: ConfigFile = DEFAULT,
     output: AsText = Text.TEXT,
 ) -> None:
-    """List and verify the usage records of a job: signatures, hashes, and that none was added or changed.
+    """List and verify the usage records of a job. Checks signatures, hashes, and that no record was added or changed.
 
     Exit status: 0 all are valid, 1 otherwise. JSON output includes the signed documents.
     """

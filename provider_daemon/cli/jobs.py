@@ -46,7 +46,7 @@ def list_jobs(
 
 @app.command(epilog=example("provd job explain JOB-1"))
 def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
-    """Print a job's whole timeline: chain, submission, SLURM, usage, reports and transactions, in order of time."""
+    """Print a job's whole timeline. It shows chain, submission, SLURM, usage, reports and transactions, in order of time."""
     from provider_daemon.ledger.timeline import timeline, unsent, when
 
     ledger = _open(config)

@@ -84,7 +84,7 @@ def export(
     passphrase_file: PassphraseFile = None,
     keyring_dir: KeyringDir = KEYRING_DIR,
 ) -> None:
-    """Print a key in the SDK's armored export format, encrypted with a separate passphrase."""
+    """Print a key in the SDK's armored export format. It is encrypted with a separate passphrase."""
     from provider_daemon.client import keychain
 
     who = _who(key, keyring_dir, passphrase_file)
@@ -113,7 +113,7 @@ def rotate_plan(
     key: Annotated[str, typer.Option(metavar="NAME", help="Key to replace, as in [keys.NAME].")] = "main",
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Print the steps to replace the daemon's key, with the actual addresses, clusters and open jobs. Changes nothing."""
+    """Print the steps to replace the daemon's key. They name the actual addresses, clusters and open jobs. Changes nothing."""
     import asyncio
 
     from provider_daemon.client.rotation import plan

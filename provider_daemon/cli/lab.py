@@ -58,7 +58,7 @@ def status(directory: Directory) -> None:
 
 @app.command()
 def config(directory: Directory) -> None:
-    """Print a [[clusters]] table for provd.toml with this site as cluster HPC-1, signed with the key `main`."""
+    """Print a [[clusters]] table for provd.toml. It describes this site as cluster HPC-1, with the key `main`."""
     from provider_daemon.lab.site.cluster_table import cluster_table
 
     typer.echo(cluster_table(_site(directory)), nl=False)

@@ -104,7 +104,7 @@ def render(
         Path | None, typer.Option("--config", "-c", metavar="FILE", help="The site's provd.toml; default: the example configuration.")
     ] = None,
 ) -> None:
-    """Print the exact batch script of a job with this template on the first cluster in the configuration."""
+    """Print the exact batch script of a job with this template. It is rendered for the first cluster in the configuration."""
     from provider_daemon.config import default_toml, load, parse
     from provider_daemon.preview import preview
 

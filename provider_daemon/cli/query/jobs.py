@@ -11,7 +11,7 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="Job id, such as JOB-1
 
 @asks("Job", JobOptions)
 def job(job: JobId) -> dict[str, Any]:
-    """Show a job, its accounting, and its reports with their transactions and the result of verifying their signatures."""
+    """Show a job, its accounting and its reports. Each report is shown with its transaction and whether its signature is valid."""
     return {"job_id": job}
 
 
@@ -49,7 +49,7 @@ def job_accounting(job: JobId) -> dict[str, Any]:
 def scheduling_decision(
     decision: Annotated[str, typer.Argument(metavar="DECISION", help="Decision id, such as hpc-decision-1.")],
 ) -> dict[str, Any]:
-    """Show a scheduling decision with its candidates and why they were not chosen."""
+    """Show a scheduling decision. The output lists its candidates and why they were not chosen."""
     return {"decision_id": decision}
 
 

@@ -81,7 +81,7 @@ def report_job_status(
         Path | None, typer.Option(metavar="FILE", help="File with the usage (fields of HPCUsageMetrics) in JSON or YAML.")
     ] = None,
 ) -> dict[str, Any]:
-    """Report a job's status by hand, signed like the daemon's reports. Only for the job's provider."""
+    """Report a job's status by hand. Only for the job's provider; the report is signed like the daemon's."""
     return {
         "job_id": job,
         "state": state,

@@ -26,7 +26,7 @@ def update_node_metadata(
         int | None, typer.Option(metavar="N", help="Sequence number of the heartbeat, higher than the last; 0 restarts the count.")
     ] = None,
 ) -> dict[str, Any]:
-    """Send a node's heartbeat by hand; it replaces the whole record on chain. A running daemon does this itself."""
+    """Send a node's heartbeat by hand. It replaces the whole record on chain. A running daemon does this itself."""
     return {
         "node_id": node_id,
         "cluster_id": cluster,
