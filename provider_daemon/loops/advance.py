@@ -74,8 +74,9 @@ class Advance:
         self._bad_rows.name()
         if not jobs:
             return
-        snapshot = await self._scheduler.snapshot(watch(jobs))
-        steps = self._think([doubt(job, since, self._doubt.chain_ahead()) for job in jobs], snapshot)
+        doubted = [doubt(job, since, self._doubt.chain_ahead()) for job in jobs]
+        snapshot = await self._scheduler.snapshot(watch(doubted))
+        steps = self._think(doubted, snapshot)
         self._write({job.spec.job_id: job for job in jobs}, steps)
         self._interim.take([step.job for step in steps], snapshot)
         await self._act(steps)

@@ -24,7 +24,10 @@ _RUN_AGAIN = frozenset({"NODE_FAIL", "BOOT_FAIL", "LAUNCH_FAILED", "RECONFIG_FAI
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record of commands.SACCT_FIELDS. Times in seconds since the epoch, 0 when SLURM has none."""
+    """One record of commands.SACCT_FIELDS. Times in seconds since the epoch, 0 when SLURM has none.
+
+    `directory`: the last part of the working directory. A job's user cannot change it once the job has begun to run.
+    """
 
     slurm_id: str
     name: str
@@ -36,11 +39,12 @@ class Row:
     ended_at: int
     reason: str
     run: Run
+    directory: str = ""
 
 
 def rows(text: str, mark: str) -> Reading[Row]:
     """In sacct's order: the records of one job follow each other, the oldest first."""
-    return read("sacct", text, mark, SACCT_FIELDS, SACCT_KEY, "JobName", _row)
+    return read("sacct", text, mark, SACCT_FIELDS, SACCT_KEY, ("JobName", "WorkDir"), _row)
 
 
 def once(reading: Reading[Row]) -> Reading[Row]:
@@ -67,6 +71,7 @@ def _row(field: Mapping[str, str]) -> Row:
             end=seconds(field["End"]),
             submitted=seconds(field["Submit"]),
         ),
+        directory=field["WorkDir"].rpartition("/")[2],
     )
 
 

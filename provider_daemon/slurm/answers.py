@@ -88,7 +88,7 @@ def state_word(text: str) -> str:
 
 def queue(text: str, mark: str) -> Reading[Queued]:
     """The answer of commands.SQUEUE."""
-    return read("squeue", text, mark, SQUEUE_FIELDS, SQUEUE_KEY, "Name", _queued)
+    return read("squeue", text, mark, SQUEUE_FIELDS, SQUEUE_KEY, ("Name",), _queued)
 
 
 def _queued(field: Mapping[str, str]) -> Queued:

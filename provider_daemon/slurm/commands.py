@@ -39,7 +39,7 @@ MAX_DIRECTORY = 900
 SQUEUE_KEY, SACCT_KEY = "JobID", "JobIDRaw"
 SQUEUE_FIELDS = ("State", "SubmitTime", "StartTime", "EndTime", "TimeUsed", "tres-alloc", "Reason", "Name")
 SQUEUE_FORMAT = ",".join(f"{field}:$mark" for field in columns(SQUEUE_KEY, SQUEUE_FIELDS))
-SACCT_FIELDS = ("State", "ExitCode", "Submit", "Start", "End", "ElapsedRaw", "NNodes", "AllocTRES", "Reason", "JobName")
+SACCT_FIELDS = ("State", "ExitCode", "Submit", "Start", "End", "ElapsedRaw", "NNodes", "AllocTRES", "Reason", "WorkDir", "JobName")
 ASSOCIATION_FIELDS = ("Cluster", "Account", "Partition", "QOS", "MaxSubmitJobs", "GrpSubmitJobs")
 
 # Without a list of states a search by name leaves out jobs that were cancelled before they became eligible.

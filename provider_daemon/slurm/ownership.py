@@ -6,7 +6,8 @@ SLURM gives ids out again. So:
 
 - the known id with the known submit time is ours, whatever its name is;
 - another job under a name of ours keeps its own id: whoever follows the id never takes it;
-- where neither name nor submit time fits, the batch script that slurmctld holds decides. Nobody can change it.
+- where neither name nor submit time fits, the batch script that slurmctld holds decides. Nobody can change it;
+- where slurmctld has forgotten a job whose id we never knew, sacct's working directory names it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -89,6 +90,19 @@ def own_records(rows: Iterable[Row], watch: Watch) -> list[Row]:
     for row in rows:
         ordered.setdefault(row.slurm_id, []).append(row)
     return [row for slurm_id, found in ordered.items() for row in _named(found, owners.get(slurm_id, ()), watch)]
+
+
+def renamed_records(rows: Iterable[Row], names: frozenset[str]) -> list[Row]:
+    """sacct's rows of jobs that have another name by now, but run in a directory of one of `names` (Tenancy.directory): under that name."""
+    ordered: dict[str, list[Row]] = {}
+    for row in rows:
+        ordered.setdefault(row.slurm_id, []).append(row)
+    renamed = list[Row]()
+    for job in (job for found in ordered.values() for job in _jobs(found)):
+        name = next((place for row in job if (place := row.directory.partition(".")[0]) in names), "")
+        if name and all(row.name != name for row in job):
+            renamed += [replace(row, name=name) for row in job]
+    return renamed
 
 
 def _named(found: Sequence[Row], names: Sequence[str], watch: Watch) -> list[Row]:

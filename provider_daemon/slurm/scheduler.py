@@ -183,8 +183,21 @@ class SlurmScheduler:
         ids = sorted(watch.slurm_ids[name] for name in missing if name in watch.slurm_ids)
         names = sorted(name for name in missing if name not in watch.slurm_ids)
         reading, failed = await self._rows(ids, names, watch.since)
-        records = ownership.own_records(reading.rows, watch)
-        return Ended(accounting.by_job(records, missing, watch.since), reading.unread, failed)
+        records, unread = ownership.own_records(reading.rows, watch), reading.unread
+        if not failed and (lost := watch.intents.intersection(names)):
+            reading, failed = await self._renamed(lost, watch.since)
+            records, unread = [*records, *reading.rows], (*unread, *reading.unread)
+        return Ended(accounting.by_job(records, missing, watch.since), unread, failed)
+
+    async def _renamed(self, lost: frozenset[str], since: int) -> tuple[Reading[Row], str]:
+        """(the records of jobs of `lost` that renamed themselves, why there are none)."""
+        try:
+            _, reading = await self._since(since)
+        except TurnedAway:
+            raise
+        except (Transient, Unreadable) as error:
+            return Reading(()), str(error)
+        return replace(reading, rows=tuple(ownership.renamed_records(reading.rows, lost))), ""
 
     async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> tuple[Reading[Row], str]:
         """(sacct's records, why those by name are not among them)."""

@@ -47,9 +47,9 @@ def columns(key: str, fields: Sequence[str]) -> tuple[str, ...]:
 
 
 def read(
-    what: str, text: str, mark: str, fields: Sequence[str], key: str, name: str, make: Callable[[Mapping[str, str]], Value]
+    what: str, text: str, mark: str, fields: Sequence[str], key: str, names: Sequence[str], make: Callable[[Mapping[str, str]], Value]
 ) -> Reading[Value]:
-    """`fields` without the key, `name` the one of them that holds the job's name; `make` raises Unreadable for a row that is none.
+    """`fields` without the key, `names` those of them that hold the job's name; `make` raises Unreadable for a row that is none.
 
     Raises Transient when the header is missing: the program failed, whatever its exit code says. No rows is then no answer.
     """
@@ -70,8 +70,8 @@ def read(
                     raise Unreadable(f"invalid SLURM job id: {part.id[:40]!r}")
                 rows.append(make(values))
             except Unreadable as error:
-                shown = " ".join(part.fields)[:SHOWN]
-                unread.append(Unread(f"{part.id[:40]} {shown}", str(error), whole=True, slurm_id=part.id, name=values[name]))
+                shown, name = " ".join(part.fields)[:SHOWN], " ".join(values[field] for field in names)
+                unread.append(Unread(f"{part.id[:40]} {shown}", str(error), whole=True, slurm_id=part.id, name=name))
     return Reading(tuple(rows), tuple(unread), tuple(foreign))
 
 

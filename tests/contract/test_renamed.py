@@ -1,15 +1,18 @@
 """Jobs that reach slurmctld from inside: all of a site's jobs run as one user, so each may rename, requeue and imitate."""
 
+import asyncio
 import time
 
 import pytest
 
-from provider_daemon.job.snapshot import Phase
+from provider_daemon.job.snapshot import Phase, Sighting
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import measure
 from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.ports import Order, Receipt
-from tests.contract.places import Place
+from provider_daemon.slurm.answers import Queued
+from provider_daemon.slurm.tables import Reading
+from tests.contract.places import PATIENCE, Place
 from tests.fakes.scheduler import known
 
 RENAME = "scontrol update jobid=$SLURM_JOB_ID jobname=harmless"
@@ -86,3 +89,32 @@ async def test_a_job_that_shrinks_is_billed_for_what_it_held(place: Place) -> No
     assert (first.nodes, second.nodes, second.start) == (2, 1, first.start)
     assert used.wall_clock_seconds == second.end - first.start
     assert used.cpu_core_seconds == first.elapsed * first.cpus + (second.elapsed - first.elapsed) * second.cpus
+
+
+async def test_renamed_over_and_forgotten(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its id was never known and slurmctld has it no more: sacct's working directory names the job that renamed itself."""
+    order = place.order("sh", "-c", f"{RENAME}; echo done; exit 3")
+    receipt = await started(place, order)
+
+    async def forgotten() -> Reading[Queued]:
+        return Reading(())
+
+    async def ended() -> Sighting:
+        while True:
+            for seen in (await place.look(order.name, doubtful=[order.name], intents=[order.name])).of(order.name):
+                if seen.final:
+                    return seen
+            await asyncio.sleep(0.2)
+
+    monkeypatch.setattr(place.scheduler, "_queue", forgotten)
+    over = await asyncio.wait_for(ended(), PATIENCE)
+    assert (over.slurm_id, over.name, over.outcome, over.exit_code) == (receipt.slurm_id, order.name, State.FAILED, 3)
+
+
+async def test_a_working_directory_stays_once_a_job_runs(place: Place) -> None:
+    """Its own user cannot change it: renamed jobs are known by it."""
+    if isinstance(place.site, SimulatedSite):
+        pytest.skip("the simulated site changes no working directory")
+    order = place.order("sh", "-c", "scontrol update jobid=$SLURM_JOB_ID workdir=/tmp 2>&1; echo done")
+    await started(place, order)
+    assert "no longer pending" in place.output(order)

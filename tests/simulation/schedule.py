@@ -112,8 +112,6 @@ class Schedule:
         return Life(self._world, self._site, self._blocks, self._path, periods)
 
     def _between_lives(self) -> None:
-        if self._world.memory_is_needed:
-            return
         if self._world.strikes("ledger_lost"):
             self._lose_ledger("the ledger is lost")
         elif self._copy.exists() and self._world.strikes("ledger_restored"):

@@ -68,12 +68,18 @@ class SimulatedScheduler(SlurmScheduler):
         if self._world.strikes("sacct_down"):
             await self._gate.point("sacct")
             raise Transient("sacct: problem talking to the database")
+        return await self._sacct(ids, names), ""
+
+    async def _since(self, since: int) -> tuple[int, Reading[Row]]:
+        return int(self._world.now()), await self._sacct((), ())
+
+    async def _sacct(self, ids: Sequence[str], names: Sequence[str]) -> Reading[Row]:
         rows = await self._far("sacct", lambda: self._site.sacct(ids, names))
         if rows and self._world.strikes("record_unreadable"):
             lost = rows[self._world.dice.randrange(len(rows))]
-            unread = Unread(lost.name, "not a time", whole=True, slurm_id=lost.slurm_id, name=lost.name)
-            return Reading(tuple(row for row in rows if row is not lost), (unread,)), ""
-        return Reading(tuple(rows)), ""
+            unread = Unread(lost.name, "not a time", whole=True, slurm_id=lost.slurm_id, name=f"{lost.name} {lost.directory}")
+            return Reading(tuple(row for row in rows if row is not lost), (unread,))
+        return Reading(tuple(rows))
 
     async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
         """What is answered with the site's trouble is no attempt; whatever else becomes of a submission may be one."""

@@ -141,7 +141,7 @@ class Site:
         now, plan, strikes = self._world.now(), job.plan, self._world.strikes
         job.phase, job.reason, job.epoch, job.now_at.started_at = Phase.RUNNING, "None", job.epoch + 1, now
         self._world.note(f"slurm: job {job.slurm_id} runs")
-        if job.owner and self._may_rename() and (name := self._new_name(job)):
+        if job.owner and (name := self._new_name(job)):
             self._timer(job, self._world.dice.choice((0, 0, plan.seconds / 3)), lambda: self._rename(job, name))
         if strikes("unknown_state"):
             job.unknown_until = now + self._world.dice.uniform(1, 60)
@@ -163,13 +163,6 @@ class Site:
         else:
             self._run_on(job, plan.seconds, now)
 
-    def _may_rename(self) -> bool:
-        """Not where the ledger is lost or slurmctld forgets jobs, too: a renamed job is then known to nobody.
-
-        See docs/reliability.md, 'What is not promised'.
-        """
-        return self.min_job_age > 60 and not self._world.memory_lost and "record_never_closed" not in self._world.chances
-
     def _new_name(self, job: SlurmJob) -> str:
         """The name of another job of ours, or any, or empty where it keeps its own."""
         others = [other.owner for other in self.jobs if other.owner not in ("", job.owner)]
@@ -179,7 +172,6 @@ class Site:
 
     def _rename(self, job: SlurmJob, name: str) -> None:
         job.name = name
-        self._world.memory_is_needed = True
         self._world.note(f"slurm: job {job.slurm_id} is renamed to {job.name}")
 
     def _run_on(self, job: SlurmJob, seconds: float, started_at: float) -> None:
@@ -268,9 +260,9 @@ class Site:
         return Queued(job.slurm_id, job.word(now), *times, tres="", reason=job.reason, name=job.name)
 
     def sacct(self, slurm_ids: Collection[str], names: Collection[str]) -> list[Row]:
-        """What slurmdbd has by now, closed records and open ones, duplicates (-D) too."""
-        now = self._world.now()
-        asked = [job for job in self.jobs if not job.purged and (job.slurm_id in slurm_ids or job.name in names)]
+        """What slurmdbd has by now, closed records and open ones, duplicates (-D) too; of every job where nothing names one."""
+        now, every = self._world.now(), not (slurm_ids or names)
+        asked = [job for job in self.jobs if not job.purged and (every or job.slurm_id in slurm_ids or job.name in names)]
         rows = [row for job in asked for row in job.rows(now)]
         return sorted(rows, key=lambda row: (int(row.slurm_id), row.submitted_at))
 

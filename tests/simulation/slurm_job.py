@@ -133,6 +133,7 @@ class SlurmJob:
             ended_at=int(record.ended_at) if closed else 0,
             reason="None",
             run=_as_recorded(record, self.plan.run(record.elapsed(now), record.nodes), closed=closed),
+            directory=f"{self.submitted_name}.0a1b2c3d" if self.owner else "",
         )
 
 

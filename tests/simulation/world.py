@@ -143,7 +143,6 @@ class World:
     disk_full_until: float = 0.0
     cancel_some_job: Callable[[], None] = lambda: None
     memory_lost: bool = False  # at some moment the ledger was lost, or an older copy was put back
-    memory_is_needed: bool = False  # something happened that only the ledger can tell of
     end_was_reported: Callable[[str], bool] = lambda name: False
 
     def __post_init__(self) -> None:

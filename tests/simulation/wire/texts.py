@@ -56,6 +56,7 @@ def _recorded(row: Row, field: str) -> str:
         "NNodes": str(row.run.nodes or 1),
         "AllocTRES": allocated(row.run) if row.started_at else "",
         "Reason": row.reason,
+        "WorkDir": f"/srv/work/{row.directory}",
         "JobName": row.name,
     }[field]
 

@@ -11,12 +11,13 @@ import pytest
 
 from provider_daemon.errors import Transient
 from provider_daemon.job.lifecycle import WAITING_WINDOW, doubt
+from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import State
 from provider_daemon.ledger import file, listing
 from provider_daemon.loops.doubt import GAP_SECONDS, Doubt
 from provider_daemon.loops.intake import SWEEP_SECONDS
 from provider_daemon.loops.start import start
-from provider_daemon.ports import Head, Order, Receipt
+from provider_daemon.ports import Head, Order, Receipt, Watch
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job
 from tests.unit.job.jobs import JOB
 from tests.unit.loops.conftest import House
@@ -73,6 +74,24 @@ async def test_lost_ledger_with_an_sbatch_under_way(house: House, monkeypatch: p
     await house.round()
     assert [order.name for order in house.scheduler.orders] == [job.name for _, job in listing.jobs(house.ledger)]
     assert await house.state() == "queued"
+
+
+async def test_each_look_after_a_lost_ledger_searches_renamed_jobs(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one too: a job that was adopted late is decided on at once, and may be one that renamed itself."""
+    asked: list[Watch] = []
+    real = house.scheduler.snapshot
+
+    async def snapshot(wanted: Watch) -> Snapshot:
+        asked.append(wanted)
+        return await real(wanted)
+
+    await house.chain.send(ALICE, job())
+    house.lose_ledger()
+    house.open()
+    monkeypatch.setattr(house.scheduler, "snapshot", snapshot)
+    await house.round()
+    (adopted,) = [job for _, job in listing.jobs(house.ledger)]
+    assert [look.intents for look in asked] == [frozenset({adopted.name})] * len(asked) != []
 
 
 @pytest.mark.parametrize(("take", "age"), [(backup, 0.0), (plain_copy, GAP_SECONDS)])

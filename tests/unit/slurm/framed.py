@@ -11,7 +11,14 @@ def squeue(text: str, mark: str = "|") -> str:
 
 
 def sacct(text: str, mark: str = "|") -> str:
-    return _table(text, columns(SACCT_KEY, SACCT_FIELDS), mark)
+    """A row without a working directory, the field before the last, gets an empty one."""
+    lines = [
+        f"{line[: line.rindex(mark, 0, -1)]}{mark}{line[line.rindex(mark, 0, -1) :]}"
+        if line.endswith(mark) and line.count(mark) == len(SACCT_FIELDS)
+        else line
+        for line in text.splitlines()
+    ]
+    return _table("\n".join(lines), columns(SACCT_KEY, SACCT_FIELDS), mark)
 
 
 def _table(text: str, columns: Sequence[str], mark: str) -> str:

@@ -160,6 +160,52 @@ def test_script_name_is_the_second_line() -> None:
 
 # --- sacct ---
 
+LOST = Watch(frozenset({NAME}), {}, frozenset({NAME}), 500, intents=frozenset({NAME}))
+
+
+def placed(line: str, directory: str) -> str:
+    """The record with the working directory that sacct has of it."""
+    head, _, name = line.removesuffix("|").rpartition("|")
+    return f"{head}|{directory}|{name}|"
+
+
+async def test_renamed_over_and_forgotten_before_its_answer_was_known() -> None:
+    """slurmctld has forgotten it and nothing has its name: the directory that it ran in does, so it is not submitted again."""
+    first = placed(record("harmless", "REQUEUED"), f"/work/{NAME}.0a1b2c3d")
+    again = placed(record("harmless", times="1020|1140|1150"), "/tmp")  # while it waited again, another job changed that
+    other = placed(record("theirs", slurm_id="8"), f"/home/x/{OTHER}.0a1b2c3d")
+    site = Site(SQUEUE=said(), SACCT_SINCE=said(f"1990\n{first}\n{again}\n{other}"))
+    (seen,) = (await scheduler(site).snapshot(LOST)).of(NAME)
+    assert (seen.slurm_id, seen.final, len(seen.runs), site.programs[-1]) == ("7", True, 2, "SACCT_SINCE")
+
+
+async def test_renamed_to_anothers_name_over_and_forgotten() -> None:
+    """Also where it has the name of another job of ours, whose own record is still that one's."""
+    mine = placed(record(OTHER), f"/work/{NAME}.0a1b2c3d")
+    theirs = placed(record(OTHER, slurm_id="8"), f"/work/{OTHER}.ffffffff")
+    site = Site(SQUEUE=said(), SACCT_BY_ID=said(theirs), SACCT_SINCE=said(f"1990\n{mine}\n{theirs}"))
+    watch = replace(LOST, names=frozenset({NAME, OTHER}), slurm_ids={OTHER: "8"}, submitted={OTHER: 1000})
+    look = await scheduler(site).snapshot(watch)
+    assert [[seen.slurm_id for seen in look.of(name)] for name in (NAME, OTHER)] == [["7"], ["8"]]
+
+
+async def test_a_job_under_its_own_name_is_seen_once() -> None:
+    """Both searches find it: its run counts once."""
+    mine = placed(record(NAME), f"/work/{NAME}.0a1b2c3d")
+    site = Site(SQUEUE=said(), SACCT_BY_NAME=said(mine), SACCT_SINCE=said(f"1990\n{mine}"))
+    (seen,) = (await scheduler(site).snapshot(LOST)).of(NAME)
+    assert len(seen.runs) == 1
+
+
+async def test_a_search_by_directory_that_fails_proves_nothing() -> None:
+    """Nor does one that holds an unreadable record of such a directory; a record of another directory does not matter."""
+    down = said("", 1, "sacct: error: Problem talking to the database: Connection refused\n")
+    assert not (await scheduler(Site(SQUEUE=said(), SACCT_SINCE=down)).snapshot(LOST)).complete
+    for directory, proven in ((f"/work/{NAME}.0a1b2c3d", False), ("/home/x", True)):
+        odd = placed(record("harmless", times="?|1010|1020"), directory)
+        look = await scheduler(Site(SQUEUE=said(), SACCT_SINCE=said(f"1990\n{odd}"))).snapshot(LOST)
+        assert (look.of(NAME), look.complete_for(NAME)) == ((), proven)
+
 
 def test_records_of_a_renamed_and_requeued_job() -> None:
     """SLURM begins the next record in the second in which the one before ends: one submit time that is known gives all of them."""

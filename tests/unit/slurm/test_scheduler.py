@@ -47,6 +47,7 @@ class Site:
             "SDIAG": said(SDIAG.format(0)),
             "SACCT_BY_ID": said(),
             "SACCT_BY_NAME": said(),
+            "SACCT_SINCE": said("1990"),
             "QUERY_RANGE": said(UNLIMITED),
             **answers,
         }

@@ -32,7 +32,7 @@ ROWS = (("10", "ve-1"), ("11", "ve-2"))
 
 
 def reading(text: str) -> Reading[tuple[str, str]]:
-    return read("squeue", text, MARK, FIELDS, "JobID", "Name", make)
+    return read("squeue", text, MARK, FIELDS, "JobID", ("Name",), make)
 
 
 @pytest.mark.parametrize("break_", ["\n", ""], ids=["line", "glued"])
