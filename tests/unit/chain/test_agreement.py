@@ -211,8 +211,8 @@ async def test_who_deviates_is_named() -> None:
         told = [line for line in lines if line["event"] == "endpoint_outvoted"]
         assert len(told) == 1
         assert told[0]["endpoint"] == liar.url
-        assert "it returned cancelled" in told[0]["why"]
-        assert "others returned pending" in told[0]["why"]
+        assert "cancelled" in told[0]["why"]
+        assert "pending" in told[0]["why"]
         assert chain.endpoints.troubles.lasting() == [("endpoint_outvoted", liar.url)]
         assert [endpoint.url for endpoint in await chain.endpoints.healthy()][-1] == liar.url
         liar.records[("hpc", JOB)] = record()
@@ -227,7 +227,7 @@ async def test_two_endpoints_that_differ() -> None:
     """Nothing is known, each one's words are named, and it is a lasting problem until they agree."""
     liar = lying(JOB, record("cancelled"))
     async with chain_of(honest(), liar) as chain:
-        with pytest.raises(Disagreement, match=r"returned pending.*returned cancelled"):
+        with pytest.raises(Disagreement, match=r"pending.*cancelled"):
             await chain.job("JOB-1")
         assert chain.endpoints.troubles.lasting() == [("endpoints_disagree", CHAIN_ID)]
         liar.records[("hpc", JOB)] = record()
@@ -247,7 +247,7 @@ async def test_too_few_endpoints() -> None:
             chain.find("AB"),
             chain.broadcast(b"tx"),
         ):
-            with pytest.raises(TooFewEndpoints, match=r"1 of 3 endpoints are healthy, quorum 2: .*catching up"):
+            with pytest.raises(TooFewEndpoints, match=r"^1 \w+ 3 .* 2\b.*other-9"):
                 await call
         assert "BroadcastTx" not in left.calls
         assert ("endpoints_too_few", CHAIN_ID) in chain.endpoints.troubles.lasting()

@@ -11,6 +11,7 @@ from provider_daemon.chain.heights import LAG_BLOCKS
 from provider_daemon.chain.node import LONGEST_WAIT, RECHECK_SECONDS, Endpoints
 from provider_daemon.chain.store import Store
 from provider_daemon.errors import Refused, Transient, Unreadable
+from provider_daemon.ports import EndpointState
 from tests.fakes.chain import CHAIN_ID, FakeClock
 from tests.unit.chain.far_end import FarEnd, endpoints
 
@@ -24,31 +25,32 @@ async def test_the_first_of_several_good_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("far", "why"),
+    ("far", "state", "named"),
     [
-        (FarEnd(syncing=True), "the node is catching up"),
-        (FarEnd(chain_id="other-9"), "the node is on chain 'other-9', not 'test-1'"),
+        (FarEnd(syncing=True), EndpointState.CATCHING_UP, ""),
+        (FarEnd(chain_id="other-9"), EndpointState.OTHER_CHAIN, "'other-9'"),
     ],
 )
-async def test_not_believed(far: FarEnd, why: str) -> None:
+async def test_not_believed(far: FarEnd, state: EndpointState, named: str) -> None:
     """A node that is catching up or on another chain is passed over, and the next one serves."""
     good = FarEnd()
     async with endpoints(far, good) as ours:
         assert (await ours.believed()).url == good.url
-        assert ours.all[0].why == why
+        assert ours.all[0].state is state
+        assert named in ours.all[0].why
 
 
 async def test_nobody_is_believed() -> None:
     """The error tells what each endpoint did wrong."""
     async with endpoints(FarEnd(syncing=True), FarEnd(chain_id="other-9")) as ours:
-        with pytest.raises(Transient, match=r"catching up; .*other-9"):
+        with pytest.raises(Transient, match=r"; .*other-9"):
             await ours.believed()
 
 
 async def test_a_dead_one_is_named_once() -> None:
     """What gRPC says of it begins with its address: there the name beside it is left out."""
     ours = Endpoints(CHAIN_ID, ["127.0.0.1:1"], FakeClock())
-    with pytest.raises(Transient, match=r"healthy: 127\.0\.0\.1:1: UNAVAILABLE"):
+    with pytest.raises(Transient, match=r"[a-z]: 127\.0\.0\.1:1: UNAVAILABLE"):
         await ours.believed()
     await ours.close()
 
@@ -59,7 +61,7 @@ async def test_height_going_back() -> None:
     async with endpoints(far, clock=clock) as ours:
         assert (await ours.head()).height == 100
         far.height = 40
-        with pytest.raises(Transient, match="decreased from 100 to 40"):
+        with pytest.raises(Transient, match=r"(?=.*\b40\b).*\b100\b"):
             await ours.head()
         far.height = 101
         clock.time += RECHECK_SECONDS

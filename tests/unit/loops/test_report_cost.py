@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
-from provider_daemon.job.hold import Hold
+from provider_daemon.job.hold import EXPLAINED, Hold
 from provider_daemon.job.report_cost import GasLimits
 from provider_daemon.job.state import State
 from provider_daemon.ledger import figures, listing, meta
@@ -58,7 +58,7 @@ async def test_too_dear_to_answer(house: House) -> None:
     assert house.scheduler.orders == []
     assert await house.chain.client.balance(TENANCY.signer.address, "uve") == before
     (line,) = lines(listing.jobs(house.ledger))
-    assert line.why.startswith("ignored: too dear to answer: the job's record on chain has ")
+    assert line.why.startswith(EXPLAINED[Hold.TOO_DEAR])
     assert figures.jobs_on_hold(house.ledger) == {Hold.TOO_DEAR: 1}
     assert house.ledger.open_jobs("HPC-1") == []
 
