@@ -15,6 +15,7 @@ from provider_daemon.slurm.accounting import Row
 from provider_daemon.slurm.answers import Queued
 from provider_daemon.slurm.ownership import Sorted
 from provider_daemon.slurm.scheduler import SlurmScheduler
+from provider_daemon.slurm.tables import Reading
 from tests.simulation.wrong import Changes
 
 SORT = ownership.sort_queue
@@ -55,6 +56,10 @@ async def no_script(self: Any, slurm_id: str) -> str:
     return ""
 
 
+async def not_searched(self: Any, lost: frozenset[str], since: int) -> tuple[Reading[Row], str]:
+    return Reading(()), ""
+
+
 NAMES: dict[str, Changes] = {
     "the name comes from public data": ((intake, "job_name", lambda signer, spec: public_name(spec)),),
     "followed by name alone": ((ownership, "sort_queue", by_name), (ownership, "own_records", unrenamed)),
@@ -63,4 +68,5 @@ NAMES: dict[str, Changes] = {
     "followed by id alone": ((ownership, "sort_queue", by_id_alone),),
     "whatever lives under the name is ours": ((lifecycle, "_pick", live_first), (lifecycle, "_several", lambda job, snapshot: None)),
     "the batch script is not read": ((SlurmScheduler, "_script_name", no_script),),
+    "a renamed job is not searched by its directory": ((SlurmScheduler, "_renamed", not_searched),),
 }
