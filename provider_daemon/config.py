@@ -1,4 +1,4 @@
-"""provd.toml: every mistake is reported at once, with file, line and key."""
+"""provd.toml: all errors are reported together, with file, line and key."""
 
 import json
 import re
@@ -21,13 +21,13 @@ _NAME, _PUBLIC_KEY = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", r"^[0-9a-f]{64}$"
 _ENDPOINT, _LISTEN, _FINGERPRINT = r"^(https://|http://)?[^/@\s]+:\d{1,5}$", r"^[^/\s]+:\d{1,5}$", r"^(SHA256:[A-Za-z0-9+/]{43})?$"
 SHAPES = {
     **names.SHAPES,
-    _NAME: "must be letters, digits, '.', '_' and '-', a letter or digit first",
-    _PUBLIC_KEY: "must be a public key, 64 hex digits in lower case",
+    _NAME: "must consist of letters, digits, '.', '_' and '-', and begin with a letter or digit",
+    _PUBLIC_KEY: "must be a public key of 64 lower-case hex digits",
     _ENDPOINT: "must be host:port, or https://host:port for TLS",
     _LISTEN: "must be address:port",
-    _FINGERPRINT: "must be SHA256:..., as `ssh-keygen -lf` prints it",
+    _FINGERPRINT: "must be SHA256:..., as printed by `ssh-keygen -lf`",
 }
-"""pattern -> what a mistake is told with"""
+"""pattern -> error message for a value that does not match"""
 
 Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=64)]
 SafePath = Annotated[str, StringConstraints(pattern=names.PATH, max_length=200)]
@@ -39,7 +39,7 @@ User = Annotated[str, StringConstraints(pattern=names.USER, max_length=128)]
 
 def _with_port(address: str) -> str:
     if int(address.rpartition(":")[2]) > 65535:
-        raise ValueError("a port is at most 65535")
+        raise ValueError("the port must be at most 65535")
     return address
 
 
@@ -92,7 +92,7 @@ class SshConfig(_Strict):
 
 
 class LimitsConfig(_Strict):
-    """0 means no limit."""
+    """Limits per job, and of jobs in SLURM; 0 means no limit."""
 
     max_nodes: int = Field(default=0, ge=0)
     max_cpus_per_node: int = Field(default=0, ge=0)
@@ -109,7 +109,7 @@ class ImageConfig(_Strict):
 
 
 class TemplatesConfig(_Strict):
-    """Workload templates by id, from the directory or shipped; each must carry the signature of one of the signers (hex)."""
+    """Allowed workload templates by id, shipped or from `directory`. Each must be signed by a trusted signer (public key, hex)."""
 
     allowed: list[Name] = []
     directory: str = ""
@@ -162,11 +162,11 @@ def load(path: Path) -> Config:
     try:
         text = path.read_bytes().decode()
     except FileNotFoundError:
-        raise ConfigError([f"{path}: no such file: name one with -c, or make it from `provd config print-default`"]) from None
+        raise ConfigError([f"{path}: no such file; use -c to set its path, or create it with `provd config print-default`"]) from None
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror}"]) from None
     except UnicodeDecodeError:
-        raise ConfigError([f"{path}: not a text file in UTF-8"]) from None
+        raise ConfigError([f"{path}: not UTF-8 text"]) from None
     return parse(text, path.name)
 
 
@@ -191,7 +191,7 @@ def parse(text: str, name: str) -> Config:
 def _what(mistake: ErrorDetails) -> str:
     """pydantic's words, but for what is missing, of a wrong shape, or not known: that with the key that it may stand for."""
     if mistake["type"] == "missing":
-        return "must be given"
+        return "is required"
     if mistake["type"] == "string_pattern_mismatch":
         return SHAPES[mistake["ctx"]["pattern"]]
     return _unknown(mistake["loc"]) if mistake["type"] == "extra_forbidden" else mistake["msg"]
@@ -200,7 +200,7 @@ def _what(mistake: ErrorDetails) -> str:
 def _unknown(where: tuple[str | int, ...]) -> str:
     *table, key = where
     near = get_close_matches(str(key), _keys(table), 1)
-    return "there is no such key" + (f"; did you mean {near[0]}?" if near else "")
+    return "unknown key" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _keys(table: Iterable[str | int]) -> list[str]:

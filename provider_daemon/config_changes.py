@@ -14,19 +14,19 @@ CLUSTER = ("clusters", ANY)  # a whole cluster that came or went
 
 FIXED: dict[Where, str] = {
     ("chain", "id"): "the ledger belongs to one chain",
-    ("chain", "fee_denom"): "what was spent so far is counted in it",
-    ("ledger",): "the file is open, with every job under way in it",
-    ("keys",): "keys are read once, at the start",
-    (*CLUSTER, "name"): "nodes are on chain under it",
-    (*CLUSTER, "key"): "jobs under way are signed with it",
-    (*CLUSTER, "transport"): "the way to the site is made at the start",
-    (*CLUSTER, "ssh"): "the way to the site is made at the start",
-    (*CLUSTER, "slurm_path"): "the way to the site is made at the start",
-    ("metrics",): "the port is open",
+    ("chain", "fee_denom"): "the fees spent so far are counted in it",
+    ("ledger",): "the ledger is open and holds the current jobs",
+    ("keys",): "keys are read only at start",
+    (*CLUSTER, "name"): "nodes are registered on chain under this name",
+    (*CLUSTER, "key"): "reports of current jobs are signed with it",
+    (*CLUSTER, "transport"): "the connection to the site is configured at start",
+    (*CLUSTER, "ssh"): "the connection to the site is configured at start",
+    (*CLUSTER, "slurm_path"): "the connection to the site is configured at start",
+    ("metrics",): "the port is opened at start",
 }
 """what a restart is needed for -> why; everything else changes while provd runs"""
 
-SERVED = "which clusters are served is settled at the start"
+SERVED = "the list of clusters is read only at start"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def contradictions(value: dict[str, Any]) -> Found:
     for number, cluster in enumerate(clusters):
         where: Path = ("clusters", number)
         if isinstance(cluster.get("key"), str) and cluster["key"] not in keys:
-            yield (*where, "key"), f"there is no [keys.{cluster['key']}]"
+            yield (*where, "key"), f"[keys.{cluster['key']}] does not exist"
         yield from _twice(where, cluster, clusters[:number])
         yield from _way_in(where, cluster)
         yield from _late(where, cluster)
@@ -52,13 +52,13 @@ def _endpoints(chain: dict[str, Any]) -> Found:
         if name in named[:number]:
             yield ("chain", "endpoints"), f"{name!r} is listed twice"
     if isinstance(quorum, int) and endpoints and quorum > len(endpoints):
-        yield ("chain", "quorum"), f"{quorum} must agree, and there are {len(endpoints)} endpoints"
+        yield ("chain", "quorum"), f"{quorum} exceeds the number of endpoints ({len(endpoints)})"
 
 
 def _key(where: Path, key: dict[str, Any]) -> Found:
     missing = [field for field in NEEDED.get(str(key.get("kind")), ()) if not key.get(field)]
     if missing:
-        yield (*where, "kind"), f"a key of kind {key['kind']!r} needs {' and '.join(missing)}"
+        yield (*where, "kind"), f"kind {key['kind']!r} requires {' and '.join(missing)}"
 
 
 def _twice(where: Path, cluster: dict[str, Any], before: list[dict[str, Any]]) -> Found:
@@ -70,16 +70,16 @@ def _twice(where: Path, cluster: dict[str, Any], before: list[dict[str, Any]]) -
 def _way_in(where: Path, cluster: dict[str, Any]) -> Found:
     ssh = cluster.get("ssh")
     if (cluster.get("transport", "ssh") == "ssh") != (ssh is not None):
-        yield (*where, "transport"), "transport 'ssh' needs a [clusters.ssh] table, transport 'local' takes none"
+        yield (*where, "transport"), "transport 'ssh' requires a [clusters.ssh] table; transport 'local' does not allow one"
     elif ssh is not None and bool(_table(ssh).get("known_hosts")) == bool(_table(ssh).get("host_key_fingerprint")):
-        yield (*where, "ssh"), "give exactly one of known_hosts and host_key_fingerprint"
+        yield (*where, "ssh"), "exactly one of known_hosts and host_key_fingerprint is required"
 
 
 def _late(where: Path, cluster: dict[str, Any]) -> Found:
     poll, margin = cluster.get("poll_seconds", POLL_SECONDS), cluster.get("report_margin_seconds", MARGIN_SECONDS)
     if isinstance(poll, int | float) and isinstance(margin, int) and margin < poll:
-        late = "a job at its limit would be seen after the chain has ended it by itself, and its usage told to nobody"
-        yield (*where, "report_margin_seconds"), f"{margin} is less than poll_seconds, {poll:g}: {late}"
+        late = "otherwise the chain times the job out before provd can report its usage"
+        yield (*where, "report_margin_seconds"), f"{margin} is less than poll_seconds ({poll:g}): {late}"
 
 
 def _launchers(where: Path, cluster: dict[str, Any]) -> Found:

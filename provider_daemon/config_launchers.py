@@ -12,11 +12,11 @@ def launcher_problem(words: Sequence[str]) -> str:
     """'' for one that passes what stands behind it on as it is."""
     names = [word.rpartition("/")[2] for word in words]
     if again := sorted(PARSE_AGAIN.intersection(names[:1])):
-        return f"{again[0]} reads its words again as a shell would: a customer's arguments would be commands"
+        return f"{again[0]} passes its arguments to a shell: a customer's arguments would run as commands"
     if late := [name for number, name in enumerate(names) if name in PERMUTING and "--" not in words[number:]]:
-        return f"{late[0]} reads options behind the program too: give it -- as the last word"
+        return f"{late[0]} also parses options after the program: add -- as the last word"
     if "--multi-prog" in words:
-        return "--multi-prog reads the program's name as a file of further options"
+        return "--multi-prog is not allowed: it reads the program as a configuration file"
     if not words:
         return ""
     shell = False
@@ -25,7 +25,7 @@ def launcher_problem(words: Sequence[str]) -> str:
         if not (shell and TEXT_FOLLOWS.fullmatch(word)):
             continue
         if following is None:
-            return f'what follows {word} is a shell\'s text: give it one that runs "$@"'
+            return f'{word} must be followed by a shell script that runs "$@"'
         if "{image}" in following:
-            return "{image} inside a shell's text: pass it behind the text, as an argument"
+            return "{image} is not allowed inside a shell script: pass it as an argument after the script"
     return ""

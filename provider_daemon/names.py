@@ -19,12 +19,12 @@ HOST = r"^(\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]|[A-Za-z0-9_:][A-Za-z0-9_.:%-]*)
 _CHARACTERS = "letters, digits, '.', '_', '@', '+' and '-'"
 SHAPES = {
     SLURM_NAME: f"must be {_CHARACTERS}, and not begin with '-'",
-    PARTITIONS: f"must be partitions, separated by commas: each of {_CHARACTERS}, and not beginning with '-'",
-    USER: "must be a user's name, also as DOMAIN\\user or user@realm",
+    PARTITIONS: f"must be partition names separated by commas: each of {_CHARACTERS}, and not beginning with '-'",
+    USER: "must be a user name; DOMAIN\\user and user@realm are allowed",
     PATH: "must be an absolute path of letters, digits, '.', '_', '@', '+', '=' and '-'",
-    HOST: "must be a host's name or address",
+    HOST: "must be a host name or address",
 }
-"""pattern -> what a mistake is reported with"""
+"""pattern -> error message for a value that does not match"""
 
 
 def matches(pattern: str, value: str) -> bool:

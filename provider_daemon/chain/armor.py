@@ -34,7 +34,7 @@ def decrypt(text: str, passphrase: str) -> bytes:
         raise ValueError(f"not an armored {_KIND.lower()}")
     headers = dict(line.split(": ", 1) for line in match["headers"].splitlines())
     if headers.get("kdf") != "argon2" or headers.get("type", "secp256k1") != "secp256k1":
-        raise ValueError("only secp256k1 keys exported with argon2 are read: export it again with a current SDK")
+        raise ValueError("unsupported armor: only secp256k1 keys exported with argon2; export it again with a current SDK")
     return _open(_body(match["body"], match["crc"]), _key(passphrase, _salt(headers.get("salt", ""))))
 
 
@@ -54,7 +54,7 @@ def _body(text: str, crc: str) -> bytes:
     except binascii.Error:
         raise ValueError("the armor is damaged: its body is not base64") from None
     if _crc24(sealed) != crc:
-        raise ValueError("the armor is damaged: its checksum does not fit")
+        raise ValueError("the armor is damaged: its checksum does not match")
     return sealed
 
 
@@ -62,9 +62,9 @@ def _open(sealed: bytes, key: bytes) -> bytes:
     try:
         plain = ChaCha20Poly1305(key).decrypt(_NONCE, sealed, None)
     except InvalidTag:
-        raise ValueError("the passphrase is wrong") from None
+        raise ValueError("wrong passphrase") from None
     if not plain.startswith(_AMINO_PREFIX):
-        raise ValueError("the armor holds another kind of key")
+        raise ValueError("the armor contains another type of key: provd signs with secp256k1")
     return plain[len(_AMINO_PREFIX) :]
 
 

@@ -21,7 +21,7 @@ def decode(address: str, prefix: str = PREFIX) -> bytes:
     found, words = _bech32.bech32_decode(address)
     payload = _bech32.convertbits(words, 5, 8, False) if words is not None else None
     if found != prefix or payload is None:
-        raise ValueError(f"{address!r} is no {prefix}1... address")
+        raise ValueError(f"invalid address: {address!r} (must be {prefix}1...)")
     return bytes(payload)
 
 

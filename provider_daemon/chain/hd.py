@@ -20,11 +20,11 @@ def secret_of(words: str) -> bytes:
     known, text = Mnemonic("english"), " ".join(found)
     if unknown := [place for place, word in enumerate(found, 1) if word not in known.wordlist]:
         places = ", ".join(map(str, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
-        raise ValueError(f"the mnemonic is wrong: not in BIP-39's English list: word {places} of {len(found)}")
+        raise ValueError(f"invalid mnemonic: word {places} of {len(found)} is not in BIP-39's English word list")
     if len(found) not in LENGTHS:
-        raise ValueError(f"the mnemonic is wrong: it has {len(found)} words; 12, 15, 18, 21 or 24 are a mnemonic")
+        raise ValueError(f"invalid mnemonic: {len(found)} words; must be 12, 15, 18, 21 or 24")
     if not known.check(text):
-        raise ValueError("the mnemonic is wrong: its checksum does not match, so a word is another one or out of place")
+        raise ValueError("invalid mnemonic: checksum mismatch; a word is wrong or misplaced")
     return _derive(Mnemonic.to_seed(text))
 
 

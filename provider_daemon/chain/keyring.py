@@ -30,9 +30,9 @@ def decrypt(token: str, passphrase: str) -> bytes:
     except DecodeError:
         raise ValueError(_DAMAGED) from None
     if not record.HasField("local"):
-        raise ValueError("the keyring entry holds no local key (a ledger device or a multisig?)")
+        raise ValueError("the keyring entry contains no local key (it may be a Ledger device or a multisig)")
     if record.local.priv_key.type_url != _TYPE:
-        raise ValueError("the keyring entry holds another kind of key: provd signs with secp256k1")
+        raise ValueError("the keyring entry contains another type of key: provd signs with secp256k1")
     return _bare(record.local.priv_key.value)
 
 
@@ -73,7 +73,7 @@ def _open(token: str, passphrase: str) -> bytes:
         key = aes_key_unwrap(_wrapping_key(passphrase, salt, iterations), wrapped)
         return AESGCM(key).decrypt(nonce, sealed + tag, token.partition(".")[0].encode())
     except (InvalidUnwrap, InvalidTag):
-        raise ValueError("the passphrase is wrong") from None
+        raise ValueError("wrong passphrase") from None
 
 
 def _parts(token: str) -> list[bytes]:
@@ -93,7 +93,7 @@ def _parameters(protected: bytes) -> tuple[bytes, int]:
     except (KeyError, TypeError, ValueError):
         raise ValueError("not a keyring entry") from None
     if algorithms != (_ALGORITHM, _ENCRYPTION):
-        raise ValueError("the keyring entry is encrypted in a way that provd does not read")
+        raise ValueError("the keyring entry uses an unsupported encryption")
     return salt, iterations
 
 

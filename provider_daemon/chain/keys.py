@@ -36,7 +36,7 @@ class Signer(Protocol):
 
 
 def load(kind: str, name: str = "", path: str = "", passphrase_file: str = "") -> LocalSigner:
-    """The key, or ConfigError with one line that says what to mend.
+    """The key; raises ConfigError with one line that says what to fix.
 
     credential: a systemd credential `name` ($CREDENTIALS_DIRECTORY), holding a hex key or a mnemonic. armor: an SDK export at `path`.
     keyring: entry `name` of the SDK `file` keyring directory at `path`. The two encrypted kinds take their passphrase from a file.
@@ -73,13 +73,15 @@ def _secret(kind: str, name: str, path: str, passphrase_file: str) -> bytes:
         case "plaintext-mnemonic":
             return hd.secret_of(read_private(path))
         case _:
-            raise ValueError(f"unknown kind; one of {', '.join(KINDS)}")
+            raise ValueError(f"unknown kind; must be one of {', '.join(KINDS)}")
 
 
 def _credential(name: str) -> str:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
-        raise ValueError("no $CREDENTIALS_DIRECTORY: systemd passes it with LoadCredential= or LoadCredentialEncrypted=")
+        raise ValueError(
+            "$CREDENTIALS_DIRECTORY is not set: run provd as a systemd service with LoadCredential= or LoadCredentialEncrypted="
+        )
     return (Path(directory) / name).read_text()
 
 
@@ -99,7 +101,7 @@ def read_private(path: str) -> str:
     """A file that only its owner may read; refuses one that others can."""
     with open(path) as file:
         if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ValueError(f"{path} can be read by others: chmod 600 it")
+            raise ValueError(f"{path} is readable by other users; run `chmod 600` on it")
         return file.read()
 
 

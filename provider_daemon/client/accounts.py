@@ -18,7 +18,7 @@ from provider_daemon.errors import ConfigError
 def tx_hash(text: str) -> str:
     """Itself; raises ConfigError for what is none."""
     if not re.fullmatch(r"[0-9A-Fa-f]{64}", text):
-        raise ConfigError([f"{text!r} is no transaction hash: 64 hex digits, as `provd tx` prints them"])
+        raise ConfigError([f"invalid transaction hash: {text!r} must be 64 hex digits, as printed by `provd tx`"])
     return text
 
 
@@ -36,7 +36,7 @@ async def transaction(chain: GrpcChain, text: str) -> dict[str, Any]:
     """Where it is, what became of it, and its HPC messages. Raises NotFound while it is in no block, ConfigError for what is no hash."""
     found = await chain.txs.get(tx_hash(text))
     if found is None:
-        raise NotFound(f"{text} is in no block")
+        raise NotFound(f"transaction {text} is not in a block")
     answer = render(found.tx_response)
     answer.pop("tx", None)
     told = [{"@type": f"/{message.DESCRIPTOR.full_name}", **render(message)} for message in messages.flatten(found.tx.body.messages)]

@@ -62,7 +62,7 @@ def _key(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error:
-        raise ConfigError([f"--page-key: {text!r} is no base64: take next_key of the page before as it is"]) from None
+        raise ConfigError([f"invalid --page-key: {text!r} is not base64; use the next_key of the previous page unchanged"]) from None
 
 
 async def job_story(chain: GrpcChain, answer: Answer) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -78,7 +78,7 @@ async def job_story(chain: GrpcChain, answer: Answer) -> tuple[dict[str, Any], t
     try:
         found = await chain.reports_of(job.job.job_id)
     except Transient as error:
-        return document, (f"the reports about {job.job.job_id} cannot be found: {error}",)
+        return document, (f"cannot read the reports of {job.job.job_id}: {error}",)
     return {**document, "reports": [row for tx in found for row in _reports(tx, chain.chain_id, job.job)]}, ()
 
 
@@ -103,7 +103,7 @@ async def changes(chain: GrpcChain, rpc: str, asked: Message, every: float, say:
         try:
             answer: Any = (await chain.ask(rpc, asked)).message
         except Transient as error:
-            say(f"the chain does not answer, still watching: {error}")
+            say(f"the chain does not answer, retrying: {error}")
         else:
             jobs = [answer.job] if rpc == "Job" else list(answer.jobs)
             moved = [job for job in jobs if known.get(job.job_id) != job.SerializeToString(deterministic=True)]

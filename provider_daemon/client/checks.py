@@ -47,18 +47,18 @@ def _below_zero(message: Any, path: str) -> Problems:
             for index, inner in enumerate(value) if field.is_repeated else [(None, value)]:
                 yield from _below_zero(inner, f"{path}{field.name}." if index is None else f"{path}{field.name}[{index}].")
         elif isinstance(value, int) and value < 0 and field.name not in SIGNED:
-            yield f"{path}{field.name}: {value} is below zero"
+            yield f"{path}{field.name}: must not be negative: {value}"
 
 
 def _register_cluster(message: tx_pb2.MsgRegisterCluster) -> Problems:
     if message.total_nodes < 1:
-        yield "total_nodes: at least 1"
+        yield "total_nodes: must be at least 1"
     yield from _partitions(message)
 
 
 def _update_cluster(message: tx_pb2.MsgUpdateCluster) -> Problems:
     if message.total_nodes and message.available_nodes > message.total_nodes:
-        yield f"available_nodes: {message.available_nodes} is more than the total_nodes of {message.total_nodes}"
+        yield f"available_nodes: {message.available_nodes} exceeds total_nodes ({message.total_nodes})"
     yield from _partitions(message)
 
 
@@ -70,21 +70,21 @@ def _partitions(message: Any) -> Problems:
 
 def _create_offering(message: tx_pb2.MsgCreateOffering) -> Problems:
     if not message.queue_options:
-        yield "queue_options: at least one"
+        yield "queue_options: at least one is required"
     if message.max_runtime_seconds < MIN_RUNTIME:
-        yield f"max_runtime_seconds: at least {MIN_RUNTIME}"
+        yield f"max_runtime_seconds: must be at least {MIN_RUNTIME}"
     yield from _offering(message)
 
 
 def _update_offering(message: tx_pb2.MsgUpdateOffering) -> Problems:
     if 0 < message.max_runtime_seconds < MIN_RUNTIME:
-        yield f"max_runtime_seconds: at least {MIN_RUNTIME}, or none to leave it as it is"
+        yield f"max_runtime_seconds: must be at least {MIN_RUNTIME}, or omitted to keep its value"
     yield from _offering(message)
 
 
 def _offering(message: Any) -> Problems:
     if message.required_identity_threshold > MAX_THRESHOLD:
-        yield f"required_identity_threshold: at most {MAX_THRESHOLD}"
+        yield f"required_identity_threshold: must be at most {MAX_THRESHOLD}"
     for index, queue in enumerate(message.queue_options):
         if not queue.partition_name:
             yield f"queue_options[{index}].partition_name: missing"
@@ -103,34 +103,34 @@ def _decimal(message: Any, name: str, path: str) -> Problems:
         if text and not Decimal(text) >= 0:
             raise InvalidOperation
     except InvalidOperation:
-        yield f"{path}{name}: {text!r} is no amount"
+        yield f"{path}{name}: invalid amount: {text!r}"
 
 
 def _submit_job(message: tx_pb2.MsgSubmitJob) -> Problems:
     spec = message.workload_spec
     if message.resources.nodes < 1:
-        yield "resources.nodes: at least 1"
+        yield "resources.nodes: must be at least 1"
     if message.max_runtime_seconds < MIN_RUNTIME:
-        yield f"max_runtime_seconds: at least {MIN_RUNTIME}"
+        yield f"max_runtime_seconds: must be at least {MIN_RUNTIME}"
     if spec.is_preconfigured and not spec.preconfigured_workload_id:
-        yield "workload_spec.preconfigured_workload_id: missing for a preconfigured job"
+        yield "workload_spec.preconfigured_workload_id: required for a preconfigured job"
     if not spec.is_preconfigured and not spec.container_image:
-        yield "workload_spec.container_image: missing; a preconfigured job names its workload instead"
+        yield "workload_spec.container_image: required, unless the job names a preconfigured workload"
     for index, coin in enumerate(message.max_price):
         if not coin.amount.isascii() or not coin.amount.isdigit():
-            yield f"max_price[{index}].amount: {coin.amount!r} is no whole amount"
+            yield f"max_price[{index}].amount: must be an integer: {coin.amount!r}"
 
 
 def _report(message: tx_pb2.MsgReportJobStatus) -> Problems:
     if message.state in (types_pb2.JOB_STATE_UNSPECIFIED, types_pb2.JOB_STATE_PENDING):
-        yield "state: queued, running, completed, failed, cancelled or timeout"
+        yield "state: must be queued, running, completed, failed, cancelled or timeout"
 
 
 def _resolve_dispute(message: tx_pb2.MsgResolveDispute) -> Problems:
     if message.status not in (types_pb2.DISPUTE_STATUS_RESOLVED, types_pb2.DISPUTE_STATUS_REJECTED):
-        yield "status: resolved or rejected"
+        yield "status: must be resolved or rejected"
     if message.dispute_id.startswith("DSP-"):
-        yield f"dispute_id: {message.dispute_id} is what FlagDispute answers; the stored id is needed, such as hpc-dispute-2"
+        yield f"dispute_id: {message.dispute_id} is the id in FlagDispute's response; use the stored id, such as hpc-dispute-2"
 
 
 def _update_params(message: tx_pb2.MsgUpdateParams) -> Problems:
@@ -138,9 +138,9 @@ def _update_params(message: tx_pb2.MsgUpdateParams) -> Problems:
     for name in ("platform_fee_rate", "provider_reward_rate", "node_reward_rate", "latency_weight_factor", "capacity_weight_factor"):
         text = getattr(params, name)
         if not (text.isascii() and text.isdigit()):
-            yield f"params.{name}: {text!r} is no whole number of millionths"
+            yield f"params.{name}: must be an integer number of millionths: {text!r}"
     if params.min_job_duration_seconds > params.max_job_duration_seconds:
-        yield "params.min_job_duration_seconds: more than max_job_duration_seconds"
+        yield "params.min_job_duration_seconds: must not exceed max_job_duration_seconds"
 
 
 _CHECKS: dict[type[Message], Callable[[Any], Problems]] = {

@@ -29,7 +29,7 @@ def price(text: str) -> Price:
     """Raises ValueError, saying what it takes."""
     found = _COIN.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is no amount with its denom, such as 0.025uve")
+        raise ValueError(f"invalid price: {text!r} must be an amount with its denom, such as 0.025uve")
     return Price(Decimal(found[1]), found[2])
 
 
@@ -37,7 +37,7 @@ def coin(text: str) -> Coin:
     """Raises ValueError, saying what it takes."""
     found = _COIN.fullmatch(text.strip())
     if found is None or "." in found[1]:
-        raise ValueError(f"{text!r} is no whole amount with its denom, such as 5000uve")
+        raise ValueError(f"invalid coin: {text!r} must be an integer amount with its denom, such as 5000uve")
     return Coin(int(found[1]), found[2])
 
 

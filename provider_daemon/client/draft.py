@@ -37,14 +37,14 @@ def signed_by(message: Message, address: str) -> None:
     """Raises ConfigError when a file names somebody else as the one who signs."""
     field = SIGNER_FIELDS[type(message)]
     if getattr(message, field) not in ("", address):
-        raise ConfigError([f"{field}: the file says {getattr(message, field)}, but {address} signs"])
+        raise ConfigError([f"{field}: the file has {getattr(message, field)}, but the signer is {address}"])
     setattr(message, field, address)
 
 
 def merged(document: object, typed: Mapping[str, Any]) -> dict[str, Any]:
     """`typed`: field or dotted path -> value, None where nothing was typed; it wins over `document`. Raises ConfigError."""
     if not isinstance(document, Mapping):
-        raise ConfigError(["the file: not a table of fields"])
+        raise ConfigError(["invalid file: must be an object with the message's fields"])
     values: dict[str, Any] = _copied(document)
     values.pop(TYPE_KEY, None)
     for path, value in typed.items():
@@ -56,7 +56,7 @@ def merged(document: object, typed: Mapping[str, Any]) -> dict[str, Any]:
 def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
     for parent in path[:-1]:
         if not isinstance(values.setdefault(parent, {}), dict):
-            raise ConfigError([f"{parent}: the file has no fields there"])
+            raise ConfigError([f"{parent}: must be an object"])
         values = values[parent]
     values[path[-1]] = value
 
@@ -67,13 +67,13 @@ def _copied(value: Any) -> Any:
 
 def _fill(target: Any, values: Any, path: str, problems: list[str]) -> None:
     if not isinstance(values, Mapping):
-        problems.append(f"{path.rstrip('.') or 'the file'}: not a table of fields")
+        problems.append(f"{path.rstrip('.') or 'the file'}: must be an object")
         return
     fields = target.DESCRIPTOR.fields_by_name
     for name, value in values.items():
         field = fields.get(str(name))
         if field is None:
-            problems.append(f"{path}{name}: no such field; there are {', '.join(fields)}")
+            problems.append(f"{path}{name}: unknown field (known fields: {', '.join(fields)})")
         elif value is not None:
             _set(target, field, value, f"{path}{name}", problems)
 
@@ -97,7 +97,7 @@ def _set(target: Any, field: Any, value: Any, path: str, problems: list[str]) ->
 
 def _words(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(isinstance(word, str | int | float) for word in value.values()):
-        raise TypeError("not a table of words")
+        raise TypeError("must be an object with text values")
     return {str(key): str(word) for key, word in value.items()}
 
 
@@ -105,7 +105,7 @@ def _extend(target: Any, field: Any, value: Any, path: str, problems: list[str])
     if field.message_type and field.message_type.full_name == _COIN and isinstance(value, str):
         value = [{"denom": coin.denom, "amount": str(coin.amount)} for coin in coins(value)]
     if not isinstance(value, list):
-        raise TypeError("not a list")
+        raise TypeError("must be a list")
     for index, item in enumerate(value):
         if field.message_type:
             _fill(target.add(), item, f"{path}[{index}].", problems)
@@ -128,27 +128,27 @@ def _enum(field: Any, value: Any) -> int:
     known = field.enum_type.values_by_name.get(prefix + str(value).upper().removeprefix(prefix))
     if known is None:
         words = [each.name.removeprefix(prefix).lower() for each in field.enum_type.values if each.number]
-        raise ValueError(f"{value!r} is none of {', '.join(words)}")
+        raise ValueError(f"invalid value: {value!r}; must be one of {', '.join(words)}")
     return int(known.number)
 
 
 def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f"{value!r} is neither true nor false")
+        raise TypeError(f"invalid value: {value!r}; must be true or false")
     return value
 
 
 def _text(value: Any) -> str:
     """Prices are text on the wire and numbers in many a file."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"invalid value: {value!r}; must be text")
     return str(value)
 
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise TypeError(f"{value!r} is no whole number")
+        raise TypeError(f"invalid value: {value!r}; must be an integer")
     try:
         return int(value)
     except ValueError:
-        raise ValueError(f"{value!r} is no whole number") from None
+        raise ValueError(f"invalid value: {value!r}; must be an integer") from None

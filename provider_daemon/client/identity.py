@@ -38,7 +38,7 @@ class Who:
             bech32.decode(self.name)
         elif not store.has(self.name):
             raise ValueError(
-                f"not in {store.folder}; there are {', '.join(store.names()) or 'none'} (--keyring-dir, or make one: provd keys add)"
+                f"not found in {store.folder} (keys: {', '.join(store.names()) or 'none'}): check --keyring-dir, or run `provd keys add`"
             )
         passphrase = self.passphrase()
         return store.read(store.name_of(self.name, passphrase) if self.is_address else self.name, passphrase)
@@ -54,7 +54,7 @@ def secret_of_text(text: str, passphrase: Callable[[], str]) -> bytes:
         return armor.decrypt(text, passphrase())
     if keyring.looks_like(text):
         return keyring.decrypt(text, passphrase())
-    raise ValueError("not an encrypted key (armor, or an entry of an SDK keyring): bring it in with `provd keys import`")
+    raise ValueError("not an encrypted key (armor or SDK keyring entry): import it first with `provd keys import`")
 
 
 def address_only(who: Who) -> str:

@@ -45,12 +45,12 @@ class Keystore:
         """Raises ValueError when no entry has the address."""
         pointer = self._pointer(address)
         if not pointer.exists():
-            raise ValueError(f"no key of {address} in {self.folder}; there are {', '.join(self.names()) or 'none'}")
+            raise ValueError(f"no key with address {address} in {self.folder} (keys: {', '.join(self.names()) or 'none'})")
         return keyring.decrypt_item(keys.read_private(str(pointer)), passphrase).decode().removesuffix(".info")
 
     def _info(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name of a key: letters, digits, '_', '.' and '-'")
+            raise ValueError(f"invalid key name: {name!r} (allowed: letters, digits, '_', '.' and '-')")
         return self.folder / f"{name}.info"
 
     def _pointer(self, address: str) -> Path:

@@ -38,7 +38,7 @@ def _answer(message: Message, data: str) -> Message | None:
         answers = TxMsgData.FromString(bytes.fromhex(data)).msg_responses
         return kind.FromString(answers[0].value) if answers else None
     except (ValueError, DecodeError) as error:
-        raise Unreadable(f"the transaction's answer cannot be read: {error}") from error
+        raise Unreadable(f"unreadable result of the transaction: {error}") from error
 
 
 async def _stored_dispute(chain: GrpcChain, message: tx_pb2.MsgFlagDispute, height: int) -> str:

@@ -47,7 +47,7 @@ async def facts(chain: GrpcChain, config: Config, key_name: str, new: str, confi
     knows none of the clusters."""
     served = [cluster.id for cluster in config.clusters if cluster.key == key_name]
     if not served:
-        raise ConfigError([f"no cluster of {config_path} has key = {key_name!r}"])
+        raise ConfigError([f"no cluster in {config_path} has key = {key_name!r}"])
     records: list[Any] = [(await _ask(chain, "Cluster", cluster_id=cluster_id)).cluster for cluster_id in served]
     old = records[0].provider_address
     account = await chain.account(old)
@@ -96,16 +96,14 @@ def plan(known: Facts) -> list[str]:
 def _new_key(known: Facts) -> list[str]:
     made = [] if known.new else ["provd keys add next"]
     return [
-        f"{'Fund the new key' if known.new else 'Make the new key and fund it'}, from another wallet than the daemon's:",
+        f"{'Fund the new key' if known.new else 'Create the new key and fund it'} from a wallet other than the daemon's:",
         *made,
         f"send {known.new or 'its address'} some {FEE_DENOM}: the old key holds {known.balance}{FEE_DENOM}",
     ]
 
 
 def _beside(known: Facts) -> list[str]:
-    lines = [
-        "Register each cluster anew under the new key, and offer it as before; node ids are global, so the new one needs its own name:"
-    ]
+    lines = ["Register each cluster again with the new key, and create the same offerings; node ids are global, so use a new cluster name:"]
     for cluster in known.clusters:
         described = f"--name {quote(cluster.name)} --region {quote(cluster.region)} --total-nodes {cluster.total_nodes}"
         lines.append(f"provd tx hpc register-cluster {described} --from next")
@@ -117,19 +115,19 @@ def _beside(known: Facts) -> list[str]:
 def _no_new_jobs(known: Facts) -> list[str]:
     offerings = [offering for cluster in known.clusters for offering in cluster.offerings]
     lines = [f"provd tx hpc update-offering {offering} --inactive --from {known.old}" for offering in offerings]
-    return [f"Stop the daemon, and take no more jobs under the old key (its next sequence is {known.sequence}):", *lines]
+    return [f"Stop the daemon, and stop accepting jobs with the old key (its next sequence is {known.sequence}):", *lines]
 
 
 def _serve_both(known: Facts) -> list[str]:
     return [
         f'In {known.config_path} add [keys.next], and a [[clusters]] for each new id with another name and key = "next"; keep the old:',
         f"provd config validate -c {known.config_path}",
-        "start the daemon: it serves both",
+        "start the daemon: it serves both clusters",
     ]
 
 
 def _wait(known: Facts) -> list[str]:
-    lines = [f"Wait until the last job of {known.old} is reported; open now:"]
+    lines = [f"Wait until the last job of {known.old} is reported; jobs that are open now:"]
     for cluster in known.clusters:
         lines.append(f"{cluster.cluster_id}: {', '.join(cluster.open_jobs) or 'none'}")
         lines.append(f"provd query hpc jobs --cluster {cluster.cluster_id} --watch")
@@ -138,12 +136,12 @@ def _wait(known: Facts) -> list[str]:
 
 def _leave(known: Facts) -> list[str]:
     lines = [f"provd tx hpc deregister-cluster {cluster.cluster_id} --from {known.old}" for cluster in known.clusters]
-    return [f"Take the old [[clusters]] and [keys.{known.key_name}] out of {known.config_path}, start the daemon again, then:", *lines]
+    return [f"Remove the old [[clusters]] and [keys.{known.key_name}] from {known.config_path}, restart the daemon, then:", *lines]
 
 
 def _keep(known: Facts) -> list[str]:
     until = datetime.fromtimestamp(known.now + known.dispute_seconds, UTC)
     return [
-        f"Keep the old key until the disputes of its last job are over (today that would be {until:%Y-%m-%d}): only it can answer them.",
-        f"move what {known.old} still holds to the new key, then: provd keys delete",
+        f"Keep the old key for disputes until the dispute period of its last job is over ({until:%Y-%m-%d} if it ends today):",
+        f"transfer the balance of {known.old} to the new key, then: provd keys delete",
     ]

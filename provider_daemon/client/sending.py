@@ -76,7 +76,7 @@ async def _checked(order: Order, chain: GrpcChain) -> Message:
 async def _unsigned(order: Order, chain: GrpcChain, message: Message) -> Sent:
     signer = None if order.who.is_address else order.who.signer()
     if signer is None and not order.terms.gas:
-        raise ConfigError(["--gas: give a number: with an address alone there is no key to simulate with"])
+        raise ConfigError(["--gas must be a number here: simulation needs a key, and --from is only an address"])
     draft.signed_by(message, signer.address if signer else address_only(order.who))
     if signer:
         await complete.sign_evidence(chain, message, signer)
@@ -96,19 +96,17 @@ async def _not_beside_a_daemon(order: Order, chain: GrpcChain, signer: Signer, t
     if daemon is None:
         return
     if daemon.why_unknown:
-        talk.say(f"it cannot be told whether a daemon runs here with this key: {daemon.why_unknown}")
+        talk.say(f"cannot check whether a daemon on this machine uses this key: {daemon.why_unknown}")
     elif await running.signs_with(daemon, signer.address, chain):
-        why = (
-            f"{signer.address} is the key of the daemon that runs here (ledger {daemon.ledger}): one more transaction of it delays reports"
-        )
+        why = f"the daemon on this machine (ledger {daemon.ledger}) uses the key {signer.address}: another transaction delays its reports"
         if not order.force:
-            raise Refused(f"{why}; stop the daemon, use another key, or say --force. Nothing was signed")
+            raise Refused(f"{why}; stop the daemon, use another key, or add --force. Nothing was signed")
         talk.say(why)
 
 
 async def _send(order: Order, chain: GrpcChain, prepared: Prepared, signer: Signer, talk: Talk) -> Sent:
     signed = transaction.sign(prepared, signer, chain.chain_id)
-    talk.say(f"tx {signed.tx_hash}, to be in a block by height {prepared.timeout_height}")
+    talk.say(f"sent transaction {signed.tx_hash}, waiting for it to be in a block by height {prepared.timeout_height}")
     await transaction.send(chain, signed)
     if order.mode == SEND:
         return Sent({"txhash": signed.tx_hash, "timeout_height": str(prepared.timeout_height)}, [f"tx: {signed.tx_hash}"])
@@ -116,7 +114,12 @@ async def _send(order: Order, chain: GrpcChain, prepared: Prepared, signer: Sign
     ids = await made.ids(chain, prepared.wanted[0], found)
     answer = found.tx_response
     lines = [f"{name}: {value}" for name, value in ids.items()]
-    lines += [f"tx: {answer.txhash}", f"height: {answer.height}", f"gas: {answer.gas_used} of {answer.gas_wanted}", f"fee: {prepared.fee}"]
+    lines += [
+        f"tx: {answer.txhash}",
+        f"height: {answer.height}",
+        f"gas: {answer.gas_used} used of {answer.gas_wanted}",
+        f"fee: {prepared.fee}",
+    ]
     if answer.code:
         return Sent(tx_json.response(found, ids), lines, transaction.explained(answer.codespace, answer.code, answer.raw_log))
     return Sent(tx_json.response(found, ids), lines)

@@ -20,7 +20,7 @@ async def chain_at(nodes: Sequence[str], chain_id: str) -> AsyncIterator[GrpcCha
     """Raises ConfigError for what is no gRPC endpoint."""
     wrong = [node for node in nodes if not _NODE.fullmatch(node)]
     if wrong:
-        raise ConfigError([f"--node: {node!r} is no gRPC endpoint: host:port, or https://host:port for TLS" for node in wrong])
+        raise ConfigError([f"--node: invalid gRPC endpoint: {node!r}; must be host:port, or https://host:port for TLS" for node in wrong])
     with _few_words():
         chain = GrpcChain(chain_id, nodes, SystemClock())
         try:

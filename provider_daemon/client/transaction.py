@@ -57,7 +57,7 @@ class Terms:
     def __post_init__(self) -> None:
         problems = []
         if self.fee and self.price:
-            problems.append("give --fees or --gas-prices, not both")
+            problems.append("--fees and --gas-prices cannot be combined")
         if len(self.memo.encode()) > MAX_MEMO:
             problems.append(f"--note: at most {MAX_MEMO} bytes")
         if problems:
@@ -83,7 +83,7 @@ async def prepare(chain: GrpcChain, wanted: Sequence[Message], public_key: bytes
     head = await chain.head()
     timeout_height = terms.timeout_height or head.height + TIMEOUT_BLOCKS
     if timeout_height <= head.height:
-        raise ConfigError([f"--timeout-height: {timeout_height} is past, the chain is at {head.height}"])
+        raise ConfigError([f"--timeout-height {timeout_height} has passed: the chain is at height {head.height}"])
     price = await _price(chain, terms)
     fee = _fee(terms, price, terms.gas)
     draft = Prepared(tuple(wanted), account.number, account.sequence, terms.gas, fee, timeout_height, terms.memo)
@@ -145,7 +145,7 @@ async def send(chain: GrpcChain, signed: SignedTx) -> None:
         return
     if not answer.ok and not is_in_mempool(answer.codespace, answer.code):
         why = explained(answer.codespace, answer.code, answer.log)
-        raise Refused(f"the chain did not take the transaction, nothing happened: {why}", code=answer.code, codespace=answer.codespace)
+        raise Refused(f"the chain rejected the transaction (no effect): {why}", code=answer.code, codespace=answer.codespace)
 
 
 async def included(chain: GrpcChain, signed: SignedTx, prepared: Prepared, now: Callable[[], float]) -> GetTxResponse:
@@ -157,14 +157,14 @@ async def included(chain: GrpcChain, signed: SignedTx, prepared: Prepared, now: 
             if (found := await _in_block(chain, signed)) is not None:
                 return found
             if head.height > prepared.timeout_height + INDEX_LAG:
-                late = f"{signed.tx_hash} is in no block up to its timeout height {prepared.timeout_height}"
-                raise NotIncluded(f"{late}: nothing happened, it can be sent anew")
+                late = f"transaction {signed.tx_hash} was not included by its timeout height {prepared.timeout_height}"
+                raise NotIncluded(f"{late}: it had no effect and can be sent again")
             heard = now()
         except Transient as error:
             if now() - heard > SILENT_SECONDS:
                 raise FateUnknown(
-                    f"{signed.tx_hash} was sent, but the chain does not answer ({error}): `provd query tx` before you send it again;"
-                    f" after height {prepared.timeout_height} it cannot be included any more"
+                    f"transaction {signed.tx_hash} was sent, but the chain does not answer ({error}):"
+                    f" run `provd query tx` before you send it again; it cannot be included after height {prepared.timeout_height}"
                 ) from error
         await asyncio.sleep(POLL_SECONDS)
 
@@ -184,11 +184,14 @@ def explained(codespace: str, code: int, log: str) -> str:
 
 
 _HINTS: dict[tuple[str, int], str] = {
-    (SDK, SdkCode.TX_DECODE): "the chain cannot read it; some chains take no job with an environment: set variables in the command instead",
+    (
+        SDK,
+        SdkCode.TX_DECODE,
+    ): "the chain cannot decode it; some chains reject jobs with environment variables: set them in the command instead",
     (SDK, SdkCode.INSUFFICIENT_FUNDS): "the account lacks funds for the fee or the price",
-    (SDK, SdkCode.OUT_OF_GAS): "out of gas: raise --gas or --gas-adjustment",
-    (SDK, SdkCode.TIMEOUT_HEIGHT): "it came too late for its timeout height: nothing happened",
-    (SDK, SdkCode.WRONG_SEQUENCE): "another transaction of this key came first: try again",
-    (UNDEFINED, ONLY_ERROR): "raise --fees or --gas-prices",
-    (RATE_LIMIT, ONLY_ERROR): "too many transactions of this account in these blocks: try again",
+    (SDK, SdkCode.OUT_OF_GAS): "out of gas: increase --gas or --gas-adjustment",
+    (SDK, SdkCode.TIMEOUT_HEIGHT): "its timeout height had passed: it had no effect",
+    (SDK, SdkCode.WRONG_SEQUENCE): "another transaction of this key was included first: try again",
+    (UNDEFINED, ONLY_ERROR): "increase --fees or --gas-prices",
+    (RATE_LIMIT, ONLY_ERROR): "too many transactions of this account in recent blocks: try again later",
 }

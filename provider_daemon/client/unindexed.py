@@ -32,8 +32,10 @@ async def in_block(chain: GrpcChain, signed: SignedTx) -> GetTxResponse | None:
         wanted = [each for each in messages.flatten(tx.body.messages) if isinstance(each, MsgSubmitJob)]
         job_ids = [await _job_of(chain, each, outcome.height) for each in wanted]
         if not all(job_ids) or not (job_ids or await chain.shows_effect(tx)):
-            why = "the node keeps no index of transactions, and no record shows whether it succeeded"
-            raise FateUnknown(f"{signed.tx_hash} is in block {outcome.height}: {why}; query the record before you send it again")
+            why = "the node does not index transactions, and no record shows whether it succeeded"
+            raise FateUnknown(
+                f"transaction {signed.tx_hash} is in block {outcome.height}, but {why}; query the record before you send it again"
+            )
         made = [messages.pack(MsgSubmitJobResponse(job_id=job_id)) for job_id in job_ids]
         answer.data = TxMsgData(msg_responses=made).SerializeToString().hex().upper()
     return GetTxResponse(tx=tx, tx_response=answer)

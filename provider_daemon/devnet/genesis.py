@@ -81,7 +81,7 @@ def parse_identities(texts: Sequence[str]) -> dict[str, int]:
             bech32.decode(address)
             scores[address] = int(score)
             if not 0 <= scores[address] <= 100:
-                raise ValueError(f"{score} is not from 0 to 100")
+                raise ValueError(f"score must be 0 to 100: {score}")
         except ValueError as error:
             problems.append(f"identity {text!r}: {error}")
     if problems:
@@ -102,5 +102,5 @@ def parse_authority(text: str) -> str:
 def _coin(text: str) -> tuple[str, int]:
     match = re.fullmatch(r"(\d+)([a-z][a-z0-9]{2,127})", text)
     if match is None:
-        raise ValueError(f"{text!r} is no coin, like 1000uve")
+        raise ValueError(f"invalid coin: {text!r}; must be an amount with its denom, such as 1000uve")
     return match[2], int(match[1])

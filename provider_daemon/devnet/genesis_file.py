@@ -38,7 +38,7 @@ def read(text: str) -> Snapshot:
         if height < 0:
             raise ValueError("initial_height must be at least 1")
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError([f"this is no genesis file: {_said(error)}"]) from error
+        raise ConfigError([f"invalid genesis file: {_said(error)}"]) from error
     problems = [f"genesis: section {name} is missing" for name in genesis_sections.SECTIONS if name not in sections]
     state: list[Write] = [meta]
     for name, section in sections.items():

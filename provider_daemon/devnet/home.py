@@ -15,7 +15,7 @@ def chain_file(home: Path) -> Path:
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError([f"--home {home} is no directory that can be used: {error.strerror}"]) from error
+        raise ConfigError([f"--home {home} cannot be used: {error.strerror}"]) from error
     return home / FILE
 
 

@@ -90,7 +90,7 @@ def read_job(document: object, granularity: int) -> Use:
 def _read(kind: type[T], document: object, what: str) -> T:
     """Raises ConfigError with a line for each mistake."""
     if not isinstance(document, Mapping):
-        raise ConfigError([f"{what}: a table of names and values is needed"])
+        raise ConfigError([f"{what}: must be an object"])
     try:
         return TypeAdapter(kind).validate_python(dict(document))
     except ValidationError as error:

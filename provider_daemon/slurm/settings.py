@@ -61,7 +61,7 @@ def number(value: str) -> int:
     """`300 sec` -> 300."""
     found = re.match(r"\d+", value)
     if found is None:
-        raise Unreadable(f"scontrol show config: {value!r} is no number")
+        raise Unreadable(f"scontrol show config: invalid number: {value!r}")
     return int(found[0])
 
 
@@ -69,7 +69,7 @@ def release(version: str) -> tuple[str, int]:
     """`22.05.8` -> ("22.05", 8); a suffix like -rc1 is not looked at."""
     found = re.match(r"(\d+\.\d+)\.(\d+)", version)
     if found is None:
-        raise Unreadable(f"SLURM version {version!r} cannot be read")
+        raise Unreadable(f"invalid SLURM version: {version!r}")
     return found[1], int(found[2])
 
 
@@ -80,7 +80,7 @@ def partitions(text: str) -> Reading[Partition]:
 
 def _partition(field: records.Fields, line: str) -> Partition:
     if not _NAME.fullmatch(field["PartitionName"]):
-        raise Unreadable(f"not a partition name: {field['PartitionName'][:40]!r}")
+        raise Unreadable(f"invalid partition name: {field['PartitionName'][:40]!r}")
     return Partition(
         name=field["PartitionName"],
         state=field["State"],
@@ -135,7 +135,7 @@ def work_root(text: str) -> WorkRoot:
     """The answer of commands.WORK_ROOT."""
     lines = text.split("\n")
     if len(lines) < 4:
-        raise Unreadable(f"the work root cannot be looked at: {text[:120]!r}")
+        raise Unreadable(f"cannot inspect work_root: {text[:120]!r}")
     space = lines[2].split()
     free = int(space[3]) * 1024 if len(space) > 5 and space[3].isdecimal() else 0
     return WorkRoot(lines[0].strip(), lines[1].strip(), free, lines[3].strip())

@@ -23,7 +23,7 @@ def read(text: str) -> Template:
     except yaml.YAMLError as error:
         raise TemplateError([f"not YAML or JSON: {' '.join(str(error).split())}"]) from None
     except TypeError as error:
-        raise TemplateError([f"not a document: {error}"]) from None
+        raise TemplateError([f"not a template document: {error}"]) from None
     except ValidationError as error:
         raise TemplateError([_problem(detail) for detail in error.errors()]) from None
     if wrong := mistakes(found.template):

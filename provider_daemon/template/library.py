@@ -38,7 +38,7 @@ def _indexed(files: Iterator[tuple[str, str]]) -> dict[str, Template]:
             problems += [f"{name}: {problem}" for problem in error.problems]
             continue
         if template.template_id in found:
-            problems.append(f"{name}: {template.template_id} is there twice")
+            problems.append(f"{name}: duplicate template id {template.template_id}")
         found[template.template_id] = template
     if problems:
         raise TemplateError(problems)

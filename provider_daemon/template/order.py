@@ -43,5 +43,5 @@ _SIZES = ("nodes", "cpus_per_node", "memory_mb_per_node", "gpus_per_node", "runt
 
 def _size(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise BadValue(f"{name}: {text!r} is no whole number")
+        raise BadValue(f"{name} must be an integer: {text!r}")
     return int(text)

@@ -18,7 +18,7 @@ def program_of(template: Template, spec: Spec) -> Program:
     """
     _check_resources(template, spec)
     if spec.workload.environment:
-        raise Inadmissible(f"template {template.template_id}: it takes parameters only, no environment of the job's own")
+        raise Inadmissible(f"template {template.template_id}: the job must not set environment variables, only parameters")
     try:
         values = chosen(template.parameter_schema, _given(spec.workload.arguments))
         _check_options(template, values)
@@ -32,7 +32,7 @@ def _given(arguments: Sequence[str]) -> dict[str, str]:
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if not equals or name in given:
-            raise BadValue(f"argument {argument!r} is no `name=value`, or {name} was given before")
+            raise BadValue(f"argument {argument!r} must be name=value, and each name may be given once")
         given[name] = value
     return given
 
@@ -53,16 +53,16 @@ def _check_resources(template: Template, spec: Spec) -> None:
     minutes = -(-spec.max_runtime_seconds // 60)
     for what, wanted, allowed in (
         ("nodes", asked.nodes, ranges.nodes),
-        ("cores a node", asked.cpus_per_node, ranges.cpus_per_node),
-        ("MB of memory a node", asked.memory_gb_per_node * MB_PER_GB, ranges.memory_mb_per_node),
-        ("GPUs a node", asked.gpus_per_node, ranges.gpus_per_node),
+        ("cores per node", asked.cpus_per_node, ranges.cpus_per_node),
+        ("MB of memory per node", asked.memory_gb_per_node * MB_PER_GB, ranges.memory_mb_per_node),
+        ("GPUs per node", asked.gpus_per_node, ranges.gpus_per_node),
         ("minutes of run time", minutes, ranges.runtime_minutes),
     ):
         if not _within(wanted, allowed):
-            top = f"to {allowed.max}" if allowed.max else "and more"
-            raise Inadmissible(f"template {template.template_id}: {wanted} {what} asked for, it takes {allowed.min} {top}")
+            top = f"to {allowed.max}" if allowed.max else "or more"
+            raise Inadmissible(f"template {template.template_id}: {wanted} {what} requested, allowed are {allowed.min} {top}")
     if asked.gpus_per_node and ranges.gpu_types and asked.gpu_type not in ranges.gpu_types:
-        raise Inadmissible(f"template {template.template_id}: gpu_type {asked.gpu_type!r} is none of {', '.join(ranges.gpu_types)}")
+        raise Inadmissible(f"template {template.template_id}: gpu_type {asked.gpu_type!r} is not one of {', '.join(ranges.gpu_types)}")
 
 
 def _within(wanted: int, allowed: Range) -> bool:

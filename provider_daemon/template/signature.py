@@ -28,15 +28,15 @@ def verify(template: Template, trusted: Collection[str]) -> str:
     if signature is None:
         raise TemplateError([f"{template.template_id} is not signed"])
     if content_hash(template) != signature.content_hash:
-        raise TemplateError([f"{template.template_id}: its content changed after it was signed"])
+        raise TemplateError([f"{template.template_id}: its content was changed after signing"])
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature.publisher_pub_key))
         key.verify(bytes.fromhex(signature.signature), bytes.fromhex(signature.content_hash))
     except (InvalidSignature, ValueError):
-        raise TemplateError([f"{template.template_id}: the signature is not that of {signature.publisher_pub_key}"]) from None
+        raise TemplateError([f"{template.template_id}: the signature does not match public key {signature.publisher_pub_key}"]) from None
     named = template.security.trusted_signers
     if signature.publisher_pub_key not in trusted or (named and signature.publisher_pub_key not in named):
-        raise TemplateError([f"{template.template_id}: signed by {signature.publisher_pub_key}, who is not trusted here"])
+        raise TemplateError([f"{template.template_id}: signed by {signature.publisher_pub_key}, which is not a trusted signer"])
     return signature.publisher_pub_key
 
 

@@ -28,8 +28,8 @@ def trusted(allowed: Sequence[str], directory: str, signers: Collection[str]) ->
 def _usable(known: dict[str, Template], template_id: str, signers: Collection[str]) -> Template:
     template = known.get(template_id)
     if template is None:
-        raise TemplateError([f"{template_id}: no such template; there are {', '.join(sorted(known))}"])
+        raise TemplateError([f"{template_id}: unknown template (known templates: {', '.join(sorted(known))})"])
     if template.approval_status != "approved":
-        raise TemplateError([f"{template_id}: its approval_status is {template.approval_status}"])
+        raise TemplateError([f"{template_id}: approval_status is {template.approval_status}, not approved"])
     verify(template, signers)
     return template

@@ -16,14 +16,14 @@ def chosen(schema: Sequence[Parameter], given: Mapping[str, str]) -> dict[str, s
     """Every parameter of the schema as text; raises BadValue for what is unknown, missing or not allowed."""
     known = {parameter.name for parameter in schema}
     if unknown := sorted(set(given) - known):
-        raise BadValue(f"no such parameter: {', '.join(unknown)}; there are: {', '.join(sorted(known)) or 'none'}")
+        raise BadValue(f"unknown parameter: {', '.join(unknown)} (known parameters: {', '.join(sorted(known)) or 'none'})")
     return {parameter.name: _one(parameter, given.get(parameter.name)) for parameter in schema}
 
 
 def _one(parameter: Parameter, given: str | None) -> str:
     if given is None:
         if parameter.required or parameter.default is None:
-            raise BadValue(f"parameter {parameter.name} must be given")
+            raise BadValue(f"parameter {parameter.name} is required")
         return _text(parameter.default)
     value = _typed(parameter, given)
     check(parameter, value)
@@ -35,10 +35,10 @@ def _typed(parameter: Parameter, given: str) -> Value:
         return given
     if parameter.type == "boolean":
         if given not in ("true", "false"):
-            raise BadValue(f"parameter {parameter.name}: {given!r} is neither true nor false")
+            raise BadValue(f"parameter {parameter.name} must be true or false: {given!r}")
         return given == "true"
     if not re.fullmatch(r"-?\d{1,18}", given, re.ASCII):
-        raise BadValue(f"parameter {parameter.name}: {given!r} is no whole number")
+        raise BadValue(f"parameter {parameter.name} must be an integer: {given!r}")
     return int(given)
 
 
@@ -48,22 +48,22 @@ def check(parameter: Parameter, value: Value) -> None:
     if type(value) is not kind:
         raise BadValue(f"parameter {parameter.name}: {value!r} is not of type {parameter.type}")
     if parameter.enum and value not in parameter.enum:
-        raise BadValue(f"parameter {parameter.name}: {value!r} is none of {', '.join(map(_text, parameter.enum))}")
+        raise BadValue(f"parameter {parameter.name} must be one of {', '.join(map(_text, parameter.enum))}: {value!r}")
     if isinstance(value, bool):
         return
     size, what = (len(value), " characters") if isinstance(value, str) else (value, "")
     top = MAX_LENGTH if parameter.max is None and isinstance(value, str) else parameter.max
     if parameter.min is not None and size < parameter.min:
-        raise BadValue(f"parameter {parameter.name}: {size}{what}, at least {parameter.min} is taken")
+        raise BadValue(f"parameter {parameter.name}: {size}{what}, the minimum is {parameter.min}")
     if top is not None and size > top:
-        raise BadValue(f"parameter {parameter.name}: {size}{what}, at most {top} is taken")
+        raise BadValue(f"parameter {parameter.name}: {size}{what}, the maximum is {top}")
     if isinstance(value, str):
         _check_text(parameter, value)
 
 
 def _check_text(parameter: Parameter, value: str) -> None:
     if re.search(r"[\x00\r\n]", value):
-        raise BadValue(f"parameter {parameter.name}: line breaks and NUL are not taken")
+        raise BadValue(f"parameter {parameter.name} must not contain line breaks or NUL")
     if parameter.pattern and not re.fullmatch(parameter.pattern, value):
         raise BadValue(f"parameter {parameter.name}: {value!r} does not match {parameter.pattern}")
 

@@ -111,8 +111,8 @@ def test_a_directory_that_holds_something_else(directory: Path) -> None:
     """Is left alone, with one line that says so."""
     directory.mkdir()
     (directory / "precious").touch()
-    with pytest.raises(LabError, match="is not empty and holds no SLURM site"):
+    with pytest.raises(LabError, match="is not empty and contains no SLURM site"):
         Site.open(directory)
-    with pytest.raises(LabError, match="holds no SLURM site"):
+    with pytest.raises(LabError, match="contains no SLURM site"):
         Site.existing(directory)
     assert (directory / "precious").exists()

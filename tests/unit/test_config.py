@@ -165,12 +165,12 @@ def test_unknown_keys_are_mistakes(header: str, key: str) -> None:
 def test_a_misspelt_key_is_told_the_right_one(header: str, wrong: str, right: str) -> None:
     """Of the keys of its own table; what is like none of them is only named."""
     (line,) = problems((GOOD + SECOND).replace(header, f"{header}\n{wrong} = 1"))
-    assert line.endswith(f"there is no such key; did you mean {right}?" if right else ": there is no such key")
+    assert line.endswith(f"unknown key; did you mean {right}?" if right else ": unknown key")
 
 
 def test_missing_key_stands_with_its_table() -> None:
     """What is not there is reported on the line of the table that lacks it."""
-    assert problems((GOOD + SECOND).replace('host = "login"\n', "")) == ["provd.toml:24: clusters[1].ssh.host: must be given"]
+    assert problems((GOOD + SECOND).replace('host = "login"\n', "")) == ["provd.toml:24: clusters[1].ssh.host: is required"]
 
 
 def test_every_shape_has_words() -> None:
@@ -184,19 +184,19 @@ def test_every_shape_has_words() -> None:
 @pytest.mark.parametrize(
     ("good", "bad", "expected"),
     [
-        ('key = "main"', 'key = "mian"', "provd.toml:12: clusters[0].key: there is no [keys.mian]"),
-        ('kind = "credential"\nname = "provd-key"', 'kind = "armor"', "needs path and passphrase_file"),
+        ('key = "main"', 'key = "mian"', "provd.toml:12: clusters[0].key: [keys.mian] does not exist"),
+        ('kind = "credential"\nname = "provd-key"', 'kind = "armor"', "requires path and passphrase_file"),
         ('"HPC-2"', '"HPC-1"', "provd.toml:18: clusters[1].id: 'HPC-1' is used twice"),
         ('"beta"', '"alpha"', "provd.toml:19: clusters[1].name: 'alpha' is used twice"),
-        ('transport = "local"', "", "needs a [clusters.ssh] table"),
+        ('transport = "local"', "", "requires a [clusters.ssh] table"),
         (
             'region = "eu"',
             'region = "eu"\npoll_seconds = 60',
-            "report_margin_seconds: 30 is less than poll_seconds, 60: a job at its limit would be",
+            "report_margin_seconds: 30 is less than poll_seconds (60): otherwise the chain times the job out",
         ),
         ('region = "eu"', 'region = "eu"\nreport_margin_seconds = 4', "provd.toml:15: clusters[0].report_margin_seconds: 4 is less than"),
-        ('known_hosts = "/etc/provd/known_hosts"', "", "give exactly one of known_hosts and host_key_fingerprint"),
-        ('user = "provd"', f'user = "provd"\nhost_key_fingerprint = "SHA256:{"a" * 43}"', "give exactly one of"),
+        ('known_hosts = "/etc/provd/known_hosts"', "", "exactly one of known_hosts and host_key_fingerprint is required"),
+        ('user = "provd"', f'user = "provd"\nhost_key_fingerprint = "SHA256:{"a" * 43}"', "exactly one of"),
     ],
 )
 def test_contradictions_are_mistakes(good: str, bad: str, expected: str) -> None:
@@ -243,7 +243,7 @@ def test_broken_syntax_has_its_line(text: str, line: int) -> None:
 def test_unreadable_files_are_one_line(tmp_path: Path) -> None:
     """A file that is not there, or no text, is a mistake of the operator like any other."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    for name, why in (("missing", "no such file: name one with -c"), ("binary", "not a text file"), (".", "Is a directory")):
+    for name, why in (("missing", "no such file; use -c"), ("binary", "not UTF-8 text"), (".", "Is a directory")):
         with pytest.raises(ConfigError, match=why):
             load(tmp_path / name)
 

@@ -105,7 +105,7 @@ async def test_what_cannot_change_is_named(ours: Running) -> None:
     [
         ("[ledger]", "[ledger", "provd.toml:"),
         ("poll_seconds = 0.2", "poll_seconds = 900", "chain.poll_seconds"),
-        ('region = "eu"', 'region = "eu"\ntemplates = { allowed = ["nowhere"] }', "nowhere: no such template"),
+        ('region = "eu"', 'region = "eu"\ntemplates = { allowed = ["nowhere"] }', "nowhere: unknown template"),
     ],
 )
 async def test_a_broken_file_changes_nothing(ours: Running, old: str, new: str, why: str) -> None:

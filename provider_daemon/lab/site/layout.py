@@ -96,7 +96,7 @@ def load(root: Path) -> Layout | None:
 def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None) -> Layout:
     """Makes the directories and the plan; raises LabError for a directory that holds something else."""
     if not plain(str(root)):
-        raise LabError(f"{root}: SLURM's configuration can only name paths of letters, digits and _ . -: name another directory")
+        raise LabError(f"{root}: SLURM's configuration allows only letters, digits and _ . - in paths; use another directory")
     _empty(root)
     root.chmod(0o755)
     owner, host = me(), socket.gethostname()
@@ -125,7 +125,7 @@ def _empty(root: Path) -> None:
     except OSError as error:
         raise LabError(f"{root} cannot be a site's directory: {error.strerror}") from None
     if used:
-        raise LabError(f"{root} is not empty and holds no SLURM site: name another directory")
+        raise LabError(f"{root} is not empty and contains no SLURM site; use another directory")
 
 
 def save(layout: Layout) -> None:
@@ -142,7 +142,7 @@ def address_of(host: str) -> str:
     try:
         return socket.gethostbyname(host)
     except OSError:
-        raise LabError(f"this host's own name leads nowhere, and SLURM needs it: add the line '127.0.0.1 {host}' to /etc/hosts") from None
+        raise LabError(f"this host's name does not resolve, and SLURM needs it: add the line '127.0.0.1 {host}' to /etc/hosts") from None
 
 
 def _run_directory(root: Path) -> Path:

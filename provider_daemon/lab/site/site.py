@@ -64,7 +64,7 @@ class Site:
     def existing(cls, directory: Path) -> "Site":
         found = layout.load(directory.resolve())
         if found is None:
-            raise LabError(f"{directory} holds no SLURM site: `provd lab up` makes one")
+            raise LabError(f"{directory} contains no SLURM site; create one with `provd lab up`")
         return cls._of(found)
 
     @classmethod

@@ -110,9 +110,9 @@ def test_wrong_passphrase(private: Write) -> None:
     """Both encrypted kinds say so, without the passphrase."""
     wrong = private("wrong", "horse")
     path = private("main.info", keyring.encrypt("main", SECRET, PASSPHRASE))
-    assert "passphrase is wrong" in refusal("keyring", name="main", path=str(Path(path).parent), passphrase_file=wrong)
+    assert "wrong passphrase" in refusal("keyring", name="main", path=str(Path(path).parent), passphrase_file=wrong)
     path = private("key.armor", armor.encrypt(SECRET, PASSPHRASE))
-    assert "passphrase is wrong" in refusal("armor", path=path, passphrase_file=wrong)
+    assert "wrong passphrase" in refusal("armor", path=path, passphrase_file=wrong)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_unknown_words_are_named_by_their_places(private: Write) -> None:
 
 def test_bad_mnemonic(private: Write) -> None:
     """A mnemonic with a word too few is refused without its words."""
-    assert "mnemonic is wrong" in refusal("plaintext-mnemonic", path=private("key", MNEMONIC.removesuffix(" about")))
+    assert "invalid mnemonic" in refusal("plaintext-mnemonic", path=private("key", MNEMONIC.removesuffix(" about")))
 
 
 def test_missing_files(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_spaces_of_a_mnemonic() -> None:
 
 def test_wrong_mnemonic() -> None:
     """A checksum that does not fit is refused, and the words stay out of the text."""
-    with pytest.raises(ValueError, match="mnemonic is wrong") as caught:
+    with pytest.raises(ValueError, match="invalid mnemonic") as caught:
         hd.secret_of("abandon " * 12)
     assert "abandon" not in str(caught.value)
 
@@ -90,7 +90,7 @@ def test_bech32_round_trip(payload: bytes) -> None:
 @pytest.mark.parametrize("address", ["", "ve1", COSMOS_ADDRESS, ADDRESS[:-1] + "q", ADDRESS[:9] + ADDRESS[9:].upper(), "ve1é"])
 def test_bad_addresses(address: str) -> None:
     """Another prefix, a typing error and mixed case raise."""
-    with pytest.raises(ValueError, match="is no ve1"):
+    with pytest.raises(ValueError, match="invalid address"):
         bech32.decode(address)
 
 

@@ -112,7 +112,7 @@ async def test_neither_a_job_nor_a_transaction(shop: TestChain) -> None:
     """What can be none of them is a mistake in the command line, not something that the chain lacks."""
     result = await verify(shop, "nonsense")
     assert isinstance(result.exception, ConfigError)
-    assert "'nonsense' is no transaction hash: 64 hex digits" in str(result.exception)
+    assert "invalid transaction hash: 'nonsense'" in str(result.exception)
 
 
 async def test_a_dead_endpoint_is_one_line() -> None:

@@ -137,7 +137,7 @@ def test_import_from_a_file(tmp_path: Path, passphrase: Path, source_passphrase:
     entry.write_bytes((FIXTURES / "go.info").read_bytes())
     words = ["import", "bob", *ring(tmp_path, passphrase), "--source", entry, "--source-passphrase-file", source_passphrase]
     entry.chmod(0o644)
-    assert "can be read by others" in problem(run(*words))
+    assert "readable by other users" in problem(run(*words))
     entry.chmod(0o600)
     assert run(*words).stdout == f"{ADDRESS}\n"
 
@@ -167,15 +167,15 @@ def test_what_another_passphrase_holds(tmp_path: Path, passphrase: Path) -> None
     wrong = tmp_path / "wrong"
     keys.write_private(str(wrong), "something else")
     others = ring(tmp_path, wrong)
-    assert run("list", *others).stdout == f"{'alice':<16} the passphrase is wrong\n"
-    assert "the passphrase is wrong" in problem(run("delete", "alice", *others, "-y"))
+    assert run("list", *others).stdout == f"{'alice':<16} wrong passphrase\n"
+    assert "wrong passphrase" in problem(run("delete", "alice", *others, "-y"))
     assert run("list", *options).stdout.startswith("alice ")
 
 
 @pytest.mark.parametrize("name", ["..", "a b", "", "-x"])
 def test_bad_names(tmp_path: Path, passphrase: Path, name: str) -> None:
     """No name leads out of the keyring."""
-    assert "is no name of a key" in problem(run("import", *ring(tmp_path, passphrase), "--", name, stdin=MNEMONIC))
+    assert "invalid key name" in problem(run("import", *ring(tmp_path, passphrase), "--", name, stdin=MNEMONIC))
 
 
 def test_an_empty_passphrase_file_is_told(tmp_path: Path) -> None:

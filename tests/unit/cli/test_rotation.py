@@ -50,4 +50,4 @@ async def test_plan(tmp_path: Path) -> None:
     assert len(commands) >= 8
     assert all(exists(command) for command in commands)
     assert isinstance(missing.exception, ConfigError)
-    assert str(nowhere.exception) == "'bob' is no ve1... address"
+    assert str(nowhere.exception) == "invalid address: 'bob' (must be ve1...)"

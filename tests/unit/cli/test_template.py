@@ -26,10 +26,10 @@ def test_from_a_key_to_a_verified_template(tmp_path: Path) -> None:
     assert key.stat().st_mode & 0o077 == 0
     assert "File exists" in str(provd("keygen", key).exception)
     signed.write_text(provd("sign", "container", "--key-file", key).stdout)
-    assert provd("verify", signed, "--signer", public).stdout == f"container 1.0.0: signed by {public}, content unchanged\n"
-    assert "not trusted here" in str(provd("verify", signed).exception)
+    assert provd("verify", signed, "--signer", public).stdout == f"container 1.0.0: valid signature by {public}\n"
+    assert "not a trusted signer" in str(provd("verify", signed).exception)
     signed.write_text(signed.read_text().replace("small Debian", "large Debian"))
-    assert "content changed" in str(provd("verify", signed, "--signer", public).exception)
+    assert "content was changed" in str(provd("verify", signed, "--signer", public).exception)
 
 
 def test_a_key_that_is_none(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_validate_names_what_is_wrong(tmp_path: Path) -> None:
     assert "template.type" in str(provd("validate", broken).exception)
     assert provd("validate", "mpi-standard").stdout == "mpi-standard 1.0.0: valid\n"
     assert "cannot be read" in str(provd("validate", tmp_path / "none.yaml").exception)
-    assert "no such template" in str(provd("validate", "none").exception)
+    assert "unknown template" in str(provd("validate", "none").exception)
 
 
 def test_render_prints_the_script() -> None:

@@ -169,20 +169,26 @@ async def test_a_job_of_a_template(market: Shop) -> None:
 @pytest.mark.parametrize(
     ("line", "problems"),
     [
-        ("register-cluster --total-nodes 0", ["name: missing", "region: missing", "total_nodes: at least 1"]),
-        ("submit-job --offering OFF-1 --queue cpu --nodes 1 --image a --max-runtime 59", ["max_runtime_seconds: at least 60"]),
-        ("submit-job --offering OFF-1 --queue cpu --nodes=-1 --image a --max-runtime 60", ["resources.nodes: -1 is below zero"]),
-        ("update-cluster HPC-1 --state busy", ["state: 'busy' is none of pending, active, draining, offline, deregistered"]),
-        ("create-offering --cluster HPC-1 --name a --queue b --max-runtime 60 --cpu-price x", ["pricing.cpu_core_hour_price: 'x' is"]),
-        ("resolve-dispute DSP-1 --status resolved", ["dispute_id: DSP-1 is what FlagDispute answers"]),
-        ("report-job-status JOB-1 --state pending", ["state: queued, running"]),
-        ("register-cluster --name a --region b --total-nodes 1 --fees 5", ["--fees: '5' is no whole amount"]),
-        ("register-cluster --name a --region b --total-nodes 1 --fees 5uve --gas-prices 1uve", ["give --fees or --gas-prices"]),
+        ("register-cluster --total-nodes 0", ["name: missing", "region: missing", "total_nodes: must be at least 1"]),
+        ("submit-job --offering OFF-1 --queue cpu --nodes 1 --image a --max-runtime 59", ["max_runtime_seconds: must be at least 60"]),
+        ("submit-job --offering OFF-1 --queue cpu --nodes=-1 --image a --max-runtime 60", ["resources.nodes: must not be negative: -1"]),
+        (
+            "update-cluster HPC-1 --state busy",
+            ["state: invalid value: 'busy'; must be one of pending, active, draining, offline, deregistered"],
+        ),
+        (
+            "create-offering --cluster HPC-1 --name a --queue b --max-runtime 60 --cpu-price x",
+            ["pricing.cpu_core_hour_price: invalid amount: 'x'"],
+        ),
+        ("resolve-dispute DSP-1 --status resolved", ["dispute_id: DSP-1 is the id in FlagDispute's response"]),
+        ("report-job-status JOB-1 --state pending", ["state: must be queued, running"]),
+        ("register-cluster --name a --region b --total-nodes 1 --fees 5", ["--fees: invalid coin: '5' must be an integer amount"]),
+        ("register-cluster --name a --region b --total-nodes 1 --fees 5uve --gas-prices 1uve", ["--fees and --gas-prices"]),
         (
             "register-cluster --name a --region b --total-nodes 1 --gas much",
             ["--gas: invalid gas limit: 'much' must be auto or an integer"],
         ),
-        ("register-cluster --name a --region b --total-nodes 1 --timeout-height 1", ["--timeout-height: 1 is past"]),
+        ("register-cluster --name a --region b --total-nodes 1 --timeout-height 1", ["--timeout-height 1 has passed"]),
     ],
 )
 async def test_mistakes_are_named_by_field(market: Shop, line: str, problems: list[str]) -> None:
@@ -268,6 +274,6 @@ async def test_not_with_the_key_of_a_running_daemon(market: Shop) -> None:
 async def test_when_it_cannot_be_told(market: Shop) -> None:
     """A configuration that was named and cannot be read is said, and stops nobody."""
     (market.directory / "provd.toml").write_text("no toml")
-    assert "it cannot be told whether a daemon runs here" in (await market.done(SEEDS)).stderr
+    assert "cannot check whether a daemon on this machine" in (await market.done(SEEDS)).stderr
     (market.directory / "provd.toml").unlink()
-    assert "provd.toml is not there: it cannot be told whether a daemon runs here" in (await market.done(SEEDS)).stderr
+    assert "provd.toml does not exist: cannot check whether a daemon on this machine" in (await market.done(SEEDS)).stderr

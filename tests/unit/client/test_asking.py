@@ -60,11 +60,11 @@ async def test_an_outage_is_told_and_waited_out() -> None:
     told: list[str] = []
     chain = chain_of(running, Transient("no endpoint"), ended)
     assert await seen(asking.changes(chain, "Job", query_pb2.QueryJobRequest(), 0.0, told.append), 9) == [["JOB-1"], ["JOB-1 late"]]
-    assert told == ["the chain does not answer, still watching: no endpoint"]
+    assert told == ["the chain does not answer, retrying: no endpoint"]
 
 
 def test_pages() -> None:
     asked: Any = asking.question("Jobs", {"state": "running"}, asking.Page(limit=5, key="Sk9CLTI=", reverse=True))
     assert (asked.state, asked.pagination.limit, asked.pagination.key, asked.pagination.reverse) == (3, 5, b"JOB-2", True)
-    with pytest.raises(ConfigError, match="is no base64"):
+    with pytest.raises(ConfigError, match="is not base64"):
         asking.question("Jobs", {}, asking.Page(key="?"))

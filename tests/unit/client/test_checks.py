@@ -32,13 +32,16 @@ def made(kind: Any, **values: Any) -> Any:
     ("message", "wanted"),
     [
         (job(), []),
-        (job(max_runtime_seconds=59), ["max_runtime_seconds: at least 60"]),
-        (job(workload_spec=types_pb2.JobWorkloadSpec(is_preconfigured=True)), ["workload_spec.preconfigured_workload_id: missing"]),
-        (made(tx_pb2.MsgUpdateCluster, cluster_id="HPC-1", total_nodes=2, available_nodes=3), ["available_nodes: 3 is more than"]),
-        (made(tx_pb2.MsgUpdateOffering, offering_id="OFF-1", max_runtime_seconds=59), ["max_runtime_seconds: at least 60, or none"]),
+        (job(max_runtime_seconds=59), ["max_runtime_seconds: must be at least 60"]),
+        (job(workload_spec=types_pb2.JobWorkloadSpec(is_preconfigured=True)), ["workload_spec.preconfigured_workload_id: required"]),
+        (made(tx_pb2.MsgUpdateCluster, cluster_id="HPC-1", total_nodes=2, available_nodes=3), ["available_nodes: 3 exceeds"]),
+        (
+            made(tx_pb2.MsgUpdateOffering, offering_id="OFF-1", max_runtime_seconds=59),
+            ["max_runtime_seconds: must be at least 60, or omitted"],
+        ),
         (
             made(tx_pb2.MsgUpdateOffering, offering_id="OFF-1", required_identity_threshold=101),
-            ["required_identity_threshold: at most 100"],
+            ["required_identity_threshold: must be at most 100"],
         ),
         (
             made(tx_pb2.MsgUpdateOffering, offering_id="OFF-1", queue_options=[{"price_multiplier": "-1"}]),
@@ -46,7 +49,7 @@ def made(kind: Any, **values: Any) -> Any:
         ),
         (
             made(tx_pb2.MsgUpdateOffering, offering_id="OFF-1", pricing={"gpu_hour_price": "NaN"}),
-            ["pricing.gpu_hour_price: 'NaN' is no amount"],
+            ["pricing.gpu_hour_price: invalid amount: 'NaN'"],
         ),
         (
             made(tx_pb2.MsgUpdateOffering, offering_id="OFF-1", preconfigured_workloads=[{}]),
@@ -55,7 +58,7 @@ def made(kind: Any, **values: Any) -> Any:
         (made(tx_pb2.MsgReportJobStatus, job_id="JOB-1", state="JOB_STATE_FAILED", exit_code=-1), []),
         (
             made(tx_pb2.MsgReportJobStatus, job_id="JOB-1", state="JOB_STATE_FAILED", usage_metrics={"gpu_seconds": -1}),
-            ["usage_metrics.gpu_seconds: -1"],
+            ["usage_metrics.gpu_seconds: must not be negative: -1"],
         ),
         (
             made(tx_pb2.MsgUpdateParams, params={"min_job_duration_seconds": 5}),

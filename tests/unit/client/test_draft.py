@@ -79,23 +79,23 @@ def test_every_mistake_at_once() -> None:
         "max_price",
         "workload_spec",
     }
-    assert "there are nodes, cpu_cores_per_node" in found["resources.cpus"]
+    assert "known fields: nodes, cpu_cores_per_node" in found["resources.cpus"]
 
 
 @pytest.mark.parametrize("document", [[], "text", 5, None])
 def test_no_table(document: object) -> None:
-    assert problems(document) == ["the file: not a table of fields"]
+    assert problems(document) == ["invalid file: must be an object with the message's fields"]
 
 
 def test_typed_into_what_is_no_table() -> None:
-    assert problems({"resources": 5}, typed={"resources.nodes": 1}) == ["resources: the file has no fields there"]
+    assert problems({"resources": 5}, typed={"resources.nodes": 1}) == ["resources: must be an object"]
 
 
 def test_who_signs() -> None:
     """A file may leave it out or say the same; somebody else is a mistake."""
     job = made({**JOB, "customer_address": "ve1a"})
     draft.signed_by(job, "ve1a")
-    with pytest.raises(ConfigError, match="the file says ve1a, but ve1b signs"):
+    with pytest.raises(ConfigError, match="the file has ve1a, but the signer is ve1b"):
         draft.signed_by(job, "ve1b")
 
 

@@ -126,12 +126,12 @@ def test_it_looks_as_on_a_chain() -> None:
 )
 def test_no_genesis_file(text: str) -> None:
     """An export that failed sends nothing down the pipe: an empty file is refused like any other."""
-    assert refused(text)[0].startswith("this is no genesis file: ")
+    assert refused(text)[0].startswith("invalid genesis file: ")
 
 
 def test_a_height_that_cannot_be() -> None:
     """The first block is number 1."""
-    assert refused({**small(), "initial_height": "0"}) == ["this is no genesis file: initial_height must be at least 1"]
+    assert refused({**small(), "initial_height": "0"}) == ["invalid genesis file: initial_height must be at least 1"]
 
 
 def test_every_section_that_cannot_be_read_is_named() -> None:
@@ -229,7 +229,7 @@ def test_a_home_without_a_chain(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be used: "):
         Archive(str(tmp_path / "nowhere" / home.FILE))
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="is no directory that can be used"):
+    with pytest.raises(ConfigError, match="cannot be used"):
         home.chain_file(tmp_path / "file")
 
 

@@ -75,11 +75,11 @@ def test_an_image_is_never_an_option(image: str) -> None:
 @pytest.mark.parametrize(
     ("run", "problem"),
     [
-        (("sh", "-c"), "shell's text"),
-        (("bwrap", "--unshare-all", "bash", "-lc"), "shell's text"),
-        (("sh", "-c", "apptainer exec {image} true"), "inside a shell's text"),
-        (("env", "-S"), "shell's text"),
-        (("ssh", "node"), "as a shell would"),
+        (("sh", "-c"), "shell script"),
+        (("bwrap", "--unshare-all", "bash", "-lc"), "shell script"),
+        (("sh", "-c", "apptainer exec {image} true"), "inside a shell script"),
+        (("env", "-S"), "shell script"),
+        (("ssh", "node"), "to a shell"),
         (("srun", "--multi-prog"), "--multi-prog"),
         (("ch-run", "{image}"), "as the last word"),
         (("srun", "/usr/bin/ch-run", "--bind", "{directory}:/mnt/0", "{image}"), "as the last word"),

@@ -36,7 +36,7 @@ def test_a_purchase_beside_the_usage() -> None:
 @pytest.mark.parametrize(
     ("document", "mistakes"),
     [
-        ([], ["usage: a table of names and values is needed"]),
+        ([], ["usage: must be an object"]),
         ({"cpu_seconds": 1, "gpu_seconds": -1}, ["usage: gpu_seconds: Input should be", "usage: cpu_seconds: there is no such field"]),
         ({"node_hours": "x"}, ["usage: node_hours: Value error, 'x' is no decimal number"]),
         ({"purchase": {"past": [{"sum": 1}]}}, ["usage: purchase.past.0.sum: there is no such field"]),
@@ -74,7 +74,7 @@ def test_a_job_is_billed_to_its_limit() -> None:
         ({"resources": {"nodes": 1}, "max_runtime_seconds": 0}, "job: max_runtime_seconds: "),
         ({"resources": {"nodes": 1, "cpus": 1}, "max_runtime_seconds": 60}, "job: resources.cpus: "),
         ({"max_runtime_seconds": 60}, "job: resources: "),
-        ("job", "job: a table"),
+        ("job", "job: must be an object"),
     ],
 )
 def test_a_job_that_cannot_be_priced(document: object, mistake: str) -> None:
@@ -108,7 +108,7 @@ def test_rules() -> None:
         ({"caps": [{"cap_id": "c", "type": "yearly", "amount": 1}]}, "rules: caps.0.type: "),
         ({"rates": {"cpu": 1}}, "rules: rates.cpu: "),
         ({"fee": 1}, "rules: fee: "),
-        (None, "rules: a table"),
+        (None, "rules: must be an object"),
     ],
 )
 def test_rules_that_cannot_be(document: object, mistake: str) -> None:
