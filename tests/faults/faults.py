@@ -154,7 +154,7 @@ FAULTS = (
         network.stuck_height,
         network.honest,
         "endpoint_unhealthy",
-        "height went back",
+        "height decreased",
         first_endpoint_doubted(),
     ),
     Fault(
