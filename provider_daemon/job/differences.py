@@ -1,5 +1,5 @@
 """What SLURM, ledger and chain can differ in, how much of it is still a match, and how bad the rest is (docs/reference.md,
-'Snapshots and reconciliation')."""
+'Usage records and reconciliation')."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """Snapshots of a job's usage over time: signed, numbered, each naming the one before.
 
-See docs/reference.md, 'Snapshots and reconciliation'.
+See docs/reference.md, 'Usage records and reconciliation'.
 """
 
 from dataclasses import dataclass, fields

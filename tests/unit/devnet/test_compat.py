@@ -52,17 +52,17 @@ def environment(rules: Rules) -> str:
         _no_maps((job(workload_spec=t.JobWorkloadSpec(container_image="x", environment={"A": "1"})),), rules)
     except ChainError as error:
         return f"refused, {error.code}"
-    return "taken"
+    return "accepted"
 
 
 def identity(rules: Rules) -> str:
     found = code(shop(rules, required_identity_threshold=50), job())
-    return f"refused, {found}" if found else "taken"
+    return f"refused, {found}" if found else "accepted"
 
 
 def duration(rules: Rules) -> str:
     found = code(shop(rules, max_runtime_seconds=10**6), job(max_runtime_seconds=10**6))
-    return f"refused, {found}" if found else "taken"
+    return f"refused, {found}" if found else "accepted"
 
 
 def total_nodes(rules: Rules) -> str:
