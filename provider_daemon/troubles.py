@@ -1,9 +1,9 @@
-"""What is wrong and lasts: told once when it begins, rarely again while it goes on, once when it is over; a metric shows it meanwhile."""
+"""Rate-limits log messages about ongoing problems: logged at the start, every 10 minutes while they last, and on recovery."""
 
 import math
 
-REMIND_SECONDS = 600  # what lasts is told when it begins and then so often
-CALM_SECONDS = 20  # what changes its words, or goes and comes, is told so often: a wire cut again and again is one failure
+REMIND_SECONDS = 600  # between two lines about the same ongoing problem
+CALM_SECONDS = 20  # between two lines about one that changes its text, or comes and goes: a flapping connection is one problem
 
 
 class Troubles:

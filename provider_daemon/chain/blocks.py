@@ -63,7 +63,7 @@ class BlockScan:
         for height, answer in zip(heights, answers, strict=True):
             if isinstance(answer, Refused):
                 if not (pruned and not any(blocks)):
-                    raise Transient(f"the node cannot give block {height}: {answer}") from answer
+                    raise Transient(f"the node does not return block {height}: {answer}") from answer
                 answer = frozenset()
             elif isinstance(answer, BaseException):
                 raise answer
@@ -77,5 +77,5 @@ class BlockScan:
 
         block = (await self._caller.call(request)).sdk_block
         if block.header.height != height:
-            raise Unreadable(f"the node answers with block {block.header.height} when asked for block {height}")
+            raise Unreadable(f"the node returned block {block.header.height} instead of block {height}")
         return frozenset(map(hash_of, block.data.txs))

@@ -54,7 +54,7 @@ class Broadcast:
         except NotFound:
             return None
         if found.tx_response.txhash.upper() != wanted.upper():
-            raise Unreadable(f"the node answers with transaction {found.tx_response.txhash!r} when asked for {wanted}")
+            raise Unreadable(f"the node returned transaction {found.tx_response.txhash!r} instead of {wanted}")
         return found
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
@@ -91,7 +91,7 @@ class Broadcast:
         except Refused as error:
             raise Transient(f"the node cannot search its transactions for {query}: {error}") from error
         if len(answer.txs) != len(answer.tx_responses):
-            raise Unreadable(f"the node found {len(answer.txs)} transactions but {len(answer.tx_responses)} outcomes for {query}")
+            raise Unreadable(f"the node returned {len(answer.txs)} transactions but {len(answer.tx_responses)} outcomes for {query}")
         return answer
 
     async def simulate(self, tx_bytes: bytes) -> int:

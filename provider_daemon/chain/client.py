@@ -132,7 +132,7 @@ class GrpcChain:
                 await self.account(address)
             except Refused as unfunded:
                 return TxOutcome(transactions.tx_hash(tx_bytes), 0, SdkCode.UNKNOWN_ADDRESS, SDK, str(unfunded))
-        raise Transient(f"the answer to a transaction cannot be read: {error}; GetTx will tell whether it was taken") from error
+        raise Transient(f"the answer to a transaction cannot be read: {error}; GetTx will show whether it was accepted") from error
 
     async def find(self, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:
         """`tx_bytes` say in which blocks to look where a node keeps no index."""

@@ -88,7 +88,7 @@ def _set(message: Message, field: Any, value: Any) -> None:
 
 def _extend(target: Any, field: Any, values: Any) -> None:
     if not isinstance(values, list):
-        raise TypeError("no list")
+        raise TypeError("not a list")
     if not field.message_type:
         target.extend(values)
         return
@@ -109,7 +109,7 @@ def parse_time(text: str) -> int:
     """RFC 3339 in UTC -> nanoseconds since the epoch; raises ValueError for anything else."""
     match = _RFC3339.fullmatch(text)
     if not match:
-        raise ValueError(f"{text!r} is no RFC 3339 time in UTC")
+        raise ValueError(f"invalid RFC 3339 time in UTC: {text!r}")
     seconds = int(datetime.fromisoformat(match[1] + "+00:00").timestamp())
     return seconds * 10**9 + int((match[2] or "0").ljust(9, "0"))
 
@@ -169,7 +169,7 @@ def _value(message: Message, field: Any, optional: bool) -> Any:
 def _enum_word(field: Any, number: int) -> str:
     found = field.enum_type.values_by_number.get(number)
     if found is None:
-        raise Unreadable(f"{field.enum_type.name} {number} is not known here")
+        raise Unreadable(f"unknown value {number} of {field.enum_type.name}")
     return str(found.name).removeprefix(_enum_prefix(field)).lower()
 
 

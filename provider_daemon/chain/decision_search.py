@@ -28,7 +28,7 @@ async def _decision(store: Store, number: int) -> SchedulingDecision:
     decision_id = f"hpc-decision-{number}"
     value = await store.get(keyspace.key(keyspace.DECISION, decision_id))
     if not value:
-        raise Unreadable(f"{decision_id} is below the chain's counter of decisions, but there is no record of it")
+        raise Unreadable(f"{decision_id} is below the chain's decision counter, but the node has no record of it")
     return codec.decode(SchedulingDecision, value)
 
 

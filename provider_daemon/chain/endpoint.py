@@ -98,11 +98,11 @@ async def introduce(
 
 
 async def ask_one(endpoint: Endpoint, request: Callable[[grpc.aio.Channel], Awaitable[T | None]]) -> T:
-    """One attempt at one endpoint, believed or not, its errors translated."""
+    """One attempt at one endpoint, healthy or not, its errors translated."""
     try:
         answer = await request(endpoint.channel)
     except grpc.aio.AioRpcError as error:
         raise translate(error, endpoint.url) from error
     if answer is None:  # what grpc.aio gives for an answer that is no such message, like a log with raw bytes in it
-        raise Unreadable(f"{endpoint.url} gave an answer that cannot be read")
+        raise Unreadable(f"{endpoint.url} returned an answer that cannot be read")
     return answer

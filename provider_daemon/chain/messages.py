@@ -43,7 +43,7 @@ def unpack(envelope: Any) -> Message:
     """Raises Unreadable for a type that we do not know, or bytes that are not of it."""
     message_type = _TYPES.get(envelope.type_url)
     if message_type is None:
-        raise Unreadable(f"message type {envelope.type_url!r} is not known here")
+        raise Unreadable(f"unknown message type {envelope.type_url!r}")
     try:
         return message_type.FromString(envelope.value)
     except DecodeError as error:

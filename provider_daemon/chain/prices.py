@@ -52,5 +52,5 @@ def _decimal(text: object) -> Decimal:
     except InvalidOperation:
         price = Decimal("NaN")
     if not price.is_finite() or price.is_signed() or price.adjusted() > MOST_DIGITS:
-        raise Unreadable(f"the gas price {str(text)[:40]!r} is no number that a price can be")
+        raise Unreadable(f"invalid gas price: {str(text)[:40]!r}")
     return price

@@ -132,7 +132,7 @@ class Query:
 def _part(answer: Message, field: str, record_type: type[R], record_id: str) -> R:
     record = getattr(answer, field)
     if not (isinstance(record, record_type) and answer.HasField(field)):
-        raise Unreadable(f"the node's answer about {record_id} holds no record")
+        raise Unreadable(f"the node's answer for {record_id} contains no record")
     return record
 
 
@@ -140,7 +140,7 @@ def _about(record: R, record_id: str) -> R:
     """Raises Unreadable for another one than was asked for: taken for it, a job would overwrite its neighbour."""
     said = getattr(record, _IDS[record.DESCRIPTOR.name])
     if said != record_id:
-        raise Unreadable(f"the node answers with {said[:40]!r} when asked for {record_id}")
+        raise Unreadable(f"the node returned {said[:40]!r} instead of {record_id}")
     return record
 
 

@@ -67,7 +67,7 @@ class Reader:
         async for tx in found:
             count += 1
             if count > MOST_FOUND:
-                raise Transient(f"the node finds over {MOST_FOUND} transactions since height {height}: the records are read instead")
+                raise Transient(f"the node found over {MOST_FOUND} transactions since height {height}; the job records are read instead")
             if tx.tx_response.code == 0:
                 cancelled.update(_cancelled(tx))
         return frozenset(cancelled)
@@ -128,10 +128,10 @@ class Reader:
             info = (await self._caller.call(request)).info
         except NotFound as error:
             raise Refused(
-                f"the chain does not know account {address}: send it the fee denom first", code=SdkCode.UNKNOWN_ADDRESS, codespace=SDK
+                f"the chain has no account {address}: send fee tokens to it first", code=SdkCode.UNKNOWN_ADDRESS, codespace=SDK
             ) from error
         if max(info.account_number, info.sequence) > MAX_COUNT:
-            raise Unreadable(f"account {address} is said to have number {info.account_number} and sequence {info.sequence}")
+            raise Unreadable(f"invalid number {info.account_number} or sequence {info.sequence} of account {address}")
         return Account(info.account_number, info.sequence)
 
     async def balance(self, address: str, denom: str) -> int:
@@ -141,7 +141,7 @@ class Reader:
 
         amount = (await self._caller.call(request)).balance.amount or "0"
         if not (amount.isascii() and amount.isdecimal() and len(amount) <= MOST_DIGITS):
-            raise Unreadable(f"the balance {amount[:40]!r} of {address} is no amount")
+            raise Unreadable(f"invalid balance of {address}: {amount[:40]!r}")
         return int(amount)
 
     async def gas_price(self, denom: str) -> Decimal:

@@ -37,7 +37,7 @@ def job_state(number: types_pb2.JobState.ValueType, job_id: str) -> State:
     try:
         return State(types_pb2.JobState.Name(number).removeprefix("JOB_STATE_").lower())
     except ValueError as error:
-        raise Unreadable(f"job {job_id} is in state {number}, which is not known here") from error
+        raise Unreadable(f"job {job_id} has unknown state {number}") from error
 
 
 def _spec(record: types_pb2.HPCJob, chain_id: str, *, whole: bool) -> Spec:
@@ -100,7 +100,7 @@ def _cluster_state(record: types_pb2.HPCCluster) -> str:
     try:
         return types_pb2.ClusterState.Name(record.state).removeprefix("CLUSTER_STATE_").lower()
     except ValueError as error:
-        raise Unreadable(f"cluster {record.cluster_id} is in state {record.state}, which is not known here") from error
+        raise Unreadable(f"cluster {record.cluster_id} has unknown state {record.state}") from error
 
 
 def offering(record: types_pb2.HPCOffering) -> Offering:

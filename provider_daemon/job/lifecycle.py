@@ -229,7 +229,7 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     if not snapshot.complete_for(job.name):
         return job
     if not job.slurm_id and job.attempt >= MAX_ATTEMPTS and _window_over(job, snapshot):
-        answer = f" (the last answer: {job.sbatch_answer})" if job.sbatch_answer else ""
+        answer = f" (last output of sbatch: {job.sbatch_answer})" if job.sbatch_answer else ""
         hint = "check sbatch on the login node, then unpark"
         return _park(job, ParkReason.NO_TRACE, f"{job.attempt} submissions left no trace in SLURM{answer}: {hint}")
     if not (job.slurm_id or job.reported in (State.QUEUED, State.RUNNING)):
@@ -239,7 +239,7 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     if now - job.missing_since < MISSING_PATIENCE or job.state in TERMINAL or job.reported in TERMINAL:
         return job
     where = f"SLURM job {job.slurm_id}" if job.slurm_id else f"a SLURM job named {job.name}"
-    hint = "find out what became of it, then unpark"
+    hint = "find out what happened to it, then unpark"
     return _park(job, ParkReason.MISSING, f"{where} is in neither squeue nor sacct: {hint}")
 
 
@@ -251,8 +251,8 @@ def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
         return replace(job, missing_since=now)
     if now - job.missing_since < MISSING_PATIENCE:
         return job
-    mend = "let `sacctmgr show runawayjobs` mend its record, then unpark"
-    what = f"SLURM job {job.slurm_id} has left squeue and sacct never closes it: {mend}"
+    hint = "run `sacctmgr show runawayjobs` to fix the record, then unpark"
+    what = f"SLURM job {job.slurm_id} has left squeue and sacct never closes it: {hint}"
     return _park(job, ParkReason.NEVER_CLOSED, what)
 
 

@@ -25,7 +25,7 @@ def backup(path: Path, target: Path) -> Backup:
     if not path.exists():
         raise LedgerError(f"no ledger at {path}: has the daemon run yet?")
     if target.exists():
-        raise LedgerError(f"{target} exists: give the copy a name of its own")
+        raise LedgerError(f"{target} already exists: choose another name for the copy")
     try:
         with closing(connect(path, readonly=True)) as source:
             copy(source, target)

@@ -93,7 +93,7 @@ class Database:
         try:
             return self._run(query, **values).fetchall()
         except sqlite3.Error as error:
-            raise LedgerError(f"the ledger cannot be read: {error}; see what `provd ledger check` says") from error
+            raise LedgerError(f"the ledger cannot be read: {error}; run `provd ledger check`") from error
 
 
 def _next_step(path: Path) -> str:

@@ -76,7 +76,7 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
         raise LedgerError(f"ledger {path} was written by a newer provd (schema {version}, ours {SCHEMA_VERSION}): upgrade provd")
     if version < SCHEMA_VERSION:
         raise LedgerError(
-            f"ledger {path} is of an older provd (schema {version}, ours {SCHEMA_VERSION}): the daemon brings it forward at its start"
+            f"ledger {path} was written by an older provd (schema {version}, ours {SCHEMA_VERSION}): the daemon migrates it at its start"
         )
 
 

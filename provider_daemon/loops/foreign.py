@@ -33,7 +33,7 @@ class Foreign:
             signer=self._signer,
             tx=other.tx_hash,
             height=other.height,
-            next="find out who else uses this key; give provd a key of its own",
+            next="find out who else uses this key; give provd its own key",
         )
 
     def forget(self, now: float) -> None:

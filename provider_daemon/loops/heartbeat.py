@@ -86,7 +86,15 @@ class Heartbeat:
         grown = count > cluster.total_nodes
         if not offline and not grown:
             return None
-        log.warning("cluster_update", cluster=cluster.cluster_id, state=cluster.state, total_nodes=cluster.total_nodes, nodes=len(nodes))
+        following = "provd sends an update: the cluster becomes active, and total_nodes grows to the nodes that SLURM has"
+        log.warning(
+            "cluster_update",
+            cluster=cluster.cluster_id,
+            state=cluster.state,
+            total_nodes=cluster.total_nodes,
+            nodes=len(nodes),
+            next=following,
+        )
         body = messages.update_cluster(
             provider=self._tenancy.signer.address,
             cluster_id=cluster.cluster_id,

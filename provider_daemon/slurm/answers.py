@@ -59,8 +59,8 @@ def framed(answer: Answer, what: str) -> tuple[int, str]:
     if begun and ended and code.strip().isdecimal():
         return int(code), body
     if answer.exit_code != 0:
-        raise Transient(f"{what}: the answer was cut short ({_why(answer)}); asked again at the next tick")
-    raise Unreadable(f"{what}: the login shell printed something else: {answer.stdout[:200]!r}; check the account's login files")
+        raise Transient(f"{what}: the output was truncated ({_why(answer)}); retried at the next tick")
+    raise Unreadable(f"{what}: the login shell printed other text: {answer.stdout[:200]!r}; check the account's login files")
 
 
 def _why(answer: Answer) -> str:
@@ -128,7 +128,7 @@ def backlog(text: str) -> int:
     """How many records slurmctld has not handed to slurmdbd yet, from sdiag."""
     found = set(_BACKLOG.findall(text))
     if len(found) != 1:
-        raise Unreadable(f"sdiag: {len(found)} lines 'DBD Agent queue size' where one must be; without it no job's absence can be proven")
+        raise Unreadable(f"sdiag: {len(found)} lines 'DBD Agent queue size' instead of one; without it no job can be proven absent")
     return int(found.pop())
 
 

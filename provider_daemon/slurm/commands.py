@@ -260,7 +260,7 @@ def cancel(slurm_ids: Sequence[str]) -> Command:
 
 def _checked(pattern: re.Pattern[str], value: str, what: str) -> str:
     if not pattern.fullmatch(value):
-        raise ValueError(f"{value!r} is no {what}")
+        raise ValueError(f"invalid {what}: {value!r}")
     return value
 
 
@@ -270,7 +270,7 @@ def _name(value: str) -> str:
 
 def _id(value: str) -> str:
     if not is_slurm_id(value):
-        raise ValueError(f"{value!r} is no SLURM job id")
+        raise ValueError(f"invalid SLURM job id: {value!r}")
     return value
 
 

@@ -66,20 +66,20 @@ def receipt(answer: Submitted) -> Receipt:
         trouble = SiteTrouble.CONNECTION if said.startswith(INCOMPLETE) else SiteTrouble.WORK_ROOT
         return Receipt(name, deferral=said, trouble=SiteTrouble.SLOW if said.startswith(LATE) else trouble)
     if answer.exit_code == 0:
-        return Receipt(name, slurm_id=answer.slurm_id) if answer.slurm_id else _doubt(answer, "it named no job id")
+        return Receipt(name, slurm_id=answer.slurm_id) if answer.slurm_id else _doubt(answer, "it printed no job id")
     return _doubt(answer, said) if answer.slurm_id else _failed(answer, said, sbatch_errors.find(said))
 
 
 def _failed(answer: Submitted, said: str, known: Known | None) -> Receipt:
     name, words = answer.name, site_words(said)
     if known is None and answer.exit_code in ENDED:
-        return _doubt(answer, said or "no answer in time", SiteTrouble.SLOW)
+        return _doubt(answer, said or "no output in time", SiteTrouble.SLOW)
     if known is None and answer.exit_code == NOT_FOUND:
         return Receipt(name, deferral=said or "sbatch was not found", trouble=SiteTrouble.CONFIGURATION)
     if known is None:
         return _doubt(answer, said)
     if known.key == POLICY and AT_ITS_LIMIT in words:
-        return Receipt(name, deferral=f"the site's account holds as many jobs as it may ({words})", trouble=SiteTrouble.FULL)
+        return Receipt(name, deferral=f"the site's account has reached its job limit ({words})", trouble=SiteTrouble.FULL)
     if known.kind is Class.REFUSED or (words and (known.message == UNSPECIFIED or known.trouble is SiteTrouble.ACCOUNT)):
         return Receipt(name, refusal=_refusal(known, words))
     if known.kind is Class.DEFERRED and known.trouble is not None:
@@ -88,7 +88,7 @@ def _failed(answer: Submitted, said: str, known: Known | None) -> Receipt:
 
 
 def _doubt(answer: Submitted, said: str, trouble: SiteTrouble | None = None) -> Receipt:
-    return Receipt(answer.name, doubt=f"sbatch ended with {answer.exit_code}: {said or 'it printed nothing'}", trouble=trouble)
+    return Receipt(answer.name, doubt=f"sbatch ended with {answer.exit_code}: {said or 'no output'}", trouble=trouble)
 
 
 def _refusal(known: Known, words: str) -> str:
@@ -130,7 +130,7 @@ def reported_error(stderr: str) -> str:
 
 def query_failure(what: str, exit_code: int, text: str) -> ProvdError:
     """Of squeue, sacct and the like: never read as an empty answer."""
-    said = " ".join(text.split()) or "it said nothing"
+    said = " ".join(text.split()) or "no output"
     line = f"{what} failed ({exit_code}): {said if len(said) <= 300 else f'{said[:150]} ... {said[-150:]}'}"
     if exit_code == NOT_FOUND:
         return TurnedAway(f"{what}: the command is not found on the login node: set clusters.slurm_path to its directory ({said[:150]})")

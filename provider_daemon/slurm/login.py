@@ -56,7 +56,7 @@ def meaning(error: Exception, seconds: float) -> tuple[ConnectOutcome, str]:
 
 def reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "timed out"
     return " ".join(str(getattr(error, "reason", "") or error).split())[:200] or type(error).__name__
 
 

@@ -28,7 +28,7 @@ def read(what: str, text: str, key: str, make: Callable[[Fields, str], Value]) -
     """
     lines, foreign = _lines(text, key)
     if not lines:
-        raise Transient(f"{what}: the answer holds no record: {printable(text.strip()[:SHOWN])!r}")
+        raise Transient(f"{what}: the output contains no record: {printable(text.strip()[:SHOWN])!r}")
     names = [line.split(maxsplit=1)[0] for line in lines]
     rows, unread = list[Value](), list[Unread]()
     for name, line in zip(names, lines, strict=True):
@@ -71,5 +71,5 @@ def rows_after(what: str, text: str, header: str) -> Iterator[str]:
     """The lines below the header of a `sacctmgr -P` table, which begins so. Raises Transient where there is none."""
     lines = iter(text.split("\n"))
     if not any(header in line for line in lines):
-        raise Transient(f"{what}: the answer has no header line, so it is no answer: {printable(text.strip()[:SHOWN])!r}")
+        raise Transient(f"{what}: the output has no header line: {printable(text.strip()[:SHOWN])!r}")
     yield from lines

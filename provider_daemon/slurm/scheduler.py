@@ -272,7 +272,7 @@ class SlurmScheduler:
         except Transient as error:
             return tuple(Receipt(order.name, doubt=str(error)) for order in orders)
         said = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
-        lost = "its answer did not arrive" if answer.exit_code == 0 else f"the submission was cut short: {answer.stderr[:200]}"
+        lost = "no result of sbatch was received" if answer.exit_code == 0 else f"the submission was interrupted: {answer.stderr[:200]}"
         receipts = tuple(said.get(order.name) or Receipt(order.name, doubt=lost) for order in orders)
         await self._clear([order.directory for order, receipt in zip(orders, receipts, strict=True) if receipt.refusal or receipt.deferral])
         return receipts

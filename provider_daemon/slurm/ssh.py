@@ -200,7 +200,7 @@ class SshTransport:
                 return connection
         outcome, text = self._down
         wait = self._limit.wait(self._clock.now())
-        raise login.raised(outcome, f"ssh {self._where}: {text}; next try in {wait:.0f} s")
+        raise login.raised(outcome, f"ssh {self._where}: {text}; next attempt in {wait:.0f} s")
 
 
 def _retrieved(task: asyncio.Task[asyncssh.SSHClientConnection]) -> None:

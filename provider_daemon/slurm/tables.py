@@ -56,7 +56,7 @@ def read(
     found = list(_split(text, mark, len(fields) + 3))
     header = [row for row in found if isinstance(row, _Row) and row.id.upper() == key.upper()]
     if not header:
-        raise Transient(f"{what}: the answer has no header line, so it is no answer: {printable(text.strip()[:SHOWN])!r}")
+        raise Transient(f"{what}: the output has no header line: {printable(text.strip()[:SHOWN])!r}")
     rows, unread, foreign = list[Value](), list[Unread](), list[str]()
     for part in found:
         if isinstance(part, _Odd):

@@ -62,7 +62,7 @@ class FakeScheduler:
             self.refused_orders.append(order)
             return replace(self.trouble, name=order.name)
         if self.full:
-            return Receipt(order.name, deferral="the site's account holds as many jobs as it may", trouble=SiteTrouble.FULL)
+            return Receipt(order.name, deferral="the site's account has reached its job limit", trouble=SiteTrouble.FULL)
         if self.refusal:
             return Receipt(order.name, refusal=self.refusal)
         self.orders.append(order)

@@ -43,7 +43,7 @@ class Site:
         if self._world.strikes("sbatch_refused"):
             return self._refuse(order)
         if self._world.strikes("sbatch_full"):
-            return Receipt(order.name, deferral="the site's account holds as many jobs as it may", trouble=SiteTrouble.FULL)
+            return Receipt(order.name, deferral="the site's account has reached its job limit", trouble=SiteTrouble.FULL)
         if self.outage.strikes():
             if self.outage.queued_all_the_same():
                 self._accept(order)

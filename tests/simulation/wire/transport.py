@@ -33,7 +33,7 @@ class WireTransport:
         what = "sbatch" if submits else shell.lines(program)[-2][0]
         await self._gate.point(what)
         if self._wire.slurm_strikes("lost_call"):
-            raise Transient("ssh: Connection refused; next try in 30 s")
+            raise Transient("ssh: Connection refused; next attempt in 30 s")
         if self._wire.strikes("wire_no_channel"):
             raise Transient("ssh: no channel: open failed")
         if submits:

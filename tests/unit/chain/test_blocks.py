@@ -52,7 +52,7 @@ async def test_blocks_that_the_node_has_thrown_away() -> None:
         far.height, far.blocks = 60, {}
         assert await scan.find(WANTED, 50, 80) is None
         far.lowest, far.height = 70, 80
-        with pytest.raises(Transient, match="cannot give block 60"):
+        with pytest.raises(Transient, match="does not return block 60"):
             await scan.find(WANTED, 50, 80)
 
 

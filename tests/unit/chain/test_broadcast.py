@@ -59,7 +59,7 @@ async def test_another_transaction_is_no_answer() -> None:
     """What a node says of a transaction counts only when it is the one that was asked for: an answer may be cut, or mixed up."""
     far = FarEnd(answers={"GetTx": lambda asked: service_pb2.GetTxResponse(tx=tx_pb2.Tx())})
     async with endpoints(far) as ours:
-        with pytest.raises(Unreadable, match="when asked for AB"):
+        with pytest.raises(Unreadable, match="instead of AB"):
             await Broadcast(ours).find("AB")
 
 

@@ -60,14 +60,14 @@ async def test_an_unfunded_key() -> None:
     async with chain_over(FarEnd(answers={"BroadcastTx": lambda asked: unfunded_refusal()})) as chain:
         outcome = await chain.broadcast(signed().tx_bytes)
     assert (outcome.code, outcome.codespace, outcome.tx_hash) == (9, "sdk", signed().tx_hash)
-    assert "send it the fee denom" in outcome.log
+    assert "send fee tokens to it" in outcome.log
 
 
 async def test_an_unreadable_answer_is_no_refusal() -> None:
     """Of a key that has funds: the bytes may be in a mempool, so nothing is said of them before GetTx says it."""
     far = FarEnd(answers={"BroadcastTx": lambda asked: unfunded_refusal()}, accounts={PROVIDER.address: BaseAccount(account_number=1)})
     async with chain_over(far) as chain:
-        with pytest.raises(Transient, match="GetTx will tell"):
+        with pytest.raises(Transient, match="GetTx will show"):
             await chain.broadcast(signed().tx_bytes)
 
 
@@ -172,7 +172,7 @@ async def test_account() -> None:
     """Number and sequence; an account that was never funded is refused in words."""
     async with chain_over(FarEnd(accounts={"ve1a": BaseAccount(account_number=7, sequence=3)})) as chain:
         assert await chain.account("ve1a") == Account(7, 3)
-        with pytest.raises(Refused, match="does not know account ve1b") as refused:
+        with pytest.raises(Refused, match="has no account ve1b") as refused:
             await chain.account("ve1b")
     assert refused.value.code == 9
 
@@ -217,7 +217,7 @@ async def test_a_balance_that_is_no_amount(amount: str) -> None:
     """It is an unreadable answer, and no number is made of it."""
     far = FarEnd(answers={"Balance": lambda _: bank_pb2.QueryBalanceResponse(balance=Coin(denom="uve", amount=amount))})
     async with chain_over(far) as chain:
-        with pytest.raises(Unreadable, match="no amount"):
+        with pytest.raises(Unreadable, match="invalid balance"):
             await chain.balance(PROVIDER.address, "uve")
 
 

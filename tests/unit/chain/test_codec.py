@@ -175,5 +175,5 @@ def test_a_word_that_was_never_set() -> None:
 
 def test_a_number_that_has_no_word() -> None:
     """A state of a newer chain is not written under some other name."""
-    with pytest.raises(Unreadable, match="JobState 99"):
+    with pytest.raises(Unreadable, match="99 of JobState"):
         codec.encode(types_pb2.HPCJob(state=99))  # type: ignore[arg-type]

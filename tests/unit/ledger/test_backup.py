@@ -44,7 +44,7 @@ def test_never_over_another_file(path: Path, tmp_path: Path) -> None:
     """Yesterday's backup, or whatever else has that name, stays as it is."""
     Ledger.open(path).close()
     (tmp_path / "copy").write_text("precious")
-    with pytest.raises(LedgerError, match=r"copy exists: give the copy a name of its own"):
+    with pytest.raises(LedgerError, match=r"copy already exists: choose another name"):
         backup(path, tmp_path / "copy")
     assert (tmp_path / "copy").read_text() == "precious"
 

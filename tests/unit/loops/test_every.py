@@ -43,9 +43,9 @@ def script() -> Script:
 
 async def test_a_failure_is_told_once(script: Script) -> None:
     """However many ticks it lasts, and whatever number in it counts down; its end is told too."""
-    assert await script.ends(Transient("ssh: refused; next try in 30 s")) == ["tick_failed"]
-    assert await script.ends(Transient("ssh: refused; next try in 25 s")) == []
-    assert script.loop.failure == "ssh: refused; next try in 25 s"
+    assert await script.ends(Transient("ssh: refused; next attempt in 30 s")) == ["tick_failed"]
+    assert await script.ends(Transient("ssh: refused; next attempt in 25 s")) == []
+    assert script.loop.failure == "ssh: refused; next attempt in 25 s"
     assert await script.ends(None) == ["tick_recovered"]
     assert script.loop.failure == ""
     assert await script.ends(None) == []

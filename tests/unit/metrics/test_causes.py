@@ -11,7 +11,7 @@ from provider_daemon.metrics import catalog, causes
     ("code", "codespace", "text", "cause"),
     [
         (5, "sdk", "spendable balance 3uve is smaller than 9uve: insufficient funds", "insufficient_funds"),
-        (9, "sdk", "the chain does not know account ve1x", "insufficient_funds"),
+        (9, "sdk", "the chain has no account ve1x", "insufficient_funds"),
         (13, "sdk", "", "insufficient_fee"),
         (1, "undefined", "insufficient fee: min gas prices 0.025uve", "insufficient_fee"),
         (32, "sdk", "account sequence mismatch, expected 4, got 3: incorrect account sequence", "sequence_mismatch"),

@@ -19,9 +19,9 @@ def test_a_command_that_is_not_found() -> None:
 @pytest.mark.parametrize(
     ("stderr", "words"),
     [
-        (f"sbatch: error: AssocMaxSubmitJobLimit {POLICY}", "as many jobs as it may"),
-        (f"sbatch: error: AssocGrpSubmitJobsLimit {POLICY}", "as many jobs as it may"),
-        (f"sbatch: error: QOSMaxSubmitJobPerUserLimit {POLICY}", "as many jobs as it may"),
+        (f"sbatch: error: AssocMaxSubmitJobLimit {POLICY}", "reached its job limit"),
+        (f"sbatch: error: AssocGrpSubmitJobsLimit {POLICY}", "reached its job limit"),
+        (f"sbatch: error: QOSMaxSubmitJobPerUserLimit {POLICY}", "reached its job limit"),
         ("sbatch: error: Batch job submission failed: Required partition not available (inactive or drain)", "inactive or drain"),
         ("sbatch: error: Batch job submission failed: System submissions disabled", "submissions disabled"),
     ],

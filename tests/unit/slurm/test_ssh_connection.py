@@ -139,7 +139,7 @@ async def test_reconnects_are_bounded(site: Site) -> None:
         with pytest.raises(Transient, match="provd@127"):
             await transport.run(PROGRAM, b"", 10)
     for _ in range(5):
-        with pytest.raises(Transient, match=r"failed.*; next try in [1-9]"):
+        with pytest.raises(Transient, match=r"failed.*; next attempt in [1-9]"):
             await transport.run(PROGRAM, b"", 10)
 
 
