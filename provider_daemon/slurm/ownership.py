@@ -82,8 +82,8 @@ def script_name(script: str) -> str:
 def own_records(rows: Iterable[Row], watch: Watch) -> list[Row]:
     """sacct's rows, those of a followed id under the name that we follow it by.
 
-    Records of one id that follow each other within a second are of one job. It is ours when one of them has our name or the known
-    submit time. Everything else keeps its name.
+    Records of one id that follow each other within a second are of one job. It is ours when one of them has our
+    name, the known submit time or a directory of ours. Everything else keeps its name.
     """
     owners = _owners(watch)
     ordered: dict[str, list[Row]] = {}
@@ -99,10 +99,15 @@ def renamed_records(rows: Iterable[Row], names: frozenset[str]) -> list[Row]:
         ordered.setdefault(row.slurm_id, []).append(row)
     renamed = list[Row]()
     for job in (job for found in ordered.values() for job in _jobs(found)):
-        name = next((place for row in job if (place := row.directory.partition(".")[0]) in names), "")
+        name = next((place for row in job if (place := _directory_name(row)) in names), "")
         if name and all(row.name != name for row in job):
             renamed += [replace(row, name=name) for row in job]
     return renamed
+
+
+def _directory_name(row: Row) -> str:
+    """The job name that the working directory holds (Tenancy.directory); empty where it holds none."""
+    return row.directory.partition(".")[0]
 
 
 def _named(found: Sequence[Row], names: Sequence[str], watch: Watch) -> list[Row]:
@@ -113,7 +118,8 @@ def _named(found: Sequence[Row], names: Sequence[str], watch: Watch) -> list[Row
 
 def _owned(job: Sequence[Row], names: Sequence[str], watch: Watch) -> list[Row]:
     known = (name for row in job if (name := _known_submission(row.submitted_at, names, watch)))
-    name = next(known, "") or next((row.name for row in job if row.name in names), "")
+    named = (name for row in job for name in (row.name, _directory_name(row)) if name in names)
+    name = next(known, "") or next(named, "")
     return [replace(row, name=name) for row in job] if name else list(job)
 
 

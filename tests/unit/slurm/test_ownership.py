@@ -222,6 +222,13 @@ def test_records_of_a_renamed_and_resized_job() -> None:
     assert owned(resized, after, watch=watch) == [NAME, NAME]
 
 
+def test_records_of_a_job_that_was_never_seen() -> None:
+    """Only sbatch's answer is known, and the job took another's name and is over: its directory has its own."""
+    watch = Watch(frozenset({NAME, OTHER}), {NAME: "7", OTHER: "8"})
+    assert owned(placed(record(OTHER), f"/work/{NAME}.0a1b2c3d"), watch=watch) == [NAME]
+    assert owned(placed(record(OTHER), "/home/x"), watch=watch) == [OTHER]
+
+
 def test_records_of_an_id_that_came_again() -> None:
     """Before us and after us the id was somebody else's."""
     before, after = record("theirs", times="100|110|120"), record("theirs", times="1300|1310|1320")
