@@ -96,7 +96,7 @@ def _lines(path: Path, health: "Health") -> list[str]:
 
 
 def _verdict(health: "Health") -> list[str]:
-    return [f"{len(health.findings)} found" if health.findings else "nothing wrong was found"]
+    return [f"{len(health.findings)} found" if health.findings else "no problems found"]
 
 
 def _document(path: Path, health: "Health") -> str:

@@ -109,29 +109,29 @@ def _check_queue(spec: Spec, terms: Terms) -> None:
         offered = ", ".join(sorted(option.partition for option in terms.queues)) or "none"
         raise Inadmissible(f"unknown queue {spec.queue!r}: this offering has {offered}")
     if queue.max_nodes and spec.resources.nodes > queue.max_nodes:
-        raise Inadmissible(f"{spec.resources.nodes} nodes asked for, queue {spec.queue!r} allows {queue.max_nodes}")
+        raise Inadmissible(f"{spec.resources.nodes} nodes requested, queue {spec.queue!r} allows {queue.max_nodes}")
     if queue.max_runtime and spec.max_runtime_seconds > queue.max_runtime:
-        raise Inadmissible(f"{spec.max_runtime_seconds} s asked for, queue {spec.queue!r} allows {queue.max_runtime} s")
+        raise Inadmissible(f"{spec.max_runtime_seconds} s of run time requested, queue {spec.queue!r} allows {queue.max_runtime} s")
 
 
 def _check_limits(spec: Spec, limits: Limits) -> None:
     asked = spec.resources
     for what, wanted, ceiling in (
         ("nodes", asked.nodes, limits.max_nodes),
-        ("CPU cores a node", asked.cpus_per_node, limits.max_cpus_per_node),
-        ("GB of memory a node", asked.memory_gb_per_node, limits.max_memory_gb_per_node),
-        ("GPUs a node", asked.gpus_per_node, limits.max_gpus_per_node),
+        ("CPU cores per node", asked.cpus_per_node, limits.max_cpus_per_node),
+        ("GB of memory per node", asked.memory_gb_per_node, limits.max_memory_gb_per_node),
+        ("GPUs per node", asked.gpus_per_node, limits.max_gpus_per_node),
         ("seconds of run time", spec.max_runtime_seconds, limits.max_runtime_seconds),
     ):
         if ceiling and wanted > ceiling:
-            raise Inadmissible(f"{wanted} {what} asked for, this site allows {ceiling}")
+            raise Inadmissible(f"{wanted} {what} requested, this site allows {ceiling}")
 
 
 def _check_nodes(asked: Resources, site: Site) -> None:
     if min(asked.nodes, asked.cpus_per_node + 1, asked.memory_gb_per_node + 1, asked.gpus_per_node + 1) < 1:
-        raise Inadmissible("resources must be at least one node and never negative")
+        raise Inadmissible("invalid resources: at least one node is required, and no value may be negative")
     if site.nodes and asked.nodes > site.nodes:
-        raise Inadmissible(f"{asked.nodes} nodes asked for, the cluster has {site.nodes}")
+        raise Inadmissible(f"{asked.nodes} nodes requested, the cluster has {site.nodes}")
 
 
 def _program(spec: Spec, terms: Terms, site: Site) -> Program:
@@ -140,7 +140,7 @@ def _program(spec: Spec, terms: Terms, site: Site) -> Program:
         return _separated(program, spec)  # a template of a native program: there is no image to find a launcher for
     entry = next((entry for entry in site.images if _plain(program.image) and fnmatchcase(program.image, entry.pattern)), None)
     if entry is None:
-        raise Inadmissible(f"image {program.image!r} is not offered here: ask the provider which images its site runs")
+        raise Inadmissible(f"image {program.image!r} is not allowed on this site: ask the provider which images are")
     return _separated(replace(program, launcher=entry.run), spec)
 
 
@@ -173,5 +173,5 @@ def _custom(spec: Spec, terms: Terms) -> Program:
     if not terms.supports_custom_workloads:
         raise Inadmissible("this offering runs preconfigured workloads only")
     if not spec.workload.command:
-        raise Inadmissible("no command given: `command` is one program name, `arguments` the rest")
+        raise Inadmissible("no command: set `command` to one program name, and `arguments` to its arguments")
     return Program(spec.workload.image, (), (spec.workload.command, *spec.workload.arguments))

@@ -18,9 +18,9 @@ class Hold(StrEnum):
 
 
 EXPLAINED = {
-    Hold.TOO_DEAR: "ignored: too dear to answer",
-    Hold.OTHER_RECORD: "on hold: the chain has another job under this number",
-    Hold.NOT_ON_CHAIN: "on hold: the chain has no job of this number",
-    Hold.UNREADABLE: "on hold: the chain's record of it cannot be read",
+    Hold.TOO_DEAR: "ignored: its reports cost more gas than allowed",
+    Hold.OTHER_RECORD: "on hold: the chain has another job with this id",
+    Hold.NOT_ON_CHAIN: "on hold: the job is not on chain",
+    Hold.UNREADABLE: "on hold: the job's record on chain cannot be read",
 }
-"""hold -> the words that begin the note in `provd jobs` and on the status page"""
+"""hold -> beginning of the note in `provd jobs` and on the status page"""

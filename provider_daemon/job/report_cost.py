@@ -49,6 +49,6 @@ def too_dear(stored_bytes: int, limits: GasLimits) -> str:
     """The reason that the customer (of a refused job) or the operator (of an ignored one) reads."""
     limit = f"{limits.reports} gas" if limits.reports else f"a transaction of {limits.transaction} gas"
     return (
-        f"the job's record on chain has {stored_bytes} bytes, so its status reports cost {of_all(stored_bytes)} gas, over this provider's "
+        f"the job's record on chain has {stored_bytes} bytes, so its status reports need {of_all(stored_bytes)} gas, over this provider's "
         f"limit of {limit}: shorten command, arguments, environment, data references and pointers"
     )

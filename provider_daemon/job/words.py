@@ -14,12 +14,12 @@ TEXT_FOLLOWS = re.compile(r"-[a-z]*[cSe]|--command|--split-string|--session-comm
 
 
 def unsafe_word(argv: Sequence[str], *, launched: bool) -> str:
-    """A sentence for the customer, or ''. `launched`: something of the site's starts the program."""
+    """An error message for the customer, or ''. `launched`: a launcher of the site starts the program."""
     program = argv[0] if argv else ""
     if not program or "=" in program:
-        return f"command {program!r}: one program name without '='; its arguments go into `arguments`"
+        return f"invalid command {program!r}: must be one program name without '='; put its arguments into `arguments`"
     if program.startswith("-"):
-        return f"command {program!r}: a program's name cannot begin with '-'; its options go into `arguments`"
+        return f"invalid command {program!r}: a program name cannot begin with '-'; put its options into `arguments`"
     if launched and SEPARATOR in argv:
-        return "a lone ':' among command and arguments separates programs for srun and mpirun: put the command line into a file"
+        return "an argument ':' is not allowed, because srun and mpirun start another program after it: put the command line into a script"
     return ""

@@ -23,7 +23,7 @@ class Backup:
 def backup(path: Path, target: Path) -> Backup:
     """Raises LedgerError when the target is there already, when the copy cannot be made, and when what was copied is damaged."""
     if not path.exists():
-        raise LedgerError(f"no ledger at {path}: has the daemon run yet?")
+        raise LedgerError(f"no ledger at {path}: the daemon has not run yet, or ledger.path is wrong")
     if target.exists():
         raise LedgerError(f"{target} already exists: choose another name for the copy")
     try:
@@ -39,7 +39,7 @@ def _look(target: Path) -> Backup:
         said = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
         if said != ["ok"]:
             target.unlink()
-            raise LedgerError(f"the copy {target} is damaged, and so may be the ledger: {said[0]}; run `provd ledger check`")
+            raise LedgerError(f"the copy was damaged and removed, and the ledger may be damaged too: {said[0]}; run `provd ledger check`")
         jobs, closed = connection.execute("SELECT count(*), count(closed_at) FROM jobs").fetchone()
         height = meta.read(connection, meta.CANCELS_HEIGHT) or 0
     return Backup(target.stat().st_size, jobs, jobs - closed, height)

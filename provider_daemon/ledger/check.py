@@ -1,4 +1,4 @@
-"""Whether a ledger can be trusted: what SQLite says of the file, and what must be true between its rows."""
+"""Checks a ledger: SQLite's integrity check, and the consistency of its rows."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -9,25 +9,25 @@ from provider_daemon.ledger import meta, sql
 from provider_daemon.ledger.file import SCHEMA_VERSION, schema_version
 from provider_daemon.ledger.rows import UnreadableJob, job_from_value
 
-RESTORE = "stop provd and put the newest good backup in its place"
-REPAIR = "`provd ledger repair` shows what it would change, and changes it with --apply"
-TELL = "this is a fault of provd: keep a backup of the ledger and report it"
-PASSING = "the daemon mends it at a tick; if it stays, report it with a backup of the ledger"
+RESTORE = "stop provd and replace the ledger with the newest intact backup"
+REPAIR = "run `provd ledger repair`, then again with --apply"
+TELL = "this is a bug in provd: keep a backup of the ledger and report it"
+PASSING = "the daemon repairs it at its next tick; if it persists, report it with a backup of the ledger"
 
 _SQL = sql.load("checks.sql")
 
 # query -> (what is wrong with each `subject` that it gives, what to do)
 _RULES = {
-    "report_of_no_job": ("{subject}: a report about a job that is not in the ledger", TELL),
-    "timeline_of_no_job": ("{subject}: its timeline is there, but the job is not", TELL),
-    "open_tx_without_messages": ("transaction {subject} is open and holds no message", PASSING),
-    "waits_in_a_closed_tx": ("{subject}: a message waits in a transaction whose fate is known, and would never be sent again", TELL),
-    "confirmed_without_inclusion": ("{subject}: a message counts as confirmed, but its transaction was not included", TELL),
-    "promise_without_report": ("{subject}: a state is promised that the chain does not have, and no report of it waits", TELL),
-    "reports_out_of_order": ("{subject}: its waiting reports are not in the order in which the chain takes them", TELL),
-    "closed_and_not_final": ("{subject}: closed, but the chain's last word about it is not a final one", TELL),
-    "columns_differ": ("{subject}: the columns of its row say something else than the job in it", RESTORE),
-    "one_slurm_job_for_two": ("SLURM job {subject} is taken for the job of two open chain jobs", TELL),
+    "report_of_no_job": ("{subject}: a report of a job that is not in the ledger", TELL),
+    "timeline_of_no_job": ("{subject}: a timeline of a job that is not in the ledger", TELL),
+    "open_tx_without_messages": ("transaction {subject} is open and contains no message", PASSING),
+    "waits_in_a_closed_tx": ("{subject}: a message is open in a closed transaction and would never be sent again", TELL),
+    "confirmed_without_inclusion": ("{subject}: a message is marked confirmed, but its transaction was not included", TELL),
+    "promise_without_report": ("{subject}: its promised state is not on chain, and no report of it is in the outbox", TELL),
+    "reports_out_of_order": ("{subject}: its unsent reports are not in the order that the chain accepts", TELL),
+    "closed_and_not_final": ("{subject}: closed, but its last state on chain is not a final one", TELL),
+    "columns_differ": ("{subject}: the columns of its row differ from the job stored in it", RESTORE),
+    "one_slurm_job_for_two": ("SLURM job {subject} is assigned to two open chain jobs", TELL),
 }
 _COUNTS = ("jobs", "messages", "txs", "quarantine")
 
@@ -70,17 +70,19 @@ def _damages(connection: sqlite3.Connection) -> Iterator[Finding]:
         if said != "ok":
             yield Finding(f"the file is damaged: {said}", RESTORE)
     for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check"):
-        yield Finding(f"row {rowid} of {table} names a row of {parent} that is not there", RESTORE)
+        yield Finding(f"row {rowid} of {table} refers to a missing row of {parent}", RESTORE)
 
 
 def _other_schema(version: int) -> Finding:
-    hint = "start the daemon, which brings it forward" if version < SCHEMA_VERSION else "check it with the provd that wrote it"
-    return Finding(f"schema {version}, and this provd's is {SCHEMA_VERSION}", hint)
+    hint = "start the daemon, which migrates it" if version < SCHEMA_VERSION else "check it with the provd that wrote it"
+    return Finding(f"the ledger has schema {version}, this provd uses {SCHEMA_VERSION}", hint)
 
 
 def _chain(owner: str, chain_id: str) -> Iterator[Finding]:
     if owner and owner != chain_id:
-        yield Finding(f"the ledger belongs to chain {owner!r}, the configuration names {chain_id!r}", "give each chain its own ledger")
+        yield Finding(
+            f"the ledger belongs to chain {owner!r}, the configuration has chain.id {chain_id!r}", "use a separate ledger for each chain"
+        )
 
 
 def _unreadable(connection: sqlite3.Connection) -> Iterator[Finding]:

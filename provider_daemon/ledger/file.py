@@ -29,7 +29,7 @@ def lock_file(path: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(lock)
-        raise LedgerError(f"another provd holds the ledger {path}: stop it first") from error
+        raise LedgerError(f"another provd process uses the ledger {path}: stop it first") from error
     except OSError as error:
         os.close(lock)
         raise LedgerError(f"ledger {path} cannot be locked: {error.strerror}: keep it on a local disk") from error
@@ -73,10 +73,10 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
     """For who does not hold the lock, and must not change the schema under a running daemon. Raises LedgerError for any but ours."""
     version = schema_version(connection)
     if version > SCHEMA_VERSION:
-        raise LedgerError(f"ledger {path} was written by a newer provd (schema {version}, ours {SCHEMA_VERSION}): upgrade provd")
+        raise LedgerError(f"ledger {path} was written by a newer provd (schema {version}, this provd uses {SCHEMA_VERSION}): upgrade provd")
     if version < SCHEMA_VERSION:
         raise LedgerError(
-            f"ledger {path} was written by an older provd (schema {version}, ours {SCHEMA_VERSION}): the daemon migrates it at its start"
+            f"ledger {path} is from an older provd (schema {version}, this provd uses {SCHEMA_VERSION}): start the daemon to migrate it"
         )
 
 
@@ -121,7 +121,7 @@ def copy(source: sqlite3.Connection, target: Path) -> None:
         _fill(source, part)
         part.replace(target)
     except OSError as error:
-        raise LedgerError(f"no copy of the ledger can be made at {target}: {error.strerror}") from error
+        raise LedgerError(f"cannot copy the ledger to {target}: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""What `provd ledger repair` changes: jobs that stand still because their row holds what it never may."""
+"""`provd ledger repair`: repairs rows with invalid values, which block their jobs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class Step:
     def change(self) -> str:
         """What is done about it."""
         if self.kind is Kind.CLEAR_ID:
-            return "the id is cleared; the job is looked for by its name, and counts as absent a waiting window later at the earliest"
-        return "the row is kept with the dropped jobs; the job is read from the chain again and looked for by its name"
+            return "clear the id; provd then searches for the SLURM job by its name during a waiting window"
+        return "archive the row; provd then reads the job from the chain again and searches for its SLURM job by name"
 
 
 def plan(ledger: Ledger) -> list[Step]:
@@ -68,7 +68,7 @@ def apply(ledger: Ledger, steps: Sequence[Step], now: float) -> None:
 def _clear_id(ledger: Ledger, step: Step, now: float) -> None:
     job = ledger.job(step.job_id)
     if job is None:
-        raise LedgerError(f"{step.job_id} is not in the ledger any more: run the repair again")
+        raise LedgerError(f"{step.job_id} is no longer in the ledger: run the repair again")
     ledger.save_job(look_by_name(job, now))
     ledger.add_event(step.job_id, EventKind.REPAIRED, f"{step.what}; looked for by its name", now)
 

@@ -63,9 +63,7 @@ def render(batch: Batch) -> str:
     """The script; raises Refused with a sentence that the customer can act on."""
     text = "\n".join([*_directives(batch), "", *_body(batch), ""])
     if len(text.encode()) > MAX_SCRIPT_BYTES:
-        raise Refused(
-            f"command, arguments and environment make a script of {len(text.encode())} bytes; at most {MAX_SCRIPT_BYTES} are taken"
-        )
+        raise Refused(f"command, arguments and environment make a script of {len(text.encode())} bytes; the maximum is {MAX_SCRIPT_BYTES}")
     return text
 
 
@@ -139,23 +137,23 @@ def _command(batch: Batch) -> Iterable[str]:
 def _word(value: str) -> str:
     if len(value.encode()) > MAX_WORD_BYTES:
         raise Refused(
-            f"one argument or variable has {len(value.encode())} bytes; Linux takes at most {MAX_WORD_BYTES}: put data into files"
+            f"one argument or variable has {len(value.encode())} bytes; Linux allows at most {MAX_WORD_BYTES}: put data into files"
         )
     return quote(value)
 
 
 def _variable(name: str) -> str:
     if not _VARIABLE.fullmatch(name):
-        raise Refused(f"environment variable name {name!r}: letters, digits and _ only, not starting with a digit")
+        raise Refused(f"invalid environment variable name {name!r}: only letters, digits and _, not starting with a digit")
     if name in _RESERVED or name.startswith(_LOADERS + _LAUNCHERS):
-        raise Refused(f"environment variable {name} belongs to the site and cannot be set")
+        raise Refused(f"environment variable {name} is reserved by the site and cannot be set")
     return name
 
 
 def quote(value: str) -> str:
     """One word of POSIX shell that is exactly `value`; raises Refused for what no such word can hold safely."""
     if _FORBIDDEN.search(value):
-        raise Refused("newlines and NUL are not taken in command, arguments, environment or working directory: put them into a file")
+        raise Refused("newlines and NUL are not allowed in command, arguments, environment or working directory: put them into a file")
     return "'" + value.replace("'", "'\\''") + "'"
 
 
@@ -163,5 +161,5 @@ def relative(working_directory: str) -> str:
     """Below the job's own directory: `/data` is its `data`; a way out of it is refused."""
     parts = [part for part in working_directory.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise Refused("working_directory must stay below the job's own directory: '..' is not taken")
+        raise Refused("working_directory must be below the job's directory: '..' is not allowed")
     return "./" + "/".join(parts)

@@ -1,4 +1,4 @@
-"""What the running daemon says of itself, asked by a command beside it."""
+"""Asks the running daemon for its own status."""
 
 import http.client
 import json
@@ -23,16 +23,16 @@ def ask(listen: str, ledger_id: str) -> Daemon | None:
     except OSError:
         return None
     except (http.client.HTTPException, ValueError, TypeError, KeyError):
-        raise _another(listen, "what answers there is not a provd of this version") from None
+        raise _another(listen, "the process that answers there is not provd of this version") from None
     finally:
         connection.close()
     if found.ledger_id != ledger_id:
-        raise _another(listen, f"the provd {found.version} that answers there has another ledger, {printable(found.ledger)}")
+        raise _another(listen, f"provd {found.version} answers there, but uses another ledger: {printable(found.ledger)}")
     return found
 
 
 def _another(listen: str, what: str) -> ConfigError:
-    todo = "name the configuration of that daemon with -c, or give each daemon a metrics.listen of its own"
+    todo = "use -c with the configuration of that daemon, or set a different metrics.listen for each daemon"
     return ConfigError([f"metrics.listen {listen}: {what}: {todo}"])
 
 

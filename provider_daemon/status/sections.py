@@ -21,22 +21,22 @@ class Section:
 
 
 def headline(overview: Overview, listen: str) -> str:
-    """Whether the daemon answers and works, and how many jobs there are."""
-    counts = ", ".join(f"{count.jobs} {count.standing} on {count.cluster}" for count in overview.counts) or "no open job"
+    """Whether the daemon is ready, and how many jobs there are."""
+    counts = ", ".join(f"{count.jobs} {count.standing} on {count.cluster}" for count in overview.counts) or "no open jobs"
     return f"{_standing(overview.daemon, listen)}; {counts}; {overview.total} job{'' if overview.total == 1 else 's'} in the ledger"
 
 
 def _standing(daemon: Daemon | None, listen: str) -> str:
     if daemon is None:
-        return f"provd does not answer at {listen}, this is what the ledger last had"
+        return f"provd does not answer at {listen}, showing the ledger only"
     return f"provd {daemon.version} is {'ready' if daemon.ready else 'NOT ready'}"
 
 
 def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
-    """Those that have a row; what is wrong comes first."""
+    """Those that have a row; problems come first."""
     found = [
-        Section("Parked, waiting for you", ("JOB", "WHY"), tuple((job.job_id, job.why) for job in overview.parked)),
-        Section("Set aside, not understood", ("JOB", "WHY"), tuple((each.job_id, each.why) for each in overview.set_aside)),
+        Section("Parked jobs (operator action needed)", ("JOB", "WHY"), tuple((job.job_id, job.why) for job in overview.parked)),
+        Section("Unreadable records on chain", ("JOB", "WHY"), tuple((each.job_id, each.why) for each in overview.set_aside)),
         *(_troubles(overview.daemon) if overview.daemon else ()),
         _jobs(open_jobs, overview.at),
         _outbox(overview),
@@ -47,27 +47,27 @@ def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
 
 
 def _troubles(daemon: Daemon) -> Iterator[Section]:
-    yield Section("Troubles", ("WHAT", "WHERE"), tuple((each.what, each.subject) for each in daemon.troubles))
+    yield Section("Problems", ("PROBLEM", "SUBJECT"), tuple((each.what, each.subject) for each in daemon.troubles))
 
 
 def _daemon(daemon: Daemon, now: float) -> Iterator[Section]:
-    parts = tuple((part.name, part.why or f"works, {age(now - part.last_success)} ago") for part in daemon.parts)
-    yield Section("Parts", ("PART", "HEALTH"), parts)
+    parts = tuple((part.name, part.why or f"ok, {age(now - part.last_success)} ago") for part in daemon.parts)
+    yield Section("Loops", ("LOOP", "HEALTH"), parts)
     heights = tuple((each.url, str(each.height), _health(each, now)) for each in daemon.endpoints)
     yield Section("Chain", ("ENDPOINT", "HEIGHT", "HEALTH"), heights)
     wallets = tuple((each.signer, f"{each.balance}{each.denom}", _lasting(each)) for each in daemon.wallets)
-    yield Section("Wallets", ("KEY", "BALANCE", "LASTS"), wallets)
+    yield Section("Wallets", ("KEY", "BALANCE", "RUNWAY"), wallets)
 
 
 def _health(endpoint: Endpoint, now: float) -> str:
-    return f"block {age(now - endpoint.time)} old" if endpoint.state == EndpointState.BELIEVED else endpoint.why
+    return f"ok, newest block {age(now - endpoint.time)} old" if endpoint.state == EndpointState.BELIEVED else endpoint.why
 
 
 def _lasting(wallet: Wallet) -> str:
-    """As the page has it: a fortune lasts for no count of days."""
+    """As on the page: no number of days for a very long runway."""
     if wallet.runway is None:
         return ""
-    return "over ten years" if wallet.runway > TEN_YEARS else age(wallet.runway)
+    return "over 10 years" if wallet.runway > TEN_YEARS else age(wallet.runway)
 
 
 def _outbox(overview: Overview) -> Section:
@@ -80,7 +80,7 @@ def _transactions(overview: Overview) -> Section:
         (tx.tx_hash[:16], tx.status, str(tx.height or "-"), str(tx.messages), str(tx.fee), age(overview.at - tx.created_at), tx.note)
         for tx in overview.transactions[:SHOWN_TXS]
     )
-    return Section("Last transactions", ("HASH", "STATUS", "BLOCK", "MESSAGES", "FEE", "AGE", "NOTE"), rows)
+    return Section("Latest transactions", ("HASH", "STATUS", "BLOCK", "MESSAGES", "FEE", "AGE", "NOTE"), rows)
 
 
 def _jobs(jobs: Sequence[JobLine], now: float) -> Section:
@@ -88,11 +88,11 @@ def _jobs(jobs: Sequence[JobLine], now: float) -> Section:
         (job.job_id, job.standing, job.state, job.reported, job.slurm_id or "-", job.program, age(now - job.created_at), job.why)
         for job in jobs
     )
-    return Section("Open jobs", ("JOB", "STANDS", "STATE", "ON CHAIN", "SLURM", "PROGRAM", "AGE", "WHY"), rows)
+    return Section("Open jobs", ("JOB", "STATUS", "STATE", "ON CHAIN", "SLURM", "PROGRAM", "AGE", "WHY"), rows)
 
 
 def age(seconds: float) -> str:
-    """In its greatest whole unit; clocks that differ make nothing negative."""
+    """In the largest whole unit; never negative, even if clocks differ."""
     past = max(0, int(seconds))
     unit, size = next((each for each in _UNITS if past >= each[1]), _UNITS[-1])
     return f"{past // size} {unit}"

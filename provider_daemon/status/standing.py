@@ -1,4 +1,4 @@
-"""Where a job stands, in one word, and why it does not go on. Pure."""
+"""A job's status in one word, and what it waits for. Pure."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from provider_daemon.job.state import TERMINAL, State
 
 
 class Standing(StrEnum):
-    """`ENDING`: it is over, and the chain has not confirmed that yet."""
+    """`ENDING`: it has ended, and the chain has not confirmed that yet."""
 
     PARKED = "parked"
     WAITING = "waiting"
@@ -33,7 +33,7 @@ def by_state(state: State) -> Standing:
 
 
 def why(job: Job) -> str:
-    """Of an open job what it waits for, of an ended one what the customer was told."""
+    """What an open job waits for; of an ended one the message to the customer."""
     if job.hold:
         return ": ".join(filter(None, (EXPLAINED[job.hold], job.message)))
     if job.closed_at is not None:
@@ -41,26 +41,26 @@ def why(job: Job) -> str:
     if job.parked:
         return f"parked ({job.parked.reason}): {job.parked.detail}"
     if job.refused:
-        return f"is being ended: {job.refused}"
+        return f"refused, being ended: {job.refused}"
     return _doubt(job) or _next(job)
 
 
 def _doubt(job: Job) -> str:
     if job.missing_since is not None:
-        return "SLURM did not show it at the last look; asked again"
+        return "not found in SLURM at the last poll; checking again"
     if job.hopeless_since is not None:
-        return f"SLURM's reason to wait never goes away; ended after {HOPELESS_PATIENCE} s of it"
+        return f"pending in SLURM for a permanent reason; cancelled after {HOPELESS_PATIENCE} s"
     return ""
 
 
 def _next(job: Job) -> str:
     if job.reported in TERMINAL:
         over = job.measured or job.never_ran
-        return "over; closed at the next look" if over else f"the chain says {job.reported}; what is left of it in SLURM is ended"
+        return "ended; closed at the next tick" if over else f"{job.reported} on chain; cancelling its SLURM job"
     if job.state in TERMINAL:
-        return f"the chain has not confirmed {job.state} yet"
+        return f"waiting for the chain to confirm {job.state}"
     if not job.slurm_id:
-        return "sbatch was asked; looking for its SLURM job" if job.intent_at is not None else "to be submitted at the next look"
+        return "submitted; searching for its SLURM job" if job.intent_at is not None else "waiting for submission"
     if job.state is not job.reported:
-        return f"the chain has not confirmed {job.state} yet"
-    return "in SLURM's queue" if job.state is State.QUEUED else ""
+        return f"waiting for the chain to confirm {job.state}"
+    return "pending in SLURM" if job.state is State.QUEUED else ""

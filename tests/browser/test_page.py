@@ -85,7 +85,7 @@ async def test_live_and_inert(ledger: Ledger, address: str, tab: Tab) -> None:
     text = await tab.run("document.body.innerText")
     assert text.count('<img src=x onerror="window.owned=1">') >= 8
     assert "\\x1b[31m\\u202egnp.exe\\x00" in text
-    assert "not ready: 1 of 2 parts" in text
+    assert "not ready: 1 of 2 loops fail" in text
     assert await tab.run("document.querySelectorAll('img').length + document.scripts.length") == 1
     assert await tab.run("typeof window.owned") == "undefined"
     assert tab.problems == []
@@ -106,7 +106,7 @@ async def test_what_a_stranger_reads(ledger: Ledger, tmp_path: Path, tab: Tab) -
     await tab.go(f"http://{host}:{port}/")
     await tab.until("document.querySelector('#badge').textContent === 'ready, 1 job parked'")
     text = await tab.run("document.body.innerText")
-    assert "999\u202f999\u202f937\u202f766\u00a0uve, lasts for over ten years" in text
+    assert "999\u202f999\u202f937\u202f766\u00a0uve, runway over 10 years" in text
     assert "1 report message waiting in the outbox of ve1p" in text
     made.meters.set(catalog.WALLET_BALANCE, 5815, "ve1p", "uve", until=FOREVER)
     made.meters.set(catalog.WALLET_RUNWAY, 1500.0, "ve1p", until=FOREVER)

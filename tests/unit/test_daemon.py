@@ -150,7 +150,7 @@ async def test_second_daemon_is_refused(tmp_path: Path, chain_port: int) -> None
         async with asyncio.timeout(PATIENCE):
             _, text = await second.process.communicate()
         assert second.process.returncode == 1
-        assert text.decode().startswith("provd: another provd holds the ledger")
+        assert text.decode().startswith("provd: another provd process uses the ledger")
         assert text.count(b"\n") == 1
         assert (await first.get("/healthz"))[0] == 200
         assert await first.end() == 0

@@ -103,9 +103,9 @@ async def test_a_refused_job_has_no_script(house: House, chain: Unsending) -> No
         (prospect,) = await ours.prospects()
         (draft,) = await ours.drafts(OutboxSettings())
     assert (prospect.job_id, prospect.order) == ("JOB-1", None)
-    assert prospect.why.startswith("refused: image 'alpine:3' is not offered here")
+    assert prospect.why.startswith("refused: image 'alpine:3' is not allowed on this site")
     (message,) = decoded(draft.tx_bytes)["body"]["messages"]
-    assert "is not offered here" in str(message)
+    assert "is not allowed on this site" in str(message)
 
 
 async def test_a_job_that_slurm_has_already(house: House, chain: Unsending) -> None:
@@ -184,7 +184,7 @@ async def test_command(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyP
     await run.rehearse(parse(text, "provd.toml"))
     out = capsys.readouterr().out
     assert re.search(r"^# JOB-1 on alpha: sbatch ve-\w+-JOB-1 in /scratch/ve-\w+-JOB-1\.\w+\n#!/bin/bash\n", out, re.MULTILINE)
-    assert re.search(r"^# JOB-2 on alpha: refused: image 'evil\\+n' is not offered here", out, re.MULTILINE)
+    assert re.search(r"^# JOB-2 on alpha: refused: image 'evil\\+n' is not allowed on this site", out, re.MULTILINE)
     _, _, document = out.partition(f"\n# transaction of {PROVIDER.address}\n")
     assert len(json.loads(document)["body"]["messages"]) == 2
     assert not (site / "ledger.sqlite").exists()

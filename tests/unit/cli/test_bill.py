@@ -93,7 +93,7 @@ def test_estimate_by_other_rules(tmp_path: Path) -> None:
         ["platform", "fee", "2.5%", "250"],
         ["provider", "reward", "80%", "8000"],
         ["node", "reward", "15%", "1500"],
-        ["left", "over", "250"],
+        ["remainder", "250"],
     ]
 
 
@@ -186,7 +186,7 @@ async def test_explain_without_a_ledger(shop: TestChain) -> None:
     """The chain alone is asked; nobody said what SLURM measured."""
     await complete(shop)
     lines = [line.split() for line in (await explain(shop)).stdout.splitlines()]
-    assert lines[0] == ["JOB-1:", "billed", "on", "the", "usage", "that", "was", "reported"]
+    assert lines[0] == ["JOB-1:", "the", "bill", "is", "based", "on", "the", "reported", "usage"]
     assert ["memory", "GB-seconds", "-", "14400", "14400", "20000"] in lines
     assert ["total", "90000"] in lines
 

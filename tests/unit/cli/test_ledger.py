@@ -43,7 +43,7 @@ def test_check_in_order(tmp_path: Path) -> None:
         "messages: none",
         "txs: none",
         "quarantine: none",
-        "nothing wrong was found",
+        "no problems found",
     ]
 
 
@@ -54,13 +54,13 @@ def test_check_with_a_finding(tmp_path: Path, ledger: Ledger) -> None:
     result = run(tmp_path, "ledger", "check")
     line, count = result.output.splitlines()[-2:]
     assert result.exit_code == 1
-    assert line.startswith("JOB-9\\x1b[2J: its timeline is there, but the job is not: this is a fault of provd: ")
+    assert line.startswith("JOB-9\\x1b[2J: a timeline of a job that is not in the ledger: this is a bug in provd: ")
     assert count == "1 found"
     document = run(tmp_path, "ledger", "check", "--json")
     assert document.exit_code == 1
     assert json.loads(document.output)["counts"]["jobs"] == {"parked": 1}
     assert [found["what"] for found in json.loads(document.output)["findings"]] == [
-        "JOB-9\x1b[2J: its timeline is there, but the job is not"
+        "JOB-9\x1b[2J: a timeline of a job that is not in the ledger"
     ]
 
 

@@ -22,7 +22,7 @@ OTHER = ChainJob(replace(JOB.spec, customer="ve1other"), State.PENDING)
 
 
 def test_the_chain_s_own_job_stays() -> None:
-    assert "is the job that the chain has" in objection_to(JOB, TRUE, leave_slurm_job=True)
+    assert "exists on chain with the same request" in objection_to(JOB, TRUE, leave_slurm_job=True)
 
 
 @pytest.mark.parametrize("record", [None, OTHER])

@@ -105,7 +105,7 @@ async def test_discrepancy(place: Place) -> None:
     result = await place.provd("reconcile")
     heading, row, summary = result.output.splitlines()
     assert result.exit_code == 1
-    assert heading.split()[:8] == ["JOB", "WHAT", "SLURM", "LEDGER", "CHAIN", "DIFFERENCE", "TOLERANCE", "SEVERITY"]
+    assert heading.split()[:8] == ["JOB", "FIELD", "SLURM", "LEDGER", "CHAIN", "DIFFERENCE", "TOLERANCE", "SEVERITY"]
     assert row.split()[:8] == ["JOB-1", "cpu_core_seconds", "10800", "7200", "7200", "3600", "108", "high"]
     assert summary == "1 jobs compared: 1 discrepancy; 1 differences"
     listed = await place.provd("evidence", "snapshots", "JOB-1")

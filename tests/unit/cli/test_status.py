@@ -49,7 +49,7 @@ def test_while_the_daemon_is_down(tmp_path: Path, answers: list[Daemon | None]) 
     """The ledger's part, that the daemon does not answer, and an exit code for scripts."""
     result = run(tmp_path, "status")
     assert result.exit_code == 3
-    assert result.output.startswith("provd does not answer at 127.0.0.1:9464, this is what the ledger last had; 2 parked on HPC-1")
+    assert result.output.startswith("provd does not answer at 127.0.0.1:9464, showing the ledger only; 2 parked on HPC-1")
     assert "  JOB-5  parked (unknown_state): NEW" in result.output
     assert "\nParts\n" not in result.output
     assert result.output.replace("\n", "").isprintable()

@@ -219,7 +219,7 @@ async def test_included_and_failed(market: Shop) -> None:
 async def test_unknown_key(market: Shop) -> None:
     result = await market.run(f"{SEEDS.replace('alice', 'carol')} -y")
     assert isinstance(result.exception, ConfigError)
-    assert "there are alice, bob, governor" in result.exception.problems[0]
+    assert "(keys: alice, bob, governor)" in result.exception.problems[0]
 
 
 async def test_by_address(market: Shop) -> None:
@@ -263,10 +263,10 @@ async def test_not_with_the_key_of_a_running_daemon(market: Shop) -> None:
     line = "tx hpc update-cluster HPC-1 --name renamed --from alice"
     refused = await market.run(f"{line} -y")
     assert isinstance(refused.exception, Refused)
-    assert "the key of the daemon that runs here" in str(refused.exception)
+    assert "the daemon on this machine" in str(refused.exception)
     await market.done(example("tx", "submit-job"))
     forced = await market.done(f"{line} --force")
-    assert "the key of the daemon that runs here" in forced.stderr
+    assert "the daemon on this machine" in forced.stderr
     ledger.close()
     assert "daemon" not in (await market.done(line)).stderr
 

@@ -36,7 +36,7 @@ def test_no_image_leads_around_its_pattern(image: str) -> None:
         SITE, images=(Image("/images/*", ("run", "{image}")), Image("*.sif", ("run", "{image}")), Image("*", ("run", "{image}")))
     )
     assert admit(replace(SPEC, workload=Workload(image="/images/a..b/x.sif", command="x")), TERMS, site)
-    with pytest.raises(Inadmissible, match="not offered here"):
+    with pytest.raises(Inadmissible, match="not allowed on this site"):
         admit(replace(SPEC, workload=Workload(image=image, command="x")), TERMS, site)
 
 
@@ -44,12 +44,12 @@ def test_no_image_leads_around_its_pattern(image: str) -> None:
     ("change", "sentence"),
     [
         ({"queue": "gpu"}, "unknown queue 'gpu': this offering has cpu"),
-        ({"resources": Resources(nodes=5)}, "5 nodes asked for, queue 'cpu' allows 4"),
-        ({"resources": Resources(nodes=4)}, "4 nodes asked for, the cluster has 3"),
-        ({"resources": Resources(nodes=1, gpus_per_node=3)}, "3 GPUs a node asked for, this site allows 2"),
-        ({"max_runtime_seconds": 7200}, "7200 s asked for, queue 'cpu' allows 3600 s"),
-        ({"workload": Workload(image="evil", command="x")}, "image 'evil' is not offered here"),
-        ({"workload": Workload(image="alpine:3")}, "no command given"),
+        ({"resources": Resources(nodes=5)}, "5 nodes requested, queue 'cpu' allows 4"),
+        ({"resources": Resources(nodes=4)}, "4 nodes requested, the cluster has 3"),
+        ({"resources": Resources(nodes=1, gpus_per_node=3)}, "3 GPUs per node requested, this site allows 2"),
+        ({"max_runtime_seconds": 7200}, "7200 s of run time requested, queue 'cpu' allows 3600 s"),
+        ({"workload": Workload(image="evil", command="x")}, "image 'evil' is not allowed on this site"),
+        ({"workload": Workload(image="alpine:3")}, "no command: set"),
         ({"workload": Workload(is_preconfigured=True, preconfigured_id="x")}, "unknown preconfigured workload 'x'"),
         ({"resources": Resources(nodes=0)}, "at least one node"),
     ],

@@ -68,7 +68,7 @@ def test_arguments_behind_the_program_are_data() -> None:
 def test_an_image_is_never_an_option(image: str) -> None:
     """Nor a separator, nor a way out of the place that a pattern names."""
     site = Site(images=(Image("*", ("ch-run", "{image}", "--")),))
-    with pytest.raises(Inadmissible, match="not offered"):
+    with pytest.raises(Inadmissible, match="not allowed on this site"):
         admit(replace(SPEC, workload=Workload(image=image, command="true")), TERMS, site)
 
 

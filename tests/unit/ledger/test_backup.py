@@ -52,7 +52,7 @@ def test_never_over_another_file(path: Path, tmp_path: Path) -> None:
 def test_nowhere_to_write(path: Path) -> None:
     """One line says where and why; nothing is left behind."""
     Ledger.open(path).close()
-    with pytest.raises(LedgerError, match=r"no copy of the ledger can be made at /proc/none/copy: No such file"):
+    with pytest.raises(LedgerError, match=r"cannot copy the ledger to /proc/none/copy: No such file"):
         backup(path, Path("/proc/none/copy"))
 
 

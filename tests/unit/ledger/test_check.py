@@ -57,42 +57,45 @@ def test_in_order(path: Path) -> None:
 
 def test_real_ledger_is_in_order(old: Path) -> None:
     """One that a daemon left, with jobs in every stage, breaks no rule once it is brought forward."""
-    assert [finding.what for finding in looked_at(old).findings] == [f"schema 1, and this provd's is {file.SCHEMA_VERSION}"]
+    assert [finding.what for finding in looked_at(old).findings] == [f"the ledger has schema 1, this provd uses {file.SCHEMA_VERSION}"]
     Ledger.open(old).close()
     assert looked_at(old).findings == []
 
 
 def test_other_chain(path: Path) -> None:
-    assert found(path, chain_id="test-2") == ["the ledger belongs to chain 'test-1', the configuration names 'test-2'"]
+    assert found(path, chain_id="test-2") == ["the ledger belongs to chain 'test-1', the configuration has chain.id 'test-2'"]
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        ("UPDATE messages SET subject = 'JOB-9' WHERE state = 'queued'", "JOB-9: a report about a job that is not in the ledger"),
-        ("INSERT INTO events (at, job_id, what, detail) VALUES (1, 'JOB-9', '', '')", "JOB-9: its timeline is there, but the job is not"),
-        ("UPDATE messages SET status = 'dropped', tx_id = NULL WHERE state = 'queued'", "transaction AA is open and holds no message"),
+        ("UPDATE messages SET subject = 'JOB-9' WHERE state = 'queued'", "JOB-9: a report of a job that is not in the ledger"),
+        (
+            "INSERT INTO events (at, job_id, what, detail) VALUES (1, 'JOB-9', '', '')",
+            "JOB-9: a timeline of a job that is not in the ledger",
+        ),
+        ("UPDATE messages SET status = 'dropped', tx_id = NULL WHERE state = 'queued'", "transaction AA is open and contains no message"),
         (
             "UPDATE txs SET status = 'included'",
-            "JOB-1: a message waits in a transaction whose fate is known, and would never be sent again",
+            "JOB-1: a message is open in a closed transaction and would never be sent again",
         ),
         (
             "UPDATE messages SET status = 'confirmed' WHERE state = 'queued'",
-            "JOB-1: a message counts as confirmed, but its transaction was not included",
+            "JOB-1: a message is marked confirmed, but its transaction was not included",
         ),
         (
             "DELETE FROM messages WHERE state = 'running'",
-            "JOB-1: a state is promised that the chain does not have, and no report of it waits",
+            "JOB-1: its promised state is not on chain, and no report of it is in the outbox",
         ),
         (
             "UPDATE messages SET state = iif(state = 'running', 'queued', 'running')",
-            "JOB-1: its waiting reports are not in the order in which the chain takes them",
+            "JOB-1: its unsent reports are not in the order that the chain accepts",
         ),
         (
             "UPDATE jobs SET closed_at = 5.0, value = json_set(value, '$.closed_at', 5.0)",
-            "JOB-1: closed, but the chain's last word about it is not a final one",
+            "JOB-1: closed, but its last state on chain is not a final one",
         ),
-        ("UPDATE jobs SET slurm_id = '8'", "JOB-1: the columns of its row say something else than the job in it"),
+        ("UPDATE jobs SET slurm_id = '8'", "JOB-1: the columns of its row differ from the job stored in it"),
         (
             "UPDATE jobs SET value = json_set(value, '$.state', 'melted')",
             "JOB-1: its row cannot be read: state: Input should be 'pending', 'queued', 'running', "
@@ -112,7 +115,7 @@ def test_one_slurm_job_for_two(path: Path) -> None:
     other = replace(JOB, spec=replace(JOB.spec, job_id="JOB-3"), slurm_id="7", reported=State.RUNNING, promised=State.RUNNING)
     with closing(Ledger.open(path, lock=False)) as ledger, ledger.write():
         ledger.save_job(other)
-    assert found(path) == ["SLURM job 7 is taken for the job of two open chain jobs"]
+    assert found(path) == ["SLURM job 7 is assigned to two open chain jobs"]
 
 
 def test_a_closed_job_is_no_trouble(path: Path) -> None:
@@ -124,4 +127,4 @@ def test_a_closed_job_is_no_trouble(path: Path) -> None:
 def test_damage(path: Path) -> None:
     """A row that a torn file lost is named, and nothing more is concluded from what is left."""
     spoiled = found(path, "PRAGMA foreign_keys = OFF", "DELETE FROM txs")
-    assert spoiled == ["row 1 of messages names a row of txs that is not there"]
+    assert spoiled == ["row 1 of messages refers to a missing row of txs"]

@@ -39,7 +39,7 @@ def test_job_round_trip() -> None:
 
 def test_second_daemon_is_refused(ledger: Ledger, tmp_path: Path) -> None:
     """While one daemon holds the ledger another cannot open it, and is told so in one line."""
-    with pytest.raises(LedgerError, match="another provd holds the ledger"):
+    with pytest.raises(LedgerError, match="another provd process uses the ledger"):
         Ledger.open(tmp_path / "ledger.sqlite")
     Ledger.open(tmp_path / "ledger.sqlite", readonly=True, lock=False).close()
 

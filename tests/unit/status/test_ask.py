@@ -32,7 +32,7 @@ async def test_the_running_daemon_answers(site: aiohttp.ClientSession, ledger: L
 async def test_the_daemon_of_another_ledger(site: aiohttp.ClientSession) -> None:
     """Its jobs are others: the error says what answers, and what to do."""
     port = await port_of(site)
-    with pytest.raises(ConfigError, match=r"has another ledger, .*ledger.sqlite: name the configuration of that daemon with -c"):
+    with pytest.raises(ConfigError, match=r"uses another ledger: .*ledger.sqlite: use -c with the configuration of that daemon"):
         await asyncio.to_thread(ask, f"127.0.0.1:{port}", "00" * 16)
 
 
@@ -46,7 +46,7 @@ async def test_something_else_answers() -> None:
 
     async with await asyncio.start_server(other, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(ConfigError, match="not a provd of this version"):
+        with pytest.raises(ConfigError, match="not provd of this version"):
             await asyncio.to_thread(ask, f"127.0.0.1:{port}", "")
 
 

@@ -23,18 +23,18 @@ QUEUED = replace(JOB, state=State.QUEUED, reported=State.QUEUED, slurm_id="7")
 OVER = replace(QUEUED, state=State.FAILED, reported=State.RUNNING, usage=Usage(), message="SLURM: FAILED, exit code 1")
 
 STANDINGS: list[tuple[Job, Standing, str]] = [
-    (JOB, Standing.WAITING, "to be submitted at the next look"),
-    (replace(JOB, intent_at=5.0, attempt=1), Standing.WAITING, "sbatch was asked; looking for its SLURM job"),
-    (QUEUED, Standing.WAITING, "in SLURM's queue"),
-    (replace(QUEUED, hopeless_since=5.0), Standing.WAITING, "SLURM's reason to wait never goes away; ended after 120 s of it"),
-    (replace(QUEUED, missing_since=5.0), Standing.WAITING, "SLURM did not show it at the last look; asked again"),
-    (replace(QUEUED, state=State.RUNNING), Standing.RUNNING, "the chain has not confirmed running yet"),
+    (JOB, Standing.WAITING, "waiting for submission"),
+    (replace(JOB, intent_at=5.0, attempt=1), Standing.WAITING, "submitted; searching for its SLURM job"),
+    (QUEUED, Standing.WAITING, "pending in SLURM"),
+    (replace(QUEUED, hopeless_since=5.0), Standing.WAITING, "pending in SLURM for a permanent reason; cancelled after 120 s"),
+    (replace(QUEUED, missing_since=5.0), Standing.WAITING, "not found in SLURM at the last poll; checking again"),
+    (replace(QUEUED, state=State.RUNNING), Standing.RUNNING, "waiting for the chain to confirm running"),
     (replace(QUEUED, state=State.RUNNING, reported=State.RUNNING), Standing.RUNNING, ""),
-    (replace(QUEUED, refused="no such partition"), Standing.WAITING, "is being ended: no such partition"),
+    (replace(QUEUED, refused="no such partition"), Standing.WAITING, "refused, being ended: no such partition"),
     (replace(QUEUED, parked=TWICE), Standing.PARKED, "parked (several): twice in squeue"),
-    (replace(QUEUED, reported=State.CANCELLED), Standing.ENDING, "the chain says cancelled; what is left of it in SLURM is ended"),
-    (OVER, Standing.ENDING, "the chain has not confirmed failed yet"),
-    (replace(OVER, reported=State.FAILED), Standing.ENDING, "over; closed at the next look"),
+    (replace(QUEUED, reported=State.CANCELLED), Standing.ENDING, "cancelled on chain; cancelling its SLURM job"),
+    (OVER, Standing.ENDING, "waiting for the chain to confirm failed"),
+    (replace(OVER, reported=State.FAILED), Standing.ENDING, "ended; closed at the next tick"),
     (replace(OVER, reported=State.FAILED, closed_at=9.0), Standing.ENDED, "SLURM: FAILED, exit code 1"),
 ]
 

@@ -28,7 +28,7 @@ def seen(ledger: Ledger, daemon: Daemon | None) -> Overview:
 def test_headline(ledger: Ledger) -> None:
     """Down, not ready, ready; and the jobs."""
     assert headline(seen(ledger, None), "127.0.0.1:9464") == (
-        "provd does not answer at 127.0.0.1:9464, this is what the ledger last had; no open job; 0 jobs in the ledger"
+        "provd does not answer at 127.0.0.1:9464, showing the ledger only; no open jobs; 0 jobs in the ledger"
     )
     fill(ledger)
     jobs = "2 parked on HPC-1, 2 running on HPC-1, 1 waiting on HPC-1; 6 jobs in the ledger"
@@ -44,12 +44,12 @@ def test_sections(ledger: Ledger) -> None:
     fill(ledger)
     found = sections(seen(ledger, DAEMON), lines(listing.jobs(ledger, show=listing.Show.OPEN)))
     titles = [section.title for section in found]
-    assert titles[:3] == ["Parked, waiting for you", "Set aside, not understood", "Troubles"]
-    assert titles[3:] == ["Open jobs", "Outbox", "Parts", "Chain", "Wallets", "Last transactions"]
+    assert titles[:3] == ["Parked jobs (operator action needed)", "Unreadable records on chain", "Problems"]
+    assert titles[3:] == ["Open jobs", "Outbox", "Loops", "Chain", "Wallets", "Latest transactions"]
     for section in found:
         assert {len(row) for row in section.rows} == {len(section.headings)}
-    assert found[5].rows == (("intake", "works, 2 s ago"), ("advance:alpha", "no endpoint answers"))
-    assert found[7].rows == (("ve1p", "55uve", "3 d"), ("ve1q", "5uve", ""), ("ve1r", "1000000000000uve", "over ten years"))
+    assert found[5].rows == (("intake", "ok, 2 s ago"), ("advance:alpha", "no endpoint answers"))
+    assert found[7].rows == (("ve1p", "55uve", "3 d"), ("ve1q", "5uve", ""), ("ve1r", "1000000000000uve", "over 10 years"))
 
 
 @pytest.mark.parametrize(

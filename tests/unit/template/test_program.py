@@ -156,7 +156,7 @@ def test_a_container_runs_as_the_site_says() -> None:
     template = library.shipped()["container"]
     pinned = template.model_copy(update={"runtime": template.runtime.model_copy(update={"image_digest": "sha256:" + "a" * 64})})
     assert f"'docker://docker.io/library/debian:12-slim@sha256:{'a' * 64}' 'true'" in preview(pinned, {"program": "true"}, CLUSTER, "c")
-    with pytest.raises(ConfigError, match="is not offered here"):
+    with pytest.raises(ConfigError, match="is not allowed on this site"):
         preview(GPU, {"script": "x.py"}, CLUSTER, "c")
 
 
