@@ -15,14 +15,14 @@ from tools import cli_reference, roff
 KEYS = "| key | default | meaning |"
 FILES = {
     "/etc/provd/provd.toml": "The configuration, see provd.toml(5).",
-    "/var/lib/provd/ledger.sqlite": "The ledger: the only thing that provd remembers. Back it up by `provd ledger backup`.",
-    "~/.provd": "The keyring of `provd keys`, laid out as an SDK `file` keyring.",
+    "/var/lib/provd/ledger.sqlite": "The ledger, provd's only durable state. Back it up with `provd ledger backup`.",
+    "~/.provd": "The keyring of `provd keys`, in the layout of an SDK `file` keyring.",
 }
 CONFIGURATION = """## DESCRIPTION
 
-One TOML file, by default `/etc/provd/provd.toml`. A key that is not named here is a mistake; `provd config validate` names every
-mistake at once, with its line. `provd config show` prints what is in effect, `provd config schema` a JSON schema for editors. At
-SIGHUP the daemon reads the file again, and says which changes only a restart can bring.
+One TOML file, by default `/etc/provd/provd.toml`. Unknown keys are errors. `provd config validate` reports every error at once,
+with its line. `provd config show` prints the configuration in effect, `provd config schema` a JSON schema for editors. At SIGHUP
+the daemon reads the file again, and logs which changes need a restart.
 """
 
 
@@ -38,7 +38,7 @@ def commands_page(date: str) -> str:
         ".B provd",
         '.RI [ OPTION "]... " COMMAND " [" ARGUMENT ]...',
         ".SH DESCRIPTION",
-        "Takes jobs from the chain, runs each of them once on SLURM, and brings back what became of it as a signed report.",
+        "Takes jobs from the chain, runs each of them once on SLURM, and reports the result to the chain, signed.",
         "Every command explains itself with",
         f"\\fB{roff.escaped('--help')}\\fR.",
         ".SH COMMANDS",
@@ -63,7 +63,7 @@ def configuration_page(date: str, guide: str) -> str:
         ".SH KEYS",
         *_keys(guide),
         ".SH EXAMPLE",
-        "What a site starts from:",
+        "The default configuration:",
         *roff.code(default_toml().splitlines()),
         ".SH SEE ALSO",
         "provd(1), slurm.conf(5)",
