@@ -70,7 +70,7 @@ def objection_to(job: "Job", record: "ChainJob | None", *, leave_slurm_job: bool
     from provider_daemon.job.spec import same_request
 
     job_id = job.spec.job_id
-    if record is not None and same_request(job.spec, record.spec) and job.hold is not Hold.TOO_DEAR:
+    if record is not None and same_request(job.spec, record.spec) and job.hold is not Hold.TOO_EXPENSIVE:
         return f"{job_id} exists on chain with the same request: only a job that is not on chain can be dropped"
     if job.submitted and not (job.measured or job.closed_at is not None or leave_slurm_job):
         where = f"SLURM job {job.slurm_id}" if job.slurm_id else f"a SLURM job named {job.name}"

@@ -10,7 +10,7 @@ class EventKind(StrEnum):
     ADOPTED = "adopted"
     IGNORED = "ignored"
     INTENT = "intent"
-    SBATCH_IN_DOUBT = "sbatch_in_doubt"
+    SBATCH_UNKNOWN = "sbatch_unknown"
     SBATCH_DEFERRED = "sbatch_deferred"
     SLURM_JOB = "slurm_job"
     USAGE = "usage"

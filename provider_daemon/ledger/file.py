@@ -15,7 +15,7 @@ from provider_daemon.ledger.meta import SIGN_OF_LIFE
 
 log = structlog.get_logger("provd.ledger")
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 
 def lock_file(path: Path) -> int:

@@ -19,7 +19,7 @@ SELECT job_id, value FROM jobs WHERE rowid IN (SELECT rowid FROM jobs ORDER BY r
 
 -- name: on_hold
 SELECT job_id FROM jobs INDEXED BY jobs_hold
-WHERE CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END IS NOT NULL AND CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END <> 'too_dear'
+WHERE CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END IS NOT NULL AND CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END <> 'too_expensive'
 ORDER BY rowid;
 
 -- name: drop_job

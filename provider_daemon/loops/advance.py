@@ -218,7 +218,7 @@ class Advance:
                 next="provd searches SLURM for the job's name before it submits again",
             )
             self._ledger.save_job(keep_answer(job, receipt.doubt, of_site=receipt.trouble is not None))
-            self._ledger.add_event(job.spec.job_id, EventKind.SBATCH_IN_DOUBT, receipt.doubt, now)
+            self._ledger.add_event(job.spec.job_id, EventKind.SBATCH_UNKNOWN, receipt.doubt, now)
             return
         if receipt.deferral:
             self._ledger.save_job(defer(job, receipt.deferral))

@@ -178,7 +178,7 @@ class Intake:
         failed = refused(job, too_dear(stored_bytes, gas))
         if gas.allow_refusal(stored_bytes):
             return failed
-        return replace(failed, state=State.PENDING, hold=Hold.TOO_DEAR, closed_at=self._clock.now())
+        return replace(failed, state=State.PENDING, hold=Hold.TOO_EXPENSIVE, closed_at=self._clock.now())
 
     async def _offering(self, offering_id: str) -> Offering:
         """The chain took the job, so its offering exists: without it the node lags, and nothing can be said about the job yet."""

@@ -67,7 +67,7 @@ class JobRecords:
     def agrees(self, job_id: str, record: Answer) -> bool:
         """Whether the record is this job's own. Keeps what was found out in the ledger: a hold, its end, a job disowned."""
         job = self._ledger.job(job_id)
-        if job is None or job.hold is Hold.TOO_DEAR:
+        if job is None or job.hold is Hold.TOO_EXPENSIVE:
             return False
         if isinstance(record, ChainJob) and same_request(job.spec, record.spec):
             self._confirmed(job, record)

@@ -14,8 +14,10 @@ import pytest
 import structlog
 
 from provider_daemon.errors import LedgerError
+from provider_daemon.job.hold import Hold
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.ledger import file
+from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.file import SCHEMA_VERSION, migrations
 from provider_daemon.ledger.ledger import Ledger
 
@@ -126,6 +128,20 @@ def test_an_entry_of_an_older_timeline_gets_its_state(old: Path) -> None:
     with closing(Ledger.open(old)) as ledger:
         states = [(entry.what, entry.state) for entry in ledger.events_of("JOB-5")[-3:]]
     assert states == [("parked", ""), ("report_stored", "failed"), ("state", "failed")]
+
+
+@pytest.mark.parametrize("older", [4, 6], indirect=True)
+def test_stored_words_get_their_plain_names(older: Path) -> None:
+    """A job on hold and an entry of its timeline; a row that cannot be read stays as it is."""
+    with closing(sqlite3.connect(older)) as connection:
+        connection.execute("UPDATE jobs SET value = json_set(value, '$.hold', 'too_dear') WHERE job_id = 'JOB-5'")
+        connection.execute("UPDATE jobs SET value = '{' WHERE job_id = 'JOB-9'")
+        connection.execute("INSERT INTO events (at, job_id, what, detail) VALUES (1, 'JOB-5', 'sbatch_in_doubt', 'x')")
+        connection.commit()
+    with closing(Ledger.open(older)) as ledger:
+        job, entry = ledger.job("JOB-5"), ledger.events_of("JOB-5")[-1]
+    assert job is not None
+    assert (job.hold, entry.what) == (Hold.TOO_EXPENSIVE, EventKind.SBATCH_UNKNOWN)
 
 
 def test_a_copy_of_the_old_one_stays(old: Path) -> None:

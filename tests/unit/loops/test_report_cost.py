@@ -58,8 +58,8 @@ async def test_too_dear_to_answer(house: House) -> None:
     assert house.scheduler.orders == []
     assert await house.chain.client.balance(TENANCY.signer.address, "uve") == before
     (line,) = lines(listing.jobs(house.ledger))
-    assert line.why.startswith(EXPLAINED[Hold.TOO_DEAR])
-    assert figures.jobs_on_hold(house.ledger) == {Hold.TOO_DEAR: 1}
+    assert line.why.startswith(EXPLAINED[Hold.TOO_EXPENSIVE])
+    assert figures.jobs_on_hold(house.ledger) == {Hold.TOO_EXPENSIVE: 1}
     assert house.ledger.open_jobs("HPC-1") == []
 
 
@@ -70,7 +70,7 @@ async def test_characters_that_the_store_escapes(house: House) -> None:
     await house.round()
     known = house.ledger.job("JOB-1")
     assert known is not None
-    assert known.hold is Hold.TOO_DEAR
+    assert known.hold is Hold.TOO_EXPENSIVE
 
 
 async def test_the_estimate_is_what_the_chain_takes(house: House) -> None:
@@ -120,4 +120,4 @@ async def test_what_a_block_takes(house: House) -> None:
     await house.round()
     known = house.ledger.job("JOB-1")
     assert known is not None
-    assert known.hold is Hold.TOO_DEAR
+    assert known.hold is Hold.TOO_EXPENSIVE
