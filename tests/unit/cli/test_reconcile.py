@@ -18,7 +18,7 @@ from tests.fakes.chain import ALICE, CHAIN_ID, FakeClock, TestChain, job
 from tests.fakes.scheduler import FakeScheduler
 from tests.unit.loops.conftest import House
 
-RECORD = "1|1|COMPLETED|0:0|{now}|{now}|{end}|3600|1|cpu={cpus},mem=4096M,node=1|None|{name}|1|"
+RECORD = "1|1|COMPLETED|0:0|{now}|{now}|{end}|3600|1|cpu={cpus},mem=4096M,node=1|None|/scratch/{name}|{name}|1|"
 MARKED = """for word; do case $word in --delimiter=*) mark=${word#*=} ;; -o) ;; JobIDRaw,*) columns=$word, ;; esac; done
 (echo $columns | tr , '|'; echo '%s') | sed "s/|/$mark/g\""""
 QUEUE = """for word; do case $word in JobID:*) columns=$word ;; esac; done

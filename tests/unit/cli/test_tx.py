@@ -240,7 +240,7 @@ async def test_update_offering_leaves_the_rest_alone(market: Shop) -> None:
 async def test_wrong_chain(market: Shop) -> None:
     result = await market.run(f"{SEEDS} -y --chain-id other-1")
     assert result.exit_code == 1
-    assert "it is on chain 'cli-1', not 'other-1'" in str(result.exception)
+    assert "is on chain 'cli-1', not 'other-1'" in str(result.exception)
 
 
 async def test_no_grpc_endpoint(market: Shop) -> None:
