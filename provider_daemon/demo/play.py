@@ -66,7 +66,7 @@ class Play:
         served = True
         while not await self._look():
             if served and not self.stage.daemon.running:
-                self.say(f"THE DAEMON HAS ENDED; its jobs go on when it is started again: provd run -c {self.stage.config}")
+                self.say(f"THE DAEMON HAS STOPPED; to resume its jobs, start it again: provd run -c {self.stage.config}")
             served = self.stage.daemon.running
             for job_id, job in self.jobs.items():
                 if job.cancelled_by_customer and self.states[job_id] is State.RUNNING and job_id not in cancelled:

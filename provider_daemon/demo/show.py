@@ -9,8 +9,8 @@ from rich.table import Table
 from provider_daemon.demo.verdict import Verdict
 from provider_daemon.job.state import State
 
-_HEADINGS = ("chain job", "what", "SLURM job", "state", "exit", "usage", "bill uvirt", "reports", "evidence", "settled")
-_PHRASES = ("what", "usage")
+_HEADINGS = ("chain job", "scenario", "SLURM job", "state", "exit", "usage", "bill uvirt", "reports", "evidence", "settled")
+_PHRASES = ("scenario", "usage")
 _NUMBERS = ("exit", "bill uvirt", "reports")
 WIDE = 125  # columns that the table takes when no line breaks
 
@@ -39,7 +39,7 @@ def _cells(row: Verdict) -> list[str]:
     usage = f"{row.usage.get('cpu_core_seconds', 0)} core-s" + (
         f", {row.usage['gpu_seconds']} GPU-s" if row.usage.get("gpu_seconds") else ""
     )
-    evidence = {None: "none owed", True: "verified", False: "FAILED"}[row.evidence_verified]
+    evidence = {None: "not required", True: "verified", False: "FAILED"}[row.evidence_verified]
     return [
         row.job_id,
         row.title,
@@ -64,4 +64,4 @@ def details(console: Console, verdicts: list[Verdict]) -> None:
         if row.message:
             console.print(f"    {row.message}", highlight=False, markup=False)
         for problem in row.problems:
-            console.print(f"    WRONG: {problem}", style="red", highlight=False, markup=False)
+            console.print(f"    FAILED: {problem}", style="red", highlight=False, markup=False)

@@ -98,15 +98,15 @@ def _read_slurm(verdict: Verdict, found: list[tuple[str, str]]) -> None:
 def _problems(job: DemoJob, verdict: Verdict) -> list[str]:
     wrong = []
     if verdict.state != job.state:
-        wrong.append(f"is {verdict.state}, should be {job.state}")
+        wrong.append(f"state is {verdict.state}, expected {job.state}")
     if job.exit_code is not None and not verdict.exit_code == verdict.slurm_exit_code == job.exit_code:
-        wrong.append(f"exit code: chain {verdict.exit_code}, SLURM {verdict.slurm_exit_code}, should be {job.exit_code}")
+        wrong.append(f"exit code is {verdict.exit_code} on chain and {verdict.slurm_exit_code} in SLURM, expected {job.exit_code}")
     if verdict.slurm_jobs != int(job.reaches_slurm):
         wrong.append(f"{verdict.slurm_jobs} SLURM jobs")
     if not job.cancelled_by_customer and not verdict.evidence_verified:
-        wrong.append("its terminal evidence does not verify")
+        wrong.append("the signature of its final report is invalid")
     if len({report.state for report in verdict.reports}) != len(verdict.reports):
-        wrong.append("a state was reported twice")
+        wrong.append("a state was reported more than once")
     if not verdict.settled or verdict.escrowed != MAX_PRICE:
         wrong.append("not settled")
     if job.state is State.FAILED and job.exit_code is None and (verdict.bill or not verdict.message):

@@ -70,7 +70,7 @@ class Devnet:
         try:
             return self._server.add_insecure_port(self.listen)
         except RuntimeError as error:
-            raise ConfigError([f"cannot listen on {self.listen}: the port is taken, or it is no address of this machine"]) from error
+            raise ConfigError([f"cannot listen on {self.listen}: the port is in use, or the address is not one of this machine"]) from error
 
     async def _start_gateway(self) -> None:
         if self.rest:

@@ -52,7 +52,9 @@ class Gateway:
             await web.TCPSite(self._runner, host.strip("[]") or None, int(port)).start()
         except (OSError, ValueError, OverflowError) as error:
             await self.stop()
-            raise ConfigError([f"REST cannot listen on {self._listen}: the port is taken, or it is no address of this machine"]) from error
+            raise ConfigError(
+                [f"REST cannot listen on {self._listen}: the port is in use, or the address is not one of this machine"]
+            ) from error
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:

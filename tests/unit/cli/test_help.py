@@ -99,4 +99,4 @@ def test_grpc_has_no_words_of_its_own(tmp_path: Path) -> None:
     """Its C core would write to standard error, beside the one line and between the daemon's JSON."""
     result = provd("devnet", "start", "--listen", "no address", "--home", tmp_path)
     assert result.returncode == 2
-    assert said(result) == ["cannot listen on no address: the port is taken, or it is no address of this machine"]
+    assert said(result) == ["cannot listen on no address: the port is in use, or the address is not one of this machine"]

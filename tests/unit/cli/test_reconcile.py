@@ -146,7 +146,7 @@ async def test_without_the_key(place: Place) -> None:
     place.sacct(cpus=3)
     result = await place.provd("reconcile")
     assert result.exit_code == 1
-    assert "nothing is signed or kept" in result.stderr
+    assert "results are not signed or stored" in result.stderr
     assert len((await place.provd("evidence", "snapshots", "JOB-1")).output.splitlines()) == 1
     assert (await place.provd("reconcile", "--dispute", "JOB-1")).exit_code == 1
 

@@ -41,6 +41,6 @@ async def test_a_daemon_that_ended_is_said_once() -> None:
     assert wrong == []
     assert said == [
         "1 pending",
-        "THE DAEMON HAS ENDED; its jobs go on when it is started again: provd run -c /x/provd.toml",
+        "THE DAEMON HAS STOPPED; to resume its jobs, start it again: provd run -c /x/provd.toml",
         "1 completed",
     ]
