@@ -162,7 +162,7 @@ BROKEN: dict[str, list[tuple[Outcome, Scene]]] = {
         (FAIL, slurm(programs=frozenset())),
         (WARN, site(config=WITH_PROLOGUE, slurm=replace(SLURM, programs=frozenset()))),
     ],
-    "slurm-templates": [(FAIL, site(templates=Unknown("mpi-standard: its content changed after it was signed")))],
+    "slurm-templates": [(FAIL, site(templates=Unknown("mpi-standard: its content was changed after signing")))],
     "market-cluster": [(FAIL, site(record=None, offered=()))],
     "market-owner": [(FAIL, record(provider=ANOTHER))],
     "market-active": [(FAIL, record(state="pending"))],
