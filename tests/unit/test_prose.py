@@ -40,7 +40,7 @@ def test_the_words_are_really_others() -> None:
     show = "from provider_daemon.job.hold import EXPLAINED, Hold; print(EXPLAINED[Hold.NOT_ON_CHAIN])"
     code = f"from tests import reworded; reworded.pytest_load_initial_conftests(); {show}"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert ran.stdout == "no dloh: eht niahc sah on boj fo siht rebmun\n"
+    assert ran.stdout == "no dloh: eht boj si ton no niahc\n"
 
 
 def test_no_such_text_is_left_out() -> None:
