@@ -32,6 +32,6 @@ def test_a_seed_plays_the_same_again() -> None:
 
 def test_promises_can_break() -> None:
     """A version without the look-up by name is caught: the simulation sees what it should."""
-    name = "no look-up by name"
+    name = "no search by name"
     assert name in MUTANTS
     assert hunt(name, seeds=200)[1]

@@ -184,8 +184,8 @@ CHAIN: dict[str, Changes] = {
     "confirmed by CheckTx": ((outbox.Outbox, "_send_next", confirmed_by_check_tx),),
     "any code is success": ((outbox.Outbox, "_rejected", any_code_is_success),),
     "code 30 uses the sequence": ((outbox.Outbox, "_rejected", sequence_is_used), (outbox.Outbox, "_draft", drafted_from_memory)),
-    "a foreign transaction is taken for ours": ((outbox.Outbox, "_resolve", any_tx_is_ours),),
-    "an index that is behind is believed": ((outbox.Outbox, "_resolve", given_up_by_height),),
+    "a foreign transaction counts as ours": ((outbox.Outbox, "_resolve", any_tx_is_ours),),
+    "a lagging index is trusted": ((outbox.Outbox, "_resolve", given_up_by_height),),
     "an expired transaction stays open": ((outbox.Outbox, "_expire", kept_open),),
     "what was not included is not released": ((Ledger, "close_tx", not_released),),
     "the same bytes are an error": ((Ledger, "add_tx", same_bytes_are_an_error),),
@@ -198,11 +198,11 @@ CHAIN: dict[str, Changes] = {
     "an unreadable record stops intake": ((intake.Intake, "_reread", bad_record_stops_all),),
     "a missing record is a gap": ((intake.Intake, "_considered", missing_is_a_gap),),
     "an unreadable record is skipped": ((intake.Intake, "_considered", unreadable_is_skipped),),
-    "what no event told is never seen": (
+    "changes without an event are never seen": (
         (intake, "CANCEL_OVERLAP", 0),
         (intake.Intake, "_cancelled", cancels_by_event),
         (intake.Intake, "_reread", reread_by_event),
     ),
-    "what the chain said meanwhile is lost": ((advance, "merge", forgets_the_chain),),
+    "the chain's changes during a tick are lost": ((advance, "merge", forgets_the_chain),),
     "a park is forgotten": ((advance, "merge", forgets_the_park),),
 }
