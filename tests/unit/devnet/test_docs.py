@@ -25,7 +25,7 @@ def test_every_path_of_the_sdk() -> None:
 
 
 def test_numbers() -> None:
-    """Those of the running text and of the table of every block."""
+    """Those of the table of every block, and of docs/protocol.md."""
     assert (genesis.PARAMS.node_heartbeat_timeout, nodes.OFFLINE_SECONDS, nodes.DEREGISTERED_SECONDS) == (120, 300, 3_600)
     assert (tenants.RUNNING, tenants.RUNNING_BURST, tenants.QUEUED, tenants.QUEUED_BURST) == (12, 18, 24, 36)
     assert (scoring.AGE_SECONDS, scoring.TOP_PRIORITY, scoring.BACKFILL_SECONDS) == (3_600, 1_000, 1_800)
