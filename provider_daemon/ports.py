@@ -6,10 +6,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from provider_daemon.job.sides import OnChain, Reported, Settled
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.spec import ChainJob, Spec
+from provider_daemon.job.usage import Usage
 
 
 class Clock(Protocol):
@@ -72,7 +72,7 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Submission:
     """One submission: the finished batch script (directives first) and the job directory that it runs in."""
 
     name: str
@@ -81,7 +81,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class SubmissionResult:
     """The answer to one order. Exactly one of `slurm_id`, `refusal`, `deferral` and `doubt` is set.
 
     A refusal is SLURM's final no and reaches the customer. With a deferral nothing was queued, and the site accepts it later. With a doubt
@@ -93,7 +93,7 @@ class Receipt:
     slurm_id: str = ""
     refusal: str = ""
     deferral: str = ""
-    doubt: str = ""
+    unknown: str = ""
     trouble: SiteTrouble | None = None
 
 
@@ -124,7 +124,7 @@ class Scheduler(Protocol):
 
     async def snapshot(self, watch: Watch) -> Snapshot: ...
 
-    async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]: ...
+    async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]: ...
 
     async def cancel(self, ours: Watch) -> None:
         """The jobs of `ours.slurm_ids`, whatever they are named by now. An id that has become another job's is left alone."""
@@ -292,6 +292,37 @@ class Dispute:
     job_id: str
     open: bool
     created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A terminal report as its transaction holds it. `objection`: what is wrong with its evidence, empty when it holds."""
+
+    job_id: str
+    state: str
+    usage: Usage
+    exit_code: int = 0
+    objection: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The chain's accounting of a job, in uvirt. `status`: pending, finalized, disputed, corrected, settled."""
+
+    usage: Usage
+    total: int
+    provider_reward: int
+    platform_fee: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnChain:
+    """The job's record. `ended_at` in seconds since the epoch, 0 when it has not; `escrowed` in uvirt."""
+
+    record: ChainJob
+    ended_at: int = 0
+    escrowed: int = 0
 
 
 class Audit(Protocol):

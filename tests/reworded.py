@@ -16,19 +16,19 @@ FUNCTIONS: dict[str, frozenset[str]] = {
     "job.hold": frozenset(),
     "job.lifecycle": frozenset({"_several", "_unseen", "_overdue", "_learn", "_finish", "refuse_id"}),
     "loops.advance": frozenset(),
-    "loops.bad_rows": frozenset(),
-    "loops.blame": frozenset(),
+    "loops.unreadable_rows": frozenset(),
+    "loops.rejections": frozenset(),
     "loops.drafts": frozenset({"_shorten"}),
     "loops.intake": frozenset({"_commit", "_learn"}),
     "loops.job_records": frozenset(),
     "loops.outbox": frozenset({"_confirmed"}),
     "loops.reporting": frozenset(),
-    "loops.telling": frozenset(),
+    "loops.job_log": frozenset(),
     "ledger.repair": frozenset(),
     "ledger.timeline": frozenset(),
     "chain.agreement": frozenset(),
     "chain.endpoint": frozenset(),
-    "chain.node": frozenset(),
+    "chain.endpoints": frozenset(),
 }
 """module -> those of its functions that write such texts; none: all of it"""
 SEARCHES = {"startswith", "endswith", "find", "partition", "split", "removeprefix"}  # a text is read there: it stays as it is

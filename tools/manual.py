@@ -9,7 +9,7 @@ provd(1) is written from the commands, as docs/cli.md is; provd.toml(5) from the
 from collections.abc import Iterator
 
 from provider_daemon import __version__
-from provider_daemon.config import default_toml
+from provider_daemon.config.model import default_toml
 from tools import cli_reference, roff
 
 KEYS = "| key | default | meaning |"

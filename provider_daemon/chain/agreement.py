@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from provider_daemon.chain.endpoint import Endpoint, Only
-from provider_daemon.chain.node import Endpoints
+from provider_daemon.chain.endpoints import Endpoints
 from provider_daemon.chain.reader import Reader
 from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
@@ -41,7 +41,7 @@ class TooFewEndpoints(Transient):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class EndpointAnswer(Generic[T]):
     """Of one endpoint. `error`: its refusal, or what makes its answer unreadable; a Transient is no answer at all."""
 
     endpoint: Endpoint
@@ -80,16 +80,16 @@ class Agreement:
     async def enough(self) -> list[Endpoint]:
         """The healthy endpoints. Raises TooFewEndpoints for fewer than must agree."""
         healthy, chain_id = await self._endpoints.healthy(), self._endpoints.chain_id
-        quorum, troubles = self._endpoints.quorum, self._endpoints.troubles
+        quorum, ongoing = self._endpoints.quorum, self._endpoints.ongoing
         if healthy and len(healthy) >= quorum:
-            if troubles.ends("endpoints_too_few", chain_id):
+            if ongoing.clear("endpoints_too_few", chain_id):
                 log.info("endpoints_sufficient", chain=chain_id, healthy=len(healthy), quorum=quorum)
             return healthy
         if quorum == 1:
             await self._endpoints.believed()  # raises: no endpoint is healthy
         count = len(self._endpoints.all)
         why = f"{len(healthy)} of {count} endpoints are healthy, quorum {quorum}: {self._endpoints.complaints()}"
-        if troubles.begins("endpoints_too_few", chain_id, self._endpoints.clock.now()):
+        if ongoing.start("endpoints_too_few", chain_id, self._endpoints.clock.now()):
             following = "nothing is submitted, cancelled or reported until then; check chain.endpoints"
             log.error("endpoints_too_few", chain=chain_id, why=why, next=following)
         raise TooFewEndpoints(why if healthy else f"no chain endpoint is healthy: {self._endpoints.complaints()}")
@@ -112,7 +112,7 @@ class Agreement:
             return await ask(self.any)
         return await self._settled(what, lambda: self._attested(what, ask))
 
-    async def each(self, ask: Callable[[Reader], Awaitable[T]]) -> list[Answer[T]]:
+    async def each(self, ask: Callable[[Reader], Awaitable[T]]) -> list[EndpointAnswer[T]]:
         """The answers of as many endpoints as must agree."""
         return await self._asked((await self.enough())[: self._endpoints.quorum], ask)
 
@@ -121,7 +121,7 @@ class Agreement:
 
         Accepted by any is accepted, for GetTx decides; refused is only what a quorum refuses alike. Raises Transient when neither is known.
         """
-        answers: list[Answer[TxOutcome]] = []
+        answers: list[EndpointAnswer[TxOutcome]] = []
         for some in self._in_turn(await self.enough()):
             answers += await self._asked(some, send)
             if agreed := self._agreed(answers, _verdict):
@@ -134,15 +134,15 @@ class Agreement:
     # --- one attempt ---
 
     async def _settled(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        troubles, chain_id = self._endpoints.troubles, self._endpoints.chain_id
+        ongoing, chain_id = self._endpoints.ongoing, self._endpoints.chain_id
         try:
             found = await quickly(attempt)
         except Disagreement as error:
-            if troubles.begins("endpoints_disagree", chain_id, self._endpoints.clock.now()):
+            if ongoing.start("endpoints_disagree", chain_id, self._endpoints.clock.now()):
                 following = "nothing is done about it until a quorum agrees; the query is repeated"
                 log.error("endpoints_disagree", chain=chain_id, about=what, why=str(error), next=following)
             raise
-        if troubles.ends("endpoints_disagree", chain_id):
+        if ongoing.clear("endpoints_disagree", chain_id):
             log.info("endpoints_agree", chain=chain_id, about=what)
         return found
 
@@ -154,7 +154,7 @@ class Agreement:
         raise Disagreement(f"the chain's endpoints disagree about {what}: {_said(answers)}")
 
     async def _attested(self, what: str, ask: Callable[[Reader], Awaitable[N]]) -> N:
-        answers: list[Answer[N]] = await self._until_agreed(ask, itself)
+        answers: list[EndpointAnswer[N]] = await self._until_agreed(ask, itself)
         if agreed := self._agreed(answers, itself):
             self._vote(what, answers, agreed)
             return agreed[0].result()
@@ -163,7 +163,7 @@ class Agreement:
             raise Disagreement(f"the chain's endpoints disagree about {what}: {_said(answers)}")
         return ranked[self._endpoints.quorum - 1]
 
-    async def _until_agreed(self, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable]) -> list[Answer[T]]:
+    async def _until_agreed(self, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable]) -> list[EndpointAnswer[T]]:
         """The answers as they came, until a quorum agrees or nobody is left to ask.
 
         The others are asked when the first ones differ, or one of them lets the rest wait: it is asked last from then on.
@@ -171,7 +171,7 @@ class Agreement:
         healthy = await self.enough()
         first, *more = self._in_turn(healthy)
         others = [endpoint for some in more for endpoint in some]
-        answers: list[Answer[T]] = []
+        answers: list[EndpointAnswer[T]] = []
         waiting = {asyncio.ensure_future(self._ask_one(endpoint, ask)): endpoint for endpoint in first}
         try:
             while waiting and not self._agreed(answers, same):
@@ -193,18 +193,18 @@ class Agreement:
         quorum = self._endpoints.quorum
         return (healthy[:quorum], healthy[quorum:]) if len(healthy) > quorum else (healthy,)
 
-    async def _asked(self, endpoints: Sequence[Endpoint], ask: Callable[[Reader], Awaitable[T]]) -> list[Answer[T]]:
+    async def _asked(self, endpoints: Sequence[Endpoint], ask: Callable[[Reader], Awaitable[T]]) -> list[EndpointAnswer[T]]:
         return list(await asyncio.gather(*(self._ask_one(endpoint, ask) for endpoint in endpoints)))
 
-    async def _ask_one(self, endpoint: Endpoint, ask: Callable[[Reader], Awaitable[T]]) -> Answer[T]:
+    async def _ask_one(self, endpoint: Endpoint, ask: Callable[[Reader], Awaitable[T]]) -> EndpointAnswer[T]:
         try:
-            return Answer(endpoint, await ask(self.reader(endpoint)))
+            return EndpointAnswer(endpoint, await ask(self.reader(endpoint)))
         except (Refused, Unreadable, Transient) as error:
-            return Answer(endpoint, error=error)
+            return EndpointAnswer(endpoint, error=error)
 
-    def _agreed(self, answers: Sequence[Answer[T]], same: Callable[[T], Hashable]) -> list[Answer[T]]:
+    def _agreed(self, answers: Sequence[EndpointAnswer[T]], same: Callable[[T], Hashable]) -> list[EndpointAnswer[T]]:
         """The answers that are alike, when they are enough; else none."""
-        groups: dict[Hashable, list[Answer[T]]] = {}
+        groups: dict[Hashable, list[EndpointAnswer[T]]] = {}
         for answer in answers:
             if answer.given:
                 groups.setdefault(answer.key(same), []).append(answer)
@@ -213,7 +213,7 @@ class Agreement:
 
     # --- who deviates ---
 
-    def _vote(self, what: str, answers: Sequence[Answer[T]], agreed: Sequence[Answer[T]]) -> None:
+    def _vote(self, what: str, answers: Sequence[EndpointAnswer[T]], agreed: Sequence[EndpointAnswer[T]]) -> None:
         for answer in answers:
             if answer in agreed:
                 self._agrees(answer.endpoint)
@@ -221,10 +221,10 @@ class Agreement:
                 self._deviates(answer, what, agreed)
 
     def _agrees(self, endpoint: Endpoint) -> None:
-        if not self._endpoints.is_outvoted(endpoint) and self._endpoints.troubles.ends("endpoint_outvoted", endpoint.url):
+        if not self._endpoints.is_outvoted(endpoint) and self._endpoints.ongoing.clear("endpoint_outvoted", endpoint.url):
             log.info("endpoint_agrees", endpoint=endpoint.url)
 
-    def _deviates(self, answer: Answer[T], what: str, agreed: Sequence[Answer[T]]) -> None:
+    def _deviates(self, answer: EndpointAnswer[T], what: str, agreed: Sequence[EndpointAnswer[T]]) -> None:
         endpoint, now = answer.endpoint, self._endpoints.clock.now()
         lately = [at for at in self._deviating.get(endpoint.url, []) if 0 <= now - at < OUTVOTED_SECONDS][-DEVIATIONS:]
         self._deviating[endpoint.url] = [*lately, now]
@@ -233,7 +233,7 @@ class Agreement:
             log.info("endpoint_deviates", endpoint=endpoint.url, why=why, next="the answer of the quorum is used")
             return
         endpoint.outvoted_until = now + OUTVOTED_SECONDS
-        if self._endpoints.troubles.begins("endpoint_outvoted", endpoint.url, now):
+        if self._endpoints.ongoing.start("endpoint_outvoted", endpoint.url, now):
             following = "the answer of the quorum is used, and this endpoint is queried last; check this endpoint"
             log.warning("endpoint_outvoted", endpoint=endpoint.url, why=why, next=following)
 
@@ -244,11 +244,11 @@ def _verdict(outcome: TxOutcome) -> Hashable:
     return (0, "") if accepted else (outcome.code, outcome.codespace)
 
 
-def _said(answers: Sequence[Answer[Any]]) -> str:
+def _said(answers: Sequence[EndpointAnswer[Any]]) -> str:
     return "; ".join(f"{answer.endpoint.url} returned {brief(answer)}" for answer in answers)
 
 
-def brief(answer: Answer[Any]) -> str:
+def brief(answer: EndpointAnswer[Any]) -> str:
     """An answer in a few words, for a log line."""
     if answer.error is not None:
         return f"{type(answer.error).__name__}: {str(answer.error)[:120]}"

@@ -8,11 +8,11 @@ from google.protobuf.message_factory import GetMessageClass
 
 from provider_daemon.chain import codec, decisions, keyspace
 from provider_daemon.chain.decision_search import decision_of
+from provider_daemon.chain.grpc_errors import NotFound, Unimplemented
 from provider_daemon.chain.paging import paginate
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2, types_pb2
 from provider_daemon.chain.query import Query
 from provider_daemon.chain.store import Store
-from provider_daemon.chain.wire import NotFound, Unimplemented
 from provider_daemon.errors import Refused, Unreadable
 
 METHODS = query_pb2.DESCRIPTOR.services_by_name["Query"].methods_by_name
@@ -35,7 +35,7 @@ Row = tuple[bytes, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryAnswer:
     """`message` is the RPC's response. `unreadable`: a line for each record that may belong into it but cannot be read."""
 
     message: Message
@@ -52,10 +52,10 @@ class Ask:
         self._query = query
         self._store = store
 
-    async def __call__(self, rpc: str, asked: Message) -> Answer:
+    async def __call__(self, rpc: str, asked: Message) -> QueryAnswer:
         """Raises NotFound for a record that is not there, Refused for a page that makes no sense."""
         try:
-            return Answer(await self._query.rpc(rpc, asked))
+            return QueryAnswer(await self._query.rpc(rpc, asked))
         except Unimplemented:
             return await self.from_store(rpc, asked)
         except NotFound:
@@ -63,7 +63,7 @@ class Ask:
                 raise
             return await self.from_store(rpc, asked)  # the published chain says so of every job
 
-    async def from_store(self, rpc: str, asked: Any) -> Answer:
+    async def from_store(self, rpc: str, asked: Any) -> QueryAnswer:
         answer: Any = GetMessageClass(METHODS[rpc].output_type)()
         field = METHODS[rpc].output_type.fields[0]
         assert field.message_type is not None
@@ -71,7 +71,7 @@ class Ask:
         if field.is_repeated:
             return await self._many(kind, asked, answer, target)
         target.CopyFrom(await self._single(kind, asked))
-        return Answer(answer)
+        return QueryAnswer(answer)
 
     # --- one record ---
 
@@ -109,18 +109,18 @@ class Ask:
 
     # --- many ---
 
-    async def _many(self, kind: type[Message], asked: Any, answer: Any, target: Any) -> Answer:
+    async def _many(self, kind: type[Message], asked: Any, answer: Any, target: Any) -> QueryAnswer:
         rows, unreadable = await (self._jobs() if kind is types_pb2.HPCJob else self._rows(kind))
         if not hasattr(asked, "pagination"):
             target.extend(record for _, record in rows if _wanted(asked, record))
-            return Answer(answer, unreadable)
+            return QueryAnswer(answer, unreadable)
         try:
             found, page = paginate(rows, lambda record: _wanted(asked, record), asked.pagination)
         except ValueError as error:
             raise Refused(str(error)) from error
         target.extend(found)
         answer.pagination.CopyFrom(page)
-        return Answer(answer, unreadable)
+        return QueryAnswer(answer, unreadable)
 
     async def _rows(self, kind: type[Message]) -> tuple[list[Row], tuple[str, ...]]:
         """(id and record of each, in store order; a line for each that cannot be read)"""

@@ -13,9 +13,8 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.records import chain_job
 from provider_daemon.chain.store import Store
 from provider_daemon.errors import Unreadable
-from provider_daemon.job.sides import OnChain, Reported, Settled
 from provider_daemon.job.spec import Spec
-from provider_daemon.ports import Dispute
+from provider_daemon.ports import Dispute, OnChain, Reported, Settled
 
 log = structlog.get_logger("provd.chain")
 
@@ -52,7 +51,7 @@ class GrpcAudit:
         if found is None:
             return None
         failed = f"its transaction failed with code {found.tx_response.code}" if found.tx_response.code else ""
-        records = {job_id: evidence_check.Record(spec.cluster_id, spec.digest) for job_id, spec in specs.items()}
+        records = {job_id: evidence_check.ChainRecord(spec.cluster_id, spec.digest) for job_id, spec in specs.items()}
         verdicts = evidence_check.check(found.tx, self._chain.chain_id, records)
         return tuple(
             Reported(report.job_id, verdict.state, messages.usage_of(report.usage_metrics), report.exit_code, failed or verdict.why)

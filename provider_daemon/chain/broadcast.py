@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import grpc.aio
 
 from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
+from provider_daemon.chain.grpc_errors import NoIndex, NotFound, TooLarge
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2, service_pb2_grpc
 from provider_daemon.chain.reason import reason
 from provider_daemon.chain.tx import failed_message_index
-from provider_daemon.chain.wire import NoIndex, NotFound, TooLarge
 from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.ports import TxOutcome
 from provider_daemon.result_codes import SDK, SdkCode

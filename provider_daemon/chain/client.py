@@ -9,18 +9,18 @@ from provider_daemon.chain.ask import Ask
 from provider_daemon.chain.blocks import KEPT
 from provider_daemon.chain.codec import parse_time
 from provider_daemon.chain.effects import missing_effect
+from provider_daemon.chain.endpoints import Endpoints
 from provider_daemon.chain.evidence_check import public_keys_of, reports
 from provider_daemon.chain.heights import LAG_BLOCKS
-from provider_daemon.chain.node import Endpoints
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import Tx
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.chain.reader import Reader
 from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
+from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Account, Clock, Cluster, Head, Offering, TxOutcome
 from provider_daemon.result_codes import SDK, SdkCode
-from provider_daemon.troubles import Troubles
 
 REPORT = f"/{MsgReportJobStatus.DESCRIPTOR.full_name}"
 TURN_SECONDS = 60.0  # for which the same endpoint is glanced at
@@ -33,9 +33,11 @@ class GrpcChain:
     `endpoints.all` who is healthy; each of them asks one endpoint.
     """
 
-    def __init__(self, chain_id: str, endpoints: Sequence[str], clock: Clock, troubles: Troubles | None = None, quorum: int = 1) -> None:
+    def __init__(
+        self, chain_id: str, endpoints: Sequence[str], clock: Clock, ongoing: OngoingProblems | None = None, quorum: int = 1
+    ) -> None:
         self.chain_id = chain_id
-        self.endpoints = Endpoints(chain_id, list(endpoints), clock, troubles or Troubles(), quorum)
+        self.endpoints = Endpoints(chain_id, list(endpoints), clock, ongoing or OngoingProblems(), quorum)
         self._clock = clock
         self._sent_at: dict[str, int] = {}  # transaction -> the first height that it can be in, as far as this process sent it
         self.agreement = Agreement(self.endpoints)

@@ -8,9 +8,9 @@ from typing import Protocol, TypeVar
 import grpc
 import grpc.aio
 
+from provider_daemon.chain.grpc_errors import translate
 from provider_daemon.chain.heights import Claim
 from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
-from provider_daemon.chain.wire import translate
 from provider_daemon.errors import ProvdError, Transient, Unreadable
 from provider_daemon.ports import EndpointState
 

@@ -19,7 +19,7 @@ VERSION = 2  # of the document; without the field it is version 1, which says no
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class EvidenceFacts:
     """Everything that the signature covers. `signed_at` in seconds since the epoch.
 
     `spec_sha256`: the digest of what the customer asked for (spec_digest.py), "" in evidence of version 1, which has no such field.
@@ -37,7 +37,7 @@ class Facts:
     spec_sha256: str = ""
 
 
-def document(facts: Facts) -> bytes:
+def document(facts: EvidenceFacts) -> bytes:
     """Sorted keys, no spaces, integers and strings only. GPU types are not on the wire, so nobody could check them: left out."""
     said = {**asdict(facts), "state": facts.state.value, "usage": wire_usage(facts.usage)}
     if facts.spec_sha256:
@@ -53,12 +53,12 @@ def wire_usage(usage: Usage) -> dict[str, int]:
     return fields
 
 
-def sign(facts: Facts, signer: Signer) -> str:
+def sign(facts: EvidenceFacts, signer: Signer) -> str:
     """Base64, for the report's `signature`."""
     return sign_document(document(facts), signer)
 
 
-def verify(facts: Facts, signature: str, public_key: bytes) -> bool:
+def verify(facts: EvidenceFacts, signature: str, public_key: bytes) -> bool:
     """Whether the owner of that public key, who must be the provider, signed exactly these facts."""
     return verify_document(document(facts), signature, facts.provider, public_key)
 

@@ -7,7 +7,7 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError
 
 from provider_daemon.chain import bech32, messages
-from provider_daemon.chain.evidence import Facts, verify
+from provider_daemon.chain.evidence import EvidenceFacts, verify
 from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
@@ -19,18 +19,18 @@ _PLAIN_KEY = f"/{PubKey.DESCRIPTOR.full_name}"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ChainRecord:
     """What a verification needs of a job's record on chain. `spec_sha256`: "" where only evidence of version 1 can be checked."""
 
     cluster_id: str
     spec_sha256: str = ""
 
     @classmethod
-    def of(cls, job: types_pb2.HPCJob, chain_id: str) -> "Record":
+    def of(cls, job: types_pb2.HPCJob, chain_id: str) -> "ChainRecord":
         return cls(job.cluster_id, digest(job, chain_id))
 
 
-NO_RECORD = Record("")
+NO_RECORD = ChainRecord("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def reports(tx: tx_pb2.Tx) -> list[MsgReportJobStatus]:
     return [message for message in messages.flatten(tx.body.messages) if isinstance(message, MsgReportJobStatus)]
 
 
-def check(tx: tx_pb2.Tx, chain_id: str, records: Mapping[str, Record]) -> list[Verdict]:
+def check(tx: tx_pb2.Tx, chain_id: str, records: Mapping[str, ChainRecord]) -> list[Verdict]:
     """A verdict for each report, in order. `records`: what the chain has of each job, by its id."""
     keys = public_keys_of(tx)
     return [_verdict(report, chain_id, records.get(report.job_id, NO_RECORD), keys) for report in reports(tx)]
@@ -72,7 +72,7 @@ def _plain_key(envelope: Any) -> bytes:
         return b""
 
 
-def _verdict(report: MsgReportJobStatus, chain_id: str, record: Record, keys: Mapping[str, bytes]) -> Verdict:
+def _verdict(report: MsgReportJobStatus, chain_id: str, record: ChainRecord, keys: Mapping[str, bytes]) -> Verdict:
     """Evidence of version 1 holds as such; one that names the job holds for that job alone."""
     state = _state(report)
     if why := _incomplete(report, state, record, keys):
@@ -91,7 +91,7 @@ def _state(report: MsgReportJobStatus) -> str:
     return known.name.removeprefix("JOB_STATE_").lower() if known else str(report.state)
 
 
-def _incomplete(report: MsgReportJobStatus, state: str, record: Record, keys: Mapping[str, bytes]) -> str:
+def _incomplete(report: MsgReportJobStatus, state: str, record: ChainRecord, keys: Mapping[str, bytes]) -> str:
     """Why there is nothing to verify; empty when all that a verification needs is there."""
     if not report.signature:
         return "the report carries no signature"
@@ -104,8 +104,8 @@ def _incomplete(report: MsgReportJobStatus, state: str, record: Record, keys: Ma
     return ""
 
 
-def _facts(report: MsgReportJobStatus, state: State, chain_id: str, record: Record) -> Facts:
-    return Facts(
+def _facts(report: MsgReportJobStatus, state: State, chain_id: str, record: ChainRecord) -> EvidenceFacts:
+    return EvidenceFacts(
         chain_id=chain_id,
         cluster_id=record.cluster_id,
         provider=report.provider_address,

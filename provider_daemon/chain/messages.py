@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError, Message
 
-from provider_daemon.chain.evidence import Facts
+from provider_daemon.chain.evidence import EvidenceFacts
 from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
 from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
@@ -79,7 +79,7 @@ def usage_of(metrics: types_pb2.HPCUsageMetrics) -> Usage:
     return Usage(**{field.name: getattr(metrics, field.name) for field in metrics.DESCRIPTOR.fields})
 
 
-def report_job_status(facts: Facts, *, signature: str, status_message: str) -> Any:
+def report_job_status(facts: EvidenceFacts, *, signature: str, status_message: str) -> Any:
     message = tx_pb2.MsgReportJobStatus(
         provider_address=facts.provider,
         job_id=facts.job_id,

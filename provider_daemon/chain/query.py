@@ -11,9 +11,9 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain import codec, keyspace
 from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
+from provider_daemon.chain.grpc_errors import NotFound, TooLarge, Unimplemented
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2, query_pb2_grpc, types_pb2
 from provider_daemon.chain.store import Store
-from provider_daemon.chain.wire import NotFound, TooLarge, Unimplemented
 from provider_daemon.errors import Refused, Unreadable
 
 R = TypeVar("R", bound=Message)

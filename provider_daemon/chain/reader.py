@@ -11,6 +11,7 @@ from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.effects import missing_effect
 from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
 from provider_daemon.chain.evidence_check import public_keys_of
+from provider_daemon.chain.grpc_errors import NoIndex, NotFound
 from provider_daemon.chain.prices import MOST_DIGITS, Prices
 from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
 from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
@@ -21,7 +22,6 @@ from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgCancelJob
 from provider_daemon.chain.query import Query
 from provider_daemon.chain.records import chain_job, cluster, offering
 from provider_daemon.chain.store import Store
-from provider_daemon.chain.wire import NoIndex, NotFound
 from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.ports import Account, Cluster, Offering, TxOutcome

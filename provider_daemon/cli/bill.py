@@ -76,7 +76,7 @@ def explain(
     import asyncio
 
     from provider_daemon.cli import bill_show
-    from provider_daemon.config import load
+    from provider_daemon.config.model import load
 
     loaded = load(config) if config != DEFAULT or config.exists() else None
     chain = chain_id or (loaded.chain.id if loaded else CHAIN_ID)

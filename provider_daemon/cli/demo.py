@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from provider_daemon.demo.environment import Environment
     from provider_daemon.demo.sites import DemoSite
-    from provider_daemon.demo.stage import Stage
-    from provider_daemon.demo.verdict import Verdict
+    from provider_daemon.demo.verdict import JobVerdict
 
 
 def demo(
@@ -50,7 +50,7 @@ async def _demo(as_json: bool, keep: bool, queries: str, simulated: bool) -> int
 async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
     import shutil
 
-    from provider_daemon.demo import stage as stages
+    from provider_daemon.demo import environment as stages
     from provider_daemon.demo.sites import choose
     from provider_daemon.lab.places import temporary
 
@@ -59,7 +59,7 @@ async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
     directory.chmod(0o755)
     say = _teller(began)
     kept = False
-    stage: Stage | None = None
+    stage: Environment | None = None
     site: DemoSite | None = None
     try:
         site = await choose(directory, simulated, say)
@@ -79,11 +79,11 @@ async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-async def _perform(stage: "Stage", as_json: bool, began: float, say: Callable[[str], None]) -> bool:
+async def _perform(stage: "Environment", as_json: bool, began: float, say: Callable[[str], None]) -> bool:
     from provider_daemon.demo import verdict
-    from provider_daemon.demo.play import Play
+    from provider_daemon.demo.scenario import Scenario
 
-    rows, measured, problems = await Play(stage, say).run()
+    rows, measured, problems = await Scenario(stage, say).run()
     site = {"real": stage.site.real, "version": stage.site.version}
     document = verdict.document(rows, measured, problems, site, time.monotonic() - began)
     if as_json:
@@ -95,23 +95,23 @@ async def _perform(stage: "Stage", as_json: bool, began: float, say: Callable[[s
     return bool(document["ok"])
 
 
-def _print(rows: "list[Verdict]", problems: list[str]) -> None:
+def _print(rows: "list[JobVerdict]", problems: list[str]) -> None:
     from rich.console import Console
 
-    from provider_daemon.demo import show
+    from provider_daemon.demo import report
 
-    console = Console(width=None if sys.stdout.isatty() else show.WIDE)
-    console.print(show.table(rows, console.width))
-    show.details(console, rows)
+    console = Console(width=None if sys.stdout.isatty() else report.WIDE)
+    console.print(report.table(rows, console.width))
+    report.details(console, rows)
     for problem in problems:
         console.print(f"FAILED: {problem}", style="red", highlight=False, markup=False)
 
 
-def _site_words(stage: "Stage") -> str:
+def _site_words(stage: "Environment") -> str:
     return f"site: SLURM {stage.site.version}, private" if stage.site.real else "site: SIMULATED, not real SLURM"
 
 
-async def _until_interrupted(stage: "Stage") -> None:
+async def _until_interrupted(stage: "Environment") -> None:
     """The simulated site lives in this process, so it is kept only as long as this process is."""
     import asyncio
 
@@ -124,8 +124,8 @@ def _teller(began: float) -> Callable[[str], None]:
     return lambda text: typer.echo(f"[{time.monotonic() - began:6.1f} s] {text}", err=True)
 
 
-def _explain(stage: "Stage") -> None:
-    from provider_daemon.config import load
+def _explain(stage: "Environment") -> None:
+    from provider_daemon.config.model import load
 
     typer.echo(
         f"""Still running in {stage.directory}. To explore:

@@ -100,7 +100,7 @@ def start(
     import asyncio
 
     from provider_daemon.cli import documents
-    from provider_daemon.devnet.context import Rules
+    from provider_daemon.devnet.context import ChainRules
     from provider_daemon.devnet.genesis import parse_authority, parse_funds, parse_identities
     from provider_daemon.devnet.home import chain_file
     from provider_daemon.devnet.server import Devnet, serve
@@ -108,7 +108,7 @@ def start(
     from provider_daemon.money.rules import DEFAULT
 
     settled, served = as_compat(compat, settlement, queries)
-    rules = Rules(
+    rules = ChainRules(
         chain_id=chain_id,
         settlement=settled,
         compat=compat,

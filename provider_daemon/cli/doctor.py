@@ -12,7 +12,7 @@ from provider_daemon.cli.run import DEFAULT, ConfigFile
 from provider_daemon.text import printable
 
 if TYPE_CHECKING:
-    from provider_daemon.doctor.table import Row
+    from provider_daemon.doctor.registry import CheckResult
 
 WIDTH = 26
 TITLES = {
@@ -35,24 +35,24 @@ def doctor(
     import asyncio
 
     from provider_daemon import log
-    from provider_daemon.config import load
-    from provider_daemon.doctor.finding import Outcome
-    from provider_daemon.doctor.look import look
-    from provider_daemon.doctor.table import chosen, examine
+    from provider_daemon.config.model import load
+    from provider_daemon.doctor.finding import CheckOutcome
+    from provider_daemon.doctor.gather import gather
+    from provider_daemon.doctor.registry import chosen, examine
 
     _check_names(only or [])
     loaded = load(config)
     log.configure("console", "critical")
     started = time.monotonic()
-    rows = chosen(list(examine(asyncio.run(look(loaded, config)))), only or [])
+    rows = chosen(list(examine(asyncio.run(gather(loaded, config)))), only or [])
     seconds = time.monotonic() - started
     typer.echo(_document(rows, seconds) if as_json else "\n".join([*_lines(rows), _summary(rows, seconds)]))
     outcomes = {row.finding.outcome for row in rows}
-    raise typer.Exit(1 if Outcome.FAIL in outcomes else 2 if outcomes == {Outcome.SKIPPED} else 0)
+    raise typer.Exit(1 if CheckOutcome.FAIL in outcomes else 2 if outcomes == {CheckOutcome.SKIPPED} else 0)
 
 
 def _check_names(only: Sequence[str]) -> None:
-    from provider_daemon.doctor.table import CHECKS, NAMES
+    from provider_daemon.doctor.registry import CHECKS, NAMES
 
     unknown = [name for name in only if name not in NAMES]
     if unknown:
@@ -60,7 +60,7 @@ def _check_names(only: Sequence[str]) -> None:
         raise typer.BadParameter(f"unknown check: {unknown[0]!r} (known checks: {known})", param_hint="--only")
 
 
-def _document(rows: Sequence["Row"], seconds: float) -> str:
+def _document(rows: Sequence["CheckResult"], seconds: float) -> str:
     found = [
         {
             "name": row.check.name,
@@ -69,14 +69,14 @@ def _document(rows: Sequence["Row"], seconds: float) -> str:
             "outcome": row.finding.outcome,
             "seen": row.finding.seen,
             "todo": row.finding.todo,
-            "because": row.finding.blame,
+            "because": row.finding.cause,
         }
         for row in rows
     ]
     return json.dumps({"seconds": round(seconds, 3), "checks": found}, indent=1)
 
 
-def _lines(rows: Sequence["Row"]) -> Iterator[str]:
+def _lines(rows: Sequence["CheckResult"]) -> Iterator[str]:
     heading = ""
     for row in sorted(rows, key=lambda row: (list(TITLES).index(row.check.section), row.subject)):
         title = TITLES[row.check.section] + (f" ({row.subject})" if row.subject else "")
@@ -86,14 +86,14 @@ def _lines(rows: Sequence["Row"]) -> Iterator[str]:
         yield from _told(row)
 
 
-def _told(row: "Row") -> Iterator[str]:
+def _told(row: "CheckResult") -> Iterator[str]:
     found = row.finding
-    because = f"; see {found.blame}" if found.blame else ""
+    because = f"; see {found.cause}" if found.cause else ""
     yield printable(f"  {found.outcome.upper() if found.todo else found.outcome:<8}{row.check.name:<{WIDTH}}{found.seen}{because}")
     if found.todo:
         yield printable(f"{'':<{WIDTH + 10}}{found.todo}")
 
 
-def _summary(rows: Sequence["Row"], seconds: float) -> str:
+def _summary(rows: Sequence["CheckResult"], seconds: float) -> str:
     counts = Counter(row.finding.outcome for row in rows)
     return f"{len(rows)} checks: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())}; {seconds:.1f} s"

@@ -14,7 +14,7 @@ from provider_daemon.text import printable
 if TYPE_CHECKING:
     from provider_daemon.chain.client import GrpcChain
     from provider_daemon.chain.evidence_check import Verdict
-    from provider_daemon.job.usage_snapshot import SignedSnapshot
+    from provider_daemon.job.usage_record import SignedSnapshot
 
 app = typer.Typer(help="Verify the signed usage of jobs.", no_args_is_help=True)
 
@@ -65,10 +65,10 @@ def snapshots(
 
     Exit status: 0 all are valid, 1 otherwise. JSON output includes the signed documents.
     """
-    from provider_daemon.chain import usage_snapshot
+    from provider_daemon.usage_records import document
 
     kept, keys = _kept(config, job)
-    checked = list(zip(kept, usage_snapshot.check(kept, keys), strict=True))
+    checked = list(zip(kept, document.check(kept, keys), strict=True))
     if output is Text.JSON:
         typer.echo(json.dumps([_row(snapshot, why) for snapshot, why in checked]))
     else:
@@ -82,22 +82,22 @@ def snapshots(
 def _kept(config: Path, job_id: str) -> "tuple[list[SignedSnapshot], dict[str, bytes]]":
     """The snapshots, and the public keys of our own transactions: no secret is needed to check a signature."""
     from provider_daemon.chain import evidence_check, tx
-    from provider_daemon.config import load
-    from provider_daemon.ledger import snapshots
+    from provider_daemon.config.model import load
+    from provider_daemon.ledger import usage_records
     from provider_daemon.ledger.ledger import Ledger
 
     ledger = Ledger.open(Path(load(config).ledger.path), readonly=True, lock=False)
     keys: dict[str, bytes] = {}
-    for raw in snapshots.a_transaction_of_each_key(ledger):
+    for raw in usage_records.a_transaction_of_each_key(ledger):
         keys |= evidence_check.public_keys_of(tx.decode(raw))
-    return snapshots.of(ledger, job_id), keys
+    return usage_records.of(ledger, job_id), keys
 
 
 def _line(snapshot: "SignedSnapshot", why: str) -> str:
-    from provider_daemon.chain import usage_snapshot
     from provider_daemon.ledger.timeline import when
+    from provider_daemon.usage_records import document
 
-    used = usage_snapshot.cumulative(snapshot)
+    used = document.cumulative(snapshot)
     amounts = f"{used.wall_clock_seconds} s, {used.cpu_core_seconds} core-s, {used.memory_gb_seconds} GB-s, {used.gpu_seconds} GPU-s"
     verdict = f"FAILED: {why}" if why else "verified"
     return f"{snapshot.sequence:>4} {snapshot.type:<14} {when(snapshot.taken_at)}  {amounts}  {verdict}  {snapshot.content_hash}"
@@ -126,7 +126,7 @@ async def verdicts_of(chain: "GrpcChain", what: str) -> list[tuple[str, "Verdict
     result = []
     for tx in found:
         jobs = {report.job_id: await chain.query.job(report.job_id) for report in evidence_check.reports(tx.tx)}
-        records = {job_id: evidence_check.Record.of(record, chain.chain_id) for job_id, record in jobs.items() if record}
+        records = {job_id: evidence_check.ChainRecord.of(record, chain.chain_id) for job_id, record in jobs.items() if record}
         verdicts = evidence_check.check(tx.tx, chain.chain_id, records)
         if tx.tx_response.code:
             failed = f"the transaction failed with code {tx.tx_response.code}: the chain accepted none of its reports"

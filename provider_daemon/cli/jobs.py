@@ -83,7 +83,7 @@ def _unknown(job: str) -> Refused:
 
 
 def _open(config: Path, *, readonly: bool = True) -> "Ledger":
-    from provider_daemon.config import load
+    from provider_daemon.config.model import load
     from provider_daemon.ledger.ledger import Ledger
 
     return Ledger.open(Path(load(config).ledger.path), readonly=readonly, lock=False)

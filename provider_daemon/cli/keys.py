@@ -12,8 +12,8 @@ from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 if TYPE_CHECKING:
     from provider_daemon.client.identity import Who
-    from provider_daemon.client.keychain import Entry
-    from provider_daemon.client.rotation import Facts
+    from provider_daemon.client.keychain import KeychainEntry
+    from provider_daemon.client.rotation import RotationFacts
 
 app = typer.Typer(help="Create, import, list and delete signing keys (encrypted at rest).", no_args_is_help=True)
 
@@ -121,11 +121,11 @@ def rotate_plan(
     typer.echo("\n".join(plan(asyncio.run(_facts(config, key, new)))))
 
 
-async def _facts(config_path: Path, key: str, new: str) -> "Facts":
+async def _facts(config_path: Path, key: str, new: str) -> "RotationFacts":
     from provider_daemon.client.rotation import facts
     from provider_daemon.client.session import chain_at
     from provider_daemon.clock import SystemClock
-    from provider_daemon.config import load
+    from provider_daemon.config.model import load
 
     config = load(config_path)
     async with chain_at(config.chain.endpoints, config.chain.id) as chain:
@@ -138,7 +138,7 @@ def _who(key: str, keyring_dir: Path, passphrase_file: Path | None) -> "Who":
     return Who(key, keyring_dir, once(lambda: passphrase(passphrase_file)))
 
 
-def _document(entry: "Entry") -> dict[str, object]:
+def _document(entry: "KeychainEntry") -> dict[str, object]:
     """In the format of the SDK's `keys show`."""
     from base64 import b64encode
 

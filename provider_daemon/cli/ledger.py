@@ -24,7 +24,7 @@ def backup(
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Make a consistent copy of the ledger, and check it. The daemon may be running."""
-    from provider_daemon.config import load
+    from provider_daemon.config.model import load
     from provider_daemon.ledger import backup as ledger
 
     made = ledger.backup(Path(load(config).ledger.path), target)
@@ -37,7 +37,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Check the ledger file and the consistency of its rows. Exit status: 0 no problem found, 1 otherwise."""
-    from provider_daemon.config import load
+    from provider_daemon.config.model import load
 
     loaded = load(config)
     path = Path(loaded.ledger.path)
@@ -58,7 +58,7 @@ def repair(
     """
     import time
 
-    from provider_daemon.config import load
+    from provider_daemon.config.model import load
     from provider_daemon.ledger import repair as repairs
     from provider_daemon.ledger.ledger import Ledger
 

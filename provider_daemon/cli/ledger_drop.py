@@ -10,7 +10,7 @@ from provider_daemon.cli.run import DEFAULT, ConfigFile
 from provider_daemon.errors import Refused
 
 if TYPE_CHECKING:
-    from provider_daemon.config import ChainConfig
+    from provider_daemon.config.model import ChainConfig
     from provider_daemon.job.lifecycle import Job
     from provider_daemon.job.spec import ChainJob
 
@@ -30,7 +30,7 @@ def drop(
     import asyncio
     import time
 
-    from provider_daemon.config import load
+    from provider_daemon.config.model import load
     from provider_daemon.ledger.ledger import Ledger
 
     loaded = load(config)

@@ -12,10 +12,10 @@ from provider_daemon.text import printable
 
 if TYPE_CHECKING:
     from provider_daemon.chain.keys import Signer
-    from provider_daemon.config import Config
-    from provider_daemon.job.differences import Difference
+    from provider_daemon.config.model import Config
     from provider_daemon.ledger.ledger import Ledger
-    from provider_daemon.loops.compare import Comparison
+    from provider_daemon.reconciliation.comparer import Comparison
+    from provider_daemon.reconciliation.differences import Difference
 
 HEADINGS = ("JOB", "FIELD", "SLURM", "LEDGER", "CHAIN", "DIFFERENCE", "TOLERANCE", "SEVERITY", "ACTION")
 WIDEST = 44  # characters of a cell, the last one apart
@@ -34,7 +34,7 @@ def reconcile(
     import asyncio
 
     from provider_daemon import log
-    from provider_daemon.config import load
+    from provider_daemon.config.model import load
 
     loaded = load(config)
     log.configure("console", "warning")
@@ -48,13 +48,13 @@ def reconcile(
 async def _reconcile(loaded: "Config", days: int, dispute: str) -> "Comparison":
     from pathlib import Path
 
-    from provider_daemon.assembly import scheduler
     from provider_daemon.chain.audit import GrpcAudit
     from provider_daemon.chain.client import GrpcChain
     from provider_daemon.clock import SystemClock
+    from provider_daemon.daemon.build import scheduler
     from provider_daemon.ledger.ledger import Ledger
-    from provider_daemon.loops.compare import Comparer, Served
-    from provider_daemon.loops.reconcile import keep
+    from provider_daemon.reconciliation.comparer import Comparer, Served
+    from provider_daemon.reconciliation.loop import keep
 
     clock, signers = SystemClock(), _signers(loaded)
     ledger = Ledger.open(Path(loaded.ledger.path), lock=False)
@@ -88,7 +88,7 @@ def _signers(loaded: "Config") -> "dict[str, Signer | None]":
 
 def _dispute(ledger: "Ledger", job_id: str, signers: "dict[str, Signer | None]", now: float) -> None:
     from provider_daemon.errors import Refused
-    from provider_daemon.loops.snapshots import take_disputed
+    from provider_daemon.usage_records.recorder import take_disputed
 
     job = ledger.job(job_id)
     signer = signers.get(job.spec.cluster_id) if job else None
@@ -106,7 +106,7 @@ def _document(compared: "Comparison") -> str:
 
 
 def _lines(compared: "Comparison") -> list[str]:
-    from provider_daemon.job.differences import Outcome, worst_first
+    from provider_daemon.reconciliation.differences import Outcome, worst_first
 
     counts = {outcome: sum(each.outcome is outcome for each in compared.jobs) for outcome in Outcome}
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)

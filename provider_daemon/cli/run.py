@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from provider_daemon.config import Config
-    from provider_daemon.rehearsal import Draft, Prospect
+    from provider_daemon.config.model import Config
+    from provider_daemon.dry_run.loops import Prospect, ShownDraft
 
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", envvar="PROVD_CONFIG", metavar="FILE", help="Configuration file.")]
 DEFAULT = Path("/etc/provd/provd.toml")
@@ -18,8 +18,9 @@ DryRun = Annotated[
 
 def run(config: ConfigFile = DEFAULT, dry_run: DryRun = False) -> None:
     """Run the daemon until SIGTERM or SIGINT. SIGHUP reloads the configuration."""
-    from provider_daemon import config as configuration
-    from provider_daemon import daemon, log
+    from provider_daemon import log
+    from provider_daemon.config import model as configuration
+    from provider_daemon.daemon import app
 
     loaded = configuration.load(config)
     if dry_run:
@@ -29,22 +30,22 @@ def run(config: ConfigFile = DEFAULT, dry_run: DryRun = False) -> None:
         asyncio.run(rehearse(loaded))
         return
     log.configure(loaded.log.format, loaded.log.level)
-    daemon.run(loaded, config)
+    app.run(loaded, config)
 
 
 async def rehearse(loaded: "Config") -> None:
-    from provider_daemon.assembly import outbox_settings, tenancy, transport
     from provider_daemon.chain import keys
     from provider_daemon.clock import SystemClock
-    from provider_daemon.rehearsal import Unsending, Unsigning, Unsubmitting, rehearsal
+    from provider_daemon.daemon.build import outbox_settings, served_cluster, transport
+    from provider_daemon.dry_run.loops import Unsending, Unsigning, Unsubmitting, dry_run
 
     clock = SystemClock()
     signers = {name: Unsigning(keys.load(key.kind, key.name, key.path, key.passphrase_file)) for name, key in loaded.keys.items()}
-    tenancies = {each.id: tenancy(each, signers[each.key], loaded.chain.max_gas) for each in loaded.clusters}
+    served_clusters = {each.id: served_cluster(each, signers[each.key], loaded.chain.max_gas) for each in loaded.clusters}
     sites = {each.id: Unsubmitting(transport(each, clock), clock, each.name) for each in loaded.clusters}
     chain = Unsending(loaded.chain.id, loaded.chain.endpoints, clock, quorum=loaded.chain.quorum)
     try:
-        with rehearsal(chain, tenancies, sites, clock) as ours:
+        with dry_run(chain, served_clusters, sites, clock) as ours:
             for prospect in await ours.prospects():
                 _show(prospect)
             for draft in await ours.drafts(outbox_settings(loaded.chain)):
@@ -66,7 +67,7 @@ def _show(prospect: "Prospect") -> None:
     typer.echo(printable_lines(prospect.order.script), nl=False)
 
 
-def _show_draft(draft: "Draft") -> None:
+def _show_draft(draft: "ShownDraft") -> None:
     import json
 
     from provider_daemon.client.tx_json import decoded

@@ -58,7 +58,7 @@ def top(
 
 
 def _open(config: Path) -> tuple["Ledger", str]:
-    from provider_daemon.config import load
+    from provider_daemon.config.model import load
     from provider_daemon.ledger.ledger import Ledger
 
     loaded = load(config)
@@ -67,7 +67,7 @@ def _open(config: Path) -> tuple["Ledger", str]:
 
 def _look(ledger: "Ledger", listen: str) -> "tuple[Overview, tuple[JobLine, ...]]":
     from provider_daemon.ledger import listing
-    from provider_daemon.status.ask import ask
+    from provider_daemon.status.client import ask
     from provider_daemon.status.overview import lines, overview
 
     open_jobs = lines(listing.jobs(ledger, show=listing.Show.OPEN, count=OPEN_JOBS))

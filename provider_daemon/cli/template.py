@@ -105,8 +105,8 @@ def render(
     ] = None,
 ) -> None:
     """Print the exact batch script of a job with this template. It is rendered for the first cluster in the configuration."""
-    from provider_daemon.config import default_toml, load, parse
-    from provider_daemon.preview import preview
+    from provider_daemon.config.model import default_toml, load, parse
+    from provider_daemon.dry_run.preview import preview
 
     site = load(config) if config else parse(default_toml(), "the example")
     typer.echo(preview(found(which), settings_of(settings or []), site.clusters[0], site.chain.id), nl=False)

@@ -9,9 +9,9 @@ from provider_daemon.chain import messages
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.endpoint import CALL_SECONDS
 from provider_daemon.chain.gateway_json import render
+from provider_daemon.chain.grpc_errors import NotFound
 from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2, bank_pb2_grpc
-from provider_daemon.chain.wire import NotFound
-from provider_daemon.client import asking
+from provider_daemon.client import queries
 from provider_daemon.errors import ConfigError
 
 
@@ -24,7 +24,7 @@ def tx_hash(text: str) -> str:
 
 async def balances(chain: GrpcChain, address: str) -> dict[str, Any]:
     """Every denom that the account has, as the bank module answers. Raises ConfigError for what is no address."""
-    asked = bank_pb2.QueryAllBalancesRequest(address=asking.address(address))
+    asked = bank_pb2.QueryAllBalancesRequest(address=queries.address(address))
 
     async def request(channel: grpc.aio.Channel) -> bank_pb2.QueryAllBalancesResponse:
         return await bank_pb2_grpc.QueryStub(channel).AllBalances(asked, timeout=CALL_SECONDS)

@@ -15,7 +15,7 @@ WORDS_BITS = 256  # of entropy: 24 words
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KeychainEntry:
     """`public_key` is empty and `why` set for an entry that the passphrase does not open."""
 
     name: str
@@ -51,24 +51,24 @@ def from_words(words: str) -> bytes:
     return hd.secret_of(words)
 
 
-def show(who: Who) -> Entry:
+def show(who: Who) -> KeychainEntry:
     """Raises ConfigError."""
     signer = who.signer()
-    return Entry(who.name, signer.address, signer.public_key)
+    return KeychainEntry(who.name, signer.address, signer.public_key)
 
 
-def every(directory: Path, passphrase: Callable[[], str]) -> list[Entry]:
+def every(directory: Path, passphrase: Callable[[], str]) -> list[KeychainEntry]:
     """Of the keystore, by name; the passphrase is asked for only when there is one."""
     store = Keystore(directory)
     return [_entry(store, name, passphrase) for name in store.names()]
 
 
-def _entry(store: Keystore, name: str, passphrase: Callable[[], str]) -> Entry:
+def _entry(store: Keystore, name: str, passphrase: Callable[[], str]) -> KeychainEntry:
     try:
         signer = LocalSigner(store.read(name, passphrase()))
     except (ValueError, OSError) as error:
-        return Entry(name, why=str(error))
-    return Entry(name, signer.address, signer.public_key)
+        return KeychainEntry(name, why=str(error))
+    return KeychainEntry(name, signer.address, signer.public_key)
 
 
 def export(who: Who, new_passphrase: Callable[[], str]) -> str:

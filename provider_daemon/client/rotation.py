@@ -8,9 +8,9 @@ from shlex import quote
 from typing import Any
 
 from provider_daemon.chain.client import GrpcChain
-from provider_daemon.client.asking import address, question
+from provider_daemon.client.queries import address, question
 from provider_daemon.client.transaction import FEE_DENOM
-from provider_daemon.config import Config
+from provider_daemon.config.model import Config
 from provider_daemon.errors import ConfigError
 
 OPEN_STATES = ("pending", "queued", "running")
@@ -28,7 +28,7 @@ class OldCluster:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RotationFacts:
     """`new` is empty as long as there is no new key. `balance` in the fee denom; `dispute_seconds` is the chain's parameter."""
 
     key_name: str
@@ -42,7 +42,7 @@ class Facts:
     now: float
 
 
-async def facts(chain: GrpcChain, config: Config, key_name: str, new: str, config_path: str, now: float) -> Facts:
+async def facts(chain: GrpcChain, config: Config, key_name: str, new: str, config_path: str, now: float) -> RotationFacts:
     """Raises ConfigError when no cluster of the configuration is served with that key or `new` is no address, Refused when the chain
     knows none of the clusters."""
     served = [cluster.id for cluster in config.clusters if cluster.key == key_name]
@@ -52,7 +52,7 @@ async def facts(chain: GrpcChain, config: Config, key_name: str, new: str, confi
     old = records[0].provider_address
     account = await chain.account(old)
     params: Any = await _ask(chain, "Params")
-    return Facts(
+    return RotationFacts(
         key_name=key_name,
         old=old,
         new=address(new) if new else "",
@@ -84,7 +84,7 @@ async def _cluster(chain: GrpcChain, record: Any) -> OldCluster:
     )
 
 
-def plan(known: Facts) -> list[str]:
+def plan(known: RotationFacts) -> list[str]:
     """A line for each thing to do, in order; numbered ones begin a step. Pure."""
     steps = [_new_key(known), _beside(known), _no_new_jobs(known), _serve_both(known), _wait(known), _leave(known), _keep(known)]
     lines = [f"From {known.old} (sequence {known.sequence}, {known.balance}{FEE_DENOM}) to {known.new or 'a new key'}."]
@@ -93,7 +93,7 @@ def plan(known: Facts) -> list[str]:
     return lines
 
 
-def _new_key(known: Facts) -> list[str]:
+def _new_key(known: RotationFacts) -> list[str]:
     made = [] if known.new else ["provd keys add next"]
     return [
         f"{'Fund the new key' if known.new else 'Create the new key and fund it'} from a wallet other than the daemon's:",
@@ -102,7 +102,7 @@ def _new_key(known: Facts) -> list[str]:
     ]
 
 
-def _beside(known: Facts) -> list[str]:
+def _beside(known: RotationFacts) -> list[str]:
     lines = ["Register each cluster again with the new key, and create the same offerings; node ids are global, so use a new cluster name:"]
     for cluster in known.clusters:
         described = f"--name {quote(cluster.name)} --region {quote(cluster.region)} --total-nodes {cluster.total_nodes}"
@@ -112,13 +112,13 @@ def _beside(known: Facts) -> list[str]:
     return lines
 
 
-def _no_new_jobs(known: Facts) -> list[str]:
+def _no_new_jobs(known: RotationFacts) -> list[str]:
     offerings = [offering for cluster in known.clusters for offering in cluster.offerings]
     lines = [f"provd tx hpc update-offering {offering} --inactive --from {known.old}" for offering in offerings]
     return [f"Stop the daemon, and stop accepting jobs with the old key (its next sequence is {known.sequence}):", *lines]
 
 
-def _serve_both(known: Facts) -> list[str]:
+def _serve_both(known: RotationFacts) -> list[str]:
     return [
         f'In {known.config_path} add [keys.next], and a [[clusters]] for each new id with another name and key = "next"; keep the old:',
         f"provd config validate -c {known.config_path}",
@@ -126,7 +126,7 @@ def _serve_both(known: Facts) -> list[str]:
     ]
 
 
-def _wait(known: Facts) -> list[str]:
+def _wait(known: RotationFacts) -> list[str]:
     lines = [f"Wait until the last job of {known.old} is reported; jobs that are open now:"]
     for cluster in known.clusters:
         lines.append(f"{cluster.cluster_id}: {', '.join(cluster.open_jobs) or 'none'}")
@@ -134,12 +134,12 @@ def _wait(known: Facts) -> list[str]:
     return lines
 
 
-def _leave(known: Facts) -> list[str]:
+def _leave(known: RotationFacts) -> list[str]:
     lines = [f"provd tx hpc deregister-cluster {cluster.cluster_id} --from {known.old}" for cluster in known.clusters]
     return [f"Remove the old [[clusters]] and [keys.{known.key_name}] from {known.config_path}, restart the daemon, then:", *lines]
 
 
-def _keep(known: Facts) -> list[str]:
+def _keep(known: RotationFacts) -> list[str]:
     until = datetime.fromtimestamp(known.now + known.dispute_seconds, UTC)
     return [
         f"Keep the old key for disputes until the dispute period of its last job is over ({until:%Y-%m-%d} if it ends today):",

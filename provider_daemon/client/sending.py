@@ -9,23 +9,23 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
-from provider_daemon.client import checks, complete, draft, made, running, transaction, tx_json
+from provider_daemon.client import checks, created_ids, daemon_lock, defaults, draft, transaction, tx_json
 from provider_daemon.client.identity import Who, address_only
-from provider_daemon.client.transaction import Prepared, Terms
+from provider_daemon.client.transaction import Prepared, TxTerms
 from provider_daemon.errors import ConfigError, Refused
 
 GENERATE, DRY_RUN, SEND, SEND_AND_WAIT = "generate", "dry-run", "send", "send and wait"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Request:
     """`message` such as MsgCancelJob; `document` and `typed` as draft.merged takes them. `config`: of the daemon that may run here."""
 
     message: str
     document: object
     typed: Mapping[str, Any]
     who: Who
-    terms: Terms
+    terms: TxTerms
     mode: str
     config: Path
     force: bool = False
@@ -49,14 +49,14 @@ class Sent:
     problem: str = ""
 
 
-async def carry_out(order: Order, chain: GrpcChain, talk: Talk) -> Sent:
+async def carry_out(order: Request, chain: GrpcChain, talk: Talk) -> Sent:
     """Raises ConfigError before anything is signed, Refused when the chain says no, NotIncluded or FateUnknown when it says nothing."""
     message = await _checked(order, chain)
     if order.mode == GENERATE:
         return await _unsigned(order, chain, message)
     signer = order.who.signer()
     draft.signed_by(message, signer.address)
-    await complete.sign_evidence(chain, message, signer)
+    await defaults.sign_evidence(chain, message, signer)
     prepared = await transaction.prepare(chain, [message], signer.public_key, order.terms)
     if order.mode == DRY_RUN:
         return _priced(prepared)
@@ -65,21 +65,21 @@ async def carry_out(order: Order, chain: GrpcChain, talk: Talk) -> Sent:
     return await _send(order, chain, prepared, signer, talk)
 
 
-async def _checked(order: Order, chain: GrpcChain) -> Message:
+async def _checked(order: Request, chain: GrpcChain) -> Message:
     values = draft.merged(order.document, order.typed)
-    message = draft.message(order.message, await complete.values(chain, order.message, values))
+    message = draft.message(order.message, await defaults.values(chain, order.message, values))
     if problems := checks.problems(message):
         raise ConfigError(problems)
     return message
 
 
-async def _unsigned(order: Order, chain: GrpcChain, message: Message) -> Sent:
+async def _unsigned(order: Request, chain: GrpcChain, message: Message) -> Sent:
     signer = None if order.who.is_address else order.who.signer()
     if signer is None and not order.terms.gas:
         raise ConfigError(["--gas must be a number here: simulation needs a key, and --from is only an address"])
     draft.signed_by(message, signer.address if signer else address_only(order.who))
     if signer:
-        await complete.sign_evidence(chain, message, signer)
+        await defaults.sign_evidence(chain, message, signer)
     prepared = await transaction.prepare(chain, [message], signer.public_key if signer else b"", order.terms)
     return Sent(tx_json.unsigned(prepared))
 
@@ -91,27 +91,27 @@ def _priced(prepared: Prepared) -> Sent:
     )
 
 
-async def _not_beside_a_daemon(order: Order, chain: GrpcChain, signer: Signer, talk: Talk) -> None:
-    daemon = running.look(order.config)
+async def _not_beside_a_daemon(order: Request, chain: GrpcChain, signer: Signer, talk: Talk) -> None:
+    daemon = daemon_lock.find(order.config)
     if daemon is None:
         return
     if daemon.why_unknown:
         talk.say(f"cannot check whether a daemon on this machine uses this key: {daemon.why_unknown}")
-    elif await running.signs_with(daemon, signer.address, chain):
+    elif await daemon_lock.signs_with(daemon, signer.address, chain):
         why = f"the daemon on this machine (ledger {daemon.ledger}) uses the key {signer.address}: another transaction delays its reports"
         if not order.force:
             raise Refused(f"{why}; stop the daemon, use another key, or add --force. Nothing was signed")
         talk.say(why)
 
 
-async def _send(order: Order, chain: GrpcChain, prepared: Prepared, signer: Signer, talk: Talk) -> Sent:
+async def _send(order: Request, chain: GrpcChain, prepared: Prepared, signer: Signer, talk: Talk) -> Sent:
     signed = transaction.sign(prepared, signer, chain.chain_id)
     talk.say(f"sent transaction {signed.tx_hash}, waiting for it to be in a block by height {prepared.timeout_height}")
     await transaction.send(chain, signed)
     if order.mode == SEND:
         return Sent({"txhash": signed.tx_hash, "timeout_height": str(prepared.timeout_height)}, [f"tx: {signed.tx_hash}"])
     found = await transaction.included(chain, signed, prepared, talk.now)
-    ids = await made.ids(chain, prepared.wanted[0], found)
+    ids = await created_ids.ids(chain, prepared.wanted[0], found)
     answer = found.tx_response
     lines = [f"{name}: {value}" for name, value in ids.items()]
     lines += [

@@ -15,10 +15,10 @@ from provider_daemon.chain import messages
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.grpc_errors import NoIndex
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
 from provider_daemon.chain.tx import SignedTx
-from provider_daemon.chain.wire import NoIndex
 from provider_daemon.client import unindexed
 from provider_daemon.client.coins import Coin, Price
 from provider_daemon.client.unindexed import FateUnknown
@@ -41,7 +41,7 @@ class NotIncluded(ProvdError):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class TxTerms:
     """`gas` 0: what the simulation says, times `adjustment`. `fee` or `price`, or neither: the chain's current price in uve.
 
     `timeout_height` 0: TIMEOUT_BLOCKS from now.
@@ -77,7 +77,7 @@ class Prepared:
     memo: str
 
 
-async def prepare(chain: GrpcChain, wanted: Sequence[Message], public_key: bytes, terms: Terms) -> Prepared:
+async def prepare(chain: GrpcChain, wanted: Sequence[Message], public_key: bytes, terms: TxTerms) -> Prepared:
     """Raises Refused, in the chain's own words, when a simulation shows that it would fail. Without a public key there is no simulation."""
     account = await chain.account(messages.signer_of(wanted[0]))
     head = await chain.head()
@@ -93,13 +93,13 @@ async def prepare(chain: GrpcChain, wanted: Sequence[Message], public_key: bytes
     return replace(draft, gas_limit=gas, fee=_fee(terms, price, gas))
 
 
-async def _price(chain: GrpcChain, terms: Terms) -> Price:
+async def _price(chain: GrpcChain, terms: TxTerms) -> Price:
     if terms.price or terms.fee:
         return terms.price or Price(Decimal(0), FEE_DENOM)
     return Price(await chain.gas_price(FEE_DENOM), FEE_DENOM)
 
 
-def _fee(terms: Terms, price: Price, gas: int) -> Coin:
+def _fee(terms: TxTerms, price: Price, gas: int) -> Coin:
     return terms.fee or Coin(math.ceil(gas * price.amount), price.denom)
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from provider_daemon.chain.records import chain_job
+from provider_daemon.demo.environment import Environment
 from provider_daemon.demo.jobs import ATTACK, MARKER
 from provider_daemon.demo.market import CHAIN_ID
 from provider_daemon.demo.sites import DemoSite
-from provider_daemon.demo.stage import Stage
 
 
 def hostile_program(site: DemoSite) -> Path:
@@ -19,7 +19,7 @@ def hostile_program(site: DemoSite) -> Path:
     return program
 
 
-async def hostile_problems(stage: Stage, job_id: str) -> list[str]:
+async def hostile_problems(stage: Environment, job_id: str) -> list[str]:
     """The strings must stand in the job's output, and no shell may have read them: the marker file exists nowhere."""
     record = await stage.market.chain.query.job(job_id)
     assert record is not None

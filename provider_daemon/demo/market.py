@@ -8,9 +8,9 @@ from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.job_names import job_name
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.clock import SystemClock
-from provider_daemon.demo.children import Child
+from provider_daemon.demo.accounts import Account, new_key, responses
 from provider_daemon.demo.jobs import QUEUES, DemoJob
-from provider_daemon.demo.people import Person, new_key, responses
+from provider_daemon.demo.processes import Process
 from provider_daemon.job.spec import Spec
 
 CHAIN_ID = "virtengine-localnet-1"
@@ -23,12 +23,12 @@ NODES = 4
 class Market:
     """Made by `opened`. `port` is the chain's gRPC, `secret` the provider's private key."""
 
-    devnet: Child
+    devnet: Process
     port: int
     chain: GrpcChain
     secret: bytes
-    provider: Person
-    customers: tuple[Person, ...]
+    provider: Account
+    customers: tuple[Account, ...]
 
     def slurm_name(self, spec: Spec) -> str:
         return job_name(self.provider.signer, spec)
@@ -43,7 +43,7 @@ async def opened(directory: Path, queries: str, customers: int = 1) -> Market:
     (secret, key), keys = new_key(), [new_key()[1] for _ in range(customers)]
     devnet, port = await _started(directory, [each.address for each in (key, *keys)], queries)
     chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
-    market = Market(devnet, port, chain, secret, Person(key, chain), tuple(Person(each, chain) for each in keys))
+    market = Market(devnet, port, chain, secret, Account(key, chain), tuple(Account(each, chain) for each in keys))
     try:
         await open_shop(market.provider)
     except BaseException:
@@ -52,13 +52,13 @@ async def opened(directory: Path, queries: str, customers: int = 1) -> Market:
     return market
 
 
-async def order(customer: Person, *jobs: DemoJob) -> list[str]:
+async def order(customer: Account, *jobs: DemoJob) -> list[str]:
     """All in one transaction; their ids, once the chain has them."""
     sent = await customer.send(*(job.message(customer.address, OFFERING) for job in jobs))
     return [tx_pb2.MsgSubmitJobResponse.FromString(each.value).job_id for each in await responses(customer.chain, sent.tx_hash)]
 
 
-async def _started(directory: Path, addresses: list[str], queries: str) -> tuple[Child, int]:
+async def _started(directory: Path, addresses: list[str], queries: str) -> tuple[Process, int]:
     """A thread cannot be cancelled: interrupted, it is waited for, and what it started is stopped."""
     starting = asyncio.ensure_future(asyncio.to_thread(start_devnet, directory, addresses, queries))
     try:
@@ -68,11 +68,11 @@ async def _started(directory: Path, addresses: list[str], queries: str) -> tuple
         raise
 
 
-def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str) -> tuple[Child, int]:
+def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str) -> tuple[Process, int]:
     """The process and its port; `more` are further arguments of `provd devnet start`, the last word on an option."""
     funds = [word for address in addresses for word in ("--fund", f"{address}={FUNDS}")]
     arguments = ["devnet", "start", "--home", str(directory / "devnet"), "--listen", "127.0.0.1:0", "--chain-id", CHAIN_ID]
-    child = Child(
+    child = Process(
         "the devnet",
         [*arguments, "--queries", queries, "--block-seconds", "1", *funds, *more],
         directory / "devnet.log",
@@ -87,7 +87,7 @@ def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str
     return child, int(line.split("127.0.0.1:")[1].split()[0])
 
 
-async def open_shop(provider: Person) -> None:
+async def open_shop(provider: Account) -> None:
     """The cluster registered and active, and an offering of both queues."""
     partitions = [types_pb2.Partition(name=name, nodes=NODES, max_nodes=NODES, max_runtime=86400, state="up") for name in QUEUES]
     await provider.send(

@@ -21,7 +21,7 @@ class Report:
 
 
 @dataclass(slots=True)
-class Verdict:
+class JobVerdict:
     """One row. Amounts in uvirt; `settled_sum` is provider + platform + refund. `problems` is empty for a job that did as it should."""
 
     job_id: str
@@ -47,12 +47,12 @@ class Verdict:
     problems: list[str] = field(default_factory=list)
 
 
-async def read(market: Market, job: DemoJob, job_id: str, accounting: dict[str, list[tuple[str, str]]]) -> Verdict:
+async def read(market: Market, job: DemoJob, job_id: str, accounting: dict[str, list[tuple[str, str]]]) -> JobVerdict:
     record = await market.chain.query.job(job_id)
     assert record is not None
     known = chain_job(record, CHAIN_ID)
-    verdict = Verdict(job_id, job.title, job.state.value, known.state.value, message=known.status_message)
-    await _read_reports(market, verdict, evidence_check.Record.of(record, CHAIN_ID))
+    verdict = JobVerdict(job_id, job.title, job.state.value, known.state.value, message=known.status_message)
+    await _read_reports(market, verdict, evidence_check.ChainRecord.of(record, CHAIN_ID))
     await _read_settlement(market, verdict, record)
     _read_slurm(verdict, accounting.get(market.slurm_name(known.spec), []))
     if verdict.slurm_jobs and known.state in TERMINAL - {State.CANCELLED}:
@@ -61,7 +61,7 @@ async def read(market: Market, job: DemoJob, job_id: str, accounting: dict[str, 
     return verdict
 
 
-async def _read_reports(market: Market, verdict: Verdict, record: evidence_check.Record) -> None:
+async def _read_reports(market: Market, verdict: JobVerdict, record: evidence_check.ChainRecord) -> None:
     for tx in await market.chain.reports_of(verdict.job_id):
         checked = evidence_check.check(tx.tx, CHAIN_ID, {verdict.job_id: record})
         for report, result in zip(evidence_check.reports(tx.tx), checked, strict=True):
@@ -73,7 +73,7 @@ async def _read_reports(market: Market, verdict: Verdict, record: evidence_check
     verdict.evidence_verified = all(report.evidence_verified for report in terminal) if terminal else None
 
 
-async def _read_settlement(market: Market, verdict: Verdict, record: types_pb2.HPCJob) -> None:
+async def _read_settlement(market: Market, verdict: JobVerdict, record: types_pb2.HPCJob) -> None:
     verdict.escrowed = sum(int(coin.amount) for coin in record.agreed_price)
     accounting = await market.chain.query.job_accounting(verdict.job_id)
     if accounting is None:
@@ -88,14 +88,14 @@ async def _read_settlement(market: Market, verdict: Verdict, record: types_pb2.H
     verdict.settled = accounting.settlement_status == "settled"
 
 
-def _read_slurm(verdict: Verdict, found: list[tuple[str, str]]) -> None:
+def _read_slurm(verdict: JobVerdict, found: list[tuple[str, str]]) -> None:
     verdict.slurm_jobs = len(found)
     if found:
         verdict.slurm_state, (code, _, _) = found[-1][0], found[-1][1].partition(":")
         verdict.slurm_exit_code = int(code)
 
 
-def _problems(job: DemoJob, verdict: Verdict) -> list[str]:
+def _problems(job: DemoJob, verdict: JobVerdict) -> list[str]:
     wrong = []
     if verdict.state != job.state:
         wrong.append(f"state is {verdict.state}, expected {job.state}")
@@ -145,7 +145,7 @@ async def settlement(market: Market, escrowed: int, before: dict[str, int]) -> S
     )
 
 
-def settlement_problems(measured: Settlement, rows: list[Verdict]) -> list[str]:
+def settlement_problems(measured: Settlement, rows: list[JobVerdict]) -> list[str]:
     """The accounts against the records, to the uvirt."""
     wrong = []
     for what, found, recorded in (
@@ -160,7 +160,9 @@ def settlement_problems(measured: Settlement, rows: list[Verdict]) -> list[str]:
     return wrong
 
 
-def document(rows: list[Verdict], measured: Settlement, problems: list[str], site: dict[str, object], seconds: float) -> dict[str, object]:
+def document(
+    rows: list[JobVerdict], measured: Settlement, problems: list[str], site: dict[str, object], seconds: float
+) -> dict[str, object]:
     """The whole of --json."""
     return {
         "ok": not problems and not any(row.problems for row in rows),

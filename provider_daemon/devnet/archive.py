@@ -41,7 +41,7 @@ class IncludedTx:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class StateSnapshot:
     """The state after a block. `time` in nanoseconds since the epoch."""
 
     height: int
@@ -49,12 +49,12 @@ class Snapshot:
     state: list[Write]
 
 
-def snapshot(path: Path) -> Snapshot:
+def snapshot(path: Path) -> StateSnapshot:
     """The last block's, whether a devnet runs on the file or not. Raises ConfigError when it holds no chain."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as db:
             db.execute("BEGIN")
-            found = Snapshot(*_last_block(db), list(db.execute("SELECT store, key, value FROM state")))
+            found = StateSnapshot(*_last_block(db), list(db.execute("SELECT store, key, value FROM state")))
     except sqlite3.Error as error:
         raise ConfigError([f"there is no devnet in {path.parent} that can be read: {error}"]) from error
     if not found.state:
@@ -94,7 +94,7 @@ class Archive:
             self._db.executemany("DELETE FROM state WHERE store = ? AND key = ?", [write[:2] for write in writes if not write[2]])
             self._db.executemany("INSERT INTO txs VALUES (?, ?, ?, ?)", [(tx.tx_hash, height, _value(tx), tx.tx_bytes) for tx in txs])
 
-    def replace(self, found: Snapshot) -> None:
+    def replace(self, found: StateSnapshot) -> None:
         """A state in place of whatever there was, whole or not at all; blocks and transactions before it are gone."""
         with self._db:
             self._db.execute("BEGIN")

@@ -5,7 +5,7 @@ from itertools import islice, takewhile
 
 from provider_daemon.devnet import derived, genesis
 from provider_daemon.devnet.archive import Archive, IncludedTx
-from provider_daemon.devnet.context import Context, Rules
+from provider_daemon.devnet.context import ChainRules, Context
 from provider_daemon.devnet.end_block import end_block
 from provider_daemon.devnet.execute import deliver
 from provider_daemon.devnet.kv import Layer
@@ -16,7 +16,7 @@ from provider_daemon.devnet.parse import ParsedTx
 class Blocks:
     """`funds`: address -> denom -> amount, credited in the first block of a new chain only."""
 
-    def __init__(self, archive: Archive, rules: Rules, funds: dict[str, dict[str, int]]) -> None:
+    def __init__(self, archive: Archive, rules: ChainRules, funds: dict[str, dict[str, int]]) -> None:
         """Raises ConfigError when the archive holds another chain."""
         self.rules = rules
         self.state = Layer()

@@ -9,7 +9,7 @@ from provider_daemon.devnet.context import Context
 from provider_daemon.job.usage import Usage
 from provider_daemon.money.bill import Bill, bill
 from provider_daemon.money.purchase import Past, Purchase
-from provider_daemon.money.settlement import DENOM, Node, Payment, rewards
+from provider_daemon.money.settlement import DENOM, NodeReward, Payment, rewards
 
 DISCOUNTED = "discounted"  # a store of its own: job id -> the discounts that its bill had, for which its accounting has no place
 
@@ -23,10 +23,10 @@ def charge(ctx: Context, job: types_pb2.HPCJob, usage: Usage, node_hours: int | 
     return cost, rewards(cost, platform=bank.PLATFORM_ADDRESS, provider=job.provider_address, nodes=_nodes(ctx, job, cost))
 
 
-def _nodes(ctx: Context, job: types_pb2.HPCJob, cost: Bill) -> list[Node]:
+def _nodes(ctx: Context, job: types_pb2.HPCJob, cost: Bill) -> list[NodeReward]:
     """Node operators' share is the same for each active node of the cluster: the module does not know which of them ran the job."""
     nodes = ctx.every(types_pb2.NodeMetadata, keyspace.NODE) if cost.node_reward else []
-    return [Node(node.node_id, node.provider_address) for node in nodes if node.active and node.cluster_id == job.cluster_id]
+    return [NodeReward(node.node_id, node.provider_address) for node in nodes if node.active and node.cluster_id == job.cluster_id]
 
 
 def _purchase(ctx: Context, job: types_pb2.HPCJob) -> Purchase:

@@ -3,13 +3,7 @@
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.devnet.context import Context
-from provider_daemon.devnet.failures import (
-    CLUSTER_NOT_FOUND,
-    INVALID_CLUSTER,
-    OFFERING_NOT_FOUND,
-    UNAUTHORIZED,
-    ChainError,
-)
+from provider_daemon.devnet.failures import CLUSTER_NOT_FOUND, INVALID_CLUSTER, OFFERING_NOT_FOUND, UNAUTHORIZED, ChainError
 
 
 def register_cluster(ctx: Context, message: tx_pb2.MsgRegisterCluster) -> tx_pb2.MsgRegisterClusterResponse:

@@ -20,7 +20,7 @@ Event = tuple[str, dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ChainRules:
     """`settlement`: "report" (as the module's test report describes) or "published" (nothing happens).
 
     `compat`: "report", or "published" with that source's quirks (docs/devnet.md). `max_gas`: of a block; -1 is no limit. `authority`: who
@@ -50,7 +50,7 @@ class Context:
     """`time` in nanoseconds since the epoch."""
 
     state: Layer
-    rules: Rules
+    rules: ChainRules
     height: int
     time: int
     events: list[Event] = field(default_factory=list)

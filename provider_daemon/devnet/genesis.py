@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from provider_daemon.chain import bech32, codec, keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.devnet import bank
-from provider_daemon.devnet.context import Context, Rules
+from provider_daemon.devnet.context import ChainRules, Context
 from provider_daemon.devnet.kv import Layer
 from provider_daemon.errors import ConfigError
 
@@ -36,7 +36,7 @@ def chain_id(state: Layer) -> str:
     return state.get(META_STORE, CHAIN_ID).decode()
 
 
-def same_chain(state: Layer, rules: Rules) -> None:
+def same_chain(state: Layer, rules: ChainRules) -> None:
     found = chain_id(state)
     if found != rules.chain_id:
         next_step = f"start it with --chain-id {found}, or name another --home"

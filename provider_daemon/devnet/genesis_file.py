@@ -8,12 +8,12 @@ from typing import Any
 
 from provider_daemon.chain import codec
 from provider_daemon.devnet import derived, genesis, genesis_sections
-from provider_daemon.devnet.archive import Snapshot
+from provider_daemon.devnet.archive import StateSnapshot
 from provider_daemon.devnet.kv import Write
 from provider_daemon.errors import ConfigError, Unreadable
 
 
-def write(found: Snapshot) -> str:
+def write(found: StateSnapshot) -> str:
     stores: dict[str, list[genesis_sections.Row]] = {name: [] for name in genesis_sections.SECTIONS}
     for store, key, value in sorted(found.state):
         if store not in derived.STORES:
@@ -28,7 +28,7 @@ def write(found: Snapshot) -> str:
     return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def read(text: str) -> Snapshot:
+def read(text: str) -> StateSnapshot:
     """Raises ConfigError with every section that cannot be read; nothing is taken in part."""
     try:
         document = json.loads(text)
@@ -48,7 +48,7 @@ def read(text: str) -> Snapshot:
             problems.append(f"genesis: section {name} cannot be read: {_said(error)}")
     if problems:
         raise ConfigError(problems)
-    return Snapshot(height, time, state)
+    return StateSnapshot(height, time, state)
 
 
 def _rows(name: str, section: Any) -> list[Write]:

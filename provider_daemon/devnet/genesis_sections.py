@@ -59,15 +59,15 @@ IDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class GenesisSection:
     """`show`: rows, sorted by key -> JSON. `rows`: the way back; raises Unreadable, ValueError, KeyError or TypeError for what is none."""
 
     show: Callable[[list[Row]], Any]
     rows: Callable[[Any], Iterable[Row]]
 
 
-def of(store: str) -> Section:
-    return SECTIONS.get(store, Section(_show_other, _other_rows))
+def of(store: str) -> GenesisSection:
+    return SECTIONS.get(store, GenesisSection(_show_other, _other_rows))
 
 
 # --- accounts ---
@@ -186,8 +186,8 @@ def _other_rows(section: Any) -> list[Row]:
 
 
 SECTIONS = {
-    bank.AUTH: Section(_show_auth, _auth_rows),
-    bank.BANK: Section(_show_bank, _bank_rows),
-    keyspace.HPC_STORE: Section(_show_hpc, _hpc_rows),
-    keyspace.GAS_PRICING_STORE: Section(_show_prices, _price_rows),
+    bank.AUTH: GenesisSection(_show_auth, _auth_rows),
+    bank.BANK: GenesisSection(_show_bank, _bank_rows),
+    keyspace.HPC_STORE: GenesisSection(_show_hpc, _hpc_rows),
+    keyspace.GAS_PRICING_STORE: GenesisSection(_show_prices, _price_rows),
 }

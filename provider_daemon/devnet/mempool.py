@@ -4,7 +4,7 @@ from collections import Counter
 
 from provider_daemon.chain.tx import tx_hash
 from provider_daemon.devnet import ante, failures
-from provider_daemon.devnet.context import Context, Rules
+from provider_daemon.devnet.context import ChainRules, Context
 from provider_daemon.devnet.execute import Result, deliver
 from provider_daemon.devnet.failures import ChainError, sdk
 from provider_daemon.devnet.kv import Layer
@@ -14,7 +14,7 @@ from provider_daemon.devnet.parse import ParsedTx, parse
 class Mempool:
     """In order of arrival. `state`, `height` and `time` are the last committed block's."""
 
-    def __init__(self, rules: Rules, state: Layer) -> None:
+    def __init__(self, rules: ChainRules, state: Layer) -> None:
         self._rules = rules
         self._state = state
         self._check = Layer(state)

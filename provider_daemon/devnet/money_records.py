@@ -10,9 +10,9 @@ from provider_daemon.chain import messages
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.job.usage import Usage
-from provider_daemon.money.accounting import FORMULA_VERSION, Record, Status, calculation_hash
+from provider_daemon.money.accounting import FORMULA_VERSION, AccountingRecord, Status, calculation_hash
 from provider_daemon.money.bill import Bill
-from provider_daemon.money.settlement import DENOM, Escrow, Node, Payment, Recipient
+from provider_daemon.money.settlement import DENOM, Escrow, NodeReward, Payment, Recipient
 
 
 def escrow(job: types_pb2.HPCJob, *, paid: bool) -> Escrow:
@@ -56,9 +56,9 @@ def _node_reward(payment: Payment, usage: Usage) -> types_pb2.NodeReward:
     )
 
 
-def record(job: types_pb2.HPCJob, stored: types_pb2.JobAccounting) -> Record:
+def record(job: types_pb2.HPCJob, stored: types_pb2.JobAccounting) -> AccountingRecord:
     """The hash is calculated again: the wire has no place for it."""
-    found = Record(
+    found = AccountingRecord(
         job_id=job.job_id,
         cluster_id=job.cluster_id,
         usage=messages.usage_of(stored.usage_metrics),
@@ -78,7 +78,7 @@ def due(stored: types_pb2.JobAccounting, platform: str) -> list[Payment]:
         Payment(Recipient.PROVIDER, stored.provider_address, amount(stored.provider_reward)),
     ]
     for reward in stored.node_rewards:
-        node = Node(reward.node_id, reward.provider_address, int(reward.contribution_weight))
+        node = NodeReward(reward.node_id, reward.provider_address, int(reward.contribution_weight))
         paid.append(Payment(Recipient.NODE_OPERATOR, node.operator, amount(reward.amount), node=node))
     return [payment for payment in paid if payment.amount]
 

@@ -10,7 +10,7 @@ from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgSubmitJob
 from provider_daemon.devnet import coins, failures
-from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.context import ChainRules
 from provider_daemon.devnet.failures import sdk
 from provider_daemon.errors import Unreadable
 
@@ -39,7 +39,7 @@ class ParsedTx:
         return self.tx.auth_info.signer_infos[0].sequence
 
 
-def parse(tx_bytes: bytes, rules: Rules) -> ParsedTx:
+def parse(tx_bytes: bytes, rules: ChainRules) -> ParsedTx:
     """Raises ChainError: (2) for what is no transaction, (21) for one that is too large, (4) and (18) for wrong signers."""
     if len(tx_bytes) > MAX_TX_BYTES:
         raise sdk(failures.TX_TOO_LARGE)
@@ -60,7 +60,7 @@ def parse(tx_bytes: bytes, rules: Rules) -> ParsedTx:
     return ParsedTx(tx_bytes, transactions.tx_hash(tx_bytes), raw, tx, found, signers[0], keys[0], fee)
 
 
-def _no_maps(found: tuple[Message, ...], rules: Rules) -> None:
+def _no_maps(found: tuple[Message, ...], rules: ChainRules) -> None:
     """The published chain's decoder knows no map fields: a job with an environment does not even get to the checks."""
     if rules.has_quirks and any(isinstance(message, MsgSubmitJob) and message.workload_spec.environment for message in found):
         raise sdk(failures.TX_DECODE, "map fields are not supported")

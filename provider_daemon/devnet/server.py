@@ -11,7 +11,7 @@ import grpc.aio
 
 from provider_daemon.devnet.archive import Archive
 from provider_daemon.devnet.blocks import Blocks
-from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.context import ChainRules
 from provider_daemon.devnet.rest.gateway import Gateway
 from provider_daemon.devnet.services.every import add_services
 from provider_daemon.errors import ConfigError
@@ -32,7 +32,7 @@ class Devnet:
 
     path: str = ":memory:"
     listen: str = "127.0.0.1:0"
-    rules: Rules = field(default_factory=Rules)
+    rules: ChainRules = field(default_factory=ChainRules)
     queries: str = "all"
     indexed: bool = True
     block_seconds: float = 0.0

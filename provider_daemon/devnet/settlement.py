@@ -24,7 +24,7 @@ from provider_daemon.devnet.failures import INVALID_DISPUTE, ChainError
 from provider_daemon.errors import ConfigError
 from provider_daemon.job.usage import Usage
 from provider_daemon.money import accounting as books
-from provider_daemon.money.accounting import Record, Status
+from provider_daemon.money.accounting import AccountingRecord, Status
 from provider_daemon.money.documents import Use, read_use
 from provider_daemon.money.quantities import Asked, node_hours_seen, use_of
 from provider_daemon.money.settlement import pay
@@ -118,7 +118,7 @@ def _advance(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccountin
         _settle(ctx, job, stored, state)
 
 
-def _settle(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, state: Record) -> None:
+def _settle(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, state: AccountingRecord) -> None:
     escrow = money_records.escrow(job, paid=stored.settlement_status == Status.SETTLED)
     due = money_records.due(stored, bank.PLATFORM_ADDRESS)
     _, payments = pay(escrow, due)
@@ -134,7 +134,7 @@ def _settle(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting
         ctx.store(keyspace.REWARD, record.reward_id, record)
 
 
-def _correct(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, held: Record, use: Use) -> None:
+def _correct(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, held: AccountingRecord, use: Use) -> None:
     corrected = books.correct(held, use.usage, ctx.now.seconds)
     cost, due = charges.charge(ctx, job, use.usage, use.node_hours)
     fresh = money_records.accounting(job, use.usage, cost, due, stored.created_at, stored.block_height)
@@ -182,7 +182,7 @@ def _find(ctx: Context, job_id: str) -> tuple[types_pb2.HPCJob, types_pb2.JobAcc
     return (job, stored) if job and stored else None
 
 
-def _save(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, state: Record) -> None:
+def _save(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, state: AccountingRecord) -> None:
     stored.settlement_status = state.status
     ctx.store(keyspace.JOB_ACCOUNTING, job.job_id, stored)
     _wait(ctx, stored)

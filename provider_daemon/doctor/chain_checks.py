@@ -1,15 +1,15 @@
 """Checks of the chain's endpoints. Pure; first lines are in docs/doctor.md."""
 
+from provider_daemon.chain.head_monitor import HALTED_SECONDS
 from provider_daemon.chain.heights import LAG_BLOCKS
-from provider_daemon.chain.introduction import Introduction
-from provider_daemon.chain.pulse import HALTED_SECONDS
-from provider_daemon.doctor.facts import Chain
+from provider_daemon.chain.probe import Introduction
+from provider_daemon.doctor.facts import ChainFacts
 from provider_daemon.doctor.finding import Finding, fail, judge, known, ok, skipped, warn
 
 AHEAD_SECONDS = 5.0  # a block's time is never later than now on an honest clock
 
 
-def blame(chain_id: str, endpoints: tuple[Introduction, ...]) -> str:
+def cause(chain_id: str, endpoints: tuple[Introduction, ...]) -> str:
     """The check that reports why no endpoint is usable; "" if one is."""
     if any(_good(each, chain_id) for each in endpoints):
         return ""
@@ -22,11 +22,11 @@ def _good(each: Introduction, chain_id: str) -> bool:
     return not each.problem and not each.syncing and each.chain_id == chain_id
 
 
-def _answering(chain: Chain) -> list[Introduction]:
+def _answering(chain: ChainFacts) -> list[Introduction]:
     return [each for each in chain.endpoints if not each.problem]
 
 
-def endpoints(chain: Chain) -> Finding:
+def endpoints(chain: ChainFacts) -> Finding:
     """Every configured endpoint answers."""
     down = [each.problem for each in chain.endpoints if each.problem]
     seen = f"{len(chain.endpoints) - len(down)} of {len(chain.endpoints)} endpoints answer"
@@ -37,7 +37,7 @@ def endpoints(chain: Chain) -> Finding:
     return fail(told, todo) if len(chain.endpoints) - len(down) < chain.quorum else warn(told, todo)
 
 
-def chain_id(chain: Chain) -> Finding:
+def chain_id(chain: ChainFacts) -> Finding:
     """Every endpoint serves the configured chain."""
     answering = _answering(chain)
     if not answering:
@@ -48,7 +48,7 @@ def chain_id(chain: Chain) -> Finding:
     )
 
 
-def sync(chain: Chain) -> Finding:
+def sync(chain: ChainFacts) -> Finding:
     """No endpoint is still syncing."""
     answering = _answering(chain)
     if not answering:
@@ -61,18 +61,18 @@ def sync(chain: Chain) -> Finding:
     )
 
 
-def height_age(chain: Chain) -> Finding:
+def height_age(chain: ChainFacts) -> Finding:
     """The newest block is recent."""
     current = [each for each in _answering(chain) if not each.syncing]
     if not current:
-        return skipped("every endpoint is syncing", blame(chain.chain_id, chain.endpoints) or "chain-sync")
+        return skipped("every endpoint is syncing", cause(chain.chain_id, chain.endpoints) or "chain-sync")
     newest = max(current, key=lambda each: each.height)
     age = chain.now - newest.time
     todo = "check whether the chain has halted and whether this host's clock is ahead"
     return judge(age <= HALTED_SECONDS, f"block {newest.height} is {max(age, 0):.1f} s old", todo)
 
 
-def heights_agree(chain: Chain) -> Finding:
+def heights_agree(chain: ChainFacts) -> Finding:
     """The endpoints are at about the same height."""
     current = [each for each in _answering(chain) if not each.syncing]
     if len(current) < 2:
@@ -82,7 +82,7 @@ def heights_agree(chain: Chain) -> Finding:
     return ok(seen) if apart <= LAG_BLOCKS else warn(seen, "check the node that is behind; provd does not use it until it has caught up")
 
 
-def quorum(chain: Chain) -> Finding:
+def quorum(chain: ChainFacts) -> Finding:
     """How many endpoints must agree before provd submits, cancels or reports anything."""
     count, usable = len(chain.endpoints), sum(_good(each, chain.chain_id) for each in chain.endpoints)
     seen = f"{chain.quorum} of {count} endpoints must agree"
@@ -94,13 +94,13 @@ def quorum(chain: Chain) -> Finding:
     return ok(seen) if chain.quorum > 1 else warn(alone, "set chain.quorum = 0 to require a majority")
 
 
-def _at_fault(chain: Chain) -> str:
+def _at_fault(chain: ChainFacts) -> str:
     if len(_answering(chain)) < chain.quorum:
         return "chain-endpoints"
     return "chain-sync" if any(each.syncing for each in _answering(chain)) else "chain-id"
 
 
-def clock(chain: Chain) -> Finding:
+def clock(chain: ChainFacts) -> Finding:
     """This host's clock is not behind the newest block's time."""
     answering = _answering(chain)
     if not answering:
@@ -112,7 +112,7 @@ def clock(chain: Chain) -> Finding:
     return judge(ahead <= AHEAD_SECONDS, seen, "synchronize this host's clock with NTP")
 
 
-def queries(chain: Chain) -> Finding:
+def queries(chain: ChainFacts) -> Finding:
     """Every Query RPC of the module is served, or the raw store answers in its place."""
     wired = known(chain.wired)
     seen = f"the node serves {len(wired)} of {chain.rpcs} Query RPCs"
@@ -122,7 +122,7 @@ def queries(chain: Chain) -> Finding:
     return judge(known(chain.store), told, "enable ABCI queries of /store/hpc on the node, or use a node that serves every Query RPC")
 
 
-def index(chain: Chain) -> Finding:
+def index(chain: ChainFacts) -> Finding:
     """The node indexes transactions by hash."""
     if known(chain.indexed):
         return ok("the node indexes transactions")
@@ -130,7 +130,7 @@ def index(chain: Chain) -> Finding:
     return warn(seen, 'set `indexer = "kv"` in the node\'s config.toml; without it, account-foreign cannot detect other signers')
 
 
-def gas_price(chain: Chain) -> Finding:
+def gas_price(chain: ChainFacts) -> Finding:
     """The gas price in the fee denom is above zero."""
     price = known(chain.gas_price)
     seen = f"the gas price is {price:f} {chain.fee_denom} per unit"

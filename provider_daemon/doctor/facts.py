@@ -6,11 +6,11 @@ Times in seconds since the epoch, durations in seconds, money in the fee denom, 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from provider_daemon.chain.introduction import Introduction
-from provider_daemon.config import ClusterConfig
+from provider_daemon.chain.probe import Introduction
+from provider_daemon.config.model import ClusterConfig
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.ports import Cluster, ConnectOutcome, Node, Offering
-from provider_daemon.slurm.settings import Association, Partition, WorkRoot
+from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Parameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class SiteFacts:
     """A cluster of the configuration. `ssh` None: the daemon is on the login node itself. `address`: of the cluster's key.
 
     `templates`: ids of those that are allowed and verify. `record`: None where the chain has no such cluster.
@@ -95,7 +95,7 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class ChainFacts:
     """`quorum`: how many endpoints must agree. `indexed`: whether transactions are found by their hash.
 
     `wired`: the Query RPCs that are served, of `rpcs`. `store`: whether the raw store answers.
@@ -133,7 +133,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class LedgerFacts:
     """`modes`: file -> mode bits, of the ledger's own files. `owner`: the chain that it belongs to, "" while it was never used.
 
     `problems`: what is wrong between and in its rows. `holder`: the process that holds its lock, 0 when none does.
@@ -166,7 +166,7 @@ class Scene:
     """One look at everything."""
 
     host: Host
-    ledger: Ledger
-    chain: Chain
+    ledger: LedgerFacts
+    chain: ChainFacts
     keys: tuple[Key, ...]
-    sites: tuple[Site, ...]
+    sites: tuple[SiteFacts, ...]

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Outcome(StrEnum):
+class CheckOutcome(StrEnum):
     OK = "ok"
     WARN = "warn"
     FAIL = "fail"
@@ -16,20 +16,20 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`seen`: the observed value, or why the check was skipped. `todo`: one line or "". `blame`: the check that reports the cause."""
+    """`seen`: the observed value, or why the check was skipped. `todo`: one line or "". `cause`: the check that reports the cause."""
 
-    outcome: Outcome
+    outcome: CheckOutcome
     seen: str
     todo: str = ""
-    blame: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A fact that could not be determined. `blame`: the check that fails for the same reason; "" if only this fact is missing."""
+    """A fact that could not be determined. `cause`: the check that fails for the same reason; "" if only this fact is missing."""
 
     why: str
-    blame: str = ""
+    cause: str = ""
 
 
 class NotKnownError(Exception):
@@ -47,19 +47,19 @@ def known(fact: T | Unknown) -> T:
 
 
 def ok(seen: str) -> Finding:
-    return Finding(Outcome.OK, seen)
+    return Finding(CheckOutcome.OK, seen)
 
 
 def warn(seen: str, todo: str) -> Finding:
-    return Finding(Outcome.WARN, seen, todo)
+    return Finding(CheckOutcome.WARN, seen, todo)
 
 
 def fail(seen: str, todo: str) -> Finding:
-    return Finding(Outcome.FAIL, seen, todo)
+    return Finding(CheckOutcome.FAIL, seen, todo)
 
 
-def skipped(why: str, blame: str = "") -> Finding:
-    return Finding(Outcome.SKIPPED, why, blame=blame)
+def skipped(why: str, cause: str = "") -> Finding:
+    return Finding(CheckOutcome.SKIPPED, why, cause=cause)
 
 
 def judge(good: bool, seen: str, todo: str) -> Finding:

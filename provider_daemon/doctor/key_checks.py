@@ -10,7 +10,7 @@ TOP_UP = "send more of the fee denom to the account"
 
 def key(key: Key) -> Finding:
     """The signing key can be read, or its address is known from the chain."""
-    if isinstance(key.address, Unknown) and not key.address.blame:
+    if isinstance(key.address, Unknown) and not key.address.cause:
         return fail(key.address.why, f"correct [keys.{key.name}] in provd.toml")
     note = " (owner of the cluster on chain: only the service can read the key)" if key.derived else ""
     return ok(f"address {known(key.address)}{note}")
@@ -35,7 +35,7 @@ def funds(key: Key) -> Finding:
 
 def runway(key: Key) -> Finding:
     """How many days the balance lasts at the larger of the last day's fees and the heartbeats' fees."""
-    if funds(key).todo or funds(key).blame:
+    if funds(key).todo or funds(key).cause:
         return skipped("the balance does not cover one report", "account-funds" if known(key.exists) else "account-exists")
     balance, daily = known(key.balance), known(key.daily)
     if daily <= 0:

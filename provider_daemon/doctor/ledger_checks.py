@@ -1,27 +1,27 @@
 """Checks of the ledger file. Pure; first lines are in docs/doctor.md."""
 
-from provider_daemon.doctor.facts import Ledger
+from provider_daemon.doctor.facts import LedgerFacts
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, warn
 
 OTHERS = 0o077
 LOW_BYTES, EMPTY_BYTES = 1024**3, 100 * 1024**2
 
 
-def opens(ledger: Ledger) -> Finding:
+def opens(ledger: LedgerFacts) -> Finding:
     """The ledger exists and can be read."""
-    if isinstance(ledger.opens, Unknown) and not ledger.opens.blame:
+    if isinstance(ledger.opens, Unknown) and not ledger.opens.cause:
         return fail(ledger.opens.why, "run as provd's user or root; if the file is damaged, replace it with the newest intact backup")
     return ok(known(ledger.opens))
 
 
-def schema(ledger: Ledger) -> Finding:
+def schema(ledger: LedgerFacts) -> Finding:
     """The ledger's schema version is the one that this provd uses."""
     found = known(ledger.schema)
     todo = "start the daemon, which migrates it" if found < ledger.wanted_schema else "upgrade provd: a newer version wrote the ledger"
     return judge(found == ledger.wanted_schema, f"the ledger has schema {found}, this provd uses {ledger.wanted_schema}", todo)
 
 
-def integrity(ledger: Ledger) -> Finding:
+def integrity(ledger: LedgerFacts) -> Finding:
     """`provd ledger check` finds no problem: the file is intact and its rows are consistent."""
     problems = known(ledger.problems)
     return judge(
@@ -29,7 +29,7 @@ def integrity(ledger: Ledger) -> Finding:
     )
 
 
-def owner(ledger: Ledger) -> Finding:
+def owner(ledger: LedgerFacts) -> Finding:
     """The ledger belongs to the configured chain."""
     name = known(ledger.owner)
     return judge(
@@ -39,7 +39,7 @@ def owner(ledger: Ledger) -> Finding:
     )
 
 
-def disk(ledger: Ledger) -> Finding:
+def disk(ledger: LedgerFacts) -> Finding:
     """Free space on the ledger's file system."""
     free = known(ledger.free)
     seen = f"{free / 1024**2:.0f} MiB free"
@@ -49,14 +49,14 @@ def disk(ledger: Ledger) -> Finding:
     return ok(seen) if free >= LOW_BYTES else warn(seen, todo)
 
 
-def modes(ledger: Ledger) -> Finding:
+def modes(ledger: LedgerFacts) -> Finding:
     """Only the owner can read the ledger's files."""
     open_to_others = [f"{path} has mode {mode & 0o777:04o}" for path, mode in known(ledger.modes).items() if mode & OTHERS]
     seen = ", ".join(open_to_others) or f"{len(known(ledger.modes))} files readable by their owner only"
     return judge(not open_to_others, seen, f"run `chmod 600 {ledger.path}*`")
 
 
-def lock(ledger: Ledger) -> Finding:
+def lock(ledger: LedgerFacts) -> Finding:
     """A running daemon holds the ledger's lock."""
     holder = known(ledger.holder)
     return ok(f"process {holder} holds the lock") if holder else warn("no daemon is running", "start provd: no job is served until then")

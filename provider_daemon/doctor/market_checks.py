@@ -2,11 +2,11 @@
 
 from fnmatch import fnmatchcase
 
-from provider_daemon.doctor.facts import Offered, Site
+from provider_daemon.doctor.facts import Offered, SiteFacts
 from provider_daemon.doctor.finding import Finding, Unknown, judge, known, ok, skipped, warn
 from provider_daemon.doctor.place_checks import targets
 from provider_daemon.ports import Cluster
-from provider_daemon.slurm.settings import Partition
+from provider_daemon.slurm.parse_config import Partition
 
 LANDS_SECONDS = 10  # from a heartbeat to the block that holds it
 
@@ -15,54 +15,54 @@ class NoClusterError(Exception):
     """The cluster is not on chain: market-cluster fails, the other checks are skipped."""
 
 
-def _record(site: Site) -> Cluster:
+def _record(site: SiteFacts) -> Cluster:
     record = known(site.record)
     if record is None:
         raise NoClusterError
     return record
 
 
-def _sold(site: Site) -> list[Offered]:
+def _sold(site: SiteFacts) -> list[Offered]:
     _record(site)
     return [each for each in known(site.offered) if each.offering.active]
 
 
-def cluster(site: Site) -> Finding:
+def cluster(site: SiteFacts) -> Finding:
     """The cluster is registered on chain."""
     found = known(site.record)
     todo = "register it with `provd tx hpc register-cluster`, or correct clusters.id"
     return judge(found is not None, f"cluster {site.config.id} is {'' if found else 'not '}on chain", todo)
 
 
-def owner(site: Site) -> Finding:
+def owner(site: SiteFacts) -> Finding:
     """The configured key owns the cluster on chain."""
     record, address = _record(site), known(site.address)
     seen = f"the owner is {record.provider}" + ("" if record.provider == address else f", the configured key is {address}")
     return judge(record.provider == address, seen, "set clusters.key to the owner's key: the chain rejects reports signed by another")
 
 
-def active(site: Site) -> Finding:
+def active(site: SiteFacts) -> Finding:
     """The cluster is active and accepts jobs."""
     state = _record(site).state
     todo = "set it to active with `provd tx hpc update-cluster`; the daemon reactivates only clusters that are offline"
     return judge(state == "active", f"the cluster is {state}", todo)
 
 
-def total_nodes(site: Site) -> Finding:
+def total_nodes(site: SiteFacts) -> Finding:
     """The cluster's total_nodes on chain equals the number of SLURM nodes."""
     said, there = _record(site).total_nodes, len(known(site.slurm.nodes))
     seen = f"{said} nodes on chain, {there} in SLURM"
     return ok(seen) if said == there else warn(seen, f"set total_nodes to {there} with `provd tx hpc update-cluster`")
 
 
-def offerings(site: Site) -> Finding:
+def offerings(site: SiteFacts) -> Finding:
     """The cluster has an active offering."""
     sold = _sold(site)
     seen = f"{len(sold)} of {len(known(site.offered))} offerings are active"
     return ok(seen) if sold else warn(seen, "create one with `provd tx hpc create-offering`: customers cannot order jobs without one")
 
 
-def offering_limits(site: Site) -> Finding:
+def offering_limits(site: SiteFacts) -> Finding:
     """The nodes and run times of the offerings fit the partitions and [clusters.limits]."""
     places = {each.name: each for each in known(site.slurm.partitions)}
     names = targets(site)
@@ -75,7 +75,7 @@ def offering_limits(site: Site) -> Finding:
     )
 
 
-def _promises(site: Site, offered: Offered, names: dict[str, str], places: dict[str, Partition]) -> list[str]:
+def _promises(site: SiteFacts, offered: Offered, names: dict[str, str], places: dict[str, Partition]) -> list[str]:
     limits, broken = site.config.limits, list[str]()
     for queue in offered.offering.queues:
         place = places.get(names[queue.partition])
@@ -97,7 +97,7 @@ def _least(*ceilings: int) -> int:
     return min(filter(None, ceilings), default=0)
 
 
-def offering_workloads(site: Site) -> Finding:
+def offering_workloads(site: SiteFacts) -> Finding:
     """An allowed template or a launcher exists for every preconfigured workload of the offerings."""
     if isinstance(site.templates, Unknown):
         return skipped("the templates could not be verified", "slurm-templates")
@@ -112,7 +112,7 @@ def offering_workloads(site: Site) -> Finding:
     return judge(not lost, seen, "add the template to clusters.templates.allowed, or a pattern for its image to [[clusters.images]]")
 
 
-def parameters(site: Site) -> Finding:
+def parameters(site: SiteFacts) -> Finding:
     """clusters.heartbeat_seconds and the offerings' run times fit the chain's parameters."""
     sold, said = _sold(site), known(site.parameters)
     longest, timeout, period = said.max_job_duration, said.node_heartbeat_timeout, site.config.heartbeat_seconds

@@ -1,6 +1,6 @@
 """Checks of partitions, submission, work_root and launchers. Pure; first lines are in docs/doctor.md."""
 
-from provider_daemon.doctor.facts import Site
+from provider_daemon.doctor.facts import SiteFacts
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
 
 # stat's names of file systems that other hosts share.
@@ -28,13 +28,13 @@ SHARED = frozenset(
 FREE_BYTES = 10 * 1024**3
 
 
-def targets(site: Site) -> dict[str, str]:
+def targets(site: SiteFacts) -> dict[str, str]:
     """Chain queue -> partition, or several separated by commas, of every queue that is sold or configured."""
     queues = {queue.partition for each in known(site.offered) if each.offering.active for queue in each.offering.queues}
     return {queue: site.config.partitions.get(queue, queue) for queue in sorted(queues | set(site.config.partitions))}
 
 
-def partitions(site: Site) -> Finding:
+def partitions(site: SiteFacts) -> Finding:
     """The partition of every offered queue exists."""
     there = {each.name for each in known(site.slurm.partitions)}
     wanted = targets(site)
@@ -43,7 +43,7 @@ def partitions(site: Site) -> Finding:
     return judge(not missing, f"{seen}; missing: {', '.join(missing)}" if missing else seen, "correct clusters.partitions or the offering")
 
 
-def partitions_up(site: Site) -> Finding:
+def partitions_up(site: SiteFacts) -> Finding:
     """The partition of every offered queue is up."""
     wanted = {one for listed in targets(site).values() for one in listed.split(",")}
     down = [f"partition {each.name} is {each.state}" for each in known(site.slurm.partitions) if each.name in wanted and each.state != "UP"]
@@ -54,7 +54,7 @@ def partitions_up(site: Site) -> Finding:
     )
 
 
-def submission(site: Site) -> Finding:
+def submission(site: SiteFacts) -> Finding:
     """`sbatch --test-only` accepts a minimal job in every offered queue."""
     trials = known(site.slurm.trials)
     if not trials:
@@ -67,14 +67,14 @@ def submission(site: Site) -> Finding:
     )
 
 
-def work_root(site: Site) -> Finding:
+def work_root(site: SiteFacts) -> Finding:
     """provd can create a directory in work_root on the login node."""
     found = known(site.slurm.work_root)
     path = site.config.work_root
     return judge(not found.problem, found.problem or f"{path} is writable", f"create {path} and make provd's SLURM user its owner")
 
 
-def work_root_shared(site: Site) -> Finding:
+def work_root_shared(site: SiteFacts) -> Finding:
     """work_root is on a file system that the compute nodes share."""
     found = known(site.slurm.work_root)
     hosts = known(site.slurm.node_hosts)
@@ -86,14 +86,14 @@ def work_root_shared(site: Site) -> Finding:
     return warn(seen, "put work_root on a file system that login and compute nodes share (ignore this if it is one)")
 
 
-def work_root_space(site: Site) -> Finding:
+def work_root_space(site: SiteFacts) -> Finding:
     """Free space on work_root's file system."""
     free = known(site.slurm.work_root).free_bytes
     seen = f"{free / 1024**3:.1f} GiB free"
     return ok(seen) if free >= FREE_BYTES else warn(seen, "free space: provd writes job scripts there, and jobs their output")
 
 
-def launchers(site: Site) -> Finding:
+def launchers(site: SiteFacts) -> Finding:
     """The launcher program of every [[clusters.images]] is found on the login node."""
     wanted = sorted({image.run[0] for image in site.config.images if image.run})
     missing = [name for name in wanted if name not in known(site.slurm.programs)]
@@ -105,7 +105,7 @@ def launchers(site: Site) -> Finding:
     return fail(seen, "install them, configure their absolute path, or load their module in clusters.prologue")
 
 
-def templates(site: Site) -> Finding:
+def templates(site: SiteFacts) -> Finding:
     """Every allowed workload template exists, is approved and has a trusted signature."""
     if isinstance(site.templates, Unknown):
         return fail(site.templates.why, "correct clusters.templates, or sign the template again with `provd template sign`")

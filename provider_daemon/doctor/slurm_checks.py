@@ -1,12 +1,12 @@
 """Checks of SLURM's version, daemons and settings. Pure; first lines are in docs/doctor.md."""
 
 from provider_daemon.doctor import vulnerable
-from provider_daemon.doctor.facts import Site
+from provider_daemon.doctor.facts import SiteFacts
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
 from provider_daemon.job.lifecycle import SUBMIT_SECONDS
 from provider_daemon.slurm.commands import COMMANDS, ORDERS_A_COMMAND
+from provider_daemon.slurm.parse_config import number, release
 from provider_daemon.slurm.query_range import MAX_WINDOWS, SPARE_SECONDS
-from provider_daemon.slurm.settings import number, release
 
 OLDEST = "22.05"  # the oldest branch that provd is tested with
 MIN_JOB_AGE = 60  # slurm.conf's MinJobAge, seconds: some polls, and slurmdbd's delay
@@ -17,11 +17,11 @@ FEW_WINDOWS = 10  # sacct commands in one look, a second in all
 UPGRADE = "upgrade SLURM to 25.05.9, 25.11.8, 26.05.4 or newer"
 
 
-def _setting(site: Site, name: str) -> str:
+def _setting(site: SiteFacts, name: str) -> str:
     return known(site.slurm.settings).get(name, "")
 
 
-def commands(site: Site) -> Finding:
+def commands(site: SiteFacts) -> Finding:
     """SLURM's commands are found on the login node."""
     there = known(site.slurm.commands)
     missing = sorted(COMMANDS - there)
@@ -29,18 +29,18 @@ def commands(site: Site) -> Finding:
     return judge(not missing, f"not found: {', '.join(missing)}" if missing else f"{len(there)} commands found", todo)
 
 
-def controller(site: Site) -> Finding:
+def controller(site: SiteFacts) -> Finding:
     """slurmctld answers."""
     found = site.slurm.controller
-    if isinstance(found, Unknown) and not found.blame:
+    if isinstance(found, Unknown) and not found.cause:
         return fail(found.why, "check that slurmctld runs: `scontrol ping`")
     return ok(f"{known(found)} answers")
 
 
-def database(site: Site) -> Finding:
+def database(site: SiteFacts) -> Finding:
     """slurmdbd answers and is not behind with its records."""
     found = site.slurm.database
-    if isinstance(found, Unknown) and not found.blame:
+    if isinstance(found, Unknown) and not found.cause:
         return fail(found.why, "check that slurmdbd and its database run; provd needs them to report usage")
     name, waiting = known(found), known(site.slurm.backlog)
     seen = f"{name} answers, {waiting} records are queued for it"
@@ -49,7 +49,7 @@ def database(site: Site) -> Finding:
     )
 
 
-def version(site: Site) -> Finding:
+def version(site: SiteFacts) -> Finding:
     """The versions of slurmctld and of the login node's commands are supported."""
     ours, theirs = known(site.slurm.version), _setting(site, "SLURM_VERSION")
     seen = f"slurmctld {theirs}, commands {ours}"
@@ -58,7 +58,7 @@ def version(site: Site) -> Finding:
     return judge(release(ours)[0] <= release(theirs)[0], seen, "upgrade slurmctld: the commands must not be newer than the daemons")
 
 
-def vulnerabilities(site: Site) -> Finding:
+def vulnerabilities(site: SiteFacts) -> Finding:
     """slurmctld's version has no known vulnerability that its package's changelog does not list as fixed."""
     running = _setting(site, "SLURM_VERSION")
     packaged = known(site.slurm.mended) if running == known(site.slurm.version) else frozenset()
@@ -71,28 +71,28 @@ def vulnerabilities(site: Site) -> Finding:
     return fail(seen, f"upgrade SLURM to {branch}.{max(repaired)} or newer") if repaired else warn(seen, UPGRADE)
 
 
-def clock(site: Site) -> Finding:
+def clock(site: SiteFacts) -> Finding:
     """The login node's clock and this host's clock agree."""
     skew = known(site.slurm.skew)
     seen = f"the login node's clock is {abs(skew):.1f} s {'ahead' if skew >= 0 else 'behind'}"
     return judge(abs(skew) <= SKEW_SECONDS, seen, "synchronize both clocks with NTP")
 
 
-def min_job_age(site: Site) -> Finding:
+def min_job_age(site: SiteFacts) -> Finding:
     """MinJobAge keeps finished jobs in squeue long enough."""
     value = _setting(site, "MinJobAge")
     age = number(value)
     return judge(age == 0 or age >= MIN_JOB_AGE, f"MinJobAge is {age} s", "set MinJobAge=300 (its default) in slurm.conf")
 
 
-def accounting_storage(site: Site) -> Finding:
+def accounting_storage(site: SiteFacts) -> Finding:
     """AccountingStorageType stores usage in slurmdbd."""
     value = _setting(site, "AccountingStorageType")
     todo = "set AccountingStorageType=accounting_storage/slurmdbd in slurm.conf and run slurmdbd"
     return judge(value == "accounting_storage/slurmdbd", f"AccountingStorageType is {value or 'not set'}", todo)
 
 
-def accounting_gpus(site: Site) -> Finding:
+def accounting_gpus(site: SiteFacts) -> Finding:
     """AccountingStorageTRES includes gres/gpu where the site has GPUs."""
     cards = sum(node.gpus for node in known(site.slurm.nodes))
     if not cards:
@@ -103,7 +103,7 @@ def accounting_gpus(site: Site) -> Finding:
     return judge("gres/gpu" in tracked, seen, "add gres/gpu to AccountingStorageTRES in slurm.conf; otherwise GPU use is never paid")
 
 
-def accounting_enforce(site: Site) -> Finding:
+def accounting_enforce(site: SiteFacts) -> Finding:
     """AccountingStorageEnforce makes SLURM enforce account limits."""
     value = _setting(site, "AccountingStorageEnforce")
     held = {"associations", "limits", "qos", "safe", "wckeys"} & set(value.split(","))
@@ -115,7 +115,7 @@ def accounting_enforce(site: Site) -> Finding:
     )
 
 
-def rate_limit(site: Site) -> Finding:
+def rate_limit(site: SiteFacts) -> Finding:
     """SLURM's rate limit (SlurmctldParameters=rl_enable) allows a batch of submissions."""
     options = dict(part.partition("=")[::2] for part in _setting(site, "SlurmctldParameters").split(","))
     if "rl_enable" not in options:
@@ -130,7 +130,7 @@ def rate_limit(site: Site) -> Finding:
     )
 
 
-def private_data(site: Site) -> Finding:
+def private_data(site: SiteFacts) -> Finding:
     """PrivateData does not hide nodes from provd's user."""
     value = _setting(site, "PrivateData") or "none"
     seen = f"PrivateData is {value}"
@@ -138,7 +138,7 @@ def private_data(site: Site) -> Finding:
     return judge(not {"nodes", "all"} & set(value.split(",")), seen, todo)
 
 
-def containment(site: Site) -> Finding:
+def containment(site: SiteFacts) -> Finding:
     """ProctrackType and PrologFlags end all processes of a job with the job."""
     track, flags = _setting(site, "ProctrackType"), _setting(site, "PrologFlags")
     seen = f"ProctrackType is {track}, PrologFlags is {flags or 'not set'}"
@@ -149,7 +149,7 @@ def containment(site: Site) -> Finding:
     return ok(seen)
 
 
-def nodes(site: Site) -> Finding:
+def nodes(site: SiteFacts) -> Finding:
     """At least one node accepts jobs."""
     found = known(site.slurm.nodes)
     usable = [node for node in found if node.usable]
@@ -157,7 +157,7 @@ def nodes(site: Site) -> Finding:
     return judge(bool(usable), seen, "bring a node back; `sinfo -R` shows why each is down or drained")
 
 
-def query_range(site: Site) -> Finding:
+def query_range(site: SiteFacts) -> Finding:
     """MaxQueryTimeRange allows sacct to search several days in a few commands."""
     seconds = known(site.slurm.query_range)
     if not seconds:
@@ -171,7 +171,7 @@ def query_range(site: Site) -> Finding:
     return ok(seen) if needed <= FEW_WINDOWS else warn(seen, "set MaxQueryTimeRange in slurmdbd.conf to 1-0 (a day) or more")
 
 
-def answers(site: Site) -> Finding:
+def answers(site: SiteFacts) -> Finding:
     """SLURM's commands print valid records and nothing else."""
     odd = known(site.slurm.odd)
     if not odd:
@@ -180,7 +180,7 @@ def answers(site: Site) -> Finding:
     return warn(seen, "print notices on stderr and repair the named record; provd skips both until then")
 
 
-def qos(site: Site) -> Finding:
+def qos(site: SiteFacts) -> Finding:
     """The configured QOS exists and the account may use it."""
     wanted = site.config.qos
     if not wanted:
@@ -200,7 +200,7 @@ def qos(site: Site) -> Finding:
     )
 
 
-def account(site: Site) -> Finding:
+def account(site: SiteFacts) -> Finding:
     """The configured SLURM account exists."""
     wanted = site.config.account
     if not wanted:
@@ -213,7 +213,7 @@ def account(site: Site) -> Finding:
     )
 
 
-def account_user(site: Site) -> Finding:
+def account_user(site: SiteFacts) -> Finding:
     """provd's SLURM user may use the account on this cluster."""
     wanted, user = site.config.account, known(site.slurm.user)
     if wanted and not known(site.slurm.account_exists):
@@ -224,7 +224,7 @@ def account_user(site: Site) -> Finding:
     return judge(bool(found), seen, f"run `sacctmgr add user {user} account={wanted or 'ACCOUNT'}`")
 
 
-def job_limits(site: Site) -> Finding:
+def job_limits(site: SiteFacts) -> Finding:
     """limits.max_jobs does not exceed SLURM's own job limit."""
     ours = site.config.limits.max_jobs
     held = [

@@ -1,6 +1,6 @@
 """Checks of the SSH connection to the login node. Pure; first lines are in docs/doctor.md."""
 
-from provider_daemon.doctor.facts import Site, Ssh
+from provider_daemon.doctor.facts import SiteFacts, Ssh
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, warn
 from provider_daemon.ports import ConnectOutcome
 
@@ -19,18 +19,18 @@ class NoSshError(Exception):
     """The cluster is reached without SSH."""
 
 
-def _ssh(site: Site) -> Ssh:
+def _ssh(site: SiteFacts) -> Ssh:
     if site.ssh is None:
         raise NoSshError
     return site.ssh
 
 
-def _where(site: Site) -> str:
+def _where(site: SiteFacts) -> str:
     ssh = site.config.ssh
     return f"{ssh.user}@{ssh.host}:{ssh.port}" if ssh else "this host"
 
 
-def key_file(site: Site) -> Finding:
+def key_file(site: SiteFacts) -> Finding:
     """Only the owner can read the private key file."""
     mode, path = _ssh(site).key_mode, site.config.ssh.key_file if site.config.ssh else ""
     if isinstance(mode, Unknown):
@@ -38,18 +38,18 @@ def key_file(site: Site) -> Finding:
     return judge(not mode & OTHERS, f"{path} has mode {mode & 0o777:04o}", f"run `chmod 600 {path}`")
 
 
-def host_key(site: Site) -> Finding:
+def host_key(site: SiteFacts) -> Finding:
     """The host key is the pinned one."""
     found = _ssh(site).host_key
-    if isinstance(found, Unknown) and not found.blame:
+    if isinstance(found, Unknown) and not found.cause:
         return fail(found.why, "find out why the host key changed before you pin the new one in known_hosts or host_key_fingerprint")
     return ok(known(found))
 
 
-def login(site: Site) -> Finding:
+def login(site: SiteFacts) -> Finding:
     """provd can connect and log in."""
     found = _ssh(site).login
-    if isinstance(found, Unknown) and not found.blame:
+    if isinstance(found, Unknown) and not found.cause:
         return fail(
             found.why,
             TODO.get(_ssh(site).outcome, f"check host, port, user and key_file in clusters.ssh, and try `ssh {_where(site)}` by hand"),
@@ -57,7 +57,7 @@ def login(site: Site) -> Finding:
     return ok(known(found))
 
 
-def sessions(site: Site) -> Finding:
+def sessions(site: SiteFacts) -> Finding:
     """sshd allows as many concurrent sessions per connection as provd uses."""
     ssh = _ssh(site)
     taken = known(ssh.sessions)
@@ -68,7 +68,7 @@ def sessions(site: Site) -> Finding:
     )
 
 
-def round_trip(site: Site) -> Finding:
+def round_trip(site: SiteFacts) -> Finding:
     """The round-trip time of an empty command."""
     seconds = known(_ssh(site).round_trip)
     seen = f"an empty command takes {seconds * 1000:.0f} ms"

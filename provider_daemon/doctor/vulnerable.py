@@ -8,7 +8,7 @@ CVE-2024-48936; SchedMD's release notes of 26.05.4, 25.11.8 and 25.05.9 (2 Septe
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from provider_daemon.slurm.settings import release
+from provider_daemon.slurm.parse_config import release
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from provider_daemon.job.report_cost import GasLimits
+from provider_daemon.job.report_cost import ReportGasLimits
 from provider_daemon.job.spec import Resources, Spec
 from provider_daemon.job.words import SEPARATOR, unsafe_word
 
@@ -18,7 +18,7 @@ class Limits:
     max_memory_gb_per_node: int = 0
     max_gpus_per_node: int = 0
     max_runtime_seconds: int = 0
-    gas: GasLimits = field(default_factory=GasLimits)
+    gas: ReportGasLimits = field(default_factory=ReportGasLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Inadmissible(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class SitePolicy:
     """What the operator configured for the cluster. `nodes` is the largest number of nodes a job can get; 0 when not known.
 
     `templates`: workload id -> what makes the program of a job that names it; raises Inadmissible.
@@ -95,7 +95,7 @@ class Site:
     templates: Mapping[str, Callable[[Spec], Program]] = field(default_factory=dict)
 
 
-def admit(spec: Spec, terms: Terms, site: Site) -> Program:
+def admit(spec: Spec, terms: Terms, site: SitePolicy) -> Program:
     """The program to run, or Inadmissible."""
     _check_queue(spec, terms)
     _check_limits(spec, site.limits)
@@ -127,14 +127,14 @@ def _check_limits(spec: Spec, limits: Limits) -> None:
             raise Inadmissible(f"{wanted} {what} requested, this site allows {ceiling}")
 
 
-def _check_nodes(asked: Resources, site: Site) -> None:
+def _check_nodes(asked: Resources, site: SitePolicy) -> None:
     if min(asked.nodes, asked.cpus_per_node + 1, asked.memory_gb_per_node + 1, asked.gpus_per_node + 1) < 1:
         raise Inadmissible("invalid resources: at least one node is required, and no value may be negative")
     if site.nodes and asked.nodes > site.nodes:
         raise Inadmissible(f"{asked.nodes} nodes requested, the cluster has {site.nodes}")
 
 
-def _program(spec: Spec, terms: Terms, site: Site) -> Program:
+def _program(spec: Spec, terms: Terms, site: SitePolicy) -> Program:
     program = _preconfigured(spec, terms, site) if spec.workload.is_preconfigured else _custom(spec, terms)
     if not program.image and spec.workload.is_preconfigured:
         return _separated(program, spec)  # a template of a native program: there is no image to find a launcher for
@@ -157,7 +157,7 @@ def _plain(image: str) -> bool:
     return not image.startswith("-") and image != SEPARATOR and image.isprintable() and ".." not in image.split("/")
 
 
-def _preconfigured(spec: Spec, terms: Terms, site: Site) -> Program:
+def _preconfigured(spec: Spec, terms: Terms, site: SitePolicy) -> Program:
     """By the site's template of that name, or else as the offering itself says."""
     wanted = spec.workload.preconfigured_id
     found = next((item for item in terms.preconfigured if item.workload_id == wanted), None)

@@ -392,7 +392,7 @@ def keep_answer(job: Job, answer: str, *, of_site: bool) -> Job:
     return replace(job, sbatch_answer=answer, attempt=max(0, job.attempt - 1) if of_site else job.attempt)
 
 
-def begin_anew(job: Job, now: float) -> Job:
+def restart_waits(job: Job, now: float) -> Job:
     """For a start at which nobody knows how long ago anything was (the clock was set, or the machine booted): every wait begins now."""
     intent = None if job.intent_at is None else min(job.intent_at, now) if job.slurm_id else now
     return replace(

@@ -26,7 +26,7 @@ def of_all(stored_bytes: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class GasLimits:
+class ReportGasLimits:
     """`reports`: for all reports of one job; 0 is no limit. `transaction`: the most that one may ask for, or 0."""
 
     reports: int = 0
@@ -45,7 +45,7 @@ class GasLimits:
         return not self.transaction or of_one(stored_bytes) * ADJUSTMENT <= self.transaction
 
 
-def too_dear(stored_bytes: int, limits: GasLimits) -> str:
+def too_dear(stored_bytes: int, limits: ReportGasLimits) -> str:
     """The reason that the customer (of a refused job) or the operator (of an ignored one) reads."""
     limit = f"{limits.reports} gas" if limits.reports else f"a transaction of {limits.transaction} gas"
     return (

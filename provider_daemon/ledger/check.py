@@ -33,7 +33,7 @@ _COUNTS = ("jobs", "messages", "txs", "quarantine")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LedgerFinding:
     """What is wrong, and what to do about it."""
 
     what: str
@@ -47,7 +47,7 @@ class Health:
     schema: int
     chain_id: str
     counts: dict[str, dict[str, int]]
-    findings: list[Finding]
+    findings: list[LedgerFinding]
 
 
 def check(connection: sqlite3.Connection, chain_id: str) -> Health:
@@ -65,45 +65,45 @@ def check(connection: sqlite3.Connection, chain_id: str) -> Health:
         connection.execute("ROLLBACK")
 
 
-def _damages(connection: sqlite3.Connection) -> Iterator[Finding]:
+def _damages(connection: sqlite3.Connection) -> Iterator[LedgerFinding]:
     for (said,) in connection.execute("PRAGMA integrity_check(20)"):
         if said != "ok":
-            yield Finding(f"the file is damaged: {said}", RESTORE)
+            yield LedgerFinding(f"the file is damaged: {said}", RESTORE)
     for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check"):
-        yield Finding(f"row {rowid} of {table} refers to a missing row of {parent}", RESTORE)
+        yield LedgerFinding(f"row {rowid} of {table} refers to a missing row of {parent}", RESTORE)
 
 
-def _other_schema(version: int) -> Finding:
+def _other_schema(version: int) -> LedgerFinding:
     hint = "start the daemon, which migrates it" if version < SCHEMA_VERSION else "check it with the provd that wrote it"
-    return Finding(f"the ledger has schema {version}, this provd uses {SCHEMA_VERSION}", hint)
+    return LedgerFinding(f"the ledger has schema {version}, this provd uses {SCHEMA_VERSION}", hint)
 
 
-def _chain(owner: str, chain_id: str) -> Iterator[Finding]:
+def _chain(owner: str, chain_id: str) -> Iterator[LedgerFinding]:
     if owner and owner != chain_id:
-        yield Finding(
+        yield LedgerFinding(
             f"the ledger belongs to chain {owner!r}, the configuration has chain.id {chain_id!r}", "use a separate ledger for each chain"
         )
 
 
-def _unreadable(connection: sqlite3.Connection) -> Iterator[Finding]:
+def _unreadable(connection: sqlite3.Connection) -> Iterator[LedgerFinding]:
     for row in connection.execute("SELECT job_id, value FROM jobs"):
         try:
             job_from_value(row["value"])
         except UnreadableJob as error:
-            yield Finding(f"{row['job_id']}: its row cannot be read: {error}", REPAIR)
+            yield LedgerFinding(f"{row['job_id']}: its row cannot be read: {error}", REPAIR)
 
 
-def _invalid_ids(connection: sqlite3.Connection) -> Iterator[Finding]:
+def _invalid_ids(connection: sqlite3.Connection) -> Iterator[LedgerFinding]:
     for row in connection.execute("SELECT job_id, value FROM jobs WHERE closed_at IS NULL AND (parked <> '' OR slurm_id <> '')"):
         job = job_from_value(row["value"])
         if job.parked and job.parked.reason is ParkReason.INVALID_SLURM_ID:
-            yield Finding(f"{row['job_id']}: {job.parked.detail}", REPAIR)
+            yield LedgerFinding(f"{row['job_id']}: {job.parked.detail}", REPAIR)
 
 
-def _broken_rules(connection: sqlite3.Connection) -> Iterator[Finding]:
+def _broken_rules(connection: sqlite3.Connection) -> Iterator[LedgerFinding]:
     for query, (what, todo) in _RULES.items():
         for row in connection.execute(_SQL[query]):
-            yield Finding(what.format(subject=row["subject"]), todo)
+            yield LedgerFinding(what.format(subject=row["subject"]), todo)
 
 
 def _counts(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:

@@ -15,57 +15,57 @@ from provider_daemon.ledger.rows import read_jobs
 _SQL = sql.load("repair.sql")
 
 
-class Kind(StrEnum):
+class RepairKind(StrEnum):
     CLEAR_ID = "clear_slurm_id"
     PUT_ASIDE = "put_aside"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RepairStep:
     """`what`: what is wrong with the row."""
 
-    kind: Kind
+    kind: RepairKind
     job_id: str
     what: str
 
     @property
     def change(self) -> str:
         """What is done about it."""
-        if self.kind is Kind.CLEAR_ID:
+        if self.kind is RepairKind.CLEAR_ID:
             return "clear the id; provd then searches for the SLURM job by its name during a waiting window"
         return "archive the row; provd then reads the job from the chain again and searches for its SLURM job by name"
 
 
-def plan(ledger: Ledger) -> list[Step]:
+def plan(ledger: Ledger) -> list[RepairStep]:
     """In the order of the rows; nothing is changed."""
     return [*_invalid_ids(ledger), *_unreadable(ledger)]
 
 
-def _invalid_ids(ledger: Ledger) -> Iterator[Step]:
+def _invalid_ids(ledger: Ledger) -> Iterator[RepairStep]:
     for row in ledger._db.execute(_SQL["open_or_parked"]):
         jobs, _ = read_jobs([row])
         for job in jobs:
             if job.parked and job.parked.reason is ParkReason.INVALID_SLURM_ID:
-                yield Step(Kind.CLEAR_ID, job.spec.job_id, job.parked.detail)
+                yield RepairStep(RepairKind.CLEAR_ID, job.spec.job_id, job.parked.detail)
 
 
-def _unreadable(ledger: Ledger) -> Iterator[Step]:
+def _unreadable(ledger: Ledger) -> Iterator[RepairStep]:
     _, unreadable = read_jobs(ledger._db.execute(_SQL["all_jobs"]))
     for job_id, why in unreadable.items():
-        yield Step(Kind.PUT_ASIDE, job_id, f"its row cannot be read: {why[:200]}")
+        yield RepairStep(RepairKind.PUT_ASIDE, job_id, f"its row cannot be read: {why[:200]}")
 
 
-def apply(ledger: Ledger, steps: Sequence[Step], now: float) -> None:
+def apply(ledger: Ledger, steps: Sequence[RepairStep], now: float) -> None:
     """All of them, or none."""
     with ledger.write():
         for step in steps:
-            if step.kind is Kind.CLEAR_ID:
+            if step.kind is RepairKind.CLEAR_ID:
                 _clear_id(ledger, step, now)
             else:
                 _put_aside(ledger, step, now)
 
 
-def _clear_id(ledger: Ledger, step: Step, now: float) -> None:
+def _clear_id(ledger: Ledger, step: RepairStep, now: float) -> None:
     job = ledger.job(step.job_id)
     if job is None:
         raise LedgerError(f"{step.job_id} is no longer in the ledger: run the repair again")
@@ -73,6 +73,6 @@ def _clear_id(ledger: Ledger, step: Step, now: float) -> None:
     ledger.add_event(step.job_id, EventKind.REPAIRED, f"{step.what}; looked for by its name", now)
 
 
-def _put_aside(ledger: Ledger, step: Step, now: float) -> None:
+def _put_aside(ledger: Ledger, step: RepairStep, now: float) -> None:
     """As a job that is dropped: the next sweep reads it from the chain as a new one, and it is looked for before it is submitted."""
     ledger.drop_job(step.job_id, step.what, now)

@@ -11,21 +11,21 @@ from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, d
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State
 from provider_daemon.job.turns import in_turn
-from provider_daemon.job.usage_snapshot import SnapshotType
+from provider_daemon.job.usage_record import SnapshotType
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.loops.bad_rows import BadRows
-from provider_daemon.loops.doubt import Doubt
+from provider_daemon.loops.cluster import ServedCluster
+from provider_daemon.loops.job_log import record_changes
 from provider_daemon.loops.reporting import keep_evidence, store_reports
-from provider_daemon.loops.snapshots import Interim, take
+from provider_daemon.loops.stale_ledger import StaleLedger
 from provider_daemon.loops.submission_pause import SubmissionPause
-from provider_daemon.loops.telling import tell
-from provider_daemon.loops.tenancy import Tenancy
-from provider_daemon.loops.watching import followed, watch
-from provider_daemon.ports import Clock, Order, Receipt, Scheduler
+from provider_daemon.loops.unreadable_rows import UnreadableRows
+from provider_daemon.loops.watched_jobs import followed, watch
+from provider_daemon.ongoing import OngoingProblems
+from provider_daemon.ports import Clock, Scheduler, Submission, SubmissionResult
 from provider_daemon.slurm.commands import ORDERS_A_COMMAND
 from provider_daemon.slurm.script import render
-from provider_daemon.troubles import Troubles
+from provider_daemon.usage_records.recorder import Interim, take
 
 log = structlog.get_logger("provd.advance")
 
@@ -38,7 +38,7 @@ class Step:
 
     job: Job
     action: Action = None
-    order: Order | None = None
+    order: Submission | None = None
 
 
 class Advance:
@@ -48,33 +48,33 @@ class Advance:
         self,
         ledger: Ledger,
         scheduler: Scheduler,
-        tenancy: Tenancy,
+        served: ServedCluster,
         clock: Clock,
         poke: Callable[[], None],
-        troubles: Troubles | None = None,
+        ongoing: OngoingProblems | None = None,
     ) -> None:
         self._ledger = ledger
         self._scheduler = scheduler
-        self._tenancy = tenancy
+        self._served = served
         self._clock = clock
         self._poke = poke
-        self._pause = SubmissionPause(tenancy.name, clock, troubles or Troubles())
-        self._doubt = Doubt(ledger, tenancy.cluster_id)
-        self._bad_rows = BadRows(ledger, tenancy.cluster_id, tenancy.name)
-        self._interim = Interim(ledger, tenancy.signer, clock)
+        self._pause = SubmissionPause(served.name, clock, ongoing or OngoingProblems())
+        self._stale_ledger = StaleLedger(ledger, served.cluster_id)
+        self._bad_rows = UnreadableRows(ledger, served.cluster_id, served.name)
+        self._interim = Interim(ledger, served.signer, clock)
 
-    def reconfigure(self, tenancy: Tenancy) -> None:
+    def reconfigure(self, served: ServedCluster) -> None:
         """Of the same cluster and key; a tick under way goes on with it."""
-        self._tenancy = tenancy
+        self._served = served
 
     async def tick(self) -> None:
-        since = self._doubt.since(self._clock.now())
+        since = self._stale_ledger.stale_until(self._clock.now())
         self._bad_rows.park(self._clock.now())
-        jobs = self._ledger.open_jobs(self._tenancy.cluster_id)
+        jobs = self._ledger.open_jobs(self._served.cluster_id)
         self._bad_rows.name()
         if not jobs:
             return
-        doubted = [doubt(job, since, self._doubt.chain_ahead()) for job in jobs]
+        doubted = [doubt(job, since, self._stale_ledger.chain_ahead()) for job in jobs]
         snapshot = await self._scheduler.snapshot(watch(doubted))
         steps = self._think(doubted, snapshot)
         self._write({job.spec.job_id: job for job in jobs}, steps)
@@ -86,7 +86,7 @@ class Advance:
     def _think(self, jobs: Sequence[Job], snapshot: Snapshot) -> list[Step]:
         now = self._clock.now()
         self._pause.begin_tick()
-        latest = now + self._doubt.chain_ahead()
+        latest = now + self._stale_ledger.chain_ahead()
         observed = [observe(before, snapshot, now, latest) for before in jobs]
         steps = [Step(job, decide(job, snapshot)) for job in observed]
         waiting = [(step.job.spec.customer, step) for step in steps if isinstance(step.action, Submit)]
@@ -104,12 +104,12 @@ class Advance:
         return steps
 
     def _step(self, job: Job, active: int) -> Step:
-        full = self._tenancy.max_jobs and active >= self._tenancy.max_jobs
-        if full or self._doubt.unread() or not self._pause.admits(job.spec.job_id, job.spec.queue):
+        full = self._served.max_jobs and active >= self._served.max_jobs
+        if full or self._stale_ledger.needs_resync() or not self._pause.admits(job.spec.job_id, job.spec.queue):
             return Step(job)
         try:
-            directory = self._tenancy.directory(job)
-            order = Order(job.name, render(self._tenancy.batch(job, directory)), directory)
+            directory = self._served.directory(job)
+            order = Submission(job.name, render(self._served.batch(job, directory)), directory)
         except Refused as reason:
             return Step(replace(job, state=State.FAILED, message=str(reason), intent_at=None))
         return Step(job, Submit(), order)
@@ -130,7 +130,7 @@ class Advance:
 
     def _save(self, before: Job, newest: Job, job: Job, now: float) -> bool:
         """Whether a report was stored."""
-        signer = self._tenancy.signer
+        signer = self._served.signer
         told = job if job.parked else store_reports(self._ledger, job, signer, now)
         if told.usage is not None and not before.measured:
             take(self._ledger, told, SnapshotType.FINAL, told.usage, signer, now)
@@ -140,13 +140,13 @@ class Advance:
             self._keep_what_was_not_reported(told, now)
         if told != newest:
             self._ledger.save_job(told)
-            tell(self._ledger, self._tenancy.name, before, told, now)
+            record_changes(self._ledger, self._served.name, before, told, now)
         return told.promised is not newest.promised
 
     def _keep_what_was_not_reported(self, job: Job, now: float) -> None:
         """It was on hold when it ended, and the chain ended it before it could be reported."""
         if job.reported in ENDED_BY_CHAIN and not self._ledger.has_last_report(job.spec.job_id):
-            keep_evidence(self._ledger, job, self._tenancy.signer, now)
+            keep_evidence(self._ledger, job, self._served.signer, now)
 
     # --- act ---
 
@@ -164,10 +164,10 @@ class Advance:
                 raise result
 
     async def _cancel(self, jobs: Sequence[Job]) -> None:
-        log.info("scancel", cluster=self._tenancy.name, slurm_jobs=[job.slurm_id for job in jobs])
+        log.info("scancel", cluster=self._served.name, slurm_jobs=[job.slurm_id for job in jobs])
         await self._scheduler.cancel(followed(jobs))
 
-    async def _submit(self, orders: dict[str, Order], gate: asyncio.Semaphore) -> None:
+    async def _submit(self, orders: dict[str, Submission], gate: asyncio.Semaphore) -> None:
         """The intents are written when their own command is about to start: the waiting window counts from there."""
         async with gate:
             wanted = self._intend(orders)
@@ -178,7 +178,7 @@ class Advance:
             except Transient as error:
                 log.warning(
                     "submission_unanswered",
-                    cluster=self._tenancy.name,
+                    cluster=self._served.name,
                     jobs=len(wanted),
                     why=str(error),
                     next="provd searches SLURM for their names before it submits them again",
@@ -186,9 +186,9 @@ class Advance:
                 return
         self._record({order.name: job_id for job_id, order in orders.items()}, receipts)
 
-    def _intend(self, orders: dict[str, Order]) -> list[Order]:
+    def _intend(self, orders: dict[str, Submission]) -> list[Submission]:
         """The durable intents, but for jobs that were cancelled or parked since we looked."""
-        now, wanted = self._clock.now(), list[Order]()
+        now, wanted = self._clock.now(), list[Submission]()
         with self._ledger.write():
             for job_id, order in orders.items():
                 job = self._ledger.job(job_id)
@@ -198,7 +198,7 @@ class Advance:
                     wanted.append(order)
         return wanted
 
-    def _record(self, job_ids: Mapping[str, str], receipts: Sequence[Receipt]) -> None:
+    def _record(self, job_ids: Mapping[str, str], receipts: Sequence[SubmissionResult]) -> None:
         now = self._clock.now()
         with self._ledger.write():
             for receipt in receipts:
@@ -206,19 +206,19 @@ class Advance:
                     self._receive(job, receipt, now)
         self._poke()
 
-    def _receive(self, job: Job, receipt: Receipt, now: float) -> None:
-        cluster = self._tenancy.name
+    def _receive(self, job: Job, receipt: SubmissionResult, now: float) -> None:
+        cluster = self._served.name
         self._pause.note(job.spec.job_id, job.spec.queue, receipt)
-        if receipt.doubt:
+        if receipt.unknown:
             log.warning(
                 "submission_unknown",
                 job=job.spec.job_id,
                 cluster=cluster,
-                why=receipt.doubt,
+                why=receipt.unknown,
                 next="provd searches SLURM for the job's name before it submits again",
             )
-            self._ledger.save_job(keep_answer(job, receipt.doubt, of_site=receipt.trouble is not None))
-            self._ledger.add_event(job.spec.job_id, EventKind.SBATCH_UNKNOWN, receipt.doubt, now)
+            self._ledger.save_job(keep_answer(job, receipt.unknown, of_site=receipt.trouble is not None))
+            self._ledger.add_event(job.spec.job_id, EventKind.SBATCH_UNKNOWN, receipt.unknown, now)
             return
         if receipt.deferral:
             self._ledger.save_job(defer(job, receipt.deferral))
@@ -230,9 +230,9 @@ class Advance:
         else:
             state = State.QUEUED if job.state is State.PENDING else job.state
             after = replace(job, slurm_id=receipt.slurm_id, state=state)
-        after = store_reports(self._ledger, after, self._tenancy.signer, now)
+        after = store_reports(self._ledger, after, self._served.signer, now)
         self._ledger.save_job(after)
-        tell(self._ledger, self._tenancy.name, job, after, now)
+        record_changes(self._ledger, self._served.name, job, after, now)
 
 
 def merge(ours: Job, before: Job, newest: Job) -> Job:

@@ -18,15 +18,15 @@ from provider_daemon.ledger import meta, sending
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
 from provider_daemon.loops import fees
-from provider_daemon.loops.blame import Blame
+from provider_daemon.loops.batching import select_messages
 from provider_daemon.loops.gas import GAS_A_BYTE, GasLimits, most_plausible
 from provider_daemon.loops.heights import plausible_height
 from provider_daemon.loops.job_records import JobRecords
-from provider_daemon.loops.lanes import choose
+from provider_daemon.loops.rejections import Rejections
 from provider_daemon.loops.sending_problems import PROBLEMS, Problem, SendingProblems
+from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Account, Chain
 from provider_daemon.refusals import Refusal, classify, required_fee
-from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.outbox")
 
@@ -94,17 +94,17 @@ class Drafts:
         chain: Chain,
         signer: Signer,
         problems: SendingProblems,
-        blame: Blame,
+        rejections: Rejections,
         records: JobRecords,
-        troubles: Troubles,
+        ongoing: OngoingProblems,
     ) -> None:
         self._ledger = ledger
         self._chain = chain
         self._signer = signer
         self._problems = problems
-        self._blame = blame
+        self._rejections = rejections
         self._records = records
-        self._troubles = troubles
+        self._ongoing = ongoing
         self._trend = fees.PriceTrend()
         self.gas = GasLimits()
         self._block_gas = sys.maxsize
@@ -112,7 +112,9 @@ class Drafts:
 
     def choose(self, settings: OutboxSettings, now: float, held: frozenset[str]) -> list[Message]:
         """What goes next, without the reports of the jobs that are `held`: others take their place."""
-        return choose([message for message in self._affordable(settings, now) if _about(message) not in held], settings.max_messages)
+        return select_messages(
+            [message for message in self._affordable(settings, now) if _about(message) not in held], settings.max_messages
+        )
 
     async def disagreeing(self, draft: Draft) -> frozenset[str]:
         """The jobs in the draft whose record on chain was not found to be the ledger's: asked just before the draft is signed."""
@@ -190,8 +192,8 @@ class Drafts:
         if self.gas.implausible(simulated, most):
             most += await self._records_gas(messages)
         if not self.gas.implausible(simulated, most):
-            self._troubles.ends("simulated_gas_implausible", who)
-        elif self._troubles.begins("simulated_gas_implausible", who, held.now):
+            self._ongoing.clear("simulated_gas_implausible", who)
+        elif self._ongoing.start("simulated_gas_implausible", who, held.now):
             why = f"simulation of {len(messages)} messages returned {simulated} gas, plausible are {most} at most"
             log.error("simulated_gas_implausible", signer=who, why=why, next="the plausible maximum is used; compare the chain endpoints")
         return self.gas.limit(simulated, len(messages), most)
@@ -208,21 +210,21 @@ class Drafts:
     def _watch_price(self, price: Decimal, held: _Conditions) -> None:
         usual, who = fees.usual_price(sending.paid_lately(self._ledger, self._signer.address, USUAL_OF)), self._signer.address
         if not fees.is_alarming(price, usual):
-            if self._troubles.ends("gas_price_high", who):
+            if self._ongoing.clear("gas_price_high", who):
                 log.info("gas_price_normal", signer=who, price=f"{price:f}")
-        elif self._troubles.begins("gas_price_high", who, held.now):
+        elif self._ongoing.start("gas_price_high", who, held.now):
             why = f"gas price is {price:f} {held.settings.fee_denom}; the usual price is {usual:.4f}"
             log.error("gas_price_high", signer=who, why=why, next="provd pays it within the fee limits; compare the chain endpoints")
 
     def _shorten(self, messages: list[Message], limit: int, fee: int, held: _Conditions) -> list[Message]:
         """A price passes, so a message that is too dear waits; one that needs too much gas always will."""
         if len(messages) > 1:
-            return choose(messages, len(messages) // 2)
+            return select_messages(messages, len(messages) // 2)
         most = self._most_gas(held.settings)
         if limit > most:
             why = "raise chain.max_gas, then unpark" if most == held.settings.max_gas else "the chain lets no transaction ask for more"
             what = f"one report would need {limit} gas, over the ceiling of {most}: {why}"
-            self._blame.park(messages[0], ParkReason.REPORT_TOO_LARGE, what)
+            self._rejections.park(messages[0], ParkReason.REPORT_TOO_LARGE, what)
         else:
             why = f"the fee of one message is {fee} {held.settings.fee_denom}, {held.ceiling.why}"
             self._problems.start(held.ceiling.problem, why, held.now)
@@ -262,7 +264,7 @@ class Drafts:
         if error.message_index is None or error.message_index >= len(messages):
             return self._no_message(messages, error, held)
         culprit = messages[error.message_index]
-        await self._blame.look_into(culprit, str(error))
+        await self._rejections.look_into(culprit, str(error))
         messages[:] = [message for message in messages if message.subject != culprit.subject or message.kind != culprit.kind]
         return True
 
@@ -277,7 +279,7 @@ class Drafts:
         required = self.require(text, self._guess(messages, held), held.height, held.settings) if refusal is Refusal.FEE else 0
         short = refusal is Refusal.FUNDS or required > held.balance
         if short and len(messages) > 1:
-            messages[:] = choose(messages, len(messages) // 2)
+            messages[:] = select_messages(messages, len(messages) // 2)
             return True
         if refusal is Refusal.FEE and not short and self._quote(held) > before:
             return True

@@ -8,8 +8,8 @@ from provider_daemon.chain import messages
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
+from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.node_ids import node_id
-from provider_daemon.loops.tenancy import Tenancy
 from provider_daemon.ports import Chain, Clock, Cluster, Node, Scheduler
 
 log = structlog.get_logger("provd.heartbeat")
@@ -20,24 +20,24 @@ KEEP_SECONDS = 3600  # how long confirmed heartbeats stay in the ledger
 class Heartbeat:
     """For one cluster. Every node is reported each time: the chain takes a node without a heartbeat for 120 s as stale."""
 
-    def __init__(self, ledger: Ledger, scheduler: Scheduler, chain: Chain, tenancy: Tenancy, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, scheduler: Scheduler, chain: Chain, served: ServedCluster, clock: Clock) -> None:
         self._ledger = ledger
         self._scheduler = scheduler
         self._chain = chain
-        self._tenancy = tenancy
+        self._served = served
         self._clock = clock
 
-    def reconfigure(self, tenancy: Tenancy) -> None:
+    def reconfigure(self, served: ServedCluster) -> None:
         """Of the same cluster and key; a tick under way goes on with it."""
-        self._tenancy = tenancy
+        self._served = served
 
     async def tick(self) -> None:
         nodes = await self._scheduler.nodes()
-        cluster = await self._chain.cluster(self._tenancy.cluster_id)
+        cluster = await self._chain.cluster(self._served.cluster_id)
         if cluster is None:
             log.error(
                 "cluster_not_registered",
-                cluster=self._tenancy.cluster_id,
+                cluster=self._served.cluster_id,
                 next="no heartbeats are sent; register the cluster on chain, or correct clusters.id",
             )
             return
@@ -50,31 +50,31 @@ class Heartbeat:
 
     def _store(self, wanted: Sequence[Message], count: int) -> None:
         """What could not be sent since the last time goes first: behind a backlog the same nodes would otherwise wait for ever."""
-        now, signer = self._clock.now(), self._tenancy.signer.address
+        now, signer = self._clock.now(), self._served.signer.address
         behind = {message.subject for message in self._ledger.waiting_messages(signer) if message.kind == "node"}
         with self._ledger.write():
-            self._ledger.set(meta.node_count(self._tenancy.cluster_id), count)
+            self._ledger.set(meta.node_count(self._served.cluster_id), count)
             for message in sorted(wanted, key=lambda message: message.subject not in behind):
                 self._ledger.replace_message(signer, message, now)
             self._ledger.prune_messages(now - KEEP_SECONDS)
 
     def _sequence(self) -> int:
         """Of this time's heartbeats: a node's must grow for ever, after a lost ledger too, so it is the time of day, which outruns them."""
-        key = meta.heartbeat_sequence(self._tenancy.cluster_id)
+        key = meta.heartbeat_sequence(self._served.cluster_id)
         number = max(self._ledger.get(key) + 1, int(self._clock.now()))
         with self._ledger.write():
             self._ledger.set(key, number)
         return number
 
     def _node(self, node: Node, sequence: int) -> Message:
-        subject = node_id(self._ledger, self._tenancy.name, node.host)
+        subject = node_id(self._ledger, self._served.name, node.host)
         body = messages.update_node_metadata(
             node,
-            provider=self._tenancy.signer.address,
+            provider=self._served.signer.address,
             node_id=subject,
-            cluster_id=self._tenancy.cluster_id,
-            region=self._tenancy.region,
-            datacenter=self._tenancy.datacenter,
+            cluster_id=self._served.cluster_id,
+            region=self._served.region,
+            datacenter=self._served.datacenter,
             sequence=sequence,
         )
         return Message("node", subject, body.SerializeToString(deterministic=True))
@@ -96,7 +96,7 @@ class Heartbeat:
             next=following,
         )
         body = messages.update_cluster(
-            provider=self._tenancy.signer.address,
+            provider=self._served.signer.address,
             cluster_id=cluster.cluster_id,
             active=offline,
             total_nodes=count if grown else 0,

@@ -9,21 +9,21 @@ import structlog
 
 from provider_daemon.chain.job_names import job_name
 from provider_daemon.errors import Transient, Unreadable
-from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Site, Terms, admit
+from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, SitePolicy, Terms, admit
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import Job, confirm, wall_limit
-from provider_daemon.job.report_cost import MAX_MESSAGE, GasLimits, too_dear
+from provider_daemon.job.report_cost import MAX_MESSAGE, ReportGasLimits, too_dear
 from provider_daemon.job.spec import ChainJob, reduced, same_request
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State, route
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.loops import same_chain
+from provider_daemon.loops import chain_identity
+from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.job_records import JobRecords
-from provider_daemon.loops.tenancy import Tenancy
+from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Chain, Clock, Offering
 from provider_daemon.text import cut
-from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.intake")
 
@@ -43,17 +43,17 @@ class Intake:
         self,
         ledger: Ledger,
         chain: Chain,
-        tenancies: Mapping[str, Tenancy],
+        served_clusters: Mapping[str, ServedCluster],
         clock: Clock,
         poke: Callable[[], None],
-        troubles: Troubles | None = None,
+        ongoing: OngoingProblems | None = None,
     ) -> None:
         self._ledger = ledger
         self._chain = chain
-        self._tenancies = tenancies
+        self._served_clusters = served_clusters
         self._clock = clock
         self._poke = poke
-        self._troubles = troubles or Troubles()
+        self._ongoing = ongoing or OngoingProblems()
         self._job_records = JobRecords(ledger, chain, clock)
         self._swept_at = 0.0
         self._vouched = False  # the chain knew one of the ledger's jobs at the last sweep
@@ -61,8 +61,8 @@ class Intake:
 
     async def tick(self) -> None:
         if self._sweep_due():
-            self._vouched = await same_chain.look(self._ledger, self._chain, self._clock.now())
-        same_chain.insist(self._ledger)
+            self._vouched = await chain_identity.check(self._ledger, self._chain, self._clock.now())
+        chain_identity.require(self._ledger)
         try:
             await self._new_jobs()
         except Transient:  # a counter that is behind must not hide what became of known jobs
@@ -104,7 +104,7 @@ class Intake:
 
     def _first_unseen(self) -> int:
         """Where the counter was left. With other clusters to serve than then, every job is looked at again: theirs were passed over."""
-        served = " ".join(sorted(self._tenancies))
+        served = " ".join(sorted(self._served_clusters))
         if self._ledger.get(meta.SERVED) != served:
             with self._ledger.write():
                 self._ledger.set(meta.SERVED, served)
@@ -139,41 +139,41 @@ class Intake:
 
     def ours(self, record: ChainJob) -> bool:
         """Whether it is on a cluster that we serve, with our key, and its last word was not said by us."""
-        tenancy = self._tenancies.get(record.spec.cluster_id)
-        return tenancy is not None and record.spec.provider == tenancy.signer.address and record.state not in REPORTED_BY_US
+        served = self._served_clusters.get(record.spec.cluster_id)
+        return served is not None and record.spec.provider == served.signer.address and record.state not in REPORTED_BY_US
 
     async def job(self, record: ChainJob) -> Job:
         """The job as it enters the ledger; one that the site cannot run enters as failed, with its reason."""
-        spec, tenancy = record.spec, self._tenancies[record.spec.cluster_id]
+        spec, served = record.spec, self._served_clusters[record.spec.cluster_id]
         job = Job(
             spec=spec,
             program=None,
-            wall_seconds=wall_limit(spec.max_runtime_seconds, tenancy.margin_seconds),
+            wall_seconds=wall_limit(spec.max_runtime_seconds, served.margin_seconds),
             adopted_at=self._clock.now(),
             state=State.PENDING if record.state in ENDED_BY_CHAIN else record.state,
             reported=record.state,
             promised=record.state,
             chain_started_at=record.started_at,
-            slurm_name=job_name(tenancy.signer, spec),
+            slurm_name=job_name(served.signer, spec),
         )
         if record.state in ENDED_BY_CHAIN:
             return job
-        gas = self._gas(tenancy)
+        gas = self._gas(served)
         if record.state is State.PENDING and not gas.allow_job(record.stored_bytes):
             return self._too_dear(job, record.stored_bytes, gas)
         try:
             offering = await self._offering(spec.offering_id)
-            return replace(job, program=admit(spec, terms(offering), self._site(tenancy)))
+            return replace(job, program=admit(spec, terms(offering), self._site(served)))
         except Inadmissible as reason:
             return refused(job, str(reason)) if record.state is State.PENDING else job
 
-    def _gas(self, tenancy: Tenancy) -> GasLimits:
+    def _gas(self, served: ServedCluster) -> ReportGasLimits:
         """With what a block takes, where the chain has refused more."""
-        limits = tenancy.site.limits.gas
+        limits = served.site.limits.gas
         block = self._ledger.get(meta.BLOCK_GAS)
         return replace(limits, transaction=min(limits.transaction or block, block)) if block else limits
 
-    def _too_dear(self, job: Job, stored_bytes: int, gas: GasLimits) -> Job:
+    def _too_dear(self, job: Job, stored_bytes: int, gas: ReportGasLimits) -> Job:
         """Refused in one report where that is worth its gas. Otherwise it is left pending, and nothing more is done about it."""
         failed = refused(job, too_dear(stored_bytes, gas))
         if gas.allow_refusal(stored_bytes):
@@ -187,9 +187,9 @@ class Intake:
             raise Unreadable(f"the node has no record of offering {offering_id} yet")
         return offering
 
-    def _site(self, tenancy: Tenancy) -> Site:
+    def _site(self, served: ServedCluster) -> SitePolicy:
         """With as many nodes as the last heartbeat counted."""
-        return replace(tenancy.site, nodes=self._ledger.get(meta.node_count(tenancy.cluster_id)))
+        return replace(served.site, nodes=self._ledger.get(meta.node_count(served.cluster_id)))
 
     def _set_aside(self, job_id: str, why: str) -> None:
         log.error("job_unreadable", job=job_id, why=why, next="the job is quarantined; its record is read again every minute")
@@ -224,7 +224,7 @@ class Intake:
 
     async def _changes(self) -> None:
         head = await self._chain.head()
-        job_ids = [job_id for cluster_id in self._tenancies for job_id in self._ledger.open_ids(cluster_id)]
+        job_ids = [job_id for cluster_id in self._served_clusters for job_id in self._ledger.open_ids(cluster_id)]
         seen = self._ledger.get(meta.CANCELS_HEIGHT)
         first = max(1, (head.height if seen is None else seen) - CANCEL_OVERLAP)
         cancelled = await self._cancelled(first, frozenset(job_ids))
@@ -248,7 +248,7 @@ class Intake:
         try:
             cancelled = await self._chain.cancelled_since(height) & job_ids
         except Transient as error:
-            if self._troubles.begins("cancel_events_not_indexed", chain, self._clock.now()):
+            if self._ongoing.start("cancel_events_not_indexed", chain, self._clock.now()):
                 log.warning(
                     "cancel_events_not_indexed",
                     chain=chain,
@@ -256,7 +256,7 @@ class Intake:
                     next="every open job is read at each tick instead; use a node with a transaction index",
                 )
             return job_ids
-        if self._troubles.ends("cancel_events_not_indexed", chain):
+        if self._ongoing.clear("cancel_events_not_indexed", chain):
             log.info("cancel_events_indexed", chain=chain)
         return cancelled
 

@@ -12,7 +12,7 @@ signed only when this one is closed:
 
 The messages of a failed or expired transaction wait again, and the next one may carry them. Where a block's
 log names the message that failed, the chain's record of its job decides what becomes of that message
-(blame.py).
+(rejections.py).
 
 Each tick settles the open transaction, then sends the next one if none is open. To settle it, GetTx is asked
 for its hash; past its timeout height, its sequence is searched too. While it is in no block, the *same bytes*
@@ -21,7 +21,7 @@ low, a transaction with the same messages, the same sequence and a higher fee re
 one of the two is ever included. If the sequence is used, the transaction that used it is searched. A problem
 of the key (an empty wallet, for example) is shown while it lasts.
 
-The next transaction holds the newest jobs' reports and heartbeats beside the oldest reports (lanes.py). It
+The next transaction holds the newest jobs' reports and heartbeats beside the oldest reports (batching.py). It
 has a sequence that the ledger or the chain explains (sequence.py), and a gas limit and a fee within the
 ceilings and a timeout height (drafts.py). Before it is signed, the chain's record of each job that it reports
 about is compared (job_records.py). It is stored with its messages in one commit, and only then broadcast.
@@ -48,17 +48,17 @@ from provider_daemon.ledger import sending
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
-from provider_daemon.loops import same_chain
-from provider_daemon.loops.blame import Blame
+from provider_daemon.loops import chain_identity
 from provider_daemon.loops.drafts import Draft, Drafts, OutboxSettings, packed
-from provider_daemon.loops.foreign import Foreign
+from provider_daemon.loops.foreign_transactions import ForeignTransactions
 from provider_daemon.loops.job_records import JobRecords
+from provider_daemon.loops.rejections import Rejections
 from provider_daemon.loops.sending_problems import PROBLEMS, Problem, SendingProblems
 from provider_daemon.loops.sequence import Sequences
+from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Account, Chain, Clock, TxOutcome
 from provider_daemon.refusals import Refusal, classify, expected_sequence
 from provider_daemon.result_codes import SDK, SdkCode
-from provider_daemon.troubles import Troubles
 
 __all__ = ["Outbox", "OutboxSettings"]
 
@@ -80,7 +80,7 @@ class Outbox:
         settings: OutboxSettings,
         clock: Clock,
         poke: Callable[[], None],
-        troubles: Troubles | None = None,
+        ongoing: OngoingProblems | None = None,
     ) -> None:
         self._ledger = ledger
         self._chain = chain
@@ -88,13 +88,13 @@ class Outbox:
         self._settings = settings
         self._clock = clock
         self._poke = poke
-        troubles = troubles or Troubles()
-        self._problems = SendingProblems(signer.address, troubles)
+        ongoing = ongoing or OngoingProblems()
+        self._problems = SendingProblems(signer.address, ongoing)
         records = JobRecords(ledger, chain, clock)
-        self._blame = Blame(ledger, records, clock, poke)
-        self._drafts = Drafts(ledger, chain, signer, self._problems, self._blame, records, troubles)
+        self._rejections = Rejections(ledger, records, clock, poke)
+        self._drafts = Drafts(ledger, chain, signer, self._problems, self._rejections, records, ongoing)
         self._sequences = Sequences(ledger, chain, signer.address)
-        self._foreign = Foreign(ledger, signer.address, troubles)
+        self._foreign = ForeignTransactions(ledger, signer.address, ongoing)
         self._progress_at = clock.now()
         self._ahead: tuple[str, int] = ("", 0)  # hash of an open transaction, and how often CheckTx expected a lower sequence
 
@@ -103,7 +103,7 @@ class Outbox:
         self._settings = settings
 
     async def tick(self) -> None:
-        same_chain.insist(self._ledger)
+        chain_identity.require(self._ledger)
         self._foreign.forget(self._clock.now())
         if (tx := self._ledger.open_tx(self._signer.address)) is not None:
             await self._resolve(tx)
@@ -236,7 +236,7 @@ class Outbox:
         log.warning("tx_failed", tx=tx.tx_hash, code=outcome.code, codespace=outcome.codespace, why=outcome.log, next=following)
         whole = len(messages) == len(transactions.decode(tx.tx_bytes).body.messages)  # else the index counts messages that are gone
         if index is not None and index < len(messages) and whole:
-            await self._blame.look_into(messages[index], outcome.log)
+            await self._rejections.look_into(messages[index], outcome.log)
 
     async def _take_back(self, other: TxOutcome) -> None:
         """A transaction that used a sequence of the key: one of ours that was given up counts as what it is, any other is foreign."""

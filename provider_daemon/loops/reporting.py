@@ -34,7 +34,7 @@ def keep_evidence(ledger: Ledger, job: Job, signer: Signer, now: float) -> None:
 def report(job: Job, state: State, signer: Signer, now: float) -> Message:
     """One MsgReportJobStatus; only a terminal one carries usage, exit code and the message for the customer."""
     final = state in TERMINAL
-    facts = evidence.Facts(
+    facts = evidence.EvidenceFacts(
         chain_id=job.spec.chain_id,
         cluster_id=job.spec.cluster_id,
         provider=signer.address,

@@ -4,8 +4,8 @@ from enum import StrEnum
 
 import structlog
 
+from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.refusals import Refusal
-from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.outbox")
 
@@ -51,9 +51,9 @@ GRACE_SECONDS = 10.0  # of what one endpoint that is a block behind explains
 class SendingProblems:
     """Of one key, by its address. `why` is what is wrong now, '' while transactions are accepted."""
 
-    def __init__(self, signer: str, troubles: Troubles) -> None:
+    def __init__(self, signer: str, ongoing: OngoingProblems) -> None:
         self._signer = signer
-        self._troubles = troubles
+        self._ongoing = ongoing
         self._current: Problem | None = None
         self._suspected: tuple[Problem, float] | None = None
         self.why = ""
@@ -61,9 +61,9 @@ class SendingProblems:
     def start(self, problem: Problem, why: str, now: float, code: int = 0) -> None:
         """Nothing can be sent because of it. Another problem that was there before has given way to it."""
         if self._current not in (None, problem):
-            self._troubles.ends(self._current or "", self._signer)
+            self._ongoing.clear(self._current or "", self._signer)
         self._current, self.why = problem, f"{problem}: {why}"
-        if self._troubles.begins(problem, self._signer, now):
+        if self._ongoing.start(problem, self._signer, now):
             log.error(problem.value, signer=self._signer, code=code, why=why, next=_NEXT[problem])
 
     def suspect(self, problem: Problem, why: str, now: float, code: int = 0) -> None:
@@ -77,5 +77,5 @@ class SendingProblems:
         """A node has accepted a transaction."""
         self._suspected = None
         problem, self._current, self.why = self._current, None, ""
-        if problem is not None and self._troubles.ends(problem, self._signer):
+        if problem is not None and self._ongoing.clear(problem, self._signer):
             log.info("tx_accepted_again", signer=self._signer, after=problem.value)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import structlog
 
-from provider_daemon.job.lifecycle import begin_anew
+from provider_daemon.job.lifecycle import restart_waits
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 
@@ -23,5 +23,5 @@ def start(ledger: Ledger, cluster_ids: Iterable[str], booted_at: float, now: flo
         ledger.set(meta.SWEPT_AT, 0)
         for cluster_id in cluster_ids:
             for job in ledger.open_jobs(cluster_id):
-                ledger.save_job(begin_anew(job, now))
+                ledger.save_job(restart_waits(job, now))
     log.warning("clock_changed", seconds=round(booted_at - before), next="all waiting periods restart now")

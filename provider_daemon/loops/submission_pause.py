@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import structlog
 
 from provider_daemon.job.site_trouble import SiteTrouble
-from provider_daemon.ports import Clock, Receipt
-from provider_daemon.troubles import Troubles
+from provider_daemon.ongoing import OngoingProblems
+from provider_daemon.ports import Clock, SubmissionResult
 
 log = structlog.get_logger("provd.advance")
 
@@ -26,10 +26,10 @@ class _Pause:
 class SubmissionPause:
     """Of one cluster, by queue: a partition that is drained, or an account at its limit, does not hold up the other queues."""
 
-    def __init__(self, cluster: str, clock: Clock, troubles: Troubles) -> None:
+    def __init__(self, cluster: str, clock: Clock, ongoing: OngoingProblems) -> None:
         self._cluster = cluster
         self._clock = clock
-        self._troubles = troubles
+        self._ongoing = ongoing
         self._pauses: dict[str, _Pause] = {}
         self._asked: defaultdict[str, set[str]] = defaultdict(set)  # by queue, the jobs that could be submitted in the last tick
 
@@ -57,10 +57,10 @@ class SubmissionPause:
     def _admits(self, pause: _Pause, job_id: str) -> bool:
         return self._clock.now() >= pause.until and pause.probing in ("", job_id) and job_id not in pause.probed
 
-    def note(self, job_id: str, queue: str, receipt: Receipt) -> None:
+    def note(self, job_id: str, queue: str, receipt: SubmissionResult) -> None:
         """What the answer to a submission says of the site. Without one nothing is known."""
         if receipt.trouble is not None:
-            self._begin(queue if receipt.trouble.of_queue else SITE, job_id, receipt.trouble, receipt.deferral or receipt.doubt)
+            self._begin(queue if receipt.trouble.of_queue else SITE, job_id, receipt.trouble, receipt.deferral or receipt.unknown)
         elif receipt.slurm_id or receipt.refusal:
             self._end(SITE)
             self._end(queue)
@@ -69,12 +69,12 @@ class SubmissionPause:
         now, before = self._clock.now(), self._pauses.get(scope)
         probed = before.probed if before else frozenset[str]()
         self._pauses[scope] = _Pause(trouble, now + PAUSE_SECONDS, probed | {job_id})
-        if self._troubles.begins("submissions_paused", self._subject(scope), now, trouble):
+        if self._ongoing.start("submissions_paused", self._subject(scope), now, trouble):
             following = f"jobs wait without losing an attempt; one job is submitted as a test every {PAUSE_SECONDS} s"
             log.warning("submissions_paused", cluster=self._cluster, queue=scope, trouble=trouble.value, why=why, next=following)
 
     def _end(self, scope: str) -> None:
-        if self._pauses.pop(scope, None) and self._troubles.ends("submissions_paused", self._subject(scope)):
+        if self._pauses.pop(scope, None) and self._ongoing.clear("submissions_paused", self._subject(scope)):
             log.info("submissions_resumed", cluster=self._cluster, queue=scope)
 
     def _subject(self, scope: str) -> str:

@@ -13,7 +13,7 @@ from provider_daemon.ports import ConnectOutcome, EndpointState
 from provider_daemon.refusals import Refusal
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     GAUGE = "gauge"
     COUNTER = "counter"
     HISTOGRAM = "histogram"
@@ -24,7 +24,7 @@ class Family:
     """`buckets`: upper bounds of a histogram, in its unit, without +Inf. `absent`: when there is no series."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
@@ -32,15 +32,15 @@ class Family:
 
 
 def _gauge(name: str, text: str, *labels: str, absent: str = "") -> Family:
-    return Family(name, Kind.GAUGE, text, labels, absent=absent)
+    return Family(name, MetricKind.GAUGE, text, labels, absent=absent)
 
 
 def _counter(name: str, text: str, *labels: str) -> Family:
-    return Family(name, Kind.COUNTER, text, labels)
+    return Family(name, MetricKind.COUNTER, text, labels)
 
 
 def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Family:
-    return Family(name, Kind.HISTOGRAM, text, labels, buckets)
+    return Family(name, MetricKind.HISTOGRAM, text, labels, buckets)
 
 
 # --- label values ---

@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 from provider_daemon.errors import ProvdError, Refused, Transient
-from provider_daemon.job.sides import OnChain, Reported, Settled
 from provider_daemon.job.spec import ChainJob, Spec
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.activity import calling
 from provider_daemon.metrics.causes import refusal
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import FOREVER
-from provider_daemon.ports import Account, Audit, Chain, Clock, Cluster, Dispute, Head, Offering, TxOutcome
+from provider_daemon.ports import Account, Audit, Chain, Clock, Cluster, Dispute, Head, Offering, OnChain, Reported, Settled, TxOutcome
 
 PRICE_SECONDS = 600.0  # how long a gas price counts: it is asked for with each transaction
 

@@ -15,8 +15,8 @@ from provider_daemon.metrics import catalog
 from provider_daemon.metrics.gate import HttpCounts
 from provider_daemon.metrics.ledger import BILLING_DENOM, value
 from provider_daemon.metrics.meters import Meters, metric
+from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock, ConnectOutcome, EndpointState
-from provider_daemon.troubles import Troubles
 
 BELIEVED_SECONDS = 180.0  # how long an endpoint counts as it was when it was last asked: loops ask once a minute at least
 
@@ -57,7 +57,7 @@ class ReloadHealth(Protocol):
     taken_at: float
 
 
-class SshCounts(Protocol):
+class SshCounters(Protocol):
     """Of the SSH transport."""
 
     @property
@@ -77,14 +77,14 @@ class Parts:
     path: Path
     meters: Meters
     loops: Sequence[LoopHealth]
-    troubles: Troubles
+    ongoing: OngoingProblems
     clock: Clock
     reload: ReloadHealth
     clusters: Sequence[str] = ()
     signers: Sequence[str] = ()
     endpoints: Callable[[], Sequence[EndpointHealth]] = tuple
     rpcs: Mapping[str, Callable[[], int]] = field(default_factory=dict)
-    ssh: Mapping[str, SshCounts] = field(default_factory=dict)
+    ssh: Mapping[str, SshCounters] = field(default_factory=dict)
     http: HttpCounts = field(default_factory=HttpCounts)
 
 
@@ -115,7 +115,7 @@ class DaemonCollector(Collector):
         yield metric(catalog.HTTP_CLOSED, [((reason,), float(closed[reason])) for reason in catalog.HTTP_REASONS])
         yield from self._ledger()
         yield from self._loops()
-        yield metric(catalog.TROUBLE, [(trouble, 1.0) for trouble in self._parts.troubles.lasting()])
+        yield metric(catalog.TROUBLE, [(trouble, 1.0) for trouble in self._parts.ongoing.lasting()])
 
     # --- jobs and messages ---
 
@@ -201,5 +201,5 @@ class DaemonCollector(Collector):
         yield metric(catalog.LOOP_TICKS, [((loop.name,), float(loop.ticks + bool(loop.tick_since))) for loop in loops])
 
 
-def _of_group(counts: SshCounts, group: str) -> float:
+def _of_group(counts: SshCounters, group: str) -> float:
     return float(sum(count for outcome, count in counts.connects.items() if ConnectOutcome(outcome).group == group))

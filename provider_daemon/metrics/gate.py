@@ -12,8 +12,8 @@ from typing import cast
 import structlog
 from aiohttp import web
 
+from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock
-from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.metrics")
 
@@ -34,8 +34,8 @@ class HttpCounts:
 
 
 class Gate:
-    def __init__(self, listen: str, clock: Clock, troubles: Troubles, counts: HttpCounts) -> None:
-        self._listen, self._clock, self._troubles, self._counts = listen, clock, troubles, counts
+    def __init__(self, listen: str, clock: Clock, ongoing: OngoingProblems, counts: HttpCounts) -> None:
+        self._listen, self._clock, self._ongoing, self._counts = listen, clock, ongoing, counts
         self._waiting: dict[Connection, None] = {}
         self._busy: dict[object, Connection] = {}
 
@@ -71,7 +71,7 @@ class Gate:
         self._waiting.pop(connection, None)
         self._busy.pop(connection.inner, None)
         self._count()
-        if self._counts.open < MOST // 2 and self._troubles.ends(FLOODED, self._listen):
+        if self._counts.open < MOST // 2 and self._ongoing.clear(FLOODED, self._listen):
             log.info("metrics_port_recovered", listen=self._listen, closed_for_room=self._counts.full, closed_late=self._counts.late)
 
     def late(self) -> None:
@@ -82,7 +82,7 @@ class Gate:
         oldest = next(iter(self._waiting), new)
         self._waiting.pop(oldest, None)
         oldest.abort()
-        if self._troubles.begins(FLOODED, self._listen, self._clock.now()):
+        if self._ongoing.start(FLOODED, self._listen, self._clock.now()):
             following = "each new connection closes the longest idle one; find out who connects"
             log.warning(FLOODED, listen=self._listen, connections=MOST, next=following)
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from provider_daemon.metrics.catalog import Family, Kind
+from provider_daemon.metrics.catalog import Family, MetricKind
 
 Labels = tuple[str, ...]
 Samples = Iterable[tuple[Labels, float]]
@@ -33,7 +33,7 @@ class Meters:
         self._histogram(family, labels).observe(max(0.0, value))
 
     def begin(self, family: Family, *labels: str) -> None:
-        if family.kind is Kind.HISTOGRAM:
+        if family.kind is MetricKind.HISTOGRAM:
             self._histogram(family, labels)
         else:
             self._counter(family, labels)
@@ -68,7 +68,7 @@ class Meters:
 
 def metric(family: Family, samples: Samples) -> Metric:
     """A gauge or a counter with those values."""
-    made = CounterMetricFamily if family.kind is Kind.COUNTER else GaugeMetricFamily
+    made = CounterMetricFamily if family.kind is MetricKind.COUNTER else GaugeMetricFamily
     found = made(family.name, family.help, labels=family.labels)
     for labels, value in samples:
         found.add_metric(labels, value)

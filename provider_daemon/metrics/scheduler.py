@@ -9,7 +9,7 @@ from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.activity import calling
 from provider_daemon.metrics.meters import Meters
-from provider_daemon.ports import Clock, Node, Order, Receipt, Scheduler, Survey, Surveyor, Watch
+from provider_daemon.ports import Clock, Node, Scheduler, Submission, SubmissionResult, Survey, Surveyor, Watch
 
 Said = TypeVar("Said", covariant=True)
 
@@ -51,7 +51,7 @@ class MeasuredScheduler:
         with self._asking("reconcile"):
             return await self._inner.survey(since, ours)
 
-    async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
+    async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
         with self._asking("submit"):
             receipts = await self._inner.submit(orders)
         for receipt in receipts:
@@ -119,8 +119,8 @@ def _failure(error: ProvdError) -> str:
     return "unreadable" if isinstance(error, Unreadable) and not isinstance(error, TurnedAway) else "down"
 
 
-def _result(receipt: Receipt) -> str:
-    if receipt.doubt:
+def _result(receipt: SubmissionResult) -> str:
+    if receipt.unknown:
         return "unknown"
     if receipt.deferral:
         return "deferred"

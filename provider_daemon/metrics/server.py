@@ -12,7 +12,7 @@ from provider_daemon.errors import Transient
 from provider_daemon.metrics.collector import DaemonCollector, LoopHealth, Parts
 from provider_daemon.metrics.gate import MOST, Gate, HttpCounts
 from provider_daemon.metrics.process import OwnProcess
-from provider_daemon.troubles import Troubles
+from provider_daemon.ongoing import OngoingProblems
 
 CLOSING_SECONDS = 5  # at the end, for an answer under way: whoever reads slowly must not hold up a daemon that stops
 MAX_WHY = 80  # characters of one loop's trouble in a line that must hold every loop's
@@ -73,7 +73,7 @@ class _GatedSite(web.TCPSite):
 async def serve(app: web.Application, listen: str, gate: Gate | None = None) -> web.AppRunner:
     """Serves on host:port until the returned runner is cleaned up; raises Transient when the address cannot be had now."""
     host, _, port = listen.rpartition(":")
-    gate = gate or Gate(listen, SystemClock(), Troubles(), HttpCounts())
+    gate = gate or Gate(listen, SystemClock(), OngoingProblems(), HttpCounts())
     app.middlewares.append(gate.middleware)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING_SECONDS, lingering_time=0)
     await runner.setup()

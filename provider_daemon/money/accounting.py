@@ -37,7 +37,7 @@ class WrongStatus(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AccountingRecord:
     """Times in seconds since the epoch, 0 when it has not happened. `corrects`: the calculation hash of the original."""
 
     job_id: str
@@ -54,7 +54,7 @@ class Record:
     corrects: str = ""
 
 
-def calculation_hash(record: Record) -> str:
+def calculation_hash(record: AccountingRecord) -> str:
     """SHA-256 of the inputs as JSON in this fixed order, 64 hex digits: same inputs, same hash. GPU types are not on the wire: left out."""
     usage = asdict(record.usage)
     del usage["gpu_seconds_by_type"]
@@ -70,26 +70,26 @@ def calculation_hash(record: Record) -> str:
     return hashlib.sha256(json.dumps(document, separators=(",", ":")).encode()).hexdigest()
 
 
-def finalize(record: Record, now: int) -> Record:
+def finalize(record: AccountingRecord, now: int) -> AccountingRecord:
     """Once: only a pending record can be. From here on its figures stand."""
     if record.status is not Status.PENDING:
         raise WrongStatus(f"the accounting of {record.job_id} is {record.status}: it is finalized once, while it is pending")
     return replace(record, status=Status.FINALIZED, finalized_at=now, calculation_hash=calculation_hash(record))
 
 
-def dispute(record: Record) -> Record:
+def dispute(record: AccountingRecord) -> AccountingRecord:
     """Stops the settlement."""
     return _moved(record, Status.DISPUTED)
 
 
-def release(record: Record) -> Record:
+def release(record: AccountingRecord) -> AccountingRecord:
     """The dispute came to nothing: finalized as it was, at the time and with the hash that it had."""
     if record.status is not Status.DISPUTED:
         raise WrongStatus(f"the accounting of {record.job_id} is {record.status}, not disputed: nothing holds it")
     return _moved(record, Status.FINALIZED)
 
 
-def correct(original: Record, usage: Usage, now: int) -> Record:
+def correct(original: AccountingRecord, usage: Usage, now: int) -> AccountingRecord:
     """The record that is settled in place of a disputed one; it points at its original by its hash."""
     if original.status is not Status.DISPUTED:
         raise WrongStatus(f"the accounting of {original.job_id} is {original.status}, not disputed: there is nothing to correct")
@@ -97,11 +97,11 @@ def correct(original: Record, usage: Usage, now: int) -> Record:
     return replace(corrected, calculation_hash=calculation_hash(corrected))
 
 
-def settle(record: Record, now: int) -> Record:
+def settle(record: AccountingRecord, now: int) -> AccountingRecord:
     return replace(_moved(record, Status.SETTLED), settled_at=now)
 
 
-def _moved(record: Record, status: Status) -> Record:
+def _moved(record: AccountingRecord, status: Status) -> AccountingRecord:
     if status not in TRANSITIONS[record.status]:
         raise WrongStatus(f"the accounting of {record.job_id} is {record.status}: it cannot become {status}")
     return replace(record, status=status)

@@ -45,7 +45,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Resources:
+class BilledResources:
     """The wire's JobResources."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -59,10 +59,10 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BilledJob:
     """Of a job's submission what decides its price; the rest of it is passed over."""
 
-    resources: Resources
+    resources: BilledResources
     max_runtime_seconds: Annotated[int, Field(ge=1)]
     purchase: Purchase = field(default_factory=Purchase)
 
@@ -77,7 +77,7 @@ def read_rules(document: object) -> Rules:
 
 def read_job(document: object, granularity: int) -> Use:
     """The most that such a job can use: all that it asks for, up to its limit."""
-    job = _read(Job, document, "job")
+    job = _read(BilledJob, document, "job")
     asked = job.resources
     usage = use_of(
         Asked.per_node(asked.nodes, asked.cpu_cores_per_node, asked.memory_gb_per_node, asked.gpus_per_node), job.max_runtime_seconds

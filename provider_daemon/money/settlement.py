@@ -20,7 +20,7 @@ class Recipient(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NodeReward:
     """A node that worked for the job. `weight`: its share of the nodes' reward is weight / sum of weights."""
 
     node_id: str
@@ -34,7 +34,7 @@ class Payment:
     address: str
     amount: int
     denom: str = DENOM
-    node: Node | None = None
+    node: NodeReward | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class NotPayable(Exception):
     """The escrow is closed, or the payments do not come out of it; nothing may be paid."""
 
 
-def rewards(cost: Bill, *, platform: str, provider: str, nodes: Sequence[Node] = ()) -> tuple[Payment, ...]:
+def rewards(cost: Bill, *, platform: str, provider: str, nodes: Sequence[NodeReward] = ()) -> tuple[Payment, ...]:
     """Platform, provider, node operators; whoever gets nothing is left out. Without nodes their share is paid to nobody."""
     weights = sum(node.weight for node in nodes)
     paid = [

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.slurm import tres
-from provider_daemon.slurm.answers import Queued, seconds, state_word
 from provider_daemon.slurm.commands import SACCT_FIELDS, SACCT_KEY
+from provider_daemon.slurm.parse import Queued, seconds, state_word
 from provider_daemon.slurm.states import JobState, hopeless, job_state
 from provider_daemon.slurm.tables import Reading, read
 
@@ -23,7 +23,7 @@ _RUN_AGAIN = frozenset({"NODE_FAIL", "BOOT_FAIL", "LAUNCH_FAILED", "RECONFIG_FAI
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AccountingRow:
     """One record of commands.SACCT_FIELDS. Times in seconds since the epoch, 0 when SLURM has none.
 
     `directory`: the last part of the working directory. A job's user cannot change it once the job has begun to run.
@@ -42,20 +42,20 @@ class Row:
     directory: str = ""
 
 
-def rows(text: str, mark: str) -> Reading[Row]:
+def rows(text: str, mark: str) -> Reading[AccountingRow]:
     """In sacct's order: the records of one job follow each other, the oldest first."""
     return read("sacct", text, mark, SACCT_FIELDS, SACCT_KEY, ("JobName", "WorkDir"), _row)
 
 
-def once(reading: Reading[Row]) -> Reading[Row]:
+def once(reading: Reading[AccountingRow]) -> Reading[AccountingRow]:
     """Each record once: one that several windows of time hold is in the answer of each. The latest answer counts."""
     found = {(row.slurm_id, row.name, row.submitted_at, row.started_at): row for row in reading.rows}
     return replace(reading, rows=tuple(found.values()))
 
 
-def _row(field: Mapping[str, str]) -> Row:
+def _row(field: Mapping[str, str]) -> AccountingRow:
     code, signal = exit_code(field["ExitCode"])
-    return Row(
+    return AccountingRow(
         slurm_id=field[SACCT_KEY],
         name=field["JobName"],
         state=job_state(state_word(field["State"])),
@@ -100,7 +100,7 @@ def run(alloc_tres: str, elapsed: str, nodes: str) -> Run:
     )
 
 
-def ended(records: Sequence[Row]) -> Sighting:
+def ended(records: Sequence[AccountingRow]) -> Sighting:
     """One SLURM job from its records: the last one says how it ended, all of them what it used. A requeued one ran more than once."""
     last = records[-1]
     closed = last.state.phase is Phase.ENDED and bool(last.ended_at)
@@ -142,9 +142,9 @@ def undecided(seen: Sighting) -> Sighting:
     return replace(seen, phase=Phase.ENDING, outcome=None, final=False)
 
 
-def by_job(found: Iterable[Row], names: frozenset[str], since: int) -> list[Sighting]:
+def by_job(found: Iterable[AccountingRow], names: frozenset[str], since: int) -> list[Sighting]:
     """A sighting for each SLURM job under one of our names. A record of before `since` belongs to an earlier owner of the job id."""
-    jobs: dict[tuple[str, str], list[Row]] = {}
+    jobs: dict[tuple[str, str], list[AccountingRow]] = {}
     for row in found:
         if row.name in names and row.slurm_id.isdecimal() and (not row.submitted_at or row.submitted_at >= since):
             jobs.setdefault((row.slurm_id, row.name), []).append(row)

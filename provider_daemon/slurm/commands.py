@@ -1,4 +1,4 @@
-"""Every program that runs at the site, as text out; the answers are read in answers.py.
+"""Every program that runs at the site, as text out; the answers are read in parse.py.
 
 Each runs in an empty environment with a few named variables (so no SBATCH_*, SLURM_*, SQUEUE_*, SACCT_* of the login reaches it), under
 a time limit of its own (nothing stays behind on the login node), between two marker lines (a login that prints greetings, and an
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from provider_daemon import names
 from provider_daemon.job.lifecycle import KILL_SECONDS, SUBMIT_SECONDS
 from provider_daemon.job.slurm_id import is_slurm_id
-from provider_daemon.ports import Order
+from provider_daemon.ports import Submission
 from provider_daemon.slurm.tables import columns
 
 BEGIN = "provd-begin"
@@ -210,7 +210,7 @@ SUBMIT = _program(_SUBMIT_BODY, SUBMIT_SECONDS, "")
 REMOVE_EMPTY = _program("set -f\ndirectories=$(cat)\nrmdir $directories 2>/dev/null", QUERY_SECONDS)
 
 
-def submit(orders: Sequence[Order]) -> Command:
+def submit(orders: Sequence[Submission]) -> Command:
     """Header lines `name bytes directory`, a dot, the scripts back to back, a dot. Each order gets an answer line of its own."""
     scripts = [order.script.encode() for order in orders]
     lines = [f"{_name(order.name)} {len(script)} {_directory(order.directory)}\n" for order, script in zip(orders, scripts, strict=True)]

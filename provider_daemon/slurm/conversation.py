@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from provider_daemon.slurm.transport import TOO_MUCH, Answer, TooMuch, keep
+from provider_daemon.slurm.transport import TOO_MUCH, CommandResult, TooMuch, keep
 
 
 class Reader(Protocol):
@@ -27,7 +27,7 @@ async def converse(
     seconds: float,
     *,
     lost: type[Exception] = OSError,
-) -> Answer:
+) -> CommandResult:
     """Whatever arrives in time; exit code None when it is not all. `ended` waits for the exit code; `lost`: a connection's own errors."""
     out, err, code = bytearray(), bytearray(), None
     into, stdout, stderr = pipes
@@ -41,7 +41,7 @@ async def converse(
         err = bytearray(TOO_MUCH)
     except* (OSError, lost):
         pass
-    return Answer(code, out.decode(errors="replace"), err.decode(errors="replace"))
+    return CommandResult(code, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
 async def _feed(pipe: Writer, text: bytes) -> None:

@@ -8,10 +8,10 @@ import re
 from provider_daemon.errors import ProvdError, Transient, TurnedAway, Unreadable
 from provider_daemon.job.lifecycle import TIMED_OUT
 from provider_daemon.job.site_trouble import SiteTrouble
-from provider_daemon.ports import Receipt
+from provider_daemon.ports import SubmissionResult
 from provider_daemon.slurm import sbatch_errors
-from provider_daemon.slurm.answers import Submitted
 from provider_daemon.slurm.commands import INCOMPLETE, LATE
+from provider_daemon.slurm.parse import Submitted
 from provider_daemon.slurm.sbatch_errors import FAILED, Class, Known
 
 NOT_FOUND = 127  # the shell's exit status for a command that its PATH does not have
@@ -59,36 +59,36 @@ TRANSIENT = (
 )
 
 
-def receipt(answer: Submitted) -> Receipt:
+def receipt(answer: Submitted) -> SubmissionResult:
     """An id wins over any warning beside it; a deferral or a refusal must be one that we know; all else leaves a doubt."""
     name, said = answer.name, printable(answer.stderr)
     if not answer.started:
         trouble = SiteTrouble.CONNECTION if said.startswith(INCOMPLETE) else SiteTrouble.WORK_ROOT
-        return Receipt(name, deferral=said, trouble=SiteTrouble.SLOW if said.startswith(LATE) else trouble)
+        return SubmissionResult(name, deferral=said, trouble=SiteTrouble.SLOW if said.startswith(LATE) else trouble)
     if answer.exit_code == 0:
-        return Receipt(name, slurm_id=answer.slurm_id) if answer.slurm_id else _doubt(answer, "it printed no job id")
+        return SubmissionResult(name, slurm_id=answer.slurm_id) if answer.slurm_id else _doubt(answer, "it printed no job id")
     return _doubt(answer, said) if answer.slurm_id else _failed(answer, said, sbatch_errors.find(said))
 
 
-def _failed(answer: Submitted, said: str, known: Known | None) -> Receipt:
+def _failed(answer: Submitted, said: str, known: Known | None) -> SubmissionResult:
     name, words = answer.name, site_words(said)
     if known is None and answer.exit_code in ENDED:
         return _doubt(answer, said or "no output in time", SiteTrouble.SLOW)
     if known is None and answer.exit_code == NOT_FOUND:
-        return Receipt(name, deferral=said or "sbatch was not found", trouble=SiteTrouble.CONFIGURATION)
+        return SubmissionResult(name, deferral=said or "sbatch was not found", trouble=SiteTrouble.CONFIGURATION)
     if known is None:
         return _doubt(answer, said)
     if known.key == POLICY and AT_ITS_LIMIT in words:
-        return Receipt(name, deferral=f"the site's account has reached its job limit ({words})", trouble=SiteTrouble.FULL)
+        return SubmissionResult(name, deferral=f"the site's account has reached its job limit ({words})", trouble=SiteTrouble.FULL)
     if known.kind is Class.REFUSED or (words and (known.message == UNSPECIFIED or known.trouble is SiteTrouble.ACCOUNT)):
-        return Receipt(name, refusal=_refusal(known, words))
+        return SubmissionResult(name, refusal=_refusal(known, words))
     if known.kind is Class.DEFERRED and known.trouble is not None:
-        return Receipt(name, deferral=f"{known.message} {words}".strip(), trouble=known.trouble)
+        return SubmissionResult(name, deferral=f"{known.message} {words}".strip(), trouble=known.trouble)
     return _doubt(answer, said, known.trouble)
 
 
-def _doubt(answer: Submitted, said: str, trouble: SiteTrouble | None = None) -> Receipt:
-    return Receipt(answer.name, doubt=f"sbatch ended with {answer.exit_code}: {said or 'no output'}", trouble=trouble)
+def _doubt(answer: Submitted, said: str, trouble: SiteTrouble | None = None) -> SubmissionResult:
+    return SubmissionResult(answer.name, unknown=f"sbatch ended with {answer.exit_code}: {said or 'no output'}", trouble=trouble)
 
 
 def _refusal(known: Known, words: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from provider_daemon.errors import Transient
 from provider_daemon.slurm.conversation import converse
-from provider_daemon.slurm.transport import Answer, command_line, stdin, with_path
+from provider_daemon.slurm.transport import CommandResult, command_line, stdin, with_path
 
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "SLURM_CONF")
 
@@ -23,7 +23,7 @@ class LocalTransport:
         source = os.environ if environment is None else environment
         self._environment = {name: source[name] for name in _KEPT if name in source}
 
-    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
+    async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
         program = with_path(program, self._path)
         try:
             process = await asyncio.create_subprocess_exec(
@@ -44,7 +44,7 @@ class LocalTransport:
         """Nothing stays open between two programs."""
 
 
-async def _converse(process: asyncio.subprocess.Process, text: bytes, seconds: float) -> Answer:
+async def _converse(process: asyncio.subprocess.Process, text: bytes, seconds: float) -> CommandResult:
     assert process.stdin
     assert process.stdout
     assert process.stderr

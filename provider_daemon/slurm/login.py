@@ -4,7 +4,7 @@ import asyncssh
 
 from provider_daemon.errors import ProvdError, Transient, TurnedAway
 from provider_daemon.ports import ConnectOutcome
-from provider_daemon.slurm.transport import Answer, consumed
+from provider_daemon.slurm.transport import CommandResult, consumed
 
 PASSING = frozenset({ConnectOutcome.FAILED, ConnectOutcome.TIMED_OUT})  # a later attempt may succeed without the operator
 PROBE_WORD = "provd-login"
@@ -68,7 +68,7 @@ def second_factor(user: str) -> LoginProblem:
     return LoginProblem(ConnectOutcome.SECOND_FACTOR, text)
 
 
-def check_probe(answer: Answer) -> None:
+def check_probe(answer: CommandResult) -> None:
     """Raises LoginProblem unless the login shell ran PROBE. What login files print beside it does not matter."""
     if PROBE_WORD in answer.stdout.split("\n"):
         return

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from provider_daemon.job.naming import named_job
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.ports import Watch
-from provider_daemon.slurm.accounting import Row
-from provider_daemon.slurm.answers import Queued
+from provider_daemon.slurm.accounting import AccountingRow
+from provider_daemon.slurm.parse import Queued
 from provider_daemon.slurm.states import job_state
 
 _JOB_NAME = "#SBATCH --job-name="
@@ -79,25 +79,25 @@ def script_name(script: str) -> str:
     return head[1].removeprefix(_JOB_NAME) if len(head) > 1 and head[1].startswith(_JOB_NAME) else ""
 
 
-def own_records(rows: Iterable[Row], watch: Watch) -> list[Row]:
+def own_records(rows: Iterable[AccountingRow], watch: Watch) -> list[AccountingRow]:
     """sacct's rows, those of a followed id under the name that we follow it by.
 
     Records of one id that follow each other within a second are of one job. It is ours when one of them has our
     name, the known submit time or a directory of ours. Everything else keeps its name.
     """
     owners = _owners(watch)
-    ordered: dict[str, list[Row]] = {}
+    ordered: dict[str, list[AccountingRow]] = {}
     for row in rows:
         ordered.setdefault(row.slurm_id, []).append(row)
     return [row for slurm_id, found in ordered.items() for row in _named(found, owners.get(slurm_id, ()), watch)]
 
 
-def renamed_records(rows: Iterable[Row], names: frozenset[str]) -> list[Row]:
-    """sacct's rows of jobs that have another name by now, but run in a directory of one of `names` (Tenancy.directory): under that name."""
-    ordered: dict[str, list[Row]] = {}
+def renamed_records(rows: Iterable[AccountingRow], names: frozenset[str]) -> list[AccountingRow]:
+    """sacct's rows of jobs under another name that run in a directory of one of `names`, under that name."""
+    ordered: dict[str, list[AccountingRow]] = {}
     for row in rows:
         ordered.setdefault(row.slurm_id, []).append(row)
-    renamed = list[Row]()
+    renamed = list[AccountingRow]()
     for job in (job for found in ordered.values() for job in _jobs(found)):
         name = next((place for row in job if (place := _directory_name(row)) in names), "")
         if name and all(row.name != name for row in job):
@@ -105,27 +105,27 @@ def renamed_records(rows: Iterable[Row], names: frozenset[str]) -> list[Row]:
     return renamed
 
 
-def _directory_name(row: Row) -> str:
-    """The job name that the working directory holds (Tenancy.directory); empty where it holds none."""
+def _directory_name(row: AccountingRow) -> str:
+    """The job name that the working directory holds (ServedCluster.directory); empty where it holds none."""
     return row.directory.partition(".")[0]
 
 
-def _named(found: Sequence[Row], names: Sequence[str], watch: Watch) -> list[Row]:
+def _named(found: Sequence[AccountingRow], names: Sequence[str], watch: Watch) -> list[AccountingRow]:
     if not names:
         return list(found)
     return [row for job in _jobs(found) for row in _owned(job, names, watch)]
 
 
-def _owned(job: Sequence[Row], names: Sequence[str], watch: Watch) -> list[Row]:
+def _owned(job: Sequence[AccountingRow], names: Sequence[str], watch: Watch) -> list[AccountingRow]:
     known = (name for row in job if (name := _known_submission(row.submitted_at, names, watch)))
     named = (name for row in job for name in (row.name, _directory_name(row)) if name in names)
     name = next(known, "") or next(named, "")
     return [replace(row, name=name) for row in job] if name else list(job)
 
 
-def _jobs(found: Sequence[Row]) -> list[list[Row]]:
+def _jobs(found: Sequence[AccountingRow]) -> list[list[AccountingRow]]:
     """The records of one id, oldest first, apart where the id was given to another job."""
-    jobs = list[list[Row]]()
+    jobs = list[list[AccountingRow]]()
     end = 0
     for row in sorted(found, key=lambda row: (row.submitted_at, row.ended_at)):
         same = jobs and (row.submitted_at == jobs[-1][-1].submitted_at or 0 <= row.submitted_at - end <= NEXT_RECORD_SECONDS)

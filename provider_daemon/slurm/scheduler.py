@@ -11,19 +11,19 @@ import structlog
 from provider_daemon.errors import Transient, TurnedAway, Unreadable
 from provider_daemon.job.naming import named_job
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
-from provider_daemon.ports import Clock, Node, Order, Receipt, Survey, Watch
-from provider_daemon.slurm import accounting, answers, commands, failures, ownership
-from provider_daemon.slurm.accounting import Row
-from provider_daemon.slurm.answers import Queued
-from provider_daemon.slurm.asking import GRACE_SECONDS, ask
+from provider_daemon.ongoing import OngoingProblems
+from provider_daemon.ports import Clock, Node, Submission, SubmissionResult, Survey, Watch
+from provider_daemon.slurm import accounting, commands, failures, ownership, parse
+from provider_daemon.slurm.accounting import AccountingRow
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.history import History
 from provider_daemon.slurm.nodes import hosts, known, nodes
 from provider_daemon.slurm.notices import Notices
+from provider_daemon.slurm.parse import Queued
 from provider_daemon.slurm.records import has_free_text
+from provider_daemon.slurm.run import GRACE_SECONDS, ask
 from provider_daemon.slurm.tables import Reading, Unread, concerned, joined
 from provider_daemon.slurm.transport import Transport
-from provider_daemon.troubles import Troubles
 
 log = structlog.get_logger("provd.slurm")
 
@@ -53,18 +53,18 @@ class Ended:
 class SlurmScheduler:
     """`cluster` is the operator's word for the site. `rpcs` counts the SLURM commands that were run, for budgets and metrics."""
 
-    def __init__(self, transport: Transport, clock: Clock, cluster: str = "", troubles: Troubles | None = None) -> None:
+    def __init__(self, transport: Transport, clock: Clock, cluster: str = "", ongoing: OngoingProblems | None = None) -> None:
         self._transport = transport
         self._clock = clock
         self._cluster = cluster
-        self._troubles = troubles or Troubles()
-        self._notices = Notices(self._troubles, cluster, clock)
+        self._ongoing = ongoing or OngoingProblems()
+        self._notices = Notices(self._ongoing, cluster, clock)
         self._history = History(self._ask, clock, cluster)
         self.rpcs = 0
         self._others = frozenset[tuple[str, int]]()  # of the last squeue: (id, submit time) of jobs whose script is not ours
 
     async def version(self) -> str:
-        return answers.version(await self._ask("sbatch --version", Command(commands.VERSION)))
+        return parse.version(await self._ask("sbatch --version", Command(commands.VERSION)))
 
     async def nodes(self) -> tuple[Node, ...]:
         """Those that cannot be read are left out and named. Where a comment may read as a record, sinfo tells which nodes there are."""
@@ -119,15 +119,15 @@ class SlurmScheduler:
         return proven and not ended.failed, ended
 
     def _tell_accounting(self, why: str, *, asked: bool) -> None:
-        if why and self._troubles.begins("accounting_down", self._cluster, self._clock.now()):
+        if why and self._ongoing.start("accounting_down", self._cluster, self._clock.now()):
             following = "no job is treated as ended or absent until sacct and sdiag answer; check slurmdbd"
             log.warning("accounting_down", cluster=self._cluster, why=why, next=following)
-        elif asked and not why and self._troubles.ends("accounting_down", self._cluster):
+        elif asked and not why and self._ongoing.clear("accounting_down", self._cluster):
             log.info("accounting_up", cluster=self._cluster)
 
     async def _queue(self) -> Reading[Queued]:
         mark = _mark()
-        reading = answers.queue(await self._ask("squeue", commands.queue(mark)), mark)
+        reading = parse.queue(await self._ask("squeue", commands.queue(mark)), mark)
         self._notices.note("squeue", reading)
         return reading
 
@@ -176,7 +176,7 @@ class SlurmScheduler:
         return replace(ended, sightings=decided, unread=(*ended.unread, *queue.unread))
 
     async def _backlog(self) -> int:
-        return answers.backlog(await self._ask("sdiag", Command(commands.SDIAG)))
+        return parse.backlog(await self._ask("sdiag", Command(commands.SDIAG)))
 
     async def _accounting(self, watch: Watch, missing: frozenset[str]) -> Ended:
         """By id where the id is known, by name elsewhere; when the search by name fails, what is known by id is there all the same."""
@@ -189,7 +189,7 @@ class SlurmScheduler:
             records, unread = [*records, *reading.rows], (*unread, *reading.unread)
         return Ended(accounting.by_job(records, missing, watch.since), unread, failed)
 
-    async def _renamed(self, lost: frozenset[str], since: int) -> tuple[Reading[Row], str]:
+    async def _renamed(self, lost: frozenset[str], since: int) -> tuple[Reading[AccountingRow], str]:
         """(the records of jobs of `lost` that renamed themselves, why there are none)."""
         try:
             _, reading = await self._since(since)
@@ -199,7 +199,7 @@ class SlurmScheduler:
             return Reading(()), str(error)
         return replace(reading, rows=tuple(ownership.renamed_records(reading.rows, lost))), ""
 
-    async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> tuple[Reading[Row], str]:
+    async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> tuple[Reading[AccountingRow], str]:
         """(sacct's records, why those by name are not among them)."""
         found, failed = [await self._by_id(part) for part in _parts(ids)], ""
         try:
@@ -214,11 +214,11 @@ class SlurmScheduler:
         self._notices.note("sacct", reading)
         return reading, failed
 
-    async def _by_id(self, ids: Sequence[str]) -> Reading[Row]:
+    async def _by_id(self, ids: Sequence[str]) -> Reading[AccountingRow]:
         mark = _mark()
         return accounting.rows(await self._ask("sacct", commands.accounting_by_id(mark, ids)), mark)
 
-    async def _by_name(self, names: Sequence[str], since: int) -> Reading[Row]:
+    async def _by_name(self, names: Sequence[str], since: int) -> Reading[AccountingRow]:
         mark = _mark()
         texts = await self._history.search(partial(commands.accounting_by_name, mark, names), since)
         return accounting.once(joined(accounting.rows(text, mark) for text in texts))
@@ -248,14 +248,14 @@ class SlurmScheduler:
         snapshot = Snapshot(taken_at, complete and names is not None, accounting.merge(live, past_ones), names or frozenset())
         return Survey(snapshot, site_time)
 
-    async def _since(self, since: int) -> tuple[int, Reading[Row]]:
+    async def _since(self, since: int) -> tuple[int, Reading[AccountingRow]]:
         """(the site's clock, sacct's records of every job from then on)."""
         mark = _mark()
         texts = await self._history.search(partial(commands.accounting_since, mark), since)
         parts = [text.partition("\n") for text in texts]
         reading = accounting.once(joined(accounting.rows(table, mark) for _, _, table in parts))
         self._notices.note("sacct", reading)
-        return answers.seconds(parts[-1][0].strip()), reading
+        return parse.seconds(parts[-1][0].strip()), reading
 
     async def _ask(self, what: str, command: Command, *, query: bool = True) -> str:
         self.rpcs += 1
@@ -263,17 +263,17 @@ class SlurmScheduler:
 
     # --- submitting ---
 
-    async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
+    async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
         """A receipt for each order; one whose answer line did not arrive is in doubt."""
         command = commands.submit(orders)
         self.rpcs += len(orders)
         try:
             answer = await self._transport.run(command.program, command.payload, command.seconds + GRACE_SECONDS)
         except Transient as error:
-            return tuple(Receipt(order.name, doubt=str(error)) for order in orders)
-        said = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
+            return tuple(SubmissionResult(order.name, unknown=str(error)) for order in orders)
+        said = {line.name: failures.receipt(line) for line in parse.receipts(answer)}
         lost = "no result of sbatch was received" if answer.exit_code == 0 else f"the submission was interrupted: {answer.stderr[:200]}"
-        receipts = tuple(said.get(order.name) or Receipt(order.name, doubt=lost) for order in orders)
+        receipts = tuple(said.get(order.name) or SubmissionResult(order.name, unknown=lost) for order in orders)
         await self._clear([order.directory for order, receipt in zip(orders, receipts, strict=True) if receipt.refusal or receipt.deferral])
         return receipts
 

@@ -24,7 +24,7 @@ from provider_daemon.slurm import login
 from provider_daemon.slurm.login import LoginProblem
 from provider_daemon.slurm.reconnect import ReconnectLimit
 from provider_daemon.slurm.ssh_connect import Connector, Target, talk
-from provider_daemon.slurm.transport import Answer, command_line, consumed, stdin, with_path
+from provider_daemon.slurm.transport import CommandResult, command_line, consumed, stdin, with_path
 
 log = structlog.get_logger("provd.ssh")
 
@@ -84,7 +84,7 @@ class SshTransport:
         self._down = _LOST
         self.counts = SshCounts()
 
-    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
+    async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
         program = with_path(program, self._path)
         async with self._channel(command_line(program)) as process:
             answer = await talk(process, stdin(program, payload), timeout)

@@ -12,7 +12,7 @@ from provider_daemon.slurm import known_hosts, login
 from provider_daemon.slurm.conversation import converse
 from provider_daemon.slurm.known_hosts import KnownHosts
 from provider_daemon.slurm.login import LoginProblem
-from provider_daemon.slurm.transport import Answer, command_line, stdin
+from provider_daemon.slurm.transport import CommandResult, command_line, stdin
 
 log = structlog.get_logger("provd.ssh")
 
@@ -156,7 +156,7 @@ class _Client(asyncssh.SSHClient):
         self.asked_for_more = not self._refused
 
 
-async def talk(process: asyncssh.SSHClientProcess[bytes], text: bytes, seconds: float) -> Answer:
+async def talk(process: asyncssh.SSHClientProcess[bytes], text: bytes, seconds: float) -> CommandResult:
     """One program's conversation over its channel, which is closed after it."""
 
     async def ended() -> int | None:

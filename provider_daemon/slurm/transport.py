@@ -12,7 +12,7 @@ MARK, CONSUMED, CONSUMED_EXIT = "provd-program", "provd-stdin-consumed", 97
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandResult:
     """What a program said. `exit_code` is None when the answer was cut: a lost connection, a time-out, a signal.
 
     Of a cut answer whatever arrived is kept; the program may have gone on.
@@ -37,7 +37,7 @@ def keep(chunk: bytes, into: bytearray) -> None:
 class Transport(Protocol):
     """One way to one site."""
 
-    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
+    async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
         """Runs POSIX sh text at the site with `payload` on its stdin, for at most `timeout` seconds after it began.
 
         Raises Transient when the program never began, Unreadable when the other end is not the one that was agreed (its host key,
@@ -69,6 +69,6 @@ def with_path(program: str, directories: Sequence[str]) -> str:
     return f"PATH={shlex.quote(':'.join(directories))}:$PATH\nexport PATH\n{program}" if directories else program
 
 
-def consumed(answer: Answer) -> bool:
+def consumed(answer: CommandResult) -> bool:
     """Whether the far side refused to run the program because its start was missing."""
     return answer.exit_code == CONSUMED_EXIT and CONSUMED in answer.stderr.split()

@@ -7,7 +7,7 @@ from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import State
 from provider_daemon.ledger.listing import Rows
 from provider_daemon.ledger.rows import SetAside, Waiting
-from provider_daemon.status.standing import Standing, by_state, standing, why
+from provider_daemon.status.job_status import JobStatus, by_state, standing, why
 from provider_daemon.text import printable
 
 LONGEST = 300  # characters of one text
@@ -56,7 +56,7 @@ class Transaction:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LoopStatus:
     """A loop of the daemon; `why` is '' while it works, `last_success` 0 before the first."""
 
     name: str
@@ -71,7 +71,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class EndpointStatus:
     """Of the chain; `state` is an EndpointState, `why` says more of one that is unhealthy."""
 
     url: str
@@ -82,7 +82,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Wallet:
+class WalletStatus:
     """`balance` in `denom`; `runway` in seconds at the fees of the last day, None where none were paid."""
 
     signer: str
@@ -92,14 +92,14 @@ class Wallet:
 
 
 @dataclass(frozen=True, slots=True)
-class Daemon:
+class DaemonStatus:
     """What only the running daemon knows. `ledger` is its file, `ledger_id` that ledger's id."""
 
     version: str
-    parts: tuple[Part, ...]
+    parts: tuple[LoopStatus, ...]
     troubles: tuple[Trouble, ...]
-    endpoints: tuple[Endpoint, ...]
-    wallets: tuple[Wallet, ...]
+    endpoints: tuple[EndpointStatus, ...]
+    wallets: tuple[WalletStatus, ...]
     ledger: str = ""
     ledger_id: str = ""
 
@@ -120,10 +120,10 @@ class Overview:
     transactions: tuple[Transaction, ...]
     waiting: tuple[Waiting, ...]
     set_aside: tuple[SetAside, ...]
-    daemon: Daemon | None
+    daemon: DaemonStatus | None
 
 
-def overview(rows: Rows, daemon: Daemon | None, now: float) -> Overview:
+def overview(rows: Rows, daemon: DaemonStatus | None, now: float) -> Overview:
     return Overview(
         at=now,
         total=rows.total,
@@ -141,9 +141,9 @@ def overview(rows: Rows, daemon: Daemon | None, now: float) -> Overview:
 
 
 def _counts(rows: Rows) -> tuple[Count, ...]:
-    sums: dict[tuple[str, Standing], int] = {}
+    sums: dict[tuple[str, JobStatus], int] = {}
     for row in rows.open_jobs:
-        key = (row.cluster_id, Standing.PARKED if row.parked else by_state(State(row.state)))
+        key = (row.cluster_id, JobStatus.PARKED if row.parked else by_state(State(row.state)))
         sums[key] = sums.get(key, 0) + row.jobs
     return tuple(Count(cluster, stands, jobs) for (cluster, stands), jobs in sorted(sums.items()))
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from provider_daemon.ledger.listing import Show
 from provider_daemon.status import page
-from provider_daemon.status.board import Board, first_number, news, to_json
+from provider_daemon.status.view import View, first_number, news, to_json
 
 PERIOD_SECONDS = 2.0  # between two looks for something new
 MOST_STREAMS = 32
@@ -28,7 +28,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Routes:
-    def __init__(self, board: Board, host: str) -> None:
+    def __init__(self, board: View, host: str) -> None:
         """`host`: that of metrics.listen, one of the names under which the page is asked for."""
         self._board = board
         self._host = host

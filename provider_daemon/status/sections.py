@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from provider_daemon.ports import EndpointState
-from provider_daemon.status.overview import Daemon, Endpoint, JobLine, Overview, Wallet
+from provider_daemon.status.overview import DaemonStatus, EndpointStatus, JobLine, Overview, WalletStatus
 
 SHOWN_TXS = 5
 TEN_YEARS = 3650 * 86400.0
@@ -26,7 +26,7 @@ def headline(overview: Overview, listen: str) -> str:
     return f"{_standing(overview.daemon, listen)}; {counts}; {overview.total} job{'' if overview.total == 1 else 's'} in the ledger"
 
 
-def _standing(daemon: Daemon | None, listen: str) -> str:
+def _standing(daemon: DaemonStatus | None, listen: str) -> str:
     if daemon is None:
         return f"provd does not answer at {listen}, showing the ledger only"
     return f"provd {daemon.version} is {'ready' if daemon.ready else 'NOT ready'}"
@@ -37,7 +37,7 @@ def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
     found = [
         Section("Parked jobs (operator action needed)", ("JOB", "WHY"), tuple((job.job_id, job.why) for job in overview.parked)),
         Section("Unreadable records on chain", ("JOB", "WHY"), tuple((each.job_id, each.why) for each in overview.set_aside)),
-        *(_troubles(overview.daemon) if overview.daemon else ()),
+        *(_ongoing(overview.daemon) if overview.daemon else ()),
         _jobs(open_jobs, overview.at),
         _outbox(overview),
         *(_daemon(overview.daemon, overview.at) if overview.daemon else ()),
@@ -46,11 +46,11 @@ def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
     return [section for section in found if section.rows]
 
 
-def _troubles(daemon: Daemon) -> Iterator[Section]:
+def _ongoing(daemon: DaemonStatus) -> Iterator[Section]:
     yield Section("Problems", ("PROBLEM", "SUBJECT"), tuple((each.what, each.subject) for each in daemon.troubles))
 
 
-def _daemon(daemon: Daemon, now: float) -> Iterator[Section]:
+def _daemon(daemon: DaemonStatus, now: float) -> Iterator[Section]:
     parts = tuple((part.name, part.why or f"ok, {age(now - part.last_success)} ago") for part in daemon.parts)
     yield Section("Loops", ("LOOP", "HEALTH"), parts)
     heights = tuple((each.url, str(each.height), _health(each, now)) for each in daemon.endpoints)
@@ -59,11 +59,11 @@ def _daemon(daemon: Daemon, now: float) -> Iterator[Section]:
     yield Section("Wallets", ("KEY", "BALANCE", "RUNWAY"), wallets)
 
 
-def _health(endpoint: Endpoint, now: float) -> str:
+def _health(endpoint: EndpointStatus, now: float) -> str:
     return f"ok, newest block {age(now - endpoint.time)} old" if endpoint.state == EndpointState.BELIEVED else endpoint.why
 
 
-def _lasting(wallet: Wallet) -> str:
+def _lasting(wallet: WalletStatus) -> str:
     """As on the page: no number of days for a very long runway."""
     if wallet.runway is None:
         return ""

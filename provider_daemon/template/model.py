@@ -18,11 +18,11 @@ Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Value = bool | int | str
 
 
-class Part(BaseModel):
+class TemplatePart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Runtime(Part):
+class Runtime(TemplatePart):
     """What the program runs in; `image_digest` is the image's own, `sha256:` and 64 hex digits."""
 
     container_image: Line = ""
@@ -33,7 +33,7 @@ class Runtime(Part):
     cuda_version: Annotated[str, Field(pattern=r"^(\d+(\.\d+)?)?$")] = ""
 
 
-class Range(Part):
+class Range(TemplatePart):
     """Of one resource: what may be asked for, and what is asked for when nothing is said. A `max` of 0 is no limit."""
 
     min: Annotated[int, Field(ge=0)] = 0
@@ -47,7 +47,7 @@ class Range(Part):
         return self
 
 
-class Resources(Part):
+class TemplateResources(TemplatePart):
     """For each of `nodes` nodes; memory in MB (SLURM's M, 2^20 bytes)."""
 
     nodes: Range = Range(min=1, max=1, default=1)
@@ -59,7 +59,7 @@ class Resources(Part):
     exclusive_nodes: bool = False
 
 
-class Security(Part):
+class Security(TemplatePart):
     """`allowed_registries` and the image lists hold fnmatch patterns; empty `allowed_*` lists allow everything."""
 
     allowed_registries: tuple[Line, ...] = ()
@@ -75,7 +75,7 @@ class Security(Part):
     trusted_signers: tuple[Hex64, ...] = ()
 
 
-class Entrypoint(Part):
+class Entrypoint(TemplatePart):
     """`command` is one program; in it and in `default_args` {name} stands for a parameter, {nodes} and {cpus} for what the job got.
 
     The scripts are the publisher's own lines of bash: the one part that a shell reads.
@@ -89,7 +89,7 @@ class Entrypoint(Part):
     use_mpirun: bool = False
 
 
-class Parameter(Part):
+class Parameter(TemplatePart):
     """What a customer may set. `min` and `max` bound a number, or a text's length; `pattern` must match a text as a whole."""
 
     name: Name
@@ -103,7 +103,7 @@ class Parameter(Part):
     pattern: Line = ""
 
 
-class Binding(Part):
+class Binding(TemplatePart):
     """A host directory that the container sees at `mount_path`."""
 
     name: Id
@@ -112,7 +112,7 @@ class Binding(Part):
     read_only: bool = True
 
 
-class Signature(Part):
+class Signature(TemplatePart):
     """Ed25519 over the SHA-256 of the canonical template without this part; everything in lower-case hex, `signed_at` RFC 3339."""
 
     algorithm: Literal["ed25519"] = "ed25519"
@@ -122,14 +122,14 @@ class Signature(Part):
     content_hash: Hex64
 
 
-class Template(Part):
+class Template(TemplatePart):
     template_id: Id
     name: Annotated[Line, Field(min_length=1)]
     version: Semver
     description: Line = ""
     type: Literal["mpi", "gpu", "batch", "data_processing", "interactive", "custom"]
     runtime: Runtime = Runtime()
-    resources: Resources = Resources()
+    resources: TemplateResources = TemplateResources()
     security: Security = Security()
     entrypoint: Entrypoint
     environment: dict[Name, Line] = {}
@@ -142,7 +142,7 @@ class Template(Part):
     signature: Signature | None = None
 
 
-class Document(Part):
+class Document(TemplatePart):
     """The file."""
 
     schema_version: SchemaVersion

@@ -10,7 +10,7 @@ from provider_daemon.template.values import BadValue, chosen
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class JobRequest:
     """`arguments`: the parameters that were set, as a chain job carries them. Run time in seconds."""
 
     resources: Resources
@@ -18,14 +18,14 @@ class Order:
     arguments: tuple[str, ...]
 
 
-def order(template: Template, settings: Mapping[str, str]) -> Order:
+def order(template: Template, settings: Mapping[str, str]) -> JobRequest:
     """Defaults where nothing is set; raises BadValue. Memory is asked for in whole GB, rounded up: that is all that the chain takes."""
     ranges = {name: getattr(template.resources, name) for name in type(template.resources).model_fields}
     sizes = {name: _size(name, settings.get(name, str(ranges[name].default))) for name in _SIZES}
     parameters = {name: value for name, value in settings.items() if name not in (*_SIZES, "gpu_type")}
     chosen(template.parameter_schema, parameters)
     gpu_type = settings.get("gpu_type", (template.resources.gpu_types or ("",))[0]) if sizes["gpus_per_node"] else ""
-    return Order(
+    return JobRequest(
         Resources(
             nodes=sizes["nodes"],
             cpus_per_node=sizes["cpus_per_node"],

@@ -17,8 +17,8 @@ from provider_daemon.ledger.rows import Message
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.scheduler import FOREVER
 from provider_daemon.metrics.server import build_app, serve
-from provider_daemon.status.board import Board
 from provider_daemon.status.routes import Routes
+from provider_daemon.status.view import View
 from tests.browser.chromium import Tab, chromium
 from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import Endpoint, Health, parts
@@ -43,7 +43,7 @@ def app(ledger: Ledger, tmp_path: Path) -> Callable[[], web.Application]:
 
     def make() -> web.Application:
         served = build_app(made)
-        Routes(Board(made), "127.0.0.1").add_to(served)
+        Routes(View(made), "127.0.0.1").add_to(served)
         return served
 
     return make
@@ -100,7 +100,7 @@ async def test_what_a_stranger_reads(ledger: Ledger, tmp_path: Path, tab: Tab) -
         ledger.add_message("ve1p", Message("report", "JOB-1", b"x", "running"), 5.0)
     save(ledger, 1, parked=Parked(ParkReason.NO_GPU_RECORD, ""))
     app = build_app(made)
-    Routes(Board(made), "127.0.0.1").add_to(app)
+    Routes(View(made), "127.0.0.1").add_to(app)
     runner = await serve(app, "127.0.0.1:0")
     host, port = runner.addresses[0]
     await tab.go(f"http://{host}:{port}/")

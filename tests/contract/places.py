@@ -13,7 +13,7 @@ from provider_daemon.clock import SystemClock
 from provider_daemon.job.snapshot import Sighting, Snapshot
 from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.lab.site.site import Site
-from provider_daemon.ports import Order, Receipt, Watch
+from provider_daemon.ports import Submission, SubmissionResult, Watch
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.script import Batch, render
@@ -36,7 +36,7 @@ class Place:
     work_root: Path
     since: int = field(default_factory=lambda: int(time.time()) - 5)
 
-    def order(self, *argv: str, **changes: Any) -> Order:
+    def order(self, *argv: str, **changes: Any) -> Submission:
         """An order for `argv` as the daemon would write it; `changes` are fields of Batch."""
         name = unique()
         directory = f"{self.work_root}/{name}"
@@ -45,12 +45,12 @@ class Place:
             "gpus_per_node": 0, "gpu_type": "", "wall_seconds": 60, "working_directory": "", "environment": (),
         }  # fmt: skip
         batch = Batch(name=name, directory=directory, argv=argv, **{**fields, **changes})
-        return Order(name, render(batch), directory)
+        return Submission(name, render(batch), directory)
 
-    def output(self, order: Order) -> str:
+    def output(self, order: Submission) -> str:
         return Path(order.directory, "output.txt").read_text()
 
-    async def submit(self, *orders: Order) -> tuple[Receipt, ...]:
+    async def submit(self, *orders: Submission) -> tuple[SubmissionResult, ...]:
         return await self.scheduler.submit(orders)
 
     async def look(
@@ -84,13 +84,13 @@ class Place:
                         return seen
                 await asyncio.sleep(0.2)
 
-    async def run(self, order: Order) -> Sighting:
+    async def run(self, order: Submission) -> Sighting:
         """Submits it and waits for its final record."""
         (receipt,) = await self.submit(order)
         assert receipt.slurm_id, receipt
         return await self.until_phase(order.name, "ended")
 
-    async def over(self, order: Order) -> None:
+    async def over(self, order: Submission) -> None:
         """Submits it and waits until it has run; its record may take some seconds more."""
         (receipt,) = await self.submit(order)
         assert receipt.slurm_id, receipt

@@ -25,7 +25,7 @@ async def test_an_answer_is_lost(place: Place, simulated_site: SimulatedSite) ->
     simulated_site.faults.sbatch_lost = 1
     order = place.order("true")
     (receipt,) = await place.submit(order)
-    assert receipt.doubt
+    assert receipt.unknown
     (seen,) = (await place.look(order.name, doubtful=[order.name])).of(order.name)
     assert seen.slurm_id == "1"
 
@@ -40,7 +40,7 @@ async def test_the_connection_is_lost_while_submitting(place: Place, simulated_s
             await asyncio.sleep(0.02)
     simulated_site.faults.sbatch_delay = 0
     await simulated_site.sshd.cut()
-    assert all(receipt.doubt and not receipt.slurm_id for receipt in await submitting)
+    assert all(receipt.unknown and not receipt.slurm_id for receipt in await submitting)
     snapshot = await place.look(*(order.name for order in orders))
     assert all(len(snapshot.of(order.name)) == 1 for order in orders)
     assert simulated_site.sshd.connections == 2
@@ -96,7 +96,7 @@ async def test_the_account_may_have_no_more_jobs(place: Place, simulated_site: S
     await place.submit(first)
     (receipt,) = await place.submit(second)
     assert receipt.deferral
-    assert not receipt.doubt
+    assert not receipt.unknown
     assert not receipt.refusal
     assert (await place.look(second.name, doubtful=[second.name])).of(second.name) == ()
 

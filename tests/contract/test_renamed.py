@@ -9,8 +9,8 @@ from provider_daemon.job.snapshot import Phase, Sighting
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import measure
 from provider_daemon.lab.simulated.site import SimulatedSite
-from provider_daemon.ports import Order, Receipt
-from provider_daemon.slurm.answers import Queued
+from provider_daemon.ports import Submission, SubmissionResult
+from provider_daemon.slurm.parse import Queued
 from provider_daemon.slurm.tables import Reading
 from tests.contract.places import PATIENCE, Place
 from tests.fakes.scheduler import known
@@ -18,7 +18,7 @@ from tests.fakes.scheduler import known
 RENAME = "scontrol update jobid=$SLURM_JOB_ID jobname=harmless"
 
 
-async def started(place: Place, order: Order) -> Receipt:
+async def started(place: Place, order: Submission) -> SubmissionResult:
     """Once its program has done what it does first."""
     (receipt,) = await place.submit(order)
     await place.until(lambda: "done" in place.output(order))

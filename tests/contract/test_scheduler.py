@@ -13,7 +13,7 @@ from provider_daemon.errors import Transient
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
-from provider_daemon.ports import Receipt
+from provider_daemon.ports import SubmissionResult
 from tests.contract.places import Place, unique
 from tests.fakes.scheduler import known
 
@@ -274,8 +274,8 @@ async def test_slurmctld_down(place: Place) -> None:
     assert isinstance(look, Transient)
     assert isinstance(nodes, Transient)
     assert isinstance(receipts, tuple)
-    assert isinstance(receipts[0], Receipt)
-    assert receipts[0].doubt
+    assert isinstance(receipts[0], SubmissionResult)
+    assert receipts[0].unknown
     assert not receipts[0].slurm_id
     assert not receipts[0].refusal
 

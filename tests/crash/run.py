@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from provider_daemon.demo.play import Play
+from provider_daemon.demo.environment import Environment, build
+from provider_daemon.demo.scenario import Scenario
 from provider_daemon.demo.sites import RealSite
-from provider_daemon.demo.stage import Stage, build
-from provider_daemon.demo.verdict import Verdict
+from provider_daemon.demo.verdict import JobVerdict
 
 LIMIT_SECONDS = 420  # a kill while sbatch runs costs the job a whole waiting window
 PAUSE = (0.2, 4.0)  # seconds between a start and the next kill: from the first imports to several ticks
@@ -26,7 +26,7 @@ PAUSE = (0.2, 4.0)  # seconds between a start and the next kill: from the first 
 class Killer:
     """Kills and starts again until told to stop, or the kills are used up."""
 
-    def __init__(self, stage: Stage, kills: int, chance: random.Random) -> None:
+    def __init__(self, stage: Environment, kills: int, chance: random.Random) -> None:
         self.left = kills
         self._stage = stage
         self._chance = chance
@@ -43,10 +43,10 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-async def play_round(stage: Stage, killer: Killer) -> tuple[list[Verdict], list[str]]:
+async def play_round(stage: Environment, killer: Killer) -> tuple[list[JobVerdict], list[str]]:
     task = asyncio.create_task(killer.run())
     try:
-        rows, _, problems = await Play(stage, lambda _: None, limit=LIMIT_SECONDS).run()
+        rows, _, problems = await Scenario(stage, lambda _: None, limit=LIMIT_SECONDS).run()
         return rows, problems
     finally:
         task.cancel()
@@ -55,7 +55,7 @@ async def play_round(stage: Stage, killer: Killer) -> tuple[list[Verdict], list[
 async def crash(kills: int, seed: int) -> int:
     directory = Path(tempfile.mkdtemp(prefix="provd-crash."))
     directory.chmod(0o755)
-    began, rounds, rows, problems = time.monotonic(), 0, list[Verdict](), list[str]()
+    began, rounds, rows, problems = time.monotonic(), 0, list[JobVerdict](), list[str]()
     site = await asyncio.to_thread(RealSite, directory)
     stage = await build(directory, site, "none", say)
     killer = Killer(stage, kills, random.Random(seed))
@@ -71,7 +71,7 @@ async def crash(kills: int, seed: int) -> int:
     return verdict(rows, problems, directory, f"seed {seed}: {kills} kills in {rounds} rounds of 12 jobs, {time.monotonic() - began:.0f} s")
 
 
-def verdict(rows: list[Verdict], problems: list[str], directory: Path, what: str) -> int:
+def verdict(rows: list[JobVerdict], problems: list[str], directory: Path, what: str) -> int:
     for row in rows:
         for problem in row.problems:
             say(f"  {row.job_id} {row.title}: {problem}")

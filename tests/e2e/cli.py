@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from provider_daemon.demo.children import Child
+from provider_daemon.demo.processes import Process
 from tests.e2e import money
 from tests.e2e.shell import Shell, same
 from tests.expect import Wrong
@@ -42,7 +42,7 @@ JOBS = {
 def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix="provd-e2e."))
     directory.chmod(0o755)
-    shell, children, began = Shell(directory), list[Child](), time.monotonic()
+    shell, children, began = Shell(directory), list[Process](), time.monotonic()
     try:
         play(shell, children)
     except Wrong as error:
@@ -58,7 +58,7 @@ def main() -> int:
     return 0
 
 
-def play(shell: Shell, children: list[Child]) -> None:
+def play(shell: Shell, children: list[Process]) -> None:
     people = make_people(shell)
     site = shell_json(shell, f"provd lab up {shell.directory}/slurm")
     start_chain(shell, children, people)
@@ -87,7 +87,7 @@ def make_people(shell: Shell) -> dict[str, str]:
     return people
 
 
-def start_chain(shell: Shell, children: list[Child], people: dict[str, str]) -> None:
+def start_chain(shell: Shell, children: list[Process], people: dict[str, str]) -> None:
     funds = [word for address in people.values() for word in ("--fund", f"{address}={FUNDS}uve,{FUNDS}uvirt")]
     rules = ["--chain-id", CHAIN_ID, "--authority", people["governor"], "--settle-seconds", str(SETTLE_SECONDS)]
     where = ["--home", str(shell.directory / "chain"), "--listen", "127.0.0.1:0"]
@@ -97,9 +97,9 @@ def start_chain(shell: Shell, children: list[Child], people: dict[str, str]) -> 
     shell.env |= {"PROVD_NODE": f"127.0.0.1:{port}", "PROVD_CHAIN_ID": CHAIN_ID, "PROVD_CONFIG": f"{shell.directory}/provd.toml"}
 
 
-def start(shell: Shell, children: list[Child], name: str, words: list[str], ready: str, env: dict[str, str]) -> str:
+def start(shell: Shell, children: list[Process], name: str, words: list[str], ready: str, env: dict[str, str]) -> str:
     print(f"$ provd {' '.join(words)} &", flush=True)
-    child = Child(name, words, shell.directory / f"{words[0]}.log", env)
+    child = Process(name, words, shell.directory / f"{words[0]}.log", env)
     children.append(child)
     child.start()
     return child.wait_for(ready)
@@ -123,7 +123,7 @@ def open_shop(shell: Shell) -> None:
     same("offerings", [each["offering_id"] for each in shell.json("provd query hpc offerings --active-only")["offerings"]], ["OFF-1"])
 
 
-def start_daemon(shell: Shell, children: list[Child], site: dict[str, Any]) -> Child:
+def start_daemon(shell: Shell, children: list[Process], site: dict[str, Any]) -> Process:
     ssh = "\n".join(f"{name} = {value if isinstance(value, int) else repr(str(value))}" for name, value in site["ssh"].items())
     config = shell.file(
         "provd.toml",
@@ -209,7 +209,7 @@ def look_around(shell: Shell, people: dict[str, str]) -> None:
     same("jobs placed, of three, or two where alice's quota was full", placed in (2, 3), True)
 
 
-def close_shop(shell: Shell, daemon: Child) -> None:
+def close_shop(shell: Shell, daemon: Process) -> None:
     """With the daemon down the provider's key is free again."""
     same("the daemon's exit code", daemon.stop(), 0)
     shell.run("provd tx hpc update-offering OFF-1 --inactive --from provider -y")

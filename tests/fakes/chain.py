@@ -11,7 +11,7 @@ from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.chain.sign import LocalSigner
-from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.context import ChainRules
 from provider_daemon.devnet.mempool import Mempool
 from provider_daemon.devnet.server import Devnet
 from provider_daemon.ports import TxOutcome
@@ -49,7 +49,7 @@ class TestChain:
     path: str = ":memory:"
     rest: str = ""
     indexed: bool = True
-    rules: Rules = field(default_factory=lambda: Rules(chain_id=CHAIN_ID))
+    rules: ChainRules = field(default_factory=lambda: ChainRules(chain_id=CHAIN_ID))
 
     async def start(self) -> "TestChain":
         self.devnet = Devnet(path=self.path, queries=self.queries, rules=self.rules, funds=FUNDS, rest=self.rest, indexed=self.indexed)

@@ -7,7 +7,7 @@ from provider_daemon.errors import Transient
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Phase, Run, Sighting, Snapshot
 from provider_daemon.job.state import State
-from provider_daemon.ports import Node, Order, Receipt, Survey, Watch
+from provider_daemon.ports import Node, Submission, SubmissionResult, Survey, Watch
 from tests.fakes.chain import FakeClock
 
 RAN_SECONDS = 3600
@@ -27,15 +27,15 @@ class FakeScheduler:
 
     clock: FakeClock
     jobs: dict[str, list[Sighting]] = field(default_factory=dict)
-    orders: list[Order] = field(default_factory=list)
+    orders: list[Submission] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     lose_answers: bool = False
     down: bool = False
     complete: bool = True
     refusal: str = ""
     full: bool = False
-    trouble: Receipt | None = None
-    refused_orders: list[Order] = field(default_factory=list)
+    trouble: SubmissionResult | None = None
+    refused_orders: list[Submission] = field(default_factory=list)
     hosts: int = 2
     clock_ahead: int = 0
     surveys: list[tuple[int, dict[str, str]]] = field(default_factory=list)
@@ -53,23 +53,23 @@ class FakeScheduler:
         snapshot = Snapshot(self.clock.now(), self.complete, {name: tuple(found) for name, found in self.jobs.items()})
         return Survey(snapshot, int(self.clock.now()) + self.clock_ahead)
 
-    async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
+    async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
         self._answer()
         return tuple(self._accept(order) for order in orders)
 
-    def _accept(self, order: Order) -> Receipt:
+    def _accept(self, order: Submission) -> SubmissionResult:
         if self.trouble:
             self.refused_orders.append(order)
             return replace(self.trouble, name=order.name)
         if self.full:
-            return Receipt(order.name, deferral="the site's account has reached its job limit", trouble=SiteTrouble.FULL)
+            return SubmissionResult(order.name, deferral="the site's account has reached its job limit", trouble=SiteTrouble.FULL)
         if self.refusal:
-            return Receipt(order.name, refusal=self.refusal)
+            return SubmissionResult(order.name, refusal=self.refusal)
         self.orders.append(order)
         slurm_id = str(len(self.orders))
         seen = Sighting(slurm_id, order.name, Phase.WAITING, "PENDING", submitted_at=int(self.clock.now()))
         self.jobs.setdefault(order.name, []).append(seen)
-        return Receipt(order.name, doubt="no answer") if self.lose_answers else Receipt(order.name, slurm_id=slurm_id)
+        return SubmissionResult(order.name, unknown="no answer") if self.lose_answers else SubmissionResult(order.name, slurm_id=slurm_id)
 
     async def cancel(self, ours: Watch) -> None:
         self._answer()

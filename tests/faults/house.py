@@ -13,11 +13,11 @@ from pathlib import Path
 
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
-from provider_daemon.demo.children import Child
+from provider_daemon.demo.accounts import Account, new_key
+from provider_daemon.demo.environment import write_config
 from provider_daemon.demo.market import CHAIN_ID, open_shop, start_devnet
-from provider_daemon.demo.people import Person, new_key
+from provider_daemon.demo.processes import Process
 from provider_daemon.demo.sites import RealSite
-from provider_daemon.demo.stage import write_config
 from tests.faults.proxy import Proxy
 from tests.faults.witness import Witness
 from tests.waiting import until
@@ -57,16 +57,16 @@ class House:
     grpc: list[Proxy]
     direct: Proxy
     chain: GrpcChain
-    devnet: Child
+    devnet: Process
     addresses: list[str]
-    provider: Person
-    customer: Person
-    governor: Person
-    daemon: Child
+    provider: Account
+    customer: Account
+    governor: Account
+    daemon: Process
     disk: Path | None
     witness: Witness
     clock: Path
-    others: list[Child] = field(default_factory=list)
+    others: list[Process] = field(default_factory=list)
     restarts: int = 0
     _supervisor: asyncio.Task[None] | None = None
     _resting: bool = False
@@ -113,7 +113,7 @@ class House:
             proxy.target = port
             proxy.cut()
 
-    async def liar(self, name: str, *more: str) -> tuple[Child, int]:
+    async def liar(self, name: str, *more: str) -> tuple[Process, int]:
         """Another devnet, and its port."""
         directory = self.directory / name
         directory.mkdir()
@@ -182,10 +182,10 @@ async def _build(directory: Path, site: FarSite) -> House:
         chain=chain,
         devnet=devnet,
         addresses=addresses,
-        provider=Person(key, chain),
-        customer=Person(customer, chain),
-        governor=Person(governor, chain),
-        daemon=Child("the daemon", ["run", "-c", str(config)], log, {"PROVD_CLOCK_OFFSET": str(clock)}, "tests.faults.daemon"),
+        provider=Account(key, chain),
+        customer=Account(customer, chain),
+        governor=Account(governor, chain),
+        daemon=Process("the daemon", ["run", "-c", str(config)], log, {"PROVD_CLOCK_OFFSET": str(clock)}, "tests.faults.daemon"),
         disk=disk,
         witness=Witness(log, (disk or directory) / "ledger.sqlite", metrics_port),
         clock=clock,

@@ -8,7 +8,7 @@ from typing import Protocol
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
-from provider_daemon.demo.people import Person
+from provider_daemon.demo.accounts import Account
 from provider_daemon.errors import Refused
 from tests.faults.house import Act, House
 from tests.faults.witness import WAIT_SECONDS
@@ -85,8 +85,8 @@ class Purses(Protocol):
     """Whose money it is, who holds it meanwhile, and the way to the chain."""
 
     chain: GrpcChain
-    provider: Person
-    customer: Person
+    provider: Account
+    customer: Account
 
 
 class Wallet:

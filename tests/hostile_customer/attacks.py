@@ -6,7 +6,7 @@ from pathlib import Path
 from provider_daemon.clock import SystemClock
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.state import State
-from provider_daemon.ports import Order
+from provider_daemon.ports import Submission
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
 from tests.cases import Case
@@ -59,7 +59,7 @@ async def links(planted: str, stage: Stage) -> str:
     same("planting", (await stage.run(attack("/bin/sh", "-c", plant))).state, State.COMPLETED)
     scheduler = SlurmScheduler(SshTransport(clock=SystemClock(), **stage.site.ssh), SystemClock())  # type: ignore[arg-type]
     try:
-        (receipt,) = await scheduler.submit([Order(place.name, script, str(place))])
+        (receipt,) = await scheduler.submit([Submission(place.name, script, str(place))])
     finally:
         await scheduler.close()
     same("the submission", (receipt.slurm_id, receipt.trouble), ("", SiteTrouble.WORK_ROOT))

@@ -16,11 +16,11 @@ from pathlib import Path
 from provider_daemon.chain import evidence_check
 from provider_daemon.chain.job_names import job_name
 from provider_daemon.chain.records import chain_job
-from provider_daemon.demo.children import Child
+from provider_daemon.demo.environment import write_config
 from provider_daemon.demo.jobs import DemoJob
 from provider_daemon.demo.market import CHAIN_ID, Market, opened, order
+from provider_daemon.demo.processes import Process
 from provider_daemon.demo.sites import RealSite
-from provider_daemon.demo.stage import write_config
 from provider_daemon.job.state import TERMINAL, State
 from tests.expect import Wrong
 from tests.waiting import until
@@ -72,7 +72,7 @@ class Stage:
     directory: Path
     site: RealSite
     market: Market
-    daemon: Child
+    daemon: Process
 
     @property
     def work_root(self) -> Path:
@@ -189,7 +189,7 @@ async def staged(directory: Path) -> AsyncIterator[Stage]:
         try:
             config = write_config(directory, site, market.secret, market.port)
             config.write_text(config.read_text() + _LAUNCHERS)
-            daemon = Child("the daemon", ["run", "-c", str(config)], directory / "provd.log")
+            daemon = Process("the daemon", ["run", "-c", str(config)], directory / "provd.log")
             daemon.start()
             try:
                 await asyncio.to_thread(daemon.wait_for, "provd_started")

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from provider_daemon.clock import SystemClock
-from provider_daemon.demo.children import Child
+from provider_daemon.demo.environment import build
+from provider_daemon.demo.processes import Process
 from provider_daemon.demo.sites import RealSite
-from provider_daemon.demo.stage import build
 from provider_daemon.lab.site.site import Site
 from provider_daemon.log import configure
 from provider_daemon.loops.advance import COMMANDS_AT_ONCE
-from provider_daemon.ports import Order, Watch
+from provider_daemon.ports import Submission, Watch
 from provider_daemon.slurm.commands import ORDERS_A_COMMAND
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.script import Batch, render
@@ -32,7 +32,7 @@ SIZES = (1, 100, 1000)
 GOAL_SUBMIT, GOAL_RPCS, GOAL_TXS, GOAL_RSS_MB = 1.3, 2, 2, 150
 
 
-def script(site: Site, name: str) -> Order:
+def script(site: Site, name: str) -> Submission:
     directory = f"{site.layout.work_root}/{name}"
     batch = Batch(
         name=name,
@@ -50,14 +50,14 @@ def script(site: Site, name: str) -> Order:
         environment=(),
         argv=("true",),
     )
-    return Order(name, render(batch), directory)
+    return Submission(name, render(batch), directory)
 
 
-async def submit_all(scheduler: SlurmScheduler, orders: list[Order]) -> list[str]:
+async def submit_all(scheduler: SlurmScheduler, orders: list[Submission]) -> list[str]:
     """As the advance loop does it: so many orders a command, so many commands at a time."""
     gate = asyncio.Semaphore(COMMANDS_AT_ONCE)
 
-    async def some(part: list[Order]) -> list[str]:
+    async def some(part: list[Submission]) -> list[str]:
         async with gate:
             return [receipt.slurm_id for receipt in await scheduler.submit(part)]
 
@@ -65,7 +65,7 @@ async def submit_all(scheduler: SlurmScheduler, orders: list[Order]) -> list[str
     return [slurm_id for ids in await asyncio.gather(*map(some, parts)) for slurm_id in ids]
 
 
-def local_loop(site: Site, order: Order) -> float:
+def local_loop(site: Site, order: Submission) -> float:
     """The reference: a plain shell loop of sbatch on the login node itself, as the user whose jobs they are."""
     file = Path(site.layout.work_root) / "reference.sh"
     file.write_text(order.script)
@@ -114,7 +114,7 @@ async def daemon_figures(directory: Path, site: RealSite, say: Callable[[str], N
     stage = await build(directory, site, "published", lambda _: None)
     try:
         stage.daemon.stop()
-        began, child = time.monotonic(), Child("the daemon", ["run", "-c", str(stage.config)], directory / "again.log")
+        began, child = time.monotonic(), Process("the daemon", ["run", "-c", str(stage.config)], directory / "again.log")
         child.start()
         child.wait_for("provd_started")
         started = time.monotonic() - began

@@ -14,12 +14,12 @@ from provider_daemon.chain.job_names import job_name
 from provider_daemon.chain.records import chain_job
 from provider_daemon.chain.store import Store
 from provider_daemon.clock import SystemClock
-from provider_daemon.demo.children import Child
+from provider_daemon.demo.accounts import Account, new_key
+from provider_daemon.demo.environment import write_config
 from provider_daemon.demo.jobs import DemoJob, shell
 from provider_daemon.demo.market import CHAIN_ID, open_shop, order, start_devnet
-from provider_daemon.demo.people import Person, new_key
+from provider_daemon.demo.processes import Process
 from provider_daemon.demo.sites import SimulatedDemoSite
-from provider_daemon.demo.stage import write_config
 from provider_daemon.job.state import State
 from tests.faults.witness import Witness
 from tests.lying_endpoints.lies import Scene
@@ -40,11 +40,11 @@ class Place:
     site: SimulatedDemoSite
     proxies: list[LyingProxy]
     chain: GrpcChain
-    devnet: Child
-    provider: Person
-    customer: Person
-    attacker: Person
-    daemon: Child
+    devnet: Process
+    provider: Account
+    customer: Account
+    attacker: Account
+    daemon: Process
     witness: Witness
     gates: Path
     victim: str = ""
@@ -121,10 +121,10 @@ async def place(directory: Path) -> AsyncIterator[Place]:
         proxies=proxies,
         chain=chain,
         devnet=devnet,
-        provider=Person(key, chain),
-        customer=Person(customer, chain),
-        attacker=Person(attacker, chain),
-        daemon=Child("the daemon", ["run", "-c", str(config)], log),
+        provider=Account(key, chain),
+        customer=Account(customer, chain),
+        attacker=Account(attacker, chain),
+        daemon=Process("the daemon", ["run", "-c", str(config)], log),
         witness=Witness(log, directory / "ledger.sqlite", metrics_port),
         gates=site.work_root,
     )

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
-from provider_daemon.demo.children import Child
+from provider_daemon.demo.accounts import Account
+from provider_daemon.demo.environment import write_config
 from provider_daemon.demo.jobs import DemoJob
 from provider_daemon.demo.market import opened, order
-from provider_daemon.demo.people import Person
+from provider_daemon.demo.processes import Process
 from provider_daemon.demo.sites import DemoSite, SimulatedDemoSite
-from provider_daemon.demo.stage import write_config
 from provider_daemon.job.state import State
-from provider_daemon.ledger import comparison, listing
+from provider_daemon.ledger import listing, reconciliation
 from provider_daemon.ledger.ledger import Ledger
 from tests.observe.prometheus import Prometheus, start_prometheus
 from tests.waiting import until
@@ -30,11 +30,11 @@ class Stage:
     """`directory` has the daemon's provd.toml, log and ledger; `page` is the address of its status page."""
 
     prometheus: Prometheus
-    daemon: Child
-    devnet: Child
+    daemon: Process
+    devnet: Process
     chain: GrpcChain
-    provider: Person
-    customer: Person
+    provider: Account
+    customer: Account
     directory: Path
     page: str
 
@@ -67,7 +67,7 @@ async def stage(directory: Path, site: DemoSite, *dead: str) -> AsyncIterator[St
         stack.push_async_callback(market.close)
         config, listen = configure(write_config(directory, site, market.secret, market.port), dead)
         compared_before(directory / "ledger.sqlite")
-        daemon = Child("the daemon", ["run", "-c", str(config)], directory / "provd.log")
+        daemon = Process("the daemon", ["run", "-c", str(config)], directory / "provd.log")
         daemon.start()
         stack.push_async_callback(asyncio.to_thread, daemon.stop)
         await asyncio.to_thread(daemon.wait_for, "provd_started")
@@ -103,7 +103,7 @@ def configure(config: Path, dead: Sequence[str]) -> tuple[Path, str]:
 def compared_before(ledger: Path) -> None:
     """A ledger that an earlier run left: the next comparison is five minutes away."""
     with contextlib.closing(Ledger.open(ledger)) as opened, opened.write():
-        comparison.save(opened, dict.fromkeys(("low", "medium", "high", "critical"), 0), [], SystemClock().now())
+        reconciliation.save(opened, dict.fromkeys(("low", "medium", "high", "critical"), 0), [], SystemClock().now())
 
 
 QUICK = DemoJob("ends at once", 0, State.COMPLETED, 0, "/bin/true")

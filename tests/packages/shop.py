@@ -11,10 +11,10 @@ from pathlib import Path
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.demo import verdict
+from provider_daemon.demo.environment import write_config
 from provider_daemon.demo.jobs import DemoJob
 from provider_daemon.demo.market import Market, opened, order
 from provider_daemon.demo.sites import SimulatedDemoSite
-from provider_daemon.demo.stage import write_config
 from provider_daemon.job.state import TERMINAL, State
 from tests.expect import Wrong
 from tests.packages.debian import Debian

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from provider_daemon.demo.environment import Environment, build
 from provider_daemon.demo.sites import choose
-from provider_daemon.demo.stage import Stage, build
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[Environment]:
     """The demo's, on a real site. Root's jobs run as another user, so it stands where that one may look."""
     with tempfile.TemporaryDirectory(prefix="provd-test.", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)

@@ -10,7 +10,7 @@ import pytest
 from provider_daemon.chain import messages
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.client import GrpcChain
-from provider_daemon.chain.node import RECHECK_SECONDS
+from provider_daemon.chain.endpoints import RECHECK_SECONDS
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.errors import Refused, Transient
 from provider_daemon.job.state import State

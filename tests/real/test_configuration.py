@@ -8,16 +8,16 @@ import sys
 
 import pytest
 
+from provider_daemon.demo.environment import Environment
 from provider_daemon.demo.jobs import DemoJob
 from provider_daemon.demo.market import order
 from provider_daemon.demo.sites import RealSite
-from provider_daemon.demo.stage import Stage
 from provider_daemon.job.state import State
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 
-async def dry_run(stage: Stage) -> str:
+async def dry_run(stage: Environment) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "provider_daemon", "run", "--dry-run", "-c", str(stage.config), stdout=asyncio.subprocess.PIPE
     )
@@ -31,7 +31,7 @@ def comparable(script: str) -> str:
     return re.sub(r"(/ve-[0-9a-f]+-JOB-1)\.[0-9a-f]{8}", r"\1.*", script).rstrip("\n")
 
 
-async def submitted(stage: Stage) -> str:
+async def submitted(stage: Environment) -> str:
     """The SLURM job id of JOB-1, once the chain knows that it runs."""
     async with asyncio.timeout(60):
         while (record := await stage.market.chain.job("JOB-1")) is None or record.state is not State.RUNNING:
@@ -41,7 +41,7 @@ async def submitted(stage: Stage) -> str:
     return str(stored.slurm_job_id)
 
 
-async def test_a_dry_run_shows_what_the_daemon_then_does(stage: Stage) -> None:
+async def test_a_dry_run_shows_what_the_daemon_then_does(stage: Environment) -> None:
     """The daemon stands still with its ledger in hand and a prologue that it was given by a reload: the script shown is what SLURM gets."""
     assert isinstance(stage.site, RealSite)
     text = stage.config.read_text()

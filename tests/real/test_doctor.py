@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from provider_daemon.demo.environment import Environment
 from provider_daemon.demo.sites import RealSite
-from provider_daemon.demo.stage import Stage
 from provider_daemon.lab.site.site import Site
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
@@ -45,7 +45,7 @@ def named(document: dict[str, Any], outcome: str) -> set[str]:
     return {row["name"] for row in document["checks"] if row["outcome"] == outcome}
 
 
-async def test_sound_and_broken(stage: Stage) -> None:
+async def test_sound_and_broken(stage: Environment) -> None:
     """All is well, in under 10 s; each thing that is broken for real makes its check red, and whatever needs it is skipped for it."""
     code, sound = await doctor(stage.config)
     rows = {row["name"]: row for row in sound["checks"] if row["outcome"] not in ("ok", "skipped")}
@@ -68,7 +68,7 @@ async def test_sound_and_broken(stage: Stage) -> None:
     assert (code, named(alone, "fail"), named(alone, "warn") - KNOWN) == (0, set(), {"ledger-lock"})
 
 
-def breakages(stage: Stage, site: Site) -> dict[str, Callable[[], Any]]:
+def breakages(stage: Environment, site: Site) -> dict[str, Callable[[], Any]]:
     """Check -> what breaks its thing, and mends it again."""
     ssh, conf = site.layout.root / "ssh", site.layout.slurm_conf
     another_key = (ssh / "id_ed25519.pub").read_text()

@@ -7,7 +7,7 @@ import pytest
 from provider_daemon.errors import ProvdError, Transient
 from provider_daemon.ports import ConnectOutcome
 from provider_daemon.slurm import ssh
-from provider_daemon.slurm.inspection import Inspection
+from provider_daemon.slurm.inspect import Inspection
 from provider_daemon.slurm.login import LoginError
 from provider_daemon.slurm.ssh import SshTransport
 from tests.real.sshd import TYPES, Sshd, sshd

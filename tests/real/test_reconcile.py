@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from provider_daemon.demo.play import Play
-from provider_daemon.demo.stage import Stage
+from provider_daemon.demo.environment import Environment
+from provider_daemon.demo.scenario import Scenario
 from provider_daemon.ledger.ledger import Ledger
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
-async def played(stage: Stage) -> Stage:
+async def played(stage: Environment) -> Environment:
     """After its twelve jobs."""
-    rows, money, problems = await Play(stage, lambda _: None).run()
+    rows, money, problems = await Scenario(stage, lambda _: None).run()
     assert problems == []
     assert [row.problems for row in rows] == [[]] * 12
     assert money.left_in_escrow == 0
@@ -32,7 +32,7 @@ async def provd(*arguments: str) -> tuple[int, str]:
     return process.returncode, out.decode() + err.decode()
 
 
-async def test_twelve_jobs_match_and_one_unit_is_found(played: Stage) -> None:
+async def test_twelve_jobs_match_and_one_unit_is_found(played: Environment) -> None:
     """On real SLURM, beside the running daemon: exit 0; with one core-second changed in the ledger exit 1, and the evidence of it holds."""
     assert played.site.real
     config = ("-c", str(played.config))

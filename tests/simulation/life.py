@@ -8,17 +8,17 @@ from pathlib import Path
 
 from provider_daemon.clock import SystemClock
 from provider_daemon.errors import LedgerError
-from provider_daemon.job.admission import Image, Site
+from provider_daemon.job.admission import Image, SitePolicy
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import route
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
-from provider_daemon.loops.every import Loop, every
+from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.intake import Intake
 from provider_daemon.loops.outbox import Outbox, OutboxSettings
+from provider_daemon.loops.runner import Loop, run_periodically
 from provider_daemon.loops.start import start
-from provider_daemon.loops.tenancy import Tenancy
 from provider_daemon.ports import Chain, Scheduler
 from tests.fakes.chain import PROVIDER
 from tests.simulation.blocks import Blocks
@@ -29,7 +29,9 @@ from tests.simulation.scheduler import SimulatedScheduler
 from tests.simulation.site import Site as SlurmSite
 from tests.simulation.world import Killed, World
 
-TENANCY = Tenancy(cluster_id="HPC-1", name="alpha", signer=PROVIDER, work_root="/work", region="eu", site=Site(images=(Image("alpine:*"),)))
+TENANCY = ServedCluster(
+    cluster_id="HPC-1", name="alpha", signer=PROVIDER, work_root="/work", region="eu", site=SitePolicy(images=(Image("alpine:*"),))
+)
 
 
 class WatchedLedger(Ledger):
@@ -113,7 +115,7 @@ class Life:
         tasks: list[asyncio.Task[None]] = []
         death: asyncio.Task[object] = asyncio.ensure_future(self._died.wait())
         try:
-            tasks += [asyncio.ensure_future(every(loop, self.clock, stop)) for loop in self._make_loops()]
+            tasks += [asyncio.ensure_future(run_periodically(loop, self.clock, stop)) for loop in self._make_loops()]
             await asyncio.wait([*tasks, death], return_when=asyncio.FIRST_COMPLETED)
         except (Killed, LedgerError) as error:
             self._complain([error])

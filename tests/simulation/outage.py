@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from provider_daemon.ports import Receipt
+from provider_daemon.ports import SubmissionResult
 from provider_daemon.slurm import failures
-from provider_daemon.slurm.answers import Submitted
+from provider_daemon.slurm.parse import Submitted
 from tests.simulation.world import World
 
 CLOSING = "sbatch: error: Batch job submission failed: "
@@ -41,6 +41,6 @@ class Outage:
     def queued_all_the_same(self) -> bool:
         return self.words in MAYBE_QUEUED and self.world.dice.random() < 0.3
 
-    def receipt(self, name: str) -> Receipt:
+    def receipt(self, name: str) -> SubmissionResult:
         """As the daemon reads those words."""
         return failures.receipt(Submitted(name, 1, "", self.words))

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 from provider_daemon.errors import Transient
 from provider_daemon.job.lifecycle import SUBMIT_SECONDS
-from provider_daemon.ports import Clock, Node, Order, Receipt
-from provider_daemon.slurm.accounting import Row
-from provider_daemon.slurm.answers import Queued
+from provider_daemon.ports import Clock, Node, Submission, SubmissionResult
+from provider_daemon.slurm.accounting import AccountingRow
+from provider_daemon.slurm.parse import Queued
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.tables import Reading, Unread
-from provider_daemon.slurm.transport import Answer
+from provider_daemon.slurm.transport import CommandResult
 from tests.simulation.gate import Gate
 from tests.simulation.site import Site
 from tests.simulation.world import World
@@ -27,7 +27,7 @@ LATEST = 75  # seconds: the far side's own limit on a command, and the near side
 class Nowhere:
     """No transport: whatever the adapter would send is answered by the model before."""
 
-    async def run(self, program: str, payload: bytes, seconds: float) -> Answer:
+    async def run(self, program: str, payload: bytes, seconds: float) -> CommandResult:
         raise AssertionError(f"not simulated: {program}")
 
     async def close(self) -> None:
@@ -64,16 +64,16 @@ class SimulatedScheduler(SlurmScheduler):
     async def _script(self, slurm_id: str) -> str:
         return await self._far("scontrol write batch_script", lambda: self._site.script(slurm_id))
 
-    async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> tuple[Reading[Row], str]:
+    async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> tuple[Reading[AccountingRow], str]:
         if self._world.strikes("sacct_down"):
             await self._gate.point("sacct")
             raise Transient("sacct: problem talking to the database")
         return await self._sacct(ids, names), ""
 
-    async def _since(self, since: int) -> tuple[int, Reading[Row]]:
+    async def _since(self, since: int) -> tuple[int, Reading[AccountingRow]]:
         return int(self._world.now()), await self._sacct((), ())
 
-    async def _sacct(self, ids: Sequence[str], names: Sequence[str]) -> Reading[Row]:
+    async def _sacct(self, ids: Sequence[str], names: Sequence[str]) -> Reading[AccountingRow]:
         rows = await self._far("sacct", lambda: self._site.sacct(ids, names))
         if rows and self._world.strikes("record_unreadable"):
             lost = rows[self._world.dice.randrange(len(rows))]
@@ -81,7 +81,7 @@ class SimulatedScheduler(SlurmScheduler):
             return Reading(tuple(row for row in rows if row is not lost), (unread,))
         return Reading(tuple(rows))
 
-    async def submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
+    async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
         """What is answered with the site's trouble is no attempt; whatever else becomes of a submission may be one."""
         counts = self._site.attempts = self._site.attempts if self._site.attempts is not None else Counter()
         counts.update(order.name for order in orders)
@@ -89,7 +89,7 @@ class SimulatedScheduler(SlurmScheduler):
         counts.subtract(receipt.name for receipt in receipts if receipt.trouble)
         return receipts
 
-    async def _submit(self, orders: Sequence[Order]) -> tuple[Receipt, ...]:
+    async def _submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
         """An answer that was lost, or cut in the middle, leaves its orders in doubt.
 
         The command runs at most once: nothing between us and sbatch repeats it (one SSH channel, one payload; sbatch itself tries again
@@ -102,14 +102,14 @@ class SimulatedScheduler(SlurmScheduler):
             if dies:
                 self._gate.die("sbatch under way")
             await self._gate.point("sbatch under way")
-            return tuple(Receipt(order.name, doubt="no answer") for order in orders)
+            return tuple(SubmissionResult(order.name, unknown="no answer") for order in orders)
         try:
             receipts = await self._far("sbatch", lambda: tuple(self._site.sbatch(order) for order in orders), once=True)
         except Transient as error:
-            return tuple(Receipt(order.name, doubt=str(error)) for order in orders)
+            return tuple(SubmissionResult(order.name, unknown=str(error)) for order in orders)
         if self._world.strikes("receipts_cut"):
             arrived = self._world.dice.randrange(len(receipts))
-            return (*receipts[:arrived], *(Receipt(order.name, doubt="its answer did not arrive") for order in orders[arrived:]))
+            return (*receipts[:arrived], *(SubmissionResult(order.name, unknown="its answer did not arrive") for order in orders[arrived:]))
         return receipts
 
     async def _far(self, what: str, command: Callable[[], T], *, once: bool = False) -> T:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Sequence
 
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Phase
-from provider_daemon.ports import Order, Receipt
-from provider_daemon.slurm.accounting import Row
-from provider_daemon.slurm.answers import Queued
+from provider_daemon.ports import Submission, SubmissionResult
+from provider_daemon.slurm.accounting import AccountingRow
+from provider_daemon.slurm.parse import Queued
 from tests.simulation.outage import Outage
 from tests.simulation.slurm_job import NEVER, Plan, Record, SlurmJob
 from tests.simulation.world import World
@@ -39,18 +39,18 @@ class Site:
 
     # --- commands ---
 
-    def sbatch(self, order: Order) -> Receipt:
+    def sbatch(self, order: Submission) -> SubmissionResult:
         if self._world.strikes("sbatch_refused"):
             return self._refuse(order)
         if self._world.strikes("sbatch_full"):
-            return Receipt(order.name, deferral="the site's account has reached its job limit", trouble=SiteTrouble.FULL)
+            return SubmissionResult(order.name, deferral="the site's account has reached its job limit", trouble=SiteTrouble.FULL)
         if self.outage.strikes():
             if self.outage.queued_all_the_same():
                 self._accept(order)
             return self.outage.receipt(order.name)
-        return Receipt(order.name, slurm_id=self._accept(order).slurm_id)
+        return SubmissionResult(order.name, slurm_id=self._accept(order).slurm_id)
 
-    def _accept(self, order: Order) -> SlurmJob:
+    def _accept(self, order: Submission) -> SlurmJob:
         before = [job for job in self.of(order.name) if job.live or not job.purged]
         if before:
             self._world.wrong(f"1 {order.name} submitted twice: SLURM job {before[0].slurm_id} exists")
@@ -72,16 +72,16 @@ class Site:
         job = next(job for job in reversed(self.jobs) if job.slurm_id == slurm_id)
         return f"#!/bin/bash\n#SBATCH --job-name={job.submitted_name}\n"
 
-    def _refuse(self, order: Order) -> Receipt:
+    def _refuse(self, order: Submission) -> SubmissionResult:
         """What no node can give leaves a failed record behind; other refusals leave nothing."""
         self.refused.add(order.name)
         self._world.note(f"slurm: refuses {order.name}")
         if self._world.dice.random() < 0.5:
-            return Receipt(order.name, refusal="SLURM refused it: the site's account may not use this partition")
+            return SubmissionResult(order.name, refusal="SLURM refused it: the site's account may not use this partition")
         job = self._add(order.name, self._plans[order.name], owner=order.name)
         job.refused = True
         self._close(job, "FAILED", 1)
-        return Receipt(order.name, refusal="SLURM refused it: no node of the site has the memory, cores or GPUs that it asks for")
+        return SubmissionResult(order.name, refusal="SLURM refused it: no node of the site has the memory, cores or GPUs that it asks for")
 
     def _add(self, name: str, plan: Plan, owner: str = "") -> SlurmJob:
         now = self._world.now()
@@ -260,7 +260,7 @@ class Site:
         times = (int(record.submitted_at), int(record.started_at), ended, elapsed)
         return Queued(job.slurm_id, job.word(now), *times, tres="", reason=job.reason, name=job.name)
 
-    def sacct(self, slurm_ids: Collection[str], names: Collection[str]) -> list[Row]:
+    def sacct(self, slurm_ids: Collection[str], names: Collection[str]) -> list[AccountingRow]:
         """What slurmdbd has by now, closed records and open ones, duplicates (-D) too; of every job where nothing names one."""
         now, every = self._world.now(), not (slurm_ids or names)
         asked = [job for job in self.jobs if not job.purged and (every or job.slurm_id in slurm_ids or job.name in names)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from provider_daemon.job.snapshot import Phase, Run
 from provider_daemon.job.state import State
-from provider_daemon.slurm.accounting import Row
+from provider_daemon.slurm.accounting import AccountingRow
 from provider_daemon.slurm.states import job_state
 
 NEVER = float("inf")
@@ -114,15 +114,15 @@ class SlurmJob:
             return "BRANDNEW" if now < self.unknown_until else "SUSPENDED" if self.is_suspended else "RUNNING"
         return "PENDING" if self.phase is Phase.WAITING else self.now_at.word
 
-    def rows(self, now: float) -> list[Row]:
+    def rows(self, now: float) -> list[AccountingRow]:
         """What slurmdbd has of it by now; all of it twice after an archive was loaded again."""
         rows = [self._row(record, now) for record in self.records if record.known_at <= now]
         return rows + rows if self.repeated else rows
 
-    def _row(self, record: Record, now: float) -> Row:
+    def _row(self, record: Record, now: float) -> AccountingRow:
         closed = record.closed_at <= now
         word = record.word if closed else "RUNNING" if record.started_at else "PENDING"
-        return Row(
+        return AccountingRow(
             slurm_id=self.slurm_id,
             name=self.name,
             state=job_state(word),

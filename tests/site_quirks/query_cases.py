@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from provider_daemon.errors import Transient, Unreadable
-from provider_daemon.slurm.inspection import Inspection
+from provider_daemon.slurm.inspect import Inspection
 from tests.cases import Case
 from tests.expect import Wrong, same
 from tests.site_quirks.stage import Stage
@@ -67,7 +67,7 @@ async def submitted(wrapper: str, stage: Stage) -> str:
     theirs = stage.site.run("squeue", "-h", "-t", "all", "-n", order.name, "-o", "%A").stdout.split()
     if receipt.refusal or (receipt.slurm_id and [receipt.slurm_id] != theirs):
         raise Wrong(f"SLURM job {theirs}, and the receipt says {receipt}")
-    return f"SLURM job {receipt.slurm_id}" if receipt.slurm_id else f"in doubt, looked for by name ({receipt.doubt[:40]})"
+    return f"SLURM job {receipt.slurm_id}" if receipt.slurm_id else f"in doubt, looked for by name ({receipt.unknown[:40]})"
 
 
 def _case(program: str, wrapper: str, expected: str, play: Callable[[str, str, Stage], Awaitable[str]]) -> Case[Stage]:

@@ -12,7 +12,7 @@ from provider_daemon.clock import SystemClock
 from provider_daemon.job.snapshot import Phase, Snapshot
 from provider_daemon.lab.site import processes
 from provider_daemon.lab.site.site import Site
-from provider_daemon.ports import Order, Watch
+from provider_daemon.ports import Submission, Watch
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.script import Batch, render
 from provider_daemon.slurm.ssh import SshTransport
@@ -86,7 +86,7 @@ class Stage:
 
     # --- jobs ---
 
-    def order(self, *argv: str) -> Order:
+    def order(self, *argv: str) -> Submission:
         name = f"ve-{uuid.uuid4().hex[:12]}-JOB-1"
         directory = f"{self.site.work_root}/{name}"
         batch = Batch(
@@ -105,7 +105,7 @@ class Stage:
             environment=(),
             argv=argv,
         )
-        return Order(name, render(batch), directory)
+        return Submission(name, render(batch), directory)
 
     async def submit(self, *argv: str) -> str:
         """A job that SLURM has; its name."""

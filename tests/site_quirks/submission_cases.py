@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from provider_daemon.job.site_trouble import SiteTrouble
-from provider_daemon.ports import Receipt
+from provider_daemon.ports import SubmissionResult
 from tests.cases import Case
 from tests.expect import Wrong, same
 from tests.site_quirks.stage import Stage
@@ -22,21 +22,21 @@ return slurm.SUCCESS
 """
 
 
-async def submitted(stage: Stage) -> Receipt:
+async def submitted(stage: Stage) -> SubmissionResult:
     (receipt,) = await stage.scheduler.submit([stage.order("true")])
     return receipt
 
 
-def deferred(receipt: Receipt, trouble: SiteTrouble) -> str:
+def deferred(receipt: SubmissionResult, trouble: SiteTrouble) -> str:
     """Nothing was queued, no attempt is used, and the site's words are kept."""
-    same("what came of it", (receipt.slurm_id, receipt.refusal, receipt.doubt, receipt.trouble), ("", "", "", trouble))
+    same("what came of it", (receipt.slurm_id, receipt.refusal, receipt.unknown, receipt.trouble), ("", "", "", trouble))
     return f"{trouble.value}: {receipt.deferral}"
 
 
-def unsure(receipt: Receipt, trouble: SiteTrouble) -> str:
+def unsure(receipt: SubmissionResult, trouble: SiteTrouble) -> str:
     """It is looked for by name first, and no attempt is used."""
     same("what came of it", (receipt.slurm_id, receipt.refusal, receipt.deferral, receipt.trouble), ("", "", "", trouble))
-    return f"{trouble.value}: {receipt.doubt}"
+    return f"{trouble.value}: {receipt.unknown}"
 
 
 async def words(message: str, trouble: SiteTrouble, stage: Stage) -> str:
@@ -82,7 +82,7 @@ async def no_munge(stage: Stage) -> str:
         await asyncio.to_thread(stage.site.start, "munged")
 
 
-async def plugin(stage: Stage, said: str, answer: str) -> Receipt:
+async def plugin(stage: Stage, said: str, answer: str) -> SubmissionResult:
     file = stage.site.layout.root / "etc" / "job_submit.lua"
     file.write_text(PLUGIN.format(words=said, answer=answer))
     file.chmod(0o644)

@@ -58,7 +58,7 @@ class Stage:
         record = await self.market.chain.query.job(job_id)
         assert record is not None
         txs = await self.market.chain.reports_of(job_id)
-        records = {job_id: evidence_check.Record(CLUSTER, digest(record, CHAIN_ID))}
+        records = {job_id: evidence_check.ChainRecord(CLUSTER, digest(record, CHAIN_ID))}
         checked = [verdict for tx in txs for verdict in evidence_check.check(tx.tx, CHAIN_ID, records) if verdict.job_id == job_id]
         same(f"reports of {job_id}", [verdict.state for verdict in checked], [state.value for state in states])
         same(f"what is wrong with the evidence of {job_id}", [verdict.why for verdict in checked if verdict.why], [])

@@ -6,7 +6,7 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
-from provider_daemon.config import Config, parse
+from provider_daemon.config.model import Config, parse
 from tests.fakes.chain import CHAIN_ID
 
 KEYS = {"main": "provider", "other": "alice"}  # key of the configuration -> whose it is

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from provider_daemon.config import load
+from provider_daemon.config.model import load
 from tests.unit.docs import ROOT, column, page, table
 
 SITE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.slurm.yml").read_text())

@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from provider_daemon.cli.app import app
-from provider_daemon.config import Config, default_toml, parse
+from provider_daemon.config.model import Config, default_toml, parse
 from provider_daemon.demo.jobs import demo_jobs
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.words import unsafe_word

@@ -9,7 +9,7 @@ import yaml
 
 from provider_daemon.cli.bill_show import estimate_document, estimate_lines, explanation_lines
 from provider_daemon.job.usage import Usage
-from provider_daemon.money.accounting import TRANSITIONS, Record, Status, calculation_hash
+from provider_daemon.money.accounting import TRANSITIONS, AccountingRecord, Status, calculation_hash
 from provider_daemon.money.bill import bill
 from provider_daemon.money.caps import DAY, PERIODS, CapType
 from provider_daemon.money.discounts import Discount, DiscountType
@@ -123,7 +123,7 @@ def test_the_accounting_record() -> None:
     assert said == {state: set(following) for state, following in TRANSITIONS.items()}
     (document,) = blocks(PAGE, "json")
     value: dict[str, Any] = json.loads(document)
-    record = Record("JOB-7", "HPC-1", worked().usage, value["period_start"], value["period_end"])
+    record = AccountingRecord("JOB-7", "HPC-1", worked().usage, value["period_start"], value["period_end"])
     (said_hash,) = re.findall(r"which is `(\w+)`", PAGE)
     assert json.dumps(value, separators=(",", ":")) == document.strip()
     assert calculation_hash(record) == said_hash

@@ -1,10 +1,10 @@
 """What the docs say about snapshots and differences is the code's."""
 
-from provider_daemon.job import differences, reconcile
-from provider_daemon.job.differences import KINDS, MONEY, TOLERANCES
-from provider_daemon.job.usage_snapshot import INTERIM_SECONDS
-from provider_daemon.ledger.comparison import KEEP_SECONDS
-from provider_daemon.loops import reconcile as loop
+from provider_daemon.job.usage_record import INTERIM_SECONDS
+from provider_daemon.ledger.reconciliation import KEEP_SECONDS
+from provider_daemon.reconciliation import differences, rules
+from provider_daemon.reconciliation import loop as loop
+from provider_daemon.reconciliation.differences import KINDS, MONEY, TOLERANCES
 from tests.unit.docs import numbers, page, table
 
 
@@ -22,5 +22,5 @@ def test_every_kind_of_difference_is_explained() -> None:
 
 def test_constants() -> None:
     """The numbers that stand in running text."""
-    assert (INTERIM_SECONDS, differences.CLOCK_SECONDS, reconcile.LAG_SECONDS) == (300, 60, 600)
+    assert (INTERIM_SECONDS, differences.CLOCK_SECONDS, rules.LAG_SECONDS) == (300, 60, 600)
     assert (loop.PERIOD_SECONDS, KEEP_SECONDS) == (3600, 7 * 86_400)

@@ -2,14 +2,14 @@
 
 from dataclasses import asdict
 
-from provider_daemon import daemon
 from provider_daemon.chain import evidence
+from provider_daemon.daemon import app
 from provider_daemon.job import lifecycle
 from provider_daemon.job.lifecycle import kill_after, wall_limit
 from provider_daemon.job.snapshot import Run
 from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
 from provider_daemon.job.usage import measure
-from provider_daemon.loops import advance, doubt, intake
+from provider_daemon.loops import advance, intake, stale_ledger
 from provider_daemon.loops.outbox import OutboxSettings
 from provider_daemon.money.bill import bill
 from provider_daemon.money.rules import DEFAULT
@@ -59,7 +59,7 @@ def test_worked_usage_and_bill() -> None:
 
 def test_worked_evidence() -> None:
     """The worked document is the one that would be signed, byte for byte."""
-    facts = evidence.Facts(
+    facts = evidence.EvidenceFacts(
         "virtengine-localnet-1", "HPC-1", ADDRESS, "JOB-7", "4242", State.COMPLETED, 0, measure(WORKED, 2), 1_770_000_000
     )
     (said,) = blocks(page("reference.md"), "json")
@@ -72,7 +72,7 @@ def test_constants() -> None:
     assert (lifecycle.HOPELESS_PATIENCE, lifecycle.MISSING_PATIENCE, lifecycle.MAX_ATTEMPTS) == (120, 600, 5)
     assert (lifecycle.KILL_GRACE, lifecycle.KILL_AFTER, script.MAX_SCRIPT_BYTES) == (30, 10, 262_144)
     assert (commands.ORDERS_A_COMMAND, commands.WORKERS, advance.COMMANDS_AT_ONCE, ssh.CHANNELS) == (50, 4, 2, 4)
-    assert (OutboxSettings().max_messages, intake.SWEEP_SECONDS, daemon.FINISH_SECONDS, daemon.DRAIN_SECONDS) == (100, 60, 45, 20)
-    assert (doubt.SIGN_SECONDS, doubt.GAP_SECONDS) == (10, 30)
+    assert (OutboxSettings().max_messages, intake.SWEEP_SECONDS, app.FINISH_SECONDS, app.DRAIN_SECONDS) == (100, 60, 45, 20)
+    assert (stale_ledger.SIGN_SECONDS, stale_ledger.GAP_SECONDS) == (10, 30)
     assert (DEFAULT.minimum_charge, DEFAULT.platform_fee_bps, DEFAULT.provider_reward_bps) == (10_000, 250, 9_750)
     assert (DEFAULT.granularity_seconds, reconnect.RECONNECTS_A_MINUTE) == (60, 2)

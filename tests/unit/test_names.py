@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from provider_daemon import names
 from provider_daemon.chain.sign import LocalSigner
 from provider_daemon.errors import Refused
-from provider_daemon.loops.tenancy import Tenancy
+from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.slurm.script import render
 from provider_daemon.slurm.transport import with_path
 from tests.unit.slurm.test_script import BATCH
@@ -68,7 +68,7 @@ def test_a_line_break_at_the_end(pattern: str) -> None:
 
 def test_only_the_configuration_names_several_partitions() -> None:
     """A queue on chain that the configuration does not map is one partition, or none at all."""
-    known = Tenancy("HPC-1", "alpha", LocalSigner(b"1" * 32), "/work", partitions={"standard": "short,long"})
+    known = ServedCluster("HPC-1", "alpha", LocalSigner(b"1" * 32), "/work", partitions={"standard": "short,long"})
     assert known.partition("standard") == "short,long"
     assert known.partition("gpu") == "gpu"
     with pytest.raises(Refused):

@@ -16,12 +16,12 @@ WRITES = re.compile(r"add_event\(|Parked\(|\bpark\(|TimelineEntry\(|\b(?:endpoin
 PASS_ON = {"ledger.ledger", "ledger.rows", "metrics.ledger", "loops.sending_problems"}  # and write no such text of their own
 DEPENDENT = {
     "job": "",
-    "loops": "blame faults slots outbox job_records report_cost",
+    "loops": "rejections faults slots outbox job_records report_cost",
     "ledger": "repair check listing",
     "status": "",
     "metrics": "collector measured",
     "cli": "jobs ledger status",
-    "chain": "node agreement heights",
+    "chain": "endpoints agreement heights",
 }
 """room of tests/unit -> those of its tests that have to do with such texts; "": all"""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from provider_daemon.chain.client import GrpcChain
-    from provider_daemon.client.asking import Page
+    from provider_daemon.client.queries import Page
 
 
 class Output(StrEnum):
@@ -73,7 +73,7 @@ def asks(rpc: str, options: type[QueryOptions] = QueryOptions) -> Callable[[Call
 def _ask(rpc: str, values: dict[str, Any], options: QueryOptions) -> None:
     import asyncio
 
-    from provider_daemon.client.asking import question
+    from provider_daemon.client.queries import question
 
     asked = question(rpc, values, _page(options))
     unreadable = asyncio.run(_answered(rpc, asked, options))
@@ -84,7 +84,7 @@ def _ask(rpc: str, values: dict[str, Any], options: QueryOptions) -> None:
 
 
 def _page(options: QueryOptions) -> "Page | None":
-    from provider_daemon.client.asking import Page
+    from provider_daemon.client.queries import Page
 
     if not isinstance(options, PageOptions):
         return None
@@ -94,7 +94,7 @@ def _page(options: QueryOptions) -> "Page | None":
 
 async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[str, ...]:
     from provider_daemon.chain.gateway_json import render
-    from provider_daemon.client.asking import job_story
+    from provider_daemon.client.queries import job_story
     from provider_daemon.client.session import chain_at
 
     async with chain_at(options.node, options.chain_id) as chain:
@@ -111,7 +111,7 @@ async def _watch(chain: "GrpcChain", rpc: str, asked: "Message", options: JobOpt
     """One line per change; with JSON output one document per line."""
     from provider_daemon.chain.gateway_json import render
     from provider_daemon.cli.tables import columns
-    from provider_daemon.client.asking import changes
+    from provider_daemon.client.queries import changes
 
     async for jobs in changes(chain, rpc, asked, options.interval, lambda text: typer.echo(printable(text), err=True)):
         for record in map(render, jobs):

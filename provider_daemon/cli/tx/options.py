@@ -27,8 +27,8 @@ from provider_daemon.text import printable
 
 if TYPE_CHECKING:
     from provider_daemon.client.identity import Who
-    from provider_daemon.client.sending import Order, Sent, Talk
-    from provider_daemon.client.transaction import Prepared, Terms
+    from provider_daemon.client.sending import Request, Sent, Talk
+    from provider_daemon.client.transaction import Prepared, TxTerms
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _transact(message: str, typed: dict[str, Any], options: TxOptions) -> None:
     _show(asyncio.run(_carried_out(_order(message, typed, options), options)), options)
 
 
-async def _carried_out(order: "Order", options: TxOptions) -> "Sent":
+async def _carried_out(order: "Request", options: TxOptions) -> "Sent":
     from provider_daemon.client.sending import carry_out
     from provider_daemon.client.session import chain_at
 
@@ -100,12 +100,12 @@ async def _carried_out(order: "Order", options: TxOptions) -> "Sent":
         return await carry_out(order, chain, _talk(options))
 
 
-def _order(message: str, typed: dict[str, Any], options: TxOptions) -> "Order":
+def _order(message: str, typed: dict[str, Any], options: TxOptions) -> "Request":
     from provider_daemon.cli import documents
-    from provider_daemon.client.sending import DRY_RUN, GENERATE, SEND, SEND_AND_WAIT, Order
+    from provider_daemon.client.sending import DRY_RUN, GENERATE, SEND, SEND_AND_WAIT, Request
 
     unsent = GENERATE if options.generate_only else DRY_RUN if options.dry_run else ""
-    return Order(
+    return Request(
         message=message,
         document=documents.read(options.file) if options.file else {},
         typed=typed,
@@ -133,12 +133,12 @@ def _who(options: TxOptions) -> "Who":
     return Who(name, options.keyring_dir, once(lambda: passphrase(options.passphrase_file)))
 
 
-def _terms(options: TxOptions) -> "Terms":
+def _terms(options: TxOptions) -> "TxTerms":
     from provider_daemon.client.coins import coin, price
-    from provider_daemon.client.transaction import Terms
+    from provider_daemon.client.transaction import TxTerms
 
     gas = 0 if options.gas == "auto" else _parsed("--gas", _gas, options.gas)
-    return Terms(
+    return TxTerms(
         gas=gas or 0,
         adjustment=options.gas_adjustment,
         fee=_parsed("--fees", coin, options.fees),

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from provider_daemon.lab.simulated.model import SHORT_STATES, Job
+from provider_daemon.lab.simulated.model import SHORT_STATES, SimulatedJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class Search:
 class Database:
     """Records by job id and run."""
 
-    queue: deque[tuple[float, Job]] = field(default_factory=deque)
-    records: dict[tuple[int, int], Job] = field(default_factory=dict)
+    queue: deque[tuple[float, SimulatedJob]] = field(default_factory=deque)
+    records: dict[tuple[int, int], SimulatedJob] = field(default_factory=dict)
 
-    def put(self, job: Job, now: float) -> None:
+    def put(self, job: SimulatedJob, now: float) -> None:
         """The job as it stands now, on its way to slurmdbd."""
         self.queue.append((now, replace(job)))
 
@@ -35,12 +35,12 @@ class Database:
             _, record = self.queue.popleft()
             self.records[record.id, record.run] = record
 
-    def search(self, asked: Search) -> Iterable[Job]:
+    def search(self, asked: Search) -> Iterable[SimulatedJob]:
         found = (record for _, record in sorted(self.records.items()) if _wanted(record, asked))
         return found if asked.duplicates else {record.id: record for record in found}.values()
 
 
-def _wanted(record: Job, asked: Search) -> bool:
+def _wanted(record: SimulatedJob, asked: Search) -> bool:
     if asked.ids is not None:
         return record.id in asked.ids
     if asked.names is not None and record.request.name not in asked.names:

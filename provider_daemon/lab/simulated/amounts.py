@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from provider_daemon.lab.simulated.model import Job
+from provider_daemon.lab.simulated.model import SimulatedJob
 
 
 def moment(value: float | None, environment: Mapping[str, str], unset: str) -> str:
@@ -35,7 +35,7 @@ def memory(mebibytes: int, *, convert: bool = True) -> str:
     return f"{mebibytes // 1024}G" if convert and mebibytes and mebibytes % 1024 == 0 else f"{mebibytes}M"
 
 
-def tres(job: Job, gpu_type: str, *, convert: bool) -> str:
+def tres(job: SimulatedJob, gpu_type: str, *, convert: bool) -> str:
     """What the job holds over all its nodes, in sacct's order."""
     request = job.request
     parts = {

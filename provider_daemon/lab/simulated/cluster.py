@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from provider_daemon.lab.simulated.accounting import Database
-from provider_daemon.lab.simulated.model import DEFAULT_MINUTES, Failure, Faults, Job, Node, Partition, Request
+from provider_daemon.lab.simulated.model import DEFAULT_MINUTES, Failure, Faults, Request, SimulatedJob, SimulatedNode, SimulatedPartition
 
 FAILED_SUBMISSION = "sbatch: error: Batch job submission failed: "
 REQUEUE_SECONDS = 120  # a requeued job waits so long, with the reason BeginTime
@@ -12,11 +12,11 @@ MIN_JOB_AGE = 300
 
 
 @dataclass(slots=True)
-class Cluster:
+class SimulatedCluster:
     """Jobs by id, in the order of submission. `uid` and `user` own every job: who runs this process."""
 
-    nodes: dict[str, Node]
-    partitions: dict[str, Partition]
+    nodes: dict[str, SimulatedNode]
+    partitions: dict[str, SimulatedPartition]
     account: str
     user: str
     uid: int
@@ -24,16 +24,16 @@ class Cluster:
     min_job_age: float = MIN_JOB_AGE
     faults: Faults = field(default_factory=Faults)
     database: Database = field(default_factory=Database)
-    jobs: dict[int, Job] = field(default_factory=dict)
+    jobs: dict[int, SimulatedJob] = field(default_factory=dict)
     next_id: int = 1
 
     # --- submission ---
 
-    def submit(self, request: Request, now: float) -> Job:
+    def submit(self, request: Request, now: float) -> SimulatedJob:
         """Raises Failure with sbatch's words. A job refused for what no node has still leaves a record behind."""
         partition = self._partition(request)
         self._check_account(request)
-        job = Job(self.next_id, request, submitted_at=int(now), eligible_at=None if request.held else int(now))
+        job = SimulatedJob(self.next_id, request, submitted_at=int(now), eligible_at=None if request.held else int(now))
         if words := self._impossible(request, partition):
             self.next_id += 1
             job.state, job.exit_code, job.started_at, job.ended_at = "FAILED", 1, int(now), int(now)
@@ -46,10 +46,10 @@ class Cluster:
         self.database.put(job, now)
         return job
 
-    def partition_of(self, job: Job) -> Partition:
+    def partition_of(self, job: SimulatedJob) -> SimulatedPartition:
         return self._partition(job.request)
 
-    def _partition(self, request: Request) -> Partition:
+    def _partition(self, request: Request) -> SimulatedPartition:
         name = request.partition or next(name for name, partition in self.partitions.items() if partition.default)
         if name not in self.partitions:
             raise Failure(f"sbatch: error: invalid partition specified: {name}\n{FAILED_SUBMISSION}Invalid partition name specified\n")
@@ -65,7 +65,7 @@ class Cluster:
             why = "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
             raise Failure(f"sbatch: error: AssocMaxSubmitJobLimit\n{FAILED_SUBMISSION}{why}\n")
 
-    def _impossible(self, request: Request, partition: Partition) -> str:
+    def _impossible(self, request: Request, partition: SimulatedPartition) -> str:
         """24.11 refuses what 22.05 lets wait for ever."""
         nodes = [self.nodes[name] for name in partition.nodes]
         unavailable = f"{FAILED_SUBMISSION}Requested node configuration is not available\n"
@@ -78,7 +78,7 @@ class Cluster:
             return f"sbatch: error: CPU count per node can not be satisfied\n{unavailable}"
         return unavailable if strict and request.nodes > len(nodes) else ""
 
-    def _never(self, request: Request, partition: Partition) -> str:
+    def _never(self, request: Request, partition: SimulatedPartition) -> str:
         if request.nodes > len(partition.nodes):
             return "PartitionNodeLimit"
         if (request.minutes or DEFAULT_MINUTES) > partition.max_minutes:
@@ -87,11 +87,11 @@ class Cluster:
 
     # --- scheduling ---
 
-    def start_waiting(self, now: float) -> list[Job]:
+    def start_waiting(self, now: float) -> list[SimulatedJob]:
         """The jobs that begin now. Whoever fits begins, in the order of submission."""
         return [job for job in self.jobs.values() if job.state == "PENDING" and self._start(job, now)]
 
-    def _start(self, job: Job, now: float) -> bool:
+    def _start(self, job: SimulatedJob, now: float) -> bool:
         if job.never or job.eligible_at is None or job.eligible_at > now:
             return False
         chosen = [name for name in self.partition_of(job).nodes if self._fits(job.request, self.nodes[name])][: job.request.nodes]
@@ -102,20 +102,20 @@ class Cluster:
         self.database.put(job, now)
         return True
 
-    def _fits(self, request: Request, node: Node) -> bool:
+    def _fits(self, request: Request, node: SimulatedNode) -> bool:
         cpus, memory, gpus = self.allocated(node)
         room = node.cpus - cpus >= request.cpus and node.memory - memory >= request.mebibytes and node.gpus - gpus >= request.gpus
         return room and not node.state and _has_gpus(request, node)
 
-    def on_node(self, node: Node) -> Iterable[Job]:
+    def on_node(self, node: SimulatedNode) -> Iterable[SimulatedJob]:
         return (job for job in self.jobs.values() if job.live and node.name in job.nodes)
 
-    def allocated(self, node: Node) -> tuple[int, int, int]:
+    def allocated(self, node: SimulatedNode) -> tuple[int, int, int]:
         """Cores, MiB and GPUs."""
         requests = [job.request for job in self.on_node(node)]
         return sum(each.cpus for each in requests), sum(each.mebibytes for each in requests), sum(each.gpus for each in requests)
 
-    def minutes(self, job: Job) -> int:
+    def minutes(self, job: SimulatedJob) -> int:
         return DEFAULT_MINUTES if job.request.minutes is None else job.request.minutes
 
     def end_overdue(self, now: float) -> None:
@@ -130,10 +130,10 @@ class Cluster:
 
     # --- ends ---
 
-    def _end(self, job: Job, state: str) -> None:
+    def _end(self, job: SimulatedJob, state: str) -> None:
         job.ending, job.state = state, "COMPLETING"
 
-    def cancel(self, job: Job, now: float) -> None:
+    def cancel(self, job: SimulatedJob, now: float) -> None:
         if job.final or job.ending:
             return
         job.cancelled_by = self.uid
@@ -143,7 +143,7 @@ class Cluster:
         job.state, job.started_at, job.ended_at = "CANCELLED", int(now), int(now)
         self.database.put(job, now)
 
-    def ended(self, job: Job, exit_code: int, signal: int, now: float) -> None:
+    def ended(self, job: SimulatedJob, exit_code: int, signal: int, now: float) -> None:
         """The batch script and everything that it started are gone."""
         state = job.ending or ("FAILED" if exit_code or signal else "COMPLETED")
         job.state, job.ended_at, job.ending = state, max(int(now), job.started_at or 0), ""
@@ -157,7 +157,7 @@ class Cluster:
         if state == "REQUEUED":
             self._wait_again(job, now)
 
-    def _wait_again(self, job: Job, now: float) -> None:
+    def _wait_again(self, job: SimulatedJob, now: float) -> None:
         job.run += 1
         job.restarts += 1
         job.state, job.reason, job.nodes = "PENDING", "BeginTime", ()
@@ -168,18 +168,18 @@ class Cluster:
 
     # --- what administrators, owners and failures do ---
 
-    def rename(self, job: Job, name: str, now: float) -> None:
+    def rename(self, job: SimulatedJob, name: str, now: float) -> None:
         """The open record has the new name at once."""
         job.request = replace(job.request, name=name)
         self.database.put(job, now)
 
-    def requeue(self, job: Job, now: float) -> None:
+    def requeue(self, job: SimulatedJob, now: float) -> None:
         if job.live:
             self._end(job, "REQUEUED")
         elif job.final:
             self._wait_again(job, now)
 
-    def out_of_memory(self, job: Job) -> None:
+    def out_of_memory(self, job: SimulatedJob) -> None:
         self._end(job, "OUT_OF_MEMORY")
 
     def fail_node(self, name: str, reason: str) -> None:
@@ -189,28 +189,28 @@ class Cluster:
         for job in list(self.on_node(node)):
             self._end(job, "REQUEUED" if job.request.requeue else "NODE_FAIL")
 
-    def suspend(self, job: Job, now: float) -> None:
+    def suspend(self, job: SimulatedJob, now: float) -> None:
         if job.state != "RUNNING":
             raise Failure(f"Job is pending execution for job {job.id}\n")
         job.state, job.suspended_at = "SUSPENDED", now
         self.database.put(job, now)
 
-    def resume(self, job: Job, now: float) -> None:
+    def resume(self, job: SimulatedJob, now: float) -> None:
         if job.state != "SUSPENDED":
             raise Failure(f"Job is not suspended for job {job.id}\n")
         job.suspended += now - (job.suspended_at or now)
         job.state, job.suspended_at = "RUNNING", None
         self.database.put(job, now)
 
-    def hold(self, job: Job, now: float, *, held: bool) -> None:
+    def hold(self, job: SimulatedJob, now: float, *, held: bool) -> None:
         if job.state == "PENDING":
             job.eligible_at = None if held else int(now)
             job.reason = "JobHeldUser" if held else job.never or "None"
             self.database.put(job, now)
 
-    def found(self, ids: Sequence[str]) -> list[Job]:
+    def found(self, ids: Sequence[str]) -> list[SimulatedJob]:
         return [self.jobs[int(text)] for text in ids if text.isdecimal() and int(text) in self.jobs]
 
 
-def _has_gpus(request: Request, node: Node) -> bool:
+def _has_gpus(request: Request, node: SimulatedNode) -> bool:
     return request.gpus <= node.gpus and (not request.gpus or request.gpu_type in ("", node.gpu_type))

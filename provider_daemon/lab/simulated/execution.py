@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from provider_daemon.lab.simulated.amounts import node_list
-from provider_daemon.lab.simulated.cluster import Cluster
-from provider_daemon.lab.simulated.model import Job
+from provider_daemon.lab.simulated.cluster import SimulatedCluster
+from provider_daemon.lab.simulated.model import SimulatedJob
 
 KILL_WAIT = 2.0  # seconds between asking a job's processes to end and killing them
 _ELSEWHERE = "slurmstepd: error: couldn't chdir to `{}': No such file or directory: going to /tmp instead\n"
@@ -20,7 +20,7 @@ NO_OUTPUT = (0, 53)  # how a job ends whose output file cannot be made
 class Execution:
     """`spool` holds the scripts; `programs` is the directory of the stand-in programs. `poke` is called whenever a job has ended."""
 
-    def __init__(self, cluster: Cluster, spool: Path, now: Callable[[], float], poke: Callable[[], None]) -> None:
+    def __init__(self, cluster: SimulatedCluster, spool: Path, now: Callable[[], float], poke: Callable[[], None]) -> None:
         self._cluster, self._spool, self._now, self._poke = cluster, spool, now, poke
         self._running: dict[int, asyncio.Task[None]] = {}
         self._processes: dict[int, asyncio.subprocess.Process] = {}
@@ -33,7 +33,7 @@ class Execution:
         for number, process in list(self._processes.items()):
             self._steer(self._cluster.jobs[number], process)
 
-    def _steer(self, job: Job, process: asyncio.subprocess.Process) -> None:
+    def _steer(self, job: SimulatedJob, process: asyncio.subprocess.Process) -> None:
         if job.state == "SUSPENDED":
             _signal(process, signal.SIGSTOP)
         elif job.state == "RUNNING":
@@ -53,14 +53,14 @@ class Execution:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: SimulatedJob) -> None:
         code, number = await self._process(job)
         self._running.pop(job.id, None)
         self._asked_to_end.pop(job.id, None)
         self._cluster.ended(job, code, number, self._now())
         self._poke()
 
-    async def _process(self, job: Job) -> tuple[int, int]:
+    async def _process(self, job: SimulatedJob) -> tuple[int, int]:
         """(exit code, signal) of the batch script."""
         script = self._spool / f"{job.id}.sh"
         script.write_bytes(job.request.script)
@@ -88,7 +88,7 @@ class Execution:
             os.close(output)
         return await self._until_gone(job, process)
 
-    async def _until_gone(self, job: Job, process: asyncio.subprocess.Process) -> tuple[int, int]:
+    async def _until_gone(self, job: SimulatedJob, process: asyncio.subprocess.Process) -> tuple[int, int]:
         self._processes[job.id] = process
         self._poke()
         try:
@@ -98,7 +98,7 @@ class Execution:
             self._processes.pop(job.id, None)
         return (code, 0) if code >= 0 else (0, -code)
 
-    def _environment(self, job: Job) -> dict[str, str]:
+    def _environment(self, job: SimulatedJob) -> dict[str, str]:
         request, names = job.request, node_list(job.nodes)
         environment = {
             **request.environment,
@@ -126,7 +126,7 @@ class Execution:
         return environment
 
 
-def _output(job: Job, directory: str, user: str) -> str:
+def _output(job: SimulatedJob, directory: str, user: str) -> str:
     parts = {"%%": "%", "%j": str(job.id), "%A": str(job.id), "%x": job.request.name, "%u": user, "%N": job.nodes[0], "%n": "0"}
     path = job.request.output
     for pattern, value in parts.items():

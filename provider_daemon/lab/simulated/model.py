@@ -30,7 +30,7 @@ class Failure(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
+class SimulatedPartition:
     name: str
     nodes: tuple[str, ...]
     max_minutes: int
@@ -38,7 +38,7 @@ class Partition:
 
 
 @dataclass(slots=True)
-class Node:
+class SimulatedNode:
     name: str
     cpus: int = 16
     memory: int = 65536
@@ -82,7 +82,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Job:
+class SimulatedJob:
     """`ending` is the last word that is already decided while the job's processes are still being ended."""
 
     id: int

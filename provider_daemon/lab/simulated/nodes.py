@@ -1,12 +1,12 @@
 """scontrol's and sinfo's views of nodes, sdiag's of the controller."""
 
 from provider_daemon.lab.simulated.amounts import memory
-from provider_daemon.lab.simulated.cluster import Cluster
-from provider_daemon.lab.simulated.model import Node
+from provider_daemon.lab.simulated.cluster import SimulatedCluster
+from provider_daemon.lab.simulated.model import SimulatedNode
 from provider_daemon.lab.simulated.options import Options, split
 
 
-def state(cluster: Cluster, node: Node) -> str:
+def state(cluster: SimulatedCluster, node: SimulatedNode) -> str:
     cpus = cluster.allocated(node)[0]
     if node.state == "DOWN":
         return "DOWN"
@@ -14,7 +14,7 @@ def state(cluster: Cluster, node: Node) -> str:
     return f"{word}+DRAIN" if node.state == "DRAIN" else word
 
 
-def show(cluster: Cluster, node: Node) -> str:
+def show(cluster: SimulatedCluster, node: SimulatedNode) -> str:
     """`scontrol show node -o`."""
     cpus, used, gpus = cluster.allocated(node)
     partitions = ",".join(name for name, partition in cluster.partitions.items() if node.name in partition.nodes)
@@ -34,7 +34,7 @@ def show(cluster: Cluster, node: Node) -> str:
     )
 
 
-def sinfo(cluster: Cluster, asked: Options) -> str:
+def sinfo(cluster: SimulatedCluster, asked: Options) -> str:
     """One line a node and partition; %N %T %P %E %G."""
     form = asked.get("format", "%N %P %T")
     names = split(asked.get("partition", "")) or list(cluster.partitions)
@@ -52,7 +52,7 @@ def _fill(form: str, values: dict[str, str]) -> str:
     return form
 
 
-def sdiag(cluster: Cluster) -> str:
+def sdiag(cluster: SimulatedCluster) -> str:
     counts = {
         name: sum(job.state == name for job in cluster.jobs.values()) for name in ("PENDING", "RUNNING", "COMPLETED", "CANCELLED", "FAILED")
     }
@@ -67,7 +67,7 @@ def sdiag(cluster: Cluster) -> str:
     )
 
 
-def database(cluster: Cluster) -> str:
+def database(cluster: SimulatedCluster) -> str:
     """`sacctmgr show config`."""
     seconds = cluster.faults.query_range
     limit = f"{seconds // 86400}-{seconds % 86400 // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}" if seconds else "UNLIMITED"

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from provider_daemon.lab.simulated import nodes, options, submission
-from provider_daemon.lab.simulated.cluster import Cluster
-from provider_daemon.lab.simulated.model import Failure, Job
+from provider_daemon.lab.simulated.cluster import SimulatedCluster
+from provider_daemon.lab.simulated.model import Failure, SimulatedJob
 from provider_daemon.lab.simulated.queue import squeue
 from provider_daemon.lab.simulated.records import sacct
 
@@ -42,7 +42,7 @@ class Said:
     exit_code: int = 0
 
 
-def answer(cluster: Cluster, call: Call, now: float) -> Said:
+def answer(cluster: SimulatedCluster, call: Call, now: float) -> Said:
     if call.argv[:1] in (("--version",), ("-V",)):
         return Said(f"slurm-wlm {cluster.version}\n")
     try:
@@ -60,7 +60,7 @@ def _among_banners(banner: str, program: str, said: Said) -> Said:
     return Said(banner + said.stdout + banner, said.stderr, said.exit_code) if banner and program in _ASKED else said
 
 
-def _run(cluster: Cluster, call: Call, now: float) -> Said:
+def _run(cluster: SimulatedCluster, call: Call, now: float) -> Said:
     if call.program == "sbatch":
         return _sbatch(cluster, call, now)
     asked, words = options.read(call.program, call.argv)
@@ -77,7 +77,7 @@ def _run(cluster: Cluster, call: Call, now: float) -> Said:
     return Said(nodes.sinfo(cluster, asked)) if call.program == "sinfo" else _scontrol(cluster, words, now)
 
 
-def _sbatch(cluster: Cluster, call: Call, now: float) -> Said:
+def _sbatch(cluster: SimulatedCluster, call: Call, now: float) -> Said:
     given, _ = submission.options(call.argv)
     job = cluster.submit(submission.request(call.argv, call.stdin, call.directory, call.environment), now)
     if cluster.faults.sbatch_lost > 0:
@@ -86,7 +86,7 @@ def _sbatch(cluster: Cluster, call: Call, now: float) -> Said:
     return Said(f"{job.id}\n" if "parsable" in given else f"Submitted batch job {job.id}\n")
 
 
-def _scancel(cluster: Cluster, words: list[str], asked: options.Options, now: float) -> Said:
+def _scancel(cluster: SimulatedCluster, words: list[str], asked: options.Options, now: float) -> Said:
     for word in words:
         if not word.isdecimal():
             raise Failure(f"scancel: error: Invalid job id {word}\n")
@@ -97,7 +97,7 @@ def _scancel(cluster: Cluster, words: list[str], asked: options.Options, now: fl
     return Said()
 
 
-def _scontrol(cluster: Cluster, words: list[str], now: float) -> Said:
+def _scontrol(cluster: SimulatedCluster, words: list[str], now: float) -> Said:
     verb, *rest = words or [""]
     if verb == "ping":
         return Said("Slurmctld(primary) at localhost is UP\n")
@@ -107,7 +107,7 @@ def _scontrol(cluster: Cluster, words: list[str], now: float) -> Said:
         return _update(cluster, {name.lower(): value for name, value in (word.split("=", 1) for word in rest)}, now)
     if (verb, rest[:1]) == ("write", ["batch_script"]):
         return _write_script(cluster, rest[1:2])
-    actions: dict[str, Callable[[Job], None]] = {
+    actions: dict[str, Callable[[SimulatedJob], None]] = {
         "requeue": lambda job: cluster.requeue(job, now),
         "suspend": lambda job: cluster.suspend(job, now),
         "resume": lambda job: cluster.resume(job, now),
@@ -124,20 +124,20 @@ def _scontrol(cluster: Cluster, words: list[str], now: float) -> Said:
     return Said()
 
 
-def _show_nodes(cluster: Cluster, names: list[str]) -> Said:
+def _show_nodes(cluster: SimulatedCluster, names: list[str]) -> Said:
     if names and names[0] not in cluster.nodes:
         raise Failure(f"Node {names[0]} not found\n")
     return Said("".join(nodes.show(cluster, node) for node in cluster.nodes.values() if not names or node.name == names[0]))
 
 
-def _write_script(cluster: Cluster, ids: list[str]) -> Said:
+def _write_script(cluster: SimulatedCluster, ids: list[str]) -> Said:
     """To standard output: `-` is the only file that is asked for."""
     for job in cluster.found(ids):
         return Said(job.request.script.decode())
     raise Failure("job script retrieval failed: Invalid job id specified\n")
 
 
-def _update(cluster: Cluster, asked: dict[str, str], now: float) -> Said:
+def _update(cluster: SimulatedCluster, asked: dict[str, str], now: float) -> Said:
     if "jobid" not in asked:
         return _update_node(cluster, asked)
     jobs = cluster.found([asked["jobid"]])
@@ -148,7 +148,7 @@ def _update(cluster: Cluster, asked: dict[str, str], now: float) -> Said:
     return Said()
 
 
-def _update_node(cluster: Cluster, asked: dict[str, str]) -> Said:
+def _update_node(cluster: SimulatedCluster, asked: dict[str, str]) -> Said:
     node = cluster.nodes[asked["nodename"]]
     state = asked.get("state", "").upper()
     if state == "DOWN":

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 
 from provider_daemon.lab.simulated.amounts import memory, moment, node_list, short_elapsed, tres
-from provider_daemon.lab.simulated.cluster import Cluster
-from provider_daemon.lab.simulated.model import SHORT_STATES, Failure, Job
+from provider_daemon.lab.simulated.cluster import SimulatedCluster
+from provider_daemon.lab.simulated.model import SHORT_STATES, Failure, SimulatedJob
 from provider_daemon.lab.simulated.options import Options, split
 
 _DEFAULT = "%.18i %.9P %.8j %.8u %.2t %.10M %.6D %R"
@@ -24,7 +24,7 @@ _LONG = {
 _LIVE = frozenset({"PD", "R", "S", "CG", "CF"})
 
 
-def squeue(cluster: Cluster, asked: Options, environment: Mapping[str, str], now: float) -> str:
+def squeue(cluster: SimulatedCluster, asked: Options, environment: Mapping[str, str], now: float) -> str:
     form = _short(asked["Format"]) if "Format" in asked else asked.get("format", _DEFAULT)
     header = "" if "noheader" in asked else _line(form, lambda letter: _TITLES.get(letter, "")) + "\n"
     jobs = _chosen(cluster, asked)
@@ -40,7 +40,7 @@ def _short(form: str) -> str:
     return "".join(f"%{_LONG[name.lower()]}{suffix}" for name, _, suffix in fields)
 
 
-def _chosen(cluster: Cluster, asked: Options) -> list[Job]:
+def _chosen(cluster: SimulatedCluster, asked: Options) -> list[SimulatedJob]:
     jobs = list(cluster.jobs.values())
     if "jobs" in asked:
         ids = split(asked["jobs"])
@@ -68,7 +68,7 @@ def _line(form: str, value: Callable[[str], str]) -> str:
     return _FIELD.sub(field, form)
 
 
-def _value(cluster: Cluster, job: Job, letter: str, environment: Mapping[str, str], now: float) -> str:
+def _value(cluster: SimulatedCluster, job: SimulatedJob, letter: str, environment: Mapping[str, str], now: float) -> str:
     request, place = job.request, node_list(job.nodes)
     limit = 60 * cluster.minutes(job)
     expected = None if job.started_at is None else job.ended_at or job.started_at + limit

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 from provider_daemon.lab.simulated.accounting import Search
 from provider_daemon.lab.simulated.amounts import long_elapsed, moment, node_list, tres
-from provider_daemon.lab.simulated.cluster import Cluster
-from provider_daemon.lab.simulated.model import Failure, Job
+from provider_daemon.lab.simulated.cluster import SimulatedCluster
+from provider_daemon.lab.simulated.model import Failure, SimulatedJob
 from provider_daemon.lab.simulated.options import Options, split
 
 _DEFAULT = "JobID,JobName,Partition,Account,AllocCPUS,State,ExitCode"
 _DAY = 86400
 
 
-def sacct(cluster: Cluster, asked: Options, environment: Mapping[str, str], now: float) -> str:
+def sacct(cluster: SimulatedCluster, asked: Options, environment: Mapping[str, str], now: float) -> str:
     if cluster.faults.slurmdbd_down:
         raise Failure("sacct: error: Problem talking to the database: Connection refused\n")
     if cluster.faults.query_range and "jobs" not in asked:
@@ -62,7 +62,7 @@ def _line(fields: list[str], values: Mapping[str, str]) -> list[str]:
     return [known[field.lower()] for field in fields]
 
 
-def _values(cluster: Cluster, job: Job, environment: Mapping[str, str], now: float, *, convert: bool) -> dict[str, str]:
+def _values(cluster: SimulatedCluster, job: SimulatedJob, environment: Mapping[str, str], now: float, *, convert: bool) -> dict[str, str]:
     request, elapsed = job.request, job.elapsed(now)
     cpus = request.cpus * request.nodes
     gpu_type = request.gpu_type or next(iter(cluster.nodes.values())).gpu_type
@@ -105,6 +105,6 @@ def _values(cluster: Cluster, job: Job, environment: Mapping[str, str], now: flo
     return values if cluster.version.startswith("22.") else {**values, "Restarts": str(job.restarts)}
 
 
-def _batch_step(job: Job) -> dict[str, str]:
+def _batch_step(job: SimulatedJob) -> dict[str, str]:
     empty = dict.fromkeys(("User", "QOS", "Partition", "DerivedExitCode", "TimelimitRaw", "ReqTRES", "Comment", "Reason", "WorkDir"), "")
     return {"JobIDRaw": f"{job.id}.batch", "JobID": f"{job.id}.batch", "JobName": "batch", "MaxRSS": "216K", "AveRSS": "216K", **empty}

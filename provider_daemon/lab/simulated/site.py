@@ -9,9 +9,9 @@ import time
 
 from provider_daemon.lab.places import temporary
 from provider_daemon.lab.simulated.calls import serve, write_programs
-from provider_daemon.lab.simulated.cluster import Cluster
+from provider_daemon.lab.simulated.cluster import SimulatedCluster
 from provider_daemon.lab.simulated.execution import Execution
-from provider_daemon.lab.simulated.model import Faults, Node, Partition
+from provider_daemon.lab.simulated.model import Faults, SimulatedNode, SimulatedPartition
 from provider_daemon.lab.simulated.programs import Call, Said, answer
 from provider_daemon.lab.simulated.ssh import SshServer
 
@@ -29,11 +29,11 @@ class SimulatedSite:
     def __init__(self, *, nodes: int = 4) -> None:
         me = pwd.getpwuid(os.getuid())
         names = [f"n{number}" for number in range(1, nodes + 1)]
-        self.cluster = Cluster(
-            nodes={name: Node(name) for name in names},
+        self.cluster = SimulatedCluster(
+            nodes={name: SimulatedNode(name) for name in names},
             partitions={
-                "standard": Partition("standard", tuple(names), 7 * 24 * 60, default=True),
-                "gpu": Partition("gpu", tuple(names), 24 * 60),
+                "standard": SimulatedPartition("standard", tuple(names), 7 * 24 * 60, default=True),
+                "gpu": SimulatedPartition("gpu", tuple(names), 24 * 60),
             },
             account="provd",
             user=me.pw_name,

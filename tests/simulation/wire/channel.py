@@ -16,7 +16,7 @@ Code = grpc.StatusCode
 
 
 class WireChannel:
-    """As much of grpc.aio.Channel as generated stubs and chain/node.py use."""
+    """As much of grpc.aio.Channel as generated stubs and chain/endpoints.py use."""
 
     def __init__(self, world: World, wire: Wire, gate: Gate, node: Node) -> None:
         self._world = world

@@ -6,25 +6,25 @@ from typing import Any
 
 from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.endpoints import Endpoints
+from provider_daemon.chain.grpc_errors import Unimplemented
 from provider_daemon.chain.heights import Heights
-from provider_daemon.chain.node import Endpoints
 from provider_daemon.chain.query import Query
-from provider_daemon.chain.wire import Unimplemented
 from provider_daemon.errors import Transient
-from provider_daemon.ports import EndpointState, Order, Receipt, TxOutcome
+from provider_daemon.ports import EndpointState, Submission, SubmissionResult, TxOutcome
 from provider_daemon.result_codes import ONLY_ERROR, SDK, UNDEFINED, SdkCode
 from provider_daemon.retry import quickly
-from provider_daemon.slurm import accounting, answers, commands, failures
-from provider_daemon.slurm.answers import Submitted
+from provider_daemon.slurm import accounting, commands, failures, parse
+from provider_daemon.slurm.parse import Submitted
 from provider_daemon.slurm.scheduler import SlurmScheduler
-from provider_daemon.slurm.transport import Answer
+from provider_daemon.slurm.transport import CommandResult
 
-FRAMED, SUBMITTED, ENDED = answers.framed, answers._submitted, accounting.ended
+FRAMED, SUBMITTED, ENDED = parse.framed, parse._submitted, accounting.ended
 SUBMIT, RECEIPT = SlurmScheduler.submit, failures.receipt
 FIND, BY_SEQUENCE, JUDGE, ONCE = Broadcast.find, Broadcast.find_by_sequence, Endpoints._judge, Endpoints.once
 
 
-def _cut_is_complete(answer: Answer, what: str) -> tuple[int, str]:
+def _cut_is_complete(answer: CommandResult, what: str) -> tuple[int, str]:
     try:
         return FRAMED(answer, what)
     except Transient:
@@ -32,9 +32,11 @@ def _cut_is_complete(answer: Answer, what: str) -> tuple[int, str]:
         return 0, whole
 
 
-async def _silence_is_refusal(self: Any, orders: Sequence[Order]) -> tuple[Receipt, ...]:
+async def _silence_is_refusal(self: Any, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
     receipts = await SUBMIT(self, orders)
-    return tuple(Receipt(each.name, refusal="it named no job") if each.doubt.startswith("its answer") else each for each in receipts)
+    return tuple(
+        SubmissionResult(each.name, refusal="it named no job") if each.unknown.startswith("its answer") else each for each in receipts
+    )
 
 
 async def _exit_code_ignored(self: Any, what: str, command: commands.Command) -> str:
@@ -50,9 +52,9 @@ def _id_from_stderr(line: str) -> Submitted | None:
     return replace(said, slurm_id=numbers[0], exit_code=0) if numbers and not said.slurm_id else said
 
 
-def _doubt_is_refusal(answer: Submitted) -> Receipt:
+def _doubt_is_refusal(answer: Submitted) -> SubmissionResult:
     receipt = RECEIPT(answer)
-    return Receipt(answer.name, refusal=receipt.doubt) if receipt.doubt else receipt
+    return SubmissionResult(answer.name, refusal=receipt.unknown) if receipt.unknown else receipt
 
 
 def _last_record_only(records: Any) -> Any:
@@ -108,10 +110,10 @@ async def _any_inclusion(self: Any, tx_hash: str, tx_bytes: bytes = b"") -> TxOu
 Changes = tuple[tuple[Any, str, Any], ...]
 
 WIRE_MUTANTS: dict[str, Changes] = {
-    "a cut answer is complete": ((answers, "framed", _cut_is_complete),),
+    "a cut answer is complete": ((parse, "framed", _cut_is_complete),),
     "a missing answer line is a refusal": ((SlurmScheduler, "submit", _silence_is_refusal),),
     "an exit code is ignored": ((SlurmScheduler, "_ask", _exit_code_ignored),),
-    "a job id is looked for on sbatch's stderr": ((answers, "_submitted", _id_from_stderr),),
+    "a job id is looked for on sbatch's stderr": ((parse, "_submitted", _id_from_stderr),),
     "an unknown word of sbatch is a refusal": ((failures, "receipt", _doubt_is_refusal),),
     "only the last sacct record is read": ((accounting, "ended", _last_record_only),),
     "UNIMPLEMENTED counts as absence": ((Query, "_one", _unimplemented_is_absent),),

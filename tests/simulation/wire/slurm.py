@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.lab.simulated.submission import directives
-from provider_daemon.ports import Order
+from provider_daemon.ports import Submission
 from tests.simulation.site import Site
 from tests.simulation.wire import texts
 from tests.simulation.wire.faults import Wire
@@ -144,7 +144,7 @@ class Slurm:
             return Said("", text, code)
         if self._in_trouble():
             return Said("", f"sbatch: {self._wire.dice.choice(TROUBLES)}", 1)
-        receipt = self._site.sbatch(Order(directives(script)["job-name"], script.decode(), directory))
+        receipt = self._site.sbatch(Submission(directives(script)["job-name"], script.decode(), directory))
         if receipt.refusal:
             return Said("", next(text for words, text in _REFUSALS.items() if words in receipt.refusal), 1)
         if receipt.trouble:

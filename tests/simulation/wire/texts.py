@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from provider_daemon.job.snapshot import Run
 from provider_daemon.lab.simulated.amounts import memory, short_elapsed
-from provider_daemon.slurm.accounting import Row
-from provider_daemon.slurm.answers import Queued
+from provider_daemon.slurm.accounting import AccountingRow
+from provider_daemon.slurm.parse import Queued
 
 SIGNALLED = 128
 HOSTS = ("n1", "n2", "n3")
@@ -36,14 +36,14 @@ def _queued(row: Queued, field: str) -> str:
     }[field]
 
 
-def sacct(fields: str, mark: str, rows: Sequence[Row]) -> list[str]:
+def sacct(fields: str, mark: str, rows: Sequence[AccountingRow]) -> list[str]:
     """As `sacct -p --delimiter=mark --noconvert -o fields`: the header and a line for each row."""
     names = fields.split(",")
     header = "".join(name + mark for name in names)
     return [f"{header}\n", *("".join(_recorded(row, name) + mark for name in names) + "\n" for row in rows)]
 
 
-def _recorded(row: Row, field: str) -> str:
+def _recorded(row: AccountingRow, field: str) -> str:
     word = row.state.word
     return {
         "JobIDRaw": row.slurm_id,

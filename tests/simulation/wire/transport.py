@@ -5,7 +5,7 @@ from dataclasses import replace
 from provider_daemon.errors import Transient
 from provider_daemon.job.lifecycle import START_SECONDS, SUBMIT_SECONDS
 from provider_daemon.slurm import commands
-from provider_daemon.slurm.transport import Answer
+from provider_daemon.slurm.transport import CommandResult
 from tests.simulation.gate import Gate
 from tests.simulation.wire import shell
 from tests.simulation.wire.faults import Wire
@@ -28,7 +28,7 @@ class WireTransport:
     async def close(self) -> None:
         """Nothing is open."""
 
-    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
+    async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
         submits = program == commands.SUBMIT
         what = "sbatch" if submits else shell.lines(program)[-2][0]
         await self._gate.point(what)
@@ -39,11 +39,11 @@ class WireTransport:
         if submits:
             return await self._submit(payload, timeout)
         if program == commands.REMOVE_EMPTY:
-            return Answer(0, "", "")
+            return CommandResult(0, "", "")
         said = shell.run(program, payload.decode(), self._slurm.run, self._world.now())
         return await self._brought_back(what, said, timeout)
 
-    async def _submit(self, payload: bytes, timeout: float) -> Answer:
+    async def _submit(self, payload: bytes, timeout: float) -> CommandResult:
         """The program runs at most once. What is under way when its caller is gone still happens, within the far side's bounds."""
         submission = Submission(payload, self._slurm)
         if self._world.strikes("sbatch_under_way"):
@@ -52,24 +52,24 @@ class WireTransport:
                 later = started + self._wire.dice.uniform(0, SUBMIT_SECONDS)
                 self._world.later(later, lambda order=order: submission.line(order))  # type: ignore[misc]
             await self._gate.point("sbatch under way")
-            return Answer(None, "", "")
+            return CommandResult(None, "", "")
         lines = submission.run()
         if lines and (self._world.strikes("receipts_cut") or self._wire.strikes("wire_answer_line_lost")):
             lines.pop(self._wire.dice.randrange(len(lines)))
         self._wire.dice.shuffle(lines)
         return await self._brought_back("sbatch", Said("".join(lines)), timeout)
 
-    async def _brought_back(self, what: str, said: Said, timeout: float) -> Answer:
+    async def _brought_back(self, what: str, said: Said, timeout: float) -> CommandResult:
         seconds = self._wire.dice.uniform(5, timeout + 5) if self._wire.slurm_strikes("late_answer") else 0.05
         await self._gate.point(what, min(seconds, timeout))
         if seconds > timeout or self._wire.slurm_strikes("lost_answer"):
             self._world.note(f"answer lost: {what}")
-            return Answer(None, "", "")
+            return CommandResult(None, "", "")
         if self._wire.strikes("wire_greeting"):
             said = replace(said, stdout=GREETING + said.stdout)
-        return self._damaged(what, Answer(said.exit_code, said.stdout, said.stderr))
+        return self._damaged(what, CommandResult(said.exit_code, said.stdout, said.stderr))
 
-    def _damaged(self, what: str, answer: Answer) -> Answer:
+    def _damaged(self, what: str, answer: CommandResult) -> CommandResult:
         if self._wire.strikes("wire_exit_code_lost"):
             return replace(answer, exit_code=None)
         for fault, code in (("wire_stdout_cut", None), ("wire_stdout_cut_unnoticed", 0), ("wire_program_killed", KILLED_BY_TIMEOUT)):

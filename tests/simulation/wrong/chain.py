@@ -12,7 +12,7 @@ from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
-from provider_daemon.loops import advance, blame, drafts, intake, outbox, reporting
+from provider_daemon.loops import advance, drafts, intake, outbox, rejections, reporting
 from provider_daemon.loops.sending_problems import Problem
 from provider_daemon.ports import TxOutcome
 from tests.simulation.wrong import Changes
@@ -25,13 +25,13 @@ START, SEND_NEXT, DRAFT, REJECTED, SHORTEN = (
     drafts.Drafts._shorten,
 )
 CANCELLED, REREAD = intake.Intake._cancelled, intake.Intake._reread
-LOOK_INTO, CONSIDERED = blame.Blame.look_into, intake.Intake._considered
+LOOK_INTO, CONSIDERED = rejections.Rejections.look_into, intake.Intake._considered
 
 # --- sending ---
 
 
-def never_expires(self: Any, ledger: Any, chain: Any, signer: Any, settings: Any, clock: Any, poke: Any, troubles: Any = None) -> None:
-    START(self, ledger, chain, signer, replace(settings, timeout_blocks=10**9), clock, poke, troubles)
+def never_expires(self: Any, ledger: Any, chain: Any, signer: Any, settings: Any, clock: Any, poke: Any, ongoing: Any = None) -> None:
+    START(self, ledger, chain, signer, replace(settings, timeout_blocks=10**9), clock, poke, ongoing)
 
 
 async def stored_after_the_send(self: Any) -> None:
@@ -118,7 +118,7 @@ ADD_TX = Ledger.add_tx
 
 def empty_wallet_is_the_messages_fault(self: Any, messages: list[Message], limit: int, fee: int, held: Any) -> Any:
     if held.ceiling.problem is Problem.WALLET_EMPTY:
-        self._blame.park(messages[0], held.ceiling.why)
+        self._rejections.park(messages[0], held.ceiling.why)
     return SHORTEN(self, messages, limit, fee, held)
 
 
@@ -191,10 +191,10 @@ CHAIN: dict[str, Changes] = {
     "the same bytes are an error": ((Ledger, "add_tx", same_bytes_are_an_error),),
     "an empty wallet is the job's fault": ((drafts.Drafts, "_shorten", empty_wallet_is_the_messages_fault),),
     "no way through the states between": ((reporting, "route", straight),),
-    "refused evidence is dropped": ((blame, "ENDED_BY_CHAIN", frozenset()),),
-    "a refused report is taken for true": ((blame.Blame, "look_into", dropped_unseen),),
-    "an endpoint that is behind parks a job": ((blame, "PATIENCE", 0),),
-    "an unreadable record stops the key": ((blame.Blame, "look_into", bad_record_stops_the_key),),
+    "refused evidence is dropped": ((rejections, "ENDED_BY_CHAIN", frozenset()),),
+    "a refused report is taken for true": ((rejections.Rejections, "look_into", dropped_unseen),),
+    "an endpoint that is behind parks a job": ((rejections, "PATIENCE", 0),),
+    "an unreadable record stops the key": ((rejections.Rejections, "look_into", bad_record_stops_the_key),),
     "an unreadable record stops intake": ((intake.Intake, "_reread", bad_record_stops_all),),
     "a missing record is a gap": ((intake.Intake, "_considered", missing_is_a_gap),),
     "an unreadable record is skipped": ((intake.Intake, "_considered", unreadable_is_skipped),),

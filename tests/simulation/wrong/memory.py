@@ -13,12 +13,12 @@ from provider_daemon.job.lifecycle import Action, Job, Submit
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.loops import advance, every, start
-from provider_daemon.loops.doubt import Doubt
+from provider_daemon.loops import advance, runner, start
+from provider_daemon.loops.stale_ledger import StaleLedger
 from tests.simulation import life, schedule
 from tests.simulation.wrong import Changes
 
-SINCE, DECIDE, OBSERVE = Doubt.since, lifecycle.decide, lifecycle.observe
+SINCE, DECIDE, OBSERVE = StaleLedger.stale_until, lifecycle.decide, lifecycle.observe
 
 
 class NeverRaised(ProvdError):
@@ -84,16 +84,16 @@ def write_by_statement(self: Any) -> Iterator[None]:
 
 MEMORY: dict[str, Changes] = {
     "a lost ledger is an empty one": (
-        (Doubt, "since", no_doubt),
+        (StaleLedger, "since", no_doubt),
         (advance, "decide", any_snapshot),
         (advance, "observe", nothing_learned),
     ),
-    "a new ledger is not in doubt": ((Doubt, "since", no_doubt),),
+    "a new ledger is not in doubt": ((StaleLedger, "since", no_doubt),),
     "a copy is taken for the ledger itself": ((schedule, "copy", plain_copy),),
-    "the chain is not asked first": ((Doubt, "unread", lambda self: False),),
-    "our clock tells what is newer than a doubt": ((Doubt, "chain_ahead", lambda self: 0.0),),
+    "the chain is not asked first": ((StaleLedger, "unread", lambda self: False),),
+    "our clock tells what is newer than a doubt": ((StaleLedger, "chain_ahead", lambda self: 0.0),),
     "a full disk is swallowed": ((Ledger, "write", write_that_may_fail),),
-    "a full disk is one failed tick": ((every, "LedgerError", NeverRaised),),
+    "a full disk is one failed tick": ((runner, "LedgerError", NeverRaised),),
     "writes are not one transaction": ((Ledger, "write", write_by_statement),),
     "a clock that jumps is followed": ((life, "SystemClock", JumpingClock),),
     "a clock set between two starts is not noticed": ((start, "CLOCK_TOLERANCE", 1e12),),

@@ -11,9 +11,9 @@ from provider_daemon.job.snapshot import Sighting
 from provider_daemon.loops import intake
 from provider_daemon.ports import Watch
 from provider_daemon.slurm import ownership
-from provider_daemon.slurm.accounting import Row
-from provider_daemon.slurm.answers import Queued
+from provider_daemon.slurm.accounting import AccountingRow
 from provider_daemon.slurm.ownership import Sorted
+from provider_daemon.slurm.parse import Queued
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.tables import Reading
 from tests.simulation.wrong import Changes
@@ -27,7 +27,7 @@ def by_name(rows: Iterable[Queued], watch: Watch) -> Sorted:
     return Sorted(ours, (), ())
 
 
-def unrenamed(rows: Iterable[Row], watch: Watch) -> list[Row]:
+def unrenamed(rows: Iterable[AccountingRow], watch: Watch) -> list[AccountingRow]:
     return list(rows)
 
 
@@ -56,7 +56,7 @@ async def no_script(self: Any, slurm_id: str) -> str:
     return ""
 
 
-async def not_searched(self: Any, lost: frozenset[str], since: int) -> tuple[Reading[Row], str]:
+async def not_searched(self: Any, lost: frozenset[str], since: int) -> tuple[Reading[AccountingRow], str]:
     return Reading(()), ""
 
 

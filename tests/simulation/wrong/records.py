@@ -7,7 +7,7 @@ from provider_daemon.errors import Transient
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.spec import ChainJob, same_request
 from provider_daemon.ledger.rows import Message
-from provider_daemon.loops import intake, outbox, same_chain
+from provider_daemon.loops import chain_identity, intake, outbox
 from provider_daemon.loops.job_records import JobRecords
 from tests.simulation.wrong import Changes
 
@@ -36,7 +36,7 @@ async def newest_alone(ledger: Any, chain: Any, now: float) -> bool:
     known = ledger.witnesses(1)[-1:]
     record = await chain.job(known[0].spec.job_id) if known else None
     same = record is None or same_request(known[0].spec, record.spec)
-    same_chain._keep(ledger, "" if same else "the chain has another job under this number")
+    chain_identity._keep(ledger, "" if same else "the chain has another job under this number")
     return same
 
 
@@ -59,7 +59,7 @@ RECORDS: dict[str, Changes] = {
     ),
     "a report is compared once, however long it waits": ((outbox.Outbox, "_agreed_draft", compared_when_chosen),),
     "a stranger's record is learned": ((JobRecords, "agrees", any_record),),
-    "one contradicting job stops all": ((same_chain, "look", newest_alone),),
+    "one contradicting job stops all": ((chain_identity, "look", newest_alone),),
     "an invented job is never disowned": ((JobRecords, "_disown", never_disowned),),
     "an invented number is never read again": ((intake.Intake, "_counter_behind", counter_only_grows),),
     "the job under an invented number is not adopted": ((intake.Intake, "_replace", never_replaced),),

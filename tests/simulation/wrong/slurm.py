@@ -14,11 +14,11 @@ from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.meta import Key
 from provider_daemon.loops import advance
 from provider_daemon.loops.submission_pause import SubmissionPause
-from provider_daemon.loops.watching import followed
-from provider_daemon.ports import Order, Receipt
+from provider_daemon.loops.watched_jobs import followed
+from provider_daemon.ports import Submission, SubmissionResult
 from provider_daemon.slurm import accounting, failures, scheduler
-from provider_daemon.slurm.accounting import Row
-from provider_daemon.slurm.answers import Submitted
+from provider_daemon.slurm.accounting import AccountingRow
+from provider_daemon.slurm.parse import Submitted
 from provider_daemon.slurm.scheduler import Ended, SlurmScheduler
 from tests.simulation.wrong import Changes
 
@@ -56,7 +56,7 @@ def id_only(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
 
 def ids_without_names(found: Any, names: frozenset[str], since: int) -> list[Sighting]:
     """All records of an id are one job's."""
-    jobs: dict[str, list[Row]] = {}
+    jobs: dict[str, list[AccountingRow]] = {}
     for row in found:
         if row.name in names:
             jobs.setdefault(row.slurm_id, []).append(row)
@@ -92,11 +92,11 @@ def absence_is_failure(job: Job, snapshot: Snapshot, now: float) -> Job:
 # --- submitting and cancelling ---
 
 
-def memory_only(self: Any, orders: Mapping[str, Order]) -> list[Order]:
+def memory_only(self: Any, orders: Mapping[str, Submission]) -> list[Submission]:
     return list(orders.values())
 
 
-async def intent_afterwards(self: Any, orders: dict[str, Order], gate: asyncio.Semaphore) -> None:
+async def intent_afterwards(self: Any, orders: dict[str, Submission], gate: asyncio.Semaphore) -> None:
     receipts = await self._scheduler.submit(list(orders.values()))
     self._intend(orders)
     self._record({order.name: job_id for job_id, order in orders.items()}, receipts)
@@ -104,7 +104,7 @@ async def intent_afterwards(self: Any, orders: dict[str, Order], gate: asyncio.S
 
 def doubt_is_refusal(receive: Callable[..., None]) -> Callable[..., None]:
     def wrong(self: Any, job: Job, receipt: Any, now: float) -> None:
-        receive(self, job, replace(receipt, refusal=receipt.doubt or receipt.refusal, doubt=""), now)
+        receive(self, job, replace(receipt, refusal=receipt.unknown or receipt.refusal, doubt=""), now)
 
     return wrong
 
@@ -117,15 +117,15 @@ def doubt_counts(job: Job, answer: str, *, of_site: bool) -> Job:
     return replace(job, sbatch_answer=answer)
 
 
-def lost_is_not_queued(answer: Submitted) -> Receipt:
+def lost_is_not_queued(answer: Submitted) -> SubmissionResult:
     """Whatever is the site's trouble is taken for proof that nothing was queued."""
     receipt = RECEIPT(answer)
-    return replace(receipt, doubt="", deferral=receipt.doubt) if receipt.trouble and receipt.doubt else receipt
+    return replace(receipt, unknown="", deferral=receipt.unknown) if receipt.trouble and receipt.unknown else receipt
 
 
-def trouble_is_refusal(answer: Submitted) -> Receipt:
+def trouble_is_refusal(answer: Submitted) -> SubmissionResult:
     receipt = RECEIPT(answer)
-    return Receipt(receipt.name, refusal=receipt.deferral) if receipt.deferral else receipt
+    return SubmissionResult(receipt.name, refusal=receipt.deferral) if receipt.deferral else receipt
 
 
 def full_is_refusal(job: Job, answer: str) -> Job:

@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from provider_daemon.chain.node import Endpoints
+from provider_daemon.chain.endpoints import Endpoints
 from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
 from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2
 from provider_daemon.chain.proto.cosmos.base.node.v1beta1 import query_pb2 as config_pb2

@@ -21,7 +21,7 @@ from provider_daemon.chain.reader import Reader
 from provider_daemon.chain.tx import tx_hash
 from provider_daemon.errors import Refused, Transient
 from provider_daemon.job.state import State
-from provider_daemon.troubles import Troubles
+from provider_daemon.ongoing import OngoingProblems
 from tests.fakes.chain import CHAIN_ID, FakeClock
 from tests.unit.chain.far_end import Abort, FarEnd
 
@@ -75,7 +75,7 @@ def _included(asked: service_pb2.GetTxRequest) -> service_pb2.GetTxResponse:
 
 @asynccontextmanager
 async def chain_of(*far_ends: FarEnd, quorum: int = 0) -> AsyncIterator[GrpcChain]:
-    chain = GrpcChain(CHAIN_ID, [await far.start() for far in far_ends], FakeClock(), Troubles(), quorum)
+    chain = GrpcChain(CHAIN_ID, [await far.start() for far in far_ends], FakeClock(), OngoingProblems(), quorum)
     try:
         yield chain
     finally:
@@ -213,14 +213,14 @@ async def test_who_deviates_is_named() -> None:
         assert told[0]["endpoint"] == liar.url
         assert "cancelled" in told[0]["why"]
         assert "pending" in told[0]["why"]
-        assert chain.endpoints.troubles.lasting() == [("endpoint_outvoted", liar.url)]
+        assert chain.endpoints.ongoing.lasting() == [("endpoint_outvoted", liar.url)]
         assert [endpoint.url for endpoint in await chain.endpoints.healthy()][-1] == liar.url
         liar.records[("hpc", JOB)] = record()
         clock = chain.endpoints.clock
         assert isinstance(clock, FakeClock)
         clock.time += OUTVOTED_SECONDS
         await chain.job("JOB-1")
-        assert chain.endpoints.troubles.lasting() == []
+        assert chain.endpoints.ongoing.lasting() == []
 
 
 async def test_two_endpoints_that_differ() -> None:
@@ -229,10 +229,10 @@ async def test_two_endpoints_that_differ() -> None:
     async with chain_of(honest(), liar) as chain:
         with pytest.raises(Disagreement, match=r"pending.*cancelled"):
             await chain.job("JOB-1")
-        assert chain.endpoints.troubles.lasting() == [("endpoints_disagree", CHAIN_ID)]
+        assert chain.endpoints.ongoing.lasting() == [("endpoints_disagree", CHAIN_ID)]
         liar.records[("hpc", JOB)] = record()
         assert await chain.job("JOB-1") is not None
-        assert chain.endpoints.troubles.lasting() == []
+        assert chain.endpoints.ongoing.lasting() == []
 
 
 async def test_too_few_endpoints() -> None:
@@ -250,7 +250,7 @@ async def test_too_few_endpoints() -> None:
             with pytest.raises(TooFewEndpoints, match=r"^1 \w+ 3 .* 2\b.*other-9"):
                 await call
         assert "BroadcastTx" not in left.calls
-        assert ("endpoints_too_few", CHAIN_ID) in chain.endpoints.troubles.lasting()
+        assert ("endpoints_too_few", CHAIN_ID) in chain.endpoints.ongoing.lasting()
 
 
 async def test_one_endpoint_alone_is_trusted() -> None:

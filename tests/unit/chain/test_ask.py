@@ -10,8 +10,8 @@ import pytest_asyncio
 from provider_daemon.chain import broadcast, codec, keyspace
 from provider_daemon.chain.ask import METHODS, Ask, request
 from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.grpc_errors import NotFound
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
-from provider_daemon.chain.wire import NotFound
 from provider_daemon.devnet.server import Devnet
 from provider_daemon.errors import Refused
 from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, FakeClock, TestChain, job, report

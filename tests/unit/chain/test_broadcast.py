@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 import pytest
 
-from provider_daemon.chain import broadcast, wire
+from provider_daemon.chain import broadcast, grpc_errors
 from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import GasInfo, TxResponse
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2, tx_pb2
@@ -99,14 +99,14 @@ async def test_search_over_pages(count: int) -> None:
 
 async def test_search_through_very_large_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
     """When a page is too large for one answer, smaller pages are asked for; nothing is missed or told twice."""
-    monkeypatch.setattr(wire, "_OPTIONS", [("grpc.max_receive_message_length", 20_000)])
+    monkeypatch.setattr(grpc_errors, "_OPTIONS", [("grpc.max_receive_message_length", 20_000)])
     assert await heights(FarEnd(answers={"GetTxsEvent": index_of(100, "m" * 1_500)})) == list(range(1, 101))
 
 
 async def test_no_index() -> None:
     """A node that indexes nothing has not said that there is nothing."""
     far = FarEnd(answers={"GetTxsEvent": failing(grpc.StatusCode.UNKNOWN, "transaction indexing is disabled")})
-    with pytest.raises(wire.NoIndex, match="indexing is disabled"):
+    with pytest.raises(grpc_errors.NoIndex, match="indexing is disabled"):
         await heights(far)
 
 

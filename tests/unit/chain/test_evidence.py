@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon.chain import evidence, evidence_check, messages, tx
-from provider_daemon.chain.evidence import Facts
+from provider_daemon.chain.evidence import EvidenceFacts
 from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
 from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
@@ -22,15 +22,15 @@ from provider_daemon.job.usage import Usage
 from tests.unit.chain.vectors import ADDRESS, SECRET
 
 CHAIN = "virtengine-localnet-1"
-CLUSTERS = {"JOB-7": evidence_check.Record("HPC-1", "a" * 64), "JOB-8": evidence_check.Record("HPC-1", "b" * 64)}
+CLUSTERS = {"JOB-7": evidence_check.ChainRecord("HPC-1", "a" * 64), "JOB-8": evidence_check.ChainRecord("HPC-1", "b" * 64)}
 SIGNER = LocalSigner(SECRET)
 OTHER = LocalSigner(bytes(31) + b"\x07")
 USAGE = Usage(3600, 14_400, 28_800, 3_600, 0, 0, 0, 2, 2, (("a100", 3_600),))
-FACTS = Facts(CHAIN, "HPC-1", ADDRESS, "JOB-7", "4242", State.COMPLETED, 0, USAGE, 1_770_000_000)
+FACTS = EvidenceFacts(CHAIN, "HPC-1", ADDRESS, "JOB-7", "4242", State.COMPLETED, 0, USAGE, 1_770_000_000)
 WIRE_FIELDS = [field.name for field in fields(Usage) if field.name != "gpu_seconds_by_type"]
 
 
-def report(facts: Facts = FACTS, signature: str | None = None, signer: LocalSigner = SIGNER) -> Envelope:
+def report(facts: EvidenceFacts = FACTS, signature: str | None = None, signer: LocalSigner = SIGNER) -> Envelope:
     text = evidence.sign(facts, signer) if signature is None else signature
     return messages.report_job_status(facts, signature=text, status_message="done")
 

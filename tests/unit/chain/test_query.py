@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.chain import codec, keyspace, query, wire
-from provider_daemon.chain.node import RECHECK_SECONDS, Endpoints
+from provider_daemon.chain import codec, grpc_errors, keyspace, query
+from provider_daemon.chain.endpoints import RECHECK_SECONDS, Endpoints
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2, types_pb2
 from provider_daemon.chain.query import Query, count_starting_with
 from provider_daemon.chain.store import Store
@@ -157,7 +157,7 @@ async def test_sweep_in_bounded_answers(monkeypatch: pytest.MonkeyPatch) -> None
 
 async def test_sweep_of_very_large_records(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs too large to come together are asked for in smaller groups."""
-    monkeypatch.setattr(wire, "_OPTIONS", [("grpc.max_receive_message_length", 5_000)])
+    monkeypatch.setattr(grpc_errors, "_OPTIONS", [("grpc.max_receive_message_length", 5_000)])
     async with endpoints(FarEnd(records=stored_jobs(40))) as ours:
         assert await swept(ours) == ({f"JOB-{n}" for n in range(1, 41)}, [])
 

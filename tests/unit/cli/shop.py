@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 from provider_daemon.chain import keys
 from provider_daemon.cli.app import app
 from provider_daemon.client.keystore import Keystore
-from provider_daemon.config import default_toml
-from provider_daemon.devnet.context import Rules
+from provider_daemon.config.model import default_toml
+from provider_daemon.devnet.context import ChainRules
 from provider_daemon.devnet.server import Devnet
 from tests.fakes.chain import person
 
@@ -61,7 +61,7 @@ async def shop(directory: Path, queries: str = "all", **rules: Any) -> AsyncIter
     """alice, bob and governor are funded; governor governs."""
     funds = {address: {"uve": 10**12, "uvirt": 10**12} for address in ADDRESSES.values()}
     devnet = Devnet(
-        rules=Rules(chain_id=CHAIN_ID, authority=ADDRESSES["governor"], **rules), queries=queries, block_seconds=0.02, funds=funds
+        rules=ChainRules(chain_id=CHAIN_ID, authority=ADDRESSES["governor"], **rules), queries=queries, block_seconds=0.02, funds=funds
     )
     await devnet.start()
     keys.write_private(str(directory / "passphrase"), PASSPHRASE)

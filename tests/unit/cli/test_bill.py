@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.cli.app import app
-from provider_daemon.config import default_toml
-from provider_daemon.devnet.context import Rules
+from provider_daemon.config.model import default_toml
+from provider_daemon.devnet.context import ChainRules
 from provider_daemon.errors import ConfigError, Refused
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
@@ -205,7 +205,7 @@ async def test_explain_a_cancelled_job(shop: TestChain) -> None:
 
 async def test_explain_a_forecast() -> None:
     """A chain that settles nothing: what it would come to."""
-    chain = await TestChain(rules=Rules(chain_id=CHAIN_ID, settlement="published")).start()
+    chain = await TestChain(rules=ChainRules(chain_id=CHAIN_ID, settlement="published")).start()
     await chain.open_shop()
     assert (await chain.send(ALICE, job())).ok
     assert (await chain.send(PROVIDER, report("queued"), report("running"))).ok
@@ -221,7 +221,7 @@ async def test_explain_other_rules_on_chain() -> None:
     """The sums differ: exit 1, and both are named."""
     from provider_daemon.money.rules import Rules as Billing
 
-    chain = await TestChain(rules=Rules(chain_id=CHAIN_ID, billing=Billing(minimum_charge=95_000))).start()
+    chain = await TestChain(rules=ChainRules(chain_id=CHAIN_ID, billing=Billing(minimum_charge=95_000))).start()
     await chain.open_shop()
     assert (await chain.send(ALICE, job())).ok
     assert (await chain.send(PROVIDER, report("queued"), report("running"))).ok

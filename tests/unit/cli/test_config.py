@@ -10,10 +10,10 @@ from typer.testing import CliRunner, Result
 
 from provider_daemon.cli.app import main
 from provider_daemon.cli.config import app
-from provider_daemon.config import default_toml, json_schema
+from provider_daemon.config.model import default_toml, json_schema
 from provider_daemon.errors import ConfigError
+from tests.unit.config.test_model import BROKEN
 from tests.unit.docs import DOCS
-from tests.unit.test_config import BROKEN
 
 
 def run(*arguments: str | Path) -> Result:

@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from provider_daemon.cli.app import app
-from provider_daemon.config import Config, default_toml
+from provider_daemon.config.model import Config, default_toml
 from provider_daemon.doctor.facts import Scene
 from provider_daemon.doctor.finding import Unknown
-from provider_daemon.doctor.table import CHECKS
+from provider_daemon.doctor.registry import CHECKS
 from tests.unit.doctor.broken import no_controller
 from tests.unit.doctor.healthy import SCENE, host, setting, slurm
 
@@ -20,7 +20,7 @@ def run(monkeypatch: pytest.MonkeyPatch, directory: Path, scene: Scene, *argumen
     async def look(config: Config, config_file: Path) -> Scene:
         return scene
 
-    monkeypatch.setattr("provider_daemon.doctor.look.look", look)
+    monkeypatch.setattr("provider_daemon.doctor.gather.gather", look)
     config = directory / "provd.toml"
     config.write_text(default_toml())
     return CliRunner().invoke(app, ["doctor", "-c", str(config), *arguments])

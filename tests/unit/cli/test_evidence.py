@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from typer.testing import CliRunner, Result
 
 from provider_daemon.chain import evidence, messages
-from provider_daemon.chain.evidence import Facts
+from provider_daemon.chain.evidence import EvidenceFacts
 from provider_daemon.cli.evidence import app
 from provider_daemon.errors import ConfigError
 from provider_daemon.job.state import State
@@ -34,7 +34,7 @@ VERSION_1 = "verified, but the signature does not cover the job's request (versi
 def signed(state: State, core_seconds: int = 7200, claimed: int | None = None) -> Message:
     """A report of JOB-1; with `claimed` it tells the chain other core-seconds than it signed."""
     usage = Usage(3600, core_seconds, 14_400, nodes_used=1) if state is State.COMPLETED else Usage()
-    facts = Facts(CHAIN_ID, "HPC-1", PROVIDER.address, "JOB-1", "42", state, 0, usage, 2_000_000_000)
+    facts = EvidenceFacts(CHAIN_ID, "HPC-1", PROVIDER.address, "JOB-1", "42", state, 0, usage, 2_000_000_000)
     message = messages.unpack(messages.report_job_status(facts, signature=evidence.sign(facts, PROVIDER), status_message=""))
     if claimed is not None:
         message.usage_metrics.cpu_core_seconds = claimed  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from provider_daemon.cli.app import app
 from provider_daemon.cli.sections import SECTIONS
-from provider_daemon.config import default_toml
+from provider_daemon.config.model import default_toml
 
 HEAVY = {"asyncssh", "grpc", "aiohttp", "pydantic", "google.protobuf", "cryptography", "structlog", "prometheus_client", "asyncio", "rich"}
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from provider_daemon.cli.app import app
-from provider_daemon.config import default_toml
+from provider_daemon.config.model import default_toml
 from provider_daemon.errors import LedgerError, Refused
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State

@@ -14,7 +14,7 @@ import yaml
 from typer.main import get_command
 
 from provider_daemon.chain.client import GrpcChain
-from provider_daemon.chain.wire import NotFound
+from provider_daemon.chain.grpc_errors import NotFound
 from provider_daemon.cli import tables
 from provider_daemon.cli.app import app
 from provider_daemon.errors import ConfigError, Refused, Transient

@@ -7,7 +7,7 @@ from typing import Any
 from typer.main import get_command
 
 from provider_daemon.cli.app import app
-from provider_daemon.config import default_toml
+from provider_daemon.config.model import default_toml
 from provider_daemon.errors import ConfigError
 from tests.unit.cli.shop import ADDRESSES, CHAIN_ID, example, shop
 

@@ -11,14 +11,14 @@ from typer.testing import CliRunner, Result
 
 from provider_daemon.cli import status
 from provider_daemon.cli.app import app
-from provider_daemon.config import default_toml
+from provider_daemon.config.model import default_toml
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.status import ask
-from provider_daemon.status.overview import Daemon
+from provider_daemon.status import client
+from provider_daemon.status.overview import DaemonStatus
 from tests.unit.metrics.parts import fill
 from tests.unit.status.test_sections import DAEMON
 
-WELL = Daemon("9.9", DAEMON.parts[:1], (), (), ())
+WELL = DaemonStatus("9.9", DAEMON.parts[:1], (), (), ())
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> list[Daemon | None]:
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[DaemonStatus | None]:
     """What the daemon says, the last one for ever."""
-    said: list[Daemon | None] = [None]
-    monkeypatch.setattr(ask, "ask", lambda _, __: said[-1])
+    said: list[DaemonStatus | None] = [None]
+    monkeypatch.setattr(client, "ask", lambda _, __: said[-1])
     return said
 
 
@@ -45,7 +45,7 @@ def run(directory: Path, *arguments: str) -> Result:
 
 
 @pytest.mark.usefixtures("ledger")
-def test_while_the_daemon_is_down(tmp_path: Path, answers: list[Daemon | None]) -> None:
+def test_while_the_daemon_is_down(tmp_path: Path, answers: list[DaemonStatus | None]) -> None:
     """The ledger's part, that the daemon does not answer, and an exit code for scripts."""
     result = run(tmp_path, "status")
     assert result.exit_code == 3
@@ -56,7 +56,7 @@ def test_while_the_daemon_is_down(tmp_path: Path, answers: list[Daemon | None]) 
 
 
 @pytest.mark.usefixtures("ledger")
-def test_beside_the_daemon(tmp_path: Path, answers: list[Daemon | None]) -> None:
+def test_beside_the_daemon(tmp_path: Path, answers: list[DaemonStatus | None]) -> None:
     """Its parts too; exit 0 only when it is ready."""
     answers.append(DAEMON)
     result = run(tmp_path, "status")
@@ -66,7 +66,7 @@ def test_beside_the_daemon(tmp_path: Path, answers: list[Daemon | None]) -> None
 
 
 @pytest.mark.usefixtures("ledger")
-def test_as_json(tmp_path: Path, answers: list[Daemon | None]) -> None:
+def test_as_json(tmp_path: Path, answers: list[DaemonStatus | None]) -> None:
     """The overview, field by field."""
     answers.append(WELL)
     document = json.loads(run(tmp_path, "status", "--json").output)
@@ -90,7 +90,7 @@ def test_jobs_are_chosen(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("ledger")
-def test_top_looks_again_until_interrupted(tmp_path: Path, answers: list[Daemon | None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_top_looks_again_until_interrupted(tmp_path: Path, answers: list[DaemonStatus | None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C is its end, and no failure."""
     pauses: list[float] = []
 
@@ -104,7 +104,7 @@ def test_top_looks_again_until_interrupted(tmp_path: Path, answers: list[Daemon 
     assert pauses == [7.0, 7.0]
 
 
-def test_top_shows_no_markup_of_a_customer(ledger: Ledger, answers: list[Daemon | None]) -> None:
+def test_top_shows_no_markup_of_a_customer(ledger: Ledger, answers: list[DaemonStatus | None]) -> None:
     """A square bracket is a square bracket, an escape no escape."""
     with ledger.write():
         ledger.quarantine("JOB-10", "[bold red]stolen[/] \x1b[2J", 2.0)

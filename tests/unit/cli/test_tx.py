@@ -10,7 +10,7 @@ import pytest_asyncio
 from typer.main import get_command
 
 from provider_daemon.cli.app import app
-from provider_daemon.config import default_toml
+from provider_daemon.config.model import default_toml
 from provider_daemon.errors import ConfigError, Refused
 from provider_daemon.ledger.ledger import Ledger
 from tests.unit.cli.shop import ADDRESSES, CHAIN_ID, PASSPHRASE, Shop, example, shop

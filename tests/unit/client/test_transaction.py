@@ -13,7 +13,7 @@ from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.client import coins, transaction
 from provider_daemon.client.coins import Coin, Price
-from provider_daemon.client.transaction import NotIncluded, Prepared, Terms
+from provider_daemon.client.transaction import NotIncluded, Prepared, TxTerms
 from provider_daemon.client.unindexed import FateUnknown
 from provider_daemon.devnet.mempool import Mempool
 from provider_daemon.errors import ConfigError, Refused
@@ -30,7 +30,7 @@ async def chain() -> AsyncIterator[TestChain]:
 
 
 async def prepared(chain: TestChain, **terms: Any) -> Prepared:
-    return await transaction.prepare(chain.client, [NODES], ALICE.public_key, Terms(**terms))
+    return await transaction.prepare(chain.client, [NODES], ALICE.public_key, TxTerms(**terms))
 
 
 def clock(step: float = 0.0) -> Any:
@@ -55,7 +55,7 @@ async def test_a_chain_that_takes_no_environment(chain: TestChain) -> None:
     chain.devnet.blocks.mempool = Mempool(replace(chain.devnet.rules, compat="published"), chain.devnet.blocks.state)
     spec = types_pb2.JobWorkloadSpec(container_image="alpine:3", environment={"A": "1"})
     with pytest.raises(Refused, match=r"tx parse error .*reject jobs with environment variables"):
-        await transaction.prepare(chain.client, [job(workload_spec=spec)], ALICE.public_key, Terms())
+        await transaction.prepare(chain.client, [job(workload_spec=spec)], ALICE.public_key, TxTerms())
 
 
 async def test_always_with_a_timeout_height(chain: TestChain) -> None:
@@ -105,7 +105,7 @@ async def test_sent_twice(chain: TestChain) -> None:
 
 def test_terms() -> None:
     with pytest.raises(ConfigError) as caught:
-        Terms(fee=Coin(1, "uve"), price=Price(Decimal(1), "uve"), memo="x" * 257)
+        TxTerms(fee=Coin(1, "uve"), price=Price(Decimal(1), "uve"), memo="x" * 257)
     assert len(caught.value.problems) == 2
 
 

@@ -8,8 +8,8 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgRegisterCluster
-from provider_daemon.client import made, transaction
-from provider_daemon.client.transaction import Terms
+from provider_daemon.client import created_ids, transaction
+from provider_daemon.client.transaction import TxTerms
 from provider_daemon.client.unindexed import FateUnknown
 from tests.fakes.chain import ALICE, BOB, TestChain, cancel, job
 
@@ -23,7 +23,7 @@ async def chain() -> AsyncIterator[TestChain]:
 
 
 async def sent(chain: TestChain, message: Message) -> GetTxResponse:
-    prepared = await transaction.prepare(chain.client, [message], ALICE.public_key, Terms())
+    prepared = await transaction.prepare(chain.client, [message], ALICE.public_key, TxTerms())
     signed = transaction.sign(prepared, ALICE, chain.client.chain_id)
     await transaction.send(chain.client, signed)
     for _ in range(3):
@@ -35,7 +35,7 @@ async def test_a_job_and_its_cancel(chain: TestChain) -> None:
     """The new job's record tells that it was made, and which id it has, other jobs of the same block notwithstanding."""
     assert (await chain.check(BOB, job(BOB))).ok
     found = await sent(chain, job())
-    ids = await made.ids(chain.client, job(), found)
+    ids = await created_ids.ids(chain.client, job(), found)
     record = await chain.client.query.job(ids["job_id"])
     assert record is not None
     assert (record.customer_address, found.tx_response.code) == (ALICE.address, 0)

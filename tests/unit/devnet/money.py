@@ -6,7 +6,7 @@ from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.devnet import bank
-from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.context import ChainRules
 from tests.fakes.chain import ALICE, PROVIDER, job, report
 from tests.unit.devnet.pure import Module
 from tests.unit.devnet.rules import open_shop
@@ -27,7 +27,7 @@ def running(module: Module, **changes: Any) -> None:
 
 
 def opened(**rules: Any) -> Module:
-    return open_shop(Module(rules=Rules(**rules)))
+    return open_shop(Module(rules=ChainRules(**rules)))
 
 
 def slow() -> Module:

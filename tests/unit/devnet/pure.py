@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain import codec, keyspace
 from provider_daemon.devnet import genesis
-from provider_daemon.devnet.context import Context, Rules
+from provider_daemon.devnet.context import ChainRules, Context
 from provider_daemon.devnet.end_block import end_block
 from provider_daemon.devnet.execute import handle
 from provider_daemon.devnet.kv import Layer
@@ -28,7 +28,7 @@ def nanoseconds(text: str) -> int:
 class Module:
     """`do` runs one message as a transaction would; a failing one leaves nothing behind."""
 
-    rules: Rules = field(default_factory=Rules)
+    rules: ChainRules = field(default_factory=ChainRules)
     state: Layer = field(default_factory=Layer)
     height: int = 1
     time: int = nanoseconds(START)

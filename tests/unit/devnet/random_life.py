@@ -14,7 +14,7 @@ from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.devnet import bank
-from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.context import ChainRules
 from provider_daemon.devnet.failures import ChainError
 from tests.fakes.chain import ALICE, BOB, PROVIDER
 from tests.unit.devnet.pure import Module
@@ -27,7 +27,7 @@ STATES = [t.JOB_STATE_QUEUED, t.JOB_STATE_RUNNING, t.JOB_STATE_COMPLETED, t.JOB_
 @dataclass
 class Life:
     seed: int
-    rules: Rules = field(default_factory=Rules)
+    rules: ChainRules = field(default_factory=ChainRules)
     accepted: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.cli import devnet as cli
-from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.context import ChainRules
 from provider_daemon.devnet.execute import handle
 from provider_daemon.devnet.failures import ChainError
 from provider_daemon.devnet.parse import _no_maps
@@ -18,10 +18,10 @@ from tests.unit.devnet.pure import Module
 from tests.unit.devnet.rules import create, flag, heartbeat, register, update
 from tests.unit.docs import page, table
 
-PUBLISHED = Rules(compat="published", settlement="published")
+PUBLISHED = ChainRules(compat="published", settlement="published")
 
 
-def shop(rules: Rules, **offering: object) -> Module:
+def shop(rules: ChainRules, **offering: object) -> Module:
     module = Module(rules)
     module.do(register(), update(state=t.CLUSTER_STATE_ACTIVE), create(**offering))
     return module
@@ -35,7 +35,7 @@ def code(module: Module, message: Message) -> int:
     return 0
 
 
-def dispute_answer(rules: Rules) -> str:
+def dispute_answer(rules: ChainRules) -> str:
     module = shop(rules)
     module.do(job())
     work = module.context().branch()
@@ -47,7 +47,7 @@ def dispute_answer(rules: Rules) -> str:
     return "the stored id" if stored else answer.replace("1", "n")
 
 
-def environment(rules: Rules) -> str:
+def environment(rules: ChainRules) -> str:
     try:
         _no_maps((job(workload_spec=t.JobWorkloadSpec(container_image="x", environment={"A": "1"})),), rules)
     except ChainError as error:
@@ -55,17 +55,17 @@ def environment(rules: Rules) -> str:
     return "accepted"
 
 
-def identity(rules: Rules) -> str:
+def identity(rules: ChainRules) -> str:
     found = code(shop(rules, required_identity_threshold=50), job())
     return f"refused, {found}" if found else "accepted"
 
 
-def duration(rules: Rules) -> str:
+def duration(rules: ChainRules) -> str:
     found = code(shop(rules, max_runtime_seconds=10**6), job(max_runtime_seconds=10**6))
     return f"refused, {found}" if found else "accepted"
 
 
-def total_nodes(rules: Rules) -> str:
+def total_nodes(rules: ChainRules) -> str:
     module = shop(rules)
     module.do(*(heartbeat(node_id=f"alpha.n{number}") for number in range(5)))
     module.end_block()
@@ -74,13 +74,13 @@ def total_nodes(rules: Rules) -> str:
     return f"every update fails, {before}, until one raises total_nodes" if before else "available_nodes stays at total_nodes"
 
 
-def deregistered(rules: Rules) -> str:
+def deregistered(rules: ChainRules) -> str:
     module = shop(rules)
     module.do(heartbeat(state=t.NODE_STATE_DEREGISTERED))
     return f"refused, {code(module, heartbeat())}"
 
 
-def offline(rules: Rules) -> str:
+def offline(rules: ChainRules) -> str:
     """HPC-1 has a node that is silent while blocks come, HPC-2 has none and sees the chain stand still."""
     module = shop(rules)
     module.do(register(), update(cluster_id="HPC-2", state=t.CLUSTER_STATE_ACTIVE), heartbeat())
@@ -92,26 +92,26 @@ def offline(rules: Rules) -> str:
     return {("offline", "active"): "when all its nodes are silent", ("active", "offline"): "when no block came"}[silent, halted]
 
 
-def decision_id(rules: Rules) -> str:
+def decision_id(rules: ChainRules) -> str:
     module = shop(rules)
     module.do(job())
     return "on the job" if "scheduling_decision_id" in module.record(keyspace.JOB, "JOB-1") else "nowhere on the job"
 
 
-def slurm_job_id(rules: Rules) -> str:
+def slurm_job_id(rules: ChainRules) -> str:
     module = shop(rules)
     module.do(job(), report("queued", slurm_job_id="42"))
     return "on the job" if "slurm_job_id" in module.record(keyspace.JOB, "JOB-1") else "in the transaction only"
 
 
-def settlement(rules: Rules) -> str:
+def settlement(rules: ChainRules) -> str:
     module = shop(rules)
     module.do(job(), report("queued"), report("running"))
     module.do(report("completed", usage_metrics=t.HPCUsageMetrics(wall_clock_seconds=60, cpu_core_seconds=60, nodes_used=1)))
     return "escrow, bill, settlement, reward" if module.raw(keyspace.REWARD, "hpc-reward-JOB-1") else "none"
 
 
-def unresolved(rules: Rules) -> str:
+def unresolved(rules: ChainRules) -> str:
     module = shop(rules)
     module.do(job(), flag())
     module.later(604_801)
@@ -119,7 +119,7 @@ def unresolved(rules: Rules) -> str:
     return "rejected after dispute_resolution_period" if state == "rejected" else "stays open"
 
 
-QUIRKS: dict[str, Callable[[Rules], str]] = {
+QUIRKS: dict[str, Callable[[ChainRules], str]] = {
     "FlagDispute answers": dispute_answer,
     "a job with an environment": environment,
     "a customer below required_identity_threshold": identity,
@@ -143,19 +143,19 @@ def test_the_page_lists_them() -> None:
 def test_each_row(quirk: str) -> None:
     """Both ways, as the page says it."""
     (said,) = (row[1:] for row in table(page("devnet.md"), "what") if row[0] == quirk)
-    assert [QUIRKS[quirk](Rules()), QUIRKS[quirk](PUBLISHED)] == said
+    assert [QUIRKS[quirk](ChainRules()), QUIRKS[quirk](PUBLISHED)] == said
 
 
 def test_a_customer_with_a_score() -> None:
     """--identity gives one; at the threshold it is enough."""
-    scored = Rules(identities={ALICE.address: 50})
+    scored = ChainRules(identities={ALICE.address: 50})
     assert code(shop(scored, required_identity_threshold=50), job()) == 0
     assert code(shop(scored, required_identity_threshold=51), job()) == 2108
 
 
 def test_the_same_on_both() -> None:
     """What the page says to hold on both: accepted jobs, states, global node ids, erased messages."""
-    for rules in (Rules(), PUBLISHED):
+    for rules in (ChainRules(), PUBLISHED):
         module = shop(rules)
         module.do(job(queue_name="nowhere", resources=t.JobResources(nodes=99), max_price=[]))
         module.do(job(workload_spec=t.JobWorkloadSpec(is_preconfigured=True, preconfigured_workload_id="none")))

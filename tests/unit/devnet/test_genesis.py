@@ -10,8 +10,8 @@ import pytest
 
 from provider_daemon.chain import keyspace
 from provider_daemon.devnet import bank, derived, genesis_file, home
-from provider_daemon.devnet.archive import Archive, Snapshot, snapshot
-from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.archive import Archive, StateSnapshot, snapshot
+from provider_daemon.devnet.context import ChainRules
 from provider_daemon.devnet.genesis_sections import RECORDS
 from provider_daemon.devnet.kv import Layer
 from provider_daemon.devnet.server import Devnet
@@ -27,23 +27,23 @@ DISCOUNTS = (
     Discount("hundred", DiscountType.VOLUME, 1000, threshold_value=100 * 10**18),
 )
 RULES = {
-    "report": Rules(),
-    "delayed": Rules(finalize_seconds=600, settle_seconds=3000),
-    "discounts": Rules(finalize_seconds=300, settle_seconds=900, billing=Billing(discounts=DISCOUNTS, node_reward_bps=0)),
-    "published": Rules(compat="published", settlement="published"),
+    "report": ChainRules(),
+    "delayed": ChainRules(finalize_seconds=600, settle_seconds=3000),
+    "discounts": ChainRules(finalize_seconds=300, settle_seconds=900, billing=Billing(discounts=DISCOUNTS, node_reward_bps=0)),
+    "published": ChainRules(compat="published", settlement="published"),
 }
 
 
-def taken(module: Module) -> Snapshot:
-    return Snapshot(module.height, module.time, module.state.rows())
+def taken(module: Module) -> StateSnapshot:
+    return StateSnapshot(module.height, module.time, module.state.rows())
 
 
-def primary(found: Snapshot) -> list[Any]:
+def primary(found: StateSnapshot) -> list[Any]:
     return sorted(row for row in found.state if row[0] not in derived.STORES)
 
 
 @pytest.mark.parametrize(("rules", "messages"), [(rules, 1000 if name == "report" else 400) for name, rules in RULES.items()], ids=RULES)
-def test_random_messages(rules: Rules, messages: int) -> None:
+def test_random_messages(rules: ChainRules, messages: int) -> None:
     """Every record, balance, sequence and parameter comes back byte by byte, and what is derived from them is made again the same."""
     life = Life(seed=7, rules=rules)
     module = life.until(messages)
@@ -82,7 +82,7 @@ def test_it_goes_on_as_if_nothing_had_been() -> None:
     """Two chains, one of them out of the other's file, come to the same state by the same messages."""
     life = Life(seed=3)
     module = life.until(150)
-    copy = Module(Rules(), Layer())
+    copy = Module(ChainRules(), Layer())
     found = genesis_file.read(genesis_file.write(taken(module)))
     copy.state = Layer()
     copy.state.load(found.state)

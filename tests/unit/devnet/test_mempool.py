@@ -13,7 +13,7 @@ from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2, service_pb2_grpc, tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.sign import ORDER
-from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.context import ChainRules
 from tests.fakes.chain import ALICE, BOB, CHAIN_ID, PROVIDER, TestChain, job, person, report
 
 pytestmark = pytest.mark.asyncio
@@ -182,7 +182,7 @@ async def test_timeout_one_block_on_works(chain: TestChain) -> None:
 
 async def test_block_gas() -> None:
     """Over the block's gas is 41; what does not fit waits for the next block."""
-    chain = await TestChain(rules=Rules(chain_id=CHAIN_ID, max_gas=1_000_000)).start()
+    chain = await TestChain(rules=ChainRules(chain_id=CHAIN_ID, max_gas=1_000_000)).start()
     assert (await chain.check(ALICE, send(), gas_limit=1_000_001)).code == 41
     for sequence in range(3):
         assert (await chain.check(ALICE, send(), sequence=sequence, gas_limit=400_000)).ok
@@ -195,7 +195,7 @@ async def test_block_gas() -> None:
 
 async def test_what_waits_too_long_is_dropped() -> None:
     """Checked anew after each block, a transaction past its timeout_height leaves the mempool and is never included."""
-    chain = await TestChain(rules=Rules(chain_id=CHAIN_ID, max_gas=1_000_000)).start()
+    chain = await TestChain(rules=ChainRules(chain_id=CHAIN_ID, max_gas=1_000_000)).start()
     height = chain.devnet.blocks.height
     late = await chain.signed(BOB, send(BOB.address), gas_limit=400_000, timeout_height=height)
     for sequence in range(2):
@@ -211,7 +211,7 @@ async def test_environment() -> None:
     """The published chain's decoder refuses a job with an environment (2); ours takes it unless asked not to."""
     spec = types_pb2.JobWorkloadSpec(container_image="alpine:3", environment={"A": "1"})
     for compat, code in (("published", 2), ("report", 0)):
-        chain = await TestChain(rules=Rules(chain_id=CHAIN_ID, compat=compat)).start()
+        chain = await TestChain(rules=ChainRules(chain_id=CHAIN_ID, compat=compat)).start()
         await chain.open_shop()
         assert (await chain.check(ALICE, job(workload_spec=spec))).code == code
         await chain.stop()

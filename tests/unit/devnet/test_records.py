@@ -10,7 +10,7 @@ from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.devnet import bank
-from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.context import ChainRules
 from tests.unit.devnet.pure import Module
 
 LINES = Path("tests/fixtures/chain/samples.jsonl").read_text().splitlines()
@@ -22,7 +22,7 @@ HARDWARE = t.NodeResources(cpu_cores=64, memory_gb=256, gpus=2, gpu_type="nvidia
 @pytest.fixture
 def module() -> Module:
     """A published chain with the samples' cluster, its three nodes, and the offering."""
-    made = Module(Rules(compat="published", settlement="published"))
+    made = Module(ChainRules(compat="published", settlement="published"))
     bank.credit(made.state, CUSTOMER, "uvirt", 10**9)
     partition = t.Partition(
         name="cpu", nodes=4, max_runtime=86400, default_runtime=3600, max_nodes=4, features=["avx2"], priority=100, state="up"

@@ -7,23 +7,24 @@ from dataclasses import replace
 
 import pytest
 
-from provider_daemon.chain import keyspace, usage_snapshot
+from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.devnet import bank
-from provider_daemon.job.differences import TOLERANCES, tolerated
 from provider_daemon.job.usage import Usage
-from provider_daemon.job.usage_snapshot import SnapshotType
+from provider_daemon.job.usage_record import SnapshotType
 from provider_daemon.money import accounting
-from provider_daemon.money.accounting import Record, Status, WrongStatus
+from provider_daemon.money.accounting import AccountingRecord, Status, WrongStatus
 from provider_daemon.money.caps import Cap, CapType
 from provider_daemon.money.discounts import Discount, DiscountType
 from provider_daemon.money.fixed import ONE
 from provider_daemon.money.rules import Rules as Billing
+from provider_daemon.reconciliation.differences import TOLERANCES, tolerated
+from provider_daemon.usage_records import document
 from tests.fakes.chain import PROVIDER, report
 from tests.unit.devnet.money import DAY, HOUR, dispute, earned, held, opened, ran, resolve, running, slow, status
 from tests.unit.devnet.pure import Module
 
-RECORD = Record("JOB-1", "HPC-1", Usage(HOUR, 2 * HOUR), 1_000, 4_600)
+RECORD = AccountingRecord("JOB-1", "HPC-1", Usage(HOUR, 2 * HOUR), 1_000, 4_600)
 
 
 def cost(module: Module, job_id: str) -> int:
@@ -73,13 +74,13 @@ def test_billing_caps() -> None:
 
 def test_usage_snapshot_validation() -> None:
     """Numbered from 0, each naming the one before; a changed one is found out."""
-    taken = usage_snapshot.Taken("test-1", "HPC-1", "JOB-1", "42", SnapshotType.INTERIM, 2_000_000_000, Usage(300, 600))
-    first = usage_snapshot.sign(taken, None, PROVIDER)
-    last = usage_snapshot.sign(replace(taken, type=SnapshotType.FINAL, cumulative=Usage(600, 1_200)), first, PROVIDER)
+    taken = document.Taken("test-1", "HPC-1", "JOB-1", "42", SnapshotType.INTERIM, 2_000_000_000, Usage(300, 600))
+    first = document.sign(taken, None, PROVIDER)
+    last = document.sign(replace(taken, type=SnapshotType.FINAL, cumulative=Usage(600, 1_200)), first, PROVIDER)
     keys = {PROVIDER.address: PROVIDER.public_key}
     assert (first.sequence, last.sequence, last.previous) == (0, 1, first.content_hash)
-    assert usage_snapshot.check([first, last], keys) == ["", ""]
-    assert usage_snapshot.check([first, replace(last, document=last.document + b" ")], keys) == ["", "its content was changed"]
+    assert document.check([first, last], keys) == ["", ""]
+    assert document.check([first, replace(last, document=last.document + b" ")], keys) == ["", "its content was changed"]
 
 
 def test_reconciliation_tolerances() -> None:
@@ -114,7 +115,7 @@ def test_accounting_status_transitions() -> None:
 
 def test_deterministic_hash() -> None:
     """Same inputs, same hash; one core-second more, another."""
-    again = Record("JOB-1", "HPC-1", Usage(HOUR, 2 * HOUR), 1_000, 4_600)
+    again = AccountingRecord("JOB-1", "HPC-1", Usage(HOUR, 2 * HOUR), 1_000, 4_600)
     assert accounting.calculation_hash(RECORD) == accounting.calculation_hash(again)
     assert accounting.calculation_hash(RECORD) != accounting.calculation_hash(replace(RECORD, usage=Usage(HOUR, 2 * HOUR + 1)))
 

@@ -15,8 +15,8 @@ from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.devnet import bank, execute, genesis_file
-from provider_daemon.devnet.archive import Snapshot
-from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.archive import StateSnapshot
+from provider_daemon.devnet.context import ChainRules
 from provider_daemon.devnet.failures import ChainError
 from provider_daemon.devnet.mempool import Mempool
 from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, TestChain, job
@@ -71,7 +71,7 @@ def test_any_messages(found: list[Message]) -> None:
             continue
         module.later(30)
     module.later(4000)
-    text = genesis_file.write(Snapshot(module.height, module.time, module.state.rows()))
+    text = genesis_file.write(StateSnapshot(module.height, module.time, module.state.rows()))
     assert genesis_file.write(genesis_file.read(text)) == text
 
 
@@ -89,7 +89,7 @@ def test_any_bytes(changes: bytes | list[tuple[int, int]]) -> None:
     for place, byte in changes if isinstance(changes, list) else ():
         content[place] = byte
     sent = changes if isinstance(changes, bytes) else bytes(content)
-    module = Module(Rules(chain_id=CHAIN_ID))
+    module = Module(ChainRules(chain_id=CHAIN_ID))
     mempool = Mempool(module.rules, module.state)
     assert mempool.check_tx(sent).code >= 0
     with contextlib.suppress(ChainError):

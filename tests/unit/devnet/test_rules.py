@@ -11,7 +11,7 @@ from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
 from provider_daemon.devnet import bank
-from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.context import ChainRules
 from tests.fakes.chain import ALICE, BOB, job, report
 from tests.unit.devnet.pure import Module
 from tests.unit.devnet.rules import P, create, flag, heartbeat, refused, register, resolve, update
@@ -123,7 +123,7 @@ def test_an_unresolved_dispute_is_rejected_after_the_period(shop: Module) -> Non
 def test_a_governing_key(module: Module) -> None:
     """The configured authority's, and then the gov module's account no more."""
     params = module.context().params()
-    governed = Module(Rules(authority=BOB.address))
+    governed = Module(ChainRules(authority=BOB.address))
     governed.do(tx_pb2.MsgUpdateParams(authority=BOB.address, params=params))
     assert refused(governed, tx_pb2.MsgUpdateParams(authority=bank.GOVERNANCE, params=params)) == ("hpc", 2118)
 

@@ -14,7 +14,7 @@ from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.devnet import bank
 from provider_daemon.devnet.archive import Archive
-from provider_daemon.devnet.context import Rules
+from provider_daemon.devnet.context import ChainRules
 from provider_daemon.devnet.genesis import parse_funds, parse_identities
 from provider_daemon.devnet.server import Devnet
 from provider_daemon.errors import ConfigError
@@ -95,11 +95,11 @@ async def test_funds_are_given_once(tmp_path: Path) -> None:
 async def test_another_chains_file(tmp_path: Path) -> None:
     """Is refused, not mixed up."""
     path = str(tmp_path / "chain.sqlite")
-    devnet = Devnet(path=path, rules=Rules(chain_id="one"))
+    devnet = Devnet(path=path, rules=ChainRules(chain_id="one"))
     await devnet.start()
     await devnet.stop()
     with pytest.raises(ConfigError, match="holds chain 'one', not 'two'"):
-        await Devnet(path=path, rules=Rules(chain_id="two")).start()
+        await Devnet(path=path, rules=ChainRules(chain_id="two")).start()
 
 
 def test_a_file_in_use(tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from provider_daemon.config import LimitsConfig
+from provider_daemon.config.model import LimitsConfig
 from provider_daemon.doctor.facts import Offered, Parameters, Scene
-from provider_daemon.doctor.finding import Outcome, Unknown
+from provider_daemon.doctor.finding import CheckOutcome, Unknown
 from provider_daemon.ports import Preconfigured, Queue
-from provider_daemon.slurm.settings import Association, Partition, WorkRoot
+from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
 from tests.unit.doctor import healthy
 from tests.unit.doctor.healthy import (
     ANOTHER,
@@ -29,19 +29,19 @@ from tests.unit.doctor.healthy import (
     ssh,
 )
 
-FAIL, WARN = Outcome.FAIL, Outcome.WARN
+FAIL, WARN = CheckOutcome.FAIL, CheckOutcome.WARN
 WITH_PROLOGUE = cluster(prologue=["module load apptainer"]).sites[0].config
 NORMAL = Association("lab", "provd", "", ("normal",), 200)
 
 
-def behind(blame: str) -> Unknown:
-    return Unknown("not looked at", blame)
+def behind(cause: str) -> Unknown:
+    return Unknown("not looked at", cause)
 
 
-def no_way(blame: str, **facts: Unknown) -> Scene:
+def no_way(cause: str, **facts: Unknown) -> Scene:
     """Nothing of a login node is known, for the reason that `facts` hold."""
-    lost = dict.fromkeys(("host_key", "login", "round_trip", "sessions"), behind(blame)) | facts
-    nothing = replace(SLURM, **dict.fromkeys(SLURM.__dataclass_fields__, behind(blame)))
+    lost = dict.fromkeys(("host_key", "login", "round_trip", "sessions"), behind(cause)) | facts
+    nothing = replace(SLURM, **dict.fromkeys(SLURM.__dataclass_fields__, behind(cause)))
     scene = ssh(**lost)
     return replace(scene, sites=(replace(scene.sites[0], slurm=nothing),))
 
@@ -75,7 +75,7 @@ def no_key() -> Scene:
     return replace(site(address=behind("account-key")), keys=key(address=Unknown("/etc/provd/key: wrong passphrase"), **lost).keys)
 
 
-BROKEN: dict[str, list[tuple[Outcome, Scene]]] = {
+BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
     "host-python": [(FAIL, host(python=(3, 10, 4))), (FAIL, host(python=(3, 16, 0)))],
     "host-config-file": [(FAIL, host(config_modes={"/etc/provd/provd.toml": 0o100664}))],
     "host-secret-files": [

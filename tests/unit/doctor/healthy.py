@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from provider_daemon.chain.introduction import Introduction
-from provider_daemon.config import parse
-from provider_daemon.doctor.facts import Chain, Host, Key, Ledger, Offered, Parameters, Scene, Site, Slurm, Ssh
+from provider_daemon.chain.probe import Introduction
+from provider_daemon.config.model import parse
+from provider_daemon.doctor.facts import ChainFacts, Host, Key, LedgerFacts, Offered, Parameters, Scene, SiteFacts, Slurm, Ssh
 from provider_daemon.ports import Cluster, Node, Offering, Preconfigured, Queue
 from provider_daemon.slurm.commands import COMMANDS
-from provider_daemon.slurm.settings import Association, Partition, WorkRoot, settings
+from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot, settings
 from tests.unit.slurm.recorded import ROOT
 
 NOW = 1_795_000_000.0
@@ -85,7 +85,7 @@ OFFERING = Offering(
     supports_custom_workloads=True,
     active=True,
 )
-SITE = Site(
+SITE = SiteFacts(
     config=CONFIG.clusters[0],
     ssh=Ssh(0o100600, "it is the pinned one", "logged in", 0.01, 4, 4),
     slurm=SLURM,
@@ -95,7 +95,7 @@ SITE = Site(
     offered=(Offered(OFFERING, 86400),),
     parameters=Parameters(node_heartbeat_timeout=120, max_job_duration=10**6),
 )
-CHAIN = Chain(
+CHAIN = ChainFacts(
     chain_id="virtengine-1",
     fee_denom="uve",
     now=NOW,
@@ -107,7 +107,7 @@ CHAIN = Chain(
     quorum=2,
 )
 KEY = Key("main", OURS, False, "uve", True, 10**9, 0.025, 10**6, ())
-LEDGER = Ledger(
+LEDGER = LedgerFacts(
     "/var/lib/provd/ledger.sqlite",
     "virtengine-1",
     opens="it opens",

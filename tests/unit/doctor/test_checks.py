@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 
 from provider_daemon.doctor.facts import Scene
-from provider_daemon.doctor.finding import Finding, Outcome, Unknown
-from provider_daemon.doctor.table import CHECKS, NAMES, chosen, examine
+from provider_daemon.doctor.finding import CheckOutcome, Finding, Unknown
+from provider_daemon.doctor.registry import CHECKS, NAMES, chosen, examine
 from tests.unit.doctor.broken import BROKEN, behind, no_controller, no_way
 from tests.unit.doctor.healthy import SCENE, cluster, host, key, setting, site, slurm, ssh
 
 CASES = [(name, outcome, scene) for name, cases in BROKEN.items() for outcome, scene in cases]
 
 
-def red(scene: Scene) -> dict[str, Outcome]:
-    return {row.check.name: row.finding.outcome for row in examine(scene) if row.finding.outcome in (Outcome.FAIL, Outcome.WARN)}
+def red(scene: Scene) -> dict[str, CheckOutcome]:
+    return {row.check.name: row.finding.outcome for row in examine(scene) if row.finding.outcome in (CheckOutcome.FAIL, CheckOutcome.WARN)}
 
 
 def finding(scene: Scene, name: str) -> Finding:
@@ -28,7 +28,7 @@ def test_all_green() -> None:
     rows = list(examine(SCENE))
     assert len(rows) == len(CHECKS) >= 25
     for row in rows:
-        assert (row.finding.outcome, row.finding.todo, row.finding.blame) == (Outcome.OK, "", ""), row
+        assert (row.finding.outcome, row.finding.todo, row.finding.cause) == (CheckOutcome.OK, "", ""), row
         assert row.finding.seen
 
 
@@ -43,41 +43,41 @@ def test_names() -> None:
 
 
 @pytest.mark.parametrize(("name", "outcome", "scene"), CASES, ids=[f"{name}-{outcome}" for name, outcome, _ in CASES])
-def test_exactly_its_check_is_red(name: str, outcome: Outcome, scene: Scene) -> None:
+def test_exactly_its_check_is_red(name: str, outcome: CheckOutcome, scene: Scene) -> None:
     """One thing broken: its check is as red as it should be, all others are ok, or skipped because of it."""
     assert red(scene) == {name: outcome}
     for row in examine(scene):
         if row.check.name == name:
             assert row.finding.todo
             assert "\n" not in row.finding.seen + row.finding.todo
-        elif row.finding.outcome is Outcome.SKIPPED:
-            assert row.finding.blame == name, row
+        elif row.finding.outcome is CheckOutcome.SKIPPED:
+            assert row.finding.cause == name, row
 
 
 def test_a_fact_that_is_missing_by_itself_is_red() -> None:
     """What could not be looked at, for no reason that another check tells, never counts as good."""
     assert red(slurm(work_root=Unknown("no answer within 9 s"))) == dict.fromkeys(
-        ("slurm-work-root", "slurm-work-root-shared", "slurm-work-root-space"), Outcome.FAIL
+        ("slurm-work-root", "slurm-work-root-shared", "slurm-work-root-space"), CheckOutcome.FAIL
     )
 
 
 def test_an_answer_that_cannot_be_read_is_red() -> None:
-    assert red(setting("MinJobAge", "soon")) == {"slurm-min-job-age": Outcome.FAIL}
+    assert red(setting("MinJobAge", "soon")) == {"slurm-min-job-age": CheckOutcome.FAIL}
     assert "'soon'" in finding(setting("MinJobAge", "soon"), "slurm-min-job-age").seen
 
 
 def test_without_systemd() -> None:
-    """A host without systemd skips what needs it, and nothing is to blame."""
+    """A host without systemd skips what needs it, and nothing is to cause."""
     scene = host(unit=Unknown("this host does not run systemd"))
     assert red(scene) == {}
-    assert finding(scene, "host-watchdog") == Finding(Outcome.SKIPPED, "this host does not run systemd")
+    assert finding(scene, "host-watchdog") == Finding(CheckOutcome.SKIPPED, "this host does not run systemd")
 
 
 def test_without_ssh() -> None:
     """A daemon on the login node itself has no SSH to look at."""
     scene = site(ssh=None)
     assert red(scene) == {}
-    assert finding(scene, "ssh-sessions").outcome is Outcome.SKIPPED
+    assert finding(scene, "ssh-sessions").outcome is CheckOutcome.SKIPPED
 
 
 def test_what_the_service_alone_can_read() -> None:
@@ -85,7 +85,7 @@ def test_what_the_service_alone_can_read() -> None:
     scene = replace(site(address=behind("account-key")), keys=key(derived=True).keys)
     assert red(scene) == {}
     assert "only the service can read the key" in finding(scene, "account-key").seen
-    assert finding(scene, "market-owner").outcome is Outcome.SKIPPED
+    assert finding(scene, "market-owner").outcome is CheckOutcome.SKIPPED
 
 
 def test_a_package_that_carries_the_repairs() -> None:
@@ -93,9 +93,9 @@ def test_a_package_that_carries_the_repairs() -> None:
     old = {**SCENE.sites[0].slurm.settings, "SLURM_VERSION": "22.05.8"}  # type: ignore[dict-item]
     patched = frozenset({"CVE-2023-41914", "CVE-2023-49933", "CVE-2023-49936", "CVE-2023-49937", "CVE-2023-49938", "CVE-2025-43904"})
     found = finding(slurm(settings=old, version="22.05.8", mended=patched), "slurm-vulnerabilities")
-    assert (found.outcome, found.seen.split()[0]) == (Outcome.WARN, "8")
+    assert (found.outcome, found.seen.split()[0]) == (CheckOutcome.WARN, "8")
     found = finding(slurm(settings=old, version="22.05.7", mended=patched), "slurm-vulnerabilities")
-    assert (found.outcome, found.seen.split()[0], found.todo) == (Outcome.FAIL, "14", "upgrade SLURM to 22.05.11 or newer")
+    assert (found.outcome, found.seen.split()[0], found.todo) == (CheckOutcome.FAIL, "14", "upgrade SLURM to 22.05.11 or newer")
 
 
 def test_a_vulnerability_that_needs_a_switch() -> None:
@@ -116,6 +116,6 @@ def test_more_than_one_cluster() -> None:
 def test_only(scene: Scene) -> None:
     """`--only` shows the check, and beside one that was skipped the check that tells why."""
     rows = chosen(list(examine(scene)), ["slurm-nodes"])
-    blame = finding(scene, "slurm-nodes").blame
-    assert {row.check.name for row in rows} == {"slurm-nodes", *([blame] if blame else [])}
+    cause = finding(scene, "slurm-nodes").cause
+    assert {row.check.name for row in rows} == {"slurm-nodes", *([cause] if cause else [])}
     assert len(chosen(list(examine(scene)), [])) == len(CHECKS)

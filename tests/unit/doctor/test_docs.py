@@ -3,8 +3,8 @@
 from itertools import groupby
 
 from provider_daemon.cli.doctor import TITLES
-from provider_daemon.doctor.finding import Outcome
-from provider_daemon.doctor.table import CHECKS
+from provider_daemon.doctor.finding import CheckOutcome
+from provider_daemon.doctor.registry import CHECKS
 from provider_daemon.doctor.vulnerable import VULNERABILITIES, Vulnerability
 from tests.unit.docs import page, table
 
@@ -21,7 +21,7 @@ def test_every_check_is_explained() -> None:
 
 
 def test_every_outcome_is_explained() -> None:
-    assert [row[0] for row in table(page("doctor.md"), "outcome")] == [f"`{outcome}`" for outcome in Outcome]
+    assert [row[0] for row in table(page("doctor.md"), "outcome")] == [f"`{outcome}`" for outcome in CheckOutcome]
 
 
 def test_every_vulnerability_is_listed() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from provider_daemon.job.admission import Image, Inadmissible, Limits, PreconfiguredWorkload, QueueOption, Site, Terms, admit
+from provider_daemon.job.admission import Image, Inadmissible, Limits, PreconfiguredWorkload, QueueOption, SitePolicy, Terms, admit
 from provider_daemon.job.spec import Resources, Workload
 from tests.unit.job.jobs import SPEC
 
@@ -12,7 +12,7 @@ TERMS = Terms(
     queues=(QueueOption("cpu", max_nodes=4, max_runtime=3600),),
     preconfigured=(PreconfiguredWorkload("mpi-hello", "alpine:3", ("mpirun", "hello")),),
 )
-SITE = Site(images=(Image("alpine:*", ("runner", "{image}")),), limits=Limits(max_gpus_per_node=2), nodes=3)
+SITE = SitePolicy(images=(Image("alpine:*", ("runner", "{image}")),), limits=Limits(max_gpus_per_node=2), nodes=3)
 
 
 def test_admitted() -> None:

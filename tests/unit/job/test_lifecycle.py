@@ -13,11 +13,11 @@ from provider_daemon.job.lifecycle import (
     WAITING_WINDOW,
     Cancel,
     Submit,
-    begin_anew,
     confirm,
     decide,
     intend,
     observe,
+    restart_waits,
 )
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.snapshot import Phase, Run, Sighting
@@ -251,5 +251,5 @@ def test_a_slurm_job_held_back_by_slurmdbd_is_not_closed_at_once() -> None:
 )
 def test_every_wait_begins_anew(slurm_id: str, intent_at: float | None, wanted: float | None) -> None:
     """After a clock that was set back nothing waits for a moment of the old clock, which lies a day ahead."""
-    job = begin_anew(replace(JOB, slurm_id=slurm_id, intent_at=intent_at, adopted_at=NOW + 9, missing_since=NOW + 9), NOW)
+    job = restart_waits(replace(JOB, slurm_id=slurm_id, intent_at=intent_at, adopted_at=NOW + 9, missing_since=NOW + 9), NOW)
     assert (job.intent_at, job.adopted_at, job.missing_since) == (wanted, NOW, None)

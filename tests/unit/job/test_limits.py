@@ -4,15 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from provider_daemon.job.lifecycle import (
-    KILL_GRACE,
-    Cancel,
-    decide,
-    intend,
-    kill_after,
-    observe,
-    wall_limit,
-)
+from provider_daemon.job.lifecycle import KILL_GRACE, Cancel, decide, intend, kill_after, observe, wall_limit
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
 from tests.unit.job.jobs import JOB, NOW, ended, look, seen

@@ -2,7 +2,7 @@
 
 import pytest
 
-from provider_daemon.job.report_cost import GasLimits, of_all, of_one, too_dear
+from provider_daemon.job.report_cost import ReportGasLimits, of_all, of_one, too_dear
 
 USUAL = 700  # bytes of a record
 
@@ -19,31 +19,31 @@ def test_all_reports() -> None:
 
 
 def test_the_usual_job_is_allowed() -> None:
-    assert GasLimits(3_000_000, 50_000_000).allow_job(USUAL)
+    assert ReportGasLimits(3_000_000, 50_000_000).allow_job(USUAL)
 
 
 def test_a_job_that_is_too_dear_to_run_can_still_be_refused() -> None:
     """Three reports are over the limit, one is not."""
-    limits = GasLimits(3_000_000, 50_000_000)
+    limits = ReportGasLimits(3_000_000, 50_000_000)
     assert not limits.allow_job(60_000)
     assert limits.allow_refusal(60_000)
 
 
 def test_a_job_that_is_too_dear_to_answer() -> None:
-    limits = GasLimits(3_000_000, 50_000_000)
+    limits = ReportGasLimits(3_000_000, 50_000_000)
     assert not limits.allow_refusal(900_000)
 
 
 def test_a_report_must_fit_a_transaction() -> None:
     """Also where the operator set no limit of his own: such a job would run, and could not be reported."""
-    limits = GasLimits(0, 1_000_000)
+    limits = ReportGasLimits(0, 1_000_000)
     assert limits.allow_job(20_000)
     assert not limits.allow_job(30_000)
     assert not limits.allow_refusal(30_000)
 
 
 def test_the_reason_says_what_to_do() -> None:
-    reason = too_dear(900_000, GasLimits(3_000_000, 50_000_000))
+    reason = too_dear(900_000, ReportGasLimits(3_000_000, 50_000_000))
     assert "900000 bytes" in reason
     assert "3000000 gas" in reason
     assert "shorten command, arguments" in reason

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from provider_daemon.config_launchers import launcher_problem
+from provider_daemon.config.launchers import launcher_problem
 from provider_daemon.errors import Refused
-from provider_daemon.job.admission import Image, Inadmissible, PreconfiguredWorkload, QueueOption, Site, Terms, admit
+from provider_daemon.job.admission import Image, Inadmissible, PreconfiguredWorkload, QueueOption, SitePolicy, Terms, admit
 from provider_daemon.job.spec import Workload
 from provider_daemon.job.words import unsafe_word
 from provider_daemon.slurm.script import render
@@ -33,7 +33,7 @@ def test_a_command_is_never_an_option(word: str, launcher: tuple[str, ...]) -> N
     workload = Workload(image="alpine:3", command=word, arguments=("/etc/passwd",))
     refused = "without '='|cannot begin with '-'"
     with pytest.raises(Inadmissible, match=refused):
-        admit(replace(SPEC, workload=workload), TERMS, Site(images=(Image("alpine:*", launcher),)))
+        admit(replace(SPEC, workload=workload), TERMS, SitePolicy(images=(Image("alpine:*", launcher),)))
     with pytest.raises(Refused, match=refused):
         render(replace(BATCH, argv=(word, "x"), launcher=launcher))
 
@@ -54,7 +54,7 @@ def test_an_offerings_own_command_may_be_a_launcher() -> None:
     terms = replace(TERMS, preconfigured=(PreconfiguredWorkload("hello", "alpine:3", ("mpirun", "hello")),))
     workload = Workload(is_preconfigured=True, preconfigured_id="hello", arguments=(":", "--output", "x", "sh"))
     with pytest.raises(Inadmissible, match="':'"):
-        admit(replace(SPEC, workload=workload), terms, Site(images=(Image("alpine:*"),)))
+        admit(replace(SPEC, workload=workload), terms, SitePolicy(images=(Image("alpine:*"),)))
 
 
 def test_arguments_behind_the_program_are_data() -> None:
@@ -67,7 +67,7 @@ def test_arguments_behind_the_program_are_data() -> None:
 @pytest.mark.parametrize("image", ["--writable", "-", ":", "a\nb", "x/../../y"])
 def test_an_image_is_never_an_option(image: str) -> None:
     """Nor a separator, nor a way out of the place that a pattern names."""
-    site = Site(images=(Image("*", ("ch-run", "{image}", "--")),))
+    site = SitePolicy(images=(Image("*", ("ch-run", "{image}", "--")),))
     with pytest.raises(Inadmissible, match="not allowed on this site"):
         admit(replace(SPEC, workload=Workload(image=image, command="true")), TERMS, site)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.lab.simulated.cluster import REQUEUE_SECONDS, Cluster
-from provider_daemon.lab.simulated.model import Failure, Job, Node, Partition, Request
+from provider_daemon.lab.simulated.cluster import REQUEUE_SECONDS, SimulatedCluster
+from provider_daemon.lab.simulated.model import Failure, Request, SimulatedJob, SimulatedNode, SimulatedPartition
 from provider_daemon.lab.simulated.programs import Call, Said, answer
 
 NOW = 1_800_000_000.0
@@ -15,19 +15,19 @@ EPOCH = {"SLURM_TIME_FORMAT": "%s"}
 ASK = Request("job", b"#!/bin/sh\n", "/tmp", {})
 
 
-def cluster(version: str = "22.05.8") -> Cluster:
+def cluster(version: str = "22.05.8") -> SimulatedCluster:
     names = ("n1", "n2")
-    partitions = {"standard": Partition("standard", names, 10080, default=True), "gpu": Partition("gpu", names, 1440)}
-    return Cluster({name: Node(name) for name in names}, partitions, "provd", "me", 1000, version)
+    partitions = {"standard": SimulatedPartition("standard", names, 10080, default=True), "gpu": SimulatedPartition("gpu", names, 1440)}
+    return SimulatedCluster({name: SimulatedNode(name) for name in names}, partitions, "provd", "me", 1000, version)
 
 
-def running(on: Cluster, **changes: object) -> Job:
+def running(on: SimulatedCluster, **changes: object) -> SimulatedJob:
     job = on.submit(replace(ASK, **changes), NOW)  # type: ignore[arg-type]
     assert job in on.start_waiting(NOW)
     return job
 
 
-def say(on: Cluster, program: str, *argv: str, now: float = NOW + 1000) -> Said:
+def say(on: SimulatedCluster, program: str, *argv: str, now: float = NOW + 1000) -> Said:
     on.database.receive(now, down=on.faults.slurmdbd_down, lag=on.faults.accounting_lag)
     return answer(on, Call(program, argv, environment=EPOCH), now)
 

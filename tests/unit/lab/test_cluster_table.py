@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from provider_daemon.cli.app import app
-from provider_daemon.config import parse
+from provider_daemon.config.model import parse
 from provider_daemon.lab.site import layout
 
 CHAIN_AND_KEY = """[chain]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from provider_daemon.ledger import comparison, figures, sql
+from provider_daemon.ledger import figures, reconciliation, sql
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
-from provider_daemon.ledger.snapshots import a_transaction_of_each_key
+from provider_daemon.ledger.usage_records import a_transaction_of_each_key
 
 OLD, NOW = 1.0, 9_000_000.0
 KEY = "ve1p"
@@ -37,7 +37,7 @@ def kept(ledger: Ledger) -> dict[str, bytes]:
 def prune(ledger: Ledger, count: int = 100) -> None:
     with ledger.write():
         ledger.prune_messages(NOW - 3600)
-        ledger.prune_txs(NOW - comparison.KEEP_SECONDS, count)
+        ledger.prune_txs(NOW - reconciliation.KEEP_SECONDS, count)
 
 
 def test_heartbeats_leave_nothing(ledger: Ledger) -> None:
@@ -71,9 +71,9 @@ def test_what_is_open_or_the_last_stays_whole(ledger: Ledger) -> None:
 
 def test_a_week_stays(ledger: Ledger) -> None:
     """For so long a comparison can tell our own transactions from a stranger's."""
-    hashes = frozenset(sent(ledger, number, NOW - comparison.KEEP_SECONDS + number, "included") for number in (1, 2))
+    hashes = frozenset(sent(ledger, number, NOW - reconciliation.KEEP_SECONDS + number, "included") for number in (1, 2))
     prune(ledger)
-    assert comparison.txs_since(ledger, KEY, 0) == (frozenset({1, 2}), hashes)
+    assert reconciliation.txs_since(ledger, KEY, 0) == (frozenset({1, 2}), hashes)
 
 
 def test_a_backlog_goes_in_parts(ledger: Ledger) -> None:

@@ -13,7 +13,7 @@ from provider_daemon.job.state import State
 from provider_daemon.ledger import file, repair
 from provider_daemon.ledger.check import check
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.ledger.repair import Kind
+from provider_daemon.ledger.repair import RepairKind
 from tests.unit.job.jobs import JOB, NOW, look
 
 NOTICE = "NOTICE: maintenance on Friday\n10"
@@ -60,7 +60,7 @@ def test_repair_clears_the_id(ledger: Ledger, saved: bool) -> None:
             for parked in ledger.jobs_with_invalid_id("HPC-1"):
                 ledger.save_job(parked)
     (step,) = repair.plan(ledger)
-    assert (step.kind, step.job_id) == (Kind.CLEAR_ID, "JOB-1")
+    assert (step.kind, step.job_id) == (RepairKind.CLEAR_ID, "JOB-1")
     assert ledger.job("JOB-1").parked  # type: ignore[union-attr]
     repair.apply(ledger, [step], NOW)
     job = ledger.job("JOB-1")
@@ -79,7 +79,7 @@ def test_a_row_that_cannot_be_read_is_put_aside(ledger: Ledger, value: str) -> N
     assert ledger.open_jobs("HPC-1") == [OTHER]
     assert list(ledger.unreadable["HPC-1"]) == ["JOB-1"]
     (step,) = repair.plan(ledger)
-    assert step.kind is Kind.PUT_ASIDE
+    assert step.kind is RepairKind.PUT_ASIDE
     repair.apply(ledger, [step], NOW)
     (kept,) = ledger._db.execute("SELECT job_id, value FROM dropped_jobs").fetchall()
     assert tuple(kept) == ("JOB-1", value)

@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from provider_daemon.job.admission import Image, Limits, Site
+from provider_daemon.job.admission import Image, Limits, SitePolicy
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
+from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.intake import Intake
 from provider_daemon.loops.outbox import Outbox, OutboxSettings
-from provider_daemon.loops.tenancy import Tenancy
 from tests.fakes.chain import PROVIDER, TestChain
 from tests.fakes.scheduler import FakeScheduler
 
-TENANCY = Tenancy(
+TENANCY = ServedCluster(
     cluster_id="HPC-1",
     name="alpha",
     signer=PROVIDER,
     work_root="/work",
     region="eu",
-    site=Site(images=(Image("alpine:*"),), limits=Limits(max_cpus_per_node=16)),
+    site=SitePolicy(images=(Image("alpine:*"),), limits=Limits(max_cpus_per_node=16)),
 )
 
 

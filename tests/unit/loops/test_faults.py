@@ -12,7 +12,7 @@ from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.ledger import listing
 from provider_daemon.loops.intake import BATCH, SWEEP_SECONDS, Intake
 from provider_daemon.loops.submission_pause import PAUSE_SECONDS
-from provider_daemon.ports import Receipt, Watch
+from provider_daemon.ports import SubmissionResult, Watch
 from tests.fakes.chain import ALICE, cancel, job
 from tests.unit.loops.conftest import TENANCY, House
 
@@ -197,8 +197,8 @@ async def test_a_full_site_is_waited_for(house: House) -> None:
 async def test_the_sites_trouble_uses_no_attempt(house: House, doubtful: bool) -> None:
     """StateSaveLocation is full, or slurmctld is lost on the way, for longer than five attempts last: no job is parked, and it runs."""
     words = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
-    kind = {"doubt": words} if doubtful else {"deferral": "I/O error writing script/environment to file"}
-    house.scheduler.trouble = Receipt("", trouble=SiteTrouble.CONTROLLER, **kind)
+    kind = {"unknown": words} if doubtful else {"deferral": "I/O error writing script/environment to file"}
+    house.scheduler.trouble = SubmissionResult("", trouble=SiteTrouble.CONTROLLER, **kind)
     await house.chain.send(ALICE, job())
     for _ in range(2 * MAX_ATTEMPTS):
         await house.round()
@@ -215,7 +215,7 @@ async def test_the_sites_trouble_uses_no_attempt(house: House, doubtful: bool) -
 
 async def test_a_parked_job_keeps_what_sbatch_said(house: House) -> None:
     """Five attempts that nobody understands: the reason holds the last answer, which is what the operator needs."""
-    house.scheduler.trouble = Receipt("", doubt="sbatch ended with 1: sbatch: error: something of next year")
+    house.scheduler.trouble = SubmissionResult("", unknown="sbatch ended with 1: sbatch: error: something of next year")
     await house.chain.send(ALICE, job())
     for _ in range(MAX_ATTEMPTS + 1):
         await house.round()

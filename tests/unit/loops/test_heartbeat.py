@@ -8,9 +8,9 @@ import structlog
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateNodeMetadata
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import JobResources
 from provider_daemon.job.state import State
-from provider_daemon.loops.blame import Blame
 from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.loops.node_ids import node_id
+from provider_daemon.loops.rejections import Rejections
 from tests.fakes.chain import ALICE, PROVIDER, job
 from tests.unit.loops.conftest import House
 
@@ -114,8 +114,8 @@ async def test_another_refusal_changes_no_id(house: House) -> None:
     """A deregistered cluster, or another's, is for an operator: its nodes keep their ids."""
     await house.heartbeat.tick()
     (first, _) = house.ledger.waiting_messages(PROVIDER.address)
-    blame = Blame(house.ledger, JobRecords(house.ledger, house.chain.client, house.chain.clock), house.chain.clock, lambda: None)
-    await blame.look_into(first, "message index: 0: cluster HPC-1 is deregistered: invalid cluster")
+    rejections = Rejections(house.ledger, JobRecords(house.ledger, house.chain.client, house.chain.clock), house.chain.clock, lambda: None)
+    await rejections.look_into(first, "message index: 0: cluster HPC-1 is deregistered: invalid cluster")
     assert node_id(house.ledger, "alpha", "n1") == "alpha.n1"
     assert [message.subject for message in house.ledger.waiting_messages(PROVIDER.address)] == ["alpha.n2"]
 

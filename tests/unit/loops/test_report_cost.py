@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.job.hold import EXPLAINED, Hold
-from provider_daemon.job.report_cost import GasLimits
+from provider_daemon.job.report_cost import ReportGasLimits
 from provider_daemon.job.state import State
 from provider_daemon.ledger import figures, listing, meta
 from provider_daemon.loops.intake import Intake
@@ -12,10 +12,10 @@ from provider_daemon.status.overview import lines
 from tests.fakes.chain import ALICE, job
 from tests.unit.loops.conftest import TENANCY, House
 
-LIMITS = GasLimits(3_000_000, 50_000_000)
+LIMITS = ReportGasLimits(3_000_000, 50_000_000)
 
 
-def limited(house: House, gas: GasLimits = LIMITS) -> Intake:
+def limited(house: House, gas: ReportGasLimits = LIMITS) -> Intake:
     site = replace(TENANCY.site, limits=replace(TENANCY.site.limits, gas=gas))
     return Intake(house.ledger, house.chain.client, {"HPC-1": replace(TENANCY, site=site)}, house.chain.clock, lambda: None)
 
@@ -75,7 +75,7 @@ async def test_characters_that_the_store_escapes(house: House) -> None:
 
 async def test_the_estimate_is_what_the_chain_takes(house: House) -> None:
     """A job at the limit runs, and all its reports together stay below it."""
-    house.intake = limited(house, GasLimits(1_500_000, 50_000_000))
+    house.intake = limited(house, ReportGasLimits(1_500_000, 50_000_000))
     await submit(house, encrypted_inputs_pointer="x" * 11_000)
     await house.round()
     house.scheduler.run()
@@ -115,7 +115,7 @@ async def test_what_a_block_takes(house: House) -> None:
     """A chain that lets no transaction ask for a million gas has said so: a job that needs more is not run, whatever the limit."""
     with house.ledger.write():
         house.ledger.set(meta.BLOCK_GAS, 900_000)
-    house.intake = limited(house, GasLimits(0, 50_000_000))
+    house.intake = limited(house, ReportGasLimits(0, 50_000_000))
     await submit(house, encrypted_inputs_pointer="x" * 25_000)
     await house.round()
     known = house.ledger.job("JOB-1")

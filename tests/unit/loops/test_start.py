@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from provider_daemon.job.lifecycle import Job, begin_anew, intend
+from provider_daemon.job.lifecycle import Job, intend, restart_waits
 from provider_daemon.loops.start import start
 from tests.fakes.chain import ALICE, job
 from tests.unit.job.jobs import JOB
@@ -38,11 +38,11 @@ async def test_after_a_step_every_wait_begins_anew(house: House, step: float) ->
     before = await in_doubt(house)
     start(house.ledger, ["HPC-1"], BOOTED + step, NOW + step)
     after = house.ledger.job("JOB-1")
-    assert after == begin_anew(before, NOW + step)
+    assert after == restart_waits(before, NOW + step)
     assert (after.intent_at, after.missing_since, after.hopeless_since) == (NOW + step, None, None)
 
 
 def test_what_is_known_in_slurm_keeps_its_intent() -> None:
     """Only a submission without an answer is in doubt; a job adopted in the future is adopted now."""
     found = replace(JOB, adopted_at=NOW + 50, slurm_id="7", intent_at=5.0)
-    assert begin_anew(found, NOW) == replace(found, adopted_at=NOW)
+    assert restart_waits(found, NOW) == replace(found, adopted_at=NOW)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from provider_daemon.job.naming import public_name
 from provider_daemon.job.snapshot import Phase, Sighting
-from provider_daemon.loops.tenancy import Tenancy
+from provider_daemon.loops.cluster import ServedCluster
 from tests.fakes.chain import ALICE, job
 from tests.unit.loops.conftest import TENANCY, House, house
 
@@ -46,5 +46,5 @@ async def test_the_directory_is_as_secret_as_the_name(house: House) -> None:
     await house.intake.tick()
     found = house.ledger.job("JOB-1")
     assert found is not None
-    known: Tenancy = replace(TENANCY, work_root="/work")
+    known: ServedCluster = replace(TENANCY, work_root="/work")
     assert public_name(found.spec) not in known.directory(found)

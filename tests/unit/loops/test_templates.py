@@ -22,9 +22,9 @@ def order(*arguments: str) -> tx_pb2.MsgSubmitJob:
 async def test_a_template_runs_what_the_offering_lists(house: House) -> None:
     """By the site's template rather than by the offering's own command; bad parameters fail with a reason, and nothing runs."""
     site = replace(TENANCY.site, templates={"mpi-standard": partial(program_of, shipped()["mpi-standard"])})
-    tenancy = replace(TENANCY, site=site)
-    house.intake = Intake(house.ledger, house.chain.client, {"HPC-1": tenancy}, house.chain.clock, lambda: None)
-    house.advance = Advance(house.ledger, house.scheduler, tenancy, house.chain.clock, lambda: None)
+    served = replace(TENANCY, site=site)
+    house.intake = Intake(house.ledger, house.chain.client, {"HPC-1": served}, house.chain.clock, lambda: None)
+    house.advance = Advance(house.ledger, house.scheduler, served, house.chain.clock, lambda: None)
     listed = types_pb2.PreconfiguredWorkload(workload_id="mpi-standard", name="MPI", default_command="of-the-offering")
     update = tx_pb2.MsgUpdateOffering(provider_address=PROVIDER.address, offering_id="OFF-1", active=True, preconfigured_workloads=[listed])
     assert (await house.chain.send(PROVIDER, update)).ok

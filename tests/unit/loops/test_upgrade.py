@@ -16,7 +16,7 @@ from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import State
 from provider_daemon.ledger import file
 from provider_daemon.ledger.check import check
-from provider_daemon.ports import Order
+from provider_daemon.ports import Submission
 from tests.fakes.chain import ALICE, CHAIN_ID, TestChain, cancel, job
 from tests.fakes.scheduler import FakeScheduler
 from tests.unit.ledger.conftest import write_old_ledger
@@ -72,7 +72,7 @@ def site(chain: TestChain, path: Path) -> FakeScheduler:
         runs=(Run(60, 2, 4096, 1, start=1_900_000_000, end=1_900_000_060),),
     )
     there = (seen(2, Phase.RUNNING, "RUNNING"), failed, seen(4, Phase.WAITING, "PENDING"), seen(5, Phase.UNKNOWN, "MELTED"))
-    old_orders = [Order(f"old-{number}", "", "") for number in range(SUBMITTED)]
+    old_orders = [Submission(f"old-{number}", "", "") for number in range(SUBMITTED)]
     return FakeScheduler(chain.clock, {sighting.name: [sighting] for sighting in there}, old_orders)
 
 

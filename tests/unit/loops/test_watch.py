@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from provider_daemon.loops.watching import watch
+from provider_daemon.loops.watched_jobs import watch
 from tests.unit.job.jobs import JOB
 
 CREATED = 2_000_000_000

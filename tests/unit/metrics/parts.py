@@ -10,8 +10,8 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from provider_daemon.metrics.collector import Parts
 from provider_daemon.metrics.meters import Meters
+from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import ConnectOutcome, EndpointState
-from provider_daemon.troubles import Troubles
 from tests.fakes.chain import FakeClock
 from tests.unit.job.jobs import JOB
 
@@ -66,7 +66,7 @@ def parts(ledger: Ledger, path: Path, *loops: Health, **more: object) -> Parts:
         "path": path,
         "meters": Meters(),
         "loops": loops,
-        "troubles": Troubles(),
+        "ongoing": OngoingProblems(),
         "clock": FakeClock(1000.0),
         "reload": Reloads(),
         "clusters": ["HPC-1"],

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from provider_daemon.loops.every import Loop, attempt, every
+from provider_daemon.loops.runner import Loop, run_once, run_periodically
 from provider_daemon.metrics.activity import CALL_SECONDS, IDLE_SECONDS, calling
 from tests.fakes.chain import FakeClock
 
@@ -46,7 +46,7 @@ async def test_calls_are_their_loops_own() -> None:
         await asyncio.gather(call(), call())
 
     loop = Loop("x", 1, tick)
-    await attempt(loop, clock)
+    await run_once(loop, clock)
     await call()
     assert (seen, loop.activity.calls, loop.activity.changed_at) == ([1, 2, 0], 0, 5.0)
 
@@ -54,7 +54,7 @@ async def test_calls_are_their_loops_own() -> None:
 async def test_a_loop_that_ended_is_dead() -> None:
     """However it came to its end: here by a cancel that nobody else notices."""
     loop = Loop("x", 60, nothing)
-    task = asyncio.create_task(every(loop, FakeClock(5.0), asyncio.Event()))
+    task = asyncio.create_task(run_periodically(loop, FakeClock(5.0), asyncio.Event()))
     while not loop.ticks:
         await asyncio.sleep(0)
     assert loop.dead(5.0) == ""

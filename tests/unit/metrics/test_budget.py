@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
-from provider_daemon.ledger import comparison
+from provider_daemon.ledger import reconciliation
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, job_to_row
 from provider_daemon.metrics import catalog
@@ -19,7 +19,7 @@ from provider_daemon.metrics.collector import DaemonCollector
 from provider_daemon.metrics.ledger import begin
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import FOREVER, MeasuredScheduler
-from provider_daemon.troubles import Troubles
+from provider_daemon.ongoing import OngoingProblems
 from tests.fakes.chain import FakeClock
 from tests.fakes.scheduler import FakeScheduler
 from tests.unit.docs import page
@@ -47,8 +47,8 @@ class Site:
         by_cluster = [f"{what}:{cluster}" for cluster in self.clusters for what in ("advance", "heartbeat")]
         return ["intake", "reconcile", "wallet", *by_cluster, *(f"outbox:{signer}" for signer in self.signers)]
 
-    def troubles(self) -> Troubles:
-        found = Troubles()
+    def ongoing(self) -> OngoingProblems:
+        found = OngoingProblems()
         for what, subjects in {
             "cancel_events_not_indexed": ["chain-1"],
             "chain_halted": ["chain-1"],
@@ -59,7 +59,7 @@ class Site:
             "loop_dead": ["intake"],
         }.items():
             for subject in subjects:
-                found.begins(what, subject, 1.0)
+                found.start(what, subject, 1.0)
         return found
 
     def meters(self) -> Meters:
@@ -90,7 +90,7 @@ class Site:
                 for kind in catalog.KINDS:
                     signer = self.signers[number % len(self.signers)]
                     ledger.add_message(signer, Message(kind, f"{kind}-{number}", b"x", "queued"), 5.0)
-            comparison.save(ledger, dict.fromkeys(("low", "medium", "high", "critical"), 1), [], 5.0)
+            reconciliation.save(ledger, dict.fromkeys(("low", "medium", "high", "critical"), 1), [], 5.0)
 
     def scrape(self, ledger: Ledger, path: Path) -> str:
         registry = CollectorRegistry()
@@ -99,7 +99,7 @@ class Site:
             path,
             *(Health(name, 1.0) for name in self.loops),
             meters=self.meters(),
-            troubles=self.troubles(),
+            ongoing=self.ongoing(),
             clusters=self.clusters,
             signers=self.signers,
             endpoints=lambda: [Endpoint(url) for url in self.endpoints],

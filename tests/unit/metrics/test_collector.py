@@ -10,13 +10,13 @@ from prometheus_client import CollectorRegistry
 from provider_daemon import __version__
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
-from provider_daemon.ledger import comparison
+from provider_daemon.ledger import reconciliation
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.metrics.catalog import CATALOG, Kind
+from provider_daemon.metrics.catalog import CATALOG, MetricKind
 from provider_daemon.metrics.collector import DaemonCollector
 from provider_daemon.money.bill import bill
+from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import EndpointState
-from provider_daemon.troubles import Troubles
 from tests.fakes.chain import FakeClock
 from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import HOSTILE, Endpoint, Health, Ssh, fill, parts
@@ -29,12 +29,12 @@ LOOPS = (
 
 def scrape(ledger: Ledger, path: Path, **more: object) -> CollectorRegistry:
     made = CollectorRegistry()
-    troubles = Troubles()
-    troubles.begins("chain_halted", "chain-1", 5.0)
-    troubles.begins("accounting_down", "alpha", 5.0)
-    troubles.ends("accounting_down", "alpha")
+    ongoing = OngoingProblems()
+    ongoing.start("chain_halted", "chain-1", 5.0)
+    ongoing.start("accounting_down", "alpha", 5.0)
+    ongoing.clear("accounting_down", "alpha")
     values: dict[str, object] = {
-        "troubles": troubles,
+        "ongoing": ongoing,
         "endpoints": lambda: [
             Endpoint(),
             Endpoint("b:1", state=EndpointState.CATCHING_UP),
@@ -55,8 +55,8 @@ def test_the_catalog_keeps_to_prometheus_conventions() -> None:
     for family in CATALOG:
         assert re.fullmatch(r"provd(_[a-z]+)+", family.name)
         assert family.help.endswith(".")
-        assert family.name.endswith("_total") == (family.kind is Kind.COUNTER)
-        assert bool(family.buckets) == (family.kind is Kind.HISTOGRAM)
+        assert family.name.endswith("_total") == (family.kind is MetricKind.COUNTER)
+        assert bool(family.buckets) == (family.kind is MetricKind.HISTOGRAM)
         assert not re.search(r"_(ms|milliseconds|minutes|hours|mb|mib|percent)(_|$)", family.name)
         assert not {"job", "job_id", "why", "message", "error_text"} & set(family.labels)
 
@@ -132,7 +132,7 @@ def test_ledger_sizes(ledger: Ledger, path: Path) -> None:
 def test_differences_are_those_of_the_last_comparison(ledger: Ledger, path: Path) -> None:
     """One a severity, also where nothing was found."""
     with ledger.write():
-        comparison.save(ledger, {"low": 0, "high": 2}, ["JOB-1"], 5.0)
+        reconciliation.save(ledger, {"low": 0, "high": 2}, ["JOB-1"], 5.0)
     found = scrape(ledger, path)
     assert [found.get_sample_value("provd_reconciliation_differences", {"severity": severity}) for severity in ("low", "high")] == [0, 2]
     assert found.get_sample_value("provd_reconciliation_last_timestamp_seconds") == 5

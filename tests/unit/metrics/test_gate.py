@@ -14,7 +14,7 @@ from aiohttp import web
 from provider_daemon.metrics import gate as module
 from provider_daemon.metrics.gate import FLOODED, MOST, Gate, HttpCounts
 from provider_daemon.metrics.server import serve
-from provider_daemon.troubles import Troubles
+from provider_daemon.ongoing import OngoingProblems
 from tests.fakes.chain import FakeClock
 
 FLOOD = 400
@@ -26,7 +26,7 @@ class Port:
     host: str
     port: int
     counts: HttpCounts
-    troubles: Troubles
+    ongoing: OngoingProblems
     release: asyncio.Event
 
     async def connect(self) -> CONNECTION:
@@ -58,10 +58,10 @@ async def port() -> AsyncIterator[Port]:
     app = web.Application()
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/held", held)
-    counts, troubles = HttpCounts(), Troubles()
-    runner = await serve(app, "127.0.0.1:0", Gate("here", FakeClock(), troubles, counts))
+    counts, ongoing = HttpCounts(), OngoingProblems()
+    runner = await serve(app, "127.0.0.1:0", Gate("here", FakeClock(), ongoing, counts))
     host, port = runner.addresses[0]
-    yield Port(host, port, counts, troubles, release)
+    yield Port(host, port, counts, ongoing, release)
     release.set()
     await runner.cleanup()
 
@@ -84,13 +84,13 @@ async def test_more_connections_than_descriptors(port: Port) -> None:
         assert port.counts.open <= MOST
         assert descriptors() <= before + FLOOD + MOST + 10  # the flood's own ends are this process's too
         assert [line["event"] for line in lines] == [FLOODED]
-        assert (FLOODED, "here") in port.troubles.lasting()
+        assert (FLOODED, "here") in port.ongoing.lasting()
         close(flood)
         await port.emptied()
         assert await port.get() == 200
     assert [line["event"] for line in lines] == [FLOODED, "metrics_port_recovered"]
     assert port.counts.full == FLOOD + 1 - MOST
-    assert port.troubles.lasting() == []
+    assert port.ongoing.lasting() == []
 
 
 async def test_half_a_request_is_closed(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from provider_daemon.job.usage import Usage
 from provider_daemon.money import accounting
-from provider_daemon.money.accounting import TRANSITIONS, Record, Status, WrongStatus, calculation_hash
+from provider_daemon.money.accounting import TRANSITIONS, AccountingRecord, Status, WrongStatus, calculation_hash
 
-RECORD = Record("JOB-7", "HPC-1", Usage(3600, 7200, 1, 2, 3, 4, 5, 6, 7, (("a100", 2),)), 1_000, 4_600)
+RECORD = AccountingRecord("JOB-7", "HPC-1", Usage(3600, 7200, 1, 2, 3, 4, 5, 6, 7, (("a100", 2),)), 1_000, 4_600)
 DONE = accounting.finalize(RECORD, 5_000)
 HELD = accounting.dispute(DONE)
 
@@ -85,7 +85,7 @@ def test_nothing_else() -> None:
     }
 
 
-STEPS: dict[str, Callable[[Record], Record]] = {
+STEPS: dict[str, Callable[[AccountingRecord], AccountingRecord]] = {
     "finalize": lambda record: accounting.finalize(record, 5),
     "dispute": accounting.dispute,
     "release": accounting.release,

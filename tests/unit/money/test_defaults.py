@@ -3,11 +3,11 @@
 from dataclasses import asdict
 
 from provider_daemon.job.usage import Usage
-from provider_daemon.money.accounting import Record
+from provider_daemon.money.accounting import AccountingRecord
 from provider_daemon.money.bill import Bill
 from provider_daemon.money.caps import Cap, CapType
 from provider_daemon.money.discounts import Discount, DiscountType
-from provider_daemon.money.documents import Resources, read_use
+from provider_daemon.money.documents import BilledResources, read_use
 from provider_daemon.money.purchase import Past, Purchase
 from provider_daemon.money.quantities import Asked
 
@@ -24,7 +24,7 @@ def test_an_empty_document_is_no_use() -> None:
 
 def test_what_nobody_asked_for() -> None:
     assert asdict(Asked(3)) == {"nodes": 3, "cpus": 0, "memory_gb": 0, "gpus": 0}
-    assert set(list(asdict(Resources(1)).values())[1:]) == {0, ""}
+    assert set(list(asdict(BilledResources(1)).values())[1:]) == {0, ""}
 
 
 def test_nobody_known() -> None:
@@ -45,5 +45,5 @@ def test_a_rule_without_conditions() -> None:
 
 
 def test_a_new_record_is_neither_final_nor_settled() -> None:
-    record = Record("JOB-1", "HPC-1", Usage(), 1, 2)
+    record = AccountingRecord("JOB-1", "HPC-1", Usage(), 1, 2)
     assert (record.status, record.finalized_at, record.settled_at, record.calculation_hash, record.corrects) == ("pending", 0, 0, "", "")

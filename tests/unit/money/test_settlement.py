@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon.money.bill import Bill
-from provider_daemon.money.settlement import Escrow, Node, NotPayable, Payment, Recipient, pay, rewards
+from provider_daemon.money.settlement import Escrow, NodeReward, NotPayable, Payment, Recipient, pay, rewards
 
 BILL = Bill(total=1_000, platform_fee=50, provider_reward=800, node_reward=149)
 ESCROW = Escrow("JOB-1", "ve1customer", {"uvirt": 2_000, "uve": 5})
@@ -13,7 +13,7 @@ ESCROW = Escrow("JOB-1", "ve1customer", {"uvirt": 2_000, "uve": 5})
 
 def test_recipients() -> None:
     """Platform, provider, node operators: by weight, each share truncated."""
-    nodes = [Node("a.n1", "ve1one", 2), Node("a.n2", "ve1two", 1)]
+    nodes = [NodeReward("a.n1", "ve1one", 2), NodeReward("a.n2", "ve1two", 1)]
     paid = rewards(BILL, platform="ve1platform", provider="ve1provider", nodes=nodes)
     assert [(payment.recipient, payment.address, payment.amount, payment.denom) for payment in paid] == [
         ("platform", "ve1platform", 50, "uvirt"),
@@ -22,12 +22,12 @@ def test_recipients() -> None:
         ("node_operator", "ve1two", 49, "uvirt"),
     ]
     assert [payment.node for payment in paid] == [None, None, *nodes]
-    assert Node("a.n3", "ve1one").weight == 1
+    assert NodeReward("a.n3", "ve1one").weight == 1
 
 
 def test_whoever_gets_nothing_is_left_out() -> None:
     """So a bill of nothing pays nobody, and without nodes their share stays in the escrow."""
-    assert rewards(Bill(), platform="p", provider="q", nodes=[Node("n", "o")]) == ()
+    assert rewards(Bill(), platform="p", provider="q", nodes=[NodeReward("n", "o")]) == ()
     assert [payment.recipient for payment in rewards(BILL, platform="p", provider="q")] == [Recipient.PLATFORM, Recipient.PROVIDER]
 
 
@@ -76,7 +76,7 @@ amounts = st.integers(min_value=0, max_value=10**12)
 @given(amounts, amounts, amounts, amounts, st.lists(st.integers(min_value=1, max_value=100), max_size=5))
 def test_what_is_paid_is_what_was_put_in(put_in: int, fee: int, reward: int, nodes: int, weights: list[int]) -> None:
     """To the uvirt, for any shares that fit; what does not fit is not paid at all."""
-    workers = [Node(f"n{number}", f"o{number}", weight) for number, weight in enumerate(weights)]
+    workers = [NodeReward(f"n{number}", f"o{number}", weight) for number, weight in enumerate(weights)]
     cost = Bill(platform_fee=fee, provider_reward=reward, node_reward=nodes)
     due = rewards(cost, platform="p", provider="q", nodes=workers)
     owed = sum(payment.amount for payment in due)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import State
 from provider_daemon.slurm import accounting
-from provider_daemon.slurm.accounting import Row
-from provider_daemon.slurm.answers import Queued
+from provider_daemon.slurm.accounting import AccountingRow
+from provider_daemon.slurm.parse import Queued
 from provider_daemon.slurm.states import JOB_STATES
 from provider_daemon.slurm.tables import Reading
 from tests.unit.slurm import framed
@@ -39,7 +39,7 @@ def sightings(*lines: str, since: int = 0) -> list[Sighting]:
     return accounting.by_job(reading(*lines).rows, NAMES, since)
 
 
-def reading(*lines: str) -> Reading[Row]:
+def reading(*lines: str) -> Reading[AccountingRow]:
     return accounting.rows(framed.sacct("".join(f"{line}|\n" for line in lines)), "|")
 
 

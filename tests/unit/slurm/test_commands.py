@@ -10,11 +10,11 @@ import pytest
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.lifecycle import SUBMIT_SECONDS
 from provider_daemon.job.site_trouble import SiteTrouble
-from provider_daemon.ports import Order, Receipt
-from provider_daemon.slurm import answers, commands, failures, transport
+from provider_daemon.ports import Submission, SubmissionResult
+from provider_daemon.slurm import commands, failures, parse, transport
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.local import LocalTransport
-from provider_daemon.slurm.transport import Answer, command_line, consumed, stdin
+from provider_daemon.slurm.transport import CommandResult, command_line, consumed, stdin
 from tests.unit.slurm import framed
 
 SBATCH = """#!/bin/sh
@@ -45,13 +45,13 @@ def program(site: Path, name: str, text: str) -> None:
     path.chmod(0o755)
 
 
-async def run(site: Path, command: Command) -> Answer:
+async def run(site: Path, command: Command) -> CommandResult:
     way = LocalTransport({"PATH": f"{site}/bin:{os.environ['PATH']}", "SLURM_CONF": "/etc/x.conf", "HOME": "/h"})
     return await way.run(command.program, command.payload, 30)
 
 
-def order(site: Path, name: str, script: str = "x") -> Order:
-    return Order(name, f"#!/bin/bash\n{script}\n", f"{site}/work/{name}")
+def order(site: Path, name: str, script: str = "x") -> Submission:
+    return Submission(name, f"#!/bin/bash\n{script}\n", f"{site}/work/{name}")
 
 
 async def test_each_order_has_its_own_answer(site: Path) -> None:
@@ -64,10 +64,10 @@ async def test_each_order_has_its_own_answer(site: Path) -> None:
         order(site, "ve-5"),
     ]
     answer = await run(site, commands.submit(orders))
-    found = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
+    found = {line.name: failures.receipt(line) for line in parse.receipts(answer)}
     assert {name: receipt.slurm_id for name, receipt in found.items()} == {"ve-1": "42", "ve-2": "", "ve-3": "77", "ve-4": "", "ve-5": "42"}
     assert "no such partition" in found["ve-2"].refusal
-    assert found["ve-4"].doubt
+    assert found["ve-4"].unknown
 
 
 async def test_scripts_reach_sbatch_whole_and_stand_in_no_file(site: Path) -> None:
@@ -85,8 +85,8 @@ async def test_cut_payload_submits_nothing(site: Path, cut: int) -> None:
     """A connection that breaks while scripts are on their way leaves no job, and where it can still be reported, that is known."""
     command = commands.submit([order(site, "ve-1"), order(site, "ve-2")])
     answer = await run(site, Command(command.program, command.payload[:-cut], command.seconds))
-    assert {failures.receipt(line).trouble for line in answers.receipts(answer)} == {SiteTrouble.CONNECTION}
-    assert all(failures.receipt(line).deferral for line in answers.receipts(answer))
+    assert {failures.receipt(line).trouble for line in parse.receipts(answer)} == {SiteTrouble.CONNECTION}
+    assert all(failures.receipt(line).deferral for line in parse.receipts(answer))
     assert not list((site / "bin").glob("env.*"))
     assert list((site / "work").iterdir()) == []
 
@@ -104,7 +104,7 @@ async def test_a_directory_that_is_there_is_never_used(site: Path, planted: str)
         place.write_text("in the way")
     else:
         place.symlink_to(site / ("elsewhere" if planted == "link" else "nowhere"))
-    (receipt,) = map(failures.receipt, answers.receipts(await run(site, commands.submit([order(site, "ve-1")]))))
+    (receipt,) = map(failures.receipt, parse.receipts(await run(site, commands.submit([order(site, "ve-1")]))))
     assert "File exists" in receipt.deferral
     assert receipt.trouble is SiteTrouble.WORK_ROOT
     assert not list((site / "bin").glob("env.*"))
@@ -117,7 +117,7 @@ async def test_a_full_work_root_starts_nothing(site: Path) -> None:
     """A directory can be made where not a byte can be written: known before sbatch, and the directories are removed again."""
     program(site, "dd", "#!/bin/sh\necho \"dd: error writing '$2': No space left on device\" >&2\nexit 1\n")
     answer = await run(site, commands.submit([order(site, "ve-1"), order(site, "ve-2")]))
-    receipts = [failures.receipt(line) for line in answers.receipts(answer)]
+    receipts = [failures.receipt(line) for line in parse.receipts(answer)]
     assert [(receipt.name, receipt.trouble) for receipt in receipts] == [("ve-1", SiteTrouble.WORK_ROOT), ("ve-2", SiteTrouble.WORK_ROOT)]
     assert all("No space left on device" in receipt.deferral for receipt in receipts)
     assert list((site / "work").iterdir()) == []
@@ -132,10 +132,10 @@ async def test_sbatch_that_retries_until_the_bound_is_heard(site: Path) -> None:
     bounded = command.program.replace(f"timeout -k 5 {SUBMIT_SECONDS} ", "timeout -k 5 1 ")
     assert bounded != command.program
     answer = await run(site, Command(bounded, command.payload, command.seconds))
-    found = {line.name: failures.receipt(line) for line in answers.receipts(answer)}
+    found = {line.name: failures.receipt(line) for line in parse.receipts(answer)}
     assert len(found) == 6
     assert [found[f"ve-{number}"].trouble for number in range(6)] == [SiteTrouble.BUSY] * 4 + [SiteTrouble.SLOW] * 2
-    assert all("sleeping and retrying" in found[f"ve-{number}"].doubt for number in range(4))
+    assert all("sleeping and retrying" in found[f"ve-{number}"].unknown for number in range(4))
     assert all(found[f"ve-{number}"].deferral for number in (4, 5))
     assert len((site / "bin/calls").read_text().split()) == 4
 
@@ -154,7 +154,7 @@ async def test_environment_is_empty_but_for_named_variables(site: Path, monkeypa
 def test_names_and_ids_are_checked_before_they_leave(name: str) -> None:
     """A name that is not one of ours cannot become part of a command."""
     with pytest.raises(ValueError, match="invalid SLURM job"):
-        commands.submit([Order(name, "x", "/d")])
+        commands.submit([Submission(name, "x", "/d")])
     with pytest.raises(ValueError, match="invalid SLURM job"):
         commands.accounting_by_name("|", [name], 0)
     with pytest.raises(ValueError, match="invalid SLURM job"):
@@ -165,16 +165,16 @@ def test_names_and_ids_are_checked_before_they_leave(name: str) -> None:
 def test_directories_are_plain(directory: str) -> None:
     """A job directory is an absolute path that no shell takes apart."""
     with pytest.raises(ValueError, match="directory"):
-        commands.submit([Order("ve-1", "x", directory)])
+        commands.submit([Submission("ve-1", "x", directory)])
 
 
 async def test_queries_ask_in_epoch_seconds_and_pass_keys_as_data(site: Path) -> None:
     """Ids and names come on stdin and arrive as single arguments."""
     program(site, "sacct", '#!/bin/sh\necho "$SLURM_TIME_FORMAT"\nfor x; do echo "[$x]"; done\n')
-    code, text = answers.framed(await run(site, commands.accounting_by_name("|x1|", ["ve-1", "ve-2"], 1_700_000_000)), "sacct")
+    code, text = parse.framed(await run(site, commands.accounting_by_name("|x1|", ["ve-1", "ve-2"], 1_700_000_000)), "sacct")
     assert (code, text.splitlines()[0]) == (0, "%s")
     assert {"[ve-1,ve-2]", "[uts1700000000]", "[now+1day]"} <= set(text.splitlines())
-    _, text = answers.framed(await run(site, commands.accounting_by_id("|", ["1", "2"])), "sacct")
+    _, text = parse.framed(await run(site, commands.accounting_by_id("|", ["1", "2"])), "sacct")
     assert text.splitlines()[-2:] == ["[-j]", "[1,2]"] or "[1,2]" in text.splitlines()
 
 
@@ -182,7 +182,7 @@ async def test_exit_code_and_stderr_of_the_command(site: Path) -> None:
     """They come back as SLURM gave them, apart from each other."""
     program(site, "squeue", "#!/bin/sh\necho partial\necho 'Unable to contact slurm controller (connect failure)' >&2\nexit 1\n")
     answer = await run(site, commands.queue("|"))
-    code, text = answers.framed(answer, "squeue")
+    code, text = parse.framed(answer, "squeue")
     assert (code, text.strip()) == (1, "partial")
     assert isinstance(failures.query_failure("squeue", code, answer.stderr), Transient)
 
@@ -207,8 +207,8 @@ async def test_login_shell_does_not_matter(site: Path, shell: str) -> None:
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={"PATH": f"{site}/bin:{os.environ['PATH']}"},
     )  # fmt: skip
     out, _ = await process.communicate(text)
-    _, said = answers.framed(Answer(process.returncode, out.decode(), ""), "sbatch")
-    assert answers.version(said) == "23.11.4"
+    _, said = parse.framed(CommandResult(process.returncode, out.decode(), ""), "sbatch")
+    assert parse.version(said) == "23.11.4"
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
@@ -222,7 +222,7 @@ async def test_login_files_that_read_stdin(tmp_path: Path, shell: str, login_fil
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = await process.communicate(text)
-    assert consumed(Answer(process.returncode, out.decode(), err.decode()))
+    assert consumed(CommandResult(process.returncode, out.decode(), err.decode()))
     assert (out, list(tmp_path.iterdir())) == (b"", [])
 
 
@@ -230,8 +230,8 @@ async def test_standard_utilities_without_a_path(site: Path) -> None:
     """A login whose PATH leads nowhere still runs our programs, and `path` leads to SLURM's commands."""
     program(site, "sbatch", "#!/bin/sh\necho slurm 23.11.4\n")
     way = LocalTransport({"PATH": "/nowhere"}, path=[f"{site}/bin"])
-    _, said = answers.framed(await way.run(commands.VERSION, b"", 10), "sbatch")
-    assert answers.version(said) == "23.11.4"
+    _, said = parse.framed(await way.run(commands.VERSION, b"", 10), "sbatch")
+    assert parse.version(said) == "23.11.4"
     await way.close()
 
 
@@ -244,7 +244,7 @@ async def test_flood_is_cut(site: Path, monkeypatch: pytest.MonkeyPatch, flood: 
     assert answer.exit_code is None
     assert len(answer.stdout) <= 300_000
     with pytest.raises(Transient, match="over"):
-        answers.framed(answer, "squeue")
+        parse.framed(answer, "squeue")
 
 
 async def test_time_out_keeps_what_arrived(site: Path) -> None:
@@ -255,13 +255,13 @@ async def test_time_out_keeps_what_arrived(site: Path) -> None:
     assert answer.exit_code is None
     assert "first" in answer.stdout
     with pytest.raises(Transient, match="truncated"):
-        answers.framed(answer, "squeue")
+        parse.framed(answer, "squeue")
 
 
 def test_answer_without_marks() -> None:
     """A shell that says something else altogether is an operator's matter."""
     with pytest.raises(Unreadable, match="login shell"):
-        answers.framed(Answer(0, "This account is currently not available.", ""), "squeue")
+        parse.framed(CommandResult(0, "This account is currently not available.", ""), "squeue")
 
 
 def test_a_name_is_no_row() -> None:
@@ -269,9 +269,9 @@ def test_a_name_is_no_row() -> None:
     name = "x\u2028y|\n8|COMPLETED|1|1|1|0:01|cpu=1|None|ve-2|"
     text = "".join(f"{field}<9f>" for field in ("7", "RUNNING", "1", "2", "N/A", "0:01", "cpu=1", "None", name)) + "\n"
     table = framed.squeue("", "<9f>") + framed_row(text) + framed_row(text.replace(name, "ve-1").replace("7<", "9<"))
-    assert [(row.slurm_id, row.name) for row in answers.queue(table, "<9f>").rows] == [("7", name), ("9", "ve-1")]
+    assert [(row.slurm_id, row.name) for row in parse.queue(table, "<9f>").rows] == [("7", name), ("9", "ve-1")]
     for damaged in (table[:-6], table + "8<9f>COMPLETED", table.replace("ve-1<9f>", "ve-1")):
-        assert answers.queue(damaged, "<9f>").unread
+        assert parse.queue(damaged, "<9f>").unread
 
 
 def framed_row(row: str) -> str:
@@ -281,15 +281,15 @@ def framed_row(row: str) -> str:
 
 def test_half_an_answer_line_is_no_answer() -> None:
     """Only lines that arrived whole count."""
-    cut = Answer(None, "provd-begin\nprovd-answer ve-1 0 42 \nprovd-answer ve-2 0 4", "")
-    assert [(line.name, line.slurm_id) for line in answers.receipts(cut)] == [("ve-1", "42")]
+    cut = CommandResult(None, "provd-begin\nprovd-answer ve-1 0 42 \nprovd-answer ve-2 0 4", "")
+    assert [(line.name, line.slurm_id) for line in parse.receipts(cut)] == [("ve-1", "42")]
 
 
 def test_backlog_and_its_absence() -> None:
     """Without slurmdbd's line no absence is proven."""
-    assert answers.backlog("Agent count: 0\nDBD Agent queue size: 17\n\nJobs submitted: 6\n") == 17
+    assert parse.backlog("Agent count: 0\nDBD Agent queue size: 17\n\nJobs submitted: 6\n") == 17
     with pytest.raises(Unreadable):
-        answers.backlog("Agent queue size: 0\n")
+        parse.backlog("Agent queue size: 0\n")
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_backlog_and_its_absence() -> None:
 )
 def test_failed_submission(code: int, stderr: str, kind: str) -> None:
     """A final no reaches the customer; whatever may pass, or is unknown, is looked into first."""
-    receipt = failures.receipt(answers.Submitted("ve-1", code, "", stderr))
-    assert isinstance(receipt, Receipt)
+    receipt = failures.receipt(parse.Submitted("ve-1", code, "", stderr))
+    assert isinstance(receipt, SubmissionResult)
     assert getattr(receipt, kind)
     assert not receipt.slurm_id

@@ -4,7 +4,7 @@ import pytest
 
 from provider_daemon.errors import TurnedAway
 from provider_daemon.slurm import failures
-from provider_daemon.slurm.answers import Submitted
+from provider_daemon.slurm.parse import Submitted
 
 POLICY = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
 
@@ -31,7 +31,7 @@ def test_no_for_now(stderr: str, words: str) -> None:
     receipt = failures.receipt(Submitted("ve-1", 1, "", stderr))
     assert words in receipt.deferral
     assert not receipt.refusal
-    assert not receipt.doubt
+    assert not receipt.unknown
 
 
 @pytest.mark.parametrize("limit", ["QOSMaxNodePerJobLimit", "AssocMaxWallDurationPerJobLimit"])

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from provider_daemon.errors import Transient
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.ports import Watch
-from provider_daemon.slurm.accounting import Row, rows
-from provider_daemon.slurm.answers import Queued, queue
+from provider_daemon.slurm.accounting import AccountingRow, rows
 from provider_daemon.slurm.ownership import own_records, script_name, sort_queue
-from provider_daemon.slurm.transport import Answer
+from provider_daemon.slurm.parse import Queued, queue
+from provider_daemon.slurm.transport import CommandResult
 from tests.fakes.scheduler import known
 from tests.unit.slurm import framed
 from tests.unit.slurm.test_scheduler import CLOSED, RUNNING, SDIAG, Site, said, scheduler
@@ -32,7 +32,7 @@ def record(name: str, state: str = "COMPLETED", times: str = "1000|1010|1020", e
     return text.replace("7|", f"{slurm_id}|", 1).replace("ve-1", name)
 
 
-def records(*lines: str) -> tuple[Row, ...]:
+def records(*lines: str) -> tuple[AccountingRow, ...]:
     return rows(framed.sacct("\n".join(lines)), "|").rows
 
 
@@ -98,7 +98,7 @@ async def test_renamed_to_anothers_name_before_its_answer_was_known() -> None:
         assert [[seen.slurm_id for seen in look.of(name)] for name in (NAME, OTHER)] == [["7"], ["8"]]
 
 
-def script_of(names: dict[str, str]) -> Callable[[bytes], Answer]:
+def script_of(names: dict[str, str]) -> Callable[[bytes], CommandResult]:
     """slurmctld's copies of the batch scripts: SLURM job id -> the name in its script."""
     return lambda payload: said(f"#!/bin/bash\n#SBATCH --job-name={names[payload.decode().strip()]}\n")
 
@@ -251,5 +251,5 @@ def test_order_and_repetition_do_not_matter(times: list[str]) -> None:
 
 def test_rows_of_ids_that_nobody_follows_stay_as_they_are() -> None:
     """A search by name brings rows of jobs whose ids are not known yet."""
-    found: list[Row] = own_records(records(record(NAME)), replace(WATCH, slurm_ids={}, submitted={}))
+    found: list[AccountingRow] = own_records(records(record(NAME)), replace(WATCH, slurm_ids={}, submitted={}))
     assert [row.name for row in found] == [NAME]

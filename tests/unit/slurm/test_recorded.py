@@ -8,10 +8,10 @@ import pytest
 from provider_daemon.errors import Transient
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
-from provider_daemon.slurm import accounting, answers, failures, tres
-from provider_daemon.slurm.answers import Submitted
+from provider_daemon.slurm import accounting, failures, parse, tres
 from provider_daemon.slurm.commands import SACCT_FIELDS
 from provider_daemon.slurm.nodes import nodes
+from provider_daemon.slurm.parse import Submitted
 from provider_daemon.slurm.states import JOB_STATES, job_state, node_usable
 from tests.unit.slurm.recorded import FILES, ROOT, Entry, entries, entry, sacct, squeue
 
@@ -31,7 +31,7 @@ def test_each_version_has_the_same_files() -> None:
 def test_file_is_read(path: Path) -> None:
     """Each entry goes through the reader for its command; none meets an unknown state."""
     if path.stem == "version":
-        assert answers.version(path.read_text()) == path.parent.name
+        assert parse.version(path.read_text()) == path.parent.name
     elif path.stem == "helpformat":
         assert set(SACCT_FIELDS) <= set(path.read_text().split())
     elif path.stem == "config":
@@ -54,7 +54,7 @@ def _read(found: Entry) -> None:
     elif command.startswith("squeue -o %all"):
         _long_squeue(found.output)
     elif command.startswith("squeue") and " -h " in command:
-        assert all(job_state(row.state).phase is not Phase.UNKNOWN for row in answers.queue(squeue(found), "|").rows)
+        assert all(job_state(row.state).phase is not Phase.UNKNOWN for row in parse.queue(squeue(found), "|").rows)
     elif command.startswith("squeue"):
         assert all(_short(line) in JOB_STATES for line in found.output.splitlines()[1:])
     elif command.startswith("scontrol show node"):
@@ -140,7 +140,7 @@ def test_recorded_requeue_counts_both_runs(version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_recorded_hopeless_jobs(version: str) -> None:
     """The job that no dependency will ever release, and those too large for the partition, are told from those that merely wait."""
-    rows = answers.queue(squeue(entry(version, "pending", "squeue -t PD -h")), "|").rows
+    rows = parse.queue(squeue(entry(version, "pending", "squeue -t PD -h")), "|").rows
     hopeless = {row.name for row in rows if accounting.live(row).hopeless}
     taken = {row.name for row in rows} & {"p_nodes", "r_cpu"}  # 24.11 refuses them
     assert {"p_depnever", "p_time"} | taken <= hopeless
@@ -154,7 +154,7 @@ def test_cut_table_is_unread() -> None:
     with pytest.raises(Transient, match="sacct"):
         accounting.rows(whole[: whole.index("|")], "|")
     with pytest.raises(Transient, match="squeue"):
-        answers.queue("12|RUNNING|1|1|1|0:01|N/A|None|ve-1", "|")
+        parse.queue("12|RUNNING|1|1|1|0:01|N/A|None|ve-1", "|")
 
 
 def test_recordings_are_where_the_tests_look() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.slurm import failures
-from provider_daemon.slurm.answers import Submitted
+from provider_daemon.slurm.parse import Submitted
 from provider_daemon.slurm.sbatch_errors import FAILED, LIBC, Class, Known, find, table
 
 LIBRARY = (

@@ -9,10 +9,10 @@ from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.lifecycle import KILL_SECONDS, START_SECONDS, SUBMIT_SECONDS, WAITING_WINDOW
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
-from provider_daemon.ports import Order, Watch
+from provider_daemon.ports import Submission, Watch
 from provider_daemon.slurm import commands
 from provider_daemon.slurm.scheduler import SlurmScheduler
-from provider_daemon.slurm.transport import Answer
+from provider_daemon.slurm.transport import CommandResult
 from tests.fakes.scheduler import known
 from tests.unit.slurm import framed
 
@@ -34,16 +34,16 @@ class Clock:
         return 2000.0
 
 
-def said(text: str = "", code: int = 0, stderr: str = "") -> Answer:
+def said(text: str = "", code: int = 0, stderr: str = "") -> CommandResult:
     """A whole answer, with its marks."""
-    return Answer(0, f"provd-begin\n{text}\n\nprovd-end {code}\n", stderr)
+    return CommandResult(0, f"provd-begin\n{text}\n\nprovd-end {code}\n", stderr)
 
 
 class Site:
     """The far end: an answer for each program, with the question's mark for every `|`, and a record of what was asked beside the mark."""
 
-    def __init__(self, **answers: Answer | Callable[[bytes], Answer]) -> None:
-        self.answers: dict[str, Answer | Callable[[bytes], Answer]] = {
+    def __init__(self, **answers: CommandResult | Callable[[bytes], CommandResult]) -> None:
+        self.answers: dict[str, CommandResult | Callable[[bytes], CommandResult]] = {
             "SDIAG": said(SDIAG.format(0)),
             "SACCT_BY_ID": said(),
             "SACCT_BY_NAME": said(),
@@ -53,7 +53,7 @@ class Site:
         }
         self.asked: list[tuple[str, bytes]] = []
 
-    async def run(self, program: str, payload: bytes, timeout: float) -> Answer:
+    async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
         name, mark = NAMES[program], b"|"
         if name.startswith(("SQUEUE", "SACCT")):
             mark, _, payload = payload.partition(b"\n")
@@ -162,13 +162,13 @@ async def test_sacct_down_leaves_the_look_incomplete() -> None:
     [
         (said("", 1, "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"), Transient),
         (said("", 124), Transient),
-        (Answer(None, "provd-begin\n" + RUNNING + "\n", ""), Transient),
-        (Answer(0, "", ""), Unreadable),
+        (CommandResult(None, "provd-begin\n" + RUNNING + "\n", ""), Transient),
+        (CommandResult(0, "", ""), Unreadable),
         (said("", 1, "squeue: error: Invalid user"), Unreadable),
         (said("", 0, "squeue: error: Invalid user: 997"), Transient),
     ],
 )
-async def test_failed_squeue_is_never_an_empty_one(answer: Answer, error: type[Exception]) -> None:
+async def test_failed_squeue_is_never_an_empty_one(answer: CommandResult, error: type[Exception]) -> None:
     """However it fails, the look fails."""
     with pytest.raises(error):
         await scheduler(Site(SQUEUE=answer)).snapshot(watch("ve-1", doubtful=("ve-1",)))
@@ -194,28 +194,28 @@ async def test_many_ids_go_in_parts() -> None:
     assert site.programs == ["SQUEUE", *["SACCT_BY_ID"] * 3]
 
 
-ORDERS = [Order(f"ve-{n}", "#!/bin/bash\n", f"/w/ve-{n}") for n in (1, 2, 3)]
+ORDERS = [Submission(f"ve-{n}", "#!/bin/bash\n", f"/w/ve-{n}") for n in (1, 2, 3)]
 
 
 async def test_cut_submission_leaves_the_others_known() -> None:
     """What was answered counts; what was not is in doubt, for each order by itself."""
     refused = "Batch job submission failed: Invalid partition name specified"
-    cut = Answer(
+    cut = CommandResult(
         None,
         f"provd-begin\nprovd-answer ve-2 0 42 \nprovd-answer ve-1 1 ? sbatch: error: {refused}\nprovd-ans",
         "",
     )
-    one, two, three = await scheduler(Site(SUBMIT=cut, REMOVE_EMPTY=Answer(1, "", ""))).submit(ORDERS)
-    assert (one.refusal != "", two.slurm_id, three.doubt != "") == (True, "42", True)
+    one, two, three = await scheduler(Site(SUBMIT=cut, REMOVE_EMPTY=CommandResult(1, "", ""))).submit(ORDERS)
+    assert (one.refusal != "", two.slurm_id, three.unknown != "") == (True, "42", True)
 
 
 async def test_submission_that_never_began() -> None:
     """It is a doubt like any other: looking is cheap."""
 
-    def lost(_: bytes) -> Answer:
+    def lost(_: bytes) -> CommandResult:
         raise Transient("ssh: down")
 
-    assert [receipt.doubt for receipt in await scheduler(Site(SUBMIT=lost)).submit(ORDERS)] == ["ssh: down"] * 3
+    assert [receipt.unknown for receipt in await scheduler(Site(SUBMIT=lost)).submit(ORDERS)] == ["ssh: down"] * 3
 
 
 def queued(slurm_id: str, name: str) -> str:

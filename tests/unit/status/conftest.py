@@ -9,8 +9,8 @@ from aiohttp import web
 
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics.server import build_app, serve
-from provider_daemon.status.board import Board
 from provider_daemon.status.routes import Routes
+from provider_daemon.status.view import View
 from tests.unit.metrics.parts import Endpoint, Health, parts
 
 
@@ -18,7 +18,7 @@ def made(ledger: Ledger, path: Path) -> web.Application:
     """What the daemon serves, on a clock that stands still."""
     parts_ = parts(ledger, path, Health("intake", last_success=990.0), endpoints=lambda: [Endpoint()])
     app = build_app(parts_)
-    Routes(Board(parts_), "127.0.0.1").add_to(app)
+    Routes(View(parts_), "127.0.0.1").add_to(app)
     return app
 
 

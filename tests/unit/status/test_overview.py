@@ -13,8 +13,8 @@ from provider_daemon.job.usage import Usage
 from provider_daemon.ledger import listing
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import OpenTx, SetAside, Waiting
+from provider_daemon.status.job_status import JobStatus, standing, why
 from provider_daemon.status.overview import LONGEST, Count, line, overview
-from provider_daemon.status.standing import Standing, standing, why
 from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import fill
 
@@ -22,25 +22,25 @@ TWICE = Parked(ParkReason.SEVERAL, "twice in squeue")
 QUEUED = replace(JOB, state=State.QUEUED, reported=State.QUEUED, slurm_id="7")
 OVER = replace(QUEUED, state=State.FAILED, reported=State.RUNNING, usage=Usage(), message="SLURM: FAILED, exit code 1")
 
-STANDINGS: list[tuple[Job, Standing, str]] = [
-    (JOB, Standing.WAITING, "waiting for submission"),
-    (replace(JOB, intent_at=5.0, attempt=1), Standing.WAITING, "submitted; searching for its SLURM job"),
-    (QUEUED, Standing.WAITING, "pending in SLURM"),
-    (replace(QUEUED, hopeless_since=5.0), Standing.WAITING, "pending in SLURM for a permanent reason; cancelled after 120 s"),
-    (replace(QUEUED, missing_since=5.0), Standing.WAITING, "not found in SLURM at the last poll; checking again"),
-    (replace(QUEUED, state=State.RUNNING), Standing.RUNNING, "waiting for the chain to confirm running"),
-    (replace(QUEUED, state=State.RUNNING, reported=State.RUNNING), Standing.RUNNING, ""),
-    (replace(QUEUED, refused="no such partition"), Standing.WAITING, "refused, being ended: no such partition"),
-    (replace(QUEUED, parked=TWICE), Standing.PARKED, "parked (several): twice in squeue"),
-    (replace(QUEUED, reported=State.CANCELLED), Standing.ENDING, "cancelled on chain; cancelling its SLURM job"),
-    (OVER, Standing.ENDING, "waiting for the chain to confirm failed"),
-    (replace(OVER, reported=State.FAILED), Standing.ENDING, "ended; closed at the next tick"),
-    (replace(OVER, reported=State.FAILED, closed_at=9.0), Standing.ENDED, "SLURM: FAILED, exit code 1"),
+STANDINGS: list[tuple[Job, JobStatus, str]] = [
+    (JOB, JobStatus.WAITING, "waiting for submission"),
+    (replace(JOB, intent_at=5.0, attempt=1), JobStatus.WAITING, "submitted; searching for its SLURM job"),
+    (QUEUED, JobStatus.WAITING, "pending in SLURM"),
+    (replace(QUEUED, hopeless_since=5.0), JobStatus.WAITING, "pending in SLURM for a permanent reason; cancelled after 120 s"),
+    (replace(QUEUED, missing_since=5.0), JobStatus.WAITING, "not found in SLURM at the last poll; checking again"),
+    (replace(QUEUED, state=State.RUNNING), JobStatus.RUNNING, "waiting for the chain to confirm running"),
+    (replace(QUEUED, state=State.RUNNING, reported=State.RUNNING), JobStatus.RUNNING, ""),
+    (replace(QUEUED, refused="no such partition"), JobStatus.WAITING, "refused, being ended: no such partition"),
+    (replace(QUEUED, parked=TWICE), JobStatus.PARKED, "parked (several): twice in squeue"),
+    (replace(QUEUED, reported=State.CANCELLED), JobStatus.ENDING, "cancelled on chain; cancelling its SLURM job"),
+    (OVER, JobStatus.ENDING, "waiting for the chain to confirm failed"),
+    (replace(OVER, reported=State.FAILED), JobStatus.ENDING, "ended; closed at the next tick"),
+    (replace(OVER, reported=State.FAILED, closed_at=9.0), JobStatus.ENDED, "SLURM: FAILED, exit code 1"),
 ]
 
 
 @pytest.mark.parametrize(("job", "stands", "because"), STANDINGS)
-def test_where_a_job_stands_and_why(job: Job, stands: Standing, because: str) -> None:
+def test_where_a_job_stands_and_why(job: Job, stands: JobStatus, because: str) -> None:
     """One word, and what it waits for or how it ended."""
     assert (standing(job), why(job)) == (stands, because)
 

@@ -6,22 +6,22 @@ import pytest
 
 from provider_daemon.ledger import listing
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.status.overview import Daemon, Endpoint, Overview, Part, Trouble, Wallet, lines, overview
+from provider_daemon.status.overview import DaemonStatus, EndpointStatus, LoopStatus, Overview, Trouble, WalletStatus, lines, overview
 from provider_daemon.status.sections import age, headline, sections
 from tests.unit.metrics.parts import fill
 
-DAEMON = Daemon(
+DAEMON = DaemonStatus(
     version="9.9",
-    parts=(Part("intake", "", 998.0), Part("advance:alpha", "no endpoint answers", 0.0)),
+    parts=(LoopStatus("intake", "", 998.0), LoopStatus("advance:alpha", "no endpoint answers", 0.0)),
     troubles=(Trouble("endpoint_down", "127.0.0.1:9090"),),
-    endpoints=(Endpoint("127.0.0.1:9090", 7, 940.0, "healthy", ""),),
-    wallets=(Wallet("ve1p", 55, "uve", 86400.0 * 3), Wallet("ve1q", 5, "uve", None), Wallet("ve1r", 10**12, "uve", 1e10)),
+    endpoints=(EndpointStatus("127.0.0.1:9090", 7, 940.0, "healthy", ""),),
+    wallets=(WalletStatus("ve1p", 55, "uve", 86400.0 * 3), WalletStatus("ve1q", 5, "uve", None), WalletStatus("ve1r", 10**12, "uve", 1e10)),
     ledger="/var/lib/provd/ledger.sqlite",
     ledger_id="ab" * 16,
 )
 
 
-def seen(ledger: Ledger, daemon: Daemon | None) -> Overview:
+def seen(ledger: Ledger, daemon: DaemonStatus | None) -> Overview:
     return overview(listing.read(ledger), daemon, 1000.0)
 
 
@@ -33,7 +33,7 @@ def test_headline(ledger: Ledger) -> None:
     fill(ledger)
     jobs = "2 parked on HPC-1, 2 running on HPC-1, 1 waiting on HPC-1; 6 jobs in the ledger"
     assert headline(seen(ledger, DAEMON), "") == f"provd 9.9 is NOT ready; {jobs}"
-    well = Daemon("9.9", DAEMON.parts[:1], (), (), ())
+    well = DaemonStatus("9.9", DAEMON.parts[:1], (), (), ())
     assert headline(seen(ledger, well), "") == f"provd 9.9 is ready; {jobs}"
     assert headline(replace(seen(ledger, well), total=1), "").endswith("; 1 job in the ledger")
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from provider_daemon.config import default_toml, parse
+from provider_daemon.config.model import default_toml, parse
+from provider_daemon.dry_run.preview import preview
 from provider_daemon.errors import ConfigError
-from provider_daemon.job.admission import Image, Inadmissible, PreconfiguredWorkload, Program, QueueOption, Site, Terms, admit
+from provider_daemon.job.admission import Image, Inadmissible, PreconfiguredWorkload, Program, QueueOption, SitePolicy, Terms, admit
 from provider_daemon.job.spec import Resources, Spec, Workload
-from provider_daemon.preview import preview
 from provider_daemon.template import library
 from provider_daemon.template.document import TemplateError, read, write
 from provider_daemon.template.model import Template
@@ -229,7 +229,7 @@ def test_a_program_parameter_is_never_an_option(template_id: str) -> None:
     """Where the customer names the program, srun, mpirun or the container's launcher stand before it."""
     template = library.shipped()[template_id]
     terms = Terms((QueueOption(JOB.spec.queue),), (PreconfiguredWorkload(template_id, "", ()),))
-    site = Site(images=(Image("*", ("srun",)),), templates={template_id: lambda spec: program_of(template, spec)})
+    site = SitePolicy(images=(Image("*", ("srun",)),), templates={template_id: lambda spec: program_of(template, spec)})
     asked = spec("program=--output", nodes=1)
     asked = replace(asked, workload=replace(asked.workload, preconfigured_id=template_id))
     with pytest.raises(Inadmissible, match="cannot begin with '-'"):

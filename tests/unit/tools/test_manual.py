@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon import __version__
-from provider_daemon.config import default_toml
+from provider_daemon.config.model import default_toml
 from tests.unit.docs import column, page
 from tools import cli_reference, manual, roff
 

@@ -1,0 +1,31 @@
+"""What one endpoint says of itself, believed or not."""
+
+from dataclasses import dataclass
+
+from provider_daemon.chain.endpoint import Endpoint, ask_one, introduce
+from provider_daemon.chain.grpc_errors import connect
+from provider_daemon.errors import ProvdError
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """`problem`: why it did not answer, and then nothing else is known. `time` of its newest block in seconds since the epoch."""
+
+    url: str
+    problem: str = ""
+    chain_id: str = ""
+    syncing: bool = False
+    height: int = 0
+    time: float = 0.0
+
+
+async def introduction(url: str) -> Introduction:
+    endpoint = Endpoint(url, connect(url))
+    try:
+        syncing, block, _ = await ask_one(endpoint, introduce)
+    except ProvdError as error:
+        return Introduction(url, problem=str(error))
+    finally:
+        await endpoint.channel.close()
+    header = block.sdk_block.header
+    return Introduction(url, "", header.chain_id, syncing.syncing, header.height, header.time.seconds + header.time.nanos / 1e9)

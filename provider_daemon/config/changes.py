@@ -1,0 +1,94 @@
+"""What a changed provd.toml changes in a running daemon, and what only a restart can. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provider_daemon.config.model import Config
+
+Where = tuple[str, ...]
+"""A key's place; clusters go by their id: ("clusters", "HPC-1", "limits", "max_nodes")."""
+
+ANY = "*"
+CLUSTER = ("clusters", ANY)  # a whole cluster that came or went
+
+FIXED: dict[Where, str] = {
+    ("chain", "id"): "the ledger belongs to one chain",
+    ("chain", "fee_denom"): "the fees spent so far are counted in it",
+    ("ledger",): "the ledger is open and holds the current jobs",
+    ("keys",): "keys are read only at start",
+    (*CLUSTER, "name"): "nodes are registered on chain under this name",
+    (*CLUSTER, "key"): "reports of current jobs are signed with it",
+    (*CLUSTER, "transport"): "the connection to the site is configured at start",
+    (*CLUSTER, "ssh"): "the connection to the site is configured at start",
+    (*CLUSTER, "slurm_path"): "the connection to the site is configured at start",
+    ("metrics",): "the port is opened at start",
+}
+"""what a restart is needed for -> why; everything else changes while provd runs"""
+
+SERVED = "the list of clusters is read only at start"
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """`config` is what is in effect after them: the new file, but for what is `kept` (key -> why). Keys name clusters by their id."""
+
+    config: Config
+    changed: tuple[str, ...]
+    kept: Mapping[str, str]
+
+
+def changes(running: Config, wanted: Config) -> Changes:
+    before, after = _by_id(running), _by_id(wanted)
+    changed, kept = list[str](), dict[str, str]()
+    effect = _by_id(running)
+    for where in differences(before, after):
+        if why := _fixed(where):
+            kept[_shown(where)] = why
+        else:
+            changed.append(_shown(where))
+            _put(effect, after, where)
+    return Changes(_config(effect), tuple(changed), kept)
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any], where: Where = ()) -> Iterator[Where]:
+    """The path of each value that is not the same in both; a table that only one of them has is one difference."""
+    for key in dict.fromkeys((*before, *after)):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from differences(old, new, (*where, key))
+        elif old != new:
+            yield (*where, key)
+
+
+def _fixed(where: Where) -> str:
+    if len(where) == len(CLUSTER) and where[0] == CLUSTER[0]:
+        return SERVED
+    return next((why for pattern, why in FIXED.items() if _within(where, pattern)), "")
+
+
+def _within(where: Where, pattern: Where) -> bool:
+    return len(where) >= len(pattern) and all(part in (ANY, name) for part, name in zip(pattern, where, strict=False))
+
+
+def _shown(where: Where) -> str:
+    return ".".join(str(part) for part in where)
+
+
+def _put(target: dict[str, Any], source: Mapping[str, Any], where: Where) -> None:
+    *tables, key = where
+    for table in tables:
+        target, source = target[table], source[table]
+    if key in source:
+        target[key] = source[key]
+    else:
+        del target[key]
+
+
+def _by_id(config: Config) -> dict[str, Any]:
+    """As a table of tables: the order of clusters means nothing."""
+    return {**config.model_dump(), "clusters": {cluster.id: cluster.model_dump() for cluster in config.clusters}}
+
+
+def _config(tables: Mapping[str, Any]) -> Config:
+    return Config.model_validate({**tables, "clusters": list(tables["clusters"].values())})

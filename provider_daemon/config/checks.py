@@ -1,0 +1,92 @@
+"""What only several keys of provd.toml together show. Pure, and on the values as read, so that it speaks beside every other mistake."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from provider_daemon.config.launchers import launcher_problem
+from provider_daemon.config.toml_lines import Path
+
+Found = Iterator[tuple[Path, str]]
+
+POLL_SECONDS, MARGIN_SECONDS = 5.0, 30  # of a cluster that does not say
+
+NEEDED = {
+    "credential": ("name",),
+    "armor": ("path", "passphrase_file"),
+    "keyring": ("name", "path", "passphrase_file"),
+    "plaintext-hex": ("path",),
+    "plaintext-mnemonic": ("path",),
+}
+"""kind of a key -> what it cannot do without"""
+
+
+def contradictions(value: dict[str, Any]) -> Found:
+    """(where, what) of each; a value of a wrong type is left to whoever checks types."""
+    yield from _endpoints(_table(value.get("chain")))
+    keys = _table(value.get("keys"))
+    for name, key in keys.items():
+        yield from _key(("keys", name), _table(key))
+    tables = value.get("clusters")
+    clusters = [_table(cluster) for cluster in tables] if isinstance(tables, list) else []
+    for number, cluster in enumerate(clusters):
+        where: Path = ("clusters", number)
+        if isinstance(cluster.get("key"), str) and cluster["key"] not in keys:
+            yield (*where, "key"), f"[keys.{cluster['key']}] does not exist"
+        yield from _twice(where, cluster, clusters[:number])
+        yield from _way_in(where, cluster)
+        yield from _late(where, cluster)
+        yield from _launchers(where, cluster)
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _endpoints(chain: dict[str, Any]) -> Found:
+    """One endpoint under two spellings would be a witness twice."""
+    endpoints, quorum = chain.get("endpoints"), chain.get("quorum", 0)
+    if not isinstance(endpoints, list):
+        return
+    named = [str(endpoint).removeprefix("http://").removeprefix("https://") for endpoint in endpoints]
+    for number, name in enumerate(named):
+        if name in named[:number]:
+            yield ("chain", "endpoints"), f"{name!r} is listed twice"
+    if isinstance(quorum, int) and endpoints and quorum > len(endpoints):
+        yield ("chain", "quorum"), f"{quorum} exceeds the number of endpoints ({len(endpoints)})"
+
+
+def _key(where: Path, key: dict[str, Any]) -> Found:
+    missing = [field for field in NEEDED.get(str(key.get("kind")), ()) if not key.get(field)]
+    if missing:
+        yield (*where, "kind"), f"kind {key['kind']!r} requires {' and '.join(missing)}"
+
+
+def _twice(where: Path, cluster: dict[str, Any], before: list[dict[str, Any]]) -> Found:
+    for field in ("id", "name"):
+        if field in cluster and cluster[field] in [other.get(field) for other in before]:
+            yield (*where, field), f"{cluster[field]!r} is used twice"
+
+
+def _way_in(where: Path, cluster: dict[str, Any]) -> Found:
+    ssh = cluster.get("ssh")
+    if (cluster.get("transport", "ssh") == "ssh") != (ssh is not None):
+        yield (*where, "transport"), "transport 'ssh' requires a [clusters.ssh] table; transport 'local' does not allow one"
+    elif ssh is not None and bool(_table(ssh).get("known_hosts")) == bool(_table(ssh).get("host_key_fingerprint")):
+        yield (*where, "ssh"), "exactly one of known_hosts and host_key_fingerprint is required"
+
+
+def _late(where: Path, cluster: dict[str, Any]) -> Found:
+    poll, margin = cluster.get("poll_seconds", POLL_SECONDS), cluster.get("report_margin_seconds", MARGIN_SECONDS)
+    if isinstance(poll, int | float) and isinstance(margin, int) and margin < poll:
+        late = "otherwise the chain times the job out before provd can report its usage"
+        yield (*where, "report_margin_seconds"), f"{margin} is less than poll_seconds ({poll:g}): {late}"
+
+
+def _launchers(where: Path, cluster: dict[str, Any]) -> Found:
+    """A launcher under which a customer's words would be read as options or as a shell's text."""
+    images = cluster.get("images")
+    for number, image in enumerate(images if isinstance(images, list) else []):
+        run = _table(image).get("run")
+        words = [word for word in run if isinstance(word, str)] if isinstance(run, list) else []
+        if problem := launcher_problem(words):
+            yield (*where, "images", number, "run"), problem

@@ -1,0 +1,229 @@
+"""provd.toml: all errors are reported together, with file, line and key."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+
+from provider_daemon import names
+from provider_daemon.config.checks import MARGIN_SECONDS, POLL_SECONDS, contradictions
+from provider_daemon.config.toml_lines import line_of, lines_of, shown
+from provider_daemon.errors import ConfigError
+
+_NAME, _PUBLIC_KEY = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", r"^[0-9a-f]{64}$"
+_ENDPOINT, _LISTEN, _FINGERPRINT = r"^(https://|http://)?[^/@\s]+:\d{1,5}$", r"^[^/\s]+:\d{1,5}$", r"^(SHA256:[A-Za-z0-9+/]{43})?$"
+SHAPES = {
+    **names.SHAPES,
+    _NAME: "must consist of letters, digits, '.', '_' and '-', and begin with a letter or digit",
+    _PUBLIC_KEY: "must be a public key of 64 lower-case hex digits",
+    _ENDPOINT: "must be host:port, or https://host:port for TLS",
+    _LISTEN: "must be address:port",
+    _FINGERPRINT: "must be SHA256:..., as printed by `ssh-keygen -lf`",
+}
+"""pattern -> error message for a value that does not match"""
+
+Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=64)]
+SafePath = Annotated[str, StringConstraints(pattern=names.PATH, max_length=200)]
+PublicKey = Annotated[str, StringConstraints(pattern=_PUBLIC_KEY)]
+SlurmWord = Annotated[str, StringConstraints(pattern=names.SLURM_NAME, max_length=64)]
+Partitions = Annotated[str, StringConstraints(pattern=names.PARTITIONS, max_length=255)]
+User = Annotated[str, StringConstraints(pattern=names.USER, max_length=128)]
+
+
+def _with_port(address: str) -> str:
+    if int(address.rpartition(":")[2]) > 65535:
+        raise ValueError("the port must be at most 65535")
+    return address
+
+
+Endpoint = Annotated[str, StringConstraints(pattern=_ENDPOINT), AfterValidator(_with_port)]
+Listen = Annotated[str, StringConstraints(pattern=_LISTEN), AfterValidator(_with_port)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChainConfig(_Strict):
+    id: str = Field(min_length=1)
+    endpoints: list[Endpoint] = Field(min_length=1)
+    quorum: int = Field(default=0, ge=0)
+    fee_denom: str = "uve"
+    max_gas: int = Field(default=50_000_000, ge=200_000)
+    max_fee: int = Field(default=10_000_000, ge=1)
+    max_gas_price: float = Field(default=0.5, gt=0, le=1_000_000_000)
+    max_fee_per_hour: int = Field(default=100_000_000, ge=1)
+    max_fee_per_day: int = Field(default=1_000_000_000, ge=1)
+    timeout_blocks: int = Field(default=20, ge=2, le=1000)
+    poll_seconds: float = Field(default=2.0, gt=0, le=60)
+
+
+class LedgerConfig(_Strict):
+    path: SafePath = "/var/lib/provd/ledger.sqlite"
+
+
+class KeyConfig(_Strict):
+    kind: Literal["credential", "armor", "keyring", "plaintext-hex", "plaintext-mnemonic"]
+    name: str = ""
+    path: str = ""
+    passphrase_file: str = ""
+
+
+def _without_brackets(host: str) -> str:
+    """An IPv6 address, which some write as it stands before a port."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+class SshConfig(_Strict):
+    host: Annotated[str, StringConstraints(pattern=names.HOST, max_length=255), AfterValidator(_without_brackets)]
+    port: int = Field(default=22, ge=1, le=65535)
+    user: User
+    key_file: str = Field(min_length=1)
+    login_seconds: float = Field(default=30.0, ge=1, le=300)
+    known_hosts: str = ""
+    host_key_fingerprint: str = Field(default="", pattern=_FINGERPRINT)
+
+
+class LimitsConfig(_Strict):
+    """Limits per job, and of jobs in SLURM; 0 means no limit."""
+
+    max_nodes: int = Field(default=0, ge=0)
+    max_cpus_per_node: int = Field(default=0, ge=0)
+    max_memory_gb_per_node: int = Field(default=0, ge=0)
+    max_gpus_per_node: int = Field(default=0, ge=0)
+    max_runtime_seconds: int = Field(default=0, ge=0)
+    max_jobs: int = Field(default=0, ge=0)
+    max_report_gas: int = Field(default=3_000_000, ge=0)
+
+
+class ImageConfig(_Strict):
+    pattern: str = Field(min_length=1)
+    run: list[str] = []
+
+
+class TemplatesConfig(_Strict):
+    """Allowed workload templates by id, shipped or from `directory`. Each must be signed by a trusted signer (public key, hex)."""
+
+    allowed: list[Name] = []
+    directory: str = ""
+    trusted_signers: list[PublicKey] = []
+
+
+class ClusterConfig(_Strict):
+    id: Name
+    name: Name
+    key: str
+    transport: Literal["ssh", "local"] = "ssh"
+    ssh: SshConfig | None = None
+    account: SlurmWord = ""
+    qos: SlurmWord = ""
+    slurm_path: list[SafePath] = []
+    work_root: SafePath
+    region: str = Field(min_length=1)
+    datacenter: str = ""
+    poll_seconds: float = Field(default=POLL_SECONDS, gt=0, le=300)
+    heartbeat_seconds: float = Field(default=60.0, gt=0, le=110)
+    report_margin_seconds: int = Field(default=MARGIN_SECONDS, ge=0, le=3600)
+    prologue: list[str] = []
+    partitions: dict[str, Partitions] = {}
+    gpu_types: dict[str, SlurmWord] = {}
+    limits: LimitsConfig = LimitsConfig()
+    images: list[ImageConfig] = []
+    templates: TemplatesConfig = TemplatesConfig()
+
+
+class MetricsConfig(_Strict):
+    listen: Listen = "127.0.0.1:9464"
+
+
+class LogConfig(_Strict):
+    format: Literal["json", "console"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(_Strict):
+    chain: ChainConfig
+    ledger: LedgerConfig = LedgerConfig()
+    keys: dict[str, KeyConfig] = Field(min_length=1)
+    clusters: list[ClusterConfig] = Field(min_length=1)
+    metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()
+
+
+def load(path: Path) -> Config:
+    """Raises ConfigError with a line for each mistake: `provd.toml:12: clusters[0].ssh.port: ...`."""
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: no such file; use -c to set its path, or create it with `provd config print-default`"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"{path}: not UTF-8 text"]) from None
+    return parse(text, path.name)
+
+
+def parse(text: str, name: str) -> Config:
+    """The configuration in a text; `name` is the file's, for the lines of a ConfigError."""
+    try:
+        value = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([_syntax(str(error), name)]) from None
+    mistakes = list(contradictions(value))
+    try:
+        config = Config.model_validate(value)
+    except ValidationError as error:
+        mistakes += [(item["loc"], _what(item)) for item in error.errors(include_input=False)]
+    if not mistakes:
+        return config
+    places = lines_of(text)
+    found = sorted((line_of(where, places), shown(where) or "the file", what) for where, what in mistakes)
+    raise ConfigError([f"{name}:{line}: {where}: {what}" for line, where, what in found])
+
+
+def _what(mistake: ErrorDetails) -> str:
+    """pydantic's words, but for what is missing, of a wrong shape, or not known: that with the key that it may stand for."""
+    if mistake["type"] == "missing":
+        return "is required"
+    if mistake["type"] == "string_pattern_mismatch":
+        return SHAPES[mistake["ctx"]["pattern"]]
+    return _unknown(mistake["loc"]) if mistake["type"] == "extra_forbidden" else mistake["msg"]
+
+
+def _unknown(where: tuple[str | int, ...]) -> str:
+    *table, key = where
+    near = get_close_matches(str(key), _keys(table), 1)
+    return "unknown key" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _keys(table: Iterable[str | int]) -> list[str]:
+    """Of the table at that path; names of keys and numbers of clusters lead to no other model."""
+    model: type[BaseModel] = Config
+    for part in table:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        inner = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        model = inner[0] if inner else model
+    return list(model.model_fields)
+
+
+def _syntax(message: str, name: str) -> str:
+    """tomllib's `Invalid value (at line 3, column 5)` with the line where editors look for it."""
+    place = re.search(r" \(at line (\d+), column \d+\)$", message)
+    return f"{name}:{place[1]}: {message[: place.start()]}" if place else f"{name}: {message}"
+
+
+def default_toml() -> str:
+    """The commented file that a site starts from."""
+    return resources.files("provider_daemon").joinpath("provd.example.toml").read_text()
+
+
+def json_schema() -> str:
+    """The JSON schema of provd.toml, for editors. What only several keys together show is not in it (config_checks)."""
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}, indent=2) + "\n"

@@ -1,0 +1,186 @@
+"""The composition root: configuration -> adapters -> loops in one TaskGroup; signals; sd_notify; drain."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Collection
+from functools import partial
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from provider_daemon import __version__
+from provider_daemon.chain import keys
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.clock import SystemClock
+from provider_daemon.config.model import ClusterConfig, Config
+from provider_daemon.daemon import systemd
+from provider_daemon.daemon.build import transport
+from provider_daemon.daemon.loops import LoopSet, Wiring
+from provider_daemon.daemon.reload import Reload
+from provider_daemon.errors import LedgerError
+from provider_daemon.loops.runner import Loop, run_once, run_periodically
+from provider_daemon.loops.start import start
+from provider_daemon.metrics.chain import MeasuredChain
+from provider_daemon.metrics.collector import Parts
+from provider_daemon.metrics.gate import Gate, HttpCounts
+from provider_daemon.metrics.ledger import MeasuredLedger, Measures
+from provider_daemon.metrics.meters import Meters
+from provider_daemon.metrics.scheduler import MeasuredScheduler, MeasuredTransport
+from provider_daemon.metrics.server import build_app, serve, standing
+from provider_daemon.ongoing import OngoingProblems
+from provider_daemon.slurm.scheduler import SlurmScheduler
+from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.status.routes import Routes
+from provider_daemon.status.view import View
+
+log = structlog.get_logger("provd.daemon")
+
+# A stopping daemon's time; with the few seconds of closing they end before the unit's TimeoutStopSec.
+FINISH_SECONDS = 45  # for the ticks under way: a look at SLURM takes seconds, but what hangs may hang for minutes
+DRAIN_SECONDS = 20  # to go on asking what became of its open transactions
+WATCHDOG_SECONDS = 10  # at most, between two signs of life to systemd; one dead loop ends them
+
+
+class Daemon:
+    """Every part of a running provd. Made inside the event loop; `run` serves until `stop` is set and then lets go of everything."""
+
+    def __init__(self, config: Config, file: Path) -> None:
+        """`file`: where the configuration comes from, and is read from again."""
+        self._config = config
+        self.clock = SystemClock()
+        self.stop = asyncio.Event()
+        self._signers = {name: keys.load(key.kind, key.name, key.path, key.passphrase_file) for name, key in config.keys.items()}
+        self.ledger = MeasuredLedger.open(Path(config.ledger.path))
+        self.ledger.claim(config.chain.id)
+        start(self.ledger, [cluster.id for cluster in config.clusters], self.clock.booted_at, self.clock.now())
+        self._ongoing = OngoingProblems()
+        self._http = HttpCounts()
+        self._meters = Meters()
+        self._grpc = GrpcChain(config.chain.id, config.chain.endpoints, self.clock, self._ongoing, config.chain.quorum)
+        self._chain = MeasuredChain(self._grpc, self._meters, self.clock)
+        self._transports = {cluster.id: transport(cluster, self.clock) for cluster in config.clusters}
+        self._slurm = {cluster.id: self._make_slurm(cluster) for cluster in config.clusters}
+        self._schedulers = {
+            cluster_id: MeasuredScheduler(slurm, self._meters, cluster_id, self.clock) for cluster_id, slurm in self._slurm.items()
+        }
+        self.loop_set = LoopSet(config, self._wiring())
+        self.reload = Reload(file, config, self.loop_set, self._grpc.endpoints, self.clock)
+        measures = Measures(self._meters, self.clock, config.chain.fee_denom, self._chain.occupied)
+        self.ledger.measure(measures, list(self._schedulers), self.loop_set.addresses)
+
+    def _make_slurm(self, cluster: ClusterConfig) -> SlurmScheduler:
+        measured = MeasuredTransport(self._transports[cluster.id], self.clock)
+        return SlurmScheduler(measured, self.clock, cluster.name, self._ongoing)
+
+    def _wiring(self) -> Wiring:
+        return Wiring(self.ledger, self._grpc, self._chain, self._schedulers, self._signers, self._meters, self.clock, self._ongoing)
+
+    # --- life ---
+
+    async def run(self) -> None:
+        """Until `stop`: a first tick of each loop under way already counts as ready, an unreachable SLURM or chain is waited for."""
+        runner = await self._serve()
+        log.info(
+            "provd_started", version=__version__, chain=self._config.chain.id, clusters=[cluster.name for cluster in self._config.clusters]
+        )
+        systemd.notify("READY=1")
+        reloads = asyncio.create_task(self.reload.whenever_asked())
+        try:
+            async with asyncio.TaskGroup() as group:
+                ticking = [group.create_task(run_periodically(loop, self.clock, self.stop), name=loop.name) for loop in self.loop_set.loops]
+                group.create_task(self._watchdog())
+                group.create_task(self._finish(ticking))
+            await self._drain()
+        except* LedgerError as stopped:
+            raise LedgerError(f"{stopped.exceptions[0]}; provd stops, and resumes from the ledger at the next start") from stopped
+        finally:
+            reloads.cancel()
+            await runner.cleanup()
+            await self._close()
+        log.info("provd_stopped")
+
+    async def _serve(self) -> web.AppRunner:
+        parts, listen = self.parts(), self._config.metrics.listen
+        app = build_app(parts)
+        Routes(View(parts), listen.rpartition(":")[0]).add_to(app)
+        return await serve(app, listen, Gate(listen, self.clock, self._ongoing, self._http))
+
+    def parts(self) -> Parts:
+        return Parts(
+            ledger=self.ledger,
+            path=Path(self._config.ledger.path),
+            meters=self._meters,
+            loops=self.loop_set.loops,
+            ongoing=self._ongoing,
+            clock=self.clock,
+            reload=self.reload,
+            clusters=list(self._schedulers),
+            signers=self.loop_set.addresses,
+            endpoints=lambda: self._grpc.endpoints.all,
+            rpcs={cluster_id: partial(getattr, slurm, "rpcs") for cluster_id, slurm in self._slurm.items()},
+            http=self._http,
+            ssh={cluster_id: each.counts for cluster_id, each in self._transports.items() if isinstance(each, SshTransport)},
+        )
+
+    async def _watchdog(self) -> None:
+        """No ping from the first check that finds a dead loop: systemd then restarts the daemon."""
+        period = systemd.watchdog_seconds(WATCHDOG_SECONDS)
+        while not self.stop.is_set():
+            if not self._dead():
+                systemd.notify("WATCHDOG=1")
+            systemd.status(standing(self.loop_set.loops, self.clock.now()))
+            try:
+                async with asyncio.timeout(period):
+                    await self.stop.wait()
+            except TimeoutError:
+                continue
+
+    def _dead(self) -> bool:
+        """Whether any loop is dead; logs each of them."""
+        now = self.clock.now()
+        dead = {loop.name: why for loop in self.loop_set.loops if (why := loop.dead(now))}
+        for name, why in dead.items():
+            if self._ongoing.start("loop_dead", name, now):
+                log.error("loop_dead", loop=name, why=why, next="withholding the watchdog ping; systemd will restart provd")
+        return bool(dead)
+
+    async def _finish(self, ticking: Collection[asyncio.Task[None]]) -> None:
+        """From `stop` on: a tick that does not end is cut off, as by a kill, and the next start repairs it."""
+        await self.stop.wait()
+        systemd.notify("STOPPING=1")
+        _, late = await asyncio.wait(ticking, timeout=FINISH_SECONDS)
+        for task in late:
+            following = "provd stops without finishing this tick; the next start resumes from the ledger"
+            log.warning("tick_aborted", loop=task.get_name(), seconds=FINISH_SECONDS, next=following)
+            task.cancel()
+
+    async def _drain(self) -> None:
+        """What is signed and sent gets its answer if the chain gives it soon; what is not stays in the ledger for the next start."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await asyncio.gather(*(self._drain_key(loop) for loop in self.loop_set.outboxes))
+
+    async def _drain_key(self, outbox: Loop) -> None:
+        address = outbox.name.removeprefix("outbox:")
+        while self.ledger.open_tx(address) is not None:
+            await run_once(outbox, self.clock)
+            await asyncio.sleep(1)
+
+    async def _close(self) -> None:
+        await asyncio.gather(*(site.close() for site in self._schedulers.values()))
+        await self._chain.close()
+        self.ledger.close()
+
+
+def run(config: Config, file: Path) -> None:
+    """Serves until SIGTERM or SIGINT, reads the file again at SIGHUP. Raises ConfigError or LedgerError when it cannot start."""
+    asyncio.run(_run(config, file))
+
+
+async def _run(config: Config, file: Path) -> None:
+    daemon = Daemon(config, file)
+    for name, event in ((signal.SIGTERM, daemon.stop), (signal.SIGINT, daemon.stop), (signal.SIGHUP, daemon.reload.asked)):
+        asyncio.get_running_loop().add_signal_handler(name, event.set)
+    await daemon.run()

@@ -1,0 +1,90 @@
+"""Configuration -> what stands behind it: the way to a site, SLURM there, and what loops need to know of a cluster."""
+
+from collections.abc import Callable
+from functools import partial
+
+from provider_daemon.chain.keys import Signer
+from provider_daemon.config.model import ChainConfig, ClusterConfig
+from provider_daemon.job.admission import Image, Limits, Program, SitePolicy
+from provider_daemon.job.report_cost import ReportGasLimits
+from provider_daemon.job.spec import Spec
+from provider_daemon.loops.cluster import ServedCluster
+from provider_daemon.loops.outbox import OutboxSettings
+from provider_daemon.ports import Clock
+from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.scheduler import SlurmScheduler
+from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.template.program import program_of
+from provider_daemon.template.trusted import trusted
+
+
+def outbox_settings(chain: ChainConfig) -> OutboxSettings:
+    return OutboxSettings(
+        fee_denom=chain.fee_denom,
+        max_gas=chain.max_gas,
+        max_fee=chain.max_fee,
+        max_gas_price=chain.max_gas_price,
+        max_fee_per_hour=chain.max_fee_per_hour,
+        max_fee_per_day=chain.max_fee_per_day,
+        timeout_blocks=chain.timeout_blocks,
+    )
+
+
+def scheduler(cluster: ClusterConfig, clock: Clock) -> SlurmScheduler:
+    return SlurmScheduler(transport(cluster, clock), clock, cluster.name)
+
+
+def transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTransport:
+    if cluster.transport == "local" or cluster.ssh is None:
+        return LocalTransport(path=cluster.slurm_path)
+    ssh = cluster.ssh
+    return SshTransport(
+        host=ssh.host,
+        port=ssh.port,
+        user=ssh.user,
+        key_file=ssh.key_file,
+        known_hosts=ssh.known_hosts,
+        host_key_fingerprint=ssh.host_key_fingerprint,
+        clock=clock,
+        login_seconds=ssh.login_seconds,
+        path=cluster.slurm_path,
+    )
+
+
+def served_cluster(cluster: ClusterConfig, signer: Signer, max_gas: int) -> ServedCluster:
+    """`max_gas`: of one transaction. Reads the cluster's templates; raises TemplateError where one of them cannot be used."""
+    limits = cluster.limits
+    return ServedCluster(
+        cluster_id=cluster.id,
+        name=cluster.name,
+        signer=signer,
+        work_root=cluster.work_root,
+        account=cluster.account,
+        qos=cluster.qos,
+        region=cluster.region,
+        datacenter=cluster.datacenter,
+        margin_seconds=cluster.report_margin_seconds,
+        max_jobs=limits.max_jobs,
+        prologue=tuple(cluster.prologue),
+        partitions=cluster.partitions,
+        site=SitePolicy(
+            images=tuple(Image(image.pattern, tuple(image.run)) for image in cluster.images),
+            limits=Limits(
+                limits.max_nodes,
+                limits.max_cpus_per_node,
+                limits.max_memory_gb_per_node,
+                limits.max_gpus_per_node,
+                limits.max_runtime_seconds,
+                ReportGasLimits(limits.max_report_gas, max_gas),
+            ),
+            gpu_types=cluster.gpu_types,
+            templates=_templates(cluster),
+        ),
+    )
+
+
+def _templates(cluster: ClusterConfig) -> dict[str, Callable[[Spec], Program]]:
+    """Workload id -> what makes a job's program."""
+    wanted = cluster.templates
+    found = trusted(wanted.allowed, wanted.directory, wanted.trusted_signers)
+    return {template_id: partial(program_of, template) for template_id, template in found.items()}

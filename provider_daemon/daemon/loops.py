@@ -1,0 +1,138 @@
+"""Every loop of a running provd, made from the configuration, and what a changed configuration changes in them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from provider_daemon.chain.audit import GrpcAudit
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.keys import Signer
+from provider_daemon.config.model import ClusterConfig, Config
+from provider_daemon.daemon.build import outbox_settings, served_cluster
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.advance import Advance
+from provider_daemon.loops.cluster import ServedCluster
+from provider_daemon.loops.heartbeat import Heartbeat
+from provider_daemon.loops.intake import Intake
+from provider_daemon.loops.outbox import Outbox
+from provider_daemon.loops.runner import Loop
+from provider_daemon.metrics.chain import MeasuredAudit, MeasuredChain
+from provider_daemon.metrics.meters import Meters
+from provider_daemon.metrics.scheduler import MeasuredScheduler
+from provider_daemon.metrics.wallet import PERIOD_SECONDS, Wallet
+from provider_daemon.ongoing import OngoingProblems
+from provider_daemon.ports import Clock
+from provider_daemon.reconciliation.comparer import Served
+from provider_daemon.reconciliation.loop import CHECK_SECONDS, Reconciliation
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the loops work with. `schedulers` by the cluster's id on chain, `signers` by the key's name in the configuration."""
+
+    ledger: Ledger
+    grpc: GrpcChain
+    chain: MeasuredChain
+    schedulers: Mapping[str, MeasuredScheduler]
+    signers: Mapping[str, Signer]
+    meters: Meters
+    clock: Clock
+    ongoing: OngoingProblems
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """The two loops of a cluster."""
+
+    advance: Advance
+    advancing: Loop
+    heartbeat: Heartbeat
+    beating: Loop
+
+
+class LoopSet:
+    """`outboxes` are those of `loops` that send: one a key, however many clusters it serves."""
+
+    def __init__(self, config: Config, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._served_clusters = self._tenancies_of(config)
+        self.addresses = list(dict.fromkeys(known.signer.address for known in self._served_clusters.values()))
+        self._senders = self._make_senders(config)
+        self.outboxes = [
+            Loop(f"outbox:{address}", config.chain.poll_seconds, sender.tick, stalled=sender.stalled)
+            for address, sender in self._senders.items()
+        ]
+        self._sites = {cluster.id: self._make_site(cluster) for cluster in config.clusters}
+        self._intake = self._make_intake(config)
+        by_site = [loop for site in self._sites.values() for loop in (site.advancing, site.beating)]
+        self.loops = [*self.outboxes, *by_site, self._intake, self._make_reconcile(), self._make_wallet(config)]
+
+    def adopt(self, config: Config) -> None:
+        """What a reload may change, from now on; raises ConfigError and changes nothing where a template cannot be used."""
+        served_clusters = self._tenancies_of(config)
+        self._served_clusters.update(served_clusters)
+        for sender in self._senders.values():
+            sender.reconfigure(outbox_settings(config.chain))
+        for cluster in config.clusters:
+            site = self._sites[cluster.id]
+            site.advance.reconfigure(served_clusters[cluster.id])
+            site.heartbeat.reconfigure(served_clusters[cluster.id])
+            _pace(site.advancing, cluster.poll_seconds)
+            _pace(site.beating, cluster.heartbeat_seconds)
+        for loop in (*self.outboxes, self._intake):
+            _pace(loop, config.chain.poll_seconds)
+
+    def _tenancies_of(self, config: Config) -> dict[str, ServedCluster]:
+        return {cluster.id: served_cluster(cluster, self._wiring.signers[cluster.key], config.chain.max_gas) for cluster in config.clusters}
+
+    def _make_senders(self, config: Config) -> dict[str, Outbox]:
+        wired, settings = self._wiring, outbox_settings(config.chain)
+        used = {known.signer.address: known.signer for known in self._served_clusters.values()}
+        return {
+            address: Outbox(wired.ledger, wired.chain, signer, settings, wired.clock, lambda: None, wired.ongoing)
+            for address, signer in used.items()
+        }
+
+    def _make_site(self, cluster: ClusterConfig) -> _Site:
+        wired, known, scheduler = self._wiring, self._served_clusters[cluster.id], self._wiring.schedulers[cluster.id]
+        advance = Advance(wired.ledger, scheduler, known, wired.clock, poke_all(self.outboxes), wired.ongoing)
+        heartbeat = Heartbeat(wired.ledger, scheduler, wired.chain, known, wired.clock)
+        return _Site(
+            advance,
+            Loop(f"advance:{cluster.name}", cluster.poll_seconds, advance.tick),
+            heartbeat,
+            Loop(f"heartbeat:{cluster.name}", cluster.heartbeat_seconds, heartbeat.tick),
+        )
+
+    def _make_intake(self, config: Config) -> Loop:
+        wired, poke = self._wiring, poke_all([site.advancing for site in self._sites.values()])
+        intake = Intake(wired.ledger, wired.chain, self._served_clusters, wired.clock, poke, wired.ongoing)
+        return Loop("intake", config.chain.poll_seconds, intake.tick)
+
+    def _make_reconcile(self) -> Loop:
+        wired = self._wiring
+        served = [
+            Served(known.cluster_id, known.name, wired.schedulers[known.cluster_id], known.signer)
+            for known in self._served_clusters.values()
+        ]
+        audit = MeasuredAudit(GrpcAudit(wired.grpc), wired.meters, wired.clock)
+        return Loop("reconcile", CHECK_SECONDS, Reconciliation(wired.ledger, wired.chain, audit, served, wired.clock).tick)
+
+    def _make_wallet(self, config: Config) -> Loop:
+        wired, denom = self._wiring, config.chain.fee_denom
+        wallet = Wallet(wired.ledger, wired.chain, self.addresses, denom, wired.meters, wired.clock)
+        return Loop("wallet", PERIOD_SECONDS, wallet.tick)
+
+
+def _pace(loop: Loop, seconds: float) -> None:
+    """The wait that goes on is the old one: a poke ends it."""
+    if loop.period != seconds:
+        loop.period = seconds
+        loop.poke.set()
+
+
+def poke_all(loops: Sequence[Loop]) -> Callable[[], None]:
+    def poke() -> None:
+        for loop in loops:
+            loop.poke.set()
+
+    return poke

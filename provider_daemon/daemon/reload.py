@@ -1,0 +1,79 @@
+"""The configuration read again while provd runs: what can change changes at once, the rest is named, a broken file changes nothing."""
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from provider_daemon import log as logs
+from provider_daemon.chain.endpoints import Endpoints
+from provider_daemon.config.changes import Changes, changes
+from provider_daemon.config.model import Config, load
+from provider_daemon.daemon import systemd
+from provider_daemon.daemon.loops import LoopSet
+from provider_daemon.errors import ConfigError
+from provider_daemon.ports import Clock
+
+log = structlog.get_logger("provd.reload")
+
+
+class Reload:
+    """`asked` is set by who wants one (SIGHUP); `running` is the configuration in effect.
+
+    `whole`: the file, as it was last read, is in effect with all its keys; `taken_at`, in seconds since the epoch, when it last was.
+    """
+
+    def __init__(self, file: Path, running: Config, loop_set: LoopSet, endpoints: Endpoints, clock: Clock) -> None:
+        self.asked = asyncio.Event()
+        self.running = running
+        self.whole = True
+        self.taken_at = clock.now()
+        self._clock = clock
+        self._file = file
+        self._loop_set = loop_set
+        self._endpoints = endpoints
+
+    async def whenever_asked(self) -> None:
+        """Until it is cancelled."""
+        while await self.asked.wait():
+            self.asked.clear()
+            await self.now()
+
+    async def now(self) -> None:
+        systemd.reloading()
+        self.whole = False
+        try:
+            found = changes(self.running, load(self._file))
+            await self._take(found)
+        except ConfigError as error:
+            log.error(
+                "config_not_reloaded",
+                why=error.problems,
+                next="the running configuration stays in effect; correct the file, then reload again",
+            )
+        except Exception:
+            log.exception("config_not_reloaded", next="restart provd: a part of the file may be in effect; report this as a bug")
+        else:
+            self._tell(found)
+            self._note(found)
+        finally:
+            systemd.notify("READY=1")
+
+    async def _take(self, found: Changes) -> None:
+        """Templates are read anew even where no key changed; first of all, as they can be wrong."""
+        before, after = self.running, found.config
+        self._loop_set.adopt(after)
+        self.running = after
+        if before.log != after.log:
+            logs.configure(after.log.format, after.log.level)
+        if (before.chain.endpoints, before.chain.quorum) != (after.chain.endpoints, after.chain.quorum):
+            await self._endpoints.use(after.chain.endpoints, after.chain.quorum)
+
+    def _note(self, found: Changes) -> None:
+        if not found.kept:
+            self.whole, self.taken_at = True, self._clock.now()
+
+    def _tell(self, found: Changes) -> None:
+        log.info("config_reloaded", file=str(self._file), changed=list(found.changed))
+        if found.kept:
+            log.error("config_not_reloaded", why=dict(found.kept), next="these keys keep their old values; restart provd to change them")

@@ -1,0 +1,122 @@
+"""The demo's stage: a SLURM site, a chain with an open shop, and the real daemon as a child process, all below one directory."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from provider_daemon.chain import armor
+from provider_daemon.demo.jobs import IMAGE, QUEUES
+from provider_daemon.demo.market import CHAIN_ID, CLUSTER, OFFERING, Market, opened
+from provider_daemon.demo.processes import Process
+from provider_daemon.demo.sites import DemoSite
+
+
+@dataclass(slots=True)
+class Environment:
+    """Made by `build`; `close` takes down all that it started, in any state, and the site."""
+
+    directory: Path
+    site: DemoSite
+    market: Market
+    daemon: Process
+    config: Path
+
+    async def close(self) -> None:
+        await self.close_processes()
+        await self.site.down()
+
+    async def close_processes(self) -> None:
+        await asyncio.to_thread(self.daemon.stop)
+        await self.market.close()
+
+
+async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[str], None]) -> Environment:
+    market = await opened(directory, queries, customers=2)
+    say(f"chain {CHAIN_ID} on 127.0.0.1:{market.port}, Query calls answered: {queries}")
+    say(f"cluster {CLUSTER} registered and active, offering {OFFERING} with queues {' and '.join(QUEUES)}")
+    config = write_config(directory, site, market.secret, market.port)
+    daemon = Process("the daemon", ["run", "-c", str(config)], directory / "provd.log")
+    stage = Environment(directory, site, market, daemon, config)
+    try:
+        daemon.start()
+        await asyncio.to_thread(daemon.wait_for, "provd_started")
+    except BaseException:
+        await stage.close_processes()
+        raise
+    say(f"provd runs as process {daemon.pid}, its configuration is {config}")
+    return stage
+
+
+def write_config(directory: Path, site: DemoSite, secret: bytes, port: int) -> Path:
+    """The key armored, its passphrase in a file that only its owner may read: as a site would."""
+    key, passphrase = directory / "provider.armor", directory / "provider.passphrase"
+    _private(passphrase, "demo passphrase")
+    _private(key, armor.encrypt(secret, "demo passphrase"))
+    config = directory / "provd.toml"
+    config.write_text(_toml(directory, site, key, passphrase, port))
+    return config
+
+
+def _toml(directory: Path, site: DemoSite, key: Path, passphrase: Path, port: int) -> str:
+    def quoted(value: object) -> str:
+        return json.dumps(value)
+
+    ssh = "\n".join(f"{name} = {quoted(value)}" for name, value in site.ssh.items())
+    return f"""[chain]
+id = {quoted(CHAIN_ID)}
+endpoints = ["127.0.0.1:{port}"]
+poll_seconds = 1
+
+[ledger]
+path = {quoted(str(directory / "ledger.sqlite"))}
+
+[keys.main]
+kind = "armor"
+path = {quoted(str(key))}
+passphrase_file = {quoted(str(passphrase))}
+
+[[clusters]]
+id = "{CLUSTER}"
+name = "demo"
+key = "main"
+region = "local"
+account = "provd"
+work_root = {quoted(str(site.work_root))}
+poll_seconds = 1
+heartbeat_seconds = 15
+
+[clusters.ssh]
+{ssh}
+
+[clusters.gpu_types]
+nvidia-a100 = "a100"
+
+[[clusters.images]]
+pattern = {quoted(IMAGE)}
+run = []
+
+# Stands for a container runtime: prints the image that it was given, and runs the program.
+[[clusters.images]]
+pattern = "evil/*"
+run = ["/bin/sh", "-c", "printf 'image %s\\\\n' \\"$0\\"; exec \\"$@\\"", "{{image}}"]
+
+[metrics]
+listen = "127.0.0.1:{_free_port()}"
+
+[log]
+level = "info"
+"""
+
+
+def _free_port() -> int:
+    from provider_daemon.lab.site.layout import free_ports
+
+    return free_ports(1)[0]
+
+
+def _private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)

@@ -1,0 +1,41 @@
+"""Asks questions under one deadline: a failure or timeout becomes an Unknown, never an error."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from provider_daemon.doctor.finding import Unknown
+from provider_daemon.errors import ProvdError
+
+T = TypeVar("T")
+
+
+class Deadline:
+    """Made inside the event loop; `seconds` for all its questions together."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = asyncio.get_running_loop().time() + seconds
+
+    def restart(self) -> None:
+        """Its time begins again, for what had to wait for a slow login."""
+        self._end = asyncio.get_running_loop().time() + self._seconds
+
+    async def __call__(self, question: Callable[[], Awaitable[T]], missing: Unknown | None = None) -> T | Unknown:
+        """Its answer; `missing` without asking where that is already known."""
+        if missing is not None:
+            return missing
+        try:
+            async with asyncio.timeout_at(self._end):
+                return await question()
+        except TimeoutError:
+            return Unknown(f"no answer within {self._seconds:.0f} s")
+        except ProvdError as error:
+            return Unknown(str(error))
+
+
+def because(fact: object, why: str, cause: str) -> Unknown | None:
+    """What stands for everything that needs a fact: nothing where it is known."""
+    if not isinstance(fact, Unknown):
+        return None
+    return Unknown(why, fact.cause or cause)

@@ -1,0 +1,92 @@
+"""Gathers all facts, independent ones at the same time."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from provider_daemon.clock import SystemClock
+from provider_daemon.config.model import ClusterConfig, Config
+from provider_daemon.doctor import gather_chain, gather_host, gather_keys, gather_ledger, gather_site
+from provider_daemon.doctor.deadline import Deadline
+from provider_daemon.doctor.facts import Scene, SiteFacts
+from provider_daemon.doctor.finding import CheckOutcome, NotKnownError, Unknown, known
+from provider_daemon.doctor.gather_chain import ChainAnswers
+from provider_daemon.doctor.gather_site import Way
+from provider_daemon.doctor.place_checks import targets
+from provider_daemon.doctor.registry import CHECKS, judged
+from provider_daemon.errors import ConfigError
+from provider_daemon.ports import Clock, Cluster
+from provider_daemon.template.trusted import trusted
+
+LOOK_SECONDS = 9.0
+BEFORE_TRIALS = ("slurm-account", "slurm-account-user", "slurm-qos", "slurm-nodes")
+
+
+async def gather(config: Config, config_file: Path) -> Scene:
+    """Takes at most a little more than LOOK_SECONDS, whatever does not answer. Changes nothing anywhere."""
+    clock, looker = SystemClock(), Deadline(LOOK_SECONDS)
+    async with AsyncExitStack() as open_:
+        names = sorted({cluster.key for cluster in config.clusters})
+        host, ledger, found, ways, addresses = await asyncio.gather(
+            asyncio.to_thread(gather_host.gather, config, config_file),
+            asyncio.to_thread(gather_ledger.gather, Path(config.ledger.path), config.chain.id),
+            gather_chain.gather(config.chain, looker, clock),
+            asyncio.gather(*(gather_site.way(cluster, looker, clock) for cluster in config.clusters)),
+            asyncio.gather(*(gather_keys.address(config.keys[name]) for name in names)),
+        )
+        open_.push_async_callback(found.client.close)
+        for reached in ways:
+            open_.push_async_callback(reached.close)
+        own = dict(zip(names, addresses, strict=True))
+        sites = await asyncio.gather(
+            *(
+                _site(cluster, reached, own[cluster.key], found, looker, clock)
+                for cluster, reached in zip(config.clusters, ways, strict=True)
+            )
+        )
+        keys = await asyncio.gather(
+            *(
+                gather_keys.gather(config, name, own[name], _records(sites, name), found, gather_ledger.closed(ledger), looker, clock.now())
+                for name in names
+            )
+        )
+        return Scene(host, ledger, found.facts, tuple(keys), tuple(sites))
+
+
+def _records(sites: list[SiteFacts], key: str) -> list[Cluster]:
+    return [site.record for site in sites if site.config.key == key and isinstance(site.record, Cluster)]
+
+
+async def _site(cluster: ClusterConfig, reached: Way, own: str | Unknown, chain: ChainAnswers, looker: Deadline, clock: Clock) -> SiteFacts:
+    slurm, templates, record, offered, parameters = await asyncio.gather(
+        gather_site.slurm(cluster, reached, looker, clock),
+        asyncio.to_thread(_templates, cluster),
+        looker(lambda: chain.client.cluster(cluster.id), chain.missing),
+        looker(lambda: gather_chain.offered(chain.client, cluster.id), chain.missing),
+        looker(lambda: gather_chain.parameters(chain.client), chain.missing),
+    )
+    address = Unknown(own.why, own.cause or "account-key") if isinstance(own, Unknown) else own
+    site = SiteFacts(cluster, reached.ssh, slurm, templates, address, record, offered, parameters)
+    return replace(site, slurm=replace(slurm, trials=await _trials(site, reached, looker)))
+
+
+async def _trials(site: SiteFacts, reached: Way, looker: Deadline) -> dict[str, tuple[bool, str]] | Unknown:
+    """Not asked where it is known already why SLURM would refuse."""
+    for check in CHECKS:
+        if check.name in BEFORE_TRIALS and judged(check, site).outcome is CheckOutcome.FAIL:
+            return Unknown("SLURM rejects every job", check.name)
+    try:
+        usable = {each.name for each in known(site.slurm.partitions) if each.state == "UP"}
+        wanted = {queue: listed for queue, listed in targets(site).items() if usable.issuperset(listed.split(","))}
+    except NotKnownError as missing:
+        return missing.unknown
+    return await gather_site.trials(site.config, reached, wanted, looker)
+
+
+def _templates(cluster: ClusterConfig) -> frozenset[str] | Unknown:
+    wanted = cluster.templates
+    try:
+        return frozenset(trusted(wanted.allowed, wanted.directory, wanted.trusted_signers))
+    except ConfigError as error:
+        return Unknown("; ".join(error.problems))

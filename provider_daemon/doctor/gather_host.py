@@ -1,0 +1,48 @@
+"""Gathers the facts about the daemon's host."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from provider_daemon.config.model import Config, KeyConfig
+from provider_daemon.doctor.facts import Host
+from provider_daemon.doctor.finding import Unknown
+
+UNIT = "provd.service"
+PROPERTIES = "LoadState,ActiveState,UnitFileState,WatchdogUSec"
+
+
+def gather(config: Config, config_file: Path) -> Host:
+    secrets = [path for key in config.keys.values() for path in secret_files(key)]
+    return Host(
+        python=sys.version_info[:3],
+        config_modes={str(config_file): config_file.stat().st_mode},
+        secret_modes={path: mode(path) for path in secrets},
+        unit=_unit(),
+    )
+
+
+def secret_files(key: KeyConfig) -> list[str]:
+    """The files that a key is read from."""
+    key_file = f"{key.path}/{key.name}.info" if key.kind == "keyring" else key.path
+    return [path for path in (key_file, key.passphrase_file) if path]
+
+
+def mode(path: str) -> int | Unknown:
+    try:
+        return os.stat(path).st_mode
+    except OSError as error:
+        return Unknown(str(error.strerror))
+
+
+def _unit() -> dict[str, str] | Unknown:
+    if not Path("/run/systemd/system").is_dir():
+        return Unknown("this host does not run systemd")
+    try:
+        done = subprocess.run(
+            ["systemctl", "show", UNIT, f"--property={PROPERTIES}"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Unknown(f"systemctl failed: {type(error).__name__}")
+    return dict(line.partition("=")[::2] for line in done.stdout.splitlines())

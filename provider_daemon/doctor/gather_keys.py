@@ -1,0 +1,122 @@
+"""Gathers the facts about each signing key from the chain and the ledger."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from provider_daemon.chain import keys
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.config.model import ClusterConfig, Config, KeyConfig
+from provider_daemon.doctor import gather_host
+from provider_daemon.doctor.deadline import Deadline
+from provider_daemon.doctor.facts import Key
+from provider_daemon.doctor.finding import Unknown
+from provider_daemon.doctor.gather_chain import ChainAnswers
+from provider_daemon.doctor.host_checks import OTHERS
+from provider_daemon.errors import ConfigError, Refused
+from provider_daemon.ledger import figures, reconciliation
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.gas import GAS_ADJUSTMENT
+from provider_daemon.ports import Cluster
+
+DAY = 86_400
+NODE_GAS, TX_GAS = 55_000, 23_000  # a heartbeat's share for a node, and of the transaction around it (docs/protocol.md, 'Gas')
+SERVICE_ONLY = Unknown("the key is a systemd credential that only the service can read", "account-key")
+LOOKED_UP = 20  # unknown sequences of a key that are looked up
+
+
+async def address(key: KeyConfig) -> str | Unknown:
+    """Of the key; decrypting one takes a while."""
+    if key.kind == "credential" and "CREDENTIALS_DIRECTORY" not in os.environ:
+        return SERVICE_ONLY
+    modes = [gather_host.mode(path) for path in gather_host.secret_files(key)]
+    if any(isinstance(mode, Unknown) or mode & OTHERS for mode in modes):
+        return Unknown("the key or passphrase file is missing or readable by others", "host-secret-files")
+    try:
+        return (await asyncio.to_thread(keys.load, key.kind, key.name, key.path, key.passphrase_file)).address
+    except ConfigError as error:
+        return Unknown(str(error))
+
+
+async def gather(
+    config: Config,
+    name: str,
+    own: str | Unknown,
+    records: Sequence[Cluster],
+    chain: ChainAnswers,
+    ledger: Unknown | None,
+    looker: Deadline,
+    now: float,
+) -> Key:
+    """`own`: the key's address as the key says it; `records`: the clusters on chain that are to be signed for with it.
+
+    `ledger`: why the ledger cannot be asked.
+    """
+    derived = own == SERVICE_ONLY and bool(records)
+    found = records[0].provider if derived else own
+    if isinstance(found, Unknown):
+        told = chain.missing or Unknown(f"{found.why}, and none of its clusters is on chain") if found == SERVICE_ONLY else found
+        lost = Unknown("the key's address is unknown", told.cause or "account-key")
+        return Key(name, told, False, config.chain.fee_denom, lost, lost, lost, lost, lost)
+    price = chain.facts.gas_price
+    exists, balance, paid, others = await asyncio.gather(
+        looker(lambda: _exists(chain.client, found), chain.missing),
+        looker(lambda: chain.client.balance(found, config.chain.fee_denom), chain.missing),
+        looker(lambda: asyncio.to_thread(_paid, Path(config.ledger.path), found, now - DAY), ledger),
+        looker(lambda: _foreign(chain.client, Path(config.ledger.path), found, now - DAY), chain.missing or ledger),
+    )
+    mine = [cluster for cluster in config.clusters if cluster.key == name]
+    floor = (
+        Unknown("the gas price is unknown", price.cause or "chain-gas-price")
+        if isinstance(price, Unknown)
+        else heartbeats(mine, records, price)
+    )
+    daily = paid if isinstance(paid, Unknown) else floor if isinstance(floor, Unknown) else max(float(paid), floor)
+    return Key(name, found, derived, config.chain.fee_denom, exists, balance, price, daily, others)
+
+
+def heartbeats(clusters: Sequence[ClusterConfig], records: Sequence[Cluster], price: float) -> float:
+    """What a day of heartbeats alone costs, at a price of gas: fees are paid for the gas that is asked for, not for what is used."""
+    nodes = {record.cluster_id: record.total_nodes for record in records}
+    return sum(DAY / each.heartbeat_seconds * (TX_GAS + NODE_GAS * nodes.get(each.id, 1)) * GAS_ADJUSTMENT * price for each in clusters)
+
+
+async def _exists(client: GrpcChain, account: str) -> bool:
+    try:
+        await client.account(account)
+    except Refused:
+        return False
+    return True
+
+
+def _paid(path: Path, account: str, since: float) -> int:
+    if not path.exists():
+        return 0
+    ledger = Ledger.open(path, readonly=True, lock=False)
+    try:
+        return figures.fees_lately(ledger, account, since)[0]
+    finally:
+        ledger.close()
+
+
+async def _foreign(client: GrpcChain, path: Path, account: str, since: float) -> tuple[str, ...]:
+    """Chain first, then ledger: what the daemon sends in between is known to it."""
+    try:
+        end = (await client.account(account)).sequence
+    except Refused:
+        return ()
+    used, hashes = await asyncio.to_thread(_ours, path, account, since)
+    unknown = [sequence for sequence in range(min(used, default=end), end) if sequence not in used][:LOOKED_UP]
+    found = await asyncio.gather(*(client.find_by_sequence(account, sequence) for sequence in unknown))
+    return tuple(outcome.tx_hash for outcome in found if outcome is not None and outcome.tx_hash not in hashes)
+
+
+def _ours(path: Path, account: str, since: float) -> tuple[frozenset[int], frozenset[str]]:
+    if not path.exists():
+        return frozenset(), frozenset()
+    ledger = Ledger.open(path, readonly=True, lock=False)
+    try:
+        return reconciliation.txs_since(ledger, account, since)
+    finally:
+        ledger.close()

@@ -1,0 +1,56 @@
+"""What a reconciliation asks of the ledger."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.ledger import meta
+from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.rows import job_from_value, read_jobs
+
+# The chain's dispute_resolution_period: for so long every transaction and every interim snapshot stays.
+KEEP_SECONDS = 7 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """`status` is the ledger's: waiting, confirmed, dropped, kept. `tx_hash` empty while it is in no transaction."""
+
+    state: str
+    status: str
+    created_at: float
+    tx_hash: str = ""
+
+
+def save(ledger: Ledger, counts: Mapping[str, int], job_ids: Iterable[str], done: float | None) -> None:
+    """What a comparison found; `done` None for one that could not compare everything. Call inside `ledger.write()`."""
+    ledger.set(meta.DIFFERENCES, counts)
+    ledger.set(meta.UNRESOLVED, frozenset(job_ids))
+    if done is not None:
+        ledger.set(meta.RECONCILED_AT, done)
+
+
+def jobs_since(ledger: Ledger, cluster_id: str, since: float) -> list[Job]:
+    """The cluster's jobs that are open, or were closed at or after `since`; the oldest first."""
+    return read_jobs(ledger._all("jobs_to_compare", cluster_id=cluster_id, since=since))[0]
+
+
+def job_by_name(ledger: Ledger, name: str) -> Job | None:
+    """Of any cluster, by its SLURM job name."""
+    row = ledger._one("job_by_name", name=name)
+    return job_from_value(row["value"]) if row else None
+
+
+def txs_since(ledger: Ledger, signer: str, since: float) -> tuple[frozenset[int], frozenset[str]]:
+    """(account sequences that our own transactions of that key used up, the hashes of all of them)
+
+    Whole for the last KEEP_SECONDS only.
+    """
+    rows = ledger._all("txs_since", signer=signer, since=since)
+    return frozenset(row["sequence"] for row in rows if row["used"]), frozenset(row["tx_hash"] for row in rows)
+
+
+def reports_of(ledger: Ledger, job_id: str) -> tuple[StoredReport, ...]:
+    """In the order in which they were stored."""
+    rows = (row for row in ledger.messages_of(job_id) if row.kind == "report")
+    return tuple(StoredReport(row.state, row.status, row.created_at, row.tx_hash) for row in rows)

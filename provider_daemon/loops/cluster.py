@@ -1,0 +1,73 @@
+"""What a loop needs to know about one cluster that the daemon serves: plain values, made from the configuration once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from secrets import token_hex
+
+from provider_daemon import names
+from provider_daemon.chain.keys import Signer
+from provider_daemon.errors import Refused
+from provider_daemon.job.admission import SitePolicy
+from provider_daemon.job.lifecycle import Job, kill_after
+from provider_daemon.slurm.script import Batch
+from provider_daemon.template.places import fill
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCluster:
+    """`cluster_id` is the chain's, `name` the operator's word for it (node ids are `<name>.<host>`)."""
+
+    cluster_id: str
+    name: str
+    signer: Signer
+    work_root: str
+    account: str = ""
+    qos: str = ""
+    region: str = ""
+    datacenter: str = ""
+    margin_seconds: int = 30
+    max_jobs: int = 0
+    prologue: tuple[str, ...] = ()
+    partitions: Mapping[str, str] = field(default_factory=dict)
+    site: SitePolicy = field(default_factory=SitePolicy)
+
+    def directory(self, job: Job) -> str:
+        """One of the job's own on the site's shared file system, new for each submission: what another job planted is never in it."""
+        return str(PurePosixPath(self.work_root) / f"{job.name}.{token_hex(4)}")
+
+    def partition(self, queue: str) -> str:
+        """SLURM's for a queue on chain, or several: only the configuration may name more than one."""
+        partition = self.partitions.get(queue, queue)
+        if queue not in self.partitions and not names.matches(names.SLURM_NAME, queue):
+            raise Refused(f"the site has no queue {queue!r}")
+        return partition
+
+    def batch(self, job: Job, directory: str) -> Batch:
+        """Everything the batch script is made of. The job must have a program."""
+        assert job.program is not None
+        spec = job.spec
+        places = {"image": job.program.image, "directory": directory}
+        return Batch(
+            name=job.name,
+            partition=self.partition(spec.queue),
+            account=self.account,
+            qos=self.qos,
+            nodes=spec.resources.nodes,
+            cpus_per_node=spec.resources.cpus_per_node,
+            memory_gb_per_node=spec.resources.memory_gb_per_node,
+            gpus_per_node=spec.resources.gpus_per_node,
+            gpu_type=self.site.gpu_types.get(spec.resources.gpu_type, spec.resources.gpu_type),
+            wall_seconds=job.wall_seconds,
+            directory=directory,
+            working_directory=job.program.working_directory or spec.workload.working_directory,
+            environment=(*spec.workload.environment, *job.program.environment),
+            argv=job.program.argv,
+            launcher=tuple(fill(part, places) for part in job.program.launcher),
+            prologue=(*self.prologue, *job.program.prologue),
+            epilogue=job.program.epilogue,
+            wrapper=job.program.wrapper,
+            tasks_per_node=job.program.tasks_per_node,
+            exclusive=job.program.exclusive,
+            kill_after=kill_after(spec.max_runtime_seconds, job.wall_seconds),
+        )

@@ -1,0 +1,44 @@
+"""What changed of a job, for its timeline and for the log."""
+
+import structlog
+
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.usage import Usage
+from provider_daemon.ledger.event_kind import EventKind
+from provider_daemon.ledger.ledger import Ledger
+
+log = structlog.get_logger("provd.advance")
+
+
+def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: float) -> None:
+    """A timeline entry for each change, and a log line for what an operator acts on. Call inside `ledger.write()`."""
+    job_id = job.spec.job_id
+    for kind, old, new, detail in (
+        (EventKind.SLURM_JOB, before.slurm_id, job.slurm_id, job.slurm_id),
+        (EventKind.USAGE, before.usage, job.usage, amounts(job.usage)),
+        (EventKind.STATE, before.state, job.state, f"{job.state} {job.message}".strip()),
+        (EventKind.PARKED, before.parked, job.parked, job.parked.detail if job.parked else ""),
+        (EventKind.CLOSED, before.closed_at, job.closed_at, f"the chain says {job.reported}"),
+    ):
+        if old != new:
+            ledger.add_event(job_id, kind, detail, now, job.state if kind is EventKind.STATE else None)
+    if job.parked and job.parked != before.parked:
+        reason, why, following = job.parked.reason, job.parked.detail, f"the job is not processed until `provd job unpark {job_id}`"
+        log.error("job_parked", job=job_id, cluster=cluster, reason=reason, why=why, next=following)
+    elif job.state is not before.state:
+        log.info("job_state", job=job_id, cluster=cluster, slurm_job=job.slurm_id, state=job.state, why=job.message)
+
+
+def amounts(usage: Usage | None) -> str:
+    """The measured numbers, without those that are zero."""
+    if usage is None:
+        return "none"
+    named = {
+        "wall s": usage.wall_clock_seconds,
+        "core-s": usage.cpu_core_seconds,
+        "GB-s": usage.memory_gb_seconds,
+        "GPU-s": usage.gpu_seconds,
+        "node-h": usage.node_hours,
+        "nodes": usage.nodes_used,
+    }
+    return ", ".join(f"{count} {unit}" for unit, count in named.items() if count) or "nothing"

@@ -1,0 +1,106 @@
+"""What the doctor asks of a site, beyond what the daemon does."""
+
+from collections.abc import Iterable
+from secrets import token_hex
+from typing import TypeVar
+
+from provider_daemon.ports import Node
+from provider_daemon.slurm import commands, parse, parse_config
+from provider_daemon.slurm.commands import INSPECT_SECONDS, Command
+from provider_daemon.slurm.nodes import nodes
+from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
+from provider_daemon.slurm.query_range import query_range
+from provider_daemon.slurm.run import GRACE_SECONDS, ask
+from provider_daemon.slurm.tables import Reading
+from provider_daemon.slurm.transport import Transport
+from provider_daemon.text import printable
+
+Value = TypeVar("Value")
+
+
+class Inspection:
+    """Every call is one program at the site. Raises Transient and Unreadable as the scheduler's do."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._odd: dict[str, str] = {}
+
+    async def begin(self) -> None:
+        """The way there and back, with nothing at its end."""
+        await self._ask("true", commands.NOTHING)
+
+    async def settings(self) -> dict[str, str]:
+        """slurmctld's own; it answers only when slurmctld does."""
+        return parse_config.settings(await self._ask("scontrol show config", commands.SETTINGS))
+
+    async def version(self) -> str:
+        """Of the commands, which need not be slurmctld's."""
+        return parse.version(await self._ask("sbatch --version", commands.VERSION))
+
+    async def mended(self) -> frozenset[str]:
+        """The vulnerabilities (CVE-...) that the changelog of the commands' package names; empty where they are of no package."""
+        return frozenset((await self._ask("the package's changelog", commands.MENDED)).split())
+
+    async def backlog(self) -> int:
+        return parse.backlog(await self._ask("sdiag", commands.SDIAG))
+
+    async def partitions(self) -> tuple[Partition, ...]:
+        reading = parse_config.partitions(await self._ask("scontrol show partition", commands.PARTITIONS))
+        return self._noted("scontrol show partition", reading)
+
+    async def nodes(self) -> tuple[tuple[Node, ...], frozenset[str]]:
+        """The nodes, and the host names of the machines behind them."""
+        text = await self._ask("scontrol show node", commands.NODES)
+        return self._noted("scontrol show node", nodes(text)), parse_config.node_hosts(text)
+
+    async def associations(self) -> tuple[str, tuple[Association, ...]]:
+        """(our user at the site, where it may submit); slurmdbd's answer."""
+        user, reading = parse_config.associations(await self._ask("sacctmgr show assoc", commands.ASSOCIATIONS))
+        return user, self._noted("sacctmgr show assoc", reading)
+
+    async def account(self, name: str) -> bool:
+        """Whether slurmdbd knows the account."""
+        return parse_config.account(await self._ask("sacctmgr show account", commands.ACCOUNT, [name]), name)
+
+    async def qos(self) -> frozenset[str]:
+        return parse_config.qos(await self._ask("sacctmgr show qos", commands.QOS))
+
+    async def query_range(self) -> int:
+        """slurmdbd's MaxQueryTimeRange in seconds, 0 where there is none."""
+        return query_range(await self._ask("sacctmgr show config", commands.QUERY_RANGE))
+
+    async def queue(self) -> int:
+        """How many jobs squeue shows of our user; what else it prints is noted."""
+        mark = f"|{token_hex(6)}|"
+        return len(self._noted("squeue", parse.queue(await self._ask("squeue", commands.SQUEUE, [mark]), mark)))
+
+    async def clock(self) -> int:
+        """The login node's, in seconds since the epoch."""
+        return parse.seconds((await self._ask("date", commands.CLOCK)).strip())
+
+    async def work_root(self, path: str) -> WorkRoot:
+        return parse_config.work_root(await self._ask("the work root", commands.WORK_ROOT, [path]))
+
+    async def found(self, programs: Iterable[str]) -> frozenset[str]:
+        """Those of the programs that the login's PATH has."""
+        return frozenset((await self._ask("command -v", commands.FOUND, programs)).splitlines())
+
+    async def trial(self, script: str) -> tuple[bool, str]:
+        """(whether SLURM would take the job, its words): sbatch --test-only, so nothing is queued."""
+        answer = await self._transport.run(commands.TEST_ONLY, script.encode(), INSPECT_SECONDS + GRACE_SECONDS)
+        code, said = parse.framed(answer, "sbatch --test-only")
+        return code == 0, " ".join(said.split())[:200]
+
+    def odd(self) -> dict[str, str]:
+        """Program -> what it printed besides its answer, or a record of it that cannot be read; of the questions asked so far."""
+        return dict(self._odd)
+
+    def _noted(self, program: str, reading: Reading[Value]) -> tuple[Value, ...]:
+        for record in reading.unread[:1]:
+            self._odd[program] = f"a record cannot be read ({record.why}): {printable(record.text)[:100]}"
+        for line in reading.foreign[:1]:
+            self._odd.setdefault(program, f"{len(reading.foreign)} lines that are not SLURM's: {printable(line)[:100]}")
+        return reading.rows
+
+    async def _ask(self, what: str, program: str, lines: Iterable[str] = ()) -> str:
+        return await ask(self._transport, what, Command(program, "".join(f"{line}\n" for line in lines).encode(), INSPECT_SECONDS))

@@ -1,0 +1,66 @@
+"""A job's status in one word, and what it waits for. Pure."""
+
+from enum import StrEnum
+
+from provider_daemon.job.hold import EXPLAINED
+from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, Job
+from provider_daemon.job.state import TERMINAL, State
+
+
+class JobStatus(StrEnum):
+    """`ENDING`: it has ended, and the chain has not confirmed that yet."""
+
+    PARKED = "parked"
+    WAITING = "waiting"
+    RUNNING = "running"
+    ENDING = "ending"
+    ENDED = "ended"
+
+
+def standing(job: Job) -> JobStatus:
+    if job.closed_at is not None:
+        return JobStatus.ENDED
+    if job.parked:
+        return JobStatus.PARKED
+    return JobStatus.ENDING if job.reported in TERMINAL else by_state(job.state)
+
+
+def by_state(state: State) -> JobStatus:
+    """Of an open job that is not parked, and that the chain does not call over."""
+    if state in TERMINAL:
+        return JobStatus.ENDING
+    return JobStatus.RUNNING if state is State.RUNNING else JobStatus.WAITING
+
+
+def why(job: Job) -> str:
+    """What an open job waits for; of an ended one the message to the customer."""
+    if job.hold:
+        return ": ".join(filter(None, (EXPLAINED[job.hold], job.message)))
+    if job.closed_at is not None:
+        return job.message
+    if job.parked:
+        return f"parked ({job.parked.reason}): {job.parked.detail}"
+    if job.refused:
+        return f"refused, being ended: {job.refused}"
+    return _doubt(job) or _next(job)
+
+
+def _doubt(job: Job) -> str:
+    if job.missing_since is not None:
+        return "not found in SLURM at the last poll; checking again"
+    if job.hopeless_since is not None:
+        return f"pending in SLURM for a permanent reason; cancelled after {HOPELESS_PATIENCE} s"
+    return ""
+
+
+def _next(job: Job) -> str:
+    if job.reported in TERMINAL:
+        over = job.measured or job.never_ran
+        return "ended; closed at the next tick" if over else f"{job.reported} on chain; cancelling its SLURM job"
+    if job.state in TERMINAL:
+        return f"waiting for the chain to confirm {job.state}"
+    if not job.slurm_id:
+        return "submitted; searching for its SLURM job" if job.intent_at is not None else "waiting for submission"
+    if job.state is not job.reported:
+        return f"waiting for the chain to confirm {job.state}"
+    return "pending in SLURM" if job.state is State.QUEUED else ""

@@ -1,0 +1,99 @@
+"""A usage snapshot as a document: canonical JSON, signed as every evidence is (evidence.py), chained by its hash to the one before."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from provider_daemon.chain import evidence
+from provider_daemon.chain.keys import Signer
+from provider_daemon.job.usage import Usage
+from provider_daemon.job.usage_record import SignedSnapshot, SnapshotType, interval
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a snapshot says. `differences` are those of a reconciliation, each a flat object of strings and integers."""
+
+    chain_id: str
+    cluster_id: str
+    job_id: str
+    slurm_job_id: str
+    type: SnapshotType
+    taken_at: int
+    cumulative: Usage
+    outcome: str = ""
+    differences: tuple[Mapping[str, str | int], ...] = ()
+
+
+def sign(taken: Taken, before: SignedSnapshot | None, signer: Signer) -> SignedSnapshot:
+    """The next snapshot of the job after `before`, its newest one."""
+    sequence, previous = (before.sequence + 1, before.content_hash) if before else (0, "")
+    data = evidence.canonical(
+        {
+            "chain_id": taken.chain_id,
+            "cluster_id": taken.cluster_id,
+            "provider": signer.address,
+            "job_id": taken.job_id,
+            "slurm_job_id": taken.slurm_job_id,
+            "type": taken.type.value,
+            "sequence": sequence,
+            "taken_at": taken.taken_at,
+            "interval": evidence.wire_usage(interval(taken.cumulative, cumulative(before) if before else Usage())),
+            "cumulative": evidence.wire_usage(taken.cumulative),
+            "previous": previous,
+            "outcome": taken.outcome,
+            "differences": list(taken.differences),
+        }
+    )
+    return SignedSnapshot(
+        job_id=taken.job_id,
+        sequence=sequence,
+        type=taken.type,
+        taken_at=taken.taken_at,
+        document=data,
+        content_hash=content_hash(data),
+        previous=previous,
+        signature=evidence.sign_document(data, signer),
+    )
+
+
+def content_hash(document: bytes) -> str:
+    return hashlib.sha256(document).hexdigest()
+
+
+def cumulative(snapshot: SignedSnapshot) -> Usage:
+    return Usage(**json.loads(snapshot.document)["cumulative"])
+
+
+def check(snapshots: Sequence[SignedSnapshot], keys: Mapping[str, bytes]) -> list[str]:
+    """What is wrong with each of a job's snapshots, in order of sequence; empty for one that holds. `keys`: address -> public key.
+
+    A place may be missing: interim snapshots are let go with time. What stands beside a gap proves nothing about it.
+    """
+    wrong = []
+    before: SignedSnapshot | None = None
+    for snapshot in snapshots:
+        wrong.append(_objection(snapshot, before, keys))
+        before = snapshot
+    return wrong
+
+
+def _objection(snapshot: SignedSnapshot, before: SignedSnapshot | None, keys: Mapping[str, bytes]) -> str:
+    if content_hash(snapshot.document) != snapshot.content_hash:
+        return "its content was changed"
+    said: dict[str, Any] = json.loads(snapshot.document)
+    kept = (snapshot.job_id, snapshot.sequence, snapshot.type.value, snapshot.previous, snapshot.taken_at)
+    if kept != tuple(said[name] for name in ("job_id", "sequence", "type", "previous", "taken_at")):
+        return "the ledger's row says something else than the document"
+    follows = before is not None and before.sequence + 1 == snapshot.sequence
+    if follows and before is not None and snapshot.previous != before.content_hash:
+        return f"it does not follow snapshot {before.sequence}"
+    if bool(snapshot.previous) != bool(snapshot.sequence):
+        return "a first snapshot names none before it, and every other one does"
+    if said["provider"] not in keys:
+        return f"no public key of {said['provider']} is known here"
+    if not evidence.verify_document(snapshot.document, snapshot.signature, said["provider"], keys[said["provider"]]):
+        return "the signature does not fit what it says"
+    return ""
