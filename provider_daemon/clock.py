@@ -11,12 +11,13 @@ def _since_boot() -> float:
 class SystemClock:
     """The machine's clock as it stood at our start, carried on by the steady one that nobody can set.
 
-    So a clock that is set while provd runs neither cuts a waiting window short nor draws one out; the new time counts from the next
-    start on. `booted_at`: the machine's boot in seconds since the epoch; from one start to the next it differs exactly when the machine
-    was booted, or its clock was set, in between.
-    """
+    So a clock that is set while provd runs neither cuts a waiting window short nor draws one out; the new
+    time counts from the next start on. `booted_at`: the machine's boot in seconds since the epoch; from one
+    start to the next it differs exactly when the machine was booted, or its clock was set, in between."""
 
-    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = _since_boot) -> None:
+    def __init__(
+        self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = _since_boot
+    ) -> None:
         self._steady = steady
         self.booted_at = wall() - steady()
 

@@ -1,17 +1,17 @@
-"""The exception tree. A class says the treatment, not the place: foreign exceptions are translated where they enter.
+"""The exception tree. A class says the treatment, not the place: foreign exceptions are translated where they
+enter.
 
-ProvdError
-├── Transient      nothing is known to have happened; the next tick tries again
-├── Refused        the other side understood and said no; report it or park it, never repeat it unchanged
-├── Unreadable     an answer that we cannot understand; alert, change nothing
-│   └── TurnedAway   no answer at all, and no later try mends it by itself
-├── ConfigError    the operator's configuration, or what a command was given; nothing is started
-└── LedgerError    the ledger cannot be used (another daemon holds it, a newer schema, damage); the daemon stops
-"""
+ProvdError ├── Transient      nothing is known to have happened; the next tick tries again ├── Refused
+the other side understood and said no; report it or park it, never repeat it unchanged ├── Unreadable     an
+answer that we cannot understand; alert, change nothing │   └── TurnedAway   no answer at all, and no later
+try mends it by itself ├── ConfigError    the operator's configuration, or what a command was given; nothing
+is started └── LedgerError    the ledger cannot be used (another daemon holds it, a newer schema, damage); the
+daemon stops"""
 
 
 class ProvdError(Exception):
-    """Base of every error that provd raises on purpose. Its text is one line, fit for an operator, free of secrets."""
+    """Base of every error that provd raises on purpose. Its text is one line, fit for an operator, free of
+    secrets."""
 
     exit_code = 1  # of a command that ends with it
 
@@ -23,10 +23,12 @@ class Transient(ProvdError):
 class Refused(ProvdError):
     """A final no, with the other side's reason.
 
-    `code` and `codespace` are the chain's where it came from there; `message_index` names the failing message of a transaction.
-    """
+    `code` and `codespace` are the chain's where it came from there; `message_index` names the failing message
+    of a transaction."""
 
-    def __init__(self, text: str, *, code: int = 0, codespace: str = "", message_index: int | None = None) -> None:
+    def __init__(
+        self, text: str, *, code: int = 0, codespace: str = "", message_index: int | None = None
+    ) -> None:
         super().__init__(text)
         self.code = code
         self.codespace = codespace
@@ -38,11 +40,13 @@ class Unreadable(ProvdError):
 
 
 class TurnedAway(Unreadable):
-    """The way in is barred: the login is refused, the host is not the agreed one, our own key cannot be used. Nothing was asked."""
+    """The way in is barred: the login is refused, the host is not the agreed one, our own key cannot be used.
+    Nothing was asked."""
 
 
 class ConfigError(ProvdError):
-    """One or more mistakes in the configuration, or in what a command was given; `problems` holds a line for each."""
+    """One or more mistakes in the configuration, or in what a command was given; `problems` holds a line for
+    each."""
 
     exit_code = 2
 

@@ -1,4 +1,5 @@
-"""Logs: fixed event words, values as data, one line each, and no way for a value to forge another line or to show a secret."""
+"""Logs: fixed event words, values as data, one line each, and no way for a value to forge another line or to
+show a secret."""
 
 import logging
 import math
@@ -15,7 +16,8 @@ import structlog
 # Control characters, separators of lines, and what turns the direction of writing around.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _SECRET = re.compile(r"passphrase|password|mnemonic|secret|private", re.IGNORECASE)
-MAX_VALUE = 1000  # characters of one text; of a longer one the ends are kept, as a traceback says what happened at its end
+# characters of one text; of a longer one the ends are kept, as a traceback says what happened at its end
+MAX_VALUE = 1000
 MAX_ITEMS = 100  # of one list: the journal makes two entries of a line over 48 KiB
 LIBRARY_SECONDS = 20.0
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog's
@@ -23,7 +25,11 @@ _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # 
 
 def configure(log_format: str = "json", level: str = "info") -> None:
     """To standard error, where systemd's journal takes it."""
-    renderer = structlog.processors.JSONRenderer(sort_keys=False) if log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    renderer = (
+        structlog.processors.JSONRenderer(sort_keys=False)
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -56,11 +62,11 @@ def _prioritized(_: Any, method: str, line: Any) -> str:
 
 
 class Libraries(logging.Handler):
-    """What a library logs becomes one line of ours: its own would hold whatever bytes a stranger sent, over many lines.
+    """What a library logs becomes one line of ours: its own would hold whatever bytes a stranger sent, over
+    many lines.
 
-    Of each place in a library one line in LIBRARY_SECONDS, with the number of those that were left out: what strangers can make a library
-    log must not fill the disk.
-    """
+    Of each place in a library one line in LIBRARY_SECONDS, with the number of those that were left out: what
+    strangers can make a library log must not fill the disk."""
 
     def __init__(self, level: int, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(level)
@@ -77,23 +83,33 @@ class Libraries(logging.Handler):
         more: dict[str, Any] = {"exc_info": record.exc_info} if record.exc_info else {}
         if omitted := self._omitted.pop(place, 0):
             more["omitted"] = omitted
-        structlog.get_logger().log(record.levelno, "library", library=record.name, text=record.getMessage(), **more)
+        structlog.get_logger().log(
+            record.levelno, "library", library=record.name, text=record.getMessage(), **more
+        )
 
 
 def clean(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Escapes control characters in every value, bounds its length, and blanks whatever is named like a secret, at any depth."""
+    """Escapes control characters in every value, bounds its length, and blanks whatever is named like a
+    secret, at any depth."""
     # The console would print what is called "exception" on a line of its own.
     return {"traceback" if key == "exception" else key: value for key, value in _cleaned(event).items()}
 
 
 def _cleaned(values: Mapping[Any, Any]) -> dict[str, Any]:
-    return {_plain(str(key)): "***" if _SECRET.search(str(key)) else _plain(value) for key, value in values.items()}
+    return {
+        _plain(str(key)): "***" if _SECRET.search(str(key)) else _plain(value)
+        for key, value in values.items()
+    }
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
         escaped = _CONTROL.sub(lambda found: repr(found[0])[1:-1], value)
-        return escaped if len(escaped) <= MAX_VALUE else f"{escaped[: MAX_VALUE // 2]} ... {escaped[-MAX_VALUE // 2 :]}"
+        return (
+            escaped
+            if len(escaped) <= MAX_VALUE
+            else f"{escaped[: MAX_VALUE // 2]} ... {escaped[-MAX_VALUE // 2 :]}"
+        )
     if isinstance(value, Mapping):
         return _cleaned(value)
     if isinstance(value, list | tuple):

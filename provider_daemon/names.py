@@ -1,9 +1,8 @@
 """The names that sites give to accounts, partitions, users and directories: one pattern for each kind.
 
-Whatever matches is safe where it is written: in a `#SBATCH` line, as a line on a program's stdin, as one word of a command line. So none of
-them has a blank, a quote, a control character, or any other character that a shell, sbatch or a path pattern (`%j`) takes apart, and none
-begins with `-`.
-"""
+Whatever matches is safe where it is written: in a `#SBATCH` line, as a line on a program's stdin, as one word
+of a command line. So none of them has a blank, a quote, a control character, or any other character that a
+shell, sbatch or a path pattern (`%j`) takes apart, and none begins with `-`."""
 
 import re
 
@@ -19,7 +18,9 @@ HOST = r"^(\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]|[A-Za-z0-9_:][A-Za-z0-9_.:%-]*)
 _CHARACTERS = "letters, digits, '.', '_', '@', '+' and '-'"
 SHAPES = {
     SLURM_NAME: f"must be {_CHARACTERS}, and not begin with '-'",
-    PARTITIONS: f"must be partition names separated by commas: each of {_CHARACTERS}, and not beginning with '-'",
+    PARTITIONS: (
+        f"must be partition names separated by commas: each of {_CHARACTERS}, and not beginning with '-'"
+    ),
     USER: "must be a user name; DOMAIN\\user and user@realm are allowed",
     PATH: "must be an absolute path of letters, digits, '.', '_', '@', '+', '=' and '-'",
     HOST: "must be a host name or address",

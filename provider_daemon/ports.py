@@ -1,4 +1,5 @@
-"""The two remote truths and the clock, as the loops see them. Adapters live in slurm/ and chain/; tests and simulations bring their own."""
+"""The two remote truths and the clock, as the loops see them. Adapters live in slurm/ and chain/; tests and
+simulations bring their own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,18 +51,19 @@ class EndpointState(StrEnum):
     IMPLAUSIBLE_HEIGHT = "implausible_height"
 
 
-# --- SLURM ---------------------------------------------------------------------------------------------------------------------
+# --- SLURM
+# ------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
     """What a snapshot must be able to answer for.
 
-    `names`: the job names that we follow. `slurm_ids`: name -> SLURM job id where known. `doubtful`: names that may or may not have
-    been submitted, so that their absence must be provable (they make the snapshot ask slurmdbd for its backlog). `since`: the earliest
-    second at which any of them can have been submitted. `submitted`: name -> SLURM's submit time of that id as last seen, which
-    identifies the SLURM job whatever its name is by now. `intents`: names of submissions whose answer is unknown.
-    """
+    `names`: the job names that we follow. `slurm_ids`: name -> SLURM job id where known. `doubtful`: names
+    that may or may not have been submitted, so that their absence must be provable (they make the snapshot
+    ask slurmdbd for its backlog). `since`: the earliest second at which any of them can have been submitted.
+    `submitted`: name -> SLURM's submit time of that id as last seen, which identifies the SLURM job whatever
+    its name is by now. `intents`: names of submissions whose answer is unknown."""
 
     names: frozenset[str]
     slurm_ids: Mapping[str, str] = field(default_factory=dict)
@@ -84,10 +86,10 @@ class Submission:
 class SubmissionResult:
     """The answer to one order. Exactly one of `slurm_id`, `refusal`, `deferral` and `doubt` is set.
 
-    A refusal is SLURM's final no and reaches the customer. With a deferral nothing was queued, and the site accepts it later. With a doubt
-    the job may or may not exist: look before doing anything. `trouble`: what of the site stands in the way, set with every deferral and
-    with a doubt that is the site's; such a submission does not count as an attempt.
-    """
+    A refusal is SLURM's final no and reaches the customer. With a deferral nothing was queued, and the site
+    accepts it later. With a doubt the job may or may not exist: look before doing anything. `trouble`: what
+    of the site stands in the way, set with every deferral and with a doubt that is the site's; such a
+    submission does not count as an attempt."""
 
     name: str
     slurm_id: str = ""
@@ -99,7 +101,8 @@ class SubmissionResult:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A compute node as scontrol shows it. Memory in MiB. `usable`: taking jobs (idle, mixed, allocated, completing; asleep too)."""
+    """A compute node as scontrol shows it. Memory in MiB. `usable`: taking jobs (idle, mixed, allocated,
+    completing; asleep too)."""
 
     host: str
     slurm_state: str
@@ -118,7 +121,8 @@ class Node:
 
 
 class Scheduler(Protocol):
-    """SLURM at one site. Every call raises Transient when SLURM or the way to it is down, Unreadable for answers not understood."""
+    """SLURM at one site. Every call raises Transient when SLURM or the way to it is down, Unreadable for
+    answers not understood."""
 
     async def version(self) -> str: ...
 
@@ -127,7 +131,8 @@ class Scheduler(Protocol):
     async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]: ...
 
     async def cancel(self, ours: Watch) -> None:
-        """The jobs of `ours.slurm_ids`, whatever they are named by now. An id that has become another job's is left alone."""
+        """The jobs of `ours.slurm_ids`, whatever they are named by now. An id that has become another job's
+        is left alone."""
         ...
 
     async def nodes(self) -> tuple[Node, ...]: ...
@@ -137,7 +142,8 @@ class Scheduler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What SLURM holds of us, for a comparison. `site_time`: the login node's clock, in seconds since the epoch."""
+    """What SLURM holds of us, for a comparison. `site_time`: the login node's clock, in seconds since the
+    epoch."""
 
     snapshot: Snapshot
     site_time: int
@@ -147,13 +153,15 @@ class Surveyor(Protocol):
     """SLURM as the reconciliation sees it."""
 
     async def survey(self, since: int, ours: Watch) -> Survey:
-        """Every job under a name of our form that lived at or after `since` (seconds); those of `ours.slurm_ids` from any time."""
+        """Every job under a name of our form that lived at or after `since` (seconds); those of
+        `ours.slurm_ids` from any time."""
         ...
 
     async def close(self) -> None: ...
 
 
-# --- the chain -----------------------------------------------------------------------------------------------------------------
+# --- the chain
+# ------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +274,8 @@ class Chain(Protocol):
         ...
 
     async def simulate(self, tx_bytes: bytes) -> int:
-        """Gas used. Raises Refused with message_index when a message fails, with the SDK's code and codespace otherwise."""
+        """Gas used. Raises Refused with message_index when a message fails, with the SDK's code and codespace
+        otherwise."""
         ...
 
     async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
@@ -274,7 +283,8 @@ class Chain(Protocol):
         ...
 
     async def find(self, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:
-        """The transaction in its block, or None while it is in none. With its bytes it is found on a node without an index, too."""
+        """The transaction in its block, or None while it is in none. With its bytes it is found on a node
+        without an index, too."""
         ...
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
@@ -296,7 +306,8 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A terminal report as its transaction holds it. `objection`: what is wrong with its evidence, empty when it holds."""
+    """A terminal report as its transaction holds it. `objection`: what is wrong with its evidence, empty when
+    it holds."""
 
     job_id: str
     state: str
@@ -307,7 +318,8 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The chain's accounting of a job, in uvirt. `status`: pending, finalized, disputed, corrected, settled."""
+    """The chain's accounting of a job, in uvirt. `status`: pending, finalized, disputed, corrected,
+    settled."""
 
     usage: Usage
     total: int
@@ -335,7 +347,8 @@ class Audit(Protocol):
         ...
 
     async def reported(self, tx_hash: str, specs: Mapping[str, Spec]) -> tuple[Reported, ...] | None:
-        """Every report in the transaction, its evidence checked; None while it is in no block. `specs` by job id."""
+        """Every report in the transaction, its evidence checked; None while it is in no block. `specs` by job
+        id."""
         ...
 
     async def disputes(self) -> tuple[Dispute, ...]:

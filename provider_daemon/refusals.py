@@ -1,4 +1,5 @@
-"""Why a node did not take a transaction: the SDK's codes, and the texts of a chain that gives a refusal no code of its own. Pure."""
+"""Why a node did not take a transaction: the SDK's codes, and the texts of a chain that gives a refusal no
+code of its own. Pure."""
 
 import re
 from enum import StrEnum
@@ -7,7 +8,8 @@ from provider_daemon.result_codes import RATE_LIMIT, SDK, SdkCode
 
 
 class Refusal(StrEnum):
-    """What a refusal by CheckTx or by a simulation is about. IN_MEMPOOL is no failure: the node has these very bytes already."""
+    """What a refusal by CheckTx or by a simulation is about. IN_MEMPOOL is no failure: the node has these
+    very bytes already."""
 
     IN_MEMPOOL = "in_mempool"
     FUNDS = "funds"

@@ -1,9 +1,11 @@
-"""The chain's result codes that provd and its devnet know, by codespace (docs/protocol.md, 'Result codes')."""
+"""The chain's result codes that provd and its devnet know, by codespace (docs/protocol.md, 'Result
+codes')."""
 
 from enum import IntEnum
 
 SDK, HPC, STORE = "sdk", "hpc", "store"  # codespaces
-UNDEFINED, RATE_LIMIT = "undefined", "ratelimit"  # codespaces of one error each: a fee too low, too many transactions
+# codespaces of one error each: a fee too low, too many transactions
+UNDEFINED, RATE_LIMIT = "undefined", "ratelimit"
 ONLY_ERROR = 1  # the code of each of those two
 FIRST_HPC_ERROR = 2100  # the module's registered errors begin there; its checks of a message's form are below
 

@@ -12,14 +12,18 @@ T = TypeVar("T")
 ATTEMPTS = 3
 
 
-async def quickly(call: Callable[[], Awaitable[T]], *, on: type[Exception] = Transient, seconds: float = 0.05) -> T:
-    """Calls again when `on` is raised, at most ATTEMPTS times in all; only for calls that may safely happen twice.
+async def quickly(
+    call: Callable[[], Awaitable[T]], *, on: type[Exception] = Transient, seconds: float = 0.05
+) -> T:
+    """Calls again when `on` is raised, at most ATTEMPTS times in all; only for calls that may safely happen
+    twice.
 
     The waits are random: up to `seconds` before the second attempt, up to twice that before the third.
     """
 
     async def attempt() -> T:
-        return await call()  # tenacity only awaits what is an async function itself, not what returns an awaitable
+        # tenacity only awaits what is an async function itself, not what returns an awaitable
+        return await call()
 
     policy = AsyncRetrying(
         stop=stop_after_attempt(ATTEMPTS),

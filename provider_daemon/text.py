@@ -4,7 +4,8 @@ _ESCAPED = dict.fromkeys("<>&\u2028\u2029", 6) | dict.fromkeys('"\\\n\r\t', 2)
 
 
 def cut(text: str, most: int) -> str:
-    """At most `most` bytes of it as the chain's store writes JSON (`<` is six bytes there), ended by a mark when some is left out."""
+    """At most `most` bytes of it as the chain's store writes JSON (`<` is six bytes there), ended by a mark
+    when some is left out."""
     if sum(map(_stored, text)) <= most:
         return text
     room, kept = most - len("…".encode()), 0

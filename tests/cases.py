@@ -37,7 +37,8 @@ class Case(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Run(Generic[S]):
-    """`kind`: what a case is called. `right` and `wrong` are verdicts, `count` names the right ones in the last line.
+    """`kind`: what a case is called. `right` and `wrong` are verdicts, `count` names the right ones in the
+    last line.
 
     `staged` makes the stage in a new directory; `around` is entered for each case.
     """
@@ -89,11 +90,19 @@ class Run(Generic[S]):
 
     def main(self, text: str | None, cases: Sequence[Case[S]], needed: dict[str, str]) -> int:
         """`text` for --help; `needed`: program -> Debian's package of it. The exit status."""
-        parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
-        parser.add_argument("--only", action="append", default=[], metavar="NAME", help="part of a name; repeatable")
-        parser.add_argument("--short", action="store_true", help=f"only each {self.kind} that `make test` plays")
+        parser = argparse.ArgumentParser(
+            description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        parser.add_argument(
+            "--only", action="append", default=[], metavar="NAME", help="part of a name; repeatable"
+        )
+        parser.add_argument(
+            "--short", action="store_true", help=f"only each {self.kind} that `make test` plays"
+        )
         options = parser.parse_args()
-        chosen = [case for case in cases if not options.only or any(name in case.name for name in options.only)]
+        chosen = [
+            case for case in cases if not options.only or any(name in case.name for name in options.only)
+        ]
         chosen = [case for case in chosen if case.short or not options.short]
         if not chosen:
             parser.error(f"no such {self.kind}; there are: {', '.join(case.name for case in cases)}")

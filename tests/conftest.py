@@ -1,4 +1,5 @@
-"""What all tests share: logging that no test leaves changed, a simulated SLURM site for each test, and one real one for all that ask."""
+"""What all tests share: logging that no test leaves changed, a simulated SLURM site for each test, and one
+real one for all that ask."""
 
 import logging
 import shutil
@@ -16,12 +17,15 @@ from provider_daemon.lab.site.site import Site
 
 
 def pytest_configure() -> None:
-    """Ctrl-C is under test: shells ignore it for what they run in the background, and children would inherit that.
+    """Ctrl-C is under test: shells ignore it for what they run in the background, and children would inherit
+    that.
 
     How fast a busy machine makes up its examples says nothing of what is under test.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+    hypothesis.settings.register_profile(
+        "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
     hypothesis.settings.load_profile("busy")
 
 
@@ -33,7 +37,8 @@ async def simulated_site() -> AsyncIterator[SimulatedSite]:
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    """A command that is called in this process sets up logging for itself, to streams that are closed after it."""
+    """A command that is called in this process sets up logging for itself, to streams that are closed after
+    it."""
     before, root = structlog.get_config(), logging.getLogger()
     handlers = list(root.handlers)
     yield

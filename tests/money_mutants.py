@@ -1,10 +1,11 @@
-"""`python -m tests.money_mutants`: one small mistake at a time in the pure money files, each of which their unit tests must notice.
+"""`python -m tests.money_mutants`: one small mistake at a time in the pure money files, each of which their
+unit tests must notice.
 
-A mistake is another comparison, operator, boolean or bound, a number one off, a condition turned round or left out, a value not
-returned, an error of another kind. Decorators and texts are left alone. Each mutant is loaded in a child process in its module's
-place, and meets that module's own tests first. Those that nothing can notice stand in money_survivors.tsv with the reason; the run
-fails on any other survivor, and on a line there that is noticed or gone.
-"""
+A mistake is another comparison, operator, boolean or bound, a number one off, a condition turned round or
+left out, a value not returned, an error of another kind. Decorators and texts are left alone. Each mutant is
+loaded in a child process in its module's place, and meets that module's own tests first. Those that nothing
+can notice stand in money_survivors.tsv with the reason; the run fails on any other survivor, and on a line
+there that is noticed or gone."""
 
 import ast
 import os
@@ -48,7 +49,8 @@ NAMES = {"min": "max", "max": "min", "all": "any", "any": "all"}
 
 @dataclass(frozen=True)
 class Mutant:
-    """`place`: module and function; `line`: the statement's first line; `change`: what became of what in it."""
+    """`place`: module and function; `line`: the statement's first line; `change`: what became of what in
+    it."""
 
     module: str
     place: str
@@ -73,7 +75,13 @@ def mutants(path: Path) -> Iterator[Mutant]:
             line = ast.unparse(statement).splitlines()[0]
             seen[place, line, change] += 1
             twin = f" ({seen[place, line, change]})" if seen[place, line, change] > 1 else ""
-            yield Mutant(path.stem, place, line, change + twin, compile(ast.fix_missing_locations(tree), str(path), "exec"))
+            yield Mutant(
+                path.stem,
+                place,
+                line,
+                change + twin,
+                compile(ast.fix_missing_locations(tree), str(path), "exec"),
+            )
 
 
 def unchanged() -> Mutant:
@@ -81,13 +89,17 @@ def unchanged() -> Mutant:
     return Mutant(path.stem, "", "", "", compile(path.read_text(), str(path), "exec"))
 
 
-def _spots(node: ast.AST, place: str, statement: ast.stmt | None = None) -> Iterator[tuple[ast.AST, str, ast.stmt]]:
+def _spots(
+    node: ast.AST, place: str, statement: ast.stmt | None = None
+) -> Iterator[tuple[ast.AST, str, ast.stmt]]:
     """Every node but decorators, in a fixed order, with its function and its statement."""
     for field, value in ast.iter_fields(node):
         for child in (value if isinstance(value, list) else [value]) if field != "decorator_list" else []:
             if isinstance(child, ast.AST):
                 around = child if isinstance(child, ast.stmt) else statement
-                inside = f"{place}.{child.name}" if isinstance(child, ast.FunctionDef | ast.ClassDef) else place
+                inside = (
+                    f"{place}.{child.name}" if isinstance(child, ast.FunctionDef | ast.ClassDef) else place
+                )
                 if around is not None:
                     yield child, inside, around
                 yield from _spots(child, inside, around)
@@ -128,8 +140,12 @@ class InPlaceOf(MetaPathFinder, Loader):
 
     mutant: Mutant
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self) if fullname == f"provider_daemon.money.{self.mutant.module}" else None
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return (
+            ModuleSpec(fullname, self) if fullname == f"provider_daemon.money.{self.mutant.module}" else None
+        )
 
     def exec_module(self, module: ModuleType) -> None:
         exec(self.mutant.code, module.__dict__)
@@ -178,7 +194,9 @@ def main() -> int:
     import pytest  # noqa: F401 here, before any fork: children find them loaded
 
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    hypothesis.settings.register_profile("mutants", max_examples=20, derandomize=True, database=None, deadline=None)
+    hypothesis.settings.register_profile(
+        "mutants", max_examples=20, derandomize=True, database=None, deadline=None
+    )
     hypothesis.settings.load_profile("mutants")
     assert not any(name.startswith("provider_daemon.money.") for name in sys.modules)
     rows = [line.split("\t") for line in SURVIVORS.read_text().splitlines()]
@@ -192,7 +210,10 @@ def main() -> int:
         print("not noticed:", "\t".join(key), sep="\t")
     for key in sorted(listed - survived):
         print("listed, but noticed or gone:", "\t".join(key), sep="\t")
-    print(f"{len(found)} mutants, {len(found) - len(survived)} noticed, {len(survived & listed)} listed with a reason")
+    print(
+        f"{len(found)} mutants, {len(found) - len(survived)} noticed, {len(survived & listed)} listed "
+        "with a reason"
+    )
     return 1 if survived ^ listed else 0
 
 

@@ -1,8 +1,9 @@
-"""A pytest plugin (`-p tests.reworded`): provd with every text about parked jobs, endpoints and timelines in other words.
+"""A pytest plugin (`-p tests.reworded`): provd with every text about parked jobs, endpoints and timelines in
+other words.
 
-Each sentence in the source of MODULES is imported with its words spelt backwards; only what an f-string puts in, and words that
-stand alone (enum values, keys), stay as they are. So whatever still passes depends on no wording.
-"""
+Each sentence in the source of MODULES is imported with its words spelt backwards; only what an f-string puts
+in, and words that stand alone (enum values, keys), stay as they are. So whatever still passes depends on no
+wording."""
 
 import ast
 import re
@@ -31,7 +32,8 @@ FUNCTIONS: dict[str, frozenset[str]] = {
     "chain.endpoints": frozenset(),
 }
 """module -> those of its functions that write such texts; none: all of it"""
-SEARCHES = {"startswith", "endswith", "find", "partition", "split", "removeprefix"}  # a text is read there: it stays as it is
+# a text is read there: it stays as it is
+SEARCHES = {"startswith", "endswith", "find", "partition", "split", "removeprefix"}
 MODULES = frozenset(f"provider_daemon.{name}" for name in FUNCTIONS)
 
 
@@ -76,11 +78,15 @@ class Loader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
         rewording = Rewording(FUNCTIONS[fullname.removeprefix("provider_daemon.")])
-        return compile(ast.fix_missing_locations(rewording.visit(ast.parse(self.get_data(path)))), path, "exec")
+        return compile(
+            ast.fix_missing_locations(rewording.visit(ast.parse(self.get_data(path)))), path, "exec"
+        )
 
 
 class Finder(MetaPathFinder):
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         spec = PathFinder.find_spec(fullname, path) if fullname in MODULES else None
         if spec is not None and spec.origin is not None:
             spec.loader = Loader(fullname, spec.origin)

@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable
 from tests.expect import Wrong
 
 
-async def until(what: str, holds: Callable[[], Awaitable[object] | object], limit: float, pause: float = 0.1) -> float:
-    """Seconds that it took until `holds` was true. Raises Wrong after `limit` seconds, in the middle of a look too."""
+async def until(
+    what: str, holds: Callable[[], Awaitable[object] | object], limit: float, pause: float = 0.1
+) -> float:
+    """Seconds that it took until `holds` was true. Raises Wrong after `limit` seconds, in the middle of a
+    look too."""
     began = time.monotonic()
     try:
         async with asyncio.timeout(limit) as patience:

@@ -1,4 +1,5 @@
-"""No dependency, as locked or as the oldest one that pyproject.toml admits, is one with a known vulnerability: tools/advisories.toml.
+"""No dependency, as locked or as the oldest one that pyproject.toml admits, is one with a known
+vulnerability: tools/advisories.toml.
 
 `python -m tools.advisories`, a part of `make check`.
 """
@@ -29,7 +30,10 @@ class Advisory:
 
 def known() -> list[Advisory]:
     document = _read("tools/advisories.toml")
-    return [Advisory(canonicalize_name(each["package"]), Version(each["fixed"]), tuple(each["ids"])) for each in document["advisories"]]
+    return [
+        Advisory(canonicalize_name(each["package"]), Version(each["fixed"]), tuple(each["ids"]))
+        for each in document["advisories"]
+    ]
 
 
 def locked(lock: dict[str, Any]) -> Iterator[tuple[str, Version]]:
@@ -41,7 +45,9 @@ def floors(project: dict[str, Any]) -> Iterator[tuple[str, Version]]:
     groups = project.get("dependency-groups", {}).values()
     for text in [*project["project"]["dependencies"], *(each for group in groups for each in group)]:
         requirement = Requirement(text)
-        lowest = [Version(each.version) for each in requirement.specifier if each.operator in (">=", "==", "~=")]
+        lowest = [
+            Version(each.version) for each in requirement.specifier if each.operator in (">=", "==", "~=")
+        ]
         yield canonicalize_name(requirement.name), max(lowest, default=Version("0"))
 
 
@@ -57,7 +63,9 @@ def foreign(lock: dict[str, Any]) -> Iterator[str]:
     for package in lock["package"]:
         files = [*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else [])]
         addresses = [package["source"].get("registry", PUBLIC[0]), *(file["url"] for file in files)]
-        yield from (f"{package['name']}: {address}" for address in addresses if not address.startswith(PUBLIC))
+        yield from (
+            f"{package['name']}: {address}" for address in addresses if not address.startswith(PUBLIC)
+        )
 
 
 def problems() -> list[str]:
@@ -75,5 +83,8 @@ def _read(name: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     found = problems()
-    print("\n".join(found) or f"no known vulnerability in uv.lock or pyproject.toml, of {len(known())} advisories")
+    print(
+        "\n".join(found)
+        or f"no known vulnerability in uv.lock or pyproject.toml, of {len(known())} advisories"
+    )
     sys.exit(1 if found else 0)

@@ -66,12 +66,20 @@ def _spelled(parameter: Any) -> str:
     value = (parameter.metavar or "").replace("|", " or ")
     if parameter.param_type_name == "argument":
         return str(value)
-    return " ".join(filter(None, [", ".join(f"`{option}`" for option in [*parameter.opts, *parameter.secondary_opts]), value]))
+    return " ".join(
+        filter(
+            None, [", ".join(f"`{option}`" for option in [*parameter.opts, *parameter.secondary_opts]), value]
+        )
+    )
 
 
 def _meaning(parameter: Any) -> str:
     help_text = str(parameter.help).replace("|", "\\|").replace("<", "&lt;")
-    default = parameter.show_default if isinstance(getattr(parameter, "show_default", None), str) else _value(parameter.default)
+    default = (
+        parameter.show_default
+        if isinstance(getattr(parameter, "show_default", None), str)
+        else _value(parameter.default)
+    )
     variable = f" Or ${parameter.envvar}." if getattr(parameter, "envvar", None) else ""
     return f"{help_text}{f' Default: {default}.' if default else ''}{variable}"
 

@@ -64,7 +64,9 @@ JOBS = Board(
         ),
         "Flow": (
             graph("Open jobs by state", "short", ("sum by (state) (provd_jobs)", "{{state}}")),
-            graph("Parked jobs by reason", "short", ("sum by (reason) (provd_jobs_parked) > 0", "{{reason}}")),
+            graph(
+                "Parked jobs by reason", "short", ("sum by (reason) (provd_jobs_parked) > 0", "{{reason}}")
+            ),
             graph(
                 "Submissions by result of sbatch",
                 "short",
@@ -72,8 +74,12 @@ JOBS = Board(
             ),
         ),
         "Time": (
-            quantiles("Time from block to SLURM job id", "provd_submission_latency_seconds_bucket", "{{cluster}}"),
-            quantiles("Time from stored report to block", "provd_report_latency_seconds_bucket", "{{cluster}}"),
+            quantiles(
+                "Time from block to SLURM job id", "provd_submission_latency_seconds_bucket", "{{cluster}}"
+            ),
+            quantiles(
+                "Time from stored report to block", "provd_report_latency_seconds_bucket", "{{cluster}}"
+            ),
             graph(
                 "Time in each state, 95th percentile",
                 "s",
@@ -94,7 +100,11 @@ JOBS = Board(
                 ("1 - provd_loop_alive > 0", "dead: {{loop}}"),
                 ("provd_outbox_stalled > 0", "no progress: outbox:{{signer}}"),
             ),
-            graph("Time since the last successful tick", "s", ("time() - provd_loop_last_success_timestamp_seconds > 0", "{{loop}}")),
+            graph(
+                "Time since the last successful tick",
+                "s",
+                ("time() - provd_loop_last_success_timestamp_seconds > 0", "{{loop}}"),
+            ),
             graph("Ticks", "ops", ("rate(provd_loop_ticks_total[$__rate_interval])", "{{loop}}")),
             graph("Ongoing problems", "short", ("provd_trouble", "{{what}} {{subject}}")),
             graph(
@@ -104,7 +114,11 @@ JOBS = Board(
                 ("increase(provd_http_connections_closed_total[$__rate_interval])", "closed: {{reason}}"),
             ),
             graph("Version", "short", ("provd_build_info", "{{version}}")),
-            graph("Configuration file is in effect", "bool", ("provd_config_last_reload_successful", "{{instance}}")),
+            graph(
+                "Configuration file is in effect",
+                "bool",
+                ("provd_config_last_reload_successful", "{{instance}}"),
+            ),
             graph(
                 "Time since a configuration file took effect",
                 "s",
@@ -124,9 +138,21 @@ CHAIN = Board(
         ),
         "Money": (
             graph("Wallet balance", "short", ("provd_wallet_balance", "{{signer}} {{denom}}")),
-            graph("Value of unreported finished jobs", "short", ("sum by (denom) (provd_unsettled)", "unsettled {{denom}}")),
-            graph("Billed per day", "short", ("sum by (cluster, denom) (increase(provd_billed_total[1d]))", "{{cluster}} {{denom}}")),
-            graph("Fees per day", "short", ("sum by (signer, denom) (increase(provd_fees_total[1d]))", "{{signer}} {{denom}}")),
+            graph(
+                "Value of unreported finished jobs",
+                "short",
+                ("sum by (denom) (provd_unsettled)", "unsettled {{denom}}"),
+            ),
+            graph(
+                "Billed per day",
+                "short",
+                ("sum by (cluster, denom) (increase(provd_billed_total[1d]))", "{{cluster}} {{denom}}"),
+            ),
+            graph(
+                "Fees per day",
+                "short",
+                ("sum by (signer, denom) (increase(provd_fees_total[1d]))", "{{signer}} {{denom}}"),
+            ),
             graph("Fees per job", "short", ("provd:fee_per_job:ratio_rate1d", "{{instance}}")),
             graph("Gas price", "short", ("provd_gas_price", "{{denom}}")),
         ),
@@ -134,21 +160,47 @@ CHAIN = Board(
             graph(
                 "Transactions by outcome",
                 "short",
-                ("sum by (outcome, cause) (increase(provd_transactions_total[$__rate_interval]))", "{{outcome}} {{cause}}"),
+                (
+                    "sum by (outcome, cause) (increase(provd_transactions_total[$__rate_interval]))",
+                    "{{outcome}} {{cause}}",
+                ),
             ),
-            graph("Share of unsuccessful transactions", "percentunit", ("provd:transactions_unsuccessful:ratio_rate15m", "{{instance}}")),
+            graph(
+                "Share of unsuccessful transactions",
+                "percentunit",
+                ("provd:transactions_unsuccessful:ratio_rate15m", "{{instance}}"),
+            ),
             graph("Gas used", "short", ("rate(provd_gas_used_total[$__rate_interval])", "{{signer}}")),
             graph("Messages in the outbox", "short", ("provd_outbox_messages", "{{signer}} {{kind}}")),
-            graph("Age of the oldest message", "s", ("time() - provd_outbox_oldest_timestamp_seconds", "{{signer}} {{kind}}")),
-            graph("Time since the last included transaction", "s", ("time() - provd_outbox_last_progress_timestamp_seconds", "{{signer}}")),
+            graph(
+                "Age of the oldest message",
+                "s",
+                ("time() - provd_outbox_oldest_timestamp_seconds", "{{signer}} {{kind}}"),
+            ),
+            graph(
+                "Time since the last included transaction",
+                "s",
+                ("time() - provd_outbox_last_progress_timestamp_seconds", "{{signer}}"),
+            ),
         ),
         "Chain": (
-            graph("Height", "short", ("provd_chain_height", "{{endpoint}}"), ("provd:chain_height:max", "newest")),
+            graph(
+                "Height",
+                "short",
+                ("provd_chain_height", "{{endpoint}}"),
+                ("provd:chain_height:max", "newest"),
+            ),
             graph("Endpoint states", "short", ("provd_chain_endpoint > 0", "{{endpoint}} {{state}}")),
             quantiles("Duration of chain calls", "provd_chain_call_duration_seconds_bucket", "", "5m"),
-            graph("Failed chain calls", "ops", ("rate(provd_chain_call_errors_total[$__rate_interval])", "{{error}}")),
             graph(
-                "Time since the last successful chain call", "s", ("time() - provd_chain_last_success_timestamp_seconds", "{{instance}}")
+                "Failed chain calls",
+                "ops",
+                ("rate(provd_chain_call_errors_total[$__rate_interval])", "{{error}}"),
+            ),
+            graph(
+                "Time since the last successful chain call",
+                "s",
+                ("time() - provd_chain_last_success_timestamp_seconds", "{{instance}}"),
             ),
             graph(
                 "Differences between SLURM, ledger and chain",
@@ -156,7 +208,11 @@ CHAIN = Board(
                 ("provd_reconciliation_differences", "{{severity}}"),
                 about="Found by the last hourly reconciliation.",
             ),
-            graph("Time since the last reconciliation", "s", ("time() - provd_reconciliation_last_timestamp_seconds", "{{instance}}")),
+            graph(
+                "Time since the last reconciliation",
+                "s",
+                ("time() - provd_reconciliation_last_timestamp_seconds", "{{instance}}"),
+            ),
         ),
     },
 )
@@ -165,27 +221,50 @@ SLURM = Board(
     "provd / SLURM and SSH",
     {
         "Now": (
-            stat("Usable nodes", "short", 'sum by (cluster) (provd_slurm_nodes{state="usable"})', "{{cluster}}"),
+            stat(
+                "Usable nodes", "short", 'sum by (cluster) (provd_slurm_nodes{state="usable"})', "{{cluster}}"
+            ),
             stat(
                 "Time since SLURM last answered",
                 "s",
                 "time() - max by (cluster) (provd_slurm_last_success_timestamp_seconds)",
                 "{{cluster}}",
             ),
-            stat("SLURM commands per second", "ops", "sum by (cluster) (cluster:provd_slurm_rpcs:rate5m)", "{{cluster}}"),
+            stat(
+                "SLURM commands per second",
+                "ops",
+                "sum by (cluster) (cluster:provd_slurm_rpcs:rate5m)",
+                "{{cluster}}",
+            ),
         ),
         "SLURM": (
-            graph("Query duration, 95th percentile", "s", ("cluster:provd_slurm_query_duration_seconds:p95_15m", "{{cluster}}")),
+            graph(
+                "Query duration, 95th percentile",
+                "s",
+                ("cluster:provd_slurm_query_duration_seconds:p95_15m", "{{cluster}}"),
+            ),
             graph(
                 "Queries and failures",
                 "ops",
-                ("sum by (cluster, query) (rate(provd_slurm_queries_total[$__rate_interval]))", "{{cluster}} {{query}}"),
-                ("sum by (cluster, outcome) (rate(provd_slurm_query_failures_total[$__rate_interval]))", "{{cluster}} {{outcome}}"),
+                (
+                    "sum by (cluster, query) (rate(provd_slurm_queries_total[$__rate_interval]))",
+                    "{{cluster}} {{query}}",
+                ),
+                (
+                    "sum by (cluster, outcome) (rate(provd_slurm_query_failures_total[$__rate_interval]))",
+                    "{{cluster}} {{outcome}}",
+                ),
             ),
-            graph("Share of failed queries", "percentunit", ("cluster:provd_slurm_query_failures:ratio_rate15m", "{{cluster}}")),
+            graph(
+                "Share of failed queries",
+                "percentunit",
+                ("cluster:provd_slurm_query_failures:ratio_rate15m", "{{cluster}}"),
+            ),
             graph("SLURM commands", "ops", ("rate(provd_slurm_rpcs_total[$__rate_interval])", "{{cluster}}")),
             graph(
-                "Queries rejected by the rate limit", "short", ("increase(provd_slurm_rate_limited_total[$__rate_interval])", "{{cluster}}")
+                "Queries rejected by the rate limit",
+                "short",
+                ("increase(provd_slurm_rate_limited_total[$__rate_interval])", "{{cluster}}"),
             ),
             graph("Nodes", "short", ("provd_slurm_nodes", "{{cluster}} {{state}}")),
         ),
@@ -193,7 +272,10 @@ SLURM = Board(
             graph(
                 "Login attempts",
                 "short",
-                ("sum by (cluster, outcome) (increase(provd_ssh_connects_total[$__rate_interval]))", "{{cluster}} {{outcome}}"),
+                (
+                    "sum by (cluster, outcome) (increase(provd_ssh_connects_total[$__rate_interval]))",
+                    "{{cluster}} {{outcome}}",
+                ),
             ),
             graph(
                 "Channels opened",
@@ -205,12 +287,23 @@ SLURM = Board(
             graph("Cause of the failed login", "short", ("provd_ssh_login_problem", "{{cluster}} {{cause}}")),
         ),
         "Ledger and process": (
-            graph("Ledger write duration, 99th percentile", "s", ("provd:ledger_commit_duration_seconds:p99_10m", "{{instance}}")),
             graph(
-                "Ledger size and free disk space", "bytes", ("provd_ledger_size_bytes", "ledger"), ("provd_ledger_disk_free_bytes", "free")
+                "Ledger write duration, 99th percentile",
+                "s",
+                ("provd:ledger_commit_duration_seconds:p99_10m", "{{instance}}"),
+            ),
+            graph(
+                "Ledger size and free disk space",
+                "bytes",
+                ("provd_ledger_size_bytes", "ledger"),
+                ("provd_ledger_disk_free_bytes", "free"),
             ),
             graph("Memory", "bytes", ('process_resident_memory_bytes{job="provd"}', "{{instance}}")),
-            graph("CPU", "percentunit", ('rate(process_cpu_seconds_total{job="provd"}[$__rate_interval])', "{{instance}}")),
+            graph(
+                "CPU",
+                "percentunit",
+                ('rate(process_cpu_seconds_total{job="provd"}[$__rate_interval])', "{{instance}}"),
+            ),
         ),
     },
 )
@@ -230,7 +323,11 @@ def _board(board: Board) -> dict[str, Any]:
         "editable": False,
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
-        "templating": {"list": [{"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}]},
+        "templating": {
+            "list": [
+                {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}
+            ]
+        },
         "links": [{"type": "dashboards", "tags": ["provd"], "title": "provd", "asDropdown": False}],
         "panels": _panels(board),
     }
@@ -251,7 +348,12 @@ def _panels(board: Board) -> list[dict[str, Any]]:
             }
         )
         for number, panel in enumerate(panels):
-            place = {"x": number % COLUMNS * WIDTH, "y": y + 1 + number // COLUMNS * HEIGHT, "w": WIDTH, "h": HEIGHT}
+            place = {
+                "x": number % COLUMNS * WIDTH,
+                "y": y + 1 + number // COLUMNS * HEIGHT,
+                "w": WIDTH,
+                "h": HEIGHT,
+            }
             made.append(_panel(panel, len(made) + 1, place))
         y += 1 + -(-len(panels) // COLUMNS) * HEIGHT
     return made
@@ -266,7 +368,9 @@ def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
         "datasource": SOURCE,
         "gridPos": place,
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
-        "options": {"reduceOptions": {"calcs": ["lastNotNull"]}} if panel.kind == "stat" else {"legend": {"displayMode": "list"}},
+        "options": {"reduceOptions": {"calcs": ["lastNotNull"]}}
+        if panel.kind == "stat"
+        else {"legend": {"displayMode": "list"}},
         "targets": [
             {"refId": chr(ord("A") + index), "datasource": SOURCE, "expr": expression, "legendFormat": legend}
             for index, (expression, legend) in enumerate(panel.queries)

@@ -3,8 +3,8 @@
     python -m tools.manual provd 2026-01-31
     python -m tools.manual provd.toml 2026-01-31 docs/operators-guide.md
 
-provd(1) is written from the commands, as docs/cli.md is; provd.toml(5) from the table of keys in that document, and the default file.
-"""
+provd(1) is written from the commands, as docs/cli.md is; provd.toml(5) from the table of keys in that
+document, and the default file."""
 
 from collections.abc import Iterator
 
@@ -15,14 +15,17 @@ from tools import cli_reference, roff
 KEYS = "| key | default | meaning |"
 FILES = {
     "/etc/provd/provd.toml": "The configuration, see provd.toml(5).",
-    "/var/lib/provd/ledger.sqlite": "The ledger, provd's only durable state. Back it up with `provd ledger backup`.",
+    "/var/lib/provd/ledger.sqlite": (
+        "The ledger, provd's only durable state. Back it up with `provd ledger backup`."
+    ),
     "~/.provd": "The keyring of `provd keys`, in the layout of an SDK `file` keyring.",
 }
 CONFIGURATION = """## DESCRIPTION
 
-One TOML file, by default `/etc/provd/provd.toml`. Unknown keys are errors. `provd config validate` reports every error at once,
-with its line. `provd config show` prints the configuration in effect, `provd config schema` a JSON schema for editors. At SIGHUP
-the daemon reads the file again, and logs which changes need a restart.
+One TOML file, by default `/etc/provd/provd.toml`. Unknown keys are errors. `provd config validate` reports
+every error at once, with its line. `provd config show` prints the configuration in effect,
+`provd config schema` a JSON schema for editors. At SIGHUP the daemon reads the file again, and logs which
+changes need a restart.
 """
 
 
@@ -38,7 +41,10 @@ def commands_page(date: str) -> str:
         ".B provd",
         '.RI [ OPTION "]... " COMMAND " [" ARGUMENT ]...',
         ".SH DESCRIPTION",
-        "Takes jobs from the chain, runs each of them once on SLURM, and reports the result to the chain, signed.",
+        (
+            "Takes jobs from the chain, runs each of them once on SLURM, and reports the result to the "
+            "chain, signed."
+        ),
         "Every command explains itself with",
         f"\\fB{roff.escaped('--help')}\\fR.",
         ".SH COMMANDS",
@@ -79,9 +85,14 @@ def _files() -> Iterator[str]:
 def _keys(guide: str) -> Iterator[str]:
     """Every row of the table; a default that is worth saying stands after the meaning."""
     rows = guide.partition(KEYS)[2].splitlines()[2:]
-    for row in rows[: next((number for number, line in enumerate(rows) if not line.startswith("|")), len(rows))]:
+    for row in rows[
+        : next((number for number, line in enumerate(rows) if not line.startswith("|")), len(rows))
+    ]:
         key, default, meaning = roff.cells_of(row)
-        yield from roff.tagged(f"\\fB{roff.escaped(key)}\\fR", roff.inline(f"{meaning} (default {default})" if default else meaning))
+        yield from roff.tagged(
+            f"\\fB{roff.escaped(key)}\\fR",
+            roff.inline(f"{meaning} (default {default})" if default else meaning),
+        )
 
 
 if __name__ == "__main__":
@@ -89,4 +100,6 @@ if __name__ == "__main__":
     from pathlib import Path
 
     name, date, *guide = sys.argv[1:]
-    sys.stdout.write(configuration_page(date, Path(guide[0]).read_text()) if name == "provd.toml" else commands_page(date))
+    sys.stdout.write(
+        configuration_page(date, Path(guide[0]).read_text()) if name == "provd.toml" else commands_page(date)
+    )

@@ -16,14 +16,15 @@ def _sum() -> str:
 
 HEAD = f"""# Metrics
 
-On /metrics of `metrics.listen`, in Prometheus's text format. This page is made from the catalog; alerts and dashboards
-use nothing that is not on it, and a test scrapes a running daemon to prove all three.
+The metrics on /metrics of `metrics.listen`, in the Prometheus text format. This page comes from the catalog.
+Alerts and dashboards use only what is listed here, and a test scrapes a running daemon to prove it.
 
-Counters and histograms begin at 0 when the daemon starts. What is asked of SLURM or the chain is absent, not old, when they do not answer:
-the last column says when. `cluster` is the id on chain, `signer` a key's address, `loop` one of `intake`, `reconcile`, `wallet`,
-`outbox:ADDRESS`, `advance:NAME` and `heartbeat:NAME`. No label holds free text or a job, so the number of series does not grow with the
-jobs: {_sum()}, histograms' buckets and the process's own
-included. One cluster or two, with one key and two endpoints, stay below 350.
+Counters and histograms start at 0 with the daemon. A value that comes from SLURM or the chain is absent, not
+stale, while they do not answer; the last column says when. `cluster` is the id on chain, `signer` a key's
+address, `loop` one of `intake`, `reconcile`, `wallet`, `outbox:ADDRESS`, `advance:NAME` and `heartbeat:NAME`.
+No label holds free text or a job, so the number of series does not grow with the jobs:
+{_sum()}, including histogram buckets and the process's own metrics.
+One cluster or two, with one key and two endpoints, stay below 350.
 
 """
 # prometheus_client's own, with its own words.
@@ -60,13 +61,20 @@ def text() -> str:
 
 def _sections() -> Iterator[str]:
     for title, families in SECTIONS.items():
-        rows = ["| metric | type | labels | meaning | absent |", "|---|---|---|---|---|", *map(_row, families)]
+        rows = [
+            "| metric | type | labels | meaning | absent |",
+            "|---|---|---|---|---|",
+            *map(_row, families),
+        ]
         yield "\n".join([f"## {title}", "", *rows, ""])
 
 
 def _row(family: Family) -> str:
     bounds = f" Buckets: {', '.join(f'{bound:g}' for bound in family.buckets)}." if family.buckets else ""
-    return f"| {family.name} | {family.kind} | {', '.join(family.labels)} | {family.help}{bounds} | {family.absent} |"
+    return (
+        f"| {family.name} | {family.kind} | {', '.join(family.labels)} | {family.help}{bounds} | "
+        f"{family.absent} |"
+    )
 
 
 def _process() -> str:

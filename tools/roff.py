@@ -1,4 +1,5 @@
-"""Markdown as our documents use it -> roff for man(7): headings, paragraphs, tables of two columns or more, fenced code."""
+"""Markdown as our documents use it -> roff for man(7): headings, paragraphs, tables of two columns or more,
+fenced code."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -40,13 +41,17 @@ def inline(markdown: str) -> str:
     parts, end = list[str](), 0
     for found in _INLINE.finditer(plain):
         bold = found["code"] or found["strong"]
-        parts += [_literal(plain[end : found.start()]), f"\\fB{_literal(bold)}\\fR" if bold else _literal(found["words"])]
+        parts += [
+            _literal(plain[end : found.start()]),
+            f"\\fB{_literal(bold)}\\fR" if bold else _literal(found["words"]),
+        ]
         end = found.end()
     return _no_request("".join([*parts, _literal(plain[end:])]))
 
 
 def body(markdown: str) -> Iterator[str]:
-    """`##` becomes .SH, `###` becomes .SS, a table's rows become tagged paragraphs; the lines of a paragraph are joined."""
+    """`##` becomes .SH, `###` becomes .SS, a table's rows become tagged paragraphs; the lines of a paragraph
+    are joined."""
     lines = iter(_TABLE_HEAD.sub("", markdown).splitlines())
     paragraph: list[str] = []
     for line in lines:

@@ -1,4 +1,5 @@
-"""The bill of materials of provd's packages: CycloneDX 1.5, of what uv.lock installs at run time. The same lock gives the same bytes.
+"""The bill of materials of provd's packages: CycloneDX 1.5, of what uv.lock installs at run time. The same
+lock gives the same bytes.
 
 `python -m tools.sbom FILE`, called by `make dist` and the builds of both packages.
 """
@@ -14,11 +15,22 @@ from typing import Any
 from provider_daemon import __version__
 from tools import ROOT
 
-COMMAND = ("export", "-q", "--locked", "--no-default-groups", "--format", "cyclonedx1.5", "--preview-features", "sbom-export")
+COMMAND = (
+    "export",
+    "-q",
+    "--locked",
+    "--no-default-groups",
+    "--format",
+    "cyclonedx1.5",
+    "--preview-features",
+    "sbom-export",
+)
 
 
 def exported() -> dict[str, Any]:
-    done = subprocess.run([ROOT / ".uv/bin/uv", *COMMAND], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [ROOT / ".uv/bin/uv", *COMMAND], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     document: dict[str, Any] = json.loads(done.stdout)
     return document
 
@@ -27,12 +39,16 @@ def text(document: dict[str, Any], date: str) -> str:
     """Its time is the release's, its serial number that of its content."""
     document["metadata"]["timestamp"] = f"{date}T00:00:00Z"
     document.pop("serialNumber", None)
-    document["serialNumber"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(document, sort_keys=True))}"
+    document["serialNumber"] = (
+        f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(document, sort_keys=True))}"
+    )
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
 def release_date() -> str:
-    found = re.search(rf"^## {re.escape(__version__)} - (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    found = re.search(
+        rf"^## {re.escape(__version__)} - (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
     if found is None:
         raise SystemExit(f"CHANGELOG.md has no entry '## {__version__} - DATE'")
     return found[1]

@@ -15,8 +15,13 @@ def _filled(entries: list[Any], docs: Path) -> list[Any]:
 
 def _pages(entry: Any, docs: Path) -> list[Any]:
     if isinstance(entry, dict):
-        return [{title: _filled(inner, docs) if isinstance(inner, list) else inner} for title, inner in entry.items()]
+        return [
+            {title: _filled(inner, docs) if isinstance(inner, list) else inner}
+            for title, inner in entry.items()
+        ]
     if not entry.endswith("/*"):
         return [entry]
-    found = sorted((docs / entry.removesuffix("/*")).glob("*.md"), key=lambda path: (path.name != "README.md", path.name))
+    found = sorted(
+        (docs / entry.removesuffix("/*")).glob("*.md"), key=lambda path: (path.name != "README.md", path.name)
+    )
     return [str(path.relative_to(docs)) for path in found]

@@ -1,9 +1,9 @@
 """What is acted on: an answer that as many endpoints give as must agree (`chain.quorum`).
 
-One endpoint alone can lie. So the first endpoints are asked at once, all others where those differ, and the answer counts that a quorum
-gives. An endpoint that deviates several times is outvoted: it is asked last for a while, and reported. Where no quorum agrees nothing is
-known, and the next tick tries again. The loops see none of this: proofs can take the place of witnesses in this one file.
-"""
+One endpoint alone can lie. So the first endpoints are asked at once, all others where those differ, and the
+answer counts that a quorum gives. An endpoint that deviates several times is outvoted: it is asked last for a
+while, and reported. Where no quorum agrees nothing is known, and the next tick tries again. The loops see
+none of this: proofs can take the place of witnesses in this one file."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -42,7 +42,8 @@ class TooFewEndpoints(Transient):
 
 @dataclass(frozen=True, slots=True)
 class EndpointAnswer(Generic[T]):
-    """Of one endpoint. `error`: its refusal, or what makes its answer unreadable; a Transient is no answer at all."""
+    """Of one endpoint. `error`: its refusal, or what makes its answer unreadable; a Transient is no answer at
+    all."""
 
     endpoint: Endpoint
     value: T | None = None
@@ -88,11 +89,16 @@ class Agreement:
         if quorum == 1:
             await self._endpoints.believed()  # raises: no endpoint is healthy
         count = len(self._endpoints.all)
-        why = f"{len(healthy)} of {count} endpoints are healthy, quorum {quorum}: {self._endpoints.complaints()}"
+        why = (
+            f"{len(healthy)} of {count} endpoints are healthy, quorum {quorum}: "
+            f"{self._endpoints.complaints()}"
+        )
         if ongoing.start("endpoints_too_few", chain_id, self._endpoints.clock.now()):
             following = "nothing is submitted, cancelled or reported until then; check chain.endpoints"
             log.error("endpoints_too_few", chain=chain_id, why=why, next=following)
-        raise TooFewEndpoints(why if healthy else f"no chain endpoint is healthy: {self._endpoints.complaints()}")
+        raise TooFewEndpoints(
+            why if healthy else f"no chain endpoint is healthy: {self._endpoints.complaints()}"
+        )
 
     def reader(self, endpoint: Endpoint) -> Reader:
         known = self._readers.get(endpoint.url)
@@ -100,14 +106,18 @@ class Agreement:
             known = self._readers[endpoint.url] = (endpoint, Reader(Only(endpoint), self._endpoints.chain_id))
         return known[1]
 
-    async def same(self, what: str, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable] = itself) -> T:
-        """The answer that a quorum gives; a refusal or an unreadable record by a quorum is raised. `what` is asked about, for the log."""
+    async def same(
+        self, what: str, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable] = itself
+    ) -> T:
+        """The answer that a quorum gives; a refusal or an unreadable record by a quorum is raised. `what` is
+        asked about, for the log."""
         if self._endpoints.quorum == 1:
             return await ask(self.any)
         return await self._settled(what, lambda: self._same(what, ask, same))
 
     async def attested(self, what: str, ask: Callable[[Reader], Awaitable[N]]) -> N:
-        """The greatest number that a quorum reaches: one endpoint alone can neither raise it nor, where others are left, lower it."""
+        """The greatest number that a quorum reaches: one endpoint alone can neither raise it nor, where
+        others are left, lower it."""
         if self._endpoints.quorum == 1:
             return await ask(self.any)
         return await self._settled(what, lambda: self._attested(what, ask))
@@ -117,10 +127,11 @@ class Agreement:
         return await self._asked((await self.enough())[: self._endpoints.quorum], ask)
 
     async def sent(self, tx_hash: str, send: Callable[[Reader], Awaitable[TxOutcome]]) -> TxOutcome:
-        """What became of one send to each of as many endpoints as must agree, and to the others where their answers differ.
+        """What became of one send to each of as many endpoints as must agree, and to the others where their
+        answers differ.
 
-        Accepted by any is accepted, for GetTx decides; refused is only what a quorum refuses alike. Raises Transient when neither is known.
-        """
+        Accepted by any is accepted, for GetTx decides; refused is only what a quorum refuses alike. Raises
+        Transient when neither is known."""
         answers: list[EndpointAnswer[TxOutcome]] = []
         for some in self._in_turn(await self.enough()):
             answers += await self._asked(some, send)
@@ -129,7 +140,9 @@ class Agreement:
         accepted = next((answer for answer in answers if answer.error is None and answer.result().ok), None)
         if accepted is not None:
             return accepted.result()
-        raise Disagreement(f"the chain's endpoints disagree about whether they accept {tx_hash}: {_said(answers)}")
+        raise Disagreement(
+            f"the chain's endpoints disagree about whether they accept {tx_hash}: {_said(answers)}"
+        )
 
     # --- one attempt ---
 
@@ -146,7 +159,9 @@ class Agreement:
             log.info("endpoints_agree", chain=chain_id, about=what)
         return found
 
-    async def _same(self, what: str, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable]) -> T:
+    async def _same(
+        self, what: str, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable]
+    ) -> T:
         answers = await self._until_agreed(ask, same)
         if agreed := self._agreed(answers, same):
             self._vote(what, answers, agreed)
@@ -163,11 +178,13 @@ class Agreement:
             raise Disagreement(f"the chain's endpoints disagree about {what}: {_said(answers)}")
         return ranked[self._endpoints.quorum - 1]
 
-    async def _until_agreed(self, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable]) -> list[EndpointAnswer[T]]:
+    async def _until_agreed(
+        self, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable]
+    ) -> list[EndpointAnswer[T]]:
         """The answers as they came, until a quorum agrees or nobody is left to ask.
 
-        The others are asked when the first ones differ, or one of them lets the rest wait: it is asked last from then on.
-        """
+        The others are asked when the first ones differ, or one of them lets the rest wait: it is asked last
+        from then on."""
         healthy = await self.enough()
         first, *more = self._in_turn(healthy)
         others = [endpoint for some in more for endpoint in some]
@@ -182,7 +199,9 @@ class Agreement:
                 if others and (not done or not waiting) and not self._agreed(answers, same):
                     for late in waiting.values():
                         late.outvoted_until = self._endpoints.clock.now() + OUTVOTED_SECONDS
-                    waiting |= {asyncio.ensure_future(self._ask_one(endpoint, ask)): endpoint for endpoint in others}
+                    waiting |= {
+                        asyncio.ensure_future(self._ask_one(endpoint, ask)): endpoint for endpoint in others
+                    }
                     others = []
         finally:
             for task in waiting:
@@ -193,7 +212,9 @@ class Agreement:
         quorum = self._endpoints.quorum
         return (healthy[:quorum], healthy[quorum:]) if len(healthy) > quorum else (healthy,)
 
-    async def _asked(self, endpoints: Sequence[Endpoint], ask: Callable[[Reader], Awaitable[T]]) -> list[EndpointAnswer[T]]:
+    async def _asked(
+        self, endpoints: Sequence[Endpoint], ask: Callable[[Reader], Awaitable[T]]
+    ) -> list[EndpointAnswer[T]]:
         return list(await asyncio.gather(*(self._ask_one(endpoint, ask) for endpoint in endpoints)))
 
     async def _ask_one(self, endpoint: Endpoint, ask: Callable[[Reader], Awaitable[T]]) -> EndpointAnswer[T]:
@@ -202,7 +223,9 @@ class Agreement:
         except (Refused, Unreadable, Transient) as error:
             return EndpointAnswer(endpoint, error=error)
 
-    def _agreed(self, answers: Sequence[EndpointAnswer[T]], same: Callable[[T], Hashable]) -> list[EndpointAnswer[T]]:
+    def _agreed(
+        self, answers: Sequence[EndpointAnswer[T]], same: Callable[[T], Hashable]
+    ) -> list[EndpointAnswer[T]]:
         """The answers that are alike, when they are enough; else none."""
         groups: dict[Hashable, list[EndpointAnswer[T]]] = {}
         for answer in answers:
@@ -213,7 +236,9 @@ class Agreement:
 
     # --- who deviates ---
 
-    def _vote(self, what: str, answers: Sequence[EndpointAnswer[T]], agreed: Sequence[EndpointAnswer[T]]) -> None:
+    def _vote(
+        self, what: str, answers: Sequence[EndpointAnswer[T]], agreed: Sequence[EndpointAnswer[T]]
+    ) -> None:
         for answer in answers:
             if answer in agreed:
                 self._agrees(answer.endpoint)
@@ -221,20 +246,28 @@ class Agreement:
                 self._deviates(answer, what, agreed)
 
     def _agrees(self, endpoint: Endpoint) -> None:
-        if not self._endpoints.is_outvoted(endpoint) and self._endpoints.ongoing.clear("endpoint_outvoted", endpoint.url):
+        if not self._endpoints.is_outvoted(endpoint) and self._endpoints.ongoing.clear(
+            "endpoint_outvoted", endpoint.url
+        ):
             log.info("endpoint_agrees", endpoint=endpoint.url)
 
     def _deviates(self, answer: EndpointAnswer[T], what: str, agreed: Sequence[EndpointAnswer[T]]) -> None:
         endpoint, now = answer.endpoint, self._endpoints.clock.now()
-        lately = [at for at in self._deviating.get(endpoint.url, []) if 0 <= now - at < OUTVOTED_SECONDS][-DEVIATIONS:]
+        lately = [at for at in self._deviating.get(endpoint.url, []) if 0 <= now - at < OUTVOTED_SECONDS][
+            -DEVIATIONS:
+        ]
         self._deviating[endpoint.url] = [*lately, now]
         why = f"{what}: it returned {brief(answer)}; {len(agreed)} others returned {brief(agreed[0])}"
         if len(lately) + 1 < DEVIATIONS:
-            log.info("endpoint_deviates", endpoint=endpoint.url, why=why, next="the answer of the quorum is used")
+            log.info(
+                "endpoint_deviates", endpoint=endpoint.url, why=why, next="the answer of the quorum is used"
+            )
             return
         endpoint.outvoted_until = now + OUTVOTED_SECONDS
         if self._endpoints.ongoing.start("endpoint_outvoted", endpoint.url, now):
-            following = "the answer of the quorum is used, and this endpoint is queried last; check this endpoint"
+            following = (
+                "the answer of the quorum is used, and this endpoint is queried last; check this endpoint"
+            )
             log.warning("endpoint_outvoted", endpoint=endpoint.url, why=why, next=following)
 
 
@@ -255,7 +288,10 @@ def brief(answer: EndpointAnswer[Any]) -> str:
     value = answer.value
     if isinstance(value, ChainJob):
         spec = value.spec
-        return f"{value.state}, customer {spec.customer}, created at {spec.created_ns}, record {abs(hash(value)) % 10**6}"
+        return (
+            f"{value.state}, customer {spec.customer}, created at {spec.created_ns}, record "
+            f"{abs(hash(value)) % 10**6}"
+        )
     if isinstance(value, TxOutcome):
         return f"in block {value.height} with code {value.code}"
     return "not found" if value is None else str(value)[:120]

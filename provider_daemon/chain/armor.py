@@ -1,4 +1,5 @@
-"""The SDK's armored private-key export: Argon2id and ChaCha20-Poly1305 inside OpenPGP armor (docs/protocol.md, 'Keys at rest')."""
+"""The SDK's armored private-key export: Argon2id and ChaCha20-Poly1305 inside OpenPGP armor
+(docs/protocol.md, 'Keys at rest')."""
 
 import base64
 import binascii
@@ -13,7 +14,8 @@ _KIND = "TENDERMINT PRIVATE KEY"
 _AMINO_PREFIX = bytes.fromhex("e1b0f79b20")  # amino's name of a secp256k1 private key, and its length, 32
 _NONCE = bytes(12)  # the key is new with every salt, so the SDK keeps the nonce at zero
 _BLOCK = re.compile(
-    rf"-----BEGIN {_KIND}-----\n(?P<headers>(?:.+: .*\n)*)\n(?P<body>[A-Za-z0-9+/=\n]+?)\n=(?P<crc>\S{{4}})\n-----END {_KIND}-----"
+    rf"-----BEGIN {_KIND}-----\n(?P<headers>(?:.+: "
+    rf".*\n)*)\n(?P<body>[A-Za-z0-9+/=\n]+?)\n=(?P<crc>\S{{4}})\n-----END {_KIND}-----"
 )
 _CRC24_START, _CRC24_POLYNOMIAL = 0xB704CE, 0x1864CFB  # RFC 4880, section 6.1
 
@@ -24,7 +26,9 @@ def encrypt(secret: bytes, passphrase: str) -> str:
     body = base64.b64encode(sealed).decode()
     lines = [body[start : start + 64] for start in range(0, len(body), 64)]
     headers = ["kdf: argon2", f"salt: {salt.hex().upper()}", "type: secp256k1"]
-    return "\n".join([f"-----BEGIN {_KIND}-----", *headers, "", *lines, f"={_crc24(sealed)}", f"-----END {_KIND}-----", ""])
+    return "\n".join(
+        [f"-----BEGIN {_KIND}-----", *headers, "", *lines, f"={_crc24(sealed)}", f"-----END {_KIND}-----", ""]
+    )
 
 
 def decrypt(text: str, passphrase: str) -> bytes:
@@ -34,7 +38,9 @@ def decrypt(text: str, passphrase: str) -> bytes:
         raise ValueError(f"not an armored {_KIND.lower()}")
     headers = dict(line.split(": ", 1) for line in match["headers"].splitlines())
     if headers.get("kdf") != "argon2" or headers.get("type", "secp256k1") != "secp256k1":
-        raise ValueError("unsupported armor: only secp256k1 keys exported with argon2; export it again with a current SDK")
+        raise ValueError(
+            "unsupported armor: only secp256k1 keys exported with argon2; export it again with a current SDK"
+        )
     return _open(_body(match["body"], match["crc"]), _key(passphrase, _salt(headers.get("salt", ""))))
 
 
@@ -69,7 +75,9 @@ def _open(sealed: bytes, key: bytes) -> bytes:
 
 
 def _key(passphrase: str, salt: bytes) -> bytes:
-    return Argon2id(salt=salt, length=32, iterations=1, lanes=4, memory_cost=64 * 1024).derive(passphrase.encode())
+    return Argon2id(salt=salt, length=32, iterations=1, lanes=4, memory_cost=64 * 1024).derive(
+        passphrase.encode()
+    )
 
 
 def _crc24(data: bytes) -> str:

@@ -1,4 +1,5 @@
-"""Any of the module's queries as its own RPC has it: asked of the node, or put together from the raw store where it says UNIMPLEMENTED."""
+"""Any of the module's queries as its own RPC has it: asked of the node, or put together from the raw store
+where it says UNIMPLEMENTED."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,8 @@ Row = tuple[bytes, Any]
 
 @dataclass(frozen=True, slots=True)
 class QueryAnswer:
-    """`message` is the RPC's response. `unreadable`: a line for each record that may belong into it but cannot be read."""
+    """`message` is the RPC's response. `unreadable`: a line for each record that may belong into it but
+    cannot be read."""
 
     message: Message
     unreadable: tuple[str, ...] = ()
@@ -84,7 +86,9 @@ class Ask:
         if kind is types_pb2.SchedulingDecision:
             found = await decision_of(self._store, asked.job_id)
         else:
-            found = next((record for _, record in (await self._rows(kind))[0] if _wanted(asked, record)), None)
+            found = next(
+                (record for _, record in (await self._rows(kind))[0] if _wanted(asked, record)), None
+            )
         if found is None and kind is types_pb2.SchedulingMetrics:
             found = await self._added_up(asked)
         if found is None:
@@ -149,8 +153,15 @@ def _decoded(kind: type[Message], value: bytes, record_id: str) -> Message:
 
 def _wanted(asked: Any, record: Any) -> bool:
     """Each filter that is set holds; they have the names of the record's fields, but for `active_only`."""
-    filters = [field.name for field in asked.DESCRIPTOR.fields if field.name != "pagination" and getattr(asked, field.name)]
-    return all(record.active if name == "active_only" else getattr(record, name) == getattr(asked, name) for name in filters)
+    filters = [
+        field.name
+        for field in asked.DESCRIPTOR.fields
+        if field.name != "pagination" and getattr(asked, field.name)
+    ]
+    return all(
+        record.active if name == "active_only" else getattr(record, name) == getattr(asked, name)
+        for name in filters
+    )
 
 
 def _spoken(kind: type[Message]) -> str:

@@ -1,4 +1,5 @@
-"""ports.Audit over a chain client: records, accountings, disputes, and reports as their transactions hold them."""
+"""ports.Audit over a chain client: records, accountings, disputes, and reports as their transactions hold
+them."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,8 @@ from provider_daemon.ports import Dispute, OnChain, Reported, Settled
 log = structlog.get_logger("provd.chain")
 
 DENOM = "uvirt"  # what is billed
-DISPUTES = 256  # ids looked at: the newest, a dispute is decided within days (the chain's own counter moves by two)
+# ids looked at: the newest, a dispute is decided within days (the chain's own counter moves by two)
+DISPUTES = 256
 _OPEN = (types_pb2.DISPUTE_STATUS_PENDING, types_pb2.DISPUTE_STATUS_UNDER_REVIEW)
 
 
@@ -32,7 +34,9 @@ class GrpcAudit:
         record = await self._chain.query.job(job_id)
         if record is None:
             return None
-        return OnChain(chain_job(record, self._chain.chain_id), record.completed_at.seconds, _amount(record.agreed_price))
+        return OnChain(
+            chain_job(record, self._chain.chain_id), record.completed_at.seconds, _amount(record.agreed_price)
+        )
 
     async def settled(self, job_id: str) -> Settled | None:
         record = await self._chain.query.job_accounting(job_id)
@@ -50,24 +54,37 @@ class GrpcAudit:
         found = await self._chain.txs.get(tx_hash)
         if found is None:
             return None
-        failed = f"its transaction failed with code {found.tx_response.code}" if found.tx_response.code else ""
-        records = {job_id: evidence_check.ChainRecord(spec.cluster_id, spec.digest) for job_id, spec in specs.items()}
+        failed = (
+            f"its transaction failed with code {found.tx_response.code}" if found.tx_response.code else ""
+        )
+        records = {
+            job_id: evidence_check.ChainRecord(spec.cluster_id, spec.digest) for job_id, spec in specs.items()
+        }
         verdicts = evidence_check.check(found.tx, self._chain.chain_id, records)
         return tuple(
-            Reported(report.job_id, verdict.state, messages.usage_of(report.usage_metrics), report.exit_code, failed or verdict.why)
+            Reported(
+                report.job_id,
+                verdict.state,
+                messages.usage_of(report.usage_metrics),
+                report.exit_code,
+                failed or verdict.why,
+            )
             for report, verdict in zip(evidence_check.reports(found.tx), verdicts, strict=True)
         )
 
     async def disputes(self) -> tuple[Dispute, ...]:
         end = await self._store.counter(keyspace.NEXT_DISPUTE)
         ids = [f"hpc-dispute-{number}" for number in range(max(1, end - DISPUTES), end)]
-        values = await asyncio.gather(*(self._store.get(keyspace.key(keyspace.DISPUTE, dispute_id)) for dispute_id in ids))
+        values = await asyncio.gather(
+            *(self._store.get(keyspace.key(keyspace.DISPUTE, dispute_id)) for dispute_id in ids)
+        )
         read = (_dispute(dispute_id, value) for dispute_id, value in zip(ids, values, strict=True) if value)
         return tuple(dispute for dispute in read if dispute)
 
 
 def _dispute(dispute_id: str, value: bytes) -> Dispute | None:
-    """None for one that cannot be read, which may be anybody's: the comparison of our own jobs does not wait for it."""
+    """None for one that cannot be read, which may be anybody's: the comparison of our own jobs does not wait
+    for it."""
     try:
         record = decode(types_pb2.HPCDispute, value)
     except Unreadable as error:

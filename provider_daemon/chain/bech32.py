@@ -1,4 +1,5 @@
-"""Account addresses: bech32 with prefix `ve` over RIPEMD-160(SHA-256(public key)) (docs/protocol.md, 'Accounts and addresses')."""
+"""Account addresses: bech32 with prefix `ve` over RIPEMD-160(SHA-256(public key)) (docs/protocol.md,
+'Accounts and addresses')."""
 
 import hashlib
 

@@ -1,8 +1,7 @@
 """Finding a transaction without an index: by reading the blocks in which it can be.
 
-How far was read is remembered, so that each block is read once for a transaction. The newest block is left for later: a node has it a
-moment before it has carried it out.
-"""
+How far was read is remembered, so that each block is read once for a transaction. The newest block is left
+for later: a node has it a moment before it has carried it out."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,7 +24,8 @@ class BlockScan:
         self._found: dict[str, int] = {}
 
     async def find(self, wanted: str, first: int, last: int) -> int | None:
-        """The height between `first` and `last` of the block that holds the transaction; None while none of those read so far does.
+        """The height between `first` and `last` of the block that holds the transaction; None while none of
+        those read so far does.
 
         Blocks at the beginning that the node has thrown away are passed over.
         """
@@ -36,7 +36,9 @@ class BlockScan:
         height = max(1, first, self._next.get(wanted, 0))
         while height <= end:
             some = range(height, min(height + AT_ONCE, end + 1))
-            for at, block in zip(some, await self._blocks(some, pruned=wanted not in self._next), strict=True):
+            for at, block in zip(
+                some, await self._blocks(some, pruned=wanted not in self._next), strict=True
+            ):
                 if wanted in block:
                     self._found[wanted] = at
                     return at
@@ -57,7 +59,8 @@ class BlockScan:
         return (await self._caller.call(request)).sdk_block.header.height
 
     async def _blocks(self, heights: Sequence[int], *, pruned: bool) -> list[frozenset[str]]:
-        """The hashes of each block's transactions. `pruned`: nothing was read yet, so the node may lack the first ones."""
+        """The hashes of each block's transactions. `pruned`: nothing was read yet, so the node may lack the
+        first ones."""
         answers = await asyncio.gather(*(self._block(height) for height in heights), return_exceptions=True)
         blocks = list[frozenset[str]]()
         for height, answer in zip(heights, answers, strict=True):
@@ -73,7 +76,9 @@ class BlockScan:
     async def _block(self, height: int) -> frozenset[str]:
         async def request(channel: grpc.aio.Channel) -> query_pb2.GetBlockByHeightResponse:
             stub = query_pb2_grpc.ServiceStub(channel)
-            return await stub.GetBlockByHeight(query_pb2.GetBlockByHeightRequest(height=height), timeout=CALL_SECONDS)
+            return await stub.GetBlockByHeight(
+                query_pb2.GetBlockByHeightRequest(height=height), timeout=CALL_SECONDS
+            )
 
         block = (await self._caller.call(request)).sdk_block
         if block.header.height != height:

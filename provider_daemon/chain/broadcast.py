@@ -15,7 +15,9 @@ from provider_daemon.ports import TxOutcome
 from provider_daemon.result_codes import SDK, SdkCode
 
 PAGE = 64  # a power of two, so that halving keeps pages aligned; a node gives at most 100 at a time
-INDEX_LAG = 10  # blocks: a believed endpoint is 2 behind at most when it is looked at, 5 s old at most by now, and its index 2 behind it
+# blocks: a believed endpoint is 2 behind at most when it is looked at, 5 s old at most by now, and its index
+# 2 behind it
+INDEX_LAG = 10
 
 # What the SDK writes at the end of a failure's text -> its code, where the treatment depends on it.
 _CODES = {
@@ -31,7 +33,8 @@ class Broadcast:
         self._endpoints = endpoints
 
     async def send(self, tx_bytes: bytes) -> TxOutcome:
-        """CheckTx's answer (height 0). Sent once: after a no, no earlier copy of the bytes can still be on its way to a mempool."""
+        """CheckTx's answer (height 0). Sent once: after a no, no earlier copy of the bytes can still be on
+        its way to a mempool."""
 
         async def request(channel: grpc.aio.Channel) -> service_pb2.BroadcastTxResponse:
             message = service_pb2.BroadcastTxRequest(tx_bytes=tx_bytes, mode=service_pb2.BROADCAST_MODE_SYNC)
@@ -47,14 +50,18 @@ class Broadcast:
         """The whole transaction by its hash, or None while it is in no block."""
 
         async def request(channel: grpc.aio.Channel) -> service_pb2.GetTxResponse:
-            return await service_pb2_grpc.ServiceStub(channel).GetTx(service_pb2.GetTxRequest(hash=wanted), timeout=CALL_SECONDS)
+            return await service_pb2_grpc.ServiceStub(channel).GetTx(
+                service_pb2.GetTxRequest(hash=wanted), timeout=CALL_SECONDS
+            )
 
         try:
             found = await self._endpoints.call(request)
         except NotFound:
             return None
         if found.tx_response.txhash.upper() != wanted.upper():
-            raise Unreadable(f"the node returned transaction {found.tx_response.txhash!r} instead of {wanted}")
+            raise Unreadable(
+                f"the node returned transaction {found.tx_response.txhash!r} instead of {wanted}"
+            )
         return found
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
@@ -62,7 +69,8 @@ class Broadcast:
         return _outcome(found[0]) if found else None
 
     async def search(self, query: str) -> AsyncIterator[service_pb2.GetTxResponse]:
-        """Every included transaction that the node's index has for the query, oldest first; raises Transient where there is no index."""
+        """Every included transaction that the node's index has for the query, oldest first; raises Transient
+        where there is no index."""
         page, limit, seen = 1, PAGE, 0
         while True:
             try:
@@ -81,7 +89,9 @@ class Broadcast:
 
     async def _page(self, query: str, page: int, limit: int) -> service_pb2.GetTxsEventResponse:
         async def request(channel: grpc.aio.Channel) -> service_pb2.GetTxsEventResponse:
-            message = service_pb2.GetTxsEventRequest(query=query, page=page, limit=limit, order_by=service_pb2.ORDER_BY_ASC)
+            message = service_pb2.GetTxsEventRequest(
+                query=query, page=page, limit=limit, order_by=service_pb2.ORDER_BY_ASC
+            )
             return await service_pb2_grpc.ServiceStub(channel).GetTxsEvent(message, timeout=CALL_SECONDS)
 
         try:
@@ -91,7 +101,10 @@ class Broadcast:
         except Refused as error:
             raise Transient(f"the node cannot search its transactions for {query}: {error}") from error
         if len(answer.txs) != len(answer.tx_responses):
-            raise Unreadable(f"the node returned {len(answer.txs)} transactions but {len(answer.tx_responses)} outcomes for {query}")
+            raise Unreadable(
+                f"the node returned {len(answer.txs)} transactions but {len(answer.tx_responses)} "
+                f"outcomes for {query}"
+            )
         return answer
 
     async def simulate(self, tx_bytes: bytes) -> int:
@@ -126,4 +139,6 @@ def _outcome(response: TxResponse) -> TxOutcome:
 def _explain(text: str) -> Refused:
     """A failed simulation comes as a gRPC error whose text alone tells what was wrong."""
     code = next((code for words, code in _CODES.items() if words in text), 0)
-    return Refused(reason(text), code=code, codespace=SDK if code else "", message_index=failed_message_index(text))
+    return Refused(
+        reason(text), code=code, codespace=SDK if code else "", message_index=failed_message_index(text)
+    )

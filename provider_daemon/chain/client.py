@@ -27,19 +27,25 @@ TURN_SECONDS = 60.0  # for which the same endpoint is glanced at
 
 
 class GrpcChain:
-    """`endpoints`: "host:port", or "https://host:port" for TLS. `quorum`: how many must agree (chain/agreement.py), 0 for a majority.
+    """`endpoints`: "host:port", or "https://host:port" for TLS. `quorum`: how many must agree
+    (chain/agreement.py), 0 for a majority.
 
-    Beyond the port: `query` has single records as protobuf messages, `ask` the module's 21 queries, `txs` whole transactions,
-    `endpoints.all` who is healthy; each of them asks one endpoint.
-    """
+    Beyond the port: `query` has single records as protobuf messages, `ask` the module's 21 queries, `txs`
+    whole transactions, `endpoints.all` who is healthy; each of them asks one endpoint."""
 
     def __init__(
-        self, chain_id: str, endpoints: Sequence[str], clock: Clock, ongoing: OngoingProblems | None = None, quorum: int = 1
+        self,
+        chain_id: str,
+        endpoints: Sequence[str],
+        clock: Clock,
+        ongoing: OngoingProblems | None = None,
+        quorum: int = 1,
     ) -> None:
         self.chain_id = chain_id
         self.endpoints = Endpoints(chain_id, list(endpoints), clock, ongoing or OngoingProblems(), quorum)
         self._clock = clock
-        self._sent_at: dict[str, int] = {}  # transaction -> the first height that it can be in, as far as this process sent it
+        # transaction -> the first height that it can be in, as far as this process sent it
+        self._sent_at: dict[str, int] = {}
         self.agreement = Agreement(self.endpoints)
         self.query, self.txs = self.agreement.any.query, self.agreement.any.txs
         self.ask = Ask(self.query, self.agreement.any.store)
@@ -62,7 +68,9 @@ class GrpcChain:
         if self.endpoints.quorum == 1:
             return await self.agreement.any.job(job_id)
         turn = int(self._clock.now() // TURN_SECONDS) % len(healthy)
-        return await self.agreement.reader(sorted(healthy, key=lambda endpoint: endpoint.url)[turn]).job(job_id)
+        return await self.agreement.reader(sorted(healthy, key=lambda endpoint: endpoint.url)[turn]).job(
+            job_id
+        )
 
     async def cancelled_since(self, height: int) -> frozenset[str]:
         """By the word of any endpoint: it makes the job's own record be read."""
@@ -80,8 +88,8 @@ class GrpcChain:
     async def reports_of(self, job_id: str) -> list[GetTxResponse]:
         """Every transaction in a block that reports about the job, oldest first.
 
-        Events name no job, so all are read since it was made, until it ended: the chain takes no report after that.
-        """
+        Events name no job, so all are read since it was made, until it ended: the chain takes no report after
+        that."""
         record = await self.query.job(job_id)
         since, ended = (record.block_height, record.completed_at.seconds) if record else (1, 0)
         reports = []
@@ -98,7 +106,9 @@ class GrpcChain:
         return await self.agreement.same(f"account {address}", lambda reader: reader.account(address))
 
     async def balance(self, address: str, denom: str) -> int:
-        return await self.agreement.attested(f"the balance of {address}", lambda reader: reader.balance(address, denom))
+        return await self.agreement.attested(
+            f"the balance of {address}", lambda reader: reader.balance(address, denom)
+        )
 
     async def gas_price(self, denom: str) -> Decimal:
         return await self.agreement.attested("the gas price", lambda reader: reader.gas_price(denom))
@@ -113,12 +123,17 @@ class GrpcChain:
         self._note_height(transactions.tx_hash(tx_bytes))
         if self.endpoints.quorum == 1:
             return await self._sent(self.agreement.any, tx_bytes)
-        return await self.agreement.sent(transactions.tx_hash(tx_bytes), lambda reader: self._sent(reader, tx_bytes))
+        return await self.agreement.sent(
+            transactions.tx_hash(tx_bytes), lambda reader: self._sent(reader, tx_bytes)
+        )
 
     def _note_height(self, tx_hash: str) -> None:
         height = self.endpoints.heights.height
         if height and tx_hash not in self._sent_at:
-            self._sent_at = {**dict(list(self._sent_at.items())[-KEPT:]), tx_hash: max(1, height - LAG_BLOCKS)}
+            self._sent_at = {
+                **dict(list(self._sent_at.items())[-KEPT:]),
+                tx_hash: max(1, height - LAG_BLOCKS),
+            }
 
     async def _sent(self, reader: Reader, tx_bytes: bytes) -> TxOutcome:
         """The refusal of an account that does not exist cannot be read, and no more can a damaged answer."""
@@ -128,13 +143,18 @@ class GrpcChain:
             return await self._unread(tx_bytes, error)
 
     async def _unread(self, tx_bytes: bytes, error: Unreadable) -> TxOutcome:
-        """A refusal when a signer has no account; else nothing is known, and the bytes may be in a mempool."""
+        """A refusal when a signer has no account; else nothing is known, and the bytes may be in a
+        mempool."""
         for address in public_keys_of(transactions.decode(tx_bytes)):
             try:
                 await self.account(address)
             except Refused as unfunded:
-                return TxOutcome(transactions.tx_hash(tx_bytes), 0, SdkCode.UNKNOWN_ADDRESS, SDK, str(unfunded))
-        raise Transient(f"the answer to a transaction cannot be read: {error}; GetTx will show whether it was accepted") from error
+                return TxOutcome(
+                    transactions.tx_hash(tx_bytes), 0, SdkCode.UNKNOWN_ADDRESS, SDK, str(unfunded)
+                )
+        raise Transient(
+            f"the answer to a transaction cannot be read: {error}; GetTx will show whether it was accepted"
+        ) from error
 
     async def find(self, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:
         """`tx_bytes` say in which blocks to look where a node keeps no index."""
@@ -148,14 +168,17 @@ class GrpcChain:
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
         about = f"sequence {sequence} of {address}"
-        return await self.agreement.same(about, lambda reader: reader.find_by_sequence(address, sequence), _where)
+        return await self.agreement.same(
+            about, lambda reader: reader.find_by_sequence(address, sequence), _where
+        )
 
     async def close(self) -> None:
         await self.endpoints.close()
 
 
 def _where(outcome: TxOutcome | None) -> Hashable:
-    """Words and gas may differ from node to node, and of a failure's code a node without an index knows nothing."""
+    """Words and gas may differ from node to node, and of a failure's code a node without an index knows
+    nothing."""
     return outcome and (outcome.tx_hash, outcome.height, outcome.ok)
 
 

@@ -1,8 +1,8 @@
 """Records of the raw store (JSON) <-> protobuf messages (docs/protocol.md, 'Stored records').
 
-Field order and which empty fields are left out are the chain's Go structs', told in LAYOUTS; other records follow the wire's order
-with every field present. Records hold a few fields that the wire does not have (`extras`).
-"""
+Field order and which empty fields are left out are the chain's Go structs', told in LAYOUTS; other records
+follow the wire's order with every field present. Records hold a few fields that the wire does not have
+(`extras`)."""
 
 import json
 import re
@@ -18,7 +18,12 @@ from provider_daemon.errors import Unreadable
 
 # Fields of store records that the wire does not have, with their zero.
 EXTRAS: dict[str, dict[str, Any]] = {
-    "NodeMetadata": {"state_changed_at": "", "missed_heartbeat_count": 0, "total_heartbeats": 0, "total_missed_heartbeats": 0},
+    "NodeMetadata": {
+        "state_changed_at": "",
+        "missed_heartbeat_count": 0,
+        "total_heartbeats": 0,
+        "total_missed_heartbeats": 0,
+    }
 }
 
 M = TypeVar("M", bound=Message)
@@ -120,7 +125,11 @@ def _enum_prefix(field: Any) -> str:
 
 def _enum_number(field: Any, word: str) -> int:
     """Go's empty word is a field that was never set."""
-    found = field.enum_type.values_by_name.get(_enum_prefix(field) + (word.upper() or "UNSPECIFIED")) if word.isascii() else None
+    found = (
+        field.enum_type.values_by_name.get(_enum_prefix(field) + (word.upper() or "UNSPECIFIED"))
+        if word.isascii()
+        else None
+    )
     if found is None:
         raise ValueError(f"unknown word {word[:40]!r}")
     return int(found.number)
@@ -142,14 +151,17 @@ def to_record(message: Message, extras: Mapping[str, Any] | None = None) -> dict
     for entry in layout:
         key = entry.rstrip("?")
         optional = entry.endswith("?")
-        value = more[key] if key in more else _value(message, message.DESCRIPTOR.fields_by_name[key], optional)
+        value = (
+            more[key] if key in more else _value(message, message.DESCRIPTOR.fields_by_name[key], optional)
+        )
         if not (optional and value in _EMPTY):
             record[key] = value
     return record
 
 
 def _value(message: Message, field: Any, optional: bool) -> Any:
-    """None for an optional message that is not there; Go writes one that is not optional with all its zeros."""
+    """None for an optional message that is not there; Go writes one that is not optional with all its
+    zeros."""
     value = getattr(message, field.name)
     if _is_map(field):
         return dict(sorted(value.items()))

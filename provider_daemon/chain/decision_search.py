@@ -1,8 +1,7 @@
 """The scheduling decision of a job, found in the chain's store.
 
-The published chain's own query by job reads a field that nothing stores, so it finds none. Decisions are numbered in
-the order of their jobs, at most one a job: a handful of reads finds one among any number.
-"""
+The published chain's own query by job reads a field that nothing stores, so it finds none. Decisions are
+numbered in the order of their jobs, at most one a job: a handful of reads finds one among any number."""
 
 from provider_daemon.chain import codec, keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import SchedulingDecision
@@ -11,7 +10,8 @@ from provider_daemon.errors import Unreadable
 
 
 async def decision_of(store: Store, job_id: str) -> SchedulingDecision | None:
-    """None where the scheduler decided nothing. Raises Unreadable for a decision on the way that cannot be read."""
+    """None where the scheduler decided nothing. Raises Unreadable for a decision on the way that cannot be
+    read."""
     wanted = _number(job_id)
     low, high = 1, min(wanted, await store.counter(keyspace.NEXT_DECISION) - 1)
     while low <= high:
@@ -28,7 +28,9 @@ async def _decision(store: Store, number: int) -> SchedulingDecision:
     decision_id = f"hpc-decision-{number}"
     value = await store.get(keyspace.key(keyspace.DECISION, decision_id))
     if not value:
-        raise Unreadable(f"{decision_id} is below the chain's decision counter, but the node has no record of it")
+        raise Unreadable(
+            f"{decision_id} is below the chain's decision counter, but the node has no record of it"
+        )
     return codec.decode(SchedulingDecision, value)
 
 

@@ -7,8 +7,11 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 AVERAGED = ("latency", "capacity", "combined", "priority", "fair_share", "age", "job_size", "partition")
 
 
-def summary(cluster_id: str, queue_name: str, decisions: Sequence[types_pb2.SchedulingDecision]) -> types_pb2.SchedulingMetrics:
-    """`decisions`: those that chose that cluster for a job of that queue, oldest first. Averages are whole numbers, truncated."""
+def summary(
+    cluster_id: str, queue_name: str, decisions: Sequence[types_pb2.SchedulingDecision]
+) -> types_pb2.SchedulingMetrics:
+    """`decisions`: those that chose that cluster for a job of that queue, oldest first. Averages are whole
+    numbers, truncated."""
     metrics = types_pb2.SchedulingMetrics(
         cluster_id=cluster_id,
         queue_name=queue_name,

@@ -1,4 +1,5 @@
-"""Whether a transaction in a block did what it says, by the records: a block names its transactions, but not what became of them.
+"""Whether a transaction in a block did what it says, by the records: a block names its transactions, but not
+what became of them.
 
 All messages of a transaction succeed, or none does. So one whose effect is missing tells of all.
 """
@@ -27,7 +28,8 @@ class Records(Protocol):
 
 
 async def missing_effect(tx: Tx, records: Records) -> str | None:
-    """What the first missing effect is, "" when every one is there; None where no message has an effect that a record shows."""
+    """What the first missing effect is, "" when every one is there; None where no message has an effect that
+    a record shows."""
     told = False
     for message in _last_of_each(messages.flatten(tx.body.messages)):
         missing = await _missing(message, records)
@@ -53,10 +55,18 @@ async def _missing(message: Message, records: Records) -> str | None:
         return await _job_is(message.job_id, State.CANCELLED, records)
     if isinstance(message, tx_pb2.MsgUpdateNodeMetadata) and message.last_sequence_number:
         reached = await records.node_sequence(message.node_id)
-        return "" if reached >= message.last_sequence_number else f"node {message.node_id} is at heartbeat {reached}"
+        return (
+            ""
+            if reached >= message.last_sequence_number
+            else f"node {message.node_id} is at heartbeat {reached}"
+        )
     if isinstance(message, tx_pb2.MsgUpdateCluster) and message.state == types_pb2.CLUSTER_STATE_ACTIVE:
         cluster = await records.cluster(message.cluster_id)
-        return "" if cluster and cluster.state == "active" else f"{message.cluster_id} is {cluster and cluster.state}"
+        return (
+            ""
+            if cluster and cluster.state == "active"
+            else f"{message.cluster_id} is {cluster and cluster.state}"
+        )
     return None
 
 

@@ -34,8 +34,8 @@ class Caller(Protocol):
 class Endpoint:
     """`why` says in words why it is not healthy, for people alone. Times in seconds since the epoch.
 
-    `claim`: what it last said of itself. `outvoted_until`: it gave other answers than those that others agreed on.
-    """
+    `claim`: what it last said of itself. `outvoted_until`: it gave other answers than those that others
+    agreed on."""
 
     url: str
     channel: grpc.aio.Channel
@@ -66,7 +66,8 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """One endpoint as a Caller: one attempt a call, and a failed one makes the endpoint unhealthy until it is checked again."""
+    """One endpoint as a Caller: one attempt a call, and a failed one makes the endpoint unhealthy until it is
+    checked again."""
 
     endpoint: Endpoint
 
@@ -86,7 +87,10 @@ class Only:
 
 async def introduce(
     channel: grpc.aio.Channel,
-) -> tuple[query_pb2.GetSyncingResponse, query_pb2.GetLatestBlockResponse, query_pb2.GetNodeInfoResponse] | None:
+) -> (
+    tuple[query_pb2.GetSyncingResponse, query_pb2.GetLatestBlockResponse, query_pb2.GetNodeInfoResponse]
+    | None
+):
     """What a node says of itself; None when a part of it cannot be read."""
     stub = query_pb2_grpc.ServiceStub(channel)
     syncing, block, info = await asyncio.gather(
@@ -103,6 +107,7 @@ async def ask_one(endpoint: Endpoint, request: Callable[[grpc.aio.Channel], Awai
         answer = await request(endpoint.channel)
     except grpc.aio.AioRpcError as error:
         raise translate(error, endpoint.url) from error
-    if answer is None:  # what grpc.aio gives for an answer that is no such message, like a log with raw bytes in it
+    # what grpc.aio gives for an answer that is no such message, like a log with raw bytes in it
+    if answer is None:
         raise Unreadable(f"{endpoint.url} returned an answer that cannot be read")
     return answer

@@ -1,8 +1,7 @@
 """The gRPC endpoints: which ones are healthy, and every gRPC failure translated at this border.
 
-An endpoint that is catching up, on another chain id, or whose height decreases is unhealthy: its answers could
-be outdated.
-"""
+An endpoint that is catching up, on another chain id, or whose height decreases is unhealthy: its answers
+could be outdated."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,17 +24,19 @@ log = structlog.get_logger("provd.chain")
 
 T = TypeVar("T")
 
-RECHECK_SECONDS = 5.0  # how long a good check holds, and the first wait after a bad one while another endpoint serves
+# how long a good check holds, and the first wait after a bad one while another endpoint serves
+RECHECK_SECONDS = 5.0
 LONGEST_WAIT = 60.0  # for an endpoint that stays bad while another one serves
 ALONE_SECONDS = 1.0  # between checks while no endpoint serves at all
 
 
 @dataclass(slots=True)
 class Endpoints:
-    """Calls go to the first healthy endpoint, in the order of configuration; one that fails is checked again before it is used again.
+    """Calls go to the first healthy endpoint, in the order of configuration; one that fails is checked again
+    before it is used again.
 
-    `all` is what a status page shows: each with its height, whether it is healthy, and why not. `wanted_quorum`: 0 is a majority.
-    """
+    `all` is what a status page shows: each with its height, whether it is healthy, and why not.
+    `wanted_quorum`: 0 is a majority."""
 
     chain_id: str
     urls: list[str]
@@ -57,7 +58,8 @@ class Endpoints:
         return min(self.wanted_quorum, max(1, count)) or count // 2 + 1
 
     async def healthy(self, *, anew: bool = False) -> list[Endpoint]:
-        """In the order in which they are asked: those that others outvoted come last. `anew`: the healthy ones are checked now."""
+        """In the order in which they are asked: those that others outvoted come last. `anew`: the healthy
+        ones are checked now."""
         if not self.all:
             self.all = [Endpoint(url, connect(url)) for url in self.urls]
         wanted = [endpoint for endpoint in self.all if self._due(endpoint) or (anew and endpoint.believed)]
@@ -81,7 +83,8 @@ class Endpoints:
         return "; ".join(f"{endpoint.url}: {endpoint.why}" for endpoint in self.all if not endpoint.believed)
 
     async def call(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
-        """One call on a healthy endpoint, its errors translated; a few quick attempts, each on whichever endpoint is healthy then.
+        """One call on a healthy endpoint, its errors translated; a few quick attempts, each on whichever
+        endpoint is healthy then.
 
         For what may safely arrive twice.
         """
@@ -92,7 +95,8 @@ class Endpoints:
         return await Only(await self.believed()).once(request)
 
     async def head(self) -> Head:
-        """The common height of the healthy endpoints, each asked now. It is lower than before only when a majority corrects it."""
+        """The common height of the healthy endpoints, each asked now. It is lower than before only when a
+        majority corrects it."""
         if not await self.healthy(anew=True):
             await self.believed()
         return Head(self.heights.height, self.heights.time)
@@ -107,7 +111,10 @@ class Endpoints:
         A call may be under way on one that goes, so its channel stays open until the next change, or the end.
         """
         before, known = self._dropped, {endpoint.url: endpoint for endpoint in self.all}
-        self.urls, self._dropped = list(urls), [endpoint for url, endpoint in known.items() if url not in urls]
+        self.urls, self._dropped = (
+            list(urls),
+            [endpoint for url, endpoint in known.items() if url not in urls],
+        )
         self.all, self.wanted_quorum = [known.get(url) or Endpoint(url, connect(url)) for url in urls], quorum
         for endpoint in self._dropped:
             for what in ("endpoint_unhealthy", "endpoint_outvoted"):
@@ -151,7 +158,10 @@ class Endpoints:
         if syncing.syncing:
             return EndpointState.CATCHING_UP, "the node is catching up"
         if header.chain_id != self.chain_id:
-            return EndpointState.OTHER_CHAIN, f"the node is on chain {header.chain_id!r}, not {self.chain_id!r}"
+            return (
+                EndpointState.OTHER_CHAIN,
+                f"the node is on chain {header.chain_id!r}, not {self.chain_id!r}",
+            )
         endpoint.version = f"{info.application_version.version} {info.application_version.git_commit}".strip()
         endpoint.claim = Claim(header.height, header.time.seconds + header.time.nanos / 1e9, self.clock.now())
         return EndpointState.BELIEVED, ""

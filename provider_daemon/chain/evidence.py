@@ -1,7 +1,8 @@
-"""Evidence: what a report says, as one canonical JSON document signed by the provider's account key (docs/protocol.md, 'Signed usage').
+"""Evidence: what a report says, as one canonical JSON document signed by the provider's account key
+(docs/protocol.md, 'Signed usage').
 
-The signature is ADR-036 (arbitrary data), so stock Cosmos tools can check it; its document can never be a transaction.
-"""
+The signature is ADR-036 (arbitrary data), so stock Cosmos tools can check it; its document can never be a
+transaction."""
 
 import base64
 import hashlib
@@ -22,8 +23,8 @@ VERSION = 2  # of the document; without the field it is version 1, which says no
 class EvidenceFacts:
     """Everything that the signature covers. `signed_at` in seconds since the epoch.
 
-    `spec_sha256`: the digest of what the customer asked for (spec_digest.py), "" in evidence of version 1, which has no such field.
-    """
+    `spec_sha256`: the digest of what the customer asked for (spec_digest.py), "" in evidence of version 1,
+    which has no such field."""
 
     chain_id: str
     cluster_id: str
@@ -38,7 +39,8 @@ class EvidenceFacts:
 
 
 def document(facts: EvidenceFacts) -> bytes:
-    """Sorted keys, no spaces, integers and strings only. GPU types are not on the wire, so nobody could check them: left out."""
+    """Sorted keys, no spaces, integers and strings only. GPU types are not on the wire, so nobody could check
+    them: left out."""
     said = {**asdict(facts), "state": facts.state.value, "usage": wire_usage(facts.usage)}
     if facts.spec_sha256:
         return canonical({**said, "version": VERSION})
@@ -83,7 +85,8 @@ def _digest(data: bytes, signer: str) -> bytes:
 
 
 def adr036(data: bytes, signer: str) -> bytes:
-    """The sign document of `sign/MsgSignData`, byte for byte as cosmjs writes it (docs/protocol.md, 'Signed usage')."""
+    """The sign document of `sign/MsgSignData`, byte for byte as cosmjs writes it (docs/protocol.md, 'Signed
+    usage')."""
     value = {"data": base64.b64encode(data).decode(), "signer": signer}
     return canonical(
         {

@@ -1,4 +1,5 @@
-"""Checks the evidence of reports from chain data alone: a transaction's bytes, and which cluster each job belongs to."""
+"""Checks the evidence of reports from chain data alone: a transaction's bytes, and which cluster each job
+belongs to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +21,8 @@ _PLAIN_KEY = f"/{PubKey.DESCRIPTOR.full_name}"
 
 @dataclass(frozen=True, slots=True)
 class ChainRecord:
-    """What a verification needs of a job's record on chain. `spec_sha256`: "" where only evidence of version 1 can be checked."""
+    """What a verification needs of a job's record on chain. `spec_sha256`: "" where only evidence of version
+    1 can be checked."""
 
     cluster_id: str
     spec_sha256: str = ""
@@ -35,7 +37,8 @@ NO_RECORD = ChainRecord("")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`why` is empty when the evidence holds. `spec_signed`: it says what job it is about, and the chain's record is that job."""
+    """`why` is empty when the evidence holds. `spec_signed`: it says what job it is about, and the chain's
+    record is that job."""
 
     job_id: str
     state: str
@@ -48,8 +51,11 @@ class Verdict:
 
 
 def reports(tx: tx_pb2.Tx) -> list[MsgReportJobStatus]:
-    """Every report of a transaction, those wrapped in authz MsgExec included; other messages are passed over."""
-    return [message for message in messages.flatten(tx.body.messages) if isinstance(message, MsgReportJobStatus)]
+    """Every report of a transaction, those wrapped in authz MsgExec included; other messages are passed
+    over."""
+    return [
+        message for message in messages.flatten(tx.body.messages) if isinstance(message, MsgReportJobStatus)
+    ]
 
 
 def check(tx: tx_pb2.Tx, chain_id: str, records: Mapping[str, ChainRecord]) -> list[Verdict]:
@@ -72,7 +78,9 @@ def _plain_key(envelope: Any) -> bytes:
         return b""
 
 
-def _verdict(report: MsgReportJobStatus, chain_id: str, record: ChainRecord, keys: Mapping[str, bytes]) -> Verdict:
+def _verdict(
+    report: MsgReportJobStatus, chain_id: str, record: ChainRecord, keys: Mapping[str, bytes]
+) -> Verdict:
     """Evidence of version 1 holds as such; one that names the job holds for that job alone."""
     state = _state(report)
     if why := _incomplete(report, state, record, keys):
@@ -91,7 +99,9 @@ def _state(report: MsgReportJobStatus) -> str:
     return known.name.removeprefix("JOB_STATE_").lower() if known else str(report.state)
 
 
-def _incomplete(report: MsgReportJobStatus, state: str, record: ChainRecord, keys: Mapping[str, bytes]) -> str:
+def _incomplete(
+    report: MsgReportJobStatus, state: str, record: ChainRecord, keys: Mapping[str, bytes]
+) -> str:
     """Why there is nothing to verify; empty when all that a verification needs is there."""
     if not report.signature:
         return "the report carries no signature"

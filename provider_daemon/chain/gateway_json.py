@@ -1,8 +1,7 @@
 """Protobuf -> JSON as a Cosmos gateway prints it. No I/O.
 
-Field names as in the .proto files, every field there; 64-bit integers as strings, enums by name, times RFC 3339, bytes in base64; what is
-not set and has no zero of its own (a message, bytes) is null.
-"""
+Field names as in the .proto files, every field there; 64-bit integers as strings, enums by name, times RFC
+3339, bytes in base64; what is not set and has no zero of its own (a message, bytes) is null."""
 
 import base64
 from collections.abc import Callable
@@ -23,7 +22,11 @@ def render(message: Message) -> Any:
         return message.ToJsonString()
     if isinstance(message, AnyMessage):
         return _any(message)
-    return {field.name: _field(message, field) for field in message.DESCRIPTOR.fields if _is_chosen(message, field)}
+    return {
+        field.name: _field(message, field)
+        for field in message.DESCRIPTOR.fields
+        if _is_chosen(message, field)
+    }
 
 
 def _is_chosen(message: Message, field: Any) -> bool:
@@ -59,7 +62,9 @@ def _renderer(field: Any) -> Callable[[Any], Any]:
 def _any(envelope: AnyMessage) -> dict[str, Any]:
     """What is inside, with its type; the bytes where the type is not known here."""
     try:
-        kind = GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(envelope.type_url.rpartition("/")[2]))
+        kind = GetMessageClass(
+            descriptor_pool.Default().FindMessageTypeByName(envelope.type_url.rpartition("/")[2])
+        )
         return {"@type": envelope.type_url, **render(kind.FromString(envelope.value))}
     except (KeyError, DecodeError):
         return {"@type": envelope.type_url, "value": base64.b64encode(envelope.value).decode()}

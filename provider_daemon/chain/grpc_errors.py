@@ -13,7 +13,8 @@ _OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", MAX_ANSWER),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.initial_reconnect_backoff_ms", 500),
-    ("grpc.max_reconnect_backoff_ms", 5_000),  # gRPC's own is two minutes: a node that came back would wait as long
+    # gRPC's own is two minutes: a node that came back would wait as long
+    ("grpc.max_reconnect_backoff_ms", 5_000),
 ]
 
 _TRANSIENT = {
@@ -22,7 +23,8 @@ _TRANSIENT = {
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
-    grpc.StatusCode.INTERNAL,  # a broken stream; the SDK gives its own failures as UNKNOWN or INVALID_ARGUMENT
+    # a broken stream; the SDK gives its own failures as UNKNOWN or INVALID_ARGUMENT
+    grpc.StatusCode.INTERNAL,
     grpc.StatusCode.DATA_LOSS,
 }
 

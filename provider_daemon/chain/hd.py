@@ -15,12 +15,15 @@ PATH = (44 | HARDENED, 118 | HARDENED, HARDENED, 0, 0)  # m/44'/118'/0'/0/0
 
 
 def secret_of(words: str) -> bytes:
-    """32 bytes. Blanks, line breaks and capitals do not matter. Raises ValueError: it names the places of unknown words only."""
+    """32 bytes. Blanks, line breaks and capitals do not matter. Raises ValueError: it names the places of
+    unknown words only."""
     found = words.lower().split()
     known, text = Mnemonic("english"), " ".join(found)
     if unknown := [place for place, word in enumerate(found, 1) if word not in known.wordlist]:
         places = ", ".join(map(str, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
-        raise ValueError(f"invalid mnemonic: word {places} of {len(found)} is not in BIP-39's English word list")
+        raise ValueError(
+            f"invalid mnemonic: word {places} of {len(found)} is not in BIP-39's English word list"
+        )
     if len(found) not in LENGTHS:
         raise ValueError(f"invalid mnemonic: {len(found)} words; must be 12, 15, 18, 21 or 24")
     if not known.check(text):
@@ -34,7 +37,9 @@ def _derive(seed: bytes) -> bytes:
     for index in PATH:
         parent = b"\0" + secret if index & HARDENED else _public(secret)
         digest = hmac.digest(chain, parent + index.to_bytes(4, "big"), hashlib.sha512)
-        secret = ((int.from_bytes(digest[:32], "big") + int.from_bytes(secret, "big")) % ORDER).to_bytes(32, "big")
+        secret = ((int.from_bytes(digest[:32], "big") + int.from_bytes(secret, "big")) % ORDER).to_bytes(
+            32, "big"
+        )
         chain = digest[32:]
     return secret
 

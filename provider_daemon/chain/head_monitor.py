@@ -1,4 +1,5 @@
-"""Whether the chain makes blocks, and whether its clock and ours agree, by the newest block of each endpoint."""
+"""Whether the chain makes blocks, and whether its clock and ours agree, by the newest block of each
+endpoint."""
 
 import structlog
 
@@ -21,14 +22,22 @@ class Pulse:
         self._apart = False
 
     def saw(self, height: int, block_time: float, now: float, elapsed: float) -> None:
-        """`block_time` and `now` in seconds since the epoch; `elapsed` in seconds from any fixed moment, whatever the clock does."""
+        """`block_time` and `now` in seconds since the epoch; `elapsed` in seconds from any fixed moment,
+        whatever the clock does."""
         if height > self.highest:
             self._new_block(height, block_time, now)
         elif self._same_since is None:
             self._same_since = elapsed
-        elif elapsed - self._same_since >= HALTED_SECONDS and self._ongoing.start("chain_halted", self._chain_id, now):
+        elif elapsed - self._same_since >= HALTED_SECONDS and self._ongoing.start(
+            "chain_halted", self._chain_id, now
+        ):
             why = f"no new block since height {self.highest} for {HALTED_SECONDS:.0f} s"
-            log.warning("chain_halted", chain=self._chain_id, why=why, next="reports wait until the chain produces blocks")
+            log.warning(
+                "chain_halted",
+                chain=self._chain_id,
+                why=why,
+                next="reports wait until the chain produces blocks",
+            )
 
     def _new_block(self, height: int, block_time: float, now: float) -> None:
         self.highest, self._same_since = height, None

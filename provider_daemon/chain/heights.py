@@ -1,24 +1,27 @@
 """Which of the endpoints' claims about the newest block can be true. Pure.
 
-Theory of operation. An honest node's height grows by one a block. With three or more endpoints the common height is what a majority
-of them has reached: one endpoint alone can neither raise it nor lower it. Of two, what both have reached counts. Where no majority
-answers, or two differ, or only one is configured, a claim counts while its growth since the last accepted height is possible in the
-time that has passed. A claim above the
-common height makes that endpoint implausible, one below it makes that endpoint stale; no other endpoint changes by it. What was accepted
-by mistake is corrected by a majority at once, and otherwise when the common height stands still while another claim grows, or when
-an endpoint keeps growing from a lower height with later blocks than the accepted one.
-"""
+Theory of operation. An honest node's height grows by one a block. With three or more endpoints the common
+height is what a majority of them has reached: one endpoint alone can neither raise it nor lower it. Of two,
+what both have reached counts. Where no majority answers, or two differ, or only one is configured, a claim
+counts while its growth since the last accepted height is possible in the time that has passed. A claim above
+the common height makes that endpoint implausible, one below it makes that endpoint stale; no other endpoint
+changes by it. What was accepted by mistake is corrected by a majority at once, and otherwise when the common
+height stands still while another claim grows, or when an endpoint keeps growing from a lower height with
+later blocks than the accepted one."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from provider_daemon.ports import EndpointState
 
-LAG_BLOCKS = 2  # how far behind the common height an endpoint may answer: nodes hear of a block at different moments
+# how far behind the common height an endpoint may answer: nodes hear of a block at different moments
+LAG_BLOCKS = 2
 AHEAD_BLOCKS = 10  # how far ahead of it, at the moment of the same look
 FASTEST_BLOCK = 0.01  # seconds a block takes at least, while nothing is known of the chain's own pace
 PACE_MARGIN = 4.0  # how many times faster than its own pace a chain may go for a while
-ALWAYS_POSSIBLE = 0.1  # seconds a block that are never too fast: a pace that was seen through a lagging node says nothing of the chain's
+# seconds a block that are never too fast: a pace that was seen through a lagging node says nothing of the
+# chain's
+ALWAYS_POSSIBLE = 0.1
 PACE_SECONDS = 20.0  # of observation before a pace counts
 STALLED_SECONDS = 30.0  # without growth after which the common height is no majority's fact any more
 RELEARN_SECONDS = 60.0  # of steady growth from a lower height after which that height is accepted
@@ -43,30 +46,48 @@ class _Relearning:
 
 
 class Heights:
-    """`height` is the common height, 0 before any; `time` of that block, the median of the claims that agree with it."""
+    """`height` is the common height, 0 before any; `time` of that block, the median of the claims that agree
+    with it."""
 
     def __init__(self) -> None:
         self.height = 0
         self.time = 0.0
         self._confirmed_at = 0.0
         self._grew_at = 0.0
-        self._majority: tuple[int, float] = (0, 0.0)  # the height that a majority had reached, and when that last grew
+        # the height that a majority had reached, and when that last grew
+        self._majority: tuple[int, float] = (0, 0.0)
         self._block_seconds = FASTEST_BLOCK
         self._pace_from: tuple[int, float] | None = None
         self._relearning: dict[str, _Relearning] = {}
 
-    def judge(self, claims: Mapping[str, Claim], asked: Collection[str], endpoints: int, now: float) -> dict[str, EndpointState]:
-        """The verdict on each endpoint of `asked`. `claims`: the newest of every endpoint that answers; `endpoints`: how many there are.
+    def judge(
+        self, claims: Mapping[str, Claim], asked: Collection[str], endpoints: int, now: float
+    ) -> dict[str, EndpointState]:
+        """The verdict on each endpoint of `asked`. `claims`: the newest of every endpoint that answers;
+        `endpoints`: how many there are.
 
         `now` in seconds since the epoch, by a clock that is never set.
         """
         self._confirmed_at, self._grew_at = min(self._confirmed_at, now), min(self._grew_at, now)
-        fresh = {name: claim for name, claim in claims.items() if name in asked or 0 <= now - claim.seen_at <= FRESH_SECONDS}
+        fresh = {
+            name: claim
+            for name, claim in claims.items()
+            if name in asked or 0 <= now - claim.seen_at <= FRESH_SECONDS
+        }
         self._accept(fresh, endpoints, now)
         verdicts = {name: self._verdict(claims[name], now) for name in asked if name in claims}
         if self._relearn(claims, verdicts, now):
             verdicts = {name: self._verdict(claims[name], now) for name in verdicts}
-        self.time = _median([claim.time for claim in fresh.values() if self._verdict(claim, now) is EndpointState.BELIEVED]) or self.time
+        self.time = (
+            _median(
+                [
+                    claim.time
+                    for claim in fresh.values()
+                    if self._verdict(claim, now) is EndpointState.BELIEVED
+                ]
+            )
+            or self.time
+        )
         return verdicts
 
     # --- the common height ---
@@ -88,14 +109,20 @@ class Heights:
 
     def _common(self, claims: Mapping[str, Claim], endpoints: int, now: float) -> tuple[int, bool] | None:
         """The height, and whether a majority of several endpoints is at it."""
-        majority, ranked = endpoints // 2 + 1, sorted((claim.height for claim in claims.values()), reverse=True)
+        majority, ranked = (
+            endpoints // 2 + 1,
+            sorted((claim.height for claim in claims.values()), reverse=True),
+        )
         stalled = bool(self.height) and now - self._grew_at >= STALLED_SECONDS
         height = ranked[majority - 1] if endpoints > 1 and len(ranked) >= majority else None
-        within = AHEAD_BLOCKS if endpoints > 2 else LAG_BLOCKS  # of two, one may be the liar: they must say the same
+        # of two, one may be the liar: they must say the same
+        within = AHEAD_BLOCKS if endpoints > 2 else LAG_BLOCKS
         alike = height is not None and sum(height <= each <= height + within for each in ranked) >= majority
         if height is not None and (endpoints > 2 or alike):
             self._majority = (height, now if height > self._majority[0] else self._majority[1])
-            beyond = any(each > height + AHEAD_BLOCKS and self._possible(each, self._grew_at, now) for each in ranked)
+            beyond = any(
+                each > height + AHEAD_BLOCKS and self._possible(each, self._grew_at, now) for each in ranked
+            )
             if not (beyond and now - self._majority[1] >= STALLED_SECONDS):
                 return height, alike
         since = self._grew_at if stalled else self._confirmed_at
@@ -116,7 +143,9 @@ class Heights:
             self._pace_from = (height, now)
         elif now - self._pace_from[1] >= PACE_SECONDS:
             began, at = self._pace_from
-            self._block_seconds = min(ALWAYS_POSSIBLE, max(FASTEST_BLOCK, (now - at) / (height - began) / PACE_MARGIN))
+            self._block_seconds = min(
+                ALWAYS_POSSIBLE, max(FASTEST_BLOCK, (now - at) / (height - began) / PACE_MARGIN)
+            )
             self._pace_from = (height, now)
 
     # --- the endpoints ---
@@ -128,8 +157,11 @@ class Heights:
             return EndpointState.IMPLAUSIBLE_HEIGHT
         return EndpointState.BELIEVED
 
-    def _relearn(self, claims: Mapping[str, Claim], verdicts: Mapping[str, EndpointState], now: float) -> bool:
-        """Whether a lower height was accepted: while nobody is at the accepted one, one endpoint grew from there for long enough."""
+    def _relearn(
+        self, claims: Mapping[str, Claim], verdicts: Mapping[str, EndpointState], now: float
+    ) -> bool:
+        """Whether a lower height was accepted: while nobody is at the accepted one, one endpoint grew from
+        there for long enough."""
         if EndpointState.BELIEVED in verdicts.values():
             self._relearning = {}
             return False

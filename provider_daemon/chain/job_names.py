@@ -1,4 +1,5 @@
-"""The names of our SLURM jobs, from the signing key: nobody else can compute one, and a lost ledger does not lose them."""
+"""The names of our SLURM jobs, from the signing key: nobody else can compute one, and a lost ledger does not
+lose them."""
 
 import hashlib
 from functools import lru_cache
@@ -7,7 +8,8 @@ from provider_daemon.chain.keys import Signer
 from provider_daemon.job.naming import secret_name
 from provider_daemon.job.spec import Spec
 
-# What is signed to derive the secret. It is neither a transaction nor an ADR-036 document, so the signature is valid for nothing.
+# What is signed to derive the secret. It is neither a transaction nor an ADR-036 document, so the signature
+# is valid for nothing.
 DOMAIN = hashlib.sha256(b"provd: secret of SLURM job names, version 1").digest()
 
 
@@ -18,5 +20,6 @@ def job_name(signer: Signer, spec: Spec) -> str:
 
 @lru_cache(maxsize=16)
 def _secret(signer: Signer) -> bytes:
-    """Derived once per signer, never logged. The signature is deterministic, so the same key always gives the same secret."""
+    """Derived once per signer, never logged. The signature is deterministic, so the same key always gives the
+    same secret."""
     return hashlib.sha256(signer.sign(DOMAIN)).digest()

@@ -1,4 +1,5 @@
-"""The SDK's `file` keyring: one compact JWE a key, PBES2-HS256+A128KW and A256GCM (docs/protocol.md, 'Keys at rest')."""
+"""The SDK's `file` keyring: one compact JWE a key, PBES2-HS256+A128KW and A256GCM (docs/protocol.md, 'Keys at
+rest')."""
 
 import base64
 import binascii
@@ -24,7 +25,8 @@ _DAMAGED = "the keyring entry is damaged, or of an older SDK: export the key as 
 
 
 def decrypt(token: str, passphrase: str) -> bytes:
-    """The 32 bytes of the key in one `<name>.info` file; raises ValueError when it is none or the passphrase is wrong."""
+    """The 32 bytes of the key in one `<name>.info` file; raises ValueError when it is none or the passphrase
+    is wrong."""
     try:
         record = Record.FromString(decrypt_item(token, passphrase))
     except DecodeError:
@@ -46,7 +48,9 @@ def _bare(value: bytes) -> bytes:
 def encrypt(name: str, secret: bytes, passphrase: str) -> str:
     """The content of `<name>.info`."""
     key = Any(type_url=_TYPE, value=PrivKey(key=secret).SerializeToString())
-    return encrypt_item(f"{name}.info", Record(name=name, local=Record.Local(priv_key=key)).SerializeToString(), passphrase)
+    return encrypt_item(
+        f"{name}.info", Record(name=name, local=Record.Local(priv_key=key)).SerializeToString(), passphrase
+    )
 
 
 def looks_like(text: str) -> bool:
@@ -89,7 +93,11 @@ def _parts(token: str) -> list[bytes]:
 def _parameters(protected: bytes) -> tuple[bytes, int]:
     try:
         header = json.loads(protected)
-        algorithms, salt, iterations = (header["alg"], header["enc"]), _decode(header["p2s"]), int(header["p2c"])
+        algorithms, salt, iterations = (
+            (header["alg"], header["enc"]),
+            _decode(header["p2s"]),
+            int(header["p2c"]),
+        )
     except (KeyError, TypeError, ValueError):
         raise ValueError("not a keyring entry") from None
     if algorithms != (_ALGORITHM, _ENCRYPTION):
@@ -107,7 +115,9 @@ def _seal(plain: bytes, passphrase: str) -> str:
 
 
 def _wrapping_key(passphrase: str, salt: bytes, iterations: int) -> bytes:
-    derive = PBKDF2HMAC(hashes.SHA256(), length=16, salt=_ALGORITHM.encode() + b"\0" + salt, iterations=iterations)
+    derive = PBKDF2HMAC(
+        hashes.SHA256(), length=16, salt=_ALGORITHM.encode() + b"\0" + salt, iterations=iterations
+    )
     return derive.derive(passphrase.encode())
 
 

@@ -1,4 +1,5 @@
-"""Where a signing key comes from. Encrypted at rest is the normal way; a plaintext file must be asked for by its name.
+"""Where a signing key comes from. Encrypted at rest is the normal way; a plaintext file must be asked for by
+its name.
 
 No error text, repr or log of this module ever holds a secret.
 """
@@ -29,7 +30,8 @@ class Signer(Protocol):
         ...
 
     def sign(self, digest: bytes) -> bytes:
-        """64 bytes r || s with a low s, over a 32-byte digest. The same digest always gives the same signature (RFC 6979)."""
+        """64 bytes r || s with a low s, over a 32-byte digest. The same digest always gives the same
+        signature (RFC 6979)."""
         ...
 
     def __hash__(self) -> int: ...
@@ -38,16 +40,17 @@ class Signer(Protocol):
 def load(kind: str, name: str = "", path: str = "", passphrase_file: str = "") -> LocalSigner:
     """The key; raises ConfigError with one line that says what to fix.
 
-    credential: a systemd credential `name` ($CREDENTIALS_DIRECTORY), holding a hex key or a mnemonic. armor: an SDK export at `path`.
-    keyring: entry `name` of the SDK `file` keyring directory at `path`. The two encrypted kinds take their passphrase from a file.
-    """
+    credential: a systemd credential `name` ($CREDENTIALS_DIRECTORY), holding a hex key or a mnemonic. armor:
+    an SDK export at `path`. keyring: entry `name` of the SDK `file` keyring directory at `path`. The two
+    encrypted kinds take their passphrase from a file."""
     with mending(f"key ({kind} {name or path})"):
         return LocalSigner(_secret(kind, name, path, passphrase_file))
 
 
 @contextmanager
 def mending(what: str) -> Iterator[None]:
-    """Turns whatever goes wrong with a key into ConfigError: one line, and no trace of the text that was read."""
+    """Turns whatever goes wrong with a key into ConfigError: one line, and no trace of the text that was
+    read."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -67,7 +70,9 @@ def _secret(kind: str, name: str, path: str, passphrase_file: str) -> bytes:
         case "armor":
             return armor.decrypt(read_private(path), read_passphrase(passphrase_file))
         case "keyring":
-            return keyring.decrypt(read_private(str(Path(path) / f"{name}.info")), read_passphrase(passphrase_file))
+            return keyring.decrypt(
+                read_private(str(Path(path) / f"{name}.info")), read_passphrase(passphrase_file)
+            )
         case "plaintext-hex":
             return _hex(read_private(path))
         case "plaintext-mnemonic":
@@ -80,13 +85,15 @@ def _credential(name: str) -> str:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         raise ValueError(
-            "$CREDENTIALS_DIRECTORY is not set: run provd as a systemd service with LoadCredential= or LoadCredentialEncrypted="
+            "$CREDENTIALS_DIRECTORY is not set: run provd as a systemd service with LoadCredential= "
+            "or LoadCredentialEncrypted="
         )
     return (Path(directory) / name).read_text()
 
 
 def parse(text: str) -> bytes:
-    """A mnemonic, or 64 hex digits -> the 32 bytes of the key; raises ValueError that does not quote the text."""
+    """A mnemonic, or 64 hex digits -> the 32 bytes of the key; raises ValueError that does not quote the
+    text."""
     return hd.secret_of(text) if len(text.split()) > 1 else _hex(text)
 
 

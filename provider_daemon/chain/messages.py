@@ -36,7 +36,9 @@ _TYPES = {f"/{message_type.DESCRIPTOR.full_name}": message_type for message_type
 
 def pack(message: Message) -> Any:
     """With the type URL as the SDK writes it."""
-    return Any(type_url=f"/{message.DESCRIPTOR.full_name}", value=message.SerializeToString(deterministic=True))
+    return Any(
+        type_url=f"/{message.DESCRIPTOR.full_name}", value=message.SerializeToString(deterministic=True)
+    )
 
 
 def unpack(envelope: Any) -> Message:
@@ -51,7 +53,8 @@ def unpack(envelope: Any) -> Message:
 
 
 def flatten(envelopes: Iterable[Any]) -> list[Message]:
-    """The messages in order, those wrapped in authz MsgExec in its place; what is not known here is passed over."""
+    """The messages in order, those wrapped in authz MsgExec in its place; what is not known here is passed
+    over."""
     found: list[Message] = []
     pending = list(envelopes)[::-1]
     while pending:
@@ -72,7 +75,9 @@ def signer_of(message: Message) -> str:
 
 def usage_metrics(usage: Usage) -> types_pb2.HPCUsageMetrics:
     """Field by field; GPU types have no place on the wire."""
-    return types_pb2.HPCUsageMetrics(**{field.name: getattr(usage, field.name) for field in types_pb2.HPCUsageMetrics.DESCRIPTOR.fields})
+    return types_pb2.HPCUsageMetrics(
+        **{field.name: getattr(usage, field.name) for field in types_pb2.HPCUsageMetrics.DESCRIPTOR.fields}
+    )
 
 
 def usage_of(metrics: types_pb2.HPCUsageMetrics) -> Usage:
@@ -94,8 +99,11 @@ def report_job_status(facts: EvidenceFacts, *, signature: str, status_message: s
     return pack(message)
 
 
-def update_node_metadata(node: Node, *, provider: str, node_id: str, cluster_id: str, region: str, datacenter: str, sequence: int) -> Any:
-    """A heartbeat. Resources are what is available, not the total (docs/protocol.md, 'Nodes'); the chain replaces the whole record."""
+def update_node_metadata(
+    node: Node, *, provider: str, node_id: str, cluster_id: str, region: str, datacenter: str, sequence: int
+) -> Any:
+    """A heartbeat. Resources are what is available, not the total (docs/protocol.md, 'Nodes'); the chain
+    replaces the whole record."""
     message = tx_pb2.MsgUpdateNodeMetadata(
         provider_address=provider,
         node_id=node_id,
@@ -108,7 +116,9 @@ def update_node_metadata(node: Node, *, provider: str, node_id: str, cluster_id:
         health_status=_health(node),
         last_sequence_number=sequence,
         capacity=_capacity(node),
-        health=types_pb2.NodeHealth(status=_health(node), load_average_1m=node.load, slurm_state=node.slurm_state),
+        health=types_pb2.NodeHealth(
+            status=_health(node), load_average_1m=node.load, slurm_state=node.slurm_state
+        ),
     )
     return pack(message)
 
@@ -116,7 +126,11 @@ def update_node_metadata(node: Node, *, provider: str, node_id: str, cluster_id:
 def update_cluster(*, provider: str, cluster_id: str, active: bool, total_nodes: int) -> Any:
     """Only what shall change: the chain leaves empty and zero fields alone."""
     state = types_pb2.CLUSTER_STATE_ACTIVE if active else types_pb2.CLUSTER_STATE_UNSPECIFIED
-    return pack(tx_pb2.MsgUpdateCluster(provider_address=provider, cluster_id=cluster_id, state=state, total_nodes=total_nodes))
+    return pack(
+        tx_pb2.MsgUpdateCluster(
+            provider_address=provider, cluster_id=cluster_id, state=state, total_nodes=total_nodes
+        )
+    )
 
 
 def _health(node: Node) -> types_pb2.HealthStatus.ValueType:

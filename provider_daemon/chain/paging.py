@@ -1,4 +1,5 @@
-"""Pages as the Cosmos SDK makes them (`query.FilteredPaginate`): over one kind of record in store order, with a filter.
+"""Pages as the Cosmos SDK makes them (`query.FilteredPaginate`): over one kind of record in store order, with
+a filter.
 
 A page's key is the id of its first record, as the store has it without the prefix. No I/O.
 """
@@ -16,8 +17,11 @@ M = TypeVar("M", bound=Message)
 Row = tuple[bytes, M]
 
 
-def paginate(rows: Sequence[Row[M]], wanted: Callable[[M], bool], page: PageRequest) -> tuple[list[M], PageResponse]:
-    """`rows`: id and record, sorted by id. Raises ValueError for a page that is asked for by key and offset together.
+def paginate(
+    rows: Sequence[Row[M]], wanted: Callable[[M], bool], page: PageRequest
+) -> tuple[list[M], PageResponse]:
+    """`rows`: id and record, sorted by id. Raises ValueError for a page that is asked for by key and offset
+    together.
 
     By key there is no total, as a key only leads on; by offset there is one when it is asked for.
     """

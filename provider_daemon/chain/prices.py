@@ -1,4 +1,5 @@
-"""What gas costs now: the chain's moving price where it has one, else the node's own minimum (docs/protocol.md, 'Gas price')."""
+"""What gas costs now: the chain's moving price where it has one, else the node's own minimum
+(docs/protocol.md, 'Gas price')."""
 
 import re
 from decimal import Decimal, InvalidOperation
@@ -33,13 +34,17 @@ class Prices:
             return Decimal(0)  # a chain without that module has no such store
         prices = codec.loads(value).get("current_min_gas_prices") or [] if value else []
         try:
-            return next((_decimal(price["amount"]) for price in prices if price["denom"] == denom), Decimal(0))
+            return next(
+                (_decimal(price["amount"]) for price in prices if price["denom"] == denom), Decimal(0)
+            )
         except (TypeError, KeyError) as error:
             raise Unreadable(f"the chain's gas prices cannot be read: {error!r}") from error
 
     async def _static(self, denom: str) -> Decimal:
         async def request(channel: grpc.aio.Channel) -> query_pb2.ConfigResponse:
-            return await query_pb2_grpc.ServiceStub(channel).Config(query_pb2.ConfigRequest(), timeout=CALL_SECONDS)
+            return await query_pb2_grpc.ServiceStub(channel).Config(
+                query_pb2.ConfigRequest(), timeout=CALL_SECONDS
+            )
 
         text = (await self._endpoints.call(request)).minimum_gas_price
         return next((_decimal(amount) for amount, name in _COIN.findall(text) if name == denom), Decimal(0))

@@ -9,7 +9,8 @@ from provider_daemon.errors import ProvdError
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """`problem`: why it did not answer, and then nothing else is known. `time` of its newest block in seconds since the epoch."""
+    """`problem`: why it did not answer, and then nothing else is known. `time` of its newest block in seconds
+    since the epoch."""
 
     url: str
     problem: str = ""
@@ -28,4 +29,11 @@ async def introduction(url: str) -> Introduction:
     finally:
         await endpoint.channel.close()
     header = block.sdk_block.header
-    return Introduction(url, "", header.chain_id, syncing.syncing, header.height, header.time.seconds + header.time.nanos / 1e9)
+    return Introduction(
+        url,
+        "",
+        header.chain_id,
+        syncing.syncing,
+        header.height,
+        header.time.seconds + header.time.nanos / 1e9,
+    )

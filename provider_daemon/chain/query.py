@@ -19,7 +19,13 @@ from provider_daemon.errors import Refused, Unreadable
 R = TypeVar("R", bound=Message)
 
 # Where a record says whose it is.
-_IDS = {"HPCCluster": "cluster_id", "HPCOffering": "offering_id", "HPCJob": "job_id", "JobAccounting": "job_id", "NodeMetadata": "node_id"}
+_IDS = {
+    "HPCCluster": "cluster_id",
+    "HPCOffering": "offering_id",
+    "HPCJob": "job_id",
+    "JobAccounting": "job_id",
+    "NodeMetadata": "node_id",
+}
 
 SWEEP = 1_200  # jobs in one answer: under 1 MB as they usually are
 
@@ -33,11 +39,15 @@ class Query:
 
     async def cluster(self, cluster_id: str) -> types_pb2.HPCCluster | None:
         request = query_pb2.QueryClusterRequest(cluster_id=cluster_id)
-        return await self._one("Cluster", request, "cluster", types_pb2.HPCCluster, keyspace.CLUSTER, cluster_id)
+        return await self._one(
+            "Cluster", request, "cluster", types_pb2.HPCCluster, keyspace.CLUSTER, cluster_id
+        )
 
     async def offering(self, offering_id: str) -> types_pb2.HPCOffering | None:
         request = query_pb2.QueryOfferingRequest(offering_id=offering_id)
-        return await self._one("Offering", request, "offering", types_pb2.HPCOffering, keyspace.OFFERING, offering_id)
+        return await self._one(
+            "Offering", request, "offering", types_pb2.HPCOffering, keyspace.OFFERING, offering_id
+        )
 
     async def job(self, job_id: str) -> types_pb2.HPCJob | None:
         request = query_pb2.QueryJobRequest(job_id=job_id)
@@ -45,17 +55,22 @@ class Query:
 
     async def job_accounting(self, job_id: str) -> types_pb2.JobAccounting | None:
         request = query_pb2.QueryJobAccountingRequest(job_id=job_id)
-        return await self._one("JobAccounting", request, "accounting", types_pb2.JobAccounting, keyspace.JOB_ACCOUNTING, job_id)
+        return await self._one(
+            "JobAccounting", request, "accounting", types_pb2.JobAccounting, keyspace.JOB_ACCOUNTING, job_id
+        )
 
     async def node(self, node_id: str) -> types_pb2.NodeMetadata | None:
         request = query_pb2.QueryNodeMetadataRequest(node_id=node_id)
-        return await self._one("NodeMetadata", request, "node", types_pb2.NodeMetadata, keyspace.NODE, node_id)
+        return await self._one(
+            "NodeMetadata", request, "node", types_pb2.NodeMetadata, keyspace.NODE, node_id
+        )
 
     async def jobs(self) -> AsyncIterator[types_pb2.HPCJob | Unreadable]:
-        """Every job there is, in no order; an Unreadable, naming the job, in place of a record that cannot be read.
+        """Every job there is, in no order; an Unreadable, naming the job, in place of a record that cannot be
+        read.
 
-        From the raw store, where one bad record hides no other, and in bounded answers: job numbers by their leading digits.
-        """
+        From the raw store, where one bad record hides no other, and in bounded answers: job numbers by their
+        leading digits."""
         end = await self._store.counter(keyspace.NEXT_JOB)
         leading = list(range(1, 10))
         while leading:
@@ -78,23 +93,29 @@ class Query:
             return None
 
     async def nodes(self, cluster_id: str) -> AsyncIterator[types_pb2.NodeMetadata | Unreadable]:
-        """The cluster's nodes; an Unreadable for any node whose record cannot be read, for it may be one of them."""
+        """The cluster's nodes; an Unreadable for any node whose record cannot be read, for it may be one of
+        them."""
         for key, value in await self._store.subspace(keyspace.NODE):
             found = self._decode_or_tell(types_pb2.NodeMetadata, value, keyspace.record_id(key))
             if isinstance(found, Unreadable) or found.cluster_id == cluster_id:
                 yield found
 
-    async def _one(self, rpc: str, request: Message, field: str, record_type: type[R], prefix: bytes, record_id: str) -> R | None:
+    async def _one(
+        self, rpc: str, request: Message, field: str, record_type: type[R], prefix: bytes, record_id: str
+    ) -> R | None:
         try:
             return _about(_part(await self.rpc(rpc, request), field, record_type, record_id), record_id)
         except NotFound:
             return None
-        except Refused:  # not served; or a no of the module's own, which has no gRPC code for absence (UNKNOWN "... job not found")
+        # not served; or a no of the module's own, which has no gRPC code for absence (UNKNOWN "... job not
+        # found")
+        except Refused:
             value = await self._store.get(keyspace.key(prefix, record_id))
             return self._decode(record_type, value, record_id) if value else None
 
     async def rpc(self, rpc: str, request: Message) -> Message:
-        """The node's own answer. Raises Unimplemented, from the second time on without asking, for a call that it does not serve."""
+        """The node's own answer. Raises Unimplemented, from the second time on without asking, for a call
+        that it does not serve."""
         if await self._is_missing(rpc):
             raise Unimplemented(f"UNIMPLEMENTED: {rpc} is not served")
         try:
@@ -123,7 +144,9 @@ class Query:
 
     async def _rpc(self, rpc: str, request: Message) -> Message:
         async def call(channel: grpc.aio.Channel) -> Message:
-            answer: Message = await getattr(query_pb2_grpc.QueryStub(channel), rpc)(request, timeout=CALL_SECONDS)
+            answer: Message = await getattr(query_pb2_grpc.QueryStub(channel), rpc)(
+                request, timeout=CALL_SECONDS
+            )
             return answer
 
         return await self._endpoints.call(call)
@@ -137,7 +160,8 @@ def _part(answer: Message, field: str, record_type: type[R], record_id: str) -> 
 
 
 def _about(record: R, record_id: str) -> R:
-    """Raises Unreadable for another one than was asked for: taken for it, a job would overwrite its neighbour."""
+    """Raises Unreadable for another one than was asked for: taken for it, a job would overwrite its
+    neighbour."""
     said = getattr(record, _IDS[record.DESCRIPTOR.name])
     if said != record_id:
         raise Unreadable(f"the node returned {said[:40]!r} instead of {record_id}")

@@ -29,8 +29,10 @@ from provider_daemon.result_codes import SDK, SdkCode
 
 WITHOUT_EFFECT, BY_RECORDS = 1, "provd"  # code and codespace of what failed by the look of the records
 CANCEL, EXEC = (f"/{message.DESCRIPTOR.full_name}" for message in (MsgCancelJob, MsgExec))
-LONGEST_WAIT = 1000  # blocks between a transaction's making and its timeout height, at most (chain.timeout_blocks)
-MOST_FOUND = 20_000  # transactions that one search is followed for: pages without end would hold intake up for ever
+# blocks between a transaction's making and its timeout height, at most (chain.timeout_blocks)
+LONGEST_WAIT = 1000
+# transactions that one search is followed for: pages without end would hold intake up for ever
+MOST_FOUND = 20_000
 MAX_COUNT = 2**63 - 1  # of accounts, and of one's transactions: what the ledger holds
 
 
@@ -63,11 +65,18 @@ class Reader:
             raise Transient(f"the node cannot search its transactions: {error}") from error
 
     async def _cancelled_by(self, action: str, height: int) -> frozenset[str]:
-        found, cancelled, count = self.txs.search(f"message.action='{action}' AND tx.height>={height}"), set[str](), 0
+        found, cancelled, count = (
+            self.txs.search(f"message.action='{action}' AND tx.height>={height}"),
+            set[str](),
+            0,
+        )
         async for tx in found:
             count += 1
             if count > MOST_FOUND:
-                raise Transient(f"the node found over {MOST_FOUND} transactions since height {height}; the job records are read instead")
+                raise Transient(
+                    f"the node found over {MOST_FOUND} transactions since height {height}; the job "
+                    "records are read instead"
+                )
             if tx.tx_response.code == 0:
                 cancelled.update(_cancelled(tx))
         return frozenset(cancelled)
@@ -88,7 +97,8 @@ class Reader:
     # --- transactions ---
 
     async def find(self, tx_hash: str, tx_bytes: bytes, first: int) -> TxOutcome | None:
-        """By the node's index, and without one in the blocks from height `first` on up to the timeout height that `tx_bytes` has."""
+        """By the node's index, and without one in the blocks from height `first` on up to the timeout height
+        that `tx_bytes` has."""
         try:
             return await self.txs.find(tx_hash)
         except NoIndex as error:
@@ -108,7 +118,9 @@ class Reader:
                 missing = f"the next sequence of {address} is still {used}"
         missing = missing or await missing_effect(tx, self) or ""
         log = f"included without effect: {missing}" if missing else ""
-        return TxOutcome(tx_hash, height, WITHOUT_EFFECT if missing else 0, BY_RECORDS if missing else "", log)
+        return TxOutcome(
+            tx_hash, height, WITHOUT_EFFECT if missing else 0, BY_RECORDS if missing else "", log
+        )
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
         """None, too, where the node keeps no index: who used the sequence is not known then."""
@@ -128,10 +140,14 @@ class Reader:
             info = (await self._caller.call(request)).info
         except NotFound as error:
             raise Refused(
-                f"the chain has no account {address}: send fee tokens to it first", code=SdkCode.UNKNOWN_ADDRESS, codespace=SDK
+                f"the chain has no account {address}: send fee tokens to it first",
+                code=SdkCode.UNKNOWN_ADDRESS,
+                codespace=SDK,
             ) from error
         if max(info.account_number, info.sequence) > MAX_COUNT:
-            raise Unreadable(f"invalid number {info.account_number} or sequence {info.sequence} of account {address}")
+            raise Unreadable(
+                f"invalid number {info.account_number} or sequence {info.sequence} of account {address}"
+            )
         return Account(info.account_number, info.sequence)
 
     async def balance(self, address: str, denom: str) -> int:
@@ -149,4 +165,8 @@ class Reader:
 
 
 def _cancelled(tx: GetTxResponse) -> list[str]:
-    return [message.job_id for message in messages.flatten(tx.tx.body.messages) if isinstance(message, MsgCancelJob)]
+    return [
+        message.job_id
+        for message in messages.flatten(tx.tx.body.messages)
+        if isinstance(message, MsgCancelJob)
+    ]

@@ -1,12 +1,16 @@
-"""The reason in a chain's error text: without source paths, gas figures and the wrapping of remote calls. Pure."""
+"""The reason in a chain's error text: without source paths, gas figures and the wrapping of remote calls.
+Pure."""
 
 import re
 
 _SOURCE = re.compile(r"\s*\[[^\[\]\s]{1,300}\.go:\d{1,7}\]")
-_GAS = re.compile(r"\s*[Ww]ith gas (?:wanted: '\d{1,20}' and gas )?used: '\d{1,20}'\s*(?::\s*unknown request)?\s*$")
+_GAS = re.compile(
+    r"\s*[Ww]ith gas (?:wanted: '\d{1,20}' and gas )?used: '\d{1,20}'\s*(?::\s*unknown request)?\s*$"
+)
 _REMOTE = re.compile(r"rpc error: code = \w{1,40} desc = ")
 
 
 def reason(text: str) -> str:
-    """What an operator or a customer reads. `message index: N` stays: it names the failing message of a transaction."""
+    """What an operator or a customer reads. `message index: N` stays: it names the failing message of a
+    transaction."""
     return _REMOTE.sub("", _GAS.sub("", _SOURCE.sub("", text))).strip()

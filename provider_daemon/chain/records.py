@@ -11,15 +11,16 @@ from provider_daemon.job.state import State
 from provider_daemon.ports import Cluster, Offering, Preconfigured, Queue
 from provider_daemon.text import cut
 
-MAX_STORED = 1_000_000  # bytes of a job's record: one report about a larger one costs more than 36 million gas
+# bytes of a job's record: one report about a larger one costs more than 36 million gas
+MAX_STORED = 1_000_000
 MAX_TEXT = 1_000  # bytes of a name or a sentence: a queue, a GPU type, a status message
 
 
 def chain_job(record: types_pb2.HPCJob, chain_id: str) -> ChainJob:
     """Raises Unreadable for a record without an id, a creation time or a known state.
 
-    Of a record that no report could be paid for (MAX_STORED) the workload is left out: its digest and size are of the whole.
-    """
+    Of a record that no report could be paid for (MAX_STORED) the workload is left out: its digest and size
+    are of the whole."""
     if not record.job_id or record.created_at.seconds <= 0:
         raise Unreadable(f"job record {record.job_id!r} has no id or no creation time")
     stored_bytes = len(codec.encode(record))
@@ -49,7 +50,9 @@ def _spec(record: types_pb2.HPCJob, chain_id: str, *, whole: bool) -> Spec:
         provider=record.provider_address,
         customer=record.customer_address,
         queue=cut(record.queue_name, MAX_TEXT),
-        workload=_workload(record.workload_spec) if whole else Workload(is_preconfigured=record.workload_spec.is_preconfigured),
+        workload=_workload(record.workload_spec)
+        if whole
+        else Workload(is_preconfigured=record.workload_spec.is_preconfigured),
         resources=_resources(record.resources),
         max_runtime_seconds=record.max_runtime_seconds,
         created_ns=nanoseconds(record.created_at),
@@ -107,9 +110,12 @@ def offering(record: types_pb2.HPCOffering) -> Offering:
     return Offering(
         offering_id=record.offering_id,
         cluster_id=record.cluster_id,
-        queues=tuple(Queue(queue.partition_name, queue.max_nodes, queue.max_runtime) for queue in record.queue_options),
+        queues=tuple(
+            Queue(queue.partition_name, queue.max_nodes, queue.max_runtime) for queue in record.queue_options
+        ),
         preconfigured=tuple(
-            Preconfigured(item.workload_id, item.container_image, item.default_command) for item in record.preconfigured_workloads
+            Preconfigured(item.workload_id, item.container_image, item.default_command)
+            for item in record.preconfigured_workloads
         ),
         supports_custom_workloads=record.supports_custom_workloads,
         active=record.active,

@@ -1,4 +1,5 @@
-"""RIPEMD-160, for account addresses where OpenSSL has none: in FIPS mode, and where its legacy algorithms are off.
+"""RIPEMD-160, for account addresses where OpenSSL has none: in FIPS mode, and where its legacy algorithms are
+off.
 
 Its only input here is a public key, so neither speed nor timing matters.
 """
@@ -53,8 +54,12 @@ def _compressed(state: _State, words: list[int]) -> _State:
     for turn in range(5):
         for step in range(16):
             left = _stepped(left, turn, words[_LEFT[turn][step]] + _LEFT_ADDED[turn], _LEFT_TURNS[turn][step])
-            right = _stepped(right, 4 - turn, words[_RIGHT[turn][step]] + _RIGHT_ADDED[turn], _RIGHT_TURNS[turn][step])
-    a, b, c, d, e = ((state[(at + 1) % 5] + left[(at + 2) % 5] + right[(at + 3) % 5]) & _WORD for at in range(5))
+            right = _stepped(
+                right, 4 - turn, words[_RIGHT[turn][step]] + _RIGHT_ADDED[turn], _RIGHT_TURNS[turn][step]
+            )
+    a, b, c, d, e = (
+        (state[(at + 1) % 5] + left[(at + 2) % 5] + right[(at + 3) % 5]) & _WORD for at in range(5)
+    )
     return a, b, c, d, e
 
 

@@ -3,7 +3,11 @@
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from provider_daemon.chain import bech32
@@ -22,7 +26,9 @@ class LocalSigner:
         if len(secret) != 32 or not 0 < number < ORDER:
             raise ValueError("not a secp256k1 private key")
         self._key = ec.derive_private_key(number, ec.SECP256K1())
-        self.public_key: bytes = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+        self.public_key: bytes = self._key.public_key().public_bytes(
+            Encoding.X962, PublicFormat.CompressedPoint
+        )
         self.address = bech32.address_of(self.public_key)
 
     def sign(self, digest: bytes) -> bytes:

@@ -1,9 +1,8 @@
 """The digest of what a customer asked for: it tells which job of that number a report is about. Pure.
 
 SHA-256 of canonical JSON (sorted keys, no spaces, UTF-8) of the chain's id and the fields below, under their
-names on the wire, with every field of nested messages present and times in nanoseconds since the epoch. Anybody
-can compute it from the chain's record. The price is left out: it does not change what runs.
-"""
+names on the wire, with every field of nested messages present and times in nanoseconds since the epoch.
+Anybody can compute it from the chain's record. The price is left out: it does not change what runs."""
 
 import hashlib
 from typing import Any

@@ -1,4 +1,5 @@
-"""Raw store reads over ABCIQuery: they answer whether or not the chain's Query service is wired (docs/protocol.md, 'Two ways to read')."""
+"""Raw store reads over ABCIQuery: they answer whether or not the chain's Query service is wired
+(docs/protocol.md, 'Two ways to read')."""
 
 import grpc.aio
 from google.protobuf.message import DecodeError
@@ -27,7 +28,9 @@ class Store:
         try:
             return [(pair.key, pair.value) for pair in Pairs.FromString(value).pairs]
         except DecodeError as error:
-            raise Unreadable(f"/store/{keyspace.HPC_STORE}/subspace of {prefix.hex()} cannot be read: {error}") from error
+            raise Unreadable(
+                f"/store/{keyspace.HPC_STORE}/subspace of {prefix.hex()} cannot be read: {error}"
+            ) from error
 
     async def counter(self, key: bytes) -> int:
         """A next-id counter; 1 where nothing was ever made."""
@@ -39,7 +42,9 @@ class Store:
     async def _query(self, path: str, data: bytes) -> bytes:
         async def request(channel: grpc.aio.Channel) -> query_pb2.ABCIQueryResponse:
             stub = query_pb2_grpc.ServiceStub(channel)
-            return await stub.ABCIQuery(query_pb2.ABCIQueryRequest(path=path, data=data), timeout=CALL_SECONDS)
+            return await stub.ABCIQuery(
+                query_pb2.ABCIQueryRequest(path=path, data=data), timeout=CALL_SECONDS
+            )
 
         answer = await self._endpoints.call(request)
         if (answer.codespace, answer.code) in NO_SUCH_STORE:

@@ -44,7 +44,9 @@ def build(
     body = _body(messages, timeout_height, memo)
     auth_info = _auth_info(signer.public_key, sequence, gas_limit, fee, fee_denom)
     signature = signer.sign(hashlib.sha256(sign_bytes(body, auth_info, chain_id, account_number)).digest())
-    tx_bytes = tx_pb2.TxRaw(body_bytes=body, auth_info_bytes=auth_info, signatures=[signature]).SerializeToString(deterministic=True)
+    tx_bytes = tx_pb2.TxRaw(
+        body_bytes=body, auth_info_bytes=auth_info, signatures=[signature]
+    ).SerializeToString(deterministic=True)
     return SignedTx(tx_hash(tx_bytes), tx_bytes)
 
 
@@ -59,14 +61,19 @@ def for_simulation(
     timeout_height: int,
     memo: str = "",
 ) -> bytes:
-    """With the real fee and one empty signature: without the fee a simulation comes out low (docs/protocol.md, 'Gas')."""
+    """With the real fee and one empty signature: without the fee a simulation comes out low
+    (docs/protocol.md, 'Gas')."""
     body = _body(messages, timeout_height, memo)
     auth_info = _auth_info(public_key, sequence, gas_limit, fee, fee_denom)
-    return tx_pb2.TxRaw(body_bytes=body, auth_info_bytes=auth_info, signatures=[b""]).SerializeToString(deterministic=True)
+    return tx_pb2.TxRaw(body_bytes=body, auth_info_bytes=auth_info, signatures=[b""]).SerializeToString(
+        deterministic=True
+    )
 
 
 def sign_bytes(body: bytes, auth_info: bytes, chain_id: str, account_number: int) -> bytes:
-    document = tx_pb2.SignDoc(body_bytes=body, auth_info_bytes=auth_info, chain_id=chain_id, account_number=account_number)
+    document = tx_pb2.SignDoc(
+        body_bytes=body, auth_info_bytes=auth_info, chain_id=chain_id, account_number=account_number
+    )
     return document.SerializeToString(deterministic=True)
 
 
@@ -95,7 +102,9 @@ def block_gas(log: str) -> int | None:
 
 
 def _body(messages: Sequence[Any], timeout_height: int, memo: str) -> bytes:
-    return tx_pb2.TxBody(messages=messages, memo=memo, timeout_height=timeout_height).SerializeToString(deterministic=True)
+    return tx_pb2.TxBody(messages=messages, memo=memo, timeout_height=timeout_height).SerializeToString(
+        deterministic=True
+    )
 
 
 def _auth_info(public_key: bytes, sequence: int, gas_limit: int, fee: int, fee_denom: str) -> bytes:
@@ -105,4 +114,6 @@ def _auth_info(public_key: bytes, sequence: int, gas_limit: int, fee: int, fee_d
         sequence=sequence,
     )
     price = [Coin(denom=fee_denom, amount=str(fee))] if fee else []
-    return tx_pb2.AuthInfo(signer_infos=[info], fee=tx_pb2.Fee(amount=price, gas_limit=gas_limit)).SerializeToString(deterministic=True)
+    return tx_pb2.AuthInfo(
+        signer_infos=[info], fee=tx_pb2.Fee(amount=price, gas_limit=gas_limit)
+    ).SerializeToString(deterministic=True)

@@ -33,7 +33,10 @@ app = typer.Typer(
     name="provd",
     cls=Sections,
     help="Provider daemon: sells an HPC site's SLURM compute on the VirtEngine chain.",
-    epilog="Exit status: 0 success, 1 failure (reason on stderr), 2 usage or configuration error. Commands with other codes list them.",
+    epilog=(
+        "Exit status: 0 success, 1 failure (reason on stderr), 2 usage or configuration error. Commands "
+        "with other codes list them."
+    ),
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -45,7 +48,9 @@ app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_
 app.command("status", short_help="Show the daemon's health, open jobs and why they wait.")(status.status)
 app.command("top", short_help="Show `provd status` continuously until Ctrl-C.")(status.top)
 app.command("doctor", short_help="Check everything that jobs depend on, and suggest fixes.")(doctor.doctor)
-app.command("reconcile", short_help="Compare SLURM, ledger and chain, and print differences.")(reconcile.reconcile)
+app.command("reconcile", short_help="Compare SLURM, ledger and chain, and print differences.")(
+    reconcile.reconcile
+)
 app.add_typer(jobs.app, name="job")
 app.add_typer(tx.app, name="tx")
 app.add_typer(query.app, name="query")
@@ -67,7 +72,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Provider daemon: sells an HPC site's SLURM compute on the VirtEngine chain."""
 

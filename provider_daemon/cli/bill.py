@@ -30,18 +30,32 @@ Output = Annotated[Format, typer.Option("--output", "-o", metavar="table|json", 
 def estimate(
     usage: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File with usage (fields of HPCUsageMetrics, and gpu_type) in JSON, YAML or TOML; - for stdin."),
+        typer.Option(
+            metavar="FILE",
+            help=(
+                "File with usage (fields of HPCUsageMetrics, and gpu_type) in JSON, YAML or TOML; - for "
+                "stdin."
+            ),
+        ),
     ] = None,
     spec: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File with a job's resources and max_runtime_seconds; billed as if the job used all of it."),
+        typer.Option(
+            metavar="FILE",
+            help="File with a job's resources and max_runtime_seconds; billed as if the job used all of it.",
+        ),
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File with billing rules (rates, discounts, caps, shares) in place of the defaults.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File with billing rules (rates, discounts, caps, shares) in place of the defaults.",
+        ),
     ] = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Estimate a bill from usage or from a job's request. Prints each component, discounts, caps, total, fee and reward, in uvirt."""
+    """Estimate a bill from usage or from a job's request. Prints each component, discounts, caps, total, fee
+    and reward, in uvirt."""
     from provider_daemon.cli import bill_show, documents
     from provider_daemon.errors import ConfigError
     from provider_daemon.money import documents as money
@@ -68,11 +82,11 @@ def explain(
     chain_id: ChainId = "",
     output: Output = Format.TABLE,
 ) -> None:
-    """Compare a job's bill with the measured usage, by component. Exit status: 0 equal totals, 1 different totals.
+    """Compare a job's bill with the measured usage, by component. Exit status: 0 equal totals, 1 different
+    totals.
 
-    The measured usage is read from the ledger. --node and --chain-id replace the configured chain. Without a configuration
-    file only the chain is queried.
-    """
+    The measured usage is read from the ledger. --node and --chain-id replace the configured chain. Without a
+    configuration file only the chain is queried."""
     import asyncio
 
     from provider_daemon.cli import bill_show
@@ -100,7 +114,9 @@ def _measured(path: Path, job_id: str) -> "Usage | None":
     return found.usage if found else None
 
 
-async def _explain(job_id: str, chain_id: str, endpoints: list[str], measured: "Usage | None") -> "Explanation":
+async def _explain(
+    job_id: str, chain_id: str, endpoints: list[str], measured: "Usage | None"
+) -> "Explanation":
     from provider_daemon.client.session import chain_at
 
     async with chain_at(endpoints, chain_id) as chain:
@@ -118,7 +134,12 @@ async def explanation(chain: "GrpcChain", job_id: str, measured: "Usage | None")
     if job is None:
         raise Refused(f"{job_id} does not exist on chain")
     accounting = await chain.query.job_accounting(job_id)
-    reports = [report for tx in await chain.reports_of(job_id) for report in evidence_check.reports(tx.tx) if report.job_id == job_id]
+    reports = [
+        report
+        for tx in await chain.reports_of(job_id)
+        for report in evidence_check.reports(tx.tx)
+        if report.job_id == job_id
+    ]
     ended = [report for report in reports if job.HasField("completed_at") and report.state == job.state]
     return money.explain(
         measured,
@@ -126,5 +147,7 @@ async def explanation(chain: "GrpcChain", job_id: str, measured: "Usage | None")
         messages.usage_of(accounting.usage_metrics) if accounting else None,
         gpu_type=job.resources.gpu_type,
         escrowed=sum(int(coin.amount) for coin in job.agreed_price if coin.denom == DENOM),
-        charged=sum(int(coin.amount) for coin in accounting.total_cost if coin.denom == DENOM) if accounting else None,
+        charged=sum(int(coin.amount) for coin in accounting.total_cost if coin.denom == DENOM)
+        if accounting
+        else None,
     )

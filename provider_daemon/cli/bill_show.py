@@ -71,13 +71,24 @@ def explanation_document(job_id: str, found: "Explanation") -> dict[str, Any]:
 
 def _basis(found: "Explanation") -> str:
     if found.by_request:
-        return "the requested resources until it was cancelled or timed out, because no final report was included"
-    return "an estimate, because the chain has not settled the job" if found.charged is None else "the reported usage"
+        return (
+            "the requested resources until it was cancelled or timed out, because no final report was "
+            "included"
+        )
+    return (
+        "an estimate, because the chain has not settled the job"
+        if found.charged is None
+        else "the reported usage"
+    )
 
 
 def explanation_lines(job_id: str, found: "Explanation") -> Iterator[str]:
     row = "{:<10}{:<14}{:>18}{:>18}{:>18}{:>14}".format
-    yield f"{job_id}: the bill is based on {_basis(found)}" if found.charged is not None else f"{job_id}: the bill is {_basis(found)}"
+    yield (
+        f"{job_id}: the bill is based on {_basis(found)}"
+        if found.charged is not None
+        else f"{job_id}: the bill is {_basis(found)}"
+    )
     yield row("", "", "SLURM measured", "reported", "billed on", "uvirt")
     for line in found.lines:
         shown = ["-" if value is None else value for value in (line.measured, line.reported, line.billed)]
@@ -93,4 +104,7 @@ def explanation_lines(job_id: str, found: "Explanation") -> Iterator[str]:
     ):
         yield f"{name:<78}{amount:>14}"
     if not found.agrees:
-        yield f"the chain charged {found.charged} uvirt, but the default rules give {cost.total} uvirt: the chain uses other billing rules"
+        yield (
+            f"the chain charged {found.charged} uvirt, but the default rules give {cost.total} uvirt: "
+            "the chain uses other billing rules"
+        )

@@ -9,7 +9,8 @@ app = typer.Typer(help="Check or print provd.toml, or print an example.", no_arg
 
 @app.command()
 def validate(config: ConfigFile = DEFAULT) -> None:
-    """Check the configuration and list every error. Each error has its line and key. Exit status: 0 valid, 2 invalid."""
+    """Check the configuration and list every error. Each error has its line and key. Exit status: 0 valid, 2
+    invalid."""
     from provider_daemon.config.model import load
 
     loaded = load(config)
@@ -26,7 +27,8 @@ def print_default() -> None:
 
 @app.command()
 def show(config: ConfigFile = DEFAULT) -> None:
-    """Print the configuration in effect, as JSON. It includes defaults and contains no secrets: key files are not read."""
+    """Print the configuration in effect, as JSON. It includes defaults and contains no secrets: key files are
+    not read."""
     from provider_daemon.config.model import load
 
     typer.echo(load(config).model_dump_json(indent=2))

@@ -15,12 +15,21 @@ if TYPE_CHECKING:
 
 
 def demo(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and progress on stderr.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running, and print commands to explore it.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document on stdout and progress on stderr.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running, and print commands to explore it.")
+    ] = False,
     queries: Annotated[
-        str, typer.Option(metavar="none|published|all", help="Which Query RPCs of the HPC module the chain serves.")
+        str,
+        typer.Option(
+            metavar="none|published|all", help="Which Query RPCs of the HPC module the chain serves."
+        ),
     ] = "published",
-    simulated: Annotated[bool, typer.Option("--simulated", help="Use the simulated site even if SLURM is installed.")] = False,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Use the simulated site even if SLURM is installed.")
+    ] = False,
 ) -> None:
     """Start SLURM and a chain, run the daemon, submit twelve jobs, and show their results."""
     import asyncio
@@ -108,7 +117,9 @@ def _print(rows: "list[JobVerdict]", problems: list[str]) -> None:
 
 
 def _site_words(stage: "Environment") -> str:
-    return f"site: SLURM {stage.site.version}, private" if stage.site.real else "site: SIMULATED, not real SLURM"
+    return (
+        f"site: SLURM {stage.site.version}, private" if stage.site.real else "site: SIMULATED, not real SLURM"
+    )
 
 
 async def _until_interrupted(stage: "Environment") -> None:
@@ -141,6 +152,6 @@ def _explain(stage: "Environment") -> None:
         typer.echo(
             f"""  provd lab exec {stage.directory}/slurm squeue
 To stop everything:
-  kill {stage.daemon.pid} {stage.market.devnet.pid}; provd lab down {stage.directory}/slurm --purge; rm -rf {stage.directory}""",
+  kill {stage.daemon.pid} {stage.market.devnet.pid}; provd lab down {stage.directory}/slurm --purge; rm -rf {stage.directory}""",  # noqa: E501
             err=True,
         )

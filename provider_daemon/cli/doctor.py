@@ -28,7 +28,9 @@ TITLES = {
 
 def doctor(
     config: ConfigFile = DEFAULT,
-    only: Annotated[list[str] | None, typer.Option("--only", metavar="NAME", help="Run only this check; repeatable.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Run only this check; repeatable.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Check the host, ledger, chain, keys, SSH, SLURM and offerings, and suggest fixes."""
@@ -57,7 +59,9 @@ def _check_names(only: Sequence[str]) -> None:
     unknown = [name for name in only if name not in NAMES]
     if unknown:
         known = ", ".join(check.name for check in CHECKS)
-        raise typer.BadParameter(f"unknown check: {unknown[0]!r} (known checks: {known})", param_hint="--only")
+        raise typer.BadParameter(
+            f"unknown check: {unknown[0]!r} (known checks: {known})", param_hint="--only"
+        )
 
 
 def _document(rows: Sequence["CheckResult"], seconds: float) -> str:
@@ -89,11 +93,15 @@ def _lines(rows: Sequence["CheckResult"]) -> Iterator[str]:
 def _told(row: "CheckResult") -> Iterator[str]:
     found = row.finding
     because = f"; see {found.cause}" if found.cause else ""
-    yield printable(f"  {found.outcome.upper() if found.todo else found.outcome:<8}{row.check.name:<{WIDTH}}{found.seen}{because}")
+    outcome = found.outcome.upper() if found.todo else found.outcome
+    yield printable(f"  {outcome:<8}{row.check.name:<{WIDTH}}{found.seen}{because}")
     if found.todo:
         yield printable(f"{'':<{WIDTH + 10}}{found.todo}")
 
 
 def _summary(rows: Sequence["CheckResult"], seconds: float) -> str:
     counts = Counter(row.finding.outcome for row in rows)
-    return f"{len(rows)} checks: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())}; {seconds:.1f} s"
+    return (
+        f"{len(rows)} checks: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())}; "
+        f"{seconds:.1f} s"
+    )

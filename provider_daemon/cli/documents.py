@@ -9,7 +9,8 @@ from provider_daemon.errors import ConfigError
 
 
 def read(path: Path) -> object:
-    """Plain values; raises ConfigError for a file that cannot be read or parsed, with the place where it broke."""
+    """Plain values; raises ConfigError for a file that cannot be read or parsed, with the place where it
+    broke."""
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
         return _parse(text, path.suffix.lower())

@@ -26,12 +26,15 @@ def group() -> None:
 
 @app.command(epilog=example("provd evidence verify JOB-1"))
 def verify(
-    what: Annotated[str, typer.Argument(metavar="HASH|JOB", help="Transaction hash, or job id such as JOB-1.")],
+    what: Annotated[
+        str, typer.Argument(metavar="HASH|JOB", help="Transaction hash, or job id such as JOB-1.")
+    ],
     node: Nodes = (NODE,),  # type: ignore[assignment]
     chain_id: ChainId = CHAIN_ID,
     output: AsText = Text.TEXT,
 ) -> None:
-    """Verify the signature of every report of a transaction or a job. Exit status: 0 all are valid, 1 otherwise."""
+    """Verify the signature of every report of a transaction or a job. Exit status: 0 all are valid, 1
+    otherwise."""
     import asyncio
 
     verdicts = asyncio.run(_verify(what, node, chain_id))
@@ -47,11 +50,21 @@ def verify(
 
 
 def _said(verdict: "Verdict") -> str:
-    return "verified" if verdict.spec_signed else "verified, but the signature does not cover the job's request (version 1)"
+    return (
+        "verified"
+        if verdict.spec_signed
+        else "verified, but the signature does not cover the job's request (version 1)"
+    )
 
 
 def _verdict_row(tx_hash: str, verdict: "Verdict") -> dict[str, object]:
-    said = {"tx_hash": tx_hash, "job_id": verdict.job_id, "state": verdict.state, "ok": verdict.ok, "why": verdict.why}
+    said = {
+        "tx_hash": tx_hash,
+        "job_id": verdict.job_id,
+        "state": verdict.state,
+        "ok": verdict.ok,
+        "why": verdict.why,
+    }
     return {**said, "spec_signed": verdict.spec_signed}
 
 
@@ -61,7 +74,8 @@ def snapshots(
     config: ConfigFile = DEFAULT,
     output: AsText = Text.TEXT,
 ) -> None:
-    """List and verify the usage records of a job. Checks signatures, hashes, and that no record was added or changed.
+    """List and verify the usage records of a job. Checks signatures, hashes, and that no record was added or
+    changed.
 
     Exit status: 0 all are valid, 1 otherwise. JSON output includes the signed documents.
     """
@@ -80,7 +94,8 @@ def snapshots(
 
 
 def _kept(config: Path, job_id: str) -> "tuple[list[SignedSnapshot], dict[str, bytes]]":
-    """The snapshots, and the public keys of our own transactions: no secret is needed to check a signature."""
+    """The snapshots, and the public keys of our own transactions: no secret is needed to check a
+    signature."""
     from provider_daemon.chain import evidence_check, tx
     from provider_daemon.config.model import load
     from provider_daemon.ledger import usage_records
@@ -98,13 +113,24 @@ def _line(snapshot: "SignedSnapshot", why: str) -> str:
     from provider_daemon.usage_records import document
 
     used = document.cumulative(snapshot)
-    amounts = f"{used.wall_clock_seconds} s, {used.cpu_core_seconds} core-s, {used.memory_gb_seconds} GB-s, {used.gpu_seconds} GPU-s"
+    amounts = (
+        f"{used.wall_clock_seconds} s, {used.cpu_core_seconds} core-s, {used.memory_gb_seconds} GB-s, "
+        f"{used.gpu_seconds} GPU-s"
+    )
     verdict = f"FAILED: {why}" if why else "verified"
-    return f"{snapshot.sequence:>4} {snapshot.type:<14} {when(snapshot.taken_at)}  {amounts}  {verdict}  {snapshot.content_hash}"
+    return (
+        f"{snapshot.sequence:>4} {snapshot.type:<14} {when(snapshot.taken_at)}  {amounts}  {verdict}  "
+        f"{snapshot.content_hash}"
+    )
 
 
 def _row(snapshot: "SignedSnapshot", why: str) -> dict[str, object]:
-    named = {"sequence": snapshot.sequence, "type": snapshot.type, "content_hash": snapshot.content_hash, "signature": snapshot.signature}
+    named = {
+        "sequence": snapshot.sequence,
+        "type": snapshot.type,
+        "content_hash": snapshot.content_hash,
+        "signature": snapshot.signature,
+    }
     return {**named, "ok": not why, "why": why, "document": snapshot.document.decode()}
 
 
@@ -116,7 +142,8 @@ async def _verify(what: str, nodes: list[str], chain_id: str) -> list[tuple[str,
 
 
 async def verdicts_of(chain: "GrpcChain", what: str) -> list[tuple[str, "Verdict"]]:
-    """(transaction hash, verdict) for each report of a transaction, or about a job; raises ConfigError for what is neither."""
+    """(transaction hash, verdict) for each report of a transaction, or about a job; raises ConfigError for
+    what is neither."""
     from provider_daemon.chain import evidence_check
     from provider_daemon.client import accounts
 
@@ -125,11 +152,24 @@ async def verdicts_of(chain: "GrpcChain", what: str) -> list[tuple[str, "Verdict
     found = await chain.reports_of(what.upper()) if is_job else [single] if single else []
     result = []
     for tx in found:
-        jobs = {report.job_id: await chain.query.job(report.job_id) for report in evidence_check.reports(tx.tx)}
-        records = {job_id: evidence_check.ChainRecord.of(record, chain.chain_id) for job_id, record in jobs.items() if record}
+        jobs = {
+            report.job_id: await chain.query.job(report.job_id) for report in evidence_check.reports(tx.tx)
+        }
+        records = {
+            job_id: evidence_check.ChainRecord.of(record, chain.chain_id)
+            for job_id, record in jobs.items()
+            if record
+        }
         verdicts = evidence_check.check(tx.tx, chain.chain_id, records)
         if tx.tx_response.code:
-            failed = f"the transaction failed with code {tx.tx_response.code}: the chain accepted none of its reports"
+            failed = (
+                f"the transaction failed with code {tx.tx_response.code}: the chain accepted none of "
+                "its reports"
+            )
             verdicts = [replace(verdict, why=failed) for verdict in verdicts]
-        result += [(tx.tx_response.txhash, verdict) for verdict in verdicts if not is_job or verdict.job_id == what.upper()]
+        result += [
+            (tx.tx_response.txhash, verdict)
+            for verdict in verdicts
+            if not is_job or verdict.job_id == what.upper()
+        ]
     return result

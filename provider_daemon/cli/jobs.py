@@ -22,7 +22,9 @@ def list_jobs(
     config: ConfigFile = DEFAULT,
     count: Annotated[int, typer.Option(metavar="N", help="Number of jobs to list.", min=1)] = 50,
     show: Annotated[str, typer.Option(metavar="all|open|parked", help="Which jobs to list.")] = "all",
-    match: Annotated[str, typer.Option(metavar="ID", help="Only jobs with this chain id, SLURM job id or SLURM job name.")] = "",
+    match: Annotated[
+        str, typer.Option(metavar="ID", help="Only jobs with this chain id, SLURM job id or SLURM job name.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """List the newest jobs: state, state on chain, SLURM job id, and why a job waits or how it ended."""
@@ -35,7 +37,11 @@ def list_jobs(
     if show not in tuple(listing.Show):
         raise typer.BadParameter(f"invalid value: {show!r}; must be all, open or parked", param_hint="--show")
     ledger = _open(config)
-    found = lines(listing.find(ledger, match, count=count) if match else listing.jobs(ledger, show=listing.Show(show), count=count))
+    found = lines(
+        listing.find(ledger, match, count=count)
+        if match
+        else listing.jobs(ledger, show=listing.Show(show), count=count)
+    )
     if as_json:
         typer.echo(json.dumps([asdict(job) for job in reversed(found)], indent=1))
         return
@@ -46,18 +52,24 @@ def list_jobs(
 
 @app.command(epilog=example("provd job explain JOB-1"))
 def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
-    """Print a job's whole timeline. It shows chain, submission, SLURM, usage, reports and transactions, in order of time."""
+    """Print a job's whole timeline. It shows chain, submission, SLURM, usage, reports and transactions, in
+    order of time."""
     from provider_daemon.ledger.timeline import timeline, unsent, when
 
     ledger = _open(config)
     found = ledger.job(job) or ledger.dropped_job(job)
     if found is None:
         raise _unknown(job)
-    typer.echo(f"{job}: {found.state}, on chain {found.reported}; SLURM job {found.slurm_id or '-'} ({found.name})")
+    typer.echo(
+        f"{job}: {found.state}, on chain {found.reported}; SLURM job {found.slurm_id or '-'} ({found.name})"
+    )
     for entry in timeline(ledger, found, job):
         typer.echo(f"{when(entry.at)}  {entry.what:<18} {printable(entry.detail)}")
     for report in unsent(ledger, job):
-        line = f"{when(report.at)}  report {report.state}: {report.status}, not in a transaction {printable(report.note)}"
+        line = (
+            f"{when(report.at)}  report {report.state}: {report.status}, not in a transaction "
+            f"{printable(report.note)}"
+        )
         typer.echo(line.rstrip())
 
 
@@ -66,7 +78,10 @@ def unpark(
     job: JobId,
     config: ConfigFile = DEFAULT,
     without_gpus: Annotated[
-        bool, typer.Option("--without-gpus", help="Report 0 GPU-seconds if SLURM's record lists none of the job's GPUs.")
+        bool,
+        typer.Option(
+            "--without-gpus", help="Report 0 GPU-seconds if SLURM's record lists none of the job's GPUs."
+        ),
     ] = False,
 ) -> None:
     """Resume a parked job, after its cause is fixed. The daemon may be running."""

@@ -1,4 +1,5 @@
-"""`provd keys`: create, import, show, export and delete signing keys, encrypted at rest. Secrets are never command-line arguments."""
+"""`provd keys`: create, import, show, export and delete signing keys, encrypted at rest. Secrets are never
+command-line arguments."""
 
 import json
 import sys
@@ -7,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provider_daemon.cli.options import KEYRING_DIR, AsText, KeyringDir, PassphraseFile, Text, example, passphrase
+from provider_daemon.cli.options import (
+    KEYRING_DIR,
+    AsText,
+    KeyringDir,
+    PassphraseFile,
+    Text,
+    example,
+    passphrase,
+)
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 if TYPE_CHECKING:
@@ -15,10 +24,16 @@ if TYPE_CHECKING:
     from provider_daemon.client.keychain import KeychainEntry
     from provider_daemon.client.rotation import RotationFacts
 
-app = typer.Typer(help="Create, import, list and delete signing keys (encrypted at rest).", no_args_is_help=True)
+app = typer.Typer(
+    help="Create, import, list and delete signing keys (encrypted at rest).", no_args_is_help=True
+)
 
 Key = Annotated[
-    str, typer.Argument(metavar="NAME|FILE", help="Name of a key in the keyring, or a file in the SDK's armored export format.")
+    str,
+    typer.Argument(
+        metavar="NAME|FILE",
+        help="Name of a key in the keyring, or a file in the SDK's armored export format.",
+    ),
 ]
 
 
@@ -28,32 +43,49 @@ def add(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringDi
     from provider_daemon.client import keychain
 
     words = keychain.new_words()
-    typer.echo(keychain.add(key, keyring_dir, keychain.from_words(words), passphrase(passphrase_file, confirm=True)))
+    typer.echo(
+        keychain.add(key, keyring_dir, keychain.from_words(words), passphrase(passphrase_file, confirm=True))
+    )
     typer.echo(f"mnemonic (shown once): {words}", err=True)
 
 
 @app.command("import", epilog=example("provd keys import alice --source alice.armor"))
 def import_(
     key: Key,
-    source: Annotated[str, typer.Option(metavar="FILE", help="File to import, such as an entry of an SDK keyring; - for stdin.")] = "-",
+    source: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="File to import, such as an entry of an SDK keyring; - for stdin."),
+    ] = "-",
     source_passphrase_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File with the passphrase of an encrypted source, readable by its owner only.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File with the passphrase of an encrypted source, readable by its owner only.",
+        ),
     ] = None,
     passphrase_file: PassphraseFile = None,
     keyring_dir: KeyringDir = KEYRING_DIR,
 ) -> None:
-    """Import a key and print its address. Accepts a mnemonic, 64 hex digits, an armored key, or an entry of an SDK keyring."""
+    """Import a key and print its address. Accepts a mnemonic, 64 hex digits, an armored key, or an entry of
+    an SDK keyring."""
     from provider_daemon.chain import keys
     from provider_daemon.client import keychain
 
     with keys.mending(f"key {source}"):
         text = sys.stdin.read() if source == "-" else keys.read_private(source)
-    secret = keychain.read(text, lambda: passphrase(source_passphrase_file, what="Passphrase of the source"), f"key {key}")
+    secret = keychain.read(
+        text, lambda: passphrase(source_passphrase_file, what="Passphrase of the source"), f"key {key}"
+    )
     typer.echo(keychain.add(key, keyring_dir, secret, passphrase(passphrase_file, confirm=True)))
 
 
 @app.command()
-def show(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR, output: AsText = Text.TEXT) -> None:
+def show(
+    key: Key,
+    passphrase_file: PassphraseFile = None,
+    keyring_dir: KeyringDir = KEYRING_DIR,
+    output: AsText = Text.TEXT,
+) -> None:
     """Print a key's address. JSON output includes the public key."""
     from provider_daemon.client import keychain
 
@@ -62,7 +94,9 @@ def show(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringD
 
 
 @app.command("list")
-def list_(passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR, output: AsText = Text.TEXT) -> None:
+def list_(
+    passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR, output: AsText = Text.TEXT
+) -> None:
     """List the keys in the keyring with their addresses."""
     from provider_daemon.client import keychain
     from provider_daemon.client.identity import once
@@ -79,7 +113,10 @@ def list_(passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYR
 def export(
     key: Key,
     export_passphrase_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File with a passphrase for the exported key, readable by its owner only.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="File with a passphrase for the exported key, readable by its owner only."
+        ),
     ] = None,
     passphrase_file: PassphraseFile = None,
     keyring_dir: KeyringDir = KEYRING_DIR,
@@ -88,7 +125,9 @@ def export(
     from provider_daemon.client import keychain
 
     who = _who(key, keyring_dir, passphrase_file)
-    armored = keychain.export(who, lambda: passphrase(export_passphrase_file, confirm=True, what="Passphrase of the export"))
+    armored = keychain.export(
+        who, lambda: passphrase(export_passphrase_file, confirm=True, what="Passphrase of the export")
+    )
     typer.echo(armored, nl=False)
 
 
@@ -109,11 +148,14 @@ def delete(
 
 @app.command("rotate-plan")
 def rotate_plan(
-    new: Annotated[str, typer.Option(metavar="ADDRESS", help="Address of the new key, if it exists already.")] = "",
+    new: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address of the new key, if it exists already.")
+    ] = "",
     key: Annotated[str, typer.Option(metavar="NAME", help="Key to replace, as in [keys.NAME].")] = "main",
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Print the steps to replace the daemon's key. They name the actual addresses, clusters and open jobs. Changes nothing."""
+    """Print the steps to replace the daemon's key. They name the actual addresses, clusters and open jobs.
+    Changes nothing."""
     import asyncio
 
     from provider_daemon.client.rotation import plan

@@ -32,7 +32,10 @@ def _show(site: "Site") -> None:
 
 @app.command()
 def up(
-    directory: Directory, nodes: Annotated[int, typer.Option(metavar="N", help="Number of compute nodes of a new site.", min=1, max=64)] = 4
+    directory: Directory,
+    nodes: Annotated[
+        int, typer.Option(metavar="N", help="Number of compute nodes of a new site.", min=1, max=64)
+    ] = 4,
 ) -> None:
     """Start the site; create it on first use. Returns when every node accepts jobs."""
     from provider_daemon.lab.site.site import Site
@@ -43,14 +46,18 @@ def up(
 
 
 @app.command()
-def down(directory: Directory, purge: Annotated[bool, typer.Option("--purge", help="Also delete the directory.")] = False) -> None:
+def down(
+    directory: Directory,
+    purge: Annotated[bool, typer.Option("--purge", help="Also delete the directory.")] = False,
+) -> None:
     """Stop all processes of the site."""
     _site(directory).down(purge=purge)
 
 
 @app.command()
 def status(directory: Directory) -> None:
-    """Print ports, paths and the state of each daemon. Exit status: 0 all daemons are running, 1 otherwise."""
+    """Print ports, paths and the state of each daemon. Exit status: 0 all daemons are running, 1
+    otherwise."""
     site = _site(directory)
     _show(site)
     raise typer.Exit(0 if all(site.pid(daemon) for daemon in site.daemons) else 1)
@@ -58,7 +65,8 @@ def status(directory: Directory) -> None:
 
 @app.command()
 def config(directory: Directory) -> None:
-    """Print a [[clusters]] table for provd.toml. It describes this site as cluster HPC-1, with the key `main`."""
+    """Print a [[clusters]] table for provd.toml. It describes this site as cluster HPC-1, with the key
+    `main`."""
     from provider_daemon.lab.site.cluster_table import cluster_table
 
     typer.echo(cluster_table(_site(directory)), nl=False)
@@ -79,12 +87,26 @@ def exec_(directory: Directory, command: Words) -> None:
 @app.command("ssh", context_settings=PASSED_ON)
 def ssh(
     directory: Directory,
-    command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", help="Command to run; an interactive shell if omitted.")] = None,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="Command to run; an interactive shell if omitted."),
+    ] = None,
 ) -> None:
     """Run a command or a shell over SSH, through the site's own sshd."""
     import os
 
     way = _site(directory).ssh
-    options = ["-F", "none", "-o", f"UserKnownHostsFile={way['known_hosts']}", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"]
+    options = [
+        "-F",
+        "none",
+        "-o",
+        f"UserKnownHostsFile={way['known_hosts']}",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "IdentitiesOnly=yes",
+    ]
     where = f"{way['user']}@{way['host']}"
-    os.execvp("ssh", ["ssh", "-p", str(way["port"]), "-i", str(way["key_file"]), *options, where, *(command or [])])
+    os.execvp(
+        "ssh", ["ssh", "-p", str(way["port"]), "-i", str(way["key_file"]), *options, where, *(command or [])]
+    )

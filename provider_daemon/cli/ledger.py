@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Back up, check and repair the ledger (provd's database).", no_args_is_help=True)
 
-app.command(epilog=ledger_drop.EPILOG, short_help="Remove a job that is not on chain, and archive its rows.")(ledger_drop.drop)
+app.command(epilog=ledger_drop.EPILOG, short_help="Remove a job that is not on chain, and archive its rows.")(
+    ledger_drop.drop
+)
 
 
 @app.command(short_help="Make a consistent copy of the ledger, and check it.")
 def backup(
-    target: Annotated[Path, typer.Argument(metavar="DEST", help="File to create; an existing file is never overwritten.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="DEST", help="File to create; an existing file is never overwritten.")
+    ],
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Make a consistent copy of the ledger, and check it. The daemon may be running."""
@@ -28,7 +32,10 @@ def backup(
     from provider_daemon.ledger import backup as ledger
 
     made = ledger.backup(Path(load(config).ledger.path), target)
-    typer.echo(f"{target}: {made.size} bytes, {made.jobs} jobs ({made.open_jobs} open), the chain as of height {made.height}")
+    typer.echo(
+        f"{target}: {made.size} bytes, {made.jobs} jobs ({made.open_jobs} open), the chain as of height "
+        f"{made.height}"
+    )
 
 
 @app.command(short_help="Check the ledger file and the consistency of its rows.")
@@ -49,13 +56,16 @@ def check(
 @app.command(short_help="Repair invalid rows that block a job (dry run without --apply).")
 def repair(
     config: ConfigFile = DEFAULT,
-    apply: Annotated[bool, typer.Option("--apply", help="Apply the repairs. Without it they are only printed.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Apply the repairs. Without it they are only printed.")
+    ] = False,
 ) -> None:
-    """Repair rows with invalid values, so that their jobs continue. Without --apply the repairs are only printed.
+    """Repair rows with invalid values, so that their jobs continue. Without --apply the repairs are only
+    printed.
 
-    An invalid SLURM job id is cleared; provd then searches for the SLURM job by its name, as after a new submission. A row that
-    cannot be read is set aside, and the job is read from the chain again. The daemon may be running.
-    """
+    An invalid SLURM job id is cleared; provd then searches for the SLURM job by its name, as after a new
+    submission. A row that cannot be read is set aside, and the job is read from the chain again. The daemon
+    may be running."""
     import time
 
     from provider_daemon.config.model import load
@@ -90,9 +100,17 @@ def _check(path: Path, chain_id: str) -> "Health":
 
 
 def _lines(path: Path, health: "Health") -> list[str]:
-    counts = [f"{table}: {', '.join(f'{n} {what}' for what, n in rows.items()) or 'none'}" for table, rows in health.counts.items()]
+    counts = [
+        f"{table}: {', '.join(f'{n} {what}' for what, n in rows.items()) or 'none'}"
+        for table, rows in health.counts.items()
+    ]
     head = f"{path}: schema {health.schema}, chain {health.chain_id or 'not known yet'}"
-    return [head, *counts, *(printable(f"{found.what}: {found.todo}") for found in health.findings or ()), *_verdict(health)]
+    return [
+        head,
+        *counts,
+        *(printable(f"{found.what}: {found.todo}") for found in health.findings or ()),
+        *_verdict(health),
+    ]
 
 
 def _verdict(health: "Health") -> list[str]:
@@ -102,5 +120,11 @@ def _verdict(health: "Health") -> list[str]:
 def _document(path: Path, health: "Health") -> str:
     findings = [{"what": found.what, "todo": found.todo} for found in health.findings]
     return json.dumps(
-        {"ledger": str(path), "schema": health.schema, "chain_id": health.chain_id, "counts": health.counts, "findings": findings}
+        {
+            "ledger": str(path),
+            "schema": health.schema,
+            "chain_id": health.chain_id,
+            "counts": health.counts,
+            "findings": findings,
+        }
     )

@@ -20,10 +20,15 @@ EPILOG = example("provd ledger drop JOB-7 --yes")
 def drop(
     job: Annotated[str, typer.Argument(metavar="JOB", help="Job id, such as JOB-7.")],
     config: ConfigFile = DEFAULT,
-    yes: Annotated[bool, typer.Option("--yes", help="Drop the job; without this option only print what would be done.")] = False,
-    leave_slurm_job: Annotated[bool, typer.Option("--leave-slurm-job", help="Drop the job even if its SLURM job may still exist.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Drop the job; without this option only print what would be done.")
+    ] = False,
+    leave_slurm_job: Annotated[
+        bool, typer.Option("--leave-slurm-job", help="Drop the job even if its SLURM job may still exist.")
+    ] = False,
 ) -> None:
-    """Remove a job that is not on chain. Its reports, timeline and usage records are archived under another id.
+    """Remove a job that is not on chain. Its reports, timeline and usage records are archived under another
+    id.
 
     The daemon must be stopped. At its next start it reads the job with that id from the chain again.
     """
@@ -39,7 +44,9 @@ def drop(
         found = ledger.job(job)
         if found is None:
             raise Refused(f"{job} is not in the ledger; `provd jobs` lists all jobs")
-        reason = objection_to(found, asyncio.run(_on_chain(loaded.chain, job)), leave_slurm_job=leave_slurm_job)
+        reason = objection_to(
+            found, asyncio.run(_on_chain(loaded.chain, job)), leave_slurm_job=leave_slurm_job
+        )
         if reason:
             raise Refused(reason)
         if not yes:
@@ -47,7 +54,10 @@ def drop(
             return
         with ledger.write():
             kept_as = ledger.drop_job(job, "dropped by the operator", time.time())
-        typer.echo(f"{job} dropped and archived as {kept_as}; the daemon reads {job} from the chain again at its next start")
+        typer.echo(
+            f"{job} dropped and archived as {kept_as}; the daemon reads {job} from the chain again at "
+            "its next start"
+        )
     finally:
         ledger.close()
 
@@ -71,7 +81,9 @@ def objection_to(job: "Job", record: "ChainJob | None", *, leave_slurm_job: bool
 
     job_id = job.spec.job_id
     if record is not None and same_request(job.spec, record.spec) and job.hold is not Hold.TOO_EXPENSIVE:
-        return f"{job_id} exists on chain with the same request: only a job that is not on chain can be dropped"
+        return (
+            f"{job_id} exists on chain with the same request: only a job that is not on chain can be dropped"
+        )
     if job.submitted and not (job.measured or job.closed_at is not None or leave_slurm_job):
         where = f"SLURM job {job.slurm_id}" if job.slurm_id else f"a SLURM job named {job.name}"
         return f"{where} of {job_id} may still exist: cancel it with scancel, then add --leave-slurm-job"

@@ -1,4 +1,5 @@
-"""What the commands that talk to a chain have in common, and how a command gets such options without naming each."""
+"""What the commands that talk to a chain have in common, and how a command gets such options without naming
+each."""
 
 import functools
 import inspect
@@ -16,11 +17,20 @@ T = TypeVar("T")
 Nodes = Annotated[
     list[str],
     typer.Option(
-        "--node", envvar="PROVD_NODE", metavar="HOST:PORT", help="gRPC endpoint of the chain; prefix with https:// for TLS; repeatable."
+        "--node",
+        envvar="PROVD_NODE",
+        metavar="HOST:PORT",
+        help="gRPC endpoint of the chain; prefix with https:// for TLS; repeatable.",
     ),
 ]
 ChainId = Annotated[
-    str, typer.Option("--chain-id", envvar="PROVD_CHAIN_ID", metavar="ID", help="Chain id; endpoints of other chains are not used.")
+    str,
+    typer.Option(
+        "--chain-id",
+        envvar="PROVD_CHAIN_ID",
+        metavar="ID",
+        help="Chain id; endpoints of other chains are not used.",
+    ),
 ]
 KeyringDir = Annotated[
     Path,
@@ -38,7 +48,10 @@ PassphraseFile = Annotated[
         "--passphrase-file",
         envvar="PROVD_PASSPHRASE_FILE",
         metavar="FILE",
-        help="File with the passphrase, readable by its owner only. Without it, provd prompts for the passphrase.",
+        help=(
+            "File with the passphrase, readable by its owner only. Without it, provd prompts for the "
+            "passphrase."
+        ),
     ),
 ]
 
@@ -90,8 +103,11 @@ def example(command: str) -> str:
     return "\b\nExample:\n  " + " \\\n    ".join([*lines, line])
 
 
-def with_options(function: Callable[..., Any], common: type[Any], then: Callable[[Any, Any], T]) -> Callable[..., T]:
-    """A command with the options of `function` and those of dataclass `common`; `then` gets what the function made, and the common ones."""
+def with_options(
+    function: Callable[..., Any], common: type[Any], then: Callable[[Any, Any], T]
+) -> Callable[..., T]:
+    """A command with the options of `function` and those of dataclass `common`; `then` gets what the function
+    made, and the common ones."""
     own = list(inspect.signature(function, eval_str=True).parameters.values())
     shared = list(inspect.signature(common, eval_str=True).parameters.values())
     names = {parameter.name for parameter in shared}

@@ -25,12 +25,22 @@ DAY = 86_400
 def reconcile(
     config: ConfigFile = DEFAULT,
     since: Annotated[
-        int, typer.Option("--since", metavar="DAYS", help="Besides open jobs, include jobs closed in the last DAYS days.", min=0)
+        int,
+        typer.Option(
+            "--since",
+            metavar="DAYS",
+            help="Besides open jobs, include jobs closed in the last DAYS days.",
+            min=0,
+        ),
     ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    dispute: Annotated[str, typer.Option(metavar="JOB", help="First sign a usage record of this job, as evidence for a dispute.")] = "",
+    dispute: Annotated[
+        str,
+        typer.Option(metavar="JOB", help="First sign a usage record of this job, as evidence for a dispute."),
+    ] = "",
 ) -> None:
-    """Compare SLURM, ledger and chain, and print the differences. Exit status: 0 no difference, 1 differences, 2 incomplete."""
+    """Compare SLURM, ledger and chain, and print the differences. Exit status: 0 no difference, 1
+    differences, 2 incomplete."""
     import asyncio
 
     from provider_daemon import log
@@ -61,9 +71,13 @@ async def _reconcile(loaded: "Config", days: int, dispute: str) -> "Comparison":
     if dispute:
         _dispute(ledger, dispute, signers, clock.now())
     chain = GrpcChain(loaded.chain.id, loaded.chain.endpoints, clock, quorum=loaded.chain.quorum)
-    served = [Served(each.id, each.name, scheduler(each, clock), signers[each.id]) for each in loaded.clusters]
+    served = [
+        Served(each.id, each.name, scheduler(each, clock), signers[each.id]) for each in loaded.clusters
+    ]
     try:
-        compared = await Comparer(ledger, chain, GrpcAudit(chain), served, clock).run(clock.now() - days * DAY)
+        compared = await Comparer(ledger, chain, GrpcAudit(chain), served, clock).run(
+            clock.now() - days * DAY
+        )
     finally:
         for each in served:
             await each.surveyor.close()
@@ -72,7 +86,8 @@ async def _reconcile(loaded: "Config", days: int, dispute: str) -> "Comparison":
 
 
 def _signers(loaded: "Config") -> "dict[str, Signer | None]":
-    """By cluster id. A systemd credential is there for the service alone: then everything is compared, and nothing is signed."""
+    """By cluster id. A systemd credential is there for the service alone: then everything is compared, and
+    nothing is signed."""
     from provider_daemon.chain import keys
     from provider_daemon.errors import ConfigError
 
@@ -81,7 +96,13 @@ def _signers(loaded: "Config") -> "dict[str, Signer | None]":
         try:
             found[name] = keys.load(key.kind, key.name, key.path, key.passphrase_file)
         except ConfigError as error:
-            typer.echo(f"{error}: without the key, results are not signed or stored, and transactions by others are not searched", err=True)
+            typer.echo(
+                (
+                    f"{error}: without the key, results are not signed or stored, and transactions by "
+                    "others are not searched"
+                ),
+                err=True,
+            )
             found[name] = None
     return {cluster.id: found[cluster.key] for cluster in loaded.clusters}
 
@@ -93,10 +114,17 @@ def _dispute(ledger: "Ledger", job_id: str, signers: "dict[str, Signer | None]",
     job = ledger.job(job_id)
     signer = signers.get(job.spec.cluster_id) if job else None
     if job is None or signer is None:
-        raise Refused(f"{job_id} is not in the ledger" if job is None else f"the signing key of {job_id} cannot be read by this user")
+        raise Refused(
+            f"{job_id} is not in the ledger"
+            if job is None
+            else f"the signing key of {job_id} cannot be read by this user"
+        )
     with ledger.write():
         taken = take_disputed(ledger, job, signer, now)
-    typer.echo(f"{job_id}: usage record {taken.sequence} signed for the dispute, SHA-256 {taken.content_hash}", err=True)
+    typer.echo(
+        f"{job_id}: usage record {taken.sequence} signed for the dispute, SHA-256 {taken.content_hash}",
+        err=True,
+    )
 
 
 def _document(compared: "Comparison") -> str:
@@ -110,7 +138,10 @@ def _lines(compared: "Comparison") -> list[str]:
 
     counts = {outcome: sum(each.outcome is outcome for each in compared.jobs) for outcome in Outcome}
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    summary = f"{len(compared.jobs)} jobs compared{': ' + said if said else ''}; {len(compared.differences)} differences"
+    summary = (
+        f"{len(compared.jobs)} jobs compared{': ' + said if said else ''}; {len(compared.differences)} "
+        "differences"
+    )
     rows = [_cells(row) for row in worst_first(compared.differences)]
     return [*(aligned([HEADINGS, *rows]) if rows else []), summary]
 

@@ -9,10 +9,16 @@ if TYPE_CHECKING:
     from provider_daemon.config.model import Config
     from provider_daemon.dry_run.loops import Prospect, ShownDraft
 
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", envvar="PROVD_CONFIG", metavar="FILE", help="Configuration file.")]
+ConfigFile = Annotated[
+    Path, typer.Option("--config", "-c", envvar="PROVD_CONFIG", metavar="FILE", help="Configuration file.")
+]
 DEFAULT = Path("/etc/provd/provd.toml")
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the batch scripts and transactions for the pending jobs on chain; send nothing.")
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print the batch scripts and transactions for the pending jobs on chain; send nothing.",
+    ),
 ]
 
 
@@ -40,8 +46,13 @@ async def rehearse(loaded: "Config") -> None:
     from provider_daemon.dry_run.loops import Unsending, Unsigning, Unsubmitting, dry_run
 
     clock = SystemClock()
-    signers = {name: Unsigning(keys.load(key.kind, key.name, key.path, key.passphrase_file)) for name, key in loaded.keys.items()}
-    served_clusters = {each.id: served_cluster(each, signers[each.key], loaded.chain.max_gas) for each in loaded.clusters}
+    signers = {
+        name: Unsigning(keys.load(key.kind, key.name, key.path, key.passphrase_file))
+        for name, key in loaded.keys.items()
+    }
+    served_clusters = {
+        each.id: served_cluster(each, signers[each.key], loaded.chain.max_gas) for each in loaded.clusters
+    }
     sites = {each.id: Unsubmitting(transport(each, clock), clock, each.name) for each in loaded.clusters}
     chain = Unsending(loaded.chain.id, loaded.chain.endpoints, clock, quorum=loaded.chain.quorum)
     try:

@@ -22,8 +22,12 @@ OPEN_JOBS = 20
 DOWN = 3  # exit status of `provd status` if the daemon does not answer or is not ready, as for systemctl
 
 
-def status(config: ConfigFile = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
-    """Show the daemon's health, open jobs and why they wait. Exit status: 0 ready, 3 not running or not ready."""
+def status(
+    config: ConfigFile = DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show the daemon's health, open jobs and why they wait. Exit status: 0 ready, 3 not running or not
+    ready."""
     import json
     from dataclasses import asdict
 
@@ -41,7 +45,10 @@ def status(config: ConfigFile = DEFAULT, as_json: Annotated[bool, typer.Option("
 def top(
     config: ConfigFile = DEFAULT,
     seconds: Annotated[
-        float, typer.Option("--seconds", "-s", metavar="SECONDS", help="Seconds between updates, at least 0.5.", min=0.5)
+        float,
+        typer.Option(
+            "--seconds", "-s", metavar="SECONDS", help="Seconds between updates, at least 0.5.", min=0.5
+        ),
     ] = 2.0,
 ) -> None:
     """Show `provd status` on the whole terminal, updated until Ctrl-C."""
@@ -87,7 +94,9 @@ def screen(ledger: "Ledger", listen: str) -> "Group":
     from provider_daemon.status.sections import headline, sections
 
     seen, jobs = _look(ledger, listen)
-    head = Text(headline(seen, listen), style="bold green" if seen.daemon and seen.daemon.ready else "bold red")
+    head = Text(
+        headline(seen, listen), style="bold green" if seen.daemon and seen.daemon.ready else "bold red"
+    )
     return Group(head, *(_table(section) for section in sections(seen, jobs)))
 
 

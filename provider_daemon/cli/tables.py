@@ -1,4 +1,5 @@
-"""Records as text: aligned columns for many, one line a field for one. Pure; a stranger's text cannot move the cursor or start a line."""
+"""Records as text: aligned columns for many, one line a field for one. Pure; a stranger's text cannot move
+the cursor or start a line."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -47,7 +48,13 @@ COLUMNS: dict[str, dict[str, str]] = {
         "HEARTBEAT": "last_heartbeat",
     },
     "balances": {"DENOM": "denom", "AMOUNT": "amount"},
-    "rewards": {"REWARD": "reward_id", "JOB": "job_id", "TOTAL": "total_reward", "DISPUTED": "disputed", "ISSUED": "issued_at"},
+    "rewards": {
+        "REWARD": "reward_id",
+        "JOB": "job_id",
+        "TOTAL": "total_reward",
+        "DISPUTED": "disputed",
+        "ISSUED": "issued_at",
+    },
     "disputes": {
         "DISPUTE": "dispute_id",
         "JOB": "job_id",
@@ -58,7 +65,14 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }
 
-_ENUMS = ("CLUSTER_STATE_", "JOB_STATE_", "NODE_STATE_", "HEALTH_STATUS_", "HPC_REWARD_SOURCE_", "DISPUTE_STATUS_")
+_ENUMS = (
+    "CLUSTER_STATE_",
+    "JOB_STATE_",
+    "NODE_STATE_",
+    "HEALTH_STATUS_",
+    "HPC_REWARD_SOURCE_",
+    "DISPUTE_STATUS_",
+)
 _EMPTY: tuple[Any, ...] = ("", None, [], {}, "0", 0, False)
 GAP = "  "
 
@@ -74,7 +88,9 @@ def columns(kind: str, records: Sequence[Mapping[str, Any]], *, heading: bool = 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Each column as wide as its widest cell. Lines without trailing spaces."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [GAP.join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        GAP.join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def fields(record: Mapping[str, Any]) -> list[str]:
@@ -110,7 +126,9 @@ def _flat(value: Any, path: str) -> Iterable[tuple[str, Any]]:
     if isinstance(value, Mapping) and set(value) != {"denom", "amount"}:
         for name, inner in value.items():
             yield from _flat(inner, f"{path}.{name}" if path else str(name))
-    elif isinstance(value, list) and any(isinstance(item, Mapping) and set(item) != {"denom", "amount"} for item in value):
+    elif isinstance(value, list) and any(
+        isinstance(item, Mapping) and set(item) != {"denom", "amount"} for item in value
+    ):
         for index, item in enumerate(value):
             yield from _flat(item, f"{path}[{index}]")
     elif value not in _EMPTY:

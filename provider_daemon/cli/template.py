@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List, check, sign and render workload templates.", no_args_is_help=True)
 
-Which = Annotated[str, typer.Argument(metavar="TEMPLATE", help="Id of a shipped template, or a YAML or JSON file.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Value of a parameter or resource; repeatable.")]
+Which = Annotated[
+    str, typer.Argument(metavar="TEMPLATE", help="Id of a shipped template, or a YAML or JSON file.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Value of a parameter or resource; repeatable."),
+]
 
 
 @app.command("list")
@@ -48,7 +53,10 @@ def verify(
     which: Which,
     signer: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="Trusted public key (hex); default: the key of the shipped templates; repeatable."),
+        typer.Option(
+            metavar="KEY",
+            help="Trusted public key (hex); default: the key of the shipped templates; repeatable.",
+        ),
     ] = None,
 ) -> None:
     """Verify that a trusted publisher signed the template. Exit status: 0 verified, 2 not."""
@@ -62,7 +70,10 @@ def verify(
 
 @app.command()
 def keygen(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="File to create for the private key (64 hex digits, mode 600).")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="File to create for the private key (64 hex digits, mode 600)."),
+    ],
 ) -> None:
     """Create a publisher's key pair, and print the public key."""
     import secrets
@@ -80,7 +91,11 @@ def keygen(
 def sign(
     which: Which,
     key_file: Annotated[
-        Path, typer.Option(metavar="FILE", help="File with the publisher's private key, as created by `provd template keygen`.")
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="File with the publisher's private key, as created by `provd template keygen`.",
+        ),
     ],
 ) -> None:
     """Print the template with a new signature."""
@@ -92,7 +107,9 @@ def sign(
 
     template = found(which)
     with keys.mending(f"key {key_file}"):
-        signed = signature.sign(template, keys.parse(keys.read_private(str(key_file))), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        signed = signature.sign(
+            template, keys.parse(keys.read_private(str(key_file))), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        )
     typer.echo(write(signed), nl=False)
 
 
@@ -101,10 +118,17 @@ def render(
     which: Which,
     settings: Settings = None,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", metavar="FILE", help="The site's provd.toml; default: the example configuration.")
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="The site's provd.toml; default: the example configuration.",
+        ),
     ] = None,
 ) -> None:
-    """Print the exact batch script of a job with this template. It is rendered for the first cluster in the configuration."""
+    """Print the exact batch script of a job with this template. It is rendered for the first cluster in the
+    configuration."""
     from provider_daemon.config.model import default_toml, load, parse
     from provider_daemon.dry_run.preview import preview
 
@@ -126,7 +150,10 @@ def settings_of(texts: list[str]) -> Mapping[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name or name in found:
-            raise typer.BadParameter(f"invalid setting: {text!r} must be NAME=VALUE, and each name may be set once", param_hint="--set")
+            raise typer.BadParameter(
+                f"invalid setting: {text!r} must be NAME=VALUE, and each name may be set once",
+                param_hint="--set",
+            )
         found[name] = value
     return found
 
@@ -138,7 +165,14 @@ def found(which: str) -> "Template":
     if "/" not in which and not which.endswith((".yaml", ".yml", ".json")) and which != "-":
         known = shipped()
         if which not in known:
-            raise TemplateError([f"unknown template: {which!r}; shipped templates: {', '.join(known)}; or give a .yaml or .json file"])
+            raise TemplateError(
+                [
+                    (
+                        f"unknown template: {which!r}; shipped templates: {', '.join(known)}; or give a "
+                        ".yaml or .json file"
+                    )
+                ]
+            )
         return known[which]
     try:
         return read(sys.stdin.read() if which == "-" else Path(which).read_text())

@@ -18,12 +18,15 @@ from provider_daemon.errors import ConfigError
 def tx_hash(text: str) -> str:
     """Itself; raises ConfigError for what is none."""
     if not re.fullmatch(r"[0-9A-Fa-f]{64}", text):
-        raise ConfigError([f"invalid transaction hash: {text!r} must be 64 hex digits, as printed by `provd tx`"])
+        raise ConfigError(
+            [f"invalid transaction hash: {text!r} must be 64 hex digits, as printed by `provd tx`"]
+        )
     return text
 
 
 async def balances(chain: GrpcChain, address: str) -> dict[str, Any]:
-    """Every denom that the account has, as the bank module answers. Raises ConfigError for what is no address."""
+    """Every denom that the account has, as the bank module answers. Raises ConfigError for what is no
+    address."""
     asked = bank_pb2.QueryAllBalancesRequest(address=queries.address(address))
 
     async def request(channel: grpc.aio.Channel) -> bank_pb2.QueryAllBalancesResponse:
@@ -33,11 +36,15 @@ async def balances(chain: GrpcChain, address: str) -> dict[str, Any]:
 
 
 async def transaction(chain: GrpcChain, text: str) -> dict[str, Any]:
-    """Where it is, what became of it, and its HPC messages. Raises NotFound while it is in no block, ConfigError for what is no hash."""
+    """Where it is, what became of it, and its HPC messages. Raises NotFound while it is in no block,
+    ConfigError for what is no hash."""
     found = await chain.txs.get(tx_hash(text))
     if found is None:
         raise NotFound(f"transaction {text} is not in a block")
     answer = render(found.tx_response)
     answer.pop("tx", None)
-    told = [{"@type": f"/{message.DESCRIPTOR.full_name}", **render(message)} for message in messages.flatten(found.tx.body.messages)]
+    told = [
+        {"@type": f"/{message.DESCRIPTOR.full_name}", **render(message)}
+        for message in messages.flatten(found.tx.body.messages)
+    ]
     return {"tx_response": answer, "memo": found.tx.body.memo, "messages": told}

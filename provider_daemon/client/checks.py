@@ -1,4 +1,5 @@
-"""What a message must hold before it is worth signing: the chain's own basic validation, and what it lets through but never carries out.
+"""What a message must hold before it is worth signing: the chain's own basic validation, and what it lets
+through but never carries out.
 
 Pure; each problem is one line that begins with the field.
 """
@@ -13,7 +14,8 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 
 MIN_RUNTIME = 60  # seconds, of an offering's and a job's max_runtime_seconds
 MAX_THRESHOLD = 100  # of an identity score
-SIGNED = frozenset({"exit_code", "temperature_celsius", "gpu_temperature_celsius"})  # numbers that may be below zero
+# numbers that may be below zero
+SIGNED = frozenset({"exit_code", "temperature_celsius", "gpu_temperature_celsius"})
 
 _REQUIRED: dict[type[Message], tuple[str, ...]] = {
     tx_pb2.MsgRegisterCluster: ("name", "region"),
@@ -45,7 +47,9 @@ def _below_zero(message: Any, path: str) -> Problems:
     for field, value in message.ListFields():
         if field.message_type and not field.message_type.GetOptions().map_entry:
             for index, inner in enumerate(value) if field.is_repeated else [(None, value)]:
-                yield from _below_zero(inner, f"{path}{field.name}." if index is None else f"{path}{field.name}[{index}].")
+                yield from _below_zero(
+                    inner, f"{path}{field.name}." if index is None else f"{path}{field.name}[{index}]."
+                )
         elif isinstance(value, int) and value < 0 and field.name not in SIGNED:
             yield f"{path}{field.name}: must not be negative: {value}"
 
@@ -130,12 +134,21 @@ def _resolve_dispute(message: tx_pb2.MsgResolveDispute) -> Problems:
     if message.status not in (types_pb2.DISPUTE_STATUS_RESOLVED, types_pb2.DISPUTE_STATUS_REJECTED):
         yield "status: must be resolved or rejected"
     if message.dispute_id.startswith("DSP-"):
-        yield f"dispute_id: {message.dispute_id} is the id in FlagDispute's response; use the stored id, such as hpc-dispute-2"
+        yield (
+            f"dispute_id: {message.dispute_id} is the id in FlagDispute's response; use the stored id, "
+            "such as hpc-dispute-2"
+        )
 
 
 def _update_params(message: tx_pb2.MsgUpdateParams) -> Problems:
     params = message.params
-    for name in ("platform_fee_rate", "provider_reward_rate", "node_reward_rate", "latency_weight_factor", "capacity_weight_factor"):
+    for name in (
+        "platform_fee_rate",
+        "provider_reward_rate",
+        "node_reward_rate",
+        "latency_weight_factor",
+        "capacity_weight_factor",
+    ):
         text = getattr(params, name)
         if not (text.isascii() and text.isdigit()):
             yield f"params.{name}: must be an integer number of millionths: {text!r}"

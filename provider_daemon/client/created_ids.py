@@ -1,4 +1,5 @@
-"""What a transaction made: ids out of its answer, and out of the records where the answer names another one than is stored."""
+"""What a transaction made: ids out of its answer, and out of the records where the answer names another one
+than is stored."""
 
 from typing import Any
 
@@ -14,7 +15,8 @@ from provider_daemon.errors import ProvdError, Unreadable
 
 
 async def ids(chain: GrpcChain, message: Message, found: GetTxResponse) -> dict[str, str]:
-    """Such as {"job_id": "JOB-1", "escrow_id": ...}; the message's own ids where it makes nothing. Empty of a failed transaction."""
+    """Such as {"job_id": "JOB-1", "escrow_id": ...}; the message's own ids where it makes nothing. Empty of a
+    failed transaction."""
     if found.tx_response.code:
         return {}
     named = _ids(message)
@@ -28,7 +30,11 @@ async def ids(chain: GrpcChain, message: Message, found: GetTxResponse) -> dict[
 
 
 def _ids(message: Message) -> dict[str, str]:
-    return {field.name: value for field, value in message.ListFields() if field.name.endswith("_id") and isinstance(value, str)}
+    return {
+        field.name: value
+        for field, value in message.ListFields()
+        if field.name.endswith("_id") and isinstance(value, str)
+    }
 
 
 def _answer(message: Message, data: str) -> Message | None:
@@ -47,8 +53,12 @@ async def _stored_dispute(chain: GrpcChain, message: tx_pb2.MsgFlagDispute, heig
     See docs/protocol.md, 'Keys of the store'.
     """
     try:
-        found: Any = (await chain.ask("Disputes", request("Disputes", {"pagination": {"limit": 1_000_000}}))).message
+        found: Any = (
+            await chain.ask("Disputes", request("Disputes", {"pagination": {"limit": 1_000_000}}))
+        ).message
     except ProvdError:
         return ""
     wanted = (message.job_id, message.disputer_address, height)
-    return next((d.dispute_id for d in found.disputes if (d.job_id, d.disputer_address, d.block_height) == wanted), "")
+    return next(
+        (d.dispute_id for d in found.disputes if (d.job_id, d.disputer_address, d.block_height) == wanted), ""
+    )

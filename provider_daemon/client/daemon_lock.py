@@ -1,4 +1,5 @@
-"""Whether a daemon on this machine signs with a key just now: a transaction beside it takes the sequence that its next one counts on."""
+"""Whether a daemon on this machine signs with a key just now: a transaction beside it takes the sequence that
+its next one counts on."""
 
 import fcntl
 import os
@@ -57,7 +58,8 @@ def _locked(path: Path) -> bool:
 
 
 async def signs_with(daemon: RunningDaemon, address: str, chain: GrpcChain) -> bool:
-    """Whether the address owns a cluster that the daemon serves, or is one of its keys as far as they can be read from here."""
+    """Whether the address owns a cluster that the daemon serves, or is one of its keys as far as they can be
+    read from here."""
     config = daemon.config
     if config is None or config.chain.id != chain.chain_id:
         return False

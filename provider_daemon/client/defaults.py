@@ -15,11 +15,13 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.records import job_state
 from provider_daemon.chain.spec_digest import digest
 
-KEPT = ("active", "supports_custom_workloads")  # the chain takes both from every UpdateOffering: not said is false
+# the chain takes both from every UpdateOffering: not said is false
+KEPT = ("active", "supports_custom_workloads")
 
 
 async def values(chain: GrpcChain, name: str, said: dict[str, Any]) -> dict[str, Any]:
-    """`said`, with what the chain would otherwise take as false or zero filled in from its record. Raises Refused for none."""
+    """`said`, with what the chain would otherwise take as false or zero filled in from its record. Raises
+    Refused for none."""
     if name == "MsgUpdateOffering" and said.get("offering_id"):
         return {**await _kept(chain, str(said["offering_id"])), **said}
     if name == "MsgUpdateParams":
@@ -38,7 +40,8 @@ def _table(value: Any) -> Mapping[str, Any]:
 
 
 async def sign_evidence(chain: GrpcChain, message: Message, signer: Signer) -> None:
-    """A report's facts signed as the daemon signs them, unless the file brought a signature. Raises Refused for a job that is not there."""
+    """A report's facts signed as the daemon signs them, unless the file brought a signature. Raises Refused
+    for a job that is not there."""
     if not isinstance(message, tx_pb2.MsgReportJobStatus) or message.signature:
         return
     found: Any = (await chain.ask("Job", request("Job", {"job_id": message.job_id}))).message

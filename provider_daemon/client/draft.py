@@ -1,7 +1,7 @@
 """A message out of a file and of what was typed, field by field; every mistake is named by its field. Pure.
 
-Values may be written as a person would: enum words without their prefix (`active`), coins as `1000uvirt`, whole numbers as text.
-"""
+Values may be written as a person would: enum words without their prefix (`active`), coins as `1000uvirt`,
+whole numbers as text."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,8 @@ TYPE_KEY = "@type"  # what a Cosmos client writes beside a message's fields
 
 
 def message(name: str, values: Mapping[str, Any]) -> Message:
-    """`name` such as MsgSubmitJob. Raises ConfigError with a line for each value that does not fit the wire."""
+    """`name` such as MsgSubmitJob. Raises ConfigError with a line for each value that does not fit the
+    wire."""
     wanted: Message = GetMessageClass(tx_pb2.DESCRIPTOR.message_types_by_name[name])()
     fill(wanted, values)
     return wanted
@@ -42,7 +43,8 @@ def signed_by(message: Message, address: str) -> None:
 
 
 def merged(document: object, typed: Mapping[str, Any]) -> dict[str, Any]:
-    """`typed`: field or dotted path -> value, None where nothing was typed; it wins over `document`. Raises ConfigError."""
+    """`typed`: field or dotted path -> value, None where nothing was typed; it wins over `document`. Raises
+    ConfigError."""
     if not isinstance(document, Mapping):
         raise ConfigError(["invalid file: must be an object with the message's fields"])
     values: dict[str, Any] = _copied(document)
@@ -96,7 +98,9 @@ def _set(target: Any, field: Any, value: Any, path: str, problems: list[str]) ->
 
 
 def _words(value: Any) -> dict[str, str]:
-    if not isinstance(value, Mapping) or not all(isinstance(word, str | int | float) for word in value.values()):
+    if not isinstance(value, Mapping) or not all(
+        isinstance(word, str | int | float) for word in value.values()
+    ):
         raise TypeError("must be an object with text values")
     return {str(key): str(word) for key, word in value.items()}
 

@@ -13,7 +13,8 @@ ARMOR_HEAD = "-----BEGIN TENDERMINT PRIVATE KEY-----"
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """`name`: of a key, a `ve1...` address, or a file. `passphrase` is called at most once, and only when a key must be opened."""
+    """`name`: of a key, a `ve1...` address, or a file. `passphrase` is called at most once, and only when a
+    key must be opened."""
 
     name: str
     keyring_dir: Path
@@ -30,7 +31,11 @@ class Who:
 
     def secret(self) -> bytes:
         """The 32 bytes; raises ValueError and OSError that do not quote them."""
-        return secret_of_text(keys.read_private(self.name), self.passphrase) if is_file(self.name) else self._entry()
+        return (
+            secret_of_text(keys.read_private(self.name), self.passphrase)
+            if is_file(self.name)
+            else self._entry()
+        )
 
     def _entry(self) -> bytes:
         store = Keystore(self.keyring_dir)
@@ -38,7 +43,8 @@ class Who:
             bech32.decode(self.name)
         elif not store.has(self.name):
             raise ValueError(
-                f"not found in {store.folder} (keys: {', '.join(store.names()) or 'none'}): check --keyring-dir, or run `provd keys add`"
+                f"not found in {store.folder} (keys: {', '.join(store.names()) or 'none'}): check "
+                "--keyring-dir, or run `provd keys add`"
             )
         passphrase = self.passphrase()
         return store.read(store.name_of(self.name, passphrase) if self.is_address else self.name, passphrase)
@@ -49,12 +55,15 @@ def is_file(name: str) -> bool:
 
 
 def secret_of_text(text: str, passphrase: Callable[[], str]) -> bytes:
-    """Of an armored key or a keyring entry. Raises ValueError for what is not encrypted: a command line never signs with such."""
+    """Of an armored key or a keyring entry. Raises ValueError for what is not encrypted: a command line never
+    signs with such."""
     if text.lstrip().startswith(ARMOR_HEAD):
         return armor.decrypt(text, passphrase())
     if keyring.looks_like(text):
         return keyring.decrypt(text, passphrase())
-    raise ValueError("not an encrypted key (armor or SDK keyring entry): import it first with `provd keys import`")
+    raise ValueError(
+        "not an encrypted key (armor or SDK keyring entry): import it first with `provd keys import`"
+    )
 
 
 def address_only(who: Who) -> str:

@@ -1,4 +1,5 @@
-"""What `provd keys` does: with a name it is about the keystore, with a file (a path, or *.armor) about that armored file."""
+"""What `provd keys` does: with a name it is about the keystore, with a file (a path, or *.armor) about that
+armored file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ def add(name: str, directory: Path, secret: bytes, passphrase: str) -> str:
 
 
 def read(text: str, passphrase: Callable[[], str], what: str) -> bytes:
-    """A mnemonic, 64 hex digits, an armored key or an entry of an SDK keyring -> the 32 bytes. Raises ConfigError."""
+    """A mnemonic, 64 hex digits, an armored key or an entry of an SDK keyring -> the 32 bytes. Raises
+    ConfigError."""
     with keys.mending(what):
         if text.lstrip().startswith(ARMOR_HEAD) or keyring.looks_like(text):
             return secret_of_text(text, passphrase)

@@ -1,7 +1,8 @@
-"""A directory of keys, laid out as the Cosmos SDK's `file` keyring, so that the chain's own client reads it too and the other way round.
+"""A directory of keys, laid out as the Cosmos SDK's `file` keyring, so that the chain's own client reads it
+too and the other way round.
 
-Each key is `<name>.info`; `<address in hex>.address` beside it leads from an address to its name. All of them are encrypted.
-"""
+Each key is `<name>.info`; `<address in hex>.address` beside it leads from an address to its name. All of them
+are encrypted."""
 
 import re
 from pathlib import Path
@@ -14,7 +15,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class Keystore:
-    """`directory`: as an SDK client's --keyring-dir, or the folder with the entries itself. Raises ValueError and OSError."""
+    """`directory`: as an SDK client's --keyring-dir, or the folder with the entries itself. Raises ValueError
+    and OSError."""
 
     def __init__(self, directory: Path) -> None:
         self.folder = directory if any(directory.glob("*.info")) else directory / FOLDER
@@ -35,7 +37,9 @@ class Keystore:
         keys.write_private(str(self._info(name)), keyring.encrypt(name, secret, passphrase))
         pointer = self._pointer(LocalSigner(secret).address)
         if not pointer.exists():
-            keys.write_private(str(pointer), keyring.encrypt_item(pointer.name, f"{name}.info".encode(), passphrase))
+            keys.write_private(
+                str(pointer), keyring.encrypt_item(pointer.name, f"{name}.info".encode(), passphrase)
+            )
 
     def delete(self, name: str, address: str) -> None:
         self._info(name).unlink()
@@ -45,8 +49,12 @@ class Keystore:
         """Raises ValueError when no entry has the address."""
         pointer = self._pointer(address)
         if not pointer.exists():
-            raise ValueError(f"no key with address {address} in {self.folder} (keys: {', '.join(self.names()) or 'none'})")
-        return keyring.decrypt_item(keys.read_private(str(pointer)), passphrase).decode().removesuffix(".info")
+            raise ValueError(
+                f"no key with address {address} in {self.folder} (keys: {', '.join(self.names()) or 'none'})"
+            )
+        return (
+            keyring.decrypt_item(keys.read_private(str(pointer)), passphrase).decode().removesuffix(".info")
+        )
 
     def _info(self, name: str) -> Path:
         if not _NAME.fullmatch(name):

@@ -45,7 +45,11 @@ def question(rpc: str, values: Mapping[str, Any], page: Page | None = None) -> M
     draft.fill(asked, {name: value for name, value in values.items() if value is not None})
     if page is not None:
         asked.pagination.limit, asked.pagination.offset = page.limit, page.offset
-        asked.pagination.key, asked.pagination.count_total, asked.pagination.reverse = _key(page.key), page.count_total, page.reverse
+        asked.pagination.key, asked.pagination.count_total, asked.pagination.reverse = (
+            _key(page.key),
+            page.count_total,
+            page.reverse,
+        )
     return asked  # type: ignore[no-any-return]
 
 
@@ -62,19 +66,28 @@ def _key(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error:
-        raise ConfigError([f"invalid --page-key: {text!r} is not base64; use the next_key of the previous page unchanged"]) from None
+        raise ConfigError(
+            [(f"invalid --page-key: {text!r} is not base64; use the next_key of the previous page unchanged")]
+        ) from None
 
 
 async def job_story(chain: GrpcChain, answer: QueryAnswer) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The answer to Job, with its accounting record and each report about it: where it stands, what it said, whether its evidence holds.
+    """The answer to Job, with its accounting record and each report about it: where it stands, what it said,
+    whether its evidence holds.
 
     With it a line for what could not be had: a node that keeps no index of transactions cannot find reports.
     """
     job: Any = answer.message
     accounting: Any = None
     with suppress(NotFound):
-        accounting = (await chain.ask("JobAccounting", question("JobAccounting", {"job_id": job.job.job_id}))).message
-    document = {**render(job), "accounting": render(accounting)["accounting"] if accounting else None, "reports": None}
+        accounting = (
+            await chain.ask("JobAccounting", question("JobAccounting", {"job_id": job.job.job_id}))
+        ).message
+    document = {
+        **render(job),
+        "accounting": render(accounting)["accounting"] if accounting else None,
+        "reports": None,
+    }
     try:
         found = await chain.reports_of(job.job.job_id)
     except Transient as error:
@@ -90,14 +103,21 @@ def _reports(tx: GetTxResponse, chain_id: str, job: HPCJob) -> list[dict[str, An
 
 
 def _report(tx: GetTxResponse, report: Message, verdict: Verdict) -> dict[str, Any]:
-    place = {"txhash": tx.tx_response.txhash, "height": str(tx.tx_response.height), "timestamp": tx.tx_response.timestamp}
+    place = {
+        "txhash": tx.tx_response.txhash,
+        "height": str(tx.tx_response.height),
+        "timestamp": tx.tx_response.timestamp,
+    }
     said = render(report)
     del said["job_id"], said["provider_address"]
     return {**place, **said, "evidence": "verified" if verdict.ok else verdict.why}
 
 
-async def changes(chain: GrpcChain, rpc: str, asked: Message, every: float, say: Callable[[str], None]) -> AsyncIterator[list[Message]]:
-    """The jobs of an answer that are new or have changed since the last look; ends with a single job's end. Outages are waited out."""
+async def changes(
+    chain: GrpcChain, rpc: str, asked: Message, every: float, say: Callable[[str], None]
+) -> AsyncIterator[list[Message]]:
+    """The jobs of an answer that are new or have changed since the last look; ends with a single job's end.
+    Outages are waited out."""
     known: dict[str, bytes] = {}
     while True:
         try:
@@ -106,7 +126,9 @@ async def changes(chain: GrpcChain, rpc: str, asked: Message, every: float, say:
             say(f"the chain does not answer, retrying: {error}")
         else:
             jobs = [answer.job] if rpc == "Job" else list(answer.jobs)
-            moved = [job for job in jobs if known.get(job.job_id) != job.SerializeToString(deterministic=True)]
+            moved = [
+                job for job in jobs if known.get(job.job_id) != job.SerializeToString(deterministic=True)
+            ]
             known.update({job.job_id: job.SerializeToString(deterministic=True) for job in moved})
             if moved:
                 yield moved

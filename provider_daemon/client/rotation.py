@@ -1,6 +1,6 @@
-"""What changing the daemon's key takes. The chain has no message that hands a cluster over: jobs are reported by the address that they were
-booked from, so the new key serves a cluster of its own beside the old one until the last old job is reported.
-"""
+"""What changing the daemon's key takes. The chain has no message that hands a cluster over: jobs are reported
+by the address that they were booked from, so the new key serves a cluster of its own beside the old one until
+the last old job is reported."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +29,8 @@ class OldCluster:
 
 @dataclass(frozen=True, slots=True)
 class RotationFacts:
-    """`new` is empty as long as there is no new key. `balance` in the fee denom; `dispute_seconds` is the chain's parameter."""
+    """`new` is empty as long as there is no new key. `balance` in the fee denom; `dispute_seconds` is the
+    chain's parameter."""
 
     key_name: str
     old: str
@@ -42,13 +43,17 @@ class RotationFacts:
     now: float
 
 
-async def facts(chain: GrpcChain, config: Config, key_name: str, new: str, config_path: str, now: float) -> RotationFacts:
-    """Raises ConfigError when no cluster of the configuration is served with that key or `new` is no address, Refused when the chain
-    knows none of the clusters."""
+async def facts(
+    chain: GrpcChain, config: Config, key_name: str, new: str, config_path: str, now: float
+) -> RotationFacts:
+    """Raises ConfigError when no cluster of the configuration is served with that key or `new` is no address,
+    Refused when the chain knows none of the clusters."""
     served = [cluster.id for cluster in config.clusters if cluster.key == key_name]
     if not served:
         raise ConfigError([f"no cluster in {config_path} has key = {key_name!r}"])
-    records: list[Any] = [(await _ask(chain, "Cluster", cluster_id=cluster_id)).cluster for cluster_id in served]
+    records: list[Any] = [
+        (await _ask(chain, "Cluster", cluster_id=cluster_id)).cluster for cluster_id in served
+    ]
     old = records[0].provider_address
     account = await chain.account(old)
     params: Any = await _ask(chain, "Params")
@@ -73,7 +78,11 @@ async def _cluster(chain: GrpcChain, record: Any) -> OldCluster:
     cluster_id = record.cluster_id
     every = {"pagination": {"limit": EVERY}}
     offerings = (await _ask(chain, "OfferingsByCluster", cluster_id=cluster_id, **every)).offerings
-    jobs = [job for state in OPEN_STATES for job in (await _ask(chain, "Jobs", cluster_id=cluster_id, state=state, **every)).jobs]
+    jobs = [
+        job
+        for state in OPEN_STATES
+        for job in (await _ask(chain, "Jobs", cluster_id=cluster_id, state=state, **every)).jobs
+    ]
     return OldCluster(
         cluster_id=cluster_id,
         name=record.name,
@@ -86,8 +95,21 @@ async def _cluster(chain: GrpcChain, record: Any) -> OldCluster:
 
 def plan(known: RotationFacts) -> list[str]:
     """A line for each thing to do, in order; numbered ones begin a step. Pure."""
-    steps = [_new_key(known), _beside(known), _no_new_jobs(known), _serve_both(known), _wait(known), _leave(known), _keep(known)]
-    lines = [f"From {known.old} (sequence {known.sequence}, {known.balance}{FEE_DENOM}) to {known.new or 'a new key'}."]
+    steps = [
+        _new_key(known),
+        _beside(known),
+        _no_new_jobs(known),
+        _serve_both(known),
+        _wait(known),
+        _leave(known),
+        _keep(known),
+    ]
+    lines = [
+        (
+            f"From {known.old} (sequence {known.sequence}, {known.balance}{FEE_DENOM}) to "
+            f"{known.new or 'a new key'}."
+        )
+    ]
     for number, (title, *rest) in enumerate(steps, 1):
         lines += [f"{number}. {title}", *(f"   {line}" for line in rest)]
     return lines
@@ -96,31 +118,56 @@ def plan(known: RotationFacts) -> list[str]:
 def _new_key(known: RotationFacts) -> list[str]:
     made = [] if known.new else ["provd keys add next"]
     return [
-        f"{'Fund the new key' if known.new else 'Create the new key and fund it'} from a wallet other than the daemon's:",
+        (
+            f"{'Fund the new key' if known.new else 'Create the new key and fund it'} from a wallet "
+            "other than the daemon's:"
+        ),
         *made,
         f"send {known.new or 'its address'} some {FEE_DENOM}: the old key holds {known.balance}{FEE_DENOM}",
     ]
 
 
 def _beside(known: RotationFacts) -> list[str]:
-    lines = ["Register each cluster again with the new key, and create the same offerings; node ids are global, so use a new cluster name:"]
+    lines = [
+        (
+            "Register each cluster again with the new key, and create the same offerings; node ids are "
+            "global, so use a new cluster name:"
+        )
+    ]
     for cluster in known.clusters:
-        described = f"--name {quote(cluster.name)} --region {quote(cluster.region)} --total-nodes {cluster.total_nodes}"
+        described = (
+            f"--name {quote(cluster.name)} --region {quote(cluster.region)} --total-nodes "
+            f"{cluster.total_nodes}"
+        )
         lines.append(f"provd tx hpc register-cluster {described} --from next")
         lines.append("provd tx hpc update-cluster NEW-ID --state active --from next")
-        lines += [f"provd query hpc offering {offering} -o yaml   (the terms for create-offering --file)" for offering in cluster.offerings]
+        lines += [
+            f"provd query hpc offering {offering} -o yaml   (the terms for create-offering --file)"
+            for offering in cluster.offerings
+        ]
     return lines
 
 
 def _no_new_jobs(known: RotationFacts) -> list[str]:
     offerings = [offering for cluster in known.clusters for offering in cluster.offerings]
-    lines = [f"provd tx hpc update-offering {offering} --inactive --from {known.old}" for offering in offerings]
-    return [f"Stop the daemon, and stop accepting jobs with the old key (its next sequence is {known.sequence}):", *lines]
+    lines = [
+        f"provd tx hpc update-offering {offering} --inactive --from {known.old}" for offering in offerings
+    ]
+    return [
+        (
+            "Stop the daemon, and stop accepting jobs with the old key (its next sequence is "
+            f"{known.sequence}):"
+        ),
+        *lines,
+    ]
 
 
 def _serve_both(known: RotationFacts) -> list[str]:
     return [
-        f'In {known.config_path} add [keys.next], and a [[clusters]] for each new id with another name and key = "next"; keep the old:',
+        (
+            f"In {known.config_path} add [keys.next], and a [[clusters]] for each new id with another "
+            'name and key = "next"; keep the old:'
+        ),
         f"provd config validate -c {known.config_path}",
         "start the daemon: it serves both clusters",
     ]
@@ -135,13 +182,25 @@ def _wait(known: RotationFacts) -> list[str]:
 
 
 def _leave(known: RotationFacts) -> list[str]:
-    lines = [f"provd tx hpc deregister-cluster {cluster.cluster_id} --from {known.old}" for cluster in known.clusters]
-    return [f"Remove the old [[clusters]] and [keys.{known.key_name}] from {known.config_path}, restart the daemon, then:", *lines]
+    lines = [
+        f"provd tx hpc deregister-cluster {cluster.cluster_id} --from {known.old}"
+        for cluster in known.clusters
+    ]
+    return [
+        (
+            f"Remove the old [[clusters]] and [keys.{known.key_name}] from {known.config_path}, restart the "
+            "daemon, then:"
+        ),
+        *lines,
+    ]
 
 
 def _keep(known: RotationFacts) -> list[str]:
     until = datetime.fromtimestamp(known.now + known.dispute_seconds, UTC)
     return [
-        f"Keep the old key for disputes until the dispute period of its last job is over ({until:%Y-%m-%d} if it ends today):",
+        (
+            "Keep the old key for disputes until the dispute period of its last job is over "
+            f"({until:%Y-%m-%d} if it ends today):"
+        ),
         f"transfer the balance of {known.old} to the new key, then: provd keys delete",
     ]

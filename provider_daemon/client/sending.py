@@ -19,7 +19,8 @@ GENERATE, DRY_RUN, SEND, SEND_AND_WAIT = "generate", "dry-run", "send", "send an
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`message` such as MsgCancelJob; `document` and `typed` as draft.merged takes them. `config`: of the daemon that may run here."""
+    """`message` such as MsgCancelJob; `document` and `typed` as draft.merged takes them. `config`: of the
+    daemon that may run here."""
 
     message: str
     document: object
@@ -42,7 +43,8 @@ class Talk:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """`document` for machines; `lines` say the same to people. `problem` is set when it is in a block and failed there."""
+    """`document` for machines; `lines` say the same to people. `problem` is set when it is in a block and
+    failed there."""
 
     document: dict[str, Any]
     lines: list[str] = field(default_factory=list)
@@ -50,7 +52,8 @@ class Sent:
 
 
 async def carry_out(order: Request, chain: GrpcChain, talk: Talk) -> Sent:
-    """Raises ConfigError before anything is signed, Refused when the chain says no, NotIncluded or FateUnknown when it says nothing."""
+    """Raises ConfigError before anything is signed, Refused when the chain says no, NotIncluded or
+    FateUnknown when it says nothing."""
     message = await _checked(order, chain)
     if order.mode == GENERATE:
         return await _unsigned(order, chain, message)
@@ -76,7 +79,9 @@ async def _checked(order: Request, chain: GrpcChain) -> Message:
 async def _unsigned(order: Request, chain: GrpcChain, message: Message) -> Sent:
     signer = None if order.who.is_address else order.who.signer()
     if signer is None and not order.terms.gas:
-        raise ConfigError(["--gas must be a number here: simulation needs a key, and --from is only an address"])
+        raise ConfigError(
+            ["--gas must be a number here: simulation needs a key, and --from is only an address"]
+        )
     draft.signed_by(message, signer.address if signer else address_only(order.who))
     if signer:
         await defaults.sign_evidence(chain, message, signer)
@@ -87,7 +92,8 @@ async def _unsigned(order: Request, chain: GrpcChain, message: Message) -> Sent:
 def _priced(prepared: Prepared) -> Sent:
     fee = str(prepared.fee)
     return Sent(
-        {"gas_limit": str(prepared.gas_limit), "fee": fee}, [f"gas: {prepared.gas_limit}", f"fee: {fee}", "nothing was signed or sent"]
+        {"gas_limit": str(prepared.gas_limit), "fee": fee},
+        [f"gas: {prepared.gas_limit}", f"fee: {fee}", "nothing was signed or sent"],
     )
 
 
@@ -98,7 +104,10 @@ async def _not_beside_a_daemon(order: Request, chain: GrpcChain, signer: Signer,
     if daemon.why_unknown:
         talk.say(f"cannot check whether a daemon on this machine uses this key: {daemon.why_unknown}")
     elif await daemon_lock.signs_with(daemon, signer.address, chain):
-        why = f"the daemon on this machine (ledger {daemon.ledger}) uses the key {signer.address}: another transaction delays its reports"
+        why = (
+            f"the daemon on this machine (ledger {daemon.ledger}) uses the key {signer.address}: "
+            "another transaction delays its reports"
+        )
         if not order.force:
             raise Refused(f"{why}; stop the daemon, use another key, or add --force. Nothing was signed")
         talk.say(why)
@@ -106,10 +115,16 @@ async def _not_beside_a_daemon(order: Request, chain: GrpcChain, signer: Signer,
 
 async def _send(order: Request, chain: GrpcChain, prepared: Prepared, signer: Signer, talk: Talk) -> Sent:
     signed = transaction.sign(prepared, signer, chain.chain_id)
-    talk.say(f"sent transaction {signed.tx_hash}, waiting for it to be in a block by height {prepared.timeout_height}")
+    talk.say(
+        f"sent transaction {signed.tx_hash}, waiting for it to be in a block by height "
+        f"{prepared.timeout_height}"
+    )
     await transaction.send(chain, signed)
     if order.mode == SEND:
-        return Sent({"txhash": signed.tx_hash, "timeout_height": str(prepared.timeout_height)}, [f"tx: {signed.tx_hash}"])
+        return Sent(
+            {"txhash": signed.tx_hash, "timeout_height": str(prepared.timeout_height)},
+            [f"tx: {signed.tx_hash}"],
+        )
     found = await transaction.included(chain, signed, prepared, talk.now)
     ids = await created_ids.ids(chain, prepared.wanted[0], found)
     answer = found.tx_response
@@ -121,5 +136,9 @@ async def _send(order: Request, chain: GrpcChain, prepared: Prepared, signer: Si
         f"fee: {prepared.fee}",
     ]
     if answer.code:
-        return Sent(tx_json.response(found, ids), lines, transaction.explained(answer.codespace, answer.code, answer.raw_log))
+        return Sent(
+            tx_json.response(found, ids),
+            lines,
+            transaction.explained(answer.codespace, answer.code, answer.raw_log),
+        )
     return Sent(tx_json.response(found, ids), lines)

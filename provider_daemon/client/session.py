@@ -20,7 +20,12 @@ async def chain_at(nodes: Sequence[str], chain_id: str) -> AsyncIterator[GrpcCha
     """Raises ConfigError for what is no gRPC endpoint."""
     wrong = [node for node in nodes if not _NODE.fullmatch(node)]
     if wrong:
-        raise ConfigError([f"--node: invalid gRPC endpoint: {node!r}; must be host:port, or https://host:port for TLS" for node in wrong])
+        raise ConfigError(
+            [
+                f"--node: invalid gRPC endpoint: {node!r}; must be host:port, or https://host:port for TLS"
+                for node in wrong
+            ]
+        )
     with _few_words():
         chain = GrpcChain(chain_id, nodes, SystemClock())
         try:
@@ -31,7 +36,8 @@ async def chain_at(nodes: Sequence[str], chain_id: str) -> AsyncIterator[GrpcCha
 
 @contextmanager
 def _few_words() -> Iterator[None]:
-    """What a command has to say of an endpoint stands in its one line at the end, so the daemon's warnings are left out meanwhile."""
+    """What a command has to say of an endpoint stands in its one line at the end, so the daemon's warnings
+    are left out meanwhile."""
     root, before = logging.getLogger(), structlog.get_config()
     handlers = root.handlers
     log.configure("console", "error")

@@ -35,14 +35,16 @@ MAX_MEMO = 256  # the chain's own limit, in bytes
 
 
 class NotIncluded(ProvdError):
-    """The timeout height is past and the chain has not taken it: nothing happened, and nothing can any more."""
+    """The timeout height is past and the chain has not taken it: nothing happened, and nothing can any
+    more."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TxTerms:
-    """`gas` 0: what the simulation says, times `adjustment`. `fee` or `price`, or neither: the chain's current price in uve.
+    """`gas` 0: what the simulation says, times `adjustment`. `fee` or `price`, or neither: the chain's
+    current price in uve.
 
     `timeout_height` 0: TIMEOUT_BLOCKS from now.
     """
@@ -78,18 +80,25 @@ class Prepared:
 
 
 async def prepare(chain: GrpcChain, wanted: Sequence[Message], public_key: bytes, terms: TxTerms) -> Prepared:
-    """Raises Refused, in the chain's own words, when a simulation shows that it would fail. Without a public key there is no simulation."""
+    """Raises Refused, in the chain's own words, when a simulation shows that it would fail. Without a public
+    key there is no simulation."""
     account = await chain.account(messages.signer_of(wanted[0]))
     head = await chain.head()
     timeout_height = terms.timeout_height or head.height + TIMEOUT_BLOCKS
     if timeout_height <= head.height:
-        raise ConfigError([f"--timeout-height {timeout_height} has passed: the chain is at height {head.height}"])
+        raise ConfigError(
+            [f"--timeout-height {timeout_height} has passed: the chain is at height {head.height}"]
+        )
     price = await _price(chain, terms)
     fee = _fee(terms, price, terms.gas)
-    draft = Prepared(tuple(wanted), account.number, account.sequence, terms.gas, fee, timeout_height, terms.memo)
+    draft = Prepared(
+        tuple(wanted), account.number, account.sequence, terms.gas, fee, timeout_height, terms.memo
+    )
     if terms.gas:
         return draft
-    gas = math.ceil(await _simulate(chain, draft, public_key, _fee(terms, price, GAS_GUESS)) * terms.adjustment)
+    gas = math.ceil(
+        await _simulate(chain, draft, public_key, _fee(terms, price, GAS_GUESS)) * terms.adjustment
+    )
     return replace(draft, gas_limit=gas, fee=_fee(terms, price, gas))
 
 
@@ -119,7 +128,9 @@ async def _simulate(chain: GrpcChain, draft: Prepared, public_key: bytes, fee: C
     except Refused as error:
         if "tx parse error" not in str(error):
             raise
-        raise Refused(f"{error} ({_HINTS[SDK, SdkCode.TX_DECODE]})", code=SdkCode.TX_DECODE, codespace=SDK) from error
+        raise Refused(
+            f"{error} ({_HINTS[SDK, SdkCode.TX_DECODE]})", code=SdkCode.TX_DECODE, codespace=SDK
+        ) from error
 
 
 def sign(prepared: Prepared, signer: Signer, chain_id: str) -> SignedTx:
@@ -138,17 +149,24 @@ def sign(prepared: Prepared, signer: Signer, chain_id: str) -> SignedTx:
 
 
 async def send(chain: GrpcChain, signed: SignedTx) -> None:
-    """Raises Refused when the chain did not take it. An answer that got lost is no refusal: who waits will see."""
+    """Raises Refused when the chain did not take it. An answer that got lost is no refusal: who waits will
+    see."""
     try:
         answer = await chain.broadcast(signed.tx_bytes)
     except Transient:
         return
     if not answer.ok and not is_in_mempool(answer.codespace, answer.code):
         why = explained(answer.codespace, answer.code, answer.log)
-        raise Refused(f"the chain rejected the transaction (no effect): {why}", code=answer.code, codespace=answer.codespace)
+        raise Refused(
+            f"the chain rejected the transaction (no effect): {why}",
+            code=answer.code,
+            codespace=answer.codespace,
+        )
 
 
-async def included(chain: GrpcChain, signed: SignedTx, prepared: Prepared, now: Callable[[], float]) -> GetTxResponse:
+async def included(
+    chain: GrpcChain, signed: SignedTx, prepared: Prepared, now: Callable[[], float]
+) -> GetTxResponse:
     """The transaction in its block, whatever its code. Raises NotIncluded or FateUnknown."""
     heard = now()
     while True:
@@ -157,14 +175,18 @@ async def included(chain: GrpcChain, signed: SignedTx, prepared: Prepared, now: 
             if (found := await _in_block(chain, signed)) is not None:
                 return found
             if head.height > prepared.timeout_height + INDEX_LAG:
-                late = f"transaction {signed.tx_hash} was not included by its timeout height {prepared.timeout_height}"
+                late = (
+                    f"transaction {signed.tx_hash} was not included by its timeout height "
+                    f"{prepared.timeout_height}"
+                )
                 raise NotIncluded(f"{late}: it had no effect and can be sent again")
             heard = now()
         except Transient as error:
             if now() - heard > SILENT_SECONDS:
                 raise FateUnknown(
                     f"transaction {signed.tx_hash} was sent, but the chain does not answer ({error}):"
-                    f" run `provd query tx` before you send it again; it cannot be included after height {prepared.timeout_height}"
+                    " run `provd query tx` before you send it again; it cannot be included after "
+                    f"height {prepared.timeout_height}"
                 ) from error
         await asyncio.sleep(POLL_SECONDS)
 
@@ -184,10 +206,10 @@ def explained(codespace: str, code: int, log: str) -> str:
 
 
 _HINTS: dict[tuple[str, int], str] = {
-    (
-        SDK,
-        SdkCode.TX_DECODE,
-    ): "the chain cannot decode it; some chains reject jobs with environment variables: set them in the command instead",
+    (SDK, SdkCode.TX_DECODE): (
+        "the chain cannot decode it; some chains reject jobs with environment variables: set them in "
+        "the command instead"
+    ),
     (SDK, SdkCode.INSUFFICIENT_FUNDS): "the account lacks funds for the fee or the price",
     (SDK, SdkCode.OUT_OF_GAS): "out of gas: increase --gas or --gas-adjustment",
     (SDK, SdkCode.TIMEOUT_HEIGHT): "its timeout height had passed: it had no effect",

@@ -1,4 +1,5 @@
-"""Transactions as Cosmos clients print them: snake_case, 64-bit integers as text, enum names, `@type` beside a message's fields. Pure."""
+"""Transactions as Cosmos clients print them: snake_case, 64-bit integers as text, enum names, `@type` beside
+a message's fields. Pure."""
 
 from typing import Any
 
@@ -11,13 +12,17 @@ from provider_daemon.client.transaction import Prepared
 def unsigned(prepared: Prepared) -> dict[str, Any]:
     """What `tx sign` of a chain's own client reads."""
     body = {
-        "messages": [{"@type": f"/{message.DESCRIPTOR.full_name}", **render(message)} for message in prepared.wanted],
+        "messages": [
+            {"@type": f"/{message.DESCRIPTOR.full_name}", **render(message)} for message in prepared.wanted
+        ],
         "memo": prepared.memo,
         "timeout_height": str(prepared.timeout_height),
         "extension_options": [],
         "non_critical_extension_options": [],
     }
-    amount = [{"denom": prepared.fee.denom, "amount": str(prepared.fee.amount)}] if prepared.fee.amount else []
+    amount = (
+        [{"denom": prepared.fee.denom, "amount": str(prepared.fee.amount)}] if prepared.fee.amount else []
+    )
     fee = {"amount": amount, "gas_limit": str(prepared.gas_limit), "payer": "", "granter": ""}
     return {"body": body, "auth_info": {"signer_infos": [], "fee": fee}, "signatures": []}
 

@@ -1,4 +1,5 @@
-"""What became of a transaction on a node that keeps no index: found in its block, and judged by the records that it changed."""
+"""What became of a transaction on a node that keeps no index: found in its block, and judged by the records
+that it changed."""
 
 from provider_daemon.chain import messages
 from provider_daemon.chain import tx as transactions
@@ -13,7 +14,8 @@ RECENT = 50  # jobs, newest first, among which a new one is looked for
 
 
 class FateUnknown(ProvdError):
-    """Sent, but what became of it cannot be said: the chain stopped answering, or shows no trace of whether it succeeded."""
+    """Sent, but what became of it cannot be said: the chain stopped answering, or shows no trace of whether
+    it succeeded."""
 
     exit_code = 4
 
@@ -27,14 +29,21 @@ async def in_block(chain: GrpcChain, signed: SignedTx) -> GetTxResponse | None:
     if outcome is None:
         return None
     tx = transactions.decode(signed.tx_bytes)
-    answer = TxResponse(txhash=signed.tx_hash, height=outcome.height, code=outcome.code, codespace=outcome.codespace, raw_log=outcome.log)
+    answer = TxResponse(
+        txhash=signed.tx_hash,
+        height=outcome.height,
+        code=outcome.code,
+        codespace=outcome.codespace,
+        raw_log=outcome.log,
+    )
     if outcome.ok:
         wanted = [each for each in messages.flatten(tx.body.messages) if isinstance(each, MsgSubmitJob)]
         job_ids = [await _job_of(chain, each, outcome.height) for each in wanted]
         if not all(job_ids) or not (job_ids or await chain.shows_effect(tx)):
             why = "the node does not index transactions, and no record shows whether it succeeded"
             raise FateUnknown(
-                f"transaction {signed.tx_hash} is in block {outcome.height}, but {why}; query the record before you send it again"
+                f"transaction {signed.tx_hash} is in block {outcome.height}, but {why}; query the "
+                "record before you send it again"
             )
         made = [messages.pack(MsgSubmitJobResponse(job_id=job_id)) for job_id in job_ids]
         answer.data = TxMsgData(msg_responses=made).SerializeToString().hex().upper()

@@ -31,7 +31,8 @@ SERVED = "the list of clusters is read only at start"
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """`config` is what is in effect after them: the new file, but for what is `kept` (key -> why). Keys name clusters by their id."""
+    """`config` is what is in effect after them: the new file, but for what is `kept` (key -> why). Keys name
+    clusters by their id."""
 
     config: Config
     changed: tuple[str, ...]
@@ -52,7 +53,8 @@ def changes(running: Config, wanted: Config) -> Changes:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], where: Where = ()) -> Iterator[Where]:
-    """The path of each value that is not the same in both; a table that only one of them has is one difference."""
+    """The path of each value that is not the same in both; a table that only one of them has is one
+    difference."""
     for key in dict.fromkeys((*before, *after)):
         old, new = before.get(key), after.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
@@ -68,7 +70,9 @@ def _fixed(where: Where) -> str:
 
 
 def _within(where: Where, pattern: Where) -> bool:
-    return len(where) >= len(pattern) and all(part in (ANY, name) for part, name in zip(pattern, where, strict=False))
+    return len(where) >= len(pattern) and all(
+        part in (ANY, name) for part, name in zip(pattern, where, strict=False)
+    )
 
 
 def _shown(where: Where) -> str:
@@ -87,7 +91,10 @@ def _put(target: dict[str, Any], source: Mapping[str, Any], where: Where) -> Non
 
 def _by_id(config: Config) -> dict[str, Any]:
     """As a table of tables: the order of clusters means nothing."""
-    return {**config.model_dump(), "clusters": {cluster.id: cluster.model_dump() for cluster in config.clusters}}
+    return {
+        **config.model_dump(),
+        "clusters": {cluster.id: cluster.model_dump() for cluster in config.clusters},
+    }
 
 
 def _config(tables: Mapping[str, Any]) -> Config:

@@ -1,4 +1,5 @@
-"""What only several keys of provd.toml together show. Pure, and on the values as read, so that it speaks beside every other mistake."""
+"""What only several keys of provd.toml together show. Pure, and on the values as read, so that it speaks
+beside every other mistake."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -70,13 +71,21 @@ def _twice(where: Path, cluster: dict[str, Any], before: list[dict[str, Any]]) -
 def _way_in(where: Path, cluster: dict[str, Any]) -> Found:
     ssh = cluster.get("ssh")
     if (cluster.get("transport", "ssh") == "ssh") != (ssh is not None):
-        yield (*where, "transport"), "transport 'ssh' requires a [clusters.ssh] table; transport 'local' does not allow one"
-    elif ssh is not None and bool(_table(ssh).get("known_hosts")) == bool(_table(ssh).get("host_key_fingerprint")):
+        yield (
+            (*where, "transport"),
+            "transport 'ssh' requires a [clusters.ssh] table; transport 'local' does not allow one",
+        )
+    elif ssh is not None and bool(_table(ssh).get("known_hosts")) == bool(
+        _table(ssh).get("host_key_fingerprint")
+    ):
         yield (*where, "ssh"), "exactly one of known_hosts and host_key_fingerprint is required"
 
 
 def _late(where: Path, cluster: dict[str, Any]) -> Found:
-    poll, margin = cluster.get("poll_seconds", POLL_SECONDS), cluster.get("report_margin_seconds", MARGIN_SECONDS)
+    poll, margin = (
+        cluster.get("poll_seconds", POLL_SECONDS),
+        cluster.get("report_margin_seconds", MARGIN_SECONDS),
+    )
     if isinstance(poll, int | float) and isinstance(margin, int) and margin < poll:
         late = "otherwise the chain times the job out before provd can report its usage"
         yield (*where, "report_margin_seconds"), f"{margin} is less than poll_seconds ({poll:g}): {late}"

@@ -13,7 +13,9 @@ def launcher_problem(words: Sequence[str]) -> str:
     names = [word.rpartition("/")[2] for word in words]
     if again := sorted(PARSE_AGAIN.intersection(names[:1])):
         return f"{again[0]} passes its arguments to a shell: a customer's arguments would run as commands"
-    if late := [name for number, name in enumerate(names) if name in PERMUTING and "--" not in words[number:]]:
+    if late := [
+        name for number, name in enumerate(names) if name in PERMUTING and "--" not in words[number:]
+    ]:
         return f"{late[0]} also parses options after the program: add -- as the last word"
     if "--multi-prog" in words:
         return "--multi-prog is not allowed: it reads the program as a configuration file"

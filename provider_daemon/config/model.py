@@ -18,7 +18,11 @@ from provider_daemon.config.toml_lines import line_of, lines_of, shown
 from provider_daemon.errors import ConfigError
 
 _NAME, _PUBLIC_KEY = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", r"^[0-9a-f]{64}$"
-_ENDPOINT, _LISTEN, _FINGERPRINT = r"^(https://|http://)?[^/@\s]+:\d{1,5}$", r"^[^/\s]+:\d{1,5}$", r"^(SHA256:[A-Za-z0-9+/]{43})?$"
+_ENDPOINT, _LISTEN, _FINGERPRINT = (
+    r"^(https://|http://)?[^/@\s]+:\d{1,5}$",
+    r"^[^/\s]+:\d{1,5}$",
+    r"^(SHA256:[A-Za-z0-9+/]{43})?$",
+)
 SHAPES = {
     **names.SHAPES,
     _NAME: "must consist of letters, digits, '.', '_' and '-', and begin with a letter or digit",
@@ -82,7 +86,9 @@ def _without_brackets(host: str) -> str:
 
 
 class SshConfig(_Strict):
-    host: Annotated[str, StringConstraints(pattern=names.HOST, max_length=255), AfterValidator(_without_brackets)]
+    host: Annotated[
+        str, StringConstraints(pattern=names.HOST, max_length=255), AfterValidator(_without_brackets)
+    ]
     port: int = Field(default=22, ge=1, le=65535)
     user: User
     key_file: str = Field(min_length=1)
@@ -109,7 +115,8 @@ class ImageConfig(_Strict):
 
 
 class TemplatesConfig(_Strict):
-    """Allowed workload templates by id, shipped or from `directory`. Each must be signed by a trusted signer (public key, hex)."""
+    """Allowed workload templates by id, shipped or from `directory`. Each must be signed by a trusted signer
+    (public key, hex)."""
 
     allowed: list[Name] = []
     directory: str = ""
@@ -162,7 +169,14 @@ def load(path: Path) -> Config:
     try:
         text = path.read_bytes().decode()
     except FileNotFoundError:
-        raise ConfigError([f"{path}: no such file; use -c to set its path, or create it with `provd config print-default`"]) from None
+        raise ConfigError(
+            [
+                (
+                    f"{path}: no such file; use -c to set its path, or create it with `provd config "
+                    "print-default`"
+                )
+            ]
+        ) from None
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror}"]) from None
     except UnicodeDecodeError:
@@ -189,7 +203,8 @@ def parse(text: str, name: str) -> Config:
 
 
 def _what(mistake: ErrorDetails) -> str:
-    """pydantic's words, but for what is missing, of a wrong shape, or not known: that with the key that it may stand for."""
+    """pydantic's words, but for what is missing, of a wrong shape, or not known: that with the key that it
+    may stand for."""
     if mistake["type"] == "missing":
         return "is required"
     if mistake["type"] == "string_pattern_mismatch":
@@ -208,7 +223,11 @@ def _keys(table: Iterable[str | int]) -> list[str]:
     model: type[BaseModel] = Config
     for part in table:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        inner = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        inner = [
+            kind
+            for kind in (annotation, *get_args(annotation))
+            if isinstance(kind, type) and issubclass(kind, BaseModel)
+        ]
         model = inner[0] if inner else model
     return list(model.model_fields)
 
@@ -225,5 +244,12 @@ def default_toml() -> str:
 
 
 def json_schema() -> str:
-    """The JSON schema of provd.toml, for editors. What only several keys together show is not in it (config_checks)."""
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}, indent=2) + "\n"
+    """The JSON schema of provd.toml, for editors. What only several keys together show is not in it
+    (config_checks)."""
+    return (
+        json.dumps(
+            {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()},
+            indent=2,
+        )
+        + "\n"
+    )

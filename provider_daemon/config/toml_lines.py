@@ -13,7 +13,8 @@ _KEY = re.compile(r"""\s*((?:"(?:\\.|[^"\\])*"|'[^']*'|[\w-]+|\s*\.\s*)+?)\s*=""
 
 
 def lines_of(text: str) -> dict[Path, int]:
-    """The line of each table and key of a text that tomllib takes; the elements of arrays and inline tables stand with their key."""
+    """The line of each table and key of a text that tomllib takes; the elements of arrays and inline tables
+    stand with their key."""
     places: dict[Path, int] = {}
     counts: dict[Path, int] = {}
     table: Path = ()
@@ -30,7 +31,9 @@ def lines_of(text: str) -> dict[Path, int]:
 
 def line_of(where: Path, places: dict[Path, int]) -> int:
     """The line of a key, or of the nearest table around it that the file has; 1 when there is none."""
-    return next((places[where[:length]] for length in range(len(where), 0, -1) if where[:length] in places), 1)
+    return next(
+        (places[where[:length]] for length in range(len(where), 0, -1) if where[:length] in places), 1
+    )
 
 
 def shown(where: Path) -> str:
@@ -39,10 +42,12 @@ def shown(where: Path) -> str:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """(number of its first line, whole text) of each header and assignment; a value may go on over many lines."""
+    """(number of its first line, whole text) of each header and assignment; a value may go on over many
+    lines."""
     open_lines: list[str] = []
     first = 1
-    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):  # no other character ends a line of TOML
+    # no other character ends a line of TOML
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         first = first if open_lines else number
         open_lines.append(line)
         if _complete("\n".join(open_lines)):
@@ -66,7 +71,8 @@ def _names(value: Any) -> Iterator[str]:
 
 
 def _numbered(header: dict[str, Any], counts: dict[Path, int]) -> Path:
-    """The path of a header's table; `[clusters.ssh]` below the second `[[clusters]]` -> ("clusters", 1, "ssh")."""
+    """The path of a header's table; `[clusters.ssh]` below the second `[[clusters]]` -> ("clusters", 1,
+    "ssh")."""
     path: Path = ()
     value: Any = header
     while value:

@@ -38,32 +38,42 @@ from provider_daemon.status.view import View
 log = structlog.get_logger("provd.daemon")
 
 # A stopping daemon's time; with the few seconds of closing they end before the unit's TimeoutStopSec.
-FINISH_SECONDS = 45  # for the ticks under way: a look at SLURM takes seconds, but what hangs may hang for minutes
+# for the ticks under way: a look at SLURM takes seconds, but what hangs may hang for minutes
+FINISH_SECONDS = 45
 DRAIN_SECONDS = 20  # to go on asking what became of its open transactions
 WATCHDOG_SECONDS = 10  # at most, between two signs of life to systemd; one dead loop ends them
 
 
 class Daemon:
-    """Every part of a running provd. Made inside the event loop; `run` serves until `stop` is set and then lets go of everything."""
+    """Every part of a running provd. Made inside the event loop; `run` serves until `stop` is set and then
+    lets go of everything."""
 
     def __init__(self, config: Config, file: Path) -> None:
         """`file`: where the configuration comes from, and is read from again."""
         self._config = config
         self.clock = SystemClock()
         self.stop = asyncio.Event()
-        self._signers = {name: keys.load(key.kind, key.name, key.path, key.passphrase_file) for name, key in config.keys.items()}
+        self._signers = {
+            name: keys.load(key.kind, key.name, key.path, key.passphrase_file)
+            for name, key in config.keys.items()
+        }
         self.ledger = MeasuredLedger.open(Path(config.ledger.path))
         self.ledger.claim(config.chain.id)
-        start(self.ledger, [cluster.id for cluster in config.clusters], self.clock.booted_at, self.clock.now())
+        start(
+            self.ledger, [cluster.id for cluster in config.clusters], self.clock.booted_at, self.clock.now()
+        )
         self._ongoing = OngoingProblems()
         self._http = HttpCounts()
         self._meters = Meters()
-        self._grpc = GrpcChain(config.chain.id, config.chain.endpoints, self.clock, self._ongoing, config.chain.quorum)
+        self._grpc = GrpcChain(
+            config.chain.id, config.chain.endpoints, self.clock, self._ongoing, config.chain.quorum
+        )
         self._chain = MeasuredChain(self._grpc, self._meters, self.clock)
         self._transports = {cluster.id: transport(cluster, self.clock) for cluster in config.clusters}
         self._slurm = {cluster.id: self._make_slurm(cluster) for cluster in config.clusters}
         self._schedulers = {
-            cluster_id: MeasuredScheduler(slurm, self._meters, cluster_id, self.clock) for cluster_id, slurm in self._slurm.items()
+            cluster_id: MeasuredScheduler(slurm, self._meters, cluster_id, self.clock)
+            for cluster_id, slurm in self._slurm.items()
         }
         self.loop_set = LoopSet(config, self._wiring())
         self.reload = Reload(file, config, self.loop_set, self._grpc.endpoints, self.clock)
@@ -75,26 +85,44 @@ class Daemon:
         return SlurmScheduler(measured, self.clock, cluster.name, self._ongoing)
 
     def _wiring(self) -> Wiring:
-        return Wiring(self.ledger, self._grpc, self._chain, self._schedulers, self._signers, self._meters, self.clock, self._ongoing)
+        return Wiring(
+            self.ledger,
+            self._grpc,
+            self._chain,
+            self._schedulers,
+            self._signers,
+            self._meters,
+            self.clock,
+            self._ongoing,
+        )
 
     # --- life ---
 
     async def run(self) -> None:
-        """Until `stop`: a first tick of each loop under way already counts as ready, an unreachable SLURM or chain is waited for."""
+        """Until `stop`: a first tick of each loop under way already counts as ready, an unreachable SLURM or
+        chain is waited for."""
         runner = await self._serve()
         log.info(
-            "provd_started", version=__version__, chain=self._config.chain.id, clusters=[cluster.name for cluster in self._config.clusters]
+            "provd_started",
+            version=__version__,
+            chain=self._config.chain.id,
+            clusters=[cluster.name for cluster in self._config.clusters],
         )
         systemd.notify("READY=1")
         reloads = asyncio.create_task(self.reload.whenever_asked())
         try:
             async with asyncio.TaskGroup() as group:
-                ticking = [group.create_task(run_periodically(loop, self.clock, self.stop), name=loop.name) for loop in self.loop_set.loops]
+                ticking = [
+                    group.create_task(run_periodically(loop, self.clock, self.stop), name=loop.name)
+                    for loop in self.loop_set.loops
+                ]
                 group.create_task(self._watchdog())
                 group.create_task(self._finish(ticking))
             await self._drain()
         except* LedgerError as stopped:
-            raise LedgerError(f"{stopped.exceptions[0]}; provd stops, and resumes from the ledger at the next start") from stopped
+            raise LedgerError(
+                f"{stopped.exceptions[0]}; provd stops, and resumes from the ledger at the next start"
+            ) from stopped
         finally:
             reloads.cancel()
             await runner.cleanup()
@@ -121,7 +149,11 @@ class Daemon:
             endpoints=lambda: self._grpc.endpoints.all,
             rpcs={cluster_id: partial(getattr, slurm, "rpcs") for cluster_id, slurm in self._slurm.items()},
             http=self._http,
-            ssh={cluster_id: each.counts for cluster_id, each in self._transports.items() if isinstance(each, SshTransport)},
+            ssh={
+                cluster_id: each.counts
+                for cluster_id, each in self._transports.items()
+                if isinstance(each, SshTransport)
+            },
         )
 
     async def _watchdog(self) -> None:
@@ -143,11 +175,17 @@ class Daemon:
         dead = {loop.name: why for loop in self.loop_set.loops if (why := loop.dead(now))}
         for name, why in dead.items():
             if self._ongoing.start("loop_dead", name, now):
-                log.error("loop_dead", loop=name, why=why, next="withholding the watchdog ping; systemd will restart provd")
+                log.error(
+                    "loop_dead",
+                    loop=name,
+                    why=why,
+                    next="withholding the watchdog ping; systemd will restart provd",
+                )
         return bool(dead)
 
     async def _finish(self, ticking: Collection[asyncio.Task[None]]) -> None:
-        """From `stop` on: a tick that does not end is cut off, as by a kill, and the next start repairs it."""
+        """From `stop` on: a tick that does not end is cut off, as by a kill, and the next start repairs
+        it."""
         await self.stop.wait()
         systemd.notify("STOPPING=1")
         _, late = await asyncio.wait(ticking, timeout=FINISH_SECONDS)
@@ -157,7 +195,8 @@ class Daemon:
             task.cancel()
 
     async def _drain(self) -> None:
-        """What is signed and sent gets its answer if the chain gives it soon; what is not stays in the ledger for the next start."""
+        """What is signed and sent gets its answer if the chain gives it soon; what is not stays in the ledger
+        for the next start."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.gather(*(self._drain_key(loop) for loop in self.loop_set.outboxes))
@@ -175,12 +214,17 @@ class Daemon:
 
 
 def run(config: Config, file: Path) -> None:
-    """Serves until SIGTERM or SIGINT, reads the file again at SIGHUP. Raises ConfigError or LedgerError when it cannot start."""
+    """Serves until SIGTERM or SIGINT, reads the file again at SIGHUP. Raises ConfigError or LedgerError when
+    it cannot start."""
     asyncio.run(_run(config, file))
 
 
 async def _run(config: Config, file: Path) -> None:
     daemon = Daemon(config, file)
-    for name, event in ((signal.SIGTERM, daemon.stop), (signal.SIGINT, daemon.stop), (signal.SIGHUP, daemon.reload.asked)):
+    for name, event in (
+        (signal.SIGTERM, daemon.stop),
+        (signal.SIGINT, daemon.stop),
+        (signal.SIGHUP, daemon.reload.asked),
+    ):
         asyncio.get_running_loop().add_signal_handler(name, event.set)
     await daemon.run()

@@ -1,4 +1,5 @@
-"""Configuration -> what stands behind it: the way to a site, SLURM there, and what loops need to know of a cluster."""
+"""Configuration -> what stands behind it: the way to a site, SLURM there, and what loops need to know of a
+cluster."""
 
 from collections.abc import Callable
 from functools import partial
@@ -52,7 +53,8 @@ def transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTrans
 
 
 def served_cluster(cluster: ClusterConfig, signer: Signer, max_gas: int) -> ServedCluster:
-    """`max_gas`: of one transaction. Reads the cluster's templates; raises TemplateError where one of them cannot be used."""
+    """`max_gas`: of one transaction. Reads the cluster's templates; raises TemplateError where one of them
+    cannot be used."""
     limits = cluster.limits
     return ServedCluster(
         cluster_id=cluster.id,

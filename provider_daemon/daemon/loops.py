@@ -1,4 +1,5 @@
-"""Every loop of a running provd, made from the configuration, and what a changed configuration changes in them."""
+"""Every loop of a running provd, made from the configuration, and what a changed configuration changes in
+them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ from provider_daemon.reconciliation.loop import CHECK_SECONDS, Reconciliation
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What the loops work with. `schedulers` by the cluster's id on chain, `signers` by the key's name in the configuration."""
+    """What the loops work with. `schedulers` by the cluster's id on chain, `signers` by the key's name in the
+    configuration."""
 
     ledger: Ledger
     grpc: GrpcChain
@@ -64,10 +66,17 @@ class LoopSet:
         self._sites = {cluster.id: self._make_site(cluster) for cluster in config.clusters}
         self._intake = self._make_intake(config)
         by_site = [loop for site in self._sites.values() for loop in (site.advancing, site.beating)]
-        self.loops = [*self.outboxes, *by_site, self._intake, self._make_reconcile(), self._make_wallet(config)]
+        self.loops = [
+            *self.outboxes,
+            *by_site,
+            self._intake,
+            self._make_reconcile(),
+            self._make_wallet(config),
+        ]
 
     def adopt(self, config: Config) -> None:
-        """What a reload may change, from now on; raises ConfigError and changes nothing where a template cannot be used."""
+        """What a reload may change, from now on; raises ConfigError and changes nothing where a template
+        cannot be used."""
         served_clusters = self._tenancies_of(config)
         self._served_clusters.update(served_clusters)
         for sender in self._senders.values():
@@ -82,18 +91,27 @@ class LoopSet:
             _pace(loop, config.chain.poll_seconds)
 
     def _tenancies_of(self, config: Config) -> dict[str, ServedCluster]:
-        return {cluster.id: served_cluster(cluster, self._wiring.signers[cluster.key], config.chain.max_gas) for cluster in config.clusters}
+        return {
+            cluster.id: served_cluster(cluster, self._wiring.signers[cluster.key], config.chain.max_gas)
+            for cluster in config.clusters
+        }
 
     def _make_senders(self, config: Config) -> dict[str, Outbox]:
         wired, settings = self._wiring, outbox_settings(config.chain)
         used = {known.signer.address: known.signer for known in self._served_clusters.values()}
         return {
-            address: Outbox(wired.ledger, wired.chain, signer, settings, wired.clock, lambda: None, wired.ongoing)
+            address: Outbox(
+                wired.ledger, wired.chain, signer, settings, wired.clock, lambda: None, wired.ongoing
+            )
             for address, signer in used.items()
         }
 
     def _make_site(self, cluster: ClusterConfig) -> _Site:
-        wired, known, scheduler = self._wiring, self._served_clusters[cluster.id], self._wiring.schedulers[cluster.id]
+        wired, known, scheduler = (
+            self._wiring,
+            self._served_clusters[cluster.id],
+            self._wiring.schedulers[cluster.id],
+        )
         advance = Advance(wired.ledger, scheduler, known, wired.clock, poke_all(self.outboxes), wired.ongoing)
         heartbeat = Heartbeat(wired.ledger, scheduler, wired.chain, known, wired.clock)
         return _Site(
@@ -115,7 +133,11 @@ class LoopSet:
             for known in self._served_clusters.values()
         ]
         audit = MeasuredAudit(GrpcAudit(wired.grpc), wired.meters, wired.clock)
-        return Loop("reconcile", CHECK_SECONDS, Reconciliation(wired.ledger, wired.chain, audit, served, wired.clock).tick)
+        return Loop(
+            "reconcile",
+            CHECK_SECONDS,
+            Reconciliation(wired.ledger, wired.chain, audit, served, wired.clock).tick,
+        )
 
     def _make_wallet(self, config: Config) -> Loop:
         wired, denom = self._wiring, config.chain.fee_denom

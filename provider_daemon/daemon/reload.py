@@ -1,4 +1,5 @@
-"""The configuration read again while provd runs: what can change changes at once, the rest is named, a broken file changes nothing."""
+"""The configuration read again while provd runs: what can change changes at once, the rest is named, a broken
+file changes nothing."""
 
 import asyncio
 from pathlib import Path
@@ -20,10 +21,12 @@ log = structlog.get_logger("provd.reload")
 class Reload:
     """`asked` is set by who wants one (SIGHUP); `running` is the configuration in effect.
 
-    `whole`: the file, as it was last read, is in effect with all its keys; `taken_at`, in seconds since the epoch, when it last was.
-    """
+    `whole`: the file, as it was last read, is in effect with all its keys; `taken_at`, in seconds since the
+    epoch, when it last was."""
 
-    def __init__(self, file: Path, running: Config, loop_set: LoopSet, endpoints: Endpoints, clock: Clock) -> None:
+    def __init__(
+        self, file: Path, running: Config, loop_set: LoopSet, endpoints: Endpoints, clock: Clock
+    ) -> None:
         self.asked = asyncio.Event()
         self.running = running
         self.whole = True
@@ -52,7 +55,10 @@ class Reload:
                 next="the running configuration stays in effect; correct the file, then reload again",
             )
         except Exception:
-            log.exception("config_not_reloaded", next="restart provd: a part of the file may be in effect; report this as a bug")
+            log.exception(
+                "config_not_reloaded",
+                next="restart provd: a part of the file may be in effect; report this as a bug",
+            )
         else:
             self._tell(found)
             self._note(found)
@@ -76,4 +82,8 @@ class Reload:
     def _tell(self, found: Changes) -> None:
         log.info("config_reloaded", file=str(self._file), changed=list(found.changed))
         if found.kept:
-            log.error("config_not_reloaded", why=dict(found.kept), next="these keys keep their old values; restart provd to change them")
+            log.error(
+                "config_not_reloaded",
+                why=dict(found.kept),
+                next="these keys keep their old values; restart provd to change them",
+            )

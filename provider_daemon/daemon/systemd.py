@@ -21,17 +21,20 @@ def notify(state: str) -> None:
 
 
 def status(text: str) -> None:
-    """The line of `systemctl status`. What is in the text stays text: a line end in it would begin another word to systemd."""
+    """The line of `systemctl status`. What is in the text stays text: a line end in it would begin another
+    word to systemd."""
     notify(f"STATUS={printable(text)[:MAX_STATUS]}")
 
 
 def reloading() -> None:
-    """The configuration is read again; READY=1 ends it. systemd takes no READY=1 for the end that is older than this moment."""
+    """The configuration is read again; READY=1 ends it. systemd takes no READY=1 for the end that is older
+    than this moment."""
     notify(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
 
 def watchdog_seconds(longest: float) -> float:
-    """How often to give a sign of life: thrice in the time after which systemd misses one, and never more seldom than `longest`."""
+    """How often to give a sign of life: thrice in the time after which systemd misses one, and never more
+    seldom than `longest`."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     awaited = int(microseconds) / 3_000_000 if ours and microseconds.isdecimal() else 0

@@ -1,4 +1,5 @@
-"""Those who act in the demo, each with a key: they sign their own transactions and wait until they are in a block."""
+"""Those who act in the demo, each with a key: they sign their own transactions and wait until they are in a
+block."""
 
 import secrets
 import time
@@ -37,7 +38,11 @@ class Account:
         await transaction.send(self.chain, signed)
         answer = (await transaction.included(self.chain, signed, prepared, time.monotonic)).tx_response
         if answer.code:
-            raise Refused(f"{answer.codespace} {answer.code}: {answer.raw_log}", code=answer.code, codespace=answer.codespace)
+            raise Refused(
+                f"{answer.codespace} {answer.code}: {answer.raw_log}",
+                code=answer.code,
+                codespace=answer.codespace,
+            )
         return signed
 
 

@@ -1,4 +1,5 @@
-"""The demo's stage: a SLURM site, a chain with an open shop, and the real daemon as a child process, all below one directory."""
+"""The demo's stage: a SLURM site, a chain with an open shop, and the real daemon as a child process, all
+below one directory."""
 
 import asyncio
 import json

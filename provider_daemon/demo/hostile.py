@@ -1,4 +1,5 @@
-"""The demo's hostile job: a program whose own file name is an attack, and whether any of the job's strings was read by a shell."""
+"""The demo's hostile job: a program whose own file name is an attack, and whether any of the job's strings
+was read by a shell."""
 
 from pathlib import Path
 
@@ -13,24 +14,40 @@ def hostile_program(site: DemoSite) -> Path:
     """On the site; it prints all that it was given."""
     program = site.work_root / f"say {ATTACK.replace('/', '')}"
     program.write_text(
-        '#!/bin/sh\nprintf "program %s\\n" "$0"\nprintf "in %s\\n" "$(pwd)"\nfor word in "$@"; do printf "word [%s]\\n" "$word"; done\n'
+        '#!/bin/sh\nprintf "program %s\\n" "$0"\nprintf "in %s\\n" "$(pwd)"\nfor word in "$@"; do '
+        'printf "word [%s]\\n" "$word"; done\n'
     )
     program.chmod(0o755)
     return program
 
 
 async def hostile_problems(stage: Environment, job_id: str) -> list[str]:
-    """The strings must stand in the job's output, and no shell may have read them: the marker file exists nowhere."""
+    """The strings must stand in the job's output, and no shell may have read them: the marker file exists
+    nowhere."""
     record = await stage.market.chain.query.job(job_id)
     assert record is not None
     name = stage.market.slurm_name(chain_job(record, CHAIN_ID).spec)
-    output = "".join(file.read_text(errors="replace") for file in stage.site.work_root.glob(f"{name}.*/output.txt"))
+    output = "".join(
+        file.read_text(errors="replace") for file in stage.site.work_root.glob(f"{name}.*/output.txt")
+    )
     plain = ATTACK.replace("/", "")
-    wanted = (f"image evil/{ATTACK}", f"say {plain}", f"dir {plain}", f"word [{ATTACK}]", f"word [--flag={ATTACK}]", "word []", "word [*]")
+    wanted = (
+        f"image evil/{ATTACK}",
+        f"say {plain}",
+        f"dir {plain}",
+        f"word [{ATTACK}]",
+        f"word [--flag={ATTACK}]",
+        "word []",
+        "word [*]",
+    )
     wrong = [f"its output lacks {text!r}" for text in wanted if text not in output]
     return wrong + [f"a hostile string ran: {found}" for found in _markers(stage.directory)]
 
 
 def _markers(directory: Path) -> list[Path]:
     places = (directory, Path.home(), Path("/tmp"))
-    return [path for place in places for path in (place.rglob(MARKER) if place == directory else place.glob(MARKER))]
+    return [
+        path
+        for place in places
+        for path in (place.rglob(MARKER) if place == directory else place.glob(MARKER))
+    ]

@@ -15,7 +15,8 @@ ATTACK = f"$(touch {MARKER});`touch {MARKER}`;'\"|touch {MARKER}&\\"
 
 @dataclass(frozen=True, slots=True)
 class DemoJob:
-    """`exit_code` is what SLURM itself must say of it; None where it never reaches SLURM or is killed by a cancel."""
+    """`exit_code` is what SLURM itself must say of it; None where it never reaches SLURM or is killed by a
+    cancel."""
 
     title: str
     customer: int
@@ -68,12 +69,33 @@ def shell(line: str) -> tuple[str, ...]:
 def demo_jobs(hostile_program: str) -> tuple[DemoJob, ...]:
     """`hostile_program`: a program on the site whose own file name is an attack."""
     return (
-        DemoJob("four cores", 0, State.COMPLETED, 0, arguments=shell("hostname; sleep 3"), cpus=4, memory_gb=8),
-        DemoJob("two nodes", 1, State.COMPLETED, 0, "srun", ("--ntasks-per-node=1", "hostname"), nodes=2, cpus=2),
-        DemoJob("one GPU", 0, State.COMPLETED, 0, arguments=shell("echo GPU $CUDA_VISIBLE_DEVICES; sleep 2"), queue="gpu", gpus=1),
+        DemoJob(
+            "four cores", 0, State.COMPLETED, 0, arguments=shell("hostname; sleep 3"), cpus=4, memory_gb=8
+        ),
+        DemoJob(
+            "two nodes", 1, State.COMPLETED, 0, "srun", ("--ntasks-per-node=1", "hostname"), nodes=2, cpus=2
+        ),
+        DemoJob(
+            "one GPU",
+            0,
+            State.COMPLETED,
+            0,
+            arguments=shell("echo GPU $CUDA_VISIBLE_DEVICES; sleep 2"),
+            queue="gpu",
+            gpus=1,
+        ),
         DemoJob("exit code 3", 1, State.FAILED, 3, arguments=shell("exit 3")),
-        DemoJob("over its time limit", 0, State.TIMEOUT, 124, arguments=shell("sleep 600"), max_runtime_seconds=60),
-        DemoJob("cancelled while running", 1, State.CANCELLED, None, arguments=shell("sleep 600"), cancelled_by_customer=True),
+        DemoJob(
+            "over its time limit", 0, State.TIMEOUT, 124, arguments=shell("sleep 600"), max_runtime_seconds=60
+        ),
+        DemoJob(
+            "cancelled while running",
+            1,
+            State.CANCELLED,
+            None,
+            arguments=shell("sleep 600"),
+            cancelled_by_customer=True,
+        ),
         DemoJob("unknown partition", 0, State.FAILED, None, arguments=shell("true"), queue="nowhere"),
         DemoJob("more nodes than exist", 1, State.FAILED, None, arguments=shell("true"), nodes=99),
         DemoJob(
@@ -86,5 +108,8 @@ def demo_jobs(hostile_program: str) -> tuple[DemoJob, ...]:
             image=f"evil/{ATTACK}",
             working_directory=f"dir {ATTACK.replace('/', '')}",
         ),
-        *(DemoJob(f"quick {number}", number % 2, State.COMPLETED, 0, "echo", ("quick", str(number))) for number in (1, 2, 3)),
+        *(
+            DemoJob(f"quick {number}", number % 2, State.COMPLETED, 0, "echo", ("quick", str(number)))
+            for number in (1, 2, 3)
+        ),
     )

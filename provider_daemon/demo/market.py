@@ -1,4 +1,5 @@
-"""The demo's chain: a devnet as a child process, people who have money on it, and a provider whose shop is open."""
+"""The demo's chain: a devnet as a child process, people who have money on it, and a provider whose shop is
+open."""
 
 import asyncio
 from dataclasses import dataclass
@@ -43,7 +44,9 @@ async def opened(directory: Path, queries: str, customers: int = 1) -> Market:
     (secret, key), keys = new_key(), [new_key()[1] for _ in range(customers)]
     devnet, port = await _started(directory, [each.address for each in (key, *keys)], queries)
     chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
-    market = Market(devnet, port, chain, secret, Account(key, chain), tuple(Account(each, chain) for each in keys))
+    market = Market(
+        devnet, port, chain, secret, Account(key, chain), tuple(Account(each, chain) for each in keys)
+    )
     try:
         await open_shop(market.provider)
     except BaseException:
@@ -55,7 +58,10 @@ async def opened(directory: Path, queries: str, customers: int = 1) -> Market:
 async def order(customer: Account, *jobs: DemoJob) -> list[str]:
     """All in one transaction; their ids, once the chain has them."""
     sent = await customer.send(*(job.message(customer.address, OFFERING) for job in jobs))
-    return [tx_pb2.MsgSubmitJobResponse.FromString(each.value).job_id for each in await responses(customer.chain, sent.tx_hash)]
+    return [
+        tx_pb2.MsgSubmitJobResponse.FromString(each.value).job_id
+        for each in await responses(customer.chain, sent.tx_hash)
+    ]
 
 
 async def _started(directory: Path, addresses: list[str], queries: str) -> tuple[Process, int]:
@@ -69,9 +75,19 @@ async def _started(directory: Path, addresses: list[str], queries: str) -> tuple
 
 
 def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str) -> tuple[Process, int]:
-    """The process and its port; `more` are further arguments of `provd devnet start`, the last word on an option."""
+    """The process and its port; `more` are further arguments of `provd devnet start`, the last word on an
+    option."""
     funds = [word for address in addresses for word in ("--fund", f"{address}={FUNDS}")]
-    arguments = ["devnet", "start", "--home", str(directory / "devnet"), "--listen", "127.0.0.1:0", "--chain-id", CHAIN_ID]
+    arguments = [
+        "devnet",
+        "start",
+        "--home",
+        str(directory / "devnet"),
+        "--listen",
+        "127.0.0.1:0",
+        "--chain-id",
+        CHAIN_ID,
+    ]
     child = Process(
         "the devnet",
         [*arguments, "--queries", queries, "--block-seconds", "1", *funds, *more],
@@ -89,7 +105,10 @@ def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str
 
 async def open_shop(provider: Account) -> None:
     """The cluster registered and active, and an offering of both queues."""
-    partitions = [types_pb2.Partition(name=name, nodes=NODES, max_nodes=NODES, max_runtime=86400, state="up") for name in QUEUES]
+    partitions = [
+        types_pb2.Partition(name=name, nodes=NODES, max_nodes=NODES, max_runtime=86400, state="up")
+        for name in QUEUES
+    ]
     await provider.send(
         tx_pb2.MsgRegisterCluster(
             provider_address=provider.address,
@@ -100,15 +119,22 @@ async def open_shop(provider: Account) -> None:
             description="the demo's site",
         )
     )
-    queues = [types_pb2.QueueOption(partition_name=name, display_name=name, max_nodes=NODES, price_multiplier="1.0") for name in QUEUES]
+    queues = [
+        types_pb2.QueueOption(partition_name=name, display_name=name, max_nodes=NODES, price_multiplier="1.0")
+        for name in QUEUES
+    ]
     await provider.send(
-        tx_pb2.MsgUpdateCluster(provider_address=provider.address, cluster_id=CLUSTER, state=types_pb2.CLUSTER_STATE_ACTIVE),
+        tx_pb2.MsgUpdateCluster(
+            provider_address=provider.address, cluster_id=CLUSTER, state=types_pb2.CLUSTER_STATE_ACTIVE
+        ),
         tx_pb2.MsgCreateOffering(
             provider_address=provider.address,
             cluster_id=CLUSTER,
             name="standard",
             queue_options=queues,
-            pricing=types_pb2.HPCPricing(cpu_core_hour_price="10000", currency="uvirt", minimum_charge="10000"),
+            pricing=types_pb2.HPCPricing(
+                cpu_core_hour_price="10000", currency="uvirt", minimum_charge="10000"
+            ),
             max_runtime_seconds=86400,
             supports_custom_workloads=True,
         ),

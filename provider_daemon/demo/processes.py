@@ -17,7 +17,12 @@ class Process:
     """One `provd ...` process (or `python -m module ...`). `start` runs the same command again."""
 
     def __init__(
-        self, name: str, arguments: list[str], log: Path, env: dict[str, str] | None = None, module: str = "provider_daemon"
+        self,
+        name: str,
+        arguments: list[str],
+        log: Path,
+        env: dict[str, str] | None = None,
+        module: str = "provider_daemon",
     ) -> None:
         self.name = name
         self.log = log
@@ -32,7 +37,12 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                self._argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=self._env
+                self._argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env=self._env,
             )
 
     @property
@@ -64,7 +74,8 @@ class Process:
             return self._process.wait()
 
     def wait_for(self, words: str, limit: float = 30) -> str:
-        """The log line that holds `words`; raises Transient, with the log's end, when the process ends or takes too long."""
+        """The log line that holds `words`; raises Transient, with the log's end, when the process ends or
+        takes too long."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
             text = self.log.read_text(errors="replace") if self.log.exists() else ""

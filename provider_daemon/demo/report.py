@@ -9,7 +9,18 @@ from rich.table import Table
 from provider_daemon.demo.verdict import JobVerdict
 from provider_daemon.job.state import State
 
-_HEADINGS = ("chain job", "scenario", "SLURM job", "state", "exit", "usage", "bill uvirt", "reports", "evidence", "settled")
+_HEADINGS = (
+    "chain job",
+    "scenario",
+    "SLURM job",
+    "state",
+    "exit",
+    "usage",
+    "bill uvirt",
+    "reports",
+    "evidence",
+    "settled",
+)
 _PHRASES = ("scenario", "usage")
 _NUMBERS = ("exit", "bill uvirt", "reports")
 WIDE = 125  # columns that the table takes when no line breaks
@@ -58,7 +69,8 @@ def details(console: Console, verdicts: list[JobVerdict]) -> None:
     """The transaction of each report, and why jobs did not run."""
     for row in verdicts:
         console.print(
-            f"{row.job_id}: " + (", ".join(f"{report.state} {report.tx_hash[:12]}" for report in row.reports) or "no report"),
+            f"{row.job_id}: "
+            + (", ".join(f"{report.state} {report.tx_hash[:12]}" for report in row.reports) or "no report"),
             highlight=False,
         )
         if row.message:

@@ -66,15 +66,27 @@ class Scenario:
         served = True
         while not await self._look():
             if served and not self.stage.daemon.running:
-                self.say(f"THE DAEMON HAS STOPPED; to resume its jobs, start it again: provd run -c {self.stage.config}")
+                self.say(
+                    "THE DAEMON HAS STOPPED; to resume its jobs, start it again: provd run -c "
+                    f"{self.stage.config}"
+                )
             served = self.stage.daemon.running
             for job_id, job in self.jobs.items():
-                if job.cancelled_by_customer and self.states[job_id] is State.RUNNING and job_id not in cancelled:
+                if (
+                    job.cancelled_by_customer
+                    and self.states[job_id] is State.RUNNING
+                    and job_id not in cancelled
+                ):
                     cancelled.add(job_id)
                     await self._cancel(job_id, job)
             if time.monotonic() > deadline:
                 late = ", ".join(job_id for job_id, state in self.states.items() if state not in TERMINAL)
-                return [f"not ended after {self.limit:.0f} s: {late}; the daemon's log ends:\n{self.stage.daemon.last_words()}"]
+                return [
+                    (
+                        f"not ended after {self.limit:.0f} s: {late}; the daemon's log "
+                        f"ends:\n{self.stage.daemon.last_words()}"
+                    )
+                ]
             await asyncio.sleep(0.5)
         return []
 
@@ -91,7 +103,9 @@ class Scenario:
 
     async def _cancel(self, job_id: str, job: DemoJob) -> None:
         customer = self.stage.market.customers[job.customer]
-        await customer.send(tx_pb2.MsgCancelJob(requester_address=customer.address, job_id=job_id, reason="no longer needed"))
+        await customer.send(
+            tx_pb2.MsgCancelJob(requester_address=customer.address, job_id=job_id, reason="no longer needed")
+        )
 
     async def _accounting(self) -> Accounting:
         """sacct, once it answers and knows that nothing of ours runs any more."""

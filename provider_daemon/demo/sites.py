@@ -16,7 +16,8 @@ Accounting = dict[str, list[tuple[str, str]]]
 
 _WINDOW = ("-S", "now-1day", "-E", "now+1day", "-s", STATES)
 _SACCT = ("sacct", "-a", "-X", "-D", "-n", "-P", *_WINDOW, "-o", "JobName,State,ExitCode")
-UNNAMED = "allocation"  # what sacct calls a job whose end reached slurmdbd before its start; the start brings the name
+# what sacct calls a job whose end reached slurmdbd before its start; the start brings the name
+UNNAMED = "allocation"
 NAME_SECONDS = 60  # within which slurmctld sends it: every 5 seconds, on a busy machine later
 
 
@@ -33,7 +34,8 @@ class DemoSite(Protocol):
         ...
 
     def accounting(self) -> Accounting:
-        """Job name -> (state, exit code) of each SLURM job of that name, as sacct has them. Raises Transient when it does not answer."""
+        """Job name -> (state, exit code) of each SLURM job of that name, as sacct has them. Raises Transient
+        when it does not answer."""
         ...
 
     async def down(self) -> None: ...
@@ -113,7 +115,8 @@ async def _bring_up(directory: Path) -> RealSite:
 
 
 def sacct(env: Mapping[str, str]) -> Accounting:
-    """Once slurmdbd has the name of every job that it has a record of: by then one that is not found does not exist."""
+    """Once slurmdbd has the name of every job that it has a record of: by then one that is not found does not
+    exist."""
     until = time.monotonic() + NAME_SECONDS
     while UNNAMED in (found := _records(env)):
         if time.monotonic() > until:

@@ -22,7 +22,8 @@ class Report:
 
 @dataclass(slots=True)
 class JobVerdict:
-    """One row. Amounts in uvirt; `settled_sum` is provider + platform + refund. `problems` is empty for a job that did as it should."""
+    """One row. Amounts in uvirt; `settled_sum` is provider + platform + refund. `problems` is empty for a job
+    that did as it should."""
 
     job_id: str
     title: str
@@ -47,7 +48,9 @@ class JobVerdict:
     problems: list[str] = field(default_factory=list)
 
 
-async def read(market: Market, job: DemoJob, job_id: str, accounting: dict[str, list[tuple[str, str]]]) -> JobVerdict:
+async def read(
+    market: Market, job: DemoJob, job_id: str, accounting: dict[str, list[tuple[str, str]]]
+) -> JobVerdict:
     record = await market.chain.query.job(job_id)
     assert record is not None
     known = chain_job(record, CHAIN_ID)
@@ -67,7 +70,9 @@ async def _read_reports(market: Market, verdict: JobVerdict, record: evidence_ch
         for report, result in zip(evidence_check.reports(tx.tx), checked, strict=True):
             if report.job_id == verdict.job_id:
                 found = await market.chain.find(tx.tx_response.txhash) is not None
-                verdict.reports.append(Report(result.state, tx.tx_response.txhash, tx.tx_response.height, found, result.ok))
+                verdict.reports.append(
+                    Report(result.state, tx.tx_response.txhash, tx.tx_response.height, found, result.ok)
+                )
                 verdict.slurm_job_id = report.slurm_job_id or verdict.slurm_job_id
     terminal = [report for report in verdict.reports if report.state in {state.value for state in TERMINAL}]
     verdict.evidence_verified = all(report.evidence_verified for report in terminal) if terminal else None
@@ -79,7 +84,11 @@ async def _read_settlement(market: Market, verdict: JobVerdict, record: types_pb
     if accounting is None:
         return
     metrics = accounting.usage_metrics
-    verdict.usage = {item.name: getattr(metrics, item.name) for item in metrics.DESCRIPTOR.fields if getattr(metrics, item.name)}
+    verdict.usage = {
+        item.name: getattr(metrics, item.name)
+        for item in metrics.DESCRIPTOR.fields
+        if getattr(metrics, item.name)
+    }
     verdict.bill = sum(int(coin.amount) for coin in accounting.total_cost)
     verdict.provider_reward = sum(int(coin.amount) for coin in accounting.provider_reward)
     verdict.platform_fee = sum(int(coin.amount) for coin in accounting.platform_fee)
@@ -100,7 +109,10 @@ def _problems(job: DemoJob, verdict: JobVerdict) -> list[str]:
     if verdict.state != job.state:
         wrong.append(f"state is {verdict.state}, expected {job.state}")
     if job.exit_code is not None and not verdict.exit_code == verdict.slurm_exit_code == job.exit_code:
-        wrong.append(f"exit code is {verdict.exit_code} on chain and {verdict.slurm_exit_code} in SLURM, expected {job.exit_code}")
+        wrong.append(
+            f"exit code is {verdict.exit_code} on chain and {verdict.slurm_exit_code} in SLURM, "
+            f"expected {job.exit_code}"
+        )
     if verdict.slurm_jobs != int(job.reaches_slurm):
         wrong.append(f"{verdict.slurm_jobs} SLURM jobs")
     if not job.cancelled_by_customer and not verdict.evidence_verified:
@@ -130,7 +142,10 @@ class Settlement:
 
 async def balances(market: Market) -> dict[str, int]:
     people = [person.address for person in (*market.customers, market.provider)]
-    return {address: await market.chain.balance(address, "uvirt") for address in (*people, PLATFORM_ADDRESS, ESCROW_ADDRESS)}
+    return {
+        address: await market.chain.balance(address, "uvirt")
+        for address in (*people, PLATFORM_ADDRESS, ESCROW_ADDRESS)
+    }
 
 
 async def settlement(market: Market, escrowed: int, before: dict[str, int]) -> Settlement:

@@ -1,8 +1,8 @@
 """The checks before any message runs, in the chain's order (docs/protocol.md, 'Order of checks').
 
-Rate limit, basic validation, minimum gas price, timeout height, memo, size gas, fee deduction, signature and sequence, sequence increment.
-Nothing here is undone by a message that fails later: the fee stays paid and the sequence used.
-"""
+Rate limit, basic validation, minimum gas price, timeout height, memo, size gas, fee deduction, signature and
+sequence, sequence increment. Nothing here is undone by a message that fails later: the fee stays paid and the
+sequence used."""
 
 import hashlib
 import math
@@ -25,10 +25,11 @@ TXS_AN_ACCOUNT = 10  # in a block and the one before it together
 
 
 def check(ctx: Context, tx: ParsedTx, *, simulate: bool, recent: Mapping[str, int]) -> int:
-    """Deducts the fee, uses the sequence, and returns the gas that took; or raises ChainError and leaves the context to be dropped.
+    """Deducts the fee, uses the sequence, and returns the gas that took; or raises ChainError and leaves the
+    context to be dropped.
 
-    `recent`: how many transactions each account has in this block and the last one. A simulation needs no signature, and no fee.
-    """
+    `recent`: how many transactions each account has in this block and the last one. A simulation needs no
+    signature, and no fee."""
     if recent.get(tx.signer, 0) >= TXS_AN_ACCOUNT:
         text = f"rate limit exceeded for account {tx.signer}: {TXS_AN_ACCOUNT} transactions per block"
         raise ChainError((ONLY_ERROR, text), codespace=RATE_LIMIT)
@@ -51,13 +52,20 @@ def check(ctx: Context, tx: ParsedTx, *, simulate: bool, recent: Mapping[str, in
 def enough_gas(tx: ParsedTx, used: int, location: str) -> None:
     """Raises ChainError (11), whose log names no message."""
     if used > tx.gas_limit:
-        raise sdk(failures.OUT_OF_GAS, f"out of gas in location: {location}; gasWanted: {tx.gas_limit}, gasUsed: {used}")
+        raise sdk(
+            failures.OUT_OF_GAS,
+            f"out of gas in location: {location}; gasWanted: {tx.gas_limit}, gasUsed: {used}",
+        )
 
 
 def gas_price(ctx: Context) -> Decimal:
     """The current one, from the gaspricing store."""
     record = codec.loads(ctx.state.get(keyspace.GAS_PRICING_STORE, keyspace.GAS_PRICE))
-    return next(Decimal(coin["amount"]) for coin in record["current_min_gas_prices"] if coin["denom"] == ctx.rules.fee_denom)
+    return next(
+        Decimal(coin["amount"])
+        for coin in record["current_min_gas_prices"]
+        if coin["denom"] == ctx.rules.fee_denom
+    )
 
 
 def _fee_is_enough(ctx: Context, tx: ParsedTx) -> None:
@@ -65,25 +73,36 @@ def _fee_is_enough(ctx: Context, tx: ParsedTx) -> None:
     price, denom = gas_price(ctx), ctx.rules.fee_denom
     required = math.ceil(price * tx.gas_limit)
     if tx.fee < required:
-        text = f"insufficient fee: min gas prices {price}{denom}, required {required}{denom}, got {tx.fee}{denom}"
+        text = (
+            f"insufficient fee: min gas prices {price}{denom}, required {required}{denom}, got "
+            f"{tx.fee}{denom}"
+        )
         raise ChainError((ONLY_ERROR, text), codespace=UNDEFINED)
 
 
 def _limits(ctx: Context, tx: ParsedTx) -> None:
     body = tx.tx.body
     if 0 < ctx.rules.max_gas < tx.gas_limit:
-        raise sdk(failures.GAS_OVER_BLOCK, f"tx gas limit {tx.gas_limit} exceeds block max gas {ctx.rules.max_gas}")
+        raise sdk(
+            failures.GAS_OVER_BLOCK, f"tx gas limit {tx.gas_limit} exceeds block max gas {ctx.rules.max_gas}"
+        )
     if body.unordered:
         raise sdk(failures.UNORDERED)
     if body.timeout_height and ctx.height > body.timeout_height:
-        raise sdk(failures.TIMEOUT_HEIGHT, f"block height: {ctx.height}, timeout height: {body.timeout_height}")
+        raise sdk(
+            failures.TIMEOUT_HEIGHT, f"block height: {ctx.height}, timeout height: {body.timeout_height}"
+        )
     if (size := len(body.memo.encode())) > MAX_MEMO:
-        raise sdk(failures.MEMO_TOO_LARGE, f"maximum number of characters is {MAX_MEMO} but received {size} characters")
+        raise sdk(
+            failures.MEMO_TOO_LARGE,
+            f"maximum number of characters is {MAX_MEMO} but received {size} characters",
+        )
 
 
 def _deduct(ctx: Context, tx: ParsedTx) -> None:
     if bank.account(ctx.state, tx.signer) is None:
-        payer = bech32.decode(tx.signer).decode("utf-8", "surrogateescape")  # the chain puts the address's raw bytes here
+        # the chain puts the address's raw bytes here
+        payer = bech32.decode(tx.signer).decode("utf-8", "surrogateescape")
         raise sdk(failures.UNKNOWN_ADDRESS, f"fee payer address: {payer} does not exist")
     if tx.fee:
         bank.move(ctx.state, tx.signer, bank.FEE_COLLECTOR, ctx.rules.fee_denom, tx.fee)
@@ -95,13 +114,23 @@ def _signature(ctx: Context, tx: ParsedTx, simulate: bool) -> None:
     if not public_key and not simulate:
         raise sdk(failures.INVALID_PUBKEY, "pubkey on account is not set")
     if public_key and not _belongs(public_key, tx.signer):
-        raise sdk(failures.INVALID_PUBKEY, f"pubKey does not match signer address {tx.signer} with signer index: 0")
+        raise sdk(
+            failures.INVALID_PUBKEY, f"pubKey does not match signer address {tx.signer} with signer index: 0"
+        )
     if tx.sequence != account["sequence"]:
-        raise sdk(failures.WRONG_SEQUENCE, f"account sequence mismatch, expected {account['sequence']}, got {tx.sequence}")
+        raise sdk(
+            failures.WRONG_SEQUENCE,
+            f"account sequence mismatch, expected {account['sequence']}, got {tx.sequence}",
+        )
     if not simulate and not _signed(ctx, tx, public_key, account["number"]):
-        where = f"account number ({account['number']}), sequence ({tx.sequence}) and chain-id ({ctx.rules.chain_id})"
+        where = (
+            f"account number ({account['number']}), sequence ({tx.sequence}) and chain-id "
+            f"({ctx.rules.chain_id})"
+        )
         raise sdk(failures.SDK_UNAUTHORIZED, f"signature verification failed; please verify {where}")
-    bank.save_account(ctx.state, tx.signer, {**account, "sequence": tx.sequence + 1, "pubkey": public_key.hex()})
+    bank.save_account(
+        ctx.state, tx.signer, {**account, "sequence": tx.sequence + 1, "pubkey": public_key.hex()}
+    )
 
 
 def _belongs(public_key: bytes, address: str) -> bool:
@@ -110,5 +139,9 @@ def _belongs(public_key: bytes, address: str) -> bool:
 
 def _signed(ctx: Context, tx: ParsedTx, public_key: bytes, account_number: int) -> bool:
     mode = tx.tx.auth_info.signer_infos[0].mode_info.single.mode
-    signed = transactions.sign_bytes(tx.raw.body_bytes, tx.raw.auth_info_bytes, ctx.rules.chain_id, account_number)
-    return mode == transactions.SIGN_MODE_DIRECT and verify(public_key, hashlib.sha256(signed).digest(), tx.raw.signatures[0])
+    signed = transactions.sign_bytes(
+        tx.raw.body_bytes, tx.raw.auth_info_bytes, ctx.rules.chain_id, account_number
+    )
+    return mode == transactions.SIGN_MODE_DIRECT and verify(
+        public_key, hashlib.sha256(signed).digest(), tx.raw.signatures[0]
+    )

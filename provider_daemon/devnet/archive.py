@@ -1,4 +1,5 @@
-"""The devnet's one file: state, blocks and transactions in SQLite, one commit a block, so that it resumes where it ended.
+"""The devnet's one file: state, blocks and transactions in SQLite, one commit a block, so that it resumes
+where it ended.
 
 One process writes to it; whoever reads it meanwhile (an export) sees the last block whole.
 """
@@ -50,9 +51,12 @@ class StateSnapshot:
 
 
 def snapshot(path: Path) -> StateSnapshot:
-    """The last block's, whether a devnet runs on the file or not. Raises ConfigError when it holds no chain."""
+    """The last block's, whether a devnet runs on the file or not. Raises ConfigError when it holds no
+    chain."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as db:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        ) as db:
             db.execute("BEGIN")
             found = StateSnapshot(*_last_block(db), list(db.execute("SELECT store, key, value FROM state")))
     except sqlite3.Error as error:
@@ -64,7 +68,8 @@ def snapshot(path: Path) -> StateSnapshot:
 
 class Archive:
     def __init__(self, path: str) -> None:
-        """`path` may be ":memory:". Raises ConfigError for a file that cannot be used, or that another devnet has open."""
+        """`path` may be ":memory:". Raises ConfigError for a file that cannot be used, or that another devnet
+        has open."""
         self._lock = _lock(path)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
@@ -90,12 +95,21 @@ class Archive:
         with self._db:
             self._db.execute("BEGIN")
             self._db.execute("INSERT INTO blocks VALUES (?, ?)", (height, time))
-            self._db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", [write for write in writes if write[2]])
-            self._db.executemany("DELETE FROM state WHERE store = ? AND key = ?", [write[:2] for write in writes if not write[2]])
-            self._db.executemany("INSERT INTO txs VALUES (?, ?, ?, ?)", [(tx.tx_hash, height, _value(tx), tx.tx_bytes) for tx in txs])
+            self._db.executemany(
+                "INSERT OR REPLACE INTO state VALUES (?, ?, ?)", [write for write in writes if write[2]]
+            )
+            self._db.executemany(
+                "DELETE FROM state WHERE store = ? AND key = ?",
+                [write[:2] for write in writes if not write[2]],
+            )
+            self._db.executemany(
+                "INSERT INTO txs VALUES (?, ?, ?, ?)",
+                [(tx.tx_hash, height, _value(tx), tx.tx_bytes) for tx in txs],
+            )
 
     def replace(self, found: StateSnapshot) -> None:
-        """A state in place of whatever there was, whole or not at all; blocks and transactions before it are gone."""
+        """A state in place of whatever there was, whole or not at all; blocks and transactions before it are
+        gone."""
         with self._db:
             self._db.execute("BEGIN")
             for emptying in ("DELETE FROM state", "DELETE FROM blocks", "DELETE FROM txs"):

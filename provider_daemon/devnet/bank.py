@@ -1,4 +1,5 @@
-"""Accounts and balances. Module accounts (escrow, platform, fee collector) have addresses made from their names."""
+"""Accounts and balances. Module accounts (escrow, platform, fee collector) have addresses made from their
+names."""
 
 import hashlib
 import json
@@ -55,7 +56,8 @@ def ensure_account(state: Layer, address: str) -> None:
 
 
 def account(state: Layer, address: str) -> dict[str, object] | None:
-    """number, sequence, pubkey (hex, empty before the first transaction); None when the chain does not know it."""
+    """number, sequence, pubkey (hex, empty before the first transaction); None when the chain does not know
+    it."""
     value = state.get(AUTH, b"account/" + address.encode())
     found: dict[str, object] | None = json.loads(value) if value else None
     return found

@@ -1,4 +1,5 @@
-"""The chain itself: blocks, and the index by which transactions are found again. No clock: whoever makes a block says when."""
+"""The chain itself: blocks, and the index by which transactions are found again. No clock: whoever makes a
+block says when."""
 
 from bisect import bisect_left
 from itertools import islice, takewhile

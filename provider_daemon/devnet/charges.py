@@ -1,4 +1,5 @@
-"""What an ended job is charged on this chain: its bill by the rules in force, the customer's past included, and who gets it."""
+"""What an ended job is charged on this chain: its bill by the rules in force, the customer's past included,
+and who gets it."""
 
 from collections.abc import Iterator
 
@@ -11,22 +12,42 @@ from provider_daemon.money.bill import Bill, bill
 from provider_daemon.money.purchase import Past, Purchase
 from provider_daemon.money.settlement import DENOM, NodeReward, Payment, rewards
 
-DISCOUNTED = "discounted"  # a store of its own: job id -> the discounts that its bill had, for which its accounting has no place
+# a store of its own: job id -> the discounts that its bill had, for which its accounting has no place
+DISCOUNTED = "discounted"
 
 
-def charge(ctx: Context, job: types_pb2.HPCJob, usage: Usage, node_hours: int | None) -> tuple[Bill, tuple[Payment, ...]]:
-    """The bill, at most what is in escrow, and who gets what of it. `node_hours` in fixed point, None for the usage's own whole ones."""
+def charge(
+    ctx: Context, job: types_pb2.HPCJob, usage: Usage, node_hours: int | None
+) -> tuple[Bill, tuple[Payment, ...]]:
+    """The bill, at most what is in escrow, and who gets what of it. `node_hours` in fixed point, None for the
+    usage's own whole ones."""
     ceiling = money_records.escrow(job, paid=False).coins.get(DENOM, 0)
     rules = ctx.rules.billing
-    cost = bill(usage, job.resources.gpu_type, ceiling, node_hours=node_hours, rules=rules, purchase=_purchase(ctx, job))
-    ctx.state.put(DISCOUNTED, job.job_id.encode(), ",".join(taken.rule_id for taken in cost.discounts).encode())
-    return cost, rewards(cost, platform=bank.PLATFORM_ADDRESS, provider=job.provider_address, nodes=_nodes(ctx, job, cost))
+    cost = bill(
+        usage,
+        job.resources.gpu_type,
+        ceiling,
+        node_hours=node_hours,
+        rules=rules,
+        purchase=_purchase(ctx, job),
+    )
+    ctx.state.put(
+        DISCOUNTED, job.job_id.encode(), ",".join(taken.rule_id for taken in cost.discounts).encode()
+    )
+    return cost, rewards(
+        cost, platform=bank.PLATFORM_ADDRESS, provider=job.provider_address, nodes=_nodes(ctx, job, cost)
+    )
 
 
 def _nodes(ctx: Context, job: types_pb2.HPCJob, cost: Bill) -> list[NodeReward]:
-    """Node operators' share is the same for each active node of the cluster: the module does not know which of them ran the job."""
+    """Node operators' share is the same for each active node of the cluster: the module does not know which
+    of them ran the job."""
     nodes = ctx.every(types_pb2.NodeMetadata, keyspace.NODE) if cost.node_reward else []
-    return [NodeReward(node.node_id, node.provider_address) for node in nodes if node.active and node.cluster_id == job.cluster_id]
+    return [
+        NodeReward(node.node_id, node.provider_address)
+        for node in nodes
+        if node.active and node.cluster_id == job.cluster_id
+    ]
 
 
 def _purchase(ctx: Context, job: types_pb2.HPCJob) -> Purchase:

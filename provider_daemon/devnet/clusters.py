@@ -3,7 +3,13 @@
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.devnet.context import Context
-from provider_daemon.devnet.failures import CLUSTER_NOT_FOUND, INVALID_CLUSTER, OFFERING_NOT_FOUND, UNAUTHORIZED, ChainError
+from provider_daemon.devnet.failures import (
+    CLUSTER_NOT_FOUND,
+    INVALID_CLUSTER,
+    OFFERING_NOT_FOUND,
+    UNAUTHORIZED,
+    ChainError,
+)
 
 
 def register_cluster(ctx: Context, message: tx_pb2.MsgRegisterCluster) -> tx_pb2.MsgRegisterClusterResponse:
@@ -44,7 +50,9 @@ def update_cluster(ctx: Context, message: tx_pb2.MsgUpdateCluster) -> tx_pb2.Msg
     return tx_pb2.MsgUpdateClusterResponse()
 
 
-def deregister_cluster(ctx: Context, message: tx_pb2.MsgDeregisterCluster) -> tx_pb2.MsgDeregisterClusterResponse:
+def deregister_cluster(
+    ctx: Context, message: tx_pb2.MsgDeregisterCluster
+) -> tx_pb2.MsgDeregisterClusterResponse:
     cluster = owned_cluster(ctx, message.cluster_id, message.provider_address)
     cluster.state = types_pb2.CLUSTER_STATE_DEREGISTERED
     _save(ctx, cluster)

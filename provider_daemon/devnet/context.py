@@ -23,10 +23,10 @@ Event = tuple[str, dict[str, str]]
 class ChainRules:
     """`settlement`: "report" (as the module's test report describes) or "published" (nothing happens).
 
-    `compat`: "report", or "published" with that source's quirks (docs/devnet.md). `max_gas`: of a block; -1 is no limit. `authority`: who
-    governs ("" is the gov module's account). `identities`: the scores, 0 to 100, of customers; others have 0.
-    `finalize_seconds`, `settle_seconds`: after the end of a job (3,600 and 86,400 on the chain); `billing`: rates, discounts, caps, shares.
-    """
+    `compat`: "report", or "published" with that source's quirks (docs/devnet.md). `max_gas`: of a block; -1
+    is no limit. `authority`: who governs ("" is the gov module's account). `identities`: the scores, 0 to
+    100, of customers; others have 0. `finalize_seconds`, `settle_seconds`: after the end of a job (3,600 and
+    86,400 on the chain); `billing`: rates, discounts, caps, shares."""
 
     chain_id: str = "virtengine-localnet-1"
     settlement: str = "report"
@@ -69,7 +69,9 @@ class Context:
         value = self.state.get(keyspace.HPC_STORE, keyspace.key(prefix, record_id))
         return _decode(message_type, value) if value else None
 
-    def store(self, prefix: bytes, record_id: str, message: Message, extras: dict[str, Any] | None = None) -> None:
+    def store(
+        self, prefix: bytes, record_id: str, message: Message, extras: dict[str, Any] | None = None
+    ) -> None:
         self.state.put(keyspace.HPC_STORE, keyspace.key(prefix, record_id), codec.encode(message, extras))
 
     def extras(self, prefix: bytes, record_id: str, names: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +82,10 @@ class Context:
 
     def rows(self, message_type: type[M], prefix: bytes) -> list[tuple[bytes, M]]:
         """Id and record, in the store's order: by the bytes of the id."""
-        return [(key[1:], _decode(message_type, value)) for key, value in self.state.scan(keyspace.HPC_STORE, prefix)]
+        return [
+            (key[1:], _decode(message_type, value))
+            for key, value in self.state.scan(keyspace.HPC_STORE, prefix)
+        ]
 
     def every(self, message_type: type[M], prefix: bytes) -> list[M]:
         return [record for _, record in self.rows(message_type, prefix)]
@@ -108,6 +113,7 @@ def _decode(message_type: type[M], value: bytes) -> M:
 
 @lru_cache(maxsize=10_000)
 def _wire(message_type: Any, value: bytes) -> bytes:
-    """Every block reads every node and cluster, and few have changed: reading their JSON anew would be most of its work."""
+    """Every block reads every node and cluster, and few have changed: reading their JSON anew would be most
+    of its work."""
     record: Message = codec.decode(message_type, value)
     return record.SerializeToString()

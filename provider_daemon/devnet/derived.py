@@ -1,4 +1,5 @@
-"""What is kept beside the records so that no block reads every one of them. It is made again whenever a devnet starts.
+"""What is kept beside the records so that no block reads every one of them. It is made again whenever a
+devnet starts.
 
 So it follows the records that an import brought, and the rules that the devnet was started with.
 """

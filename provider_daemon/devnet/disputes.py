@@ -4,7 +4,13 @@ from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.devnet import bank, settlement
 from provider_daemon.devnet.context import Context
-from provider_daemon.devnet.failures import DISPUTE_NOT_FOUND, INVALID_DISPUTE, JOB_NOT_FOUND, UNAUTHORIZED, ChainError
+from provider_daemon.devnet.failures import (
+    DISPUTE_NOT_FOUND,
+    INVALID_DISPUTE,
+    JOB_NOT_FOUND,
+    UNAUTHORIZED,
+    ChainError,
+)
 
 OPEN = (types_pb2.DISPUTE_STATUS_PENDING, types_pb2.DISPUTE_STATUS_UNDER_REVIEW)
 FINAL = (types_pb2.DISPUTE_STATUS_RESOLVED, types_pb2.DISPUTE_STATUS_REJECTED)
@@ -15,8 +21,11 @@ def flag_dispute(ctx: Context, message: tx_pb2.MsgFlagDispute) -> tx_pb2.MsgFlag
     if job is None:
         raise ChainError(JOB_NOT_FOUND, message.job_id)
     if message.disputer_address not in (job.customer_address, job.provider_address):
-        raise ChainError(UNAUTHORIZED, f"{message.disputer_address} is neither customer nor provider of {job.job_id}")
-    number = ctx.next_id(keyspace.NEXT_DISPUTE, step=2)  # the chain's counter moves by two, and the second is stored
+        raise ChainError(
+            UNAUTHORIZED, f"{message.disputer_address} is neither customer nor provider of {job.job_id}"
+        )
+    # the chain's counter moves by two, and the second is stored
+    number = ctx.next_id(keyspace.NEXT_DISPUTE, step=2)
     dispute_id = f"hpc-dispute-{number + 1}"
     dispute = types_pb2.HPCDispute(
         dispute_id=dispute_id,
@@ -48,7 +57,8 @@ def resolve_dispute(ctx: Context, message: tx_pb2.MsgResolveDispute) -> tx_pb2.M
 
 
 def end_unresolved(ctx: Context) -> None:
-    """Every block: one that nobody resolved within the period is rejected, so that no settlement waits for ever."""
+    """Every block: one that nobody resolved within the period is rejected, so that no settlement waits for
+    ever."""
     if ctx.rules.has_quirks:
         return
     period = ctx.params().dispute_resolution_period
@@ -57,7 +67,9 @@ def end_unresolved(ctx: Context) -> None:
             _close(ctx, dispute, types_pb2.DISPUTE_STATUS_REJECTED, f"not resolved within {period} s")
 
 
-def _close(ctx: Context, dispute: types_pb2.HPCDispute, status: types_pb2.DisputeStatus.ValueType, resolution: str) -> None:
+def _close(
+    ctx: Context, dispute: types_pb2.HPCDispute, status: types_pb2.DisputeStatus.ValueType, resolution: str
+) -> None:
     dispute.status, dispute.resolution = status, resolution
     dispute.resolved_at.CopyFrom(ctx.now)
     ctx.store(keyspace.DISPUTE, dispute.dispute_id, dispute)

@@ -35,7 +35,8 @@ def deliver(ctx: Context, tx: ParsedTx, *, simulate: bool = False) -> Result:
     try:
         used = ante.check(checks, tx, simulate=simulate, recent={})
     except ChainError as error:
-        return Result(error.code, error.codespace, str(error))  # included with this code: gas 0, no fee, sequence unchanged
+        # included with this code: gas 0, no fee, sequence unchanged
+        return Result(error.code, error.codespace, str(error))
     checks.state.commit()
     result = Result(gas_used=used, events=[("tx", {"acc_seq": f"{tx.signer}/{tx.sequence}"})])
     _run(ctx, tx, result, simulate)
@@ -78,13 +79,23 @@ def _one(work: Context, message: Message, index: int) -> Message | None:
 
 
 def _action(message: Message, index: int) -> Event:
-    module = "hpc" if message.DESCRIPTOR.full_name.startswith("virtengine.hpc") else message.DESCRIPTOR.full_name.split(".")[1]
-    attributes = {"action": f"/{message.DESCRIPTOR.full_name}", "sender": signer_of(message), "module": module, "msg_index": str(index)}
+    module = (
+        "hpc"
+        if message.DESCRIPTOR.full_name.startswith("virtengine.hpc")
+        else message.DESCRIPTOR.full_name.split(".")[1]
+    )
+    attributes = {
+        "action": f"/{message.DESCRIPTOR.full_name}",
+        "sender": signer_of(message),
+        "module": module,
+        "msg_index": str(index),
+    }
     return ("message", attributes)
 
 
 def handle(ctx: Context, message: Message) -> Message | None:
-    """Its answer, if it has one. Raises ChainError; a message that the devnet does not carry out (authz) is refused as unknown."""
+    """Its answer, if it has one. Raises ChainError; a message that the devnet does not carry out (authz) is
+    refused as unknown."""
     handler = HANDLERS.get(type(message))
     if handler is None:
         raise sdk(failures.UNKNOWN_REQUEST, f"no message handler found for /{message.DESCRIPTOR.full_name}")
@@ -92,7 +103,11 @@ def handle(ctx: Context, message: Message) -> Message | None:
 
 
 def _packed(message: Message, answer: Message | None) -> AnyMessage:
-    return pack(answer) if answer is not None else AnyMessage(type_url=f"/{message.DESCRIPTOR.full_name}Response")
+    return (
+        pack(answer)
+        if answer is not None
+        else AnyMessage(type_url=f"/{message.DESCRIPTOR.full_name}Response")
+    )
 
 
 def _send(ctx: Context, message: MsgSend) -> None:

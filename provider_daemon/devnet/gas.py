@@ -1,9 +1,10 @@
-"""What a transaction costs in gas: a model that gives the figures measured on the chain, not the SDK's own meter.
+"""What a transaction costs in gas: a model that gives the figures measured on the chain, not the SDK's own
+meter.
 
-Three parts: the checks before any message (once a transaction), a fixed part of each message, and what the message reads and writes of the
-store, by the byte. A report reads and rewrites the whole record of its job, so what a customer stores there is paid for again with each
-report. A submission makes the chain's scheduler read every job once for every cluster.
-"""
+Three parts: the checks before any message (once a transaction), a fixed part of each message, and what the
+message reads and writes of the store, by the byte. A report reads and rewrites the whole record of its job,
+so what a customer stores there is paid for again with each report. A submission makes the chain's scheduler
+read every job once for every cluster."""
 
 from google.protobuf.message import Message
 
@@ -14,12 +15,14 @@ from provider_daemon.devnet.context import Context
 TX_BASE = 26_000  # signature, account reads and writes
 FEE_DEDUCTION = 18_000  # left out of a simulation that carries no fee
 PER_TX_BYTE = 10
-SIMULATED_SIGNATURE = 68  # bytes: what an empty signature is counted as, a little over the 64 + 2 of a real one
+# bytes: what an empty signature is counted as, a little over the 64 + 2 of a real one
+SIMULATED_SIGNATURE = 68
 PER_BYTE_READ = 6  # a handler reads its record twice, at 3 gas a byte
 PER_BYTE_WRITTEN = 30
 PER_BYTE_SCANNED = 3
 PER_JOB_SCANNED = 800  # for each cluster
-PER_CLUSTER = 10_000  # of a submission: the cluster's own record, and its place in the decision that is stored
+# of a submission: the cluster's own record, and its place in the decision that is stored
+PER_CLUSTER = 10_000
 
 JOB_BYTES = "job_bytes"  # a store of its own: how many bytes all job records have together
 _TOTAL = b"total"
@@ -40,7 +43,8 @@ _MESSAGE = {
 }
 _OTHER = 20_000
 
-# The record that a message rewrites, and the field (of the message, or of its answer where the chain makes the id) that names it.
+# The record that a message rewrites, and the field (of the message, or of its answer where the chain makes
+# the id) that names it.
 _REWRITTEN: dict[type[Message], tuple[bytes, str]] = {
     tx_pb2.MsgUpdateCluster: (keyspace.CLUSTER, "cluster_id"),
     tx_pb2.MsgDeregisterCluster: (keyspace.CLUSTER, "cluster_id"),
@@ -87,7 +91,8 @@ def of_writes(ctx: Context, message: Message, answer: Message | None) -> int:
 
 
 def job_resized(ctx: Context, before: int, after: int) -> None:
-    """Counts the bytes of a job's record that was written: no submission has to read them all to know what its scan costs."""
+    """Counts the bytes of a job's record that was written: no submission has to read them all to know what
+    its scan costs."""
     total = max(0, _job_bytes(ctx) + after - before)
     ctx.state.put(JOB_BYTES, _TOTAL, str(total).encode())
 
@@ -95,7 +100,9 @@ def job_resized(ctx: Context, before: int, after: int) -> None:
 def _scan(ctx: Context) -> int:
     """What the scheduler reads for a submission: every job once for each cluster."""
     jobs = int.from_bytes(ctx.state.get(keyspace.HPC_STORE, keyspace.NEXT_JOB) or bytes([1]), "big") - 1
-    clusters = int.from_bytes(ctx.state.get(keyspace.HPC_STORE, keyspace.NEXT_CLUSTER) or bytes([1]), "big") - 1
+    clusters = (
+        int.from_bytes(ctx.state.get(keyspace.HPC_STORE, keyspace.NEXT_CLUSTER) or bytes([1]), "big") - 1
+    )
     return clusters * (PER_CLUSTER + PER_JOB_SCANNED * jobs + PER_BYTE_SCANNED * _job_bytes(ctx))
 
 

@@ -28,7 +28,13 @@ PARAMS = types_pb2.Params(
     enable_proximity_clustering=True,
 )
 META_STORE, CHAIN_ID = "meta", b"chain_id"
-COUNTERS = (keyspace.NEXT_CLUSTER, keyspace.NEXT_OFFERING, keyspace.NEXT_JOB, keyspace.NEXT_DECISION, keyspace.NEXT_DISPUTE)
+COUNTERS = (
+    keyspace.NEXT_CLUSTER,
+    keyspace.NEXT_OFFERING,
+    keyspace.NEXT_JOB,
+    keyspace.NEXT_DECISION,
+    keyspace.NEXT_DISPUTE,
+)
 
 
 def chain_id(state: Layer) -> str:

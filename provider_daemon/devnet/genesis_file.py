@@ -1,7 +1,8 @@
-"""A whole chain as one genesis file: canonical JSON (keys sorted, no spaces, one line), so that the same state is the same bytes.
+"""A whole chain as one genesis file: canonical JSON (keys sorted, no spaces, one line), so that the same
+state is the same bytes.
 
-It holds the state after a block: an import goes on with the block after it. Transactions are no part of the state and stay behind.
-"""
+It holds the state after a block: an import goes on with the block after it. Transactions are no part of the
+state and stay behind."""
 
 import json
 from typing import Any
@@ -39,7 +40,9 @@ def read(text: str) -> StateSnapshot:
             raise ValueError("initial_height must be at least 1")
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError([f"invalid genesis file: {_said(error)}"]) from error
-    problems = [f"genesis: section {name} is missing" for name in genesis_sections.SECTIONS if name not in sections]
+    problems = [
+        f"genesis: section {name} is missing" for name in genesis_sections.SECTIONS if name not in sections
+    ]
     state: list[Write] = [meta]
     for name, section in sections.items():
         try:

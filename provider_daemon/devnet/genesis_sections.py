@@ -1,8 +1,7 @@
 """The stores of the state as sections of a genesis file, there and back. No I/O.
 
-`auth`, `bank` and `hpc` look as on the chain; a record of the module is the JSON that the store holds. Any other store is an object of keys
-and values. What is made from records (devnet/derived.py) has no section.
-"""
+`auth`, `bank` and `hpc` look as on the chain; a record of the module is the JSON that the store holds. Any
+other store is an object of keys and values. What is made from records (devnet/derived.py) has no section."""
 
 import json
 from collections import Counter
@@ -60,7 +59,8 @@ IDS = {
 
 @dataclass(frozen=True, slots=True)
 class GenesisSection:
-    """`show`: rows, sorted by key -> JSON. `rows`: the way back; raises Unreadable, ValueError, KeyError or TypeError for what is none."""
+    """`show`: rows, sorted by key -> JSON. `rows`: the way back; raises Unreadable, ValueError, KeyError or
+    TypeError for what is none."""
 
     show: Callable[[list[Row]], Any]
     rows: Callable[[Any], Iterable[Row]]
@@ -77,10 +77,19 @@ _ACCOUNT = b"account/"
 
 def _show_auth(rows: list[Row]) -> Any:
     found = dict(rows)
-    accounts = [(key.removeprefix(_ACCOUNT).decode(), json.loads(value)) for key, value in rows if key.startswith(_ACCOUNT)]
+    accounts = [
+        (key.removeprefix(_ACCOUNT).decode(), json.loads(value))
+        for key, value in rows
+        if key.startswith(_ACCOUNT)
+    ]
     return {
         "accounts": [
-            {"account_number": str(held["number"]), "address": address, "pub_key": held["pubkey"], "sequence": str(held["sequence"])}
+            {
+                "account_number": str(held["number"]),
+                "address": address,
+                "pub_key": held["pubkey"],
+                "sequence": str(held["sequence"]),
+            }
             for address, held in accounts
         ],
         "next_account_number": found.get(b"next", b"0").decode(),
@@ -91,7 +100,11 @@ def _auth_rows(section: Any) -> Iterator[Row]:
     if section["next_account_number"] != "0":
         yield b"next", str(int(section["next_account_number"])).encode()
     for account in section["accounts"]:
-        held = {"number": int(account["account_number"]), "sequence": int(account["sequence"]), "pubkey": account["pub_key"]}
+        held = {
+            "number": int(account["account_number"]),
+            "sequence": int(account["sequence"]),
+            "pubkey": account["pub_key"],
+        }
         yield _ACCOUNT + account["address"].encode(), json.dumps(held).encode()
 
 
@@ -100,7 +113,10 @@ def _show_bank(rows: list[Row]) -> Any:
     for key, value in rows:
         address, _, denom = key.decode().partition("/")
         balances.setdefault(address, []).append({"amount": value.decode(), "denom": denom})
-    return {"balances": [{"address": address, "coins": coins} for address, coins in balances.items()], "supply": _supply(balances)}
+    return {
+        "balances": [{"address": address, "coins": coins} for address, coins in balances.items()],
+        "supply": _supply(balances),
+    }
 
 
 def _supply(balances: dict[str, list[dict[str, str]]]) -> list[dict[str, str]]:
@@ -116,7 +132,9 @@ def _bank_rows(section: Any) -> list[Row]:
     if section["supply"] != _supply(balances):
         raise ValueError("the balances do not add up to the supply")
     return [
-        (f"{address}/{coin['denom']}".encode(), str(int(coin["amount"])).encode()) for address, coins in balances.items() for coin in coins
+        (f"{address}/{coin['denom']}".encode(), str(int(coin["amount"])).encode())
+        for address, coins in balances.items()
+        for coin in coins
     ]
 
 
@@ -173,7 +191,10 @@ def _show_prices(rows: list[Row]) -> Any:
 
 
 def _price_rows(section: Any) -> list[Row]:
-    prices = [{"denom": str(coin["denom"]), "amount": str(coin["amount"])} for coin in section["current_min_gas_prices"]]
+    prices = [
+        {"denom": str(coin["denom"]), "amount": str(coin["amount"])}
+        for coin in section["current_min_gas_prices"]
+    ]
     return [(keyspace.GAS_PRICE, codec.dumps({"current_min_gas_prices": prices}))]
 
 

@@ -50,7 +50,9 @@ def submit_job(ctx: Context, message: tx_pb2.MsgSubmitJob) -> tx_pb2.MsgSubmitJo
     return tx_pb2.MsgSubmitJobResponse(job_id=job_id, escrow_id=job.escrow_id)
 
 
-def _bookable(ctx: Context, message: tx_pb2.MsgSubmitJob) -> tuple[types_pb2.HPCOffering, types_pb2.HPCCluster]:
+def _bookable(
+    ctx: Context, message: tx_pb2.MsgSubmitJob
+) -> tuple[types_pb2.HPCOffering, types_pb2.HPCCluster]:
     offering = ctx.load(types_pb2.HPCOffering, keyspace.OFFERING, message.offering_id)
     if offering is None:
         raise ChainError(OFFERING_NOT_FOUND, message.offering_id)
@@ -70,23 +72,32 @@ def _within(ctx: Context, message: tx_pb2.MsgSubmitJob, offering: types_pb2.HPCO
     """The limits of parameters and offering that the published source leaves unenforced."""
     params, score = ctx.params(), ctx.rules.identities.get(message.customer_address, 0)
     if score < offering.required_identity_threshold:
-        raise ChainError(IDENTITY_SCORE, f"{message.customer_address} has {score}, {offering.required_identity_threshold} are required")
+        raise ChainError(
+            IDENTITY_SCORE,
+            (f"{message.customer_address} has {score}, {offering.required_identity_threshold} are required"),
+        )
     if message.max_runtime_seconds > params.max_job_duration_seconds:
         raise ChainError(MAX_RUNTIME, f"{message.max_runtime_seconds} > {params.max_job_duration_seconds}")
     if message.max_runtime_seconds < params.min_job_duration_seconds:
-        raise ChainError(INVALID_JOB, f"max_runtime_seconds must be at least {params.min_job_duration_seconds}")
+        raise ChainError(
+            INVALID_JOB, f"max_runtime_seconds must be at least {params.min_job_duration_seconds}"
+        )
 
 
 def cancel_job(ctx: Context, message: tx_pb2.MsgCancelJob) -> tx_pb2.MsgCancelJobResponse:
     job = _job(ctx, message.job_id)
     if message.requester_address not in (job.customer_address, job.provider_address):
-        raise ChainError(UNAUTHORIZED, f"{message.requester_address} is neither customer nor provider of {job.job_id}")
+        raise ChainError(
+            UNAUTHORIZED, f"{message.requester_address} is neither customer nor provider of {job.job_id}"
+        )
     before = state_of(job)
     if before in TERMINAL:
         raise ChainError(INVALID_TRANSITION, f"{job.job_id} is already {before}")
     job.status_message = message.reason
     _enter(ctx, job, State.CANCELLED)
-    settlement.settle_requested(ctx, job, seconds=ctx.since(job.started_at) // 10**9 if before is State.RUNNING else None)
+    settlement.settle_requested(
+        ctx, job, seconds=ctx.since(job.started_at) // 10**9 if before is State.RUNNING else None
+    )
     return tx_pb2.MsgCancelJobResponse()
 
 
@@ -97,7 +108,8 @@ def report_job_status(ctx: Context, message: tx_pb2.MsgReportJobStatus) -> tx_pb
     wanted = State(types_pb2.JobState.Name(message.state).removeprefix("JOB_STATE_").lower())
     if wanted not in TRANSITIONS[state_of(job)]:
         raise ChainError(INVALID_TRANSITION, f"{job.job_id}: cannot move from {state_of(job)} to {wanted}")
-    job.status_message, job.exit_code = message.status_message, message.exit_code  # a later empty one erases the earlier
+    # a later empty one erases the earlier
+    job.status_message, job.exit_code = message.status_message, message.exit_code
     if not ctx.rules.has_quirks:
         job.slurm_job_id = message.slurm_job_id or job.slurm_job_id
     _enter(ctx, job, wanted)
@@ -107,7 +119,8 @@ def report_job_status(ctx: Context, message: tx_pb2.MsgReportJobStatus) -> tx_pb
 
 
 def end_overdue(ctx: Context) -> None:
-    """A running job past its max_runtime_seconds by the chain's own started_at; pending and queued jobs never time out."""
+    """A running job past its max_runtime_seconds by the chain's own started_at; pending and queued jobs never
+    time out."""
     for key, limit in list(ctx.state.scan(RUNNING, b"")):
         job = _job(ctx, key.decode())
         if ctx.since(job.started_at) > int(limit) * 10**9:

@@ -6,11 +6,13 @@ Write = tuple[str, bytes, bytes]  # store, key, value
 
 
 class Layer:
-    """Writes stay here until `commit`; reads fall through to the layer below. The lowest layer has none. An empty value is no value."""
+    """Writes stay here until `commit`; reads fall through to the layer below. The lowest layer has none. An
+    empty value is no value."""
 
     def __init__(self, below: "Layer | None" = None) -> None:
         self._below = below
-        self._buckets: dict[tuple[str, bytes], dict[bytes, bytes]] = {}  # by store and first byte: a scan meets one kind of record only
+        # by store and first byte: a scan meets one kind of record only
+        self._buckets: dict[tuple[str, bytes], dict[bytes, bytes]] = {}
 
     def get(self, store: str, key: bytes) -> bytes:
         """b"" when absent."""
@@ -58,7 +60,11 @@ class Layer:
 
     def commit(self) -> list[Write]:
         """Moves every write into the layer below and returns them."""
-        writes = [(store, key, value) for (store, _), bucket in self._buckets.items() for key, value in bucket.items()]
+        writes = [
+            (store, key, value)
+            for (store, _), bucket in self._buckets.items()
+            for key, value in bucket.items()
+        ]
         self._buckets = {}
         if self._below is not None:
             self._below.load(writes)

@@ -19,7 +19,8 @@ class Mempool:
         self._state = state
         self._check = Layer(state)
         self._waiting: dict[str, ParsedTx] = {}
-        self._cache: set[str] = set()  # hashes that wait or succeeded: the same bytes again are refused without a look
+        # hashes that wait or succeeded: the same bytes again are refused without a look
+        self._cache: set[str] = set()
         self._last_block: Counter[str] = Counter()
         self._this_block: Counter[str] = Counter()
         self.height = self.time = 0
@@ -47,7 +48,8 @@ class Mempool:
         self._cache.add(tx.tx_hash)
 
     def simulate(self, tx_bytes: bytes) -> Result:
-        """Sequences follow what waits, as in CheckTx; what its messages will do is not seen. Raises ChainError for no transaction."""
+        """Sequences follow what waits, as in CheckTx; what its messages will do is not seen. Raises
+        ChainError for no transaction."""
         return deliver(self._context(Layer(self._check)), parse(tx_bytes, self._rules), simulate=True)
 
     def _context(self, layer: Layer) -> Context:
@@ -63,7 +65,8 @@ class Mempool:
         return chosen
 
     def committed(self, height: int, time: int, succeeded: dict[str, bool]) -> None:
-        """After a block: what is in it leaves (failed bytes may be sent again), the rest is checked anew on the new state."""
+        """After a block: what is in it leaves (failed bytes may be sent again), the rest is checked anew on
+        the new state."""
         self.height, self.time = height, time
         self._last_block, self._this_block = self._this_block, Counter()
         self._cache -= {included for included, ok in succeeded.items() if not ok}

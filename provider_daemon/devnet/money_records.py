@@ -84,7 +84,11 @@ def due(stored: types_pb2.JobAccounting, platform: str) -> list[Payment]:
 
 
 def reward(
-    job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, paid: Sequence[Payment], inputs: dict[str, str], fee_bps: int
+    job: types_pb2.HPCJob,
+    stored: types_pb2.JobAccounting,
+    paid: Sequence[Payment],
+    inputs: dict[str, str],
+    fee_bps: int,
 ) -> types_pb2.HPCRewardRecord:
     """`inputs` that are not empty go to input_metrics, beside the calculation's hash."""
     return types_pb2.HPCRewardRecord(

@@ -1,4 +1,5 @@
-"""Compute nodes: heartbeats, their ageing, and what follows for the cluster (docs/protocol.md, 'Every block')."""
+"""Compute nodes: heartbeats, their ageing, and what follows for the cluster (docs/protocol.md, 'Every
+block')."""
 
 from provider_daemon.chain import codec, keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
@@ -8,33 +9,49 @@ from provider_daemon.devnet.failures import INVALID_NODE, NODE_DEREGISTERED, STA
 
 _S, _H = types_pb2.NodeState, types_pb2.HealthStatus
 TRANSITIONS: dict[int, frozenset[int]] = {
-    _S.NODE_STATE_PENDING: frozenset({_S.NODE_STATE_ACTIVE, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}),
-    _S.NODE_STATE_ACTIVE: frozenset({_S.NODE_STATE_STALE, _S.NODE_STATE_DRAINING, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}),
+    _S.NODE_STATE_PENDING: frozenset(
+        {_S.NODE_STATE_ACTIVE, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}
+    ),
+    _S.NODE_STATE_ACTIVE: frozenset(
+        {_S.NODE_STATE_STALE, _S.NODE_STATE_DRAINING, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}
+    ),
     _S.NODE_STATE_STALE: frozenset({_S.NODE_STATE_ACTIVE, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}),
-    _S.NODE_STATE_DRAINING: frozenset({_S.NODE_STATE_DRAINED, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}),
-    _S.NODE_STATE_DRAINED: frozenset({_S.NODE_STATE_ACTIVE, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}),
-    _S.NODE_STATE_OFFLINE: frozenset({_S.NODE_STATE_ACTIVE, _S.NODE_STATE_PENDING, _S.NODE_STATE_DEREGISTERED}),
+    _S.NODE_STATE_DRAINING: frozenset(
+        {_S.NODE_STATE_DRAINED, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}
+    ),
+    _S.NODE_STATE_DRAINED: frozenset(
+        {_S.NODE_STATE_ACTIVE, _S.NODE_STATE_OFFLINE, _S.NODE_STATE_DEREGISTERED}
+    ),
+    _S.NODE_STATE_OFFLINE: frozenset(
+        {_S.NODE_STATE_ACTIVE, _S.NODE_STATE_PENDING, _S.NODE_STATE_DEREGISTERED}
+    ),
     _S.NODE_STATE_DEREGISTERED: frozenset(),
 }
 
-# Seconds without a heartbeat after which a node is given up; before that it goes stale by the parameter node_heartbeat_timeout.
+# Seconds without a heartbeat after which a node is given up; before that it goes stale by the parameter
+# node_heartbeat_timeout.
 OFFLINE_SECONDS = 300
 DEREGISTERED_SECONDS = 3600
 _COPIED = (
-    "node_id", "cluster_id", "provider_address", "region", "datacenter", "network_bandwidth_mbps", "active", "health_status",
+    "node_id", "cluster_id", "provider_address", "region", "datacenter", "network_bandwidth_mbps", "active",
+    "health_status",
     "agent_pubkey", "hardware_fingerprint", "agent_version", "last_sequence_number",
 )  # fmt: skip
 _COPIED_MESSAGES = frozenset({"resources", "capacity", "health", "hardware", "topology", "locality"})
 
 
-def update_node_metadata(ctx: Context, message: tx_pb2.MsgUpdateNodeMetadata) -> tx_pb2.MsgUpdateNodeMetadataResponse:
+def update_node_metadata(
+    ctx: Context, message: tx_pb2.MsgUpdateNodeMetadata
+) -> tx_pb2.MsgUpdateNodeMetadataResponse:
     """Replaces the whole record; node ids are global."""
     owned_cluster(ctx, message.cluster_id, message.provider_address)
     before = ctx.load(types_pb2.NodeMetadata, keyspace.NODE, message.node_id)
     if before and before.state == _S.NODE_STATE_DEREGISTERED and not ctx.rules.has_quirks:
         raise ChainError(NODE_DEREGISTERED, message.node_id)
     state = _next_state(message, before)
-    node = types_pb2.NodeMetadata(state=state, last_heartbeat=ctx.now, updated_at=ctx.now, block_height=ctx.height)
+    node = types_pb2.NodeMetadata(
+        state=state, last_heartbeat=ctx.now, updated_at=ctx.now, block_height=ctx.height
+    )
     node.latency_measurements.extend(message.latency_measurements)
     node.avg_latency_ms = _mean([measured.latency_ms for measured in message.latency_measurements])
     for name in _COPIED:
@@ -45,19 +62,31 @@ def update_node_metadata(ctx: Context, message: tx_pb2.MsgUpdateNodeMetadata) ->
     node.resources.SetInParent()
     node.joined_at.CopyFrom(before.joined_at if before else ctx.now)
     changed = before is None or before.state != state
-    ctx.store(keyspace.NODE, message.node_id, node, {"state_changed_at": codec.format_time(ctx.time) if changed else codec.ZERO_TIME})
+    ctx.store(
+        keyspace.NODE,
+        message.node_id,
+        node,
+        {"state_changed_at": codec.format_time(ctx.time) if changed else codec.ZERO_TIME},
+    )
     return tx_pb2.MsgUpdateNodeMetadataResponse()
 
 
-def _next_state(message: tx_pb2.MsgUpdateNodeMetadata, before: types_pb2.NodeMetadata | None) -> types_pb2.NodeState.ValueType:
+def _next_state(
+    message: tx_pb2.MsgUpdateNodeMetadata, before: types_pb2.NodeMetadata | None
+) -> types_pb2.NodeState.ValueType:
     unspecified = message.state == _S.NODE_STATE_UNSPECIFIED
     wanted = _S.NODE_STATE_ACTIVE if unspecified and message.active else message.state
     if before is None:
         return wanted or _S.NODE_STATE_PENDING
     if wanted != before.state and wanted not in TRANSITIONS[before.state]:
-        raise ChainError(INVALID_NODE, f"invalid state transition from {_word(before.state)} to {_word(wanted)}")
+        raise ChainError(
+            INVALID_NODE, f"invalid state transition from {_word(before.state)} to {_word(wanted)}"
+        )
     if 0 < message.last_sequence_number <= before.last_sequence_number:
-        raise ChainError(STALE_HEARTBEAT, f"sequence {message.last_sequence_number} not greater than {before.last_sequence_number}")
+        raise ChainError(
+            STALE_HEARTBEAT,
+            f"sequence {message.last_sequence_number} not greater than {before.last_sequence_number}",
+        )
     return wanted
 
 
@@ -81,8 +110,11 @@ def age_nodes(ctx: Context) -> None:
             _age(ctx, node, state)
 
 
-def _aged(state: types_pb2.NodeState.ValueType, silent: int, stale_seconds: int) -> types_pb2.NodeState.ValueType | None:
-    """`silent` in nanoseconds. Only an offline node is deregistered, so that a halt of the chain takes two blocks over it."""
+def _aged(
+    state: types_pb2.NodeState.ValueType, silent: int, stale_seconds: int
+) -> types_pb2.NodeState.ValueType | None:
+    """`silent` in nanoseconds. Only an offline node is deregistered, so that a halt of the chain takes two
+    blocks over it."""
     if state == _S.NODE_STATE_OFFLINE:
         return _S.NODE_STATE_DEREGISTERED if silent > DEREGISTERED_SECONDS * 10**9 else None
     ages = ((OFFLINE_SECONDS, _S.NODE_STATE_OFFLINE), (stale_seconds, _S.NODE_STATE_STALE))
@@ -94,7 +126,9 @@ def _age(ctx: Context, node: types_pb2.NodeMetadata, state: types_pb2.NodeState.
     node.state = state
     node.active = state == _S.NODE_STATE_STALE  # a stale node keeps active:true
     if state != _S.NODE_STATE_DEREGISTERED:
-        node.health_status = _H.HEALTH_STATUS_DEGRADED if state == _S.NODE_STATE_STALE else _H.HEALTH_STATUS_OFFLINE
+        node.health_status = (
+            _H.HEALTH_STATUS_DEGRADED if state == _S.NODE_STATE_STALE else _H.HEALTH_STATUS_OFFLINE
+        )
         extras["missed_heartbeat_count"] += 1
         extras["total_missed_heartbeats"] += 1
     node.updated_at.CopyFrom(ctx.now)
@@ -102,12 +136,15 @@ def _age(ctx: Context, node: types_pb2.NodeMetadata, state: types_pb2.NodeState.
 
 
 def count_clusters(ctx: Context) -> None:
-    """What the active nodes add up to (total_nodes is not recomputed); a cluster that went silent is offline."""
+    """What the active nodes add up to (total_nodes is not recomputed); a cluster that went silent is
+    offline."""
     nodes: dict[str, list[types_pb2.NodeMetadata]] = {}
     for node in ctx.every(types_pb2.NodeMetadata, keyspace.NODE):
         nodes.setdefault(node.cluster_id, []).append(node)
     for cluster in ctx.every(types_pb2.HPCCluster, keyspace.CLUSTER):
-        if cluster.cluster_id in nodes or (ctx.rules.has_quirks and cluster.state != types_pb2.CLUSTER_STATE_DEREGISTERED):
+        if cluster.cluster_id in nodes or (
+            ctx.rules.has_quirks and cluster.state != types_pb2.CLUSTER_STATE_DEREGISTERED
+        ):
             _count(ctx, cluster, nodes.get(cluster.cluster_id, []))
 
 
@@ -129,6 +166,7 @@ def _count(ctx: Context, cluster: types_pb2.HPCCluster, nodes: list[types_pb2.No
 
 
 def _silent(ctx: Context, cluster: types_pb2.HPCCluster, nodes: list[types_pb2.NodeMetadata]) -> bool:
-    """The published chain writes every cluster anew in each block and goes by that: there only a halt makes one silent."""
+    """The published chain writes every cluster anew in each block and goes by that: there only a halt makes
+    one silent."""
     heard = [cluster.updated_at] if ctx.rules.has_quirks else [node.last_heartbeat for node in nodes]
     return all(ctx.since(moment) > ctx.params().cluster_heartbeat_timeout * 10**9 for moment in heard)

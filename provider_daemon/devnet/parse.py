@@ -19,7 +19,8 @@ MAX_TX_BYTES = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class ParsedTx:
-    """`signer` is the one account that signs; `fee` is in the fee denom; `public_key` may be left out once the chain knows it."""
+    """`signer` is the one account that signs; `fee` is in the fee denom; `public_key` may be left out once
+    the chain knows it."""
 
     tx_bytes: bytes
     tx_hash: str
@@ -40,7 +41,8 @@ class ParsedTx:
 
 
 def parse(tx_bytes: bytes, rules: ChainRules) -> ParsedTx:
-    """Raises ChainError: (2) for what is no transaction, (21) for one that is too large, (4) and (18) for wrong signers."""
+    """Raises ChainError: (2) for what is no transaction, (21) for one that is too large, (4) and (18) for
+    wrong signers."""
     if len(tx_bytes) > MAX_TX_BYTES:
         raise sdk(failures.TX_TOO_LARGE)
     try:
@@ -54,13 +56,19 @@ def parse(tx_bytes: bytes, rules: ChainRules) -> ParsedTx:
     if not found:
         raise sdk(failures.INVALID_REQUEST, "must contain at least one message")
     if len(signers) != 1 or len(raw.signatures) != 1 or len(keys) != 1:
-        raise sdk(failures.SDK_UNAUTHORIZED, f"wrong number of signers; expected {len(signers)}, got {len(raw.signatures)}")
+        raise sdk(
+            failures.SDK_UNAUTHORIZED,
+            f"wrong number of signers; expected {len(signers)}, got {len(raw.signatures)}",
+        )
     coins.check(tx.auth_info.fee.amount)
     fee = sum(int(coin.amount) for coin in tx.auth_info.fee.amount if coin.denom == rules.fee_denom)
     return ParsedTx(tx_bytes, transactions.tx_hash(tx_bytes), raw, tx, found, signers[0], keys[0], fee)
 
 
 def _no_maps(found: tuple[Message, ...], rules: ChainRules) -> None:
-    """The published chain's decoder knows no map fields: a job with an environment does not even get to the checks."""
-    if rules.has_quirks and any(isinstance(message, MsgSubmitJob) and message.workload_spec.environment for message in found):
+    """The published chain's decoder knows no map fields: a job with an environment does not even get to the
+    checks."""
+    if rules.has_quirks and any(
+        isinstance(message, MsgSubmitJob) and message.workload_spec.environment for message in found
+    ):
         raise sdk(failures.TX_DECODE, "map fields are not supported")

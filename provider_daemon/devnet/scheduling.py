@@ -1,4 +1,5 @@
-"""The scheduling decision that is recorded with a job, and the events that tell of it (docs/protocol.md, 'Scheduling')."""
+"""The scheduling decision that is recorded with a job, and the events that tell of it (docs/protocol.md,
+'Scheduling')."""
 
 from collections.abc import Sequence
 
@@ -12,14 +13,17 @@ Candidate = types_pb2.ClusterCandidate
 
 
 def decide(ctx: Context, job: types_pb2.HPCJob) -> str:
-    """Stores a decision when some cluster suits, and returns its id; else "". It may name another provider's cluster."""
+    """Stores a decision when some cluster suits, and returns its id; else "". It may name another provider's
+    cluster."""
     params = ctx.params()
     weights = scoring.Weights(int(params.latency_weight_factor), int(params.capacity_weight_factor))
     offers = _offers(ctx, job)
     candidates = scoring.candidates(job, offers, weights, age=0)
     eligible = [candidate for candidate in candidates if candidate.eligible]
     if not eligible:
-        if candidates and all(candidate.ineligibility_reason.startswith(scoring.QUOTA_REASON) for candidate in candidates):
+        if candidates and all(
+            candidate.ineligibility_reason.startswith(scoring.QUOTA_REASON) for candidate in candidates
+        ):
             sums.denied(ctx, job.queue_name)
         return ""
     near = [candidate for candidate in eligible if candidate.avg_latency_ms <= params.max_latency_ms]
@@ -49,11 +53,15 @@ def _offers(ctx: Context, job: types_pb2.HPCJob) -> list[Offer]:
     return [_offer(ctx, job, cluster, latencies.get(cluster.cluster_id, [])) for cluster in clusters]
 
 
-def _offer(ctx: Context, job: types_pb2.HPCJob, cluster: types_pb2.HPCCluster, latencies: Sequence[int]) -> Offer:
+def _offer(
+    ctx: Context, job: types_pb2.HPCJob, cluster: types_pb2.HPCCluster, latencies: Sequence[int]
+) -> Offer:
     held = tenants.tally(ctx, job.customer_address, cluster.cluster_id)
     mean = sum(latencies) // len(latencies) if latencies else 0
     own = scoring.priority(cluster, job.queue_name, job.resources.nodes, age=0).score
-    return Offer(cluster, mean, tenants.quotas(held, cluster, job.resources), waiting.outranks(ctx, cluster, own))
+    return Offer(
+        cluster, mean, tenants.quotas(held, cluster, job.resources), waiting.outranks(ctx, cluster, own)
+    )
 
 
 def _best(candidates: Sequence[Candidate]) -> Candidate:
@@ -61,7 +69,12 @@ def _best(candidates: Sequence[Candidate]) -> Candidate:
 
 
 def _decision(
-    ctx: Context, job: types_pb2.HPCJob, candidates: Sequence[Candidate], best: Candidate, offer: Offer, fallback: str
+    ctx: Context,
+    job: types_pb2.HPCJob,
+    candidates: Sequence[Candidate],
+    best: Candidate,
+    offer: Offer,
+    fallback: str,
 ) -> types_pb2.SchedulingDecision:
     eligible = sum(candidate.eligible for candidate in candidates)
     return types_pb2.SchedulingDecision(
@@ -90,7 +103,16 @@ def _decision(
 
 
 def _tell(ctx: Context, decision: types_pb2.SchedulingDecision) -> None:
-    about = {"job_id": decision.job_id, "decision_id": decision.decision_id, "cluster_id": decision.selected_cluster_id}
+    about = {
+        "job_id": decision.job_id,
+        "decision_id": decision.decision_id,
+        "cluster_id": decision.selected_cluster_id,
+    }
     ctx.events.append(("hpc_scheduling_decision", about))
     if decision.backfill_used:
-        ctx.events.append(("hpc_backfill_scheduled", {**about, "backfill_window_seconds": str(decision.backfill_window_seconds)}))
+        ctx.events.append(
+            (
+                "hpc_backfill_scheduled",
+                {**about, "backfill_window_seconds": str(decision.backfill_window_seconds)},
+            )
+        )

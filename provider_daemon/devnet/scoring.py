@@ -10,7 +10,8 @@ SCALE = 1_000_000
 AGE_SECONDS = 3_600  # of waiting: a job this old has the whole age score
 TOP_PRIORITY = 1_000  # of a partition
 AGE_WEIGHT, SIZE_WEIGHT, PARTITION_WEIGHT = 400_000, 300_000, 300_000
-BACKFILL_SECONDS = 1_800  # the longest that a job may run which is let through before one of a higher priority
+# the longest that a job may run which is let through before one of a higher priority
+BACKFILL_SECONDS = 1_800
 QUOTA_REASON = "over the tenant's quota"
 
 
@@ -24,7 +25,8 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A cluster as a candidate: its mean latency in ms, the tenant's quotas on it, whether a job of a higher priority waits there."""
+    """A cluster as a candidate: its mean latency in ms, the tenant's quotas on it, whether a job of a higher
+    priority waits there."""
 
     cluster: types_pb2.HPCCluster
     latency_ms: int
@@ -52,19 +54,25 @@ def priority(cluster: types_pb2.HPCCluster, queue: str, nodes: int, age: int) ->
     return Priority(share(age, AGE_SECONDS), size, share(found.priority if found else 0, TOP_PRIORITY))
 
 
-def candidates(job: types_pb2.HPCJob, offers: Sequence[Offer], weights: Weights, age: int) -> list[types_pb2.ClusterCandidate]:
+def candidates(
+    job: types_pb2.HPCJob, offers: Sequence[Offer], weights: Weights, age: int
+) -> list[types_pb2.ClusterCandidate]:
     slowest = max((offer.latency_ms for offer in offers), default=0)
     most = max((offer.cluster.available_nodes for offer in offers), default=0)
     return [_candidate(job, offer, weights, age, slowest, most) for offer in offers]
 
 
-def _candidate(job: types_pb2.HPCJob, offer: Offer, weights: Weights, age: int, slowest: int, most: int) -> types_pb2.ClusterCandidate:
+def _candidate(
+    job: types_pb2.HPCJob, offer: Offer, weights: Weights, age: int, slowest: int, most: int
+) -> types_pb2.ClusterCandidate:
     cluster = offer.cluster
     latency = share(slowest - offer.latency_ms, slowest) if slowest else SCALE
     capacity = share(cluster.available_nodes, most)
     base = weighted((weights.latency, latency), (weights.capacity, capacity))
     own = priority(cluster, job.queue_name, job.resources.nodes, age)
-    fair = SCALE - max((share(quota.used, quota.limit) for quota in offer.quotas if quota.name != "queued"), default=0)
+    fair = SCALE - max(
+        (share(quota.used, quota.limit) for quota in offer.quotas if quota.name != "queued"), default=0
+    )
     reason = _unsuitable(job, offer)
     return types_pb2.ClusterCandidate(
         cluster_id=cluster.cluster_id,
@@ -87,7 +95,9 @@ def _candidate(job: types_pb2.HPCJob, offer: Offer, weights: Weights, age: int, 
 
 def bursts(offer: Offer) -> str:
     """The quotas that only a burst lets the job pass, as `running 13 of 12`."""
-    return ", ".join(f"{quota.name} {quota.after} of {quota.limit}" for quota in offer.quotas if quota.after > quota.limit)
+    return ", ".join(
+        f"{quota.name} {quota.after} of {quota.limit}" for quota in offer.quotas if quota.after > quota.limit
+    )
 
 
 def share(part: int, whole: int) -> int:

@@ -37,4 +37,6 @@ def _condition(text: str) -> Matcher:
     if key == "tx.hash":
         return lambda tx: tx.tx_hash == (word or "").upper()
     kind, _, attribute = key.rpartition(".")
-    return lambda tx: any(name == kind and attributes.get(attribute) == word for name, attributes in tx.events)
+    return lambda tx: any(
+        name == kind and attributes.get(attribute) == word for name, attributes in tx.events
+    )

@@ -22,13 +22,13 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - where to 
 
 @dataclass(slots=True)
 class Devnet:
-    """`indexed` False: GetTx and searches are refused. `queries`: none (the service is not there), published (six answer) or all.
+    """`indexed` False: GetTx and searches are refused. `queries`: none (the service is not there), published
+    (six answer) or all.
 
     `listen` with port 0 takes a free one; `rest`, too, and "" serves none.
 
-    With `block_seconds` 0 nobody makes blocks: tests call `produce_block` themselves. While `halted` none are made either, and queries
-    are answered from the last one, as by a chain whose validators do not agree.
-    """
+    With `block_seconds` 0 nobody makes blocks: tests call `produce_block` themselves. While `halted` none are
+    made either, and queries are answered from the last one, as by a chain whose validators do not agree."""
 
     path: str = ":memory:"
     listen: str = "127.0.0.1:0"
@@ -48,14 +48,17 @@ class Devnet:
     _maker: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
-        """The port that it serves on. A new chain has its first block by then. Raises ConfigError for an unusable file or port."""
+        """The port that it serves on. A new chain has its first block by then. Raises ConfigError for an
+        unusable file or port."""
         self._archive = Archive(self.path)
         async with contextlib.AsyncExitStack() as undo:
             undo.callback(self._archive.close)
             self.blocks = Blocks(self._archive, self.rules, self.funds)
             if self.blocks.is_new:
                 self.produce_block()
-            self._server = grpc.aio.server(options=[("grpc.max_send_message_length", MAX_ANSWER), ("grpc.so_reuseport", 0)])
+            self._server = grpc.aio.server(
+                options=[("grpc.max_send_message_length", MAX_ANSWER), ("grpc.so_reuseport", 0)]
+            )
             undo.push_async_callback(self._server.stop, None)
             add_services(self._server, self.blocks, self.queries, indexed=self.indexed)
             self.port = self._bind()
@@ -70,7 +73,14 @@ class Devnet:
         try:
             return self._server.add_insecure_port(self.listen)
         except RuntimeError as error:
-            raise ConfigError([f"cannot listen on {self.listen}: the port is in use, or the address is not one of this machine"]) from error
+            raise ConfigError(
+                [
+                    (
+                        f"cannot listen on {self.listen}: the port is in use, or the address is not one "
+                        "of this machine"
+                    )
+                ]
+            ) from error
 
     async def _start_gateway(self) -> None:
         if self.rest:
@@ -112,15 +122,24 @@ class Devnet:
 
 
 async def serve(devnet: Devnet, say: Callable[[str], object]) -> None:
-    """Until SIGINT or SIGTERM; SIGUSR1 halts the chain, SIGUSR2 lets it go on. `say` gets one line once the chain can be used."""
+    """Until SIGINT or SIGTERM; SIGUSR1 halts the chain, SIGUSR2 lets it go on. `say` gets one line once the
+    chain can be used."""
     ended = asyncio.Event()
-    handlers = {signal.SIGINT: ended.set, signal.SIGTERM: ended.set, signal.SIGUSR1: devnet.halt, signal.SIGUSR2: devnet.resume}
+    handlers = {
+        signal.SIGINT: ended.set,
+        signal.SIGTERM: ended.set,
+        signal.SIGUSR1: devnet.halt,
+        signal.SIGUSR2: devnet.resume,
+    }
     for number, handler in handlers.items():
         asyncio.get_running_loop().add_signal_handler(number, handler)
     port = await devnet.start()
     host = devnet.listen.rpartition(":")[0]
     rest = f" and REST on {devnet.rest.rpartition(':')[0]}:{devnet.rest_port}" if devnet.rest else ""
-    say(f"devnet {devnet.rules.chain_id} serves gRPC on {host}:{port}{rest} at height {devnet.blocks.height}, file {devnet.path}")
+    say(
+        f"devnet {devnet.rules.chain_id} serves gRPC on {host}:{port}{rest} at height "
+        f"{devnet.blocks.height}, file {devnet.path}"
+    )
     try:
         await devnet.made_blocks_until(ended)
     finally:

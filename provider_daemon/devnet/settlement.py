@@ -2,17 +2,17 @@
 
 What the rest of the module calls:
 
-open_escrow                             when a job is submitted
-settle_usage, settle_requested          once, when it ended: on its reported usage, or on what it asked for where no report can come
-end_block                               every block: finalizes and settles what has become due
-dispute_opened, dispute_closed          with the dispute's record as it was just stored
-index                                   after an import of records: finds again what is to be settled
+open_escrow                             when a job is submitted settle_usage, settle_requested          once,
+when it ended: on its reported usage, or on what it asked for where no report can come end_block
+every block: finalizes and settles what has become due dispute_opened, dispute_closed          with the
+dispute's record as it was just stored index                                   after an import of records:
+finds again what is to be settled
 
-An accounting is finalized `finalize_seconds` and settled `settle_seconds` after the end of its job (both 0: in the same transaction). A
-dispute that is open when it is finalized, or opened before it is settled, stops the settlement. Rejected, it goes on as it was; resolved
-with usage as its resolution (a JSON object of HPCUsageMetrics' fields) the job is billed again on that and settled at once; resolved
-with words only it goes on as it was, too. Under `published` rules nothing happens at all.
-"""
+An accounting is finalized `finalize_seconds` and settled `settle_seconds` after the end of its job (both 0:
+in the same transaction). A dispute that is open when it is finalized, or opened before it is settled, stops
+the settlement. Rejected, it goes on as it was; resolved with usage as its resolution (a JSON object of
+HPCUsageMetrics' fields) the job is billed again on that and settled at once; resolved with words only it goes
+on as it was, too. Under `published` rules nothing happens at all."""
 
 import json
 
@@ -29,7 +29,8 @@ from provider_daemon.money.documents import Use, read_use
 from provider_daemon.money.quantities import Asked, node_hours_seen, use_of
 from provider_daemon.money.settlement import pay
 
-UNSETTLED = "unsettled"  # a store of its own: job id -> when its accounting is looked at next, so that no block reads every one
+# a store of its own: job id -> when its accounting is looked at next, so that no block reads every one
+UNSETTLED = "unsettled"
 OPEN = (types_pb2.DISPUTE_STATUS_PENDING, types_pb2.DISPUTE_STATUS_UNDER_REVIEW)
 
 
@@ -48,9 +49,12 @@ def settle_usage(ctx: Context, job: types_pb2.HPCJob, metrics: types_pb2.HPCUsag
 
 
 def settle_requested(ctx: Context, job: types_pb2.HPCJob, seconds: int | None) -> None:
-    """On the resources asked for, for so many seconds; None for a job that never ran. Node-hours are decimal: the chain works them out."""
+    """On the resources asked for, for so many seconds; None for a job that never ran. Node-hours are decimal:
+    the chain works them out."""
     asked = job.resources
-    held = Asked.per_node(asked.nodes, asked.cpu_cores_per_node, asked.memory_gb_per_node, asked.gpus_per_node)
+    held = Asked.per_node(
+        asked.nodes, asked.cpu_cores_per_node, asked.memory_gb_per_node, asked.gpus_per_node
+    )
     usage = Usage() if seconds is None else use_of(held, seconds)
     _account(ctx, job, usage, node_hours_seen(usage, ctx.rules.billing.granularity_seconds))
 
@@ -118,7 +122,9 @@ def _advance(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccountin
         _settle(ctx, job, stored, state)
 
 
-def _settle(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, state: AccountingRecord) -> None:
+def _settle(
+    ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, state: AccountingRecord
+) -> None:
     escrow = money_records.escrow(job, paid=stored.settlement_status == Status.SETTLED)
     due = money_records.due(stored, bank.PLATFORM_ADDRESS)
     _, payments = pay(escrow, due)
@@ -134,7 +140,9 @@ def _settle(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting
         ctx.store(keyspace.REWARD, record.reward_id, record)
 
 
-def _correct(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, held: AccountingRecord, use: Use) -> None:
+def _correct(
+    ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, held: AccountingRecord, use: Use
+) -> None:
     corrected = books.correct(held, use.usage, ctx.now.seconds)
     cost, due = charges.charge(ctx, job, use.usage, use.node_hours)
     fresh = money_records.accounting(job, use.usage, cost, due, stored.created_at, stored.block_height)
@@ -147,7 +155,10 @@ def _correct(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccountin
 
 
 def _disputed(ctx: Context, job_id: str) -> bool:
-    return any(dispute.job_id == job_id and dispute.status in OPEN for dispute in ctx.every(types_pb2.HPCDispute, keyspace.DISPUTE))
+    return any(
+        dispute.job_id == job_id and dispute.status in OPEN
+        for dispute in ctx.every(types_pb2.HPCDispute, keyspace.DISPUTE)
+    )
 
 
 def _mark_reward(ctx: Context, dispute: types_pb2.HPCDispute, *, disputed: bool) -> None:
@@ -169,7 +180,9 @@ def _corrected_usage(dispute: types_pb2.HPCDispute) -> Use | None:
     try:
         return read_use(document)
     except ConfigError as error:
-        raise ChainError(INVALID_DISPUTE, f"the resolution of {dispute.dispute_id} is no usage: {error}") from error
+        raise ChainError(
+            INVALID_DISPUTE, f"the resolution of {dispute.dispute_id} is no usage: {error}"
+        ) from error
 
 
 # --- the accounting's record ---
@@ -182,7 +195,9 @@ def _find(ctx: Context, job_id: str) -> tuple[types_pb2.HPCJob, types_pb2.JobAcc
     return (job, stored) if job and stored else None
 
 
-def _save(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, state: AccountingRecord) -> None:
+def _save(
+    ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting, state: AccountingRecord
+) -> None:
     stored.settlement_status = state.status
     ctx.store(keyspace.JOB_ACCOUNTING, job.job_id, stored)
     _wait(ctx, stored)

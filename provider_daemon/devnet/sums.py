@@ -1,4 +1,5 @@
-"""What the scheduling decisions of a queue add up to, on each cluster and on all together: running means, truncated at every step."""
+"""What the scheduling decisions of a queue add up to, on each cluster and on all together: running means,
+truncated at every step."""
 
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
@@ -18,7 +19,10 @@ def add(ctx: Context, queue_name: str, decision: types_pb2.SchedulingDecision) -
     for cluster_id in (decision.selected_cluster_id, EVERYWHERE):
         metrics = load(ctx, cluster_id, queue_name)
         for name in AVERAGED:
-            mean, value = int(getattr(metrics, f"avg_{name}_score") or 0), int(getattr(decision, f"{name}_score"))
+            mean, value = (
+                int(getattr(metrics, f"avg_{name}_score") or 0),
+                int(getattr(decision, f"{name}_score")),
+            )
             following = (mean * metrics.total_decisions + value) // (metrics.total_decisions + 1)
             setattr(metrics, f"avg_{name}_score", str(following))
         metrics.total_decisions += 1

@@ -1,9 +1,9 @@
-"""What each customer has on each cluster, kept as a tally so that no submission reads every job, and the quota it is held against.
+"""What each customer has on each cluster, kept as a tally so that no submission reads every job, and the
+quota it is held against.
 
 Quotas (docs/protocol.md, 'Scheduling'): 12 jobs running (+6 in a burst), 24 queued (+12), a quarter of the
-cluster's nodes, cores, memory and GPUs (at least 2, 32, 64 GB and 1; in a burst up to a half), never more than
-there is. What a cluster does not tell is not limited.
-"""
+cluster's nodes, cores, memory and GPUs (at least 2, 32, 64 GB and 1; in a burst up to a half), never more
+than there is. What a cluster does not tell is not limited."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -68,8 +68,14 @@ def quotas(found: Tally, cluster: types_pb2.HPCCluster, asked: types_pb2.JobReso
         "memory_gb": metadata.total_memory_gb,
         "gpus": metadata.total_gpus,
     }
-    shares = [_share(name, getattr(found, name), wanted[name], total) for name, total in totals.items() if total > 0]
-    return [Quota("running", found.running, 1, RUNNING, RUNNING_BURST), Quota("queued", found.queued, 1, QUEUED, QUEUED_BURST), *shares]
+    shares = [
+        _share(name, getattr(found, name), wanted[name], total) for name, total in totals.items() if total > 0
+    ]
+    return [
+        Quota("running", found.running, 1, RUNNING, RUNNING_BURST),
+        Quota("queued", found.queued, 1, QUEUED, QUEUED_BURST),
+        *shares,
+    ]
 
 
 def _share(name: str, used: int, asked: int, total: int) -> Quota:

@@ -69,9 +69,15 @@ def _cluster_id(message: tx_pb2.MsgUpdateCluster | tx_pb2.MsgDeregisterCluster) 
 
 
 def _create_offering(message: tx_pb2.MsgCreateOffering) -> None:
-    _need(bool(message.cluster_id) and bool(message.name), BAD_OFFERING, "cluster_id and name cannot be empty")
+    _need(
+        bool(message.cluster_id) and bool(message.name), BAD_OFFERING, "cluster_id and name cannot be empty"
+    )
     _need(len(message.queue_options) >= 1, BAD_OFFERING, "at least one queue option required")
-    _need(message.max_runtime_seconds >= MIN_RUNTIME, BAD_OFFERING, f"max_runtime_seconds must be at least {MIN_RUNTIME}")
+    _need(
+        message.max_runtime_seconds >= MIN_RUNTIME,
+        BAD_OFFERING,
+        f"max_runtime_seconds must be at least {MIN_RUNTIME}",
+    )
     _need(0 <= message.required_identity_threshold <= 100, BAD_OFFERING, "identity threshold must be 0-100")
 
 
@@ -83,11 +89,19 @@ def _submit_job(message: tx_pb2.MsgSubmitJob) -> None:
     _need(bool(message.offering_id), BAD_JOB, "offering_id cannot be empty")
     _need(bool(message.queue_name), BAD_JOB, "queue_name cannot be empty")
     _need(message.resources.nodes >= 1, BAD_JOB, "nodes must be at least 1")
-    _need(message.max_runtime_seconds >= MIN_RUNTIME, BAD_JOB, f"max_runtime_seconds must be at least {MIN_RUNTIME}")
+    _need(
+        message.max_runtime_seconds >= MIN_RUNTIME,
+        BAD_JOB,
+        f"max_runtime_seconds must be at least {MIN_RUNTIME}",
+    )
     _not_negative(message.resources, BAD_JOB)
     coins.check(message.max_price)
     spec = message.workload_spec
-    _need(spec.is_preconfigured or bool(spec.container_image), BAD_JOB, "container_image required unless preconfigured")
+    _need(
+        spec.is_preconfigured or bool(spec.container_image),
+        BAD_JOB,
+        "container_image required unless preconfigured",
+    )
 
 
 def _job_id(message: Any) -> None:
@@ -108,7 +122,11 @@ def _node(message: tx_pb2.MsgUpdateNodeMetadata) -> None:
 
 def _flag_dispute(message: tx_pb2.MsgFlagDispute) -> None:
     _need(bool(message.job_id), BAD_DISPUTE, "job_id cannot be empty")
-    _need(bool(message.dispute_type) and bool(message.reason), BAD_DISPUTE, "dispute_type and reason cannot be empty")
+    _need(
+        bool(message.dispute_type) and bool(message.reason),
+        BAD_DISPUTE,
+        "dispute_type and reason cannot be empty",
+    )
 
 
 def _send(message: MsgSend) -> None:

@@ -44,7 +44,9 @@ def chain_id(chain: ChainFacts) -> Finding:
         return skipped("no endpoint answers", "chain-endpoints")
     names = sorted({each.chain_id for each in answering})
     return judge(
-        names == [chain.chain_id], f"the endpoints serve {', '.join(names)}", f"correct chain.id ({chain.chain_id}) or chain.endpoints"
+        names == [chain.chain_id],
+        f"the endpoints serve {', '.join(names)}",
+        f"correct chain.id ({chain.chain_id}) or chain.endpoints",
     )
 
 
@@ -79,7 +81,11 @@ def heights_agree(chain: ChainFacts) -> Finding:
         return ok(f"{len(current)} endpoint in sync: nothing to compare")
     apart = max(each.height for each in current) - min(each.height for each in current)
     seen = f"the endpoints are {apart} blocks apart"
-    return ok(seen) if apart <= LAG_BLOCKS else warn(seen, "check the node that is behind; provd does not use it until it has caught up")
+    return (
+        ok(seen)
+        if apart <= LAG_BLOCKS
+        else warn(seen, "check the node that is behind; provd does not use it until it has caught up")
+    )
 
 
 def quorum(chain: ChainFacts) -> Finding:
@@ -107,7 +113,9 @@ def clock(chain: ChainFacts) -> Finding:
         return skipped("no endpoint answers", "chain-endpoints")
     ahead = max(each.time for each in answering) - chain.now
     seen = (
-        f"this host's clock is {ahead:.1f} s behind the newest block" if ahead > 0 else "this host's clock is not behind the newest block"
+        f"this host's clock is {ahead:.1f} s behind the newest block"
+        if ahead > 0
+        else "this host's clock is not behind the newest block"
     )
     return judge(ahead <= AHEAD_SECONDS, seen, "synchronize this host's clock with NTP")
 
@@ -119,19 +127,36 @@ def queries(chain: ChainFacts) -> Finding:
     if len(wired) == chain.rpcs:
         return ok(seen)
     told = f"{seen}, the raw store {'answers for the rest' if known(chain.store) else 'does not answer'}"
-    return judge(known(chain.store), told, "enable ABCI queries of /store/hpc on the node, or use a node that serves every Query RPC")
+    return judge(
+        known(chain.store),
+        told,
+        "enable ABCI queries of /store/hpc on the node, or use a node that serves every Query RPC",
+    )
 
 
 def index(chain: ChainFacts) -> Finding:
     """The node indexes transactions by hash."""
     if known(chain.indexed):
         return ok("the node indexes transactions")
-    seen = "the node does not index transactions: provd reads every block for its own, and every open job for cancels at each tick"
-    return warn(seen, 'set `indexer = "kv"` in the node\'s config.toml; without it, account-foreign cannot detect other signers')
+    seen = (
+        "the node does not index transactions: provd reads every block for its own, and every open job "
+        "for cancels at each tick"
+    )
+    return warn(
+        seen,
+        (
+            'set `indexer = "kv"` in the node\'s config.toml; without it, account-foreign cannot detect '
+            "other signers"
+        ),
+    )
 
 
 def gas_price(chain: ChainFacts) -> Finding:
     """The gas price in the fee denom is above zero."""
     price = known(chain.gas_price)
     seen = f"the gas price is {price:f} {chain.fee_denom} per unit"
-    return ok(seen) if price > 0 else warn(seen, f"check that the chain accepts fees in chain.fee_denom ({chain.fee_denom})")
+    return (
+        ok(seen)
+        if price > 0
+        else warn(seen, f"check that the chain accepts fees in chain.fee_denom ({chain.fee_denom})")
+    )

@@ -21,7 +21,9 @@ class Deadline:
         """Its time begins again, for what had to wait for a slow login."""
         self._end = asyncio.get_running_loop().time() + self._seconds
 
-    async def __call__(self, question: Callable[[], Awaitable[T]], missing: Unknown | None = None) -> T | Unknown:
+    async def __call__(
+        self, question: Callable[[], Awaitable[T]], missing: Unknown | None = None
+    ) -> T | Unknown:
         """Its answer; `missing` without asking where that is already known."""
         if missing is not None:
             return missing

@@ -1,4 +1,5 @@
-"""Everything that the checks look at, gathered before: plain values, an Unknown in the place of each that could not be had.
+"""Everything that the checks look at, gathered before: plain values, an Unknown in the place of each that
+could not be had.
 
 Times in seconds since the epoch, durations in seconds, money in the fee denom, sizes in bytes.
 """
@@ -15,7 +16,8 @@ from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
 
 @dataclass(frozen=True, slots=True)
 class Ssh:
-    """The way to a login node. `key_mode`: the key file's mode bits. `sessions`: channels that sshd took at a time, of `wanted`.
+    """The way to a login node. `key_mode`: the key file's mode bits. `sessions`: channels that sshd took at a
+    time, of `wanted`.
 
     `outcome`: of the attempt to log in.
     """
@@ -31,11 +33,14 @@ class Ssh:
 
 @dataclass(frozen=True, slots=True)
 class Slurm:
-    """A site, as its login node has it. `settings`: slurmctld's. `version`: of the commands; `mended`: CVEs named by their package.
+    """A site, as its login node has it. `settings`: slurmctld's. `version`: of the commands; `mended`: CVEs
+    named by their package.
 
-    `controller`, `database`: what slurmctld and slurmdbd are called, or why one does not answer. `trials`: queue -> (whether sbatch
+    `controller`, `database`: what slurmctld and slurmdbd are called, or why one does not answer. `trials`:
+    queue -> (whether sbatch
     --test-only takes a job of ours there, its words). `commands`: those of SLURM's that the login's PATH has.
-    `skew`: how far the login node's clock is ahead. `query_range`: slurmdbd's MaxQueryTimeRange in seconds, 0 without one.
+    `skew`: how far the login node's clock is ahead. `query_range`: slurmdbd's MaxQueryTimeRange in seconds, 0
+    without one.
     `odd`: program -> what it prints besides its answer, or a record of it that cannot be read.
     """
 
@@ -71,7 +76,8 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Of the module, in seconds: until a silent node goes stale, and that a job runs at most; 0 where the chain tells none."""
+    """Of the module, in seconds: until a silent node goes stale, and that a job runs at most; 0 where the
+    chain tells none."""
 
     node_heartbeat_timeout: int
     max_job_duration: int
@@ -79,7 +85,8 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class SiteFacts:
-    """A cluster of the configuration. `ssh` None: the daemon is on the login node itself. `address`: of the cluster's key.
+    """A cluster of the configuration. `ssh` None: the daemon is on the login node itself. `address`: of the
+    cluster's key.
 
     `templates`: ids of those that are allowed and verify. `record`: None where the chain has no such cluster.
     """
@@ -116,7 +123,8 @@ class ChainFacts:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A signing key that a cluster uses. `daily`: what its fees come to in a day. `foreign`: hashes of transactions of others with it.
+    """A signing key that a cluster uses. `daily`: what its fees come to in a day. `foreign`: hashes of
+    transactions of others with it.
 
     `derived`: the key cannot be read here, and its cluster's owner on chain is taken for its address.
     """
@@ -134,10 +142,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFacts:
-    """`modes`: file -> mode bits, of the ledger's own files. `owner`: the chain that it belongs to, "" while it was never used.
+    """`modes`: file -> mode bits, of the ledger's own files. `owner`: the chain that it belongs to, "" while
+    it was never used.
 
-    `problems`: what is wrong between and in its rows. `holder`: the process that holds its lock, 0 when none does.
-    """
+    `problems`: what is wrong between and in its rows. `holder`: the process that holds its lock, 0 when none
+    does."""
 
     path: str
     chain_id: str

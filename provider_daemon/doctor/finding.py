@@ -16,7 +16,8 @@ class CheckOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`seen`: the observed value, or why the check was skipped. `todo`: one line or "". `cause`: the check that reports the cause."""
+    """`seen`: the observed value, or why the check was skipped. `todo`: one line or "". `cause`: the check
+    that reports the cause."""
 
     outcome: CheckOutcome
     seen: str
@@ -26,7 +27,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A fact that could not be determined. `cause`: the check that fails for the same reason; "" if only this fact is missing."""
+    """A fact that could not be determined. `cause`: the check that fails for the same reason; "" if only this
+    fact is missing."""
 
     why: str
     cause: str = ""

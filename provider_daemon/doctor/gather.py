@@ -47,7 +47,16 @@ async def gather(config: Config, config_file: Path) -> Scene:
         )
         keys = await asyncio.gather(
             *(
-                gather_keys.gather(config, name, own[name], _records(sites, name), found, gather_ledger.closed(ledger), looker, clock.now())
+                gather_keys.gather(
+                    config,
+                    name,
+                    own[name],
+                    _records(sites, name),
+                    found,
+                    gather_ledger.closed(ledger),
+                    looker,
+                    clock.now(),
+                )
                 for name in names
             )
         )
@@ -58,7 +67,14 @@ def _records(sites: list[SiteFacts], key: str) -> list[Cluster]:
     return [site.record for site in sites if site.config.key == key and isinstance(site.record, Cluster)]
 
 
-async def _site(cluster: ClusterConfig, reached: Way, own: str | Unknown, chain: ChainAnswers, looker: Deadline, clock: Clock) -> SiteFacts:
+async def _site(
+    cluster: ClusterConfig,
+    reached: Way,
+    own: str | Unknown,
+    chain: ChainAnswers,
+    looker: Deadline,
+    clock: Clock,
+) -> SiteFacts:
     slurm, templates, record, offered, parameters = await asyncio.gather(
         gather_site.slurm(cluster, reached, looker, clock),
         asyncio.to_thread(_templates, cluster),
@@ -78,7 +94,9 @@ async def _trials(site: SiteFacts, reached: Way, looker: Deadline) -> dict[str, 
             return Unknown("SLURM rejects every job", check.name)
     try:
         usable = {each.name for each in known(site.slurm.partitions) if each.state == "UP"}
-        wanted = {queue: listed for queue, listed in targets(site).items() if usable.issuperset(listed.split(","))}
+        wanted = {
+            queue: listed for queue, listed in targets(site).items() if usable.issuperset(listed.split(","))
+        }
     except NotKnownError as missing:
         return missing.unknown
     return await gather_site.trials(site.config, reached, wanted, looker)

@@ -59,11 +59,14 @@ async def gather(config: ChainConfig, looker: Deadline, clock: Clock) -> ChainAn
 
 
 def _good(endpoints: Sequence[Introduction], chain_id: str) -> list[str]:
-    return [each.url for each in endpoints if not each.problem and not each.syncing and each.chain_id == chain_id]
+    return [
+        each.url for each in endpoints if not each.problem and not each.syncing and each.chain_id == chain_id
+    ]
 
 
 async def _wired(client: GrpcChain) -> frozenset[str]:
-    """The Query RPCs that do not say UNIMPLEMENTED; a request that names nothing is refused or answered, either will do."""
+    """The Query RPCs that do not say UNIMPLEMENTED; a request that names nothing is refused or answered,
+    either will do."""
     names = list(ask.METHODS)
     served = await asyncio.gather(*(_is_wired(client, name) for name in names))
     return frozenset(name for name, there in zip(names, served, strict=True) if there)
@@ -92,7 +95,9 @@ async def _is_wired(client: GrpcChain, name: str) -> bool:
 
 async def offered(client: GrpcChain, cluster_id: str) -> tuple[Offered, ...]:
     """Active or not."""
-    request = query_pb2.QueryOfferingsByClusterRequest(cluster_id=cluster_id, pagination=PageRequest(limit=OFFERINGS))
+    request = query_pb2.QueryOfferingsByClusterRequest(
+        cluster_id=cluster_id, pagination=PageRequest(limit=OFFERINGS)
+    )
     answer = (await client.ask("OfferingsByCluster", request)).message
     assert isinstance(answer, query_pb2.QueryOfferingsByClusterResponse)
     return tuple(Offered(offering(record), record.max_runtime_seconds) for record in answer.offerings)

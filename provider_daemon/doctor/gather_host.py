@@ -41,7 +41,11 @@ def _unit() -> dict[str, str] | Unknown:
         return Unknown("this host does not run systemd")
     try:
         done = subprocess.run(
-            ["systemctl", "show", UNIT, f"--property={PROPERTIES}"], capture_output=True, text=True, timeout=5, check=False
+            ["systemctl", "show", UNIT, f"--property={PROPERTIES}"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return Unknown(f"systemctl failed: {type(error).__name__}")

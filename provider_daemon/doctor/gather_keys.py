@@ -21,7 +21,8 @@ from provider_daemon.loops.gas import GAS_ADJUSTMENT
 from provider_daemon.ports import Cluster
 
 DAY = 86_400
-NODE_GAS, TX_GAS = 55_000, 23_000  # a heartbeat's share for a node, and of the transaction around it (docs/protocol.md, 'Gas')
+# a heartbeat's share for a node, and of the transaction around it (docs/protocol.md, 'Gas')
+NODE_GAS, TX_GAS = 55_000, 23_000
 SERVICE_ONLY = Unknown("the key is a systemd credential that only the service can read", "account-key")
 LOOKED_UP = 20  # unknown sequences of a key that are looked up
 
@@ -49,14 +50,19 @@ async def gather(
     looker: Deadline,
     now: float,
 ) -> Key:
-    """`own`: the key's address as the key says it; `records`: the clusters on chain that are to be signed for with it.
+    """`own`: the key's address as the key says it; `records`: the clusters on chain that are to be signed for
+    with it.
 
     `ledger`: why the ledger cannot be asked.
     """
     derived = own == SERVICE_ONLY and bool(records)
     found = records[0].provider if derived else own
     if isinstance(found, Unknown):
-        told = chain.missing or Unknown(f"{found.why}, and none of its clusters is on chain") if found == SERVICE_ONLY else found
+        told = (
+            chain.missing or Unknown(f"{found.why}, and none of its clusters is on chain")
+            if found == SERVICE_ONLY
+            else found
+        )
         lost = Unknown("the key's address is unknown", told.cause or "account-key")
         return Key(name, told, False, config.chain.fee_denom, lost, lost, lost, lost, lost)
     price = chain.facts.gas_price
@@ -64,7 +70,10 @@ async def gather(
         looker(lambda: _exists(chain.client, found), chain.missing),
         looker(lambda: chain.client.balance(found, config.chain.fee_denom), chain.missing),
         looker(lambda: asyncio.to_thread(_paid, Path(config.ledger.path), found, now - DAY), ledger),
-        looker(lambda: _foreign(chain.client, Path(config.ledger.path), found, now - DAY), chain.missing or ledger),
+        looker(
+            lambda: _foreign(chain.client, Path(config.ledger.path), found, now - DAY),
+            chain.missing or ledger,
+        ),
     )
     mine = [cluster for cluster in config.clusters if cluster.key == name]
     floor = (
@@ -72,14 +81,24 @@ async def gather(
         if isinstance(price, Unknown)
         else heartbeats(mine, records, price)
     )
-    daily = paid if isinstance(paid, Unknown) else floor if isinstance(floor, Unknown) else max(float(paid), floor)
+    daily = (
+        paid
+        if isinstance(paid, Unknown)
+        else floor
+        if isinstance(floor, Unknown)
+        else max(float(paid), floor)
+    )
     return Key(name, found, derived, config.chain.fee_denom, exists, balance, price, daily, others)
 
 
 def heartbeats(clusters: Sequence[ClusterConfig], records: Sequence[Cluster], price: float) -> float:
-    """What a day of heartbeats alone costs, at a price of gas: fees are paid for the gas that is asked for, not for what is used."""
+    """What a day of heartbeats alone costs, at a price of gas: fees are paid for the gas that is asked for,
+    not for what is used."""
     nodes = {record.cluster_id: record.total_nodes for record in records}
-    return sum(DAY / each.heartbeat_seconds * (TX_GAS + NODE_GAS * nodes.get(each.id, 1)) * GAS_ADJUSTMENT * price for each in clusters)
+    return sum(
+        DAY / each.heartbeat_seconds * (TX_GAS + NODE_GAS * nodes.get(each.id, 1)) * GAS_ADJUSTMENT * price
+        for each in clusters
+    )
 
 
 async def _exists(client: GrpcChain, account: str) -> bool:
@@ -107,9 +126,13 @@ async def _foreign(client: GrpcChain, path: Path, account: str, since: float) ->
     except Refused:
         return ()
     used, hashes = await asyncio.to_thread(_ours, path, account, since)
-    unknown = [sequence for sequence in range(min(used, default=end), end) if sequence not in used][:LOOKED_UP]
+    unknown = [sequence for sequence in range(min(used, default=end), end) if sequence not in used][
+        :LOOKED_UP
+    ]
     found = await asyncio.gather(*(client.find_by_sequence(account, sequence) for sequence in unknown))
-    return tuple(outcome.tx_hash for outcome in found if outcome is not None and outcome.tx_hash not in hashes)
+    return tuple(
+        outcome.tx_hash for outcome in found if outcome is not None and outcome.tx_hash not in hashes
+    )
 
 
 def _ours(path: Path, account: str, since: float) -> tuple[frozenset[int], frozenset[str]]:

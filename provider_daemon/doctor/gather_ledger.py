@@ -74,7 +74,9 @@ def _holder(path: Path) -> int | Unknown:
     """Read, not tried: a lock taken for a moment could keep a daemon from its start."""
     try:
         status = os.stat(f"{path}.lock")
-        return holder(Path("/proc/locks").read_text(), os.major(status.st_dev), os.minor(status.st_dev), status.st_ino)
+        return holder(
+            Path("/proc/locks").read_text(), os.major(status.st_dev), os.minor(status.st_dev), status.st_ino
+        )
     except FileNotFoundError:
         return 0
     except OSError as error:

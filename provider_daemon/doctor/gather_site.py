@@ -1,4 +1,5 @@
-"""Gathers the facts about a cluster: first the SSH connection, then slurmctld and slurmdbd, then the rest in parallel."""
+"""Gathers the facts about a cluster: first the SSH connection, then slurmctld and slurmdbd, then the rest in
+parallel."""
 
 import asyncio
 import statistics
@@ -66,7 +67,8 @@ def _lost(mode: int | Unknown, why: str, cause: str, **facts: Any) -> Way:
 
 
 async def _reach(made: SshTransport, mode: int, looker: Deadline) -> Way:
-    """A login takes as long as clusters.ssh.login_seconds allows the daemon's; after it the other questions have their whole time."""
+    """A login takes as long as clusters.ssh.login_seconds allows the daemon's; after it the other questions
+    have their whole time."""
     inspection = Inspection(made)
     try:
         await made.connect()
@@ -76,11 +78,24 @@ async def _reach(made: SshTransport, mode: int, looker: Deadline) -> Way:
         await made.close()
         outcome = error.outcome if isinstance(error, LoginError) else ConnectOutcome.FAILED
         if outcome in HOST_KEY_PROBLEMS:
-            return _lost(mode, "the host key is not the pinned one", "ssh-host-key", host_key=Unknown(str(error)), outcome=outcome)
-        return _lost(mode, "the login node cannot be reached", "ssh-login", login=Unknown(str(error)), outcome=outcome)
+            return _lost(
+                mode,
+                "the host key is not the pinned one",
+                "ssh-host-key",
+                host_key=Unknown(str(error)),
+                outcome=outcome,
+            )
+        return _lost(
+            mode, "the login node cannot be reached", "ssh-login", login=Unknown(str(error)), outcome=outcome
+        )
     seconds = await looker(lambda: _round_trip(inspection))
     sessions = await looker(lambda: made.sessions(CHANNELS))
-    return Way(Ssh(mode, "the host key is the pinned one", "logged in", seconds, sessions, CHANNELS), inspection, made, None)
+    return Way(
+        Ssh(mode, "the host key is the pinned one", "logged in", seconds, sessions, CHANNELS),
+        inspection,
+        made,
+        None,
+    )
 
 
 async def _round_trip(inspection: Inspection) -> float:
@@ -107,7 +122,12 @@ async def slurm(cluster: ClusterConfig, reached: Way, looker: Deadline, clock: C
         return replace(Slurm(**dict.fromkeys(Slurm.__dataclass_fields__, missing)), commands=commands)
     programs = sorted({image.run[0] for image in cluster.images if image.run})
     (settings, associations, account, qos), (version, mended, skew, work_root, found) = await asyncio.gather(
-        asyncio.gather(looker(site.settings), looker(site.associations), looker(lambda: site.account(cluster.account)), looker(site.qos)),
+        asyncio.gather(
+            looker(site.settings),
+            looker(site.associations),
+            looker(lambda: site.account(cluster.account)),
+            looker(site.qos),
+        ),
         asyncio.gather(
             looker(site.version),
             looker(site.mended),
@@ -127,7 +147,9 @@ async def slurm(cluster: ClusterConfig, reached: Way, looker: Deadline, clock: C
     )
     user, allowed = ("", ()) if isinstance(associations, Unknown) else associations
     return Slurm(
-        controller=settings if isinstance(settings, Unknown) else f"slurmctld of {settings.get('ClusterName', '?')}",
+        controller=settings
+        if isinstance(settings, Unknown)
+        else f"slurmctld of {settings.get('ClusterName', '?')}",
         database=associations if isinstance(associations, Unknown) else "slurmdbd",
         settings=down or settings,
         version=version,
@@ -157,7 +179,8 @@ async def _skew(site: Inspection, clock: Clock) -> float:
 
 
 def apart(before: float, said: int, after: float) -> float:
-    """How many seconds a clock that was read in between, in whole ones, is ahead at least; negative behind; 0 when it may be right."""
+    """How many seconds a clock that was read in between, in whole ones, is ahead at least; negative behind; 0
+    when it may be right."""
     if said > after:
         return said - after
     return said + 1 - before if said + 1 < before else 0.0
@@ -166,13 +189,17 @@ def apart(before: float, said: int, after: float) -> float:
 # --- sbatch --test-only ---
 
 
-async def trials(cluster: ClusterConfig, reached: Way, wanted: dict[str, str], looker: Deadline) -> dict[str, tuple[bool, str]] | Unknown:
+async def trials(
+    cluster: ClusterConfig, reached: Way, wanted: dict[str, str], looker: Deadline
+) -> dict[str, tuple[bool, str]] | Unknown:
     """`wanted`: queue -> partition."""
     site = reached.inspection
     assert site is not None
 
     async def ask_all() -> dict[str, tuple[bool, str]]:
-        answers = await asyncio.gather(*(site.trial(script(cluster, partition)) for partition in wanted.values()))
+        answers = await asyncio.gather(
+            *(site.trial(script(cluster, partition)) for partition in wanted.values())
+        )
         return dict(zip(wanted, answers, strict=True))
 
     return await looker(ask_all)

@@ -11,23 +11,37 @@ OTHERS = 0o077
 def python(host: Host) -> Finding:
     """The Python version is supported."""
     seen = ".".join(map(str, host.python))
-    return judge(OLDEST <= host.python[:2] < BEYOND, f"Python {seen}", "install provd with Python 3.11 to 3.15")
+    return judge(
+        OLDEST <= host.python[:2] < BEYOND, f"Python {seen}", "install provd with Python 3.11 to 3.15"
+    )
 
 
 def config_file(host: Host) -> Finding:
     """Only its owner can write provd.toml."""
-    writable = [f"{path} has mode {mode & 0o777:04o}" for path, mode in host.config_modes.items() if mode & OTHERS_WRITE]
-    return judge(not writable, ", ".join(writable) or "writable by its owner only", "run `chmod go-w` on the file")
+    writable = [
+        f"{path} has mode {mode & 0o777:04o}"
+        for path, mode in host.config_modes.items()
+        if mode & OTHERS_WRITE
+    ]
+    return judge(
+        not writable, ", ".join(writable) or "writable by its owner only", "run `chmod go-w` on the file"
+    )
 
 
 def secret_files(host: Host) -> Finding:
     """Only the owner can read the key and passphrase files."""
     lost = [f"{path}: {mode.why}" for path, mode in host.secret_modes.items() if isinstance(mode, Unknown)]
     readable = [
-        f"{path} has mode {mode & 0o777:04o}" for path, mode in host.secret_modes.items() if not isinstance(mode, Unknown) and mode & OTHERS
+        f"{path} has mode {mode & 0o777:04o}"
+        for path, mode in host.secret_modes.items()
+        if not isinstance(mode, Unknown) and mode & OTHERS
     ]
     seen = ", ".join(lost + readable) or f"{len(host.secret_modes)} files readable by their owner only"
-    return fail(seen, "make provd's user the owner of each file and set its mode to 600") if lost or readable else ok(seen)
+    return (
+        fail(seen, "make provd's user the owner of each file and set its mode to 600")
+        if lost or readable
+        else ok(seen)
+    )
 
 
 def unit(host: Host) -> Finding:
@@ -36,9 +50,14 @@ def unit(host: Host) -> Finding:
         return skipped(host.unit.why)
     loaded, enabled = host.unit.get("LoadState", ""), host.unit.get("UnitFileState", "")
     if loaded != "loaded":
-        return fail(f"provd.service is {loaded or 'not found'}", "install deploy/systemd/provd.service, then run `systemctl daemon-reload`")
+        return fail(
+            f"provd.service is {loaded or 'not found'}",
+            "install deploy/systemd/provd.service, then run `systemctl daemon-reload`",
+        )
     seen = f"provd.service is {host.unit.get('ActiveState', '')} and {enabled}"
-    return ok(seen) if enabled == "enabled" else warn(seen, "run `systemctl enable provd` to start it at boot")
+    return (
+        ok(seen) if enabled == "enabled" else warn(seen, "run `systemctl enable provd` to start it at boot")
+    )
 
 
 def watchdog(host: Host) -> Finding:
@@ -48,5 +67,8 @@ def watchdog(host: Host) -> Finding:
     if host.unit.get("LoadState") != "loaded":
         return skipped("provd.service is not installed", "host-systemd")
     interval = known(host.unit).get("WatchdogUSec", "0")
-    todo = "set WatchdogSec=60 and Type=notify in the unit; otherwise systemd does not restart a daemon that hangs"
+    todo = (
+        "set WatchdogSec=60 and Type=notify in the unit; otherwise systemd does not restart a daemon "
+        "that hangs"
+    )
     return judge(interval not in ("0", "", "infinity"), f"WatchdogSec is {interval}", todo)

@@ -29,14 +29,19 @@ def funds(key: Key) -> Finding:
         return skipped("the account does not exist", "account-exists")
     balance, cost = known(key.balance), REPORT_GAS * known(key.gas_price)
     return judge(
-        balance > 0 and balance >= cost, f"the balance is {balance} {key.denom}, a report costs about {cost:.0f} {key.denom}", TOP_UP
+        balance > 0 and balance >= cost,
+        f"the balance is {balance} {key.denom}, a report costs about {cost:.0f} {key.denom}",
+        TOP_UP,
     )
 
 
 def runway(key: Key) -> Finding:
     """How many days the balance lasts at the larger of the last day's fees and the heartbeats' fees."""
     if funds(key).todo or funds(key).cause:
-        return skipped("the balance does not cover one report", "account-funds" if known(key.exists) else "account-exists")
+        return skipped(
+            "the balance does not cover one report",
+            "account-funds" if known(key.exists) else "account-exists",
+        )
     balance, daily = known(key.balance), known(key.daily)
     if daily <= 0:
         return ok(f"the balance is {balance} {key.denom}, and gas is free")
@@ -50,6 +55,8 @@ def runway(key: Key) -> Finding:
 def foreign(key: Key) -> Finding:
     """Nobody else signed transactions with the key in the last day."""
     found = known(key.foreign)
-    seen = f"{len(found)} transactions are not in the ledger" + (f": {', '.join(hash_[:16] for hash_ in found)}" if found else "")
+    seen = f"{len(found)} transactions are not in the ledger" + (
+        f": {', '.join(hash_[:16] for hash_ in found)}" if found else ""
+    )
     todo = "find out who else signs with this key (another provd or a person); use a separate key for provd"
     return judge(not found, seen, todo)

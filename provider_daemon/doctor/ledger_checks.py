@@ -10,22 +10,35 @@ LOW_BYTES, EMPTY_BYTES = 1024**3, 100 * 1024**2
 def opens(ledger: LedgerFacts) -> Finding:
     """The ledger exists and can be read."""
     if isinstance(ledger.opens, Unknown) and not ledger.opens.cause:
-        return fail(ledger.opens.why, "run as provd's user or root; if the file is damaged, replace it with the newest intact backup")
+        return fail(
+            ledger.opens.why,
+            ("run as provd's user or root; if the file is damaged, replace it with the newest intact backup"),
+        )
     return ok(known(ledger.opens))
 
 
 def schema(ledger: LedgerFacts) -> Finding:
     """The ledger's schema version is the one that this provd uses."""
     found = known(ledger.schema)
-    todo = "start the daemon, which migrates it" if found < ledger.wanted_schema else "upgrade provd: a newer version wrote the ledger"
-    return judge(found == ledger.wanted_schema, f"the ledger has schema {found}, this provd uses {ledger.wanted_schema}", todo)
+    todo = (
+        "start the daemon, which migrates it"
+        if found < ledger.wanted_schema
+        else "upgrade provd: a newer version wrote the ledger"
+    )
+    return judge(
+        found == ledger.wanted_schema,
+        f"the ledger has schema {found}, this provd uses {ledger.wanted_schema}",
+        todo,
+    )
 
 
 def integrity(ledger: LedgerFacts) -> Finding:
     """`provd ledger check` finds no problem: the file is intact and its rows are consistent."""
     problems = known(ledger.problems)
     return judge(
-        not problems, f"{len(problems)} problems" + (f": {problems[0]}" if problems else ""), "run `provd ledger check` for details"
+        not problems,
+        f"{len(problems)} problems" + (f": {problems[0]}" if problems else ""),
+        "run `provd ledger check` for details",
     )
 
 
@@ -51,7 +64,9 @@ def disk(ledger: LedgerFacts) -> Finding:
 
 def modes(ledger: LedgerFacts) -> Finding:
     """Only the owner can read the ledger's files."""
-    open_to_others = [f"{path} has mode {mode & 0o777:04o}" for path, mode in known(ledger.modes).items() if mode & OTHERS]
+    open_to_others = [
+        f"{path} has mode {mode & 0o777:04o}" for path, mode in known(ledger.modes).items() if mode & OTHERS
+    ]
     seen = ", ".join(open_to_others) or f"{len(known(ledger.modes))} files readable by their owner only"
     return judge(not open_to_others, seen, f"run `chmod 600 {ledger.path}*`")
 
@@ -59,4 +74,8 @@ def modes(ledger: LedgerFacts) -> Finding:
 def lock(ledger: LedgerFacts) -> Finding:
     """A running daemon holds the ledger's lock."""
     holder = known(ledger.holder)
-    return ok(f"process {holder} holds the lock") if holder else warn("no daemon is running", "start provd: no job is served until then")
+    return (
+        ok(f"process {holder} holds the lock")
+        if holder
+        else warn("no daemon is running", "start provd: no job is served until then")
+    )

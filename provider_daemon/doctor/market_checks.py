@@ -37,14 +37,23 @@ def cluster(site: SiteFacts) -> Finding:
 def owner(site: SiteFacts) -> Finding:
     """The configured key owns the cluster on chain."""
     record, address = _record(site), known(site.address)
-    seen = f"the owner is {record.provider}" + ("" if record.provider == address else f", the configured key is {address}")
-    return judge(record.provider == address, seen, "set clusters.key to the owner's key: the chain rejects reports signed by another")
+    seen = f"the owner is {record.provider}" + (
+        "" if record.provider == address else f", the configured key is {address}"
+    )
+    return judge(
+        record.provider == address,
+        seen,
+        "set clusters.key to the owner's key: the chain rejects reports signed by another",
+    )
 
 
 def active(site: SiteFacts) -> Finding:
     """The cluster is active and accepts jobs."""
     state = _record(site).state
-    todo = "set it to active with `provd tx hpc update-cluster`; the daemon reactivates only clusters that are offline"
+    todo = (
+        "set it to active with `provd tx hpc update-cluster`; the daemon reactivates only clusters that "
+        "are offline"
+    )
     return judge(state == "active", f"the cluster is {state}", todo)
 
 
@@ -52,14 +61,24 @@ def total_nodes(site: SiteFacts) -> Finding:
     """The cluster's total_nodes on chain equals the number of SLURM nodes."""
     said, there = _record(site).total_nodes, len(known(site.slurm.nodes))
     seen = f"{said} nodes on chain, {there} in SLURM"
-    return ok(seen) if said == there else warn(seen, f"set total_nodes to {there} with `provd tx hpc update-cluster`")
+    return (
+        ok(seen)
+        if said == there
+        else warn(seen, f"set total_nodes to {there} with `provd tx hpc update-cluster`")
+    )
 
 
 def offerings(site: SiteFacts) -> Finding:
     """The cluster has an active offering."""
     sold = _sold(site)
     seen = f"{len(sold)} of {len(known(site.offered))} offerings are active"
-    return ok(seen) if sold else warn(seen, "create one with `provd tx hpc create-offering`: customers cannot order jobs without one")
+    return (
+        ok(seen)
+        if sold
+        else warn(
+            seen, "create one with `provd tx hpc create-offering`: customers cannot order jobs without one"
+        )
+    )
 
 
 def offering_limits(site: SiteFacts) -> Finding:
@@ -71,11 +90,19 @@ def offering_limits(site: SiteFacts) -> Finding:
     return (
         ok(seen)
         if not broken
-        else warn(seen, "lower the offering's limits, or raise those of the partition or clusters.limits; jobs above them fail")
+        else warn(
+            seen,
+            (
+                "lower the offering's limits, or raise those of the partition or clusters.limits; jobs "
+                "above them fail"
+            ),
+        )
     )
 
 
-def _promises(site: SiteFacts, offered: Offered, names: dict[str, str], places: dict[str, Partition]) -> list[str]:
+def _promises(
+    site: SiteFacts, offered: Offered, names: dict[str, str], places: dict[str, Partition]
+) -> list[str]:
     limits, broken = site.config.limits, list[str]()
     for queue in offered.offering.queues:
         place = places.get(names[queue.partition])
@@ -106,22 +133,42 @@ def offering_workloads(site: SiteFacts) -> Finding:
     lost = sorted(
         item.workload_id
         for item in workloads
-        if item.workload_id not in site.templates and not any(fnmatchcase(item.image, pattern) for pattern in patterns)
+        if item.workload_id not in site.templates
+        and not any(fnmatchcase(item.image, pattern) for pattern in patterns)
     )
-    seen = f"no template or launcher for: {', '.join(lost)}" if lost else f"{len(workloads)} preconfigured workloads can run"
-    return judge(not lost, seen, "add the template to clusters.templates.allowed, or a pattern for its image to [[clusters.images]]")
+    seen = (
+        f"no template or launcher for: {', '.join(lost)}"
+        if lost
+        else f"{len(workloads)} preconfigured workloads can run"
+    )
+    return judge(
+        not lost,
+        seen,
+        ("add the template to clusters.templates.allowed, or a pattern for its image to [[clusters.images]]"),
+    )
 
 
 def parameters(site: SiteFacts) -> Finding:
     """clusters.heartbeat_seconds and the offerings' run times fit the chain's parameters."""
     sold, said = _sold(site), known(site.parameters)
-    longest, timeout, period = said.max_job_duration, said.node_heartbeat_timeout, site.config.heartbeat_seconds
+    longest, timeout, period = (
+        said.max_job_duration,
+        said.node_heartbeat_timeout,
+        site.config.heartbeat_seconds,
+    )
     broken = [
-        f"{each.offering.offering_id}: offers {each.max_runtime} s, but the chain ends every job after {longest} s"
+        (
+            f"{each.offering.offering_id}: offers {each.max_runtime} s, but the chain ends every job "
+            f"after {longest} s"
+        )
         for each in sold
         if 0 < longest < each.max_runtime
     ]
     if 0 < timeout < period + LANDS_SECONDS:
         broken.append(f"heartbeats are sent every {period:g} s, but nodes go stale after {timeout} s")
     seen = "; ".join(broken) or f"nodes go stale after {timeout} s, jobs end after {longest} s"
-    return ok(seen) if not broken else warn(seen, "lower the offering's max_runtime_seconds or clusters.heartbeat_seconds")
+    return (
+        ok(seen)
+        if not broken
+        else warn(seen, "lower the offering's max_runtime_seconds or clusters.heartbeat_seconds")
+    )

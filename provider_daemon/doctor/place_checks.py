@@ -30,23 +30,44 @@ FREE_BYTES = 10 * 1024**3
 
 def targets(site: SiteFacts) -> dict[str, str]:
     """Chain queue -> partition, or several separated by commas, of every queue that is sold or configured."""
-    queues = {queue.partition for each in known(site.offered) if each.offering.active for queue in each.offering.queues}
-    return {queue: site.config.partitions.get(queue, queue) for queue in sorted(queues | set(site.config.partitions))}
+    queues = {
+        queue.partition
+        for each in known(site.offered)
+        if each.offering.active
+        for queue in each.offering.queues
+    }
+    return {
+        queue: site.config.partitions.get(queue, queue)
+        for queue in sorted(queues | set(site.config.partitions))
+    }
 
 
 def partitions(site: SiteFacts) -> Finding:
     """The partition of every offered queue exists."""
     there = {each.name for each in known(site.slurm.partitions)}
     wanted = targets(site)
-    missing = [f"{queue} -> {one}" for queue, listed in wanted.items() for one in listed.split(",") if one not in there]
+    missing = [
+        f"{queue} -> {one}"
+        for queue, listed in wanted.items()
+        for one in listed.split(",")
+        if one not in there
+    ]
     seen = f"{len(wanted)} queues; SLURM has partitions {', '.join(sorted(there))}"
-    return judge(not missing, f"{seen}; missing: {', '.join(missing)}" if missing else seen, "correct clusters.partitions or the offering")
+    return judge(
+        not missing,
+        f"{seen}; missing: {', '.join(missing)}" if missing else seen,
+        "correct clusters.partitions or the offering",
+    )
 
 
 def partitions_up(site: SiteFacts) -> Finding:
     """The partition of every offered queue is up."""
     wanted = {one for listed in targets(site).values() for one in listed.split(",")}
-    down = [f"partition {each.name} is {each.state}" for each in known(site.slurm.partitions) if each.name in wanted and each.state != "UP"]
+    down = [
+        f"partition {each.name} is {each.state}"
+        for each in known(site.slurm.partitions)
+        if each.name in wanted and each.state != "UP"
+    ]
     return judge(
         not down,
         ", ".join(down) or f"{len(wanted)} partitions are up",
@@ -71,7 +92,11 @@ def work_root(site: SiteFacts) -> Finding:
     """provd can create a directory in work_root on the login node."""
     found = known(site.slurm.work_root)
     path = site.config.work_root
-    return judge(not found.problem, found.problem or f"{path} is writable", f"create {path} and make provd's SLURM user its owner")
+    return judge(
+        not found.problem,
+        found.problem or f"{path} is writable",
+        f"create {path} and make provd's SLURM user its owner",
+    )
 
 
 def work_root_shared(site: SiteFacts) -> Finding:
@@ -83,14 +108,20 @@ def work_root_shared(site: SiteFacts) -> Finding:
         return ok(seen)
     if hosts <= {found.host, found.host.partition(".")[0]}:
         return ok(f"{seen}, and every node is the login node itself")
-    return warn(seen, "put work_root on a file system that login and compute nodes share (ignore this if it is one)")
+    return warn(
+        seen, "put work_root on a file system that login and compute nodes share (ignore this if it is one)"
+    )
 
 
 def work_root_space(site: SiteFacts) -> Finding:
     """Free space on work_root's file system."""
     free = known(site.slurm.work_root).free_bytes
     seen = f"{free / 1024**3:.1f} GiB free"
-    return ok(seen) if free >= FREE_BYTES else warn(seen, "free space: provd writes job scripts there, and jobs their output")
+    return (
+        ok(seen)
+        if free >= FREE_BYTES
+        else warn(seen, "free space: provd writes job scripts there, and jobs their output")
+    )
 
 
 def launchers(site: SiteFacts) -> Finding:
@@ -98,15 +129,22 @@ def launchers(site: SiteFacts) -> Finding:
     wanted = sorted({image.run[0] for image in site.config.images if image.run})
     missing = [name for name in wanted if name not in known(site.slurm.programs)]
     if not missing:
-        return ok(f"{len(wanted)} launchers found" if wanted else "no launcher configured: images run natively")
+        return ok(
+            f"{len(wanted)} launchers found" if wanted else "no launcher configured: images run natively"
+        )
     seen = f"not found: {', '.join(missing)}"
     if site.config.prologue:
         return warn(seen, "check that clusters.prologue adds them to the job's PATH")
-    return fail(seen, "install them, configure their absolute path, or load their module in clusters.prologue")
+    return fail(
+        seen, "install them, configure their absolute path, or load their module in clusters.prologue"
+    )
 
 
 def templates(site: SiteFacts) -> Finding:
     """Every allowed workload template exists, is approved and has a trusted signature."""
     if isinstance(site.templates, Unknown):
-        return fail(site.templates.why, "correct clusters.templates, or sign the template again with `provd template sign`")
+        return fail(
+            site.templates.why,
+            "correct clusters.templates, or sign the template again with `provd template sign`",
+        )
     return ok(f"{len(site.templates)} templates are allowed, all verified")

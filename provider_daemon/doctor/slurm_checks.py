@@ -12,7 +12,8 @@ OLDEST = "22.05"  # the oldest branch that provd is tested with
 MIN_JOB_AGE = 60  # slurm.conf's MinJobAge, seconds: some polls, and slurmdbd's delay
 SKEW_SECONDS = 5.0
 BACKLOG = 1_000  # records: slurmdbd is behind, and absence of a job cannot be proven until it has caught up
-NEEDED_RANGE = 3 * 86_400  # seconds that a search by name covers: a day before a job, its life, and a day after now
+# seconds that a search by name covers: a day before a job, its life, and a day after now
+NEEDED_RANGE = 3 * 86_400
 FEW_WINDOWS = 10  # sacct commands in one look, a second in all
 UPGRADE = "upgrade SLURM to 25.05.9, 25.11.8, 26.05.4 or newer"
 
@@ -26,7 +27,9 @@ def commands(site: SiteFacts) -> Finding:
     there = known(site.slurm.commands)
     missing = sorted(COMMANDS - there)
     todo = "set clusters.slurm_path to the directory with SLURM's commands on the login node"
-    return judge(not missing, f"not found: {', '.join(missing)}" if missing else f"{len(there)} commands found", todo)
+    return judge(
+        not missing, f"not found: {', '.join(missing)}" if missing else f"{len(there)} commands found", todo
+    )
 
 
 def controller(site: SiteFacts) -> Finding:
@@ -45,7 +48,9 @@ def database(site: SiteFacts) -> Finding:
     name, waiting = known(found), known(site.slurm.backlog)
     seen = f"{name} answers, {waiting} records are queued for it"
     return (
-        ok(seen) if waiting < BACKLOG else warn(seen, "check slurmdbd's log and database until `sdiag` shows a DBD agent queue size near 0")
+        ok(seen)
+        if waiting < BACKLOG
+        else warn(seen, "check slurmdbd's log and database until `sdiag` shows a DBD agent queue size near 0")
     )
 
 
@@ -55,7 +60,11 @@ def version(site: SiteFacts) -> Finding:
     seen = f"slurmctld {theirs}, commands {ours}"
     if release(theirs)[0] < OLDEST:
         return fail(seen, f"upgrade SLURM: provd is tested with {OLDEST} and newer")
-    return judge(release(ours)[0] <= release(theirs)[0], seen, "upgrade slurmctld: the commands must not be newer than the daemons")
+    return judge(
+        release(ours)[0] <= release(theirs)[0],
+        seen,
+        "upgrade slurmctld: the commands must not be newer than the daemons",
+    )
 
 
 def vulnerabilities(site: SiteFacts) -> Finding:
@@ -68,7 +77,9 @@ def vulnerabilities(site: SiteFacts) -> Finding:
     branch = release(running)[0]
     seen = f"{len(found)} known vulnerabilities in {running}: {', '.join(each.cve for each in found)}"
     repaired = [good for each in found if (good := each.fixed[branch]) is not None]
-    return fail(seen, f"upgrade SLURM to {branch}.{max(repaired)} or newer") if repaired else warn(seen, UPGRADE)
+    return (
+        fail(seen, f"upgrade SLURM to {branch}.{max(repaired)} or newer") if repaired else warn(seen, UPGRADE)
+    )
 
 
 def clock(site: SiteFacts) -> Finding:
@@ -82,14 +93,20 @@ def min_job_age(site: SiteFacts) -> Finding:
     """MinJobAge keeps finished jobs in squeue long enough."""
     value = _setting(site, "MinJobAge")
     age = number(value)
-    return judge(age == 0 or age >= MIN_JOB_AGE, f"MinJobAge is {age} s", "set MinJobAge=300 (its default) in slurm.conf")
+    return judge(
+        age == 0 or age >= MIN_JOB_AGE,
+        f"MinJobAge is {age} s",
+        "set MinJobAge=300 (its default) in slurm.conf",
+    )
 
 
 def accounting_storage(site: SiteFacts) -> Finding:
     """AccountingStorageType stores usage in slurmdbd."""
     value = _setting(site, "AccountingStorageType")
     todo = "set AccountingStorageType=accounting_storage/slurmdbd in slurm.conf and run slurmdbd"
-    return judge(value == "accounting_storage/slurmdbd", f"AccountingStorageType is {value or 'not set'}", todo)
+    return judge(
+        value == "accounting_storage/slurmdbd", f"AccountingStorageType is {value or 'not set'}", todo
+    )
 
 
 def accounting_gpus(site: SiteFacts) -> Finding:
@@ -100,7 +117,11 @@ def accounting_gpus(site: SiteFacts) -> Finding:
     tracked = _setting(site, "AccountingStorageTRES").split(",")
     named = [name for name in tracked if name.startswith("gres/gpu")]
     seen = f"the site has {cards} GPUs, AccountingStorageTRES includes {', '.join(named) or 'no gres/gpu'}"
-    return judge("gres/gpu" in tracked, seen, "add gres/gpu to AccountingStorageTRES in slurm.conf; otherwise GPU use is never paid")
+    return judge(
+        "gres/gpu" in tracked,
+        seen,
+        "add gres/gpu to AccountingStorageTRES in slurm.conf; otherwise GPU use is never paid",
+    )
 
 
 def accounting_enforce(site: SiteFacts) -> Finding:
@@ -111,7 +132,13 @@ def accounting_enforce(site: SiteFacts) -> Finding:
     return (
         ok(seen)
         if held
-        else warn(seen, "set AccountingStorageEnforce=associations,limits,qos in slurm.conf; otherwise SLURM enforces no limits")
+        else warn(
+            seen,
+            (
+                "set AccountingStorageEnforce=associations,limits,qos in slurm.conf; otherwise SLURM "
+                "enforces no limits"
+            ),
+        )
     )
 
 
@@ -122,11 +149,16 @@ def rate_limit(site: SiteFacts) -> Finding:
         return ok("slurmctld has no rate limit")
     refill, period = int(options.get("rl_refill_rate") or 2), int(options.get("rl_refill_period") or 1)
     room = refill * SUBMIT_SECONDS // period
-    seen = f"the rate limit allows {refill} requests every {period} s per user: {room} submissions in {SUBMIT_SECONDS} s"
+    seen = (
+        f"the rate limit allows {refill} requests every {period} s per user: {room} submissions in "
+        f"{SUBMIT_SECONDS} s"
+    )
     return (
         ok(seen)
         if room >= ORDERS_A_COMMAND
-        else warn(seen, f"increase rl_refill_rate: provd submits up to {ORDERS_A_COMMAND} jobs in one command")
+        else warn(
+            seen, f"increase rl_refill_rate: provd submits up to {ORDERS_A_COMMAND} jobs in one command"
+        )
     )
 
 
@@ -134,7 +166,9 @@ def private_data(site: SiteFacts) -> Finding:
     """PrivateData does not hide nodes from provd's user."""
     value = _setting(site, "PrivateData") or "none"
     seen = f"PrivateData is {value}"
-    todo = "remove nodes from PrivateData in slurm.conf: provd must see the nodes that it reports to the chain"
+    todo = (
+        "remove nodes from PrivateData in slurm.conf: provd must see the nodes that it reports to the chain"
+    )
     return judge(not {"nodes", "all"} & set(value.split(",")), seen, todo)
 
 
@@ -143,9 +177,21 @@ def containment(site: SiteFacts) -> Finding:
     track, flags = _setting(site, "ProctrackType"), _setting(site, "PrologFlags")
     seen = f"ProctrackType is {track}, PrologFlags is {flags or 'not set'}"
     if track != "proctrack/cgroup":
-        return warn(seen, "set ProctrackType=proctrack/cgroup in slurm.conf; otherwise a customer's process can outlive its job")
+        return warn(
+            seen,
+            (
+                "set ProctrackType=proctrack/cgroup in slurm.conf; otherwise a customer's process can "
+                "outlive its job"
+            ),
+        )
     if "contain" not in flags.lower():
-        return warn(seen, "set PrologFlags=Contain in slurm.conf; otherwise SSH sessions on a node (pam_slurm_adopt) belong to no job")
+        return warn(
+            seen,
+            (
+                "set PrologFlags=Contain in slurm.conf; otherwise SSH sessions on a node (pam_slurm_adopt) "
+                "belong to no job"
+            ),
+        )
     return ok(seen)
 
 
@@ -163,12 +209,23 @@ def query_range(site: SiteFacts) -> Finding:
     if not seconds:
         return ok("MaxQueryTimeRange is unlimited")
     needed = NEEDED_RANGE // max(seconds - SPARE_SECONDS, 1) + 1
-    seen = f"MaxQueryTimeRange is {seconds} s: a search over {NEEDED_RANGE // 86_400} days needs {needed} sacct commands"
+    seen = (
+        f"MaxQueryTimeRange is {seconds} s: a search over {NEEDED_RANGE // 86_400} days needs {needed} "
+        "sacct commands"
+    )
     if needed > MAX_WINDOWS:
         return fail(
-            seen, "set MaxQueryTimeRange in slurmdbd.conf to 1-0 (a day) or more; otherwise provd cannot prove that a job does not exist"
+            seen,
+            (
+                "set MaxQueryTimeRange in slurmdbd.conf to 1-0 (a day) or more; otherwise provd cannot "
+                "prove that a job does not exist"
+            ),
         )
-    return ok(seen) if needed <= FEW_WINDOWS else warn(seen, "set MaxQueryTimeRange in slurmdbd.conf to 1-0 (a day) or more")
+    return (
+        ok(seen)
+        if needed <= FEW_WINDOWS
+        else warn(seen, "set MaxQueryTimeRange in slurmdbd.conf to 1-0 (a day) or more")
+    )
 
 
 def answers(site: SiteFacts) -> Finding:
@@ -186,7 +243,9 @@ def qos(site: SiteFacts) -> Finding:
     if not wanted:
         return ok("clusters.qos is not set: the account's default applies")
     if wanted not in known(site.slurm.qos):
-        return fail(f"QOS {wanted} does not exist", f"correct clusters.qos, or run `sacctmgr add qos {wanted}`")
+        return fail(
+            f"QOS {wanted} does not exist", f"correct clusters.qos, or run `sacctmgr add qos {wanted}`"
+        )
     allowed = {
         name
         for each in known(site.slurm.associations)
@@ -219,7 +278,11 @@ def account_user(site: SiteFacts) -> Finding:
     if wanted and not known(site.slurm.account_exists):
         return skipped(f"account {wanted} does not exist", "slurm-account")
     cluster = _setting(site, "ClusterName")
-    found = [each for each in known(site.slurm.associations) if each.cluster == cluster and wanted in ("", each.account)]
+    found = [
+        each
+        for each in known(site.slurm.associations)
+        if each.cluster == cluster and wanted in ("", each.account)
+    ]
     seen = f"user {user} has {len(found)} associations" + (f" with account {wanted}" if wanted else "")
     return judge(bool(found), seen, f"run `sacctmgr add user {user} account={wanted or 'ACCOUNT'}`")
 

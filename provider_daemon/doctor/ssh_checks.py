@@ -9,8 +9,12 @@ OTHERS = 0o077  # mode bits of group and others
 TODO = {
     ConnectOutcome.TIMED_OUT: "increase clusters.ssh.login_seconds, or ask the site why logins are slow",
     ConnectOutcome.SECOND_FACTOR: "ask the site to allow key-only logins of this user from this address",
-    ConnectOutcome.COMMAND_REFUSED: "ask the site whether the account is enabled and may run commands over SSH",
-    ConnectOutcome.STDIN_CONSUMED: "change the account's shell start-up files so that they read stdin only from a terminal",
+    ConnectOutcome.COMMAND_REFUSED: (
+        "ask the site whether the account is enabled and may run commands over SSH"
+    ),
+    ConnectOutcome.STDIN_CONSUMED: (
+        "change the account's shell start-up files so that they read stdin only from a terminal"
+    ),
 }
 """outcome of a login -> what to do"""
 
@@ -34,7 +38,9 @@ def key_file(site: SiteFacts) -> Finding:
     """Only the owner can read the private key file."""
     mode, path = _ssh(site).key_mode, site.config.ssh.key_file if site.config.ssh else ""
     if isinstance(mode, Unknown):
-        return fail(f"{path}: {mode.why}", "set clusters.ssh.key_file to a private key that provd's user can read")
+        return fail(
+            f"{path}: {mode.why}", "set clusters.ssh.key_file to a private key that provd's user can read"
+        )
     return judge(not mode & OTHERS, f"{path} has mode {mode & 0o777:04o}", f"run `chmod 600 {path}`")
 
 
@@ -42,7 +48,13 @@ def host_key(site: SiteFacts) -> Finding:
     """The host key is the pinned one."""
     found = _ssh(site).host_key
     if isinstance(found, Unknown) and not found.cause:
-        return fail(found.why, "find out why the host key changed before you pin the new one in known_hosts or host_key_fingerprint")
+        return fail(
+            found.why,
+            (
+                "find out why the host key changed before you pin the new one in known_hosts or "
+                "host_key_fingerprint"
+            ),
+        )
     return ok(known(found))
 
 
@@ -52,7 +64,13 @@ def login(site: SiteFacts) -> Finding:
     if isinstance(found, Unknown) and not found.cause:
         return fail(
             found.why,
-            TODO.get(_ssh(site).outcome, f"check host, port, user and key_file in clusters.ssh, and try `ssh {_where(site)}` by hand"),
+            TODO.get(
+                _ssh(site).outcome,
+                (
+                    f"check host, port, user and key_file in clusters.ssh, and try `ssh {_where(site)}` by "
+                    "hand"
+                ),
+            ),
         )
     return ok(known(found))
 

@@ -1,9 +1,10 @@
-"""Known vulnerabilities of SLURM, and the first maintenance release of each branch that is free of them. Pure.
+"""Known vulnerabilities of SLURM, and the first maintenance release of each branch that is free of them.
+Pure.
 
-Sources: SchedMD's own CHANGELOG/slurm-YY.MM.md of 22.05 to 24.11 (each fix names its CVE); NVD's affected versions of CVE-2025-43904 and
-CVE-2024-48936; SchedMD's release notes of 26.05.4, 25.11.8 and 25.05.9 (2 September 2026), and AWS ParallelCluster's advisory on them
-(issue 7601), by which every version before is affected.
-"""
+Sources: SchedMD's own CHANGELOG/slurm-YY.MM.md of 22.05 to 24.11 (each fix names its CVE); NVD's affected
+versions of CVE-2025-43904 and CVE-2024-48936; SchedMD's release notes of 26.05.4, 25.11.8 and 25.05.9 (2
+September 2026), and AWS ParallelCluster's advisory on them (issue 7601), by which every version before is
+affected."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from provider_daemon.slurm.parse_config import release
 
 @dataclass(frozen=True, slots=True)
 class Vulnerability:
-    """`fixed`: branch -> its first good maintenance release; an affected branch without a good one has None; others are not affected.
+    """`fixed`: branch -> its first good maintenance release; an affected branch without a good one has None;
+    others are not affected.
 
     `switch`: the value of SwitchType that it needs, "" for any site.
     """
@@ -29,14 +31,23 @@ _IN_2026: dict[str, int | None] = {**dict.fromkeys(_OLD), "25.05": 9, "25.11": 8
 
 VULNERABILITIES = (
     Vulnerability("CVE-2023-41914", "a user can take ownership of any file", {"22.05": 10, "23.02": 6}),
-    Vulnerability("CVE-2023-49933", "message content can be modified despite its hash", {"22.05": 11, "23.02": 7, "23.11": 1}),
+    Vulnerability(
+        "CVE-2023-49933",
+        "message content can be modified despite its hash",
+        {"22.05": 11, "23.02": 7, "23.11": 1},
+    ),
     Vulnerability("CVE-2023-49934", "SQL injection in slurmdbd", {"23.11": 1}),
     Vulnerability("CVE-2023-49935", "root's MUNGE tokens can be reused", {"23.02": 7, "23.11": 1}),
-    Vulnerability("CVE-2023-49936", "a crafted message crashes a daemon", {"22.05": 11, "23.02": 7, "23.11": 1}),
+    Vulnerability(
+        "CVE-2023-49936", "a crafted message crashes a daemon", {"22.05": 11, "23.02": 7, "23.11": 1}
+    ),
     Vulnerability("CVE-2023-49937", "a double free in slurmctld", {"22.05": 11, "23.02": 7, "23.11": 1}),
     Vulnerability("CVE-2023-49938", "sbcast opens files with the wrong groups", {"22.05": 11, "23.02": 7}),
     Vulnerability(
-        "CVE-2024-42511", "access to other users' network identifiers", {"23.02": 8, "23.11": 9, "24.05": 2}, switch="switch/hpe_slingshot"
+        "CVE-2024-42511",
+        "access to other users' network identifiers",
+        {"23.02": 8, "23.11": 9, "24.05": 2},
+        switch="switch/hpe_slingshot",
     ),
     Vulnerability("CVE-2024-48936", "stepmgr lets a user run processes in other users' jobs", {"24.05": 4}),
     Vulnerability(
@@ -51,18 +62,24 @@ VULNERABILITIES = (
     Vulnerability("CVE-2026-65139", "unescaped values in accounting database queries", _IN_2026),
     Vulnerability("CVE-2026-65140", "an operator can modify administrators", _IN_2026),
     Vulnerability("CVE-2026-65165", "steps with an arbitrary distribution are counted wrongly", _IN_2026),
-    Vulnerability("CVE-2026-65168", "see the release notes of 25.11.8", {**dict.fromkeys(_OLD), "25.05": 9, "25.11": 8}),
+    Vulnerability(
+        "CVE-2026-65168", "see the release notes of 25.11.8", {**dict.fromkeys(_OLD), "25.05": 9, "25.11": 8}
+    ),
 )
 
 
 def of(version: str, switch: str, mended: Iterable[str]) -> tuple[Vulnerability, ...]:
-    """Those of a version; `switch` is the site's SwitchType, `mended` the CVEs that its package repaired by itself."""
+    """Those of a version; `switch` is the site's SwitchType, `mended` the CVEs that its package repaired by
+    itself."""
     branch, number = release(version)
     patched = frozenset(mended)
     return tuple(
         each
         for each in VULNERABILITIES
-        if branch in each.fixed and _before(number, each.fixed[branch]) and each.cve not in patched and each.switch in ("", switch)
+        if branch in each.fixed
+        and _before(number, each.fixed[branch])
+        and each.cve not in patched
+        and each.switch in ("", switch)
     )
 
 

@@ -1,7 +1,8 @@
-"""What a daemon would do about the jobs that wait on chain: its own loops, over a ledger that is thrown away, with nothing sent.
+"""What a daemon would do about the jobs that wait on chain: its own loops, over a ledger that is thrown away,
+with nothing sent.
 
-SLURM and the chain are asked as always. What would change them is kept for showing: batch scripts, transactions. Nothing is signed.
-"""
+SLURM and the chain are asked as always. What would change them is kept for showing: batch scripts,
+transactions. Nothing is signed."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,10 +35,11 @@ NO_ID = "0"  # for the SLURM job id that only sbatch would give
 
 
 class Unsigning:
-    """In the place of a key: its address, and zeros for every signature, so that nothing that is shown could be sent.
+    """In the place of a key: its address, and zeros for every signature, so that nothing that is shown could
+    be sent.
 
-    Except for the signature that the names of SLURM jobs come from: the jobs are looked for under the names that the daemon gives them.
-    """
+    Except for the signature that the names of SLURM jobs come from: the jobs are looked for under the names
+    that the daemon gives them."""
 
     def __init__(self, signer: Signer) -> None:
         self.address = signer.address
@@ -81,7 +83,8 @@ class Unsubmitting(SlurmScheduler):
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """What would become of a job: an order for sbatch, or `why` there would be none. `cluster`: the operator's word, if known."""
+    """What would become of a job: an order for sbatch, or `why` there would be none. `cluster`: the
+    operator's word, if known."""
 
     job_id: str
     cluster: str
@@ -102,7 +105,12 @@ class Rehearsal:
     """Made by `rehearsal`. `tenancies` and `sites` by the cluster's id on chain."""
 
     def __init__(
-        self, ledger: Ledger, chain: Unsending, served_clusters: Mapping[str, ServedCluster], sites: Mapping[str, Recording], clock: Clock
+        self,
+        ledger: Ledger,
+        chain: Unsending,
+        served_clusters: Mapping[str, ServedCluster],
+        sites: Mapping[str, Recording],
+        clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._chain = chain
@@ -112,7 +120,8 @@ class Rehearsal:
         self._intake = Intake(ledger, chain, served_clusters, clock, _nothing)
 
     async def prospects(self) -> list[Prospect]:
-        """Of every job of ours that is pending on chain, then of what cannot be read. Raises Transient where chain or SLURM is down."""
+        """Of every job of ours that is pending on chain, then of what cannot be read. Raises Transient where
+        chain or SLURM is down."""
         await self._count_nodes()
         jobs, unread = await self._waiting()
         with self._ledger.write():
@@ -125,15 +134,22 @@ class Rehearsal:
     async def drafts(self, settings: OutboxSettings) -> list[ShownDraft]:
         """After `prospects`: the transactions that would report them."""
         found = []
-        for signer in {known.signer.address: known.signer for known in self._served_clusters.values()}.values():
+        for signer in {
+            known.signer.address: known.signer for known in self._served_clusters.values()
+        }.values():
             self._chain.unsent = b""
             await Outbox(self._ledger, self._chain, signer, settings, self._clock, _nothing).tick()
             if self._chain.unsent:
-                found.append(ShownDraft(signer.address, self._chain.unsent, len(self._ledger.waiting_messages(signer.address))))
+                found.append(
+                    ShownDraft(
+                        signer.address, self._chain.unsent, len(self._ledger.waiting_messages(signer.address))
+                    )
+                )
         return found
 
     async def _count_nodes(self) -> None:
-        """As a heartbeat leaves it. The ledger is no older than the jobs, and yet not in doubt: each of them is looked for in SLURM."""
+        """As a heartbeat leaves it. The ledger is no older than the jobs, and yet not in doubt: each of them
+        is looked for in SLURM."""
         counts = {cluster_id: len(await site.nodes()) for cluster_id, site in self._sites.items()}
         now = self._clock.now()
         with self._ledger.write():
@@ -143,7 +159,8 @@ class Rehearsal:
                 self._ledger.set(meta.sign_of_life(cluster_id), now)
 
     async def _waiting(self) -> tuple[list[Job], list[Prospect]]:
-        """The jobs as they would enter the ledger, and those of whoever's that cannot be read, or not yet: intake sets them aside too."""
+        """The jobs as they would enter the ledger, and those of whoever's that cannot be read, or not yet:
+        intake sets them aside too."""
         jobs, unread = list[Job](), list[Prospect]()
         job_ids = [f"JOB-{number}" for number in range(1, await self._chain.job_counter())]
         for start in range(0, len(job_ids), BATCH):
@@ -166,14 +183,22 @@ class Rehearsal:
         job = self._ledger.job(before.spec.job_id) or before
         cluster_id = job.spec.cluster_id
         order = next((order for order in self._sites[cluster_id].orders if order.name == job.name), None)
-        return Prospect(job.spec.job_id, self._served_clusters[cluster_id].name, order, "" if order else _why(job))
+        return Prospect(
+            job.spec.job_id, self._served_clusters[cluster_id].name, order, "" if order else _why(job)
+        )
 
 
 @contextmanager
 def dry_run(
-    chain: Unsending, served_clusters: Mapping[str, ServedCluster], sites: Mapping[str, Recording], clock: Clock
+    chain: Unsending,
+    served_clusters: Mapping[str, ServedCluster],
+    sites: Mapping[str, Recording],
+    clock: Clock,
 ) -> Iterator[Rehearsal]:
-    with TemporaryDirectory(prefix="provd-") as directory, closing(Ledger.open(Path(directory) / "ledger.sqlite")) as ledger:
+    with (
+        TemporaryDirectory(prefix="provd-") as directory,
+        closing(Ledger.open(Path(directory) / "ledger.sqlite")) as ledger,
+    ):
         yield Rehearsal(ledger, chain, served_clusters, sites, clock)
 
 
@@ -184,7 +209,10 @@ def _why(job: Job) -> str:
         return f"refused: {job.message}"
     if job.slurm_id:
         return f"is in SLURM already, as job {job.slurm_id}"
-    return "waits: SLURM cannot be asked whether it is there already, or holds as many jobs as limits.max_jobs allows"
+    return (
+        "waits: SLURM cannot be asked whether it is there already, or holds as many jobs as "
+        "limits.max_jobs allows"
+    )
 
 
 def _nothing() -> None:

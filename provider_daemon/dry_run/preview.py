@@ -22,8 +22,10 @@ QUEUE = "standard"
 
 
 def preview(template: Template, settings: Mapping[str, str], cluster: ClusterConfig, chain_id: str) -> str:
-    """The batch script of a job of the template, as the cluster would run it; raises ConfigError with what the customer would be told."""
-    known = served_cluster(cluster, LocalSigner(secrets.token_bytes(32)), max_gas=0)  # nothing is signed: any key will do
+    """The batch script of a job of the template, as the cluster would run it; raises ConfigError with what
+    the customer would be told."""
+    # nothing is signed: any key will do
+    known = served_cluster(cluster, LocalSigner(secrets.token_bytes(32)), max_gas=0)
     try:
         asked = order(template, settings)
         spec = Spec(
@@ -34,12 +36,16 @@ def preview(template: Template, settings: Mapping[str, str], cluster: ClusterCon
             provider=known.signer.address,
             customer=known.signer.address,
             queue=QUEUE,
-            workload=Workload(arguments=asked.arguments, preconfigured_id=template.template_id, is_preconfigured=True),
+            workload=Workload(
+                arguments=asked.arguments, preconfigured_id=template.template_id, is_preconfigured=True
+            ),
             resources=asked.resources,
             max_runtime_seconds=asked.max_runtime_seconds,
             created_ns=0,
         )
-        terms = Terms((QueueOption(QUEUE),), (PreconfiguredWorkload(template.template_id, image(template), ()),))
+        terms = Terms(
+            (QueueOption(QUEUE),), (PreconfiguredWorkload(template.template_id, image(template), ()),)
+        )
         site = replace(known.site, templates={template.template_id: lambda spec: program_of(template, spec)})
         program = admit(spec, terms, site)
     except (BadValue, Inadmissible) as error:

@@ -1,4 +1,5 @@
-"""Intake's checks: what the chain accepts and a site cannot run (docs/protocol.md, 'Jobs'), each with a reason the customer can act on."""
+"""Intake's checks: what the chain accepts and a site cannot run (docs/protocol.md, 'Jobs'), each with a
+reason the customer can act on."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """Container images whose reference matches `pattern` run as `run` + the program; an empty `run` means natively.
+    """Container images whose reference matches `pattern` run as `run` + the program; an empty `run` means
+    natively.
 
     In `run`, {image} and {directory} (the job's own directory) are filled in as parts of single arguments.
     """
@@ -61,9 +63,8 @@ class Terms:
 class Program:
     """What to run: the image's launcher, already chosen, and the argument vector after it.
 
-    The rest is set by workload templates only: `wrapper` starts the tasks (before the launcher), `prologue` and `epilogue` are lines of
-    bash by the template's publisher, `environment` goes to the program.
-    """
+    The rest is set by workload templates only: `wrapper` starts the tasks (before the launcher), `prologue`
+    and `epilogue` are lines of bash by the template's publisher, `environment` goes to the program."""
 
     image: str
     launcher: tuple[str, ...]
@@ -83,7 +84,8 @@ class Inadmissible(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SitePolicy:
-    """What the operator configured for the cluster. `nodes` is the largest number of nodes a job can get; 0 when not known.
+    """What the operator configured for the cluster. `nodes` is the largest number of nodes a job can get; 0
+    when not known.
 
     `templates`: workload id -> what makes the program of a job that names it; raises Inadmissible.
     """
@@ -109,9 +111,14 @@ def _check_queue(spec: Spec, terms: Terms) -> None:
         offered = ", ".join(sorted(option.partition for option in terms.queues)) or "none"
         raise Inadmissible(f"unknown queue {spec.queue!r}: this offering has {offered}")
     if queue.max_nodes and spec.resources.nodes > queue.max_nodes:
-        raise Inadmissible(f"{spec.resources.nodes} nodes requested, queue {spec.queue!r} allows {queue.max_nodes}")
+        raise Inadmissible(
+            f"{spec.resources.nodes} nodes requested, queue {spec.queue!r} allows {queue.max_nodes}"
+        )
     if queue.max_runtime and spec.max_runtime_seconds > queue.max_runtime:
-        raise Inadmissible(f"{spec.max_runtime_seconds} s of run time requested, queue {spec.queue!r} allows {queue.max_runtime} s")
+        raise Inadmissible(
+            f"{spec.max_runtime_seconds} s of run time requested, queue {spec.queue!r} allows "
+            f"{queue.max_runtime} s"
+        )
 
 
 def _check_limits(spec: Spec, limits: Limits) -> None:
@@ -137,15 +144,26 @@ def _check_nodes(asked: Resources, site: SitePolicy) -> None:
 def _program(spec: Spec, terms: Terms, site: SitePolicy) -> Program:
     program = _preconfigured(spec, terms, site) if spec.workload.is_preconfigured else _custom(spec, terms)
     if not program.image and spec.workload.is_preconfigured:
-        return _separated(program, spec)  # a template of a native program: there is no image to find a launcher for
-    entry = next((entry for entry in site.images if _plain(program.image) and fnmatchcase(program.image, entry.pattern)), None)
+        # a template of a native program: there is no image to find a launcher for
+        return _separated(program, spec)
+    entry = next(
+        (
+            entry
+            for entry in site.images
+            if _plain(program.image) and fnmatchcase(program.image, entry.pattern)
+        ),
+        None,
+    )
     if entry is None:
-        raise Inadmissible(f"image {program.image!r} is not allowed on this site: ask the provider which images are")
+        raise Inadmissible(
+            f"image {program.image!r} is not allowed on this site: ask the provider which images are"
+        )
     return _separated(replace(program, launcher=entry.run), spec)
 
 
 def _separated(program: Program, spec: Spec) -> Program:
-    """No word of it can be read as an option of what launches it; an offering's own command may itself be a launcher."""
+    """No word of it can be read as an option of what launches it; an offering's own command may itself be a
+    launcher."""
     launched = bool(program.launcher or program.wrapper or spec.workload.is_preconfigured)
     if unsafe := unsafe_word(program.argv, launched=launched):
         raise Inadmissible(unsafe)
@@ -153,8 +171,14 @@ def _separated(program: Program, spec: Spec) -> Program:
 
 
 def _plain(image: str) -> bool:
-    """It can be neither an option of its launcher nor, as a path, lead out of the place that a pattern names."""
-    return not image.startswith("-") and image != SEPARATOR and image.isprintable() and ".." not in image.split("/")
+    """It can be neither an option of its launcher nor, as a path, lead out of the place that a pattern
+    names."""
+    return (
+        not image.startswith("-")
+        and image != SEPARATOR
+        and image.isprintable()
+        and ".." not in image.split("/")
+    )
 
 
 def _preconfigured(spec: Spec, terms: Terms, site: SitePolicy) -> Program:

@@ -1,5 +1,5 @@
-"""Why a job is on hold: nothing is submitted for it and nothing is reported about it. Typed, since metrics and
-alerts depend on it."""
+"""Why a job is on hold: nothing is submitted for it and nothing is reported about it. Typed, since metrics
+and alerts depend on it."""
 
 from enum import StrEnum
 
@@ -7,9 +7,8 @@ from enum import StrEnum
 class Hold(StrEnum):
     """`TOO_EXPENSIVE`: even to refuse it costs more gas than the site allows; it stays pending on chain.
 
-    The others concern the chain's record of the job: it says that another job has this number, there is none, or it
-    cannot be read.
-    """
+    The others concern the chain's record of the job: it says that another job has this number, there is none,
+    or it cannot be read."""
 
     TOO_EXPENSIVE = "too_expensive"
     OTHER_RECORD = "other_record"

@@ -1,4 +1,5 @@
-"""The life cycle of a job: what a snapshot of SLURM shows about it (`observe`), and what to do next (`decide`).
+"""The life cycle of a job: what a snapshot of SLURM shows about it (`observe`), and what to do next
+(`decide`).
 
 Theory of operation. SLURM and the chain each hold part of the truth about a job, and either may be
 unreachable. So a `Job` is not at a step of a procedure: it is a set of facts, and both functions are pure
@@ -57,32 +58,38 @@ from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, State, route
 from provider_daemon.job.usage import GpuUnaccounted, Usage, measure
 
-# Exactly-once submission rests on these four, in seconds: a submission must be over before its absence from SLURM means anything.
-START_SECONDS = 15  # from the call of a command until it runs at the site; a command that is later is not started
+# Exactly-once submission rests on these four, in seconds: a submission must be over before its absence from
+# SLURM means anything. from the call of a command until it runs at the site; a command that is later is not
+# started
+START_SECONDS = 15
 SUBMIT_SECONDS = 30  # from its start until timeout(1) at the site ends a submission command
 KILL_SECONDS = 5  # from then until timeout(1) kills it
-WAITING_WINDOW = 60  # after an intent, before absence counts: the three above, and room for clocks that differ
+# after an intent, before absence counts: the three above, and room for clocks that differ
+WAITING_WINDOW = 60
 KILL_AFTER = 10  # seconds at most between asking a program at its limit to end and killing it
 KILL_GRACE = 30  # seconds past the wall limit before we end a job that its own script did not
-MISSING_PATIENCE = 600  # seconds of complete snapshots without a job that SLURM once knew, before an operator is asked
-HOPELESS_PATIENCE = 120  # seconds of waiting for what never comes: some such reasons also show while nodes are down for a moment
+# seconds of complete snapshots without a job that SLURM once knew, before an operator is asked
+MISSING_PATIENCE = 600
+# seconds of waiting for what never comes: some such reasons also show while nodes are down for a moment
+HOPELESS_PATIENCE = 120
 MAX_ATTEMPTS = 5  # submissions without a trace in SLURM, before an operator is asked
 
 TIMED_OUT = (124, 137)  # how timeout(1) ends: its program went when it was asked to, or had to be killed
 
 
-@with_config(ConfigDict(strict=True, extra="forbid"))  # a stored job with a field of another type or name is refused
+# a stored job with a field of another type or name is refused
+@with_config(ConfigDict(strict=True, extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The facts about one job (see above). Times in seconds since the epoch; `None` where something has not happened.
+    """The facts about one job (see above). Times in seconds since the epoch; `None` where something has not
+    happened.
 
-    `refused` holds why we end the job ourselves.
-    `gpus_forgone`: the operator takes what SLURM's record says, though it names no GPU of a job that asked for some.
-    `slurm_name` is empty for a job that version 0.1.0 or older named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen,
-    0 until then; with it a SLURM job that changed its name is still recognised.
-    `record_accepted`: the operator unparked it although its accounting record is implausible.
-    `sbatch_answer`: what sbatch printed at the last submission that brought no SLURM id.
-    """
+    `refused` holds why we end the job ourselves. `gpus_forgone`: the operator takes what SLURM's record says,
+    though it names no GPU of a job that asked for some. `slurm_name` is empty for a job that version 0.1.0 or
+    older named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen, 0 until then; with it a SLURM
+    job that changed its name is still recognised. `record_accepted`: the operator unparked it although its
+    accounting record is implausible. `sbatch_answer`: what sbatch printed at the last submission that brought
+    no SLURM id."""
 
     spec: Spec
     program: Program | None
@@ -120,7 +127,11 @@ class Job:
     @property
     def submitted(self) -> bool:
         """Something of it may exist in SLURM."""
-        return bool(self.slurm_id) or self.intent_at is not None or self.reported not in (State.PENDING, State.FAILED)
+        return (
+            bool(self.slurm_id)
+            or self.intent_at is not None
+            or self.reported not in (State.PENDING, State.FAILED)
+        )
 
     @property
     def measured(self) -> bool:
@@ -152,7 +163,8 @@ Action = Submit | Cancel | None
 
 
 def wall_limit(max_runtime_seconds: int, margin_seconds: int) -> int:
-    """How long the program may run: early enough that our own timeout report lands before the chain ends the job by itself.
+    """How long the program may run: early enough that our own timeout report lands before the chain ends the
+    job by itself.
 
     The margin covers the poll, sacct's delay and the block; of a short job it takes a quarter at most.
     """
@@ -160,16 +172,22 @@ def wall_limit(max_runtime_seconds: int, margin_seconds: int) -> int:
 
 
 def kill_after(max_runtime_seconds: int, wall_seconds: int) -> int:
-    """Seconds from the limit on after which a program that does not end is killed: a third of the margin, the rest is for the report."""
+    """Seconds from the limit on after which a program that does not end is killed: a third of the margin, the
+    rest is for the report."""
     return max(1, min(KILL_AFTER, (max_runtime_seconds - wall_seconds) // 3))
 
 
 def observe(job: Job, snapshot: Snapshot, now: float, latest: float = math.inf) -> Job:
-    """The job after this look. `latest`: the latest that it can be now at the site, whose clock and ours may differ.
+    """The job after this look. `latest`: the latest that it can be now at the site, whose clock and ours may
+    differ.
 
     It is infinite until the chain's clock was read; a record dated after our own clock waits for that.
     """
-    if job.measured or job.never_ran or (job.parked and not (job.disowned or job.parked.reason in CHECKED_AGAIN)):
+    if (
+        job.measured
+        or job.never_ran
+        or (job.parked and not (job.disowned or job.parked.reason in CHECKED_AGAIN))
+    ):
         return _close(job, snapshot, now)
     sightings = snapshot.of(job.name)
     if (held := _several(job, snapshot)) is not None:
@@ -179,7 +197,12 @@ def observe(job: Job, snapshot: Snapshot, now: float, latest: float = math.inf) 
         return _close(_unseen(job, snapshot, now), snapshot, now)
     missing_since = job.missing_since if seen.overdue else None
     submitted_at = seen.submitted_at or job.submitted_at
-    job = _learn(replace(job, slurm_id=seen.slurm_id, submitted_at=submitted_at, missing_since=missing_since), seen, now, latest)
+    job = _learn(
+        replace(job, slurm_id=seen.slurm_id, submitted_at=submitted_at, missing_since=missing_since),
+        seen,
+        now,
+        latest,
+    )
     return _close(_overdue(job, snapshot, now) if seen.overdue else job, snapshot, now)
 
 
@@ -201,11 +224,12 @@ def _pick(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
 
 
 def _several(job: Job, snapshot: Snapshot) -> Job | None:
-    """Several SLURM jobs have the name, and which one is ours is not proven: the job waits or is parked. None where it is.
+    """Several SLURM jobs have the name, and which one is ours is not proven: the job waits or is parked. None
+    where it is.
 
-    Only the signing key gives the name, so a job that others submit under it comes after ours, where they could read it: the earliest is
-    ours, when all that SLURM has of the name is known and no other has the same submit time.
-    """
+    Only the signing key gives the name, so a job that others submit under it comes after ours, where they
+    could read it: the earliest is ours, when all that SLURM has of the name is known and no other has the
+    same submit time."""
     sightings = snapshot.of(job.name)
     if job.slurm_id or len({sighting.slurm_id for sighting in sightings}) < 2:
         return None
@@ -231,7 +255,9 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     if not job.slurm_id and job.attempt >= MAX_ATTEMPTS and _window_over(job, snapshot):
         answer = f" (last output of sbatch: {job.sbatch_answer})" if job.sbatch_answer else ""
         hint = "check sbatch on the login node, then unpark"
-        return _park(job, ParkReason.NO_TRACE, f"{job.attempt} submissions left no trace in SLURM{answer}: {hint}")
+        return _park(
+            job, ParkReason.NO_TRACE, f"{job.attempt} submissions left no trace in SLURM{answer}: {hint}"
+        )
     if not (job.slurm_id or job.reported in (State.QUEUED, State.RUNNING)):
         return job
     if job.missing_since is None:
@@ -244,7 +270,8 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
 
 
 def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
-    """slurmctld lost its state, or its word never reached slurmdbd: nobody but an operator can close such a record."""
+    """slurmctld lost its state, or its word never reached slurmdbd: nobody but an operator can close such a
+    record."""
     if not snapshot.complete_for(job.name) or job.parked:
         return job
     if job.missing_since is None:
@@ -258,7 +285,9 @@ def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
 
 def _learn(job: Job, seen: Sighting, now: float, latest: float) -> Job:
     if seen.phase is Phase.UNKNOWN:
-        what = f"unknown SLURM state {seen.slurm_state!r} of SLURM job {seen.slurm_id}: the job is held as it is"
+        what = (
+            f"unknown SLURM state {seen.slurm_state!r} of SLURM job {seen.slurm_id}: the job is held as it is"
+        )
         return _park(job, ParkReason.UNKNOWN_STATE, what)
     if math.isinf(latest) and not job.record_accepted and is_dated_after(seen.runs, now):
         return job  # whether that can be true is known once the chain's clock was read
@@ -284,14 +313,19 @@ def _wait(job: Job, seen: Sighting, now: float) -> Job:
 
 
 def _finish(job: Job, seen: Sighting, latest: float) -> Job:
-    if not job.record_accepted and (what := implausible(seen.runs, job.spec.resources, job.wall_seconds, latest)):
+    if not job.record_accepted and (
+        what := implausible(seen.runs, job.spec.resources, job.wall_seconds, latest)
+    ):
         hint = "check sacct; unpark to report it as it is"
         what = f"SLURM job {seen.slurm_id} has an implausible accounting record: {what}; {hint}"
         return _park(job, ParkReason.IMPLAUSIBLE_RECORD, what)
     try:
         usage = measure(seen.runs, job.gpus_owed)
     except GpuUnaccounted:
-        hint = "AccountingStorageTRES lacks gres/gpu; repair it for later jobs, and unpark this one --without-gpus"
+        hint = (
+            "AccountingStorageTRES lacks gres/gpu; repair it for later jobs, and unpark this one "
+            "--without-gpus"
+        )
         what = f"SLURM job {seen.slurm_id} used GPUs that its accounting record does not name: {hint}"
         return _park(job, ParkReason.NO_GPU_RECORD, what)
     state, message = _outcome(job, seen)
@@ -306,15 +340,23 @@ def _outcome(job: Job, seen: Sighting) -> tuple[State, str]:
     if job.refused:
         return State.FAILED, job.refused
     if max(seen.elapsed, _limited_after(seen)) >= job.wall_seconds:
-        # The batch script ends its program to the second, so SLURM sees an ordinary failure where the limit was reached.
-        return State.TIMEOUT, f"reached its time limit of {job.wall_seconds} s (max_runtime_seconds {job.spec.max_runtime_seconds})"
+        # The batch script ends its program to the second, so SLURM sees an ordinary failure where the limit
+        # was reached.
+        return State.TIMEOUT, (
+            f"reached its time limit of {job.wall_seconds} s (max_runtime_seconds "
+            f"{job.spec.max_runtime_seconds})"
+        )
     if seen.exit_code == 127:
-        return outcome, "exit code 127: command not found; `command` is one program name, its arguments go into `arguments`"
+        return outcome, (
+            "exit code 127: command not found; `command` is one program name, its arguments go into "
+            "`arguments`"
+        )
     return outcome, f"SLURM: {seen.slurm_state}, exit code {seen.exit_code}"
 
 
 def _limited_after(seen: Sighting) -> int:
-    """Seconds until the script ended its program, if it did. A suspension counts: timeout(1) goes by the clock, SLURM leaves it out."""
+    """Seconds until the script ended its program, if it did. A suspension counts: timeout(1) goes by the
+    clock, SLURM leaves it out."""
     return seen.ended_at - seen.started_at if seen.exit_code in TIMED_OUT and seen.started_at else 0
 
 
@@ -323,12 +365,17 @@ def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
     if job.closed_at is not None or not over or (job.parked and not job.disowned):
         return job
     gone = job.measured or job.never_ran or not job.submitted
-    absent = snapshot.complete_for(job.name) and _pick(job, snapshot.of(job.name)) is None and _window_over(job, snapshot)
+    absent = (
+        snapshot.complete_for(job.name)
+        and _pick(job, snapshot.of(job.name)) is None
+        and _window_over(job, snapshot)
+    )
     return replace(job, closed_at=now) if gone or (absent and _asked_for(job, snapshot)) else job
 
 
 def _asked_for(job: Job, snapshot: Snapshot) -> bool:
-    """A job that SLURM knew is doubtful from the first look without it: only the next one asked whether slurmdbd holds it back."""
+    """A job that SLURM knew is doubtful from the first look without it: only the next one asked whether
+    slurmdbd holds it back."""
     return not job.slurm_id or (job.missing_since is not None and job.missing_since < snapshot.taken_at)
 
 
@@ -337,13 +384,16 @@ def _window_over(job: Job, snapshot: Snapshot) -> bool:
 
 
 def holds_slot(job: Job, snapshot: Snapshot) -> bool:
-    """Whether the job counts towards max_jobs: something of it may be in SLURM. A parked job counts only while its SLURM job is alive."""
+    """Whether the job counts towards max_jobs: something of it may be in SLURM. A parked job counts only
+    while its SLURM job is alive."""
     if job.measured or job.closed_at is not None or not job.submitted:
         return False
     if not job.parked:
         return True
     sightings = [seen for seen in snapshot.of(job.name) if job.slurm_id in ("", seen.slurm_id)]
-    return any(not seen.final and not seen.overdue for seen in sightings) or not (job.slurm_id or _window_over(job, snapshot))
+    return any(not seen.final and not seen.overdue for seen in sightings) or not (
+        job.slurm_id or _window_over(job, snapshot)
+    )
 
 
 def decide(job: Job, snapshot: Snapshot) -> Action:
@@ -352,7 +402,11 @@ def decide(job: Job, snapshot: Snapshot) -> Action:
         return None
     seen = _pick(job, snapshot.of(job.name))
     if seen is not None:
-        return Cancel(seen.slurm_id) if seen.slurm_id == job.slurm_id and not seen.final and _must_end(job, seen) else None
+        return (
+            Cancel(seen.slurm_id)
+            if seen.slurm_id == job.slurm_id and not seen.final and _must_end(job, seen)
+            else None
+        )
     return Submit() if _may_submit(job, snapshot) else None
 
 
@@ -363,18 +417,29 @@ def _must_end(job: Job, seen: Sighting) -> bool:
 
 
 def _may_submit(job: Job, snapshot: Snapshot) -> bool:
-    if job.hold or job.slurm_id or job.program is None or job.state is not State.PENDING or job.reported is not State.PENDING:
+    if (
+        job.hold
+        or job.slurm_id
+        or job.program is None
+        or job.state is not State.PENDING
+        or job.reported is not State.PENDING
+    ):
         return False
-    late_enough = snapshot.taken_at >= job.adopted_at if job.intent_at is None else _window_over(job, snapshot)
+    late_enough = (
+        snapshot.taken_at >= job.adopted_at if job.intent_at is None else _window_over(job, snapshot)
+    )
     return snapshot.complete_for(job.name) and late_enough and job.attempt < MAX_ATTEMPTS
 
 
 def doubt(job: Job, since: float, chain_ahead: float) -> Job:
-    """The job where the ledger may be behind what was done until `since`: as if it had been submitted then, and no attempt counted.
+    """The job where the ledger may be behind what was done until `since`: as if it had been submitted then,
+    and no attempt counted.
 
-    One that came to the chain later was submitted by nobody; `chain_ahead`: seconds by which the chain's clock is ahead of ours.
-    """
-    known = job.slurm_id or job.spec.created_ns > (since + chain_ahead) * 10**9 or (job.intent_at or 0) >= since
+    One that came to the chain later was submitted by nobody; `chain_ahead`: seconds by which the chain's
+    clock is ahead of ours."""
+    known = (
+        job.slurm_id or job.spec.created_ns > (since + chain_ahead) * 10**9 or (job.intent_at or 0) >= since
+    )
     return job if known else replace(job, intent_at=since)
 
 
@@ -388,30 +453,30 @@ def defer(job: Job, answer: str) -> Job:
 
 
 def keep_answer(job: Job, answer: str, *, of_site: bool) -> Job:
-    """The submission is in doubt: it is looked for by name first. What is the site's trouble does not count as an attempt."""
+    """The submission is in doubt: it is looked for by name first. What is the site's trouble does not count
+    as an attempt."""
     return replace(job, sbatch_answer=answer, attempt=max(0, job.attempt - 1) if of_site else job.attempt)
 
 
 def restart_waits(job: Job, now: float) -> Job:
-    """For a start at which nobody knows how long ago anything was (the clock was set, or the machine booted): every wait begins now."""
+    """For a start at which nobody knows how long ago anything was (the clock was set, or the machine booted):
+    every wait begins now."""
     intent = None if job.intent_at is None else min(job.intent_at, now) if job.slurm_id else now
     return replace(
-        job,
-        adopted_at=min(job.adopted_at, now),
-        intent_at=intent,
-        missing_since=None,
-        hopeless_since=None,
+        job, adopted_at=min(job.adopted_at, now), intent_at=intent, missing_since=None, hopeless_since=None
     )
 
 
 def refuse_id(job: Job, slurm_id: str) -> Job:
-    """The job without a SLURM id that cannot be one, and parked: nothing is done under such an id, and the other jobs continue."""
+    """The job without a SLURM id that cannot be one, and parked: nothing is done under such an id, and the
+    other jobs continue."""
     what = f"invalid SLURM job id in the ledger: {slurm_id[:60]!r}; `provd ledger repair` clears it"
     return _park(replace(job, slurm_id=""), ParkReason.INVALID_SLURM_ID, what)
 
 
 def look_by_name(job: Job, now: float) -> Job:
-    """The job as one that was submitted at `now` without an answer: found by its name, or, a whole waiting window later, absent."""
+    """The job as one that was submitted at `now` without an answer: found by its name, or, a whole waiting
+    window later, absent."""
     return replace(job, slurm_id="", parked=None, missing_since=None, intent_at=now)
 
 
@@ -420,4 +485,6 @@ def confirm(job: Job, state: State, started_at: int = 0) -> Job:
     if job.reported in TERMINAL or route(state, job.reported):
         return job
     promised = job.promised if state not in TERMINAL and route(state, job.promised) else state
-    return replace(job, reported=state, promised=promised, chain_started_at=started_at or job.chain_started_at)
+    return replace(
+        job, reported=state, promised=promised, chain_started_at=started_at or job.chain_started_at
+    )

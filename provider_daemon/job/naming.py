@@ -1,8 +1,8 @@
 """SLURM job names: what they are made of, and how one of ours is recognised.
 
-A job found under its name counts as ours, so nobody else may be able to take the name first. Chain id, job id and creation time are
-public; only the holder of the signing key can compute the name before the job is in SLURM.
-"""
+A job found under its name counts as ours, so nobody else may be able to take the name first. Chain id, job id
+and creation time are public; only the holder of the signing key can compute the name before the job is in
+SLURM."""
 
 import hashlib
 import hmac
@@ -19,9 +19,9 @@ _OURS = re.compile(rf"ve-(?:[0-9a-f]{{{PUBLIC_DIGITS}}}|[0-9a-f]{{{DIGITS}}})-(J
 def secret_name(secret: bytes, spec: Spec) -> str:
     """The name that a new job is submitted under: unguessable without `secret`, in [A-Za-z0-9-] only.
 
-    The creation time guards against a chain that started again from genesis under the same chain id: its JOB-1 must not adopt
-    the SLURM job of the old JOB-1. The digest guards against an endpoint that altered a job: the true one must not adopt its SLURM job.
-    """
+    The creation time guards against a chain that started again from genesis under the same chain id: its
+    JOB-1 must not adopt the SLURM job of the old JOB-1. The digest guards against an endpoint that altered a
+    job: the true one must not adopt its SLURM job."""
     identity = _identity(spec) + f"\n{spec.digest}".encode()
     return _name(hmac.new(secret, identity, hashlib.sha256).hexdigest()[:DIGITS], spec)
 
@@ -32,7 +32,8 @@ def public_name(spec: Spec) -> str:
 
 
 def named_job(slurm_name: str) -> str:
-    """The chain job that a SLURM job name of either form names, on whatever chain; empty for any other name."""
+    """The chain job that a SLURM job name of either form names, on whatever chain; empty for any other
+    name."""
     found = _OURS.fullmatch(slurm_name)
     return found[1] if found else ""
 

@@ -1,8 +1,8 @@
 """How many seconds each accounting record of a SLURM job counts for: every second of the job once.
 
-Records can overlap and repeat. A resized job has one that ends with the resize, and one whose start and elapsed time are of the whole
-job again, submitted at the moment of the resize. An archive that was loaded twice holds every record twice.
-"""
+Records can overlap and repeat. A resized job has one that ends with the resize, and one whose start and
+elapsed time are of the whole job again, submitted at the moment of the resize. An archive that was loaded
+twice holds every record twice."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,10 +12,11 @@ Interval = tuple[int, int]
 
 
 def held_seconds(runs: Sequence[Run]) -> list[tuple[Run, int]]:
-    """Each record with the seconds that it alone accounts for: at each moment, the newest record says what was allocated.
+    """Each record with the seconds that it alone accounts for: at each moment, the newest record says what
+    was allocated.
 
-    A record counts from its own submission, and suspension is left out, as SLURM's elapsed time leaves it out.
-    """
+    A record counts from its own submission, and suspension is left out, as SLURM's elapsed time leaves it
+    out."""
     held = [(run, run.elapsed) for run in runs if not run.start]  # it never began
     covered = list[Interval]()
     for run in sorted({run for run in runs if run.start}, key=_age, reverse=True):
@@ -34,7 +35,17 @@ def _end(run: Run) -> int:
 
 def _age(run: Run) -> tuple[object, ...]:
     """Total, so that the order in which the records come does not matter."""
-    return max(run.start, run.submitted), _end(run), run.elapsed, run.cpus, run.memory_mib, run.nodes, run.gpus, run.end, run.start
+    return (
+        max(run.start, run.submitted),
+        _end(run),
+        run.elapsed,
+        run.cpus,
+        run.memory_mib,
+        run.nodes,
+        run.gpus,
+        run.end,
+        run.start,
+    )
 
 
 def _uncovered(wanted: Interval, covered: Iterable[Interval]) -> int:

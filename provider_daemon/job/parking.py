@@ -1,11 +1,13 @@
-"""Why a job is parked: the reason is what branches, metrics and alerts go by, the detail is for people alone."""
+"""Why a job is parked: the reason is what branches, metrics and alerts go by, the detail is for people
+alone."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class ParkReason(StrEnum):
-    """Values are stored, and are labels of provd_jobs_parked; the operator's guide says what to do about each."""
+    """Values are stored, and are labels of provd_jobs_parked; the operator's guide says what to do about
+    each."""
 
     UNKNOWN_STATE = "unknown_state"
     INVALID_SLURM_ID = "invalid_slurm_id"

@@ -1,8 +1,8 @@
 """What it will cost in gas to report a job: known from the size of its record before anything runs. Pure.
 
-The chain rewrites the whole record of a job with each report, pointers and command included, so a customer decides how dear reports are.
-Measured: 75,000 gas for one report on a record of 700 bytes, and 36 more for each further byte.
-"""
+The chain rewrites the whole record of a job with each report, pointers and command included, so a customer
+decides how dear reports are. Measured: 75,000 gas for one report on a record of 700 bytes, and 36 more for
+each further byte."""
 
 from dataclasses import dataclass
 
@@ -20,14 +20,16 @@ def of_one(stored_bytes: int) -> int:
 
 
 def of_all(stored_bytes: int) -> int:
-    """Gas of all reports of a job that runs and ends with a message, each in a transaction of its own: the most that they can cost."""
+    """Gas of all reports of a job that runs and ends with a message, each in a transaction of its own: the
+    most that they can cost."""
     sizes = (stored_bytes + TIMES, stored_bytes + 2 * TIMES, stored_bytes + 3 * TIMES + MAX_MESSAGE)
     return sum(FIXED + PER_BYTE * size for size in sizes)
 
 
 @dataclass(frozen=True, slots=True)
 class ReportGasLimits:
-    """`reports`: for all reports of one job; 0 is no limit. `transaction`: the most that one may ask for, or 0."""
+    """`reports`: for all reports of one job; 0 is no limit. `transaction`: the most that one may ask for, or
+    0."""
 
     reports: int = 0
     transaction: int = 0
@@ -49,6 +51,7 @@ def too_dear(stored_bytes: int, limits: ReportGasLimits) -> str:
     """The reason that the customer (of a refused job) or the operator (of an ignored one) reads."""
     limit = f"{limits.reports} gas" if limits.reports else f"a transaction of {limits.transaction} gas"
     return (
-        f"the job's record on chain has {stored_bytes} bytes, so its status reports need {of_all(stored_bytes)} gas, over this provider's "
+        f"the job's record on chain has {stored_bytes} bytes, so its status reports need "
+        f"{of_all(stored_bytes)} gas, over this provider's "
         f"limit of {limit}: shorten command, arguments, environment, data references and pointers"
     )

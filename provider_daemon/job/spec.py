@@ -10,7 +10,8 @@ MAX_NAME = 100  # bytes that are kept of an image's or program's name when the j
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Requested for each of `nodes` nodes. Memory in GiB (SLURM's G), storage in GB for the whole job; 0 means not asked for."""
+    """Requested for each of `nodes` nodes. Memory in GiB (SLURM's G), storage in GB for the whole job; 0
+    means not asked for."""
 
     nodes: int
     cpus_per_node: int = 0
@@ -22,7 +23,8 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The program: `command` is one program name (argv[0]), `arguments` the rest, exactly as the chain holds them."""
+    """The program: `command` is one program name (argv[0]), `arguments` the rest, exactly as the chain holds
+    them."""
 
     image: str = ""
     command: str = ""
@@ -37,9 +39,8 @@ class Workload:
 class Spec:
     """`created_ns` is the chain's created_at in nanoseconds since the epoch.
 
-    `digest`: SHA-256 of everything that the customer asked for, what is not kept here included (chain/spec_digest.py); "" in a ledger of
-    an older provd.
-    """
+    `digest`: SHA-256 of everything that the customer asked for, what is not kept here included
+    (chain/spec_digest.py); "" in a ledger of an older provd."""
 
     chain_id: str
     job_id: str
@@ -68,18 +69,24 @@ def reduced(spec: Spec) -> Spec:
 
 
 def same_request(known: Spec, other: Spec) -> bool:
-    """Whether both are one customer's one order, under whatever number. Without a digest, as of an older ledger, by what is kept."""
+    """Whether both are one customer's one order, under whatever number. Without a digest, as of an older
+    ledger, by what is kept."""
     if known.digest and other.digest:
-        return (known.digest, known.customer, known.created_ns) == (other.digest, other.customer, other.created_ns)
+        return (known.digest, known.customer, known.created_ns) == (
+            other.digest,
+            other.customer,
+            other.created_ns,
+        )
     return replace(known, digest="") == replace(other, digest="")
 
 
 @dataclass(frozen=True, slots=True)
 class ChainJob:
-    """A job's record on chain: the spec and where the chain says it stands. Times in seconds since the epoch, 0 when unset.
+    """A job's record on chain: the spec and where the chain says it stands. Times in seconds since the epoch,
+    0 when unset.
 
-    `stored_bytes`: the record's size in the chain's store, which each report rewrites; 0 where it is not known.
-    """
+    `stored_bytes`: the record's size in the chain's store, which each report rewrites; 0 where it is not
+    known."""
 
     spec: Spec
     state: State

@@ -36,11 +36,12 @@ _FORWARD = (State.QUEUED, State.RUNNING)
 
 
 def route(reported: State, state: State, *, ran: bool = False) -> tuple[State, ...]:
-    """The reports that lead legally from what the chain confirmed to what we know, in order; empty when there is nothing to say.
+    """The reports that lead legally from what the chain confirmed to what we know, in order; empty when there
+    is nothing to say.
 
-    Empty too when no legal way exists (the chain's record is terminal, or ahead of ours): then nothing is sent. A job that `ran` passes
-    through running even where the chain would take a shorter way, so that its record says when it started.
-    """
+    Empty too when no legal way exists (the chain's record is terminal, or ahead of ours): then nothing is
+    sent. A job that `ran` passes through running even where the chain would take a shorter way, so that its
+    record says when it started."""
     if reported == state or reported in TERMINAL:
         return ()
     steps: list[State] = []

@@ -1,4 +1,5 @@
-"""In which order waiting jobs are submitted: customers take turns, so that many jobs of one do not keep the others out."""
+"""In which order waiting jobs are submitted: customers take turns, so that many jobs of one do not keep the
+others out."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,11 +10,11 @@ Item = TypeVar("Item")
 
 
 def in_turn(waiting: Sequence[tuple[str, Item]], active: Iterable[str]) -> list[Item]:
-    """`waiting`: (customer, job), the oldest first; `active`: the customer of each job that holds a slot already.
+    """`waiting`: (customer, job), the oldest first; `active`: the customer of each job that holds a slot
+    already.
 
-    Next is always the customer with the fewest jobs, active ones and those before in this order; of several the one whose next job
-    is the oldest. Each customer's own jobs keep their order.
-    """
+    Next is always the customer with the fewest jobs, active ones and those before in this order; of several
+    the one whose next job is the oldest. Each customer's own jobs keep their order."""
     held = Counter(active)
     queues: dict[str, list[tuple[int, Item]]] = {}
     for age, (customer, item) in enumerate(waiting):

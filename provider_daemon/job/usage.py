@@ -1,4 +1,5 @@
-"""Accounting records -> usage, in exact integers. Nothing is rounded up: a customer never pays for what SLURM did not allocate."""
+"""Accounting records -> usage, in exact integers. Nothing is rounded up: a customer never pays for what SLURM
+did not allocate."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 from provider_daemon.job.occupancy import held_seconds
 from provider_daemon.job.snapshot import Run
 
-MIB_PER_GB = 1024  # the chain's GB is SLURM's G, 2^30 bytes: a job that asks for memory_gb_per_node = 8 gets --mem=8G
+# the chain's GB is SLURM's G, 2^30 bytes: a job that asks for memory_gb_per_node = 8 gets --mem=8G
+MIB_PER_GB = 1024
 SECONDS_PER_HOUR = 3600
 
 
@@ -31,7 +33,8 @@ class Usage:
 
 
 class GpuUnaccounted(Exception):
-    """A job that asked for GPUs has no gres/gpu in its allocated TRES: AccountingStorageTRES lacks it, and billing 0 would be wrong."""
+    """A job that asked for GPUs has no gres/gpu in its allocated TRES: AccountingStorageTRES lacks it, and
+    billing 0 would be wrong."""
 
 
 def memory_gb_seconds(memory_mib_seconds: int) -> int:
@@ -45,7 +48,8 @@ def node_hours(node_seconds: int) -> int:
 
 
 def measure(runs: Sequence[Run], gpus_requested: int) -> Usage:
-    """Allocated TRES x seconds held, over every record of the SLURM job: a requeued job held its nodes each time.
+    """Allocated TRES x seconds held, over every record of the SLURM job: a requeued job held its nodes each
+    time.
 
     Raises GpuUnaccounted when GPUs were asked for and a run that held nodes names none.
     """

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from provider_daemon.errors import ProvdError
 
-MAX_LENGTH = 40  # of the parent; AF_UNIX paths end at 107 bytes, and SLURM's sockets lie some directories deeper
+# of the parent; AF_UNIX paths end at 107 bytes, and SLURM's sockets lie some directories deeper
+MAX_LENGTH = 40
 _PLAIN = re.compile(r"/[A-Za-z0-9/_.-]*")
 
 
 def temporary(prefix: str) -> Path:
-    """A new directory in $TMPDIR, or in /tmp or /var/tmp where nothing can be run from there or SLURM cannot write its path."""
+    """A new directory in $TMPDIR, or in /tmp or /var/tmp where nothing can be run from there or SLURM cannot
+    write its path."""
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
         if not unfit(parent):
             return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))

@@ -1,4 +1,5 @@
-"""A copy of the ledger that can be put back: taken beside the running daemon, looked at before it has its name."""
+"""A copy of the ledger that can be put back: taken beside the running daemon, looked at before it has its
+name."""
 
 import sqlite3
 from contextlib import closing
@@ -12,7 +13,8 @@ from provider_daemon.ledger.file import connect, copy
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What the copy holds: `height` is the block up to which its daemon had looked at the chain, 0 before the first."""
+    """What the copy holds: `height` is the block up to which its daemon had looked at the chain, 0 before the
+    first."""
 
     size: int
     jobs: int
@@ -21,7 +23,8 @@ class Backup:
 
 
 def backup(path: Path, target: Path) -> Backup:
-    """Raises LedgerError when the target is there already, when the copy cannot be made, and when what was copied is damaged."""
+    """Raises LedgerError when the target is there already, when the copy cannot be made, and when what was
+    copied is damaged."""
     if not path.exists():
         raise LedgerError(f"no ledger at {path}: the daemon has not run yet, or ledger.path is wrong")
     if target.exists():
@@ -39,7 +42,10 @@ def _look(target: Path) -> Backup:
         said = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
         if said != ["ok"]:
             target.unlink()
-            raise LedgerError(f"the copy was damaged and removed, and the ledger may be damaged too: {said[0]}; run `provd ledger check`")
+            raise LedgerError(
+                f"the copy was damaged and removed, and the ledger may be damaged too: {said[0]}; run "
+                "`provd ledger check`"
+            )
         jobs, closed = connection.execute("SELECT count(*), count(closed_at) FROM jobs").fetchone()
         height = meta.read(connection, meta.CANCELS_HEIGHT) or 0
     return Backup(target.stat().st_size, jobs, jobs - closed, height)

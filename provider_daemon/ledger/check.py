@@ -21,10 +21,22 @@ _RULES = {
     "report_of_no_job": ("{subject}: a report of a job that is not in the ledger", TELL),
     "timeline_of_no_job": ("{subject}: a timeline of a job that is not in the ledger", TELL),
     "open_tx_without_messages": ("transaction {subject} is open and contains no message", PASSING),
-    "waits_in_a_closed_tx": ("{subject}: a message is open in a closed transaction and would never be sent again", TELL),
-    "confirmed_without_inclusion": ("{subject}: a message is marked confirmed, but its transaction was not included", TELL),
-    "promise_without_report": ("{subject}: its promised state is not on chain, and no report of it is in the outbox", TELL),
-    "reports_out_of_order": ("{subject}: its unsent reports are not in the order that the chain accepts", TELL),
+    "waits_in_a_closed_tx": (
+        "{subject}: a message is open in a closed transaction and would never be sent again",
+        TELL,
+    ),
+    "confirmed_without_inclusion": (
+        "{subject}: a message is marked confirmed, but its transaction was not included",
+        TELL,
+    ),
+    "promise_without_report": (
+        "{subject}: its promised state is not on chain, and no report of it is in the outbox",
+        TELL,
+    ),
+    "reports_out_of_order": (
+        "{subject}: its unsent reports are not in the order that the chain accepts",
+        TELL,
+    ),
     "closed_and_not_final": ("{subject}: closed, but its last state on chain is not a final one", TELL),
     "columns_differ": ("{subject}: the columns of its row differ from the job stored in it", RESTORE),
     "one_slurm_job_for_two": ("SLURM job {subject} is assigned to two open chain jobs", TELL),
@@ -51,15 +63,21 @@ class Health:
 
 
 def check(connection: sqlite3.Connection, chain_id: str) -> Health:
-    """One consistent look, also beside a running daemon. `chain_id` as configured; an older or newer schema is not looked into."""
+    """One consistent look, also beside a running daemon. `chain_id` as configured; an older or newer schema
+    is not looked into."""
     connection.execute("BEGIN")
     try:
         damages = list(_damages(connection))
         if damages or schema_version(connection) != SCHEMA_VERSION:
-            return Health(schema_version(connection), "", {}, damages or [_other_schema(schema_version(connection))])
+            return Health(
+                schema_version(connection), "", {}, damages or [_other_schema(schema_version(connection))]
+            )
         owner = meta.read(connection, meta.CHAIN_ID)
         unreadable = list(_unreadable(connection))
-        findings = [*_chain(owner, chain_id), *(unreadable or [*_invalid_ids(connection), *_broken_rules(connection)])]
+        findings = [
+            *_chain(owner, chain_id),
+            *(unreadable or [*_invalid_ids(connection), *_broken_rules(connection)]),
+        ]
         return Health(SCHEMA_VERSION, owner, _counts(connection), findings)
     finally:
         connection.execute("ROLLBACK")
@@ -74,14 +92,19 @@ def _damages(connection: sqlite3.Connection) -> Iterator[LedgerFinding]:
 
 
 def _other_schema(version: int) -> LedgerFinding:
-    hint = "start the daemon, which migrates it" if version < SCHEMA_VERSION else "check it with the provd that wrote it"
+    hint = (
+        "start the daemon, which migrates it"
+        if version < SCHEMA_VERSION
+        else "check it with the provd that wrote it"
+    )
     return LedgerFinding(f"the ledger has schema {version}, this provd uses {SCHEMA_VERSION}", hint)
 
 
 def _chain(owner: str, chain_id: str) -> Iterator[LedgerFinding]:
     if owner and owner != chain_id:
         yield LedgerFinding(
-            f"the ledger belongs to chain {owner!r}, the configuration has chain.id {chain_id!r}", "use a separate ledger for each chain"
+            f"the ledger belongs to chain {owner!r}, the configuration has chain.id {chain_id!r}",
+            "use a separate ledger for each chain",
         )
 
 
@@ -94,7 +117,9 @@ def _unreadable(connection: sqlite3.Connection) -> Iterator[LedgerFinding]:
 
 
 def _invalid_ids(connection: sqlite3.Connection) -> Iterator[LedgerFinding]:
-    for row in connection.execute("SELECT job_id, value FROM jobs WHERE closed_at IS NULL AND (parked <> '' OR slurm_id <> '')"):
+    for row in connection.execute(
+        "SELECT job_id, value FROM jobs WHERE closed_at IS NULL AND (parked <> '' OR slurm_id <> '')"
+    ):
         job = job_from_value(row["value"])
         if job.parked and job.parked.reason is ParkReason.INVALID_SLURM_ID:
             yield LedgerFinding(f"{row['job_id']}: {job.parked.detail}", REPAIR)
@@ -107,4 +132,7 @@ def _broken_rules(connection: sqlite3.Connection) -> Iterator[LedgerFinding]:
 
 
 def _counts(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
-    return {table: {row["what"]: row["n"] for row in connection.execute(_SQL[f"count_{table}"])} for table in _COUNTS}
+    return {
+        table: {row["what"]: row["n"] for row in connection.execute(_SQL[f"count_{table}"])}
+        for table in _COUNTS
+    }

@@ -25,7 +25,8 @@ class Database:
 
     @classmethod
     def open(cls, path: Path, *, readonly: bool = False, lock: bool = True) -> Self:
-        """Raises LedgerError when another daemon holds it, it is damaged, or its schema is newer than ours (without the lock: not ours)."""
+        """Raises LedgerError when another daemon holds it, it is damaged, or its schema is newer than ours
+        (without the lock: not ours)."""
         if not (lock or path.exists()):
             raise LedgerError(f"no ledger at {path}: the daemon has not run yet, or ledger.path is wrong")
         held = lock_file(path) if lock else None
@@ -71,7 +72,9 @@ class Database:
         owner = self.get(meta.CHAIN_ID)
         if owner not in ("", chain_id):
             hint = "give each chain its own ledger"
-            raise LedgerError(f"the ledger belongs to chain {owner!r}, the configuration has chain.id {chain_id!r}: {hint}")
+            raise LedgerError(
+                f"the ledger belongs to chain {owner!r}, the configuration has chain.id {chain_id!r}: {hint}"
+            )
         with self.write():
             self.set(meta.CHAIN_ID, chain_id)
             if not self.id:

@@ -4,7 +4,8 @@ from enum import StrEnum
 
 
 class EventKind(StrEnum):
-    """Values are stored; the operator's guide explains each. CREATED and TX_SIGNED are added when a timeline is read."""
+    """Values are stored; the operator's guide explains each. CREATED and TX_SIGNED are added when a timeline
+    is read."""
 
     CREATED = "created"
     ADOPTED = "adopted"

@@ -9,7 +9,8 @@ from provider_daemon.ledger.ledger import Ledger
 
 @dataclass(frozen=True, slots=True)
 class OpenJobs:
-    """How many open jobs of a cluster have one state and one park reason, or "" for those that are not parked.
+    """How many open jobs of a cluster have one state and one park reason, or "" for those that are not
+    parked.
 
     Both as the row's columns have them: a damaged row must not keep the others from being counted.
     """

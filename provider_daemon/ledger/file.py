@@ -19,7 +19,8 @@ SCHEMA_VERSION = 7
 
 
 def lock_file(path: Path) -> int:
-    """Holds `<path>.lock` for as long as the returned descriptor is open; raises LedgerError while another process does."""
+    """Holds `<path>.lock` for as long as the returned descriptor is open; raises LedgerError while another
+    process does."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -32,7 +33,9 @@ def lock_file(path: Path) -> int:
         raise LedgerError(f"another provd process uses the ledger {path}: stop it first") from error
     except OSError as error:
         os.close(lock)
-        raise LedgerError(f"ledger {path} cannot be locked: {error.strerror}: keep it on a local disk") from error
+        raise LedgerError(
+            f"ledger {path} cannot be locked: {error.strerror}: keep it on a local disk"
+        ) from error
     return lock
 
 
@@ -40,7 +43,9 @@ def connect(path: Path, readonly: bool) -> sqlite3.Connection:
     """A new file is readable by its owner only. Every commit is on disk when it returns."""
     if not readonly and not path.exists():
         _create(path)
-    connection = sqlite3.connect(f"file:{path}?mode={'ro' if readonly else 'rw'}", uri=True, isolation_level=None)
+    connection = sqlite3.connect(
+        f"file:{path}?mode={'ro' if readonly else 'rw'}", uri=True, isolation_level=None
+    )
     connection.row_factory = sqlite3.Row
     if not readonly:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -51,7 +56,8 @@ def connect(path: Path, readonly: bool) -> sqlite3.Connection:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """For commands that read a file of any schema. Raises LedgerError with SQLite's message where it cannot be read."""
+    """For commands that read a file of any schema. Raises LedgerError with SQLite's message where it cannot
+    be read."""
     try:
         with closing(connect(path, readonly=True)) as connection:
             yield connection
@@ -70,18 +76,24 @@ def schema_version(connection: sqlite3.Connection) -> int:
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> None:
-    """For who does not hold the lock, and must not change the schema under a running daemon. Raises LedgerError for any but ours."""
+    """For who does not hold the lock, and must not change the schema under a running daemon. Raises
+    LedgerError for any but ours."""
     version = schema_version(connection)
     if version > SCHEMA_VERSION:
-        raise LedgerError(f"ledger {path} was written by a newer provd (schema {version}, this provd uses {SCHEMA_VERSION}): upgrade provd")
+        raise LedgerError(
+            f"ledger {path} was written by a newer provd (schema {version}, this provd uses "
+            f"{SCHEMA_VERSION}): upgrade provd"
+        )
     if version < SCHEMA_VERSION:
         raise LedgerError(
-            f"ledger {path} is from an older provd (schema {version}, this provd uses {SCHEMA_VERSION}): start the daemon to migrate it"
+            f"ledger {path} is from an older provd (schema {version}, this provd uses "
+            f"{SCHEMA_VERSION}): start the daemon to migrate it"
         )
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Brings a new or older file to our schema, in one transaction; of an older one a copy stays. Raises LedgerError for a newer one."""
+    """Brings a new or older file to our schema, in one transaction; of an older one a copy stays. Raises
+    LedgerError for a newer one."""
     version = schema_version(connection)
     if version == 0:
         _apply(connection, [resources.files(__package__).joinpath("schema.sql").read_text()])
@@ -100,9 +112,12 @@ def migrations() -> list[tuple[int, str]]:
 
 
 def _apply(connection: sqlite3.Connection, scripts: list[str]) -> None:
-    """All or nothing, version included: executescript ends any transaction before it, so the transaction is in the script."""
+    """All or nothing, version included: executescript ends any transaction before it, so the transaction is
+    in the script."""
     try:
-        connection.executescript("\n".join(["BEGIN IMMEDIATE;", *scripts, f"PRAGMA user_version = {SCHEMA_VERSION};", "COMMIT;"]))
+        connection.executescript(
+            "\n".join(["BEGIN IMMEDIATE;", *scripts, f"PRAGMA user_version = {SCHEMA_VERSION};", "COMMIT;"])
+        )
     except sqlite3.Error:
         if connection.in_transaction:
             connection.rollback()
@@ -110,10 +125,11 @@ def _apply(connection: sqlite3.Connection, scripts: list[str]) -> None:
 
 
 def copy(source: sqlite3.Connection, target: Path) -> None:
-    """A consistent copy of all that is committed, but for the signs of life. It has its name only once it is whole.
+    """A consistent copy of all that is committed, but for the signs of life. It has its name only once it is
+    whole.
 
-    Raises LedgerError when there is no room or no right to write it, sqlite3.Error when the source cannot be read.
-    """
+    Raises LedgerError when there is no room or no right to write it, sqlite3.Error when the source cannot be
+    read."""
     part = Path(f"{target}.part")
     try:
         part.unlink(missing_ok=True)

@@ -1,4 +1,5 @@
-"""The ledger: one SQLite file, the only durable state. Called directly from the loops: a commit takes under a millisecond.
+"""The ledger: one SQLite file, the only durable state. Called directly from the loops: a commit takes under a
+millisecond.
 
 Every method either reads or runs inside `with ledger.write():`, which commits once at its end or not at all.
 """
@@ -53,11 +54,13 @@ class Ledger(Database):
         return read_jobs(self._all("witnesses", count=count))[0]
 
     def on_hold(self) -> list[str]:
-        """Ids of jobs, open or closed, whose record on chain was another one, absent or unreadable when it was last read."""
+        """Ids of jobs, open or closed, whose record on chain was another one, absent or unreadable when it
+        was last read."""
         return [row["job_id"] for row in self._all("on_hold")]
 
     def drop_job(self, job_id: str, reason: str, now: float) -> str:
-        """Frees the number for another job. The job stays as a record, with its events, reports and snapshots, under the id returned.
+        """Frees the number for another job. The job stays as a record, with its events, reports and
+        snapshots, under the id returned.
 
         Intake reads the number again, at its next sweep.
         """
@@ -88,7 +91,8 @@ class Ledger(Database):
         return [row["job_id"] for row in self._all("open_ids", cluster_id=cluster_id)]
 
     def overdue(self, chain_time: float) -> frozenset[str]:
-        """Ids of the open jobs that the chain, which tells nobody, ends by its own clock; `chain_time` in seconds since the epoch."""
+        """Ids of the open jobs that the chain, which tells nobody, ends by its own clock; `chain_time` in
+        seconds since the epoch."""
         return frozenset(row["job_id"] for row in self._all("overdue", chain_time=chain_time))
 
     def unpark(self, job_id: str, *, forgo_gpus: bool = False) -> None:
@@ -112,7 +116,9 @@ class Ledger(Database):
 
     # --- messages ---
 
-    def add_message(self, signer: str, message: Message, now: float, *, kept: bool = False, note: str = "") -> None:
+    def add_message(
+        self, signer: str, message: Message, now: float, *, kept: bool = False, note: str = ""
+    ) -> None:
         """`kept` messages are never sent: signed evidence that the chain takes no report for."""
         status = "kept" if kept else "waiting"
         self._run(
@@ -137,8 +143,12 @@ class Ledger(Database):
         return [_message(row) for row in self._all("waiting_messages", signer=signer)]
 
     def all_wait(self, messages: Sequence[Message]) -> bool:
-        """Whether each is still there as it was read: other loops replace heartbeats and drop reports while a transaction is drafted."""
-        return all((row := self._one("waiting_message", id=message.id)) and _message(row) == message for message in messages)
+        """Whether each is still there as it was read: other loops replace heartbeats and drop reports while a
+        transaction is drafted."""
+        return all(
+            (row := self._one("waiting_message", id=message.id)) and _message(row) == message
+            for message in messages
+        )
 
     def count_waiting(self) -> list[Waiting]:
         return [Waiting(**dict(row)) for row in self._all("count_waiting")]
@@ -168,7 +178,8 @@ class Ledger(Database):
         return self._one("last_report", subject=job_id) is not None
 
     def keep_last_report(self, job_id: str, note: str) -> None:
-        """The waiting terminal report holds the signed usage of a job that the chain ended otherwise: evidence, never to be sent."""
+        """The waiting terminal report holds the signed usage of a job that the chain ended otherwise:
+        evidence, never to be sent."""
         self._run("keep_last_report", subject=job_id, note=cut(note, MAX_DETAIL))
 
     def messages_of(self, subject: str) -> list[StoredMessage]:
@@ -181,7 +192,8 @@ class Ledger(Database):
     # --- transactions ---
 
     def add_tx(self, tx: OpenTx, messages: Sequence[Message]) -> OpenTx:
-        """Stores hash and bytes, and which messages ride in it; raises LedgerError when the key already has one open.
+        """Stores hash and bytes, and which messages ride in it; raises LedgerError when the key already has
+        one open.
 
         The very bytes that were given up before (not taken, and nothing has changed since) are opened again.
         """
@@ -205,14 +217,19 @@ class Ledger(Database):
         row = self._one("open_tx", signer=signer)
         return OpenTx(**dict(row)) if row else None
 
-    def close_tx(self, tx: OpenTx, status: str, *, height: int = 0, code: int = 0, gas_used: int = 0, note: str = "") -> None:
+    def close_tx(
+        self, tx: OpenTx, status: str, *, height: int = 0, code: int = 0, gas_used: int = 0, note: str = ""
+    ) -> None:
         """`included` confirms its messages; any other status sends them back to wait."""
         cut_note = cut(note, MAX_DETAIL)
-        self._run("close_tx", id=tx.id, status=status, height=height, code=code, gas_used=gas_used, note=cut_note)
+        self._run(
+            "close_tx", id=tx.id, status=status, height=height, code=code, gas_used=gas_used, note=cut_note
+        )
         self._run("confirm_messages" if status == "included" else "release_messages", tx_id=tx.id)
 
     def prune_txs(self, before: float, count: int = TXS_AT_ONCE) -> None:
-        """Forget transactions from before that moment, and of those that hold a report the signed bytes; at most `count` of either.
+        """Forget transactions from before that moment, and of those that hold a report the signed bytes; at
+        most `count` of either.
 
         Each key's newest one that is in a block stays whole: it holds the key's public half.
         """
@@ -225,9 +242,13 @@ class Ledger(Database):
 
     # --- timeline ---
 
-    def add_event(self, job_id: str, kind: EventKind, detail: str, now: float, state: State | None = None) -> None:
+    def add_event(
+        self, job_id: str, kind: EventKind, detail: str, now: float, state: State | None = None
+    ) -> None:
         """`detail` is for people alone; `state` is the job state that the entry is about."""
-        self._run("add_event", at=now, job_id=job_id, what=kind, detail=cut(detail, MAX_DETAIL), state=state or "")
+        self._run(
+            "add_event", at=now, job_id=job_id, what=kind, detail=cut(detail, MAX_DETAIL), state=state or ""
+        )
 
     def events_of(self, job_id: str) -> list[TimelineEntry]:
         return [TimelineEntry(**dict(row)) for row in self._all("events_of", job_id=job_id)]

@@ -23,7 +23,8 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """`jobs` with their number in the ledger, the newest first; `parked` likewise, older ones than those too."""
+    """`jobs` with their number in the ledger, the newest first; `parked` likewise, older ones than those
+    too."""
 
     total: int
     jobs: tuple[tuple[int, Job], ...]
@@ -47,13 +48,17 @@ def read(ledger: Ledger) -> Rows:
     )
 
 
-def jobs(ledger: Ledger, *, show: Show = Show.ALL, before: int = sys.maxsize, count: int = NEWEST) -> tuple[tuple[int, Job], ...]:
+def jobs(
+    ledger: Ledger, *, show: Show = Show.ALL, before: int = sys.maxsize, count: int = NEWEST
+) -> tuple[tuple[int, Job], ...]:
     """The newest of those whose number is less than `before`, the newest first."""
     query = {Show.ALL: "newest", Show.OPEN: "newest_open", Show.PARKED: "newest_parked"}[show]
     return _numbered(ledger._all(query, before=before, count=count))
 
 
-def find(ledger: Ledger, match: str, *, before: int = sys.maxsize, count: int = NEWEST) -> tuple[tuple[int, Job], ...]:
+def find(
+    ledger: Ledger, match: str, *, before: int = sys.maxsize, count: int = NEWEST
+) -> tuple[tuple[int, Job], ...]:
     """By the id on chain (JOB-7, or 7), the SLURM job's name, or its id in SLURM; an id can mean two jobs."""
     return _numbered(ledger._all("found", match=match, before=before, count=count, among=AMONG))
 

@@ -65,7 +65,8 @@ def sign_of_life(cluster_id: str) -> Key[float]:
 
 
 def doubt(cluster_id: str) -> Key[float]:
-    """Until when jobs may have been submitted that this ledger does not have. queries.sql has the prefix too."""
+    """Until when jobs may have been submitted that this ledger does not have. queries.sql has the prefix
+    too."""
     return Key(f"doubt:{cluster_id}", float, NEVER)
 
 

@@ -14,7 +14,8 @@ KEEP_SECONDS = 7 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class StoredReport:
-    """`status` is the ledger's: waiting, confirmed, dropped, kept. `tx_hash` empty while it is in no transaction."""
+    """`status` is the ledger's: waiting, confirmed, dropped, kept. `tx_hash` empty while it is in no
+    transaction."""
 
     state: str
     status: str
@@ -23,7 +24,8 @@ class StoredReport:
 
 
 def save(ledger: Ledger, counts: Mapping[str, int], job_ids: Iterable[str], done: float | None) -> None:
-    """What a comparison found; `done` None for one that could not compare everything. Call inside `ledger.write()`."""
+    """What a comparison found; `done` None for one that could not compare everything. Call inside
+    `ledger.write()`."""
     ledger.set(meta.DIFFERENCES, counts)
     ledger.set(meta.UNRESOLVED, frozenset(job_ids))
     if done is not None:
@@ -47,7 +49,9 @@ def txs_since(ledger: Ledger, signer: str, since: float) -> tuple[frozenset[int]
     Whole for the last KEEP_SECONDS only.
     """
     rows = ledger._all("txs_since", signer=signer, since=since)
-    return frozenset(row["sequence"] for row in rows if row["used"]), frozenset(row["tx_hash"] for row in rows)
+    return frozenset(row["sequence"] for row in rows if row["used"]), frozenset(
+        row["tx_hash"] for row in rows
+    )
 
 
 def reports_of(ledger: Ledger, job_id: str) -> tuple[StoredReport, ...]:

@@ -33,7 +33,10 @@ class RepairStep:
         """What is done about it."""
         if self.kind is RepairKind.CLEAR_ID:
             return "clear the id; provd then searches for the SLURM job by its name during a waiting window"
-        return "archive the row; provd then reads the job from the chain again and searches for its SLURM job by name"
+        return (
+            "archive the row; provd then reads the job from the chain again and searches for its SLURM "
+            "job by name"
+        )
 
 
 def plan(ledger: Ledger) -> list[RepairStep]:
@@ -74,5 +77,6 @@ def _clear_id(ledger: Ledger, step: RepairStep, now: float) -> None:
 
 
 def _put_aside(ledger: Ledger, step: RepairStep, now: float) -> None:
-    """As a job that is dropped: the next sweep reads it from the chain as a new one, and it is looked for before it is submitted."""
+    """As a job that is dropped: the next sweep reads it from the chain as a new one, and it is looked for
+    before it is submitted."""
     ledger.drop_job(step.job_id, step.what, now)

@@ -15,12 +15,14 @@ _JOB = TypeAdapter(Job)
 
 
 class UnreadableJob(ValueError):
-    """A stored value is not a job. The text names the invalid fields only: their values may be a customer's secrets."""
+    """A stored value is not a job. The text names the invalid fields only: their values may be a customer's
+    secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something a key shall sign. `body` is a serialized google.protobuf.Any; `state` is set for reports only."""
+    """Something a key shall sign. `body` is a serialized google.protobuf.Any; `state` is set for reports
+    only."""
 
     kind: str
     subject: str
@@ -90,7 +92,8 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """`at` in seconds since the epoch; `what` is an EventKind, or the word of another version. `detail` may hold a customer's text.
+    """`at` in seconds since the epoch; `what` is an EventKind, or the word of another version. `detail` may
+    hold a customer's text.
 
     `state`: the job state that it is about, or "".
     """

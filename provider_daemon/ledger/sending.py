@@ -7,13 +7,15 @@ from provider_daemon.ledger.rows import Message, OpenTx
 
 
 def next_sequence(ledger: Ledger, signer: str) -> int | None:
-    """One more than the highest sequence that a transaction of ours in a block has used; None before the first."""
+    """One more than the highest sequence that a transaction of ours in a block has used; None before the
+    first."""
     row = ledger._one("next_sequence", signer=signer)
     return row["sequence"] if row else None
 
 
 def given_up(ledger: Ledger, signer: str, sequence: int) -> list[OpenTx]:
-    """Transactions with that sequence or a higher one that were closed without having been seen in a block; the newest first."""
+    """Transactions with that sequence or a higher one that were closed without having been seen in a block;
+    the newest first."""
     return [OpenTx(**dict(row)) for row in ledger._all("given_up", signer=signer, sequence=sequence)]
 
 
@@ -29,7 +31,8 @@ def paid_lately(ledger: Ledger, signer: str, count: int) -> list[tuple[int, int]
 
 
 def fees_bound(ledger: Ledger, signer: str, since: float) -> int:
-    """Fees of the transactions made at or after `since` that were paid or still can be. What never reached a block was not paid."""
+    """Fees of the transactions made at or after `since` that were paid or still can be. What never reached a
+    block was not paid."""
     row = ledger._one("fees_bound", signer=signer, since=since)
     return row["fees"] if row else 0
 
@@ -45,13 +48,15 @@ def _size(ledger: Ledger, message: Message) -> int:
 
 
 def oldest_report(ledger: Ledger, signer: str) -> tuple[float, int] | None:
-    """(when the oldest report that the chain has not confirmed was stored, how many there are); None when none waits."""
+    """(when the oldest report that the chain has not confirmed was stored, how many there are); None when
+    none waits."""
     row = ledger._one("oldest_report", signer=signer)
     return (row["oldest"], row["reports"]) if row and row["reports"] else None
 
 
 def take_back(ledger: Ledger, ours: OpenTx, bodies: Collection[bytes]) -> OpenTx | None:
-    """A transaction that was given up has used its sequence after all: it is open again, with what still waits.
+    """A transaction that was given up has used its sequence after all: it is open again, with what still
+    waits.
 
     `bodies`: of the messages that it holds. The one that is open instead can never be included: it has the
     same sequence or a lower one. Call inside `ledger.write()`.
@@ -61,11 +66,14 @@ def take_back(ledger: Ledger, ours: OpenTx, bodies: Collection[bytes]) -> OpenTx
         return None
     if instead is not None:
         ledger.close_tx(instead, "expired", note=f"sequence {ours.sequence} was used by {ours.tx_hash}")
-    return ledger.add_tx(ours, [message for message in ledger.waiting_messages(ours.signer) if message.body in bodies])
+    return ledger.add_tx(
+        ours, [message for message in ledger.waiting_messages(ours.signer) if message.body in bodies]
+    )
 
 
 def doubtful_since(ledger: Ledger) -> float:
-    """When the ledger was last found to be new, put back or at rest; what was signed before that may be missing from it."""
+    """When the ledger was last found to be new, put back or at rest; what was signed before that may be
+    missing from it."""
     row = ledger._one("doubtful_since")
     return float(row["since"] or 0) if row else 0.0
 

@@ -12,27 +12,39 @@ from provider_daemon.ledger.rows import TimelineEntry
 
 
 def timeline(ledger: Ledger, job: Job, kept_as: str = "") -> list[TimelineEntry]:
-    """From the customer's transaction to the last report's block; `kept_as`: the id that a dropped job has now.
+    """From the customer's transaction to the last report's block; `kept_as`: the id that a dropped job has
+    now.
 
     Times as this host's clock and (for `created`) the chain's had them.
     """
     job_id = kept_as or job.spec.job_id
-    return sorted([_created(job), *ledger.events_of(job_id), *_sendings(ledger, job_id)], key=lambda entry: entry.at)
+    return sorted(
+        [_created(job), *ledger.events_of(job_id), *_sendings(ledger, job_id)], key=lambda entry: entry.at
+    )
 
 
 def _created(job: Job) -> TimelineEntry:
     spec, asked = job.spec, job.spec.resources
     size = f"{asked.nodes} nodes x {asked.cpus_per_node} cores, at most {spec.max_runtime_seconds} s"
-    return TimelineEntry(spec.created_ns / 1e9, EventKind.CREATED, f"by {spec.customer} for {spec.offering_id}: {size}")
+    return TimelineEntry(
+        spec.created_ns / 1e9, EventKind.CREATED, f"by {spec.customer} for {spec.offering_id}: {size}"
+    )
 
 
 def _sendings(ledger: Ledger, job_id: str) -> Iterator[TimelineEntry]:
-    """Each report with the transaction that holds it now, and the digest of the very bytes that were signed."""
+    """Each report with the transaction that holds it now, and the digest of the very bytes that were
+    signed."""
     for row in ledger.messages_of(job_id):
         if row.tx_hash:
             digest = hashlib.sha256(row.body).hexdigest()[:16]
-            where = f"tx={row.tx_hash} sequence={row.sequence} timeout_height={row.timeout_height} fee={row.fee}"
-            yield TimelineEntry(row.tx_created_at, EventKind.TX_SIGNED, f"{row.state} message={digest} {where}: {row.tx_status}")
+            where = (
+                f"tx={row.tx_hash} sequence={row.sequence} timeout_height={row.timeout_height} fee={row.fee}"
+            )
+            yield TimelineEntry(
+                row.tx_created_at,
+                EventKind.TX_SIGNED,
+                f"{row.state} message={digest} {where}: {row.tx_status}",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,13 @@ def a_transaction_of_each_key(ledger: Ledger) -> list[bytes]:
 
 
 def prune_interim(ledger: Ledger, before: float) -> None:
-    """Lets go of interim snapshots from before that moment; a job's newest one stays, so that its numbers go on."""
+    """Lets go of interim snapshots from before that moment; a job's newest one stays, so that its numbers go
+    on."""
     ledger._run("prune_interim_snapshots", before=before)
 
 
 def _snapshot(row: sqlite3.Row) -> SignedSnapshot:
     values = dict(row)
-    return SignedSnapshot(**{**values, "type": SnapshotType(values["type"]), "taken_at": int(values["taken_at"])})
+    return SignedSnapshot(
+        **{**values, "type": SnapshotType(values["type"]), "taken_at": int(values["taken_at"])}
+    )

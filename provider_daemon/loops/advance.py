@@ -7,7 +7,19 @@ from dataclasses import dataclass, replace
 import structlog
 
 from provider_daemon.errors import Refused, Transient
-from provider_daemon.job.lifecycle import Action, Cancel, Job, Submit, decide, defer, doubt, holds_slot, intend, keep_answer, observe
+from provider_daemon.job.lifecycle import (
+    Action,
+    Cancel,
+    Job,
+    Submit,
+    decide,
+    defer,
+    doubt,
+    holds_slot,
+    intend,
+    keep_answer,
+    observe,
+)
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State
 from provider_daemon.job.turns import in_turn
@@ -105,7 +117,11 @@ class Advance:
 
     def _step(self, job: Job, active: int) -> Step:
         full = self._served.max_jobs and active >= self._served.max_jobs
-        if full or self._stale_ledger.needs_resync() or not self._pause.admits(job.spec.job_id, job.spec.queue):
+        if (
+            full
+            or self._stale_ledger.needs_resync()
+            or not self._pause.admits(job.spec.job_id, job.spec.queue)
+        ):
             return Step(job)
         try:
             directory = self._served.directory(job)
@@ -117,7 +133,8 @@ class Advance:
     # --- write once ---
 
     def _write(self, before: dict[str, Job], steps: Sequence[Step]) -> None:
-        """Against the newest rows: another loop may have written while we looked, and only it knows what the chain said."""
+        """Against the newest rows: another loop may have written while we looked, and only it knows what the
+        chain said."""
         now, promised = self._clock.now(), False
         with self._ledger.write():
             for step in steps:
@@ -151,14 +168,19 @@ class Advance:
     # --- act ---
 
     async def _act(self, steps: Sequence[Step]) -> None:
-        """Cancels and submissions side by side: what fails of one must not hold up the others. The first failure is the tick's."""
+        """Cancels and submissions side by side: what fails of one must not hold up the others. The first
+        failure is the tick's."""
         cancels = [step.job for step in steps if isinstance(step.action, Cancel)]
         orders = {step.job.spec.job_id: step.order for step in steps if step.order is not None}
         gate = asyncio.Semaphore(COMMANDS_AT_ONCE)
         job_ids = list(orders)
-        batches = [job_ids[start : start + ORDERS_A_COMMAND] for start in range(0, len(job_ids), ORDERS_A_COMMAND)]
+        batches = [
+            job_ids[start : start + ORDERS_A_COMMAND] for start in range(0, len(job_ids), ORDERS_A_COMMAND)
+        ]
         work = [self._submit({job_id: orders[job_id] for job_id in batch}, gate) for batch in batches]
-        done = await asyncio.gather(*work, *([self._cancel(cancels)] if cancels else []), return_exceptions=True)
+        done = await asyncio.gather(
+            *work, *([self._cancel(cancels)] if cancels else []), return_exceptions=True
+        )
         for result in done:
             if isinstance(result, BaseException):
                 raise result
@@ -168,7 +190,8 @@ class Advance:
         await self._scheduler.cancel(followed(jobs))
 
     async def _submit(self, orders: dict[str, Submission], gate: asyncio.Semaphore) -> None:
-        """The intents are written when their own command is about to start: the waiting window counts from there."""
+        """The intents are written when their own command is about to start: the waiting window counts from
+        there."""
         async with gate:
             wanted = self._intend(orders)
             if not wanted:
@@ -194,7 +217,9 @@ class Advance:
                 job = self._ledger.job(job_id)
                 if job is not None and job.reported is State.PENDING and not (job.parked or job.hold):
                     self._ledger.save_job(intend(job, now))
-                    self._ledger.add_event(job_id, EventKind.INTENT, f"sbatch {order.name}, attempt {job.attempt + 1}", now)
+                    self._ledger.add_event(
+                        job_id, EventKind.INTENT, f"sbatch {order.name}, attempt {job.attempt + 1}", now
+                    )
                     wanted.append(order)
         return wanted
 
@@ -236,9 +261,12 @@ class Advance:
 
 
 def merge(ours: Job, before: Job, newest: Job) -> Job:
-    """Our view of SLURM with what others wrote while we looked: the chain's word and record (intake, outbox), a park."""
+    """Our view of SLURM with what others wrote while we looked: the chain's word and record (intake, outbox),
+    a park."""
     if before.parked and not newest.parked:  # by an operator, whose word holds whole
-        ours = replace(ours, missing_since=newest.missing_since, attempt=newest.attempt, gpus_forgone=newest.gpus_forgone)
+        ours = replace(
+            ours, missing_since=newest.missing_since, attempt=newest.attempt, gpus_forgone=newest.gpus_forgone
+        )
         ours = replace(ours, record_accepted=newest.record_accepted)
     closed_at = ours.closed_at if newest.disowned == before.disowned else newest.closed_at
     return replace(

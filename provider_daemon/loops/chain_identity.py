@@ -1,9 +1,10 @@
-"""Whether the chain is still the one that the ledger knows: one that began again from genesis has other jobs under the same ids.
+"""Whether the chain is still the one that the ledger knows: one that began again from genesis has other jobs
+under the same ids.
 
 One contradicting record proves nothing: an endpoint may have invented that job, and it is put on hold alone
-(job_records.py). Several jobs, the oldest and the newest of the ledger, of which the chain knows none, are another
-chain. Nothing is taken from another chain, and nothing is sent to it: a report would settle a stranger's job.
-"""
+(job_records.py). Several jobs, the oldest and the newest of the ledger, of which the chain knows none, are
+another chain. Nothing is taken from another chain, and nothing is sent to it: a report would settle a
+stranger's job."""
 
 import asyncio
 
@@ -20,7 +21,8 @@ YOUNG_SECONDS = 60  # a job that entered the ledger since may be absent from a n
 
 
 async def check(ledger: Ledger, chain: Chain, now: float) -> bool:
-    """Asks for the oldest and the newest jobs; whether one of them is the chain's own. What cannot be read proves nothing."""
+    """Asks for the oldest and the newest jobs; whether one of them is the chain's own. What cannot be read
+    proves nothing."""
     known = ledger.witnesses(WITNESSES)
     records = await asyncio.gather(*(chain.job(job.spec.job_id) for job in known), return_exceptions=True)
     agreeing = [job for job, record in zip(known, records, strict=True) if _agrees(job, record)]
@@ -28,7 +30,13 @@ async def check(ledger: Ledger, chain: Chain, now: float) -> bool:
     if agreeing:
         _keep(ledger, "")
     elif len(unknown) >= ENOUGH:
-        _keep(ledger, f"the chain's records of {', '.join(job.spec.job_id for job in unknown)} are not those of the ledger's jobs")
+        _keep(
+            ledger,
+            (
+                f"the chain's records of {', '.join(job.spec.job_id for job in unknown)} are not those of "
+                "the ledger's jobs"
+            ),
+        )
     return bool(agreeing)
 
 

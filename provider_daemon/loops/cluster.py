@@ -1,4 +1,5 @@
-"""What a loop needs to know about one cluster that the daemon serves: plain values, made from the configuration once."""
+"""What a loop needs to know about one cluster that the daemon serves: plain values, made from the
+configuration once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,7 +34,8 @@ class ServedCluster:
     site: SitePolicy = field(default_factory=SitePolicy)
 
     def directory(self, job: Job) -> str:
-        """One of the job's own on the site's shared file system, new for each submission: what another job planted is never in it."""
+        """One of the job's own on the site's shared file system, new for each submission: what another job
+        planted is never in it."""
         return str(PurePosixPath(self.work_root) / f"{job.name}.{token_hex(4)}")
 
     def partition(self, queue: str) -> str:

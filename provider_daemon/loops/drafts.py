@@ -1,4 +1,5 @@
-"""The next transaction of a key: which messages, with which sequence, gas limit and fee; within every ceiling."""
+"""The next transaction of a key: which messages, with which sequence, gas limit and fee; within every
+ceiling."""
 
 import asyncio
 import sys
@@ -37,7 +38,8 @@ UNCLAMPED_SECONDS = 600.0  # after the chain said that a clamped timeout height 
 
 @dataclass(frozen=True, slots=True)
 class OutboxSettings:
-    """`max_gas`, `max_fee` (in `fee_denom`) and `max_gas_price` are one transaction's ceilings; the budgets are one key's.
+    """`max_gas`, `max_fee` (in `fee_denom`) and `max_gas_price` are one transaction's ceilings; the budgets
+    are one key's.
 
     `timeout_blocks`: how long a transaction may wait to be included.
     """
@@ -113,11 +115,13 @@ class Drafts:
     def choose(self, settings: OutboxSettings, now: float, held: frozenset[str]) -> list[Message]:
         """What goes next, without the reports of the jobs that are `held`: others take their place."""
         return select_messages(
-            [message for message in self._affordable(settings, now) if _about(message) not in held], settings.max_messages
+            [message for message in self._affordable(settings, now) if _about(message) not in held],
+            settings.max_messages,
         )
 
     async def disagreeing(self, draft: Draft) -> frozenset[str]:
-        """The jobs in the draft whose record on chain was not found to be the ledger's: asked just before the draft is signed."""
+        """The jobs in the draft whose record on chain was not found to be the ledger's: asked just before the
+        draft is signed."""
         return await self._records.disagreeing(draft.messages)
 
     def _affordable(self, settings: OutboxSettings, now: float) -> list[Message]:
@@ -125,20 +129,31 @@ class Drafts:
         waiting, budget = self._ledger.waiting_messages(self._signer.address), self._budget(settings, now)
         chosen = [message for message in waiting if message.kind == "report" or not budget.for_reports_only]
         if waiting and not chosen:
-            self._problems.start(Problem.FEE_BUDGET_SPENT, f"heartbeats wait: {budget.shown} {settings.fee_denom}", now)
+            self._problems.start(
+                Problem.FEE_BUDGET_SPENT, f"heartbeats wait: {budget.shown} {settings.fee_denom}", now
+            )
         return chosen
 
     def _budget(self, settings: OutboxSettings, now: float) -> fees.Budget:
-        paid = (sending.fees_bound(self._ledger, self._signer.address, now - seconds) for seconds in (fees.HOUR, fees.DAY))
+        paid = (
+            sending.fees_bound(self._ledger, self._signer.address, now - seconds)
+            for seconds in (fees.HOUR, fees.DAY)
+        )
         return fees.Budget(settings.max_fee_per_hour, settings.max_fee_per_day, *paid)
 
     # --- the draft ---
 
-    async def make(self, messages: list[Message], account: Account, settings: OutboxSettings, now: float) -> Draft | None:
-        """The largest first part of the messages that the chain would take within every ceiling; None when there is none now."""
+    async def make(
+        self, messages: list[Message], account: Account, settings: OutboxSettings, now: float
+    ) -> Draft | None:
+        """The largest first part of the messages that the chain would take within every ceiling; None when
+        there is none now."""
         held = await self._look(account, settings, now)
         if held.price > held.most_price:
-            why = f"gas price {held.price:f} {settings.fee_denom} exceeds chain.max_gas_price ({settings.max_gas_price:g})"
+            why = (
+                f"gas price {held.price:f} {settings.fee_denom} exceeds chain.max_gas_price "
+                f"({settings.max_gas_price:g})"
+            )
             self._problems.start(Problem.GAS_PRICE_OVER_CEILING, why, now)
             return None
         while messages:
@@ -194,12 +209,21 @@ class Drafts:
         if not self.gas.implausible(simulated, most):
             self._ongoing.clear("simulated_gas_implausible", who)
         elif self._ongoing.start("simulated_gas_implausible", who, held.now):
-            why = f"simulation of {len(messages)} messages returned {simulated} gas, plausible are {most} at most"
-            log.error("simulated_gas_implausible", signer=who, why=why, next="the plausible maximum is used; compare the chain endpoints")
+            why = (
+                f"simulation of {len(messages)} messages returned {simulated} gas, plausible are {most} "
+                "at most"
+            )
+            log.error(
+                "simulated_gas_implausible",
+                signer=who,
+                why=why,
+                next="the plausible maximum is used; compare the chain endpoints",
+            )
         return self.gas.limit(simulated, len(messages), most)
 
     async def _records_gas(self, messages: Sequence[Message]) -> int:
-        """The ledger keeps little of a job that never ran: how large its record is on chain, which each report rewrites."""
+        """The ledger keeps little of a job that never ran: how large its record is on chain, which each
+        report rewrites."""
         reports = [message for message in messages if message.kind == "report"]
         subjects = sorted({message.subject for message in reports})
         records = await asyncio.gather(*map(self._chain.job, subjects), return_exceptions=True)
@@ -208,13 +232,21 @@ class Drafts:
         return GAS_A_BYTE * sum(record.stored_bytes for record in known if isinstance(record, ChainJob))
 
     def _watch_price(self, price: Decimal, held: _Conditions) -> None:
-        usual, who = fees.usual_price(sending.paid_lately(self._ledger, self._signer.address, USUAL_OF)), self._signer.address
+        usual, who = (
+            fees.usual_price(sending.paid_lately(self._ledger, self._signer.address, USUAL_OF)),
+            self._signer.address,
+        )
         if not fees.is_alarming(price, usual):
             if self._ongoing.clear("gas_price_high", who):
                 log.info("gas_price_normal", signer=who, price=f"{price:f}")
         elif self._ongoing.start("gas_price_high", who, held.now):
             why = f"gas price is {price:f} {held.settings.fee_denom}; the usual price is {usual:.4f}"
-            log.error("gas_price_high", signer=who, why=why, next="provd pays it within the fee limits; compare the chain endpoints")
+            log.error(
+                "gas_price_high",
+                signer=who,
+                why=why,
+                next="provd pays it within the fee limits; compare the chain endpoints",
+            )
 
     def _shorten(self, messages: list[Message], limit: int, fee: int, held: _Conditions) -> list[Message]:
         """A price passes, so a message that is too dear waits; one that needs too much gas always will."""
@@ -222,7 +254,11 @@ class Drafts:
             return select_messages(messages, len(messages) // 2)
         most = self._most_gas(held.settings)
         if limit > most:
-            why = "raise chain.max_gas, then unpark" if most == held.settings.max_gas else "the chain lets no transaction ask for more"
+            why = (
+                "raise chain.max_gas, then unpark"
+                if most == held.settings.max_gas
+                else "the chain lets no transaction ask for more"
+            )
             what = f"one report would need {limit} gas, over the ceiling of {most}: {why}"
             self._rejections.park(messages[0], ParkReason.REPORT_TOO_LARGE, what)
         else:
@@ -236,7 +272,8 @@ class Drafts:
     # --- what a refusal teaches ---
 
     def require(self, refusal: str, gas_limit: int, height: int, settings: OutboxSettings) -> int:
-        """A node refused a fee as too low: the next transaction pays the price that it names, within the ceilings. The fee, or 0."""
+        """A node refused a fee as too low: the next transaction pays the price that it names, within the
+        ceilings. The fee, or 0."""
         required = required_fee(refusal, settings.fee_denom) or 0
         if required and gas_limit > 0:
             self._trend.require(height, Decimal(required) / gas_limit)
@@ -254,7 +291,12 @@ class Drafts:
         self._block_gas = named
         with self._ledger.write():
             self._ledger.set(meta.BLOCK_GAS, named)
-        log.info("max_gas_lowered", signer=self._signer.address, max_gas=named, next="transactions stay below this limit of the chain")
+        log.info(
+            "max_gas_lowered",
+            signer=self._signer.address,
+            max_gas=named,
+            next="transactions stay below this limit of the chain",
+        )
         return True
 
     async def _learn(self, messages: list[Message], error: Refused, held: _Conditions) -> bool:
@@ -265,25 +307,43 @@ class Drafts:
             return self._no_message(messages, error, held)
         culprit = messages[error.message_index]
         await self._rejections.look_into(culprit, str(error))
-        messages[:] = [message for message in messages if message.subject != culprit.subject or message.kind != culprit.kind]
+        messages[:] = [
+            message
+            for message in messages
+            if message.subject != culprit.subject or message.kind != culprit.kind
+        ]
         return True
 
     def _no_message(self, messages: list[Message], error: Refused, held: _Conditions) -> bool:
-        """No message is to blame: another fee, or a smaller transaction, may be accepted; else nothing can be sent for now."""
-        refusal, text, before = classify(error.code, error.codespace, str(error)), str(error), self._quote(held)
+        """No message is to blame: another fee, or a smaller transaction, may be accepted; else nothing can be
+        sent for now."""
+        refusal, text, before = (
+            classify(error.code, error.codespace, str(error)),
+            str(error),
+            self._quote(held),
+        )
         if refusal is Refusal.SEQUENCE:
             self._problems.suspect(Problem.SEQUENCE_UNEXPLAINED, text, held.now)
             return False
         if refusal is Refusal.TIMEOUT_HEIGHT:
             self.distrust_clamp(held.now)
-        required = self.require(text, self._guess(messages, held), held.height, held.settings) if refusal is Refusal.FEE else 0
+        required = (
+            self.require(text, self._guess(messages, held), held.height, held.settings)
+            if refusal is Refusal.FEE
+            else 0
+        )
         short = refusal is Refusal.FUNDS or required > held.balance
         if short and len(messages) > 1:
             messages[:] = select_messages(messages, len(messages) // 2)
             return True
         if refusal is Refusal.FEE and not short and self._quote(held) > before:
             return True
-        self._problems.start(Problem.WALLET_EMPTY if short else PROBLEMS.get(refusal, Problem.TX_REFUSED), text, held.now, error.code)
+        self._problems.start(
+            Problem.WALLET_EMPTY if short else PROBLEMS.get(refusal, Problem.TX_REFUSED),
+            text,
+            held.now,
+            error.code,
+        )
         return False
 
 

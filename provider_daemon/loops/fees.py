@@ -1,4 +1,5 @@
-"""What a transaction pays: the price of gas with a margin while it rises, a ceiling on the price, and a budget an hour and a day. Pure."""
+"""What a transaction pays: the price of gas with a margin while it rises, a ceiling on the price, and a
+budget an hour and a day. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ HOUR, DAY = 3600, 86_400
 REMEMBERED_BLOCKS = 60  # how long an observed price counts for the slope
 REQUIRED_BLOCKS = 20  # how long a price that a node asked for counts although the chain names a lower one
 MOST_GROWTH = 1.22  # a block: the chain's price moves by no more
-MOST_MARGIN = 8.0  # times the price: a transaction that pays too little is replaced, so the margin need not cover everything
+# times the price: a transaction that pays too little is replaced, so the margin need not cover everything
+MOST_MARGIN = 8.0
 RESERVE = 0.25  # of a budget: what is left of it then is kept for reports
 ALARM = 5.0  # times the usual price
 LEAST_HISTORY = 5  # transactions from which a usual price is known
@@ -35,7 +37,8 @@ class PriceTrend:
         self._required = (height, price)
 
     def quote(self, height: int, price: Decimal, blocks: int) -> Decimal:
-        """The price to pay so that it is still enough in `blocks` blocks; exactly `price` when it does not rise."""
+        """The price to pay so that it is still enough in `blocks` blocks; exactly `price` when it does not
+        rise."""
         if self._required and 0 <= height - self._required[0] <= REQUIRED_BLOCKS:
             price = max(price, self._required[1])
         return price * Decimal(str(self._margin(blocks)))
@@ -50,13 +53,15 @@ class PriceTrend:
         return min(math.pow(growth, blocks), MOST_MARGIN)
 
     def _start(self, blocks: int) -> tuple[int, Decimal]:
-        """The lowest price of the last `blocks` blocks, from which it rises; the last but one where there is none."""
+        """The lowest price of the last `blocks` blocks, from which it rises; the last but one where there is
+        none."""
         recent = [seen for seen in self._seen[:-1] if seen[0] >= self._seen[-1][0] - blocks]
         return min(recent, key=lambda seen: seen[1]) if recent else self._seen[-2]
 
 
 def usual_price(paid: Sequence[tuple[int, int]]) -> float:
-    """What a unit of used gas has cost, from (fee, gas used) of transactions in blocks; 0 while too few are known."""
+    """What a unit of used gas has cost, from (fee, gas used) of transactions in blocks; 0 while too few are
+    known."""
     prices = [fee / gas for fee, gas in paid if gas > 0]
     return float(median(prices)) if len(prices) >= LEAST_HISTORY else 0.0
 
@@ -67,7 +72,8 @@ def is_alarming(price: Decimal, usual: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The most that one key may pay, in the fee denom, and what it has paid in the last hour and the last day."""
+    """The most that one key may pay, in the fee denom, and what it has paid in the last hour and the last
+    day."""
 
     an_hour: int
     a_day: int
@@ -80,12 +86,18 @@ class Budget:
 
     @property
     def shown(self) -> str:
-        return f"paid {self.paid_in_hour} of {self.an_hour} in the last hour, {self.paid_in_day} of {self.a_day} in the last day"
+        return (
+            f"paid {self.paid_in_hour} of {self.an_hour} in the last hour, {self.paid_in_day} of "
+            f"{self.a_day} in the last day"
+        )
 
     @property
     def for_reports_only(self) -> bool:
         """Heartbeats stop first: a cluster that is offline loses new jobs, an unreported job its pay."""
-        return self.an_hour - self.paid_in_hour < RESERVE * self.an_hour or self.a_day - self.paid_in_day < RESERVE * self.a_day
+        return (
+            self.an_hour - self.paid_in_hour < RESERVE * self.an_hour
+            or self.a_day - self.paid_in_day < RESERVE * self.a_day
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +114,11 @@ def lowest_ceiling(max_fee: int, balance: int, budget: Budget, denom: str) -> Ce
     ceilings = (
         Ceiling(max_fee, Problem.FEE_OVER_CEILING, f"chain.max_fee is {max_fee} {denom}"),
         Ceiling(balance, Problem.WALLET_EMPTY, f"the account has {balance} {denom}: insufficient funds"),
-        Ceiling(budget.left, Problem.FEE_BUDGET_SPENT, f"{budget.left} {denom} are left of the fee budget: {budget.shown}"),
+        Ceiling(
+            budget.left,
+            Problem.FEE_BUDGET_SPENT,
+            f"{budget.left} {denom} are left of the fee budget: {budget.shown}",
+        ),
     )
     return min(ceilings, key=lambda ceiling: ceiling.amount)
 

@@ -1,4 +1,5 @@
-"""Transactions that somebody else signed with the key: logged once each, and shown by provd_trouble for an hour."""
+"""Transactions that somebody else signed with the key: logged once each, and shown by provd_trouble for an
+hour."""
 
 import structlog
 
@@ -42,6 +43,7 @@ class ForeignTransactions:
             self._ongoing.clear("foreign_tx", self._signer)
 
     def _may_be_ours(self) -> bool:
-        """A ledger that was put back does not know what was signed after it was copied, until a transaction of its own is in a block."""
+        """A ledger that was put back does not know what was signed after it was copied, until a transaction
+        of its own is in a block."""
         newest = sending.newest_included(self._ledger, self._signer)
         return newest is None or newest[1] < sending.doubtful_since(self._ledger)

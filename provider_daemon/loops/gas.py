@@ -1,10 +1,9 @@
 """How much gas a transaction asks for: what the simulation says, within what such messages can cost.
 
-One endpoint's simulation is one endpoint's word. A figure far above what reports and heartbeats cost would buy
-nothing but a higher fee, so a plausible one is used in its place. Should the chain really need more, the
-transaction runs out of gas, and the next may ask for twice as much: the chain's own verdict, not an endpoint's,
-raises the limit.
-"""
+One endpoint's simulation is one endpoint's word. A figure far above what reports and heartbeats cost would
+buy nothing but a higher fee, so a plausible one is used in its place. Should the chain really need more, the
+transaction runs out of gas, and the next may ask for twice as much: the chain's own verdict, not an
+endpoint's, raises the limit."""
 
 import math
 from collections.abc import Iterable
@@ -18,7 +17,8 @@ GAS_A_BYTE = 80  # of the stored job: again twice what the chain charges
 
 
 def most_plausible(sizes: Iterable[int]) -> int:
-    """The most gas that messages can cost; `sizes`: bytes of each message, or of the chain's record that it changes."""
+    """The most gas that messages can cost; `sizes`: bytes of each message, or of the chain's record that it
+    changes."""
     return sum(MOST_GAS + GAS_A_BYTE * size for size in sizes)
 
 

@@ -1,4 +1,5 @@
-"""SLURM -> chain: the nodes' heartbeats, and the cluster's own state, so that the chain counts what can really be sold."""
+"""SLURM -> chain: the nodes' heartbeats, and the cluster's own state, so that the chain counts what can
+really be sold."""
 
 from collections.abc import Sequence
 
@@ -18,9 +19,12 @@ KEEP_SECONDS = 3600  # how long confirmed heartbeats stay in the ledger
 
 
 class Heartbeat:
-    """For one cluster. Every node is reported each time: the chain takes a node without a heartbeat for 120 s as stale."""
+    """For one cluster. Every node is reported each time: the chain takes a node without a heartbeat for 120 s
+    as stale."""
 
-    def __init__(self, ledger: Ledger, scheduler: Scheduler, chain: Chain, served: ServedCluster, clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, scheduler: Scheduler, chain: Chain, served: ServedCluster, clock: Clock
+    ) -> None:
         self._ledger = ledger
         self._scheduler = scheduler
         self._chain = chain
@@ -45,13 +49,17 @@ class Heartbeat:
         wanted = [self._node(node, sequence) for node in nodes]
         if (update := self._cluster(cluster, nodes)) is not None:
             wanted.append(update)
-        # A node whose record cannot be read is left out, and must not make jobs too large that fit the cluster with it.
+        # A node whose record cannot be read is left out, and must not make jobs too large that fit the
+        # cluster with it.
         self._store(wanted, max(len(nodes), cluster.total_nodes))
 
     def _store(self, wanted: Sequence[Message], count: int) -> None:
-        """What could not be sent since the last time goes first: behind a backlog the same nodes would otherwise wait for ever."""
+        """What could not be sent since the last time goes first: behind a backlog the same nodes would
+        otherwise wait for ever."""
         now, signer = self._clock.now(), self._served.signer.address
-        behind = {message.subject for message in self._ledger.waiting_messages(signer) if message.kind == "node"}
+        behind = {
+            message.subject for message in self._ledger.waiting_messages(signer) if message.kind == "node"
+        }
         with self._ledger.write():
             self._ledger.set(meta.node_count(self._served.cluster_id), count)
             for message in sorted(wanted, key=lambda message: message.subject not in behind):
@@ -59,7 +67,8 @@ class Heartbeat:
             self._ledger.prune_messages(now - KEEP_SECONDS)
 
     def _sequence(self) -> int:
-        """Of this time's heartbeats: a node's must grow for ever, after a lost ledger too, so it is the time of day, which outruns them."""
+        """Of this time's heartbeats: a node's must grow for ever, after a lost ledger too, so it is the time
+        of day, which outruns them."""
         key = meta.heartbeat_sequence(self._served.cluster_id)
         number = max(self._ledger.get(key) + 1, int(self._clock.now()))
         with self._ledger.write():
@@ -80,13 +89,18 @@ class Heartbeat:
         return Message("node", subject, body.SerializeToString(deterministic=True))
 
     def _cluster(self, cluster: Cluster, nodes: Sequence[Node]) -> Message | None:
-        """An offline cluster is made active again; total_nodes is raised to what is there, or every later update would be refused."""
+        """An offline cluster is made active again; total_nodes is raised to what is there, or every later
+        update would be refused."""
         offline = cluster.state == "offline"
-        count = max(len(nodes), cluster.available_nodes if offline else 0)  # it may count nodes that somebody else reports
+        # it may count nodes that somebody else reports
+        count = max(len(nodes), cluster.available_nodes if offline else 0)
         grown = count > cluster.total_nodes
         if not offline and not grown:
             return None
-        following = "provd sends an update: the cluster becomes active, and total_nodes grows to the nodes that SLURM has"
+        following = (
+            "provd sends an update: the cluster becomes active, and total_nodes grows to the nodes that "
+            "SLURM has"
+        )
         log.warning(
             "cluster_update",
             cluster=cluster.cluster_id,

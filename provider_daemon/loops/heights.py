@@ -5,7 +5,8 @@ SLACK_BLOCKS = 100
 
 
 def plausible_height(height: int, included: tuple[int, float] | None, now: float) -> int:
-    """`height` as an endpoint gives it, or the highest that it can be by the key's last transaction in a block (height, when made).
+    """`height` as an endpoint gives it, or the highest that it can be by the key's last transaction in a
+    block (height, when made).
 
     Without such a transaction, or where the clock is behind it, nothing contradicts the endpoint.
     """

@@ -1,4 +1,5 @@
-"""Chain -> ledger: new jobs by the chain's counter, cancels by their transactions, and a slow sweep that proves nothing was missed."""
+"""Chain -> ledger: new jobs by the chain's counter, cancels by their transactions, and a slow sweep that
+proves nothing was missed."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,7 +10,14 @@ import structlog
 
 from provider_daemon.chain.job_names import job_name
 from provider_daemon.errors import Transient, Unreadable
-from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, SitePolicy, Terms, admit
+from provider_daemon.job.admission import (
+    Inadmissible,
+    PreconfiguredWorkload,
+    QueueOption,
+    SitePolicy,
+    Terms,
+    admit,
+)
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import Job, confirm, wall_limit
 from provider_daemon.job.report_cost import MAX_MESSAGE, ReportGasLimits, too_dear
@@ -37,7 +45,8 @@ REPORTED_BY_US = TERMINAL - ENDED_BY_CHAIN  # the SLURM job was over before the 
 
 
 class Intake:
-    """One for the whole daemon. `tenancies` by chain cluster id; `poke` wakes the loops that act on what was found."""
+    """One for the whole daemon. `tenancies` by chain cluster id; `poke` wakes the loops that act on what was
+    found."""
 
     def __init__(
         self,
@@ -75,7 +84,11 @@ class Intake:
     async def _new_jobs(self) -> None:
         end = await self._chain.job_counter()
         first = self._first_unseen()
-        again = [job_id for job_id in self._ledger.quarantined() if _number(job_id) < end] if self._sweep_due() else []
+        again = (
+            [job_id for job_id in self._ledger.quarantined() if _number(job_id) < end]
+            if self._sweep_due()
+            else []
+        )
         for some in _batches(again):
             await self._adopt(some, await self._records(some))
         if end < first:
@@ -84,26 +97,35 @@ class Intake:
         for some in _batches(f"JOB-{number}" for number in range(first, end)):
             records = await self._records(some)
             if len(some) == BATCH and not any(records):
-                raise Transient(f"the node has no record of {some[0]} to {some[-1]}, although its job counter is {end}")
+                raise Transient(
+                    f"the node has no record of {some[0]} to {some[-1]}, although its job counter is {end}"
+                )
             await self._adopt(some, records)
 
     def _counter_behind(self, end: int, first: int) -> None:
-        """Raises Transient. The higher counter may have been an endpoint's invention: its numbers are read again when they are used.
+        """Raises Transient. The higher counter may have been an endpoint's invention: its numbers are read
+        again when they are used.
 
-        Not on what may be another chain; and far back only when the lower counter lasts, for it may be the invention.
-        """
+        Not on what may be another chain; and far back only when the lower counter lasts, for it may be the
+        invention."""
         now = self._clock.now()
         self._behind_since = now if self._behind_since is None else self._behind_since
         lasts = now - self._behind_since >= COUNTER_SECONDS
         if (lasts or first - end <= NEAR) and (self._vouched or not self._ledger.witnesses(1)):
-            log.warning("job_counter_corrected", counter=end, before=first, next="jobs are read again from this counter on")
+            log.warning(
+                "job_counter_corrected",
+                counter=end,
+                before=first,
+                next="jobs are read again from this counter on",
+            )
             with self._ledger.write():
                 self._ledger.set(meta.NEXT_JOB, end)
         hint = "the node is behind, or it serves another chain with the same id, which needs its own ledger"
         raise Transient(f"the chain's job counter is {end}, and was {first} before: {hint}")
 
     def _first_unseen(self) -> int:
-        """Where the counter was left. With other clusters to serve than then, every job is looked at again: theirs were passed over."""
+        """Where the counter was left. With other clusters to serve than then, every job is looked at again:
+        theirs were passed over."""
         served = " ".join(sorted(self._served_clusters))
         if self._ledger.get(meta.SERVED) != served:
             with self._ledger.write():
@@ -115,7 +137,9 @@ class Intake:
         """What the chain says of each; an Unreadable in place of a record that cannot be read."""
         return await asyncio.gather(*(self._chain.job(job_id) for job_id in job_ids), return_exceptions=True)
 
-    async def _adopt(self, job_ids: Sequence[str], records: Sequence[ChainJob | BaseException | None]) -> None:
+    async def _adopt(
+        self, job_ids: Sequence[str], records: Sequence[ChainJob | BaseException | None]
+    ) -> None:
         adopted: list[Job] = []
         readable: list[str] = []
         for job_id, record in zip(job_ids, records, strict=True):
@@ -130,7 +154,8 @@ class Intake:
         self._commit(job_ids, readable, adopted)
 
     async def _considered(self, job_id: str, record: ChainJob | BaseException | None) -> list[Job]:
-        """The job when it is new and ours. Ids are dense: one below the counter without a record is a node that lags, not a gap."""
+        """The job when it is new and ours. Ids are dense: one below the counter without a record is a node
+        that lags, not a gap."""
         if isinstance(record, BaseException):
             raise record
         if record is None:
@@ -140,7 +165,11 @@ class Intake:
     def ours(self, record: ChainJob) -> bool:
         """Whether it is on a cluster that we serve, with our key, and its last word was not said by us."""
         served = self._served_clusters.get(record.spec.cluster_id)
-        return served is not None and record.spec.provider == served.signer.address and record.state not in REPORTED_BY_US
+        return (
+            served is not None
+            and record.spec.provider == served.signer.address
+            and record.state not in REPORTED_BY_US
+        )
 
     async def job(self, record: ChainJob) -> Job:
         """The job as it enters the ledger; one that the site cannot run enters as failed, with its reason."""
@@ -174,14 +203,16 @@ class Intake:
         return replace(limits, transaction=min(limits.transaction or block, block)) if block else limits
 
     def _too_dear(self, job: Job, stored_bytes: int, gas: ReportGasLimits) -> Job:
-        """Refused in one report where that is worth its gas. Otherwise it is left pending, and nothing more is done about it."""
+        """Refused in one report where that is worth its gas. Otherwise it is left pending, and nothing more
+        is done about it."""
         failed = refused(job, too_dear(stored_bytes, gas))
         if gas.allow_refusal(stored_bytes):
             return failed
         return replace(failed, state=State.PENDING, hold=Hold.TOO_EXPENSIVE, closed_at=self._clock.now())
 
     async def _offering(self, offering_id: str) -> Offering:
-        """The chain took the job, so its offering exists: without it the node lags, and nothing can be said about the job yet."""
+        """The chain took the job, so its offering exists: without it the node lags, and nothing can be said
+        about the job yet."""
         offering = await self._chain.offering(offering_id)
         if offering is None:
             raise Unreadable(f"the node has no record of offering {offering_id} yet")
@@ -192,7 +223,12 @@ class Intake:
         return replace(served.site, nodes=self._ledger.get(meta.node_count(served.cluster_id)))
 
     def _set_aside(self, job_id: str, why: str) -> None:
-        log.error("job_unreadable", job=job_id, why=why, next="the job is quarantined; its record is read again every minute")
+        log.error(
+            "job_unreadable",
+            job=job_id,
+            why=why,
+            next="the job is quarantined; its record is read again every minute",
+        )
         with self._ledger.write():
             self._ledger.quarantine(job_id, why, self._clock.now())
 
@@ -208,12 +244,22 @@ class Intake:
                 if job.hold:
                     self._ledger.add_event(job.spec.job_id, EventKind.IGNORED, job.message, now)
                 else:
-                    self._ledger.add_event(job.spec.job_id, EventKind.ADOPTED, job.message or f"chain says {job.reported}", now)
+                    self._ledger.add_event(
+                        job.spec.job_id, EventKind.ADOPTED, job.message or f"chain says {job.reported}", now
+                    )
         for job in adopted:
             if job.hold:
-                log.warning("job_ignored", job=job.spec.job_id, reason=job.hold, why=job.message, next=IGNORED_NEXT)
+                log.warning(
+                    "job_ignored", job=job.spec.job_id, reason=job.hold, why=job.message, next=IGNORED_NEXT
+                )
             else:
-                log.info("job_adopted", job=job.spec.job_id, cluster=job.spec.cluster_id, state=job.state, why=job.message)
+                log.info(
+                    "job_adopted",
+                    job=job.spec.job_id,
+                    cluster=job.spec.cluster_id,
+                    state=job.state,
+                    why=job.message,
+                )
         if adopted:
             self._poke()
 
@@ -224,7 +270,9 @@ class Intake:
 
     async def _changes(self) -> None:
         head = await self._chain.head()
-        job_ids = [job_id for cluster_id in self._served_clusters for job_id in self._ledger.open_ids(cluster_id)]
+        job_ids = [
+            job_id for cluster_id in self._served_clusters for job_id in self._ledger.open_ids(cluster_id)
+        ]
         seen = self._ledger.get(meta.CANCELS_HEIGHT)
         first = max(1, (head.height if seen is None else seen) - CANCEL_OVERLAP)
         cancelled = await self._cancelled(first, frozenset(job_ids))
@@ -243,7 +291,8 @@ class Intake:
             self._swept_at = now
 
     async def _cancelled(self, height: int, job_ids: frozenset[str]) -> frozenset[str]:
-        """Of our open jobs. A node without a transaction index names none: then every open job is read again."""
+        """Of our open jobs. A node without a transaction index names none: then every open job is read
+        again."""
         chain = self._chain.chain_id
         try:
             cancelled = await self._chain.cancelled_since(height) & job_ids
@@ -261,11 +310,16 @@ class Intake:
         return cancelled
 
     async def _reread(self, jobs: Sequence[Job]) -> None:
-        """One endpoint's word tells where to look, and only what a quorum says is taken: a false cancel would kill a paid job."""
+        """One endpoint's word tells where to look, and only what a quorum says is taken: a false cancel would
+        kill a paid job."""
         for start in range(0, len(jobs), BATCH):
             some = jobs[start : start + BATCH]
-            glances = await asyncio.gather(*(self._chain.glance(job.spec.job_id) for job in some), return_exceptions=True)
-            changed = [job.spec.job_id for job, seen in zip(some, glances, strict=True) if _may_have_moved(job, seen)]
+            glances = await asyncio.gather(
+                *(self._chain.glance(job.spec.job_id) for job in some), return_exceptions=True
+            )
+            changed = [
+                job.spec.job_id for job, seen in zip(some, glances, strict=True) if _may_have_moved(job, seen)
+            ]
             failed: BaseException | None = None
             for job_id, record in zip(changed, await self._records(changed), strict=True):
                 if isinstance(record, BaseException) and not isinstance(record, Unreadable):
@@ -279,7 +333,12 @@ class Intake:
         """Nothing is learned of a job from a record that is another one's."""
         job = self._ledger.job(job_id)
         if isinstance(record, Unreadable) and job is not None and job.hold is None:
-            log.error("job_unreadable", job=job_id, why=str(record), next="the record is read again every minute; other jobs continue")
+            log.error(
+                "job_unreadable",
+                job=job_id,
+                why=str(record),
+                next="the record is read again every minute; other jobs continue",
+            )
         agrees = self._job_records.agrees(job_id, record)
         if isinstance(record, ChainJob):
             if agrees:
@@ -288,13 +347,21 @@ class Intake:
                 await self._replace(job_id, record)
 
     async def _replace(self, job_id: str, record: ChainJob) -> None:
-        """The number belongs to another job, and nothing of the one that had it here is left in SLURM: that other one is adopted."""
+        """The number belongs to another job, and nothing of the one that had it here is left in SLURM: that
+        other one is adopted."""
         job = self._ledger.job(job_id)
         if job is None or not job.disowned or job.closed_at is None:
             return
         with self._ledger.write():
-            kept_as = self._ledger.drop_job(job_id, "the chain has another job under this number", self._clock.now())
-        log.warning("job_dropped", job=job_id, kept_as=kept_as, next="the job that the chain has with this number is adopted")
+            kept_as = self._ledger.drop_job(
+                job_id, "the chain has another job under this number", self._clock.now()
+            )
+        log.warning(
+            "job_dropped",
+            job=job_id,
+            kept_as=kept_as,
+            next="the job that the chain has with this number is adopted",
+        )
         await self._adopt([job_id], [record])
 
     def _learn(self, job_id: str, record: ChainJob) -> None:
@@ -303,7 +370,9 @@ class Intake:
             if job is None or not _moved(job, record):
                 return
             self._ledger.save_job(confirm(job, record.state, record.started_at))
-            self._ledger.add_event(job_id, EventKind.CHAIN_STATE, f"{record.state}: {record.status_message}", self._clock.now())
+            self._ledger.add_event(
+                job_id, EventKind.CHAIN_STATE, f"{record.state}: {record.status_message}", self._clock.now()
+            )
         log.info("job_changed_on_chain", job=job_id, state=record.state)
         self._poke()
 
@@ -334,16 +403,20 @@ def _beyond(first: int, job_ids: Sequence[str]) -> int:
 def terms(offering: Offering) -> Terms:
     """What the job's offering promises."""
     return Terms(
-        queues=tuple(QueueOption(queue.partition, queue.max_nodes, queue.max_runtime) for queue in offering.queues),
+        queues=tuple(
+            QueueOption(queue.partition, queue.max_nodes, queue.max_runtime) for queue in offering.queues
+        ),
         preconfigured=tuple(
-            PreconfiguredWorkload(item.workload_id, item.image, tuple(item.command.split())) for item in offering.preconfigured
+            PreconfiguredWorkload(item.workload_id, item.image, tuple(item.command.split()))
+            for item in offering.preconfigured
         ),
         supports_custom_workloads=offering.supports_custom_workloads,
     )
 
 
 def _may_have_moved(job: Job, seen: ChainJob | BaseException | None) -> bool:
-    """What one endpoint cannot say or read, and what contradicts the ledger, is asked of as many as must agree."""
+    """What one endpoint cannot say or read, and what contradicts the ledger, is asked of as many as must
+    agree."""
     if isinstance(seen, BaseException):
         if not isinstance(seen, Transient | Unreadable):
             raise seen

@@ -11,7 +11,8 @@ log = structlog.get_logger("provd.advance")
 
 
 def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: float) -> None:
-    """A timeline entry for each change, and a log line for what an operator acts on. Call inside `ledger.write()`."""
+    """A timeline entry for each change, and a log line for what an operator acts on. Call inside
+    `ledger.write()`."""
     job_id = job.spec.job_id
     for kind, old, new, detail in (
         (EventKind.SLURM_JOB, before.slurm_id, job.slurm_id, job.slurm_id),
@@ -23,10 +24,16 @@ def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: flo
         if old != new:
             ledger.add_event(job_id, kind, detail, now, job.state if kind is EventKind.STATE else None)
     if job.parked and job.parked != before.parked:
-        reason, why, following = job.parked.reason, job.parked.detail, f"the job is not processed until `provd job unpark {job_id}`"
+        reason, why, following = (
+            job.parked.reason,
+            job.parked.detail,
+            f"the job is not processed until `provd job unpark {job_id}`",
+        )
         log.error("job_parked", job=job_id, cluster=cluster, reason=reason, why=why, next=following)
     elif job.state is not before.state:
-        log.info("job_state", job=job_id, cluster=cluster, slurm_job=job.slurm_id, state=job.state, why=job.message)
+        log.info(
+            "job_state", job=job_id, cluster=cluster, slurm_job=job.slurm_id, state=job.state, why=job.message
+        )
 
 
 def amounts(usage: Usage | None) -> str:

@@ -1,9 +1,10 @@
-"""Whether the chain's record of a job is the one that the ledger knows: asked before a report is sent, and at every sweep.
+"""Whether the chain's record of a job is the one that the ledger knows: asked before a report is sent, and at
+every sweep.
 
-An endpoint that lies can invent a job or alter one; later the true record appears under that number. A report is sent
-only when the record agrees. A job whose record contradicts the ledger is put on hold, alone: no report, no submission.
-When the contradiction lasts it is disowned, which ends its SLURM job, and its number is free for the true record.
-"""
+An endpoint that lies can invent a job or alter one; later the true record appears under that number. A report
+is sent only when the record agrees. A job whose record contradicts the ledger is put on hold, alone: no
+report, no submission. When the contradiction lasts it is disowned, which ends its SLURM job, and its number
+is free for the true record."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -24,7 +25,8 @@ log = structlog.get_logger("provd.records")
 
 Answer = ChainJob | BaseException | None
 
-UNANSWERED_SECONDS = 60  # how long a record may be absent or unreadable before the job is put on hold: a node lags for less
+# how long a record may be absent or unreadable before the job is put on hold: a node lags for less
+UNANSWERED_SECONDS = 60
 DISOWN_SECONDS = 120  # how long a contradiction must last before a job that was submitted is ended
 DISOWN_UNSENT_SECONDS = 30  # and one that never was in SLURM
 CONTRADICTIONS = frozenset({Hold.OTHER_RECORD, Hold.NOT_ON_CHAIN})
@@ -37,16 +39,22 @@ class JobRecords:
         self._ledger = ledger
         self._chain = chain
         self._clock = clock
-        self._unanswered: dict[tuple[str, Hold], float] = {}  # since when the node has no record, or none that can be read
+        # since when the node has no record, or none that can be read
+        self._unanswered: dict[tuple[str, Hold], float] = {}
 
     async def disagreeing(self, messages: Sequence[Message]) -> frozenset[str]:
         """The jobs whose reports must not be sent now. Raises Transient when the chain is down."""
         job_ids = list(dict.fromkeys(message.subject for message in messages if message.kind == "report"))
         records = await self.read(job_ids)
-        return frozenset(job_id for job_id, record in zip(job_ids, records, strict=True) if not self._may_report(job_id, record))
+        return frozenset(
+            job_id
+            for job_id, record in zip(job_ids, records, strict=True)
+            if not self._may_report(job_id, record)
+        )
 
     async def read(self, job_ids: Iterable[str]) -> list[Answer]:
-        """What the chain says of each: an Unreadable in place of a record that cannot be read. Raises what else went wrong."""
+        """What the chain says of each: an Unreadable in place of a record that cannot be read. Raises what
+        else went wrong."""
         records = await asyncio.gather(*map(self._chain.job, job_ids), return_exceptions=True)
         for record in records:
             if isinstance(record, BaseException) and not isinstance(record, Unreadable):
@@ -58,14 +66,17 @@ class JobRecords:
         agrees, job = self.agrees(job_id, record), self._ledger.job(job_id)
         if job is None or job.hold:
             with self._ledger.write():
-                self._ledger.drop_unsent_reports(job_id, "on hold" if job else "the job was dropped from the ledger")
+                self._ledger.drop_unsent_reports(
+                    job_id, "on hold" if job else "the job was dropped from the ledger"
+                )
                 if job:
                     self._ledger.save_job(replace(job, promised=job.reported))
             return False
         return agrees
 
     def agrees(self, job_id: str, record: Answer) -> bool:
-        """Whether the record is this job's own. Keeps what was found out in the ledger: a hold, its end, a job disowned."""
+        """Whether the record is this job's own. Keeps what was found out in the ledger: a hold, its end, a
+        job disowned."""
         job = self._ledger.job(job_id)
         if job is None or job.hold is Hold.TOO_EXPENSIVE:
             return False
@@ -97,7 +108,9 @@ class JobRecords:
         with self._ledger.write():
             self._ledger.save_job(after)
             if job.hold:
-                self._ledger.add_event(job_id, EventKind.HOLD_ENDED, "the chain's record agrees again", self._clock.now())
+                self._ledger.add_event(
+                    job_id, EventKind.HOLD_ENDED, "the chain's record agrees again", self._clock.now()
+                )
         if job.hold:
             log.info("job_hold_ended", job=job_id, reason=job.hold)
 
@@ -110,7 +123,9 @@ class JobRecords:
         since = job.hold_since if both else now
         with self._ledger.write():
             self._ledger.drop_unsent_reports(job_id, EXPLAINED[reason])
-            held = replace(job, hold=reason, hold_since=since, promised=self._ledger.last_sent(job_id) or job.reported)
+            held = replace(
+                job, hold=reason, hold_since=since, promised=self._ledger.last_sent(job_id) or job.reported
+            )
             self._ledger.save_job(held)
             self._ledger.add_event(job_id, EventKind.ON_HOLD, EXPLAINED[reason], now)
         following = "the job is neither submitted nor reported; its chain record is read again at every tick"
@@ -130,4 +145,10 @@ class JobRecords:
         with self._ledger.write():
             self._ledger.save_job(replace(job, disowned=True))
             self._ledger.add_event(job.spec.job_id, EventKind.DISOWNED, EXPLAINED[job.hold], now)
-        log.error("job_disowned", job=job.spec.job_id, reason=job.hold, slurm_job=job.slurm_id, next="the SLURM job is cancelled")
+        log.error(
+            "job_disowned",
+            job=job.spec.job_id,
+            reason=job.hold,
+            slurm_job=job.slurm_id,
+            next="the SLURM job is cancelled",
+        )

@@ -1,13 +1,14 @@
 """Under which id a compute node is on the chain.
 
-`<cluster>.<host>`, until the chain deregisters it: after an hour without a heartbeat (the daemon was down, or the chain stood still) no
-message brings that id back. Its host then goes on as `<cluster>.<host>~2`, and so on; no host name holds a `~`.
-"""
+`<cluster>.<host>`, until the chain deregisters it: after an hour without a heartbeat (the daemon was down, or
+the chain stood still) no message brings that id back. Its host then goes on as `<cluster>.<host>~2`, and so
+on; no host name holds a `~`."""
 
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 
-# The chain's words for it: as published (2109, a transition that there is none), and by the error's own name (2128).
+# The chain's words for it: as published (2109, a transition that there is none), and by the error's own name
+# (2128).
 _WORDS = ("from deregistered to", "node deregistered")
 
 

@@ -65,7 +65,8 @@ __all__ = ["Outbox", "OutboxSettings"]
 log = structlog.get_logger("provd.outbox")
 
 COMPARISONS = 3  # drafts a tick, when some of the jobs in them may not be reported
-STALLED_SECONDS = 60.0  # half of the chain's patience with nodes: reports that wait longer without any inclusion are no progress
+# half of the chain's patience with nodes: reports that wait longer without any inclusion are no progress
+STALLED_SECONDS = 60.0
 AHEAD_TICKS = 2  # in a row, in which CheckTx expects a lower sequence than an open transaction has
 
 
@@ -96,7 +97,8 @@ class Outbox:
         self._sequences = Sequences(ledger, chain, signer.address)
         self._foreign = ForeignTransactions(ledger, signer.address, ongoing)
         self._progress_at = clock.now()
-        self._ahead: tuple[str, int] = ("", 0)  # hash of an open transaction, and how often CheckTx expected a lower sequence
+        # hash of an open transaction, and how often CheckTx expected a lower sequence
+        self._ahead: tuple[str, int] = ("", 0)
 
     def reconfigure(self, settings: OutboxSettings) -> None:
         """A tick under way goes on with it: what is signed by then stays as it was signed."""
@@ -111,7 +113,8 @@ class Outbox:
             await self._send_next()
 
     def stalled(self, now: float) -> str:
-        """Why nothing is sent although every tick succeeds; '' while reports get into blocks, or none waits."""
+        """Why nothing is sent although every tick succeeds; '' while reports get into blocks, or none
+        waits."""
         if self._problems.why:
             return self._problems.why
         waiting = sending.oldest_report(self._ledger, self._signer.address)
@@ -133,7 +136,8 @@ class Outbox:
         if outcome is not None:
             await self._settle(tx, outcome)
             return
-        answer = await self._chain.broadcast(tx.tx_bytes)  # the same bytes: whatever CheckTx says, GetTx decides
+        # the same bytes: whatever CheckTx says, GetTx decides
+        answer = await self._chain.broadcast(tx.tx_bytes)
         await self._reconsider(tx, answer)
 
     async def _settle(self, tx: OpenTx, outcome: TxOutcome) -> None:
@@ -151,7 +155,12 @@ class Outbox:
     def _expire(self, tx: OpenTx, other: TxOutcome | None) -> None:
         with self._ledger.write():
             self._ledger.close_tx(tx, "expired", note=f"not included by height {tx.timeout_height}")
-        log.warning("tx_expired", tx=tx.tx_hash, timeout_height=tx.timeout_height, next="its messages are sent in a new transaction")
+        log.warning(
+            "tx_expired",
+            tx=tx.tx_hash,
+            timeout_height=tx.timeout_height,
+            next="its messages are sent in a new transaction",
+        )
 
     async def _reconsider(self, tx: OpenTx, answer: TxOutcome) -> None:
         """What CheckTx says of the very bytes again, while they are in no block."""
@@ -166,7 +175,8 @@ class Outbox:
             self._problems.start(PROBLEMS[refusal], answer.log, self._clock.now(), answer.code)
 
     async def _wrong_sequence(self, tx: OpenTx, answer: TxOutcome) -> None:
-        """The sequence is used: by whom? Or it is not reached yet, so that nothing that we send before it can be too late."""
+        """The sequence is used: by whom? Or it is not reached yet, so that nothing that we send before it can
+        be too late."""
         expected = expected_sequence(answer.log)
         if expected is None or expected == tx.sequence:
             return
@@ -179,7 +189,8 @@ class Outbox:
         self._ahead = (tx.tx_hash, ticks)
         reached = (await self._chain.account(tx.signer)).sequence
         if ticks >= AHEAD_TICKS and reached < tx.sequence and not self._is_next(tx):
-            # What is sent instead has a lower sequence, so it is first in any case, and the same report a second time is refused.
+            # What is sent instead has a lower sequence, so it is first in any case, and the same report a
+            # second time is refused.
             self._expire(tx, None)
 
     def _is_next(self, tx: OpenTx) -> bool:
@@ -195,7 +206,9 @@ class Outbox:
         if draft is None or draft.sequence != tx.sequence or draft.fee <= tx.fee:
             return
         following = "sent again with a higher fee and the same sequence; at most one of the two is included"
-        log.warning("tx_replaced", tx=tx.tx_hash, fee=tx.fee, new_fee=draft.fee, why=answer.log, next=following)
+        log.warning(
+            "tx_replaced", tx=tx.tx_hash, fee=tx.fee, new_fee=draft.fee, why=answer.log, next=following
+        )
         with self._ledger.write():
             self._ledger.close_tx(tx, "failed", code=answer.code, note=answer.log)
             if not self._ledger.all_wait(draft.messages):
@@ -213,7 +226,14 @@ class Outbox:
                 self._confirmed(message, tx, outcome, now)
         self._progress_at = now
         self._drafts.gas.was_enough()
-        log.info("tx_included", tx=tx.tx_hash, height=outcome.height, messages=len(messages), gas_used=outcome.gas_used, fee=tx.fee)
+        log.info(
+            "tx_included",
+            tx=tx.tx_hash,
+            height=outcome.height,
+            messages=len(messages),
+            gas_used=outcome.gas_used,
+            fee=tx.fee,
+        )
         self._poke()
 
     def _confirmed(self, message: Message, tx: OpenTx, outcome: TxOutcome, now: float) -> None:
@@ -226,21 +246,40 @@ class Outbox:
         self._ledger.add_event(message.subject, EventKind.REPORT_CONFIRMED, where, now, state)
 
     async def _rejected(self, tx: OpenTx, outcome: TxOutcome) -> None:
-        """Included with a code: the fee is gone or not, the messages are not done. The one that the log names is looked into."""
+        """Included with a code: the fee is gone or not, the messages are not done. The one that the log names
+        is looked into."""
         messages, index = self._ledger.messages_of_tx(tx.id), transactions.failed_message_index(outcome.log)
         if (outcome.codespace, outcome.code) == (SDK, SdkCode.OUT_OF_GAS):
             self._drafts.gas.ran_out()
         with self._ledger.write():
-            self._ledger.close_tx(tx, "failed", height=outcome.height, code=outcome.code, gas_used=outcome.gas_used, note=outcome.log)
+            self._ledger.close_tx(
+                tx,
+                "failed",
+                height=outcome.height,
+                code=outcome.code,
+                gas_used=outcome.gas_used,
+                note=outcome.log,
+            )
         following = "its messages are sent again, except a report that is no longer due"
-        log.warning("tx_failed", tx=tx.tx_hash, code=outcome.code, codespace=outcome.codespace, why=outcome.log, next=following)
-        whole = len(messages) == len(transactions.decode(tx.tx_bytes).body.messages)  # else the index counts messages that are gone
+        log.warning(
+            "tx_failed",
+            tx=tx.tx_hash,
+            code=outcome.code,
+            codespace=outcome.codespace,
+            why=outcome.log,
+            next=following,
+        )
+        # else the index counts messages that are gone
+        whole = len(messages) == len(transactions.decode(tx.tx_bytes).body.messages)
         if index is not None and index < len(messages) and whole:
             await self._rejections.look_into(messages[index], outcome.log)
 
     async def _take_back(self, other: TxOutcome) -> None:
-        """A transaction that used a sequence of the key: one of ours that was given up counts as what it is, any other is foreign."""
-        if sending.is_known(self._ledger, other.tx_hash) and other.tx_hash not in {tx.tx_hash for tx in self._sequences.given_up()}:
+        """A transaction that used a sequence of the key: one of ours that was given up counts as what it is,
+        any other is foreign."""
+        if sending.is_known(self._ledger, other.tx_hash) and other.tx_hash not in {
+            tx.tx_hash for tx in self._sequences.given_up()
+        }:
             return  # it was seen in its block before
         ours = next((tx for tx in self._sequences.given_up() if tx.tx_hash == other.tx_hash), None)
         if ours is None:
@@ -263,12 +302,15 @@ class Outbox:
         tx = self._sign(draft)
         with self._ledger.write():
             if not self._ledger.all_wait(draft.messages):
-                return  # a newer heartbeat took the place of one: the ledger must say exactly what the transaction holds
+                # a newer heartbeat took the place of one: the ledger must say exactly what the transaction
+                # holds
+                return
             tx = self._ledger.add_tx(tx, draft.messages)
         await self._send(tx)
 
     async def _agreed_draft(self) -> Draft | None:
-        """No report goes of a job whose record was not compared since the draft was made: the chain may have another job there now."""
+        """No report goes of a job whose record was not compared since the draft was made: the chain may have
+        another job there now."""
         held: frozenset[str] = frozenset()
         for _ in range(COMPARISONS):
             messages = self._drafts.choose(self._settings, self._clock.now(), held)
@@ -284,7 +326,9 @@ class Outbox:
     async def _draft(self, messages: list[Message]) -> Draft | None:
         """None when nothing can be sent now."""
         account = await self._account()
-        return await self._drafts.make(messages, account, self._settings, self._clock.now()) if account else None
+        return (
+            await self._drafts.make(messages, account, self._settings, self._clock.now()) if account else None
+        )
 
     async def _account(self) -> Account | None:
         turn = await self._sequences.next(self._clock.now())
@@ -303,7 +347,8 @@ class Outbox:
             self._not_taken(tx, answer)
 
     def _not_taken(self, tx: OpenTx, answer: TxOutcome) -> None:
-        """CheckTx refused the very first send, so these bytes are in no mempool and can be given up at once."""
+        """CheckTx refused the very first send, so these bytes are in no mempool and can be given up at
+        once."""
         with self._ledger.write():
             self._ledger.close_tx(tx, "failed", code=answer.code, note=answer.log)
         refusal = classify(answer.code, answer.codespace, answer.log)
@@ -311,7 +356,9 @@ class Outbox:
             self._problems.start(PROBLEMS[refusal], answer.log, self._clock.now(), answer.code)
             if refusal is Refusal.FEE:
                 gas_limit = transactions.decode(tx.tx_bytes).auth_info.fee.gas_limit
-                self._drafts.require(answer.log, gas_limit, tx.timeout_height - self._settings.timeout_blocks, self._settings)
+                self._drafts.require(
+                    answer.log, gas_limit, tx.timeout_height - self._settings.timeout_blocks, self._settings
+                )
             return
         if refusal is Refusal.TIMEOUT_HEIGHT:
             self._drafts.distrust_clamp(self._clock.now())
@@ -321,7 +368,9 @@ class Outbox:
             self._problems.suspect(Problem.SEQUENCE_UNEXPLAINED, answer.log, self._clock.now(), answer.code)
         self._drafts.learn_block_gas(answer.log, self._settings)
         following = "its messages are sent again at the next tick"
-        log.warning("tx_not_accepted", code=answer.code, codespace=answer.codespace, why=answer.log, next=following)
+        log.warning(
+            "tx_not_accepted", code=answer.code, codespace=answer.codespace, why=answer.log, next=following
+        )
 
     def _sign(self, draft: Draft) -> OpenTx:
         signed = transactions.build(
@@ -336,4 +385,13 @@ class Outbox:
             timeout_height=draft.timeout_height,
         )
         now = self._clock.now()
-        return OpenTx(0, self._signer.address, signed.tx_hash, signed.tx_bytes, draft.sequence, draft.timeout_height, draft.fee, now)
+        return OpenTx(
+            0,
+            self._signer.address,
+            signed.tx_hash,
+            signed.tx_bytes,
+            draft.sequence,
+            draft.timeout_height,
+            draft.fee,
+            now,
+        )

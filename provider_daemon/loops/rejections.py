@@ -1,4 +1,5 @@
-"""A message that the chain refuses: what it says of the job decides whether its reports go, are told anew, or wait for an operator."""
+"""A message that the chain refuses: what it says of the job decides whether its reports go, are told anew, or
+wait for an operator."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +33,8 @@ class Rejections:
         self._refused_since: dict[int, float] = {}  # message -> when it was first refused
 
     async def look_into(self, message: Message, why: str) -> None:
-        """A report: what does the chain say of its job? Reports that are already true, or overtaken, go; the rest is told anew."""
+        """A report: what does the chain say of its job? Reports that are already true, or overtaken, go; the
+        rest is told anew."""
         if message.kind != "report":
             self._drop(message, why)
             return
@@ -52,29 +54,47 @@ class Rejections:
             self._accept_chain_state(message, record.state, record.started_at, why)
 
     def _drop(self, message: Message, why: str) -> None:
-        """A newer heartbeat follows; that of a node which the chain gave up has to follow under another id."""
+        """A newer heartbeat follows; that of a node which the chain gave up has to follow under another
+        id."""
         given_up = message.kind == "node" and node_ids.is_given_up(why)
         with self._ledger.write():
             self._ledger.drop_message(message.id, why)
             new = node_ids.succeed(self._ledger, message.subject) if given_up else ""
         if given_up:
-            log.warning("node_deregistered", node=message.subject, why=why, next=f"its heartbeats continue under the new node id {new}")
+            log.warning(
+                "node_deregistered",
+                node=message.subject,
+                why=why,
+                next=f"its heartbeats continue under the new node id {new}",
+            )
         else:
-            log.warning("message_dropped", kind=message.kind, subject=message.subject, why=why, next="the next heartbeat replaces it")
+            log.warning(
+                "message_dropped",
+                kind=message.kind,
+                subject=message.subject,
+                why=why,
+                next="the next heartbeat replaces it",
+            )
 
     def _behind(self, job_id: str, state: State) -> bool:
-        """An endpoint that does not know yet what the chain confirmed to us has nothing to say about the job."""
+        """An endpoint that does not know yet what the chain confirmed to us has nothing to say about the
+        job."""
         job = self._ledger.job(job_id)
         return job is not None and bool(route(state, job.reported))
 
     def _retry_or_park(self, message: Message, why: str) -> None:
-        """By the job's record the chain should have taken it. One endpoint may be behind another: only what lasts is an operator's."""
+        """By the job's record the chain should have taken it. One endpoint may be behind another: only what
+        lasts is an operator's."""
         since = self._refused_since.setdefault(message.id, self._clock.now())
         if self._clock.now() - since >= PATIENCE:
             self.park(message, ParkReason.REPORT_REFUSED, f"the chain refuses its report: {why}")
         else:
             log.warning(
-                "report_refused", job=message.subject, state=message.state, why=why, next="the report is sent again at the next tick"
+                "report_refused",
+                job=message.subject,
+                state=message.state,
+                why=why,
+                next="the report is sent again at the next tick",
             )
 
     def _accept_chain_state(self, message: Message, state: State, started_at: int, why: str) -> None:
@@ -84,7 +104,9 @@ class Rejections:
             self._ledger.drop_reports(message.subject, why)
             if job := self._ledger.job(message.subject):
                 self._ledger.save_job(confirm(replace(job, promised=state), state, started_at))
-            self._ledger.add_event(message.subject, EventKind.REPORT_DROPPED, f"chain says {state}: {why}", self._clock.now())
+            self._ledger.add_event(
+                message.subject, EventKind.REPORT_DROPPED, f"chain says {state}: {why}", self._clock.now()
+            )
         log.warning(
             "report_dropped",
             job=message.subject,

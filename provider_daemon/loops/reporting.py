@@ -1,4 +1,5 @@
-"""What is said about a job: the reports that lead from what was promised to what we know, each with its signed evidence."""
+"""What is said about a job: the reports that lead from what was promised to what we know, each with its
+signed evidence."""
 
 from dataclasses import replace
 
@@ -15,7 +16,8 @@ from provider_daemon.text import cut
 
 
 def store_reports(ledger: Ledger, job: Job, signer: Signer, now: float) -> Job:
-    """Stores the reports that are due, of a job on hold none, and returns the job with its new promise. Call inside `ledger.write()`."""
+    """Stores the reports that are due, of a job on hold none, and returns the job with its new promise. Call
+    inside `ledger.write()`."""
     if job.hold:
         return job
     due = route(job.promised, job.state, ran=job.usage is not None and job.usage.nodes_used > 0)
@@ -26,13 +28,17 @@ def store_reports(ledger: Ledger, job: Job, signer: Signer, now: float) -> Job:
 
 
 def keep_evidence(ledger: Ledger, job: Job, signer: Signer, now: float) -> None:
-    """The chain takes no report of a job that its customer cancelled (or that the chain ended): the signed usage stays with us."""
-    ledger.add_message(signer.address, report(job, job.state, signer, now), now, kept=True, note=f"chain: {job.reported}")
+    """The chain takes no report of a job that its customer cancelled (or that the chain ended): the signed
+    usage stays with us."""
+    ledger.add_message(
+        signer.address, report(job, job.state, signer, now), now, kept=True, note=f"chain: {job.reported}"
+    )
     ledger.add_event(job.spec.job_id, EventKind.EVIDENCE_KEPT, job.state.value, now)
 
 
 def report(job: Job, state: State, signer: Signer, now: float) -> Message:
-    """One MsgReportJobStatus; only a terminal one carries usage, exit code and the message for the customer."""
+    """One MsgReportJobStatus; only a terminal one carries usage, exit code and the message for the
+    customer."""
     final = state in TERMINAL
     facts = evidence.EvidenceFacts(
         chain_id=job.spec.chain_id,

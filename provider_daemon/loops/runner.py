@@ -19,10 +19,11 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(slots=True)
 class Loop:
-    """A named tick. `last_success` and `tick_since` (seconds since the epoch, 0 when there was none, or none is under way) and
-    `failure` are what readiness, metrics and the watchdog look at; `failures` decides which of them the log tells.
-    `stalled` gives the reason why good ticks get nothing done, '' while they do. `ticks` counts those that ended;
-    `activity` shows that the one under way gets on; `ended` that there will be no more.
+    """A named tick. `last_success` and `tick_since` (seconds since the epoch, 0 when there was none, or none
+    is under way) and `failure` are what readiness, metrics and the watchdog look at; `failures` decides which
+    of them the log tells. `stalled` gives the reason why good ticks get nothing done, '' while they do.
+    `ticks` counts those that ended; `activity` shows that the one under way gets on; `ended` that there will
+    be no more.
 
     A poke only shortens a wait; polling carries correctness.
     """
@@ -49,7 +50,8 @@ class Loop:
 
 
 async def run_periodically(loop: Loop, clock: Clock, stop: asyncio.Event) -> None:
-    """Runs until `stop` is set; the tick under way is finished first. A LedgerError ends the daemon: without memory nothing is safe."""
+    """Runs until `stop` is set; the tick under way is finished first. A LedgerError ends the daemon: without
+    memory nothing is safe."""
     try:
         while not stop.is_set():
             loop.poke.clear()
@@ -60,7 +62,8 @@ async def run_periodically(loop: Loop, clock: Clock, stop: asyncio.Event) -> Non
 
 
 async def run_once(loop: Loop, clock: Clock) -> None:
-    """One tick, with its failure turned into one log line for as long as it lasts: the next tick repairs it."""
+    """One tick, with its failure turned into one log line for as long as it lasts: the next tick repairs
+    it."""
     loop.tick_since = clock.now()
     token = current.set(loop.activity)
     try:
@@ -87,7 +90,8 @@ async def run_once(loop: Loop, clock: Clock) -> None:
 
 
 def _news(loop: Loop, event: str, why: str, now: float) -> bool:
-    """Notes the failure; whether it must be told. What begins alike is one failure, and a number that counts down no other words."""
+    """Notes the failure; whether it must be told. What begins alike is one failure, and a number that counts
+    down no other words."""
     loop.failure = why
     words = _NUMBER.sub("#", why)
     return loop.failures.start(event, words.partition(": ")[0], now, words)

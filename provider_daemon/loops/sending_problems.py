@@ -1,4 +1,5 @@
-"""Why nothing can be sent at the moment: one problem at a time, logged once while it lasts, shown by /readyz and provd_trouble."""
+"""Why nothing can be sent at the moment: one problem at a time, logged once while it lasts, shown by /readyz
+and provd_trouble."""
 
 from enum import StrEnum
 
@@ -30,9 +31,13 @@ _NEXT = {
     Problem.FEE_TOO_LOW: "the next transaction pays the fee that the node requires, within the fee limits",
     Problem.MEMPOOL_FULL: "reports wait, provd retries at every tick; use another endpoint if it lasts",
     Problem.RATE_LIMITED: "reports wait, provd retries at every tick; if it lasts, use your own node",
-    Problem.FEE_BUDGET_SPENT: "messages wait for the budget; check chain.max_fee_per_hour and max_fee_per_day",
+    Problem.FEE_BUDGET_SPENT: (
+        "messages wait for the budget; check chain.max_fee_per_hour and max_fee_per_day"
+    ),
     Problem.FEE_OVER_CEILING: "reports wait until the fee is lower; check chain.max_fee",
-    Problem.GAS_PRICE_OVER_CEILING: "reports wait for a lower price; check chain.max_gas_price and the endpoints",
+    Problem.GAS_PRICE_OVER_CEILING: (
+        "reports wait for a lower price; check chain.max_gas_price and the endpoints"
+    ),
     Problem.SEQUENCE_UNEXPLAINED: "reports wait for the expected sequence; compare the chain endpoints",
 }
 
@@ -67,7 +72,8 @@ class SendingProblems:
             log.error(problem.value, signer=self._signer, code=code, why=why, next=_NEXT[problem])
 
     def suspect(self, problem: Problem, why: str, now: float, code: int = 0) -> None:
-        """Nothing could be sent because of it this time; a problem when it lasts for more than GRACE_SECONDS."""
+        """Nothing could be sent because of it this time; a problem when it lasts for more than
+        GRACE_SECONDS."""
         if self._suspected is None or self._suspected[0] is not problem or now < self._suspected[1]:
             self._suspected = (problem, now)
         if now - self._suspected[1] >= GRACE_SECONDS:

@@ -1,11 +1,10 @@
 """Which sequence the next transaction uses: one that ledger or chain explain, never an endpoint's word alone.
 
 A transaction signed with a sequence that the account has not reached lies in wait until others have used up
-those before it. So a higher answer counts only when the transaction that used the sequence before it is found,
-and a lower one than our own transactions in blocks have used is an endpoint's that is behind. Whatever used a
-sequence after our last one is named: it is a transaction of ours that was given up too early and is taken back,
-or another signer's.
-"""
+those before it. So a higher answer counts only when the transaction that used the sequence before it is
+found, and a lower one than our own transactions in blocks have used is an endpoint's that is behind. Whatever
+used a sequence after our last one is named: it is a transaction of ours that was given up too early and is
+taken back, or another signer's."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,12 +17,14 @@ from provider_daemon.ledger.rows import OpenTx
 from provider_daemon.ports import Account, Chain, TxOutcome
 
 MOST_LOOKED_UP = 20  # sequences between our last transaction and the account's
-UNEXPLAINED_SECONDS = 120.0  # an answer that stays is then used: a node may have lost its index, and a wrong one is refused or expires
+# an answer that stays is then used: a node may have lost its index, and a wrong one is refused or expires
+UNEXPLAINED_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What to sign with, or why not yet. `found`: what used the sequences since our last one, oldest first."""
+    """What to sign with, or why not yet. `found`: what used the sequences since our last one, oldest
+    first."""
 
     account: Account
     why_not: str = ""
@@ -37,11 +38,14 @@ class Sequences:
         self._ledger = ledger
         self._chain = chain
         self._signer = signer
-        self._doubtful: tuple[int, float] | None = None  # the answer that nothing explains, and since when it is given
+        # the answer that nothing explains, and since when it is given
+        self._doubtful: tuple[int, float] | None = None
 
     def given_up(self) -> list[OpenTx]:
         """Transactions of ours that might still turn out to be in a block."""
-        return sending.given_up(self._ledger, self._signer, sending.next_sequence(self._ledger, self._signer) or 0)
+        return sending.given_up(
+            self._ledger, self._signer, sending.next_sequence(self._ledger, self._signer) or 0
+        )
 
     async def next(self, now: float) -> Turn:
         account, floor = await self._chain.account(self._signer), self._floor()
@@ -50,13 +54,19 @@ class Sequences:
             self._doubtful = None
             return Turn(account)
         if account.sequence < floor:
-            why = f"the account's sequence is given as {account.sequence}, but a transaction in a block has used {floor - 1}"
+            why = (
+                f"the account's sequence is given as {account.sequence}, but a transaction in a block "
+                f"has used {floor - 1}"
+            )
             return Turn(account, self._doubt(account.sequence, why, now))
         found = await self._look_up(range(max(floor, account.sequence - MOST_LOOKED_UP), account.sequence))
         if found and found[-1] is not None:
             self._doubtful = None
             return Turn(account, found=tuple(each for each in found if each))
-        why = f"the account's sequence is given as {account.sequence}, ours ended at {floor - 1}, and no transaction has used those between"
+        why = (
+            f"the account's sequence is given as {account.sequence}, ours ended at {floor - 1}, and no "
+            "transaction has used those between"
+        )
         return Turn(account, self._doubt(account.sequence, why, now))
 
     def _floor(self) -> int | None:
@@ -68,7 +78,8 @@ class Sequences:
         return min(tx.sequence for tx in tried) if tried else None
 
     async def _look_up(self, sequences: Sequence[int]) -> list[TxOutcome | None]:
-        """None for one that no transaction is found for, also by a node that cannot search: that explains nothing either."""
+        """None for one that no transaction is found for, also by a node that cannot search: that explains
+        nothing either."""
         searches = (self._chain.find_by_sequence(self._signer, sequence) for sequence in sequences)
         answers = await asyncio.gather(*searches, return_exceptions=True)
         for answer in answers:

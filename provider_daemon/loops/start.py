@@ -10,7 +10,9 @@ from provider_daemon.ledger.ledger import Ledger
 
 log = structlog.get_logger("provd.start")
 
-CLOCK_TOLERANCE = 2  # seconds: reading two clocks takes a moment, and a clock that is slewed drifts; far inside the windows' own room
+# seconds: reading two clocks takes a moment, and a clock that is slewed drifts; far inside the windows' own
+# room
+CLOCK_TOLERANCE = 2
 
 
 def start(ledger: Ledger, cluster_ids: Iterable[str], booted_at: float, now: float) -> None:

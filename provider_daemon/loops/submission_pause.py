@@ -1,4 +1,5 @@
-"""A site that accepts no submissions: one lasting trouble, a pause, and one job at a time until it accepts one again."""
+"""A site that accepts no submissions: one lasting trouble, a pause, and one job at a time until it accepts
+one again."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -24,19 +25,22 @@ class _Pause:
 
 
 class SubmissionPause:
-    """Of one cluster, by queue: a partition that is drained, or an account at its limit, does not hold up the other queues."""
+    """Of one cluster, by queue: a partition that is drained, or an account at its limit, does not hold up the
+    other queues."""
 
     def __init__(self, cluster: str, clock: Clock, ongoing: OngoingProblems) -> None:
         self._cluster = cluster
         self._clock = clock
         self._ongoing = ongoing
         self._pauses: dict[str, _Pause] = {}
-        self._asked: defaultdict[str, set[str]] = defaultdict(set)  # by queue, the jobs that could be submitted in the last tick
+        # by queue, the jobs that could be submitted in the last tick
+        self._asked: defaultdict[str, set[str]] = defaultdict(set)
 
     def begin_tick(self) -> None:
         tried = {scope: pause.probed for scope, pause in self._pauses.items()}
         for scope, pause in self._pauses.items():
-            # A job that the other pause holds back cannot be tried for this one either. The site's pause concerns all queues.
+            # A job that the other pause holds back cannot be tried for this one either. The site's pause
+            # concerns all queues.
             others = tried.values() if scope == SITE else [tried.get(SITE, frozenset())]
             if self._asked[scope] <= pause.probed.union(*others):
                 pause.probed = frozenset()  # every job that can be tried was tried
@@ -55,12 +59,19 @@ class SubmissionPause:
         return True
 
     def _admits(self, pause: _Pause, job_id: str) -> bool:
-        return self._clock.now() >= pause.until and pause.probing in ("", job_id) and job_id not in pause.probed
+        return (
+            self._clock.now() >= pause.until and pause.probing in ("", job_id) and job_id not in pause.probed
+        )
 
     def note(self, job_id: str, queue: str, receipt: SubmissionResult) -> None:
         """What the answer to a submission says of the site. Without one nothing is known."""
         if receipt.trouble is not None:
-            self._begin(queue if receipt.trouble.of_queue else SITE, job_id, receipt.trouble, receipt.deferral or receipt.unknown)
+            self._begin(
+                queue if receipt.trouble.of_queue else SITE,
+                job_id,
+                receipt.trouble,
+                receipt.deferral or receipt.unknown,
+            )
         elif receipt.slurm_id or receipt.refusal:
             self._end(SITE)
             self._end(queue)
@@ -70,8 +81,17 @@ class SubmissionPause:
         probed = before.probed if before else frozenset[str]()
         self._pauses[scope] = _Pause(trouble, now + PAUSE_SECONDS, probed | {job_id})
         if self._ongoing.start("submissions_paused", self._subject(scope), now, trouble):
-            following = f"jobs wait without losing an attempt; one job is submitted as a test every {PAUSE_SECONDS} s"
-            log.warning("submissions_paused", cluster=self._cluster, queue=scope, trouble=trouble.value, why=why, next=following)
+            following = (
+                f"jobs wait without losing an attempt; one job is submitted as a test every {PAUSE_SECONDS} s"
+            )
+            log.warning(
+                "submissions_paused",
+                cluster=self._cluster,
+                queue=scope,
+                trouble=trouble.value,
+                why=why,
+                next=following,
+            )
 
     def _end(self, scope: str) -> None:
         if self._pauses.pop(scope, None) and self._ongoing.clear("submissions_paused", self._subject(scope)):

@@ -1,4 +1,5 @@
-"""Rows of the ledger that hold what they never may: each stops its own job alone, is named once, and has a way out."""
+"""Rows of the ledger that hold what they never may: each stops its own job alone, is named once, and has a
+way out."""
 
 from dataclasses import replace
 
@@ -22,7 +23,8 @@ class UnreadableRows:
         self._named: set[str] = set()
 
     def park(self, now: float) -> None:
-        """Jobs with a SLURM id that is none, as text of another program once became one: the id goes, the reason stays."""
+        """Jobs with a SLURM id that is none, as text of another program once became one: the id goes, the
+        reason stays."""
         jobs = self._ledger.jobs_with_invalid_id(self._cluster_id)
         if not jobs:
             return
@@ -35,5 +37,7 @@ class UnreadableRows:
         """Those that the last open_jobs could not read."""
         unreadable = self._ledger.unreadable.get(self._cluster_id, {})
         for job_id in unreadable.keys() - self._named:
-            log.error("ledger_row_unreadable", job=job_id, cluster=self._cluster, why=unreadable[job_id], next=NEXT)
+            log.error(
+                "ledger_row_unreadable", job=job_id, cluster=self._cluster, why=unreadable[job_id], next=NEXT
+            )
         self._named = set(unreadable)

@@ -6,7 +6,9 @@ from dataclasses import replace
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.ports import Watch
 
-SKEW = 86_400  # seconds that the site's clock may be behind the chain's: a job whose record looks older than itself would seem absent
+# seconds that the site's clock may be behind the chain's: a job whose record looks older than itself would
+# seem absent
+SKEW = 86_400
 
 
 def watch(jobs: Sequence[Job]) -> Watch:

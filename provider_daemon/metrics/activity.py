@@ -1,8 +1,7 @@
 """Whether a loop's tick gets on: each call of a port that it makes, or that ends, is a sign of life.
 
-A tick may be long (a backlog of thousands of jobs) and so may one call (a database that thinks); a tick that neither has a call under
-way nor makes one is dead, and so is a call that outlives its own time limit.
-"""
+A tick may be long (a backlog of thousands of jobs) and so may one call (a database that thinks); a tick that
+neither has a call under way nor makes one is dead, and so is a call that outlives its own time limit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 from provider_daemon.ports import Clock
 
 IDLE_SECONDS = 20.0  # inside a tick and outside any call: pure work on 10,000 jobs takes two
-CALL_SECONDS = 120.0  # one remote command has 15 s to begin, 60 s to run and 15 s to answer; one chain call is far shorter
+# one remote command has 15 s to begin, 60 s to run and 15 s to answer; one chain call is far shorter
+CALL_SECONDS = 120.0
 
 
 @dataclass(slots=True)
@@ -28,7 +28,8 @@ class Activity:
         return quiet >= (CALL_SECONDS if self.calls else IDLE_SECONDS)
 
 
-current: ContextVar[Activity | None] = ContextVar("current", default=None)  # of the loop whose tick is running
+# of the loop whose tick is running
+current: ContextVar[Activity | None] = ContextVar("current", default=None)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""Every metric that provd exports: names, types, labels and help texts. `make generate` makes docs/metrics.md of it.
+"""Every metric that provd exports: names, types, labels and help texts. `make generate` makes docs/metrics.md
+of it.
 
-Label values are bounded: clusters, states, loops, addresses, endpoints and the lists below; no free text, no job id.
-"""
+Label values are bounded: clusters, states, loops, addresses, endpoints and the lists below; no free text, no
+job id."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +22,8 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`buckets`: upper bounds of a histogram, in its unit, without +Inf. `absent`: when there is no series."""
+    """`buckets`: upper bounds of a histogram, in its unit, without +Inf. `absent`: when there is no
+    series."""
 
     name: str
     kind: MetricKind
@@ -73,7 +75,9 @@ OUTCOMES = {  # transaction outcome -> its causes
 
 # --- the metrics ---
 
-BUILD = _gauge("provd_build_info", "Version of the running daemon, as a label; the value is always 1.", "version")
+BUILD = _gauge(
+    "provd_build_info", "Version of the running daemon, as a label; the value is always 1.", "version"
+)
 RELOADED = _gauge(
     "provd_config_last_reload_successful",
     "1 if the whole configuration file is in effect, 0 if it is invalid or a changed key needs a restart.",
@@ -90,9 +94,12 @@ HTTP_CLOSED = _counter(
 )
 
 JOBS = _gauge("provd_jobs", "Open jobs by cluster and state, excluding parked jobs.", "cluster", "state")
-JOBS_PARKED = _gauge("provd_jobs_parked", "Parked jobs, which wait for an operator, by reason.", "cluster", "reason")
+JOBS_PARKED = _gauge(
+    "provd_jobs_parked", "Parked jobs, which wait for an operator, by reason.", "cluster", "reason"
+)
 JOBS_QUARANTINED = _gauge(
-    "provd_jobs_quarantined", "Job numbers whose record on chain could not be read; they are read again every minute."
+    "provd_jobs_quarantined",
+    "Job numbers whose record on chain could not be read; they are read again every minute.",
 )
 JOBS_ON_HOLD = _gauge(
     "provd_jobs_on_hold",
@@ -120,7 +127,9 @@ REPORT_LATENCY = _histogram(
     "cluster",
 )
 
-OUTBOX_MESSAGES = _gauge("provd_outbox_messages", "Messages in the outbox that are not yet confirmed on chain.", "signer", "kind")
+OUTBOX_MESSAGES = _gauge(
+    "provd_outbox_messages", "Messages in the outbox that are not yet confirmed on chain.", "signer", "kind"
+)
 OUTBOX_OLDEST = _gauge(
     "provd_outbox_oldest_timestamp_seconds",
     "Unix time at which the oldest unconfirmed message in the outbox was stored.",
@@ -145,8 +154,15 @@ TRANSACTIONS = _counter(
     "outcome",
     "cause",
 )
-GAS = _counter("provd_gas_used_total", "Gas used by transactions included in blocks, including failed ones.", "signer")
-FEES = _counter("provd_fees_total", "Fees paid for transactions included in blocks, in units of the denom.", "signer", "denom")
+GAS = _counter(
+    "provd_gas_used_total", "Gas used by transactions included in blocks, including failed ones.", "signer"
+)
+FEES = _counter(
+    "provd_fees_total",
+    "Fees paid for transactions included in blocks, in units of the denom.",
+    "signer",
+    "denom",
+)
 GAS_PRICE = _gauge(
     "provd_gas_price",
     "Price of one unit of gas when the latest transaction was prepared, in units of the denom.",
@@ -180,7 +196,12 @@ UNSETTLED = _gauge(
     "denom",
 )
 
-CHAIN_HEIGHT = _gauge("provd_chain_height", "Height of the endpoint's newest block.", "endpoint", absent="while the endpoint is unhealthy")
+CHAIN_HEIGHT = _gauge(
+    "provd_chain_height",
+    "Height of the endpoint's newest block.",
+    "endpoint",
+    absent="while the endpoint is unhealthy",
+)
 CHAIN_BLOCK_TIME = _gauge(
     "provd_chain_block_timestamp_seconds",
     "Unix time in the header of the endpoint's newest block.",
@@ -194,9 +215,15 @@ CHAIN_ENDPOINT = _gauge(
     "state",
     absent="before the first check, and if the endpoint was not checked for three minutes",
 )
-CHAIN_CALLS = _histogram("provd_chain_call_duration_seconds", "Duration of calls to the chain, including retries.", (0.05, 0.25, 1, 5, 20))
+CHAIN_CALLS = _histogram(
+    "provd_chain_call_duration_seconds",
+    "Duration of calls to the chain, including retries.",
+    (0.05, 0.25, 1, 5, 20),
+)
 CHAIN_ERRORS = _counter(
-    "provd_chain_call_errors_total", "Calls to the chain that no endpoint answered, or whose answer was unreadable.", "error"
+    "provd_chain_call_errors_total",
+    "Calls to the chain that no endpoint answered, or whose answer was unreadable.",
+    "error",
 )
 CHAIN_SUCCESS = _gauge(
     "provd_chain_last_success_timestamp_seconds",
@@ -205,11 +232,19 @@ CHAIN_SUCCESS = _gauge(
 )
 
 SLURM_DURATION = _histogram(
-    "provd_slurm_query_duration_seconds", "Duration of SLURM queries, submissions and cancellations.", (0.1, 0.5, 2, 10), "cluster"
+    "provd_slurm_query_duration_seconds",
+    "Duration of SLURM queries, submissions and cancellations.",
+    (0.1, 0.5, 2, 10),
+    "cluster",
 )
-SLURM_QUERIES = _counter("provd_slurm_queries_total", "SLURM queries, submissions and cancellations by type.", "cluster", "query")
+SLURM_QUERIES = _counter(
+    "provd_slurm_queries_total", "SLURM queries, submissions and cancellations by type.", "cluster", "query"
+)
 SLURM_FAILURES = _counter(
-    "provd_slurm_query_failures_total", "SLURM queries that failed or returned unparseable output.", "cluster", "outcome"
+    "provd_slurm_query_failures_total",
+    "SLURM queries that failed or returned unparseable output.",
+    "cluster",
+    "outcome",
 )
 SLURM_SUCCESS = _gauge(
     "provd_slurm_last_success_timestamp_seconds",
@@ -219,9 +254,13 @@ SLURM_SUCCESS = _gauge(
 )
 SLURM_RPCS = _counter("provd_slurm_rpcs_total", "SLURM commands that provd ran.", "cluster")
 SLURM_RATE_LIMITED = _counter(
-    "provd_slurm_rate_limited_total", "SLURM queries that slurmctld rejected because of its RPC rate limit.", "cluster"
+    "provd_slurm_rate_limited_total",
+    "SLURM queries that slurmctld rejected because of its RPC rate limit.",
+    "cluster",
 )
-SLURM_SUBMISSIONS = _counter("provd_slurm_submissions_total", "Job submissions by the result of sbatch.", "cluster", "result")
+SLURM_SUBMISSIONS = _counter(
+    "provd_slurm_submissions_total", "Job submissions by the result of sbatch.", "cluster", "result"
+)
 SLURM_NODES = _gauge(
     "provd_slurm_nodes",
     "Nodes of the cluster that can run jobs, are draining, or cannot run jobs.",
@@ -230,7 +269,9 @@ SLURM_NODES = _gauge(
     absent="if SLURM has not listed its nodes for five minutes",
 )
 
-SSH_CONNECTS = _counter("provd_ssh_connects_total", "Attempts to log in to the login node by outcome.", "cluster", "outcome")
+SSH_CONNECTS = _counter(
+    "provd_ssh_connects_total", "Attempts to log in to the login node by outcome.", "cluster", "outcome"
+)
 SSH_LOGIN_PROBLEM = _gauge(
     "provd_ssh_login_problem",
     "1 for the cause of the last failed login to the login node.",
@@ -240,12 +281,16 @@ SSH_LOGIN_PROBLEM = _gauge(
 )
 SSH_CHANNELS = _counter("provd_ssh_channels_total", "SSH channels opened; each command uses one.", "cluster")
 SSH_CHANNELS_REFUSED = _counter(
-    "provd_ssh_channels_refused_total", "SSH channels that sshd refused to open, usually because of its MaxSessions.", "cluster"
+    "provd_ssh_channels_refused_total",
+    "SSH channels that sshd refused to open, usually because of its MaxSessions.",
+    "cluster",
 )
 SSH_CHANNELS_OPEN = _gauge("provd_ssh_channels_open", "SSH channels currently open.", "cluster")
 
 LEDGER_SIZE = _gauge("provd_ledger_size_bytes", "Size of the ledger file and its write-ahead log.")
-LEDGER_FREE = _gauge("provd_ledger_disk_free_bytes", "Free space available to provd on the file system of the ledger.")
+LEDGER_FREE = _gauge(
+    "provd_ledger_disk_free_bytes", "Free space available to provd on the file system of the ledger."
+)
 LEDGER_COMMIT = _histogram(
     "provd_ledger_commit_duration_seconds",
     "Duration of writes to the ledger, including the flush to disk.",
@@ -271,7 +316,11 @@ LOOP_SUCCESS = _gauge(
 )
 LOOP_FAILING = _gauge("provd_loop_failing", "1 if the last tick of the loop failed, otherwise 0.", "loop")
 LOOP_TICKS = _counter("provd_loop_ticks_total", "Ticks that the loop has started.", "loop")
-LOOP_ALIVE = _gauge("provd_loop_alive", "0 if the loop has ended or hangs, in which case systemd restarts provd; otherwise 1.", "loop")
+LOOP_ALIVE = _gauge(
+    "provd_loop_alive",
+    "0 if the loop has ended or hangs, in which case systemd restarts provd; otherwise 1.",
+    "loop",
+)
 TROUBLE = _gauge(
     "provd_trouble",
     "1 while a problem is ongoing; `what` is its log event, `subject` the affected cluster, endpoint or key.",
@@ -293,8 +342,25 @@ SECTIONS: dict[str, tuple[Family, ...]] = {
         HTTP_CONNECTIONS,
         HTTP_CLOSED,
     ),
-    "Jobs": (JOBS, JOBS_PARKED, JOBS_QUARANTINED, JOBS_ON_HOLD, JOB_STATE_DURATION, SUBMISSION_LATENCY, REPORT_LATENCY),
-    "Outbox and transactions": (OUTBOX_MESSAGES, OUTBOX_OLDEST, OUTBOX_PROGRESS, OUTBOX_STALLED, TRANSACTIONS, GAS, FEES, GAS_PRICE),
+    "Jobs": (
+        JOBS,
+        JOBS_PARKED,
+        JOBS_QUARANTINED,
+        JOBS_ON_HOLD,
+        JOB_STATE_DURATION,
+        SUBMISSION_LATENCY,
+        REPORT_LATENCY,
+    ),
+    "Outbox and transactions": (
+        OUTBOX_MESSAGES,
+        OUTBOX_OLDEST,
+        OUTBOX_PROGRESS,
+        OUTBOX_STALLED,
+        TRANSACTIONS,
+        GAS,
+        FEES,
+        GAS_PRICE,
+    ),
     "Money": (WALLET_BALANCE, WALLET_RUNWAY, BILLED, UNSETTLED),
     "Chain": (CHAIN_HEIGHT, CHAIN_BLOCK_TIME, CHAIN_ENDPOINT, CHAIN_CALLS, CHAIN_ERRORS, CHAIN_SUCCESS),
     "SLURM": (

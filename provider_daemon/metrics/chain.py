@@ -11,7 +11,20 @@ from provider_daemon.metrics.activity import calling
 from provider_daemon.metrics.causes import refusal
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import FOREVER
-from provider_daemon.ports import Account, Audit, Chain, Clock, Cluster, Dispute, Head, Offering, OnChain, Reported, Settled, TxOutcome
+from provider_daemon.ports import (
+    Account,
+    Audit,
+    Chain,
+    Clock,
+    Cluster,
+    Dispute,
+    Head,
+    Offering,
+    OnChain,
+    Reported,
+    Settled,
+    TxOutcome,
+)
 
 PRICE_SECONDS = 600.0  # how long a gas price counts: it is asked for with each transaction
 
@@ -44,7 +57,8 @@ class _Measured:
 
 
 class MeasuredChain(_Measured):
-    """`occupied` holds, of each account that was asked about, the sequence and the transaction that used it."""
+    """`occupied` holds, of each account that was asked about, the sequence and the transaction that used
+    it."""
 
     def __init__(self, chain: Chain, meters: Meters, clock: Clock) -> None:
         super().__init__(meters, clock)
@@ -104,7 +118,9 @@ class MeasuredChain(_Measured):
                 return await self._inner.simulate(tx_bytes)
         except Refused as error:
             if error.message_index is None:
-                self._meters.inc(catalog.TRANSACTIONS, "refused", refusal(error.code, error.codespace, str(error)))
+                self._meters.inc(
+                    catalog.TRANSACTIONS, "refused", refusal(error.code, error.codespace, str(error))
+                )
             raise
 
     async def broadcast(self, tx_bytes: bytes) -> TxOutcome:

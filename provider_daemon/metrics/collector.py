@@ -18,11 +18,13 @@ from provider_daemon.metrics.meters import Meters, metric
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock, ConnectOutcome, EndpointState
 
-BELIEVED_SECONDS = 180.0  # how long an endpoint counts as it was when it was last asked: loops ask once a minute at least
+# how long an endpoint counts as it was when it was last asked: loops ask once a minute at least
+BELIEVED_SECONDS = 180.0
 
 
 class LoopHealth(Protocol):
-    """What is exported of a loop. `last_success` and `tick_since` in seconds since the epoch, 0 before the first and between ticks."""
+    """What is exported of a loop. `last_success` and `tick_since` in seconds since the epoch, 0 before the
+    first and between ticks."""
 
     name: str
     ticks: int
@@ -51,7 +53,8 @@ class EndpointHealth(Protocol):
 
 
 class ReloadHealth(Protocol):
-    """`whole`: the configuration file, as it was last read, is in effect; `taken_at`, in seconds since the epoch, when it last was."""
+    """`whole`: the configuration file, as it was last read, is in effect; `taken_at`, in seconds since the
+    epoch, when it last was."""
 
     whole: bool
     taken_at: float
@@ -71,7 +74,8 @@ class SshCounters(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the daemon is made of, as far as it is measured. Clusters by their ids on chain, signers by their addresses."""
+    """What the daemon is made of, as far as it is measured. Clusters by their ids on chain, signers by their
+    addresses."""
 
     ledger: Ledger
     path: Path
@@ -108,11 +112,15 @@ class DaemonCollector(Collector):
         yield self._unsettled()
         yield from self._outbox()
         yield from self._endpoints()
-        yield metric(catalog.SLURM_RPCS, [((cluster,), float(count())) for cluster, count in self._parts.rpcs.items()])
+        yield metric(
+            catalog.SLURM_RPCS, [((cluster,), float(count())) for cluster, count in self._parts.rpcs.items()]
+        )
         yield from self._ssh()
         yield metric(catalog.HTTP_CONNECTIONS, [((), float(self._parts.http.open))])
         closed = {"connection_limit": self._parts.http.full, "request_timeout": self._parts.http.late}
-        yield metric(catalog.HTTP_CLOSED, [((reason,), float(closed[reason])) for reason in catalog.HTTP_REASONS])
+        yield metric(
+            catalog.HTTP_CLOSED, [((reason,), float(closed[reason])) for reason in catalog.HTTP_REASONS]
+        )
         yield from self._ledger()
         yield from self._loops()
         yield metric(catalog.TROUBLE, [(trouble, 1.0) for trouble in self._parts.ongoing.lasting()])
@@ -120,8 +128,12 @@ class DaemonCollector(Collector):
     # --- jobs and messages ---
 
     def _jobs(self) -> Iterator[Metric]:
-        open_jobs = {(cluster, state.value): 0.0 for cluster in self._parts.clusters for state in catalog.STATES}
-        waiting = {(cluster, reason.value): 0.0 for cluster in self._parts.clusters for reason in catalog.PARKED}
+        open_jobs = {
+            (cluster, state.value): 0.0 for cluster in self._parts.clusters for state in catalog.STATES
+        }
+        waiting = {
+            (cluster, reason.value): 0.0 for cluster in self._parts.clusters for reason in catalog.PARKED
+        }
         for row in figures.open_jobs(self._parts.ledger):
             counts, word = (waiting, row.parked) if row.parked else (open_jobs, row.state)
             counts[row.cluster_id, word] = counts.get((row.cluster_id, word), 0.0) + row.jobs
@@ -129,7 +141,9 @@ class DaemonCollector(Collector):
         yield metric(catalog.JOBS_PARKED, waiting.items())
         yield metric(catalog.JOBS_QUARANTINED, [((), float(len(self._parts.ledger.quarantined())))])
         on_hold = figures.jobs_on_hold(self._parts.ledger)
-        yield metric(catalog.JOBS_ON_HOLD, [((reason,), float(on_hold.get(reason, 0))) for reason in catalog.HOLDS])
+        yield metric(
+            catalog.JOBS_ON_HOLD, [((reason,), float(on_hold.get(reason, 0))) for reason in catalog.HOLDS]
+        )
 
     def _unsettled(self) -> Metric:
         """A job that has ended costs the same for ever, so each is read once."""
@@ -138,7 +152,9 @@ class DaemonCollector(Collector):
         sums = dict.fromkeys(self._parts.clusters, 0.0)
         for cluster, amount in self._values.values():
             sums[cluster] = sums.get(cluster, 0.0) + amount
-        return metric(catalog.UNSETTLED, [((cluster, BILLING_DENOM), amount) for cluster, amount in sums.items()])
+        return metric(
+            catalog.UNSETTLED, [((cluster, BILLING_DENOM), amount) for cluster, amount in sums.items()]
+        )
 
     def _value(self, job_id: str) -> tuple[str, int]:
         job = self._parts.ledger.job(job_id)
@@ -150,16 +166,24 @@ class DaemonCollector(Collector):
         sizes = {(signer, kind): 0.0 for signer in self._parts.signers for kind in catalog.KINDS}
         sizes |= {(row.signer, row.kind): float(row.messages) for row in rows}
         yield metric(catalog.OUTBOX_MESSAGES, sizes.items())
-        outboxes = [(loop, loop.name.removeprefix("outbox:")) for loop in self._parts.loops if loop.name.startswith("outbox:")]
+        outboxes = [
+            (loop, loop.name.removeprefix("outbox:"))
+            for loop in self._parts.loops
+            if loop.name.startswith("outbox:")
+        ]
         now = self._parts.clock.now()
-        yield metric(catalog.OUTBOX_STALLED, [((signer,), float(bool(loop.stalled(now)))) for loop, signer in outboxes])
+        yield metric(
+            catalog.OUTBOX_STALLED, [((signer,), float(bool(loop.stalled(now)))) for loop, signer in outboxes]
+        )
         yield metric(catalog.OUTBOX_OLDEST, [((row.signer, row.kind), row.oldest) for row in rows])
 
     # --- the two borders ---
 
     def _endpoints(self) -> Iterator[Metric]:
         states = {each.url: each.state for each in self._parts.endpoints() if self._known(each)}
-        believed = [each for each in self._parts.endpoints() if states.get(each.url) is EndpointState.BELIEVED]
+        believed = [
+            each for each in self._parts.endpoints() if states.get(each.url) is EndpointState.BELIEVED
+        ]
         yield metric(catalog.CHAIN_HEIGHT, [((each.url,), float(each.height)) for each in believed])
         yield metric(catalog.CHAIN_BLOCK_TIME, [((each.url,), each.time) for each in believed])
         yield metric(
@@ -176,12 +200,18 @@ class DaemonCollector(Collector):
         ssh = self._parts.ssh.items()
         yield metric(
             catalog.SSH_CONNECTS,
-            [((cluster, group), _of_group(each, group)) for cluster, each in ssh for group in catalog.CONNECTS],
+            [
+                ((cluster, group), _of_group(each, group))
+                for cluster, each in ssh
+                for group in catalog.CONNECTS
+            ],
         )
         problems = [((cluster, each.problem.value), 1.0) for cluster, each in ssh if each.problem]
         yield metric(catalog.SSH_LOGIN_PROBLEM, problems)
         yield metric(catalog.SSH_CHANNELS, [((cluster,), float(each.channels)) for cluster, each in ssh])
-        yield metric(catalog.SSH_CHANNELS_REFUSED, [((cluster,), float(each.refused)) for cluster, each in ssh])
+        yield metric(
+            catalog.SSH_CHANNELS_REFUSED, [((cluster,), float(each.refused)) for cluster, each in ssh]
+        )
         yield metric(catalog.SSH_CHANNELS_OPEN, [((cluster,), float(each.open)) for cluster, each in ssh])
 
     # --- the daemon itself ---
@@ -198,8 +228,12 @@ class DaemonCollector(Collector):
         yield metric(catalog.LOOP_SUCCESS, [((loop.name,), loop.last_success) for loop in loops])
         yield metric(catalog.LOOP_FAILING, [((loop.name,), float(bool(loop.failure))) for loop in loops])
         yield metric(catalog.LOOP_ALIVE, [((loop.name,), float(not loop.dead(now))) for loop in loops])
-        yield metric(catalog.LOOP_TICKS, [((loop.name,), float(loop.ticks + bool(loop.tick_since))) for loop in loops])
+        yield metric(
+            catalog.LOOP_TICKS, [((loop.name,), float(loop.ticks + bool(loop.tick_since))) for loop in loops]
+        )
 
 
 def _of_group(counts: SshCounters, group: str) -> float:
-    return float(sum(count for outcome, count in counts.connects.items() if ConnectOutcome(outcome).group == group))
+    return float(
+        sum(count for outcome, count in counts.connects.items() if ConnectOutcome(outcome).group == group)
+    )

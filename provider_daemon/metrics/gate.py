@@ -1,8 +1,9 @@
-"""Bounds on the connections of the metrics port, so that whoever can reach it cannot use up the daemon's file descriptors, log or memory.
+"""Bounds on the connections of the metrics port, so that whoever can reach it cannot use up the daemon's file
+descriptors, log or memory.
 
-A connection waits (for a request, or for its answer to be read) or has a request under way. Waiting is bounded in time. At MOST connections
-the one that has waited longest makes room for a new one; where all have a request under way, the new one is closed.
-"""
+A connection waits (for a request, or for its answer to be read) or has a request under way. Waiting is
+bounded in time. At MOST connections the one that has waited longest makes room for a new one; where all have
+a request under way, the new one is closed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,15 +19,18 @@ from provider_daemon.ports import Clock
 log = structlog.get_logger("provd.metrics")
 
 MOST = 64  # twice as many as pages that may stay open
-REQUEST_SECONDS = 5.0  # from the connection, or the first byte of a further request, to the whole head of a request
-IDLE_SECONDS = 20.0  # from the end of a request to the first byte of the next one; an answer has to be read by then
+# from the connection, or the first byte of a further request, to the whole head of a request
+REQUEST_SECONDS = 5.0
+# from the end of a request to the first byte of the next one; an answer has to be read by then
+IDLE_SECONDS = 20.0
 FLOODED = "metrics_port_flooded"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(slots=True)
 class HttpCounts:
-    """`open` now; closed since the start: to make room (`full`), or as no request arrived in time (`late`)."""
+    """`open` now; closed since the start: to make room (`full`), or as no request arrived in time
+    (`late`)."""
 
     open: int = 0
     full: int = 0
@@ -72,7 +76,12 @@ class Gate:
         self._busy.pop(connection.inner, None)
         self._count()
         if self._counts.open < MOST // 2 and self._ongoing.clear(FLOODED, self._listen):
-            log.info("metrics_port_recovered", listen=self._listen, closed_for_room=self._counts.full, closed_late=self._counts.late)
+            log.info(
+                "metrics_port_recovered",
+                listen=self._listen,
+                closed_for_room=self._counts.full,
+                closed_late=self._counts.late,
+            )
 
     def late(self) -> None:
         self._counts.late += 1

@@ -1,4 +1,5 @@
-"""The ledger measured: how long writes take, and what jobs and transactions came to, read off what is written anyway."""
+"""The ledger measured: how long writes take, and what jobs and transactions came to, read off what is written
+anyway."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,8 @@ _ENTERED = (EventKind.ADOPTED, EventKind.STATE)  # with which a job's state begi
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """`occupied`: account -> the sequence and transaction that the chain last named for it (MeasuredChain)."""
+    """`occupied`: account -> the sequence and transaction that the chain last named for it
+    (MeasuredChain)."""
 
     meters: Meters
     clock: Clock
@@ -66,24 +68,34 @@ class MeasuredLedger(Ledger):
         try:
             note(measures)
         except Exception:
-            log.exception("metric_failed", next="a counter is too low, jobs are not affected; report this as a bug")
+            log.exception(
+                "metric_failed", next="a counter is too low, jobs are not affected; report this as a bug"
+            )
 
-    def add_event(self, job_id: str, kind: EventKind, detail: str, now: float, state: State | None = None) -> None:
+    def add_event(
+        self, job_id: str, kind: EventKind, detail: str, now: float, state: State | None = None
+    ) -> None:
         super().add_event(job_id, kind, detail, now, state)
         if kind in _EVENTS:
             self._noted.append(lambda measures: self._happened(measures, job_id, kind, now, state))
 
-    def close_tx(self, tx: OpenTx, status: str, *, height: int = 0, code: int = 0, gas_used: int = 0, note: str = "") -> None:
+    def close_tx(
+        self, tx: OpenTx, status: str, *, height: int = 0, code: int = 0, gas_used: int = 0, note: str = ""
+    ) -> None:
         super().close_tx(tx, status, height=height, code=code, gas_used=gas_used, note=note)
         self._noted.append(lambda measures: self._closed(measures, tx, status, height, code, gas_used, note))
 
-    def _closed(self, measures: Measures, tx: OpenTx, status: str, height: int, code: int, gas_used: int, note: str) -> None:
+    def _closed(
+        self, measures: Measures, tx: OpenTx, status: str, height: int, code: int, gas_used: int, note: str
+    ) -> None:
         """One of our own that used its sequence is no foreign one."""
         sequence, used_by = measures.occupied.get(tx.signer, (-1, ""))
         foreign = sequence == tx.sequence and used_by != tx.tx_hash and not sending.is_known(self, used_by)
         closed_tx(measures, tx, status, height, code, gas_used, note, foreign=foreign)
 
-    def _happened(self, measures: Measures, job_id: str, kind: EventKind, now: float, state: State | None) -> None:
+    def _happened(
+        self, measures: Measures, job_id: str, kind: EventKind, now: float, state: State | None
+    ) -> None:
         job = self.job(job_id)
         if job is not None:
             _EVENTS[kind](measures, job, self.events_of(job_id), now, state)
@@ -92,16 +104,22 @@ class MeasuredLedger(Ledger):
 # --- jobs ---
 
 
-def _got_slurm_job(measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None) -> None:
+def _got_slurm_job(
+    measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None
+) -> None:
     measures.meters.observe(catalog.SUBMISSION_LATENCY, now - job.spec.created_ns / 1e9, job.spec.cluster_id)
 
 
-def _left_state(measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None) -> None:
+def _left_state(
+    measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None
+) -> None:
     """The newest entry that began a state is this one; the one before it is left now."""
     _leave(measures, job, _entries(events)[:-1], now)
 
 
-def _was_closed(measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None) -> None:
+def _was_closed(
+    measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None
+) -> None:
     _leave(measures, job, _entries(events), now)
 
 
@@ -117,7 +135,9 @@ def _leave(measures: Measures, job: Job, entries: list[TimelineEntry], now: floa
         measures.meters.observe(catalog.JOB_STATE_DURATION, now - last.at, job.spec.cluster_id, stage)
 
 
-def _report_confirmed(measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None) -> None:
+def _report_confirmed(
+    measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None
+) -> None:
     stored = [row.at for row in events if row.what == EventKind.REPORT_STORED and row.state == state]
     if stored:
         measures.meters.observe(catalog.REPORT_LATENCY, now - stored[-1], job.spec.cluster_id)
@@ -141,7 +161,17 @@ def value(job: Job) -> int:
 # --- transactions ---
 
 
-def closed_tx(measures: Measures, tx: OpenTx, status: str, height: int, code: int, gas_used: int, note: str, *, foreign: bool) -> None:
+def closed_tx(
+    measures: Measures,
+    tx: OpenTx,
+    status: str,
+    height: int,
+    code: int,
+    gas_used: int,
+    note: str,
+    *,
+    foreign: bool,
+) -> None:
     meters = measures.meters
     meters.inc(catalog.TRANSACTIONS, *_outcome(status, height, code, note, foreign=foreign))
     if height:

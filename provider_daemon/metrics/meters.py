@@ -1,4 +1,5 @@
-"""What provd counts and measures: prometheus_client's counters and histograms, and gauges whose values expire."""
+"""What provd counts and measures: prometheus_client's counters and histograms, and gauges whose values
+expire."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,13 +13,15 @@ from provider_daemon.metrics.catalog import Family, MetricKind
 Labels = tuple[str, ...]
 Samples = Iterable[tuple[Labels, float]]
 
-# A `_created` series for each counter and histogram would more than double their number, and nothing reads it.
+# A `_created` series for each counter and histogram would more than double their number, and nothing reads
+# it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 @dataclass(slots=True)
 class Meters:
-    """Counters and histograms start at 0 with the daemon, as Prometheus expects; `begin` exposes one before its first event."""
+    """Counters and histograms start at 0 with the daemon, as Prometheus expects; `begin` exposes one before
+    its first event."""
 
     _registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     _counters: dict[Family, Counter] = field(default_factory=dict)
@@ -39,12 +42,15 @@ class Meters:
             self._counter(family, labels)
 
     def set(self, family: Family, value: float, *labels: str, until: float) -> None:
-        """Sets a gauge, which is absent from `until` (seconds since the epoch) on: its source has not been read since."""
+        """Sets a gauge, which is absent from `until` (seconds since the epoch) on: its source has not been
+        read since."""
         self._gauges.setdefault(family, {})[labels] = (value, until)
 
     def current(self, family: Family, now: float) -> list[tuple[Labels, float]]:
         """The values of a gauge that have not expired."""
-        return [(labels, value) for labels, (value, until) in self._gauges.get(family, {}).items() if now < until]
+        return [
+            (labels, value) for labels, (value, until) in self._gauges.get(family, {}).items() if now < until
+        ]
 
     def collect(self, now: float) -> Iterator[Metric]:
         yield from self._registry.collect()
@@ -54,7 +60,9 @@ class Meters:
     def _counter(self, family: Family, labels: Labels) -> Counter:
         found = self._counters.get(family)
         if found is None:
-            found = self._counters[family] = Counter(family.name, family.help, family.labels, registry=self._registry)
+            found = self._counters[family] = Counter(
+                family.name, family.help, family.labels, registry=self._registry
+            )
         return found.labels(*labels) if labels else found
 
     def _histogram(self, family: Family, labels: Labels) -> Histogram:

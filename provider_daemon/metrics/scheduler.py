@@ -9,7 +9,16 @@ from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.activity import calling
 from provider_daemon.metrics.meters import Meters
-from provider_daemon.ports import Clock, Node, Scheduler, Submission, SubmissionResult, Survey, Surveyor, Watch
+from provider_daemon.ports import (
+    Clock,
+    Node,
+    Scheduler,
+    Submission,
+    SubmissionResult,
+    Survey,
+    Surveyor,
+    Watch,
+)
 
 Said = TypeVar("Said", covariant=True)
 
@@ -67,7 +76,13 @@ class MeasuredScheduler:
             nodes = await self._inner.nodes()
         states = [_state(node) for node in nodes]
         for state in catalog.NODE_STATES:
-            self._meters.set(catalog.SLURM_NODES, states.count(state), self._cluster, state, until=self._clock.now() + NODES_SECONDS)
+            self._meters.set(
+                catalog.SLURM_NODES,
+                states.count(state),
+                self._cluster,
+                state,
+                until=self._clock.now() + NODES_SECONDS,
+            )
         return nodes
 
     async def close(self) -> None:

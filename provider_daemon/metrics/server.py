@@ -14,7 +14,8 @@ from provider_daemon.metrics.gate import MOST, Gate, HttpCounts
 from provider_daemon.metrics.process import OwnProcess
 from provider_daemon.ongoing import OngoingProblems
 
-CLOSING_SECONDS = 5  # at the end, for an answer under way: whoever reads slowly must not hold up a daemon that stops
+# at the end, for an answer under way: whoever reads slowly must not hold up a daemon that stops
+CLOSING_SECONDS = 5
 MAX_WHY = 80  # characters of one loop's trouble in a line that must hold every loop's
 
 
@@ -45,13 +46,22 @@ def troubled(loops: Sequence[LoopHealth], now: float) -> list[tuple[str, str]]:
 
 
 def _trouble(loop: LoopHealth, now: float) -> str:
-    """Why it is dead, has not had a good tick yet, failed in its last one, or makes no progress in spite of good ones."""
-    return loop.dead(now) or loop.failure or ("" if loop.last_success else "no good tick yet") or loop.stalled(now)
+    """Why it is dead, has not had a good tick yet, failed in its last one, or makes no progress in spite of
+    good ones."""
+    return (
+        loop.dead(now)
+        or loop.failure
+        or ("" if loop.last_success else "no good tick yet")
+        or loop.stalled(now)
+    )
 
 
 def standing(loops: Sequence[LoopHealth], now: float) -> str:
     """What /readyz says, shortened to one line."""
-    problems = [f"{name}: {why if len(why) <= MAX_WHY else why[:MAX_WHY] + '...'}" for name, why in troubled(loops, now)]
+    problems = [
+        f"{name}: {why if len(why) <= MAX_WHY else why[:MAX_WHY] + '...'}"
+        for name, why in troubled(loops, now)
+    ]
     return f"not ready: {'; '.join(problems)}" if problems else "ready"
 
 
@@ -67,11 +77,14 @@ class _GatedSite(web.TCPSite):
         server = self._runner.server
         assert server is not None
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._gate.protocol(server), self._host, self._port, backlog=self._backlog)
+        self._server = await loop.create_server(
+            self._gate.protocol(server), self._host, self._port, backlog=self._backlog
+        )
 
 
 async def serve(app: web.Application, listen: str, gate: Gate | None = None) -> web.AppRunner:
-    """Serves on host:port until the returned runner is cleaned up; raises Transient when the address cannot be had now."""
+    """Serves on host:port until the returned runner is cleaned up; raises Transient when the address cannot
+    be had now."""
     host, _, port = listen.rpartition(":")
     gate = gate or Gate(listen, SystemClock(), OngoingProblems(), HttpCounts())
     app.middlewares.append(gate.middleware)

@@ -17,7 +17,9 @@ LEAST_SECONDS = 3600.0  # a first hour is taken for a whole one
 class Wallet:
     """One for the whole daemon; `signers` are addresses."""
 
-    def __init__(self, ledger: Ledger, chain: Chain, signers: Sequence[str], denom: str, meters: Meters, clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, chain: Chain, signers: Sequence[str], denom: str, meters: Meters, clock: Clock
+    ) -> None:
         self._ledger = ledger
         self._chain = chain
         self._signers = signers
@@ -31,7 +33,12 @@ class Wallet:
             self._meters.set(catalog.WALLET_BALANCE, balance, signer, self._denom, until=now + KNOWN_SECONDS)
             fees, first = figures.fees_lately(self._ledger, signer, now - WINDOW_SECONDS)
             if fees:
-                self._meters.set(catalog.WALLET_RUNWAY, runway(balance, fees, now - first), signer, until=now + KNOWN_SECONDS)
+                self._meters.set(
+                    catalog.WALLET_RUNWAY,
+                    runway(balance, fees, now - first),
+                    signer,
+                    until=now + KNOWN_SECONDS,
+                )
 
 
 def runway(balance: int, fees: int, seconds: float) -> float:

@@ -38,7 +38,8 @@ class WrongStatus(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AccountingRecord:
-    """Times in seconds since the epoch, 0 when it has not happened. `corrects`: the calculation hash of the original."""
+    """Times in seconds since the epoch, 0 when it has not happened. `corrects`: the calculation hash of the
+    original."""
 
     job_id: str
     cluster_id: str
@@ -55,7 +56,8 @@ class AccountingRecord:
 
 
 def calculation_hash(record: AccountingRecord) -> str:
-    """SHA-256 of the inputs as JSON in this fixed order, 64 hex digits: same inputs, same hash. GPU types are not on the wire: left out."""
+    """SHA-256 of the inputs as JSON in this fixed order, 64 hex digits: same inputs, same hash. GPU types are
+    not on the wire: left out."""
     usage = asdict(record.usage)
     del usage["gpu_seconds_by_type"]
     document = {
@@ -73,8 +75,12 @@ def calculation_hash(record: AccountingRecord) -> str:
 def finalize(record: AccountingRecord, now: int) -> AccountingRecord:
     """Once: only a pending record can be. From here on its figures stand."""
     if record.status is not Status.PENDING:
-        raise WrongStatus(f"the accounting of {record.job_id} is {record.status}: it is finalized once, while it is pending")
-    return replace(record, status=Status.FINALIZED, finalized_at=now, calculation_hash=calculation_hash(record))
+        raise WrongStatus(
+            f"the accounting of {record.job_id} is {record.status}: it is finalized once, while it is pending"
+        )
+    return replace(
+        record, status=Status.FINALIZED, finalized_at=now, calculation_hash=calculation_hash(record)
+    )
 
 
 def dispute(record: AccountingRecord) -> AccountingRecord:
@@ -85,15 +91,22 @@ def dispute(record: AccountingRecord) -> AccountingRecord:
 def release(record: AccountingRecord) -> AccountingRecord:
     """The dispute came to nothing: finalized as it was, at the time and with the hash that it had."""
     if record.status is not Status.DISPUTED:
-        raise WrongStatus(f"the accounting of {record.job_id} is {record.status}, not disputed: nothing holds it")
+        raise WrongStatus(
+            f"the accounting of {record.job_id} is {record.status}, not disputed: nothing holds it"
+        )
     return _moved(record, Status.FINALIZED)
 
 
 def correct(original: AccountingRecord, usage: Usage, now: int) -> AccountingRecord:
     """The record that is settled in place of a disputed one; it points at its original by its hash."""
     if original.status is not Status.DISPUTED:
-        raise WrongStatus(f"the accounting of {original.job_id} is {original.status}, not disputed: there is nothing to correct")
-    corrected = replace(original, usage=usage, status=Status.CORRECTED, finalized_at=now, corrects=original.calculation_hash)
+        raise WrongStatus(
+            f"the accounting of {original.job_id} is {original.status}, not disputed: there is nothing "
+            "to correct"
+        )
+    corrected = replace(
+        original, usage=usage, status=Status.CORRECTED, finalized_at=now, corrects=original.calculation_hash
+    )
     return replace(corrected, calculation_hash=calculation_hash(corrected))
 
 

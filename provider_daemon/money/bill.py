@@ -1,9 +1,9 @@
 """Usage -> bill (docs/billing.md, 'From subtotal to total').
 
-Each component is quantity times rate in 18-digit fixed point, truncated; then subtotal - discounts - queue-time credit - caps, then at
-least the minimum charge, then at most what was escrowed; fee and rewards are shares of that, each truncated. What truncation leaves
-over (at most a uvirt a share) belongs to nobody: it stays in the escrow and goes back to the customer.
-"""
+Each component is quantity times rate in 18-digit fixed point, truncated; then subtotal - discounts -
+queue-time credit - caps, then at least the minimum charge, then at most what was escrowed; fee and rewards
+are shares of that, each truncated. What truncation leaves over (at most a uvirt a share) belongs to nobody:
+it stays in the escrow and goes back to the customer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ from provider_daemon.money.rules import DEFAULT, Rules
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """uvirt. total = subtotal - discounts - queue_credit - caps + minimum_topup - over_escrow; fee and rewards never exceed it."""
+    """uvirt. total = subtotal - discounts - queue_credit - caps + minimum_topup - over_escrow; fee and
+    rewards never exceed it."""
 
     cpu: int = 0
     memory: int = 0
@@ -54,7 +55,8 @@ def bill(
     rules: Rules = DEFAULT,
     purchase: Purchase = UNKNOWN,
 ) -> Bill:
-    """What `usage` costs, at most `ceiling` (the escrow). A job that used nothing owes nothing, not even the minimum charge.
+    """What `usage` costs, at most `ceiling` (the escrow). A job that used nothing owes nothing, not even the
+    minimum charge.
 
     `node_hours`: in fixed point, where they are known better than by the wire's whole number.
     """

@@ -1,4 +1,5 @@
-"""The five kinds of cap: what the period has left is the most that is billed for use (docs/billing.md, 'Caps').
+"""The five kinds of cap: what the period has left is the most that is billed for use (docs/billing.md,
+'Caps').
 
 A period is the time just before the moment of billing, not a calendar day or month.
 """
@@ -29,7 +30,8 @@ PERIODS = {CapType.DAILY: DAY, CapType.WEEKLY: 7 * DAY, CapType.MONTHLY: 30 * DA
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """`amount` in uvirt; `period_seconds` in place of the kind's own; `per_cluster` counts only what was spent on the job's cluster."""
+    """`amount` in uvirt; `period_seconds` in place of the kind's own; `per_cluster` counts only what was
+    spent on the job's cluster."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 

@@ -1,14 +1,13 @@
 """The five kinds of discount (docs/billing.md, 'Discounts').
 
-volume   the customer's history reaches the threshold; off the cpu cost, unless applies_to names other components
-loyalty  the history on this cluster reaches it
-bundle   this job itself reaches it, and has a cost in each component of applies_to
-promo    its code was given
-partner  its code is the customer's own address, or was given
+volume   the customer's history reaches the threshold; off the cpu cost, unless applies_to names other
+components loyalty  the history on this cluster reaches it bundle   this job itself reaches it, and has a cost
+in each component of applies_to promo    its code was given partner  its code is the customer's own address,
+or was given
 
-Any rule can carry a code, a time of validity and a number of uses. Of volume, loyalty and bundle rules that differ only in threshold
-and rate the best one counts: "5% from 100 core-hours, 10% from 1,000" is 10% at 1,000, not 15%.
-"""
+Any rule can carry a code, a time of validity and a number of uses. Of volume, loyalty and bundle rules that
+differ only in threshold and rate the best one counts: "5% from 100 core-hours, 10% from 1,000" is 10% at
+1,000, not 15%."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +42,8 @@ BY_CODE = frozenset({DiscountType.PROMO, DiscountType.PARTNER})
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """`threshold_value` in fixed point. Valid from `valid_from` until just before `valid_until` (seconds since the epoch, 0: no end).
+    """`threshold_value` in fixed point. Valid from `valid_from` until just before `valid_until` (seconds
+    since the epoch, 0: no end).
 
     `applies_to` is empty for the kind's usual components; `max_uses_per_customer` 0 is any number.
     """
@@ -86,16 +86,24 @@ class Reduction:
 
 
 def discounts(
-    rules: Sequence[Discount], costs: Mapping[Component, int], hours: Mapping[Component, int], purchase: Purchase
+    rules: Sequence[Discount],
+    costs: Mapping[Component, int],
+    hours: Mapping[Component, int],
+    purchase: Purchase,
 ) -> tuple[Reduction, ...]:
-    """In the order of the rules; together never more than the costs. `hours`: this job's quantities, in fixed point."""
+    """In the order of the rules; together never more than the costs. `hours`: this job's quantities, in fixed
+    point."""
     best: dict[tuple[object, ...], Discount] = {}
     for rule in rules:
         if _open_to(rule, purchase) and _earned(rule, costs, hours, purchase):
-            best[rule.ladder] = max(best.get(rule.ladder, rule), rule, key=lambda candidate: candidate.basis_points)
+            best[rule.ladder] = max(
+                best.get(rule.ladder, rule), rule, key=lambda candidate: candidate.basis_points
+            )
     left, taken = sum(costs.values()), []
     for rule in best.values():
-        amount = min(left, share(sum(costs[component] for component in frozenset(rule.components)), rule.basis_points))
+        amount = min(
+            left, share(sum(costs[component] for component in frozenset(rule.components)), rule.basis_points)
+        )
         left -= amount
         taken.append(Reduction(rule.rule_id, rule.name, rule.type, amount))
     return tuple(reduction for reduction in taken if reduction.amount)
@@ -103,16 +111,24 @@ def discounts(
 
 def _open_to(rule: Discount, purchase: Purchase) -> bool:
     """What holds for every kind: in force, with its code, not used up."""
-    in_time = rule.valid_from <= purchase.ended_at and (not rule.valid_until or purchase.ended_at < rule.valid_until)
-    has_code = rule.code in purchase.codes or (rule.type is DiscountType.PARTNER and rule.code == purchase.customer)
+    in_time = rule.valid_from <= purchase.ended_at and (
+        not rule.valid_until or purchase.ended_at < rule.valid_until
+    )
+    has_code = rule.code in purchase.codes or (
+        rule.type is DiscountType.PARTNER and rule.code == purchase.customer
+    )
     used_up = rule.max_uses_per_customer and purchase.uses(rule.rule_id) >= rule.max_uses_per_customer
     return rule.active and in_time and not used_up and (has_code if rule.code else rule.type not in BY_CODE)
 
 
-def _earned(rule: Discount, costs: Mapping[Component, int], hours: Mapping[Component, int], purchase: Purchase) -> bool:
+def _earned(
+    rule: Discount, costs: Mapping[Component, int], hours: Mapping[Component, int], purchase: Purchase
+) -> bool:
     if rule.type in BY_CODE:
         return True
     if rule.type is DiscountType.BUNDLE:
-        return hours[COMPONENT_OF[rule.threshold_unit]] >= rule.threshold_value and all(costs[part] for part in rule.applies_to)
+        return hours[COMPONENT_OF[rule.threshold_unit]] >= rule.threshold_value and all(
+            costs[part] for part in rule.applies_to
+        )
     jobs = purchase.past if rule.type is DiscountType.VOLUME else purchase.on_this_cluster()
     return bought(jobs, rule.threshold_unit) >= rule.threshold_value

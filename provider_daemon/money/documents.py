@@ -1,4 +1,5 @@
-"""What people write about usage, jobs and rules, as plain values out of JSON, YAML or TOML -> the values that a bill is made of.
+"""What people write about usage, jobs and rules, as plain values out of JSON, YAML or TOML -> the values that
+a bill is made of.
 
 Every mistake is named with its place; integers may be strings, as a Cosmos gateway prints them.
 """
@@ -21,7 +22,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """The fields of HPCUsageMetrics, the GPU type, and what there is to know about the sale. Node-hours may be decimal here."""
+    """The fields of HPCUsageMetrics, the GPU type, and what there is to know about the sale. Node-hours may
+    be decimal here."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -80,9 +82,12 @@ def read_job(document: object, granularity: int) -> Use:
     job = _read(BilledJob, document, "job")
     asked = job.resources
     usage = use_of(
-        Asked.per_node(asked.nodes, asked.cpu_cores_per_node, asked.memory_gb_per_node, asked.gpus_per_node), job.max_runtime_seconds
+        Asked.per_node(asked.nodes, asked.cpu_cores_per_node, asked.memory_gb_per_node, asked.gpus_per_node),
+        job.max_runtime_seconds,
     )
-    values = {item.name: getattr(usage, item.name) for item in fields(Usage) if item.name != "gpu_seconds_by_type"}
+    values = {
+        item.name: getattr(usage, item.name) for item in fields(Usage) if item.name != "gpu_seconds_by_type"
+    }
     values["node_hours"] = node_hours_seen(usage, granularity)
     return Use(**values, gpu_type=asked.gpu_type, purchase=job.purchase)
 
@@ -94,11 +99,15 @@ def _read(kind: type[T], document: object, what: str) -> T:
     try:
         return TypeAdapter(kind).validate_python(dict(document))
     except ValidationError as error:
-        raise ConfigError([f"{what}: {_place(problem)}{_said(problem)}" for problem in error.errors()]) from error
+        raise ConfigError(
+            [f"{what}: {_place(problem)}{_said(problem)}" for problem in error.errors()]
+        ) from error
 
 
 def _said(problem: Any) -> str:
-    return "there is no such field" if problem["type"] == "unexpected_keyword_argument" else str(problem["msg"])
+    return (
+        "there is no such field" if problem["type"] == "unexpected_keyword_argument" else str(problem["msg"])
+    )
 
 
 def _place(problem: Any) -> str:

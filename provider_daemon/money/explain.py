@@ -21,7 +21,8 @@ METERS: Mapping[Component, tuple[str, Callable[[Usage], int]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One component: what SLURM measured, what was reported, what the bill is of (None: nobody said), and uvirt."""
+    """One component: what SLURM measured, what was reported, what the bill is of (None: nobody said), and
+    uvirt."""
 
     component: Component
     unit: str
@@ -33,7 +34,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`cost` is what these usages come to by the default rules; `charged` what the chain took, None where it has settled nothing.
+    """`cost` is what these usages come to by the default rules; `charged` what the chain took, None where it
+    has settled nothing.
 
     `by_request`: no report ended the job, so it is billed on the resources it asked for.
     """
@@ -45,14 +47,22 @@ class Explanation:
 
     @property
     def agrees(self) -> bool:
-        """Whether the chain took what the default rules say; where it took nothing there is nothing to disagree about."""
+        """Whether the chain took what the default rules say; where it took nothing there is nothing to
+        disagree about."""
         return self.charged is None or self.charged == self.cost.total
 
 
 def explain(
-    measured: Usage | None, reported: Usage | None, billed: Usage | None, *, gpu_type: str, escrowed: int, charged: int | None
+    measured: Usage | None,
+    reported: Usage | None,
+    billed: Usage | None,
+    *,
+    gpu_type: str,
+    escrowed: int,
+    charged: int | None,
 ) -> Explanation:
-    """`measured`: by SLURM, as the ledger has it. `reported`: in the report that ended the job. `billed`: in the chain's accounting.
+    """`measured`: by SLURM, as the ledger has it. `reported`: in the report that ended the job. `billed`: in
+    the chain's accounting.
 
     Without an accounting the cost is a forecast, on what was reported, else on what was measured.
     """
@@ -61,7 +71,14 @@ def explain(
     node_hours = node_hours_seen(basis, DEFAULT.granularity_seconds) if by_request else None
     cost = bill(basis, gpu_type, escrowed, node_hours=node_hours)
     lines = [
-        Line(part, unit, _read(meter, measured), _read(meter, reported), _read(meter, billed), getattr(cost, part))
+        Line(
+            part,
+            unit,
+            _read(meter, measured),
+            _read(meter, reported),
+            _read(meter, billed),
+            getattr(cost, part),
+        )
         for part, (unit, meter) in METERS.items()
     ]
     return Explanation(tuple(lines), cost, charged, by_request)

@@ -1,4 +1,5 @@
-"""18-digit fixed point, as the SDK's decimals: an integer counts 10^-18. Nothing is negative, and every division truncates."""
+"""18-digit fixed point, as the SDK's decimals: an integer counts 10^-18. Nothing is negative, and every
+division truncates."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any

@@ -20,7 +20,8 @@ def _known(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A job that was billed. `ended_at` in seconds since the epoch, `total` in uvirt, `discounts` the ids of the rules that it used."""
+    """A job that was billed. `ended_at` in seconds since the epoch, `total` in uvirt, `discounts` the ids of
+    the rules that it used."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -33,7 +34,8 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """`customer`: address. `ended_at` (the moment of billing) in seconds since the epoch; `queued_seconds` from queued to running."""
+    """`customer`: address. `ended_at` (the moment of billing) in seconds since the epoch; `queued_seconds`
+    from queued to running."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 

@@ -1,8 +1,7 @@
 """Usage -> what is billed, in 18-digit fixed point: hours of each resource, GB of network.
 
-Node-hours are decimal here. The wire has only their whole number, so a reported job is billed for whole node-hours; where the
-chain itself works the use out of the time that it saw, it bills their decimals.
-"""
+Node-hours are decimal here. The wire has only their whole number, so a reported job is billed for whole
+node-hours; where the chain itself works the use out of the time that it saw, it bills their decimals."""
 
 from dataclasses import dataclass
 
@@ -40,12 +39,14 @@ def use_of(asked: Asked, seconds: int) -> Usage:
 
 
 def node_hours_seen(usage: Usage, granularity: int) -> int:
-    """Decimal node-hours of a job that held its nodes all the time, as one does that is billed on what it asked for."""
+    """Decimal node-hours of a job that held its nodes all the time, as one does that is billed on what it
+    asked for."""
     return ratio(_stepped(usage.nodes_used * usage.wall_clock_seconds, usage, granularity), SECONDS_PER_HOUR)
 
 
 def quantities(usage: Usage, granularity: int, node_hours: int | None = None) -> dict[Component, int]:
-    """`node_hours` in fixed point where they are known better than by the wire's whole number; `granularity` in seconds."""
+    """`node_hours` in fixed point where they are known better than by the wire's whole number; `granularity`
+    in seconds."""
     return {
         Component.CPU: ratio(_stepped(usage.cpu_core_seconds, usage, granularity), SECONDS_PER_HOUR),
         Component.MEMORY: ratio(_stepped(usage.memory_gb_seconds, usage, granularity), SECONDS_PER_HOUR),
@@ -57,7 +58,8 @@ def quantities(usage: Usage, granularity: int, node_hours: int | None = None) ->
 
 
 def _stepped(resource_seconds: int, usage: Usage, granularity: int) -> int:
-    """Time is billed in whole steps: resource-seconds grow as the wall clock does when it is rounded up to the step.
+    """Time is billed in whole steps: resource-seconds grow as the wall clock does when it is rounded up to
+    the step.
 
     Without a wall clock there is nothing to grow with: they are billed as they are.
     """

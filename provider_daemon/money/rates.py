@@ -48,7 +48,8 @@ class Rates:
         }[component]
 
     def gpu(self, gpu_type: str) -> int:
-        """By the whole name first, else by its first word that has a rate ("nvidia-a100", "A100-80GB" are a100s), else the base rate."""
+        """By the whole name first, else by its first word that has a rate ("nvidia-a100", "A100-80GB" are
+        a100s), else the base rate."""
         name = gpu_type.lower()
         known = {key.lower(): rate for key, rate in self.gpu_hour_by_type.items()}
         words = [name, *re.split(r"[^a-z0-9]+", name)]

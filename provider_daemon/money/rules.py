@@ -1,4 +1,5 @@
-"""The rules that a bill follows. The defaults are those of the module's test report: no discounts, no caps, no queue-time credit."""
+"""The rules that a bill follows. The defaults are those of the module's test report: no discounts, no caps,
+no queue-time credit."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
@@ -13,7 +14,8 @@ from provider_daemon.money.rates import Rates
 
 @dataclass(frozen=True, slots=True)
 class QueueCredit:
-    """For each whole minute of waiting beyond the threshold so many basis points of the subtotal, up to a limit; 0 a minute is off."""
+    """For each whole minute of waiting beyond the threshold so many basis points of the subtotal, up to a
+    limit; 0 a minute is off."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -28,7 +30,8 @@ class QueueCredit:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Amounts in uvirt. `node_reward_bps` is what node operators get, shared out among the nodes; the three shares are of the total.
+    """Amounts in uvirt. `node_reward_bps` is what node operators get, shared out among the nodes; the three
+    shares are of the total.
 
     Raises ValueError for shares that are more than a whole.
     """
@@ -47,7 +50,10 @@ class Rules:
 
     def __post_init__(self) -> None:
         if self.platform_fee_bps + self.provider_reward_bps + self.node_reward_bps > BASIS_POINTS:
-            raise ValueError(f"platform fee, provider reward and node reward are more than {BASIS_POINTS} basis points together")
+            raise ValueError(
+                f"platform fee, provider reward and node reward are more than {BASIS_POINTS} basis "
+                "points together"
+            )
 
 
 DEFAULT = Rules()

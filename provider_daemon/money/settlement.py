@@ -51,25 +51,41 @@ class NotPayable(Exception):
     """The escrow is closed, or the payments do not come out of it; nothing may be paid."""
 
 
-def rewards(cost: Bill, *, platform: str, provider: str, nodes: Sequence[NodeReward] = ()) -> tuple[Payment, ...]:
-    """Platform, provider, node operators; whoever gets nothing is left out. Without nodes their share is paid to nobody."""
+def rewards(
+    cost: Bill, *, platform: str, provider: str, nodes: Sequence[NodeReward] = ()
+) -> tuple[Payment, ...]:
+    """Platform, provider, node operators; whoever gets nothing is left out. Without nodes their share is paid
+    to nobody."""
     weights = sum(node.weight for node in nodes)
     paid = [
         Payment(Recipient.PLATFORM, platform, cost.platform_fee),
         Payment(Recipient.PROVIDER, provider, cost.provider_reward),
-        *(Payment(Recipient.NODE_OPERATOR, node.operator, cost.node_reward * node.weight // weights, node=node) for node in nodes),
+        *(
+            Payment(
+                Recipient.NODE_OPERATOR, node.operator, cost.node_reward * node.weight // weights, node=node
+            )
+            for node in nodes
+        ),
     ]
     return tuple(payment for payment in paid if payment.amount)
 
 
 def pay(escrow: Escrow, due: Sequence[Payment]) -> tuple[Escrow, tuple[Payment, ...]]:
-    """The closed escrow, and what is paid out of it: what is due, and the rest to the customer; together exactly what it held."""
+    """The closed escrow, and what is paid out of it: what is due, and the rest to the customer; together
+    exactly what it held."""
     if not escrow.open:
         raise NotPayable(f"the escrow of {escrow.job_id} is closed: it has paid")
     left = Counter(escrow.coins)
     for payment in due:
         left[payment.denom] -= payment.amount
         if payment.amount < 0 or left[payment.denom] < 0:
-            raise NotPayable(f"{escrow.job_id}: {payment.amount}{payment.denom} for {payment.recipient} are not in the escrow")
-    refunds = [Payment(Recipient.CUSTOMER, escrow.customer, amount, denom) for denom, amount in sorted(left.items()) if amount]
+            raise NotPayable(
+                f"{escrow.job_id}: {payment.amount}{payment.denom} for {payment.recipient} are not in "
+                "the escrow"
+            )
+    refunds = [
+        Payment(Recipient.CUSTOMER, escrow.customer, amount, denom)
+        for denom, amount in sorted(left.items())
+        if amount
+    ]
     return Escrow(escrow.job_id, escrow.customer, escrow.coins, open=False), (*due, *refunds)

@@ -16,19 +16,42 @@ K = TypeVar("K")
 
 
 class ChainSides:
-    """What the chain has of many jobs: a record each, an accounting of those that ended, and each transaction with last reports once."""
+    """What the chain has of many jobs: a record each, an accounting of those that ended, and each transaction
+    with last reports once."""
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
 
-    async def of(self, jobs: Sequence[LedgerSide], decided: frozenset[str]) -> tuple[dict[str, ChainSide], tuple[str, ...]]:
+    async def of(
+        self, jobs: Sequence[LedgerSide], decided: frozenset[str]
+    ) -> tuple[dict[str, ChainSide], tuple[str, ...]]:
         """By job id, and a line for each job whose record cannot be read: those have no side."""
         ids = [side.job.spec.job_id for side in jobs]
-        records = dict(zip(ids, await in_batches(ids, lambda job_id: _readable(self._audit.on_chain(job_id))), strict=True))
-        ended = [job_id for job_id, record in records.items() if isinstance(record, OnChain) and record.record.state in TERMINAL]
-        settled = dict(zip(ended, await in_batches(ended, lambda job_id: _readable(self._audit.settled(job_id))), strict=True))
+        records = dict(
+            zip(
+                ids,
+                await in_batches(ids, lambda job_id: _readable(self._audit.on_chain(job_id))),
+                strict=True,
+            )
+        )
+        ended = [
+            job_id
+            for job_id, record in records.items()
+            if isinstance(record, OnChain) and record.record.state in TERMINAL
+        ]
+        settled = dict(
+            zip(
+                ended,
+                await in_batches(ended, lambda job_id: _readable(self._audit.settled(job_id))),
+                strict=True,
+            )
+        )
         reports, missing = await self._reports(jobs)
-        unreadable = [f"{job_id}: {answer}" for job_id, answer in (*records.items(), *settled.items()) if isinstance(answer, Unreadable)]
+        unreadable = [
+            f"{job_id}: {answer}"
+            for job_id, answer in (*records.items(), *settled.items())
+            if isinstance(answer, Unreadable)
+        ]
         sides = {}
         for job_id, record in records.items():
             paid = settled.get(job_id)
@@ -37,7 +60,8 @@ class ChainSides:
         return sides, tuple(unreadable)
 
     async def _reports(self, jobs: Sequence[LedgerSide]) -> tuple[dict[str, Reported], frozenset[str]]:
-        """(job id -> its last report as the chain has it, the hashes of confirmed transactions that the chain does not have)"""
+        """(job id -> its last report as the chain has it, the hashes of confirmed transactions that the chain
+        does not have)"""
         wanted = {side.job.spec.job_id: tx_hash for side in jobs if (tx_hash := _last_word(side))}
         specs = {side.job.spec.job_id: side.job.spec for side in jobs}
         hashes = list(dict.fromkeys(wanted.values()))
@@ -54,7 +78,14 @@ class ChainSides:
 
 def _last_word(side: LedgerSide) -> str:
     """The hash of the transaction with the job's confirmed terminal report; empty while there is none."""
-    return next((report.tx_hash for report in reversed(side.reports) if report.status == "confirmed" and report.state in TERMINAL), "")
+    return next(
+        (
+            report.tx_hash
+            for report in reversed(side.reports)
+            if report.status == "confirmed" and report.state in TERMINAL
+        ),
+        "",
+    )
 
 
 async def _readable(asked: Awaitable[T]) -> T | Unreadable:

@@ -1,4 +1,5 @@
-"""Gathers the three sides of every job that is open or was closed lately, and compares them: bounded in what it asks of SLURM and chain."""
+"""Gathers the three sides of every job that is open or was closed lately, and compares them: bounded in what
+it asks of SLURM and chain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`general`: differences of no job that we hold. `failed`: a line for each side that did not answer, or gave what cannot be read."""
+    """`general`: differences of no job that we hold. `failed`: a line for each side that did not answer, or
+    gave what cannot be read."""
 
     jobs: tuple[Compared, ...] = ()
     general: tuple[Difference, ...] = ()
@@ -57,9 +59,12 @@ class Comparison:
 
 
 class Comparer:
-    """One run reads a squeue, a sacct and, of each job, its record, its accounting and its last report's transaction."""
+    """One run reads a squeue, a sacct and, of each job, its record, its accounting and its last report's
+    transaction."""
 
-    def __init__(self, ledger: Ledger, chain: Chain, audit: Audit, served: Sequence[Served], clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, chain: Chain, audit: Audit, served: Sequence[Served], clock: Clock
+    ) -> None:
         self._ledger = ledger
         self._chain = chain
         self._served = served
@@ -68,7 +73,8 @@ class Comparer:
         self._audit = audit
 
     async def run(self, since: float, again: frozenset[str] = frozenset()) -> Comparison:
-        """Of the jobs that are open, or were closed at or after `since` (seconds), and of those of `again` (job ids).
+        """Of the jobs that are open, or were closed at or after `since` (seconds), and of those of `again`
+        (job ids).
 
         A side that does not answer is told, never guessed.
         """
@@ -83,14 +89,21 @@ class Comparer:
         set_aside = [found(job_id, "quarantined") for job_id in self._ledger.quarantined()]
         return Comparison(
             jobs=tuple(compared for part in parts for compared in part.jobs),
-            general=(*skew, *set_aside, *foreign, *dict.fromkeys(row for part in parts for row in part.general)),
+            general=(
+                *skew,
+                *set_aside,
+                *foreign,
+                *dict.fromkeys(row for part in parts for row in part.general),
+            ),
             disputes=disputes,
             failed=tuple(line for part in parts for line in part.failed),
         )
 
     # --- a cluster's jobs ---
 
-    async def _cluster(self, served: Served, since: float, again: frozenset[str], decided: frozenset[str]) -> Comparison:
+    async def _cluster(
+        self, served: Served, since: float, again: frozenset[str], decided: frozenset[str]
+    ) -> Comparison:
         followed = reconciliation.jobs_since(self._ledger, served.cluster_id, since)
         known = {job.spec.job_id for job in followed}
         others = (self._ledger.job(job_id) for job_id in sorted(again - known))
@@ -109,8 +122,11 @@ class Comparer:
         jobs = [_compared(side, survey, chain.get(side.job.spec.job_id), now, decided) for side in ledger]
         return Comparison(tuple(jobs), general, failed=unreadable)
 
-    def _owners(self, cluster_id: str, followed: Sequence[Job], survey: Survey) -> tuple[list[LedgerSide], list[Difference]]:
-        """The jobs as the ledger has them by now, those that live in SLURM under a name of ours among them; live ones of nobody."""
+    def _owners(
+        self, cluster_id: str, followed: Sequence[Job], survey: Survey
+    ) -> tuple[list[LedgerSide], list[Difference]]:
+        """The jobs as the ledger has them by now, those that live in SLURM under a name of ours among them;
+        live ones of nobody."""
         jobs = {job.name: self._ledger.job(job.spec.job_id) or job for job in followed}
         strays = []
         for name, sightings in survey.snapshot.sightings.items():
@@ -119,35 +135,51 @@ class Comparer:
                 continue
             owner = reconciliation.job_by_name(self._ledger, name)
             if owner is None:
-                strays.append(found(named_job(name), "stray", slurm=" ".join(f"{seen.slurm_id} {seen.slurm_state}" for seen in live)))
+                strays.append(
+                    found(
+                        named_job(name),
+                        "stray",
+                        slurm=" ".join(f"{seen.slurm_id} {seen.slurm_state}" for seen in live),
+                    )
+                )
             elif owner.spec.cluster_id == cluster_id:
                 jobs[name] = owner
-        return [LedgerSide(job, reconciliation.reports_of(self._ledger, job.spec.job_id)) for job in jobs.values()], strays
+        return [
+            LedgerSide(job, reconciliation.reports_of(self._ledger, job.spec.job_id)) for job in jobs.values()
+        ], strays
 
     # --- the keys ---
 
     async def _foreign(self, since: float) -> list[Difference]:
         rows: list[Difference] = []
-        since = max(since, self._clock.now() - reconciliation.KEEP_SECONDS)  # of before, the ledger has forgotten some of its own
+        # of before, the ledger has forgotten some of its own
+        since = max(since, self._clock.now() - reconciliation.KEEP_SECONDS)
         for address in sorted({served.signer.address for served in self._served if served.signer}):
             used, hashes = reconciliation.txs_since(self._ledger, address, since)
             if used:
                 end = (await self._chain.account(address)).sequence
                 unknown = [sequence for sequence in range(min(used), end) if sequence not in used][:FOREIGN]
-                for outcome in await in_batches(unknown, lambda sequence, address=address: self._chain.find_by_sequence(address, sequence)):  # type: ignore[misc]
+                for outcome in await in_batches(
+                    unknown,
+                    lambda sequence, address=address: self._chain.find_by_sequence(address, sequence),  # type: ignore[misc]
+                ):
                     if outcome is not None and outcome.tx_hash not in hashes:
                         rows.append(found("", "foreign_tx", chain=outcome.tx_hash))
         return rows
 
 
-def _compared(ledger: LedgerSide, survey: Survey, chain: ChainSide | None, now: float, decided: frozenset[str]) -> Compared:
+def _compared(
+    ledger: LedgerSide, survey: Survey, chain: ChainSide | None, now: float, decided: frozenset[str]
+) -> Compared:
     job = ledger.job
     if chain is None:
         return Compared(job, Outcome.FAILED)
     slurm = SlurmSide(survey.snapshot.of(job.name), survey.snapshot.complete_for(job.name), now)
     differences = compare(slurm, ledger, chain, _price(job, chain))
     settled_otherwise = job.spec.job_id in decided and chain.settled is not None
-    outcome = Outcome.DISCREPANCY if differences else Outcome.RESOLVED if settled_otherwise else Outcome.MATCHED
+    outcome = (
+        Outcome.DISCREPANCY if differences else Outcome.RESOLVED if settled_otherwise else Outcome.MATCHED
+    )
     return Compared(job, outcome, differences, measured(slurm, job))
 
 

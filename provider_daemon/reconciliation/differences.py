@@ -1,5 +1,5 @@
-"""What SLURM, ledger and chain can differ in, how much of it is still a match, and how bad the rest is (docs/reference.md,
-'Usage records and reconciliation')."""
+"""What SLURM, ledger and chain can differ in, how much of it is still a match, and how bad the rest is
+(docs/reference.md, 'Usage records and reconciliation')."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,7 +9,8 @@ from enum import StrEnum
 PER_MILLE = 1000
 CLOCK_SECONDS = 60  # that two clocks may be apart
 
-# Field of the usage -> how much of the larger value it may differ by, in thousandths. Whole nodes cannot differ by a little.
+# Field of the usage -> how much of the larger value it may differ by, in thousandths. Whole nodes cannot
+# differ by a little.
 TOLERANCES: dict[str, int] = {
     "cpu_core_seconds": 10,
     "memory_gb_seconds": 10,
@@ -33,7 +34,8 @@ class Severity(StrEnum):
 
 
 class Outcome(StrEnum):
-    """Of one job. RESOLVED: it differed when it was compared before, or a dispute was decided. FAILED: it could not be compared."""
+    """Of one job. RESOLVED: it differed when it was compared before, or a dispute was decided. FAILED: it
+    could not be compared."""
 
     MATCHED = "matched"
     DISCREPANCY = "discrepancy"
@@ -41,73 +43,117 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-# At least so many uvirt, wrongly earned or lost -> how bad that is. The chain bills nothing below 10,000, so less than that is little.
+# At least so many uvirt, wrongly earned or lost -> how bad that is. The chain bills nothing below 10,000, so
+# less than that is little.
 MONEY = ((1_000_000, Severity.CRITICAL), (10_000, Severity.HIGH), (1, Severity.MEDIUM), (0, Severity.LOW))
 
 
 @dataclass(frozen=True, slots=True)
 class DifferenceKind:
-    """`severity` None: the money decides. `reason`: why it is as bad as that. `advice`: what the operator does first."""
+    """`severity` None: the money decides. `reason`: why it is as bad as that. `advice`: what the operator
+    does first."""
 
     severity: Severity | None
     reason: str
     advice: str
 
 
-_USAGE = DifferenceKind(None, "the bill depends on it", "compare sacct with the report's transaction and the signed usage records")
-_BILL = DifferenceKind(None, "it is an amount", "check discounts, caps and decided disputes; otherwise flag a dispute on chain")
+_USAGE = DifferenceKind(
+    None, "the bill depends on it", "compare sacct with the report's transaction and the signed usage records"
+)
+_BILL = DifferenceKind(
+    None, "it is an amount", "check discounts, caps and decided disputes; otherwise flag a dispute on chain"
+)
 
 KINDS: dict[str, DifferenceKind] = {
     **dict.fromkeys(TOLERANCES, _USAGE),
     "bill": _BILL,
     "provider_reward": _BILL,
     "platform_fee": _BILL,
-    "escrow": DifferenceKind(Severity.CRITICAL, "more was paid out than was paid in", "flag a dispute on chain"),
-    "doubled": DifferenceKind(Severity.CRITICAL, "the work is done twice and paid once", "scancel all SLURM jobs of it but one"),
-    "unknown_job": DifferenceKind(Severity.CRITICAL, "nobody will pay for it", "check which chain the endpoint serves"),
+    "escrow": DifferenceKind(
+        Severity.CRITICAL, "more was paid out than was paid in", "flag a dispute on chain"
+    ),
+    "doubled": DifferenceKind(
+        Severity.CRITICAL, "the work is done twice and paid once", "scancel all SLURM jobs of it but one"
+    ),
+    "unknown_job": DifferenceKind(
+        Severity.CRITICAL, "nobody will pay for it", "check which chain the endpoint serves"
+    ),
     "state": DifferenceKind(
-        Severity.CRITICAL, "the chain has lost what it had confirmed", "check whether the endpoint serves the same chain, completely"
+        Severity.CRITICAL,
+        "the chain has lost what it had confirmed",
+        "check whether the endpoint serves the same chain, completely",
     ),
     "report_missing": DifferenceKind(
-        Severity.CRITICAL, "usage that counts as reported is not on chain", "query the transaction on another node"
+        Severity.CRITICAL,
+        "usage that counts as reported is not on chain",
+        "query the transaction on another node",
     ),
     "evidence": DifferenceKind(
-        Severity.HIGH, "the report proves nothing in a dispute", "run `provd evidence verify`, which shows what does not match"
+        Severity.HIGH,
+        "the report proves nothing in a dispute",
+        "run `provd evidence verify`, which shows what does not match",
     ),
-    "gone": DifferenceKind(Severity.HIGH, "its customer pays until the chain ends it", "check the job's timeline with `provd job explain`"),
-    "runaway": DifferenceKind(Severity.HIGH, "it holds nodes that nobody pays for", "scancel it; check that the daemon is running"),
-    "stray": DifferenceKind(Severity.HIGH, "it holds nodes that nobody pays for", "if no other provd uses this account, scancel it"),
-    "foreign_tx": DifferenceKind(Severity.HIGH, "whoever has the key can spend its balance", "find out who signs; give provd its own key"),
+    "gone": DifferenceKind(
+        Severity.HIGH,
+        "its customer pays until the chain ends it",
+        "check the job's timeline with `provd job explain`",
+    ),
+    "runaway": DifferenceKind(
+        Severity.HIGH, "it holds nodes that nobody pays for", "scancel it; check that the daemon is running"
+    ),
+    "stray": DifferenceKind(
+        Severity.HIGH,
+        "it holds nodes that nobody pays for",
+        "if no other provd uses this account, scancel it",
+    ),
+    "foreign_tx": DifferenceKind(
+        Severity.HIGH,
+        "whoever has the key can spend its balance",
+        "find out who signs; give provd its own key",
+    ),
     "unmeasured": DifferenceKind(
         Severity.MEDIUM,
         "its usage is not reported yet, and the chain's time limit approaches",
         "check that the daemon is running, and its log",
     ),
     "report_late": DifferenceKind(
-        Severity.MEDIUM, "its usage is not reported yet, and the chain's time limit approaches", "check `provd_outbox_messages` and the log"
+        Severity.MEDIUM,
+        "its usage is not reported yet, and the chain's time limit approaches",
+        "check `provd_outbox_messages` and the log",
     ),
     "parked": DifferenceKind(
-        Severity.MEDIUM, "it is not reported until an operator acts", "check `provd jobs`, then run `provd job unpark`"
+        Severity.MEDIUM,
+        "it is not reported until an operator acts",
+        "check `provd jobs`, then run `provd job unpark`",
     ),
     "quarantined": DifferenceKind(
-        Severity.MEDIUM, "a customer's job may be waiting in it", "upgrade provd: the chain's records may have changed"
+        Severity.MEDIUM,
+        "a customer's job may be waiting in it",
+        "upgrade provd: the chain's records may have changed",
     ),
     "site_clock": DifferenceKind(
-        Severity.MEDIUM, "times in reports and records cannot be compared", "check NTP on the login node and on this host"
+        Severity.MEDIUM,
+        "times in reports and records cannot be compared",
+        "check NTP on the login node and on this host",
     ),
     "chain_clock": DifferenceKind(
-        Severity.MEDIUM, "the chain ends jobs by its own clock", "check NTP on this host; if the chain has halted, wait"
+        Severity.MEDIUM,
+        "the chain ends jobs by its own clock",
+        "check NTP on this host; if the chain has halted, wait",
     ),
     "record_gone": DifferenceKind(
-        Severity.LOW, "SLURM can no longer prove its usage", "keep slurmdbd's records longer than a dispute can last"
+        Severity.LOW,
+        "SLURM can no longer prove its usage",
+        "keep slurmdbd's records longer than a dispute can last",
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One row: what each side says (empty where it says nothing), how far apart, and how far they may be. `job_id` is empty for what is
-    of no job. Units are those of `what`."""
+    """One row: what each side says (empty where it says nothing), how far apart, and how far they may be.
+    `job_id` is empty for what is of no job. Units are those of `what`."""
 
     job_id: str
     what: str
@@ -129,7 +175,14 @@ def by_money(amount: int) -> Severity:
 
 
 def found(
-    job_id: str, what: str, *, slurm: str = "", ledger: str = "", chain: str = "", difference: int = 0, tolerance: int = 0
+    job_id: str,
+    what: str,
+    *,
+    slurm: str = "",
+    ledger: str = "",
+    chain: str = "",
+    difference: int = 0,
+    tolerance: int = 0,
 ) -> Difference:
     """One whose severity its kind decides."""
     severity = KINDS[what].severity
@@ -155,7 +208,8 @@ def tolerated(field: str, one: int, other: int) -> int:
 
 
 def clock(what: str, ours: float, theirs: float) -> tuple[Difference, ...]:
-    """Seconds since the epoch, read at one moment. The chain's clock is its newest block: one that stands still is behind, too."""
+    """Seconds since the epoch, read at one moment. The chain's clock is its newest block: one that stands
+    still is behind, too."""
     apart = abs(int(ours) - int(theirs))
     if apart <= CLOCK_SECONDS:
         return ()

@@ -20,7 +20,9 @@ from provider_daemon.usage_records.recorder import last_known, take, take_disput
 log = structlog.get_logger("provd.reconcile")
 
 PERIOD_SECONDS = 3600
-CHECK_SECONDS = 300  # the loop's own period: how late a comparison that is due can be, and when one that failed is first tried again
+# the loop's own period: how late a comparison that is due can be, and when one that failed is first tried
+# again
+CHECK_SECONDS = 300
 SETTLE_SECONDS = 300  # after a start: what went on meanwhile is caught up first
 OVERLAP_SECONDS = 3600  # jobs that were closed so long before the last comparison are compared once more
 FIRST_SECONDS = 86_400  # how far back the first one of a ledger looks
@@ -31,17 +33,21 @@ LINES = 100  # log lines of one run
 class Reconciliation:
     """One for the whole daemon."""
 
-    def __init__(self, ledger: Ledger, chain: Chain, audit: Audit, served: Sequence[Served], clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, chain: Chain, audit: Audit, served: Sequence[Served], clock: Clock
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._signers = {each.cluster_id: each.signer for each in served}
         self._comparer = Comparer(ledger, chain, audit, served, clock)
         self._began_at = clock.now()
         self._failed = ""
-        self._wait, self._next_at = 0.0, 0.0  # after a failure: a cluster that is away for days must not be a comparison every five minutes
+        # after a failure: a cluster that is away for days must not be a comparison every five minutes
+        self._wait, self._next_at = 0.0, 0.0
 
     async def tick(self) -> None:
-        """Raises Transient, once everything else is kept, when a side could not be compared, and until it is tried again."""
+        """Raises Transient, once everything else is kept, when a side could not be compared, and until it is
+        tried again."""
         now, done = self._clock.now(), self._ledger.get(meta.RECONCILED_AT)
         if now - self._began_at < SETTLE_SECONDS or 0 <= now - done < PERIOD_SECONDS:
             return
@@ -57,32 +63,51 @@ class Reconciliation:
         self._tell(compared)
         with self._ledger.write():
             ids = {*unresolved(compared, now - KEEP_SECONDS), *(again if compared.failed else ())}
-            reconciliation.save(self._ledger, by_severity(compared.differences), ids, None if compared.failed else now)
+            reconciliation.save(
+                self._ledger, by_severity(compared.differences), ids, None if compared.failed else now
+            )
             usage_records.prune_interim(self._ledger, now - KEEP_SECONDS)
             self._ledger.prune_txs(now - KEEP_SECONDS)
-        self._failed = "could not compare everything: " + "; ".join(compared.failed) if compared.failed else ""
+        self._failed = (
+            "could not compare everything: " + "; ".join(compared.failed) if compared.failed else ""
+        )
         self._wait = min(PERIOD_SECONDS, 2 * self._wait or CHECK_SECONDS) if self._failed else 0.0
         self._next_at = now + self._wait
         if self._failed:
             raise Transient(self._failed)
 
     def _tell(self, compared: Comparison) -> None:
-        outcomes = {outcome.value: sum(each.outcome is outcome for each in compared.jobs) for outcome in Outcome}
+        outcomes = {
+            outcome.value: sum(each.outcome is outcome for each in compared.jobs) for outcome in Outcome
+        }
         log.info("reconciled", jobs=len(compared.jobs), **outcomes, differences=len(compared.differences))
         for row in worst_first(compared.differences)[:LINES]:
             if row.severity in (Severity.HIGH, Severity.CRITICAL):
-                sides = {"slurm": row.slurm, "ledger": row.ledger, "chain": row.chain, "severity": row.severity}
-                log.error("reconciliation_difference", job=row.job_id, what=row.what, **sides, next=row.advice)
+                sides = {
+                    "slurm": row.slurm,
+                    "ledger": row.ledger,
+                    "chain": row.chain,
+                    "severity": row.severity,
+                }
+                log.error(
+                    "reconciliation_difference", job=row.job_id, what=row.what, **sides, next=row.advice
+                )
 
 
 def unresolved(compared: Comparison, since: float) -> list[str]:
-    """The jobs to look at again next time, though they may be closed by then; not those that were closed before `since`."""
+    """The jobs to look at again next time, though they may be closed by then; not those that were closed
+    before `since`."""
     found = (each.job for each in compared.jobs if each.outcome in (Outcome.DISCREPANCY, Outcome.FAILED))
-    return [job.spec.job_id for job in found if job.closed_at is None or job.closed_at >= since][:UNRESOLVED_JOBS]
+    return [job.spec.job_id for job in found if job.closed_at is None or job.closed_at >= since][
+        :UNRESOLVED_JOBS
+    ]
 
 
-def keep(ledger: Ledger, compared: Comparison, signers: Mapping[str, Signer | None], now: float) -> Comparison:
-    """Signs what was found about each job, and what is disputed; nothing twice. The comparison, with what is in order again as resolved.
+def keep(
+    ledger: Ledger, compared: Comparison, signers: Mapping[str, Signer | None], now: float
+) -> Comparison:
+    """Signs what was found about each job, and what is disputed; nothing twice. The comparison, with what is
+    in order again as resolved.
 
     `signers` by cluster id; jobs of a cluster without one are only compared.
     """
@@ -101,19 +126,35 @@ def _keep(ledger: Ledger, compared: Compared, signer: Signer | None, now: float)
     if compared.outcome is Outcome.MATCHED and said.get("outcome") == Outcome.DISCREPANCY:
         compared = replace(compared, outcome=Outcome.RESOLVED)
     differences = tuple({**asdict(row), "severity": row.severity.value} for row in compared.differences)
-    news = (said.get("outcome"), _facts(said.get("differences", []))) != (compared.outcome, _facts(differences))
+    news = (said.get("outcome"), _facts(said.get("differences", []))) != (
+        compared.outcome,
+        _facts(differences),
+    )
     if signer and news and compared.outcome in (Outcome.DISCREPANCY, Outcome.RESOLVED):
         used = compared.used or last_known(ledger, compared.job)
-        take(ledger, compared.job, SnapshotType.RECONCILIATION, used, signer, now, compared.outcome, differences)
+        take(
+            ledger,
+            compared.job,
+            SnapshotType.RECONCILIATION,
+            used,
+            signer,
+            now,
+            compared.outcome,
+            differences,
+        )
     return compared
 
 
 def _facts(differences: Iterable[Mapping[str, str | int]]) -> list[tuple[object, ...]]:
     """What is said, without how late or how far apart it is by now: that alone is no news."""
-    return [tuple(row[name] for name in ("what", "slurm", "ledger", "chain", "severity")) for row in differences]
+    return [
+        tuple(row[name] for name in ("what", "slurm", "ledger", "chain", "severity")) for row in differences
+    ]
 
 
-def _keep_disputed(ledger: Ledger, dispute: Dispute, signers: Mapping[str, Signer | None], now: float) -> None:
+def _keep_disputed(
+    ledger: Ledger, dispute: Dispute, signers: Mapping[str, Signer | None], now: float
+) -> None:
     """Once a dispute: later ones about the same job are told by their time."""
     job = ledger.job(dispute.job_id)
     signer = signers.get(job.spec.cluster_id) if job else None

@@ -1,4 +1,5 @@
-"""One job as SLURM, the ledger and the chain have it -> what differs. Exact integers; nothing here is still under way."""
+"""One job as SLURM, the ledger and the chain have it -> what differs. Exact integers; nothing here is still
+under way."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,11 +11,14 @@ from provider_daemon.job.usage import GpuUnaccounted, Usage, measure
 from provider_daemon.reconciliation.differences import TOLERANCES, Difference, by_money, found, tolerated
 from provider_daemon.reconciliation.sides import ChainSide, LedgerSide, Price, SlurmSide
 
-LAG_SECONDS = 600  # what is younger is under way: the polls, sacct's delay, a transaction that waits its 20 blocks and is made anew
+# what is younger is under way: the polls, sacct's delay, a transaction that waits its 20 blocks and is made
+# anew
+LAG_SECONDS = 600
 
 
 def compare(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide, price: Price) -> tuple[Difference, ...]:
-    """Everything that differs beyond tolerance; empty for a match. `price`: what a usage of this job costs."""
+    """Everything that differs beyond tolerance; empty for a match. `price`: what a usage of this job
+    costs."""
     return (
         *_usage(slurm, ledger, chain, price),
         *_standing(slurm, ledger, chain),
@@ -36,7 +40,8 @@ def measured(slurm: SlurmSide, job: Job) -> Usage | None:
 
 
 def _usage(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide, price: Price) -> Iterator[Difference]:
-    """SLURM's own figures within tolerance; ledger, report and accounting are copies of one number, so those must be equal."""
+    """SLURM's own figures within tolerance; ledger, report and accounting are copies of one number, so those
+    must be equal."""
     by_slurm = measured(slurm, ledger.job)
     reported = chain.report.usage if chain.report else None
     settled = chain.settled.usage if chain.settled and reported and not chain.corrected else None
@@ -54,7 +59,9 @@ def _usage(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide, price: Price)
                 field,
                 slurm="" if own is None else str(own),
                 ledger=_said(field, ledger.job.usage),
-                chain="/".join(dict.fromkeys(_said(field, usage) for usage in (reported, settled) if usage is not None)),
+                chain="/".join(
+                    dict.fromkeys(_said(field, usage) for usage in (reported, settled) if usage is not None)
+                ),
                 difference=apart,
                 tolerance=allowed,
                 severity=by_money(cost),
@@ -86,11 +93,20 @@ def _said(field: str, usage: Usage | None) -> str:
 
 def _standing(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide) -> Iterator[Difference]:
     job = ledger.job
-    job_id, live = job.spec.job_id, [seen for seen in slurm.sightings if seen.phase in (Phase.WAITING, Phase.RUNNING)]
+    job_id, live = (
+        job.spec.job_id,
+        [seen for seen in slurm.sightings if seen.phase in (Phase.WAITING, Phase.RUNNING)],
+    )
     if job.parked:
         yield found(job_id, "parked", ledger=job.parked.detail)
     if len(live) > 1:
-        yield found(job_id, "doubled", slurm=" ".join(seen.slurm_id for seen in live), ledger=job.slurm_id, difference=len(live) - 1)
+        yield found(
+            job_id,
+            "doubled",
+            slurm=" ".join(seen.slurm_id for seen in live),
+            ledger=job.slurm_id,
+            difference=len(live) - 1,
+        )
     if chain.job is None:
         if slurm.now - job.adopted_at > LAG_SECONDS:
             yield found(job_id, "unknown_job", ledger=job.state)
@@ -100,16 +116,23 @@ def _standing(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide) -> Iterato
         yield found(job_id, "state", ledger=job.reported, chain=onchain)
     if live and onchain in TERMINAL and slurm.now - chain.job.ended_at > LAG_SECONDS:
         yield found(
-            job_id, "runaway", slurm=" ".join(f"{seen.slurm_id} {seen.slurm_state}" for seen in live), ledger=job.state, chain=onchain
+            job_id,
+            "runaway",
+            slurm=" ".join(f"{seen.slurm_id} {seen.slurm_state}" for seen in live),
+            ledger=job.state,
+            chain=onchain,
         )
     if _gone(slurm, job) and onchain in (State.QUEUED, State.RUNNING):
         yield found(job_id, "gone", ledger=f"{job.state} {job.slurm_id}".strip(), chain=onchain)
     if (late := _unmeasured(slurm, job)) is not None:
-        yield found(job_id, "unmeasured", slurm=f"{late.slurm_id} {late.slurm_state}", ledger=job.state, chain=onchain)
+        yield found(
+            job_id, "unmeasured", slurm=f"{late.slurm_id} {late.slurm_state}", ledger=job.state, chain=onchain
+        )
 
 
 def _moving(slurm: SlurmSide, ledger: LedgerSide) -> bool:
-    """Something was said of it just now: another endpoint may be a few blocks behind the one that confirmed it."""
+    """Something was said of it just now: another endpoint may be a few blocks behind the one that confirmed
+    it."""
     return any(slurm.now - report.created_at <= LAG_SECONDS for report in ledger.reports)
 
 
@@ -126,14 +149,21 @@ def reachable(state: State) -> frozenset[State]:
 def _gone(slurm: SlurmSide, job: Job) -> bool:
     """SLURM has nothing of a job that it once had."""
     old = slurm.now - (job.intent_at or job.adopted_at) > LAG_SECONDS
-    return slurm.complete and not slurm.sightings and old and not (job.measured or job.never_ran or job.state in TERMINAL)
+    return (
+        slurm.complete
+        and not slurm.sightings
+        and old
+        and not (job.measured or job.never_ran or job.state in TERMINAL)
+    )
 
 
 def _unmeasured(slurm: SlurmSide, job: Job) -> Sighting | None:
     """Its SLURM job ended long enough ago, and we did not notice."""
     if job.measured or job.parked or job.closed_at:
         return None
-    return next((seen for seen in slurm.sightings if seen.final and slurm.now - seen.ended_at > LAG_SECONDS), None)
+    return next(
+        (seen for seen in slurm.sightings if seen.final and slurm.now - seen.ended_at > LAG_SECONDS), None
+    )
 
 
 # --- what was said ---
@@ -155,14 +185,21 @@ def _reports(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide) -> Iterator
 
 
 def _money(job: Job, chain: ChainSide, price: Price) -> Iterator[Difference]:
-    """The chain's bill against the price of what was reported. Where no report could come, only that it was paid out of the escrow."""
+    """The chain's bill against the price of what was reported. Where no report could come, only that it was
+    paid out of the escrow."""
     if chain.settled is None or chain.job is None:
         return
     paid = chain.settled
     shares = paid.provider_reward + paid.platform_fee
     over = max(shares - paid.total, paid.total - chain.job.escrowed)
     if over > 0:
-        yield found(job.spec.job_id, "escrow", ledger=str(chain.job.escrowed), chain=f"{shares} of {paid.total}", difference=over)
+        yield found(
+            job.spec.job_id,
+            "escrow",
+            ledger=str(chain.job.escrowed),
+            chain=f"{shares} of {paid.total}",
+            difference=over,
+        )
     if chain.report is None or chain.corrected:
         return
     due = price(chain.report.usage)
@@ -173,4 +210,11 @@ def _money(job: Job, chain: ChainSide, price: Price) -> Iterator[Difference]:
     ):
         if ours != theirs:
             apart = abs(ours - theirs)
-            yield Difference(job.spec.job_id, what, ledger=str(ours), chain=str(theirs), difference=apart, severity=by_money(apart))
+            yield Difference(
+                job.spec.job_id,
+                what,
+                ledger=str(ours),
+                chain=str(theirs),
+                difference=apart,
+                severity=by_money(apart),
+            )

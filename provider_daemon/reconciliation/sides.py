@@ -12,7 +12,8 @@ from provider_daemon.ports import OnChain, Reported, Settled
 
 @dataclass(frozen=True, slots=True)
 class SlurmSide:
-    """Every SLURM job under the job's name. `complete`: where none is, there is none. `now` in seconds since the epoch."""
+    """Every SLURM job under the job's name. `complete`: where none is, there is none. `now` in seconds since
+    the epoch."""
 
     sightings: tuple[Sighting, ...] = ()
     complete: bool = True
@@ -27,8 +28,8 @@ class LedgerSide:
 
 @dataclass(frozen=True, slots=True)
 class ChainSide:
-    """`missing`: hashes of transactions that the ledger has as confirmed and the chain does not know. `corrected`: a dispute about the
-    job was decided, so its amounts may be others than were reported."""
+    """`missing`: hashes of transactions that the ledger has as confirmed and the chain does not know.
+    `corrected`: a dispute about the job was decided, so its amounts may be others than were reported."""
 
     job: OnChain | None
     report: Reported | None = None

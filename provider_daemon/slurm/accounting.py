@@ -1,4 +1,5 @@
-"""sacct's rows -> sightings: what a SLURM job was given, for how long, and how it ended (docs/slurm.md, 'Accounting records')."""
+"""sacct's rows -> sightings: what a SLURM job was given, for how long, and how it ended (docs/slurm.md,
+'Accounting records')."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,8 +27,8 @@ _RUN_AGAIN = frozenset({"NODE_FAIL", "BOOT_FAIL", "LAUNCH_FAILED", "RECONFIG_FAI
 class AccountingRow:
     """One record of commands.SACCT_FIELDS. Times in seconds since the epoch, 0 when SLURM has none.
 
-    `directory`: the last part of the working directory. A job's user cannot change it once the job has begun to run.
-    """
+    `directory`: the last part of the working directory. A job's user cannot change it once the job has begun
+    to run."""
 
     slurm_id: str
     name: str
@@ -48,7 +49,8 @@ def rows(text: str, mark: str) -> Reading[AccountingRow]:
 
 
 def once(reading: Reading[AccountingRow]) -> Reading[AccountingRow]:
-    """Each record once: one that several windows of time hold is in the answer of each. The latest answer counts."""
+    """Each record once: one that several windows of time hold is in the answer of each. The latest answer
+    counts."""
     found = {(row.slurm_id, row.name, row.submitted_at, row.started_at): row for row in reading.rows}
     return replace(reading, rows=tuple(found.values()))
 
@@ -76,7 +78,8 @@ def _row(field: Mapping[str, str]) -> AccountingRow:
 
 
 def exit_code(text: str) -> tuple[int, int]:
-    """(exit code, signal): `3:0` -> (3, 0); `0:15` -> (143, 15); `0:125`, out of memory -> (137, 9); empty -> (0, 0)."""
+    """(exit code, signal): `3:0` -> (3, 0); `0:15` -> (143, 15); `0:125`, out of memory -> (137, 9); empty ->
+    (0, 0)."""
     if not text:
         return 0, 0
     code, colon, signal = text.partition(":")
@@ -101,10 +104,12 @@ def run(alloc_tres: str, elapsed: str, nodes: str) -> Run:
 
 
 def ended(records: Sequence[AccountingRow]) -> Sighting:
-    """One SLURM job from its records: the last one says how it ended, all of them what it used. A requeued one ran more than once."""
+    """One SLURM job from its records: the last one says how it ended, all of them what it used. A requeued
+    one ran more than once."""
     last = records[-1]
     closed = last.state.phase is Phase.ENDED and bool(last.ended_at)
-    # Only jobs that squeue no longer shows as running are looked up here: an open record of one is late, not alive.
+    # Only jobs that squeue no longer shows as running are looked up here: an open record of one is late, not
+    # alive.
     late = not closed and last.state.phase in (Phase.RUNNING, Phase.ENDED)
     return Sighting(
         slurm_id=last.slurm_id,
@@ -127,7 +132,8 @@ def ended(records: Sequence[AccountingRow]) -> Sighting:
 
 
 def may_go_on(seen: Sighting) -> bool:
-    """A last word after which SLURM may have run the job again: the record of the next stretch can still be under way to slurmdbd."""
+    """A last word after which SLURM may have run the job again: the record of the next stretch can still be
+    under way to slurmdbd."""
     return seen.final and seen.slurm_state in _RUN_AGAIN
 
 
@@ -143,10 +149,15 @@ def undecided(seen: Sighting) -> Sighting:
 
 
 def by_job(found: Iterable[AccountingRow], names: frozenset[str], since: int) -> list[Sighting]:
-    """A sighting for each SLURM job under one of our names. A record of before `since` belongs to an earlier owner of the job id."""
+    """A sighting for each SLURM job under one of our names. A record of before `since` belongs to an earlier
+    owner of the job id."""
     jobs: dict[tuple[str, str], list[AccountingRow]] = {}
     for row in found:
-        if row.name in names and row.slurm_id.isdecimal() and (not row.submitted_at or row.submitted_at >= since):
+        if (
+            row.name in names
+            and row.slurm_id.isdecimal()
+            and (not row.submitted_at or row.submitted_at >= since)
+        ):
             jobs.setdefault((row.slurm_id, row.name), []).append(row)
     return [ended(records) for records in jobs.values()]
 
@@ -168,21 +179,25 @@ def live(row: Queued) -> Sighting:
         submitted_at=row.submitted_at,
         started_at=row.started_at,
         elapsed=row.elapsed,
-        runs=(replace(run(row.tres, str(row.elapsed), "0"), start=row.started_at),) if phase is Phase.RUNNING else (),
+        runs=(replace(run(row.tres, str(row.elapsed), "0"), start=row.started_at),)
+        if phase is Phase.RUNNING
+        else (),
     )
 
 
 def merge(live: Sequence[Sighting], ended: Sequence[Sighting]) -> dict[str, tuple[Sighting, ...]]:
-    """Both views by name, a SLURM job once: the closed accounting record wins over squeue, squeue over an open record.
+    """Both views by name, a SLURM job once: the closed accounting record wins over squeue, squeue over an
+    open record.
 
-    A requeue is a new submission of the same job: while its nodes are cleaned up squeue calls it completing, and the record that is closed
-    is that of the stretch before.
-    """
+    A requeue is a new submission of the same job: while its nodes are cleaned up squeue calls it completing,
+    and the record that is closed is that of the stretch before."""
     jobs = {(seen.slurm_id, seen.name): seen for seen in ended}
     for seen in live:
         known = jobs.get((seen.slurm_id, seen.name))
         if known is None or not known.final or known.submitted_at < seen.submitted_at:
-            jobs[seen.slurm_id, seen.name] = replace(seen, first_submitted_at=known.first_submitted_at) if known else seen
+            jobs[seen.slurm_id, seen.name] = (
+                replace(seen, first_submitted_at=known.first_submitted_at) if known else seen
+            )
     found: dict[str, tuple[Sighting, ...]] = {}
     for seen in sorted(jobs.values(), key=_age):
         found[seen.name] = (*found.get(seen.name, ()), seen)
@@ -190,4 +205,6 @@ def merge(live: Sequence[Sighting], ended: Sequence[Sighting]) -> dict[str, tupl
 
 
 def _age(seen: Sighting) -> tuple[int, int]:
-    return seen.first_submitted_at or seen.submitted_at, int(seen.slurm_id) if seen.slurm_id.isdecimal() else 0
+    return seen.first_submitted_at or seen.submitted_at, int(
+        seen.slurm_id
+    ) if seen.slurm_id.isdecimal() else 0

@@ -1,9 +1,9 @@
 """Every program that runs at the site, as text out; the answers are read in parse.py.
 
-Each runs in an empty environment with a few named variables (so no SBATCH_*, SLURM_*, SQUEUE_*, SACCT_* of the login reaches it), under
-a time limit of its own (nothing stays behind on the login node), between two marker lines (a login that prints greetings, and an
-answer that was cut, are both told apart from SLURM's words). Names, ids and scripts come on stdin, never inside a program.
-"""
+Each runs in an empty environment with a few named variables (so no SBATCH_*, SLURM_*, SQUEUE_*, SACCT_* of
+the login reaches it), under a time limit of its own (nothing stays behind on the login node), between two
+marker lines (a login that prints greetings, and an answer that was cut, are both told apart from SLURM's
+words). Names, ids and scripts come on stdin, never inside a program."""
 
 import re
 import shlex
@@ -26,20 +26,37 @@ LATE = "the submission command was out of time"
 QUERY_SECONDS = 60
 INSPECT_SECONDS = 6  # what a doctor asks: with slurmctld down SLURM's commands take 9 s to say so
 WORKERS = 4  # sbatch at a time: two cores of a login node are busy with it (docs/slurm.md, 'Submission')
-ORDERS_A_COMMAND = 50  # 50 scripts and answers; far inside SUBMIT_SECONDS, and few enough to lose sight of at once
+# 50 scripts and answers; far inside SUBMIT_SECONDS, and few enough to lose sight of at once
+ORDERS_A_COMMAND = 50
 KEYS_A_COMMAND = 1000  # ids or names in one argument: Linux ends a single argument at 128 KiB
-COMMANDS = frozenset({"sbatch", "squeue", "sacct", "scancel", "scontrol", "sdiag", "sacctmgr"})  # all of SLURM's that are used
+# all of SLURM's that are used
+COMMANDS = frozenset({"sbatch", "squeue", "sacct", "scancel", "scontrol", "sdiag", "sacctmgr"})
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 MAX_DIRECTORY = 900
 
-# Behind every field stands the mark that a question brings: a job's owner chooses its name, line breaks and bars included (SLURM takes
-# them), and must not be able to write what reads as another row. --Format is the only form that knows what a job was allocated.
-# Every query prints its header: an answer without one is that of a failed query. tables.py says why the id is asked for three times.
+# Behind every field stands the mark that a question brings: a job's owner chooses its name, line breaks and
+# bars included (SLURM takes them), and must not be able to write what reads as another row. --Format is the
+# only form that knows what a
+# job was allocated. Every query prints its header: an answer without one is that of a failed query. tables.py
+# says why the id is
+# asked for three times.
 SQUEUE_KEY, SACCT_KEY = "JobID", "JobIDRaw"
 SQUEUE_FIELDS = ("State", "SubmitTime", "StartTime", "EndTime", "TimeUsed", "tres-alloc", "Reason", "Name")
 SQUEUE_FORMAT = ",".join(f"{field}:$mark" for field in columns(SQUEUE_KEY, SQUEUE_FIELDS))
-SACCT_FIELDS = ("State", "ExitCode", "Submit", "Start", "End", "ElapsedRaw", "NNodes", "AllocTRES", "Reason", "WorkDir", "JobName")
+SACCT_FIELDS = (
+    "State",
+    "ExitCode",
+    "Submit",
+    "Start",
+    "End",
+    "ElapsedRaw",
+    "NNodes",
+    "AllocTRES",
+    "Reason",
+    "WorkDir",
+    "JobName",
+)
 ASSOCIATION_FIELDS = ("Cluster", "Account", "Partition", "QOS", "MaxSubmitJobs", "GrpSubmitJobs")
 
 # Without a list of states a search by name leaves out jobs that were cancelled before they became eligible.
@@ -64,7 +81,10 @@ class Command:
 
 def _program(body: str, seconds: int, variables: str = _EPOCH_TIMES) -> str:
     framed = f"printf '\\n%s\\n' {BEGIN}\n{body}\nprintf '\\n%s %s\\n' {END} $?"
-    return f"exec env -i {_KEPT} {variables} timeout -k {KILL_SECONDS} {seconds} /bin/sh -c {shlex.quote(framed)}\n"
+    return (
+        f"exec env -i {_KEPT} {variables} timeout -k {KILL_SECONDS} {seconds} /bin/sh -c "
+        f"{shlex.quote(framed)}\n"
+    )
 
 
 VERSION = _program("sbatch --version", QUERY_SECONDS)
@@ -72,12 +92,20 @@ VERSION = _program("sbatch --version", QUERY_SECONDS)
 SQUEUE = _program(f'read -r mark\nsqueue -a --me -t all -O "{SQUEUE_FORMAT}"', QUERY_SECONDS)
 SACCT_BY_ID = _program(f'read -r mark\nids=$(cat)\n{_SACCT} -j "$ids"', QUERY_SECONDS)
 SACCT_BY_NAME = _program(
-    f'read -r mark\nread -r since\nread -r until\nnames=$(cat)\n{_SACCT} -s {STATES} -S "uts$since" -E "$until" --name "$names"',
+    (
+        f'read -r mark\nread -r since\nread -r until\nnames=$(cat)\n{_SACCT} -s {STATES} -S "uts$since" '
+        '-E "$until" --name "$names"'
+    ),
     QUERY_SECONDS,
 )
-# Every job of ours that was there since a moment; first the site's own clock, so that asking for it costs nothing.
+# Every job of ours that was there since a moment; first the site's own clock, so that asking for it costs
+# nothing.
 SACCT_SINCE = _program(
-    f'read -r mark\nread -r since\nread -r until\ndate +%s\n{_SACCT} -s {STATES} -S "uts$since" -E "$until"', QUERY_SECONDS
+    (
+        f'read -r mark\nread -r since\nread -r until\ndate +%s\n{_SACCT} -s {STATES} -S "uts$since" -E '
+        '"$until"'
+    ),
+    QUERY_SECONDS,
 )
 QUERY_RANGE = _program("sacctmgr show config", INSPECT_SECONDS)
 SDIAG = _program("sdiag", QUERY_SECONDS)
@@ -92,24 +120,34 @@ SCANCEL = _program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
 SETTINGS = _program("scontrol show config", INSPECT_SECONDS)
 PARTITIONS = _program("scontrol show partition -o", INSPECT_SECONDS)
 ASSOCIATIONS = _program(
-    f'user=$(id -un)\necho "$user"\nsacctmgr -P show assoc where user="$user" format={",".join(ASSOCIATION_FIELDS)}', INSPECT_SECONDS
+    (
+        'user=$(id -un)\necho "$user"\nsacctmgr -P show assoc where user="$user" '
+        f"format={','.join(ASSOCIATION_FIELDS)}"
+    ),
+    INSPECT_SECONDS,
 )
-ACCOUNT = _program('read -r account\nsacctmgr -P show account where name="$account" format=Account', INSPECT_SECONDS)
+ACCOUNT = _program(
+    'read -r account\nsacctmgr -P show account where name="$account" format=Account', INSPECT_SECONDS
+)
 QOS = _program("sacctmgr -P show qos format=Name,Priority", INSPECT_SECONDS)
 NOTHING = _program("true", INSPECT_SECONDS)
 CLOCK = _program("date +%s", INSPECT_SECONDS)
 TEST_ONLY = _program("sbatch --test-only 2>&1", INSPECT_SECONDS, "")
-FOUND = _program('while read -r name; do command -v "$name" >/dev/null && echo "$name"; done\ntrue', INSPECT_SECONDS)
-# Whether a file can be made is tried: a mode alone says nothing of a read-only or squashed mount. Then the file system and the host.
+FOUND = _program(
+    'while read -r name; do command -v "$name" >/dev/null && echo "$name"; done\ntrue', INSPECT_SECONDS
+)
+# Whether a file can be made is tried: a mode alone says nothing of a read-only or squashed mount. Then the
+# file system and the host.
 WORK_ROOT = _program(
     """read -r root
 if made=$(mktemp -d "$root/.provd-doctor.XXXXXX" 2>&1); then rmdir "$made"; echo; else echo "$made" | head -n 1; fi
 stat -f -c %T "$root" 2>/dev/null || echo
 df -Pk "$root" 2>/dev/null | tail -n 1
-uname -n""",
+uname -n""",  # noqa: E501
     INSPECT_SECONDS,
 )
-# The names of the vulnerabilities that the changelog of sbatch's own package speaks of; nothing where it is of no package.
+# The names of the vulnerabilities that the changelog of sbatch's own package speaks of; nothing where it is
+# of no package.
 MENDED = _program(
     """program=$(readlink -f "$(command -v sbatch)")
 if package=$(dpkg-query -S "$program" 2>/dev/null); then
@@ -121,10 +159,14 @@ true""",
     INSPECT_SECONDS,
 )
 
-# No sbatch starts before the whole payload is in: a script that was cut is never submitted. Scripts stay in the shell's memory.
-# The only thing that is made below the work root, where jobs can write, is the job's directory, by a mkdir that follows and
-# reuses nothing. The probe finds a work root that is full or over its quota: a directory can often still be made there.
-# `timeout` ends every sbatch of the command at once; the traps keep the shells alive for what those sbatch had printed.
+# No sbatch starts before the whole payload is in: a script that was cut is never submitted. Scripts stay in
+# the shell's memory. The only thing that is made below the work root, where jobs can write, is the job's
+# directory, by a mkdir
+# that follows and reuses nothing. The probe finds a work root that is full or over its quota: a directory can
+# often still be
+# made there. `timeout` ends every sbatch of the command at once; the traps keep the shells alive for what
+# those sbatch
+# had printed.
 _SUBMIT_BODY = f"""umask 077
 set -f
 newline='
@@ -204,16 +246,20 @@ trap 'late=1' TERM
 for turn in {" ".join(map(str, range(WORKERS)))}; do worker $turn "$@" & done
 wait
 if [ -n "$late" ]; then wait; fi
-true"""
+true"""  # noqa: E501
 SUBMIT = _program(_SUBMIT_BODY, SUBMIT_SECONDS, "")
 # Of submissions from which no job came. What is not empty stays.
 REMOVE_EMPTY = _program("set -f\ndirectories=$(cat)\nrmdir $directories 2>/dev/null", QUERY_SECONDS)
 
 
 def submit(orders: Sequence[Submission]) -> Command:
-    """Header lines `name bytes directory`, a dot, the scripts back to back, a dot. Each order gets an answer line of its own."""
+    """Header lines `name bytes directory`, a dot, the scripts back to back, a dot. Each order gets an answer
+    line of its own."""
     scripts = [order.script.encode() for order in orders]
-    lines = [f"{_name(order.name)} {len(script)} {_directory(order.directory)}\n" for order, script in zip(orders, scripts, strict=True)]
+    lines = [
+        f"{_name(order.name)} {len(script)} {_directory(order.directory)}\n"
+        for order, script in zip(orders, scripts, strict=True)
+    ]
     return Command(SUBMIT, "".join([*lines, ".\n"]).encode() + b"".join(scripts) + b".\n", SUBMIT_SECONDS)
 
 
@@ -235,7 +281,8 @@ def accounting_by_id(mark: str, slurm_ids: Sequence[str]) -> Command:
 
 
 def accounting_by_name(mark: str, names: Sequence[str], since: int, until: int = 0) -> Command:
-    """Of the jobs that lived between `since` and `until`, in seconds since the epoch; 0: until a day from now by the site's clock."""
+    """Of the jobs that lived between `since` and `until`, in seconds since the epoch; 0: until a day from now
+    by the site's clock."""
     return Command(SACCT_BY_NAME, f"{mark}\n{_window(since, until)}{','.join(map(_name, names))}".encode())
 
 

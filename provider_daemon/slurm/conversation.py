@@ -1,4 +1,5 @@
-"""A program's stdin, stdout and stderr: one is written while the other two are read, whichever way the program was started."""
+"""A program's stdin, stdout and stderr: one is written while the other two are read, whichever way the
+program was started."""
 
 import asyncio
 import contextlib
@@ -28,7 +29,8 @@ async def converse(
     *,
     lost: type[Exception] = OSError,
 ) -> CommandResult:
-    """Whatever arrives in time; exit code None when it is not all. `ended` waits for the exit code; `lost`: a connection's own errors."""
+    """Whatever arrives in time; exit code None when it is not all. `ended` waits for the exit code; `lost`: a
+    connection's own errors."""
     out, err, code = bytearray(), bytearray(), None
     into, stdout, stderr = pipes
     try:

@@ -17,11 +17,16 @@ from provider_daemon.slurm.sbatch_errors import FAILED, Class, Known
 NOT_FOUND = 127  # the shell's exit status for a command that its PATH does not have
 
 POLICY = "Job violates accounting/QOS policy"
-# SLURM's message, up to its bracket -> what the customer reads in addition. Nothing of such a job exists in SLURM.
+# SLURM's message, up to its bracket -> what the customer reads in addition. Nothing of such a job exists in
+# SLURM.
 REFUSALS: dict[str, str] = {
     "Invalid partition name specified": "the site has no such partition",
-    "Invalid account or account/partition combination specified": "the site's account may not use this partition",
-    "Requested node configuration is not available": "no node of the site has the memory, cores or GPUs that it asks for",
+    (
+        "Invalid account or account/partition combination specified"
+    ): "the site's account may not use this partition",
+    "Requested node configuration is not available": (
+        "no node of the site has the memory, cores or GPUs that it asks for"
+    ),
     "Memory specification can not be satisfied": "no node of the site has so much memory",
     "CPU count per node can not be satisfied": "no node of the site has so many cores",
     "Node count specification invalid": "the partition does not have so many nodes",
@@ -41,8 +46,11 @@ ENDED = (*TIMED_OUT, 143)  # sbatch was ended by our own bound
 MAX_WORDS = 300  # characters of a site's own words that a customer reads
 
 _PREFIX = re.compile(r"\bsbatch: (?:error: |info: )?")
-# A line of SLURM's library in front of the closing one, as opposed to one that the site's job_submit plugin wrote.
-_LIBRARY = re.compile(r"(?:[a-z]\w*_\w*|_\w+|If munged|Munge|munge|authentication|auth|plugin|fatal|lua|\[)\b")
+# A line of SLURM's library in front of the closing one, as opposed to one that the site's job_submit plugin
+# wrote.
+_LIBRARY = re.compile(
+    r"(?:[a-z]\w*_\w*|_\w+|If munged|Munge|munge|authentication|auth|plugin|fatal|lua|\[)\b"
+)
 
 TRANSIENT = (
     "Unable to contact slurm controller",
@@ -60,13 +68,20 @@ TRANSIENT = (
 
 
 def receipt(answer: Submitted) -> SubmissionResult:
-    """An id wins over any warning beside it; a deferral or a refusal must be one that we know; all else leaves a doubt."""
+    """An id wins over any warning beside it; a deferral or a refusal must be one that we know; all else
+    leaves a doubt."""
     name, said = answer.name, printable(answer.stderr)
     if not answer.started:
         trouble = SiteTrouble.CONNECTION if said.startswith(INCOMPLETE) else SiteTrouble.WORK_ROOT
-        return SubmissionResult(name, deferral=said, trouble=SiteTrouble.SLOW if said.startswith(LATE) else trouble)
+        return SubmissionResult(
+            name, deferral=said, trouble=SiteTrouble.SLOW if said.startswith(LATE) else trouble
+        )
     if answer.exit_code == 0:
-        return SubmissionResult(name, slurm_id=answer.slurm_id) if answer.slurm_id else _doubt(answer, "it printed no job id")
+        return (
+            SubmissionResult(name, slurm_id=answer.slurm_id)
+            if answer.slurm_id
+            else _doubt(answer, "it printed no job id")
+        )
     return _doubt(answer, said) if answer.slurm_id else _failed(answer, said, sbatch_errors.find(said))
 
 
@@ -75,12 +90,18 @@ def _failed(answer: Submitted, said: str, known: Known | None) -> SubmissionResu
     if known is None and answer.exit_code in ENDED:
         return _doubt(answer, said or "no output in time", SiteTrouble.SLOW)
     if known is None and answer.exit_code == NOT_FOUND:
-        return SubmissionResult(name, deferral=said or "sbatch was not found", trouble=SiteTrouble.CONFIGURATION)
+        return SubmissionResult(
+            name, deferral=said or "sbatch was not found", trouble=SiteTrouble.CONFIGURATION
+        )
     if known is None:
         return _doubt(answer, said)
     if known.key == POLICY and AT_ITS_LIMIT in words:
-        return SubmissionResult(name, deferral=f"the site's account has reached its job limit ({words})", trouble=SiteTrouble.FULL)
-    if known.kind is Class.REFUSED or (words and (known.message == UNSPECIFIED or known.trouble is SiteTrouble.ACCOUNT)):
+        return SubmissionResult(
+            name, deferral=f"the site's account has reached its job limit ({words})", trouble=SiteTrouble.FULL
+        )
+    if known.kind is Class.REFUSED or (
+        words and (known.message == UNSPECIFIED or known.trouble is SiteTrouble.ACCOUNT)
+    ):
         return SubmissionResult(name, refusal=_refusal(known, words))
     if known.kind is Class.DEFERRED and known.trouble is not None:
         return SubmissionResult(name, deferral=f"{known.message} {words}".strip(), trouble=known.trouble)
@@ -88,7 +109,9 @@ def _failed(answer: Submitted, said: str, known: Known | None) -> SubmissionResu
 
 
 def _doubt(answer: Submitted, said: str, trouble: SiteTrouble | None = None) -> SubmissionResult:
-    return SubmissionResult(answer.name, unknown=f"sbatch ended with {answer.exit_code}: {said or 'no output'}", trouble=trouble)
+    return SubmissionResult(
+        answer.name, unknown=f"sbatch ended with {answer.exit_code}: {said or 'no output'}", trouble=trouble
+    )
 
 
 def _refusal(known: Known, words: str) -> str:
@@ -100,7 +123,8 @@ def _refusal(known: Known, words: str) -> str:
 
 
 def site_words(said: str) -> str:
-    """What the site's own job_submit plugin printed, without the lines of SLURM's library; bounded, for the customer."""
+    """What the site's own job_submit plugin printed, without the lines of SLURM's library; bounded, for the
+    customer."""
     before, failed, _ = said.rpartition(FAILED)
     lines = [line.strip() for line in _PREFIX.split(before if failed else said)]
     ours = " ".join(line for line in lines if line and not _LIBRARY.match(line)) if failed else ""
@@ -112,12 +136,17 @@ def printable(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-# `squeue: error: ...`, `sacct: fatal: ...`, `slurm_load_jobs error: ...`; other programs' words on stderr are a login's.
+# `squeue: error: ...`, `sacct: fatal: ...`, `slurm_load_jobs error: ...`; other programs' words on stderr are
+# a login's.
 _ERROR = re.compile(
-    r"^(?:(?:squeue|sacct|sacctmgr|scontrol|sdiag|sinfo): (?:error|fatal)|slurm_\w+(?: error)?|job script retrieval failed): .*",
+    (
+        r"^(?:(?:squeue|sacct|sacctmgr|scontrol|sdiag|sinfo): (?:error|fatal)|slurm_\w+(?: error)?|job "
+        r"script retrieval failed): .*"
+    ),
     re.MULTILINE,
 )
-NO_SCRIPT = "job script retrieval failed: Invalid job id specified"  # the job has none, or is gone; scontrol's exit code is 0
+# the job has none, or is gone; scontrol's exit code is 0
+NO_SCRIPT = "job script retrieval failed: Invalid job id specified"
 # Remarks on slurm.conf that a program prints with every correct answer.
 HARMLESS = ("Ignoring obsolete", "Parsing error at unrecognized key", "deprecated", "please remove")
 
@@ -133,7 +162,10 @@ def query_failure(what: str, exit_code: int, text: str) -> ProvdError:
     said = " ".join(text.split()) or "no output"
     line = f"{what} failed ({exit_code}): {said if len(said) <= 300 else f'{said[:150]} ... {said[-150:]}'}"
     if exit_code == NOT_FOUND:
-        return TurnedAway(f"{what}: the command is not found on the login node: set clusters.slurm_path to its directory ({said[:150]})")
+        return TurnedAway(
+            f"{what}: the command is not found on the login node: set clusters.slurm_path to its "
+            f"directory ({said[:150]})"
+        )
     if exit_code in TIMED_OUT or any(words in said for words in TRANSIENT):
         return Transient(line)
     return Unreadable(line)

@@ -19,7 +19,8 @@ DAY = 86_400  # the search ends so much after now, because the site's clock may 
 
 
 class History:
-    """`ask` runs one command. The limit is read when a search fails, so a site without one is never asked for it."""
+    """`ask` runs one command. The limit is read when a search fails, so a site without one is never asked for
+    it."""
 
     def __init__(self, ask: Callable[[str, Command], Awaitable[str]], clock: Clock, cluster: str) -> None:
         self._ask = ask
@@ -51,7 +52,9 @@ class History:
         """Whether the limit is another one than before. One that cannot be read stays as it was."""
         self._read_at, before = self._clock.now(), self._widest
         try:
-            self._widest = query_range(await self._ask("sacctmgr", Command(commands.QUERY_RANGE, seconds=commands.INSPECT_SECONDS)))
+            self._widest = query_range(
+                await self._ask("sacctmgr", Command(commands.QUERY_RANGE, seconds=commands.INSPECT_SECONDS))
+            )
         except ProvdError:
             return False
         if self._widest != before:

@@ -38,7 +38,8 @@ class Inspection:
         return parse.version(await self._ask("sbatch --version", commands.VERSION))
 
     async def mended(self) -> frozenset[str]:
-        """The vulnerabilities (CVE-...) that the changelog of the commands' package names; empty where they are of no package."""
+        """The vulnerabilities (CVE-...) that the changelog of the commands' package names; empty where they
+        are of no package."""
         return frozenset((await self._ask("the package's changelog", commands.MENDED)).split())
 
     async def backlog(self) -> int:
@@ -55,7 +56,9 @@ class Inspection:
 
     async def associations(self) -> tuple[str, tuple[Association, ...]]:
         """(our user at the site, where it may submit); slurmdbd's answer."""
-        user, reading = parse_config.associations(await self._ask("sacctmgr show assoc", commands.ASSOCIATIONS))
+        user, reading = parse_config.associations(
+            await self._ask("sacctmgr show assoc", commands.ASSOCIATIONS)
+        )
         return user, self._noted("sacctmgr show assoc", reading)
 
     async def account(self, name: str) -> bool:
@@ -72,7 +75,9 @@ class Inspection:
     async def queue(self) -> int:
         """How many jobs squeue shows of our user; what else it prints is noted."""
         mark = f"|{token_hex(6)}|"
-        return len(self._noted("squeue", parse.queue(await self._ask("squeue", commands.SQUEUE, [mark]), mark)))
+        return len(
+            self._noted("squeue", parse.queue(await self._ask("squeue", commands.SQUEUE, [mark]), mark))
+        )
 
     async def clock(self) -> int:
         """The login node's, in seconds since the epoch."""
@@ -87,20 +92,29 @@ class Inspection:
 
     async def trial(self, script: str) -> tuple[bool, str]:
         """(whether SLURM would take the job, its words): sbatch --test-only, so nothing is queued."""
-        answer = await self._transport.run(commands.TEST_ONLY, script.encode(), INSPECT_SECONDS + GRACE_SECONDS)
+        answer = await self._transport.run(
+            commands.TEST_ONLY, script.encode(), INSPECT_SECONDS + GRACE_SECONDS
+        )
         code, said = parse.framed(answer, "sbatch --test-only")
         return code == 0, " ".join(said.split())[:200]
 
     def odd(self) -> dict[str, str]:
-        """Program -> what it printed besides its answer, or a record of it that cannot be read; of the questions asked so far."""
+        """Program -> what it printed besides its answer, or a record of it that cannot be read; of the
+        questions asked so far."""
         return dict(self._odd)
 
     def _noted(self, program: str, reading: Reading[Value]) -> tuple[Value, ...]:
         for record in reading.unread[:1]:
             self._odd[program] = f"a record cannot be read ({record.why}): {printable(record.text)[:100]}"
         for line in reading.foreign[:1]:
-            self._odd.setdefault(program, f"{len(reading.foreign)} lines that are not SLURM's: {printable(line)[:100]}")
+            self._odd.setdefault(
+                program, f"{len(reading.foreign)} lines that are not SLURM's: {printable(line)[:100]}"
+            )
         return reading.rows
 
     async def _ask(self, what: str, program: str, lines: Iterable[str] = ()) -> str:
-        return await ask(self._transport, what, Command(program, "".join(f"{line}\n" for line in lines).encode(), INSPECT_SECONDS))
+        return await ask(
+            self._transport,
+            what,
+            Command(program, "".join(f"{line}\n" for line in lines).encode(), INSPECT_SECONDS),
+        )

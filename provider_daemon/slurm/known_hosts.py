@@ -1,4 +1,5 @@
-"""A known_hosts file, read line by line: one that cannot be read is named by its number, and the others count."""
+"""A known_hosts file, read line by line: one that cannot be read is named by its number, and the others
+count."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ def lines(numbers: tuple[int, ...]) -> str:
 
 
 def _readable(line: str) -> bool:
-    """asyncssh leaves out a key that it cannot parse without a word, and refuses the whole file for other mistakes."""
+    """asyncssh leaves out a key that it cannot parse without a word, and refuses the whole file for other
+    mistakes."""
     try:
         asyncssh.import_known_hosts(line)
         return any(_is_key(text) for text in _key_texts(line))

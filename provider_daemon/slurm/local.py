@@ -13,7 +13,8 @@ _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "SLURM_CONF")
 
 
 class LocalTransport:
-    """`environment` replaces the daemon's own PATH, HOME, USER, LOGNAME, SHELL and SLURM_CONF; nothing else is passed on.
+    """`environment` replaces the daemon's own PATH, HOME, USER, LOGNAME, SHELL and SLURM_CONF; nothing else
+    is passed on.
 
     `path`: directories in front of that PATH.
     """

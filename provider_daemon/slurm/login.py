@@ -6,7 +6,8 @@ from provider_daemon.errors import ProvdError, Transient, TurnedAway
 from provider_daemon.ports import ConnectOutcome
 from provider_daemon.slurm.transport import CommandResult, consumed
 
-PASSING = frozenset({ConnectOutcome.FAILED, ConnectOutcome.TIMED_OUT})  # a later attempt may succeed without the operator
+# a later attempt may succeed without the operator
+PASSING = frozenset({ConnectOutcome.FAILED, ConnectOutcome.TIMED_OUT})
 PROBE_WORD = "provd-login"
 PROBE = f"echo {PROBE_WORD}\n"
 STDIN_CONSUMED = (
@@ -42,10 +43,15 @@ def meaning(error: Exception, seconds: float) -> tuple[ConnectOutcome, str]:
         case LoginProblem():
             return error.outcome, str(error)
         case asyncssh.HostKeyNotVerifiable():
-            text = f"the host key is not the pinned one ({error.reason}): check the host, then the configuration"
+            text = (
+                f"the host key is not the pinned one ({error.reason}): check the host, then the configuration"
+            )
             return ConnectOutcome.HOST_KEY_MISMATCH, text
         case asyncssh.PermissionDenied():
-            return ConnectOutcome.LOGIN_REFUSED, f"the login is refused ({error.reason}): check user and key_file"
+            return (
+                ConnectOutcome.LOGIN_REFUSED,
+                f"the login is refused ({error.reason}): check user and key_file",
+            )
         case TimeoutError():
             text = f"the login did not finish within {seconds:g} s; clusters.ssh.login_seconds allows more"
             return ConnectOutcome.TIMED_OUT, text
@@ -69,16 +75,20 @@ def second_factor(user: str) -> LoginProblem:
 
 
 def check_probe(answer: CommandResult) -> None:
-    """Raises LoginProblem unless the login shell ran PROBE. What login files print beside it does not matter."""
+    """Raises LoginProblem unless the login shell ran PROBE. What login files print beside it does not
+    matter."""
     if PROBE_WORD in answer.stdout.split("\n"):
         return
     if consumed(answer):
         raise LoginProblem(*STDIN_CONSUMED)
     said = " ".join(f"{answer.stdout} {answer.stderr}".split())[:200]
     if answer.exit_code is None:
-        raise LoginProblem(ConnectOutcome.FAILED, f"the connection was lost while the login shell started: {said or 'no output'}")
+        raise LoginProblem(
+            ConnectOutcome.FAILED,
+            f"the connection was lost while the login shell started: {said or 'no output'}",
+        )
     text = (
-        f"logged in, but the account does not run commands (exit status {answer.exit_code}, output {said!r}): "
-        "closed account, restricted shell or forced command; ask the site"
+        f"logged in, but the account does not run commands (exit status {answer.exit_code}, output "
+        f"{said!r}): closed account, restricted shell or forced command; ask the site"
     )
     raise LoginProblem(ConnectOutcome.COMMAND_REFUSED, text)

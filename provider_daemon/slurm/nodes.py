@@ -20,7 +20,8 @@ def nodes(text: str) -> Reading[Node]:
 
 
 def known(reading: Reading[Node], hosts: frozenset[str]) -> Reading[Node]:
-    """Without the nodes that sinfo does not know, though they say to be in a partition: a comment reads as their record."""
+    """Without the nodes that sinfo does not know, though they say to be in a partition: a comment reads as
+    their record."""
     strangers = [node for node in reading.rows if node.partitions and node.host not in hosts]
     unread = [Unread(node.host, "sinfo shows no such node", whole=True, name=node.host) for node in strangers]
     rows = tuple(node for node in reading.rows if node not in strangers)
@@ -33,7 +34,8 @@ def hosts(text: str, mark: str) -> frozenset[str]:
 
 
 def _node(field: Fields, line: str) -> Node:
-    cards = tres.whole(tres.gres_gpus(field["Gres"]))  # CfgTRES names GPUs only where AccountingStorageTRES does
+    # CfgTRES names GPUs only where AccountingStorageTRES does
+    cards = tres.whole(tres.gres_gpus(field["Gres"]))
     gpus = sum(number for _, number in cards)
     partitions = tuple(filter(None, field.get("Partitions", "").replace("(null)", "").split(",")))
     state = _checked(_STATE, field["State"], "state")
@@ -47,7 +49,9 @@ def _node(field: Fields, line: str) -> Node:
         memory_mib=_number(field, "RealMemory"),
         memory_allocated_mib=_number(field, "AllocMem"),
         gpus=gpus,
-        gpus_allocated=min(gpus, sum(number for _, number in tres.whole(tres.gpus(tres.tres(field["AllocTRES"]))))),
+        gpus_allocated=min(
+            gpus, sum(number for _, number in tres.whole(tres.gpus(tres.tres(field["AllocTRES"]))))
+        ),
         gpu_type=cards[0][0] if cards else "",
         partitions=partitions,
         load=field.get("CPULoad", "").replace("N/A", ""),

@@ -1,4 +1,5 @@
-"""What the operator must know of answers that were read around: text that is not SLURM's, and records that could not be read."""
+"""What the operator must know of answers that were read around: text that is not SLURM's, and records that
+could not be read."""
 
 from typing import Any
 
@@ -13,7 +14,8 @@ log = structlog.get_logger("provd.slurm")
 
 
 class Notices:
-    """For one cluster. Each program's trouble starts and ends on its own; its subject is `cluster program`."""
+    """For one cluster. Each program's trouble starts and ends on its own; its subject is `cluster
+    program`."""
 
     def __init__(self, ongoing: OngoingProblems, cluster: str, clock: Clock) -> None:
         self._ongoing = ongoing
@@ -29,8 +31,18 @@ class Notices:
             if self._ongoing.clear("foreign_output", self._subject(program)):
                 log.info("foreign_output_stopped", cluster=self._cluster, program=program)
         elif self._ongoing.start("foreign_output", self._subject(program), self._clock.now()):
-            first, following = printable(lines[0][:SHOWN]), "these lines are ignored; make the wrapper print them on stderr"
-            log.warning("foreign_output", cluster=self._cluster, program=program, lines=len(lines), first=first, next=following)
+            first, following = (
+                printable(lines[0][:SHOWN]),
+                "these lines are ignored; make the wrapper print them on stderr",
+            )
+            log.warning(
+                "foreign_output",
+                cluster=self._cluster,
+                program=program,
+                lines=len(lines),
+                first=first,
+                next=following,
+            )
 
     def _unread(self, program: str, records: tuple[Unread, ...]) -> None:
         if not records:
@@ -42,7 +54,9 @@ class Notices:
         if self._ongoing.start("record_unreadable", self._subject(program), self._clock.now(), words):
             following = "the record is ignored and its job is not processed; other jobs continue"
             shown = {"record": printable(first.text), "why": printable(first.why), "next": following}
-            log.error("record_unreadable", cluster=self._cluster, program=program, records=len(records), **shown)
+            log.error(
+                "record_unreadable", cluster=self._cluster, program=program, records=len(records), **shown
+            )
 
     def _subject(self, program: str) -> str:
         return f"{self._cluster} {program}"

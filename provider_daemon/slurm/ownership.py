@@ -1,12 +1,13 @@
 """Which SLURM jobs are ours: by name until the id is known, then by id and submit time.
 
-The owner of a job, that is any program of any customer, may rename it while it runs: slurmctld and slurmdbd then show the new name in
-every record, also in those that are closed. It may resize and requeue it, too: both give it a new submit time. And after a reset
-SLURM gives ids out again. So:
+The owner of a job, that is any program of any customer, may rename it while it runs: slurmctld and slurmdbd
+then show the new name in every record, also in those that are closed. It may resize and requeue it, too: both
+give it a new submit time. And after a reset SLURM gives ids out again. So:
 
 - the known id with the known submit time is ours, whatever its name is;
 - another job under a name of ours keeps its own id: whoever follows the id never takes it;
-- where neither name nor submit time fits, the batch script that slurmctld holds decides. Nobody can change it;
+- where neither name nor submit time fits, the batch script that slurmctld holds decides. Nobody can change
+  it;
 - where slurmctld has forgotten a job whose id we never knew, sacct's working directory names it.
 """
 
@@ -21,13 +22,15 @@ from provider_daemon.slurm.parse import Queued
 from provider_daemon.slurm.states import job_state
 
 _JOB_NAME = "#SBATCH --job-name="
-# SLURM begins the next record of a job in the second in which it ends the one before. It gives an id to another job after MinJobAge only.
+# SLURM begins the next record of a job in the second in which it ends the one before. It gives an id to
+# another job after MinJobAge only.
 NEXT_RECORD_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """squeue's rows. `ours` carry the name under which we follow them; of `unproven` only their batch script tells whether they are.
+    """squeue's rows. `ours` carry the name under which we follow them; of `unproven` only their batch script
+    tells whether they are.
 
     A row may be in both: its name is one of ours, and its script may hold another one of ours.
     """
@@ -68,8 +71,8 @@ def _known_submission(submitted_at: int, names: Sequence[str], watch: Watch) -> 
 
 
 def _may_be_renamed(row: Queued) -> bool:
-    """While the answer to a submission is unknown, its job may have renamed itself before we saw its id. Jobs of ours that are over,
-    and that nobody follows any more, are not searched."""
+    """While the answer to a submission is unknown, its job may have renamed itself before we saw its id. Jobs
+    of ours that are over, and that nobody follows any more, are not searched."""
     return not (named_job(row.name) and job_state(row.state).phase is Phase.ENDED)
 
 
@@ -82,14 +85,15 @@ def script_name(script: str) -> str:
 def own_records(rows: Iterable[AccountingRow], watch: Watch) -> list[AccountingRow]:
     """sacct's rows, those of a followed id under the name that we follow it by.
 
-    Records of one id that follow each other within a second are of one job. It is ours when one of them has our
-    name, the known submit time or a directory of ours. Everything else keeps its name.
-    """
+    Records of one id that follow each other within a second are of one job. It is ours when one of them has
+    our name, the known submit time or a directory of ours. Everything else keeps its name."""
     owners = _owners(watch)
     ordered: dict[str, list[AccountingRow]] = {}
     for row in rows:
         ordered.setdefault(row.slurm_id, []).append(row)
-    return [row for slurm_id, found in ordered.items() for row in _named(found, owners.get(slurm_id, ()), watch)]
+    return [
+        row for slurm_id, found in ordered.items() for row in _named(found, owners.get(slurm_id, ()), watch)
+    ]
 
 
 def renamed_records(rows: Iterable[AccountingRow], names: frozenset[str]) -> list[AccountingRow]:
@@ -128,7 +132,10 @@ def _jobs(found: Sequence[AccountingRow]) -> list[list[AccountingRow]]:
     jobs = list[list[AccountingRow]]()
     end = 0
     for row in sorted(found, key=lambda row: (row.submitted_at, row.ended_at)):
-        same = jobs and (row.submitted_at == jobs[-1][-1].submitted_at or 0 <= row.submitted_at - end <= NEXT_RECORD_SECONDS)
+        same = jobs and (
+            row.submitted_at == jobs[-1][-1].submitted_at
+            or 0 <= row.submitted_at - end <= NEXT_RECORD_SECONDS
+        )
         if same:
             jobs[-1].append(row)
         else:

@@ -1,4 +1,5 @@
-"""What the programs of commands.py answer, as text in. Nothing is guessed: what cannot be read raises Unreadable, never means "nothing"."""
+"""What the programs of commands.py answer, as text in. Nothing is guessed: what cannot be read raises
+Unreadable, never means "nothing"."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,8 @@ _UNSET = frozenset({"", "N/A", "Unknown", "None", "0"})
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A row of squeue. Times in seconds since the epoch, 0 when unset; `elapsed` in seconds. `tres` of a waiting job: what it asks for."""
+    """A row of squeue. Times in seconds since the epoch, 0 when unset; `elapsed` in seconds. `tres` of a
+    waiting job: what it asks for."""
 
     slurm_id: str
     state: str
@@ -52,15 +54,18 @@ class Submitted:
 def framed(answer: CommandResult, what: str) -> tuple[int, str]:
     """(exit code, stdout) of the program itself, from between the marker lines.
 
-    Raises Transient when the answer was cut, Unreadable when the program's markers never came although the shell ended well.
-    """
+    Raises Transient when the answer was cut, Unreadable when the program's markers never came although the
+    shell ended well."""
     _, begun, rest = f"\n{answer.stdout}".partition(f"\n{BEGIN}\n")
     body, ended, code = rest.rpartition(f"\n{END} ")
     if begun and ended and code.strip().isdecimal():
         return int(code), body
     if answer.exit_code != 0:
         raise Transient(f"{what}: the output was truncated ({_why(answer)}); retried at the next tick")
-    raise Unreadable(f"{what}: the login shell printed other text: {answer.stdout[:200]!r}; check the account's login files")
+    raise Unreadable(
+        f"{what}: the login shell printed other text: {answer.stdout[:200]!r}; check the account's "
+        "login files"
+    )
 
 
 def _why(answer: CommandResult) -> str:
@@ -75,7 +80,10 @@ def seconds(text: str) -> int:
     if text in _UNSET:
         return 0
     if not _SECONDS.fullmatch(text):
-        raise Unreadable(f"not a time in seconds since the epoch: {text[:40]!r}; does the site's SLURM ignore SLURM_TIME_FORMAT?")
+        raise Unreadable(
+            f"not a time in seconds since the epoch: {text[:40]!r}; does the site's SLURM ignore "
+            "SLURM_TIME_FORMAT?"
+        )
     return int(text)
 
 
@@ -107,7 +115,8 @@ def _queued(field: Mapping[str, str]) -> Queued:
 
 
 def receipts(answer: CommandResult) -> Iterator[Submitted]:
-    """The answer lines of a submission that arrived whole; a cut answer yields those before the cut. Any other line is not ours."""
+    """The answer lines of a submission that arrived whole; a cut answer yields those before the cut. Any
+    other line is not ours."""
     for line in answer.stdout.split("\n")[:-1]:
         if line.startswith(f"{ANSWER} ") and (submitted := _submitted(line)):
             yield submitted
@@ -128,7 +137,10 @@ def backlog(text: str) -> int:
     """How many records slurmctld has not handed to slurmdbd yet, from sdiag."""
     found = set(_BACKLOG.findall(text))
     if len(found) != 1:
-        raise Unreadable(f"sdiag: {len(found)} lines 'DBD Agent queue size' instead of one; without it no job can be proven absent")
+        raise Unreadable(
+            f"sdiag: {len(found)} lines 'DBD Agent queue size' instead of one; without it no job can be "
+            "proven absent"
+        )
     return int(found.pop())
 
 

@@ -1,4 +1,5 @@
-"""What SLURM and the login node say of themselves, for the doctor: `scontrol show config` and its like -> plain values."""
+"""What SLURM and the login node say of themselves, for the doctor: `scontrol show config` and its like ->
+plain values."""
 
 import re
 from dataclasses import dataclass
@@ -41,7 +42,8 @@ class Association:
 
 @dataclass(frozen=True, slots=True)
 class WorkRoot:
-    """`problem`: why no directory can be made in it, or "". `file_system` is stat's word; `host` where it was looked at."""
+    """`problem`: why no directory can be made in it, or "". `file_system` is stat's word; `host` where it was
+    looked at."""
 
     problem: str
     file_system: str
@@ -50,8 +52,11 @@ class WorkRoot:
 
 
 def settings(text: str) -> dict[str, str]:
-    """`scontrol show config`: name -> value as printed, "" for (null). The cgroup part behind it has names of its own."""
-    found = {name: "" if value.strip() == "(null)" else value.strip() for name, value in _SETTING.findall(text)}
+    """`scontrol show config`: name -> value as printed, "" for (null). The cgroup part behind it has names of
+    its own."""
+    found = {
+        name: "" if value.strip() == "(null)" else value.strip() for name, value in _SETTING.findall(text)
+    }
     if "SLURM_VERSION" not in found:
         raise Unreadable(f"scontrol show config: no SLURM_VERSION in {text[:120]!r}")
     return found
@@ -109,10 +114,14 @@ def _association(line: str) -> Association | None:
         return None
     cluster, account, partition, qos, *limits = parts
     names = [cluster, account, *filter(None, (partition, *qos.split(",")))]
-    if not all(_NAME.fullmatch(name) for name in names) or not all(_LIMIT.fullmatch(limit) for limit in limits):
+    if not all(_NAME.fullmatch(name) for name in names) or not all(
+        _LIMIT.fullmatch(limit) for limit in limits
+    ):
         return None
     jobs = [int(limit) for limit in limits if limit]
-    return Association(cluster, account, partition, tuple(filter(None, qos.split(","))), min(jobs, default=None))
+    return Association(
+        cluster, account, partition, tuple(filter(None, qos.split(","))), min(jobs, default=None)
+    )
 
 
 def account(text: str, name: str) -> bool:

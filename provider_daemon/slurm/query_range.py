@@ -1,4 +1,5 @@
-"""How long a time one sacct may ask about (slurmdbd's MaxQueryTimeRange), and the windows that cover a longer one."""
+"""How long a time one sacct may ask about (slurmdbd's MaxQueryTimeRange), and the windows that cover a longer
+one."""
 
 import math
 import re
@@ -15,18 +16,22 @@ _UNLIMITED = frozenset({"UNLIMITED", "INFINITE", "NONE", "(null)"})
 
 
 def query_range(text: str) -> int:
-    """Of `sacctmgr show config`, in seconds; 0 where there is no limit. Raises Unreadable where slurmdbd's part is missing."""
+    """Of `sacctmgr show config`, in seconds; 0 where there is no limit. Raises Unreadable where slurmdbd's
+    part is missing."""
     if _HEADING.search(text) is None:
         raise Unreadable(f"sacctmgr show config: no SlurmDBD configuration in {text[:120]!r}")
     found = set(_SETTING.findall(text))
     if len(found) > 1:
-        raise Unreadable(f"sacctmgr show config: several values of MaxQueryTimeRange: {', '.join(sorted(found))[:120]}")
+        raise Unreadable(
+            f"sacctmgr show config: several values of MaxQueryTimeRange: {', '.join(sorted(found))[:120]}"
+        )
     value = next(iter(found), "UNLIMITED")
     return 0 if value.upper() in _UNLIMITED or value in _UNLIMITED else elapsed_seconds(value)
 
 
 def windows(since: int, until: int, widest: int) -> list[tuple[int, int]]:
-    """[since, until] in parts of at most `widest` seconds, oldest first; each begins where the one before it ends.
+    """[since, until] in parts of at most `widest` seconds, oldest first; each begins where the one before it
+    ends.
 
     Raises Unreadable when they would be too many to ask for.
     """
@@ -34,7 +39,7 @@ def windows(since: int, until: int, widest: int) -> list[tuple[int, int]]:
     count = max(1, math.ceil((until - since) / step))
     if count > MAX_WINDOWS:
         raise Unreadable(
-            f"sacct: the site's MaxQueryTimeRange of {widest} s would need {count} queries to search {until - since} s; "
-            f"at most {MAX_WINDOWS} are sent: raise MaxQueryTimeRange in slurmdbd.conf"
+            f"sacct: the site's MaxQueryTimeRange of {widest} s would need {count} queries to search "
+            f"{until - since} s; at most {MAX_WINDOWS} are sent: raise MaxQueryTimeRange in slurmdbd.conf"
         )
     return [(since + number * step, min(since + (number + 1) * step, until)) for number in range(count)]

@@ -1,8 +1,8 @@
 """scontrol's one-line records (`show node -o`, `show partition -o`) among a site's own words.
 
-Comments and other free text stand at a record's end and may hold line breaks and anything that reads as a field, so only the fields
-before the first free text count, and a record ends where its line ends. What stands between the records is left out.
-"""
+Comments and other free text stand at a record's end and may hold line breaks and anything that reads as a
+field, so only the fields before the first free text count, and a record ends where its line ends. What stands
+between the records is left out."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,15 +17,17 @@ Fields = dict[str, str]
 
 _FIELD = re.compile(r"(?:^|\s)([A-Za-z/:]+)=(\S*)")
 _FREE_TEXT = re.compile(r" (?:Comment|Extra|Reason|AdminComment)=")
-# The kernel's own name of a node, as its slurmd reports it: it ends where the next field begins, the last one of that name.
+# The kernel's own name of a node, as its slurmd reports it: it ends where the next field begins, the last one
+# of that name.
 _OS = re.compile(r" OS=.* (?=RealMemory=)")
 
 
 def read(what: str, text: str, key: str, make: Callable[[Fields, str], Value]) -> Reading[Value]:
-    """`key`: the field that a record begins with; `make` gets the fields and the whole line, and raises Unreadable for what is none.
+    """`key`: the field that a record begins with; `make` gets the fields and the whole line, and raises
+    Unreadable for what is none.
 
-    A name that comes twice is of no record: one of them is somebody's comment. Raises Transient where no record is at all.
-    """
+    A name that comes twice is of no record: one of them is somebody's comment. Raises Transient where no
+    record is at all."""
     lines, foreign = _lines(text, key)
     if not lines:
         raise Transient(f"{what}: the output contains no record: {printable(text.strip()[:SHOWN])!r}")
@@ -54,7 +56,8 @@ def has_free_text(text: str) -> bool:
 
 
 def _lines(text: str, key: str) -> tuple[list[str], list[str]]:
-    """(the records, the lines that are none). Words that are printed without a line break stand before the first record alone."""
+    """(the records, the lines that are none). Words that are printed without a line break stand before the
+    first record alone."""
     records, others, commented = list[str](), list[str](), False
     for line in text.split("\n"):
         before, found, rest = line.partition(f"{key}=")
@@ -68,7 +71,8 @@ def _lines(text: str, key: str) -> tuple[list[str], list[str]]:
 
 
 def rows_after(what: str, text: str, header: str) -> Iterator[str]:
-    """The lines below the header of a `sacctmgr -P` table, which begins so. Raises Transient where there is none."""
+    """The lines below the header of a `sacctmgr -P` table, which begins so. Raises Transient where there is
+    none."""
     lines = iter(text.split("\n"))
     if not any(header in line for line in lines):
         raise Transient(f"{what}: the output has no header line: {printable(text.strip()[:SHOWN])!r}")

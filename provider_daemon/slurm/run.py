@@ -9,10 +9,11 @@ GRACE_SECONDS = 15  # beyond the far side's own limit, before the near side give
 
 
 async def ask(transport: Transport, what: str, command: Command, *, query: bool = True) -> str:
-    """What the program printed. Raises as `answers.framed` and `failures.query_failure` say; `what` names it in their texts.
+    """What the program printed. Raises as `answers.framed` and `failures.query_failure` say; `what` names it
+    in their texts.
 
-    A `query` that reports an error failed, whatever its exit code: squeue exits with 0 and no rows when a name service fails.
-    """
+    A `query` that reports an error failed, whatever its exit code: squeue exits with 0 and no rows when a
+    name service fails."""
     answer = await transport.run(command.program, command.payload, command.seconds + GRACE_SECONDS)
     code, text = parse.framed(answer, what)
     if code:

@@ -1,4 +1,5 @@
-"""Every message with which sbatch can end, and what it means for the job: the table is sbatch_errors.tsv. Pure."""
+"""Every message with which sbatch can end, and what it means for the job: the table is sbatch_errors.tsv.
+Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,13 +40,16 @@ def table() -> dict[str, Known]:
     text = resources.files("provider_daemon.slurm").joinpath("sbatch_errors.tsv").read_text()
     rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
     return {
-        message: Known(Class(kind), None if trouble == "-" else SiteTrouble(trouble), tuple(versions.split()), message)
+        message: Known(
+            Class(kind), None if trouble == "-" else SiteTrouble(trouble), tuple(versions.split()), message
+        )
         for kind, trouble, versions, message in rows
     }
 
 
 def find(stderr: str) -> Known | None:
-    """The message that sbatch ended with; without its closing line, one that comes before or instead of it."""
+    """The message that sbatch ended with; without its closing line, one that comes before or instead of
+    it."""
     _, failed, last = stderr.rpartition(FAILED)
     if failed:
         found = [known for known in table().values() if last.startswith(known.key)]

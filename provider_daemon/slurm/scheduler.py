@@ -51,9 +51,12 @@ class Ended:
 
 
 class SlurmScheduler:
-    """`cluster` is the operator's word for the site. `rpcs` counts the SLURM commands that were run, for budgets and metrics."""
+    """`cluster` is the operator's word for the site. `rpcs` counts the SLURM commands that were run, for
+    budgets and metrics."""
 
-    def __init__(self, transport: Transport, clock: Clock, cluster: str = "", ongoing: OngoingProblems | None = None) -> None:
+    def __init__(
+        self, transport: Transport, clock: Clock, cluster: str = "", ongoing: OngoingProblems | None = None
+    ) -> None:
         self._transport = transport
         self._clock = clock
         self._cluster = cluster
@@ -61,13 +64,15 @@ class SlurmScheduler:
         self._notices = Notices(self._ongoing, cluster, clock)
         self._history = History(self._ask, clock, cluster)
         self.rpcs = 0
-        self._others = frozenset[tuple[str, int]]()  # of the last squeue: (id, submit time) of jobs whose script is not ours
+        # of the last squeue: (id, submit time) of jobs whose script is not ours
+        self._others = frozenset[tuple[str, int]]()
 
     async def version(self) -> str:
         return parse.version(await self._ask("sbatch --version", Command(commands.VERSION)))
 
     async def nodes(self) -> tuple[Node, ...]:
-        """Those that cannot be read are left out and named. Where a comment may read as a record, sinfo tells which nodes there are."""
+        """Those that cannot be read are left out and named. Where a comment may read as a record, sinfo tells
+        which nodes there are."""
         text = await self._ask("scontrol show node", Command(commands.NODES))
         reading = nodes(text)
         if has_free_text(text):
@@ -91,10 +96,11 @@ class SlurmScheduler:
     # --- looking ---
 
     async def snapshot(self, watch: Watch) -> Snapshot:
-        """squeue first, then slurmdbd's backlog where absence must be proven, then sacct: what leaves one is in the next.
+        """squeue first, then slurmdbd's backlog where absence must be proven, then sacct: what leaves one is
+        in the next.
 
-        Without squeue there is no snapshot. Without sacct there is an incomplete one: SLURM goes on running jobs while slurmdbd is down.
-        """
+        Without squeue there is no snapshot. Without sacct there is an incomplete one: SLURM goes on running
+        jobs while slurmdbd is down."""
         taken_at = self._clock.now()
         queue = await self._own_queue(watch)
         live = [accounting.live(row) for row in queue.rows]
@@ -102,11 +108,16 @@ class SlurmScheduler:
         doubtful = (watch.doubtful & missing) - {seen.name for seen in live}
         proven, ended = await self._past(watch, missing, doubtful)
         unread = concerned([*queue.unread, *ended.unread], watch.names, watch.slurm_ids)
-        past = [accounting.undecided(seen) if unread is None or seen.name in unread else seen for seen in ended.sightings]
+        past = [
+            accounting.undecided(seen) if unread is None or seen.name in unread else seen
+            for seen in ended.sightings
+        ]
         complete = queue.complete and proven and unread is not None
         return Snapshot(taken_at, complete, accounting.merge(live, past), unread or frozenset())
 
-    async def _past(self, watch: Watch, missing: frozenset[str], doubtful: frozenset[str]) -> tuple[bool, Ended]:
+    async def _past(
+        self, watch: Watch, missing: frozenset[str], doubtful: frozenset[str]
+    ) -> tuple[bool, Ended]:
         """(whether what is in neither does not exist, what sacct has)."""
         try:
             proven = not doubtful or await self._backlog() == 0
@@ -145,41 +156,53 @@ class SlurmScheduler:
         return OwnQueue(tuple(ours), found.others, reading.unread, complete=len(new) == len(scripts))
 
     async def _script_name(self, slurm_id: str) -> str:
-        """The name that the job's batch script was submitted with; raises Transient where slurmctld does not answer.
+        """The name that the job's batch script was submitted with; raises Transient where slurmctld does not
+        answer.
 
-        Empty where it has no script: an interactive job, or one that is gone since. scontrol reports that with exit code 0.
-        """
+        Empty where it has no script: an interactive job, or one that is gone since. scontrol reports that
+        with exit code 0."""
         try:
             return ownership.script_name(await self._script(slurm_id))
         except (Transient, Unreadable) as error:
             if failures.NO_SCRIPT not in str(error):
                 raise
             following = "this SLURM job is not treated as one of provd's"
-            log.warning("batch_script_unavailable", cluster=self._cluster, slurm_job=slurm_id, why=str(error), next=following)
+            log.warning(
+                "batch_script_unavailable",
+                cluster=self._cluster,
+                slurm_job=slurm_id,
+                why=str(error),
+                next=following,
+            )
             return ""
 
     async def _script(self, slurm_id: str) -> str:
         return await self._ask("scontrol write batch_script", commands.batch_script(slurm_id))
 
     async def _last_words(self, watch: Watch, missing: frozenset[str]) -> Ended:
-        """Accounting, where a stretch that a failed node ended is a job's last only when everybody, asked after it ended, says so.
+        """Accounting, where a stretch that a failed node ended is a job's last only when everybody, asked
+        after it ended, says so.
 
-        SLURM requeues at the moment in which it ends a stretch: the next one is in squeue, or owed to slurmdbd, or in sacct by then.
-        """
+        SLURM requeues at the moment in which it ends a stretch: the next one is in squeue, or owed to
+        slurmdbd, or in sacct by then."""
         ended = await self._accounting(watch, missing)
         if not (doubted := list(filter(accounting.may_go_on, ended.sightings))):
             return ended
         queue, owed = await self._own_queue(watch), await self._backlog()
         last = [] if owed or not queue.complete else accounting.not_requeued(doubted, queue.rows)
         ended = await self._accounting(watch, missing)
-        decided = [accounting.undecided(seen) if accounting.may_go_on(seen) and seen not in last else seen for seen in ended.sightings]
+        decided = [
+            accounting.undecided(seen) if accounting.may_go_on(seen) and seen not in last else seen
+            for seen in ended.sightings
+        ]
         return replace(ended, sightings=decided, unread=(*ended.unread, *queue.unread))
 
     async def _backlog(self) -> int:
         return parse.backlog(await self._ask("sdiag", Command(commands.SDIAG)))
 
     async def _accounting(self, watch: Watch, missing: frozenset[str]) -> Ended:
-        """By id where the id is known, by name elsewhere; when the search by name fails, what is known by id is there all the same."""
+        """By id where the id is known, by name elsewhere; when the search by name fails, what is known by id
+        is there all the same."""
         ids = sorted(watch.slurm_ids[name] for name in missing if name in watch.slurm_ids)
         names = sorted(name for name in missing if name not in watch.slurm_ids)
         reading, failed = await self._rows(ids, names, watch.since)
@@ -199,7 +222,9 @@ class SlurmScheduler:
             return Reading(()), str(error)
         return replace(reading, rows=tuple(ownership.renamed_records(reading.rows, lost))), ""
 
-    async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> tuple[Reading[AccountingRow], str]:
+    async def _rows(
+        self, ids: Sequence[str], names: Sequence[str], since: int
+    ) -> tuple[Reading[AccountingRow], str]:
         """(sacct's records, why those by name are not among them)."""
         found, failed = [await self._by_id(part) for part in _parts(ids)], ""
         try:
@@ -224,11 +249,12 @@ class SlurmScheduler:
         return accounting.once(joined(accounting.rows(text, mark) for text in texts))
 
     async def survey(self, since: int, ours: Watch) -> Survey:
-        """Every job under a name of our form that lived at or after `since`; those of `ours.slurm_ids` from any time.
+        """Every job under a name of our form that lived at or after `since`; those of `ours.slurm_ids` from
+        any time.
 
-        One squeue and one sacct; another sacct, and slurmdbd's backlog, only where one of those is in neither. Raises Transient when
-        either does not answer: what cannot be compared must not look like a match.
-        """
+        One squeue and one sacct; another sacct, and slurmdbd's backlog, only where one of those is in
+        neither. Raises Transient when either does not answer: what cannot be compared must not look like a
+        match."""
         taken_at = self._clock.now()
         queue = await self._own_queue(ours)
         live = [accounting.live(row) for row in (*queue.rows, *queue.others) if named_job(row.name)]
@@ -244,8 +270,12 @@ class SlurmScheduler:
         absent = missing - {seen.name for seen in ended}
         complete = queue.complete and (not absent or await self._backlog() == 0)
         names = concerned(unread, {*ours.slurm_ids, *(seen.name for seen in (*live, *ended))}, ours.slurm_ids)
-        past_ones = [accounting.undecided(seen) if names is None or seen.name in names else seen for seen in ended]
-        snapshot = Snapshot(taken_at, complete and names is not None, accounting.merge(live, past_ones), names or frozenset())
+        past_ones = [
+            accounting.undecided(seen) if names is None or seen.name in names else seen for seen in ended
+        ]
+        snapshot = Snapshot(
+            taken_at, complete and names is not None, accounting.merge(live, past_ones), names or frozenset()
+        )
         return Survey(snapshot, site_time)
 
     async def _since(self, since: int) -> tuple[int, Reading[AccountingRow]]:
@@ -268,13 +298,27 @@ class SlurmScheduler:
         command = commands.submit(orders)
         self.rpcs += len(orders)
         try:
-            answer = await self._transport.run(command.program, command.payload, command.seconds + GRACE_SECONDS)
+            answer = await self._transport.run(
+                command.program, command.payload, command.seconds + GRACE_SECONDS
+            )
         except Transient as error:
             return tuple(SubmissionResult(order.name, unknown=str(error)) for order in orders)
         said = {line.name: failures.receipt(line) for line in parse.receipts(answer)}
-        lost = "no result of sbatch was received" if answer.exit_code == 0 else f"the submission was interrupted: {answer.stderr[:200]}"
-        receipts = tuple(said.get(order.name) or SubmissionResult(order.name, unknown=lost) for order in orders)
-        await self._clear([order.directory for order, receipt in zip(orders, receipts, strict=True) if receipt.refusal or receipt.deferral])
+        lost = (
+            "no result of sbatch was received"
+            if answer.exit_code == 0
+            else f"the submission was interrupted: {answer.stderr[:200]}"
+        )
+        receipts = tuple(
+            said.get(order.name) or SubmissionResult(order.name, unknown=lost) for order in orders
+        )
+        await self._clear(
+            [
+                order.directory
+                for order, receipt in zip(orders, receipts, strict=True)
+                if receipt.refusal or receipt.deferral
+            ]
+        )
         return receipts
 
     async def _clear(self, directories: Sequence[str]) -> None:
@@ -287,8 +331,13 @@ class SlurmScheduler:
 
 
 def _running(live: Sequence[Sighting], watch: Watch) -> set[str]:
-    """Names whose own SLURM job is alive. While its id is not known, what is alive under the name may be somebody else's."""
-    return {seen.name for seen in live if seen.phase is not Phase.ENDING and watch.slurm_ids.get(seen.name) == seen.slurm_id}
+    """Names whose own SLURM job is alive. While its id is not known, what is alive under the name may be
+    somebody else's."""
+    return {
+        seen.name
+        for seen in live
+        if seen.phase is not Phase.ENDING and watch.slurm_ids.get(seen.name) == seen.slurm_id
+    }
 
 
 def _mark() -> str:
@@ -297,4 +346,7 @@ def _mark() -> str:
 
 
 def _parts(items: Sequence[str]) -> list[Sequence[str]]:
-    return [items[start : start + commands.KEYS_A_COMMAND] for start in range(0, len(items), commands.KEYS_A_COMMAND)]
+    return [
+        items[start : start + commands.KEYS_A_COMMAND]
+        for start in range(0, len(items), commands.KEYS_A_COMMAND)
+    ]

@@ -1,7 +1,8 @@
-"""The batch script. Directives first; whatever a customer wrote is data in single quotes, or the job is refused with a reason.
+"""The batch script. Directives first; whatever a customer wrote is data in single quotes, or the job is
+refused with a reason.
 
-The program's time is held to the second by `timeout`; SLURM's own limit, which counts in minutes, stands behind it.
-"""
+The program's time is held to the second by `timeout`; SLURM's own limit, which counts in minutes, stands
+behind it."""
 
 import re
 from collections.abc import Iterable
@@ -29,11 +30,12 @@ _CONTAINER_PREFIXES = {"apptainer": "APPTAINERENV_", "singularity": "SINGULARITY
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`directory` is the job's own, absolute; `working_directory` the customer's, below it; `argv` is the program with its arguments.
+    """`directory` is the job's own, absolute; `working_directory` the customer's, below it; `argv` is the
+    program with its arguments.
 
-    Memory in GiB; 0 and "" leave a directive out. `prologue` and `epilogue`: lines of bash by the site and by whom it trusts; the exit
-    code stays the program's. `wrapper`, an srun or mpirun, starts `launcher`, the image's, and that starts `argv`. `kill_after`: seconds
-    that the program has to end by itself at its limit.
+    Memory in GiB; 0 and "" leave a directive out. `prologue` and `epilogue`: lines of bash by the site and by
+    whom it trusts; the exit code stays the program's. `wrapper`, an srun or mpirun, starts `launcher`, the
+    image's, and that starts `argv`. `kill_after`: seconds that the program has to end by itself at its limit.
     """
 
     name: str
@@ -63,7 +65,10 @@ def render(batch: Batch) -> str:
     """The script; raises Refused with a sentence that the customer can act on."""
     text = "\n".join([*_directives(batch), "", *_body(batch), ""])
     if len(text.encode()) > MAX_SCRIPT_BYTES:
-        raise Refused(f"command, arguments and environment make a script of {len(text.encode())} bytes; the maximum is {MAX_SCRIPT_BYTES}")
+        raise Refused(
+            f"command, arguments and environment make a script of {len(text.encode())} bytes; the "
+            f"maximum is {MAX_SCRIPT_BYTES}"
+        )
     return text
 
 
@@ -104,7 +109,8 @@ def _directive(key: str, value: str) -> str:
 
 def _body(batch: Batch) -> list[str]:
     where = quote(relative(batch.working_directory))
-    # SECONDS counts the clock's ticks since the script began: the first of them may be no whole second, so it is given back.
+    # SECONDS counts the clock's ticks since the script began: the first of them may be no whole second, so it
+    # is given back.
     left = f"$((SECONDS < {batch.wall_seconds} ? {batch.wall_seconds} - SECONDS + (SECONDS > 0) : 1))"
     return [
         "unset LC_ALL SLURM_TIME_FORMAT",
@@ -120,40 +126,53 @@ def _run(batch: Batch, command: str) -> list[str]:
 
 
 def _command(batch: Batch) -> Iterable[str]:
-    """The variables go through env(1), never through the shell: bash evaluates what it assigns to RANDOM, OPTIND and their like.
+    """The variables go through env(1), never through the shell: bash evaluates what it assigns to RANDOM,
+    OPTIND and their like.
 
-    A launcher never sees them as its own: they have its prefix, or env(1) stands behind it, inside of what it starts.
-    """
+    A launcher never sees them as its own: they have its prefix, or env(1) stands behind it, inside of what it
+    starts."""
     if unsafe := unsafe_word(batch.argv, launched=bool(batch.launcher or batch.wrapper)):
         raise Refused(unsafe)
     prefix = _CONTAINER_PREFIXES.get(PurePosixPath(batch.launcher[0]).name, "") if batch.launcher else ""
     variables = [f"{prefix}{_variable(name)}={value}" for name, value in batch.environment]
     env = ["env", *variables] if variables else []
     inside = bool(batch.launcher) and not prefix
-    words = [*batch.wrapper, *batch.launcher, *env, *batch.argv] if inside else [*env, *batch.wrapper, *batch.launcher, *batch.argv]
+    words = (
+        [*batch.wrapper, *batch.launcher, *env, *batch.argv]
+        if inside
+        else [*env, *batch.wrapper, *batch.launcher, *batch.argv]
+    )
     return map(_word, words)
 
 
 def _word(value: str) -> str:
     if len(value.encode()) > MAX_WORD_BYTES:
         raise Refused(
-            f"one argument or variable has {len(value.encode())} bytes; Linux allows at most {MAX_WORD_BYTES}: put data into files"
+            f"one argument or variable has {len(value.encode())} bytes; Linux allows at most "
+            f"{MAX_WORD_BYTES}: put data into files"
         )
     return quote(value)
 
 
 def _variable(name: str) -> str:
     if not _VARIABLE.fullmatch(name):
-        raise Refused(f"invalid environment variable name {name!r}: only letters, digits and _, not starting with a digit")
+        raise Refused(
+            f"invalid environment variable name {name!r}: only letters, digits and _, not starting with "
+            "a digit"
+        )
     if name in _RESERVED or name.startswith(_LOADERS + _LAUNCHERS):
         raise Refused(f"environment variable {name} is reserved by the site and cannot be set")
     return name
 
 
 def quote(value: str) -> str:
-    """One word of POSIX shell that is exactly `value`; raises Refused for what no such word can hold safely."""
+    """One word of POSIX shell that is exactly `value`; raises Refused for what no such word can hold
+    safely."""
     if _FORBIDDEN.search(value):
-        raise Refused("newlines and NUL are not allowed in command, arguments, environment or working directory: put them into a file")
+        raise Refused(
+            "newlines and NUL are not allowed in command, arguments, environment or working directory: "
+            "put them into a file"
+        )
     return "'" + value.replace("'", "'\\''") + "'"
 
 

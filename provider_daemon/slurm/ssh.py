@@ -29,7 +29,8 @@ from provider_daemon.slurm.transport import CommandResult, command_line, consume
 log = structlog.get_logger("provd.ssh")
 
 CHANNELS = 4  # at a time: the knee of the measured curve, and well below sshd's default MaxSessions
-CHANNEL_RETRY_SECONDS = 0.4  # longest wait before the second attempt to open a channel; twice that before the third
+# longest wait before the second attempt to open a channel; twice that before the third
+CHANNEL_RETRY_SECONDS = 0.4
 _LOST = (ConnectOutcome.FAILED, "the connection was lost")
 
 
@@ -48,11 +49,11 @@ class SshCounts:
 
 
 class SshTransport:
-    """Exactly one of `known_hosts` (a file) and `host_key_fingerprint` ("SHA256:...") pins the host; there is no way to switch it off.
+    """Exactly one of `known_hosts` (a file) and `host_key_fingerprint` ("SHA256:...") pins the host; there is
+    no way to switch it off.
 
-    `login_seconds`: for one attempt to connect, which continues while programs give up after START_SECONDS. `path`: directories in front
-    of the login's own PATH.
-    """
+    `login_seconds`: for one attempt to connect, which continues while programs give up after START_SECONDS.
+    `path`: directories in front of the login's own PATH."""
 
     def __init__(
         self,
@@ -73,7 +74,9 @@ class SshTransport:
             raise ConfigError([f"ssh to {host}: known_hosts {known_hosts} does not exist"])
         _check_key_file(key_file)
         self._where = f"{user}@[{host}]:{port}" if ":" in host else f"{user}@{host}:{port}"
-        self._connector = Connector(Target(host, port, user, key_file, known_hosts, host_key_fingerprint, login_seconds))
+        self._connector = Connector(
+            Target(host, port, user, key_file, known_hosts, host_key_fingerprint, login_seconds)
+        )
         self._login_seconds = login_seconds
         self._path = tuple(path)
         self._clock = clock
@@ -120,10 +123,14 @@ class SshTransport:
         late = f"ssh {self._where}: the command did not start within {START_SECONDS} s"
         if self._opening is None or self._opening.done():
             return late
-        return f"{late}: the login is still under way, for at most {self._login_seconds:g} s (clusters.ssh.login_seconds)"
+        return (
+            f"{late}: the login is still under way, for at most {self._login_seconds:g} s "
+            "(clusters.ssh.login_seconds)"
+        )
 
     async def sessions(self, wanted: int) -> int:
-        """How many of `wanted` channels sshd lets us have open at a time on our connection (its MaxSessions)."""
+        """How many of `wanted` channels sshd lets us have open at a time on our connection (its
+        MaxSessions)."""
         connection = await self._opened()
         opened: list[asyncssh.SSHClientProcess[bytes]] = []
         try:
@@ -151,7 +158,9 @@ class SshTransport:
     async def _start(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
         """On the same connection again while sshd refuses a channel."""
         try:
-            return await quickly(lambda: self._create(command), on=asyncssh.ChannelOpenError, seconds=CHANNEL_RETRY_SECONDS)
+            return await quickly(
+                lambda: self._create(command), on=asyncssh.ChannelOpenError, seconds=CHANNEL_RETRY_SECONDS
+            )
         except asyncssh.ChannelOpenError as error:
             raise Transient(f"ssh {self._where}: no channel: {error.reason}") from None
 
@@ -174,7 +183,8 @@ class SshTransport:
         return self._connection is not None and not self._connection.is_closed()
 
     async def _opened(self) -> asyncssh.SSHClientConnection:
-        """One attempt at a time, which outlives whoever waits for it: a login may take longer than a program may wait to start."""
+        """One attempt at a time, which outlives whoever waits for it: a login may take longer than a program
+        may wait to start."""
         if self._connection is None or not self.connected:
             if self._opening is None or self._opening.done():
                 self._opening = asyncio.create_task(self._open())

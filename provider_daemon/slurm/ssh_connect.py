@@ -1,4 +1,5 @@
-"""One attempt to connect: the host key is checked, the login made, and a command tried. See login.py for what can go wrong."""
+"""One attempt to connect: the host key is checked, the login made, and a command tried. See login.py for what
+can go wrong."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ log = structlog.get_logger("provd.ssh")
 
 KEEPALIVE_SECONDS = 15
 PROBE_SECONDS = 300  # the login's own time-out ends it first
-# By type of host key, the ones of a new sshd first. A fingerprint does not name the type, and sshd shows one key a connection.
+# By type of host key, the ones of a new sshd first. A fingerprint does not name the type, and sshd shows one
+# key a connection.
 HOST_KEY_ALGORITHMS: dict[str, tuple[str, ...]] = {
     "ed25519": ("ssh-ed25519",),
     "ecdsa": ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
@@ -30,7 +32,8 @@ Trusted = asyncssh.SSHKnownHosts | tuple[list[str], list[str], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to log in, and how. Exactly one of `known_hosts` and `fingerprint` is given. `seconds`: for one whole attempt."""
+    """Where to log in, and how. Exactly one of `known_hosts` and `fingerprint` is given. `seconds`: for one
+    whole attempt."""
 
     host: str
     port: int
@@ -64,7 +67,9 @@ class Connector:
         try:
             listed = known_hosts.read(target.known_hosts)
         except OSError as error:
-            raise LoginProblem(ConnectOutcome.UNUSABLE_FILE, f"known_hosts {target.known_hosts}: {error.strerror}") from None
+            raise LoginProblem(
+                ConnectOutcome.UNUSABLE_FILE, f"known_hosts {target.known_hosts}: {error.strerror}"
+            ) from None
         except ValueError as error:
             raise LoginProblem(ConnectOutcome.UNUSABLE_FILE, f"known_hosts {error}") from None
         if listed.torn:
@@ -77,7 +82,9 @@ class Connector:
         try:
             return await self._connect(_Client(), listed.hosts)
         except asyncssh.HostKeyNotVerifiable as error:
-            raise LoginProblem(ConnectOutcome.HOST_KEY_MISMATCH, _not_listed(target, listed, error.reason)) from None
+            raise LoginProblem(
+                ConnectOutcome.HOST_KEY_MISMATCH, _not_listed(target, listed, error.reason)
+            ) from None
 
     async def _pinned(self) -> asyncssh.SSHClientConnection:
         """Each type of host key in turn, each on a connection of its own, until sshd shows the pinned key."""
@@ -96,11 +103,17 @@ class Connector:
         if failure and not shown:
             raise failure
         seen = ", ".join(shown)
-        text = f"the host key is not the pinned one {self._target.fingerprint}: the host shows {seen}; check the host before you pin it"
+        text = (
+            f"the host key is not the pinned one {self._target.fingerprint}: the host shows {seen}; "
+            "check the host before you pin it"
+        )
         raise LoginProblem(ConnectOutcome.HOST_KEY_MISMATCH, text)
 
-    async def _connect(self, client: "_Client", trusted: Trusted, algorithms: Sequence[str] = ()) -> asyncssh.SSHClientConnection:
-        """Nothing of the daemon's own environment or ~/.ssh plays a part; neither need be there or readable."""
+    async def _connect(
+        self, client: "_Client", trusted: Trusted, algorithms: Sequence[str] = ()
+    ) -> asyncssh.SSHClientConnection:
+        """Nothing of the daemon's own environment or ~/.ssh plays a part; neither need be there or
+        readable."""
         target = self._target
         try:
             connection, _ = await asyncssh.create_connection(
@@ -132,8 +145,8 @@ class Connector:
 class _Client(asyncssh.SSHClient):
     """Trusts the one key whose fingerprint was given. `shown`: the key that the host showed instead.
 
-    `asked_for_more`: sshd wants another method although our keys were not all refused, so one of them was accepted.
-    """
+    `asked_for_more`: sshd wants another method although our keys were not all refused, so one of them was
+    accepted."""
 
     def __init__(self, fingerprint: str = "") -> None:
         self._fingerprint = fingerprint
@@ -178,4 +191,7 @@ async def _probe(connection: asyncssh.SSHClientConnection) -> None:
 
 def _not_listed(target: Target, listed: KnownHosts, why: str) -> str:
     torn = f"; {known_hosts.lines(listed.torn)} of it cannot be read" if listed.torn else ""
-    return f"the host key is not in known_hosts {target.known_hosts} ({why}){torn}: check the host, then the file"
+    return (
+        f"the host key is not in known_hosts {target.known_hosts} ({why}){torn}: check the host, then "
+        "the file"
+    )

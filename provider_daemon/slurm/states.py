@@ -1,4 +1,5 @@
-"""SLURM's job and node states -> our words. Total: what is not listed is UNKNOWN, which holds a job and never ends it."""
+"""SLURM's job and node states -> our words. Total: what is not listed is UNKNOWN, which holds a job and never
+ends it."""
 
 from dataclasses import dataclass
 
@@ -28,7 +29,8 @@ JOB_STATES: dict[str, tuple[str, Phase, State | None]] = {
     # over, but the last word is still to come
     "COMPLETING": ("CG", _E, None),
     "STAGE_OUT": ("SO", _E, None),
-    "EXPEDITING": ("EXPEDITING", _E, None),  # from 25.11, without a short form: whether it is requeued at once is being looked at
+    # from 25.11, without a short form: whether it is requeued at once is being looked at
+    "EXPEDITING": ("EXPEDITING", _E, None),
     # over
     "COMPLETED": ("CD", _X, State.COMPLETED),
     "FAILED": ("F", _X, State.FAILED),
@@ -47,8 +49,8 @@ JOB_STATES: dict[str, tuple[str, Phase, State | None]] = {
 _SHORT = {short: name for name, (short, _, _) in JOB_STATES.items()} | {"OO": "OUT_OF_MEMORY"}
 
 # Pending reasons that do not go away by waiting (docs/slurm.md, 'Jobs that wait for ever'), in words for the
-# customer. Limits on what an account or a QOS may use at one time (MaxCpuPerAccount, QOSGrpCpuLimit ...) are not
-# among them: they pass when other jobs end.
+# customer. Limits on what an account or a QOS may use at one time (MaxCpuPerAccount, QOSGrpCpuLimit ...) are
+# not among them: they pass when other jobs end.
 HOPELESS_REASONS: dict[str, str] = {
     "PartitionNodeLimit": "asks for more nodes than the partition allows",
     "PartitionTimeLimit": "asks for more time than the partition allows",
@@ -93,7 +95,18 @@ HOPELESS_REASONS: dict[str, str] = {
 _USABLE = frozenset({"IDLE", "MIXED", "ALLOCATED", "COMPLETING"})
 _DRAINING = frozenset({"DRAIN", "DRAINING", "DRAINED"})
 _UNUSABLE_FLAGS = frozenset(
-    {"DOWN", "FAIL", "FAILING", "INVAL", "INVALID_REG", "NOT_RESPONDING", "NO_RESPOND", "UNKNOWN", "ERROR", "FUTURE"}
+    {
+        "DOWN",
+        "FAIL",
+        "FAILING",
+        "INVAL",
+        "INVALID_REG",
+        "NOT_RESPONDING",
+        "NO_RESPOND",
+        "UNKNOWN",
+        "ERROR",
+        "FUTURE",
+    }
 ) | {
     *("MAINT", "MAINTENANCE", "RESERVED", "BLOCKED", "REBOOT", "REBOOT_ISSUED", "REBOOT_REQUESTED"),
     *("POWERING_DOWN", "POWER_DOWN"),  # not those that are POWERED_DOWN: SLURM wakes them for a job
@@ -126,7 +139,8 @@ def hopeless(reason: str) -> str:
 
 
 def node_usable(state: str) -> bool:
-    """Taking jobs: IDLE, MIXED, ALLOCATED, also with the harmless flags (CLOUD, PLANNED, POWERED_DOWN, POWERING_UP, ...)."""
+    """Taking jobs: IDLE, MIXED, ALLOCATED, also with the harmless flags (CLOUD, PLANNED, POWERED_DOWN,
+    POWERING_UP, ...)."""
     words = _words(state)
     flags = set(words) - {"NOT_RESPONDING" if "POWERING_UP" in words else ""}
     return "*" not in state and words[0] in _USABLE and not flags & (_UNUSABLE_FLAGS | _DRAINING)

@@ -1,10 +1,11 @@
-"""Tables of squeue and sacct, in which the site's own words and a job's free text stand between rows and inside of fields.
+"""Tables of squeue and sacct, in which the site's own words and a job's free text stand between rows and
+inside of fields.
 
-Every field ends in the random mark that the question brought, and every row carries its job id three times: as the first, the second and
-the last field. The first one stands behind whatever was printed before the row, so it is only compared; the second one stands between
-two marks and is the id. Text without a mark is foreign: wrappers, module systems and plugins print it. Text with a mark that is not a
-row is unread: it may have been a row of ours, so what it may concern must not be taken for absent.
-"""
+Every field ends in the random mark that the question brought, and every row carries its job id three times:
+as the first, the second and the last field. The first one stands behind whatever was printed before the row,
+so it is only compared; the second one stands between two marks and is the id. Text without a mark is foreign:
+wrappers, module systems and plugins print it. Text with a mark that is not a row is unread: it may have been
+a row of ours, so what it may concern must not be taken for absent."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +24,8 @@ SHOWN = 200  # characters of what cannot be read, in errors and logs
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A record that cannot be read, and why. `whole`: all of its fields are there, so `slurm_id` and `name` say whose it is."""
+    """A record that cannot be read, and why. `whole`: all of its fields are there, so `slurm_id` and `name`
+    say whose it is."""
 
     text: str
     why: str
@@ -47,12 +49,19 @@ def columns(key: str, fields: Sequence[str]) -> tuple[str, ...]:
 
 
 def read(
-    what: str, text: str, mark: str, fields: Sequence[str], key: str, names: Sequence[str], make: Callable[[Mapping[str, str]], Value]
+    what: str,
+    text: str,
+    mark: str,
+    fields: Sequence[str],
+    key: str,
+    names: Sequence[str],
+    make: Callable[[Mapping[str, str]], Value],
 ) -> Reading[Value]:
-    """`fields` without the key, `names` those of them that hold the job's name; `make` raises Unreadable for a row that is none.
+    """`fields` without the key, `names` those of them that hold the job's name; `make` raises Unreadable for
+    a row that is none.
 
-    Raises Transient when the header is missing: the program failed, whatever its exit code says. No rows is then no answer.
-    """
+    Raises Transient when the header is missing: the program failed, whatever its exit code says. No rows is
+    then no answer."""
     found = list(_split(text, mark, len(fields) + 3))
     header = [row for row in found if isinstance(row, _Row) and row.id.upper() == key.upper()]
     if not header:
@@ -71,7 +80,9 @@ def read(
                 rows.append(make(values))
             except Unreadable as error:
                 shown, name = " ".join(part.fields)[:SHOWN], " ".join(values[field] for field in names)
-                unread.append(Unread(f"{part.id[:40]} {shown}", str(error), whole=True, slurm_id=part.id, name=name))
+                unread.append(
+                    Unread(f"{part.id[:40]} {shown}", str(error), whole=True, slurm_id=part.id, name=name)
+                )
     return Reading(tuple(rows), tuple(unread), tuple(foreign))
 
 
@@ -127,7 +138,11 @@ def _split(text: str, mark: str, width: int) -> Iterator[_Row | _Odd | _Foreign]
 def _cut_id(rest: str, mark: str) -> bool:
     """Whether this may be a row that was cut within its first field or the mark behind it."""
     last = rest.rpartition("\n")[2]
-    return any(_DIGITS.fullmatch(last.removesuffix(mark[:size])) for size in range(len(mark)) if last.endswith(mark[:size]))
+    return any(
+        _DIGITS.fullmatch(last.removesuffix(mark[:size]))
+        for size in range(len(mark))
+        if last.endswith(mark[:size])
+    )
 
 
 def _row(tokens: Sequence[str], width: int) -> _Row | None:
@@ -143,8 +158,11 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def concerned(unread: Iterable[Unread], names: Mapping[str, str] | Iterable[str], ids: Mapping[str, str]) -> frozenset[str] | None:
-    """Those of `names` that an unread record may be of; None when it may be of any. `ids`: name -> its known SLURM job id."""
+def concerned(
+    unread: Iterable[Unread], names: Mapping[str, str] | Iterable[str], ids: Mapping[str, str]
+) -> frozenset[str] | None:
+    """Those of `names` that an unread record may be of; None when it may be of any. `ids`: name -> its known
+    SLURM job id."""
     watched = frozenset(names)
     found: set[str] = set()
     for record in unread:

@@ -13,7 +13,8 @@ MARK, CONSUMED, CONSUMED_EXIT = "provd-program", "provd-stdin-consumed", 97
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a program said. `exit_code` is None when the answer was cut: a lost connection, a time-out, a signal.
+    """What a program said. `exit_code` is None when the answer was cut: a lost connection, a time-out, a
+    signal.
 
     Of a cut answer whatever arrived is kept; the program may have gone on.
     """
@@ -38,22 +39,22 @@ class Transport(Protocol):
     """One way to one site."""
 
     async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
-        """Runs POSIX sh text at the site with `payload` on its stdin, for at most `timeout` seconds after it began.
+        """Runs POSIX sh text at the site with `payload` on its stdin, for at most `timeout` seconds after it
+        began.
 
-        Raises Transient when the program never began, Unreadable when the other end is not the one that was agreed (its host key,
-        or our login) and an operator has to look.
-        """
+        Raises Transient when the program never began, Unreadable when the other end is not the one that was
+        agreed (its host key, or our login) and an operator has to look."""
         ...
 
     async def close(self) -> None: ...
 
 
 def command_line(program: str) -> str:
-    """The same few words for every program, so neither the login shell's syntax nor anything foreign matters on a command line.
+    """The same few words for every program, so neither the login shell's syntax nor anything foreign matters
+    on a command line.
 
-    Login files that read stdin take the start of it: the first line must be MARK, or what follows (names, scripts) could be run.
-    The standard utilities are found whatever PATH the login sets.
-    """
+    Login files that read stdin take the start of it: the first line must be MARK, or what follows (names,
+    scripts) could be run. The standard utilities are found whatever PATH the login sets."""
     refuse = f"echo {CONSUMED} >&2; exit {CONSUMED_EXIT}"
     run = f'eval "$(head -c {len(program.encode())})"'
     path = "PATH=${PATH:+$PATH:}/usr/bin:/bin; export PATH"
@@ -66,7 +67,9 @@ def stdin(program: str, payload: bytes) -> bytes:
 
 def with_path(program: str, directories: Sequence[str]) -> str:
     """`program` with these directories before the login's own PATH."""
-    return f"PATH={shlex.quote(':'.join(directories))}:$PATH\nexport PATH\n{program}" if directories else program
+    return (
+        f"PATH={shlex.quote(':'.join(directories))}:$PATH\nexport PATH\n{program}" if directories else program
+    )
 
 
 def consumed(answer: CommandResult) -> bool:

@@ -1,4 +1,5 @@
-"""SLURM's own notations for amounts: TRES, gres, elapsed times. Exact integers; a fraction of a MiB is dropped."""
+"""SLURM's own notations for amounts: TRES, gres, elapsed times. Exact integers; a fraction of a MiB is
+dropped."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,10 @@ _ELAPSED = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)(?:\.\d+)?")
 _DAYS_HOURS = re.compile(r"(\d+)-(\d+)(?::(\d+))?(?::(\d+))?")
 # What stands alone behind gpu: is a count if it is a number; a type may be one too (gpu:4090:2).
 _MIG = re.compile(r"(?:^|[_-])[0-9]+g\.[0-9]+gb(?:[.+_-]\w+)?$", re.IGNORECASE)
-_GRES = re.compile(r"gpu(?::(?P<type>[^:(),]+(?=:)|[^:(),]*[^\d:(),][^:(),]*))?(?::(?P<count>\d+[KMG]?))?(?:\([^)]*\))?", re.IGNORECASE)
+_GRES = re.compile(
+    r"gpu(?::(?P<type>[^:(),]+(?=:)|[^:(),]*[^\d:(),][^:(),]*))?(?::(?P<count>\d+[KMG]?))?(?:\([^)]*\))?",
+    re.IGNORECASE,
+)
 
 
 def tres(text: str) -> dict[str, str]:
@@ -37,7 +41,8 @@ def check(text: str) -> None:
 
 
 def count(text: str) -> int:
-    """A number of things; large ones carry K, M ... in powers of 1024 as SLURM's convert_num_unit prints them."""
+    """A number of things; large ones carry K, M ... in powers of 1024 as SLURM's convert_num_unit prints
+    them."""
     amount, unit = _amount(text)
     return int(amount * (_UNITS[unit] if unit else 1))
 
@@ -56,11 +61,16 @@ def _amount(text: str) -> tuple[Decimal, str]:
 
 
 def gpus(parts: dict[str, str]) -> tuple[tuple[str, int], ...]:
-    """(type, count) for each GPU type in TRES parts, sorted; what the typed rows leave of the untyped total is type "".
+    """(type, count) for each GPU type in TRES parts, sorted; what the typed rows leave of the untyped total
+    is type "".
 
     A site may account for `gres/gpu` alone, for its types alone, or for both; both name the same cards.
     """
-    typed = {key.removeprefix("gres/gpu:"): count(value) for key, value in parts.items() if key.startswith("gres/gpu:")}
+    typed = {
+        key.removeprefix("gres/gpu:"): count(value)
+        for key, value in parts.items()
+        if key.startswith("gres/gpu:")
+    }
     rest = count(parts.get("gres/gpu", "0")) - sum(typed.values())
     if rest > 0:
         typed[""] = rest
@@ -68,7 +78,8 @@ def gpus(parts: dict[str, str]) -> tuple[tuple[str, int], ...]:
 
 
 def whole(cards: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    """Without MIG slices (`1g.5gb`, `a100_3g.20gb`, `h100_1g.10gb+me`): a part of a card is none that can be sold as one."""
+    """Without MIG slices (`1g.5gb`, `a100_3g.20gb`, `h100_1g.10gb+me`): a part of a card is none that can be
+    sold as one."""
     return tuple((name, number) for name, number in cards if not _MIG.search(name))
 
 
@@ -96,7 +107,8 @@ def _split(text: str) -> Iterator[str]:
 
 
 def elapsed_seconds(text: str) -> int:
-    """`1-02:03:04`, `02:03:04`, `03:04`, `1-02`, or plain seconds -> seconds; 0 where SLURM prints none (INVALID: a clock went back)."""
+    """`1-02:03:04`, `02:03:04`, `03:04`, `1-02`, or plain seconds -> seconds; 0 where SLURM prints none
+    (INVALID: a clock went back)."""
     if text in ("", "INVALID", "N/A", "Unknown"):
         return 0
     if text.isdecimal():

@@ -13,7 +13,8 @@ _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to 
 
 
 def ask(listen: str, ledger_id: str) -> DaemonStatus | None:
-    """None when nothing answers at metrics.listen. Raises ConfigError when what answers there is not the daemon of this ledger."""
+    """None when nothing answers at metrics.listen. Raises ConfigError when what answers there is not the
+    daemon of this ledger."""
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     connection = http.client.HTTPConnection(_ANYWHERE.get(host, host), int(port), timeout=PATIENCE_SECONDS)
@@ -27,7 +28,9 @@ def ask(listen: str, ledger_id: str) -> DaemonStatus | None:
     finally:
         connection.close()
     if found.ledger_id != ledger_id:
-        raise _another(listen, f"provd {found.version} answers there, but uses another ledger: {printable(found.ledger)}")
+        raise _another(
+            listen, f"provd {found.version} answers there, but uses another ledger: {printable(found.ledger)}"
+        )
     return found
 
 

@@ -4,7 +4,14 @@ from provider_daemon import __version__
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.collector import Parts
 from provider_daemon.metrics.server import troubled
-from provider_daemon.status.overview import LONGEST, DaemonStatus, EndpointStatus, LoopStatus, Trouble, WalletStatus
+from provider_daemon.status.overview import (
+    LONGEST,
+    DaemonStatus,
+    EndpointStatus,
+    LoopStatus,
+    Trouble,
+    WalletStatus,
+)
 from provider_daemon.text import printable
 
 
@@ -13,9 +20,15 @@ def daemon(parts: Parts) -> DaemonStatus:
     problems = dict(troubled(parts.loops, now))
     return DaemonStatus(
         version=__version__,
-        parts=tuple(LoopStatus(loop.name, _shown(problems.get(loop.name, "")), loop.last_success) for loop in parts.loops),
+        parts=tuple(
+            LoopStatus(loop.name, _shown(problems.get(loop.name, "")), loop.last_success)
+            for loop in parts.loops
+        ),
         troubles=tuple(Trouble(what, _shown(subject)) for what, subject in parts.ongoing.lasting()),
-        endpoints=tuple(EndpointStatus(each.url, each.height, each.time, each.state, _shown(each.why)) for each in parts.endpoints()),
+        endpoints=tuple(
+            EndpointStatus(each.url, each.height, each.time, each.state, _shown(each.why))
+            for each in parts.endpoints()
+        ),
         wallets=_wallets(parts, now),
         ledger=str(parts.path),
         ledger_id=parts.ledger.id,

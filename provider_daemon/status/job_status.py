@@ -56,11 +56,17 @@ def _doubt(job: Job) -> str:
 def _next(job: Job) -> str:
     if job.reported in TERMINAL:
         over = job.measured or job.never_ran
-        return "ended; closed at the next tick" if over else f"{job.reported} on chain; cancelling its SLURM job"
+        return (
+            "ended; closed at the next tick" if over else f"{job.reported} on chain; cancelling its SLURM job"
+        )
     if job.state in TERMINAL:
         return f"waiting for the chain to confirm {job.state}"
     if not job.slurm_id:
-        return "submitted; searching for its SLURM job" if job.intent_at is not None else "waiting for submission"
+        return (
+            "submitted; searching for its SLURM job"
+            if job.intent_at is not None
+            else "waiting for submission"
+        )
     if job.state is not job.reported:
         return f"waiting for the chain to confirm {job.state}"
     return "pending in SLURM" if job.state is State.QUEUED else ""

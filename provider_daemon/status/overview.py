@@ -1,4 +1,5 @@
-"""All that the status page, `provd status` and `provd top` show: made of the ledger's rows and the running daemon's word. Pure."""
+"""All that the status page, `provd status` and `provd top` show: made of the ledger's rows and the running
+daemon's word. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ LONGEST = 300  # characters of one text
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """`number`: its place in the ledger, the order of arrival. `program` is argv[0] or the template; arguments and environment can hold
-    secrets and are not shown. Times here and below in seconds since the epoch."""
+    """`number`: its place in the ledger, the order of arrival. `program` is argv[0] or the template;
+    arguments and environment can hold secrets and are not shown. Times here and below in seconds since the
+    epoch."""
 
     number: int
     job_id: str
@@ -110,7 +112,8 @@ class DaemonStatus:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`daemon` None: it does not answer, the rest is what the ledger last had. `parked`: those older than `jobs` too."""
+    """`daemon` None: it does not answer, the rest is what the ledger last had. `parked`: those older than
+    `jobs` too."""
 
     at: float
     total: int
@@ -131,7 +134,9 @@ def overview(rows: Rows, daemon: DaemonStatus | None, now: float) -> Overview:
         jobs=lines(rows.jobs),
         parked=lines(rows.parked),
         transactions=tuple(
-            Transaction(**{name: getattr(tx, name) for name in Transaction.__slots__} | {"note": _short(tx.note)})
+            Transaction(
+                **{name: getattr(tx, name) for name in Transaction.__slots__} | {"note": _short(tx.note)}
+            )
             for tx in rows.transactions
         ),
         waiting=rows.waiting,

@@ -1,4 +1,5 @@
-"""The page: one file whose style and script the browser runs because their hashes are in its policy, and nothing else."""
+"""The page: one file whose style and script the browser runs because their hashes are in its policy, and
+nothing else."""
 
 import hashlib
 import re
@@ -12,10 +13,13 @@ def load() -> str:
 
 def policy(page: str) -> str:
     """The Content-Security-Policy of it."""
-    style, script = (_hash(re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[0]) for tag in ("style", "script"))
+    style, script = (
+        _hash(re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[0]) for tag in ("style", "script")
+    )
     return (
         f"default-src 'none'; script-src {script}; style-src {style}; img-src data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for "
+        "'script'; trusted-types 'none'"
     )
 
 

@@ -1,4 +1,5 @@
-"""The status page and what it reads, on the metrics port: GET only, for this machine's own browsers, nothing kept by anyone."""
+"""The status page and what it reads, on the metrics port: GET only, for this machine's own browsers, nothing
+kept by anyone."""
 
 import asyncio
 import ipaddress
@@ -49,11 +50,14 @@ class Routes:
         app.on_shutdown.append(self._end)
 
     def _guarded(self, handler: Handler) -> Handler:
-        """A stranger's web page whose name leads to this address would be let in by the browser: it still says that name."""
+        """A stranger's web page whose name leads to this address would be let in by the browser: it still
+        says that name."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             if not own_name(request.host, self._host):
-                return web.Response(status=421, text="ask for this page by its address, or as localhost\n", headers=HEADERS)
+                return web.Response(
+                    status=421, text="ask for this page by its address, or as localhost\n", headers=HEADERS
+                )
             return await handler(request)
 
         return guarded
@@ -67,7 +71,10 @@ class Routes:
 
     async def _jobs(self, request: web.Request) -> web.Response:
         try:
-            before, show = first_number(request.query.get("before", "")), Show(request.query.get("show", Show.ALL))
+            before, show = (
+                first_number(request.query.get("before", "")),
+                Show(request.query.get("show", Show.ALL)),
+            )
         except ValueError:
             return _json('{"error":"before is the number of a job, show is all, open or parked"}', 400)
         return _json(self._board.jobs(show, before, request.query.get("match", "").strip()))
@@ -78,8 +85,12 @@ class Routes:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         if self._streams >= MOST_STREAMS:
-            return web.Response(status=503, text="too many pages are open\n", headers={**HEADERS, "Retry-After": "30"})
-        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+            return web.Response(
+                status=503, text="too many pages are open\n", headers={**HEADERS, "Retry-After": "30"}
+            )
+        response = web.StreamResponse(
+            headers={**HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+        )
         self._streams += 1
         try:
             await response.prepare(request)
@@ -91,7 +102,8 @@ class Routes:
         return response
 
     async def _follow(self, response: web.StreamResponse) -> None:
-        """First the whole overview, then what is new in it: at least its time, so that a connection without a sign is a dead one."""
+        """First the whole overview, then what is new in it: at least its time, so that a connection without a
+        sign is a dead one."""
         seen: dict[str, Any] = {}
         while not self._stop.is_set():
             now = self._board.current()

@@ -22,8 +22,14 @@ class Section:
 
 def headline(overview: Overview, listen: str) -> str:
     """Whether the daemon is ready, and how many jobs there are."""
-    counts = ", ".join(f"{count.jobs} {count.standing} on {count.cluster}" for count in overview.counts) or "no open jobs"
-    return f"{_standing(overview.daemon, listen)}; {counts}; {overview.total} job{'' if overview.total == 1 else 's'} in the ledger"
+    counts = (
+        ", ".join(f"{count.jobs} {count.standing} on {count.cluster}" for count in overview.counts)
+        or "no open jobs"
+    )
+    return (
+        f"{_standing(overview.daemon, listen)}; {counts}; {overview.total} "
+        f"job{'' if overview.total == 1 else 's'} in the ledger"
+    )
 
 
 def _standing(daemon: DaemonStatus | None, listen: str) -> str:
@@ -35,8 +41,16 @@ def _standing(daemon: DaemonStatus | None, listen: str) -> str:
 def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
     """Those that have a row; problems come first."""
     found = [
-        Section("Parked jobs (operator action needed)", ("JOB", "WHY"), tuple((job.job_id, job.why) for job in overview.parked)),
-        Section("Unreadable records on chain", ("JOB", "WHY"), tuple((each.job_id, each.why) for each in overview.set_aside)),
+        Section(
+            "Parked jobs (operator action needed)",
+            ("JOB", "WHY"),
+            tuple((job.job_id, job.why) for job in overview.parked),
+        ),
+        Section(
+            "Unreadable records on chain",
+            ("JOB", "WHY"),
+            tuple((each.job_id, each.why) for each in overview.set_aside),
+        ),
         *(_ongoing(overview.daemon) if overview.daemon else ()),
         _jobs(open_jobs, overview.at),
         _outbox(overview),
@@ -47,7 +61,9 @@ def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
 
 
 def _ongoing(daemon: DaemonStatus) -> Iterator[Section]:
-    yield Section("Problems", ("PROBLEM", "SUBJECT"), tuple((each.what, each.subject) for each in daemon.troubles))
+    yield Section(
+        "Problems", ("PROBLEM", "SUBJECT"), tuple((each.what, each.subject) for each in daemon.troubles)
+    )
 
 
 def _daemon(daemon: DaemonStatus, now: float) -> Iterator[Section]:
@@ -60,7 +76,11 @@ def _daemon(daemon: DaemonStatus, now: float) -> Iterator[Section]:
 
 
 def _health(endpoint: EndpointStatus, now: float) -> str:
-    return f"ok, newest block {age(now - endpoint.time)} old" if endpoint.state == EndpointState.BELIEVED else endpoint.why
+    return (
+        f"ok, newest block {age(now - endpoint.time)} old"
+        if endpoint.state == EndpointState.BELIEVED
+        else endpoint.why
+    )
 
 
 def _lasting(wallet: WalletStatus) -> str:
@@ -71,13 +91,24 @@ def _lasting(wallet: WalletStatus) -> str:
 
 
 def _outbox(overview: Overview) -> Section:
-    rows = tuple((each.signer, each.kind, str(each.messages), age(overview.at - each.oldest)) for each in overview.waiting)
+    rows = tuple(
+        (each.signer, each.kind, str(each.messages), age(overview.at - each.oldest))
+        for each in overview.waiting
+    )
     return Section("Outbox", ("KEY", "KIND", "WAITING", "OLDEST"), rows)
 
 
 def _transactions(overview: Overview) -> Section:
     rows = tuple(
-        (tx.tx_hash[:16], tx.status, str(tx.height or "-"), str(tx.messages), str(tx.fee), age(overview.at - tx.created_at), tx.note)
+        (
+            tx.tx_hash[:16],
+            tx.status,
+            str(tx.height or "-"),
+            str(tx.messages),
+            str(tx.fee),
+            age(overview.at - tx.created_at),
+            tx.note,
+        )
         for tx in overview.transactions[:SHOWN_TXS]
     )
     return Section("Latest transactions", ("HASH", "STATUS", "BLOCK", "MESSAGES", "FEE", "AGE", "NOTE"), rows)
@@ -85,10 +116,21 @@ def _transactions(overview: Overview) -> Section:
 
 def _jobs(jobs: Sequence[JobLine], now: float) -> Section:
     rows = tuple(
-        (job.job_id, job.standing, job.state, job.reported, job.slurm_id or "-", job.program, age(now - job.created_at), job.why)
+        (
+            job.job_id,
+            job.standing,
+            job.state,
+            job.reported,
+            job.slurm_id or "-",
+            job.program,
+            age(now - job.created_at),
+            job.why,
+        )
         for job in jobs
     )
-    return Section("Open jobs", ("JOB", "STATUS", "STATE", "ON CHAIN", "SLURM", "PROGRAM", "AGE", "WHY"), rows)
+    return Section(
+        "Open jobs", ("JOB", "STATUS", "STATE", "ON CHAIN", "SLURM", "PROGRAM", "AGE", "WHY"), rows
+    )
 
 
 def age(seconds: float) -> str:

@@ -37,20 +37,31 @@ class View:
     def jobs(self, show: Show, before: int, match: str) -> str:
         """The next older ones, or those that `match` names."""
         ledger = self._parts.ledger
-        found = listing.find(ledger, match, before=before) if match else listing.jobs(ledger, show=show, before=before)
+        found = (
+            listing.find(ledger, match, before=before)
+            if match
+            else listing.jobs(ledger, show=show, before=before)
+        )
         return to_json({"jobs": [asdict(each) for each in lines(found)]})
 
     def job(self, job_id: str) -> str | None:
         """With its timeline; None for one that the ledger does not have."""
         ledger = self._parts.ledger
-        numbered = next(((number, job) for number, job in listing.find(ledger, job_id) if job.spec.job_id == job_id), None)
+        numbered = next(
+            ((number, job) for number, job in listing.find(ledger, job_id) if job.spec.job_id == job_id), None
+        )
         if numbered is None:
             return None
         entries = [
-            {**asdict(entry), "detail": printable(entry.detail[:LONGEST])} for entry in timeline(ledger, numbered[1])[-LAST_ENTRIES:]
+            {**asdict(entry), "detail": printable(entry.detail[:LONGEST])}
+            for entry in timeline(ledger, numbered[1])[-LAST_ENTRIES:]
         ]
-        reports = [{**asdict(report), "note": printable(report.note[:LONGEST])} for report in unsent(ledger, job_id)]
-        return to_json({"job": asdict(line(*numbered)), "name": numbered[1].name, "timeline": entries, "unsent": reports})
+        reports = [
+            {**asdict(report), "note": printable(report.note[:LONGEST])} for report in unsent(ledger, job_id)
+        ]
+        return to_json(
+            {"job": asdict(line(*numbered)), "name": numbered[1].name, "timeline": entries, "unsent": reports}
+        )
 
 
 def news(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +70,8 @@ def news(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
 
 
 def first_number(text: str) -> int:
-    """`before` of a query; everything where it is not given. Raises ValueError for what is no number of the ledger."""
+    """`before` of a query; everything where it is not given. Raises ValueError for what is no number of the
+    ledger."""
     number = int(text) if text else sys.maxsize
     if not 0 <= number <= sys.maxsize:
         raise ValueError(text)

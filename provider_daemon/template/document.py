@@ -1,4 +1,5 @@
-"""Text <-> template: YAML or JSON in, every mistake at once; the canonical form that is hashed and signed out. Pure."""
+"""Text <-> template: YAML or JSON in, every mistake at once; the canonical form that is hashed and signed
+out. Pure."""
 
 import hashlib
 import json
@@ -38,7 +39,10 @@ def _problem(detail: Any) -> str:
 
 def write(template: Template) -> str:
     """The document as YAML, fields in the model's order."""
-    document = {"schema_version": SCHEMA_VERSION, "template": template.model_dump(mode="json", exclude_defaults=True)}
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "template": template.model_dump(mode="json", exclude_defaults=True),
+    }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -54,4 +58,10 @@ def content_hash(template: Template) -> str:
 
 def json_schema() -> str:
     """The JSON schema of the document."""
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **Document.model_json_schema()}, indent=2) + "\n"
+    return (
+        json.dumps(
+            {"$schema": "https://json-schema.org/draft/2020-12/schema", **Document.model_json_schema()},
+            indent=2,
+        )
+        + "\n"
+    )

@@ -7,7 +7,8 @@ from pathlib import Path
 from provider_daemon.template.document import TemplateError, read
 from provider_daemon.template.model import Template
 
-# Signed when they were last changed; the private half was not kept. Whoever changes one signs with a key of their own and names it here.
+# Signed when they were last changed; the private half was not kept. Whoever changes one signs with a key of
+# their own and names it here.
 PUBLISHER = "983f5eeef7038696b2b7c5b061f61906463b464490e803eac30386b27bd98188"
 
 
@@ -15,12 +16,15 @@ def shipped() -> dict[str, Template]:
     """By template id."""
     places = resources.files(__package__).joinpath("shipped").iterdir()
     return _indexed(
-        (place.name, place.read_text()) for place in sorted(places, key=lambda place: place.name) if place.name.endswith(".yaml")
+        (place.name, place.read_text())
+        for place in sorted(places, key=lambda place: place.name)
+        if place.name.endswith(".yaml")
     )
 
 
 def in_directory(directory: Path) -> dict[str, Template]:
-    """Every .yaml, .yml and .json of the directory; raises TemplateError, with the file's name before each mistake."""
+    """Every .yaml, .yml and .json of the directory; raises TemplateError, with the file's name before each
+    mistake."""
     try:
         paths = sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml", ".json"))
         return _indexed((path.name, path.read_text()) for path in paths)

@@ -1,4 +1,5 @@
-"""What a workload template is (docs/protocol.md, 'Workload templates'): a document of schema version 1.0.0. Unknown fields are mistakes."""
+"""What a workload template is (docs/protocol.md, 'Workload templates'): a document of schema version 1.0.0.
+Unknown fields are mistakes."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +9,9 @@ SchemaVersion = Literal["1.0.0"]
 SCHEMA_VERSION: SchemaVersion = "1.0.0"
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-Semver = Annotated[str, Field(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$")]
+Semver = Annotated[
+    str, Field(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$")
+]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Module = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./+-]{0,127}$")]
 AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*$")]
@@ -34,7 +37,8 @@ class Runtime(TemplatePart):
 
 
 class Range(TemplatePart):
-    """Of one resource: what may be asked for, and what is asked for when nothing is said. A `max` of 0 is no limit."""
+    """Of one resource: what may be asked for, and what is asked for when nothing is said. A `max` of 0 is no
+    limit."""
 
     min: Annotated[int, Field(ge=0)] = 0
     max: Annotated[int, Field(ge=0)] = 0
@@ -60,7 +64,8 @@ class TemplateResources(TemplatePart):
 
 
 class Security(TemplatePart):
-    """`allowed_registries` and the image lists hold fnmatch patterns; empty `allowed_*` lists allow everything."""
+    """`allowed_registries` and the image lists hold fnmatch patterns; empty `allowed_*` lists allow
+    everything."""
 
     allowed_registries: tuple[Line, ...] = ()
     allowed_images: tuple[Line, ...] = ()
@@ -76,7 +81,8 @@ class Security(TemplatePart):
 
 
 class Entrypoint(TemplatePart):
-    """`command` is one program; in it and in `default_args` {name} stands for a parameter, {nodes} and {cpus} for what the job got.
+    """`command` is one program; in it and in `default_args` {name} stands for a parameter, {nodes} and {cpus}
+    for what the job got.
 
     The scripts are the publisher's own lines of bash: the one part that a shell reads.
     """
@@ -90,7 +96,8 @@ class Entrypoint(TemplatePart):
 
 
 class Parameter(TemplatePart):
-    """What a customer may set. `min` and `max` bound a number, or a text's length; `pattern` must match a text as a whole."""
+    """What a customer may set. `min` and `max` bound a number, or a text's length; `pattern` must match a
+    text as a whole."""
 
     name: Name
     type: Literal["string", "integer", "boolean"] = "string"
@@ -113,7 +120,8 @@ class Binding(TemplatePart):
 
 
 class Signature(TemplatePart):
-    """Ed25519 over the SHA-256 of the canonical template without this part; everything in lower-case hex, `signed_at` RFC 3339."""
+    """Ed25519 over the SHA-256 of the canonical template without this part; everything in lower-case hex,
+    `signed_at` RFC 3339."""
 
     algorithm: Literal["ed25519"] = "ed25519"
     publisher_pub_key: Hex64

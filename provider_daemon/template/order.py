@@ -1,4 +1,5 @@
-"""`--set name=value` -> what a job of the template asks for: resources by the template's ranges, the rest as parameters. Pure."""
+"""`--set name=value` -> what a job of the template asks for: resources by the template's ranges, the rest as
+parameters. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +20,15 @@ class JobRequest:
 
 
 def order(template: Template, settings: Mapping[str, str]) -> JobRequest:
-    """Defaults where nothing is set; raises BadValue. Memory is asked for in whole GB, rounded up: that is all that the chain takes."""
+    """Defaults where nothing is set; raises BadValue. Memory is asked for in whole GB, rounded up: that is
+    all that the chain takes."""
     ranges = {name: getattr(template.resources, name) for name in type(template.resources).model_fields}
     sizes = {name: _size(name, settings.get(name, str(ranges[name].default))) for name in _SIZES}
     parameters = {name: value for name, value in settings.items() if name not in (*_SIZES, "gpu_type")}
     chosen(template.parameter_schema, parameters)
-    gpu_type = settings.get("gpu_type", (template.resources.gpu_types or ("",))[0]) if sizes["gpus_per_node"] else ""
+    gpu_type = (
+        settings.get("gpu_type", (template.resources.gpu_types or ("",))[0]) if sizes["gpus_per_node"] else ""
+    )
     return JobRequest(
         Resources(
             nodes=sizes["nodes"],

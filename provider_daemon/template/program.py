@@ -1,4 +1,5 @@
-"""Template + what a job asks for -> the program of admission, with nothing of a customer's left that a shell could read. Pure."""
+"""Template + what a job asks for -> the program of admission, with nothing of a customer's left that a shell
+could read. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,13 +13,16 @@ MB_PER_GB = 1024
 
 
 def program_of(template: Template, spec: Spec) -> Program:
-    """The program of a chain job whose `arguments` are the parameters, one `name=value` each; raises Inadmissible.
+    """The program of a chain job whose `arguments` are the parameters, one `name=value` each; raises
+    Inadmissible.
 
     `launcher` is empty: which one runs the image is the site's own choice.
     """
     _check_resources(template, spec)
     if spec.workload.environment:
-        raise Inadmissible(f"template {template.template_id}: the job must not set environment variables, only parameters")
+        raise Inadmissible(
+            f"template {template.template_id}: the job must not set environment variables, only parameters"
+        )
     try:
         values = chosen(template.parameter_schema, _given(spec.workload.arguments))
         _check_options(template, values)
@@ -38,7 +42,8 @@ def _given(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def _check_options(template: Template, values: Mapping[str, str]) -> None:
-    """Where the template names the program, a text that begins one of its arguments must not be an option of it."""
+    """Where the template names the program, a text that begins one of its arguments must not be an option of
+    it."""
     if PLACE.match(template.entrypoint.command):
         return  # the customer's own program: what its arguments mean is the customer's
     texts = {parameter.name for parameter in template.parameter_schema if parameter.type == "string"}
@@ -60,9 +65,14 @@ def _check_resources(template: Template, spec: Spec) -> None:
     ):
         if not _within(wanted, allowed):
             top = f"to {allowed.max}" if allowed.max else "or more"
-            raise Inadmissible(f"template {template.template_id}: {wanted} {what} requested, allowed are {allowed.min} {top}")
+            raise Inadmissible(
+                f"template {template.template_id}: {wanted} {what} requested, allowed are {allowed.min} {top}"
+            )
     if asked.gpus_per_node and ranges.gpu_types and asked.gpu_type not in ranges.gpu_types:
-        raise Inadmissible(f"template {template.template_id}: gpu_type {asked.gpu_type!r} is not one of {', '.join(ranges.gpu_types)}")
+        raise Inadmissible(
+            f"template {template.template_id}: gpu_type {asked.gpu_type!r} is not one of "
+            f"{', '.join(ranges.gpu_types)}"
+        )
 
 
 def _within(wanted: int, allowed: Range) -> bool:
@@ -95,20 +105,27 @@ def _program(template: Template, asked: Resources, values: Mapping[str, str]) ->
 
 
 def _arguments(parts: Sequence[str], places: Mapping[str, str]) -> Iterator[str]:
-    """One that is nothing but a place and comes out empty is left out: an optional argument that was not given."""
+    """One that is nothing but a place and comes out empty is left out: an optional argument that was not
+    given."""
     for part in parts:
         if (filled := fill(part, places)) or not PLACE.fullmatch(part):
             yield filled
 
 
 def image(template: Template) -> str:
-    """The reference that the site's image patterns are asked with: pinned by digest when the template has one."""
+    """The reference that the site's image patterns are asked with: pinned by digest when the template has
+    one."""
     runtime = template.runtime
-    return f"{runtime.container_image}@{runtime.image_digest}" if runtime.image_digest else runtime.container_image
+    return (
+        f"{runtime.container_image}@{runtime.image_digest}"
+        if runtime.image_digest
+        else runtime.container_image
+    )
 
 
 def _wrapper(template: Template, tasks: str) -> tuple[str, ...]:
-    """What starts the tasks, outside the container: an MPI program is started once a core, anything else once."""
+    """What starts the tasks, outside the container: an MPI program is started once a core, anything else
+    once."""
     if template.type != "mpi":
         return ()
     return ("mpirun", "-n", tasks) if template.entrypoint.use_mpirun else ("srun", "--ntasks", tasks)
@@ -121,6 +138,9 @@ def _prologue(template: Template) -> Iterator[str]:
         yield f"ulimit -n {template.security.max_open_files}"
     if template.security.max_processes:
         yield f"ulimit -u {template.security.max_processes}"
-    if binds := ",".join(f"{bind.host_path}:{bind.mount_path}:{'ro' if bind.read_only else 'rw'}" for bind in template.data_bindings):
+    if binds := ",".join(
+        f"{bind.host_path}:{bind.mount_path}:{'ro' if bind.read_only else 'rw'}"
+        for bind in template.data_bindings
+    ):
         yield f"export APPTAINER_BIND={binds} SINGULARITY_BIND={binds}"
     yield from template.entrypoint.pre_run_script.splitlines()

@@ -1,4 +1,5 @@
-"""What must hold within a template beyond the form of each field: what a place refers to exists, and what security forbids is not there."""
+"""What must hold within a template beyond the form of each field: what a place refers to exists, and what
+security forbids is not there."""
 
 import re
 from collections.abc import Iterator
@@ -9,12 +10,20 @@ from provider_daemon.template.model import Parameter, Template
 from provider_daemon.template.places import PLACE, PROVIDED
 from provider_daemon.template.values import BadValue, check
 
-RESOURCES = frozenset({"nodes", "cpus_per_node", "memory_mb_per_node", "gpus_per_node", "runtime_minutes", "gpu_type"})
+RESOURCES = frozenset(
+    {"nodes", "cpus_per_node", "memory_mb_per_node", "gpus_per_node", "runtime_minutes", "gpu_type"}
+)
 
 
 def mistakes(template: Template) -> list[str]:
     """A line for each, the field first."""
-    return [*_parameters(template), *_places(template), *_shell(template), *_image(template), *_bindings(template)]
+    return [
+        *_parameters(template),
+        *_places(template),
+        *_shell(template),
+        *_image(template),
+        *_bindings(template),
+    ]
 
 
 def _parameters(template: Template) -> Iterator[str]:
@@ -48,7 +57,11 @@ def _parameter(parameter: Parameter) -> Iterator[str]:
 def _places(template: Template) -> Iterator[str]:
     known = {parameter.name for parameter in template.parameter_schema} | PROVIDED
     entry = template.entrypoint
-    texts = {"command": (entry.command,), "default_args": entry.default_args, "working_directory": (entry.working_directory,)}
+    texts = {
+        "command": (entry.command,),
+        "default_args": entry.default_args,
+        "working_directory": (entry.working_directory,),
+    }
     for field, parts in texts.items():
         for name in sorted({name for part in parts for name in PLACE.findall(part)} - known):
             yield f"template.entrypoint.{field}: {{{name}}} is no parameter"
@@ -72,15 +85,22 @@ def _image(template: Template) -> Iterator[str]:
     runtime, security = template.runtime, template.security
     image = runtime.container_image
     if bool(image) == (runtime.runtime_type == "native"):
-        yield "template.runtime: a container image goes with a container runtime, and a native program with none"
+        yield (
+            "template.runtime: a container image goes with a container runtime, and a native program "
+            "with none"
+        )
         return
     if not image:
         return
     if security.require_image_digest and not runtime.image_digest:
         yield "template.runtime.image_digest: security.require_image_digest asks for one"
-    if security.allowed_registries and not any(fnmatchcase(image, f"{registry}/*") for registry in security.allowed_registries):
+    if security.allowed_registries and not any(
+        fnmatchcase(image, f"{registry}/*") for registry in security.allowed_registries
+    ):
         yield f"template.runtime.container_image: {image} is from none of the allowed registries"
-    if security.allowed_images and not any(fnmatchcase(image, pattern) for pattern in security.allowed_images):
+    if security.allowed_images and not any(
+        fnmatchcase(image, pattern) for pattern in security.allowed_images
+    ):
         yield f"template.runtime.container_image: {image} is none of the allowed images"
     if any(fnmatchcase(image, pattern) for pattern in security.blocked_images):
         yield f"template.runtime.container_image: {image} is blocked"
@@ -92,7 +112,9 @@ def _bindings(template: Template) -> Iterator[str]:
         where = f"template.data_bindings.{binding.name}"
         if not security.allow_host_mounts:
             yield f"{where}: security.allow_host_mounts is off"
-        elif ".." in binding.host_path.split("/") or not any(_below(binding.host_path, path) for path in security.allowed_host_paths):
+        elif ".." in binding.host_path.split("/") or not any(
+            _below(binding.host_path, path) for path in security.allowed_host_paths
+        ):
             yield f"{where}: {binding.host_path} is below none of the allowed host paths"
         if template.runtime.runtime_type not in ("apptainer", "singularity"):
             yield f"{where}: only apptainer and singularity are told of bindings"

@@ -1,4 +1,5 @@
-"""Who vouches for a template: Ed25519 over the SHA-256 of its canonical form (docs/templates.md, 'The signature'). Pure."""
+"""Who vouches for a template: Ed25519 over the SHA-256 of its canonical form (docs/templates.md, 'The
+signature'). Pure."""
 
 from collections.abc import Collection
 
@@ -23,7 +24,8 @@ def sign(template: Template, seed: bytes, signed_at: str) -> Template:
 
 
 def verify(template: Template, trusted: Collection[str]) -> str:
-    """The public key (hex) of the signer; raises TemplateError when the signature is missing, does not fit, or is nobody's we trust."""
+    """The public key (hex) of the signer; raises TemplateError when the signature is missing, does not fit,
+    or is nobody's we trust."""
     signature = template.signature
     if signature is None:
         raise TemplateError([f"{template.template_id} is not signed"])
@@ -33,10 +35,24 @@ def verify(template: Template, trusted: Collection[str]) -> str:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature.publisher_pub_key))
         key.verify(bytes.fromhex(signature.signature), bytes.fromhex(signature.content_hash))
     except (InvalidSignature, ValueError):
-        raise TemplateError([f"{template.template_id}: the signature does not match public key {signature.publisher_pub_key}"]) from None
+        raise TemplateError(
+            [
+                (
+                    f"{template.template_id}: the signature does not match public key "
+                    f"{signature.publisher_pub_key}"
+                )
+            ]
+        ) from None
     named = template.security.trusted_signers
     if signature.publisher_pub_key not in trusted or (named and signature.publisher_pub_key not in named):
-        raise TemplateError([f"{template.template_id}: signed by {signature.publisher_pub_key}, which is not a trusted signer"])
+        raise TemplateError(
+            [
+                (
+                    f"{template.template_id}: signed by {signature.publisher_pub_key}, which is not a "
+                    "trusted signer"
+                )
+            ]
+        )
     return signature.publisher_pub_key
 
 

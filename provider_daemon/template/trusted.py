@@ -10,7 +10,8 @@ from provider_daemon.template.signature import verify
 
 
 def trusted(allowed: Sequence[str], directory: str, signers: Collection[str]) -> dict[str, Template]:
-    """Each of `allowed` by its id, the directory's before a shipped one of that name; raises TemplateError with every reason against."""
+    """Each of `allowed` by its id, the directory's before a shipped one of that name; raises TemplateError
+    with every reason against."""
     if not allowed:
         return {}
     known = {**shipped(), **(in_directory(Path(directory)) if directory else {})}
@@ -28,7 +29,9 @@ def trusted(allowed: Sequence[str], directory: str, signers: Collection[str]) ->
 def _usable(known: dict[str, Template], template_id: str, signers: Collection[str]) -> Template:
     template = known.get(template_id)
     if template is None:
-        raise TemplateError([f"{template_id}: unknown template (known templates: {', '.join(sorted(known))})"])
+        raise TemplateError(
+            [f"{template_id}: unknown template (known templates: {', '.join(sorted(known))})"]
+        )
     if template.approval_status != "approved":
         raise TemplateError([f"{template_id}: approval_status is {template.approval_status}, not approved"])
     verify(template, signers)

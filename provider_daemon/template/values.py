@@ -16,7 +16,10 @@ def chosen(schema: Sequence[Parameter], given: Mapping[str, str]) -> dict[str, s
     """Every parameter of the schema as text; raises BadValue for what is unknown, missing or not allowed."""
     known = {parameter.name for parameter in schema}
     if unknown := sorted(set(given) - known):
-        raise BadValue(f"unknown parameter: {', '.join(unknown)} (known parameters: {', '.join(sorted(known)) or 'none'})")
+        raise BadValue(
+            f"unknown parameter: {', '.join(unknown)} (known parameters: "
+            f"{', '.join(sorted(known)) or 'none'})"
+        )
     return {parameter.name: _one(parameter, given.get(parameter.name)) for parameter in schema}
 
 
@@ -48,7 +51,9 @@ def check(parameter: Parameter, value: Value) -> None:
     if type(value) is not kind:
         raise BadValue(f"parameter {parameter.name}: {value!r} is not of type {parameter.type}")
     if parameter.enum and value not in parameter.enum:
-        raise BadValue(f"parameter {parameter.name} must be one of {', '.join(map(_text, parameter.enum))}: {value!r}")
+        raise BadValue(
+            f"parameter {parameter.name} must be one of {', '.join(map(_text, parameter.enum))}: {value!r}"
+        )
     if isinstance(value, bool):
         return
     size, what = (len(value), " characters") if isinstance(value, str) else (value, "")

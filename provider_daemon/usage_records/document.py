@@ -1,4 +1,5 @@
-"""A usage snapshot as a document: canonical JSON, signed as every evidence is (evidence.py), chained by its hash to the one before."""
+"""A usage snapshot as a document: canonical JSON, signed as every evidence is (evidence.py), chained by its
+hash to the one before."""
 
 import hashlib
 import json
@@ -14,7 +15,8 @@ from provider_daemon.job.usage_record import SignedSnapshot, SnapshotType, inter
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a snapshot says. `differences` are those of a reconciliation, each a flat object of strings and integers."""
+    """What a snapshot says. `differences` are those of a reconciliation, each a flat object of strings and
+    integers."""
 
     chain_id: str
     cluster_id: str
@@ -40,7 +42,9 @@ def sign(taken: Taken, before: SignedSnapshot | None, signer: Signer) -> SignedS
             "type": taken.type.value,
             "sequence": sequence,
             "taken_at": taken.taken_at,
-            "interval": evidence.wire_usage(interval(taken.cumulative, cumulative(before) if before else Usage())),
+            "interval": evidence.wire_usage(
+                interval(taken.cumulative, cumulative(before) if before else Usage())
+            ),
             "cumulative": evidence.wire_usage(taken.cumulative),
             "previous": previous,
             "outcome": taken.outcome,
@@ -68,10 +72,11 @@ def cumulative(snapshot: SignedSnapshot) -> Usage:
 
 
 def check(snapshots: Sequence[SignedSnapshot], keys: Mapping[str, bytes]) -> list[str]:
-    """What is wrong with each of a job's snapshots, in order of sequence; empty for one that holds. `keys`: address -> public key.
+    """What is wrong with each of a job's snapshots, in order of sequence; empty for one that holds. `keys`:
+    address -> public key.
 
-    A place may be missing: interim snapshots are let go with time. What stands beside a gap proves nothing about it.
-    """
+    A place may be missing: interim snapshots are let go with time. What stands beside a gap proves nothing
+    about it."""
     wrong = []
     before: SignedSnapshot | None = None
     for snapshot in snapshots:
@@ -94,6 +99,8 @@ def _objection(snapshot: SignedSnapshot, before: SignedSnapshot | None, keys: Ma
         return "a first snapshot names none before it, and every other one does"
     if said["provider"] not in keys:
         return f"no public key of {said['provider']} is known here"
-    if not evidence.verify_document(snapshot.document, snapshot.signature, said["provider"], keys[said["provider"]]):
+    if not evidence.verify_document(
+        snapshot.document, snapshot.signature, said["provider"], keys[said["provider"]]
+    ):
         return "the signature does not fit what it says"
     return ""

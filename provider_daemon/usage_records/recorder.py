@@ -15,7 +15,9 @@ from provider_daemon.ports import Clock
 from provider_daemon.usage_records import document
 from provider_daemon.usage_records.document import Taken
 
-A_TICK = 100  # interim snapshots in one commit: a backlog of them never holds up the loop; at 5 s a tick 6,000 jobs have their turn
+# interim snapshots in one commit: a backlog of them never holds up the loop; at 5 s a tick 6,000 jobs have
+# their turn
+A_TICK = 100
 
 
 class Interim:
@@ -30,7 +32,9 @@ class Interim:
     def take(self, jobs: Sequence[Job], look: Snapshot) -> None:
         """`jobs`: the cluster's open ones."""
         now = self._clock.now()
-        self._last = {job.spec.job_id: self._last[job.spec.job_id] for job in jobs if job.spec.job_id in self._last}
+        self._last = {
+            job.spec.job_id: self._last[job.spec.job_id] for job in jobs if job.spec.job_id in self._last
+        }
         due = [(job, seen) for job in jobs if (seen := _running(job, look)) and self._due(job, now)][:A_TICK]
         if not due:
             return
@@ -52,11 +56,16 @@ class Interim:
 def _running(job: Job, look: Snapshot) -> Sighting | None:
     """The job's own SLURM job, once it has run for long enough to have a first snapshot."""
     seen = next((seen for seen in look.of(job.name) if seen.slurm_id == job.slurm_id), None)
-    return seen if seen and seen.phase is Phase.RUNNING and seen.elapsed >= INTERIM_SECONDS and not job.measured else None
+    return (
+        seen
+        if seen and seen.phase is Phase.RUNNING and seen.elapsed >= INTERIM_SECONDS and not job.measured
+        else None
+    )
 
 
 def so_far(job: Job, seen: Sighting) -> Usage | None:
-    """By the same integers as at the end; None where SLURM does not say what the job was given, not which GPUs, or what cannot be."""
+    """By the same integers as at the end; None where SLURM does not say what the job was given, not which
+    GPUs, or what cannot be."""
     if implausible(seen.runs, job.spec.resources, job.wall_seconds, math.inf):
         return None
     try:

@@ -16,12 +16,20 @@ from typing import Any
 import aiohttp
 
 PATIENCE_SECONDS = 40.0
-_FLAGS = ("--headless=new", "--remote-debugging-port=0", "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
+_FLAGS = (
+    "--headless=new",
+    "--remote-debugging-port=0",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+)
 _KEYS = {"Tab": 9, "Enter": 13, "Escape": 27}
 
 
 class Tab:
-    """One page. `problems` collects what its console said: errors, warnings, uncaught exceptions, refusals of its policy."""
+    """One page. `problems` collects what its console said: errors, warnings, uncaught exceptions, refusals of
+    its policy."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -33,7 +41,12 @@ class Tab:
     async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)
         answered = self._answers[number] = asyncio.get_running_loop().create_future()
-        message = {"id": number, "method": method, "params": parameters, **({"sessionId": self._session} if self._session else {})}
+        message = {
+            "id": number,
+            "method": method,
+            "params": parameters,
+            **({"sessionId": self._session} if self._session else {}),
+        }
         await self._socket.send_json(message)
         answer = await asyncio.wait_for(answered, PATIENCE_SECONDS)
         assert "error" not in answer, f"{method}: {answer['error']}"
@@ -49,7 +62,9 @@ class Tab:
 
     async def begin(self) -> None:
         target = await self.call("Target.createTarget", url="about:blank")
-        self._session = (await self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True))["sessionId"]
+        self._session = (await self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True))[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Log"):
             await self.call(f"{domain}.enable")
 
@@ -62,27 +77,48 @@ class Tab:
 
     async def run(self, expression: str) -> Any:
         """The value of a JavaScript expression."""
-        answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        answer = await self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
     async def until(self, expression: str) -> None:
         """Waits for it to become true."""
-        waiting = f"new Promise(done => {{ const look = () => ({expression}) ? done(true) : setTimeout(look, 50); look(); }})"
+        waiting = (
+            f"new Promise(done => {{ const look = () => ({expression}) ? done(true) : setTimeout(look, "
+            f"50); look(); }})"
+        )
         await self.run(waiting)
 
     async def press(self, key: str) -> None:
-        named = {"key": key, "code": key, "windowsVirtualKeyCode": _KEYS[key]} if key in _KEYS else {"key": key, "text": key}
+        named = (
+            {"key": key, "code": key, "windowsVirtualKeyCode": _KEYS[key]}
+            if key in _KEYS
+            else {"key": key, "text": key}
+        )
         text = {"text": "\r"} if key == "Enter" else {}
         await self.call("Input.dispatchKeyEvent", type="keyDown", **named, **text)
-        await self.call("Input.dispatchKeyEvent", type="keyUp", **{name: value for name, value in named.items() if name != "text"})
+        await self.call(
+            "Input.dispatchKeyEvent",
+            type="keyUp",
+            **{name: value for name, value in named.items() if name != "text"},
+        )
 
     async def size(self, width: int, height: int = 800) -> None:
-        await self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
 
     async def scheme(self, word: str) -> None:
         """`light` or `dark`, as the person's system has it."""
-        await self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": word}])
+        await self.call(
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": word}]
+        )
 
     async def shoot(self, path: Path) -> None:
         """A PNG of what the window shows."""
@@ -97,7 +133,12 @@ async def chromium() -> AsyncIterator[Tab]:
     profile = tempfile.mkdtemp(prefix="provd-chromium.")
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
     process = await asyncio.create_subprocess_exec(
-        program, *_FLAGS, *root, f"--user-data-dir={profile}", stderr=asyncio.subprocess.PIPE, start_new_session=True
+        program,
+        *_FLAGS,
+        *root,
+        f"--user-data-dir={profile}",
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         address = await asyncio.wait_for(_address(process), PATIENCE_SECONDS)

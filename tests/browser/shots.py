@@ -1,4 +1,5 @@
-"""Pictures of a running daemon's status page: `python -m tests.browser.shots http://127.0.0.1:9464/ DIRECTORY`."""
+"""Pictures of a running daemon's status page: `python -m tests.browser.shots http://127.0.0.1:9464/
+DIRECTORY`."""
 
 import asyncio
 import re

@@ -1,4 +1,5 @@
-"""The status page in a real browser: live, inert against hostile words, by keyboard, on a phone, in the dark."""
+"""The status page in a real browser: live, inert against hostile words, by keyboard, on a phone, in the
+dark."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,7 +26,10 @@ from tests.unit.metrics.parts import Endpoint, Health, parts
 
 pytestmark = pytest.mark.real
 
-HOSTILE = '<img src=x onerror="window.owned=1"><script>window.owned=1</script> \x1b[31m\u202egnp.exe\u0000 \';alert(1)//'
+HOSTILE = (
+    '<img src=x onerror="window.owned=1"><script>window.owned=1</script> \x1b[31m\u202egnp.exe\u0000 '
+    "';alert(1)//"
+)
 
 
 @pytest.fixture
@@ -38,8 +42,13 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 @pytest.fixture
 def app(ledger: Ledger, tmp_path: Path) -> Callable[[], web.Application]:
     """Makes what the daemon serves."""
-    loops = (Health("intake", last_success=990.0), Health("advance:alpha", 980.0, failure=f"refused: {HOSTILE}"))
-    made = parts(ledger, tmp_path / "ledger.sqlite", *loops, endpoints=lambda: [Endpoint()], clock=SystemClock())
+    loops = (
+        Health("intake", last_success=990.0),
+        Health("advance:alpha", 980.0, failure=f"refused: {HOSTILE}"),
+    )
+    made = parts(
+        ledger, tmp_path / "ledger.sqlite", *loops, endpoints=lambda: [Endpoint()], clock=SystemClock()
+    )
 
     def make() -> web.Application:
         served = build_app(made)
@@ -92,8 +101,11 @@ async def test_live_and_inert(ledger: Ledger, address: str, tab: Tab) -> None:
 
 
 async def test_what_a_stranger_reads(ledger: Ledger, tmp_path: Path, tab: Tab) -> None:
-    """A daemon that works but has a job for its operator is not simply ready; amounts in groups; a fortune lasts for no count of days."""
-    made = parts(ledger, tmp_path / "ledger.sqlite", Health("intake", last_success=990.0), clock=SystemClock())
+    """A daemon that works but has a job for its operator is not simply ready; amounts in groups; a fortune
+    lasts for no count of days."""
+    made = parts(
+        ledger, tmp_path / "ledger.sqlite", Health("intake", last_success=990.0), clock=SystemClock()
+    )
     made.meters.set(catalog.WALLET_BALANCE, 999_999_937_766, "ve1p", "uve", until=FOREVER)
     made.meters.set(catalog.WALLET_RUNWAY, 6e10, "ve1p", until=FOREVER)
     with ledger.write():
@@ -119,13 +131,21 @@ async def test_even_a_mistake_of_ours_would_make_no_element(address: str, tab: T
     """The page's policy: neither innerHTML nor a script that comes from elsewhere does anything."""
     await tab.go(address)
     await tab.until("typeof taken === 'function'")
-    tried = "(() => { try { document.body.innerHTML = '<img src=x>'; return 'done'; } catch (error) { return error.name; } })()"
+    tried = (
+        "(() => { try { document.body.innerHTML = '<img src=x>'; return 'done'; } catch (error) { "
+        "return error.name; } })()"
+    )
     assert await tab.run(tried) == "TypeError"
-    await tab.run("document.body.append(Object.assign(document.createElement('style'), { textContent: 'main { display: none }' }))")
+    await tab.run(
+        "document.body.append(Object.assign(document.createElement('style'), { textContent: 'main { "
+        "display: none }' }))"
+    )
     assert await tab.run("getComputedStyle(document.querySelector('main')).display") == "block"
 
 
-async def test_a_daemon_that_starts_anew_is_followed_again(app: Callable[[], web.Application], tab: Tab) -> None:
+async def test_a_daemon_that_starts_anew_is_followed_again(
+    app: Callable[[], web.Application], tab: Tab
+) -> None:
     """Meanwhile the page says that it is old."""
     runner = await serve(app(), "127.0.0.1:0")
     host, port = runner.addresses[0]
@@ -139,7 +159,8 @@ async def test_a_daemon_that_starts_anew_is_followed_again(app: Callable[[], web
 
 
 async def test_by_keyboard(ledger: Ledger, address: str, tab: Tab) -> None:
-    """Tab reaches every control, visibly; Enter opens a job, Escape leads back to it, / to the search; live news move no focus."""
+    """Tab reaches every control, visibly; Enter opens a job, Escape leads back to it, / to the search; live
+    news move no focus."""
     save(ledger, 1)
     await tab.go(address)
     await tab.until("document.querySelectorAll('#jobs tr').length === 1")
@@ -165,7 +186,8 @@ async def test_by_keyboard(ledger: Ledger, address: str, tab: Tab) -> None:
 
 
 async def test_a_parked_job_by_keyboard(ledger: Ledger, address: str, tab: Tab) -> None:
-    """Its name among the parked ones opens its timeline, Escape leads back to it, and a second one that is parked takes no focus away."""
+    """Its name among the parked ones opens its timeline, Escape leads back to it, and a second one that is
+    parked takes no focus away."""
     save(ledger, 1, parked=Parked(ParkReason.SEVERAL, "7, 8"))
     await tab.go(address)
     await tab.until("document.querySelectorAll('#parked button').length === 1")
@@ -179,13 +201,17 @@ async def test_a_parked_job_by_keyboard(ledger: Ledger, address: str, tab: Tab) 
     assert "several" in await tab.run("document.querySelector('#detail').innerText")
     await tab.press("Escape")
     assert (
-        await tab.run("[document.activeElement.textContent, document.activeElement.parentElement.parentElement.id].join()")
+        await tab.run(
+            "[document.activeElement.textContent, "
+            "document.activeElement.parentElement.parentElement.id].join()"
+        )
         == "JOB-1,parked"
     )
 
 
 async def test_on_a_phone(ledger: Ledger, address: str, tab: Tab) -> None:
-    """360 pixels hold everything, however long a word, without scrolling sideways; what a job has not takes no room."""
+    """360 pixels hold everything, however long a word, without scrolling sideways; what a job has not takes
+    no room."""
     save(ledger, 1, parked=Parked(ParkReason.OTHER, "x" * 500), slurm_id="123456789")
     save(ledger, 2)
     await tab.size(360)
@@ -194,21 +220,29 @@ async def test_on_a_phone(ledger: Ledger, address: str, tab: Tab) -> None:
     await tab.run("document.querySelector('#jobs tr:last-child button').click()")
     await tab.until("document.querySelector('#detail li') !== null")
     assert await tab.run("document.documentElement.scrollWidth") <= 360
-    assert await tab.run("[...document.querySelectorAll('#jobs td:empty')].filter(cell => cell.offsetHeight).length") == 0
+    assert (
+        await tab.run(
+            "[...document.querySelectorAll('#jobs td:empty')].filter(cell => cell.offsetHeight).length"
+        )
+        == 0
+    )
     for width in (768, 929, 1280):
         await tab.size(width)
         assert await tab.run("document.documentElement.scrollWidth") <= width
 
 
 async def test_light_and_dark(address: str, tab: Tab) -> None:
-    """As the person's system has it, and readable in both: WCAG's contrast of 4.5 for every colour of text."""
+    """As the person's system has it, and readable in both: WCAG's contrast of 4.5 for every colour of
+    text."""
     await tab.go(address)
     for scheme in ("light", "dark"):
         await tab.scheme(scheme)
         back = await tab.run("getComputedStyle(document.querySelector('section')).backgroundColor")
         assert (luminance(back) < 0.2) is (scheme == "dark")
         for name in ("text", "quiet", "accent", "good", "warn", "bad"):
-            colour = await tab.run(f"(document.body.style.color = 'var(--{name})', getComputedStyle(document.body).color)")
+            colour = await tab.run(
+                f"(document.body.style.color = 'var(--{name})', getComputedStyle(document.body).color)"
+            )
             light, dark = sorted((luminance(back), luminance(colour)), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (scheme, name)
 
@@ -216,7 +250,9 @@ async def test_light_and_dark(address: str, tab: Tab) -> None:
 def luminance(colour: str) -> float:
     """WCAG's relative luminance of `rgb(r, g, b)`."""
     shares = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    red, green, blue = (share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares)
+    red, green, blue = (
+        share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
@@ -224,12 +260,22 @@ async def test_ten_thousand_jobs(ledger: Ledger, address: str, tab: Tab) -> None
     """The newest 200 at once, older ones a press away, any by its id."""
     with ledger.write():
         for number in range(1, 10_001):
-            ledger.save_job(replace(JOB, spec=replace(JOB.spec, job_id=f"JOB-{number}"), state=State.RUNNING, slurm_id=str(number)))
+            ledger.save_job(
+                replace(
+                    JOB,
+                    spec=replace(JOB.spec, job_id=f"JOB-{number}"),
+                    state=State.RUNNING,
+                    slurm_id=str(number),
+                )
+            )
     await tab.go(address)
     await tab.until("document.querySelectorAll('#jobs tr').length === 200")
     assert await tab.run("document.querySelector('#jobs button').textContent") == "JOB-10000"
     await tab.run("document.querySelector('#older').click()")
     await tab.until("document.querySelectorAll('#jobs tr').length === 400")
-    await tab.run("(document.querySelector('#match').value = 'JOB-17', document.querySelector('#search button').click())")
+    await tab.run(
+        "(document.querySelector('#match').value = 'JOB-17', document.querySelector('#search "
+        "button').click())"
+    )
     await tab.until("document.querySelectorAll('#jobs tr').length === 1")
     assert tab.problems == []

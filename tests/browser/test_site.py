@@ -14,7 +14,10 @@ from tests.unit.docs import ROOT
 pytestmark = pytest.mark.real
 
 SEARCH = "document.querySelector('[data-md-component=search-query]')"
-FOUND = "[...document.querySelectorAll('.md-search-result__link')].map(link => new URL(link.href).pathname.split('/').pop())"
+FOUND = (
+    "[...document.querySelectorAll('.md-search-result__link')].map(link => new "
+    "URL(link.href).pathname.split('/').pop())"
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,9 @@ async def tab() -> AsyncIterator[Tab]:
 async def test_search_needs_no_server(site: Path, tab: Tab) -> None:
     """Opened as a file, without a network: a word leads to the pages that say it."""
     await tab.call("Network.enable")
-    await tab.call("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
+    await tab.call(
+        "Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0
+    )
     await tab.size(1280)
     await tab.go(f"file://{site}/index.html")
     await tab.run(f"{SEARCH}.focus()")
@@ -44,11 +49,16 @@ async def test_search_needs_no_server(site: Path, tab: Tab) -> None:
     assert tab.problems == []
 
 
-@pytest.mark.parametrize("name", ["index", "install", "first-job", "security", "operators-guide", "cli", "alerts/index"])
+@pytest.mark.parametrize(
+    "name", ["index", "install", "first-job", "security", "operators-guide", "cli", "alerts/index"]
+)
 async def test_on_a_phone(site: Path, tab: Tab, name: str) -> None:
     """Nothing but a table or a block of code is wider than the page, and no picture is missing."""
     await tab.size(360)
     await tab.go(f"file://{site}/{name}.html")
     assert await tab.run("document.documentElement.scrollWidth") <= 360
-    assert await tab.run("[...document.images].filter(image => !image.naturalWidth).map(image => image.src)") == []
+    assert (
+        await tab.run("[...document.images].filter(image => !image.naturalWidth).map(image => image.src)")
+        == []
+    )
     assert tab.problems == []

@@ -1,4 +1,5 @@
-"""The containers of docker-compose.slurm.yml, as a person asks them: `docker compose`, and the ports that it publishes."""
+"""The containers of docker-compose.slurm.yml, as a person asks them: `docker compose`, and the ports that it
+publishes."""
 
 import json
 import os
@@ -19,10 +20,17 @@ PATIENCE = 600.0  # seconds for a build on a slow mirror; everything else has it
 
 
 def docker(*words: str, env: dict[str, str] | None = None, limit: float = PATIENCE) -> str:
-    """Standard output. Raises Wrong with the end of what it said for another exit code than 0, and when it takes too long."""
+    """Standard output. Raises Wrong with the end of what it said for another exit code than 0, and when it
+    takes too long."""
     try:
         done = subprocess.run(
-            ["docker", *words], capture_output=True, text=True, env={**os.environ, **(env or {})}, cwd=ROOT, timeout=limit, check=False
+            ["docker", *words],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **(env or {})},
+            cwd=ROOT,
+            timeout=limit,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise Wrong(f"docker {' '.join(words)}: not over after {limit:g} s") from None
@@ -33,7 +41,8 @@ def docker(*words: str, env: dict[str, str] | None = None, limit: float = PATIEN
 
 
 def with_ports() -> dict[str, str]:
-    """Ports that nothing else on this machine has, so that a site which somebody runs for himself is not in the way."""
+    """Ports that nothing else on this machine has, so that a site which somebody runs for himself is not in
+    the way."""
     return dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
 
 

@@ -1,4 +1,5 @@
-"""docker-compose.slurm.yml, from nothing to a reported job and back to nothing; `make compose-test` starts it beside an engine.
+"""docker-compose.slurm.yml, from nothing to a reported job and back to nothing; `make compose-test` starts it
+beside an engine.
 
     tools/images/engine .venv/bin/python -m tests.compose.run
 
@@ -58,11 +59,17 @@ async def play(site: Containers) -> None:
         same("what it wrote", site.run("login", "sh", "-c", f"cat /scratch/*-{first}.*/output.txt"), "c1\n")
     with step("a GPU job ends while provd is killed, and is reported once"):
         gpus = ("--gpus", "2", "--gpu-type", "nvidia-a100")
-        second = submit(site, "gpu", "until [ -e /scratch/go ]; do sleep 1; done", "--nodes", "1", "--cpus", "1", *gpus)
+        second = submit(
+            site, "gpu", "until [ -e /scratch/go ]; do sleep 1; done", "--nodes", "1", "--cpus", "1", *gpus
+        )
         await until("it runs", lambda: state(site, second) == "JOB_STATE_RUNNING", WAIT_SECONDS)
         site.compose("kill", "--signal", "KILL", "provd")
         site.run("login", "touch", "/scratch/go")
-        await until("it is over in SLURM", lambda: [row["State"] for row in records(site, second)] == ["COMPLETED"], WAIT_SECONDS)
+        await until(
+            "it is over in SLURM",
+            lambda: [row["State"] for row in records(site, second)] == ["COMPLETED"],
+            WAIT_SECONDS,
+        )
         same("state on chain with provd dead", state(site, second), "JOB_STATE_RUNNING")
         site.compose("start", "provd")
         ended(site, second)
@@ -82,18 +89,23 @@ def step(what: str) -> Iterator[None]:
 
 
 def base() -> dict[str, str]:
-    """Root makes Debian's base itself, where no registry may be within reach; anybody else has the engine pull it."""
+    """Root makes Debian's base itself, where no registry may be within reach; anybody else has the engine
+    pull it."""
     if os.geteuid():
         return {}
     if not docker("image", "ls", "-q", OWN_BASE).strip():
-        tar = subprocess.run([ROOT / "tools/images/base", "bookworm"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        tar = subprocess.run(
+            [ROOT / "tools/images/base", "bookworm"], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.strip()
         docker("import", tar, OWN_BASE)
     return {"BASE": OWN_BASE}
 
 
 def secrets_in(image: str) -> list[str]:
     names = [word for name in SECRETS for word in ("-o", "-name", name)][1:]
-    return docker("run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "find", image, "/", "-xdev", *names).split()
+    return docker(
+        "run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "find", image, "/", "-xdev", *names
+    ).split()
 
 
 def bring_up(site: Containers) -> None:
@@ -106,8 +118,20 @@ def bring_up(site: Containers) -> None:
 def submit(site: Containers, queue: str, line: str, *resources: str) -> str:
     """The id of a job of alice's."""
     program = ("--image", JOB_IMAGE, "--command", "/bin/sh", "--arg=-c", "--arg", line)
-    terms = ("--memory-gb", "1", "--max-runtime", "600", "--max-price", "1000000uvirt", "--from", "alice", "-y")
-    made = site.provd("tx", "hpc", "submit-job", "--offering", "OFF-1", "--queue", queue, *program, *resources, *terms)
+    terms = (
+        "--memory-gb",
+        "1",
+        "--max-runtime",
+        "600",
+        "--max-price",
+        "1000000uvirt",
+        "--from",
+        "alice",
+        "-y",
+    )
+    made = site.provd(
+        "tx", "hpc", "submit-job", "--offering", "OFF-1", "--queue", queue, *program, *resources, *terms
+    )
     return str(made["ids"]["job_id"])
 
 
@@ -122,7 +146,11 @@ def ended(site: Containers, job_id: str) -> None:
     reports = site.provd("evidence", "verify", job_id)
     same(f"reports of {job_id} that do not hold", [each for each in reports if not each["ok"]], [])
     told = [each["state"] for each in reports]
-    same(f"reports of {job_id}, a state once each and its end last", told, [*dict.fromkeys(told[:-1]), "completed"])
+    same(
+        f"reports of {job_id}, a state once each and its end last",
+        told,
+        [*dict.fromkeys(told[:-1]), "completed"],
+    )
 
 
 def records(site: Containers, job_id: str) -> list[dict[str, str]]:
@@ -143,7 +171,11 @@ def counted(site: Containers, job_id: str, *, cores: int, gpus: int) -> None:
     same(f"times that SLURM ran {job_id}", len(found), 1)
     seconds = int(found[0]["ElapsedRaw"])
     usage = accounting(site, job_id)["usage_metrics"]
-    wanted = {"wall_clock_seconds": seconds, "cpu_core_seconds": cores * seconds, "gpu_seconds": gpus * seconds}
+    wanted = {
+        "wall_clock_seconds": seconds,
+        "cpu_core_seconds": cores * seconds,
+        "gpu_seconds": gpus * seconds,
+    }
     same(f"usage of {job_id}", {name: int(usage[name]) for name in wanted}, wanted)
     same(f"{job_id} used some", seconds > 0, True)
 
@@ -151,7 +183,11 @@ def counted(site: Containers, job_id: str, *, cores: int, gpus: int) -> None:
 async def shown(site: Containers) -> None:
     await until("Prometheus scrapes provd", lambda: value(site, 'up{job="provd"}') == 1, WAIT_SECONDS)
     cost = float(accounting(site, "JOB-2")["total_cost"][0]["amount"])
-    await until("it has what provd billed since its start", lambda: value(site, "sum(provd_billed_total)") == cost, WAIT_SECONDS)
+    await until(
+        "it has what provd billed since its start",
+        lambda: value(site, "sum(provd_billed_total)") == cost,
+        WAIT_SECONDS,
+    )
     rules = [rule for group in site.prometheus("rules")["groups"] for rule in group["rules"]]
     same("rules that cannot be evaluated", [rule["name"] for rule in rules if rule["health"] == "err"], [])
     same("there are rules", len(rules) > 20, True)

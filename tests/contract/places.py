@@ -41,8 +41,10 @@ class Place:
         name = unique()
         directory = f"{self.work_root}/{name}"
         fields: dict[str, Any] = {
-            "partition": "standard", "account": "provd", "qos": "", "nodes": 1, "cpus_per_node": 1, "memory_gb_per_node": 1,
-            "gpus_per_node": 0, "gpu_type": "", "wall_seconds": 60, "working_directory": "", "environment": (),
+            "partition": "standard", "account": "provd", "qos": "", "nodes": 1, "cpus_per_node": 1,
+            "memory_gb_per_node": 1,
+            "gpus_per_node": 0, "gpu_type": "", "wall_seconds": 60, "working_directory": "",
+            "environment": (),
         }  # fmt: skip
         batch = Batch(name=name, directory=directory, argv=argv, **{**fields, **changes})
         return Submission(name, render(batch), directory)
@@ -61,7 +63,9 @@ class Place:
         submitted: dict[str, int] | None = None,
         intents: Sequence[str] = (),
     ) -> Snapshot:
-        watch = Watch(frozenset(names), ids or {}, frozenset(doubtful), self.since, submitted or {}, frozenset(intents))
+        watch = Watch(
+            frozenset(names), ids or {}, frozenset(doubtful), self.since, submitted or {}, frozenset(intents)
+        )
         return await self.scheduler.snapshot(watch)
 
     async def until(self, there: Callable[[], bool]) -> None:
@@ -74,7 +78,11 @@ class Place:
                 await asyncio.sleep(0.2)
 
     async def until_phase(
-        self, name: str, *phases: str, ids: dict[str, str] | None = None, submitted: dict[str, int] | None = None
+        self,
+        name: str,
+        *phases: str,
+        ids: dict[str, str] | None = None,
+        submitted: dict[str, int] | None = None,
     ) -> Sighting:
         """The job once it stands there."""
         async with asyncio.timeout(PATIENCE):

@@ -1,4 +1,5 @@
-"""What goes wrong at a site, on the simulated one, where it can be made to happen: the daemon's view of it."""
+"""What goes wrong at a site, on the simulated one, where it can be made to happen: the daemon's view of
+it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -79,7 +80,8 @@ async def test_the_site_requeues_a_job(place: Place, simulated_site: SimulatedSi
     await place.submit(order)
     seen = await place.until_phase(order.name, Phase.RUNNING)
     job = simulated_site.cluster.jobs[1]
-    await place.until(lambda: SystemClock().now() >= seen.submitted_at + 1)  # the runs of a job differ in their second of submission
+    # the runs of a job differ in their second of submission
+    await place.until(lambda: SystemClock().now() >= seen.submitted_at + 1)
     simulated_site.cluster.requeue(job, SystemClock().now())
     simulated_site.poke()
     assert (await place.until_phase(order.name, Phase.WAITING)).reason == "BeginTime"

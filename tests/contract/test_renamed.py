@@ -1,4 +1,5 @@
-"""Jobs that reach slurmctld from inside: all of a site's jobs run as one user, so each may rename, requeue and imitate."""
+"""Jobs that reach slurmctld from inside: all of a site's jobs run as one user, so each may rename, requeue
+and imitate."""
 
 import asyncio
 import time
@@ -26,14 +27,17 @@ async def started(place: Place, order: Submission) -> SubmissionResult:
 
 
 async def test_a_job_that_renames_itself_is_followed_and_cancelled(place: Place) -> None:
-    """Before it was ever seen, it takes another name: it is still seen, cancelled by its id, and its usage is measured."""
+    """Before it was ever seen, it takes another name: it is still seen, cancelled by its id, and its usage is
+    measured."""
     order = place.order("sh", "-c", f"{RENAME}; echo done; sleep 300", wall_seconds=600)
     receipt = await started(place, order)
     ids = {order.name: receipt.slurm_id}
     (seen,) = (await place.look(order.name, ids=ids)).of(order.name)
     assert (seen.slurm_id, seen.phase) == (receipt.slurm_id, Phase.RUNNING)
     await place.scheduler.cancel(known(ids, {order.name: seen.submitted_at}))
-    over = await place.until_phase(order.name, Phase.ENDED, ids=ids, submitted={order.name: seen.submitted_at})
+    over = await place.until_phase(
+        order.name, Phase.ENDED, ids=ids, submitted={order.name: seen.submitted_at}
+    )
     assert (over.slurm_id, over.outcome, len(over.runs)) == (receipt.slurm_id, State.CANCELLED, 1)
 
 
@@ -52,7 +56,8 @@ async def test_renamed_and_requeued(place: Place) -> None:
     receipt = await started(place, order)
     ids = {order.name: receipt.slurm_id}
     (first,) = (await place.look(order.name, ids=ids)).of(order.name)
-    await place.until(lambda: time.time() >= first.submitted_at + 1)  # SLURM tells a job's runs apart by their second of submission
+    # SLURM tells a job's runs apart by their second of submission
+    await place.until(lambda: time.time() >= first.submitted_at + 1)
     await place.over(place.order("scontrol", "requeue", receipt.slurm_id))
     submitted = {order.name: first.submitted_at}
     again = await place.until_phase(order.name, Phase.WAITING, ids=ids, submitted=submitted)
@@ -67,19 +72,26 @@ async def test_a_job_under_anothers_name_is_not_taken_for_it(place: Place) -> No
     victim = place.order("sh", "-c", "echo done; sleep 300", wall_seconds=600)
     receipt = await started(place, victim)
     ids = {victim.name: receipt.slurm_id}
-    thief = place.order("sh", "-c", f"sbatch --job-name={victim.name} --output=/dev/null --wrap 'sleep 300'; echo done")
+    thief = place.order(
+        "sh", "-c", f"sbatch --job-name={victim.name} --output=/dev/null --wrap 'sleep 300'; echo done"
+    )
     await started(place, thief)
     seen = (await place.look(victim.name, ids=ids)).of(victim.name)
     assert (seen[0].slurm_id, len(seen)) == (receipt.slurm_id, 2)
     await place.scheduler.cancel(known(ids, {victim.name: seen[0].submitted_at}))
     await place.until_phase(victim.name, Phase.ENDED, ids=ids)
-    (other,) = [each for each in (await place.look(victim.name, ids=ids)).of(victim.name) if each.slurm_id != receipt.slurm_id]
+    (other,) = [
+        each
+        for each in (await place.look(victim.name, ids=ids)).of(victim.name)
+        if each.slurm_id != receipt.slurm_id
+    ]
     assert other.phase in (Phase.WAITING, Phase.RUNNING)
     await place.scheduler.cancel(known({victim.name: other.slurm_id}))
 
 
 async def test_a_job_that_shrinks_is_billed_for_what_it_held(place: Place) -> None:
-    """It gives one of its two nodes back: SLURM's second record counts from the first start, and no second is billed twice."""
+    """It gives one of its two nodes back: SLURM's second record counts from the first start, and no second is
+    billed twice."""
     if isinstance(place.site, SimulatedSite):
         pytest.skip("the simulated site does not resize jobs")
     resize = "sleep 3; scontrol update jobid=$SLURM_JOB_ID numnodes=1; sleep 3"
@@ -88,11 +100,14 @@ async def test_a_job_that_shrinks_is_billed_for_what_it_held(place: Place) -> No
     used = measure(seen.runs, 0)
     assert (first.nodes, second.nodes, second.start) == (2, 1, first.start)
     assert used.wall_clock_seconds == second.end - first.start
-    assert used.cpu_core_seconds == first.elapsed * first.cpus + (second.elapsed - first.elapsed) * second.cpus
+    assert (
+        used.cpu_core_seconds == first.elapsed * first.cpus + (second.elapsed - first.elapsed) * second.cpus
+    )
 
 
 async def test_renamed_over_and_forgotten(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its id was never known and slurmctld has it no more: sacct's working directory names the job that renamed itself."""
+    """Its id was never known and slurmctld has it no more: sacct's working directory names the job that
+    renamed itself."""
     order = place.order("sh", "-c", f"{RENAME}; echo done; exit 3")
     receipt = await started(place, order)
 
@@ -101,14 +116,21 @@ async def test_renamed_over_and_forgotten(place: Place, monkeypatch: pytest.Monk
 
     async def ended() -> Sighting:
         while True:
-            for seen in (await place.look(order.name, doubtful=[order.name], intents=[order.name])).of(order.name):
+            for seen in (await place.look(order.name, doubtful=[order.name], intents=[order.name])).of(
+                order.name
+            ):
                 if seen.final:
                     return seen
             await asyncio.sleep(0.2)
 
     monkeypatch.setattr(place.scheduler, "_queue", forgotten)
     over = await asyncio.wait_for(ended(), PATIENCE)
-    assert (over.slurm_id, over.name, over.outcome, over.exit_code) == (receipt.slurm_id, order.name, State.FAILED, 3)
+    assert (over.slurm_id, over.name, over.outcome, over.exit_code) == (
+        receipt.slurm_id,
+        order.name,
+        State.FAILED,
+        3,
+    )
 
 
 async def test_a_working_directory_stays_once_a_job_runs(place: Place) -> None:

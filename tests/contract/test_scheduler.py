@@ -1,4 +1,5 @@
-"""What the daemon may count on from a SLURM site: the same for the simulated and the real one, over SSH and on the login node."""
+"""What the daemon may count on from a SLURM site: the same for the simulated and the real one, over SSH and
+on the login node."""
 
 import asyncio
 import re
@@ -39,7 +40,8 @@ async def test_version(place: Place) -> None:
 
 
 async def test_many_orders_one_command(place: Place) -> None:
-    """A dozen orders in one command: each has a receipt, in order, with a SLURM job of its own that ends well."""
+    """A dozen orders in one command: each has a receipt, in order, with a SLURM job of its own that ends
+    well."""
     orders = [place.order("true") for _ in range(12)]
     receipts = await place.submit(*orders)
     assert [receipt.name for receipt in receipts] == [order.name for order in orders]
@@ -84,7 +86,8 @@ async def test_more_nodes_than_exist(place: Place) -> None:
 
 
 async def test_found_by_name_while_it_runs_and_after(place: Place) -> None:
-    """A job whose id was never learned is found by its name, at once and after its end, with its exit code."""
+    """A job whose id was never learned is found by its name, at once and after its end, with its exit
+    code."""
     order = place.order("sh", "-c", "sleep 1; exit 3")
     (receipt,) = await place.submit(order)
     snapshot = await place.look(order.name, doubtful=[order.name])
@@ -92,11 +95,17 @@ async def test_found_by_name_while_it_runs_and_after(place: Place) -> None:
     assert seen.slurm_id == receipt.slurm_id
     assert seen.phase in (Phase.WAITING, Phase.RUNNING)
     seen = await place.until_phase(order.name, Phase.ENDED)
-    assert (seen.slurm_id, seen.outcome, seen.exit_code, seen.final) == (receipt.slurm_id, State.FAILED, 3, True)
+    assert (seen.slurm_id, seen.outcome, seen.exit_code, seen.final) == (
+        receipt.slurm_id,
+        State.FAILED,
+        3,
+        True,
+    )
 
 
 async def test_survey(place: Place) -> None:
-    """A running job shows what it holds, an ended one its record, both without being asked for by name; the site's clock comes along."""
+    """A running job shows what it holds, an ended one its record, both without being asked for by name; the
+    site's clock comes along."""
     running, ended = place.order("sleep", "30", cpus_per_node=2, memory_gb_per_node=2), place.order("true")
     for order in (running, ended):
         script = order.script.replace(f"--job-name={order.name}", f"--job-name={order.name}-JOB-1")
@@ -135,7 +144,12 @@ async def test_absence(place: Place) -> None:
 
 async def test_exit_codes(place: Place) -> None:
     """The program's own exit code comes back."""
-    programs = {0: ("true",), 3: ("sh", "-c", "exit 3"), 127: ("no-such-program",), 137: ("sh", "-c", "kill -9 $$")}
+    programs = {
+        0: ("true",),
+        3: ("sh", "-c", "exit 3"),
+        127: ("no-such-program",),
+        137: ("sh", "-c", "kill -9 $$"),
+    }
     orders = {code: place.order(*argv) for code, argv in programs.items()}
     await place.submit(*orders.values())
     for code, order in orders.items():
@@ -144,7 +158,8 @@ async def test_exit_codes(place: Place) -> None:
 
 
 async def test_cancel_running(place: Place) -> None:
-    """A running job that is cancelled ends as cancelled; cancelling it again, or one that never was, is no error."""
+    """A running job that is cancelled ends as cancelled; cancelling it again, or one that never was, is no
+    error."""
     order = place.order("sleep", "300", wall_seconds=600)
     (receipt,) = await place.submit(order)
     await place.until_phase(order.name, Phase.RUNNING)
@@ -155,7 +170,8 @@ async def test_cancel_running(place: Place) -> None:
 
 
 async def test_cancel_spares_strangers(place: Place) -> None:
-    """An id of ours that belongs to another job by now, as after a reset of SLURM's database: that job runs on, ours beside it ends."""
+    """An id of ours that belongs to another job by now, as after a reset of SLURM's database: that job runs
+    on, ours beside it ends."""
     ours, other = place.order("sleep", "300", wall_seconds=600), place.order("sleep", "300", wall_seconds=600)
     mine, stranger = await place.submit(ours, other)
     await place.until_phase(ours.name, Phase.RUNNING)
@@ -186,7 +202,9 @@ async def test_time_limit_to_the_second(place: Place) -> None:
 
 async def test_gpus(place: Place) -> None:
     """A GPU job is given its devices, and the accounting names their type."""
-    order = place.order("sh", "-c", "echo $CUDA_VISIBLE_DEVICES; sleep 1", partition="gpu", gpus_per_node=2, gpu_type="a100")
+    order = place.order(
+        "sh", "-c", "echo $CUDA_VISIBLE_DEVICES; sleep 1", partition="gpu", gpus_per_node=2, gpu_type="a100"
+    )
     seen = await place.run(order)
     assert seen.runs[0].gpus == (("a100", 2),)
     assert place.output(order) == "0,1\n"
@@ -194,7 +212,9 @@ async def test_gpus(place: Place) -> None:
 
 async def test_two_nodes(place: Place) -> None:
     """srun inside the job reaches each node once, with the job's environment."""
-    order = place.order("srun", "sh", "-c", "echo $SLURMD_NODENAME $GREETING", nodes=2, environment=(("GREETING", "hello"),))
+    order = place.order(
+        "srun", "sh", "-c", "echo $SLURMD_NODENAME $GREETING", nodes=2, environment=(("GREETING", "hello"),)
+    )
     seen = await place.run(order)
     assert (seen.exit_code, seen.runs[0].nodes) == (0, 2)
     lines = place.output(order).splitlines()
@@ -203,7 +223,8 @@ async def test_two_nodes(place: Place) -> None:
 
 
 async def test_hostile_arguments(place: Place) -> None:
-    """Whatever a customer writes reaches the program as its arguments, byte for byte, and no shell ever reads it."""
+    """Whatever a customer writes reaches the program as its arguments, byte for byte, and no shell ever reads
+    it."""
     order = place.order("printf", "<%s>\\n", *HOSTILE, working_directory="in/$(touch hostile) dir")
     await place.over(order)
     assert place.output(order) == "".join(f"<{argument}>\n" for argument in HOSTILE)
@@ -212,12 +233,17 @@ async def test_hostile_arguments(place: Place) -> None:
 
 
 async def test_a_name_that_reads_as_rows(place: Place) -> None:
-    """A customer whose job may submit others names one so that it reads as another job's end: nobody's job ends by that."""
+    """A customer whose job may submit others names one so that it reads as another job's end: nobody's job
+    ends by that."""
     victim = place.order("sleep", "20")
     (receipt,) = await place.submit(victim)
     await place.until_phase(victim.name, Phase.RUNNING)
     row = f"{receipt.slurm_id}|COMPLETED|0:0|1|1|2|1|1|cpu=1|None|{victim.name}|"
-    await place.over(place.order("sh", "-c", f"sbatch --job-name=\"$(printf 'x\\n{row}\\ny')\" --output=/dev/null --wrap 'sleep 2'"))
+    await place.over(
+        place.order(
+            "sh", "-c", f"sbatch --job-name=\"$(printf 'x\\n{row}\\ny')\" --output=/dev/null --wrap 'sleep 2'"
+        )
+    )
     (seen,) = (await place.look(victim.name, ids={victim.name: receipt.slurm_id})).of(victim.name)
     assert (seen.slurm_id, seen.phase) == (receipt.slurm_id, Phase.RUNNING)
     await place.scheduler.survey(place.since, known({}))  # reads everybody's rows
@@ -235,19 +261,33 @@ async def test_environment(place: Place) -> None:
 
 async def test_nodes(place: Place) -> None:
     """Every node with its size, and what is in use while a job runs."""
-    order = place.order("sleep", "300", cpus_per_node=5, memory_gb_per_node=7, gpus_per_node=1, gpu_type="a100", wall_seconds=600)
+    order = place.order(
+        "sleep",
+        "300",
+        cpus_per_node=5,
+        memory_gb_per_node=7,
+        gpus_per_node=1,
+        gpu_type="a100",
+        wall_seconds=600,
+    )
     (receipt,) = await place.submit(order)
     await place.until_phase(order.name, Phase.RUNNING)
     nodes = await place.scheduler.nodes()
     await place.scheduler.cancel(known({order.name: receipt.slurm_id}))
     assert [node.host for node in nodes] == ["n1", "n2", "n3", "n4"]
-    assert {(node.cpus, node.memory_mib, node.gpus, node.gpu_type) for node in nodes} == {(16, 65536, 2, "a100")}
+    assert {(node.cpus, node.memory_mib, node.gpus, node.gpu_type) for node in nodes} == {
+        (16, 65536, 2, "a100")
+    }
     assert all(node.usable and set(node.partitions) == {"standard", "gpu"} for node in nodes)
-    assert any(node.cpus_allocated >= 5 and node.memory_allocated_mib >= 7 * 1024 and node.gpus_allocated >= 1 for node in nodes)
+    assert any(
+        node.cpus_allocated >= 5 and node.memory_allocated_mib >= 7 * 1024 and node.gpus_allocated >= 1
+        for node in nodes
+    )
 
 
 async def test_slurmdbd_down(place: Place) -> None:
-    """Without slurmdbd jobs are taken and run on, but nothing that left squeue can be called absent; its record comes later."""
+    """Without slurmdbd jobs are taken and run on, but nothing that left squeue can be called absent; its
+    record comes later."""
     await place.stop("slurmdbd")
     try:
         order = place.order("sh", "-c", "exit 4")
@@ -293,8 +333,18 @@ async def test_job_directory_missing(place: Place) -> None:
 async def test_tasks_on_every_node(place: Place) -> None:
     """What a wrapper starts runs once a task; lines after it run, and the exit code stays the program's."""
     order = place.order(
-        "sh", "-c", "echo task; exit 3", nodes=2, cpus_per_node=1, wrapper=("srun", "--ntasks", "2"), epilogue=("echo afterwards",)
+        "sh",
+        "-c",
+        "echo task; exit 3",
+        nodes=2,
+        cpus_per_node=1,
+        wrapper=("srun", "--ntasks", "2"),
+        epilogue=("echo afterwards",),
     )
     seen = await place.run(order)
     assert seen.exit_code == 3
-    assert [line for line in place.output(order).splitlines() if line in ("task", "afterwards")] == ["task", "task", "afterwards"]
+    assert [line for line in place.output(order).splitlines() if line in ("task", "afterwards")] == [
+        "task",
+        "task",
+        "afterwards",
+    ]

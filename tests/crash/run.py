@@ -2,8 +2,8 @@
 
     python -m tests.crash.run [--kills 200] [--seed N]
 
-Exit 0 only when no job is twice in sacct, none is lost or ends otherwise than it should, and no report took effect twice.
-"""
+Exit 0 only when no job is twice in sacct, none is lost or ends otherwise than it should, and no report took
+effect twice."""
 
 import argparse
 import asyncio
@@ -64,11 +64,17 @@ async def crash(kills: int, seed: int) -> int:
             found, wrong = await play_round(stage, killer)
             rounds, rows, problems = rounds + 1, rows + found, problems + wrong
             say(
-                f"round {rounds}: {kills - killer.left} kills so far, {sum(bool(row.problems) for row in found)} jobs not as they should be"
+                f"round {rounds}: {kills - killer.left} kills so far, "
+                f"{sum(bool(row.problems) for row in found)} jobs not as they should be"
             )
     finally:
         await stage.close()
-    return verdict(rows, problems, directory, f"seed {seed}: {kills} kills in {rounds} rounds of 12 jobs, {time.monotonic() - began:.0f} s")
+    return verdict(
+        rows,
+        problems,
+        directory,
+        f"seed {seed}: {kills} kills in {rounds} rounds of 12 jobs, {time.monotonic() - began:.0f} s",
+    )
 
 
 def verdict(rows: list[JobVerdict], problems: list[str], directory: Path, what: str) -> int:
@@ -90,7 +96,9 @@ def verdict(rows: list[JobVerdict], problems: list[str], directory: Path, what: 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     options = parser.parse_args()

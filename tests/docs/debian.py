@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.packages.debian import PASSED_ON
 
 ROOT = Path(__file__).parents[2]
-# The process namespace ends with its first process, and takes the daemons along; the mounts are nobody else's.
+# The process namespace ends with its first process, and takes the daemons along; the mounts are nobody
+# else's.
 _ENTER = """hostname debian && mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc"
 exec chroot "$1" /usr/bin/env -C /root -i "${@:2}" /bin/bash"""
 
@@ -19,11 +20,14 @@ exec chroot "$1" /usr/bin/env -C /root -i "${@:2}" /bin/bash"""
 @contextlib.contextmanager
 def unpacked(suite: str) -> Iterator[Path]:
     """The root directory of a smallest Debian, with this checkout in /root/provd."""
-    tar = subprocess.run([ROOT / "tools/images/base", suite], check=True, capture_output=True, text=True).stdout.strip()
+    tar = subprocess.run(
+        [ROOT / "tools/images/base", suite], check=True, capture_output=True, text=True
+    ).stdout.strip()
     root = Path(tempfile.mkdtemp(prefix="provd-docs."))
     try:
         subprocess.run(["tar", "-xf", tar, "-C", root], check=True)
-        (root / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 debian\n")  # as Debian's installer leaves it
+        # as Debian's installer leaves it
+        (root / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 debian\n")
         copy_checkout(root / "root/provd")
         yield root
     finally:
@@ -34,7 +38,10 @@ def copy_checkout(to: Path) -> None:
     """Every file that git knows or would take."""
     to.mkdir()
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
     )
     tar = ["tar", "-c", "--null", "--files-from=-", "--ignore-failed-read"]
     packed = subprocess.run(tar, cwd=ROOT, input=listed.stdout, check=True, capture_output=True)
@@ -43,7 +50,12 @@ def copy_checkout(to: Path) -> None:
 
 def shell(root: Path) -> subprocess.Popen[str]:
     """root's bash inside, reading commands from its standard input."""
-    variables = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
+    variables = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+    }
     variables |= {"DEBIAN_FRONTEND": "noninteractive"}
     variables |= {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     namespaces = [str(ROOT / "tools/images/private-mounts"), "--uts", "--pid", "--fork", "--kill-child"]

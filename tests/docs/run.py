@@ -1,10 +1,10 @@
-"""Types the commands of docs/install.md and docs/first-job.md into a Debian that has nothing, until the first job is reported.
+"""Types the commands of docs/install.md and docs/first-job.md into a Debian that has nothing, until the first
+job is reported.
 
     python -m tests.docs.run [SUITE]      bookworm when left out, or trixie
 
-Prints each command with its time, and the total until the report is on chain. Exit 0 only when every command ended well and the report is
-there.
-"""
+Prints each command with its time, and the total until the report is on chain. Exit 0 only when every command
+ended well and the report is there."""
 
 import re
 import socket
@@ -33,7 +33,8 @@ class Session:
         self.printed = ""
 
     def type(self, command: str) -> float:
-        """Seconds until the shell would show its prompt again. Raises Wrong for an exit code that is not 0."""
+        """Seconds until the shell would show its prompt again. Raises Wrong for an exit code that is not
+        0."""
         print(f"$ {command}", flush=True)
         began = time.monotonic()
         self._write(f"{command}\nprintf '\\n%s %s\\n' {_END} $?\n")
@@ -93,7 +94,10 @@ def in_use() -> list[int]:
 
 def main(suite: str = "bookworm") -> int:
     if taken := in_use():
-        print(f"the pages need these ports, and something else listens there: {', '.join(map(str, taken))}", file=sys.stderr)
+        print(
+            f"the pages need these ports, and something else listens there: {', '.join(map(str, taken))}",
+            file=sys.stderr,
+        )
         return 1
     with unpacked(suite) as root:
         try:

@@ -1,4 +1,5 @@
-"""The whole life of a cluster and of five jobs on real SLURM and the devnet, by `provd` command lines alone, checked to the uvirt.
+"""The whole life of a cluster and of five jobs on real SLURM and the devnet, by `provd` command lines alone,
+checked to the uvirt.
 
     python -m tests.e2e.cli
 
@@ -54,7 +55,10 @@ def main() -> int:
         if (directory / "slurm").exists():
             shell.run(f"provd lab down {directory}/slurm")
     shutil.rmtree(directory, ignore_errors=True)
-    print(f"ok: {shell.lines} command lines, five jobs, {time.monotonic() - began:.0f} s, balances right to the uvirt")
+    print(
+        f"ok: {shell.lines} command lines, five jobs, {time.monotonic() - began:.0f} s, balances right "
+        "to the uvirt"
+    )
     return 0
 
 
@@ -80,8 +84,13 @@ def shell_json(shell: Shell, line: str) -> Any:
 def make_people(shell: Shell) -> dict[str, str]:
     """Name -> address. Everybody's key is in one keyring."""
     shell.file("passphrase", "a passphrase of the test\n")
-    shell.env |= {"PROVD_KEYRING_DIR": f"{shell.directory}/ring", "PROVD_PASSPHRASE_FILE": f"{shell.directory}/passphrase"}
-    people = {name: shell.run(f"provd keys add {name}").strip() for name in ("provider", "alice", "bob", "governor")}
+    shell.env |= {
+        "PROVD_KEYRING_DIR": f"{shell.directory}/ring",
+        "PROVD_PASSPHRASE_FILE": f"{shell.directory}/passphrase",
+    }
+    people = {
+        name: shell.run(f"provd keys add {name}").strip() for name in ("provider", "alice", "bob", "governor")
+    }
     listed = {entry["name"]: entry["address"] for entry in shell.json("provd keys list")}
     same("keys", listed, people)
     return people
@@ -89,15 +98,28 @@ def make_people(shell: Shell) -> dict[str, str]:
 
 def start_chain(shell: Shell, children: list[Process], people: dict[str, str]) -> None:
     funds = [word for address in people.values() for word in ("--fund", f"{address}={FUNDS}uve,{FUNDS}uvirt")]
-    rules = ["--chain-id", CHAIN_ID, "--authority", people["governor"], "--settle-seconds", str(SETTLE_SECONDS)]
+    rules = [
+        "--chain-id",
+        CHAIN_ID,
+        "--authority",
+        people["governor"],
+        "--settle-seconds",
+        str(SETTLE_SECONDS),
+    ]
     where = ["--home", str(shell.directory / "chain"), "--listen", "127.0.0.1:0"]
     words = ["devnet", "start", *where, *rules, *funds]
     line = start(shell, children, "the devnet", words, "serves gRPC on 127.0.0.1:", {"PYTHONUNBUFFERED": "1"})
     port = line.split("serves gRPC on 127.0.0.1:")[1].split()[0].rstrip(",;")
-    shell.env |= {"PROVD_NODE": f"127.0.0.1:{port}", "PROVD_CHAIN_ID": CHAIN_ID, "PROVD_CONFIG": f"{shell.directory}/provd.toml"}
+    shell.env |= {
+        "PROVD_NODE": f"127.0.0.1:{port}",
+        "PROVD_CHAIN_ID": CHAIN_ID,
+        "PROVD_CONFIG": f"{shell.directory}/provd.toml",
+    }
 
 
-def start(shell: Shell, children: list[Process], name: str, words: list[str], ready: str, env: dict[str, str]) -> str:
+def start(
+    shell: Shell, children: list[Process], name: str, words: list[str], ready: str, env: dict[str, str]
+) -> str:
     print(f"$ provd {' '.join(words)} &", flush=True)
     child = Process(name, words, shell.directory / f"{words[0]}.log", env)
     children.append(child)
@@ -108,23 +130,36 @@ def start(shell: Shell, children: list[Process], name: str, words: list[str], re
 def open_shop(shell: Shell) -> None:
     same(
         "pending",
-        "HPC-1" in shell.run('provd tx hpc register-cluster --name "e2e" --region "us-west-2" --total-nodes 4 --from provider -y'),
+        "HPC-1"
+        in shell.run(
+            'provd tx hpc register-cluster --name "e2e" --region "us-west-2" --total-nodes 4 --from '
+            "provider -y"
+        ),
         True,
     )
     shell.run("provd tx hpc update-cluster HPC-1 --state active --from provider -y")
     offering = shell.file(
         "offering.yaml",
         "name: standard\nmax_runtime_seconds: 86400\nsupports_custom_workloads: true\n"
-        "queue_options:\n  - {partition_name: standard, max_nodes: 4}\n  - {partition_name: gpu, max_nodes: 4}\n"
-        "pricing: {cpu_core_hour_price: 10000, gpu_hour_price: 100000, currency: uvirt, minimum_charge: 10000}\n",
+        "queue_options:\n  - {partition_name: standard, max_nodes: 4}\n  - {partition_name: gpu, "
+        "max_nodes: 4}\n"
+        "pricing: {cpu_core_hour_price: 10000, gpu_hour_price: 100000, currency: uvirt, "
+        "minimum_charge: 10000}\n",
     )
     shell.run(f"provd tx hpc create-offering --cluster HPC-1 --file {offering} --from provider -y")
     same("cluster", shell.json("provd query hpc cluster HPC-1")["cluster"]["state"], "CLUSTER_STATE_ACTIVE")
-    same("offerings", [each["offering_id"] for each in shell.json("provd query hpc offerings --active-only")["offerings"]], ["OFF-1"])
+    same(
+        "offerings",
+        [each["offering_id"] for each in shell.json("provd query hpc offerings --active-only")["offerings"]],
+        ["OFF-1"],
+    )
 
 
 def start_daemon(shell: Shell, children: list[Process], site: dict[str, Any]) -> Process:
-    ssh = "\n".join(f"{name} = {value if isinstance(value, int) else repr(str(value))}" for name, value in site["ssh"].items())
+    ssh = "\n".join(
+        f"{name} = {value if isinstance(value, int) else repr(str(value))}"
+        for name, value in site["ssh"].items()
+    )
     config = shell.file(
         "provd.toml",
         f"""[chain]
@@ -165,7 +200,10 @@ listen = "127.0.0.1:0"
 
 def run_jobs(shell: Shell) -> None:
     for job_id, (_, customer, asked, line, seconds) in JOBS.items():
-        command = f"--image {IMAGE} --command /bin/sh --arg=-c --arg {line!r} --max-runtime {seconds} --max-price {ESCROW}uvirt"
+        command = (
+            f"--image {IMAGE} --command /bin/sh --arg=-c --arg {line!r} --max-runtime {seconds} "
+            f"--max-price {ESCROW}uvirt"
+        )
         made = shell.json(f"provd tx hpc submit-job --offering OFF-1 {asked} {command} --from {customer} -y")
         same("job", made["ids"]["job_id"], job_id)
     shell.run("provd tx hpc update-offering OFF-1 --inactive --from provider -y", expect=1)
@@ -178,9 +216,12 @@ def state(shell: Shell, job_id: str) -> str:
 
 
 def dispute(shell: Shell) -> dict[str, str]:
-    """JOB-1's money stops at its customer's word, and goes on as the governor decided: on half of the GPUs. Returns what was decided."""
+    """JOB-1's money stops at its customer's word, and goes on as the governor decided: on half of the GPUs.
+    Returns what was decided."""
     shell.run("provd query hpc job JOB-1 --watch")
-    flagged = shell.json('provd tx hpc flag-dispute JOB-1 --type usage --reason "two of the GPUs were dead" --from alice -y')
+    flagged = shell.json(
+        'provd tx hpc flag-dispute JOB-1 --type usage --reason "two of the GPUs were dead" --from alice -y'
+    )
     dispute_id = flagged["ids"]["dispute_id"]
     for job_id in JOBS:
         shell.run(f"provd query hpc job {job_id} --watch")
@@ -189,9 +230,18 @@ def dispute(shell: Shell) -> dict[str, str]:
     same("held by the dispute", held["settlement_status"], "disputed")
     usage = {name: value for name, value in held["usage_metrics"].items() if int(value)}
     usage["gpu_seconds"] = str(int(usage["gpu_seconds"]) // 2)
-    decision = shell.file("decision.json", money.dumps({"resolution": money.dumps({name: int(value) for name, value in usage.items()})}))
-    shell.run(f"provd tx hpc resolve-dispute {dispute_id} --status resolved --file {decision} --from governor -y")
-    same("dispute", shell.json(f"provd query hpc dispute {dispute_id}")["dispute"]["status"], "DISPUTE_STATUS_RESOLVED")
+    decision = shell.file(
+        "decision.json",
+        money.dumps({"resolution": money.dumps({name: int(value) for name, value in usage.items()})}),
+    )
+    shell.run(
+        f"provd tx hpc resolve-dispute {dispute_id} --status resolved --file {decision} --from governor -y"
+    )
+    same(
+        "dispute",
+        shell.json(f"provd query hpc dispute {dispute_id}")["dispute"]["status"],
+        "DISPUTE_STATUS_RESOLVED",
+    )
     return usage
 
 
@@ -205,7 +255,9 @@ def look_around(shell: Shell, people: dict[str, str]) -> None:
     same("alice's jobs", len(shell.json(f"provd query hpc jobs-by-customer {people['alice']}")["jobs"]), 2)
     nodes = shell.json("provd query hpc nodes-by-cluster HPC-1")["nodes"]
     same("nodes", sorted({node["state"] for node in nodes}), ["NODE_STATE_ACTIVE"])
-    placed = int(shell.json("provd query hpc scheduling-metrics HPC-1 standard")["metrics"]["total_decisions"])
+    placed = int(
+        shell.json("provd query hpc scheduling-metrics HPC-1 standard")["metrics"]["total_decisions"]
+    )
     same("jobs placed, of three, or two where alice's quota was full", placed in (2, 3), True)
 
 
@@ -214,7 +266,11 @@ def close_shop(shell: Shell, daemon: Process) -> None:
     same("the daemon's exit code", daemon.stop(), 0)
     shell.run("provd tx hpc update-offering OFF-1 --inactive --from provider -y")
     shell.run("provd tx hpc deregister-cluster HPC-1 --from provider -y")
-    same("cluster", shell.json("provd query hpc cluster HPC-1")["cluster"]["state"], "CLUSTER_STATE_DEREGISTERED")
+    same(
+        "cluster",
+        shell.json("provd query hpc cluster HPC-1")["cluster"]["state"],
+        "CLUSTER_STATE_DEREGISTERED",
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Every uvirt: what the bill of each job's usage says, what its accounting says, and what the accounts hold."""
+"""Every uvirt: what the bill of each job's usage says, what its accounting says, and what the accounts
+hold."""
 
 import json
 from collections import Counter
@@ -7,26 +8,41 @@ from typing import Any
 
 from tests.e2e.shell import Shell, same
 
-Job = tuple[str, str, str, str, int]  # how it ends, whose it is, what it asks for, what it runs, its longest time
+# how it ends, whose it is, what it asks for, what it runs, its longest time
+Job = tuple[str, str, str, str, int]
 
 
 def dumps(value: object) -> str:
     return json.dumps(value)
 
 
-def check(shell: Shell, people: Mapping[str, str], jobs: Mapping[str, Job], funds: int, escrow: int, decided: Mapping[str, str]) -> None:
-    """`decided`: the usage of JOB-1 that the dispute ended with. Raises Wrong at the first uvirt that is not where it should be."""
+def check(
+    shell: Shell,
+    people: Mapping[str, str],
+    jobs: Mapping[str, Job],
+    funds: int,
+    escrow: int,
+    decided: Mapping[str, str],
+) -> None:
+    """`decided`: the usage of JOB-1 that the dispute ended with. Raises Wrong at the first uvirt that is not
+    where it should be."""
     moved: Counter[str] = Counter()
     for job_id, (state, customer, asked, *_) in jobs.items():
         accounting = shell.json(f"provd query hpc job-accounting {job_id}")["accounting"]
         same(f"{job_id} settlement", accounting["settlement_status"] in ("settled", "corrected"), True)
         if job_id == "JOB-1":
             same("JOB-1 usage", {name: accounting["usage_metrics"][name] for name in decided}, dict(decided))
-        cost, reward, fee = (uvirt(accounting[name]) for name in ("total_cost", "provider_reward", "platform_fee"))
-        if state != "cancelled":  # that one is billed on what it asked for, with node-hours that the record has no place for
-            bill = billed(shell, job_id, accounting["usage_metrics"], "nvidia-a100" if "--gpus" in asked else "")
+        cost, reward, fee = (
+            uvirt(accounting[name]) for name in ("total_cost", "provider_reward", "platform_fee")
+        )
+        # that one is billed on what it asked for, with node-hours that the record has no place for
+        if state != "cancelled":
+            bill = billed(
+                shell, job_id, accounting["usage_metrics"], "nvidia-a100" if "--gpus" in asked else ""
+            )
             same(f"{job_id} cost, reward, fee", (cost, reward, fee), bill)
-        moved.update({customer: -(reward + fee), "provider": reward, "platform": fee})  # what truncation leaves over stays the customer's
+        # what truncation leaves over stays the customer's
+        moved.update({customer: -(reward + fee), "provider": reward, "platform": fee})
         same(
             f"{job_id} is within its escrow, and paid but for what truncation left over",
             0 <= cost - reward - fee <= 1 and cost <= escrow,

@@ -15,7 +15,8 @@ from tests.expect import Wrong
 
 @dataclass
 class Shell:
-    """`env` holds what a person exports once. Each line is shown before it runs; `provd` is the one of this environment."""
+    """`env` holds what a person exports once. Each line is shown before it runs; `provd` is the one of this
+    environment."""
 
     directory: Path
     env: dict[str, str] = field(default_factory=dict)
@@ -37,7 +38,9 @@ class Shell:
             check=False,
         )
         if done.returncode != expect:
-            raise Wrong(f"{line}: exit code {done.returncode} instead of {expect}\n{done.stdout}{done.stderr}")
+            raise Wrong(
+                f"{line}: exit code {done.returncode} instead of {expect}\n{done.stdout}{done.stderr}"
+            )
         if expect:
             print("  " + done.stderr.strip().splitlines()[-1], flush=True)
         return done.stdout

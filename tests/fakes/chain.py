@@ -1,4 +1,5 @@
-"""A devnet in this process whose blocks the test makes, and people with keys who send signed transactions to it."""
+"""A devnet in this process whose blocks the test makes, and people with keys who send signed transactions to
+it."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from provider_daemon.devnet.server import Devnet
 from provider_daemon.ports import TxOutcome
 
 CHAIN_ID = "test-1"
-START = 2_000_000_000 * 10**9  # nanoseconds, later than any real clock: the first block of a new devnet is made now
+# nanoseconds, later than any real clock: the first block of a new devnet is made now
+START = 2_000_000_000 * 10**9
 
 
 @dataclass
@@ -52,7 +54,14 @@ class TestChain:
     rules: ChainRules = field(default_factory=lambda: ChainRules(chain_id=CHAIN_ID))
 
     async def start(self) -> "TestChain":
-        self.devnet = Devnet(path=self.path, queries=self.queries, rules=self.rules, funds=FUNDS, rest=self.rest, indexed=self.indexed)
+        self.devnet = Devnet(
+            path=self.path,
+            queries=self.queries,
+            rules=self.rules,
+            funds=FUNDS,
+            rest=self.rest,
+            indexed=self.indexed,
+        )
         port = await self.devnet.start()
         self.client = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], self.clock)
         self.block()
@@ -74,7 +83,8 @@ class TestChain:
         blocks.mempool = emptied
 
     async def signed(self, signer: LocalSigner, *wanted: Message, **changes: object) -> transactions.SignedTx:
-        """With whatever `changes` asks for: sequence, fee, gas_limit, timeout_height, memo, chain_id, account_number."""
+        """With whatever `changes` asks for: sequence, fee, gas_limit, timeout_height, memo, chain_id,
+        account_number."""
         account = await self.client.account(signer.address)
         values: dict[str, object] = {
             "signer": signer,
@@ -108,8 +118,12 @@ class TestChain:
 
     async def open_shop(self, **offering: object) -> None:
         """HPC-1, active, with OFF-1 and its queue `standard`."""
-        register = tx_pb2.MsgRegisterCluster(provider_address=PROVIDER.address, name="alpha", region="eu", total_nodes=4)
-        activate = tx_pb2.MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", state=types_pb2.CLUSTER_STATE_ACTIVE)
+        register = tx_pb2.MsgRegisterCluster(
+            provider_address=PROVIDER.address, name="alpha", region="eu", total_nodes=4
+        )
+        activate = tx_pb2.MsgUpdateCluster(
+            provider_address=PROVIDER.address, cluster_id="HPC-1", state=types_pb2.CLUSTER_STATE_ACTIVE
+        )
         values: dict[str, object] = {
             "queue_options": [types_pb2.QueueOption(partition_name="standard", max_nodes=4)],
             "max_runtime_seconds": 3600,

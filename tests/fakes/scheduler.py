@@ -20,7 +20,8 @@ def known(slurm_ids: Mapping[str, str], submitted: Mapping[str, int] | None = No
 
 @dataclass
 class FakeScheduler:
-    """`lose_answers`: sbatch succeeds and its answer never arrives. `down`: nothing answers. `refusal`: what sbatch says to everyone.
+    """`lose_answers`: sbatch succeeds and its answer never arrives. `down`: nothing answers. `refusal`: what
+    sbatch says to everyone.
 
     `full`: SLURM takes no more jobs. `trouble`: the answer to every order, of which nothing was queued.
     """
@@ -45,12 +46,18 @@ class FakeScheduler:
 
     async def snapshot(self, watch: Watch) -> Snapshot:
         self._answer()
-        return Snapshot(self.clock.now(), self.complete, {name: tuple(found) for name, found in self.jobs.items() if name in watch.names})
+        return Snapshot(
+            self.clock.now(),
+            self.complete,
+            {name: tuple(found) for name, found in self.jobs.items() if name in watch.names},
+        )
 
     async def survey(self, since: int, ours: Watch) -> Survey:
         self._answer()
         self.surveys.append((since, dict(ours.slurm_ids)))
-        snapshot = Snapshot(self.clock.now(), self.complete, {name: tuple(found) for name, found in self.jobs.items()})
+        snapshot = Snapshot(
+            self.clock.now(), self.complete, {name: tuple(found) for name, found in self.jobs.items()}
+        )
         return Survey(snapshot, int(self.clock.now()) + self.clock_ahead)
 
     async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
@@ -62,24 +69,36 @@ class FakeScheduler:
             self.refused_orders.append(order)
             return replace(self.trouble, name=order.name)
         if self.full:
-            return SubmissionResult(order.name, deferral="the site's account has reached its job limit", trouble=SiteTrouble.FULL)
+            return SubmissionResult(
+                order.name, deferral="the site's account has reached its job limit", trouble=SiteTrouble.FULL
+            )
         if self.refusal:
             return SubmissionResult(order.name, refusal=self.refusal)
         self.orders.append(order)
         slurm_id = str(len(self.orders))
         seen = Sighting(slurm_id, order.name, Phase.WAITING, "PENDING", submitted_at=int(self.clock.now()))
         self.jobs.setdefault(order.name, []).append(seen)
-        return SubmissionResult(order.name, unknown="no answer") if self.lose_answers else SubmissionResult(order.name, slurm_id=slurm_id)
+        return (
+            SubmissionResult(order.name, unknown="no answer")
+            if self.lose_answers
+            else SubmissionResult(order.name, slurm_id=slurm_id)
+        )
 
     async def cancel(self, ours: Watch) -> None:
         self._answer()
         for name, slurm_id in ours.slurm_ids.items():
             self.cancelled.append(slurm_id)
-            self.jobs[name] = [_ended(seen, State.CANCELLED) if seen.slurm_id == slurm_id else seen for seen in self.jobs.get(name, [])]
+            self.jobs[name] = [
+                _ended(seen, State.CANCELLED) if seen.slurm_id == slurm_id else seen
+                for seen in self.jobs.get(name, [])
+            ]
 
     async def nodes(self) -> tuple[Node, ...]:
         self._answer()
-        return tuple(Node(f"n{number}", "IDLE", True, False, 16, 0, 65536, 0, 2, 0, "a100") for number in range(1, self.hosts + 1))
+        return tuple(
+            Node(f"n{number}", "IDLE", True, False, 16, 0, 65536, 0, 2, 0, "a100")
+            for number in range(1, self.hosts + 1)
+        )
 
     async def close(self) -> None:
         pass
@@ -94,7 +113,10 @@ class FakeScheduler:
         """Every waiting job starts."""
         for name, found in self.jobs.items():
             self.jobs[name] = [
-                replace(seen, phase=Phase.RUNNING, slurm_state="RUNNING") if seen.phase is Phase.WAITING else seen for seen in found
+                replace(seen, phase=Phase.RUNNING, slurm_state="RUNNING")
+                if seen.phase is Phase.WAITING
+                else seen
+                for seen in found
             ]
 
     def end(self, outcome: State, exit_code: int = 0) -> None:
@@ -108,5 +130,12 @@ def _ended(seen: Sighting, outcome: State, exit_code: int = 0) -> Sighting:
     ran = Run(elapsed=RAN_SECONDS, cpus=2, memory_mib=4096, nodes=1, start=start, end=start + RAN_SECONDS)
     runs = (ran if seen.phase is Phase.RUNNING else Run(0, 0, 0, 0),)
     return replace(
-        seen, phase=Phase.ENDED, slurm_state=outcome.upper(), outcome=outcome, exit_code=exit_code, runs=runs, elapsed=0, final=True
+        seen,
+        phase=Phase.ENDED,
+        slurm_state=outcome.upper(),
+        outcome=outcome,
+        exit_code=exit_code,
+        runs=runs,
+        elapsed=0,
+        final=True,
     )

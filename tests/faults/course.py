@@ -1,4 +1,5 @@
-"""One fault from beginning to end: jobs before, during and after it, what the daemon said, how soon it caught up, and the truth."""
+"""One fault from beginning to end: jobs before, during and after it, what the daemon said, how soon it caught
+up, and the truth."""
 
 import asyncio
 import re
@@ -41,7 +42,8 @@ class Row:
 
 @dataclass(slots=True)
 class Jobs:
-    """`ends` and `stays` run before the fault and end during and after it; `during` is submitted while it lasts."""
+    """`ends` and `stays` run before the fault and end during and after it; `during` is submitted while it
+    lasts."""
 
     ends: Job
     stays: Job
@@ -105,7 +107,9 @@ async def _fault(house: House, fault: Fault, row: Row, ends: Job, during: Job) -
 async def _notice(house: House, fault: Fault, row: Row, mark: int) -> None:
     """It lasts until the daemon said it and the metric shows it, and some seconds more."""
     if not fault.quiet:
-        await until(f"a line {fault.event}", lambda: _matching(house, fault, house.witness.lines(mark)), limit=150)
+        await until(
+            f"a line {fault.event}", lambda: _matching(house, fault, house.witness.lines(mark)), limit=150
+        )
         await _metric(house, fault, row)
     await asyncio.sleep(QUIET_SECONDS)
 
@@ -130,18 +134,22 @@ async def _down(house: House) -> bool:
 
 
 def _matching(house: House, fault: Fault, lines: list[Line]) -> list[Line]:
-    """Of the loop that the metric is about, where it is about one: others that are cut off as well say the same."""
+    """Of the loop that the metric is about, where it is about one: others that are cut off as well say the
+    same."""
     metric = fault.metric(house)
     loop = metric[1].get("loop") if metric else None
     return [
         line
         for line in lines
-        if line["event"] == fault.event and line.get("loop") == loop and re.search(fault.words, str(line.get("why", "")))
+        if line["event"] == fault.event
+        and line.get("loop") == loop
+        and re.search(fault.words, str(line.get("why", "")))
     ]
 
 
 def _judge_lines(house: House, fault: Fault, row: Row, lines: list[Line], restarts: int) -> None:
-    """What is wrong is said once by whom it concerns. The command that was under way when it broke may have a line of its own before.
+    """What is wrong is said once by whom it concerns. The command that was under way when it broke may have a
+    line of its own before.
 
     A daemon that cannot run says why at each of its starts.
     """
@@ -169,7 +177,11 @@ async def _catch_up(house: House, fault: Fault, row: Row, ends: Job, during: Job
         await set_patience(house, 300)
         await submit(house, [during])
     elif fault.side == "slurm":
-        await until("sacct has the end of the job that ended meanwhile", lambda: ended_in_slurm(house, ends), WAIT_SECONDS)
+        await until(
+            "sacct has the end of the job that ended meanwhile",
+            lambda: ended_in_slurm(house, ends),
+            WAIT_SECONDS,
+        )
         counts = {ADVANCE: await _ticks_until(house, ADVANCE, lambda: _known(house, ends, during))}
     else:
         now = time.time()

@@ -19,9 +19,9 @@ Metric = tuple[str, dict[str, str]]
 class Fault:
     """`event` and `words` (a pattern) are the one line that says what is wrong, `metric` is 1 while it lasts.
 
-    `side`: what is cut off, "slurm" or "chain". `back`: when, after `end`, the service counts as returned. `quiet`: the daemon need not
-    notice. `bookable`: whether jobs can be submitted on chain while it lasts. `needs_disk`: cannot be made without a mounted file system.
-    """
+    `side`: what is cut off, "slurm" or "chain". `back`: when, after `end`, the service counts as returned.
+    `quiet`: the daemon need not notice. `bookable`: whether jobs can be submitted on chain while it lasts.
+    `needs_disk`: cannot be made without a mounted file system."""
 
     name: str
     side: str
@@ -48,30 +48,67 @@ def first_endpoint_doubted() -> Callable[[House], Metric]:
     return trouble("endpoint_unhealthy", lambda house: f"127.0.0.1:{house.grpc[0].port}")
 
 
-def stopped(daemon: str, event: str, words: str, metric: Callable[[House], Metric], back: Act | None = None) -> Fault:
-    return Fault(f"{daemon} stopped", "slurm", machines.stop(daemon), machines.start(daemon), event, words, metric, back)
+def stopped(
+    daemon: str, event: str, words: str, metric: Callable[[House], Metric], back: Act | None = None
+) -> Fault:
+    return Fault(
+        f"{daemon} stopped",
+        "slurm",
+        machines.stop(daemon),
+        machines.start(daemon),
+        event,
+        words,
+        metric,
+        back,
+    )
 
 
 def on_ssh(name: str, act: Callable[[Proxy], None], words: str = "ssh ") -> Fault:
     begin, end = on(ssh_way, act), healed(ssh_way)
-    return Fault(f"SSH: {name}", "slurm", begin, end, "tick_failed", words, failing(ADVANCE), connected(ssh_way, ADVANCE))
+    return Fault(
+        f"SSH: {name}",
+        "slurm",
+        begin,
+        end,
+        "tick_failed",
+        words,
+        failing(ADVANCE),
+        connected(ssh_way, ADVANCE),
+    )
 
 
 def on_grpc(name: str, act: Callable[[Proxy], None]) -> Fault:
     begin, end = on(grpc_way, act), healed(grpc_way)
-    return Fault(f"gRPC: {name}", "chain", begin, end, "tick_failed", NO_ENDPOINT, failing(INTAKE), connected(grpc_way, INTAKE))
+    return Fault(
+        f"gRPC: {name}",
+        "chain",
+        begin,
+        end,
+        "tick_failed",
+        NO_ENDPOINT,
+        failing(INTAKE),
+        connected(grpc_way, INTAKE),
+    )
 
 
 def cut(name: str, side: str, proxies: Way, loop: str, words: str) -> Fault:
     cutting = Cutting(proxies)
-    return Fault(name, side, cutting.begin, cutting.end, "tick_failed", words, failing(loop), connected(proxies, loop))
+    return Fault(
+        name, side, cutting.begin, cutting.end, "tick_failed", words, failing(loop), connected(proxies, loop)
+    )
 
 
 _wallet = machines.Wallet()
 
 FAULTS = (
     stopped("slurmctld", "tick_failed", "Unable to contact slurm controller", failing(ADVANCE)),
-    stopped("slurmdbd", "accounting_down", "sacct", trouble("accounting_down", lambda house: "demo"), machines.backlog_gone),
+    stopped(
+        "slurmdbd",
+        "accounting_down",
+        "sacct",
+        trouble("accounting_down", lambda house: "demo"),
+        machines.backlog_gone,
+    ),
     stopped("munged", "tick_failed", "squeue failed", failing(ADVANCE)),
     Fault(
         "sshd stopped",

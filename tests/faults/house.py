@@ -1,4 +1,5 @@
-"""A real SLURM site, a devnet, and the real daemon that reaches both through proxies only, below one directory."""
+"""A real SLURM site, a devnet, and the real daemon that reaches both through proxies only, below one
+directory."""
 
 import asyncio
 import contextlib
@@ -49,7 +50,8 @@ class FarSite(RealSite):
 
 @dataclass(slots=True)
 class House:
-    """`grpc` are the daemon's three endpoints, `direct` is our own way to the chain. `disk` is None where nothing can be mounted."""
+    """`grpc` are the daemon's three endpoints, `direct` is our own way to the chain. `disk` is None where
+    nothing can be mounted."""
 
     directory: Path
     site: FarSite
@@ -105,10 +107,13 @@ class House:
     # --- the chain's life ---
 
     async def restart_chain(self) -> None:
-        """Another process goes on with the chain's file; what waited in its mempool is gone. The daemon cannot reach it yet."""
+        """Another process goes on with the chain's file; what waited in its mempool is gone. The daemon
+        cannot reach it yet."""
         await asyncio.to_thread(self.devnet.stop)
         self.devnet.log.unlink()
-        self.devnet, port = await asyncio.to_thread(start_devnet, self.directory, self.addresses, *_chain_options(self.governor.address))
+        self.devnet, port = await asyncio.to_thread(
+            start_devnet, self.directory, self.addresses, *_chain_options(self.governor.address)
+        )
         for proxy in (self.direct, *self.grpc):
             proxy.target = port
             proxy.cut()
@@ -163,8 +168,14 @@ async def _build(directory: Path, site: FarSite) -> House:
     secret, key = new_key()
     customer, governor = new_key()[1], new_key()[1]
     addresses = [person.address for person in (key, customer, governor)]
-    devnet, port = await asyncio.to_thread(start_devnet, directory, addresses, *_chain_options(governor.address))
-    ssh, direct, grpc = Proxy(int(str(site.slurm.ssh["port"]))), Proxy(port), [Proxy(port) for _ in range(ENDPOINTS)]
+    devnet, port = await asyncio.to_thread(
+        start_devnet, directory, addresses, *_chain_options(governor.address)
+    )
+    ssh, direct, grpc = (
+        Proxy(int(str(site.slurm.ssh["port"]))),
+        Proxy(port),
+        [Proxy(port) for _ in range(ENDPOINTS)],
+    )
     for proxy in (ssh, direct, *grpc):
         await proxy.start()
     site.proxy_port = ssh.port
@@ -185,7 +196,13 @@ async def _build(directory: Path, site: FarSite) -> House:
         provider=Account(key, chain),
         customer=Account(customer, chain),
         governor=Account(governor, chain),
-        daemon=Process("the daemon", ["run", "-c", str(config)], log, {"PROVD_CLOCK_OFFSET": str(clock)}, "tests.faults.daemon"),
+        daemon=Process(
+            "the daemon",
+            ["run", "-c", str(config)],
+            log,
+            {"PROVD_CLOCK_OFFSET": str(clock)},
+            "tests.faults.daemon",
+        ),
         disk=disk,
         witness=Witness(log, (disk or directory) / "ledger.sqlite", metrics_port),
         clock=clock,
@@ -193,7 +210,8 @@ async def _build(directory: Path, site: FarSite) -> House:
 
 
 def _chain_options(governor: str) -> tuple[str, ...]:
-    """Like a published chain, half of whose queries are read from the store; its governance is an account of ours."""
+    """Like a published chain, half of whose queries are read from the store; its governance is an account of
+    ours."""
     return ("published", "--authority", governor)
 
 
@@ -201,16 +219,28 @@ def _mount(disk: Path) -> Path | None:
     """A small file system of its own; None where that is not allowed."""
     disk.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={LEDGER_DISK},mode=700", "tmpfs", str(disk)]
-    return disk if os.geteuid() == 0 and subprocess.run(["mount", *options], check=False, capture_output=True).returncode == 0 else None
+    return (
+        disk
+        if os.geteuid() == 0
+        and subprocess.run(["mount", *options], check=False, capture_output=True).returncode == 0
+        else None
+    )
 
 
-def _config(directory: Path, site: FarSite, secret: bytes, grpc: list[Proxy], disk: Path | None) -> tuple[Path, int]:
-    """The demo's configuration with three endpoints and the ledger on its own disk; and the port of /metrics."""
+def _config(
+    directory: Path, site: FarSite, secret: bytes, grpc: list[Proxy], disk: Path | None
+) -> tuple[Path, int]:
+    """The demo's configuration with three endpoints and the ledger on its own disk; and the port of
+    /metrics."""
     config = write_config(directory, site, secret, grpc[0].port)
     text = config.read_text()
     endpoints = ", ".join(f'"127.0.0.1:{proxy.port}"' for proxy in grpc)
     text = re.sub(r"^endpoints = .*$", f"endpoints = [{endpoints}]", text, flags=re.MULTILINE)
-    text = re.sub(r"^heartbeat_seconds = .*$", f"heartbeat_seconds = {HEARTBEAT_SECONDS}", text, flags=re.MULTILINE)
-    text = re.sub(r'^path = ".*ledger.sqlite"$', f'path = "{disk or directory}/ledger.sqlite"', text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^heartbeat_seconds = .*$", f"heartbeat_seconds = {HEARTBEAT_SECONDS}", text, flags=re.MULTILINE
+    )
+    text = re.sub(
+        r'^path = ".*ledger.sqlite"$', f'path = "{disk or directory}/ledger.sqlite"', text, flags=re.MULTILINE
+    )
     config.write_text(text)
     return config, int(re.findall(r'listen = "127\.0\.0\.1:(\d+)"', text)[0])

@@ -18,7 +18,8 @@ ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "
 
 @dataclass(slots=True)
 class Job:
-    """`state` and `exit_code` are what it must come to; `gate` is the file that it waits for before it ends."""
+    """`state` and `exit_code` are what it must come to; `gate` is the file that it waits for before it
+    ends."""
 
     state: State
     exit_code: int
@@ -88,7 +89,10 @@ async def compare(house: House, jobs: list[Job]) -> Truth:
         if state not in TERMINAL:
             lost.append(f"{job.job_id} is still {state} on chain")
         elif (state, record.exit_code) != (job.state, job.exit_code):
-            wrong.append(f"{job.job_id} is {state} with exit code {record.exit_code} on chain, and ended as {job.state} {job.exit_code}")
+            wrong.append(
+                f"{job.job_id} is {state} with exit code {record.exit_code} on chain, and ended as "
+                f"{job.state} {job.exit_code}"
+            )
         if len(in_slurm) != 1:
             (lost if not in_slurm else wrong).append(f"{job.job_id} is {len(in_slurm)} times in sacct")
         elif in_slurm[0] != (SLURM_SAYS[job.state], f"{job.exit_code}:0"):

@@ -51,7 +51,8 @@ def _filler(house: House) -> Path:
 
 
 async def fill_disk(house: House) -> None:
-    """After a restart: the write-ahead log of a daemon that ran for long has room of its own, a full disk goes unnoticed a while."""
+    """After a restart: the write-ahead log of a daemon that ran for long has room of its own, a full disk
+    goes unnoticed a while."""
     await house.restart()
     await running(house)
     with _filler(house).open("wb", buffering=0) as file:

@@ -11,7 +11,8 @@ from tests.faults.proxy import Proxy
 from tests.faults.witness import WAIT_SECONDS
 from tests.waiting import until
 
-HALTED_SECONDS = 40.0  # stands for 400 s: governance lowers the cluster's patience from 300 s to 30 s before it
+# stands for 400 s: governance lowers the cluster's patience from 300 s to 30 s before it
+HALTED_SECONDS = 40.0
 PATIENCE = 30
 
 Way = Callable[[House], list[Proxy]]

@@ -1,4 +1,5 @@
-"""A TCP proxy that misbehaves on order: latency, cut, half-open, truncation after so many bytes, refusal. Switchable while it runs."""
+"""A TCP proxy that misbehaves on order: latency, cut, half-open, truncation after so many bytes, refusal.
+Switchable while it runs."""
 
 import asyncio
 import contextlib
@@ -29,7 +30,8 @@ class _Link:
 
 @dataclass(slots=True)
 class Proxy:
-    """`start` gives the port, which stays the same. What is switched on holds for live connections and new ones until `heal`.
+    """`start` gives the port, which stays the same. What is switched on holds for live connections and new
+    ones until `heal`.
 
     `served` counts connections that were let through to the target.
     """
@@ -70,7 +72,8 @@ class Proxy:
         self.cut()
 
     def half_open(self) -> None:
-        """Bytes are swallowed and nobody is told; connections that met this stay so for ever, as when the other end lost its power."""
+        """Bytes are swallowed and nobody is told; connections that met this stay so for ever, as when the
+        other end lost its power."""
         self._half_open = True
         for link in self._links:
             link.silent = True
@@ -112,7 +115,10 @@ class Proxy:
             return
         answers, link.server = await asyncio.open_connection("127.0.0.1", self.target)
         self.served += 1
-        ways = [asyncio.create_task(way) for way in (self._carry(reader, link.server, link), self._carry(answers, link.client, link))]
+        ways = [
+            asyncio.create_task(way)
+            for way in (self._carry(reader, link.server, link), self._carry(answers, link.client, link))
+        ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -121,7 +127,8 @@ class Proxy:
             await asyncio.gather(*ways, return_exceptions=True)
 
     async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, link: _Link) -> None:
-        """Until one side ends, or the client got all that it may. A second task keeps the order while bytes wait for their time."""
+        """Until one side ends, or the client got all that it may. A second task keeps the order while bytes
+        wait for their time."""
         waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         reading = asyncio.create_task(self._read(source, waiting))
         try:

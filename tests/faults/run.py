@@ -1,11 +1,12 @@
-"""Breaks what the daemon depends on, one thing after another, on a real SLURM site and a devnet, and judges what it does.
+"""Breaks what the daemon depends on, one thing after another, on a real SLURM site and a devnet, and judges
+what it does.
 
     python -m tests.faults.run [--only NAME]... [--allow-missing]
 
-Exit 0 only when, for each fault, no job was reported wrongly, none was lost or twice in SLURM, the daemon caught up within two of its
-ticks after the return, one line said what was wrong and one metric showed it. A return over SSH counts from the daemon's next
-connection: after its first try it knocks at most twice a minute.
-"""
+Exit 0 only when, for each fault, no job was reported wrongly, none was lost or twice in SLURM, the daemon
+caught up within two of its ticks after the return, one line said what was wrong and one metric showed it. A
+return over SSH counts from the daemon's next connection: after its first try it knocks at most twice a
+minute."""
 
 import argparse
 import asyncio
@@ -21,7 +22,16 @@ from tests.faults.course import Row, break_and_mend, finish, prepare
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.house import House, house
 
-COLUMNS = ("fault", "lasted", "what provd said", "the metric that shows it", "caught up (ticks)", "wrong", "lost", "verdict")
+COLUMNS = (
+    "fault",
+    "lasted",
+    "what provd said",
+    "the metric that shows it",
+    "caught up (ticks)",
+    "wrong",
+    "lost",
+    "verdict",
+)
 WIDTHS = (35, 6, 76, 76, 40, 5, 4, 7)
 
 
@@ -31,20 +41,38 @@ def say(text: str) -> None:
 
 def shown(cells: Sequence[str]) -> str:
     return " | ".join(
-        (cell if len(cell) <= width else cell[: width - 3] + "...").ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)
+        (cell if len(cell) <= width else cell[: width - 3] + "...").ljust(width)
+        for cell, width in zip(cells, WIDTHS, strict=True)
     )
 
 
 def show(row: Row) -> None:
     verdict = "good" if row.good else "BAD"
-    say(shown((row.fault, f"{row.lasted:.0f} s", row.said, row.metric, row.caught_up, str(row.wrong), str(row.lost), verdict)).rstrip())
+    say(
+        shown(
+            (
+                row.fault,
+                f"{row.lasted:.0f} s",
+                row.said,
+                row.metric,
+                row.caught_up,
+                str(row.wrong),
+                str(row.lost),
+                verdict,
+            )
+        ).rstrip()
+    )
     for problem in row.problems:
         say(f"    {problem}")
 
 
 def not_run(fault: Fault, allow_missing: bool) -> Row:
     problems = [] if allow_missing else ["--allow-missing lets this pass"]
-    return Row(fault.name, said="NOT RUN: no small file system can be mounted here (it needs root)", problems=problems)
+    return Row(
+        fault.name,
+        said="NOT RUN: no small file system can be mounted here (it needs root)",
+        problems=problems,
+    )
 
 
 async def make(place: House, faults: Sequence[Fault]) -> AsyncIterator[Row]:
@@ -84,9 +112,15 @@ def chosen(names: Sequence[str]) -> list[Fault]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="part of a fault's name; repeatable")
-    parser.add_argument("--allow-missing", action="store_true", help="pass although a fault could not be made on this machine")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="part of a fault's name; repeatable"
+    )
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="pass although a fault could not be made on this machine"
+    )
     options = parser.parse_args()
     began, faults = time.monotonic(), chosen(options.only)
     if not faults:

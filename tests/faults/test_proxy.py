@@ -85,7 +85,8 @@ async def test_refuse(proxy: Proxy) -> None:
 
 
 async def test_half_open(proxy: Proxy) -> None:
-    """Bytes vanish without an end or a reset, on old connections for ever and on new ones until it is healed."""
+    """Bytes vanish without an end or a reset, on old connections for ever and on new ones until it is
+    healed."""
     old = await connect(proxy)
     await said(old, b"a")
     proxy.half_open()

@@ -1,4 +1,5 @@
-"""What can be seen of the daemon from outside: its log, its /metrics, its ledger. Nothing here asks the daemon's own objects."""
+"""What can be seen of the daemon from outside: its log, its /metrics, its ledger. Nothing here asks the
+daemon's own objects."""
 
 import asyncio
 import json
@@ -29,7 +30,8 @@ class Witness:
         return self.log.stat().st_size
 
     def lines(self, since: int, until: int | None = None) -> list[Line]:
-        """All lines between two marks. What the command line wrote instead of the log gets the event `stderr`."""
+        """All lines between two marks. What the command line wrote instead of the log gets the event
+        `stderr`."""
         with self.log.open("rb") as file:
             file.seek(since)
             text = file.read(None if until is None else until - since).decode(errors="replace")
@@ -62,7 +64,8 @@ class Witness:
         return bool(await asyncio.to_thread(self._scrape))
 
     async def all_well(self, loops: tuple[str, ...]) -> bool:
-        """No loop fails, each had a good tick, and nothing that the last fault broke is held against anybody any more."""
+        """No loop fails, each had a good tick, and nothing that the last fault broke is held against anybody
+        any more."""
         if await self.troubled():
             return False
         return all(
@@ -75,7 +78,9 @@ class Witness:
 
     async def troubled(self) -> bool:
         families = text_string_to_metric_families(await asyncio.to_thread(self._scrape))
-        samples = [sample for family in families for sample in family.samples if sample.name == "provd_trouble"]
+        samples = [
+            sample for family in families for sample in family.samples if sample.name == "provd_trouble"
+        ]
         return any(sample.value for sample in samples if sample.labels["what"] != OUR_OWN)
 
     async def ticks(self, loop: str) -> float:
@@ -98,7 +103,10 @@ class Witness:
 
     def unsent(self, before: float) -> int:
         """Reports that were stored before then and have ridden in no transaction yet."""
-        query = "SELECT 1 FROM messages WHERE kind = 'report' AND status = 'waiting' AND tx_id IS NULL AND created_at < :before"
+        query = (
+            "SELECT 1 FROM messages WHERE kind = 'report' AND status = 'waiting' AND tx_id IS NULL AND "
+            "created_at < :before"
+        )
         return len(self.rows(query, before=before))
 
 
@@ -111,7 +119,8 @@ def _line(text: str) -> Line:
 
 
 def told(lines: list[Line]) -> dict[tuple[str, str], list[Line]]:
-    """What is wrong, said by whom or about whom -> the lines that say so. Lines about a single job are left out."""
+    """What is wrong, said by whom or about whom -> the lines that say so. Lines about a single job are left
+    out."""
     found: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
         if line.get("level") in ("warning", "error") and "job" not in line:

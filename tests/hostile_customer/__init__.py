@@ -1,1 +1,2 @@
-"""Attacks of a customer, as real jobs on a private SLURM site under the real daemon: `make hostile-customer`."""
+"""Attacks of a customer, as real jobs on a private SLURM site under the real daemon: `make
+hostile-customer`."""

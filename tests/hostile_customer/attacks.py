@@ -1,4 +1,5 @@
-"""The attacks: each is submitted as a customer's job; each returns what happened, or raises Wrong when it was not held off."""
+"""The attacks: each is submitted as a customer's job; each returns what happened, or raises Wrong when it was
+not held off."""
 
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,8 @@ async def option(image: str, command: str, *arguments: str, stage: Stage) -> str
 
 
 async def data(stage: Stage) -> str:
-    """Behind the program, dashes are data; the sandbox shows the job's own directory and nothing of a neighbour."""
+    """Behind the program, dashes are data; the sandbox shows the job's own directory and nothing of a
+    neighbour."""
     file = stage.neighbour("data")
     inside = await stage.run(attack("/bin/sh", "-c", 'echo "$0"; ls -a; exit 0', "--bind", image=BWRAP))
     same("a job in the sandbox", (inside.state, "--bind" in inside.output), (State.COMPLETED, True))
@@ -50,12 +52,19 @@ def _unharmed(file: Path, output: str) -> None:
 
 
 async def links(planted: str, stage: Stage) -> str:
-    """The worst case, in which the name of the directory is known: something of an attacker's is there before the submission."""
+    """The worst case, in which the name of the directory is known: something of an attacker's is there before
+    the submission."""
     file = stage.neighbour(f"links-{planted.replace(' ', '-')}")
     place = stage.work_root / f"ve-planted-{planted.replace(' ', '-')}"
-    target = {"link": file.parent, "dangling link": file.parent / "new", "directory with links": None}[planted]
+    target = {"link": file.parent, "dangling link": file.parent / "new", "directory with links": None}[
+        planted
+    ]
     script = "#!/bin/bash\n" + f"#SBATCH --output={place}/output.txt\n" + "echo written\n"
-    plant = f"ln -s {target} {place}" if target else f"mkdir {place}; ln -s {file} {place}/output.txt; ln -s {file} {place}/job.sh"
+    plant = (
+        f"ln -s {target} {place}"
+        if target
+        else f"mkdir {place}; ln -s {file} {place}/output.txt; ln -s {file} {place}/job.sh"
+    )
     same("planting", (await stage.run(attack("/bin/sh", "-c", plant))).state, State.COMPLETED)
     scheduler = SlurmScheduler(SshTransport(clock=SystemClock(), **stage.site.ssh), SystemClock())  # type: ignore[arg-type]
     try:
@@ -72,14 +81,18 @@ async def race(stage: Stage) -> str:
     """A job plants links under every name that it can see while other jobs are submitted."""
     file = stage.neighbour("race")
     plant = (
-        f"for turn in $(seq 60); do for name in $(squeue -h -o %j) $(ls {stage.work_root}); do name=${{name%.*}}; "
-        f"for end in '' .1 .2; do [ -e {stage.work_root}/$name$end ] || ln -s {file.parent} {stage.work_root}/$name$end 2>/dev/null; "
-        "done; done; sleep 0.1; done; exit 0"
+        f"for turn in $(seq 60); do for name in $(squeue -h -o %j) $(ls {stage.work_root}); do "
+        f"name=${{name%.*}}; for end in '' .1 .2; do [ -e {stage.work_root}/$name$end ] || ln -s "
+        f"{file.parent} {stage.work_root}/$name$end 2>/dev/null; done; done; sleep 0.1; done; exit 0"
     )
     (attacker,) = await stage.submit(attack("/bin/sh", "-c", plant))
     victims = [await stage.run(attack("/bin/echo", f"mine {number}"), customer=1) for number in range(3)]
     await stage.ended(attacker)
-    same("the victims", [(ended.state, ended.output) for ended in victims], [(State.COMPLETED, f"mine {n}\n") for n in range(3)])
+    same(
+        "the victims",
+        [(ended.state, ended.output) for ended in victims],
+        [(State.COMPLETED, f"mine {n}\n") for n in range(3)],
+    )
     _unharmed(file, "")
     same("the neighbour's directory", [each.name for each in file.parent.iterdir()], ["output.txt"])
     return "each submission has a directory that was not there before; nothing was written through a link"
@@ -89,7 +102,8 @@ async def race(stage: Stage) -> str:
 
 
 async def too_dear(stage: Stage) -> str:
-    """A job whose record costs more gas to report than the daemon pays: it never runs, and a job behind it does."""
+    """A job whose record costs more gas to report than the daemon pays: it never runs, and a job behind it
+    does."""
     (job_id,) = await stage.submit(attack("/bin/echo", *("<" * 60_000 for _ in range(5))))
     behind = await stage.run(attack("/bin/echo", "mine"), customer=1)
     same("the job behind it", (behind.state, behind.output), (State.COMPLETED, "mine\n"))
@@ -107,16 +121,45 @@ def words(name: str, tried: str, image: str, *argv: str, short: bool = False) ->
 
 
 ATTACKS = (
-    words("12 bwrap: option as command", "--bind / /host cat FILE", BWRAP, "--bind", "/", "/host", "/bin/cat", "/host{file}", short=True),
+    words(
+        "12 bwrap: option as command",
+        "--bind / /host cat FILE",
+        BWRAP,
+        "--bind",
+        "/",
+        "/host",
+        "/bin/cat",
+        "/host{file}",
+        short=True,
+    ),
     words("12 bwrap: -- as command", "-- cat FILE", BWRAP, "--", "/bin/cat", "{file}"),
-    words("12 srun: option as command", "--output=FILE echo", SRUN, "--output={file}", "/bin/echo", "overwritten", short=True),
-    words("12 srun: second program", "true : --output=FILE echo", SRUN, "/bin/true", ":", "--output={file}", "/bin/echo", "overwritten"),
+    words(
+        "12 srun: option as command",
+        "--output=FILE echo",
+        SRUN,
+        "--output={file}",
+        "/bin/echo",
+        "overwritten",
+        short=True,
+    ),
+    words(
+        "12 srun: second program",
+        "true : --output=FILE echo",
+        SRUN,
+        "/bin/true",
+        ":",
+        "--output={file}",
+        "/bin/echo",
+        "overwritten",
+    ),
     words("12 native: option as command", "--help", NATIVE, "--help"),
     words("12 image: option as image", "image --bind", "--bind", "/bin/cat", "{file}"),
     Case("12 bwrap: arguments", "options behind the program, a neighbour's path", data),
     Case("15 link as job directory", "a link to a neighbour's directory", partial(links, "link"), short=True),
     Case("15 dangling link", "a link to where a directory could be made", partial(links, "dangling link")),
-    Case("15 links in the directory", "job.sh and output.txt as links", partial(links, "directory with links")),
+    Case(
+        "15 links in the directory", "job.sh and output.txt as links", partial(links, "directory with links")
+    ),
     Case("15 links while others submit", "links under every visible name", race),
     Case("13 unreportable record", "arguments of 300,000 bytes", too_dear),
     Case("14 parked jobs hold the slots", "2 jobs whose GPUs no record names, max_jobs 2", parked),

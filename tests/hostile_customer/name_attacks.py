@@ -1,4 +1,5 @@
-"""Attacks by the names of SLURM jobs: one that changes its own, and ones that submit SLURM jobs under the names of others."""
+"""Attacks by the names of SLURM jobs: one that changes its own, and ones that submit SLURM jobs under the
+names of others."""
 
 from functools import partial
 
@@ -11,12 +12,14 @@ from tests.expect import Wrong, same
 from tests.hostile_customer.stage import Record, Stage, attack
 from tests.waiting import until
 
-# Submits one SLURM job under each of our names that it can know: those in a file, which stands for the chain's public data, and squeue's.
+# Submits one SLURM job under each of our names that it can know: those in a file, which stands for the
+# chain's public data, and squeue's.
 THIEF = (
     "seen=' '; until [ -e {end} ]; do for name in $(cat {names} 2>/dev/null) $(squeue -h -o %j); do "
     "case $name in ve-*) ;; *) continue ;; esac; "
     'case "$seen" in *" $name "*) continue ;; esac; '
-    'sbatch --parsable -A "$SLURM_JOB_ACCOUNT" -p standard -n 1 -J "$name" -o /dev/null --wrap "sleep 20; exit 3" '
+    'sbatch --parsable -A "$SLURM_JOB_ACCOUNT" -p standard -n 1 -J "$name" -o /dev/null --wrap '
+    '"sleep 20; exit 3" '
     '&& seen="$seen$name "; '
     "done; sleep 0.2; done"
 )
@@ -72,14 +75,18 @@ async def stolen(stage: Stage) -> str:
 
 
 async def _billed_by_its_own(stage: Stage, victim: str, names: set[str], stolen: list[str]) -> str:
-    """`stolen`: the ids of the thief's SLURM jobs, by its own output. The victim's own one has one of the names and none of these ids."""
+    """`stolen`: the ids of the thief's SLURM jobs, by its own output. The victim's own one has one of the
+    names and none of these ids."""
     records = await stage.records()
     taken = {record.name for record in records if record.slurm_id in stolen}
     same("the victim's names that were taken", taken & names, names)
     own = _only([record for record in records if record.name in names and record.slurm_id not in stolen])
     same("the SLURM job in its reports", await stage.reported_ids(victim), {own.slurm_id})
     same("the seconds billed", await stage.billed_seconds(victim), own.elapsed)
-    return f"the victim ran as SLURM job {own.slurm_id} and was billed its {own.elapsed} s; {len(stolen)} SLURM jobs under taken names"
+    return (
+        f"the victim ran as SLURM job {own.slurm_id} and was billed its {own.elapsed} s; {len(stolen)} "
+        "SLURM jobs under taken names"
+    )
 
 
 def _only(records: list[Record]) -> Record:

@@ -1,4 +1,5 @@
-"""Submits attacks as a customer's jobs to the real daemon over a private SLURM site, and judges whether each was held off.
+"""Submits attacks as a customer's jobs to the real daemon over a private SLURM site, and judges whether each
+was held off.
 
     python -m tests.hostile_customer.run [--only NAME]... [--short]
 

@@ -1,4 +1,5 @@
-"""Attacks on the slots of max_jobs, of which this site has two: a customer whose jobs keep the jobs of others out."""
+"""Attacks on the slots of max_jobs, of which this site has two: a customer whose jobs keep the jobs of others
+out."""
 
 import sys
 
@@ -11,7 +12,8 @@ SLOTS = 2
 
 
 async def parked(stage: Stage) -> str:
-    """Both slots went to jobs that were parked when their SLURM jobs ended: the site's accounting does not record GPUs."""
+    """Both slots went to jobs that were parked when their SLURM jobs ended: the site's accounting does not
+    record GPUs."""
     parked = await stage.submit(*(gpu_attack("/bin/sleep", "2") for _ in range(SLOTS)))
     for job_id in parked:
         await stage.logged("job_parked", job_id)
@@ -25,7 +27,8 @@ async def parked(stage: Stage) -> str:
 
 
 async def filled_queue(stage: Stage) -> str:
-    """The first two of 25 jobs end only once the other customer's job is adopted: the next free slot is that job's."""
+    """The first two of 25 jobs end only once the other customer's job is adopted: the next free slot is that
+    job's."""
     gate = stage.work_root / "gate"
     first = [attack("/bin/sh", "-c", f"until [ -e {gate} ]; do sleep 0.2; done") for _ in range(SLOTS)]
     jobs = await stage.submit(*first, *(attack("/bin/true") for _ in range(QUEUE - SLOTS)))
@@ -41,7 +44,10 @@ async def filled_queue(stage: Stage) -> str:
     before = await _submitted_before(stage, victim, jobs)
     if before - SLOTS > 1:
         raise Wrong(f"{before - SLOTS} of the {QUEUE} jobs got a slot before the other customer's job")
-    return f"{before - SLOTS} of the {QUEUE - SLOTS} waiting jobs got a slot before the other customer's job; all ended"
+    return (
+        f"{before - SLOTS} of the {QUEUE - SLOTS} waiting jobs got a slot before the other customer's "
+        "job; all ended"
+    )
 
 
 async def _submitted_before(stage: Stage, victim: str, jobs: list[str]) -> int:

@@ -1,4 +1,5 @@
-"""A private SLURM site, whose accounting records no GPUs, with bwrap and srun as launchers, a devnet and the real daemon.
+"""A private SLURM site, whose accounting records no GPUs, with bwrap and srun as launchers, a devnet and the
+real daemon.
 
 Beside them: a neighbour's file, and what became of a job.
 """
@@ -41,7 +42,7 @@ run = ["srun", "--ntasks=1"]
 
 [clusters.limits]
 max_jobs = 2
-"""
+"""  # noqa: E501
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +97,23 @@ class Stage:
         """Once the daemon has written that line about the job."""
 
         def written() -> bool:
-            lines = (json.loads(line) for line in self.daemon.log.read_text().splitlines() if line.startswith("{"))
+            lines = (
+                json.loads(line) for line in self.daemon.log.read_text().splitlines() if line.startswith("{")
+            )
             return any((line.get("event"), line.get("job")) == (event, job_id) for line in lines)
 
         await until(f"{event} of {job_id}", written, limit=JOB_SECONDS, pause=0.5)
 
     async def provd(self, *arguments: str) -> None:
         """A command beside the running daemon."""
-        command = [sys.executable, "-m", "provider_daemon", *arguments, "-c", str(self.directory / "provd.toml")]
+        command = [
+            sys.executable,
+            "-m",
+            "provider_daemon",
+            *arguments,
+            "-c",
+            str(self.directory / "provd.toml"),
+        ]
         done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise Wrong(f"provd {' '.join(arguments)} ended with {done.returncode}: {done.stderr.strip()}")
@@ -127,13 +137,20 @@ class Stage:
         """All of sacct's."""
         argv = ("sacct", "-a", "-X", "-n", "-P", "-S", "now-1day", "-o", "JobID,JobName,ElapsedRaw")
         lines = (await asyncio.to_thread(self.site.slurm.run, *argv)).stdout.splitlines()
-        return [Record(slurm_id, name, int(elapsed)) for slurm_id, name, elapsed in (line.split("|") for line in lines)]
+        return [
+            Record(slurm_id, name, int(elapsed))
+            for slurm_id, name, elapsed in (line.split("|") for line in lines)
+        ]
 
     # --- what the chain has ---
 
     async def reported_ids(self, job_id: str) -> set[str]:
         """The SLURM jobs that the job's reports name."""
-        reports = [report for tx in await self.market.chain.reports_of(job_id) for report in evidence_check.reports(tx.tx)]
+        reports = [
+            report
+            for tx in await self.market.chain.reports_of(job_id)
+            for report in evidence_check.reports(tx.tx)
+        ]
         return {report.slurm_job_id for report in reports if report.job_id == job_id and report.slurm_job_id}
 
     async def billed_seconds(self, job_id: str) -> int:
@@ -178,7 +195,9 @@ def attack(command: str, *arguments: str, image: str = NATIVE, seconds: int = 60
 
 
 def gpu_attack(command: str, *arguments: str) -> DemoJob:
-    return DemoJob("", 0, State.COMPLETED, None, command, arguments, queue="gpu", gpus=1, max_runtime_seconds=60)
+    return DemoJob(
+        "", 0, State.COMPLETED, None, command, arguments, queue="gpu", gpus=1, max_runtime_seconds=60
+    )
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,7 @@
 """The figures of the docs, in one run on a private site: `make bench`.
 
-Ratios are of this run: machines are noisy, and the reference is measured between the things that it is compared with.
-"""
+Ratios are of this run: machines are noisy, and the reference is measured between the things that it is
+compared with."""
 
 import asyncio
 import shutil
@@ -66,7 +66,8 @@ async def submit_all(scheduler: SlurmScheduler, orders: list[Submission]) -> lis
 
 
 def local_loop(site: Site, order: Submission) -> float:
-    """The reference: a plain shell loop of sbatch on the login node itself, as the user whose jobs they are."""
+    """The reference: a plain shell loop of sbatch on the login node itself, as the user whose jobs they
+    are."""
     file = Path(site.layout.work_root) / "reference.sh"
     file.write_text(order.script)
     file.chmod(0o644)
@@ -75,11 +76,17 @@ def local_loop(site: Site, order: Submission) -> float:
     loop = f"for i in $(seq {JOBS}); do sbatch --parsable {file}; done"
     become = ["runuser", "-u", site.layout.plan.user, "--"] if site.layout.plan.owner == "root" else []
     began = time.monotonic()
-    subprocess.run([*become, "env", *(f"{k}={v}" for k, v in site.env.items()), "sh", "-c", loop], check=True, capture_output=True)
+    subprocess.run(
+        [*become, "env", *(f"{k}={v}" for k, v in site.env.items()), "sh", "-c", loop],
+        check=True,
+        capture_output=True,
+    )
     return time.monotonic() - began
 
 
-async def submissions(site: Site, scheduler: SlurmScheduler, say: Callable[[str], None]) -> tuple[list[str], float]:
+async def submissions(
+    site: Site, scheduler: SlurmScheduler, say: Callable[[str], None]
+) -> tuple[list[str], float]:
     """Jobs that wait (their partition is down), so that only submission is measured."""
     ours, reference, ids = list[float](), list[float](), list[str]()
     for number in range(ROUNDS):
@@ -91,7 +98,10 @@ async def submissions(site: Site, scheduler: SlurmScheduler, say: Callable[[str]
     if not all(ids):
         raise SystemExit(f"{ids.count('')} submissions were not answered with a job id")
     local, ssh = JOBS / statistics.median(reference), JOBS / statistics.median(ours)
-    say(f"submissions a second: {ssh:.0f} over SSH, {local:.0f} in a plain local loop: ratio {ssh / local:.2f} (goal >= {GOAL_SUBMIT})")
+    say(
+        f"submissions a second: {ssh:.0f} over SSH, {local:.0f} in a plain local loop: ratio "
+        f"{ssh / local:.2f} (goal >= {GOAL_SUBMIT})"
+    )
     return ids, ssh / local
 
 
@@ -100,13 +110,16 @@ async def rpcs_a_tick(scheduler: SlurmScheduler, ids: list[str], say: Callable[[
     worst, names = 0, [f"bench-{number}-{job}" for number in range(ROUNDS) for job in range(JOBS)]
     known = dict(zip(names, ids, strict=True))
     for size in SIZES:
-        some = {f"gone-{number}": str(900_000 + number) for number in range(max(1, size - len(names)))} | dict(
-            list(known.items())[: size - 1]
-        )
+        some = {
+            f"gone-{number}": str(900_000 + number) for number in range(max(1, size - len(names)))
+        } | dict(list(known.items())[: size - 1])
         before, began = scheduler.rpcs, time.monotonic()
         await scheduler.snapshot(Watch(frozenset(some), some, since=1))
         used, worst = scheduler.rpcs - before, max(worst, scheduler.rpcs - before)
-        say(f"SLURM RPCs a tick at {size:>5} jobs: {used} (goal {GOAL_RPCS}), {1000 * (time.monotonic() - began):.0f} ms")
+        say(
+            f"SLURM RPCs a tick at {size:>5} jobs: {used} (goal {GOAL_RPCS}), "
+            f"{1000 * (time.monotonic() - began):.0f} ms"
+        )
     return worst
 
 
@@ -114,13 +127,19 @@ async def daemon_figures(directory: Path, site: RealSite, say: Callable[[str], N
     stage = await build(directory, site, "published", lambda _: None)
     try:
         stage.daemon.stop()
-        began, child = time.monotonic(), Process("the daemon", ["run", "-c", str(stage.config)], directory / "again.log")
+        began, child = (
+            time.monotonic(),
+            Process("the daemon", ["run", "-c", str(stage.config)], directory / "again.log"),
+        )
         child.start()
         child.wait_for("provd_started")
         started = time.monotonic() - began
-        await asyncio.sleep(5)  # several ticks of every loop, so that all is loaded that a running daemon loads
+        # several ticks of every loop, so that all is loaded that a running daemon loads
+        await asyncio.sleep(5)
         status = Path(f"/proc/{child.pid}/status").read_text()
-        resident = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) // 1024
+        resident = (
+            int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) // 1024
+        )
         child.stop()
     finally:
         await stage.market.close()

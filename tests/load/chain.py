@@ -1,4 +1,5 @@
-"""How reports travel: how many fit a transaction, what one costs in gas on the devnet, and how long a new job waits behind a backlog."""
+"""How reports travel: how many fit a transaction, what one costs in gas on the devnet, and how long a new job
+waits behind a backlog."""
 
 import tempfile
 import time
@@ -13,7 +14,8 @@ from tests.unit.loops.conftest import House
 JOBS = 100
 BACKLOG = 10_000
 JOBS_A_TX = 20
-GAS, FEE = 4_000_000_000, 100_000_000  # of a transaction of new jobs: each reads every job that the chain ever stored
+# of a transaction of new jobs: each reads every job that the chain ever stored
+GAS, FEE = 4_000_000_000, 100_000_000
 
 
 @asynccontextmanager
@@ -59,7 +61,8 @@ async def a_job_behind_a_backlog(say: Callable[[str], None]) -> int:
             began, txs = time.monotonic(), txs + 1
             await made.report()
         say(
-            f"behind {waiting - 1} waiting reports a new job's report is in transaction {txs} of the next {waiting // JOBS}; "
-            f"{1000 * tick:.0f} ms a look at all their jobs, {1000 * (time.monotonic() - began):.0f} ms a transaction"
+            f"behind {waiting - 1} waiting reports a new job's report is in transaction {txs} of the next "
+            f"{waiting // JOBS}; {1000 * tick:.0f} ms a look at all their jobs, "
+            f"{1000 * (time.monotonic() - began):.0f} ms a transaction"
         )
         return txs

@@ -27,7 +27,8 @@ Record = dict[str, Any]
 
 @dataclass(slots=True)
 class Scene:
-    """What a lie can be about. `victim`: a paid job that runs. `next_job`: the number of the next job; `customer`: the attacker."""
+    """What a lie can be about. `victim`: a paid job that runs. `next_job`: the number of the next job;
+    `customer`: the attacker."""
 
     victim: str = ""
     next_job: int = 1
@@ -70,7 +71,10 @@ def stored(matches: Callable[[bytes, Scene], bool], change: Callable[[bytes, Sce
             truth = await call.truth()
             if call.method != "ABCIQuery":
                 return truth
-            asked, said = query_pb2.ABCIQueryRequest.FromString(call.request), query_pb2.ABCIQueryResponse.FromString(truth)
+            asked, said = (
+                query_pb2.ABCIQueryRequest.FromString(call.request),
+                query_pb2.ABCIQueryResponse.FromString(truth),
+            )
             if asked.path == "/store/hpc/key" and matches(asked.data, scene):
                 said.value = change(said.value, scene)
             return said.SerializeToString()
@@ -167,8 +171,12 @@ def false_search(scene: Scene) -> Lie:
     async def lie(call: Call) -> bytes:
         if call.method != "GetTxsEvent":
             return await call.truth()
-        body = TxBody(messages=[messages.pack(MsgCancelJob(requester_address=scene.customer, job_id=scene.victim))])
-        found = service_pb2.GetTxsEventResponse(txs=[Tx(body=body)], tx_responses=[TxResponse(height=1, txhash="AB")], total=1)
+        body = TxBody(
+            messages=[messages.pack(MsgCancelJob(requester_address=scene.customer, job_id=scene.victim))]
+        )
+        found = service_pb2.GetTxsEventResponse(
+            txs=[Tx(body=body)], tx_responses=[TxResponse(height=1, txhash="AB")], total=1
+        )
         return found.SerializeToString()
 
     return lie
@@ -215,13 +223,18 @@ async def false_inclusion(call: Call) -> bytes:
         return service_pb2.BroadcastTxResponse(tx_response=found).SerializeToString()
     if call.method == "GetTx":
         wanted = service_pb2.GetTxRequest.FromString(call.request).hash
-        return service_pb2.GetTxResponse(tx=Tx(), tx_response=TxResponse(txhash=wanted, height=3, gas_used=1)).SerializeToString()
+        return service_pb2.GetTxResponse(
+            tx=Tx(), tx_response=TxResponse(txhash=wanted, height=3, gas_used=1)
+        ).SerializeToString()
     return await call.truth()
 
 
 async def withheld_transaction(call: Call) -> bytes:
     if call.method == "GetTx":
-        raise Denied(grpc.StatusCode.NOT_FOUND, f"tx not found: {service_pb2.GetTxRequest.FromString(call.request).hash}")
+        raise Denied(
+            grpc.StatusCode.NOT_FOUND,
+            f"tx not found: {service_pb2.GetTxRequest.FromString(call.request).hash}",
+        )
     return await empty_search(call)
 
 
@@ -229,13 +242,18 @@ async def swallowed(call: Call) -> bytes:
     if call.method != "BroadcastTx":
         return await call.truth()
     asked = service_pb2.BroadcastTxRequest.FromString(call.request)
-    return service_pb2.BroadcastTxResponse(tx_response=TxResponse(txhash=transactions.tx_hash(asked.tx_bytes))).SerializeToString()
+    return service_pb2.BroadcastTxResponse(
+        tx_response=TxResponse(txhash=transactions.tx_hash(asked.tx_bytes))
+    ).SerializeToString()
 
 
 async def refused(call: Call) -> bytes:
     """Says that the first message of every transaction fails."""
     if call.method == "Simulate":
-        raise Denied(grpc.StatusCode.UNKNOWN, "failed to execute message; message index: 0: invalid job state transition")
+        raise Denied(
+            grpc.StatusCode.UNKNOWN,
+            "failed to execute message; message index: 0: invalid job state transition",
+        )
     return await call.truth()
 
 

@@ -1,4 +1,5 @@
-"""The simulated site, a devnet, and the real daemon, which reaches the chain through three endpoints that can lie."""
+"""The simulated site, a devnet, and the real daemon, which reaches the chain through three endpoints that can
+lie."""
 
 import asyncio
 import contextlib
@@ -32,7 +33,8 @@ PERIOD = 0.5  # seconds, of the chain's blocks and of the daemon's loops
 
 @dataclass(slots=True)
 class Place:
-    """`proxies` are the daemon's endpoints, `chain` our own way to the node. `names`: SLURM name of each job that was ordered.
+    """`proxies` are the daemon's endpoints, `chain` our own way to the node. `names`: SLURM name of each job
+    that was ordered.
 
     `since`: where the log of the daemon that runs begins.
     """
@@ -57,7 +59,9 @@ class Place:
 
     async def order(self, line: str) -> str:
         """A job of the customer's, on chain when this returns."""
-        (job_id,) = await order(self.customer, DemoJob("", 0, State.COMPLETED, 0, arguments=shell(line), max_runtime_seconds=3600))
+        (job_id,) = await order(
+            self.customer, DemoJob("", 0, State.COMPLETED, 0, arguments=shell(line), max_runtime_seconds=3600)
+        )
         record = await self.chain.query.job(job_id)
         assert record is not None
         self.names[job_id] = job_name(self.provider.signer, chain_job(record, CHAIN_ID).spec)
@@ -72,13 +76,16 @@ class Place:
         return (await self.state(job_id))[0] is State.COMPLETED
 
     async def scene(self) -> Scene:
-        """What there is to lie about now. The invented job is the victim's record, with another number and program."""
+        """What there is to lie about now. The invented job is the victim's record, with another number and
+        program."""
         store, number = Store(self.chain.endpoints), await self.chain.job_counter()
         invented = json.loads(await store.get(keyspace.key(keyspace.JOB, self.victim)))
         invented |= {"job_id": f"JOB-{number}", "state": "pending", "customer_address": self.attacker.address}
         invented["workload_spec"]["arguments"] = ["-c", "exit 42"]
         invented.pop("started_at", None)
-        return Scene(self.victim, number, self.attacker.address, kept={"invented": json.dumps(invented).encode()})
+        return Scene(
+            self.victim, number, self.attacker.address, kept={"invented": json.dumps(invented).encode()}
+        )
 
     async def fees(self) -> int:
         return await self.chain.balance(self.provider.address, "uve")
@@ -90,7 +97,12 @@ class Place:
             await asyncio.to_thread(self.daemon.stop)
             self.since = self.witness.mark()
             self.daemon.start()
-            await until("every loop ticks", lambda: self.witness.all_well(("intake", "advance:demo", self.outbox)), 90, pause=0.3)
+            await until(
+                "every loop ticks",
+                lambda: self.witness.all_well(("intake", "advance:demo", self.outbox)),
+                90,
+                pause=0.3,
+            )
 
     async def close(self) -> None:
         for child in (self.daemon, self.devnet):
@@ -108,7 +120,9 @@ async def place(directory: Path) -> AsyncIterator[Place]:
     await site.up()
     (secret, key), customer, attacker = new_key(), new_key()[1], new_key()[1]
     addresses = [person.address for person in (key, customer, attacker)]
-    devnet, port = await asyncio.to_thread(start_devnet, directory, addresses, "published", "--block-seconds", str(PERIOD))
+    devnet, port = await asyncio.to_thread(
+        start_devnet, directory, addresses, "published", "--block-seconds", str(PERIOD)
+    )
     proxies = [LyingProxy(port) for _ in range(ENDPOINTS)]
     for proxy in proxies:
         await proxy.start()
@@ -143,7 +157,9 @@ async def place(directory: Path) -> AsyncIterator[Place]:
         await made.close()
 
 
-def _config(directory: Path, site: SimulatedDemoSite, secret: bytes, proxies: list[LyingProxy]) -> tuple[Path, int]:
+def _config(
+    directory: Path, site: SimulatedDemoSite, secret: bytes, proxies: list[LyingProxy]
+) -> tuple[Path, int]:
     """The demo's configuration with three endpoints and short periods; and the port of /metrics."""
     config = write_config(directory, site, secret, proxies[0].port)
     endpoints = ", ".join(f'"127.0.0.1:{proxy.port}"' for proxy in proxies)

@@ -1,4 +1,5 @@
-"""A chain endpoint that passes every call on to a node, and changes what it answers while a lie is switched on."""
+"""A chain endpoint that passes every call on to a node, and changes what it answers while a lie is switched
+on."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,8 @@ class Denied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call under way. `method` is the last part of its name; `truth` asks the node, and raises Denied with its refusal."""
+    """One call under way. `method` is the last part of its name; `truth` asks the node, and raises Denied
+    with its refusal."""
 
     service: str
     method: str
@@ -44,8 +46,12 @@ class LyingProxy:
     _channel: grpc.aio.Channel | None = None
 
     async def start(self) -> int:
-        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{self.target}", [("grpc.max_receive_message_length", -1)])
-        self._server = grpc.aio.server(options=[("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)])
+        self._channel = grpc.aio.insecure_channel(
+            f"127.0.0.1:{self.target}", [("grpc.max_receive_message_length", -1)]
+        )
+        self._server = grpc.aio.server(
+            options=[("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)]
+        )
         self._server.add_generic_rpc_handlers((_Everything(self),))
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         await self._server.start()

@@ -1,11 +1,12 @@
-"""One of three chain endpoints lies, listed first and listed last, under the real daemon; and what came of it.
+"""One of three chain endpoints lies, listed first and listed last, under the real daemon; and what came of
+it.
 
     python -m tests.lying_endpoints.run [--only NAME]... [--place first|last]
 
-A row for each lie and place: a job is ordered while the lie is told, and the lie ends when that job is over or after a while. Exit 0 only
-when no unpaid job ran, nothing false was reported, the paid job that runs all along was left alone, no more was spent than on an honest
-chain, and everything was caught up with within two ticks of the truth.
-"""
+A row for each lie and place: a job is ordered while the lie is told, and the lie ends when that job is over
+or after a while. Exit 0 only when no unpaid job ran, nothing false was reported, the paid job that runs all
+along was left alone, no more was spent than on an honest chain, and everything was caught up with within two
+ticks of the truth."""
 
 import argparse
 import asyncio
@@ -52,7 +53,9 @@ async def tell(here: Place, kind: Kind, where: str) -> Row:
     try:
         job_id = await here.order("exit 0")
         try:
-            await until("the job is over", lambda: _over(here, proxy.port, job_id, row), TOLD_SECONDS, pause=0.3)
+            await until(
+                "the job is over", lambda: _over(here, proxy.port, job_id, row), TOLD_SECONDS, pause=0.3
+            )
             row.during = f"done in {time.monotonic() - began:.0f} s"
         except Wrong:
             row.during = "waited"
@@ -109,9 +112,13 @@ async def _untrue(here: Place, row: Row) -> list[str]:
             problems.append(f"{job_id} is {state} with exit code {exit_code} on chain, not {wanted}")
         known = here.witness.job(job_id)
         if known is None or known["state"] != wanted or known["parked"]:
-            problems.append(f"{job_id} is in the ledger as {known and (known['state'], known['parked'])}, not {wanted}")
+            problems.append(
+                f"{job_id} is in the ledger as {known and (known['state'], known['parked'])}, not {wanted}"
+            )
     known_ids = {each["job_id"] for each in here.witness.rows("SELECT job_id FROM jobs")}
-    problems += [f"{job_id} is in the ledger, and nobody ordered it" for job_id in known_ids - set(here.names)]
+    problems += [
+        f"{job_id} is in the ledger, and nobody ordered it" for job_id in known_ids - set(here.names)
+    ]
     if row.spent > MOST_FEES:
         problems.append(f"{row.spent} uve were spent")
     return problems
@@ -129,7 +136,9 @@ def shown(row: Row) -> str:
     return " | ".join((*cells, "BAD" if row.problems else "good"))
 
 
-HEAD = "lie                            | place | job meanwhile| recovery |    spent | caught by       | verdict"
+HEAD = (
+    "lie                            | place | job meanwhile| recovery |    spent | caught by       | verdict"
+)
 
 
 async def play(kinds: Sequence[Kind], places: Sequence[str]) -> list[Row]:
@@ -150,10 +159,18 @@ async def play(kinds: Sequence[Kind], places: Sequence[str]) -> list[Row]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="part of a lie's name; repeatable")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--place", action="append", default=[], choices=sorted(PLACES), help="where the liar is listed; both when not given"
+        "--only", action="append", default=[], metavar="NAME", help="part of a lie's name; repeatable"
+    )
+    parser.add_argument(
+        "--place",
+        action="append",
+        default=[],
+        choices=sorted(PLACES),
+        help="where the liar is listed; both when not given",
     )
     options = parser.parse_args()
     kinds = [kind for kind in KINDS if not options.only or any(name in kind.name for name in options.only)]

@@ -10,7 +10,8 @@ LIES = ("height +1,000,000", "false cancel", "invented job", "false inclusion")
 
 
 async def test_the_most_dangerous_lies() -> None:
-    """A height, a cancel, a job and an inclusion that the first of three endpoints invents: nothing comes of them."""
+    """A height, a cancel, a job and an inclusion that the first of three endpoints invents: nothing comes of
+    them."""
     kinds = [kind for kind in KINDS if kind.name in LIES]
     assert len(kinds) == len(LIES)
     assert [problem for row in await play(kinds, ["first"]) for problem in row.problems] == []

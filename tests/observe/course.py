@@ -1,4 +1,5 @@
-"""One fault from its beginning until every alert is silent again: what fired and when, what else did, what the page showed."""
+"""One fault from its beginning until every alert is silent again: what fired and when, what else did, what
+the page showed."""
 
 import time
 from collections.abc import Awaitable, Callable, Set
@@ -14,7 +15,8 @@ PATIENCE_SECONDS = 100.0
 
 @dataclass(slots=True)
 class Row:
-    """Seconds from the beginning of the fault to each alert, and from its mending to silence. `problems` is empty when all is well."""
+    """Seconds from the beginning of the fault to each alert, and from its mending to silence. `problems` is
+    empty when all is well."""
 
     fault: Fault
     fired: dict[str, float] = field(default_factory=dict)
@@ -36,7 +38,9 @@ async def course(place: Place, fault: Fault, page: Page, before: Set[str]) -> Ro
     try:
         await fault.begin(place)
         try:
-            await _watch(place, row, began, lambda: fault.fires.keys() <= row.fired.keys(), "all its alerts fire")
+            await _watch(
+                place, row, began, lambda: fault.fires.keys() <= row.fired.keys(), "all its alerts fire"
+            )
             held = time.monotonic()
             await _watch(place, row, began, lambda: time.monotonic() - held > HOLD_SECONDS, "it goes on")
             if not await page.says(fault.shows):
@@ -82,5 +86,7 @@ async def _judge(place: Place, row: Row, seconds: float, before: Set[str]) -> No
         row.problems.append(f"fired and must not: {', '.join(others)}")
     if missing := sorted(row.fault.fires.keys() - fired):
         row.problems.append(f"did not fire: {', '.join(missing)}")
-    if early := sorted(await place.stage.prometheus.fired(seconds, scaled=False) - row.fault.fires.keys() - before):
+    if early := sorted(
+        await place.stage.prometheus.fired(seconds, scaled=False) - row.fault.fires.keys() - before
+    ):
         row.problems.append(f"fired by the real rules already, and must not: {', '.join(early)}")

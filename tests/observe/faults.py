@@ -1,4 +1,5 @@
-"""Five things that go wrong at a site, each made and mended as it happens there, and the alerts that each must and may fire."""
+"""Five things that go wrong at a site, each made and mended as it happens there, and the alerts that each
+must and may fire."""
 
 import asyncio
 import signal
@@ -18,7 +19,8 @@ from tests.waiting import until
 
 @dataclass(slots=True)
 class Place:
-    """The stage on a real site whose login node is reached through a proxy. `gates`: jobs that wait for a file of that name."""
+    """The stage on a real site whose login node is reached through a proxy. `gates`: jobs that wait for a
+    file of that name."""
 
     stage: Stage
     site: FarSite
@@ -42,7 +44,9 @@ class Place:
         await until("its report waits", lambda: "completed running" in self.stage.rows("jobs"), WAIT_SECONDS)
 
     async def settled(self, limit: float = WAIT_SECONDS) -> None:
-        await until("every job is settled", lambda: set(self.stage.rows("jobs")) <= {"completed completed"}, limit)
+        await until(
+            "every job is settled", lambda: set(self.stage.rows("jobs")) <= {"completed completed"}, limit
+        )
 
 
 Act = Callable[[Place], Awaitable[None]]
@@ -50,7 +54,8 @@ Act = Callable[[Place], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`fires`: each alert that must fire, and why it is this fault's. `shows`: what the status page must say meanwhile."""
+    """`fires`: each alert that must fire, and why it is this fault's. `shows`: what the status page must say
+    meanwhile."""
 
     name: str
     side: str
@@ -134,7 +139,10 @@ class GpusUncounted:
     async def begin(self, place: Place) -> None:
         self._conf = place.site.slurm.layout.slurm_conf
         self._text = self._conf.read_text()
-        await self._configure(place, "".join(line for line in self._text.splitlines(keepends=True) if not line.startswith(self.line)))
+        await self._configure(
+            place,
+            "".join(line for line in self._text.splitlines(keepends=True) if not line.startswith(self.line)),
+        )
         gpu = DemoJob("one GPU", 0, State.COMPLETED, 0, arguments=shell("sleep 1"), queue="gpu", gpus=1)
         await place.stage.submit(gpu)
 
@@ -151,7 +159,9 @@ class GpusUncounted:
 
 async def provd(*arguments: str) -> None:
     """The command line, as an operator types it."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "provider_daemon", *arguments, stdout=asyncio.subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "provider_daemon", *arguments, stdout=asyncio.subprocess.DEVNULL
+    )
     assert await process.wait() == 0, arguments
 
 
@@ -187,7 +197,11 @@ FAULTS = (
         "chain",
         halt_chain,
         resume_chain,
-        {"ProvdChainHeightStale": "there are no new blocks", "ProvdReportWaiting": WAITS, "ProvdOutboxStuck": STUCK},
+        {
+            "ProvdChainHeightStale": "there are no new blocks",
+            "ProvdReportWaiting": WAITS,
+            "ProvdOutboxStuck": STUCK,
+        },
         "chain_halted",
     ),
     Fault(

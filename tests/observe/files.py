@@ -1,4 +1,5 @@
-"""What deploy/ and docs/ ship for monitoring, read: expressions with their places, and the series that they name."""
+"""What deploy/ and docs/ ship for monitoring, read: expressions with their places, and the series that they
+name."""
 
 import json
 import re
@@ -13,7 +14,21 @@ PROMETHEUS, GRAFANA = ROOT / "deploy/prometheus", ROOT / "deploy/grafana"
 PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", *sorted((ROOT / "deploy").rglob("*.md"))]
 RUNBOOK = ("What it means", "How to see it", "What to do")
 
-_KEYWORDS = {"by", "without", "on", "ignoring", "and", "or", "unless", "bool", "offset", "group_left", "group_right", "inf", "nan"}
+_KEYWORDS = {
+    "by",
+    "without",
+    "on",
+    "ignoring",
+    "and",
+    "or",
+    "unless",
+    "bool",
+    "offset",
+    "group_left",
+    "group_right",
+    "inf",
+    "nan",
+}
 _OURS = re.compile(r"\bprovd_[a-z_]*[a-z]\b")
 
 
@@ -51,7 +66,9 @@ def selectors(expression: str) -> list[str]:
     """Each series that an expression reads, with its label matchers."""
     found = []
     bare = re.sub(r"\b(by|without|on|ignoring)\s*\([^)]*\)", " ", expression)
-    for match in re.finditer(r"(?<![\w.])([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(\s*\()?", re.sub(r"\[[^\]]*\]", "", bare)):
+    for match in re.finditer(
+        r"(?<![\w.])([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(\s*\()?", re.sub(r"\[[^\]]*\]", "", bare)
+    ):
         name, labels, call = match.groups()
         if not call and name.lower() not in _KEYWORDS and not _inside_labels(bare, match.start()):
             found.append(f"{name}{labels or ''}")
@@ -68,13 +85,23 @@ def family(series: str) -> str:
 
 
 def named_in_docs() -> dict[str, set[str]]:
-    """Page -> the series of ours that it names; log events look alike and are none. What is looked for by `grep` may be a beginning."""
+    """Page -> the series of ours that it names; log events look alike and are none. What is looked for by
+    `grep` may be a beginning."""
     events = set(log_events())
-    return {str(path.relative_to(ROOT)): set(_OURS.findall(_without_greps(path.read_text()))) - events for path in PAGES}
+    return {
+        str(path.relative_to(ROOT)): set(_OURS.findall(_without_greps(path.read_text()))) - events
+        for path in PAGES
+    }
 
 
 def grepped_in_docs() -> set[str]:
-    return {name for path in PAGES for line in path.read_text().splitlines() if "grep " in line for name in _OURS.findall(line)}
+    return {
+        name
+        for path in PAGES
+        for line in path.read_text().splitlines()
+        if "grep " in line
+        for name in _OURS.findall(line)
+    }
 
 
 def _without_greps(text: str) -> str:

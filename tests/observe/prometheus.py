@@ -25,7 +25,9 @@ class Prometheus:
         return await asyncio.to_thread(self._get, path, parameters)
 
     def _get(self, path: str, parameters: dict[str, str]) -> Any:
-        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}", timeout=10) as answer:
+        with urllib.request.urlopen(
+            f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}", timeout=10
+        ) as answer:
             return json.load(answer)["data"]
 
     async def names(self) -> set[str]:
@@ -42,7 +44,9 @@ class Prometheus:
 
     async def fired(self, seconds: float, *, scaled: bool = True) -> set[str]:
         """Those that fired at any moment of the last seconds; not `scaled`: by the rules as they are."""
-        return await self._alerts(f'ALERTS{{alertstate="firing",{MARK}{"!=" if scaled else "="}""}}[{max(1, round(seconds))}s]')
+        return await self._alerts(
+            f'ALERTS{{alertstate="firing",{MARK}{"!=" if scaled else "="}""}}[{max(1, round(seconds))}s]'
+        )
 
     async def _alerts(self, query: str) -> set[str]:
         return {series["metric"]["alertname"] for series in (await self.api("query", query=query))["result"]}
@@ -59,11 +63,19 @@ def start_prometheus(directory: Path, listen: str) -> Prometheus:
     (home / "scaled.yaml").write_text(json.dumps(scaled(FACTOR)))
     settings = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": [*(str(PROMETHEUS / name) for name in ("rules.yaml", "alerts.yaml")), str(home / "scaled.yaml")],
+        "rule_files": [
+            *(str(PROMETHEUS / name) for name in ("rules.yaml", "alerts.yaml")),
+            str(home / "scaled.yaml"),
+        ],
         "scrape_configs": [{"job_name": "provd", "static_configs": [{"targets": [listen]}]}],
     }
     (home / "prometheus.yml").write_text(json.dumps(settings))
     command = ["prometheus", f"--config.file={home}/prometheus.yml", f"--storage.tsdb.path={home}/data"]
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            [*command, f"--web.listen-address=127.0.0.1:{port}"],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     return Prometheus(process, f"http://127.0.0.1:{port}")

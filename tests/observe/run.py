@@ -1,11 +1,12 @@
-"""Breaks five things under the real daemon, on a real SLURM site, while a real Prometheus and a real Chromium watch it.
+"""Breaks five things under the real daemon, on a real SLURM site, while a real Prometheus and a real Chromium
+watch it.
 
     python -m tests.observe.run [--only NAME]... [--pictures DIRECTORY]
 
-Exit 0 only when each fault fired exactly its alerts, every one of them was silent after the mending, the status page showed the fault,
-and what is emitted, used and documented are the same series. The alerts are the real ones with their times shortened by one factor
-(tests/observe/scale.py); at their real times promtool tests each of them first.
-"""
+Exit 0 only when each fault fired exactly its alerts, every one of them was silent after the mending, the
+status page showed the fault, and what is emitted, used and documented are the same series. The alerts are the
+real ones with their times shortened by one factor (tests/observe/scale.py); at their real times promtool
+tests each of them first."""
 
 import argparse
 import asyncio
@@ -76,7 +77,8 @@ async def watched(url: str, pictures: Path) -> AsyncIterator[tuple[Tab, Page]]:
 
 @dataclass(slots=True)
 class Seen:
-    """What each fault came to, how the series differ, and what the browser's console said. `series`: in one scrape."""
+    """What each fault came to, how the series differ, and what the browser's console said. `series`: in one
+    scrape."""
 
     rows: list[Row] = field(default_factory=list)
     series: int = 0
@@ -85,21 +87,30 @@ class Seen:
 
     @property
     def deviations(self) -> int:
-        return sum(len(row.problems) for row in self.rows) + (self.differences.count if self.differences else 0) + len(self.console)
+        return (
+            sum(len(row.problems) for row in self.rows)
+            + (self.differences.count if self.differences else 0)
+            + len(self.console)
+        )
 
 
 async def observe(directory: Path, pictures: Path, faults: Sequence[Fault]) -> Seen:
     """The series are compared after all five only: some are there only while something is wrong."""
     seen = Seen()
     async with built(directory) as place, watched(place.stage.page, pictures) as (tab, page):
-        say(f"SLURM {place.site.version}, the daemon, Prometheus and Chromium run; three jobs are settled, nothing fires")
+        say(
+            f"SLURM {place.site.version}, the daemon, Prometheus and Chromium run; three jobs are "
+            "settled, nothing fires"
+        )
         await place.hold()
         await shoot(tab, pictures)
         await page.shoot("healthy")
         place.let_end()
         await place.settled()
         for fault in faults:
-            seen.rows.append(await course(place, fault, page, {name for row in seen.rows for name in row.fault.fires}))
+            seen.rows.append(
+                await course(place, fault, page, {name for row in seen.rows for name in row.fault.fires})
+            )
             show(seen.rows[-1])
         scrape = await place.stage.prometheus.api("query", query='scrape_samples_scraped{job="provd"}')
         seen.series = int(scrape["result"][0]["value"][1])
@@ -127,22 +138,36 @@ def compared(seen: Seen) -> None:
     if seen.differences is None:
         say("three-way check of series: only after all the faults")
         return
-    shown = f"{len(alerts())} alerts, {len(rules())} recording rules, {len(boards())} boards, {len(list(expressions()))} expressions"
+    shown = (
+        f"{len(alerts())} alerts, {len(rules())} recording rules, {len(boards())} boards, "
+        f"{len(list(expressions()))} expressions"
+    )
     say(f"three-way check of series: {shown}; {seen.series} series in a scrape")
     for each in fields(seen.differences):
         say(f"    {each.name.replace('_', ' ')}: {', '.join(getattr(seen.differences, each.name)) or 'none'}")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="part of a fault's name; repeatable")
-    parser.add_argument("--pictures", type=Path, help="where the pictures go; a directory of their own otherwise")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="part of a fault's name; repeatable"
+    )
+    parser.add_argument(
+        "--pictures", type=Path, help="where the pictures go; a directory of their own otherwise"
+    )
     options, began = parser.parse_args(), time.monotonic()
-    faults = [fault for fault in FAULTS if not options.only or any(part in fault.name for part in options.only)]
+    faults = [
+        fault for fault in FAULTS if not options.only or any(part in fault.name for part in options.only)
+    ]
     promtool()
     pictures = options.pictures or Path(tempfile.mkdtemp(prefix="provd-pictures."))
     pictures.mkdir(parents=True, exist_ok=True)
-    say(f"alerts: the real ones with every `for`, window and age {FACTOR} times shorter, beside the real ones themselves")
+    say(
+        f"alerts: the real ones with every `for`, window and age {FACTOR} times shorter, beside the "
+        "real ones themselves"
+    )
     directory = Path(tempfile.mkdtemp(prefix="provd-observe."))
     directory.chmod(0o755)
     seen = asyncio.run(until_told(observe(directory, pictures, faults)))
@@ -150,8 +175,14 @@ def main() -> int:
     for said in seen.console:
         say(f"WRONG: the browser's console says {said}")
     fired = sum(len(row.fired) for row in seen.rows)
-    say(f"pictures of the status page, healthy and in each fault, on desktop and phone, light and dark: {pictures}")
-    say(f"{len(seen.rows)} faults, {fired} alerts, {seen.deviations} deviations, {time.monotonic() - began:.0f} s")
+    say(
+        "pictures of the status page, healthy and in each fault, on desktop and phone, light and dark: "
+        f"{pictures}"
+    )
+    say(
+        f"{len(seen.rows)} faults, {fired} alerts, {seen.deviations} deviations, "
+        f"{time.monotonic() - began:.0f} s"
+    )
     if seen.deviations:
         say(f"logs and ledger are left in {directory}")
         return 1

@@ -1,9 +1,10 @@
-"""A copy of the alerts in which every time is shorter by one factor, for a test that cannot wait for half an hour. Pure.
+"""A copy of the alerts in which every time is shorter by one factor, for a test that cannot wait for half an
+hour. Pure.
 
-Scaled are each `for`, each range of a rate or an increase, and the thresholds that are seconds of waiting (AGES). Not scaled are
-thresholds that count or that measure the site itself (a runway, a latency), and UNSCALED: what the daemon does by a clock of its own that
-nobody shortens. So an alert that counts events in a window needs more of them a second here than at a site.
-"""
+Scaled are each `for`, each range of a rate or an increase, and the thresholds that are seconds of waiting
+(AGES). Not scaled are thresholds that count or that measure the site itself (a runway, a latency), and
+UNSCALED: what the daemon does by a clock of its own that nobody shortens. So an alert that counts events in a
+window needs more of them a second here than at a site."""
 
 import re
 from typing import Any
@@ -12,7 +13,12 @@ from tests.observe.files import alerts, rules
 
 FACTOR = 20
 MARK = "scaled"  # the label by which the copy's alerts are told from the real ones
-AGES = {"ProvdChainHeightStale": 120, "ProvdReportWaiting": 300, "ProvdOutboxStuck": 600, "ProvdSlurmStale": 300}
+AGES = {
+    "ProvdChainHeightStale": 120,
+    "ProvdReportWaiting": 300,
+    "ProvdOutboxStuck": 600,
+    "ProvdSlurmStale": 300,
+}
 UNSCALED = {"ProvdReconciliationStale": "the daemon compares once an hour"}
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -28,7 +34,9 @@ def _alert(rule: dict[str, Any], factor: int) -> dict[str, Any]:
     name, made = rule["alert"], {**rule, "labels": {**rule["labels"], MARK: str(factor)}}
     if name in UNSCALED:
         return made
-    expression = re.sub(rf"\[{_TIME}\]", lambda found: f"[{_shorter(found[1], found[2], factor)}]", _written_out(rule["expr"]))
+    expression = re.sub(
+        rf"\[{_TIME}\]", lambda found: f"[{_shorter(found[1], found[2], factor)}]", _written_out(rule["expr"])
+    )
     if name in AGES:
         expression = re.sub(rf"> {AGES[name]}\b", f"> {AGES[name] / factor:g}", expression)
     if "for" in rule:

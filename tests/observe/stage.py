@@ -1,4 +1,5 @@
-"""A SLURM site behind a real sshd, a devnet, the real daemon, and a real Prometheus that scrapes it every second."""
+"""A SLURM site behind a real sshd, a devnet, the real daemon, and a real Prometheus that scrapes it every
+second."""
 
 import asyncio
 import contextlib
@@ -47,20 +48,25 @@ class Stage:
 
     def rows(self, what: str) -> list[str]:
         """The state of each job, or the kind of each message that waits."""
-        with contextlib.closing(Ledger.open(self.directory / "ledger.sqlite", readonly=True, lock=False)) as ledger:
+        with contextlib.closing(
+            Ledger.open(self.directory / "ledger.sqlite", readonly=True, lock=False)
+        ) as ledger:
             if what == "jobs":
                 return [f"{job.state} {job.reported}" for _, job in listing.jobs(ledger)]
             return [row.kind for row in ledger.count_waiting()]
 
     def parked(self) -> list[str]:
         """Their ids."""
-        with contextlib.closing(Ledger.open(self.directory / "ledger.sqlite", readonly=True, lock=False)) as ledger:
+        with contextlib.closing(
+            Ledger.open(self.directory / "ledger.sqlite", readonly=True, lock=False)
+        ) as ledger:
             return [job.spec.job_id for _, job in listing.jobs(ledger) if job.parked]
 
 
 @contextlib.asynccontextmanager
 async def stage(directory: Path, site: DemoSite, *dead: str) -> AsyncIterator[Stage]:
-    """Everything up, and the daemon scraped. `dead`: further endpoints of the chain. The site is taken down with the rest."""
+    """Everything up, and the daemon scraped. `dead`: further endpoints of the chain. The site is taken down
+    with the rest."""
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(site.down)
         market = await opened(directory, "published")
@@ -74,7 +80,16 @@ async def stage(directory: Path, site: DemoSite, *dead: str) -> AsyncIterator[St
         prometheus = start_prometheus(directory, listen)
         stack.callback(prometheus.stop)
         (customer,) = market.customers
-        made = Stage(prometheus, daemon, market.devnet, market.chain, market.provider, customer, directory, f"http://{listen}/")
+        made = Stage(
+            prometheus,
+            daemon,
+            market.devnet,
+            market.chain,
+            market.provider,
+            customer,
+            directory,
+            f"http://{listen}/",
+        )
         await until("Prometheus has scraped the daemon", lambda: scraped(prometheus), WAIT_SECONDS)
         yield made
 
@@ -93,9 +108,12 @@ async def scraped(prometheus: Prometheus) -> bool:
 
 
 def configure(config: Path, dead: Sequence[str]) -> tuple[Path, str]:
-    """With heartbeats every five seconds; and where it is scraped. One endpoint is enough, since the dead ones never agree."""
+    """With heartbeats every five seconds; and where it is scraped. One endpoint is enough, since the dead
+    ones never agree."""
     more = "".join(f', "{endpoint}"' for endpoint in dead)
-    text = re.sub(r'^(endpoints = \[".*")\]$', rf"\1{more}]\nquorum = 1", config.read_text(), flags=re.MULTILINE)
+    text = re.sub(
+        r'^(endpoints = \[".*")\]$', rf"\1{more}]\nquorum = 1", config.read_text(), flags=re.MULTILINE
+    )
     config.write_text(text.replace("heartbeat_seconds = 15", "heartbeat_seconds = 5"))
     return config, re.findall(r'listen = "(.*)"', text)[0]
 
@@ -103,7 +121,9 @@ def configure(config: Path, dead: Sequence[str]) -> tuple[Path, str]:
 def compared_before(ledger: Path) -> None:
     """A ledger that an earlier run left: the next comparison is five minutes away."""
     with contextlib.closing(Ledger.open(ledger)) as opened, opened.write():
-        reconciliation.save(opened, dict.fromkeys(("low", "medium", "high", "critical"), 0), [], SystemClock().now())
+        reconciliation.save(
+            opened, dict.fromkeys(("low", "medium", "high", "critical"), 0), [], SystemClock().now()
+        )
 
 
 QUICK = DemoJob("ends at once", 0, State.COMPLETED, 0, "/bin/true")
@@ -113,12 +133,22 @@ SLOW = DemoJob("ends in a while", 0, State.COMPLETED, 0, "/bin/sleep", ("4",))
 async def play(made: Stage) -> None:
     """What makes every series: jobs that end, and messages that wait while the chain stands still."""
     await made.submit(QUICK, SLOW)
-    await until("the jobs are settled", lambda: made.rows("jobs") == ["completed completed"] * 2, WAIT_SECONDS)
+    await until(
+        "the jobs are settled", lambda: made.rows("jobs") == ["completed completed"] * 2, WAIT_SECONDS
+    )
     await made.submit(SLOW)
     await until("the third job runs", lambda: "running running" in made.rows("jobs"), WAIT_SECONDS)
     made.devnet.signal(signal.SIGUSR1)
     await until("its last report waits", lambda: "report" in made.rows("messages"), WAIT_SECONDS)
-    await until("the wait is seen", lambda: made.prometheus.seen("provd:outbox_oldest_report_age_seconds:max"), WAIT_SECONDS)
+    await until(
+        "the wait is seen",
+        lambda: made.prometheus.seen("provd:outbox_oldest_report_age_seconds:max"),
+        WAIT_SECONDS,
+    )
     made.devnet.signal(signal.SIGUSR2)
-    await until("the wallet's runway is known", lambda: made.prometheus.seen("provd_wallet_runway_seconds"), WAIT_SECONDS)
+    await until(
+        "the wallet's runway is known",
+        lambda: made.prometheus.seen("provd_wallet_runway_seconds"),
+        WAIT_SECONDS,
+    )
     await until("it is settled too", lambda: made.rows("jobs") == ["completed completed"] * 3, WAIT_SECONDS)

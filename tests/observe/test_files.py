@@ -36,12 +36,18 @@ def test_promtool_runs_the_tests_of_the_alerts() -> None:
 
 @pytest.mark.parametrize("expression", ["vector(0) > 1", "vector(1)"])
 def test_each_test_of_an_alert_tests_it(tmp_path: Path, expression: str) -> None:
-    """With alerts that never fire one half of their tests fails, with alerts that always do the other half, each without exception."""
+    """With alerts that never fire one half of their tests fails, with alerts that always do the other half,
+    each without exception."""
     rule = {"groups": [{"name": "x", "rules": [{**rule, "expr": expression} for rule in alerts()]}]}
     (tmp_path / "alerts.yaml").write_text(yaml.safe_dump(rule))
     (tmp_path / "rules.yaml").write_text((PROMETHEUS / "rules.yaml").read_text())
     (tmp_path / "alerts_test.yaml").write_text((PROMETHEUS / "alerts_test.yaml").read_text())
-    done = subprocess.run(["promtool", "test", "rules", str(tmp_path / "alerts_test.yaml")], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["promtool", "test", "rules", str(tmp_path / "alerts_test.yaml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     failed = re.findall(r'expr: "count by \(alertname, severity\) \(ALERTS\{alertname=\\"(\w+)', done.stderr)
     assert list(dict.fromkeys(failed)) == list(ALERTS)
     assert len(failed) == sum((" fires" in test["name"]) is (expression != "vector(1)") for test in TESTS)
@@ -73,8 +79,14 @@ def test_each_alert_has_its_runbook(name: str) -> None:
 
 def test_the_list_of_alerts() -> None:
     """docs/alerts has a page for each and no other; README.md lists them as they are."""
-    listed = re.findall(r"^\| \[(\w+)\]\(\1\.md\) \| (\w+) \| ([\w ]+) \|$", (DOCS / "alerts/README.md").read_text(), re.MULTILINE)
-    assert listed == [(name, rule["labels"]["severity"], rule.get("for", "at once")) for name, rule in ALERTS.items()]
+    listed = re.findall(
+        r"^\| \[(\w+)\]\(\1\.md\) \| (\w+) \| ([\w ]+) \|$",
+        (DOCS / "alerts/README.md").read_text(),
+        re.MULTILINE,
+    )
+    assert listed == [
+        (name, rule["labels"]["severity"], rule.get("for", "at once")) for name, rule in ALERTS.items()
+    ]
     assert {path.stem for path in (DOCS / "alerts").glob("*.md")} == {*ALERTS, "README"}
     assert len(ALERTS) >= 15
 
@@ -118,14 +130,19 @@ def test_panels_do_not_overlap() -> None:
 
 
 def test_mixin_is_the_plain_files() -> None:
-    """Evaluated by jsonnet: the same alerts, rules and boards, with the scrape's job and the docs' place as configured."""
+    """Evaluated by jsonnet: the same alerts, rules and boards, with the scrape's job and the docs' place as
+    configured."""
     program = """
       local mixin = (import 'deploy/mixin.libsonnet') + { _config+:: { docsUrl: 'https://docs/', provdSelector: 'job="hpc"' } };
       { alerts: mixin.prometheusAlerts, rules: mixin.prometheusRules, boards: mixin.grafanaDashboards }
-    """
+    """  # noqa: E501
     made = json.loads(run("jsonnet", "-e", program))
     wanted = [
-        {**rule, "expr": rule["expr"].replace('job="provd"', 'job="hpc"'), "annotations": {**rule["annotations"], "runbook_url": url}}
+        {
+            **rule,
+            "expr": rule["expr"].replace('job="provd"', 'job="hpc"'),
+            "annotations": {**rule["annotations"], "runbook_url": url},
+        }
         for rule, url in ((rule, f"https://docs/{rule['annotations']['runbook_url']}") for rule in alerts())
     ]
     assert made["alerts"]["groups"][0]["rules"] == wanted

@@ -15,7 +15,12 @@ COPY = {rule["alert"]: rule for rule in scaled(FACTOR)["groups"][0]["rules"]}
 
 def test_prometheus_takes_them(tmp_path: Path) -> None:
     (tmp_path / "scaled.yaml").write_text(json.dumps(scaled(FACTOR)))
-    done = subprocess.run(["promtool", "check", "rules", str(tmp_path / "scaled.yaml")], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["promtool", "check", "rules", str(tmp_path / "scaled.yaml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -25,21 +30,32 @@ def test_each_alert_is_there_once_with_its_severity() -> None:
     ]
 
 
-@pytest.mark.parametrize("rule", [rule for rule in alerts() if rule["alert"] not in UNSCALED], ids=lambda rule: str(rule["alert"]))
+@pytest.mark.parametrize(
+    "rule", [rule for rule in alerts() if rule["alert"] not in UNSCALED], ids=lambda rule: str(rule["alert"])
+)
 def test_no_time_is_left_as_it_was(rule: dict[str, str]) -> None:
-    """Neither a range nor a `for`; the scaled ones are a twentieth, and the same series are read with the same labels."""
+    """Neither a range nor a `for`; the scaled ones are a twentieth, and the same series are read with the
+    same labels."""
     copy = COPY[rule["alert"]]
     assert not re.search(r"\[\d+[smhd]\]", copy["expr"])
     assert copy.get("for", "0ms").endswith("ms")
     recorded = {each["record"]: each["expr"] for each in rules()}
-    wanted = [name for selector in selectors(rule["expr"]) for name in selectors(recorded.get(selector, selector))]
+    wanted = [
+        name for selector in selectors(rule["expr"]) for name in selectors(recorded.get(selector, selector))
+    ]
     assert selectors(copy["expr"]) == wanted
 
 
 def test_times() -> None:
     assert COPY["ProvdLoopFailing"]["for"] == "15000ms"
-    assert COPY["ProvdSshRefused"]["expr"] == 'increase(provd_ssh_connects_total{outcome=~"login_refused|host_key_mismatch"}[30000ms]) > 0'
-    assert COPY["ProvdReportWaiting"]["expr"] == '(time() - min without (kind) (provd_outbox_oldest_timestamp_seconds{kind="report"})) > 15'
+    assert (
+        COPY["ProvdSshRefused"]["expr"]
+        == 'increase(provd_ssh_connects_total{outcome=~"login_refused|host_key_mismatch"}[30000ms]) > 0'
+    )
+    assert (
+        COPY["ProvdReportWaiting"]["expr"]
+        == '(time() - min without (kind) (provd_outbox_oldest_timestamp_seconds{kind="report"})) > 15'
+    )
     assert COPY["ProvdReconciliationStale"] == {
         **alerts()[list(COPY).index("ProvdReconciliationStale")],
         "labels": {"severity": "warning", MARK: "20"},
@@ -47,10 +63,15 @@ def test_times() -> None:
 
 
 def test_every_age_is_scaled() -> None:
-    """An alert that compares with `time()`, itself or by a recorded series, has its threshold in the list of ages, or says why not."""
+    """An alert that compares with `time()`, itself or by a recorded series, has its threshold in the list of
+    ages, or says why not."""
     aging = {rule["record"] for rule in rules() if "time()" in rule["expr"]}
-    found = {rule["alert"] for rule in alerts() if "time()" in rule["expr"] or aging & set(selectors(rule["expr"]))}
+    found = {
+        rule["alert"] for rule in alerts() if "time()" in rule["expr"] or aging & set(selectors(rule["expr"]))
+    }
     assert found == {*AGES, *UNSCALED}
     for name, seconds in AGES.items():
         assert f"> {seconds}" not in COPY[name]["expr"]
-        assert COPY[name]["expr"].count(f"> {seconds / FACTOR:g}") == alerts()[list(COPY).index(name)]["expr"].count(f"> {seconds}")
+        assert COPY[name]["expr"].count(f"> {seconds / FACTOR:g}") == alerts()[list(COPY).index(name)][
+            "expr"
+        ].count(f"> {seconds}")

@@ -1,4 +1,5 @@
-"""The real daemon under a real Prometheus: what alerts, rules, boards and docs name is what is scraped, and nothing else is."""
+"""The real daemon under a real Prometheus: what alerts, rules, boards and docs name is what is scraped, and
+nothing else is."""
 
 from dataclasses import replace
 from functools import partial
@@ -28,14 +29,19 @@ async def fire(prometheus: Prometheus, names: set[str]) -> bool:
 
 
 async def test_no_series_is_only_a_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All differences are empty, after jobs that were run and reported and a chain that stood still; and a planted one shows.
+    """All differences are empty, after jobs that were run and reported and a chain that stood still; and a
+    planted one shows.
 
-    Then the chain goes away: what was asked of it is absent, and its alerts fire, in the copy with the shorter times, and no other.
-    """
+    Then the chain goes away: what was asked of it is absent, and its alerts fire, in the copy with the
+    shorter times, and no other."""
     async with stage(tmp_path, await simulated_site(), NOWHERE) as made:
         await play(made)
         assert await differences(made.prometheus) == NONE
-        planted = [("one", "rate(provd_nobody_total[5m])"), ("two", "sum(provd_jobs"), ("three", 'provd_jobs{state="asleep"}')]
+        planted = [
+            ("one", "rate(provd_nobody_total[5m])"),
+            ("two", "sum(provd_jobs"),
+            ("three", 'provd_jobs{state="asleep"}'),
+        ]
         monkeypatch.setattr(threeway, "expressions", lambda: planted)
         monkeypatch.setattr(threeway, "named_in_docs", lambda: {"page.md": {"provd_dream", "provd_jobs"}})
         documented = threeway.documented_families() - {"provd_jobs"}
@@ -43,10 +49,16 @@ async def test_no_series_is_only_a_promise(tmp_path: Path, monkeypatch: pytest.M
         found = await differences(made.prometheus)
         made.devnet.stop()
         await until(
-            "what is asked of a chain that is gone is absent", partial(nothing, made.prometheus, "provd_chain_height"), WAIT_SECONDS
+            "what is asked of a chain that is gone is absent",
+            partial(nothing, made.prometheus, "provd_chain_height"),
+            WAIT_SECONDS,
         )
         assert not await nothing(made.prometheus, "provd_slurm_rpcs_total")
-        await until("the alerts of a chain that is gone fire", partial(fire, made.prometheus, CHAIN_GONE), WAIT_SECONDS)
+        await until(
+            "the alerts of a chain that is gone fire",
+            partial(fire, made.prometheus, CHAIN_GONE),
+            WAIT_SECONDS,
+        )
     assert found == replace(
         NONE,
         used_and_not_emitted=["provd_nobody_total"],

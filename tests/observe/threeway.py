@@ -1,4 +1,5 @@
-"""Emitted, used, documented: the three lists of series, and how they differ. All differences are empty, or something is a promise only."""
+"""Emitted, used, documented: the three lists of series, and how they differ. All differences are empty, or
+something is a promise only."""
 
 import re
 import urllib.error
@@ -11,7 +12,13 @@ from tests.observe.prometheus import Prometheus
 from tests.unit.docs import log_events, page, table
 
 # Prometheus's own, about each scrape and each alert.
-SCRAPE = ("up", "scrape_duration_seconds", "scrape_samples_post_metric_relabeling", "scrape_samples_scraped", "scrape_series_added")
+SCRAPE = (
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_samples_scraped",
+    "scrape_series_added",
+)
 ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
 # Without a series while every login works; tests/unit/metrics/test_collector.py has one that fails.
 FAULTS_ONLY = {SSH_LOGIN_PROBLEM.name}
@@ -43,19 +50,30 @@ async def differences(prometheus: Prometheus) -> Differences:
     documented = documented_families()
     without_faults = {name for name in used if name.partition("{")[0] in FAULTS_ONLY or _names_events(name)}
     return Differences(
-        used_and_not_emitted=sorted({name.partition("{")[0] for name in used} - emitted - FAULTS_ONLY - {"up"}),
-        documented_and_not_emitted=sorted((documented | set().union(*named_in_docs().values())) - scraped - _parts(emitted) - FAULTS_ONLY),
+        used_and_not_emitted=sorted(
+            {name.partition("{")[0] for name in used} - emitted - FAULTS_ONLY - {"up"}
+        ),
+        documented_and_not_emitted=sorted(
+            (documented | set().union(*named_in_docs().values())) - scraped - _parts(emitted) - FAULTS_ONLY
+        ),
         emitted_and_not_documented=sorted(scraped - documented),
-        emitted_and_not_in_the_catalog=sorted(name for name in scraped - {each.name for each in CATALOG} if name.startswith("provd")),
-        selectors_that_match_nothing=sorted([name for name in used - without_faults if not await prometheus.seen(name)])
+        emitted_and_not_in_the_catalog=sorted(
+            name for name in scraped - {each.name for each in CATALOG} if name.startswith("provd")
+        ),
+        selectors_that_match_nothing=sorted(
+            [name for name in used - without_faults if not await prometheus.seen(name)]
+        )
         + sorted(name for name in grepped_in_docs() if not any(each.startswith(name) for each in emitted)),
-        expressions_that_do_not_evaluate=[where for where, text in expressions() if not await _evaluates(prometheus, text)],
+        expressions_that_do_not_evaluate=[
+            where for where, text in expressions() if not await _evaluates(prometheus, text)
+        ],
         rules_in_trouble=_unhealthy(await prometheus.api("rules")),
     )
 
 
 def _names_events(selector: str) -> bool:
-    """A trouble that does not last just now has no series; each word of the selector is then at least a log event's."""
+    """A trouble that does not last just now has no series; each word of the selector is then at least a log
+    event's."""
     found = _TROUBLE.fullmatch(selector)
     return found is not None and set(found[1].split("|")) <= set(log_events())
 

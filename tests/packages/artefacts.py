@@ -19,7 +19,10 @@ NEVER = re.compile(r"(^|/)(tests|tools|docs|deploy|__pycache__|\.[^/]+)/|\.pyc$"
 def build(directory: Path) -> tuple[Path, Path]:
     """Wheel and sdist."""
     command(UV, "build", "-q", "--out-dir", directory, ROOT)
-    wheel, sdist = directory / f"provd-{__version__}-py3-none-any.whl", directory / f"provd-{__version__}.tar.gz"
+    wheel, sdist = (
+        directory / f"provd-{__version__}-py3-none-any.whl",
+        directory / f"provd-{__version__}.tar.gz",
+    )
     return wheel, sdist
 
 
@@ -28,14 +31,19 @@ def contents(wheel: Path, sdist: Path) -> str:
     wanted = package_files()
     names = {name for name in zipfile.ZipFile(wheel).namelist() if not name.endswith("/")}
     info = f"provd-{__version__}.dist-info"
-    extra = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
+    extra = {
+        f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")
+    }
     same("files of the wheel", names ^ (wanted | extra), set())
     with tarfile.open(sdist) as archive:
         packed = {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()}
     same("missing in the sdist", (wanted | {"LICENSE", "README.md", "pyproject.toml"}) - packed, set())
     if strange := sorted(name for name in names | packed if NEVER.search(name)):
         raise Wrong(f"packed by mistake: {', '.join(strange[:5])}")
-    return f"{len(names)} files in {wheel.stat().st_size // 1000} kB, {len(packed)} in {sdist.stat().st_size // 1000} kB"
+    return (
+        f"{len(names)} files in {wheel.stat().st_size // 1000} kB, {len(packed)} in "
+        f"{sdist.stat().st_size // 1000} kB"
+    )
 
 
 def package_files() -> set[str]:
@@ -52,19 +60,29 @@ def in_an_empty_environment(wheel: Path, directory: Path) -> str:
 
 
 def by_pipx(wheel: Path, directory: Path) -> str:
-    env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PIPX_HOME": str(directory / "home"), "PIPX_BIN_DIR": str(directory / "bin")}
+    env = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "PIPX_HOME": str(directory / "home"),
+        "PIPX_BIN_DIR": str(directory / "bin"),
+    }
     command(UV, "tool", "run", "pipx", "install", wheel, env={**environment(), **env})
     return answers(directory / "bin/provd")
 
 
 def environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "PYTHON"))}
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "PYTHON"))
+    }
 
 
 def answers(provd: Path) -> str:
     """The program answers from what lies in the package."""
     same("provd --version", command(provd, "--version"), f"provd {__version__}\n")
-    same("the default configuration", command(provd, "config", "print-default"), (ROOT / "provider_daemon/provd.example.toml").read_text())
+    same(
+        "the default configuration",
+        command(provd, "config", "print-default"),
+        (ROOT / "provider_daemon/provd.example.toml").read_text(),
+    )
     templates = command(provd, "template", "list")
     for shipped in (ROOT / "provider_daemon/template/shipped").glob("*.yaml"):
         if shipped.stem not in templates:

@@ -1,4 +1,5 @@
-"""A package's life with jobs in flight: upgraded, downgraded, removed, installed again, purged; each job runs and is reported once."""
+"""A package's life with jobs in flight: upgraded, downgraded, removed, installed again, purged; each job runs
+and is reported once."""
 
 import asyncio
 import re
@@ -25,7 +26,14 @@ def waits_for(go: Path, title: str) -> DemoJob:
     return DemoJob(title, 0, State.COMPLETED, 0, arguments=shell(f"until [ -e {go} ]; do sleep 0.1; done"))
 
 
-async def play(debian: Debian, manager: Manager, package: Path, next_package: Path, directory: Path, step: Callable[..., None]) -> None:
+async def play(
+    debian: Debian,
+    manager: Manager,
+    package: Path,
+    next_package: Path,
+    directory: Path,
+    step: Callable[..., None],
+) -> None:
     """`package` is installed, and nothing runs."""
     async with shop(debian, directory) as open_now, Service(debian, directory / "provd.log") as service:
         course = Course(debian, manager, open_now, service, package, next_package)
@@ -40,14 +48,24 @@ async def play(debian: Debian, manager: Manager, package: Path, next_package: Pa
 
 
 class Course:
-    def __init__(self, debian: Debian, manager: Manager, shop: Shop, service: Service, package: Path, next_package: Path) -> None:
+    def __init__(
+        self,
+        debian: Debian,
+        manager: Manager,
+        shop: Shop,
+        service: Service,
+        package: Path,
+        next_package: Path,
+    ) -> None:
         self._debian = debian
         self._manager = manager
         self._shop = shop
         self._service = service
         self._package = package
         self._next_package = next_package
-        self._both, self._between, self._away = (shop.site.work_root / name for name in ("both", "between", "away"))
+        self._both, self._between, self._away = (
+            shop.site.work_root / name for name in ("both", "between", "away")
+        )
         self._ids: dict[str, str] = {}
 
     # --- steps ---
@@ -63,7 +81,14 @@ class Course:
         flying = await self._shop.order(
             waits_for(self._both, "runs over the upgrade"),
             waits_for(self._between, "ends while no daemon runs"),
-            DemoJob("cancelled while no daemon runs", 0, State.CANCELLED, None, arguments=shell("sleep 600"), cancelled_by_customer=True),
+            DemoJob(
+                "cancelled while no daemon runs",
+                0,
+                State.CANCELLED,
+                None,
+                arguments=shell("sleep 600"),
+                cancelled_by_customer=True,
+            ),
         )
         await self._shop.comes_to(State.COMPLETED, over[0])
         await self._shop.comes_to(State.FAILED, over[1])
@@ -71,13 +96,22 @@ class Course:
         self._ids["cancelled"] = flying[2]
 
     async def upgrade(self) -> str:
-        """The scripts stop the old daemon and start the new one, which brings the ledger forward; much happens in between."""
+        """The scripts stop the old daemon and start the new one, which brings the ledger forward; much
+        happens in between."""
         self._service.meanwhile = self._while_nobody_serves
         await asyncio.to_thread(self._manager.install, self._next_package)
         same("running after the upgrade", self._service.running, True)
-        same("the configuration was touched", f"{self._debian.root}" in (self._debian.root / CONFIG).read_text(), False)
+        same(
+            "the configuration was touched",
+            f"{self._debian.root}" in (self._debian.root / CONFIG).read_text(),
+            False,
+        )
         started = [line for line in self._service.lines() if '"provd_started"' in line]
-        same("versions started", [re.findall(r'"version": ?"([^"]+)"', line)[0] for line in started], [__version__, newer.VERSION])
+        same(
+            "versions started",
+            [re.findall(r'"version": ?"([^"]+)"', line)[0] for line in started],
+            [__version__, newer.VERSION],
+        )
         if not any('"ledger_migrated"' in line for line in self._service.lines()):
             raise Wrong("the ledger was not brought forward")
         self._both.touch()
@@ -87,10 +121,13 @@ class Course:
     async def _while_nobody_serves(self) -> None:
         self._between.touch()
         await self._shop.cancel(self._ids["cancelled"])
-        await self._shop.order(DemoJob("ordered while no daemon runs", 0, State.COMPLETED, 0, "echo", ("late",)))
+        await self._shop.order(
+            DemoJob("ordered while no daemon runs", 0, State.COMPLETED, 0, "echo", ("late",))
+        )
 
     async def back(self) -> str:
-        """The older daemon refuses the newer ledger in a line, and goes on from the copy that was kept of its own; nothing runs twice."""
+        """The older daemon refuses the newer ledger in a line, and goes on from the copy that was kept of its
+        own; nothing runs twice."""
         await asyncio.to_thread(self._manager.step_back, self._package)
         same("running on a newer ledger", self._service.running, False)
         if REFUSED not in self._service.lines()[-1]:
@@ -101,13 +138,18 @@ class Course:
             part.unlink()
         kept.replace(ledger)
         same("serves on the copy", await self._service.start(), True)
-        await self._shop.order(DemoJob("ordered after the step back", 0, State.COMPLETED, 0, "echo", ("back",)))
+        await self._shop.order(
+            DemoJob("ordered after the step back", 0, State.COMPLETED, 0, "echo", ("back",))
+        )
         await self._shop.all_over()
         return await self._settled()
 
     async def remove(self) -> str:
-        """With a job in flight, which a line counts. Configuration and ledger stay, the program goes, the daemon with it."""
-        await self._shop.comes_to(State.RUNNING, *await self._shop.order(waits_for(self._away, "ends while no provd is installed")))
+        """With a job in flight, which a line counts. Configuration and ledger stay, the program goes, the
+        daemon with it."""
+        await self._shop.comes_to(
+            State.RUNNING, *await self._shop.order(waits_for(self._away, "ends while no provd is installed"))
+        )
         told = await asyncio.to_thread(self._manager.remove)
         same("running", self._service.running, False)
         root = self._debian.root
@@ -132,7 +174,11 @@ class Course:
         """The configuration goes, the ledger and the operator's keys stay, and a line says so."""
         told = await asyncio.to_thread(self._debian.apt, "purge", "provd")
         root = self._debian.root
-        same("left", [(root / path).exists() for path in (CONFIG, LEDGER, "etc/provd/provider.armor")], [False, True, True])
+        same(
+            "left",
+            [(root / path).exists() for path in (CONFIG, LEDGER, "etc/provd/provider.armor")],
+            [False, True, True],
+        )
         (line,) = [line for line in told.splitlines() if KEPT in line]
         return line
 
@@ -142,7 +188,9 @@ class Course:
         """Once the daemon, too, knows that nothing is open any more."""
 
         async def closed() -> bool:
-            shown = await asyncio.to_thread(self._debian.run, "provd", "jobs", "--show", "open", "--json", user="provd")
+            shown = await asyncio.to_thread(
+                self._debian.run, "provd", "jobs", "--show", "open", "--json", user="provd"
+            )
             return '"job_id"' not in shown
 
         await until("no job is open in the ledger", closed, WAIT_SECONDS, pause=0.5)

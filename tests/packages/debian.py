@@ -1,4 +1,5 @@
-"""A Debian of its own in a directory. What is mounted in it goes with the mount namespace of this process (run.py)."""
+"""A Debian of its own in a directory. What is mounted in it goes with the mount namespace of this process
+(run.py)."""
 
 import os
 import subprocess
@@ -18,7 +19,13 @@ _NOT_LOOKED_AT = ("/proc", "/dev", "/sys", "/tmp", "/var/cache", "/var/log", "/v
 def command(*words: str | Path, env: dict[str, str] | None = None, code: int = 0) -> str:
     """What it printed, both streams together. Raises Wrong, with the end of that, for another exit code."""
     done = subprocess.run(
-        words, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, check=False
+        words,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        check=False,
     )
     if done.returncode != code:
         raise Wrong(f"{' '.join(map(str, words))}: exit code {done.returncode}\n{done.stdout[-3000:]}")
@@ -45,7 +52,13 @@ class Debian:
         return ["chroot", f"--userspec={user}:{user}", str(self.root), *words]
 
     def environment(self) -> dict[str, str]:
-        own = {"PATH": PATH, "HOME": "/", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb"}
+        own = {
+            "PATH": PATH,
+            "HOME": "/",
+            "LC_ALL": "C.UTF-8",
+            "DEBIAN_FRONTEND": "noninteractive",
+            "TERM": "dumb",
+        }
         return own | {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
 
     def run(self, *words: str, user: str = "root", code: int = 0) -> str:
@@ -64,7 +77,11 @@ class Debian:
         return f"/tmp/{file.name}"
 
     def uid(self, user: str) -> int:
-        (line,) = (line for line in (self.root / "etc/passwd").read_text().splitlines() if line.startswith(f"{user}:"))
+        (line,) = (
+            line
+            for line in (self.root / "etc/passwd").read_text().splitlines()
+            if line.startswith(f"{user}:")
+        )
         return int(line.split(":")[2])
 
     def paths(self) -> set[str]:

@@ -17,7 +17,9 @@ MODES = """\
 644 root:root /usr/lib/systemd/system/provd.service
 """
 # Made by the package's scripts, not brought by it.
-MADE = re.compile(r"/usr/lib/provd/lib/.*/__pycache__(/.*)?|/var/lib/provd|/var/lib/systemd(/deb-systemd-helper-enabled(/provd.*)?)?")
+MADE = re.compile(
+    r"/usr/lib/provd/lib/.*/__pycache__(/.*)?|/var/lib/provd|/var/lib/systemd(/deb-systemd-helper-enabled(/provd.*)?)?"
+)
 _ZSH = """
 autoload -Uz compinit && compinit -D && words=(provd config va) && CURRENT=3
 _arguments() { print -r -- "$@" }
@@ -26,7 +28,8 @@ $_comps[provd]
 
 
 def installs(debian: Debian, package: Path) -> str:
-    """apt finds all that it needs; nothing is enabled, nothing runs, and the programs' libraries are all there."""
+    """apt finds all that it needs; nothing is enabled, nothing runs, and the programs' libraries are all
+    there."""
     debian.apt("install", debian.take(package))
     if lacking := debian.sh("find /usr/lib/provd -name '*.so*' -exec ldd {} + | grep 'not found' || true"):
         raise Wrong(f"libraries are missing:\n{lacking}")
@@ -38,12 +41,17 @@ def installs(debian: Debian, package: Path) -> str:
 def answers(debian: Debian, package: Path) -> str:
     """By the user that it made, found by its path."""
     same("provd --version", debian.run("provd", "--version", user="provd"), f"provd {__version__}\n")
-    same("account", debian.run("getent", "passwd", "provd").split(":")[5:], ["/var/lib/provd", "/usr/sbin/nologin\n"])
+    same(
+        "account",
+        debian.run("getent", "passwd", "provd").split(":")[5:],
+        ["/var/lib/provd", "/usr/sbin/nologin\n"],
+    )
     return debian.run("stat", "-c", "runs as %U", "/var/lib/provd").strip()
 
 
 def configured(debian: Debian, package: Path) -> str:
-    """Its file that it brings has no mistakes; a daemon that has no key yet says so in one line, and systemd lets it rest."""
+    """Its file that it brings has no mistakes; a daemon that has no key yet says so in one line, and systemd
+    lets it rest."""
     told = debian.run("provd", "config", "validate", user="provd")
     same("lines of config validate", len(told.splitlines()), 1)
     refused = debian.run("provd", "run", user="provd", code=2)
@@ -60,7 +68,8 @@ def modes(debian: Debian, package: Path) -> str:
 
 
 def nothing_else(debian: Debian, package: Path) -> str:
-    """Purged and installed again: every new path is one that the package lists, or that its scripts are known to make. And back."""
+    """Purged and installed again: every new path is one that the package lists, or that its scripts are known
+    to make. And back."""
     debian.apt("purge", "provd")
     before = debian.paths()
     debian.apt("install", debian.take(package))

@@ -8,7 +8,8 @@ from tests.packages.debian import Debian, command
 
 
 class Manager(Protocol):
-    """Each call returns what was printed. `kept_as`: what a removal adds to the name of a changed configuration file."""
+    """Each call returns what was printed. `kept_as`: what a removal adds to the name of a changed
+    configuration file."""
 
     @property
     def kept_as(self) -> str: ...

@@ -1,4 +1,5 @@
-"""This tree as the next version would be: a higher version number, and a ledger whose schema has one table more."""
+"""This tree as the next version would be: a higher version number, and a ledger whose schema has one table
+more."""
 
 import re
 from pathlib import Path
@@ -18,7 +19,14 @@ def tree(directory: Path) -> Path:
         (directory / tools).symlink_to(ROOT / tools)
     command(ROOT / ".uv/bin/uv", "version", "-q", "--no-sync", "--directory", directory, VERSION)
     changelog = directory / "CHANGELOG.md"
-    changelog.write_text(re.sub(r"(?m)^(?=## \d)", f"## {VERSION} - 2099-01-01\n\n- Everything.\n\n", changelog.read_text(), count=1))
+    changelog.write_text(
+        re.sub(
+            r"(?m)^(?=## \d)",
+            f"## {VERSION} - 2099-01-01\n\n- Everything.\n\n",
+            changelog.read_text(),
+            count=1,
+        )
+    )
     raise_schema(directory / "provider_daemon/ledger")
     return directory
 

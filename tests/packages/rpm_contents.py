@@ -33,7 +33,13 @@ def queried(package: Path, *words: str) -> list[str]:
 def requires(package: Path) -> str:
     """Python, the C and C++ libraries, systemd and the scripts' programs: nothing that an EL lacks."""
     found = [name for name in queried(package, "--requires") if not name.startswith("rpmlib(")]
-    wanted = ["/bin/sh", "/usr/bin/python3.12", "/usr/sbin/groupadd", "/usr/sbin/useradd", "libc.so.6(GLIBC_2.28)(64bit)"]
+    wanted = [
+        "/bin/sh",
+        "/usr/bin/python3.12",
+        "/usr/sbin/groupadd",
+        "/usr/sbin/useradd",
+        "libc.so.6(GLIBC_2.28)(64bit)",
+    ]
     wanted += ["libgcc_s.so.1()(64bit)", "libstdc++.so.6()(64bit)", "python(abi) = 3.12", "systemd"]
     same("requirements", sorted(set(found)), wanted)
     return ", ".join(wanted)
@@ -41,14 +47,20 @@ def requires(package: Path) -> str:
 
 def files(package: Path) -> str:
     """Modes, owners and which is configuration; nothing that others may write."""
-    rows = queried(package, "--qf", "[%{FILENAMES} %{FILEMODES:octal} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILEFLAGS}\n]")
+    rows = queried(
+        package, "--qf", "[%{FILENAMES} %{FILEMODES:octal} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILEFLAGS}\n]"
+    )
     split = [row.rsplit(" ", 3) for row in rows]
     shown = {path: f"{mode} {owner}{flagged(int(flags))}" for path, mode, owner, flags in split}
     for path, wanted in (line.split(" ", 1) for line in LISTED.splitlines()):
         same(path, shown.get(path), wanted)
     writable = [path for path, mode, *_ in split if int(mode, 8) & 0o022 and not mode.startswith("120")]
     same("what others may write", writable, [])
-    same("configuration files", [path for path, *_, flags in split if int(flags) & CONFIG], ["/etc/provd/provd.toml"])
+    same(
+        "configuration files",
+        [path for path, *_, flags in split if int(flags) & CONFIG],
+        ["/etc/provd/provd.toml"],
+    )
     return f"{len(rows)} files"
 
 
@@ -57,7 +69,8 @@ def flagged(flags: int) -> str:
 
 
 def libraries(package: Path) -> str:
-    """Each is for this Python and for EL 8's C library, and needs nothing beyond the package and its requirements."""
+    """Each is for this Python and for EL 8's C library, and needs nothing beyond the package and its
+    requirements."""
     with tempfile.TemporaryDirectory() as name:
         unpacked = Path(name)
         command("sh", "-euc", f"rpm2cpio {package} | cpio --quiet -idm -D {unpacked}")
@@ -68,7 +81,10 @@ def libraries(package: Path) -> str:
             if (tag := re.search(r"\.cpython-(\d+)", path.name)) and tag[1] != "312":
                 raise Wrong(f"{shown} is not for Python 3.12")
             text = command("readelf", "-dV", path)
-            newest = max((tuple(map(int, found.split("."))) for found in re.findall(r"GLIBC_(\d+\.\d+)", text)), default=(0, 0))
+            newest = max(
+                (tuple(map(int, found.split("."))) for found in re.findall(r"GLIBC_(\d+\.\d+)", text)),
+                default=(0, 0),
+            )
             if newest > GLIBC:
                 raise Wrong(f"{shown} needs glibc {newest}")
             needed = set(re.findall(r"\(NEEDED\).*\[(.+)\]", text)) - bundled

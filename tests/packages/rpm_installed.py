@@ -22,8 +22,12 @@ Provides: libc.so.6(GLIBC_2.28)(64bit), libgcc_s.so.1()(64bit), libstdc++.so.6()
 %files
 """
 # Made by the package's scripts, by useradd and by rpm; and directories that EL's own packages bring.
-MADE = re.compile(r"/usr/lib/provd/lib/.*/__pycache__(/.*)?|/etc/(passwd|shadow|group|gshadow|subuid|subgid)-|/var/lib/rpm/.*")
-EL = re.compile(r"/usr/lib/(sysusers\.d|systemd(/system)?)|/usr/share/(bash-completion(/completions)?|man(/man[15])?|licenses|zsh)")
+MADE = re.compile(
+    r"/usr/lib/provd/lib/.*/__pycache__(/.*)?|/etc/(passwd|shadow|group|gshadow|subuid|subgid)-|/var/lib/rpm/.*"
+)
+EL = re.compile(
+    r"/usr/lib/(sysusers\.d|systemd(/system)?)|/usr/share/(bash-completion(/completions)?|man(/man[15])?|licenses|zsh)"
+)
 
 
 def refused(manager: Rpm, package: Path, directory: Path) -> str:
@@ -80,7 +84,8 @@ def modes(manager: Rpm, package: Path, directory: Path) -> str:
 
 
 def keeps_configuration(manager: Rpm, package: Path, directory: Path) -> str:
-    """A changed provd.toml outlives a second installation, and a removal, which gives it a name of its own."""
+    """A changed provd.toml outlives a second installation, and a removal, which gives it a name of its
+    own."""
     config = manager.debian.root / "etc/provd/provd.toml"
     text = config.read_text() + "# changed by the administrator\n"
     config.write_text(text)

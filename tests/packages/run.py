@@ -1,4 +1,5 @@
-"""Builds wheel, sdist and Debian packages of this tree and of a newer one, and plays their life in a Debian of its own.
+"""Builds wheel, sdist and Debian packages of this tree and of a newer one, and plays their life in a Debian
+of its own.
 
     python -m tests.packages.run [SUITE]
 
@@ -30,10 +31,15 @@ def play(directory: Path, suite: str, step: Callable[..., None]) -> None:
         packages = [pool.submit(built, tree, dist, suite) for tree in (ROOT, newer.tree(directory / "tree"))]
         wheel, sdist = artefacts.build(dist)
         step("wheel and sdist", artefacts.contents(wheel, sdist))
-        step("the wheel in an empty environment", artefacts.in_an_empty_environment(wheel, directory / "venv"))
+        step(
+            "the wheel in an empty environment", artefacts.in_an_empty_environment(wheel, directory / "venv")
+        )
         step("pipx install", artefacts.by_pipx(wheel, directory / "pipx"))
         package, next_package = (each.result() for each in packages)
-    step("make deb, and of a newer version with a newer ledger", f"{package.name}, {package.stat().st_size // 1000} kB")
+    step(
+        "make deb, and of a newer version with a newer ledger",
+        f"{package.name}, {package.stat().st_size // 1000} kB",
+    )
     debian = Debian.unpacked(directory / "debian", suite)
     for what, check in installed.CHECKS.items():
         step(what, check(debian, package))
@@ -63,7 +69,12 @@ def inside(directory: Path, suite: str) -> int:
     except (Wrong, ProvdError) as error:
         log = directory / "provd.log"
         tail = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
-        print(f"WRONG: {error}", *(["the daemon's last words:", *tail] if tail else []), sep="\n", file=sys.stderr)
+        print(
+            f"WRONG: {error}",
+            *(["the daemon's last words:", *tail] if tail else []),
+            sep="\n",
+            file=sys.stderr,
+        )
         return 1
     return 0
 
@@ -78,7 +89,14 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="provd-packages.") as directory:
         Path(directory).chmod(0o755)
-        words = [str(ROOT / "tools/images/private-mounts"), sys.executable, "-m", "tests.packages.run", suite, directory]
+        words = [
+            str(ROOT / "tools/images/private-mounts"),
+            sys.executable,
+            "-m",
+            "tests.packages.run",
+            suite,
+            directory,
+        ]
         code = subprocess.run(words, cwd=ROOT, check=False).returncode
     print(f"{'ok' if code == 0 else 'NOT as it should be'}: {time.monotonic() - began:.0f} s")
     return code

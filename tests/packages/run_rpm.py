@@ -1,11 +1,11 @@
-"""Builds the RPMs of this tree and of a newer one, and plays their life with rpm in another system's root directory.
+"""Builds the RPMs of this tree and of a newer one, and plays their life with rpm in another system's root
+directory.
 
     python -m tests.packages.run_rpm
 
-As root. No EL can be had everywhere: the other system is a Debian 12, whose own Python 3.11 is where EL has it, with
-an RPM database in which one package provides what EL's packages do. A line for each step; exit 0 only when every one
-was as it should be.
-"""
+As root. No EL can be had everywhere: the other system is a Debian 12, whose own Python 3.11 is where EL has
+it, with an RPM database in which one package provides what EL's packages do. A line for each step; exit 0
+only when every one was as it should be."""
 
 import asyncio
 import os
@@ -31,7 +31,10 @@ def play(directory: Path, step: Callable[..., None]) -> None:
     with ThreadPoolExecutor() as pool:
         el, package = (pool.submit(built, ROOT, dist, python) for python in ("3.12", "3.11"))
         next_package = pool.submit(built, newer.tree(directory / "tree"), dist, "3.11").result()
-    step("make rpm, for Python 3.12, for 3.11, and of a newer version with a newer ledger", describe(el.result()))
+    step(
+        "make rpm, for Python 3.12, for 3.11, and of a newer version with a newer ledger",
+        describe(el.result()),
+    )
     for what, check in rpm_contents.CHECKS.items():
         step(what, check(el.result()))
     step("the same tree again", same_bytes(el.result(), directory / "again"))
@@ -65,7 +68,12 @@ def inside(directory: Path) -> int:
     except (Wrong, ProvdError) as error:
         log = directory / "provd.log"
         tail = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
-        print(f"WRONG: {error}", *(["the daemon's last lines:", *tail] if tail else []), sep="\n", file=sys.stderr)
+        print(
+            f"WRONG: {error}",
+            *(["the daemon's last lines:", *tail] if tail else []),
+            sep="\n",
+            file=sys.stderr,
+        )
         return 1
     return 0
 
@@ -79,7 +87,13 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="provd-rpm.") as directory:
         Path(directory).chmod(0o755)
-        words = [str(ROOT / "tools/images/private-mounts"), sys.executable, "-m", "tests.packages.run_rpm", directory]
+        words = [
+            str(ROOT / "tools/images/private-mounts"),
+            sys.executable,
+            "-m",
+            "tests.packages.run_rpm",
+            directory,
+        ]
         code = subprocess.run(words, cwd=ROOT, check=False).returncode
     print(f"{'ok' if code == 0 else 'NOT as it should be'}: {time.monotonic() - began:.0f} s")
     return code

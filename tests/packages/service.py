@@ -1,7 +1,8 @@
-"""systemd as far as the package's scripts ask it: a systemctl that asks this process, which runs the unit's command as its user.
+"""systemd as far as the package's scripts ask it: a systemctl that asks this process, which runs the unit's
+command as its user.
 
-The unit under a real systemd is tested elsewhere; here its scripts are, and what happens between a stop and a start.
-"""
+The unit under a real systemd is tested elsewhere; here its scripts are, and what happens between a stop and a
+start."""
 
 import asyncio
 import configparser
@@ -29,7 +30,8 @@ sys.exit(int(code))
 
 
 class Service:
-    """`asked` are the words of every call; `meanwhile` is awaited once, after the next stop and before systemctl returns."""
+    """`asked` are the words of every call; `meanwhile` is awaited once, after the next stop and before
+    systemctl returns."""
 
     def __init__(self, debian: Debian, log: Path) -> None:
         self.asked: list[str] = []

@@ -34,7 +34,10 @@ class FarSite(SimulatedDemoSite):
 
     @property
     def ssh(self) -> dict[str, object]:
-        return {name: f"/etc/provd/{Path(str(value)).name}" if "/" in str(value) else value for name, value in super().ssh.items()}
+        return {
+            name: f"/etc/provd/{Path(str(value)).name}" if "/" in str(value) else value
+            for name, value in super().ssh.items()
+        }
 
     def hand_over_keys(self) -> None:
         for name in ("key_file", "known_hosts"):
@@ -57,7 +60,9 @@ class Shop:
 
     async def cancel(self, job_id: str) -> None:
         customer = self.market.customers[0]
-        await customer.send(tx_pb2.MsgCancelJob(requester_address=customer.address, job_id=job_id, reason="no longer needed"))
+        await customer.send(
+            tx_pb2.MsgCancelJob(requester_address=customer.address, job_id=job_id, reason="no longer needed")
+        )
 
     async def state(self, job_id: str) -> State:
         record = await self.market.chain.job(job_id)
@@ -76,7 +81,8 @@ class Shop:
         await until("all jobs over", over, WAIT_SECONDS)
 
     async def judged(self) -> str:
-        """Every job as it should be: once in SLURM, each state once on chain, its evidence good, its bill settled."""
+        """Every job as it should be: once in SLURM, each state once on chain, its evidence good, its bill
+        settled."""
         accounting = await asyncio.to_thread(self.site.accounting)
         rows = [await verdict.read(self.market, job, job_id, accounting) for job_id, job in self.jobs.items()]
         if wrong := [f"{row.job_id} ({row.title}): {problem}" for row in rows for problem in row.problems]:

@@ -1,4 +1,5 @@
-"""Runs the unit tests on the oldest and the newest supported Python that a Debian has, each in a Debian of its own.
+"""Runs the unit tests on the oldest and the newest supported Python that a Debian has, each in a Debian of
+its own.
 
     python -m tests.pythons.run
 
@@ -26,7 +27,7 @@ make --no-print-directory slurm PYTHON="$python"
 .venv/bin/python --version
 .venv/bin/pytest -q tests/unit -n 2 -p no:cacheprovider
 exit
-"""
+"""  # noqa: E501
 
 
 def supported() -> range:
@@ -44,7 +45,10 @@ def play(suite: str, minors: list[int]) -> int:
         process = shell(root)
         told, _ = process.communicate(course)
     print(told[-6000:] if process.returncode else "\n".join(told.splitlines()[-3:]))
-    print(f"Debian {suite}: {'ok' if process.returncode == 0 else 'NOT as it should be'}: {time.monotonic() - began:.0f} s")
+    print(
+        f"Debian {suite}: {'ok' if process.returncode == 0 else 'NOT as it should be'}: "
+        f"{time.monotonic() - began:.0f} s"
+    )
     return process.returncode
 
 

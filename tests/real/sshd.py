@@ -1,4 +1,5 @@
-"""An OpenSSH server on loopback with any configuration, started for one test. Debian's openssh-server, without SLURM."""
+"""An OpenSSH server on loopback with any configuration, started for one test. Debian's openssh-server,
+without SLURM."""
 
 import asyncio
 import getpass
@@ -63,8 +64,11 @@ class Sshd:
 
 
 @asynccontextmanager
-async def sshd(directory: Path, lines: Sequence[str] = (), host: str = "127.0.0.1", principal: str = "") -> AsyncIterator[Sshd]:
-    """`lines` come before everything else, so that they count. `principal`: in the certificate of the ed25519 host key."""
+async def sshd(
+    directory: Path, lines: Sequence[str] = (), host: str = "127.0.0.1", principal: str = ""
+) -> AsyncIterator[Sshd]:
+    """`lines` come before everything else, so that they count. `principal`: in the certificate of the ed25519
+    host key."""
     directory.mkdir(exist_ok=True)
     keys = Keys(directory)
     if principal:
@@ -86,7 +90,9 @@ async def sshd(directory: Path, lines: Sequence[str] = (), host: str = "127.0.0.
     if os.geteuid() == 0:
         os.makedirs("/run/sshd", exist_ok=True)
     with (directory / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec("/usr/sbin/sshd", "-D", "-e", "-f", str(config), stderr=log)
+        process = await asyncio.create_subprocess_exec(
+            "/usr/sbin/sshd", "-D", "-e", "-f", str(config), stderr=log
+        )
     try:
         await _listening(host, port, process)
         yield Sshd(keys, host, port)

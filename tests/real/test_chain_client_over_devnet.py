@@ -27,11 +27,22 @@ async def chain(request: pytest.FixtureRequest) -> AsyncIterator[TestChain]:
 
 async def test_records(chain: TestChain) -> None:
     """Cluster, offering and jobs read the same by every way, and what does not exist is None."""
-    await chain.send(ALICE, job(workload_spec=types_pb2.JobWorkloadSpec(container_image="alpine:3", command="<&>", arguments=["ü", ""])))
+    await chain.send(
+        ALICE,
+        job(
+            workload_spec=types_pb2.JobWorkloadSpec(
+                container_image="alpine:3", command="<&>", arguments=["ü", ""]
+            )
+        ),
+    )
     await chain.send(BOB, job(BOB))
     found = await chain.client.job("JOB-1")
     assert found is not None
-    assert (found.state, found.spec.customer, found.spec.provider) == (State.PENDING, ALICE.address, PROVIDER.address)
+    assert (found.state, found.spec.customer, found.spec.provider) == (
+        State.PENDING,
+        ALICE.address,
+        PROVIDER.address,
+    )
     assert (found.spec.workload.command, found.spec.workload.arguments) == ("<&>", ("ü", ""))
     assert found.spec.created_ns > 2_000_000_000 * 10**9
     assert await chain.client.job_counter() == 3
@@ -39,11 +50,11 @@ async def test_records(chain: TestChain) -> None:
     assert cluster is not None
     assert offering is not None
     assert (cluster.state, offering.active, offering.queues[0].partition) == ("active", True, "standard")
-    assert [await chain.client.job("JOB-3"), await chain.client.cluster("HPC-2"), await chain.client.offering("OFF-2")] == [
-        None,
-        None,
-        None,
-    ]
+    assert [
+        await chain.client.job("JOB-3"),
+        await chain.client.cluster("HPC-2"),
+        await chain.client.offering("OFF-2"),
+    ] == [None, None, None]
 
 
 async def test_sweep(chain: TestChain) -> None:
@@ -56,7 +67,9 @@ async def test_sweep(chain: TestChain) -> None:
 
 async def test_nodes(chain: TestChain) -> None:
     """A cluster's heartbeats can be read back."""
-    beat = tx_pb2.MsgUpdateNodeMetadata(provider_address=PROVIDER.address, node_id="alpha.n1", cluster_id="HPC-1", region="eu", active=True)
+    beat = tx_pb2.MsgUpdateNodeMetadata(
+        provider_address=PROVIDER.address, node_id="alpha.n1", cluster_id="HPC-1", region="eu", active=True
+    )
     assert (await chain.send(PROVIDER, beat)).ok
     nodes = [item async for item in chain.client.query.nodes("HPC-1")]
     assert nodes == [await chain.client.query.node("alpha.n1")]
@@ -178,7 +191,8 @@ async def test_a_chain_that_started_again(tmp_path: Path) -> None:
     new.devnet = type(old.devnet)(path=new.path, listen=f"127.0.0.1:{port}", rules=new.rules)
     await new.devnet.start()
     async with asyncio.timeout(30):
-        while "height went back" not in old.client.endpoints.all[0].why:  # the first answers are of the broken connection
+        # the first answers are of the broken connection
+        while "height went back" not in old.client.endpoints.all[0].why:
             old.clock.time += RECHECK_SECONDS
             with pytest.raises(Transient):
                 await old.client.head()

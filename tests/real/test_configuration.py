@@ -19,7 +19,14 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 async def dry_run(stage: Environment) -> str:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "provider_daemon", "run", "--dry-run", "-c", str(stage.config), stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "provider_daemon",
+        "run",
+        "--dry-run",
+        "-c",
+        str(stage.config),
+        stdout=asyncio.subprocess.PIPE,
     )
     out, _ = await process.communicate()
     assert process.returncode == 0
@@ -42,10 +49,15 @@ async def submitted(stage: Environment) -> str:
 
 
 async def test_a_dry_run_shows_what_the_daemon_then_does(stage: Environment) -> None:
-    """The daemon stands still with its ledger in hand and a prologue that it was given by a reload: the script shown is what SLURM gets."""
+    """The daemon stands still with its ledger in hand and a prologue that it was given by a reload: the
+    script shown is what SLURM gets."""
     assert isinstance(stage.site, RealSite)
     text = stage.config.read_text()
-    stage.config.write_text(text.replace("poll_seconds = 1\nheartbeat", 'poll_seconds = 1\nprologue = ["# of the site"]\nheartbeat'))
+    stage.config.write_text(
+        text.replace(
+            "poll_seconds = 1\nheartbeat", 'poll_seconds = 1\nprologue = ["# of the site"]\nheartbeat'
+        )
+    )
     stage.daemon.signal(signal.SIGHUP)
     line = json.loads(await asyncio.to_thread(stage.daemon.wait_for, "config_reloaded"))
     assert line["changed"] == ["clusters.HPC-1.prologue"]
@@ -57,7 +69,13 @@ async def test_a_dry_run_shows_what_the_daemon_then_does(stage: Environment) -> 
     assert first.startswith("# JOB-1 on demo: sbatch ve-")
     assert "# of the site\n" in script
     (message,) = json.loads(transaction.partition("\n")[2])["body"]["messages"]
-    assert (message["job_id"], message["state"], message["slurm_job_id"]) == ("JOB-1", "JOB_STATE_QUEUED", "0")
+    assert (message["job_id"], message["state"], message["slurm_job_id"]) == (
+        "JOB-1",
+        "JOB_STATE_QUEUED",
+        "0",
+    )
     stage.daemon.signal(signal.SIGCONT)
     slurm_id = await submitted(stage)
-    assert comparable(stage.site.slurm.run("scontrol", "write", "batch_script", slurm_id, "-").stdout) == comparable(script)
+    assert comparable(
+        stage.site.slurm.run("scontrol", "write", "batch_script", slurm_id, "-").stdout
+    ) == comparable(script)

@@ -1,4 +1,5 @@
-"""provd doctor beside the running daemon on a real site, sound and then broken in one thing after the other."""
+"""provd doctor beside the running daemon on a real site, sound and then broken in one thing after the
+other."""
 
 import asyncio
 import json
@@ -46,7 +47,8 @@ def named(document: dict[str, Any], outcome: str) -> set[str]:
 
 
 async def test_sound_and_broken(stage: Environment) -> None:
-    """All is well, in under 10 s; each thing that is broken for real makes its check red, and whatever needs it is skipped for it."""
+    """All is well, in under 10 s; each thing that is broken for real makes its check red, and whatever needs
+    it is skipped for it."""
     code, sound = await doctor(stage.config)
     rows = {row["name"]: row for row in sound["checks"] if row["outcome"] not in ("ok", "skipped")}
     assert (code, named(sound, "fail"), named(sound, "skipped")) == (0, set(), WITHOUT_SYSTEMD), rows
@@ -76,9 +78,16 @@ def breakages(stage: Environment, site: Site) -> dict[str, Callable[[], Any]]:
     return {
         "slurm-partitions-up": lambda: told(site, "scontrol update partition=gpu state={}", "down", "up"),
         "slurm-min-job-age": lambda: reconfigured(site, conf, "MinJobAge=2\n"),
-        "slurm-account": lambda: text(stage.config, stage.config.read_text().replace('account = "provd"', 'account = "nobodys"')),
-        "slurm-qos": lambda: text(stage.config, stage.config.read_text().replace('account = "provd"', 'account = "provd"\nqos = "none"')),
-        "slurm-launchers": lambda: text(stage.config, stage.config.read_text().replace('["/bin/sh", ', '["/bin/none", ')),
+        "slurm-account": lambda: text(
+            stage.config, stage.config.read_text().replace('account = "provd"', 'account = "nobodys"')
+        ),
+        "slurm-qos": lambda: text(
+            stage.config,
+            stage.config.read_text().replace('account = "provd"', 'account = "provd"\nqos = "none"'),
+        ),
+        "slurm-launchers": lambda: text(
+            stage.config, stage.config.read_text().replace('["/bin/sh", ', '["/bin/none", ')
+        ),
         "slurm-work-root": lambda: mode(site.work_root, 0o555),
         "slurm-database": lambda: stopped(site, "slurmdbd"),
         "ssh-login": lambda: stopped(site, "sshd"),
@@ -86,7 +95,9 @@ def breakages(stage: Environment, site: Site) -> dict[str, Callable[[], Any]]:
         "ssh-host-key": lambda: text(ssh / "known_hosts", f"{place} {another_key}"),
         "host-secret-files": lambda: mode(stage.directory / "provider.passphrase", 0o644),
         "host-config-file": lambda: mode(stage.config, 0o666),
-        "chain-endpoints": lambda: text(stage.config, stage.config.read_text().replace(f"127.0.0.1:{stage.market.port}", "127.0.0.1:1")),
+        "chain-endpoints": lambda: text(
+            stage.config, stage.config.read_text().replace(f"127.0.0.1:{stage.market.port}", "127.0.0.1:1")
+        ),
     }
 
 

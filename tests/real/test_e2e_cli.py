@@ -9,5 +9,6 @@ pytestmark = pytest.mark.real
 
 @pytest.mark.timeout(400)
 def test_life_cycle_billing_and_settlement() -> None:
-    """Registered, offered, submitted, run on real SLURM, disputed, settled, deregistered; every balance is right to the uvirt."""
+    """Registered, offered, submitted, run on real SLURM, disputed, settled, deregistered; every balance is
+    right to the uvirt."""
     assert cli.main() == 0

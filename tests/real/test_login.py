@@ -1,4 +1,5 @@
-"""What real sites do to a login, against OpenSSH itself: each works, or ends in one line with its own cause."""
+"""What real sites do to a login, against OpenSSH itself: each works, or ends in one line with its own
+cause."""
 
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def listed(site: Sshd, tmp_path: Path, *lines: str) -> SshTransport:
 
 @pytest.mark.parametrize("kind", TYPES)
 async def test_a_fingerprint_of_any_type(tmp_path: Path, kind: str) -> None:
-    """A fingerprint does not name the type of its key, and sshd has a key of each: the pinned one is found within one attempt."""
+    """A fingerprint does not name the type of its key, and sshd has a key of each: the pinned one is found
+    within one attempt."""
     async with sshd(tmp_path / "ssh") as site:
         transport = site.transport(host_key_fingerprint=site.keys.fingerprint(kind))
         assert await works(transport)
@@ -74,16 +76,21 @@ async def test_known_hosts_with_one_of_the_keys(tmp_path: Path, kind: str) -> No
 
 
 async def test_a_certificate_authority(tmp_path: Path) -> None:
-    """@cert-authority in known_hosts vouches for a host whose certificate names it, beside keys of other hosts, and for no other."""
+    """@cert-authority in known_hosts vouches for a host whose certificate names it, beside keys of other
+    hosts, and for no other."""
     async with sshd(tmp_path / "ssh", [CERTIFICATE], principal="127.0.0.1") as site:
         authority = f"@cert-authority {site.place},*.example.org {site.keys.public('authority')}"
         assert await works(listed(site, tmp_path, authority))
         assert await works(listed(site, tmp_path, f"login2 {site.keys.public('id')}", authority))
-        stranger = await problem(listed(site, tmp_path, f"@cert-authority {site.place} {site.keys.public('id')}"))
+        stranger = await problem(
+            listed(site, tmp_path, f"@cert-authority {site.place} {site.keys.public('id')}")
+        )
         assert isinstance(stranger, LoginError)
         assert stranger.outcome is ConnectOutcome.HOST_KEY_MISMATCH
     async with sshd(tmp_path / "other", [CERTIFICATE], principal="login.example.org") as site:
-        elsewhere = await problem(listed(site, tmp_path, f"@cert-authority {site.place} {site.keys.public('authority')}"))
+        elsewhere = await problem(
+            listed(site, tmp_path, f"@cert-authority {site.place} {site.keys.public('authority')}")
+        )
         assert isinstance(elsewhere, LoginError)
         assert elsewhere.outcome is ConnectOutcome.HOST_KEY_MISMATCH
 
@@ -116,7 +123,8 @@ async def test_a_banner_in_latin_1(tmp_path: Path) -> None:
 
 
 async def test_a_slow_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A login may take longer than a program may wait to start: the program never runs late, and the next one finds the connection."""
+    """A login may take longer than a program may wait to start: the program never runs late, and the next one
+    finds the connection."""
     monkeypatch.setattr(ssh, "START_SECONDS", 0.5)
     async with sshd(tmp_path / "ssh", [SLOW]) as site:
         transport = site.transport(login_seconds=20)
@@ -138,7 +146,11 @@ async def test_a_login_slower_than_it_may_be(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "outcome", "words"),
     [
-        (["ForceCommand /usr/sbin/nologin"], ConnectOutcome.COMMAND_REFUSED, "This account is currently not available"),
+        (
+            ["ForceCommand /usr/sbin/nologin"],
+            ConnectOutcome.COMMAND_REFUSED,
+            "This account is currently not available",
+        ),
         (
             ["AuthenticationMethods publickey,keyboard-interactive", "KbdInteractiveAuthentication yes"],
             ConnectOutcome.SECOND_FACTOR,
@@ -149,12 +161,22 @@ async def test_a_login_slower_than_it_may_be(tmp_path: Path) -> None:
             ConnectOutcome.STDIN_CONSUMED,
             "read from stdin",
         ),
-        (['ForceCommand cat >/dev/null; eval "$SSH_ORIGINAL_COMMAND"'], ConnectOutcome.STDIN_CONSUMED, "read from stdin"),
+        (
+            ['ForceCommand cat >/dev/null; eval "$SSH_ORIGINAL_COMMAND"'],
+            ConnectOutcome.STDIN_CONSUMED,
+            "read from stdin",
+        ),
         (["AuthorizedKeysFile none"], ConnectOutcome.LOGIN_REFUSED, "the login is refused"),
-        (["AuthorizedKeysFile none", "KbdInteractiveAuthentication yes"], ConnectOutcome.LOGIN_REFUSED, "the login is refused"),
+        (
+            ["AuthorizedKeysFile none", "KbdInteractiveAuthentication yes"],
+            ConnectOutcome.LOGIN_REFUSED,
+            "the login is refused",
+        ),
     ],
 )
-async def test_a_login_that_does_not_work(tmp_path: Path, lines: list[str], outcome: ConnectOutcome, words: str) -> None:
+async def test_a_login_that_does_not_work(
+    tmp_path: Path, lines: list[str], outcome: ConnectOutcome, words: str
+) -> None:
     """Each cause has its own line and its own outcome, which metrics, the alert and the doctor go by."""
     async with sshd(tmp_path / "ssh", lines) as site:
         transport = site.transport()
@@ -173,7 +195,8 @@ async def test_login_files_that_print(tmp_path: Path) -> None:
 
 
 async def test_slurm_that_is_not_in_the_path(tmp_path: Path) -> None:
-    """`slurm_path` leads to SLURM's commands, before any others of their names, whatever PATH the login has."""
+    """`slurm_path` leads to SLURM's commands, before any others of their names, whatever PATH the login
+    has."""
     (tmp_path / "slurm bin").mkdir()
     program = tmp_path / "slurm bin/sbatch"
     program.write_text("#!/bin/sh\necho slurm 24.11.5\n")

@@ -1,4 +1,5 @@
-"""The whole path, with the chain answering none and all of its Query calls; with some of them: test_reconcile.py."""
+"""The whole path, with the chain answering none and all of its Query calls; with some of them:
+test_reconcile.py."""
 
 import asyncio
 import json
@@ -28,7 +29,8 @@ async def run_demo(*arguments: str) -> dict[str, Any]:
 
 
 async def test_twelve_jobs_on_the_simulated_site() -> None:
-    """Where SLURM cannot be had, the same daemon plays against the simulated site, and the document says so."""
+    """Where SLURM cannot be had, the same daemon plays against the simulated site, and the document says
+    so."""
     document = await run_demo("--simulated")
     assert document["ok"]
     assert document["slurm"]["real"] is False

@@ -25,7 +25,12 @@ async def played(stage: Environment) -> Environment:
 
 async def provd(*arguments: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "provider_daemon", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "provider_daemon",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
     assert process.returncode is not None
@@ -33,7 +38,8 @@ async def provd(*arguments: str) -> tuple[int, str]:
 
 
 async def test_twelve_jobs_match_and_one_unit_is_found(played: Environment) -> None:
-    """On real SLURM, beside the running daemon: exit 0; with one core-second changed in the ledger exit 1, and the evidence of it holds."""
+    """On real SLURM, beside the running daemon: exit 0; with one core-second changed in the ledger exit 1,
+    and the evidence of it holds."""
     assert played.site.real
     config = ("-c", str(played.config))
     assert await provd("reconcile", *config) == (0, "12 jobs compared: 12 matched; 0 differences\n")
@@ -42,7 +48,9 @@ async def test_twelve_jobs_match_and_one_unit_is_found(played: Environment) -> N
     assert job is not None
     assert job.usage is not None
     with ledger.write():
-        ledger.save_job(replace(job, usage=replace(job.usage, cpu_core_seconds=job.usage.cpu_core_seconds + 1)))
+        ledger.save_job(
+            replace(job, usage=replace(job.usage, cpu_core_seconds=job.usage.cpu_core_seconds + 1))
+        )
     ledger.close()
     code, said = await provd("reconcile", *config)
     assert code == 1, said

@@ -16,13 +16,16 @@ UNKNOWN = "Unknown error"  # how strerror() begins for a number that has no mess
 
 def library() -> ctypes.CDLL:
     """libslurm of the programs that provd runs."""
-    found = sorted(Path("/usr/lib").glob("*/libslurm.so.*")) + sorted(Path("/usr/lib").glob("*/slurm*/libslurmfull.so"))
+    found = sorted(Path("/usr/lib").glob("*/libslurm.so.*")) + sorted(
+        Path("/usr/lib").glob("*/slurm*/libslurmfull.so")
+    )
     assert found, "libslurm is not installed"
     return ctypes.CDLL(str(found[0]))
 
 
 def test_every_message_of_the_installed_slurm_has_a_class() -> None:
-    """A new release of SLURM with a message that nobody classified fails here, and not at a customer's job."""
+    """A new release of SLURM with a message that nobody classified fails here, and not at a customer's
+    job."""
     strerror = library().slurm_strerror
     strerror.restype = ctypes.c_char_p
     messages = {strerror(code).decode() for code in CODES}

@@ -44,7 +44,13 @@ def processes_of(directory: Path) -> list[str]:
 async def test_interrupted_on_its_way_up(directory: Path, reached: str) -> None:
     """Ctrl-C in the middle leaves nothing running, and the next try succeeds."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "provider_daemon", "lab", "up", str(directory), stdout=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-m",
+        "provider_daemon",
+        "lab",
+        "up",
+        str(directory),
+        stdout=asyncio.subprocess.DEVNULL,
     )
     async with asyncio.timeout(60):
         while not (directory / f"run/{reached}.pid").exists():
@@ -62,7 +68,8 @@ async def test_interrupted_on_its_way_up(directory: Path, reached: str) -> None:
 
 
 async def test_two_at_once(directory: Path, real_site: Site) -> None:
-    """Each has its own jobs; one that goes leaves the other alone, and takes its running jobs with it even when slurmctld has died."""
+    """Each has its own jobs; one that goes leaves the other alone, and takes its running jobs with it even
+    when slurmctld has died."""
     other = Site.open(directory, nodes=1)
     try:
         await asyncio.to_thread(other.up)
@@ -80,13 +87,15 @@ async def test_two_at_once(directory: Path, real_site: Site) -> None:
 
 
 def propagation() -> str:
-    """For `unshare`: private, or unchanged in a plain chroot, where / is not a mount point and the kernel refuses to change it."""
+    """For `unshare`: private, or unchanged in a plain chroot, where / is not a mount point and the kernel
+    refuses to change it."""
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return "private" if any(line.split()[4] == "/" for line in mounts) else "unchanged"
 
 
 def test_debians_own_hosts_file(directory: Path) -> None:
-    """Where the host's name leads to 127.0.1.1, as the installer leaves it, steps run over two nodes and slurmctld hears of new QOS."""
+    """Where the host's name leads to 127.0.1.1, as the installer leaves it, steps run over two nodes and
+    slurmctld hears of new QOS."""
     hosts = directory.parent / "hosts"
     hosts.write_text(f"127.0.0.1 localhost\n127.0.1.1 {socket.gethostname()}\n")
     user = [] if os.geteuid() == 0 else ["--map-current-user", "--keep-caps"]
@@ -99,7 +108,12 @@ def test_debians_own_hosts_file(directory: Path) -> None:
     sacctmgr -i -Q modify account provd set qos+=new >&2
     timeout 20 srun -A provd -q new -N 2 printenv SLURM_NODEID"""
     try:
-        done = subprocess.run([*enter, course, "enter", hosts, directory, sys.executable], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [*enter, course, "enter", hosts, directory, sys.executable],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert (done.returncode, sorted(done.stdout.split())) == (0, ["0", "1"]), done.stderr
         assert "NodeAddr=127.0.1.1 " in (directory / "etc/slurm.conf").read_text()
     finally:

@@ -1,4 +1,5 @@
-"""The chain as a model: CheckTx, the mempool, and blocks that carry out the very bytes that the daemon signed."""
+"""The chain as a model: CheckTx, the mempool, and blocks that carry out the very bytes that the daemon
+signed."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -37,7 +38,8 @@ class Waiting:
 
 @dataclass
 class View:
-    """The chain as one endpoint shows it: now, or a few blocks ago. `sent`: transactions that this endpoint alone has taken."""
+    """The chain as one endpoint shows it: now, or a few blocks ago. `sent`: transactions that this endpoint
+    alone has taken."""
 
     height: int
     time: float
@@ -76,11 +78,11 @@ class Blocks:
     # --- a node's answers ---
 
     def view(self, *, head: bool = False) -> View:
-        """What the endpoint that is asked has: an endpoint that is cut off from its peers, one that lags, or the newest block.
+        """What the endpoint that is asked has: an endpoint that is cut off from its peers, one that lags, or
+        the newest block.
 
-        The client disbelieves an endpoint that is more than SEEN_BACK blocks behind, but looks only every few seconds; the head is looked
-        at each time.
-        """
+        The client disbelieves an endpoint that is more than SEEN_BACK blocks behind, but looks only every few
+        seconds; the head is looked at each time."""
         if self.stuck is not None and self.world.now() < self.stuck_until:
             return self.stuck
         self.stuck = None
@@ -90,7 +92,8 @@ class Blocks:
         return View(self.height, self.time, self.books)
 
     def broadcast(self, tx_bytes: bytes) -> TxOutcome:
-        """By whichever endpoint is asked: one that lags checks by what it knows, and passes on what it takes when it can."""
+        """By whichever endpoint is asked: one that lags checks by what it knows, and passes on what it takes
+        when it can."""
         self.watch_offers(tx_bytes)
         view = self.view()
         if view.books is self.books:
@@ -107,7 +110,9 @@ class Blocks:
         """CheckTx, and into the mempool when it passes."""
         waiting = self._read(tx_bytes)
         if self.world.strikes("fee_too_low"):
-            return TxOutcome(waiting.tx_hash, 0, ONLY_ERROR, UNDEFINED, "insufficient fee: min gas prices 0.03uve")
+            return TxOutcome(
+                waiting.tx_hash, 0, ONLY_ERROR, UNDEFINED, "insufficient fee: min gas prices 0.03uve"
+            )
         if self.world.strikes("rate_limited") or self.world.now() < self.fees.strangers_until:
             return TxOutcome(waiting.tx_hash, 0, ONLY_ERROR, RATE_LIMIT, "rate limit exceeded")
         code, log = self._refusal(waiting)
@@ -123,7 +128,11 @@ class Blocks:
         for message in map(messages.unpack, waiting.tx.body.messages):
             if isinstance(message, MsgReportJobStatus):
                 before = self.offered.setdefault((message.job_id, str(message.state)), [])
-                self.offered_twice += [f"{message.job_id} state {message.state}" for other in before if self._alive(other, waiting)]
+                self.offered_twice += [
+                    f"{message.job_id} state {message.state}"
+                    for other in before
+                    if self._alive(other, waiting)
+                ]
                 if waiting.tx_hash not in {other.tx_hash for other in before}:
                     before.append(waiting)
 
@@ -158,20 +167,31 @@ class Blocks:
 
     def ours_in_block(self) -> bool:
         """Whether one of our transactions has succeeded."""
-        return any(outcome.ok and not tx_hash.startswith("FOREIGN") for tx_hash, outcome in self.included.items())
+        return any(
+            outcome.ok and not tx_hash.startswith("FOREIGN") for tx_hash, outcome in self.included.items()
+        )
 
     def _read(self, tx_bytes: bytes) -> Waiting:
         tx = transactions.decode(tx_bytes)
         fee = sum(int(coin.amount) for coin in tx.auth_info.fee.amount)
         sequence = tx.auth_info.signer_infos[0].sequence
-        return Waiting(transactions.tx_hash(tx_bytes), tx, sequence, tx.body.timeout_height, fee, tx.auth_info.fee.gas_limit)
+        return Waiting(
+            transactions.tx_hash(tx_bytes),
+            tx,
+            sequence,
+            tx.body.timeout_height,
+            fee,
+            tx.auth_info.fee.gas_limit,
+        )
 
     def simulate(self, tx_bytes: bytes) -> int:
         waiting, view = self._read(tx_bytes), self.view()
         assert waiting.tx is not None
         if waiting.fee > view.books.wallet:
             raise Refused("insufficient funds", code=SdkCode.INSUFFICIENT_FUNDS, codespace=SDK)
-        if waiting.sequence != view.books.sequence + (len(self.mempool) if view.books is self.books else view.sent):
+        if waiting.sequence != view.books.sequence + (
+            len(self.mempool) if view.books is self.books else view.sent
+        ):
             raise Refused("incorrect account sequence", code=SdkCode.WRONG_SEQUENCE, codespace=SDK)
         tried = snapshot_of(view.books)
         for index, envelope in enumerate(waiting.tx.body.messages):
@@ -202,8 +222,14 @@ class Blocks:
             self.mempool, self.cache = [], set()
             self.world.note("chain: mempool lost")
         if self.world.strikes("foreign_tx"):
-            sequence = self.books.sequence if self.world.dice.random() < 0.5 else self.books.sequence + len(self.mempool)
-            self.mempool.insert(sequence - self.books.sequence, Waiting(f"FOREIGN{self.height}", None, sequence, 0, 0, 0))
+            sequence = (
+                self.books.sequence
+                if self.world.dice.random() < 0.5
+                else self.books.sequence + len(self.mempool)
+            )
+            self.mempool.insert(
+                sequence - self.books.sequence, Waiting(f"FOREIGN{self.height}", None, sequence, 0, 0, 0)
+            )
         if self.books.wallet and self.world.strikes("empty_wallet"):
             purse, self.books.wallet = self.books.wallet, 0
             self.taken_away += purse
@@ -236,7 +262,9 @@ class Blocks:
 
     def _still_paid(self, mempool: list[Waiting]) -> list[Waiting]:
         """A recheck throws out what pays too little by now, and all behind it: their sequences have a gap."""
-        cheap = next((number for number, waiting in enumerate(mempool) if self._too_cheap(waiting)), len(mempool))
+        cheap = next(
+            (number for number, waiting in enumerate(mempool) if self._too_cheap(waiting)), len(mempool)
+        )
         self.cache -= {waiting.tx_hash for waiting in mempool[cheap:]}
         return mempool[:cheap]
 
@@ -300,7 +328,9 @@ class Blocks:
             self.cancel(self.world.dice.choice(alive))
 
     def end_was_reported(self, name: str) -> bool:
-        return any(record.by_report is not None for record in self.books.jobs.values() if record.slurm_name == name)
+        return any(
+            record.by_report is not None for record in self.books.jobs.values() if record.slurm_name == name
+        )
 
     def find(self, tx_hash: str, lag: int) -> TxOutcome | None:
         found = self.included.get(tx_hash)

@@ -27,7 +27,8 @@ class Failed(Exception):
 
 @dataclass
 class Record:
-    """One job. `by_report`: the report that ended it, as it came; None while it lives, or when customer or chain ended it."""
+    """One job. `by_report`: the report that ended it, as it came; None while it lives, or when customer or
+    chain ended it."""
 
     spec: Spec
     height: int
@@ -38,7 +39,8 @@ class Record:
     ended_at: float = 0.0  # by the block's clock
     told: list[State] = field(default_factory=list)
     paid: dict[str, int] = field(default_factory=dict)
-    unreadable_from: float = float("inf")  # the node cannot decode the record from then, for `unreadable_for` seconds
+    # the node cannot decode the record from then, for `unreadable_for` seconds
+    unreadable_from: float = float("inf")
     unreadable_for: float = 0.0
 
     @property
@@ -51,7 +53,8 @@ class Record:
 
 @dataclass(frozen=True)
 class Lie:
-    """A record that the endpoint shows until then in place of the chain's own, or where the chain has none."""
+    """A record that the endpoint shows until then in place of the chain's own, or where the chain has
+    none."""
 
     record: Record
     until: float
@@ -72,9 +75,12 @@ class Books:
     def shown(self, job_id: str, now: float) -> Record | None:
         """As the endpoint shows it."""
         lie, true = self.lies.get(job_id), self.jobs.get(job_id)
-        if lie is None or now >= lie.until or (true is not None and not true.told):  # an invented one, until the number is taken
+        # an invented one, until the number is taken
+        if lie is None or now >= lie.until or (true is not None and not true.told):
             return true
-        return replace(lie.record, state=true.state if true else State.PENDING, started_at=true.started_at if true else 0)
+        return replace(
+            lie.record, state=true.state if true else State.PENDING, started_at=true.started_at if true else 0
+        )
 
     def counter(self, now: float) -> int:
         """The next job number, as the endpoint shows it."""

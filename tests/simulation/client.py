@@ -1,4 +1,5 @@
-"""ports.Chain over the model of the chain, with everything that can happen to a call on its way there and back."""
+"""ports.Chain over the model of the chain, with everything that can happen to a call on its way there and
+back."""
 
 from decimal import Decimal
 
@@ -32,7 +33,9 @@ class SimulatedChain:
         return Head(view.height, view.time)
 
     async def job_counter(self) -> int:
-        return await self._gate.call("job_counter", lambda: self._blocks.view().books.counter(self._world.now()))
+        return await self._gate.call(
+            "job_counter", lambda: self._blocks.view().books.counter(self._world.now())
+        )
 
     async def job(self, job_id: str) -> ChainJob | None:
         return await self._gate.call(f"job {job_id}", lambda: self._job(job_id))
@@ -43,7 +46,9 @@ class SimulatedChain:
     def _job(self, job_id: str) -> ChainJob | None:
         view = self._blocks.view()
         record = view.books.shown(job_id, self._world.now())
-        if record is None or (view.height <= record.height + YOUNG and self._world.strikes("young_record_missing")):
+        if record is None or (
+            view.height <= record.height + YOUNG and self._world.strikes("young_record_missing")
+        ):
             return None
         if not record.readable(self._world.now()):
             raise Unreadable(f"the record of {job_id} cannot be read: HPCJob.state: unknown word")
@@ -52,7 +57,9 @@ class SimulatedChain:
     async def cancelled_since(self, height: int) -> frozenset[str]:
         if self._world.strikes("index_down"):
             raise Transient("the node keeps no index")
-        return await self._gate.call("cancelled_since", lambda: frozenset(self._blocks.cancelled_since(height, self._lag())))
+        return await self._gate.call(
+            "cancelled_since", lambda: frozenset(self._blocks.cancelled_since(height, self._lag()))
+        )
 
     def _lag(self) -> int:
         return self._world.dice.randint(1, 2) if self._world.strikes("index_lag") else 0
@@ -77,15 +84,17 @@ class SimulatedChain:
         return await self._gate.call("simulate", lambda: self._blocks.simulate(tx_bytes))
 
     async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
-        """A transaction may also reach the mempool long after its sender gave the call up, at the last moment, and more than once.
+        """A transaction may also reach the mempool long after its sender gave the call up, at the last
+        moment, and more than once.
 
-        Not after a no: the client sends once, so no other copy is under way until the daemon itself sends the same bytes again.
-        """
+        Not after a no: the client sends once, so no other copy is under way until the daemon itself sends the
+        same bytes again."""
         if self._world.strikes("tx_delivered_late"):
             self._world.later(self._world.dice.uniform(1, 300), lambda: self._blocks.check(tx_bytes))
             return await self._unanswered(tx_bytes)
         if self._world.strikes("tx_at_its_timeout"):
-            last = transactions.decode(tx_bytes).body.timeout_height - self._world.dice.randint(0, 1)  # just in time, or just not
+            # just in time, or just not
+            last = transactions.decode(tx_bytes).body.timeout_height - self._world.dice.randint(0, 1)
             self._blocks.at_timeout.append((last, tx_bytes))
             return await self._unanswered(tx_bytes)
         return await self._gate.call("broadcast", lambda: self._delivered(tx_bytes), once=True)

@@ -1,4 +1,5 @@
-"""The chain's price of gas, and who keeps transactions out of the mempool: full blocks, and strangers who name our account."""
+"""The chain's price of gas, and who keeps transactions out of the mempool: full blocks, and strangers who
+name our account."""
 
 import math
 from dataclasses import dataclass
@@ -6,13 +7,15 @@ from decimal import Decimal
 
 from tests.simulation.world import World
 
-USUAL, HIGHEST, RISE = Decimal("0.025"), Decimal("0.4"), Decimal("1.1")  # below the default of chain.max_gas_price
+# below the default of chain.max_gas_price
+USUAL, HIGHEST, RISE = Decimal("0.025"), Decimal("0.4"), Decimal("1.1")
 ROOM = 0.5  # of the blocks, while they are nearly full, have room for us
 
 
 @dataclass
 class Fees:
-    """`price`: of one unit of gas now. It rises in each block while they are nearly full, and falls back after that."""
+    """`price`: of one unit of gas now. It rises in each block while they are nearly full, and falls back
+    after that."""
 
     world: World
     price: Decimal = USUAL

@@ -1,4 +1,5 @@
-"""The way from the daemon to its two remotes: each call takes time, and may be lost, late, doubled, or the daemon's last."""
+"""The way from the daemon to its two remotes: each call takes time, and may be lost, late, doubled, or the
+daemon's last."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +13,8 @@ STEP = 0.05  # seconds that any way takes
 
 
 class Gate:
-    """One for each life of the daemon; after its death nothing passes. `memory_lost_at`: when the ledger could not be written."""
+    """One for each life of the daemon; after its death nothing passes. `memory_lost_at`: when the ledger
+    could not be written."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -43,9 +45,9 @@ class Gate:
     async def call(self, what: str, command: Callable[[], T], *, latest: float = 30, once: bool = False) -> T:
         """Runs the command at the far side. `latest`: seconds that its caller waits for an answer.
 
-        Clients try an answer that did not come again within the same call (retry.quickly), so a command can arrive twice and the second
-        answer is the one that counts; `once` is for what the daemon never repeats by itself.
-        """
+        Clients try an answer that did not come again within the same call (retry.quickly), so a command can
+        arrive twice and the second answer is the one that counts; `once` is for what the daemon never repeats
+        by itself."""
         if self.memory_lost_at is not None and self._world.loop.time() > self.memory_lost_at:
             self._world.wrong(f"4 {what}: the daemon goes on without its memory")
         if self._world.calm and not self.dead:
@@ -57,7 +59,9 @@ class Gate:
         answer = command()
         if not once and self._world.strikes("duplicated_call"):
             answer = command()
-        await self.point(what, self._world.dice.uniform(5, latest) if self._world.strikes("late_answer") else STEP)
+        await self.point(
+            what, self._world.dice.uniform(5, latest) if self._world.strikes("late_answer") else STEP
+        )
         if self._world.strikes("lost_answer"):
             self._world.note(f"answer lost: {what}")
             raise Transient(f"{what}: no answer")

@@ -1,30 +1,45 @@
 """What must hold in every schedule, in words and code.
 
 At every moment (checked where it happens):
-1. A chain job is submitted to SLURM at most once: never two alive under its name, never a second one beside a record of the first
-   (site.py, at every sbatch), and none after its end was reported. The one limit: SLURM's record of a job is purged before the daemon
+1. A chain job is submitted to SLURM at most once: never two alive under its name, never a second one beside a
+   record of the first
+   (site.py, at every sbatch), and none after its end was reported. The one limit: SLURM's record of a job is
+   purged before the daemon
    (its ledger lost, or sbatch's answer) and the chain have learned anything of it.
-2. A report is offered in a second transaction only when the first can never take effect (blocks.py, at every broadcast), and what is
+2. A report is offered in a second transaction only when the first can never take effect (blocks.py, at every
+   broadcast), and what is
    confirmed is not written again.
 3. An escrow pays once (books.py), and no tick ends by an error that was not foreseen (listening.py).
-4. A daemon that could not write its ledger does nothing more (gate.py), and nothing else but that ends it (life.py).
-13. Whatever an endpoint makes up: no transaction is signed with a sequence that the account has not reached, with a timeout height far
-   away, for a price of gas over the ceiling, or with far more gas than its messages need; and none pays exactly a price that was seen to
+4. A daemon that could not write its ledger does nothing more (gate.py), and nothing else but that ends it
+   (life.py).
+13. Whatever an endpoint makes up: no transaction is signed with a sequence that the account has not reached,
+    with a timeout height far
+   away, for a price of gas over the ceiling, or with far more gas than its messages need; and none pays
+   exactly a price that was seen to
    rise (lies.py, at the first send).
 
 Once it is calm:
-5. It ends: within SETTLE seconds nothing is left to do or to say; and what was final is on chain within CAUGHT_UP seconds.
-6. Every SLURM job of ours that ended was reported, or provably could not be: the chain had ended it first (then the signed usage is
-   kept), its record in SLURM was purged, never closed or named no GPUs, or the chain's record of it cannot be read. Nothing else is parked.
-7. No wrong terminal state: what our report says is what became of the SLURM job; and none is given up for a reason that may pass.
-8. The usage that was reported or kept is the model's truth: over every stretch, all nodes and GPUs, and what SLURM gave, not what was
+5. It ends: within SETTLE seconds nothing is left to do or to say; and what was final is on chain within
+   CAUGHT_UP seconds.
+6. Every SLURM job of ours that ended was reported, or provably could not be: the chain had ended it first
+   (then the signed usage is
+   kept), its record in SLURM was purged, never closed or named no GPUs, or the chain's record of it cannot be
+   read. Nothing else is parked.
+7. No wrong terminal state: what our report says is what became of the SLURM job; and none is given up for a
+   reason that may pass.
+8. The usage that was reported or kept is the model's truth: over every stretch, all nodes and GPUs, and what
+   SLURM gave, not what was
    asked for.
-9. Money: each escrow is paid out whole for the true usage, all accounts together hold what they held, and the wallet lost the fees of
+9. Money: each escrow is paid out whole for the true usage, all accounts together hold what they held, and the
+   wallet lost the fees of
    included transactions and nothing else.
-10. The ledger says of each transaction what the chain says, its word of a job never goes back (life.py), and it knows all that the
+10. The ledger says of each transaction what the chain says, its word of a job never goes back (life.py), and
+    it knows all that the
    chain took from our key (unless it was lost or is an older copy).
-11. Nothing of a job that is over lives on in SLURM for longer than CANCEL_SEEN seconds, and at most one SLURM job of it ever ran.
-12. No invented job is reported (7), and none goes on in SLURM for longer than UNPAID seconds after the truth is told.
+11. Nothing of a job that is over lives on in SLURM for longer than CANCEL_SEEN seconds, and at most one SLURM
+    job of it ever ran.
+12. No invented job is reported (7), and none goes on in SLURM for longer than UNPAID seconds after the truth
+    is told.
 """
 
 from dataclasses import dataclass
@@ -48,16 +63,21 @@ from tests.simulation.site import Site
 from tests.simulation.slurm_job import SlurmJob
 from tests.simulation.world import START, World
 
-SETTLE = 3000  # seconds from calm to the end: the longest job, the patience for what is missing, and room for slow ticks
+# seconds from calm to the end: the longest job, the patience for what is missing, and room for slow ticks
+SETTLE = 3000
 CANCEL_SEEN = 200  # seconds: a start after 90, a sweep after 60, two ticks
 PATIENCE = HOPELESS_PATIENCE
-UNPAID = 420  # seconds: a start after 90, a minute until a missing record counts, two until the job is disowned, a sweep and slow ticks
-CAUGHT_UP = 300  # seconds: a start after 90, two slow ticks, a transaction that has to expire first, and one more
+# seconds: a start after 90, a minute until a missing record counts, two until the job is disowned, a sweep
+# and slow ticks
+UNPAID = 420
+# seconds: a start after 90, two slow ticks, a transaction that has to expire first, and one more
+CAUGHT_UP = 300
 
 
 @dataclass
 class Scene:
-    """Both models and the last ledger. `memory_lost`: at some moment the ledger was lost, or an older copy was put back."""
+    """Both models and the last ledger. `memory_lost`: at some moment the ledger was lost, or an older copy
+    was put back."""
 
     world: World
     site: Site
@@ -72,7 +92,9 @@ def settled(scene: Scene) -> bool:
     if any(slurm_job.live for lie in scene.invented for slurm_job in scene.site.of(lie.record.slurm_name)):
         return False
     waiting = scene.ledger.waiting_messages(PROVIDER.address)
-    quiet = scene.ledger.open_tx(PROVIDER.address) is None and not any(message.kind == "report" for message in waiting)
+    quiet = scene.ledger.open_tx(PROVIDER.address) is None and not any(
+        message.kind == "report" for message in waiting
+    )
     return quiet and all(_over(scene, job_id, record) for job_id, record in scene.blocks.books.jobs.items())
 
 
@@ -81,14 +103,20 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
     if job is not None and job.hold is Hold.UNREADABLE and not record.readable(scene.world.now()):
         return True
     if job is not None and not same_request(job.spec, record.spec):
-        return bool(job.parked) and job.disowned  # an invented job has its number: to be replaced, or an operator's
+        # an invented job has its number: to be replaced, or an operator's
+        return bool(job.parked) and job.disowned
     if job is not None and job.parked:
-        return job.parked.reason is not ParkReason.UNKNOWN_STATE  # that one is held until the next look that can read it
+        # that one is held until the next look that can read it
+        return job.parked.reason is not ParkReason.UNKNOWN_STATE
     forgotten = job is None and record.by_report is not None
     if job is None and not forgotten and not record.readable(scene.world.now()):
         return job_id in scene.ledger.quarantined()
     live = any(slurm_job.live for slurm_job in scene.site.of(record.slurm_name))
-    return record.state in TERMINAL and not live and (forgotten or (job is not None and job.closed_at is not None))
+    return (
+        record.state in TERMINAL
+        and not live
+        and (forgotten or (job is not None and job.closed_at is not None))
+    )
 
 
 def check(scene: Scene) -> list[str]:
@@ -106,16 +134,26 @@ def _unpaid(scene: Scene) -> list[str]:
     lines = []
     for lie in scene.invented:
         seen = max(lie.until, START + scene.world.trouble_until)
-        late = max((slurm_job.now_at.ended_at - seen for slurm_job in scene.site.of(lie.record.slurm_name)), default=0)
+        late = max(
+            (slurm_job.now_at.ended_at - seen for slurm_job in scene.site.of(lie.record.slurm_name)),
+            default=0,
+        )
         if late > UNPAID:
-            lines.append(f"12 an invented {lie.record.spec.job_id} went on in SLURM for {late:.0f} s after the truth was told")
+            lines.append(
+                f"12 an invented {lie.record.spec.job_id} went on in SLURM for {late:.0f} s after the "
+                "truth was told"
+            )
     return lines
 
 
 def _open(scene: Scene) -> list[str]:
     jobs = scene.blocks.books.jobs.items()
-    still = [f"{job_id} is {record.state} on chain" for job_id, record in jobs if not _over(scene, job_id, record)]
-    return still or [f"open transaction {scene.ledger.open_tx(PROVIDER.address) is not None}, waiting reports"]
+    still = [
+        f"{job_id} is {record.state} on chain" for job_id, record in jobs if not _over(scene, job_id, record)
+    ]
+    return still or [
+        f"open transaction {scene.ledger.open_tx(PROVIDER.address) is not None}, waiting reports"
+    ]
 
 
 def _check_job(scene: Scene, record: Record, job: Job | None) -> list[str]:
@@ -127,9 +165,18 @@ def _check_job(scene: Scene, record: Record, job: Job | None) -> list[str]:
         lines += _evidence(scene, record, slurm_jobs[0])
     if record.paid and sum(record.paid.values()) != ESCROW:
         lines.append(f"9 escrow {ESCROW} paid out as {record.paid}")
-    if record.state in TERMINAL and any(slurm_job.live for slurm_job in slurm_jobs) and not _hands_off(scene, record, job):
+    if (
+        record.state in TERMINAL
+        and any(slurm_job.live for slurm_job in slurm_jobs)
+        and not _hands_off(scene, record, job)
+    ):
         lines.append("11 it lives on in SLURM")
-    lines += [line for slurm_job in slurm_jobs if not slurm_job.purged for line in _ended_by_us(scene, record, slurm_job)]
+    lines += [
+        line
+        for slurm_job in slurm_jobs
+        if not slurm_job.purged
+        for line in _ended_by_us(scene, record, slurm_job)
+    ]
     unknowable = any(slurm_job.purged for slurm_job in slurm_jobs)
     if sum(slurm_job.ever_ran for slurm_job in slurm_jobs) > 1 and not unknowable:
         lines.append("11 it ran as more than one SLURM job")
@@ -160,7 +207,10 @@ def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Slu
     if job is None or not job.parked or not same_request(job.spec, record.spec):
         return []
     causes = (
-        any((found.purged or found.forgotten) and found.owner == record.slurm_name for found in scene.site.jobs),
+        any(
+            (found.purged or found.forgotten) and found.owner == record.slurm_name
+            for found in scene.site.jobs
+        ),
         not slurm_jobs and MAX_ATTEMPTS <= job.attempt <= _attempts(scene, job),
         any(not slurm_job.plan.gpus_accounted for slurm_job in slurm_jobs),
         any(found.implausible for slurm_job in slurm_jobs for found in slurm_job.records),
@@ -170,8 +220,12 @@ def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Slu
 
 
 def _attempts(scene: Scene, job: Job) -> int:
-    """How many submissions may count as one: not those that the site's own trouble ended, unless a kill kept that from the ledger."""
-    counted, kills = scene.site.attempts, sum(count for deed, count in scene.world.deeds.items() if deed.startswith("kill"))
+    """How many submissions may count as one: not those that the site's own trouble ended, unless a kill kept
+    that from the ledger."""
+    counted, kills = (
+        scene.site.attempts,
+        sum(count for deed, count in scene.world.deeds.items() if deed.startswith("kill")),
+    )
     return job.attempt if counted is None or scene.memory_lost else counted[job.name] + kills
 
 
@@ -190,19 +244,29 @@ def _told_again(scene: Scene, job_id: str) -> list[str]:
 # --- what was said ---
 
 
-def _verdict(scene: Scene, record: Record, report: MsgReportJobStatus, slurm_jobs: list[SlurmJob]) -> list[str]:
+def _verdict(
+    scene: Scene, record: Record, report: MsgReportJobStatus, slurm_jobs: list[SlurmJob]
+) -> list[str]:
     if not slurm_jobs:
-        fine = record.state is State.FAILED and record.slurm_name in scene.site.refused and not report.usage_metrics.nodes_used
+        fine = (
+            record.state is State.FAILED
+            and record.slurm_name in scene.site.refused
+            and not report.usage_metrics.nodes_used
+        )
         return [] if fine else [f"7 {record.state} is reported, but SLURM never had the job"]
-    # Ids may have started again since a record was purged: the newest job of that id is the one that could be looked at.
-    job = next((found for found in reversed(slurm_jobs) if found.slurm_id == report.slurm_job_id), slurm_jobs[0])
+    # Ids may have started again since a record was purged: the newest job of that id is the one that could be
+    # looked at.
+    job = next(
+        (found for found in reversed(slurm_jobs) if found.slurm_id == report.slurm_job_id), slurm_jobs[0]
+    )
     truth, reported = usage(job), messages.usage_of(report.usage_metrics)
     lines = [] if reported == truth else [f"8 usage {reported} is reported, the truth is {truth}"]
     if not job.plan.gpus_accounted and job.ever_ran:
         lines.append("8 GPUs were used that no record names, and a bill was made all the same")
     allowed = outcomes(job)
     if scene.memory_lost and job.outcome is State.CANCELLED:
-        allowed.add(State.CANCELLED)  # why provd cancelled it was in the ledger that is lost: SLURM's own word is right
+        # why provd cancelled it was in the ledger that is lost: SLURM's own word is right
+        allowed.add(State.CANCELLED)
     if record.state not in allowed:
         lines.append(f"7 {record.state} is reported, SLURM job {job.slurm_id} says {sorted(allowed)}")
     owed = bill(truth, record.spec.resources.gpu_type, ceiling=ESCROW)
@@ -226,12 +290,14 @@ def usage(job: SlurmJob) -> Usage:
 
 
 def outcomes(job: SlurmJob) -> set[State]:
-    """What may be reported of it: one word, but for a job that provd itself ended as hopeless or over its limit."""
+    """What may be reported of it: one word, but for a job that provd itself ended as hopeless or over its
+    limit."""
     if job.outcome is State.COMPLETED:
         return {State.COMPLETED}
     if job.outcome is State.CANCELLED:
         return {State.FAILED} if not job.ever_ran else {State.CANCELLED, State.FAILED, State.TIMEOUT}
-    by_its_script = job.now_at.exit_code == 124  # at the limit, though SLURM's elapsed time leaves a suspension out
+    # at the limit, though SLURM's elapsed time leaves a suspension out
+    by_its_script = job.now_at.exit_code == 124
     return {State.TIMEOUT} if by_its_script or job.elapsed >= job.plan.wall_seconds else {State.FAILED}
 
 
@@ -240,11 +306,16 @@ def _late(scene: Scene, record: Record, slurm_jobs: list[SlurmJob]) -> list[str]
     final = max((job.now_at.closed_at for job in slurm_jobs), default=0)
     since = max(final, START + scene.world.trouble_until)
     late = record.ended_at - since
-    return [f"5 caught up {late:.0f} s late"] if late > CAUGHT_UP and not any(job.purged for job in slurm_jobs) else []
+    return (
+        [f"5 caught up {late:.0f} s late"]
+        if late > CAUGHT_UP and not any(job.purged for job in slurm_jobs)
+        else []
+    )
 
 
 def _evidence(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]:
-    """Ended without us after it was in SLURM: the chain takes no report, so the signed usage must be kept here."""
+    """Ended without us after it was in SLURM: the chain takes no report, so the signed usage must be kept
+    here."""
     kept = [row.body for row in scene.ledger.messages_of(record.spec.job_id) if row.status == "kept"]
     if len(kept) != 1:
         return [f"6 {len(kept)} pieces of evidence kept of a job that the chain ended"]
@@ -259,7 +330,11 @@ def _evidence(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]:
 
 def _money(scene: Scene) -> list[str]:
     blocks, books = scene.blocks, scene.blocks.books
-    lines = [] if books.wallet + blocks.taken_away + blocks.spent == blocks.given else ["9 the wallet does not add up"]
+    lines = (
+        []
+        if books.wallet + blocks.taken_away + blocks.spent == blocks.given
+        else ["9 the wallet does not add up"]
+    )
     open_escrows = sum(ESCROW for record in books.jobs.values() if not record.paid)
     if sum(books.uvirt.values()) or books.uvirt["escrow"] != open_escrows:
         lines.append(f"9 money was made or lost: {dict(books.uvirt)}")
@@ -273,7 +348,10 @@ def _memory(scene: Scene) -> list[str]:
     lines = [f"2 offered again while it could take effect: {offer}" for offer in blocks.offered_twice]
     known = {row.tx_hash: row.status for row in scene.ledger.last_txs(100_000)}
     ours = {tx_hash for tx_hash in blocks.by_sequence.values() if not tx_hash.startswith("FOREIGN")}
-    lines += [f"10 the chain took {tx_hash[:12]}, which the ledger does not know" for tx_hash in sorted(ours - known.keys())]
+    lines += [
+        f"10 the chain took {tx_hash[:12]}, which the ledger does not know"
+        for tx_hash in sorted(ours - known.keys())
+    ]
     lines += [line for job_id in blocks.books.jobs for line in _told_again(scene, job_id)]
     for tx_hash, status in known.items():
         outcome = blocks.included.get(tx_hash)

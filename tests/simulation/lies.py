@@ -1,8 +1,8 @@
-"""What the endpoint in use makes up to the outbox: heights, sequences, prices and gas; and what must never come of it.
+"""What the endpoint in use makes up to the outbox: heights, sequences, prices and gas; and what must never
+come of it.
 
-The chain's client asks several endpoints where it can. These lies are those that pass it: of an only endpoint, or of a
-majority.
-"""
+The chain's client asks several endpoints where it can. These lies are those that pass it: of an only
+endpoint, or of a majority."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -35,7 +35,8 @@ class LyingChain(SimulatedChain):
         self._offered: set[str] = set()
 
     def _tells(self, fault: str) -> bool:
-        """Only to a ledger that knows of a transaction of its own in a block: before that nothing contradicts a lie."""
+        """Only to a ledger that knows of a transaction of its own in a block: before that nothing contradicts
+        a lie."""
         forgetful = {"ledger_lost", "ledger_restored"} & self._world.chances.keys()
         return not forgetful and self._blocks.ours_in_block() and self._blocks.false.given(fault)
 
@@ -84,7 +85,9 @@ class LyingChain(SimulatedChain):
         info, gas = tx.auth_info.signer_infos[0], tx.auth_info.fee.gas_limit
         fee = sum(int(coin.amount) for coin in tx.auth_info.fee.amount)
         broken: dict[str, Callable[[], bool]] = {
-            f"sequence {info.sequence} is signed, the account's is {blocks.books.sequence}": lambda: info.sequence > blocks.books.sequence,
+            f"sequence {info.sequence} is signed, the account's is {blocks.books.sequence}": lambda: (
+                info.sequence > blocks.books.sequence
+            ),
             f"timeout height {tx.body.timeout_height} at height {blocks.height}": lambda: (
                 tx.body.timeout_height > blocks.height + FAR // 2 and self._clock_is_right
             ),
@@ -92,7 +95,9 @@ class LyingChain(SimulatedChain):
             f"{gas} gas is asked for by {len(tx.body.messages)} messages": lambda: (
                 gas > MOST_GAS * len(tx.body.messages) and not self._world.deeds["out_of_gas"]
             ),
-            f"{fee} is paid for {gas} gas while the price rises": lambda: self._rising() and fee <= gas * self._seen[-1][1] + 1,
+            f"{fee} is paid for {gas} gas while the price rises": lambda: (
+                self._rising() and fee <= gas * self._seen[-1][1] + 1
+            ),
         }
         for text, holds in broken.items():
             if holds():

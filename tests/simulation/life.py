@@ -1,4 +1,5 @@
-"""The real daemon's loops over the two models: born from the ledger file, killed at any instant, born again."""
+"""The real daemon's loops over the two models: born from the ledger file, killed at any instant, born
+again."""
 
 import asyncio
 import sqlite3
@@ -30,12 +31,18 @@ from tests.simulation.site import Site as SlurmSite
 from tests.simulation.world import Killed, World
 
 TENANCY = ServedCluster(
-    cluster_id="HPC-1", name="alpha", signer=PROVIDER, work_root="/work", region="eu", site=SitePolicy(images=(Image("alpine:*"),))
+    cluster_id="HPC-1",
+    name="alpha",
+    signer=PROVIDER,
+    work_root="/work",
+    region="eu",
+    site=SitePolicy(images=(Image("alpine:*"),)),
 )
 
 
 class WatchedLedger(Ledger):
-    """The real ledger; each statement and each commit is a place to die, and a commit one at which the disk may be full."""
+    """The real ledger; each statement and each commit is a place to die, and a commit one at which the disk
+    may be full."""
 
     gate: Gate
     world: World
@@ -58,7 +65,10 @@ class WatchedLedger(Ledger):
     def save_job(self, job: Job) -> None:
         before = self.job(job.spec.job_id)
         if before is not None and route(job.reported, before.reported):
-            self.world.wrong(f"10 {job.spec.job_id} was {before.reported} on chain, and is {job.reported} again in the ledger")
+            self.world.wrong(
+                f"10 {job.spec.job_id} was {before.reported} on chain, and is {job.reported} again in "
+                "the ledger"
+            )
         super().save_job(job)
 
     def _run(self, query: str, **values: object) -> sqlite3.Cursor:
@@ -78,7 +88,9 @@ class WatchedLedger(Ledger):
 class Life:
     """The daemon from one start to its end."""
 
-    def __init__(self, world: World, site: SlurmSite, blocks: Blocks, path: Path, periods: dict[str, float]) -> None:
+    def __init__(
+        self, world: World, site: SlurmSite, blocks: Blocks, path: Path, periods: dict[str, float]
+    ) -> None:
         self._world = world
         self._periods = periods
         self.gate = Gate(world)
@@ -105,7 +117,12 @@ class Life:
         advance = Advance(self.ledger, self.scheduler, TENANCY, self.clock, wake)
         intake = Intake(self.ledger, self.chain, {"HPC-1": TENANCY}, self.clock, wake)
         heartbeat = Heartbeat(self.ledger, self.scheduler, self.chain, TENANCY, self.clock)
-        ticks = (("outbox", outbox.tick), ("advance", advance.tick), ("intake", intake.tick), ("heartbeat", heartbeat.tick))
+        ticks = (
+            ("outbox", outbox.tick),
+            ("advance", advance.tick),
+            ("intake", intake.tick),
+            ("heartbeat", heartbeat.tick),
+        )
         loops = [Loop(name, self._periods[name], tick) for name, tick in ticks]
         return loops
 
@@ -115,7 +132,9 @@ class Life:
         tasks: list[asyncio.Task[None]] = []
         death: asyncio.Task[object] = asyncio.ensure_future(self._died.wait())
         try:
-            tasks += [asyncio.ensure_future(run_periodically(loop, self.clock, stop)) for loop in self._make_loops()]
+            tasks += [
+                asyncio.ensure_future(run_periodically(loop, self.clock, stop)) for loop in self._make_loops()
+            ]
             await asyncio.wait([*tasks, death], return_when=asyncio.FIRST_COMPLETED)
         except (Killed, LedgerError) as error:
             self._complain([error])

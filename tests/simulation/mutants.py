@@ -1,4 +1,5 @@
-"""`python -m tests.simulation.mutants`: deliberate wrong versions of the real code, each of which the simulation must catch.
+"""`python -m tests.simulation.mutants`: deliberate wrong versions of the real code, each of which the
+simulation must catch.
 
 Every mutant is put on in this process by replacing names of the real code (wrong/), and taken off again.
 """
@@ -28,7 +29,8 @@ from tests.simulation.wrong.sending import SENDING
 from tests.simulation.wrong.slurm import SLURM
 
 SEEDS = 1000
-# Faults that these meet in every one of their schedules: what they get wrong needs two that seldom come together.
+# Faults that these meet in every one of their schedules: what they get wrong needs two that seldom come
+# together.
 WEATHER: dict[str, frozenset[str]] = {
     "a site's problem counts as an attempt": frozenset({"site_takes_nothing"}),
     "a site's problem proves that nothing was queued": frozenset({"site_takes_nothing"}),
@@ -46,17 +48,23 @@ WEATHER: dict[str, frozenset[str]] = {
     "a rising price is paid exactly": frozenset({"gas_price_rises"}),
     "a replacement has a sequence of its own": frozenset({"gas_price_rises"}),
     "all records of one id belong to one job": frozenset({"ids_start_again", "gpus_unaccounted"}),
-    "a failed node's record counts as final": frozenset({"node_failure_requeue", "slurmdbd_falls_with_a_node"}),
+    "a failed node's record counts as final": frozenset(
+        {"node_failure_requeue", "slurmdbd_falls_with_a_node"}
+    ),
     "followed by id alone": frozenset({"ids_start_again"}),
     "cancelled by name": frozenset({"renames_itself", "customer_cancel"}),
-    "whatever lives under the name is ours": frozenset({"name_is_stolen", "sbatch_under_way", "receipts_cut"}),
+    "whatever lives under the name is ours": frozenset(
+        {"name_is_stolen", "sbatch_under_way", "receipts_cut"}
+    ),
     "the batch script is not read": frozenset({"renames_itself", "requeue"}),
     "an endpoint that is behind parks a job": frozenset({"lagging_endpoint", "out_of_gas"}),
     "an unreadable record counts as absence": frozenset({"record_unreadable"}),
     "the chain is not asked first": frozenset({"ledger_lost", "clock_jump", "sbatch_under_way", "kill"}),
     "a copy is taken for the ledger itself": frozenset({"ledger_restored", "kill_while_submitting"}),
     "a new ledger is not in doubt": frozenset({"ledger_lost", "kill_while_submitting"}),
-    "our clock tells what is newer than a doubt": frozenset({"ledger_lost", "kill_while_submitting", "clock_jump"}),
+    "our clock tells what is newer than a doubt": frozenset(
+        {"ledger_lost", "kill_while_submitting", "clock_jump"}
+    ),
     "the highest claim is the height": frozenset({"lie_height"}),
     "one endpoint's inclusion is trusted": frozenset({"lie_inclusion", "mempool_drop"}),
 }
@@ -72,14 +80,22 @@ def wearing(name: str) -> Iterator[None]:
     """The real code with one mistake in it."""
     with ExitStack() as stack:
         weather = WEATHER.get(name, frozenset())
-        stack.enter_context(patch.object(World, "_choose", lambda self: sorted({*CHOOSE(self), *(weather & FAULTS.keys())})))
-        stack.enter_context(patch.object(Wire, "_always", lambda self: {each: ON_THE_WIRE[each] for each in weather - FAULTS.keys()}))
+        stack.enter_context(
+            patch.object(World, "_choose", lambda self: sorted({*CHOOSE(self), *(weather & FAULTS.keys())}))
+        )
+        stack.enter_context(
+            patch.object(
+                Wire, "_always", lambda self: {each: ON_THE_WIRE[each] for each in weather - FAULTS.keys()}
+            )
+        )
         for place, attribute, wrong in MUTANTS[name]:
             stack.enter_context(patch.object(place, attribute, wrong))
         yield
 
 
-def hunt(name: str, first: int = 0, seeds: int = SEEDS, play_one: Callable[[int], Any] | None = None) -> tuple[str, int, str]:
+def hunt(
+    name: str, first: int = 0, seeds: int = SEEDS, play_one: Callable[[int], Any] | None = None
+) -> tuple[str, int, str]:
     """The mutant's name, how many seeds it took (0: not caught), and the promise that broke."""
     play_one = play_one or (play_wire if name in WIRE_MUTANTS else play)
     with wearing(name):
@@ -105,7 +121,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, seeds, wrong in pool.map(hunt, names, [asked.first] * len(names)):
             print(line(name, seeds, wrong), flush=True)
             found.append(seeds)
-    print(f"\n{sum(map(bool, found))} of {len(found)} caught within {SEEDS} seeds each, {time.monotonic() - began:.0f} s")
+    print(
+        f"\n{sum(map(bool, found))} of {len(found)} caught within {SEEDS} seeds each, "
+        f"{time.monotonic() - began:.0f} s"
+    )
     return 0 if all(found) else 1
 
 

@@ -1,4 +1,5 @@
-"""A site that accepts no submissions for minutes: in which words sbatch says so, and whether it queued the job all the same."""
+"""A site that accepts no submissions for minutes: in which words sbatch says so, and whether it queued the
+job all the same."""
 
 from dataclasses import dataclass
 
@@ -14,7 +15,10 @@ NOT_QUEUED = (
     f"{CLOSING}Slurm backup controller in standby mode",
     f"{CLOSING}System submissions disabled",
     f"{CLOSING}Required partition not available (inactive or drain)",
-    f"sbatch: error: Slurm job queue full, sleeping and retrying {CLOSING}Unable to create job record, try again",
+    (
+        f"sbatch: error: Slurm job queue full, sleeping and retrying {CLOSING}Unable to create job "
+        "record, try again"
+    ),
 )
 MAYBE_QUEUED = (
     f"{CLOSING}Protocol authentication error",

@@ -1,4 +1,5 @@
-"""`python -m tests.simulation.run --n 10000` plays fresh seeds in two processes; `--seed N` replays one with its timeline.
+"""`python -m tests.simulation.run --n 10000` plays fresh seeds in two processes; `--seed N` replays one with
+its timeline.
 
 With `--wire` in the second mode: the real adapters are under the schedule too.
 """
@@ -20,7 +21,8 @@ from tests.simulation.world import FAULTS
 
 @dataclass(frozen=True)
 class Mode:
-    """Where the border between real and simulated runs, the command that replays one of its seeds, and the faults of its own."""
+    """Where the border between real and simulated runs, the command that replays one of its seeds, and the
+    faults of its own."""
 
     play: Callable[[int], Result]
     replay: str
@@ -40,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--n", type=int, default=1000, help="how many schedules (1000)")
     parser.add_argument("--seed", type=int, help="replay this one and print its timeline")
     parser.add_argument("--first", type=int, help="the first of the seeds (fresh each time)")
-    parser.add_argument("--wire", action="store_true", help="the second mode: the real adapters under the schedule too")
+    parser.add_argument(
+        "--wire", action="store_true", help="the second mode: the real adapters under the schedule too"
+    )
     asked = parser.parse_args(argv)
     mode = WIRE if asked.wire else PORTS
     if asked.seed is not None:
@@ -59,7 +63,10 @@ def _many(mode: Mode, seeds: Sequence[int]) -> int:
     kills = sum(count for fault, count in deeds.items() if fault.startswith("kill"))
     idle = never_struck(mode, deeds) if len(seeds) >= MANY else []
     print("\n".join(f"{fault:26}{count:>9}" for fault, count in sorted(deeds.items())))
-    print(f"schedules {len(seeds)}  kills {kills}  faults {sum(deeds.values())}  violations {len(bad)}  {time.monotonic() - began:.0f} s")
+    print(
+        f"schedules {len(seeds)}  kills {kills}  faults {sum(deeds.values())}  violations {len(bad)}  "
+        f"{time.monotonic() - began:.0f} s"
+    )
     if bad:
         print("replay: " + "  ".join(f"{mode.replay}{result.seed}" for result in bad[:20]))
     if idle:

@@ -41,11 +41,15 @@ class Result:
 
 
 def play(seed: int, mode: "type[Schedule] | None" = None) -> Result:
-    """The same seed always plays the same schedule of a mode; without one, the ports are the border between real and simulated."""
+    """The same seed always plays the same schedule of a mode; without one, the ports are the border between
+    real and simulated."""
     loop = VirtualLoop()
     world = World(seed, loop)
     try:
-        with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place, listening.to(world):
+        with (
+            tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place,
+            listening.to(world),
+        ):
             loop.run_until_complete((mode or Schedule)(world, Path(place) / "ledger.sqlite").run())
     finally:
         loop.close()
@@ -63,13 +67,18 @@ class Schedule:
         self._blocks = self.blocks(world, seconds=world.dice.choice((2, 5)))
         self._copy = path.with_name("older-copy")
         self._invented: list[Lie] = []
-        world.cancel_some_job, world.end_was_reported = self._blocks.cancel_some_job, self._blocks.end_was_reported
+        world.cancel_some_job, world.end_was_reported = (
+            self._blocks.cancel_some_job,
+            self._blocks.end_was_reported,
+        )
 
     async def run(self) -> None:
         dice = self._world.dice
         self._blocks.tick()
         for _ in range(dice.randint(1, 5)):
-            self._world.later(dice.uniform(0, dice.choice((60, self._world.calm_at, self._world.calm_at))), self._customer)
+            self._world.later(
+                dice.uniform(0, dice.choice((60, self._world.calm_at, self._world.calm_at))), self._customer
+            )
         running = [asyncio.ensure_future(self._lives()), asyncio.ensure_future(self._machine())]
         await self._until_settled()
         for task in running:
@@ -95,13 +104,19 @@ class Schedule:
             await asyncio.sleep(30)
 
     def _scene(self, ledger: Ledger) -> Scene:
-        return Scene(self._world, self._site, self._blocks, ledger, self._world.memory_lost, tuple(self._invented))
+        return Scene(
+            self._world, self._site, self._blocks, ledger, self._world.memory_lost, tuple(self._invented)
+        )
 
     # --- the daemon's lives ---
 
     async def _lives(self) -> None:
         dice = self._world.dice
-        periods: dict[str, float] = {"outbox": dice.choice((4, 9)), "advance": dice.choice((6, 15)), "intake": dice.choice((5, 12))}
+        periods: dict[str, float] = {
+            "outbox": dice.choice((4, 9)),
+            "advance": dice.choice((6, 15)),
+            "intake": dice.choice((5, 12)),
+        }
         periods["heartbeat"] = dice.choice((30, 60))
         while True:
             await self._life(periods).run()
@@ -127,7 +142,8 @@ class Schedule:
     # --- the machine and its operator ---
 
     async def _machine(self) -> None:
-        """Every few seconds: a back-up, a clock that somebody sets, an operator who unparks what is parked."""
+        """Every few seconds: a back-up, a clock that somebody sets, an operator who unparks what is
+        parked."""
         dice = self._world.dice
         while True:
             await asyncio.sleep(dice.uniform(5, 60))
@@ -150,7 +166,8 @@ class Schedule:
         ledger = Ledger.open(self._path, lock=False)
         with ledger.write():
             for job in ledger.open_jobs("HPC-1"):
-                if job.parked and job.parked.reason is not ParkReason.IMPLAUSIBLE_RECORD:  # that he would have it signed
+                # that he would have it signed
+                if job.parked and job.parked.reason is not ParkReason.IMPLAUSIBLE_RECORD:
                     self._world.note(f"operator: unparks {job.spec.job_id}")
                     ledger.unpark(job.spec.job_id)
         ledger.close()
@@ -158,10 +175,11 @@ class Schedule:
     # --- the endpoint that lies ---
 
     def _liar(self) -> None:
-        """A job that nobody submitted, under the next number; or, for a short while, somebody else's in place of a known one.
+        """A job that nobody submitted, under the next number; or, for a short while, somebody else's in place
+        of a known one.
 
-        With one endpoint, one that lies about a job from the first to the last moment is all that can be known: no schedule has that.
-        """
+        With one endpoint, one that lies about a job from the first to the last moment is all that can be
+        known: no schedule has that."""
         world, jobs = self._world, self._blocks.books.jobs
         if world.strikes("invented_record"):
             self._lie(self._job(len(jobs) + 1), world.broken_for(20, 200))
@@ -193,9 +211,15 @@ class Schedule:
         self._plans[record.slurm_name] = self._plans[public_name(spec)] = plan
         self._site.owners[public_name(spec)] = record.slurm_name
         self._blocks.books.add(record)
-        world.note(f"chain: {spec.job_id} submitted, {spec.max_runtime_seconds} s at most, takes {plan.seconds:.0f} s")
+        world.note(
+            f"chain: {spec.job_id} submitted, {spec.max_runtime_seconds} s at most, takes "
+            f"{plan.seconds:.0f} s"
+        )
         if world.strikes("unreadable_record"):
-            record.unreadable_from, record.unreadable_for = world.now(), dice.choice((world.broken_for(10, 300), float("inf")))
+            record.unreadable_from, record.unreadable_for = (
+                world.now(),
+                dice.choice((world.broken_for(10, 300), float("inf"))),
+            )
         elif world.strikes("unreadable_later"):
             record.unreadable_from = world.now() + dice.uniform(1, 200)
             record.unreadable_for = dice.choice((world.broken_for(10, 300), float("inf")))
@@ -205,7 +229,12 @@ class Schedule:
             world.later(dice.uniform(0, dice.choice((60, 300))), lambda: self._blocks.cancel(spec.job_id))
 
     def _job(self, number: int) -> tuple[Spec, Plan]:
-        dice, cpus, memory, nodes = self._world.dice, self._world.dice.randint(1, 8), self._world.dice.randint(1, 16), 1
+        dice, cpus, memory, nodes = (
+            self._world.dice,
+            self._world.dice.randint(1, 8),
+            self._world.dice.randint(1, 16),
+            1,
+        )
         nodes, gpus = dice.choice((1, 1, 2, 3)), dice.choice((0, 0, 1, 2))
         limit = dice.choice((90, 300, 600, 900))
         spec = Spec(
@@ -222,6 +251,20 @@ class Schedule:
             created_ns=int(self._world.now() * 10**9),
         )
         wall = wall_limit(limit, 30)
-        seconds = float(limit) if self._world.strikes("outlives_limit") else dice.uniform(1, dice.choice((30, wall - 5)))
+        seconds = (
+            float(limit)
+            if self._world.strikes("outlives_limit")
+            else dice.uniform(1, dice.choice((30, wall - 5)))
+        )
         accounted = not (gpus and self._world.strikes("gpus_unaccounted"))
-        return spec, Plan(wall, seconds, dice.choice((0, 0, 1, 127)), cpus, memory, nodes, gpus, spec.resources.gpu_type, accounted)
+        return spec, Plan(
+            wall,
+            seconds,
+            dice.choice((0, 0, 1, 127)),
+            cpus,
+            memory,
+            nodes,
+            gpus,
+            spec.resources.gpu_type,
+            accounted,
+        )

@@ -1,7 +1,8 @@
-"""ports.Scheduler over the model of SLURM, with everything that can happen to a command on its way there and back.
+"""ports.Scheduler over the model of SLURM, with everything that can happen to a command on its way there and
+back.
 
-The adapter's own order of questions and reading of rows are under test; the commands, their texts and the transport are not.
-"""
+The adapter's own order of questions and reading of rows are under test; the commands, their texts and the
+transport are not."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -54,7 +55,9 @@ class SimulatedScheduler(SlurmScheduler):
         rows = await self._far("squeue", self._site.squeue)
         if rows and self._world.strikes("record_unreadable"):
             lost = rows[self._world.dice.randrange(len(rows))]
-            unread = Unread(lost.name, "not a SLURM state", whole=True, slurm_id=lost.slurm_id, name=lost.name)
+            unread = Unread(
+                lost.name, "not a SLURM state", whole=True, slurm_id=lost.slurm_id, name=lost.name
+            )
             return Reading(tuple(row for row in rows if row is not lost), (unread,))
         return Reading(tuple(rows))
 
@@ -64,7 +67,9 @@ class SimulatedScheduler(SlurmScheduler):
     async def _script(self, slurm_id: str) -> str:
         return await self._far("scontrol write batch_script", lambda: self._site.script(slurm_id))
 
-    async def _rows(self, ids: Sequence[str], names: Sequence[str], since: int) -> tuple[Reading[AccountingRow], str]:
+    async def _rows(
+        self, ids: Sequence[str], names: Sequence[str], since: int
+    ) -> tuple[Reading[AccountingRow], str]:
         if self._world.strikes("sacct_down"):
             await self._gate.point("sacct")
             raise Transient("sacct: problem talking to the database")
@@ -77,12 +82,19 @@ class SimulatedScheduler(SlurmScheduler):
         rows = await self._far("sacct", lambda: self._site.sacct(ids, names))
         if rows and self._world.strikes("record_unreadable"):
             lost = rows[self._world.dice.randrange(len(rows))]
-            unread = Unread(lost.name, "not a time", whole=True, slurm_id=lost.slurm_id, name=f"{lost.name} {lost.directory}")
+            unread = Unread(
+                lost.name,
+                "not a time",
+                whole=True,
+                slurm_id=lost.slurm_id,
+                name=f"{lost.name} {lost.directory}",
+            )
             return Reading(tuple(row for row in rows if row is not lost), (unread,))
         return Reading(tuple(rows))
 
     async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
-        """What is answered with the site's trouble is no attempt; whatever else becomes of a submission may be one."""
+        """What is answered with the site's trouble is no attempt; whatever else becomes of a submission may
+        be one."""
         counts = self._site.attempts = self._site.attempts if self._site.attempts is not None else Counter()
         counts.update(order.name for order in orders)
         receipts = await self._submit(orders)
@@ -92,24 +104,34 @@ class SimulatedScheduler(SlurmScheduler):
     async def _submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
         """An answer that was lost, or cut in the middle, leaves its orders in doubt.
 
-        The command runs at most once: nothing between us and sbatch repeats it (one SSH channel, one payload; sbatch itself tries again
-        only what slurmctld refused to take).
-        """
+        The command runs at most once: nothing between us and sbatch repeats it (one SSH channel, one payload;
+        sbatch itself tries again only what slurmctld refused to take)."""
         dies = self._world.strikes("kill_while_submitting")
         if dies or self._world.strikes("sbatch_under_way"):
             for order in orders:
-                self._world.later(self._world.dice.uniform(0, SUBMIT_SECONDS), lambda order=order: self._site.sbatch(order))  # type: ignore[misc]
+                self._world.later(
+                    self._world.dice.uniform(0, SUBMIT_SECONDS),
+                    lambda order=order: self._site.sbatch(order),  # type: ignore[misc]
+                )
             if dies:
                 self._gate.die("sbatch under way")
             await self._gate.point("sbatch under way")
             return tuple(SubmissionResult(order.name, unknown="no answer") for order in orders)
         try:
-            receipts = await self._far("sbatch", lambda: tuple(self._site.sbatch(order) for order in orders), once=True)
+            receipts = await self._far(
+                "sbatch", lambda: tuple(self._site.sbatch(order) for order in orders), once=True
+            )
         except Transient as error:
             return tuple(SubmissionResult(order.name, unknown=str(error)) for order in orders)
         if self._world.strikes("receipts_cut"):
             arrived = self._world.dice.randrange(len(receipts))
-            return (*receipts[:arrived], *(SubmissionResult(order.name, unknown="its answer did not arrive") for order in orders[arrived:]))
+            return (
+                *receipts[:arrived],
+                *(
+                    SubmissionResult(order.name, unknown="its answer did not arrive")
+                    for order in orders[arrived:]
+                ),
+            )
         return receipts
 
     async def _far(self, what: str, command: Callable[[], T], *, once: bool = False) -> T:

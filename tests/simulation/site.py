@@ -1,4 +1,5 @@
-"""SLURM as a model: jobs that wait, run, are requeued and end; squeue and sacct look at it, and its truth is known to the invariants."""
+"""SLURM as a model: jobs that wait, run, are requeued and end; squeue and sacct look at it, and its truth is
+known to the invariants."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -29,12 +30,14 @@ class Site:
         self.refused: set[str] = set()
         self.down_until = 0.0
         self.outage = Outage(world)
-        self.attempts: Counter[str] | None = None  # by name, the submissions that are not known to have failed by the site's trouble
+        # by name, the submissions that are not known to have failed by the site's trouble
+        self.attempts: Counter[str] | None = None
         self._dbd_until = 0.0  # slurmctld holds every record back until then
         self._next_id = FIRST_ID
 
     def of(self, name: str) -> list[SlurmJob]:
-        """What SLURM ever had of ours that was submitted under the name; a record that only a refusal left is no job."""
+        """What SLURM ever had of ours that was submitted under the name; a record that only a refusal left is
+        no job."""
         return [job for job in self.jobs if job.owner == name and not job.refused]
 
     # --- commands ---
@@ -43,7 +46,9 @@ class Site:
         if self._world.strikes("sbatch_refused"):
             return self._refuse(order)
         if self._world.strikes("sbatch_full"):
-            return SubmissionResult(order.name, deferral="the site's account has reached its job limit", trouble=SiteTrouble.FULL)
+            return SubmissionResult(
+                order.name, deferral="the site's account has reached its job limit", trouble=SiteTrouble.FULL
+            )
         if self.outage.strikes():
             if self.outage.queued_all_the_same():
                 self._accept(order)
@@ -59,7 +64,8 @@ class Site:
         job = self._add(order.name, self._plans[order.name], owner=self.owners.get(order.name, order.name))
         self._queue(job)
         # Where slurmctld forgets a job before slurmdbd has its record, a copy of it is all that is seen.
-        if self.min_job_age > 60 and self._world.strikes("name_is_stolen"):  # read from squeue, so never in the same second
+        # read from squeue, so never in the same second
+        if self.min_job_age > 60 and self._world.strikes("name_is_stolen"):
             self._world.later(self._world.dice.uniform(1, 60), lambda: self.imitate(order.name))
         return job
 
@@ -77,11 +83,16 @@ class Site:
         self.refused.add(order.name)
         self._world.note(f"slurm: refuses {order.name}")
         if self._world.dice.random() < 0.5:
-            return SubmissionResult(order.name, refusal="SLURM refused it: the site's account may not use this partition")
+            return SubmissionResult(
+                order.name, refusal="SLURM refused it: the site's account may not use this partition"
+            )
         job = self._add(order.name, self._plans[order.name], owner=order.name)
         job.refused = True
         self._close(job, "FAILED", 1)
-        return SubmissionResult(order.name, refusal="SLURM refused it: no node of the site has the memory, cores or GPUs that it asks for")
+        return SubmissionResult(
+            order.name,
+            refusal="SLURM refused it: no node of the site has the memory, cores or GPUs that it asks for",
+        )
 
     def _add(self, name: str, plan: Plan, owner: str = "") -> SlurmJob:
         now = self._world.now()
@@ -93,7 +104,8 @@ class Site:
         return job
 
     def scancel(self, slurm_ids: Sequence[str]) -> None:
-        """By id, of what is alive: an old id never hits, because slurmctld gives none out again that it still remembers."""
+        """By id, of what is alive: an old id never hits, because slurmctld gives none out again that it still
+        remembers."""
         for job in self.jobs:
             if job.slurm_id in slurm_ids and job.live:
                 self._close(job, "CANCELLED", 0, 15 if job.now_at.started_at else 0)
@@ -101,7 +113,8 @@ class Site:
     # --- ids ---
 
     def _ids_come_again(self, job: SlurmJob) -> None:
-        """slurmctld counted to MaxJobId and on to this job's id: ids of ours go to somebody else, and to other jobs of ours."""
+        """slurmctld counted to MaxJobId and on to this job's id: ids of ours go to somebody else, and to
+        other jobs of ours."""
         self._world.note(f"slurm: job ids start again, at {job.slurm_id}")
         self._next_id = int(job.slurm_id)
         for _ in range(self._world.dice.randint(0, 2)):
@@ -109,7 +122,9 @@ class Site:
 
     def _new_id(self) -> str:
         now = self._world.now()
-        remembered = {job.slurm_id for job in self.jobs if job.live or now < job.now_at.ended_at + self.min_job_age}
+        remembered = {
+            job.slurm_id for job in self.jobs if job.live or now < job.now_at.ended_at + self.min_job_age
+        }
         while str(self._next_id) in remembered:
             self._next_id += 1
         self._next_id += 1
@@ -118,7 +133,8 @@ class Site:
     # --- life ---
 
     def _delivery(self, now: float, seconds: float = 0.0) -> float:
-        """When slurmdbd hears of something: records are handed over in order, and all wait while it is away."""
+        """When slurmdbd hears of something: records are handed over in order, and all wait while it is
+        away."""
         if self._world.strikes("slurmdbd_lag"):
             self._dbd_until = max(self._dbd_until, now + self._world.broken_for(20, 600))
         return max(now + seconds, self._dbd_until)
@@ -143,7 +159,9 @@ class Site:
         job.phase, job.reason, job.epoch, job.now_at.started_at = Phase.RUNNING, "None", job.epoch + 1, now
         self._world.note(f"slurm: job {job.slurm_id} runs")
         if job.owner and (name := self._new_name(job)):
-            self._timer(job, self._world.dice.choice((0, 0, plan.seconds / 3)), lambda: self._rename(job, name))
+            self._timer(
+                job, self._world.dice.choice((0, 0, plan.seconds / 3)), lambda: self._rename(job, name)
+            )
         if strikes("unknown_state"):
             job.unknown_until = now + self._world.dice.uniform(1, 60)
         if plan.nodes > 1 and strikes("resized"):
@@ -176,7 +194,8 @@ class Site:
         self._world.note(f"slurm: job {job.slurm_id} is renamed to {job.name}")
 
     def _run_on(self, job: SlurmJob, seconds: float, started_at: float) -> None:
-        """To the program's own end, or to the limit that the batch script holds it to: by the wall clock, suspended or not."""
+        """To the program's own end, or to the limit that the batch script holds it to: by the wall clock,
+        suspended or not."""
         limit = started_at + job.plan.wall_seconds - self._world.now()
         if seconds >= limit:
             self._timer(job, max(limit, 0) + OVERHEAD, lambda: self._close(job, "FAILED", 124))
@@ -185,7 +204,8 @@ class Site:
             self._timer(job, seconds, lambda: self._close(job, word, job.plan.exit_code))
 
     def _resize(self, job: SlurmJob) -> None:
-        """To one node: the next record is submitted now, and its start and elapsed time are the whole job's."""
+        """To one node: the next record is submitted now, and its start and elapsed time are the whole
+        job's."""
         now = self._world.now()
         started = job.now_at.started_at
         self._end_record(job, "RESIZING", 0, 0)
@@ -204,7 +224,8 @@ class Site:
         self._run_on(job, left, job.now_at.started_at)
 
     def _again(self, job: SlurmJob, word: str) -> None:
-        """Requeued: the old record closes, and for a while squeue says completing and slurmdbd has no newer one."""
+        """Requeued: the old record closes, and for a while squeue says completing and slurmdbd has no newer
+        one."""
         now = self._world.now()
         self._world.note(f"slurm: job {job.slurm_id} is requeued ({word})")
         self._end_record(job, word, 0, 0)
@@ -222,19 +243,27 @@ class Site:
         job.completing_until = self._world.now() + self._world.dice.choice((0, 2, 20))
         self._world.note(f"slurm: job {job.slurm_id} ends {word}, ran {job.elapsed} s")
         if self._world.strikes("ids_start_again"):
-            self._world.later(self.min_job_age + self._world.dice.uniform(0, 60), lambda: self._ids_come_again(job))
+            self._world.later(
+                self.min_job_age + self._world.dice.uniform(0, 60), lambda: self._ids_come_again(job)
+            )
         job.repeated = self._world.strikes("record_repeated")
         if self._world.strikes("record_purged"):
             self._world.later(self._world.dice.uniform(self.min_job_age, 600), lambda: self._purge(job))
 
     def _end_record(self, job: SlurmJob, word: str, exit_code: int, signal: int) -> None:
         record, now = job.now_at, self._world.now()
-        record.word, record.ended_at, record.exit_code = word, now, 128 + signal if signal and not exit_code else exit_code
+        record.word, record.ended_at, record.exit_code = (
+            word,
+            now,
+            128 + signal if signal and not exit_code else exit_code,
+        )
         record.signal, record.closed_at = signal, max(record.known_at, self._delivery(now, 1))
         if record.started_at:
             record.run = job.plan.run(record.elapsed(now), record.nodes)
             if record.elapsed(now) and word != "RESIZING" and self._world.strikes("record_implausible"):
-                record.implausible = self._world.dice.choice(("ten years", "no value", "500 nodes", "the future"))
+                record.implausible = self._world.dice.choice(
+                    ("ten years", "no value", "500 nodes", "the future")
+                )
 
     def _forget(self, job: SlurmJob) -> None:
         job.phase, job.forgotten, job.epoch = Phase.ENDED, True, job.epoch + 1
@@ -252,7 +281,9 @@ class Site:
         return [self._queued(job, now) for job in self.jobs if self._remembered(job, now)]
 
     def _remembered(self, job: SlurmJob, now: float) -> bool:
-        return not (job.purged or job.forgotten) and (job.live or now < job.now_at.ended_at + self.min_job_age)
+        return not (job.purged or job.forgotten) and (
+            job.live or now < job.now_at.ended_at + self.min_job_age
+        )
 
     def _queued(self, job: SlurmJob, now: float) -> Queued:
         record = job.now_at
@@ -261,9 +292,14 @@ class Site:
         return Queued(job.slurm_id, job.word(now), *times, tres="", reason=job.reason, name=job.name)
 
     def sacct(self, slurm_ids: Collection[str], names: Collection[str]) -> list[AccountingRow]:
-        """What slurmdbd has by now, closed records and open ones, duplicates (-D) too; of every job where nothing names one."""
+        """What slurmdbd has by now, closed records and open ones, duplicates (-D) too; of every job where
+        nothing names one."""
         now, every = self._world.now(), not (slurm_ids or names)
-        asked = [job for job in self.jobs if not job.purged and (every or job.slurm_id in slurm_ids or job.name in names)]
+        asked = [
+            job
+            for job in self.jobs
+            if not job.purged and (every or job.slurm_id in slurm_ids or job.name in names)
+        ]
         rows = [row for job in asked for row in job.rows(now)]
         return sorted(rows, key=lambda row: (int(row.slurm_id), row.submitted_at))
 
@@ -271,4 +307,7 @@ class Site:
         """What slurmctld still holds back: sdiag's "DBD Agent queue size"."""
         now = self._world.now()
         records = [record for job in self.jobs for record in job.records]
-        return sum((record.queued_at <= now < record.known_at) + (now < record.closed_at != NEVER) for record in records)
+        return sum(
+            (record.queued_at <= now < record.known_at) + (now < record.closed_at != NEVER)
+            for record in records
+        )

@@ -12,7 +12,8 @@ NEVER = float("inf")
 
 @dataclass(frozen=True)
 class Plan:
-    """What will become of a chain job's program once SLURM runs it, and what SLURM gives it: whole cores, so an even number of threads."""
+    """What will become of a chain job's program once SLURM runs it, and what SLURM gives it: whole cores, so
+    an even number of threads."""
 
     wall_seconds: int
     seconds: float
@@ -35,8 +36,8 @@ class Plan:
 class Record:
     """One stretch of a job, from (re)submission to its end.
 
-    `known_at` and `closed_at`: when slurmdbd hears of it and of its end; `queued_at`: from when slurmctld counts the first as owed.
-    """
+    `known_at` and `closed_at`: when slurmdbd hears of it and of its end; `queued_at`: from when slurmctld
+    counts the first as owed."""
 
     submitted_at: float
     queued_at: float
@@ -54,11 +55,17 @@ class Record:
 
     def elapsed(self, now: float) -> int:
         """Suspension is left out, as SLURM does. After a resize it is the whole job's."""
-        return int(self.ended_at or now) - int(self.started_at) - round(self.suspended) if self.started_at else 0
+        return (
+            int(self.ended_at or now) - int(self.started_at) - round(self.suspended) if self.started_at else 0
+        )
 
     def held(self) -> int:
         """The seconds for which this record alone says what was allocated."""
-        return int(self.ended_at) - max(int(self.started_at), int(self.submitted_at)) - round(self.suspended) if self.started_at else 0
+        return (
+            int(self.ended_at) - max(int(self.started_at), int(self.submitted_at)) - round(self.suspended)
+            if self.started_at
+            else 0
+        )
 
 
 @dataclass
@@ -140,7 +147,12 @@ class SlurmJob:
 def _as_recorded(record: Record, held: Run, *, closed: bool) -> Run:
     """With the times that slurmdbd has beside it."""
     run = record.run if closed else held
-    run = replace(run, start=int(record.started_at), end=int(record.ended_at) if closed else 0, submitted=int(record.submitted_at))
+    run = replace(
+        run,
+        start=int(record.started_at),
+        end=int(record.ended_at) if closed else 0,
+        submitted=int(record.submitted_at),
+    )
     return wrong(run, record.implausible) if closed and record.implausible else run
 
 

@@ -1,4 +1,5 @@
-"""Fresh schedules in every test run; the seed is printed, and `make simulate SEED=...` plays a failing one again."""
+"""Fresh schedules in every test run; the seed is printed, and `make simulate SEED=...` plays a failing one
+again."""
 
 import subprocess
 import sys
@@ -15,10 +16,16 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.timeout(600)
 def test_no_promise_breaks() -> None:
-    """Kills, lost and late answers, lagging records, halted chains: never twice, never lost, never wrong; and every fault has struck."""
-    # In processes of its own: what forks from a long test run drags all of its memory through every garbage collection.
+    """Kills, lost and late answers, lagging records, halted chains: never twice, never lost, never wrong; and
+    every fault has struck."""
+    # In processes of its own: what forks from a long test run drags all of its memory through every garbage
+    # collection.
     played = subprocess.run(
-        [sys.executable, "-m", "tests.simulation.run", "--n", str(SCHEDULES)], capture_output=True, text=True, check=False, cwd=ROOT
+        [sys.executable, "-m", "tests.simulation.run", "--n", str(SCHEDULES)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
     )
     print(played.stdout)
     assert played.returncode == 0, played.stdout + played.stderr

@@ -1,4 +1,5 @@
-"""What every part of a simulated schedule shares: virtual time, the seed's dice, the faults that they throw, and the timeline."""
+"""What every part of a simulated schedule shares: virtual time, the seed's dice, the faults that they throw,
+and the timeline."""
 
 import asyncio
 import heapq
@@ -10,7 +11,8 @@ from dataclasses import dataclass, field
 
 START = 2_000_000_000.0  # seconds since the epoch at the first moment of every schedule
 
-# Fault -> the highest chance at one point where it can strike. Each schedule takes some of them, at its own share of that chance.
+# Fault -> the highest chance at one point where it can strike. Each schedule takes some of them, at its own
+# share of that chance.
 MACHINE: dict[str, float] = {
     "kill": 0.03,
     "kill_at_commit": 0.04,
@@ -129,7 +131,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 @dataclass
 class World:
-    """`calm_at`: the second (since START) from which no new fault is thrown. `deeds` counts what happened by kind.
+    """`calm_at`: the second (since START) from which no new fault is thrown. `deeds` counts what happened by
+    kind.
 
     `trouble_until`: the second until which something that was broken before the calm stays broken.
     """
@@ -153,7 +156,8 @@ class World:
         self.chances = {fault: FAULTS[fault] * self.dice.uniform(0.2, 1) for fault in chosen}
 
     def _choose(self) -> list[str]:
-        """Something of everything, or much of one room's: where two faults of a room must meet, they do often enough."""
+        """Something of everything, or much of one room's: where two faults of a room must meet, they do often
+        enough."""
         room = self.dice.choice((FAULTS, FAULTS, FAULTS, SLURM | MACHINE, SLURM | MACHINE, CHAIN | MACHINE))
         most = len(room) * 3 // 4 if room is FAULTS else len(room)
         return self.dice.sample(sorted(room), self.dice.randint(3, most))

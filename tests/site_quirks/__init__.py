@@ -1,1 +1,2 @@
-"""A private SLURM site behind the wrappers and settings that real sites have, one at a time: `make site-quirks`."""
+"""A private SLURM site behind the wrappers and settings that real sites have, one at a time: `make
+site-quirks`."""

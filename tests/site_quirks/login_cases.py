@@ -1,4 +1,5 @@
-"""What a site does to logins: a second sshd in front of the same SLURM, with each of these in its configuration."""
+"""What a site does to logins: a second sshd in front of the same SLURM, with each of these in its
+configuration."""
 
 import tempfile
 from collections.abc import Iterator
@@ -19,9 +20,14 @@ from tests.site_quirks.stage import Stage
 
 CERTIFICATE = "HostCertificate {directory}/host_ed25519-cert.pub"
 WORKING = {
-    "files that print on both streams": 'ForceCommand echo Welcome; echo "Quota: 80%" >&2; eval "$SSH_ORIGINAL_COMMAND"',
+    "files that print on both streams": (
+        'ForceCommand echo Welcome; echo "Quota: 80%" >&2; eval "$SSH_ORIGINAL_COMMAND"'
+    ),
     "a banner in Latin-1": "Banner {directory}/banner",
-    "a login that takes 3 s": 'ForceCommand [ -e {directory}/seen ] || sleep 3; touch {directory}/seen; eval "$SSH_ORIGINAL_COMMAND"',
+    "a login that takes 3 s": (
+        "ForceCommand [ -e {directory}/seen ] || sleep 3; touch {directory}/seen; eval "
+        '"$SSH_ORIGINAL_COMMAND"'
+    ),
 }
 REFUSING = {
     "a closed account": (["ForceCommand /usr/sbin/nologin"], ConnectOutcome.COMMAND_REFUSED),
@@ -74,7 +80,9 @@ async def pinned(kind: str, stage: Stage) -> str:
     """By the fingerprint of one of the host's three keys; the others are shown first."""
     with _directory(stage) as name:
         async with sshd(Path(name), [_environment(stage)]) as host:
-            return await _seen(stage, _transport(stage, host, host_key_fingerprint=host.keys.fingerprint(kind)))
+            return await _seen(
+                stage, _transport(stage, host, host_key_fingerprint=host.keys.fingerprint(kind))
+            )
 
 
 async def certified(stage: Stage) -> str:
@@ -82,7 +90,10 @@ async def certified(stage: Stage) -> str:
     with _directory(stage) as name:
         async with sshd(Path(name), [_environment(stage), CERTIFICATE], principal="127.0.0.1") as host:
             file = Path(name) / "known_hosts"
-            file.write_text(f"{host.place} ssh-ed25519 AAAAC3\n@cert-authority {host.place} {host.keys.public('authority')}\n")
+            file.write_text(
+                f"{host.place} ssh-ed25519 AAAAC3\n@cert-authority {host.place} "
+                f"{host.keys.public('authority')}\n"
+            )
             return await _seen(stage, _transport(stage, host, known_hosts=str(file)))
 
 
@@ -112,5 +123,8 @@ CASES = [
     *(Case(f"login: the fingerprint of its {kind} key", SEEN, partial(pinned, kind)) for kind in TYPES),
     Case("login: a host certificate", SEEN, certified),
     Case("login: a PATH that leads nowhere", SEEN, no_path),
-    *(Case(f"login: {what}", f"refused: {outcome}", partial(refused, lines, outcome)) for what, (lines, outcome) in REFUSING.items()),
+    *(
+        Case(f"login: {what}", f"refused: {outcome}", partial(refused, lines, outcome))
+        for what, (lines, outcome) in REFUSING.items()
+    ),
 ]

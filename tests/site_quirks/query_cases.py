@@ -53,7 +53,11 @@ async def inspected(wrapper: str, stage: Stage) -> str:
     user, allowed = await site.associations()
     same("user", user, stage.site.layout.plan.user)
     same("accounts", {each.account for each in allowed}, {stage.site.account})
-    same("the account is there", (await site.account(stage.site.account), await site.account("NOTICE:")), (True, False))
+    same(
+        "the account is there",
+        (await site.account(stage.site.account), await site.account("NOTICE:")),
+        (True, False),
+    )
     same("QOS", await site.qos(), frozenset({"normal"}))
     await site.backlog()
     return f"settings, {len(nodes)} nodes, partitions, accounts and QOS as they are"
@@ -67,16 +71,30 @@ async def submitted(wrapper: str, stage: Stage) -> str:
     theirs = stage.site.run("squeue", "-h", "-t", "all", "-n", order.name, "-o", "%A").stdout.split()
     if receipt.refusal or (receipt.slurm_id and [receipt.slurm_id] != theirs):
         raise Wrong(f"SLURM job {theirs}, and the receipt says {receipt}")
-    return f"SLURM job {receipt.slurm_id}" if receipt.slurm_id else f"in doubt, looked for by name ({receipt.unknown[:40]})"
+    return (
+        f"SLURM job {receipt.slurm_id}"
+        if receipt.slurm_id
+        else f"in doubt, looked for by name ({receipt.unknown[:40]})"
+    )
 
 
-def _case(program: str, wrapper: str, expected: str, play: Callable[[str, str, Stage], Awaitable[str]]) -> Case[Stage]:
-    return Case(f"{program}: {wrapper}", expected, partial(play, program, wrapper), short=(program, wrapper) in SHORT)
+def _case(
+    program: str, wrapper: str, expected: str, play: Callable[[str, str, Stage], Awaitable[str]]
+) -> Case[Stage]:
+    return Case(
+        f"{program}: {wrapper}", expected, partial(play, program, wrapper), short=(program, wrapper) in SHORT
+    )
 
 
 CASES = [
     *(_case(program, wrapper, SEEN, harmless) for program in ASKED for wrapper in HARMLESS),
     *(_case(program, wrapper, NEVER_EMPTY, failing) for program in ASKED for wrapper in FAILURES),
-    *(Case(f"sbatch: {wrapper}", "SLURM's own id, or a doubt", partial(submitted, wrapper)) for wrapper in HARMLESS[:-1]),
-    *(Case(f"doctor: {wrapper}", "what the site is", partial(inspected, wrapper)) for wrapper in HARMLESS[:-1]),
+    *(
+        Case(f"sbatch: {wrapper}", "SLURM's own id, or a doubt", partial(submitted, wrapper))
+        for wrapper in HARMLESS[:-1]
+    ),
+    *(
+        Case(f"doctor: {wrapper}", "what the site is", partial(inspected, wrapper))
+        for wrapper in HARMLESS[:-1]
+    ),
 ]

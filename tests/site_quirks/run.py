@@ -1,4 +1,5 @@
-"""Puts what real sites have in front of SLURM, one thing after another, on a private site, and judges what provd makes of it.
+"""Puts what real sites have in front of SLURM, one thing after another, on a private site, and judges what
+provd makes of it.
 
     python -m tests.site_quirks.run [--only NAME]... [--short]
 

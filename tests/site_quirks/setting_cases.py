@@ -17,7 +17,8 @@ async def query_range(stage: Stage) -> str:
 
 
 async def narrow_query_range(stage: Stage) -> str:
-    """Shorter than any job's age, so that the search by name cannot be done at all: what is known by id is still followed."""
+    """Shorter than any job's age, so that the search by name cannot be done at all: what is known by id is
+    still followed."""
     stage.configure("slurmdbd.conf", "MaxQueryTimeRange=00:10:00")
     await stage.restart("slurmdbd")
     stage.since -= 30 * DAY
@@ -31,7 +32,10 @@ async def narrow_query_range(stage: Stage) -> str:
 
 async def node_comment(stage: Stage) -> str:
     """Line breaks in a node's comment and extra; one that reads as a record of a node that does not exist."""
-    forged = "spare\nNodeName=n9 CPUAlloc=0 CPUTot=99 Gres=(null) RealMemory=9 AllocMem=0 State=IDLE Partitions=standard AllocTRES="
+    forged = (
+        "spare\nNodeName=n9 CPUAlloc=0 CPUTot=99 Gres=(null) RealMemory=9 AllocMem=0 State=IDLE "
+        "Partitions=standard AllocTRES="
+    )
     stage.site.run("scontrol", "update", "nodename=n2", f"comment={forged}", "extra=a\nb State=DOWN")
     stage.site.run("scontrol", "update", "nodename=n3", "comment=part\nof a rack")
     try:

@@ -26,7 +26,8 @@ BACKLOG_SECONDS = 20.0
 
 @dataclass(slots=True)
 class Stage:
-    """`running` and `ended` are jobs of ours whose ids are known, `lost` is an ended one whose id is not, `absent` never existed."""
+    """`running` and `ended` are jobs of ours whose ids are known, `lost` is an ended one whose id is not,
+    `absent` never existed."""
 
     site: Site
     bin: Path
@@ -42,7 +43,8 @@ class Stage:
     # --- quirks ---
 
     def wrap(self, program: str, wrapper: str, *words: str) -> None:
-        """Puts wrappers/`wrapper` in front of a program of SLURM's, on the login's PATH; `words` come before the caller's own."""
+        """Puts wrappers/`wrapper` in front of a program of SLURM's, on the login's PATH; `words` come before
+        the caller's own."""
         text = (WRAPPERS / wrapper).read_bytes().replace(b"@PROGRAM@", f"/usr/bin/{program}".encode())
         for number, word in enumerate(words, 1):
             text = text.replace(b"@%d@" % number, word.encode())
@@ -51,7 +53,8 @@ class Stage:
         path.chmod(0o755)
 
     def configure(self, file: str, line: str) -> None:
-        """Adds a line to a file in the site's etc/, until the case is over. The daemons that read it are the caller's to restart."""
+        """Adds a line to a file in the site's etc/, until the case is over. The daemons that read it are the
+        caller's to restart."""
         path = self.site.layout.root / "etc" / file
         self._saved.setdefault(path, path.read_text())
         path.write_text(f"{path.read_text()}{line}\n")
@@ -79,7 +82,9 @@ class Stage:
         for path, text in self._saved.items():
             path.write_text(text)
         self._saved.clear()
-        restarted = [daemon for daemon in ("slurmdbd", "slurmctld") if f"{daemon.replace('ctld', '')}.conf" in changed]
+        restarted = [
+            daemon for daemon in ("slurmdbd", "slurmctld") if f"{daemon.replace('ctld', '')}.conf" in changed
+        ]
         await self.restart(*restarted)
         await self.scheduler.close()
         self.scheduler = scheduler(self.site)
@@ -119,10 +124,13 @@ class Stage:
     async def look(self) -> Snapshot:
         known = {name: self.ids[name] for name in (self.running, self.ended)}
         names = frozenset({self.running, self.ended, self.lost, self.absent})
-        return await self.scheduler.snapshot(Watch(names, known, frozenset({self.lost, self.absent}), self.since))
+        return await self.scheduler.snapshot(
+            Watch(names, known, frozenset({self.lost, self.absent}), self.since)
+        )
 
     async def _look_without_backlog(self) -> Snapshot:
-        """slurmctld owes slurmdbd records for a moment after either was restarted, or a node was changed: nothing is absent until then."""
+        """slurmctld owes slurmdbd records for a moment after either was restarted, or a node was changed:
+        nothing is absent until then."""
         end = time.monotonic() + BACKLOG_SECONDS
         snapshot = await self.look()
         while not snapshot.complete_for(self.absent) and time.monotonic() < end:
@@ -133,7 +141,11 @@ class Stage:
     async def truth(self) -> str:
         """What a snapshot shows of the four names; raises Wrong when it is not what SLURM has."""
         snapshot = await self._look_without_backlog()
-        for name, phase in ((self.running, Phase.RUNNING), (self.ended, Phase.ENDED), (self.lost, Phase.ENDED)):
+        for name, phase in (
+            (self.running, Phase.RUNNING),
+            (self.ended, Phase.ENDED),
+            (self.lost, Phase.ENDED),
+        ):
             seen = [(each.slurm_id, each.phase) for each in snapshot.of(name)]
             if seen != [(self.ids[name], phase)]:
                 raise Wrong(f"{name} is SLURM job {self.ids[name]}, {phase}; seen: {seen}")

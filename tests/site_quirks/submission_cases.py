@@ -1,4 +1,5 @@
-"""A site that accepts no submissions, or refuses one in its own words: what each outcome of sbatch becomes."""
+"""A site that accepts no submissions, or refuses one in its own words: what each outcome of sbatch
+becomes."""
 
 import asyncio
 from functools import partial
@@ -29,13 +30,21 @@ async def submitted(stage: Stage) -> SubmissionResult:
 
 def deferred(receipt: SubmissionResult, trouble: SiteTrouble) -> str:
     """Nothing was queued, no attempt is used, and the site's words are kept."""
-    same("what came of it", (receipt.slurm_id, receipt.refusal, receipt.unknown, receipt.trouble), ("", "", "", trouble))
+    same(
+        "what came of it",
+        (receipt.slurm_id, receipt.refusal, receipt.unknown, receipt.trouble),
+        ("", "", "", trouble),
+    )
     return f"{trouble.value}: {receipt.deferral}"
 
 
 def unsure(receipt: SubmissionResult, trouble: SiteTrouble) -> str:
     """It is looked for by name first, and no attempt is used."""
-    same("what came of it", (receipt.slurm_id, receipt.refusal, receipt.deferral, receipt.trouble), ("", "", "", trouble))
+    same(
+        "what came of it",
+        (receipt.slurm_id, receipt.refusal, receipt.deferral, receipt.trouble),
+        ("", "", "", trouble),
+    )
     return f"{trouble.value}: {receipt.unknown}"
 
 
@@ -119,9 +128,21 @@ CASES = [
         True,
     ),
     Case("sbatch: nodes are busy", LATER, partial(words, "Requested nodes are busy", SiteTrouble.BUSY)),
-    Case("sbatch: backup controller", LATER, partial(words, "Slurm backup controller in standby mode", SiteTrouble.CONTROLLER)),
-    Case("sbatch: submissions disabled", LATER, partial(words, "System submissions disabled", SiteTrouble.CLOSED)),
-    Case("sbatch: answer lost", LOOK, partial(lost, "Socket timed out on send/recv operation", SiteTrouble.CONTROLLER)),
+    Case(
+        "sbatch: backup controller",
+        LATER,
+        partial(words, "Slurm backup controller in standby mode", SiteTrouble.CONTROLLER),
+    ),
+    Case(
+        "sbatch: submissions disabled",
+        LATER,
+        partial(words, "System submissions disabled", SiteTrouble.CLOSED),
+    ),
+    Case(
+        "sbatch: answer lost",
+        LOOK,
+        partial(lost, "Socket timed out on send/recv operation", SiteTrouble.CONTROLLER),
+    ),
     Case("slurmctld: MaxJobCount reached", LOOK, max_job_count),
     Case("slurmctld: partition drained", LATER, drained, True),
     Case("work root read-only", LATER, work_root, True),

@@ -10,7 +10,10 @@ pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real-slurm"), pytest.ma
 
 
 def test_the_short_form_is_right() -> None:
-    """Banners, a failure with exit code 0, a bounded query range and a comment with a line break change nothing that provd concludes."""
+    """Banners, a failure with exit code 0, a bounded query range and a comment with a line break change
+    nothing that provd concludes."""
     command = [sys.executable, "-m", "tests.site_quirks.run", "--short"]
-    played = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    played = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+    )
     assert played.returncode == 0, played.stdout + played.stderr

@@ -1,4 +1,5 @@
-"""What is done with provd.service on a booted machine, in order, and what must come of it. Each step answers what it saw."""
+"""What is done with provd.service on a booted machine, in order, and what must come of it. Each step answers
+what it saw."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -71,19 +72,31 @@ class Course:
     async def job(self) -> str:
         job_id = await self.stage.submit(DemoJob("", 0, State.COMPLETED, 0, arguments=("-c", "true")))
         seconds = await self.stage.becomes(job_id, State.COMPLETED)
-        return f"{job_id} from chain to report in {seconds:.1f} s: {await self.stage.reported_once(job_id, *SEEN)}"
+        return (
+            f"{job_id} from chain to report in {seconds:.1f} s: "
+            f"{await self.stage.reported_once(job_id, *SEEN)}"
+        )
 
     async def metrics(self) -> str:
         """Also the process's own figures, which need more of /proc than the sandbox shows."""
-        fetch = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:9464/metrics').read().decode())"
-        names = {line.split("{")[0].split()[0] for line in (await self.machine.run("python3", "-c", fetch)).splitlines() if line}
+        fetch = (
+            "import urllib.request; "
+            "print(urllib.request.urlopen('http://127.0.0.1:9464/metrics').read().decode())"
+        )
+        names = {
+            line.split("{")[0].split()[0]
+            for line in (await self.machine.run("python3", "-c", fetch)).splitlines()
+            if line
+        }
         documented = set(column(page("metrics.md").partition("## The process")[2], "metric"))
         same("missing in the sandbox", documented - names, set())
         return f"all {len(documented)} figures of the process"
 
     async def dry_run(self) -> str:
         """As the operator's guide has it: the credential is there for services alone."""
-        (command,) = (line for line in page("operators-guide.md").splitlines() if line.startswith("systemd-run "))
+        (command,) = (
+            line for line in page("operators-guide.md").splitlines() if line.startswith("systemd-run ")
+        )
         job_id = await self.stage.submit(DemoJob("", 0, State.COMPLETED, 0))
         told = await self.machine.run("sh", "-c", command)
         for wanted in (f"-{job_id}\n", f'"job_id": "{job_id}"'):
@@ -92,9 +105,13 @@ class Course:
         return f"batch script and transaction of {job_id}"
 
     async def hostile(self) -> str:
-        """A job's image, and another's queue, would end a line of the log and begin another; the reason of each refusal holds them."""
+        """A job's image, and another's queue, would end a line of the log and begin another; the reason of
+        each refusal holds them."""
         order = DemoJob("", 0, State.FAILED, None)
-        jobs = {await self.stage.submit(hostile) for hostile in (replace(order, image=HOSTILE), replace(order, queue=HOSTILE))}
+        jobs = {
+            await self.stage.submit(hostile)
+            for hostile in (replace(order, image=HOSTILE), replace(order, queue=HOSTILE))
+        }
         for job_id in jobs:
             await self.stage.becomes(job_id, State.FAILED)
         told = [line for line in await self.service.lines() if FORGED in json.dumps(line)]
@@ -125,7 +142,10 @@ class Course:
         seconds = await self.service.started_again(pid)
         await self.service.shows(**SERVING, NRestarts="1")
         await self.stage.becomes(job_id, State.COMPLETED)
-        return f"active again after {seconds:.1f} s; {job_id} once each: {await self.stage.reported_once(job_id, *SEEN)}"
+        return (
+            f"active again after {seconds:.1f} s; {job_id} once each: "
+            f"{await self.stage.reported_once(job_id, *SEEN)}"
+        )
 
     async def hang(self) -> str:
         """A stopped process says nothing: systemd kills it after WatchdogSec, and starts another."""
@@ -139,13 +159,18 @@ class Course:
         seconds = await self.service.started_again(pid)
         same("ends by the watchdog", await self.service.ended_by("watchdog"), 1)
         await self.stage.becomes(job_id, State.COMPLETED)
-        return f"killed by the watchdog and active again after {seconds:.1f} s; {await self.stage.reported_once(job_id, *SEEN)}"
+        return (
+            f"killed by the watchdog and active again after {seconds:.1f} s; "
+            f"{await self.stage.reported_once(job_id, *SEEN)}"
+        )
 
     async def dead_loop(self) -> str:
         """All else goes on, also the loop that gives signs of life: it withholds them."""
         await self.machine.put("/opt/ending.py", (HERE / "ending.py").read_bytes())
         command = f"/opt/provd/bin/python /opt/ending.py run --config {CONFIG}"
-        await self.service.drop_in(f"WatchdogSec={WATCHDOG}\nRestartSec=0.5\nSyslogIdentifier=provd\nExecStart=\nExecStart={command}\n")
+        await self.service.drop_in(
+            f"WatchdogSec={WATCHDOG}\nRestartSec=0.5\nSyslogIdentifier=provd\nExecStart=\nExecStart={command}\n"
+        )
         await self.service.systemctl("restart")
         pid = await self.service.pid()
         await self.machine.run("touch", "/var/lib/provd/end-intake")
@@ -158,7 +183,9 @@ class Course:
     async def stop(self) -> str:
         await self.service.systemctl("restart")
         await self.service.systemctl("stop")
-        await self.service.shows(ActiveState="inactive", SubState="dead", Result="success", ExecMainStatus="0")
+        await self.service.shows(
+            ActiveState="inactive", SubState="dead", Result="success", ExecMainStatus="0"
+        )
         same("last line", (await self.service.lines())[-1]["event"], "provd_stopped")
         return "exit code 0, the last line is provd_stopped"
 
@@ -175,14 +202,18 @@ class Course:
         return f"exit code 2, no restart: {await self._last_line()}"
 
     async def foreign_key(self) -> str:
-        """As of another machine, or while a TPM is busy: systemd tries again until it can be decrypted, and what waited is done."""
+        """As of another machine, or while a TPM is busy: systemd tries again until it can be decrypted, and
+        what waited is done."""
         await self.machine.put(KEY, b"A" * 200)
         await self.service.systemctl("start", code=1)
         await self.service.shows(ActiveState="activating", SubState="auto-restart", ExecMainStatus="243")
         await self.machine.run("mv", "/root/provd-key", KEY)
         seconds = await self.service.started_again("0")
         await self.stage.becomes(self.stage.jobs[-1], State.COMPLETED)
-        return f"243/CREDENTIALS, tried again; active {seconds:.1f} s after it was put right, {self.stage.jobs[-1]} is completed"
+        return (
+            f"243/CREDENTIALS, tried again; active {seconds:.1f} s after it was put right, "
+            f"{self.stage.jobs[-1]} is completed"
+        )
 
     async def local(self) -> str:
         """SLURM's programs run in the daemon's sandbox, with the shipped drop-in and nothing else opened."""
@@ -200,17 +231,25 @@ class Course:
         version = int((await self.machine.run("systemctl", "--version")).split()[1])
         if version < NOTIFY_RELOAD_SINCE:
             return f"systemd {version} does not know it, {NOTIFY_RELOAD_SINCE} does"
-        (drop_in,) = (block for block in blocks(page("operators-guide.md"), "ini") if "notify-reload" in block)
+        (drop_in,) = (
+            block for block in blocks(page("operators-guide.md"), "ini") if "notify-reload" in block
+        )
         await self.service.drop_in(drop_in)
         await self.service.systemctl("restart")
         await self.service.configure("heartbeat_seconds = 15", "heartbeat_seconds = 14")
         await self.service.systemctl("reload")
-        same("last line", (await self.service.lines())[-1].get("changed"), [f"clusters.{CLUSTER}.heartbeat_seconds"])
+        same(
+            "last line",
+            (await self.service.lines())[-1].get("changed"),
+            [f"clusters.{CLUSTER}.heartbeat_seconds"],
+        )
         return "the file is read when `systemctl reload` ends"
 
     async def _rests(self) -> None:
         await self.service.systemctl("start", code=1)
-        await self.service.shows(ActiveState="failed", SubState="failed", Result="exit-code", ExecMainStatus="2", NRestarts="0")
+        await self.service.shows(
+            ActiveState="failed", SubState="failed", Result="exit-code", ExecMainStatus="2", NRestarts="0"
+        )
 
     async def _last_line(self) -> str:
         return str((await self.machine.journal("provd.service"))[-1]["MESSAGE"])

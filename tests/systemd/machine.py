@@ -1,4 +1,5 @@
-"""A machine that systemd booted, in namespaces of its own: its processes, mounts and control group end with it."""
+"""A machine that systemd booted, in namespaces of its own: its processes, mounts and control group end with
+it."""
 
 import asyncio
 import contextlib
@@ -18,7 +19,17 @@ BOOT = Path(__file__).with_name("boot")
 BOOT_SECONDS = 30
 WAIT_SECONDS = 30  # for what should come about soon
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_NAMESPACES = ("--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "--cgroup", "--propagation", "private")
+_NAMESPACES = (
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--uts",
+    "--ipc",
+    "--cgroup",
+    "--propagation",
+    "private",
+)
 
 
 class Unbootable(Exception):
@@ -32,19 +43,44 @@ class Machine:
     leader: int
 
     async def run(self, *words: str | Path, stdin: bytes = b"", code: int | None = 0) -> str:
-        """What root's command printed, both streams together. Raises Wrong for another exit code than `code`."""
-        enter = ["nsenter", "-t", str(self.leader), "-m", "-p", "-u", "-i", "-C", "env", "-i", "-C", "/", _PATH, "LC_ALL=C.UTF-8"]
+        """What root's command printed, both streams together. Raises Wrong for another exit code than
+        `code`."""
+        enter = [
+            "nsenter",
+            "-t",
+            str(self.leader),
+            "-m",
+            "-p",
+            "-u",
+            "-i",
+            "-C",
+            "env",
+            "-i",
+            "-C",
+            "/",
+            _PATH,
+            "LC_ALL=C.UTF-8",
+        ]
         process = await asyncio.create_subprocess_exec(
-            *enter, *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            *enter,
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
         told = (await process.communicate(stdin))[0].decode(errors="replace")
         if code is not None and process.returncode != code:
-            raise Wrong(f"{' '.join(map(str, words))}: exit code {process.returncode}, should be {code}\n{told[-3000:]}")
+            raise Wrong(
+                f"{' '.join(map(str, words))}: exit code {process.returncode}, should be "
+                f"{code}\n{told[-3000:]}"
+            )
         return told
 
     async def put(self, path: str, content: bytes, mode: str = "644", owner: str = "root") -> None:
         """Writes a file with its directories."""
-        await self.run("install", "-D", "-m", mode, "-o", owner, "-g", owner, "/dev/stdin", path, stdin=content)
+        await self.run(
+            "install", "-D", "-m", mode, "-o", owner, "-g", owner, "/dev/stdin", path, stdin=content
+        )
 
     async def shown(self, unit: str, *properties: str) -> dict[str, str]:
         """What `systemctl show` says of them."""
@@ -67,7 +103,9 @@ async def booted(tree: Path, directory: Path, shared: Path) -> AsyncIterator[Mac
         words = [str(group / "cgroup.procs"), *_NAMESPACES, str(BOOT), str(tree), str(layer), str(shared)]
         enter = ["sh", "-c", 'echo $$ >"$1" && shift && exec unshare "$@"', "enter", *words]
         with (directory / "boot.log").open("w") as log:
-            process = subprocess.Popen(enter, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                enter, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         try:
             yield await _up(process, directory / "boot.log")
         finally:
@@ -81,7 +119,10 @@ async def _up(process: "subprocess.Popen[bytes]", log: Path) -> Machine:
         leader = _only_child(process.pid)
         if leader and Path(f"/proc/{leader}/comm").read_text() == "systemd\n":
             machine = Machine(leader)
-            if (await machine.run("systemctl", "is-system-running", "--wait", code=None)).strip() in ("running", "degraded"):
+            if (await machine.run("systemctl", "is-system-running", "--wait", code=None)).strip() in (
+                "running",
+                "degraded",
+            ):
                 return machine
         await asyncio.sleep(0.05)
     raise Unbootable(" ".join(log.read_text().split()) or f"systemd is not up after {BOOT_SECONDS} s")
@@ -95,10 +136,13 @@ def _only_child(pid: int) -> int:
 
 @contextlib.contextmanager
 def _control_group(mount: Path) -> Iterator[Path]:
-    """A new one of the unified hierarchy, wherever this host has that; whatever runs in it is killed at the end."""
+    """A new one of the unified hierarchy, wherever this host has that; whatever runs in it is killed at the
+    end."""
     mount.mkdir()
     try:
-        subprocess.run(["mount", "-t", "cgroup2", "cgroup2", mount], check=True, capture_output=True, text=True)
+        subprocess.run(
+            ["mount", "-t", "cgroup2", "cgroup2", mount], check=True, capture_output=True, text=True
+        )
     except subprocess.CalledProcessError as error:
         raise Unbootable(error.stderr.strip()) from None
     group = mount / f"provd-systemd-test.{os.getpid()}"

@@ -1,4 +1,5 @@
-"""Runs in the daemon's place, inside its sandbox, and prints what came of each attempt: "ok", or the error's name.
+"""Runs in the daemon's place, inside its sandbox, and prints what came of each attempt: "ok", or the error's
+name.
 
     probe.py HOST PORT    of something that listens
 
@@ -70,7 +71,8 @@ def whose(path: str) -> Callable[[], object]:
     return lambda: next(iter(Path(path).iterdir()))
 
 
-OPEN = ("/etc/open", "/opt/open", "/run/open", "/srv/open", "/usr/open", "/var/open")  # everybody may write there, but for the sandbox
+# everybody may write there, but for the sandbox
+OPEN = ("/etc/open", "/opt/open", "/run/open", "/srv/open", "/usr/open", "/var/open")
 ATTEMPTS: dict[str, Callable[[], object]] = {
     **{f"write {place}": write(place) for place in OPEN},
     "write /dev/shm": write("/dev/shm"),
@@ -88,7 +90,9 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "new user namespace": lambda: call("unshare", 0x10000000),
     "new mount namespace": lambda: call("unshare", 0x00020000),
     "mount": lambda: call("mount", b"x", b"/tmp", b"tmpfs", 0, None),
-    "memory to write and execute": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC),
+    "memory to write and execute": lambda: mmap.mmap(
+        -1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+    ),
     "netlink socket": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close(),
     "packet socket": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close(),
     "set the hostname": lambda: socket.sethostname("probe"),

@@ -2,8 +2,8 @@
 
     python -m tests.systemd.run [SUITE]    bookworm, which is Debian 12, or trixie
 
-As root. A line for each step; exit 0 only when every one was as it should be, 77 where this host lets no machine be booted.
-"""
+As root. A line for each step; exit 0 only when every one was as it should be, 77 where this host lets no
+machine be booted."""
 
 import asyncio
 import os
@@ -48,7 +48,12 @@ async def play(tree: Path, wheel: Path) -> None:
 
 
 async def _play(course: Course, closed: Closed) -> None:
-    for what, step in {**course.serving(), **closed.steps(), **course.ending(), "the journal of it all": closed.journal}.items():
+    for what, step in {
+        **course.serving(),
+        **closed.steps(),
+        **course.ending(),
+        "the journal of it all": closed.journal,
+    }.items():
         began = time.monotonic()
         say(began, what, await step())
 
@@ -86,15 +91,21 @@ def main() -> int:
         return unbootable(f"{tried.stderr.strip()} (a container needs --privileged)")
     suite = sys.argv[1] if len(sys.argv) == 2 else "bookworm"
     began = time.monotonic()
-    made = subprocess.run([ROOT / "tools/images/systemd", suite], stdout=subprocess.PIPE, text=True, check=False)
+    made = subprocess.run(
+        [ROOT / "tools/images/systemd", suite], stdout=subprocess.PIPE, text=True, check=False
+    )
     if made.returncode:
         return unbootable("the Debian for it cannot be made")
     tree = made.stdout.strip()
     say(began, "a Debian with systemd", tree)
     with tempfile.TemporaryDirectory(prefix="provd-systemd.") as directory:
-        subprocess.run([ROOT / ".uv/bin/uv", "build", "-q", "--wheel", "--out-dir", directory, ROOT], check=True)
+        subprocess.run(
+            [ROOT / ".uv/bin/uv", "build", "-q", "--wheel", "--out-dir", directory, ROOT], check=True
+        )
         (wheel,) = Path(directory).glob("*.whl")
-        code = subprocess.run([*_OWN, sys.executable, "-m", "tests.systemd.run", tree, wheel], cwd=ROOT, check=False).returncode
+        code = subprocess.run(
+            [*_OWN, sys.executable, "-m", "tests.systemd.run", tree, wheel], cwd=ROOT, check=False
+        ).returncode
     print(f"{'ok' if code == 0 else 'NOT as it should be'}: {time.monotonic() - began:.0f} s")
     return code
 

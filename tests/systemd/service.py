@@ -42,11 +42,24 @@ class Service:
         run, put = self.machine.run, self.machine.put
         file = f"/tmp/provd-{__version__}-py3-none-any.whl"
         await put(file, wheel)
-        await run("uv", "pip", "install", "-q", "--offline", "--no-deps", "--compile-bytecode", "--python", "/opt/provd/bin/python", file)
+        await run(
+            "uv",
+            "pip",
+            "install",
+            "-q",
+            "--offline",
+            "--no-deps",
+            "--compile-bytecode",
+            "--python",
+            "/opt/provd/bin/python",
+            file,
+        )
         await run("useradd", "--system", "--home-dir", "/var/lib/provd", "--no-create-home", "provd")
         await run("install", "-d", "-m", "750", "-g", "provd", "/etc/provd")
         await run("install", "-d", "-m", "700", "/etc/credstore.encrypted")
-        await run("systemd-creds", "encrypt", "--name=provd-key", "-", KEY, stdin=stage.market.secret.hex().encode())
+        await run(
+            "systemd-creds", "encrypt", "--name=provd-key", "-", KEY, stdin=stage.market.secret.hex().encode()
+        )
         await put("/etc/provd/id_ed25519", Path(str(stage.site.ssh["key_file"])).read_bytes(), "600", "provd")
         await put("/etc/provd/known_hosts", Path(str(stage.site.ssh["known_hosts"])).read_bytes())
         await put(CONFIG, configuration(stage).encode())
@@ -61,11 +74,14 @@ class Service:
         site.chmod(0o755)
         (site / "slurm.sock").chmod(0o666)
         os.chown(stage.site.work_root, uid, uid)
-        for program in (site / "bin").glob("[!.]*"):  # by the machine's Python: the service does not see where this one lies
+        # by the machine's Python: the service does not see where this one lies
+        for program in (site / "bin").glob("[!.]*"):
             text = re.sub(r"^#!\S+/\.python\b", "#!/usr/bin/python3", program.read_text())
             await self.machine.put(f"{PROGRAMS}/{program.name}", text.encode(), "755")
         text = re.sub(r"\[clusters\.ssh\]\n(.+\n)+", "", configuration(stage))
-        await self.machine.put(CONFIG, text.replace("[[clusters]]\n", '[[clusters]]\ntransport = "local"\n').encode())
+        await self.machine.put(
+            CONFIG, text.replace("[[clusters]]\n", '[[clusters]]\ntransport = "local"\n').encode()
+        )
         drop_in = LOCAL.read_text().replace("/scratch/provd", str(stage.site.work_root))
         await self.drop_in(f"Environment=PATH={PROGRAMS}:/usr/bin:/bin\n{drop_in}")
 
@@ -107,12 +123,19 @@ class Service:
 
     async def ended_by(self, result: str) -> int:
         """How often systemd said that the unit failed with this result."""
-        text = await self.machine.run("journalctl", "--output=json", "UNIT=provd.service", f"UNIT_RESULT={result}", code=None)
+        text = await self.machine.run(
+            "journalctl", "--output=json", "UNIT=provd.service", f"UNIT_RESULT={result}", code=None
+        )
         return len([line for line in text.splitlines() if line.startswith("{")])
 
     async def entries(self) -> list[dict[str, Any]]:
-        """Of the journal, by provd itself: systemd's own child says some in the unit's name before it becomes provd."""
-        return [entry for entry in await self.machine.journal("provd.service") if entry["SYSLOG_IDENTIFIER"] == "provd"]
+        """Of the journal, by provd itself: systemd's own child says some in the unit's name before it becomes
+        provd."""
+        return [
+            entry
+            for entry in await self.machine.journal("provd.service")
+            if entry["SYSLOG_IDENTIFIER"] == "provd"
+        ]
 
     async def lines(self) -> list[dict[str, Any]]:
         """The log of every process so far."""
@@ -123,7 +146,11 @@ class Service:
         found: list[dict[str, Any]] = []
 
         async def there() -> bool:
-            found[:] = [line for line in await self.lines() if line["event"] == event and values.items() <= line.items()]
+            found[:] = [
+                line
+                for line in await self.lines()
+                if line["event"] == event and values.items() <= line.items()
+            ]
             return bool(found)
 
         await until(f"the journal has {event} {values or ''}", there, WAIT_SECONDS)

@@ -1,4 +1,5 @@
-"""What a daemon needs beside its machine: a chain, an open shop on it, and a site with sshd, over the loopback that both share."""
+"""What a daemon needs beside its machine: a chain, an open shop on it, and a site with sshd, over the
+loopback that both share."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -54,16 +55,32 @@ class Stage:
         return await until(f"{job_id} is {state} on chain", there, WAIT_SECONDS)
 
     async def reported_once(self, job_id: str, *states: State) -> str:
-        """Each of these states was reported in one transaction, nothing else was, all evidence holds, and SLURM ran one job of its name."""
+        """Each of these states was reported in one transaction, nothing else was, all evidence holds, and
+        SLURM ran one job of its name."""
         record = await self.market.chain.query.job(job_id)
         assert record is not None
         txs = await self.market.chain.reports_of(job_id)
         records = {job_id: evidence_check.ChainRecord(CLUSTER, digest(record, CHAIN_ID))}
-        checked = [verdict for tx in txs for verdict in evidence_check.check(tx.tx, CHAIN_ID, records) if verdict.job_id == job_id]
-        same(f"reports of {job_id}", [verdict.state for verdict in checked], [state.value for state in states])
-        same(f"what is wrong with the evidence of {job_id}", [verdict.why for verdict in checked if verdict.why], [])
+        checked = [
+            verdict
+            for tx in txs
+            for verdict in evidence_check.check(tx.tx, CHAIN_ID, records)
+            if verdict.job_id == job_id
+        ]
+        same(
+            f"reports of {job_id}", [verdict.state for verdict in checked], [state.value for state in states]
+        )
+        same(
+            f"what is wrong with the evidence of {job_id}",
+            [verdict.why for verdict in checked if verdict.why],
+            [],
+        )
         name = self.market.slurm_name(chain_job(record, CHAIN_ID).spec)
-        same(f"SLURM jobs {name}", sum(job.request.name == name for job in self.site.cluster.jobs.values()), int(State.QUEUED in states))
+        same(
+            f"SLURM jobs {name}",
+            sum(job.request.name == name for job in self.site.cluster.jobs.values()),
+            int(State.QUEUED in states),
+        )
         return ", ".join(states)
 
 
@@ -78,7 +95,8 @@ async def built(directory: Path) -> AsyncIterator[Stage]:
 
 
 def configuration(stage: Stage) -> str:
-    """provd.toml as the machine has it: the key is a credential, what SSH needs lies in /etc/provd. The chain is found by a name."""
+    """provd.toml as the machine has it: the key is a credential, what SSH needs lies in /etc/provd. The chain
+    is found by a name."""
     return f"""[chain]
 id = "{CHAIN_ID}"
 endpoints = ["localhost:{stage.market.port}"]

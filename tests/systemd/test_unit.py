@@ -16,7 +16,9 @@ PROVD = Path(sys.executable).with_name("provd")
 
 def analyze(*words: str | Path) -> str:
     """What it printed, both streams."""
-    done = subprocess.run(["systemd-analyze", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        ["systemd-analyze", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
     return done.stdout
 
@@ -32,7 +34,10 @@ def unit(tmp_path: Path) -> Path:
 
 
 def exposure(unit: Path) -> float:
-    found = re.search(r"Overall exposure level for provd.service: (\d+\.\d+)", analyze("security", "--offline=yes", "--no-pager", unit))
+    found = re.search(
+        r"Overall exposure level for provd.service: (\d+\.\d+)",
+        analyze("security", "--offline=yes", "--no-pager", unit),
+    )
     assert found
     return float(found[1])
 
@@ -48,7 +53,8 @@ def test_systemd_has_nothing_to_complain_of(unit: Path) -> None:
 
 
 def test_drop_in_of_a_login_node_opens_one_directory(unit: Path) -> None:
-    """systemd, which would tell of a misspelt key, has nothing to complain of; the sandbox is opened only where the jobs' files lie."""
+    """systemd, which would tell of a misspelt key, has nothing to complain of; the sandbox is opened only
+    where the jobs' files lie."""
     directory = unit.with_name("provd.service.d")
     directory.mkdir()
     text = LOCAL.read_text()

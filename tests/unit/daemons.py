@@ -10,7 +10,9 @@ from provider_daemon.config.model import Config, parse
 from tests.fakes.chain import CHAIN_ID
 
 KEYS = {"main": "provider", "other": "alice"}  # key of the configuration -> whose it is
-DOWN = "#!/bin/sh\necho 'slurm_load error: Unable to contact slurm controller (connect failure)' >&2\nexit 1\n"
+DOWN = (
+    "#!/bin/sh\necho 'slurm_load error: Unable to contact slurm controller (connect failure)' >&2\nexit 1\n"
+)
 NO_FILE = Path("/nonexistent/provd.toml")  # of a daemon that is not asked to read it again
 PATIENCE = 30  # seconds that a test waits for what must come
 
@@ -21,14 +23,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def config_text(directory: Path, chain_port: int, clusters: dict[str, str], listen: str = "127.0.0.1:0") -> str:
+def config_text(
+    directory: Path, chain_port: int, clusters: dict[str, str], listen: str = "127.0.0.1:0"
+) -> str:
     """`clusters`: name -> key; their ids are HPC-1, HPC-2, ..."""
     for name, whose in KEYS.items():
         (directory / name).touch(0o600)
         (directory / name).write_text(hashlib.sha256(whose.encode()).hexdigest())
     keys = "\n".join(f'[keys.{key}]\nkind = "plaintext-hex"\npath = "{directory / key}"' for key in KEYS)
     tables = "\n".join(
-        f'[[clusters]]\nid = "HPC-{number}"\nname = "{name}"\nkey = "{key}"\ntransport = "local"\nregion = "eu"\nwork_root = "/scratch"'
+        (
+            f'[[clusters]]\nid = "HPC-{number}"\nname = "{name}"\nkey = "{key}"\ntransport = '
+            '"local"\nregion = "eu"\nwork_root = "/scratch"'
+        )
         for number, (name, key) in enumerate(clusters.items(), 1)
     )
     chain = f'[chain]\nid = "{CHAIN_ID}"\nendpoints = ["127.0.0.1:{chain_port}"]\npoll_seconds = 0.2'

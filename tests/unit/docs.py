@@ -54,7 +54,11 @@ def log_events() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for module in sources():
         for call in calls(module):
-            if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "log" and call.func.attr in LEVELS:
+            if (
+                isinstance(call.func, ast.Attribute)
+                and ast.unparse(call.func.value) == "log"
+                and call.func.attr in LEVELS
+            ):
                 for word in words(call.args[0], module):
                     found.setdefault(word, set()).add(LEVELS[call.func.attr])
     return found
@@ -65,7 +69,11 @@ def raised(name: str, module: ast.Module) -> list[str]:
     texts = []
     for call in calls(module):
         if isinstance(call.func, ast.Name) and call.func.id == name and call.args:
-            parts = [part.value for part in ast.walk(call.args[0]) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+            parts = [
+                part.value
+                for part in ast.walk(call.args[0])
+                if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            ]
             texts += [max(parts, key=len).strip()] if parts else []
     return texts
 
@@ -75,7 +83,8 @@ def calls(module: ast.Module) -> Iterator[ast.Call]:
 
 
 def words(value: ast.expr, module: ast.Module) -> list[str]:
-    """The strings that an expression can be: a constant, a choice between two, or a name that is given one."""
+    """The strings that an expression can be: a constant, a choice between two, or a name that is given
+    one."""
     if isinstance(value, ast.Constant):
         return [str(value.value)]
     if isinstance(value, ast.IfExp):
@@ -95,11 +104,22 @@ def words(value: ast.expr, module: ast.Module) -> list[str]:
 
 def annotations(value: ast.expr, module: ast.Module) -> set[str]:
     """The types that parameters of that name are annotated with."""
-    parameters = (node for node in ast.walk(module) if isinstance(node, ast.arg) and node.annotation is not None)
-    return {ast.unparse(each.annotation) for each in parameters if isinstance(value, ast.Name) and each.arg == value.id and each.annotation}
+    parameters = (
+        node for node in ast.walk(module) if isinstance(node, ast.arg) and node.annotation is not None
+    )
+    return {
+        ast.unparse(each.annotation)
+        for each in parameters
+        if isinstance(value, ast.Name) and each.arg == value.id and each.annotation
+    }
 
 
 def members(kind: str, module: ast.Module) -> list[str]:
     """The values of an enumeration that the module defines."""
     classes = (node for node in ast.walk(module) if isinstance(node, ast.ClassDef) and node.name == kind)
-    return [str(ast.literal_eval(line.value)) for each in classes for line in each.body if isinstance(line, ast.Assign)]
+    return [
+        str(ast.literal_eval(line.value))
+        for each in classes
+        for line in each.body
+        if isinstance(line, ast.Assign)
+    ]

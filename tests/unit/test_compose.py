@@ -1,4 +1,5 @@
-"""docker-compose.slurm.yml promises what docs/compose.md says, and tools/images/engine says in one line why it cannot start."""
+"""docker-compose.slurm.yml promises what docs/compose.md says, and tools/images/engine says in one line why
+it cannot start."""
 
 import os
 import re
@@ -21,12 +22,21 @@ ONCE = {name for name, service in SERVICES.items() if service["restart"] == "no"
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_container_has_more_rights_than_it_needs(name: str) -> None:
-    """None is privileged, shares the host's network or sees its files; no capability that governs the machine is left."""
+    """None is privileged, shares the host's network or sees its files; no capability that governs the machine
+    is left."""
     service = SERVICES[name]
     assert not {"privileged", "pid", "ipc", "devices", "userns_mode"} & set(service)
     assert service.get("network_mode", "none") == "none"
     assert service["cap_drop"] == ["ALL"]
-    assert set(service.get("cap_add", ())) <= {"CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SYS_CHROOT"}
+    assert set(service.get("cap_add", ())) <= {
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "KILL",
+        "SETGID",
+        "SETUID",
+        "SYS_CHROOT",
+    }
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert all(volume.split(":")[0] in SITE["volumes"] for volume in service.get("volumes", ()))
 
@@ -48,17 +58,29 @@ def test_only_what_is_published_has_a_way_out() -> None:
 
 
 def test_every_container_that_stays_says_whether_it_is_well() -> None:
-    """Those that run on have a health check (but where a customer types); those that run once are waited for."""
+    """Those that run on have a health check (but where a customer types); those that run once are waited
+    for."""
     assert {name for name, service in SERVICES.items() if "healthcheck" not in service} == ONCE | {"customer"}
-    waited = {name for service in SERVICES.values() for name, on in service.get("depends_on", {}).items() if "completed" in on["condition"]}
+    waited = {
+        name
+        for service in SERVICES.values()
+        for name, on in service.get("depends_on", {}).items()
+        if "completed" in on["condition"]
+    }
     assert waited == ONCE
 
 
 def test_secrets_are_seen_by_those_who_need_them() -> None:
-    """Whoever signs reports cannot become munge, no node of the site sees a key of the chain's, and customers do not see the provider's."""
+    """Whoever signs reports cannot become munge, no node of the site sees a key of the chain's, and customers
+    do not see the provider's."""
 
     def who(volume: str) -> set[str]:
-        return {name for name, service in SERVICES.items() for each in service.get("volumes", ()) if each.split(":")[0] == volume}
+        return {
+            name
+            for name, service in SERVICES.items()
+            for each in service.get("volumes", ())
+            if each.split(":")[0] == volume
+        }
 
     assert who("munge") == {"secrets", "slurmdbd", "slurmctld", "c1", "c2", "login"}
     assert who("ssh-login") == {"secrets", "login"}
@@ -122,4 +144,7 @@ def test_an_engine_without_compose_is_named(tmp_path: Path) -> None:
     """Exit code 77 and what is missing, as it is the user's own engine."""
     done = engine(tmp_path, '[ "$1" = info ]')
     assert done.returncode == 77
-    assert done.stderr == "no Docker engine: one answers, but docker has no compose plugin (version 2 is needed)\n"
+    assert (
+        done.stderr
+        == "no Docker engine: one answers, but docker has no compose plugin (version 2 is needed)\n"
+    )

@@ -1,4 +1,5 @@
-"""deploy/debian: what can be said of the package before it is built (`make deb-test` builds it and plays its life)."""
+"""deploy/debian: what can be said of the package before it is built (`make deb-test` builds it and plays its
+life)."""
 
 import re
 import subprocess
@@ -24,9 +25,12 @@ def test_scripts_parse(script: str) -> None:
 
 
 def test_changelog_is_debians() -> None:
-    """Of two released versions: heads, wrapped bullets, a paragraph as a bullet, and the day with its weekday."""
+    """Of two released versions: heads, wrapped bullets, a paragraph as a bullet, and the day with its
+    weekday."""
     text = "# Changelog\n\nWords.\n\n## Unreleased\n\n- next\n\n"
-    text += "## 0.2.0 - 2026-02-03\n\nAll of it:\n\n- one\n  two\n- three\n\n## 0.1.0 - 2026-01-31\n\n- first\n"
+    text += (
+        "## 0.2.0 - 2026-02-03\n\nAll of it:\n\n- one\n  two\n- three\n\n## 0.1.0 - 2026-01-31\n\n- first\n"
+    )
     assert changelog(text) == (
         "provd (0.2.0) stable; urgency=medium\n\n  * All of it:\n  * one two\n  * three\n\n"
         f" -- {BUILDER}  Tue, 03 Feb 2026 00:00:00 +0000\n\n"

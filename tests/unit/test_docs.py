@@ -1,4 +1,5 @@
-"""README and docs say what the code does: every command, key, event, metric and message in them is compared with it."""
+"""README and docs say what the code does: every command, key, event, metric and message in them is compared
+with it."""
 
 import ast
 import re
@@ -34,7 +35,9 @@ def ids(path: Path) -> str:
 def command_lines(text: str) -> Iterator[list[str]]:
     """The words after `provd` in code: inline, or at the start of a line of a block."""
     in_blocks = "".join(blocks(text, r"\w*"))
-    at_line_starts = re.findall(r"^(?:\$ |/opt/provd/bin/|docker compose exec \w+ )?(provd .*)$", in_blocks, re.MULTILINE)
+    at_line_starts = re.findall(
+        r"^(?:\$ |/opt/provd/bin/|docker compose exec \w+ )?(provd .*)$", in_blocks, re.MULTILINE
+    )
     for code in [*re.findall(r"`(provd [^`\n]+)`", text), *at_line_starts]:
         yield code.split()[1:]
 
@@ -54,7 +57,11 @@ def check_command(words: list[str]) -> None:
             assert word in subcommands, f"provd {' '.join(words)}: {word} is no command"
             command = subcommands[word]
         elif word.startswith("-") and word != "-":
-            options = {"--help"} | {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
+            options = {"--help"} | {
+                option
+                for parameter in command.params
+                for option in [*parameter.opts, *parameter.secondary_opts]
+            }
             assert word in options, f"provd {' '.join(words)}: no option {word}"
 
 
@@ -115,7 +122,11 @@ def test_readme_configuration_is_the_default_one() -> None:
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, object]]:
     """Dotted key -> its default, of everything that a provd.toml can hold."""
     for name, field in model.model_fields.items():
-        inner = [part for part in (field.annotation, *get_args(field.annotation)) if isinstance(part, type) and issubclass(part, BaseModel)]
+        inner = [
+            part
+            for part in (field.annotation, *get_args(field.annotation))
+            if isinstance(part, type) and issubclass(part, BaseModel)
+        ]
         dotted = f"{prefix}{name}.NAME" if name == "keys" else f"{prefix}{name}"
         if inner:
             yield from keys(inner[0], f"{dotted}.")
@@ -167,7 +178,9 @@ def test_every_typed_word_is_in_the_glossary() -> None:
     assert {*catalog.PARKED, *catalog.HOLDS, *catalog.ENDPOINT_STATES} <= terms
 
 
-@pytest.mark.parametrize(("place", "exception"), [("job/admission.py", "Inadmissible"), ("slurm/script.py", "Refused")])
+@pytest.mark.parametrize(
+    ("place", "exception"), [("job/admission.py", "Inadmissible"), ("slurm/script.py", "Refused")]
+)
 def test_every_refusal_is_explained(place: str, exception: str) -> None:
     """A customer finds the text of each refusal."""
     text = page("customers.md")
@@ -184,8 +197,12 @@ def test_every_rule_of_words_is_explained() -> None:
 
 def test_every_word_of_slurm_is_explained() -> None:
     """Refusals of sbatch, and reasons that never go away, with the sentence that the customer reads."""
-    assert {row[1]: row[0] for row in table(page("customers.md").split("Refused by SLURM")[1], "message")} == REFUSALS
-    assert {row[1]: row[0] for row in table(page("customers.md").split("### Can never start")[1], "message")} == HOPELESS_REASONS
+    assert {
+        row[1]: row[0] for row in table(page("customers.md").split("Refused by SLURM")[1], "message")
+    } == REFUSALS
+    assert {
+        row[1]: row[0] for row in table(page("customers.md").split("### Can never start")[1], "message")
+    } == HOPELESS_REASONS
 
 
 # --- housekeeping ---

@@ -47,7 +47,9 @@ def test_the_worked_bill() -> None:
 
 def test_rates() -> None:
     """Of each component, in the bill's order; the A100's in the text."""
-    assert [(row[0], int(row[2])) for row in rows("component")] == [(part, Rates().of(part, "")) for part in Component]
+    assert [(row[0], int(row[2])) for row in rows("component")] == [
+        (part, Rates().of(part, "")) for part in Component
+    ]
     assert f"An A100 is {Rates().gpu('a100')} an hour" in PAGE
     assert {Rates().gpu(name) for name in ("nvidia-a100", "A100-SXM4-80GB")} == {150_000}
 
@@ -69,7 +71,12 @@ def test_node_hours() -> None:
 def test_shares() -> None:
     for total, fee, reward, left in (map(int, row) for row in rows("total")):
         cost = bill(Usage(nodes_used=1), rules=replace(DEFAULT, minimum_charge=total))
-        assert (cost.total, cost.platform_fee, cost.provider_reward, cost.remainder) == (total, fee, reward, left)
+        assert (cost.total, cost.platform_fee, cost.provider_reward, cost.remainder) == (
+            total,
+            fee,
+            reward,
+            left,
+        )
     assert f"The **minimum charge** is {DEFAULT.minimum_charge}." in PAGE
     assert f"**fee** is {DEFAULT.platform_fee_bps} basis points" in PAGE
     assert f"**reward** {DEFAULT.provider_reward_bps}," in PAGE
@@ -90,7 +97,9 @@ def test_volume_discounts() -> None:
         past = (Past(cluster_id="other", usage=Usage(cpu_core_seconds=int(hours) * HOUR)),)
         cost = bill(Usage(HOUR, 100 * HOUR), rules=rules(), purchase=Purchase(past=past))
         assert cost.cpu == 1_000_000
-        assert [(taken.rule_id, taken.amount) for taken in cost.discounts] == ([(rule_id, int(uvirt))] if int(uvirt) else [])
+        assert [(taken.rule_id, taken.amount) for taken in cost.discounts] == (
+            [(rule_id, int(uvirt))] if int(uvirt) else []
+        )
 
 
 def test_caps() -> None:
@@ -113,7 +122,10 @@ def test_who_buys() -> None:
     use = read_use(BOUGHT)
     cost = bill(use.usage, rules=rules(), purchase=use.purchase)
     taken = ", ".join(f"{found.rule_id} {found.amount}" for found in cost.discounts)
-    said = f"subtotal {cost.subtotal}, discounts {taken}, queue-time credit {cost.queue_credit}, total {cost.total}."
+    said = (
+        f"subtotal {cost.subtotal}, discounts {taken}, queue-time credit {cost.queue_credit}, total "
+        f"{cost.total}."
+    )
     assert said in PAGE
 
 

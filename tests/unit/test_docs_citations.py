@@ -1,4 +1,5 @@
-"""What comments, docstrings and scripts cite is in the repository: each page by its path, each section by its heading."""
+"""What comments, docstrings and scripts cite is in the repository: each page by its path, each section by its
+heading."""
 
 import ast
 import io
@@ -12,7 +13,12 @@ import pytest
 from tests.unit.docs import DOCS, PACKAGE, ROOT
 
 _CITED = re.compile(r"(?<![\w./-])((?:[\w-]+/)*[\w-]+\.(?:md|tsv))(?:, '([^']+)')?")
-_SCRIPTS = [ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / ".ci/run", ROOT / "provider_daemon/provd.example.toml"]
+_SCRIPTS = [
+    ROOT / "Makefile",
+    ROOT / "pyproject.toml",
+    ROOT / ".ci/run",
+    ROOT / "provider_daemon/provd.example.toml",
+]
 FILES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py"), *_SCRIPTS])
 
 
@@ -41,7 +47,9 @@ def cited() -> Iterator[tuple[Path, str, str]]:
 def test_every_cited_page_exists() -> None:
     """By its path in the repository or beside the file; nothing outside the repository is cited."""
     for path, page, _ in cited():
-        assert (ROOT / page).exists() or (path.parent / page).exists(), f"{path.relative_to(ROOT)} cites {page}"
+        assert (ROOT / page).exists() or (path.parent / page).exists(), (
+            f"{path.relative_to(ROOT)} cites {page}"
+        )
 
 
 def test_every_cited_section_is_a_heading() -> None:

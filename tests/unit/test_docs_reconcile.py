@@ -16,7 +16,9 @@ def test_tolerances_and_severities() -> None:
 def test_every_kind_of_difference_is_explained() -> None:
     """The guide's table has each kind once, all figures of usage in one row, with its severity."""
     said = {row[0]: row[1] for row in table(page("operators-guide.md"), "difference")}
-    kinds = {"usage" if what in TOLERANCES else what: kind.severity or "by money" for what, kind in KINDS.items()}
+    kinds = {
+        "usage" if what in TOLERANCES else what: kind.severity or "by money" for what, kind in KINDS.items()
+    }
     assert said == kinds
 
 

@@ -1,4 +1,5 @@
-"""docs/reliability.md against the tests that it speaks of: their figures are only as good as their list is whole."""
+"""docs/reliability.md against the tests that it speaks of: their figures are only as good as their list is
+whole."""
 
 import re
 
@@ -21,8 +22,17 @@ def test_every_wrong_version_has_its_row() -> None:
 
 def test_every_invariant_that_it_names_is_there() -> None:
     """By the numbers of tests/simulation/invariants.py."""
-    written = {int(number) for number in re.findall(r"^(\d+)\. ", (ROOT / "tests/simulation/invariants.py").read_text(), re.MULTILINE)}
-    named = {int(number) for group in re.findall(r"`make simulate` \(([\d, a-z]+)\)", PAGE) for number in re.findall(r"\d+", group)}
+    written = {
+        int(number)
+        for number in re.findall(
+            r"^(\d+)\. ", (ROOT / "tests/simulation/invariants.py").read_text(), re.MULTILINE
+        )
+    }
+    named = {
+        int(number)
+        for group in re.findall(r"`make simulate` \(([\d, a-z]+)\)", PAGE)
+        for number in re.findall(r"\d+", group)
+    }
     assert named <= written
 
 

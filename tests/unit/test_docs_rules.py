@@ -25,13 +25,19 @@ WORKED = (Run(elapsed=5430, cpus=32, memory_mib=2 * 64 * 1024, nodes=2, gpus=(("
 def test_states() -> None:
     """The table of SLURM's states is the code's, in its order."""
     says = {"waiting": "queued", "running": "running", "ending": "no change yet"}
-    expected = [[name, short, phase.value, outcome or says[phase.value]] for name, (short, phase, outcome) in JOB_STATES.items()]
+    expected = [
+        [name, short, phase.value, outcome or says[phase.value]]
+        for name, (short, phase, outcome) in JOB_STATES.items()
+    ]
     assert [row[:4] for row in table(page("reference.md"), "SLURM")] == expected
 
 
 def test_transitions() -> None:
     """What may follow what on chain."""
-    said = {State(row[0]): {State(word) for word in row[1].split(", ")} for row in table(page("reference.md"), "from")}
+    said = {
+        State(row[0]): {State(word) for word in row[1].split(", ")}
+        for row in table(page("reference.md"), "from")
+    }
     assert said == {state: following for state, following in TRANSITIONS.items() if state not in TERMINAL}
 
 
@@ -60,7 +66,15 @@ def test_worked_usage_and_bill() -> None:
 def test_worked_evidence() -> None:
     """The worked document is the one that would be signed, byte for byte."""
     facts = evidence.EvidenceFacts(
-        "virtengine-localnet-1", "HPC-1", ADDRESS, "JOB-7", "4242", State.COMPLETED, 0, measure(WORKED, 2), 1_770_000_000
+        "virtengine-localnet-1",
+        "HPC-1",
+        ADDRESS,
+        "JOB-7",
+        "4242",
+        State.COMPLETED,
+        0,
+        measure(WORKED, 2),
+        1_770_000_000,
     )
     (said,) = blocks(page("reference.md"), "json")
     assert said.strip().encode() == evidence.document(facts)
@@ -71,8 +85,22 @@ def test_constants() -> None:
     assert (lifecycle.WAITING_WINDOW, lifecycle.SUBMIT_SECONDS) == (60, 30)
     assert (lifecycle.HOPELESS_PATIENCE, lifecycle.MISSING_PATIENCE, lifecycle.MAX_ATTEMPTS) == (120, 600, 5)
     assert (lifecycle.KILL_GRACE, lifecycle.KILL_AFTER, script.MAX_SCRIPT_BYTES) == (30, 10, 262_144)
-    assert (commands.ORDERS_A_COMMAND, commands.WORKERS, advance.COMMANDS_AT_ONCE, ssh.CHANNELS) == (50, 4, 2, 4)
-    assert (OutboxSettings().max_messages, intake.SWEEP_SECONDS, app.FINISH_SECONDS, app.DRAIN_SECONDS) == (100, 60, 45, 20)
+    assert (commands.ORDERS_A_COMMAND, commands.WORKERS, advance.COMMANDS_AT_ONCE, ssh.CHANNELS) == (
+        50,
+        4,
+        2,
+        4,
+    )
+    assert (OutboxSettings().max_messages, intake.SWEEP_SECONDS, app.FINISH_SECONDS, app.DRAIN_SECONDS) == (
+        100,
+        60,
+        45,
+        20,
+    )
     assert (stale_ledger.SIGN_SECONDS, stale_ledger.GAP_SECONDS) == (10, 30)
-    assert (DEFAULT.minimum_charge, DEFAULT.platform_fee_bps, DEFAULT.provider_reward_bps) == (10_000, 250, 9_750)
+    assert (DEFAULT.minimum_charge, DEFAULT.platform_fee_bps, DEFAULT.provider_reward_bps) == (
+        10_000,
+        250,
+        9_750,
+    )
     assert (DEFAULT.granularity_seconds, reconnect.RECONNECTS_A_MINUTE) == (60, 2)

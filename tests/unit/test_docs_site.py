@@ -1,4 +1,5 @@
-"""The documents as a site: built without a warning, whole, read without the network, and what they say of the code is there."""
+"""The documents as a site: built without a warning, whole, read without the network, and what they say of the
+code is there."""
 
 import os
 import re
@@ -30,7 +31,11 @@ class Seen(HTMLParser):
         if tag == "a":
             self.links.append(values.get("href", ""))
         else:
-            self.fetched += [values[name] for name in ("src", "href") if name in values and values.get("rel") != "canonical"]
+            self.fetched += [
+                values[name]
+                for name in ("src", "href")
+                if name in values and values.get("rel") != "canonical"
+            ]
         self._inside = tag == "p" or (self._inside and tag not in ("ul", "ol", "table", "pre"))
         if tag == "p":
             self.paragraphs.append("")
@@ -69,13 +74,17 @@ def test_every_page_is_in_the_navigation(built: tuple[Path, str]) -> None:
     """The first page leads to each of the others."""
     site = built[0]
     links = set(Seen(site / "index.html").links)
-    wanted = {str(path.relative_to(DOCS).with_suffix(".html")).replace("README", "index") for path in DOCS.rglob("*.md")}
+    wanted = {
+        str(path.relative_to(DOCS).with_suffix(".html")).replace("README", "index")
+        for path in DOCS.rglob("*.md")
+    }
     assert wanted - {"index.html"} <= links
     assert all((site / name).exists() for name in wanted)
 
 
 def test_nothing_is_fetched_from_elsewhere(built: tuple[Path, str]) -> None:
-    """Every script, style, font and picture comes with the site; so it is read without a network, and nobody hears of it."""
+    """Every script, style, font and picture comes with the site; so it is read without a network, and nobody
+    hears of it."""
     for path in built[0].rglob("*.html"):
         assert [address for address in Seen(path).fetched if re.match(r"(\w+:)?//", address)] == [], path
     for path in built[0].rglob("*.css"):
@@ -108,20 +117,36 @@ def test_what_holds_the_security_exists() -> None:
         assert all((ROOT / name).exists() or (PACKAGE / name).exists() for name in files), files
         assert re.search("::", held), held
         for path, test in re.findall(r"`([\w/]+\.py)::(\w+)`", held):
-            found = next(root / path for root in (ROOT / "tests/unit", ROOT / "tests") if (root / path).exists())
+            found = next(
+                root / path for root in (ROOT / "tests/unit", ROOT / "tests") if (root / path).exists()
+            )
             assert re.search(rf"^(async )?def {test}\(", found.read_text(), re.MULTILINE), f"{path}::{test}"
 
 
 def test_commands_of_a_page_are_typed_one_after_another() -> None:
     """A command goes on after a backslash, and up to the end of what it is given to read."""
     block = "one && two\n\nthree \\\n  more \\\n  yet\ncat > file <<END\na = 1\n\nEND\nlast &\n"
-    assert list(split(block)) == ["one && two", "three \\\n  more \\\n  yet", "cat > file <<END\na = 1\n\nEND", "last &"]
+    assert list(split(block)) == [
+        "one && two",
+        "three \\\n  more \\\n  yet",
+        "cat > file <<END\na = 1\n\nEND",
+        "last &",
+    ]
 
 
 def test_the_first_job_is_typed_whole() -> None:
     """The pages that `make docs-test` types go from nothing to evidence, and take away what they made."""
     typed = [command for name in TYPED for command in commands(ROOT / name)]
-    steps = ["apt-get update", "provd --version", "provd devnet start", "provd lab up", "provd run", "provd tx hpc submit-job"]
+    steps = [
+        "apt-get update",
+        "provd --version",
+        "provd devnet start",
+        "provd lab up",
+        "provd run",
+        "provd tx hpc submit-job",
+    ]
     steps += ["provd evidence verify", "provd lab down", "rm -r"]
-    places = [next(number for number, command in enumerate(typed) if command.startswith(step)) for step in steps]
+    places = [
+        next(number for number, command in enumerate(typed) if command.startswith(step)) for step in steps
+    ]
     assert places == sorted(places)

@@ -23,7 +23,9 @@ def log_format(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def written(capsys: pytest.CaptureFixture[str], log_format: str, event: str = "job_adopted", **values: object) -> str:
+def written(
+    capsys: pytest.CaptureFixture[str], log_format: str, event: str = "job_adopted", **values: object
+) -> str:
     """What one call of the log wrote to standard error."""
     logs.configure(log_format)
     structlog.get_logger("provd.test").info(event, **values)
@@ -52,10 +54,14 @@ def test_json_line_is_the_value_escaped(capsys: pytest.CaptureFixture[str]) -> N
     assert (line["event"], line["level"], line["job"]) == ("job_adopted", "info", "a\\nb\\x1b[0m")
 
 
-@pytest.mark.parametrize("name", ["passphrase", "key_passphrase", "PASSWORD", "mnemonic", "secret", "private_key"])
+@pytest.mark.parametrize(
+    "name", ["passphrase", "key_passphrase", "PASSWORD", "mnemonic", "secret", "private_key"]
+)
 def test_secrets_are_blanked(capsys: pytest.CaptureFixture[str], log_format: str, name: str) -> None:
     """A value named like a secret is never written, however deep it stands."""
-    text = written(capsys, log_format, key={name: SECRET}, keys=[{"inner": {name: [SECRET]}}], **{name: SECRET})
+    text = written(
+        capsys, log_format, key={name: SECRET}, keys=[{"inner": {name: [SECRET]}}], **{name: SECRET}
+    )
     assert "battery" not in text
     assert text.count("***") == 3
 
@@ -68,7 +74,9 @@ def test_length_is_bounded(capsys: pytest.CaptureFixture[str], log_format: str) 
     assert "end" in text
 
 
-def test_traceback_is_one_line(capsys: pytest.CaptureFixture[str], log_format: str, recwarn: pytest.WarningsRecorder) -> None:
+def test_traceback_is_one_line(
+    capsys: pytest.CaptureFixture[str], log_format: str, recwarn: pytest.WarningsRecorder
+) -> None:
     """A bug's traceback is a value like any other, and ends with what went wrong."""
     logs.configure(log_format)
     try:
@@ -91,8 +99,11 @@ def test_level_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(("level", "priority"), [("debug", 7), ("info", 6), ("warning", 4), ("error", 3)])
-def test_journal_is_told_the_priority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, log_format: str, level: str, priority: int) -> None:
-    """Where systemd connected standard error to its journal, each line begins with the mark that `journalctl -p` goes by."""
+def test_journal_is_told_the_priority(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, log_format: str, level: str, priority: int
+) -> None:
+    """Where systemd connected standard error to its journal, each line begins with the mark that `journalctl
+    -p` goes by."""
     with (tmp_path / "journal").open("w+") as journal:
         there = os.fstat(journal.fileno())
         monkeypatch.setenv("JOURNAL_STREAM", f"{there.st_dev}:{there.st_ino}")
@@ -106,7 +117,9 @@ def test_journal_is_told_the_priority(monkeypatch: pytest.MonkeyPatch, tmp_path:
         assert json.loads(line.removeprefix(f"<{priority}>"))["job"] == "a\\n<0>b"
 
 
-def test_elsewhere_no_priority_is_written(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_elsewhere_no_priority_is_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A daemon whose output was redirected away from the journal writes JSON and nothing else."""
     monkeypatch.setenv("JOURNAL_STREAM", "1:1")
     assert json.loads(written(capsys, "json"))
@@ -119,10 +132,18 @@ def test_long_list_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
     assert line["slurm_jobs"][logs.MAX_ITEMS :] == [f"... {10_000 - logs.MAX_ITEMS} more"]
 
 
-@given(st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
+@given(
+    st.recursive(
+        st.text() | st.integers() | st.none(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    )
+)
 def test_whatever_is_logged_is_one_line(value: object) -> None:
     """No value at all makes a second line, nor one that is not JSON."""
-    line = structlog.processors.JSONRenderer(ensure_ascii=False)(None, "info", logs.clean(None, "info", {"event": "e", "value": value}))
+    line = structlog.processors.JSONRenderer(ensure_ascii=False)(
+        None, "info", logs.clean(None, "info", {"event": "e", "value": value})
+    )
     assert isinstance(line, str)
     assert len(line.splitlines()) == 1
     assert json.loads(line)["event"] == "e"
@@ -142,15 +163,28 @@ def test_what_libraries_log_is_one_line(capsys: pytest.CaptureFixture[str], log_
 
 
 def test_a_library_that_repeats_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line of each place in LIBRARY_SECONDS; the next one says how many were left out, other places are not held back."""
+    """One line of each place in LIBRARY_SECONDS; the next one says how many were left out, other places are
+    not held back."""
     logs.configure("json", "info")
     now = 100.0
     handler = logs.Libraries(logging.WARNING, lambda: now)
     for second in range(1000):
         now = 100.0 + second / 1000
-        handler.emit(logging.LogRecord("asyncio", logging.ERROR, "events.py", 1, "socket.accept() out of system resource", (), None))
+        handler.emit(
+            logging.LogRecord(
+                "asyncio", logging.ERROR, "events.py", 1, "socket.accept() out of system resource", (), None
+            )
+        )
     handler.emit(logging.LogRecord("asyncio", logging.ERROR, "events.py", 2, "another", (), None))
     now += logs.LIBRARY_SECONDS
-    handler.emit(logging.LogRecord("asyncio", logging.ERROR, "events.py", 1, "socket.accept() out of system resource", (), None))
+    handler.emit(
+        logging.LogRecord(
+            "asyncio", logging.ERROR, "events.py", 1, "socket.accept() out of system resource", (), None
+        )
+    )
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [(line["text"][:13], line.get("omitted", 0)) for line in lines] == [("socket.accept", 0), ("another", 0), ("socket.accept", 999)]
+    assert [(line["text"][:13], line.get("omitted", 0)) for line in lines] == [
+        ("socket.accept", 0),
+        ("another", 0),
+        ("socket.accept", 999),
+    ]

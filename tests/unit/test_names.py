@@ -22,10 +22,15 @@ def of(pattern: str) -> st.SearchStrategy[str]:
 
 @given(account=of(names.SLURM_NAME), partition=of(names.PARTITIONS), directory=of(names.PATH))
 def test_in_a_batch_script(account: str, partition: str, directory: str) -> None:
-    """Each is the whole value of its own option, and the script has as many options as with any other names."""
+    """Each is the whole value of its own option, and the script has as many options as with any other
+    names."""
     lines = render(replace(BATCH, account=account, partition=partition, directory=directory)).splitlines()
     plain = render(replace(BATCH, account="a", partition="p", directory="/d")).splitlines()
-    assert {f"#SBATCH --account={account}", f"#SBATCH --partition={partition}", f"#SBATCH --chdir={directory}"} <= set(lines)
+    assert {
+        f"#SBATCH --account={account}",
+        f"#SBATCH --partition={partition}",
+        f"#SBATCH --chdir={directory}",
+    } <= set(lines)
     assert [line.partition("=")[0] for line in lines if line.startswith("#SBATCH")] == [
         line.partition("=")[0] for line in plain if line.startswith("#SBATCH")
     ]
@@ -47,7 +52,9 @@ def test_any_other_text_is_refused_by_the_renderer(text: str) -> None:
 def test_through_a_shell(name: str) -> None:
     """Read from stdin as our programs read it, and as a word of a command line: the same name."""
     program = 'read -r name; printf "%s\\n" "$name"; printf "%s\\n" ' + name
-    done = subprocess.run(["/bin/sh", "-c", program], input=f"{name}\n", capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["/bin/sh", "-c", program], input=f"{name}\n", capture_output=True, text=True, check=True
+    )
     assert done.stdout == f"{name}\n{name}\n"
 
 
@@ -55,7 +62,9 @@ def test_through_a_shell(name: str) -> None:
 @given(st.lists(of(names.PATH), min_size=1, max_size=3))
 def test_in_front_of_the_path(directories: list[str]) -> None:
     program = with_path('printf "%s" "$PATH"', directories)
-    done = subprocess.run(["/bin/sh", "-c", program], capture_output=True, text=True, check=True, env={"PATH": "/bin"})
+    done = subprocess.run(
+        ["/bin/sh", "-c", program], capture_output=True, text=True, check=True, env={"PATH": "/bin"}
+    )
     assert done.stdout == ":".join([*directories, "/bin"])
 
 
@@ -68,7 +77,9 @@ def test_a_line_break_at_the_end(pattern: str) -> None:
 
 def test_only_the_configuration_names_several_partitions() -> None:
     """A queue on chain that the configuration does not map is one partition, or none at all."""
-    known = ServedCluster("HPC-1", "alpha", LocalSigner(b"1" * 32), "/work", partitions={"standard": "short,long"})
+    known = ServedCluster(
+        "HPC-1", "alpha", LocalSigner(b"1" * 32), "/work", partitions={"standard": "short,long"}
+    )
     assert known.partition("standard") == "short,long"
     assert known.partition("gpu") == "gpu"
     with pytest.raises(Refused):

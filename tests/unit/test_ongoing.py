@@ -17,7 +17,8 @@ def test_told_once_while_it_lasts() -> None:
 
 
 def test_what_comes_and_goes_is_told_once_a_while() -> None:
-    """The metric shows each time; the log tells of a beginning once a while, and of an end only where it told of the beginning."""
+    """The metric shows each time; the log tells of a beginning once a while, and of an end only where it told
+    of the beginning."""
     ongoing = OngoingProblems()
     assert ongoing.start("endpoint_unhealthy", "a:1", 100.0)
     assert ongoing.clear("endpoint_unhealthy", "a:1")
@@ -30,7 +31,8 @@ def test_what_comes_and_goes_is_told_once_a_while() -> None:
 
 
 def test_a_reminder_is_rare() -> None:
-    """After ten minutes it is told again; also when the clock was set back, as nobody knows then how long it was."""
+    """After ten minutes it is told again; also when the clock was set back, as nobody knows then how long it
+    was."""
     ongoing = OngoingProblems()
     ongoing.start("wallet_empty", "ve1p", 1000.0)
     assert not ongoing.start("wallet_empty", "ve1p", 1000.0 + REMIND_SECONDS - 1)

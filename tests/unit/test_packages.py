@@ -1,4 +1,5 @@
-"""deploy/packages: what can be said of the packages before they are built (`make deb-test` and `make rpm-test` play their lives)."""
+"""deploy/packages: what can be said of the packages before they are built (`make deb-test` and `make
+rpm-test` play their lives)."""
 
 import re
 import subprocess
@@ -12,7 +13,8 @@ BUILDER = "A Builder <builder@example.org>"
 
 
 def test_the_list_is_whole() -> None:
-    """Each row has a known kind, a mode, an owner and a path of its own; what it takes from the tree exists."""
+    """Each row has a known kind, a mode, an owner and a path of its own; what it takes from the tree
+    exists."""
     assert {row[0] for row in ROWS} == KINDS
     assert all(re.fullmatch(r"[0-7]{3}|-", row[1]) and re.fullmatch(r"[a-z]+:[a-z]+", row[2]) for row in ROWS)
     assert len({row[3] for row in ROWS}) == len(ROWS)
@@ -31,12 +33,19 @@ def test_every_board_and_rule_is_packed() -> None:
 def test_what_is_made_is_packed() -> None:
     """The build makes exactly what the list takes from it."""
     made = set(re.findall(r'"\$BUILD/(provd[\w.]+)"', (PACKAGES / "common").read_text()))
-    assert {row[4].removeprefix("build/") for row in ROWS if row[-1].startswith("build/")} - {"environment"} == made
+    assert {row[4].removeprefix("build/") for row in ROWS if row[-1].startswith("build/")} - {
+        "environment"
+    } == made
 
 
 def test_the_user_is_described_once() -> None:
-    """sysusers.conf has the user, its home is the state directory, and no script of a package spells either."""
-    (line,) = [row for row in (ROOT / "deploy/systemd/sysusers.conf").read_text().splitlines() if row.startswith("u ")]
+    """sysusers.conf has the user, its home is the state directory, and no script of a package spells
+    either."""
+    (line,) = [
+        row
+        for row in (ROOT / "deploy/systemd/sysusers.conf").read_text().splitlines()
+        if row.startswith("u ")
+    ]
     name, home = line.split()[1], line.split('"')[2].split()[0]
     (state,) = [row for row in ROWS if row[0] == "state"]
     assert (state[2], state[3]) == (f"{name}:{name}", home)
@@ -52,9 +61,13 @@ def test_shared_functions_parse() -> None:
 
 def test_changelog_is_rpms() -> None:
     """Of two released versions: days with their weekday, one line for each change, `%` doubled."""
-    text = "# Changelog\n\n## Unreleased\n\n- next\n\n## 0.2.0 - 2026-02-03\n\nAll of it:\n\n- one\n  two\n- 3% more\n\n"
+    text = (
+        "# Changelog\n\n## Unreleased\n\n- next\n\n## 0.2.0 - 2026-02-03\n\nAll of it:\n\n- one\n  "
+        "two\n- 3% more\n\n"
+    )
     text += "## 0.1.0 - 2026-01-31\n\n- first\n"
     awk = ["awk", "-v", f"builder={BUILDER}", "-f", str(ROOT / "deploy/rpm/changelog.awk")]
     assert subprocess.run(awk, input=text, capture_output=True, text=True, check=True).stdout == (
-        f"* Tue Feb 03 2026 {BUILDER} - 0.2.0-1\n- All of it:\n- one two\n- 3%% more\n\n* Sat Jan 31 2026 {BUILDER} - 0.1.0-1\n- first\n"
+        f"* Tue Feb 03 2026 {BUILDER} - 0.2.0-1\n- All of it:\n- one two\n- 3%% more\n\n* Sat Jan "
+        f"31 2026 {BUILDER} - 0.1.0-1\n- first\n"
     )

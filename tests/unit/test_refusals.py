@@ -8,7 +8,10 @@ from provider_daemon.refusals import Refusal, classify, expected_sequence, requi
 
 FULL = "mempool is full: number of txs 5000 (max: 5000), total txs bytes 1073741 (max: 1073741824)"
 FEES = "insufficient fees; got: 2404uve required: 24040uve: insufficient fee"
-GLOBAL = "provided fee < minimum global fee (2404uve < 100000uve). Please increase the gas price.: insufficient fee"
+GLOBAL = (
+    "provided fee < minimum global fee (2404uve < 100000uve). Please increase the gas price.: "
+    "insufficient fee"
+)
 MINIMUM = "insufficient fee: min gas prices 0.25uve, required 30000uve, got 3000uve"
 MISMATCH = "account sequence mismatch, expected 99, got 98: incorrect account sequence"
 
@@ -38,7 +41,13 @@ def test_each_refusal_is_known(code: int, codespace: str, text: str, refusal: Re
 
 @pytest.mark.parametrize(
     ("text", "fee"),
-    [(FEES, 24040), (GLOBAL, 100_000), (MINIMUM, 30_000), ("required: 7ufoo,24040uve: insufficient fee", 24040), ("required: 7ufoo", None)],
+    [
+        (FEES, 24040),
+        (GLOBAL, 100_000),
+        (MINIMUM, 30_000),
+        ("required: 7ufoo,24040uve: insufficient fee", 24040),
+        ("required: 7ufoo", None),
+    ],
 )
 def test_the_required_fee(text: str, fee: int | None) -> None:
     """In our denom, among several."""

@@ -86,8 +86,11 @@ def test_status_is_one_word_to_systemd(tmp_path: Path, monkeypatch: pytest.Monke
         ("soon", "us", 10),
     ],
 )
-def test_signs_of_life_fit_the_watchdog(microseconds: str, meant: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thrice in the time that systemd waits for one, where it waits and means this process; else as by default."""
+def test_signs_of_life_fit_the_watchdog(
+    microseconds: str, meant: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thrice in the time that systemd waits for one, where it waits and means this process; else as by
+    default."""
     monkeypatch.setenv("WATCHDOG_USEC", microseconds)
     monkeypatch.delenv("WATCHDOG_PID", raising=False)
     if meant:
@@ -98,7 +101,8 @@ def test_signs_of_life_fit_the_watchdog(microseconds: str, meant: str, seconds: 
 
 
 def test_unit_starts_the_daemon_as_it_speaks() -> None:
-    """The unit waits for READY=1, keeps state where the default configuration says, and hands over the key encrypted at rest."""
+    """The unit waits for READY=1, keeps state where the default configuration says, and hands over the key
+    encrypted at rest."""
     unit = service()
     assert (unit["Type"], unit["Restart"], unit["User"]) == ("notify", "on-failure", "provd")
     assert unit["StateDirectory"] == "provd"
@@ -132,5 +136,6 @@ def test_unit_times_leave_room_for_the_daemon() -> None:
     ],
 )
 def test_unit_is_closed_in(key: str, value: str) -> None:
-    """The daemon holds a signing key: it gets nothing that it does not need, and leaves no core with the key in it."""
+    """The daemon holds a signing key: it gets nothing that it does not need, and leaves no core with the key
+    in it."""
     assert service()[key] == value

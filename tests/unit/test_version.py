@@ -23,21 +23,28 @@ def test_one_version() -> None:
 
 
 def test_one_range_of_pythons() -> None:
-    """pyproject.toml's, in its classifiers, in the bootstrap's check, in the doctor's, and where a reader meets it."""
+    """pyproject.toml's, in its classifiers, in the bootstrap's check, in the doctor's, and where a reader
+    meets it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     oldest, beyond = map(int, re.fullmatch(r">=3\.(\d+),<3\.(\d+)", project["requires-python"]).groups())  # type: ignore[union-attr]
     minors = [name.rpartition("3.")[2] for name in project["classifiers"] if "Python :: 3." in name]
     assert list(map(int, minors)) == list(range(oldest, beyond))
     assert ((3, oldest), (3, beyond)) == (OLDEST, BEYOND)
     span = f"3.{oldest} to 3.{beyond - 1}"
-    assert f"(3, {oldest}) <= sys.version_info[:2] <= (3, {beyond - 1})" in (ROOT / "tools/bootstrap").read_text()
+    assert (
+        f"(3, {oldest}) <= sys.version_info[:2] <= (3, {beyond - 1})"
+        in (ROOT / "tools/bootstrap").read_text()
+    )
     for name in ("tools/bootstrap", "README.md", "docs/install.md", "provider_daemon/doctor/host_checks.py"):
         assert span in (ROOT / name).read_text(), name
 
 
 def test_the_changelog_has_an_entry_a_version() -> None:
-    """`## VERSION - DATE`, the newest first, each with its changes: packages take version and date from there."""
-    assert UNRELEASED not in CHANGELOG or CHANGELOG.index(f"## {UNRELEASED}\n") < CHANGELOG.index(f"## {HEADS[0]}")
+    """`## VERSION - DATE`, the newest first, each with its changes: packages take version and date from
+    there."""
+    assert UNRELEASED not in CHANGELOG or CHANGELOG.index(f"## {UNRELEASED}\n") < CHANGELOG.index(
+        f"## {HEADS[0]}"
+    )
     entries = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - (\d{4}-\d\d-\d\d)", head) for head in HEADS]
     assert all(entries)
     numbers = [tuple(map(int, entry.groups()[:3])) for entry in entries if entry]
@@ -48,6 +55,11 @@ def test_the_changelog_has_an_entry_a_version() -> None:
 
 
 def test_the_upgrade_notes_know_the_schema() -> None:
-    """The newest row of the table is this version with its ledger's schema, and every schema that it can come from."""
+    """The newest row of the table is this version with its ledger's schema, and every schema that it can come
+    from."""
     newest = table(page("upgrading.md"), "provd")[0]
-    assert newest == [__version__, str(SCHEMA_VERSION), ", ".join(str(number - 1) for number, _ in migrations())]
+    assert newest == [
+        __version__,
+        str(SCHEMA_VERSION),
+        ", ".join(str(number - 1) for number, _ in migrations()),
+    ]

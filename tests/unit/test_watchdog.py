@@ -14,7 +14,8 @@ from tests.unit.daemons import NO_FILE, PATIENCE, config, free_port, hang
 
 
 async def test_dead_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loop whose task is gone while the others go on: not ready, no sign of life to systemd, one line that names it."""
+    """A loop whose task is gone while the others go on: not ready, no sign of life to systemd, one line that
+    names it."""
     told: list[str] = []
     monkeypatch.setattr("provider_daemon.daemon.systemd.notify", told.append)
     monkeypatch.setattr("provider_daemon.daemon.app.WATCHDOG_SECONDS", 0.05)
@@ -40,7 +41,9 @@ async def test_dead_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.
     assert told_of == [("intake", "the loop has ended")]
 
 
-async def test_signs_of_life_come_as_often_as_systemd_wants_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_signs_of_life_come_as_often_as_systemd_wants_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A shorter WatchdogSec in a drop-in needs nothing else."""
     told: list[str] = []
     monkeypatch.setattr("provider_daemon.daemon.systemd.notify", told.append)
@@ -56,7 +59,8 @@ async def test_signs_of_life_come_as_often_as_systemd_wants_them(tmp_path: Path,
 
 
 async def test_hanging_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tick that waits for what never comes, outside any call: the same, and /readyz's words say how long it has been silent."""
+    """A tick that waits for what never comes, outside any call: the same, and /readyz's words say how long it
+    has been silent."""
     monkeypatch.setattr("provider_daemon.daemon.app.WATCHDOG_SECONDS", 0.05)
     monkeypatch.setattr("provider_daemon.metrics.activity.IDLE_SECONDS", 0.2)
     daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}), NO_FILE)

@@ -11,13 +11,18 @@ _HASH = "51AAEB28AAA43A76DF396F1AAFA565E8835DECC873432DBF272B3D98188181CC"
 app = typer.Typer(help="Query jobs, clusters, transactions and balances on chain.", no_args_is_help=True)
 hpc = typer.Typer(
     no_args_is_help=True,
-    help="Query the HPC module's records. If the chain does not serve an RPC, provd reads the records from the chain's store.",
+    help=(
+        "Query the HPC module's records. If the chain does not serve an RPC, provd reads the records "
+        "from the chain's store."
+    ),
     epilog="Exit status: 0 success, 1 not found, no answer or unreadable record, 2 usage error.",
 )
 bank = typer.Typer(help="Query account balances.", no_args_is_help=True)
 app.add_typer(hpc, name="hpc")
 app.add_typer(bank, name="bank")
-app.command("tx", short_help="Show a transaction.", epilog=example(f"provd query tx {_HASH}"))(accounts.transaction)
+app.command("tx", short_help="Show a transaction.", epilog=example(f"provd query tx {_HASH}"))(
+    accounts.transaction
+)
 
 
 @bank.callback()

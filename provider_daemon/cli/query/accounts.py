@@ -33,7 +33,9 @@ async def _asked(ask: Ask, options: QueryOptions) -> dict[str, Any]:
 
 
 @answered
-def balances(address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the account.")]) -> Ask:
+def balances(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the account.")],
+) -> Ask:
     """List the balances of an account."""
     from provider_daemon.client import accounts
 
@@ -41,7 +43,11 @@ def balances(address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Add
 
 
 @answered
-def transaction(tx_hash: Annotated[str, typer.Argument(metavar="HASH", help="Transaction hash, as printed by `provd tx`.")]) -> Ask:
+def transaction(
+    tx_hash: Annotated[
+        str, typer.Argument(metavar="HASH", help="Transaction hash, as printed by `provd tx`.")
+    ],
+) -> Ask:
     """Show a transaction: block, result code and messages. Exit status 1 while it is not in a block."""
     from provider_daemon.client import accounts
 

@@ -11,7 +11,8 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="Job id, such as JOB-1
 
 @asks("Job", JobOptions)
 def job(job: JobId) -> dict[str, Any]:
-    """Show a job, its accounting and its reports. Each report is shown with its transaction and whether its signature is valid."""
+    """Show a job, its accounting and its reports. Each report is shown with its transaction and whether its
+    signature is valid."""
     return {"job_id": job}
 
 
@@ -19,7 +20,12 @@ def job(job: JobId) -> dict[str, Any]:
 def jobs(
     state: Annotated[
         str | None,
-        typer.Option(metavar="STATE", help="Only jobs in this state: pending, queued, running, completed, failed, cancelled or timeout."),
+        typer.Option(
+            metavar="STATE",
+            help=(
+                "Only jobs in this state: pending, queued, running, completed, failed, cancelled or timeout."
+            ),
+        ),
     ] = None,
     cluster: Annotated[str | None, typer.Option(metavar="CLUSTER", help="Only jobs of this cluster.")] = None,
 ) -> dict[str, Any]:
@@ -28,13 +34,17 @@ def jobs(
 
 
 @asks("JobsByCustomer", JobPageOptions)
-def jobs_by_customer(customer: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the customer.")]) -> dict[str, Any]:
+def jobs_by_customer(
+    customer: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the customer.")],
+) -> dict[str, Any]:
     """List a customer's jobs."""
     return {"customer_address": customer}
 
 
 @asks("JobsByProvider", JobPageOptions)
-def jobs_by_provider(provider: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the provider.")]) -> dict[str, Any]:
+def jobs_by_provider(
+    provider: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the provider.")],
+) -> dict[str, Any]:
     """List a provider's jobs."""
     return {"provider_address": provider}
 
@@ -69,7 +79,9 @@ def scheduling_metrics(
 
 
 @asks("Reward")
-def reward(reward: Annotated[str, typer.Argument(metavar="REWARD", help="Reward id, such as hpc-reward-JOB-1.")]) -> dict[str, Any]:
+def reward(
+    reward: Annotated[str, typer.Argument(metavar="REWARD", help="Reward id, such as hpc-reward-JOB-1.")],
+) -> dict[str, Any]:
     """Show a reward and its recipients."""
     return {"reward_id": reward}
 
@@ -81,7 +93,9 @@ def rewards_by_job(job: JobId) -> dict[str, Any]:
 
 
 @asks("Dispute")
-def dispute(dispute: Annotated[str, typer.Argument(metavar="DISPUTE", help="Dispute id, such as hpc-dispute-2.")]) -> dict[str, Any]:
+def dispute(
+    dispute: Annotated[str, typer.Argument(metavar="DISPUTE", help="Dispute id, such as hpc-dispute-2.")],
+) -> dict[str, Any]:
     """Show a dispute."""
     return {"dispute_id": dispute}
 
@@ -89,7 +103,11 @@ def dispute(dispute: Annotated[str, typer.Argument(metavar="DISPUTE", help="Disp
 @asks("Disputes", PageOptions)
 def disputes(
     status: Annotated[
-        str | None, typer.Option(metavar="STATUS", help="Only disputes with this status: pending, under_review, resolved or rejected.")
+        str | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Only disputes with this status: pending, under_review, resolved or rejected.",
+        ),
     ] = None,
 ) -> dict[str, Any]:
     """List disputes, optionally by status."""

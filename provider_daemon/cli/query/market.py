@@ -19,7 +19,11 @@ def cluster(cluster: ClusterId) -> dict[str, Any]:
 @asks("Clusters", PageOptions)
 def clusters(
     state: Annotated[
-        str | None, typer.Option(metavar="STATE", help="Only clusters in this state: active, pending, draining, offline or deregistered.")
+        str | None,
+        typer.Option(
+            metavar="STATE",
+            help="Only clusters in this state: active, pending, draining, offline or deregistered.",
+        ),
     ] = None,
     region: Annotated[str | None, typer.Option(metavar="NAME", help="Only clusters in this region.")] = None,
 ) -> dict[str, Any]:
@@ -34,13 +38,17 @@ def clusters_by_provider(provider: Provider) -> dict[str, Any]:
 
 
 @asks("Offering")
-def offering(offering: Annotated[str, typer.Argument(metavar="OFFERING", help="Offering id, such as OFF-1.")]) -> dict[str, Any]:
+def offering(
+    offering: Annotated[str, typer.Argument(metavar="OFFERING", help="Offering id, such as OFF-1.")],
+) -> dict[str, Any]:
     """Show an offering."""
     return {"offering_id": offering}
 
 
 @asks("Offerings", PageOptions)
-def offerings(active_only: Annotated[bool, typer.Option("--active-only", help="Only active offerings.")] = False) -> dict[str, Any]:
+def offerings(
+    active_only: Annotated[bool, typer.Option("--active-only", help="Only active offerings.")] = False,
+) -> dict[str, Any]:
     """List offerings of all clusters."""
     return {"active_only": active_only}
 
@@ -52,7 +60,9 @@ def offerings_by_cluster(cluster: ClusterId) -> dict[str, Any]:
 
 
 @asks("NodeMetadata")
-def node_metadata(node_id: Annotated[str, typer.Argument(metavar="NODE", help="Node id, such as alpha.n1.")]) -> dict[str, Any]:
+def node_metadata(
+    node_id: Annotated[str, typer.Argument(metavar="NODE", help="Node id, such as alpha.n1.")],
+) -> dict[str, Any]:
     """Show a compute node."""
     return {"node_id": node_id}
 

@@ -30,23 +30,44 @@ class QueryOptions:
     node: Nodes = (NODE,)  # type: ignore[assignment]
     chain_id: ChainId = CHAIN_ID
     output: Annotated[
-        Output, typer.Option("--output", "-o", metavar="table|json|yaml", help="Output format; JSON and YAML contain every field.")
+        Output,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="table|json|yaml",
+            help="Output format; JSON and YAML contain every field.",
+        ),
     ] = Output.TABLE
 
 
 @dataclass(frozen=True)
 class PageOptions(QueryOptions):
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Maximum number of records.")] = 100
-    page_key: Annotated[str, typer.Option("--page-key", metavar="KEY", help="next_key of the previous page.")] = ""
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Maximum number of records.")] = (
+        100
+    )
+    page_key: Annotated[
+        str, typer.Option("--page-key", metavar="KEY", help="next_key of the previous page.")
+    ] = ""
     offset: Annotated[
-        int, typer.Option("--offset", min=0, metavar="N", help="Number of records to skip; not together with --page-key.")
+        int,
+        typer.Option(
+            "--offset", min=0, metavar="N", help="Number of records to skip; not together with --page-key."
+        ),
     ] = 0
-    count_total: Annotated[bool, typer.Option("--count-total", help="Also return the total number of records.")] = False
+    count_total: Annotated[
+        bool, typer.Option("--count-total", help="Also return the total number of records.")
+    ] = False
     reverse: Annotated[bool, typer.Option("--reverse", help="List the last record first.")] = False
 
 
-Watch = Annotated[bool, typer.Option("--watch", "-w", help="Keep running and print changes, until Ctrl-C or the end of the job.")]
-Interval = Annotated[float, typer.Option("--interval", min=0.05, metavar="SECONDS", help="Seconds between two queries with --watch.")]
+Watch = Annotated[
+    bool,
+    typer.Option("--watch", "-w", help="Keep running and print changes, until Ctrl-C or the end of the job."),
+]
+Interval = Annotated[
+    float,
+    typer.Option("--interval", min=0.05, metavar="SECONDS", help="Seconds between two queries with --watch."),
+]
 
 
 @dataclass(frozen=True)
@@ -61,7 +82,9 @@ class JobPageOptions(PageOptions):
     interval: Interval = 2.0
 
 
-def asks(rpc: str, options: type[QueryOptions] = QueryOptions) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., None]]:
+def asks(
+    rpc: str, options: type[QueryOptions] = QueryOptions
+) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., None]]:
     """Makes a function that returns fields of the RPC's request a command that shows the answer."""
 
     def decorate(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
@@ -88,7 +111,10 @@ def _page(options: QueryOptions) -> "Page | None":
 
     if not isinstance(options, PageOptions):
         return None
-    given = {"key" if field.name == "page_key" else field.name: getattr(options, field.name) for field in fields(PageOptions)}
+    given = {
+        "key" if field.name == "page_key" else field.name: getattr(options, field.name)
+        for field in fields(PageOptions)
+    }
     return Page(**{name: value for name, value in given.items() if name in Page.__slots__})
 
 
@@ -107,15 +133,23 @@ async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[
     return answer.unreadable + missing
 
 
-async def _watch(chain: "GrpcChain", rpc: str, asked: "Message", options: JobOptions | JobPageOptions) -> None:
+async def _watch(
+    chain: "GrpcChain", rpc: str, asked: "Message", options: JobOptions | JobPageOptions
+) -> None:
     """One line per change; with JSON output one document per line."""
     from provider_daemon.chain.gateway_json import render
     from provider_daemon.cli.tables import columns
     from provider_daemon.client.queries import changes
 
-    async for jobs in changes(chain, rpc, asked, options.interval, lambda text: typer.echo(printable(text), err=True)):
+    async for jobs in changes(
+        chain, rpc, asked, options.interval, lambda text: typer.echo(printable(text), err=True)
+    ):
         for record in map(render, jobs):
-            line = columns("jobs", [record], heading=False)[0] if options.output is Output.TABLE else json.dumps(record)
+            line = (
+                columns("jobs", [record], heading=False)[0]
+                if options.output is Output.TABLE
+                else json.dumps(record)
+            )
             typer.echo(line)
 
 

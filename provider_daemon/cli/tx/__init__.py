@@ -15,27 +15,42 @@ hpc = typer.Typer(
 app.add_typer(hpc, name="hpc")
 
 _COMMANDS = {
-    "register-cluster": (clusters.register_cluster, '--name "Test Cluster" --region "us-west-2" --total-nodes 10 --from alice'),
+    "register-cluster": (
+        clusters.register_cluster,
+        '--name "Test Cluster" --region "us-west-2" --total-nodes 10 --from alice',
+    ),
     "update-cluster": (clusters.update_cluster, "HPC-1 --state active --from alice"),
     "deregister-cluster": (clusters.deregister_cluster, "HPC-1 --from alice"),
     "create-offering": (
         offerings.create_offering,
-        "--cluster HPC-1 --name standard --queue cpu --max-runtime 86400 --custom --cpu-price 10000 --from alice",
+        (
+            "--cluster HPC-1 --name standard --queue cpu --max-runtime 86400 --custom --cpu-price 10000 "
+            "--from alice"
+        ),
     ),
     "update-offering": (offerings.update_offering, "OFF-1 --inactive --from alice"),
     "submit-job": (
         jobs.submit_job,
-        "--offering OFF-1 --queue cpu --image docker.io/library/alpine:3 --command hostname --nodes 1 --cpus 4 --memory-gb 8 "
-        "--max-runtime 600 --max-price 1000000uvirt --from bob",
+        "--offering OFF-1 --queue cpu --image docker.io/library/alpine:3 --command hostname --nodes 1 "
+        "--cpus 4 --memory-gb 8 --max-runtime 600 --max-price 1000000uvirt --from bob",
     ),
     "cancel-job": (jobs.cancel_job, 'JOB-1 --reason "no longer needed" --from bob'),
     "report-job-status": (jobs.report_job_status, "JOB-1 --state queued --slurm-job 42 --from alice"),
     "update-node-metadata": (
         nodes.update_node_metadata,
-        "alpha.n1 --cluster HPC-1 --region us-west-2 --active --cpus 64 --memory-gb 256 --sequence 1 --from alice",
+        (
+            "alpha.n1 --cluster HPC-1 --region us-west-2 --active --cpus 64 --memory-gb 256 --sequence "
+            "1 --from alice"
+        ),
     ),
-    "flag-dispute": (governance.flag_dispute, 'JOB-1 --type usage --reason "billed twice the hours" --from bob'),
-    "resolve-dispute": (governance.resolve_dispute, 'hpc-dispute-2 --status resolved --resolution "refunded" --from governor'),
+    "flag-dispute": (
+        governance.flag_dispute,
+        'JOB-1 --type usage --reason "billed twice the hours" --from bob',
+    ),
+    "resolve-dispute": (
+        governance.resolve_dispute,
+        'hpc-dispute-2 --status resolved --resolution "refunded" --from governor',
+    ),
     "update-params": (governance.update_params, "--set node_heartbeat_timeout=180 --from governor"),
 }
 

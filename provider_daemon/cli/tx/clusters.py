@@ -9,20 +9,29 @@ from provider_daemon.cli.tx.options import sends
 ClusterId = Annotated[str, typer.Argument(metavar="CLUSTER", help="Cluster id, such as HPC-1.")]
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="Display name.")]
 Description = Annotated[str | None, typer.Option(metavar="TEXT", help="Description for customers.")]
-TotalNodes = Annotated[int | None, typer.Option(metavar="N", help="Number of nodes of the cluster, at least 1.")]
+TotalNodes = Annotated[
+    int | None, typer.Option(metavar="N", help="Number of nodes of the cluster, at least 1.")
+]
 Partitions = Annotated[
-    list[str] | None, typer.Option("--partition", metavar="NAME", help="Name of a partition; repeatable. Use --file to set its limits.")
+    list[str] | None,
+    typer.Option(
+        "--partition", metavar="NAME", help="Name of a partition; repeatable. Use --file to set its limits."
+    ),
 ]
 
 
 @sends("MsgRegisterCluster")
 def register_cluster(
     name: Name = None,
-    region: Annotated[str | None, typer.Option(metavar="NAME", help="Region of the cluster, such as us-west-2.")] = None,
+    region: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Region of the cluster, such as us-west-2.")
+    ] = None,
     total_nodes: TotalNodes = None,
     description: Description = None,
     partition: Partitions = None,
-    slurm_version: Annotated[str | None, typer.Option(metavar="VERSION", help="SLURM version, such as 22.05.8.")] = None,
+    slurm_version: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="SLURM version, such as 22.05.8.")
+    ] = None,
 ) -> dict[str, Any]:
     """Register a cluster. It is pending until you set it to active with update-cluster."""
     return {
@@ -39,13 +48,17 @@ def register_cluster(
 def update_cluster(
     cluster: ClusterId,
     state: Annotated[
-        str | None, typer.Option(metavar="STATE", help="New state: active, draining, offline, pending or deregistered.")
+        str | None,
+        typer.Option(metavar="STATE", help="New state: active, draining, offline, pending or deregistered."),
     ] = None,
     name: Name = None,
     description: Description = None,
     total_nodes: TotalNodes = None,
     available_nodes: Annotated[
-        int | None, typer.Option(metavar="N", help="Number of nodes that accept jobs; the chain counts active nodes itself.")
+        int | None,
+        typer.Option(
+            metavar="N", help="Number of nodes that accept jobs; the chain counts active nodes itself."
+        ),
     ] = None,
     partition: Partitions = None,
 ) -> dict[str, Any]:

@@ -12,38 +12,74 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="Job id, such as JOB-1
 
 @sends("MsgSubmitJob")
 def submit_job(
-    offering: Annotated[str | None, typer.Option(metavar="OFFERING", help="Offering id, such as OFF-1.")] = None,
-    queue: Annotated[str | None, typer.Option(metavar="QUEUE", help="Name of one of the offering's queues.")] = None,
+    offering: Annotated[
+        str | None, typer.Option(metavar="OFFERING", help="Offering id, such as OFF-1.")
+    ] = None,
+    queue: Annotated[
+        str | None, typer.Option(metavar="QUEUE", help="Name of one of the offering's queues.")
+    ] = None,
     image: Annotated[str | None, typer.Option(metavar="IMAGE", help="Container image.")] = None,
-    command: Annotated[str | None, typer.Option(metavar="PROGRAM", help="Program to run; default: the image's own.")] = None,
-    arg: Annotated[list[str] | None, typer.Option(metavar="WORD", help="Argument of the program; repeatable.")] = None,
+    command: Annotated[
+        str | None, typer.Option(metavar="PROGRAM", help="Program to run; default: the image's own.")
+    ] = None,
+    arg: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="Argument of the program; repeatable.")
+    ] = None,
     env: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="Environment variable of the program; repeatable. The published chain rejects jobs with environment variables.",
+            help=(
+                "Environment variable of the program; repeatable. The published chain rejects jobs with "
+                "environment variables."
+            ),
         ),
     ] = None,
-    workdir: Annotated[str | None, typer.Option(metavar="DIR", help="Working directory, relative to the job's directory.")] = None,
-    preconfigured: Annotated[
-        str | None, typer.Option(metavar="ID", help="Id of one of the offering's preconfigured workloads, in place of an image.")
+    workdir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Working directory, relative to the job's directory.")
     ] = None,
-    template: Annotated[str | None, typer.Option(metavar="ID|FILE", help="Workload template: the id of a shipped one, or a file.")] = None,
+    preconfigured: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="Id of one of the offering's preconfigured workloads, in place of an image."
+        ),
+    ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(metavar="ID|FILE", help="Workload template: the id of a shipped one, or a file."),
+    ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Value of a parameter or resource of the template; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Value of a parameter or resource of the template; repeatable.",
+        ),
     ] = None,
     nodes: Annotated[int | None, typer.Option(metavar="N", help="Number of nodes.")] = None,
     cpus: Annotated[int | None, typer.Option(metavar="N", help="CPU cores per node.")] = None,
     memory_gb: Annotated[int | None, typer.Option(metavar="GB", help="Memory per node, in GB.")] = None,
     gpus: Annotated[int | None, typer.Option(metavar="N", help="GPUs per node.")] = None,
-    gpu_type: Annotated[str | None, typer.Option(metavar="TYPE", help="GPU type, such as nvidia-a100.")] = None,
-    storage_gb: Annotated[int | None, typer.Option(metavar="GB", help="Storage, in GB.")] = None,
-    max_runtime: Annotated[int | None, typer.Option(metavar="SECONDS", help="Time limit in seconds, at least 60.")] = None,
-    max_price: Annotated[
-        str | None, typer.Option(metavar="COIN", help="Maximum price, held in escrow, such as 1000000uvirt; the unused rest is refunded.")
+    gpu_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="GPU type, such as nvidia-a100.")
     ] = None,
-    inputs: Annotated[str | None, typer.Option(metavar="POINTER", help="Pointer to encrypted inputs.")] = None,
-    outputs: Annotated[str | None, typer.Option(metavar="POINTER", help="Pointer to encrypted outputs.")] = None,
+    storage_gb: Annotated[int | None, typer.Option(metavar="GB", help="Storage, in GB.")] = None,
+    max_runtime: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Time limit in seconds, at least 60.")
+    ] = None,
+    max_price: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COIN",
+            help="Maximum price, held in escrow, such as 1000000uvirt; the unused rest is refunded.",
+        ),
+    ] = None,
+    inputs: Annotated[
+        str | None, typer.Option(metavar="POINTER", help="Pointer to encrypted inputs.")
+    ] = None,
+    outputs: Annotated[
+        str | None, typer.Option(metavar="POINTER", help="Pointer to encrypted outputs.")
+    ] = None,
 ) -> dict[str, Any]:
     """Submit a job and print its id."""
     given = {
@@ -62,9 +98,11 @@ def submit_job(
 
 @sends("MsgCancelJob")
 def cancel_job(
-    job: JobId, reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Reason of the cancel.")] = None
+    job: JobId,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Reason of the cancel.")] = None,
 ) -> dict[str, Any]:
-    """Cancel a job that has not ended. The chain cancels it immediately, the provider stops it shortly after."""
+    """Cancel a job that has not ended. The chain cancels it immediately, the provider stops it shortly
+    after."""
     return {"job_id": job, "reason": reason}
 
 
@@ -72,13 +110,17 @@ def cancel_job(
 def report_job_status(
     job: JobId,
     state: Annotated[
-        str | None, typer.Option(metavar="STATE", help="New state: queued, running, completed, failed, cancelled or timeout.")
+        str | None,
+        typer.Option(
+            metavar="STATE", help="New state: queued, running, completed, failed, cancelled or timeout."
+        ),
     ] = None,
     slurm_job: Annotated[str | None, typer.Option(metavar="ID", help="SLURM job id.")] = None,
     exit_code: Annotated[int | None, typer.Option(metavar="CODE", help="Exit code of the program.")] = None,
     message: Annotated[str | None, typer.Option(metavar="TEXT", help="Message to the customer.")] = None,
     usage: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File with the usage (fields of HPCUsageMetrics) in JSON or YAML.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File with the usage (fields of HPCUsageMetrics) in JSON or YAML."),
     ] = None,
 ) -> dict[str, Any]:
     """Report a job's status by hand. Only for the job's provider; the report is signed like the daemon's."""
@@ -93,7 +135,12 @@ def report_job_status(
 
 
 def _workload(
-    image: str | None, command: str | None, arg: list[str] | None, env: list[str] | None, workdir: str | None, preconfigured: str | None
+    image: str | None,
+    command: str | None,
+    arg: list[str] | None,
+    env: list[str] | None,
+    workdir: str | None,
+    preconfigured: str | None,
 ) -> dict[str, Any]:
     return {
         "workload_spec.container_image": image,
@@ -107,7 +154,12 @@ def _workload(
 
 
 def _resources(
-    nodes: int | None, cpus: int | None, memory: int | None, gpus: int | None, gpu_type: str | None, storage: int | None
+    nodes: int | None,
+    cpus: int | None,
+    memory: int | None,
+    gpus: int | None,
+    gpu_type: str | None,
+    storage: int | None,
 ) -> dict[str, Any]:
     return {
         "resources.nodes": nodes,
@@ -126,7 +178,10 @@ def _of_template(which: str | None, settings: list[str], given: dict[str, Any]) 
             raise typer.BadParameter("--set requires --template")
         return {}
     if any(value is not None for field, value in given.items() if field.startswith("workload_spec.")):
-        raise typer.BadParameter("--template cannot be combined with --image, --command, --arg, --env, --workdir or --preconfigured")
+        raise typer.BadParameter(
+            "--template cannot be combined with --image, --command, --arg, --env, --workdir or "
+            "--preconfigured"
+        )
     from provider_daemon.cli.template import found, settings_of
     from provider_daemon.errors import ConfigError
     from provider_daemon.template.order import order
@@ -142,7 +197,14 @@ def _of_template(which: str | None, settings: list[str], given: dict[str, Any]) 
         "workload_spec.arguments": list(asked.arguments) or None,
         "workload_spec.preconfigured_workload_id": template.template_id,
         "workload_spec.is_preconfigured": True,
-        **_resources(size.nodes, size.cpus_per_node, size.memory_gb_per_node, size.gpus_per_node or None, size.gpu_type or None, None),
+        **_resources(
+            size.nodes,
+            size.cpus_per_node,
+            size.memory_gb_per_node,
+            size.gpus_per_node or None,
+            size.gpu_type or None,
+            None,
+        ),
         "max_runtime_seconds": asked.max_runtime_seconds,
     }
 

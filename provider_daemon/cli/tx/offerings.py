@@ -19,18 +19,31 @@ class OfferingOptions:
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Display name.")] = None
     queue: Annotated[
         list[str] | None,
-        typer.Option("--queue", metavar="NAME", help="Name of a queue that jobs can use; repeatable. Use --file to set its limits."),
+        typer.Option(
+            "--queue",
+            metavar="NAME",
+            help="Name of a queue that jobs can use; repeatable. Use --file to set its limits.",
+        ),
     ] = None
-    max_runtime: Annotated[int | None, typer.Option(metavar="SECONDS", help="Maximum run time of a job in seconds, at least 60.")] = None
+    max_runtime: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Maximum run time of a job in seconds, at least 60.")
+    ] = None
     description: Annotated[str | None, typer.Option(metavar="TEXT", help="Description for customers.")] = None
-    custom: Annotated[bool | None, typer.Option("--custom/--no-custom", help="Whether customers may run their own programs.")] = None
-    identity_threshold: Annotated[int | None, typer.Option(metavar="SCORE", help="Minimum identity score of a customer, 0 to 100.")] = None
+    custom: Annotated[
+        bool | None,
+        typer.Option("--custom/--no-custom", help="Whether customers may run their own programs."),
+    ] = None
+    identity_threshold: Annotated[
+        int | None, typer.Option(metavar="SCORE", help="Minimum identity score of a customer, 0 to 100.")
+    ] = None
     cpu_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price per core-hour.")] = None
     memory_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price per GB-hour of memory.")] = None
     gpu_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price per GPU-hour.")] = None
     node_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price per node-hour.")] = None
     storage_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price per GB of storage.")] = None
-    network_price: Annotated[Price, typer.Option(metavar="AMOUNT", help="Price per GB of network traffic.")] = None
+    network_price: Annotated[
+        Price, typer.Option(metavar="AMOUNT", help="Price per GB of network traffic.")
+    ] = None
     minimum_charge: Annotated[Price, typer.Option(metavar="AMOUNT", help="Minimum price of a job.")] = None
     currency: Annotated[str, typer.Option(metavar="DENOM", help="Denom of all prices.")] = "uvirt"
 
@@ -47,7 +60,10 @@ class OfferingOptions:
         return {
             "name": self.name,
             "description": self.description,
-            "queue_options": [{"partition_name": queue, "display_name": queue, "price_multiplier": "1.0"} for queue in self.queue or []],
+            "queue_options": [
+                {"partition_name": queue, "display_name": queue, "price_multiplier": "1.0"}
+                for queue in self.queue or []
+            ],
             "max_runtime_seconds": self.max_runtime,
             "supports_custom_workloads": self.custom,
             "required_identity_threshold": self.identity_threshold,
@@ -66,7 +82,8 @@ def _offers(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, 
 def create_offering(
     cluster: Annotated[str | None, typer.Option(metavar="CLUSTER", help="Cluster id, such as HPC-1.")] = None,
 ) -> dict[str, Any]:
-    """Offer a cluster's queues at a price. The offering is active immediately; jobs also need an active cluster."""
+    """Offer a cluster's queues at a price. The offering is active immediately; jobs also need an active
+    cluster."""
     return {"cluster_id": cluster}
 
 
@@ -74,7 +91,10 @@ def create_offering(
 @_offers
 def update_offering(
     offering: Annotated[str, typer.Argument(metavar="OFFERING", help="Offering id, such as OFF-1.")],
-    active: Annotated[bool | None, typer.Option("--active/--inactive", help="Whether it accepts new jobs; unchanged if omitted.")] = None,
+    active: Annotated[
+        bool | None,
+        typer.Option("--active/--inactive", help="Whether it accepts new jobs; unchanged if omitted."),
+    ] = None,
 ) -> dict[str, Any]:
     """Update an offering. Omitted fields keep their values, except prices: if you set one, set them all."""
     return {"offering_id": offering, "active": active}

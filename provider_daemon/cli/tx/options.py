@@ -37,21 +37,38 @@ class TxOptions:
 
     file: Annotated[
         Path | None,
-        typer.Option("--file", metavar="FILE", help="File with the message's fields in JSON or YAML; - for stdin. Options override it."),
+        typer.Option(
+            "--file",
+            metavar="FILE",
+            help="File with the message's fields in JSON or YAML; - for stdin. Options override it.",
+        ),
     ] = None
-    sender: Annotated[str, typer.Option("--from", metavar="KEY", help="Signing key: its name, its address, or an armored file.")] = ""
-    key_file: Annotated[Path | None, typer.Option("--key-file", metavar="FILE", help="Armored key file, in place of --from.")] = None
+    sender: Annotated[
+        str,
+        typer.Option("--from", metavar="KEY", help="Signing key: its name, its address, or an armored file."),
+    ] = ""
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", metavar="FILE", help="Armored key file, in place of --from.")
+    ] = None
     keyring_dir: KeyringDir = KEYRING_DIR
     passphrase_file: PassphraseFile = None
     node: Nodes = (NODE,)  # type: ignore[assignment]
     chain_id: ChainId = CHAIN_ID
     fees: Annotated[str, typer.Option("--fees", metavar="COIN", help="Total fee, such as 5000uve.")] = ""
     gas_prices: Annotated[
-        str, typer.Option("--gas-prices", metavar="COIN", help="Price per unit of gas, such as 0.025uve; default: the chain's gas price.")
+        str,
+        typer.Option(
+            "--gas-prices",
+            metavar="COIN",
+            help="Price per unit of gas, such as 0.025uve; default: the chain's gas price.",
+        ),
     ] = ""
-    gas: Annotated[str, typer.Option("--gas", metavar="auto|N", help="Gas limit; auto: estimate it by simulation.")] = "auto"
+    gas: Annotated[
+        str, typer.Option("--gas", metavar="auto|N", help="Gas limit; auto: estimate it by simulation.")
+    ] = "auto"
     gas_adjustment: Annotated[
-        float, typer.Option("--gas-adjustment", min=1.0, metavar="FACTOR", help="Multiplier of the simulated gas.")
+        float,
+        typer.Option("--gas-adjustment", min=1.0, metavar="FACTOR", help="Multiplier of the simulated gas."),
     ] = 1.3
     note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Memo; public and permanent.")] = ""
     timeout_height: Annotated[
@@ -63,22 +80,39 @@ class TxOptions:
             help="Last block height at which the transaction is valid; 0: the current height + 20.",
         ),
     ] = 0
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Simulate and print gas and fee; sign and send nothing.")] = False
-    generate_only: Annotated[bool, typer.Option("--generate-only", help="Print the unsigned transaction as JSON.")] = False
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Simulate and print gas and fee; sign and send nothing.")
+    ] = False
+    generate_only: Annotated[
+        bool, typer.Option("--generate-only", help="Print the unsigned transaction as JSON.")
+    ] = False
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt for confirmation.")] = False
     wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait until the transaction is in a block, and print the ids that it created.")
+        bool,
+        typer.Option(
+            "--wait/--no-wait",
+            help="Wait until the transaction is in a block, and print the ids that it created.",
+        ),
     ] = True
-    force: Annotated[bool, typer.Option("--force", help="Allow the key of a daemon that runs on this machine.")] = False
+    force: Annotated[
+        bool, typer.Option("--force", help="Allow the key of a daemon that runs on this machine.")
+    ] = False
     config: Annotated[
         Path,
-        typer.Option("--config", "-c", envvar="PROVD_CONFIG", metavar="FILE", help="Configuration of the daemon on this machine, if any."),
+        typer.Option(
+            "--config",
+            "-c",
+            envvar="PROVD_CONFIG",
+            metavar="FILE",
+            help="Configuration of the daemon on this machine, if any.",
+        ),
     ] = DEFAULT
     output: AsText = Text.TEXT
 
 
 def sends(message: str) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., None]]:
-    """Makes a function that returns fields (dotted path -> value) a command that sends them as that message."""
+    """Makes a function that returns fields (dotted path -> value) a command that sends them as that
+    message."""
 
     def decorate(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
         return with_options(function, TxOptions, lambda typed, options: _transact(message, typed, options))
@@ -119,7 +153,9 @@ def _order(message: str, typed: dict[str, Any], options: TxOptions) -> "Request"
 
 def _daemons(config: Path) -> Path:
     if config != DEFAULT and not config.exists():
-        typer.echo(f"{config} does not exist: cannot check whether a daemon on this machine uses this key", err=True)
+        typer.echo(
+            f"{config} does not exist: cannot check whether a daemon on this machine uses this key", err=True
+        )
     return config
 
 

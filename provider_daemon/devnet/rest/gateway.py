@@ -1,4 +1,5 @@
-"""The REST server: each path of the table becomes a gRPC call to the devnet itself, as a Cosmos gateway does it."""
+"""The REST server: each path of the table becomes a gRPC call to the devnet itself, as a Cosmos gateway does
+it."""
 
 import json
 from typing import Any
@@ -41,7 +42,9 @@ class Gateway:
 
     def __init__(self, target: str, listen: str) -> None:
         self._listen = listen
-        self._channel = grpc.aio.insecure_channel(target, options=[("grpc.max_receive_message_length", MAX_ANSWER)])
+        self._channel = grpc.aio.insecure_channel(
+            target, options=[("grpc.max_receive_message_length", MAX_ANSWER)]
+        )
         self._runner = web.AppRunner(self._application(), access_log=None)
 
     async def start(self) -> int:
@@ -53,7 +56,12 @@ class Gateway:
         except (OSError, ValueError, OverflowError) as error:
             await self.stop()
             raise ConfigError(
-                [f"REST cannot listen on {self._listen}: the port is in use, or the address is not one of this machine"]
+                [
+                    (
+                        f"REST cannot listen on {self._listen}: the port is in use, or the address is not "
+                        "one of this machine"
+                    )
+                ]
             ) from error
         return int(self._runner.addresses[0][1])
 
@@ -70,7 +78,9 @@ class Gateway:
 
     def _handler(self, route: Route) -> Any:
         call: Any = self._channel.unary_unary(
-            route.call, request_serializer=lambda message: message.SerializeToString(), response_deserializer=_deserializer(route)
+            route.call,
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=_deserializer(route),
         )
 
         async def handle(request: web.Request) -> web.Response:

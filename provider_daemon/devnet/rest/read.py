@@ -12,7 +12,8 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def from_query(kind: Descriptor, path: Mapping[str, str], query: Iterable[tuple[str, str]]) -> Message:
-    """Dotted names reach into messages (`pagination.limit`); unknown names are passed over, as a gateway does; the path's names win.
+    """Dotted names reach into messages (`pagination.limit`); unknown names are passed over, as a gateway
+    does; the path's names win.
 
     Raises ValueError that names what does not fit its type.
     """

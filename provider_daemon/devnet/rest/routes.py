@@ -47,7 +47,9 @@ COSMOS = {
     "cosmos.base.node.v1beta1.Service/Config": "GET /cosmos/base/node/v1beta1/config",
     "cosmos.base.tendermint.v1beta1.Service/GetNodeInfo": "GET /cosmos/base/tendermint/v1beta1/node_info",
     "cosmos.base.tendermint.v1beta1.Service/GetSyncing": "GET /cosmos/base/tendermint/v1beta1/syncing",
-    "cosmos.base.tendermint.v1beta1.Service/GetLatestBlock": "GET /cosmos/base/tendermint/v1beta1/blocks/latest",
+    "cosmos.base.tendermint.v1beta1.Service/GetLatestBlock": (
+        "GET /cosmos/base/tendermint/v1beta1/blocks/latest"
+    ),
     "cosmos.base.tendermint.v1beta1.Service/ABCIQuery": "GET /cosmos/base/tendermint/v1beta1/abci_query",
     "cosmos.tx.v1beta1.Service/BroadcastTx": "POST /cosmos/tx/v1beta1/txs",
     "cosmos.tx.v1beta1.Service/Simulate": "POST /cosmos/tx/v1beta1/simulate",
@@ -71,7 +73,10 @@ class Route:
 
 
 def every() -> list[Route]:
-    module = [_route(f"virtengine.hpc.v1.Query/{name}", f"GET /virtengine/hpc/v1/{path}") for name, path in HPC.items()]
+    module = [
+        _route(f"virtengine.hpc.v1.Query/{name}", f"GET /virtengine/hpc/v1/{path}")
+        for name, path in HPC.items()
+    ]
     return [*module, *(_route(call, where) for call, where in COSMOS.items())]
 
 

@@ -37,6 +37,8 @@ def add_services(server: grpc.aio.Server, blocks: Blocks, queries: str, *, index
     served = [*COSMOS, SERVICE_NAME]
     if queries != "none":
         service = HpcQuery(blocks)
-        query_pb2_grpc.add_QueryServicer_to_server(only_published(service) if queries == "published" else service, server)
+        query_pb2_grpc.add_QueryServicer_to_server(
+            only_published(service) if queries == "published" else service, server
+        )
         served.append(HPC)
     enable_server_reflection(served, server)

@@ -18,8 +18,18 @@ from provider_daemon.devnet.context import Context
 Call = grpc.aio.ServicerContext[Any, Any]
 M = TypeVar("M", bound=Message)
 
-# docs/protocol.md, 'Two ways to read': the published source answers these six; the others say that they are not implemented.
-PUBLISHED = frozenset({"NodeMetadata", "NodesByCluster", "SchedulingDecision", "SchedulingDecisionByJob", "SchedulingMetrics", "Params"})
+# docs/protocol.md, 'Two ways to read': the published source answers these six; the others say that they are
+# not implemented.
+PUBLISHED = frozenset(
+    {
+        "NodeMetadata",
+        "NodesByCluster",
+        "SchedulingDecision",
+        "SchedulingDecisionByJob",
+        "SchedulingMetrics",
+        "Params",
+    }
+)
 
 
 class HpcQuery(query_pb2_grpc.QueryServicer):
@@ -46,37 +56,55 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
             raise
 
     async def Cluster(self, request: q.QueryClusterRequest, context: Call) -> q.QueryClusterResponse:
-        return q.QueryClusterResponse(cluster=await self._one(context, types_pb2.HPCCluster, keyspace.CLUSTER, request.cluster_id))
+        return q.QueryClusterResponse(
+            cluster=await self._one(context, types_pb2.HPCCluster, keyspace.CLUSTER, request.cluster_id)
+        )
 
     async def Clusters(self, request: q.QueryClustersRequest, context: Call) -> q.QueryClustersResponse:
         def wanted(cluster: types_pb2.HPCCluster) -> bool:
             return request.state in (0, cluster.state) and request.region in ("", cluster.region)
 
-        found, page = await self._some(context, types_pb2.HPCCluster, keyspace.CLUSTER, wanted, request.pagination)
+        found, page = await self._some(
+            context, types_pb2.HPCCluster, keyspace.CLUSTER, wanted, request.pagination
+        )
         return q.QueryClustersResponse(clusters=found, pagination=page)
 
-    async def ClustersByProvider(self, request: q.QueryClustersByProviderRequest, context: Call) -> q.QueryClustersByProviderResponse:
+    async def ClustersByProvider(
+        self, request: q.QueryClustersByProviderRequest, context: Call
+    ) -> q.QueryClustersByProviderResponse:
         mine = _equals("provider_address", request.provider_address)
-        found, page = await self._some(context, types_pb2.HPCCluster, keyspace.CLUSTER, mine, request.pagination)
+        found, page = await self._some(
+            context, types_pb2.HPCCluster, keyspace.CLUSTER, mine, request.pagination
+        )
         return q.QueryClustersByProviderResponse(clusters=found, pagination=page)
 
     async def Offering(self, request: q.QueryOfferingRequest, context: Call) -> q.QueryOfferingResponse:
-        return q.QueryOfferingResponse(offering=await self._one(context, types_pb2.HPCOffering, keyspace.OFFERING, request.offering_id))
+        return q.QueryOfferingResponse(
+            offering=await self._one(context, types_pb2.HPCOffering, keyspace.OFFERING, request.offering_id)
+        )
 
     async def Offerings(self, request: q.QueryOfferingsRequest, context: Call) -> q.QueryOfferingsResponse:
         def wanted(offering: types_pb2.HPCOffering) -> bool:
             return offering.active or not request.active_only
 
-        found, page = await self._some(context, types_pb2.HPCOffering, keyspace.OFFERING, wanted, request.pagination)
+        found, page = await self._some(
+            context, types_pb2.HPCOffering, keyspace.OFFERING, wanted, request.pagination
+        )
         return q.QueryOfferingsResponse(offerings=found, pagination=page)
 
-    async def OfferingsByCluster(self, request: q.QueryOfferingsByClusterRequest, context: Call) -> q.QueryOfferingsByClusterResponse:
+    async def OfferingsByCluster(
+        self, request: q.QueryOfferingsByClusterRequest, context: Call
+    ) -> q.QueryOfferingsByClusterResponse:
         of_cluster = _equals("cluster_id", request.cluster_id)
-        found, page = await self._some(context, types_pb2.HPCOffering, keyspace.OFFERING, of_cluster, request.pagination)
+        found, page = await self._some(
+            context, types_pb2.HPCOffering, keyspace.OFFERING, of_cluster, request.pagination
+        )
         return q.QueryOfferingsByClusterResponse(offerings=found, pagination=page)
 
     async def Job(self, request: q.QueryJobRequest, context: Call) -> q.QueryJobResponse:
-        return q.QueryJobResponse(job=await self._one(context, types_pb2.HPCJob, keyspace.JOB, request.job_id))
+        return q.QueryJobResponse(
+            job=await self._one(context, types_pb2.HPCJob, keyspace.JOB, request.job_id)
+        )
 
     async def Jobs(self, request: q.QueryJobsRequest, context: Call) -> q.QueryJobsResponse:
         def wanted(job: types_pb2.HPCJob) -> bool:
@@ -85,29 +113,45 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
         found, page = await self._some(context, types_pb2.HPCJob, keyspace.JOB, wanted, request.pagination)
         return q.QueryJobsResponse(jobs=found, pagination=page)
 
-    async def JobsByCustomer(self, request: q.QueryJobsByCustomerRequest, context: Call) -> q.QueryJobsByCustomerResponse:
+    async def JobsByCustomer(
+        self, request: q.QueryJobsByCustomerRequest, context: Call
+    ) -> q.QueryJobsByCustomerResponse:
         mine = _equals("customer_address", request.customer_address)
         found, page = await self._some(context, types_pb2.HPCJob, keyspace.JOB, mine, request.pagination)
         return q.QueryJobsByCustomerResponse(jobs=found, pagination=page)
 
-    async def JobsByProvider(self, request: q.QueryJobsByProviderRequest, context: Call) -> q.QueryJobsByProviderResponse:
+    async def JobsByProvider(
+        self, request: q.QueryJobsByProviderRequest, context: Call
+    ) -> q.QueryJobsByProviderResponse:
         mine = _equals("provider_address", request.provider_address)
         found, page = await self._some(context, types_pb2.HPCJob, keyspace.JOB, mine, request.pagination)
         return q.QueryJobsByProviderResponse(jobs=found, pagination=page)
 
-    async def JobAccounting(self, request: q.QueryJobAccountingRequest, context: Call) -> q.QueryJobAccountingResponse:
+    async def JobAccounting(
+        self, request: q.QueryJobAccountingRequest, context: Call
+    ) -> q.QueryJobAccountingResponse:
         found = await self._one(context, types_pb2.JobAccounting, keyspace.JOB_ACCOUNTING, request.job_id)
         return q.QueryJobAccountingResponse(accounting=found)
 
-    async def NodeMetadata(self, request: q.QueryNodeMetadataRequest, context: Call) -> q.QueryNodeMetadataResponse:
-        return q.QueryNodeMetadataResponse(node=await self._one(context, types_pb2.NodeMetadata, keyspace.NODE, request.node_id))
+    async def NodeMetadata(
+        self, request: q.QueryNodeMetadataRequest, context: Call
+    ) -> q.QueryNodeMetadataResponse:
+        return q.QueryNodeMetadataResponse(
+            node=await self._one(context, types_pb2.NodeMetadata, keyspace.NODE, request.node_id)
+        )
 
-    async def NodesByCluster(self, request: q.QueryNodesByClusterRequest, context: Call) -> q.QueryNodesByClusterResponse:
+    async def NodesByCluster(
+        self, request: q.QueryNodesByClusterRequest, context: Call
+    ) -> q.QueryNodesByClusterResponse:
         of_cluster = _equals("cluster_id", request.cluster_id)
-        found, page = await self._some(context, types_pb2.NodeMetadata, keyspace.NODE, of_cluster, request.pagination)
+        found, page = await self._some(
+            context, types_pb2.NodeMetadata, keyspace.NODE, of_cluster, request.pagination
+        )
         return q.QueryNodesByClusterResponse(nodes=found, pagination=page)
 
-    async def SchedulingDecision(self, request: q.QuerySchedulingDecisionRequest, context: Call) -> q.QuerySchedulingDecisionResponse:
+    async def SchedulingDecision(
+        self, request: q.QuerySchedulingDecisionRequest, context: Call
+    ) -> q.QuerySchedulingDecisionResponse:
         found = await self._one(context, types_pb2.SchedulingDecision, keyspace.DECISION, request.decision_id)
         return q.QuerySchedulingDecisionResponse(decision=found)
 
@@ -117,30 +161,43 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
         ctx = self._ctx()
         every = ctx.every(types_pb2.SchedulingDecision, keyspace.DECISION)
         found = next((decision for decision in every if decision.job_id == request.job_id), None)
-        if found is None or ctx.rules.has_quirks:  # the published source looks at the job's own field, which nothing stores
+        # the published source looks at the job's own field, which nothing stores
+        if found is None or ctx.rules.has_quirks:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no decision for {request.job_id}")
         return q.QuerySchedulingDecisionByJobResponse(decision=found)
 
-    async def SchedulingMetrics(self, request: q.QuerySchedulingMetricsRequest, context: Call) -> q.QuerySchedulingMetricsResponse:
+    async def SchedulingMetrics(
+        self, request: q.QuerySchedulingMetricsRequest, context: Call
+    ) -> q.QuerySchedulingMetricsResponse:
         wanted = f"{request.cluster_id}/{request.queue_name}"
         found = await self._one(context, types_pb2.SchedulingMetrics, keyspace.SCHEDULING_METRICS, wanted)
         return q.QuerySchedulingMetricsResponse(metrics=found)
 
     async def Reward(self, request: q.QueryRewardRequest, context: Call) -> q.QueryRewardResponse:
-        return q.QueryRewardResponse(reward=await self._one(context, types_pb2.HPCRewardRecord, keyspace.REWARD, request.reward_id))
+        return q.QueryRewardResponse(
+            reward=await self._one(context, types_pb2.HPCRewardRecord, keyspace.REWARD, request.reward_id)
+        )
 
-    async def RewardsByJob(self, request: q.QueryRewardsByJobRequest, context: Call) -> q.QueryRewardsByJobResponse:
+    async def RewardsByJob(
+        self, request: q.QueryRewardsByJobRequest, context: Call
+    ) -> q.QueryRewardsByJobResponse:
         every = self._ctx().every(types_pb2.HPCRewardRecord, keyspace.REWARD)
-        return q.QueryRewardsByJobResponse(rewards=[reward for reward in every if reward.job_id == request.job_id])
+        return q.QueryRewardsByJobResponse(
+            rewards=[reward for reward in every if reward.job_id == request.job_id]
+        )
 
     async def Dispute(self, request: q.QueryDisputeRequest, context: Call) -> q.QueryDisputeResponse:
-        return q.QueryDisputeResponse(dispute=await self._one(context, types_pb2.HPCDispute, keyspace.DISPUTE, request.dispute_id))
+        return q.QueryDisputeResponse(
+            dispute=await self._one(context, types_pb2.HPCDispute, keyspace.DISPUTE, request.dispute_id)
+        )
 
     async def Disputes(self, request: q.QueryDisputesRequest, context: Call) -> q.QueryDisputesResponse:
         def wanted(dispute: types_pb2.HPCDispute) -> bool:
             return request.status in (0, dispute.status)
 
-        found, page = await self._some(context, types_pb2.HPCDispute, keyspace.DISPUTE, wanted, request.pagination)
+        found, page = await self._some(
+            context, types_pb2.HPCDispute, keyspace.DISPUTE, wanted, request.pagination
+        )
         return q.QueryDisputesResponse(disputes=found, pagination=page)
 
     async def Params(self, request: q.QueryParamsRequest, context: Call) -> q.QueryParamsResponse:
@@ -148,7 +205,8 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
 
 
 def only_published(service: HpcQuery) -> HpcQuery:
-    """The same service with every call but the published ones unimplemented, in the words of generated Go code."""
+    """The same service with every call but the published ones unimplemented, in the words of generated Go
+    code."""
     for name in _calls(service):
         if name not in PUBLISHED:
             setattr(service, name, _unimplemented(name))
@@ -156,7 +214,11 @@ def only_published(service: HpcQuery) -> HpcQuery:
 
 
 def _calls(service: HpcQuery) -> Iterable[str]:
-    return [method.name for method in q.DESCRIPTOR.services_by_name["Query"].methods if hasattr(service, method.name)]
+    return [
+        method.name
+        for method in q.DESCRIPTOR.services_by_name["Query"].methods
+        if hasattr(service, method.name)
+    ]
 
 
 def _unimplemented(name: str) -> Callable[[Message, Call], Any]:

@@ -28,28 +28,44 @@ class TendermintService(query_pb2_grpc.ServiceServicer):
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
 
-    async def GetNodeInfo(self, request: query_pb2.GetNodeInfoRequest, context: Call) -> query_pb2.GetNodeInfoResponse:
+    async def GetNodeInfo(
+        self, request: query_pb2.GetNodeInfoRequest, context: Call
+    ) -> query_pb2.GetNodeInfoResponse:
         return query_pb2.GetNodeInfoResponse(
-            default_node_info=query_pb2.DefaultNodeInfo(network=self._blocks.rules.chain_id, version="0.38.0"),
-            application_version=query_pb2.VersionInfo(name="provd-devnet", app_name="provd-devnet", version=__version__),
+            default_node_info=query_pb2.DefaultNodeInfo(
+                network=self._blocks.rules.chain_id, version="0.38.0"
+            ),
+            application_version=query_pb2.VersionInfo(
+                name="provd-devnet", app_name="provd-devnet", version=__version__
+            ),
         )
 
-    async def GetSyncing(self, request: query_pb2.GetSyncingRequest, context: Call) -> query_pb2.GetSyncingResponse:
+    async def GetSyncing(
+        self, request: query_pb2.GetSyncingRequest, context: Call
+    ) -> query_pb2.GetSyncingResponse:
         return query_pb2.GetSyncingResponse(syncing=False)
 
-    async def GetLatestBlock(self, request: query_pb2.GetLatestBlockRequest, context: Call) -> query_pb2.GetLatestBlockResponse:
+    async def GetLatestBlock(
+        self, request: query_pb2.GetLatestBlockRequest, context: Call
+    ) -> query_pb2.GetLatestBlockResponse:
         header = query_pb2.Header(chain_id=self._blocks.rules.chain_id, height=self._blocks.height)
         header.time.FromNanoseconds(self._blocks.time)
         return query_pb2.GetLatestBlockResponse(sdk_block=query_pb2.Block(header=header))
 
-    async def GetBlockByHeight(self, request: query_pb2.GetBlockByHeightRequest, context: Call) -> query_pb2.GetBlockByHeightResponse:
+    async def GetBlockByHeight(
+        self, request: query_pb2.GetBlockByHeightRequest, context: Call
+    ) -> query_pb2.GetBlockByHeightResponse:
         if not 0 < request.height <= self._blocks.height:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "requested block height is bigger then the chain length")
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, "requested block height is bigger then the chain length"
+            )
         header = query_pb2.Header(chain_id=self._blocks.rules.chain_id, height=request.height)
         data = query_pb2.Data(txs=[tx.tx_bytes for tx in self._blocks.in_block(request.height)])
         return query_pb2.GetBlockByHeightResponse(sdk_block=query_pb2.Block(header=header, data=data))
 
-    async def ABCIQuery(self, request: query_pb2.ABCIQueryRequest, context: Call) -> query_pb2.ABCIQueryResponse:
+    async def ABCIQuery(
+        self, request: query_pb2.ABCIQueryRequest, context: Call
+    ) -> query_pb2.ABCIQueryResponse:
         answer = query_pb2.ABCIQueryResponse(key=request.data, height=request.height or self._blocks.height)
         if request.height not in (0, self._blocks.height):  # only the newest state is kept
             answer.log = "version does not exist"
@@ -79,10 +95,16 @@ class AuthService(auth_pb2_grpc.QueryServicer):
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
 
-    async def Account(self, request: auth_pb2.QueryAccountRequest, context: Call) -> auth_pb2.QueryAccountResponse:
-        return auth_pb2.QueryAccountResponse(account=messages.pack(await self._account(request.address, context)))
+    async def Account(
+        self, request: auth_pb2.QueryAccountRequest, context: Call
+    ) -> auth_pb2.QueryAccountResponse:
+        return auth_pb2.QueryAccountResponse(
+            account=messages.pack(await self._account(request.address, context))
+        )
 
-    async def AccountInfo(self, request: auth_pb2.QueryAccountInfoRequest, context: Call) -> auth_pb2.QueryAccountInfoResponse:
+    async def AccountInfo(
+        self, request: auth_pb2.QueryAccountInfoRequest, context: Call
+    ) -> auth_pb2.QueryAccountInfoResponse:
         return auth_pb2.QueryAccountInfoResponse(info=await self._account(request.address, context))
 
     async def _account(self, address: str, context: Call) -> auth_pb2.BaseAccount:
@@ -90,7 +112,9 @@ class AuthService(auth_pb2_grpc.QueryServicer):
         if found is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"account {address} not found: key not found")
             raise AssertionError
-        info = auth_pb2.BaseAccount(address=address, account_number=found["number"], sequence=found["sequence"])
+        info = auth_pb2.BaseAccount(
+            address=address, account_number=found["number"], sequence=found["sequence"]
+        )
         if found["pubkey"]:
             info.pub_key.CopyFrom(messages.pack(PubKey(key=bytes.fromhex(found["pubkey"]))))
         return info
@@ -100,13 +124,21 @@ class BankService(bank_pb2_grpc.QueryServicer):
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
 
-    async def Balance(self, request: bank_pb2.QueryBalanceRequest, context: Call) -> bank_pb2.QueryBalanceResponse:
+    async def Balance(
+        self, request: bank_pb2.QueryBalanceRequest, context: Call
+    ) -> bank_pb2.QueryBalanceResponse:
         amount = bank.balance(self._blocks.state, request.address, request.denom)
         return bank_pb2.QueryBalanceResponse(balance=Coin(denom=request.denom, amount=str(amount)))
 
-    async def AllBalances(self, request: bank_pb2.QueryAllBalancesRequest, context: Call) -> bank_pb2.QueryAllBalancesResponse:
+    async def AllBalances(
+        self, request: bank_pb2.QueryAllBalancesRequest, context: Call
+    ) -> bank_pb2.QueryAllBalancesResponse:
         held = bank.balances(self._blocks.state, request.address)
-        rows = [(denom.encode(), Coin(denom=denom, amount=str(amount))) for denom, amount in held.items() if amount]
+        rows = [
+            (denom.encode(), Coin(denom=denom, amount=str(amount)))
+            for denom, amount in held.items()
+            if amount
+        ]
         try:
             found, page = paginate(rows, lambda coin: True, request.pagination)
         except ValueError as error:

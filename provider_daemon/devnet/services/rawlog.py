@@ -1,7 +1,7 @@
 """The tx service with answers that may be bytes already.
 
-A log can hold an address's raw bytes (docs/protocol.md, 'Result codes'), which no protobuf library would write for us.
-"""
+A log can hold an address's raw bytes (docs/protocol.md, 'Result codes'), which no protobuf library would
+write for us."""
 
 from typing import Any
 
@@ -64,4 +64,8 @@ def _content(message: bytes, number: int) -> bytes:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    return bytes(_VarintBytes(number << 3 | _DELIMITED)) + bytes(_VarintBytes(len(content))) + content if content else b""
+    return (
+        bytes(_VarintBytes(number << 3 | _DELIMITED)) + bytes(_VarintBytes(len(content))) + content
+        if content
+        else b""
+    )

@@ -33,12 +33,18 @@ class TxService(service_pb2_grpc.ServiceServicer):
 
     async def BroadcastTx(self, request: service_pb2.BroadcastTxRequest, context: Call) -> bytes:  # type: ignore[override]
         if request.mode != service_pb2.BROADCAST_MODE_SYNC:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "unsupported broadcast mode; only SYNC is taken")
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, "unsupported broadcast mode; only SYNC is taken"
+            )
         result = self._blocks.mempool.check_tx(request.tx_bytes)
-        found = abci_pb2.TxResponse(txhash=transactions.tx_hash(request.tx_bytes), code=result.code, codespace=result.codespace)
+        found = abci_pb2.TxResponse(
+            txhash=transactions.tx_hash(request.tx_bytes), code=result.code, codespace=result.codespace
+        )
         return rawlog.answer(found, result.log)
 
-    async def Simulate(self, request: service_pb2.SimulateRequest, context: Call) -> service_pb2.SimulateResponse:
+    async def Simulate(
+        self, request: service_pb2.SimulateRequest, context: Call
+    ) -> service_pb2.SimulateResponse:
         try:
             result = self._blocks.mempool.simulate(request.tx_bytes)
         except ChainError as error:
@@ -47,7 +53,8 @@ class TxService(service_pb2_grpc.ServiceServicer):
             text = rawlog.log_bytes(result.log).decode(errors="replace")
             await context.abort(grpc.StatusCode.UNKNOWN, f"{text} with gas used: '{result.gas_used}'")
         return service_pb2.SimulateResponse(
-            gas_info=abci_pb2.GasInfo(gas_used=result.gas_used), result=abci_pb2.Result(data=result.data, events=_events(result.events))
+            gas_info=abci_pb2.GasInfo(gas_used=result.gas_used),
+            result=abci_pb2.Result(data=result.data, events=_events(result.events)),
         )
 
     async def GetTx(self, request: service_pb2.GetTxRequest, context: Call) -> service_pb2.GetTxResponse:
@@ -58,7 +65,9 @@ class TxService(service_pb2_grpc.ServiceServicer):
             raise AssertionError
         return service_pb2.GetTxResponse(tx=transactions.decode(found.tx_bytes), tx_response=_response(found))
 
-    async def GetTxsEvent(self, request: service_pb2.GetTxsEventRequest, context: Call) -> service_pb2.GetTxsEventResponse:
+    async def GetTxsEvent(
+        self, request: service_pb2.GetTxsEventRequest, context: Call
+    ) -> service_pb2.GetTxsEventResponse:
         await self._must_be_indexed(context)
         try:
             matches = parse_query(request.query)
@@ -71,7 +80,9 @@ class TxService(service_pb2_grpc.ServiceServicer):
         start = (max(request.page, 1) - 1) * limit
         page = found[start : start + limit]
         return service_pb2.GetTxsEventResponse(
-            txs=[transactions.decode(tx.tx_bytes) for tx in page], tx_responses=[_response(tx) for tx in page], total=len(found)
+            txs=[transactions.decode(tx.tx_bytes) for tx in page],
+            tx_responses=[_response(tx) for tx in page],
+            total=len(found),
         )
 
 
@@ -93,6 +104,9 @@ def _response(tx: IncludedTx) -> abci_pb2.TxResponse:
 
 def _events(events: list[Event]) -> list[abci_pb2.Event]:
     return [
-        abci_pb2.Event(type=kind, attributes=[abci_pb2.EventAttribute(key=key, value=value) for key, value in attributes.items()])
+        abci_pb2.Event(
+            type=kind,
+            attributes=[abci_pb2.EventAttribute(key=key, value=value) for key, value in attributes.items()],
+        )
         for kind, attributes in events
     ]

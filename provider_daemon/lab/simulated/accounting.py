@@ -9,7 +9,8 @@ from provider_daemon.lab.simulated.model import SHORT_STATES, SimulatedJob
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What sacct was asked. With `ids` everything of those jobs; otherwise a window of time, in seconds since the epoch."""
+    """What sacct was asked. With `ids` everything of those jobs; otherwise a window of time, in seconds since
+    the epoch."""
 
     ids: frozenset[int] | None = None
     names: frozenset[str] | None = None
@@ -47,6 +48,11 @@ def _wanted(record: SimulatedJob, asked: Search) -> bool:
         return False
     if asked.states is not None and SHORT_STATES[record.state] not in asked.states:
         return False
-    # Held jobs are not in a window of time; one that was cancelled before it became eligible is, for those who ask for its state.
+    # Held jobs are not in a window of time; one that was cancelled before it became eligible is, for those
+    # who ask for its state.
     begun = record.eligible_at if asked.states is None or record.state != "CANCELLED" else record.submitted_at
-    return begun is not None and begun <= asked.end and (record.ended_at is None or record.ended_at >= asked.start)
+    return (
+        begun is not None
+        and begun <= asked.end
+        and (record.ended_at is None or record.ended_at >= asked.start)
+    )

@@ -1,8 +1,8 @@
-"""How the stand-in programs, which are processes of their own, reach the state machine: one AF_UNIX connection a call.
+"""How the stand-in programs, which are processes of their own, reach the state machine: one AF_UNIX
+connection a call.
 
-Asked: a line `arguments variables bytes-of-stdin`, the program, its arguments, directory and variables with NUL behind each, then
-stdin. Answered: a line `exit-code bytes-of-stdout`, stdout, stderr.
-"""
+Asked: a line `arguments variables bytes-of-stdin`, the program, its arguments, directory and variables with
+NUL behind each, then stdin. Answered: a line `exit-code bytes-of-stdout`, stdout, stderr."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from provider_daemon.lab.simulated.programs import PROGRAMS, Call, Said
 
-# A link to the interpreter: the kernel reads no more than 255 bytes of a first line, and no blank in its path.
+# A link to the interpreter: the kernel reads no more than 255 bytes of a first line, and no blank in its
+# path.
 _PYTHON = ".python"
 # _socket and no json: a call costs 15 ms instead of 40.
 _PROGRAM = """#!{python} -SEB
@@ -44,7 +45,7 @@ sys.stdout.buffer.flush()
 sys.stderr.buffer.write(body[int(size):])
 sys.stderr.buffer.flush()
 os._exit(int(code))
-"""
+"""  # noqa: E501
 
 # Runs the command once a task: one a node, or as many as -n says, filling node after node.
 _SRUN = """#!/bin/bash
@@ -108,4 +109,10 @@ async def _call(reader: asyncio.StreamReader) -> Call:
     text = [os.fsdecode(word) for word in words]
     environment = dict(word.split("=", 1) for word in text[2 + arguments :])
     assert len(environment) <= variables
-    return Call(text[0], tuple(text[1 : 1 + arguments]), text[1 + arguments], environment, everything[len(everything) - size :])
+    return Call(
+        text[0],
+        tuple(text[1 : 1 + arguments]),
+        text[1 + arguments],
+        environment,
+        everything[len(everything) - size :],
+    )

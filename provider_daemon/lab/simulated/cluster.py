@@ -1,10 +1,19 @@
-"""The cluster's state machine. Pure: `now` is given, and processes follow the jobs' states (execution.py), never the other way round."""
+"""The cluster's state machine. Pure: `now` is given, and processes follow the jobs' states (execution.py),
+never the other way round."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from provider_daemon.lab.simulated.accounting import Database
-from provider_daemon.lab.simulated.model import DEFAULT_MINUTES, Failure, Faults, Request, SimulatedJob, SimulatedNode, SimulatedPartition
+from provider_daemon.lab.simulated.model import (
+    DEFAULT_MINUTES,
+    Failure,
+    Faults,
+    Request,
+    SimulatedJob,
+    SimulatedNode,
+    SimulatedPartition,
+)
 
 FAILED_SUBMISSION = "sbatch: error: Batch job submission failed: "
 REQUEUE_SECONDS = 120  # a requeued job waits so long, with the reason BeginTime
@@ -30,10 +39,13 @@ class SimulatedCluster:
     # --- submission ---
 
     def submit(self, request: Request, now: float) -> SimulatedJob:
-        """Raises Failure with sbatch's words. A job refused for what no node has still leaves a record behind."""
+        """Raises Failure with sbatch's words. A job refused for what no node has still leaves a record
+        behind."""
         partition = self._partition(request)
         self._check_account(request)
-        job = SimulatedJob(self.next_id, request, submitted_at=int(now), eligible_at=None if request.held else int(now))
+        job = SimulatedJob(
+            self.next_id, request, submitted_at=int(now), eligible_at=None if request.held else int(now)
+        )
         if words := self._impossible(request, partition):
             self.next_id += 1
             job.state, job.exit_code, job.started_at, job.ended_at = "FAILED", 1, int(now), int(now)
@@ -50,9 +62,14 @@ class SimulatedCluster:
         return self._partition(job.request)
 
     def _partition(self, request: Request) -> SimulatedPartition:
-        name = request.partition or next(name for name, partition in self.partitions.items() if partition.default)
+        name = request.partition or next(
+            name for name, partition in self.partitions.items() if partition.default
+        )
         if name not in self.partitions:
-            raise Failure(f"sbatch: error: invalid partition specified: {name}\n{FAILED_SUBMISSION}Invalid partition name specified\n")
+            raise Failure(
+                f"sbatch: error: invalid partition specified: {name}\n{FAILED_SUBMISSION}Invalid "
+                "partition name specified\n"
+            )
         return self.partitions[name]
 
     def _check_account(self, request: Request) -> None:
@@ -83,7 +100,9 @@ class SimulatedCluster:
             return "PartitionNodeLimit"
         if (request.minutes or DEFAULT_MINUTES) > partition.max_minutes:
             return "PartitionTimeLimit"
-        return "PartitionConfig" if all(request.cpus > self.nodes[name].cpus for name in partition.nodes) else ""
+        return (
+            "PartitionConfig" if all(request.cpus > self.nodes[name].cpus for name in partition.nodes) else ""
+        )
 
     # --- scheduling ---
 
@@ -94,7 +113,9 @@ class SimulatedCluster:
     def _start(self, job: SimulatedJob, now: float) -> bool:
         if job.never or job.eligible_at is None or job.eligible_at > now:
             return False
-        chosen = [name for name in self.partition_of(job).nodes if self._fits(job.request, self.nodes[name])][: job.request.nodes]
+        chosen = [name for name in self.partition_of(job).nodes if self._fits(job.request, self.nodes[name])][
+            : job.request.nodes
+        ]
         if len(chosen) < job.request.nodes:
             job.reason = "Resources"
             return False
@@ -104,7 +125,11 @@ class SimulatedCluster:
 
     def _fits(self, request: Request, node: SimulatedNode) -> bool:
         cpus, memory, gpus = self.allocated(node)
-        room = node.cpus - cpus >= request.cpus and node.memory - memory >= request.mebibytes and node.gpus - gpus >= request.gpus
+        room = (
+            node.cpus - cpus >= request.cpus
+            and node.memory - memory >= request.mebibytes
+            and node.gpus - gpus >= request.gpus
+        )
         return room and not node.state and _has_gpus(request, node)
 
     def on_node(self, node: SimulatedNode) -> Iterable[SimulatedJob]:
@@ -113,7 +138,11 @@ class SimulatedCluster:
     def allocated(self, node: SimulatedNode) -> tuple[int, int, int]:
         """Cores, MiB and GPUs."""
         requests = [job.request for job in self.on_node(node)]
-        return sum(each.cpus for each in requests), sum(each.mebibytes for each in requests), sum(each.gpus for each in requests)
+        return (
+            sum(each.cpus for each in requests),
+            sum(each.mebibytes for each in requests),
+            sum(each.gpus for each in requests),
+        )
 
     def minutes(self, job: SimulatedJob) -> int:
         return DEFAULT_MINUTES if job.request.minutes is None else job.request.minutes
@@ -126,7 +155,11 @@ class SimulatedCluster:
 
     def forget(self, now: float) -> None:
         """A job leaves the controller's memory MinJobAge after its end."""
-        self.jobs = {job.id: job for job in self.jobs.values() if not (job.final and now - (job.ended_at or now) > self.min_job_age)}
+        self.jobs = {
+            job.id: job
+            for job in self.jobs.values()
+            if not (job.final and now - (job.ended_at or now) > self.min_job_age)
+        }
 
     # --- ends ---
 
@@ -149,10 +182,17 @@ class SimulatedCluster:
         job.state, job.ended_at, job.ending = state, max(int(now), job.started_at or 0), ""
         if job.suspended_at is not None:
             job.suspended, job.suspended_at = job.suspended + now - job.suspended_at, None
-        job.exit_code, job.signal = {"COMPLETED": (0, 0), "FAILED": (exit_code, signal), "OUT_OF_MEMORY": (0, 125)}.get(state, (0, 0))
-        job.reason = {"FAILED": "NonZeroExitCode", "TIMEOUT": "TimeLimit", "NODE_FAIL": "NodeDown", "OUT_OF_MEMORY": "OutOfMemory"}.get(
-            state, "None"
-        )
+        job.exit_code, job.signal = {
+            "COMPLETED": (0, 0),
+            "FAILED": (exit_code, signal),
+            "OUT_OF_MEMORY": (0, 125),
+        }.get(state, (0, 0))
+        job.reason = {
+            "FAILED": "NonZeroExitCode",
+            "TIMEOUT": "TimeLimit",
+            "NODE_FAIL": "NodeDown",
+            "OUT_OF_MEMORY": "OutOfMemory",
+        }.get(state, "None")
         self.database.put(job, now)
         if state == "REQUEUED":
             self._wait_again(job, now)

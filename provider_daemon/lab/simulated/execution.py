@@ -18,9 +18,12 @@ NO_OUTPUT = (0, 53)  # how a job ends whose output file cannot be made
 
 
 class Execution:
-    """`spool` holds the scripts; `programs` is the directory of the stand-in programs. `poke` is called whenever a job has ended."""
+    """`spool` holds the scripts; `programs` is the directory of the stand-in programs. `poke` is called
+    whenever a job has ended."""
 
-    def __init__(self, cluster: SimulatedCluster, spool: Path, now: Callable[[], float], poke: Callable[[], None]) -> None:
+    def __init__(
+        self, cluster: SimulatedCluster, spool: Path, now: Callable[[], float], poke: Callable[[], None]
+    ) -> None:
         self._cluster, self._spool, self._now, self._poke = cluster, spool, now, poke
         self._running: dict[int, asyncio.Task[None]] = {}
         self._processes: dict[int, asyncio.subprocess.Process] = {}
@@ -69,14 +72,15 @@ class Execution:
         directory = job.request.directory if there else "/tmp"
         umask = int(job.request.environment.get("SLURM_UMASK", "0022"), 8)
         try:
-            output = os.open(_output(job, directory, self._cluster.user), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666 & ~umask)
+            output = os.open(
+                _output(job, directory, self._cluster.user),
+                os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+                0o666 & ~umask,
+            )
         except OSError:
             return NO_OUTPUT
         if not there:
-            os.write(
-                output,
-                _ELSEWHERE.format(job.request.directory).encode(),
-            )
+            os.write(output, _ELSEWHERE.format(job.request.directory).encode())
         try:
             process = await asyncio.create_subprocess_exec(
                 str(script), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory,
@@ -127,7 +131,15 @@ class Execution:
 
 
 def _output(job: SimulatedJob, directory: str, user: str) -> str:
-    parts = {"%%": "%", "%j": str(job.id), "%A": str(job.id), "%x": job.request.name, "%u": user, "%N": job.nodes[0], "%n": "0"}
+    parts = {
+        "%%": "%",
+        "%j": str(job.id),
+        "%A": str(job.id),
+        "%x": job.request.name,
+        "%u": user,
+        "%N": job.nodes[0],
+        "%n": "0",
+    }
     path = job.request.output
     for pattern, value in parts.items():
         path = path.replace(pattern, value)

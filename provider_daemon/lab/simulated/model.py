@@ -17,7 +17,14 @@ FINAL_STATES = {
     "BOOT_FAIL": "BF",
     "REQUEUED": "RQ",
 }
-SHORT_STATES = {**FINAL_STATES, "PENDING": "PD", "RUNNING": "R", "SUSPENDED": "S", "COMPLETING": "CG", "CONFIGURING": "CF"}
+SHORT_STATES = {
+    **FINAL_STATES,
+    "PENDING": "PD",
+    "RUNNING": "R",
+    "SUSPENDED": "S",
+    "COMPLETING": "CG",
+    "CONFIGURING": "CF",
+}
 
 
 class Failure(Exception):
@@ -128,11 +135,14 @@ class Faults:
     slurmctld_down: bool = False
     slurmdbd_down: bool = False
     accounting_lag: float = 0.0  # seconds from an event to its record in slurmdbd
-    answer_delay: float = 0.0  # seconds before any program answers: a controller that limits its clients' rate
+    # seconds before any program answers: a controller that limits its clients' rate
+    answer_delay: float = 0.0
     sbatch_delay: float = 0.0  # seconds between taking a job and saying so
     sbatch_lost: int = 0  # so many submissions are taken, and their answers lost
     max_submitted: int | None = None  # jobs that the account may have waiting and running
-    banner: str = ""  # what wrappers print before and after the words of every program that is asked something
-    exit_0_failure: set[str] = field(default_factory=set)  # programs that fail for a moment, say so on stderr and exit with 0
+    # what wrappers print before and after the words of every program that is asked something
+    banner: str = ""
+    # programs that fail for a moment, say so on stderr and exit with 0
+    exit_0_failure: set[str] = field(default_factory=set)
     query_range: int = 0  # slurmdbd's MaxQueryTimeRange in seconds; 0: unlimited
     cut: set[str] = field(default_factory=set)  # programs whose caller is cut off instead of being answered

@@ -6,10 +6,19 @@ from provider_daemon.lab.simulated.model import Failure
 
 Options = dict[str, str]
 
-# program: (flags, options with a value), short form -> long name; a long name is its own long form, and the only one of "" and "--".
+# program: (flags, options with a value), short form -> long name; a long name is its own long form, and the
+# only one of "" and "--".
 FLAGS: dict[str, dict[str, str]] = {
     "squeue": {"h": "noheader", "a": "all", "": "me"},
-    "sacct": {"X": "allocations", "D": "duplicates", "n": "noheader", "P": "parsable2", "p": "parsable", "a": "allusers", "": "noconvert"},
+    "sacct": {
+        "X": "allocations",
+        "D": "duplicates",
+        "n": "noheader",
+        "P": "parsable2",
+        "p": "parsable",
+        "a": "allusers",
+        "": "noconvert",
+    },
     "scontrol": {"o": "oneliner"},
     "scancel": {"Q": "quiet", "f": "full", "v": "verbose"},
     "sinfo": {"h": "noheader", "N": "Node"},
@@ -18,7 +27,16 @@ FLAGS: dict[str, dict[str, str]] = {
 }
 VALUED: dict[str, dict[str, str]] = {
     "squeue": {"o": "format", "O": "Format", "t": "states", "j": "jobs", "n": "name", "u": "user"},
-    "sacct": {"o": "format", "s": "state", "j": "jobs", "S": "starttime", "E": "endtime", "u": "user", "": "name", "--": "delimiter"},
+    "sacct": {
+        "o": "format",
+        "s": "state",
+        "j": "jobs",
+        "S": "starttime",
+        "E": "endtime",
+        "u": "user",
+        "": "name",
+        "--": "delimiter",
+    },
     "scontrol": {},
     "scancel": {"n": "name", "t": "state", "u": "user"},
     "sinfo": {"o": "format", "p": "partition", "n": "nodes"},
@@ -28,7 +46,8 @@ VALUED: dict[str, dict[str, str]] = {
 
 
 def read(program: str, argv: Sequence[str]) -> tuple[Options, list[str]]:
-    """Options by their long names, and the other words, wherever they stand. Raises Failure as the programs do."""
+    """Options by their long names, and the other words, wherever they stand. Raises Failure as the programs
+    do."""
     found: Options = {}
     rest: list[str] = []
     words = iter(argv)

@@ -57,7 +57,11 @@ def answer(cluster: SimulatedCluster, call: Call, now: float) -> Said:
 
 
 def _among_banners(banner: str, program: str, said: Said) -> Said:
-    return Said(banner + said.stdout + banner, said.stderr, said.exit_code) if banner and program in _ASKED else said
+    return (
+        Said(banner + said.stdout + banner, said.stderr, said.exit_code)
+        if banner and program in _ASKED
+        else said
+    )
 
 
 def _run(cluster: SimulatedCluster, call: Call, now: float) -> Said:
@@ -104,7 +108,9 @@ def _scontrol(cluster: SimulatedCluster, words: list[str], now: float) -> Said:
     if verb == "show" and rest[:1] == ["node"]:
         return _show_nodes(cluster, rest[1:])
     if verb == "update":
-        return _update(cluster, {name.lower(): value for name, value in (word.split("=", 1) for word in rest)}, now)
+        return _update(
+            cluster, {name.lower(): value for name, value in (word.split("=", 1) for word in rest)}, now
+        )
     if (verb, rest[:1]) == ("write", ["batch_script"]):
         return _write_script(cluster, rest[1:2])
     actions: dict[str, Callable[[SimulatedJob], None]] = {
@@ -127,7 +133,11 @@ def _scontrol(cluster: SimulatedCluster, words: list[str], now: float) -> Said:
 def _show_nodes(cluster: SimulatedCluster, names: list[str]) -> Said:
     if names and names[0] not in cluster.nodes:
         raise Failure(f"Node {names[0]} not found\n")
-    return Said("".join(nodes.show(cluster, node) for node in cluster.nodes.values() if not names or node.name == names[0]))
+    return Said(
+        "".join(
+            nodes.show(cluster, node) for node in cluster.nodes.values() if not names or node.name == names[0]
+        )
+    )
 
 
 def _write_script(cluster: SimulatedCluster, ids: list[str]) -> Said:

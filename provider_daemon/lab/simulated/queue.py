@@ -11,14 +11,18 @@ from provider_daemon.lab.simulated.options import Options, split
 _DEFAULT = "%.18i %.9P %.8j %.8u %.2t %.10M %.6D %R"
 _FIELD = re.compile(r"%(\.?)(\d*)([A-Za-z+])")
 _TITLES = {
-    "i": "JOBID", "A": "JOBID", "P": "PARTITION", "j": "NAME", "u": "USER", "t": "ST", "T": "STATE", "M": "TIME", "D": "NODES",
-    "R": "NODELIST(REASON)", "r": "REASON", "V": "SUBMIT_TIME", "S": "START_TIME", "e": "END_TIME", "N": "NODELIST", "a": "ACCOUNT",
-    "q": "QOS", "k": "COMMENT", "l": "TIME_LIMIT", "C": "CPUS", "m": "MIN_MEMORY", "U": "UID", "Z": "WORK_DIR", "Q": "PRIORITY",
+    "i": "JOBID", "A": "JOBID", "P": "PARTITION", "j": "NAME", "u": "USER", "t": "ST", "T": "STATE",
+    "M": "TIME", "D": "NODES",
+    "R": "NODELIST(REASON)", "r": "REASON", "V": "SUBMIT_TIME", "S": "START_TIME", "e": "END_TIME",
+    "N": "NODELIST", "a": "ACCOUNT",
+    "q": "QOS", "k": "COMMENT", "l": "TIME_LIMIT", "C": "CPUS", "m": "MIN_MEMORY", "U": "UID",
+    "Z": "WORK_DIR", "Q": "PRIORITY",
     "+": "TRES_ALLOC",
 }  # fmt: skip
 # Names of --Format -> the letter of --format; `+` has none there.
 _LONG = {
-    "jobid": "A", "state": "T", "submittime": "V", "starttime": "S", "endtime": "e", "timeused": "M", "tres-alloc": "+", "reason": "r",
+    "jobid": "A", "state": "T", "submittime": "V", "starttime": "S", "endtime": "e", "timeused": "M",
+    "tres-alloc": "+", "reason": "r",
     "name": "j",
 }  # fmt: skip
 _LIVE = frozenset({"PD", "R", "S", "CG", "CF"})
@@ -28,7 +32,10 @@ def squeue(cluster: SimulatedCluster, asked: Options, environment: Mapping[str, 
     form = _short(asked["Format"]) if "Format" in asked else asked.get("format", _DEFAULT)
     header = "" if "noheader" in asked else _line(form, lambda letter: _TITLES.get(letter, "")) + "\n"
     jobs = _chosen(cluster, asked)
-    return header + "".join(_line(form, lambda letter, job=job: _value(cluster, job, letter, environment, now)) + "\n" for job in jobs)  # type: ignore[misc]
+    return header + "".join(
+        _line(form, lambda letter, job=job: _value(cluster, job, letter, environment, now)) + "\n"  # type: ignore[misc]
+        for job in jobs
+    )
 
 
 def _short(form: str) -> str:
@@ -63,12 +70,20 @@ def _line(form: str, value: Callable[[str], str]) -> str:
     def field(found: re.Match[str]) -> str:
         right, width, letter = found.groups()
         text = value(letter)
-        return text if not width else text[: int(width)].rjust(int(width)) if right else text[: int(width)].ljust(int(width))
+        return (
+            text
+            if not width
+            else text[: int(width)].rjust(int(width))
+            if right
+            else text[: int(width)].ljust(int(width))
+        )
 
     return _FIELD.sub(field, form)
 
 
-def _value(cluster: SimulatedCluster, job: SimulatedJob, letter: str, environment: Mapping[str, str], now: float) -> str:
+def _value(
+    cluster: SimulatedCluster, job: SimulatedJob, letter: str, environment: Mapping[str, str], now: float
+) -> str:
     request, place = job.request, node_list(job.nodes)
     limit = 60 * cluster.minutes(job)
     expected = None if job.started_at is None else job.ended_at or job.started_at + limit

@@ -32,7 +32,9 @@ def sacct(cluster: SimulatedCluster, asked: Options, environment: Mapping[str, s
 
 def _search(asked: Options, now: float) -> Search:
     return Search(
-        ids=frozenset(int(text) for text in split(asked["jobs"]) if text.isdecimal()) if "jobs" in asked else None,
+        ids=frozenset(int(text) for text in split(asked["jobs"]) if text.isdecimal())
+        if "jobs" in asked
+        else None,
         names=frozenset(split(asked["name"])) if "name" in asked else None,
         states=frozenset(split(asked["state"])) if "state" in asked else None,
         start=_time(asked.get("starttime", ""), now, now - now % _DAY),
@@ -62,7 +64,9 @@ def _line(fields: list[str], values: Mapping[str, str]) -> list[str]:
     return [known[field.lower()] for field in fields]
 
 
-def _values(cluster: SimulatedCluster, job: SimulatedJob, environment: Mapping[str, str], now: float, *, convert: bool) -> dict[str, str]:
+def _values(
+    cluster: SimulatedCluster, job: SimulatedJob, environment: Mapping[str, str], now: float, *, convert: bool
+) -> dict[str, str]:
     request, elapsed = job.request, job.elapsed(now)
     cpus = request.cpus * request.nodes
     gpu_type = request.gpu_type or next(iter(cluster.nodes.values())).gpu_type
@@ -106,5 +110,25 @@ def _values(cluster: SimulatedCluster, job: SimulatedJob, environment: Mapping[s
 
 
 def _batch_step(job: SimulatedJob) -> dict[str, str]:
-    empty = dict.fromkeys(("User", "QOS", "Partition", "DerivedExitCode", "TimelimitRaw", "ReqTRES", "Comment", "Reason", "WorkDir"), "")
-    return {"JobIDRaw": f"{job.id}.batch", "JobID": f"{job.id}.batch", "JobName": "batch", "MaxRSS": "216K", "AveRSS": "216K", **empty}
+    empty = dict.fromkeys(
+        (
+            "User",
+            "QOS",
+            "Partition",
+            "DerivedExitCode",
+            "TimelimitRaw",
+            "ReqTRES",
+            "Comment",
+            "Reason",
+            "WorkDir",
+        ),
+        "",
+    )
+    return {
+        "JobIDRaw": f"{job.id}.batch",
+        "JobID": f"{job.id}.batch",
+        "JobName": "batch",
+        "MaxRSS": "216K",
+        "AveRSS": "216K",
+        **empty,
+    }

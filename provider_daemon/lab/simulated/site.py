@@ -1,4 +1,5 @@
-"""The simulated site as a whole: the same attributes as the real one, started and stopped within an event loop."""
+"""The simulated site as a whole: the same attributes as the real one, started and stopped within an event
+loop."""
 
 import asyncio
 import contextlib
@@ -21,7 +22,8 @@ _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 class SimulatedSite:
-    """`async with SimulatedSite() as site`. Everything lies in a new directory of its own, which goes with the site.
+    """`async with SimulatedSite() as site`. Everything lies in a new directory of its own, which goes with
+    the site.
 
     `cluster` and `faults` may be changed at any time; poke() makes it felt at once.
     """
@@ -132,7 +134,8 @@ class SimulatedSite:
         while True:
             self._poked.clear()
             self.tick()
-            # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes together with the poke.
+            # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes together with the
+            # poke.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_SECONDS):
                     await self._poked.wait()

@@ -94,7 +94,9 @@ class SshServer:
         feeding.cancel()
         self._running.discard(child)
         with contextlib.suppress(asyncssh.Error, OSError):
-            process.exit(code) if code >= 0 else process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
+            process.exit(code) if code >= 0 else process.exit_with_signal(
+                signal.Signals(-code).name.removeprefix("SIG")
+            )
 
 
 class _Login(asyncssh.SSHServer):

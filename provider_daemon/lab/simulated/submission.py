@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from provider_daemon.lab.simulated.model import Failure, Request
 
 _SHORT = {
-    "J": "job-name", "p": "partition", "A": "account", "q": "qos", "N": "nodes", "n": "ntasks", "c": "cpus-per-task", "t": "time",
+    "J": "job-name", "p": "partition", "A": "account", "q": "qos", "N": "nodes", "n": "ntasks",
+    "c": "cpus-per-task", "t": "time",
     "o": "output", "e": "error", "D": "chdir", "H": "hold",
 }  # fmt: skip
 _FLAGS = frozenset({"parsable", "no-requeue", "requeue", "hold", "version"})
@@ -38,7 +39,8 @@ _MIB = {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024**2}
 
 
 def options(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Long and short options by their long names, and what stands behind them. Raises Failure as sbatch does."""
+    """Long and short options by their long names, and what stands behind them. Raises Failure as sbatch
+    does."""
     found: dict[str, str] = {}
     words = iter(argv)
     for word in words:
@@ -49,7 +51,9 @@ def options(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         else:
             return found, [word, *words]
         if name not in _FLAGS | _VALUED:
-            raise Failure(f"sbatch: unrecognized option '{word}'\nTry \"sbatch --help\" for more information\n", 255)
+            raise Failure(
+                f"sbatch: unrecognized option '{word}'\nTry \"sbatch --help\" for more information\n", 255
+            )
         found[name] = "" if name in _FLAGS else value if equals else next(words, "")
     return found, []
 
@@ -74,13 +78,16 @@ def request(argv: Sequence[str], script: bytes, directory: str, environment: Map
     """Raises Failure, with sbatch's own words, for what sbatch itself refuses."""
     given, rest = options(argv)
     if "wrap" in given:
-        script = b"#!/bin/sh\n# This script was created by sbatch --wrap.\n\n" + given["wrap"].encode() + b"\n"
+        script = (
+            b"#!/bin/sh\n# This script was created by sbatch --wrap.\n\n" + given["wrap"].encode() + b"\n"
+        )
     _check_script(script)
     asked = {**directives(script), **given}
     nodes = int(asked.get("nodes", "1"))
     gpus, gpu_type = _gres(asked.get("gres", ""))
     return Request(
-        name=asked.get("job-name") or ("wrap" if "wrap" in given else os.path.basename(rest[0]) if rest else "sbatch"),
+        name=asked.get("job-name")
+        or ("wrap" if "wrap" in given else os.path.basename(rest[0]) if rest else "sbatch"),
         script=script,
         directory=asked.get("chdir", directory),
         environment=_exported(asked.get("export", "ALL"), environment),
@@ -114,7 +121,8 @@ def _check_script(script: bytes) -> None:
 
 
 def minutes(text: str) -> int:
-    """`90`, `1:30` (minutes:seconds), `1:30:00`, `2-0`, `2-12:00`; a part of a minute counts as a whole one."""
+    """`90`, `1:30` (minutes:seconds), `1:30:00`, `2-0`, `2-12:00`; a part of a minute counts as a whole
+    one."""
     found = _TIME.fullmatch(text)
     if found is None:
         raise Failure("sbatch: error: Invalid --time specification\n", 255)
@@ -140,12 +148,18 @@ def _gres(text: str) -> tuple[int, str]:
         return 0, ""
     kind, *rest = text.split(":")
     if kind != "gpu":
-        raise Failure("sbatch: error: Batch job submission failed: Invalid generic resource (gres) specification\n")
+        raise Failure(
+            "sbatch: error: Batch job submission failed: Invalid generic resource (gres) specification\n"
+        )
     count = rest.pop() if rest and rest[-1].isdecimal() else "1"
     return int(count), rest[0] if rest else ""
 
 
 def _exported(export: str, environment: Mapping[str, str]) -> dict[str, str]:
     if export in ("NONE", "NIL"):
-        return {name: environment[name] for name in ("PATH", "HOME", "USER", "LOGNAME", "SLURM_UMASK") if name in environment}
+        return {
+            name: environment[name]
+            for name in ("PATH", "HOME", "USER", "LOGNAME", "SLURM_UMASK")
+            if name in environment
+        }
     return dict(environment)

@@ -1,1 +1,2 @@
-"""A private SLURM site in one directory: munged, MariaDB, slurmdbd, slurmctld, several slurmd and an sshd of its own."""
+"""A private SLURM site in one directory: munged, MariaDB, slurmdbd, slurmctld, several slurmd and an sshd of
+its own."""

@@ -2,7 +2,8 @@
 
 from provider_daemon.lab.site.layout import Layout
 
-# A GPU's File= must be a character device, or jobs get no CUDA_VISIBLE_DEVICES. These exist everywhere and need no root to make.
+# A GPU's File= must be a character device, or jobs get no CUDA_VISIBLE_DEVICES. These exist everywhere and
+# need no root to make.
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 PARTITIONS = ("standard", "gpu")
 CGROUP_DISABLED_SINCE = (23, 11)  # from this version on a site can say that it has no cgroups
@@ -34,7 +35,10 @@ def slurm_conf(layout: Layout) -> str:
         "SelectTypeParameters": "CR_Core_Memory",
         "DefMemPerCPU": "1024",
         "SchedulerType": "sched/backfill",
-        "SchedulerParameters": "batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=1,bf_continue",
+        "SchedulerParameters": (
+            "batch_sched_delay=0,sched_min_interval=0,sched_interval=2,"  # a private site waits for nothing
+            "bf_interval=1,bf_continue"
+        ),
         "AccountingStorageType": "accounting_storage/slurmdbd",
         "AccountingStorageHost": "127.0.0.1",
         "AccountingStoragePort": str(plan.dbd_port),
@@ -56,9 +60,9 @@ def slurm_conf(layout: Layout) -> str:
 def _listening(address: str) -> str:
     """Only where this host's name leads, if who is called back can be found there.
 
-    srun and slurmctld are called back, by slurmstepd and slurmdbd, where their own calls came from, and whoever calls an address of 127/8
-    calls as 127.0.0.1: what listens on 127.0.1.1, Debian's line in /etc/hosts, is never found.
-    """
+    srun and slurmctld are called back, by slurmstepd and slurmdbd, where their own calls came from, and
+    whoever calls an address of 127/8 calls as 127.0.0.1: what listens on 127.0.1.1, Debian's line in
+    /etc/hosts, is never found."""
     found = address == "127.0.0.1" or not address.startswith("127.")
     return "NoInAddrAny,NoCtldInAddrAny" if found else ""
 
@@ -67,7 +71,10 @@ def _nodes(layout: Layout) -> list[str]:
     plan = layout.plan
     gres = f" Gres=gpu:{plan.gpu_type}:{plan.gpus}" if plan.gpus else ""
     return [
-        f"NodeName={node} NodeHostName={plan.host} NodeAddr={plan.address} Port={port} CPUs={plan.cpus} RealMemory={plan.memory}{gres}"
+        (
+            f"NodeName={node} NodeHostName={plan.host} NodeAddr={plan.address} Port={port} "
+            f"CPUs={plan.cpus} RealMemory={plan.memory}{gres}"
+        )
         for node, port in zip(plan.nodes, plan.node_ports, strict=True)
     ]
 
@@ -83,12 +90,18 @@ def _partitions(layout: Layout) -> list[str]:
 def gres_conf(layout: Layout) -> str:
     plan = layout.plan
     nodes = ",".join(plan.nodes)
-    devices = [f"NodeName={nodes} Name=gpu Type={plan.gpu_type} File={device}" for device in DEVICES[: plan.gpus]]
+    devices = [
+        f"NodeName={nodes} Name=gpu Type={plan.gpu_type} File={device}" for device in DEVICES[: plan.gpus]
+    ]
     return "\n".join(["AutoDetect=off", *devices, ""])
 
 
 def cgroup_conf(version: tuple[int, ...]) -> str:
-    return "CgroupPlugin=disabled\n" if version >= CGROUP_DISABLED_SINCE else "CgroupAutomount=no\nCgroupPlugin=cgroup/v1\n"
+    return (
+        "CgroupPlugin=disabled\n"
+        if version >= CGROUP_DISABLED_SINCE
+        else "CgroupAutomount=no\nCgroupPlugin=cgroup/v1\n"
+    )
 
 
 def slurmdbd_conf(layout: Layout) -> str:

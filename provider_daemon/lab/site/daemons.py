@@ -23,7 +23,14 @@ class Daemons:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return ("munged", "mariadbd", "slurmdbd", "slurmctld", *(f"slurmd-{node}" for node in self.layout.plan.nodes), "sshd")
+        return (
+            "munged",
+            "mariadbd",
+            "slurmdbd",
+            "slurmctld",
+            *(f"slurmd-{node}" for node in self.layout.plan.nodes),
+            "sshd",
+        )
 
     def pid(self, daemon: str) -> int | None:
         return processes.pid_of(self.layout.pid_file(daemon), _program(daemon))
@@ -45,25 +52,36 @@ class Daemons:
         }[daemon]()
 
     def _until(self, daemon: str, question: list[str], limit: float) -> None:
-        processes.until(daemon, lambda: processes.succeeds(question, self.env), self.layout.log(daemon), limit)
+        processes.until(
+            daemon, lambda: processes.succeeds(question, self.env), self.layout.log(daemon), limit
+        )
 
     def _start_munged(self) -> None:
         made, key = self.layout, self.layout.root / "key"
         if not self.pid("munged"):
-            files = {"socket": made.munge_socket, "key-file": key / "munge.key", "pid-file": made.pid_file("munged")}
+            files = {
+                "socket": made.munge_socket,
+                "key-file": key / "munge.key",
+                "pid-file": made.pid_file("munged"),
+            }
             files |= {"log-file": made.log("munged"), "seed-file": key / "munge.seed"}
-            processes.run(["munged", *(f"--{name}={path}" for name, path in files.items()), "--num-threads=4"], self.env)
+            processes.run(
+                ["munged", *(f"--{name}={path}" for name, path in files.items()), "--num-threads=4"], self.env
+            )
         self._until("munged", ["munge", "-S", str(made.munge_socket), "-n"], 20)
 
     def make_database(self) -> None:
-        """The files of an empty one; the operator's own account is let in by unix socket, without any password.
+        """The files of an empty one; the operator's own account is let in by unix socket, without any
+        password.
 
         Tried twice: several that are made at the same moment on one machine can get into each other's way.
         """
         made, owner = self.layout, self.layout.plan.owner
         command = [
-            "mariadb-install-db", "--no-defaults", f"--datadir={made.root}/db", f"--user={owner}", "--skip-test-db",
-            "--auth-root-authentication-method=socket", f"--auth-root-socket-user={owner}", "--skip-name-resolve",
+            "mariadb-install-db", "--no-defaults", f"--datadir={made.root}/db", f"--user={owner}",
+            "--skip-test-db",
+            "--auth-root-authentication-method=socket", f"--auth-root-socket-user={owner}",
+            "--skip-name-resolve",
         ]  # fmt: skip
         for last in (False, True):
             shutil.rmtree(made.root / "db", ignore_errors=True)
@@ -76,17 +94,23 @@ class Daemons:
             # Durability is worth nothing here, and costs seconds.
             processes.spawn(
                 [
-                    "mariadbd", "--no-defaults", f"--datadir={made.root}/db", f"--user={owner}", f"--socket={made.sql_socket}",
-                    f"--pid-file={made.pid_file('mariadbd')}", f"--tmpdir={made.root}/tmp", "--skip-networking", "--skip-name-resolve",
-                    "--innodb-buffer-pool-size=128M", "--innodb-lock-wait-timeout=900", "--innodb-flush-log-at-trx-commit=0",
-                    "--innodb-flush-method=nosync", "--innodb-doublewrite=0", "--max-allowed-packet=64M", "--performance-schema=0",
+                    "mariadbd", "--no-defaults", f"--datadir={made.root}/db", f"--user={owner}",
+                    f"--socket={made.sql_socket}",
+                    f"--pid-file={made.pid_file('mariadbd')}", f"--tmpdir={made.root}/tmp",
+                    "--skip-networking", "--skip-name-resolve",
+                    "--innodb-buffer-pool-size=128M", "--innodb-lock-wait-timeout=900",
+                    "--innodb-flush-log-at-trx-commit=0",
+                    "--innodb-flush-method=nosync", "--innodb-doublewrite=0", "--max-allowed-packet=64M",
+                    "--performance-schema=0",
                 ],
                 self.env,
                 made.log("mariadbd"),
             )  # fmt: skip
         self._until("mariadbd", self._sql("select 1"), 60)
         who = f"'{owner}'@'localhost'"
-        grant = f"create user if not exists {who} identified via unix_socket; grant all on {DATABASE}.* to {who};"
+        grant = (
+            f"create user if not exists {who} identified via unix_socket; grant all on {DATABASE}.* to {who};"
+        )
         processes.run(self._sql(f"create database if not exists {DATABASE}; {grant}"), self.env)
 
     def _sql(self, statement: str) -> list[str]:
@@ -121,7 +145,8 @@ class Daemons:
             pwd.getpwnam(user)
             return
         processes.run(["useradd", "-m", "-s", "/bin/bash", user], self.env)
-        processes.run(["usermod", "-p", "*", user], self.env)  # useradd leaves it locked: sshd would refuse its key
+        # useradd leaves it locked: sshd would refuse its key
+        processes.run(["usermod", "-p", "*", user], self.env)
 
     def make_accounts(self) -> None:
         """The cluster, the account, and in it the two users that may submit."""
@@ -129,11 +154,20 @@ class Daemons:
         users = ",".join(dict.fromkeys((plan.user, plan.owner)))
         for argv in (
             ("add", "cluster", plan.cluster),
-            ("add", "account", plan.account, f"Cluster={plan.cluster}", "Description=provd", "Organization=provd"),
+            (
+                "add",
+                "account",
+                plan.account,
+                f"Cluster={plan.cluster}",
+                "Description=provd",
+                "Organization=provd",
+            ),
             ("add", "user", users, f"Account={plan.account}"),
         ):
             done = processes.run(["sacctmgr", "-i", *argv], self.env, check=False)
-            there_already = any(words in done.stdout + done.stderr for words in ("Nothing new added", "already exists"))
+            there_already = any(
+                words in done.stdout + done.stderr for words in ("Nothing new added", "already exists")
+            )
             if done.returncode and not there_already:
                 raise LabError(f"sacctmgr {' '.join(argv)}: {(done.stdout + done.stderr).strip()}")
 

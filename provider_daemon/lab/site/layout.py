@@ -96,7 +96,10 @@ def load(root: Path) -> Layout | None:
 def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None) -> Layout:
     """Makes the directories and the plan; raises LabError for a directory that holds something else."""
     if not plain(str(root)):
-        raise LabError(f"{root}: SLURM's configuration allows only letters, digits and _ . - in paths; use another directory")
+        raise LabError(
+            f"{root}: SLURM's configuration allows only letters, digits and _ . - in paths; use another "
+            "directory"
+        )
     _empty(root)
     root.chmod(0o755)
     owner, host = me(), socket.gethostname()
@@ -138,11 +141,15 @@ def me() -> str:
 
 
 def address_of(host: str) -> str:
-    """Where SLURM's daemons listen when they are told not to listen everywhere: their host's own name says it, often 127.0.1.1."""
+    """Where SLURM's daemons listen when they are told not to listen everywhere: their host's own name says
+    it, often 127.0.1.1."""
     try:
         return socket.gethostbyname(host)
     except OSError:
-        raise LabError(f"this host's name does not resolve, and SLURM needs it: add the line '127.0.0.1 {host}' to /etc/hosts") from None
+        raise LabError(
+            f"this host's name does not resolve, and SLURM needs it: add the line '127.0.0.1 {host}' to "
+            "/etc/hosts"
+        ) from None
 
 
 def _run_directory(root: Path) -> Path:
@@ -165,7 +172,8 @@ def _make_directories(layout: Layout) -> None:
 
 
 def free_ports(count: int) -> Sequence[int]:
-    """A block of TCP ports that nobody listens on now, below the range that outgoing connections take theirs from."""
+    """A block of TCP ports that nobody listens on now, below the range that outgoing connections take theirs
+    from."""
     start = random.randrange(11000, 30000)
     while True:
         ports = range(start, start + count)

@@ -1,4 +1,5 @@
-"""Starting, finding and ending the site's daemons. A pid counts only while /proc says that it still is that program."""
+"""Starting, finding and ending the site's daemons. A pid counts only while /proc says that it still is that
+program."""
 
 import contextlib
 import os
@@ -12,7 +13,8 @@ from provider_daemon.errors import ProvdError
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DAEMONS = frozenset(
-    ("munged", "mariadbd", "mariadb-install", "slurmdbd", "slurmctld", "slurmscriptd", "slurmd", "slurmstepd", "sshd")
+    ("munged", "mariadbd", "mariadb-install", "slurmdbd", "slurmctld", "slurmscriptd", "slurmd", "slurmstepd",
+    "sshd")
 )  # fmt: skip
 
 Step = Callable[[], None]
@@ -22,8 +24,11 @@ class LabError(ProvdError):
     """The site cannot be brought up or down; its text holds the end of the log that says why."""
 
 
-def run(argv: list[str], env: Mapping[str, str], *, check: bool = True, limit: float = 60) -> subprocess.CompletedProcess[str]:
-    """In a session of its own: a Ctrl-C on our terminal is ours to handle, and must not cut a set-up command in the middle."""
+def run(
+    argv: list[str], env: Mapping[str, str], *, check: bool = True, limit: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """In a session of its own: a Ctrl-C on our terminal is ours to handle, and must not cut a set-up command
+    in the middle."""
     try:
         done = subprocess.run(
             argv,
@@ -38,7 +43,9 @@ def run(argv: list[str], env: Mapping[str, str], *, check: bool = True, limit: f
     except subprocess.TimeoutExpired:
         raise LabError(f"{' '.join(argv)}: no end after {limit:.0f} s") from None
     if check and done.returncode:
-        raise LabError(f"{' '.join(argv)}: exit {done.returncode}: {(done.stdout + done.stderr).strip()[-800:]}")
+        raise LabError(
+            f"{' '.join(argv)}: exit {done.returncode}: {(done.stdout + done.stderr).strip()[-800:]}"
+        )
     return done
 
 
@@ -51,7 +58,15 @@ def succeeds(argv: list[str], env: Mapping[str, str]) -> bool:
 def spawn(argv: list[str], env: Mapping[str, str], log: Path) -> None:
     """A daemon that stays in the foreground, in a session of its own."""
     with log.open("ab") as output:
-        subprocess.Popen(argv, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/")
+        subprocess.Popen(
+            argv,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd="/",
+        )
 
 
 def until(what: str, test: Callable[[], bool], log: Path, limit: float = 60) -> None:
@@ -98,7 +113,8 @@ def end_leftovers(slurm_conf: Path, directories: tuple[Path, ...]) -> None:
 
 
 def _leftovers(slurm_conf: Path, directories: tuple[Path, ...]) -> Iterator[int]:
-    """Told from other sites' by the environment that they were started with, or by their command line (sshd writes over the former)."""
+    """Told from other sites' by the environment that they were started with, or by their command line (sshd
+    writes over the former)."""
     site = f"SLURM_CONF={slurm_conf}\0".encode()
     places = [f"{directory}/".encode() for directory in directories]
     for entry in Path("/proc").glob("[0-9]*"):

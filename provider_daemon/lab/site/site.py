@@ -30,22 +30,25 @@ NODES_READY = frozenset({"idle", "mixed", "allocated", "completing"})
 
 
 def missing_packages() -> list[str]:
-    return [package for package, program in PACKAGES.items() if shutil.which(program, path=processes.PATH) is None]
+    return [
+        package for package, program in PACKAGES.items() if shutil.which(program, path=processes.PATH) is None
+    ]
 
 
 @dataclass(slots=True)
 class Site:
     """`Site.open(directory)`, then `up()`. What a client needs of it stands in the properties.
 
-    start(daemon) and stop(daemon) are there for rehearsing what breaks; `daemons` are the names. Every failure is a LabError.
-    """
+    start(daemon) and stop(daemon) are there for rehearsing what breaks; `daemons` are the names. Every
+    failure is a LabError."""
 
     layout: Layout
     env: Mapping[str, str]  # for SLURM's commands on the site, as its owner
 
     @classmethod
     def open(cls, directory: Path, *, nodes: int = 4, settings: dict[str, str] | None = None) -> "Site":
-        """An existing site, or a new plan for one; `nodes` and `settings` (slurm.conf's) hold for a new one only."""
+        """An existing site, or a new plan for one; `nodes` and `settings` (slurm.conf's) hold for a new one
+        only."""
         root = directory.resolve()
         if layout.load(root) is not None:
             return cls.existing(root)
@@ -131,7 +134,8 @@ class Site:
     # --- up ---
 
     def up(self) -> None:
-        """Starts what is not running and waits until every node takes jobs. Whatever interrupts it, nothing stays half up."""
+        """Starts what is not running and waits until every node takes jobs. Whatever interrupts it, nothing
+        stays half up."""
         if layout.me() != self.layout.plan.owner:
             raise LabError(f"{self.layout.root} belongs to {self.layout.plan.owner}")
         try:
@@ -153,7 +157,9 @@ class Site:
         processes.until("every node takes jobs", self._nodes_ready, self.layout.log("slurmctld"))
 
     def _nodes_ready(self) -> bool:
-        states = self.run("sinfo", "-h", "-N", "-p", conf.PARTITIONS[0], "-o", "%T", check=False).stdout.split()
+        states = self.run(
+            "sinfo", "-h", "-N", "-p", conf.PARTITIONS[0], "-o", "%T", check=False
+        ).stdout.split()
         return len(states) == len(self.nodes) and set(states) <= NODES_READY
 
     def start(self, daemon: str) -> None:

@@ -1,4 +1,5 @@
-"""The model of the chain as several nodes show it: each has a view of its own, and the model answers from the one that is asked."""
+"""The model of the chain as several nodes show it: each has a view of its own, and the model answers from the
+one that is asked."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -65,12 +66,19 @@ class WireBlocks(Blocks):
 
     def _answer(self, outcome: TxOutcome) -> GetTxResponse:
         raw = self.sent_bytes.get(outcome.tx_hash)
-        return GetTxResponse(tx=transactions.decode(raw) if raw else Tx(body=TxBody(memo="not ours")), tx_response=response(outcome))
+        return GetTxResponse(
+            tx=transactions.decode(raw) if raw else Tx(body=TxBody(memo="not ours")),
+            tx_response=response(outcome),
+        )
 
     def cancels_since(self, height: int, lag: int, *, wrapped: bool) -> list[GetTxResponse]:
         """Every second cancel came inside an authz MsgExec."""
         seen = self.view().height - lag
-        found = [(at, job_id) for number, (at, job_id) in enumerate(self.cancels) if height <= at <= seen and wrapped == bool(number % 2)]
+        found = [
+            (at, job_id)
+            for number, (at, job_id) in enumerate(self.cancels)
+            if height <= at <= seen and wrapped == bool(number % 2)
+        ]
         return [_cancel(at, job_id, wrapped=wrapped) for at, job_id in found]
 
 

@@ -28,7 +28,11 @@ class WireChannel:
         """Nothing is open."""
 
     def unary_unary(
-        self, method: str, request_serializer: Callable[[Any], bytes], response_deserializer: Callable[[bytes], Any], **_: object
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes],
+        response_deserializer: Callable[[bytes], Any],
+        **_: object,
     ) -> Callable[..., Awaitable[Any]]:
         async def call(request: Any, timeout: float) -> Any:
             answer = await self._carried(method, request_serializer(request), timeout)
@@ -41,10 +45,14 @@ class WireChannel:
 
     async def _carried(self, method: str, request: bytes, timeout: float) -> bytes:
         what = method.rpartition("/")[2]
-        if self._wire.dice.random() < 0.3:  # else it is there at once: a second wait in every call doubles what a schedule costs
+        # else it is there at once: a second wait in every call doubles what a schedule costs
+        if self._wire.dice.random() < 0.3:
             await self._gate.point(what)
         if self._node.unreachable() or self._wire.chain_strikes("lost_call"):
-            raise _error(Code.UNAVAILABLE, "failed to connect to all addresses; last error: UNKNOWN: Connection refused")
+            raise _error(
+                Code.UNAVAILABLE,
+                "failed to connect to all addresses; last error: UNKNOWN: Connection refused",
+            )
         answer, failure = self._asked(method, request)
         await self._waited(what, timeout)
         self._broken(what)
@@ -83,11 +91,16 @@ class WireChannel:
             raise _error(Code.RESOURCE_EXHAUSTED, "too many requests")
 
     def _cut(self, what: str, answer: bytes) -> bytes:
-        """At least one byte of an answer that has some comes through: an empty one is well-formed protobuf, and no adapter can tell."""
+        """At least one byte of an answer that has some comes through: an empty one is well-formed protobuf,
+        and no adapter can tell."""
         if len(answer) < 2 or not self._wire.strikes("wire_protobuf_cut"):
             return answer
         between_fields = self._wire.dice.random() < 0.5
-        kept = self._wire.dice.choice(fields(answer) or [1]) if between_fields else self._wire.dice.randrange(1, len(answer))
+        kept = (
+            self._wire.dice.choice(fields(answer) or [1])
+            if between_fields
+            else self._wire.dice.randrange(1, len(answer))
+        )
         self._world.note(f"{what}: only {kept} of {len(answer)} bytes came back")
         return answer[:kept]
 

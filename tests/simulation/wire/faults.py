@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from tests.simulation.world import World
 
-# Fault -> the highest chance at one point where it can strike. Each schedule takes some of them, at its own share of that chance.
+# Fault -> the highest chance at one point where it can strike. Each schedule takes some of them, at its own
+# share of that chance.
 SLURM: dict[str, float] = {
     # the way to the login node
     "wire_stdout_cut": 0.10,  # at any byte, and no exit code
@@ -58,8 +59,8 @@ CHAIN: dict[str, float] = {
 class Wire:
     """The faults of one schedule's one or two bad sides, thrown with dice of their own.
 
-    A call on the chain's side is made of several on the wire: where both sides are bad in every schedule, few jobs get far.
-    """
+    A call on the chain's side is made of several on the wire: where both sides are bad in every schedule, few
+    jobs get far."""
 
     world: World
     dice: random.Random = field(init=False)
@@ -69,13 +70,16 @@ class Wire:
 
     def __post_init__(self) -> None:
         dice = self.dice = random.Random(f"wire {self.world.seed}")
-        self.slurm_is_bad, self.chain_is_bad = dice.choice(((True, False), (True, False), (False, True), (True, True)))
+        self.slurm_is_bad, self.chain_is_bad = dice.choice(
+            ((True, False), (True, False), (False, True), (True, True))
+        )
         faults = (SLURM if self.slurm_is_bad else {}) | (CHAIN if self.chain_is_bad else {})
         chosen = dice.sample(sorted(faults), dice.randint(2, len(faults)))
         self.chances = {fault: faults[fault] * dice.uniform(0.2, 1) for fault in chosen} | self._always()
 
     def _always(self) -> dict[str, float]:
-        """Faults that a wrong version meets in every one of its schedules, with their chances (tests.simulation.mutants)."""
+        """Faults that a wrong version meets in every one of its schedules, with their chances
+        (tests.simulation.mutants)."""
         return {}
 
     def slurm_strikes(self, fault: str) -> bool:

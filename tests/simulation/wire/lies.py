@@ -1,4 +1,5 @@
-"""What one of three nodes says falsely, each time about one thing: its height, jobs, the account, or what became of transactions."""
+"""What one of three nodes says falsely, each time about one thing: its height, jobs, the account, or what
+became of transactions."""
 
 from dataclasses import replace
 
@@ -10,7 +11,13 @@ from provider_daemon.job.state import TERMINAL, State
 from tests.simulation.blocks import View
 from tests.simulation.books import snapshot_of
 
-HEIGHT, STEP, CANCEL, COMPLETION, SEQUENCE = "lie_height", "lie_height_step", "lie_cancel", "lie_completion", "lie_sequence"
+HEIGHT, STEP, CANCEL, COMPLETION, SEQUENCE = (
+    "lie_height",
+    "lie_height_step",
+    "lie_cancel",
+    "lie_completion",
+    "lie_sequence",
+)
 INCLUSION, WITHHELD, SWALLOWED = "lie_inclusion", "lie_withheld", "lie_swallowed"
 LIES = (HEIGHT, STEP, CANCEL, COMPLETION, SEQUENCE, INCLUSION, WITHHELD, SWALLOWED)
 READS = frozenset({"GetLatestBlock", "ABCIQuery", "Job", "AccountInfo"})

@@ -1,4 +1,5 @@
-"""Deliberate wrong versions of the adapters, each of which the second mode must catch: the names to replace, and with what."""
+"""Deliberate wrong versions of the adapters, each of which the second mode must catch: the names to replace,
+and with what."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,7 +36,10 @@ def _cut_is_complete(answer: CommandResult, what: str) -> tuple[int, str]:
 async def _silence_is_refusal(self: Any, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
     receipts = await SUBMIT(self, orders)
     return tuple(
-        SubmissionResult(each.name, refusal="it named no job") if each.unknown.startswith("its answer") else each for each in receipts
+        SubmissionResult(each.name, refusal="it named no job")
+        if each.unknown.startswith("its answer")
+        else each
+        for each in receipts
     )
 
 
@@ -125,7 +129,10 @@ WIRE_MUTANTS: dict[str, Changes] = {
         (Broadcast, "find_by_sequence", _failed_search_is_none),
     ),
     "one endpoint is enough": ((Endpoints, "quorum", property(lambda self: 1)),),
-    "the highest claim is the height": ((Heights, "_common", _highest_claim), (Heights, "_relearn", lambda *_: False)),
+    "the highest claim is the height": (
+        (Heights, "_common", _highest_claim),
+        (Heights, "_relearn", lambda *_: False),
+    ),
     "one endpoint's inclusion is trusted": ((GrpcChain, "find", _any_inclusion),),
     "one endpoint's record is trusted": ((GrpcChain, "job", _any_record),),
     "a transaction is sent again within the call": ((Endpoints, "once", _sent_again),),

@@ -27,7 +27,8 @@ GAS_PRICE = b'{"current_min_gas_prices":[{"denom":"uve","amount":"0.025000000000
 
 
 class Node:
-    """`answer` is the node's whole surface: the full method name and the request's bytes in, the answer's bytes out."""
+    """`answer` is the node's whole surface: the full method name and the request's bytes in, the answer's
+    bytes out."""
 
     def __init__(self, weather: Weather) -> None:
         self._weather = weather
@@ -58,7 +59,11 @@ class Node:
         try:
             if self._weather.lie and (told := self._lie(rpc, message)) is not None:
                 return told.SerializeToString()
-            return (self._hpc(rpc, message) if service == "virtengine.hpc.v1.Query" else self._methods[rpc](message)).SerializeToString()
+            return (
+                self._hpc(rpc, message)
+                if service == "virtengine.hpc.v1.Query"
+                else self._methods[rpc](message)
+            ).SerializeToString()
         finally:
             self._blocks.asked_view = None
 
@@ -109,30 +114,46 @@ class Node:
     def _too_young(self, job_id: str) -> bool:
         view = self._blocks.view()
         record = view.books.jobs.get(job_id)  # none of an invented job
-        return record is not None and view.height <= record.height + YOUNG and self._world.strikes("young_record_missing")
+        return (
+            record is not None
+            and view.height <= record.height + YOUNG
+            and self._world.strikes("young_record_missing")
+        )
 
     def _abci_query(self, request: tendermint_pb2.ABCIQueryRequest) -> Message:
         height = self._blocks.view().height
         if self._wire.strikes("wire_height_pruned"):
-            return tendermint_pb2.ABCIQueryResponse(key=request.data, height=height, log="version does not exist")
-        return tendermint_pb2.ABCIQueryResponse(key=request.data, value=self._stored(request.path, request.data), height=height)
+            return tendermint_pb2.ABCIQueryResponse(
+                key=request.data, height=height, log="version does not exist"
+            )
+        return tendermint_pb2.ABCIQueryResponse(
+            key=request.data, value=self._stored(request.path, request.data), height=height
+        )
 
     def _stored(self, path: str, key: bytes) -> bytes:
         if path == f"/store/{keyspace.GAS_PRICING_STORE}/key":
             return GAS_PRICE
         books = self._blocks.view().books
-        if key[:1] == keyspace.JOB and (job_id := keyspace.record_id(key)) in books.jobs and self._too_young(job_id):
+        if (
+            key[:1] == keyspace.JOB
+            and (job_id := keyspace.record_id(key)) in books.jobs
+            and self._too_young(job_id)
+        ):
             return b""
         return records.stored(books, key, self._world.now())
 
     # --- accounts ---
 
     def _account(self, request: auth_pb2.QueryAccountInfoRequest) -> Message:
-        account = auth_pb2.BaseAccount(address=request.address, account_number=1, sequence=self._blocks.view().books.sequence)
+        account = auth_pb2.BaseAccount(
+            address=request.address, account_number=1, sequence=self._blocks.view().books.sequence
+        )
         return auth_pb2.QueryAccountInfoResponse(info=account)
 
     def _balance(self, request: bank_pb2.QueryBalanceRequest) -> Message:
-        return bank_pb2.QueryBalanceResponse(balance=Coin(denom=request.denom, amount=str(self._blocks.view().books.wallet)))
+        return bank_pb2.QueryBalanceResponse(
+            balance=Coin(denom=request.denom, amount=str(self._blocks.view().books.wallet))
+        )
 
 
 _MODULES = {

@@ -1,4 +1,5 @@
-"""A schedule of the second mode: the same models, seeds, faults and invariants, with the real adapters between."""
+"""A schedule of the second mode: the same models, seeds, faults and invariants, with the real adapters
+between."""
 
 import random
 from pathlib import Path
@@ -42,7 +43,10 @@ class WireSchedule(Schedule):
         count, liar = self._wire.dice.randint(1, 3), self._wire.dice.randrange(3)
         self._quorum = 0 if count == 3 else self._wire.dice.choice((0, 1))
         lying = range(liar, liar + 1) if count == 3 else range(0)
-        weathers = [Weather(world, self._wire, self._blocks, first=not number, liar=number in lying) for number in range(count)]
+        weathers = [
+            Weather(world, self._wire, self._blocks, first=not number, liar=number in lying)
+            for number in range(count)
+        ]
         self._nodes = {f"node{number}:9090": Node(weather) for number, weather in enumerate(weathers)}
 
     def _life(self, periods: dict[str, float]) -> Life:
@@ -51,7 +55,9 @@ class WireSchedule(Schedule):
         life.scheduler = SlurmScheduler(WireTransport(world, wire, self._slurm, gate), clock)
         life.sending = None
         life.chain = chain = GrpcChain(CHAIN_ID, [], clock, quorum=self._quorum)
-        chain.endpoints.all += [Endpoint(url, _channel(WireChannel(world, wire, gate, node))) for url, node in self._nodes.items()]
+        chain.endpoints.all += [
+            Endpoint(url, _channel(WireChannel(world, wire, gate, node))) for url, node in self._nodes.items()
+        ]
         return life
 
 

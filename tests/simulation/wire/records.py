@@ -1,4 +1,5 @@
-"""The model's books as the chain's own records: protobuf for Query RPCs, the codec's JSON for the raw store."""
+"""The model's books as the chain's own records: protobuf for Query RPCs, the codec's JSON for the raw
+store."""
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp

@@ -1,4 +1,5 @@
-"""The login node's shell, as far as the programs of commands.py use it: they are read and carried out line by line, on the model."""
+"""The login node's shell, as far as the programs of commands.py use it: they are read and carried out line by
+line, on the model."""
 
 import re
 import shlex

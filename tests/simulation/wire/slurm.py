@@ -25,14 +25,16 @@ _DOWN = {
 TROUBLES = (
     "slurm_load_jobs error: Socket timed out on send/recv operation\n",
     "error: slurm_receive_msgs: [[login1]:6817] failed: Zero Bytes were transmitted or received\n",
-    "error: If munged is up, restart with --num-threads=10\nerror: Munge encode failed: Failed to access munge.socket\n"
+    "error: If munged is up, restart with --num-threads=10\nerror: Munge encode failed: Failed to "
+    "access munge.socket\n"
     "error: authentication: Protocol authentication error\n",
     "error: Rate limit exceeded, please retry. 12 of 20 tokens used by uid 1002\n",
     "error: Slurm temporarily unable to accept job, sleeping and retrying (30)\n",
     "fatal: pthread_create error Resource temporarily unavailable\n",
     "error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host 4711\n",
 )
-# What wrappers, module systems and plugins print among the rows; the last ones without a line break of their own.
+# What wrappers, module systems and plugins print among the rows; the last ones without a line break of their
+# own.
 BANNERS = (
     "NOTICE: maintenance on Friday, see the news page\n",
     "sacct: your query is being checked by the site's wrapper\n\n",
@@ -64,23 +66,38 @@ class Slurm:
     def _in_trouble(self) -> bool:
         if self._wire.strikes("wire_sick"):
             self._sick_until = self._world.now() + self._world.broken_for(20, 150)
-        return self._wire.strikes("wire_trouble") or (self._world.now() < self._sick_until and self._wire.dice.random() < 0.5)
+        return self._wire.strikes("wire_trouble") or (
+            self._world.now() < self._sick_until and self._wire.dice.random() < 0.5
+        )
 
     def run(self, words: Sequence[str]) -> Said:
         """Raises nothing: what is wrong is said in SLURM's words."""
         name = words[0]
         if self._world.strikes("slurm_down"):
             self._site.down_until = self._world.now() + self._world.broken_for(10, 200)
-        if name in _DOWN and (self._site.down_until > self._world.now() or (name == "squeue" and self._world.strikes("squeue_down"))):
+        if name in _DOWN and (
+            self._site.down_until > self._world.now()
+            or (name == "squeue" and self._world.strikes("squeue_down"))
+        ):
             text, code = _DOWN[name]
             return Said("", text, code)
         if self._in_trouble():
-            return Said("", f"{name}: {self._wire.dice.choice(TROUBLES)}", self._wire.dice.choice((1, 2, 255)))
+            return Said(
+                "", f"{name}: {self._wire.dice.choice(TROUBLES)}", self._wire.dice.choice((1, 2, 255))
+            )
         if words[1:3] == ["write", "batch_script"]:
             return Said(self._site.script(words[3]))
         said: Said = getattr(self, f"_{name}")(_options(words[1:]))
         warned = self._wire.strikes("wire_warnings")
-        return Said(said.stdout, f"{name}: warning: slurm.conf line 17 is deprecated\n{said.stderr}", said.exit_code) if warned else said
+        return (
+            Said(
+                said.stdout,
+                f"{name}: warning: slurm.conf line 17 is deprecated\n{said.stderr}",
+                said.exit_code,
+            )
+            if warned
+            else said
+        )
 
     # --- looks ---
 
@@ -92,12 +109,26 @@ class Slurm:
     def _sacct(self, asked: dict[str, str]) -> Said:
         if self._world.strikes("sacct_down"):
             return Said("", NO_DATABASE, 1)
-        ids, names = (frozenset(filter(None, asked.get(option, "").split(","))) for option in ("-j", "--name"))
+        ids, names = (
+            frozenset(filter(None, asked.get(option, "").split(","))) for option in ("-j", "--name")
+        )
         since = int(asked.get("-S", "uts0").removeprefix("uts"))
-        until = int(asked["-E"].removeprefix("uts")) if asked.get("-E", "").startswith("uts") else self._world.now() + DAY
+        until = (
+            int(asked["-E"].removeprefix("uts"))
+            if asked.get("-E", "").startswith("uts")
+            else self._world.now() + DAY
+        )
         if self._query_range and "-S" in asked and until - since >= self._query_range:
-            return Said(texts.sacct(asked["-o"], asked["--delimiter"], [])[0], "sacct: error: Too wide of a date range in query\n", 95)
-        rows = [row for row in self._site.sacct(ids, names) if (not row.ended_at or row.ended_at >= since) and row.submitted_at <= until]
+            return Said(
+                texts.sacct(asked["-o"], asked["--delimiter"], [])[0],
+                "sacct: error: Too wide of a date range in query\n",
+                95,
+            )
+        rows = [
+            row
+            for row in self._site.sacct(ids, names)
+            if (not row.ended_at or row.ended_at >= since) and row.submitted_at <= until
+        ]
         if self._wire.strikes("wire_no_header"):
             return Said()
         text = self._around(texts.sacct(asked["-o"], asked["--delimiter"], rows))
@@ -105,11 +136,14 @@ class Slurm:
             some = text[: self._wire.dice.randrange(len(text))]
             if self._wire.dice.random() < 0.5:
                 some = some[: some.rfind("\n") + 1]
-            return Said(some, "sacct: error: slurm_persist_conn_recv: Connection reset by peer\n" + NO_DATABASE, 1)
+            return Said(
+                some, "sacct: error: slurm_persist_conn_recv: Connection reset by peer\n" + NO_DATABASE, 1
+            )
         return Said(text)
 
     def _around(self, lines: list[str]) -> str:
-        """A table with what a site's wrapper prints before, between and after its lines; and with a line that was damaged."""
+        """A table with what a site's wrapper prints before, between and after its lines; and with a line that
+        was damaged."""
         lines = list(lines)
         if len(lines) > 1 and self._world.strikes("record_unreadable"):
             number = self._wire.dice.randrange(1, len(lines))
@@ -117,7 +151,11 @@ class Slurm:
             damaged = lines[number][:kept] + "\n"
             self._world.note(f"row damaged: {damaged!r}")
             lines[number] = damaged
-        for fault, place in (("wire_banner_before", 0), ("wire_banner_between", len(lines) // 2), ("wire_banner_after", len(lines))):
+        for fault, place in (
+            ("wire_banner_before", 0),
+            ("wire_banner_between", len(lines) // 2),
+            ("wire_banner_after", len(lines)),
+        ):
             if self._wire.strikes(fault):
                 lines.insert(place, self._wire.dice.choice(BANNERS))
         return "".join(lines)
@@ -148,7 +186,9 @@ class Slurm:
         if receipt.refusal:
             return Said("", next(text for words, text in _REFUSALS.items() if words in receipt.refusal), 1)
         if receipt.trouble:
-            return Said("", _FULL if receipt.trouble is SiteTrouble.FULL else f"{self._site.outage.words}\n", 1)
+            return Said(
+                "", _FULL if receipt.trouble is SiteTrouble.FULL else f"{self._site.outage.words}\n", 1
+            )
         if self._wire.strikes("wire_sbatch_socket_timeout"):
             return Said("", f"{FAILED}Socket timed out on send/recv operation\n", 1)
         cluster = ";alpha" if self._wire.strikes("wire_other_cluster_id") else ""
@@ -157,7 +197,8 @@ class Slurm:
 
 
 def _options(words: Sequence[str]) -> dict[str, str]:
-    """Each option with the word behind it, or behind its equals sign; flags have the next option there, which nobody asks for."""
+    """Each option with the word behind it, or behind its equals sign; flags have the next option there, which
+    nobody asks for."""
     options: dict[str, str] = {}
     for word, following in zip(words, [*words, ""][1:], strict=True):
         name, equals, value = word.partition("=")

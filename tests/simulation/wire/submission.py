@@ -1,4 +1,5 @@
-"""The far side of a submission: the payload is taken apart as commands.SUBMIT does, and every order gets its answer line."""
+"""The far side of a submission: the payload is taken apart as commands.SUBMIT does, and every order gets its
+answer line."""
 
 import re
 from dataclasses import dataclass

@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.timeout(600)
 def test_no_promise_breaks() -> None:
-    """Answers cut at any byte, exit codes lost, nodes that lag, lie or are away: never twice, never lost, never wrong."""
+    """Answers cut at any byte, exit codes lost, nodes that lag, lie or are away: never twice, never lost,
+    never wrong."""
     played = subprocess.run(
         [sys.executable, "-m", "tests.simulation.run", "--wire", "--n", str(SCHEDULES)],
         capture_output=True,
@@ -36,7 +37,10 @@ def test_no_promise_breaks() -> None:
     )
     print(played.stdout)
     assert played.returncode == 0, played.stdout + played.stderr
-    assert sum(int(number) for number in re.findall(r"^wire_\w+ +(\d+)$", played.stdout, re.MULTILINE)) > 10 * SCHEDULES
+    assert (
+        sum(int(number) for number in re.findall(r"^wire_\w+ +(\d+)$", played.stdout, re.MULTILINE))
+        > 10 * SCHEDULES
+    )
 
 
 def test_a_seed_plays_the_same_again() -> None:
@@ -65,7 +69,8 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], Resul
             spec, plan = real(self, number)
         finally:
             self._world.dice = dice
-        # Whole seconds: how long a record lasts would depend on where between two seconds a mode lets it begin.
+        # Whole seconds: how long a record lasts would depend on where between two seconds a mode lets it
+        # begin.
         return spec, replace(plan, seconds=float(int(plan.seconds)))
 
     without_faults(World)
@@ -82,12 +87,21 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], Resul
 def told(record: Record) -> tuple[object, ...]:
     report = record.by_report
     assert report is not None
-    return record.told, report.exit_code, report.status_message, messages.usage_of(report.usage_metrics), record.paid
+    return (
+        record.told,
+        report.exit_code,
+        report.status_message,
+        messages.usage_of(report.usage_metrics),
+        record.paid,
+    )
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_both_modes_agree(seed: int, outcomes: Callable[[Callable[[int], Result], int], dict[str, Any]]) -> None:
-    """Where nothing goes wrong, the adapters say what the models behind the ports say: states, exit code, message, usage and money."""
+def test_both_modes_agree(
+    seed: int, outcomes: Callable[[Callable[[int], Result], int], dict[str, Any]]
+) -> None:
+    """Where nothing goes wrong, the adapters say what the models behind the ports say: states, exit code,
+    message, usage and money."""
     assert outcomes(play_ports, seed) == outcomes(play, seed)
 
 

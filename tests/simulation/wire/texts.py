@@ -1,4 +1,5 @@
-"""The model's rows as SLURM's programs print them (verbatim answers of 22.05.8 and 24.11.5 are the pattern)."""
+"""The model's rows as SLURM's programs print them (verbatim answers of 22.05.8 and 24.11.5 are the
+pattern)."""
 
 from collections.abc import Sequence
 
@@ -12,14 +13,24 @@ HOSTS = ("n1", "n2", "n3")
 _UID = 1002
 
 
-_TITLES = {"SubmitTime": "SUBMIT_TIME", "StartTime": "START_TIME", "EndTime": "END_TIME", "TimeUsed": "TIME", "tres-alloc": "TRES_ALLOC"}
+_TITLES = {
+    "SubmitTime": "SUBMIT_TIME",
+    "StartTime": "START_TIME",
+    "EndTime": "END_TIME",
+    "TimeUsed": "TIME",
+    "tres-alloc": "TRES_ALLOC",
+}
 
 
 def squeue(form: str, rows: Sequence[Queued]) -> list[str]:
-    """The header and a line for each row; `form` as --Format takes it, each field with the suffix that follows its colon."""
+    """The header and a line for each row; `form` as --Format takes it, each field with the suffix that
+    follows its colon."""
     fields = [field.partition(":") for field in form.split(",")]
     header = "".join(_TITLES.get(name, name.upper()) + suffix for name, _, suffix in fields)
-    return [f"{header}\n", *("".join(_queued(row, name) + suffix for name, _, suffix in fields) + "\n" for row in rows)]
+    return [
+        f"{header}\n",
+        *("".join(_queued(row, name) + suffix for name, _, suffix in fields) + "\n" for row in rows),
+    ]
 
 
 def _queued(row: Queued, field: str) -> str:
@@ -71,7 +82,8 @@ def _exit_code(code: int, signal: int) -> str:
 
 
 def allocated(run: Run) -> str:
-    """AllocTRES; a site that accounts for a GPU type counts its cards twice, under the type and in the total."""
+    """AllocTRES; a site that accounts for a GPU type counts its cards twice, under the type and in the
+    total."""
     parts = {"billing": str(run.cpus), "cpu": str(run.cpus)}
     for name, number in run.gpus:
         parts |= {f"gres/gpu:{name}": str(number), "gres/gpu": str(number)}
@@ -81,8 +93,10 @@ def allocated(run: Run) -> str:
 
 def sdiag(backlog: int) -> str:
     return (
-        "*******************************************************\nsdiag output at Wed May 18 03:33:20 2033 (2000000000)\n"
-        "*******************************************************\nServer thread count:  3\nAgent queue size:     0\n"
+        "*******************************************************\nsdiag output at Wed May 18 "
+        "03:33:20 2033 (2000000000)\n"
+        "*******************************************************\nServer thread count:  3\nAgent "
+        "queue size:     0\n"
         f"Agent count:          0\nAgent thread count:   0\nDBD Agent queue size: {backlog}\n\n"
         "Jobs submitted: 7\nJobs started:   5\nJobs completed: 3\n"
     )
@@ -91,11 +105,15 @@ def sdiag(backlog: int) -> str:
 def nodes() -> str:
     """`scontrol show node -o`."""
     return "".join(
-        f"NodeName={host} Arch=x86_64 CoresPerSocket=1  CPUAlloc=0 CPUEfctv=16 CPUTot=16 CPULoad=0.02 AvailableFeatures=(null) "
-        f"ActiveFeatures=(null) Gres=gpu:a100:2 NodeAddr=127.0.0.1 NodeHostName={host} Port=6818 Version=22.05.8 OS=Linux 6.1.0 #1 SMP  "
-        "RealMemory=65536 AllocMem=0 FreeMem=12176 Sockets=16 Boards=1 State=IDLE ThreadsPerCore=1 TmpDisk=0 Weight=1 Owner=N/A "
+        f"NodeName={host} Arch=x86_64 CoresPerSocket=1  CPUAlloc=0 CPUEfctv=16 CPUTot=16 "
+        "CPULoad=0.02 AvailableFeatures=(null) "
+        f"ActiveFeatures=(null) Gres=gpu:a100:2 NodeAddr=127.0.0.1 NodeHostName={host} Port=6818 "
+        "Version=22.05.8 OS=Linux 6.1.0 #1 SMP  "
+        "RealMemory=65536 AllocMem=0 FreeMem=12176 Sockets=16 Boards=1 State=IDLE ThreadsPerCore=1 "
+        "TmpDisk=0 Weight=1 Owner=N/A "
         "MCS_label=N/A Partitions=standard  BootTime=2026-01-01T00:00:00 SlurmdStartTime=2026-01-01T00:00:00 "
-        "CfgTRES=cpu=16,mem=64G,billing=16,gres/gpu=2,gres/gpu:a100=2 AllocTRES= CapWatts=n/a CurrentWatts=0 AveWatts=0 \n"
+        "CfgTRES=cpu=16,mem=64G,billing=16,gres/gpu=2,gres/gpu:a100=2 AllocTRES= CapWatts=n/a "
+        "CurrentWatts=0 AveWatts=0 \n"
         for host in HOSTS
     )
 
@@ -104,6 +122,8 @@ def database(query_range: int) -> str:
     """`sacctmgr show config`."""
     limit = f"{query_range // 86400}-00:00:00" if query_range else "UNLIMITED"
     return (
-        "Configuration data as of 2026-11-29T22:53:55\nAccountingStorageHost  = 127.0.0.1\nSLURM_VERSION          = 22.05.8\n\n"
-        f"SlurmDBD configuration:\nCommitDelay            = No\nMaxQueryTimeRange      = {limit}\nSLURMDBD_VERSION       = 22.05.8\n"
+        "Configuration data as of 2026-11-29T22:53:55\nAccountingStorageHost  = "
+        "127.0.0.1\nSLURM_VERSION          = 22.05.8\n\n"
+        "SlurmDBD configuration:\nCommitDelay            = No\nMaxQueryTimeRange      = "
+        f"{limit}\nSLURMDBD_VERSION       = 22.05.8\n"
     )

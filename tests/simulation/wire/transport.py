@@ -1,4 +1,5 @@
-"""A Transport without a network: programs reach the model's shell, and answers come back as a bad line brings them."""
+"""A Transport without a network: programs reach the model's shell, and answers come back as a bad line brings
+them."""
 
 from dataclasses import replace
 
@@ -44,7 +45,8 @@ class WireTransport:
         return await self._brought_back(what, said, timeout)
 
     async def _submit(self, payload: bytes, timeout: float) -> CommandResult:
-        """The program runs at most once. What is under way when its caller is gone still happens, within the far side's bounds."""
+        """The program runs at most once. What is under way when its caller is gone still happens, within the
+        far side's bounds."""
         submission = Submission(payload, self._slurm)
         if self._world.strikes("sbatch_under_way"):
             started = self._wire.dice.uniform(0, START_SECONDS)
@@ -72,7 +74,11 @@ class WireTransport:
     def _damaged(self, what: str, answer: CommandResult) -> CommandResult:
         if self._wire.strikes("wire_exit_code_lost"):
             return replace(answer, exit_code=None)
-        for fault, code in (("wire_stdout_cut", None), ("wire_stdout_cut_unnoticed", 0), ("wire_program_killed", KILLED_BY_TIMEOUT)):
+        for fault, code in (
+            ("wire_stdout_cut", None),
+            ("wire_stdout_cut_unnoticed", 0),
+            ("wire_program_killed", KILLED_BY_TIMEOUT),
+        ):
             if self._wire.strikes(fault):
                 kept = self._wire.dice.randint(0, len(answer.stdout))
                 self._world.note(f"{what}: only {kept} of {len(answer.stdout)} bytes came back")

@@ -30,10 +30,11 @@ class Txs:
         self._blocks = blocks
 
     def broadcast(self, request: service_pb2.BroadcastTxRequest) -> service_pb2.BroadcastTxResponse:
-        """A transaction may also reach the mempool long after its sender gave the call up, at the last moment, and more than once.
+        """A transaction may also reach the mempool long after its sender gave the call up, at the last
+        moment, and more than once.
 
-        Not after a no: the client sends once, so no other copy is under way until the daemon itself sends the same bytes again.
-        """
+        Not after a no: the client sends once, so no other copy is under way until the daemon itself sends the
+        same bytes again."""
         tx_bytes = request.tx_bytes
         self._blocks.sent_bytes[transactions.tx_hash(tx_bytes)] = tx_bytes
         if self._world.strikes("tx_delivered_late"):
@@ -56,9 +57,13 @@ class Txs:
 
     def simulate(self, request: service_pb2.SimulateRequest) -> service_pb2.SimulateResponse:
         try:
-            return service_pb2.SimulateResponse(gas_info=GasInfo(gas_used=self._blocks.simulate(request.tx_bytes)))
+            return service_pb2.SimulateResponse(
+                gas_info=GasInfo(gas_used=self._blocks.simulate(request.tx_bytes))
+            )
         except Refused as refused:
-            raise Failure(grpc.StatusCode.UNKNOWN, f"{refused}: with gas wanted: '200000' and gas used: '51234'") from None
+            raise Failure(
+                grpc.StatusCode.UNKNOWN, f"{refused}: with gas wanted: '200000' and gas used: '51234'"
+            ) from None
 
     # --- the index ---
 

@@ -1,4 +1,5 @@
-"""What a node is at the moment: well, away, behind, at another height, on another chain, or of another version."""
+"""What a node is at the moment: well, away, behind, at another height, on another chain, or of another
+version."""
 
 from dataclasses import dataclass, field
 
@@ -9,13 +10,16 @@ from tests.simulation.wire.faults import Wire
 from tests.simulation.wire.lies import LIES
 from tests.simulation.world import World
 
-AWAY = 6.0  # seconds that a node is unreachable before it comes back as something else: longer than a client's belief holds
+# seconds that a node is unreachable before it comes back as something else: longer than a client's belief
+# holds
+AWAY = 6.0
 RPCS = ("Job", "Cluster", "Offering")
 
 
 @dataclass
 class Weather:
-    """`wired`: the Query RPCs that the node serves; the rest is UNIMPLEMENTED. `lie`: what it says falsely, or empty."""
+    """`wired`: the Query RPCs that the node serves; the rest is UNIMPLEMENTED. `lie`: what it says falsely,
+    or empty."""
 
     world: World
     wire: Wire
@@ -81,7 +85,9 @@ class Weather:
         self._away_until = now + away
         if back is not None:
             self._held = self.blocks.frozen(back)
-        self.world.note(f"chain: {'the first' if self.first else 'another'} endpoint {what} for {self._until - now:.0f} s")
+        self.world.note(
+            f"chain: {'the first' if self.first else 'another'} endpoint {what} for {self._until - now:.0f} s"
+        )
 
     def _wire_some(self) -> None:
         """None, some or all, as chains of different ages have it."""

@@ -1,4 +1,5 @@
-"""Deliberate wrong versions of the real code, by room: names to replace, with the mistake that each replacement makes."""
+"""Deliberate wrong versions of the real code, by room: names to replace, with the mistake that each
+replacement makes."""
 
 from typing import Any
 

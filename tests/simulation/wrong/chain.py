@@ -30,7 +30,9 @@ LOOK_INTO, CONSIDERED = rejections.Rejections.look_into, intake.Intake._consider
 # --- sending ---
 
 
-def never_expires(self: Any, ledger: Any, chain: Any, signer: Any, settings: Any, clock: Any, poke: Any, ongoing: Any = None) -> None:
+def never_expires(
+    self: Any, ledger: Any, chain: Any, signer: Any, settings: Any, clock: Any, poke: Any, ongoing: Any = None
+) -> None:
     START(self, ledger, chain, signer, replace(settings, timeout_blocks=10**9), clock, poke, ongoing)
 
 
@@ -102,7 +104,9 @@ def kept_open(self: Any, tx: OpenTx, other: TxOutcome | None) -> None:
 
 def not_released(self: Any, tx: OpenTx, status: str, **more: Any) -> None:
     """What was not included does not go back to wait."""
-    self._run("close_tx", id=tx.id, status=status, **{"height": 0, "code": 0, "gas_used": 0, "note": "", **more})
+    self._run(
+        "close_tx", id=tx.id, status=status, **{"height": 0, "code": 0, "gas_used": 0, "note": "", **more}
+    )
     if status == "included":
         self._run("confirm_messages", tx_id=tx.id)
 
@@ -116,7 +120,9 @@ def same_bytes_are_an_error(self: Any, tx: OpenTx, messages: Sequence[Message]) 
 ADD_TX = Ledger.add_tx
 
 
-def empty_wallet_is_the_messages_fault(self: Any, messages: list[Message], limit: int, fee: int, held: Any) -> Any:
+def empty_wallet_is_the_messages_fault(
+    self: Any, messages: list[Message], limit: int, fee: int, held: Any
+) -> Any:
     if held.ceiling.problem is Problem.WALLET_EMPTY:
         self._rejections.park(messages[0], held.ceiling.why)
     return SHORTEN(self, messages, limit, fee, held)
@@ -183,7 +189,10 @@ CHAIN: dict[str, Changes] = {
     "a transaction stored after the send": ((outbox.Outbox, "_send_next", stored_after_the_send),),
     "confirmed by CheckTx": ((outbox.Outbox, "_send_next", confirmed_by_check_tx),),
     "any code is success": ((outbox.Outbox, "_rejected", any_code_is_success),),
-    "code 30 uses the sequence": ((outbox.Outbox, "_rejected", sequence_is_used), (outbox.Outbox, "_draft", drafted_from_memory)),
+    "code 30 uses the sequence": (
+        (outbox.Outbox, "_rejected", sequence_is_used),
+        (outbox.Outbox, "_draft", drafted_from_memory),
+    ),
     "a foreign transaction counts as ours": ((outbox.Outbox, "_resolve", any_tx_is_ours),),
     "a lagging index is trusted": ((outbox.Outbox, "_resolve", given_up_by_height),),
     "an expired transaction stays open": ((outbox.Outbox, "_expire", kept_open),),

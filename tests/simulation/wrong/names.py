@@ -66,7 +66,10 @@ NAMES: dict[str, Changes] = {
     "records are followed by name alone": ((ownership, "own_records", unrenamed),),
     "cancelled by name": ((SlurmScheduler, "cancel", cancel_by_name),),
     "followed by id alone": ((ownership, "sort_queue", by_id_alone),),
-    "whatever lives under the name is ours": ((lifecycle, "_pick", live_first), (lifecycle, "_several", lambda job, snapshot: None)),
+    "whatever lives under the name is ours": (
+        (lifecycle, "_pick", live_first),
+        (lifecycle, "_several", lambda job, snapshot: None),
+    ),
     "the batch script is not read": ((SlurmScheduler, "_script_name", no_script),),
     "a renamed job is not searched by its directory": ((SlurmScheduler, "_renamed", not_searched),),
 }

@@ -57,7 +57,9 @@ RECORDS: dict[str, Changes] = {
         (JobRecords, "disagreeing", never_compared),
         (JobRecords, "agrees", any_record),
     ),
-    "a report is compared once, however long it waits": ((outbox.Outbox, "_agreed_draft", compared_when_chosen),),
+    "a report is compared once, however long it waits": (
+        (outbox.Outbox, "_agreed_draft", compared_when_chosen),
+    ),
     "a stranger's record is learned": ((JobRecords, "agrees", any_record),),
     "one contradicting job stops all": ((chain_identity, "look", newest_alone),),
     "an invented job is never disowned": ((JobRecords, "_disown", never_disowned),),

@@ -39,5 +39,7 @@ SENDING: dict[str, Changes] = {
     "a price has no ceiling": ((drafts._Conditions, "most_price", Decimal(10**9)),),
     "simulated gas is what the endpoint says": ((gas.GasLimits, "limit", gas_as_simulated),),
     "a rising price is paid exactly": ((fees.PriceTrend, "_margin", lambda self, blocks: 1.0),),
-    "a replacement has a sequence of its own": ((outbox.Outbox, "_replace", replaced_with_the_next_sequence),),
+    "a replacement has a sequence of its own": (
+        (outbox.Outbox, "_replace", replaced_with_the_next_sequence),
+    ),
 }

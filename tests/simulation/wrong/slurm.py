@@ -25,7 +25,13 @@ from tests.simulation.wrong import Changes
 LOOK, ACCOUNT, BY_JOB = SlurmScheduler.snapshot, SlurmScheduler._accounting, accounting.by_job
 TOLD = Key("told", str, "")  # names of the jobs that a wrong version has cancelled before
 RECEIPT = failures.receipt
-PICK, DECIDE, LEARN, FINISH, MEASURE = lifecycle._pick, lifecycle.decide, lifecycle._learn, lifecycle._finish, usage.measure
+PICK, DECIDE, LEARN, FINISH, MEASURE = (
+    lifecycle._pick,
+    lifecycle.decide,
+    lifecycle._learn,
+    lifecycle._finish,
+    usage.measure,
+)
 
 # --- looking ---
 
@@ -71,17 +77,27 @@ async def strangers(self: Any, watch: Any, missing: frozenset[str]) -> Ended:
     return Ended(BY_JOB(rows, missing, watch.since), reading.unread)
 
 
-def record_over_squeue(live: Sequence[Sighting], ended: Sequence[Sighting]) -> dict[str, tuple[Sighting, ...]]:
+def record_over_squeue(
+    live: Sequence[Sighting], ended: Sequence[Sighting]
+) -> dict[str, tuple[Sighting, ...]]:
     found: dict[str, tuple[Sighting, ...]] = {seen.name: (seen,) for seen in live}
     return found | {seen.name: (seen,) for seen in ended if seen.final or seen.name not in found}
 
 
 def unknown_is_failed(job: Job, seen: Sighting, now: float, latest: float) -> Job:
-    return replace(job, state=State.FAILED, usage=Usage()) if seen.phase is Phase.UNKNOWN else LEARN(job, seen, now, latest)
+    return (
+        replace(job, state=State.FAILED, usage=Usage())
+        if seen.phase is Phase.UNKNOWN
+        else LEARN(job, seen, now, latest)
+    )
 
 
 def ended_without_record(job: Job, seen: Sighting, now: float, latest: float) -> Job:
-    return replace(job, state=State.COMPLETED, usage=Usage()) if seen.phase is Phase.ENDING else LEARN(job, seen, now, latest)
+    return (
+        replace(job, state=State.COMPLETED, usage=Usage())
+        if seen.phase is Phase.ENDING
+        else LEARN(job, seen, now, latest)
+    )
 
 
 def absence_is_failure(job: Job, snapshot: Snapshot, now: float) -> Job:
@@ -120,7 +136,11 @@ def doubt_counts(job: Job, answer: str, *, of_site: bool) -> Job:
 def lost_is_not_queued(answer: Submitted) -> SubmissionResult:
     """Whatever is the site's trouble is taken for proof that nothing was queued."""
     receipt = RECEIPT(answer)
-    return replace(receipt, unknown="", deferral=receipt.unknown) if receipt.trouble and receipt.unknown else receipt
+    return (
+        replace(receipt, unknown="", deferral=receipt.unknown)
+        if receipt.trouble and receipt.unknown
+        else receipt
+    )
 
 
 def trouble_is_refusal(answer: Submitted) -> SubmissionResult:
@@ -167,7 +187,9 @@ def as_requested(job: Job, seen: Sighting, latest: float) -> Job:
     if done.usage is None:
         return done
     seconds = done.usage.wall_clock_seconds
-    return replace(done, usage=replace(done.usage, cpu_core_seconds=seconds * asked.cpus_per_node * asked.nodes))
+    return replace(
+        done, usage=replace(done.usage, cpu_core_seconds=seconds * asked.cpus_per_node * asked.nodes)
+    )
 
 
 def gpus_for_nothing(runs: Sequence[Any], gpus: int) -> Usage:
@@ -192,19 +214,29 @@ SLURM: dict[str, Changes] = {
     "sacct alone is a complete poll": ((SlurmScheduler, "snapshot", sacct_alone),),
     "an incomplete poll counts as complete": ((SlurmScheduler, "snapshot", incomplete),),
     "absence counts as an end": ((lifecycle, "_unseen", absence_is_failure),),
-    "an unreadable record counts as absence": ((scheduler, "concerned", lambda unread, names, ids: frozenset()),),
+    "an unreadable record counts as absence": (
+        (scheduler, "concerned", lambda unread, names, ids: frozenset()),
+    ),
     "no search by name": ((lifecycle, "_pick", id_only),),
     "the intent is not durable": ((advance.Advance, "_intend", memory_only),),
     "the intent is written after sbatch": ((advance.Advance, "_submit", intent_afterwards),),
-    "an unknown outcome counts as a refusal": ((advance.Advance, "_receive", doubt_is_refusal(advance.Advance._receive)),),
+    "an unknown outcome counts as a refusal": (
+        (advance.Advance, "_receive", doubt_is_refusal(advance.Advance._receive)),
+    ),
     "a full site counts as a refusal": ((advance, "defer", full_is_refusal),),
-    "a site's problem counts as an attempt": ((advance, "defer", deferral_counts), (advance, "keep_answer", doubt_counts)),
+    "a site's problem counts as an attempt": (
+        (advance, "defer", deferral_counts),
+        (advance, "keep_answer", doubt_counts),
+    ),
     "a site's problem proves that nothing was queued": ((failures, "receipt", lost_is_not_queued),),
     "a site's problem counts as a refusal": ((failures, "receipt", trouble_is_refusal),),
     "two pauses wait for each other": ((SubmissionPause, "begin_tick", _pauses_apart),),
     "all records of one id belong to one job": ((accounting, "by_job", ids_without_names),),
     "a reused id is adopted": ((SlurmScheduler, "_accounting", strangers),),
-    "a requeue counts as an end": ((accounting, "merge", record_over_squeue), (SlurmScheduler, "_last_words", ACCOUNT)),
+    "a requeue counts as an end": (
+        (accounting, "merge", record_over_squeue),
+        (SlurmScheduler, "_last_words", ACCOUNT),
+    ),
     "a failed node's record counts as final": ((SlurmScheduler, "_last_words", ACCOUNT),),
     "an unknown state counts as an end": ((lifecycle, "_learn", unknown_is_failed),),
     "a job ends before its sacct record closes": ((lifecycle, "_learn", ended_without_record),),

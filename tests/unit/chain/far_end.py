@@ -38,7 +38,8 @@ class Abort(Exception):
 
 @dataclass
 class FarEnd:
-    """`answers` by method: what the test wants said; other calls of tx, bank, HPC are UNIMPLEMENTED. `calls`: methods and store paths."""
+    """`answers` by method: what the test wants said; other calls of tx, bank, HPC are UNIMPLEMENTED. `calls`:
+    methods and store paths."""
 
     chain_id: str = CHAIN_ID
     height: int = 10
@@ -58,7 +59,9 @@ class FarEnd:
     port: int = 0
 
     async def start(self) -> str:
-        self._server = grpc.aio.server(options=[("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)])
+        self._server = grpc.aio.server(
+            options=[("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)]
+        )
         query_pb2_grpc.add_ServiceServicer_to_server(_Tendermint(self), self._server)
         auth_pb2_grpc.add_QueryServicer_to_server(_Auth(self), self._server)
         config_grpc.add_ServiceServicer_to_server(_Config(self), self._server)
@@ -97,46 +100,70 @@ def _generic(far: FarEnd, service: str, module: Any) -> grpc.GenericRpcHandler:
         return grpc.unary_unary_rpc_method_handler(
             call,
             request_deserializer=request_type.FromString,
-            response_serializer=lambda answer: answer if isinstance(answer, bytes) else answer.SerializeToString(),
+            response_serializer=lambda answer: (
+                answer if isinstance(answer, bytes) else answer.SerializeToString()
+            ),
         )
 
-    return grpc.method_handlers_generic_handler(service, {method.name: handler(method) for method in described.methods})
+    return grpc.method_handlers_generic_handler(
+        service, {method.name: handler(method) for method in described.methods}
+    )
 
 
 class _Tendermint(query_pb2_grpc.ServiceServicer):
     def __init__(self, far: FarEnd) -> None:
         self._far = far
 
-    async def GetSyncing(self, request: query_pb2.GetSyncingRequest, context: Call) -> query_pb2.GetSyncingResponse:
+    async def GetSyncing(
+        self, request: query_pb2.GetSyncingRequest, context: Call
+    ) -> query_pb2.GetSyncingResponse:
         self._far.calls.append("GetSyncing")
         return query_pb2.GetSyncingResponse(syncing=self._far.syncing)
 
-    async def GetLatestBlock(self, request: query_pb2.GetLatestBlockRequest, context: Call) -> query_pb2.GetLatestBlockResponse:
+    async def GetLatestBlock(
+        self, request: query_pb2.GetLatestBlockRequest, context: Call
+    ) -> query_pb2.GetLatestBlockResponse:
         header = query_pb2.Header(chain_id=self._far.chain_id, height=self._far.height)
         return query_pb2.GetLatestBlockResponse(sdk_block=query_pb2.Block(header=header))
 
-    async def GetNodeInfo(self, request: query_pb2.GetNodeInfoRequest, context: Call) -> query_pb2.GetNodeInfoResponse:
-        return query_pb2.GetNodeInfoResponse(application_version=query_pb2.VersionInfo(version=self._far.version))
+    async def GetNodeInfo(
+        self, request: query_pb2.GetNodeInfoRequest, context: Call
+    ) -> query_pb2.GetNodeInfoResponse:
+        return query_pb2.GetNodeInfoResponse(
+            application_version=query_pb2.VersionInfo(version=self._far.version)
+        )
 
-    async def GetBlockByHeight(self, request: query_pb2.GetBlockByHeightRequest, context: Call) -> query_pb2.GetBlockByHeightResponse:
+    async def GetBlockByHeight(
+        self, request: query_pb2.GetBlockByHeightRequest, context: Call
+    ) -> query_pb2.GetBlockByHeightResponse:
         self._far.calls.append(f"GetBlockByHeight {request.height}")
         if not self._far.lowest <= request.height <= self._far.height:
-            await context.abort(grpc.StatusCode.UNKNOWN, f"height {request.height} is not available, lowest height is {self._far.lowest}")
+            await context.abort(
+                grpc.StatusCode.UNKNOWN,
+                f"height {request.height} is not available, lowest height is {self._far.lowest}",
+            )
         block = query_pb2.Block(
-            header=query_pb2.Header(height=request.height), data=query_pb2.Data(txs=self._far.blocks.get(request.height, []))
+            header=query_pb2.Header(height=request.height),
+            data=query_pb2.Data(txs=self._far.blocks.get(request.height, [])),
         )
         return query_pb2.GetBlockByHeightResponse(sdk_block=block)
 
-    async def ABCIQuery(self, request: query_pb2.ABCIQueryRequest, context: Call) -> query_pb2.ABCIQueryResponse:
+    async def ABCIQuery(
+        self, request: query_pb2.ABCIQueryRequest, context: Call
+    ) -> query_pb2.ABCIQueryResponse:
         self._far.calls.append(request.path)
         if self._far.store_log or self._far.store_code:
-            return query_pb2.ABCIQueryResponse(code=self._far.store_code, codespace=self._far.store_codespace, log=self._far.store_log)
+            return query_pb2.ABCIQueryResponse(
+                code=self._far.store_code, codespace=self._far.store_codespace, log=self._far.store_log
+            )
         _, _, store, kind = request.path.split("/")
         if kind == "key":
             return query_pb2.ABCIQueryResponse(value=self._far.records.get((store, request.data), b""))
         if self._far.subspace is not None:
             return query_pb2.ABCIQueryResponse(value=self._far.subspace)
-        pairs = [Pair(key=key, value=value) for (name, key), value in self._far.records.items() if name == store]
+        pairs = [
+            Pair(key=key, value=value) for (name, key), value in self._far.records.items() if name == store
+        ]
         found = Pairs(pairs=[pair for pair in pairs if pair.key.startswith(request.data)])
         return query_pb2.ABCIQueryResponse(value=found.SerializeToString())
 
@@ -145,11 +172,15 @@ class _Auth(auth_pb2_grpc.QueryServicer):
     def __init__(self, far: FarEnd) -> None:
         self._far = far
 
-    async def Account(self, request: auth_pb2.QueryAccountRequest, context: Call) -> auth_pb2.QueryAccountResponse:
+    async def Account(
+        self, request: auth_pb2.QueryAccountRequest, context: Call
+    ) -> auth_pb2.QueryAccountResponse:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "method Account not implemented")
         raise AssertionError
 
-    async def AccountInfo(self, request: auth_pb2.QueryAccountInfoRequest, context: Call) -> auth_pb2.QueryAccountInfoResponse:
+    async def AccountInfo(
+        self, request: auth_pb2.QueryAccountInfoRequest, context: Call
+    ) -> auth_pb2.QueryAccountInfoResponse:
         if request.address not in self._far.accounts:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"account {request.address} not found")
         return auth_pb2.QueryAccountInfoResponse(info=self._far.accounts[request.address])

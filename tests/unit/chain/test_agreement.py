@@ -75,7 +75,9 @@ def _included(asked: service_pb2.GetTxRequest) -> service_pb2.GetTxResponse:
 
 @asynccontextmanager
 async def chain_of(*far_ends: FarEnd, quorum: int = 0) -> AsyncIterator[GrpcChain]:
-    chain = GrpcChain(CHAIN_ID, [await far.start() for far in far_ends], FakeClock(), OngoingProblems(), quorum)
+    chain = GrpcChain(
+        CHAIN_ID, [await far.start() for far in far_ends], FakeClock(), OngoingProblems(), quorum
+    )
     try:
         yield chain
     finally:
@@ -100,9 +102,12 @@ def lying(key: bytes, value: bytes) -> FarEnd:
 
 
 @PLACES
-@pytest.mark.parametrize("lie", [record("cancelled"), record("completed"), record(command="mine"), b"", b"\x00garbage"])
+@pytest.mark.parametrize(
+    "lie", [record("cancelled"), record("completed"), record(command="mine"), b"", b"\x00garbage"]
+)
 async def test_a_record_that_one_endpoint_invents(lie: bytes, place: int) -> None:
-    """A false cancel, a false completion, another command, a withheld record, garbage: the others' record counts."""
+    """A false cancel, a false completion, another command, a withheld record, garbage: the others' record
+    counts."""
     async with chain_of(*among(lying(JOB, lie), place)) as chain:
         found = await chain.job("JOB-1")
         assert found is not None
@@ -150,7 +155,9 @@ async def test_a_transaction_that_one_endpoint_withholds(place: int) -> None:
 @pytest.mark.parametrize(("number", "sequence"), [(3, 14), (3, 6), (4, 7)])
 async def test_an_account_that_one_endpoint_invents(number: int, sequence: int, place: int) -> None:
     """Number and sequence are those that two endpoints give."""
-    liar = honest(accounts={ADDRESS: auth_pb2.BaseAccount(address=ADDRESS, account_number=number, sequence=sequence)})
+    liar = honest(
+        accounts={ADDRESS: auth_pb2.BaseAccount(address=ADDRESS, account_number=number, sequence=sequence)}
+    )
     async with chain_of(*among(liar, place)) as chain:
         account = await chain.account(ADDRESS)
         assert (account.number, account.sequence) == (3, 7)
@@ -177,7 +184,9 @@ async def test_a_gas_price_that_one_endpoint_invents(price: str, place: int) -> 
 async def test_gas_that_one_endpoint_invents(place: int) -> None:
     """A thousand times the gas, or a refusal that would park a job: two others say what it needs."""
     liar = honest()
-    liar.answers["Simulate"] = lambda asked: service_pb2.SimulateResponse(gas_info=GasInfo(gas_used=75_000_000))
+    liar.answers["Simulate"] = lambda asked: service_pb2.SimulateResponse(
+        gas_info=GasInfo(gas_used=75_000_000)
+    )
     async with chain_of(*among(liar, place)) as chain:
         assert await chain.simulate(b"tx") == 75_000
         liar.answers["Simulate"] = _refusing
@@ -185,7 +194,10 @@ async def test_gas_that_one_endpoint_invents(place: int) -> None:
 
 
 def _refusing(asked: Any) -> Any:
-    raise Abort(grpc.StatusCode.UNKNOWN, "failed to execute message; message index: 0: JOB-1: invalid job state transition")
+    raise Abort(
+        grpc.StatusCode.UNKNOWN,
+        "failed to execute message; message index: 0: JOB-1: invalid job state transition",
+    )
 
 
 @PLACES
@@ -202,7 +214,8 @@ async def test_a_transaction_that_one_endpoint_swallows(place: int) -> None:
 
 
 async def test_who_deviates_is_named() -> None:
-    """Once a line, and a lasting problem as long as it deviates; from then on it is asked last. Agreement ends it."""
+    """Once a line, and a lasting problem as long as it deviates; from then on it is asked last. Agreement
+    ends it."""
     liar = lying(JOB, record("cancelled"))
     async with chain_of(liar, honest(), honest()) as chain:
         with structlog.testing.capture_logs() as lines:
@@ -306,7 +319,9 @@ async def test_pages_without_end() -> None:
     """A node that finds more and more transactions is not followed for ever."""
     far = honest()
     page = [TxResponse(height=9)] * 64
-    far.answers["GetTxsEvent"] = lambda asked: service_pb2.GetTxsEventResponse(txs=[Tx()] * 64, tx_responses=page)
+    far.answers["GetTxsEvent"] = lambda asked: service_pb2.GetTxsEventResponse(
+        txs=[Tx()] * 64, tx_responses=page
+    )
     async with chain_of(far) as chain:
         with pytest.raises(Transient, match="found over"):
             await chain.cancelled_since(1)

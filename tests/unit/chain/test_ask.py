@@ -47,14 +47,21 @@ async def chain() -> AsyncIterator[TestChain]:
     chain = await TestChain().start()
     await chain.open_shop()
     node = tx_pb2.MsgUpdateNodeMetadata(
-        provider_address=PROVIDER.address, node_id="alpha.n1", cluster_id="HPC-1", region="eu", active=True, last_sequence_number=1
+        provider_address=PROVIDER.address,
+        node_id="alpha.n1",
+        cluster_id="HPC-1",
+        region="eu",
+        active=True,
+        last_sequence_number=1,
     )
     assert (await chain.send(PROVIDER, node)).ok
     assert (await chain.send(ALICE, *[job() for _ in range(12)], gas_limit=10_000_000, fee=10**6)).ok
     usage = types_pb2.HPCUsageMetrics(wall_clock_seconds=60, cpu_core_seconds=120, nodes_used=1)
     done = [report("queued"), report("running"), report("completed", usage_metrics=usage)]
     assert (await chain.send(PROVIDER, *done)).ok
-    dispute = tx_pb2.MsgFlagDispute(disputer_address=ALICE.address, job_id="JOB-1", dispute_type="usage", reason="too much")
+    dispute = tx_pb2.MsgFlagDispute(
+        disputer_address=ALICE.address, job_id="JOB-1", dispute_type="usage", reason="too much"
+    )
     assert (await chain.send(ALICE, dispute)).ok
     yield chain
     await chain.stop()
@@ -75,9 +82,14 @@ async def answered(chain: TestChain, queries: str, rpc: str, values: dict[str, A
 
 @pytest.mark.parametrize("job_id", ["JOB-1", "JOB-2", "JOB-11", "JOB-12"])
 async def test_a_decision_that_the_published_query_does_not_find(chain: TestChain, job_id: str) -> None:
-    """Its own query by job reads a field that nothing stores: the decision is found in the store, by a handful of reads."""
+    """Its own query by job reads a field that nothing stores: the decision is found in the store, by a
+    handful of reads."""
     chain.devnet.blocks.rules = replace(chain.devnet.blocks.rules, compat="published")
-    found: Any = (await chain.client.ask("SchedulingDecisionByJob", request("SchedulingDecisionByJob", {"job_id": job_id}))).message
+    found: Any = (
+        await chain.client.ask(
+            "SchedulingDecisionByJob", request("SchedulingDecisionByJob", {"job_id": job_id})
+        )
+    ).message
     assert found.decision.job_id == job_id
 
 
@@ -85,7 +97,9 @@ async def test_a_decision_that_the_published_query_does_not_find(chain: TestChai
 async def test_no_decision(chain: TestChain, job_id: str) -> None:
     """Of a job that is not there, or of no job."""
     with pytest.raises(NotFound):
-        await chain.client.ask("SchedulingDecisionByJob", request("SchedulingDecisionByJob", {"job_id": job_id}))
+        await chain.client.ask(
+            "SchedulingDecisionByJob", request("SchedulingDecisionByJob", {"job_id": job_id})
+        )
 
 
 def test_all_of_them() -> None:
@@ -115,7 +129,10 @@ async def test_pages_lead_through_all(chain: TestChain) -> None:
 
 
 @pytest.mark.parametrize("queries", ["none", "all"])
-@pytest.mark.parametrize(("rpc", "values"), [(rpc, values) for rpc, values in QUESTIONS.items() if any("_id" in name for name in values)])
+@pytest.mark.parametrize(
+    ("rpc", "values"),
+    [(rpc, values) for rpc, values in QUESTIONS.items() if any("_id" in name for name in values)],
+)
 async def test_not_there(chain: TestChain, queries: str, rpc: str, values: dict[str, Any]) -> None:
     """What does not exist is NotFound, or an empty list."""
     missing = {name: "X-99" if name.endswith("_id") else value for name, value in values.items()}
@@ -135,7 +152,11 @@ async def test_key_and_offset_together(chain: TestChain) -> None:
 async def test_a_bad_record_hides_no_other(chain: TestChain) -> None:
     """It is named beside the answer."""
     state = chain.devnet.blocks.state
-    state.put(keyspace.HPC_STORE, keyspace.key(keyspace.OFFERING, "OFF-2"), codec.dumps({"offering_id": "OFF-2", "active": "yes"}))
+    state.put(
+        keyspace.HPC_STORE,
+        keyspace.key(keyspace.OFFERING, "OFF-2"),
+        codec.dumps({"offering_id": "OFF-2", "active": "yes"}),
+    )
     ask = Ask(chain.client.query, chain.client.agreement.any.store)
     found = await ask.from_store("Offerings", request("Offerings", {}))
     assert [record.offering_id for record in found.message.offerings] == ["OFF-1"]  # type: ignore[attr-defined]
@@ -150,12 +171,17 @@ async def test_sums_of_a_chain_that_keeps_none(chain: TestChain) -> None:
     for key, _ in list(state.scan(keyspace.HPC_STORE, keyspace.SCHEDULING_METRICS)):
         state.delete(keyspace.HPC_STORE, key)
     added = (await answered(chain, "none", "SchedulingMetrics", QUESTIONS["SchedulingMetrics"])).metrics
-    assert (added.total_decisions, added.avg_combined_score) == (stored.total_decisions, stored.avg_combined_score)
+    assert (added.total_decisions, added.avg_combined_score) == (
+        stored.total_decisions,
+        stored.avg_combined_score,
+    )
     with pytest.raises(NotFound):
         await answered(chain, "none", "SchedulingMetrics", {"cluster_id": "HPC-1", "queue_name": "other"})
 
 
-async def test_reports_of_an_ended_job_are_not_looked_for_for_ever(chain: TestChain, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_reports_of_an_ended_job_are_not_looked_for_for_ever(
+    chain: TestChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What came after its end is not read: the chain takes no report then."""
     for number in range(2, 9):
         chain.block(seconds=2.0)

@@ -19,7 +19,9 @@ async def test_a_dispute_that_cannot_be_read() -> None:
     """It is told, and hides no other one: it may be a stranger's, and of a newer chain."""
     far = FarEnd(records={("hpc", keyspace.NEXT_DISPUTE): (5).to_bytes(8, "big")})
     for number, changes in ((2, {}), (4, {"status": "escalated", "dispute_id": "hpc-dispute-4"})):
-        far.records["hpc", keyspace.key(keyspace.DISPUTE, f"hpc-dispute-{number}")] = codec.dumps({**DISPUTE, **changes})
+        far.records["hpc", keyspace.key(keyspace.DISPUTE, f"hpc-dispute-{number}")] = codec.dumps(
+            {**DISPUTE, **changes}
+        )
     chain = GrpcChain(CHAIN_ID, [await far.start()], FakeClock())
     try:
         with structlog.testing.capture_logs() as said:
@@ -27,5 +29,7 @@ async def test_a_dispute_that_cannot_be_read() -> None:
     finally:
         await chain.close()
         await far.stop()
-    assert [(dispute.dispute_id, dispute.job_id, dispute.open) for dispute in found] == [("hpc-dispute-2", "JOB-567", True)]
+    assert [(dispute.dispute_id, dispute.job_id, dispute.open) for dispute in found] == [
+        ("hpc-dispute-2", "JOB-567", True)
+    ]
     assert [line["dispute"] for line in said if line["event"] == "dispute_unreadable"] == ["hpc-dispute-4"]

@@ -22,7 +22,8 @@ def reads(far: FarEnd) -> list[int]:
 
 
 async def test_each_block_is_read_once() -> None:
-    """Only the blocks that are new since the last look, and never the newest one, whose state may not be there yet."""
+    """Only the blocks that are new since the last look, and never the newest one, whose state may not be
+    there yet."""
     far = FarEnd(height=10, blocks={12: [b"other", b"wanted"]})
     async with endpoints(far) as ours:
         scan = BlockScan(ours)
@@ -79,6 +80,8 @@ async def test_effects_of_reports(said: str, state: str, there: bool) -> None:
         async def node_sequence(self, node_id: str) -> int:
             return 0
 
-    message = tx_pb2.MsgReportJobStatus(job_id="JOB-1", state=types_pb2.JobState.Value(f"JOB_STATE_{said.upper()}"))
+    message = tx_pb2.MsgReportJobStatus(
+        job_id="JOB-1", state=types_pb2.JobState.Value(f"JOB_STATE_{said.upper()}")
+    )
     missing = await missing_effect(Tx(body=TxBody(messages=[pack(message)])), Records())
     assert (missing == "") is there

@@ -47,16 +47,24 @@ async def test_send() -> None:
 
     def taken(asked: service_pb2.BroadcastTxRequest) -> service_pb2.BroadcastTxResponse:
         assert (asked.tx_bytes, asked.mode) == (b"signed", service_pb2.BROADCAST_MODE_SYNC)
-        response = TxResponse(txhash=tx_hash(asked.tx_bytes), code=32, codespace="sdk", raw_log="account sequence mismatch")
+        response = TxResponse(
+            txhash=tx_hash(asked.tx_bytes), code=32, codespace="sdk", raw_log="account sequence mismatch"
+        )
         return service_pb2.BroadcastTxResponse(tx_response=response)
 
     async with endpoints(FarEnd(answers={"BroadcastTx": taken})) as ours:
         outcome = await Broadcast(ours).send(b"signed")
-    assert (outcome.tx_hash, outcome.height, outcome.code, outcome.codespace) == (tx_hash(b"signed"), 0, 32, "sdk")
+    assert (outcome.tx_hash, outcome.height, outcome.code, outcome.codespace) == (
+        tx_hash(b"signed"),
+        0,
+        32,
+        "sdk",
+    )
 
 
 async def test_another_transaction_is_no_answer() -> None:
-    """What a node says of a transaction counts only when it is the one that was asked for: an answer may be cut, or mixed up."""
+    """What a node says of a transaction counts only when it is the one that was asked for: an answer may be
+    cut, or mixed up."""
     far = FarEnd(answers={"GetTx": lambda asked: service_pb2.GetTxResponse(tx=tx_pb2.Tx())})
     async with endpoints(far) as ours:
         with pytest.raises(Unreadable, match="instead of AB"):
@@ -98,14 +106,17 @@ async def test_search_over_pages(count: int) -> None:
 
 
 async def test_search_through_very_large_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When a page is too large for one answer, smaller pages are asked for; nothing is missed or told twice."""
+    """When a page is too large for one answer, smaller pages are asked for; nothing is missed or told
+    twice."""
     monkeypatch.setattr(grpc_errors, "_OPTIONS", [("grpc.max_receive_message_length", 20_000)])
     assert await heights(FarEnd(answers={"GetTxsEvent": index_of(100, "m" * 1_500)})) == list(range(1, 101))
 
 
 async def test_no_index() -> None:
     """A node that indexes nothing has not said that there is nothing."""
-    far = FarEnd(answers={"GetTxsEvent": failing(grpc.StatusCode.UNKNOWN, "transaction indexing is disabled")})
+    far = FarEnd(
+        answers={"GetTxsEvent": failing(grpc.StatusCode.UNKNOWN, "transaction indexing is disabled")}
+    )
     with pytest.raises(grpc_errors.NoIndex, match="indexing is disabled"):
         await heights(far)
 

@@ -28,7 +28,9 @@ from tests.unit.chain.far_end import FarEnd
 
 SAMPLES = {
     sample["kind"]: sample["value"]
-    for sample in map(json.loads, (Path(__file__).parents[2] / "fixtures/chain/samples.jsonl").read_text().splitlines())
+    for sample in map(
+        json.loads, (Path(__file__).parents[2] / "fixtures/chain/samples.jsonl").read_text().splitlines()
+    )
 }
 UNKNOWN = Envelope(type_url="/some.module.v1.MsgNew", value=b"?")
 
@@ -52,11 +54,20 @@ def unfunded_refusal() -> bytes:
 
 def signed() -> SignedTx:
     price = {"gas_limit": 1, "fee": 1, "fee_denom": "uve"}
-    return build([report("JOB-1")], signer=PROVIDER, chain_id=CHAIN_ID, account_number=1, sequence=0, timeout_height=9, **price)  # type: ignore[arg-type]
+    return build(
+        [report("JOB-1")],
+        signer=PROVIDER,
+        chain_id=CHAIN_ID,
+        account_number=1,
+        sequence=0,
+        timeout_height=9,
+        **price,  # type: ignore[arg-type]
+    )
 
 
 async def test_an_unfunded_key() -> None:
-    """The refusal of a key without funds cannot be read; we know what it means all the same, for there is no such account."""
+    """The refusal of a key without funds cannot be read; we know what it means all the same, for there is no
+    such account."""
     async with chain_over(FarEnd(answers={"BroadcastTx": lambda asked: unfunded_refusal()})) as chain:
         outcome = await chain.broadcast(signed().tx_bytes)
     assert (outcome.code, outcome.codespace, outcome.tx_hash) == (9, "sdk", signed().tx_hash)
@@ -64,8 +75,12 @@ async def test_an_unfunded_key() -> None:
 
 
 async def test_an_unreadable_answer_is_no_refusal() -> None:
-    """Of a key that has funds: the bytes may be in a mempool, so nothing is said of them before GetTx says it."""
-    far = FarEnd(answers={"BroadcastTx": lambda asked: unfunded_refusal()}, accounts={PROVIDER.address: BaseAccount(account_number=1)})
+    """Of a key that has funds: the bytes may be in a mempool, so nothing is said of them before GetTx says
+    it."""
+    far = FarEnd(
+        answers={"BroadcastTx": lambda asked: unfunded_refusal()},
+        accounts={PROVIDER.address: BaseAccount(account_number=1)},
+    )
     async with chain_over(far) as chain:
         with pytest.raises(Transient, match="GetTx will show"):
             await chain.broadcast(signed().tx_bytes)
@@ -83,16 +98,22 @@ def report(job_id: str) -> Envelope:
     return messages.pack(MsgReportJobStatus(provider_address="ve1p", job_id=job_id))
 
 
-def index(by_action: Mapping[str, Sequence[tuple[int, Sequence[Envelope]]]], asked: list[str] | None = None) -> FarEnd:
+def index(
+    by_action: Mapping[str, Sequence[tuple[int, Sequence[Envelope]]]], asked: list[str] | None = None
+) -> FarEnd:
     """A node whose index answers a search that names the action with these transactions: (code, messages)."""
 
     def answer(request: service_pb2.GetTxsEventRequest) -> Any:
         if asked is not None:
             asked.append(request.query)
-        found = next((txs for action, txs in by_action.items() if f"message.action='/{action}'" in request.query), [])
+        found = next(
+            (txs for action, txs in by_action.items() if f"message.action='/{action}'" in request.query), []
+        )
         return service_pb2.GetTxsEventResponse(
             txs=[tx_pb2.Tx(body=tx_pb2.TxBody(messages=envelopes)) for _, envelopes in found],
-            tx_responses=[TxResponse(code=code, txhash=str(number)) for number, (code, _) in enumerate(found)],
+            tx_responses=[
+                TxResponse(code=code, txhash=str(number)) for number, (code, _) in enumerate(found)
+            ],
             total=len(found),
         )
 
@@ -108,10 +129,17 @@ async def test_job() -> None:
     assert job.spec.created_ns == 1_795_502_112_340_436_100
     assert (job.state, job.exit_code, job.spec.chain_id) == (State.COMPLETED, 3, CHAIN_ID)
     assert (job.spec.workload.command, job.spec.workload.arguments) == ("hostname", ("-s",))
-    assert (job.spec.resources.nodes, job.spec.resources.cpus_per_node, job.spec.resources.memory_gb_per_node) == (1, 4, 8)
+    assert (
+        job.spec.resources.nodes,
+        job.spec.resources.cpus_per_node,
+        job.spec.resources.memory_gb_per_node,
+    ) == (1, 4, 8)
 
 
-@pytest.mark.parametrize("change", [{"created_at": "0001-01-01T00:00:00Z"}, {"state": "unspecified"}, {"state": ""}, {"job_id": ""}])
+@pytest.mark.parametrize(
+    "change",
+    [{"created_at": "0001-01-01T00:00:00Z"}, {"state": "unspecified"}, {"state": ""}, {"job_id": ""}],
+)
 async def test_a_job_without_what_we_need(change: dict[str, str]) -> None:
     """No creation time, no state or no id: such a record is not acted on."""
     far = FarEnd(records={("hpc", b"\x03JOB-1"): codec.dumps({**SAMPLES["job"], **change})})
@@ -122,23 +150,37 @@ async def test_a_job_without_what_we_need(change: dict[str, str]) -> None:
 
 async def test_cluster_and_offering() -> None:
     """What intake and heartbeats look at."""
-    far = FarEnd(records={("hpc", b"\x01HPC-1"): codec.dumps(SAMPLES["cluster"]), ("hpc", b"\x02OFF-1"): codec.dumps(SAMPLES["offering"])})
+    far = FarEnd(
+        records={
+            ("hpc", b"\x01HPC-1"): codec.dumps(SAMPLES["cluster"]),
+            ("hpc", b"\x02OFF-1"): codec.dumps(SAMPLES["offering"]),
+        }
+    )
     async with chain_over(far) as chain:
         cluster, offering = await chain.cluster("HPC-1"), await chain.offering("OFF-1")
     assert cluster is not None
     assert offering is not None
-    assert (cluster.state, cluster.region, cluster.total_nodes, cluster.available_nodes) == ("active", "eu-west", 4, 3)
+    assert (cluster.state, cluster.region, cluster.total_nodes, cluster.available_nodes) == (
+        "active",
+        "eu-west",
+        4,
+        3,
+    )
     assert offering.queues == (Queue("cpu", 4, 86400),)
     assert [item.workload_id for item in offering.preconfigured] == ["mpi-hello"]
     assert (offering.active, offering.supports_custom_workloads) == (True, True)
 
 
 async def test_cancels() -> None:
-    """Jobs named by cancels that succeeded, wrapped ones too; messages that we do not know are passed over."""
+    """Jobs named by cancels that succeeded, wrapped ones too; messages that we do not know are passed
+    over."""
     asked: list[str] = []
     far = index(
         {
-            "virtengine.hpc.v1.MsgCancelJob": [(0, [cancel("JOB-1"), wrapped(UNKNOWN)]), (5, [cancel("JOB-2")])],
+            "virtengine.hpc.v1.MsgCancelJob": [
+                (0, [cancel("JOB-1"), wrapped(UNKNOWN)]),
+                (5, [cancel("JOB-2")]),
+            ],
             "cosmos.authz.v1beta1.MsgExec": [(0, [UNKNOWN, wrapped(UNKNOWN, wrapped(cancel("JOB-3")))])],
         },
         asked,
@@ -160,7 +202,12 @@ async def test_deeply_wrapped_messages() -> None:
 async def test_reports_of_a_job() -> None:
     """Only what reports about that job and succeeded, looked for since the job was made."""
     asked: list[str] = []
-    txs = [(0, [report("JOB-9"), report("JOB-1")]), (0, [report("JOB-9")]), (11, [report("JOB-1")]), (0, [report("JOB-1")])]
+    txs = [
+        (0, [report("JOB-9"), report("JOB-1")]),
+        (0, [report("JOB-9")]),
+        (11, [report("JOB-1")]),
+        (0, [report("JOB-1")]),
+    ]
     far = index({"virtengine.hpc.v1.MsgReportJobStatus": txs}, asked)
     far.records = {("hpc", b"\x03JOB-1"): codec.dumps(SAMPLES["job"])}
     async with chain_over(far) as chain:
@@ -182,7 +229,11 @@ async def test_account() -> None:
     [
         ("0.025uve", b"", "0.025"),
         ("0.5uatom,0.025000000000000000uve", b"", "0.025"),
-        ("0.025uve", b'{"current_min_gas_prices":[{"denom":"uve","amount":"0.031250000000000000"}]}', "0.03125"),
+        (
+            "0.025uve",
+            b'{"current_min_gas_prices":[{"denom":"uve","amount":"0.031250000000000000"}]}',
+            "0.03125",
+        ),
         ("0.025uve", b'{"current_min_gas_prices":[{"denom":"other","amount":"9"}]}', "0.025"),
         ("0.025uve", b'{"current_min_gas_prices":null}', "0.025"),
         ("", b"", "0"),
@@ -190,20 +241,27 @@ async def test_account() -> None:
 )
 async def test_gas_price(static: str, moving: bytes, price: str) -> None:
     """The chain's moving price where it is higher than the node's own minimum."""
-    async with chain_over(FarEnd(minimum_gas_price=static, records={("gaspricing", b"\x02"): moving})) as chain:
+    async with chain_over(
+        FarEnd(minimum_gas_price=static, records={("gaspricing", b"\x02"): moving})
+    ) as chain:
         assert await chain.gas_price("uve") == Decimal(price)
 
 
 async def test_gas_price_without_that_module() -> None:
     """A chain without such a store has the node's minimum only."""
-    async with chain_over(FarEnd(store_code=4, store_log="no such store: gaspricing: unknown request")) as chain:
+    async with chain_over(
+        FarEnd(store_code=4, store_log="no such store: gaspricing: unknown request")
+    ) as chain:
         assert await chain.gas_price("uve") == Decimal("0.025")
 
 
 @pytest.mark.parametrize(
     "moving",
     [b"{", b'{"current_min_gas_prices":[{"denom":"uve","amount":"much"}]}', b'{"current_min_gas_prices":[1]}']
-    + [b'{"current_min_gas_prices":[{"denom":"uve","amount":"%s"}]}' % wild for wild in (b"Infinity", b"NaN", b"-1", b"1e40")],
+    + [
+        b'{"current_min_gas_prices":[{"denom":"uve","amount":"%s"}]}' % wild
+        for wild in (b"Infinity", b"NaN", b"-1", b"1e40")
+    ],
 )
 async def test_gas_price_that_cannot_be_read(moving: bytes) -> None:
     """No fee is made up from a price that we do not understand."""
@@ -215,13 +273,17 @@ async def test_gas_price_that_cannot_be_read(moving: bytes) -> None:
 @pytest.mark.parametrize("amount", ["much", "-5", "1e9", "\uff11", "9" * 5000, "1.5"])
 async def test_a_balance_that_is_no_amount(amount: str) -> None:
     """It is an unreadable answer, and no number is made of it."""
-    far = FarEnd(answers={"Balance": lambda _: bank_pb2.QueryBalanceResponse(balance=Coin(denom="uve", amount=amount))})
+    far = FarEnd(
+        answers={"Balance": lambda _: bank_pb2.QueryBalanceResponse(balance=Coin(denom="uve", amount=amount))}
+    )
     async with chain_over(far) as chain:
         with pytest.raises(Unreadable, match="invalid balance"):
             await chain.balance(PROVIDER.address, "uve")
 
 
-@pytest.mark.parametrize("wild", [BaseAccount(account_number=2**63), BaseAccount(sequence=2**64 - 1)], ids=["number", "sequence"])
+@pytest.mark.parametrize(
+    "wild", [BaseAccount(account_number=2**63), BaseAccount(sequence=2**64 - 1)], ids=["number", "sequence"]
+)
 async def test_an_account_beyond_all_counting(wild: BaseAccount) -> None:
     """Numbers that no account has are an unreadable answer, and nothing is signed with them."""
     async with chain_over(FarEnd(accounts={"ve1a": wild})) as chain:

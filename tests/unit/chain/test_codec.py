@@ -16,7 +16,10 @@ from provider_daemon.chain import codec
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.errors import Unreadable
 
-SAMPLES = [json.loads(line) for line in (Path(__file__).parents[2] / "fixtures/chain/samples.jsonl").read_text().splitlines()]
+SAMPLES = [
+    json.loads(line)
+    for line in (Path(__file__).parents[2] / "fixtures/chain/samples.jsonl").read_text().splitlines()
+]
 TYPES: dict[str, type[Message]] = {
     "job": types_pb2.HPCJob,
     "cluster": types_pb2.HPCCluster,
@@ -52,7 +55,9 @@ def filled(draw: st.DrawFn, message_type: type[Message], whole: bool) -> Message
 
 def _draw_field(draw: st.DrawFn, message: Message, field: Any, whole: bool) -> None:
     if field.message_type and field.message_type.GetOptions().map_entry:
-        getattr(message, field.name).update(draw(st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2)))
+        getattr(message, field.name).update(
+            draw(st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2))
+        )
     elif field.message_type and field.is_repeated:
         getattr(message, field.name).extend(draw(st.lists(_part(field, whole), max_size=2)))
     elif field.message_type:
@@ -85,7 +90,9 @@ def _scalar(field: Any) -> st.SearchStrategy[object]:
 
 
 @pytest.mark.parametrize("record_type", RECORDS, ids=lambda record_type: record_type.DESCRIPTOR.name)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(data=st.data())
 def test_every_record_round_trips(record_type: type[Message], data: st.DataObject) -> None:
     """What was written reads back as what it was."""
@@ -94,7 +101,9 @@ def test_every_record_round_trips(record_type: type[Message], data: st.DataObjec
 
 
 @pytest.mark.parametrize("record_type", RECORDS, ids=lambda record_type: record_type.DESCRIPTOR.name)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(data=st.data())
 def test_every_record_is_written_the_same_again(record_type: type[Message], data: st.DataObject) -> None:
     """Reading a record and writing it again gives the same bytes, whatever parts it lacks."""
@@ -118,7 +127,9 @@ def test_go_escapes() -> None:
 
 def test_null_partitions() -> None:
     """A cluster without partitions holds null."""
-    assert list(codec.decode(types_pb2.HPCCluster, b'{"cluster_id":"HPC-1","partitions":null}').partitions) == []
+    assert (
+        list(codec.decode(types_pb2.HPCCluster, b'{"cluster_id":"HPC-1","partitions":null}').partitions) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,10 +170,16 @@ def test_times(nanoseconds: int) -> None:
 
 
 def test_zeros_as_go_writes_them() -> None:
-    """A struct or time that is not optional is written with its zeros when it was never set; an optional one is left out."""
+    """A struct or time that is not optional is written with its zeros when it was never set; an optional one
+    is left out."""
     record = json.loads(codec.encode(types_pb2.HPCJob(job_id="JOB-1")))
     assert record["created_at"] == "0001-01-01T00:00:00Z"
-    assert record["resources"] == {"nodes": 0, "cpu_cores_per_node": 0, "memory_gb_per_node": 0, "storage_gb": 0}
+    assert record["resources"] == {
+        "nodes": 0,
+        "cpu_cores_per_node": 0,
+        "memory_gb_per_node": 0,
+        "storage_gb": 0,
+    }
     assert "started_at" not in record
     assert record["agreed_price"] == []
 

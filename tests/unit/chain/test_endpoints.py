@@ -69,7 +69,8 @@ async def test_height_going_back() -> None:
 
 
 async def test_lag() -> None:
-    """A node a little behind the common height is healthy, one further back is not: it would undo what we know."""
+    """A node a little behind the common height is healthy, one further back is not: it would undo what we
+    know."""
     near, far = FarEnd(height=100 - LAG_BLOCKS), FarEnd(height=99 - LAG_BLOCKS)
     async with endpoints(FarEnd(height=100), FarEnd(height=100), FarEnd(height=100), near, far) as ours:
         assert (await ours.head()).height == 100
@@ -169,7 +170,11 @@ async def test_https_is_tls() -> None:
         (grpc.StatusCode.DEADLINE_EXCEEDED, "", Transient),
         (grpc.StatusCode.INTERNAL, "Received RST_STREAM with error code 2", Transient),
         (grpc.StatusCode.INTERNAL, "Exception deserializing response!", Unreadable),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, "grpc: received message larger than max (5 vs. 4)", grpc_errors.TooLarge),
+        (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "grpc: received message larger than max (5 vs. 4)",
+            grpc_errors.TooLarge,
+        ),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests", Transient),
         (grpc.StatusCode.UNIMPLEMENTED, "method Job not implemented", grpc_errors.Unimplemented),
         (grpc.StatusCode.NOT_FOUND, "tx not found: AB", grpc_errors.NotFound),

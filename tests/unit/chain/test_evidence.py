@@ -22,7 +22,10 @@ from provider_daemon.job.usage import Usage
 from tests.unit.chain.vectors import ADDRESS, SECRET
 
 CHAIN = "virtengine-localnet-1"
-CLUSTERS = {"JOB-7": evidence_check.ChainRecord("HPC-1", "a" * 64), "JOB-8": evidence_check.ChainRecord("HPC-1", "b" * 64)}
+CLUSTERS = {
+    "JOB-7": evidence_check.ChainRecord("HPC-1", "a" * 64),
+    "JOB-8": evidence_check.ChainRecord("HPC-1", "b" * 64),
+}
 SIGNER = LocalSigner(SECRET)
 OTHER = LocalSigner(bytes(31) + b"\x07")
 USAGE = Usage(3600, 14_400, 28_800, 3_600, 0, 0, 0, 2, 2, (("a100", 3_600),))
@@ -30,12 +33,16 @@ FACTS = EvidenceFacts(CHAIN, "HPC-1", ADDRESS, "JOB-7", "4242", State.COMPLETED,
 WIRE_FIELDS = [field.name for field in fields(Usage) if field.name != "gpu_seconds_by_type"]
 
 
-def report(facts: EvidenceFacts = FACTS, signature: str | None = None, signer: LocalSigner = SIGNER) -> Envelope:
+def report(
+    facts: EvidenceFacts = FACTS, signature: str | None = None, signer: LocalSigner = SIGNER
+) -> Envelope:
     text = evidence.sign(facts, signer) if signature is None else signature
     return messages.report_job_status(facts, signature=text, status_message="done")
 
 
-def verdicts(*envelopes: Envelope, signer: LocalSigner = SIGNER, chain_id: str = CHAIN) -> list[evidence_check.Verdict]:
+def verdicts(
+    *envelopes: Envelope, signer: LocalSigner = SIGNER, chain_id: str = CHAIN
+) -> list[evidence_check.Verdict]:
     """Of a transaction after its way over the wire."""
     signed = tx.build(
         envelopes,
@@ -92,20 +99,30 @@ def test_every_wire_field_is_signed() -> None:
     assert sorted(field.name for field in message.usage_metrics.DESCRIPTOR.fields) == sorted(WIRE_FIELDS)
 
 
-@given(st.builds(Usage, *[st.integers(0, 2**31 - 1)] * 9), st.sampled_from(WIRE_FIELDS), st.sampled_from([-1, 1]))
+@given(
+    st.builds(Usage, *[st.integers(0, 2**31 - 1)] * 9), st.sampled_from(WIRE_FIELDS), st.sampled_from([-1, 1])
+)
 def test_one_unit_breaks_it(usage: Usage, name: str, step: int) -> None:
     """Evidence survives the wire, and one unit more or less of any usage field breaks it."""
     facts = replace(FACTS, usage=usage)
     honest = report(facts)
     assert verdicts(honest) == [evidence_check.Verdict("JOB-7", "completed")]
     value = getattr(usage, name)
-    (verdict,) = verdicts(changed(honest, **{name: value + step if 0 <= value + step < 2**31 else value - step}))
+    (verdict,) = verdicts(
+        changed(honest, **{name: value + step if 0 <= value + step < 2**31 else value - step})
+    )
     assert verdict.why == "the signature does not fit what the report says"
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"slurm_job_id": "4243"}, {"state": 5}, {"exit_code": 1}, {"signed_timestamp": 1_770_000_001}, {"job_id": "JOB-8"}],
+    [
+        {"slurm_job_id": "4243"},
+        {"state": 5},
+        {"exit_code": 1},
+        {"signed_timestamp": 1_770_000_001},
+        {"job_id": "JOB-8"},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_any_fact_breaks_it(change: dict[str, Any]) -> None:
@@ -139,7 +156,10 @@ def test_reports_of_several_jobs() -> None:
 def test_wrapped_reports() -> None:
     """Reports inside authz MsgExec, however deep, are found and checked like the others."""
     inner = messages.pack(MsgExec(grantee=ADDRESS, msgs=[report(), changed(report(), exit_code=1)]))
-    assert [verdict.ok for verdict in verdicts(messages.pack(MsgExec(grantee=ADDRESS, msgs=[inner])))] == [True, False]
+    assert [verdict.ok for verdict in verdicts(messages.pack(MsgExec(grantee=ADDRESS, msgs=[inner])))] == [
+        True,
+        False,
+    ]
 
 
 def test_signed_by_somebody_else() -> None:
@@ -151,7 +171,11 @@ def test_signed_by_somebody_else() -> None:
 
 def test_a_transaction_without_keys() -> None:
     """A signer info without a public key, as the SDK allows it, fails the check."""
-    unsigned = tx.decode(tx.for_simulation([report()], public_key=b"", sequence=0, gas_limit=1, fee=0, fee_denom="uve", timeout_height=1))
+    unsigned = tx.decode(
+        tx.for_simulation(
+            [report()], public_key=b"", sequence=0, gas_limit=1, fee=0, fee_denom="uve", timeout_height=1
+        )
+    )
     assert [verdict.ok for verdict in evidence_check.check(unsigned, CHAIN, CLUSTERS)] == [False]
     del unsigned.auth_info.signer_infos[:]
     assert [verdict.ok for verdict in evidence_check.check(unsigned, CHAIN, CLUSTERS)] == [False]

@@ -14,7 +14,10 @@ JOBS = query_pb2.QueryJobsRequest.DESCRIPTOR
 
 def test_an_unknown_type_keeps_its_bytes() -> None:
     """And so do bytes that are not of the type that they say."""
-    assert render(AnyMessage(type_url="/other.Msg", value=b"\1\2")) == {"@type": "/other.Msg", "value": "AQI="}
+    assert render(AnyMessage(type_url="/other.Msg", value=b"\1\2")) == {
+        "@type": "/other.Msg",
+        "value": "AQI=",
+    }
     broken = AnyMessage(type_url="/virtengine.hpc.v1.MsgCancelJob", value=b"\xff")
     assert render(broken) == {"@type": "/virtengine.hpc.v1.MsgCancelJob", "value": "/w=="}
 
@@ -26,7 +29,9 @@ def test_a_oneof_shows_what_is_set() -> None:
 
 def test_words_that_are_not_known_stay_numbers() -> None:
     """A newer chain's."""
-    job = t.HPCJob.FromString(t.HPCJob(state=t.JOB_STATE_QUEUED).SerializeToString().replace(b"\x02", b"\x63"))
+    job = t.HPCJob.FromString(
+        t.HPCJob(state=t.JOB_STATE_QUEUED).SerializeToString().replace(b"\x02", b"\x63")
+    )
     assert render(job)["state"] == 99
 
 
@@ -39,7 +44,9 @@ def test_maps_are_objects() -> None:
 def test_the_path_wins() -> None:
     """Over the query string."""
     kind = query_pb2.QueryJobRequest.DESCRIPTOR
-    assert read.from_query(kind, {"job_id": "JOB-1"}, [("job_id", "JOB-2")]) == query_pb2.QueryJobRequest(job_id="JOB-1")
+    assert read.from_query(kind, {"job_id": "JOB-1"}, [("job_id", "JOB-2")]) == query_pb2.QueryJobRequest(
+        job_id="JOB-1"
+    )
 
 
 @pytest.mark.parametrize("name", ["nothing", "pagination", "state.x", "nothing.at.all", ""])

@@ -1,4 +1,5 @@
-"""Our descriptors against the published wire interface, line by line (tests/fixtures/chain/wire.tsv, verbatim)."""
+"""Our descriptors against the published wire interface, line by line (tests/fixtures/chain/wire.tsv,
+verbatim)."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +14,11 @@ FOLDER = "provider_daemon/chain/proto/virtengine/hpc/v1"
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "chain" / "wire.tsv"
 
 FILES = ("types", "tx", "query", "genesis")
-TYPE_NAMES = {number: name.removeprefix("TYPE_").lower() for name, number in vars(FieldDescriptor).items() if name.startswith("TYPE_")}
+TYPE_NAMES = {
+    number: name.removeprefix("TYPE_").lower()
+    for name, number in vars(FieldDescriptor).items()
+    if name.startswith("TYPE_")
+}
 
 
 def published() -> list[tuple[str, ...]]:
@@ -43,9 +48,19 @@ def _message(file: str, message: Descriptor) -> Iterator[tuple[str, ...]]:
     if not message.fields:
         yield ("message", file, message.name, "", "", "", "(empty)")
     for field in message.fields:
-        entry = field.message_type if field.message_type and field.message_type.GetOptions().map_entry else None
+        entry = (
+            field.message_type if field.message_type and field.message_type.GetOptions().map_entry else None
+        )
         label = "repeated" if field.is_repeated and not entry else ""
-        yield ("field", file, message.name, str(field.number), label, _map_type(entry) if entry else _type(field), field.name)
+        yield (
+            "field",
+            file,
+            message.name,
+            str(field.number),
+            label,
+            _map_type(entry) if entry else _type(field),
+            field.name,
+        )
 
 
 def _map_type(entry: Descriptor) -> str:
@@ -60,19 +75,31 @@ def _type(field: FieldDescriptor) -> str:
 def _rpcs(file: str, descriptor: FileDescriptor) -> Iterator[tuple[str, ...]]:
     for service in descriptor.services_by_name.values():
         for method in service.methods:
-            yield ("rpc", file, service.name, "", "", f"{method.input_type.name} -> {method.output_type.name}", method.name)
+            yield (
+                "rpc",
+                file,
+                service.name,
+                "",
+                "",
+                f"{method.input_type.name} -> {method.output_type.name}",
+                method.name,
+            )
 
 
 def test_every_published_line_is_ours() -> None:
-    """Enum values, fields with number, label and type, empty messages and calls: nothing is missing, nothing differs."""
+    """Enum values, fields with number, label and type, empty messages and calls: nothing is missing, nothing
+    differs."""
     assert Counter(published()) - Counter(ours()) == Counter()
 
 
 def test_we_add_nothing() -> None:
-    """What is not published is not in our messages either: it would be sent as an unknown field, and the chain refuses those."""
+    """What is not published is not in our messages either: it would be sent as an unknown field, and the
+    chain refuses those."""
     assert Counter(ours()) - Counter(published()) == Counter()
 
 
 def test_names_on_the_wire() -> None:
     """Type URLs and method paths are made of the package's name."""
-    assert {descriptor_pool.Default().FindFileByName(f"{FOLDER}/{name}.proto").package for name in FILES} == {PACKAGE}
+    assert {descriptor_pool.Default().FindFileByName(f"{FOLDER}/{name}.proto").package for name in FILES} == {
+        PACKAGE
+    }

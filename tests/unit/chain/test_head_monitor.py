@@ -39,7 +39,8 @@ def test_a_halted_chain(said: list[Any]) -> None:
 
 
 def test_nobody_looked(said: list[Any]) -> None:
-    """While no endpoint answered nothing is known, so the first look after it, at an old height, is no halt."""
+    """While no endpoint answered nothing is known, so the first look after it, at an old height, is no
+    halt."""
     pulse = Pulse("chain-1", OngoingProblems())
     pulse.saw(7, NOW, NOW, 0.0)
     pulse.saw(6, NOW, NOW, 500.0)

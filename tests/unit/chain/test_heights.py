@@ -14,20 +14,26 @@ Verdicts = dict[str, EndpointState]
 
 
 class Looks:
-    """Looks at endpoints `a`, `b`, `c`, ... as many seconds apart as each look says. None: the endpoint does not answer."""
+    """Looks at endpoints `a`, `b`, `c`, ... as many seconds apart as each look says. None: the endpoint does
+    not answer."""
 
     def __init__(self, endpoints: int) -> None:
         self.heights, self.endpoints, self.now = Heights(), endpoints, NOW
 
     def look(self, *heights: int | None, after: float = 5.0) -> Verdicts:
         self.now += after
-        claims = {name: Claim(height, self.now, self.now) for name, height in zip("abcde", heights, strict=False) if height is not None}
+        claims = {
+            name: Claim(height, self.now, self.now)
+            for name, height in zip("abcde", heights, strict=False)
+            if height is not None
+        }
         return self.heights.judge(claims, set(claims), self.endpoints, self.now)
 
 
 @pytest.mark.parametrize("lie", [1_000_000, 50, -40])
 def test_a_liar_from_the_start(lie: int) -> None:
-    """A fresh daemon with a liar listed first takes the height of the two honest endpoints at the first look."""
+    """A fresh daemon with a liar listed first takes the height of the two honest endpoints at the first
+    look."""
     looks = Looks(3)
     assert looks.look(100 + lie, 100, 100) == {"a": IMPLAUSIBLE if lie > 0 else BACK, "b": GOOD, "c": GOOD}
     assert looks.heights.height == 100
@@ -59,7 +65,8 @@ def test_the_only_endpoint_lies_for_a_while() -> None:
 
 
 def test_the_only_endpoint_lied_from_the_start() -> None:
-    """Where only one is configured its word is all there is; the truth after it is accepted when it kept growing, without a restart."""
+    """Where only one is configured its word is all there is; the truth after it is accepted when it kept
+    growing, without a restart."""
     looks = Looks(1)
     looks.look(1_000_000)
     verdicts = [looks.look(height) for height in range(100, 100 + int(RELEARN_SECONDS // 5) + 3)]
@@ -76,7 +83,8 @@ def test_an_endpoint_that_stands_still_below() -> None:
 
 
 def test_two_endpoints() -> None:
-    """Of two, the one whose growth is possible is healthy, and a jump makes the other one's height no worse."""
+    """Of two, the one whose growth is possible is healthy, and a jump makes the other one's height no
+    worse."""
     looks = Looks(2)
     for height in range(100, 110):
         looks.look(height, height)
@@ -113,7 +121,8 @@ def test_nobody_answered_for_an_hour() -> None:
 
 @pytest.mark.parametrize("endpoints", [1, 2, 3])
 def test_a_pace_that_lagging_nodes_showed(endpoints: int) -> None:
-    """However slowly heights grew while every endpoint lagged, the chain's own pace is possible afterwards."""
+    """However slowly heights grew while every endpoint lagged, the chain's own pace is possible
+    afterwards."""
     looks = Looks(endpoints)
     for _ in range(12):
         looks.look(*[9] * endpoints)
@@ -136,7 +145,8 @@ def test_two_endpoints_agree_after_a_leap() -> None:
     place=st.integers(0, 2),
 )
 def test_no_lie_of_one_moves_three(lies: list[int | None], seconds: list[float], place: int) -> None:
-    """Whatever one of three says, whenever: the two honest ones stay healthy, and the common height is theirs."""
+    """Whatever one of three says, whenever: the two honest ones stay healthy, and the common height is
+    theirs."""
     looks, height = Looks(3), 1_000
     for lie, wait in zip(lies, seconds, strict=False):
         height += int(wait // 5)

@@ -12,7 +12,11 @@ KEY, OTHER = bytes([7]) * 32, bytes([8]) * 32
 
 def test_the_key_alone_gives_the_name() -> None:
     """A daemon without its ledger computes the same name; one with another key does not."""
-    assert job_name(LocalSigner(KEY), SPEC) == job_name(LocalSigner(KEY), SPEC) != job_name(LocalSigner(OTHER), SPEC)
+    assert (
+        job_name(LocalSigner(KEY), SPEC)
+        == job_name(LocalSigner(KEY), SPEC)
+        != job_name(LocalSigner(OTHER), SPEC)
+    )
     assert named_job(job_name(LocalSigner(KEY), SPEC)) == "JOB-1"
 
 

@@ -32,7 +32,8 @@ def passphrase(private: Write) -> str:
 
 
 def refusal(kind: str, name: str = "", path: str = "", passphrase_file: str = "") -> str:
-    """The one line of the ConfigError; asserts that no part of the key or the passphrase is in it, nor in what Python would print."""
+    """The one line of the ConfigError; asserts that no part of the key or the passphrase is in it, nor in
+    what Python would print."""
     with pytest.raises(ConfigError) as caught:
         keys.load(kind, name, path, passphrase_file)
     (problem,) = caught.value.problems
@@ -43,7 +44,11 @@ def refusal(kind: str, name: str = "", path: str = "", passphrase_file: str = ""
     return problem
 
 
-@pytest.mark.parametrize(("kind", "content"), [("plaintext-hex", SECRET.hex()), ("plaintext-mnemonic", MNEMONIC)], ids=["hex", "mnemonic"])
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [("plaintext-hex", SECRET.hex()), ("plaintext-mnemonic", MNEMONIC)],
+    ids=["hex", "mnemonic"],
+)
 def test_plaintext_when_asked_for(private: Write, kind: str, content: str) -> None:
     """A plaintext file is read when the kind says so."""
     assert keys.load(kind, path=private("key", content + "\n")).address == ADDRESS
@@ -54,7 +59,9 @@ def test_plaintext_is_never_guessed(private: Write, passphrase: str, content: st
     """A plaintext file behind an encrypted kind is refused."""
     assert "not an armored" in refusal("armor", path=private("key", content), passphrase_file=passphrase)
     entry = Path(private("main.info", content)).parent
-    assert "not a keyring entry" in refusal("keyring", name="main", path=str(entry), passphrase_file=passphrase)
+    assert "not a keyring entry" in refusal(
+        "keyring", name="main", path=str(entry), passphrase_file=passphrase
+    )
 
 
 @pytest.mark.parametrize("content", [SECRET.hex(), MNEMONIC + "\n"], ids=["hex", "mnemonic"])
@@ -85,7 +92,10 @@ def test_armor_by_go(private: Write, passphrase: str) -> None:
 def test_keyring_by_go(private: Write, passphrase: str) -> None:
     """An entry written by the keyring's JOSE library, with its extra header, opens."""
     directory = Path(private("provider.info", (FIXTURES / "go.info").read_bytes())).parent
-    assert keys.load("keyring", name="provider", path=str(directory), passphrase_file=passphrase).address == ADDRESS
+    assert (
+        keys.load("keyring", name="provider", path=str(directory), passphrase_file=passphrase).address
+        == ADDRESS
+    )
 
 
 @settings(max_examples=5, deadline=None)
@@ -101,16 +111,23 @@ def test_round_trips(secret: bytes, words: str) -> None:
 
 def test_armor_is_canonical() -> None:
     """The written armor is the one that Go writes: lines of 64, the checksum on its own line."""
-    ours, theirs = armor.encrypt(SECRET, PASSPHRASE).splitlines(), (FIXTURES / "go.armor").read_text().splitlines()
+    ours, theirs = (
+        armor.encrypt(SECRET, PASSPHRASE).splitlines(),
+        (FIXTURES / "go.armor").read_text().splitlines(),
+    )
     assert [len(line) for line in ours[4:]] == [len(line) for line in theirs[4:]]
-    assert sorted(line.partition(": ")[0] for line in ours[:5]) == sorted(line.partition(": ")[0] for line in theirs[:5])
+    assert sorted(line.partition(": ")[0] for line in ours[:5]) == sorted(
+        line.partition(": ")[0] for line in theirs[:5]
+    )
 
 
 def test_wrong_passphrase(private: Write) -> None:
     """Both encrypted kinds say so, without the passphrase."""
     wrong = private("wrong", "horse")
     path = private("main.info", keyring.encrypt("main", SECRET, PASSPHRASE))
-    assert "wrong passphrase" in refusal("keyring", name="main", path=str(Path(path).parent), passphrase_file=wrong)
+    assert "wrong passphrase" in refusal(
+        "keyring", name="main", path=str(Path(path).parent), passphrase_file=wrong
+    )
     path = private("key.armor", armor.encrypt(SECRET, PASSPHRASE))
     assert "wrong passphrase" in refusal("armor", path=path, passphrase_file=wrong)
 
@@ -130,14 +147,21 @@ def test_damaged_armor(private: Write, passphrase: str, old: str, new: str, why:
     """Damage and foreign kinds are told apart from a wrong passphrase."""
     text = (FIXTURES / "go.armor").read_text()
     assert old in text
-    assert why in refusal("armor", path=private("key.armor", text.replace(old, new)), passphrase_file=passphrase)
+    assert why in refusal(
+        "armor", path=private("key.armor", text.replace(old, new)), passphrase_file=passphrase
+    )
 
 
-@pytest.mark.parametrize("content", ["", "a.b.c", "....", "e30.e30.e30.e30.e30", "W10.e30.e30.e30.e30", "!.é.?.=.", "eyJhbGciOjF9.a.b.c.d"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "a.b.c", "....", "e30.e30.e30.e30.e30", "W10.e30.e30.e30.e30", "!.é.?.=.", "eyJhbGciOjF9.a.b.c.d"],
+)
 def test_damaged_keyring(private: Write, passphrase: str, content: str) -> None:
     """Whatever stands in the file, the answer is one line."""
     directory = Path(private("main.info", content)).parent
-    assert "not a keyring entry" in refusal("keyring", name="main", path=str(directory), passphrase_file=passphrase)
+    assert "not a keyring entry" in refusal(
+        "keyring", name="main", path=str(directory), passphrase_file=passphrase
+    )
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o620])
@@ -199,7 +223,9 @@ def test_unknown_words_are_named_by_their_places(private: Write) -> None:
 
 def test_bad_mnemonic(private: Write) -> None:
     """A mnemonic with a word too few is refused without its words."""
-    assert "invalid mnemonic" in refusal("plaintext-mnemonic", path=private("key", MNEMONIC.removesuffix(" about")))
+    assert "invalid mnemonic" in refusal(
+        "plaintext-mnemonic", path=private("key", MNEMONIC.removesuffix(" about"))
+    )
 
 
 def test_missing_files(tmp_path: Path) -> None:

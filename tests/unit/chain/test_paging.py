@@ -12,7 +12,10 @@ from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import HPCJob
 def rows(count: int) -> list[tuple[bytes, HPCJob]]:
     """In store order, so JOB-10 stands before JOB-2."""
     ids = sorted(f"JOB-{number}" for number in range(1, count + 1))
-    return [(job_id.encode(), HPCJob(job_id=job_id, queue_name="even" if int(job_id[4:]) % 2 == 0 else "odd")) for job_id in ids]
+    return [
+        (job_id.encode(), HPCJob(job_id=job_id, queue_name="even" if int(job_id[4:]) % 2 == 0 else "odd"))
+        for job_id in ids
+    ]
 
 
 def page(count: int, wanted: str = "", **asked: object) -> tuple[list[str], bytes, int]:
@@ -61,8 +64,15 @@ def test_beyond_the_end() -> None:
     assert page(3, key=b"JOB-9") == ([], b"", 0)
 
 
-@given(count=st.integers(0, 40), limit=st.integers(1, 12), reverse=st.booleans(), wanted=st.sampled_from(["", "even", "odd"]))
-def test_following_the_keys_meets_every_record_once(count: int, limit: int, reverse: bool, wanted: str) -> None:
+@given(
+    count=st.integers(0, 40),
+    limit=st.integers(1, 12),
+    reverse=st.booleans(),
+    wanted=st.sampled_from(["", "even", "odd"]),
+)
+def test_following_the_keys_meets_every_record_once(
+    count: int, limit: int, reverse: bool, wanted: str
+) -> None:
     met: list[str] = []
     found, following, _ = page(count, wanted, limit=limit, reverse=reverse)
     met += found

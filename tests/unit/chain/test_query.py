@@ -19,14 +19,19 @@ from tests.unit.chain.far_end import Abort, FarEnd, endpoints
 
 SAMPLES = {
     sample["kind"]: codec.dumps(sample["value"])
-    for sample in map(json.loads, (Path(__file__).parents[2] / "fixtures/chain/samples.jsonl").read_text().splitlines())
+    for sample in map(
+        json.loads, (Path(__file__).parents[2] / "fixtures/chain/samples.jsonl").read_text().splitlines()
+    )
 }
 
 
 def stored_jobs(count: int) -> dict[tuple[str, bytes], bytes]:
     """JOB-1 .. JOB-count and the counter."""
     record = json.loads(SAMPLES["job"])
-    jobs = {("hpc", b"\x03" + f"JOB-{n}".encode()): codec.dumps({**record, "job_id": f"JOB-{n}"}) for n in range(1, count + 1)}
+    jobs = {
+        ("hpc", b"\x03" + f"JOB-{n}".encode()): codec.dumps({**record, "job_id": f"JOB-{n}"})
+        for n in range(1, count + 1)
+    }
     return {**jobs, ("hpc", keyspace.NEXT_JOB): (count + 1).to_bytes(8, "big")}
 
 
@@ -43,7 +48,9 @@ async def swept(ours: Endpoints) -> tuple[set[str], list[Unreadable]]:
 
 async def test_by_rpc() -> None:
     """Where the call is wired, its answer is taken and the store is not read."""
-    far = FarEnd(answers={"Job": lambda asked: query_pb2.QueryJobResponse(job=types_pb2.HPCJob(job_id=asked.job_id))})
+    far = FarEnd(
+        answers={"Job": lambda asked: query_pb2.QueryJobResponse(job=types_pb2.HPCJob(job_id=asked.job_id))}
+    )
     async with endpoints(far) as ours:
         record = await over(ours).job("JOB-5")
     assert record is not None
@@ -98,7 +105,8 @@ async def test_not_found() -> None:
 
 
 async def test_a_no_of_the_modules_own() -> None:
-    """An error that says neither NOT_FOUND nor UNIMPLEMENTED is no absence: the store is asked, and the call again next time."""
+    """An error that says neither NOT_FOUND nor UNIMPLEMENTED is no absence: the store is asked, and the call
+    again next time."""
 
     def refused(asked: query_pb2.QueryJobRequest) -> query_pb2.QueryJobResponse:
         raise Abort(grpc.StatusCode.UNKNOWN, f"codespace hpc code 2106: {asked.job_id}: job not found")
@@ -165,7 +173,9 @@ async def test_sweep_of_very_large_records(monkeypatch: pytest.MonkeyPatch) -> N
 @given(st.integers(1, 999), st.integers(1, 5_000))
 def test_count_starting_with(number: int, end: int) -> None:
     """The count is that of counting one by one."""
-    assert count_starting_with(number, end) == sum(str(other).startswith(str(number)) for other in range(1, end))
+    assert count_starting_with(number, end) == sum(
+        str(other).startswith(str(number)) for other in range(1, end)
+    )
 
 
 async def test_nodes_of_a_cluster() -> None:
@@ -174,4 +184,7 @@ async def test_nodes_of_a_cluster() -> None:
     records = {("hpc", b"\x05n1"): SAMPLES["node"], ("hpc", b"\x05n2"): other, ("hpc", b"\x05n3"): b"{"}
     async with endpoints(FarEnd(records=records)) as ours:
         found = [item async for item in over(ours).nodes("HPC-1")]
-    assert [item.node_id if isinstance(item, types_pb2.NodeMetadata) else "bad" for item in found] == ["n1", "bad"]
+    assert [item.node_id if isinstance(item, types_pb2.NodeMetadata) else "bad" for item in found] == [
+        "n1",
+        "bad",
+    ]

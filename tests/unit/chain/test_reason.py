@@ -17,15 +17,20 @@ GAS = "With gas wanted: '0' and gas used: "
             "account sequence mismatch, expected 1471614, got 1471613: incorrect account sequence",
         ),
         (
-            "rpc error: code = Unknown desc = rpc error: code = Unknown desc = failed to execute message; message index: 0: Name has been "
-            f"taken (name fred): execute wasm contract failed [CosmWasm/wasmd/x/wasm/keeper/keeper.go:364] {GAS}'123809' : unknown request",
-            "failed to execute message; message index: 0: Name has been taken (name fred): execute wasm contract failed",
+            "rpc error: code = Unknown desc = rpc error: code = Unknown desc = failed to execute "
+            "message; message index: 0: Name has been taken (name fred): execute wasm contract failed "
+            f"[CosmWasm/wasmd/x/wasm/keeper/keeper.go:364] {GAS}'123809' : unknown request",
+            (
+                "failed to execute message; message index: 0: Name has been taken (name fred): execute "
+                "wasm contract failed"
+            ),
         ),
         (
-            "failed to execute message; message index: 0: client state type 07-tendermint is not registered in the allowlist: invalid "
+            "failed to execute message; message index: 0: client state type 07-tendermint is not "
+            "registered in the allowlist: invalid "
             f"client type [cosmos/ibc-go/v3@v3.0.0/modules/core/02-client/keeper/client.go:22] {GAS}'64671' ",
-            "failed to execute message; message index: 0: client state type 07-tendermint is not registered in the allowlist: "
-            "invalid client type",
+            "failed to execute message; message index: 0: client state type 07-tendermint is not "
+            "registered in the allowlist: invalid client type",
         ),
         (
             "failed to execute message; message index: 2: JOB-7: invalid job state transition "
@@ -43,5 +48,13 @@ def test_the_reason_alone(text: str, wanted: str) -> None:
 
 def test_what_branches_read_stays() -> None:
     """The failing message's index, and a block's ceiling on gas."""
-    assert failed_message_index(reason(f"failed to execute message; message index: 3: x [a/b.go:1] {GAS}'5'")) == 3
-    assert block_gas(reason(f"tx gas limit 9 exceeds block max gas 4000000: invalid gas limit [a/b.go:1] {GAS}'5'")) == 4_000_000
+    assert (
+        failed_message_index(reason(f"failed to execute message; message index: 3: x [a/b.go:1] {GAS}'5'"))
+        == 3
+    )
+    assert (
+        block_gas(
+            reason(f"tx gas limit 9 exceeds block max gas 4000000: invalid gas limit [a/b.go:1] {GAS}'5'")
+        )
+        == 4_000_000
+    )

@@ -1,4 +1,5 @@
-"""RIPEMD-160 of our own: its published test vectors, and addresses where OpenSSL has no such algorithm (FIPS mode)."""
+"""RIPEMD-160 of our own: its published test vectors, and addresses where OpenSSL has no such algorithm (FIPS
+mode)."""
 
 import hashlib
 

@@ -58,7 +58,9 @@ def test_high_s_refused(digest: bytes) -> None:
     assert not verify(SIGNER.public_key, digest, signature[:32] + high.to_bytes(32, "big"))
 
 
-@pytest.mark.parametrize("signature", [b"", b"\0" * 64, b"\xff" * 64, SIGNER.sign(bytes(32)) + b"\0", SIGNER.sign(bytes(32))[:-1]])
+@pytest.mark.parametrize(
+    "signature", [b"", b"\0" * 64, b"\xff" * 64, SIGNER.sign(bytes(32)) + b"\0", SIGNER.sign(bytes(32))[:-1]]
+)
 def test_no_such_signature(signature: bytes) -> None:
     """65 bytes, 63 bytes, zeros and numbers beyond the order are refused without an exception."""
     assert not verify(SIGNER.public_key, bytes(32), signature)
@@ -87,7 +89,9 @@ def test_bech32_round_trip(payload: bytes) -> None:
     assert bech32.decode(bech32.encode(payload)) == payload
 
 
-@pytest.mark.parametrize("address", ["", "ve1", COSMOS_ADDRESS, ADDRESS[:-1] + "q", ADDRESS[:9] + ADDRESS[9:].upper(), "ve1é"])
+@pytest.mark.parametrize(
+    "address", ["", "ve1", COSMOS_ADDRESS, ADDRESS[:-1] + "q", ADDRESS[:9] + ADDRESS[9:].upper(), "ve1é"]
+)
 def test_bad_addresses(address: str) -> None:
     """Another prefix, a typing error and mixed case raise."""
     with pytest.raises(ValueError, match="invalid address"):

@@ -52,7 +52,11 @@ def test_the_document() -> None:
     "changed",
     [
         {"customer_address": BOB.address},
-        {"workload_spec": t.JobWorkloadSpec(container_image="alpine:3", command="hostname", arguments=["-", "s"])},
+        {
+            "workload_spec": t.JobWorkloadSpec(
+                container_image="alpine:3", command="hostname", arguments=["-", "s"]
+            )
+        },
         {"resources": t.JobResources(nodes=2, cpu_cores_per_node=4)},
         {"data_references": [t.DataReference(reference_id="d1", uri="ipfs://x")]},
         {"encrypted_inputs_pointer": "ipfs://in"},

@@ -17,7 +17,9 @@ async def test_value_and_absence() -> None:
 
 async def test_a_version_that_does_not_exist_is_not_absence() -> None:
     """Code 0 and no value, but the log says that the height cannot be read: nothing is known."""
-    async with endpoints(FarEnd(store_log="failed to load state at height 12; version does not exist")) as ours:
+    async with endpoints(
+        FarEnd(store_log="failed to load state at height 12; version does not exist")
+    ) as ours:
         with pytest.raises(Transient, match="version does not exist"):
             await Store(ours).get(b"\x01HPC-1")
 
@@ -25,7 +27,9 @@ async def test_a_version_that_does_not_exist_is_not_absence() -> None:
 @pytest.mark.parametrize(("codespace", "code"), [("store", 4), ("sdk", 6)])
 async def test_a_store_that_the_chain_does_not_have(codespace: str, code: int) -> None:
     """The chain's no: since SDK 0.50 the store module says it, before that the SDK did."""
-    far = FarEnd(store_codespace=codespace, store_code=code, store_log="no such store: gaspricing: unknown request")
+    far = FarEnd(
+        store_codespace=codespace, store_code=code, store_log="no such store: gaspricing: unknown request"
+    )
     async with endpoints(far) as ours:
         with pytest.raises(Refused, match="no such store"):
             await Store(ours).get(b"\x02", "gaspricing")
@@ -54,7 +58,9 @@ async def test_subspace_that_is_no_list_of_pairs() -> None:
 
 async def test_counters() -> None:
     """Eight bytes, big-endian; 1 before the first record; anything else is not guessed at."""
-    far = FarEnd(records={("hpc", keyspace.NEXT_JOB): (4711).to_bytes(8, "big"), ("hpc", keyspace.NEXT_CLUSTER): b"7"})
+    far = FarEnd(
+        records={("hpc", keyspace.NEXT_JOB): (4711).to_bytes(8, "big"), ("hpc", keyspace.NEXT_CLUSTER): b"7"}
+    )
     async with endpoints(far) as ours:
         assert await Store(ours).counter(keyspace.NEXT_JOB) == 4711
         assert await Store(ours).counter(keyspace.NEXT_OFFERING) == 1

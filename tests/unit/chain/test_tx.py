@@ -9,7 +9,11 @@ from google.protobuf.any_pb2 import Any as Envelope
 from provider_daemon.chain import messages, tx
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
-from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgCancelJob, MsgUpdateCluster, MsgUpdateNodeMetadata
+from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import (
+    MsgCancelJob,
+    MsgUpdateCluster,
+    MsgUpdateNodeMetadata,
+)
 from provider_daemon.chain.sign import LocalSigner, verify
 from provider_daemon.errors import Unreadable
 from provider_daemon.ports import Node
@@ -17,7 +21,13 @@ from tests.unit.chain.vectors import ADDRESS, SECRET
 
 SIGNER = LocalSigner(SECRET)
 CANCEL = MsgCancelJob(requester_address=ADDRESS, job_id="JOB-1", reason="no longer needed")
-PRICE: dict[str, Any] = {"sequence": 5, "gas_limit": 100_000, "fee": 2_500, "fee_denom": "uve", "timeout_height": 77}
+PRICE: dict[str, Any] = {
+    "sequence": 5,
+    "gas_limit": 100_000,
+    "fee": 2_500,
+    "fee_denom": "uve",
+    "timeout_height": 77,
+}
 
 
 def build(chain_id: str = "virtengine-localnet-1") -> tx.SignedTx:
@@ -51,7 +61,9 @@ def test_same_input_same_bytes() -> None:
 
 def test_simulation_differs_by_the_signature_only() -> None:
     """A simulation carries the real fee and one empty signature."""
-    simulated = tx_pb2.TxRaw.FromString(tx.for_simulation([messages.pack(CANCEL)], public_key=SIGNER.public_key, **PRICE))
+    simulated = tx_pb2.TxRaw.FromString(
+        tx.for_simulation([messages.pack(CANCEL)], public_key=SIGNER.public_key, **PRICE)
+    )
     signed = tx_pb2.TxRaw.FromString(build().tx_bytes)
     assert list(simulated.signatures) == [b""]
     assert (simulated.body_bytes, simulated.auth_info_bytes) == (signed.body_bytes, signed.auth_info_bytes)
@@ -77,7 +89,10 @@ def test_not_a_transaction() -> None:
         tx.decode(b"\xff\xff")
 
 
-@pytest.mark.parametrize("envelope", [Envelope(type_url="/other.Msg"), Envelope(type_url=messages.pack(CANCEL).type_url, value=b"\xff")])
+@pytest.mark.parametrize(
+    "envelope",
+    [Envelope(type_url="/other.Msg"), Envelope(type_url=messages.pack(CANCEL).type_url, value=b"\xff")],
+)
 def test_unknown_message(envelope: Envelope) -> None:
     """A type that we do not know, or bytes that are not of it, raise Unreadable."""
     with pytest.raises(Unreadable):
@@ -92,10 +107,30 @@ def test_every_message_knows_its_signer() -> None:
 
 
 def test_heartbeat() -> None:
-    """Available is capacity less what SLURM allocated; allocated memory is rounded up so that it is never sold twice."""
-    node = Node("n1", "MIXED", True, False, 8, 3, 16_384, 1_500, gpus=2, gpus_allocated=1, gpu_type="a100", load="0.50")
+    """Available is capacity less what SLURM allocated; allocated memory is rounded up so that it is never
+    sold twice."""
+    node = Node(
+        "n1",
+        "MIXED",
+        True,
+        False,
+        8,
+        3,
+        16_384,
+        1_500,
+        gpus=2,
+        gpus_allocated=1,
+        gpu_type="a100",
+        load="0.50",
+    )
     packed = messages.update_node_metadata(
-        node, provider=ADDRESS, node_id="alpha.n1", cluster_id="HPC-1", region="eu-west", datacenter="", sequence=3
+        node,
+        provider=ADDRESS,
+        node_id="alpha.n1",
+        cluster_id="HPC-1",
+        region="eu-west",
+        datacenter="",
+        sequence=3,
     )
     sent = messages.unpack(packed)
     assert isinstance(sent, MsgUpdateNodeMetadata)
@@ -108,13 +143,21 @@ def test_heartbeat_of_a_node_that_is_down() -> None:
     """A node that takes no jobs is offline and not active."""
     node = Node("n1", "DOWN", False, False, 8, 0, 16_384, 0)
     sent = messages.unpack(
-        messages.update_node_metadata(node, provider=ADDRESS, node_id="a.n1", cluster_id="HPC-1", region="r", datacenter="", sequence=0)
+        messages.update_node_metadata(
+            node, provider=ADDRESS, node_id="a.n1", cluster_id="HPC-1", region="r", datacenter="", sequence=0
+        )
     )
     assert isinstance(sent, MsgUpdateNodeMetadata)
-    assert (sent.active, sent.state, sent.health_status) == (False, types_pb2.NODE_STATE_OFFLINE, types_pb2.HEALTH_STATUS_OFFLINE)
+    assert (sent.active, sent.state, sent.health_status) == (
+        False,
+        types_pb2.NODE_STATE_OFFLINE,
+        types_pb2.HEALTH_STATUS_OFFLINE,
+    )
 
 
 def test_cluster_update_leaves_the_rest_alone() -> None:
     """Fields that shall not change stay empty."""
-    sent = messages.unpack(messages.update_cluster(provider=ADDRESS, cluster_id="HPC-1", active=False, total_nodes=4))
+    sent = messages.unpack(
+        messages.update_cluster(provider=ADDRESS, cluster_id="HPC-1", active=False, total_nodes=4)
+    )
     assert sent == MsgUpdateCluster(provider_address=ADDRESS, cluster_id="HPC-1", total_nodes=4)

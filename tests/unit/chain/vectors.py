@@ -1,11 +1,13 @@
-"""The public BIP-39 test phrase, and what Go's libraries (decred secp256k1, x/crypto, jose2go), which the SDK uses, made of its key."""
+"""The public BIP-39 test phrase, and what Go's libraries (decred secp256k1, x/crypto, jose2go), which the SDK
+uses, made of its key."""
 
 from pathlib import Path
 
 MNEMONIC = " ".join(["abandon"] * 11 + ["about"])
 SECRET = bytes.fromhex("c4a48e2fce1481cd3294b4490f6678090ea98d3d0e5cd984558ab0968741b104")
 ADDRESS = "ve19rl4cm2hmr8afy4kldpxz3fka4jguq0aqakfsa"
-COSMOS_ADDRESS = "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4"  # as every Cosmos wallet shows the phrase at m/44'/118'/0'/0/0
+# as every Cosmos wallet shows the phrase at m/44'/118'/0'/0/0
+COSMOS_ADDRESS = "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4"
 PASSPHRASE = "correct horse battery staple"
 FIXTURES = Path(__file__).parents[2] / "fixtures/keys"
 

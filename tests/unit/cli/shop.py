@@ -1,4 +1,5 @@
-"""A devnet in this process that makes its own blocks, and people whose keys are in a keyring as the commands find it."""
+"""A devnet in this process that makes its own blocks, and people whose keys are in a keyring as the commands
+find it."""
 
 import asyncio
 import hashlib
@@ -61,13 +62,17 @@ async def shop(directory: Path, queries: str = "all", **rules: Any) -> AsyncIter
     """alice, bob and governor are funded; governor governs."""
     funds = {address: {"uve": 10**12, "uvirt": 10**12} for address in ADDRESSES.values()}
     devnet = Devnet(
-        rules=ChainRules(chain_id=CHAIN_ID, authority=ADDRESSES["governor"], **rules), queries=queries, block_seconds=0.02, funds=funds
+        rules=ChainRules(chain_id=CHAIN_ID, authority=ADDRESSES["governor"], **rules),
+        queries=queries,
+        block_seconds=0.02,
+        funds=funds,
     )
     await devnet.start()
     keys.write_private(str(directory / "passphrase"), PASSPHRASE)
     for name in PEOPLE:
         Keystore(directory / "keys").add(name, secret(name), PASSPHRASE)
-    (directory / "provd.toml").write_text(default_toml().replace("/var/lib/provd", str(directory)))  # of a daemon that does not run
+    # of a daemon that does not run
+    (directory / "provd.toml").write_text(default_toml().replace("/var/lib/provd", str(directory)))
     env = {
         "PROVD_NODE": f"127.0.0.1:{devnet.port}",
         "PROVD_CHAIN_ID": CHAIN_ID,

@@ -44,7 +44,9 @@ def test_help_imports_nothing_heavy() -> None:
     assert result.stdout == "[]\n"
 
 
-@pytest.mark.parametrize(("shell", "begins"), [("bash", "complete "), ("zsh", "#compdef provd"), ("fish", "complete ")])
+@pytest.mark.parametrize(
+    ("shell", "begins"), [("bash", "complete "), ("zsh", "#compdef provd"), ("fish", "complete ")]
+)
 def test_completion_is_printed(shell: str, begins: str) -> None:
     """What a package installs for the shell names provd."""
     lines = completing(f"source_{shell}").splitlines()
@@ -58,7 +60,11 @@ def test_bash_completes_commands() -> None:
 
 def completing(instruction: str, **asked: str) -> str:
     environment = {**os.environ, **asked, "_PROVD_COMPLETE": instruction}
-    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'provd'; from provider_daemon.cli.app import app; app()"]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; sys.argv[0] = 'provd'; from provider_daemon.cli.app import app; app()",
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
 
@@ -79,9 +85,14 @@ def test_version() -> None:
     ],
 )
 def test_mistakes_end_in_lines(
-    error: ProvdError, code: int, lines: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: ProvdError,
+    code: int,
+    lines: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A configuration's mistakes come one a line with exit code 2, everything else as one line with exit code 1; nothing moves a cursor."""
+    """A configuration's mistakes come one a line with exit code 2, everything else as one line with exit code
+    1; nothing moves a cursor."""
 
     def fail() -> None:
         raise error

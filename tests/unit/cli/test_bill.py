@@ -58,8 +58,17 @@ def test_estimate_of_usage(tmp_path: Path, form: str) -> None:
         2_000,
         50_000,
     ]
-    assert [found[name] for name in ("subtotal", "total", "platform_fee", "provider_reward")] == [283_000, 283_000, 7_075, 275_925]
-    assert (found["platform_fee_percent"], found["provider_reward_percent"], found["rates"]["gpu"]) == ("2.5", "97.5", 150_000)
+    assert [found[name] for name in ("subtotal", "total", "platform_fee", "provider_reward")] == [
+        283_000,
+        283_000,
+        7_075,
+        275_925,
+    ]
+    assert (found["platform_fee_percent"], found["provider_reward_percent"], found["rates"]["gpu"]) == (
+        "2.5",
+        "97.5",
+        150_000,
+    )
     assert (found["discounts"], found["caps"], found["quantities"]["network"]) == ([], [], "2")
 
 
@@ -73,7 +82,8 @@ def test_estimate_as_a_table() -> None:
 
 
 def test_estimate_by_other_rules(tmp_path: Path) -> None:
-    """Discounts, queue-time credit, caps and minimum are shown where there are any, and a node operators' share."""
+    """Discounts, queue-time credit, caps and minimum are shown where there are any, and a node operators'
+    share."""
     rules: dict[str, Any] = {
         "discounts": [{"rule_id": "five", "type": "bundle", "basis_points": 500}],
         "queue_credit": {"basis_points_a_minute": 10},
@@ -153,21 +163,34 @@ async def shop() -> AsyncIterator[TestChain]:
 
 async def explain(chain: TestChain, *arguments: object, chain_id: str = CHAIN_ID) -> Result:
     node = ["--node", f"127.0.0.1:{chain.devnet.port}", "--chain-id", chain_id]
-    return await asyncio.to_thread(CliRunner().invoke, app, ["bill", "explain", "JOB-1", *node, *map(str, arguments)])
+    return await asyncio.to_thread(
+        CliRunner().invoke, app, ["bill", "explain", "JOB-1", *node, *map(str, arguments)]
+    )
 
 
 async def complete(chain: TestChain) -> None:
-    used = types_pb2.HPCUsageMetrics(wall_clock_seconds=3600, cpu_core_seconds=7200, memory_gb_seconds=14_400, node_hours=1, nodes_used=1)
+    used = types_pb2.HPCUsageMetrics(
+        wall_clock_seconds=3600, cpu_core_seconds=7200, memory_gb_seconds=14_400, node_hours=1, nodes_used=1
+    )
     assert (await chain.send(PROVIDER, report("completed", usage_metrics=used))).ok
 
 
 async def test_explain_a_settled_job(shop: TestChain, tmp_path: Path) -> None:
-    """What SLURM measured stands in the ledger, what was reported in the transaction, what was billed in the accounting."""
+    """What SLURM measured stands in the ledger, what was reported in the transaction, what was billed in the
+    accounting."""
     await complete(shop)
     ledger = Ledger.open(tmp_path / "ledger.sqlite")
     with ledger.write():
         spec = replace(JOB.spec, job_id="JOB-1", chain_id=CHAIN_ID)
-        ledger.save_job(replace(JOB, spec=spec, state=State.COMPLETED, slurm_id="77", usage=replace(USED, cpu_core_seconds=7201)))
+        ledger.save_job(
+            replace(
+                JOB,
+                spec=spec,
+                state=State.COMPLETED,
+                slurm_id="77",
+                usage=replace(USED, cpu_core_seconds=7201),
+            )
+        )
     ledger.close()
     config = tmp_path / "provd.toml"
     settings = default_toml().replace("/var/lib/provd/ledger.sqlite", str(tmp_path / "ledger.sqlite"))
@@ -176,9 +199,15 @@ async def test_explain_a_settled_job(shop: TestChain, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["components"][0] == {
-        "component": "cpu", "unit": "core-seconds", "measured": 7201, "reported": 7200, "billed": 7200, "amount": 20_000,
+        "component": "cpu", "unit": "core-seconds", "measured": 7201, "reported": 7200, "billed": 7200,
+        "amount": 20_000,
     }  # fmt: skip
-    assert (found["total"], found["charged"], found["agrees"], found["billed_on"]) == (90_000, 90_000, True, "the reported usage")
+    assert (found["total"], found["charged"], found["agrees"], found["billed_on"]) == (
+        90_000,
+        90_000,
+        True,
+        "the reported usage",
+    )
     assert (found["platform_fee"], found["provider_reward"]) == (2_250, 87_750)
 
 
@@ -213,7 +242,9 @@ async def test_explain_a_forecast() -> None:
     result = await explain(chain)
     await chain.stop()
     assert result.exit_code == 0
-    assert result.stdout.startswith("JOB-1: the bill is an estimate, because the chain has not settled the job\n")
+    assert result.stdout.startswith(
+        "JOB-1: the bill is an estimate, because the chain has not settled the job\n"
+    )
     assert ["total", "90000"] in [line.split() for line in result.stdout.splitlines()]
 
 
@@ -221,7 +252,9 @@ async def test_explain_other_rules_on_chain() -> None:
     """The sums differ: exit 1, and both are named."""
     from provider_daemon.money.rules import Rules as Billing
 
-    chain = await TestChain(rules=ChainRules(chain_id=CHAIN_ID, billing=Billing(minimum_charge=95_000))).start()
+    chain = await TestChain(
+        rules=ChainRules(chain_id=CHAIN_ID, billing=Billing(minimum_charge=95_000))
+    ).start()
     await chain.open_shop()
     assert (await chain.send(ALICE, job())).ok
     assert (await chain.send(PROVIDER, report("queued"), report("running"))).ok

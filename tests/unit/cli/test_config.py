@@ -37,13 +37,22 @@ def test_the_default_is_valid(config: Path) -> None:
 
 def test_mistakes_are_named_all_at_once(config: Path) -> None:
     """Two mistakes in two tables come as two problems, each with its line."""
-    config.write_text(config.read_text().replace('level = "info"', 'level = "loud"').replace('key = "main"', 'key = "other"'))
+    config.write_text(
+        config.read_text()
+        .replace('level = "info"', 'level = "loud"')
+        .replace('key = "main"', 'key = "other"')
+    )
     result = run("validate", "-c", config)
     assert isinstance(result.exception, ConfigError)
-    assert [problem.split(": ")[1] for problem in result.exception.problems] == ["clusters[0].key", "log.level"]
+    assert [problem.split(": ")[1] for problem in result.exception.problems] == [
+        "clusters[0].key",
+        "log.level",
+    ]
 
 
-def test_five_mistakes_are_five_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_five_mistakes_are_five_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """As the shell sees it: a line each on standard error, with the line of the file, and exit code 2."""
     path = tmp_path / "provd.toml"
     path.write_text(BROKEN)
@@ -52,18 +61,23 @@ def test_five_mistakes_are_five_lines(tmp_path: Path, monkeypatch: pytest.Monkey
         main()
     said = capsys.readouterr()
     assert (ended.value.code, said.out) == (2, "")
-    assert [line.split(": ")[0] for line in said.err.splitlines()] == [f"provd.toml:{number}" for number in (4, 10, 25, 35, 38)]
+    assert [line.split(": ")[0] for line in said.err.splitlines()] == [
+        f"provd.toml:{number}" for number in (4, 10, 25, 35, 38)
+    ]
 
 
 def test_show_prints_defaults_and_no_secret(config: Path) -> None:
     """The configuration in effect is one JSON document; keys appear by their place only."""
     shown = json.loads(run("show", "-c", config).output)
     assert shown["clusters"][0]["limits"]["max_gpus_per_node"] == 0
-    assert shown["keys"] == {"main": {"kind": "credential", "name": "provd-key", "path": "", "passphrase_file": ""}}
+    assert shown["keys"] == {
+        "main": {"kind": "credential", "name": "provd-key", "path": "", "passphrase_file": ""}
+    }
 
 
 def test_show_reads_no_key(config: Path, tmp_path: Path) -> None:
-    """Neither a key nor its passphrase is opened, so neither can be shown: nobody needs the right to read them."""
+    """Neither a key nor its passphrase is opened, so neither can be shown: nobody needs the right to read
+    them."""
     secret = tmp_path / "passphrase"
     os.mkfifo(secret)  # who opened it would wait for ever
     key = f'kind = "keyring"\nname = "main"\npath = "/nowhere"\npassphrase_file = "{secret}"'
@@ -75,7 +89,8 @@ def test_show_reads_no_key(config: Path, tmp_path: Path) -> None:
 
 
 def test_the_published_schema_is_current() -> None:
-    """docs/provd.schema.json is what `provd config schema` prints: provd config schema > docs/provd.schema.json"""
+    """docs/provd.schema.json is what `provd config schema` prints: provd config schema >
+    docs/provd.schema.json"""
     assert (DOCS / "provd.schema.json").read_text() == run("schema").output == json_schema()
 
 

@@ -61,7 +61,10 @@ def test_a_warning_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The named checks alone; one that was skipped brings the check that tells why."""
     result = run(monkeypatch, tmp_path, SCENE, "--only", "slurm-nodes", "--only", "chain-id")
-    assert [line.split()[1] for line in result.output.splitlines() if line.startswith("  ")] == ["chain-id", "slurm-nodes"]
+    assert [line.split()[1] for line in result.output.splitlines() if line.startswith("  ")] == [
+        "chain-id",
+        "slurm-nodes",
+    ]
     result = run(monkeypatch, tmp_path, no_controller(), "--only", "slurm-nodes")
     assert [line.split()[:2] for line in result.output.splitlines() if line.startswith(("  s", "  F"))] == [
         ["FAIL", "slurm-controller"],

@@ -35,7 +35,9 @@ def signed(state: State, core_seconds: int = 7200, claimed: int | None = None) -
     """A report of JOB-1; with `claimed` it tells the chain other core-seconds than it signed."""
     usage = Usage(3600, core_seconds, 14_400, nodes_used=1) if state is State.COMPLETED else Usage()
     facts = EvidenceFacts(CHAIN_ID, "HPC-1", PROVIDER.address, "JOB-1", "42", state, 0, usage, 2_000_000_000)
-    message = messages.unpack(messages.report_job_status(facts, signature=evidence.sign(facts, PROVIDER), status_message=""))
+    message = messages.unpack(
+        messages.report_job_status(facts, signature=evidence.sign(facts, PROVIDER), status_message="")
+    )
     if claimed is not None:
         message.usage_metrics.cpu_core_seconds = claimed  # type: ignore[attr-defined]
     return message
@@ -74,7 +76,10 @@ async def test_one_unit(shop: TestChain) -> None:
     sent = await shop.send(PROVIDER, signed(State.COMPLETED, 7200, claimed=7201))
     result = await verify(shop, sent.tx_hash)
     assert result.exit_code == 1
-    assert result.stdout == f"JOB-1 completed  FAILED: the signature does not fit what the report says  tx {sent.tx_hash}\n"
+    assert (
+        result.stdout
+        == f"JOB-1 completed  FAILED: the signature does not fit what the report says  tx {sent.tx_hash}\n"
+    )
     whole = await verify(shop, "JOB-1")
     assert (whole.exit_code, whole.stdout.count("verified"), whole.stdout.count("FAILED")) == (1, 2, 1)
 

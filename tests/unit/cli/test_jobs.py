@@ -19,7 +19,12 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from tests.unit.job.jobs import JOB
 
-PARKED = replace(JOB, state=State.RUNNING, slurm_id="77", parked=Parked(ParkReason.SEVERAL, "its name\nis there \x1b[2Jtwice"))
+PARKED = replace(
+    JOB,
+    state=State.RUNNING,
+    slurm_id="77",
+    parked=Parked(ParkReason.SEVERAL, "its name\nis there \x1b[2Jtwice"),
+)
 ID = JOB.spec.job_id
 
 
@@ -43,7 +48,8 @@ def run(directory: Path, *arguments: str) -> Result:
 
 @pytest.mark.usefixtures("ledger")
 def test_jobs_lists_one_line_a_job(tmp_path: Path) -> None:
-    """State, what the chain confirmed, the SLURM job, why it is parked; no text of a job starts a line or moves the cursor."""
+    """State, what the chain confirmed, the SLURM job, why it is parked; no text of a job starts a line or
+    moves the cursor."""
     header, line = run(tmp_path, "jobs").output.splitlines()
     assert header.split()[:4] == ["JOB", "STATE", "REPORTED", "SLURM"]
     assert line.split()[:4] == [ID, "running", str(PARKED.reported), "77"]
@@ -53,7 +59,8 @@ def test_jobs_lists_one_line_a_job(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("ledger")
 def test_explain_tells_the_whole_story(tmp_path: Path) -> None:
-    """Where it stands, what the customer sent, each event in its order, and each report without a transaction, a line each."""
+    """Where it stands, what the customer sent, each event in its order, and each report without a
+    transaction, a line each."""
     result = run(tmp_path, "job", "explain", ID)
     standing, *story, report = result.output.splitlines()
     assert JOB.name in standing
@@ -65,11 +72,14 @@ def test_explain_tells_the_whole_story(tmp_path: Path) -> None:
 
 
 def test_explain_names_the_transaction(ledger: Ledger, tmp_path: Path) -> None:
-    """Once a report is in a transaction: its hash, sequence and timeout height, and the digest of what was signed."""
+    """Once a report is in a transaction: its hash, sequence and timeout height, and the digest of what was
+    signed."""
     with ledger.write():
         (message,) = ledger.waiting_messages("ve1p")
         ledger.add_tx(OpenTx(0, "ve1p", "AB" * 32, b"tx", 7, 40, 55, 1_700_000_002.0), [message])
-    (line,) = [line for line in run(tmp_path, "job", "explain", ID).output.splitlines() if "tx_signed" in line]
+    (line,) = [
+        line for line in run(tmp_path, "job", "explain", ID).output.splitlines() if "tx_signed" in line
+    ]
     digest = hashlib.sha256(b"body").hexdigest()[:16]
     assert line.startswith("2023-11-14 22:13:22")
     assert re.findall(r"=(\w+)", line) == [digest, "AB" * 32, "7", "40", "55"]

@@ -64,7 +64,10 @@ def test_prompt(tmp_path: Path) -> None:
 
 def test_nothing_to_ask(tmp_path: Path) -> None:
     """Where standard input has ended, as in a unit or a cron job, one line says what to give instead."""
-    assert str(run("add", tmp_path / "key.armor").exception) == "passphrase: no terminal to prompt on; use --passphrase-file"
+    assert (
+        str(run("add", tmp_path / "key.armor").exception)
+        == "passphrase: no terminal to prompt on; use --passphrase-file"
+    )
 
 
 def test_never_over_an_old_key(tmp_path: Path, passphrase: Path) -> None:
@@ -89,7 +92,8 @@ def test_bad_input(tmp_path: Path, passphrase: Path, text: str) -> None:
 
 
 def test_passphrase_file_of_others(tmp_path: Path, passphrase: Path) -> None:
-    """A passphrase file that others can read is refused before anything is written, and no mnemonic is shown."""
+    """A passphrase file that others can read is refused before anything is written, and no mnemonic is
+    shown."""
     passphrase.chmod(0o644)
     result = run("add", tmp_path / "key.armor", "--passphrase-file", passphrase)
     assert "chmod 600" in problem(result)
@@ -113,8 +117,11 @@ def source_passphrase(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("source", ["mnemonic", "lines", "hex", "armor", "keyring"])
-def test_import_into_the_keyring(tmp_path: Path, passphrase: Path, source_passphrase: Path, source: str) -> None:
-    """Each kind of source gives the same key; the entry is one that the SDK's `file` keyring and the daemon's kind `keyring` read."""
+def test_import_into_the_keyring(
+    tmp_path: Path, passphrase: Path, source_passphrase: Path, source: str
+) -> None:
+    """Each kind of source gives the same key; the entry is one that the SDK's `file` keyring and the daemon's
+    kind `keyring` read."""
     texts = {
         "mnemonic": MNEMONIC,
         "lines": "\n".join(MNEMONIC.split()) + "\n",
@@ -122,10 +129,20 @@ def test_import_into_the_keyring(tmp_path: Path, passphrase: Path, source_passph
         "armor": (FIXTURES / "go.armor").read_text(),
         "keyring": (FIXTURES / "go.info").read_text(),
     }
-    made = run("import", "alice", *ring(tmp_path, passphrase), "--source-passphrase-file", source_passphrase, stdin=texts[source])
+    made = run(
+        "import",
+        "alice",
+        *ring(tmp_path, passphrase),
+        "--source-passphrase-file",
+        source_passphrase,
+        stdin=texts[source],
+    )
     assert made.stdout == f"{ADDRESS}\n"
     folder = tmp_path / "ring/keyring-file"
-    assert keys.load("keyring", name="alice", path=str(folder), passphrase_file=str(passphrase)).address == ADDRESS
+    assert (
+        keys.load("keyring", name="alice", path=str(folder), passphrase_file=str(passphrase)).address
+        == ADDRESS
+    )
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
     for name in ("alice", ADDRESS):
         assert run("show", name, *ring(tmp_path, passphrase)).stdout == f"{ADDRESS}\n"
@@ -135,7 +152,15 @@ def test_import_from_a_file(tmp_path: Path, passphrase: Path, source_passphrase:
     """An entry of an SDK keyring by its path; one that others can read is refused."""
     entry = tmp_path / "main.info"
     entry.write_bytes((FIXTURES / "go.info").read_bytes())
-    words = ["import", "bob", *ring(tmp_path, passphrase), "--source", entry, "--source-passphrase-file", source_passphrase]
+    words = [
+        "import",
+        "bob",
+        *ring(tmp_path, passphrase),
+        "--source",
+        entry,
+        "--source-passphrase-file",
+        source_passphrase,
+    ]
     entry.chmod(0o644)
     assert "readable by other users" in problem(run(*words))
     entry.chmod(0o600)
@@ -175,7 +200,9 @@ def test_what_another_passphrase_holds(tmp_path: Path, passphrase: Path) -> None
 @pytest.mark.parametrize("name", ["..", "a b", "", "-x"])
 def test_bad_names(tmp_path: Path, passphrase: Path, name: str) -> None:
     """No name leads out of the keyring."""
-    assert "invalid key name" in problem(run("import", *ring(tmp_path, passphrase), "--", name, stdin=MNEMONIC))
+    assert "invalid key name" in problem(
+        run("import", *ring(tmp_path, passphrase), "--", name, stdin=MNEMONIC)
+    )
 
 
 def test_an_empty_passphrase_file_is_told(tmp_path: Path) -> None:

@@ -29,7 +29,10 @@ def test_backup_says_what_it_holds(tmp_path: Path) -> None:
     """Where it is, how large, how many jobs, and as of which block."""
     target = tmp_path / "copy"
     result = run(tmp_path, "ledger", "backup", str(target))
-    assert result.output == f"{target}: {target.stat().st_size} bytes, 1 jobs (1 open), the chain as of height 0\n"
+    assert (
+        result.output
+        == f"{target}: {target.stat().st_size} bytes, 1 jobs (1 open), the chain as of height 0\n"
+    )
 
 
 @pytest.mark.usefixtures("ledger")
@@ -54,7 +57,9 @@ def test_check_with_a_finding(tmp_path: Path, ledger: Ledger) -> None:
     result = run(tmp_path, "ledger", "check")
     line, count = result.output.splitlines()[-2:]
     assert result.exit_code == 1
-    assert line.startswith("JOB-9\\x1b[2J: a timeline of a job that is not in the ledger: this is a bug in provd: ")
+    assert line.startswith(
+        "JOB-9\\x1b[2J: a timeline of a job that is not in the ledger: this is a bug in provd: "
+    )
     assert count == "1 found"
     document = run(tmp_path, "ledger", "check", "--json")
     assert document.exit_code == 1

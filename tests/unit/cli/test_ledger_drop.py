@@ -32,7 +32,9 @@ def test_a_job_that_is_not_on_chain(record: ChainJob | None) -> None:
 
 def test_an_ignored_job_is_considered_again() -> None:
     """It is on chain, and nothing was ever done about it."""
-    assert objection_to(replace(JOB, hold=Hold.TOO_EXPENSIVE, closed_at=1.0), TRUE, leave_slurm_job=False) == ""
+    assert (
+        objection_to(replace(JOB, hold=Hold.TOO_EXPENSIVE, closed_at=1.0), TRUE, leave_slurm_job=False) == ""
+    )
 
 
 def test_a_slurm_job_that_may_be_alive() -> None:
@@ -45,7 +47,8 @@ def test_a_slurm_job_that_may_be_alive() -> None:
 
 
 def test_what_is_kept(tmp_path: Path) -> None:
-    """The job, its timeline and its reports under another id; the number is read again; the ledger is in order."""
+    """The job, its timeline and its reports under another id; the number is read again; the ledger is in
+    order."""
     ledger = Ledger.open(tmp_path / "ledger.sqlite")
     ledger.claim(JOB.spec.chain_id)
     with ledger.write():

@@ -21,12 +21,20 @@ from provider_daemon.errors import ConfigError, Refused, Transient
 from tests.unit.cli.shop import ADDRESSES, Shop, example, shop
 
 COMMANDS: dict[str, Any] = get_command(app).commands["query"].commands["hpc"].commands  # type: ignore[attr-defined]
-LIFE = ("register-cluster", "update-cluster", "create-offering", "update-node-metadata", "submit-job", "report-job-status")
+LIFE = (
+    "register-cluster",
+    "update-cluster",
+    "create-offering",
+    "update-node-metadata",
+    "submit-job",
+    "report-job-status",
+)
 
 
 @pytest_asyncio.fixture
 async def market(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shop]:
-    """One of everything: JOB-1 ran and was billed, JOB-2 and JOB-3 wait. Nothing is wired, unless a test says so."""
+    """One of everything: JOB-1 ran and was billed, JOB-2 and JOB-3 wait. Nothing is wired, unless a test says
+    so."""
     async with shop(tmp_path, getattr(request, "param", "none")) as opened:
         for name in LIFE:
             await opened.done(example("tx", name))
@@ -113,7 +121,12 @@ async def test_watch_a_job_to_its_end(market: Shop) -> None:
     """A line for each change; it ends when the job does."""
     words = ["query", "hpc", "job", "JOB-2", "--watch", "--interval", "0.05"]
     watching = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "provider_daemon", *words, env={**os.environ, **market.env}, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "provider_daemon",
+        *words,
+        env={**os.environ, **market.env},
+        stdout=asyncio.subprocess.PIPE,
     )
     assert watching.stdout is not None
     states = [(await watching.stdout.readline()).split()[1]]
@@ -147,10 +160,16 @@ async def test_balances_and_transactions(market: Shop) -> None:
     sent = await market.done("tx hpc update-cluster HPC-1 --name other --from alice --note hello -o json")
     document = json.loads(sent.stdout)
     found = json.loads((await market.run(f"query tx {document['txhash']} -o json")).stdout)
-    assert (found["tx_response"]["height"], found["memo"], found["messages"][0]["name"]) == (document["height"], "hello", "other")
+    assert (found["tx_response"]["height"], found["memo"], found["messages"][0]["name"]) == (
+        document["height"],
+        "hello",
+        "other",
+    )
     assert "other" in (await market.run(f"query tx {document['txhash']}")).stdout
     assert isinstance((await market.run(f"query tx {'0' * 64}")).exception, NotFound)
-    had = json.loads((await market.run(f"query bank balances {ADDRESSES['governor']} -o json")).stdout)["balances"]
+    had = json.loads((await market.run(f"query bank balances {ADDRESSES['governor']} -o json")).stdout)[
+        "balances"
+    ]
     assert had == [{"denom": "uve", "amount": str(10**12)}, {"denom": "uvirt", "amount": str(10**12)}]
     table = (await market.run(f"query bank balances {ADDRESSES['governor']}")).stdout
     assert table.splitlines()[0].split() == ["DENOM", "AMOUNT"]

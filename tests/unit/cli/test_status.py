@@ -49,7 +49,9 @@ def test_while_the_daemon_is_down(tmp_path: Path, answers: list[DaemonStatus | N
     """The ledger's part, that the daemon does not answer, and an exit code for scripts."""
     result = run(tmp_path, "status")
     assert result.exit_code == 3
-    assert result.output.startswith("provd does not answer at 127.0.0.1:9464, showing the ledger only; 2 parked on HPC-1")
+    assert result.output.startswith(
+        "provd does not answer at 127.0.0.1:9464, showing the ledger only; 2 parked on HPC-1"
+    )
     assert "  JOB-5  parked (unknown_state): NEW" in result.output
     assert "\nParts\n" not in result.output
     assert result.output.replace("\n", "").isprintable()
@@ -86,11 +88,15 @@ def test_jobs_are_chosen(tmp_path: Path) -> None:
     assert ids("--show", "open", "--count", "2") == ["JOB-4", "JOB-5"]
     assert ids("--match", "3") == ["JOB-3"]
     assert run(tmp_path, "jobs", "--show", "secrets").exit_code == 2
-    assert [job["job_id"] for job in json.loads(run(tmp_path, "jobs", "--json", "--count", "1").output)] == ["JOB-6"]
+    assert [job["job_id"] for job in json.loads(run(tmp_path, "jobs", "--json", "--count", "1").output)] == [
+        "JOB-6"
+    ]
 
 
 @pytest.mark.usefixtures("ledger")
-def test_top_looks_again_until_interrupted(tmp_path: Path, answers: list[DaemonStatus | None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_top_looks_again_until_interrupted(
+    tmp_path: Path, answers: list[DaemonStatus | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C is its end, and no failure."""
     pauses: list[float] = []
 

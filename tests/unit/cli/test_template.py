@@ -16,17 +16,23 @@ def test_list_and_show() -> None:
     """A line for each that is shipped; shown as a document that is valid again."""
     lines = provd("list").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == sorted(library.shipped())
-    assert provd("show", "container").stdout.startswith("schema_version: 1.0.0\ntemplate:\n  template_id: container\n")
+    assert provd("show", "container").stdout.startswith(
+        "schema_version: 1.0.0\ntemplate:\n  template_id: container\n"
+    )
 
 
 def test_from_a_key_to_a_verified_template(tmp_path: Path) -> None:
-    """keygen, sign, verify; one changed word is noticed; nobody else can read the key, and it is never replaced."""
+    """keygen, sign, verify; one changed word is noticed; nobody else can read the key, and it is never
+    replaced."""
     key, signed = tmp_path / "publisher.key", tmp_path / "mine.yaml"
     public = provd("keygen", key).stdout.strip()
     assert key.stat().st_mode & 0o077 == 0
     assert "File exists" in str(provd("keygen", key).exception)
     signed.write_text(provd("sign", "container", "--key-file", key).stdout)
-    assert provd("verify", signed, "--signer", public).stdout == f"container 1.0.0: valid signature by {public}\n"
+    assert (
+        provd("verify", signed, "--signer", public).stdout
+        == f"container 1.0.0: valid signature by {public}\n"
+    )
     assert "not a trusted signer" in str(provd("verify", signed).exception)
     signed.write_text(signed.read_text().replace("small Debian", "large Debian"))
     assert "content was changed" in str(provd("verify", signed, "--signer", public).exception)

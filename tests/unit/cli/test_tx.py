@@ -105,7 +105,8 @@ async def test_json(market: Shop) -> None:
 
 
 async def test_dry_run_and_generate_only(market: Shop) -> None:
-    """Neither changes the chain; the unsigned transaction is what a Cosmos client signs, with a timeout height."""
+    """Neither changes the chain; the unsigned transaction is what a Cosmos client signs, with a timeout
+    height."""
     priced = await market.run(f"{SEEDS} --dry-run -o json")
     assert int(json.loads(priced.stdout)["gas_limit"]) > 80_000
     made = await market.run(f"{SEEDS} --generate-only".replace("alice", ADDRESSES["alice"]) + " --gas 200000")
@@ -155,7 +156,12 @@ async def test_a_job_of_a_template(market: Shop) -> None:
     job = "tx hpc submit-job --offering OFF-1 --queue cpu --generate-only --from bob"
     line = f"{job} --template mpi-standard --set nodes=4 --set program=./solver"
     (message,) = json.loads((await market.run(f"{line} --cpus 9")).stdout)["body"]["messages"]
-    assert message["resources"] == {**message["resources"], "nodes": 4, "cpu_cores_per_node": 9, "memory_gb_per_node": 4}
+    assert message["resources"] == {
+        **message["resources"],
+        "nodes": 4,
+        "cpu_cores_per_node": 9,
+        "memory_gb_per_node": 4,
+    }
     assert message["max_runtime_seconds"] == "3600"
     workload = message["workload_spec"]
     assert (workload["preconfigured_workload_id"], workload["is_preconfigured"]) == ("mpi-standard", True)
@@ -169,9 +175,18 @@ async def test_a_job_of_a_template(market: Shop) -> None:
 @pytest.mark.parametrize(
     ("line", "problems"),
     [
-        ("register-cluster --total-nodes 0", ["name: missing", "region: missing", "total_nodes: must be at least 1"]),
-        ("submit-job --offering OFF-1 --queue cpu --nodes 1 --image a --max-runtime 59", ["max_runtime_seconds: must be at least 60"]),
-        ("submit-job --offering OFF-1 --queue cpu --nodes=-1 --image a --max-runtime 60", ["resources.nodes: must not be negative: -1"]),
+        (
+            "register-cluster --total-nodes 0",
+            ["name: missing", "region: missing", "total_nodes: must be at least 1"],
+        ),
+        (
+            "submit-job --offering OFF-1 --queue cpu --nodes 1 --image a --max-runtime 59",
+            ["max_runtime_seconds: must be at least 60"],
+        ),
+        (
+            "submit-job --offering OFF-1 --queue cpu --nodes=-1 --image a --max-runtime 60",
+            ["resources.nodes: must not be negative: -1"],
+        ),
         (
             "update-cluster HPC-1 --state busy",
             ["state: invalid value: 'busy'; must be one of pending, active, draining, offline, deregistered"],
@@ -180,15 +195,27 @@ async def test_a_job_of_a_template(market: Shop) -> None:
             "create-offering --cluster HPC-1 --name a --queue b --max-runtime 60 --cpu-price x",
             ["pricing.cpu_core_hour_price: invalid amount: 'x'"],
         ),
-        ("resolve-dispute DSP-1 --status resolved", ["dispute_id: DSP-1 is the id in FlagDispute's response"]),
+        (
+            "resolve-dispute DSP-1 --status resolved",
+            ["dispute_id: DSP-1 is the id in FlagDispute's response"],
+        ),
         ("report-job-status JOB-1 --state pending", ["state: must be queued, running"]),
-        ("register-cluster --name a --region b --total-nodes 1 --fees 5", ["--fees: invalid coin: '5' must be an integer amount"]),
-        ("register-cluster --name a --region b --total-nodes 1 --fees 5uve --gas-prices 1uve", ["--fees and --gas-prices"]),
+        (
+            "register-cluster --name a --region b --total-nodes 1 --fees 5",
+            ["--fees: invalid coin: '5' must be an integer amount"],
+        ),
+        (
+            "register-cluster --name a --region b --total-nodes 1 --fees 5uve --gas-prices 1uve",
+            ["--fees and --gas-prices"],
+        ),
         (
             "register-cluster --name a --region b --total-nodes 1 --gas much",
             ["--gas: invalid gas limit: 'much' must be auto or an integer"],
         ),
-        ("register-cluster --name a --region b --total-nodes 1 --timeout-height 1", ["--timeout-height 1 has passed"]),
+        (
+            "register-cluster --name a --region b --total-nodes 1 --timeout-height 1",
+            ["--timeout-height 1 has passed"],
+        ),
     ],
 )
 async def test_mistakes_are_named_by_field(market: Shop, line: str, problems: list[str]) -> None:
@@ -197,7 +224,9 @@ async def test_mistakes_are_named_by_field(market: Shop, line: str, problems: li
     assert isinstance(result.exception, ConfigError), result.output
     assert result.exception.exit_code == 2
     for wanted in problems:
-        assert any(problem.startswith(wanted) for problem in result.exception.problems), result.exception.problems
+        assert any(problem.startswith(wanted) for problem in result.exception.problems), (
+            result.exception.problems
+        )
 
 
 async def test_what_the_chain_refuses(market: Shop) -> None:
@@ -224,7 +253,9 @@ async def test_unknown_key(market: Shop) -> None:
 
 async def test_by_address(market: Shop) -> None:
     """The keyring's own pointer leads from the address to the key."""
-    assert (await market.done(SEEDS.replace("alice", ADDRESSES["alice"]))).stdout.startswith("cluster_id: HPC-1")
+    assert (await market.done(SEEDS.replace("alice", ADDRESSES["alice"]))).stdout.startswith(
+        "cluster_id: HPC-1"
+    )
 
 
 async def test_update_offering_leaves_the_rest_alone(market: Shop) -> None:
@@ -252,13 +283,18 @@ async def with_daemon(market: Shop) -> Ledger:
     """A configuration whose cluster is alice's, and its ledger held as a running daemon holds it."""
     for name in ("register-cluster", "update-cluster", "create-offering"):
         await market.done(example("tx", name))
-    text = default_toml().replace("/var/lib/provd", str(market.directory)).replace("virtengine-localnet-1", CHAIN_ID)
+    text = (
+        default_toml()
+        .replace("/var/lib/provd", str(market.directory))
+        .replace("virtengine-localnet-1", CHAIN_ID)
+    )
     (market.directory / "provd.toml").write_text(text)
     return Ledger.open(market.directory / "ledger.sqlite")
 
 
 async def test_not_with_the_key_of_a_running_daemon(market: Shop) -> None:
-    """Its owner's key is refused before anything is signed, unless forced; others are not, and none is once the daemon is down."""
+    """Its owner's key is refused before anything is signed, unless forced; others are not, and none is once
+    the daemon is down."""
     ledger = await with_daemon(market)
     line = "tx hpc update-cluster HPC-1 --name renamed --from alice"
     refused = await market.run(f"{line} -y")
@@ -276,4 +312,7 @@ async def test_when_it_cannot_be_told(market: Shop) -> None:
     (market.directory / "provd.toml").write_text("no toml")
     assert "cannot check whether a daemon on this machine" in (await market.done(SEEDS)).stderr
     (market.directory / "provd.toml").unlink()
-    assert "provd.toml does not exist: cannot check whether a daemon on this machine" in (await market.done(SEEDS)).stderr
+    assert (
+        "provd.toml does not exist: cannot check whether a daemon on this machine"
+        in (await market.done(SEEDS)).stderr
+    )

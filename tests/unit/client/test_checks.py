@@ -33,8 +33,14 @@ def made(kind: Any, **values: Any) -> Any:
     [
         (job(), []),
         (job(max_runtime_seconds=59), ["max_runtime_seconds: must be at least 60"]),
-        (job(workload_spec=types_pb2.JobWorkloadSpec(is_preconfigured=True)), ["workload_spec.preconfigured_workload_id: required"]),
-        (made(tx_pb2.MsgUpdateCluster, cluster_id="HPC-1", total_nodes=2, available_nodes=3), ["available_nodes: 3 exceeds"]),
+        (
+            job(workload_spec=types_pb2.JobWorkloadSpec(is_preconfigured=True)),
+            ["workload_spec.preconfigured_workload_id: required"],
+        ),
+        (
+            made(tx_pb2.MsgUpdateCluster, cluster_id="HPC-1", total_nodes=2, available_nodes=3),
+            ["available_nodes: 3 exceeds"],
+        ),
         (
             made(tx_pb2.MsgUpdateOffering, offering_id="OFF-1", max_runtime_seconds=59),
             ["max_runtime_seconds: must be at least 60, or omitted"],
@@ -57,7 +63,12 @@ def made(kind: Any, **values: Any) -> Any:
         ),
         (made(tx_pb2.MsgReportJobStatus, job_id="JOB-1", state="JOB_STATE_FAILED", exit_code=-1), []),
         (
-            made(tx_pb2.MsgReportJobStatus, job_id="JOB-1", state="JOB_STATE_FAILED", usage_metrics={"gpu_seconds": -1}),
+            made(
+                tx_pb2.MsgReportJobStatus,
+                job_id="JOB-1",
+                state="JOB_STATE_FAILED",
+                usage_metrics={"gpu_seconds": -1},
+            ),
             ["usage_metrics.gpu_seconds: must not be negative: -1"],
         ),
         (

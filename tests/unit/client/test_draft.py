@@ -43,20 +43,36 @@ def test_a_whole_message() -> None:
 
 def test_what_is_typed_wins() -> None:
     """Field by field; what was not typed leaves the file's value, and the file's table is not changed."""
-    job = made(JOB, typed={"resources.nodes": 3, "resources.gpus_per_node": None, "workload_spec.arguments": [], "queue_name": "gpu"})
+    job = made(
+        JOB,
+        typed={
+            "resources.nodes": 3,
+            "resources.gpus_per_node": None,
+            "workload_spec.arguments": [],
+            "queue_name": "gpu",
+        },
+    )
     assert (job.resources.nodes, job.queue_name, list(job.workload_spec.arguments)) == (3, "gpu", ["a", "b"])
     assert JOB["resources"] == {"nodes": 2}
 
 
 @pytest.mark.parametrize("word", ["active", "ACTIVE", "CLUSTER_STATE_ACTIVE"])
 def test_enum_words(word: str) -> None:
-    assert made({"cluster_id": "HPC-1", "state": word}, "MsgUpdateCluster").state == types_pb2.CLUSTER_STATE_ACTIVE
+    assert (
+        made({"cluster_id": "HPC-1", "state": word}, "MsgUpdateCluster").state
+        == types_pb2.CLUSTER_STATE_ACTIVE
+    )
 
 
 def test_what_a_cosmos_client_wrote() -> None:
     """The message of an unsigned transaction can be read back: @type, numbers as text, full enum names."""
-    cluster = tx_pb2.MsgUpdateCluster(cluster_id="HPC-1", state=types_pb2.CLUSTER_STATE_DRAINING, total_nodes=4)
-    assert made({"@type": "/virtengine.hpc.v1.MsgUpdateCluster", **render(cluster)}, "MsgUpdateCluster") == cluster
+    cluster = tx_pb2.MsgUpdateCluster(
+        cluster_id="HPC-1", state=types_pb2.CLUSTER_STATE_DRAINING, total_nodes=4
+    )
+    assert (
+        made({"@type": "/virtengine.hpc.v1.MsgUpdateCluster", **render(cluster)}, "MsgUpdateCluster")
+        == cluster
+    )
 
 
 def test_every_mistake_at_once() -> None:
@@ -100,11 +116,18 @@ def test_who_signs() -> None:
 
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3), max_leaves=5
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
 )
 
 
-@given(st.dictionaries(st.sampled_from([*JOB, "x", ""]), plain | st.dictionaries(st.sampled_from(["nodes", "arguments", "y"]), plain)))
+@given(
+    st.dictionaries(
+        st.sampled_from([*JOB, "x", ""]),
+        plain | st.dictionaries(st.sampled_from(["nodes", "arguments", "y"]), plain),
+    )
+)
 def test_any_document_is_a_message_or_a_list_of_mistakes(values: dict[str, Any]) -> None:
     """Never anything else."""
     with suppress(ConfigError):

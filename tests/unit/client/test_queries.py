@@ -26,7 +26,9 @@ def chain_of(*answers: Any) -> Any:
 
 
 def job(number: int, state: str, message: str = "") -> types_pb2.HPCJob:
-    return types_pb2.HPCJob(job_id=f"JOB-{number}", state=types_pb2.JobState.Value(f"JOB_STATE_{state}"), status_message=message)
+    return types_pb2.HPCJob(
+        job_id=f"JOB-{number}", state=types_pb2.JobState.Value(f"JOB_STATE_{state}"), status_message=message
+    )
 
 
 def jobs(*records: types_pb2.HPCJob) -> query_pb2.QueryJobsResponse:
@@ -59,12 +61,22 @@ async def test_an_outage_is_told_and_waited_out() -> None:
     ended = query_pb2.QueryJobResponse(job=job(1, "TIMEOUT", "late"))
     told: list[str] = []
     chain = chain_of(running, Transient("no endpoint"), ended)
-    assert await seen(queries.changes(chain, "Job", query_pb2.QueryJobRequest(), 0.0, told.append), 9) == [["JOB-1"], ["JOB-1 late"]]
+    assert await seen(queries.changes(chain, "Job", query_pb2.QueryJobRequest(), 0.0, told.append), 9) == [
+        ["JOB-1"],
+        ["JOB-1 late"],
+    ]
     assert told == ["the chain does not answer, retrying: no endpoint"]
 
 
 def test_pages() -> None:
-    asked: Any = queries.question("Jobs", {"state": "running"}, queries.Page(limit=5, key="Sk9CLTI=", reverse=True))
-    assert (asked.state, asked.pagination.limit, asked.pagination.key, asked.pagination.reverse) == (3, 5, b"JOB-2", True)
+    asked: Any = queries.question(
+        "Jobs", {"state": "running"}, queries.Page(limit=5, key="Sk9CLTI=", reverse=True)
+    )
+    assert (asked.state, asked.pagination.limit, asked.pagination.key, asked.pagination.reverse) == (
+        3,
+        5,
+        b"JOB-2",
+        True,
+    )
     with pytest.raises(ConfigError, match="is not base64"):
         queries.question("Jobs", {}, queries.Page(key="?"))

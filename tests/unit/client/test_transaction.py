@@ -52,7 +52,9 @@ async def test_price(chain: TestChain) -> None:
 async def test_a_chain_that_takes_no_environment(chain: TestChain) -> None:
     """Its refusal names the decoder's trouble; ours what to leave out."""
     await chain.open_shop()
-    chain.devnet.blocks.mempool = Mempool(replace(chain.devnet.rules, compat="published"), chain.devnet.blocks.state)
+    chain.devnet.blocks.mempool = Mempool(
+        replace(chain.devnet.rules, compat="published"), chain.devnet.blocks.state
+    )
     spec = types_pb2.JobWorkloadSpec(container_image="alpine:3", environment={"A": "1"})
     with pytest.raises(Refused, match=r"tx parse error .*reject jobs with environment variables"):
         await transaction.prepare(chain.client, [job(workload_spec=spec)], ALICE.public_key, TxTerms())

@@ -32,7 +32,8 @@ async def sent(chain: TestChain, message: Message) -> GetTxResponse:
 
 
 async def test_a_job_and_its_cancel(chain: TestChain) -> None:
-    """The new job's record tells that it was made, and which id it has, other jobs of the same block notwithstanding."""
+    """The new job's record tells that it was made, and which id it has, other jobs of the same block
+    notwithstanding."""
     assert (await chain.check(BOB, job(BOB))).ok
     found = await sent(chain, job())
     ids = await created_ids.ids(chain.client, job(), found)
@@ -45,5 +46,7 @@ async def test_a_job_and_its_cancel(chain: TestChain) -> None:
 async def test_what_no_record_shows(chain: TestChain) -> None:
     """It is in a block and may have failed there: exit code 4, never a success."""
     with pytest.raises(FateUnknown, match="no record shows whether it succeeded") as caught:
-        await sent(chain, MsgRegisterCluster(provider_address=ALICE.address, name="a", region="b", total_nodes=1))
+        await sent(
+            chain, MsgRegisterCluster(provider_address=ALICE.address, name="a", region="b", total_nodes=1)
+        )
     assert caught.value.exit_code == 4

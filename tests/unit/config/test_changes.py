@@ -68,7 +68,9 @@ def test_another_way_to_the_site_stays() -> None:
     """A cluster that goes over from local to SSH is two keys, both named."""
     ssh = '[clusters.ssh]\nhost = "h"\nuser = "u"\nkey_file = "/k"\nknown_hosts = "/h"\n'
     text = (
-        (GOOD + SECOND).replace('transport = "local"\n', "").replace('\n[[clusters]]\nid = "HPC-2"', f'{ssh}\n[[clusters]]\nid = "HPC-2"')
+        (GOOD + SECOND)
+        .replace('transport = "local"\n', "")
+        .replace('\n[[clusters]]\nid = "HPC-2"', f'{ssh}\n[[clusters]]\nid = "HPC-2"')
     )
     found = changes(BEFORE, parse(text, "provd.toml"))
     assert (found.config, sorted(found.kept)) == (BEFORE, ["clusters.HPC-1.ssh", "clusters.HPC-1.transport"])
@@ -81,15 +83,24 @@ def test_the_guide_says_which_key_is_which() -> None:
     for key in ClusterConfig.model_fields.keys() - {"id"}:
         assert f"`{key}`" in of_cluster[("clusters", ANY, key) in FIXED], key
     for name in Config.model_fields.keys() - {"clusters"}:
-        keys = [name] if (name,) in FIXED or name == "log" else [f"{name}.{key}" for key in ChainConfig.model_fields]
+        keys = (
+            [name]
+            if (name,) in FIXED or name == "log"
+            else [f"{name}.{key}" for key in ChainConfig.model_fields]
+        )
         for key in keys:
             column = tuple(key.split(".")) in FIXED
             assert any(f"`{key}`" in row[column] for row in rows), key
 
 
 def test_both_at_once() -> None:
-    """A file that also asks for what needs a restart still changes the rest; asked again, only that is left."""
-    text = (GOOD + SECOND).replace('host = "login"', 'host = "other"').replace('name = "beta"', 'name = "beta"\nqos = "high"')
+    """A file that also asks for what needs a restart still changes the rest; asked again, only that is
+    left."""
+    text = (
+        (GOOD + SECOND)
+        .replace('host = "login"', 'host = "other"')
+        .replace('name = "beta"', 'name = "beta"\nqos = "high"')
+    )
     wanted = parse(text, "provd.toml")
     found = changes(BEFORE, wanted)
     assert found.changed == ("clusters.HPC-2.qos",)
@@ -101,7 +112,9 @@ def test_both_at_once() -> None:
 
 def test_a_key_taken_out_has_its_default_again() -> None:
     """Of a table with free keys the entry goes; elsewhere the default is back."""
-    text = (GOOD + SECOND).replace(SSH, f'[clusters.partitions]\na = "b"\n[clusters.limits]\nmax_jobs = 3\n{SSH}')
+    text = (GOOD + SECOND).replace(
+        SSH, f'[clusters.partitions]\na = "b"\n[clusters.limits]\nmax_jobs = 3\n{SSH}'
+    )
     found = changes(parse(text, "provd.toml"), BEFORE)
     assert found.changed == ("clusters.HPC-2.partitions.a", "clusters.HPC-2.limits.max_jobs")
     assert found.config == BEFORE
@@ -115,7 +128,10 @@ def test_clusters_in_another_order_are_the_same() -> None:
 
 def test_every_fixed_key_exists() -> None:
     """A pattern that fits no key would protect nothing."""
-    tables: dict[str, Any] = {**BEFORE.model_dump(), "clusters": {cluster.id: cluster.model_dump() for cluster in BEFORE.clusters}}
+    tables: dict[str, Any] = {
+        **BEFORE.model_dump(),
+        "clusters": {cluster.id: cluster.model_dump() for cluster in BEFORE.clusters},
+    }
     for pattern in FIXED:
         value = tables
         for part in pattern:
@@ -123,7 +139,9 @@ def test_every_fixed_key_exists() -> None:
     assert SERVED
 
 
-TABLES = st.recursive(st.integers(0, 2), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8)
+TABLES = st.recursive(
+    st.integers(0, 2), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8
+)
 
 
 @given(*[st.dictionaries(st.sampled_from("abc"), TABLES, max_size=3)] * 2)

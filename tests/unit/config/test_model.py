@@ -95,7 +95,10 @@ def problems(text: str) -> list[str]:
 
 
 def places(text: str) -> list[str]:
-    return [line.rsplit(": ", 1)[0] if line.count(": ") == 1 else ": ".join(line.split(": ")[:2]) for line in problems(text)]
+    return [
+        line.rsplit(": ", 1)[0] if line.count(": ") == 1 else ": ".join(line.split(": ")[:2])
+        for line in problems(text)
+    ]
 
 
 def test_every_mistake_is_reported_at_once_on_its_line() -> None:
@@ -170,7 +173,9 @@ def test_a_misspelt_key_is_told_the_right_one(header: str, wrong: str, right: st
 
 def test_missing_key_stands_with_its_table() -> None:
     """What is not there is reported on the line of the table that lacks it."""
-    assert problems((GOOD + SECOND).replace('host = "login"\n', "")) == ["provd.toml:24: clusters[1].ssh.host: is required"]
+    assert problems((GOOD + SECOND).replace('host = "login"\n', "")) == [
+        "provd.toml:24: clusters[1].ssh.host: is required"
+    ]
 
 
 def test_every_shape_has_words() -> None:
@@ -178,7 +183,9 @@ def test_every_shape_has_words() -> None:
     patterns = set(re.findall(r'"pattern": ("[^"\n]*")', json_schema()))
     assert {json.loads(pattern) for pattern in patterns} == set(SHAPES)
     (line,) = problems(GOOD.replace('work_root = "/', 'work_root = "'))
-    assert line.endswith("clusters[0].work_root: must be an absolute path of letters, digits, '.', '_', '@', '+', '=' and '-'")
+    assert line.endswith(
+        "clusters[0].work_root: must be an absolute path of letters, digits, '.', '_', '@', '+', '=' and '-'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -194,8 +201,16 @@ def test_every_shape_has_words() -> None:
             'region = "eu"\npoll_seconds = 60',
             "report_margin_seconds: 30 is less than poll_seconds (60): otherwise the chain times the job out",
         ),
-        ('region = "eu"', 'region = "eu"\nreport_margin_seconds = 4', "provd.toml:15: clusters[0].report_margin_seconds: 4 is less than"),
-        ('known_hosts = "/etc/provd/known_hosts"', "", "exactly one of known_hosts and host_key_fingerprint is required"),
+        (
+            'region = "eu"',
+            'region = "eu"\nreport_margin_seconds = 4',
+            "provd.toml:15: clusters[0].report_margin_seconds: 4 is less than",
+        ),
+        (
+            'known_hosts = "/etc/provd/known_hosts"',
+            "",
+            "exactly one of known_hosts and host_key_fingerprint is required",
+        ),
         ('user = "provd"', f'user = "provd"\nhost_key_fingerprint = "SHA256:{"a" * 43}"', "exactly one of"),
     ],
 )
@@ -232,7 +247,8 @@ def test_no_value_is_quoted_that_may_be_a_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [("[chain\n", 1), ("[chain]\nid = \n", 2), ("[chain]\n[chain]\n", 2), ('id = "a"\nid = "b"\n', 2)]
+    ("text", "line"),
+    [("[chain\n", 1), ("[chain]\nid = \n", 2), ("[chain]\n[chain]\n", 2), ('id = "a"\nid = "b"\n', 2)],
 )
 def test_broken_syntax_has_its_line(text: str, line: int) -> None:
     """What is no TOML at all is one mistake, where editors look for it."""
@@ -243,7 +259,11 @@ def test_broken_syntax_has_its_line(text: str, line: int) -> None:
 def test_unreadable_files_are_one_line(tmp_path: Path) -> None:
     """A file that is not there, or no text, is a mistake of the operator like any other."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    for name, why in (("missing", "no such file; use -c"), ("binary", "not UTF-8 text"), (".", "Is a directory")):
+    for name, why in (
+        ("missing", "no such file; use -c"),
+        ("binary", "not UTF-8 text"),
+        (".", "Is a directory"),
+    ):
         with pytest.raises(ConfigError, match=why):
             load(tmp_path / name)
 
@@ -279,7 +299,9 @@ def test_every_key_has_some_line(where: tuple[str | int, ...]) -> None:
     assert isinstance(shown(where), str)
 
 
-@pytest.mark.parametrize(("host", "read"), [("[::1]", "::1"), ("::1", "::1"), ("login.example.org", "login.example.org")])
+@pytest.mark.parametrize(
+    ("host", "read"), [("[::1]", "::1"), ("::1", "::1"), ("login.example.org", "login.example.org")]
+)
 def test_an_address_in_brackets(host: str, read: str) -> None:
     """As it stands before a port, or alone: the host is the same."""
     ssh = parse(default_toml().replace('"login.example.org"', f'"{host}"'), "provd.toml").clusters[0].ssh

@@ -1,4 +1,5 @@
-"""The daemon as a process: it starts whatever is down, says what is wrong, reads its configuration again, and stops cleanly."""
+"""The daemon as a process: it starts whatever is down, says what is wrong, reads its configuration again, and
+stops cleanly."""
 
 import asyncio
 import json
@@ -36,10 +37,18 @@ class Process:
             (self.directory / "bin" / program).write_text(DOWN)
             (self.directory / "bin" / program).chmod(0o755)
         file = self.directory / "provd.toml"
-        file.write_text(config_text(self.directory, self.chain_port, {"alpha": "main"}, f"127.0.0.1:{self.port}"))
-        environment = {**os.environ, "PATH": f"{self.directory}/bin:{os.environ['PATH']}", "NOTIFY_SOCKET": f"{self.directory}/notify"}
+        file.write_text(
+            config_text(self.directory, self.chain_port, {"alpha": "main"}, f"127.0.0.1:{self.port}")
+        )
+        environment = {
+            **os.environ,
+            "PATH": f"{self.directory}/bin:{os.environ['PATH']}",
+            "NOTIFY_SOCKET": f"{self.directory}/notify",
+        }
         command = (sys.executable, "-m", "provider_daemon", "run", "-c", str(file))
-        self.process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+        self.process = await asyncio.create_subprocess_exec(
+            *command, env=environment, stderr=asyncio.subprocess.PIPE
+        )
         return self
 
     async def said(self, event: str, **values: str) -> dict[str, Any]:
@@ -54,7 +63,10 @@ class Process:
         raise AssertionError(f"it ended without {event}: {self.lines}")
 
     async def get(self, path: str) -> tuple[int, str]:
-        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}{path}") as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{self.port}{path}") as answer,
+        ):
             return answer.status, await answer.text()
 
     async def end(self, number: int = signal.SIGTERM) -> int:
@@ -97,13 +109,16 @@ async def test_starts_and_says_what_is_down(tmp_path: Path, chain_port: int) -> 
         assert (await daemon.get("/healthz"))[0] == 200
         status, text = await daemon.get("/readyz")
         assert status == 503
-        assert any(line.startswith("heartbeat:alpha: ") and "slurm controller" in line for line in text.splitlines())
+        assert any(
+            line.startswith("heartbeat:alpha: ") and "slurm controller" in line for line in text.splitlines()
+        )
         assert 'provd_loop_failing{loop="heartbeat:alpha"} 1.0' in (await daemon.get("/metrics"))[1]
         assert await daemon.end() == 0
 
 
 async def test_starts_without_a_chain(tmp_path: Path) -> None:
-    """With no chain either, each loop that needs it says so in one line, and the daemon stops as cleanly on Ctrl-C."""
+    """With no chain either, each loop that needs it says so in one line, and the daemon stops as cleanly on
+    Ctrl-C."""
     async with running(tmp_path, free_port()) as daemon:
         assert (await daemon.said("tick_failed", loop="intake"))["level"] == "warning"
         assert (await daemon.get("/healthz"))[0] == 200
@@ -112,7 +127,8 @@ async def test_starts_without_a_chain(tmp_path: Path) -> None:
 
 
 async def test_tells_systemd(tmp_path: Path, chain_port: int) -> None:
-    """READY once it serves, WATCHDOG while its loops live and STATUS with what /readyz says, STOPPING when it drains."""
+    """READY once it serves, WATCHDOG while its loops live and STATUS with what /readyz says, STOPPING when it
+    drains."""
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.setblocking(False)
@@ -126,7 +142,8 @@ async def test_tells_systemd(tmp_path: Path, chain_port: int) -> None:
 
 
 async def test_hangup_reads_the_configuration_again(tmp_path: Path, chain_port: int) -> None:
-    """SIGHUP ends nothing: a broken file is told with its line, a good one is taken, and the daemon goes on."""
+    """SIGHUP ends nothing: a broken file is told with its line, a good one is taken, and the daemon goes
+    on."""
     async with running(tmp_path, chain_port) as daemon:
         await daemon.said("provd_started")
         file = tmp_path / "provd.toml"

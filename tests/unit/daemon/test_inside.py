@@ -32,11 +32,18 @@ async def built(settings: Config) -> AsyncIterator[Daemon]:
 
 
 async def test_clusters_of_one_key_share_an_outbox(tmp_path: Path) -> None:
-    """A key has one sequence, so one loop signs with it, however many clusters it serves; another key has its own."""
+    """A key has one sequence, so one loop signs with it, however many clusters it serves; another key has its
+    own."""
     async with built(config(tmp_path, 1, {"alpha": "main", "beta": "main", "gamma": "other"})) as daemon:
         names = [loop.name for loop in daemon.loop_set.loops]
-    assert sorted(name for name in names if name.startswith("outbox:")) == sorted(f"outbox:{key.address}" for key in (PROVIDER, ALICE))
-    assert [name for name in names if name.startswith("advance:")] == ["advance:alpha", "advance:beta", "advance:gamma"]
+    assert sorted(name for name in names if name.startswith("outbox:")) == sorted(
+        f"outbox:{key.address}" for key in (PROVIDER, ALICE)
+    )
+    assert [name for name in names if name.startswith("advance:")] == [
+        "advance:alpha",
+        "advance:beta",
+        "advance:gamma",
+    ]
     assert names.count("intake") == 1
 
 
@@ -70,7 +77,16 @@ async def test_open_transaction_is_asked_after_on_the_way_out(tmp_path: Path) ->
             waiting = ledger.waiting_messages(PROVIDER.address)
             height = chain.devnet.blocks.height + 10
             ledger.add_tx(
-                OpenTx(0, PROVIDER.address, signed.tx_hash, signed.tx_bytes, sequence, height, 50_000, time.time()),
+                OpenTx(
+                    0,
+                    PROVIDER.address,
+                    signed.tx_hash,
+                    signed.tx_bytes,
+                    sequence,
+                    height,
+                    50_000,
+                    time.time(),
+                ),
                 waiting,
             )
         assert (await chain.client.broadcast(signed.tx_bytes)).ok
@@ -84,8 +100,11 @@ async def test_open_transaction_is_asked_after_on_the_way_out(tmp_path: Path) ->
         await chain.stop()
 
 
-async def test_a_tick_that_hangs_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A site that hangs (its file system, its slurmctld) is cut off, as by a kill; systemd need not kill the daemon."""
+async def test_a_tick_that_hangs_does_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A site that hangs (its file system, its slurmctld) is cut off, as by a kill; systemd need not kill the
+    daemon."""
     told: list[str] = []
     monkeypatch.setattr("provider_daemon.daemon.systemd.notify", told.append)
     monkeypatch.setattr("provider_daemon.daemon.app.FINISH_SECONDS", 0.1)
@@ -104,8 +123,11 @@ async def test_a_tick_that_hangs_does_not_hold_up_the_end(tmp_path: Path, monkey
     assert told.count("STOPPING=1") == 1
 
 
-async def test_each_key_is_drained_and_none_for_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One key's chain call that hangs takes no time from another key's open transaction, nor more than the drain has."""
+async def test_each_key_is_drained_and_none_for_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One key's chain call that hangs takes no time from another key's open transaction, nor more than the
+    drain has."""
     monkeypatch.setattr("provider_daemon.daemon.app.DRAIN_SECONDS", 0.2)
     daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main", "beta": "other"}), NO_FILE)
     asked: list[str] = []
@@ -128,5 +150,7 @@ async def test_each_key_is_drained_and_none_for_longer(tmp_path: Path, monkeypat
 def test_it_ends_before_systemd_loses_patience() -> None:
     """The unit's TimeoutStopSec leaves room for closing the connections."""
     unit = (Path(__file__).parents[3] / "deploy/systemd/provd.service").read_text()
-    (seconds,) = (int(line.partition("=")[2]) for line in unit.splitlines() if line.startswith("TimeoutStopSec="))
+    (seconds,) = (
+        int(line.partition("=")[2]) for line in unit.splitlines() if line.startswith("TimeoutStopSec=")
+    )
     assert seconds >= FINISH_SECONDS + DRAIN_SECONDS + CLOSING_SECONDS + 10

@@ -60,7 +60,10 @@ async def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 async def test_what_can_change_is_in_effect(ours: Running) -> None:
     """The loops work with the new values from now on, and one line names the keys."""
     text = ours.file.read_text().replace("poll_seconds = 0.2", "poll_seconds = 7\nmax_gas = 9000000")
-    text += '\nheartbeat_seconds = 33\nprologue = ["module purge"]\n[clusters.limits]\nmax_jobs = 5\n[[clusters.images]]\npattern = "*"\n'
+    text += (
+        '\nheartbeat_seconds = 33\nprologue = ["module purge"]\n[clusters.limits]\nmax_jobs = '
+        '5\n[[clusters.images]]\npattern = "*"\n'
+    )
     (line,) = await ours.reload(text)
     assert (line["event"], line["log_level"]) == ("config_reloaded", "info")
     assert set(line["changed"]) == {
@@ -70,7 +73,11 @@ async def test_what_can_change_is_in_effect(ours: Running) -> None:
     }
     assert (ours.periods()["outbox"], ours.periods()["intake"], ours.periods()["heartbeat"]) == (7, 7, 33)
     site = ours.daemon.loop_set._sites["HPC-1"]
-    for known in (site.advance._served, site.heartbeat._served, ours.daemon.loop_set._served_clusters["HPC-1"]):
+    for known in (
+        site.advance._served,
+        site.heartbeat._served,
+        ours.daemon.loop_set._served_clusters["HPC-1"],
+    ):
         assert (known.max_jobs, known.prologue, known.site.images) == (5, ("module purge",), (Image("*"),))
     (outbox,) = ours.daemon.loop_set._senders.values()
     assert isinstance(outbox, Outbox)
@@ -91,7 +98,11 @@ async def test_endpoints_change(ours: Running) -> None:
 
 async def test_what_cannot_change_is_named(ours: Running) -> None:
     """One line with every such key and why, and the rest changes all the same."""
-    text = ours.file.read_text().replace('name = "alpha"', 'name = "omega"\nqos = "high"').replace("ledger.sqlite", "other.sqlite")
+    text = (
+        ours.file.read_text()
+        .replace('name = "alpha"', 'name = "omega"\nqos = "high"')
+        .replace("ledger.sqlite", "other.sqlite")
+    )
     done, kept = await ours.reload(text)
     assert done["changed"] == ["clusters.HPC-1.qos"]
     assert (kept["event"], kept["log_level"]) == ("config_not_reloaded", "error")
@@ -105,13 +116,20 @@ async def test_what_cannot_change_is_named(ours: Running) -> None:
     [
         ("[ledger]", "[ledger", "provd.toml:"),
         ("poll_seconds = 0.2", "poll_seconds = 900", "chain.poll_seconds"),
-        ('region = "eu"', 'region = "eu"\ntemplates = { allowed = ["nowhere"] }', "nowhere: unknown template"),
+        (
+            'region = "eu"',
+            'region = "eu"\ntemplates = { allowed = ["nowhere"] }',
+            "nowhere: unknown template",
+        ),
     ],
 )
 async def test_a_broken_file_changes_nothing(ours: Running, old: str, new: str, why: str) -> None:
-    """Neither the mistake nor what was right beside it; every mistake is named, and systemd knows that it is over."""
+    """Neither the mistake nor what was right beside it; every mistake is named, and systemd knows that it is
+    over."""
     before, periods = ours.daemon.reload.running, ours.periods()
-    (line,) = await ours.reload(ours.file.read_text().replace(old, new).replace("[metrics]", '[log]\nlevel = "debug"\n[metrics]'))
+    (line,) = await ours.reload(
+        ours.file.read_text().replace(old, new).replace("[metrics]", '[log]\nlevel = "debug"\n[metrics]')
+    )
     assert (line["event"], line["log_level"]) == ("config_not_reloaded", "error")
     assert why in " ".join(line["why"])
     assert ours.daemon.reload.running is before
@@ -150,11 +168,15 @@ def standing(ours: Running) -> tuple[float | None, float | None]:
     """What /metrics says of the last reload: whether the file is in effect, and since when."""
     registry = CollectorRegistry()
     registry.register(DaemonCollector(ours.daemon.parts()))
-    return tuple(registry.get_sample_value(f"provd_config_last_reload_success{end}") for end in ("ful", "_timestamp_seconds"))  # type: ignore[return-value]
+    return tuple(
+        registry.get_sample_value(f"provd_config_last_reload_success{end}")
+        for end in ("ful", "_timestamp_seconds")
+    )  # type: ignore[return-value]
 
 
 async def test_metrics_say_whether_the_file_is_in_effect(ours: Running) -> None:
-    """The start counts; a broken file and one that needs a restart make it 0 and leave the time; the old file makes it 1 again."""
+    """The start counts; a broken file and one that needs a restart make it 0 and leave the time; the old file
+    makes it 1 again."""
     good = ours.file.read_text()
     ours.daemon.reload.taken_at = 5.0
     assert standing(ours) == (1, 5.0)

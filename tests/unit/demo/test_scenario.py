@@ -23,11 +23,14 @@ class Chain:
 def play(chain: Chain, said: list[str], *, running: bool, limit: float) -> Scenario:
     daemon = SimpleNamespace(running=running, last_words=lambda: "ledger: disk full")
     stage = SimpleNamespace(market=SimpleNamespace(chain=chain), daemon=daemon, config=Path("/x/provd.toml"))
-    return Scenario(cast(Environment, stage), said.append, {"JOB-1": DemoJob("one", 0, State.COMPLETED, 0)}, limit=limit)
+    return Scenario(
+        cast(Environment, stage), said.append, {"JOB-1": DemoJob("one", 0, State.COMPLETED, 0)}, limit=limit
+    )
 
 
 async def test_jobs_that_do_not_end_are_part_of_the_verdict() -> None:
-    """The table is still to be shown: what did not end is a problem beside it, with the daemon's last words."""
+    """The table is still to be shown: what did not end is a problem beside it, with the daemon's last
+    words."""
     said: list[str] = []
     (problem,) = await play(Chain(State.PENDING, State.RUNNING), said, running=True, limit=0).watch()
     assert problem == "not ended after 0 s: JOB-1; the daemon's log ends:\nledger: disk full"
@@ -37,7 +40,9 @@ async def test_jobs_that_do_not_end_are_part_of_the_verdict() -> None:
 async def test_a_daemon_that_ended_is_said_once() -> None:
     """And how to start it again: the jobs go on from the ledger."""
     said: list[str] = []
-    wrong = await play(Chain(State.PENDING, State.PENDING, State.COMPLETED), said, running=False, limit=60).watch()
+    wrong = await play(
+        Chain(State.PENDING, State.PENDING, State.COMPLETED), said, running=False, limit=60
+    ).watch()
     assert wrong == []
     assert said == [
         "1 pending",

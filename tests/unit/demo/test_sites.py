@@ -18,7 +18,8 @@ def answering(directory: Path, *answers: str) -> dict[str, str]:
     program = directory / "sacct"
     program.write_text(
         f"#!/bin/sh\ncd {directory}\nprintf '%s\\n' \"$*\" >>asked\n"
-        f"number=$(wc -l <asked)\n[ $number -lt {len(answers)} ] || number={len(answers)}\ncat answer.$number\n"
+        f"number=$(wc -l <asked)\n[ $number -lt {len(answers)} ] || number={len(answers)}\ncat "
+        "answer.$number\n"
     )
     program.chmod(0o755)
     return {"PATH": f"{directory}:/usr/bin:/bin"}
@@ -40,7 +41,8 @@ def test_a_job_whose_name_slurmdbd_has_not_heard_is_waited_for(tmp_path: Path) -
 
 
 def test_every_state_is_asked_for(tmp_path: Path) -> None:
-    """Without a list of states sacct leaves out jobs whose eligible time slurmdbd does not know: the one of the test above too."""
+    """Without a list of states sacct leaves out jobs whose eligible time slurmdbd does not know: the one of
+    the test above too."""
     sites.sacct(answering(tmp_path, NAMED))
     asked = (tmp_path / "asked").read_text()
     assert " -s BF,CA,CD," in asked

@@ -19,7 +19,11 @@ USED = t.HPCUsageMetrics(wall_clock_seconds=HOUR, cpu_core_seconds=10 * HOUR, no
 def held(module: Module, denom: str = "uvirt") -> dict[str, int]:
     """Every balance."""
     rows = module.state.scan(bank.BANK, b"")
-    return {key.decode().partition("/")[0]: int(value) for key, value in rows if key.decode().endswith(f"/{denom}")}
+    return {
+        key.decode().partition("/")[0]: int(value)
+        for key, value in rows
+        if key.decode().endswith(f"/{denom}")
+    }
 
 
 def running(module: Module, **changes: Any) -> None:
@@ -36,7 +40,12 @@ def slow() -> Module:
 
 
 def ran(module: Module, job_id: str = "JOB-1", usage: t.HPCUsageMetrics = USED, **changes: Any) -> None:
-    module.do(job(**changes), report("queued", job_id), report("running", job_id), report("completed", job_id, usage_metrics=usage))
+    module.do(
+        job(**changes),
+        report("queued", job_id),
+        report("running", job_id),
+        report("completed", job_id, usage_metrics=usage),
+    )
 
 
 def status(module: Module, job_id: str = "JOB-1") -> str:
@@ -49,11 +58,21 @@ def earned(module: Module) -> int:
 
 def dispute(module: Module, number: int = 2, **changes: Any) -> str:
     """Its stored id; the first is hpc-dispute-2."""
-    values = {"disputer_address": ALICE.address, "job_id": "JOB-1", "dispute_type": "usage", "reason": "too much", **changes}
+    values = {
+        "disputer_address": ALICE.address,
+        "job_id": "JOB-1",
+        "dispute_type": "usage",
+        "reason": "too much",
+        **changes,
+    }
     module.do(tx_pb2.MsgFlagDispute(**values))
     return f"hpc-dispute-{number}"
 
 
 def resolve(module: Module, dispute_id: str, *, upheld: bool, resolution: str = "looked into") -> None:
     outcome = t.DISPUTE_STATUS_RESOLVED if upheld else t.DISPUTE_STATUS_REJECTED
-    module.do(tx_pb2.MsgResolveDispute(resolver_address=bank.GOVERNANCE, dispute_id=dispute_id, status=outcome, resolution=resolution))
+    module.do(
+        tx_pb2.MsgResolveDispute(
+            resolver_address=bank.GOVERNANCE, dispute_id=dispute_id, status=outcome, resolution=resolution
+        )
+    )

@@ -21,7 +21,9 @@ START = "2026-11-24T06:00:00Z"
 def nanoseconds(text: str) -> int:
     """Of an RFC 3339 time in UTC with up to nine digits."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
-    return int(datetime.fromisoformat(whole + "+00:00").timestamp()) * 10**9 + int(fraction.ljust(9, "0") or 0)
+    return int(datetime.fromisoformat(whole + "+00:00").timestamp()) * 10**9 + int(
+        fraction.ljust(9, "0") or 0
+    )
 
 
 @dataclass

@@ -1,4 +1,5 @@
-"""A module that lives through random messages, most of them sensible: the accepted ones are counted, the refused leave no trace."""
+"""A module that lives through random messages, most of them sensible: the accepted ones are counted, the
+refused leave no trace."""
 
 import random
 from collections import Counter
@@ -21,7 +22,14 @@ from tests.unit.devnet.pure import Module
 
 PEOPLE = [who.address for who in (PROVIDER, ALICE, BOB)]
 TEXTS = ["", "plain", "<b>&amp;</b>", "zażółć \u2028 \u2029", '"quoted"\\n', "x" * 200, "JOB-1"]
-STATES = [t.JOB_STATE_QUEUED, t.JOB_STATE_RUNNING, t.JOB_STATE_COMPLETED, t.JOB_STATE_FAILED, t.JOB_STATE_TIMEOUT, t.JOB_STATE_CANCELLED]
+STATES = [
+    t.JOB_STATE_QUEUED,
+    t.JOB_STATE_RUNNING,
+    t.JOB_STATE_COMPLETED,
+    t.JOB_STATE_FAILED,
+    t.JOB_STATE_TIMEOUT,
+    t.JOB_STATE_CANCELLED,
+]
 
 
 @dataclass
@@ -73,19 +81,33 @@ class Life:
 
 
 def _register(life: Life) -> Message:
-    partitions = [t.Partition(name="standard", nodes=4, max_nodes=life.upto(8), features=["avx2"] * life.upto(2), priority=life.upto(1000))]
-    metadata = t.ClusterMetadata(total_cpu_cores=life.upto(500), total_memory_gb=life.upto(900), gpu_types=["a100"] * life.upto(1))
+    partitions = [
+        t.Partition(
+            name="standard",
+            nodes=4,
+            max_nodes=life.upto(8),
+            features=["avx2"] * life.upto(2),
+            priority=life.upto(1000),
+        )
+    ]
+    metadata = t.ClusterMetadata(
+        total_cpu_cores=life.upto(500), total_memory_gb=life.upto(900), gpu_types=["a100"] * life.upto(1)
+    )
     return tx_pb2.MsgRegisterCluster(
-        provider_address=life.who(), name="alpha", description=life.text(), region="eu", total_nodes=1 + life.upto(9),
+        provider_address=life.who(), name="alpha", description=life.text(), region="eu",
+        total_nodes=1 + life.upto(9),
         partitions=partitions * life.upto(1), cluster_metadata=metadata,
     )  # fmt: skip
 
 
 def _update(life: Life) -> Message:
     cluster_id = f"HPC-{life.number(keyspace.NEXT_CLUSTER)}"
-    state = life.random.choice([t.CLUSTER_STATE_ACTIVE] * 4 + [t.CLUSTER_STATE_DRAINING, t.CLUSTER_STATE_UNSPECIFIED])
+    state = life.random.choice(
+        [t.CLUSTER_STATE_ACTIVE] * 4 + [t.CLUSTER_STATE_DRAINING, t.CLUSTER_STATE_UNSPECIFIED]
+    )
     return tx_pb2.MsgUpdateCluster(
-        provider_address=life.owner(keyspace.CLUSTER, cluster_id), cluster_id=cluster_id, state=state, description=life.text(),
+        provider_address=life.owner(keyspace.CLUSTER, cluster_id), cluster_id=cluster_id, state=state,
+        description=life.text(),
         total_nodes=life.random.choice([0, 30]),
     )  # fmt: skip
 
@@ -98,11 +120,16 @@ def _deregister(life: Life) -> Message:
 
 def _create(life: Life) -> Message:
     cluster_id = f"HPC-{life.number(keyspace.NEXT_CLUSTER)}"
-    workload = t.PreconfiguredWorkload(workload_id="mpi", container_image="alpine:3", required_resources=t.JobResources(nodes=1))
+    workload = t.PreconfiguredWorkload(
+        workload_id="mpi", container_image="alpine:3", required_resources=t.JobResources(nodes=1)
+    )
     return tx_pb2.MsgCreateOffering(
-        provider_address=life.owner(keyspace.CLUSTER, cluster_id), cluster_id=cluster_id, name="std", description=life.text(),
-        queue_options=[t.QueueOption(partition_name="standard", max_nodes=life.upto(9), features=["x"] * life.upto(1))],
-        max_runtime_seconds=3600, preconfigured_workloads=[workload] * life.upto(1), supports_custom_workloads=True,
+        provider_address=life.owner(keyspace.CLUSTER, cluster_id), cluster_id=cluster_id, name="std",
+        description=life.text(),
+        queue_options=[t.QueueOption(partition_name="standard", max_nodes=life.upto(9),
+        features=["x"] * life.upto(1))],
+        max_runtime_seconds=3600, preconfigured_workloads=[workload] * life.upto(1),
+        supports_custom_workloads=True,
         pricing=t.HPCPricing(currency="uvirt", minimum_charge="10000"),
     )  # fmt: skip
 
@@ -110,7 +137,8 @@ def _create(life: Life) -> Message:
 def _update_offering(life: Life) -> Message:
     offering_id = f"OFF-{life.number(keyspace.NEXT_OFFERING)}"
     return tx_pb2.MsgUpdateOffering(
-        provider_address=life.owner(keyspace.OFFERING, offering_id), offering_id=offering_id, description=life.text(),
+        provider_address=life.owner(keyspace.OFFERING, offering_id), offering_id=offering_id,
+        description=life.text(),
         active=life.random.random() < 0.9, supports_custom_workloads=True,
     )  # fmt: skip
 
@@ -121,12 +149,17 @@ def _submit(life: Life) -> Message:
         environment={"A": life.text(), "B": "2"} if life.upto(1) else {},
     )  # fmt: skip
     resources = t.JobResources(
-        nodes=1 + life.upto(3), cpu_cores_per_node=life.upto(16), memory_gb_per_node=life.upto(64), gpus_per_node=life.upto(1)
+        nodes=1 + life.upto(3),
+        cpu_cores_per_node=life.upto(16),
+        memory_gb_per_node=life.upto(64),
+        gpus_per_node=life.upto(1),
     )
     coins = [Coin(denom="uvirt", amount=str(life.upto(10**6))), Coin(denom="uve", amount="7")]
     return tx_pb2.MsgSubmitJob(
-        customer_address=life.who(), offering_id=f"OFF-{life.number(keyspace.NEXT_OFFERING)}", queue_name="standard",
-        workload_spec=spec, resources=resources, max_runtime_seconds=60 + life.upto(3000), max_price=coins[: life.upto(2)],
+        customer_address=life.who(), offering_id=f"OFF-{life.number(keyspace.NEXT_OFFERING)}",
+        queue_name="standard",
+        workload_spec=spec, resources=resources, max_runtime_seconds=60 + life.upto(3000),
+        max_price=coins[: life.upto(2)],
         data_references=[t.DataReference(reference_id="d", uri="ipfs://x", size_bytes=10)] * life.upto(1),
     )  # fmt: skip
 
@@ -134,27 +167,39 @@ def _submit(life: Life) -> Message:
 def _report(life: Life) -> Message:
     job_id = f"JOB-{life.number(keyspace.NEXT_JOB)}"
     usage = t.HPCUsageMetrics(
-        wall_clock_seconds=life.upto(4000), cpu_core_seconds=life.upto(10**6), memory_gb_seconds=life.upto(10**6),
+        wall_clock_seconds=life.upto(4000), cpu_core_seconds=life.upto(10**6),
+        memory_gb_seconds=life.upto(10**6),
         gpu_seconds=life.upto(10**4), node_hours=life.upto(3), nodes_used=1,
     )  # fmt: skip
     return tx_pb2.MsgReportJobStatus(
-        provider_address=life.owner(keyspace.JOB, job_id), job_id=job_id, state=life.random.choice(STATES), usage_metrics=usage,
-        status_message=life.text(), exit_code=life.random.choice([0, 0, 1, 137]), slurm_job_id="7", signature="x",
+        provider_address=life.owner(keyspace.JOB, job_id), job_id=job_id, state=life.random.choice(STATES),
+        usage_metrics=usage,
+        status_message=life.text(), exit_code=life.random.choice([0, 0, 1, 137]), slurm_job_id="7",
+        signature="x",
     )  # fmt: skip
 
 
 def _cancel(life: Life) -> Message:
     job_id = f"JOB-{life.number(keyspace.NEXT_JOB)}"
-    return tx_pb2.MsgCancelJob(requester_address=life.owner(keyspace.JOB, job_id, "customer_address"), job_id=job_id, reason=life.text())
+    return tx_pb2.MsgCancelJob(
+        requester_address=life.owner(keyspace.JOB, job_id, "customer_address"),
+        job_id=job_id,
+        reason=life.text(),
+    )
 
 
 def _heartbeat(life: Life) -> Message:
     cluster_id = f"HPC-{life.number(keyspace.NEXT_CLUSTER)}"
-    measured = t.LatencyMeasurement(target_node_id="x", latency_ms=life.upto(90), measured_at=life.module.context().now)
+    measured = t.LatencyMeasurement(
+        target_node_id="x", latency_ms=life.upto(90), measured_at=life.module.context().now
+    )
     return tx_pb2.MsgUpdateNodeMetadata(
-        provider_address=life.owner(keyspace.CLUSTER, cluster_id), cluster_id=cluster_id, node_id=f"{cluster_id}.n{life.upto(3)}",
-        region="eu", active=True, resources=t.NodeResources(cpu_cores=life.upto(64), memory_gb=256, gpus=life.upto(2)),
-        latency_measurements=[measured] * life.upto(2), health=t.NodeHealth(load_average_1m="0.5", slurm_state="idle"),
+        provider_address=life.owner(keyspace.CLUSTER, cluster_id), cluster_id=cluster_id,
+        node_id=f"{cluster_id}.n{life.upto(3)}",
+        region="eu", active=True,
+        resources=t.NodeResources(cpu_cores=life.upto(64), memory_gb=256, gpus=life.upto(2)),
+        latency_measurements=[measured] * life.upto(2),
+        health=t.NodeHealth(load_average_1m="0.5", slurm_state="idle"),
         capacity=t.NodeCapacity(cpu_cores_total=64) if life.upto(1) else None,
     )  # fmt: skip
 
@@ -162,14 +207,17 @@ def _heartbeat(life: Life) -> Message:
 def _flag(life: Life) -> Message:
     job_id = f"JOB-{life.number(keyspace.NEXT_JOB)}"
     return tx_pb2.MsgFlagDispute(
-        disputer_address=life.owner(keyspace.JOB, job_id, "customer_address"), job_id=job_id, dispute_type="usage",
+        disputer_address=life.owner(keyspace.JOB, job_id, "customer_address"), job_id=job_id,
+        dispute_type="usage",
         reason=life.text() or "why", evidence=life.text(),
     )  # fmt: skip
 
 
 def _resolve(life: Life) -> Message:
     status = life.random.choice([t.DISPUTE_STATUS_RESOLVED, t.DISPUTE_STATUS_REJECTED])
-    resolution = life.random.choice(["it was so", '{"wall_clock_seconds": 60, "cpu_core_seconds": 600, "nodes_used": 1}'])
+    resolution = life.random.choice(
+        ["it was so", '{"wall_clock_seconds": 60, "cpu_core_seconds": 600, "nodes_used": 1}']
+    )
     return tx_pb2.MsgResolveDispute(
         resolver_address=bank.GOVERNANCE,
         dispute_id=f"hpc-dispute-{life.number(keyspace.NEXT_DISPUTE)}",
@@ -185,7 +233,11 @@ def _params(life: Life) -> Message:
 
 
 def _send(life: Life) -> Message:
-    return MsgSend(from_address=life.who(), to_address=life.who(), amount=[Coin(denom="uve", amount=str(life.upto(1000)))])
+    return MsgSend(
+        from_address=life.who(),
+        to_address=life.who(),
+        amount=[Coin(denom="uve", amount=str(life.upto(1000)))],
+    )
 
 
 _KINDS: list[Callable[[Life], Any]] = [

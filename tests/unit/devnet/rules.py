@@ -17,7 +17,9 @@ QUEUE = t.QueueOption(partition_name="standard")
 
 
 def register(**changes: Any) -> tx_pb2.MsgRegisterCluster:
-    return tx_pb2.MsgRegisterCluster(**{"provider_address": P, "name": "alpha", "region": "eu", "total_nodes": 4, **changes})
+    return tx_pb2.MsgRegisterCluster(
+        **{"provider_address": P, "name": "alpha", "region": "eu", "total_nodes": 4, **changes}
+    )
 
 
 def update(**changes: Any) -> tx_pb2.MsgUpdateCluster:
@@ -25,12 +27,24 @@ def update(**changes: Any) -> tx_pb2.MsgUpdateCluster:
 
 
 def create(**changes: Any) -> tx_pb2.MsgCreateOffering:
-    values = {"provider_address": P, "cluster_id": "HPC-1", "name": "std", "queue_options": [QUEUE], "max_runtime_seconds": 3600}
+    values = {
+        "provider_address": P,
+        "cluster_id": "HPC-1",
+        "name": "std",
+        "queue_options": [QUEUE],
+        "max_runtime_seconds": 3600,
+    }
     return tx_pb2.MsgCreateOffering(**{**values, **changes})
 
 
 def heartbeat(**changes: Any) -> tx_pb2.MsgUpdateNodeMetadata:
-    values = {"provider_address": P, "node_id": "alpha.n1", "cluster_id": "HPC-1", "region": "eu", "active": True}
+    values = {
+        "provider_address": P,
+        "node_id": "alpha.n1",
+        "cluster_id": "HPC-1",
+        "region": "eu",
+        "active": True,
+    }
     return tx_pb2.MsgUpdateNodeMetadata(**{**values, **changes})
 
 
@@ -47,10 +61,19 @@ def refused(module: Module, message: Message) -> tuple[str, int]:
 
 
 def flag(**changes: Any) -> tx_pb2.MsgFlagDispute:
-    values = {"disputer_address": ALICE.address, "job_id": "JOB-1", "dispute_type": "usage", "reason": "wrong usage"}
+    values = {
+        "disputer_address": ALICE.address,
+        "job_id": "JOB-1",
+        "dispute_type": "usage",
+        "reason": "wrong usage",
+    }
     return tx_pb2.MsgFlagDispute(**{**values, **changes})
 
 
 def resolve(**changes: Any) -> tx_pb2.MsgResolveDispute:
-    values = {"resolver_address": bank.GOVERNANCE, "dispute_id": "hpc-dispute-2", "status": t.DISPUTE_STATUS_RESOLVED}
+    values = {
+        "resolver_address": bank.GOVERNANCE,
+        "dispute_id": "hpc-dispute-2",
+        "status": t.DISPUTE_STATUS_RESOLVED,
+    }
     return tx_pb2.MsgResolveDispute(**{**values, "resolution": "paid back", **changes})

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.asyncio
 
 
 def send(amount: int = 1) -> MsgSend:
-    return MsgSend(from_address=ALICE.address, to_address=BOB.address, amount=[Coin(denom="uve", amount=str(amount))])
+    return MsgSend(
+        from_address=ALICE.address, to_address=BOB.address, amount=[Coin(denom="uve", amount=str(amount))]
+    )
 
 
 async def test_money_moves(chain: TestChain) -> None:
@@ -30,16 +32,28 @@ async def test_money_moves(chain: TestChain) -> None:
     ("changes", "codespace", "code", "text"),
     [
         ({"fee": 1}, "undefined", 1, "insufficient fee: min gas prices 0.025uve"),
-        ({"sequence": 5}, "sdk", 32, "account sequence mismatch, expected 0, got 5: incorrect account sequence"),
+        (
+            {"sequence": 5},
+            "sdk",
+            32,
+            "account sequence mismatch, expected 0, got 5: incorrect account sequence",
+        ),
         ({"chain_id": "other-1"}, "sdk", 4, "signature verification failed"),
         ({"account_number": 99}, "sdk", 4, "signature verification failed"),
-        ({"memo": "x" * 257}, "sdk", 12, "maximum number of characters is 256 but received 257 characters: memo too large"),
+        (
+            {"memo": "x" * 257},
+            "sdk",
+            12,
+            "maximum number of characters is 256 but received 257 characters: memo too large",
+        ),
         ({"memo": "\u00e9" * 129}, "sdk", 12, "received 258 characters"),
         ({"timeout_height": 1}, "sdk", 30, "block height: 2, timeout height: 1: tx timeout height"),
         ({"fee": 2 * 10**12}, "sdk", 5, "insufficient funds"),
     ],
 )
-async def test_refused(chain: TestChain, changes: dict[str, object], codespace: str, code: int, text: str) -> None:
+async def test_refused(
+    chain: TestChain, changes: dict[str, object], codespace: str, code: int, text: str
+) -> None:
     """CheckTx says no with the chain's own words."""
     answer = await chain.check(ALICE, send(), **changes)
     assert (answer.codespace, answer.code) == (codespace, code)
@@ -49,9 +63,12 @@ async def test_refused(chain: TestChain, changes: dict[str, object], codespace: 
 async def test_unknown_account(chain: TestChain) -> None:
     """A key that was never funded has no account (9)."""
     stranger = person("stranger")
-    wanted = MsgSend(from_address=stranger.address, to_address=BOB.address, amount=[Coin(denom="uve", amount="1")])
+    wanted = MsgSend(
+        from_address=stranger.address, to_address=BOB.address, amount=[Coin(denom="uve", amount="1")]
+    )
     signed = transactions.build(
-        [messages.pack(wanted)], signer=stranger, chain_id=CHAIN_ID, account_number=9, sequence=0, gas_limit=200_000, fee=5_000,
+        [messages.pack(wanted)], signer=stranger, chain_id=CHAIN_ID, account_number=9, sequence=0,
+        gas_limit=200_000, fee=5_000,
         fee_denom="uve", timeout_height=99,
     )  # fmt: skip
     assert (await chain.client.broadcast(signed.tx_bytes)).code == 9
@@ -72,7 +89,8 @@ async def test_already_in_mempool(chain: TestChain) -> None:
 
 
 async def test_included_with_30_uses_no_sequence(chain: TestChain) -> None:
-    """A timeout at the current height passes CheckTx, is included with 30, gas 0 and no fee, and the sequence stays."""
+    """A timeout at the current height passes CheckTx, is included with 30, gas 0 and no fee, and the sequence
+    stays."""
     before = await chain.client.balance(ALICE.address, "uve")
     outcome = await chain.send(ALICE, send(), timeout_height=chain.devnet.blocks.height)
     assert (outcome.code, outcome.gas_used) == (30, 0)

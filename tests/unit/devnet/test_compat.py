@@ -1,4 +1,5 @@
-"""What `--compat published` does as the published source, and `report` as the module's test report: each row of the page's table."""
+"""What `--compat published` does as the published source, and `report` as the module's test report: each row
+of the page's table."""
 
 from collections.abc import Callable
 
@@ -71,7 +72,11 @@ def total_nodes(rules: ChainRules) -> str:
     module.end_block()
     before = code(module, update(description="x"))
     assert code(module, update(total_nodes=5)) == 0
-    return f"every update fails, {before}, until one raises total_nodes" if before else "available_nodes stays at total_nodes"
+    return (
+        f"every update fails, {before}, until one raises total_nodes"
+        if before
+        else "available_nodes stays at total_nodes"
+    )
 
 
 def deregistered(rules: ChainRules) -> str:
@@ -89,25 +94,39 @@ def offline(rules: ChainRules) -> str:
     silent = module.record(keyspace.CLUSTER, "HPC-1")["state"]
     module.later(400)
     halted = module.record(keyspace.CLUSTER, "HPC-2")["state"]
-    return {("offline", "active"): "when all its nodes are silent", ("active", "offline"): "when no block came"}[silent, halted]
+    return {
+        ("offline", "active"): "when all its nodes are silent",
+        ("active", "offline"): "when no block came",
+    }[silent, halted]
 
 
 def decision_id(rules: ChainRules) -> str:
     module = shop(rules)
     module.do(job())
-    return "on the job" if "scheduling_decision_id" in module.record(keyspace.JOB, "JOB-1") else "nowhere on the job"
+    return (
+        "on the job"
+        if "scheduling_decision_id" in module.record(keyspace.JOB, "JOB-1")
+        else "nowhere on the job"
+    )
 
 
 def slurm_job_id(rules: ChainRules) -> str:
     module = shop(rules)
     module.do(job(), report("queued", slurm_job_id="42"))
-    return "on the job" if "slurm_job_id" in module.record(keyspace.JOB, "JOB-1") else "in the transaction only"
+    return (
+        "on the job" if "slurm_job_id" in module.record(keyspace.JOB, "JOB-1") else "in the transaction only"
+    )
 
 
 def settlement(rules: ChainRules) -> str:
     module = shop(rules)
     module.do(job(), report("queued"), report("running"))
-    module.do(report("completed", usage_metrics=t.HPCUsageMetrics(wall_clock_seconds=60, cpu_core_seconds=60, nodes_used=1)))
+    module.do(
+        report(
+            "completed",
+            usage_metrics=t.HPCUsageMetrics(wall_clock_seconds=60, cpu_core_seconds=60, nodes_used=1),
+        )
+    )
     return "escrow, bill, settlement, reward" if module.raw(keyspace.REWARD, "hpc-reward-JOB-1") else "none"
 
 
@@ -158,7 +177,9 @@ def test_the_same_on_both() -> None:
     for rules in (ChainRules(), PUBLISHED):
         module = shop(rules)
         module.do(job(queue_name="nowhere", resources=t.JobResources(nodes=99), max_price=[]))
-        module.do(job(workload_spec=t.JobWorkloadSpec(is_preconfigured=True, preconfigured_workload_id="none")))
+        module.do(
+            job(workload_spec=t.JobWorkloadSpec(is_preconfigured=True, preconfigured_workload_id="none"))
+        )
         module.do(report("queued", status_message="here"), report("running"))
         assert "status_message" not in module.record(keyspace.JOB, "JOB-1")
         module.do(tx_pb2.MsgUpdateOffering(provider_address=PROVIDER.address, offering_id="OFF-1"))
@@ -169,4 +190,7 @@ def test_queries_and_settlement_follow_compat() -> None:
     """Unless they are told otherwise."""
     assert cli.as_compat(cli.Behaviour.REPORT, None, None) == ("report", "all")
     assert cli.as_compat(cli.Behaviour.PUBLISHED, None, None) == ("published", "published")
-    assert cli.as_compat(cli.Behaviour.PUBLISHED, cli.Behaviour.REPORT, cli.Queries.NONE) == ("report", "none")
+    assert cli.as_compat(cli.Behaviour.PUBLISHED, cli.Behaviour.REPORT, cli.Queries.NONE) == (
+        "report",
+        "none",
+    )

@@ -15,13 +15,25 @@ from provider_daemon.ports import Node, TxOutcome
 from tests.fakes.chain import ALICE, PROVIDER, TestChain, cancel, job, report
 from tests.unit.devnet.rules import create, flag, heartbeat, register, update
 
-USED = types_pb2.HPCUsageMetrics(wall_clock_seconds=600, cpu_core_seconds=1200, memory_gb_seconds=2400, nodes_used=1)
+USED = types_pb2.HPCUsageMetrics(
+    wall_clock_seconds=600, cpu_core_seconds=1200, memory_gb_seconds=2400, nodes_used=1
+)
 SIGNATURE = "x" * 88
-PARTITION = types_pb2.Partition(name="cpu", nodes=4, max_runtime=86400, default_runtime=3600, max_nodes=4, priority=100, state="up")
-METADATA = types_pb2.ClusterMetadata(total_cpu_cores=192, total_memory_gb=768, total_gpus=6, interconnect_type="infiniband")
-QUEUE = types_pb2.QueueOption(partition_name="cpu", display_name="CPU", max_nodes=4, max_runtime=86400, price_multiplier="1.0")
-PRICING = types_pb2.HPCPricing(base_node_hour_price="50000", cpu_core_hour_price="10000", gpu_hour_price="100000", currency="uvirt")
-RESOURCES = types_pb2.NodeResources(cpu_cores=64, memory_gb=256, gpus=2, gpu_type="nvidia-a100", storage_gb=500)
+PARTITION = types_pb2.Partition(
+    name="cpu", nodes=4, max_runtime=86400, default_runtime=3600, max_nodes=4, priority=100, state="up"
+)
+METADATA = types_pb2.ClusterMetadata(
+    total_cpu_cores=192, total_memory_gb=768, total_gpus=6, interconnect_type="infiniband"
+)
+QUEUE = types_pb2.QueueOption(
+    partition_name="cpu", display_name="CPU", max_nodes=4, max_runtime=86400, price_multiplier="1.0"
+)
+PRICING = types_pb2.HPCPricing(
+    base_node_hour_price="50000", cpu_core_hour_price="10000", gpu_hour_price="100000", currency="uvirt"
+)
+RESOURCES = types_pb2.NodeResources(
+    cpu_cores=64, memory_gb=256, gpus=2, gpu_type="nvidia-a100", storage_gb=500
+)
 
 
 def near(used: float, measured: int) -> bool:
@@ -29,7 +41,10 @@ def near(used: float, measured: int) -> bool:
 
 
 async def reported(chain: TestChain, *numbers: int) -> TxOutcome:
-    reports = (report("queued", f"JOB-{number}", slurm_job_id="4711", usage_metrics=USED, signature=SIGNATURE) for number in numbers)
+    reports = (
+        report("queued", f"JOB-{number}", slurm_job_id="4711", usage_metrics=USED, signature=SIGNATURE)
+        for number in numbers
+    )
     return await chain.send(PROVIDER, *reports, gas_limit=20_000_000, fee=500_000)
 
 
@@ -74,9 +89,19 @@ async def test_a_character_that_the_store_escapes_costs_six_bytes(chain: TestCha
 @pytest.mark.parametrize(
     ("message", "measured"),
     [
-        (lambda: register(partitions=[PARTITION], cluster_metadata=METADATA, slurm_version="23.11.4", description="test"), 87_000),
+        (
+            lambda: register(
+                partitions=[PARTITION], cluster_metadata=METADATA, slurm_version="23.11.4", description="test"
+            ),
+            87_000,
+        ),
         (lambda: update(state=types_pb2.CLUSTER_STATE_ACTIVE), 74_000),
-        (lambda: create(queue_options=[QUEUE], pricing=PRICING, supports_custom_workloads=True, description="std"), 90_000),
+        (
+            lambda: create(
+                queue_options=[QUEUE], pricing=PRICING, supports_custom_workloads=True, description="std"
+            ),
+            90_000,
+        ),
         (lambda: heartbeat(resources=RESOURCES), 78_000),
         (lambda: flag(evidence="ipfs://e"), 70_000),
         (cancel, 77_000),
@@ -84,11 +109,14 @@ async def test_a_character_that_the_store_escapes_costs_six_bytes(chain: TestCha
     ids=["register", "activate", "offering", "heartbeat", "dispute", "cancel"],
 )
 async def test_other_messages(chain: TestChain, message: Callable[[], Message], measured: int) -> None:
-    """Register 87,000, activate 74,000, offering 90,000, heartbeat 78,000, dispute 70,000, cancel 77,000, each alone."""
+    """Register 87,000, activate 74,000, offering 90,000, heartbeat 78,000, dispute 70,000, cancel 77,000,
+    each alone."""
     await chain.open_shop()
     await submit(chain, 1)
     wanted = message()
-    sent = await chain.send(ALICE if isinstance(wanted, tx_pb2.MsgFlagDispute | tx_pb2.MsgCancelJob) else PROVIDER, wanted)
+    sent = await chain.send(
+        ALICE if isinstance(wanted, tx_pb2.MsgFlagDispute | tx_pb2.MsgCancelJob) else PROVIDER, wanted
+    )
     assert sent.ok, sent.log
     assert near(sent.gas_used, measured), sent.gas_used
 
@@ -108,7 +136,13 @@ async def test_heartbeats_by_the_fifty(chain: TestChain) -> None:
 def _beat(number: int) -> Any:
     node = Node(f"n{number}", "idle", True, False, 64, 0, 256 * 1024, 0, 2, 0, "nvidia-a100", ("cpu",), "0.5")
     return messages.update_node_metadata(
-        node, provider=PROVIDER.address, node_id=f"alpha.n{number}", cluster_id="HPC-1", region="eu-west", datacenter="dc1", sequence=1
+        node,
+        provider=PROVIDER.address,
+        node_id=f"alpha.n{number}",
+        cluster_id="HPC-1",
+        region="eu-west",
+        datacenter="dc1",
+        sequence=1,
     )
 
 
@@ -121,7 +155,8 @@ async def test_the_first_submission(chain: TestChain) -> None:
 
 @pytest.mark.parametrize(("jobs", "measured"), [(575, 8_300_000), (790, 8_900_000)])
 async def test_submissions_grow_with_everything_stored(chain: TestChain, jobs: int, measured: int) -> None:
-    """The scheduler reads every job for every cluster: 8.3 million at 575 jobs and 4 clusters, 8.9 million at 790."""
+    """The scheduler reads every job for every cluster: 8.3 million at 575 jobs and 4 clusters, 8.9 million at
+    790."""
     await chain.open_shop()
     for name in ("beta", "gamma", "delta"):
         assert (await chain.send(PROVIDER, register(name=name))).ok

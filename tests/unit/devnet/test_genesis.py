@@ -29,7 +29,9 @@ DISCOUNTS = (
 RULES = {
     "report": ChainRules(),
     "delayed": ChainRules(finalize_seconds=600, settle_seconds=3000),
-    "discounts": ChainRules(finalize_seconds=300, settle_seconds=900, billing=Billing(discounts=DISCOUNTS, node_reward_bps=0)),
+    "discounts": ChainRules(
+        finalize_seconds=300, settle_seconds=900, billing=Billing(discounts=DISCOUNTS, node_reward_bps=0)
+    ),
     "published": ChainRules(compat="published", settlement="published"),
 }
 
@@ -42,20 +44,31 @@ def primary(found: StateSnapshot) -> list[Any]:
     return sorted(row for row in found.state if row[0] not in derived.STORES)
 
 
-@pytest.mark.parametrize(("rules", "messages"), [(rules, 1000 if name == "report" else 400) for name, rules in RULES.items()], ids=RULES)
+@pytest.mark.parametrize(
+    ("rules", "messages"),
+    [(rules, 1000 if name == "report" else 400) for name, rules in RULES.items()],
+    ids=RULES,
+)
 def test_random_messages(rules: ChainRules, messages: int) -> None:
-    """Every record, balance, sequence and parameter comes back byte by byte, and what is derived from them is made again the same."""
+    """Every record, balance, sequence and parameter comes back byte by byte, and what is derived from them is
+    made again the same."""
     life = Life(seed=7, rules=rules)
     module = life.until(messages)
     assert set(life.accepted) >= {
-        "MsgRegisterCluster", "MsgUpdateCluster", "MsgDeregisterCluster", "MsgCreateOffering", "MsgUpdateOffering", "MsgSubmitJob",
-        "MsgCancelJob", "MsgReportJobStatus", "MsgUpdateNodeMetadata", "MsgFlagDispute", "MsgResolveDispute", "MsgUpdateParams", "MsgSend",
+        "MsgRegisterCluster", "MsgUpdateCluster", "MsgDeregisterCluster", "MsgCreateOffering",
+        "MsgUpdateOffering", "MsgSubmitJob",
+        "MsgCancelJob", "MsgReportJobStatus", "MsgUpdateNodeMetadata", "MsgFlagDispute", "MsgResolveDispute",
+        "MsgUpdateParams", "MsgSend",
     }  # fmt: skip
     text = genesis_file.write(taken(module))
     assert ("discounted" in json.loads(text)["app_state"]) is bool(rules.billing.discounts)
     hpc = json.loads(text)["app_state"]["hpc"]
     # As published nothing settles, and only a cluster whose nodes are heard all the time is scheduled on.
-    absent = {"hpc_rewards", "job_accountings", "scheduling_decisions", "scheduling_metrics"} if rules.has_quirks else set()
+    absent = (
+        {"hpc_rewards", "job_accountings", "scheduling_decisions", "scheduling_metrics"}
+        if rules.has_quirks
+        else set()
+    )
     assert all(hpc[name] for name in RECORDS if name not in absent)
     back = genesis_file.read(text)
     assert genesis_file.write(back) == text
@@ -122,7 +135,15 @@ def test_it_looks_as_on_a_chain() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", "null", '{"initial_height":"x"}', '{"initial_height":"0","genesis_time":"2026-01-01T00:00:00Z"}']
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "null",
+        '{"initial_height":"x"}',
+        '{"initial_height":"0","genesis_time":"2026-01-01T00:00:00Z"}',
+    ],
 )
 def test_no_genesis_file(text: str) -> None:
     """An export that failed sends nothing down the pipe: an empty file is refused like any other."""
@@ -131,7 +152,9 @@ def test_no_genesis_file(text: str) -> None:
 
 def test_a_height_that_cannot_be() -> None:
     """The first block is number 1."""
-    assert refused({**small(), "initial_height": "0"}) == ["invalid genesis file: initial_height must be at least 1"]
+    assert refused({**small(), "initial_height": "0"}) == [
+        "invalid genesis file: initial_height must be at least 1"
+    ]
 
 
 def test_every_section_that_cannot_be_read_is_named() -> None:
@@ -147,7 +170,8 @@ def test_every_section_that_cannot_be_read_is_named() -> None:
     ]
     document["app_state"]["hpc"]["cluster_sequence"] = 2
     assert refused(document)[-1] == (
-        "genesis: section hpc cannot be read: clusters: HPCCluster.state cannot be read: unknown word 'asleep'"
+        "genesis: section hpc cannot be read: clusters: HPCCluster.state cannot be read: unknown "
+        "word 'asleep'"
     )
 
 
@@ -162,7 +186,9 @@ def test_derived_sections_are_refused() -> None:
     """They would contradict the records."""
     document = small()
     document["app_state"]["tenants"] = {}
-    assert refused(document) == ["genesis: section tenants cannot be read: it is made from the others, and not read"]
+    assert refused(document) == [
+        "genesis: section tenants cannot be read: it is made from the others, and not read"
+    ]
 
 
 # --- on disk ---
@@ -179,10 +205,13 @@ async def lived(directory: Path) -> Path:
 
 
 async def test_another_home_goes_on(tmp_path: Path) -> None:
-    """A devnet that is started on an imported file makes the next block, on the same money, accounts and records."""
+    """A devnet that is started on an imported file makes the next block, on the same money, accounts and
+    records."""
     text = home.export(await lived(tmp_path / "one"))
     height = snapshot(tmp_path / "one" / home.FILE).height
-    assert home.replace(tmp_path / "two", text) == f"{tmp_path / 'two'} holds chain test-1 after block {height}"
+    assert (
+        home.replace(tmp_path / "two", text) == f"{tmp_path / 'two'} holds chain test-1 after block {height}"
+    )
     assert home.export(tmp_path / "two") == text
     second = await TestChain(path=str(home.chain_file(tmp_path / "two"))).start()
     second.clock.time += 1000
@@ -235,12 +264,23 @@ def test_a_home_without_a_chain(tmp_path: Path) -> None:
 
 def provd(tmp_path: Path, command: str) -> subprocess.CompletedProcess[str]:
     """A shell's pipe of `provd`s with the default home."""
-    program = f'provd() {{ {sys.executable} -c "from provider_daemon.cli.app import main; main()" "$@"; }}; set -o pipefail; {command}'
-    return subprocess.run(["bash", "-c", program], env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=False, timeout=60)
+    program = (
+        f'provd() {{ {sys.executable} -c "from provider_daemon.cli.app import main; main()" "$@"; }}; '
+        f"set -o pipefail; {command}"
+    )
+    return subprocess.run(
+        ["bash", "-c", program],
+        env={"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 async def test_as_written(tmp_path: Path) -> None:
-    """`provd devnet export | provd devnet import -` leaves the identical state where it was; nothing exported changes nothing."""
+    """`provd devnet export | provd devnet import -` leaves the identical state where it was; nothing exported
+    changes nothing."""
     empty = provd(tmp_path, "provd devnet export | provd devnet import -")
     assert empty.returncode == 2
     assert "there is no devnet in" in empty.stderr

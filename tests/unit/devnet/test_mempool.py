@@ -26,9 +26,21 @@ def send(source: str = ALICE.address) -> MsgSend:
 def stranger_tx(**changes: Any) -> bytes:
     """Well signed by a key that was never funded."""
     who = person("stranger")
-    values: dict[str, Any] = {"sequence": 0, "gas_limit": 200_000, "fee": 5_000, "timeout_height": 100, "memo": "", **changes}
+    values: dict[str, Any] = {
+        "sequence": 0,
+        "gas_limit": 200_000,
+        "fee": 5_000,
+        "timeout_height": 100,
+        "memo": "",
+        **changes,
+    }
     return transactions.build(
-        [messages.pack(send(who.address))], signer=who, chain_id=CHAIN_ID, account_number=0, fee_denom="uve", **values
+        [messages.pack(send(who.address))],
+        signer=who,
+        chain_id=CHAIN_ID,
+        account_number=0,
+        fee_denom="uve",
+        **values,
     ).tx_bytes
 
 
@@ -47,7 +59,9 @@ async def broadcast(chain: TestChain, tx_bytes: bytes) -> tuple[str, int, str]:
         ({"sequence": 7}, ("sdk", 9)),
     ],
 )
-async def test_the_first_check_that_fails_answers(chain: TestChain, changes: dict[str, Any], expected: tuple[str, int]) -> None:
+async def test_the_first_check_that_fails_answers(
+    chain: TestChain, changes: dict[str, Any], expected: tuple[str, int]
+) -> None:
     """Fee before timeout before memo before gas before the account before the sequence."""
     assert (await broadcast(chain, stranger_tx(**changes)))[:2] == expected
 
@@ -66,12 +80,16 @@ async def test_too_low_a_fee_has_no_codespace(chain: TestChain) -> None:
 
 
 async def test_an_unfunded_keys_log_holds_raw_bytes(chain: TestChain) -> None:
-    """Code 9 with the address's bytes in the text, which a protobuf library cannot read; the client says what it means."""
+    """Code 9 with the address's bytes in the text, which a protobuf library cannot read; the client says what
+    it means."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{chain.devnet.port}") as channel:
         call: Any = channel.unary_unary(
-            "/cosmos.tx.v1beta1.Service/BroadcastTx", request_serializer=service_pb2.BroadcastTxRequest.SerializeToString
+            "/cosmos.tx.v1beta1.Service/BroadcastTx",
+            request_serializer=service_pb2.BroadcastTxRequest.SerializeToString,
         )
-        answer = await call(service_pb2.BroadcastTxRequest(tx_bytes=stranger_tx(), mode=service_pb2.BROADCAST_MODE_SYNC))
+        answer = await call(
+            service_pb2.BroadcastTxRequest(tx_bytes=stranger_tx(), mode=service_pb2.BROADCAST_MODE_SYNC)
+        )
     assert b"fee payer address: " in answer
     assert b" does not exist: unknown address" in answer
     with pytest.raises(DecodeError, match="UTF-8"):
@@ -131,7 +149,9 @@ async def test_no_transaction(chain: TestChain, tx_bytes: bytes) -> None:
 async def test_sequences_follow_the_mempool(chain: TestChain) -> None:
     """CheckTx expects the sequence after those that wait; so does a simulation."""
     assert (await chain.check(ALICE, send(), sequence=0)).ok
-    assert (await chain.check(ALICE, send(), sequence=0, memo="other")).log.startswith("account sequence mismatch, expected 1, got 0")
+    assert (await chain.check(ALICE, send(), sequence=0, memo="other")).log.startswith(
+        "account sequence mismatch, expected 1, got 0"
+    )
     assert (await chain.check(ALICE, send(), sequence=1)).ok
     assert await simulated(chain, sequence=2)
 
@@ -139,7 +159,12 @@ async def test_sequences_follow_the_mempool(chain: TestChain) -> None:
 async def simulated(chain: TestChain, **changes: Any) -> int:
     values: dict[str, Any] = {"sequence": 0, "fee": 50_000, **changes}
     wanted = transactions.for_simulation(
-        [messages.pack(send())], public_key=ALICE.public_key, gas_limit=2_000_000, fee_denom="uve", timeout_height=0, **values
+        [messages.pack(send())],
+        public_key=ALICE.public_key,
+        gas_limit=2_000_000,
+        fee_denom="uve",
+        timeout_height=0,
+        **values,
     )
     return await chain.client.simulate(wanted)
 
@@ -155,7 +180,9 @@ async def test_simulation_is_close_when_the_fee_is_real(chain: TestChain) -> Non
 async def test_committed_bytes_stay_in_the_cache_and_failed_ones_do_not(chain: TestChain) -> None:
     """A success sent again is 19; what failed may come again and is looked at anew."""
     done = await chain.signed(ALICE, send())
-    failed = await chain.signed(BOB, send(BOB.address), gas_limit=2_000_000, timeout_height=chain.devnet.blocks.height)
+    failed = await chain.signed(
+        BOB, send(BOB.address), gas_limit=2_000_000, timeout_height=chain.devnet.blocks.height
+    )
     for signed in (done, failed):
         assert (await broadcast(chain, signed.tx_bytes))[1] == 0
     chain.block()
@@ -164,9 +191,13 @@ async def test_committed_bytes_stay_in_the_cache_and_failed_ones_do_not(chain: T
 
 
 async def test_behind_a_30_come_32s(chain: TestChain) -> None:
-    """The two transactions behind one that is included with 30 are included with 32: its sequence was not used."""
+    """The two transactions behind one that is included with 30 are included with 32: its sequence was not
+    used."""
     height = chain.devnet.blocks.height
-    signed = [await chain.signed(ALICE, send(), sequence=n, timeout_height=height if n == 0 else height + 5) for n in range(3)]
+    signed = [
+        await chain.signed(ALICE, send(), sequence=n, timeout_height=height if n == 0 else height + 5)
+        for n in range(3)
+    ]
     for tx in signed:
         assert (await broadcast(chain, tx.tx_bytes))[1] == 0
     chain.block()
@@ -194,7 +225,8 @@ async def test_block_gas() -> None:
 
 
 async def test_what_waits_too_long_is_dropped() -> None:
-    """Checked anew after each block, a transaction past its timeout_height leaves the mempool and is never included."""
+    """Checked anew after each block, a transaction past its timeout_height leaves the mempool and is never
+    included."""
     chain = await TestChain(rules=ChainRules(chain_id=CHAIN_ID, max_gas=1_000_000)).start()
     height = chain.devnet.blocks.height
     late = await chain.signed(BOB, send(BOB.address), gas_limit=400_000, timeout_height=height)
@@ -208,7 +240,8 @@ async def test_what_waits_too_long_is_dropped() -> None:
 
 
 async def test_environment() -> None:
-    """The published chain's decoder refuses a job with an environment (2); ours takes it unless asked not to."""
+    """The published chain's decoder refuses a job with an environment (2); ours takes it unless asked not
+    to."""
     spec = types_pb2.JobWorkloadSpec(container_image="alpine:3", environment={"A": "1"})
     for compat, code in (("published", 2), ("report", 0)):
         chain = await TestChain(rules=ChainRules(chain_id=CHAIN_ID, compat=compat)).start()

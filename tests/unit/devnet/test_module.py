@@ -11,7 +11,9 @@ from tests.fakes.chain import ALICE, BOB, PROVIDER, TestChain, job, report
 
 pytestmark = pytest.mark.asyncio
 
-HOUR = types_pb2.HPCUsageMetrics(wall_clock_seconds=3600, cpu_core_seconds=7200, memory_gb_seconds=14400, node_hours=1, nodes_used=1)
+HOUR = types_pb2.HPCUsageMetrics(
+    wall_clock_seconds=3600, cpu_core_seconds=7200, memory_gb_seconds=14400, node_hours=1, nodes_used=1
+)
 
 
 def heartbeat(node_id: str = "alpha.n1", **changes: object) -> tx_pb2.MsgUpdateNodeMetadata:
@@ -29,7 +31,9 @@ def heartbeat(node_id: str = "alpha.n1", **changes: object) -> tx_pb2.MsgUpdateN
 
 async def test_pending_cluster_takes_no_job(chain: TestChain) -> None:
     """A registered cluster is pending; jobs come in once its owner made it active (2101 before)."""
-    register = tx_pb2.MsgRegisterCluster(provider_address=PROVIDER.address, name="a", region="eu", total_nodes=1)
+    register = tx_pb2.MsgRegisterCluster(
+        provider_address=PROVIDER.address, name="a", region="eu", total_nodes=1
+    )
     create = tx_pb2.MsgCreateOffering(
         provider_address=PROVIDER.address,
         cluster_id="HPC-1",
@@ -85,13 +89,18 @@ async def test_only_the_provider_reports(chain: TestChain) -> None:
 
 
 async def test_settlement_pays_out_what_was_escrowed(chain: TestChain) -> None:
-    """An hour on 2 cores and 4 GB costs 90,000: 87,750 for the provider, 2,250 for the platform, the rest goes back."""
+    """An hour on 2 cores and 4 GB costs 90,000: 87,750 for the provider, 2,250 for the platform, the rest
+    goes back."""
     await chain.open_shop()
     before = await chain.client.balance(ALICE.address, "uvirt")
     await chain.send(ALICE, job())
     assert await chain.client.balance(ALICE.address, "uvirt") == before - 1_000_000
     provider = await chain.client.balance(PROVIDER.address, "uvirt")
-    assert (await chain.send(PROVIDER, report("queued"), report("running"), report("completed", usage_metrics=HOUR))).ok
+    assert (
+        await chain.send(
+            PROVIDER, report("queued"), report("running"), report("completed", usage_metrics=HOUR)
+        )
+    ).ok
     assert await chain.client.balance(ALICE.address, "uvirt") == before - 90_000
     assert await chain.client.balance(PROVIDER.address, "uvirt") == provider + 87_750
     assert await chain.client.balance(bank.PLATFORM_ADDRESS, "uvirt") == 2_250
@@ -111,7 +120,8 @@ async def test_a_job_that_never_ran_is_refunded_whole(chain: TestChain) -> None:
 
 
 async def test_cancel_while_running_is_billed_on_what_was_asked_for(chain: TestChain) -> None:
-    """The chain takes no report after a customer's cancel, so it bills the request from started_at to the cancel; nobody pays twice."""
+    """The chain takes no report after a customer's cancel, so it bills the request from started_at to the
+    cancel; nobody pays twice."""
     await chain.open_shop()
     before = await chain.client.balance(ALICE.address, "uvirt")
     await chain.send(ALICE, job())
@@ -134,7 +144,8 @@ async def test_the_chain_ends_overdue_jobs(chain: TestChain) -> None:
 
 
 async def test_nodes_age(chain: TestChain) -> None:
-    """Stale after 120 s, offline after 300 s with the whole cluster, deregistered after an hour, and then no heartbeat helps (2128)."""
+    """Stale after 120 s, offline after 300 s with the whole cluster, deregistered after an hour, and then no
+    heartbeat helps (2128)."""
     await chain.open_shop()
     assert (await chain.send(PROVIDER, heartbeat())).ok
     cluster = await chain.client.cluster("HPC-1")
@@ -165,10 +176,14 @@ async def test_disputes(chain: TestChain) -> None:
     """Only governance resolves them."""
     await chain.open_shop()
     await chain.send(ALICE, job())
-    flag = tx_pb2.MsgFlagDispute(disputer_address=ALICE.address, job_id="JOB-1", dispute_type="usage", reason="wrong usage")
+    flag = tx_pb2.MsgFlagDispute(
+        disputer_address=ALICE.address, job_id="JOB-1", dispute_type="usage", reason="wrong usage"
+    )
     assert (await chain.send(ALICE, flag)).ok
     assert chain.devnet.blocks.state.get(keyspace.HPC_STORE, keyspace.key(keyspace.DISPUTE, "hpc-dispute-2"))
-    resolve = tx_pb2.MsgResolveDispute(resolver_address=ALICE.address, dispute_id="hpc-dispute-2", status=types_pb2.DISPUTE_STATUS_RESOLVED)
+    resolve = tx_pb2.MsgResolveDispute(
+        resolver_address=ALICE.address, dispute_id="hpc-dispute-2", status=types_pb2.DISPUTE_STATUS_RESOLVED
+    )
     assert (await chain.send(ALICE, resolve)).code == 2118
 
 
@@ -176,16 +191,21 @@ async def test_stored_job_looks_as_on_the_chain(chain: TestChain) -> None:
     """Empty fields are left out and times are trimmed, as in the samples."""
     await chain.open_shop()
     await chain.send(ALICE, job(max_price=[]))
-    stored = codec.loads(chain.devnet.blocks.state.get(keyspace.HPC_STORE, keyspace.key(keyspace.JOB, "JOB-1")))
+    stored = codec.loads(
+        chain.devnet.blocks.state.get(keyspace.HPC_STORE, keyspace.key(keyspace.JOB, "JOB-1"))
+    )
     assert list(stored) == [
-        "job_id", "offering_id", "cluster_id", "provider_address", "customer_address", "state", "queue_name", "workload_spec",
-        "resources", "max_runtime_seconds", "agreed_price", "scheduling_decision_id", "created_at", "block_height",
+        "job_id", "offering_id", "cluster_id", "provider_address", "customer_address", "state", "queue_name",
+        "workload_spec",
+        "resources", "max_runtime_seconds", "agreed_price", "scheduling_decision_id", "created_at",
+        "block_height",
     ]  # fmt: skip
     assert stored["agreed_price"] == []
 
 
 async def test_resumes(tmp_path: object) -> None:
-    """The one file holds everything: a devnet that is started again goes on at the next height with the same records and transactions."""
+    """The one file holds everything: a devnet that is started again goes on at the next height with the same
+    records and transactions."""
     first = await TestChain(path=f"{tmp_path}/chain.sqlite").start()
     await first.open_shop()
     sent = await first.send(ALICE, job())
@@ -208,5 +228,7 @@ async def test_records_by_rpc_or_store(queries: str) -> None:
     assert record is not None
     assert (record.spec.customer, record.spec.resources.cpus_per_node) == (ALICE.address, 2)
     assert await chain.client.job("JOB-3") is None
-    assert {found.job_id async for found in chain.client.query.jobs() if isinstance(found, types_pb2.HPCJob)} == {"JOB-1", "JOB-2"}
+    assert {
+        found.job_id async for found in chain.client.query.jobs() if isinstance(found, types_pb2.HPCJob)
+    } == {"JOB-1", "JOB-2"}
     await chain.stop()

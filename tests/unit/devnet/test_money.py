@@ -48,7 +48,8 @@ def test_the_uvirt_left_over_goes_back_to_the_customer(module: Module) -> None:
     before = held(module)
     running(module, resources=t.JobResources(nodes=1, gpus_per_node=1, gpu_type="a100"))
     used = t.HPCUsageMetrics(
-        wall_clock_seconds=3600, cpu_core_seconds=7200, memory_gb_seconds=14400, gpu_seconds=3600, storage_gb_hours=1, node_hours=1,
+        wall_clock_seconds=3600, cpu_core_seconds=7200, memory_gb_seconds=14400, gpu_seconds=3600,
+        storage_gb_hours=1, node_hours=1,
         network_bytes_in=2**30, nodes_used=1,
     )  # fmt: skip
     module.do(report("completed", usage_metrics=used))
@@ -62,7 +63,9 @@ def test_the_uvirt_left_over_goes_back_to_the_customer(module: Module) -> None:
 def test_records_of_a_settled_job(module: Module) -> None:
     """Accounting with the bill, reward with its recipients and the hash of what was calculated."""
     running(module)
-    used = t.HPCUsageMetrics(wall_clock_seconds=3600, cpu_core_seconds=7200, memory_gb_seconds=14400, node_hours=1, nodes_used=1)
+    used = t.HPCUsageMetrics(
+        wall_clock_seconds=3600, cpu_core_seconds=7200, memory_gb_seconds=14400, node_hours=1, nodes_used=1
+    )
     module.do(report("completed", usage_metrics=used))
     accounting = module.record(keyspace.JOB_ACCOUNTING, "JOB-1")
     assert accounting["settlement_status"] == "settled"
@@ -80,14 +83,24 @@ def test_records_of_a_settled_job(module: Module) -> None:
 def test_what_was_used_is_billed_however_it_ended(module: Module, state: str) -> None:
     """Failed, cancelled and timed-out jobs pay for their usage."""
     running(module)
-    module.do(report(state, usage_metrics=t.HPCUsageMetrics(wall_clock_seconds=3600, cpu_core_seconds=36_000, nodes_used=1)))
+    module.do(
+        report(
+            state,
+            usage_metrics=t.HPCUsageMetrics(wall_clock_seconds=3600, cpu_core_seconds=36_000, nodes_used=1),
+        )
+    )
     assert held(module)[PROVIDER.address] - 10**12 == 97_500
 
 
 def test_never_more_than_was_escrowed(module: Module) -> None:
     """A bill over max_price is cut to it."""
     running(module, max_price=[Coin(denom="uvirt", amount="20000")])
-    module.do(report("completed", usage_metrics=t.HPCUsageMetrics(wall_clock_seconds=3600, cpu_core_seconds=10**9, nodes_used=1)))
+    module.do(
+        report(
+            "completed",
+            usage_metrics=t.HPCUsageMetrics(wall_clock_seconds=3600, cpu_core_seconds=10**9, nodes_used=1),
+        )
+    )
     assert held(module)[PROVIDER.address] - 10**12 == 19_500
     assert held(module)[bank.PLATFORM_ADDRESS] == 500
 
@@ -103,7 +116,11 @@ def test_cancel_before_it_ran_is_free(module: Module) -> None:
 
 def test_cancel_while_it_ran_is_billed_to_the_cancel(module: Module) -> None:
     """Half an hour of 8 cores, 4 GB and 2 nodes that were asked for: 40,000 + 10,000 + 50,000."""
-    running(module, resources=t.JobResources(nodes=2, cpu_cores_per_node=4, memory_gb_per_node=2), max_runtime_seconds=3600)
+    running(
+        module,
+        resources=t.JobResources(nodes=2, cpu_cores_per_node=4, memory_gb_per_node=2),
+        max_runtime_seconds=3600,
+    )
     module.time += 1800 * 10**9
     module.do(tx_pb2.MsgCancelJob(requester_address=ALICE.address, job_id="JOB-1"))
     assert held(module)[PROVIDER.address] - 10**12 == 97_500
@@ -111,14 +128,20 @@ def test_cancel_while_it_ran_is_billed_to_the_cancel(module: Module) -> None:
 
 
 def test_the_chains_own_time_out_is_billed_to_the_limit(module: Module) -> None:
-    """600 s of 36 cores and a sixth of a node-hour, 60,000 + 8,333; a later report is refused, and pays nobody."""
+    """600 s of 36 cores and a sixth of a node-hour, 60,000 + 8,333; a later report is refused, and pays
+    nobody."""
     running(module, resources=t.JobResources(nodes=1, cpu_cores_per_node=36))
     module.later(601)
     assert module.record(keyspace.JOB, "JOB-1")["state"] == "timeout"
     paid = held(module)
     assert paid[PROVIDER.address] - 10**12 == 66_624
     with pytest.raises(ChainError, match="invalid job state transition"):
-        module.do(report("timeout", usage_metrics=t.HPCUsageMetrics(wall_clock_seconds=600, cpu_core_seconds=10**6, nodes_used=1)))
+        module.do(
+            report(
+                "timeout",
+                usage_metrics=t.HPCUsageMetrics(wall_clock_seconds=600, cpu_core_seconds=10**6, nodes_used=1),
+            )
+        )
     assert held(module) == paid
 
 
@@ -127,13 +150,20 @@ def test_other_denoms_come_back_whole(module: Module) -> None:
     before = held(module, "uve")[ALICE.address]
     running(module, max_price=[Coin(denom="uve", amount="500"), Coin(denom="uvirt", amount="50000")])
     assert held(module, "uve")[ALICE.address] == before - 500
-    module.do(report("completed", usage_metrics=t.HPCUsageMetrics(wall_clock_seconds=60, cpu_core_seconds=60, nodes_used=1)))
+    module.do(
+        report(
+            "completed",
+            usage_metrics=t.HPCUsageMetrics(wall_clock_seconds=60, cpu_core_seconds=60, nodes_used=1),
+        )
+    )
     assert held(module, "uve")[ALICE.address] == before
 
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["submit", "queued", "running", "completed", "failed", "timeout", "cancelled", "cancel", "wait"]),
+        st.sampled_from(
+            ["submit", "queued", "running", "completed", "failed", "timeout", "cancelled", "cancel", "wait"]
+        ),
         st.integers(min_value=1, max_value=4),
         st.integers(min_value=0, max_value=10**7),
     ),
@@ -144,7 +174,8 @@ STEPS = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(STEPS)
 def test_money_is_conserved(steps: list[tuple[str, int, int]]) -> None:
-    """After any messages in any order the total stands, and the escrow holds exactly what the unfinished jobs put there."""
+    """After any messages in any order the total stands, and the escrow holds exactly what the unfinished jobs
+    put there."""
     module = open_shop(Module())
     total = sum(held(module).values())
     for step in steps:
@@ -161,7 +192,9 @@ def _try(module: Module, step: str, number: int, amount: int) -> None:
         "submit": job(max_price=[Coin(denom="uvirt", amount=str(amount))]),
         "cancel": tx_pb2.MsgCancelJob(requester_address=ALICE.address, job_id=f"JOB-{number}"),
     }.get(step)
-    used = t.HPCUsageMetrics(wall_clock_seconds=amount % 5000, cpu_core_seconds=amount, memory_gb_seconds=amount, nodes_used=1)
+    used = t.HPCUsageMetrics(
+        wall_clock_seconds=amount % 5000, cpu_core_seconds=amount, memory_gb_seconds=amount, nodes_used=1
+    )
     with contextlib.suppress(ChainError):
         module.do(message or report(step, f"JOB-{number}", usage_metrics=used))
 

@@ -57,16 +57,33 @@ def test_the_whole_record_is_replaced(shop: Module) -> None:
 
 
 def test_ageing(shop: Module) -> None:
-    """Stale (still active:true) after 120 s, offline after 300 s, deregistered after an hour; the cluster's sums follow."""
+    """Stale (still active:true) after 120 s, offline after 300 s, deregistered after an hour; the cluster's
+    sums follow."""
     shop.do(heartbeat(resources=t.NodeResources(cpu_cores=64, memory_gb=256, gpus=2, storage_gb=500)))
     shop.later(120)
     record = shop.record(keyspace.CLUSTER, "HPC-1")
-    assert (record["available_nodes"], record["cluster_metadata"]["total_cpu_cores"], record["total_nodes"]) == (1, 64, 4)
+    assert (
+        record["available_nodes"],
+        record["cluster_metadata"]["total_cpu_cores"],
+        record["total_nodes"],
+    ) == (1, 64, 4)
     seen = [(shop.later(seconds).record(keyspace.NODE, "alpha.n1")) for seconds in (1, 180, 3300)]
-    assert [(node["state"], node["active"]) for node in seen] == [("stale", True), ("offline", False), ("deregistered", False)]
-    assert [(node["health_status"], node["total_missed_heartbeats"]) for node in seen] == [("degraded", 1), ("offline", 2), ("offline", 2)]
+    assert [(node["state"], node["active"]) for node in seen] == [
+        ("stale", True),
+        ("offline", False),
+        ("deregistered", False),
+    ]
+    assert [(node["health_status"], node["total_missed_heartbeats"]) for node in seen] == [
+        ("degraded", 1),
+        ("offline", 2),
+        ("offline", 2),
+    ]
     record = shop.record(keyspace.CLUSTER, "HPC-1")
-    assert (record["available_nodes"], record["cluster_metadata"]["total_cpu_cores"], record["total_nodes"]) == (0, 0, 4)
+    assert (
+        record["available_nodes"],
+        record["cluster_metadata"]["total_cpu_cores"],
+        record["total_nodes"],
+    ) == (0, 0, 4)
 
 
 def test_a_long_halt_takes_two_blocks(shop: Module) -> None:

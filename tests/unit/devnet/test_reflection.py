@@ -28,7 +28,8 @@ async def ask(port: int, request: Request) -> Any:
 
 @pytest.mark.parametrize(("queries", "module"), [("all", True), ("published", True), ("none", False)])
 async def test_services(queries: str, module: bool) -> None:
-    """The module's Query where it is served, the SDK's, and never a Msg: messages reach the chain inside transactions only."""
+    """The module's Query where it is served, the SDK's, and never a Msg: messages reach the chain inside
+    transactions only."""
     chain = await TestChain(queries=queries).start()
     answer = await ask(chain.devnet.port, Request(list_services=""))
     names = {service.name for service in answer.list_services_response.service}

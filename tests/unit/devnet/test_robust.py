@@ -41,7 +41,9 @@ def _scalar(field: Any, draw: Any) -> Any:
 
 def _fill(message: Message, draw: Any, depth: int = 0) -> Message:
     for field in message.DESCRIPTOR.fields:
-        if not draw(st.integers(0, 2 + depth)) or (field.message_type and field.message_type.GetOptions().map_entry):
+        if not draw(st.integers(0, 2 + depth)) or (
+            field.message_type and field.message_type.GetOptions().map_entry
+        ):
             continue
         target = getattr(message, field.name)
         if field.message_type:
@@ -76,13 +78,19 @@ def test_any_messages(found: list[Message]) -> None:
 
 
 SIGNED = transactions.build(
-    [pack(job()), pack(flag())], signer=ALICE, chain_id=CHAIN_ID, account_number=1, sequence=0, gas_limit=300_000, fee=9_000,
+    [pack(job()), pack(flag())], signer=ALICE, chain_id=CHAIN_ID, account_number=1, sequence=0,
+    gas_limit=300_000, fee=9_000,
     fee_denom="uve", timeout_height=99, memo="m",
 ).tx_bytes  # fmt: skip
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.one_of(st.binary(max_size=200), st.lists(st.tuples(st.integers(0, len(SIGNED) - 1), st.integers(0, 255)), max_size=5)))
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.lists(st.tuples(st.integers(0, len(SIGNED) - 1), st.integers(0, 255)), max_size=5),
+    )
+)
 def test_any_bytes(changes: bytes | list[tuple[int, int]]) -> None:
     """CheckTx and a simulation of whatever arrives end in an answer."""
     content = bytearray(SIGNED)

@@ -56,7 +56,11 @@ def test_cluster_is_pending_until_its_owner_activates_it(module: Module) -> None
 
 def test_only_the_owner_changes_a_cluster(module: Module) -> None:
     """2118 for anybody else, 2101 when there is none."""
-    for message in (update(provider_address=BOB.address), create(provider_address=BOB.address), heartbeat(provider_address=BOB.address)):
+    for message in (
+        update(provider_address=BOB.address),
+        create(provider_address=BOB.address),
+        heartbeat(provider_address=BOB.address),
+    ):
         assert refused(module, message) == ("hpc", 2118)
     assert refused(module, update(cluster_id="HPC-9")) == ("hpc", 2101)
 
@@ -65,7 +69,12 @@ def test_update_leaves_empty_fields_alone(module: Module) -> None:
     """Only what is named changes."""
     module.do(update(description="new"))
     record = module.record(keyspace.CLUSTER, "HPC-1")
-    assert (record["description"], record["name"], record["total_nodes"], record["state"]) == ("new", "alpha", 4, "pending")
+    assert (record["description"], record["name"], record["total_nodes"], record["state"]) == (
+        "new",
+        "alpha",
+        4,
+        "pending",
+    )
 
 
 def test_deregistering_is_undone_by_active(shop: Module) -> None:
@@ -94,7 +103,11 @@ def test_dispute_is_resolved_by_governance_under_its_stored_id(shop: Module) -> 
     assert refused(shop, resolve(dispute_id="DSP-1")) == ("hpc", 2115)
     shop.do(resolve())
     record = shop.record(keyspace.DISPUTE, "hpc-dispute-2")
-    assert (record["status"], record["resolution"], record["resolver_address"]) == ("resolved", "paid back", bank.GOVERNANCE)
+    assert (record["status"], record["resolution"], record["resolver_address"]) == (
+        "resolved",
+        "paid back",
+        bank.GOVERNANCE,
+    )
     assert refused(shop, resolve()) == ("hpc", 2114)
     assert refused(shop, flag(job_id="JOB-9")) == ("hpc", 2106)
 
@@ -125,7 +138,10 @@ def test_a_governing_key(module: Module) -> None:
     params = module.context().params()
     governed = Module(ChainRules(authority=BOB.address))
     governed.do(tx_pb2.MsgUpdateParams(authority=BOB.address, params=params))
-    assert refused(governed, tx_pb2.MsgUpdateParams(authority=bank.GOVERNANCE, params=params)) == ("hpc", 2118)
+    assert refused(governed, tx_pb2.MsgUpdateParams(authority=bank.GOVERNANCE, params=params)) == (
+        "hpc",
+        2118,
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,7 +170,10 @@ def test_parameters_that_cannot_be(shop: Module, changes: dict[str, Any]) -> Non
         (job(max_price=[Coin(denom="uvirt", amount="-5")]), ("sdk", 10)),
         (job(max_price=[Coin(denom="uvirt", amount="much")]), ("sdk", 10)),
         (job(max_price=[Coin(denom="!", amount="5")]), ("sdk", 10)),
-        (MsgSend(from_address=P, to_address=BOB.address, amount=[Coin(denom="uve", amount="-1")]), ("sdk", 10)),
+        (
+            MsgSend(from_address=P, to_address=BOB.address, amount=[Coin(denom="uve", amount="-1")]),
+            ("sdk", 10),
+        ),
         (job(resources=t.JobResources(nodes=1, cpu_cores_per_node=-4)), ("hpc", 4)),
         (report("completed", usage_metrics=t.HPCUsageMetrics(cpu_core_seconds=-1)), ("hpc", 7)),
         (update(total_nodes=-1), ("hpc", 2)),
@@ -172,7 +191,10 @@ def test_update_replaces_lists_and_metadata_whole(shop: Module) -> None:
     shop.do(update(partitions=[t.Partition(name="a"), t.Partition(name="b")]))
     shop.do(update(partitions=[t.Partition(name="c")], cluster_metadata=t.ClusterMetadata(total_gpus=8)))
     record = shop.record(keyspace.CLUSTER, "HPC-1")
-    assert ([partition["name"] for partition in record["partitions"]], record["cluster_metadata"]["total_gpus"]) == (["c"], 8)
+    assert (
+        [partition["name"] for partition in record["partitions"]],
+        record["cluster_metadata"]["total_gpus"],
+    ) == (["c"], 8)
 
 
 def test_updating_an_offering(shop: Module) -> None:
@@ -187,9 +209,17 @@ def test_updating_an_offering(shop: Module) -> None:
     workload = t.PreconfiguredWorkload(workload_id="mpi")
     shop.do(
         tx_pb2.MsgUpdateOffering(
-            provider_address=P, pricing=t.HPCPricing(currency="uvirt"), preconfigured_workloads=[workload], max_runtime_seconds=60, **values
+            provider_address=P,
+            pricing=t.HPCPricing(currency="uvirt"),
+            preconfigured_workloads=[workload],
+            max_runtime_seconds=60,
+            **values,
         )
     )
     record = shop.record(keyspace.OFFERING, "OFF-1")
-    assert (record["name"], record["queue_options"][0]["partition_name"], record["pricing"]["currency"]) == ("new", "long", "uvirt")
+    assert (record["name"], record["queue_options"][0]["partition_name"], record["pricing"]["currency"]) == (
+        "new",
+        "long",
+        "uvirt",
+    )
     assert (record["preconfigured_workloads"][0]["workload_id"], record["max_runtime_seconds"]) == ("mpi", 60)

@@ -16,7 +16,12 @@ from tests.unit.devnet.pure import Module
 WEIGHTS = scoring.Weights(latency=600_000, capacity=400_000)
 
 
-def cluster(name: str = "alpha", nodes: int = 8, state: t.ClusterState.ValueType = t.CLUSTER_STATE_ACTIVE, **changes: Any) -> t.HPCCluster:
+def cluster(
+    name: str = "alpha",
+    nodes: int = 8,
+    state: t.ClusterState.ValueType = t.CLUSTER_STATE_ACTIVE,
+    **changes: Any,
+) -> t.HPCCluster:
     return t.HPCCluster(cluster_id=name, total_nodes=nodes, available_nodes=nodes, state=state, **changes)
 
 
@@ -24,8 +29,12 @@ def wanted(nodes: int = 1, queue: str = "standard", runtime: int = 600) -> t.HPC
     return t.HPCJob(queue_name=queue, resources=t.JobResources(nodes=nodes), max_runtime_seconds=runtime)
 
 
-def offer(of: t.HPCCluster, latency: int = 0, held: tenants.Tally | None = None, asked: t.HPCJob | None = None) -> scoring.Offer:
-    return scoring.Offer(of, latency, tenants.quotas(held or tenants.Tally(), of, (asked or wanted()).resources))
+def offer(
+    of: t.HPCCluster, latency: int = 0, held: tenants.Tally | None = None, asked: t.HPCJob | None = None
+) -> scoring.Offer:
+    return scoring.Offer(
+        of, latency, tenants.quotas(held or tenants.Tally(), of, (asked or wanted()).resources)
+    )
 
 
 def score(*offers: scoring.Offer, asked: t.HPCJob | None = None, age: int = 0) -> list[t.ClusterCandidate]:
@@ -55,8 +64,16 @@ def test_combined_is_the_mean_of_base_priority_and_fair_share() -> None:
     ("of", "asked", "reason"),
     [
         (cluster(state=t.CLUSTER_STATE_PENDING), wanted(), "not active"),
-        (cluster(partitions=[t.Partition(name="standard", max_nodes=1)]), wanted(nodes=2), "over the queue's nodes"),
-        (cluster(partitions=[t.Partition(name="standard", max_runtime=500)]), wanted(), "over the queue's run time"),
+        (
+            cluster(partitions=[t.Partition(name="standard", max_nodes=1)]),
+            wanted(nodes=2),
+            "over the queue's nodes",
+        ),
+        (
+            cluster(partitions=[t.Partition(name="standard", max_runtime=500)]),
+            wanted(),
+            "over the queue's run time",
+        ),
         (cluster(), wanted(nodes=9), "too few available nodes"),
         (cluster(), wanted(nodes=5), "over the tenant's quota: nodes"),
     ],
@@ -67,7 +84,10 @@ def test_not_eligible(of: t.HPCCluster, asked: t.HPCJob, reason: str) -> None:
     assert (found.eligible, found.ineligibility_reason) == (False, reason)
 
 
-@pytest.mark.parametrize(("running", "burst", "eligible"), [(11, False, True), (12, True, True), (17, True, True), (18, False, False)])
+@pytest.mark.parametrize(
+    ("running", "burst", "eligible"),
+    [(11, False, True), (12, True, True), (17, True, True), (18, False, False)],
+)
 def test_running_quota(running: int, burst: bool, eligible: bool) -> None:
     """Twelve jobs, and six more in a burst."""
     (found,) = score(offer(cluster(), held=tenants.Tally(running=running)))
@@ -82,17 +102,24 @@ def module(*latencies: int) -> Module:
     made = Module()
     for number, latency in enumerate(latencies, start=1):
         made.do(
-            tx_pb2.MsgRegisterCluster(provider_address=PROVIDER.address, name=f"c{number}", region="eu", total_nodes=1),
-            tx_pb2.MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id=f"HPC-{number}", state=t.CLUSTER_STATE_ACTIVE),
+            tx_pb2.MsgRegisterCluster(provider_address=PROVIDER.address, name=f"c{number}", region="eu",
+            total_nodes=1),
+            tx_pb2.MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id=f"HPC-{number}",
+            state=t.CLUSTER_STATE_ACTIVE),
             tx_pb2.MsgUpdateNodeMetadata(
-                provider_address=PROVIDER.address, node_id=f"c{number}.n1", cluster_id=f"HPC-{number}", region="eu", active=True,
+                provider_address=PROVIDER.address, node_id=f"c{number}.n1", cluster_id=f"HPC-{number}",
+                region="eu", active=True,
                 latency_measurements=[t.LatencyMeasurement(target_node_id="x", latency_ms=latency)],
             ),
         )  # fmt: skip
     queue = t.QueueOption(partition_name="standard")
     made.do(
         tx_pb2.MsgCreateOffering(
-            provider_address=PROVIDER.address, cluster_id="HPC-1", name="std", queue_options=[queue], max_runtime_seconds=3600
+            provider_address=PROVIDER.address,
+            cluster_id="HPC-1",
+            name="std",
+            queue_options=[queue],
+            max_runtime_seconds=3600,
         )
     )
     return made
@@ -102,7 +129,12 @@ def test_decision_and_event() -> None:
     """The event names job and decision, and so does the job's record."""
     made = module(5)
     events = made.do(job()).events
-    assert events == [("hpc_scheduling_decision", {"job_id": "JOB-1", "decision_id": "hpc-decision-1", "cluster_id": "HPC-1"})]
+    assert events == [
+        (
+            "hpc_scheduling_decision",
+            {"job_id": "JOB-1", "decision_id": "hpc-decision-1", "cluster_id": "HPC-1"},
+        )
+    ]
     assert made.record(keyspace.DECISION, "hpc-decision-1")["job_id"] == "JOB-1"
     assert made.record(keyspace.JOB, "JOB-1")["scheduling_decision_id"] == "hpc-decision-1"
 
@@ -133,7 +165,10 @@ def test_too_far_is_a_fallback() -> None:
     made = module(80)
     made.do(job())
     decision = made.record(keyspace.DECISION, "hpc-decision-1")
-    assert (decision["is_fallback"], decision["fallback_reason"]) == (True, "no eligible cluster within 50 ms")
+    assert (decision["is_fallback"], decision["fallback_reason"]) == (
+        True,
+        "no eligible cluster within 50 ms",
+    )
 
 
 def test_parameters_change_live() -> None:
@@ -164,7 +199,8 @@ def test_tally_follows_the_job() -> None:
 
 
 def test_no_long_job_overtakes() -> None:
-    """Behind one of a higher priority only jobs of at most 1,800 s are let through, as backfill, and the event says so."""
+    """Behind one of a higher priority only jobs of at most 1,800 s are let through, as backfill, and the
+    event says so."""
     made = module(5)
     made.do(job(max_runtime_seconds=3600))
     made.later(60)
@@ -173,7 +209,11 @@ def test_no_long_job_overtakes() -> None:
     events = made.do(job(max_runtime_seconds=1800)).events
     assert [kind for kind, _ in events] == ["hpc_scheduling_decision", "hpc_backfill_scheduled"]
     decision = made.record(keyspace.DECISION, "hpc-decision-2")
-    assert (decision["backfill_used"], decision["backfill_window_seconds"], decision["job_id"]) == (True, 1800, "JOB-3")
+    assert (decision["backfill_used"], decision["backfill_window_seconds"], decision["job_id"]) == (
+        True,
+        1800,
+        "JOB-3",
+    )
 
 
 def test_whoever_runs_or_is_over_is_in_nobodys_way() -> None:
@@ -206,7 +246,9 @@ def test_a_burst_says_what_it_passed() -> None:
     made = module(5)
     for number in range(1, 13):
         made.do(job(), report("queued", f"JOB-{number}"), report("running", f"JOB-{number}"))
-        made.do(tx_pb2.MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", total_nodes=100))
+        made.do(
+            tx_pb2.MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", total_nodes=100)
+        )
     made.do(job(resources=t.JobResources(nodes=1, cpu_cores_per_node=1)))
     decision = made.record(keyspace.DECISION, "hpc-decision-13")
     assert (decision["quota_burst_used"], decision["quota_reason"]) == (True, "in a burst: running 13 of 12")
@@ -230,7 +272,11 @@ def test_sums_of_decisions() -> None:
     made.do(job())
     for cluster_id in ("HPC-1", sums.EVERYWHERE):
         found = sums.load(made.context(), cluster_id, "standard")
-        assert (found.total_decisions, found.backfill_used, found.avg_latency_score) == (3, 1, str(1_000_000 * 40 // 45))
+        assert (found.total_decisions, found.backfill_used, found.avg_latency_score) == (
+            3,
+            1,
+            str(1_000_000 * 40 // 45),
+        )
         assert found.last_decision_at == made.context().now
     assert sums.load(made.context(), "HPC-2", "standard").total_decisions == 0
 
@@ -246,10 +292,14 @@ def test_without_proximity_clustering_it_is_a_fallback() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "limit", "burst"),
-    [(0, None, None), (1, 1, 1), (3, 2, 2), (8, 2, 4), (40, 10, 20)],
+    ("total", "limit", "burst"), [(0, None, None), (1, 1, 1), (3, 2, 2), (8, 2, 4), (40, 10, 20)]
 )
 def test_share_of_nodes(total: int, limit: int | None, burst: int | None) -> None:
-    """A quarter, at least two, in a burst a half; never more than there are, and no limit where the cluster does not tell."""
-    found = [quota for quota in tenants.quotas(tenants.Tally(), cluster(nodes=total), t.JobResources(nodes=1)) if quota.name == "nodes"]
+    """A quarter, at least two, in a burst a half; never more than there are, and no limit where the cluster
+    does not tell."""
+    found = [
+        quota
+        for quota in tenants.quotas(tenants.Tally(), cluster(nodes=total), t.JobResources(nodes=1))
+        if quota.name == "nodes"
+    ]
     assert [(quota.limit, quota.burst) for quota in found] == ([(limit, burst)] if total else [])

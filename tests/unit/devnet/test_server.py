@@ -22,7 +22,8 @@ from tests.fakes.chain import ALICE, BOB, PROVIDER, TestChain, job, report
 
 
 async def test_everything_resumes(tmp_path: Path) -> None:
-    """State, transactions, escrow and the tally of a half-done job: a devnet that is started again settles it as if nothing had been."""
+    """State, transactions, escrow and the tally of a half-done job: a devnet that is started again settles it
+    as if nothing had been."""
     path = str(tmp_path / "chain.sqlite")
     first = await TestChain(path=path).start()
     await first.open_shop()
@@ -46,7 +47,9 @@ async def test_what_waits_is_forgotten(tmp_path: Path) -> None:
     """A restarted node has an empty mempool: senders must send again, and can."""
     path = str(tmp_path / "chain.sqlite")
     first = await TestChain(path=path).start()
-    waiting = await first.signed(ALICE, MsgSend(from_address=ALICE.address, to_address=BOB.address), timeout_height=0)
+    waiting = await first.signed(
+        ALICE, MsgSend(from_address=ALICE.address, to_address=BOB.address), timeout_height=0
+    )
     assert (await first.client.broadcast(waiting.tx_bytes)).ok
     await first.stop()
     second = await TestChain(path=path, clock=first.clock).start()
@@ -139,14 +142,30 @@ def test_identities_as_written() -> None:
 def test_one_line_then_serves_until_told_to_stop(tmp_path: Path) -> None:
     """`provd devnet start` says where it serves, makes blocks, and ends cleanly on SIGTERM."""
     command = [sys.executable, "-c", "from provider_daemon.cli.app import main; main()", "devnet", "start"]
-    arguments = ["--home", str(tmp_path / "devnet"), "--listen", "127.0.0.1:0", "--rest", "127.0.0.1:0", "--fund", f"{ALICE.address}=5uve"]
-    with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True, env={"PYTHONUNBUFFERED": "1"}) as process:
+    arguments = [
+        "--home",
+        str(tmp_path / "devnet"),
+        "--listen",
+        "127.0.0.1:0",
+        "--rest",
+        "127.0.0.1:0",
+        "--fund",
+        f"{ALICE.address}=5uve",
+    ]
+    with subprocess.Popen(
+        [*command, *arguments], stdout=subprocess.PIPE, text=True, env={"PYTHONUNBUFFERED": "1"}
+    ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
-        with urllib.request.urlopen(f"http://{line.split('REST on ')[1].split()[0]}/virtengine/hpc/v1/params") as answer:
+        with urllib.request.urlopen(
+            f"http://{line.split('REST on ')[1].split()[0]}/virtengine/hpc/v1/params"
+        ) as answer:
             assert answer.status == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
         assert process.stdout.read() == ""
-    served = r"devnet \S+ serves gRPC on 127\.0\.0\.1:\d+ and REST on 127\.0\.0\.1:\d+ at height 1, file .*chain\.sqlite\n"
+    served = (
+        r"devnet \S+ serves gRPC on 127\.0\.0\.1:\d+ and REST on 127\.0\.0\.1:\d+ at height 1, file "
+        r".*chain\.sqlite\n"
+    )
     assert re.fullmatch(served, line)

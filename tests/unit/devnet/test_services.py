@@ -31,13 +31,16 @@ async def channel(chain: TestChain) -> AsyncIterator[grpc.aio.Channel]:
         yield opened
 
 
-async def abci(channel: grpc.aio.Channel, path: str, data: bytes, height: int = 0) -> tendermint_pb2.ABCIQueryResponse:
+async def abci(
+    channel: grpc.aio.Channel, path: str, data: bytes, height: int = 0
+) -> tendermint_pb2.ABCIQueryResponse:
     request = tendermint_pb2.ABCIQueryRequest(path=path, data=data, height=height)
     return await tendermint_grpc.ServiceStub(channel).ABCIQuery(request)
 
 
 async def test_raw_store(chain: TestChain, channel: grpc.aio.Channel) -> None:
-    """A record by its key, an empty value for a missing one, and code 0 with a log for a height that is not there yet."""
+    """A record by its key, an empty value for a missing one, and code 0 with a log for a height that is not
+    there yet."""
     await chain.open_shop()
     found = await abci(channel, "/store/hpc/key", keyspace.key(keyspace.CLUSTER, "HPC-1"))
     assert codec.loads(found.value)["cluster_id"] == "HPC-1"
@@ -56,7 +59,9 @@ async def test_raw_store(chain: TestChain, channel: grpc.aio.Channel) -> None:
         ("/store/hpc/all", b"a", 4, "unexpected query path: /store/hpc/all: unknown request"),
     ],
 )
-async def test_raw_store_says_no(channel: grpc.aio.Channel, path: str, data: bytes, code: int, log: str) -> None:
+async def test_raw_store_says_no(
+    channel: grpc.aio.Channel, path: str, data: bytes, code: int, log: str
+) -> None:
     """With the store module's own codes; the devnet's books are no store of the chain's."""
     answer = await abci(channel, path, data)
     assert (answer.codespace, answer.code, answer.log, answer.value) == ("store", code, log, b"")
@@ -91,7 +96,9 @@ async def test_node_tells_its_chain(chain: TestChain, channel: grpc.aio.Channel)
 async def test_unknown_account(channel: grpc.aio.Channel) -> None:
     """NOT_FOUND, not an empty account."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await auth_pb2_grpc.QueryStub(channel).AccountInfo(auth_pb2.QueryAccountInfoRequest(address=person("nobody").address))
+        await auth_pb2_grpc.QueryStub(channel).AccountInfo(
+            auth_pb2.QueryAccountInfoRequest(address=person("nobody").address)
+        )
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
@@ -104,11 +111,14 @@ async def test_unknown_tx(channel: grpc.aio.Channel) -> None:
 
 
 async def search(channel: grpc.aio.Channel, query: str, **page: Any) -> service_pb2.GetTxsEventResponse:
-    return await service_pb2_grpc.ServiceStub(channel).GetTxsEvent(service_pb2.GetTxsEventRequest(query=query, **page))
+    return await service_pb2_grpc.ServiceStub(channel).GetTxsEvent(
+        service_pb2.GetTxsEventRequest(query=query, **page)
+    )
 
 
 async def test_event_queries(chain: TestChain, channel: grpc.aio.Channel) -> None:
-    """By action, height and sequence, joined by AND; in pages, oldest first; a failed message's action is not there but its sequence is."""
+    """By action, height and sequence, joined by AND; in pages, oldest first; a failed message's action is not
+    there but its sequence is."""
     await chain.open_shop()
     sent = [await chain.send(ALICE, job()) for _ in range(3)]
     failed = await chain.send(ALICE, job(offering_id="OFF-9"))
@@ -116,7 +126,9 @@ async def test_event_queries(chain: TestChain, channel: grpc.aio.Channel) -> Non
     assert [tx.txhash for tx in (await search(channel, action)).tx_responses] == [tx.tx_hash for tx in sent]
     later = await search(channel, f"{action} AND tx.height>{sent[0].height}")
     assert later.total == 2
-    assert (await search(channel, f"{action} AND tx.height>={sent[0].height} AND tx.height<={sent[1].height}")).total == 2
+    assert (
+        await search(channel, f"{action} AND tx.height>={sent[0].height} AND tx.height<={sent[1].height}")
+    ).total == 2
     second = await search(channel, action, page=2, limit=2)
     assert [tx.txhash for tx in second.tx_responses] == [sent[2].tx_hash]
     by_sequence = await search(channel, f"tx.acc_seq='{ALICE.address}/3'")
@@ -191,8 +203,14 @@ async def test_scheduling_metrics(chain: TestChain, channel: grpc.aio.Channel) -
     await chain.send(ALICE, job(), job(), job(queue_name="other"))
     request = hpc.QuerySchedulingMetricsRequest(cluster_id="HPC-1", queue_name="standard")
     found = (await hpc_grpc.QueryStub(channel).SchedulingMetrics(request)).metrics
-    assert (found.total_decisions, found.avg_latency_score, found.avg_capacity_score) == (2, "1000000", "1000000")
-    decision = await hpc_grpc.QueryStub(channel).SchedulingDecisionByJob(hpc.QuerySchedulingDecisionByJobRequest(job_id="JOB-2"))
+    assert (found.total_decisions, found.avg_latency_score, found.avg_capacity_score) == (
+        2,
+        "1000000",
+        "1000000",
+    )
+    decision = await hpc_grpc.QueryStub(channel).SchedulingDecisionByJob(
+        hpc.QuerySchedulingDecisionByJobRequest(job_id="JOB-2")
+    )
     assert decision.decision.selected_cluster_id == "HPC-1"
 
 
@@ -201,8 +219,14 @@ async def test_pages(chain: TestChain, channel: grpc.aio.Channel) -> None:
     await chain.open_shop()
     await chain.send(ALICE, *(job(max_price=[]) for _ in range(5)))
     stub = hpc_grpc.QueryStub(channel)
-    first = await stub.JobsByCustomer(hpc.QueryJobsByCustomerRequest(customer_address=ALICE.address, pagination=PageRequest(limit=3)))
+    first = await stub.JobsByCustomer(
+        hpc.QueryJobsByCustomerRequest(customer_address=ALICE.address, pagination=PageRequest(limit=3))
+    )
     following = PageRequest(key=first.pagination.next_key, limit=3)
-    second = await stub.JobsByCustomer(hpc.QueryJobsByCustomerRequest(customer_address=ALICE.address, pagination=following))
-    assert [found.job_id for found in (*first.jobs, *second.jobs)] == [f"JOB-{number}" for number in range(1, 6)]
+    second = await stub.JobsByCustomer(
+        hpc.QueryJobsByCustomerRequest(customer_address=ALICE.address, pagination=following)
+    )
+    assert [found.job_id for found in (*first.jobs, *second.jobs)] == [
+        f"JOB-{number}" for number in range(1, 6)
+    ]
     assert not second.pagination.next_key

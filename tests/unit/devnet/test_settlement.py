@@ -62,7 +62,8 @@ def test_a_dispute_that_is_over_early_waits_for_the_settlements_time() -> None:
 
 @pytest.mark.parametrize("moment", ["running", "pending"])
 def test_a_dispute_from_before_it_was_finalized(moment: str) -> None:
-    """Opened while the job ran, or before its accounting was finalized: it is disputed as soon as it is final."""
+    """Opened while the job ran, or before its accounting was finalized: it is disputed as soon as it is
+    final."""
     module = slow()
     if moment == "running":
         module.do(job(), report("queued"), report("running"))
@@ -102,16 +103,25 @@ def test_the_last_of_several_disputes_releases() -> None:
 
 
 def test_a_resolution_with_usage_corrects_the_bill() -> None:
-    """Billed again on the resolved usage and settled at once; the reward points at the original by its hash."""
+    """Billed again on the resolved usage and settled at once; the reward points at the original by its
+    hash."""
     module = slow()
     ran(module)
     module.later(HOUR)
     before = module.record(keyspace.JOB_ACCOUNTING, "JOB-1")
-    resolve(module, dispute(module), upheld=True, resolution=json.dumps({"wall_clock_seconds": "3600", "cpu_core_seconds": 2 * HOUR}))
+    resolve(
+        module,
+        dispute(module),
+        upheld=True,
+        resolution=json.dumps({"wall_clock_seconds": "3600", "cpu_core_seconds": 2 * HOUR}),
+    )
     after = module.record(keyspace.JOB_ACCOUNTING, "JOB-1")
     assert (status(module), earned(module)) == ("settled", 19_500)
     assert (before["total_cost"][0]["amount"], after["total_cost"][0]["amount"]) == ("100000", "20000")
-    assert (after["usage_metrics"]["cpu_core_seconds"], after["created_at"]) == (2 * HOUR, before["created_at"])
+    assert (after["usage_metrics"]["cpu_core_seconds"], after["created_at"]) == (
+        2 * HOUR,
+        before["created_at"],
+    )
     inputs = module.record(keyspace.REWARD, "hpc-reward-JOB-1")["calculation_details"]["input_metrics"]
     assert len(inputs["corrected_from"]) == 64
     assert inputs["corrected_from"] != inputs["calculation_hash"]
@@ -132,17 +142,25 @@ def test_a_correction_stays_within_the_escrow() -> None:
     module = slow()
     ran(module, max_price=[t.HPCJob().agreed_price.add(denom="uvirt", amount="150000")])
     module.later(HOUR)
-    resolve(module, dispute(module), upheld=True, resolution=json.dumps({"wall_clock_seconds": HOUR, "cpu_core_seconds": 10**9}))
+    resolve(
+        module,
+        dispute(module),
+        upheld=True,
+        resolution=json.dumps({"wall_clock_seconds": HOUR, "cpu_core_seconds": 10**9}),
+    )
     assert earned(module) == 146_250
 
 
 def test_a_resolution_that_is_no_usage() -> None:
-    """A JSON object that cannot be usage is refused whole: the dispute stays open. Words, and numbers, are no objects."""
+    """A JSON object that cannot be usage is refused whole: the dispute stays open. Words, and numbers, are no
+    objects."""
     module = slow()
     ran(module)
     module.later(HOUR)
     opened_id = dispute(module)
-    with pytest.raises(ChainError, match=r"the resolution of hpc-dispute-2 is no usage: usage: cores: .*: invalid dispute"):
+    with pytest.raises(
+        ChainError, match=r"the resolution of hpc-dispute-2 is no usage: usage: cores: .*: invalid dispute"
+    ):
         resolve(module, opened_id, upheld=True, resolution='{"cores": 1}')
     assert (status(module), module.record(keyspace.DISPUTE, opened_id)["status"]) == ("disputed", "pending")
     module.later(DAY)
@@ -175,11 +193,15 @@ def test_a_dispute_about_another_jobs_reward_marks_nothing() -> None:
     ran(module)
     ran(module, "JOB-2")
     dispute(module, reward_id="hpc-reward-JOB-2")
-    assert [module.record(keyspace.REWARD, f"hpc-reward-JOB-{number}")["disputed"] for number in (1, 2)] == [False, False]
+    assert [module.record(keyspace.REWARD, f"hpc-reward-JOB-{number}")["disputed"] for number in (1, 2)] == [
+        False,
+        False,
+    ]
 
 
 def test_index_finds_again_what_waits() -> None:
-    """After an import the store beside the records is made anew: one waits to be finalized, one to be settled, one for its dispute."""
+    """After an import the store beside the records is made anew: one waits to be finalized, one to be
+    settled, one for its dispute."""
     module = slow()
     ran(module)
     ran(module, "JOB-2")
@@ -211,7 +233,11 @@ def test_a_job_without_a_price_is_accounted_for() -> None:
     module = opened()
     ran(module, max_price=[])
     accounting = module.record(keyspace.JOB_ACCOUNTING, "JOB-1")
-    assert (status(module), accounting["total_cost"], accounting["usage_metrics"]["cpu_core_seconds"]) == ("settled", [], 10 * HOUR)
+    assert (status(module), accounting["total_cost"], accounting["usage_metrics"]["cpu_core_seconds"]) == (
+        "settled",
+        [],
+        10 * HOUR,
+    )
     assert (earned(module), module.raw(keyspace.REWARD, "hpc-reward-JOB-1")) == (0, b"")
 
 
@@ -225,7 +251,9 @@ def test_on_the_published_chain_nothing_happens() -> None:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["run", "dispute", "reject", "uphold", "correct", "cancel", "wait"]), st.integers(1, 4), st.integers(0, 10**6)
+        st.sampled_from(["run", "dispute", "reject", "uphold", "correct", "cancel", "wait"]),
+        st.integers(1, 4),
+        st.integers(0, 10**6),
     ),
     max_size=25,
 )
@@ -234,7 +262,8 @@ STEPS = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(STEPS)
 def test_money_is_conserved_whatever_is_disputed(steps: list[tuple[str, int, int]]) -> None:
-    """The total stands, the escrow holds exactly what the jobs put in that are not settled, and a settled job never changes again."""
+    """The total stands, the escrow holds exactly what the jobs put in that are not settled, and a settled job
+    never changes again."""
     module = slow()
     total, disputes = sum(held(module).values()), 0
     final: dict[str, Any] = {}
@@ -266,8 +295,14 @@ def _take(module: Module, step: str, number: int, amount: int, disputes: int) ->
     elif step == "wait":
         module.later(amount % (2 * DAY))
     else:
-        words = json.dumps({"wall_clock_seconds": 60, "cpu_core_seconds": amount}) if step == "correct" else "words"
-        resolve(module, f"hpc-dispute-{2 * (amount % (disputes + 1))}", upheld=step != "reject", resolution=words)
+        words = (
+            json.dumps({"wall_clock_seconds": 60, "cpu_core_seconds": amount})
+            if step == "correct"
+            else "words"
+        )
+        resolve(
+            module, f"hpc-dispute-{2 * (amount % (disputes + 1))}", upheld=step != "reject", resolution=words
+        )
     return disputes
 
 

@@ -52,12 +52,17 @@ def no_commands() -> Scene:
 
 
 def no_database() -> Scene:
-    lost = dict.fromkeys(("user", "associations", "account_exists", "qos", "query_range"), behind("slurm-database"))
+    lost = dict.fromkeys(
+        ("user", "associations", "account_exists", "qos", "query_range"), behind("slurm-database")
+    )
     return slurm(database=Unknown("Connection refused"), **lost)
 
 
 def no_controller() -> Scene:
-    lost = dict.fromkeys(("settings", "backlog", "partitions", "nodes", "node_hosts", "trials", "odd"), behind("slurm-controller"))
+    lost = dict.fromkeys(
+        ("settings", "backlog", "partitions", "nodes", "node_hosts", "trials", "odd"),
+        behind("slurm-controller"),
+    )
     return slurm(controller=Unknown("Unable to contact slurm controller"), **lost)
 
 
@@ -72,7 +77,10 @@ def no_endpoint() -> Scene:
 
 def no_key() -> Scene:
     lost = dict.fromkeys(("exists", "balance", "gas_price", "daily", "foreign"), behind("account-key"))
-    return replace(site(address=behind("account-key")), keys=key(address=Unknown("/etc/provd/key: wrong passphrase"), **lost).keys)
+    return replace(
+        site(address=behind("account-key")),
+        keys=key(address=Unknown("/etc/provd/key: wrong passphrase"), **lost).keys,
+    )
 
 
 BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
@@ -90,17 +98,28 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
     "ledger-opens": [
         (
             FAIL,
-            ledger(opens=Unknown("unable to open database file"), **dict.fromkeys(("schema", "problems", "owner"), behind("ledger-opens"))),
+            ledger(
+                opens=Unknown("unable to open database file"),
+                **dict.fromkeys(("schema", "problems", "owner"), behind("ledger-opens")),
+            ),
         )
     ],
-    "ledger-schema": [(FAIL, ledger(schema=1, **dict.fromkeys(("problems", "owner"), behind("ledger-schema")))), (FAIL, ledger(schema=3))],
+    "ledger-schema": [
+        (FAIL, ledger(schema=1, **dict.fromkeys(("problems", "owner"), behind("ledger-schema")))),
+        (FAIL, ledger(schema=3)),
+    ],
     "ledger-integrity": [(FAIL, ledger(problems=("JOB-1: its row cannot be read",)))],
     "ledger-chain": [(FAIL, ledger(owner="another-1"))],
     "ledger-disk": [(FAIL, ledger(free=50 * 1024**2)), (WARN, ledger(free=500 * 1024**2))],
     "ledger-modes": [(FAIL, ledger(modes={"/var/lib/provd/ledger.sqlite": 0o100644}))],
     "ledger-lock": [
         (WARN, ledger(holder=0)),
-        (WARN, ledger(holder=0, **dict.fromkeys(("opens", "schema", "problems", "owner"), behind("ledger-lock")))),
+        (
+            WARN,
+            ledger(
+                holder=0, **dict.fromkeys(("opens", "schema", "problems", "owner"), behind("ledger-lock"))
+            ),
+        ),
     ],
     "chain-endpoints": [(WARN, endpoint(problem="UNAVAILABLE: connection refused")), (FAIL, no_endpoint())],
     "chain-id": [(FAIL, endpoint(chain_id="another-1"))],
@@ -117,7 +136,10 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
     "account-funds": [(FAIL, key(balance=2_499)), (FAIL, key(balance=0, gas_price=0.0))],
     "account-runway": [(WARN, key(balance=6_900_000)), (FAIL, key(balance=900_000))],
     "account-foreign": [(FAIL, key(foreign=("AB" * 32,)))],
-    "ssh-key-file": [(FAIL, ssh(key_mode=0o100644)), (FAIL, no_way("ssh-key-file", key_mode=Unknown("No such file or directory")))],
+    "ssh-key-file": [
+        (FAIL, ssh(key_mode=0o100644)),
+        (FAIL, no_way("ssh-key-file", key_mode=Unknown("No such file or directory"))),
+    ],
     "ssh-host-key": [(FAIL, no_way("ssh-host-key", host_key=Unknown("the host key is not the pinned one")))],
     "ssh-login": [(FAIL, no_way("ssh-login", login=Unknown("the login is refused")))],
     "ssh-sessions": [(FAIL, ssh(sessions=2))],
@@ -142,27 +164,53 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
     "slurm-accounting-enforce": [(WARN, setting("AccountingStorageEnforce", "none"))],
     "slurm-rate-limit": [(WARN, setting("SlurmctldParameters", "rl_enable,rl_refill_rate=1"))],
     "slurm-private-data": [(FAIL, setting("PrivateData", "jobs,nodes"))],
-    "slurm-containment": [(WARN, setting("ProctrackType", "proctrack/linuxproc")), (WARN, setting("PrologFlags", ""))],
-    "slurm-nodes": [(FAIL, slurm(nodes=tuple(node(name, slurm_state="DOWN", usable=False) for name in ("n1", "n2"))))],
+    "slurm-containment": [
+        (WARN, setting("ProctrackType", "proctrack/linuxproc")),
+        (WARN, setting("PrologFlags", "")),
+    ],
+    "slurm-nodes": [
+        (FAIL, slurm(nodes=tuple(node(name, slurm_state="DOWN", usable=False) for name in ("n1", "n2"))))
+    ],
     "slurm-account": [(FAIL, slurm(account_exists=False))],
     "slurm-account-user": [(FAIL, slurm(associations=(replace(NORMAL, cluster="another"),)))],
-    "slurm-qos": [(FAIL, slurm(qos=frozenset({"high"}))), (FAIL, slurm(associations=(replace(NORMAL, qos=("high",)),)))],
+    "slurm-qos": [
+        (FAIL, slurm(qos=frozenset({"high"}))),
+        (FAIL, slurm(associations=(replace(NORMAL, qos=("high",)),))),
+    ],
     "slurm-job-limits": [
         (WARN, slurm(associations=(replace(NORMAL, max_submit=99),))),
         (WARN, cluster(limits=LimitsConfig())),
         (WARN, setting("MaxJobCount", "50")),
     ],
     "slurm-partitions": [(FAIL, cluster(partitions={"fast": "nosuch"}))],
-    "slurm-partitions-up": [(FAIL, slurm(partitions=(Partition("standard", "DRAIN", 4, 0, 604800), Partition("gpu", "UP", 4, 0, 86400))))],
-    "slurm-submission": [(FAIL, slurm(trials={"standard": (False, "allocation failure: Invalid account"), "fast": (True, "Job 2")}))],
-    "slurm-work-root": [(FAIL, slurm(work_root=WorkRoot("mktemp: Permission denied", "nfs", 10**12, "login")))],
+    "slurm-partitions-up": [
+        (
+            FAIL,
+            slurm(
+                partitions=(Partition("standard", "DRAIN", 4, 0, 604800), Partition("gpu", "UP", 4, 0, 86400))
+            ),
+        )
+    ],
+    "slurm-submission": [
+        (
+            FAIL,
+            slurm(
+                trials={"standard": (False, "allocation failure: Invalid account"), "fast": (True, "Job 2")}
+            ),
+        )
+    ],
+    "slurm-work-root": [
+        (FAIL, slurm(work_root=WorkRoot("mktemp: Permission denied", "nfs", 10**12, "login")))
+    ],
     "slurm-work-root-shared": [(WARN, slurm(work_root=WorkRoot("", "xfs", 10**12, "login")))],
     "slurm-work-root-space": [(WARN, slurm(work_root=WorkRoot("", "nfs", 10**9, "login")))],
     "slurm-launchers": [
         (FAIL, slurm(programs=frozenset())),
         (WARN, site(config=WITH_PROLOGUE, slurm=replace(SLURM, programs=frozenset()))),
     ],
-    "slurm-templates": [(FAIL, site(templates=Unknown("mpi-standard: its content was changed after signing")))],
+    "slurm-templates": [
+        (FAIL, site(templates=Unknown("mpi-standard: its content was changed after signing")))
+    ],
     "market-cluster": [(FAIL, site(record=None, offered=()))],
     "market-owner": [(FAIL, record(provider=ANOTHER))],
     "market-active": [(FAIL, record(state="pending"))],

@@ -5,7 +5,18 @@ from typing import Any
 
 from provider_daemon.chain.probe import Introduction
 from provider_daemon.config.model import parse
-from provider_daemon.doctor.facts import ChainFacts, Host, Key, LedgerFacts, Offered, Parameters, Scene, SiteFacts, Slurm, Ssh
+from provider_daemon.doctor.facts import (
+    ChainFacts,
+    Host,
+    Key,
+    LedgerFacts,
+    Offered,
+    Parameters,
+    Scene,
+    SiteFacts,
+    Slurm,
+    Ssh,
+)
 from provider_daemon.ports import Cluster, Node, Offering, Preconfigured, Queue
 from provider_daemon.slurm.commands import COMMANDS
 from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot, settings
@@ -14,7 +25,10 @@ from tests.unit.slurm.recorded import ROOT
 NOW = 1_795_000_000.0
 OURS, ANOTHER = "ve1ours", "ve1another"
 # As recorded, but for the version and for what that site could not have.
-SETTINGS = settings((ROOT / "22.05.8" / "config.txt").read_text()) | {"SLURM_VERSION": "25.11.8", "PrologFlags": "Alloc,Contain"}
+SETTINGS = settings((ROOT / "22.05.8" / "config.txt").read_text()) | {
+    "SLURM_VERSION": "25.11.8",
+    "PrologFlags": "Alloc,Contain",
+}
 
 CONFIG = parse(
     """
@@ -51,7 +65,17 @@ run = ["apptainer", "exec"]
 
 
 def node(host: str, **changes: Any) -> Node:
-    made = Node(host, "IDLE", usable=True, draining=False, cpus=16, cpus_allocated=0, memory_mib=65536, memory_allocated_mib=0, gpus=2)
+    made = Node(
+        host,
+        "IDLE",
+        usable=True,
+        draining=False,
+        cpus=16,
+        cpus_allocated=0,
+        memory_mib=65536,
+        memory_allocated_mib=0,
+        gpus=2,
+    )
     return replace(made, **changes)
 
 
@@ -99,7 +123,9 @@ CHAIN = ChainFacts(
     chain_id="virtengine-1",
     fee_denom="uve",
     now=NOW,
-    endpoints=tuple(Introduction(url, "", "virtengine-1", False, 1000, NOW - 1) for url in ("a:9090", "b:9090", "c:9090")),
+    endpoints=tuple(
+        Introduction(url, "", "virtengine-1", False, 1000, NOW - 1) for url in ("a:9090", "b:9090", "c:9090")
+    ),
     wired=frozenset({"Job"}),
     rpcs=21,
     store=True,

@@ -16,7 +16,11 @@ CASES = [(name, outcome, scene) for name, cases in BROKEN.items() for outcome, s
 
 
 def red(scene: Scene) -> dict[str, CheckOutcome]:
-    return {row.check.name: row.finding.outcome for row in examine(scene) if row.finding.outcome in (CheckOutcome.FAIL, CheckOutcome.WARN)}
+    return {
+        row.check.name: row.finding.outcome
+        for row in examine(scene)
+        if row.finding.outcome in (CheckOutcome.FAIL, CheckOutcome.WARN)
+    }
 
 
 def finding(scene: Scene, name: str) -> Finding:
@@ -42,7 +46,9 @@ def test_names() -> None:
     assert all(re.fullmatch(rf"{check.section}-[a-z0-9-]+", check.name) for check in CHECKS)
 
 
-@pytest.mark.parametrize(("name", "outcome", "scene"), CASES, ids=[f"{name}-{outcome}" for name, outcome, _ in CASES])
+@pytest.mark.parametrize(
+    ("name", "outcome", "scene"), CASES, ids=[f"{name}-{outcome}" for name, outcome, _ in CASES]
+)
 def test_exactly_its_check_is_red(name: str, outcome: CheckOutcome, scene: Scene) -> None:
     """One thing broken: its check is as red as it should be, all others are ok, or skipped because of it."""
     assert red(scene) == {name: outcome}
@@ -89,30 +95,53 @@ def test_what_the_service_alone_can_read() -> None:
 
 
 def test_a_package_that_carries_the_repairs() -> None:
-    """A distribution's package keeps the version number; what its changelog names is repaired. Not for commands of another version."""
+    """A distribution's package keeps the version number; what its changelog names is repaired. Not for
+    commands of another version."""
     old = {**SCENE.sites[0].slurm.settings, "SLURM_VERSION": "22.05.8"}  # type: ignore[dict-item]
-    patched = frozenset({"CVE-2023-41914", "CVE-2023-49933", "CVE-2023-49936", "CVE-2023-49937", "CVE-2023-49938", "CVE-2025-43904"})
+    patched = frozenset(
+        {
+            "CVE-2023-41914",
+            "CVE-2023-49933",
+            "CVE-2023-49936",
+            "CVE-2023-49937",
+            "CVE-2023-49938",
+            "CVE-2025-43904",
+        }
+    )
     found = finding(slurm(settings=old, version="22.05.8", mended=patched), "slurm-vulnerabilities")
     assert (found.outcome, found.seen.split()[0]) == (CheckOutcome.WARN, "8")
     found = finding(slurm(settings=old, version="22.05.7", mended=patched), "slurm-vulnerabilities")
-    assert (found.outcome, found.seen.split()[0], found.todo) == (CheckOutcome.FAIL, "14", "upgrade SLURM to 22.05.11 or newer")
+    assert (found.outcome, found.seen.split()[0], found.todo) == (
+        CheckOutcome.FAIL,
+        "14",
+        "upgrade SLURM to 22.05.11 or newer",
+    )
 
 
 def test_a_vulnerability_that_needs_a_switch() -> None:
     """CVE-2024-42511 is told only where that interconnect is used."""
     for switch, told in (("switch/hpe_slingshot", True), ("switch/none", False)):
-        scene = slurm(version="24.05.1", settings={**SCENE.sites[0].slurm.settings, "SLURM_VERSION": "24.05.1", "SwitchType": switch})  # type: ignore[dict-item]
+        scene = slurm(
+            version="24.05.1",
+            settings={**SCENE.sites[0].slurm.settings, "SLURM_VERSION": "24.05.1", "SwitchType": switch},  # type: ignore[dict-item]
+        )
         assert ("CVE-2024-42511" in finding(scene, "slurm-vulnerabilities").seen) is told
 
 
 def test_more_than_one_cluster() -> None:
     """Each cluster has rows of its own under its name."""
     other = cluster(name="beta").sites[0]
-    rows = [row for row in examine(replace(SCENE, sites=(SCENE.sites[0], other))) if row.check.name == "slurm-nodes"]
+    rows = [
+        row
+        for row in examine(replace(SCENE, sites=(SCENE.sites[0], other)))
+        if row.check.name == "slurm-nodes"
+    ]
     assert [row.subject for row in rows] == ["alpha", "beta"]
 
 
-@pytest.mark.parametrize("scene", [no_controller(), no_way("ssh-login", login=Unknown("refused")), ssh(key_mode=0o100644)])
+@pytest.mark.parametrize(
+    "scene", [no_controller(), no_way("ssh-login", login=Unknown("refused")), ssh(key_mode=0o100644)]
+)
 def test_only(scene: Scene) -> None:
     """`--only` shows the check, and beside one that was skipped the check that tells why."""
     rows = chosen(list(examine(scene)), ["slurm-nodes"])

@@ -10,18 +10,25 @@ from tests.unit.docs import page, table
 
 
 def test_every_check_is_explained() -> None:
-    """A table for each section, in the order in which the checks are shown; `looks at` is the first line of the check's docstring."""
+    """A table for each section, in the order in which the checks are shown; `looks at` is the first line of
+    the check's docstring."""
     text = page("doctor.md")
-    assert [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")][: len(TITLES)] == list(TITLES.values())
+    assert [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")][
+        : len(TITLES)
+    ] == list(TITLES.values())
     assert list(TITLES) == [section for section, _ in groupby(CHECKS, key=lambda check: check.section)]
     for section in TITLES:
         rows = table(text, f"{section} check")
-        assert [row[:2] for row in rows] == [[f"`{check.name}`", check.looks_at] for check in CHECKS if check.section == section]
+        assert [row[:2] for row in rows] == [
+            [f"`{check.name}`", check.looks_at] for check in CHECKS if check.section == section
+        ]
         assert all(len(row) == 4 and all(row) for row in rows)
 
 
 def test_every_outcome_is_explained() -> None:
-    assert [row[0] for row in table(page("doctor.md"), "outcome")] == [f"`{outcome}`" for outcome in CheckOutcome]
+    assert [row[0] for row in table(page("doctor.md"), "outcome")] == [
+        f"`{outcome}`" for outcome in CheckOutcome
+    ]
 
 
 def test_every_vulnerability_is_listed() -> None:

@@ -1,4 +1,5 @@
-"""Gathering: what answers becomes a fact, what does not becomes an Unknown, and no look takes longer than it may."""
+"""Gathering: what answers becomes a fact, what does not becomes an Unknown, and no look takes longer than it
+may."""
 
 import asyncio
 import os
@@ -63,7 +64,9 @@ PROGRAMS = {
 "show partition -o") cat partitions ;;
 "show node -o") cat nodes ;;
 esac""",
-    "sbatch": 'case $1 in --version) echo "slurm-wlm 24.11.5" ;; *) echo "sbatch: Job 1 to start" >&2 ;; esac',
+    "sbatch": (
+        'case $1 in --version) echo "slurm-wlm 24.11.5" ;; *) echo "sbatch: Job 1 to start" >&2 ;; esac'
+    ),
     "squeue": """for word; do case $word in JobID:*) columns=$word ;; esac; done
 echo $columns | sed 's/,\\([A-Z]\\)/\\1/g; s/,\\(tres\\)/\\1/; s/://g'""",
     "sacct": "",
@@ -77,7 +80,8 @@ echo $columns | sed 's/,\\([A-Z]\\)/\\1/g; s/,\\(tres\\)/\\1/; s/://g'""",
 esac""",
 }
 NODE = (
-    "NodeName=n1 CPUAlloc=0 CPUTot=16 CPULoad=0.1 Gres=gpu:a100:2 NodeHostName=c1 RealMemory=65536 AllocMem=0 State=IDLE"
+    "NodeName=n1 CPUAlloc=0 CPUTot=16 CPULoad=0.1 Gres=gpu:a100:2 NodeHostName=c1 RealMemory=65536 "
+    "AllocMem=0 State=IDLE"
     " Partitions=standard AllocTRES=\n"
 )
 
@@ -117,7 +121,8 @@ def of(found: dict[str, CheckOutcome], *wanted: CheckOutcome) -> set[str]:
 
 
 async def test_nobody_answers(directory: Path) -> None:
-    """Neither chain nor login node: two checks say so, no daemon holds a ledger, all else waits, and it is soon over."""
+    """Neither chain nor login node: two checks say so, no daemon holds a ledger, all else waits, and it is
+    soon over."""
     start = time.monotonic()
     found = await outcomes(directory, SSH)
     assert of(found, CheckOutcome.FAIL) == {"chain-endpoints", "ssh-login"}
@@ -126,7 +131,8 @@ async def test_nobody_answers(directory: Path) -> None:
 
 
 async def test_a_host_that_never_speaks(directory: Path) -> None:
-    """A login node and an endpoint that take a connection and say nothing: the same two checks, in the time that a look may take."""
+    """A login node and an endpoint that take a connection and say nothing: the same two checks, in the time
+    that a look may take."""
 
     async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -135,24 +141,46 @@ async def test_a_host_that_never_speaks(directory: Path) -> None:
     async with await asyncio.start_server(silence, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         way = SSH.replace("port = 1\n", f"port = {port}\nlogin_seconds = 2\n")
-        loaded = parse((SITE + way).format(directory=directory).replace("127.0.0.1:1", f"127.0.0.1:{port}"), "provd.toml")
+        loaded = parse(
+            (SITE + way).format(directory=directory).replace("127.0.0.1:1", f"127.0.0.1:{port}"), "provd.toml"
+        )
         start = time.monotonic()
         scene = await gather(loaded, directory / "provd.toml")
         assert time.monotonic() - start < 10
-        assert of({row.check.name: row.finding.outcome for row in examine(scene)}, CheckOutcome.FAIL) == {"chain-endpoints", "ssh-login"}
+        assert of({row.check.name: row.finding.outcome for row in examine(scene)}, CheckOutcome.FAIL) == {
+            "chain-endpoints",
+            "ssh-login",
+        }
 
 
 async def test_a_login_node(directory: Path) -> None:
     """The facts of a site that answers, while nothing is known of the chain."""
     found = await outcomes(directory, LOCAL)
     assert of(found, CheckOutcome.FAIL) == {"chain-endpoints"}
-    assert of(found, CheckOutcome.WARN) == {"ledger-lock", "slurm-vulnerabilities", "slurm-containment", "slurm-work-root-shared"}
-    good = {"slurm-controller", "slurm-database", "slurm-version", "slurm-clock", "slurm-account", "slurm-account-user", "slurm-nodes"}
+    assert of(found, CheckOutcome.WARN) == {
+        "ledger-lock",
+        "slurm-vulnerabilities",
+        "slurm-containment",
+        "slurm-work-root-shared",
+    }
+    good = {
+        "slurm-controller",
+        "slurm-database",
+        "slurm-version",
+        "slurm-clock",
+        "slurm-account",
+        "slurm-account-user",
+        "slurm-nodes",
+    }
     assert good <= of(found, CheckOutcome.OK)
-    assert {"slurm-partitions", "slurm-submission", "market-cluster", "account-funds"} <= of(found, CheckOutcome.SKIPPED)
+    assert {"slurm-partitions", "slurm-submission", "market-cluster", "account-funds"} <= of(
+        found, CheckOutcome.SKIPPED
+    )
 
 
-@pytest.mark.parametrize(("program", "cause"), [("scontrol", "slurm-controller"), ("sacctmgr", "slurm-database")])
+@pytest.mark.parametrize(
+    ("program", "cause"), [("scontrol", "slurm-controller"), ("sacctmgr", "slurm-database")]
+)
 async def test_a_daemon_of_slurm_is_down(directory: Path, program: str, cause: str) -> None:
     """Its own check is red, and no other."""
     (directory / program).write_text("#!/bin/sh\necho 'Connection refused' >&2\nexit 1\n")
@@ -160,8 +188,7 @@ async def test_a_daemon_of_slurm_is_down(directory: Path, program: str, cause: s
 
 
 @pytest.mark.parametrize(
-    ("mode", "text", "red"),
-    [(0o644, KEY, "host-secret-files"), (0o600, "no key", "account-key")],
+    ("mode", "text", "red"), [(0o644, KEY, "host-secret-files"), (0o600, "no key", "account-key")]
 )
 async def test_a_key_that_cannot_be_used(directory: Path, mode: int, text: str, red: str) -> None:
     """The file's mode or its content: one of two checks is red."""
@@ -227,7 +254,12 @@ async def test_a_credential_of_the_service(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_header_is_a_real_jobs() -> None:
     """What sbatch --test-only is asked is rendered as every job is, account and QOS included."""
     text = script(CONFIG.clusters[0], "standard")
-    assert {"#SBATCH --partition=standard", "#SBATCH --account=provd", "#SBATCH --qos=normal", "#SBATCH --time=1"} <= set(text.splitlines())
+    assert {
+        "#SBATCH --partition=standard",
+        "#SBATCH --account=provd",
+        "#SBATCH --qos=normal",
+        "#SBATCH --time=1",
+    } <= set(text.splitlines())
 
 
 # --- the ledger ---
@@ -244,7 +276,12 @@ def ledger(tmp_path: Path) -> Iterator[Path]:
 def test_a_held_ledger(ledger: Path) -> None:
     """Beside the one who holds it: everything is seen, and nothing of it changes."""
     found = gather_ledger.gather(ledger, "virtengine-1")
-    assert (found.schema, found.problems, found.owner, found.holder) == (SCHEMA_VERSION, (), "virtengine-1", os.getpid())
+    assert (found.schema, found.problems, found.owner, found.holder) == (
+        SCHEMA_VERSION,
+        (),
+        "virtengine-1",
+        os.getpid(),
+    )
     assert isinstance(found.modes, dict)
     assert {mode & 0o777 for mode in found.modes.values()} == {0o600}
     assert gather_ledger.closed(found) is None

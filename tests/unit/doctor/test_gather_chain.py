@@ -36,13 +36,22 @@ async def looked_at(*far_ends: FarEnd) -> AsyncIterator[ChainAnswers]:
 
 def red(found: ChainAnswers) -> dict[str, CheckOutcome]:
     rows = (row for row in examine(replace(SCENE, chain=found.facts)) if row.check.section == "chain")
-    return {row.check.name: row.finding.outcome for row in rows if row.finding.outcome in (CheckOutcome.FAIL, CheckOutcome.WARN)}
+    return {
+        row.check.name: row.finding.outcome
+        for row in rows
+        if row.finding.outcome in (CheckOutcome.FAIL, CheckOutcome.WARN)
+    }
 
 
 async def test_a_node_without_queries() -> None:
     """None of the RPCs is served, the store answers: all is well."""
     async with looked_at(FarEnd()) as found:
-        assert (found.facts.wired, found.facts.store, found.facts.gas_price, found.missing) == (frozenset(), True, 0.025, None)
+        assert (found.facts.wired, found.facts.store, found.facts.gas_price, found.missing) == (
+            frozenset(),
+            True,
+            0.025,
+            None,
+        )
         assert red(found) == {}
         assert await gather_chain.offered(found.client, "HPC-1") == ()
         assert await gather_chain.parameters(found.client) == Parameters(0, 0)
@@ -55,7 +64,9 @@ async def test_a_node_without_queries_and_store() -> None:
 
 
 @pytest.mark.parametrize(
-    ("far", "cause"), [(FarEnd(syncing=True), "chain-sync"), (FarEnd(chain_id="another-1"), "chain-id")], ids=["syncing", "another"]
+    ("far", "cause"),
+    [(FarEnd(syncing=True), "chain-sync"), (FarEnd(chain_id="another-1"), "chain-id")],
+    ids=["syncing", "another"],
 )
 async def test_a_node_that_is_not_believed(far: FarEnd, cause: str) -> None:
     """Its check is red, nothing else of the chain is, and whatever needs a node waits for that check."""

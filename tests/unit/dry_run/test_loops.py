@@ -14,7 +14,15 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.cli import run
 from provider_daemon.client.tx_json import decoded
 from provider_daemon.config.model import parse
-from provider_daemon.dry_run.loops import NO_ID, Prospect, ShownDraft, Unsending, Unsigning, Unsubmitting, dry_run
+from provider_daemon.dry_run.loops import (
+    NO_ID,
+    Prospect,
+    ShownDraft,
+    Unsending,
+    Unsigning,
+    Unsubmitting,
+    dry_run,
+)
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.loops.outbox import OutboxSettings
@@ -37,7 +45,9 @@ async def chain(house: House) -> AsyncIterator[Unsending]:
     await client.close()
 
 
-async def play(house: House, chain: Unsending, settings: OutboxSettings | None = None) -> tuple[list[Prospect], list[ShownDraft]]:
+async def play(
+    house: House, chain: Unsending, settings: OutboxSettings | None = None
+) -> tuple[list[Prospect], list[ShownDraft]]:
     """Over a site that holds what the house's holds, and remembers nothing of the rehearsal."""
     site = FakeScheduler(house.chain.clock, jobs=dict(house.scheduler.jobs))
     with dry_run(chain, {"HPC-1": KNOWN}, {"HPC-1": site}, house.chain.clock) as ours:
@@ -62,11 +72,16 @@ async def test_script_and_transaction_are_the_daemons(house: House, chain: Unsen
     """Byte for byte the script that the daemon then submits, and its transaction but for the signatures."""
     await house.chain.send(ALICE, job(), job())
     prospects, (draft,) = await play(house, chain)
-    assert [(each.job_id, each.cluster, each.why) for each in prospects] == [("JOB-1", "alpha", ""), ("JOB-2", "alpha", "")]
+    assert [(each.job_id, each.cluster, each.why) for each in prospects] == [
+        ("JOB-1", "alpha", ""),
+        ("JOB-2", "alpha", ""),
+    ]
     await house.intake.tick()
     await house.advance.tick()
     await house.outbox.tick()
-    assert [without_token(each.order) for each in prospects] == [without_token(order) for order in house.scheduler.orders]
+    assert [without_token(each.order) for each in prospects] == [
+        without_token(order) for order in house.scheduler.orders
+    ]
     sent = house.ledger.open_tx(PROVIDER.address)
     assert sent is not None
     assert plain(decoded(draft.tx_bytes)) == plain(decoded(sent.tx_bytes))
@@ -95,11 +110,14 @@ async def test_nothing_is_signed(house: House, chain: Unsending) -> None:
 
 
 async def test_a_refused_job_has_no_script(house: House, chain: Unsending) -> None:
-    """It has the text that its customer would read, in the transaction too. A job that is not pending is no matter."""
+    """It has the text that its customer would read, in the transaction too. A job that is not pending is no
+    matter."""
     await house.chain.send(ALICE, job(), job())
     await house.chain.send(ALICE, cancel("JOB-2"))
     known = replace(KNOWN, site=replace(KNOWN.site, images=()))
-    with dry_run(chain, {"HPC-1": known}, {"HPC-1": FakeScheduler(house.chain.clock)}, house.chain.clock) as ours:
+    with dry_run(
+        chain, {"HPC-1": known}, {"HPC-1": FakeScheduler(house.chain.clock)}, house.chain.clock
+    ) as ours:
         (prospect,) = await ours.prospects()
         (draft,) = await ours.drafts(OutboxSettings())
     assert (prospect.job_id, prospect.order) == ("JOB-1", None)
@@ -117,7 +135,9 @@ async def test_a_job_that_slurm_has_already(house: House, chain: Unsending) -> N
     assert (prospect.order, prospect.why) == (None, "is in SLURM already, as job 1")
 
 
-async def test_an_unreadable_job_hides_no_other(house: House, chain: Unsending, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unreadable_job_hides_no_other(
+    house: House, chain: Unsending, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is named with why, as intake would set it aside."""
     await house.chain.send(ALICE, job(), job())
     read = chain.job
@@ -129,7 +149,10 @@ async def test_an_unreadable_job_hides_no_other(house: House, chain: Unsending, 
 
     monkeypatch.setattr(chain, "job", damaged)
     prospects, _ = await play(house, chain)
-    assert [(each.job_id, each.why) for each in prospects] == [("JOB-2", ""), ("JOB-1", "set aside: JOB-1: a state of 99")]
+    assert [(each.job_id, each.why) for each in prospects] == [
+        ("JOB-2", ""),
+        ("JOB-1", "set aside: JOB-1: a state of 99"),
+    ]
 
 
 async def test_jobs_beyond_the_limit_wait(house: House, chain: Unsending) -> None:
@@ -152,7 +175,10 @@ async def test_later_messages_are_counted(house: House, chain: Unsending) -> Non
 async def test_slurm_that_is_down_is_one_error(house: House, chain: Unsending) -> None:
     """Without a look at SLURM nobody knows what would be sent."""
     site = FakeScheduler(house.chain.clock, down=True)
-    with dry_run(chain, {"HPC-1": KNOWN}, {"HPC-1": site}, house.chain.clock) as ours, pytest.raises(Transient, match="controller"):
+    with (
+        dry_run(chain, {"HPC-1": KNOWN}, {"HPC-1": site}, house.chain.clock) as ours,
+        pytest.raises(Transient, match="controller"),
+    ):
         await ours.prospects()
 
 
@@ -173,18 +199,32 @@ async def test_real_site_is_only_looked_at() -> None:
     assert (receipt.slurm_id, site.orders) == (NO_ID, [order])
 
 
-async def test_command(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each script under a line that says what it is for, refusals on one line, then the transaction as JSON; no ledger is made."""
+async def test_command(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each script under a line that says what it is for, refusals on one line, then the transaction as JSON;
+    no ledger is made."""
     hostile = types_pb2.JobWorkloadSpec(container_image="evil\n", command="true")
     await house.chain.send(ALICE, job(), job(workload_spec=hostile))
-    monkeypatch.setattr("provider_daemon.dry_run.loops.Unsubmitting", lambda transport, clock, name: FakeScheduler(clock))
+    monkeypatch.setattr(
+        "provider_daemon.dry_run.loops.Unsubmitting", lambda transport, clock, name: FakeScheduler(clock)
+    )
     site = tmp_path / "site"
     site.mkdir()
-    text = config_text(site, house.chain.devnet.port, {"alpha": "main"}) + '\n[[clusters.images]]\npattern = "alpine:*"\n'
+    text = (
+        config_text(site, house.chain.devnet.port, {"alpha": "main"})
+        + '\n[[clusters.images]]\npattern = "alpine:*"\n'
+    )
     await run.rehearse(parse(text, "provd.toml"))
     out = capsys.readouterr().out
-    assert re.search(r"^# JOB-1 on alpha: sbatch ve-\w+-JOB-1 in /scratch/ve-\w+-JOB-1\.\w+\n#!/bin/bash\n", out, re.MULTILINE)
-    assert re.search(r"^# JOB-2 on alpha: refused: image 'evil\\+n' is not allowed on this site", out, re.MULTILINE)
+    assert re.search(
+        r"^# JOB-1 on alpha: sbatch ve-\w+-JOB-1 in /scratch/ve-\w+-JOB-1\.\w+\n#!/bin/bash\n",
+        out,
+        re.MULTILINE,
+    )
+    assert re.search(
+        r"^# JOB-2 on alpha: refused: image 'evil\\+n' is not allowed on this site", out, re.MULTILINE
+    )
     _, _, document = out.partition(f"\n# transaction of {PROVIDER.address}\n")
     assert len(json.loads(document)["body"]["messages"]) == 2
     assert not (site / "ledger.sqlite").exists()

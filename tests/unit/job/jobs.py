@@ -42,9 +42,24 @@ def look(*sightings: Sighting, complete: bool = True, at: float = NOW) -> Snapsh
 
 
 def seen(phase: Phase, **more: object) -> Sighting:
-    values: dict[str, object] = {"slurm_id": "7", "name": JOB.name, "phase": phase, "slurm_state": phase.name, **more}
+    values: dict[str, object] = {
+        "slurm_id": "7",
+        "name": JOB.name,
+        "phase": phase,
+        "slurm_state": phase.name,
+        **more,
+    }
     return Sighting(**values)  # type: ignore[arg-type]
 
 
 def ended(outcome: State, **more: object) -> Sighting:
-    return seen(Phase.ENDED, **{"outcome": outcome, "final": True, "runs": (Run(5, 4, 8192, 1, start=900, end=905),), "elapsed": 5, **more})
+    return seen(
+        Phase.ENDED,
+        **{
+            "outcome": outcome,
+            "final": True,
+            "runs": (Run(5, 4, 8192, 1, start=900, end=905),),
+            "elapsed": 5,
+            **more,
+        },
+    )

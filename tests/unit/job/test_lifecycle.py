@@ -93,7 +93,8 @@ def test_requeued_job_stays_running() -> None:
 
 
 def test_hopeless_waiting_is_cancelled_and_failed() -> None:
-    """A job that can never start is, after some patience, taken out of SLURM and reported failed, with SLURM's reason."""
+    """A job that can never start is, after some patience, taken out of SLURM and reported failed, with
+    SLURM's reason."""
     snapshot = look(seen(Phase.WAITING, hopeless="no such QOS"))
     job = observe(intend(JOB, NOW), snapshot, NOW)
     assert decide(job, snapshot) is None
@@ -105,7 +106,8 @@ def test_hopeless_waiting_is_cancelled_and_failed() -> None:
 
 
 def test_what_seemed_hopeless_and_starts_is_no_longer_refused() -> None:
-    """The reason to wait went away before our cancel arrived: the job runs on, and is reported as what it becomes."""
+    """The reason to wait went away before our cancel arrived: the job runs on, and is reported as what it
+    becomes."""
     waiting = look(seen(Phase.WAITING, hopeless="no such QOS"))
     job = observe(observe(intend(JOB, NOW), waiting, NOW), waiting, NOW + HOPELESS_PATIENCE)
     assert job.refused
@@ -133,7 +135,8 @@ def test_cancelled_on_chain_before_submission() -> None:
 
 
 def test_cancelled_on_chain_while_sbatch_is_unanswered() -> None:
-    """An intent keeps the job open until the waiting window is over: the late SLURM job must still be found and cancelled."""
+    """An intent keeps the job open until the waiting window is over: the late SLURM job must still be found
+    and cancelled."""
     job = replace(intend(JOB, NOW), reported=State.CANCELLED)
     assert observe(job, EMPTY, NOW).closed_at is None
     late = look(seen(Phase.RUNNING), at=NOW + 5)
@@ -152,7 +155,8 @@ def test_unknown_state_is_held() -> None:
 
 
 def test_missing_is_never_an_outcome() -> None:
-    """A job that SLURM forgot is left alone, and after a while shown to the operator; an incomplete look counts for nothing."""
+    """A job that SLURM forgot is left alone, and after a while shown to the operator; an incomplete look
+    counts for nothing."""
     job = replace(JOB, slurm_id="7", state=State.RUNNING)
     assert observe(job, replace(EMPTY, complete=False), NOW) == job
     job = observe(job, EMPTY, NOW)
@@ -162,7 +166,8 @@ def test_missing_is_never_an_outcome() -> None:
 
 
 def test_record_that_is_never_closed_parks() -> None:
-    """sacct keeps a job open that squeue has not got: after enough complete looks an operator is asked; a record that comes is taken."""
+    """sacct keeps a job open that squeue has not got: after enough complete looks an operator is asked; a
+    record that comes is taken."""
     job = replace(JOB, slurm_id="7", intent_at=NOW, state=State.RUNNING, reported=State.RUNNING)
     open_record = seen(Phase.ENDING, overdue=True)
     assert observe(job, look(open_record, complete=False), NOW) == job
@@ -176,14 +181,17 @@ def test_record_that_is_never_closed_parks() -> None:
 
 def test_an_older_answer_takes_nothing_back() -> None:
     """An old transaction that is found late, or an endpoint that is behind: the chain's newer word stays."""
-    running = replace(JOB, state=State.RUNNING, reported=State.RUNNING, promised=State.RUNNING, chain_started_at=5)
+    running = replace(
+        JOB, state=State.RUNNING, reported=State.RUNNING, promised=State.RUNNING, chain_started_at=5
+    )
     assert confirm(running, State.QUEUED) == running
     assert confirm(running, State.PENDING) == running
     assert confirm(running, State.COMPLETED).reported is State.COMPLETED
 
 
 def test_lost_ledger_never_resubmits_what_the_chain_knows_as_submitted() -> None:
-    """A job that comes in as queued was submitted by someone: without a trace it goes to the operator, not to sbatch."""
+    """A job that comes in as queued was submitted by someone: without a trace it goes to the operator, not to
+    sbatch."""
     job = replace(JOB, state=State.QUEUED, reported=State.QUEUED, promised=State.QUEUED)
     assert decide(observe(job, EMPTY, NOW), EMPTY) is None
 
@@ -226,7 +234,8 @@ sightings = st.lists(
 
 @given(st.lists(st.tuples(sightings, st.booleans()), max_size=8))
 def test_a_job_seen_once_is_never_submitted_again(looks: list[tuple[list[Sighting], bool]]) -> None:
-    """Whatever SLURM says afterwards, a job with a SLURM id is never submitted, and a final state never changes."""
+    """Whatever SLURM says afterwards, a job with a SLURM id is never submitted, and a final state never
+    changes."""
     job = replace(intend(JOB, NOW), slurm_id="7", state=State.QUEUED)
     for number, (some, complete) in enumerate(looks):
         snapshot = look(*some, complete=complete, at=NOW + 1000 * number)
@@ -238,7 +247,8 @@ def test_a_job_seen_once_is_never_submitted_again(looks: list[tuple[list[Sightin
 
 
 def test_a_slurm_job_held_back_by_slurmdbd_is_not_closed_at_once() -> None:
-    """It left squeue and its record is late: the first look without it did not ask for the backlog, so only the next may close it."""
+    """It left squeue and its record is late: the first look without it did not ask for the backlog, so only
+    the next may close it."""
     job = replace(JOB, slurm_id="7", intent_at=NOW - 500, state=State.RUNNING, reported=State.CANCELLED)
     first = observe(job, look(at=NOW), NOW + 1)
     assert first.closed_at is None
@@ -247,9 +257,12 @@ def test_a_slurm_job_held_back_by_slurmdbd_is_not_closed_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slurm_id", "intent_at", "wanted"), [("", NOW - 5, NOW), ("77", NOW - 5, NOW - 5), ("77", NOW + 86_400, NOW), ("", None, None)]
+    ("slurm_id", "intent_at", "wanted"),
+    [("", NOW - 5, NOW), ("77", NOW - 5, NOW - 5), ("77", NOW + 86_400, NOW), ("", None, None)],
 )
 def test_every_wait_begins_anew(slurm_id: str, intent_at: float | None, wanted: float | None) -> None:
     """After a clock that was set back nothing waits for a moment of the old clock, which lies a day ahead."""
-    job = restart_waits(replace(JOB, slurm_id=slurm_id, intent_at=intent_at, adopted_at=NOW + 9, missing_since=NOW + 9), NOW)
+    job = restart_waits(
+        replace(JOB, slurm_id=slurm_id, intent_at=intent_at, adopted_at=NOW + 9, missing_since=NOW + 9), NOW
+    )
     assert (job.intent_at, job.adopted_at, job.missing_since) == (wanted, NOW, None)

@@ -21,13 +21,16 @@ def test_time_limit_by_the_script_is_a_timeout() -> None:
 
 
 def test_time_limit_of_a_job_that_was_suspended() -> None:
-    """The script's limit and the chain's go on meanwhile, SLURM's elapsed time does not: what ended it was the limit all the same."""
+    """The script's limit and the chain's go on meanwhile, SLURM's elapsed time does not: what ended it was
+    the limit all the same."""
     over = {"exit_code": 124, "elapsed": 20, "started_at": 1000}
     job = observe(intend(JOB, NOW), look(ended(State.FAILED, ended_at=1570, **over)), NOW)
     assert (job.state, "reached its time limit" in job.message) == (State.TIMEOUT, True)
     early = observe(intend(JOB, NOW), look(ended(State.FAILED, ended_at=1569, **over)), NOW)
     assert early.state is State.FAILED
-    failed_by_itself = observe(intend(JOB, NOW), look(ended(State.FAILED, ended_at=1570, **{**over, "exit_code": 1})), NOW)
+    failed_by_itself = observe(
+        intend(JOB, NOW), look(ended(State.FAILED, ended_at=1570, **{**over, "exit_code": 1})), NOW
+    )
     assert failed_by_itself.state is State.FAILED
 
 
@@ -46,10 +49,11 @@ def test_wall_limit() -> None:
 @pytest.mark.parametrize("asked", [60, 61, 90, 119, 120, 3600])
 @pytest.mark.parametrize("margin", [0, 5, 30, 300])
 def test_a_program_that_ignores_its_limit(asked: int, margin: int) -> None:
-    """Killed with two thirds of the margin left for the report; with no margin at all a second late, and no more.
+    """Killed with two thirds of the margin left for the report; with no margin at all a second late, and no
+    more.
 
-    The chain's time counts from the block that holds the report of running: a poll and a block later than SLURM's, on average half of it.
-    """
+    The chain's time counts from the block that holds the report of running: a poll and a block later than
+    SLURM's, on average half of it."""
     limit = wall_limit(asked, margin)
     killed = limit + kill_after(asked, limit)
     assert killed <= max(asked - (asked - limit) * 2 // 3, limit + 1)

@@ -21,18 +21,30 @@ def test_depends_on_the_secret(one: bytes, other: bytes) -> None:
 
 @given(SECRETS, st.integers(1, 10**9), st.integers(0, 2**63))
 def test_one_job_one_name(secret: bytes, number: int, created_ns: int) -> None:
-    """SLURM, sh and a path take it as it is; the chain job is read from it; another chain, job or creation time is another name."""
+    """SLURM, sh and a path take it as it is; the chain job is read from it; another chain, job or creation
+    time is another name."""
     spec = replace(SPEC, job_id=f"JOB-{number}", created_ns=created_ns)
     name = secret_name(secret, spec)
     assert re.fullmatch(r"[A-Za-z0-9-]{1,64}", name)
     assert named_job(name) == named_job(public_name(spec)) == f"JOB-{number}"
-    others = (replace(spec, chain_id="other"), replace(spec, created_ns=created_ns + 1), replace(spec, job_id=f"JOB-{number}1"))
+    others = (
+        replace(spec, chain_id="other"),
+        replace(spec, created_ns=created_ns + 1),
+        replace(spec, job_id=f"JOB-{number}1"),
+    )
     assert name not in {secret_name(secret, other) for other in others}
 
 
 def test_other_names_are_not_ours() -> None:
     """Nothing but the two forms is recognised."""
-    for name in ("", "JOB-1", "ve-1-JOB-1", "ve-0123456789abc-JOB-1", f"{public_name(SPEC)}x", f"x{public_name(SPEC)}"):
+    for name in (
+        "",
+        "JOB-1",
+        "ve-1-JOB-1",
+        "ve-0123456789abc-JOB-1",
+        f"{public_name(SPEC)}x",
+        f"x{public_name(SPEC)}",
+    ):
         assert named_job(name) == ""
 
 

@@ -11,7 +11,9 @@ from provider_daemon.job.usage import measure
 
 
 def record(submitted: int, start: int, end: int, nodes: int, elapsed: int | None = None) -> Run:
-    return Run(end - start if elapsed is None else elapsed, 4 * nodes, 1024 * nodes, nodes, (), start, end, submitted)
+    return Run(
+        end - start if elapsed is None else elapsed, 4 * nodes, 1024 * nodes, nodes, (), start, end, submitted
+    )
 
 
 def core_seconds(*runs: Run) -> int:
@@ -22,7 +24,8 @@ RESIZED = (record(13, 13, 35, 2), record(35, 13, 58, 1))
 
 
 def test_a_resized_job() -> None:
-    """The rows that SLURM 22.05.8 wrote of a job that shrank from two nodes to one: 22 s of 8 cores and 23 s of 4, not 22 and 45."""
+    """The rows that SLURM 22.05.8 wrote of a job that shrank from two nodes to one: 22 s of 8 cores and 23 s
+    of 4, not 22 and 45."""
     assert core_seconds(*RESIZED) == 22 * 8 + 23 * 4 == 268
     assert core_seconds(record(13, 13, 34, 2), record(34, 13, 36, 1)) == 176
     assert measure(RESIZED, 0).wall_clock_seconds == 45
@@ -43,7 +46,9 @@ def test_a_requeued_job_holds_its_nodes_each_time() -> None:
 def test_suspension_is_left_out() -> None:
     """As SLURM's elapsed time leaves it out."""
     assert core_seconds(record(10, 20, 50, 1, elapsed=12)) == 12 * 4
-    assert core_seconds(record(13, 13, 35, 2, elapsed=20), record(35, 13, 58, 1, elapsed=40)) == 20 * 8 + 18 * 4
+    assert (
+        core_seconds(record(13, 13, 35, 2, elapsed=20), record(35, 13, 58, 1, elapsed=40)) == 20 * 8 + 18 * 4
+    )
 
 
 def test_a_record_of_what_never_ran() -> None:
@@ -70,7 +75,8 @@ def test_repetition_and_order_change_nothing(runs: list[Run], dice: object) -> N
 
 @given(st.lists(records(), min_size=1, max_size=6))
 def test_never_more_than_the_time_that_passed(runs: list[Run]) -> None:
-    """No second twice, so never more than the largest allocation for the whole time; and no record for more than it says itself."""
+    """No second twice, so never more than the largest allocation for the whole time; and no record for more
+    than it says itself."""
     used = measure(runs, 0)
     passed = max(run.end for run in runs) - min(run.start for run in runs)
     assert used.wall_clock_seconds <= passed

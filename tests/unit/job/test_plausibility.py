@@ -38,8 +38,14 @@ def test_parked_with_what_was_seen(run: Run) -> None:
 
 
 def test_what_can_be_is_measured() -> None:
-    """A node that was slow to end it, whole nodes for a part of one, a site whose clock is ahead, a job that never ran."""
-    for run in (GOOD, replace(GOOD, elapsed=1000, end=1900), replace(GOOD, cpus=256), Run(0, 0, 0, 0, end=950, submitted=890)):
+    """A node that was slow to end it, whole nodes for a part of one, a site whose clock is ahead, a job that
+    never ran."""
+    for run in (
+        GOOD,
+        replace(GOOD, elapsed=1000, end=1900),
+        replace(GOOD, cpus=256),
+        Run(0, 0, 0, 0, end=950, submitted=890),
+    ):
         assert implausible([run], SPEC.resources, JOB.wall_seconds, NOW) == ""
     ahead = replace(GOOD, start=int(NOW) + CLOCK_SECONDS - 100, end=int(NOW) + CLOCK_SECONDS - 40)
     assert implausible([ahead], SPEC.resources, JOB.wall_seconds, NOW) == ""
@@ -55,12 +61,14 @@ def test_a_record_that_is_corrected_is_measured() -> None:
 
 
 def test_a_date_ahead_waits_for_the_chains_clock() -> None:
-    """After a start nothing is known of the time at the site: such a record is neither signed nor parked, and what is parked stays so."""
+    """After a start nothing is known of the time at the site: such a record is neither signed nor parked, and
+    what is parked stays so."""
     seen = look(ended(State.COMPLETED, runs=(WRONG["starts in the future"],)))
     assert observe(JOB, seen, NOW, math.inf).usage is None
     parked = observe(JOB, seen, NOW, NOW)
     assert park_reason(observe(parked, seen, NOW, math.inf)) is ParkReason.IMPLAUSIBLE_RECORD
-    assert observe(parked, seen, NOW, 2_000_000).measured  # the chain's clock is that far ahead: ours was wrong
+    # the chain's clock is that far ahead: ours was wrong
+    assert observe(parked, seen, NOW, 2_000_000).measured
 
 
 def test_an_operator_can_accept_it() -> None:

@@ -1,4 +1,5 @@
-"""What reports will cost, from the size of the job's record: within 15 percent of what was measured on the chain, never below."""
+"""What reports will cost, from the size of the job's record: within 15 percent of what was measured on the
+chain, never below."""
 
 import pytest
 

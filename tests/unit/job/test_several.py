@@ -27,7 +27,8 @@ def look(*sightings: Sighting, complete: bool = True) -> Snapshot:
 
 
 def test_the_earliest_is_ours() -> None:
-    """The answer was lost, and a thief who read the name submitted under it: nobody knew the name before our job was in SLURM."""
+    """The answer was lost, and a thief who read the name submitted under it: nobody knew the name before our
+    job was in SLURM."""
     job = observe(SENT, look(sighting("7", 910), sighting("8", 920)), NOW)
     assert (job.slurm_id, job.submitted_at, job.parked, job.state) == ("7", 910, None, State.RUNNING)
 
@@ -46,7 +47,9 @@ def test_the_earliest_is_ours_though_it_has_ended() -> None:
         (SENT, look(sighting("7", 0), sighting("8", 920))),
         (
             replace(SENT, slurm_name=""),
-            look(sighting("7", 910, name=public_name(JOB.spec)), sighting("8", 920, name=public_name(JOB.spec))),
+            look(
+                sighting("7", 910, name=public_name(JOB.spec)), sighting("8", 920, name=public_name(JOB.spec))
+            ),
         ),
     ],
 )

@@ -18,7 +18,8 @@ PARKED = replace(SENT, parked=Parked(ParkReason.MISSING, ""))
 
 
 def test_a_parked_job_holds_a_slot_while_its_slurm_job_is_alive() -> None:
-    """And none once that is over, or when there is none: two parked jobs would keep everybody out otherwise."""
+    """And none once that is over, or when there is none: two parked jobs would keep everybody out
+    otherwise."""
     for phase in (Phase.WAITING, Phase.RUNNING, Phase.ENDING, Phase.UNKNOWN):
         assert holds_slot(PARKED, look(seen(phase)))
     assert not holds_slot(PARKED, look(ended(State.COMPLETED)))
@@ -51,16 +52,28 @@ def turns(waiting: list[str], active: list[str]) -> list[tuple[str, int]]:
 
 
 def test_one_customers_many_jobs() -> None:
-    """25 jobs of one customer delay another's first one by one slot at most, when two slots are taken already."""
+    """25 jobs of one customer delay another's first one by one slot at most, when two slots are taken
+    already."""
     assert turns(["a"] * 25 + ["b"], ["a", "a"])[0] == ("b", 25)
-    assert [customer for customer, _ in turns(["a"] * 5 + ["b"] * 2, [])] == ["a", "b", "a", "b", "a", "a", "a"]
+    assert [customer for customer, _ in turns(["a"] * 5 + ["b"] * 2, [])] == [
+        "a",
+        "b",
+        "a",
+        "b",
+        "a",
+        "a",
+        "a",
+    ]
 
 
 @given(WAITING, st.lists(CUSTOMERS, max_size=10))
 def test_everybody_once_and_each_in_order(waiting: list[str], active: list[str]) -> None:
-    """Nothing is lost or doubled, a customer's jobs keep their order, and the same input gives the same order."""
+    """Nothing is lost or doubled, a customer's jobs keep their order, and the same input gives the same
+    order."""
     order = turns(waiting, active)
-    assert sorted(order, key=lambda item: item[1]) == [(customer, age) for age, customer in enumerate(waiting)]
+    assert sorted(order, key=lambda item: item[1]) == [
+        (customer, age) for age, customer in enumerate(waiting)
+    ]
     for customer in "abcd":
         ages = [age for each, age in order if each == customer]
         assert ages == sorted(ages)

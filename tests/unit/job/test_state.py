@@ -29,7 +29,8 @@ def test_route(reported: State, state: State, expected: list[State]) -> None:
 
 @given(states, states)
 def test_every_step_of_a_route_is_one_the_chain_takes(reported: State, state: State) -> None:
-    """Each report of a route is a legal transition from the one before, and the last one says what we know."""
+    """Each report of a route is a legal transition from the one before, and the last one says what we
+    know."""
     current = reported
     for step in route(reported, state):
         assert step in TRANSITIONS[current]

@@ -18,16 +18,28 @@ runs = st.builds(
 
 
 def test_one_run() -> None:
-    """Two nodes of 16 cores, 8 GB and 2 GPUs each for 90 s are 2,880 core-seconds, 1,440 GB-seconds and 360 GPU-seconds."""
-    usage = measure([Run(elapsed=90, cpus=32, memory_mib=16384, nodes=2, gpus=(("a100", 4),))], gpus_requested=4)
+    """Two nodes of 16 cores, 8 GB and 2 GPUs each for 90 s are 2,880 core-seconds, 1,440 GB-seconds and 360
+    GPU-seconds."""
+    usage = measure(
+        [Run(elapsed=90, cpus=32, memory_mib=16384, nodes=2, gpus=(("a100", 4),))], gpus_requested=4
+    )
     assert (usage.wall_clock_seconds, usage.cpu_core_seconds, usage.memory_gb_seconds) == (90, 2880, 1440)
-    assert (usage.gpu_seconds, usage.gpu_seconds_by_type, usage.nodes_used, usage.node_hours) == (360, (("a100", 360),), 2, 0)
+    assert (usage.gpu_seconds, usage.gpu_seconds_by_type, usage.nodes_used, usage.node_hours) == (
+        360,
+        (("a100", 360),),
+        2,
+        0,
+    )
 
 
 def test_over_31_days() -> None:
     """Nothing wraps or is cut at a month."""
     usage = measure([Run(elapsed=40 * 86400, cpus=1, memory_mib=1024, nodes=3)], 0)
-    assert (usage.wall_clock_seconds, usage.node_hours, usage.memory_gb_seconds) == (3_456_000, 2880, 3_456_000)
+    assert (usage.wall_clock_seconds, usage.node_hours, usage.memory_gb_seconds) == (
+        3_456_000,
+        2880,
+        3_456_000,
+    )
 
 
 def test_memory_is_rounded_down_once() -> None:
@@ -56,5 +68,12 @@ def test_gpu_job_that_never_started() -> None:
 def test_usage_grows_with_every_run(before: list[Run], extra: Run) -> None:
     """A requeued job's further run never lowers any figure."""
     less, more = measure(before, 0), measure([*before, extra], 0)
-    for name in ("wall_clock_seconds", "cpu_core_seconds", "memory_gb_seconds", "gpu_seconds", "node_hours", "nodes_used"):
+    for name in (
+        "wall_clock_seconds",
+        "cpu_core_seconds",
+        "memory_gb_seconds",
+        "gpu_seconds",
+        "node_hours",
+        "nodes_used",
+    ):
         assert getattr(more, name) >= getattr(less, name)

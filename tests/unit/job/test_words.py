@@ -1,4 +1,5 @@
-"""No word of a customer is an option of a launcher: in commands, arguments, images and template parameters."""
+"""No word of a customer is an option of a launcher: in commands, arguments, images and template
+parameters."""
 
 from dataclasses import replace
 
@@ -6,7 +7,15 @@ import pytest
 
 from provider_daemon.config.launchers import launcher_problem
 from provider_daemon.errors import Refused
-from provider_daemon.job.admission import Image, Inadmissible, PreconfiguredWorkload, QueueOption, SitePolicy, Terms, admit
+from provider_daemon.job.admission import (
+    Image,
+    Inadmissible,
+    PreconfiguredWorkload,
+    QueueOption,
+    SitePolicy,
+    Terms,
+    admit,
+)
 from provider_daemon.job.spec import Workload
 from provider_daemon.job.words import unsafe_word
 from provider_daemon.slurm.script import render
@@ -39,7 +48,8 @@ def test_a_command_is_never_an_option(word: str, launcher: tuple[str, ...]) -> N
 
 
 def test_a_colon_begins_no_second_program() -> None:
-    """`srun a : --output=x b` and `mpirun a : -n 2 b` read options behind it; natively it is an argument like any other."""
+    """`srun a : --output=x b` and `mpirun a : -n 2 b` read options behind it; natively it is an argument like
+    any other."""
     argv = ("expr", "abc", ":", "--output=/scratch/neighbour/output.txt")
     assert "':'" in unsafe_word(argv, launched=True)
     assert unsafe_word(argv, launched=False) == ""
@@ -52,7 +62,9 @@ def test_a_colon_begins_no_second_program() -> None:
 def test_an_offerings_own_command_may_be_a_launcher() -> None:
     """`mpirun hello` with a customer's arguments behind it: no second program either."""
     terms = replace(TERMS, preconfigured=(PreconfiguredWorkload("hello", "alpine:3", ("mpirun", "hello")),))
-    workload = Workload(is_preconfigured=True, preconfigured_id="hello", arguments=(":", "--output", "x", "sh"))
+    workload = Workload(
+        is_preconfigured=True, preconfigured_id="hello", arguments=(":", "--output", "x", "sh")
+    )
     with pytest.raises(Inadmissible, match="':'"):
         admit(replace(SPEC, workload=workload), terms, SitePolicy(images=(Image("alpine:*"),)))
 
@@ -61,7 +73,9 @@ def test_arguments_behind_the_program_are_data() -> None:
     """Whatever they look like."""
     argv = ("tool", "-c", "--", "--bind", "/", "a:b", "::")
     assert unsafe_word(argv, launched=True) == ""
-    assert "'tool' '-c' '--' '--bind' '/' 'a:b' '::'" in render(replace(BATCH, argv=argv, launcher=("bwrap",)))
+    assert "'tool' '-c' '--' '--bind' '/' 'a:b' '::'" in render(
+        replace(BATCH, argv=argv, launcher=("bwrap",))
+    )
 
 
 @pytest.mark.parametrize("image", ["--writable", "-", ":", "a\nb", "x/../../y"])

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon.lab.simulated.cluster import REQUEUE_SECONDS, SimulatedCluster
-from provider_daemon.lab.simulated.model import Failure, Request, SimulatedJob, SimulatedNode, SimulatedPartition
+from provider_daemon.lab.simulated.model import (
+    Failure,
+    Request,
+    SimulatedJob,
+    SimulatedNode,
+    SimulatedPartition,
+)
 from provider_daemon.lab.simulated.programs import Call, Said, answer
 
 NOW = 1_800_000_000.0
@@ -17,8 +23,13 @@ ASK = Request("job", b"#!/bin/sh\n", "/tmp", {})
 
 def cluster(version: str = "22.05.8") -> SimulatedCluster:
     names = ("n1", "n2")
-    partitions = {"standard": SimulatedPartition("standard", names, 10080, default=True), "gpu": SimulatedPartition("gpu", names, 1440)}
-    return SimulatedCluster({name: SimulatedNode(name) for name in names}, partitions, "provd", "me", 1000, version)
+    partitions = {
+        "standard": SimulatedPartition("standard", names, 10080, default=True),
+        "gpu": SimulatedPartition("gpu", names, 1440),
+    }
+    return SimulatedCluster(
+        {name: SimulatedNode(name) for name in names}, partitions, "provd", "me", 1000, version
+    )
 
 
 def running(on: SimulatedCluster, **changes: object) -> SimulatedJob:
@@ -39,13 +50,18 @@ def test_a_job_from_start_to_end() -> None:
     """squeue sees it at once, sacct with what it held; the comment comes with the end."""
     on = cluster()
     job = running(on, comment="provd:1", gpus=1, gpu_type="a100", memory=2048)
-    assert say(on, "squeue", "-h", "-o", "%i|%T|%r|%M|%S|%N|%k", now=NOW).stdout == f"1|RUNNING|None|0:00|{NOW:.0f}|n1|provd:1\n"
+    assert (
+        say(on, "squeue", "-h", "-o", "%i|%T|%r|%M|%S|%N|%k", now=NOW).stdout
+        == f"1|RUNNING|None|0:00|{NOW:.0f}|n1|provd:1\n"
+    )
     tres = "billing=1,cpu=1,gres/gpu:a100=1,gres/gpu=1,mem=2G,node=1"
     assert say(on, "sacct", *SACCT, "-j", "1", now=NOW + 4).stdout == f"1|RUNNING|0:0|4|{tres}|\n"
     on.ended(job, 3, 0, NOW + 5)
     assert say(on, "sacct", *SACCT, "-j", "1").stdout == f"1|FAILED|3:0|5|{tres}|provd:1\n"
     assert say(on, "squeue", "-h", "-o", "%i|%T|%r|%M").stdout == ""
-    assert say(on, "squeue", "-h", "-t", "all", "-o", "%i|%T|%r|%M").stdout == "1|FAILED|NonZeroExitCode|0:05\n"
+    assert (
+        say(on, "squeue", "-h", "-t", "all", "-o", "%i|%T|%r|%M").stdout == "1|FAILED|NonZeroExitCode|0:05\n"
+    )
 
 
 def test_it_leaves_squeue_after_min_job_age() -> None:
@@ -131,13 +147,20 @@ def test_a_refused_submission_leaves_a_record() -> None:
     on = cluster()
     with pytest.raises(Failure):
         on.submit(replace(ASK, memory=10**9), NOW)
-    assert say(on, "sacct", "-X", "-n", "-P", "-o", "State,ExitCode", "--name", "job", "-S", "uts1").stdout == "FAILED|1:0\n"
+    assert (
+        say(on, "sacct", "-X", "-n", "-P", "-o", "State,ExitCode", "--name", "job", "-S", "uts1").stdout
+        == "FAILED|1:0\n"
+    )
     assert say(on, "squeue", "-h", "-t", "all").stdout == ""
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [({"nodes": 3}, "PartitionNodeLimit"), ({"minutes": 20000}, "PartitionTimeLimit"), ({"cpus_per_task": 99}, "PartitionConfig")],
+    [
+        ({"nodes": 3}, "PartitionNodeLimit"),
+        ({"minutes": 20000}, "PartitionTimeLimit"),
+        ({"cpus_per_task": 99}, "PartitionConfig"),
+    ],
 )
 def test_waits_for_ever(changes: dict[str, object], reason: str) -> None:
     """22.05 takes what can never start."""
@@ -166,7 +189,9 @@ def test_slurmdbd_down() -> None:
     on = cluster()
     on.faults.slurmdbd_down = True
     on.ended(running(on), 0, 0, NOW)
-    assert say(on, "sacct", "-j", "1") == Said("", "sacct: error: Problem talking to the database: Connection refused\n", 1)
+    assert say(on, "sacct", "-j", "1") == Said(
+        "", "sacct: error: Problem talking to the database: Connection refused\n", 1
+    )
     assert "DBD Agent queue size: 3\n" in say(on, "sdiag").stdout
     on.faults.slurmdbd_down = False
     assert say(on, "sacct", *SACCT, "-j", "1").stdout.startswith("1|COMPLETED")
@@ -182,7 +207,9 @@ def test_accounting_lag() -> None:
     assert say(on, "sacct", *SACCT, "-j", "1", now=NOW + 10).stdout.startswith("1|RUNNING")
 
 
-@pytest.mark.parametrize(("program", "code"), [("squeue", 1), ("sbatch", 1), ("scancel", 8), ("scontrol", 1), ("sdiag", 255)])
+@pytest.mark.parametrize(
+    ("program", "code"), [("squeue", 1), ("sbatch", 1), ("scancel", 8), ("scontrol", 1), ("sdiag", 255)]
+)
 def test_slurmctld_down(program: str, code: int) -> None:
     """Each program in its own way; sacct still answers."""
     on = cluster()
@@ -212,13 +239,19 @@ def test_unknown_ids() -> None:
 
 
 amounts = st.builds(
-    replace, st.just(ASK), nodes=st.integers(1, 2), cpus_per_task=st.integers(1, 16), memory=st.integers(1, 65536), gpus=st.integers(0, 2)
+    replace,
+    st.just(ASK),
+    nodes=st.integers(1, 2),
+    cpus_per_task=st.integers(1, 16),
+    memory=st.integers(1, 65536),
+    gpus=st.integers(0, 2),
 )
 
 
 @given(st.lists(st.one_of(amounts, st.integers(0, 20)), max_size=30))
 def test_never_more_than_a_node_has(steps: list[Request | int]) -> None:
-    """Whatever is submitted, ended and cancelled in whatever order, no node is given away twice, and every job ends once."""
+    """Whatever is submitted, ended and cancelled in whatever order, no node is given away twice, and every
+    job ends once."""
     on = cluster()
     for count, step in enumerate(steps):
         now = NOW + count

@@ -29,11 +29,16 @@ def planned(tmp_path: Path) -> layout.Layout:
 
 
 def test_it_completes_a_configuration(planned: layout.Layout) -> None:
-    """Behind a chain and a key it makes a whole provd.toml, which leads to the site's own sshd, account and directory."""
+    """Behind a chain and a key it makes a whole provd.toml, which leads to the site's own sshd, account and
+    directory."""
     told = CliRunner().invoke(app, ["lab", "config", str(planned.root)])
     (cluster,) = parse(CHAIN_AND_KEY + told.output, "provd.toml").clusters
     assert cluster.ssh
-    assert (cluster.ssh.host, cluster.ssh.port, cluster.ssh.user) == ("127.0.0.1", planned.plan.ssh_port, planned.plan.user)
+    assert (cluster.ssh.host, cluster.ssh.port, cluster.ssh.user) == (
+        "127.0.0.1",
+        planned.plan.ssh_port,
+        planned.plan.user,
+    )
     assert (cluster.account, cluster.work_root) == (planned.plan.account, str(planned.work_root))
 
 

@@ -10,19 +10,33 @@ from provider_daemon.lab.site import conf
 from provider_daemon.lab.site.layout import Layout, Plan, address_of
 from provider_daemon.lab.site.processes import LabError
 
-PLAN = Plan("root", "provdlab", "box", "/run/x", 11000, 11001, 11002, (11003, 11004), settings={"MinJobAge": "30", "KillWait": ""})
+PLAN = Plan(
+    "root",
+    "provdlab",
+    "box",
+    "/run/x",
+    11000,
+    11001,
+    11002,
+    (11003, 11004),
+    settings={"MinJobAge": "30", "KillWait": ""},
+)
 LAYOUT = Layout(Path("/srv/site"), PLAN)
 
 
 def test_slurm_conf() -> None:
     """One line a setting, one a node; a site's own settings win, and an empty one drops the line."""
     lines = conf.slurm_conf(LAYOUT).splitlines()
-    assert "NodeName=n2 NodeHostName=box NodeAddr=127.0.0.1 Port=11004 CPUs=16 RealMemory=65536 Gres=gpu:a100:2" in lines
+    assert (
+        "NodeName=n2 NodeHostName=box NodeAddr=127.0.0.1 Port=11004 CPUs=16 RealMemory=65536 Gres=gpu:a100:2"
+    ) in lines
     assert "SlurmctldHost=box(127.0.0.1)" in lines
     assert "MinJobAge=30" in lines
     assert not [line for line in lines if line.startswith("KillWait")]
     assert "AccountingStorageTRES=gres/gpu,gres/gpu:a100" in lines
-    assert [line.split()[0] for line in lines if line.startswith("PartitionName")] == [f"PartitionName={name}" for name in conf.PARTITIONS]
+    assert [line.split()[0] for line in lines if line.startswith("PartitionName")] == [
+        f"PartitionName={name}" for name in conf.PARTITIONS
+    ]
 
 
 def test_slurm_is_reached_where_it_listens() -> None:
@@ -32,9 +46,12 @@ def test_slurm_is_reached_where_it_listens() -> None:
     assert len([line for line in lines if " NodeAddr=127.0.1.1 " in line]) == 2
 
 
-@pytest.mark.parametrize(("address", "there"), [("127.0.0.1", True), ("192.168.7.5", True), ("127.0.1.1", False)])
+@pytest.mark.parametrize(
+    ("address", "there"), [("127.0.0.1", True), ("192.168.7.5", True), ("127.0.1.1", False)]
+)
 def test_who_is_called_back_is_found(address: str, there: bool) -> None:
-    """SLURM listens on the host's own address alone only where its calls come from there; those from 127.0.1.1 come from 127.0.0.1."""
+    """SLURM listens on the host's own address alone only where its calls come from there; those from
+    127.0.1.1 come from 127.0.0.1."""
     lines = conf.slurm_conf(Layout(Path("/srv/site"), replace(PLAN, address=address))).splitlines()
     assert ("CommunicationParameters=NoInAddrAny,NoCtldInAddrAny" in lines) is there
     assert any(line.startswith("CommunicationParameters=") for line in lines) is there

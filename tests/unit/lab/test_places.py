@@ -20,7 +20,9 @@ def test_tmpdir_is_taken_where_a_site_can_live(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("name", ["with a blank", "l" * 60, "quo'te"])
-def test_a_tmpdir_that_slurm_cannot_live_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_tmpdir_that_slurm_cannot_live_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """Paths that its configuration or its sockets cannot have: /tmp instead."""
     (tmp_path / name).mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))

@@ -1,4 +1,5 @@
-"""The simulated site as a whole: what real jobs and real shells do on it, and what is left when it has gone."""
+"""The simulated site as a whole: what real jobs and real shells do on it, and what is left when it has
+gone."""
 
 import asyncio
 import os
@@ -15,7 +16,13 @@ LONG = f"sleep {10**6 + os.getpid()}"  # no other run of these tests on the mach
 
 async def shell(site: SimulatedSite, text: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", text, env=site.env, cwd=site.work_root, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        "/bin/sh",
+        "-c",
+        text,
+        env=site.env,
+        cwd=site.work_root,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     out, _ = await process.communicate()
     return out.decode()
@@ -30,7 +37,11 @@ async def until(site: SimulatedSite, number: int, state: str) -> None:
 async def test_a_batch_script_runs(simulated_site: SimulatedSite) -> None:
     """Its own interpreter, its output file, its variables."""
     said = await shell(
-        simulated_site, "printf '#!/bin/bash\\n#SBATCH -J x -o %%x-%%j.txt\\necho $SLURM_JOB_ID ${BASH_VERSION:+bash}; exit 3\\n' | sbatch"
+        simulated_site,
+        (
+            "printf '#!/bin/bash\\n#SBATCH -J x -o %%x-%%j.txt\\necho $SLURM_JOB_ID "
+            "${BASH_VERSION:+bash}; exit 3\\n' | sbatch"
+        ),
     )
     assert said == "Submitted batch job 1\n"
     await until(simulated_site, 1, "FAILED")
@@ -61,7 +72,8 @@ async def test_suspended_jobs_stand_still(simulated_site: SimulatedSite) -> None
 
 
 @pytest.mark.parametrize(
-    ("output", "state"), [("-o {work}/out.txt", "COMPLETED"), ("", "COMPLETED"), ("-o {work}/no/such/out.txt", "FAILED")]
+    ("output", "state"),
+    [("-o {work}/out.txt", "COMPLETED"), ("", "COMPLETED"), ("-o {work}/no/such/out.txt", "FAILED")],
 )
 async def test_missing_directories(simulated_site: SimulatedSite, output: str, state: str) -> None:
     """A missing working directory is left for /tmp; a missing output directory is the end."""
@@ -74,7 +86,10 @@ async def test_missing_directories(simulated_site: SimulatedSite, output: str, s
 
 async def test_srun_reaches_each_node(simulated_site: SimulatedSite) -> None:
     """Once, and the worst exit code counts."""
-    await shell(simulated_site, "sbatch -N 2 -o out --wrap 'srun sh -c \"echo \\$SLURMD_NODENAME; exit \\$SLURM_PROCID\"'")
+    await shell(
+        simulated_site,
+        "sbatch -N 2 -o out --wrap 'srun sh -c \"echo \\$SLURMD_NODENAME; exit \\$SLURM_PROCID\"'",
+    )
     await until(simulated_site, 1, "FAILED")
     assert sorted((simulated_site.work_root / "out").read_text().split()) == ["n1", "n2"]
     assert simulated_site.cluster.jobs[1].exit_code == 1
@@ -82,7 +97,9 @@ async def test_srun_reaches_each_node(simulated_site: SimulatedSite) -> None:
 
 async def test_srun_starts_as_many_tasks_as_it_is_told(simulated_site: SimulatedSite) -> None:
     """Node after node is filled."""
-    await shell(simulated_site, "sbatch -N 2 -o out --wrap 'srun --ntasks 4 sh -c \"echo \\$SLURMD_NODENAME\"'")
+    await shell(
+        simulated_site, "sbatch -N 2 -o out --wrap 'srun --ntasks 4 sh -c \"echo \\$SLURMD_NODENAME\"'"
+    )
     await until(simulated_site, 1, "COMPLETED")
     assert sorted((simulated_site.work_root / "out").read_text().split()) == ["n1", "n1", "n2", "n2"]
 
@@ -122,7 +139,8 @@ async def test_two_at_once() -> None:
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("turns", range(5))
 async def test_a_stop_that_meets_a_poke(turns: int) -> None:
-    """The site stops at whatever moment it is told to, also in the very turn of the event loop in which something poked it."""
+    """The site stops at whatever moment it is told to, also in the very turn of the event loop in which
+    something poked it."""
     site = SimulatedSite()
     await site.start()
     await asyncio.sleep(0)

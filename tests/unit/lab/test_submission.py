@@ -14,13 +14,27 @@ def asked(script: str, *argv: str):  # type: ignore[no-untyped-def]
 
 def test_directives_end_at_the_first_command() -> None:
     """#SBATCH lines count until the first command; the command line wins over them."""
-    found = asked("#!/bin/sh\n#SBATCH --job-name=one\n#SBATCH -N 2\n# a remark\n#SBATCH --mem=2G\ntrue\n#SBATCH --nodes=4\n", "-J", "two")
+    found = asked(
+        (
+            "#!/bin/sh\n#SBATCH --job-name=one\n#SBATCH -N 2\n# a remark\n#SBATCH --mem=2G\ntrue\n#SBATCH "
+            "--nodes=4\n"
+        ),
+        "-J",
+        "two",
+    )
     assert (found.name, found.nodes, found.mebibytes) == ("two", 2, 2048)
 
 
 def test_what_the_daemon_asks_for() -> None:
     """Amounts are for each node."""
-    options = ("--nodes=2", "--ntasks-per-node=1", "--cpus-per-task=4", "--gres=gpu:a100:2", "--no-requeue", "--time=90")
+    options = (
+        "--nodes=2",
+        "--ntasks-per-node=1",
+        "--cpus-per-task=4",
+        "--gres=gpu:a100:2",
+        "--no-requeue",
+        "--time=90",
+    )
     found = asked("#!/bin/bash\n" + "".join(f"#SBATCH {option}\n" for option in options))
     assert (found.cpus, found.gpus, found.gpu_type, found.minutes, found.requeue) == (4, 2, "a100", 90, False)
     assert found.mebibytes == 4096  # DefMemPerCPU

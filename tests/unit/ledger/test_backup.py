@@ -24,7 +24,8 @@ def fill(ledger: Ledger, jobs: int = 3) -> None:
 
 
 def test_beside_the_daemon(path: Path, tmp_path: Path) -> None:
-    """What is committed is in it, the write-ahead log included, while the daemon holds the ledger and is inside a write."""
+    """What is committed is in it, the write-ahead log included, while the daemon holds the ledger and is
+    inside a write."""
     ledger, target = Ledger.open(path), tmp_path / "copy"
     fill(ledger)
     with ledger.write():
@@ -33,7 +34,9 @@ def test_beside_the_daemon(path: Path, tmp_path: Path) -> None:
     ledger.close()
     assert (made.size, made.jobs, made.open_jobs, made.height) == (target.stat().st_size, 3, 2, 77)
     assert target.stat().st_mode & 0o777 == 0o600
-    assert sorted(file.name for file in tmp_path.glob("copy*") if not file.name.endswith(("-wal", "-shm"))) == ["copy"]
+    assert sorted(
+        file.name for file in tmp_path.glob("copy*") if not file.name.endswith(("-wal", "-shm"))
+    ) == ["copy"]
     with closing(Ledger.open(target)) as copied:
         assert copied.job("JOB-1") is not None
         assert copied.job("JOB-9") is None

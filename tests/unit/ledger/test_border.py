@@ -1,4 +1,5 @@
-"""What leaves the ledger: frozen values that the type checker knows, never a row with columns named as text."""
+"""What leaves the ledger: frozen values that the type checker knows, never a row with columns named as
+text."""
 
 import dataclasses
 import inspect
@@ -31,4 +32,6 @@ def test_no_row_leaves_the_ledger() -> None:
                 hints = get_type_hints(owner) if dataclasses.is_dataclass(owner) else {}
                 leaving += [(f"{owner.__name__}.{name}", hint) for name, hint in hints.items()]
     assert len(leaving) > 100
-    assert [name for name, hint in leaving if "sqlite3.Row" in str(hint) or "sqlite3.Cursor" in str(hint)] == []
+    assert [
+        name for name, hint in leaving if "sqlite3.Row" in str(hint) or "sqlite3.Cursor" in str(hint)
+    ] == []

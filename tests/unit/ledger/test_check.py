@@ -1,4 +1,5 @@
-"""What `provd ledger check` finds: every broken promise between rows has a line of its own; a ledger in order has none."""
+"""What `provd ledger check` finds: every broken promise between rows has a line of its own; a ledger in order
+has none."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -52,29 +53,44 @@ def test_in_order(path: Path) -> None:
     health = looked_at(path)
     assert health.findings == []
     assert (health.schema, health.chain_id) == (file.SCHEMA_VERSION, "test-1")
-    assert health.counts == {"jobs": {"running": 1}, "messages": {"waiting": 2}, "txs": {"open": 1}, "quarantine": {"set aside": 1}}
+    assert health.counts == {
+        "jobs": {"running": 1},
+        "messages": {"waiting": 2},
+        "txs": {"open": 1},
+        "quarantine": {"set aside": 1},
+    }
 
 
 def test_real_ledger_is_in_order(old: Path) -> None:
     """One that a daemon left, with jobs in every stage, breaks no rule once it is brought forward."""
-    assert [finding.what for finding in looked_at(old).findings] == [f"the ledger has schema 1, this provd uses {file.SCHEMA_VERSION}"]
+    assert [finding.what for finding in looked_at(old).findings] == [
+        f"the ledger has schema 1, this provd uses {file.SCHEMA_VERSION}"
+    ]
     Ledger.open(old).close()
     assert looked_at(old).findings == []
 
 
 def test_other_chain(path: Path) -> None:
-    assert found(path, chain_id="test-2") == ["the ledger belongs to chain 'test-1', the configuration has chain.id 'test-2'"]
+    assert found(path, chain_id="test-2") == [
+        "the ledger belongs to chain 'test-1', the configuration has chain.id 'test-2'"
+    ]
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        ("UPDATE messages SET subject = 'JOB-9' WHERE state = 'queued'", "JOB-9: a report of a job that is not in the ledger"),
+        (
+            "UPDATE messages SET subject = 'JOB-9' WHERE state = 'queued'",
+            "JOB-9: a report of a job that is not in the ledger",
+        ),
         (
             "INSERT INTO events (at, job_id, what, detail) VALUES (1, 'JOB-9', '', '')",
             "JOB-9: a timeline of a job that is not in the ledger",
         ),
-        ("UPDATE messages SET status = 'dropped', tx_id = NULL WHERE state = 'queued'", "transaction AA is open and contains no message"),
+        (
+            "UPDATE messages SET status = 'dropped', tx_id = NULL WHERE state = 'queued'",
+            "transaction AA is open and contains no message",
+        ),
         (
             "UPDATE txs SET status = 'included'",
             "JOB-1: a message is open in a closed transaction and would never be sent again",
@@ -101,7 +117,10 @@ def test_other_chain(path: Path) -> None:
             "JOB-1: its row cannot be read: state: Input should be 'pending', 'queued', 'running', "
             "'completed', 'failed', 'cancelled' or 'timeout'",
         ),
-        ("UPDATE jobs SET value = 'torn'", "JOB-1: its row cannot be read: Invalid JSON: expected ident at line 1 column 2"),
+        (
+            "UPDATE jobs SET value = 'torn'",
+            "JOB-1: its row cannot be read: Invalid JSON: expected ident at line 1 column 2",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(path: Path, spoil: str, words: str) -> None:
@@ -112,7 +131,13 @@ def test_what_is_wrong_is_named(path: Path, spoil: str, words: str) -> None:
 
 def test_one_slurm_job_for_two(path: Path) -> None:
     """Two chain jobs of one cluster cannot be the same SLURM job."""
-    other = replace(JOB, spec=replace(JOB.spec, job_id="JOB-3"), slurm_id="7", reported=State.RUNNING, promised=State.RUNNING)
+    other = replace(
+        JOB,
+        spec=replace(JOB.spec, job_id="JOB-3"),
+        slurm_id="7",
+        reported=State.RUNNING,
+        promised=State.RUNNING,
+    )
     with closing(Ledger.open(path, lock=False)) as ledger, ledger.write():
         ledger.save_job(other)
     assert found(path) == ["SLURM job 7 is assigned to two open chain jobs"]

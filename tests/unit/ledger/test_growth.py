@@ -14,9 +14,18 @@ from provider_daemon.ledger.usage_records import a_transaction_of_each_key
 
 OLD, NOW = 1.0, 9_000_000.0
 KEY = "ve1p"
-# Of the status page and its commands, bounded by a LIMIT; or over an index of what is open or waiting, and nothing else.
+# Of the status page and its commands, bounded by a LIMIT; or over an index of what is open or waiting, and
+# nothing else.
 SMALL = {"jobs_open", "jobs_hold", "messages_waiting", "sqlite_autoindex_quarantine_1"}
-ONCE = {"count_open_jobs", "witnesses", "count_txs", "count_jobs", "set_aside", "last_txs", "newest_tx_of_each_signer"}
+ONCE = {
+    "count_open_jobs",
+    "witnesses",
+    "count_txs",
+    "count_jobs",
+    "set_aside",
+    "last_txs",
+    "newest_tx_of_each_signer",
+}
 
 
 def sent(ledger: Ledger, number: int, at: float, status: str, *messages: Message) -> str:
@@ -24,14 +33,19 @@ def sent(ledger: Ledger, number: int, at: float, status: str, *messages: Message
     with ledger.write():
         for message in messages:
             ledger.add_message(KEY, message, at)
-        tx = ledger.add_tx(OpenTx(0, KEY, f"HASH{number}", b"signed", number, 9, 5, at), ledger.waiting_messages(KEY))
+        tx = ledger.add_tx(
+            OpenTx(0, KEY, f"HASH{number}", b"signed", number, 9, 5, at), ledger.waiting_messages(KEY)
+        )
         if status != "open":
             ledger.close_tx(tx, status, height=number * (status == "included"))
     return tx.tx_hash
 
 
 def kept(ledger: Ledger) -> dict[str, bytes]:
-    return {row["tx_hash"]: row["tx_bytes"] for row in ledger._db.execute("SELECT tx_hash, tx_bytes FROM txs ORDER BY id")}
+    return {
+        row["tx_hash"]: row["tx_bytes"]
+        for row in ledger._db.execute("SELECT tx_hash, tx_bytes FROM txs ORDER BY id")
+    }
 
 
 def prune(ledger: Ledger, count: int = 100) -> None:
@@ -41,7 +55,8 @@ def prune(ledger: Ledger, count: int = 100) -> None:
 
 
 def test_heartbeats_leave_nothing(ledger: Ledger) -> None:
-    """A cluster of 100 nodes signs 36 MB of them a day: after a week nothing of it is left, in a block or not."""
+    """A cluster of 100 nodes signs 36 MB of them a day: after a week nothing of it is left, in a block or
+    not."""
     sent(ledger, 1, OLD, "included", Message("node", "a.n1", b"n"))
     sent(ledger, 2, OLD, "expired", Message("node", "a.n1", b"n"))
     last = sent(ledger, 3, NOW, "included")
@@ -51,8 +66,11 @@ def test_heartbeats_leave_nothing(ledger: Ledger) -> None:
 
 
 def test_reports_keep_their_place(ledger: Ledger) -> None:
-    """Of an old transaction with a report its hash, height and fee stay for the timeline; the bytes, most of which were heartbeats, go."""
-    told = sent(ledger, 1, OLD, "included", Message("report", "JOB-1", b"r", "queued"), Message("node", "a.n1", b"n"))
+    """Of an old transaction with a report its hash, height and fee stay for the timeline; the bytes, most of
+    which were heartbeats, go."""
+    told = sent(
+        ledger, 1, OLD, "included", Message("report", "JOB-1", b"r", "queued"), Message("node", "a.n1", b"n")
+    )
     last = sent(ledger, 2, NOW, "included")
     prune(ledger)
     assert kept(ledger) == {told: b"", last: b"signed"}
@@ -61,7 +79,8 @@ def test_reports_keep_their_place(ledger: Ledger) -> None:
 
 
 def test_what_is_open_or_the_last_stays_whole(ledger: Ledger) -> None:
-    """However long the daemon rested: the open one is sent again as signed, and the newest in a block shows the key's public half."""
+    """However long the daemon rested: the open one is sent again as signed, and the newest in a block shows
+    the key's public half."""
     first = sent(ledger, 1, OLD, "included", Message("node", "a.n1", b"n"))
     opened = sent(ledger, 2, OLD, "open", Message("report", "JOB-1", b"r", "queued"))
     prune(ledger)
@@ -71,7 +90,9 @@ def test_what_is_open_or_the_last_stays_whole(ledger: Ledger) -> None:
 
 def test_a_week_stays(ledger: Ledger) -> None:
     """For so long a comparison can tell our own transactions from a stranger's."""
-    hashes = frozenset(sent(ledger, number, NOW - reconciliation.KEEP_SECONDS + number, "included") for number in (1, 2))
+    hashes = frozenset(
+        sent(ledger, number, NOW - reconciliation.KEEP_SECONDS + number, "included") for number in (1, 2)
+    )
     prune(ledger)
     assert reconciliation.txs_since(ledger, KEY, 0) == (frozenset({1, 2}), hashes)
 
@@ -98,7 +119,8 @@ def test_bytes_that_were_forgotten_can_be_sent_again(ledger: Ledger) -> None:
 
 
 def test_fees_of_a_day(ledger: Ledger) -> None:
-    """What was paid since a moment, by that key, for what is in a block; another's and older ones do not count."""
+    """What was paid since a moment, by that key, for what is in a block; another's and older ones do not
+    count."""
     sent(ledger, 1, 10.0, "included")
     sent(ledger, 2, 20.0, "included")
     sent(ledger, 3, 30.0, "expired")

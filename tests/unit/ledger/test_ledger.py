@@ -32,8 +32,12 @@ def store(ledger: Ledger, *messages: Message) -> None:
 
 def test_job_round_trip() -> None:
     """A job comes back from its row as it went in, environment and usage included."""
-    spec = replace(JOB.spec, workload=replace(JOB.spec.workload, environment=(("A", "b"),), arguments=("x", "y")))
-    job = replace(JOB, spec=spec, usage=Usage(gpu_seconds=3, gpu_seconds_by_type=(("a100", 3),)), state=State.RUNNING)
+    spec = replace(
+        JOB.spec, workload=replace(JOB.spec.workload, environment=(("A", "b"),), arguments=("x", "y"))
+    )
+    job = replace(
+        JOB, spec=spec, usage=Usage(gpu_seconds=3, gpu_seconds_by_type=(("a100", 3),)), state=State.RUNNING
+    )
     assert job_from_value(str(job_to_row(job)["value"])) == job
 
 
@@ -95,7 +99,12 @@ def test_closed_jobs_are_not_open(ledger: Ledger) -> None:
 
 def test_reports_go_before_heartbeats_and_in_order(ledger: Ledger) -> None:
     """A backlog of heartbeats never delays a report, and a job's reports keep their order."""
-    store(ledger, Message("node", "a.n1", b"n"), Message("report", "JOB-1", b"q", "queued"), Message("report", "JOB-1", b"r", "running"))
+    store(
+        ledger,
+        Message("node", "a.n1", b"n"),
+        Message("report", "JOB-1", b"q", "queued"),
+        Message("report", "JOB-1", b"r", "running"),
+    )
     assert [message.body for message in ledger.waiting_messages("ve1p")] == [b"q", b"r", b"n"]
 
 
@@ -131,10 +140,16 @@ def test_expired_transaction_gives_its_messages_back(ledger: Ledger) -> None:
 
 
 def test_bytes_that_were_not_taken_may_be_made_again(ledger: Ledger) -> None:
-    """Same messages, sequence and height give the same bytes: their row is opened again, with the messages in it."""
+    """Same messages, sequence and height give the same bytes: their row is opened again, with the messages in
+    it."""
     store(ledger, Message("report", "JOB-1", b"q", "queued"))
     with ledger.write():
-        ledger.close_tx(ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p")), "failed", code=1, note="rate limit exceeded")
+        ledger.close_tx(
+            ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p")),
+            "failed",
+            code=1,
+            note="rate limit exceeded",
+        )
         again = ledger.add_tx(open_tx(), ledger.waiting_messages("ve1p"))
     assert [(row.status, row.code, row.note) for row in ledger.last_txs(10)] == [("open", 0, "")]
     assert [message.body for message in ledger.messages_of_tx(again.id)] == [b"q"]
@@ -142,7 +157,10 @@ def test_bytes_that_were_not_taken_may_be_made_again(ledger: Ledger) -> None:
 
 def test_a_place_that_cannot_be_written_is_one_line() -> None:
     """A directory that cannot be made ends in LedgerError with the reason and the path."""
-    with pytest.raises(LedgerError, match=r"ledger /proc/none/ledger\.sqlite cannot be opened: No such file or directory: '?/proc/none"):
+    with pytest.raises(
+        LedgerError,
+        match=r"ledger /proc/none/ledger\.sqlite cannot be opened: No such file or directory: '?/proc/none",
+    ):
         Ledger.open(Path("/proc/none/ledger.sqlite"))
 
 
@@ -150,7 +168,10 @@ def test_what_is_no_ledger_says_what_to_do_next(tmp_path: Path, monkeypatch: pyt
     """A file that is damaged is checked; one that is another user's is opened as that user."""
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"no database" * 1000)
-    for readable, step in ((True, "`provd ledger check` says more"), (False, "run this as provd's user or as root")):
+    for readable, step in (
+        (True, "`provd ledger check` says more"),
+        (False, "run this as provd's user or as root"),
+    ):
         monkeypatch.setattr(os, "access", lambda path, mode, answer=readable: answer)
         with pytest.raises(LedgerError, match=f"cannot be opened: file is not a database; {step}"):
             Ledger.open(path, readonly=True, lock=False)
@@ -175,14 +196,17 @@ def test_a_damaged_file_is_no_fault_of_provd(tmp_path: Path) -> None:
 
 
 def test_the_first_trouble_is_the_one_that_is_told(ledger: Ledger) -> None:
-    """After some failures SQLite has already ended the transaction by itself: that there is none left is no news."""
+    """After some failures SQLite has already ended the transaction by itself: that there is none left is no
+    news."""
     with ledger.write():
         ledger.set(meta.SERVED, "HPC-1")
     with pytest.raises(LedgerError, match="UNIQUE constraint failed"), ledger.write():
         ledger._db.execute("INSERT OR ROLLBACK INTO meta VALUES ('served', 'other')")
 
 
-def test_a_file_system_without_locks_is_not_another_provd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks_is_not_another_provd(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """NFS without its lock service: the operator must not look for a daemon that is not there."""
 
     def no_locks(*_: object) -> None:

@@ -39,7 +39,9 @@ def test_a_job_that_is_saved_again_keeps_its_place(ledger: Ledger) -> None:
     assert [(number, job.spec.job_id) for number, job in listing.jobs(ledger)] == [(2, "JOB-2"), (1, "JOB-1")]
 
 
-def test_an_id_of_slurm_is_looked_for_among_the_newest(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_id_of_slurm_is_looked_for_among_the_newest(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So that a look costs the same in a ledger of years; the id on chain finds any."""
     monkeypatch.setattr(listing, "AMONG", 2)
     save(ledger, 1, slurm_id="77")

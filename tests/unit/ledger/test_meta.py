@@ -39,9 +39,12 @@ DEFAULTS: dict[str, object] = {
 }
 
 
-@pytest.mark.parametrize(("key", "value", "name", "text"), STORED, ids=[f"{row[2]}={row[3]}" for row in STORED])
+@pytest.mark.parametrize(
+    ("key", "value", "name", "text"), STORED, ids=[f"{row[2]}={row[3]}" for row in STORED]
+)
 def test_stored_as_ever(ledger: Ledger, key: Key[Any], value: object, name: str, text: str) -> None:
-    """Each value is stored under its name as this text, and is read back equal; `booted_at` to the millisecond."""
+    """Each value is stored under its name as this text, and is read back equal; `booted_at` to the
+    millisecond."""
     with ledger.write():
         ledger.set(key, value)
     (row,) = ledger._db.execute("SELECT key, value FROM meta").fetchall()

@@ -31,7 +31,8 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def test_an_invalid_id_parks_its_own_job_alone(ledger: Ledger) -> None:
-    """It never leaves the ledger: the job comes out parked, with the start of the id in its detail; the others as ever."""
+    """It never leaves the ledger: the job comes out parked, with the start of the id in its detail; the
+    others as ever."""
     poisoned, other = ledger.open_jobs("HPC-1")
     assert (poisoned.slurm_id, other) == ("", OTHER)
     assert poisoned.parked is not None
@@ -41,7 +42,9 @@ def test_an_invalid_id_parks_its_own_job_alone(ledger: Ledger) -> None:
     assert decide(observe(poisoned, look(), NOW + 10_000), look()) is None
 
 
-@pytest.mark.parametrize("slurm_id", [NOTICE, "0", "12_3", "99999999999", "4294967294", "-1", " 7", "7\n", "1٢"])
+@pytest.mark.parametrize(
+    "slurm_id", [NOTICE, "0", "12_3", "99999999999", "4294967294", "-1", " 7", "7\n", "1٢"]
+)
 def test_every_id_that_is_none_is_found(ledger: Ledger, slurm_id: str) -> None:
     """The daemon looks for them without reading every job."""
     with ledger.write():
@@ -73,7 +76,8 @@ def test_repair_clears_the_id(ledger: Ledger, saved: bool) -> None:
 
 @pytest.mark.parametrize("value", ["{", "null", '{"spec": 1}', "[]"])
 def test_a_row_that_cannot_be_read_is_put_aside(ledger: Ledger, value: str) -> None:
-    """The others continue. With the repair the row is kept with the dropped jobs, and the job is read from the chain as a new one."""
+    """The others continue. With the repair the row is kept with the dropped jobs, and the job is read from
+    the chain as a new one."""
     with ledger.write():
         ledger._db.execute("UPDATE jobs SET value = ? WHERE job_id = 'JOB-1'", (value,))
     assert ledger.open_jobs("HPC-1") == [OTHER]

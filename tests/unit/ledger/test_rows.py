@@ -36,8 +36,7 @@ def test_any_job_round_trip(job: Job) -> None:
 
 
 @pytest.mark.parametrize(
-    "missing",
-    ["spec", "program", "wall_seconds", "adopted_at", "state", "reported", "promised"],
+    "missing", ["spec", "program", "wall_seconds", "adopted_at", "state", "reported", "promised"]
 )
 def test_a_row_without_a_required_field_is_unreadable(missing: str) -> None:
     """No default stands in for what every provd has written."""
@@ -48,10 +47,18 @@ def test_a_row_without_a_required_field_is_unreadable(missing: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"exit_code": SECRET}, {"attempt": "7"}, {"slurm_id": 7}, {"program": SECRET}, {"new": SECRET}, {"hold": ""}],
+    [
+        {"exit_code": SECRET},
+        {"attempt": "7"},
+        {"slurm_id": 7},
+        {"program": SECRET},
+        {"new": SECRET},
+        {"hold": ""},
+    ],
 )
 def test_an_invalid_field_is_named_without_its_value(change: dict[str, object]) -> None:
-    """A field of another type or of a newer provd makes the row unreadable; the reason holds no customer's text."""
+    """A field of another type or of a newer provd makes the row unreadable; the reason holds no customer's
+    text."""
     with pytest.raises(UnreadableJob, match=f"^{next(iter(change))}: ") as raised:
         job_from_value(json.dumps({**asdict(JOB), **change}))
     assert SECRET not in str(raised.value)

@@ -1,4 +1,5 @@
-"""The loops over a devnet in this process and a scheduler that the test moves: no sleeps, every tick is called."""
+"""The loops over a devnet in this process and a scheduler that the test moves: no sleeps, every tick is
+called."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -28,7 +29,8 @@ TENANCY = ServedCluster(
 
 @dataclass
 class House:
-    """All four loops; `restart` drops every object and keeps the ledger file, as a kill does; `lose_ledger` keeps not even that."""
+    """All four loops; `restart` drops every object and keeps the ledger file, as a kill does; `lose_ledger`
+    keeps not even that."""
 
     chain: TestChain
     scheduler: FakeScheduler

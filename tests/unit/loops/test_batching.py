@@ -28,7 +28,8 @@ def test_what_fits_goes_whole() -> None:
 
 
 def test_live_work_goes_with_the_next_transaction() -> None:
-    """Behind ten thousand old reports the newest job's own, and heartbeats, are in the very next transaction."""
+    """Behind ten thousand old reports the newest job's own, and heartbeats, are in the very next
+    transaction."""
     backlog = [f"JOB-{number}" for number in range(BACKLOG)]
     chosen = select_messages(waiting(*backlog, "JOB-NEW", "JOB-NEW", nodes=500), 100)
     assert [one.state for one in chosen if one.subject == "JOB-NEW"] == ["queued", "queued"]
@@ -52,7 +53,8 @@ def test_a_cluster_does_not_wait_for_its_nodes() -> None:
 
 @given(st.lists(st.integers(1, 8)), st.integers(0, 30), st.integers(1, 20))
 def test_never_too_many_never_out_of_order(jobs: list[int], nodes: int, room: int) -> None:
-    """As many as fit, and of each job its first reports: none ever overtakes an earlier one of the same job."""
+    """As many as fit, and of each job its first reports: none ever overtakes an earlier one of the same
+    job."""
     everything = waiting(*(f"JOB-{number}" for number in jobs), nodes=nodes)
     chosen = select_messages(everything, room)
     assert len(chosen) == min(room, len(everything))
@@ -63,7 +65,8 @@ def test_never_too_many_never_out_of_order(jobs: list[int], nodes: int, room: in
 
 
 async def test_a_backlog_does_not_delay_a_new_job(house: House) -> None:
-    """The reports of two thousand jobs wait for a chain that was away; a job that comes now, and the nodes, are heard at once."""
+    """The reports of two thousand jobs wait for a chain that was away; a job that comes now, and the nodes,
+    are heard at once."""
     for _ in range(100):
         await house.chain.send(ALICE, *(job() for _ in range(20)), gas_limit=400_000_000, fee=10_000_000)
     await house.intake.tick()

@@ -1,4 +1,5 @@
-"""A chain that began anew under the same id, and has come as far as the old one: its jobs are other people's."""
+"""A chain that began anew under the same id, and has come as far as the old one: its jobs are other
+people's."""
 
 from dataclasses import replace
 
@@ -16,7 +17,8 @@ JOBS = chain_identity.ENOUGH
 
 
 async def reborn_with(house: House, jobs: int) -> TestChain:
-    """So many jobs were queued when the chain was thrown away; by the daemon's next start the new chain has one more of its own."""
+    """So many jobs were queued when the chain was thrown away; by the daemon's next start the new chain has
+    one more of its own."""
     await house.chain.send(ALICE, *(job() for _ in range(jobs)))
     await house.intake.tick()
     await house.advance.tick()
@@ -29,7 +31,8 @@ async def reborn_with(house: House, jobs: int) -> TestChain:
 
 
 async def test_nothing_is_taken_from_it_or_said_to_it(house: House) -> None:
-    """Its newest job is not run, and no report that waits for an old job settles a new one; both loops say why."""
+    """Its newest job is not run, and no report that waits for an old job settles a new one; both loops say
+    why."""
     old = await reborn_with(house, JOBS)
     for tick in (house.intake.tick, house.outbox.tick, house.intake.tick):
         with pytest.raises(Refused, match=r"JOB-1, JOB-2, JOB-3 are not those .* needs its own ledger"):
@@ -71,11 +74,17 @@ async def test_one_contradicting_job_stops_no_other(house: House, monkeypatch: p
     await house.chain.send(ALICE, job())
     house.chain.clock.time += SWEEP_SECONDS
     await house.round()
-    assert [await house.state(f"JOB-{number}") for number in range(1, JOBS + 2)] == ["queued", "queued", "pending", "queued"]
+    assert [await house.state(f"JOB-{number}") for number in range(1, JOBS + 2)] == [
+        "queued",
+        "queued",
+        "pending",
+        "queued",
+    ]
 
 
 async def test_a_young_ledger(house: House) -> None:
-    """One job cannot tell an invented record from another chain: it alone is on hold, and is not reported to the other."""
+    """One job cannot tell an invented record from another chain: it alone is on hold, and is not reported to
+    the other."""
     old = await reborn_with(house, 1)
     await house.intake.tick()
     await house.report()
@@ -88,7 +97,9 @@ async def test_a_young_ledger(house: House) -> None:
 
 
 @pytest.mark.parametrize("answer", [None, Unreadable("the record of JOB-1 cannot be read")])
-async def test_an_answer_that_proves_nothing(house: House, monkeypatch: pytest.MonkeyPatch, answer: Unreadable | None) -> None:
+async def test_an_answer_that_proves_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch, answer: Unreadable | None
+) -> None:
     """A node that lags, or one bad record, stops nobody."""
     await house.chain.send(ALICE, job())
     await house.intake.tick()

@@ -65,7 +65,8 @@ async def test_lost_ledger_looks_first(house: House) -> None:
 
 
 async def test_lost_ledger_cancels_what_the_chain_ended(house: House) -> None:
-    """The customer cancelled while nobody remembered the job: the SLURM job is found by its name and cancelled, its usage kept."""
+    """The customer cancelled while nobody remembered the job: the SLURM job is found by its name and
+    cancelled, its usage kept."""
     await house.chain.send(ALICE, job())
     await house.round()
     house.scheduler.run()
@@ -80,7 +81,8 @@ async def test_lost_ledger_cancels_what_the_chain_ended(house: House) -> None:
 
 
 async def test_kill_between_intent_and_act(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed after the intent was written and before sbatch ran: one submission in the end, after the window."""
+    """Killed after the intent was written and before sbatch ran: one submission in the end, after the
+    window."""
     await house.chain.send(ALICE, job())
     await house.intake.tick()
 
@@ -100,7 +102,8 @@ async def test_kill_between_intent_and_act(house: House, monkeypatch: pytest.Mon
 
 
 async def test_a_lagging_node_loses_no_job(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job below the counter that the node does not have yet is set aside, and taken up at the next sweep."""
+    """A job below the counter that the node does not have yet is set aside, and taken up at the next
+    sweep."""
     await house.chain.send(ALICE, job())
     real = house.chain.client.job
 
@@ -118,7 +121,8 @@ async def test_a_lagging_node_loses_no_job(house: House, monkeypatch: pytest.Mon
 
 
 async def test_a_job_set_aside_hides_none_before_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where all jobs are looked at again, as when a cluster is added, one that is set aside does not stand for those before it."""
+    """Where all jobs are looked at again, as when a cluster is added, one that is set aside does not stand
+    for those before it."""
     await house.chain.send(ALICE, job(), job())
     house.ledger.quarantine("JOB-2", "its record could not be read", 0)
     real = house.chain.client.job_counter
@@ -134,7 +138,8 @@ async def test_a_job_set_aside_hides_none_before_it(house: House, monkeypatch: p
 
 
 async def test_an_offering_not_seen_yet_fails_no_job(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The chain took the job, so its offering exists: a node that does not have it yet is no reason to refuse the job."""
+    """The chain took the job, so its offering exists: a node that does not have it yet is no reason to refuse
+    the job."""
     await house.chain.send(ALICE, job())
 
     async def lagging(_: str) -> None:
@@ -180,7 +185,8 @@ async def test_one_bad_record_stops_nothing(house: House, monkeypatch: pytest.Mo
 
 
 async def test_a_full_site_is_waited_for(house: House) -> None:
-    """SLURM takes no more jobs of the account: nothing counts as tried, submissions pause, and go on when there is room."""
+    """SLURM takes no more jobs of the account: nothing counts as tried, submissions pause, and go on when
+    there is room."""
     house.scheduler.full = True
     await house.chain.send(ALICE, job())
     for _ in range(MAX_ATTEMPTS + 2):
@@ -195,7 +201,8 @@ async def test_a_full_site_is_waited_for(house: House) -> None:
 
 @pytest.mark.parametrize("doubtful", [False, True])
 async def test_the_sites_trouble_uses_no_attempt(house: House, doubtful: bool) -> None:
-    """StateSaveLocation is full, or slurmctld is lost on the way, for longer than five attempts last: no job is parked, and it runs."""
+    """StateSaveLocation is full, or slurmctld is lost on the way, for longer than five attempts last: no job
+    is parked, and it runs."""
     words = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
     kind = {"unknown": words} if doubtful else {"deferral": "I/O error writing script/environment to file"}
     house.scheduler.trouble = SubmissionResult("", trouble=SiteTrouble.CONTROLLER, **kind)
@@ -214,8 +221,11 @@ async def test_the_sites_trouble_uses_no_attempt(house: House, doubtful: bool) -
 
 
 async def test_a_parked_job_keeps_what_sbatch_said(house: House) -> None:
-    """Five attempts that nobody understands: the reason holds the last answer, which is what the operator needs."""
-    house.scheduler.trouble = SubmissionResult("", unknown="sbatch ended with 1: sbatch: error: something of next year")
+    """Five attempts that nobody understands: the reason holds the last answer, which is what the operator
+    needs."""
+    house.scheduler.trouble = SubmissionResult(
+        "", unknown="sbatch ended with 1: sbatch: error: something of next year"
+    )
     await house.chain.send(ALICE, job())
     for _ in range(MAX_ATTEMPTS + 1):
         await house.round()
@@ -267,13 +277,18 @@ async def test_a_counter_beyond_all_jobs(house: House, monkeypatch: pytest.Monke
 
 
 async def test_unparked_while_slurm_is_asked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that the operator's word changed holds: the look, which began before it, brings nothing of the old row back."""
+    """All that the operator's word changed holds: the look, which began before it, brings nothing of the old
+    row back."""
     await house.chain.send(ALICE, job())
     await house.round()
     known = house.ledger.job("JOB-1")
     assert known is not None
     with house.ledger.write():
-        house.ledger.save_job(replace(known, parked=Parked(ParkReason.SEVERAL, "waits for somebody"), missing_since=5.0, attempt=3))
+        house.ledger.save_job(
+            replace(
+                known, parked=Parked(ParkReason.SEVERAL, "waits for somebody"), missing_since=5.0, attempt=3
+            )
+        )
     ask = house.scheduler.snapshot
 
     async def snapshot(watch: Watch) -> Snapshot:

@@ -30,7 +30,8 @@ def test_a_flat_price_is_paid_exactly() -> None:
 
 
 def test_a_rising_price_is_paid_ahead() -> None:
-    """6 % a block, as at 87 % full blocks: the fee is enough for 20 blocks more of it; never more than eight times the price."""
+    """6 % a block, as at 87 % full blocks: the fee is enough for 20 blocks more of it; never more than eight
+    times the price."""
     rising = trend(*(str(Decimal("0.025") * Decimal("1.06") ** block) for block in range(10)))
     price = Decimal("0.025") * Decimal("1.06") ** 9
     assert rising.quote(10, price, 20) == pytest.approx(price * Decimal("1.06") ** 20, rel=Decimal("0.01"))
@@ -43,7 +44,8 @@ def test_a_price_that_turns_is_paid_ahead() -> None:
 
 
 def test_a_false_height_does_not_stop_the_slope() -> None:
-    """One price at a height far ahead is forgotten with the next one: the margin follows what rises after it."""
+    """One price at a height far ahead is forgotten with the next one: the margin follows what rises after
+    it."""
     lied = trend("0.025")
     lied.observe(1_000_000, NOW)
     lied.observe(3, Decimal("0.028"))
@@ -58,7 +60,11 @@ def test_what_a_node_required_counts_for_some_blocks() -> None:
     assert asked.quote(30, NOW, 20) == NOW
 
 
-@given(st.lists(st.tuples(st.integers(1, 500), st.integers(0, 10**6)), max_size=20), st.integers(1, 500), st.integers(1, 1000))
+@given(
+    st.lists(st.tuples(st.integers(1, 500), st.integers(0, 10**6)), max_size=20),
+    st.integers(1, 500),
+    st.integers(1, 1000),
+)
 def test_a_quote_has_bounds(seen: list[tuple[int, int]], height: int, blocks: int) -> None:
     """Whatever endpoints have said, at whatever heights: between the price now and eight times that."""
     made = fees.PriceTrend()
@@ -76,7 +82,9 @@ def test_a_quote_has_bounds(seen: list[tuple[int, int]], height: int, blocks: in
         (10, 100, 99, 0, Problem.FEE_BUDGET_SPENT),
     ],
 )
-def test_the_lowest_ceiling_binds(max_fee: int, balance: int, spent: int, amount: int, problem: Problem) -> None:
+def test_the_lowest_ceiling_binds(
+    max_fee: int, balance: int, spent: int, amount: int, problem: Problem
+) -> None:
     """One transaction's ceiling, the wallet, or what is left of the budgets."""
     ceiling = fees.lowest_ceiling(max_fee, balance, fees.Budget(50, 1000, spent, spent), "uve")
     assert (ceiling.amount, ceiling.problem) == (amount, problem)
@@ -92,7 +100,8 @@ def test_the_usual_price() -> None:
 
 
 def test_gas_stays_within_what_messages_can_cost() -> None:
-    """A simulation 1,000 times too high or low costs no more than a plausible one; each transaction without enough gas doubles it."""
+    """A simulation 1,000 times too high or low costs no more than a plausible one; each transaction without
+    enough gas doubles it."""
     limits, most = GasLimits(), most_plausible([500, 500])
     assert limits.limit(80_000, 2, most) == 96_000
     assert limits.limit(80_000_000, 2, most) == most
@@ -105,7 +114,8 @@ def test_gas_stays_within_what_messages_can_cost() -> None:
 
 
 def test_heights_have_a_bound() -> None:
-    """From the last transaction in a block: ten blocks a second at most. Without one, or with a clock set back, the endpoint's word."""
+    """From the last transaction in a block: ten blocks a second at most. Without one, or with a clock set
+    back, the endpoint's word."""
     assert plausible_height(1_000_000, (500, 100.0), 160.0) == 500 + 100 + 600
     assert plausible_height(510, (500, 100.0), 160.0) == 510
     assert plausible_height(1_000_000, None, 160.0) == 1_000_000

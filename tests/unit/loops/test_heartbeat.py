@@ -58,7 +58,8 @@ async def test_more_nodes_than_the_chain_thinks(house: House) -> None:
 
 @pytest.mark.parametrize("compat", ["report", "published"])
 async def test_nodes_that_the_chain_gave_up(house: House, compat: str) -> None:
-    """After an hour of silence no message brings a node's id back (2128, or 2109 as published): its host goes on under the next id.
+    """After an hour of silence no message brings a node's id back (2128, or 2109 as published): its host goes
+    on under the next id.
 
     So again after each such hour, and nothing is said twice about it.
     """
@@ -80,7 +81,8 @@ async def test_nodes_that_the_chain_gave_up(house: House, compat: str) -> None:
 
 
 async def test_a_new_ledger_is_not_behind_the_old_ones_heartbeats(house: House) -> None:
-    """Sequence numbers must grow: those of a large cluster must not run ahead of the clock, or a lost ledger would silence its nodes."""
+    """Sequence numbers must grow: those of a large cluster must not run ahead of the clock, or a lost ledger
+    would silence its nodes."""
     house.scheduler.hosts = 200
     for _ in range(5):
         house.chain.block(seconds=60)
@@ -96,11 +98,18 @@ async def test_a_new_ledger_is_not_behind_the_old_ones_heartbeats(house: House) 
 
 
 async def test_more_active_nodes_than_ours_on_an_offline_cluster(house: House) -> None:
-    """As published every update fails then (2100), the one that brings the cluster back included, unless it raises total_nodes."""
+    """As published every update fails then (2100), the one that brings the cluster back included, unless it
+    raises total_nodes."""
     house.chain.devnet.blocks.rules = replace(house.chain.devnet.blocks.rules, compat="published")
     house.chain.block(seconds=400)
     theirs = [
-        MsgUpdateNodeMetadata(provider_address=PROVIDER.address, cluster_id="HPC-1", node_id=f"b.n{number}", region="eu", active=True)
+        MsgUpdateNodeMetadata(
+            provider_address=PROVIDER.address,
+            cluster_id="HPC-1",
+            node_id=f"b.n{number}",
+            region="eu",
+            active=True,
+        )
         for number in range(5)
     ]
     assert (await house.chain.send(PROVIDER, *theirs)).ok
@@ -114,17 +123,25 @@ async def test_another_refusal_changes_no_id(house: House) -> None:
     """A deregistered cluster, or another's, is for an operator: its nodes keep their ids."""
     await house.heartbeat.tick()
     (first, _) = house.ledger.waiting_messages(PROVIDER.address)
-    rejections = Rejections(house.ledger, JobRecords(house.ledger, house.chain.client, house.chain.clock), house.chain.clock, lambda: None)
+    rejections = Rejections(
+        house.ledger,
+        JobRecords(house.ledger, house.chain.client, house.chain.clock),
+        house.chain.clock,
+        lambda: None,
+    )
     await rejections.look_into(first, "message index: 0: cluster HPC-1 is deregistered: invalid cluster")
     assert node_id(house.ledger, "alpha", "n1") == "alpha.n1"
     assert [message.subject for message in house.ledger.waiting_messages(PROVIDER.address)] == ["alpha.n2"]
 
 
 async def test_a_node_that_cannot_be_read_is_no_smaller_cluster(house: House) -> None:
-    """Fewer nodes seen than the cluster has on chain: a job that fits the whole cluster is adopted, not refused."""
+    """Fewer nodes seen than the cluster has on chain: a job that fits the whole cluster is adopted, not
+    refused."""
     await house.heartbeat.tick()
     assert len(await house.scheduler.nodes()) < 4
-    await house.chain.send(ALICE, job(resources=JobResources(nodes=4, cpu_cores_per_node=1, memory_gb_per_node=1)))
+    await house.chain.send(
+        ALICE, job(resources=JobResources(nodes=4, cpu_cores_per_node=1, memory_gb_per_node=1))
+    )
     await house.intake.tick()
     adopted = house.ledger.job("JOB-1")
     assert adopted is not None

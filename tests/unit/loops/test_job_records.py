@@ -1,4 +1,5 @@
-"""An endpoint that invents a job, or alters one: what it says of that job harms nobody else, and no report is false."""
+"""An endpoint that invents a job, or alters one: what it says of that job harms nobody else, and no report is
+false."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -68,7 +69,8 @@ async def sweeps(house: House, count: int) -> None:
 
 
 async def test_no_report_goes_without_its_record(house: House, liar: Liar) -> None:
-    """JOB-1 is queued; the chain's JOB-1 is somebody else's: the report is not sent, and the other job's goes."""
+    """JOB-1 is queued; the chain's JOB-1 is somebody else's: the report is not sent, and the other job's
+    goes."""
     await house.chain.send(ALICE, job(), job())
     await house.intake.tick()
     await house.advance.tick()
@@ -80,7 +82,8 @@ async def test_no_report_goes_without_its_record(house: House, liar: Liar) -> No
 
 
 async def test_the_truth_ends_a_hold(house: House, liar: Liar) -> None:
-    """One lie costs nothing: at the next tick the record agrees again, and the report goes with the one after."""
+    """One lie costs nothing: at the next tick the record agrees again, and the report goes with the one
+    after."""
     await house.chain.send(ALICE, job())
     await house.intake.tick()
     await house.advance.tick()
@@ -93,7 +96,12 @@ async def test_the_truth_ends_a_hold(house: House, liar: Liar) -> None:
     await house.intake.tick()
     await house.round()
     assert await house.state() == "queued"
-    assert [row.what for row in house.ledger.events_of("JOB-1")][-4:] == ["on_hold", "hold_ended", "report_stored", "report_confirmed"]
+    assert [row.what for row in house.ledger.events_of("JOB-1")][-4:] == [
+        "on_hold",
+        "hold_ended",
+        "report_stored",
+        "report_confirmed",
+    ]
 
 
 async def test_each_report_is_compared_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +127,8 @@ async def test_each_report_is_compared_once(house: House, monkeypatch: pytest.Mo
 
 
 async def test_a_report_that_waited_is_compared_again(house: House, liar: Liar) -> None:
-    """It agreed with an invented record and could not be sent; by the time it can, the number is an honest customer's."""
+    """It agreed with an invented record and could not be sent; by the time it can, the number is an honest
+    customer's."""
     await house.chain.send(ALICE, job())
     await house.round()
     template = await house.chain.client.job("JOB-1")
@@ -138,7 +147,8 @@ async def test_a_report_that_waited_is_compared_again(house: House, liar: Liar) 
 
 
 async def test_an_invented_job_is_ended(house: House, liar: Liar) -> None:
-    """It has no record once the truth is told: its program is ended after two minutes, and nothing was reported."""
+    """It has no record once the truth is told: its program is ended after two minutes, and nothing was
+    reported."""
     await house.chain.send(ALICE, job())
     await house.round()
     template = await house.chain.client.job("JOB-1")
@@ -163,7 +173,8 @@ async def test_an_invented_job_is_ended(house: House, liar: Liar) -> None:
 
 
 async def test_the_honest_job_under_an_invented_number(house: House, liar: Liar) -> None:
-    """The customer who gets that number has his own program run, and his own result reported; what was invented stays as a record."""
+    """The customer who gets that number has his own program run, and his own result reported; what was
+    invented stays as a record."""
     await house.chain.send(ALICE, job())
     await house.round()
     template = await house.chain.client.job("JOB-1")

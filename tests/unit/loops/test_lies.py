@@ -1,4 +1,5 @@
-"""The outbox against one endpoint's false answers: heights, sequences, prices and simulated gas, and what they leave behind."""
+"""The outbox against one endpoint's false answers: heights, sequences, prices and simulated gas, and what
+they leave behind."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -80,7 +81,8 @@ async def test_a_height_far_ahead_makes_no_far_timeout(house: House, liar: Liar)
 
 
 async def test_a_sequence_that_nothing_explains_is_not_used(house: House, liar: Liar) -> None:
-    """Nothing is signed with it, readiness names it, and the report is on its way with the first true answer."""
+    """Nothing is signed with it, readiness names it, and the report is on its way with the first true
+    answer."""
     liar.answers["account"] = lambda account: Account(account.number, account.sequence + 7)
     await house.outbox.tick()
     house.chain.clock.time += GRACE_SECONDS
@@ -93,7 +95,8 @@ async def test_a_sequence_that_nothing_explains_is_not_used(house: House, liar: 
 
 
 async def test_an_answer_from_before_our_own_transaction_is_not_used(house: House, liar: Liar) -> None:
-    """An endpoint that does not have our last block yet gets nothing signed that every other one would refuse."""
+    """An endpoint that does not have our last block yet gets nothing signed that every other one would
+    refuse."""
     liar.answers["account"] = lambda account: Account(account.number, account.sequence - 1)
     await house.outbox.tick()
     assert statuses(house) == ["included"]
@@ -114,13 +117,23 @@ def open_with(house: House, sequence: int, timeout_height: int, fee: int = 50_00
         fee_denom="uve",
         timeout_height=timeout_height,
     )
-    made = OpenTx(0, PROVIDER.address, signed.tx_hash, signed.tx_bytes, sequence, timeout_height, fee, house.chain.clock.now())
+    made = OpenTx(
+        0,
+        PROVIDER.address,
+        signed.tx_hash,
+        signed.tx_bytes,
+        sequence,
+        timeout_height,
+        fee,
+        house.chain.clock.now(),
+    )
     with house.ledger.write():
         return house.ledger.add_tx(made, messages)
 
 
 async def test_a_ledger_with_a_dead_transaction_recovers(house: House, liar: Liar) -> None:
-    """Sequence 7 too high, timeout height a million blocks away: given up after two ticks, and its report lands."""
+    """Sequence 7 too high, timeout height a million blocks away: given up after two ticks, and its report
+    lands."""
     sequence = (await house.chain.client.account(PROVIDER.address)).sequence
     open_with(house, sequence + 7, FAR)
     for _ in range(3):
@@ -130,16 +143,20 @@ async def test_a_ledger_with_a_dead_transaction_recovers(house: House, liar: Lia
 
 
 async def test_a_far_timeout_alone_does_no_harm(house: House, liar: Liar) -> None:
-    """With the right sequence the transaction is valid, however far its timeout height: it is sent and included."""
+    """With the right sequence the transaction is valid, however far its timeout height: it is sent and
+    included."""
     open_with(house, (await house.chain.client.account(PROVIDER.address)).sequence, FAR)
     await house.report()
     assert statuses(house) == ["included", "included"]
 
 
 async def test_an_open_transaction_whose_sequence_is_used(house: House, liar: Liar) -> None:
-    """A second signer took its sequence: known with the next tick, long before its timeout height, and named."""
+    """A second signer took its sequence: known with the next tick, long before its timeout height, and
+    named."""
     open_with(house, (await house.chain.client.account(PROVIDER.address)).sequence, FAR)
-    await house.chain.send(PROVIDER, MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", name="beta"))
+    await house.chain.send(
+        PROVIDER, MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", name="beta")
+    )
     with structlog.testing.capture_logs() as said:
         await house.report()
     assert [line["event"] for line in said if line["log_level"] == "error"] == ["foreign_tx"]
@@ -148,7 +165,9 @@ async def test_an_open_transaction_whose_sequence_is_used(house: House, liar: Li
 
 async def test_a_second_signer_is_named(house: House, liar: Liar) -> None:
     """Its transaction explains the sequence: ours goes through at once, and one line says who else signs."""
-    other = await house.chain.send(PROVIDER, MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", name="beta"))
+    other = await house.chain.send(
+        PROVIDER, MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", name="beta")
+    )
     with structlog.testing.capture_logs() as said:
         await house.report()
     assert [line["tx"] for line in said if line["event"] == "foreign_tx"] == [other.tx_hash]
@@ -159,11 +178,14 @@ async def test_a_second_signer_is_named(house: House, liar: Liar) -> None:
 
 
 async def test_a_transaction_that_became_too_cheap_is_replaced(house: House, liar: Liar) -> None:
-    """The mempool threw it out for the price: the same messages with the same sequence and a higher fee, at the next tick."""
+    """The mempool threw it out for the price: the same messages with the same sequence and a higher fee, at
+    the next tick."""
     await house.outbox.tick()
     first = house.ledger.open_tx(PROVIDER.address)
     price(house, "0.25")
-    house.chain.devnet.blocks.mempool.committed(house.chain.devnet.blocks.height, house.chain.devnet.blocks.mempool.time, {})
+    house.chain.devnet.blocks.mempool.committed(
+        house.chain.devnet.blocks.height, house.chain.devnet.blocks.mempool.time, {}
+    )
     await house.outbox.tick()
     second = house.ledger.open_tx(PROVIDER.address)
     assert first is not None
@@ -175,11 +197,14 @@ async def test_a_transaction_that_became_too_cheap_is_replaced(house: House, lia
 
 
 async def test_the_replaced_transaction_is_included_after_all(house: House, liar: Liar) -> None:
-    """Another node kept it: its sequence is used by one of ours, so its report is confirmed and not sent again."""
+    """Another node kept it: its sequence is used by one of ours, so its report is confirmed and not sent
+    again."""
     await house.outbox.tick()
     first = house.ledger.open_tx(PROVIDER.address)
     price(house, "0.25")
-    house.chain.devnet.blocks.mempool.committed(house.chain.devnet.blocks.height, house.chain.devnet.blocks.mempool.time, {})
+    house.chain.devnet.blocks.mempool.committed(
+        house.chain.devnet.blocks.height, house.chain.devnet.blocks.mempool.time, {}
+    )
     liar.answers["broadcast"] = lambda answer: answer
     await house.outbox.tick()
     price(house, "0.025")
@@ -193,7 +218,8 @@ async def test_the_replaced_transaction_is_included_after_all(house: House, liar
 
 
 async def test_a_node_that_asks_for_more_gets_it(house: House, liar: Liar) -> None:
-    """CheckTx names the fee that it requires; the next transaction pays that, and one trouble shows it meanwhile."""
+    """CheckTx names the fee that it requires; the next transaction pays that, and one trouble shows it
+    meanwhile."""
     text = "insufficient fees; got: 2404uve required: 24040uve: insufficient fee"
     asked: list[int] = []
 
@@ -203,7 +229,11 @@ async def test_a_node_that_asks_for_more_gets_it(house: House, liar: Liar) -> No
         gas = transactions.decode(opened.tx_bytes).auth_info.fee.gas_limit
         asked.append(opened.fee)
         required = gas // 5
-        return answer if opened.fee >= required else TxOutcome("", 0, 13, "sdk", text.replace("24040", str(required)))
+        return (
+            answer
+            if opened.fee >= required
+            else TxOutcome("", 0, 13, "sdk", text.replace("24040", str(required)))
+        )
 
     liar.answers["broadcast"] = dear
     await house.outbox.tick()
@@ -215,7 +245,8 @@ async def test_a_node_that_asks_for_more_gets_it(house: House, liar: Liar) -> No
 
 
 async def test_a_minimum_fee_named_by_the_simulation(house: House, liar: Liar) -> None:
-    """A node of the published chain refuses to simulate below its minimum: the fee is raised within the same tick."""
+    """A node of the published chain refuses to simulate below its minimum: the fee is raised within the same
+    tick."""
     honest = house.chain.client.simulate
 
     async def strict(tx_bytes: bytes) -> int:
@@ -280,8 +311,11 @@ async def test_a_price_far_above_the_usual_is_reported(house: House, liar: Liar)
 
 
 @pytest.mark.parametrize("change", [lambda gas: gas * 1000, lambda gas: 1])
-async def test_simulated_gas_out_of_all_reason(house: House, liar: Liar, change: Callable[[int], int]) -> None:
-    """A figure that no report can need, or far too low a one, is replaced by a plausible one, and the report lands."""
+async def test_simulated_gas_out_of_all_reason(
+    house: House, liar: Liar, change: Callable[[int], int]
+) -> None:
+    """A figure that no report can need, or far too low a one, is replaced by a plausible one, and the report
+    lands."""
     liar.answers["simulate"] = change
     await house.report()
     await house.report()
@@ -290,7 +324,8 @@ async def test_simulated_gas_out_of_all_reason(house: House, liar: Liar, change:
 
 
 async def test_the_chain_itself_raises_the_gas(house: House, liar: Liar) -> None:
-    """Where a report really needs more than seems plausible, running out of gas says so, and the limit doubles."""
+    """Where a report really needs more than seems plausible, running out of gas says so, and the limit
+    doubles."""
     house.outbox._drafts.gas._factor = 0.1
     for _ in range(6):
         await house.report()
@@ -301,7 +336,8 @@ async def test_the_chain_itself_raises_the_gas(house: House, liar: Liar) -> None
 
 
 async def test_a_wallet_that_pays_for_some(house: House, liar: Liar) -> None:
-    """Enough for one report and not for four: they go one at a time; only when not even one can be paid is the wallet empty."""
+    """Enough for one report and not for four: they go one at a time; only when not even one can be paid is
+    the wallet empty."""
     await house.chain.send(ALICE, job(), job(), job())
     await house.intake.tick()
     await house.advance.tick()
@@ -326,10 +362,21 @@ async def test_a_wallet_that_pays_for_some(house: House, liar: Liar) -> None:
     ("answer", "problem"),
     [
         (TxOutcome("", 0, 1, "ratelimit", "rate limit exceeded for account"), "rate_limited"),
-        (TxOutcome("", 0, 20, "sdk", "mempool is full: number of txs 5000 (max: 5000), total txs bytes 1 (max: 2)"), "mempool_full"),
+        (
+            TxOutcome(
+                "",
+                0,
+                20,
+                "sdk",
+                "mempool is full: number of txs 5000 (max: 5000), total txs bytes 1 (max: 2)",
+            ),
+            "mempool_full",
+        ),
     ],
 )
-async def test_a_mempool_that_takes_nothing(house: House, liar: Liar, answer: TxOutcome, problem: str) -> None:
+async def test_a_mempool_that_takes_nothing(
+    house: House, liar: Liar, answer: TxOutcome, problem: str
+) -> None:
     """One line and not ready, for as long as it lasts; over with the first transaction that is accepted."""
     liar.client = Patched(house.chain.client, broadcast=lambda tx_bytes: given(answer))
     with structlog.testing.capture_logs() as said:
@@ -348,7 +395,8 @@ async def given(answer: TxOutcome) -> TxOutcome:
 
 
 async def test_no_progress_is_not_ready(house: House, liar: Liar) -> None:
-    """Every tick succeeds, no block takes the transaction: after a while the loop says so, and how many reports wait."""
+    """Every tick succeeds, no block takes the transaction: after a while the loop says so, and how many
+    reports wait."""
     await house.outbox.tick()
     assert still(house) == ""
     house.chain.clock.time += STALLED_SECONDS + 1
@@ -359,12 +407,15 @@ async def test_no_progress_is_not_ready(house: House, liar: Liar) -> None:
 
 
 async def test_an_endpoint_without_an_index_explains_nothing(house: House, liar: Liar) -> None:
-    """A search that fails is not a search that found nothing: a sequence that is higher waits, and is used when it stays so."""
+    """A search that fails is not a search that found nothing: a sequence that is higher waits, and is used
+    when it stays so."""
 
     async def no_index(*_: object) -> None:
         raise Transient("transaction indexing is disabled")
 
-    await house.chain.send(PROVIDER, MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", name="beta"))
+    await house.chain.send(
+        PROVIDER, MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", name="beta")
+    )
     liar.client = Patched(house.chain.client, find_by_sequence=no_index)
     await house.outbox.tick()
     assert statuses(house) == ["included"]

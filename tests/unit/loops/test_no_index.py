@@ -34,7 +34,8 @@ async def told(house: House) -> None:
 
 
 async def test_a_job_comes_to_its_end(house: House) -> None:
-    """Queued, running, completed: each report is found in its block and confirmed by the job's record, over restarts."""
+    """Queued, running, completed: each report is found in its block and confirmed by the job's record, over
+    restarts."""
     await house.chain.send(ALICE, job())
     await house.intake.tick()
     await house.advance.tick()
@@ -54,7 +55,8 @@ async def test_a_job_comes_to_its_end(house: House) -> None:
 
 
 async def test_a_report_that_the_block_refused(house: House) -> None:
-    """The transaction is in a block, but the cancelled job's record shows no report: all of it failed, and the other report goes again."""
+    """The transaction is in a block, but the cancelled job's record shows no report: all of it failed, and
+    the other report goes again."""
     await house.chain.send(ALICE, job(), job())
     await house.intake.tick()
     await house.advance.tick()
@@ -67,7 +69,8 @@ async def test_a_report_that_the_block_refused(house: House) -> None:
 
 
 async def test_a_foreign_transaction_is_not_blamed(house: House) -> None:
-    """Who used the sequence is not known without an index, so nobody is accused; the report goes with the next transaction."""
+    """Who used the sequence is not known without an index, so nobody is accused; the report goes with the
+    next transaction."""
     await house.chain.send(ALICE, job())
     await house.intake.tick()
     await house.advance.tick()

@@ -29,7 +29,8 @@ async def test_cancel_overtakes_a_report(house: House) -> None:
 
 
 async def test_cancel_between_simulation_and_block(house: House) -> None:
-    """A message that fails in the block is found by its index; the other job's report lands with the next transaction."""
+    """A message that fails in the block is found by its index; the other job's report lands with the next
+    transaction."""
     await house.chain.send(ALICE, job(), job())
     await house.intake.tick()
     await house.advance.tick()
@@ -47,14 +48,17 @@ async def test_cancel_between_simulation_and_block(house: House) -> None:
 async def test_many_jobs_share_a_transaction(house: House) -> None:
     """Sixty reports are one transaction."""
     for _ in range(6):
-        assert (await house.chain.send(ALICE, *(job() for _ in range(10)), gas_limit=20_000_000, fee=500_000)).ok
+        assert (
+            await house.chain.send(ALICE, *(job() for _ in range(10)), gas_limit=20_000_000, fee=500_000)
+        ).ok
     await house.round()
     (tx,) = house.ledger.last_txs(10)
     assert (tx.status, tx.messages) == ("included", 60)
 
 
 async def test_foreign_report_does_no_harm(house: House) -> None:
-    """Somebody else with the provider's key reports first: ours is dropped as already true, and the sequence is taken anew."""
+    """Somebody else with the provider's key reports first: ours is dropped as already true, and the sequence
+    is taken anew."""
     await house.chain.send(ALICE, job())
     await house.intake.tick()
     await house.advance.tick()
@@ -66,7 +70,8 @@ async def test_foreign_report_does_no_harm(house: House) -> None:
 
 
 async def test_expired_transaction_is_made_anew(house: House) -> None:
-    """A transaction that a restarted node forgot is given up after its timeout height, and its reports land with the next one."""
+    """A transaction that a restarted node forgot is given up after its timeout height, and its reports land
+    with the next one."""
     await house.chain.send(ALICE, job())
     await house.intake.tick()
     await house.advance.tick()
@@ -83,8 +88,11 @@ async def test_expired_transaction_is_made_anew(house: House) -> None:
     assert await house.state() == "queued"
 
 
-async def test_no_transaction_is_given_up_while_an_endpoint_may_be_behind(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Included at the last moment, and asked of an endpoint that does not have that block yet: it stays open until it is found."""
+async def test_no_transaction_is_given_up_while_an_endpoint_may_be_behind(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Included at the last moment, and asked of an endpoint that does not have that block yet: it stays open
+    until it is found."""
     await house.chain.send(ALICE, job())
     await house.intake.tick()
     await house.advance.tick()
@@ -117,8 +125,11 @@ async def test_same_bytes_are_sent_again(house: House) -> None:
     assert [row.status for row in house.ledger.last_txs(10)] == ["included"]
 
 
-async def test_heartbeat_replaced_while_its_transaction_is_drafted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ledger never says that a transaction holds what it does not: a report stored meanwhile is sent, not taken for sent."""
+async def test_heartbeat_replaced_while_its_transaction_is_drafted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger never says that a transaction holds what it does not: a report stored meanwhile is sent, not
+    taken for sent."""
     await house.heartbeat.tick()
     simulate = house.chain.client.simulate
 
@@ -139,7 +150,8 @@ async def test_heartbeat_replaced_while_its_transaction_is_drafted(house: House,
 
 
 async def test_an_empty_wallet_is_told_once(house: House) -> None:
-    """While the account cannot pay, reports wait and one line says so; funded again, they go by themselves."""
+    """While the account cannot pay, reports wait and one line says so; funded again, they go by
+    themselves."""
     await house.chain.send(ALICE, job())
     await house.intake.tick()
     await house.advance.tick()
@@ -197,19 +209,30 @@ def of_size(size: int) -> t.JobWorkloadSpec:
 
 @pytest.mark.parametrize(("size", "refused_by"), [(10, []), (10_000, ["tx_not_accepted"])])
 async def test_a_chain_with_a_low_ceiling_on_gas(house: House, size: int, refused_by: list[str]) -> None:
-    """chain.max_gas is above what a block takes (sdk 41): whether the simulation or the mempool says so, smaller transactions carry all."""
+    """chain.max_gas is above what a block takes (sdk 41): whether the simulation or the mempool says so,
+    smaller transactions carry all."""
     for _ in range(3):
         assert (
-            await house.chain.send(ALICE, *(job(workload_spec=of_size(size)) for _ in range(10)), gas_limit=4 * 10**7, fee=1_000_000)
+            await house.chain.send(
+                ALICE,
+                *(job(workload_spec=of_size(size)) for _ in range(10)),
+                gas_limit=4 * 10**7,
+                fee=1_000_000,
+            )
         ).ok
-    house.chain.devnet.blocks.rules = replace(house.chain.devnet.blocks.rules, max_gas=1_200_000 if size == 10 else 3_100_000)
+    house.chain.devnet.blocks.rules = replace(
+        house.chain.devnet.blocks.rules, max_gas=1_200_000 if size == 10 else 3_100_000
+    )
     house.chain.forget_mempool()
     await house.intake.tick()
     await house.advance.tick()
     with structlog.testing.capture_logs() as said:
         for _ in range(10):
             await house.report()
-    assert [line["event"] for line in said if line["event"] != "tx_included"] == ["max_gas_lowered", *refused_by]
+    assert [line["event"] for line in said if line["event"] != "tx_included"] == [
+        "max_gas_lowered",
+        *refused_by,
+    ]
     assert [await house.state(f"JOB-{number}") for number in (1, 30)] == ["queued", "queued"]
 
 

@@ -43,10 +43,13 @@ async def test_seen_late(house: House) -> None:
 
 
 async def test_a_job_of_another_provider(house: House) -> None:
-    """A cluster that the chain gives to another key is not served, whatever the configuration says: its jobs are passed over."""
+    """A cluster that the chain gives to another key is not served, whatever the configuration says: its jobs
+    are passed over."""
     await house.chain.send(ALICE, job())
     elsewhere = replace(TENANCY, signer=ALICE)
-    await Intake(house.ledger, house.chain.client, {"HPC-1": elsewhere}, house.chain.clock, lambda: None).tick()
+    await Intake(
+        house.ledger, house.chain.client, {"HPC-1": elsewhere}, house.chain.clock, lambda: None
+    ).tick()
     assert house.ledger.job("JOB-1") is None
 
 
@@ -56,7 +59,10 @@ async def test_inadmissible(house: House) -> None:
     await house.round()
     record = await house.chain.client.job("JOB-1")
     assert record is not None
-    assert (record.state, record.status_message) == (State.FAILED, "unknown queue 'nowhere': this offering has standard")
+    assert (record.state, record.status_message) == (
+        State.FAILED,
+        "unknown queue 'nowhere': this offering has standard",
+    )
     assert house.scheduler.orders == []
 
 
@@ -116,7 +122,8 @@ async def test_chain_timeout(house: House) -> None:
 
 
 async def test_cancelled_after_the_last_word_was_stored(house: House) -> None:
-    """The job ended, and its customer cancelled before the chain heard of it: the signed report that is refused is kept as evidence."""
+    """The job ended, and its customer cancelled before the chain heard of it: the signed report that is
+    refused is kept as evidence."""
     await house.chain.send(ALICE, job())
     await house.round()
     house.scheduler.run()

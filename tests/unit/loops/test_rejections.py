@@ -1,4 +1,5 @@
-"""A report that the chain refuses although the job's record would take it: one endpoint may be behind another."""
+"""A report that the chain refuses although the job's record would take it: one endpoint may be behind
+another."""
 
 from collections.abc import Awaitable, Callable
 
@@ -17,8 +18,11 @@ from tests.unit.loops.conftest import House
 Ask = Callable[[str], Awaitable[ChainJob | None]]
 
 
-async def refused(house: House, monkeypatch: pytest.MonkeyPatch, answer: Callable[[ChainJob | None], ChainJob | None]) -> Ask:
-    """JOB-1 is cancelled before its first report lands; its record is answered through `answer` from now on."""
+async def refused(
+    house: House, monkeypatch: pytest.MonkeyPatch, answer: Callable[[ChainJob | None], ChainJob | None]
+) -> Ask:
+    """JOB-1 is cancelled before its first report lands; its record is answered through `answer` from now
+    on."""
     await house.chain.send(ALICE, job(), job())
     await house.intake.tick()
     await house.advance.tick()
@@ -46,7 +50,9 @@ async def test_a_record_that_is_behind_parks_nothing(house: House, monkeypatch: 
     assert [row.status for row in house.ledger.messages_of("JOB-1")] == ["dropped"]
 
 
-async def test_a_contradiction_that_stays_is_an_operators(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_contradiction_that_stays_is_an_operators(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After PATIENCE the job is parked with the chain's own words."""
     await refused(house, monkeypatch, lambda old: old)
     house.chain.clock.time += PATIENCE
@@ -58,7 +64,9 @@ async def test_a_contradiction_that_stays_is_an_operators(house: House, monkeypa
     assert "invalid job state transition" in parked.parked.detail
 
 
-async def test_an_unreadable_record_holds_up_nobody_else(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unreadable_record_holds_up_nobody_else(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The key's other reports go out while one job's record cannot be read."""
 
     def unreadable(_: ChainJob | None) -> ChainJob | None:
@@ -73,8 +81,11 @@ async def test_an_unreadable_record_holds_up_nobody_else(house: House, monkeypat
     assert held.hold is Hold.UNREADABLE
 
 
-async def test_an_endpoint_behind_what_was_confirmed_makes_nothing_be_said_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It refuses the last report and shows the job as it was long before: the report waits, and no earlier one is written anew."""
+async def test_an_endpoint_behind_what_was_confirmed_makes_nothing_be_said_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses the last report and shows the job as it was long before: the report waits, and no earlier
+    one is written anew."""
     await house.chain.send(ALICE, job())
     await house.intake.tick()
     old = await house.chain.client.job("JOB-1")
@@ -87,7 +98,12 @@ async def test_an_endpoint_behind_what_was_confirmed_makes_nothing_be_said_again
         return old
 
     async def refuses(_: bytes) -> int:
-        raise Refused("message index: 0: cannot transition from pending to completed", code=2107, codespace="hpc", message_index=0)
+        raise Refused(
+            "message index: 0: cannot transition from pending to completed",
+            code=2107,
+            codespace="hpc",
+            message_index=0,
+        )
 
     with monkeypatch.context() as patched:
         patched.setattr(house.chain.client, "job", behind)

@@ -1,4 +1,5 @@
-"""Jobs whose reports are too dear: nothing runs for nothing, the answer is worth its gas, and the ledger stays small."""
+"""Jobs whose reports are too dear: nothing runs for nothing, the answer is worth its gas, and the ledger
+stays small."""
 
 from dataclasses import replace
 
@@ -17,7 +18,13 @@ LIMITS = ReportGasLimits(3_000_000, 50_000_000)
 
 def limited(house: House, gas: ReportGasLimits = LIMITS) -> Intake:
     site = replace(TENANCY.site, limits=replace(TENANCY.site.limits, gas=gas))
-    return Intake(house.ledger, house.chain.client, {"HPC-1": replace(TENANCY, site=site)}, house.chain.clock, lambda: None)
+    return Intake(
+        house.ledger,
+        house.chain.client,
+        {"HPC-1": replace(TENANCY, site=site)},
+        house.chain.clock,
+        lambda: None,
+    )
 
 
 async def submit(house: House, **changes: object) -> None:
@@ -28,13 +35,16 @@ async def submit(house: House, **changes: object) -> None:
 def size(house: House) -> int:
     """Bytes of everything that the ledger keeps of JOB-1."""
     (stored,) = house.ledger._db.execute("SELECT length(value) FROM jobs WHERE job_id = 'JOB-1'").fetchone()
-    (events,) = house.ledger._db.execute("SELECT sum(length(detail)) FROM events WHERE job_id = 'JOB-1'").fetchone()
+    (events,) = house.ledger._db.execute(
+        "SELECT sum(length(detail)) FROM events WHERE job_id = 'JOB-1'"
+    ).fetchone()
     (sent,) = house.ledger._db.execute("SELECT coalesce(sum(length(body)), 0) FROM messages").fetchone()
     return int(stored + events + sent)
 
 
 async def test_refused_in_one_report(house: House) -> None:
-    """Three reports are too dear and one is not: failed at once, with a reason that the customer can act on, and never in SLURM."""
+    """Three reports are too dear and one is not: failed at once, with a reason that the customer can act on,
+    and never in SLURM."""
     house.intake = limited(house)
     await submit(house, encrypted_inputs_pointer="x" * 60_000)
     await house.round()
@@ -48,7 +58,8 @@ async def test_refused_in_one_report(house: House) -> None:
 
 
 async def test_too_dear_to_answer(house: House) -> None:
-    """A pointer of 900 kB: nothing runs, nothing is reported, no fee is paid, and `provd jobs` says why; the metric counts it."""
+    """A pointer of 900 kB: nothing runs, nothing is reported, no fee is paid, and `provd jobs` says why; the
+    metric counts it."""
     house.intake = limited(house)
     await submit(house, encrypted_outputs_pointer="x" * 900_000)
     before = await house.chain.client.balance(TENANCY.signer.address, "uve")
@@ -88,8 +99,11 @@ async def test_the_estimate_is_what_the_chain_takes(house: House) -> None:
 
 
 async def test_what_the_ledger_keeps_of_a_refused_job(house: House) -> None:
-    """A name of a queue and a command of 100 kB each: a few kilobytes are kept, ids, customer and digest among them."""
-    spec = types_pb2.JobWorkloadSpec(container_image="alpine:3", command="c" * 100_000, arguments=["a" * 100_000])
+    """A name of a queue and a command of 100 kB each: a few kilobytes are kept, ids, customer and digest
+    among them."""
+    spec = types_pb2.JobWorkloadSpec(
+        container_image="alpine:3", command="c" * 100_000, arguments=["a" * 100_000]
+    )
     await submit(house, queue_name="q" * 100_000, workload_spec=spec)
     await house.intake.tick()
     await house.advance.tick()
@@ -112,7 +126,8 @@ async def test_a_status_message_is_cut_by_bytes(house: House) -> None:
 
 
 async def test_what_a_block_takes(house: House) -> None:
-    """A chain that lets no transaction ask for a million gas has said so: a job that needs more is not run, whatever the limit."""
+    """A chain that lets no transaction ask for a million gas has said so: a job that needs more is not run,
+    whatever the limit."""
     with house.ledger.write():
         house.ledger.set(meta.BLOCK_GAS, 900_000)
     house.intake = limited(house, ReportGasLimits(0, 50_000_000))

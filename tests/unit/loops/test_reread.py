@@ -13,7 +13,8 @@ from tests.unit.loops.conftest import House
 
 
 async def test_one_bad_record_hides_no_other(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """JOB-1 becomes unreadable after it was adopted; JOB-2's cancel is still noticed by its event and by the sweep."""
+    """JOB-1 becomes unreadable after it was adopted; JOB-2's cancel is still noticed by its event and by the
+    sweep."""
     await house.chain.send(ALICE, job(), job())
     await house.intake.tick()
     ask = house.chain.client.job
@@ -33,7 +34,8 @@ async def test_one_bad_record_hides_no_other(house: House, monkeypatch: pytest.M
 
 
 async def test_a_tick_reads_only_what_may_have_changed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two sweeps: of the ledger's jobs and of the chain's records those that were cancelled, or have run past their limit."""
+    """Between two sweeps: of the ledger's jobs and of the chain's records those that were cancelled, or have
+    run past their limit."""
     await house.chain.send(ALICE, job(), job(), job())
     await house.round()
     house.scheduler.run()

@@ -60,8 +60,13 @@ async def test_another_failure_is_news(script: Script) -> None:
 
 
 async def test_a_failure_that_comes_and_goes_is_told_once_a_while(script: Script) -> None:
-    """A wire that is cut again and again, in ever other words, is one failure; what is of another kind is told at once."""
-    cut = [Transient("no endpoint is usable: stream removed"), Transient("no endpoint is usable: refused"), None]
+    """A wire that is cut again and again, in ever other words, is one failure; what is of another kind is
+    told at once."""
+    cut = [
+        Transient("no endpoint is usable: stream removed"),
+        Transient("no endpoint is usable: refused"),
+        None,
+    ]
     said = [event for error in cut * 5 for event in await script.ends(error)]
     assert said == ["tick_failed", "tick_recovered"]
     assert await script.ends(Transient("squeue failed (1): no controller")) == ["tick_failed"]

@@ -12,12 +12,15 @@ __all__ = ["house"]
 
 def in_slurm(house: House) -> list[str]:
     """The chain jobs of what was submitted, in order."""
-    names = {found.name: found.spec.job_id for cluster in ("HPC-1",) for found in house.ledger.open_jobs(cluster)}
+    names = {
+        found.name: found.spec.job_id for cluster in ("HPC-1",) for found in house.ledger.open_jobs(cluster)
+    }
     return [names[order.name] for order in house.scheduler.orders]
 
 
 async def test_a_customers_queue_does_not_keep_others_out(house: House) -> None:
-    """Two slots and nine jobs of one customer before another's first one: it is submitted with the next free slot."""
+    """Two slots and nine jobs of one customer before another's first one: it is submitted with the next free
+    slot."""
     house.advance.reconfigure(replace(TENANCY, max_jobs=2))
     await house.chain.send(ALICE, *(job() for _ in range(9)))
     await house.intake.tick()
@@ -38,7 +41,8 @@ async def test_a_customers_queue_does_not_keep_others_out(house: House) -> None:
 
 
 async def test_parked_jobs_that_are_over_hold_no_slot(house: House) -> None:
-    """Both slots are of jobs that were parked; while their SLURM jobs live the others wait, after that they do not."""
+    """Both slots are of jobs that were parked; while their SLURM jobs live the others wait, after that they
+    do not."""
     house.advance.reconfigure(replace(TENANCY, max_jobs=2))
     await house.chain.send(ALICE, *(job() for _ in range(3)))
     await house.intake.tick()

@@ -1,4 +1,5 @@
-"""A ledger that is new, or was put back from a copy, knows less than was done: it looks before it acts, and nothing is done twice."""
+"""A ledger that is new, or was put back from a copy, knows less than was done: it looks before it acts, and
+nothing is done twice."""
 
 import shutil
 import sqlite3
@@ -60,7 +61,8 @@ def sbatch_under_way(house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
 
 async def test_lost_ledger_with_an_sbatch_under_way(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new ledger at once in the place of the lost one: the sbatch of the old daemon's last moment arrives, and stays the only one."""
+    """A new ledger at once in the place of the lost one: the sbatch of the old daemon's last moment arrives,
+    and stays the only one."""
     await house.chain.send(ALICE, job())
     arrive = sbatch_under_way(house, monkeypatch)
     await house.round()
@@ -72,12 +74,17 @@ async def test_lost_ledger_with_an_sbatch_under_way(house: House, monkeypatch: p
     await arrive()
     house.chain.clock.time += WAITING_WINDOW
     await house.round()
-    assert [order.name for order in house.scheduler.orders] == [job.name for _, job in listing.jobs(house.ledger)]
+    assert [order.name for order in house.scheduler.orders] == [
+        job.name for _, job in listing.jobs(house.ledger)
+    ]
     assert await house.state() == "queued"
 
 
-async def test_each_look_after_a_lost_ledger_searches_renamed_jobs(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first one too: a job that was adopted late is decided on at once, and may be one that renamed itself."""
+async def test_each_look_after_a_lost_ledger_searches_renamed_jobs(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one too: a job that was adopted late is decided on at once, and may be one that renamed
+    itself."""
     asked: list[Watch] = []
     real = house.scheduler.snapshot
 
@@ -99,7 +106,8 @@ async def test_each_look_after_a_lost_ledger_searches_renamed_jobs(house: House,
 async def test_a_copy_put_back_with_an_sbatch_under_way(
     house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, take: Lose, age: float, adopted: bool
 ) -> None:
-    """A job that the copy holds as never submitted, or not at all, is waited for, and submitted only once if nothing arrives.
+    """A job that the copy holds as never submitted, or not at all, is waited for, and submitted only once if
+    nothing arrives.
 
     A copy of `provd ledger backup` is known as one at once, any other when it is older than the gap.
     """
@@ -125,8 +133,11 @@ async def test_a_copy_put_back_with_an_sbatch_under_way(
     assert [opened.attempt for opened in house.ledger.open_jobs("HPC-1")] == [0, 1]
 
 
-async def test_a_copy_asks_the_chain_before_it_submits(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The job is long over and purged from SLURM: while the chain is silent the old copy submits nothing, and then it knows better."""
+async def test_a_copy_asks_the_chain_before_it_submits(
+    house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The job is long over and purged from SLURM: while the chain is silent the old copy submits nothing, and
+    then it knows better."""
     await house.chain.send(ALICE, job())
     await house.intake.tick()
     backup(house, tmp_path / "copy")
@@ -154,7 +165,8 @@ async def test_a_copy_asks_the_chain_before_it_submits(house: House, monkeypatch
 
 
 async def test_a_copy_says_again_what_was_said(house: House, tmp_path: Path) -> None:
-    """Reports and an open transaction of the copy that the chain has long had: found or refused, dropped, and nothing is paid twice."""
+    """Reports and an open transaction of the copy that the chain has long had: found or refused, dropped, and
+    nothing is paid twice."""
     await house.chain.send(ALICE, job(), job(), job())
     await house.intake.tick()
     await house.advance.tick()
@@ -180,7 +192,8 @@ async def test_a_copy_says_again_what_was_said(house: House, tmp_path: Path) -> 
 
 
 async def test_a_lagging_endpoint_makes_no_job_new(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old daemon saw the job through a node that was a block ahead: to the one that tells of it later it is no new job."""
+    """The old daemon saw the job through a node that was a block ahead: to the one that tells of it later it
+    is no new job."""
     await house.chain.send(ALICE, job())
     arrive = sbatch_under_way(house, monkeypatch)
     await house.round()
@@ -220,8 +233,11 @@ async def test_a_copy_learns_of_a_cancel(house: House, tmp_path: Path) -> None:
     assert house.scheduler.cancelled == ["1"]
 
 
-async def test_a_copy_under_a_clock_that_is_behind(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Until the chain's clock was read, no job is newer than the doubt: what is on its way to SLURM is waited for, and ended."""
+async def test_a_copy_under_a_clock_that_is_behind(
+    house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Until the chain's clock was read, no job is newer than the doubt: what is on its way to SLURM is waited
+    for, and ended."""
     clock = house.chain.clock
     start(house.ledger, ["HPC-1"], clock.time, clock.time)
     backup(house, tmp_path / "copy")
@@ -261,7 +277,8 @@ async def test_a_restart_waits_for_nothing(house: House) -> None:
 
 
 async def test_later_jobs_go_at_once(house: House) -> None:
-    """A job that came to the chain after this ledger began was submitted by nobody else, whatever the ones before it wait for."""
+    """A job that came to the chain after this ledger began was submitted by nobody else, whatever the ones
+    before it wait for."""
     await house.chain.send(ALICE, job())
     house.lose_ledger()
     house.open()

@@ -19,7 +19,9 @@ async def in_doubt(house: House) -> Job:
     found = house.ledger.job("JOB-1")
     assert found is not None
     with house.ledger.write():
-        house.ledger.save_job(replace(intend(found, NOW - 3), missing_since=NOW - 500, hopeless_since=NOW - 90))
+        house.ledger.save_job(
+            replace(intend(found, NOW - 3), missing_since=NOW - 500, hopeless_since=NOW - 90)
+        )
     start(house.ledger, ["HPC-1"], BOOTED, NOW)
     return replace(intend(found, NOW - 3), missing_since=NOW - 500, hopeless_since=NOW - 90)
 
@@ -34,7 +36,8 @@ async def test_a_clock_that_ran_on_changes_nothing(house: House, drift: float) -
 
 @pytest.mark.parametrize("step", [-86_400.0, -65.0, 65.0, 86_400.0])
 async def test_after_a_step_every_wait_begins_anew(house: House, step: float) -> None:
-    """An sbatch that may be under way gets its whole window; nothing is given up for having been missing too long."""
+    """An sbatch that may be under way gets its whole window; nothing is given up for having been missing too
+    long."""
     before = await in_doubt(house)
     start(house.ledger, ["HPC-1"], BOOTED + step, NOW + step)
     after = house.ledger.job("JOB-1")

@@ -1,4 +1,5 @@
-"""SLURM jobs of others: all jobs run as one Unix user, so any customer's job can submit, rename and read what that user may."""
+"""SLURM jobs of others: all jobs run as one Unix user, so any customer's job can submit, rename and read what
+that user may."""
 
 from dataclasses import replace
 
@@ -12,12 +13,15 @@ __all__ = ["house"]
 
 
 async def test_a_name_from_public_data_takes_nothing(house: House) -> None:
-    """A job that somebody submitted under what chain data alone gives as a name is not adopted, and not billed to its victim."""
+    """A job that somebody submitted under what chain data alone gives as a name is not adopted, and not
+    billed to its victim."""
     await house.chain.send(ALICE, job())
     record = await house.chain.client.job("JOB-1")
     assert record is not None
     name = public_name(record.spec)
-    house.scheduler.jobs[name] = [Sighting("900", name, Phase.RUNNING, "RUNNING", submitted_at=int(house.chain.clock.now()))]
+    house.scheduler.jobs[name] = [
+        Sighting("900", name, Phase.RUNNING, "RUNNING", submitted_at=int(house.chain.clock.now()))
+    ]
     await house.intake.tick()
     await house.advance.tick()
     found = house.ledger.job("JOB-1")

@@ -10,9 +10,15 @@ from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import SubmissionResult
 from tests.fakes.chain import FakeClock
 
-STORAGE = SubmissionResult("ve-1", deferral="I/O error writing script/environment to file", trouble=SiteTrouble.STORAGE)
-DRAINED = SubmissionResult("ve-1", deferral="Required partition not available (inactive or drain)", trouble=SiteTrouble.QUEUE)
-LOST = SubmissionResult("ve-1", unknown="sbatch ended with 1: Socket timed out", trouble=SiteTrouble.CONTROLLER)
+STORAGE = SubmissionResult(
+    "ve-1", deferral="I/O error writing script/environment to file", trouble=SiteTrouble.STORAGE
+)
+DRAINED = SubmissionResult(
+    "ve-1", deferral="Required partition not available (inactive or drain)", trouble=SiteTrouble.QUEUE
+)
+LOST = SubmissionResult(
+    "ve-1", unknown="sbatch ended with 1: Socket timed out", trouble=SiteTrouble.CONTROLLER
+)
 ACCEPTED = SubmissionResult("ve-1", slurm_id="7")
 
 
@@ -58,7 +64,10 @@ def test_a_drained_partition_stops_its_own_queue_alone() -> None:
     pause, clock, ongoing = made()
     tick(pause, ("JOB-1", "standard"), ("JOB-4", "standard"))
     pause.note("JOB-1", "standard", DRAINED)
-    assert tick(pause, ("JOB-1", "standard"), ("JOB-4", "standard"), ("JOB-2", "gpu"), ("JOB-3", "gpu")) == ["JOB-2", "JOB-3"]
+    assert tick(pause, ("JOB-1", "standard"), ("JOB-4", "standard"), ("JOB-2", "gpu"), ("JOB-3", "gpu")) == [
+        "JOB-2",
+        "JOB-3",
+    ]
     pause.note("JOB-2", "gpu", ACCEPTED)
     assert ongoing.lasting() == [("submissions_paused", "alpha/standard")]
     clock.time += PAUSE_SECONDS
@@ -66,14 +75,22 @@ def test_a_drained_partition_stops_its_own_queue_alone() -> None:
 
 
 def test_it_is_one_trouble_with_slurms_words() -> None:
-    """Logged when it begins and when it ends, not for each job; shown as a trouble of the cluster meanwhile."""
+    """Logged when it begins and when it ends, not for each job; shown as a trouble of the cluster
+    meanwhile."""
     pause, _, ongoing = made()
     with capture_logs() as logs:
         for number in range(50):
             pause.note(f"JOB-{number}", "standard", STORAGE)
         assert ongoing.lasting() == [("submissions_paused", "alpha")]
-        pause.note("JOB-1", "standard", SubmissionResult("ve-1", refusal="SLURM refused it: Invalid qos specification"))
-    assert [(entry["event"], entry.get("trouble")) for entry in logs] == [("submissions_paused", "storage"), ("submissions_resumed", None)]
+        pause.note(
+            "JOB-1",
+            "standard",
+            SubmissionResult("ve-1", refusal="SLURM refused it: Invalid qos specification"),
+        )
+    assert [(entry["event"], entry.get("trouble")) for entry in logs] == [
+        ("submissions_paused", "storage"),
+        ("submissions_resumed", None),
+    ]
     assert "I/O error writing script" in logs[0]["why"]
     assert ongoing.lasting() == []
 
@@ -91,7 +108,8 @@ def test_an_answer_that_says_nothing_of_the_site_changes_nothing() -> None:
 
 
 def test_a_site_and_a_queue_that_are_paused_at_once_both_end() -> None:
-    """Each of the two pauses has tried the jobs that the other one has not: one of them is tried all the same."""
+    """Each of the two pauses has tried the jobs that the other one has not: one of them is tried all the
+    same."""
     pause, clock, _ = made()
     jobs = (("JOB-1", "standard"), ("JOB-2", "standard"))
     tick(pause, *jobs)
@@ -102,11 +120,18 @@ def test_a_site_and_a_queue_that_are_paused_at_once_both_end() -> None:
 
 
 QUEUES = {"JOB-1": "standard", "JOB-2": "standard", "JOB-3": "gpu", "JOB-4": "gpu"}
-ANSWERS = st.sampled_from((STORAGE, DRAINED, LOST, ACCEPTED, SubmissionResult("ve-1", unknown="ssh: connection lost")))
+ANSWERS = st.sampled_from(
+    (STORAGE, DRAINED, LOST, ACCEPTED, SubmissionResult("ve-1", unknown="ssh: connection lost"))
+)
 
 
-@given(st.lists(st.tuples(st.sampled_from(sorted(QUEUES)), ANSWERS), max_size=12), st.lists(st.booleans(), max_size=12))
-def test_a_site_that_accepts_again_gets_every_job(answers: list[tuple[str, SubmissionResult]], ticks: list[bool]) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(QUEUES)), ANSWERS), max_size=12),
+    st.lists(st.booleans(), max_size=12),
+)
+def test_a_site_that_accepts_again_gets_every_job(
+    answers: list[tuple[str, SubmissionResult]], ticks: list[bool]
+) -> None:
     """Whatever it answered before, and in which order: within two pauses a job, each was submitted."""
     pause, clock, _ = made()
     for (job_id, answer), ticked in zip(answers, [*ticks, *[False] * len(answers)], strict=False):

@@ -1,4 +1,5 @@
-"""A ledger that the daemon of schema version 1 left in the middle of its work: the new daemon opens it, and every job goes on."""
+"""A ledger that the daemon of schema version 1 left in the middle of its work: the new daemon opens it, and
+every job goes on."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -31,10 +32,13 @@ def rows(path: Path, query: str) -> list[tuple[str, bytes]]:
 
 
 async def retell(chain: TestChain, path: Path) -> None:
-    """The chain as the old daemon left it: the same jobs, and the very transactions that its ledger holds as included."""
+    """The chain as the old daemon left it: the same jobs, and the very transactions that its ledger holds as
+    included."""
     for _ in range(6):
         await chain.send(ALICE, job())
-    for tx_hash, tx_bytes in rows(path, "SELECT tx_hash, tx_bytes FROM txs WHERE status = 'included' ORDER BY sequence"):
+    for tx_hash, tx_bytes in rows(
+        path, "SELECT tx_hash, tx_bytes FROM txs WHERE status = 'included' ORDER BY sequence"
+    ):
         assert (await chain.client.broadcast(tx_bytes)).ok
         chain.block()
         found = await chain.client.find(tx_hash)
@@ -58,7 +62,8 @@ async def made_when_the_ledger_says(chain: TestChain, path: Path, job_id: str) -
 
 
 def site(chain: TestChain, path: Path) -> FakeScheduler:
-    """SLURM as the old daemon left it, with one thing that it did not know: JOB-4's sbatch had gone through."""
+    """SLURM as the old daemon left it, with one thing that it did not know: JOB-4's sbatch had gone
+    through."""
     names = dict(rows(path, "SELECT job_id, name FROM jobs"))
 
     def seen(number: int, phase: Phase, state: str) -> Sighting:
@@ -71,7 +76,12 @@ def site(chain: TestChain, path: Path) -> FakeScheduler:
         final=True,
         runs=(Run(60, 2, 4096, 1, start=1_900_000_000, end=1_900_000_060),),
     )
-    there = (seen(2, Phase.RUNNING, "RUNNING"), failed, seen(4, Phase.WAITING, "PENDING"), seen(5, Phase.UNKNOWN, "MELTED"))
+    there = (
+        seen(2, Phase.RUNNING, "RUNNING"),
+        failed,
+        seen(4, Phase.WAITING, "PENDING"),
+        seen(5, Phase.UNKNOWN, "MELTED"),
+    )
     old_orders = [Submission(f"old-{number}", "", "") for number in range(SUBMITTED)]
     return FakeScheduler(chain.clock, {sighting.name: [sighting] for sighting in there}, old_orders)
 
@@ -93,7 +103,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 @pytest.mark.parametrize("fate", ["included", "forgotten", "expired"])
 async def test_every_job_goes_on(house: House, fate: str) -> None:
-    """Nothing is submitted twice, the open transaction is resolved whatever became of it, and every job ends and is reported."""
+    """Nothing is submitted twice, the open transaction is resolved whatever became of it, and every job ends
+    and is reported."""
     ((open_hash, open_bytes),) = rows(house.path, "SELECT tx_hash, tx_bytes FROM txs WHERE status = 'open'")
     if fate == "included":
         assert (await house.chain.client.broadcast(open_bytes)).ok
@@ -107,10 +118,16 @@ async def test_every_job_goes_on(house: House, fate: str) -> None:
     assert [row.status for row in house.ledger.last_txs(100) if row.tx_hash == open_hash] == [
         "expired" if fate == "expired" else "included"
     ]
-    assert len(house.scheduler.orders) == SUBMITTED  # JOB-9 was never submitted: but who says that this ledger is the newest?
+    # JOB-9 was never submitted: but who says that this ledger is the newest?
+    assert len(house.scheduler.orders) == SUBMITTED
     house.chain.clock.time += WAITING_WINDOW
     house.scheduler.jobs = {
-        name: [replace(seen, phase=Phase.WAITING, slurm_state="PENDING") if seen.slurm_state == "MELTED" else seen for seen in found]
+        name: [
+            replace(seen, phase=Phase.WAITING, slurm_state="PENDING")
+            if seen.slurm_state == "MELTED"
+            else seen
+            for seen in found
+        ]
         for name, found in house.scheduler.jobs.items()
     }
     await house.round()
@@ -122,14 +139,27 @@ async def test_every_job_goes_on(house: House, fate: str) -> None:
     for _ in range(4):
         await house.round()
     states = [await house.state(f"JOB-{number}") for number in range(1, 10)]
-    assert states == [*("completed", "completed", "failed", "completed", "completed", "cancelled", "completed", "failed", "completed")]
+    assert states == [
+        *(
+            "completed",
+            "completed",
+            "failed",
+            "completed",
+            "completed",
+            "cancelled",
+            "completed",
+            "failed",
+            "completed",
+        )
+    ]
     assert len(house.scheduler.orders) == SUBMITTED + 2
     assert house.ledger.open_jobs("HPC-1") == []
     assert house.ledger.quarantined() == []
 
 
 async def test_what_the_new_daemon_makes_of_it_is_in_order(house: House) -> None:
-    """Brought forward and gone on with, the ledger breaks none of the promises between its rows, at any step."""
+    """Brought forward and gone on with, the ledger breaks none of the promises between its rows, at any
+    step."""
     for _ in range(6):
         await house.round()
         house.chain.clock.time += WAITING_WINDOW / 2

@@ -9,7 +9,8 @@ CREATED = 2_000_000_000
 
 
 def test_what_a_job_is_recognised_by() -> None:
-    """Its id with the submit time that was seen; without an id its name, and after an intent its batch script."""
+    """Its id with the submit time that was seen; without an id its name, and after an intent its batch
+    script."""
     known, sent, new = (replace(JOB, spec=replace(JOB.spec, job_id=f"JOB-{number}")) for number in (1, 2, 3))
     known, sent = replace(known, slurm_id="7", submitted_at=900), replace(sent, intent_at=950.0)
     asked = watch([known, sent, new])
@@ -19,6 +20,7 @@ def test_what_a_job_is_recognised_by() -> None:
 
 
 def test_a_site_whose_clock_is_hours_behind() -> None:
-    """Its records look older than the chain's job. Passed over as an earlier job's, each would seem absent, and be submitted twice."""
+    """Its records look older than the chain's job. Passed over as an earlier job's, each would seem absent,
+    and be submitted twice."""
     job = replace(JOB, spec=replace(JOB.spec, created_ns=CREATED * 10**9))
     assert watch([job]).since <= CREATED - 6 * 3600

@@ -88,7 +88,9 @@ def fill(ledger: Ledger) -> None:
     ]
     with ledger.write():
         for number, change in enumerate(changes, 1):
-            ledger.save_job(replace(JOB, spec=replace(JOB.spec, job_id=f"JOB-{number}", queue=HOSTILE), **change))  # type: ignore[arg-type]
+            ledger.save_job(
+                replace(JOB, spec=replace(JOB.spec, job_id=f"JOB-{number}", queue=HOSTILE), **change)  # type: ignore[arg-type]
+            )
         ledger.add_message("ve1p", Message("report", "JOB-1", b"q", "queued"), 5.0)
         ledger.add_message("ve1p", Message("report", "JOB-1", b"r", "running"), 6.0)
         ledger.add_message("ve1p", Message("node", "alpha.n1", b"n"), 7.0)

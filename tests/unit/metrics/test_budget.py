@@ -45,7 +45,13 @@ class Site:
     @property
     def loops(self) -> list[str]:
         by_cluster = [f"{what}:{cluster}" for cluster in self.clusters for what in ("advance", "heartbeat")]
-        return ["intake", "reconcile", "wallet", *by_cluster, *(f"outbox:{signer}" for signer in self.signers)]
+        return [
+            "intake",
+            "reconcile",
+            "wallet",
+            *by_cluster,
+            *(f"outbox:{signer}" for signer in self.signers),
+        ]
 
     def ongoing(self) -> OngoingProblems:
         found = OngoingProblems()
@@ -70,7 +76,11 @@ class Site:
         made.set(catalog.CHAIN_SUCCESS, 1.0, until=FOREVER)
         made.set(catalog.GAS_PRICE, 1.0, "uve", until=FOREVER)
         for signer in self.signers:
-            for family, labels in ((catalog.WALLET_BALANCE, ("uve",)), (catalog.WALLET_RUNWAY, ()), (catalog.OUTBOX_PROGRESS, ())):
+            for family, labels in (
+                (catalog.WALLET_BALANCE, ("uve",)),
+                (catalog.WALLET_RUNWAY, ()),
+                (catalog.OUTBOX_PROGRESS, ()),
+            ):
                 made.set(family, 1.0, signer, *labels, until=FOREVER)
         for cluster in self.clusters:
             MeasuredScheduler(FakeScheduler(clock), made, cluster, clock)
@@ -85,8 +95,13 @@ class Site:
         with ledger.write():
             for number in range(jobs):
                 parked = Parked(ParkReason.MISSING, f"SLURM job {number}") if number % 100 == 0 else None
-                spec = replace(JOB.spec, job_id=f"JOB-{number}", cluster_id=self.clusters[number % len(self.clusters)])
-                ledger._run("save_job", **job_to_row(replace(JOB, spec=spec, state=states[number % len(states)], parked=parked)))
+                spec = replace(
+                    JOB.spec, job_id=f"JOB-{number}", cluster_id=self.clusters[number % len(self.clusters)]
+                )
+                ledger._run(
+                    "save_job",
+                    **job_to_row(replace(JOB, spec=spec, state=states[number % len(states)], parked=parked)),
+                )
                 for kind in catalog.KINDS:
                     signer = self.signers[number % len(self.signers)]
                     ledger.add_message(signer, Message(kind, f"{kind}-{number}", b"x", "queued"), 5.0)
@@ -128,7 +143,9 @@ def series(text: str) -> int:
     return sum(not line.startswith("#") for line in text.splitlines())
 
 
-@pytest.mark.parametrize("place", [site(1), site(1, 1, 3), site(2), site(2, 1, 2)], ids=["1-1-1", "1-1-3", "2-1-1", "2-1-2"])
+@pytest.mark.parametrize(
+    "place", [site(1), site(1, 1, 3), site(2), site(2, 1, 2)], ids=["1-1-1", "1-1-3", "2-1-1", "2-1-2"]
+)
 def test_series_at_10_000_jobs(ledger: Ledger, path: Path, place: Site) -> None:
     """All that one cluster or two can show at once is within the budget, and read in well under a second."""
     place.crowd(ledger, JOBS)
@@ -137,12 +154,21 @@ def test_series_at_10_000_jobs(ledger: Ledger, path: Path, place: Site) -> None:
     assert [family.name for family in catalog.CATALOG if f"\n{family.name}" not in text] == []
 
 
-@pytest.mark.parametrize(("clusters", "keys", "endpoints"), [(1, 1, 1), (2, 1, 1), (2, 2, 1), (2, 1, 2), (4, 3, 3)])
-def test_series_by_the_documented_sum(ledger: Ledger, path: Path, clusters: int, keys: int, endpoints: int) -> None:
+@pytest.mark.parametrize(
+    ("clusters", "keys", "endpoints"), [(1, 1, 1), (2, 1, 1), (2, 2, 1), (2, 1, 2), (4, 3, 3)]
+)
+def test_series_by_the_documented_sum(
+    ledger: Ledger, path: Path, clusters: int, keys: int, endpoints: int
+) -> None:
     """What docs/metrics.md says of any site is what a scrape has."""
     place = site(clusters, keys, endpoints)
     place.crowd(ledger, 100)
-    expected = SERIES["daemon"] + SERIES["cluster"] * clusters + SERIES["key"] * keys + SERIES["endpoint"] * endpoints
+    expected = (
+        SERIES["daemon"]
+        + SERIES["cluster"] * clusters
+        + SERIES["key"] * keys
+        + SERIES["endpoint"] * endpoints
+    )
     assert series(place.scrape(ledger, path)) == expected
 
 

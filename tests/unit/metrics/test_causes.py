@@ -14,7 +14,12 @@ from provider_daemon.metrics import catalog, causes
         (9, "sdk", "the chain has no account ve1x", "insufficient_funds"),
         (13, "sdk", "", "insufficient_fee"),
         (1, "undefined", "insufficient fee: min gas prices 0.025uve", "insufficient_fee"),
-        (32, "sdk", "account sequence mismatch, expected 4, got 3: incorrect account sequence", "sequence_mismatch"),
+        (
+            32,
+            "sdk",
+            "account sequence mismatch, expected 4, got 3: incorrect account sequence",
+            "sequence_mismatch",
+        ),
         (0, "", "account sequence mismatch, expected 4, got 3", "sequence_mismatch"),
         (1, "ratelimit", "rate limit exceeded for account ve1x", "rate_limited"),
         (21, "sdk", "", "other"),

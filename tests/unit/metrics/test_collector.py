@@ -1,4 +1,5 @@
-"""What is read at a scrape: each family explains itself, says what its source says, and has bounded labels."""
+"""What is read at a scrape: each family explains itself, says what its source says, and has bounded
+labels."""
 
 import re
 from dataclasses import replace
@@ -50,7 +51,8 @@ def scrape(ledger: Ledger, path: Path, **more: object) -> CollectorRegistry:
 
 
 def test_the_catalog_keeps_to_prometheus_conventions() -> None:
-    """Prefix, base units, _total for counters and nothing else; help texts; a name once; labels without free text."""
+    """Prefix, base units, _total for counters and nothing else; help texts; a name once; labels without free
+    text."""
     assert len({family.name for family in CATALOG}) == len(CATALOG)
     for family in CATALOG:
         assert re.fullmatch(r"provd(_[a-z]+)+", family.name)
@@ -116,7 +118,9 @@ def test_each_family_is_there_in_an_empty_ledger(ledger: Ledger, path: Path) -> 
         ("provd_reconciliation_last_timestamp_seconds", {}, None),
     ],
 )
-def test_values_are_their_sources(ledger: Ledger, path: Path, name: str, labels: dict[str, str], value: float | None) -> None:
+def test_values_are_their_sources(
+    ledger: Ledger, path: Path, name: str, labels: dict[str, str], value: float | None
+) -> None:
     """Each is what the ledger, the loops and the adapters hold at the moment of asking."""
     fill(ledger)
     assert scrape(ledger, path).get_sample_value(name, labels) == value
@@ -134,7 +138,10 @@ def test_differences_are_those_of_the_last_comparison(ledger: Ledger, path: Path
     with ledger.write():
         reconciliation.save(ledger, {"low": 0, "high": 2}, ["JOB-1"], 5.0)
     found = scrape(ledger, path)
-    assert [found.get_sample_value("provd_reconciliation_differences", {"severity": severity}) for severity in ("low", "high")] == [0, 2]
+    assert [
+        found.get_sample_value("provd_reconciliation_differences", {"severity": severity})
+        for severity in ("low", "high")
+    ] == [0, 2]
     assert found.get_sample_value("provd_reconciliation_last_timestamp_seconds") == 5
 
 
@@ -168,12 +175,20 @@ def test_labels_are_bounded(ledger: Ledger, path: Path) -> None:
     """No text of a customer or of an error becomes a label, so no series is made by them."""
     fill(ledger)
     labels = [sample.labels for family in scrape(ledger, path).collect() for sample in family.samples]
-    assert {name for each in labels for name in each} <= {name for family in CATALOG for name in family.labels}
+    assert {name for each in labels for name in each} <= {
+        name for family in CATALOG for name in family.labels
+    }
     assert not any("forged" in value or "JOB" in value for each in labels for value in each.values())
 
 
 def test_endpoint_that_nobody_asked_yet_says_nothing(ledger: Ledger, path: Path) -> None:
     found = scrape(
-        ledger, path, endpoints=lambda: [Endpoint(height=0, state=EndpointState.UNREACHABLE, checked_at=0.0)], clock=FakeClock(1000.0)
+        ledger,
+        path,
+        endpoints=lambda: [Endpoint(height=0, state=EndpointState.UNREACHABLE, checked_at=0.0)],
+        clock=FakeClock(1000.0),
     )
-    assert found.get_sample_value("provd_chain_endpoint", {"endpoint": "127.0.0.1:9090", "state": "unreachable"}) is None
+    assert (
+        found.get_sample_value("provd_chain_endpoint", {"endpoint": "127.0.0.1:9090", "state": "unreachable"})
+        is None
+    )

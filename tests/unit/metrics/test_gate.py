@@ -1,4 +1,5 @@
-"""The metrics port while somebody wants it to fail: bounded connections, bounded waiting, and an answer for whoever asks."""
+"""The metrics port while somebody wants it to fail: bounded connections, bounded waiting, and an answer for
+whoever asks."""
 
 import asyncio
 import os
@@ -33,7 +34,10 @@ class Port:
         return await asyncio.open_connection(self.host, self.port)
 
     async def get(self, path: str = "/metrics") -> int:
-        async with aiohttp.ClientSession() as session, session.get(f"http://{self.host}:{self.port}{path}") as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{self.host}:{self.port}{path}") as answer,
+        ):
             await answer.read()
             return answer.status
 
@@ -76,7 +80,8 @@ def close(connections: list[CONNECTION]) -> None:
 
 
 async def test_more_connections_than_descriptors(port: Port) -> None:
-    """Idle connections never hold more than MOST descriptors, whoever asks is answered meanwhile, and the log has one line of it."""
+    """Idle connections never hold more than MOST descriptors, whoever asks is answered meanwhile, and the log
+    has one line of it."""
     before = descriptors()
     with structlog.testing.capture_logs() as lines:
         flood = [await port.connect() for _ in range(FLOOD)]
@@ -94,7 +99,8 @@ async def test_more_connections_than_descriptors(port: Port) -> None:
 
 
 async def test_half_a_request_is_closed(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing, or a byte at a time that never becomes a request: neither holds a connection for longer than a request may take."""
+    """Nothing, or a byte at a time that never becomes a request: neither holds a connection for longer than a
+    request may take."""
     monkeypatch.setattr(module, "REQUEST_SECONDS", 0.3)
     silent, slow = await port.connect(), await port.connect()
     slow[1].write(b"GET /metrics HTTP/1.1\r\nX-A: ")
@@ -119,7 +125,8 @@ async def test_a_further_request_on_the_same_connection(port: Port, monkeypatch:
 
 
 async def test_requests_under_way_are_left_alone(port: Port) -> None:
-    """With MOST requests under way it is the new connection that is closed; each of the others gets its answer."""
+    """With MOST requests under way it is the new connection that is closed; each of the others gets its
+    answer."""
     held = [asyncio.create_task(port.get("/held")) for _ in range(MOST)]
     async with asyncio.timeout(10):
         while port.counts.open < MOST:
@@ -132,7 +139,9 @@ async def test_requests_under_way_are_left_alone(port: Port) -> None:
         assert set(await asyncio.gather(*held)) == {200}
 
 
-async def test_an_answer_that_nobody_reads(port: Port, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_an_answer_that_nobody_reads(
+    port: Port, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Asks again and again on one connection and reads nothing: closed within the time for reading."""
     monkeypatch.setattr(module, "IDLE_SECONDS", 0.3)
     _, writer = await port.connect()

@@ -1,4 +1,5 @@
-"""The wrappers around chain, SLURM and ledger, over the real loops: what happens is counted once, at the right place."""
+"""The wrappers around chain, SLURM and ledger, over the real loops: what happens is counted once, at the
+right place."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -42,7 +43,9 @@ class MeasuredHouse(House):
         self.meters = Meters()
         self.measured = MeasuredChain(self.chain.client, self.meters, clock)
         self.ledger = self.watched = MeasuredLedger.open(self.path)
-        self.watched.measure(Measures(self.meters, clock, "uve", self.measured.occupied), ["HPC-1"], [PROVIDER.address])
+        self.watched.measure(
+            Measures(self.meters, clock, "uve", self.measured.occupied), ["HPC-1"], [PROVIDER.address]
+        )
         slurm = MeasuredScheduler(self.scheduler, self.meters, "HPC-1", clock)
         self.intake = Intake(self.ledger, self.measured, {"HPC-1": TENANCY}, clock, lambda: None)
         self.advance = Advance(self.ledger, slurm, TENANCY, clock, lambda: None)
@@ -52,7 +55,9 @@ class MeasuredHouse(House):
 
     def value(self, name: str, **labels: str) -> float | None:
         registry = CollectorRegistry()
-        found = parts(self.ledger, self.path, meters=self.meters, clock=self.chain.clock, signers=[PROVIDER.address])
+        found = parts(
+            self.ledger, self.path, meters=self.meters, clock=self.chain.clock, signers=[PROVIDER.address]
+        )
         registry.register(DaemonCollector(found))
         return registry.get_sample_value(name, labels)
 
@@ -89,12 +94,9 @@ async def test_time_in_each_state(house: MeasuredHouse) -> None:
     """Of one job: each state once, as long as it was in it; and nothing of it is left."""
     await whole_life(house)
     count = "provd_job_state_duration_seconds_count"
-    assert {stage: house.value(count, state=stage, **HPC) for stage in ("pending", "queued", "running", "ended")} == {
-        "pending": 1,
-        "queued": 1,
-        "running": 1,
-        "ended": 1,
-    }
+    assert {
+        stage: house.value(count, state=stage, **HPC) for stage in ("pending", "queued", "running", "ended")
+    } == {"pending": 1, "queued": 1, "running": 1, "ended": 1}
     total = "provd_job_state_duration_seconds_sum"
     assert house.value(total, state="pending", **HPC) == 0
     assert house.value(total, state="queued", **HPC) == 21
@@ -160,11 +162,15 @@ async def test_expired_and_foreign_transactions(house: MeasuredHouse) -> None:
 
 
 async def test_empty_wallet(house: MeasuredHouse) -> None:
-    """Nothing is sent that the account cannot pay for; the balance is what the chain says, the runway what fees make of it."""
+    """Nothing is sent that the account cannot pay for; the balance is what the chain says, the runway what
+    fees make of it."""
     await whole_life(house)
     await house.wallet.tick()
     who = {"signer": PROVIDER.address}
-    balance, fees = house.value("provd_wallet_balance", denom="uve", **who), house.value("provd_fees_total", denom="uve", **who)
+    balance, fees = (
+        house.value("provd_wallet_balance", denom="uve", **who),
+        house.value("provd_fees_total", denom="uve", **who),
+    )
     assert balance
     assert fees
     assert house.value("provd_wallet_runway_seconds", **who) == runway(int(balance), int(fees), 0)
@@ -178,33 +184,50 @@ async def test_empty_wallet(house: MeasuredHouse) -> None:
     assert house.transactions("refused", "insufficient_funds") == 0
 
 
-POLLED = {catalog.WALLET_BALANCE: 180, catalog.WALLET_RUNWAY: 180, catalog.GAS_PRICE: 600, catalog.SLURM_NODES: 300}
+POLLED = {
+    catalog.WALLET_BALANCE: 180,
+    catalog.WALLET_RUNWAY: 180,
+    catalog.GAS_PRICE: 600,
+    catalog.SLURM_NODES: 300,
+}
 
 
-@pytest.mark.parametrize(("family", "seconds"), POLLED.items(), ids=lambda value: getattr(value, "name", str(value)))
-async def test_what_was_asked_for_is_absent_when_nobody_answers(house: MeasuredHouse, family: catalog.Family, seconds: int) -> None:
+@pytest.mark.parametrize(
+    ("family", "seconds"), POLLED.items(), ids=lambda value: getattr(value, "name", str(value))
+)
+async def test_what_was_asked_for_is_absent_when_nobody_answers(
+    house: MeasuredHouse, family: catalog.Family, seconds: int
+) -> None:
     """So long after the last answer, and there until then: never the last value for ever."""
     await whole_life(house)
     await house.wallet.tick()
     await house.heartbeat.tick()
-    told = house.chain.clock.now() if family is not catalog.GAS_PRICE else house.ledger.last_txs(1)[0].created_at
+    told = (
+        house.chain.clock.now() if family is not catalog.GAS_PRICE else house.ledger.last_txs(1)[0].created_at
+    )
     assert house.meters.current(family, told + seconds - 1)
     assert not house.meters.current(family, told + seconds)
 
 
 async def test_only_moments_are_held_for_ever(house: MeasuredHouse) -> None:
-    """Whatever else the wrappers were told ends by itself: there is no other polled value than those above."""
+    """Whatever else the wrappers were told ends by itself: there is no other polled value than those
+    above."""
     await whole_life(house)
     await house.wallet.tick()
     await house.heartbeat.tick()
-    ever = {family.name for family in catalog.CATALOG if house.meters.current(family, house.chain.clock.now() + 1e9)}
+    ever = {
+        family.name
+        for family in catalog.CATALOG
+        if house.meters.current(family, house.chain.clock.now() + 1e9)
+    }
     now = {family for family in catalog.CATALOG if house.meters.current(family, house.chain.clock.now())}
     assert all(name.endswith("_timestamp_seconds") for name in ever)
     assert {family for family in now if family.name not in ever} == set(POLLED)
 
 
 async def test_slurm_answers(house: MeasuredHouse) -> None:
-    """Each question by what came back; an outage leaves the last success where it was, and the nodes unknown after a while."""
+    """Each question by what came back; an outage leaves the last success where it was, and the nodes unknown
+    after a while."""
     await house.heartbeat.tick()
     assert house.value("provd_slurm_nodes", state="usable", **HPC) == house.scheduler.hosts
     success = house.value("provd_slurm_last_success_timestamp_seconds", **HPC)
@@ -216,7 +239,11 @@ async def test_slurm_answers(house: MeasuredHouse) -> None:
     assert house.value("provd_slurm_query_duration_seconds_count", **HPC) == 2
     assert house.value("provd_slurm_query_failures_total", outcome="down", **HPC) == 1
     assert house.value("provd_slurm_query_failures_total", outcome="unreadable", **HPC) == 0
-    assert house.value("provd_slurm_last_success_timestamp_seconds", **HPC) == success == house.chain.clock.now() - 301
+    assert (
+        house.value("provd_slurm_last_success_timestamp_seconds", **HPC)
+        == success
+        == house.chain.clock.now() - 301
+    )
     assert house.value("provd_slurm_nodes", state="usable", **HPC) is None
 
 
@@ -251,7 +278,10 @@ async def test_errors_by_kind(house: MeasuredHouse, error: Exception, outcome: s
 async def test_chain_calls(house: MeasuredHouse) -> None:
     """A chain that is gone: errors count, the last answer's time stays."""
     await house.intake.tick()
-    count, success = house.value("provd_chain_call_duration_seconds_count"), house.value("provd_chain_last_success_timestamp_seconds")
+    count, success = (
+        house.value("provd_chain_call_duration_seconds_count"),
+        house.value("provd_chain_last_success_timestamp_seconds"),
+    )
     await house.chain.devnet.stop()
     house.chain.clock.time += 10
     with pytest.raises(Transient):
@@ -260,7 +290,9 @@ async def test_chain_calls(house: MeasuredHouse) -> None:
     calls = 2  # what became of known jobs is asked for even when new ones cannot be read
     assert house.value("provd_chain_call_duration_seconds_count") == count + calls
     assert house.value("provd_chain_call_errors_total", error="down") == calls
-    assert house.value("provd_chain_last_success_timestamp_seconds") == success == house.chain.clock.now() - 10
+    assert (
+        house.value("provd_chain_last_success_timestamp_seconds") == success == house.chain.clock.now() - 10
+    )
     await house.chain.devnet.start()
 
 
@@ -276,13 +308,17 @@ async def test_what_is_rolled_back_never_happened(house: MeasuredHouse) -> None:
     assert house.value("provd_ledger_commit_duration_seconds_count") == before
 
 
-async def test_what_cannot_be_counted_stops_nobody(house: MeasuredHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_cannot_be_counted_stops_nobody(
+    house: MeasuredHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A price that cannot be computed: told, and the writing stands."""
     monkeypatch.setattr("provider_daemon.metrics.ledger.value", lambda job: 1 // 0)
     await house.chain.send(ALICE, job())
     await house.intake.tick()
     with structlog.testing.capture_logs() as lines, house.ledger.write():
-        house.ledger.add_event("JOB-1", EventKind.REPORT_CONFIRMED, "", house.chain.clock.now(), State.COMPLETED)
+        house.ledger.add_event(
+            "JOB-1", EventKind.REPORT_CONFIRMED, "", house.chain.clock.now(), State.COMPLETED
+        )
     assert [line["event"] for line in lines] == ["metric_failed"]
     assert house.ledger.events_of("JOB-1")[-1].state == State.COMPLETED
 

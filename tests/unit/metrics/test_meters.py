@@ -33,9 +33,15 @@ def test_histograms_count_up_to_each_bound() -> None:
     for value in (-1.0, 5.0, 6.0, 5000.0):
         meters.observe(SUBMISSION_LATENCY, value, "HPC-1")
     name = "provd_submission_latency_seconds"
-    found = {bound: shown(meters, f"{name}_bucket", le=bound, cluster="HPC-1") for bound in ("5.0", "15.0", "900.0", "+Inf")}
+    found = {
+        bound: shown(meters, f"{name}_bucket", le=bound, cluster="HPC-1")
+        for bound in ("5.0", "15.0", "900.0", "+Inf")
+    }
     assert found == {"5.0": 2, "15.0": 3, "900.0": 3, "+Inf": 4}
-    assert (shown(meters, f"{name}_count", cluster="HPC-1"), shown(meters, f"{name}_sum", cluster="HPC-1")) == (4, 5011)
+    assert (
+        shown(meters, f"{name}_count", cluster="HPC-1"),
+        shown(meters, f"{name}_sum", cluster="HPC-1"),
+    ) == (4, 5011)
 
 
 def test_what_was_told_goes_stale() -> None:

@@ -20,5 +20,10 @@ def test_figures_are_there_where_only_processes_are_shown(tmp_path: Path) -> Non
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     assert abs(time.time() - age - started) < 2
     assert registry.get_sample_value("process_start_time_seconds") == started
-    for name in ("process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds", "process_max_fds"):
+    for name in (
+        "process_resident_memory_bytes",
+        "process_cpu_seconds_total",
+        "process_open_fds",
+        "process_max_fds",
+    ):
         assert registry.get_sample_value(name)

@@ -48,20 +48,32 @@ async def test_ready_when_every_loop_had_its_good_tick(ledger: Ledger, path: Pat
 
 async def test_not_ready_says_why(ledger: Ledger, path: Path) -> None:
     """One line for each loop that does not work, with what is wrong."""
-    loops = (Health("intake", 1.0), Health("advance:alpha"), Health("outbox:ve1p", 1.0, "no endpoint answers"))
-    assert await get(ledger, path, "/readyz", *loops) == (503, "advance:alpha: no good tick yet\noutbox:ve1p: no endpoint answers\n")
+    loops = (
+        Health("intake", 1.0),
+        Health("advance:alpha"),
+        Health("outbox:ve1p", 1.0, "no endpoint answers"),
+    )
+    assert await get(ledger, path, "/readyz", *loops) == (
+        503,
+        "advance:alpha: no good tick yet\noutbox:ve1p: no endpoint answers\n",
+    )
 
 
 async def test_a_loop_without_progress_is_not_ready(ledger: Ledger, path: Path) -> None:
     """However well its ticks end: what it is for does not get done."""
-    stuck = Health("outbox:ve1p", 1.0, standstill="no transaction of the key was included for 61 s; 81 reports wait")
+    stuck = Health(
+        "outbox:ve1p", 1.0, standstill="no transaction of the key was included for 61 s; 81 reports wait"
+    )
     assert await get(ledger, path, "/readyz", stuck) == (503, f"outbox:ve1p: {stuck.standstill}\n")
     assert 'provd_outbox_stalled{signer="ve1p"} 1.0' in (await get(ledger, path, "/metrics", stuck))[1]
 
 
 async def test_dead_loop_is_not_ready(ledger: Ledger, path: Path) -> None:
     """However well its last tick ended."""
-    assert await get(ledger, path, "/readyz", Health("intake", 1.0, death="the loop has ended")) == (503, "intake: the loop has ended\n")
+    assert await get(ledger, path, "/readyz", Health("intake", 1.0, death="the loop has ended")) == (
+        503,
+        "intake: the loop has ended\n",
+    )
 
 
 async def test_taken_port_is_the_operators_mistake(ledger: Ledger) -> None:

@@ -10,9 +10,17 @@ from hypothesis import strategies as st
 
 from provider_daemon.job.usage import Usage
 from provider_daemon.money import accounting
-from provider_daemon.money.accounting import TRANSITIONS, AccountingRecord, Status, WrongStatus, calculation_hash
+from provider_daemon.money.accounting import (
+    TRANSITIONS,
+    AccountingRecord,
+    Status,
+    WrongStatus,
+    calculation_hash,
+)
 
-RECORD = AccountingRecord("JOB-7", "HPC-1", Usage(3600, 7200, 1, 2, 3, 4, 5, 6, 7, (("a100", 2),)), 1_000, 4_600)
+RECORD = AccountingRecord(
+    "JOB-7", "HPC-1", Usage(3600, 7200, 1, 2, 3, 4, 5, 6, 7, (("a100", 2),)), 1_000, 4_600
+)
 DONE = accounting.finalize(RECORD, 5_000)
 HELD = accounting.dispute(DONE)
 
@@ -24,22 +32,40 @@ def test_hash_is_of_a_fixed_document() -> None:
         '"gpu_seconds":2,"storage_gb_hours":3,"network_bytes_in":4,"network_bytes_out":5,"node_hours":6,"nodes_used":7},'
         '"period_start":1000,"period_end":4600,"formula_version":"v1.0.0","usage_record_ids":["a"]}'
     )
-    assert calculation_hash(replace(RECORD, usage_record_ids=("a",))) == hashlib.sha256(document.encode()).hexdigest()
+    assert (
+        calculation_hash(replace(RECORD, usage_record_ids=("a",)))
+        == hashlib.sha256(document.encode()).hexdigest()
+    )
 
 
 def test_hash_is_of_the_inputs_alone() -> None:
     """State and times of the record itself do not change it; each input does."""
-    assert calculation_hash(replace(RECORD, status=Status.SETTLED, finalized_at=1, settled_at=2, corrects="x")) == calculation_hash(RECORD)
-    inputs = {"job_id": "JOB-8", "cluster_id": "HPC-2", "period_start": 1_001, "period_end": 4_601, "formula_version": "v1.0.1"}
+    assert calculation_hash(
+        replace(RECORD, status=Status.SETTLED, finalized_at=1, settled_at=2, corrects="x")
+    ) == calculation_hash(RECORD)
+    inputs = {
+        "job_id": "JOB-8",
+        "cluster_id": "HPC-2",
+        "period_start": 1_001,
+        "period_end": 4_601,
+        "formula_version": "v1.0.1",
+    }
     changed = [replace(RECORD, **{name: value}) for name, value in inputs.items()]  # type: ignore[arg-type]
-    changed += [replace(RECORD, usage=replace(RECORD.usage, **{item.name: 99})) for item in fields(Usage)[:-1]]  # type: ignore[arg-type]
+    changed += [
+        replace(RECORD, usage=replace(RECORD.usage, **{item.name: 99}))  # type: ignore[arg-type]
+        for item in fields(Usage)[:-1]
+    ]
     changed += [replace(RECORD, usage_record_ids=("a",))]
     assert len({calculation_hash(record) for record in (RECORD, *changed)}) == len(changed) + 1
 
 
 def test_finalized_once() -> None:
     """With its time and hash; never again, whatever became of it."""
-    assert (DONE.status, DONE.finalized_at, DONE.calculation_hash) == (Status.FINALIZED, 5_000, calculation_hash(RECORD))
+    assert (DONE.status, DONE.finalized_at, DONE.calculation_hash) == (
+        Status.FINALIZED,
+        5_000,
+        calculation_hash(RECORD),
+    )
     for record in (DONE, HELD, accounting.settle(DONE, 1), accounting.release(HELD)):
         with pytest.raises(WrongStatus, match=r"JOB-7 is .*: it is finalized once, while it is pending"):
             accounting.finalize(record, 9_000)
@@ -68,7 +94,9 @@ def test_corrected_points_at_its_original() -> None:
     corrected = accounting.correct(HELD, right, 7_000)
     assert (corrected.status, corrected.usage, corrected.finalized_at) == (Status.CORRECTED, right, 7_000)
     assert corrected.corrects == HELD.calculation_hash
-    assert corrected.calculation_hash == calculation_hash(replace(RECORD, usage=right)) != HELD.calculation_hash
+    assert (
+        corrected.calculation_hash == calculation_hash(replace(RECORD, usage=right)) != HELD.calculation_hash
+    )
     assert accounting.settle(corrected, 8_000).status is Status.SETTLED
     with pytest.raises(WrongStatus, match="JOB-7 is finalized, not disputed: there is nothing to correct"):
         accounting.correct(DONE, right, 7_000)
@@ -96,7 +124,8 @@ STEPS: dict[str, Callable[[AccountingRecord], AccountingRecord]] = {
 
 @given(st.lists(st.sampled_from(sorted(STEPS)), max_size=12))
 def test_any_steps_in_any_order(steps: list[str]) -> None:
-    """A record is settled once at most, finalized before that, and only its correction changes what was finalized."""
+    """A record is settled once at most, finalized before that, and only its correction changes what was
+    finalized."""
     record, settled = RECORD, 0
     for step in steps:
         try:

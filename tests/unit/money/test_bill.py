@@ -24,7 +24,12 @@ def usage(**changes: int) -> Usage:
 
 
 MIXED = usage(
-    cpu_core_seconds=2 * HOUR, memory_gb_seconds=4 * HOUR, gpu_seconds=HOUR, storage_gb_hours=1, network_bytes_in=2**30, node_hours=1
+    cpu_core_seconds=2 * HOUR,
+    memory_gb_seconds=4 * HOUR,
+    gpu_seconds=HOUR,
+    storage_gb_hours=1,
+    network_bytes_in=2**30,
+    node_hours=1,
 )
 
 
@@ -57,7 +62,8 @@ def test_all_components_and_shares() -> None:
 
 
 def test_truncation_leaves_one_uvirt_over() -> None:
-    """241,100 is shared as 6,027 and 235,072: the uvirt left over is nobody's share, and goes back with the rest of the escrow."""
+    """241,100 is shared as 6,027 and 235,072: the uvirt left over is nobody's share, and goes back with the
+    rest of the escrow."""
     cost = bill(MIXED, "a100")
     assert cost.total - cost.platform_fee - cost.provider_reward == 1
 
@@ -70,13 +76,20 @@ def test_components_are_truncated_singly() -> None:
 @pytest.mark.parametrize(("wall", "billed"), [(1, 60), (59, 60), (60, 60), (61, 120), (3601, 3660)])
 def test_time_is_billed_in_steps_of_a_minute(wall: int, billed: int) -> None:
     """A job on 36 cores pays for whole minutes."""
-    assert bill(Usage(wall_clock_seconds=wall, cpu_core_seconds=36 * wall)).cpu == 36 * billed * 10_000 // HOUR
+    assert (
+        bill(Usage(wall_clock_seconds=wall, cpu_core_seconds=36 * wall)).cpu == 36 * billed * 10_000 // HOUR
+    )
 
 
 def test_minimum_charge() -> None:
     """A second on one core costs 10,000."""
     cost = bill(Usage(wall_clock_seconds=1, cpu_core_seconds=1, nodes_used=1))
-    assert (cost.subtotal, cost.total, cost.platform_fee, cost.provider_reward) == (166, DEFAULT.minimum_charge, 250, 9_750)
+    assert (cost.subtotal, cost.total, cost.platform_fee, cost.provider_reward) == (
+        166,
+        DEFAULT.minimum_charge,
+        250,
+        9_750,
+    )
 
 
 def test_a_job_that_never_ran_owes_nothing() -> None:
@@ -89,7 +102,9 @@ def test_never_more_than_the_escrow() -> None:
     assert bill(usage(cpu_core_seconds=HOUR), ceiling=7_000).total == 7_000
 
 
-@pytest.mark.parametrize("used", [Usage(network_bytes_in=1), Usage(nodes_used=1), Usage(wall_clock_seconds=1)])
+@pytest.mark.parametrize(
+    "used", [Usage(network_bytes_in=1), Usage(nodes_used=1), Usage(wall_clock_seconds=1)]
+)
 def test_whoever_used_anything_pays_the_minimum(used: Usage) -> None:
     """However little it was."""
     assert bill(used).total == 10_000
@@ -118,7 +133,9 @@ HOUR_OF_TEN = usage(cpu_core_seconds=10 * HOUR)  # 100,000
 
 def test_discounts_then_credit_then_caps() -> None:
     """The credit is of the subtotal; the cap sees what both leave."""
-    rules = Rules(discounts=(TENTH,), queue_credit=CREDIT, caps=(Cap("c", CapType.PER_JOB, 60_000, name="each"),))
+    rules = Rules(
+        discounts=(TENTH,), queue_credit=CREDIT, caps=(Cap("c", CapType.PER_JOB, 60_000, name="each"),)
+    )
     cost = bill(HOUR_OF_TEN, rules=rules, purchase=Purchase(queued_seconds=HOUR + 100 * 60))
     assert (cost.subtotal, cost.discounts) == (100_000, (Reduction("d", "a tenth", "bundle", 10_000),))
     assert (cost.queue_credit, cost.caps) == (10_000, (Reduction("c", "each", "per_job", 20_000),))
@@ -126,7 +143,9 @@ def test_discounts_then_credit_then_caps() -> None:
 
 
 def test_the_credit_takes_no_more_than_is_left() -> None:
-    rules = Rules(discounts=(Discount("d", DiscountType.BUNDLE, 9_000),), queue_credit=CREDIT, minimum_charge=0)
+    rules = Rules(
+        discounts=(Discount("d", DiscountType.BUNDLE, 9_000),), queue_credit=CREDIT, minimum_charge=0
+    )
     cost = bill(HOUR_OF_TEN, rules=rules, purchase=Purchase(queued_seconds=10**6))
     assert (cost.queue_credit, cost.total) == (10_000, 0)
 
@@ -146,8 +165,15 @@ def test_the_escrow_comes_last() -> None:
 
 def test_node_operators_have_a_share_where_the_rules_say_so() -> None:
     """The older split: 5%, 80%, 15%."""
-    cost = bill(HOUR_OF_TEN, rules=Rules(platform_fee_bps=500, provider_reward_bps=8_000, node_reward_bps=1_500))
-    assert (cost.platform_fee, cost.provider_reward, cost.node_reward, cost.remainder) == (5_000, 80_000, 15_000, 0)
+    cost = bill(
+        HOUR_OF_TEN, rules=Rules(platform_fee_bps=500, provider_reward_bps=8_000, node_reward_bps=1_500)
+    )
+    assert (cost.platform_fee, cost.provider_reward, cost.node_reward, cost.remainder) == (
+        5_000,
+        80_000,
+        15_000,
+        0,
+    )
 
 
 def test_rates_and_steps_are_the_rules() -> None:
@@ -180,7 +206,14 @@ all_rules = st.builds(
     minimum_charge=amounts,
     node_reward_bps=st.just(0),
 )
-pasts = st.builds(Past, amounts, st.sampled_from(["", "HPC-1"]), st.builds(Usage, amounts, amounts), amounts, st.just(("a",)))
+pasts = st.builds(
+    Past,
+    amounts,
+    st.sampled_from(["", "HPC-1"]),
+    st.builds(Usage, amounts, amounts),
+    amounts,
+    st.just(("a",)),
+)
 purchases = st.builds(
     Purchase,
     ended_at=amounts,
@@ -192,7 +225,8 @@ purchases = st.builds(
 
 @given(usages, all_rules, purchases, st.none() | amounts)
 def test_the_bill_adds_up(used: Usage, rules: Rules, purchase: Purchase, ceiling: int | None) -> None:
-    """Every uvirt of the total is accounted for, nothing is negative, no bound is passed, and the shares leave less than a uvirt each."""
+    """Every uvirt of the total is accounted for, nothing is negative, no bound is passed, and the shares
+    leave less than a uvirt each."""
     cost = bill(used, "a100", ceiling, rules=rules, purchase=purchase)
     off = [reduction.amount for reduction in (*cost.discounts, *cost.caps)]
     assert cost.subtotal == cost.cpu + cost.memory + cost.gpu + cost.storage + cost.network + cost.node
@@ -205,7 +239,9 @@ def test_the_bill_adds_up(used: Usage, rules: Rules, purchase: Purchase, ceiling
 
 
 @given(usages, st.sampled_from(fields(Usage)[1:-1]), amounts, st.none() | amounts)
-def test_more_of_anything_never_costs_less(used: Usage, field: "Field[int]", more: int, ceiling: int | None) -> None:
+def test_more_of_anything_never_costs_less(
+    used: Usage, field: "Field[int]", more: int, ceiling: int | None
+) -> None:
     """In the same time; and with the escrow as bound."""
     larger = replace(used, **{field.name: getattr(used, field.name) + more})
     before, after = bill(used, "", ceiling), bill(larger, "", ceiling)
@@ -213,11 +249,18 @@ def test_more_of_anything_never_costs_less(used: Usage, field: "Field[int]", mor
     assert (before.platform_fee, before.provider_reward) <= (after.platform_fee, after.provider_reward)
 
 
-@given(st.integers(min_value=1, max_value=64), st.integers(min_value=1, max_value=10**6), st.integers(min_value=0, max_value=10**6))
+@given(
+    st.integers(min_value=1, max_value=64),
+    st.integers(min_value=1, max_value=10**6),
+    st.integers(min_value=0, max_value=10**6),
+)
 def test_longer_never_costs_less(cores: int, seconds: int, more: int) -> None:
     """On the same nodes, from any second to any later one."""
     asked = Asked.per_node(3, cores, 2 * cores, 1)
-    costs = [bill(used, "a100", node_hours=node_hours_seen(used, 60)) for used in (use_of(asked, seconds), use_of(asked, seconds + more))]
+    costs = [
+        bill(used, "a100", node_hours=node_hours_seen(used, 60))
+        for used in (use_of(asked, seconds), use_of(asked, seconds + more))
+    ]
     assert costs[0].subtotal <= costs[1].subtotal
     assert costs[0].total <= costs[1].total
 
@@ -227,7 +270,8 @@ whole_steps = st.integers(min_value=1, max_value=10_000).map(lambda steps: steps
 
 @given(whole_steps, whole_steps, st.integers(min_value=1, max_value=512))
 def test_two_runs_cost_what_one_as_long_costs(one: int, other: int, cores: int) -> None:
-    """But for the uvirt that truncation takes from each component of each: two halves are never dearer, and at most 3 x 2 uvirt cheaper."""
+    """But for the uvirt that truncation takes from each component of each: two halves are never dearer, and
+    at most 3 x 2 uvirt cheaper."""
     asked = Asked(nodes=0, cpus=cores, memory_gb=3 * cores, gpus=2)
     apart = bill(use_of(asked, one)).subtotal + bill(use_of(asked, other)).subtotal
     assert apart <= bill(use_of(asked, one + other)).subtotal <= apart + 6

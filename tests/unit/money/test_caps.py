@@ -17,7 +17,10 @@ def spent(seconds_ago: int, total: int = 600, cluster: str = "HPC-1") -> Past:
 
 
 def taken(cap: Cap, *jobs: Past, amount: int = 1_000) -> int:
-    return sum(reduction.amount for reduction in caps([cap], amount, Purchase(cluster_id="HPC-1", ended_at=NOW, past=jobs)))
+    return sum(
+        reduction.amount
+        for reduction in caps([cap], amount, Purchase(cluster_id="HPC-1", ended_at=NOW, past=jobs))
+    )
 
 
 def test_per_job() -> None:
@@ -28,7 +31,9 @@ def test_per_job() -> None:
     assert caps([cap], 900, Purchase()) == ()
 
 
-@pytest.mark.parametrize(("kind", "seconds"), [(CapType.DAILY, DAY), (CapType.WEEKLY, 7 * DAY), (CapType.MONTHLY, 30 * DAY)])
+@pytest.mark.parametrize(
+    ("kind", "seconds"), [(CapType.DAILY, DAY), (CapType.WEEKLY, 7 * DAY), (CapType.MONTHLY, 30 * DAY)]
+)
 def test_periods(kind: CapType, seconds: int) -> None:
     """What was spent within the period counts, to the second."""
     cap = Cap("c", kind, 1_000)
@@ -70,4 +75,7 @@ def test_inactive() -> None:
 def test_several_take_off_what_the_others_leave() -> None:
     """Each sees the amount that is left, whatever the order."""
     rules = [Cap("a", CapType.PER_JOB, 900), Cap("b", CapType.PER_JOB, 700), Cap("c", CapType.PER_JOB, 800)]
-    assert [(found.rule_id, found.amount) for found in caps(rules, 1_000, Purchase())] == [("a", 100), ("b", 200)]
+    assert [(found.rule_id, found.amount) for found in caps(rules, 1_000, Purchase())] == [
+        ("a", 100),
+        ("b", 200),
+    ]

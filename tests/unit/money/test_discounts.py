@@ -34,7 +34,9 @@ def taken(rule: Discount, purchase: Purchase) -> int:
 
 def test_volume() -> None:
     """The history reaches the threshold: that share of the cpu cost. This job does not count towards it."""
-    assert discounts([VOLUME], COSTS, HOURS, buyer(past(99), past(1))) == (Reduction("v100", "from 100", "volume", 2_000),)
+    assert discounts([VOLUME], COSTS, HOURS, buyer(past(99), past(1))) == (
+        Reduction("v100", "from 100", "volume", 2_000),
+    )
     assert taken(VOLUME, buyer(past(99))) == 0
     assert taken(VOLUME, buyer()) == 0
 
@@ -55,12 +57,15 @@ def test_units_of_the_threshold(unit: str, usage: Usage) -> None:
 
 
 def test_the_best_step_of_a_ladder_counts() -> None:
-    """5% from 100 core-hours, 10% from 1,000: one or the other, in whatever order they are written; another unit is another ladder."""
+    """5% from 100 core-hours, 10% from 1,000: one or the other, in whatever order they are written; another
+    unit is another ladder."""
     more = replace(VOLUME, rule_id="v1000", basis_points=1_000, threshold_value=1_000 * ONE)
     gpu = replace(VOLUME, rule_id="g", threshold_unit="gpu_hours", threshold_value=0, basis_points=100)
     rich = buyer(past(1_000))
     for rules in ([VOLUME, more], [more, VOLUME]):
-        assert [(kept.rule_id, kept.amount) for kept in discounts(rules, COSTS, HOURS, rich)] == [("v1000", 4_000)]
+        assert [(kept.rule_id, kept.amount) for kept in discounts(rules, COSTS, HOURS, rich)] == [
+            ("v1000", 4_000)
+        ]
         assert [kept.rule_id for kept in discounts(rules, COSTS, HOURS, buyer(past(999)))] == ["v100"]
     assert [kept.amount for kept in discounts([VOLUME, gpu, more], COSTS, HOURS, rich)] == [4_000, 400]
 

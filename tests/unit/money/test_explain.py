@@ -11,7 +11,12 @@ LARGE = 10**9
 def test_each_component_beside_the_others() -> None:
     """In the wire's own units; the amounts are those of the accounting's usage."""
     found = explain(
-        USED, Usage(1800, 7201), Usage(1800, 14_400, node_hours=1, nodes_used=1), gpu_type="a100", escrowed=LARGE, charged=90_000
+        USED,
+        Usage(1800, 7201),
+        Usage(1800, 14_400, node_hours=1, nodes_used=1),
+        gpu_type="a100",
+        escrowed=LARGE,
+        charged=90_000,
     )
     assert found.lines == (
         Line(Component.CPU, "core-seconds", 7200, 7201, 14_400, 40_000),

@@ -20,7 +20,14 @@ def test_everything_truncates() -> None:
 
 @pytest.mark.parametrize(
     ("written", "value"),
-    [("0", 0), (1, ONE), ("1.5", 3 * ONE // 2), (0.25, ONE // 4), ("0.000000000000000001", 1), ("1e3", 1000 * ONE)],
+    [
+        ("0", 0),
+        (1, ONE),
+        ("1.5", 3 * ONE // 2),
+        (0.25, ONE // 4),
+        ("0.000000000000000001", 1),
+        ("1e3", 1000 * ONE),
+    ],
 )
 def test_parse(written: object, value: int) -> None:
     """Numbers and their texts, as JSON, YAML and a gateway write them."""
@@ -28,7 +35,20 @@ def test_parse(written: object, value: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["-1", "0.0000000000000000001", "1.0000000000000000001", "inf", "nan", "", "one", None, [], "-0.5", "-0.000000000000000001"]
+    "written",
+    [
+        "-1",
+        "0.0000000000000000001",
+        "1.0000000000000000001",
+        "inf",
+        "nan",
+        "",
+        "one",
+        None,
+        [],
+        "-0.5",
+        "-0.000000000000000001",
+    ],
 )
 def test_parse_refuses(written: object) -> None:
     """What is negative, finer than 10^-18, or no number."""
@@ -37,7 +57,10 @@ def test_parse_refuses(written: object) -> None:
     assert repr(written) in str(caught.value)
 
 
-@pytest.mark.parametrize(("value", "written"), [(0, "0"), (1, "0.000000000000000001"), (ONE, "1"), (10 * ONE, "10"), (3 * ONE // 2, "1.5")])
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(0, "0"), (1, "0.000000000000000001"), (ONE, "1"), (10 * ONE, "10"), (3 * ONE // 2, "1.5")],
+)
 def test_text(value: int, written: str) -> None:
     """No zeros behind, and no point without digits."""
     assert text(value) == written
@@ -50,6 +73,7 @@ def test_text_reads_back(value: int) -> None:
 
 @given(amounts, amounts)
 def test_a_cost_is_never_more_than_exact(seconds: int, rate: int) -> None:
-    """Never more than the exact product, and less by under two uvirt: one for the cost, one for the quantity, at any rate up to 10^15."""
+    """Never more than the exact product, and less by under two uvirt: one for the cost, one for the quantity,
+    at any rate up to 10^15."""
     charged = cost(ratio(seconds, 3600), rate)
     assert charged * 3600 <= seconds * rate < (charged + 2) * 3600

@@ -8,7 +8,11 @@ from provider_daemon.money.purchase import UNKNOWN, Past, Purchase, bought
 def test_hours_are_summed() -> None:
     """Over jobs, by unit; fractions of hours add up."""
     jobs = (Past(usage=Usage(0, 1800, 0, 7200, node_hours=1)), Past(usage=Usage(0, 1800, node_hours=2)))
-    assert [bought(jobs, unit) for unit in ("cpu_core_hours", "gpu_hours", "node_hours")] == [ONE, 2 * ONE, 3 * ONE]
+    assert [bought(jobs, unit) for unit in ("cpu_core_hours", "gpu_hours", "node_hours")] == [
+        ONE,
+        2 * ONE,
+        3 * ONE,
+    ]
     assert bought((), "gpu_hours") == 0
 
 

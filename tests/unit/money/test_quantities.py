@@ -36,11 +36,16 @@ def test_without_a_wall_clock_nothing_grows() -> None:
 def test_decimal_node_hours_win() -> None:
     """Where they are known; 0 is known too."""
     usage = Usage(node_hours=3)
-    assert [quantities(usage, 60, known)[Component.NODE] for known in (None, ONE // 2, 0)] == [3 * ONE, ONE // 2, 0]
+    assert [quantities(usage, 60, known)[Component.NODE] for known in (None, ONE // 2, 0)] == [
+        3 * ONE,
+        ONE // 2,
+        0,
+    ]
 
 
 def test_what_was_asked_for_is_used_all_the_time() -> None:
-    """Two nodes of 4 cores, 8 GB and 3 GPUs for half an hour and a second; the wire's node-hours are whole."""
+    """Two nodes of 4 cores, 8 GB and 3 GPUs for half an hour and a second; the wire's node-hours are
+    whole."""
     asked = Asked.per_node(2, 4, 8, 3)
     assert asked == Asked(nodes=2, cpus=8, memory_gb=16, gpus=6)
     assert use_of(asked, 1801) == Usage(1801, 8 * 1801, 16 * 1801, 6 * 1801, node_hours=1, nodes_used=2)

@@ -13,7 +13,8 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("waited", "basis_points"), [(0, 0), (3_659, 0), (3_660, 10), (3_719, 10), (3_720, 20), (33_600, 5_000), (10**9, 5_000)]
+    ("waited", "basis_points"),
+    [(0, 0), (3_659, 0), (3_660, 10), (3_719, 10), (3_720, 20), (33_600, 5_000), (10**9, 5_000)],
 )
 def test_queue_credit(waited: int, basis_points: int) -> None:
     """0.1% for each whole minute beyond an hour, half at most."""
@@ -28,4 +29,6 @@ def test_shares_over_a_whole(shares: tuple[int, int, int]) -> None:
 
 def test_the_older_split() -> None:
     """5%, 80%, 15%: the parameters of the published source are a whole."""
-    assert Rules(platform_fee_bps=500, provider_reward_bps=8_000, node_reward_bps=1_500).node_reward_bps == 1_500
+    assert (
+        Rules(platform_fee_bps=500, provider_reward_bps=8_000, node_reward_bps=1_500).node_reward_bps == 1_500
+    )

@@ -28,7 +28,10 @@ def test_recipients() -> None:
 def test_whoever_gets_nothing_is_left_out() -> None:
     """So a bill of nothing pays nobody, and without nodes their share stays in the escrow."""
     assert rewards(Bill(), platform="p", provider="q", nodes=[NodeReward("n", "o")]) == ()
-    assert [payment.recipient for payment in rewards(BILL, platform="p", provider="q")] == [Recipient.PLATFORM, Recipient.PROVIDER]
+    assert [payment.recipient for payment in rewards(BILL, platform="p", provider="q")] == [
+        Recipient.PLATFORM,
+        Recipient.PROVIDER,
+    ]
 
 
 def test_the_rest_goes_back() -> None:
@@ -74,7 +77,9 @@ amounts = st.integers(min_value=0, max_value=10**12)
 
 
 @given(amounts, amounts, amounts, amounts, st.lists(st.integers(min_value=1, max_value=100), max_size=5))
-def test_what_is_paid_is_what_was_put_in(put_in: int, fee: int, reward: int, nodes: int, weights: list[int]) -> None:
+def test_what_is_paid_is_what_was_put_in(
+    put_in: int, fee: int, reward: int, nodes: int, weights: list[int]
+) -> None:
     """To the uvirt, for any shares that fit; what does not fit is not paid at all."""
     workers = [NodeReward(f"n{number}", f"o{number}", weight) for number, weight in enumerate(weights)]
     cost = Bill(platform_fee=fee, provider_reward=reward, node_reward=nodes)

@@ -15,7 +15,15 @@ from tests.unit.job.jobs import JOB as NEW
 
 NOW = 10_000_000.0
 ID = NEW.spec.job_id
-DONE = replace(NEW, state=State.COMPLETED, reported=State.COMPLETED, promised=State.COMPLETED, slurm_id="7", intent_at=1.0, closed_at=9.0)
+DONE = replace(
+    NEW,
+    state=State.COMPLETED,
+    reported=State.COMPLETED,
+    promised=State.COMPLETED,
+    slurm_id="7",
+    intent_at=1.0,
+    closed_at=9.0,
+)
 
 
 def price(usage: Usage) -> Due:
@@ -24,7 +32,14 @@ def price(usage: Usage) -> Due:
 
 
 def sighting(run: Run, **more: object) -> Sighting:
-    values: dict[str, object] = {"outcome": State.COMPLETED, "final": True, "runs": (run,), "elapsed": run.elapsed, "ended_at": 100, **more}
+    values: dict[str, object] = {
+        "outcome": State.COMPLETED,
+        "final": True,
+        "runs": (run,),
+        "elapsed": run.elapsed,
+        "ended_at": 100,
+        **more,
+    }
     return Sighting("7", NEW.name, Phase.ENDED, "COMPLETED", **values)  # type: ignore[arg-type]
 
 
@@ -42,7 +57,11 @@ def ended(usage_run: Run = RUN) -> tuple[SlurmSide, LedgerSide, ChainSide]:
         Reported(ID, "completed", usage),
         Settled(usage, due.total, due.provider_reward, due.platform_fee, "settled"),
     )
-    return slurm, LedgerSide(replace(DONE, usage=usage), (StoredReport("completed", "confirmed", 150.0, "AA"),)), chain
+    return (
+        slurm,
+        LedgerSide(replace(DONE, usage=usage), (StoredReport("completed", "confirmed", 150.0, "AA"),)),
+        chain,
+    )
 
 
 def whats(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide) -> list[str]:

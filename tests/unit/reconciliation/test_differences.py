@@ -19,7 +19,9 @@ RUNS = st.builds(
     cpus=st.integers(0, 10_000),
     memory_mib=st.integers(0, 10**8),
     nodes=st.integers(0, 1000),
-    gpus=st.lists(st.integers(1, 64), max_size=1).map(lambda counts: tuple(("a100", count) for count in counts)),
+    gpus=st.lists(st.integers(1, 64), max_size=1).map(
+        lambda counts: tuple(("a100", count) for count in counts)
+    ),
 )
 
 
@@ -44,7 +46,8 @@ def furthest(field: str, own: int, *, more: bool) -> int:
 
 @given(RUNS, st.sampled_from(sorted(TOLERANCES)), st.booleans())
 def test_tolerance_to_the_unit(run: Run, field: str, more: bool) -> None:
-    """A copy that is as far from SLURM's figure as it may be is a match; one unit further is found, and it is the only thing found."""
+    """A copy that is as far from SLURM's figure as it may be is a match; one unit further is found, and it is
+    the only thing found."""
     slurm, ledger, chain = ended(run)
     assert ledger.job.usage is not None
     own = getattr(ledger.job.usage, field)
@@ -54,7 +57,11 @@ def test_tolerance_to_the_unit(run: Run, field: str, more: bool) -> None:
     assert whats(slurm, *with_usage(ledger, chain, usage)) == []
     if following >= 0:
         (row,) = compare(slurm, *with_usage(ledger, chain, changed(usage, field, following)), price)
-        assert (row.what, row.difference, row.tolerance) == (field, abs(following - own), tolerated(field, own, following))
+        assert (row.what, row.difference, row.tolerance) == (
+            field,
+            abs(following - own),
+            tolerated(field, own, following),
+        )
         assert row.difference > row.tolerance
 
 
@@ -67,7 +74,8 @@ def test_symmetric(field: str, one: int, other: int) -> None:
 
 @given(RUNS, st.sampled_from(["ledger", "report", "settled"]), st.sampled_from(sorted(TOLERANCES)))
 def test_one_falsified_unit(run: Run, side: str, field: str) -> None:
-    """Ledger, report and accounting are copies of one number: a single unit more in one of them is found, however large the number."""
+    """Ledger, report and accounting are copies of one number: a single unit more in one of them is found,
+    however large the number."""
     slurm, ledger, chain = ended(run)
     told, settled = chain.report, chain.settled
     assert ledger.job.usage is not None
@@ -88,15 +96,23 @@ def test_row_says_who_says_what() -> None:
     """Each side's figure is in its own column; report and accounting stand in one, both where they differ."""
     slurm, ledger, chain = ended()
     assert chain.settled is not None
-    chain = replace(chain, settled=replace(chain.settled, usage=replace(chain.settled.usage, cpu_core_seconds=400_000)))
+    chain = replace(
+        chain, settled=replace(chain.settled, usage=replace(chain.settled.usage, cpu_core_seconds=400_000))
+    )
     (row,) = [row for row in compare(slurm, ledger, chain, price) if row.what == "cpu_core_seconds"]
-    assert (row.slurm, row.ledger, row.chain, row.difference) == ("100000", "100000", "100000/400000", 300_000)
+    assert (row.slurm, row.ledger, row.chain, row.difference) == (
+        "100000",
+        "100000",
+        "100000/400000",
+        300_000,
+    )
     assert row.severity is Severity.HIGH  # 300,000 core-seconds are 833,333 uvirt
     assert row.advice
 
 
 @pytest.mark.parametrize(
-    ("uvirt", "severity"), [(0, "low"), (1, "medium"), (9_999, "medium"), (10_000, "high"), (999_999, "high"), (10**6, "critical")]
+    ("uvirt", "severity"),
+    [(0, "low"), (1, "medium"), (9_999, "medium"), (10_000, "high"), (999_999, "high"), (10**6, "critical")],
 )
 def test_money_decides(uvirt: int, severity: str) -> None:
     assert by_money(uvirt) == by_money(-uvirt) == severity
@@ -105,6 +121,11 @@ def test_money_decides(uvirt: int, severity: str) -> None:
 def test_every_kind_has_its_reason() -> None:
     """A usage field is bad by its money; every other kind by a rule, and each says what to do."""
     assert all(kind.reason and kind.advice for kind in KINDS.values())
-    assert {what for what, kind in KINDS.items() if kind.severity is None} == {*TOLERANCES, "bill", "provider_reward", "platform_fee"}
+    assert {what for what, kind in KINDS.items() if kind.severity is None} == {
+        *TOLERANCES,
+        "bill",
+        "provider_reward",
+        "platform_fee",
+    }
     assert set(TOLERANCES) == {field.name for field in fields(Usage)} - {"gpu_seconds_by_type"}
     assert [severity for _, severity in reversed(MONEY)] == list(Severity)

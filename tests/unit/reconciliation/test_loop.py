@@ -27,7 +27,13 @@ STRAY = "ve-0123456789ab-JOB-77"
 def parts(house: House) -> dict[str, Any]:
     served = (Served("HPC-1", "alpha", house.scheduler, PROVIDER),)
     client = house.chain.client
-    return {"ledger": house.ledger, "chain": client, "audit": GrpcAudit(client), "served": served, "clock": house.chain.clock}
+    return {
+        "ledger": house.ledger,
+        "chain": client,
+        "audit": GrpcAudit(client),
+        "served": served,
+        "clock": house.chain.clock,
+    }
 
 
 async def compared(house: House) -> Comparison:
@@ -73,13 +79,16 @@ async def test_a_whole_day_matches(house: House) -> None:
 
 
 async def test_one_falsified_unit_in_the_ledger(house: House) -> None:
-    """A core-second more than was reported is found, told, and kept as a signed snapshot; mended, it is resolved."""
+    """A core-second more than was reported is found, told, and kept as a signed snapshot; mended, it is
+    resolved."""
     await done(house)
     true = house.ledger.job("JOB-1")
     assert true is not None
     assert true.usage is not None
     with house.ledger.write():
-        house.ledger.save_job(replace(true, usage=replace(true.usage, cpu_core_seconds=true.usage.cpu_core_seconds + 1)))
+        house.ledger.save_job(
+            replace(true, usage=replace(true.usage, cpu_core_seconds=true.usage.cpu_core_seconds + 1))
+        )
     reconcile = loop(house)
     with capture_logs() as logs:
         await reconcile.tick()
@@ -90,10 +99,19 @@ async def test_one_falsified_unit_in_the_ledger(house: House) -> None:
         house.ledger.save_job(true)
     house.chain.block(seconds=PERIOD_SECONDS)
     await reconcile.tick()
-    kept = [json.loads(each.document) for each in usage_records.of(house.ledger, "JOB-1") if each.type == "reconciliation"]
+    kept = [
+        json.loads(each.document)
+        for each in usage_records.of(house.ledger, "JOB-1")
+        if each.type == "reconciliation"
+    ]
     assert [each["outcome"] for each in kept] == ["discrepancy", "resolved"]
-    assert [(row["what"], row["difference"], row["tolerance"]) for row in kept[0]["differences"]] == [("cpu_core_seconds", 1, 0)]
-    assert document.check(usage_records.of(house.ledger, "JOB-1"), {PROVIDER.address: PROVIDER.public_key}) == [""] * 3
+    assert [(row["what"], row["difference"], row["tolerance"]) for row in kept[0]["differences"]] == [
+        ("cpu_core_seconds", 1, 0)
+    ]
+    assert (
+        document.check(usage_records.of(house.ledger, "JOB-1"), {PROVIDER.address: PROVIDER.public_key})
+        == [""] * 3
+    )
 
 
 async def test_the_same_difference_is_kept_once(house: House) -> None:
@@ -109,8 +127,13 @@ async def test_the_same_difference_is_kept_once(house: House) -> None:
             await reconcile.tick()
             house.chain.block(seconds=PERIOD_SECONDS)
     told = [line for line in logs if line["event"] == "reconciliation_difference"]
-    assert [(line["job"], line["what"], line["severity"]) for line in told] == [("JOB-1", "cpu_core_seconds", "high")] * 3
-    assert [each.type.value for each in usage_records.of(house.ledger, "JOB-1")] == ["final", "reconciliation"]
+    assert [(line["job"], line["what"], line["severity"]) for line in told] == [
+        ("JOB-1", "cpu_core_seconds", "high")
+    ] * 3
+    assert [each.type.value for each in usage_records.of(house.ledger, "JOB-1")] == [
+        "final",
+        "reconciliation",
+    ]
 
 
 async def test_false_report(house: House) -> None:
@@ -127,7 +150,8 @@ async def test_false_report(house: House) -> None:
 
 
 async def test_stray_and_doubled(house: House) -> None:
-    """A live SLURM job under a name of ours that the ledger does not know, and a second one under a name that it does."""
+    """A live SLURM job under a name of ours that the ledger does not know, and a second one under a name that
+    it does."""
     await house.chain.send(ALICE, job())
     await house.round()
     house.scheduler.run()
@@ -136,7 +160,9 @@ async def test_stray_and_doubled(house: House) -> None:
     live = Sighting("90", name, Phase.RUNNING, "RUNNING")
     house.scheduler.jobs[name].append(live)
     house.scheduler.jobs[STRAY] = [replace(live, slurm_id="91", name=STRAY)]
-    house.scheduler.jobs["ve-0123456789ab-JOB-78"] = [replace(live, slurm_id="92", phase=Phase.ENDED, final=True, runs=(Run(1, 1, 1, 1),))]
+    house.scheduler.jobs["ve-0123456789ab-JOB-78"] = [
+        replace(live, slurm_id="92", phase=Phase.ENDED, final=True, runs=(Run(1, 1, 1, 1),))
+    ]
     assert rows(await compared(house)) == [("JOB-77", "stray"), ("JOB-1", "doubled")]
 
 
@@ -144,7 +170,9 @@ async def test_foreign_transaction(house: House) -> None:
     """A transaction of our key that the ledger does not know, between two of our own."""
     await house.chain.send(ALICE, job())
     await house.round()
-    sent = await house.chain.send(PROVIDER, tx_pb2.MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", name="new"))
+    sent = await house.chain.send(
+        PROVIDER, tx_pb2.MsgUpdateCluster(provider_address=PROVIDER.address, cluster_id="HPC-1", name="new")
+    )
     house.scheduler.run()
     await house.round()
     (row,) = (await compared(house)).differences
@@ -163,7 +191,9 @@ async def test_clocks(house: House) -> None:
 async def test_dispute_is_answered_with_what_we_hold(house: House) -> None:
     """Flagged by the customer: a signed snapshot, once, although it is seen every hour."""
     await done(house)
-    flag = tx_pb2.MsgFlagDispute(disputer_address=ALICE.address, job_id="JOB-1", dispute_type="usage", reason="too much")
+    flag = tx_pb2.MsgFlagDispute(
+        disputer_address=ALICE.address, job_id="JOB-1", dispute_type="usage", reason="too much"
+    )
     assert (await house.chain.send(ALICE, flag)).ok
     reconcile = loop(house)
     for _ in range(2):
@@ -175,10 +205,15 @@ async def test_dispute_is_answered_with_what_we_hold(house: House) -> None:
 async def test_decided_dispute(house: House) -> None:
     """Once it is decided the job counts as resolved, and that is kept once."""
     await done(house)
-    flag = tx_pb2.MsgFlagDispute(disputer_address=ALICE.address, job_id="JOB-1", dispute_type="usage", reason="too much")
+    flag = tx_pb2.MsgFlagDispute(
+        disputer_address=ALICE.address, job_id="JOB-1", dispute_type="usage", reason="too much"
+    )
     assert (await house.chain.send(ALICE, flag)).ok
     decide = tx_pb2.MsgResolveDispute(
-        resolver_address=PROVIDER.address, dispute_id="hpc-dispute-2", status=types_pb2.DISPUTE_STATUS_REJECTED, resolution="no"
+        resolver_address=PROVIDER.address,
+        dispute_id="hpc-dispute-2",
+        status=types_pb2.DISPUTE_STATUS_REJECTED,
+        resolution="no",
     )
     house.chain.devnet.blocks.rules = replace(house.chain.devnet.blocks.rules, authority=PROVIDER.address)
     sent = await house.chain.send(PROVIDER, decide)
@@ -217,7 +252,8 @@ async def test_once_an_hour(house: House) -> None:
 
 
 async def test_bounded_questions(house: House) -> None:
-    """Closed jobs of before the window are not asked about; reports that rode in one transaction are read once."""
+    """Closed jobs of before the window are not asked about; reports that rode in one transaction are read
+    once."""
     await done(house, *(job() for _ in range(5)))
     asked: list[str] = []
 
@@ -233,14 +269,18 @@ async def test_bounded_questions(house: House) -> None:
 
 
 async def test_a_site_that_is_away_for_days(house: House) -> None:
-    """Tried again soon, then every hour; it counts as failing all the while, and what is compared of the others never grows past a week."""
+    """Tried again soon, then every hour; it counts as failing all the while, and what is compared of the
+    others never grows past a week."""
     await done(house)
     reconcile = loop(house)
     house.scheduler.down = True
     tried = []
     for minute in range(0, 240, 5):
         before = house.chain.clock.now()
-        with capture_logs() as logs, pytest.raises(Transient, match="could not compare everything: SLURM of alpha"):
+        with (
+            capture_logs() as logs,
+            pytest.raises(Transient, match="could not compare everything: SLURM of alpha"),
+        ):
             await reconcile.tick()
         tried += [minute for line in logs if line["event"] == "reconciled"]
         house.chain.block(seconds=before + CHECK_SECONDS - house.chain.clock.now())

@@ -50,7 +50,12 @@ def test_runaway(state: State) -> None:
 def test_doubled() -> None:
     """Two live SLURM jobs under one name are as bad as it gets."""
     slurm, ledger, chain = running()
-    rows = compare(replace(slurm, sightings=(*slurm.sightings, replace(slurm.sightings[0], slurm_id="8"))), ledger, chain, price)
+    rows = compare(
+        replace(slurm, sightings=(*slurm.sightings, replace(slurm.sightings[0], slurm_id="8"))),
+        ledger,
+        chain,
+        price,
+    )
     assert [(row.what, row.severity) for row in rows] == [("doubled", Severity.CRITICAL)]
 
 
@@ -65,7 +70,8 @@ def test_unmeasured() -> None:
 @pytest.mark.parametrize("confirmed", State)
 @pytest.mark.parametrize("onchain", State)
 def test_the_chain_cannot_go_back(confirmed: State, onchain: State) -> None:
-    """It may be ahead of what we confirmed, by ways that exist; anything else means that what was confirmed is gone."""
+    """It may be ahead of what we confirmed, by ways that exist; anything else means that what was confirmed
+    is gone."""
     slurm, ledger, _ = running()
     job = replace(ledger.job, reported=confirmed)
     rows = whats(slurm, LedgerSide(job), ChainSide(OnChain(ChainJob(NEW.spec, onchain), ended_at=int(NOW))))
@@ -91,13 +97,16 @@ def test_a_node_that_lags_proves_nothing() -> None:
 
 
 def test_reports() -> None:
-    """One that was confirmed by a transaction that is not there, one that waits too long, one whose evidence does not hold."""
+    """One that was confirmed by a transaction that is not there, one that waits too long, one whose evidence
+    does not hold."""
     slurm, ledger, chain = ended()
     assert chain.report is not None
     assert whats(slurm, ledger, replace(chain, missing=frozenset({"AA"}))) == ["report_missing"]
     waiting = LedgerSide(ledger.job, (StoredReport("completed", "waiting", NOW - LAG_SECONDS - 1),))
     assert whats(slurm, waiting, chain) == ["report_late"]
-    assert whats(slurm, ledger, replace(chain, report=replace(chain.report, objection="no signature"))) == ["evidence"]
+    assert whats(slurm, ledger, replace(chain, report=replace(chain.report, objection="no signature"))) == [
+        "evidence"
+    ]
 
 
 def paid(settled: Settled, change: dict[str, int]) -> Settled:
@@ -107,7 +116,11 @@ def paid(settled: Settled, change: dict[str, int]) -> Settled:
 def test_bill_is_compared_to_the_uvirt() -> None:
     slurm, ledger, chain = ended()
     assert chain.settled is not None
-    for change in ({"total": chain.settled.total + 1}, {"provider_reward": chain.settled.provider_reward - 1}, {"platform_fee": 0}):
+    for change in (
+        {"total": chain.settled.total + 1},
+        {"provider_reward": chain.settled.provider_reward - 1},
+        {"platform_fee": 0},
+    ):
         rows = compare(slurm, ledger, replace(chain, settled=paid(chain.settled, change)), price)
         assert [row.what for row in rows] == [{"total": "bill"}.get(name, name) for name in change]
 
@@ -122,7 +135,11 @@ def test_decided_dispute_explains_other_amounts() -> None:
     """The chain settled on corrected usage: what we reported stays as it was, and that is no difference."""
     slurm, ledger, chain = ended()
     assert chain.settled is not None
-    corrected = replace(chain, settled=replace(chain.settled, usage=Usage(1, 1, 1, nodes_used=1), total=10_000), corrected=True)
+    corrected = replace(
+        chain,
+        settled=replace(chain.settled, usage=Usage(1, 1, 1, nodes_used=1), total=10_000),
+        corrected=True,
+    )
     assert whats(slurm, ledger, corrected) == ["escrow"]
     lower = Settled(Usage(1, 1, 1, nodes_used=1), 10_000, 9_750, 250, "settled")
     assert whats(slurm, ledger, replace(chain, settled=lower, corrected=True)) == []
@@ -132,7 +149,11 @@ def test_cancelled_by_its_customer() -> None:
     """The chain bills what was asked for, and takes no report: nothing of that differs from anything."""
     slurm, ledger, _ = ended()
     job = replace(ledger.job, state=State.CANCELLED, reported=State.CANCELLED)
-    own = ChainSide(OnChain(ChainJob(NEW.spec, State.CANCELLED), 200, 10**12), None, Settled(Usage(1, 1, 1), 10_000, 9_750, 250, "settled"))
+    own = ChainSide(
+        OnChain(ChainJob(NEW.spec, State.CANCELLED), 200, 10**12),
+        None,
+        Settled(Usage(1, 1, 1), 10_000, 9_750, 250, "settled"),
+    )
     assert whats(slurm, LedgerSide(job), own) == []
 
 
@@ -140,7 +161,9 @@ def test_refused_at_intake() -> None:
     """It never ran: no usage, no SLURM job, nothing billed."""
     job: Job = replace(NEW, state=State.FAILED, reported=State.FAILED, closed_at=5.0)
     chain = ChainSide(
-        OnChain(ChainJob(NEW.spec, State.FAILED), 200, 10**6), Reported(ID, "failed", Usage()), Settled(Usage(), 0, 0, 0, "settled")
+        OnChain(ChainJob(NEW.spec, State.FAILED), 200, 10**6),
+        Reported(ID, "failed", Usage()),
+        Settled(Usage(), 0, 0, 0, "settled"),
     )
     assert whats(SlurmSide(now=NOW), LedgerSide(job), chain) == []
 

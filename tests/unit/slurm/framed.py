@@ -29,4 +29,10 @@ def _table(text: str, columns: Sequence[str], mark: str) -> str:
 def _row(line: str, mark: str) -> str:
     """A line without a mark is left as it is; one that is cut short has no second id at its end."""
     key, found, rest = line.partition(mark)
-    return f"{key}{mark}{key}{mark}{rest}{key}{mark}" if found and rest.endswith(mark) else f"{key}{mark}{line}" if found else line
+    return (
+        f"{key}{mark}{key}{mark}{rest}{key}{mark}"
+        if found and rest.endswith(mark)
+        else f"{key}{mark}{line}"
+        if found
+        else line
+    )

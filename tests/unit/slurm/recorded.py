@@ -1,4 +1,5 @@
-"""The verbatim answers of three SLURM versions (tests/fixtures/slurm), brought into the form that our own commands ask for."""
+"""The verbatim answers of three SLURM versions (tests/fixtures/slurm), brought into the form that our own
+commands ask for."""
 
 import re
 from collections.abc import Iterator
@@ -36,11 +37,14 @@ def entry(version: str, name: str, start: str) -> Entry:
 
 def epochs(text: str) -> str:
     """Times as SLURM_TIME_FORMAT=%s would have printed them (the recordings are in UTC)."""
-    return _ISO.sub(lambda found: str(int(datetime.fromisoformat(found[0]).replace(tzinfo=UTC).timestamp())), text)
+    return _ISO.sub(
+        lambda found: str(int(datetime.fromisoformat(found[0]).replace(tzinfo=UTC).timestamp())), text
+    )
 
 
 def sacct(text: str, job: str = "1", name: str = "") -> str:
-    """A recorded `sacct -P` table -> the columns that we ask for; columns that were not recorded are filled with what means nothing."""
+    """A recorded `sacct -P` table -> the columns that we ask for; columns that were not recorded are filled
+    with what means nothing."""
     header, *lines = epochs(text).splitlines()
     columns = header.split("|")
     nothing = {

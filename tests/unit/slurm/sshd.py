@@ -25,10 +25,11 @@ class Clock:
 
 
 class Site:
-    """A login node: runs every command with /bin/sh, or answers as a test says; counts logins and sessions at a time.
+    """A login node: runs every command with /bin/sh, or answers as a test says; counts logins and sessions at
+    a time.
 
-    What is run to check a new connection is neither counted, held nor refused. `login_files`: sh text that runs before each command.
-    """
+    What is run to check a new connection is neither counted, held nor refused. `login_files`: sh text that
+    runs before each command."""
 
     def __init__(self, directory: Path) -> None:
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
@@ -105,6 +106,12 @@ class Site:
             process.exit(inner.returncode or 0)
 
     def transport(self, **changes: Any) -> SshTransport:
-        options: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "user": "provd", "key_file": str(self.key), "clock": self.clock}
+        options: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": "provd",
+            "key_file": str(self.key),
+            "clock": self.clock,
+        }
         pin = {} if "known_hosts" in changes else {"host_key_fingerprint": self.host_key.get_fingerprint()}
         return SshTransport(**(options | pin | changes))

@@ -50,7 +50,9 @@ def test_closed_record() -> None:
     assert seen.runs == (Run(10, 4, 8192, 2, (("a100", 2),), 1010, 1020, 1000),)
 
 
-@pytest.mark.parametrize(("state", "end"), [("COMPLETED", "Unknown"), ("RUNNING", "Unknown"), ("COMPLETING", "1020")])
+@pytest.mark.parametrize(
+    ("state", "end"), [("COMPLETED", "Unknown"), ("RUNNING", "Unknown"), ("COMPLETING", "1020")]
+)
 def test_open_record_is_no_end(state: str, end: str) -> None:
     """A record that is not closed is ending, however it reads: squeue no longer has that job."""
     (seen,) = sightings(row(state=state, end=end))
@@ -83,9 +85,12 @@ def test_reused_id_is_somebody_elses() -> None:
 
 def test_array_and_het_ids() -> None:
     """Tasks, components and steps are no jobs of ours; an allocation beside them is still found."""
-    assert [seen.slurm_id for seen in sightings(row(job="9_1"), row(job="9_[0-3]"), row(job="5+0"), row(job="5.batch"), row(job="5"))] == [
-        "5"
-    ]
+    assert [
+        seen.slurm_id
+        for seen in sightings(
+            row(job="9_1"), row(job="9_[0-3]"), row(job="5+0"), row(job="5.batch"), row(job="5")
+        )
+    ] == ["5"]
 
 
 def test_never_started() -> None:
@@ -119,7 +124,12 @@ def test_damaged_row_is_unread(line: str) -> None:
     assert ([row.slurm_id for row in found.rows], len(found.unread)) == (["6", "8"], 1)
 
 
-@given(st.sampled_from(sorted(JOB_STATES)), st.sampled_from(["Unknown", "None", "1020"]), st.integers(0, 255), st.integers(0, 64))
+@given(
+    st.sampled_from(sorted(JOB_STATES)),
+    st.sampled_from(["Unknown", "None", "1020"]),
+    st.integers(0, 255),
+    st.integers(0, 64),
+)
 def test_final_needs_both_state_and_end(state: str, end: str, code: int, signal: int) -> None:
     """For every state: final means terminal and closed, and then there is an outcome."""
     (seen,) = sightings(row(state=state, end=end, code=f"{code}:{signal}"))
@@ -142,7 +152,8 @@ def test_a_closed_record_wins_over_squeue() -> None:
 
 
 def test_a_requeued_job_is_not_over_while_its_nodes_are_cleaned_up() -> None:
-    """squeue calls it completing under its new submission time, and the closed record is the stretch that its node's failure ended."""
+    """squeue calls it completing under its new submission time, and the closed record is the stretch that its
+    node's failure ended."""
     (seen,) = accounting.merge([queued("COMPLETING", 1031)], sightings(row(state="NODE_FAIL")))["ve-1"]
     assert (seen.final, seen.phase) == (False, Phase.ENDING)
 
@@ -162,7 +173,13 @@ def test_no_elapsed_time_is_not_zero(elapsed: str) -> None:
 
 
 def test_a_resized_job_has_the_times_of_its_records() -> None:
-    """Of a job that shrank: the second record was submitted at the resize, and starts when the whole job did."""
-    (seen,) = sightings(row(state="RESIZING", elapsed="10"), row(submit="1020", end="1040", elapsed="30", tres="cpu=2,node=1"))
-    assert [(run.submitted, run.start, run.end, run.elapsed) for run in seen.runs] == [(1000, 1010, 1020, 10), (1020, 1010, 1040, 30)]
+    """Of a job that shrank: the second record was submitted at the resize, and starts when the whole job
+    did."""
+    (seen,) = sightings(
+        row(state="RESIZING", elapsed="10"), row(submit="1020", end="1040", elapsed="30", tres="cpu=2,node=1")
+    )
+    assert [(run.submitted, run.start, run.end, run.elapsed) for run in seen.runs] == [
+        (1000, 1010, 1020, 10),
+        (1020, 1010, 1040, 30),
+    ]
     assert (seen.final, seen.first_submitted_at) == (True, 1000)

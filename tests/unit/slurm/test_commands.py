@@ -46,7 +46,9 @@ def program(site: Path, name: str, text: str) -> None:
 
 
 async def run(site: Path, command: Command) -> CommandResult:
-    way = LocalTransport({"PATH": f"{site}/bin:{os.environ['PATH']}", "SLURM_CONF": "/etc/x.conf", "HOME": "/h"})
+    way = LocalTransport(
+        {"PATH": f"{site}/bin:{os.environ['PATH']}", "SLURM_CONF": "/etc/x.conf", "HOME": "/h"}
+    )
     return await way.run(command.program, command.payload, 30)
 
 
@@ -65,7 +67,13 @@ async def test_each_order_has_its_own_answer(site: Path) -> None:
     ]
     answer = await run(site, commands.submit(orders))
     found = {line.name: failures.receipt(line) for line in parse.receipts(answer)}
-    assert {name: receipt.slurm_id for name, receipt in found.items()} == {"ve-1": "42", "ve-2": "", "ve-3": "77", "ve-4": "", "ve-5": "42"}
+    assert {name: receipt.slurm_id for name, receipt in found.items()} == {
+        "ve-1": "42",
+        "ve-2": "",
+        "ve-3": "77",
+        "ve-4": "",
+        "ve-5": "42",
+    }
     assert "no such partition" in found["ve-2"].refusal
     assert found["ve-4"].unknown
 
@@ -75,14 +83,18 @@ async def test_scripts_reach_sbatch_whole_and_stand_in_no_file(site: Path) -> No
     program(site, "sbatch", '#!/bin/sh\ncat >"$(dirname "$0")/got.$$"\necho 42\n')
     wild = order(site, "ve-1", "é \\ $x `y` '\"\n.\nprovd-end 0\n" + "z" * 70_000 + "\n\n")
     await run(site, commands.submit([wild, order(site, "ve-2")]))
-    assert {path.read_bytes() for path in (site / "bin").glob("got.*")} == {wild.script.encode(), order(site, "ve-2").script.encode()}
+    assert {path.read_bytes() for path in (site / "bin").glob("got.*")} == {
+        wild.script.encode(),
+        order(site, "ve-2").script.encode(),
+    }
     assert stat.S_IMODE((site / "work/ve-1").stat().st_mode) == 0o700
     assert list((site / "work/ve-1").iterdir()) == []
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 40])
 async def test_cut_payload_submits_nothing(site: Path, cut: int) -> None:
-    """A connection that breaks while scripts are on their way leaves no job, and where it can still be reported, that is known."""
+    """A connection that breaks while scripts are on their way leaves no job, and where it can still be
+    reported, that is known."""
     command = commands.submit([order(site, "ve-1"), order(site, "ve-2")])
     answer = await run(site, Command(command.program, command.payload[:-cut], command.seconds))
     assert {failures.receipt(line).trouble for line in parse.receipts(answer)} == {SiteTrouble.CONNECTION}
@@ -93,7 +105,8 @@ async def test_cut_payload_submits_nothing(site: Path, cut: int) -> None:
 
 @pytest.mark.parametrize("planted", ["file", "link", "dangling", "directory"])
 async def test_a_directory_that_is_there_is_never_used(site: Path, planted: str) -> None:
-    """Jobs can write below the work root: what one of them put in the way is neither followed nor reused, and no sbatch is started."""
+    """Jobs can write below the work root: what one of them put in the way is neither followed nor reused, and
+    no sbatch is started."""
     (site / "elsewhere").mkdir()
     (site / "elsewhere/job.sh").write_text("mine")
     place = site / "work/ve-1"
@@ -104,7 +117,9 @@ async def test_a_directory_that_is_there_is_never_used(site: Path, planted: str)
         place.write_text("in the way")
     else:
         place.symlink_to(site / ("elsewhere" if planted == "link" else "nowhere"))
-    (receipt,) = map(failures.receipt, parse.receipts(await run(site, commands.submit([order(site, "ve-1")]))))
+    (receipt,) = map(
+        failures.receipt, parse.receipts(await run(site, commands.submit([order(site, "ve-1")])))
+    )
     assert "File exists" in receipt.deferral
     assert receipt.trouble is SiteTrouble.WORK_ROOT
     assert not list((site / "bin").glob("env.*"))
@@ -114,40 +129,65 @@ async def test_a_directory_that_is_there_is_never_used(site: Path, planted: str)
 
 
 async def test_a_full_work_root_starts_nothing(site: Path) -> None:
-    """A directory can be made where not a byte can be written: known before sbatch, and the directories are removed again."""
+    """A directory can be made where not a byte can be written: known before sbatch, and the directories are
+    removed again."""
     program(site, "dd", "#!/bin/sh\necho \"dd: error writing '$2': No space left on device\" >&2\nexit 1\n")
     answer = await run(site, commands.submit([order(site, "ve-1"), order(site, "ve-2")]))
     receipts = [failures.receipt(line) for line in parse.receipts(answer)]
-    assert [(receipt.name, receipt.trouble) for receipt in receipts] == [("ve-1", SiteTrouble.WORK_ROOT), ("ve-2", SiteTrouble.WORK_ROOT)]
+    assert [(receipt.name, receipt.trouble) for receipt in receipts] == [
+        ("ve-1", SiteTrouble.WORK_ROOT),
+        ("ve-2", SiteTrouble.WORK_ROOT),
+    ]
     assert all("No space left on device" in receipt.deferral for receipt in receipts)
     assert list((site / "work").iterdir()) == []
     assert not list((site / "bin").glob("env.*"))
 
 
 async def test_sbatch_that_retries_until_the_bound_is_heard(site: Path) -> None:
-    """MaxJobCount: sbatch waits inside. What it printed is kept, and orders behind it are known not to have been started."""
+    """MaxJobCount: sbatch waits inside. What it printed is kept, and orders behind it are known not to have
+    been started."""
     retrying = "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying"
-    program(site, "sbatch", f'#!/bin/sh\ncat >/dev/null\necho x >>"$(dirname "$0")/calls"\necho "{retrying}" >&2\nexec sleep 60\n')
+    program(
+        site,
+        "sbatch",
+        (
+            f'#!/bin/sh\ncat >/dev/null\necho x >>"$(dirname "$0")/calls"\necho "{retrying}" >&2\nexec '
+            "sleep 60\n"
+        ),
+    )
     command = commands.submit([order(site, f"ve-{number}") for number in range(6)])
     bounded = command.program.replace(f"timeout -k 5 {SUBMIT_SECONDS} ", "timeout -k 5 1 ")
     assert bounded != command.program
     answer = await run(site, Command(bounded, command.payload, command.seconds))
     found = {line.name: failures.receipt(line) for line in parse.receipts(answer)}
     assert len(found) == 6
-    assert [found[f"ve-{number}"].trouble for number in range(6)] == [SiteTrouble.BUSY] * 4 + [SiteTrouble.SLOW] * 2
+    assert [found[f"ve-{number}"].trouble for number in range(6)] == [SiteTrouble.BUSY] * 4 + [
+        SiteTrouble.SLOW
+    ] * 2
     assert all("sleeping and retrying" in found[f"ve-{number}"].unknown for number in range(4))
     assert all(found[f"ve-{number}"].deferral for number in (4, 5))
     assert len((site / "bin/calls").read_text().split()) == 4
 
 
-async def test_environment_is_empty_but_for_named_variables(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SBATCH_*, SLURM_* and whatever else a login sets do not reach sbatch; times are left in SLURM's own form for the job."""
+async def test_environment_is_empty_but_for_named_variables(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SBATCH_*, SLURM_* and whatever else a login sets do not reach sbatch; times are left in SLURM's own
+    form for the job."""
     for name in ("SBATCH_PARTITION", "SLURM_CLUSTERS", "SLURM_TIME_FORMAT", "LD_LIBRARY_PATH", "SECRET"):
         monkeypatch.setenv(name, "x")
     await run(site, commands.submit([order(site, "ve-1")]))
     (seen,) = (site / "bin").glob("env.*")
     names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
-    assert names - {"PWD", "OLDPWD", "SHLVL", "_"} == {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "SLURM_CONF", "LC_ALL"}
+    assert names - {"PWD", "OLDPWD", "SHLVL", "_"} == {
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "SLURM_CONF",
+        "LC_ALL",
+    }
 
 
 @pytest.mark.parametrize("name", ["", "-x", "a b", "a;b", "$(x)", "a/b", "."])
@@ -171,7 +211,9 @@ def test_directories_are_plain(directory: str) -> None:
 async def test_queries_ask_in_epoch_seconds_and_pass_keys_as_data(site: Path) -> None:
     """Ids and names come on stdin and arrive as single arguments."""
     program(site, "sacct", '#!/bin/sh\necho "$SLURM_TIME_FORMAT"\nfor x; do echo "[$x]"; done\n')
-    code, text = parse.framed(await run(site, commands.accounting_by_name("|x1|", ["ve-1", "ve-2"], 1_700_000_000)), "sacct")
+    code, text = parse.framed(
+        await run(site, commands.accounting_by_name("|x1|", ["ve-1", "ve-2"], 1_700_000_000)), "sacct"
+    )
     assert (code, text.splitlines()[0]) == (0, "%s")
     assert {"[ve-1,ve-2]", "[uts1700000000]", "[now+1day]"} <= set(text.splitlines())
     _, text = parse.framed(await run(site, commands.accounting_by_id("|", ["1", "2"])), "sacct")
@@ -180,7 +222,14 @@ async def test_queries_ask_in_epoch_seconds_and_pass_keys_as_data(site: Path) ->
 
 async def test_exit_code_and_stderr_of_the_command(site: Path) -> None:
     """They come back as SLURM gave them, apart from each other."""
-    program(site, "squeue", "#!/bin/sh\necho partial\necho 'Unable to contact slurm controller (connect failure)' >&2\nexit 1\n")
+    program(
+        site,
+        "squeue",
+        (
+            "#!/bin/sh\necho partial\necho 'Unable to contact slurm controller (connect failure)' >&2\nexit "
+            "1\n"
+        ),
+    )
     answer = await run(site, commands.queue("|"))
     code, text = parse.framed(answer, "squeue")
     assert (code, text.strip()) == (1, "partial")
@@ -188,8 +237,12 @@ async def test_exit_code_and_stderr_of_the_command(site: Path) -> None:
 
 
 def test_the_last_words_count() -> None:
-    """A dead munged is told of at length, and what it comes to stands at the very end: it passes, and both ends are shown."""
-    said = "squeue: error: If munged is up, restart with --num-threads=10 " * 6 + "slurm_load_jobs error: Protocol authentication error"
+    """A dead munged is told of at length, and what it comes to stands at the very end: it passes, and both
+    ends are shown."""
+    said = (
+        "squeue: error: If munged is up, restart with --num-threads=10 " * 6
+        + "slurm_load_jobs error: Protocol authentication error"
+    )
     failure = failures.query_failure("squeue", 1, said)
     assert isinstance(failure, Transient)
     assert "If munged is up" in str(failure)
@@ -198,13 +251,15 @@ def test_the_last_words_count() -> None:
 
 @pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
 async def test_login_shell_does_not_matter(site: Path, shell: str) -> None:
-    """The command line is the same few words for each; what a login prints first is not taken for an answer."""
+    """The command line is the same few words for each; what a login prints first is not taken for an
+    answer."""
     text = stdin(commands.VERSION, b"")
     program(site, "sbatch", "#!/bin/sh\necho slurm 23.11.4\n")
     greeting = "echo Welcome to alpha; printf '\\033]0;a title\\007'"
     process = await asyncio.create_subprocess_exec(
         shell, "-c", f"{greeting}; {command_line(commands.VERSION)}",
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={"PATH": f"{site}/bin:{os.environ['PATH']}"},
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        env={"PATH": f"{site}/bin:{os.environ['PATH']}"},
     )  # fmt: skip
     out, _ = await process.communicate(text)
     _, said = parse.framed(CommandResult(process.returncode, out.decode(), ""), "sbatch")
@@ -212,7 +267,9 @@ async def test_login_shell_does_not_matter(site: Path, shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
-@pytest.mark.parametrize("login_files", ["read -r project", "head -c 5 >/dev/null", "head -c 300 >/dev/null", "cat >/dev/null"])
+@pytest.mark.parametrize(
+    "login_files", ["read -r project", "head -c 5 >/dev/null", "head -c 300 >/dev/null", "cat >/dev/null"]
+)
 async def test_login_files_that_read_stdin(tmp_path: Path, shell: str, login_files: str) -> None:
     """Whatever they took of a program, neither the rest of it nor what follows it is run."""
     forged = f"touch {tmp_path}/ran\n".encode() * 20
@@ -265,11 +322,22 @@ def test_answer_without_marks() -> None:
 
 
 def test_a_name_is_no_row() -> None:
-    """A job's owner chooses its name: whatever rows it reads as, it is one field of one row, and hides none behind it."""
+    """A job's owner chooses its name: whatever rows it reads as, it is one field of one row, and hides none
+    behind it."""
     name = "x\u2028y|\n8|COMPLETED|1|1|1|0:01|cpu=1|None|ve-2|"
-    text = "".join(f"{field}<9f>" for field in ("7", "RUNNING", "1", "2", "N/A", "0:01", "cpu=1", "None", name)) + "\n"
-    table = framed.squeue("", "<9f>") + framed_row(text) + framed_row(text.replace(name, "ve-1").replace("7<", "9<"))
-    assert [(row.slurm_id, row.name) for row in parse.queue(table, "<9f>").rows] == [("7", name), ("9", "ve-1")]
+    text = (
+        "".join(f"{field}<9f>" for field in ("7", "RUNNING", "1", "2", "N/A", "0:01", "cpu=1", "None", name))
+        + "\n"
+    )
+    table = (
+        framed.squeue("", "<9f>")
+        + framed_row(text)
+        + framed_row(text.replace(name, "ve-1").replace("7<", "9<"))
+    )
+    assert [(row.slurm_id, row.name) for row in parse.queue(table, "<9f>").rows] == [
+        ("7", name),
+        ("9", "ve-1"),
+    ]
     for damaged in (table[:-6], table + "8<9f>COMPLETED", table.replace("ve-1<9f>", "ve-1")):
         assert parse.queue(damaged, "<9f>").unread
 
@@ -295,21 +363,37 @@ def test_backlog_and_its_absence() -> None:
 @pytest.mark.parametrize(
     ("code", "stderr", "kind"),
     [
-        (1, "sbatch: error: Batch job submission failed: Invalid account or account/partition combination specified", "refusal"),
         (
             1,
-            "sbatch: error: Memory specification can not be satisfied sbatch: error: ... Requested node configuration is not available",
+            (
+                "sbatch: error: Batch job submission failed: Invalid account or account/partition "
+                "combination specified"
+            ),
+            "refusal",
+        ),
+        (
+            1,
+            (
+                "sbatch: error: Memory specification can not be satisfied sbatch: error: ... Requested "
+                "node configuration is not available"
+            ),
             "refusal",
         ),
         (255, "sbatch: error: Invalid --time specification", "refusal"),
         (
             1,
-            "sbatch: error: QOSMaxNodePerJobLimit sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (...)",
+            (
+                "sbatch: error: QOSMaxNodePerJobLimit sbatch: error: Batch job submission failed: Job "
+                "violates accounting/QOS policy (...)"
+            ),
             "refusal",
         ),
         (
             1,
-            "sbatch: error: AssocMaxSubmitJobLimit sbatch: error: Batch job submission failed: Job violates accounting/QOS policy",
+            (
+                "sbatch: error: AssocMaxSubmitJobLimit sbatch: error: Batch job submission failed: Job "
+                "violates accounting/QOS policy"
+            ),
             "deferral",
         ),
         (1, "sbatch: error: Unable to contact slurm controller (connect failure)", "doubt"),

@@ -6,7 +6,10 @@ from provider_daemon.errors import TurnedAway
 from provider_daemon.slurm import failures
 from provider_daemon.slurm.parse import Submitted
 
-POLICY = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
+POLICY = (
+    "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, "
+    "user's size and/or time limits)"
+)
 
 
 def test_a_command_that_is_not_found() -> None:
@@ -22,12 +25,19 @@ def test_a_command_that_is_not_found() -> None:
         (f"sbatch: error: AssocMaxSubmitJobLimit {POLICY}", "reached its job limit"),
         (f"sbatch: error: AssocGrpSubmitJobsLimit {POLICY}", "reached its job limit"),
         (f"sbatch: error: QOSMaxSubmitJobPerUserLimit {POLICY}", "reached its job limit"),
-        ("sbatch: error: Batch job submission failed: Required partition not available (inactive or drain)", "inactive or drain"),
+        (
+            (
+                "sbatch: error: Batch job submission failed: Required partition not available (inactive "
+                "or drain)"
+            ),
+            "inactive or drain",
+        ),
         ("sbatch: error: Batch job submission failed: System submissions disabled", "submissions disabled"),
     ],
 )
 def test_no_for_now(stderr: str, words: str) -> None:
-    """A site that is full, or drained for its maintenance, is asked again later: no customer's job fails of it, none is parked."""
+    """A site that is full, or drained for its maintenance, is asked again later: no customer's job fails of
+    it, none is parked."""
     receipt = failures.receipt(Submitted("ve-1", 1, "", stderr))
     assert words in receipt.deferral
     assert not receipt.refusal
@@ -37,4 +47,7 @@ def test_no_for_now(stderr: str, words: str) -> None:
 @pytest.mark.parametrize("limit", ["QOSMaxNodePerJobLimit", "AssocMaxWallDurationPerJobLimit"])
 def test_no_for_ever(limit: str) -> None:
     """What one job alone may not have, it never gets."""
-    assert "larger or longer" in failures.receipt(Submitted("ve-1", 1, "", f"sbatch: error: {limit} {POLICY}")).refusal
+    assert (
+        "larger or longer"
+        in failures.receipt(Submitted("ve-1", 1, "", f"sbatch: error: {limit} {POLICY}")).refusal
+    )

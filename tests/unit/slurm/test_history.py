@@ -37,7 +37,9 @@ class Database:
         if self.down:
             raise Transient("Connection refused")
         if command.program == commands.QUERY_RANGE:
-            return f"SLURM_VERSION = 22.05.8\n\nSlurmDBD configuration:\nMaxQueryTimeRange      = {self.limit}\n"
+            return (
+                f"SLURM_VERSION = 22.05.8\n\nSlurmDBD configuration:\nMaxQueryTimeRange      = {self.limit}\n"
+            )
         _, since, until, *_ = command.payload.decode().split("\n")
         end = NOW + DAY if until == "now+1day" else int(until.removeprefix("uts"))
         if self.seconds and end - int(since) >= self.seconds:
@@ -57,7 +59,8 @@ async def test_a_site_without_a_limit_is_asked_once() -> None:
 
 
 async def test_the_limit_is_read_when_a_search_fails() -> None:
-    """From then on sacct is asked in windows that the site allows, from the job's own time to a day from now, without a gap."""
+    """From then on sacct is asked in windows that the site allows, from the job's own time to a day from now,
+    without a gap."""
     site = Database("1-00:00:00", DAY)
     history = History(site.ask, Clock(), "alpha")
     parts = [part.split(" uts") for part in await search(history, NOW - 2 * DAY)]
@@ -90,7 +93,10 @@ async def test_a_limit_that_was_raised_is_noticed() -> None:
     assert len(await search(history, NOW - DAY)) == 1
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("1-00:00:00", DAY), ("UNLIMITED", 0), ("01:00:00", 3600), ("INFINITE", 0), ("(null)", 0)])
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("1-00:00:00", DAY), ("UNLIMITED", 0), ("01:00:00", 3600), ("INFINITE", 0), ("(null)", 0)],
+)
 def test_query_range(value: str, seconds: int) -> None:
     """Also among a wrapper's lines."""
     text = f"NOTICE\nSlurmDBD configuration:\nMaxQueryTimeRange      = {value}\nBye\n"

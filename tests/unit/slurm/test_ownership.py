@@ -1,4 +1,5 @@
-"""Whose a SLURM job is: its owner can rename, resize and requeue it, and SLURM gives ids out again after a reset."""
+"""Whose a SLURM job is: its owner can rename, resize and requeue it, and SLURM gives ids out again after a
+reset."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +28,9 @@ def queued(name: str, *, slurm_id: str = "7", submitted: int = 1000, state: str 
     return RUNNING.replace("7|RUNNING|1000|", f"{slurm_id}|{state}|{submitted}|").replace("ve-1", name)
 
 
-def record(name: str, state: str = "COMPLETED", times: str = "1000|1010|1020", elapsed: int = 10, slurm_id: str = "7") -> str:
+def record(
+    name: str, state: str = "COMPLETED", times: str = "1000|1010|1020", elapsed: int = 10, slurm_id: str = "7"
+) -> str:
     text = CLOSED.replace("|COMPLETED|", f"|{state}|").replace("|1000|1010|1020|10|", f"|{times}|{elapsed}|")
     return text.replace("7|", f"{slurm_id}|", 1).replace("ve-1", name)
 
@@ -61,8 +64,11 @@ async def test_a_renamed_job_is_cancelled() -> None:
 
 
 async def test_renamed_and_requeued_the_script_decides() -> None:
-    """Neither name nor submit time fit any more: slurmctld's copy of the batch script names the job. It is asked once per look."""
-    site = Site(SQUEUE=said(queued("harmless", submitted=1500, state="PENDING")), BATCH_SCRIPT=SCRIPT, SCANCEL=said())
+    """Neither name nor submit time fit any more: slurmctld's copy of the batch script names the job. It is
+    asked once per look."""
+    site = Site(
+        SQUEUE=said(queued("harmless", submitted=1500, state="PENDING")), BATCH_SCRIPT=SCRIPT, SCANCEL=said()
+    )
     port = scheduler(site)
     (seen,) = (await port.snapshot(WATCH)).of(NAME)
     assert (seen.slurm_id, seen.submitted_at, site.asked[1]) == ("7", 1500, ("BATCH_SCRIPT", b"7\n"))
@@ -71,14 +77,16 @@ async def test_renamed_and_requeued_the_script_decides() -> None:
 
 
 async def test_renamed_before_it_was_seen() -> None:
-    """sbatch named the id, and the job renamed itself before the first look: the script says that it is ours."""
+    """sbatch named the id, and the job renamed itself before the first look: the script says that it is
+    ours."""
     site = Site(SQUEUE=said(queued("harmless")), BATCH_SCRIPT=SCRIPT)
     (seen,) = (await scheduler(site).snapshot(Watch(frozenset({NAME}), {NAME: "7"}, since=500))).of(NAME)
     assert (seen.slurm_id, seen.submitted_at) == ("7", 1000)
 
 
 async def test_renamed_before_its_answer_was_known() -> None:
-    """The answer to sbatch was lost and the job renamed itself: it is found by its script, so it is not submitted again."""
+    """The answer to sbatch was lost and the job renamed itself: it is found by its script, so it is not
+    submitted again."""
     watch = Watch(frozenset({NAME}), {}, frozenset({NAME}), 500, intents=frozenset({NAME}))
     site = Site(SQUEUE=said(queued("harmless")), BATCH_SCRIPT=SCRIPT)
     (seen,) = (await scheduler(site).snapshot(watch)).of(NAME)
@@ -89,8 +97,12 @@ async def test_renamed_before_its_answer_was_known() -> None:
 
 
 async def test_renamed_to_anothers_name_before_its_answer_was_known() -> None:
-    """It took the name of a job of ours: its script tells them apart, whether or not the other's id is known."""
-    site = Site(SQUEUE=said(f"{queued(OTHER)}\n{queued(OTHER, slurm_id='8')}"), BATCH_SCRIPT=script_of({"7": NAME, "8": OTHER}))
+    """It took the name of a job of ours: its script tells them apart, whether or not the other's id is
+    known."""
+    site = Site(
+        SQUEUE=said(f"{queued(OTHER)}\n{queued(OTHER, slurm_id='8')}"),
+        BATCH_SCRIPT=script_of({"7": NAME, "8": OTHER}),
+    )
     for ids in ({OTHER: "8"}, {}):
         intents = frozenset({NAME, OTHER} - ids.keys())
         watch = Watch(frozenset({NAME, OTHER}), ids, intents, 500, dict.fromkeys(ids, 1000), intents)
@@ -105,7 +117,11 @@ def script_of(names: dict[str, str]) -> Callable[[bytes], CommandResult]:
 
 async def test_an_id_that_came_again_is_nobodys_of_ours() -> None:
     """Another job has the id by now: not followed, not cancelled, and its script is read once."""
-    site = Site(SQUEUE=said(queued("theirs", submitted=1500)), BATCH_SCRIPT=said("#!/bin/sh\nsleep 1\n"), SACCT_BY_ID=said(record(NAME)))
+    site = Site(
+        SQUEUE=said(queued("theirs", submitted=1500)),
+        BATCH_SCRIPT=said("#!/bin/sh\nsleep 1\n"),
+        SACCT_BY_ID=said(record(NAME)),
+    )
     port = scheduler(site)
     for _ in range(2):
         (seen,) = (await port.snapshot(WATCH)).of(NAME)
@@ -117,8 +133,12 @@ async def test_an_id_that_came_again_is_nobodys_of_ours() -> None:
 async def test_a_job_without_a_script_is_not_ours() -> None:
     """An interactive job has none; SLURM's refusal does not stop the look at the others."""
     none = said("", 0, "job script retrieval failed: Invalid job id specified\n")
-    site = Site(SQUEUE=said(f"{queued('theirs', submitted=1500)}\n{queued(OTHER, slurm_id='8')}"), BATCH_SCRIPT=none)
-    watch = Watch(frozenset({NAME, OTHER}), {NAME: "7", OTHER: "8"}, frozenset(), 500, {NAME: 1000, OTHER: 1000})
+    site = Site(
+        SQUEUE=said(f"{queued('theirs', submitted=1500)}\n{queued(OTHER, slurm_id='8')}"), BATCH_SCRIPT=none
+    )
+    watch = Watch(
+        frozenset({NAME, OTHER}), {NAME: "7", OTHER: "8"}, frozenset(), 500, {NAME: 1000, OTHER: 1000}
+    )
     look = await scheduler(site).snapshot(watch)
     assert (look.of(NAME), len(look.of(OTHER))) == ((), 1)
 
@@ -127,13 +147,19 @@ async def test_too_many_to_ask_about_leave_the_look_incomplete() -> None:
     """A flood of jobs cannot make a submission whose answer was lost look absent; each look gets further."""
     flood = "\n".join(queued(f"x{number}", slurm_id=str(number)) for number in range(100, 150))
     site = Site(SQUEUE=said(flood), BATCH_SCRIPT=said("#!/bin/sh\n"), SDIAG=said(SDIAG.format(0)))
-    watch, port = Watch(frozenset({NAME}), {}, frozenset({NAME}), 500, intents=frozenset({NAME})), scheduler(site)
+    watch, port = (
+        Watch(frozenset({NAME}), {}, frozenset({NAME}), 500, intents=frozenset({NAME})),
+        scheduler(site),
+    )
     assert [(await port.snapshot(watch)).complete for _ in range(4)] == [False, False, True, True]
 
 
 def test_one_job_takes_anothers_name() -> None:
-    """A job of ours that renames itself to the name of another one stays itself, and the other is not mistaken for it."""
-    watch = Watch(frozenset({NAME, OTHER}), {NAME: "7"}, frozenset({OTHER}), 500, {NAME: 1000}, frozenset({OTHER}))
+    """A job of ours that renames itself to the name of another one stays itself, and the other is not
+    mistaken for it."""
+    watch = Watch(
+        frozenset({NAME, OTHER}), {NAME: "7"}, frozenset({OTHER}), 500, {NAME: 1000}, frozenset({OTHER})
+    )
     found = sort_queue(_parsed(queued(OTHER)), watch)
     assert ([row.name for row in found.ours], found.unproven) == ([NAME], ())
     requeued = sort_queue(_parsed(queued(OTHER, submitted=1500)), watch)
@@ -145,16 +171,24 @@ def _parsed(line: str) -> tuple[Queued, ...]:
 
 
 async def test_a_script_that_did_not_come_fails_the_look() -> None:
-    """scontrol ends with 0 whatever went wrong: a controller that did not answer is not taken for a job without a script."""
+    """scontrol ends with 0 whatever went wrong: a controller that did not answer is not taken for a job
+    without a script."""
     down = said("", 0, "job script retrieval failed: Unable to contact slurm controller (connect failure)\n")
     with pytest.raises(Transient):
-        await scheduler(Site(SQUEUE=said(queued("theirs", submitted=1500)), BATCH_SCRIPT=down)).snapshot(WATCH)
+        await scheduler(Site(SQUEUE=said(queued("theirs", submitted=1500)), BATCH_SCRIPT=down)).snapshot(
+            WATCH
+        )
 
 
 def test_script_name_is_the_second_line() -> None:
     """Only the directive that provd writes first counts, not what a customer's text holds."""
     assert script_name(f"#!/bin/bash\n#SBATCH --job-name={NAME}\n") == NAME
-    for other in ("", "#!/bin/bash", f"#!/bin/bash\ntrue\n#SBATCH --job-name={NAME}\n", f"#SBATCH --job-name={NAME}\n"):
+    for other in (
+        "",
+        "#!/bin/bash",
+        f"#!/bin/bash\ntrue\n#SBATCH --job-name={NAME}\n",
+        f"#SBATCH --job-name={NAME}\n",
+    ):
         assert script_name(other) == ""
 
 
@@ -170,9 +204,11 @@ def placed(line: str, directory: str) -> str:
 
 
 async def test_renamed_over_and_forgotten_before_its_answer_was_known() -> None:
-    """slurmctld has forgotten it and nothing has its name: the directory that it ran in does, so it is not submitted again."""
+    """slurmctld has forgotten it and nothing has its name: the directory that it ran in does, so it is not
+    submitted again."""
     first = placed(record("harmless", "REQUEUED"), f"/work/{NAME}.0a1b2c3d")
-    again = placed(record("harmless", times="1020|1140|1150"), "/tmp")  # while it waited again, another job changed that
+    # while it waited again, another job changed that
+    again = placed(record("harmless", times="1020|1140|1150"), "/tmp")
     other = placed(record("theirs", slurm_id="8"), f"/home/x/{OTHER}.0a1b2c3d")
     site = Site(SQUEUE=said(), SACCT_SINCE=said(f"1990\n{first}\n{again}\n{other}"))
     (seen,) = (await scheduler(site).snapshot(LOST)).of(NAME)
@@ -198,7 +234,8 @@ async def test_a_job_under_its_own_name_is_seen_once() -> None:
 
 
 async def test_a_search_by_directory_that_fails_proves_nothing() -> None:
-    """Nor does one that holds an unreadable record of such a directory; a record of another directory does not matter."""
+    """Nor does one that holds an unreadable record of such a directory; a record of another directory does
+    not matter."""
     down = said("", 1, "sacct: error: Problem talking to the database: Connection refused\n")
     assert not (await scheduler(Site(SQUEUE=said(), SACCT_SINCE=down)).snapshot(LOST)).complete
     for directory, proven in ((f"/work/{NAME}.0a1b2c3d", False), ("/home/x", True)):
@@ -208,7 +245,8 @@ async def test_a_search_by_directory_that_fails_proves_nothing() -> None:
 
 
 def test_records_of_a_renamed_and_requeued_job() -> None:
-    """SLURM begins the next record in the second in which the one before ends: one submit time that is known gives all of them."""
+    """SLURM begins the next record in the second in which the one before ends: one submit time that is known
+    gives all of them."""
     again = record("x", "COMPLETED", "1020|1140|1150")
     assert owned(record("x", "REQUEUED"), again) == [NAME, NAME]
     assert owned(record("x", "REQUEUED", "900|910|1000", 90), record("x")) == [NAME, NAME]
@@ -223,7 +261,8 @@ def test_records_of_a_renamed_and_resized_job() -> None:
 
 
 def test_records_of_a_job_that_was_never_seen() -> None:
-    """Only sbatch's answer is known, and the job took another's name and is over: its directory has its own."""
+    """Only sbatch's answer is known, and the job took another's name and is over: its directory has its
+    own."""
     watch = Watch(frozenset({NAME, OTHER}), {NAME: "7", OTHER: "8"})
     assert owned(placed(record(OTHER), f"/work/{NAME}.0a1b2c3d"), watch=watch) == [NAME]
     assert owned(placed(record(OTHER), "/home/x"), watch=watch) == [OTHER]
@@ -236,7 +275,11 @@ def test_records_of_an_id_that_came_again() -> None:
     assert owned(before, record("x"), after) == ["theirs", NAME, "theirs"]
 
 
-@given(st.permutations(["1000|1010|1020", "1020|1140|1150", "1150|1300|1310", "5000|5010|5020", "1000|1010|1020"]))
+@given(
+    st.permutations(
+        ["1000|1010|1020", "1020|1140|1150", "1150|1300|1310", "5000|5010|5020", "1000|1010|1020"]
+    )
+)
 def test_order_and_repetition_do_not_matter(times: list[str]) -> None:
     """Records that come twice or in another order have the same owner."""
     found = own_records(records(*(record("x", "REQUEUED", each) for each in times)), WATCH)
@@ -251,5 +294,7 @@ def test_order_and_repetition_do_not_matter(times: list[str]) -> None:
 
 def test_rows_of_ids_that_nobody_follows_stay_as_they_are() -> None:
     """A search by name brings rows of jobs whose ids are not known yet."""
-    found: list[AccountingRow] = own_records(records(record(NAME)), replace(WATCH, slurm_ids={}, submitted={}))
+    found: list[AccountingRow] = own_records(
+        records(record(NAME)), replace(WATCH, slurm_ids={}, submitted={})
+    )
     assert [row.name for row in found] == [NAME]

@@ -23,10 +23,14 @@ from tests.unit.slurm.recorded import ROOT, entry
 
 # scontrol show partition -o, sacctmgr -n -P show assoc: SLURM 22.05.8.
 PARTITIONS = (
-    "PartitionName=standard AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL AllocNodes=ALL Default=YES QoS=N/A DefaultTime=01:00:00"
-    " DisableRootJobs=NO ExclusiveUser=NO GraceTime=0 Hidden=NO MaxNodes=UNLIMITED MaxTime=7-00:00:00 MinNodes=0 LLN=NO"
-    " MaxCPUsPerNode=UNLIMITED Nodes=n[1-4] PriorityJobFactor=1 PriorityTier=1 RootOnly=NO ReqResv=NO OverSubscribe=NO OverTimeLimit=NONE"
-    " PreemptMode=OFF State=UP TotalCPUs=64 TotalNodes=4 SelectTypeParameters=NONE JobDefaults=(null) DefMemPerNode=UNLIMITED"
+    "PartitionName=standard AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL AllocNodes=ALL "
+    "Default=YES QoS=N/A DefaultTime=01:00:00"
+    " DisableRootJobs=NO ExclusiveUser=NO GraceTime=0 Hidden=NO MaxNodes=UNLIMITED "
+    "MaxTime=7-00:00:00 MinNodes=0 LLN=NO"
+    " MaxCPUsPerNode=UNLIMITED Nodes=n[1-4] PriorityJobFactor=1 PriorityTier=1 RootOnly=NO "
+    "ReqResv=NO OverSubscribe=NO OverTimeLimit=NONE"
+    " PreemptMode=OFF State=UP TotalCPUs=64 TotalNodes=4 SelectTypeParameters=NONE "
+    "JobDefaults=(null) DefMemPerNode=UNLIMITED"
     " MaxMemPerNode=UNLIMITED TRES=cpu=64,mem=256G,node=4,billing=64,gres/gpu=8,gres/gpu:a100=8\n"
     "PartitionName=short State=DRAIN MaxNodes=2 MaxTime=UNLIMITED TotalNodes=4\n"
 )
@@ -40,10 +44,16 @@ def test_settings(version: str) -> None:
     found = settings((ROOT / version / "config.txt").read_text())
     assert found["SLURM_VERSION"] == version
     assert found["AccountingStorageEnforce"] == "associations,limits,qos"
-    assert found["AccountingStorageTRES"].startswith("cpu,mem,energy,node,billing,fs/disk,vmem,pages,gres/gpu,gres/gpu:a100")
+    assert found["AccountingStorageTRES"].startswith(
+        "cpu,mem,energy,node,billing,fs/disk,vmem,pages,gres/gpu,gres/gpu:a100"
+    )
     assert number(found["MinJobAge"]) == 300
     assert number(found["MaxJobCount"]) in (10000, 50000)
-    assert (found["ProctrackType"], found["PrologFlags"], found["PrivateData"]) == ("proctrack/cgroup", "", "none")
+    assert (found["ProctrackType"], found["PrologFlags"], found["PrivateData"]) == (
+        "proctrack/cgroup",
+        "",
+        "none",
+    )
     assert found["SlurmctldHost[0]"] in ("vm(127.0.0.1)", "vm(127.0.1.1)")
     assert found["ConstrainRAMSpace"] == "yes"
     assert len(found) > 150
@@ -67,9 +77,15 @@ def test_release() -> None:
 
 def test_partitions() -> None:
     """Limits in nodes and seconds; none is 0."""
-    assert partitions(PARTITIONS).rows == (Partition("standard", "UP", 4, 0, 604800), Partition("short", "DRAIN", 4, 2, 0))
+    assert partitions(PARTITIONS).rows == (
+        Partition("standard", "UP", 4, 0, 604800),
+        Partition("short", "DRAIN", 4, 2, 0),
+    )
     among = partitions(f"NOTICE\nPartitionName=x\n{PARTITIONS}Bye\n")
-    assert ([each.name for each in among.rows], [each.name for each in among.unread]) == (["standard", "short"], ["x"])
+    assert ([each.name for each in among.rows], [each.name for each in among.unread]) == (
+        ["standard", "short"],
+        ["x"],
+    )
     assert among.foreign == ("NOTICE", "Bye")
     with pytest.raises(Transient):
         partitions("NOTICE\n")
@@ -88,10 +104,15 @@ def test_recorded_partitions(version: str) -> None:
 
 def test_associations() -> None:
     """Our user, and the tighter of the two limits of each."""
-    found = (Association("lab", "provd", "", ("normal",), None), Association("lab", "other", "gpu", ("high", "normal"), 50))
+    found = (
+        Association("lab", "provd", "", ("normal",), None),
+        Association("lab", "other", "gpu", ("high", "normal"), 50),
+    )
     user, reading = associations(ASSOCIATIONS)
     assert (user, reading.rows, reading.foreign) == ("provdlab", found, ())
-    _, among = associations(ASSOCIATIONS.replace(HEADER, f"NOTICE\nquota: 1{HEADER}\na|b").replace("50\n", "50\nBye | now\n"))
+    _, among = associations(
+        ASSOCIATIONS.replace(HEADER, f"NOTICE\nquota: 1{HEADER}\na|b").replace("50\n", "50\nBye | now\n")
+    )
     assert (among.rows, among.foreign) == (found, ("a|b", "Bye | now"))
     assert associations(f"nobody\n{HEADER}\n")[1].rows == ()
     with pytest.raises(Transient, match="no header"):
@@ -119,7 +140,10 @@ def test_work_root() -> None:
     """What was wrong with it, its file system, its space, and the host."""
     space = "/dev/vda       264212084 13681920  81819344      15% /"
     assert work_root(f"\next2/ext3\n{space}\nvm\n") == WorkRoot("", "ext2/ext3", 81819344 * 1024, "vm")
-    failed = "mktemp: failed to create directory via template '/nope/.provd-doctor.XXXXXX': No such file or directory"
+    failed = (
+        "mktemp: failed to create directory via template '/nope/.provd-doctor.XXXXXX': No such file or "
+        "directory"
+    )
     assert work_root(f"{failed}\n\n\nvm\n") == WorkRoot(failed, "", 0, "vm")
     with pytest.raises(Unreadable):
         work_root("vm\n")

@@ -49,12 +49,16 @@ def _read(found: Entry) -> None:
         assert _failure(found)
     elif command.startswith("sacct"):
         assert all(
-            row.state.phase is not Phase.UNKNOWN for row in accounting.rows(sacct(found.output), "|").rows if "State" in found.output
+            row.state.phase is not Phase.UNKNOWN
+            for row in accounting.rows(sacct(found.output), "|").rows
+            if "State" in found.output
         )
     elif command.startswith("squeue -o %all"):
         _long_squeue(found.output)
     elif command.startswith("squeue") and " -h " in command:
-        assert all(job_state(row.state).phase is not Phase.UNKNOWN for row in parse.queue(squeue(found), "|").rows)
+        assert all(
+            job_state(row.state).phase is not Phase.UNKNOWN for row in parse.queue(squeue(found), "|").rows
+        )
     elif command.startswith("squeue"):
         assert all(_short(line) in JOB_STATES for line in found.output.splitlines()[1:])
     elif command.startswith("scontrol show node"):
@@ -63,7 +67,10 @@ def _read(found: Entry) -> None:
         assert all(word in JOB_STATES for word in _STATE_WORD.findall(found.output))
         assert all(tres.tres(text) is not None for text in _TRES.findall(found.output))
     elif command.startswith("scontrol show partition"):
-        assert [tres.gpus(tres.tres(text)) for text in _TRES.findall(found.output)] == [(("a100", 8),), (("a100", 8),)]
+        assert [tres.gpus(tres.tres(text)) for text in _TRES.findall(found.output)] == [
+            (("a100", 8),),
+            (("a100", 8),),
+        ]
     elif command.startswith("sinfo"):
         _sinfo(found.output)
     elif command.startswith("sbatch"):
@@ -123,7 +130,9 @@ def test_recorded_outcome(version: str, name: str, outcome: State, exit_code: in
 @pytest.mark.parametrize("version", VERSIONS)
 def test_recorded_gpu_usage(version: str) -> None:
     """Two typed GPUs are two, not four, although the record names them twice."""
-    (seen,) = accounting.by_job(accounting.rows(sacct(entry(version, "gpu", "sacct -P -j").output), "|").rows, frozenset({"gpu"}), 0)
+    (seen,) = accounting.by_job(
+        accounting.rows(sacct(entry(version, "gpu", "sacct -P -j").output), "|").rows, frozenset({"gpu"}), 0
+    )
     (run,) = seen.runs
     assert (run.cpus, run.memory_mib, run.nodes, run.gpus) == (4, 8192, 1, (("a100", 2),))
 
@@ -132,14 +141,17 @@ def test_recorded_gpu_usage(version: str) -> None:
 def test_recorded_requeue_counts_both_runs(version: str) -> None:
     """Each record of a requeued job is a run of its own; the last one decides."""
     found = entry(version, "requeued", "sacct -P -X -D")
-    (seen,) = accounting.by_job(accounting.rows(sacct(found.output, "12", "requeued"), "|").rows, frozenset({"requeued"}), 0)
+    (seen,) = accounting.by_job(
+        accounting.rows(sacct(found.output, "12", "requeued"), "|").rows, frozenset({"requeued"}), 0
+    )
     assert len(seen.runs) == 2
     assert seen.outcome is State.COMPLETED
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_recorded_hopeless_jobs(version: str) -> None:
-    """The job that no dependency will ever release, and those too large for the partition, are told from those that merely wait."""
+    """The job that no dependency will ever release, and those too large for the partition, are told from
+    those that merely wait."""
     rows = parse.queue(squeue(entry(version, "pending", "squeue -t PD -h")), "|").rows
     hopeless = {row.name for row in rows if accounting.live(row).hopeless}
     taken = {row.name for row in rows} & {"p_nodes", "r_cpu"}  # 24.11 refuses them
@@ -148,7 +160,8 @@ def test_recorded_hopeless_jobs(version: str) -> None:
 
 
 def test_cut_table_is_unread() -> None:
-    """A row that ends early is unread; it is never taken for a job that is not there. A table without its header is no answer."""
+    """A row that ends early is unread; it is never taken for a job that is not there. A table without its
+    header is no answer."""
     whole = sacct(entry("24.11.5", "completed", "sacct -P -j").output)
     assert len(accounting.rows(whole[:-10], "|").unread) == 1
     with pytest.raises(Transient, match="sacct"):

@@ -27,7 +27,8 @@ def receipt(stderr: str, code: int = 1, slurm_id: str = ""):  # type: ignore[no-
 
 @pytest.mark.parametrize("known", table().values(), ids=lambda known: known.message[:40])
 def test_every_message_of_the_table(known: Known) -> None:
-    """Refused: the customer reads it. Deferred: nothing was queued. Unsure: looked for, no attempt used. Else: an attempt."""
+    """Refused: the customer reads it. Deferred: nothing was queued. Unsure: looked for, no attempt used.
+    Else: an attempt."""
     found = receipt(said(known.message))
     match known.kind:
         case Class.REFUSED:
@@ -59,7 +60,10 @@ def test_each_release_is_in_the_table(version: str) -> None:
 
 def test_libc_words_are_the_machines_own() -> None:
     """SLURM prints errno's text as it is: each of the table's is one that this C library has."""
-    texts = {os.strerror(number) for number in range(1, 134)} | {"Name or service not known", "Temporary failure in name resolution"}
+    texts = {os.strerror(number) for number in range(1, 134)} | {
+        "Name or service not known",
+        "Temporary failure in name resolution",
+    }
     assert {known.message for known in table().values() if known.versions == (LIBC,)} <= texts
 
 
@@ -71,7 +75,8 @@ def test_a_line_of_slurms_library_is_not_the_sites_no(line: str, message: str) -
 
 
 def test_the_site_refuses_in_its_own_words() -> None:
-    """job_submit.lua: slurm.log_user, then slurm.ERROR. The customer reads the site's words, on one line, bounded."""
+    """job_submit.lua: slurm.log_user, then slurm.ERROR. The customer reads the site's words, on one line,
+    bounded."""
     words = "jobs in partition gpu must ask for a GPU: see the site's handbook, chapter 3"
     found = receipt(said("Unspecified error", f"sbatch: error: {words}"))
     assert found.refusal == f"the site refused it; the site's words: {words}"

@@ -40,7 +40,8 @@ def said(text: str = "", code: int = 0, stderr: str = "") -> CommandResult:
 
 
 class Site:
-    """The far end: an answer for each program, with the question's mark for every `|`, and a record of what was asked beside the mark."""
+    """The far end: an answer for each program, with the question's mark for every `|`, and a record of what
+    was asked beside the mark."""
 
     def __init__(self, **answers: CommandResult | Callable[[bytes], CommandResult]) -> None:
         self.answers: dict[str, CommandResult | Callable[[bytes], CommandResult]] = {
@@ -71,7 +72,8 @@ class Site:
 
 
 def _table(name: str, stdout: str) -> str:
-    """The rows between the markers with what our own queries add to them; an answer without the end marker stays as it is."""
+    """The rows between the markers with what our own queries add to them; an answer without the end marker
+    stays as it is."""
     begin, found, body = stdout.partition("provd-begin\n")
     rows, ended, code = body.rpartition("\n\nprovd-end ")
     if not (found and ended and name.startswith(("SQUEUE", "SACCT"))) or code.strip() != "0":
@@ -91,7 +93,11 @@ def scheduler(site: Site) -> SlurmScheduler:
 
 async def test_one_call_while_all_run() -> None:
     """A tick over running jobs is one squeue, however many there are."""
-    site = Site(SQUEUE=said("\n".join(RUNNING.replace("7|", f"{n}|").replace("ve-1", f"ve-{n}") for n in range(1, 1001))))
+    site = Site(
+        SQUEUE=said(
+            "\n".join(RUNNING.replace("7|", f"{n}|").replace("ve-1", f"ve-{n}") for n in range(1, 1001))
+        )
+    )
     port = scheduler(site)
     names = [f"ve-{n}" for n in range(1, 1001)]
     snapshot = await port.snapshot(watch(*names, ids={name: name[3:] for name in names}))
@@ -111,15 +117,18 @@ async def test_two_calls_when_some_ended() -> None:
 async def test_ended_in_squeue_waits_for_its_record() -> None:
     """Until sacct closes the record the job is ending, and squeue's word wins over an open one."""
     for record in ("", OPEN):
-        (seen,) = (await scheduler(Site(SQUEUE=said(ENDED), SACCT_BY_ID=said(record))).snapshot(watch("ve-1", ids={"ve-1": "7"}))).of(
-            "ve-1"
-        )
+        (seen,) = (
+            await scheduler(Site(SQUEUE=said(ENDED), SACCT_BY_ID=said(record))).snapshot(
+                watch("ve-1", ids={"ve-1": "7"})
+            )
+        ).of("ve-1")
         assert (seen.final, seen.phase, seen.slurm_state) == (False, Phase.ENDING, "COMPLETED")
 
 
 @pytest.mark.parametrize(("owed", "final"), [(0, True), (2, False)])
 async def test_a_failed_nodes_record_is_the_last_when_nothing_is_owed(owed: int, final: bool) -> None:
-    """The site may have requeued the job, and the next stretch's record be on its way: squeue and the backlog are read, sacct again."""
+    """The site may have requeued the job, and the next stretch's record be on its way: squeue and the backlog
+    are read, sacct again."""
     failed = said(CLOSED.replace("COMPLETED", "NODE_FAIL"))
     site = Site(SQUEUE=said(), SDIAG=said(SDIAG.format(owed)), SACCT_BY_ID=failed)
     (seen,) = (await scheduler(site).snapshot(watch("ve-1", ids={"ve-1": "7"}))).of("ve-1")
@@ -128,8 +137,14 @@ async def test_a_failed_nodes_record_is_the_last_when_nothing_is_owed(owed: int,
 
 
 async def test_a_requeue_after_the_first_question_is_seen() -> None:
-    """squeue's first answer was late: by the time sacct is asked a node has failed, and SLURM has put the job back."""
-    queues = iter([said(ENDED.replace("COMPLETED", "COMPLETING")), said(RUNNING.replace("RUNNING|1000", "PENDING|1500"))])
+    """squeue's first answer was late: by the time sacct is asked a node has failed, and SLURM has put the job
+    back."""
+    queues = iter(
+        [
+            said(ENDED.replace("COMPLETED", "COMPLETING")),
+            said(RUNNING.replace("RUNNING|1000", "PENDING|1500")),
+        ]
+    )
     failed = said(CLOSED.replace("COMPLETED", "NODE_FAIL"))
     site = Site(SQUEUE=lambda _: next(queues), SACCT_BY_ID=failed)
     (seen,) = (await scheduler(site).snapshot(watch("ve-1", ids={"ve-1": "7"}))).of("ve-1")
@@ -137,7 +152,8 @@ async def test_a_requeue_after_the_first_question_is_seen() -> None:
 
 
 async def test_absence_is_proven_by_all_three() -> None:
-    """A doubtful name is absent when squeue and sacct lack it and slurmctld owes slurmdbd nothing; the backlog is read before sacct."""
+    """A doubtful name is absent when squeue and sacct lack it and slurmctld owes slurmdbd nothing; the
+    backlog is read before sacct."""
     site = Site(SQUEUE=said())
     snapshot = await scheduler(site).snapshot(watch("ve-1", doubtful=("ve-1",)))
     assert (snapshot.complete, snapshot.of("ve-1")) == (True, ())
@@ -153,14 +169,19 @@ async def test_backlog_leaves_the_look_incomplete() -> None:
 async def test_sacct_down_leaves_the_look_incomplete() -> None:
     """Running jobs are still followed; nothing is absent."""
     down = said("", 1, "sacct: error: Problem talking to the database: Connection refused")
-    snapshot = await scheduler(Site(SQUEUE=said(RUNNING), SACCT_BY_NAME=down)).snapshot(watch("ve-1", "ve-2", ids={"ve-1": "7"}))
+    snapshot = await scheduler(Site(SQUEUE=said(RUNNING), SACCT_BY_NAME=down)).snapshot(
+        watch("ve-1", "ve-2", ids={"ve-1": "7"})
+    )
     assert (snapshot.complete, len(snapshot.of("ve-1"))) == (False, 1)
 
 
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (said("", 1, "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"), Transient),
+        (
+            said("", 1, "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"),
+            Transient,
+        ),
         (said("", 124), Transient),
         (CommandResult(None, "provd-begin\n" + RUNNING + "\n", ""), Transient),
         (CommandResult(0, "", ""), Unreadable),
@@ -176,14 +197,19 @@ async def test_failed_squeue_is_never_an_empty_one(answer: CommandResult, error:
 
 async def test_other_peoples_jobs_are_not_seen() -> None:
     """Names that we do not follow, and a name of ours from before our time, do not appear."""
-    site = Site(SQUEUE=said("\n".join([RUNNING.replace("ve-1", "theirs"), RUNNING.replace("|1000|", "|100|")])))
+    site = Site(
+        SQUEUE=said("\n".join([RUNNING.replace("ve-1", "theirs"), RUNNING.replace("|1000|", "|100|")]))
+    )
     assert (await scheduler(site).snapshot(watch("ve-1", doubtful=("ve-1",)))).sightings == {}
 
 
 async def test_twins_are_both_shown() -> None:
     """Two jobs under one name, the earlier first: whoever decides must see both."""
     site = Site(SQUEUE=said("\n".join([RUNNING.replace("7|", "9|"), RUNNING])))
-    assert [seen.slurm_id for seen in (await scheduler(site).snapshot(watch("ve-1"))).of("ve-1")] == ["7", "9"]
+    assert [seen.slurm_id for seen in (await scheduler(site).snapshot(watch("ve-1"))).of("ve-1")] == [
+        "7",
+        "9",
+    ]
 
 
 async def test_many_ids_go_in_parts() -> None:
@@ -215,7 +241,9 @@ async def test_submission_that_never_began() -> None:
     def lost(_: bytes) -> CommandResult:
         raise Transient("ssh: down")
 
-    assert [receipt.unknown for receipt in await scheduler(Site(SUBMIT=lost)).submit(ORDERS)] == ["ssh: down"] * 3
+    assert [receipt.unknown for receipt in await scheduler(Site(SUBMIT=lost)).submit(ORDERS)] == [
+        "ssh: down"
+    ] * 3
 
 
 def queued(slurm_id: str, name: str) -> str:
@@ -223,7 +251,8 @@ def queued(slurm_id: str, name: str) -> str:
 
 
 async def test_cancel_looks_at_the_names() -> None:
-    """Several jobs in one scancel, but none whose id a stranger has by now, nor one that is gone; a controller that is down raises."""
+    """Several jobs in one scancel, but none whose id a stranger has by now, nor one that is gone; a
+    controller that is down raises."""
     queue = said("\n".join([queued("7", "ve-1"), queued("8", "a-stranger"), queued("9", "ve-3")]))
     site = Site(SQUEUE=queue, SCANCEL=said(), BATCH_SCRIPT=said("#!/bin/sh\ntrue\n"))
     await scheduler(site).cancel(known({"ve-1": "7", "ve-2": "8", "ve-3": "9", "ve-4": "10"}))
@@ -254,7 +283,8 @@ def ours(line: str) -> str:
 
 
 async def test_running_job_has_what_it_holds() -> None:
-    """squeue's allocated TRES and elapsed time make the run under way, with the integers of an accounting record."""
+    """squeue's allocated TRES and elapsed time make the run under way, with the integers of an accounting
+    record."""
     (seen,) = (await scheduler(Site(SQUEUE=said(RUNNING))).snapshot(watch("ve-1"))).of("ve-1")
     (run,) = seen.runs
     assert (run.elapsed, run.cpus, run.memory_mib, run.nodes, run.gpus) == (30, 4, 8192, 1, ())
@@ -263,14 +293,21 @@ async def test_running_job_has_what_it_holds() -> None:
 async def test_survey_is_one_squeue_and_one_sacct() -> None:
     """Everything under a name of our form, followed or not, live or ended, and the site's clock beside it."""
     other = CLOSED.replace("7|", "9|").replace("ve-1", "ve-fedcba987654-JOB-2")
-    site = Site(SQUEUE=said(f"{ours(RUNNING)}\n{queued('8', 'theirs')}"), SACCT_SINCE=said(f"1990\n{other}\n{CLOSED}"))
+    site = Site(
+        SQUEUE=said(f"{ours(RUNNING)}\n{queued('8', 'theirs')}"), SACCT_SINCE=said(f"1990\n{other}\n{CLOSED}")
+    )
     found = await scheduler(site).survey(1_000_000, known({NAME: "7"}))
     assert site.asked == [("SQUEUE", b""), ("SACCT_SINCE", b"1000000\nnow+1day\n")]
-    assert (found.site_time, found.snapshot.complete, sorted(found.snapshot.sightings)) == (1990, True, [NAME, "ve-fedcba987654-JOB-2"])
+    assert (found.site_time, found.snapshot.complete, sorted(found.snapshot.sightings)) == (
+        1990,
+        True,
+        [NAME, "ve-fedcba987654-JOB-2"],
+    )
 
 
 async def test_survey_asks_again_for_what_it_missed() -> None:
-    """A job from before the window is asked for by its id; one that is nowhere counts as absent only without a backlog."""
+    """A job from before the window is asked for by its id; one that is nowhere counts as absent only without
+    a backlog."""
     site = Site(SQUEUE=said(), SACCT_SINCE=said("1990"), SACCT_BY_ID=said(ours(CLOSED)))
     assert (await scheduler(site).survey(1_000_000, known({NAME: "7"}))).snapshot.of(NAME)[0].final
     assert site.programs == ["SQUEUE", "SACCT_SINCE", "SACCT_BY_ID"]
@@ -297,8 +334,12 @@ NOTICE = "NOTICE: maintenance on Friday, see the news page"
 
 
 async def test_a_banner_hides_no_job() -> None:
-    """What a wrapper prints in front of squeue and sacct is no part of an answer: the job is seen, under its own id."""
-    site = Site(SQUEUE=said(f"{NOTICE}\n{RUNNING}"), SACCT_BY_ID=said(f"{NOTICE}\n{CLOSED.replace('ve-1', 've-2').replace('7|', '8|')}"))
+    """What a wrapper prints in front of squeue and sacct is no part of an answer: the job is seen, under its
+    own id."""
+    site = Site(
+        SQUEUE=said(f"{NOTICE}\n{RUNNING}"),
+        SACCT_BY_ID=said(f"{NOTICE}\n{CLOSED.replace('ve-1', 've-2').replace('7|', '8|')}"),
+    )
     snapshot = await scheduler(site).snapshot(watch("ve-1", "ve-2", ids={"ve-2": "8"}))
     assert [seen.slurm_id for name in ("ve-1", "ve-2") for seen in snapshot.of(name)] == ["7", "8"]
     assert snapshot.complete
@@ -306,7 +347,8 @@ async def test_a_banner_hides_no_job() -> None:
 
 async def test_an_unreadable_row_is_absent_nowhere() -> None:
     """The job that it is of is neither absent nor over; the others are judged as ever."""
-    site = Site(SQUEUE=said(f"{RUNNING.replace('RUNNING', 'NOTICE: x')}\n{RUNNING.replace('7|', '9|').replace('ve-1', 've-3')}"))
+    third = RUNNING.replace("7|", "9|").replace("ve-1", "ve-3")
+    site = Site(SQUEUE=said(f"{RUNNING.replace('RUNNING', 'NOTICE: x')}\n{third}"))
     snapshot = await scheduler(site).snapshot(watch("ve-1", "ve-2", "ve-3", doubtful=("ve-1", "ve-2")))
     assert [snapshot.complete_for(name) for name in ("ve-1", "ve-2", "ve-3")] == [False, True, True]
     assert snapshot.of("ve-3")
@@ -335,13 +377,17 @@ async def test_by_id_when_the_search_by_name_fails() -> None:
         ("squeue: error: Invalid user: 997", True),
         ("slurm_load_jobs error: Unable to contact slurm controller", True),
         ("squeue: fatal: Unable to process configuration file", True),
-        ("squeue: error: Ignoring obsolete FastSchedule=1 option. Please remove from your configuration.", False),
+        (
+            "squeue: error: Ignoring obsolete FastSchedule=1 option. Please remove from your configuration.",
+            False,
+        ),
         ("squeue: warning: slurm.conf line 17", False),
         ("module: error: no such module\nWelcome", False),
     ],
 )
 async def test_an_error_with_exit_code_0(stderr: str, failed: bool) -> None:
-    """A query that reports an error failed; remarks on the configuration and other programs' words do not matter."""
+    """A query that reports an error failed; remarks on the configuration and other programs' words do not
+    matter."""
     site = Site(SQUEUE=said("", 0, stderr))
     if failed:
         with pytest.raises(Transient, match="exit code 0"):
@@ -351,6 +397,7 @@ async def test_an_error_with_exit_code_0(stderr: str, failed: bool) -> None:
 
 
 def test_a_submission_is_over_before_its_absence_counts() -> None:
-    """Its start, its bound and the time that `timeout` leaves before it kills are inside the window, however long a login may take."""
+    """Its start, its bound and the time that `timeout` leaves before it kills are inside the window, however
+    long a login may take."""
     assert START_SECONDS + SUBMIT_SECONDS + KILL_SECONDS < WAITING_WINDOW
     assert f"timeout -k {KILL_SECONDS} {SUBMIT_SECONDS} " in commands.SUBMIT

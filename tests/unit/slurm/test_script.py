@@ -31,7 +31,11 @@ BATCH = Batch(
     argv=("true",),
     prologue=("module purge",),
 )
-SHOW = (sys.executable, "-c", "import os,sys; sys.stdout.buffer.write(b'\\0'.join(os.fsencode(a) for a in sys.argv[1:]) + b'\\0')")
+SHOW = (
+    sys.executable,
+    "-c",
+    "import os,sys; sys.stdout.buffer.write(b'\\0'.join(os.fsencode(a) for a in sys.argv[1:]) + b'\\0')",
+)
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=40)
 HOSTILE = [
     "$(touch pwned)",
@@ -52,7 +56,13 @@ def run(batch: Batch, where: Path) -> subprocess.CompletedProcess[bytes]:
     """The script in an empty directory with an almost empty environment, as slurmd would start it."""
     script = render(replace(batch, prologue=()))
     return subprocess.run(
-        ["bash"], input=script.encode(), capture_output=True, cwd=where, env={"PATH": os.environ["PATH"]}, timeout=30, check=False
+        ["bash"],
+        input=script.encode(),
+        capture_output=True,
+        cwd=where,
+        env={"PATH": os.environ["PATH"]},
+        timeout=30,
+        check=False,
     )
 
 
@@ -78,7 +88,9 @@ def test_directives_come_first_and_are_whole() -> None:
     assert "module purge" in body.splitlines()
 
 
-@pytest.mark.parametrize("partition", ["a b", "x\n#SBATCH --uid=0", "$(id)", "-p", "é", "a;b", "a,,b", "a,-b", "'"])
+@pytest.mark.parametrize(
+    "partition", ["a b", "x\n#SBATCH --uid=0", "$(id)", "-p", "é", "a;b", "a,,b", "a,-b", "'"]
+)
 def test_directive_alphabet(partition: str) -> None:
     """A value that could become another directive, or another word, is refused by its name."""
     with pytest.raises(Refused, match="partition"):
@@ -95,31 +107,54 @@ def test_a_gpu_type_is_one_resource(gpu_type: str) -> None:
 @given(st.lists(TEXT | st.sampled_from(HOSTILE), max_size=4))
 @settings(max_examples=25, deadline=None)
 def test_arguments_arrive_exactly(tmp_path_factory: pytest.TempPathFactory, arguments: list[str]) -> None:
-    """For any text: the program sees those arguments, byte for byte, and nothing else happens in the directory."""
+    """For any text: the program sees those arguments, byte for byte, and nothing else happens in the
+    directory."""
     where = tmp_path_factory.mktemp("job")
     done = run(replace(BATCH, argv=(*SHOW, *arguments)), where)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == b"".join(argument.encode() + b"\0" for argument in arguments) or (not arguments and done.stdout == b"\0")
+    assert done.stdout == b"".join(argument.encode() + b"\0" for argument in arguments) or (
+        not arguments and done.stdout == b"\0"
+    )
     assert list(where.iterdir()) == []
 
 
 @given(
     st.dictionaries(
-        st.sampled_from(["A", "RANDOM", "SECONDS", "OPTIND", "HISTCMD", "LINENO", "PS4", "X_1"]), TEXT | st.sampled_from(HOSTILE)
-    ),
+        st.sampled_from(["A", "RANDOM", "SECONDS", "OPTIND", "HISTCMD", "LINENO", "PS4", "X_1"]),
+        TEXT | st.sampled_from(HOSTILE),
+    )
 )
 @settings(max_examples=25, deadline=None)
-def test_variables_arrive_exactly(tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]) -> None:
+def test_variables_arrive_exactly(
+    tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]
+) -> None:
     """Even under names that bash itself evaluates, a value is data."""
     where = tmp_path_factory.mktemp("job")
-    show = "import os,sys; sys.stdout.buffer.write(b'\\0'.join(os.environb[os.fsencode(n)] for n in sys.argv[1:]))"
-    done = run(replace(BATCH, environment=tuple(variables.items()), argv=(sys.executable, "-c", show, *variables)), where)
+    show = (
+        "import os,sys; sys.stdout.buffer.write(b'\\0'.join(os.environb[os.fsencode(n)] for n in "
+        "sys.argv[1:]))"
+    )
+    done = run(
+        replace(BATCH, environment=tuple(variables.items()), argv=(sys.executable, "-c", show, *variables)),
+        where,
+    )
     assert done.stdout == b"\0".join(value.encode() for value in variables.values()), done.stderr
     assert list(where.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    "name", ["PATH", "LD_PRELOAD", "BASH_ENV", "ENV", "SLURM_CONF", "SBATCH_PARTITION", "APPTAINER_BIND", "IFS", "BASH_FUNC_x"]
+    "name",
+    [
+        "PATH",
+        "LD_PRELOAD",
+        "BASH_ENV",
+        "ENV",
+        "SLURM_CONF",
+        "SBATCH_PARTITION",
+        "APPTAINER_BIND",
+        "IFS",
+        "BASH_FUNC_x",
+    ],
 )
 def test_dangerous_variable(name: str) -> None:
     """What would change the loader, the launcher or SLURM's own picture is refused by its name."""
@@ -135,21 +170,26 @@ def test_variable_name(name: str) -> None:
 
 
 def test_container_gets_its_variables_by_prefix() -> None:
-    """A launcher that empties the environment is given the customer's variables in its own way, and none for itself."""
+    """A launcher that empties the environment is given the customer's variables in its own way, and none for
+    itself."""
     text = render(replace(BATCH, environment=(("A", "1"),), launcher=("apptainer", "exec", "i.sif")))
     assert "env 'APPTAINERENV_A=1'" in text.replace("'env'", "env")
     assert "'A=1'" not in text
 
 
 def test_no_launcher_has_a_customers_variables(tmp_path: Path) -> None:
-    """Neither one that we know nor another: of such a one env(1) is started inside, and the program has its variables all the same."""
+    """Neither one that we know nor another: of such a one env(1) is started inside, and the program has its
+    variables all the same."""
     (tmp_path / "podman").write_text('#!/bin/sh\necho "launcher: ${DOCKER_HOST-none}"\nshift 2\nexec "$@"\n')
     (tmp_path / "podman").chmod(0o755)
     for launcher in (f"{tmp_path}/podman", f"{tmp_path}/apptainer"):
         (tmp_path / "apptainer").write_bytes((tmp_path / "podman").read_bytes())
         (tmp_path / "apptainer").chmod(0o755)
         batch = replace(
-            BATCH, environment=(("DOCKER_HOST", "mine"),), launcher=(launcher, "run", "image"), argv=("printenv", "DOCKER_HOST")
+            BATCH,
+            environment=(("DOCKER_HOST", "mine"),),
+            launcher=(launcher, "run", "image"),
+            argv=("printenv", "DOCKER_HOST"),
         )
         said = run(batch, tmp_path).stdout.decode().split("\n")
         assert said[0] == "launcher: none"
@@ -161,7 +201,11 @@ def test_one_word_is_as_long_as_linux_takes_it(tmp_path: Path, where: str) -> No
     """The longest runs; one byte more would end in the job, so it is refused before."""
     for more in (0, 1):
         text = "é" + "x" * (MAX_WORD_BYTES - 2 - len("A=") * (where == "environment") + more)
-        batch = replace(BATCH, argv=("true", text)) if where == "argv" else replace(BATCH, environment=(("A", text),))
+        batch = (
+            replace(BATCH, argv=("true", text))
+            if where == "argv"
+            else replace(BATCH, environment=(("A", text),))
+        )
         if more:
             with pytest.raises(Refused, match=str(MAX_WORD_BYTES)):
                 render(batch)
@@ -192,7 +236,8 @@ def test_size_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "got"), [("", "./"), ("/", "./"), ("/data/x", "./data/x"), ("a//b/.", "./a/b"), ("-p", "./-p"), ("~", "./~")]
+    ("asked", "got"),
+    [("", "./"), ("/", "./"), ("/data/x", "./data/x"), ("a//b/.", "./a/b"), ("-p", "./-p"), ("~", "./~")],
 )
 def test_working_directory_is_below_the_job(asked: str, got: str) -> None:
     """An absolute path means below the job's directory."""
@@ -239,7 +284,11 @@ def test_quote_is_one_word(text: str) -> None:
 
 def test_a_program_that_ignores_its_limit_is_killed(tmp_path: Path) -> None:
     """As many seconds later as it is given, and its end is known as a kill."""
-    stubborn = (sys.executable, "-c", "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(20)")
+    stubborn = (
+        sys.executable,
+        "-c",
+        "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(20)",
+    )
     began = time.monotonic()
     done = run(replace(BATCH, argv=stubborn, wall_seconds=1, kill_after=1), tmp_path)
     assert (done.returncode, time.monotonic() - began < 10) == (-9, True)

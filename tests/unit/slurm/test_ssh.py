@@ -1,4 +1,5 @@
-"""The SSH transport against a real SSH server in this process: host keys, logins, commands and their answers."""
+"""The SSH transport against a real SSH server in this process: host keys, logins, commands and their
+answers."""
 
 import asyncio
 from pathlib import Path
@@ -15,7 +16,8 @@ from tests.unit.slurm.sshd import PROGRAM, Site
 
 
 async def test_answer_comes_back_apart(site: Site) -> None:
-    """stdout, stderr and the exit code are three things; the payload arrives whole; no variable of ours travels."""
+    """stdout, stderr and the exit code are three things; the payload arrives whole; no variable of ours
+    travels."""
     transport = site.transport()
     payload = bytes(range(1, 128)) * 5000
     answer = await transport.run(PROGRAM, payload, 10)
@@ -48,18 +50,26 @@ async def test_known_hosts(site: Site, tmp_path: Path) -> None:
     transport = site.transport(known_hosts=str(file))
     assert (await transport.run(PROGRAM, b"", 10)).exit_code == 3
     await transport.close()
-    for text in (b"", f"[127.0.0.1]:{site.port} ".encode() + asyncssh.generate_private_key("ssh-ed25519").export_public_key()):
+    for text in (
+        b"",
+        f"[127.0.0.1]:{site.port} ".encode()
+        + asyncssh.generate_private_key("ssh-ed25519").export_public_key(),
+    ):
         file.write_bytes(text)
         with pytest.raises(Unreadable, match="host key"):
             await site.transport(known_hosts=str(file)).run(PROGRAM, b"", 10)
 
 
 async def test_files_that_are_no_keys(site: Site, tmp_path: Path) -> None:
-    """A key file and a known_hosts file that hold something else are the operator's to mend, and told as that."""
+    """A key file and a known_hosts file that hold something else are the operator's to mend, and told as
+    that."""
     file = tmp_path / "file"
     file.write_text("11" * 32)
     file.chmod(0o600)
-    for changes, text in (({"key_file": str(file)}, "key_file cannot be read"), ({"known_hosts": str(file)}, "no line can be read: 1")):
+    for changes, text in (
+        ({"key_file": str(file)}, "key_file cannot be read"),
+        ({"known_hosts": str(file)}, "no line can be read: 1"),
+    ):
         with pytest.raises(Unreadable, match=text):
             await site.transport(**changes).run(PROGRAM, b"", 10)
 
@@ -73,10 +83,13 @@ async def test_there_is_no_way_without_a_host_key(site: Site, tmp_path: Path) ->
 
 
 async def test_home_plays_no_part(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever lies in ~/.ssh, authorities that vouch for any host too: it is not read, not even looked for."""
+    """Whatever lies in ~/.ssh, authorities that vouch for any host too: it is not read, not even looked
+    for."""
     (tmp_path / ".ssh/crt").mkdir(parents=True)
     for name in ("config", "ca-bundle.crt", "known_hosts", "id_ed25519"):
-        (tmp_path / ".ssh" / name).write_text("-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n")
+        (tmp_path / ".ssh" / name).write_text(
+            "-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n"
+        )
     monkeypatch.setenv("HOME", str(tmp_path))
     transport = site.transport()
     assert (await transport.run(PROGRAM, b"", 10)).exit_code == 3
@@ -115,8 +128,12 @@ async def test_login_files_that_read_stdin(site: Site, login_files: str) -> None
 
 @pytest.mark.parametrize("pinned", ["ssh-ed25519", "ecdsa-sha2-nistp384", "ssh-rsa"])
 async def test_fingerprint_of_a_host_with_several_keys(site: Site, pinned: str) -> None:
-    """Each type of key is asked for in turn within one attempt, and the type that was right comes first the next time."""
-    keys = {kind: asyncssh.generate_private_key(kind) for kind in ("ssh-rsa", "ecdsa-sha2-nistp384", "ssh-ed25519")}
+    """Each type of key is asked for in turn within one attempt, and the type that was right comes first the
+    next time."""
+    keys = {
+        kind: asyncssh.generate_private_key(kind)
+        for kind in ("ssh-rsa", "ecdsa-sha2-nistp384", "ssh-ed25519")
+    }
     await site.listen_with(list(keys.values()))
     transport = site.transport(host_key_fingerprint=keys[pinned].get_fingerprint())
     assert (await transport.run(PROGRAM, b"", 10)).exit_code == 3
@@ -131,7 +148,8 @@ async def test_fingerprint_of_a_host_with_several_keys(site: Site, pinned: str) 
 
 
 async def test_torn_line_of_known_hosts(site: Site, tmp_path: Path) -> None:
-    """It is named by its number where the host is in none of the lines that can be read, and left out otherwise."""
+    """It is named by its number where the host is in none of the lines that can be read, and left out
+    otherwise."""
     file = tmp_path / "known_hosts"
     key = site.host_key.export_public_key().decode()
     file.write_text(f"# comment\n[127.0.0.1]:{site.port} ssh-ed25519 AAAAC3\nelsewhere {key}")
@@ -149,7 +167,11 @@ async def test_flood_is_cut(site: Site, monkeypatch: pytest.MonkeyPatch) -> None
     transport = site.transport()
     for flood in ("head -c 3000000 /dev/zero\n", "head -c 3000000 /dev/zero >&2\n"):
         answer = await transport.run(flood, b"", 10)
-        assert (answer.exit_code, len(answer.stdout) <= 300_000, "over" in answer.stderr) == (None, True, True)
+        assert (answer.exit_code, len(answer.stdout) <= 300_000, "over" in answer.stderr) == (
+            None,
+            True,
+            True,
+        )
     assert (await transport.run("echo fine\n", b"", 10)).stdout == "fine\n"
     assert site.logins == 1
     await transport.close()

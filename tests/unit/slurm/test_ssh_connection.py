@@ -62,7 +62,12 @@ async def test_connects_and_channels_are_counted(site: Site) -> None:
     site.hold.set()
     await running
     counts = transport.counts
-    assert (dict(counts.connects), counts.channels, counts.refused, counts.open) == ({"connected": 1}, 1, 1, 0)
+    assert (dict(counts.connects), counts.channels, counts.refused, counts.open) == (
+        {"connected": 1},
+        1,
+        1,
+        0,
+    )
     await transport.close()
 
 
@@ -144,7 +149,8 @@ async def test_reconnects_are_bounded(site: Site) -> None:
 
 
 def test_reconnect_limit() -> None:
-    """The first try is free; beside it there are never more than two in any minute, however long the site is down."""
+    """The first try is free; beside it there are never more than two in any minute, however long the site is
+    down."""
     limit, tried = ReconnectLimit(), []
     for second in range(600):
         if limit.wait(second) == 0:

@@ -4,13 +4,21 @@ import pytest
 
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import TERMINAL, State
-from provider_daemon.slurm.states import HOPELESS_REASONS, JOB_STATES, hopeless, job_state, node_draining, node_usable
+from provider_daemon.slurm.states import (
+    HOPELESS_REASONS,
+    JOB_STATES,
+    hopeless,
+    job_state,
+    node_draining,
+    node_usable,
+)
 
 # docs/slurm.md, 'States', and one that 25.11 brought.
 KNOWN = (
-    "PENDING CONFIGURING RUNNING COMPLETING SUSPENDED STOPPED SIGNALING STAGE_OUT REQUEUED REQUEUE_HOLD REQUEUE_FED RESIZING SPECIAL_EXIT"
-    " RESV_DEL_HOLD COMPLETED CANCELLED FAILED TIMEOUT DEADLINE NODE_FAIL BOOT_FAIL OUT_OF_MEMORY PREEMPTED REVOKED LAUNCH_FAILED"
-    " RECONFIG_FAIL UPDATE_DB POWER_UP_NODE EXPEDITING"
+    "PENDING CONFIGURING RUNNING COMPLETING SUSPENDED STOPPED SIGNALING STAGE_OUT REQUEUED REQUEUE_HOLD "
+    "REQUEUE_FED RESIZING SPECIAL_EXIT RESV_DEL_HOLD COMPLETED CANCELLED FAILED TIMEOUT DEADLINE "
+    "NODE_FAIL BOOT_FAIL OUT_OF_MEMORY PREEMPTED REVOKED LAUNCH_FAILED RECONFIG_FAIL UPDATE_DB "
+    "POWER_UP_NODE EXPEDITING"
 )
 
 
@@ -60,7 +68,9 @@ def test_unknown_state_holds_the_job(text: str) -> None:
 
 def test_site_takes_a_job_back() -> None:
     """What the site did to a job is its failure, not its customer's cancel."""
-    assert {job_state(word).outcome for word in ("PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "REVOKED")} == {State.FAILED}
+    assert {job_state(word).outcome for word in ("PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "REVOKED")} == {
+        State.FAILED
+    }
 
 
 @pytest.mark.parametrize("reason", sorted(HOPELESS_REASONS))
@@ -69,7 +79,10 @@ def test_hopeless_reason_names_itself(reason: str) -> None:
     assert hopeless(f"({reason})").endswith(f"({reason})")
 
 
-@pytest.mark.parametrize("reason", ["QOSMaxMemoryPerJob", "QOSMaxGRESPerJob", "QOSMinCpuNotSatisfied", "AssocMaxCpuMinutesPerJobLimit"])
+@pytest.mark.parametrize(
+    "reason",
+    ["QOSMaxMemoryPerJob", "QOSMaxGRESPerJob", "QOSMinCpuNotSatisfied", "AssocMaxCpuMinutesPerJobLimit"],
+)
 def test_over_the_limits_of_one_job(reason: str) -> None:
     """A site whose limits sbatch does not enforce lets such jobs wait for ever."""
     assert "SLURM can never start it: asks for" in hopeless(reason)
@@ -125,5 +138,6 @@ def test_waiting_is_not_hopeless(reason: str) -> None:
     ],
 )
 def test_node_states(state: str, usable: bool, draining: bool) -> None:
-    """Only a node that certainly takes jobs counts as available; one that sleeps does, SLURM wakes it for them."""
+    """Only a node that certainly takes jobs counts as available; one that sleeps does, SLURM wakes it for
+    them."""
     assert (node_usable(state), node_draining(state)) == (usable, draining)

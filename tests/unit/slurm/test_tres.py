@@ -106,7 +106,10 @@ def test_elapsed(seconds: int) -> None:
     assert tres.elapsed_seconds(str(seconds)) == seconds
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("0:04", 4), ("12:34", 754), ("1-02", 93600), ("1-02:03", 93780), ("INVALID", 0), ("", 0)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0:04", 4), ("12:34", 754), ("1-02", 93600), ("1-02:03", 93780), ("INVALID", 0), ("", 0)],
+)
 def test_elapsed_short_forms(text: str, seconds: int) -> None:
     """squeue leaves out what is zero on the left."""
     assert tres.elapsed_seconds(text) == seconds

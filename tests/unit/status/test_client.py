@@ -20,7 +20,8 @@ async def port_of(site: aiohttp.ClientSession) -> int | None:
 
 
 async def test_the_running_daemon_answers(site: aiohttp.ClientSession, ledger: Ledger) -> None:
-    """Its parts as they are, by the address that it listens on; one that listens everywhere is on this machine too."""
+    """Its parts as they are, by the address that it listens on; one that listens everywhere is on this
+    machine too."""
     port = await port_of(site)
     for listen in (f"127.0.0.1:{port}", f"0.0.0.0:{port}"):
         found = await asyncio.to_thread(ask, listen, ledger.id)
@@ -32,7 +33,10 @@ async def test_the_running_daemon_answers(site: aiohttp.ClientSession, ledger: L
 async def test_the_daemon_of_another_ledger(site: aiohttp.ClientSession) -> None:
     """Its jobs are others: the error says what answers, and what to do."""
     port = await port_of(site)
-    with pytest.raises(ConfigError, match=r"uses another ledger: .*ledger.sqlite: use -c with the configuration of that daemon"):
+    with pytest.raises(
+        ConfigError,
+        match=r"uses another ledger: .*ledger.sqlite: use -c with the configuration of that daemon",
+    ):
         await asyncio.to_thread(ask, f"127.0.0.1:{port}", "00" * 16)
 
 

@@ -1,4 +1,5 @@
-"""The overview: the ledger's rows and the daemon's word as what is shown, no stranger's text as anything but text."""
+"""The overview: the ledger's rows and the daemon's word as what is shown, no stranger's text as anything but
+text."""
 
 from dataclasses import asdict, replace
 
@@ -20,19 +21,37 @@ from tests.unit.metrics.parts import fill
 
 TWICE = Parked(ParkReason.SEVERAL, "twice in squeue")
 QUEUED = replace(JOB, state=State.QUEUED, reported=State.QUEUED, slurm_id="7")
-OVER = replace(QUEUED, state=State.FAILED, reported=State.RUNNING, usage=Usage(), message="SLURM: FAILED, exit code 1")
+OVER = replace(
+    QUEUED, state=State.FAILED, reported=State.RUNNING, usage=Usage(), message="SLURM: FAILED, exit code 1"
+)
 
 STANDINGS: list[tuple[Job, JobStatus, str]] = [
     (JOB, JobStatus.WAITING, "waiting for submission"),
     (replace(JOB, intent_at=5.0, attempt=1), JobStatus.WAITING, "submitted; searching for its SLURM job"),
     (QUEUED, JobStatus.WAITING, "pending in SLURM"),
-    (replace(QUEUED, hopeless_since=5.0), JobStatus.WAITING, "pending in SLURM for a permanent reason; cancelled after 120 s"),
-    (replace(QUEUED, missing_since=5.0), JobStatus.WAITING, "not found in SLURM at the last poll; checking again"),
+    (
+        replace(QUEUED, hopeless_since=5.0),
+        JobStatus.WAITING,
+        "pending in SLURM for a permanent reason; cancelled after 120 s",
+    ),
+    (
+        replace(QUEUED, missing_since=5.0),
+        JobStatus.WAITING,
+        "not found in SLURM at the last poll; checking again",
+    ),
     (replace(QUEUED, state=State.RUNNING), JobStatus.RUNNING, "waiting for the chain to confirm running"),
     (replace(QUEUED, state=State.RUNNING, reported=State.RUNNING), JobStatus.RUNNING, ""),
-    (replace(QUEUED, refused="no such partition"), JobStatus.WAITING, "refused, being ended: no such partition"),
+    (
+        replace(QUEUED, refused="no such partition"),
+        JobStatus.WAITING,
+        "refused, being ended: no such partition",
+    ),
     (replace(QUEUED, parked=TWICE), JobStatus.PARKED, "parked (several): twice in squeue"),
-    (replace(QUEUED, reported=State.CANCELLED), JobStatus.ENDING, "cancelled on chain; cancelling its SLURM job"),
+    (
+        replace(QUEUED, reported=State.CANCELLED),
+        JobStatus.ENDING,
+        "cancelled on chain; cancelling its SLURM job",
+    ),
     (OVER, JobStatus.ENDING, "waiting for the chain to confirm failed"),
     (replace(OVER, reported=State.FAILED), JobStatus.ENDING, "ended; closed at the next tick"),
     (replace(OVER, reported=State.FAILED, closed_at=9.0), JobStatus.ENDED, "SLURM: FAILED, exit code 1"),
@@ -46,11 +65,16 @@ def test_where_a_job_stands_and_why(job: Job, stands: JobStatus, because: str) -
 
 
 def test_everything_of_the_ledger(ledger: Ledger) -> None:
-    """Counts of open jobs with the parked ones apart, the newest job first, what waits, what was set aside."""
+    """Counts of open jobs with the parked ones apart, the newest job first, what waits, what was set
+    aside."""
     fill(ledger)
     seen = overview(listing.read(ledger), None, 1000.0)
     assert (seen.at, seen.total, seen.daemon) == (1000.0, 6, None)
-    assert seen.counts == (Count("HPC-1", "parked", 2), Count("HPC-1", "running", 2), Count("HPC-1", "waiting", 1))
+    assert seen.counts == (
+        Count("HPC-1", "parked", 2),
+        Count("HPC-1", "running", 2),
+        Count("HPC-1", "waiting", 1),
+    )
     assert [job.job_id for job in seen.jobs] == [f"JOB-{number}" for number in range(6, 0, -1)]
     assert [job.job_id for job in seen.parked] == ["JOB-5", "JOB-4"]
     assert set(seen.waiting) == {Waiting("ve1p", "node", 1, 7.0), Waiting("ve1p", "report", 2, 5.0)}
@@ -63,7 +87,14 @@ def test_an_old_parked_job_is_shown_however_many_came_after_it(ledger: Ledger) -
     with ledger.write():
         for number in range(1, 302):
             spec = replace(JOB.spec, job_id=f"JOB-{number}", created_ns=number)
-            ledger.save_job(replace(JOB, spec=spec, parked=TWICE if number == 1 else None, closed_at=None if number == 1 else 5.0))
+            ledger.save_job(
+                replace(
+                    JOB,
+                    spec=spec,
+                    parked=TWICE if number == 1 else None,
+                    closed_at=None if number == 1 else 5.0,
+                )
+            )
     seen = overview(listing.read(ledger), None, 1000.0)
     assert len(seen.jobs) == 200
     assert [job.job_id for job in seen.parked] == ["JOB-1"]
@@ -72,7 +103,11 @@ def test_an_old_parked_job_is_shown_however_many_came_after_it(ledger: Ledger) -
 def test_only_the_last_transactions(ledger: Ledger) -> None:
     for number in range(30):
         with ledger.write():
-            ledger.close_tx(ledger.add_tx(OpenTx(0, "ve1p", f"{number}", b"", number, 9, 5, 1.0), []), "included", height=3)
+            ledger.close_tx(
+                ledger.add_tx(OpenTx(0, "ve1p", f"{number}", b"", number, 9, 5, 1.0), []),
+                "included",
+                height=3,
+            )
     seen = overview(listing.read(ledger), None, 1000.0)
     assert [tx.tx_hash for tx in seen.transactions] == [str(number) for number in range(29, 9, -1)]
 

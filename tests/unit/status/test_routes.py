@@ -23,7 +23,8 @@ PATHS = ("/", "/status.json", "/status/jobs", "/status/jobs/JOB-1")
 
 
 async def test_page_allows_its_own_style_and_script_only(site: aiohttp.ClientSession) -> None:
-    """The policy names the hashes of what is inline; nothing comes from elsewhere, nothing can be sent, nobody can frame it."""
+    """The policy names the hashes of what is inline; nothing comes from elsewhere, nothing can be sent,
+    nobody can frame it."""
     async with site.get("/") as answer:
         text, policy = await answer.text(), answer.headers["Content-Security-Policy"]
     assert answer.content_type == "text/html"
@@ -39,11 +40,15 @@ async def test_page_allows_its_own_style_and_script_only(site: aiohttp.ClientSes
         "require-trusted-types-for 'script'",
     ):
         assert part in policy
-    assert not re.search(r"https?://|innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|style=|\son\w+=", text)
+    assert not re.search(
+        r"https?://|innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|style=|\son\w+=", text
+    )
 
 
 @pytest.mark.parametrize("route", PATHS)
-async def test_every_answer_is_kept_by_nobody(site: aiohttp.ClientSession, ledger: Ledger, route: str) -> None:
+async def test_every_answer_is_kept_by_nobody(
+    site: aiohttp.ClientSession, ledger: Ledger, route: str
+) -> None:
     fill(ledger)
     async with site.get(route) as answer:
         assert answer.status == 200
@@ -62,7 +67,9 @@ async def test_nothing_can_be_changed(site: aiohttp.ClientSession, route: str) -
 
 
 @pytest.mark.parametrize("route", [*PATHS, "/status/events"])
-async def test_a_name_that_a_stranger_points_here_is_turned_away(site: aiohttp.ClientSession, route: str) -> None:
+async def test_a_name_that_a_stranger_points_here_is_turned_away(
+    site: aiohttp.ClientSession, route: str
+) -> None:
     """DNS rebinding: the browser takes evil.example for the page's own origin, and says so in Host."""
     async with site.get(route, headers={"Host": "evil.example:9464"}) as answer:
         assert answer.status == 421
@@ -70,14 +77,22 @@ async def test_a_name_that_a_stranger_points_here_is_turned_away(site: aiohttp.C
 
 def test_own_names() -> None:
     """Addresses, localhost, and what metrics.listen says."""
-    for name in ("127.0.0.1:9464", "[::1]:9464", "localhost:9464", "LOCALHOST", "10.0.0.7", "provd.site.example:9464"):
+    for name in (
+        "127.0.0.1:9464",
+        "[::1]:9464",
+        "localhost:9464",
+        "LOCALHOST",
+        "10.0.0.7",
+        "provd.site.example:9464",
+    ):
         assert own_name(name, "provd.site.example")
     for name in ("", "evil.example", "127.0.0.1.evil.example:80", "[::1", "localhost.evil.example"):
         assert not own_name(name, "127.0.0.1")
 
 
 async def test_jobs_in_pages(site: aiohttp.ClientSession, ledger: Ledger) -> None:
-    """`before` leads to the next older ones; `show` and `match` choose; a word that is none of them is refused."""
+    """`before` leads to the next older ones; `show` and `match` choose; a word that is none of them is
+    refused."""
     fill(ledger)
 
     async def ids(query: str) -> list[str]:
@@ -103,7 +118,9 @@ async def test_a_job_with_its_timeline(site: aiohttp.ClientSession, ledger: Ledg
     async with site.get("/status/jobs/JOB-1") as answer:
         found = await answer.json()
     assert {entry["what"] for entry in found["timeline"]} == {"created", "parked"}
-    assert {"at": 3.0, "what": "parked", "detail": "two\\nlines \\x1b[2J \\u202e", "state": ""} in found["timeline"]
+    assert {"at": 3.0, "what": "parked", "detail": "two\\nlines \\x1b[2J \\u202e", "state": ""} in found[
+        "timeline"
+    ]
     assert [report["state"] for report in found["unsent"]] == ["queued", "running"]
     for other in ("JOB-404", "1", "%2e%2e%2f"):
         async with site.get(f"/status/jobs/{other}") as answer:
@@ -115,7 +132,17 @@ async def test_live(site: aiohttp.ClientSession, ledger: Ledger) -> None:
     async with site.get("/status/events") as answer:
         assert answer.content_type == "text/event-stream"
         first = json.loads((await answer.content.readuntil(b"\n\n")).removeprefix(b"data: "))
-        assert set(first) == {"at", "total", "counts", "jobs", "parked", "transactions", "waiting", "set_aside", "daemon"}
+        assert set(first) == {
+            "at",
+            "total",
+            "counts",
+            "jobs",
+            "parked",
+            "transactions",
+            "waiting",
+            "set_aside",
+            "daemon",
+        }
         second = json.loads((await answer.content.readuntil(b"\n\n")).removeprefix(b"data: "))
         assert second == {}
 
@@ -124,7 +151,10 @@ async def test_an_open_page_does_not_hold_up_a_daemon_that_stops(ledger: Ledger,
     """The stream ends with the daemon, long before the server would give it up."""
     runner = await serve(made(ledger, path), "127.0.0.1:0")
     host, port = runner.addresses[0]
-    async with aiohttp.ClientSession(f"http://{host}:{port}") as session, session.get("/status/events") as answer:
+    async with (
+        aiohttp.ClientSession(f"http://{host}:{port}") as session,
+        session.get("/status/events") as answer,
+    ):
         await answer.content.readuntil(b"\n\n")
         await asyncio.wait_for(runner.cleanup(), 10)
 

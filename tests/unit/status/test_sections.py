@@ -6,7 +6,16 @@ import pytest
 
 from provider_daemon.ledger import listing
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.status.overview import DaemonStatus, EndpointStatus, LoopStatus, Overview, Trouble, WalletStatus, lines, overview
+from provider_daemon.status.overview import (
+    DaemonStatus,
+    EndpointStatus,
+    LoopStatus,
+    Overview,
+    Trouble,
+    WalletStatus,
+    lines,
+    overview,
+)
 from provider_daemon.status.sections import age, headline, sections
 from tests.unit.metrics.parts import fill
 
@@ -15,7 +24,11 @@ DAEMON = DaemonStatus(
     parts=(LoopStatus("intake", "", 998.0), LoopStatus("advance:alpha", "no endpoint answers", 0.0)),
     troubles=(Trouble("endpoint_down", "127.0.0.1:9090"),),
     endpoints=(EndpointStatus("127.0.0.1:9090", 7, 940.0, "healthy", ""),),
-    wallets=(WalletStatus("ve1p", 55, "uve", 86400.0 * 3), WalletStatus("ve1q", 5, "uve", None), WalletStatus("ve1r", 10**12, "uve", 1e10)),
+    wallets=(
+        WalletStatus("ve1p", 55, "uve", 86400.0 * 3),
+        WalletStatus("ve1q", 5, "uve", None),
+        WalletStatus("ve1r", 10**12, "uve", 1e10),
+    ),
     ledger="/var/lib/provd/ledger.sqlite",
     ledger_id="ab" * 16,
 )
@@ -49,11 +62,24 @@ def test_sections(ledger: Ledger) -> None:
     for section in found:
         assert {len(row) for row in section.rows} == {len(section.headings)}
     assert found[5].rows == (("intake", "ok, 2 s ago"), ("advance:alpha", "no endpoint answers"))
-    assert found[7].rows == (("ve1p", "55uve", "3 d"), ("ve1q", "5uve", ""), ("ve1r", "1000000000000uve", "over 10 years"))
+    assert found[7].rows == (
+        ("ve1p", "55uve", "3 d"),
+        ("ve1q", "5uve", ""),
+        ("ve1r", "1000000000000uve", "over 10 years"),
+    )
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(-5, "0 s"), (0.9, "0 s"), (59, "59 s"), (60, "1 min"), (7199, "1 h"), (86399, "23 h"), (200_000, "2 d")]
+    ("seconds", "said"),
+    [
+        (-5, "0 s"),
+        (0.9, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (7199, "1 h"),
+        (86399, "23 h"),
+        (200_000, "2 d"),
+    ],
 )
 def test_age(seconds: float, said: str) -> None:
     assert age(seconds) == said

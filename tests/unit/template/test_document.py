@@ -38,12 +38,15 @@ def problems(text: str) -> list[str]:
 
 def test_json_is_yaml() -> None:
     """The same document as JSON is the same template."""
-    assert read(json.dumps({"schema_version": "1.0.0", "template": small().model_dump(mode="json")})) == small()
+    assert (
+        read(json.dumps({"schema_version": "1.0.0", "template": small().model_dump(mode="json")})) == small()
+    )
 
 
 @pytest.mark.parametrize("template_id", sorted(library.shipped()))
 def test_shipped_templates_are_whole_and_signed(template_id: str) -> None:
-    """Each of the five reads, is written again as itself, is approved, and carries the signature of the publisher that we name."""
+    """Each of the five reads, is written again as itself, is approved, and carries the signature of the
+    publisher that we name."""
     template = library.shipped()[template_id]
     assert read(write(template)) == template
     assert template.approval_status == "approved"
@@ -52,12 +55,23 @@ def test_shipped_templates_are_whole_and_signed(template_id: str) -> None:
 
 def test_five_are_shipped() -> None:
     """One of each kind that the module names."""
-    assert sorted(library.shipped()) == ["batch-array", "container", "gpu-compute", "interactive", "mpi-standard"]
+    assert sorted(library.shipped()) == [
+        "batch-array",
+        "container",
+        "gpu-compute",
+        "interactive",
+        "mpi-standard",
+    ]
 
 
 def test_every_mistake_at_once() -> None:
     """A line for each, with its field."""
-    text = SMALL.replace("hello", "Hello!").replace("0.1.0", "1").replace("custom", "magic").replace("name: Hello", "nom: Hello")
+    text = (
+        SMALL.replace("hello", "Hello!")
+        .replace("0.1.0", "1")
+        .replace("custom", "magic")
+        .replace("name: Hello", "nom: Hello")
+    )
     assert [line.split(":")[0] for line in problems(text)] == [
         "template.template_id", "template.name", "template.version", "template.type", "template.nom",
     ]  # fmt: skip
@@ -67,19 +81,28 @@ def test_every_mistake_at_once() -> None:
     ("old", "new", "said"),
     [
         ("{what}", "{whom}", "template.entrypoint.default_args: {whom} is no parameter"),
-        ("name: what", "name: nodes", "template.parameter_schema.nodes: the name stands for what a job asks for anyway"),
-        ("default: world", "required: true, default: x", "template.parameter_schema.what: a required parameter has no default"),
-        ("default: world", "type: integer, default: x", "template.parameter_schema.what: parameter what: 'x' is not of type integer"),
-        ("default: world", "pattern: '(', default: x", "template.parameter_schema.what: pattern: missing ), unterminated subpattern"),
-        ("default: world", "description: x", "template.parameter_schema.what: neither required nor with a default"),
-        ("type: custom", "type: custom\n  runtime: {container_image: x/y}", "a container image goes with a container runtime"),
-        ("type: custom", "type: custom\n  modules: ['a; id']", "template.modules.0: String should match pattern"),
+        ("name: what", "name: nodes",
+        "template.parameter_schema.nodes: the name stands for what a job asks for anyway"),
+        ("default: world", "required: true, default: x",
+        "template.parameter_schema.what: a required parameter has no default"),
+        ("default: world", "type: integer, default: x",
+        "template.parameter_schema.what: parameter what: 'x' is not of type integer"),
+        ("default: world", "pattern: '(', default: x",
+        "template.parameter_schema.what: pattern: missing ), unterminated subpattern"),
+        ("default: world", "description: x",
+        "template.parameter_schema.what: neither required nor with a default"),
+        ("type: custom", "type: custom\n  runtime: {container_image: x/y}",
+        "a container image goes with a container runtime"),
+        ("type: custom", "type: custom\n  modules: ['a; id']",
+        "template.modules.0: String should match pattern"),
         ("echo", '"a\\nb"', "template.entrypoint.command: String should match pattern"),
-        ("type: custom", "type: custom\n  environment: {A: '{nobody}'}", "template.environment.A: {nobody} is no parameter"),
+        ("type: custom", "type: custom\n  environment: {A: '{nobody}'}",
+        "template.environment.A: {nobody} is no parameter"),
     ],
 )  # fmt: skip
 def test_what_cannot_hold(old: str, new: str, said: str) -> None:
-    """Beyond the form of a field: places that lead nowhere, defaults that the schema itself refuses, images without a runtime."""
+    """Beyond the form of a field: places that lead nowhere, defaults that the schema itself refuses, images
+    without a runtime."""
     assert any(said in line for line in problems(SMALL.replace(old, new))), problems(SMALL.replace(old, new))
 
 
@@ -99,7 +122,10 @@ def test_images_that_security_forbids(security: str, said: str) -> None:
     assert any(said in line for line in problems(text))
 
 
-@pytest.mark.parametrize(("path", "said"), [("/data/../etc", "below none"), ("/database", "below none"), ("/data/x", ""), ("/data", "")])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("/data/../etc", "below none"), ("/database", "below none"), ("/data/x", ""), ("/data", "")],
+)
 def test_bindings_stay_below_what_is_allowed(path: str, said: str) -> None:
     """A host directory is bound only below an allowed one, and never by a way around."""
     runtime = "runtime: {container_image: docker.io/library/debian, runtime_type: apptainer}"
@@ -121,7 +147,9 @@ def test_a_hash_that_was_made_to_fit() -> None:
     signed = sign(small(), SEED, "2026-01-01T00:00:00Z")
     changed = signed.model_copy(update={"name": "Hallo"})
     assert signed.signature is not None
-    forged = changed.model_copy(update={"signature": signed.signature.model_copy(update={"content_hash": content_hash(changed)})})
+    forged = changed.model_copy(
+        update={"signature": signed.signature.model_copy(update={"content_hash": content_hash(changed)})}
+    )
     with pytest.raises(TemplateError, match="the signature does not match"):
         verify(forged, [PUBLIC])
 
@@ -134,14 +162,19 @@ def test_only_trusted_signers() -> None:
         verify(signed, ["00" * 32])
     with pytest.raises(TemplateError, match="is not signed"):
         verify(small(), [PUBLIC])
-    named = small().model_copy(update={"security": small().security.model_copy(update={"trusted_signers": ("00" * 32,)})})
+    named = small().model_copy(
+        update={"security": small().security.model_copy(update={"trusted_signers": ("00" * 32,)})}
+    )
     with pytest.raises(TemplateError, match="not a trusted signer"):
         verify(sign(named, SEED, "2026-01-01T00:00:00Z"), [PUBLIC])
 
 
 def test_the_hash_is_of_the_content_alone() -> None:
-    """Field order, comments and the signature do not matter; the canonical form is sorted JSON without spaces."""
-    assert content_hash(read("# a comment\n" + SMALL)) == content_hash(sign(small(), SEED, "2026-01-01T00:00:00Z"))
+    """Field order, comments and the signature do not matter; the canonical form is sorted JSON without
+    spaces."""
+    assert content_hash(read("# a comment\n" + SMALL)) == content_hash(
+        sign(small(), SEED, "2026-01-01T00:00:00Z")
+    )
     assert json.loads(canonical(small()))["template_id"] == "hello"
     assert b": " not in canonical(small())
 
@@ -172,4 +205,6 @@ def test_the_guide_lists_what_is_shipped() -> None:
     text = page("templates.md")
     assert library.PUBLISHER in text
     for template in library.shipped().values():
-        assert f"{template.template_id:<16} {template.version:<9} {template.type:<12} {template.name}\n" in text
+        assert (
+            f"{template.template_id:<16} {template.version:<9} {template.type:<12} {template.name}\n" in text
+        )

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from provider_daemon.config.model import default_toml, parse
 from provider_daemon.dry_run.preview import preview
 from provider_daemon.errors import ConfigError
-from provider_daemon.job.admission import Image, Inadmissible, PreconfiguredWorkload, Program, QueueOption, SitePolicy, Terms, admit
+from provider_daemon.job.admission import (
+    Image,
+    Inadmissible,
+    PreconfiguredWorkload,
+    Program,
+    QueueOption,
+    SitePolicy,
+    Terms,
+    admit,
+)
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.template import library
 from provider_daemon.template.document import TemplateError, read, write
@@ -51,7 +60,12 @@ template:
 
 def spec(*arguments: str, **resources: int | str) -> Spec:
     asked = Resources(**{"nodes": 2, "cpus_per_node": 4, "memory_gb_per_node": 4, **resources})  # type: ignore[arg-type]
-    return replace(JOB.spec, workload=Workload(arguments=arguments, is_preconfigured=True), resources=asked, max_runtime_seconds=3600)
+    return replace(
+        JOB.spec,
+        workload=Workload(arguments=arguments, is_preconfigured=True),
+        resources=asked,
+        max_runtime_seconds=3600,
+    )
 
 
 def with_variables(asked: Spec, *variables: tuple[str, str]) -> Spec:
@@ -59,10 +73,12 @@ def with_variables(asked: Spec, *variables: tuple[str, str]) -> Spec:
 
 
 def test_an_mpi_program_is_started_on_every_core() -> None:
-    """srun outside, as many tasks as nodes times cores, one core a task; what was not given is no empty argument."""
+    """srun outside, as many tasks as nodes times cores, one core a task; what was not given is no empty
+    argument."""
     program = program_of(MPI, spec("program=./a.out", "threads=2"))
     assert program == Program(
-        "", (), ("./a.out",), ("srun", "--ntasks", "8"), (("OMP_NUM_THREADS", "2"),), prologue=("ulimit -n 4096",), tasks_per_node=4
+        "", (), ("./a.out",), ("srun", "--ntasks", "8"), (("OMP_NUM_THREADS", "2"),),
+        prologue=("ulimit -n 4096",), tasks_per_node=4
     )  # fmt: skip
 
 
@@ -76,17 +92,29 @@ def test_mpirun_where_the_publisher_wants_it() -> None:
     ("template", "asked", "said"),
     [
         (MPI, spec("program=x", nodes=65), "65 nodes requested, allowed are 1 to 64"),
-        (MPI, spec("program=x", memory_gb_per_node=0), "0 MB of memory per node requested, allowed are 1024 or more"),
+        (
+            MPI,
+            spec("program=x", memory_gb_per_node=0),
+            "0 MB of memory per node requested, allowed are 1024 or more",
+        ),
         (MPI, spec(), "parameter program is required"),
         (MPI, spec("program=x", "nodes=3"), "unknown parameter: nodes"),
         (MPI, spec("program=x", "program=y"), "each name may be given once"),
         (MPI, spec("a.out"), "'a.out' must be name=value"),
         (MPI, spec("program=$(id)"), "does not match"),
-        (MPI, with_variables(spec("program=x"), ("PYTHONPATH", "/scratch/mine")), "must not set environment variables"),
+        (
+            MPI,
+            with_variables(spec("program=x"), ("PYTHONPATH", "/scratch/mine")),
+            "must not set environment variables",
+        ),
         (MPI, spec("program=x", "threads=0"), "parameter threads: 0, the minimum is 1"),
         (MPI, spec("program=x", "threads=two"), "threads must be an integer: 'two'"),
         (MPI, spec("program=x", "threads=٣"), "must be an integer"),
-        (GPU, spec("script=t.py", nodes=1, cpus_per_node=1, gpus_per_node=1, gpu_type="rx580"), "gpu_type 'rx580' is not one of"),
+        (
+            GPU,
+            spec("script=t.py", nodes=1, cpus_per_node=1, gpus_per_node=1, gpu_type="rx580"),
+            "gpu_type 'rx580' is not one of",
+        ),
         (ECHO, spec("what=a\nb", nodes=1), "must not contain line breaks or NUL"),
         (ECHO, spec("what=" + "x" * 1025, nodes=1), "1025 characters, the maximum is 1024"),
     ],
@@ -100,7 +128,9 @@ def test_what_a_template_does_not_take(template: Template, asked: Spec, said: st
 
 
 def run(script: str, tmp_path: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, cwd=str(tmp_path), check=False)
+    return subprocess.run(
+        ["bash", "-s"], input=script, capture_output=True, text=True, cwd=str(tmp_path), check=False
+    )
 
 
 HOSTILE = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]), max_size=60).filter(
@@ -117,7 +147,8 @@ HOSTILE = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=
 @example("{maybe}{what}{nodes}")
 @example("x -n")
 def test_no_value_reaches_the_shell(tmp_path_factory: pytest.TempPathFactory, what: str) -> None:
-    """Whatever a customer sets arrives as that very text, in its own argument and once, and nothing else happens."""
+    """Whatever a customer sets arrives as that very text, in its own argument and once, and nothing else
+    happens."""
     place = tmp_path_factory.mktemp("run")
     done = run(preview(ECHO, {"what": what}, CLUSTER, "chain-1"), place)
     assert done.returncode == 0, done.stderr
@@ -136,26 +167,43 @@ def test_an_array_runs_each_index_once(tmp_path: object) -> None:
     """The shipped one, under a real shell: every index, and the failure of one is the job's."""
     done = run(preview(ARRAY, {"program": "echo", "count": "5"}, CLUSTER, "chain-1"), tmp_path)
     assert sorted(done.stdout.split()) == ["0", "1", "2", "3", "4"]
-    assert run(preview(ARRAY, {"program": "false", "count": "2"}, CLUSTER, "chain-1"), tmp_path).returncode != 0
+    assert (
+        run(preview(ARRAY, {"program": "false", "count": "2"}, CLUSTER, "chain-1"), tmp_path).returncode != 0
+    )
 
 
 def test_modules_limits_and_binds_are_the_publishers() -> None:
     """Lines of the script before the program, in this order."""
     template = read(
         write(ECHO).replace(
-            "  type: custom", "  type: custom\n  modules: [gcc/12.2, openmpi]\n  security: {max_open_files: 64, max_processes: 9}"
+            "  type: custom",
+            (
+                "  type: custom\n  modules: [gcc/12.2, openmpi]\n  security: {max_open_files: 64, "
+                "max_processes: 9}"
+            ),
         )
     )
     script = preview(template, {"what": "x"}, CLUSTER, "chain-1").splitlines()
-    lines = ["module load gcc/12.2 || exit 73", "module load openmpi || exit 73", "ulimit -n 64", "ulimit -u 9", "before=1"]
+    lines = [
+        "module load gcc/12.2 || exit 73",
+        "module load openmpi || exit 73",
+        "ulimit -n 64",
+        "ulimit -u 9",
+        "before=1",
+    ]
     assert [line for line in script if line in lines] == lines
 
 
 def test_a_container_runs_as_the_site_says() -> None:
-    """The image, pinned by its digest, under the launcher of the first pattern that fits it; an image of no pattern is refused."""
+    """The image, pinned by its digest, under the launcher of the first pattern that fits it; an image of no
+    pattern is refused."""
     template = library.shipped()["container"]
-    pinned = template.model_copy(update={"runtime": template.runtime.model_copy(update={"image_digest": "sha256:" + "a" * 64})})
-    assert f"'docker://docker.io/library/debian:12-slim@sha256:{'a' * 64}' 'true'" in preview(pinned, {"program": "true"}, CLUSTER, "c")
+    pinned = template.model_copy(
+        update={"runtime": template.runtime.model_copy(update={"image_digest": "sha256:" + "a" * 64})}
+    )
+    assert f"'docker://docker.io/library/debian:12-slim@sha256:{'a' * 64}' 'true'" in preview(
+        pinned, {"program": "true"}, CLUSTER, "c"
+    )
     with pytest.raises(ConfigError, match="is not allowed on this site"):
         preview(GPU, {"script": "x.py"}, CLUSTER, "c")
 
@@ -193,7 +241,10 @@ SEED = b"k" * 32
 def test_a_site_lets_in_what_it_named_and_trusts(tmp_path: object) -> None:
     """Its own file before the shipped one of that name; every reason against one is told at once."""
     signed = sign(ECHO.model_copy(update={"approval_status": "approved"}), SEED, "2026-01-01T00:00:00Z")
-    for name, template in (("echo.yaml", signed), ("pending.yaml", ECHO.model_copy(update={"template_id": "pending"}))):
+    for name, template in (
+        ("echo.yaml", signed),
+        ("pending.yaml", ECHO.model_copy(update={"template_id": "pending"})),
+    ):
         (tmp_path / name).write_text(write(template))  # type: ignore[operator]
     assert list(trusted(["echo"], str(tmp_path), [public_key(SEED)])) == ["echo"]
     assert list(trusted(["mpi-standard"], "", [library.PUBLISHER])) == ["mpi-standard"]
@@ -217,11 +268,22 @@ def test_a_directory_with_a_broken_file(tmp_path: object) -> None:
 
 @pytest.mark.parametrize("program", ["-S", "-0", "-", "--"])
 def test_no_parameter_becomes_an_option(program: str) -> None:
-    """A text that begins an argument of the template's own program: `sh`'s words are handed to env(1) there."""
+    """A text that begins an argument of the template's own program: `sh`'s words are handed to env(1)
+    there."""
     with pytest.raises(Inadmissible, match="cannot begin with '-'"):
         program_of(ARRAY, spec(f"program={program}", "count=2", nodes=1))
     with pytest.raises(Inadmissible, match="cannot begin with '-'"):
-        program_of(GPU, spec("script=-c", nodes=1, cpus_per_node=8, memory_gb_per_node=32, gpus_per_node=1, gpu_type="nvidia-a100"))
+        program_of(
+            GPU,
+            spec(
+                "script=-c",
+                nodes=1,
+                cpus_per_node=8,
+                memory_gb_per_node=32,
+                gpus_per_node=1,
+                gpu_type="nvidia-a100",
+            ),
+        )
 
 
 @pytest.mark.parametrize("template_id", ["mpi-standard", "container"])
@@ -229,7 +291,9 @@ def test_a_program_parameter_is_never_an_option(template_id: str) -> None:
     """Where the customer names the program, srun, mpirun or the container's launcher stand before it."""
     template = library.shipped()[template_id]
     terms = Terms((QueueOption(JOB.spec.queue),), (PreconfiguredWorkload(template_id, "", ()),))
-    site = SitePolicy(images=(Image("*", ("srun",)),), templates={template_id: lambda spec: program_of(template, spec)})
+    site = SitePolicy(
+        images=(Image("*", ("srun",)),), templates={template_id: lambda spec: program_of(template, spec)}
+    )
     asked = spec("program=--output", nodes=1)
     asked = replace(asked, workload=replace(asked.workload, preconfigured_id=template_id))
     with pytest.raises(Inadmissible, match="cannot begin with '-'"):

@@ -1,4 +1,5 @@
-"""tools/bootstrap: what it says and leaves alone, with apt and its neighbours replaced by programs that only answer."""
+"""tools/bootstrap: what it says and leaves alone, with apt and its neighbours replaced by programs that only
+answer."""
 
 import os
 import subprocess
@@ -12,7 +13,8 @@ BOOTSTRAP = ROOT / "tools/bootstrap"
 
 
 class Machine:
-    """A PATH whose first directory answers for the system's own programs; `calls` holds what apt-get was asked."""
+    """A PATH whose first directory answers for the system's own programs; `calls` holds what apt-get was
+    asked."""
 
     def __init__(self, directory: Path) -> None:
         self._bin = directory / "bin"
@@ -34,7 +36,9 @@ class Machine:
 
     def run(self, *what: str) -> "subprocess.CompletedProcess[str]":
         path = f"{self._bin}:{os.environ['PATH']}"
-        return subprocess.run([BOOTSTRAP, *what], env={"PATH": path}, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [BOOTSTRAP, *what], env={"PATH": path}, capture_output=True, text=True, check=False
+        )
 
     @property
     def calls(self) -> str:
@@ -59,7 +63,10 @@ def test_without_rights_one_line_says_what_to_install(machine: Machine) -> None:
     result = machine.run("slurm")
     (line,) = result.stderr.splitlines()
     assert result.returncode == 1
-    assert "apt-get install slurmctld slurmd slurmdbd slurm-client munge mariadb-server openssh-server openssh-client" in line
+    assert (
+        "apt-get install slurmctld slurmd slurmdbd slurm-client munge mariadb-server openssh-server "
+        "openssh-client"
+    ) in line
     assert machine.calls == ""
 
 
@@ -83,7 +90,8 @@ def test_make_test_installs_the_launcher_of_the_attacks(machine: Machine) -> Non
 
 
 def test_a_failing_apt_says_why(machine: Machine) -> None:
-    """The last lines of apt are shown, its exit code is passed on, and the policy against starting services is taken away again."""
+    """The last lines of apt are shown, its exit code is passed on, and the policy against starting services
+    is taken away again."""
     before = Path("/usr/sbin/policy-rc.d").exists()
     machine.user(0, installed=False)
     assert machine.run("engine").returncode == 100
@@ -100,4 +108,7 @@ def test_a_python_that_is_too_old_is_named(machine: Machine) -> None:
     machine.user(0, installed=True)
     result = machine.run("venv")
     assert result.returncode == 1
-    assert result.stderr == "Python 3.11 to 3.15 is needed, python3 is Python 3.9.2; name another by PYTHON=...\n"
+    assert (
+        result.stderr
+        == "Python 3.11 to 3.15 is needed, python3 is Python 3.9.2; name another by PYTHON=...\n"
+    )

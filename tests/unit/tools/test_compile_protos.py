@@ -12,7 +12,11 @@ PROTO = Path("provider_daemon/chain/proto")
 
 
 def generated(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in (root / PROTO).rglob("*_pb2*") if path.suffix in (".py", ".pyi")}
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in (root / PROTO).rglob("*_pb2*")
+        if path.suffix in (".py", ".pyi")
+    }
 
 
 def test_generated_code_is_committed_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,8 @@ exec chroot . /private-mounts true"""
 def test_a_plain_chroot_is_refused_with_the_remedy(tmp_path: Path) -> None:
     """Where / is not a mount point, one line says so and what to do; nothing is run."""
     program = str(ROOT / "tools/images/private-mounts")
-    here = propagation() == "unchanged"  # already in a plain chroot, where the kernel makes no user namespace either
+    # already in a plain chroot, where the kernel makes no user namespace either
+    here = propagation() == "unchanged"
     words = [program, "true"] if here else [*_NAMESPACE, _PLAIN_CHROOT, "chroot", str(tmp_path), program]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     (line,) = done.stderr.splitlines()

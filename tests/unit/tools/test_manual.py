@@ -37,7 +37,10 @@ def test_every_key_stands_in_the_page() -> None:
 
 
 def test_pages_say_version_and_date() -> None:
-    for shown, name in ((manual.commands_page(DATE), "PROVD 1"), (manual.configuration_page(DATE, ""), "PROVD.TOML 5")):
+    for shown, name in (
+        (manual.commands_page(DATE), "PROVD 1"),
+        (manual.configuration_page(DATE, ""), "PROVD.TOML 5"),
+    ):
         assert shown.startswith(f'.TH {name} {DATE} "provd {__version__}"')
 
 

@@ -32,7 +32,8 @@ def chain(count: int, signer: LocalSigner = SIGNER) -> list[SignedSnapshot]:
 
 
 def test_document() -> None:
-    """Sequence from 0, the interval since the one before, everything so far, and the hash of the one before."""
+    """Sequence from 0, the interval since the one before, everything so far, and the hash of the one
+    before."""
     first, second, last = chain(3)
     assert (first.sequence, first.previous) == (0, "")
     said = json.loads(second.document)
@@ -70,7 +71,11 @@ def test_another_ones_chain_is_seen() -> None:
     stranger = LocalSigner(bytes(31) + b"\x07")
     assert all("no public key" in why for why in check(chain(2, stranger), KEYS))
     made, other = chain(3), chain(3)
-    made[1] = document.sign(Taken("test-1", "HPC-1", "JOB-7", "42", SnapshotType.INTERIM, 2_000_000_600, Usage(9)), other[0], SIGNER)
+    made[1] = document.sign(
+        Taken("test-1", "HPC-1", "JOB-7", "42", SnapshotType.INTERIM, 2_000_000_600, Usage(9)),
+        other[0],
+        SIGNER,
+    )
     assert [bool(why) for why in check(made, KEYS)] == [False, False, True]
 
 
@@ -82,5 +87,9 @@ def test_intervals_never_run_backwards(now: Usage, before: Usage) -> None:
     """Interval and what was before make the whole, or the count began anew; nothing in it is negative."""
     part = interval(now, before)
     assert all(getattr(part, name) >= 0 for name in WIRE_FIELDS)
-    summed = all(getattr(part, name) + getattr(before, name) == getattr(now, name) for name in WIRE_FIELDS if name != "nodes_used")
+    summed = all(
+        getattr(part, name) + getattr(before, name) == getattr(now, name)
+        for name in WIRE_FIELDS
+        if name != "nodes_used"
+    )
     assert summed or part == now

@@ -16,7 +16,9 @@ def elapse(house: House, seconds: int) -> None:
     """SLURM's elapsed time of every running job, and the clock, go on."""
     house.chain.clock.time += seconds
     for name, found in house.scheduler.jobs.items():
-        house.scheduler.jobs[name] = [longer(seen, seen.elapsed + seconds) if seen.phase is Phase.RUNNING else seen for seen in found]
+        house.scheduler.jobs[name] = [
+            longer(seen, seen.elapsed + seconds) if seen.phase is Phase.RUNNING else seen for seen in found
+        ]
 
 
 def longer(seen: Sighting, elapsed: int) -> Sighting:
@@ -31,7 +33,8 @@ async def started(house: House) -> None:
 
 
 async def test_interim_every_five_minutes_and_final(house: House) -> None:
-    """At 300 s, not before, and then each 300 s, a restart in between or not; the last word makes the final one; the chain holds."""
+    """At 300 s, not before, and then each 300 s, a restart in between or not; the last word makes the final
+    one; the chain holds."""
     await started(house)
     elapse(house, 299)
     await house.advance.tick()
@@ -44,8 +47,16 @@ async def test_interim_every_five_minutes_and_final(house: House) -> None:
     await house.round()
     made = usage_records.of(house.ledger, "JOB-1")
     assert [snapshot.type.value for snapshot in made] == ["interim", "interim", "final"]
-    assert [json.loads(snapshot.document)["cumulative"]["cpu_core_seconds"] for snapshot in made] == [600, 1200, 7200]
-    assert [json.loads(snapshot.document)["interval"]["cpu_core_seconds"] for snapshot in made] == [600, 600, 6000]
+    assert [json.loads(snapshot.document)["cumulative"]["cpu_core_seconds"] for snapshot in made] == [
+        600,
+        1200,
+        7200,
+    ]
+    assert [json.loads(snapshot.document)["interval"]["cpu_core_seconds"] for snapshot in made] == [
+        600,
+        600,
+        6000,
+    ]
     assert document.check(made, {PROVIDER.address: PROVIDER.public_key}) == ["", "", ""]
 
 
