@@ -115,8 +115,6 @@ def _directory_name(row: AccountingRow) -> str:
 
 
 def _named(found: Sequence[AccountingRow], names: Sequence[str], watch: Watch) -> list[AccountingRow]:
-    if not names:
-        return list(found)
     return [row for job in _jobs(found) for row in _owned(job, names, watch)]
 
 
@@ -124,6 +122,8 @@ def _owned(job: Sequence[AccountingRow], names: Sequence[str], watch: Watch) -> 
     known = (name for row in job if (name := _known_submission(row.submitted_at, names, watch)))
     named = (name for row in job for name in (row.name, _directory_name(row)) if name in names)
     name = next(known, "") or next(named, "")
+    if not name:  # nobody follows it: what it was submitted as counts, whatever name it took
+        name = next((place for row in job if named_job(place := _directory_name(row))), "")
     return [replace(row, name=name) for row in job] if name else list(job)
 
 

@@ -103,8 +103,9 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
     if job is not None and job.hold is Hold.UNREADABLE and not record.readable(scene.world.now()):
         return True
     if job is not None and not same_request(job.spec, record.spec):
-        # an invented job has its number: to be replaced, or an operator's
-        return bool(job.parked) and job.disowned
+        # an invented job has its number: to be replaced, or an operator's, unless the true one has ended
+        ended = record.state in TERMINAL and record.by_report is None and job.closed_at is not None
+        return job.disowned and (ended or job.parked is not None)
     if job is not None and job.parked:
         # that one is held until the next look that can read it
         return job.parked.reason is not ParkReason.UNKNOWN_STATE
@@ -198,8 +199,9 @@ def _ended_by_us(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]
 
 
 def _hands_off(scene: Scene, record: Record, job: Job | None) -> bool:
-    """Parked, or never adopted because the chain's record cannot be read."""
-    return bool(job and job.parked) or (job is None and not record.readable(scene.world.now()))
+    """Parked, or the chain's record cannot be read: it was never adopted, or is on hold."""
+    unread = job is None or job.hold is Hold.UNREADABLE
+    return bool(job and job.parked) or (unread and not record.readable(scene.world.now()))
 
 
 def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[SlurmJob]) -> list[str]:

@@ -198,6 +198,7 @@ class Schedule:
         lie = Lie(record, self._world.now() + seconds)
         self._blocks.books.lies[spec.job_id] = lie
         self._invented.append(lie)
+        self._site.invented.add(record.slurm_name)
         self._world.note(f"endpoint: shows another {spec.job_id} for {seconds:.0f} s")
 
     # --- the customers ---

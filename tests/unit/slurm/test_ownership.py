@@ -268,6 +268,13 @@ def test_records_of_a_job_that_was_never_seen() -> None:
     assert owned(placed(record(OTHER), "/home/x"), watch=watch) == [OTHER]
 
 
+def test_records_of_a_namesake() -> None:
+    """The search by name finds a job of another customer that took the name: its directory gives it away."""
+    watch = Watch(frozenset({NAME, OTHER}), {})
+    assert owned(placed(record(NAME), f"/work/{OTHER}.0a1b2c3d"), watch=watch) == [OTHER]
+    assert owned(record(NAME), watch=watch) == [NAME]
+
+
 def test_records_of_an_id_that_came_again() -> None:
     """Before us and after us the id was somebody else's."""
     before, after = record("theirs", times="100|110|120"), record("theirs", times="1300|1310|1320")
