@@ -1,12 +1,14 @@
 """The exception tree. A class says the treatment, not the place: foreign exceptions are translated where they
 enter.
 
-ProvdError ├── Transient      nothing is known to have happened; the next tick tries again ├── Refused
-the other side understood and said no; report it or park it, never repeat it unchanged ├── Unreadable     an
-answer that we cannot understand; alert, change nothing │   └── TurnedAway   no answer at all, and no later
-try mends it by itself ├── ConfigError    the operator's configuration, or what a command was given; nothing
-is started └── LedgerError    the ledger cannot be used (another daemon holds it, a newer schema, damage); the
-daemon stops"""
+ProvdError
+├── Transient      nothing is known to have happened; the next tick tries again
+├── Refused        the other side understood and said no; report it or park it, never repeat it unchanged
+├── Unreadable     an answer that provd cannot understand; alert, change nothing
+│   └── TurnedAway   no answer at all, and trying again does not help
+├── ConfigError    a usage or configuration error; nothing is started
+└── LedgerError    the ledger cannot be used (held by another daemon, newer schema, damage); the daemon stops
+"""
 
 
 class ProvdError(Exception):
