@@ -43,11 +43,11 @@ class ConnectOutcome(StrEnum):
 class EndpointState(StrEnum):
     """Whether a chain endpoint is used, or why not; metrics, alerts and the status page depend on it."""
 
-    BELIEVED = "healthy"
+    HEALTHY = "healthy"
     UNREACHABLE = "unreachable"
     CATCHING_UP = "catching_up"
-    OTHER_CHAIN = "wrong_chain"
-    WENT_BACK = "height_decreased"
+    WRONG_CHAIN = "wrong_chain"
+    HEIGHT_DECREASED = "height_decreased"
     IMPLAUSIBLE_HEIGHT = "implausible_height"
 
 

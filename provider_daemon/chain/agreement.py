@@ -87,7 +87,7 @@ class Agreement:
                 log.info("endpoints_sufficient", chain=chain_id, healthy=len(healthy), quorum=quorum)
             return healthy
         if quorum == 1:
-            await self._endpoints.believed()  # raises: no endpoint is healthy
+            await self._endpoints.preferred()  # raises: no endpoint is healthy
         count = len(self._endpoints.all)
         why = (
             f"{len(healthy)} of {count} endpoints are healthy, quorum {quorum}: "

@@ -15,7 +15,7 @@ from provider_daemon.ports import TxOutcome
 from provider_daemon.result_codes import SDK, SdkCode
 
 PAGE = 64  # a power of two, so that halving keeps pages aligned; a node gives at most 100 at a time
-# blocks: a believed endpoint is 2 behind at most when it is looked at, 5 s old at most by now, and its index
+# blocks: a healthy endpoint is 2 behind at most when it is looked at, 5 s old at most by now, and its index
 # 2 behind it
 INDEX_LAG = 10
 

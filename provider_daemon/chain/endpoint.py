@@ -51,8 +51,8 @@ class Endpoint:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
-    def believed(self) -> bool:
-        return self.state is EndpointState.BELIEVED
+    def is_healthy(self) -> bool:
+        return self.state is EndpointState.HEALTHY
 
     def said(self, error: ProvdError) -> str:
         """What is wrong with it, where its name stands beside."""

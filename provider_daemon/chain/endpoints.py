@@ -57,21 +57,23 @@ class Endpoints:
         count = len(self.all) or len(self.urls)
         return min(self.wanted_quorum, max(1, count)) or count // 2 + 1
 
-    async def healthy(self, *, anew: bool = False) -> list[Endpoint]:
-        """In the order in which they are asked: those that others outvoted come last. `anew`: the healthy
+    async def healthy(self, *, recheck: bool = False) -> list[Endpoint]:
+        """In the order in which they are asked: those that others outvoted come last. `recheck`: the healthy
         ones are checked now."""
         if not self.all:
             self.all = [Endpoint(url, connect(url)) for url in self.urls]
-        wanted = [endpoint for endpoint in self.all if self._due(endpoint) or (anew and endpoint.believed)]
+        wanted = [
+            endpoint for endpoint in self.all if self._due(endpoint) or (recheck and endpoint.is_healthy)
+        ]
         if wanted:
-            await asyncio.gather(*(self._introduce(endpoint, anew=anew) for endpoint in wanted))
+            await asyncio.gather(*(self._introduce(endpoint, recheck=recheck) for endpoint in wanted))
             self._judge(wanted)
-        return sorted((endpoint for endpoint in self.all if endpoint.believed), key=self.is_outvoted)
+        return sorted((endpoint for endpoint in self.all if endpoint.is_healthy), key=self.is_outvoted)
 
     def is_outvoted(self, endpoint: Endpoint) -> bool:
         return endpoint.outvoted_until - self.clock.now() > 0
 
-    async def believed(self) -> Endpoint:
+    async def preferred(self) -> Endpoint:
         """Raises Transient, with what each endpoint said, when none is healthy."""
         found = await self.healthy()
         if not found:
@@ -80,7 +82,9 @@ class Endpoints:
 
     def complaints(self) -> str:
         """What is wrong with each endpoint that is not healthy."""
-        return "; ".join(f"{endpoint.url}: {endpoint.why}" for endpoint in self.all if not endpoint.believed)
+        return "; ".join(
+            f"{endpoint.url}: {endpoint.why}" for endpoint in self.all if not endpoint.is_healthy
+        )
 
     async def call(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
         """One call on a healthy endpoint, its errors translated; a few quick attempts, each on whichever
@@ -92,18 +96,18 @@ class Endpoints:
 
     async def once(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
         """One attempt: what it answers is the answer to the only request there was."""
-        return await Only(await self.believed()).once(request)
+        return await Only(await self.preferred()).once(request)
 
     async def head(self) -> Head:
         """The common height of the healthy endpoints, each asked now. It is lower than before only when a
         majority corrects it."""
-        if not await self.healthy(anew=True):
-            await self.believed()
+        if not await self.healthy(recheck=True):
+            await self.preferred()
         return Head(self.heights.height, self.heights.time)
 
     async def version(self) -> str:
         """The asked node's application version: what it answers may change with an upgrade."""
-        return (await self.believed()).version
+        return (await self.preferred()).version
 
     async def use(self, urls: Sequence[str], quorum: int) -> None:
         """From now on these, in this order; what was learnt of those that stay is kept.
@@ -132,20 +136,20 @@ class Endpoints:
         return not 0 <= self.clock.now() - endpoint.checked_at < self._patience(endpoint)
 
     def _patience(self, endpoint: Endpoint) -> float:
-        if endpoint.believed:
+        if endpoint.is_healthy:
             return RECHECK_SECONDS
-        if sum(other.believed for other in self.all) >= self.quorum:
+        if sum(other.is_healthy for other in self.all) >= self.quorum:
             return float(min(LONGEST_WAIT, RECHECK_SECONDS * 2 ** min(endpoint.failures, 10)))
         return ALONE_SECONDS
 
-    async def _introduce(self, endpoint: Endpoint, *, anew: bool) -> None:
+    async def _introduce(self, endpoint: Endpoint, *, recheck: bool) -> None:
         """One at a time; those who waited for it use its result."""
         async with endpoint.lock:
-            if not anew and not self._due(endpoint):
+            if not recheck and not self._due(endpoint):
                 return
             state, why = await self._asked(endpoint)
             endpoint.checked_at = self.clock.now()
-            if state is not EndpointState.BELIEVED:
+            if state is not EndpointState.HEALTHY:
                 endpoint.state, endpoint.why, endpoint.claim = state, why, None
 
     async def _asked(self, endpoint: Endpoint) -> tuple[EndpointState, str]:
@@ -159,12 +163,12 @@ class Endpoints:
             return EndpointState.CATCHING_UP, "the node is catching up"
         if header.chain_id != self.chain_id:
             return (
-                EndpointState.OTHER_CHAIN,
+                EndpointState.WRONG_CHAIN,
                 f"the node is on chain {header.chain_id!r}, not {self.chain_id!r}",
             )
         endpoint.version = f"{info.application_version.version} {info.application_version.git_commit}".strip()
         endpoint.claim = Claim(header.height, header.time.seconds + header.time.nanos / 1e9, self.clock.now())
-        return EndpointState.BELIEVED, ""
+        return EndpointState.HEALTHY, ""
 
     def _judge(self, asked: Sequence[Endpoint]) -> None:
         now = self.clock.now()
@@ -174,22 +178,22 @@ class Endpoints:
             if endpoint.url in verdicts and (claim := endpoint.claim) is not None:
                 endpoint.state = verdicts[endpoint.url]
                 endpoint.why = self._height_problem(endpoint.state, claim.height)
-                if endpoint.believed:
+                if endpoint.is_healthy:
                     endpoint.height, endpoint.time = claim.height, claim.time
-            endpoint.failures = 0 if endpoint.believed else endpoint.failures + 1
+            endpoint.failures = 0 if endpoint.is_healthy else endpoint.failures + 1
             self._tell(endpoint)
-        if any(endpoint.believed for endpoint in self.all):
+        if any(endpoint.is_healthy for endpoint in self.all):
             self.pulse.saw(self.heights.height, self.heights.time, now, asyncio.get_running_loop().time())
 
     def _height_problem(self, state: EndpointState, height: int) -> str:
-        if state is EndpointState.WENT_BACK:
+        if state is EndpointState.HEIGHT_DECREASED:
             return f"height decreased from {self.heights.height} to {height}"
         if state is EndpointState.IMPLAUSIBLE_HEIGHT:
             return f"height {height} is implausible: the accepted height is {self.heights.height}"
         return ""
 
     def _tell(self, endpoint: Endpoint) -> None:
-        if endpoint.believed:
+        if endpoint.is_healthy:
             if self.ongoing.clear("endpoint_unhealthy", endpoint.url):
                 log.info("endpoint_healthy", endpoint=endpoint.url, height=endpoint.height)
         elif self.ongoing.start("endpoint_unhealthy", endpoint.url, endpoint.checked_at):

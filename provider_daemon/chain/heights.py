@@ -80,11 +80,7 @@ class Heights:
             verdicts = {name: self._verdict(claims[name], now) for name in verdicts}
         self.time = (
             _median(
-                [
-                    claim.time
-                    for claim in fresh.values()
-                    if self._verdict(claim, now) is EndpointState.BELIEVED
-                ]
+                [claim.time for claim in fresh.values() if self._verdict(claim, now) is EndpointState.HEALTHY]
             )
             or self.time
         )
@@ -152,22 +148,22 @@ class Heights:
 
     def _verdict(self, claim: Claim, now: float) -> EndpointState:
         if claim.height < self.height - LAG_BLOCKS:
-            return EndpointState.WENT_BACK
+            return EndpointState.HEIGHT_DECREASED
         if claim.height > self.height + self._lead(now - self._confirmed_at):
             return EndpointState.IMPLAUSIBLE_HEIGHT
-        return EndpointState.BELIEVED
+        return EndpointState.HEALTHY
 
     def _relearn(
         self, claims: Mapping[str, Claim], verdicts: Mapping[str, EndpointState], now: float
     ) -> bool:
         """Whether a lower height was accepted: while nobody is at the accepted one, one endpoint grew from
         there for long enough."""
-        if EndpointState.BELIEVED in verdicts.values():
+        if EndpointState.HEALTHY in verdicts.values():
             self._relearning = {}
             return False
         for name, verdict in verdicts.items():
             claim, before = claims[name], self._relearning.get(name)
-            if verdict is not EndpointState.WENT_BACK or claim.time <= min(self.time, now):
+            if verdict is not EndpointState.HEIGHT_DECREASED or claim.time <= min(self.time, now):
                 self._relearning.pop(name, None)
             elif before is None or claim.height < before.first:
                 self._relearning[name] = _Relearning(now, claim.height)

@@ -1,4 +1,4 @@
-"""What one endpoint says of itself, believed or not."""
+"""What one endpoint reports about itself, healthy or not."""
 
 from dataclasses import dataclass
 

@@ -1,18 +1,20 @@
-"""The money of jobs: who owes what is worked out in provider_daemon.money, here it is moved and recorded.
+"""The money of jobs: provider_daemon.money works out who owes what, this module moves and records it.
 
-What the rest of the module calls:
+The rest of the module calls:
 
-open_escrow                             when a job is submitted settle_usage, settle_requested          once,
-when it ended: on its reported usage, or on what it asked for where no report can come end_block
-every block: finalizes and settles what has become due dispute_opened, dispute_closed          with the
-dispute's record as it was just stored index                                   after an import of records:
-finds again what is to be settled
+- open_escrow: when a job is submitted
+- settle_usage, settle_requested: once, when it ended: on its reported usage, or on what it asked for if no
+  report can come
+- end_block: every block: finalizes and settles what is due
+- dispute_opened, dispute_closed: with the dispute's record as it was just stored
+- index: after an import of records: finds again what is to be settled
 
 An accounting is finalized `finalize_seconds` and settled `settle_seconds` after the end of its job (both 0:
 in the same transaction). A dispute that is open when it is finalized, or opened before it is settled, stops
-the settlement. Rejected, it goes on as it was; resolved with usage as its resolution (a JSON object of
-HPCUsageMetrics' fields) the job is billed again on that and settled at once; resolved with words only it goes
-on as it was, too. Under `published` rules nothing happens at all."""
+the settlement. When the dispute is rejected, the settlement resumes unchanged. When it is resolved with usage
+(a JSON object of HPCUsageMetrics' fields), the job is billed again on that and settled at once; when it is
+resolved with words only, the settlement resumes unchanged, too. Under `published` rules nothing happens.
+"""
 
 import json
 

@@ -181,11 +181,9 @@ class DaemonCollector(Collector):
 
     def _endpoints(self) -> Iterator[Metric]:
         states = {each.url: each.state for each in self._parts.endpoints() if self._known(each)}
-        believed = [
-            each for each in self._parts.endpoints() if states.get(each.url) is EndpointState.BELIEVED
-        ]
-        yield metric(catalog.CHAIN_HEIGHT, [((each.url,), float(each.height)) for each in believed])
-        yield metric(catalog.CHAIN_BLOCK_TIME, [((each.url,), each.time) for each in believed])
+        healthy = [each for each in self._parts.endpoints() if states.get(each.url) is EndpointState.HEALTHY]
+        yield metric(catalog.CHAIN_HEIGHT, [((each.url,), float(each.height)) for each in healthy])
+        yield metric(catalog.CHAIN_BLOCK_TIME, [((each.url,), each.time) for each in healthy])
         yield metric(
             catalog.CHAIN_ENDPOINT,
             [((url, word), float(word == state)) for url, state in states.items() for word in EndpointState],
@@ -193,7 +191,7 @@ class DaemonCollector(Collector):
 
     def _known(self, endpoint: EndpointHealth) -> bool:
         """One that failed a call has no time of a check until it is checked again."""
-        failed = endpoint.state is not EndpointState.BELIEVED and endpoint.height and not endpoint.checked_at
+        failed = endpoint.state is not EndpointState.HEALTHY and endpoint.height and not endpoint.checked_at
         return bool(failed) or 0 <= self._parts.clock.now() - endpoint.checked_at < BELIEVED_SECONDS
 
     def _ssh(self) -> Iterator[Metric]:

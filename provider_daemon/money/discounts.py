@@ -1,13 +1,16 @@
 """The five kinds of discount (docs/billing.md, 'Discounts').
 
-volume   the customer's history reaches the threshold; off the cpu cost, unless applies_to names other
-components loyalty  the history on this cluster reaches it bundle   this job itself reaches it, and has a cost
-in each component of applies_to promo    its code was given partner  its code is the customer's own address,
-or was given
+- volume: the customer's history reaches the threshold; off the cpu cost, unless applies_to names other
+  components
+- loyalty: the history on this cluster reaches it
+- bundle: this job itself reaches it, and has a cost in each component of applies_to
+- promo: its code was given
+- partner: its code is the customer's own address, or was given
 
 Any rule can carry a code, a time of validity and a number of uses. Of volume, loyalty and bundle rules that
-differ only in threshold and rate the best one counts: "5% from 100 core-hours, 10% from 1,000" is 10% at
-1,000, not 15%."""
+differ only in threshold and rate, the best one counts: "5% from 100 core-hours, 10% from 1,000" is 10% at
+1,000, not 15%.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -78,7 +78,7 @@ def _daemon(daemon: DaemonStatus, now: float) -> Iterator[Section]:
 def _health(endpoint: EndpointStatus, now: float) -> str:
     return (
         f"ok, newest block {age(now - endpoint.time)} old"
-        if endpoint.state == EndpointState.BELIEVED
+        if endpoint.state == EndpointState.HEALTHY
         else endpoint.why
     )
 

@@ -80,7 +80,7 @@ def _everyone_is_believed(self: Any, asked: Any) -> None:
     JUDGE(self, asked)
     for endpoint in asked:
         if endpoint.state is not EndpointState.UNREACHABLE:  # whatever it says of itself; only silence counts
-            endpoint.state, endpoint.why = EndpointState.BELIEVED, ""
+            endpoint.state, endpoint.why = EndpointState.HEALTHY, ""
 
 
 async def _unreadable_is_refusal(self: Any, tx_bytes: bytes, error: Exception) -> TxOutcome:

@@ -1,4 +1,4 @@
-"""Which endpoint is believed, and what a failed call means."""
+"""Which endpoint is healthy, and what a failed call means."""
 
 import asyncio
 
@@ -20,43 +20,43 @@ async def test_the_first_of_several_good_ones() -> None:
     """The order of the configuration is the order of preference."""
     first, second = FarEnd(), FarEnd(height=11)
     async with endpoints(first, second) as ours:
-        assert (await ours.believed()).url == first.url
-        assert [endpoint.believed for endpoint in ours.all] == [True, True]
+        assert (await ours.preferred()).url == first.url
+        assert [endpoint.is_healthy for endpoint in ours.all] == [True, True]
 
 
 @pytest.mark.parametrize(
     ("far", "state", "named"),
     [
         (FarEnd(syncing=True), EndpointState.CATCHING_UP, ""),
-        (FarEnd(chain_id="other-9"), EndpointState.OTHER_CHAIN, "'other-9'"),
+        (FarEnd(chain_id="other-9"), EndpointState.WRONG_CHAIN, "'other-9'"),
     ],
 )
-async def test_not_believed(far: FarEnd, state: EndpointState, named: str) -> None:
+async def test_unhealthy(far: FarEnd, state: EndpointState, named: str) -> None:
     """A node that is catching up or on another chain is passed over, and the next one serves."""
     good = FarEnd()
     async with endpoints(far, good) as ours:
-        assert (await ours.believed()).url == good.url
+        assert (await ours.preferred()).url == good.url
         assert ours.all[0].state is state
         assert named in ours.all[0].why
 
 
-async def test_nobody_is_believed() -> None:
+async def test_no_endpoint_is_healthy() -> None:
     """The error tells what each endpoint did wrong."""
     async with endpoints(FarEnd(syncing=True), FarEnd(chain_id="other-9")) as ours:
         with pytest.raises(Transient, match=r"; .*other-9"):
-            await ours.believed()
+            await ours.preferred()
 
 
 async def test_a_dead_one_is_named_once() -> None:
     """What gRPC says of it begins with its address: there the name beside it is left out."""
     ours = Endpoints(CHAIN_ID, ["127.0.0.1:1"], FakeClock())
     with pytest.raises(Transient, match=r"[a-z]: 127\.0\.0\.1:1: UNAVAILABLE"):
-        await ours.believed()
+        await ours.preferred()
     await ours.close()
 
 
 async def test_height_going_back() -> None:
-    """A node whose height goes back is not believed until it is where it was."""
+    """A node whose height goes back is unhealthy until it is where it was."""
     far, clock = FarEnd(height=100), FakeClock()
     async with endpoints(far, clock=clock) as ours:
         assert (await ours.head()).height == 100
@@ -74,7 +74,7 @@ async def test_lag() -> None:
     near, far = FarEnd(height=100 - LAG_BLOCKS), FarEnd(height=99 - LAG_BLOCKS)
     async with endpoints(FarEnd(height=100), FarEnd(height=100), FarEnd(height=100), near, far) as ours:
         assert (await ours.head()).height == 100
-        assert [endpoint.believed for endpoint in ours.all] == [True, True, True, True, False]
+        assert [endpoint.is_healthy for endpoint in ours.all] == [True, True, True, True, False]
 
 
 async def test_fail_over_and_back() -> None:
@@ -85,10 +85,10 @@ async def test_fail_over_and_back() -> None:
         await store.get(b"\x01a")
         await first.stop()
         await store.get(b"\x01b")
-        assert (await ours.believed()).url == second.url
+        assert (await ours.preferred()).url == second.url
         await first.start()
         async with asyncio.timeout(30):
-            while (await ours.believed()).url != first.url:
+            while (await ours.preferred()).url != first.url:
                 clock.time += LONGEST_WAIT
 
 
@@ -96,15 +96,15 @@ async def test_dead_and_back_alone() -> None:
     """The only endpoint is asked again until it is back."""
     far, clock = FarEnd(), FakeClock()
     async with endpoints(far, clock=clock) as ours:
-        await ours.believed()
+        await ours.preferred()
         await far.stop()
         with pytest.raises(Transient, match="UNAVAILABLE"):
             await Store(ours).get(b"\x01a")
         await far.start()
         async with asyncio.timeout(30):
-            while not ours.all[0].believed:
+            while not ours.all[0].is_healthy:
                 clock.time += RECHECK_SECONDS
-                await asyncio.gather(ours.believed(), return_exceptions=True)
+                await asyncio.gather(ours.preferred(), return_exceptions=True)
 
 
 async def test_a_bad_one_is_asked_less_and_less() -> None:
@@ -113,7 +113,7 @@ async def test_a_bad_one_is_asked_less_and_less() -> None:
     async with endpoints(bad, FarEnd(), clock=clock) as ours:
         for _ in range(600):
             clock.time += 1
-            await ours.believed()
+            await ours.preferred()
         assert 8 <= bad.calls.count("GetSyncing") <= 16
 
 
@@ -130,9 +130,9 @@ async def test_clock_set_back() -> None:
     """A wall clock that jumps back does not put checks off."""
     far, clock = FarEnd(), FakeClock()
     async with endpoints(far, clock=clock) as ours:
-        await ours.believed()
+        await ours.preferred()
         clock.time -= 3600
-        await ours.believed()
+        await ours.preferred()
         assert far.calls.count("GetSyncing") == 2
 
 
@@ -157,7 +157,7 @@ async def test_https_is_tls() -> None:
     far = FarEnd()
     ours = Endpoints(CHAIN_ID, [f"https://{await far.start()}"], FakeClock())
     with pytest.raises(Transient, match="https://"):
-        await ours.believed()
+        await ours.preferred()
     assert far.calls == []
     await ours.close()
     await far.stop()

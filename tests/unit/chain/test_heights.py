@@ -8,7 +8,11 @@ from provider_daemon.chain.heights import AHEAD_BLOCKS, RELEARN_SECONDS, STALLED
 from provider_daemon.ports import EndpointState
 
 NOW = 1_800_000_000.0
-GOOD, BACK, IMPLAUSIBLE = EndpointState.BELIEVED, EndpointState.WENT_BACK, EndpointState.IMPLAUSIBLE_HEIGHT
+GOOD, BACK, IMPLAUSIBLE = (
+    EndpointState.HEALTHY,
+    EndpointState.HEIGHT_DECREASED,
+    EndpointState.IMPLAUSIBLE_HEIGHT,
+)
 
 Verdicts = dict[str, EndpointState]
 

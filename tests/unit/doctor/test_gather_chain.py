@@ -68,7 +68,7 @@ async def test_a_node_without_queries_and_store() -> None:
     [(FarEnd(syncing=True), "chain-sync"), (FarEnd(chain_id="another-1"), "chain-id")],
     ids=["syncing", "another"],
 )
-async def test_a_node_that_is_not_believed(far: FarEnd, cause: str) -> None:
+async def test_an_unhealthy_node(far: FarEnd, cause: str) -> None:
     """Its check is red, nothing else of the chain is, and whatever needs a node waits for that check."""
     async with looked_at(far) as found:
         assert red(found) == {cause: CheckOutcome.FAIL}

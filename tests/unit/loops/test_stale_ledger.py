@@ -149,7 +149,7 @@ async def test_a_copy_asks_the_chain_before_it_submits(
     put_back(house, tmp_path / "copy")
 
     async def silent() -> None:
-        raise Transient("no endpoint is believed")
+        raise Transient("no endpoint is healthy")
 
     with monkeypatch.context() as patch:
         patch.setattr(house.chain.client, "head", silent)
@@ -249,7 +249,7 @@ async def test_a_copy_under_a_clock_that_is_behind(
     put_back(house, tmp_path / "copy")
 
     async def silent() -> None:
-        raise Transient("no endpoint is believed")
+        raise Transient("no endpoint is healthy")
 
     day = 86_400
     with monkeypatch.context() as patch:

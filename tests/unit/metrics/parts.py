@@ -41,7 +41,7 @@ class Endpoint:
     height: int = 7
     time: float = 5.0
     why: str = ""
-    state: EndpointState = EndpointState.BELIEVED
+    state: EndpointState = EndpointState.HEALTHY
     checked_at: float = 990.0
 
 

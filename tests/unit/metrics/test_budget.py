@@ -35,7 +35,7 @@ JOBS, BUDGET, SCRAPE_SECONDS = 10_000, 350, 1.0
 class Site:
     """With everything wrong that can be at once, so that whatever can have a series has one.
 
-    An endpoint that is not believed has fewer than one that is; the first loop that dies ends the daemon.
+    An endpoint that is unhealthy has fewer than one that is; the first loop that dies ends the daemon.
     """
 
     clusters: list[str]
