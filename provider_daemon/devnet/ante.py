@@ -1,8 +1,9 @@
 """The checks before any message runs, in the chain's order (docs/protocol.md, 'Order of checks').
 
 Rate limit, basic validation, minimum gas price, timeout height, memo, size gas, fee deduction, signature and
-sequence, sequence increment. Nothing here is undone by a message that fails later: the fee stays paid and the
-sequence used."""
+sequence, sequence increment. A message that fails later undoes none of this: the fee stays paid and the
+sequence used.
+"""
 
 import hashlib
 import math
@@ -20,16 +21,16 @@ from provider_daemon.devnet.parse import ParsedTx
 from provider_daemon.devnet.validate import validate
 from provider_daemon.result_codes import ONLY_ERROR, RATE_LIMIT, UNDEFINED
 
-MAX_MEMO = 256  # bytes, which the chain's text calls characters
-TXS_AN_ACCOUNT = 10  # in a block and the one before it together
+MAX_MEMO = 256  # bytes; the chain's error text calls them characters
+TXS_AN_ACCOUNT = 10  # in one block and the block before it together
 
 
 def check(ctx: Context, tx: ParsedTx, *, simulate: bool, recent: Mapping[str, int]) -> int:
-    """Deducts the fee, uses the sequence, and returns the gas that took; or raises ChainError and leaves the
-    context to be dropped.
+    """Deducts the fee, uses the sequence, and returns the gas used so far.
 
-    `recent`: how many transactions each account has in this block and the last one. A simulation needs no
-    signature, and no fee."""
+    Raises ChainError; the caller then drops the context. `recent` is the number of transactions of each
+    account in this block and the last one. A simulation needs no signature and no fee.
+    """
     if recent.get(tx.signer, 0) >= TXS_AN_ACCOUNT:
         text = f"rate limit exceeded for account {tx.signer}: {TXS_AN_ACCOUNT} transactions per block"
         raise ChainError((ONLY_ERROR, text), codespace=RATE_LIMIT)
@@ -50,7 +51,7 @@ def check(ctx: Context, tx: ParsedTx, *, simulate: bool, recent: Mapping[str, in
 
 
 def enough_gas(tx: ParsedTx, used: int, location: str) -> None:
-    """Raises ChainError (11), whose log names no message."""
+    """Raises ChainError (11) if the gas limit is exceeded. The log names no message."""
     if used > tx.gas_limit:
         raise sdk(
             failures.OUT_OF_GAS,
@@ -59,7 +60,7 @@ def enough_gas(tx: ParsedTx, used: int, location: str) -> None:
 
 
 def gas_price(ctx: Context) -> Decimal:
-    """The current one, from the gaspricing store."""
+    """Returns the current gas price from the gaspricing store."""
     record = codec.loads(ctx.state.get(keyspace.GAS_PRICING_STORE, keyspace.GAS_PRICE))
     return next(
         Decimal(coin["amount"])
@@ -69,7 +70,7 @@ def gas_price(ctx: Context) -> Decimal:
 
 
 def _fee_is_enough(ctx: Context, tx: ParsedTx) -> None:
-    """The chain's answer is a bare error: codespace undefined, code 1."""
+    """Checks the fee. The chain's error has no registered code: codespace undefined, code 1."""
     price, denom = gas_price(ctx), ctx.rules.fee_denom
     required = math.ceil(price * tx.gas_limit)
     if tx.fee < required:
@@ -101,7 +102,7 @@ def _limits(ctx: Context, tx: ParsedTx) -> None:
 
 def _deduct(ctx: Context, tx: ParsedTx) -> None:
     if bank.account(ctx.state, tx.signer) is None:
-        # the chain puts the address's raw bytes here
+        # the chain puts the raw bytes of the address here
         payer = bech32.decode(tx.signer).decode("utf-8", "surrogateescape")
         raise sdk(failures.UNKNOWN_ADDRESS, f"fee payer address: {payer} does not exist")
     if tx.fee:

@@ -1,7 +1,7 @@
-"""The devnet's one file: state, blocks and transactions in SQLite, one commit a block, so that it resumes
-where it ended.
+"""The devnet's file: state, blocks and transactions in SQLite.
 
-One process writes to it; whoever reads it meanwhile (an export) sees the last block whole.
+Each block is one commit, so that a restarted devnet resumes at the last block. One process writes to the
+file; a concurrent reader (an export) sees the last complete block.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS txs (hash TEXT, height INTEGER NOT NULL, value TEXT N
 
 @dataclass(slots=True)
 class IncludedTx:
-    """A transaction in its block. `time` in nanoseconds since the epoch."""
+    """A transaction in its block. `time` is in nanoseconds since the epoch."""
 
     tx_hash: str
     tx_bytes: bytes
@@ -43,7 +43,7 @@ class IncludedTx:
 
 @dataclass(frozen=True, slots=True)
 class StateSnapshot:
-    """The state after a block. `time` in nanoseconds since the epoch."""
+    """The state after a block. `time` is in nanoseconds since the epoch."""
 
     height: int
     time: int
@@ -51,8 +51,10 @@ class StateSnapshot:
 
 
 def snapshot(path: Path) -> StateSnapshot:
-    """The last block's, whether a devnet runs on the file or not. Raises ConfigError when it holds no
-    chain."""
+    """Returns the state after the last block, also while a devnet runs on the file.
+
+    Raises ConfigError if the file contains no chain.
+    """
     try:
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
@@ -68,8 +70,10 @@ def snapshot(path: Path) -> StateSnapshot:
 
 class Archive:
     def __init__(self, path: str) -> None:
-        """`path` may be ":memory:". Raises ConfigError for a file that cannot be used, or that another devnet
-        has open."""
+        """Opens the file; `path` may be ":memory:".
+
+        Raises ConfigError if the file cannot be used or another devnet has it open.
+        """
         self._lock = _lock(path)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
@@ -81,7 +85,7 @@ class Archive:
         yield from self._db.execute("SELECT store, key, value FROM state")
 
     def last_block(self) -> tuple[int, int]:
-        """Height and time; (0, 0) before the first."""
+        """Returns height and time of the last block; (0, 0) before the first."""
         return _last_block(self._db)
 
     def txs(self) -> Iterator[IncludedTx]:
@@ -91,7 +95,7 @@ class Archive:
             yield IncludedTx(tx_bytes=tx_bytes, **fields)
 
     def write(self, height: int, time: int, writes: Sequence[Write], txs: Sequence[IncludedTx]) -> None:
-        """One block, whole or not at all."""
+        """Writes one block in one commit."""
         with self._db:
             self._db.execute("BEGIN")
             self._db.execute("INSERT INTO blocks VALUES (?, ?)", (height, time))
@@ -108,8 +112,7 @@ class Archive:
             )
 
     def replace(self, found: StateSnapshot) -> None:
-        """A state in place of whatever there was, whole or not at all; blocks and transactions before it are
-        gone."""
+        """Replaces the state in one commit. Earlier blocks and transactions are deleted."""
         with self._db:
             self._db.execute("BEGIN")
             for emptying in ("DELETE FROM state", "DELETE FROM blocks", "DELETE FROM txs"):
@@ -128,7 +131,10 @@ class Archive:
 
 
 def _lock(path: str) -> int | None:
-    """A descriptor, held as long as it is open. It is no lock of SQLite's, so that others can read."""
+    """Returns a descriptor that holds the lock while it is open.
+
+    It is not one of SQLite's locks, so that other processes can read.
+    """
     if path == ":memory:":
         return None
     try:

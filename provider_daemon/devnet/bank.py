@@ -1,5 +1,7 @@
-"""Accounts and balances. Module accounts (escrow, platform, fee collector) have addresses made from their
-names."""
+"""Accounts and balances.
+
+Module accounts (escrow, platform, fee collector) have addresses derived from their names.
+"""
 
 import hashlib
 import json
@@ -13,7 +15,7 @@ AUTH, BANK = "auth", "bank"
 
 
 def module_address(name: str) -> str:
-    """As the SDK makes them: the first 20 bytes of the name's SHA-256."""
+    """Returns a module's address as the SDK derives it: the first 20 bytes of the SHA-256 of its name."""
     return bech32.encode(hashlib.sha256(name.encode()).digest()[:20])
 
 
@@ -28,7 +30,7 @@ def balance(state: Layer, address: str, denom: str) -> int:
 
 
 def balances(state: Layer, address: str) -> dict[str, int]:
-    """By denom, sorted."""
+    """Returns an account's coins, sorted by denom."""
     prefix = f"{address}/".encode()
     return {key.removeprefix(prefix).decode(): int(value) for key, value in state.scan(BANK, prefix)}
 
@@ -39,7 +41,7 @@ def credit(state: Layer, address: str, denom: str, amount: int) -> None:
 
 
 def move(state: Layer, source: str, target: str, denom: str, amount: int) -> None:
-    """Raises insufficient funds (5) when the source does not hold that much."""
+    """Transfers coins. Raises ChainError (5, insufficient funds) if the source has too few."""
     held = balance(state, source, denom)
     if held < amount:
         raise sdk(INSUFFICIENT_FUNDS, f"spendable balance {held}{denom} is smaller than {amount}{denom}")
@@ -56,8 +58,7 @@ def ensure_account(state: Layer, address: str) -> None:
 
 
 def account(state: Layer, address: str) -> dict[str, object] | None:
-    """number, sequence, pubkey (hex, empty before the first transaction); None when the chain does not know
-    it."""
+    """Returns number, sequence and pubkey (hex, empty before the first transaction), or None if unknown."""
     value = state.get(AUTH, b"account/" + address.encode())
     found: dict[str, object] | None = json.loads(value) if value else None
     return found

@@ -1,5 +1,7 @@
-"""The chain itself: blocks, and the index by which transactions are found again. No clock: whoever makes a
-block says when."""
+"""The chain: blocks, and the index of their transactions.
+
+It has no clock: the caller that produces a block passes its time.
+"""
 
 from bisect import bisect_left
 from itertools import islice, takewhile
@@ -15,10 +17,13 @@ from provider_daemon.devnet.parse import ParsedTx
 
 
 class Blocks:
-    """`funds`: address -> denom -> amount, credited in the first block of a new chain only."""
+    """The devnet's chain.
+
+    `funds` (address -> denom -> amount) is credited in the first block of a new chain only.
+    """
 
     def __init__(self, archive: Archive, rules: ChainRules, funds: dict[str, dict[str, int]]) -> None:
-        """Raises ConfigError when the archive holds another chain."""
+        """Raises ConfigError if the archive contains another chain."""
         self.rules = rules
         self.state = Layer()
         self.state.load(archive.state())
@@ -35,7 +40,10 @@ class Blocks:
             derived.rebuild(Context(self.state, rules, self.height, self.time))
 
     def produce(self, time: int) -> list[IncludedTx]:
-        """One block at `time` (nanoseconds since the epoch, later than the one before) with what waits."""
+        """Produces one block from the waiting transactions.
+
+        `time` is in nanoseconds since the epoch and must be later than the previous block's.
+        """
         self.height, self.time = self.height + 1, max(time, self.time + 1)
         block = Context(Layer(self.state), self.rules, self.height, self.time)
         if self.is_new:
@@ -50,7 +58,7 @@ class Blocks:
         return included
 
     def in_block(self, height: int) -> list[IncludedTx]:
-        """Its transactions, in order."""
+        """Returns the block's transactions, in order."""
         first = bisect_left(self.txs, height, key=lambda tx: tx.height)
         return list(takewhile(lambda tx: tx.height == height, islice(self.txs, first, None)))
 

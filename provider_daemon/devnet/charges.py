@@ -1,5 +1,7 @@
-"""What an ended job is charged on this chain: its bill by the rules in force, the customer's past included,
-and who gets it."""
+"""What an ended job is charged on this chain, and who is paid.
+
+The bill follows the rules in force and, where they ask for it, the customer's past jobs.
+"""
 
 from collections.abc import Iterator
 
@@ -12,15 +14,17 @@ from provider_daemon.money.bill import Bill, bill
 from provider_daemon.money.purchase import Past, Purchase
 from provider_daemon.money.settlement import DENOM, NodeReward, Payment, rewards
 
-# a store of its own: job id -> the discounts that its bill had, for which its accounting has no place
+# a separate store: job id -> the discounts of its bill, for which the accounting record has no field
 DISCOUNTED = "discounted"
 
 
 def charge(
     ctx: Context, job: types_pb2.HPCJob, usage: Usage, node_hours: int | None
 ) -> tuple[Bill, tuple[Payment, ...]]:
-    """The bill, at most what is in escrow, and who gets what of it. `node_hours` in fixed point, None for the
-    usage's own whole ones."""
+    """Returns the bill, limited to what is in escrow, and its distribution.
+
+    `node_hours` is in fixed point; None means the whole node-hours of the usage.
+    """
     ceiling = money_records.escrow(job, paid=False).coins.get(DENOM, 0)
     rules = ctx.rules.billing
     cost = bill(
@@ -40,8 +44,10 @@ def charge(
 
 
 def _nodes(ctx: Context, job: types_pb2.HPCJob, cost: Bill) -> list[NodeReward]:
-    """Node operators' share is the same for each active node of the cluster: the module does not know which
-    of them ran the job."""
+    """Returns the nodes that share the operators' part.
+
+    Every active node of the cluster gets the same share: the module does not know which of them ran the job.
+    """
     nodes = ctx.every(types_pb2.NodeMetadata, keyspace.NODE) if cost.node_reward else []
     return [
         NodeReward(node.node_id, node.provider_address)
@@ -51,7 +57,10 @@ def _nodes(ctx: Context, job: types_pb2.HPCJob, cost: Bill) -> list[NodeReward]:
 
 
 def _purchase(ctx: Context, job: types_pb2.HPCJob) -> Purchase:
-    """The past is read only where a rule asks for it. No message of the chain carries a code."""
+    """Returns what the discounts depend on.
+
+    The customer's past is read only if a rule needs it. No message of the chain carries a discount code.
+    """
     rules = ctx.rules.billing
     return Purchase(
         customer=job.customer_address,

@@ -99,7 +99,7 @@ def update_offering(ctx: Context, message: tx_pb2.MsgUpdateOffering) -> tx_pb2.M
     if message.HasField("pricing"):
         offering.pricing.CopyFrom(message.pricing)
     offering.supports_custom_workloads = message.supports_custom_workloads
-    offering.active = message.active  # always taken: leaving it out deactivates
+    offering.active = message.active  # always applied: leaving it out deactivates
     offering.updated_at.CopyFrom(ctx.now)
     ctx.store(keyspace.OFFERING, message.offering_id, offering)
     return tx_pb2.MsgUpdateOfferingResponse()

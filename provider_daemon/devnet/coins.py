@@ -1,4 +1,4 @@
-"""Coins as they stand in messages: text that has yet to prove a number."""
+"""Coins in messages, whose amounts are unvalidated text."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ _DENOM = re.compile(r"[a-zA-Z][a-zA-Z0-9/:._-]{2,127}")
 
 
 def check(coins: Iterable[Coin]) -> None:
-    """Raises ChainError (10): amounts are whole and not negative, denoms are the SDK's."""
+    """Raises ChainError (10) unless amounts are whole and not negative and denoms are valid in the SDK."""
     for coin in coins:
         if not (_AMOUNT.fullmatch(coin.amount) and _DENOM.fullmatch(coin.denom)):
             raise sdk(INVALID_COINS, f"{coin.amount}{coin.denom}")

@@ -1,4 +1,4 @@
-"""What a message handler sees: the state, the block it runs in, and the rules that are in force."""
+"""What a message handler is given: the state, its block, and the rules in force."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -21,12 +21,14 @@ Event = tuple[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class ChainRules:
-    """`settlement`: "report" (as the module's test report describes) or "published" (nothing happens).
+    """The rules of this chain.
 
-    `compat`: "report", or "published" with that source's quirks (docs/devnet.md). `max_gas`: of a block; -1
-    is no limit. `authority`: who governs ("" is the gov module's account). `identities`: the scores, 0 to
-    100, of customers; others have 0. `finalize_seconds`, `settle_seconds`: after the end of a job (3,600 and
-    86,400 on the chain); `billing`: rates, discounts, caps, shares."""
+    `settlement`: "report" (as the module's test report describes) or "published" (nothing happens). `compat`:
+    "report", or "published" with the behaviour of the published source (docs/devnet.md). `max_gas`: of a
+    block; -1 means no limit. `authority`: the governance account ("" is the gov module's account).
+    `identities`: the scores of customers, 0 to 100; others have 0. `finalize_seconds`, `settle_seconds`:
+    after the end of a job (3,600 and 86,400 on the chain). `billing`: rates, discounts, caps, shares.
+    """
 
     chain_id: str = "virtengine-localnet-1"
     settlement: str = "report"
@@ -47,7 +49,7 @@ class ChainRules:
 
 @dataclass(slots=True)
 class Context:
-    """`time` in nanoseconds since the epoch."""
+    """State and block of a message. `time` is in nanoseconds since the epoch."""
 
     state: Layer
     rules: ChainRules
@@ -56,7 +58,7 @@ class Context:
     events: list[Event] = field(default_factory=list)
 
     def branch(self) -> "Context":
-        """A context whose changes can be dropped; `state.commit()` keeps them."""
+        """Returns a context whose changes are dropped unless `state.commit()` is called."""
         return Context(Layer(self.state), self.rules, self.height, self.time)
 
     @property
@@ -75,13 +77,13 @@ class Context:
         self.state.put(keyspace.HPC_STORE, keyspace.key(prefix, record_id), codec.encode(message, extras))
 
     def extras(self, prefix: bytes, record_id: str, names: dict[str, Any]) -> dict[str, Any]:
-        """The fields of a record that the wire does not have, with `names`' values where there is none."""
+        """Returns the fields of a record that its protobuf message lacks; `names` has their defaults."""
         value = self.state.get(keyspace.HPC_STORE, keyspace.key(prefix, record_id))
         record = codec.loads(value) if value else {}
         return {name: record.get(name, default) for name, default in names.items()}
 
     def rows(self, message_type: type[M], prefix: bytes) -> list[tuple[bytes, M]]:
-        """Id and record, in the store's order: by the bytes of the id."""
+        """Yields id and record in the store's order: by the bytes of the id."""
         return [
             (key[1:], _decode(message_type, value))
             for key, value in self.state.scan(keyspace.HPC_STORE, prefix)
@@ -91,11 +93,11 @@ class Context:
         return [record for _, record in self.rows(message_type, prefix)]
 
     def params(self) -> types_pb2.Params:
-        """As they are now: governance changes them live."""
+        """Returns the current parameters; governance can change them at any time."""
         return _decode(types_pb2.Params, self.state.get(keyspace.HPC_STORE, keyspace.PARAMS))
 
     def since(self, moment: Timestamp) -> int:
-        """Nanoseconds."""
+        """Returns nanoseconds since a time."""
         return self.time - moment.seconds * 10**9 - moment.nanos
 
     def next_id(self, counter: bytes, step: int = 1) -> int:
@@ -106,14 +108,17 @@ class Context:
 
 
 def _decode(message_type: type[M], value: bytes) -> M:
-    """A message of one's own to change."""
+    """Returns a copy of the message that the caller may change."""
     wire: bytes = _wire(cast("Hashable", message_type), value)
     return message_type.FromString(wire)
 
 
 @lru_cache(maxsize=10_000)
 def _wire(message_type: Any, value: bytes) -> bytes:
-    """Every block reads every node and cluster, and few have changed: reading their JSON anew would be most
-    of its work."""
+    """Returns the encoded record from a cache.
+
+    Every block reads every node and cluster, and few of them have changed. Parsing their JSON each time would
+    be most of a block's work.
+    """
     record: Message = codec.decode(message_type, value)
     return record.SerializeToString()

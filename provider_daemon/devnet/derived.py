@@ -1,7 +1,6 @@
-"""What is kept beside the records so that no block reads every one of them. It is made again whenever a
-devnet starts.
+"""Derived data, kept beside the records so that no block has to read every record.
 
-So it follows the records that an import brought, and the rules that the devnet was started with.
+It is rebuilt when a devnet starts, so it matches imported records and the rules that the devnet started with.
 """
 
 from provider_daemon.chain import keyspace

@@ -24,7 +24,7 @@ def flag_dispute(ctx: Context, message: tx_pb2.MsgFlagDispute) -> tx_pb2.MsgFlag
         raise ChainError(
             UNAUTHORIZED, f"{message.disputer_address} is neither customer nor provider of {job.job_id}"
         )
-    # the chain's counter moves by two, and the second is stored
+    # the chain increments its counter twice and stores the second value
     number = ctx.next_id(keyspace.NEXT_DISPUTE, step=2)
     dispute_id = f"hpc-dispute-{number + 1}"
     dispute = types_pb2.HPCDispute(
@@ -57,8 +57,10 @@ def resolve_dispute(ctx: Context, message: tx_pb2.MsgResolveDispute) -> tx_pb2.M
 
 
 def end_unresolved(ctx: Context) -> None:
-    """Every block: one that nobody resolved within the period is rejected, so that no settlement waits for
-    ever."""
+    """Rejects disputes that nobody resolved within the period; runs in every block.
+
+    Otherwise a settlement could wait forever.
+    """
     if ctx.rules.has_quirks:
         return
     period = ctx.params().dispute_resolution_period

@@ -1,5 +1,7 @@
-"""What a block does after its transactions, in this order (docs/protocol.md, 'Every block'). Nothing of it
-emits an event."""
+"""What a block does after its transactions, in this order (docs/protocol.md, 'Every block').
+
+None of it emits an event.
+"""
 
 from provider_daemon.devnet import disputes, jobs, nodes, settlement
 from provider_daemon.devnet.context import Context

@@ -1,4 +1,4 @@
-"""One transaction: ante, then every message or none."""
+"""Execution of a transaction: the ante checks, then all messages or none."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from provider_daemon.devnet.parse import ParsedTx
 
 @dataclass(slots=True)
 class Result:
-    """What GetTx will say. `events` only hold what the SDK emits for the outcome."""
+    """The result that GetTx returns. `events` contains only what the SDK emits for the outcome."""
 
     code: int = 0
     codespace: str = ""
@@ -30,7 +30,10 @@ class Result:
 
 
 def deliver(ctx: Context, tx: ParsedTx, *, simulate: bool = False) -> Result:
-    """Runs it on the context; whatever must stay (fee, sequence) stays, whatever failed is dropped."""
+    """Executes the transaction on the context.
+
+    Fee and sequence are kept even if it fails; all other changes of a failed transaction are dropped.
+    """
     checks = ctx.branch()
     try:
         used = ante.check(checks, tx, simulate=simulate, recent={})
@@ -58,7 +61,7 @@ def _run(ctx: Context, tx: ParsedTx, result: Result, simulate: bool) -> None:
     except ChainError as error:
         result.code, result.codespace, result.log = error.code, error.codespace, str(error)
         return
-    except Exception as error:  # as the SDK recovers a panic: one transaction fails, the chain goes on
+    except Exception as error:  # the SDK recovers a panic too: one transaction fails, the chain continues
         panic = sdk(failures.PANIC, f"recovered: {error!r}")
         result.code, result.codespace, result.log = panic.code, panic.codespace, str(panic)
         return
@@ -68,7 +71,10 @@ def _run(ctx: Context, tx: ParsedTx, result: Result, simulate: bool) -> None:
 
 
 def _one(work: Context, message: Message, index: int) -> Message | None:
-    """Its answer; raises ChainError with the text that names the message."""
+    """Executes one message and returns its response.
+
+    Raises ChainError with the text that names the message.
+    """
     try:
         answer = handle(work, message)
     except ChainError as error:
@@ -94,8 +100,10 @@ def _action(message: Message, index: int) -> Event:
 
 
 def handle(ctx: Context, message: Message) -> Message | None:
-    """Its answer, if it has one. Raises ChainError; a message that the devnet does not carry out (authz) is
-    refused as unknown."""
+    """Returns the message's response, if it has one.
+
+    Raises ChainError. A message that the devnet does not implement (authz) is refused as unknown.
+    """
     handler = HANDLERS.get(type(message))
     if handler is None:
         raise sdk(failures.UNKNOWN_REQUEST, f"no message handler found for /{message.DESCRIPTOR.full_name}")

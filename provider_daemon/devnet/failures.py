@@ -1,4 +1,4 @@
-"""How the chain says no: codespace, code and text (docs/protocol.md, 'Result codes')."""
+"""The chain's errors: codespace, code and text (docs/protocol.md, 'Result codes')."""
 
 from provider_daemon.result_codes import HPC, SDK, SdkCode, StoreCode
 
@@ -28,7 +28,7 @@ BAD_NODE = (5, "invalid node")
 BAD_DISPUTE = (6, "invalid dispute")
 BAD_STATUS = (7, "invalid status")
 
-# codespace sdk; the mempool's own two come with an empty log
+# codespace sdk; the mempool's own two have an empty log
 TX_DECODE = (SdkCode.TX_DECODE, "tx parse error")
 SDK_UNAUTHORIZED = (SdkCode.UNAUTHORIZED, "unauthorized")
 INSUFFICIENT_FUNDS = (SdkCode.INSUFFICIENT_FUNDS, "insufficient funds")
@@ -53,7 +53,7 @@ NO_SUCH_STORE = (StoreCode.NO_SUCH_STORE, "unknown request")
 
 
 class ChainError(Exception):
-    """Its text is the log, in the SDK's form: the particular first, the registered error last."""
+    """An error of the chain. Its text is the log in the SDK's form: details first, registered error last."""
 
     def __init__(self, registered: tuple[int, str], detail: str = "", *, codespace: str = HPC) -> None:
         self.code, name = registered

@@ -1,10 +1,10 @@
-"""What a transaction costs in gas: a model that gives the figures measured on the chain, not the SDK's own
-meter.
+"""The gas of a transaction: a model that gives the figures measured on the chain, not the SDK's gas meter.
 
-Three parts: the checks before any message (once a transaction), a fixed part of each message, and what the
-message reads and writes of the store, by the byte. A report reads and rewrites the whole record of its job,
-so what a customer stores there is paid for again with each report. A submission makes the chain's scheduler
-read every job once for every cluster."""
+It has three parts: the checks before any message (once per transaction), a fixed part for each message, and
+what the message reads and writes in the store, per byte. A report reads and rewrites its job's whole record,
+so that whatever a customer stores there costs gas again with each report. A submission makes the chain's
+scheduler read every job once for every cluster.
+"""
 
 from google.protobuf.message import Message
 
@@ -13,18 +13,18 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.devnet.context import Context
 
 TX_BASE = 26_000  # signature, account reads and writes
-FEE_DEDUCTION = 18_000  # left out of a simulation that carries no fee
+FEE_DEDUCTION = 18_000  # not charged in a simulation that carries no fee
 PER_TX_BYTE = 10
-# bytes: what an empty signature is counted as, a little over the 64 + 2 of a real one
+# bytes that an empty signature counts as, a little more than the 64 + 2 of a real one
 SIMULATED_SIGNATURE = 68
-PER_BYTE_READ = 6  # a handler reads its record twice, at 3 gas a byte
+PER_BYTE_READ = 6  # a handler reads its record twice, at 3 gas per byte
 PER_BYTE_WRITTEN = 30
 PER_BYTE_SCANNED = 3
-PER_JOB_SCANNED = 800  # for each cluster
-# of a submission: the cluster's own record, and its place in the decision that is stored
+PER_JOB_SCANNED = 800  # per cluster
+# for a submission: the cluster's own record, and its entry in the stored decision
 PER_CLUSTER = 10_000
 
-JOB_BYTES = "job_bytes"  # a store of its own: how many bytes all job records have together
+JOB_BYTES = "job_bytes"  # a separate store: the total bytes of all job records
 _TOTAL = b"total"
 
 _MESSAGE = {
@@ -43,8 +43,8 @@ _MESSAGE = {
 }
 _OTHER = 20_000
 
-# The record that a message rewrites, and the field (of the message, or of its answer where the chain makes
-# the id) that names it.
+# The record that a message rewrites, and the field that names it. The field is the message's, or the
+# response's where the chain makes the id.
 _REWRITTEN: dict[type[Message], tuple[bytes, str]] = {
     tx_pb2.MsgUpdateCluster: (keyspace.CLUSTER, "cluster_id"),
     tx_pb2.MsgDeregisterCluster: (keyspace.CLUSTER, "cluster_id"),
@@ -63,7 +63,7 @@ _MADE: dict[type[Message], tuple[bytes, str]] = {
 
 
 def of_size(size: int, *, simulate: bool) -> int:
-    """`size`: bytes of the transaction as it was sent."""
+    """Returns the gas for the size of a transaction, in bytes as it was sent."""
     return PER_TX_BYTE * (size + (SIMULATED_SIGNATURE if simulate else 0))
 
 
@@ -72,7 +72,7 @@ def of_checks(fee: int) -> int:
 
 
 def of_message(ctx: Context, message: Message) -> int:
-    """Before the message is carried out: its fixed part and what it reads."""
+    """Returns the gas before a message runs: its fixed part and what it reads."""
     used = _MESSAGE.get(type(message), _OTHER)
     if isinstance(message, tx_pb2.MsgSubmitJob):
         return used + _scan(ctx)
@@ -82,7 +82,7 @@ def of_message(ctx: Context, message: Message) -> int:
 
 
 def of_writes(ctx: Context, message: Message, answer: Message | None) -> int:
-    """After it was carried out: the record that it wrote."""
+    """Returns the gas after a message ran, for the record that it wrote."""
     if place := _REWRITTEN.get(type(message)):
         return PER_BYTE_WRITTEN * _stored(ctx, place, message)
     if (place := _MADE.get(type(message))) and answer is not None:
@@ -91,14 +91,16 @@ def of_writes(ctx: Context, message: Message, answer: Message | None) -> int:
 
 
 def job_resized(ctx: Context, before: int, after: int) -> None:
-    """Counts the bytes of a job's record that was written: no submission has to read them all to know what
-    its scan costs."""
+    """Counts the bytes of a job's record that was written.
+
+    A submission need not read every record to compute the cost of its scan.
+    """
     total = max(0, _job_bytes(ctx) + after - before)
     ctx.state.put(JOB_BYTES, _TOTAL, str(total).encode())
 
 
 def _scan(ctx: Context) -> int:
-    """What the scheduler reads for a submission: every job once for each cluster."""
+    """Returns the gas of a submission's scan, in which the scheduler reads every job once per cluster."""
     jobs = int.from_bytes(ctx.state.get(keyspace.HPC_STORE, keyspace.NEXT_JOB) or bytes([1]), "big") - 1
     clusters = (
         int.from_bytes(ctx.state.get(keyspace.HPC_STORE, keyspace.NEXT_CLUSTER) or bytes([1]), "big") - 1
@@ -111,6 +113,6 @@ def _job_bytes(ctx: Context) -> int:
 
 
 def _stored(ctx: Context, place: tuple[bytes, str], named_in: Message) -> int:
-    """Bytes of the record that the message or answer names; 0 where there is none."""
+    """Returns the bytes of the record that the message or response names; 0 if there is none."""
     prefix, field = place
     return len(ctx.state.get(keyspace.HPC_STORE, keyspace.key(prefix, getattr(named_in, field))))

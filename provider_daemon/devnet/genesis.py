@@ -1,4 +1,4 @@
-"""The first block's state: funded accounts, the module's parameters and counters."""
+"""The state of the first block: funded accounts, and the module's parameters and counters."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ COUNTERS = (
 
 
 def chain_id(state: Layer) -> str:
-    """Empty before the first block."""
+    """Returns the chain id; empty before the first block."""
     return state.get(META_STORE, CHAIN_ID).decode()
 
 
@@ -62,7 +62,10 @@ def write(ctx: Context, funds: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def parse_funds(texts: Sequence[str]) -> dict[str, dict[str, int]]:
-    """`ADDRESS=AMOUNTDENOM,...` -> address -> denom -> amount; raises ConfigError with every mistake."""
+    """Parses `ADDRESS=AMOUNTDENOM,...` into address -> denom -> amount.
+
+    Raises ConfigError that lists every error.
+    """
     funds: dict[str, dict[str, int]] = {}
     problems = []
     for text in texts:
@@ -78,7 +81,7 @@ def parse_funds(texts: Sequence[str]) -> dict[str, dict[str, int]]:
 
 
 def parse_identities(texts: Sequence[str]) -> dict[str, int]:
-    """`ADDRESS=SCORE` -> address -> score; raises ConfigError with every mistake."""
+    """Parses `ADDRESS=SCORE` into address -> score. Raises ConfigError that lists every error."""
     scores: dict[str, int] = {}
     problems = []
     for text in texts:
@@ -96,7 +99,7 @@ def parse_identities(texts: Sequence[str]) -> dict[str, int]:
 
 
 def parse_authority(text: str) -> str:
-    """An address, or nobody; raises ConfigError."""
+    """Returns the address, or "" for none. Raises ConfigError."""
     try:
         if text:
             bech32.decode(text)

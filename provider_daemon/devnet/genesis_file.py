@@ -1,8 +1,9 @@
-"""A whole chain as one genesis file: canonical JSON (keys sorted, no spaces, one line), so that the same
-state is the same bytes.
+"""A whole chain as one genesis file.
 
-It holds the state after a block: an import goes on with the block after it. Transactions are no part of the
-state and stay behind."""
+The file is canonical JSON (keys sorted, no spaces, one line), so that equal states give equal bytes. It
+contains the state after a block: an imported chain continues with the next block. Transactions are not part
+of the state and are not exported.
+"""
 
 import json
 from typing import Any
@@ -30,7 +31,10 @@ def write(found: StateSnapshot) -> str:
 
 
 def read(text: str) -> StateSnapshot:
-    """Raises ConfigError with every section that cannot be read; nothing is taken in part."""
+    """Reads a genesis file.
+
+    Raises ConfigError that lists every section that cannot be read. No part of the file is applied then.
+    """
     try:
         document = json.loads(text)
         height, time = int(document["initial_height"]) - 1, codec.parse_time(document["genesis_time"])

@@ -1,7 +1,8 @@
-"""The stores of the state as sections of a genesis file, there and back. No I/O.
+"""Conversion between the stores of the state and the sections of a genesis file. No I/O.
 
-`auth`, `bank` and `hpc` look as on the chain; a record of the module is the JSON that the store holds. Any
-other store is an object of keys and values. What is made from records (devnet/derived.py) has no section."""
+`auth`, `bank` and `hpc` have the chain's format; a record of the module is the JSON in the store. Any other
+store is an object of keys and values. Data derived from records (devnet/derived.py) has no section.
+"""
 
 import json
 from collections import Counter
@@ -18,7 +19,7 @@ from provider_daemon.errors import Unreadable
 
 Row = tuple[bytes, bytes]
 
-# The names of the module's genesis.proto.
+# The names in the module's genesis.proto.
 RECORDS: dict[str, tuple[bytes, type[Message]]] = {
     "clusters": (keyspace.CLUSTER, t.HPCCluster),
     "offerings": (keyspace.OFFERING, t.HPCOffering),
@@ -59,8 +60,11 @@ IDS = {
 
 @dataclass(frozen=True, slots=True)
 class GenesisSection:
-    """`show`: rows, sorted by key -> JSON. `rows`: the way back; raises Unreadable, ValueError, KeyError or
-    TypeError for what is none."""
+    """A section of a genesis file.
+
+    `show` converts rows, sorted by key, to JSON. `rows` converts JSON to rows, and raises Unreadable,
+    ValueError, KeyError or TypeError for invalid JSON.
+    """
 
     show: Callable[[list[Row]], Any]
     rows: Callable[[Any], Iterable[Row]]
@@ -167,14 +171,17 @@ def _hpc_rows(section: Any) -> Iterator[Row]:
 
 
 def _is_counted(section: Any, name: str, record_id: str) -> None:
-    """A number that the sequence would give out again would overwrite a record."""
+    """Raises ValueError for a number that is not below its counter.
+
+    The sequence would assign such a number again and overwrite the record.
+    """
     sequence = NUMBERED.get(name)
     if sequence and int(record_id.rpartition("-")[2]) >= int(section[sequence]):
         raise ValueError(f"{record_id} is not below {sequence} {section[sequence]}")
 
 
 def _record(name: str, kind: type[Message], record: dict[str, Any]) -> bytes:
-    """In the order in which the chain writes its fields."""
+    """Returns a record with its fields in the order in which the chain writes them."""
     try:
         message = codec.decode(kind, codec.dumps(record))
     except Unreadable as error:
@@ -183,7 +190,7 @@ def _record(name: str, kind: type[Message], record: dict[str, Any]) -> bytes:
     return codec.encode(message, extras)
 
 
-# --- prices, and whatever else there is ---
+# --- prices, and all other stores ---
 
 
 def _show_prices(rows: list[Row]) -> Any:

@@ -1,4 +1,4 @@
-"""A devnet's directory: where its chain is, and what is taken out of it and put in its place."""
+"""A devnet's directory: the location of its chain, export and import."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ FILE = "chain.sqlite"
 
 
 def chain_file(home: Path) -> Path:
-    """In a directory that is made when it is not there. Raises ConfigError."""
+    """Returns the chain's file. Creates the directory if it is missing. Raises ConfigError."""
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -20,12 +20,12 @@ def chain_file(home: Path) -> Path:
 
 
 def export(home: Path) -> str:
-    """The last block's state as a genesis file, whether a devnet runs there or not."""
+    """Exports the state after the last block as a genesis file, also while a devnet runs there."""
     return genesis_file.write(snapshot(home / FILE))
 
 
 def replace(home: Path, text: str) -> str:
-    """Puts a genesis file's chain there, and returns a line about it. What was there is kept beside it."""
+    """Imports a genesis file's chain and returns a line about it. The previous chain is kept beside it."""
     found = genesis_file.read(text)
     path = chain_file(home)
     archive = Archive(str(path))

@@ -1,4 +1,4 @@
-"""Jobs: submission, cancellation, reports, and the run-time limit that the chain itself enforces."""
+"""Jobs: submission, cancellation, reports, and the run-time limit that the chain enforces."""
 
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
@@ -18,7 +18,8 @@ from provider_daemon.devnet.failures import (
 )
 from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
 
-RUNNING = "running"  # a store of its own: job id -> its limit in seconds, so that no block reads every job
+# a separate store: job id -> its limit in seconds, so that no block reads every job
+RUNNING = "running"
 
 
 def submit_job(ctx: Context, message: tx_pb2.MsgSubmitJob) -> tx_pb2.MsgSubmitJobResponse:
@@ -69,7 +70,7 @@ def _bookable(
 
 
 def _within(ctx: Context, message: tx_pb2.MsgSubmitJob, offering: types_pb2.HPCOffering) -> None:
-    """The limits of parameters and offering that the published source leaves unenforced."""
+    """Checks the limits of parameters and offering that the published source does not enforce."""
     params, score = ctx.params(), ctx.rules.identities.get(message.customer_address, 0)
     if score < offering.required_identity_threshold:
         raise ChainError(
@@ -119,8 +120,10 @@ def report_job_status(ctx: Context, message: tx_pb2.MsgReportJobStatus) -> tx_pb
 
 
 def end_overdue(ctx: Context) -> None:
-    """A running job past its max_runtime_seconds by the chain's own started_at; pending and queued jobs never
-    time out."""
+    """Times out the running jobs past max_runtime_seconds, counted from the chain's started_at.
+
+    Pending and queued jobs never time out.
+    """
     for key, limit in list(ctx.state.scan(RUNNING, b"")):
         job = _job(ctx, key.decode())
         if ctx.since(job.started_at) > int(limit) * 10**9:
@@ -151,7 +154,7 @@ def _enter(ctx: Context, job: types_pb2.HPCJob, state: State) -> None:
 
 
 def index(ctx: Context, job: types_pb2.HPCJob) -> None:
-    """What is kept beside the record, made from it."""
+    """Updates the data derived from the record."""
     gas.job_resized(ctx, 0, _size(ctx, job))
     tenants.moved(ctx, job, None, state_of(job))
     _note(ctx, job)

@@ -1,4 +1,4 @@
-"""The state: byte keys and values in named stores, with layers that are kept or dropped as a whole."""
+"""The state: byte keys and values in named stores, in layers that are committed or dropped as a whole."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,16 +6,19 @@ Write = tuple[str, bytes, bytes]  # store, key, value
 
 
 class Layer:
-    """Writes stay here until `commit`; reads fall through to the layer below. The lowest layer has none. An
-    empty value is no value."""
+    """A layer of the state.
+
+    Writes stay here until `commit`; reads fall through to the layer below. The lowest layer has none below
+    it. An empty value means that there is no value.
+    """
 
     def __init__(self, below: "Layer | None" = None) -> None:
         self._below = below
-        # by store and first byte: a scan meets one kind of record only
+        # by store and first byte: a scan reads one kind of record only
         self._buckets: dict[tuple[str, bytes], dict[bytes, bytes]] = {}
 
     def get(self, store: str, key: bytes) -> bytes:
-        """b"" when absent."""
+        """Returns the value; b"" if there is none."""
         value = self._buckets.get((store, key[:1]), {}).get(key)
         if value is None:
             return self._below.get(store, key) if self._below else b""
@@ -28,7 +31,7 @@ class Layer:
         self.put(store, key, b"")
 
     def scan(self, store: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Sorted by key, as a store iterates."""
+        """Yields rows sorted by key, as a store iterates."""
         for key in sorted(self.keys(store, prefix)):
             if value := self.get(store, key):
                 yield key, value
@@ -47,7 +50,7 @@ class Layer:
         return bucket if len(prefix) <= 1 else [key for key in bucket if key.startswith(prefix)]
 
     def rows(self) -> list[Write]:
-        """Everything that has a value, sorted by store and key."""
+        """Yields every row with a value, sorted by store and key."""
         stores = sorted({store for store, _ in self.places()})
         return [(store, key, value) for store in stores for key, value in self.scan(store, b"")]
 
@@ -59,7 +62,7 @@ class Layer:
             self.put(store, key, value)
 
     def commit(self) -> list[Write]:
-        """Moves every write into the layer below and returns them."""
+        """Moves all writes into the layer below and returns them."""
         writes = [
             (store, key, value)
             for (store, _), bucket in self._buckets.items()

@@ -1,4 +1,4 @@
-"""Transactions that wait for a block, and the check state that follows them."""
+"""Transactions that wait for a block, and the check state that includes them."""
 
 from collections import Counter
 
@@ -12,21 +12,24 @@ from provider_daemon.devnet.parse import ParsedTx, parse
 
 
 class Mempool:
-    """In order of arrival. `state`, `height` and `time` are the last committed block's."""
+    """The waiting transactions in order of arrival.
+
+    `state`, `height` and `time` are those of the last committed block.
+    """
 
     def __init__(self, rules: ChainRules, state: Layer) -> None:
         self._rules = rules
         self._state = state
         self._check = Layer(state)
         self._waiting: dict[str, ParsedTx] = {}
-        # hashes that wait or succeeded: the same bytes again are refused without a look
+        # hashes that wait or succeeded: the same bytes are refused without a check
         self._cache: set[str] = set()
         self._last_block: Counter[str] = Counter()
         self._this_block: Counter[str] = Counter()
         self.height = self.time = 0
 
     def check_tx(self, tx_bytes: bytes) -> Result:
-        """CheckTx at the last committed height, on a state that knows what waits here."""
+        """Runs CheckTx at the last committed height, on a state that includes the waiting transactions."""
         try:
             tx = self._parse(tx_bytes)
             self._enter(tx, self._last_block + self._this_block)
@@ -48,15 +51,18 @@ class Mempool:
         self._cache.add(tx.tx_hash)
 
     def simulate(self, tx_bytes: bytes) -> Result:
-        """Sequences follow what waits, as in CheckTx; what its messages will do is not seen. Raises
-        ChainError for no transaction."""
+        """Simulates a transaction.
+
+        Sequences include the waiting transactions, as in CheckTx; the effects of their messages do not count.
+        Raises ChainError for bytes that are not a transaction.
+        """
         return deliver(self._context(Layer(self._check)), parse(tx_bytes, self._rules), simulate=True)
 
     def _context(self, layer: Layer) -> Context:
         return Context(layer, self._rules, self.height, self.time)
 
     def reap(self) -> list[ParsedTx]:
-        """For the next block: in order, while the block's gas lasts."""
+        """Returns the next block's transactions: in order, up to the block's gas limit."""
         chosen: list[ParsedTx] = []
         for tx in self._waiting.values():
             if 0 < self._rules.max_gas < sum(other.gas_limit for other in chosen) + tx.gas_limit:
@@ -65,8 +71,11 @@ class Mempool:
         return chosen
 
     def committed(self, height: int, time: int, succeeded: dict[str, bool]) -> None:
-        """After a block: what is in it leaves (failed bytes may be sent again), the rest is checked anew on
-        the new state."""
+        """Updates the mempool after a block.
+
+        Included transactions leave (failed bytes may be sent again); all others are checked again on the new
+        state.
+        """
         self.height, self.time = height, time
         self._last_block, self._this_block = self._this_block, Counter()
         self._cache -= {included for included, ok in succeeded.items() if not ok}

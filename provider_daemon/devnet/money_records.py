@@ -1,4 +1,4 @@
-"""The module's records of money, made of what provider_daemon.money worked out, and read back."""
+"""The module's money records, built from the results of provider_daemon.money and read back."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from provider_daemon.money.settlement import DENOM, Escrow, NodeReward, Payment,
 
 
 def escrow(job: types_pb2.HPCJob, *, paid: bool) -> Escrow:
-    """A job that put nothing in has an empty one."""
+    """Returns the escrow; it is empty for a job without a payment."""
     coins: Counter[str] = Counter()
     for coin in job.agreed_price if job.escrow_id else ():
         coins[coin.denom] += int(coin.amount)
@@ -26,7 +26,7 @@ def escrow(job: types_pb2.HPCJob, *, paid: bool) -> Escrow:
 def accounting(
     job: types_pb2.HPCJob, usage: Usage, cost: Bill, due: Sequence[Payment], now: Timestamp, height: int
 ) -> types_pb2.JobAccounting:
-    """Pending."""
+    """Returns a pending accounting record."""
     nodes = [payment for payment in due if payment.node]
     return types_pb2.JobAccounting(
         job_id=job.job_id,
@@ -57,7 +57,7 @@ def _node_reward(payment: Payment, usage: Usage) -> types_pb2.NodeReward:
 
 
 def record(job: types_pb2.HPCJob, stored: types_pb2.JobAccounting) -> AccountingRecord:
-    """The hash is calculated again: the wire has no place for it."""
+    """Reads an accounting record. The hash is calculated again: the protobuf message has no field for it."""
     found = AccountingRecord(
         job_id=job.job_id,
         cluster_id=job.cluster_id,
@@ -72,7 +72,7 @@ def record(job: types_pb2.HPCJob, stored: types_pb2.JobAccounting) -> Accounting
 
 
 def due(stored: types_pb2.JobAccounting, platform: str) -> list[Payment]:
-    """What the accounting says is to be paid, in the order of the recipients."""
+    """Returns the accounting's payments, in the order of the recipients."""
     paid = [
         Payment(Recipient.PLATFORM, platform, amount(stored.platform_fee)),
         Payment(Recipient.PROVIDER, stored.provider_address, amount(stored.provider_reward)),
@@ -90,7 +90,7 @@ def reward(
     inputs: dict[str, str],
     fee_bps: int,
 ) -> types_pb2.HPCRewardRecord:
-    """`inputs` that are not empty go to input_metrics, beside the calculation's hash."""
+    """Returns a reward record. Non-empty `inputs` go to input_metrics, beside the calculation's hash."""
     return types_pb2.HPCRewardRecord(
         reward_id=f"hpc-reward-{job.job_id}",
         job_id=job.job_id,
@@ -126,10 +126,10 @@ def _recipient(payment: Payment) -> types_pb2.HPCRewardRecipient:
 
 
 def coins(amount: int) -> list[Coin]:
-    """Empty for nothing, as the SDK writes it."""
+    """Returns coins; an empty list for zero, as the SDK writes it."""
     return [Coin(denom=DENOM, amount=str(amount))] if amount else []
 
 
 def amount(held: Iterable[Coin]) -> int:
-    """uvirt."""
+    """Returns the amount in uvirt."""
     return sum(int(coin.amount) for coin in held if coin.denom == DENOM)

@@ -1,5 +1,4 @@
-"""Compute nodes: heartbeats, their ageing, and what follows for the cluster (docs/protocol.md, 'Every
-block')."""
+"""Compute nodes: heartbeats, missed heartbeats, and the cluster's state (docs/protocol.md, 'Every block')."""
 
 from provider_daemon.chain import codec, keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
@@ -28,7 +27,7 @@ TRANSITIONS: dict[int, frozenset[int]] = {
     _S.NODE_STATE_DEREGISTERED: frozenset(),
 }
 
-# Seconds without a heartbeat after which a node is given up; before that it goes stale by the parameter
+# Seconds without a heartbeat after which a node is offline. It goes stale before that, by the parameter
 # node_heartbeat_timeout.
 OFFLINE_SECONDS = 300
 DEREGISTERED_SECONDS = 3600
@@ -43,7 +42,7 @@ _COPIED_MESSAGES = frozenset({"resources", "capacity", "health", "hardware", "to
 def update_node_metadata(
     ctx: Context, message: tx_pb2.MsgUpdateNodeMetadata
 ) -> tx_pb2.MsgUpdateNodeMetadataResponse:
-    """Replaces the whole record; node ids are global."""
+    """Replaces the whole record. Node ids are global."""
     owned_cluster(ctx, message.cluster_id, message.provider_address)
     before = ctx.load(types_pb2.NodeMetadata, keyspace.NODE, message.node_id)
     if before and before.state == _S.NODE_STATE_DEREGISTERED and not ctx.rules.has_quirks:
@@ -95,7 +94,7 @@ def _mean(values: list[int]) -> int:
 
 
 def _word(state: types_pb2.NodeState.ValueType) -> str:
-    """Empty for none: the chain's own record has no word for it either."""
+    """Returns a state's name; empty for none, because the chain's own record has no name for it either."""
     return "" if state == _S.NODE_STATE_UNSPECIFIED else _S.Name(state).removeprefix("NODE_STATE_").lower()
 
 
@@ -113,8 +112,10 @@ def age_nodes(ctx: Context) -> None:
 def _aged(
     state: types_pb2.NodeState.ValueType, silent: int, stale_seconds: int
 ) -> types_pb2.NodeState.ValueType | None:
-    """`silent` in nanoseconds. Only an offline node is deregistered, so that a halt of the chain takes two
-    blocks over it."""
+    """Returns the next state of a node, or None if it keeps its state. `silent` is in nanoseconds.
+
+    Only an offline node is deregistered, so that this takes two blocks after a halt of the chain.
+    """
     if state == _S.NODE_STATE_OFFLINE:
         return _S.NODE_STATE_DEREGISTERED if silent > DEREGISTERED_SECONDS * 10**9 else None
     ages = ((OFFLINE_SECONDS, _S.NODE_STATE_OFFLINE), (stale_seconds, _S.NODE_STATE_STALE))
@@ -136,8 +137,10 @@ def _age(ctx: Context, node: types_pb2.NodeMetadata, state: types_pb2.NodeState.
 
 
 def count_clusters(ctx: Context) -> None:
-    """What the active nodes add up to (total_nodes is not recomputed); a cluster that went silent is
-    offline."""
+    """Sums up the active nodes of each cluster (total_nodes is not recomputed).
+
+    A cluster without heartbeats goes offline.
+    """
     nodes: dict[str, list[types_pb2.NodeMetadata]] = {}
     for node in ctx.every(types_pb2.NodeMetadata, keyspace.NODE):
         nodes.setdefault(node.cluster_id, []).append(node)
@@ -166,7 +169,10 @@ def _count(ctx: Context, cluster: types_pb2.HPCCluster, nodes: list[types_pb2.No
 
 
 def _silent(ctx: Context, cluster: types_pb2.HPCCluster, nodes: list[types_pb2.NodeMetadata]) -> bool:
-    """The published chain writes every cluster anew in each block and goes by that: there only a halt makes
-    one silent."""
+    """Reports whether the cluster had no sign of life within cluster_heartbeat_timeout.
+
+    The published chain rewrites every cluster in each block and uses the time of that write, so that there
+    only a halt of the chain makes a cluster silent.
+    """
     heard = [cluster.updated_at] if ctx.rules.has_quirks else [node.last_heartbeat for node in nodes]
     return all(ctx.since(moment) > ctx.params().cluster_heartbeat_timeout * 10**9 for moment in heard)

@@ -1,15 +1,15 @@
-"""What the module's parameters may be. No I/O."""
+"""Validation of the module's parameters. No I/O."""
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 
-WHOLE = 1_000_000  # what rates and weights are parts of
+WHOLE = 1_000_000  # rates and weights are parts of this
 SHARES = ("platform_fee_rate", "provider_reward_rate", "node_reward_rate")
 WEIGHTS = ("latency_weight_factor", "capacity_weight_factor")
 AT_LEAST_ONE = ("min_job_duration_seconds", "cluster_heartbeat_timeout", "node_heartbeat_timeout")
 
 
 def problem(params: types_pb2.Params) -> str:
-    """What is wrong with them; empty when nothing is."""
+    """Returns what is invalid in the parameters, or ""."""
     for name in (*SHARES, *WEIGHTS):
         text = getattr(params, name)
         if not (text.isascii() and text.isdigit() and int(text) <= WHOLE):

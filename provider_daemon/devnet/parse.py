@@ -1,4 +1,4 @@
-"""Bytes -> a transaction that the checks can look at."""
+"""Decoding of transaction bytes for the checks."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,11 @@ MAX_TX_BYTES = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class ParsedTx:
-    """`signer` is the one account that signs; `fee` is in the fee denom; `public_key` may be left out once
-    the chain knows it."""
+    """A decoded transaction.
+
+    `signer` is the one account that signs; `fee` is in the fee denom; `public_key` may be left out once the
+    chain knows it.
+    """
 
     tx_bytes: bytes
     tx_hash: str
@@ -41,8 +44,11 @@ class ParsedTx:
 
 
 def parse(tx_bytes: bytes, rules: ChainRules) -> ParsedTx:
-    """Raises ChainError: (2) for what is no transaction, (21) for one that is too large, (4) and (18) for
-    wrong signers."""
+    """Decodes a transaction.
+
+    Raises ChainError: (2) for bytes that are not a transaction, (21) for one that is too large, (4) and (18)
+    for wrong signers.
+    """
     if len(tx_bytes) > MAX_TX_BYTES:
         raise sdk(failures.TX_TOO_LARGE)
     try:
@@ -66,8 +72,10 @@ def parse(tx_bytes: bytes, rules: ChainRules) -> ParsedTx:
 
 
 def _no_maps(found: tuple[Message, ...], rules: ChainRules) -> None:
-    """The published chain's decoder knows no map fields: a job with an environment does not even get to the
-    checks."""
+    """Refuses map fields.
+
+    The published chain's decoder does not support them: a job with an environment does not reach the checks.
+    """
     if rules.has_quirks and any(
         isinstance(message, MsgSubmitJob) and message.workload_spec.environment for message in found
     ):

@@ -1,5 +1,4 @@
-"""The scheduling decision that is recorded with a job, and the events that tell of it (docs/protocol.md,
-'Scheduling')."""
+"""The scheduling decision recorded with a job, and its events (docs/protocol.md, 'Scheduling')."""
 
 from collections.abc import Sequence
 
@@ -13,8 +12,10 @@ Candidate = types_pb2.ClusterCandidate
 
 
 def decide(ctx: Context, job: types_pb2.HPCJob) -> str:
-    """Stores a decision when some cluster suits, and returns its id; else "". It may name another provider's
-    cluster."""
+    """Stores a decision if a cluster is suitable, and returns its id, else "".
+
+    It may name another provider's cluster.
+    """
     params = ctx.params()
     weights = scoring.Weights(int(params.latency_weight_factor), int(params.capacity_weight_factor))
     offers = _offers(ctx, job)

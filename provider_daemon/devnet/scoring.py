@@ -1,4 +1,7 @@
-"""How well a cluster suits a job, in integers of scale 1,000,000 (docs/protocol.md, 'Scheduling'). No I/O."""
+"""The score of a cluster for a job, in integers of scale 1,000,000 (docs/protocol.md, 'Scheduling').
+
+No I/O.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +10,17 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.devnet.tenants import Quota
 
 SCALE = 1_000_000
-AGE_SECONDS = 3_600  # of waiting: a job this old has the whole age score
+AGE_SECONDS = 3_600  # of waiting: a job this old has the full age score
 TOP_PRIORITY = 1_000  # of a partition
 AGE_WEIGHT, SIZE_WEIGHT, PARTITION_WEIGHT = 400_000, 300_000, 300_000
-# the longest that a job may run which is let through before one of a higher priority
+# the longest run time of a job that may start before one of a higher priority
 BACKFILL_SECONDS = 1_800
 QUOTA_REASON = "over the tenant's quota"
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Of the base score: from the module's parameters."""
+    """The weights of the base score, from the module's parameters."""
 
     latency: int
     capacity: int
@@ -25,8 +28,11 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A cluster as a candidate: its mean latency in ms, the tenant's quotas on it, whether a job of a higher
-    priority waits there."""
+    """A candidate cluster.
+
+    It has the mean latency in ms, the tenant's quotas on it, and whether a job of a higher priority waits
+    there.
+    """
 
     cluster: types_pb2.HPCCluster
     latency_ms: int
@@ -36,7 +42,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Priority:
-    """Of a job on a cluster."""
+    """The priority of a job on a cluster."""
 
     age: int
     size: int
@@ -48,7 +54,10 @@ class Priority:
 
 
 def priority(cluster: types_pb2.HPCCluster, queue: str, nodes: int, age: int) -> Priority:
-    """`age`: seconds that the job has waited. The fewer nodes a job asks for, the higher."""
+    """Computes a job's priority.
+
+    `age` is the seconds that the job has waited. Jobs that request fewer nodes have a higher priority.
+    """
     found = _partition(cluster, queue)
     size = share(cluster.total_nodes - nodes, cluster.total_nodes)
     return Priority(share(age, AGE_SECONDS), size, share(found.priority if found else 0, TOP_PRIORITY))
@@ -94,14 +103,14 @@ def _candidate(
 
 
 def bursts(offer: Offer) -> str:
-    """The quotas that only a burst lets the job pass, as `running 13 of 12`."""
+    """Returns the quotas that the job passes only in a burst, as `running 13 of 12`."""
     return ", ".join(
         f"{quota.name} {quota.after} of {quota.limit}" for quota in offer.quotas if quota.after > quota.limit
     )
 
 
 def share(part: int, whole: int) -> int:
-    """part / whole, from 0 to SCALE."""
+    """Returns part / whole, from 0 to SCALE."""
     return min(SCALE, max(0, SCALE * part // whole)) if whole else 0
 
 
@@ -114,7 +123,7 @@ def _partition(cluster: types_pb2.HPCCluster, queue: str) -> types_pb2.Partition
 
 
 def _unsuitable(job: types_pb2.HPCJob, offer: Offer) -> str:
-    """Why the cluster cannot take the job; empty when it can."""
+    """Returns why the cluster cannot accept the job, or ""."""
     cluster, nodes, partition = offer.cluster, job.resources.nodes, _partition(offer.cluster, job.queue_name)
     if cluster.state != types_pb2.CLUSTER_STATE_ACTIVE:
         return "not active"

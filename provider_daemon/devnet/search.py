@@ -1,4 +1,4 @@
-"""CometBFT's event queries, as far as they are used: conditions `key OP value` joined by AND."""
+"""The subset of CometBFT's event queries in use: conditions `key OP value` joined by AND."""
 
 import operator
 import re
@@ -19,7 +19,7 @@ Matcher = Callable[[IncludedTx], bool]
 
 
 def parse_query(query: str) -> Matcher:
-    """Raises ValueError for what is no such query."""
+    """Parses a query. Raises ValueError for an invalid query."""
     conditions = [_condition(text) for text in re.split(r"\s+AND\s+", query)]
     return lambda tx: all(condition(tx) for condition in conditions)
 

@@ -1,4 +1,4 @@
-"""The devnet as a server: gRPC services over the blocks, and somebody who makes blocks."""
+"""The devnet as a server: gRPC services over the blocks, and a block producer."""
 
 import asyncio
 import contextlib
@@ -22,13 +22,15 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - where to 
 
 @dataclass(slots=True)
 class Devnet:
-    """`indexed` False: GetTx and searches are refused. `queries`: none (the service is not there), published
-    (six answer) or all.
+    """The devnet's server.
 
-    `listen` with port 0 takes a free one; `rest`, too, and "" serves none.
+    If `indexed` is False, GetTx and searches are refused. `queries`: none (the service is missing), published
+    (six calls answer) or all. `listen` with port 0 selects a free port; so does `rest`, for which "" means no
+    REST server.
 
-    With `block_seconds` 0 nobody makes blocks: tests call `produce_block` themselves. While `halted` none are
-    made either, and queries are answered from the last one, as by a chain whose validators do not agree."""
+    With `block_seconds` 0 no blocks are produced: tests call `produce_block`. While `halted`, no blocks are
+    produced either; queries are answered from the last block, as on a chain whose validators do not agree.
+    """
 
     path: str = ":memory:"
     listen: str = "127.0.0.1:0"
@@ -48,8 +50,10 @@ class Devnet:
     _maker: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
-        """The port that it serves on. A new chain has its first block by then. Raises ConfigError for an
-        unusable file or port."""
+        """Starts the server and returns its port; a new chain then has its first block.
+
+        Raises ConfigError if the file or port cannot be used.
+        """
         self._archive = Archive(self.path)
         async with contextlib.AsyncExitStack() as undo:
             undo.callback(self._archive.close)
@@ -89,7 +93,7 @@ class Devnet:
             self.rest_port = await self._gateway.start()
 
     def produce_block(self, at: int | None = None) -> None:
-        """`at`: nanoseconds since the epoch; now when None."""
+        """Produces a block. `at` is in nanoseconds since the epoch; None means now."""
         self.blocks.produce(time.time_ns() if at is None else at)
 
     async def stop(self) -> None:
@@ -102,7 +106,7 @@ class Devnet:
         self._archive.close()
 
     async def made_blocks_until(self, ended: asyncio.Event) -> None:
-        """Raises what ended the making of blocks, should it end first."""
+        """Waits for the event. Raises the error that ended block production, if that ends first."""
         waiting = [asyncio.create_task(ended.wait()), *([self._maker] if self._maker else [])]
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -122,8 +126,10 @@ class Devnet:
 
 
 async def serve(devnet: Devnet, say: Callable[[str], object]) -> None:
-    """Until SIGINT or SIGTERM; SIGUSR1 halts the chain, SIGUSR2 lets it go on. `say` gets one line once the
-    chain can be used."""
+    """Serves until SIGINT or SIGTERM. SIGUSR1 halts the chain, SIGUSR2 resumes it.
+
+    `say` receives one line when the chain is ready.
+    """
     ended = asyncio.Event()
     handlers = {
         signal.SIGINT: ended.set,

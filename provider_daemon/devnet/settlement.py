@@ -1,19 +1,21 @@
-"""The money of jobs: provider_daemon.money works out who owes what, this module moves and records it.
+"""The money of jobs. provider_daemon.money computes who owes what; here it is moved and recorded.
 
 The rest of the module calls:
 
-- open_escrow: when a job is submitted
-- settle_usage, settle_requested: once, when it ended: on its reported usage, or on what it asked for if no
-  report can come
-- end_block: every block: finalizes and settles what is due
-- dispute_opened, dispute_closed: with the dispute's record as it was just stored
-- index: after an import of records: finds again what is to be settled
+    open_escrow      when a job is submitted
+    settle_usage     once, when a job ended, on its reported usage
+    settle_requested once, on what the job requested, where no report can come
+    end_block        in every block: finalizes and settles what is due
+    dispute_opened   with the dispute's record as it was just stored
+    dispute_closed   with the dispute's record as it was just stored
+    index            after an import of records: finds again what is to be settled
 
 An accounting is finalized `finalize_seconds` and settled `settle_seconds` after the end of its job (both 0:
 in the same transaction). A dispute that is open when it is finalized, or opened before it is settled, stops
-the settlement. When the dispute is rejected, the settlement resumes unchanged. When it is resolved with usage
-(a JSON object of HPCUsageMetrics' fields), the job is billed again on that and settled at once; when it is
-resolved with words only, the settlement resumes unchanged, too. Under `published` rules nothing happens.
+the settlement. If the dispute is rejected, the settlement continues. If it is resolved with usage as its
+resolution (a JSON object of HPCUsageMetrics' fields), the job is billed again on that usage and settled at
+once. If it is resolved with text only, the settlement continues too. Under `published` rules nothing happens
+at all.
 """
 
 import json
@@ -31,7 +33,7 @@ from provider_daemon.money.documents import Use, read_use
 from provider_daemon.money.quantities import Asked, node_hours_seen, use_of
 from provider_daemon.money.settlement import pay
 
-# a store of its own: job id -> when its accounting is looked at next, so that no block reads every one
+# a separate store: job id -> when its accounting is due next, so that no block reads every accounting
 UNSETTLED = "unsettled"
 OPEN = (types_pb2.DISPUTE_STATUS_PENDING, types_pb2.DISPUTE_STATUS_UNDER_REVIEW)
 
@@ -46,13 +48,15 @@ def open_escrow(ctx: Context, job: types_pb2.HPCJob) -> None:
 
 
 def settle_usage(ctx: Context, job: types_pb2.HPCJob, metrics: types_pb2.HPCUsageMetrics) -> None:
-    """On the usage that the provider reported; a job that never ran is refunded whole."""
+    """Settles on the usage that the provider reported. A job that never ran is refunded in full."""
     _account(ctx, job, messages.usage_of(metrics), None)
 
 
 def settle_requested(ctx: Context, job: types_pb2.HPCJob, seconds: int | None) -> None:
-    """On the resources asked for, for so many seconds; None for a job that never ran. Node-hours are decimal:
-    the chain works them out."""
+    """Settles on the requested resources for the given seconds; None means that the job never ran.
+
+    Node-hours are decimal: the chain computes them.
+    """
     asked = job.resources
     held = Asked.per_node(
         asked.nodes, asked.cpu_cores_per_node, asked.memory_gb_per_node, asked.gpus_per_node
@@ -70,7 +74,7 @@ def end_block(ctx: Context) -> None:
 
 
 def dispute_opened(ctx: Context, dispute: types_pb2.HPCDispute) -> None:
-    """One on a settled job stops nothing any more: its reward is marked."""
+    """Stops the settlement. A dispute about a settled job stops nothing: its reward is marked."""
     _mark_reward(ctx, dispute, disputed=True)
     found = _find(ctx, dispute.job_id)
     if found and found[1].settlement_status == Status.FINALIZED:
@@ -78,7 +82,10 @@ def dispute_opened(ctx: Context, dispute: types_pb2.HPCDispute) -> None:
 
 
 def dispute_closed(ctx: Context, dispute: types_pb2.HPCDispute) -> None:
-    """Raises invalid dispute (2114) for a resolution that is a JSON object, but not of usage."""
+    """Ends a dispute.
+
+    Raises invalid dispute (2114) for a resolution that is a JSON object but not a usage.
+    """
     corrected = _corrected_usage(dispute)
     still_open = _disputed(ctx, dispute.job_id)
     if not still_open:
@@ -105,14 +112,14 @@ def index(ctx: Context) -> None:
 
 def _account(ctx: Context, job: types_pb2.HPCJob, usage: Usage, node_hours: int | None) -> None:
     if ctx.rules.settlement == "published" or _find(ctx, job.job_id):
-        return  # accounted for already: never twice
+        return  # already accounted for: never twice
     cost, due = charges.charge(ctx, job, usage, node_hours)
     stored = money_records.accounting(job, usage, cost, due, ctx.now, ctx.height)
     _advance(ctx, job, stored)
 
 
 def _advance(ctx: Context, job: types_pb2.HPCJob, stored: types_pb2.JobAccounting) -> None:
-    """As far as it may go now."""
+    """Finalizes and settles the accounting as far as is due now."""
     state = money_records.record(job, stored)
     if state.status is Status.PENDING and ctx.time >= _due(ctx, stored):
         state = books.finalize(state, ctx.now.seconds)
@@ -172,7 +179,7 @@ def _mark_reward(ctx: Context, dispute: types_pb2.HPCDispute, *, disputed: bool)
 
 
 def _corrected_usage(dispute: types_pb2.HPCDispute) -> Use | None:
-    """None for a resolution in words."""
+    """Returns the usage in the resolution, or None for a resolution in text."""
     try:
         document = json.loads(dispute.resolution)
     except ValueError:
@@ -191,7 +198,7 @@ def _corrected_usage(dispute: types_pb2.HPCDispute) -> Use | None:
 
 
 def _find(ctx: Context, job_id: str) -> tuple[types_pb2.HPCJob, types_pb2.JobAccounting] | None:
-    """None for a job that has no accounting."""
+    """Returns the accounting, or None if the job has none."""
     job = ctx.load(types_pb2.HPCJob, keyspace.JOB, job_id)
     stored = ctx.load(types_pb2.JobAccounting, keyspace.JOB_ACCOUNTING, job_id)
     return (job, stored) if job and stored else None
@@ -206,13 +213,16 @@ def _save(
 
 
 def _wait(ctx: Context, stored: types_pb2.JobAccounting) -> None:
-    """A settled one waits for nothing, a disputed one for its dispute."""
+    """Stores when the next step is due.
+
+    A settled accounting waits for nothing, a disputed one for its dispute.
+    """
     waits = stored.settlement_status in (Status.PENDING, Status.FINALIZED)
     ctx.state.put(UNSETTLED, stored.job_id.encode(), str(_due(ctx, stored)).encode() if waits else b"")
 
 
 def _due(ctx: Context, stored: types_pb2.JobAccounting) -> int:
-    """Nanoseconds since the epoch."""
+    """Returns when the next step is due, in nanoseconds since the epoch."""
     rules = ctx.rules
     delay = rules.finalize_seconds if stored.settlement_status == Status.PENDING else rules.settle_seconds
     return stored.created_at.seconds * 10**9 + stored.created_at.nanos + delay * 10**9

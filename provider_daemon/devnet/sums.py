@@ -1,16 +1,18 @@
-"""What the scheduling decisions of a queue add up to, on each cluster and on all together: running means,
-truncated at every step."""
+"""Running means of a queue's scheduling decisions, truncated at every step.
+
+They are kept per cluster and over all clusters.
+"""
 
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.devnet.context import Context
 
-EVERYWHERE = "all"  # in place of a cluster's id
+EVERYWHERE = "all"  # instead of a cluster's id
 AVERAGED = ("latency", "capacity", "combined", "priority", "fair_share", "age", "job_size", "partition")
 
 
 def load(ctx: Context, cluster_id: str, queue_name: str) -> types_pb2.SchedulingMetrics:
-    """All zeros before the first decision."""
+    """Returns the means; all zeros before the first decision."""
     found = ctx.load(types_pb2.SchedulingMetrics, keyspace.SCHEDULING_METRICS, f"{cluster_id}/{queue_name}")
     return found or types_pb2.SchedulingMetrics(cluster_id=cluster_id, queue_name=queue_name)
 
@@ -32,7 +34,7 @@ def add(ctx: Context, queue_name: str, decision: types_pb2.SchedulingDecision) -
 
 
 def denied(ctx: Context, queue_name: str) -> None:
-    """A job that the tenant's quota keeps from every cluster."""
+    """Counts a job that the tenant's quota excludes from every cluster."""
     metrics = load(ctx, EVERYWHERE, queue_name)
     metrics.quota_denied += 1
     _store(ctx, metrics)

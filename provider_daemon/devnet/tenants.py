@@ -1,9 +1,10 @@
-"""What each customer has on each cluster, kept as a tally so that no submission reads every job, and the
-quota it is held against.
+"""What each customer has on each cluster, and the quotas that limit it.
 
-Quotas (docs/protocol.md, 'Scheduling'): 12 jobs running (+6 in a burst), 24 queued (+12), a quarter of the
-cluster's nodes, cores, memory and GPUs (at least 2, 32, 64 GB and 1; in a burst up to a half), never more
-than there is. What a cluster does not tell is not limited."""
+It is kept as a tally so that no submission reads every job. Quotas (docs/protocol.md, 'Scheduling'): 12 jobs
+running (+6 in a burst), 24 queued (+12), a quarter of the cluster's nodes, cores, memory and GPUs (at least
+2, 32, 64 GB and 1; in a burst up to a half), never more than the cluster has. What a cluster does not report
+is not limited.
+"""
 
 import json
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ AT_LEAST = {"nodes": 2, "cores": 32, "memory_gb": 64, "gpus": 1}
 
 @dataclass(slots=True)
 class Tally:
-    """Jobs by state, and what the running ones hold."""
+    """The number of jobs by state, and what the running ones hold."""
 
     running: int = 0
     queued: int = 0
@@ -32,7 +33,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """`used` and `asked` beside the limit, which only a burst may pass. `burst` is the most there is."""
+    """A quota.
+
+    `used` and `asked` are compared with the limit, which only a burst may exceed. `burst` is the maximum.
+    """
 
     name: str
     used: int
@@ -51,7 +55,7 @@ def tally(ctx: Context, customer: str, cluster_id: str) -> Tally:
 
 
 def moved(ctx: Context, job: types_pb2.HPCJob, before: State | None, after: State) -> None:
-    """`before` is None for a new job."""
+    """Updates the tally after a change of state. `before` is None for a new job."""
     found = tally(ctx, job.customer_address, job.cluster_id)
     _add(found, job, before, -1)
     _add(found, job, after, 1)
@@ -60,7 +64,7 @@ def moved(ctx: Context, job: types_pb2.HPCJob, before: State | None, after: Stat
 
 
 def quotas(found: Tally, cluster: types_pb2.HPCCluster, asked: types_pb2.JobResources) -> list[Quota]:
-    """One for each thing that is limited, with what one more job asks of it."""
+    """Returns one quota for each limited resource, with what one more job requests of it."""
     wanted, metadata = _resources(asked), cluster.cluster_metadata
     totals = {
         "nodes": cluster.total_nodes,

@@ -1,4 +1,4 @@
-"""Basic validation: what a message must hold before anything is looked up (codespace hpc, codes 1 to 7)."""
+"""Basic validation: what a message must contain before any lookup (codespace hpc, codes 1 to 7)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ MIN_RUNTIME = 60
 
 
 def validate(message: Message) -> None:
-    """Raises ChainError."""
+    """Raises ChainError for an invalid message."""
     try:
         bech32.decode(signer_of(message))
     except ValueError as error:
@@ -38,7 +38,7 @@ def validate(message: Message) -> None:
 
 
 def _known_words(message: Message) -> None:
-    """proto3 lets any number through as an enum."""
+    """Refuses unknown enum values; proto3 accepts any number."""
     for field, value in message.ListFields():
         for item in value if field.is_repeated else (value,):
             if field.enum_type and item not in field.enum_type.values_by_number:

@@ -1,5 +1,7 @@
-"""The jobs that wait on each cluster, with what their priority is made of, so that no submission reads their
-records."""
+"""The jobs that wait on each cluster, with the inputs of their priority.
+
+They are kept so that no submission reads the jobs' records.
+"""
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.devnet import scoring
@@ -10,8 +12,10 @@ WAITS = (types_pb2.JOB_STATE_PENDING, types_pb2.JOB_STATE_QUEUED)
 
 
 def note(ctx: Context, job: types_pb2.HPCJob) -> None:
-    """Under cluster, nodes, queue, the time it was made (nanoseconds) and job: the oldest of its kind stands
-    first."""
+    """Stores a waiting job under cluster, nodes, queue, creation time (nanoseconds) and job id.
+
+    The oldest of its kind is first.
+    """
     made = job.created_at.seconds * 10**9 + job.created_at.nanos
     key = f"{job.cluster_id}/{job.resources.nodes}/{job.queue_name}/{made:019}/{job.job_id}"
     value = f"{made} {job.resources.nodes} {job.queue_name}" if job.state in WAITS else ""
@@ -19,8 +23,10 @@ def note(ctx: Context, job: types_pb2.HPCJob) -> None:
 
 
 def outranks(ctx: Context, cluster: types_pb2.HPCCluster, own: int) -> bool:
-    """Whether a job waits there whose priority now is higher than `own`. Of jobs of one size and queue the
-    oldest has the highest."""
+    """Reports whether a job with a current priority higher than `own` waits there.
+
+    Among jobs of one size and queue the oldest has the highest priority.
+    """
     oldest: dict[bytes, bytes] = {}
     for key, value in ctx.state.scan(STORE, f"{cluster.cluster_id}/".encode()):
         oldest.setdefault(key.rsplit(b"/", 2)[0], value)

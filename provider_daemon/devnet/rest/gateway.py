@@ -1,5 +1,4 @@
-"""The REST server: each path of the table becomes a gRPC call to the devnet itself, as a Cosmos gateway does
-it."""
+"""The REST server: each path of the table becomes a gRPC call to the devnet, as in a Cosmos gateway."""
 
 import json
 from typing import Any
@@ -17,7 +16,7 @@ from provider_daemon.devnet.services import rawlog
 from provider_daemon.errors import ConfigError
 
 MAX_ANSWER = 64 * 1024 * 1024
-MAX_BODY = 4 * 1024 * 1024  # a transaction in base64, and room
+MAX_BODY = 4 * 1024 * 1024  # a transaction in base64, and some room
 
 # grpc-gateway's HTTPStatusFromCode
 STATUS = {
@@ -38,7 +37,7 @@ STATUS = {
 
 
 class Gateway:
-    """`target`: host:port of the gRPC server. `listen` with port 0 takes a free one."""
+    """The REST server. `target` is host:port of the gRPC server. `listen` with port 0 selects a free port."""
 
     def __init__(self, target: str, listen: str) -> None:
         self._listen = listen
@@ -48,7 +47,7 @@ class Gateway:
         self._runner = web.AppRunner(self._application(), access_log=None)
 
     async def start(self) -> int:
-        """The port. Raises ConfigError for an address that cannot be listened on."""
+        """Starts the server and returns its port. Raises ConfigError if the address cannot be bound."""
         host, _, port = self._listen.rpartition(":")
         await self._runner.setup()
         try:

@@ -1,4 +1,4 @@
-"""HTTP -> request message: from a path's names and the query string, or from a JSON body. No I/O."""
+"""HTTP -> request message: from the names in a path and the query string, or from a JSON body. No I/O."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,10 +12,10 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def from_query(kind: Descriptor, path: Mapping[str, str], query: Iterable[tuple[str, str]]) -> Message:
-    """Dotted names reach into messages (`pagination.limit`); unknown names are passed over, as a gateway
-    does; the path's names win.
+    """Builds a request from path names and query string.
 
-    Raises ValueError that names what does not fit its type.
+    Dotted names select fields of nested messages (`pagination.limit`). Unknown names are ignored, as a
+    gateway does. Names in the path take precedence. Raises ValueError that names a value of the wrong type.
     """
     wanted: dict[str, Any] = {}
     for name, text in (*query, *path.items()):
@@ -24,7 +24,7 @@ def from_query(kind: Descriptor, path: Mapping[str, str], query: Iterable[tuple[
 
 
 def from_body(kind: Descriptor, body: str) -> Message:
-    """Raises ValueError for what is no such JSON."""
+    """Builds a request from a JSON body. Raises ValueError for an invalid body."""
     message = GetMessageClass(kind)()
     try:
         return json_format.Parse(body or "{}", message, ignore_unknown_fields=True)

@@ -1,4 +1,4 @@
-"""Which path is which call: the HTTP options of the chain's .proto files as one table. No I/O."""
+"""The routes: the HTTP options of the chain's .proto files as one table. No I/O."""
 
 from dataclasses import dataclass
 
@@ -60,7 +60,10 @@ COSMOS = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`path` is a template: its `{names}` are fields of the request. A POST's body is the whole request."""
+    """A route.
+
+    `path` is a template whose `{names}` are fields of the request. The body of a POST is the whole request.
+    """
 
     verb: str
     path: str
@@ -68,7 +71,7 @@ class Route:
 
     @property
     def call(self) -> str:
-        """As gRPC names it on the wire."""
+        """Returns the call's full gRPC method name."""
         return f"/{self.method.containing_service.full_name}/{self.method.name}"
 
 

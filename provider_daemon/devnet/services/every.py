@@ -1,4 +1,4 @@
-"""All services on one server, and reflection, which lists them. A Msg service is never among them."""
+"""All services on one server, with reflection, which lists them. A Msg service is never among them."""
 
 import grpc.aio
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME, enable_server_reflection
@@ -28,7 +28,10 @@ HPC = query_pb2.DESCRIPTOR.services_by_name["Query"].full_name
 
 
 def add_services(server: grpc.aio.Server, blocks: Blocks, queries: str, *, indexed: bool = True) -> None:
-    """`queries`: none (the module's service is not there), published (six calls answer) or all."""
+    """Adds the services.
+
+    `queries`: none (without the module's service), published (six calls answer) or all.
+    """
     tendermint_grpc.add_ServiceServicer_to_server(TendermintService(blocks), server)
     rawlog.add_to_server(TxService(blocks, indexed=indexed), server)
     auth_pb2_grpc.add_QueryServicer_to_server(AuthService(blocks), server)

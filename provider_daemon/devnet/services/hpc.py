@@ -18,8 +18,8 @@ from provider_daemon.devnet.context import Context
 Call = grpc.aio.ServicerContext[Any, Any]
 M = TypeVar("M", bound=Message)
 
-# docs/protocol.md, 'Two ways to read': the published source answers these six; the others say that they are
-# not implemented.
+# docs/protocol.md, 'Two ways to read': the published source answers these six calls. All others return
+# UNIMPLEMENTED.
 PUBLISHED = frozenset(
     {
         "NodeMetadata",
@@ -161,7 +161,7 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
         ctx = self._ctx()
         every = ctx.every(types_pb2.SchedulingDecision, keyspace.DECISION)
         found = next((decision for decision in every if decision.job_id == request.job_id), None)
-        # the published source looks at the job's own field, which nothing stores
+        # the published source reads the job's own field, which nothing sets
         if found is None or ctx.rules.has_quirks:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no decision for {request.job_id}")
         return q.QuerySchedulingDecisionByJobResponse(decision=found)
@@ -205,8 +205,10 @@ class HpcQuery(query_pb2_grpc.QueryServicer):
 
 
 def only_published(service: HpcQuery) -> HpcQuery:
-    """The same service with every call but the published ones unimplemented, in the words of generated Go
-    code."""
+    """Returns the service with all but the published calls unimplemented.
+
+    The error text is that of generated Go code.
+    """
     for name in _calls(service):
         if name not in PUBLISHED:
             setattr(service, name, _unimplemented(name))

@@ -1,4 +1,4 @@
-"""What a Cosmos node tells of itself, of accounts, and of its raw stores."""
+"""The services about the node, accounts, and the raw stores."""
 
 from typing import Any
 
@@ -77,7 +77,10 @@ class TendermintService(query_pb2_grpc.ServiceServicer):
         return answer
 
     def _stored(self, path: str, data: bytes) -> bytes:
-        """Of the stores that look as the chain's own do; the devnet keeps others, in forms of its own."""
+        """Returns a value of the stores that have the chain's format.
+
+        The devnet's other stores have its own format.
+        """
         match path.strip("/").split("/"):
             case ["store", store, _] if store not in (keyspace.HPC_STORE, keyspace.GAS_PRICING_STORE):
                 raise ChainError(NO_SUCH_STORE, f"no such store: {store}", codespace=STORE)

@@ -1,7 +1,7 @@
-"""The tx service with answers that may be bytes already.
+"""The tx service with responses that may already be encoded.
 
-A log can hold an address's raw bytes (docs/protocol.md, 'Result codes'), which no protobuf library would
-write for us."""
+A log can contain an address's raw bytes (docs/protocol.md, 'Result codes'), which no protobuf library writes.
+"""
 
 from typing import Any
 
@@ -38,13 +38,13 @@ def _serialize(response: Message | bytes) -> bytes:
 
 
 def answer(response: TxResponse, log: str) -> bytes:
-    """A BroadcastTxResponse on the wire."""
+    """Returns an encoded BroadcastTxResponse."""
     body = response.SerializeToString() + _field(TxResponse.RAW_LOG_FIELD_NUMBER, log_bytes(log))
     return _field(service_pb2.BroadcastTxResponse.TX_RESPONSE_FIELD_NUMBER, body)
 
 
 def readable(response: bytes) -> service_pb2.BroadcastTxResponse:
-    """What `answer` made, with U+FFFD for bytes that are no UTF-8, as Go's JSON has it."""
+    """Decodes the output of `answer`, with U+FFFD for invalid UTF-8, as Go's JSON encoder does."""
     body = _content(response, service_pb2.BroadcastTxResponse.TX_RESPONSE_FIELD_NUMBER)
     log = _content(body, TxResponse.RAW_LOG_FIELD_NUMBER)
     found = TxResponse.FromString(body.removesuffix(_field(TxResponse.RAW_LOG_FIELD_NUMBER, log)))
@@ -53,12 +53,12 @@ def readable(response: bytes) -> service_pb2.BroadcastTxResponse:
 
 
 def log_bytes(log: str) -> bytes:
-    """Bytes that are no UTF-8 travel through the devnet as surrogates."""
+    """Encodes a log. Bytes that are not UTF-8 are surrogates inside the devnet."""
     return log.encode("utf-8", "surrogateescape")
 
 
 def _content(message: bytes, number: int) -> bytes:
-    """Of a field, read as bytes; b"" when it is not there."""
+    """Returns a field's value as bytes; b"" if the field is missing."""
     fields: Any = UnknownFieldSet(Empty.FromString(message))
     return next((bytes(field.data) for field in fields if field.field_number == number), b"")
 

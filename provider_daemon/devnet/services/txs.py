@@ -1,4 +1,4 @@
-"""cosmos.tx.v1beta1.Service: broadcast, simulate, and finding transactions again."""
+"""The service cosmos.tx.v1beta1.Service: broadcast, simulation, and search for transactions."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +27,7 @@ class TxService(service_pb2_grpc.ServiceServicer):
         self._indexed = indexed
 
     async def _must_be_indexed(self, context: Call) -> None:
-        """As a node with `indexer = "null"` refuses."""
+        """Refuses the call as a node with `indexer = "null"` does."""
         if not self._indexed:
             await context.abort(grpc.StatusCode.UNKNOWN, "transaction indexing is disabled")
 
