@@ -1,5 +1,7 @@
-"""sacct's rows -> sightings: what a SLURM job was given, for how long, and how it ended (docs/slurm.md,
-'Accounting records')."""
+"""Converts sacct's rows into sightings: resources, run time and outcome of a SLURM job.
+
+See docs/slurm.md, 'Accounting records'.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,22 +15,22 @@ from provider_daemon.slurm.parse import Queued, seconds, state_word
 from provider_daemon.slurm.states import JobState, hopeless, job_state
 from provider_daemon.slurm.tables import Reading, read
 
-SIGNAL_BASE = 128  # a program that a signal ended has exit code 128 + signal, as shells say it
+SIGNAL_BASE = 128  # shell convention: a program ended by a signal has exit code 128 + signal
 _CODE = re.compile(r"[0-9]{1,5}")
 _ELAPSED = re.compile(r"[0-9]{1,12}")
-_OUT_OF_MEMORY = 125  # SLURM's mark, no signal: what the kernel sends is SIGKILL
+_OUT_OF_MEMORY = 125  # not a signal: SLURM's code for out of memory; the kernel sends SIGKILL
 _SIGKILL = 9
 
-# What ends a stretch of a job that sites may let SLURM requeue.
+# States after which a site may let SLURM requeue the job.
 _RUN_AGAIN = frozenset({"NODE_FAIL", "BOOT_FAIL", "LAUNCH_FAILED", "RECONFIG_FAIL", "PREEMPTED", "REVOKED"})
 
 
 @dataclass(frozen=True, slots=True)
 class AccountingRow:
-    """One record of commands.SACCT_FIELDS. Times in seconds since the epoch, 0 when SLURM has none.
+    """One record of commands.SACCT_FIELDS. Times are in seconds since the epoch, 0 when SLURM has none.
 
-    `directory`: the last part of the working directory. A job's user cannot change it once the job has begun
-    to run."""
+    `directory` is the last part of the working directory. A job's user cannot change it once the job runs.
+    """
 
     slurm_id: str
     name: str
@@ -44,13 +46,12 @@ class AccountingRow:
 
 
 def rows(text: str, mark: str) -> Reading[AccountingRow]:
-    """In sacct's order: the records of one job follow each other, the oldest first."""
+    """Parses sacct's output, in sacct's order: the records of one job are adjacent, the oldest first."""
     return read("sacct", text, mark, SACCT_FIELDS, SACCT_KEY, ("JobName", "WorkDir"), _row)
 
 
 def once(reading: Reading[AccountingRow]) -> Reading[AccountingRow]:
-    """Each record once: one that several windows of time hold is in the answer of each. The latest answer
-    counts."""
+    """Removes duplicates: several time windows may return the same record. The last one counts."""
     found = {(row.slurm_id, row.name, row.submitted_at, row.started_at): row for row in reading.rows}
     return replace(reading, rows=tuple(found.values()))
 
@@ -78,8 +79,10 @@ def _row(field: Mapping[str, str]) -> AccountingRow:
 
 
 def exit_code(text: str) -> tuple[int, int]:
-    """(exit code, signal): `3:0` -> (3, 0); `0:15` -> (143, 15); `0:125`, out of memory -> (137, 9); empty ->
-    (0, 0)."""
+    """Returns (exit code, signal).
+
+    `3:0` is (3, 0), `0:15` is (143, 15), `0:125` (out of memory) is (137, 9), and an empty text is (0, 0).
+    """
     if not text:
         return 0, 0
     code, colon, signal = text.partition(":")
@@ -90,7 +93,7 @@ def exit_code(text: str) -> tuple[int, int]:
 
 
 def run(alloc_tres: str, elapsed: str, nodes: str) -> Run:
-    """What was allocated; nothing for a job that never started."""
+    """Returns the allocated resources; all are 0 for a job that never started."""
     parts = tres.tres(alloc_tres)
     if not _ELAPSED.fullmatch(elapsed):
         raise Unreadable(f"sacct: not an elapsed time in seconds: {elapsed[:40]!r}")
@@ -104,12 +107,13 @@ def run(alloc_tres: str, elapsed: str, nodes: str) -> Run:
 
 
 def ended(records: Sequence[AccountingRow]) -> Sighting:
-    """One SLURM job from its records: the last one says how it ended, all of them what it used. A requeued
-    one ran more than once."""
+    """Builds the sighting of one SLURM job from its records.
+
+    The last record holds the outcome, all records the usage: a requeued job ran more than once.
+    """
     last = records[-1]
     closed = last.state.phase is Phase.ENDED and bool(last.ended_at)
-    # Only jobs that squeue no longer shows as running are looked up here: an open record of one is late, not
-    # alive.
+    # Only jobs that squeue does not show as running are looked up here. An open record is therefore outdated.
     late = not closed and last.state.phase in (Phase.RUNNING, Phase.ENDED)
     return Sighting(
         slurm_id=last.slurm_id,
@@ -132,25 +136,26 @@ def ended(records: Sequence[AccountingRow]) -> Sighting:
 
 
 def may_go_on(seen: Sighting) -> bool:
-    """A last word after which SLURM may have run the job again: the record of the next stretch can still be
-    under way to slurmdbd."""
+    """Whether SLURM may have requeued the job: the record of its next run may not be in slurmdbd yet."""
     return seen.final and seen.slurm_state in _RUN_AGAIN
 
 
 def not_requeued(ended: Iterable[Sighting], queue: Iterable[Queued]) -> list[Sighting]:
-    """Those that squeue, asked after them, does not show under a newer submission: a requeue is one."""
+    """Returns the ended jobs that squeue does not show with a newer submit time. A requeue sets a new one."""
     newest = {(row.slurm_id, row.name): row.submitted_at for row in queue}
     return [seen for seen in ended if newest.get((seen.slurm_id, seen.name), 0) <= seen.submitted_at]
 
 
 def undecided(seen: Sighting) -> Sighting:
-    """The same, as no last word."""
+    """Returns the sighting without an outcome, as not final."""
     return replace(seen, phase=Phase.ENDING, outcome=None, final=False)
 
 
 def by_job(found: Iterable[AccountingRow], names: frozenset[str], since: int) -> list[Sighting]:
-    """A sighting for each SLURM job under one of our names. A record of before `since` belongs to an earlier
-    owner of the job id."""
+    """Returns one sighting per SLURM job with a name in `names`.
+
+    A record submitted before `since` belongs to an earlier job with the same SLURM job id.
+    """
     jobs: dict[tuple[str, str], list[AccountingRow]] = {}
     for row in found:
         if (
@@ -163,9 +168,10 @@ def by_job(found: Iterable[AccountingRow], names: frozenset[str], since: int) ->
 
 
 def live(row: Queued) -> Sighting:
-    """From squeue. A job that squeue calls ended waits for its accounting record: until then it is ending.
+    """Builds a sighting from squeue.
 
-    Its one run is what it holds by now; runs before a requeue are known to sacct alone.
+    A job that squeue shows as ended counts as ending until its accounting record is read. `runs` holds only
+    the current run; sacct has those before a requeue.
     """
     state = job_state(row.state)
     phase = Phase.ENDING if state.phase is Phase.ENDED else state.phase
@@ -186,11 +192,12 @@ def live(row: Queued) -> Sighting:
 
 
 def merge(live: Sequence[Sighting], ended: Sequence[Sighting]) -> dict[str, tuple[Sighting, ...]]:
-    """Both views by name, a SLURM job once: the closed accounting record wins over squeue, squeue over an
-    open record.
+    """Merges both views by job name, with each SLURM job once.
 
-    A requeue is a new submission of the same job: while its nodes are cleaned up squeue calls it completing,
-    and the record that is closed is that of the stretch before."""
+    A closed accounting record has priority over squeue, and squeue over an open record. If squeue shows a
+    newer submission than the closed record, the job was requeued: the record is that of the previous run, and
+    squeue shows the job as completing while its nodes are cleaned up.
+    """
     jobs = {(seen.slurm_id, seen.name): seen for seen in ended}
     for seen in live:
         known = jobs.get((seen.slurm_id, seen.name))

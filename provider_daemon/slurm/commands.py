@@ -1,9 +1,12 @@
-"""Every program that runs at the site, as text out; the answers are read in parse.py.
+"""Every program that provd runs at the site. parse.py reads the output.
 
-Each runs in an empty environment with a few named variables (so no SBATCH_*, SLURM_*, SQUEUE_*, SACCT_* of
-the login reaches it), under a time limit of its own (nothing stays behind on the login node), between two
-marker lines (a login that prints greetings, and an answer that was cut, are both told apart from SLURM's
-words). Names, ids and scripts come on stdin, never inside a program."""
+- Each program runs in an empty environment with a few named variables, so that no SBATCH_*, SLURM_*,
+  SQUEUE_* or SACCT_* variable of the login affects it.
+- Each program has a time limit, so that nothing stays behind on the login node.
+- The output stands between two marker lines. They separate it from the login's greetings and show whether
+  it is complete.
+- Names, ids and scripts are passed on stdin, never inside a program.
+"""
 
 import re
 import shlex
@@ -19,28 +22,26 @@ from provider_daemon.slurm.tables import columns
 BEGIN = "provd-begin"
 END = "provd-end"
 ANSWER = "provd-answer"
-UNSTARTED = "-"  # in the place of an exit code: sbatch was never called
+UNSTARTED = "-"  # replaces the exit code: sbatch was not started
 INCOMPLETE = "the submission did not arrive whole"
 LATE = "the submission command was out of time"
 
 QUERY_SECONDS = 60
-INSPECT_SECONDS = 6  # what a doctor asks: with slurmctld down SLURM's commands take 9 s to say so
-WORKERS = 4  # sbatch at a time: two cores of a login node are busy with it (docs/slurm.md, 'Submission')
-# 50 scripts and answers; far inside SUBMIT_SECONDS, and few enough to lose sight of at once
+INSPECT_SECONDS = 6  # for doctor's queries: while slurmctld is down, SLURM's commands fail only after 9 s
+WORKERS = 4  # concurrent sbatch runs: they keep two cores of a login node busy (docs/slurm.md, 'Submission')
+# 50 jobs finish far within SUBMIT_SECONDS, and are few enough if the outcome of all becomes unknown.
 ORDERS_A_COMMAND = 50
-KEYS_A_COMMAND = 1000  # ids or names in one argument: Linux ends a single argument at 128 KiB
-# all of SLURM's that are used
+KEYS_A_COMMAND = 1000  # ids or names in one argument: Linux limits an argument to 128 KiB
+# Every SLURM command that provd uses.
 COMMANDS = frozenset({"sbatch", "squeue", "sacct", "scancel", "scontrol", "sdiag", "sacctmgr"})
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 MAX_DIRECTORY = 900
 
-# Behind every field stands the mark that a question brings: a job's owner chooses its name, line breaks and
-# bars included (SLURM takes them), and must not be able to write what reads as another row. --Format is the
-# only form that knows what a
-# job was allocated. Every query prints its header: an answer without one is that of a failed query. tables.py
-# says why the id is
-# asked for three times.
+# Every field is followed by a mark chosen per query. A job's owner chooses its name, which may contain line
+# breaks and bars, and must not be able to forge a row. Only --Format reports what a job was allocated. Every
+# query prints its header: output without one is that of a failed query. tables.py explains why the id is
+# requested three times.
 SQUEUE_KEY, SACCT_KEY = "JobID", "JobIDRaw"
 SQUEUE_FIELDS = ("State", "SubmitTime", "StartTime", "EndTime", "TimeUsed", "tres-alloc", "Reason", "Name")
 SQUEUE_FORMAT = ",".join(f"{field}:$mark" for field in columns(SQUEUE_KEY, SQUEUE_FIELDS))
@@ -59,7 +60,7 @@ SACCT_FIELDS = (
 )
 ASSOCIATION_FIELDS = ("Cluster", "Account", "Partition", "QOS", "MaxSubmitJobs", "GrpSubmitJobs")
 
-# Without a list of states a search by name leaves out jobs that were cancelled before they became eligible.
+# Without a list of states, a search by name omits jobs that were cancelled before they became eligible.
 STATES = "BF,CA,CD,DL,F,NF,OOM,PD,PR,R,RQ,RS,RV,S,TO"
 _SACCT = f'sacct -X -D -p --delimiter="$mark" --noconvert -o {",".join(columns(SACCT_KEY, SACCT_FIELDS))}'
 
@@ -72,7 +73,7 @@ _EPOCH_TIMES = "SLURM_TIME_FORMAT=%s"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`program` is one of the constants below; `seconds` is the time that the far side allows it."""
+    """`program` is one of the constants below; `seconds` is its time limit at the site."""
 
     program: str
     payload: bytes = b""
@@ -88,7 +89,7 @@ def _program(body: str, seconds: int, variables: str = _EPOCH_TIMES) -> str:
 
 
 VERSION = _program("sbatch --version", QUERY_SECONDS)
-# -t all: a job that ended within MinJobAge is still here, whether or not slurmdbd has heard of it.
+# With -t all, squeue shows a job that ended within MinJobAge, whether or not slurmdbd has its record.
 SQUEUE = _program(f'read -r mark\nsqueue -a --me -t all -O "{SQUEUE_FORMAT}"', QUERY_SECONDS)
 SACCT_BY_ID = _program(f'read -r mark\nids=$(cat)\n{_SACCT} -j "$ids"', QUERY_SECONDS)
 SACCT_BY_NAME = _program(
@@ -98,8 +99,7 @@ SACCT_BY_NAME = _program(
     ),
     QUERY_SECONDS,
 )
-# Every job of ours that was there since a moment; first the site's own clock, so that asking for it costs
-# nothing.
+# Every job of this user since a time. The site's clock is printed first, which saves a separate query.
 SACCT_SINCE = _program(
     (
         f'read -r mark\nread -r since\nread -r until\ndate +%s\n{_SACCT} -s {STATES} -S "uts$since" -E '
@@ -110,12 +110,12 @@ SACCT_SINCE = _program(
 QUERY_RANGE = _program("sacctmgr show config", INSPECT_SECONDS)
 SDIAG = _program("sdiag", QUERY_SECONDS)
 NODES = _program("scontrol show node -o", QUERY_SECONDS)
-# The names of all nodes that are in a partition; nobody's comment is among them.
+# The names of all nodes that are in a partition. The output contains no comments.
 HOSTS = _program('read -r mark\nsinfo -a -N -O "NodeList:$mark"', QUERY_SECONDS)
 BATCH_SCRIPT = _program('read -r id\nscontrol write batch_script "$id" -', QUERY_SECONDS)
 SCANCEL = _program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
 
-# --- what the doctor asks ---
+# --- doctor's queries ---
 
 SETTINGS = _program("scontrol show config", INSPECT_SECONDS)
 PARTITIONS = _program("scontrol show partition -o", INSPECT_SECONDS)
@@ -136,8 +136,8 @@ TEST_ONLY = _program("sbatch --test-only 2>&1", INSPECT_SECONDS, "")
 FOUND = _program(
     'while read -r name; do command -v "$name" >/dev/null && echo "$name"; done\ntrue', INSPECT_SECONDS
 )
-# Whether a file can be made is tried: a mode alone says nothing of a read-only or squashed mount. Then the
-# file system and the host.
+# A directory is created as a test, because permissions do not show a read-only or squashed mount. Then come
+# the file system and the host.
 WORK_ROOT = _program(
     """read -r root
 if made=$(mktemp -d "$root/.provd-doctor.XXXXXX" 2>&1); then rmdir "$made"; echo; else echo "$made" | head -n 1; fi
@@ -146,8 +146,7 @@ df -Pk "$root" 2>/dev/null | tail -n 1
 uname -n""",  # noqa: E501
     INSPECT_SECONDS,
 )
-# The names of the vulnerabilities that the changelog of sbatch's own package speaks of; nothing where it is
-# of no package.
+# The CVE ids in the changelog of the package that contains sbatch; none if no package does.
 MENDED = _program(
     """program=$(readlink -f "$(command -v sbatch)")
 if package=$(dpkg-query -S "$program" 2>/dev/null); then
@@ -159,14 +158,11 @@ true""",
     INSPECT_SECONDS,
 )
 
-# No sbatch starts before the whole payload is in: a script that was cut is never submitted. Scripts stay in
-# the shell's memory. The only thing that is made below the work root, where jobs can write, is the job's
-# directory, by a mkdir
-# that follows and reuses nothing. The probe finds a work root that is full or over its quota: a directory can
-# often still be
-# made there. `timeout` ends every sbatch of the command at once; the traps keep the shells alive for what
-# those sbatch
-# had printed.
+# No sbatch starts before the whole payload has arrived, so a truncated script is never submitted. Scripts
+# stay in the shell's memory. Below the work root, where jobs can write, only the job's directory is created,
+# by a mkdir that follows no link and reuses no directory. `room` detects a work root that is full or over its
+# quota, where mkdir often still succeeds. `timeout` ends every sbatch of the command at once; the traps keep
+# the shells alive to pass on what those had printed.
 _SUBMIT_BODY = f"""umask 077
 set -f
 newline='
@@ -248,13 +244,15 @@ wait
 if [ -n "$late" ]; then wait; fi
 true"""  # noqa: E501
 SUBMIT = _program(_SUBMIT_BODY, SUBMIT_SECONDS, "")
-# Of submissions from which no job came. What is not empty stays.
+# Removes the directories of submissions that created no job. A directory that is not empty stays.
 REMOVE_EMPTY = _program("set -f\ndirectories=$(cat)\nrmdir $directories 2>/dev/null", QUERY_SECONDS)
 
 
 def submit(orders: Sequence[Submission]) -> Command:
-    """Header lines `name bytes directory`, a dot, the scripts back to back, a dot. Each order gets an answer
-    line of its own."""
+    """Builds the submission: lines `name bytes directory`, a dot, the scripts back to back, a dot.
+
+    The answer has one line per job.
+    """
     scripts = [order.script.encode() for order in orders]
     lines = [
         f"{_name(order.name)} {len(script)} {_directory(order.directory)}\n"
@@ -268,7 +266,7 @@ def remove_empty(directories: Sequence[str]) -> Command:
 
 
 def queue(mark: str) -> Command:
-    """`mark`: what stands behind every field of the answer."""
+    """`mark` follows every field of the output."""
     return Command(SQUEUE, f"{mark}\n".encode())
 
 
@@ -281,23 +279,25 @@ def accounting_by_id(mark: str, slurm_ids: Sequence[str]) -> Command:
 
 
 def accounting_by_name(mark: str, names: Sequence[str], since: int, until: int = 0) -> Command:
-    """Of the jobs that lived between `since` and `until`, in seconds since the epoch; 0: until a day from now
-    by the site's clock."""
+    """Queries the jobs that existed between `since` and `until`, in seconds since the epoch.
+
+    `until` 0 means a day from now by the site's clock.
+    """
     return Command(SACCT_BY_NAME, f"{mark}\n{_window(since, until)}{','.join(map(_name, names))}".encode())
 
 
 def accounting_since(mark: str, since: int, until: int = 0) -> Command:
-    """Times as of accounting_by_name."""
+    """`since` and `until` are those of accounting_by_name."""
     return Command(SACCT_SINCE, f"{mark}\n{_window(since, until)}".encode())
 
 
 def _window(since: int, until: int) -> str:
-    """sacct accepts no time before 1,000,000 in this form."""
+    """Formats the time range. sacct accepts no time before 1,000,000 in this form."""
     return f"{max(since, 1_000_000)}\n{f'uts{until}' if until else 'now+1day'}\n"
 
 
 def batch_script(slurm_id: str) -> Command:
-    """The script that slurmctld holds of a job, as it was submitted."""
+    """Reads the batch script from slurmctld, as it was submitted."""
     return Command(BATCH_SCRIPT, f"{_id(slurm_id)}\n".encode())
 
 

@@ -1,5 +1,4 @@
-"""A program's stdin, stdout and stderr: one is written while the other two are read, whichever way the
-program was started."""
+"""Writes to a program's stdin while it reads stdout and stderr, for local and remote programs."""
 
 import asyncio
 import contextlib
@@ -29,8 +28,10 @@ async def converse(
     *,
     lost: type[Exception] = OSError,
 ) -> CommandResult:
-    """Whatever arrives in time; exit code None when it is not all. `ended` waits for the exit code; `lost`: a
-    connection's own errors."""
+    """Returns the output that arrived in time; the exit code is None if the output is incomplete.
+
+    `ended` waits for the exit code. `lost` is the exception type for a lost connection.
+    """
     out, err, code = bytearray(), bytearray(), None
     into, stdout, stderr = pipes
     try:

@@ -1,4 +1,4 @@
-"""What a failed command means: a refusal of this job, a passing trouble of the site, or a doubt.
+"""Classifies failed commands: a refusal of the job, a passing problem of the site, or an unknown outcome.
 
 See docs/slurm.md, 'What failed commands print'.
 """
@@ -14,11 +14,10 @@ from provider_daemon.slurm.commands import INCOMPLETE, LATE
 from provider_daemon.slurm.parse import Submitted
 from provider_daemon.slurm.sbatch_errors import FAILED, Class, Known
 
-NOT_FOUND = 127  # the shell's exit status for a command that its PATH does not have
+NOT_FOUND = 127  # the shell's exit status for a command that is not in PATH
 
 POLICY = "Job violates accounting/QOS policy"
-# SLURM's message, up to its bracket -> what the customer reads in addition. Nothing of such a job exists in
-# SLURM.
+# Maps SLURM's message, up to its bracket, to an explanation for the customer. SLURM has no such job.
 REFUSALS: dict[str, str] = {
     "Invalid partition name specified": "the site has no such partition",
     (
@@ -40,14 +39,13 @@ REFUSALS: dict[str, str] = {
     "User's group not permitted to use this partition": "the site's account may not use this partition",
 }
 
-AT_ITS_LIMIT = "SubmitJob"  # AssocMaxSubmitJobLimit, QOSGrpSubmitJobsLimit, ...: passes when other jobs end
+AT_ITS_LIMIT = "SubmitJob"  # AssocMaxSubmitJobLimit, QOSGrpSubmitJobsLimit, ...: ends when other jobs end
 UNSPECIFIED = "Unspecified error"  # slurm.ERROR of a job_submit plugin
-ENDED = (*TIMED_OUT, 143)  # sbatch was ended by our own bound
-MAX_WORDS = 300  # characters of a site's own words that a customer reads
+ENDED = (*TIMED_OUT, 143)  # sbatch was ended by provd's time limit
+MAX_WORDS = 300  # characters of the site's message that a customer reads
 
 _PREFIX = re.compile(r"\bsbatch: (?:error: |info: )?")
-# A line of SLURM's library in front of the closing one, as opposed to one that the site's job_submit plugin
-# wrote.
+# A line that SLURM's library printed before the last one. The other lines are the job_submit plugin's.
 _LIBRARY = re.compile(
     r"(?:[a-z]\w*_\w*|_\w+|If munged|Munge|munge|authentication|auth|plugin|fatal|lua|\[)\b"
 )
@@ -68,8 +66,11 @@ TRANSIENT = (
 
 
 def receipt(answer: Submitted) -> SubmissionResult:
-    """An id wins over any warning beside it; a deferral or a refusal must be one that we know; all else
-    leaves a doubt."""
+    """Determines the submission outcome.
+
+    A job id has priority over warnings. Only a known message means deferred or refused; otherwise the outcome
+    is unknown.
+    """
     name, said = answer.name, printable(answer.stderr)
     if not answer.started:
         trouble = SiteTrouble.CONNECTION if said.startswith(INCOMPLETE) else SiteTrouble.WORK_ROOT
@@ -123,8 +124,7 @@ def _refusal(known: Known, words: str) -> str:
 
 
 def site_words(said: str) -> str:
-    """What the site's own job_submit plugin printed, without the lines of SLURM's library; bounded, for the
-    customer."""
+    """Returns the job_submit plugin's output for the customer, truncated and without SLURM's own lines."""
     before, failed, _ = said.rpartition(FAILED)
     lines = [line.strip() for line in _PREFIX.split(before if failed else said)]
     ours = " ".join(line for line in lines if line and not _LIBRARY.match(line)) if failed else ""
@@ -132,12 +132,12 @@ def site_words(said: str) -> str:
 
 
 def printable(text: str) -> str:
-    """On one line, without control characters."""
+    """Returns the text on one line, without control characters."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-# `squeue: error: ...`, `sacct: fatal: ...`, `slurm_load_jobs error: ...`; other programs' words on stderr are
-# a login's.
+# Matches `squeue: error: ...`, `sacct: fatal: ...`, `slurm_load_jobs error: ...`. Other lines on stderr are
+# printed by the login.
 _ERROR = re.compile(
     (
         r"^(?:(?:squeue|sacct|sacctmgr|scontrol|sdiag|sinfo): (?:error|fatal)|slurm_\w+(?: error)?|job "
@@ -145,20 +145,20 @@ _ERROR = re.compile(
     ),
     re.MULTILINE,
 )
-# the job has none, or is gone; scontrol's exit code is 0
+# The job has no script, or no longer exists; scontrol's exit code is 0.
 NO_SCRIPT = "job script retrieval failed: Invalid job id specified"
-# Remarks on slurm.conf that a program prints with every correct answer.
+# Warnings about slurm.conf that a program prints with every correct answer.
 HARMLESS = ("Ignoring obsolete", "Parsing error at unrecognized key", "deprecated", "please remove")
 
 
 def reported_error(stderr: str) -> str:
-    """The first error that a query program reports on stderr, or ""."""
+    """Returns the first error that a query program reports on stderr, or ""."""
     lines = (" ".join(found[0].split())[:300] for found in _ERROR.finditer(stderr))
     return next((line for line in lines if not any(words in line for words in HARMLESS)), "")
 
 
 def query_failure(what: str, exit_code: int, text: str) -> ProvdError:
-    """Of squeue, sacct and the like: never read as an empty answer."""
+    """Returns the error for a failed squeue, sacct or similar. A failed query is never an empty answer."""
     said = " ".join(text.split()) or "no output"
     line = f"{what} failed ({exit_code}): {said if len(said) <= 300 else f'{said[:150]} ... {said[-150:]}'}"
     if exit_code == NOT_FOUND:

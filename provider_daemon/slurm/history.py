@@ -1,4 +1,4 @@
-"""sacct over a stretch of time, in as many questions as the site's MaxQueryTimeRange makes of it."""
+"""Queries sacct over a period, split into windows that the site's MaxQueryTimeRange allows."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -13,14 +13,13 @@ from provider_daemon.slurm.query_range import query_range, windows
 
 log = structlog.get_logger("provd.slurm")
 
-RETRY_SECONDS = 300  # between two readings of the limit after failures
-REREAD_SECONDS = 3600  # how long a limit is used: sites raise them
-DAY = 86_400  # the search ends so much after now, because the site's clock may be ahead
+RETRY_SECONDS = 300  # minimum time between two reads of the limit after failures
+REREAD_SECONDS = 3600  # a limit is read again after this time: sites raise it
+DAY = 86_400  # the search ends this long after now, as the site's clock may be ahead
 
 
 class History:
-    """`ask` runs one command. The limit is read when a search fails, so a site without one is never asked for
-    it."""
+    """`ask` runs one command. The limit is read only when a search fails: sites without one need no query."""
 
     def __init__(self, ask: Callable[[str, Command], Awaitable[str]], clock: Clock, cluster: str) -> None:
         self._ask = ask
@@ -30,7 +29,7 @@ class History:
         self._read_at = -math.inf
 
     async def search(self, make: Callable[[int, int], Command], since: int) -> list[str]:
-        """The answers to `make(since, until)`, of each window; `until` 0 means as late as sacct goes."""
+        """Returns the output of `make(since, until)` for each window; `until` 0 means no upper bound."""
         if self._widest and self._clock.now() - self._read_at >= REREAD_SECONDS:
             await self._reread()
         try:
@@ -49,7 +48,7 @@ class History:
         return [await self._ask("sacct", make(*part)) for part in parts]
 
     async def _reread(self) -> bool:
-        """Whether the limit is another one than before. One that cannot be read stays as it was."""
+        """Reads the limit and returns whether it changed. If reading fails, the old limit stays."""
         self._read_at, before = self._clock.now(), self._widest
         try:
             self._widest = query_range(

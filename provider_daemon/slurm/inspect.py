@@ -1,4 +1,4 @@
-"""What the doctor asks of a site, beyond what the daemon does."""
+"""Doctor's queries of a site, in addition to the daemon's."""
 
 from collections.abc import Iterable
 from secrets import token_hex
@@ -19,27 +19,26 @@ Value = TypeVar("Value")
 
 
 class Inspection:
-    """Every call is one program at the site. Raises Transient and Unreadable as the scheduler's do."""
+    """Every method runs one program at the site. Raises Transient and Unreadable as the scheduler does."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._odd: dict[str, str] = {}
 
     async def begin(self) -> None:
-        """The way there and back, with nothing at its end."""
+        """Runs `true`, to test the connection alone."""
         await self._ask("true", commands.NOTHING)
 
     async def settings(self) -> dict[str, str]:
-        """slurmctld's own; it answers only when slurmctld does."""
+        """Returns slurmctld's configuration; fails while slurmctld does not answer."""
         return parse_config.settings(await self._ask("scontrol show config", commands.SETTINGS))
 
     async def version(self) -> str:
-        """Of the commands, which need not be slurmctld's."""
+        """Returns the version of the commands, which may differ from slurmctld's."""
         return parse.version(await self._ask("sbatch --version", commands.VERSION))
 
     async def mended(self) -> frozenset[str]:
-        """The vulnerabilities (CVE-...) that the changelog of the commands' package names; empty where they
-        are of no package."""
+        """Returns the CVE ids in the changelog of the commands' package; empty if there is no package."""
         return frozenset((await self._ask("the package's changelog", commands.MENDED)).split())
 
     async def backlog(self) -> int:
@@ -50,12 +49,12 @@ class Inspection:
         return self._noted("scontrol show partition", reading)
 
     async def nodes(self) -> tuple[tuple[Node, ...], frozenset[str]]:
-        """The nodes, and the host names of the machines behind them."""
+        """Returns the nodes, and the host names of their machines."""
         text = await self._ask("scontrol show node", commands.NODES)
         return self._noted("scontrol show node", nodes(text)), parse_config.node_hosts(text)
 
     async def associations(self) -> tuple[str, tuple[Association, ...]]:
-        """(our user at the site, where it may submit); slurmdbd's answer."""
+        """Returns (provd's user at the site, where that user may submit), from slurmdbd."""
         user, reading = parse_config.associations(
             await self._ask("sacctmgr show assoc", commands.ASSOCIATIONS)
         )
@@ -69,29 +68,29 @@ class Inspection:
         return parse_config.qos(await self._ask("sacctmgr show qos", commands.QOS))
 
     async def query_range(self) -> int:
-        """slurmdbd's MaxQueryTimeRange in seconds, 0 where there is none."""
+        """Returns slurmdbd's MaxQueryTimeRange in seconds, 0 if there is none."""
         return query_range(await self._ask("sacctmgr show config", commands.QUERY_RANGE))
 
     async def queue(self) -> int:
-        """How many jobs squeue shows of our user; what else it prints is noted."""
+        """Returns how many jobs of provd's user squeue shows; any other output is noted."""
         mark = f"|{token_hex(6)}|"
         return len(
             self._noted("squeue", parse.queue(await self._ask("squeue", commands.SQUEUE, [mark]), mark))
         )
 
     async def clock(self) -> int:
-        """The login node's, in seconds since the epoch."""
+        """Returns the login node's time in seconds since the epoch."""
         return parse.seconds((await self._ask("date", commands.CLOCK)).strip())
 
     async def work_root(self, path: str) -> WorkRoot:
         return parse_config.work_root(await self._ask("the work root", commands.WORK_ROOT, [path]))
 
     async def found(self, programs: Iterable[str]) -> frozenset[str]:
-        """Those of the programs that the login's PATH has."""
+        """Returns the programs that are in the login's PATH."""
         return frozenset((await self._ask("command -v", commands.FOUND, programs)).splitlines())
 
     async def trial(self, script: str) -> tuple[bool, str]:
-        """(whether SLURM would take the job, its words): sbatch --test-only, so nothing is queued."""
+        """Returns (whether SLURM accepts the job, its output) of sbatch --test-only, which queues nothing."""
         answer = await self._transport.run(
             commands.TEST_ONLY, script.encode(), INSPECT_SECONDS + GRACE_SECONDS
         )
@@ -99,8 +98,7 @@ class Inspection:
         return code == 0, " ".join(said.split())[:200]
 
     def odd(self) -> dict[str, str]:
-        """Program -> what it printed besides its answer, or a record of it that cannot be read; of the
-        questions asked so far."""
+        """Returns, per program queried so far, its foreign output or its first unreadable record."""
         return dict(self._odd)
 
     def _noted(self, program: str, reading: Reading[Value]) -> tuple[Value, ...]:

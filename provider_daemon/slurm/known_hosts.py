@@ -1,5 +1,4 @@
-"""A known_hosts file, read line by line: one that cannot be read is named by its number, and the others
-count."""
+"""Reads a known_hosts file line by line. Unreadable lines are reported by number; the others are used."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,14 +11,14 @@ MARKERS = ("@cert-authority", "@revoked")
 
 @dataclass(frozen=True, slots=True)
 class KnownHosts:
-    """`torn`: the numbers of the lines that cannot be read."""
+    """`torn` holds the numbers of the unreadable lines."""
 
     hosts: asyncssh.SSHKnownHosts
     torn: tuple[int, ...]
 
 
 def read(path: str) -> KnownHosts:
-    """Raises OSError; ValueError where no line can be read."""
+    """Raises OSError, or ValueError if no line is readable."""
     lines = Path(path).read_bytes().decode(errors="replace").split("\n")
     good, torn = list[str](), list[int]()
     for number, line in enumerate(lines, 1):
@@ -39,8 +38,7 @@ def lines(numbers: tuple[int, ...]) -> str:
 
 
 def _readable(line: str) -> bool:
-    """asyncssh leaves out a key that it cannot parse without a word, and refuses the whole file for other
-    mistakes."""
+    """asyncssh silently skips a key that it cannot parse, and rejects the whole file for other errors."""
     try:
         asyncssh.import_known_hosts(line)
         return any(_is_key(text) for text in _key_texts(line))

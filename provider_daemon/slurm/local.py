@@ -1,4 +1,4 @@
-"""The transport of a daemon that runs on the login node itself: the same programs, the same stdin, no SSH."""
+"""The transport for a daemon on the login node: the same programs and stdin as over SSH, without SSH."""
 
 import asyncio
 import contextlib
@@ -13,10 +13,9 @@ _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "SLURM_CONF")
 
 
 class LocalTransport:
-    """`environment` replaces the daemon's own PATH, HOME, USER, LOGNAME, SHELL and SLURM_CONF; nothing else
-    is passed on.
+    """`environment` replaces the daemon's PATH, HOME, USER, LOGNAME, SHELL and SLURM_CONF.
 
-    `path`: directories in front of that PATH.
+    No other variable is passed on. `path` lists directories that are put before that PATH.
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None, path: Sequence[str] = ()) -> None:
@@ -42,7 +41,7 @@ class LocalTransport:
         return await _converse(process, stdin(program, payload), timeout)
 
     async def close(self) -> None:
-        """Nothing stays open between two programs."""
+        """Does nothing: no connection stays open between two programs."""
 
 
 async def _converse(process: asyncio.subprocess.Process, text: bytes, seconds: float) -> CommandResult:
@@ -62,7 +61,7 @@ async def _converse(process: asyncio.subprocess.Process, text: bytes, seconds: f
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Whatever it still says is thrown away: a process with a full pipe is waited for in vain."""
+    """Ends the process and discards its remaining output: a process with a full pipe would never end."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, 15)
     for pipe in (process.stdout, process.stderr):

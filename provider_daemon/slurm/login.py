@@ -1,4 +1,4 @@
-"""Why a login does not work: each cause as a typed outcome, and one line for the operator. No I/O."""
+"""Classifies failed logins: an outcome and one line for the operator. No I/O."""
 
 import asyncssh
 
@@ -6,7 +6,7 @@ from provider_daemon.errors import ProvdError, Transient, TurnedAway
 from provider_daemon.ports import ConnectOutcome
 from provider_daemon.slurm.transport import CommandResult, consumed
 
-# a later attempt may succeed without the operator
+# A later attempt may succeed without the operator.
 PASSING = frozenset({ConnectOutcome.FAILED, ConnectOutcome.TIMED_OUT})
 PROBE_WORD = "provd-login"
 PROBE = f"echo {PROBE_WORD}\n"
@@ -18,7 +18,7 @@ STDIN_CONSUMED = (
 
 
 class LoginError(TurnedAway):
-    """The login does not work until the operator changes something; `outcome` names what."""
+    """The login fails until the operator changes something; `outcome` is the cause."""
 
     def __init__(self, outcome: ConnectOutcome, text: str) -> None:
         super().__init__(text)
@@ -26,7 +26,7 @@ class LoginError(TurnedAway):
 
 
 class LoginProblem(Exception):
-    """Raised while a connection is made, for what no exception of asyncssh stands for."""
+    """Raised while connecting, for problems that asyncssh has no exception for."""
 
     def __init__(self, outcome: ConnectOutcome, text: str) -> None:
         super().__init__(text)
@@ -38,7 +38,7 @@ def raised(outcome: ConnectOutcome, text: str) -> ProvdError:
 
 
 def meaning(error: Exception, seconds: float) -> tuple[ConnectOutcome, str]:
-    """Outcome and text of an attempt that failed; `seconds` is the time that a login may take."""
+    """Returns outcome and text of a failed attempt; `seconds` is the time limit of a login."""
     match error:
         case LoginProblem():
             return error.outcome, str(error)
@@ -75,8 +75,7 @@ def second_factor(user: str) -> LoginProblem:
 
 
 def check_probe(answer: CommandResult) -> None:
-    """Raises LoginProblem unless the login shell ran PROBE. What login files print beside it does not
-    matter."""
+    """Raises LoginProblem unless the login shell ran PROBE. Other output of login files is ignored."""
     if PROBE_WORD in answer.stdout.split("\n"):
         return
     if consumed(answer):

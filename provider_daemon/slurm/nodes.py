@@ -1,4 +1,4 @@
-"""`scontrol show node -o` -> nodes."""
+"""Parses `scontrol show node -o`."""
 
 import re
 
@@ -15,13 +15,15 @@ _NUMBER = re.compile(r"[0-9]{1,12}")
 
 
 def nodes(text: str) -> Reading[Node]:
-    """One record a node. What cannot be read is left out and named; the others count."""
+    """Parses one record per node. Unreadable records are reported in `unread`; the others are used."""
     return records.read("scontrol show node", text, "NodeName", _node)
 
 
 def known(reading: Reading[Node], hosts: frozenset[str]) -> Reading[Node]:
-    """Without the nodes that sinfo does not know, though they say to be in a partition: a comment reads as
-    their record."""
+    """Moves nodes that claim a partition but are unknown to sinfo to `unread`.
+
+    A comment can contain text that parses as such a node.
+    """
     strangers = [node for node in reading.rows if node.partitions and node.host not in hosts]
     unread = [Unread(node.host, "sinfo shows no such node", whole=True, name=node.host) for node in strangers]
     rows = tuple(node for node in reading.rows if node not in strangers)
@@ -29,12 +31,12 @@ def known(reading: Reading[Node], hosts: frozenset[str]) -> Reading[Node]:
 
 
 def hosts(text: str, mark: str) -> frozenset[str]:
-    """The answer of commands.HOSTS."""
+    """Parses the output of commands.HOSTS."""
     return frozenset(word for part in text.split(mark) for word in part.split() if _HOST.fullmatch(word))
 
 
 def _node(field: Fields, line: str) -> Node:
-    # CfgTRES names GPUs only where AccountingStorageTRES does
+    # CfgTRES lists GPUs only if AccountingStorageTRES does.
     cards = tres.whole(tres.gres_gpus(field["Gres"]))
     gpus = sum(number for _, number in cards)
     partitions = tuple(filter(None, field.get("Partitions", "").replace("(null)", "").split(",")))

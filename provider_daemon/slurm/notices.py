@@ -1,5 +1,4 @@
-"""What the operator must know of answers that were read around: text that is not SLURM's, and records that
-could not be read."""
+"""Warns the operator of foreign output and unreadable records, which are ignored."""
 
 from typing import Any
 
@@ -14,8 +13,7 @@ log = structlog.get_logger("provd.slurm")
 
 
 class Notices:
-    """For one cluster. Each program's trouble starts and ends on its own; its subject is `cluster
-    program`."""
+    """One cluster's notices. Each program's problem is separate; its subject is `cluster program`."""
 
     def __init__(self, ongoing: OngoingProblems, cluster: str, clock: Clock) -> None:
         self._ongoing = ongoing

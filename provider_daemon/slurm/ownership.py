@@ -1,14 +1,13 @@
-"""Which SLURM jobs are ours: by name until the id is known, then by id and submit time.
+"""Identifies provd's SLURM jobs: by name until the id is known, then by id and submit time.
 
-The owner of a job, that is any program of any customer, may rename it while it runs: slurmctld and slurmdbd
-then show the new name in every record, also in those that are closed. It may resize and requeue it, too: both
-give it a new submit time. And after a reset SLURM gives ids out again. So:
+The owner of a job (any program of any customer) may rename it while it runs. slurmctld and slurmdbd then show
+the new name in every record, also in closed ones. The owner may also resize and requeue the job; both give it
+a new submit time. After a reset, SLURM assigns ids again. Therefore:
 
-- the known id with the known submit time is ours, whatever its name is;
-- another job under a name of ours keeps its own id: whoever follows the id never takes it;
-- where neither name nor submit time fits, the batch script that slurmctld holds decides. Nobody can change
-  it;
-- where slurmctld has forgotten a job whose id we never knew, sacct's working directory names it.
+- A job with the known id and the known submit time belongs to that name, whatever it is called now.
+- Another job with that name keeps its own id; it is never used where the id is known.
+- If neither name nor submit time matches, the batch script in slurmctld decides. Nobody can change it.
+- If slurmctld has forgotten a job whose id is unknown, sacct's working directory names it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,17 +21,17 @@ from provider_daemon.slurm.parse import Queued
 from provider_daemon.slurm.states import job_state
 
 _JOB_NAME = "#SBATCH --job-name="
-# SLURM begins the next record of a job in the second in which it ends the one before. It gives an id to
-# another job after MinJobAge only.
+# SLURM starts a job's next record in the second in which it ends the previous one. It assigns an id to
+# another job only after MinJobAge.
 NEXT_RECORD_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """squeue's rows. `ours` carry the name under which we follow them; of `unproven` only their batch script
-    tells whether they are.
+    """squeue's rows, by owner.
 
-    A row may be in both: its name is one of ours, and its script may hold another one of ours.
+    `ours` carry the name that provd knows them by. For `unproven` rows only the batch script can decide. A
+    row may be in both: its name is one of provd's, and its script may contain another one.
     """
 
     ours: tuple[Queued, ...]
@@ -53,13 +52,13 @@ def sort_queue(rows: Iterable[Queued], watch: Watch) -> Sorted:
             rest.append(row)
     searched = bool(watch.intents.difference(row.name for row in ours))
     unproven = [row for row in rest if row.slurm_id in owners or (searched and _may_be_renamed(row))]
-    if searched:  # the missing job may have taken the name of another one of ours
+    if searched:  # the missing job may have renamed itself to the name of another job of provd
         unproven += [row for row in ours if row.slurm_id not in owners]
     return Sorted(tuple(ours), tuple(unproven), tuple(rest))
 
 
 def _owners(watch: Watch) -> dict[str, tuple[str, ...]]:
-    """SLURM job id -> names. Several of ours can have had one id, after a reset."""
+    """Maps SLURM job ids to names. After a reset, several jobs of provd may have had the same id."""
     owners: dict[str, tuple[str, ...]] = {}
     for name, slurm_id in watch.slurm_ids.items():
         owners[slurm_id] = (*owners.get(slurm_id, ()), name)
@@ -71,22 +70,25 @@ def _known_submission(submitted_at: int, names: Sequence[str], watch: Watch) -> 
 
 
 def _may_be_renamed(row: Queued) -> bool:
-    """While the answer to a submission is unknown, its job may have renamed itself before we saw its id. Jobs
-    of ours that are over, and that nobody follows any more, are not searched."""
+    """Whether the row may be a renamed job with an unknown submission outcome.
+
+    Ended jobs under a name of provd's form are excluded.
+    """
     return not (named_job(row.name) and job_state(row.state).phase is Phase.ENDED)
 
 
 def script_name(script: str) -> str:
-    """The job name that a batch script of ours was submitted with; empty for any other script."""
+    """Returns the job name in a batch script that provd submitted; empty for any other script."""
     head = script.split("\n", 2)
     return head[1].removeprefix(_JOB_NAME) if len(head) > 1 and head[1].startswith(_JOB_NAME) else ""
 
 
 def own_records(rows: Iterable[AccountingRow], watch: Watch) -> list[AccountingRow]:
-    """sacct's rows, those of a followed id under the name that we follow it by.
+    """Returns sacct's rows, with those of provd's jobs under the name that provd knows them by.
 
-    Records of one id that follow each other within a second are of one job. It is ours when one of them has
-    our name, the known submit time or a directory of ours. Everything else keeps its name."""
+    Records with one id that follow each other within a second belong to one job. The job is provd's if one of
+    them has its name, the known submit time or its directory. All other records keep their name.
+    """
     owners = _owners(watch)
     ordered: dict[str, list[AccountingRow]] = {}
     for row in rows:
@@ -97,7 +99,7 @@ def own_records(rows: Iterable[AccountingRow], watch: Watch) -> list[AccountingR
 
 
 def renamed_records(rows: Iterable[AccountingRow], names: frozenset[str]) -> list[AccountingRow]:
-    """sacct's rows of jobs under another name that run in a directory of one of `names`, under that name."""
+    """Returns rows of renamed jobs that run in a directory of one of `names`, under that name."""
     ordered: dict[str, list[AccountingRow]] = {}
     for row in rows:
         ordered.setdefault(row.slurm_id, []).append(row)
@@ -110,7 +112,7 @@ def renamed_records(rows: Iterable[AccountingRow], names: frozenset[str]) -> lis
 
 
 def _directory_name(row: AccountingRow) -> str:
-    """The job name that the working directory holds (ServedCluster.directory); empty where it holds none."""
+    """Returns the job name in the working directory (ServedCluster.directory), or ""."""
     return row.directory.partition(".")[0]
 
 
@@ -122,13 +124,13 @@ def _owned(job: Sequence[AccountingRow], names: Sequence[str], watch: Watch) -> 
     known = (name for row in job if (name := _known_submission(row.submitted_at, names, watch)))
     named = (name for row in job for name in (row.name, _directory_name(row)) if name in names)
     name = next(known, "") or next(named, "")
-    if not name:  # nobody follows it: what it was submitted as counts, whatever name it took
+    if not name:  # not a watched job: the name it was submitted with counts, not its current one
         name = next((place for row in job if named_job(place := _directory_name(row))), "")
     return [replace(row, name=name) for row in job] if name else list(job)
 
 
 def _jobs(found: Sequence[AccountingRow]) -> list[list[AccountingRow]]:
-    """The records of one id, oldest first, apart where the id was given to another job."""
+    """Groups the records of one id by job, oldest first: SLURM may have assigned the id again."""
     jobs = list[list[AccountingRow]]()
     end = 0
     for row in sorted(found, key=lambda row: (row.submitted_at, row.ended_at)):

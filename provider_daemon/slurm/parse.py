@@ -1,5 +1,7 @@
-"""What the programs of commands.py answer, as text in. Nothing is guessed: what cannot be read raises
-Unreadable, never means "nothing"."""
+"""Parses the output of the programs in commands.py.
+
+Unreadable output raises Unreadable; it never counts as empty.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,8 +25,10 @@ _UNSET = frozenset({"", "N/A", "Unknown", "None", "0"})
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A row of squeue. Times in seconds since the epoch, 0 when unset; `elapsed` in seconds. `tres` of a
-    waiting job: what it asks for."""
+    """A row of squeue. Times are in seconds since the epoch, 0 when unset; `elapsed` is in seconds.
+
+    `tres` of a waiting job is what it requests.
+    """
 
     slurm_id: str
     state: str
@@ -39,9 +43,9 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """sbatch's answer for one order; `slurm_id` empty when it named none, `stderr` one bounded line.
+    """sbatch's answer for one job; `slurm_id` is empty if it returned none, `stderr` is one truncated line.
 
-    `started` is False where our program knows that it never called sbatch; `stderr` then holds why.
+    `started` is False if sbatch was certainly not started; `stderr` then holds the reason.
     """
 
     name: str
@@ -52,10 +56,11 @@ class Submitted:
 
 
 def framed(answer: CommandResult, what: str) -> tuple[int, str]:
-    """(exit code, stdout) of the program itself, from between the marker lines.
+    """Returns (exit code, stdout) of the program itself, from between the marker lines.
 
-    Raises Transient when the answer was cut, Unreadable when the program's markers never came although the
-    shell ended well."""
+    Raises Transient if the output was truncated, and Unreadable if the markers are missing although the shell
+    succeeded.
+    """
     _, begun, rest = f"\n{answer.stdout}".partition(f"\n{BEGIN}\n")
     body, ended, code = rest.rpartition(f"\n{END} ")
     if begun and ended and code.strip().isdecimal():
@@ -76,7 +81,7 @@ def _why(answer: CommandResult) -> str:
 
 
 def seconds(text: str) -> int:
-    """A time as SLURM_TIME_FORMAT=%s prints it; 0 when SLURM has none."""
+    """Parses a time in the format of SLURM_TIME_FORMAT=%s; 0 when SLURM has none."""
     if text in _UNSET:
         return 0
     if not _SECONDS.fullmatch(text):
@@ -88,14 +93,14 @@ def seconds(text: str) -> int:
 
 
 def state_word(text: str) -> str:
-    """A state as SLURM writes it, known to us or not: `RUNNING`, `CANCELLED by 1000`."""
+    """Checks a state in SLURM's notation, whether provd knows it or not: `RUNNING`, `CANCELLED by 1000`."""
     if not _STATE.fullmatch(text):
         raise Unreadable(f"not a SLURM state: {text[:40]!r}")
     return text
 
 
 def queue(text: str, mark: str) -> Reading[Queued]:
-    """The answer of commands.SQUEUE."""
+    """Parses the output of commands.SQUEUE."""
     return read("squeue", text, mark, SQUEUE_FIELDS, SQUEUE_KEY, ("Name",), _queued)
 
 
@@ -115,8 +120,7 @@ def _queued(field: Mapping[str, str]) -> Queued:
 
 
 def receipts(answer: CommandResult) -> Iterator[Submitted]:
-    """The answer lines of a submission that arrived whole; a cut answer yields those before the cut. Any
-    other line is not ours."""
+    """Yields the complete answer lines of a submission, also of a truncated answer; ignores other lines."""
     for line in answer.stdout.split("\n")[:-1]:
         if line.startswith(f"{ANSWER} ") and (submitted := _submitted(line)):
             yield submitted
@@ -127,14 +131,14 @@ def _submitted(line: str) -> Submitted | None:
     if len(parts) == 5 and parts[2] == UNSTARTED:
         return Submitted(parts[1], 1, "", parts[4].strip(), started=False)
     if len(parts) != 5 or not _CODE.fullmatch(parts[2]):
-        return None  # the order that it may be of stays in doubt, and is looked for by name
+        return None  # the outcome of this submission stays unknown; provd searches for the job by name
     named = _PARSABLE.fullmatch(parts[3])
     slurm_id = named[1] if named and is_slurm_id(named[1]) else ""
     return Submitted(parts[1], int(parts[2]), slurm_id, parts[4].strip())
 
 
 def backlog(text: str) -> int:
-    """How many records slurmctld has not handed to slurmdbd yet, from sdiag."""
+    """Returns from sdiag how many records slurmctld has not yet sent to slurmdbd."""
     found = set(_BACKLOG.findall(text))
     if len(found) != 1:
         raise Unreadable(
@@ -145,7 +149,7 @@ def backlog(text: str) -> int:
 
 
 def version(text: str) -> str:
-    """`slurm-wlm 22.05.8` or `slurm 23.11.4` -> the number alone."""
+    """Returns the version number in `slurm-wlm 22.05.8` or `slurm 23.11.4`."""
     found = re.search(r"slurm\S* ([0-9]+\.[0-9]+\S*)\s*$", text, re.MULTILINE)
     if found is None:
         raise Unreadable(f"sbatch --version: cannot read {text[:100]!r}")

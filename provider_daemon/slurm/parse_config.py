@@ -1,5 +1,4 @@
-"""What SLURM and the login node say of themselves, for the doctor: `scontrol show config` and its like ->
-plain values."""
+"""Parses the configuration of SLURM and the login node (`scontrol show config` and others) for doctor."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ _UNLIMITED = ("UNLIMITED", "NONE", "")
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """`nodes` and `max_nodes` in nodes, `max_seconds` of a job; 0 means no limit of its own."""
+    """`nodes` and `max_nodes` are in nodes, `max_seconds` is per job; 0 means no limit."""
 
     name: str
     state: str
@@ -31,7 +30,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """Where a user may submit. `partition` "" is every one; limits in jobs, None where there is none."""
+    """Where a user may submit. `partition` "" means every one; limits are in jobs, None means no limit."""
 
     cluster: str
     account: str
@@ -42,8 +41,10 @@ class Association:
 
 @dataclass(frozen=True, slots=True)
 class WorkRoot:
-    """`problem`: why no directory can be made in it, or "". `file_system` is stat's word; `host` where it was
-    looked at."""
+    """`problem` is why no directory can be created in it, or ""; `file_system` is stat's name for the type.
+
+    `host` is the host where the check ran.
+    """
 
     problem: str
     file_system: str
@@ -52,8 +53,10 @@ class WorkRoot:
 
 
 def settings(text: str) -> dict[str, str]:
-    """`scontrol show config`: name -> value as printed, "" for (null). The cgroup part behind it has names of
-    its own."""
+    """Parses `scontrol show config` into name -> value, "" for (null).
+
+    The cgroup section at its end has names of its own.
+    """
     found = {
         name: "" if value.strip() == "(null)" else value.strip() for name, value in _SETTING.findall(text)
     }
@@ -63,7 +66,7 @@ def settings(text: str) -> dict[str, str]:
 
 
 def number(value: str) -> int:
-    """`300 sec` -> 300."""
+    """Parses a number with a unit: `300 sec` is 300."""
     found = re.match(r"\d+", value)
     if found is None:
         raise Unreadable(f"scontrol show config: invalid number: {value!r}")
@@ -71,7 +74,7 @@ def number(value: str) -> int:
 
 
 def release(version: str) -> tuple[str, int]:
-    """`22.05.8` -> ("22.05", 8); a suffix like -rc1 is not looked at."""
+    """Parses a version: `22.05.8` is ("22.05", 8). A suffix such as -rc1 is ignored."""
     found = re.match(r"(\d+\.\d+)\.(\d+)", version)
     if found is None:
         raise Unreadable(f"invalid SLURM version: {version!r}")
@@ -79,7 +82,7 @@ def release(version: str) -> tuple[str, int]:
 
 
 def partitions(text: str) -> Reading[Partition]:
-    """`scontrol show partition -o`: one record a partition."""
+    """Parses `scontrol show partition -o`, one record per partition."""
     return records.read("scontrol show partition", text, "PartitionName", _partition)
 
 
@@ -96,7 +99,7 @@ def _partition(field: records.Fields, line: str) -> Partition:
 
 
 def associations(text: str) -> tuple[str, Reading[Association]]:
-    """(our user, where it may submit): the answer of commands.ASSOCIATIONS."""
+    """Parses the output of commands.ASSOCIATIONS: (provd's user, where that user may submit)."""
     user, _, table = text.partition("\n")
     found, foreign = list[Association](), list[str]()
     for line in records.rows_after("sacctmgr show assoc", table, "Cluster|Account|Partition|QOS|"):
@@ -108,7 +111,7 @@ def associations(text: str) -> tuple[str, Reading[Association]]:
 
 
 def _association(line: str) -> Association | None:
-    """None for a line that is no row."""
+    """Returns None for a line that is not a row."""
     parts = line.split("|")
     if len(parts) != len(ASSOCIATION_FIELDS):
         return None
@@ -125,23 +128,23 @@ def _association(line: str) -> Association | None:
 
 
 def account(text: str, name: str) -> bool:
-    """Whether the answer of commands.ACCOUNT has the account."""
+    """Whether the output of commands.ACCOUNT has the account."""
     return name in records.rows_after("sacctmgr show account", text, "Account")
 
 
 def qos(text: str) -> frozenset[str]:
-    """The answer of commands.QOS."""
+    """Parses the output of commands.QOS."""
     rows = (_QOS.fullmatch(line) for line in records.rows_after("sacctmgr show qos", text, "Name|Priority"))
     return frozenset(row[1] for row in rows if row)
 
 
 def node_hosts(text: str) -> frozenset[str]:
-    """The host names of the machines behind the nodes of `scontrol show node -o`."""
+    """Returns the host names of the machines in `scontrol show node -o`."""
     return frozenset(_NODE_HOST.findall(text))
 
 
 def work_root(text: str) -> WorkRoot:
-    """The answer of commands.WORK_ROOT."""
+    """Parses the output of commands.WORK_ROOT."""
     lines = text.split("\n")
     if len(lines) < 4:
         raise Unreadable(f"cannot inspect work_root: {text[:120]!r}")

@@ -1,5 +1,4 @@
-"""How long a time one sacct may ask about (slurmdbd's MaxQueryTimeRange), and the windows that cover a longer
-one."""
+"""The longest period that one sacct query may cover (slurmdbd's MaxQueryTimeRange), and windows of it."""
 
 import math
 import re
@@ -7,8 +6,8 @@ import re
 from provider_daemon.errors import Unreadable
 from provider_daemon.slurm.tres import elapsed_seconds
 
-SPARE_SECONDS = 60  # a window is so much shorter than the site allows: slurmdbd rounds both of its ends
-MAX_WINDOWS = 100  # sacct commands for one question, a tenth of a second each
+SPARE_SECONDS = 60  # each window is this much shorter than allowed: slurmdbd rounds both ends
+MAX_WINDOWS = 100  # sacct commands per search, each of a tenth of a second
 
 _SETTING = re.compile(r"^MaxQueryTimeRange\s*=\s*(\S+)\s*$", re.MULTILINE)
 _HEADING = re.compile(r"^SlurmDBD configuration:\s*$", re.MULTILINE)
@@ -16,8 +15,10 @@ _UNLIMITED = frozenset({"UNLIMITED", "INFINITE", "NONE", "(null)"})
 
 
 def query_range(text: str) -> int:
-    """Of `sacctmgr show config`, in seconds; 0 where there is no limit. Raises Unreadable where slurmdbd's
-    part is missing."""
+    """Parses `sacctmgr show config`, in seconds; 0 means no limit.
+
+    Raises Unreadable if slurmdbd's section is missing.
+    """
     if _HEADING.search(text) is None:
         raise Unreadable(f"sacctmgr show config: no SlurmDBD configuration in {text[:120]!r}")
     found = set(_SETTING.findall(text))
@@ -30,10 +31,9 @@ def query_range(text: str) -> int:
 
 
 def windows(since: int, until: int, widest: int) -> list[tuple[int, int]]:
-    """[since, until] in parts of at most `widest` seconds, oldest first; each begins where the one before it
-    ends.
+    """Splits [since, until] into adjacent windows of at most `widest` seconds, oldest first.
 
-    Raises Unreadable when they would be too many to ask for.
+    Raises Unreadable if there would be too many.
     """
     step = max(widest - SPARE_SECONDS, 1)
     count = max(1, math.ceil((until - since) / step))

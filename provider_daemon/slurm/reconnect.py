@@ -1,19 +1,19 @@
-"""How often a lost connection may be tried again. Pure: the caller brings the time."""
+"""Limits reconnects. Pure: the caller passes the time."""
 
 from collections import deque
 
-RECONNECTS_A_MINUTE = 2  # after the first try: sites ban those who knock more often
+RECONNECTS_A_MINUTE = 2  # after the first attempt: sites ban clients that connect more often
 
 
 class ReconnectLimit:
-    """The first try is free; after it at most RECONNECTS_A_MINUTE in any 60 seconds."""
+    """The first attempt is free; after it, at most RECONNECTS_A_MINUTE are allowed in any 60 seconds."""
 
     def __init__(self) -> None:
         self._first = True
         self._again: deque[float] = deque(maxlen=RECONNECTS_A_MINUTE)
 
     def wait(self, now: float) -> float:
-        """Seconds until the next try is allowed; 0 when it is now."""
+        """Returns the seconds until the next attempt is allowed, 0 if it is allowed now."""
         full = len(self._again) == RECONNECTS_A_MINUTE
         return max(0.0, self._again[0] + 60 - now) if full else 0.0
 

@@ -1,8 +1,9 @@
-"""scontrol's one-line records (`show node -o`, `show partition -o`) among a site's own words.
+"""Reads scontrol's one-line records (`show node -o`, `show partition -o`) among foreign output.
 
-Comments and other free text stand at a record's end and may hold line breaks and anything that reads as a
-field, so only the fields before the first free text count, and a record ends where its line ends. What stands
-between the records is left out."""
+Comments and other free text stand at the end of a record. They may contain line breaks and text that parses
+as a field. Therefore only the fields before the first free text count, and a record ends with its line. Text
+between records is ignored.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,17 +18,16 @@ Fields = dict[str, str]
 
 _FIELD = re.compile(r"(?:^|\s)([A-Za-z/:]+)=(\S*)")
 _FREE_TEXT = re.compile(r" (?:Comment|Extra|Reason|AdminComment)=")
-# The kernel's own name of a node, as its slurmd reports it: it ends where the next field begins, the last one
-# of that name.
+# The kernel version of a node, as slurmd reports it. It ends at the line's last RealMemory field.
 _OS = re.compile(r" OS=.* (?=RealMemory=)")
 
 
 def read(what: str, text: str, key: str, make: Callable[[Fields, str], Value]) -> Reading[Value]:
-    """`key`: the field that a record begins with; `make` gets the fields and the whole line, and raises
-    Unreadable for what is none.
+    """Parses records that begin with the field `key`.
 
-    A name that comes twice is of no record: one of them is somebody's comment. Raises Transient where no
-    record is at all."""
+    `make` gets the fields and the whole line, and raises Unreadable for an invalid record. A name that occurs
+    twice is rejected: one of the two is a comment. Raises Transient if there is no record.
+    """
     lines, foreign = _lines(text, key)
     if not lines:
         raise Transient(f"{what}: the output contains no record: {printable(text.strip()[:SHOWN])!r}")
@@ -45,19 +45,18 @@ def read(what: str, text: str, key: str, make: Callable[[Fields, str], Value]) -
 
 
 def fields(line: str) -> Fields:
-    """Those before the free text; the first of a name counts."""
+    """Returns the fields before the free text; the first of each name counts."""
     head = _OS.sub(" ", _FREE_TEXT.split(line, maxsplit=1)[0])
     return dict(reversed(_FIELD.findall(head)))
 
 
 def has_free_text(text: str) -> bool:
-    """Whether a comment, which keeps its line breaks, is anywhere: only then can one read as a record."""
+    """Whether the text has a comment. Comments keep their line breaks, so one may parse as a record."""
     return re.search(r" (?:Comment|Extra)=", text) is not None
 
 
 def _lines(text: str, key: str) -> tuple[list[str], list[str]]:
-    """(the records, the lines that are none). Words that are printed without a line break stand before the
-    first record alone."""
+    """Returns (records, other lines). Foreign text without a line break can only precede the first record."""
     records, others, commented = list[str](), list[str](), False
     for line in text.split("\n"):
         before, found, rest = line.partition(f"{key}=")
@@ -71,8 +70,7 @@ def _lines(text: str, key: str) -> tuple[list[str], list[str]]:
 
 
 def rows_after(what: str, text: str, header: str) -> Iterator[str]:
-    """The lines below the header of a `sacctmgr -P` table, which begins so. Raises Transient where there is
-    none."""
+    """Yields the lines below the header of a `sacctmgr -P` table. Raises Transient if there is no header."""
     lines = iter(text.split("\n"))
     if not any(header in line for line in lines):
         raise Transient(f"{what}: the output has no header line: {printable(text.strip()[:SHOWN])!r}")

@@ -1,5 +1,4 @@
-"""Every message with which sbatch can end, and what it means for the job: the table is sbatch_errors.tsv.
-Pure."""
+"""Every error message of sbatch and its meaning for the job, from sbatch_errors.tsv. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +20,7 @@ class Class(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """`trouble` for deferred and unsure ones. `versions`: SLURM releases, or SBATCH, or LIBC."""
+    """`trouble` is set for deferred and unsure messages; `versions` are SLURM releases, SBATCH or LIBC."""
 
     kind: Class
     trouble: SiteTrouble | None
@@ -30,13 +29,13 @@ class Known:
 
     @property
     def key(self) -> str:
-        """Without the explanation in brackets, whose words change between releases."""
+        """The message without the explanation in brackets, which changes between releases."""
         return self.message.partition(" (")[0]
 
 
 @cache
 def table() -> dict[str, Known]:
-    """By message."""
+    """Returns the known messages by their text."""
     text = resources.files("provider_daemon.slurm").joinpath("sbatch_errors.tsv").read_text()
     rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
     return {
@@ -48,8 +47,7 @@ def table() -> dict[str, Known]:
 
 
 def find(stderr: str) -> Known | None:
-    """The message that sbatch ended with; without its closing line, one that comes before or instead of
-    it."""
+    """Returns the known message in sbatch's final line or, if there is no such line, anywhere in stderr."""
     _, failed, last = stderr.rpartition(FAILED)
     if failed:
         found = [known for known in table().values() if last.startswith(known.key)]

@@ -1,4 +1,4 @@
-"""ports.Scheduler over SLURM's own commands, through any transport."""
+"""Implements ports.Scheduler with SLURM's commands, through any transport."""
 
 import contextlib
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ from provider_daemon.slurm.transport import Transport
 log = structlog.get_logger("provd.slurm")
 
 
-SCRIPTS_A_LOOK = 20  # batch scripts read in one look: only those of jobs that changed their name are
+SCRIPTS_A_LOOK = 20  # batch scripts read per poll: only those of renamed jobs are read
 
 
 @dataclass(frozen=True, slots=True)
 class OwnQueue:
-    """`others`: rows of jobs that are not watched. `complete`: no row was left whose owner is not known."""
+    """`others` are rows of jobs not watched; `complete` means that the owner of every row is known."""
 
     rows: tuple[Queued, ...]
     others: tuple[Queued, ...]
@@ -43,7 +43,7 @@ class OwnQueue:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What sacct answered. `failed`: why a part of it did not come, or ""."""
+    """The result of sacct. `failed` is why a part of it is missing, or ""."""
 
     sightings: Sequence[Sighting] = ()
     unread: tuple[Unread, ...] = ()
@@ -51,8 +51,7 @@ class Ended:
 
 
 class SlurmScheduler:
-    """`cluster` is the operator's word for the site. `rpcs` counts the SLURM commands that were run, for
-    budgets and metrics."""
+    """`cluster` is the operator's name of the site. `rpcs` counts SLURM commands, for budgets and metrics."""
 
     def __init__(
         self, transport: Transport, clock: Clock, cluster: str = "", ongoing: OngoingProblems | None = None
@@ -64,15 +63,17 @@ class SlurmScheduler:
         self._notices = Notices(self._ongoing, cluster, clock)
         self._history = History(self._ask, clock, cluster)
         self.rpcs = 0
-        # of the last squeue: (id, submit time) of jobs whose script is not ours
+        # From the last squeue: (id, submit time) of jobs whose script is not provd's.
         self._others = frozenset[tuple[str, int]]()
 
     async def version(self) -> str:
         return parse.version(await self._ask("sbatch --version", Command(commands.VERSION)))
 
     async def nodes(self) -> tuple[Node, ...]:
-        """Those that cannot be read are left out and named. Where a comment may read as a record, sinfo tells
-        which nodes there are."""
+        """Returns the readable nodes; unreadable ones are logged.
+
+        If the output has comments, which could be read as records, sinfo confirms which nodes exist.
+        """
         text = await self._ask("scontrol show node", Command(commands.NODES))
         reading = nodes(text)
         if has_free_text(text):
@@ -82,7 +83,7 @@ class SlurmScheduler:
         return reading.rows
 
     async def cancel(self, ours: Watch) -> None:
-        """By id, after one more squeue: an id that another job has by now is not ours to cancel."""
+        """Cancels by id, after another squeue: the id may belong to another job by now."""
         rows = (await self._own_queue(ours)).rows
         if found := [row.slurm_id for row in rows if ours.slurm_ids.get(row.name) == row.slurm_id]:
             await self._scancel(found)
@@ -93,14 +94,15 @@ class SlurmScheduler:
     async def close(self) -> None:
         await self._transport.close()
 
-    # --- looking ---
+    # --- polls ---
 
     async def snapshot(self, watch: Watch) -> Snapshot:
-        """squeue first, then slurmdbd's backlog where absence must be proven, then sacct: what leaves one is
-        in the next.
+        """Polls SLURM.
 
-        Without squeue there is no snapshot. Without sacct there is an incomplete one: SLURM goes on running
-        jobs while slurmdbd is down."""
+        The order is squeue, slurmdbd's backlog if a job's absence must be proven, then sacct: a job that
+        leaves one is in the next. Without squeue there is no snapshot. Without sacct the snapshot is
+        incomplete: SLURM runs jobs while slurmdbd is down.
+        """
         taken_at = self._clock.now()
         queue = await self._own_queue(watch)
         live = [accounting.live(row) for row in queue.rows]
@@ -118,7 +120,7 @@ class SlurmScheduler:
     async def _past(
         self, watch: Watch, missing: frozenset[str], doubtful: frozenset[str]
     ) -> tuple[bool, Ended]:
-        """(whether what is in neither does not exist, what sacct has)."""
+        """Returns (whether a job in neither squeue nor sacct does not exist, the result of sacct)."""
         try:
             proven = not doubtful or await self._backlog() == 0
             ended = await self._last_words(watch, missing) if missing else Ended()
@@ -143,7 +145,7 @@ class SlurmScheduler:
         return reading
 
     async def _own_queue(self, watch: Watch) -> OwnQueue:
-        """squeue's rows of the watched jobs, under the names that we follow them by."""
+        """Returns squeue's rows of the watched jobs, under the names that provd knows them by."""
         reading = await self._queue()
         found = ownership.sort_queue(reading.rows, watch)
         new = [row for row in found.unproven if (row.slurm_id, row.submitted_at) not in self._others]
@@ -156,11 +158,11 @@ class SlurmScheduler:
         return OwnQueue(tuple(ours), found.others, reading.unread, complete=len(new) == len(scripts))
 
     async def _script_name(self, slurm_id: str) -> str:
-        """The name that the job's batch script was submitted with; raises Transient where slurmctld does not
-        answer.
+        """Returns the name that the job's batch script was submitted with.
 
-        Empty where it has no script: an interactive job, or one that is gone since. scontrol reports that
-        with exit code 0."""
+        Empty if the job has no script: it is interactive, or no longer exists. scontrol reports that with
+        exit code 0. Raises Transient if slurmctld does not answer.
+        """
         try:
             return ownership.script_name(await self._script(slurm_id))
         except (Transient, Unreadable) as error:
@@ -180,11 +182,11 @@ class SlurmScheduler:
         return await self._ask("scontrol write batch_script", commands.batch_script(slurm_id))
 
     async def _last_words(self, watch: Watch, missing: frozenset[str]) -> Ended:
-        """Accounting, where a stretch that a failed node ended is a job's last only when everybody, asked
-        after it ended, says so.
+        """Queries accounting, and rules out a requeue before a run that a failed node ended is final.
 
-        SLURM requeues at the moment in which it ends a stretch: the next one is in squeue, or owed to
-        slurmdbd, or in sacct by then."""
+        SLURM requeues a job in the moment in which its run ends. The next run is then in squeue, in
+        slurmdbd's backlog or in sacct; all three are queried after the end.
+        """
         ended = await self._accounting(watch, missing)
         if not (doubted := list(filter(accounting.may_go_on, ended.sightings))):
             return ended
@@ -201,8 +203,10 @@ class SlurmScheduler:
         return parse.backlog(await self._ask("sdiag", Command(commands.SDIAG)))
 
     async def _accounting(self, watch: Watch, missing: frozenset[str]) -> Ended:
-        """By id where the id is known, by name elsewhere; when the search by name fails, what is known by id
-        is there all the same."""
+        """Queries sacct by id where the id is known, otherwise by name.
+
+        If the search by name fails, the results by id are still returned.
+        """
         ids = sorted(watch.slurm_ids[name] for name in missing if name in watch.slurm_ids)
         names = sorted(name for name in missing if name not in watch.slurm_ids)
         reading, failed = await self._rows(ids, names, watch.since)
@@ -213,7 +217,7 @@ class SlurmScheduler:
         return Ended(accounting.by_job(records, missing, watch.since), unread, failed)
 
     async def _renamed(self, lost: frozenset[str], since: int) -> tuple[Reading[AccountingRow], str]:
-        """(the records of jobs of `lost` that renamed themselves, why there are none)."""
+        """Returns (the records of jobs in `lost` that renamed themselves, why they could not be read)."""
         try:
             _, reading = await self._since(since)
         except TurnedAway:
@@ -225,7 +229,7 @@ class SlurmScheduler:
     async def _rows(
         self, ids: Sequence[str], names: Sequence[str], since: int
     ) -> tuple[Reading[AccountingRow], str]:
-        """(sacct's records, why those by name are not among them)."""
+        """Returns (sacct's records, why the records by name are missing)."""
         found, failed = [await self._by_id(part) for part in _parts(ids)], ""
         try:
             found += [await self._by_name(part, since) for part in _parts(names)]
@@ -249,12 +253,12 @@ class SlurmScheduler:
         return accounting.once(joined(accounting.rows(text, mark) for text in texts))
 
     async def survey(self, since: int, ours: Watch) -> Survey:
-        """Every job under a name of our form that lived at or after `since`; those of `ours.slurm_ids` from
-        any time.
+        """Finds every job under a name of provd's form that existed at or after `since`.
 
-        One squeue and one sacct; another sacct, and slurmdbd's backlog, only where one of those is in
-        neither. Raises Transient when either does not answer: what cannot be compared must not look like a
-        match."""
+        Jobs in `ours.slurm_ids` are found at any time. Needs one squeue and one sacct; if a job of
+        `ours.slurm_ids` is in neither, also another sacct and slurmdbd's backlog. Raises Transient if a query
+        fails: a comparison that was not possible must not look like a match.
+        """
         taken_at = self._clock.now()
         queue = await self._own_queue(ours)
         live = [accounting.live(row) for row in (*queue.rows, *queue.others) if named_job(row.name)]
@@ -279,7 +283,7 @@ class SlurmScheduler:
         return Survey(snapshot, site_time)
 
     async def _since(self, since: int) -> tuple[int, Reading[AccountingRow]]:
-        """(the site's clock, sacct's records of every job from then on)."""
+        """Returns (the site's clock, sacct's records of every job since then)."""
         mark = _mark()
         texts = await self._history.search(partial(commands.accounting_since, mark), since)
         parts = [text.partition("\n") for text in texts]
@@ -291,10 +295,10 @@ class SlurmScheduler:
         self.rpcs += 1
         return await ask(self._transport, what, command, query=query)
 
-    # --- submitting ---
+    # --- submission ---
 
     async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
-        """A receipt for each order; one whose answer line did not arrive is in doubt."""
+        """Returns a result for each job; a job without an answer line has an unknown outcome."""
         command = commands.submit(orders)
         self.rpcs += len(orders)
         try:
@@ -322,7 +326,7 @@ class SlurmScheduler:
         return receipts
 
     async def _clear(self, directories: Sequence[str]) -> None:
-        """Only tidiness: a directory that stays does no harm, since none is used twice."""
+        """Removes unused directories. Errors are ignored: no directory is used twice."""
         if not directories:
             return
         command = commands.remove_empty(directories)
@@ -331,8 +335,10 @@ class SlurmScheduler:
 
 
 def _running(live: Sequence[Sighting], watch: Watch) -> set[str]:
-    """Names whose own SLURM job is alive. While its id is not known, what is alive under the name may be
-    somebody else's."""
+    """Returns the names whose own SLURM job is alive.
+
+    While a job's id is unknown, a live job under its name may belong to somebody else.
+    """
     return {
         seen.name
         for seen in live
@@ -341,7 +347,7 @@ def _running(live: Sequence[Sighting], watch: Watch) -> set[str]:
 
 
 def _mark() -> str:
-    """New for each question, so that nobody can have put it into a job's name by then."""
+    """Returns a random mark, new for each query, so that no job name can contain it."""
     return f"|{token_hex(6)}|"
 
 

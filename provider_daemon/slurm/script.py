@@ -1,8 +1,8 @@
-"""The batch script. Directives first; whatever a customer wrote is data in single quotes, or the job is
-refused with a reason.
+"""Renders the batch script, directives first.
 
-The program's time is held to the second by `timeout`; SLURM's own limit, which counts in minutes, stands
-behind it."""
+Whatever the customer wrote is data in single quotes, or the job is refused with a reason. `timeout` limits
+the program's time to the second; SLURM's limit, which counts minutes, is the second safeguard.
+"""
 
 import re
 from collections.abc import Iterable
@@ -14,28 +14,28 @@ from provider_daemon.errors import Refused
 from provider_daemon.job.lifecycle import KILL_AFTER
 from provider_daemon.job.words import unsafe_word
 
-MAX_WORD_BYTES = 128 * 1024 - 1  # Linux's MAX_ARG_STRLEN, without the byte that ends it
-MAX_SCRIPT_BYTES = 256 * 1024  # SLURM's own default ends at 4 MB; a script travels with every submission
-_PLAIN = r"^[A-Za-z0-9_./:@+-]+$"  # neither "," nor "=": a GPU type, which a customer names, is one resource
+MAX_WORD_BYTES = 128 * 1024 - 1  # Linux's MAX_ARG_STRLEN without the final NUL
+MAX_SCRIPT_BYTES = 256 * 1024  # SLURM's default limit is 4 MB; each submission transfers the script
+_PLAIN = r"^[A-Za-z0-9_./:@+-]+$"  # no "," or "=": a GPU type, which the customer chooses, is one resource
 _DIRECTIVES = {"partition": names.PARTITIONS, "chdir": names.PATH, "output": names.PATH}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _FORBIDDEN = re.compile(r"[\0\r\n]")
-# Variables that change what loads, finds or contains the program, or what SLURM believes of the job.
+# Variables that change how the program is loaded, found or contained, or what SLURM assumes about the job.
 _LOADERS = ("LD_", "GLIBC_", "GCONV_", "BASH")
 _LAUNCHERS = ("SLURM", "SBATCH", "SRUN_", "SQUEUE_", "SACCT_", "PMI_", "PMIX_", "APPTAINER", "SINGULARITY")
 _RESERVED = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "ENV", "IFS"})
-# Launchers that give their container an empty environment take its variables under a prefix of their own.
+# Launchers that start a container with an empty environment pass on variables that have their prefix.
 _CONTAINER_PREFIXES = {"apptainer": "APPTAINERENV_", "singularity": "SINGULARITYENV_"}
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`directory` is the job's own, absolute; `working_directory` the customer's, below it; `argv` is the
-    program with its arguments.
+    """`directory` is the job's own, absolute; `working_directory` is the customer's, below it.
 
-    Memory in GiB; 0 and "" leave a directive out. `prologue` and `epilogue`: lines of bash by the site and by
-    whom it trusts; the exit code stays the program's. `wrapper`, an srun or mpirun, starts `launcher`, the
-    image's, and that starts `argv`. `kill_after`: seconds that the program has to end by itself at its limit.
+    `argv` is the program with its arguments. Memory is in GiB; 0 and "" omit a directive. `prologue` and
+    `epilogue` are lines of bash from the site and from parties it trusts; the exit code stays the program's.
+    `wrapper` (srun or mpirun) starts `launcher`, the image's, which starts `argv`. `kill_after` is how many
+    seconds the program has to end at its time limit before it is killed.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Batch:
 
 
 def render(batch: Batch) -> str:
-    """The script; raises Refused with a sentence that the customer can act on."""
+    """Returns the script; raises Refused with a reason that the customer can act on."""
     text = "\n".join([*_directives(batch), "", *_body(batch), ""])
     if len(text.encode()) > MAX_SCRIPT_BYTES:
         raise Refused(
@@ -109,12 +109,12 @@ def _directive(key: str, value: str) -> str:
 
 def _body(batch: Batch) -> list[str]:
     where = quote(relative(batch.working_directory))
-    # SECONDS counts the clock's ticks since the script began: the first of them may be no whole second, so it
-    # is given back.
+    # SECONDS counts ticks of the clock since the script started. The first may be less than a second, so it
+    # is added back.
     left = f"$((SECONDS < {batch.wall_seconds} ? {batch.wall_seconds} - SECONDS + (SECONDS > 0) : 1))"
     return [
         "unset LC_ALL SLURM_TIME_FORMAT",
-        "export SLURM_EXPORT_ENV=ALL",  # so that an srun inside the job passes the job's own environment on
+        "export SLURM_EXPORT_ENV=ALL",  # lets an srun inside the job pass on the job's environment
         *batch.prologue,
         *([f"mkdir -p -- {where} && cd -- {where} || exit 72"] if batch.working_directory else []),
         *_run(batch, f"timeout --kill-after={batch.kill_after} {left} {' '.join(_command(batch))}"),
@@ -126,11 +126,11 @@ def _run(batch: Batch, command: str) -> list[str]:
 
 
 def _command(batch: Batch) -> Iterable[str]:
-    """The variables go through env(1), never through the shell: bash evaluates what it assigns to RANDOM,
-    OPTIND and their like.
+    """Returns the words of the command. Variables are passed through env(1), never through the shell.
 
-    A launcher never sees them as its own: they have its prefix, or env(1) stands behind it, inside of what it
-    starts."""
+    bash evaluates assignments to RANDOM, OPTIND and similar variables. A launcher never sees the customer's
+    variables as its own: they have its prefix, or env(1) follows the launcher.
+    """
     if unsafe := unsafe_word(batch.argv, launched=bool(batch.launcher or batch.wrapper)):
         raise Refused(unsafe)
     prefix = _CONTAINER_PREFIXES.get(PurePosixPath(batch.launcher[0]).name, "") if batch.launcher else ""
@@ -166,8 +166,7 @@ def _variable(name: str) -> str:
 
 
 def quote(value: str) -> str:
-    """One word of POSIX shell that is exactly `value`; raises Refused for what no such word can hold
-    safely."""
+    """Quotes `value` as one POSIX shell word; raises Refused if that is not safely possible."""
     if _FORBIDDEN.search(value):
         raise Refused(
             "newlines and NUL are not allowed in command, arguments, environment or working directory: "
@@ -177,7 +176,7 @@ def quote(value: str) -> str:
 
 
 def relative(working_directory: str) -> str:
-    """Below the job's own directory: `/data` is its `data`; a way out of it is refused."""
+    """Returns the path below the job's directory (`/data` is its `data`); refuses `..`."""
     parts = [part for part in working_directory.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise Refused("working_directory must be below the job's directory: '..' is not allowed")

@@ -1,4 +1,4 @@
-"""SSH to the login node: one connection, few channels, the host key always checked, reconnects bounded.
+"""SSH to the login node: one connection, few channels, verified host key, limited reconnects.
 
 sshd's default MaxSessions of 10 shows as failed channels, not as a lost connection: back off on the same
 connection (docs/slurm.md, 'SSH sessions').
@@ -28,17 +28,18 @@ from provider_daemon.slurm.transport import CommandResult, command_line, consume
 
 log = structlog.get_logger("provd.ssh")
 
-CHANNELS = 4  # at a time: the knee of the measured curve, and well below sshd's default MaxSessions
-# longest wait before the second attempt to open a channel; twice that before the third
+CHANNELS = 4  # concurrent: the knee of the measured curve, and well below sshd's default MaxSessions
+# Longest wait before the second attempt to open a channel; twice that before the third.
 CHANNEL_RETRY_SECONDS = 0.4
 _LOST = (ConnectOutcome.FAILED, "the connection was lost")
 
 
 @dataclass(slots=True)
 class SshCounts:
-    """Since the start. `connects`: attempts by outcome; `channels` opened, `refused` by sshd, and `open` now.
+    """Counts since the start.
 
-    `problem`: why the last attempt failed, if it did.
+    `connects` are attempts by outcome; `channels` were opened, `refused` by sshd, and `open` are open now.
+    `problem` is why the last attempt failed, or None.
     """
 
     connects: Counter[str] = field(default_factory=Counter)
@@ -49,11 +50,11 @@ class SshCounts:
 
 
 class SshTransport:
-    """Exactly one of `known_hosts` (a file) and `host_key_fingerprint` ("SHA256:...") pins the host; there is
-    no way to switch it off.
+    """Exactly one of `known_hosts` (a file) and `host_key_fingerprint` ("SHA256:...") pins the host key.
 
-    `login_seconds`: for one attempt to connect, which continues while programs give up after START_SECONDS.
-    `path`: directories in front of the login's own PATH."""
+    The check cannot be disabled. `login_seconds` limits one connection attempt, which continues while
+    programs give up after START_SECONDS. `path` lists directories that are put before the login's PATH.
+    """
 
     def __init__(
         self,
@@ -96,12 +97,12 @@ class SshTransport:
         return answer
 
     async def connect(self) -> None:
-        """Logs in, for as long as a login may take. Raises as `run`."""
+        """Connects, within the time limit of a login. Raises as `run`."""
         await self._opened()
 
     @contextlib.asynccontextmanager
     async def _channel(self, command: str) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
-        """START_SECONDS cover everything before the program: a free slot, the connection, the channel."""
+        """START_SECONDS include everything before the program: a free slot, the connection, the channel."""
         taken = False
         try:
             try:
@@ -129,8 +130,7 @@ class SshTransport:
         )
 
     async def sessions(self, wanted: int) -> int:
-        """How many of `wanted` channels sshd lets us have open at a time on our connection (its
-        MaxSessions)."""
+        """Returns how many of `wanted` concurrent channels sshd allows per connection (its MaxSessions)."""
         connection = await self._opened()
         opened: list[asyncssh.SSHClientProcess[bytes]] = []
         try:
@@ -156,7 +156,7 @@ class SshTransport:
                     await self._connection.wait_closed()
 
     async def _start(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
-        """On the same connection again while sshd refuses a channel."""
+        """Retries on the same connection while sshd refuses a channel."""
         try:
             return await quickly(
                 lambda: self._create(command), on=asyncssh.ChannelOpenError, seconds=CHANNEL_RETRY_SECONDS
@@ -183,8 +183,10 @@ class SshTransport:
         return self._connection is not None and not self._connection.is_closed()
 
     async def _opened(self) -> asyncssh.SSHClientConnection:
-        """One attempt at a time, which outlives whoever waits for it: a login may take longer than a program
-        may wait to start."""
+        """Makes one attempt at a time, which continues when its waiters have given up.
+
+        A login may take longer than a program may wait to start.
+        """
         if self._connection is None or not self.connected:
             if self._opening is None or self._opening.done():
                 self._opening = asyncio.create_task(self._open())
@@ -193,7 +195,7 @@ class SshTransport:
         return self._connection
 
     async def _open(self) -> asyncssh.SSHClientConnection:
-        """Between two attempts the outcome and the text of the last one stand."""
+        """Between two attempts, raises the outcome and text of the last one."""
         if self._limit.wait(self._clock.now()) <= 0:
             self._limit.tried(self._clock.now())
             self._down = _LOST
@@ -214,7 +216,7 @@ class SshTransport:
 
 
 def _retrieved(task: asyncio.Task[asyncssh.SSHClientConnection]) -> None:
-    """An attempt that failed while nobody waited is reported by the next one."""
+    """Marks the exception as retrieved: the next attempt reports a failure that nobody waited for."""
     if not task.cancelled():
         task.exception()
 

@@ -1,5 +1,4 @@
-"""One attempt to connect: the host key is checked, the login made, and a command tried. See login.py for what
-can go wrong."""
+"""One connection attempt: verifies the host key, logs in and runs a test command (failures: login.py)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,9 +17,9 @@ from provider_daemon.slurm.transport import CommandResult, command_line, stdin
 log = structlog.get_logger("provd.ssh")
 
 KEEPALIVE_SECONDS = 15
-PROBE_SECONDS = 300  # the login's own time-out ends it first
-# By type of host key, the ones of a new sshd first. A fingerprint does not name the type, and sshd shows one
-# key a connection.
+PROBE_SECONDS = 300  # the login's time limit ends it earlier
+# Types of host keys, those of a new sshd first. A fingerprint does not name the type, and sshd shows one key
+# per connection.
 HOST_KEY_ALGORITHMS: dict[str, tuple[str, ...]] = {
     "ed25519": ("ssh-ed25519",),
     "ecdsa": ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
@@ -32,8 +31,10 @@ Trusted = asyncssh.SSHKnownHosts | tuple[list[str], list[str], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to log in, and how. Exactly one of `known_hosts` and `fingerprint` is given. `seconds`: for one
-    whole attempt."""
+    """Login parameters.
+
+    Exactly one of `known_hosts` and `fingerprint` is set. `seconds` limits an attempt.
+    """
 
     host: str
     port: int
@@ -45,14 +46,14 @@ class Target:
 
 
 class Connector:
-    """Makes connections to one target, and remembers which type of host key was the pinned one."""
+    """Connects to one target, and remembers which type of host key was the pinned one."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._types = list(HOST_KEY_ALGORITHMS)
 
     async def open(self) -> asyncssh.SSHClientConnection:
-        """A connection on which a command was run. Raises what login.meaning reads."""
+        """Returns a connection on which a test command ran. login.meaning classifies the exceptions."""
         async with asyncio.timeout(self._target.seconds):
             connection = await (self._pinned() if self._target.fingerprint else self._known())
             try:
@@ -87,7 +88,7 @@ class Connector:
             ) from None
 
     async def _pinned(self) -> asyncssh.SSHClientConnection:
-        """Each type of host key in turn, each on a connection of its own, until sshd shows the pinned key."""
+        """Tries each type of host key on a connection of its own, until sshd shows the pinned key."""
         shown, failure = list[str](), None
         for kind in tuple(self._types):
             client = _Client(self._target.fingerprint)
@@ -112,8 +113,7 @@ class Connector:
     async def _connect(
         self, client: "_Client", trusted: Trusted, algorithms: Sequence[str] = ()
     ) -> asyncssh.SSHClientConnection:
-        """Nothing of the daemon's own environment or ~/.ssh plays a part; neither need be there or
-        readable."""
+        """Uses nothing of the daemon's environment or ~/.ssh; neither needs to exist or be readable."""
         target = self._target
         try:
             connection, _ = await asyncssh.create_connection(
@@ -127,11 +127,11 @@ class Connector:
                 # Empty lists of trusted keys send every host key to _Client.validate_host_public_key.
                 known_hosts=trusted,
                 server_host_key_algs=algorithms,
-                # Left out, ~/.ssh/ca-bundle.crt and ~/.ssh/crt would vouch for any host.
+                # If omitted, ~/.ssh/ca-bundle.crt and ~/.ssh/crt could certify any host.
                 x509_trusted_certs=None,
                 x509_trusted_cert_paths=[],
                 send_env=(),
-                utf8_decode_errors="replace",  # banners are in whatever encoding a site has
+                utf8_decode_errors="replace",  # banners may have any encoding
                 login_timeout=target.seconds,
                 keepalive_interval=KEEPALIVE_SECONDS,
             )
@@ -143,10 +143,11 @@ class Connector:
 
 
 class _Client(asyncssh.SSHClient):
-    """Trusts the one key whose fingerprint was given. `shown`: the key that the host showed instead.
+    """Trusts only the key with the given fingerprint; `shown` is the key that the host presented.
 
-    `asked_for_more`: sshd wants another method although our keys were not all refused, so one of them was
-    accepted."""
+    `asked_for_more` means that sshd asks for another method although it did not refuse all keys: it accepted
+    one of them.
+    """
 
     def __init__(self, fingerprint: str = "") -> None:
         self._fingerprint = fingerprint
@@ -159,7 +160,7 @@ class _Client(asyncssh.SSHClient):
         return bool(self._fingerprint) and key.get_fingerprint() == self._fingerprint
 
     def public_key_auth_requested(self) -> None:
-        """asyncssh asks for further keys only after sshd refused ours."""
+        """asyncssh requests further keys only after sshd refused the previous one."""
         self._refused = True
 
     def kbdint_auth_requested(self) -> None:
@@ -170,7 +171,7 @@ class _Client(asyncssh.SSHClient):
 
 
 async def talk(process: asyncssh.SSHClientProcess[bytes], text: bytes, seconds: float) -> CommandResult:
-    """One program's conversation over its channel, which is closed after it."""
+    """Runs one program over its channel, then closes the channel."""
 
     async def ended() -> int | None:
         await process.wait_closed()
@@ -184,7 +185,7 @@ async def talk(process: asyncssh.SSHClientProcess[bytes], text: bytes, seconds: 
 
 
 async def _probe(connection: asyncssh.SSHClientConnection) -> None:
-    """A login that succeeds is not yet an account that runs commands."""
+    """Runs a test command: a successful login does not prove that the account may run commands."""
     process = await connection.create_process(command_line(login.PROBE), encoding=None)
     login.check_probe(await talk(process, stdin(login.PROBE, b""), PROBE_SECONDS))
 

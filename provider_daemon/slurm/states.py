@@ -1,5 +1,7 @@
-"""SLURM's job and node states -> our words. Total: what is not listed is UNKNOWN, which holds a job and never
-ends it."""
+"""Maps SLURM's job and node states to provd's.
+
+A state that is not listed is UNKNOWN, which holds a job and never ends it.
+"""
 
 from dataclasses import dataclass
 
@@ -8,39 +10,39 @@ from provider_daemon.job.state import State
 
 _W, _R, _E, _X = Phase.WAITING, Phase.RUNNING, Phase.ENDING, Phase.ENDED
 
-# state: (short form, phase, the chain's word for the outcome)
+# state: (short form, phase, outcome on chain)
 JOB_STATES: dict[str, tuple[str, Phase, State | None]] = {
-    # not started, or waiting again
+    # not started, or requeued
     "PENDING": ("PD", _W, None),
     "REQUEUED": ("RQ", _W, None),
     "REQUEUE_HOLD": ("RH", _W, None),
     "REQUEUE_FED": ("RF", _W, None),
     "RESV_DEL_HOLD": ("RD", _W, None),
-    "SPECIAL_EXIT": ("SE", _W, None),  # requeued and held by the site's own rule for its exit code
+    "SPECIAL_EXIT": ("SE", _W, None),  # requeued and held by a rule of the site for its exit code
     "UPDATE_DB": ("UD", _W, None),
-    # nodes are allocated: the customer's time runs
+    # nodes are allocated: the run time is billed
     "CONFIGURING": ("CF", _R, None),
     "POWER_UP_NODE": ("PU", _R, None),
     "RUNNING": ("R", _R, None),
     "RESIZING": ("RS", _R, None),
-    "SUSPENDED": ("S", _R, None),  # SLURM's elapsed time leaves suspension out
+    "SUSPENDED": ("S", _R, None),  # SLURM's elapsed time excludes suspension
     "STOPPED": ("ST", _R, None),
     "SIGNALING": ("SI", _R, None),
-    # over, but the last word is still to come
+    # ended, final record outstanding
     "COMPLETING": ("CG", _E, None),
     "STAGE_OUT": ("SO", _E, None),
-    # from 25.11, without a short form: whether it is requeued at once is being looked at
+    # since 25.11, without a short form: SLURM decides whether to requeue it at once
     "EXPEDITING": ("EXPEDITING", _E, None),
-    # over
+    # ended
     "COMPLETED": ("CD", _X, State.COMPLETED),
     "FAILED": ("F", _X, State.FAILED),
     "CANCELLED": ("CA", _X, State.CANCELLED),
     "TIMEOUT": ("TO", _X, State.TIMEOUT),
-    "DEADLINE": ("DL", _X, State.TIMEOUT),  # out of time, if by a deadline rather than by its limit
+    "DEADLINE": ("DL", _X, State.TIMEOUT),  # ended by a deadline rather than by the time limit
     "NODE_FAIL": ("NF", _X, State.FAILED),
     "BOOT_FAIL": ("BF", _X, State.FAILED),
     "OUT_OF_MEMORY": ("OOM", _X, State.FAILED),
-    "PREEMPTED": ("PR", _X, State.FAILED),  # the site took it back: the customer did not cancel
+    "PREEMPTED": ("PR", _X, State.FAILED),  # preempted by the site: the customer did not cancel
     "REVOKED": ("RV", _X, State.FAILED),
     "LAUNCH_FAILED": ("LF", _X, State.FAILED),
     "RECONFIG_FAIL": ("RN", _X, State.FAILED),
@@ -48,9 +50,9 @@ JOB_STATES: dict[str, tuple[str, Phase, State | None]] = {
 
 _SHORT = {short: name for name, (short, _, _) in JOB_STATES.items()} | {"OO": "OUT_OF_MEMORY"}
 
-# Pending reasons that do not go away by waiting (docs/slurm.md, 'Jobs that wait for ever'), in words for the
+# Pending reasons that waiting does not resolve (docs/slurm.md, 'Jobs that wait for ever'), explained for the
 # customer. Limits on what an account or a QOS may use at one time (MaxCpuPerAccount, QOSGrpCpuLimit ...) are
-# not among them: they pass when other jobs end.
+# excluded: they pass when other jobs end.
 HOPELESS_REASONS: dict[str, str] = {
     "PartitionNodeLimit": "asks for more nodes than the partition allows",
     "PartitionTimeLimit": "asks for more time than the partition allows",
@@ -109,13 +111,13 @@ _UNUSABLE_FLAGS = frozenset(
     }
 ) | {
     *("MAINT", "MAINTENANCE", "RESERVED", "BLOCKED", "REBOOT", "REBOOT_ISSUED", "REBOOT_REQUESTED"),
-    *("POWERING_DOWN", "POWER_DOWN"),  # not those that are POWERED_DOWN: SLURM wakes them for a job
+    *("POWERING_DOWN", "POWER_DOWN"),  # excludes POWERED_DOWN: SLURM wakes such a node for a job
 }
 
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """`word` is SLURM's own, without flags and without who cancelled it."""
+    """`word` is SLURM's state, without flags and without the user who cancelled the job."""
 
     word: str
     phase: Phase
@@ -123,7 +125,7 @@ class JobState:
 
 
 def job_state(text: str) -> JobState:
-    """From `CANCELLED by 1000`, `RUNNING+`, `COMPLETED,COMPLETING`, `PD` and the like."""
+    """Parses `CANCELLED by 1000`, `RUNNING+`, `COMPLETED,COMPLETING`, `PD` and similar texts."""
     word = text.split(" by ")[0].replace("+", ",").split(",")[0].strip().upper()
     name = word if word in JOB_STATES else _SHORT.get(word, "")
     if not name:
@@ -133,14 +135,16 @@ def job_state(text: str) -> JobState:
 
 
 def hopeless(reason: str) -> str:
-    """A sentence for the customer when the job waits for what never comes; else empty."""
+    """Returns a sentence for the customer if SLURM can never start the job, else ""."""
     why = HOPELESS_REASONS.get(reason.strip("() "))
     return f"SLURM can never start it: {why} ({reason.strip('() ')})" if why else ""
 
 
 def node_usable(state: str) -> bool:
-    """Taking jobs: IDLE, MIXED, ALLOCATED, also with the harmless flags (CLOUD, PLANNED, POWERED_DOWN,
-    POWERING_UP, ...)."""
+    """Whether the node accepts jobs: IDLE, MIXED or ALLOCATED, with harmless flags only.
+
+    Harmless flags are CLOUD, PLANNED, POWERED_DOWN, POWERING_UP and others.
+    """
     words = _words(state)
     flags = set(words) - {"NOT_RESPONDING" if "POWERING_UP" in words else ""}
     return "*" not in state and words[0] in _USABLE and not flags & (_UNUSABLE_FLAGS | _DRAINING)

@@ -1,11 +1,11 @@
-"""Tables of squeue and sacct, in which the site's own words and a job's free text stand between rows and
-inside of fields.
+"""Reads tables of squeue and sacct that contain foreign output between rows and free text inside fields.
 
-Every field ends in the random mark that the question brought, and every row carries its job id three times:
-as the first, the second and the last field. The first one stands behind whatever was printed before the row,
-so it is only compared; the second one stands between two marks and is the id. Text without a mark is foreign:
-wrappers, module systems and plugins print it. Text with a mark that is not a row is unread: it may have been
-a row of ours, so what it may concern must not be taken for absent."""
+Every field ends in the query's random mark, and every row holds its job id three times: as first, second and
+last field. The first follows whatever was printed before the row, so it is only compared; the second stands
+between two marks and is the id. Text without a mark is foreign: wrappers, module systems and plugins print
+it. Text with a mark that is not a row is unread: it may have been a row of one of provd's jobs, so those jobs
+must not count as absent.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,13 +19,15 @@ from provider_daemon.text import printable
 Value = TypeVar("Value")
 
 _DIGITS = re.compile(r"[0-9]+")
-SHOWN = 200  # characters of what cannot be read, in errors and logs
+SHOWN = 200  # characters of unreadable text in errors and logs
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A record that cannot be read, and why. `whole`: all of its fields are there, so `slurm_id` and `name`
-    say whose it is."""
+    """An unreadable record and the reason.
+
+    `whole` means that all fields are present, so `slurm_id` and `name` identify the job.
+    """
 
     text: str
     why: str
@@ -36,7 +38,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[Value]):
-    """`foreign`: the lines that belong to no row."""
+    """`foreign` holds the lines that belong to no row."""
 
     rows: tuple[Value, ...]
     unread: tuple[Unread, ...] = ()
@@ -44,7 +46,7 @@ class Reading(Generic[Value]):
 
 
 def columns(key: str, fields: Sequence[str]) -> tuple[str, ...]:
-    """The columns to ask for: the key twice, the fields, the key again."""
+    """Returns the columns to query: the key twice, the fields, the key again."""
     return (key, key, *fields, key)
 
 
@@ -57,11 +59,12 @@ def read(
     names: Sequence[str],
     make: Callable[[Mapping[str, str]], Value],
 ) -> Reading[Value]:
-    """`fields` without the key, `names` those of them that hold the job's name; `make` raises Unreadable for
-    a row that is none.
+    """Parses a table.
 
-    Raises Transient when the header is missing: the program failed, whatever its exit code says. No rows is
-    then no answer."""
+    `fields` excludes the key; `names` are the fields that hold the job's name. `make` raises Unreadable for
+    an invalid row. Raises Transient if the header is missing: the program failed, whatever its exit code, and
+    an empty table is then not an answer.
+    """
     found = list(_split(text, mark, len(fields) + 3))
     header = [row for row in found if isinstance(row, _Row) and row.id.upper() == key.upper()]
     if not header:
@@ -87,7 +90,7 @@ def read(
 
 
 def joined(readings: Iterable[Reading[Value]]) -> Reading[Value]:
-    """Several answers as one."""
+    """Merges several readings into one."""
     parts = tuple(readings)
     return Reading(
         tuple(row for part in parts for row in part.rows),
@@ -114,7 +117,7 @@ class _Odd:
 
 
 def _split(text: str, mark: str, width: int) -> Iterator[_Row | _Odd | _Foreign]:
-    """Rows where `width` fields hold together, and between them what does not."""
+    """Yields rows of `width` fields, and the text between them."""
     *tokens, rest = text.split(mark)
     odd: list[str] = []
     start = 0
@@ -136,7 +139,7 @@ def _split(text: str, mark: str, width: int) -> Iterator[_Row | _Odd | _Foreign]
 
 
 def _cut_id(rest: str, mark: str) -> bool:
-    """Whether this may be a row that was cut within its first field or the mark behind it."""
+    """Whether this may be a row that was truncated within its first field or the mark after it."""
     last = rest.rpartition("\n")[2]
     return any(
         _DIGITS.fullmatch(last.removesuffix(mark[:size]))
@@ -161,8 +164,10 @@ def _lines(text: str) -> list[str]:
 def concerned(
     unread: Iterable[Unread], names: Mapping[str, str] | Iterable[str], ids: Mapping[str, str]
 ) -> frozenset[str] | None:
-    """Those of `names` that an unread record may be of; None when it may be of any. `ids`: name -> its known
-    SLURM job id."""
+    """Returns the `names` that an unread record may belong to; None if it may belong to any job.
+
+    `ids` maps names to their known SLURM job ids.
+    """
     watched = frozenset(names)
     found: set[str] = set()
     for record in unread:

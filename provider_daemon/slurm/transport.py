@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-MAX_ANSWER = 32 * 1024 * 1024  # bytes of an answer, and of what is said beside it: 100,000 jobs in squeue
+MAX_ANSWER = 32 * 1024 * 1024  # bytes of stdout and of stderr: squeue's output for 100,000 jobs
 TOO_MUCH = b"it is over %d bytes" % MAX_ANSWER
 
 MARK, CONSUMED, CONSUMED_EXIT = "provd-program", "provd-stdin-consumed", 97
@@ -13,10 +13,9 @@ MARK, CONSUMED, CONSUMED_EXIT = "provd-program", "provd-stdin-consumed", 97
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a program said. `exit_code` is None when the answer was cut: a lost connection, a time-out, a
-    signal.
+    """A program's output. `exit_code` is None if it was truncated: a lost connection, a time-out, a signal.
 
-    Of a cut answer whatever arrived is kept; the program may have gone on.
+    Truncated output is kept as far as it arrived; the program may have continued.
     """
 
     exit_code: int | None
@@ -25,7 +24,7 @@ class CommandResult:
 
 
 class TooMuch(Exception):
-    """More than MAX_ANSWER."""
+    """The output exceeds MAX_ANSWER."""
 
 
 def keep(chunk: bytes, into: bytearray) -> None:
@@ -36,25 +35,25 @@ def keep(chunk: bytes, into: bytearray) -> None:
 
 
 class Transport(Protocol):
-    """One way to one site."""
+    """A connection to one site."""
 
     async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
-        """Runs POSIX sh text at the site with `payload` on its stdin, for at most `timeout` seconds after it
-        began.
+        """Runs POSIX sh text at the site, with `payload` on its stdin, for at most `timeout` seconds.
 
-        Raises Transient when the program never began, Unreadable when the other end is not the one that was
-        agreed (its host key, or our login) and an operator has to look."""
+        Raises Transient if the program was not started, and Unreadable if an operator must act: the host key
+        is not the pinned one, or the login fails.
+        """
         ...
 
     async def close(self) -> None: ...
 
 
 def command_line(program: str) -> str:
-    """The same few words for every program, so neither the login shell's syntax nor anything foreign matters
-    on a command line.
+    """Returns the same command line for every program, so that the login shell's syntax does not matter.
 
-    Login files that read stdin take the start of it: the first line must be MARK, or what follows (names,
-    scripts) could be run. The standard utilities are found whatever PATH the login sets."""
+    Login files that read stdin consume its start. The first line must therefore be MARK; otherwise the rest
+    (names, scripts) could be executed. The standard utilities are found whatever PATH the login sets.
+    """
     refuse = f"echo {CONSUMED} >&2; exit {CONSUMED_EXIT}"
     run = f'eval "$(head -c {len(program.encode())})"'
     path = "PATH=${PATH:+$PATH:}/usr/bin:/bin; export PATH"
@@ -66,12 +65,12 @@ def stdin(program: str, payload: bytes) -> bytes:
 
 
 def with_path(program: str, directories: Sequence[str]) -> str:
-    """`program` with these directories before the login's own PATH."""
+    """Puts directories before the login's own PATH."""
     return (
         f"PATH={shlex.quote(':'.join(directories))}:$PATH\nexport PATH\n{program}" if directories else program
     )
 
 
 def consumed(answer: CommandResult) -> bool:
-    """Whether the far side refused to run the program because its start was missing."""
+    """Whether the site refused to run the program because the start of stdin was missing."""
     return answer.exit_code == CONSUMED_EXIT and CONSUMED in answer.stderr.split()

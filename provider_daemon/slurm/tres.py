@@ -1,5 +1,4 @@
-"""SLURM's own notations for amounts: TRES, gres, elapsed times. Exact integers; a fraction of a MiB is
-dropped."""
+"""Parses SLURM's amounts: TRES, gres, elapsed times. Exact integers; fractions of a MiB are dropped."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,7 +7,7 @@ from decimal import Decimal
 from provider_daemon.errors import Unreadable
 
 _KIB = 1024
-# Bytes a unit. Memory in a TRES string counts in MiB where no suffix says otherwise (slurmdb's own unit).
+# Bytes per unit. Memory in a TRES string is in MiB if it has no suffix (slurmdb's unit).
 _UNITS = {"K": _KIB, "M": _KIB**2, "G": _KIB**3, "T": _KIB**4, "P": _KIB**5, "E": _KIB**6}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([KMGTPE]?)(?:i?B)?", re.IGNORECASE)
 _ELAPSED = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)(?:\.\d+)?")
@@ -22,7 +21,7 @@ _GRES = re.compile(
 
 
 def tres(text: str) -> dict[str, str]:
-    """`cpu=4,mem=8G,gres/gpu:a100=2` -> its parts; empty for SLURM's empty and (null)."""
+    """Parses `cpu=4,mem=8G,gres/gpu:a100=2`; "" and (null) are empty."""
     if text in ("", "(null)", "N/A"):
         return {}
     parts = [part.partition("=") for part in text.split(",")]
@@ -32,7 +31,7 @@ def tres(text: str) -> dict[str, str]:
 
 
 def check(text: str) -> None:
-    """Raises Unreadable for a TRES whose amounts of what is sold cannot be read."""
+    """Raises Unreadable if the amount of CPUs, memory, nodes or GPUs in a TRES is unreadable."""
     parts = tres(text)
     mebibytes(parts.get("mem", "0"))
     gpus(parts)
@@ -41,14 +40,13 @@ def check(text: str) -> None:
 
 
 def count(text: str) -> int:
-    """A number of things; large ones carry K, M ... in powers of 1024 as SLURM's convert_num_unit prints
-    them."""
+    """Parses a count; large ones have a suffix K, M ... (powers of 1024, SLURM's convert_num_unit)."""
     amount, unit = _amount(text)
     return int(amount * (_UNITS[unit] if unit else 1))
 
 
 def mebibytes(text: str) -> int:
-    """An amount of memory -> whole MiB, rounded down: `8G`, `1536.50M`, `2T`; a bare number is MiB."""
+    """Parses memory into whole MiB, rounded down: `8G`, `1536.50M`, `2T`; a bare number is MiB."""
     amount, unit = _amount(text)
     return int(amount * _UNITS[unit or "M"] / _UNITS["M"])
 
@@ -61,10 +59,9 @@ def _amount(text: str) -> tuple[Decimal, str]:
 
 
 def gpus(parts: dict[str, str]) -> tuple[tuple[str, int], ...]:
-    """(type, count) for each GPU type in TRES parts, sorted; what the typed rows leave of the untyped total
-    is type "".
+    """Returns (type, count) per GPU type, sorted; untyped GPUs beyond the typed ones have type "".
 
-    A site may account for `gres/gpu` alone, for its types alone, or for both; both name the same cards.
+    A site may account for `gres/gpu` alone, for its types alone, or for both; both count the same GPUs.
     """
     typed = {
         key.removeprefix("gres/gpu:"): count(value)
@@ -78,13 +75,12 @@ def gpus(parts: dict[str, str]) -> tuple[tuple[str, int], ...]:
 
 
 def whole(cards: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    """Without MIG slices (`1g.5gb`, `a100_3g.20gb`, `h100_1g.10gb+me`): a part of a card is none that can be
-    sold as one."""
+    """Excludes MIG slices (`1g.5gb`, `a100_3g.20gb`, `h100_1g.10gb+me`): only whole GPUs are sold."""
     return tuple((name, number) for name, number in cards if not _MIG.search(name))
 
 
 def gres_gpus(text: str) -> tuple[tuple[str, int], ...]:
-    """(type, count) from a node's gres: `gpu:a100:4(S:0-1),gpu:2,nic:1`. A GPU without a count is one."""
+    """Parses a node's gres, `gpu:a100:4(S:0-1),gpu:2,nic:1`, into (type, count). The default count is 1."""
     found: dict[str, int] = {}
     for part in _split(text):
         matched = _GRES.fullmatch(part)
@@ -95,7 +91,7 @@ def gres_gpus(text: str) -> tuple[tuple[str, int], ...]:
 
 
 def _split(text: str) -> Iterator[str]:
-    """At commas outside (..)."""
+    """Splits at commas outside of (..)."""
     depth, start = 0, 0
     for position, char in enumerate(text):
         depth += (char == "(") - (char == ")")
@@ -107,8 +103,10 @@ def _split(text: str) -> Iterator[str]:
 
 
 def elapsed_seconds(text: str) -> int:
-    """`1-02:03:04`, `02:03:04`, `03:04`, `1-02`, or plain seconds -> seconds; 0 where SLURM prints none
-    (INVALID: a clock went back)."""
+    """Parses `1-02:03:04`, `02:03:04`, `03:04`, `1-02` or plain seconds.
+
+    Returns 0 if SLURM prints no time (INVALID: a clock was set back).
+    """
     if text in ("", "INVALID", "N/A", "Unknown"):
         return 0
     if text.isdecimal():
