@@ -1,4 +1,4 @@
-"""Where a site may lie for a while: not every $TMPDIR is a place that SLURM can live in."""
+"""Where a temporary site can be created: SLURM does not work in every $TMPDIR."""
 
 import os
 import re
@@ -7,14 +7,16 @@ from pathlib import Path
 
 from provider_daemon.errors import ProvdError
 
-# of the parent; AF_UNIX paths end at 107 bytes, and SLURM's sockets lie some directories deeper
+# of the parent; AF_UNIX paths end at 107 bytes, and SLURM's sockets are some directories deeper
 MAX_LENGTH = 40
 _PLAIN = re.compile(r"/[A-Za-z0-9/_.-]*")
 
 
 def temporary(prefix: str) -> Path:
-    """A new directory in $TMPDIR, or in /tmp or /var/tmp where nothing can be run from there or SLURM cannot
-    write its path."""
+    """Creates a new directory in $TMPDIR, else in /tmp or /var/tmp.
+
+    A parent is skipped if programs cannot run from it or SLURM's configuration cannot contain its path.
+    """
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
         if not unfit(parent):
             return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
@@ -22,16 +24,16 @@ def temporary(prefix: str) -> Path:
 
 
 class NoPlace(ProvdError):
-    """No directory of this machine that is meant for it can hold a site."""
+    """None of the possible directories of this machine can hold a site."""
 
 
 def plain(path: str) -> bool:
-    """Whether SLURM's configuration, sshd's and provd's can name it."""
+    """Reports whether the configuration files of SLURM, sshd and provd can contain the path."""
     return _PLAIN.fullmatch(path) is not None
 
 
 def unfit(parent: str) -> str:
-    """Why no site can lie in the directory; empty when it can."""
+    """Returns why the directory cannot hold a site, or ""."""
     if not plain(parent):
         return "has characters in its path that SLURM's configuration cannot have"
     if len(parent) > MAX_LENGTH:

@@ -1,5 +1,6 @@
-"""A SLURM site inside this process, for tests and for machines without SLURM: real SSH, a real shell,
-stand-in SLURM programs.
+"""A SLURM site in this process: real SSH, a real shell, and stand-in SLURM programs.
 
-The daemon's own shell text, quoting and parsing meet the same things as at a real site; batch scripts really
-run. What the programs say, and with which exit codes, follows what SLURM was measured to say."""
+It is for tests and for machines without SLURM. The daemon's shell text, quoting and parsing work as on a real
+site, and batch scripts really run. The output and exit codes of the programs follow measurements of real
+SLURM.
+"""

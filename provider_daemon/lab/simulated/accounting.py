@@ -1,4 +1,4 @@
-"""slurmdbd's side: records arrive from the controller's queue, in order, and only while slurmdbd is up."""
+"""The slurmdbd side: records arrive from the controller's queue, in order, and only while slurmdbd is up."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -9,8 +9,10 @@ from provider_daemon.lab.simulated.model import SHORT_STATES, SimulatedJob
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What sacct was asked. With `ids` everything of those jobs; otherwise a window of time, in seconds since
-    the epoch."""
+    """The query of a sacct call.
+
+    With `ids`, everything about those jobs; otherwise a window of time, in seconds since the epoch.
+    """
 
     ids: frozenset[int] | None = None
     names: frozenset[str] | None = None
@@ -22,13 +24,13 @@ class Search:
 
 @dataclass(slots=True)
 class Database:
-    """Records by job id and run."""
+    """The accounting records by job id and run."""
 
     queue: deque[tuple[float, SimulatedJob]] = field(default_factory=deque)
     records: dict[tuple[int, int], SimulatedJob] = field(default_factory=dict)
 
     def put(self, job: SimulatedJob, now: float) -> None:
-        """The job as it stands now, on its way to slurmdbd."""
+        """Queues the current record of the job for slurmdbd."""
         self.queue.append((now, replace(job)))
 
     def receive(self, now: float, *, down: bool, lag: float) -> None:
@@ -48,8 +50,8 @@ def _wanted(record: SimulatedJob, asked: Search) -> bool:
         return False
     if asked.states is not None and SHORT_STATES[record.state] not in asked.states:
         return False
-    # Held jobs are not in a window of time; one that was cancelled before it became eligible is, for those
-    # who ask for its state.
+    # A window of time contains no held jobs. A job that was cancelled before it became eligible is found by a
+    # query for its state.
     begun = record.eligible_at if asked.states is None or record.state != "CANCELLED" else record.submitted_at
     return (
         begun is not None

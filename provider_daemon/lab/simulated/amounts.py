@@ -1,4 +1,4 @@
-"""How SLURM's programs write times, amounts and places."""
+"""The formats of times, amounts and node lists in the output of SLURM's programs."""
 
 import time
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from provider_daemon.lab.simulated.model import SimulatedJob
 
 
 def moment(value: float | None, environment: Mapping[str, str], unset: str) -> str:
-    """A time in the format that SLURM_TIME_FORMAT asks for."""
+    """Formats a time as SLURM_TIME_FORMAT requests."""
     if value is None:
         return unset
     wanted = environment.get("SLURM_TIME_FORMAT", "standard")
@@ -15,7 +15,7 @@ def moment(value: float | None, environment: Mapping[str, str], unset: str) -> s
 
 
 def short_elapsed(seconds: int) -> str:
-    """squeue's: `0:03`, `1:00:00`, `1-02:03:04`."""
+    """Formats an elapsed time as squeue does: `0:03`, `1:00:00`, `1-02:03:04`."""
     minutes, second = divmod(seconds, 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
@@ -25,7 +25,7 @@ def short_elapsed(seconds: int) -> str:
 
 
 def long_elapsed(seconds: int) -> str:
-    """sacct's: `00:00:03`, `1-02:03:04`."""
+    """Formats an elapsed time as sacct does: `00:00:03`, `1-02:03:04`."""
     days, rest = divmod(seconds, 86400)
     text = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
     return f"{days}-{text}" if days else text
@@ -36,7 +36,7 @@ def memory(mebibytes: int, *, convert: bool = True) -> str:
 
 
 def tres(job: SimulatedJob, gpu_type: str, *, convert: bool) -> str:
-    """What the job holds over all its nodes, in sacct's order."""
+    """Formats what the job holds on all its nodes, in sacct's order."""
     request = job.request
     parts = {
         "billing": str(request.cpus * request.nodes),
@@ -50,7 +50,7 @@ def tres(job: SimulatedJob, gpu_type: str, *, convert: bool) -> str:
 
 
 def node_list(names: tuple[str, ...]) -> str:
-    """n1,n2,n3 -> n[1-3] for names that count up without a gap; written out where they do not."""
+    """Formats n1,n2,n3 as n[1-3] if the numbers have no gap; otherwise lists the names."""
     if len(names) < 2:
         return "".join(names)
     prefix = names[0].rstrip("0123456789")

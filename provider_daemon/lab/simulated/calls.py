@@ -1,8 +1,9 @@
-"""How the stand-in programs, which are processes of their own, reach the state machine: one AF_UNIX
-connection a call.
+"""The connection from the stand-in programs, which are separate processes, to the state machine.
 
-Asked: a line `arguments variables bytes-of-stdin`, the program, its arguments, directory and variables with
-NUL behind each, then stdin. Answered: a line `exit-code bytes-of-stdout`, stdout, stderr."""
+Each call is one AF_UNIX connection. Request: a line `arguments variables bytes-of-stdin`, then the program,
+its arguments, directory and variables, each followed by NUL, then stdin. Response: a line `exit-code
+bytes-of-stdout`, then stdout and stderr.
+"""
 
 import asyncio
 import contextlib
@@ -13,10 +14,10 @@ from pathlib import Path
 
 from provider_daemon.lab.simulated.programs import PROGRAMS, Call, Said
 
-# A link to the interpreter: the kernel reads no more than 255 bytes of a first line, and no blank in its
-# path.
+# A link to the interpreter: the kernel reads at most 255 bytes of a first line, and its path may not contain
+# blanks.
 _PYTHON = ".python"
-# _socket and no json: a call costs 15 ms instead of 40.
+# _socket and no json: a call takes 15 ms instead of 40.
 _PROGRAM = """#!{python} -SEB
 import os, sys
 from _socket import socket, AF_UNIX, SOCK_STREAM, SHUT_WR
@@ -47,7 +48,7 @@ sys.stderr.buffer.flush()
 os._exit(int(code))
 """  # noqa: E501
 
-# Runs the command once a task: one a node, or as many as -n says, filling node after node.
+# Runs the command once per task: one per node, or as many as -n requests, filling node after node.
 _SRUN = """#!/bin/bash
 nodes=($SIMULATED_NODES)
 tasks=${#nodes[@]}
@@ -88,7 +89,7 @@ def _write(path: Path, text: str) -> None:
 
 
 async def serve(socket: Path, answer: Callable[[Call], Awaitable[Said | None]]) -> asyncio.Server:
-    """`answer` returning None cuts the caller off."""
+    """Serves the calls. If `answer` returns None, the connection is closed without a response."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):

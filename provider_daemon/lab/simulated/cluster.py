@@ -1,5 +1,7 @@
-"""The cluster's state machine. Pure: `now` is given, and processes follow the jobs' states (execution.py),
-never the other way round."""
+"""The cluster's state machine.
+
+It is pure: the caller passes `now`, and processes follow the jobs' states (execution.py), never the reverse.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,13 +18,16 @@ from provider_daemon.lab.simulated.model import (
 )
 
 FAILED_SUBMISSION = "sbatch: error: Batch job submission failed: "
-REQUEUE_SECONDS = 120  # a requeued job waits so long, with the reason BeginTime
+REQUEUE_SECONDS = 120  # a requeued job waits this long, with the reason BeginTime
 MIN_JOB_AGE = 300
 
 
 @dataclass(slots=True)
 class SimulatedCluster:
-    """Jobs by id, in the order of submission. `uid` and `user` own every job: who runs this process."""
+    """The simulated cluster: jobs by id, in the order of submission.
+
+    `uid` and `user`, the user of this process, own every job.
+    """
 
     nodes: dict[str, SimulatedNode]
     partitions: dict[str, SimulatedPartition]
@@ -39,8 +44,10 @@ class SimulatedCluster:
     # --- submission ---
 
     def submit(self, request: Request, now: float) -> SimulatedJob:
-        """Raises Failure with sbatch's words. A job refused for what no node has still leaves a record
-        behind."""
+        """Submits a job. Raises Failure with sbatch's error text.
+
+        A job that is refused because no node can run it still leaves a record.
+        """
         partition = self._partition(request)
         self._check_account(request)
         job = SimulatedJob(
@@ -83,7 +90,10 @@ class SimulatedCluster:
             raise Failure(f"sbatch: error: AssocMaxSubmitJobLimit\n{FAILED_SUBMISSION}{why}\n")
 
     def _impossible(self, request: Request, partition: SimulatedPartition) -> str:
-        """24.11 refuses what 22.05 lets wait for ever."""
+        """Returns sbatch's error for a request that no node can fulfil.
+
+        24.11 refuses some requests that wait forever in 22.05.
+        """
         nodes = [self.nodes[name] for name in partition.nodes]
         unavailable = f"{FAILED_SUBMISSION}Requested node configuration is not available\n"
         if all((request.memory or 0) > node.memory for node in nodes):
@@ -107,7 +117,7 @@ class SimulatedCluster:
     # --- scheduling ---
 
     def start_waiting(self, now: float) -> list[SimulatedJob]:
-        """The jobs that begin now. Whoever fits begins, in the order of submission."""
+        """Starts every waiting job that fits, in the order of submission, and returns them."""
         return [job for job in self.jobs.values() if job.state == "PENDING" and self._start(job, now)]
 
     def _start(self, job: SimulatedJob, now: float) -> bool:
@@ -136,7 +146,7 @@ class SimulatedCluster:
         return (job for job in self.jobs.values() if job.live and node.name in job.nodes)
 
     def allocated(self, node: SimulatedNode) -> tuple[int, int, int]:
-        """Cores, MiB and GPUs."""
+        """Returns the cores, MiB and GPUs in use on the node."""
         requests = [job.request for job in self.on_node(node)]
         return (
             sum(each.cpus for each in requests),
@@ -148,13 +158,13 @@ class SimulatedCluster:
         return DEFAULT_MINUTES if job.request.minutes is None else job.request.minutes
 
     def end_overdue(self, now: float) -> None:
-        """SLURM's own time limit."""
+        """Ends the jobs past SLURM's own time limit."""
         for job in self.jobs.values():
             if job.state == "RUNNING" and job.elapsed(now) >= 60 * self.minutes(job):
                 self._end(job, "TIMEOUT")
 
     def forget(self, now: float) -> None:
-        """A job leaves the controller's memory MinJobAge after its end."""
+        """Removes jobs from the controller's memory MinJobAge after their end."""
         self.jobs = {
             job.id: job
             for job in self.jobs.values()
@@ -177,7 +187,7 @@ class SimulatedCluster:
         self.database.put(job, now)
 
     def ended(self, job: SimulatedJob, exit_code: int, signal: int, now: float) -> None:
-        """The batch script and everything that it started are gone."""
+        """Handles the end of the batch script and all its processes."""
         state = job.ending or ("FAILED" if exit_code or signal else "COMPLETED")
         job.state, job.ended_at, job.ending = state, max(int(now), job.started_at or 0), ""
         if job.suspended_at is not None:
@@ -206,10 +216,10 @@ class SimulatedCluster:
         job.suspended = 0.0
         self.database.put(job, now)
 
-    # --- what administrators, owners and failures do ---
+    # --- actions of administrators and owners, and failures ---
 
     def rename(self, job: SimulatedJob, name: str, now: float) -> None:
-        """The open record has the new name at once."""
+        """Renames the job. The open record has the new name at once."""
         job.request = replace(job.request, name=name)
         self.database.put(job, now)
 
@@ -223,7 +233,7 @@ class SimulatedCluster:
         self._end(job, "OUT_OF_MEMORY")
 
     def fail_node(self, name: str, reason: str) -> None:
-        """Its jobs are requeued where they allow it, and end with NODE_FAIL where they do not."""
+        """Fails a node. Its jobs are requeued if they allow it, and otherwise end with NODE_FAIL."""
         node = self.nodes[name]
         node.state, node.reason = "DOWN", reason
         for job in list(self.on_node(node)):

@@ -1,4 +1,4 @@
-"""Batch scripts as processes: started, stopped and ended as the cluster's jobs say."""
+"""Batch scripts as processes, started, stopped and ended according to the cluster's jobs."""
 
 import asyncio
 import contextlib
@@ -12,14 +12,17 @@ from provider_daemon.lab.simulated.amounts import node_list
 from provider_daemon.lab.simulated.cluster import SimulatedCluster
 from provider_daemon.lab.simulated.model import SimulatedJob
 
-KILL_WAIT = 2.0  # seconds between asking a job's processes to end and killing them
+KILL_WAIT = 2.0  # seconds between SIGTERM to a job's processes and SIGKILL
 _ELSEWHERE = "slurmstepd: error: couldn't chdir to `{}': No such file or directory: going to /tmp instead\n"
-NO_OUTPUT = (0, 53)  # how a job ends whose output file cannot be made
+NO_OUTPUT = (0, 53)  # how a job ends if its output file cannot be created
 
 
 class Execution:
-    """`spool` holds the scripts; `programs` is the directory of the stand-in programs. `poke` is called
-    whenever a job has ended."""
+    """Runs the batch scripts.
+
+    `spool` contains the scripts; `programs` is the directory of the stand-in programs. `poke` is called
+    whenever a job has ended.
+    """
 
     def __init__(
         self, cluster: SimulatedCluster, spool: Path, now: Callable[[], float], poke: Callable[[], None]
@@ -30,7 +33,7 @@ class Execution:
         self._asked_to_end: dict[int, float] = {}
 
     def follow(self) -> None:
-        """Brings the processes in line with the jobs."""
+        """Starts and stops processes according to the jobs."""
         for job in self._cluster.start_waiting(self._now()):
             self._running[job.id] = asyncio.create_task(self._run(job))
         for number, process in list(self._processes.items()):
@@ -48,7 +51,7 @@ class Execution:
                 _signal(process, number)
 
     async def stop(self) -> None:
-        """Ends every process; nothing of a job stays behind."""
+        """Ends every process of every job."""
         for process in self._processes.values():
             _signal(process, signal.SIGKILL)
         tasks = list(self._running.values())
@@ -64,7 +67,7 @@ class Execution:
         self._poke()
 
     async def _process(self, job: SimulatedJob) -> tuple[int, int]:
-        """(exit code, signal) of the batch script."""
+        """Runs the batch script and returns its (exit code, signal)."""
         script = self._spool / f"{job.id}.sh"
         script.write_bytes(job.request.script)
         script.chmod(0o700)
@@ -98,7 +101,7 @@ class Execution:
         try:
             code = await process.wait()
         finally:
-            _signal(process, signal.SIGKILL)  # what the script left running ends with it
+            _signal(process, signal.SIGKILL)  # processes that the script left running end with it
             self._processes.pop(job.id, None)
         return (code, 0) if code >= 0 else (0, -code)
 

@@ -1,4 +1,4 @@
-"""What the simulated cluster holds. Times in seconds since the epoch, memory in MiB."""
+"""The state of the simulated cluster. Times are in seconds since the epoch, memory in MiB."""
 
 from dataclasses import dataclass, field
 
@@ -28,7 +28,7 @@ SHORT_STATES = {
 
 
 class Failure(Exception):
-    """A SLURM program ends badly: what it prints on stderr, and its exit code."""
+    """A SLURM program fails: its stderr output and its exit code."""
 
     def __init__(self, text: str, code: int = 1) -> None:
         super().__init__(text)
@@ -51,13 +51,13 @@ class SimulatedNode:
     memory: int = 65536
     gpus: int = 2
     gpu_type: str = "a100"
-    state: str = ""  # DOWN or DRAIN while an administrator, or a failure, says so
+    state: str = ""  # DOWN or DRAIN if an administrator or a failure set it
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What sbatch was asked. Amounts are for each node; `minutes` None means the partition's default."""
+    """An sbatch request. Amounts are per node; `minutes` None means the partition's default."""
 
     name: str
     script: bytes
@@ -90,14 +90,17 @@ class Request:
 
 @dataclass(slots=True)
 class SimulatedJob:
-    """`ending` is the last word that is already decided while the job's processes are still being ended."""
+    """A job of the simulated cluster.
+
+    `ending` is the final state, already decided, while the job's processes are still being ended.
+    """
 
     id: int
     request: Request
     submitted_at: int
     state: str = "PENDING"
     reason: str = "None"
-    never: str = ""  # the pending reason that no wait will ever end
+    never: str = ""  # a pending reason that never goes away
     eligible_at: int | None = None
     started_at: int | None = None
     ended_at: int | None = None
@@ -107,7 +110,7 @@ class SimulatedJob:
     ending: str = ""
     cancelled_by: int | None = None
     restarts: int = 0
-    run: int = 0  # which accounting record is being written: a requeued job has several
+    run: int = 0  # the accounting record in use: a requeued job has several
     suspended_at: float | None = None
     suspended: float = 0.0
 
@@ -117,11 +120,11 @@ class SimulatedJob:
 
     @property
     def live(self) -> bool:
-        """Holds its nodes."""
+        """Reports whether the job holds its nodes."""
         return self.state in ("RUNNING", "SUSPENDED", "COMPLETING")
 
     def elapsed(self, now: float) -> int:
-        """Suspension left out."""
+        """Returns the elapsed seconds without suspension."""
         if self.started_at is None:
             return 0
         held = now - self.suspended_at if self.suspended_at is not None else 0.0
@@ -130,19 +133,19 @@ class SimulatedJob:
 
 @dataclass(slots=True)
 class Faults:
-    """What is wrong with the site just now; tests and rehearsals set it."""
+    """The faults of the site at the moment, set by tests and rehearsals."""
 
     slurmctld_down: bool = False
     slurmdbd_down: bool = False
     accounting_lag: float = 0.0  # seconds from an event to its record in slurmdbd
-    # seconds before any program answers: a controller that limits its clients' rate
+    # seconds before any program answers: a controller that limits the rate of requests
     answer_delay: float = 0.0
-    sbatch_delay: float = 0.0  # seconds between taking a job and saying so
-    sbatch_lost: int = 0  # so many submissions are taken, and their answers lost
+    sbatch_delay: float = 0.0  # seconds between accepting a job and reporting it
+    sbatch_lost: int = 0  # this many submissions are accepted and their answers lost
     max_submitted: int | None = None  # jobs that the account may have waiting and running
-    # what wrappers print before and after the words of every program that is asked something
+    # the output of wrappers before and after that of every querying program
     banner: str = ""
-    # programs that fail for a moment, say so on stderr and exit with 0
+    # programs that fail for a moment, report it on stderr and exit with 0
     exit_0_failure: set[str] = field(default_factory=set)
     query_range: int = 0  # slurmdbd's MaxQueryTimeRange in seconds; 0: unlimited
-    cut: set[str] = field(default_factory=set)  # programs whose caller is cut off instead of being answered
+    cut: set[str] = field(default_factory=set)  # programs that close the connection instead of answering

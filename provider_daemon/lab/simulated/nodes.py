@@ -1,4 +1,4 @@
-"""scontrol's and sinfo's views of nodes, sdiag's of the controller."""
+"""The output of scontrol and sinfo about nodes, and of sdiag about the controller."""
 
 from provider_daemon.lab.simulated.amounts import memory
 from provider_daemon.lab.simulated.cluster import SimulatedCluster
@@ -15,7 +15,7 @@ def state(cluster: SimulatedCluster, node: SimulatedNode) -> str:
 
 
 def show(cluster: SimulatedCluster, node: SimulatedNode) -> str:
-    """`scontrol show node -o`."""
+    """Prints `scontrol show node -o`."""
     cpus, used, gpus = cluster.allocated(node)
     partitions = ",".join(
         name for name, partition in cluster.partitions.items() if node.name in partition.nodes
@@ -42,7 +42,7 @@ def show(cluster: SimulatedCluster, node: SimulatedNode) -> str:
 
 
 def sinfo(cluster: SimulatedCluster, asked: Options) -> str:
-    """One line a node and partition; %N %T %P %E %G."""
+    """Prints sinfo: one line per node and partition; %N %T %P %E %G."""
     form = asked.get("format", "%N %P %T")
     names = split(asked.get("partition", "")) or list(cluster.partitions)
     lines = (
@@ -93,7 +93,7 @@ def sdiag(cluster: SimulatedCluster) -> str:
 
 
 def database(cluster: SimulatedCluster) -> str:
-    """`sacctmgr show config`."""
+    """Prints `sacctmgr show config`."""
     seconds = cluster.faults.query_range
     limit = (
         f"{seconds // 86400}-{seconds % 86400 // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}"

@@ -1,4 +1,4 @@
-"""Command lines of the programs that ask: squeue, sacct, scontrol, scancel, sinfo."""
+"""Command lines of the querying programs: squeue, sacct, scontrol, scancel, sinfo."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,8 +6,8 @@ from provider_daemon.lab.simulated.model import Failure
 
 Options = dict[str, str]
 
-# program: (flags, options with a value), short form -> long name; a long name is its own long form, and the
-# only one of "" and "--".
+# program: (flags, options with a value), short form -> long name. An option without a short form stands under
+# its long name; "--" is an alternative key to "".
 FLAGS: dict[str, dict[str, str]] = {
     "squeue": {"h": "noheader", "a": "all", "": "me"},
     "sacct": {
@@ -46,8 +46,10 @@ VALUED: dict[str, dict[str, str]] = {
 
 
 def read(program: str, argv: Sequence[str]) -> tuple[Options, list[str]]:
-    """Options by their long names, and the other words, wherever they stand. Raises Failure as the programs
-    do."""
+    """Returns the options by their long names, and all other arguments, in any order.
+
+    Raises Failure as the programs do.
+    """
     found: Options = {}
     rest: list[str] = []
     words = iter(argv)

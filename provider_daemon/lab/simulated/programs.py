@@ -10,7 +10,7 @@ from provider_daemon.lab.simulated.queue import squeue
 from provider_daemon.lab.simulated.records import sacct
 
 UNREACHABLE = "Unable to contact slurm controller (connect failure)"
-# How each program says that slurmctld does not answer, and its exit code.
+# Each program's error text and exit code if slurmctld does not answer.
 _DOWN = {
     "sbatch": (f"sbatch: error: Batch job submission failed: {UNREACHABLE}\n", 1),
     "squeue": (f"slurm_load_jobs error: {UNREACHABLE}\n", 1),
@@ -26,7 +26,7 @@ _ASKED = ("squeue", "sacct", "scontrol", "sinfo", "sdiag", "sacctmgr")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One program that was started at the site."""
+    """One call of a program at the site."""
 
     program: str
     argv: tuple[str, ...]
@@ -141,7 +141,7 @@ def _show_nodes(cluster: SimulatedCluster, names: list[str]) -> Said:
 
 
 def _write_script(cluster: SimulatedCluster, ids: list[str]) -> Said:
-    """To standard output: `-` is the only file that is asked for."""
+    """Prints the batch script to standard output: `-` is the only file that callers name."""
     for job in cluster.found(ids):
         return Said(job.request.script.decode())
     raise Failure("job script retrieval failed: Invalid job id specified\n")

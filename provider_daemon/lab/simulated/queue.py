@@ -1,4 +1,4 @@
-"""squeue."""
+"""The program squeue."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ def squeue(cluster: SimulatedCluster, asked: Options, environment: Mapping[str, 
 
 
 def _short(form: str) -> str:
-    """`JobID:|,Name:|` -> `%A|%j|`. Without a size SLURM prints each field as long as it is."""
+    """Converts `JobID:|,Name:|` to `%A|%j|`. Without a size SLURM prints each field at its full length."""
     fields = [field.partition(":") for field in form.split(",")]
     unknown = next((name for name, _, _ in fields if name.lower() not in _LONG), None)
     if unknown is not None:

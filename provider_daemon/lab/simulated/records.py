@@ -1,4 +1,4 @@
-"""sacct."""
+"""The program sacct."""
 
 from collections.abc import Mapping
 
@@ -44,7 +44,7 @@ def _search(asked: Options, now: float) -> Search:
 
 
 def _time(text: str, now: float, default: float) -> float:
-    """`uts1700000000`, `now`, `now+1day`, `now-3600`."""
+    """Parses `uts1700000000`, `now`, `now+1day`, `now-3600`."""
     if not text:
         return default
     if text.startswith("uts") and text[3:].isdecimal():

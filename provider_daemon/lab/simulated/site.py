@@ -1,5 +1,4 @@
-"""The simulated site as a whole: the same attributes as the real one, started and stopped within an event
-loop."""
+"""The simulated site, with the attributes of the real one. It starts and stops within an event loop."""
 
 import asyncio
 import contextlib
@@ -16,16 +15,16 @@ from provider_daemon.lab.simulated.model import Faults, SimulatedNode, Simulated
 from provider_daemon.lab.simulated.programs import Call, Said, answer
 from provider_daemon.lab.simulated.ssh import SshServer
 
-VERSION = "22.05.8"  # the version whose answers are given where versions differ
+VERSION = "22.05.8"  # the version whose output is used where versions differ
 TICK_SECONDS = 0.1
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 class SimulatedSite:
-    """`async with SimulatedSite() as site`. Everything lies in a new directory of its own, which goes with
-    the site.
+    """The simulated site: `async with SimulatedSite() as site`.
 
-    `cluster` and `faults` may be changed at any time; poke() makes it felt at once.
+    All its files are in a new directory, which is removed with the site. `cluster` and `faults` may be
+    changed at any time; poke() applies the change at once.
     """
 
     def __init__(self, *, nodes: int = 4) -> None:
@@ -61,7 +60,7 @@ class SimulatedSite:
 
     @property
     def ssh(self) -> dict[str, object]:
-        """host, port, user, key_file, known_hosts."""
+        """Returns host, port, user, key_file, known_hosts."""
         return self.sshd.ssh
 
     @property
@@ -107,7 +106,7 @@ class SimulatedSite:
             raise
 
     async def stop(self) -> None:
-        """Ends every job, every command and the directory."""
+        """Ends every job and every command and removes the directory."""
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
@@ -118,11 +117,11 @@ class SimulatedSite:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def poke(self) -> None:
-        """What changed takes effect now rather than at the next tick."""
+        """Applies changes now rather than at the next tick."""
         self._poked.set()
 
     def tick(self) -> None:
-        """One look of the controller: time limits, starts, ends, records on their way to slurmdbd."""
+        """Runs one cycle of the controller: time limits, starts, ends, and records for slurmdbd."""
         now, faults = time.time(), self.faults
         if not faults.slurmctld_down:
             self.cluster.end_overdue(now)

@@ -1,4 +1,4 @@
-"""The login node's sshd: a host key of its own, one client key, and commands that a real /bin/sh runs."""
+"""The login node's sshd: its own host key, one client key, and commands run by a real /bin/sh."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ import asyncssh
 
 
 class SshServer:
-    """`port` is set by start(). `connections` counts the logins so far."""
+    """The SSH server. `port` is set by start(). `connections` counts the logins so far."""
 
     def __init__(self, keys: Path, user: str, environment: Mapping[str, str]) -> None:
         self._keys, self._user, self._environment = keys, user, dict(environment)
@@ -22,7 +22,7 @@ class SshServer:
         self.connections = 0
 
     async def start(self) -> None:
-        """The keys are made once; a later start takes the same port again."""
+        """Starts the server. The keys are created once; a later start uses the same port again."""
         if not self.port:
             self._make_keys()
         self._acceptor = await asyncssh.listen(
@@ -47,7 +47,7 @@ class SshServer:
         await self.cut()
 
     async def cut(self) -> None:
-        """Every connection is lost, and with it what ran over it."""
+        """Drops every connection, and with it the commands that run over it."""
         for connection in list(self.open):
             connection.abort()
         for process in list(self._running):
@@ -57,7 +57,7 @@ class SshServer:
 
     @property
     def ssh(self) -> dict[str, object]:
-        """host, port, user, key_file, known_hosts."""
+        """Returns host, port, user, key_file, known_hosts."""
         keys = self._keys
         return {
             "host": "127.0.0.1",

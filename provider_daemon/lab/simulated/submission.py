@@ -1,4 +1,4 @@
-"""sbatch's options, on its command line and in the script's directives, as a Request."""
+"""The options of sbatch, from its command line and the script's directives, as a Request."""
 
 import os
 import re
@@ -39,8 +39,10 @@ _MIB = {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024**2}
 
 
 def options(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Long and short options by their long names, and what stands behind them. Raises Failure as sbatch
-    does."""
+    """Returns long and short options by their long names, and the arguments after them.
+
+    Raises Failure as sbatch does.
+    """
     found: dict[str, str] = {}
     words = iter(argv)
     for word in words:
@@ -59,7 +61,7 @@ def options(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def directives(script: bytes) -> dict[str, str]:
-    """The #SBATCH lines before the first command."""
+    """Returns the #SBATCH lines before the first command."""
     found: dict[str, str] = {}
     for words in _directive_lines(script.decode(errors="replace")):
         found |= options(words)[0]
@@ -75,7 +77,7 @@ def _directive_lines(text: str) -> Iterator[list[str]]:
 
 
 def request(argv: Sequence[str], script: bytes, directory: str, environment: Mapping[str, str]) -> Request:
-    """Raises Failure, with sbatch's own words, for what sbatch itself refuses."""
+    """Returns the request. Raises Failure with sbatch's error text for a request that sbatch refuses."""
     given, rest = options(argv)
     if "wrap" in given:
         script = (
@@ -121,8 +123,10 @@ def _check_script(script: bytes) -> None:
 
 
 def minutes(text: str) -> int:
-    """`90`, `1:30` (minutes:seconds), `1:30:00`, `2-0`, `2-12:00`; a part of a minute counts as a whole
-    one."""
+    """Parses `90`, `1:30` (minutes:seconds), `1:30:00`, `2-0`, `2-12:00`.
+
+    A part of a minute counts as a whole one.
+    """
     found = _TIME.fullmatch(text)
     if found is None:
         raise Failure("sbatch: error: Invalid --time specification\n", 255)
@@ -143,7 +147,7 @@ def _memory(text: str) -> int:
 
 
 def _gres(text: str) -> tuple[int, str]:
-    """`gpu:2`, `gpu:a100:2` -> (2, type)."""
+    """Parses `gpu:2`, `gpu:a100:2` -> (2, type)."""
     if not text:
         return 0, ""
     kind, *rest = text.split(":")

@@ -1,2 +1,4 @@
-"""A private SLURM site in one directory: munged, MariaDB, slurmdbd, slurmctld, several slurmd and an sshd of
-its own."""
+"""A private SLURM site in one directory.
+
+It consists of munged, MariaDB, slurmdbd, slurmctld, several slurmd and its own sshd.
+"""

@@ -6,8 +6,10 @@ from provider_daemon.lab.site.site import Site
 
 
 def cluster_table(site: Site) -> str:
-    """TOML, of the first cluster that a chain registers, with the key that is called main. Every image's
-    program runs natively."""
+    """Returns TOML for the first cluster that a chain registers, with the key named main.
+
+    The program of every image runs natively.
+    """
     ssh = "\n".join(f"{name} = {json.dumps(value)}" for name, value in site.ssh.items())
     return f"""[[clusters]]
 id = "HPC-1"

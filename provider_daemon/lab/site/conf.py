@@ -2,11 +2,11 @@
 
 from provider_daemon.lab.site.layout import Layout
 
-# A GPU's File= must be a character device, or jobs get no CUDA_VISIBLE_DEVICES. These exist everywhere and
-# need no root to make.
+# A GPU's File= must be a character device, or jobs get no CUDA_VISIBLE_DEVICES. These devices exist
+# everywhere and need no root to create.
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 PARTITIONS = ("standard", "gpu")
-CGROUP_DISABLED_SINCE = (23, 11)  # from this version on a site can say that it has no cgroups
+CGROUP_DISABLED_SINCE = (23, 11)  # a site can declare that it has no cgroups since this version
 
 
 def slurm_conf(layout: Layout) -> str:
@@ -36,7 +36,7 @@ def slurm_conf(layout: Layout) -> str:
         "DefMemPerCPU": "1024",
         "SchedulerType": "sched/backfill",
         "SchedulerParameters": (
-            "batch_sched_delay=0,sched_min_interval=0,sched_interval=2,"  # a private site waits for nothing
+            "batch_sched_delay=0,sched_min_interval=0,sched_interval=2,"  # a private site need not wait
             "bf_interval=1,bf_continue"
         ),
         "AccountingStorageType": "accounting_storage/slurmdbd",
@@ -58,11 +58,12 @@ def slurm_conf(layout: Layout) -> str:
 
 
 def _listening(address: str) -> str:
-    """Only where this host's name leads, if who is called back can be found there.
+    """Returns the options for listening only on the address of this host's name, if callbacks arrive there.
 
-    srun and slurmctld are called back, by slurmstepd and slurmdbd, where their own calls came from, and
-    whoever calls an address of 127/8 calls as 127.0.0.1: what listens on 127.0.1.1, Debian's line in
-    /etc/hosts, is never found."""
+    slurmstepd and slurmdbd call srun and slurmctld back at the address that the calls came from. Calls to an
+    address of 127/8 come from 127.0.0.1, so that a listener on 127.0.1.1, Debian's line in /etc/hosts, is
+    never found.
+    """
     found = address == "127.0.0.1" or not address.startswith("127.")
     return "NoInAddrAny,NoCtldInAddrAny" if found else ""
 

@@ -1,4 +1,4 @@
-"""The site's daemons, each by its name: munged, mariadbd, slurmdbd, slurmctld, slurmd-<node>, sshd."""
+"""The site's daemons by name: munged, mariadbd, slurmdbd, slurmctld, slurmd-<node>, sshd."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ DATABASE = "slurm_acct_db"
 
 @dataclass(frozen=True, slots=True)
 class Daemons:
-    """start() returns once the daemon answers; nothing happens to one that already runs."""
+    """The site's daemons. start() returns once the daemon answers; a running daemon is left alone."""
 
     layout: Layout
     env: Mapping[str, str]
@@ -39,7 +39,7 @@ class Daemons:
         processes.end(self.layout.pid_file(daemon), _program(daemon))
 
     def start(self, daemon: str) -> None:
-        """Raises LabError with the end of the log that says why it does not answer."""
+        """Starts a daemon. Raises LabError with the end of the log that contains the reason for a failure."""
         if daemon.startswith("slurmd-"):
             self._start_node(daemon.removeprefix("slurmd-"))
             return
@@ -71,10 +71,9 @@ class Daemons:
         self._until("munged", ["munge", "-S", str(made.munge_socket), "-n"], 20)
 
     def make_database(self) -> None:
-        """The files of an empty one; the operator's own account is let in by unix socket, without any
-        password.
+        """Creates an empty database. The operator's account logs in by unix socket without a password.
 
-        Tried twice: several that are made at the same moment on one machine can get into each other's way.
+        Tried twice: creating several databases on one machine at the same moment can fail.
         """
         made, owner = self.layout, self.layout.plan.owner
         command = [
@@ -91,7 +90,7 @@ class Daemons:
     def _start_mariadbd(self) -> None:
         made, owner = self.layout, self.layout.plan.owner
         if not self.pid("mariadbd"):
-            # Durability is worth nothing here, and costs seconds.
+            # Durability is not needed here, and costs seconds.
             processes.spawn(
                 [
                     "mariadbd", "--no-defaults", f"--datadir={made.root}/db", f"--user={owner}",
@@ -145,11 +144,11 @@ class Daemons:
             pwd.getpwnam(user)
             return
         processes.run(["useradd", "-m", "-s", "/bin/bash", user], self.env)
-        # useradd leaves it locked: sshd would refuse its key
+        # useradd leaves the account locked: sshd would refuse its key
         processes.run(["usermod", "-p", "*", user], self.env)
 
     def make_accounts(self) -> None:
-        """The cluster, the account, and in it the two users that may submit."""
+        """Creates the cluster, the account, and in it the two users that may submit."""
         plan = self.layout.plan
         users = ",".join(dict.fromkeys((plan.user, plan.owner)))
         for argv in (

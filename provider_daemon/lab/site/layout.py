@@ -1,4 +1,4 @@
-"""Where everything of a site lies, and the plan that a site is made from once and read from ever after."""
+"""The paths of a site, and its plan, which is written once when the site is created."""
 
 import json
 import os
@@ -13,15 +13,16 @@ from provider_daemon.lab.places import plain, temporary
 from provider_daemon.lab.site.processes import LabError
 
 PLAN_FILE = "lab.json"
-MAX_SOCKET_PATH = 80  # AF_UNIX paths end at 107 bytes, and slurmstepd adds its own names
-LOGIN_USER = "provdlab"  # whose jobs run when root brings the site up
+MAX_SOCKET_PATH = 80  # AF_UNIX paths end at 107 bytes, and slurmstepd appends its own names
+LOGIN_USER = "provdlab"  # the jobs' user if root starts the site
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`owner` runs the daemons, `user` logs in and submits. Memory in MB a node.
+    """The plan of a site.
 
-    slurmctld and slurmd listen on `address`, all else on 127.0.0.1.
+    `owner` runs the daemons, `user` logs in and submits. Memory is in MB per node. slurmctld and slurmd
+    listen on `address`, all others on 127.0.0.1.
     """
 
     owner: str
@@ -48,7 +49,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Every path of a site, from its directory and its plan."""
+    """Every path of a site, derived from its directory and its plan."""
 
     root: Path
     plan: Plan
@@ -71,7 +72,7 @@ class Layout:
 
     @property
     def work_root(self) -> Path:
-        """The shared file system of the site."""
+        """Returns the shared file system of the site."""
         return self.root / "work"
 
     def pid_file(self, daemon: str) -> Path:
@@ -82,7 +83,7 @@ class Layout:
 
 
 def load(root: Path) -> Layout | None:
-    """The layout of an existing site, None where there is none."""
+    """Returns the layout of an existing site, or None if there is none."""
     try:
         text = (root / PLAN_FILE).read_text()
     except (FileNotFoundError, NotADirectoryError):
@@ -94,7 +95,7 @@ def load(root: Path) -> Layout | None:
 
 
 def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None) -> Layout:
-    """Makes the directories and the plan; raises LabError for a directory that holds something else."""
+    """Creates the directories and the plan. Raises LabError for a directory with other contents."""
     if not plain(str(root)):
         raise LabError(
             f"{root}: SLURM's configuration allows only letters, digits and _ . - in paths; use another "
@@ -132,7 +133,7 @@ def _empty(root: Path) -> None:
 
 
 def save(layout: Layout) -> None:
-    """The mark of a site whose files are complete."""
+    """Writes the plan, which marks a site with complete files."""
     (layout.root / PLAN_FILE).write_text(json.dumps(asdict(layout.plan), indent=1))
 
 
@@ -141,8 +142,10 @@ def me() -> str:
 
 
 def address_of(host: str) -> str:
-    """Where SLURM's daemons listen when they are told not to listen everywhere: their host's own name says
-    it, often 127.0.1.1."""
+    """Returns the address of the host's name, often 127.0.1.1.
+
+    SLURM's daemons listen there when they do not listen everywhere.
+    """
     try:
         return socket.gethostbyname(host)
     except OSError:
@@ -172,8 +175,7 @@ def _make_directories(layout: Layout) -> None:
 
 
 def free_ports(count: int) -> Sequence[int]:
-    """A block of TCP ports that nobody listens on now, below the range that outgoing connections take theirs
-    from."""
+    """Returns a block of TCP ports without listeners, below the range of ports for outgoing connections."""
     start = random.randrange(11000, 30000)
     while True:
         ports = range(start, start + count)

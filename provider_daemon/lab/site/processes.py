@@ -1,5 +1,7 @@
-"""Starting, finding and ending the site's daemons. A pid counts only while /proc says that it still is that
-program."""
+"""Starting, finding and ending the site's daemons.
+
+A pid counts only while /proc shows that it still is that program.
+"""
 
 import contextlib
 import os
@@ -21,14 +23,16 @@ Step = Callable[[], None]
 
 
 class LabError(ProvdError):
-    """The site cannot be brought up or down; its text holds the end of the log that says why."""
+    """The site cannot be started or stopped; the text contains the end of the log with the reason."""
 
 
 def run(
     argv: list[str], env: Mapping[str, str], *, check: bool = True, limit: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """In a session of its own: a Ctrl-C on our terminal is ours to handle, and must not cut a set-up command
-    in the middle."""
+    """Runs a command in its own session.
+
+    A Ctrl-C on our terminal is ours to handle, and must not interrupt a set-up command.
+    """
     try:
         done = subprocess.run(
             argv,
@@ -56,7 +60,7 @@ def succeeds(argv: list[str], env: Mapping[str, str]) -> bool:
 
 
 def spawn(argv: list[str], env: Mapping[str, str], log: Path) -> None:
-    """A daemon that stays in the foreground, in a session of its own."""
+    """Starts a daemon in the foreground, in its own session."""
     with log.open("ab") as output:
         subprocess.Popen(
             argv,
@@ -80,7 +84,10 @@ def until(what: str, test: Callable[[], bool], log: Path, limit: float = 60) -> 
 
 
 def pid_of(pid_file: Path, program: str) -> int | None:
-    """PID 1 may not reap here, so that a dead daemon stays as a zombie: its empty command line tells."""
+    """Returns the daemon's pid, or None.
+
+    PID 1 may not reap here, so that a dead daemon remains as a zombie, which has an empty command line.
+    """
     try:
         pid = int(pid_file.read_text())
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -90,7 +97,7 @@ def pid_of(pid_file: Path, program: str) -> int | None:
 
 
 def end(pid_file: Path, program: str) -> None:
-    """TERM, and KILL for one that does not listen."""
+    """Sends SIGTERM, then SIGKILL to a process that does not end."""
     for sent, patience in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0)):
         pid = pid_of(pid_file, program)
         if pid is None:
@@ -103,7 +110,7 @@ def end(pid_file: Path, program: str) -> None:
 
 
 def end_leftovers(slurm_conf: Path, directories: tuple[Path, ...]) -> None:
-    """What no pid file names: a slurmstepd and its job, a daemon that was just being started."""
+    """Ends processes without a pid file: a slurmstepd and its job, or a daemon that was being started."""
     deadline = time.monotonic() + 5
     while (found := list(_leftovers(slurm_conf, directories))) and time.monotonic() < deadline:
         for pid in found:
@@ -113,8 +120,11 @@ def end_leftovers(slurm_conf: Path, directories: tuple[Path, ...]) -> None:
 
 
 def _leftovers(slurm_conf: Path, directories: tuple[Path, ...]) -> Iterator[int]:
-    """Told from other sites' by the environment that they were started with, or by their command line (sshd
-    writes over the former)."""
+    """Yields the pids of this site's processes.
+
+    They are identified by SLURM_CONF in their environment, or by their command line (sshd overwrites its
+    environment).
+    """
     site = f"SLURM_CONF={slurm_conf}\0".encode()
     places = [f"{directory}/".encode() for directory in directories]
     for entry in Path("/proc").glob("[0-9]*"):

@@ -1,4 +1,4 @@
-"""A site brought up and down. Cold about 4 s, warm about 2 s; works as root and as any plain user."""
+"""Start and stop of a site: cold about 4 s, warm about 2 s; as root or any plain user."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from provider_daemon.lab.site.daemons import Daemons
 from provider_daemon.lab.site.layout import Layout
 from provider_daemon.lab.site.processes import LabError
 
-# Debian's packages that a site is made of, and a program of each by which its presence is told.
+# The Debian packages that a site needs, each with a program whose presence shows that it is installed.
 PACKAGES = {
     "slurmctld": "slurmctld",
     "slurmd": "slurmd",
@@ -37,18 +37,21 @@ def missing_packages() -> list[str]:
 
 @dataclass(slots=True)
 class Site:
-    """`Site.open(directory)`, then `up()`. What a client needs of it stands in the properties.
+    """A site: `Site.open(directory)`, then `up()`.
 
-    start(daemon) and stop(daemon) are there for rehearsing what breaks; `daemons` are the names. Every
-    failure is a LabError."""
+    The properties return what a client needs. start(daemon) and stop(daemon) are for rehearsing failures;
+    `daemons` lists the names. Every failure is a LabError.
+    """
 
     layout: Layout
     env: Mapping[str, str]  # for SLURM's commands on the site, as its owner
 
     @classmethod
     def open(cls, directory: Path, *, nodes: int = 4, settings: dict[str, str] | None = None) -> "Site":
-        """An existing site, or a new plan for one; `nodes` and `settings` (slurm.conf's) hold for a new one
-        only."""
+        """Returns an existing site, or a new plan.
+
+        `nodes` and `settings` (slurm.conf's) apply to a new site only.
+        """
         root = directory.resolve()
         if layout.load(root) is not None:
             return cls.existing(root)
@@ -79,14 +82,14 @@ class Site:
 
     @property
     def ssh(self) -> dict[str, object]:
-        """host, port, user, key_file, known_hosts."""
+        """Returns host, port, user, key_file, known_hosts."""
         keys, plan = self.layout.root / "ssh", self.layout.plan
         files = {"key_file": str(keys / "id_ed25519"), "known_hosts": str(keys / "known_hosts")}
         return {"host": "127.0.0.1", "port": plan.ssh_port, "user": plan.user, **files}
 
     @property
     def work_root(self) -> Path:
-        """The shared file system, where jobs have their directories."""
+        """Returns the shared file system, which contains the jobs' directories."""
         return self.layout.work_root
 
     @property
@@ -103,14 +106,14 @@ class Site:
 
     @property
     def version(self) -> str:
-        """SLURM's, like 22.05.8."""
+        """Returns SLURM's version, like 22.05.8."""
         return self.run("slurmctld", "-V").stdout.split()[-1]
 
     def run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """A SLURM command on the site, as the site's owner."""
+        """Runs a SLURM command on the site, as the site's owner."""
         return processes.run(list(argv), self.env, check=check)
 
-    # --- making it ---
+    # --- creation ---
 
     def write_files(self) -> None:
         made, etc = self.layout, self.layout.root / "etc"
@@ -134,8 +137,10 @@ class Site:
     # --- up ---
 
     def up(self) -> None:
-        """Starts what is not running and waits until every node takes jobs. Whatever interrupts it, nothing
-        stays half up."""
+        """Starts what is not running and waits until every node accepts jobs.
+
+        If it is interrupted, everything is stopped again.
+        """
         if layout.me() != self.layout.plan.owner:
             raise LabError(f"{self.layout.root} belongs to {self.layout.plan.owner}")
         try:
@@ -188,7 +193,10 @@ class Site:
         }
 
     def down(self, *, purge: bool = False) -> None:
-        """Jobs first: their slurmstepd outlives slurmd. Works on a site that is only half up."""
+        """Stops the site, jobs first: their slurmstepd outlives slurmd.
+
+        Works on a partly started site too.
+        """
         if self.pid("slurmctld"):
             self._cancel_all()
         for daemon in reversed(self.daemons):
@@ -202,7 +210,7 @@ class Site:
             shutil.rmtree(directory, ignore_errors=True)
 
     def _cancel_all(self) -> None:
-        self._partitions("down")  # nothing new starts meanwhile
+        self._partitions("down")  # no new jobs start meanwhile
         live = ["squeue", "-h", "-t", "PD,R,S,CG,CF", "-o", "%A"]
         if ids := self.run(*live, check=False).stdout.split():
             self.run("scancel", "-f", *dict.fromkeys(ids), check=False)
@@ -217,7 +225,7 @@ class Site:
 
 
 def _once(mark: Path, step: "processes.Step") -> None:
-    """A step that was interrupted is taken again."""
+    """Runs a step once. An interrupted step runs again."""
     if not mark.exists():
         step()
         mark.touch()
