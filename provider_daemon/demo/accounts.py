@@ -1,5 +1,7 @@
-"""Those who act in the demo, each with a key: they sign their own transactions and wait until they are in a
-block."""
+"""The demo's accounts, each with a key.
+
+An account signs its own transactions and waits until they are in a block.
+"""
 
 import secrets
 import time
@@ -32,7 +34,10 @@ class Account:
         return self.signer.address
 
     async def send(self, *wanted: Message) -> SignedTx:
-        """All of them in one transaction, found in a block. Raises Refused with the chain's log."""
+        """Sends all messages in one transaction and waits for its block.
+
+        Raises Refused with the chain's log.
+        """
         prepared = await transaction.prepare(self.chain, wanted, self.signer.public_key, TxTerms())
         signed = transaction.sign(prepared, self.signer, self.chain.chain_id)
         await transaction.send(self.chain, signed)
@@ -47,7 +52,7 @@ class Account:
 
 
 async def responses(chain: GrpcChain, tx_hash: str) -> list[Any]:
-    """What each message of an included transaction answered."""
+    """Returns the response to each message of an included transaction."""
     found = await chain.txs.get(tx_hash)
     if found is None:
         raise Transient(f"transaction {tx_hash} is in no block")

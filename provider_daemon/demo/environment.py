@@ -1,5 +1,8 @@
-"""The demo's stage: a SLURM site, a chain with an open shop, and the real daemon as a child process, all
-below one directory."""
+"""The demo's environment, all below one directory.
+
+It consists of a SLURM site, a chain with a registered cluster and offering, and the real daemon as a child
+process.
+"""
 
 import asyncio
 import json
@@ -17,7 +20,7 @@ from provider_daemon.demo.sites import DemoSite
 
 @dataclass(slots=True)
 class Environment:
-    """Made by `build`; `close` takes down all that it started, in any state, and the site."""
+    """The environment, made by `build`. `close` stops all that it started, in any state, and the site."""
 
     directory: Path
     site: DemoSite
@@ -52,7 +55,10 @@ async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[st
 
 
 def write_config(directory: Path, site: DemoSite, secret: bytes, port: int) -> Path:
-    """The key armored, its passphrase in a file that only its owner may read: as a site would."""
+    """Writes the configuration as a site would.
+
+    The key is armored; its passphrase is in a file that only its owner may read.
+    """
     key, passphrase = directory / "provider.armor", directory / "provider.passphrase"
     _private(passphrase, "demo passphrase")
     _private(key, armor.encrypt(secret, "demo passphrase"))

@@ -1,5 +1,7 @@
-"""The demo's hostile job: a program whose own file name is an attack, and whether any of the job's strings
-was read by a shell."""
+"""The demo's hostile job, and the check that no shell interpreted any of its strings.
+
+The file name of its program is an attack.
+"""
 
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from provider_daemon.demo.sites import DemoSite
 
 
 def hostile_program(site: DemoSite) -> Path:
-    """On the site; it prints all that it was given."""
+    """Creates the program on the site; it prints all its arguments."""
     program = site.work_root / f"say {ATTACK.replace('/', '')}"
     program.write_text(
         '#!/bin/sh\nprintf "program %s\\n" "$0"\nprintf "in %s\\n" "$(pwd)"\nfor word in "$@"; do '
@@ -22,8 +24,11 @@ def hostile_program(site: DemoSite) -> Path:
 
 
 async def hostile_problems(stage: Environment, job_id: str) -> list[str]:
-    """The strings must stand in the job's output, and no shell may have read them: the marker file exists
-    nowhere."""
+    """Returns the problems of the hostile job.
+
+    The strings must be in the job's output, and the marker file must not exist anywhere: no shell interpreted
+    them.
+    """
     record = await stage.market.chain.query.job(job_id)
     assert record is not None
     name = stage.market.slurm_name(chain_job(record, CHAIN_ID).spec)

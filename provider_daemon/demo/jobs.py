@@ -1,4 +1,4 @@
-"""The demo's twelve jobs: what each asks for, and where it must end."""
+"""The demo's twelve jobs: what each requests, and how it must end."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,18 @@ from provider_daemon.job.state import State
 IMAGE = "docker.io/library/alpine:3"
 QUEUES = ("standard", "gpu")
 MAX_PRICE = 1_000_000  # uvirt that each job puts into escrow
-MARKER = "PWNED"  # the file that a hostile string would make if any shell ever read it as code
+# the file that a hostile string creates if a shell ever interprets it as code
+MARKER = "PWNED"
 ATTACK = f"$(touch {MARKER});`touch {MARKER}`;'\"|touch {MARKER}&\\"
 
 
 @dataclass(frozen=True, slots=True)
 class DemoJob:
-    """`exit_code` is what SLURM itself must say of it; None where it never reaches SLURM or is killed by a
-    cancel."""
+    """A job of the demo.
+
+    `exit_code` is the code that SLURM must report; None if the job never reaches SLURM or is killed by a
+    cancel.
+    """
 
     title: str
     customer: int
@@ -67,7 +71,7 @@ def shell(line: str) -> tuple[str, ...]:
 
 
 def demo_jobs(hostile_program: str) -> tuple[DemoJob, ...]:
-    """`hostile_program`: a program on the site whose own file name is an attack."""
+    """Returns the jobs. `hostile_program` is a program on the site whose file name is an attack."""
     return (
         DemoJob(
             "four cores", 0, State.COMPLETED, 0, arguments=shell("hostname; sleep 3"), cpus=4, memory_gb=8

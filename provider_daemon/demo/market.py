@@ -1,5 +1,4 @@
-"""The demo's chain: a devnet as a child process, people who have money on it, and a provider whose shop is
-open."""
+"""The demo's chain: a devnet as a child process, funded accounts, and a provider with an offering."""
 
 import asyncio
 from dataclasses import dataclass
@@ -22,7 +21,10 @@ NODES = 4
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Made by `opened`. `port` is the chain's gRPC, `secret` the provider's private key."""
+    """The demo's chain, made by `opened`.
+
+    `port` is the chain's gRPC port, `secret` the provider's private key.
+    """
 
     devnet: Process
     port: int
@@ -40,7 +42,10 @@ class Market:
 
 
 async def opened(directory: Path, queries: str, customers: int = 1) -> Market:
-    """The devnet's home and log are in the directory; `queries` are the Query calls that it answers."""
+    """Starts the devnet with its home and log in the directory.
+
+    `queries` are the Query calls that it answers.
+    """
     (secret, key), keys = new_key(), [new_key()[1] for _ in range(customers)]
     devnet, port = await _started(directory, [each.address for each in (key, *keys)], queries)
     chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
@@ -56,7 +61,7 @@ async def opened(directory: Path, queries: str, customers: int = 1) -> Market:
 
 
 async def order(customer: Account, *jobs: DemoJob) -> list[str]:
-    """All in one transaction; their ids, once the chain has them."""
+    """Submits all jobs in one transaction and returns their ids, once the chain has them."""
     sent = await customer.send(*(job.message(customer.address, OFFERING) for job in jobs))
     return [
         tx_pb2.MsgSubmitJobResponse.FromString(each.value).job_id
@@ -65,7 +70,10 @@ async def order(customer: Account, *jobs: DemoJob) -> list[str]:
 
 
 async def _started(directory: Path, addresses: list[str], queries: str) -> tuple[Process, int]:
-    """A thread cannot be cancelled: interrupted, it is waited for, and what it started is stopped."""
+    """Starts the devnet in a thread.
+
+    A thread cannot be cancelled: on a cancellation the start is awaited and the devnet is stopped.
+    """
     starting = asyncio.ensure_future(asyncio.to_thread(start_devnet, directory, addresses, queries))
     try:
         return await asyncio.shield(starting)
@@ -75,8 +83,10 @@ async def _started(directory: Path, addresses: list[str], queries: str) -> tuple
 
 
 def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str) -> tuple[Process, int]:
-    """The process and its port; `more` are further arguments of `provd devnet start`, the last word on an
-    option."""
+    """Returns the process and its port.
+
+    `more` are further arguments of `provd devnet start`, which override the others.
+    """
     funds = [word for address in addresses for word in ("--fund", f"{address}={FUNDS}")]
     arguments = [
         "devnet",
@@ -104,7 +114,7 @@ def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str
 
 
 async def open_shop(provider: Account) -> None:
-    """The cluster registered and active, and an offering of both queues."""
+    """Registers and activates the cluster, and creates an offering of both queues."""
     partitions = [
         types_pb2.Partition(name=name, nodes=NODES, max_nodes=NODES, max_runtime=86400, state="up")
         for name in QUEUES

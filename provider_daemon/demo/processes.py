@@ -1,4 +1,4 @@
-"""The demo's child processes: each in a session of its own, with a log, and ended for certain."""
+"""The demo's child processes. Each has its own session and a log, and is always ended."""
 
 import contextlib
 import os
@@ -54,13 +54,13 @@ class Process:
             self._process.send_signal(number)
 
     def kill(self) -> None:
-        """SIGKILL, as a power cut would."""
+        """Sends SIGKILL, as a power cut would end it."""
         if self._process:
             self._process.kill()
             self._process.wait()
 
     def stop(self) -> int | None:
-        """SIGTERM and the exit code; SIGKILL for one that does not end."""
+        """Sends SIGTERM and returns the exit code; sends SIGKILL if the process does not end."""
         if self._process is None:
             return None
         if self._process.poll() is not None:
@@ -74,8 +74,10 @@ class Process:
             return self._process.wait()
 
     def wait_for(self, words: str, limit: float = 30) -> str:
-        """The log line that holds `words`; raises Transient, with the log's end, when the process ends or
-        takes too long."""
+        """Waits for a log line that contains `words` and returns it.
+
+        Raises Transient, with the log's end, if the process ends or takes too long.
+        """
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
             text = self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -88,5 +90,5 @@ class Process:
         raise Transient(f"{self.name} did not say {words!r}; its log ends:\n{self.last_words()}")
 
     def last_words(self) -> str:
-        """The last lines of its log."""
+        """Returns the last lines of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])

@@ -1,4 +1,4 @@
-"""What the demo shows on a terminal: progress while it runs, and the table at its end."""
+"""The demo's terminal output: progress while it runs, and the table at its end."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -23,17 +23,17 @@ _HEADINGS = (
 )
 _PHRASES = ("scenario", "usage")
 _NUMBERS = ("exit", "bill uvirt", "reports")
-WIDE = 125  # columns that the table takes when no line breaks
+WIDE = 125  # columns of the table if no line breaks
 
 
 def progress(states: Mapping[str, State]) -> str:
-    """How many jobs are in which state."""
+    """Returns how many jobs are in which state."""
     counts = Counter(states.values())
     return ", ".join(f"{counts[state]} {state}" for state in State if state in counts)
 
 
 def table(verdicts: list[JobVerdict], width: int) -> Table:
-    """Of at most so many columns of a terminal: down to 80, lines break between words."""
+    """Returns the table for the given width: down to 80 columns, lines break between words."""
     wide = width >= WIDE
     shown = Table(box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0))
     rows = [_cells(row) for row in verdicts]
@@ -66,7 +66,7 @@ def _cells(row: JobVerdict) -> list[str]:
 
 
 def details(console: Console, verdicts: list[JobVerdict]) -> None:
-    """The transaction of each report, and why jobs did not run."""
+    """Prints the transaction of each report, and why jobs did not run."""
     for row in verdicts:
         console.print(
             f"{row.job_id}: "

@@ -1,4 +1,4 @@
-"""The demo's course: the jobs go in, one is cancelled, all end, and the verdict is read."""
+"""The demo's course: the jobs are submitted, one is cancelled, all end, and the verdict is read."""
 
 import asyncio
 import time
@@ -18,14 +18,15 @@ from provider_daemon.errors import Transient
 from provider_daemon.job.state import TERMINAL, State
 
 LIMIT_SECONDS = 170
-# After the last job ended: the daemon still learns of its cancelled job's end, and sacct of its last records.
+# After the last job ended, the daemon still has to see the end of its cancelled job, and sacct its last
+# records.
 SETTLE_SECONDS = 20
 LIVE = ("PENDING", "RUNNING", "COMPLETING")
 
 
 @dataclass(slots=True)
 class Scenario:
-    """`say` is told in a few words whenever something changed."""
+    """The demo's course. `say` is called with a short text after each change."""
 
     stage: Environment
     say: Callable[[str], None]
@@ -34,7 +35,7 @@ class Scenario:
     limit: float = LIMIT_SECONDS
 
     async def run(self) -> tuple[list[JobVerdict], Settlement, list[str]]:
-        """The rows, where the money went, and what is wrong beyond the rows."""
+        """Returns the rows, where the money went, and the problems beyond the rows."""
         before = await verdicts.balances(self.stage.market)
         await self._submit()
         late = await self.watch()
@@ -50,7 +51,7 @@ class Scenario:
         return row
 
     async def _submit(self) -> None:
-        """Each customer's jobs in one transaction."""
+        """Submits the jobs of each customer in one transaction."""
         program = str(hostile_program(self.stage.site))
         numbered: dict[int, DemoJob] = {}
         for number, customer in enumerate(self.stage.market.customers):
@@ -60,7 +61,7 @@ class Scenario:
         self.jobs = {f"JOB-{number}": job for number, job in sorted(numbered.items())}
 
     async def watch(self) -> list[str]:
-        """Until all have ended, or those that have not are what is wrong."""
+        """Waits until all jobs have ended. Returns the jobs that have not as a problem."""
         deadline = time.monotonic() + self.limit
         cancelled: set[str] = set()
         served = True
@@ -91,7 +92,7 @@ class Scenario:
         return []
 
     async def _look(self) -> bool:
-        """Whether every job has ended."""
+        """Polls the chain; reports whether every job has ended."""
         seen: dict[str, State] = {}
         for job_id in self.jobs:
             record = await self.stage.market.chain.job(job_id)
@@ -108,7 +109,7 @@ class Scenario:
         )
 
     async def _accounting(self) -> Accounting:
-        """sacct, once it answers and knows that nothing of ours runs any more."""
+        """Returns sacct's records, once it answers and reports no running job of ours."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             late = time.monotonic() > deadline

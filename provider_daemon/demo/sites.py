@@ -1,4 +1,4 @@
-"""The site that the demo plays on: a real one where SLURM is installed, the simulated one elsewhere."""
+"""The demo's site: a real one where SLURM is installed, else the simulated one."""
 
 import asyncio
 import subprocess
@@ -16,13 +16,14 @@ Accounting = dict[str, list[tuple[str, str]]]
 
 _WINDOW = ("-S", "now-1day", "-E", "now+1day", "-s", STATES)
 _SACCT = ("sacct", "-a", "-X", "-D", "-n", "-P", *_WINDOW, "-o", "JobName,State,ExitCode")
-# what sacct calls a job whose end reached slurmdbd before its start; the start brings the name
+# sacct's name of a job whose end reached slurmdbd before its start; the start brings the name
 UNNAMED = "allocation"
-NAME_SECONDS = 60  # within which slurmctld sends it: every 5 seconds, on a busy machine later
+# seconds within which slurmctld sends the name: every 5 seconds, on a busy machine later
+NAME_SECONDS = 60
 
 
 class DemoSite(Protocol):
-    """What the demo needs of a site. `real` and `version` go into the verdict."""
+    """What the demo needs of a site. `real` and `version` are part of the verdict."""
 
     real: bool
     version: str
@@ -30,12 +31,14 @@ class DemoSite(Protocol):
 
     @property
     def ssh(self) -> dict[str, object]:
-        """host, port, user, key_file, known_hosts."""
+        """Returns host, port, user, key_file, known_hosts."""
         ...
 
     def accounting(self) -> Accounting:
-        """Job name -> (state, exit code) of each SLURM job of that name, as sacct has them. Raises Transient
-        when it does not answer."""
+        """Returns job name -> (state, exit code) of each SLURM job of that name in sacct.
+
+        Raises Transient if sacct does not answer.
+        """
         ...
 
     async def down(self) -> None: ...
@@ -45,7 +48,7 @@ class RealSite:
     real = True
 
     def __init__(self, directory: Path, settings: dict[str, str] | None = None) -> None:
-        """`settings` are slurm.conf's, over the lab's own."""
+        """Creates the site. `settings` are slurm.conf's and override the lab's own."""
         self.slurm = Site.open(directory / "slurm", settings=settings)
         self.version = self.slurm.version
         self.work_root = self.slurm.layout.work_root
@@ -67,7 +70,7 @@ class RealSite:
 
 
 class SimulatedDemoSite:
-    """Runs in the demo's own process, and ends with it."""
+    """A simulated site. It runs in the demo's process and ends with it."""
 
     real = False
 
@@ -91,7 +94,7 @@ class SimulatedDemoSite:
 
 
 async def choose(directory: Path, simulated: bool, say: Callable[[str], None]) -> DemoSite:
-    """A real site where one can be had and nobody asked otherwise."""
+    """Returns a real site if SLURM is installed and `simulated` is not set."""
     missing = missing_packages()
     if simulated or missing:
         why = f"not installed: {' '.join(missing)}" if missing else "as asked for"
@@ -105,7 +108,10 @@ async def choose(directory: Path, simulated: bool, say: Callable[[str], None]) -
 
 
 async def _bring_up(directory: Path) -> RealSite:
-    """A thread cannot be cancelled: interrupted, it is waited for, and what it brought up is taken down."""
+    """Starts the site in a thread.
+
+    A thread cannot be cancelled: on a cancellation the start is awaited and the site is stopped.
+    """
     coming = asyncio.ensure_future(asyncio.to_thread(RealSite, directory))
     try:
         return await asyncio.shield(coming)
@@ -115,8 +121,10 @@ async def _bring_up(directory: Path) -> RealSite:
 
 
 def sacct(env: Mapping[str, str]) -> Accounting:
-    """Once slurmdbd has the name of every job that it has a record of: by then one that is not found does not
-    exist."""
+    """Returns sacct's records once each has its name.
+
+    A job that is not among them then does not exist.
+    """
     until = time.monotonic() + NAME_SECONDS
     while UNNAMED in (found := _records(env)):
         if time.monotonic() > until:

@@ -1,4 +1,4 @@
-"""What became of the twelve jobs: read from the chain and from SLURM, never from the daemon."""
+"""The results of the twelve jobs, read from the chain and from SLURM, never from the daemon."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -22,8 +22,11 @@ class Report:
 
 @dataclass(slots=True)
 class JobVerdict:
-    """One row. Amounts in uvirt; `settled_sum` is provider + platform + refund. `problems` is empty for a job
-    that did as it should."""
+    """One row.
+
+    Amounts are in uvirt; `settled_sum` is provider + platform + refund. `problems` is empty for a job with
+    the expected result.
+    """
 
     job_id: str
     title: str
@@ -149,7 +152,7 @@ async def balances(market: Market) -> dict[str, int]:
 
 
 async def settlement(market: Market, escrowed: int, before: dict[str, int]) -> Settlement:
-    """From the balances before the first job was sent and now."""
+    """Returns the difference between the balances now and before the first job."""
     now = await balances(market)
     spent = sum(before[customer.address] - now[customer.address] for customer in market.customers)
     return Settlement(
@@ -161,7 +164,7 @@ async def settlement(market: Market, escrowed: int, before: dict[str, int]) -> S
 
 
 def settlement_problems(measured: Settlement, rows: list[JobVerdict]) -> list[str]:
-    """The accounts against the records, to the uvirt."""
+    """Compares the accounts with the records, to the uvirt."""
     wrong = []
     for what, found, recorded in (
         ("paid out", measured.total, sum(row.escrowed for row in rows)),
@@ -178,7 +181,7 @@ def settlement_problems(measured: Settlement, rows: list[JobVerdict]) -> list[st
 def document(
     rows: list[JobVerdict], measured: Settlement, problems: list[str], site: dict[str, object], seconds: float
 ) -> dict[str, object]:
-    """The whole of --json."""
+    """Returns the document of --json."""
     return {
         "ok": not problems and not any(row.problems for row in rows),
         "slurm": site,
