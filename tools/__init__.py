@@ -1,4 +1,4 @@
-"""What only developers run: set-up, images of the tests, and generators of code, documents and boards."""
+"""Programs for developers: set-up, images of the tests, and generators of code, documents and boards."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""No dependency, as locked or as the oldest one that pyproject.toml admits, is one with a known
-vulnerability: tools/advisories.toml.
+"""Checks that no dependency has a known vulnerability (tools/advisories.toml).
 
-`python -m tools.advisories`, a part of `make check`.
+Both the locked version and the oldest one that pyproject.toml admits are checked. `python -m
+tools.advisories` is a part of `make check`.
 """
 
 import sys
@@ -21,7 +21,7 @@ PUBLIC = ("https://pypi.org/simple", "https://files.pythonhosted.org/")
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """Versions below `fixed` are affected."""
+    """An advisory: versions below `fixed` are affected."""
 
     package: str
     fixed: Version
@@ -41,7 +41,7 @@ def locked(lock: dict[str, Any]) -> Iterator[tuple[str, Version]]:
 
 
 def floors(project: dict[str, Any]) -> Iterator[tuple[str, Version]]:
-    """The oldest version that each direct dependency admits; 0 where it names none."""
+    """Returns the oldest version that each direct dependency admits; 0 if it names none."""
     groups = project.get("dependency-groups", {}).values()
     for text in [*project["project"]["dependencies"], *(each for group in groups for each in group)]:
         requirement = Requirement(text)
@@ -59,7 +59,7 @@ def affected(versions: Iterator[tuple[str, Version]], advisories: list[Advisory]
 
 
 def foreign(lock: dict[str, Any]) -> Iterator[str]:
-    """Addresses of the lock that are not the public index's own."""
+    """Returns the addresses in the lock that are not the public index's own."""
     for package in lock["package"]:
         files = [*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else [])]
         addresses = [package["source"].get("registry", PUBLIC[0]), *(file["url"] for file in files)]

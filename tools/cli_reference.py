@@ -1,4 +1,4 @@
-"""docs/cli.md, written from the commands themselves: `make generate`."""
+"""Generates docs/cli.md from the commands: `make generate`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ Written from the commands by `make generate`; every command also explains itself
 
 
 def text() -> str:
-    """The whole page."""
+    """Returns the whole page."""
     from typer.main import get_command
 
     from provider_daemon.cli.app import app
@@ -19,7 +19,7 @@ def text() -> str:
 
 
 def _group(group: Any, words: list[str], above: frozenset[str]) -> Iterator[str]:
-    """`above`: options that were shown with a group around this one."""
+    """Describes a group. `above` are the options already described with an enclosing group."""
     shared = _shared(group)
     if len(words) > 1:
         yield f"## {' '.join(words)}\n"
@@ -38,7 +38,7 @@ def _group(group: Any, words: list[str], above: frozenset[str]) -> Iterator[str]
 
 
 def _shared(group: Any) -> list[Any]:
-    """Options that every command of the group has, where it has more than two."""
+    """Returns the options that every command of the group has, if it has more than two commands."""
     commands = [command for command in group.commands.values() if not hasattr(command, "commands")]
     if len(commands) < 3:
         return []
@@ -85,7 +85,7 @@ def _meaning(parameter: Any) -> str:
 
 
 def _value(default: object) -> str:
-    """What is worth saying: no flags, no empty values, nothing that is only known when it runs."""
+    """Returns a default that is worth printing: not of a flag, not empty, not computed at run time."""
     if default is None or callable(default) or isinstance(default, bool) or default in ("", 0):
         return ""
     if isinstance(default, list | tuple):

@@ -1,9 +1,10 @@
-"""Compile every .proto file of provider_daemon/chain/proto: `make proto`, or `python -m tools.compile_protos
-OUTPUT_ROOT`.
+"""Compiles every .proto file of provider_daemon/chain/proto.
 
-The include path is the project root, so the generated modules import each other by absolute package path and
-no top-level `cosmos` package exists that another Cosmos library could collide with. The generated code is
-committed; a test compiles again into a temporary folder and compares."""
+Run it with `make proto`, or `python -m tools.compile_protos OUTPUT_ROOT`. The include path is the project
+root, so the generated modules import each other by absolute package path and no top-level `cosmos` package
+exists that another Cosmos library could collide with. The generated code is committed; a test compiles again
+into a temporary folder and compares.
+"""
 
 import sys
 from importlib import resources
@@ -15,13 +16,15 @@ PROTOS = ROOT / "provider_daemon/chain/proto"
 
 
 def proto_files() -> list[str]:
-    """Paths relative to the project root, sorted."""
+    """Returns paths relative to the project root, sorted."""
     return sorted(str(path.relative_to(ROOT)) for path in PROTOS.rglob("*.proto"))
 
 
 def generate(output_root: Path) -> None:
-    """Write *_pb2.py, *_pb2.pyi and *_pb2_grpc.py below output_root; raises RuntimeError when protoc refuses
-    a file."""
+    """Writes *_pb2.py, *_pb2.pyi and *_pb2_grpc.py below output_root.
+
+    Raises RuntimeError if protoc rejects a file.
+    """
     from grpc_tools import protoc
 
     well_known = str(resources.files("grpc_tools") / "_proto")

@@ -1,6 +1,6 @@
-"""Grafana's boards of provd: `make generate` writes the three JSON files of deploy/grafana.
+"""The Grafana boards of provd: `make generate` writes the three JSON files of deploy/grafana.
 
-A panel is a title, a unit and its queries; everything else is the same for all of them.
+A panel is a title, a unit and its queries; everything else is the same for all panels.
 """
 
 import json
@@ -15,7 +15,10 @@ SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 @dataclass(frozen=True)
 class Panel:
-    """`queries`: (expression, legend). `kind`: timeseries, or stat for a number that is looked at now."""
+    """A panel.
+
+    `queries`: (expression, legend). `kind`: timeseries, or stat for the current value of a number.
+    """
 
     title: str
     unit: str
@@ -40,7 +43,7 @@ def graph(title: str, unit: str, *queries: tuple[str, str], about: str = "") -> 
 
 
 def quantiles(title: str, bucket: str, legend: str, window: str = "1h", about: str = "") -> Panel:
-    """Median and 95th percentile of a histogram."""
+    """Returns the median and 95th percentile of a histogram."""
     return Panel(
         title,
         "s",

@@ -1,10 +1,11 @@
-"""The manual pages, which packages install.
+"""Generates the manual pages, which packages install.
 
     python -m tools.manual provd 2026-01-31
     python -m tools.manual provd.toml 2026-01-31 docs/operators-guide.md
 
-provd(1) is written from the commands, as docs/cli.md is; provd.toml(5) from the table of keys in that
-document, and the default file."""
+provd(1) is generated from the commands, as docs/cli.md is; provd.toml(5) from the table of keys in that
+document, and the default file.
+"""
 
 from collections.abc import Iterator
 
@@ -30,7 +31,7 @@ changes need a restart.
 
 
 def commands_page(date: str) -> str:
-    """provd(1)."""
+    """Returns provd(1)."""
     about, _, commands = cli_reference.text().partition("\n### ")
     _, _, codes = about.rpartition("Exit status: ")
     lines = (
@@ -60,7 +61,7 @@ def commands_page(date: str) -> str:
 
 
 def configuration_page(date: str, guide: str) -> str:
-    """provd.toml(5); `guide` is the document that holds the table of keys."""
+    """Returns provd.toml(5); `guide` is the document with the table of keys."""
     lines = (
         roff.heading("provd.toml", 5, date, __version__),
         ".SH NAME",
@@ -83,7 +84,7 @@ def _files() -> Iterator[str]:
 
 
 def _keys(guide: str) -> Iterator[str]:
-    """Every row of the table; a default that is worth saying stands after the meaning."""
+    """Yields every row of the table; a default is added after the meaning."""
     rows = guide.partition(KEYS)[2].splitlines()[2:]
     for row in rows[
         : next((number for number, line in enumerate(rows) if not line.startswith("|")), len(rows))

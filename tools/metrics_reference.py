@@ -1,11 +1,11 @@
-"""docs/metrics.md, from the catalog: `make generate`."""
+"""Generates docs/metrics.md from the catalog: `make generate`."""
 
 from collections.abc import Iterator
 
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.catalog import SECTIONS, Family
 
-# The most that each of them adds; the process's own are the daemon's.
+# The maximum number of series of each; those about the process are the daemon's.
 SERIES = {"daemon": 72, "cluster": 105, "key": 18, "endpoint": 8}
 
 
@@ -27,7 +27,7 @@ No label holds free text or a job, so the number of series does not grow with th
 One cluster or two, with one key and two endpoints, stay below 350.
 
 """
-# prometheus_client's own, with its own words.
+# The texts of prometheus_client for its own metrics.
 PROCESS = {
     "process_virtual_memory_bytes": "Virtual memory size in bytes.",
     "process_resident_memory_bytes": "Resident memory size in bytes.",

@@ -1,5 +1,7 @@
-"""Markdown as our documents use it -> roff for man(7): headings, paragraphs, tables of two columns or more,
-fenced code."""
+"""Converts the Markdown of our documents to roff for man(7).
+
+It supports headings, paragraphs, tables of two columns or more, and fenced code.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,12 +11,12 @@ _INLINE = re.compile(r"`(?P<code>[^`]+)`|\[(?P<words>[^\]]+)\]\([^)]*\)|\*\*(?P<
 
 
 def heading(name: str, section: int, date: str, version: str) -> str:
-    """The first line of a page; `date` is YYYY-MM-DD."""
+    """Returns the first line of a page; `date` is YYYY-MM-DD."""
     return f'.TH {escaped(name.upper())} {section} {date} "provd {version}" "provd manual"'
 
 
 def page(lines: Iterable[str]) -> str:
-    """The whole page; a heading begins a paragraph by itself."""
+    """Joins the lines of the page. A heading needs no .PP after it."""
     kept: list[str] = []
     for line in lines:
         if line != ".PP" or not kept[-1].startswith((".SH", ".SS")):
@@ -23,7 +25,7 @@ def page(lines: Iterable[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """As running text: no byte of it is read as a request or an escape."""
+    """Escapes running text: roff reads no byte of it as a request or an escape."""
     return _no_request(_literal(text))
 
 
@@ -36,7 +38,7 @@ def _no_request(line: str) -> str:
 
 
 def inline(markdown: str) -> str:
-    """Code and strong words in bold, links as their words."""
+    """Converts inline Markdown: code and strong text in bold, links as their text."""
     plain = markdown.replace("\\|", "|").replace("&lt;", "<")
     parts, end = list[str](), 0
     for found in _INLINE.finditer(plain):
@@ -50,8 +52,11 @@ def inline(markdown: str) -> str:
 
 
 def body(markdown: str) -> Iterator[str]:
-    """`##` becomes .SH, `###` becomes .SS, a table's rows become tagged paragraphs; the lines of a paragraph
-    are joined."""
+    """Converts a body.
+
+    `##` becomes .SH, `###` becomes .SS, a table's rows become tagged paragraphs; the lines of a paragraph are
+    joined.
+    """
     lines = iter(_TABLE_HEAD.sub("", markdown).splitlines())
     paragraph: list[str] = []
     for line in lines:

@@ -1,7 +1,7 @@
-"""The bill of materials of provd's packages: CycloneDX 1.5, of what uv.lock installs at run time. The same
-lock gives the same bytes.
+"""The bill of materials of provd's packages: CycloneDX 1.5, of what uv.lock installs at run time.
 
-`python -m tools.sbom FILE`, called by `make dist` and the builds of both packages.
+The same lock gives the same bytes. `python -m tools.sbom FILE` is called by `make dist` and the builds of
+both packages.
 """
 
 import json
@@ -36,7 +36,7 @@ def exported() -> dict[str, Any]:
 
 
 def text(document: dict[str, Any], date: str) -> str:
-    """Its time is the release's, its serial number that of its content."""
+    """Returns the document. Its time is the release's, and its serial number is derived from its content."""
     document["metadata"]["timestamp"] = f"{date}T00:00:00Z"
     document.pop("serialNumber", None)
     document["serialNumber"] = (
