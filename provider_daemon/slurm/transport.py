@@ -40,8 +40,8 @@ class Transport(Protocol):
     async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
         """Runs POSIX sh text at the site, with `payload` on its stdin, for at most `timeout` seconds.
 
-        Raises Transient if the program was not started, and Unreadable if an operator must act: the host key
-        is not the pinned one, or the login fails.
+        `timeout` counts from the program's start. Raises Transient if the program was not started, and
+        Unreadable if an operator must act: the host key is not the pinned one, or the login fails.
         """
         ...
 
