@@ -1,4 +1,4 @@
-"""The composition root: configuration -> adapters -> loops in one TaskGroup; signals; sd_notify; drain."""
+"""The composition root: creates the adapters and loops, runs them in one TaskGroup, and stops them."""
 
 import asyncio
 import contextlib
@@ -37,19 +37,19 @@ from provider_daemon.status.view import View
 
 log = structlog.get_logger("provd.daemon")
 
-# A stopping daemon's time; with the few seconds of closing they end before the unit's TimeoutStopSec.
-# for the ticks under way: a look at SLURM takes seconds, but what hangs may hang for minutes
+# Time limits of a stopping daemon. With the few seconds of closing, they end before the unit's
+# TimeoutStopSec. FINISH_SECONDS is for ticks in progress: a poll of SLURM takes seconds, but a hanging one
+# may take minutes.
 FINISH_SECONDS = 45
-DRAIN_SECONDS = 20  # to go on asking what became of its open transactions
-WATCHDOG_SECONDS = 10  # at most, between two signs of life to systemd; one dead loop ends them
+DRAIN_SECONDS = 20  # to continue querying the outcomes of open transactions
+WATCHDOG_SECONDS = 10  # longest interval between two watchdog pings to systemd; a dead loop ends them
 
 
 class Daemon:
-    """Every part of a running provd. Made inside the event loop; `run` serves until `stop` is set and then
-    lets go of everything."""
+    """All parts of a running provd. Must be created in the event loop; `run` serves until `stop` is set."""
 
     def __init__(self, config: Config, file: Path) -> None:
-        """`file`: where the configuration comes from, and is read from again."""
+        """`file` is the configuration file, which a reload reads again."""
         self._config = config
         self.clock = SystemClock()
         self.stop = asyncio.Event()
@@ -99,8 +99,11 @@ class Daemon:
     # --- life ---
 
     async def run(self) -> None:
-        """Until `stop`: a first tick of each loop under way already counts as ready, an unreachable SLURM or
-        chain is waited for."""
+        """Runs until `stop`, then closes everything.
+
+        The daemon is ready as soon as the first tick of each loop has started: it waits for an unreachable
+        SLURM or chain.
+        """
         runner = await self._serve()
         log.info(
             "provd_started",
@@ -157,7 +160,7 @@ class Daemon:
         )
 
     async def _watchdog(self) -> None:
-        """No ping from the first check that finds a dead loop: systemd then restarts the daemon."""
+        """Pings systemd's watchdog while no loop is dead; without pings, systemd restarts the daemon."""
         period = systemd.watchdog_seconds(WATCHDOG_SECONDS)
         while not self.stop.is_set():
             if not self._dead():
@@ -184,8 +187,7 @@ class Daemon:
         return bool(dead)
 
     async def _finish(self, ticking: Collection[asyncio.Task[None]]) -> None:
-        """From `stop` on: a tick that does not end is cut off, as by a kill, and the next start repairs
-        it."""
+        """After `stop`, aborts a tick that does not end in time, as a kill would; the next start recovers."""
         await self.stop.wait()
         systemd.notify("STOPPING=1")
         _, late = await asyncio.wait(ticking, timeout=FINISH_SECONDS)
@@ -195,8 +197,7 @@ class Daemon:
             task.cancel()
 
     async def _drain(self) -> None:
-        """What is signed and sent gets its answer if the chain gives it soon; what is not stays in the ledger
-        for the next start."""
+        """Waits for the outcomes of sent transactions; the next start resumes those that are still open."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.gather(*(self._drain_key(loop) for loop in self.loop_set.outboxes))
@@ -214,8 +215,10 @@ class Daemon:
 
 
 def run(config: Config, file: Path) -> None:
-    """Serves until SIGTERM or SIGINT, reads the file again at SIGHUP. Raises ConfigError or LedgerError when
-    it cannot start."""
+    """Serves until SIGTERM or SIGINT, and reloads the file on SIGHUP.
+
+    Raises ConfigError or LedgerError if the daemon cannot start.
+    """
     asyncio.run(_run(config, file))
 
 

@@ -1,5 +1,4 @@
-"""Configuration -> what stands behind it: the way to a site, SLURM there, and what loops need to know of a
-cluster."""
+"""Creates from the configuration what the loops need: transports, schedulers and served clusters."""
 
 from collections.abc import Callable
 from functools import partial
@@ -53,8 +52,10 @@ def transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTrans
 
 
 def served_cluster(cluster: ClusterConfig, signer: Signer, max_gas: int) -> ServedCluster:
-    """`max_gas`: of one transaction. Reads the cluster's templates; raises TemplateError where one of them
-    cannot be used."""
+    """Reads the cluster's templates; raises TemplateError if one is unusable.
+
+    `max_gas` is the maximum gas per transaction.
+    """
     limits = cluster.limits
     return ServedCluster(
         cluster_id=cluster.id,
@@ -86,7 +87,7 @@ def served_cluster(cluster: ClusterConfig, signer: Signer, max_gas: int) -> Serv
 
 
 def _templates(cluster: ClusterConfig) -> dict[str, Callable[[Spec], Program]]:
-    """Workload id -> what makes a job's program."""
+    """Maps workload ids to functions that build a job's program."""
     wanted = cluster.templates
     found = trusted(wanted.allowed, wanted.directory, wanted.trusted_signers)
     return {template_id: partial(program_of, template) for template_id, template in found.items()}

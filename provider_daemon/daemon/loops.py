@@ -1,5 +1,4 @@
-"""Every loop of a running provd, made from the configuration, and what a changed configuration changes in
-them."""
+"""Creates all loops of a running provd from the configuration, and applies a changed configuration."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +27,7 @@ from provider_daemon.reconciliation.loop import CHECK_SECONDS, Reconciliation
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What the loops work with. `schedulers` by the cluster's id on chain, `signers` by the key's name in the
-    configuration."""
+    """The loops' dependencies: `schedulers` by cluster id, `signers` by key name in the configuration."""
 
     ledger: Ledger
     grpc: GrpcChain
@@ -52,7 +50,7 @@ class _Site:
 
 
 class LoopSet:
-    """`outboxes` are those of `loops` that send: one a key, however many clusters it serves."""
+    """`outboxes` are the loops that send transactions: one per key, however many clusters use the key."""
 
     def __init__(self, config: Config, wiring: Wiring) -> None:
         self._wiring = wiring
@@ -75,8 +73,10 @@ class LoopSet:
         ]
 
     def adopt(self, config: Config) -> None:
-        """What a reload may change, from now on; raises ConfigError and changes nothing where a template
-        cannot be used."""
+        """Applies what a reload may change.
+
+        Raises ConfigError, without a change, if a template is unusable.
+        """
         served_clusters = self._tenancies_of(config)
         self._served_clusters.update(served_clusters)
         for sender in self._senders.values():
@@ -146,7 +146,7 @@ class LoopSet:
 
 
 def _pace(loop: Loop, seconds: float) -> None:
-    """The wait that goes on is the old one: a poke ends it."""
+    """Changes the period. The poke ends the current wait, which has the old period."""
     if loop.period != seconds:
         loop.period = seconds
         loop.poke.set()

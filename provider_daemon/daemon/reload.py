@@ -1,5 +1,7 @@
-"""The configuration read again while provd runs: what can change changes at once, the rest is named, a broken
-file changes nothing."""
+"""Reloads the configuration while provd runs.
+
+Changes that need no restart apply at once, and the others are logged. An invalid file changes nothing.
+"""
 
 import asyncio
 from pathlib import Path
@@ -19,10 +21,11 @@ log = structlog.get_logger("provd.reload")
 
 
 class Reload:
-    """`asked` is set by who wants one (SIGHUP); `running` is the configuration in effect.
+    """`asked` is the event that requests a reload (SIGHUP); `running` is the configuration in effect.
 
-    `whole`: the file, as it was last read, is in effect with all its keys; `taken_at`, in seconds since the
-    epoch, when it last was."""
+    `whole` means that all keys of the file, as last read, are in effect; `taken_at` is when that was last the
+    case, in seconds since the epoch.
+    """
 
     def __init__(
         self, file: Path, running: Config, loop_set: LoopSet, endpoints: Endpoints, clock: Clock
@@ -37,7 +40,7 @@ class Reload:
         self._endpoints = endpoints
 
     async def whenever_asked(self) -> None:
-        """Until it is cancelled."""
+        """Runs until it is cancelled."""
         while await self.asked.wait():
             self.asked.clear()
             await self.now()
@@ -66,7 +69,7 @@ class Reload:
             systemd.notify("READY=1")
 
     async def _take(self, found: Changes) -> None:
-        """Templates are read anew even where no key changed; first of all, as they can be wrong."""
+        """Applies the changes. Templates are always read again, and first, as they may be invalid."""
         before, after = self.running, found.config
         self._loop_set.adopt(after)
         self.running = after

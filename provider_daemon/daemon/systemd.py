@@ -1,4 +1,4 @@
-"""sd_notify: one datagram to the socket that systemd named, nothing where it named none."""
+"""Implements sd_notify: one datagram to NOTIFY_SOCKET, or nothing if it is not set."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ import time
 
 from provider_daemon.text import printable
 
-MAX_STATUS = 500  # characters: what `systemctl status` shows is a line
+MAX_STATUS = 500  # characters; `systemctl status` shows one line
 
 
 def notify(state: str) -> None:
@@ -15,26 +15,23 @@ def notify(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    # Whether silence means death is systemd's to judge: a socket that is gone is no reason to stop serving.
+    # systemd decides what missing messages mean; provd continues to serve without the socket.
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
 
 
 def status(text: str) -> None:
-    """The line of `systemctl status`. What is in the text stays text: a line end in it would begin another
-    word to systemd."""
+    """Sets the status line of `systemctl status`. A line break in it would start another assignment."""
     notify(f"STATUS={printable(text)[:MAX_STATUS]}")
 
 
 def reloading() -> None:
-    """The configuration is read again; READY=1 ends it. systemd takes no READY=1 for the end that is older
-    than this moment."""
+    """Reports a reload to systemd, which ends with READY=1; systemd ignores an older READY=1."""
     notify(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
 
 def watchdog_seconds(longest: float) -> float:
-    """How often to give a sign of life: thrice in the time after which systemd misses one, and never more
-    seldom than `longest`."""
+    """Returns the interval of watchdog pings: a third of systemd's timeout, and at most `longest`."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     awaited = int(microseconds) / 3_000_000 if ours and microseconds.isdecimal() else 0
