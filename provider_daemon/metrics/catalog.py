@@ -1,8 +1,8 @@
-"""Every metric that provd exports: names, types, labels and help texts. `make generate` makes docs/metrics.md
-of it.
+"""Every metric that provd exports. `make generate` creates docs/metrics.md from this file.
 
 Label values are bounded: clusters, states, loops, addresses, endpoints and the lists below; no free text, no
-job id."""
+job id.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,8 +22,7 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`buckets`: upper bounds of a histogram, in its unit, without +Inf. `absent`: when there is no
-    series."""
+    """`buckets`: a histogram's upper bounds in its unit, without +Inf; `absent`: when no series exists."""
 
     name: str
     kind: MetricKind
@@ -51,16 +50,16 @@ STATES = tuple(State)
 STAGES = ("pending", "queued", "running", "ended")
 PARKED = tuple(ParkReason)
 HOLDS = tuple(Hold)
-KINDS = ("report", "node", "cluster")  # of messages
+KINDS = ("report", "node", "cluster")  # message kinds
 QUERIES = ("snapshot", "nodes", "submit", "cancel", "reconcile")
-FAILURES = ("down", "unreadable")  # of a SLURM query or a chain call
+FAILURES = ("down", "unreadable")  # for SLURM queries and chain calls
 RECEIPTS = ("accepted", "refused", "deferred", "unknown")
 NODE_STATES = ("usable", "draining", "unusable")
 HTTP_REASONS = ("connection_limit", "request_timeout")
 CONNECTS = tuple(dict.fromkeys(outcome.group for outcome in ConnectOutcome))
 LOGIN_PROBLEMS = tuple(outcome for outcome in ConnectOutcome if outcome is not ConnectOutcome.CONNECTED)
 ENDPOINT_STATES = tuple(EndpointState)
-REFUSED = {  # why no node accepted a transaction -> its cause; every other reason is "other"
+REFUSED = {  # reason for a refused transaction -> its cause; every other reason is "other"
     Refusal.FUNDS: "insufficient_funds",
     Refusal.FEE: "insufficient_fee",
     Refusal.SEQUENCE: "sequence_mismatch",

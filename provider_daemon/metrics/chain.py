@@ -1,4 +1,4 @@
-"""The chain measured: calls, errors, what gas costs, and why transactions are not taken."""
+"""Measures the chain adapter: calls, errors, gas prices and refused transactions."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ from provider_daemon.ports import (
     TxOutcome,
 )
 
-PRICE_SECONDS = 600.0  # how long a gas price counts: it is asked for with each transaction
+PRICE_SECONDS = 600.0  # lifetime of a gas price, which is queried for each transaction
 
 
 class _Measured:
@@ -36,7 +36,7 @@ class _Measured:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        """A refusal is an answer, too."""
+        """Measures one call. A refusal counts as an answer."""
         began = self._clock.now()
         try:
             with calling(self._clock):
@@ -57,8 +57,7 @@ class _Measured:
 
 
 class MeasuredChain(_Measured):
-    """`occupied` holds, of each account that was asked about, the sequence and the transaction that used
-    it."""
+    """`occupied` maps each queried account to a sequence and the hash of the transaction that used it."""
 
     def __init__(self, chain: Chain, meters: Meters, clock: Clock) -> None:
         super().__init__(meters, clock)
@@ -112,7 +111,7 @@ class MeasuredChain(_Measured):
         return price
 
     async def simulate(self, tx_bytes: bytes) -> int:
-        """Refused for a reason that is no message's: no transaction can be sent."""
+        """Counts a refusal that no single message caused: no transaction can be sent."""
         try:
             with self._asking():
                 return await self._inner.simulate(tx_bytes)

@@ -1,4 +1,4 @@
-"""What is read when Prometheus asks, so that none of it outlives its source; and what the meters hold."""
+"""Collects the metrics that are read at each scrape, so that none outlives its source, and the meters."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +18,15 @@ from provider_daemon.metrics.meters import Meters, metric
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock, ConnectOutcome, EndpointState
 
-# how long an endpoint counts as it was when it was last asked: loops ask once a minute at least
+# Lifetime of an endpoint's state: loops query each endpoint at least once a minute.
 BELIEVED_SECONDS = 180.0
 
 
 class LoopHealth(Protocol):
-    """What is exported of a loop. `last_success` and `tick_since` in seconds since the epoch, 0 before the
-    first and between ticks."""
+    """The exported properties of a loop. Times are in seconds since the epoch.
+
+    `last_success` is 0 before the first success, `tick_since` is 0 between ticks.
+    """
 
     name: str
     ticks: int
@@ -33,16 +35,16 @@ class LoopHealth(Protocol):
     failure: str
 
     def dead(self, now: float) -> str:
-        """Why it makes no progress any more; '' while it lives."""
+        """Returns why the loop is dead; '' while it is alive."""
         ...
 
     def stalled(self, now: float) -> str:
-        """Why its good ticks get nothing done; '' while they do."""
+        """Returns why the loop makes no progress although its ticks succeed; '' while it does."""
         ...
 
 
 class EndpointHealth(Protocol):
-    """Of the chain's adapter: times in seconds since the epoch."""
+    """An endpoint of the chain adapter. Times are in seconds since the epoch."""
 
     url: str
     height: int
@@ -53,15 +55,17 @@ class EndpointHealth(Protocol):
 
 
 class ReloadHealth(Protocol):
-    """`whole`: the configuration file, as it was last read, is in effect; `taken_at`, in seconds since the
-    epoch, when it last was."""
+    """`whole` means that the configuration file, as last read, is in effect.
+
+    `taken_at` is when that was last the case, in seconds since the epoch.
+    """
 
     whole: bool
     taken_at: float
 
 
 class SshCounters(Protocol):
-    """Of the SSH transport."""
+    """The counters of the SSH transport."""
 
     @property
     def connects(self) -> Mapping[str, int]: ...
@@ -74,8 +78,7 @@ class SshCounters(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the daemon is made of, as far as it is measured. Clusters by their ids on chain, signers by their
-    addresses."""
+    """The measured parts of the daemon. Clusters by their ids on chain, signers by their addresses."""
 
     ledger: Ledger
     path: Path
@@ -98,7 +101,7 @@ class DaemonCollector(Collector):
         self._values: dict[str, tuple[str, int]] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Every family of the catalog, those without a value too."""
+        """Yields every family of the catalog, also those without a value."""
         found = {made.name: made for made in self._found()}
         for family in catalog.CATALOG:
             yield found.get(family.name.removesuffix("_total")) or metric(family, ())
@@ -146,7 +149,7 @@ class DaemonCollector(Collector):
         )
 
     def _unsettled(self) -> Metric:
-        """A job that has ended costs the same for ever, so each is read once."""
+        """Reads each ended job once: its value no longer changes."""
         ended = figures.ended_unconfirmed(self._parts.ledger)
         self._values = {job_id: self._values.get(job_id) or self._value(job_id) for job_id in ended}
         sums = dict.fromkeys(self._parts.clusters, 0.0)
@@ -177,7 +180,7 @@ class DaemonCollector(Collector):
         )
         yield metric(catalog.OUTBOX_OLDEST, [((row.signer, row.kind), row.oldest) for row in rows])
 
-    # --- the two borders ---
+    # --- chain and SSH ---
 
     def _endpoints(self) -> Iterator[Metric]:
         states = {each.url: each.state for each in self._parts.endpoints() if self._known(each)}
@@ -190,7 +193,7 @@ class DaemonCollector(Collector):
         )
 
     def _known(self, endpoint: EndpointHealth) -> bool:
-        """One that failed a call has no time of a check until it is checked again."""
+        """Whether the state is current. After a failed call, `checked_at` is 0 until the next check."""
         failed = endpoint.state is not EndpointState.HEALTHY and endpoint.height and not endpoint.checked_at
         return bool(failed) or 0 <= self._parts.clock.now() - endpoint.checked_at < BELIEVED_SECONDS
 

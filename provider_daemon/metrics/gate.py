@@ -1,9 +1,9 @@
-"""Bounds on the connections of the metrics port, so that whoever can reach it cannot use up the daemon's file
-descriptors, log or memory.
+"""Limits the connections of the metrics port, to protect the daemon's file descriptors, log and memory.
 
-A connection waits (for a request, or for its answer to be read) or has a request under way. Waiting is
-bounded in time. At MOST connections the one that has waited longest makes room for a new one; where all have
-a request under way, the new one is closed."""
+A connection either waits (for a request, or for its answer to be read) or processes a request. Waiting is
+limited in time. At MOST connections, the longest waiting one is closed in favour of a new one; if all are
+processing requests, the new one is closed.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,10 +18,10 @@ from provider_daemon.ports import Clock
 
 log = structlog.get_logger("provd.metrics")
 
-MOST = 64  # twice as many as pages that may stay open
-# from the connection, or the first byte of a further request, to the whole head of a request
+MOST = 64  # twice the number of status pages that may stay open
+# From the connection, or the first byte of another request, to the end of a request's head.
 REQUEST_SECONDS = 5.0
-# from the end of a request to the first byte of the next one; an answer has to be read by then
+# From the end of a request to the first byte of the next; the client must read the answer by then.
 IDLE_SECONDS = 20.0
 FLOODED = "metrics_port_flooded"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -29,8 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(slots=True)
 class HttpCounts:
-    """`open` now; closed since the start: to make room (`full`), or as no request arrived in time
-    (`late`)."""
+    """`open` now, and closed since the start: `full` to make room, `late` without a request in time."""
 
     open: int = 0
     full: int = 0
@@ -44,7 +43,7 @@ class Gate:
         self._busy: dict[object, Connection] = {}
 
     def protocol(self, inner: Callable[[], asyncio.Protocol]) -> Callable[[], "Connection"]:
-        """What makes the protocol of each connection around aiohttp's own."""
+        """Returns the factory that wraps each connection's aiohttp protocol."""
         return lambda: Connection(self, inner())
 
     @web.middleware
@@ -100,7 +99,7 @@ class Gate:
 
 
 class Connection(asyncio.Protocol):
-    """One connection, passed on to `inner`."""
+    """Passes one connection on to `inner`."""
 
     def __init__(self, gate: Gate, inner: asyncio.Protocol) -> None:
         self.inner = inner

@@ -1,5 +1,4 @@
-"""The ledger measured: how long writes take, and what jobs and transactions came to, read off what is written
-anyway."""
+"""Measures the ledger: the duration of writes, and jobs and transactions from the events written."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,13 +22,12 @@ from provider_daemon.ports import Clock
 log = structlog.get_logger("provd.metrics")
 
 BILLING_DENOM = "uvirt"
-_ENTERED = (EventKind.ADOPTED, EventKind.STATE)  # with which a job's state begins
+_ENTERED = (EventKind.ADOPTED, EventKind.STATE)  # events that start a job state
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """`occupied`: account -> the sequence and transaction that the chain last named for it
-    (MeasuredChain)."""
+    """`occupied` is MeasuredChain's: account -> the sequence and transaction that the chain last returned."""
 
     meters: Meters
     clock: Clock
@@ -38,13 +36,13 @@ class Measures:
 
 
 class MeasuredLedger(Ledger):
-    """Counts only what was committed. Until `measure` is called it is an ordinary ledger."""
+    """Counts only committed writes. Until `measure` is called it is an ordinary ledger."""
 
     _measures: Measures | None = None
-    _noted: list[Callable[[Measures], None]]  # since the write that is under way began
+    _noted: list[Callable[[Measures], None]]  # since the current write began
 
     def measure(self, measures: Measures, clusters: Sequence[str], signers: Sequence[str]) -> None:
-        """From now on; everything that can happen to those clusters and keys is shown with 0 first."""
+        """Starts measuring; first sets every counter of those clusters and keys to 0."""
         self._measures = measures
         begin(measures.meters, clusters, signers, measures.fee_denom)
 
@@ -64,7 +62,7 @@ class MeasuredLedger(Ledger):
 
     @staticmethod
     def _count(note: Callable[[Measures], None], measures: Measures) -> None:
-        """What is written stands, and its loop goes on, whatever is wrong with the counting of it."""
+        """Runs `note`. An error in it affects neither the write, which is committed, nor the loop."""
         try:
             note(measures)
         except Exception:
@@ -88,7 +86,7 @@ class MeasuredLedger(Ledger):
     def _closed(
         self, measures: Measures, tx: OpenTx, status: str, height: int, code: int, gas_used: int, note: str
     ) -> None:
-        """One of our own that used its sequence is no foreign one."""
+        """A transaction is foreign if it used the sequence and is not one of provd's own."""
         sequence, used_by = measures.occupied.get(tx.signer, (-1, ""))
         foreign = sequence == tx.sequence and used_by != tx.tx_hash and not sending.is_known(self, used_by)
         closed_tx(measures, tx, status, height, code, gas_used, note, foreign=foreign)
@@ -113,7 +111,7 @@ def _got_slurm_job(
 def _left_state(
     measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None
 ) -> None:
-    """The newest entry that began a state is this one; the one before it is left now."""
+    """The newest entry started the current state, so the one before it started the state that ended."""
     _leave(measures, job, _entries(events)[:-1], now)
 
 
@@ -154,7 +152,7 @@ _EVENTS = {
 
 
 def value(job: Job) -> int:
-    """What its usage costs, in uvirt."""
+    """Returns the cost of the job's usage in uvirt."""
     return bill(job.usage or Usage(), job.spec.resources.gpu_type).total
 
 

@@ -1,5 +1,4 @@
-"""What provd counts and measures: prometheus_client's counters and histograms, and gauges whose values
-expire."""
+"""provd's meters: prometheus_client's counters and histograms, and gauges whose values expire."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,15 +12,13 @@ from provider_daemon.metrics.catalog import Family, MetricKind
 Labels = tuple[str, ...]
 Samples = Iterable[tuple[Labels, float]]
 
-# A `_created` series for each counter and histogram would more than double their number, and nothing reads
-# it.
+# `_created` series would more than double the number of series, and nothing reads them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 @dataclass(slots=True)
 class Meters:
-    """Counters and histograms start at 0 with the daemon, as Prometheus expects; `begin` exposes one before
-    its first event."""
+    """Counters and histograms start at 0 with the daemon; `begin` exposes one before its first event."""
 
     _registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     _counters: dict[Family, Counter] = field(default_factory=dict)
@@ -32,7 +29,7 @@ class Meters:
         self._counter(family, labels).inc(amount)
 
     def observe(self, family: Family, value: float, *labels: str) -> None:
-        """`value` in the family's unit; a negative one (clocks that differ) counts as 0."""
+        """`value` is in the family's unit; a negative one (clocks that differ) counts as 0."""
         self._histogram(family, labels).observe(max(0.0, value))
 
     def begin(self, family: Family, *labels: str) -> None:
@@ -42,12 +39,11 @@ class Meters:
             self._counter(family, labels)
 
     def set(self, family: Family, value: float, *labels: str, until: float) -> None:
-        """Sets a gauge, which is absent from `until` (seconds since the epoch) on: its source has not been
-        read since."""
+        """Sets a gauge. It expires at `until` (seconds since the epoch) unless it is set again."""
         self._gauges.setdefault(family, {})[labels] = (value, until)
 
     def current(self, family: Family, now: float) -> list[tuple[Labels, float]]:
-        """The values of a gauge that have not expired."""
+        """Returns the values of a gauge that have not expired."""
         return [
             (labels, value) for labels, (value, until) in self._gauges.get(family, {}).items() if now < until
         ]
@@ -75,7 +71,7 @@ class Meters:
 
 
 def metric(family: Family, samples: Samples) -> Metric:
-    """A gauge or a counter with those values."""
+    """Returns a gauge or a counter with these values."""
     made = CounterMetricFamily if family.kind is MetricKind.COUNTER else GaugeMetricFamily
     found = made(family.name, family.help, labels=family.labels)
     for labels, value in samples:

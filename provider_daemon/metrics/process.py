@@ -1,4 +1,4 @@
-"""The process's own figures, also where the unit's sandbox leaves of /proc only the processes."""
+"""Exports the process's own figures, also if the unit's sandbox hides all of /proc but the processes."""
 
 import time
 
@@ -7,6 +7,5 @@ from prometheus_client import ProcessCollector
 
 class OwnProcess(ProcessCollector):
     def _boot_time(self) -> float:
-        """Seconds since the epoch. prometheus_client reads them from /proc/stat, and says nothing at all
-        where that is hidden."""
+        """Returns seconds since the epoch. prometheus_client reads /proc/stat, which may be hidden."""
         return round(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME))

@@ -1,4 +1,4 @@
-"""SLURM measured: how long each question took, what came back, and when it last answered."""
+"""Measures SLURM: the duration, result and last success of each query."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,16 +23,16 @@ from provider_daemon.ports import (
 Said = TypeVar("Said", covariant=True)
 
 FOREVER = float("inf")
-NODES_SECONDS = 300.0  # how long a count of nodes counts: heartbeats ask every minute
-RATE_LIMIT = "rate limit"  # in all that SLURM's versions say of it
+NODES_SECONDS = 300.0  # lifetime of a node count: heartbeats query it every minute
+RATE_LIMIT = "rate limit"  # part of the message in every version of SLURM
 
 
 class Measurable(Scheduler, Surveyor, Protocol):
-    """What SLURM's adapter is."""
+    """The interface of SLURM's adapter."""
 
 
 class MeasuredScheduler:
-    """`cluster` is the chain's id of it."""
+    """`cluster` is the cluster's id on chain."""
 
     def __init__(self, scheduler: Measurable, meters: Meters, cluster: str, clock: Clock) -> None:
         self._inner = scheduler
@@ -90,7 +90,7 @@ class MeasuredScheduler:
 
     @contextmanager
     def _asking(self, query: str) -> Iterator[None]:
-        """A login that is refused is no answer of SLURM's: it is as unreachable as without a network."""
+        """Measures one query. A refused login counts as unreachable, not as an answer of SLURM."""
         began = self._clock.now()
         try:
             with calling(self._clock):
@@ -108,7 +108,7 @@ class MeasuredScheduler:
 
 
 class Runner(Protocol[Said]):
-    """slurm's Transport."""
+    """The interface of slurm's Transport."""
 
     async def run(self, program: str, payload: bytes, timeout: float) -> Said: ...
 
@@ -116,7 +116,7 @@ class Runner(Protocol[Said]):
 
 
 class MeasuredTransport(Generic[Said]):
-    """Each command is a sign of life of the loop that waits for it."""
+    """Each command counts as progress of the loop that waits for it."""
 
     def __init__(self, transport: Runner[Said], clock: Clock) -> None:
         self._inner = transport

@@ -1,4 +1,4 @@
-"""/metrics, /healthz and /readyz on one loopback port."""
+"""Serves /metrics, /healthz and /readyz on one loopback port."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from provider_daemon.metrics.gate import MOST, Gate, HttpCounts
 from provider_daemon.metrics.process import OwnProcess
 from provider_daemon.ongoing import OngoingProblems
 
-# at the end, for an answer under way: whoever reads slowly must not hold up a daemon that stops
+# For answers in progress at shutdown: a slow reader must not delay a stopping daemon.
 CLOSING_SECONDS = 5
-MAX_WHY = 80  # characters of one loop's trouble in a line that must hold every loop's
+MAX_WHY = 80  # characters per problem, so that one line can hold every loop's problem
 
 
 def build_app(parts: Parts) -> web.Application:
@@ -29,7 +29,7 @@ def build_app(parts: Parts) -> web.Application:
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        """503 with a line for each loop that does not work."""
+        """Returns 503 with a line for each loop that does not work."""
         problems = [f"{name}: {why}" for name, why in troubled(parts.loops, parts.clock.now())]
         return web.Response(text="\n".join([*problems, ""]) or "ready\n", status=503 if problems else 200)
 
@@ -41,13 +41,12 @@ def build_app(parts: Parts) -> web.Application:
 
 
 def troubled(loops: Sequence[LoopHealth], now: float) -> list[tuple[str, str]]:
-    """(name, why) of each loop that does not do its work."""
+    """Returns (name, why) of each loop that does not work."""
     return [(loop.name, why) for loop in loops if (why := _trouble(loop, now))]
 
 
 def _trouble(loop: LoopHealth, now: float) -> str:
-    """Why it is dead, has not had a good tick yet, failed in its last one, or makes no progress in spite of
-    good ones."""
+    """Returns why it is dead, failed, had no good tick yet, or makes no progress in spite of good ticks."""
     return (
         loop.dead(now)
         or loop.failure
@@ -57,7 +56,7 @@ def _trouble(loop: LoopHealth, now: float) -> str:
 
 
 def standing(loops: Sequence[LoopHealth], now: float) -> str:
-    """What /readyz says, shortened to one line."""
+    """Returns the text of /readyz, shortened to one line."""
     problems = [
         f"{name}: {why if len(why) <= MAX_WHY else why[:MAX_WHY] + '...'}"
         for name, why in troubled(loops, now)
@@ -66,7 +65,7 @@ def standing(loops: Sequence[LoopHealth], now: float) -> str:
 
 
 class _GatedSite(web.TCPSite):
-    """aiohttp's own, with each connection's protocol behind the gate."""
+    """aiohttp's TCPSite, with the protocol of each connection behind the gate."""
 
     def __init__(self, runner: web.AppRunner, host: str, port: int, gate: Gate) -> None:
         super().__init__(runner, host, port, backlog=MOST)
@@ -83,8 +82,10 @@ class _GatedSite(web.TCPSite):
 
 
 async def serve(app: web.Application, listen: str, gate: Gate | None = None) -> web.AppRunner:
-    """Serves on host:port until the returned runner is cleaned up; raises Transient when the address cannot
-    be had now."""
+    """Serves on host:port until the returned runner is cleaned up.
+
+    Raises Transient if the address is not available now.
+    """
     host, _, port = listen.rpartition(":")
     gate = gate or Gate(listen, SystemClock(), OngoingProblems(), HttpCounts())
     app.middlewares.append(gate.middleware)

@@ -1,4 +1,4 @@
-"""What each key has, and how long it lasts: asked four times a minute, and shown only while it is known."""
+"""Balance and runway of each key: queried four times a minute, exported only while they are current."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from provider_daemon.ports import Chain, Clock
 
 PERIOD_SECONDS = 15.0
 KNOWN_SECONDS = 180.0
-WINDOW_SECONDS = 86_400.0  # of the fees from which the runway is told
-LEAST_SECONDS = 3600.0  # a first hour is taken for a whole one
+WINDOW_SECONDS = 86_400.0  # period of the fees that the runway is computed from
+LEAST_SECONDS = 3600.0  # a shorter period of fees counts as one hour
 
 
 class Wallet:
-    """One for the whole daemon; `signers` are addresses."""
+    """One instance for the whole daemon; `signers` are addresses."""
 
     def __init__(
         self, ledger: Ledger, chain: Chain, signers: Sequence[str], denom: str, meters: Meters, clock: Clock
@@ -42,5 +42,5 @@ class Wallet:
 
 
 def runway(balance: int, fees: int, seconds: float) -> float:
-    """Seconds until the balance is spent, at `fees` in `seconds`."""
+    """Returns the seconds until the balance is spent at a rate of `fees` per `seconds`."""
     return balance * max(seconds, LEAST_SECONDS) / fees
