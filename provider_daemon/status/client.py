@@ -1,4 +1,4 @@
-"""Asks the running daemon for its own status."""
+"""Queries the status of the running daemon."""
 
 import http.client
 import json
@@ -13,8 +13,10 @@ _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to 
 
 
 def ask(listen: str, ledger_id: str) -> DaemonStatus | None:
-    """None when nothing answers at metrics.listen. Raises ConfigError when what answers there is not the
-    daemon of this ledger."""
+    """Returns None if nothing answers at metrics.listen.
+
+    Raises ConfigError if something else answers there, or a daemon with another ledger.
+    """
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     connection = http.client.HTTPConnection(_ANYWHERE.get(host, host), int(port), timeout=PATIENCE_SECONDS)

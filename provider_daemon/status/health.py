@@ -1,4 +1,4 @@
-"""The running daemon's word about itself: its loops, what troubles it, the chain's endpoints, the wallets."""
+"""The running daemon's status: its loops, ongoing problems, chain endpoints and wallets."""
 
 from provider_daemon import __version__
 from provider_daemon.metrics import catalog
@@ -36,7 +36,7 @@ def daemon(parts: Parts) -> DaemonStatus:
 
 
 def _wallets(parts: Parts, now: float) -> tuple[WalletStatus, ...]:
-    """Only while they are known: an old balance is none."""
+    """Omits balances that have expired."""
     runways = {signer: seconds for (signer,), seconds in parts.meters.current(catalog.WALLET_RUNWAY, now)}
     return tuple(
         WalletStatus(signer, int(balance), denom, runways.get(signer))

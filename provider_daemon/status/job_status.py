@@ -1,4 +1,4 @@
-"""A job's status in one word, and what it waits for. Pure."""
+"""A job's status as one word, and what the job waits for. Pure."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from provider_daemon.job.state import TERMINAL, State
 
 
 class JobStatus(StrEnum):
-    """`ENDING`: it has ended, and the chain has not confirmed that yet."""
+    """`ENDING`: the job has ended, and the chain has not confirmed that yet."""
 
     PARKED = "parked"
     WAITING = "waiting"
@@ -26,14 +26,14 @@ def standing(job: Job) -> JobStatus:
 
 
 def by_state(state: State) -> JobStatus:
-    """Of an open job that is not parked, and that the chain does not call over."""
+    """Returns the status of an open job that is not parked and has not ended on chain."""
     if state in TERMINAL:
         return JobStatus.ENDING
     return JobStatus.RUNNING if state is State.RUNNING else JobStatus.WAITING
 
 
 def why(job: Job) -> str:
-    """What an open job waits for; of an ended one the message to the customer."""
+    """Returns what an open job waits for, or the message to the customer of an ended one."""
     if job.hold:
         return ": ".join(filter(None, (EXPLAINED[job.hold], job.message)))
     if job.closed_at is not None:

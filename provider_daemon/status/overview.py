@@ -1,5 +1,4 @@
-"""All that the status page, `provd status` and `provd top` show: made of the ledger's rows and the running
-daemon's word. Pure."""
+"""The content of the status page, `provd status` and `provd top`, from ledger and daemon. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,14 +10,16 @@ from provider_daemon.ledger.rows import SetAside, Waiting
 from provider_daemon.status.job_status import JobStatus, by_state, standing, why
 from provider_daemon.text import printable
 
-LONGEST = 300  # characters of one text
+LONGEST = 300  # characters per text
 
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """`number`: its place in the ledger, the order of arrival. `program` is argv[0] or the template;
-    arguments and environment can hold secrets and are not shown. Times here and below in seconds since the
-    epoch."""
+    """`number` is the job's position in the ledger, in order of arrival.
+
+    Times here and below are in seconds since the epoch. `program` is argv[0] or the template. Arguments and
+    environment may hold secrets and are not shown.
+    """
 
     number: int
     job_id: str
@@ -36,7 +37,7 @@ class JobLine:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Of open jobs, as far as they can be counted without reading each: by the ledger's own state of them."""
+    """A number of open jobs by the ledger's state, which is counted without reading each job."""
 
     cluster: str
     standing: str
@@ -45,7 +46,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """`fee` in the chain's fee denom."""
+    """`fee` is in the chain's fee denom."""
 
     tx_hash: str
     status: str
@@ -59,7 +60,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class LoopStatus:
-    """A loop of the daemon; `why` is '' while it works, `last_success` 0 before the first."""
+    """A loop of the daemon; `why` is '' while it works, `last_success` 0 before the first success."""
 
     name: str
     why: str
@@ -74,7 +75,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class EndpointStatus:
-    """Of the chain; `state` is an EndpointState, `why` says more of one that is unhealthy."""
+    """A chain endpoint; `state` is an EndpointState, `why` explains an unhealthy one."""
 
     url: str
     height: int
@@ -85,7 +86,7 @@ class EndpointStatus:
 
 @dataclass(frozen=True, slots=True)
 class WalletStatus:
-    """`balance` in `denom`; `runway` in seconds at the fees of the last day, None where none were paid."""
+    """`balance` is in `denom`; `runway` is in seconds at the last day's fees, None if there were none."""
 
     signer: str
     balance: int
@@ -95,7 +96,7 @@ class WalletStatus:
 
 @dataclass(frozen=True, slots=True)
 class DaemonStatus:
-    """What only the running daemon knows. `ledger` is its file, `ledger_id` that ledger's id."""
+    """What only the running daemon knows. `ledger` is its ledger file, `ledger_id` that ledger's id."""
 
     version: str
     parts: tuple[LoopStatus, ...]
@@ -112,8 +113,10 @@ class DaemonStatus:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`daemon` None: it does not answer, the rest is what the ledger last had. `parked`: those older than
-    `jobs` too."""
+    """`daemon` is None if it does not answer; the rest is then the ledger's last content.
+
+    `parked` includes jobs older than those in `jobs`.
+    """
 
     at: float
     total: int

@@ -1,5 +1,4 @@
-"""The page: one file whose style and script the browser runs because their hashes are in its policy, and
-nothing else."""
+"""The status page: one file. Its policy allows only its own style and script, by their hashes."""
 
 import hashlib
 import re
@@ -12,7 +11,7 @@ def load() -> str:
 
 
 def policy(page: str) -> str:
-    """The Content-Security-Policy of it."""
+    """Returns the page's Content-Security-Policy."""
     style, script = (
         _hash(re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[0]) for tag in ("style", "script")
     )

@@ -1,5 +1,4 @@
-"""The status page and what it reads, on the metrics port: GET only, for this machine's own browsers, nothing
-kept by anyone."""
+"""Serves the status page and its data on the metrics port: GET only, for local browsers, never cached."""
 
 import asyncio
 import ipaddress
@@ -12,9 +11,9 @@ from provider_daemon.ledger.listing import Show
 from provider_daemon.status import page
 from provider_daemon.status.view import View, first_number, news, to_json
 
-PERIOD_SECONDS = 2.0  # between two looks for something new
+PERIOD_SECONDS = 2.0  # between two checks for changes
 MOST_STREAMS = 32
-STALLED_SECONDS = 10.0  # a reader that takes nothing for so long is let go
+STALLED_SECONDS = 10.0  # a client that reads nothing for this long is disconnected
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -30,7 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 class Routes:
     def __init__(self, board: View, host: str) -> None:
-        """`host`: that of metrics.listen, one of the names under which the page is asked for."""
+        """`host` is the host of metrics.listen, one of the accepted names in the Host header."""
         self._board = board
         self._host = host
         self._page = page.load()
@@ -50,8 +49,7 @@ class Routes:
         app.on_shutdown.append(self._end)
 
     def _guarded(self, handler: Handler) -> Handler:
-        """A stranger's web page whose name leads to this address would be let in by the browser: it still
-        says that name."""
+        """Rejects other names in the Host header, to stop DNS rebinding from a foreign web page."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             if not own_name(request.host, self._host):
@@ -102,8 +100,7 @@ class Routes:
         return response
 
     async def _follow(self, response: web.StreamResponse) -> None:
-        """First the whole overview, then what is new in it: at least its time, so that a connection without a
-        sign is a dead one."""
+        """Sends the overview, then its changes: at least the time, which shows that the connection lives."""
         seen: dict[str, Any] = {}
         while not self._stop.is_set():
             now = self._board.current()
@@ -120,12 +117,12 @@ class Routes:
             return
 
     async def _end(self, _: web.Application) -> None:
-        """An open page must not hold up a daemon that stops."""
+        """Ends the streams, so that an open page does not delay a stopping daemon."""
         self._stop.set()
 
 
 def own_name(asked: str, host: str) -> bool:
-    """Whether the Host header is an address, localhost, or the name that the configuration gives."""
+    """Whether the Host header is an address, localhost, or the name in the configuration."""
     name = asked.rpartition("]")[0].removeprefix("[") if asked.startswith("[") else asked.partition(":")[0]
     if name.lower() in ("localhost", host.strip("[]").lower()):
         return True

@@ -1,4 +1,4 @@
-"""The overview as headed rows of text, for `provd status` and `provd top`. Pure."""
+"""The overview as text tables, for `provd status` and `provd top`. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Each row has a cell a heading."""
+    """Each row has one cell per heading."""
 
     title: str
     headings: tuple[str, ...]
@@ -21,7 +21,7 @@ class Section:
 
 
 def headline(overview: Overview, listen: str) -> str:
-    """Whether the daemon is ready, and how many jobs there are."""
+    """Returns whether the daemon is ready, and the number of jobs."""
     counts = (
         ", ".join(f"{count.jobs} {count.standing} on {count.cluster}" for count in overview.counts)
         or "no open jobs"
@@ -39,7 +39,7 @@ def _standing(daemon: DaemonStatus | None, listen: str) -> str:
 
 
 def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
-    """Those that have a row; problems come first."""
+    """Returns the sections that have rows; problems come first."""
     found = [
         Section(
             "Parked jobs (operator action needed)",
@@ -84,7 +84,7 @@ def _health(endpoint: EndpointStatus, now: float) -> str:
 
 
 def _lasting(wallet: WalletStatus) -> str:
-    """As on the page: no number of days for a very long runway."""
+    """As on the page, a very long runway is not shown in days."""
     if wallet.runway is None:
         return ""
     return "over 10 years" if wallet.runway > TEN_YEARS else age(wallet.runway)
@@ -134,7 +134,7 @@ def _jobs(jobs: Sequence[JobLine], now: float) -> Section:
 
 
 def age(seconds: float) -> str:
-    """In the largest whole unit; never negative, even if clocks differ."""
+    """Formats in the largest whole unit; never negative, even if clocks differ."""
     past = max(0, int(seconds))
     unit, size = next((each for each in _UNITS if past >= each[1]), _UNITS[-1])
     return f"{past // size} {unit}"

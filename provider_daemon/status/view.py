@@ -1,4 +1,4 @@
-"""The overview as JSON, made at most once a second however many look."""
+"""The overview as JSON, computed at most once a second however many clients read it."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from provider_daemon.status.overview import LONGEST, line, lines, overview
 from provider_daemon.text import printable
 
 FRESH_SECONDS = 1.0
-LAST_ENTRIES = 500  # of a timeline
+LAST_ENTRIES = 500  # of the timeline
 
 
 class View:
@@ -27,7 +27,7 @@ class View:
         self._made_at = -math.inf
 
     def current(self) -> dict[str, Any]:
-        """The fields of the newest overview."""
+        """Returns the fields of the newest overview."""
         now = self._parts.clock.now()
         if not 0 <= now - self._made_at < FRESH_SECONDS:
             self._made = asdict(overview(listing.read(self._parts.ledger), health.daemon(self._parts), now))
@@ -35,7 +35,7 @@ class View:
         return self._made
 
     def jobs(self, show: Show, before: int, match: str) -> str:
-        """The next older ones, or those that `match` names."""
+        """Returns the next older jobs, or those that match."""
         ledger = self._parts.ledger
         found = (
             listing.find(ledger, match, before=before)
@@ -45,7 +45,7 @@ class View:
         return to_json({"jobs": [asdict(each) for each in lines(found)]})
 
     def job(self, job_id: str) -> str | None:
-        """With its timeline; None for one that the ledger does not have."""
+        """Returns a job with its timeline, or None if the ledger does not have it."""
         ledger = self._parts.ledger
         numbered = next(
             ((number, job) for number, job in listing.find(ledger, job_id) if job.spec.job_id == job_id), None
@@ -65,13 +65,12 @@ class View:
 
 
 def news(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """The fields that differ: the jobs are long, and mostly as they were."""
+    """Returns the fields that changed: the list of jobs is long, and rarely changes."""
     return {name: value for name, value in now.items() if before.get(name) != value}
 
 
 def first_number(text: str) -> int:
-    """`before` of a query; everything where it is not given. Raises ValueError for what is no number of the
-    ledger."""
+    """Parses `before` of a query; "" means no bound. Raises ValueError if it cannot be a job's number."""
     number = int(text) if text else sys.maxsize
     if not 0 <= number <= sys.maxsize:
         raise ValueError(text)
