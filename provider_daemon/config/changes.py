@@ -1,4 +1,4 @@
-"""What a changed provd.toml changes in a running daemon, and what only a restart can. Pure."""
+"""Splits the changes of a provd.toml into those that a reload applies and those that need a restart. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import Any
 from provider_daemon.config.model import Config
 
 Where = tuple[str, ...]
-"""A key's place; clusters go by their id: ("clusters", "HPC-1", "limits", "max_nodes")."""
+"""A key's path, with clusters by id: ("clusters", "HPC-1", "limits", "max_nodes")."""
 
 ANY = "*"
-CLUSTER = ("clusters", ANY)  # a whole cluster that came or went
+CLUSTER = ("clusters", ANY)  # a cluster that was added or removed
 
 FIXED: dict[Where, str] = {
     ("chain", "id"): "the ledger belongs to one chain",
@@ -24,15 +24,17 @@ FIXED: dict[Where, str] = {
     (*CLUSTER, "slurm_path"): "the connection to the site is configured at start",
     ("metrics",): "the port is opened at start",
 }
-"""what a restart is needed for -> why; everything else changes while provd runs"""
+"""key that needs a restart -> reason; a reload applies all others"""
 
 SERVED = "the list of clusters is read only at start"
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """`config` is what is in effect after them: the new file, but for what is `kept` (key -> why). Keys name
-    clusters by their id."""
+    """`config` is in effect after the reload: the new file, except for `kept` (key -> why).
+
+    Keys name clusters by their id.
+    """
 
     config: Config
     changed: tuple[str, ...]
@@ -53,8 +55,7 @@ def changes(running: Config, wanted: Config) -> Changes:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], where: Where = ()) -> Iterator[Where]:
-    """The path of each value that is not the same in both; a table that only one of them has is one
-    difference."""
+    """Yields the path of each changed value; a table that only one side has is one difference."""
     for key in dict.fromkeys((*before, *after)):
         old, new = before.get(key), after.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
@@ -90,7 +91,7 @@ def _put(target: dict[str, Any], source: Mapping[str, Any], where: Where) -> Non
 
 
 def _by_id(config: Config) -> dict[str, Any]:
-    """As a table of tables: the order of clusters means nothing."""
+    """Returns the configuration with clusters as a table: their order does not matter."""
     return {
         **config.model_dump(),
         "clusters": {cluster.id: cluster.model_dump() for cluster in config.clusters},

@@ -1,5 +1,7 @@
-"""What only several keys of provd.toml together show. Pure, and on the values as read, so that it speaks
-beside every other mistake."""
+"""Checks between several keys of provd.toml. Pure.
+
+The checks use the values as read, so that all errors are reported together.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +11,7 @@ from provider_daemon.config.toml_lines import Path
 
 Found = Iterator[tuple[Path, str]]
 
-POLL_SECONDS, MARGIN_SECONDS = 5.0, 30  # of a cluster that does not say
+POLL_SECONDS, MARGIN_SECONDS = 5.0, 30  # defaults of a cluster
 
 NEEDED = {
     "credential": ("name",),
@@ -18,11 +20,11 @@ NEEDED = {
     "plaintext-hex": ("path",),
     "plaintext-mnemonic": ("path",),
 }
-"""kind of a key -> what it cannot do without"""
+"""kind of key -> its required fields"""
 
 
 def contradictions(value: dict[str, Any]) -> Found:
-    """(where, what) of each; a value of a wrong type is left to whoever checks types."""
+    """Yields (where, what) of each error. Values of a wrong type are left to the model's validation."""
     yield from _endpoints(_table(value.get("chain")))
     keys = _table(value.get("keys"))
     for name, key in keys.items():
@@ -44,7 +46,7 @@ def _table(value: Any) -> dict[str, Any]:
 
 
 def _endpoints(chain: dict[str, Any]) -> Found:
-    """One endpoint under two spellings would be a witness twice."""
+    """An endpoint in two spellings would count twice towards the quorum."""
     endpoints, quorum = chain.get("endpoints"), chain.get("quorum", 0)
     if not isinstance(endpoints, list):
         return
@@ -92,7 +94,7 @@ def _late(where: Path, cluster: dict[str, Any]) -> Found:
 
 
 def _launchers(where: Path, cluster: dict[str, Any]) -> Found:
-    """A launcher under which a customer's words would be read as options or as a shell's text."""
+    """Rejects launchers that would parse a customer's words as options or as shell code."""
     images = cluster.get("images")
     for number, image in enumerate(images if isinstance(images, list) else []):
         run = _table(image).get("run")

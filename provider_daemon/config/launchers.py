@@ -1,15 +1,15 @@
-"""Launchers of images that would read a customer's words as options or as a shell's text. Pure."""
+"""Detects image launchers that would parse a customer's words as options or as shell code. Pure."""
 
 from collections.abc import Sequence
 
 from provider_daemon.job.words import SHELLS, TEXT_FOLLOWS
 
-PERMUTING = frozenset({"ch-run"})  # take options anywhere before --, measured on charliecloud 0.31
+PERMUTING = frozenset({"ch-run"})  # accept options anywhere before --, measured on charliecloud 0.31
 PARSE_AGAIN = frozenset({"ssh", "eval", "parallel", "xargs", "watch", "screen", "tmux"})
 
 
 def launcher_problem(words: Sequence[str]) -> str:
-    """'' for one that passes what stands behind it on as it is."""
+    """Returns '' if the launcher passes its arguments on unchanged."""
     names = [word.rpartition("/")[2] for word in words]
     if again := sorted(PARSE_AGAIN.intersection(names[:1])):
         return f"{again[0]} passes its arguments to a shell: a customer's arguments would run as commands"

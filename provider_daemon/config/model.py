@@ -81,7 +81,7 @@ class KeyConfig(_Strict):
 
 
 def _without_brackets(host: str) -> str:
-    """An IPv6 address, which some write as it stands before a port."""
+    """Removes the brackets of an IPv6 address."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
@@ -115,8 +115,10 @@ class ImageConfig(_Strict):
 
 
 class TemplatesConfig(_Strict):
-    """Allowed workload templates by id, shipped or from `directory`. Each must be signed by a trusted signer
-    (public key, hex)."""
+    """Allowed workload templates by id, shipped or from `directory`.
+
+    Each must be signed by a trusted signer (public key, hex).
+    """
 
     allowed: list[Name] = []
     directory: str = ""
@@ -165,7 +167,7 @@ class Config(_Strict):
 
 
 def load(path: Path) -> Config:
-    """Raises ConfigError with a line for each mistake: `provd.toml:12: clusters[0].ssh.port: ...`."""
+    """Raises ConfigError with one line per error: `provd.toml:12: clusters[0].ssh.port: ...`."""
     try:
         text = path.read_bytes().decode()
     except FileNotFoundError:
@@ -185,7 +187,7 @@ def load(path: Path) -> Config:
 
 
 def parse(text: str, name: str) -> Config:
-    """The configuration in a text; `name` is the file's, for the lines of a ConfigError."""
+    """Parses the text of a configuration; `name` is the file's name in the lines of a ConfigError."""
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -203,8 +205,7 @@ def parse(text: str, name: str) -> Config:
 
 
 def _what(mistake: ErrorDetails) -> str:
-    """pydantic's words, but for what is missing, of a wrong shape, or not known: that with the key that it
-    may stand for."""
+    """Returns pydantic's message, or provd's own for a missing, malformed or unknown value."""
     if mistake["type"] == "missing":
         return "is required"
     if mistake["type"] == "string_pattern_mismatch":
@@ -219,7 +220,7 @@ def _unknown(where: tuple[str | int, ...]) -> str:
 
 
 def _keys(table: Iterable[str | int]) -> list[str]:
-    """Of the table at that path; names of keys and numbers of clusters lead to no other model."""
+    """Returns the known keys of the table at that path. Key names and cluster numbers are skipped."""
     model: type[BaseModel] = Config
     for part in table:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
@@ -233,19 +234,18 @@ def _keys(table: Iterable[str | int]) -> list[str]:
 
 
 def _syntax(message: str, name: str) -> str:
-    """tomllib's `Invalid value (at line 3, column 5)` with the line where editors look for it."""
+    """Converts tomllib's `Invalid value (at line 3, column 5)` to the form that editors parse."""
     place = re.search(r" \(at line (\d+), column \d+\)$", message)
     return f"{name}:{place[1]}: {message[: place.start()]}" if place else f"{name}: {message}"
 
 
 def default_toml() -> str:
-    """The commented file that a site starts from."""
+    """Returns the commented example file."""
     return resources.files("provider_daemon").joinpath("provd.example.toml").read_text()
 
 
 def json_schema() -> str:
-    """The JSON schema of provd.toml, for editors. What only several keys together show is not in it
-    (config_checks)."""
+    """Returns the JSON schema of provd.toml, for editors; the checks between several keys are not in it."""
     return (
         json.dumps(
             {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()},

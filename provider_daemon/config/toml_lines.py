@@ -1,4 +1,4 @@
-"""Where in a TOML text each key stands. Pure; tomllib itself tells values but not places."""
+"""Finds the line of each key in a TOML text, which tomllib does not report. Pure."""
 
 import re
 import tomllib
@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 Path = tuple[str | int, ...]
-"""Of a value, as an error names it: ("clusters", 0, "ssh", "port")."""
+"""The path of a value in an error: ("clusters", 0, "ssh", "port")."""
 
 _HEADER = re.compile(r"\s*\[")
 _KEY = re.compile(r"""\s*((?:"(?:\\.|[^"\\])*"|'[^']*'|[\w-]+|\s*\.\s*)+?)\s*=""")
 
 
 def lines_of(text: str) -> dict[Path, int]:
-    """The line of each table and key of a text that tomllib takes; the elements of arrays and inline tables
-    stand with their key."""
+    """Returns the line of each table and key of a valid text.
+
+    Elements of arrays and inline tables have the line of their key.
+    """
     places: dict[Path, int] = {}
     counts: dict[Path, int] = {}
     table: Path = ()
@@ -30,7 +32,7 @@ def lines_of(text: str) -> dict[Path, int]:
 
 
 def line_of(where: Path, places: dict[Path, int]) -> int:
-    """The line of a key, or of the nearest table around it that the file has; 1 when there is none."""
+    """Returns the line of a key, or of the nearest enclosing table in the file; 1 if there is none."""
     return next(
         (places[where[:length]] for length in range(len(where), 0, -1) if where[:length] in places), 1
     )
@@ -42,11 +44,10 @@ def shown(where: Path) -> str:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """(number of its first line, whole text) of each header and assignment; a value may go on over many
-    lines."""
+    """Yields (first line number, text) of each header and assignment; a value may span several lines."""
     open_lines: list[str] = []
     first = 1
-    # no other character ends a line of TOML
+    # No other character ends a line of TOML.
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         first = first if open_lines else number
         open_lines.append(line)
@@ -64,15 +65,17 @@ def _complete(statement: str) -> bool:
 
 
 def _names(value: Any) -> Iterator[str]:
-    """{"a": {"b": 0}} -> a, b"""
+    """Yields a, b for {"a": {"b": 0}}."""
     while isinstance(value, dict) and value:
         ((name, value),) = value.items()
         yield name
 
 
 def _numbered(header: dict[str, Any], counts: dict[Path, int]) -> Path:
-    """The path of a header's table; `[clusters.ssh]` below the second `[[clusters]]` -> ("clusters", 1,
-    "ssh")."""
+    """Returns the path of a header's table.
+
+    `[clusters.ssh]` below the second `[[clusters]]` is ("clusters", 1, "ssh").
+    """
     path: Path = ()
     value: Any = header
     while value:
