@@ -1,8 +1,8 @@
-"""What a daemon would do about the jobs that wait on chain: its own loops, over a ledger that is thrown away,
-with nothing sent.
+"""Shows what a daemon would do about the pending jobs: runs its loops over a temporary ledger.
 
-SLURM and the chain are asked as always. What would change them is kept for showing: batch scripts,
-transactions. Nothing is signed."""
+SLURM and the chain are queried as usual. Batch scripts and transactions, which would change them, are only
+recorded. No transaction is signed or sent.
+"""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,15 +31,15 @@ from provider_daemon.ports import Clock, Scheduler, Submission, SubmissionResult
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.transport import Transport
 
-NO_ID = "0"  # for the SLURM job id that only sbatch would give
+NO_ID = "0"  # replaces the SLURM job id that only sbatch could return
 
 
 class Unsigning:
-    """In the place of a key: its address, and zeros for every signature, so that nothing that is shown could
-    be sent.
+    """Replaces a key: has its address, and signs with zeros, so that no recorded transaction can be sent.
 
-    Except for the signature that the names of SLURM jobs come from: the jobs are looked for under the names
-    that the daemon gives them."""
+    Only the signature that SLURM job names are computed from is real: jobs are searched by the daemon's
+    names.
+    """
 
     def __init__(self, signer: Signer) -> None:
         self.address = signer.address
@@ -51,7 +51,7 @@ class Unsigning:
 
 
 class Unsending(GrpcChain):
-    """Takes a transaction as a node would, and keeps it in `unsent`."""
+    """Accepts a transaction as a node would, and keeps it in `unsent`."""
 
     unsent: bytes = b""
 
@@ -61,13 +61,13 @@ class Unsending(GrpcChain):
 
 
 class Recording(Scheduler, Protocol):
-    """A scheduler that only looks: `orders` are those that it was given."""
+    """A scheduler that only queries; `orders` are the submissions it received."""
 
     orders: list[Submission]
 
 
 class Unsubmitting(SlurmScheduler):
-    """SLURM itself to look at; submissions stay here, and nothing is cancelled."""
+    """Queries SLURM, but records submissions and ignores cancellations."""
 
     def __init__(self, transport: Transport, clock: Clock, cluster: str) -> None:
         super().__init__(transport, clock, cluster)
@@ -83,8 +83,10 @@ class Unsubmitting(SlurmScheduler):
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """What would become of a job: an order for sbatch, or `why` there would be none. `cluster`: the
-    operator's word, if known."""
+    """What would happen to a job: its submission, or `why` there would be none.
+
+    `cluster` is the operator's name of the cluster, if known.
+    """
 
     job_id: str
     cluster: str
@@ -102,7 +104,7 @@ class ShownDraft:
 
 
 class Rehearsal:
-    """Made by `rehearsal`. `tenancies` and `sites` by the cluster's id on chain."""
+    """Created by `dry_run`. `served_clusters` and `sites` are keyed by cluster id."""
 
     def __init__(
         self,
@@ -120,8 +122,10 @@ class Rehearsal:
         self._intake = Intake(ledger, chain, served_clusters, clock, _nothing)
 
     async def prospects(self) -> list[Prospect]:
-        """Of every job of ours that is pending on chain, then of what cannot be read. Raises Transient where
-        chain or SLURM is down."""
+        """Returns the outcome of every pending job of this provider, then the unreadable jobs.
+
+        Raises Transient if the chain or SLURM does not answer.
+        """
         await self._count_nodes()
         jobs, unread = await self._waiting()
         with self._ledger.write():
@@ -132,7 +136,7 @@ class Rehearsal:
         return [*map(self._prospect, jobs), *unread]
 
     async def drafts(self, settings: OutboxSettings) -> list[ShownDraft]:
-        """After `prospects`: the transactions that would report them."""
+        """Returns the transactions that would report the jobs. Must be called after `prospects`."""
         found = []
         for signer in {
             known.signer.address: known.signer for known in self._served_clusters.values()
@@ -148,8 +152,10 @@ class Rehearsal:
         return found
 
     async def _count_nodes(self) -> None:
-        """As a heartbeat leaves it. The ledger is no older than the jobs, and yet not in doubt: each of them
-        is looked for in SLURM."""
+        """Stores what a heartbeat stores, so that the new ledger does not count as stale.
+
+        That is safe here, because each job is searched in SLURM.
+        """
         counts = {cluster_id: len(await site.nodes()) for cluster_id, site in self._sites.items()}
         now = self._clock.now()
         with self._ledger.write():
@@ -159,8 +165,10 @@ class Rehearsal:
                 self._ledger.set(meta.sign_of_life(cluster_id), now)
 
     async def _waiting(self) -> tuple[list[Job], list[Prospect]]:
-        """The jobs as they would enter the ledger, and those of whoever's that cannot be read, or not yet:
-        intake sets them aside too."""
+        """Returns the jobs as they would enter the ledger, and those of any provider that cannot be read.
+
+        The intake loop sets the latter aside, too.
+        """
         jobs, unread = list[Job](), list[Prospect]()
         job_ids = [f"JOB-{number}" for number in range(1, await self._chain.job_counter())]
         for start in range(0, len(job_ids), BATCH):
@@ -216,4 +224,4 @@ def _why(job: Job) -> str:
 
 
 def _nothing() -> None:
-    """Nobody waits to be poked."""
+    """Replaces the poke of a loop that does not exist here."""

@@ -1,4 +1,4 @@
-"""What would be sent to SLURM, without a chain, a ledger or SLURM."""
+"""Renders a template's batch script without a chain, a ledger or SLURM."""
 
 import secrets
 from collections.abc import Mapping
@@ -22,9 +22,11 @@ QUEUE = "standard"
 
 
 def preview(template: Template, settings: Mapping[str, str], cluster: ClusterConfig, chain_id: str) -> str:
-    """The batch script of a job of the template, as the cluster would run it; raises ConfigError with what
-    the customer would be told."""
-    # nothing is signed: any key will do
+    """Returns the batch script of a job with the template, as the cluster would run it.
+
+    Raises ConfigError with the message to the customer.
+    """
+    # Nothing is signed, so any key will do.
     known = served_cluster(cluster, LocalSigner(secrets.token_bytes(32)), max_gas=0)
     try:
         asked = order(template, settings)
