@@ -1,4 +1,4 @@
-"""What the chain's own modules know: balances, and transactions by their hash."""
+"""Queries of the Cosmos SDK's modules: balances, and transactions by hash."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ from provider_daemon.errors import ConfigError
 
 
 def tx_hash(text: str) -> str:
-    """Itself; raises ConfigError for what is none."""
+    """Returns the text; raises ConfigError if it is not a transaction hash."""
     if not re.fullmatch(r"[0-9A-Fa-f]{64}", text):
         raise ConfigError(
             [f"invalid transaction hash: {text!r} must be 64 hex digits, as printed by `provd tx`"]
@@ -25,8 +25,7 @@ def tx_hash(text: str) -> str:
 
 
 async def balances(chain: GrpcChain, address: str) -> dict[str, Any]:
-    """Every denom that the account has, as the bank module answers. Raises ConfigError for what is no
-    address."""
+    """Returns the account's balances in every denom. Raises ConfigError for an invalid address."""
     asked = bank_pb2.QueryAllBalancesRequest(address=queries.address(address))
 
     async def request(channel: grpc.aio.Channel) -> bank_pb2.QueryAllBalancesResponse:
@@ -36,8 +35,10 @@ async def balances(chain: GrpcChain, address: str) -> dict[str, Any]:
 
 
 async def transaction(chain: GrpcChain, text: str) -> dict[str, Any]:
-    """Where it is, what became of it, and its HPC messages. Raises NotFound while it is in no block,
-    ConfigError for what is no hash."""
+    """Returns a transaction's block, result and HPC messages.
+
+    Raises NotFound while it is not in a block, and ConfigError for an invalid hash.
+    """
     found = await chain.txs.get(tx_hash(text))
     if found is None:
         raise NotFound(f"transaction {text} is not in a block")

@@ -1,6 +1,6 @@
-"""What a message must hold before it is worth signing: the chain's own basic validation, and what it lets
-through but never carries out.
+"""Validates a message before it is signed.
 
+The checks are the chain's basic validation, and those for messages that the chain accepts but never executes.
 Pure; each problem is one line that begins with the field.
 """
 
@@ -12,9 +12,9 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 
-MIN_RUNTIME = 60  # seconds, of an offering's and a job's max_runtime_seconds
-MAX_THRESHOLD = 100  # of an identity score
-# numbers that may be below zero
+MIN_RUNTIME = 60  # in seconds: minimum of an offering's and a job's max_runtime_seconds
+MAX_THRESHOLD = 100  # maximum identity score
+# Fields that may be negative.
 SIGNED = frozenset({"exit_code", "temperature_celsius", "gpu_temperature_celsius"})
 
 _REQUIRED: dict[type[Message], tuple[str, ...]] = {
@@ -35,7 +35,7 @@ Problems = Iterator[str]
 
 
 def problems(message: Message) -> list[str]:
-    """Empty when it may be signed."""
+    """Returns the problems of a message; none means that it may be signed."""
     found = [f"{name}: missing" for name in _REQUIRED.get(type(message), ()) if not getattr(message, name)]
     found += _below_zero(message, "")
     if check := _CHECKS.get(type(message)):

@@ -1,10 +1,10 @@
-"""Amounts as they are typed: `5000uve`, and prices of one unit of gas, `0.025uve`."""
+"""Parses coins such as `5000uve`, and gas prices such as `0.025uve`."""
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-DENOM = r"[a-zA-Z][a-zA-Z0-9/:._-]{2,127}"  # the SDK's own rule
+DENOM = r"[a-zA-Z][a-zA-Z0-9/:._-]{2,127}"  # the Cosmos SDK's pattern
 _COIN = re.compile(rf"(\d+(?:\.\d+)?)({DENOM})")
 
 
@@ -19,14 +19,14 @@ class Coin:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Of one unit of gas."""
+    """The price of one unit of gas."""
 
     amount: Decimal
     denom: str
 
 
 def price(text: str) -> Price:
-    """Raises ValueError, saying what it takes."""
+    """Raises ValueError with the expected form."""
     found = _COIN.fullmatch(text.strip())
     if found is None:
         raise ValueError(f"invalid price: {text!r} must be an amount with its denom, such as 0.025uve")
@@ -34,7 +34,7 @@ def price(text: str) -> Price:
 
 
 def coin(text: str) -> Coin:
-    """Raises ValueError, saying what it takes."""
+    """Raises ValueError with the expected form."""
     found = _COIN.fullmatch(text.strip())
     if found is None or "." in found[1]:
         raise ValueError(f"invalid coin: {text!r} must be an integer amount with its denom, such as 5000uve")
@@ -42,5 +42,5 @@ def coin(text: str) -> Coin:
 
 
 def coins(text: str) -> list[Coin]:
-    """Separated by commas."""
+    """Parses coins separated by commas."""
     return [coin(part) for part in text.split(",") if part.strip()]

@@ -1,5 +1,4 @@
-"""What a transaction made: ids out of its answer, and out of the records where the answer names another one
-than is stored."""
+"""The ids that a transaction created, from its response or, for disputes, from the stored record."""
 
 from typing import Any
 
@@ -15,8 +14,10 @@ from provider_daemon.errors import ProvdError, Unreadable
 
 
 async def ids(chain: GrpcChain, message: Message, found: GetTxResponse) -> dict[str, str]:
-    """Such as {"job_id": "JOB-1", "escrow_id": ...}; the message's own ids where it makes nothing. Empty of a
-    failed transaction."""
+    """Returns created ids, such as {"job_id": "JOB-1", "escrow_id": ...}; empty for a failed transaction.
+
+    A message that creates nothing has its own ids.
+    """
     if found.tx_response.code:
         return {}
     named = _ids(message)
@@ -38,7 +39,7 @@ def _ids(message: Message) -> dict[str, str]:
 
 
 def _answer(message: Message, data: str) -> Message | None:
-    """The message's response in the transaction's data; raises Unreadable for data that is none."""
+    """Decodes the message's response from the transaction's data; raises Unreadable if that fails."""
     kind = GetMessageClass(tx_pb2.DESCRIPTOR.message_types_by_name[f"{message.DESCRIPTOR.name}Response"])
     try:
         answers = TxMsgData.FromString(bytes.fromhex(data)).msg_responses
@@ -48,7 +49,7 @@ def _answer(message: Message, data: str) -> Message | None:
 
 
 async def _stored_dispute(chain: GrpcChain, message: tx_pb2.MsgFlagDispute, height: int) -> str:
-    """The id that can be resolved: the answer's DSP-n is stored under none. Empty when it cannot be told.
+    """Returns the stored dispute id, which can be resolved, unlike the DSP-n in the response; "" if unknown.
 
     See docs/protocol.md, 'Keys of the store'.
     """

@@ -1,5 +1,7 @@
-"""Whether a daemon on this machine signs with a key just now: a transaction beside it takes the sequence that
-its next one counts on."""
+"""Detects a daemon on this machine that uses a key.
+
+A transaction of the same key uses the account sequence that the daemon's next transaction needs.
+"""
 
 import fcntl
 import os
@@ -14,7 +16,7 @@ from provider_daemon.errors import ConfigError, ProvdError
 
 @dataclass(frozen=True, slots=True)
 class RunningDaemon:
-    """One that runs: `why_unknown` is set instead of the rest when it cannot be told whether there is one."""
+    """A running daemon; only `why_unknown` is set if that could not be determined."""
 
     ledger: str = ""
     config: configuration.Config | None = None
@@ -22,7 +24,7 @@ class RunningDaemon:
 
 
 def find(config_path: Path) -> RunningDaemon | None:
-    """The daemon of that configuration, or None when there is none or it does not run."""
+    """Returns the running daemon of that configuration, or None."""
     if not _exists(config_path):
         return None
     try:
@@ -43,7 +45,7 @@ def _exists(path: Path) -> bool:
 
 
 def _locked(path: Path) -> bool:
-    """Asked without waiting, and without making a file."""
+    """Tests the lock without waiting and without creating the file."""
     try:
         lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -58,8 +60,7 @@ def _locked(path: Path) -> bool:
 
 
 async def signs_with(daemon: RunningDaemon, address: str, chain: GrpcChain) -> bool:
-    """Whether the address owns a cluster that the daemon serves, or is one of its keys as far as they can be
-    read from here."""
+    """Whether the address owns a cluster that the daemon serves, or is one of its readable keys."""
     config = daemon.config
     if config is None or config.chain.id != chain.chain_id:
         return False

@@ -1,4 +1,4 @@
-"""What a message needs of the chain's own records, so that leaving something out changes nothing."""
+"""Completes a message from the chain's records, so that an omitted field keeps its value."""
 
 import time
 from collections.abc import Mapping
@@ -15,13 +15,15 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.records import job_state
 from provider_daemon.chain.spec_digest import digest
 
-# the chain takes both from every UpdateOffering: not said is false
+# The chain sets both from every UpdateOffering; omitted means false.
 KEPT = ("active", "supports_custom_workloads")
 
 
 async def values(chain: GrpcChain, name: str, said: dict[str, Any]) -> dict[str, Any]:
-    """`said`, with what the chain would otherwise take as false or zero filled in from its record. Raises
-    Refused for none."""
+    """Adds the recorded values of fields that the chain would otherwise set to false or zero.
+
+    Raises Refused if there is no record.
+    """
     if name == "MsgUpdateOffering" and said.get("offering_id"):
         return {**await _kept(chain, str(said["offering_id"])), **said}
     if name == "MsgUpdateParams":
@@ -40,8 +42,10 @@ def _table(value: Any) -> Mapping[str, Any]:
 
 
 async def sign_evidence(chain: GrpcChain, message: Message, signer: Signer) -> None:
-    """A report's facts signed as the daemon signs them, unless the file brought a signature. Raises Refused
-    for a job that is not there."""
+    """Signs a report's facts as the daemon does, unless the file has a signature.
+
+    Raises Refused if the job does not exist.
+    """
     if not isinstance(message, tx_pb2.MsgReportJobStatus) or message.signature:
         return
     found: Any = (await chain.ask("Job", request("Job", {"job_id": message.job_id}))).message

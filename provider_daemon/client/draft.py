@@ -1,7 +1,8 @@
-"""A message out of a file and of what was typed, field by field; every mistake is named by its field. Pure.
+"""Builds a message from a file and command line options; errors name the field. Pure.
 
-Values may be written as a person would: enum words without their prefix (`active`), coins as `1000uvirt`,
-whole numbers as text."""
+Values may be written in a readable form: enum words without their prefix (`active`), coins as `1000uvirt`,
+integers as text.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,19 +16,18 @@ from provider_daemon.client.coins import coins
 from provider_daemon.errors import ConfigError
 
 _TIMESTAMP, _COIN = "google.protobuf.Timestamp", "cosmos.base.v1beta1.Coin"
-TYPE_KEY = "@type"  # what a Cosmos client writes beside a message's fields
+TYPE_KEY = "@type"  # Cosmos clients write it next to a message's fields
 
 
 def message(name: str, values: Mapping[str, Any]) -> Message:
-    """`name` such as MsgSubmitJob. Raises ConfigError with a line for each value that does not fit the
-    wire."""
+    """Builds a message by name (MsgSubmitJob). Raises ConfigError with one line per invalid value."""
     wanted: Message = GetMessageClass(tx_pb2.DESCRIPTOR.message_types_by_name[name])()
     fill(wanted, values)
     return wanted
 
 
 def fill(target: Message, values: Mapping[str, Any]) -> None:
-    """Raises ConfigError with a line for each value that does not fit."""
+    """Raises ConfigError with one line per invalid value."""
     problems: list[str] = []
     _fill(target, values, "", problems)
     if problems:
@@ -35,7 +35,7 @@ def fill(target: Message, values: Mapping[str, Any]) -> None:
 
 
 def signed_by(message: Message, address: str) -> None:
-    """Raises ConfigError when a file names somebody else as the one who signs."""
+    """Sets the signer. Raises ConfigError if the file names another one."""
     field = SIGNER_FIELDS[type(message)]
     if getattr(message, field) not in ("", address):
         raise ConfigError([f"{field}: the file has {getattr(message, field)}, but the signer is {address}"])
@@ -43,8 +43,10 @@ def signed_by(message: Message, address: str) -> None:
 
 
 def merged(document: object, typed: Mapping[str, Any]) -> dict[str, Any]:
-    """`typed`: field or dotted path -> value, None where nothing was typed; it wins over `document`. Raises
-    ConfigError."""
+    """Merges option values (field or dotted path -> value, None if not given) into `document`.
+
+    Options have priority. Raises ConfigError.
+    """
     if not isinstance(document, Mapping):
         raise ConfigError(["invalid file: must be an object with the message's fields"])
     values: dict[str, Any] = _copied(document)
@@ -143,7 +145,7 @@ def _boolean(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    """Prices are text on the wire and numbers in many a file."""
+    """Accepts numbers, as prices are text on the wire but numbers in many files."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise TypeError(f"invalid value: {value!r}; must be text")
     return str(value)

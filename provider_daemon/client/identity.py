@@ -1,4 +1,4 @@
-"""Who signs: a key of the keystore by its name or address, or an encrypted key file."""
+"""Identifies the signer: a key of the keystore by name or address, or an encrypted key file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,10 @@ ARMOR_HEAD = "-----BEGIN TENDERMINT PRIVATE KEY-----"
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """`name`: of a key, a `ve1...` address, or a file. `passphrase` is called at most once, and only when a
-    key must be opened."""
+    """`name` is a key's name, a `ve1...` address or a file.
+
+    `passphrase` is called at most once, if needed.
+    """
 
     name: str
     keyring_dir: Path
@@ -30,7 +32,7 @@ class Who:
             return LocalSigner(self.secret())
 
     def secret(self) -> bytes:
-        """The 32 bytes; raises ValueError and OSError that do not quote them."""
+        """Returns the 32 bytes; raises ValueError and OSError, whose texts do not quote them."""
         return (
             secret_of_text(keys.read_private(self.name), self.passphrase)
             if is_file(self.name)
@@ -55,8 +57,10 @@ def is_file(name: str) -> bool:
 
 
 def secret_of_text(text: str, passphrase: Callable[[], str]) -> bytes:
-    """Of an armored key or a keyring entry. Raises ValueError for what is not encrypted: a command line never
-    signs with such."""
+    """Decrypts an armored key or a keyring entry.
+
+    Raises ValueError for an unencrypted key: a command never signs with one.
+    """
     if text.lstrip().startswith(ARMOR_HEAD):
         return armor.decrypt(text, passphrase())
     if keyring.looks_like(text):
@@ -67,7 +71,7 @@ def secret_of_text(text: str, passphrase: Callable[[], str]) -> bytes:
 
 
 def address_only(who: Who) -> str:
-    """For what needs no signature; the key is opened only when no address was given. Raises ConfigError."""
+    """Returns the signer's address, decrypting the key only if no address was given. Raises ConfigError."""
     if who.is_address:
         with keys.mending(f"address {who.name}"):
             bech32.decode(who.name)
@@ -76,7 +80,7 @@ def address_only(who: Who) -> str:
 
 
 def once(ask: Callable[[], str]) -> Callable[[], str]:
-    """The passphrase is asked for at the first use, and remembered."""
+    """Prompts for the passphrase at the first use and remembers it."""
     answers: list[str] = []
 
     def answer() -> str:

@@ -1,5 +1,4 @@
-"""What `provd keys` does: with a name it is about the keystore, with a file (a path, or *.armor) about that
-armored file."""
+"""Implements `provd keys`: a name means a key of the keystore, a path or *.armor an armored file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from provider_daemon.chain.sign import LocalSigner
 from provider_daemon.client.identity import ARMOR_HEAD, Who, is_file, secret_of_text
 from provider_daemon.client.keystore import Keystore
 
-WORDS_BITS = 256  # of entropy: 24 words
+WORDS_BITS = 256  # bits of entropy: 24 words
 
 
 @dataclass(frozen=True, slots=True)
 class KeychainEntry:
-    """`public_key` is empty and `why` set for an entry that the passphrase does not open."""
+    """`public_key` is empty and `why` is set if the passphrase does not decrypt the entry."""
 
     name: str
     address: str = ""
@@ -30,7 +29,7 @@ def new_words() -> str:
 
 
 def add(name: str, directory: Path, secret: bytes, passphrase: str) -> str:
-    """The address. Raises ConfigError, also rather than replace a key."""
+    """Returns the address. Raises ConfigError, also if the key exists already."""
     with keys.mending(f"key {name}"):
         signer = LocalSigner(secret)
         if is_file(name):
@@ -41,8 +40,10 @@ def add(name: str, directory: Path, secret: bytes, passphrase: str) -> str:
 
 
 def read(text: str, passphrase: Callable[[], str], what: str) -> bytes:
-    """A mnemonic, 64 hex digits, an armored key or an entry of an SDK keyring -> the 32 bytes. Raises
-    ConfigError."""
+    """Returns the 32 bytes of a mnemonic, 64 hex digits, armor or an SDK keyring entry.
+
+    Raises ConfigError.
+    """
     with keys.mending(what):
         if text.lstrip().startswith(ARMOR_HEAD) or keyring.looks_like(text):
             return secret_of_text(text, passphrase)
@@ -60,7 +61,7 @@ def show(who: Who) -> KeychainEntry:
 
 
 def every(directory: Path, passphrase: Callable[[], str]) -> list[KeychainEntry]:
-    """Of the keystore, by name; the passphrase is asked for only when there is one."""
+    """Returns the keys of the keystore by name; prompts for the passphrase only if there is a key."""
     store = Keystore(directory)
     return [_entry(store, name, passphrase) for name in store.names()]
 
@@ -74,13 +75,13 @@ def _entry(store: Keystore, name: str, passphrase: Callable[[], str]) -> Keychai
 
 
 def export(who: Who, new_passphrase: Callable[[], str]) -> str:
-    """The SDK's armor, under a passphrase of its own. Raises ConfigError."""
+    """Returns the SDK's armor, encrypted with a new passphrase. Raises ConfigError."""
     with keys.mending(f"key {who.name}"):
         return armor.encrypt(who.secret(), new_passphrase())
 
 
 def delete(who: Who) -> str:
-    """Its address; whoever deletes a key can open it. Raises ConfigError."""
+    """Deletes a key and returns its address. The key must be decrypted first. Raises ConfigError."""
     with keys.mending(f"key {who.name}"):
         address = LocalSigner(who.secret()).address
         if is_file(who.name):

@@ -1,8 +1,7 @@
-"""A directory of keys, laid out as the Cosmos SDK's `file` keyring, so that the chain's own client reads it
-too and the other way round.
+"""A directory of keys in the format of the Cosmos SDK's `file` keyring, compatible with the chain's client.
 
-Each key is `<name>.info`; `<address in hex>.address` beside it leads from an address to its name. All of them
-are encrypted."""
+Each key is `<name>.info`; `<address in hex>.address` maps its address to its name. All files are encrypted.
+"""
 
 import re
 from pathlib import Path
@@ -10,13 +9,12 @@ from pathlib import Path
 from provider_daemon.chain import bech32, keyring, keys
 from provider_daemon.chain.sign import LocalSigner
 
-FOLDER = "keyring-file"  # below the directory that an SDK client calls --keyring-dir
+FOLDER = "keyring-file"  # below the SDK's --keyring-dir
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class Keystore:
-    """`directory`: as an SDK client's --keyring-dir, or the folder with the entries itself. Raises ValueError
-    and OSError."""
+    """`directory` is an SDK --keyring-dir or the folder of the entries. Raises ValueError and OSError."""
 
     def __init__(self, directory: Path) -> None:
         self.folder = directory if any(directory.glob("*.info")) else directory / FOLDER
@@ -28,11 +26,11 @@ class Keystore:
         return self._info(name).exists()
 
     def read(self, name: str, passphrase: str) -> bytes:
-        """The 32 bytes of the key."""
+        """Returns the 32 bytes of the key."""
         return keyring.decrypt(keys.read_private(str(self._info(name))), passphrase)
 
     def add(self, name: str, secret: bytes, passphrase: str) -> None:
-        """Never over an old key."""
+        """Adds a key; never overwrites one."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         keys.write_private(str(self._info(name)), keyring.encrypt(name, secret, passphrase))
         pointer = self._pointer(LocalSigner(secret).address)
@@ -46,7 +44,7 @@ class Keystore:
         self._pointer(address).unlink(missing_ok=True)
 
     def name_of(self, address: str, passphrase: str) -> str:
-        """Raises ValueError when no entry has the address."""
+        """Raises ValueError if no entry has the address."""
         pointer = self._pointer(address)
         if not pointer.exists():
             raise ValueError(

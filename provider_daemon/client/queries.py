@@ -1,4 +1,4 @@
-"""Questions as they are typed, and a job with all that the chain knows about it."""
+"""Builds queries from command line values, and collects what the chain has about a job."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ from provider_daemon.job.state import TERMINAL
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """As the SDK's PageRequest; `key` is the next_key of the page before, in base64."""
+    """The SDK's PageRequest; `key` is the previous page's next_key, in base64."""
 
     limit: int = 100
     key: str = ""
@@ -37,7 +37,7 @@ class Page:
 
 
 def question(rpc: str, values: Mapping[str, Any], page: Page | None = None) -> Message:
-    """The RPC's request; enum words and all as draft.fill takes them. Raises ConfigError."""
+    """Builds the RPC's request; accepts the values that draft.fill accepts. Raises ConfigError."""
     for name, value in values.items():
         if name.endswith("_address"):
             address(value)
@@ -54,7 +54,7 @@ def question(rpc: str, values: Mapping[str, Any], page: Page | None = None) -> M
 
 
 def address(text: str) -> str:
-    """Itself; raises ConfigError for what is none: to a list's filter a chain would answer with nothing."""
+    """Returns the text; raises ConfigError if it is invalid, as the chain would return an empty list."""
     try:
         bech32.decode(text)
     except ValueError as error:
@@ -72,10 +72,10 @@ def _key(text: str) -> bytes:
 
 
 async def job_story(chain: GrpcChain, answer: QueryAnswer) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The answer to Job, with its accounting record and each report about it: where it stands, what it said,
-    whether its evidence holds.
+    """Returns a job with its accounting record and its reports, and a line if the reports are missing.
 
-    With it a line for what could not be had: a node that keeps no index of transactions cannot find reports.
+    Each report has its transaction, content and whether its evidence is valid. A node without a transaction
+    index cannot find reports.
     """
     job: Any = answer.message
     accounting: Any = None
@@ -116,8 +116,10 @@ def _report(tx: GetTxResponse, report: Message, verdict: Verdict) -> dict[str, A
 async def changes(
     chain: GrpcChain, rpc: str, asked: Message, every: float, say: Callable[[str], None]
 ) -> AsyncIterator[list[Message]]:
-    """The jobs of an answer that are new or have changed since the last look; ends with a single job's end.
-    Outages are waited out."""
+    """Yields the jobs of an answer that are new or have changed since the last poll.
+
+    Ends when a single job has ended. Waits while the chain does not answer.
+    """
     known: dict[str, bytes] = {}
     while True:
         try:

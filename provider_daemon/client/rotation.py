@@ -1,6 +1,8 @@
-"""What changing the daemon's key takes. The chain has no message that hands a cluster over: jobs are reported
-by the address that they were booked from, so the new key serves a cluster of its own beside the old one until
-the last old job is reported."""
+"""Plans the replacement of the daemon's key.
+
+The chain has no message that transfers a cluster: a job is reported by the address that it was booked from.
+Therefore the new key serves a cluster of its own beside the old one until the last old job is reported.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +16,7 @@ from provider_daemon.config.model import Config
 from provider_daemon.errors import ConfigError
 
 OPEN_STATES = ("pending", "queued", "running")
-EVERY = 1_000_000  # records in one answer: all there are
+EVERY = 1_000_000  # records per answer: all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,10 @@ class OldCluster:
 
 @dataclass(frozen=True, slots=True)
 class RotationFacts:
-    """`new` is empty as long as there is no new key. `balance` in the fee denom; `dispute_seconds` is the
-    chain's parameter."""
+    """`new` is empty if there is no new key yet. `balance` is in the fee denom.
+
+    `dispute_seconds` is the chain's parameter.
+    """
 
     key_name: str
     old: str
@@ -46,8 +50,10 @@ class RotationFacts:
 async def facts(
     chain: GrpcChain, config: Config, key_name: str, new: str, config_path: str, now: float
 ) -> RotationFacts:
-    """Raises ConfigError when no cluster of the configuration is served with that key or `new` is no address,
-    Refused when the chain knows none of the clusters."""
+    """Raises ConfigError if no cluster in the configuration uses that key or `new` is not an address.
+
+    Raises Refused if the chain knows none of the clusters.
+    """
     served = [cluster.id for cluster in config.clusters if cluster.key == key_name]
     if not served:
         raise ConfigError([f"no cluster in {config_path} has key = {key_name!r}"])
@@ -94,7 +100,7 @@ async def _cluster(chain: GrpcChain, record: Any) -> OldCluster:
 
 
 def plan(known: RotationFacts) -> list[str]:
-    """A line for each thing to do, in order; numbered ones begin a step. Pure."""
+    """Returns the steps in order, one action per line; numbered lines start a step. Pure."""
     steps = [
         _new_key(known),
         _beside(known),

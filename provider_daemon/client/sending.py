@@ -1,4 +1,4 @@
-"""The whole way of one message: drafted, completed, checked, priced, confirmed, signed, sent, followed."""
+"""Processes one message: builds, completes, checks, prices, confirms, signs and sends it, and waits."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,8 +19,10 @@ GENERATE, DRY_RUN, SEND, SEND_AND_WAIT = "generate", "dry-run", "send", "send an
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`message` such as MsgCancelJob; `document` and `typed` as draft.merged takes them. `config`: of the
-    daemon that may run here."""
+    """`message` is a name such as MsgCancelJob; `document` and `typed` are draft.merged's arguments.
+
+    `config` belongs to the daemon that may run on this machine.
+    """
 
     message: str
     document: object
@@ -34,7 +36,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """`say` gets lines for the person, `confirm` raises when the person says no."""
+    """`say` prints a line for the user; `confirm` raises if the user declines."""
 
     say: Callable[[str], None]
     confirm: Callable[[Prepared], None]
@@ -43,8 +45,7 @@ class Talk:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """`document` for machines; `lines` say the same to people. `problem` is set when it is in a block and
-    failed there."""
+    """`document` is for machines, `lines` for people; `problem` is set if it is in a block and failed."""
 
     document: dict[str, Any]
     lines: list[str] = field(default_factory=list)
@@ -52,8 +53,10 @@ class Sent:
 
 
 async def carry_out(order: Request, chain: GrpcChain, talk: Talk) -> Sent:
-    """Raises ConfigError before anything is signed, Refused when the chain says no, NotIncluded or
-    FateUnknown when it says nothing."""
+    """Raises ConfigError before anything is signed, and Refused if the chain rejects the message.
+
+    Raises NotIncluded or FateUnknown if the transaction does not get into a block or its outcome is unknown.
+    """
     message = await _checked(order, chain)
     if order.mode == GENERATE:
         return await _unsigned(order, chain, message)

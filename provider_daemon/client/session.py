@@ -1,4 +1,4 @@
-"""A chain for the time of one command."""
+"""A chain client for the duration of one command."""
 
 import logging
 import re
@@ -17,7 +17,7 @@ _NODE = re.compile(r"(https://|http://)?[^/@\s]+:\d{1,5}")
 
 @asynccontextmanager
 async def chain_at(nodes: Sequence[str], chain_id: str) -> AsyncIterator[GrpcChain]:
-    """Raises ConfigError for what is no gRPC endpoint."""
+    """Raises ConfigError for an invalid gRPC endpoint."""
     wrong = [node for node in nodes if not _NODE.fullmatch(node)]
     if wrong:
         raise ConfigError(
@@ -36,8 +36,7 @@ async def chain_at(nodes: Sequence[str], chain_id: str) -> AsyncIterator[GrpcCha
 
 @contextmanager
 def _few_words() -> Iterator[None]:
-    """What a command has to say of an endpoint stands in its one line at the end, so the daemon's warnings
-    are left out meanwhile."""
+    """Suppresses the daemon's warnings: the command reports an endpoint's error in its final line."""
     root, before = logging.getLogger(), structlog.get_config()
     handlers = root.handlers
     log.configure("console", "error")

@@ -1,6 +1,7 @@
-"""One transaction from a command line: priced, signed, sent once, and followed until its fate is known.
+"""One transaction of a command: priced, signed, sent once, and polled until its outcome is known.
 
-It always has a timeout height, so that "not included" is an answer: from then on the chain can never take it.
+It always has a timeout height, after which the chain can no longer include it, so that "not included" is a
+final outcome.
 """
 
 import asyncio
@@ -29,24 +30,22 @@ FEE_DENOM = "uve"
 GAS_ADJUSTMENT = 1.3
 TIMEOUT_BLOCKS = 20  # about as many seconds
 POLL_SECONDS = 0.2
-SILENT_SECONDS = 60.0  # of a chain that does not answer while we wait: then its fate is left open
-GAS_GUESS = 200_000  # for the fee that the simulation is asked with
-MAX_MEMO = 256  # the chain's own limit, in bytes
+SILENT_SECONDS = 60.0  # if the chain does not answer for this long, the outcome is reported as unknown
+GAS_GUESS = 200_000  # for the fee in the simulation
+MAX_MEMO = 256  # the chain's limit, in bytes
 
 
 class NotIncluded(ProvdError):
-    """The timeout height is past and the chain has not taken it: nothing happened, and nothing can any
-    more."""
+    """The timeout height has passed without the transaction: it had no effect and cannot have one."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TxTerms:
-    """`gas` 0: what the simulation says, times `adjustment`. `fee` or `price`, or neither: the chain's
-    current price in uve.
+    """`gas` 0 means the simulated gas times `adjustment`; `timeout_height` 0 means TIMEOUT_BLOCKS from now.
 
-    `timeout_height` 0: TIMEOUT_BLOCKS from now.
+    At most one of `fee` and `price` is set; the default is the chain's current price in uve.
     """
 
     gas: int = 0
@@ -68,7 +67,7 @@ class TxTerms:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything that will be signed, by the one address that signs for every message."""
+    """Everything that will be signed, by the one signer of all messages."""
 
     wanted: tuple[Message, ...]
     account_number: int
@@ -80,8 +79,7 @@ class Prepared:
 
 
 async def prepare(chain: GrpcChain, wanted: Sequence[Message], public_key: bytes, terms: TxTerms) -> Prepared:
-    """Raises Refused, in the chain's own words, when a simulation shows that it would fail. Without a public
-    key there is no simulation."""
+    """Raises Refused if the simulation fails. Without a public key, nothing is simulated."""
     account = await chain.account(messages.signer_of(wanted[0]))
     head = await chain.head()
     timeout_height = terms.timeout_height or head.height + TIMEOUT_BLOCKS
@@ -149,8 +147,7 @@ def sign(prepared: Prepared, signer: Signer, chain_id: str) -> SignedTx:
 
 
 async def send(chain: GrpcChain, signed: SignedTx) -> None:
-    """Raises Refused when the chain did not take it. An answer that got lost is no refusal: who waits will
-    see."""
+    """Raises Refused if the chain rejects the transaction. A lost answer does not raise: the caller waits."""
     try:
         answer = await chain.broadcast(signed.tx_bytes)
     except Transient:
@@ -167,7 +164,7 @@ async def send(chain: GrpcChain, signed: SignedTx) -> None:
 async def included(
     chain: GrpcChain, signed: SignedTx, prepared: Prepared, now: Callable[[], float]
 ) -> GetTxResponse:
-    """The transaction in its block, whatever its code. Raises NotIncluded or FateUnknown."""
+    """Returns the transaction in its block, whatever its code. Raises NotIncluded or FateUnknown."""
     heard = now()
     while True:
         try:
@@ -192,7 +189,7 @@ async def included(
 
 
 async def _in_block(chain: GrpcChain, signed: SignedTx) -> GetTxResponse | None:
-    """By the node's index, and by the blocks where it keeps none."""
+    """Uses the node's index or, if it has none, the blocks."""
     try:
         return await chain.txs.get(signed.tx_hash)
     except NoIndex:
@@ -200,7 +197,7 @@ async def _in_block(chain: GrpcChain, signed: SignedTx) -> GetTxResponse | None:
 
 
 def explained(codespace: str, code: int, log: str) -> str:
-    """What the chain says of a code, with what to do about those that are not the message's own."""
+    """Returns the chain's message for a code, with a hint if the cause is not the message itself."""
     hint = _HINTS.get((codespace, code), "")
     return f"{codespace} {code}: {log or 'no reason given'}" + (f" ({hint})" if hint else "")
 

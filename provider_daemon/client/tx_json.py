@@ -1,5 +1,4 @@
-"""Transactions as Cosmos clients print them: snake_case, 64-bit integers as text, enum names, `@type` beside
-a message's fields. Pure."""
+"""Transactions in Cosmos clients' JSON: snake_case, 64-bit integers as text, enum names, `@type`. Pure."""
 
 from typing import Any
 
@@ -10,7 +9,7 @@ from provider_daemon.client.transaction import Prepared
 
 
 def unsigned(prepared: Prepared) -> dict[str, Any]:
-    """What `tx sign` of a chain's own client reads."""
+    """Returns the input of `tx sign` of the chain's client."""
     body = {
         "messages": [
             {"@type": f"/{message.DESCRIPTOR.full_name}", **render(message)} for message in prepared.wanted
@@ -28,12 +27,12 @@ def unsigned(prepared: Prepared) -> dict[str, Any]:
 
 
 def decoded(tx_bytes: bytes) -> dict[str, Any]:
-    """A transaction's bytes, without its signatures."""
+    """Returns a transaction without its signatures."""
     return {**render(transactions.decode(tx_bytes)), "signatures": []}
 
 
 def response(found: GetTxResponse, ids: dict[str, str]) -> dict[str, Any]:
-    """TxResponse without the transaction itself, and the ids of what it made."""
+    """Returns the TxResponse without the transaction, and the ids that it created."""
     document = render(found.tx_response)
     document.pop("tx", None)
     return {**document, "ids": ids}

@@ -1,5 +1,4 @@
-"""What became of a transaction on a node that keeps no index: found in its block, and judged by the records
-that it changed."""
+"""The outcome of a transaction on a node without an index, from its block and the records it changed."""
 
 from provider_daemon.chain import messages
 from provider_daemon.chain import tx as transactions
@@ -10,20 +9,19 @@ from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgSubmitJob, M
 from provider_daemon.chain.tx import SignedTx
 from provider_daemon.errors import ProvdError
 
-RECENT = 50  # jobs, newest first, among which a new one is looked for
+RECENT = 50  # newest jobs that are searched for a new one
 
 
 class FateUnknown(ProvdError):
-    """Sent, but what became of it cannot be said: the chain stopped answering, or shows no trace of whether
-    it succeeded."""
+    """The outcome of a sent transaction is unknown: the chain stopped answering, or no record shows it."""
 
     exit_code = 4
 
 
 async def in_block(chain: GrpcChain, signed: SignedTx) -> GetTxResponse | None:
-    """None while it is in no block. Without an index neither its gas nor its log is known.
+    """Returns None while it is not in a block. Without an index, neither gas nor log is known.
 
-    Raises FateUnknown for one in a block that no record tells the success of.
+    Raises FateUnknown if it is in a block and no record shows whether it succeeded.
     """
     outcome = await chain.find(signed.tx_hash, signed.tx_bytes)
     if outcome is None:
@@ -51,7 +49,7 @@ async def in_block(chain: GrpcChain, signed: SignedTx) -> GetTxResponse | None:
 
 
 async def _job_of(chain: GrpcChain, message: MsgSubmitJob, height: int) -> str:
-    """The id of the job that the message made in that block, "" when there is none."""
+    """Returns the id of the job that the message created in that block, or ""."""
     end = await chain.job_counter()
     for number in range(end - 1, max(0, end - 1 - RECENT), -1):
         record = await chain.query.job(f"JOB-{number}")
