@@ -80,7 +80,7 @@ def options(
 
 
 def main() -> None:
-    """Expected errors end in one line on stderr, without a traceback and without gRPC's own log lines."""
+    """Reports expected errors in one line on stderr, without a traceback and without gRPC's own log lines."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         app()

@@ -105,7 +105,7 @@ def explain(
 
 
 def _measured(path: Path, job_id: str) -> "Usage | None":
-    """From the ledger; None if there is no ledger yet, or no final usage from SLURM."""
+    """Reads the ledger; returns None if there is no ledger yet, or no final usage from SLURM."""
     from provider_daemon.ledger.ledger import Ledger
 
     if not path.exists():

@@ -43,11 +43,11 @@ async def _demo(as_json: bool, keep: bool, queries: str, simulated: bool) -> int
     import asyncio
     import signal
 
-    # Ctrl-C and SIGTERM both end the task, so that everything is taken down on the way out.
+    # Ctrl-C and SIGTERM both cancel the task, so that everything is removed on exit.
     task = asyncio.current_task()
     assert task is not None
     for name in (signal.SIGINT, signal.SIGTERM):
-        # A second Ctrl-C must not interrupt the taking down.
+        # A second Ctrl-C must not interrupt the cleanup.
         asyncio.get_running_loop().add_signal_handler(name, lambda: task.cancelling() or task.cancel())
     try:
         return await _run(as_json, keep, queries, simulated)
@@ -123,7 +123,7 @@ def _site_words(stage: "Environment") -> str:
 
 
 async def _until_interrupted(stage: "Environment") -> None:
-    """The simulated site lives in this process, so it is kept only as long as this process is."""
+    """Waits, because the simulated site lives in this process."""
     import asyncio
 
     if not stage.site.real:

@@ -176,7 +176,7 @@ def start(
 def as_compat(
     compat: Behaviour, settlement: Behaviour | None, queries: Queries | None
 ) -> tuple[Behaviour, Queries]:
-    """What each is, where it may have been left to --compat."""
+    """Returns the settlement and queries behaviours; --compat applies to those that are not given."""
     return settlement or compat, queries or (Queries.ALL if compat is Behaviour.REPORT else Queries.PUBLISHED)
 
 

@@ -9,8 +9,7 @@ from provider_daemon.errors import ConfigError
 
 
 def read(path: Path) -> object:
-    """Plain values; raises ConfigError for a file that cannot be read or parsed, with the place where it
-    broke."""
+    """Returns plain values; raises ConfigError, with the position, if the file cannot be read or parsed."""
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
         return _parse(text, path.suffix.lower())

@@ -94,8 +94,7 @@ def snapshots(
 
 
 def _kept(config: Path, job_id: str) -> "tuple[list[SignedSnapshot], dict[str, bytes]]":
-    """The snapshots, and the public keys of our own transactions: no secret is needed to check a
-    signature."""
+    """Returns the usage records, and the public keys of this ledger's transactions: no secret is needed."""
     from provider_daemon.chain import evidence_check, tx
     from provider_daemon.config.model import load
     from provider_daemon.ledger import usage_records
@@ -142,8 +141,10 @@ async def _verify(what: str, nodes: list[str], chain_id: str) -> list[tuple[str,
 
 
 async def verdicts_of(chain: "GrpcChain", what: str) -> list[tuple[str, "Verdict"]]:
-    """(transaction hash, verdict) for each report of a transaction, or about a job; raises ConfigError for
-    what is neither."""
+    """Returns (transaction hash, verdict) for each report in a transaction, or about a job.
+
+    Raises ConfigError if the text is neither.
+    """
     from provider_daemon.chain import evidence_check
     from provider_daemon.client import accounts
 

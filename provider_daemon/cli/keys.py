@@ -1,5 +1,7 @@
-"""`provd keys`: create, import, show, export and delete signing keys, encrypted at rest. Secrets are never
-command-line arguments."""
+"""`provd keys`: create, import, show, export and delete signing keys, encrypted at rest.
+
+Secrets are never command-line arguments.
+"""
 
 import json
 import sys
@@ -181,7 +183,7 @@ def _who(key: str, keyring_dir: Path, passphrase_file: Path | None) -> "Who":
 
 
 def _document(entry: "KeychainEntry") -> dict[str, object]:
-    """In the format of the SDK's `keys show`."""
+    """Returns the format of the SDK's `keys show`."""
     from base64 import b64encode
 
     if entry.why:

@@ -63,7 +63,7 @@ def drop(
 
 
 async def _on_chain(chain: "ChainConfig", job_id: str) -> "ChainJob | None":
-    """Uses the quorum that the daemon uses."""
+    """Queries the chain with the daemon's quorum."""
     from provider_daemon.chain.client import GrpcChain
     from provider_daemon.clock import SystemClock
 
@@ -75,7 +75,7 @@ async def _on_chain(chain: "ChainConfig", job_id: str) -> "ChainJob | None":
 
 
 def objection_to(job: "Job", record: "ChainJob | None", *, leave_slurm_job: bool) -> str:
-    """Why the job must not be dropped; "" if it may be."""
+    """Returns why the job must not be dropped; "" if it may be."""
     from provider_daemon.job.hold import Hold
     from provider_daemon.job.spec import same_request
 

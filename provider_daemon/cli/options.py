@@ -1,5 +1,4 @@
-"""What the commands that talk to a chain have in common, and how a command gets such options without naming
-each."""
+"""The common options of commands that query a chain, and a decorator that adds them."""
 
 import functools
 import inspect
@@ -70,7 +69,7 @@ KEYRING_DIR = Path(os.path.expanduser("~/.provd"))
 
 
 def passphrase(file: Path | None, *, confirm: bool = False, what: str = "Passphrase") -> str:
-    """Read from the file, or prompted for."""
+    """Reads the passphrase from the file, or prompts for it."""
     from provider_daemon.chain import keys
 
     if file is not None:
@@ -85,7 +84,7 @@ def _asked(what: str, confirm: bool) -> str:
     from provider_daemon.errors import ConfigError
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # getpass's, of a pipe: nobody sees what is typed there
+        warnings.simplefilter("ignore")  # getpass warns about a pipe, where nothing is displayed anyway
         try:
             return str(typer.prompt(what, hide_input=True, confirmation_prompt=confirm, err=True))
         except typer.Abort:
@@ -93,7 +92,7 @@ def _asked(what: str, confirm: bool) -> str:
 
 
 def example(command: str) -> str:
-    """An epilog that the terminal does not break: each line is kept as it is."""
+    """Returns an epilog whose line breaks are kept."""
     lines: list[str] = []
     line = ""
     for word in re.findall(r'"[^"]*"|\S+', command):
@@ -106,8 +105,10 @@ def example(command: str) -> str:
 def with_options(
     function: Callable[..., Any], common: type[Any], then: Callable[[Any, Any], T]
 ) -> Callable[..., T]:
-    """A command with the options of `function` and those of dataclass `common`; `then` gets what the function
-    made, and the common ones."""
+    """Builds a command with the options of `function` and of the dataclass `common`.
+
+    `then` receives the function's result and the common options.
+    """
     own = list(inspect.signature(function, eval_str=True).parameters.values())
     shared = list(inspect.signature(common, eval_str=True).parameters.values())
     names = {parameter.name for parameter in shared}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from provider_daemon.reconciliation.differences import Difference
 
 HEADINGS = ("JOB", "FIELD", "SLURM", "LEDGER", "CHAIN", "DIFFERENCE", "TOLERANCE", "SEVERITY", "ACTION")
-WIDEST = 44  # characters of a cell, the last one apart
+WIDEST = 44  # characters of a cell, except the last one
 DAY = 86_400
 
 
@@ -86,8 +86,10 @@ async def _reconcile(loaded: "Config", days: int, dispute: str) -> "Comparison":
 
 
 def _signers(loaded: "Config") -> "dict[str, Signer | None]":
-    """By cluster id. A systemd credential is there for the service alone: then everything is compared, and
-    nothing is signed."""
+    """Returns signers by cluster id. Only the service can read a systemd credential.
+
+    Without a signer everything is compared, but nothing is signed.
+    """
     from provider_daemon.chain import keys
     from provider_daemon.errors import ConfigError
 

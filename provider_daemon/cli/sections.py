@@ -14,7 +14,7 @@ SECTIONS = {
 
 
 class Sections(TyperGroup):
-    """Each command stands in one section, in the order in which a site comes to need it."""
+    """Groups the commands into sections, in the order in which a site needs them."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [name for names in SECTIONS.values() for name in names]

@@ -1,12 +1,14 @@
-"""Records as text: aligned columns for many, one line a field for one. Pure; a stranger's text cannot move
-the cursor or start a line."""
+"""Formats records as text: aligned columns for lists, one line per field for one record. Pure.
+
+Text of customers cannot move the cursor or start a line.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from provider_daemon.text import printable
 
-# What of a list is shown: heading -> path in the record. Everything else is in -o json.
+# The columns of a list: heading -> path in the record. All other fields are only in -o json.
 COLUMNS: dict[str, dict[str, str]] = {
     "clusters": {
         "CLUSTER": "cluster_id",
@@ -78,7 +80,7 @@ GAP = "  "
 
 
 def columns(kind: str, records: Sequence[Mapping[str, Any]], *, heading: bool = True) -> list[str]:
-    """`kind`: the name of the list in the answer."""
+    """`kind` is the name of the list in the answer."""
     shown = COLUMNS[kind]
     rows = [list(shown)] if heading else []
     rows += [[cell(_at(record, path)) for path in shown.values()] for record in records]
@@ -86,7 +88,7 @@ def columns(kind: str, records: Sequence[Mapping[str, Any]], *, heading: bool = 
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Each column as wide as its widest cell. Lines without trailing spaces."""
+    """Pads each column to its widest cell, without trailing spaces."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         GAP.join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -94,14 +96,14 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def fields(record: Mapping[str, Any]) -> list[str]:
-    """What is not empty, a line each: dotted path and value."""
+    """Returns a line for each field that is not empty: dotted path and value."""
     found = list(_flat(record, ""))
     width = max((len(path) for path, _ in found), default=0)
     return [f"{path.ljust(width)}{GAP}{cell(value)}" for path, value in found]
 
 
 def cell(value: Any) -> str:
-    """Enum words without their prefix, coins as 1000uvirt, several values with commas."""
+    """Formats a value: enum words without their prefix, coins as 1000uvirt, lists with commas."""
     if isinstance(value, list):
         return ",".join(cell(item) for item in value)
     if isinstance(value, Mapping) and set(value) == {"denom", "amount"}:
@@ -114,7 +116,7 @@ def cell(value: Any) -> str:
 
 
 def _at(record: Any, path: str) -> Any:
-    """Through lists too: `queue_options.partition_name` is that of each."""
+    """Follows the path through lists, too: `queue_options.partition_name` is that of each item."""
     first, _, rest = path.partition(".")
     value = record.get(first) if isinstance(record, Mapping) else None
     if not rest:

@@ -145,7 +145,7 @@ def schema() -> None:
 
 
 def settings_of(texts: list[str]) -> Mapping[str, str]:
-    """NAME=VALUE each; raises BadParameter."""
+    """Parses NAME=VALUE arguments; raises BadParameter."""
     found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")

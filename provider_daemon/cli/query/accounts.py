@@ -15,7 +15,7 @@ Ask = Callable[["GrpcChain"], Awaitable[dict[str, Any]]]
 
 
 def answered(function: Callable[..., Ask]) -> Callable[..., None]:
-    """Makes a function that returns a question a command that shows its answer."""
+    """Decorator: turns a function that returns a query into a command that prints the answer."""
     return with_options(function, QueryOptions, _answer)
 
 

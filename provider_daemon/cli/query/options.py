@@ -85,7 +85,7 @@ class JobPageOptions(PageOptions):
 def asks(
     rpc: str, options: type[QueryOptions] = QueryOptions
 ) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., None]]:
-    """Makes a function that returns fields of the RPC's request a command that shows the answer."""
+    """Decorator: turns a function that returns an RPC's request fields into a command printing the answer."""
 
     def decorate(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
         return with_options(function, options, lambda values, given: _ask(rpc, values, given))
@@ -136,7 +136,7 @@ async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[
 async def _watch(
     chain: "GrpcChain", rpc: str, asked: "Message", options: JobOptions | JobPageOptions
 ) -> None:
-    """One line per change; with JSON output one document per line."""
+    """Prints one line per change; with JSON output, one document per line."""
     from provider_daemon.chain.gateway_json import render
     from provider_daemon.cli.tables import columns
     from provider_daemon.client.queries import changes
@@ -165,7 +165,7 @@ def show(document: dict[str, Any], output: Output) -> None:
 
 
 def _show_table(document: dict[str, Any]) -> None:
-    """A list by its columns; a single record field by field."""
+    """Prints a list in columns, and a single record field by field."""
     from provider_daemon.cli import tables
 
     kind = next(iter(document))

@@ -172,7 +172,10 @@ def _resources(
 
 
 def _of_template(which: str | None, settings: list[str], given: dict[str, Any]) -> dict[str, Any]:
-    """The fields that a template fills; resources that are also given by their own options stay as given."""
+    """Returns the fields from a template.
+
+    Resources that are also set by their own options keep those values.
+    """
     if which is None:
         if settings:
             raise typer.BadParameter("--set requires --template")

@@ -73,7 +73,7 @@ class OfferingOptions:
 
 
 def _offers(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Adds the options of an offering, and their values to the fields."""
+    """Decorator: adds an offering's options, and their values to the fields."""
     return with_options(function, OfferingOptions, lambda fields, options: {**fields, **options.fields()})
 
 

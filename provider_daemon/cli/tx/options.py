@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TxOptions:
-    """The options that Cosmos clients have."""
+    """The options of Cosmos clients."""
 
     file: Annotated[
         Path | None,
@@ -111,8 +111,10 @@ class TxOptions:
 
 
 def sends(message: str) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., None]]:
-    """Makes a function that returns fields (dotted path -> value) a command that sends them as that
-    message."""
+    """Decorator: turns a function that returns fields (dotted path -> value) into a command that sends them.
+
+    The command sends the fields as the named message.
+    """
 
     def decorate(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
         return with_options(function, TxOptions, lambda typed, options: _transact(message, typed, options))
