@@ -1,4 +1,4 @@
-"""Asks questions under one deadline: a failure or timeout becomes an Unknown, never an error."""
+"""Runs queries under one deadline: a failure or timeout becomes an Unknown, never an error."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,20 +11,20 @@ T = TypeVar("T")
 
 
 class Deadline:
-    """Made inside the event loop; `seconds` for all its questions together."""
+    """Must be created inside the event loop; `seconds` is the time limit of all its queries together."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._end = asyncio.get_running_loop().time() + seconds
 
     def restart(self) -> None:
-        """Its time begins again, for what had to wait for a slow login."""
+        """Restarts the time limit, after a slow login."""
         self._end = asyncio.get_running_loop().time() + self._seconds
 
     async def __call__(
         self, question: Callable[[], Awaitable[T]], missing: Unknown | None = None
     ) -> T | Unknown:
-        """Its answer; `missing` without asking where that is already known."""
+        """Returns the answer, or `missing` without a query if it is set."""
         if missing is not None:
             return missing
         try:
@@ -37,7 +37,7 @@ class Deadline:
 
 
 def because(fact: object, why: str, cause: str) -> Unknown | None:
-    """What stands for everything that needs a fact: nothing where it is known."""
+    """Returns the Unknown for whatever needs `fact`, or None if the fact is known."""
     if not isinstance(fact, Unknown):
         return None
     return Unknown(why, fact.cause or cause)

@@ -1,7 +1,6 @@
-"""Everything that the checks look at, gathered before: plain values, an Unknown in the place of each that
-could not be had.
+"""The facts that the checks use, gathered beforehand: plain values, or an Unknown.
 
-Times in seconds since the epoch, durations in seconds, money in the fee denom, sizes in bytes.
+Times are in seconds since the epoch, durations in seconds, money in the fee denom, sizes in bytes.
 """
 
 from collections.abc import Mapping
@@ -16,10 +15,10 @@ from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
 
 @dataclass(frozen=True, slots=True)
 class Ssh:
-    """The way to a login node. `key_mode`: the key file's mode bits. `sessions`: channels that sshd took at a
-    time, of `wanted`.
+    """The connection to a login node.
 
-    `outcome`: of the attempt to log in.
+    `key_mode` are the key file's mode bits. `sessions` is how many concurrent channels sshd accepted, of
+    `wanted`. `outcome` is that of the login attempt.
     """
 
     key_mode: int | Unknown
@@ -33,15 +32,14 @@ class Ssh:
 
 @dataclass(frozen=True, slots=True)
 class Slurm:
-    """A site, as its login node has it. `settings`: slurmctld's. `version`: of the commands; `mended`: CVEs
-    named by their package.
+    """A site as seen from its login node.
 
-    `controller`, `database`: what slurmctld and slurmdbd are called, or why one does not answer. `trials`:
-    queue -> (whether sbatch
-    --test-only takes a job of ours there, its words). `commands`: those of SLURM's that the login's PATH has.
-    `skew`: how far the login node's clock is ahead. `query_range`: slurmdbd's MaxQueryTimeRange in seconds, 0
-    without one.
-    `odd`: program -> what it prints besides its answer, or a record of it that cannot be read.
+    `settings` are slurmctld's. `version` is that of the commands; `mended` are the CVEs that their package
+    lists as fixed. `controller` and `database` are the names of slurmctld and slurmdbd, or why one does not
+    answer. `trials` maps queues to (whether sbatch --test-only accepts a job there, its output). `commands`
+    are SLURM's commands in the login's PATH. `skew` is how far the login node's clock is ahead. `query_range`
+    is slurmdbd's MaxQueryTimeRange in seconds, 0 without one. `odd` maps programs to foreign output or an
+    unreadable record.
     """
 
     controller: str | Unknown
@@ -76,8 +74,10 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Of the module, in seconds: until a silent node goes stale, and that a job runs at most; 0 where the
-    chain tells none."""
+    """The module's parameters in seconds: when a silent node goes stale, and a job's maximum run time.
+
+    A parameter that the chain does not return is 0.
+    """
 
     node_heartbeat_timeout: int
     max_job_duration: int
@@ -85,10 +85,10 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class SiteFacts:
-    """A cluster of the configuration. `ssh` None: the daemon is on the login node itself. `address`: of the
-    cluster's key.
+    """A cluster of the configuration. `ssh` is None if the daemon runs on the login node itself.
 
-    `templates`: ids of those that are allowed and verify. `record`: None where the chain has no such cluster.
+    `address` is that of the cluster's key. `templates` are the ids of the allowed templates with a valid
+    signature. `record` is None if the chain has no such cluster.
     """
 
     config: ClusterConfig
@@ -103,10 +103,10 @@ class SiteFacts:
 
 @dataclass(frozen=True, slots=True)
 class ChainFacts:
-    """`quorum`: how many endpoints must agree. `indexed`: whether transactions are found by their hash.
+    """`quorum` is how many endpoints must agree. `indexed` is whether transactions are found by their hash.
 
-    `wired`: the Query RPCs that are served, of `rpcs`. `store`: whether the raw store answers.
-    `now`: this host's clock at the look.
+    `wired` are the Query RPCs that are served, out of `rpcs`. `store` is whether the raw store answers. `now`
+    is this host's clock when the facts were gathered.
     """
 
     chain_id: str
@@ -123,10 +123,10 @@ class ChainFacts:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A signing key that a cluster uses. `daily`: what its fees come to in a day. `foreign`: hashes of
-    transactions of others with it.
+    """A signing key that a cluster uses. `daily` is the sum of its fees in a day.
 
-    `derived`: the key cannot be read here, and its cluster's owner on chain is taken for its address.
+    `foreign` are hashes of other parties' transactions with it. `derived` means that the key cannot be read
+    here, and that its address is assumed to be its cluster's owner on chain.
     """
 
     name: str
@@ -142,11 +142,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFacts:
-    """`modes`: file -> mode bits, of the ledger's own files. `owner`: the chain that it belongs to, "" while
-    it was never used.
+    """`modes` maps the ledger's files to mode bits. `owner` is the ledger's chain, "" if it was never used.
 
-    `problems`: what is wrong between and in its rows. `holder`: the process that holds its lock, 0 when none
-    does."""
+    `problems` are errors in and between its rows. `holder` is the process that holds its lock, 0 if none
+    does.
+    """
 
     path: str
     chain_id: str
@@ -162,7 +162,7 @@ class LedgerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """`unit`: what systemd says of provd.service. `config_modes`, `secret_modes`: file -> mode bits."""
+    """`unit`: systemd's properties of provd.service. `config_modes`, `secret_modes`: file -> mode bits."""
 
     python: tuple[int, int, int]
     config_modes: Mapping[str, int]
@@ -172,7 +172,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One look at everything."""
+    """All facts, gathered at one time."""
 
     host: Host
     ledger: LedgerFacts

@@ -16,8 +16,11 @@ class CheckOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`seen`: the observed value, or why the check was skipped. `todo`: one line or "". `cause`: the check
-    that reports the cause."""
+    """The result of a check.
+
+    `seen` is the observed value, or why the check was skipped. `todo` is one line or "". `cause` is the check
+    that reports the cause.
+    """
 
     outcome: CheckOutcome
     seen: str
@@ -27,8 +30,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A fact that could not be determined. `cause`: the check that fails for the same reason; "" if only this
-    fact is missing."""
+    """A fact that could not be determined.
+
+    `cause` is the check that fails for the same reason, "" if only this fact is missing.
+    """
 
     why: str
     cause: str = ""

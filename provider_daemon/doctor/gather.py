@@ -1,4 +1,4 @@
-"""Gathers all facts, independent ones at the same time."""
+"""Gathers all facts, independent ones concurrently."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -24,7 +24,7 @@ BEFORE_TRIALS = ("slurm-account", "slurm-account-user", "slurm-qos", "slurm-node
 
 
 async def gather(config: Config, config_file: Path) -> Scene:
-    """Takes at most a little more than LOOK_SECONDS, whatever does not answer. Changes nothing anywhere."""
+    """Takes little more than LOOK_SECONDS at most, even if nothing answers. Changes nothing."""
     clock, looker = SystemClock(), Deadline(LOOK_SECONDS)
     async with AsyncExitStack() as open_:
         names = sorted({cluster.key for cluster in config.clusters})
@@ -88,7 +88,7 @@ async def _site(
 
 
 async def _trials(site: SiteFacts, reached: Way, looker: Deadline) -> dict[str, tuple[bool, str]] | Unknown:
-    """Not asked where it is known already why SLURM would refuse."""
+    """Submits no trial if it is already known that SLURM would refuse it."""
     for check in CHECKS:
         if check.name in BEFORE_TRIALS and judged(check, site).outcome is CheckOutcome.FAIL:
             return Unknown("SLURM rejects every job", check.name)

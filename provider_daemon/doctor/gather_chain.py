@@ -19,7 +19,7 @@ from provider_daemon.doctor.finding import Unknown
 from provider_daemon.errors import Refused
 from provider_daemon.ports import Clock
 
-OFFERINGS = 1000  # maximum number that is read per cluster
+OFFERINGS = 1000  # maximum number read per cluster
 
 
 @dataclass(slots=True)
@@ -65,15 +65,14 @@ def _good(endpoints: Sequence[Introduction], chain_id: str) -> list[str]:
 
 
 async def _wired(client: GrpcChain) -> frozenset[str]:
-    """The Query RPCs that do not say UNIMPLEMENTED; a request that names nothing is refused or answered,
-    either will do."""
+    """Returns the served Query RPCs: those that answer an empty request with anything but UNIMPLEMENTED."""
     names = list(ask.METHODS)
     served = await asyncio.gather(*(_is_wired(client, name) for name in names))
     return frozenset(name for name, there in zip(names, served, strict=True) if there)
 
 
 async def _indexed(client: GrpcChain) -> bool:
-    """By asking for a transaction that cannot be."""
+    """Queries a transaction that cannot exist."""
     try:
         await client.txs.get("0" * 64)
     except NoIndex:
@@ -94,7 +93,7 @@ async def _is_wired(client: GrpcChain, name: str) -> bool:
 
 
 async def offered(client: GrpcChain, cluster_id: str) -> tuple[Offered, ...]:
-    """Active or not."""
+    """Returns active and inactive offerings."""
     request = query_pb2.QueryOfferingsByClusterRequest(
         cluster_id=cluster_id, pagination=PageRequest(limit=OFFERINGS)
     )
@@ -104,7 +103,7 @@ async def offered(client: GrpcChain, cluster_id: str) -> tuple[Offered, ...]:
 
 
 async def parameters(client: GrpcChain) -> Parameters:
-    """As they are now: governance changes them live."""
+    """Returns the current parameters, which governance may change at any time."""
     try:
         answer = (await client.ask("Params", query_pb2.QueryParamsRequest())).message
     except NotFound:

@@ -24,7 +24,7 @@ def gather(config: Config, config_file: Path) -> Host:
 
 
 def secret_files(key: KeyConfig) -> list[str]:
-    """The files that a key is read from."""
+    """Returns the files that a key is read from."""
     key_file = f"{key.path}/{key.name}.info" if key.kind == "keyring" else key.path
     return [path for path in (key_file, key.passphrase_file) if path]
 

@@ -21,14 +21,14 @@ from provider_daemon.loops.gas import GAS_ADJUSTMENT
 from provider_daemon.ports import Cluster
 
 DAY = 86_400
-# a heartbeat's share for a node, and of the transaction around it (docs/protocol.md, 'Gas')
+# Gas of a heartbeat per node, and of the transaction around it (docs/protocol.md, 'Gas').
 NODE_GAS, TX_GAS = 55_000, 23_000
 SERVICE_ONLY = Unknown("the key is a systemd credential that only the service can read", "account-key")
-LOOKED_UP = 20  # unknown sequences of a key that are looked up
+LOOKED_UP = 20  # unknown sequences that are looked up per key
 
 
 async def address(key: KeyConfig) -> str | Unknown:
-    """Of the key; decrypting one takes a while."""
+    """Returns the key's address. Decrypting a key takes a while."""
     if key.kind == "credential" and "CREDENTIALS_DIRECTORY" not in os.environ:
         return SERVICE_ONLY
     modes = [gather_host.mode(path) for path in gather_host.secret_files(key)]
@@ -50,10 +50,9 @@ async def gather(
     looker: Deadline,
     now: float,
 ) -> Key:
-    """`own`: the key's address as the key says it; `records`: the clusters on chain that are to be signed for
-    with it.
+    """`own` is the key's address, read from the key; `records` are the clusters on chain that it signs for.
 
-    `ledger`: why the ledger cannot be asked.
+    `ledger` is why the ledger cannot be queried.
     """
     derived = own == SERVICE_ONLY and bool(records)
     found = records[0].provider if derived else own
@@ -92,8 +91,7 @@ async def gather(
 
 
 def heartbeats(clusters: Sequence[ClusterConfig], records: Sequence[Cluster], price: float) -> float:
-    """What a day of heartbeats alone costs, at a price of gas: fees are paid for the gas that is asked for,
-    not for what is used."""
+    """Returns a day's fees for heartbeats at a gas price. Fees are paid for requested gas, not used gas."""
     nodes = {record.cluster_id: record.total_nodes for record in records}
     return sum(
         DAY / each.heartbeat_seconds * (TX_GAS + NODE_GAS * nodes.get(each.id, 1)) * GAS_ADJUSTMENT * price
@@ -120,7 +118,7 @@ def _paid(path: Path, account: str, since: float) -> int:
 
 
 async def _foreign(client: GrpcChain, path: Path, account: str, since: float) -> tuple[str, ...]:
-    """Chain first, then ledger: what the daemon sends in between is known to it."""
+    """Queries the chain before the ledger, so that the ledger has whatever the daemon sends in between."""
     try:
         end = (await client.account(account)).sequence
     except Refused:

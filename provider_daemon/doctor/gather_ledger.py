@@ -29,7 +29,7 @@ def gather(path: Path, chain_id: str) -> LedgerFacts:
 
 
 def _inside(path: Path) -> tuple[int | Unknown, tuple[str, ...] | Unknown, str | Unknown, str | Unknown]:
-    """(schema, problems, owner, whether it opens)"""
+    """Returns (schema, problems, owner, whether the ledger opens)."""
     if not path.exists():
         missing = Unknown("the ledger does not exist yet: the daemon has never run", "ledger-lock")
         return missing, missing, missing, missing
@@ -48,7 +48,7 @@ def _inside(path: Path) -> tuple[int | Unknown, tuple[str, ...] | Unknown, str |
 
 
 def closed(ledger: LedgerFacts) -> Unknown | None:
-    """Why nothing can be asked of the ledger; None where it can, or where there is none yet."""
+    """Returns why the ledger cannot be queried; None if it can be, or does not exist yet."""
     if isinstance(ledger.opens, Unknown):
         return Unknown("the ledger cannot be read", "ledger-opens") if not ledger.opens.cause else None
     return ledger.owner if isinstance(ledger.owner, Unknown) else None
@@ -71,7 +71,7 @@ def _modes(path: Path) -> dict[str, int] | Unknown:
 
 
 def _holder(path: Path) -> int | Unknown:
-    """Read, not tried: a lock taken for a moment could keep a daemon from its start."""
+    """Reads the lock's holder without taking the lock, which could prevent a daemon from starting."""
     try:
         status = os.stat(f"{path}.lock")
         return holder(
@@ -84,7 +84,7 @@ def _holder(path: Path) -> int | Unknown:
 
 
 def holder(locks: str, major: int, minor: int, inode: int) -> int:
-    """The process that holds a flock on the file, from the text of /proc/locks; 0 when none does."""
+    """Returns the process that holds a flock on the file, from the text of /proc/locks; 0 if none does."""
     place = f"{major:02x}:{minor:02x}:{inode}"
     for line in locks.splitlines():
         words = line.split()

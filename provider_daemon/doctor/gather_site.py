@@ -1,5 +1,4 @@
-"""Gathers the facts about a cluster: first the SSH connection, then slurmctld and slurmdbd, then the rest in
-parallel."""
+"""Gathers a cluster's facts: SSH connection, then slurmctld and slurmdbd, then the rest in parallel."""
 
 import asyncio
 import statistics
@@ -24,12 +23,12 @@ from provider_daemon.slurm.script import Batch, render
 from provider_daemon.slurm.ssh import CHANNELS, SshTransport
 
 HOST_KEY_PROBLEMS = frozenset({ConnectOutcome.HOST_KEY_MISMATCH, ConnectOutcome.UNUSABLE_FILE})
-TRIAL_SECONDS = 60  # run time of the job that sbatch --test-only is asked about
+TRIAL_SECONDS = 60  # run time of the job for sbatch --test-only
 
 
 @dataclass(slots=True)
 class Way:
-    """How a site is reached; `missing` stands for everything beyond where it is not."""
+    """The connection to a site; `missing` replaces all facts about an unreachable one."""
 
     ssh: Ssh | None
     inspection: Inspection | None
@@ -41,7 +40,7 @@ class Way:
             await self.transport.close()
 
 
-# --- the way ---
+# --- connection ---
 
 
 async def way(cluster: ClusterConfig, looker: Deadline, clock: Clock) -> Way:
@@ -60,15 +59,14 @@ async def way(cluster: ClusterConfig, looker: Deadline, clock: Clock) -> Way:
 
 
 def _lost(mode: int | Unknown, why: str, cause: str, **facts: Any) -> Way:
-    """`facts`: those of Ssh that are known."""
+    """`facts` are the known facts of Ssh."""
     missing = Unknown(why, cause)
     unknown = dict.fromkeys(("host_key", "login", "round_trip", "sessions"), missing)
     return Way(Ssh(mode, wanted=CHANNELS, **{**unknown, **facts}), None, None, missing)
 
 
 async def _reach(made: SshTransport, mode: int, looker: Deadline) -> Way:
-    """A login takes as long as clusters.ssh.login_seconds allows the daemon's; after it the other questions
-    have their whole time."""
+    """Connects within clusters.ssh.login_seconds, as the daemon does, then restarts the time limit."""
     inspection = Inspection(made)
     try:
         await made.connect()
@@ -111,7 +109,7 @@ async def _round_trip(inspection: Inspection) -> float:
 
 
 async def slurm(cluster: ClusterConfig, reached: Way, looker: Deadline, clock: Clock) -> Slurm:
-    """All but the trials, which need to know what is offered."""
+    """Gathers everything except the trials, which need the offerings."""
     gone, site = reached.missing, reached.inspection
     if site is None:
         assert gone is not None
@@ -179,8 +177,10 @@ async def _skew(site: Inspection, clock: Clock) -> float:
 
 
 def apart(before: float, said: int, after: float) -> float:
-    """How many seconds a clock that was read in between, in whole ones, is ahead at least; negative behind; 0
-    when it may be right."""
+    """Returns the least number of seconds that a clock in whole seconds is ahead (negative: behind).
+
+    `said` was read between `before` and `after`; 0 means that the clock may be right.
+    """
     if said > after:
         return said - after
     return said + 1 - before if said + 1 < before else 0.0
@@ -192,7 +192,7 @@ def apart(before: float, said: int, after: float) -> float:
 async def trials(
     cluster: ClusterConfig, reached: Way, wanted: dict[str, str], looker: Deadline
 ) -> dict[str, tuple[bool, str]] | Unknown:
-    """`wanted`: queue -> partition."""
+    """`wanted` maps queues to partitions."""
     site = reached.inspection
     assert site is not None
 
@@ -206,7 +206,7 @@ async def trials(
 
 
 def script(cluster: ClusterConfig, partition: str) -> str:
-    """A smallest job of ours, with the header that every job gets."""
+    """Returns a minimal job script with the header of every job."""
     directory = f"{cluster.work_root}/provd-doctor"
     return render(
         Batch(

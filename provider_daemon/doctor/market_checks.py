@@ -8,7 +8,7 @@ from provider_daemon.doctor.place_checks import targets
 from provider_daemon.ports import Cluster
 from provider_daemon.slurm.parse_config import Partition
 
-LANDS_SECONDS = 10  # from a heartbeat to the block that holds it
+LANDS_SECONDS = 10  # from a heartbeat to the block that contains it
 
 
 class NoClusterError(Exception):
@@ -120,7 +120,7 @@ def _promises(
 
 
 def _least(*ceilings: int) -> int:
-    """0 means none."""
+    """Returns the lowest limit; 0 means no limit."""
     return min(filter(None, ceilings), default=0)
 
 

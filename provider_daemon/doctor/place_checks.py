@@ -3,7 +3,7 @@
 from provider_daemon.doctor.facts import SiteFacts
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
 
-# stat's names of file systems that other hosts share.
+# stat's names of file systems that hosts can share.
 SHARED = frozenset(
     {
         "nfs",
@@ -29,7 +29,7 @@ FREE_BYTES = 10 * 1024**3
 
 
 def targets(site: SiteFacts) -> dict[str, str]:
-    """Chain queue -> partition, or several separated by commas, of every queue that is sold or configured."""
+    """Maps every queue sold or configured to its partition, or to several separated by commas."""
     queues = {
         queue.partition
         for each in known(site.offered)

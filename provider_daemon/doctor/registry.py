@@ -1,4 +1,4 @@
-"""Every check, by section and in display order; applies the checks to the gathered facts."""
+"""Lists every check, by section and in display order, and applies the checks to the gathered facts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ NOT_TOLD = "not checked: fix the error above first"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`looks_at`: the description of the check in docs/doctor.md."""
+    """`looks_at` is the description of the check in docs/doctor.md."""
 
     name: str
     section: str
@@ -148,7 +148,7 @@ NAMES = frozenset(check.name for check in CHECKS)
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """`subject`: the name of the checked cluster or key; "" where there is only one of a kind."""
+    """`subject` is the name of the checked cluster or key; "" if there is only one of a kind."""
 
     check: Check
     subject: str
@@ -156,7 +156,7 @@ class CheckResult:
 
 
 def subjects(scene: Scene, section: str) -> Sequence[tuple[str, object]]:
-    """(subject, its facts) for each run of a section's checks."""
+    """Returns (subject, its facts) for each run of a section's checks."""
     match section:
         case "host":
             return [("", scene.host)]
@@ -171,7 +171,7 @@ def subjects(scene: Scene, section: str) -> Sequence[tuple[str, object]]:
 
 
 def examine(scene: Scene) -> Iterator[CheckResult]:
-    """Apply every check to each of its subjects."""
+    """Applies every check to each of its subjects."""
     for check in CHECKS:
         for subject, facts in subjects(scene, check.section):
             yield CheckResult(check, subject, judged(check, facts))
@@ -193,7 +193,7 @@ def judged(check: Check, facts: object) -> Finding:
 
 
 def chosen(rows: Sequence[CheckResult], only: Sequence[str]) -> list[CheckResult]:
-    """The rows of the named checks, and of the checks that report why one of them was skipped."""
+    """Returns the rows of the named checks, and of the checks that report why one of them was skipped."""
     if not only:
         return list(rows)
     told = {row.finding.cause for row in rows if row.check.name in only and row.finding.cause}

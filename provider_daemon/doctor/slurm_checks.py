@@ -9,12 +9,12 @@ from provider_daemon.slurm.parse_config import number, release
 from provider_daemon.slurm.query_range import MAX_WINDOWS, SPARE_SECONDS
 
 OLDEST = "22.05"  # the oldest branch that provd is tested with
-MIN_JOB_AGE = 60  # slurm.conf's MinJobAge, seconds: some polls, and slurmdbd's delay
+MIN_JOB_AGE = 60  # slurm.conf's MinJobAge in seconds: several polls, and slurmdbd's delay
 SKEW_SECONDS = 5.0
-BACKLOG = 1_000  # records: slurmdbd is behind, and absence of a job cannot be proven until it has caught up
-# seconds that a search by name covers: a day before a job, its life, and a day after now
+BACKLOG = 1_000  # records: slurmdbd is behind, and no job's absence can be proven until it has caught up
+# Period of a search by name in seconds: a day before a job, its run time, and a day after now.
 NEEDED_RANGE = 3 * 86_400
-FEW_WINDOWS = 10  # sacct commands in one look, a second in all
+FEW_WINDOWS = 10  # sacct commands per poll, a second in all
 UPGRADE = "upgrade SLURM to 25.05.9, 25.11.8, 26.05.4 or newer"
 
 

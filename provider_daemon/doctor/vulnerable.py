@@ -1,10 +1,10 @@
-"""Known vulnerabilities of SLURM, and the first maintenance release of each branch that is free of them.
-Pure.
+"""Known vulnerabilities of SLURM, and the first fixed maintenance release of each branch. Pure.
 
-Sources: SchedMD's own CHANGELOG/slurm-YY.MM.md of 22.05 to 24.11 (each fix names its CVE); NVD's affected
+Sources: SchedMD's CHANGELOG/slurm-YY.MM.md of 22.05 to 24.11 (each fix names its CVE); NVD's affected
 versions of CVE-2025-43904 and CVE-2024-48936; SchedMD's release notes of 26.05.4, 25.11.8 and 25.05.9 (2
-September 2026), and AWS ParallelCluster's advisory on them (issue 7601), by which every version before is
-affected."""
+September 2026), and AWS ParallelCluster's advisory on them (issue 7601), by which every earlier version is
+affected.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from provider_daemon.slurm.parse_config import release
 
 @dataclass(frozen=True, slots=True)
 class Vulnerability:
-    """`fixed`: branch -> its first good maintenance release; an affected branch without a good one has None;
-    others are not affected.
+    """`fixed` maps a branch to its first fixed maintenance release, None if there is none.
 
-    `switch`: the value of SwitchType that it needs, "" for any site.
+    Branches that are not listed are not affected. `switch` is the required value of SwitchType, "" for any
+    site.
     """
 
     cve: str
@@ -69,8 +69,10 @@ VULNERABILITIES = (
 
 
 def of(version: str, switch: str, mended: Iterable[str]) -> tuple[Vulnerability, ...]:
-    """Those of a version; `switch` is the site's SwitchType, `mended` the CVEs that its package repaired by
-    itself."""
+    """Returns the vulnerabilities of a version.
+
+    `switch` is the site's SwitchType; `mended` are the CVEs that the site's package fixed on its own.
+    """
     branch, number = release(version)
     patched = frozenset(mended)
     return tuple(
