@@ -9,7 +9,7 @@ from provider_daemon.status.overview import DaemonStatus, EndpointStatus, LoopSt
 from provider_daemon.text import printable
 
 PATIENCE_SECONDS = 2.0
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to listen on is none to ask
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - a wildcard address cannot be queried
 
 
 def ask(listen: str, ledger_id: str) -> DaemonStatus | None:
