@@ -1,4 +1,4 @@
-"""The two kinds of site behind one face, so that every test of the contract runs on both."""
+"""One interface to both kinds of site, so that every test of the contract runs on both."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ def unique() -> str:
 
 @dataclass
 class Place:
-    """A scheduler on a site, and what a test needs beside it."""
+    """A scheduler on a site, and what a test needs besides."""
 
     site: Site | SimulatedSite
     scheduler: SlurmScheduler
@@ -37,7 +37,7 @@ class Place:
     since: int = field(default_factory=lambda: int(time.time()) - 5)
 
     def order(self, *argv: str, **changes: Any) -> Submission:
-        """An order for `argv` as the daemon would write it; `changes` are fields of Batch."""
+        """Returns an order for `argv` as the daemon would write it; `changes` are fields of Batch."""
         name = unique()
         directory = f"{self.work_root}/{name}"
         fields: dict[str, Any] = {
@@ -69,7 +69,7 @@ class Place:
         return await self.scheduler.snapshot(watch)
 
     async def until(self, there: Callable[[], bool]) -> None:
-        """A file that the test reads may not be there yet."""
+        """Waits until the condition holds. A file that the condition reads may not exist yet."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 with contextlib.suppress(FileNotFoundError):
@@ -84,7 +84,7 @@ class Place:
         ids: dict[str, str] | None = None,
         submitted: dict[str, int] | None = None,
     ) -> Sighting:
-        """The job once it stands there."""
+        """Waits until the job reaches the phase and returns it."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 for seen in (await self.look(name, ids=ids, submitted=submitted)).of(name):
@@ -93,13 +93,13 @@ class Place:
                 await asyncio.sleep(0.2)
 
     async def run(self, order: Submission) -> Sighting:
-        """Submits it and waits for its final record."""
+        """Submits the order and waits for its final record."""
         (receipt,) = await self.submit(order)
         assert receipt.slurm_id, receipt
         return await self.until_phase(order.name, "ended")
 
     async def over(self, order: Submission) -> None:
-        """Submits it and waits until it has run; its record may take some seconds more."""
+        """Submits the order and waits until it has run. Its record may arrive some seconds later."""
         (receipt,) = await self.submit(order)
         assert receipt.slurm_id, receipt
         await self.until_phase(order.name, "ending", "ended")

@@ -1,5 +1,4 @@
-"""What goes wrong at a site, on the simulated one, where it can be made to happen: the daemon's view of
-it."""
+"""The daemon's view of faults at a site, on the simulated site, which can produce them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +21,7 @@ async def place(simulated_site: SimulatedSite) -> AsyncIterator[Place]:
 
 
 async def test_an_answer_is_lost(place: Place, simulated_site: SimulatedSite) -> None:
-    """The job was taken although sbatch failed: the order is in doubt, and its name tells."""
+    """If sbatch fails after it queued the job, the outcome is unknown, and the job is found by its name."""
     simulated_site.faults.sbatch_lost = 1
     order = place.order("true")
     (receipt,) = await place.submit(order)
@@ -32,7 +31,10 @@ async def test_an_answer_is_lost(place: Place, simulated_site: SimulatedSite) ->
 
 
 async def test_the_connection_is_lost_while_submitting(place: Place, simulated_site: SimulatedSite) -> None:
-    """Every order without an answer is in doubt; one connection later their names tell."""
+    """Every order without an answer has an unknown outcome.
+
+    On the next connection the jobs are found by name.
+    """
     simulated_site.faults.sbatch_delay = 60
     orders = [place.order("true") for _ in range(3)]
     submitting = asyncio.create_task(place.submit(*orders))
@@ -63,7 +65,7 @@ async def test_records_arrive_late(place: Place, simulated_site: SimulatedSite) 
 
 
 async def test_a_node_fails(place: Place, simulated_site: SimulatedSite) -> None:
-    """The job failed through no fault of its own, and the node is not counted."""
+    """After a node failure the job has failed through no fault of its own, and the node is not counted."""
     order = place.order("sleep", "600", wall_seconds=3600)
     await place.submit(order)
     await place.until_phase(order.name, Phase.RUNNING)
@@ -75,12 +77,12 @@ async def test_a_node_fails(place: Place, simulated_site: SimulatedSite) -> None
 
 
 async def test_the_site_requeues_a_job(place: Place, simulated_site: SimulatedSite) -> None:
-    """Each run is in the accounting, so each is billed."""
+    """Each run of a requeued job is in the accounting, so each is billed."""
     order = place.order("sleep", "4")
     await place.submit(order)
     seen = await place.until_phase(order.name, Phase.RUNNING)
     job = simulated_site.cluster.jobs[1]
-    # the runs of a job differ in their second of submission
+    # SLURM distinguishes the runs of a job by their second of submission
     await place.until(lambda: SystemClock().now() >= seen.submitted_at + 1)
     simulated_site.cluster.requeue(job, SystemClock().now())
     simulated_site.poke()
@@ -92,7 +94,7 @@ async def test_the_site_requeues_a_job(place: Place, simulated_site: SimulatedSi
 
 
 async def test_the_account_may_have_no_more_jobs(place: Place, simulated_site: SimulatedSite) -> None:
-    """A limit that passes is no refusal: nothing was taken, and it is tried again."""
+    """A temporary limit is not a refusal: nothing was queued, and the submission is tried again."""
     simulated_site.faults.max_submitted = 1
     first, second = place.order("sleep", "600"), place.order("true")
     await place.submit(first)
@@ -104,7 +106,7 @@ async def test_the_account_may_have_no_more_jobs(place: Place, simulated_site: S
 
 
 async def test_out_of_memory(place: Place, simulated_site: SimulatedSite) -> None:
-    """SLURM's word for it comes back."""
+    """SLURM's state for it is returned."""
     order = place.order("sleep", "600")
     await place.submit(order)
     await place.until_phase(order.name, Phase.RUNNING)

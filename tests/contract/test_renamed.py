@@ -1,5 +1,7 @@
-"""Jobs that reach slurmctld from inside: all of a site's jobs run as one user, so each may rename, requeue
-and imitate."""
+"""Jobs that use slurmctld themselves.
+
+All of a site's jobs run as one user, so each may rename, requeue and imitate the others.
+"""
 
 import asyncio
 import time
@@ -20,15 +22,17 @@ RENAME = "scontrol update jobid=$SLURM_JOB_ID jobname=harmless"
 
 
 async def started(place: Place, order: Submission) -> SubmissionResult:
-    """Once its program has done what it does first."""
+    """Starts a job and waits until its program has done its first action."""
     (receipt,) = await place.submit(order)
     await place.until(lambda: "done" in place.output(order))
     return receipt
 
 
 async def test_a_job_that_renames_itself_is_followed_and_cancelled(place: Place) -> None:
-    """Before it was ever seen, it takes another name: it is still seen, cancelled by its id, and its usage is
-    measured."""
+    """A job that renames itself before it was seen is found and cancelled by its id.
+
+    Its usage is measured.
+    """
     order = place.order("sh", "-c", f"{RENAME}; echo done; sleep 300", wall_seconds=600)
     receipt = await started(place, order)
     ids = {order.name: receipt.slurm_id}
@@ -42,7 +46,7 @@ async def test_a_job_that_renames_itself_is_followed_and_cancelled(place: Place)
 
 
 async def test_a_lost_answer_and_a_new_name_are_not_an_absence(place: Place) -> None:
-    """The id is not known, and nothing has the name any more: the batch script gives the job away."""
+    """A job with an unknown id and a new name does not count as absent: its batch script identifies it."""
     order = place.order("sh", "-c", f"{RENAME}; echo done; sleep 300", wall_seconds=600)
     receipt = await started(place, order)
     (seen,) = (await place.look(order.name, doubtful=[order.name], intents=[order.name])).of(order.name)
@@ -51,12 +55,12 @@ async def test_a_lost_answer_and_a_new_name_are_not_an_absence(place: Place) -> 
 
 
 async def test_renamed_and_requeued(place: Place) -> None:
-    """Name and submit time are both new: the job is followed and cancelled while it waits again."""
+    """A requeued job with a new name and submit time is found, and cancelled while it waits again."""
     order = place.order("sh", "-c", f"{RENAME} requeue=1; echo done; sleep 300", wall_seconds=600)
     receipt = await started(place, order)
     ids = {order.name: receipt.slurm_id}
     (first,) = (await place.look(order.name, ids=ids)).of(order.name)
-    # SLURM tells a job's runs apart by their second of submission
+    # SLURM distinguishes a job's runs by their second of submission
     await place.until(lambda: time.time() >= first.submitted_at + 1)
     await place.over(place.order("scontrol", "requeue", receipt.slurm_id))
     submitted = {order.name: first.submitted_at}
@@ -68,7 +72,7 @@ async def test_renamed_and_requeued(place: Place) -> None:
 
 
 async def test_a_job_under_anothers_name_is_not_taken_for_it(place: Place) -> None:
-    """A thief reads the name of a running job and submits under it: the victim's id stays the victim's."""
+    """If a thief submits under the name of a running job, the victim's id remains the victim's."""
     victim = place.order("sh", "-c", "echo done; sleep 300", wall_seconds=600)
     receipt = await started(place, victim)
     ids = {victim.name: receipt.slurm_id}
@@ -90,8 +94,10 @@ async def test_a_job_under_anothers_name_is_not_taken_for_it(place: Place) -> No
 
 
 async def test_a_job_that_shrinks_is_billed_for_what_it_held(place: Place) -> None:
-    """It gives one of its two nodes back: SLURM's second record counts from the first start, and no second is
-    billed twice."""
+    """A job that returns one of its two nodes is billed for each second once.
+
+    SLURM's second record counts from the first start.
+    """
     if isinstance(place.site, SimulatedSite):
         pytest.skip("the simulated site does not resize jobs")
     resize = "sleep 3; scontrol update jobid=$SLURM_JOB_ID numnodes=1; sleep 3"
@@ -106,8 +112,10 @@ async def test_a_job_that_shrinks_is_billed_for_what_it_held(place: Place) -> No
 
 
 async def test_renamed_over_and_forgotten(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its id was never known and slurmctld has it no more: sacct's working directory names the job that
-    renamed itself."""
+    """A renamed job that slurmctld forgot is found by the working directory in sacct.
+
+    Its id was never known.
+    """
     order = place.order("sh", "-c", f"{RENAME}; echo done; exit 3")
     receipt = await started(place, order)
 
@@ -134,7 +142,7 @@ async def test_renamed_over_and_forgotten(place: Place, monkeypatch: pytest.Monk
 
 
 async def test_a_working_directory_stays_once_a_job_runs(place: Place) -> None:
-    """Its own user cannot change it: renamed jobs are known by it."""
+    """A job's user cannot change the working directory of a running job: renamed jobs are found by it."""
     if isinstance(place.site, SimulatedSite):
         pytest.skip("the simulated site changes no working directory")
     order = place.order("sh", "-c", "scontrol update jobid=$SLURM_JOB_ID workdir=/tmp 2>&1; echo done")

@@ -1,5 +1,4 @@
-"""What the daemon may count on from a SLURM site: the same for the simulated and the real one, over SSH and
-on the login node."""
+"""What the daemon may rely on at a SLURM site, simulated or real, over SSH and on the login node."""
 
 import asyncio
 import re
@@ -35,13 +34,12 @@ HOSTILE = (
 
 
 async def test_version(place: Place) -> None:
-    """The site says which SLURM it runs."""
+    """The site reports its SLURM version."""
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", await place.scheduler.version())
 
 
 async def test_many_orders_one_command(place: Place) -> None:
-    """A dozen orders in one command: each has a receipt, in order, with a SLURM job of its own that ends
-    well."""
+    """A dozen orders in one command each get a result, in order, and their own SLURM job, which succeeds."""
     orders = [place.order("true") for _ in range(12)]
     receipts = await place.submit(*orders)
     assert [receipt.name for receipt in receipts] == [order.name for order in orders]
@@ -63,7 +61,7 @@ async def test_many_orders_one_command(place: Place) -> None:
     ids=["partition", "account", "memory", "gpus"],
 )
 async def test_refusals(place: Place, changes: dict[str, Any], words: str) -> None:
-    """What SLURM refuses is refused with a reason, and the orders beside it are taken all the same."""
+    """An order that SLURM refuses is refused with a reason; the other orders of the command are accepted."""
     good, bad, other = place.order("true"), place.order("true", **changes), place.order("true")
     receipts = await place.submit(good, bad, other)
     assert receipts[0].slurm_id
@@ -73,7 +71,10 @@ async def test_refusals(place: Place, changes: dict[str, Any], words: str) -> No
 
 
 async def test_more_nodes_than_exist(place: Place) -> None:
-    """Some versions refuse it, others let it wait for ever: either way the customer hears why."""
+    """A job with more nodes than exist is refused or waits forever, depending on the version.
+
+    Either way the customer learns the reason.
+    """
     order = place.order("true", nodes=9)
     (receipt,) = await place.submit(order)
     if receipt.refusal:
@@ -86,8 +87,7 @@ async def test_more_nodes_than_exist(place: Place) -> None:
 
 
 async def test_found_by_name_while_it_runs_and_after(place: Place) -> None:
-    """A job whose id was never learned is found by its name, at once and after its end, with its exit
-    code."""
+    """A job with an unknown id is found by its name, at once and after its end, with its exit code."""
     order = place.order("sh", "-c", "sleep 1; exit 3")
     (receipt,) = await place.submit(order)
     snapshot = await place.look(order.name, doubtful=[order.name])
@@ -104,8 +104,7 @@ async def test_found_by_name_while_it_runs_and_after(place: Place) -> None:
 
 
 async def test_survey(place: Place) -> None:
-    """A running job shows what it holds, an ended one its record, both without being asked for by name; the
-    site's clock comes along."""
+    """A poll without names returns what a running job holds, an ended job's record, and the site's clock."""
     running, ended = place.order("sleep", "30", cpus_per_node=2, memory_gb_per_node=2), place.order("true")
     for order in (running, ended):
         script = order.script.replace(f"--job-name={order.name}", f"--job-name={order.name}-JOB-1")
@@ -143,7 +142,7 @@ async def test_absence(place: Place) -> None:
 
 
 async def test_exit_codes(place: Place) -> None:
-    """The program's own exit code comes back."""
+    """The program's own exit code is returned."""
     programs = {
         0: ("true",),
         3: ("sh", "-c", "exit 3"),
@@ -158,8 +157,7 @@ async def test_exit_codes(place: Place) -> None:
 
 
 async def test_cancel_running(place: Place) -> None:
-    """A running job that is cancelled ends as cancelled; cancelling it again, or one that never was, is no
-    error."""
+    """A cancelled running job ends as cancelled. Cancelling it again, or an unknown job, is not an error."""
     order = place.order("sleep", "300", wall_seconds=600)
     (receipt,) = await place.submit(order)
     await place.until_phase(order.name, Phase.RUNNING)
@@ -170,8 +168,10 @@ async def test_cancel_running(place: Place) -> None:
 
 
 async def test_cancel_spares_strangers(place: Place) -> None:
-    """An id of ours that belongs to another job by now, as after a reset of SLURM's database: that job runs
-    on, ours beside it ends."""
+    """An id of ours that another job has now is not cancelled; our other job is.
+
+    Ids repeat after a reset of SLURM's database.
+    """
     ours, other = place.order("sleep", "300", wall_seconds=600), place.order("sleep", "300", wall_seconds=600)
     mine, stranger = await place.submit(ours, other)
     await place.until_phase(ours.name, Phase.RUNNING)
@@ -183,7 +183,7 @@ async def test_cancel_spares_strangers(place: Place) -> None:
 
 
 async def test_cancel_waiting(place: Place) -> None:
-    """A waiting job that is cancelled never runs."""
+    """A cancelled pending job never runs."""
     order = place.order("true", wall_seconds=30 * 86400)
     (receipt,) = await place.submit(order)
     assert receipt.slurm_id
@@ -194,14 +194,14 @@ async def test_cancel_waiting(place: Place) -> None:
 
 
 async def test_time_limit_to_the_second(place: Place) -> None:
-    """The script ends its program after the agreed seconds, not SLURM after the minute."""
+    """The script ends its program after the agreed seconds, before SLURM's limit in minutes."""
     seen = await place.run(place.order("sleep", "300", wall_seconds=2))
     assert seen.exit_code == 124
     assert 2 <= seen.elapsed <= 6
 
 
 async def test_gpus(place: Place) -> None:
-    """A GPU job is given its devices, and the accounting names their type."""
+    """A GPU job gets its devices, and the accounting contains their type."""
     order = place.order(
         "sh", "-c", "echo $CUDA_VISIBLE_DEVICES; sleep 1", partition="gpu", gpus_per_node=2, gpu_type="a100"
     )
@@ -211,7 +211,7 @@ async def test_gpus(place: Place) -> None:
 
 
 async def test_two_nodes(place: Place) -> None:
-    """srun inside the job reaches each node once, with the job's environment."""
+    """srun in the job reaches each node once, with the job's environment."""
     order = place.order(
         "srun", "sh", "-c", "echo $SLURMD_NODENAME $GREETING", nodes=2, environment=(("GREETING", "hello"),)
     )
@@ -223,8 +223,7 @@ async def test_two_nodes(place: Place) -> None:
 
 
 async def test_hostile_arguments(place: Place) -> None:
-    """Whatever a customer writes reaches the program as its arguments, byte for byte, and no shell ever reads
-    it."""
+    """A customer's text reaches the program as its arguments, byte for byte, and no shell reads it."""
     order = place.order("printf", "<%s>\\n", *HOSTILE, working_directory="in/$(touch hostile) dir")
     await place.over(order)
     assert place.output(order) == "".join(f"<{argument}>\n" for argument in HOSTILE)
@@ -233,8 +232,7 @@ async def test_hostile_arguments(place: Place) -> None:
 
 
 async def test_a_name_that_reads_as_rows(place: Place) -> None:
-    """A customer whose job may submit others names one so that it reads as another job's end: nobody's job
-    ends by that."""
+    """A job whose name imitates another job's record ends no job."""
     victim = place.order("sleep", "20")
     (receipt,) = await place.submit(victim)
     await place.until_phase(victim.name, Phase.RUNNING)
@@ -246,12 +244,12 @@ async def test_a_name_that_reads_as_rows(place: Place) -> None:
     )
     (seen,) = (await place.look(victim.name, ids={victim.name: receipt.slurm_id})).of(victim.name)
     assert (seen.slurm_id, seen.phase) == (receipt.slurm_id, Phase.RUNNING)
-    await place.scheduler.survey(place.since, known({}))  # reads everybody's rows
+    await place.scheduler.survey(place.since, known({}))  # reads the rows of all users
     await place.scheduler.cancel(known({victim.name: receipt.slurm_id}))
 
 
 async def test_environment(place: Place) -> None:
-    """The customer's variables arrive as they were written; nothing of the daemon's way of asking does."""
+    """The customer's variables arrive unchanged; none of the daemon's own variables does."""
     order = place.order("sh", "-c", 'echo "$A"; env', environment=(("A", "$HOME 'x' \"y\""),))
     await place.over(order)
     first, *variables = place.output(order).splitlines()
@@ -260,7 +258,7 @@ async def test_environment(place: Place) -> None:
 
 
 async def test_nodes(place: Place) -> None:
-    """Every node with its size, and what is in use while a job runs."""
+    """Every node is listed with its size, and with what is in use while a job runs."""
     order = place.order(
         "sleep",
         "300",
@@ -286,8 +284,10 @@ async def test_nodes(place: Place) -> None:
 
 
 async def test_slurmdbd_down(place: Place) -> None:
-    """Without slurmdbd jobs are taken and run on, but nothing that left squeue can be called absent; its
-    record comes later."""
+    """Without slurmdbd jobs are accepted and run.
+
+    Nothing that left squeue can be called absent, and its record arrives later.
+    """
     await place.stop("slurmdbd")
     try:
         order = place.order("sh", "-c", "exit 4")
@@ -302,7 +302,7 @@ async def test_slurmdbd_down(place: Place) -> None:
 
 
 async def test_slurmctld_down(place: Place) -> None:
-    """Without slurmctld every answer is 'try again', and an order is in doubt rather than refused."""
+    """Without slurmctld every error is temporary, and a submission has an unknown outcome, not a refusal."""
     await place.stop("slurmctld")
     order = place.order("true")
     try:
@@ -321,7 +321,7 @@ async def test_slurmctld_down(place: Place) -> None:
 
 
 async def test_job_directory_missing(place: Place) -> None:
-    """An order whose directory cannot be made is known not to have been started, and holds nobody up."""
+    """An order whose directory cannot be created is known not to have started, and delays no other order."""
     good, bad = place.order("true"), place.order("true")
     bad = type(bad)(bad.name, bad.script, "/proc/no/such/place")
     receipts = await place.submit(good, bad)
@@ -331,7 +331,10 @@ async def test_job_directory_missing(place: Place) -> None:
 
 
 async def test_tasks_on_every_node(place: Place) -> None:
-    """What a wrapper starts runs once a task; lines after it run, and the exit code stays the program's."""
+    """The program of a wrapper runs once per task.
+
+    Lines after it run, and the exit code remains the program's.
+    """
     order = place.order(
         "sh",
         "-c",
