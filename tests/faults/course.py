@@ -1,5 +1,4 @@
-"""One fault from beginning to end: jobs before, during and after it, what the daemon said, how soon it caught
-up, and the truth."""
+"""The course of one fault: jobs before, during and after it, log lines, recovery, and the jobs' results."""
 
 import asyncio
 import re
@@ -18,9 +17,10 @@ from tests.faults.network import set_patience
 from tests.faults.witness import WAIT_SECONDS, Line, told
 from tests.waiting import until
 
-QUIET_SECONDS = 3.0  # how long a fault goes on after it was noticed: a line a tick would show
-LINES = 2  # by one about one thing: of the moment when it broke, and of what lasts
-TICKS = 2  # within which the daemon must have caught up
+# how long a fault lasts after it was noticed: a line per tick would show
+QUIET_SECONDS = 3.0
+LINES = 2  # by one subject about one fault: at the moment when it broke, and while it lasts
+TICKS = 2  # within which the daemon must have recovered
 IN_DOUBT = 90.0  # seconds: a submission without an answer waits for its window
 
 
@@ -42,8 +42,10 @@ class Row:
 
 @dataclass(slots=True)
 class Jobs:
-    """`ends` and `stays` run before the fault and end during and after it; `during` is submitted while it
-    lasts."""
+    """The jobs of one fault.
+
+    `ends` and `stays` run before the fault and end during and after it; `during` is submitted while it lasts.
+    """
 
     ends: Job
     stays: Job
@@ -55,7 +57,7 @@ class Jobs:
 
 
 async def prepare(house: House) -> Jobs:
-    """All is well and the jobs of before run; raises Wrong."""
+    """Waits until everything is healthy and the first jobs run; raises Wrong."""
     gates, number = house.site.work_root, str(time.monotonic_ns())
     ends = Job(State.FAILED, 3, gates / f"ends-{number}")
     stays = Job(State.COMPLETED, 0, gates / f"stays-{number}")
@@ -70,7 +72,7 @@ async def prepare(house: House) -> Jobs:
 
 
 async def break_and_mend(house: House, fault: Fault, jobs: Jobs) -> Row:
-    """The fault from its beginning until the daemon has caught up with it."""
+    """Runs the fault from its beginning until the daemon has recovered."""
     row = Row(fault.name)
     try:
         await _fault(house, fault, row, jobs.ends, jobs.during)
@@ -101,11 +103,11 @@ async def _fault(house: House, fault: Fault, row: Row, ends: Job, during: Job) -
         row.caught_up += f" (back after {waited:.0f} s)"
 
 
-# --- while it lasts ---
+# --- while the fault lasts ---
 
 
 async def _notice(house: House, fault: Fault, row: Row, mark: int) -> None:
-    """It lasts until the daemon said it and the metric shows it, and some seconds more."""
+    """Waits until the daemon logged the fault and the metric shows it, and some seconds more."""
     if not fault.quiet:
         await until(
             f"a line {fault.event}", lambda: _matching(house, fault, house.witness.lines(mark)), limit=150
@@ -134,8 +136,10 @@ async def _down(house: House) -> bool:
 
 
 def _matching(house: House, fault: Fault, lines: list[Line]) -> list[Line]:
-    """Of the loop that the metric is about, where it is about one: others that are cut off as well say the
-    same."""
+    """Returns the matching lines, of the metric's loop where it has one.
+
+    Other loops that are cut off as well log the same.
+    """
     metric = fault.metric(house)
     loop = metric[1].get("loop") if metric else None
     return [
@@ -148,10 +152,10 @@ def _matching(house: House, fault: Fault, lines: list[Line]) -> list[Line]:
 
 
 def _judge_lines(house: House, fault: Fault, row: Row, lines: list[Line], restarts: int) -> None:
-    """What is wrong is said once by whom it concerns. The command that was under way when it broke may have a
-    line of its own before.
+    """Checks that each affected part logs the fault once.
 
-    A daemon that cannot run says why at each of its starts.
+    The command that was running when the fault began may log its own line before. A daemon that cannot run
+    logs the reason at each start.
     """
     groups = told(lines)
     if fault.quiet:
@@ -167,11 +171,14 @@ def _judge_lines(house: House, fault: Fault, row: Row, lines: list[Line], restar
             row.problems.append(f"{len(found)} lines {event} {subject}: {whys}")
 
 
-# --- after it ---
+# --- after the fault ---
 
 
 async def _catch_up(house: House, fault: Fault, row: Row, ends: Job, during: Job) -> None:
-    """Ticks that began after the return until what happened meanwhile is known (SLURM) or sent (chain)."""
+    """Counts the ticks until all is known (SLURM) or sent (chain).
+
+    Only ticks that began after the return count.
+    """
     if not fault.bookable:
         counts = {HEARTBEAT: await _ticks_until(house, HEARTBEAT, lambda: _active(house))}
         await set_patience(house, 300)
@@ -195,14 +202,21 @@ async def _catch_up(house: House, fault: Fault, row: Row, ends: Job, during: Job
 
 
 async def _ticks_until(house: House, loop: str, done: Callable[[], Awaitable[bool] | bool]) -> int:
-    """The tick that was under way at the return began before it, and is not counted."""
+    """Waits for the condition and returns the number of ticks until then.
+
+    The tick that was running at the return began before it and does not count.
+    """
     before = await house.witness.ticks(loop)
     await until(f"{loop} has caught up", done, limit=120, pause=0.02)
     return max(0, round(await house.witness.ticks(loop) - before))
 
 
 def _known(house: House, ends: Job, during: Job) -> bool:
-    """A submission whose answer was lost is looked for until its window is over: that is no tick's fault."""
+    """Reports whether the job is known.
+
+    A submission whose answer was lost is searched for until its window is over, which is not a delay of any
+    tick.
+    """
     ended, new = house.witness.job(ends.job_id), house.witness.job(during.job_id)
     if ended is None or new is None or ended["state"] not in {state.value for state in TERMINAL}:
         return False
@@ -215,7 +229,7 @@ async def _active(house: House) -> bool:
 
 
 async def finish(house: House, row: Row, jobs: Jobs) -> None:
-    """Every job comes to its end, and the truth goes into the row."""
+    """Waits for the end of every job and stores the result in the row."""
     jobs.stays.let_end()
 
     async def all_ended() -> bool:

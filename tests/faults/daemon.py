@@ -1,8 +1,8 @@
-"""`provd` on a machine whose clock is wrong: the seconds in the file that PROVD_CLOCK_OFFSET names are added
-to the time of day.
+"""`provd` on a machine with a wrong clock.
 
-The machine's own clock is not touched. The steady clock stays as it is, as on a real machine whose clock is
-set."""
+The seconds in the file named by PROVD_CLOCK_OFFSET are added to the time of day. The machine's own clock is
+not changed. The monotonic clock is unchanged, as on a real machine whose clock is set.
+"""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""What goes wrong, how it is made to, and what the daemon must say of it."""
+"""The faults: how each is produced, and what the daemon must log."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +17,13 @@ Metric = tuple[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`event` and `words` (a pattern) are the one line that says what is wrong, `metric` is 1 while it lasts.
+    """A fault.
 
+    `event` and `words` (a pattern) identify the one log line about the fault; `metric` is 1 while it lasts.
     `side`: what is cut off, "slurm" or "chain". `back`: when, after `end`, the service counts as returned.
     `quiet`: the daemon need not notice. `bookable`: whether jobs can be submitted on chain while it lasts.
-    `needs_disk`: cannot be made without a mounted file system."""
+    `needs_disk`: requires a mounted file system.
+    """
 
     name: str
     side: str

@@ -1,5 +1,7 @@
-"""A real SLURM site, a devnet, and the real daemon that reaches both through proxies only, below one
-directory."""
+"""A real SLURM site, a devnet, and the real daemon, which reaches both through proxies only.
+
+All files are below one directory.
+"""
 
 import asyncio
 import contextlib
@@ -29,11 +31,11 @@ LEDGER_DISK = "8m"
 PATIENT = {"SlurmdTimeout": "300"}  # SLURM's own default: its nodes outlive a munged that is down for a while
 RESTART_SECONDS = 1.0  # as systemd's RestartSec
 INTAKE, ADVANCE, HEARTBEAT = "intake", "advance:demo", "heartbeat:demo"
-HALT = signal.SIGUSR1  # the devnet makes no blocks from then on
+HALT = signal.SIGUSR1  # the devnet makes no blocks after it
 
 
 class FarSite(RealSite):
-    """Its sshd is reached at another port."""
+    """The site, whose sshd is reached at another port."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, PATIENT)
@@ -50,8 +52,11 @@ class FarSite(RealSite):
 
 @dataclass(slots=True)
 class House:
-    """`grpc` are the daemon's three endpoints, `direct` is our own way to the chain. `disk` is None where
-    nothing can be mounted."""
+    """Everything that is under test.
+
+    `grpc` are the daemon's three endpoints, `direct` is the test's own connection to the chain. `disk` is
+    None where nothing can be mounted.
+    """
 
     directory: Path
     site: FarSite
@@ -90,7 +95,7 @@ class House:
         self._supervisor = asyncio.create_task(self._keep_running())
 
     async def _keep_running(self) -> None:
-        """As systemd does: a daemon that ended is started again after a moment."""
+        """Restarts the daemon after its end, as systemd does, with a short delay."""
         while True:
             if not self._resting and not self.daemon.running:
                 self.restarts += 1
@@ -107,8 +112,10 @@ class House:
     # --- the chain's life ---
 
     async def restart_chain(self) -> None:
-        """Another process goes on with the chain's file; what waited in its mempool is gone. The daemon
-        cannot reach it yet."""
+        """Resumes the chain in another process from the chain's file, with an empty mempool.
+
+        The daemon cannot reach it yet.
+        """
         await asyncio.to_thread(self.devnet.stop)
         self.devnet.log.unlink()
         self.devnet, port = await asyncio.to_thread(
@@ -119,7 +126,7 @@ class House:
             proxy.cut()
 
     async def liar(self, name: str, *more: str) -> tuple[Process, int]:
-        """Another devnet, and its port."""
+        """Starts another devnet and returns its port."""
         directory = self.directory / name
         directory.mkdir()
         child, port = await asyncio.to_thread(start_devnet, directory, self.addresses, "published", *more)
@@ -147,7 +154,7 @@ Act = Callable[[House], Awaitable[None]]
 
 @contextlib.asynccontextmanager
 async def house(directory: Path) -> AsyncIterator[House]:
-    """Everything up, every loop well."""
+    """Starts everything and waits until every loop is healthy."""
     site = await asyncio.to_thread(FarSite, directory)
     try:
         made = await _build(directory, site)
@@ -210,13 +217,15 @@ async def _build(directory: Path, site: FarSite) -> House:
 
 
 def _chain_options(governor: str) -> tuple[str, ...]:
-    """Like a published chain, half of whose queries are read from the store; its governance is an account of
-    ours."""
+    """Options of a published chain, half of whose queries are read from the store.
+
+    An account of the test is its governance.
+    """
     return ("published", "--authority", governor)
 
 
 def _mount(disk: Path) -> Path | None:
-    """A small file system of its own; None where that is not allowed."""
+    """Mounts a small file system; returns None where that is not allowed."""
     disk.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={LEDGER_DISK},mode=700", "tmpfs", str(disk)]
     return (
@@ -230,8 +239,10 @@ def _mount(disk: Path) -> Path | None:
 def _config(
     directory: Path, site: FarSite, secret: bytes, grpc: list[Proxy], disk: Path | None
 ) -> tuple[Path, int]:
-    """The demo's configuration with three endpoints and the ledger on its own disk; and the port of
-    /metrics."""
+    """Writes the demo's configuration with three endpoints and the ledger on its own disk.
+
+    Returns the port of /metrics too.
+    """
     config = write_config(directory, site, secret, grpc[0].port)
     text = config.read_text()
     endpoints = ", ".join(f'"127.0.0.1:{proxy.port}"' for proxy in grpc)

@@ -1,4 +1,4 @@
-"""The jobs that are under way while something is broken, and the truth about them."""
+"""The jobs that run during a fault, and the comparison of their results."""
 
 import asyncio
 from dataclasses import dataclass
@@ -18,8 +18,10 @@ ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "
 
 @dataclass(slots=True)
 class Job:
-    """`state` and `exit_code` are what it must come to; `gate` is the file that it waits for before it
-    ends."""
+    """A job.
+
+    `state` and `exit_code` are the expected result; `gate` is the file that the job waits for before it ends.
+    """
 
     state: State
     exit_code: int
@@ -49,7 +51,7 @@ class Job:
 
 
 async def submit(house: House, jobs: list[Job]) -> None:
-    """All in one transaction; the chain has them when this returns."""
+    """Submits all jobs in one transaction; the chain has them when this returns."""
     ids = await order(house.customer, *(job.order for job in jobs))
     for job, job_id in zip(jobs, ids, strict=True):
         job.job_id = job_id
@@ -72,14 +74,14 @@ async def ended_in_slurm(house: House, job: Job) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is wrong with a fault's jobs after all is over, in words."""
+    """The problems with a fault's jobs after their end, in words."""
 
     wrong: list[str]
     lost: list[str]
 
 
 async def compare(house: House, jobs: list[Job]) -> Truth:
-    """The chain's records against sacct, and both against what the jobs must come to."""
+    """Compares the chain's records with sacct, and both with the expected results."""
     wrong, lost = [], []
     found = await asyncio.to_thread(house.site.accounting)
     for job in jobs:

@@ -1,4 +1,4 @@
-"""How the machines are broken and mended: the site's daemons, the daemon's own disk and clock, its wallet."""
+"""Faults of the site's daemons and of the daemon's own disk, clock and wallet, and their repair."""
 
 import asyncio
 import re
@@ -30,7 +30,7 @@ def start(daemon: str) -> Act:
 
 
 async def backlog_gone(house: House) -> None:
-    """slurmdbd is back when slurmctld has handed over what it kept for it."""
+    """Waits until slurmctld has delivered its backlog to slurmdbd, which counts as slurmdbd's return."""
 
     async def empty() -> bool:
         said = await asyncio.to_thread(house.site.slurm.run, "sdiag", check=False)
@@ -40,7 +40,7 @@ async def backlog_gone(house: House) -> None:
 
 
 async def stop_sshd(house: House) -> None:
-    """Its sessions end with it, as under systemd."""
+    """Stops sshd. Its sessions end with it, as under systemd."""
     await asyncio.to_thread(house.site.slurm.stop, "sshd")
     house.ssh.cut()
 
@@ -51,8 +51,11 @@ def _filler(house: House) -> Path:
 
 
 async def fill_disk(house: House) -> None:
-    """After a restart: the write-ahead log of a daemon that ran for long has room of its own, a full disk
-    goes unnoticed a while."""
+    """Fills the disk after a restart.
+
+    The write-ahead log of a daemon that ran for long has free space, so that a full disk goes unnoticed for a
+    while.
+    """
     await house.restart()
     await running(house)
     with _filler(house).open("wb", buffering=0) as file:
@@ -83,7 +86,7 @@ def clock(offset: int, *, restart: bool) -> Act:
 
 
 class Purses(Protocol):
-    """Whose money it is, who holds it meanwhile, and the way to the chain."""
+    """Accounts: the owner of the money, its temporary holder, and the connection to the chain."""
 
     chain: GrpcChain
     provider: Account

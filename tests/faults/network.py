@@ -1,4 +1,4 @@
-"""How the ways to the site and to the chain are broken and mended, and the chain itself."""
+"""Faults of the connections to the site and the chain, and of the chain itself, and their repair."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.witness import WAIT_SECONDS
 from tests.waiting import until
 
-# stands for 400 s: governance lowers the cluster's patience from 300 s to 30 s before it
+# stands for 400 s: governance lowers the cluster's heartbeat timeout from 300 s to 30 s first
 HALTED_SECONDS = 40.0
 PATIENCE = 30
 
@@ -50,7 +50,7 @@ def slow(seconds: float) -> Callable[[Proxy], None]:
 
 
 def connected(proxies: Way, loop: str) -> Act:
-    """Back when the daemon has a connection again: a new one, or the old one where that still serves."""
+    """Waits until the daemon has a connection again: a new one, or the old one if it still works."""
 
     async def wait(house: House) -> None:
         served = sum(proxy.served for proxy in proxies(house))
@@ -65,7 +65,7 @@ def connected(proxies: Way, loop: str) -> Act:
 
 
 class Cutting:
-    """Cuts what is connected again and again until told to stop."""
+    """Cuts all connections again and again until it is stopped."""
 
     def __init__(self, proxies: Way) -> None:
         self._proxies = proxies
@@ -124,10 +124,13 @@ async def set_patience(house: House, seconds: int) -> None:
 
 
 async def restart_chain(house: House) -> None:
-    """The chain's first block finds the cluster silent; only then can the daemon reach it again."""
+    """Restarts the chain.
+
+    The chain's first block finds the cluster silent; only then can the daemon reach it again.
+    """
     for proxy in house.grpc:
         proxy.refuse()
-    await asyncio.sleep(max(0.0, HALTED_SECONDS - 30))  # chain_halted was said after 30 s
+    await asyncio.sleep(max(0.0, HALTED_SECONDS - 30))  # chain_halted was logged after 30 s
     await house.restart_chain()
 
     async def offline() -> bool:

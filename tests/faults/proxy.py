@@ -1,5 +1,4 @@
-"""A TCP proxy that misbehaves on order: latency, cut, half-open, truncation after so many bytes, refusal.
-Switchable while it runs."""
+"""A TCP proxy with switchable faults: latency, cut, half-open, truncation after some bytes, refusal."""
 
 import asyncio
 import contextlib
@@ -13,7 +12,7 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST instead of FIN
 
 @dataclass(eq=False, slots=True)
 class _Link:
-    """One connection through the proxy. `left`: bytes that the client may still get; None is no limit."""
+    """One connection through the proxy. `left`: bytes that the client may still get; None means no limit."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter | None = None
@@ -30,10 +29,10 @@ class _Link:
 
 @dataclass(slots=True)
 class Proxy:
-    """`start` gives the port, which stays the same. What is switched on holds for live connections and new
-    ones until `heal`.
+    """The proxy.
 
-    `served` counts connections that were let through to the target.
+    `start` returns the port, which stays the same. A fault applies to live and new connections until `heal`.
+    `served` counts connections that were forwarded to the target.
     """
 
     target: int
@@ -57,29 +56,31 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # --- what goes wrong ---
+    # --- faults ---
 
     def cut(self) -> None:
-        """Every live connection ends in a reset."""
+        """Resets every live connection."""
         for link in list(self._links):
             link.end(reset=True)
 
     def refuse(self) -> None:
-        """Nobody listens any more, and what is connected is cut."""
+        """Stops listening and cuts all connections."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
         self.cut()
 
     def half_open(self) -> None:
-        """Bytes are swallowed and nobody is told; connections that met this stay so for ever, as when the
-        other end lost its power."""
+        """Discards all bytes without an error.
+
+        Affected connections stay so forever, as when the other end lost its power.
+        """
         self._half_open = True
         for link in self._links:
             link.silent = True
 
     def truncate(self, count: int) -> None:
-        """Each connection, live or new, is cut once its client got `count` bytes more."""
+        """Cuts each connection, live or new, once its client got `count` bytes more."""
         self._limit = count
         for link in self._links:
             link.left = count
@@ -91,7 +92,7 @@ class Proxy:
         if self._listener is None:
             await self.start()
 
-    # --- the ordinary course ---
+    # --- normal operation ---
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = _Link(writer, left=self._limit, silent=self._half_open)
@@ -102,7 +103,7 @@ class Proxy:
         try:
             await self._serve(reader, link)
         except (OSError, asyncio.CancelledError):
-            pass  # reset by either side, or the proxy stops: asyncio's streams would log it
+            pass  # reset by a peer, or the proxy stops: asyncio's streams would log it
         finally:
             link.end()
             self._links.discard(link)
@@ -127,8 +128,10 @@ class Proxy:
             await asyncio.gather(*ways, return_exceptions=True)
 
     async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, link: _Link) -> None:
-        """Until one side ends, or the client got all that it may. A second task keeps the order while bytes
-        wait for their time."""
+        """Copies bytes until one side ends, or the client got all that it may.
+
+        A second task keeps the order while bytes wait for their time.
+        """
         waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         reading = asyncio.create_task(self._read(source, waiting))
         try:

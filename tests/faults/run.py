@@ -1,12 +1,12 @@
-"""Breaks what the daemon depends on, one thing after another, on a real SLURM site and a devnet, and judges
-what it does.
+"""Breaks the daemon's dependencies one after another and judges what the daemon does.
 
     python -m tests.faults.run [--only NAME]... [--allow-missing]
 
-Exit 0 only when, for each fault, no job was reported wrongly, none was lost or twice in SLURM, the daemon
-caught up within two of its ticks after the return, one line said what was wrong and one metric showed it. A
-return over SSH counts from the daemon's next connection: after its first try it knocks at most twice a
-minute."""
+It runs on a real SLURM site and a devnet. It exits with 0 only if, for each fault, no job was reported
+wrongly, none was lost or twice in SLURM, the daemon recovered within two of its ticks after the return, one
+log line described the fault and one metric showed it. A return over SSH counts from the daemon's next
+connection: after its first attempt it connects at most twice a minute.
+"""
 
 import argparse
 import asyncio
@@ -76,7 +76,7 @@ def not_run(fault: Fault, allow_missing: bool) -> Row:
 
 
 async def make(place: House, faults: Sequence[Fault]) -> AsyncIterator[Row]:
-    """While the jobs of one fault come to their ends those of the next begin."""
+    """Runs the faults. The jobs of one fault end while those of the next begin."""
     jobs = await prepare(place)
     for number, fault in enumerate(faults, 1):
         row = await break_and_mend(place, fault, jobs)

@@ -1,4 +1,4 @@
-"""The quickest of the real faults; `make faults` makes all of them."""
+"""The quickest of the real faults; `make faults` runs all of them."""
 
 import pytest
 
@@ -8,8 +8,10 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 
 async def test_the_quickest_faults() -> None:
-    """A site daemon, the wire to the chain, the wallet: each told once, caught up with, no job wrong, lost or
-    twice."""
+    """A site daemon, the network to the chain, the wallet: each is logged once and recovered from.
+
+    No job is wrong, lost or twice in SLURM.
+    """
     faults = chosen(["munged stopped", "gRPC: connections cut", "wallet emptied"])
     assert len(faults) == 3
     assert [problem for row in await play(faults) for problem in row.problems] == []

@@ -1,4 +1,4 @@
-"""The proxy that the fault runs use does to a connection what it says."""
+"""The faults of the proxy that the fault runs use."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 @pytest.fixture
 async def proxy() -> AsyncIterator[Proxy]:
-    """In front of a server that sends back what it gets."""
+    """A proxy in front of an echo server."""
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     made = Proxy(server.sockets[0].getsockname()[1])
     await made.start()
@@ -33,7 +33,7 @@ async def connect(proxy: Proxy) -> Pair:
 
 
 async def said(pair: Pair, words: bytes) -> bytes:
-    """What comes back; all of it or what came before the end."""
+    """Returns what comes back: all of it, or what arrived before the end."""
     reader, writer = pair
     writer.write(words)
     try:
@@ -43,7 +43,7 @@ async def said(pair: Pair, words: bytes) -> bytes:
 
 
 async def test_carries(proxy: Proxy) -> None:
-    """Untouched, bytes come through whole, on several connections."""
+    """Without a fault, bytes pass unchanged, on several connections."""
     pairs = [await connect(proxy) for _ in range(3)]
     words = b"x" * 200_000
     assert [await said(pair, words) for pair in pairs] == [words] * 3
@@ -51,7 +51,7 @@ async def test_carries(proxy: Proxy) -> None:
 
 
 async def test_latency(proxy: Proxy) -> None:
-    """Each way takes its time, and the order stays when the latency goes."""
+    """Each direction takes its time, and the order is kept when the latency ends."""
     pair, loop = await connect(proxy), asyncio.get_running_loop()
     proxy.latency = 0.2
     began = loop.time()
@@ -74,7 +74,7 @@ async def test_cut(proxy: Proxy) -> None:
 
 
 async def test_refuse(proxy: Proxy) -> None:
-    """Nobody listens, until it is healed, on the same port."""
+    """Connections are refused until `heal`, which listens on the same port."""
     port = proxy.port
     proxy.refuse()
     with pytest.raises(ConnectionRefusedError):
@@ -85,8 +85,7 @@ async def test_refuse(proxy: Proxy) -> None:
 
 
 async def test_half_open(proxy: Proxy) -> None:
-    """Bytes vanish without an end or a reset, on old connections for ever and on new ones until it is
-    healed."""
+    """Bytes vanish without an end or a reset, on old connections forever and on new ones until `heal`."""
     old = await connect(proxy)
     await said(old, b"a")
     proxy.half_open()
@@ -101,7 +100,7 @@ async def test_half_open(proxy: Proxy) -> None:
 
 
 async def test_truncate(proxy: Proxy) -> None:
-    """Live and new connections get so many bytes and no more."""
+    """Live and new connections get the given number of bytes and no more."""
     old = await connect(proxy)
     await said(old, b"a")
     proxy.truncate(4)

@@ -1,5 +1,7 @@
-"""What can be seen of the daemon from outside: its log, its /metrics, its ledger. Nothing here asks the
-daemon's own objects."""
+"""The daemon as seen from outside: its log, its /metrics, its ledger.
+
+Nothing here uses the daemon's own objects.
+"""
 
 import asyncio
 import json
@@ -13,8 +15,9 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 Line = dict[str, Any]
-WAIT_SECONDS = 90  # for what should come about soon
-OUR_OWN = "foreign_tx"  # shown for an hour: the wallet is emptied by a transaction of the provider's own key
+WAIT_SECONDS = 90  # seconds for what should happen soon
+# shown for an hour: a transaction of the provider's own key empties the wallet
+OUR_OWN = "foreign_tx"
 SUBJECTS = ("loop", "endpoint", "cluster", "signer", "chain")  # whom a line of the log concerns
 
 
@@ -30,8 +33,10 @@ class Witness:
         return self.log.stat().st_size
 
     def lines(self, since: int, until: int | None = None) -> list[Line]:
-        """All lines between two marks. What the command line wrote instead of the log gets the event
-        `stderr`."""
+        """Returns all lines between two marks.
+
+        Output of the command line outside the log gets the event `stderr`.
+        """
         with self.log.open("rb") as file:
             file.seek(since)
             text = file.read(None if until is None else until - since).decode(errors="replace")
@@ -40,7 +45,7 @@ class Witness:
     # --- metrics ---
 
     async def gauge(self, name: str, **labels: str) -> float | None:
-        """None when there is no such sample, or nobody answers."""
+        """Returns a metric's value; None if there is no such sample, or no answer."""
         text = await asyncio.to_thread(self._scrape)
         return next(
             (
@@ -64,8 +69,7 @@ class Witness:
         return bool(await asyncio.to_thread(self._scrape))
 
     async def all_well(self, loops: tuple[str, ...]) -> bool:
-        """No loop fails, each had a good tick, and nothing that the last fault broke is held against anybody
-        any more."""
+        """Reports whether no loop fails, each had a good tick, and no problem of the last fault remains."""
         if await self.troubled():
             return False
         return all(
@@ -84,7 +88,7 @@ class Witness:
         return any(sample.value for sample in samples if sample.labels["what"] != OUR_OWN)
 
     async def ticks(self, loop: str) -> float:
-        """How many began."""
+        """Returns how many ticks began."""
         return await self.gauge("provd_loop_ticks_total", loop=loop) or 0.0
 
     # --- ledger ---
@@ -102,7 +106,7 @@ class Witness:
         return json.loads(found[0]["value"]) if found else None
 
     def unsent(self, before: float) -> int:
-        """Reports that were stored before then and have ridden in no transaction yet."""
+        """Returns reports that were stored before that time and have not been in any transaction yet."""
         query = (
             "SELECT 1 FROM messages WHERE kind = 'report' AND status = 'waiting' AND tx_id IS NULL AND "
             "created_at < :before"
@@ -119,8 +123,10 @@ def _line(text: str) -> Line:
 
 
 def told(lines: list[Line]) -> dict[tuple[str, str], list[Line]]:
-    """What is wrong, said by whom or about whom -> the lines that say so. Lines about a single job are left
-    out."""
+    """Groups the log lines about problems by what is wrong and whom it concerns.
+
+    Lines about a single job are left out.
+    """
     found: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
         if line.get("level") in ("warning", "error") and "job" not in line:
