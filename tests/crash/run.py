@@ -1,9 +1,10 @@
-"""Kills the daemon at random moments and compares what became of the jobs with what an undisturbed run gives.
+"""Kills the daemon at random moments and compares the jobs' results with those of an undisturbed run.
 
     python -m tests.crash.run [--kills 200] [--seed N]
 
-Exit 0 only when no job is twice in sacct, none is lost or ends otherwise than it should, and no report took
-effect twice."""
+It exits with 0 only if no job is twice in sacct, no job is lost or has a wrong end, and no report took effect
+twice.
+"""
 
 import argparse
 import asyncio
@@ -20,11 +21,11 @@ from provider_daemon.demo.sites import RealSite
 from provider_daemon.demo.verdict import JobVerdict
 
 LIMIT_SECONDS = 420  # a kill while sbatch runs costs the job a whole waiting window
-PAUSE = (0.2, 4.0)  # seconds between a start and the next kill: from the first imports to several ticks
+PAUSE = (0.2, 4.0)  # seconds between a start and the next kill: from imports to several ticks
 
 
 class Killer:
-    """Kills and starts again until told to stop, or the kills are used up."""
+    """Kills and restarts the daemon until it is stopped or the kills are used up."""
 
     def __init__(self, stage: Environment, kills: int, chance: random.Random) -> None:
         self.left = kills
