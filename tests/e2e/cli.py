@@ -1,9 +1,9 @@
-"""The whole life of a cluster and of five jobs on real SLURM and the devnet, by `provd` command lines alone,
-checked to the uvirt.
+"""The whole life of a cluster and five jobs on real SLURM and the devnet, by `provd` commands alone.
 
     python -m tests.e2e.cli
 
-Exit 0 only when every command ended as it should and every balance is what the bills say.
+Every amount is checked to the uvirt. It exits with 0 only if every command succeeded and every balance
+matches the bills.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from tests.waiting import until
 
 CHAIN_ID = "virtengine-localnet-1"
 FUNDS = 10**12
-ESCROW = 1_000_000  # uvirt, of each job
-SETTLE_SECONDS = 20  # from a job's end: so long a dispute can stop its money
+ESCROW = 1_000_000  # uvirt per job
+SETTLE_SECONDS = 20  # from a job's end: a dispute can stop the payment until then
 IMAGE = "docker.io/library/alpine:3"
 JOBS = {
     "JOB-1": (
@@ -82,7 +82,7 @@ def shell_json(shell: Shell, line: str) -> Any:
 
 
 def make_people(shell: Shell) -> dict[str, str]:
-    """Name -> address. Everybody's key is in one keyring."""
+    """Creates all keys in one keyring and returns name -> address."""
     shell.file("passphrase", "a passphrase of the test\n")
     shell.env |= {
         "PROVD_KEYRING_DIR": f"{shell.directory}/ring",
@@ -216,8 +216,10 @@ def state(shell: Shell, job_id: str) -> str:
 
 
 def dispute(shell: Shell) -> dict[str, str]:
-    """JOB-1's money stops at its customer's word, and goes on as the governor decided: on half of the GPUs.
-    Returns what was decided."""
+    """The customer disputes JOB-1, and the governor resolves the dispute: half of the GPUs.
+
+    The payment stops and then continues on the resolution, which is returned.
+    """
     shell.run("provd query hpc job JOB-1 --watch")
     flagged = shell.json(
         'provd tx hpc flag-dispute JOB-1 --type usage --reason "two of the GPUs were dead" --from alice -y'
@@ -262,7 +264,7 @@ def look_around(shell: Shell, people: dict[str, str]) -> None:
 
 
 def close_shop(shell: Shell, daemon: Process) -> None:
-    """With the daemon down the provider's key is free again."""
+    """Closes the shop. The daemon is stopped, so that the provider's key is free."""
     same("the daemon's exit code", daemon.stop(), 0)
     shell.run("provd tx hpc update-offering OFF-1 --inactive --from provider -y")
     shell.run("provd tx hpc deregister-cluster HPC-1 --from provider -y")

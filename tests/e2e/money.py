@@ -1,5 +1,4 @@
-"""Every uvirt: what the bill of each job's usage says, what its accounting says, and what the accounts
-hold."""
+"""Compares every uvirt: the bill of each job's usage, its accounting record, and the accounts."""
 
 import json
 from collections import Counter
@@ -8,7 +7,7 @@ from typing import Any
 
 from tests.e2e.shell import Shell, same
 
-# how it ends, whose it is, what it asks for, what it runs, its longest time
+# how it ends, whose job it is, what it requests, what it runs, its longest time
 Job = tuple[str, str, str, str, int]
 
 
@@ -24,8 +23,10 @@ def check(
     escrow: int,
     decided: Mapping[str, str],
 ) -> None:
-    """`decided`: the usage of JOB-1 that the dispute ended with. Raises Wrong at the first uvirt that is not
-    where it should be."""
+    """Checks all amounts.
+
+    `decided` is the usage of JOB-1 after the dispute. Raises Wrong at the first difference.
+    """
     moved: Counter[str] = Counter()
     for job_id, (state, customer, asked, *_) in jobs.items():
         accounting = shell.json(f"provd query hpc job-accounting {job_id}")["accounting"]
@@ -35,13 +36,13 @@ def check(
         cost, reward, fee = (
             uvirt(accounting[name]) for name in ("total_cost", "provider_reward", "platform_fee")
         )
-        # that one is billed on what it asked for, with node-hours that the record has no place for
+        # that job is billed on its request, with node-hours for which the record has no field
         if state != "cancelled":
             bill = billed(
                 shell, job_id, accounting["usage_metrics"], "nvidia-a100" if "--gpus" in asked else ""
             )
             same(f"{job_id} cost, reward, fee", (cost, reward, fee), bill)
-        # what truncation leaves over stays the customer's
+        # the remainder after truncation stays with the customer
         moved.update({customer: -(reward + fee), "provider": reward, "platform": fee})
         same(
             f"{job_id} is within its escrow, and paid but for what truncation left over",
@@ -55,7 +56,10 @@ def check(
 
 
 def billed(shell: Shell, job_id: str, usage: Mapping[str, Any], gpu_type: str) -> tuple[int, int, int]:
-    """Total, reward and fee of that usage by `provd bill estimate`; nothing for a job that never ran."""
+    """Returns total, reward and fee of the usage by `provd bill estimate`.
+
+    They are zero for a job that never ran.
+    """
     used = {name: int(value) for name, value in usage.items()}
     if not any(used.values()):
         return 0, 0, 0
@@ -65,7 +69,7 @@ def billed(shell: Shell, job_id: str, usage: Mapping[str, Any], gpu_type: str) -
 
 
 def platform(shell: Shell) -> str:
-    """Its address, out of who was paid for JOB-1."""
+    """Returns the platform's address, from the payments for JOB-1."""
     (reward,) = shell.json("provd query hpc rewards-by-job JOB-1")["rewards"]
     return next(str(each["address"]) for each in reward["recipients"] if each["recipient_type"] == "platform")
 

@@ -1,4 +1,4 @@
-"""Command lines, as a person types them, and what they print."""
+"""Command lines, as a person types them, and their output."""
 
 import json
 import os
@@ -15,15 +15,18 @@ from tests.expect import Wrong
 
 @dataclass
 class Shell:
-    """`env` holds what a person exports once. Each line is shown before it runs; `provd` is the one of this
-    environment."""
+    """A shell.
+
+    `env` contains exported variables. Each line is printed before it runs; `provd` is that of this
+    environment.
+    """
 
     directory: Path
     env: dict[str, str] = field(default_factory=dict)
     lines: int = 0
 
     def run(self, line: str, *, expect: int = 0, stdin: str = "") -> str:
-        """Standard output. Raises Wrong for another exit code."""
+        """Returns the standard output. Raises Wrong for another exit code."""
         print(f"$ {line}", flush=True)
         self.lines += 1
         words = shlex.split(line)
