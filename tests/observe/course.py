@@ -1,5 +1,7 @@
-"""One fault from its beginning until every alert is silent again: what fired and when, what else did, what
-the page showed."""
+"""The course of one fault until every alert is silent again.
+
+It records what fired and when, other alerts, and what the page showed.
+"""
 
 import time
 from collections.abc import Awaitable, Callable, Set
@@ -9,14 +11,18 @@ from tests.expect import Wrong
 from tests.observe.faults import Fault, Place
 from tests.waiting import until
 
-HOLD_SECONDS = 5.0  # how long a fault goes on after its last alert: what else it fires would show
+# how long a fault lasts after its last alert, so that other alerts would show
+HOLD_SECONDS = 5.0
 PATIENCE_SECONDS = 100.0
 
 
 @dataclass(slots=True)
 class Row:
-    """Seconds from the beginning of the fault to each alert, and from its mending to silence. `problems` is
-    empty when all is well."""
+    """A row of the result.
+
+    Seconds from the beginning of the fault to each alert, and from its repair to silence. `problems` is empty
+    if all is well.
+    """
 
     fault: Fault
     fired: dict[str, float] = field(default_factory=dict)
@@ -26,14 +32,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The status page in a browser: whether it says some words, and pictures of it under a name."""
+    """The status page in a browser: whether it shows some words, and screenshots under a name."""
 
     says: Callable[[str], Awaitable[bool]]
     shoot: Callable[[str], Awaitable[None]]
 
 
 async def course(place: Place, fault: Fault, page: Page, before: Set[str]) -> Row:
-    """`before`: what earlier faults fired. By the unscaled rules some of it goes on for an hour."""
+    """Runs one fault.
+
+    `before` contains the alerts of earlier faults. By the unscaled rules some of these fire for an hour.
+    """
     row, began = Row(fault), time.monotonic()
     try:
         await fault.begin(place)
@@ -80,7 +89,10 @@ async def _silence(place: Place, row: Row) -> None:
 
 
 async def _judge(place: Place, row: Row, seconds: float, before: Set[str]) -> None:
-    """By Prometheus's own record of the whole time; what the unscaled rules fired must be among it."""
+    """Judges by Prometheus's record of the whole time.
+
+    The alerts of the unscaled rules must be among the fault's.
+    """
     fired = await place.stage.prometheus.fired(seconds)
     if others := sorted(fired - row.fault.fires.keys()):
         row.problems.append(f"fired and must not: {', '.join(others)}")

@@ -1,5 +1,4 @@
-"""Five things that go wrong at a site, each made and mended as it happens there, and the alerts that each
-must and may fire."""
+"""Five faults, produced and repaired as on a real site, and the alerts that each must and may fire."""
 
 import asyncio
 import signal
@@ -19,8 +18,10 @@ from tests.waiting import until
 
 @dataclass(slots=True)
 class Place:
-    """The stage on a real site whose login node is reached through a proxy. `gates`: jobs that wait for a
-    file of that name."""
+    """The stage on a real site whose login node is reached through a proxy.
+
+    `gates`: jobs that wait for a file of that name.
+    """
 
     stage: Stage
     site: FarSite
@@ -28,7 +29,7 @@ class Place:
     gates: list[Path] = field(default_factory=list)
 
     async def hold(self) -> None:
-        """A job runs, on chain too, until its gate opens."""
+        """Starts a job that runs, on chain too, until its gate opens."""
         gate = self.site.work_root / f"gate-{len(self.gates)}"
         self.gates.append(gate)
         waiting = f"until [ -e {gate} ]; do sleep 0.2; done"
@@ -39,7 +40,7 @@ class Place:
         self.gates[-1].touch()
 
     async def end_unreported(self) -> None:
-        """It ends, and its last report waits for the chain."""
+        """Ends a job whose last report then waits for the chain."""
         self.let_end()
         await until("its report waits", lambda: "completed running" in self.stage.rows("jobs"), WAIT_SECONDS)
 
@@ -54,8 +55,10 @@ Act = Callable[[Place], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`fires`: each alert that must fire, and why it is this fault's. `shows`: what the status page must say
-    meanwhile."""
+    """A fault.
+
+    `fires`: each alert that must fire, with the reason. `shows`: what the status page must show meanwhile.
+    """
 
     name: str
     side: str
@@ -85,7 +88,7 @@ def _keys(place: Place) -> tuple[Path, Path]:
 
 
 async def forget_key(place: Place) -> None:
-    """The account's authorized_keys is lost, and the connection with it."""
+    """Removes the key from the account's authorized_keys, and cuts the connection."""
     here, gone = _keys(place)
     here.rename(gone)
     place.ssh.cut()
@@ -100,7 +103,7 @@ async def know_key(place: Place) -> None:
 
 
 async def halt_chain(place: Place) -> None:
-    """No more blocks, and a job ends."""
+    """Stops block production and ends a job."""
     await place.hold()
     place.stage.devnet.signal(signal.SIGUSR1)
     await place.end_unreported()
@@ -132,7 +135,10 @@ class Poverty:
 
 
 class GpusUncounted:
-    """slurm.conf loses its line about GPUs in accounting, and a GPU job ends. Mended as the guide says."""
+    """slurm.conf loses its line about GPUs in accounting, and a GPU job ends.
+
+    Repaired as the guide describes.
+    """
 
     line = "AccountingStorageTRES="
 
@@ -158,7 +164,7 @@ class GpusUncounted:
 
 
 async def provd(*arguments: str) -> None:
-    """The command line, as an operator types it."""
+    """Runs a provd command line, as an operator types it."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "provider_daemon", *arguments, stdout=asyncio.subprocess.DEVNULL
     )

@@ -1,5 +1,4 @@
-"""What deploy/ and docs/ ship for monitoring, read: expressions with their places, and the series that they
-name."""
+"""Reads the monitoring files in deploy/ and docs/: expressions with their places, and their series."""
 
 import json
 import re
@@ -46,12 +45,12 @@ def _rules(name: str) -> list[dict[str, Any]]:
 
 
 def boards() -> dict[str, dict[str, Any]]:
-    """File name -> board."""
+    """Returns file name -> board."""
     return {path.name: json.loads(path.read_text()) for path in sorted(GRAFANA.glob("*.json"))}
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """(where it stands, the expression), Grafana's own variables filled in."""
+    """Yields (location, expression), with Grafana's own variables replaced."""
     for rule in alerts():
         yield rule["alert"], rule["expr"]
     for rule in rules():
@@ -63,7 +62,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def selectors(expression: str) -> list[str]:
-    """Each series that an expression reads, with its label matchers."""
+    """Returns each series that an expression reads, with its label matchers."""
     found = []
     bare = re.sub(r"\b(by|without|on|ignoring)\s*\([^)]*\)", " ", expression)
     for match in re.finditer(
@@ -80,13 +79,15 @@ def _inside_labels(text: str, position: int) -> bool:
 
 
 def family(series: str) -> str:
-    """A histogram's series -> the histogram; any other name is its own."""
+    """Maps a histogram's series to the histogram; any other name is returned unchanged."""
     return re.sub(r"_(bucket|count|sum)$", "", series.partition("{")[0])
 
 
 def named_in_docs() -> dict[str, set[str]]:
-    """Page -> the series of ours that it names; log events look alike and are none. What is looked for by
-    `grep` may be a beginning."""
+    """Returns page -> the series of provd that it names.
+
+    Log events have similar names and do not count. An argument of `grep` may be a prefix.
+    """
     events = set(log_events())
     return {
         str(path.relative_to(ROOT)): set(_OURS.findall(_without_greps(path.read_text()))) - events

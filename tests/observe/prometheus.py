@@ -1,4 +1,4 @@
-"""Debian's Prometheus as a process of its own, and its HTTP API."""
+"""Debian's Prometheus as a separate process, and its HTTP API."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from tests.observe.scale import FACTOR, MARK, scaled
 
 @dataclass(slots=True)
 class Prometheus:
-    """Its HTTP API, as a board uses it."""
+    """Prometheus's HTTP API, as a board uses it."""
 
     process: subprocess.Popen[bytes]
     url: str
@@ -31,19 +31,22 @@ class Prometheus:
             return json.load(answer)["data"]
 
     async def names(self) -> set[str]:
-        """Of every series that it ever scraped from provd or recorded from that."""
+        """Returns the names of all series that it ever scraped from provd or recorded from these."""
         return set(await self.api("label/__name__/values"))
 
     async def seen(self, selector: str) -> bool:
-        """Whether any series matched, at any time."""
+        """Reports whether any series matched, at any time."""
         return bool(await self.api("series", **{"match[]": selector, "start": "0"}))
 
     async def fires(self) -> set[str]:
-        """The alerts that fire now, by the rules of the scaled copy."""
+        """Returns the alerts that fire now, by the rules of the scaled copy."""
         return await self._alerts(f'ALERTS{{alertstate="firing",{MARK}!=""}}')
 
     async def fired(self, seconds: float, *, scaled: bool = True) -> set[str]:
-        """Those that fired at any moment of the last seconds; not `scaled`: by the rules as they are."""
+        """Returns the alerts that fired at any moment of the last seconds.
+
+        If not `scaled`, by the original rules.
+        """
         return await self._alerts(
             f'ALERTS{{alertstate="firing",{MARK}{"!=" if scaled else "="}""}}[{max(1, round(seconds))}s]'
         )
@@ -57,7 +60,7 @@ class Prometheus:
 
 
 def start_prometheus(directory: Path, listen: str) -> Prometheus:
-    """With our rules as they are, and a copy of the alerts with their times scaled; on a port of its own."""
+    """Starts Prometheus on its own port, with our rules and a copy of the alerts with scaled times."""
     home, (port,) = directory / "prometheus", free_ports(1)
     home.mkdir()
     (home / "scaled.yaml").write_text(json.dumps(scaled(FACTOR)))

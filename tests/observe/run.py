@@ -1,12 +1,12 @@
-"""Breaks five things under the real daemon, on a real SLURM site, while a real Prometheus and a real Chromium
-watch it.
+"""Breaks five things under the real daemon while a real Prometheus and a real Chromium watch it.
 
     python -m tests.observe.run [--only NAME]... [--pictures DIRECTORY]
 
-Exit 0 only when each fault fired exactly its alerts, every one of them was silent after the mending, the
-status page showed the fault, and what is emitted, used and documented are the same series. The alerts are the
-real ones with their times shortened by one factor (tests/observe/scale.py); at their real times promtool
-tests each of them first."""
+It runs on a real SLURM site. It exits with 0 only if each fault fired exactly its alerts, every alert was
+silent after the repair, the status page showed the fault, and the emitted, used and documented series are the
+same. The alerts are the real ones with their times shortened by one factor (tests/observe/scale.py); before
+that, promtool tests each of them at its real times.
+"""
 
 import argparse
 import asyncio
@@ -45,7 +45,7 @@ def promtool() -> None:
 
 @contextlib.asynccontextmanager
 async def built(directory: Path) -> AsyncIterator[Place]:
-    """A real site behind a proxy, chain, daemon and Prometheus, with three jobs done and nothing firing."""
+    """A real site behind a proxy, chain, daemon and Prometheus, with three finished jobs and no alert."""
     site = await asyncio.to_thread(FarSite, directory)
     ssh = Proxy(int(str(site.slurm.ssh["port"])))
     site.proxy_port = await ssh.start()
@@ -64,7 +64,7 @@ async def _calm(fires: Coroutine[None, None, set[str]]) -> bool:
 
 @contextlib.asynccontextmanager
 async def watched(url: str, pictures: Path) -> AsyncIterator[tuple[Tab, Page]]:
-    """The page in a browser, which follows it through all that comes."""
+    """The page in a browser, which follows it during all faults."""
     async with chromium() as tab:
         await tab.go(url)
         await tab.until("document.querySelectorAll('#jobs tr').length > 0")
@@ -77,8 +77,10 @@ async def watched(url: str, pictures: Path) -> AsyncIterator[tuple[Tab, Page]]:
 
 @dataclass(slots=True)
 class Seen:
-    """What each fault came to, how the series differ, and what the browser's console said. `series`: in one
-    scrape."""
+    """The result of each fault, the differences of the series, and the browser's console.
+
+    `series`: in one scrape.
+    """
 
     rows: list[Row] = field(default_factory=list)
     series: int = 0
@@ -95,7 +97,7 @@ class Seen:
 
 
 async def observe(directory: Path, pictures: Path, faults: Sequence[Fault]) -> Seen:
-    """The series are compared after all five only: some are there only while something is wrong."""
+    """Compares the series only after all five faults: some exist only while something is wrong."""
     seen = Seen()
     async with built(directory) as place, watched(place.stage.page, pictures) as (tab, page):
         say(

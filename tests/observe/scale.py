@@ -1,10 +1,10 @@
-"""A copy of the alerts in which every time is shorter by one factor, for a test that cannot wait for half an
-hour. Pure.
+"""A copy of the alerts with every time shortened by one factor, for a test that cannot wait for half an hour.
 
-Scaled are each `for`, each range of a rate or an increase, and the thresholds that are seconds of waiting
-(AGES). Not scaled are thresholds that count or that measure the site itself (a runway, a latency), and
-UNSCALED: what the daemon does by a clock of its own that nobody shortens. So an alert that counts events in a
-window needs more of them a second here than at a site."""
+It is pure. Scaled are each `for`, each range of a rate or an increase, and the thresholds that are seconds of
+waiting (AGES). Not scaled are thresholds that count or that measure the site (a runway, a latency), and
+UNSCALED: what the daemon does by its own clock, which cannot be shortened. So an alert that counts events in
+a window needs more of them per second here than at a site.
+"""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from tests.observe.files import alerts, rules
 
 FACTOR = 20
-MARK = "scaled"  # the label by which the copy's alerts are told from the real ones
+MARK = "scaled"  # the label that distinguishes the copy's alerts from the real ones
 AGES = {
     "ProvdChainHeightStale": 120,
     "ProvdReportWaiting": 300,
@@ -26,7 +26,10 @@ _TIME = r"(\d+)([smhd])"
 
 
 def scaled(factor: int) -> dict[str, Any]:
-    """A rule file; the alerts carry the factor as a label, and recorded series are written out in them."""
+    """Returns the scaled rule file.
+
+    Each alert has the factor as a label, and recorded series are replaced with their expressions.
+    """
     return {"groups": [{"name": "provd-alerts-scaled", "rules": [_alert(rule, factor) for rule in alerts()]}]}
 
 
@@ -45,7 +48,10 @@ def _alert(rule: dict[str, Any], factor: int) -> dict[str, Any]:
 
 
 def _written_out(expression: str) -> str:
-    """A recorded series has the windows of its own rule, so its expression stands in its place."""
+    """Returns the expression of a recorded series.
+
+    A recorded series has the windows of its own rule, so its expression replaces it.
+    """
     for rule in rules():
         expression = expression.replace(rule["record"], f"({rule['expr']})")
     return expression

@@ -1,5 +1,7 @@
-"""A SLURM site behind a real sshd, a devnet, the real daemon, and a real Prometheus that scrapes it every
-second."""
+"""A SLURM site behind a real sshd, a devnet, the real daemon, and a Prometheus.
+
+Prometheus scrapes the daemon every second.
+"""
 
 import asyncio
 import contextlib
@@ -23,12 +25,15 @@ from provider_daemon.ledger.ledger import Ledger
 from tests.observe.prometheus import Prometheus, start_prometheus
 from tests.waiting import until
 
-WAIT_SECONDS = 50  # for what should come about soon
+WAIT_SECONDS = 50  # seconds for what should happen soon
 
 
 @dataclass(slots=True)
 class Stage:
-    """`directory` has the daemon's provd.toml, log and ledger; `page` is the address of its status page."""
+    """The stage.
+
+    `directory` has the daemon's provd.toml, log and ledger; `page` is the address of its status page.
+    """
 
     prometheus: Prometheus
     daemon: Process
@@ -47,7 +52,7 @@ class Stage:
         await order(self.customer, *jobs)
 
     def rows(self, what: str) -> list[str]:
-        """The state of each job, or the kind of each message that waits."""
+        """Returns the state of each job, or the kind of each message that waits."""
         with contextlib.closing(
             Ledger.open(self.directory / "ledger.sqlite", readonly=True, lock=False)
         ) as ledger:
@@ -56,7 +61,7 @@ class Stage:
             return [row.kind for row in ledger.count_waiting()]
 
     def parked(self) -> list[str]:
-        """Their ids."""
+        """Returns the ids of parked jobs."""
         with contextlib.closing(
             Ledger.open(self.directory / "ledger.sqlite", readonly=True, lock=False)
         ) as ledger:
@@ -65,8 +70,10 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage(directory: Path, site: DemoSite, *dead: str) -> AsyncIterator[Stage]:
-    """Everything up, and the daemon scraped. `dead`: further endpoints of the chain. The site is taken down
-    with the rest."""
+    """Starts everything, with the daemon scraped.
+
+    `dead`: further endpoints of the chain. The site is stopped with the rest.
+    """
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(site.down)
         market = await opened(directory, "published")
@@ -108,8 +115,10 @@ async def scraped(prometheus: Prometheus) -> bool:
 
 
 def configure(config: Path, dead: Sequence[str]) -> tuple[Path, str]:
-    """With heartbeats every five seconds; and where it is scraped. One endpoint is enough, since the dead
-    ones never agree."""
+    """Writes the configuration, with heartbeats every five seconds. Returns it and the scraped address.
+
+    One endpoint is enough for the quorum, since the dead ones never agree.
+    """
     more = "".join(f', "{endpoint}"' for endpoint in dead)
     text = re.sub(
         r'^(endpoints = \[".*")\]$', rf"\1{more}]\nquorum = 1", config.read_text(), flags=re.MULTILINE
@@ -119,7 +128,7 @@ def configure(config: Path, dead: Sequence[str]) -> tuple[Path, str]:
 
 
 def compared_before(ledger: Path) -> None:
-    """A ledger that an earlier run left: the next comparison is five minutes away."""
+    """Creates a ledger as an earlier run leaves it: the next reconciliation is five minutes away."""
     with contextlib.closing(Ledger.open(ledger)) as opened, opened.write():
         reconciliation.save(
             opened, dict.fromkeys(("low", "medium", "high", "critical"), 0), [], SystemClock().now()
@@ -131,7 +140,7 @@ SLOW = DemoJob("ends in a while", 0, State.COMPLETED, 0, "/bin/sleep", ("4",))
 
 
 async def play(made: Stage) -> None:
-    """What makes every series: jobs that end, and messages that wait while the chain stands still."""
+    """Produces every series: jobs that end, and messages that wait while the chain is halted."""
     await made.submit(QUICK, SLOW)
     await until(
         "the jobs are settled", lambda: made.rows("jobs") == ["completed completed"] * 2, WAIT_SECONDS

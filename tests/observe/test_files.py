@@ -1,4 +1,4 @@
-"""Alerts, rules, boards, mixin and runbooks, each by the tool that a site reads it with."""
+"""Alerts, rules, boards, mixin and runbooks, each checked with the tool that a site uses."""
 
 import json
 import re
@@ -36,8 +36,10 @@ def test_promtool_runs_the_tests_of_the_alerts() -> None:
 
 @pytest.mark.parametrize("expression", ["vector(0) > 1", "vector(1)"])
 def test_each_test_of_an_alert_tests_it(tmp_path: Path, expression: str) -> None:
-    """With alerts that never fire one half of their tests fails, with alerts that always do the other half,
-    each without exception."""
+    """The tests of the alerts fail when alerts never fire, and when they always fire.
+
+    Half of the tests fail in the first case and the other half in the second, without exception.
+    """
     rule = {"groups": [{"name": "x", "rules": [{**rule, "expr": expression} for rule in alerts()]}]}
     (tmp_path / "alerts.yaml").write_text(yaml.safe_dump(rule))
     (tmp_path / "rules.yaml").write_text((PROMETHEUS / "rules.yaml").read_text())
@@ -55,7 +57,7 @@ def test_each_test_of_an_alert_tests_it(tmp_path: Path, expression: str) -> None
 
 @pytest.mark.parametrize("name", ALERTS)
 def test_each_alert_has_both_tests(name: str) -> None:
-    """One that it fires, one that it does not; and more of either where there are more ways."""
+    """Each alert has a test that fires it and one that does not, and more where there are several ways."""
     mine = [test for test in TESTS if test["name"].startswith(f"{name} ")]
     assert {f"{name} fires", f"{name} does not fire"} <= {test["name"] for test in mine}
     for test in mine:
@@ -67,7 +69,7 @@ def test_each_alert_has_both_tests(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALERTS)
 def test_each_alert_has_its_runbook(name: str) -> None:
-    """Its link leads to a page with the alert's own expression, severity and time, and the three sections."""
+    """Each alert links to a runbook with its expression, severity and time, and the three sections."""
     rule = ALERTS[name]
     text = (DOCS / rule["annotations"]["runbook_url"]).read_text()
     after = f"after {rule['for']}" if "for" in rule else "at once"
@@ -78,7 +80,7 @@ def test_each_alert_has_its_runbook(name: str) -> None:
 
 
 def test_the_list_of_alerts() -> None:
-    """docs/alerts has a page for each and no other; README.md lists them as they are."""
+    """docs/alerts has a page for each alert and no other; README.md lists them unchanged."""
     listed = re.findall(
         r"^\| \[(\w+)\]\(\1\.md\) \| (\w+) \| ([\w ]+) \|$",
         (DOCS / "alerts/README.md").read_text(),
@@ -92,20 +94,20 @@ def test_the_list_of_alerts() -> None:
 
 
 def test_rules_are_named_by_level_metric_and_operation() -> None:
-    """As Prometheus's own advice has it."""
+    """Recording rules are named level:metric:operation, as Prometheus advises."""
     for rule in rules():
         assert re.fullmatch(r"[a-z_]+:[a-z_]+:[a-z0-9_]+", rule["record"])
 
 
 def test_boards_are_what_the_code_prints() -> None:
-    """After a change: `make generate`."""
+    """The boards are up to date with the code; otherwise run `make generate`."""
     wanted = {f"{board.name}.json": rendered(board) for board in BOARDS}
     assert {path.name: path.read_text() for path in GRAFANA.glob("*.json")} == wanted
     assert len(wanted) == 3
 
 
 def test_boards_show_every_metric() -> None:
-    """Each family is on a board or in an alert: what nobody looks at need not be exported."""
+    """Each metric family is on a board or in an alert: an unused metric need not be exported."""
     read = {files.family(selector) for _, text in files.expressions() for selector in selectors(text)}
     unseen = [family.name for family in CATALOG if family.name not in read]
     assert unseen == []
@@ -116,7 +118,7 @@ def panels() -> list[dict[str, Any]]:
 
 
 def test_panels_do_not_overlap() -> None:
-    """Within a board no two panels share a cell of the grid."""
+    """No two panels of a board share a cell of the grid."""
     for board in boards().values():
         cells = [
             (column, line)
@@ -130,8 +132,10 @@ def test_panels_do_not_overlap() -> None:
 
 
 def test_mixin_is_the_plain_files() -> None:
-    """Evaluated by jsonnet: the same alerts, rules and boards, with the scrape's job and the docs' place as
-    configured."""
+    """The mixin, evaluated by jsonnet, gives the same alerts, rules and boards.
+
+    The scrape's job and the location of the docs are as configured.
+    """
     program = """
       local mixin = (import 'deploy/mixin.libsonnet') + { _config+:: { docsUrl: 'https://docs/', provdSelector: 'job="hpc"' } };
       { alerts: mixin.prometheusAlerts, rules: mixin.prometheusRules, boards: mixin.grafanaDashboards }
@@ -161,12 +165,12 @@ def test_mixin_is_the_plain_files() -> None:
     ],
 )
 def test_selectors(text: str, found: list[str]) -> None:
-    """What an expression reads is found, and nothing else."""
+    """The selectors of an expression are found, and nothing else."""
     assert selectors(text) == found
 
 
 def test_the_list_of_faults() -> None:
-    """docs/alerts/README.md says of each fault of `make observe` which alerts it fires."""
+    """docs/alerts/README.md lists for each fault of `make observe` which alerts it fires."""
     listed = {row[0]: row[1].split(", ") for row in table((DOCS / "alerts/README.md").read_text(), "fault")}
     assert listed == {fault.name: list(fault.fires) for fault in FAULTS}
     assert {name for fault in FAULTS for name in fault.fires} <= set(ALERTS)

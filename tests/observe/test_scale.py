@@ -1,4 +1,4 @@
-"""The shortened alerts are the real ones but for their times."""
+"""The shortened alerts differ from the real ones in their times only."""
 
 import json
 import re
@@ -34,8 +34,10 @@ def test_each_alert_is_there_once_with_its_severity() -> None:
     "rule", [rule for rule in alerts() if rule["alert"] not in UNSCALED], ids=lambda rule: str(rule["alert"])
 )
 def test_no_time_is_left_as_it_was(rule: dict[str, str]) -> None:
-    """Neither a range nor a `for`; the scaled ones are a twentieth, and the same series are read with the
-    same labels."""
+    """No range and no `for` keeps its time.
+
+    Scaled times are a twentieth, and the same series are read with the same labels.
+    """
     copy = COPY[rule["alert"]]
     assert not re.search(r"\[\d+[smhd]\]", copy["expr"])
     assert copy.get("for", "0ms").endswith("ms")
@@ -63,8 +65,10 @@ def test_times() -> None:
 
 
 def test_every_age_is_scaled() -> None:
-    """An alert that compares with `time()`, itself or by a recorded series, has its threshold in the list of
-    ages, or says why not."""
+    """An alert that compares with `time()`, directly or in a recorded series, is in AGES or UNSCALED.
+
+    AGES has its threshold, which the copy scales; UNSCALED has the reason why not.
+    """
     aging = {rule["record"] for rule in rules() if "time()" in rule["expr"]}
     found = {
         rule["alert"] for rule in alerts() if "time()" in rule["expr"] or aging & set(selectors(rule["expr"]))

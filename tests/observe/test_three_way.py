@@ -1,5 +1,7 @@
-"""The real daemon under a real Prometheus: what alerts, rules, boards and docs name is what is scraped, and
-nothing else is."""
+"""The real daemon under a real Prometheus.
+
+The series that alerts, rules, boards and docs name are exactly those that are scraped.
+"""
 
 from dataclasses import replace
 from functools import partial
@@ -13,27 +15,27 @@ from tests.observe.stage import WAIT_SECONDS, play, simulated_site, stage
 from tests.observe.threeway import Differences, differences
 from tests.waiting import until
 
-NOWHERE = "127.0.0.1:1"  # an endpoint that nobody serves
+NOWHERE = "127.0.0.1:1"  # an endpoint without a server
 CHAIN_GONE = {"ProvdChainUnreachable", "ProvdEndpointUnhealthy", "ProvdLoopFailing"}
 NONE = Differences([], [], [], [], [], [], [])
 
 
 async def nothing(prometheus: Prometheus, expression: str) -> bool:
-    """Whether no series has a value for it now."""
+    """Reports whether no series has a value for it now."""
     return not (await prometheus.api("query", query=expression))["result"]
 
 
 async def fire(prometheus: Prometheus, names: set[str]) -> bool:
-    """Whether just these do."""
+    """Reports whether exactly these fire."""
     return await prometheus.fires() == names
 
 
 async def test_no_series_is_only_a_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All differences are empty, after jobs that were run and reported and a chain that stood still; and a
-    planted one shows.
+    """All series exist after finished jobs and a halted chain, and an invented one is found.
 
-    Then the chain goes away: what was asked of it is absent, and its alerts fire, in the copy with the
-    shorter times, and no other."""
+    Then the chain stops: its series are absent, and its alerts fire, in the copy with the shorter times, and
+    no other.
+    """
     async with stage(tmp_path, await simulated_site(), NOWHERE) as made:
         await play(made)
         assert await differences(made.prometheus) == NONE

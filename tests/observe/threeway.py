@@ -1,5 +1,4 @@
-"""Emitted, used, documented: the three lists of series, and how they differ. All differences are empty, or
-something is a promise only."""
+"""The three lists of series, emitted, used and documented, and their differences, which must be empty."""
 
 import re
 import urllib.error
@@ -20,14 +19,14 @@ SCRAPE = (
     "scrape_series_added",
 )
 ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
-# Without a series while every login works; tests/unit/metrics/test_collector.py has one that fails.
+# Has no series while every login works; tests/unit/metrics/test_collector.py has one that fails.
 FAULTS_ONLY = {SSH_LOGIN_PROBLEM.name}
 _TROUBLE = re.compile(r'provd_trouble\{what=~?"([a-z_|]+)"\}')
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Each list is empty when all is well."""
+    """The differences. Each list is empty if all is well."""
 
     used_and_not_emitted: list[str]
     documented_and_not_emitted: list[str]
@@ -72,14 +71,17 @@ async def differences(prometheus: Prometheus) -> Differences:
 
 
 def _names_events(selector: str) -> bool:
-    """A trouble that does not last just now has no series; each word of the selector is then at least a log
-    event's."""
+    """Accepts selectors of ongoing problems by log event.
+
+    A problem that does not exist now has no series; each value of the selector must then at least be a log
+    event.
+    """
     found = _TROUBLE.fullmatch(selector)
     return found is not None and set(found[1].split("|")) <= set(log_events())
 
 
 def documented_families() -> set[str]:
-    """The first column of each table of docs/metrics.md that is headed `metric`."""
+    """Returns the first column of each table of docs/metrics.md with the heading `metric`."""
     parts = page("metrics.md").split("\n## ")
     return {row[0] for part in parts if "\n| metric |" in part for row in table(part, "metric")}
 
@@ -89,7 +91,7 @@ def _histograms() -> set[str]:
 
 
 def _parts(emitted: set[str]) -> set[str]:
-    """A histogram's series may be named by themselves."""
+    """Returns the series of a histogram, which may be named separately."""
     return {name for name in emitted if family(name) in _histograms()}
 
 
