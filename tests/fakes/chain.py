@@ -1,5 +1,4 @@
-"""A devnet in this process whose blocks the test makes, and people with keys who send signed transactions to
-it."""
+"""A devnet in this process whose blocks the test makes, and accounts that send signed transactions to it."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -18,13 +17,13 @@ from provider_daemon.devnet.server import Devnet
 from provider_daemon.ports import TxOutcome
 
 CHAIN_ID = "test-1"
-# nanoseconds, later than any real clock: the first block of a new devnet is made now
+# nanoseconds, later than any real clock: a new devnet makes its first block at the current time
 START = 2_000_000_000 * 10**9
 
 
 @dataclass
 class FakeClock:
-    """Seconds; moves only when told."""
+    """A clock in seconds that moves only when the test moves it."""
 
     time: float = START / 10**9
 
@@ -42,7 +41,7 @@ FUNDS = {who.address: {"uve": 10**12, "uvirt": 10**12} for who in (PROVIDER, ALI
 
 @dataclass
 class TestChain:
-    """`block()` makes one block and moves the clock a second on."""
+    """The devnet. `block()` makes one block and advances the clock by a second."""
 
     __test__ = False
 
@@ -76,15 +75,17 @@ class TestChain:
         self.devnet.produce_block(round(self.clock.time * 1000) * 10**6)
 
     def forget_mempool(self) -> None:
-        """As a node does that is started again: senders must send again."""
+        """Empties the mempool, as a restart of the node does: senders must send again."""
         blocks = self.devnet.blocks
         emptied = Mempool(blocks.rules, blocks.state)
         emptied.height, emptied.time = blocks.height, blocks.time
         blocks.mempool = emptied
 
     async def signed(self, signer: LocalSigner, *wanted: Message, **changes: object) -> transactions.SignedTx:
-        """With whatever `changes` asks for: sequence, fee, gas_limit, timeout_height, memo, chain_id,
-        account_number."""
+        """Returns a signed transaction.
+
+        `changes` may set sequence, fee, gas_limit, timeout_height, memo, chain_id, account_number.
+        """
         account = await self.client.account(signer.address)
         values: dict[str, object] = {
             "signer": signer,
@@ -100,11 +101,11 @@ class TestChain:
         return transactions.build([messages.pack(message) for message in wanted], **values)  # type: ignore[arg-type]
 
     async def check(self, signer: LocalSigner, *wanted: Message, **changes: object) -> TxOutcome:
-        """CheckTx's answer only."""
+        """Returns the result of CheckTx only."""
         return await self.client.broadcast((await self.signed(signer, *wanted, **changes)).tx_bytes)
 
     async def send(self, signer: LocalSigner, *wanted: Message, **changes: object) -> TxOutcome:
-        """What became of it in the next block."""
+        """Returns the result in the next block."""
         signed = await self.signed(signer, *wanted, **changes)
         answer = await self.client.broadcast(signed.tx_bytes)
         if not answer.ok:
@@ -117,7 +118,7 @@ class TestChain:
         return found
 
     async def open_shop(self, **offering: object) -> None:
-        """HPC-1, active, with OFF-1 and its queue `standard`."""
+        """Creates HPC-1, active, and OFF-1 with its queue `standard`."""
         register = tx_pb2.MsgRegisterCluster(
             provider_address=PROVIDER.address, name="alpha", region="eu", total_nodes=4
         )

@@ -1,4 +1,4 @@
-"""A scheduler behind the port: jobs that the test moves, and answers that it can lose."""
+"""A fake of the scheduler port: the test controls its jobs and can lose its answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,16 +14,17 @@ RAN_SECONDS = 3600
 
 
 def known(slurm_ids: Mapping[str, str], submitted: Mapping[str, int] | None = None) -> Watch:
-    """Jobs whose SLURM ids, and submit times where given, are known."""
+    """Returns jobs with the given SLURM ids and, if given, submit times."""
     return Watch(frozenset(slurm_ids), slurm_ids, submitted=submitted or {})
 
 
 @dataclass
 class FakeScheduler:
-    """`lose_answers`: sbatch succeeds and its answer never arrives. `down`: nothing answers. `refusal`: what
-    sbatch says to everyone.
+    """The fake scheduler.
 
-    `full`: SLURM takes no more jobs. `trouble`: the answer to every order, of which nothing was queued.
+    `lose_answers`: sbatch succeeds and its answer never arrives. `down`: nothing answers. `refusal`: sbatch's
+    error for every order. `full`: SLURM accepts no more jobs. `trouble`: the answer to every order, of which
+    nothing was queued.
     """
 
     clock: FakeClock
@@ -107,10 +108,10 @@ class FakeScheduler:
         if self.down:
             raise Transient("squeue failed (1): Unable to contact slurm controller")
 
-    # --- what the test does ---
+    # --- the test's controls ---
 
     def run(self) -> None:
-        """Every waiting job starts."""
+        """Starts every waiting job."""
         for name, found in self.jobs.items():
             self.jobs[name] = [
                 replace(seen, phase=Phase.RUNNING, slurm_state="RUNNING")
@@ -120,7 +121,7 @@ class FakeScheduler:
             ]
 
     def end(self, outcome: State, exit_code: int = 0) -> None:
-        """Every live job ends, with its closed accounting record."""
+        """Ends every live job, with its closed accounting record."""
         for name, found in self.jobs.items():
             self.jobs[name] = [seen if seen.final else _ended(seen, outcome, exit_code) for seen in found]
 
