@@ -1,7 +1,8 @@
 """The figures of the docs, in one run on a private site: `make bench`.
 
-Ratios are of this run: machines are noisy, and the reference is measured between the things that it is
-compared with."""
+Ratios are of this run: machines vary, so the reference is measured between the runs that are compared with
+it.
+"""
 
 import asyncio
 import shutil
@@ -54,7 +55,7 @@ def script(site: Site, name: str) -> Submission:
 
 
 async def submit_all(scheduler: SlurmScheduler, orders: list[Submission]) -> list[str]:
-    """As the advance loop does it: so many orders a command, so many commands at a time."""
+    """Submits as the advance loop does: so many orders per command, so many commands at a time."""
     gate = asyncio.Semaphore(COMMANDS_AT_ONCE)
 
     async def some(part: list[Submission]) -> list[str]:
@@ -66,8 +67,7 @@ async def submit_all(scheduler: SlurmScheduler, orders: list[Submission]) -> lis
 
 
 def local_loop(site: Site, order: Submission) -> float:
-    """The reference: a plain shell loop of sbatch on the login node itself, as the user whose jobs they
-    are."""
+    """The reference: a plain shell loop of sbatch on the login node, as the jobs' user."""
     file = Path(site.layout.work_root) / "reference.sh"
     file.write_text(order.script)
     file.chmod(0o644)
@@ -87,7 +87,7 @@ def local_loop(site: Site, order: Submission) -> float:
 async def submissions(
     site: Site, scheduler: SlurmScheduler, say: Callable[[str], None]
 ) -> tuple[list[str], float]:
-    """Jobs that wait (their partition is down), so that only submission is measured."""
+    """Submits jobs that stay pending (their partition is down), so that only submission is measured."""
     ours, reference, ids = list[float](), list[float](), list[str]()
     for number in range(ROUNDS):
         reference.append(local_loop(site, script(site, f"ref-{number}")))
@@ -106,7 +106,7 @@ async def submissions(
 
 
 async def rpcs_a_tick(scheduler: SlurmScheduler, ids: list[str], say: Callable[[str], None]) -> int:
-    """With one job that left squeue, so that sacct is asked as well."""
+    """Counts the RPCs of a tick, with one job that left squeue, so that sacct is called too."""
     worst, names = 0, [f"bench-{number}-{job}" for number in range(ROUNDS) for job in range(JOBS)]
     known = dict(zip(names, ids, strict=True))
     for size in SIZES:
@@ -134,7 +134,7 @@ async def daemon_figures(directory: Path, site: RealSite, say: Callable[[str], N
         child.start()
         child.wait_for("provd_started")
         started = time.monotonic() - began
-        # several ticks of every loop, so that all is loaded that a running daemon loads
+        # several ticks of every loop, so that all modules of a running daemon are loaded
         await asyncio.sleep(5)
         status = Path(f"/proc/{child.pid}/status").read_text()
         resident = (

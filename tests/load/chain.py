@@ -1,5 +1,8 @@
-"""How reports travel: how many fit a transaction, what one costs in gas on the devnet, and how long a new job
-waits behind a backlog."""
+"""Measurements of reports.
+
+How many reports fit into a transaction, their gas on the devnet, and how long a new job waits behind a
+backlog.
+"""
 
 import tempfile
 import time
@@ -14,13 +17,13 @@ from tests.unit.loops.conftest import House
 JOBS = 100
 BACKLOG = 10_000
 JOBS_A_TX = 20
-# of a transaction of new jobs: each reads every job that the chain ever stored
+# of a transaction of new jobs: each submission reads all jobs in the chain's store
 GAS, FEE = 4_000_000_000, 100_000_000
 
 
 @asynccontextmanager
 async def house(jobs: int) -> AsyncIterator[House]:
-    """A devnet and the loops, with so many jobs in SLURM whose first reports wait."""
+    """A devnet and the loops, with the given number of jobs in SLURM whose first reports wait."""
     chain = await TestChain().start()
     await chain.open_shop()
     made = House(chain, FakeScheduler(chain.clock), Path(tempfile.mkdtemp()) / "ledger.sqlite")
@@ -40,7 +43,7 @@ async def new_jobs(made: House, count: int) -> None:
 
 
 async def reports_in_one_transaction(say: Callable[[str], None]) -> None:
-    """A hundred jobs become queued at one look."""
+    """Measures a hundred jobs that become queued in one poll."""
     async with house(JOBS) as made:
         await made.report()
         (tx,) = made.ledger.last_txs(10)
@@ -49,7 +52,7 @@ async def reports_in_one_transaction(say: Callable[[str], None]) -> None:
 
 
 async def a_job_behind_a_backlog(say: Callable[[str], None]) -> int:
-    """Returns how many transactions it took until a new job's first report was in a block."""
+    """Returns how many transactions precede the block with a new job's first report, including its own."""
     async with house(BACKLOG) as made:
         began = time.monotonic()
         await made.advance.tick()
