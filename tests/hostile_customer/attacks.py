@@ -1,5 +1,7 @@
-"""The attacks: each is submitted as a customer's job; each returns what happened, or raises Wrong when it was
-not held off."""
+"""The attacks, each submitted as a customer's job.
+
+Each returns what happened, or raises Wrong if it succeeded.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -16,11 +18,14 @@ from tests.hostile_customer.name_attacks import renamed, stolen
 from tests.hostile_customer.slot_attacks import filled_queue, parked
 from tests.hostile_customer.stage import BWRAP, NATIVE, SECRET, SRUN, Stage, attack
 
-# --- words that a launcher would read ---
+# --- words that a launcher would interpret ---
 
 
 async def option(image: str, command: str, *arguments: str, stage: Stage) -> str:
-    """{file} is the neighbour's result: neither read nor written, and the job never reaches SLURM."""
+    """A job that runs a launcher with an option as its command is refused and never reaches SLURM.
+
+    {file} is the neighbour's result, which must be neither read nor written.
+    """
     file = stage.neighbour(f"{abs(hash((image, command, arguments))):x}")
     words = [word.replace("{file}", str(file)) for word in (command, *arguments)]
     ended = await stage.run(attack(*words, image=image))
@@ -31,8 +36,10 @@ async def option(image: str, command: str, *arguments: str, stage: Stage) -> str
 
 
 async def data(stage: Stage) -> str:
-    """Behind the program, dashes are data; the sandbox shows the job's own directory and nothing of a
-    neighbour."""
+    """Dashes after the program are data.
+
+    The sandbox shows the job's own directory and none of a neighbour.
+    """
     file = stage.neighbour("data")
     inside = await stage.run(attack("/bin/sh", "-c", 'echo "$0"; ls -a; exit 0', "--bind", image=BWRAP))
     same("a job in the sandbox", (inside.state, "--bind" in inside.output), (State.COMPLETED, True))
@@ -52,8 +59,7 @@ def _unharmed(file: Path, output: str) -> None:
 
 
 async def links(planted: str, stage: Stage) -> str:
-    """The worst case, in which the name of the directory is known: something of an attacker's is there before
-    the submission."""
+    """The worst case: the directory's name is known, and an attacker's file exists before the submission."""
     file = stage.neighbour(f"links-{planted.replace(' ', '-')}")
     place = stage.work_root / f"ve-planted-{planted.replace(' ', '-')}"
     target = {"link": file.parent, "dangling link": file.parent / "new", "directory with links": None}[
@@ -78,7 +84,7 @@ async def links(planted: str, stage: Stage) -> str:
 
 
 async def race(stage: Stage) -> str:
-    """A job plants links under every name that it can see while other jobs are submitted."""
+    """A job creates links under every name that it can see while other jobs are submitted."""
     file = stage.neighbour("race")
     plant = (
         f"for turn in $(seq 60); do for name in $(squeue -h -o %j) $(ls {stage.work_root}); do "
@@ -102,8 +108,7 @@ async def race(stage: Stage) -> str:
 
 
 async def too_dear(stage: Stage) -> str:
-    """A job whose record costs more gas to report than the daemon pays: it never runs, and a job behind it
-    does."""
+    """A job whose record costs more gas to report than the daemon pays never runs; a job behind it does."""
     (job_id,) = await stage.submit(attack("/bin/echo", *("<" * 60_000 for _ in range(5))))
     behind = await stage.run(attack("/bin/echo", "mine"), customer=1)
     same("the job behind it", (behind.state, behind.output), (State.COMPLETED, "mine\n"))

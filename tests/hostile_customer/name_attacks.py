@@ -1,5 +1,7 @@
-"""Attacks by the names of SLURM jobs: one that changes its own, and ones that submit SLURM jobs under the
-names of others."""
+"""Attacks by the names of SLURM jobs.
+
+A job changes its own name, or submits SLURM jobs under the names of others.
+"""
 
 from functools import partial
 
@@ -12,7 +14,7 @@ from tests.expect import Wrong, same
 from tests.hostile_customer.stage import Record, Stage, attack
 from tests.waiting import until
 
-# Submits one SLURM job under each of our names that it can know: those in a file, which stands for the
+# Submits one SLURM job under each name of ours that it can know: those in a file, which stands for the
 # chain's public data, and squeue's.
 THIEF = (
     "seen=' '; until [ -e {end} ]; do for name in $(cat {names} 2>/dev/null) $(squeue -h -o %j); do "
@@ -46,7 +48,7 @@ async def renamed(stage: Stage) -> str:
 
 
 async def stolen(stage: Stage) -> str:
-    """The names are taken while the victim waits for a slot, and again while it runs."""
+    """The names are used by a thief while the victim waits for a slot, and again while it runs."""
     end, names, gate = (stage.work_root / name for name in ("theft-ends", "theft-names", "theft-gate"))
     thief, holder = await stage.submit(
         attack("/bin/sh", "-c", THIEF.format(end=end, names=names), seconds=180),
@@ -75,8 +77,10 @@ async def stolen(stage: Stage) -> str:
 
 
 async def _billed_by_its_own(stage: Stage, victim: str, names: set[str], stolen: list[str]) -> str:
-    """`stolen`: the ids of the thief's SLURM jobs, by its own output. The victim's own one has one of the
-    names and none of these ids."""
+    """Checks that the victim is billed by its own SLURM job, whose id is not in the thief's output.
+
+    `stolen` contains the ids of the thief's SLURM jobs.
+    """
     records = await stage.records()
     taken = {record.name for record in records if record.slurm_id in stolen}
     same("the victim's names that were taken", taken & names, names)

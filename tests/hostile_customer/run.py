@@ -1,9 +1,9 @@
-"""Submits attacks as a customer's jobs to the real daemon over a private SLURM site, and judges whether each
-was held off.
+"""Submits attacks as a customer's jobs to the real daemon over a private SLURM site, and judges each.
 
     python -m tests.hostile_customer.run [--only NAME]... [--short]
 
-One row an attack: what was tried, what happened, held off or not. Exit 0 only when all were.
+It prints one row per attack: what was tried, what happened, held off or not. It exits with 0 only if all were
+held off.
 """
 
 import sys

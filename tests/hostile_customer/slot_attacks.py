@@ -1,5 +1,7 @@
-"""Attacks on the slots of max_jobs, of which this site has two: a customer whose jobs keep the jobs of others
-out."""
+"""Attacks on the slots of max_jobs, of which this site has two.
+
+A customer's jobs try to keep the jobs of others out.
+"""
 
 import sys
 
@@ -12,8 +14,10 @@ SLOTS = 2
 
 
 async def parked(stage: Stage) -> str:
-    """Both slots went to jobs that were parked when their SLURM jobs ended: the site's accounting does not
-    record GPUs."""
+    """Jobs that are parked after their SLURM jobs ended do not occupy slots.
+
+    The site's accounting does not record GPUs.
+    """
     parked = await stage.submit(*(gpu_attack("/bin/sleep", "2") for _ in range(SLOTS)))
     for job_id in parked:
         await stage.logged("job_parked", job_id)
@@ -27,8 +31,10 @@ async def parked(stage: Stage) -> str:
 
 
 async def filled_queue(stage: Stage) -> str:
-    """The first two of 25 jobs end only once the other customer's job is adopted: the next free slot is that
-    job's."""
+    """The next free slot after the first two of 25 jobs goes to another customer's job.
+
+    These two end only once the other customer's job is adopted.
+    """
     gate = stage.work_root / "gate"
     first = [attack("/bin/sh", "-c", f"until [ -e {gate} ]; do sleep 0.2; done") for _ in range(SLOTS)]
     jobs = await stage.submit(*first, *(attack("/bin/true") for _ in range(QUEUE - SLOTS)))
@@ -51,7 +57,7 @@ async def filled_queue(stage: Stage) -> str:
 
 
 async def _submitted_before(stage: Stage, victim: str, jobs: list[str]) -> int:
-    """How many of the jobs have a lower SLURM id."""
+    """Returns how many of the jobs have a lower SLURM id."""
     ids = {record.name: int(record.slurm_id) for record in await stage.records()}
     own = ids[await stage.name(victim)]
     others = [await stage.name(job_id) for job_id in jobs]

@@ -1,7 +1,6 @@
-"""A private SLURM site, whose accounting records no GPUs, with bwrap and srun as launchers, a devnet and the
-real daemon.
+"""A private SLURM site with bwrap and srun as launchers, a devnet and the real daemon.
 
-Beside them: a neighbour's file, and what became of a job.
+The site's accounting records no GPUs. The stage also has a neighbour's file, and returns a job's result.
 """
 
 import asyncio
@@ -47,7 +46,10 @@ max_jobs = 2
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """`slurm`: (state, exit code) of each SLURM job under its name. `output`: of all its directories."""
+    """The result of a job.
+
+    `slurm`: (state, exit code) of each SLURM job under its name. `output`: of all its directories.
+    """
 
     state: State
     message: str
@@ -61,7 +63,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One of sacct's; `elapsed` in seconds."""
+    """A record of sacct; `elapsed` is in seconds."""
 
     slurm_id: str
     name: str
@@ -80,7 +82,7 @@ class Stage:
         return self.site.work_root
 
     def neighbour(self, name: str) -> Path:
-        """The result file of another customer, owned by the site's user as all jobs' files are."""
+        """The result file of another customer, owned by the site's user like all jobs' files."""
         place = self.work_root / f"neighbour-{name}"
         place.mkdir()
         file = place / "output.txt"
@@ -91,10 +93,10 @@ class Stage:
             shutil.chown(file, user)
         return file
 
-    # --- what the daemon says ---
+    # --- the daemon ---
 
     async def logged(self, event: str, job_id: str) -> None:
-        """Once the daemon has written that line about the job."""
+        """Waits until the daemon has logged that event about the job."""
 
         def written() -> bool:
             lines = (
@@ -105,7 +107,7 @@ class Stage:
         await until(f"{event} of {job_id}", written, limit=JOB_SECONDS, pause=0.5)
 
     async def provd(self, *arguments: str) -> None:
-        """A command beside the running daemon."""
+        """Runs a command beside the running daemon."""
         command = [
             sys.executable,
             "-m",
@@ -118,14 +120,14 @@ class Stage:
         if done.returncode:
             raise Wrong(f"provd {' '.join(arguments)} ended with {done.returncode}: {done.stderr.strip()}")
 
-    # --- what SLURM has ---
+    # --- SLURM ---
 
     def queue(self) -> list[str]:
-        """The names of all SLURM jobs that are not over."""
+        """Returns the names of all SLURM jobs that have not ended."""
         return self.site.slurm.run("squeue", "-h", "-o", "%j").stdout.splitlines()
 
     async def running(self, job_id: str) -> None:
-        """Once SLURM runs it."""
+        """Waits until SLURM runs the job."""
         name = await self.name(job_id)
 
         def runs() -> bool:
@@ -134,7 +136,7 @@ class Stage:
         await until(f"{job_id} runs", runs, limit=JOB_SECONDS, pause=0.5)
 
     async def records(self) -> list[Record]:
-        """All of sacct's."""
+        """Returns all records of sacct."""
         argv = ("sacct", "-a", "-X", "-n", "-P", "-S", "now-1day", "-o", "JobID,JobName,ElapsedRaw")
         lines = (await asyncio.to_thread(self.site.slurm.run, *argv)).stdout.splitlines()
         return [
@@ -142,10 +144,10 @@ class Stage:
             for slurm_id, name, elapsed in (line.split("|") for line in lines)
         ]
 
-    # --- what the chain has ---
+    # --- the chain ---
 
     async def reported_ids(self, job_id: str) -> set[str]:
-        """The SLURM jobs that the job's reports name."""
+        """Returns the SLURM ids in the job's reports."""
         reports = [
             report
             for tx in await self.market.chain.reports_of(job_id)
@@ -169,7 +171,7 @@ class Stage:
         return job_name(self.market.provider.signer, chain_job(record, CHAIN_ID).spec)
 
     async def ended(self, job_id: str, seconds: float = JOB_SECONDS) -> Ended:
-        """Once the chain has its last state."""
+        """Waits until the chain has the job's final state."""
 
         async def over() -> bool:
             record = await self.market.chain.job(job_id)
