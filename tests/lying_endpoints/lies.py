@@ -1,4 +1,4 @@
-"""What one endpoint says falsely. Each lie is about one thing, and everything else it says is true."""
+"""The false answers of one endpoint. Each lie is about one thing; all other answers are true."""
 
 import asyncio
 import json
@@ -27,8 +27,10 @@ Record = dict[str, Any]
 
 @dataclass(slots=True)
 class Scene:
-    """What a lie can be about. `victim`: a paid job that runs. `next_job`: the number of the next job;
-    `customer`: the attacker."""
+    """What a lie can be about.
+
+    `victim`: a paid job that runs. `next_job`: the number of the next job; `customer`: the attacker.
+    """
 
     victim: str = ""
     next_job: int = 1
@@ -47,7 +49,7 @@ class Kind:
 
 
 def on(method: str, answer: type[M], change: Callable[[M, Scene], None]) -> Made:
-    """One call's answer, changed in place."""
+    """Changes the response of one call in place."""
 
     def make(scene: Scene) -> Lie:
         async def lie(call: Call) -> bytes:
@@ -64,7 +66,7 @@ def on(method: str, answer: type[M], change: Callable[[M, Scene], None]) -> Made
 
 
 def stored(matches: Callable[[bytes, Scene], bool], change: Callable[[bytes, Scene], bytes]) -> Made:
-    """The value of some keys of the module's store."""
+    """Changes the value of some keys of the module's store."""
 
     def make(scene: Scene) -> Lie:
         async def lie(call: Call) -> bytes:
@@ -85,7 +87,7 @@ def stored(matches: Callable[[bytes, Scene], bool], change: Callable[[bytes, Sce
 
 
 def both(*made: Made) -> Made:
-    """Several lies told together."""
+    """Combines several lies."""
 
     def make(scene: Scene) -> Lie:
         def combine(first: Lie, second: Lie) -> Lie:
@@ -166,7 +168,7 @@ def state(word: str) -> Made:
 
 
 def false_search(scene: Scene) -> Lie:
-    """Names the victim as cancelled, and nothing that was."""
+    """Returns a cancel of the victim, and no real one."""
 
     async def lie(call: Call) -> bytes:
         if call.method != "GetTxsEvent":
@@ -187,7 +189,10 @@ async def empty_search(call: Call) -> bytes:
 
 
 def invented(scene: Scene) -> Lie:
-    """A job that nobody paid for: the victim's record under the next number, with the attacker's program."""
+    """Returns a job that nobody paid for.
+
+    It is the victim's record under the next number, with the attacker's program.
+    """
 
     async def lie(call: Call) -> bytes:
         if call.method != "ABCIQuery":
@@ -216,7 +221,7 @@ def _closed(found: Record, scene: Scene) -> None:
 
 
 async def false_inclusion(call: Call) -> bytes:
-    """Keeps what is sent to it, and says that every transaction is in a block."""
+    """Keeps the transactions sent to it, and reports that each is in a block."""
     if call.method == "BroadcastTx":
         asked = service_pb2.BroadcastTxRequest.FromString(call.request)
         found = TxResponse(txhash=transactions.tx_hash(asked.tx_bytes))
@@ -248,7 +253,7 @@ async def swallowed(call: Call) -> bytes:
 
 
 async def refused(call: Call) -> bytes:
-    """Says that the first message of every transaction fails."""
+    """Reports that the first message of every transaction fails."""
     if call.method == "Simulate":
         raise Denied(
             grpc.StatusCode.UNKNOWN,
@@ -284,7 +289,7 @@ def _poor(said: QueryBalanceResponse, scene: Scene) -> None:
 
 
 async def nothing_there(call: Call) -> bytes:
-    """Every call about the chain's content says NOT_FOUND."""
+    """Every call about the chain's content returns NOT_FOUND."""
     if call.service.endswith("tendermint.v1beta1.Service") and call.method != "ABCIQuery":
         return await call.truth()
     raise Denied(grpc.StatusCode.NOT_FOUND, "not found")

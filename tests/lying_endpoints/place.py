@@ -1,5 +1,4 @@
-"""The simulated site, a devnet, and the real daemon, which reaches the chain through three endpoints that can
-lie."""
+"""The simulated site, a devnet, and the real daemon, whose three endpoints of the chain can lie."""
 
 import asyncio
 import contextlib
@@ -33,10 +32,10 @@ PERIOD = 0.5  # seconds, of the chain's blocks and of the daemon's loops
 
 @dataclass(slots=True)
 class Place:
-    """`proxies` are the daemon's endpoints, `chain` our own way to the node. `names`: SLURM name of each job
-    that was ordered.
+    """The site, the chain and the daemon.
 
-    `since`: where the log of the daemon that runs begins.
+    `proxies` are the daemon's endpoints, `chain` the test's own connection to the node. `names`: SLURM name
+    of each ordered job. `since`: where the log of the running daemon begins.
     """
 
     site: SimulatedDemoSite
@@ -58,7 +57,7 @@ class Place:
         return f"outbox:{self.provider.address}"
 
     async def order(self, line: str) -> str:
-        """A job of the customer's, on chain when this returns."""
+        """Submits a job of the customer, which is on chain when this returns."""
         (job_id,) = await order(
             self.customer, DemoJob("", 0, State.COMPLETED, 0, arguments=shell(line), max_runtime_seconds=3600)
         )
@@ -76,8 +75,10 @@ class Place:
         return (await self.state(job_id))[0] is State.COMPLETED
 
     async def scene(self) -> Scene:
-        """What there is to lie about now. The invented job is the victim's record, with another number and
-        program."""
+        """Returns what a lie can be about now.
+
+        The invented job is the victim's record, with another number and program.
+        """
         store, number = Store(self.chain.endpoints), await self.chain.job_counter()
         invented = json.loads(await store.get(keyspace.key(keyspace.JOB, self.victim)))
         invented |= {"job_id": f"JOB-{number}", "state": "pending", "customer_address": self.attacker.address}
@@ -91,7 +92,7 @@ class Place:
         return await self.chain.balance(self.provider.address, "uve")
 
     async def impartial(self) -> None:
-        """A daemon that was deceived before asks that endpoint last, so it is started again to hear it."""
+        """Restarts the daemon, because a deceived daemon queries that endpoint last."""
         events = {line["event"] for line in self.witness.lines(self.since)}
         if events & {"endpoint_deviates", "endpoint_outvoted", "endpoint_unhealthy"}:
             await asyncio.to_thread(self.daemon.stop)
@@ -115,7 +116,7 @@ class Place:
 
 @contextlib.asynccontextmanager
 async def place(directory: Path) -> AsyncIterator[Place]:
-    """Everything up, and one paid job running."""
+    """Starts everything, with one paid job running."""
     site = SimulatedDemoSite()
     await site.up()
     (secret, key), customer, attacker = new_key(), new_key()[1], new_key()[1]
@@ -160,7 +161,10 @@ async def place(directory: Path) -> AsyncIterator[Place]:
 def _config(
     directory: Path, site: SimulatedDemoSite, secret: bytes, proxies: list[LyingProxy]
 ) -> tuple[Path, int]:
-    """The demo's configuration with three endpoints and short periods; and the port of /metrics."""
+    """Writes the demo's configuration with three endpoints and short periods.
+
+    Returns the port of /metrics too.
+    """
     config = write_config(directory, site, secret, proxies[0].port)
     endpoints = ", ".join(f'"127.0.0.1:{proxy.port}"' for proxy in proxies)
     text = re.sub(r"^endpoints = .*$", f"endpoints = [{endpoints}]", config.read_text(), flags=re.MULTILINE)

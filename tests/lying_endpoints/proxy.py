@@ -1,5 +1,4 @@
-"""A chain endpoint that passes every call on to a node, and changes what it answers while a lie is switched
-on."""
+"""A chain endpoint that forwards calls to a node, and changes the response while a lie is switched on."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +12,7 @@ Context = Any  # grpc.aio.ServicerContext
 
 
 class Denied(Exception):
-    """What a lie raises to end a call with a gRPC status."""
+    """A lie raises this to end a call with a gRPC status."""
 
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
         super().__init__(details)
@@ -22,8 +21,10 @@ class Denied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call under way. `method` is the last part of its name; `truth` asks the node, and raises Denied
-    with its refusal."""
+    """A call.
+
+    `method` is the last part of its name; `truth` asks the node, and raises Denied with the node's status.
+    """
 
     service: str
     method: str
@@ -36,7 +37,10 @@ Lie = Callable[[Call], Awaitable[bytes]]
 
 @dataclass(slots=True)
 class LyingProxy:
-    """`start` gives the port. `lie` None: it tells the truth. `lied`: how many answers a lie has changed."""
+    """The proxy.
+
+    `start` returns the port. `lie` None: answers are true. `lied`: how many answers a lie has changed.
+    """
 
     target: int
     port: int = 0
@@ -86,7 +90,7 @@ class LyingProxy:
 
 
 class _Everything(grpc.GenericRpcHandler):
-    """Any method there may be, as bytes."""
+    """Accepts any method, as bytes."""
 
     def __init__(self, proxy: LyingProxy) -> None:
         self._proxy = proxy
@@ -101,6 +105,6 @@ class _Everything(grpc.GenericRpcHandler):
 
 
 async def never(call: Call) -> bytes:
-    """Takes the call and does not answer."""
+    """Accepts the call and does not answer."""
     await asyncio.sleep(3600)
     return b""

@@ -1,12 +1,12 @@
-"""One of three chain endpoints lies, listed first and listed last, under the real daemon; and what came of
-it.
+"""One of three chain endpoints lies, listed first and listed last, to the real daemon.
 
     python -m tests.lying_endpoints.run [--only NAME]... [--place first|last]
 
-A row for each lie and place: a job is ordered while the lie is told, and the lie ends when that job is over
-or after a while. Exit 0 only when no unpaid job ran, nothing false was reported, the paid job that runs all
-along was left alone, no more was spent than on an honest chain, and everything was caught up with within two
-ticks of the truth."""
+It prints a row for each lie and place. A job is ordered while the lie is active; the lie ends when that job
+has ended, or after a while. It exits with 0 only if no unpaid job ran, nothing false was reported, the paid
+job that runs all the time was left alone, no more was spent than on an honest chain, and the daemon recovered
+within two ticks of the true answers.
+"""
 
 import argparse
 import asyncio
@@ -27,8 +27,9 @@ from tests.lying_endpoints.place import Place, place
 from tests.waiting import until
 
 PLACES = {"first": 0, "last": 2}
-TOLD_SECONDS = 12.0  # that a lie is told at most, while the job that was ordered meanwhile is not over
-TICKS = 2  # within which all must be caught up with after the truth returned
+# maximum duration of a lie, while the job that was ordered meanwhile has not ended
+TOLD_SECONDS = 12.0
+TICKS = 2  # within which all must be done after the true answers returned
 MOST_FEES = 100_000  # uve that a row may cost: some reports and heartbeats
 CHECKED, QUORUM, UNHEARD = "its own answer", "the quorum only", "never heard"
 
@@ -80,28 +81,32 @@ async def _recover(here: Place, row: Row, job_id: str) -> None:
     except (Wrong, ProvdError) as error:
         row.problems.append(str(error))
         return
-    ticks = max(0.0, adopted - 1, sent - 1)  # the one under way when the truth returned began before it
+    # the tick that was running when the true answers returned began before it
+    ticks = max(0.0, adopted - 1, sent - 1)
     row.recovery = f"{ticks:.0f}"
     if ticks > TICKS:
         row.problems.append(f"needed {ticks:.0f} ticks after the truth returned")
 
 
 async def _over(here: Place, port: int, job_id: str, row: Row) -> bool:
-    """And whether the daemon holds the endpoint that lies for unhealthy meanwhile."""
+    """Reports whether the job has ended.
+
+    It also notes in the row whether the daemon considers the lying endpoint unhealthy.
+    """
     if await here.witness.gauge("provd_trouble", what="endpoint_unhealthy", subject=f"127.0.0.1:{port}"):
         row.defence = CHECKED
     return await here.completed(job_id)
 
 
 def _defence(here: Place, port: int, mark: int) -> str:
-    """What the daemon logged about the endpoint that lies."""
+    """Returns what the daemon logged about the endpoint that lies."""
     url = f"127.0.0.1:{port}"
     said = {line["event"] for line in here.witness.lines(mark) if line.get("endpoint") == url}
     return QUORUM if said & {"endpoint_deviates", "endpoint_outvoted"} else UNHEARD
 
 
 async def _untrue(here: Place, row: Row) -> list[str]:
-    """What is not as it must be, whoever said what."""
+    """Returns all that is wrong, whichever side reported it."""
     found, problems = await asyncio.to_thread(here.site.accounting), list[str]()
     problems += [f"{name} ran, and nobody ordered it" for name in found if name not in here.names.values()]
     problems += [f"{name} is {len(runs)} times in SLURM" for name, runs in found.items() if len(runs) != 1]

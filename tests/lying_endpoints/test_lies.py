@@ -1,4 +1,4 @@
-"""The most dangerous lies under the real daemon; `make lying-endpoints` tells all of them."""
+"""The most dangerous lies to the real daemon; `make lying-endpoints` runs all of them."""
 
 import pytest
 
@@ -10,8 +10,7 @@ LIES = ("height +1,000,000", "false cancel", "invented job", "false inclusion")
 
 
 async def test_the_most_dangerous_lies() -> None:
-    """A height, a cancel, a job and an inclusion that the first of three endpoints invents: nothing comes of
-    them."""
+    """A height, a cancel, a job and an inclusion invented by the first of three endpoints have no effect."""
     kinds = [kind for kind in KINDS if kind.name in LIES]
     assert len(kinds) == len(LIES)
     assert [problem for row in await play(kinds, ["first"]) for problem in row.problems] == []
