@@ -1,5 +1,7 @@
-"""The containers of docker-compose.slurm.yml, as a person asks them: `docker compose`, and the ports that it
-publishes."""
+"""The containers of docker-compose.slurm.yml, used as a person uses them.
+
+That is by `docker compose` and the published ports.
+"""
 
 import json
 import os
@@ -16,12 +18,14 @@ from tests.expect import Wrong
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.slurm.yml"
 PORTS = ("PROVD_PORT", "PROMETHEUS_PORT", "DEVNET_GRPC_PORT", "DEVNET_REST_PORT")
-PATIENCE = 600.0  # seconds for a build on a slow mirror; everything else has its own limit
+PATIENCE = 600.0  # seconds for a build on a slow mirror; all else has its own limit
 
 
 def docker(*words: str, env: dict[str, str] | None = None, limit: float = PATIENCE) -> str:
-    """Standard output. Raises Wrong with the end of what it said for another exit code than 0, and when it
-    takes too long."""
+    """Runs docker and returns its standard output.
+
+    Raises Wrong with the end of the output for an exit code other than 0, and on a timeout.
+    """
     try:
         done = subprocess.run(
             ["docker", *words],
@@ -41,14 +45,13 @@ def docker(*words: str, env: dict[str, str] | None = None, limit: float = PATIEN
 
 
 def with_ports() -> dict[str, str]:
-    """Ports that nothing else on this machine has, so that a site which somebody runs for himself is not in
-    the way."""
+    """Returns variables with free ports, so that a running site of the same machine does not conflict."""
     return dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Containers:
-    """A project of its own. `env` fills the variables of the file in."""
+    """The containers of one compose project. `env` fills the variables of the file."""
 
     project: str
     env: dict[str, str] = field(default_factory=with_ports)
@@ -60,11 +63,11 @@ class Containers:
         return self.compose("exec", "-T", service, *words, limit=limit)
 
     def provd(self, *words: str, limit: float = 60) -> Any:
-        """A command line of provd, as a customer types it, with its JSON."""
+        """Runs a provd command line, as a customer types it, and returns its JSON."""
         return json.loads(self.run("customer", "provd", *words, "-o", "json", limit=limit))
 
     def get(self, port: str, path: str, **parameters: str) -> bytes:
-        """From a published port. Raises OSError when it is refused, or not answered with 200."""
+        """Reads from a published port. Raises OSError if it is refused or the status is not 200."""
         query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.env[port]}{path}{query}", timeout=10) as answer:
             return bytes(answer.read())
@@ -73,7 +76,7 @@ class Containers:
         return json.loads(self.get("PROMETHEUS_PORT", f"/api/v1/{path}", **parameters))["data"]
 
     def left(self) -> list[str]:
-        """What of this project is still on the engine."""
+        """Returns what the engine still has of this project."""
         only = ("--filter", f"label=com.docker.compose.project={self.project}", "--format")
         return [
             *docker("ps", "-a", *only, "{{.Names}}").split(),
@@ -82,7 +85,7 @@ class Containers:
         ]
 
     def ailing(self) -> str:
-        """The state of every container, and the last words of those that are not well."""
+        """Returns the state of every container, and the last log lines of unhealthy ones."""
         shown = [json.loads(line) for line in self.compose("ps", "-a", "--format", "json").splitlines()]
         bad = [each["Service"] for each in shown if each["Health"] not in ("", "healthy") or each["ExitCode"]]
         states = [f"{each['Service']}: {each['Status']}" for each in shown]

@@ -1,9 +1,10 @@
-"""docker-compose.slurm.yml, from nothing to a reported job and back to nothing; `make compose-test` starts it
-beside an engine.
+"""Tests docker-compose.slurm.yml, from nothing to a reported job and back to nothing.
+
+`make compose-test` starts it beside an engine.
 
     tools/images/engine .venv/bin/python -m tests.compose.run
 
-A line a step. Exit 0 only when every step was as it should be.
+It prints a line per step. It exits with 0 only if every step succeeded.
 """
 
 import asyncio
@@ -22,11 +23,11 @@ from tests.waiting import until
 
 OWN_BASE = "provd-slurm-base:bookworm"
 IMAGES = ("provd-slurm-site", "provd-slurm-provd", "provd-slurm-prometheus")
-# What a layer must not hold: each of these is made at a site's first start.
+# A layer must not contain any of these: each is created at a site's first start.
 SECRETS = ("munge.key", "ssh_host_*", "id_ed25519*", "keyring-file", "passphrase")
 JOB_IMAGE = "docker.io/library/debian:bookworm-slim"
 UP_SECONDS = 150
-WAIT_SECONDS = 60  # for what should come about soon
+WAIT_SECONDS = 60  # seconds for what should happen soon
 
 
 def main() -> int:
@@ -89,8 +90,10 @@ def step(what: str) -> Iterator[None]:
 
 
 def base() -> dict[str, str]:
-    """Root makes Debian's base itself, where no registry may be within reach; anybody else has the engine
-    pull it."""
+    """Returns the build arguments. Root builds Debian's base image, because a registry may be out of reach.
+
+    For other users the engine pulls it.
+    """
     if os.geteuid():
         return {}
     if not docker("image", "ls", "-q", OWN_BASE).strip():
@@ -116,7 +119,7 @@ def bring_up(site: Containers) -> None:
 
 
 def submit(site: Containers, queue: str, line: str, *resources: str) -> str:
-    """The id of a job of alice's."""
+    """Submits a job of alice and returns its id."""
     program = ("--image", JOB_IMAGE, "--command", "/bin/sh", "--arg=-c", "--arg", line)
     terms = (
         "--memory-gb",
@@ -140,7 +143,10 @@ def state(site: Containers, job_id: str) -> str:
 
 
 def ended(site: Containers, job_id: str) -> None:
-    """Waits for its end as a customer does, and checks each report's signature by the chain's data alone."""
+    """Waits for the job's end as a customer does, and checks the signature of each report.
+
+    The check uses the chain's data alone.
+    """
     site.run("customer", "provd", "query", "hpc", "job", job_id, "--watch", limit=90)
     same(f"state of {job_id}", state(site, job_id), "JOB_STATE_COMPLETED")
     reports = site.provd("evidence", "verify", job_id)
@@ -154,7 +160,7 @@ def ended(site: Containers, job_id: str) -> None:
 
 
 def records(site: Containers, job_id: str) -> list[dict[str, str]]:
-    """What SLURM's accounting has of it, asked for on the login node."""
+    """Returns SLURM's accounting records of the job, as queried on the login node."""
     fields = ("JobName", "State", "ElapsedRaw", "AllocCPUS", "AllocTRES")
     said = site.run("login", "sacct", "-aXDnP", "-S", "now-1hour", "-o", ",".join(fields)).splitlines()
     rows = [dict(zip(fields, line.split("|"), strict=True)) for line in said]
@@ -166,7 +172,7 @@ def accounting(site: Containers, job_id: str) -> Any:
 
 
 def counted(site: Containers, job_id: str, *, cores: int, gpus: int) -> None:
-    """SLURM ran it once, on that much, and the chain bills exactly so long."""
+    """Checks that SLURM ran the job once, on the given resources, and that the chain bills the same time."""
     found = records(site, job_id)
     same(f"times that SLURM ran {job_id}", len(found), 1)
     seconds = int(found[0]["ElapsedRaw"])
