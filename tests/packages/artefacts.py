@@ -1,4 +1,4 @@
-"""Wheel and source distribution: what is in them, and that they install into nothing."""
+"""Wheel and source distribution: their contents, and their installation into an empty environment."""
 
 import os
 import re
@@ -17,7 +17,7 @@ NEVER = re.compile(r"(^|/)(tests|tools|docs|deploy|__pycache__|\.[^/]+)/|\.pyc$"
 
 
 def build(directory: Path) -> tuple[Path, Path]:
-    """Wheel and sdist."""
+    """Builds the wheel and the sdist."""
     command(UV, "build", "-q", "--out-dir", directory, ROOT)
     wheel, sdist = (
         directory / f"provd-{__version__}-py3-none-any.whl",
@@ -27,7 +27,10 @@ def build(directory: Path) -> tuple[Path, Path]:
 
 
 def contents(wheel: Path, sdist: Path) -> str:
-    """Both hold every file of the package, the licence, and nothing of tests, caches and documents."""
+    """Checks the contents of both: every file of the package and the licence.
+
+    They contain no tests, caches or documents.
+    """
     wanted = package_files()
     names = {name for name in zipfile.ZipFile(wheel).namelist() if not name.endswith("/")}
     info = f"provd-{__version__}.dist-info"
@@ -47,7 +50,7 @@ def contents(wheel: Path, sdist: Path) -> str:
 
 
 def package_files() -> set[str]:
-    """What git has of the package, or would take."""
+    """Returns the files of the package that git has or would add."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "provider_daemon"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     return {name for name in names if name and (ROOT / name).exists()}
@@ -76,7 +79,7 @@ def environment() -> dict[str, str]:
 
 
 def answers(provd: Path) -> str:
-    """The program answers from what lies in the package."""
+    """Checks that the program runs from the files of the package."""
     same("provd --version", command(provd, "--version"), f"provd {__version__}\n")
     same(
         "the default configuration",

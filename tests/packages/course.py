@@ -1,5 +1,7 @@
-"""A package's life with jobs in flight: upgraded, downgraded, removed, installed again, purged; each job runs
-and is reported once."""
+"""A package's life with running jobs: upgraded, downgraded, removed, installed again, purged.
+
+Each job runs once and is reported once.
+"""
 
 import asyncio
 import re
@@ -34,7 +36,7 @@ async def play(
     directory: Path,
     step: Callable[..., None],
 ) -> None:
-    """`package` is installed, and nothing runs."""
+    """Runs all steps. `package` is installed, and no daemon runs."""
     async with shop(debian, directory) as open_now, Service(debian, directory / "provd.log") as service:
         course = Course(debian, manager, open_now, service, package, next_package)
         await course.before()
@@ -71,7 +73,7 @@ class Course:
     # --- steps ---
 
     async def before(self) -> None:
-        """Some are over, some run when the upgrade comes."""
+        """Submits jobs: some have ended and some run when the upgrade starts."""
         if not await self._service.start():
             raise Wrong("the configured daemon does not start:\n" + "\n".join(self._service.lines()[-5:]))
         over = await self._shop.order(
@@ -96,8 +98,10 @@ class Course:
         self._ids["cancelled"] = flying[2]
 
     async def upgrade(self) -> str:
-        """The scripts stop the old daemon and start the new one, which brings the ledger forward; much
-        happens in between."""
+        """Upgrades: the scripts stop the old daemon and start the new one, which migrates the ledger.
+
+        Jobs start and end in between.
+        """
         self._service.meanwhile = self._while_nobody_serves
         await asyncio.to_thread(self._manager.install, self._next_package)
         same("running after the upgrade", self._service.running, True)
@@ -126,8 +130,10 @@ class Course:
         )
 
     async def back(self) -> str:
-        """The older daemon refuses the newer ledger in a line, and goes on from the copy that was kept of its
-        own; nothing runs twice."""
+        """Downgrades: the older daemon refuses the newer ledger and resumes from its own copy.
+
+        The refusal is one line. No job runs twice.
+        """
         await asyncio.to_thread(self._manager.step_back, self._package)
         same("running on a newer ledger", self._service.running, False)
         if REFUSED not in self._service.lines()[-1]:
@@ -145,8 +151,10 @@ class Course:
         return await self._settled()
 
     async def remove(self) -> str:
-        """With a job in flight, which a line counts. Configuration and ledger stay, the program goes, the
-        daemon with it."""
+        """Removes the package with a running job, which a line counts.
+
+        Configuration and ledger stay; the program and the daemon are removed.
+        """
         await self._shop.comes_to(
             State.RUNNING, *await self._shop.order(waits_for(self._away, "ends while no provd is installed"))
         )
@@ -159,7 +167,7 @@ class Course:
         return line
 
     async def again(self) -> str:
-        """It goes on with what it finds, once somebody starts it."""
+        """Installs again: once started, the daemon resumes with the ledger."""
         self._away.touch()
         await asyncio.to_thread(self._manager.install, self._package)
         config = self._debian.root / CONFIG
@@ -171,7 +179,10 @@ class Course:
         return await self._settled()
 
     async def purge(self) -> str:
-        """The configuration goes, the ledger and the operator's keys stay, and a line says so."""
+        """Purges: the configuration is removed, the ledger and the operator's keys stay.
+
+        A line states that they stay.
+        """
         told = await asyncio.to_thread(self._debian.apt, "purge", "provd")
         root = self._debian.root
         same(
@@ -185,7 +196,7 @@ class Course:
     # --- what they share ---
 
     async def _settled(self) -> str:
-        """Once the daemon, too, knows that nothing is open any more."""
+        """Waits until the daemon, too, has no open job, and judges the jobs."""
 
         async def closed() -> bool:
             shown = await asyncio.to_thread(

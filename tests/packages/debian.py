@@ -1,5 +1,7 @@
-"""A Debian of its own in a directory. What is mounted in it goes with the mount namespace of this process
-(run.py)."""
+"""A separate Debian in a directory.
+
+Its mounts end with the mount namespace of this process (run.py).
+"""
 
 import os
 import subprocess
@@ -10,14 +12,14 @@ from tests.expect import Wrong
 from tests.unit.docs import ROOT
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# How a host that has a mirror or certificate authority of its own says so.
+# The files of a host with its own mirror or certificate authority.
 PASSED_ON = ("PIP_", "SSL_", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy")
 
 _NOT_LOOKED_AT = ("/proc", "/dev", "/sys", "/tmp", "/var/cache", "/var/log", "/var/lib/dpkg", "/var/lib/apt")
 
 
 def command(*words: str | Path, env: dict[str, str] | None = None, code: int = 0) -> str:
-    """What it printed, both streams together. Raises Wrong, with the end of that, for another exit code."""
+    """Returns the output of both streams. Raises Wrong, with the end of the output, for another exit code."""
     done = subprocess.run(
         words,
         env=env,
@@ -38,7 +40,7 @@ class Debian:
 
     @classmethod
     def unpacked(cls, root: Path, suite: str) -> "Debian":
-        """The smallest Debian, with the package lists of now."""
+        """Unpacks the smallest Debian, with current package lists."""
         root.mkdir()
         command("tar", "-C", root, "-xf", command(ROOT / "tools/images/base", suite).splitlines()[-1])
         command("mount", "-t", "proc", "proc", root / "proc")
@@ -71,7 +73,7 @@ class Debian:
         return self.run("apt-get", "-y", "--no-install-recommends", *words)
 
     def take(self, file: Path) -> str:
-        """Copies a file in; its path inside."""
+        """Copies a file in and returns its path inside."""
         target = self.root / "tmp" / file.name
         target.write_bytes(file.read_bytes())
         return f"/tmp/{file.name}"
@@ -85,6 +87,6 @@ class Debian:
         return int(line.split(":")[2])
 
     def paths(self) -> set[str]:
-        """Of everything that is no mount and no bookkeeping of dpkg and apt."""
+        """Returns all paths but mounts and the bookkeeping of dpkg and apt."""
         pruned = " -o ".join(f"-path {path}" for path in _NOT_LOOKED_AT)
         return set(self.sh(rf"find / \( {pruned} \) -prune -o -print").splitlines())

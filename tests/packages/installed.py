@@ -1,4 +1,4 @@
-"""What the package leaves on a system, and takes away again."""
+"""What the package installs on a system and removes again."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ MODES = """\
 755 root:root /usr/lib/provd/bin/provd
 644 root:root /usr/lib/systemd/system/provd.service
 """
-# Made by the package's scripts, not brought by it.
+# Created by the package's scripts, not contained in it.
 MADE = re.compile(
     r"/usr/lib/provd/lib/.*/__pycache__(/.*)?|/var/lib/provd|/var/lib/systemd(/deb-systemd-helper-enabled(/provd.*)?)?"
 )
@@ -28,8 +28,7 @@ $_comps[provd]
 
 
 def installs(debian: Debian, package: Path) -> str:
-    """apt finds all that it needs; nothing is enabled, nothing runs, and the programs' libraries are all
-    there."""
+    """apt finds all dependencies; nothing is enabled or running, and all libraries of the programs exist."""
     debian.apt("install", debian.take(package))
     if lacking := debian.sh("find /usr/lib/provd -name '*.so*' -exec ldd {} + | grep 'not found' || true"):
         raise Wrong(f"libraries are missing:\n{lacking}")
@@ -39,7 +38,7 @@ def installs(debian: Debian, package: Path) -> str:
 
 
 def answers(debian: Debian, package: Path) -> str:
-    """By the user that it made, found by its path."""
+    """The program runs as the package's user and is found in the PATH."""
     same("provd --version", debian.run("provd", "--version", user="provd"), f"provd {__version__}\n")
     same(
         "account",
@@ -50,8 +49,10 @@ def answers(debian: Debian, package: Path) -> str:
 
 
 def configured(debian: Debian, package: Path) -> str:
-    """Its file that it brings has no mistakes; a daemon that has no key yet says so in one line, and systemd
-    lets it rest."""
+    """The package's configuration file is valid.
+
+    A daemon without a key logs that in one line, and systemd does not restart it.
+    """
     told = debian.run("provd", "config", "validate", user="provd")
     same("lines of config validate", len(told.splitlines()), 1)
     refused = debian.run("provd", "run", user="provd", code=2)
@@ -68,8 +69,10 @@ def modes(debian: Debian, package: Path) -> str:
 
 
 def nothing_else(debian: Debian, package: Path) -> str:
-    """Purged and installed again: every new path is one that the package lists, or that its scripts are known
-    to make. And back."""
+    """After a purge and an installation every new path is listed by the package or created by its scripts.
+
+    The purge removes them again.
+    """
     debian.apt("purge", "provd")
     before = debian.paths()
     debian.apt("install", debian.take(package))
@@ -101,7 +104,7 @@ def manual(debian: Debian, package: Path) -> str:
 
 
 def completions(debian: Debian, package: Path) -> str:
-    """Each shell finds its own without being told, and completes a command."""
+    """Each shell finds its completions without configuration, and completes a command."""
     bash = "source /usr/share/bash-completion/bash_completion; _completion_loader provd; "
     bash += 'COMP_WORDS=(provd config va); COMP_CWORD=2; _provd_completion provd; echo "${COMPREPLY[@]}"'
     said = {

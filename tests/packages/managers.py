@@ -8,20 +8,22 @@ from tests.packages.debian import Debian, command
 
 
 class Manager(Protocol):
-    """Each call returns what was printed. `kept_as`: what a removal adds to the name of a changed
-    configuration file."""
+    """A package manager.
+
+    Each call returns the output. `kept_as`: what a removal adds to the name of a changed configuration file.
+    """
 
     @property
     def kept_as(self) -> str: ...
 
     def install(self, package: Path) -> str:
-        """Newly, or over an older version."""
+        """Installs, newly or over an older version."""
 
     def step_back(self, package: Path) -> str:
-        """Over a newer version."""
+        """Installs over a newer version."""
 
     def remove(self) -> str:
-        """provd."""
+        """Removes provd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,6 @@ class Rpm:
         return self.rpm("-e", "provd")
 
     def rpm(self, *words: str | Path, code: int = 0) -> str:
-        """Without the two lines by which Debian's rpm warns of its use on a Debian."""
+        """Runs rpm and drops the two lines by which Debian's rpm warns of its use on a Debian."""
         told = command("rpm", "--root", self.debian.root, "--dbpath", "/var/lib/rpm", *words, code=code)
         return "".join(line for line in told.splitlines(keepends=True) if not line.startswith("rpm: "))

@@ -1,5 +1,7 @@
-"""This tree as the next version would be: a higher version number, and a ledger whose schema has one table
-more."""
+"""This tree as the next version.
+
+It has a higher version number, and a ledger whose schema has one more table.
+"""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an RPM says of itself, read without installing it: what an EL will ask of it."""
+"""What an RPM requires and contains, read without an installation, compared with what EL offers."""
 
 import re
 import shutil
@@ -31,7 +31,10 @@ def queried(package: Path, *words: str) -> list[str]:
 
 
 def requires(package: Path) -> str:
-    """Python, the C and C++ libraries, systemd and the scripts' programs: nothing that an EL lacks."""
+    """Checks the requirements.
+
+    They are Python, the C and C++ libraries, systemd and the scripts' programs: all of them exist on EL.
+    """
     found = [name for name in queried(package, "--requires") if not name.startswith("rpmlib(")]
     wanted = [
         "/bin/sh",
@@ -46,7 +49,7 @@ def requires(package: Path) -> str:
 
 
 def files(package: Path) -> str:
-    """Modes, owners and which is configuration; nothing that others may write."""
+    """Checks modes, owners and configuration flags; no file is writable by others."""
     rows = queried(
         package, "--qf", "[%{FILENAMES} %{FILEMODES:octal} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILEFLAGS}\n]"
     )
@@ -69,8 +72,10 @@ def flagged(flags: int) -> str:
 
 
 def libraries(package: Path) -> str:
-    """Each is for this Python and for EL 8's C library, and needs nothing beyond the package and its
-    requirements."""
+    """Checks that each library is for this Python and EL 8's C library.
+
+    Each needs only the package and its requirements.
+    """
     with tempfile.TemporaryDirectory() as name:
         unpacked = Path(name)
         command("sh", "-euc", f"rpm2cpio {package} | cpio --quiet -idm -D {unpacked}")
@@ -94,7 +99,7 @@ def libraries(package: Path) -> str:
 
 
 def runs(unpacked: Path) -> str:
-    """With a Python 3.12, where this host has one."""
+    """Runs the program with a Python 3.12, where this host has one."""
     python = shutil.which("python3.12")
     if python is None or subprocess.run([python, "--version"], check=False, capture_output=True).returncode:
         return "not run: this host has no Python 3.12"

@@ -1,4 +1,4 @@
-"""What the RPM leaves on a system, and takes away again."""
+"""What the RPM installs on a system and removes again."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.packages import installed
 from tests.packages.debian import command
 from tests.packages.managers import Rpm
 
-# Provides what EL's bash, python3.11, shadow-utils, glibc, libgcc, libstdc++ and systemd do.
+# Provides the same as EL's bash, python3.11, shadow-utils, glibc, libgcc, libstdc++ and systemd.
 DISTRIBUTION = """Name: distribution
 Version: 1
 Release: 1
@@ -21,7 +21,7 @@ Provides: libc.so.6(GLIBC_2.28)(64bit), libgcc_s.so.1()(64bit), libstdc++.so.6()
 %description
 %files
 """
-# Made by the package's scripts, by useradd and by rpm; and directories that EL's own packages bring.
+# Created by the package's scripts, by useradd and by rpm; and directories of EL's own packages.
 MADE = re.compile(
     r"/usr/lib/provd/lib/.*/__pycache__(/.*)?|/etc/(passwd|shadow|group|gshadow|subuid|subgid)-|/var/lib/rpm/.*"
 )
@@ -31,7 +31,7 @@ EL = re.compile(
 
 
 def refused(manager: Rpm, package: Path, directory: Path) -> str:
-    """On a system without the Python that it is for, whose name is in the message."""
+    """A system without the required Python refuses the package, and the message names that Python."""
     manager.debian.sh("mkdir -p /var/lib/rpm")
     manager.rpm("--initdb")
     told = manager.rpm("-U", package, code=1)
@@ -46,9 +46,9 @@ def refused(manager: Rpm, package: Path, directory: Path) -> str:
 
 
 def installs(manager: Rpm, package: Path, directory: Path) -> str:
-    """Every new path is listed by the package or made by its scripts; nothing is enabled, nothing runs.
+    """Every new path is listed by the package or created by its scripts; nothing is enabled or running.
 
-    Nothing is left after a removal. Installed again at the end.
+    Nothing is left after a removal. The package is installed again at the end.
     """
     debian = manager.debian
     before = debian.paths()
@@ -84,8 +84,7 @@ def modes(manager: Rpm, package: Path, directory: Path) -> str:
 
 
 def keeps_configuration(manager: Rpm, package: Path, directory: Path) -> str:
-    """A changed provd.toml outlives a second installation, and a removal, which gives it a name of its
-    own."""
+    """A changed provd.toml is kept by a second installation, and by a removal, which renames it."""
     config = manager.debian.root / "etc/provd/provd.toml"
     text = config.read_text() + "# changed by the administrator\n"
     config.write_text(text)

@@ -1,9 +1,8 @@
-"""Builds wheel, sdist and Debian packages of this tree and of a newer one, and plays their life in a Debian
-of its own.
+"""Builds wheel, sdist and Debian packages of this tree and of a newer one, and tests their life in a Debian.
 
     python -m tests.packages.run [SUITE]
 
-As root. A line for each step; exit 0 only when every one was as it should be.
+Run it as root. It prints a line for each step and exits with 0 only if every step succeeded.
 """
 
 import asyncio
@@ -51,7 +50,7 @@ def built(tree: Path, directory: Path, suite: str) -> Path:
 
 
 def teller() -> Callable[..., None]:
-    """Says what was just done, how long it took and what came out."""
+    """Returns a function that prints each step, how long it took and its result."""
     last = time.monotonic()
 
     def step(what: str, outcome: str = "") -> None:
@@ -63,7 +62,7 @@ def teller() -> Callable[..., None]:
 
 
 def inside(directory: Path, suite: str) -> int:
-    """In a mount namespace of its own."""
+    """Runs in a separate mount namespace."""
     try:
         play(directory, suite, teller())
     except (Wrong, ProvdError) as error:

@@ -1,11 +1,11 @@
-"""Builds the RPMs of this tree and of a newer one, and plays their life with rpm in another system's root
-directory.
+"""Builds the RPMs of this tree and of a newer one, and tests their life with rpm in another root directory.
 
     python -m tests.packages.run_rpm
 
-As root. No EL can be had everywhere: the other system is a Debian 12, whose own Python 3.11 is where EL has
-it, with an RPM database in which one package provides what EL's packages do. A line for each step; exit 0
-only when every one was as it should be."""
+Run it as root. EL is not available everywhere: the other system is a Debian 12, whose own Python 3.11 has the
+same path as EL's, with an RPM database in which one package provides what EL's packages do. It prints a line
+for each step and exits with 0 only if every step succeeded.
+"""
 
 import asyncio
 import os
@@ -62,7 +62,7 @@ def same_bytes(package: Path, directory: Path) -> str:
 
 
 def inside(directory: Path) -> int:
-    """In a mount namespace of its own."""
+    """Runs in a separate mount namespace."""
     try:
         play(directory, teller())
     except (Wrong, ProvdError) as error:

@@ -1,8 +1,8 @@
-"""systemd as far as the package's scripts ask it: a systemctl that asks this process, which runs the unit's
-command as its user.
+"""systemd as far as the package's scripts use it.
 
-The unit under a real systemd is tested elsewhere; here its scripts are, and what happens between a stop and a
-start."""
+A systemctl asks this process, which runs the unit's command as its user. The unit is tested under a real
+systemd elsewhere; here its scripts are tested, and what happens between a stop and a start.
+"""
 
 import asyncio
 import configparser
@@ -30,8 +30,11 @@ sys.exit(int(code))
 
 
 class Service:
-    """`asked` are the words of every call; `meanwhile` is awaited once, after the next stop and before
-    systemctl returns."""
+    """The service.
+
+    `asked` contains the arguments of every call; `meanwhile` is awaited once, after the next stop and before
+    systemctl returns.
+    """
 
     def __init__(self, debian: Debian, log: Path) -> None:
         self.asked: list[str] = []
@@ -57,7 +60,7 @@ class Service:
         self._server.close()
 
     async def start(self) -> bool:
-        """As Type=notify: returns once it serves, or has ended."""
+        """Starts the daemon as Type=notify: returns once it serves, or has ended."""
         if self.running:
             return True
         mark = self._log.stat().st_size

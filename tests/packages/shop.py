@@ -21,12 +21,12 @@ from tests.packages.debian import Debian
 from tests.waiting import until
 
 CONFIG = "etc/provd/provd.toml"
-WAIT_SECONDS = 90  # for what should come about soon
+WAIT_SECONDS = 90  # seconds for what should happen soon
 LEDGER = "var/lib/provd/ledger.sqlite"
 
 
 class FarSite(SimulatedDemoSite):
-    """The daemon has its key and the known hosts where its package keeps such things."""
+    """A site whose key and known hosts are where the package keeps them."""
 
     def __init__(self, debian: Debian) -> None:
         super().__init__()
@@ -46,14 +46,14 @@ class FarSite(SimulatedDemoSite):
 
 @dataclass(slots=True)
 class Shop:
-    """`jobs`: id on chain -> what was ordered."""
+    """The chain, the site and the customer. `jobs`: id on chain -> what was ordered."""
 
     market: Market
     site: FarSite
     jobs: dict[str, DemoJob] = field(default_factory=dict)
 
     async def order(self, *orders: DemoJob) -> list[str]:
-        """Their ids."""
+        """Submits jobs and returns their ids."""
         ids = await order(self.market.customers[0], *orders)
         self.jobs |= dict(zip(ids, orders, strict=True))
         return ids
@@ -81,8 +81,7 @@ class Shop:
         await until("all jobs over", over, WAIT_SECONDS)
 
     async def judged(self) -> str:
-        """Every job as it should be: once in SLURM, each state once on chain, its evidence good, its bill
-        settled."""
+        """Checks every job: once in SLURM, each state once on chain, its evidence valid, its bill settled."""
         accounting = await asyncio.to_thread(self.site.accounting)
         rows = [await verdict.read(self.market, job, job_id, accounting) for job_id, job in self.jobs.items()]
         if wrong := [f"{row.job_id} ({row.title}): {problem}" for row in rows for problem in row.problems]:
@@ -92,7 +91,7 @@ class Shop:
 
 @asynccontextmanager
 async def shop(debian: Debian, directory: Path) -> AsyncIterator[Shop]:
-    """Open, and the installed daemon configured for it, not started."""
+    """Opens the shop, and configures the installed daemon without starting it."""
     site = FarSite(debian)
     await site.up()
     try:
@@ -107,7 +106,7 @@ async def shop(debian: Debian, directory: Path) -> AsyncIterator[Shop]:
 
 
 def configure(debian: Debian, site: FarSite, market: Market) -> None:
-    """As an operator does: keys beside the configuration, owned by the daemon's user."""
+    """Writes the configuration as an operator does: keys beside it, owned by the daemon's user."""
     place = debian.root / "etc/provd"
     config = write_config(place, site, market.secret, market.port)
     text = config.read_text().replace(str(debian.root), "")
