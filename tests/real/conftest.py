@@ -11,7 +11,10 @@ from provider_daemon.demo.sites import choose
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Environment]:
-    """The demo's, on a real site. Root's jobs run as another user, so it stands where that one may look."""
+    """The demo's environment on a real site.
+
+    Root's jobs run as another user, so it is in a directory that this user can read.
+    """
     with tempfile.TemporaryDirectory(prefix="provd-test.", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
         site = await choose(Path(name), simulated=False, say=lambda _: None)
@@ -19,5 +22,5 @@ async def stage() -> AsyncIterator[Environment]:
         try:
             yield made
         finally:
-            made.daemon.signal(signal.SIGCONT)  # one that a test stopped could not end
+            made.daemon.signal(signal.SIGCONT)  # a daemon that a test stopped could not end
             await made.close()

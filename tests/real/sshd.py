@@ -1,5 +1,7 @@
-"""An OpenSSH server on loopback with any configuration, started for one test. Debian's openssh-server,
-without SLURM."""
+"""An OpenSSH server on loopback with any configuration, started for one test.
+
+It is Debian's openssh-server, without SLURM.
+"""
 
 import asyncio
 import getpass
@@ -48,7 +50,7 @@ class Sshd:
 
     @property
     def place(self) -> str:
-        """As known_hosts has it."""
+        """Returns the server's address in the form of known_hosts."""
         return f"[{self.host}]:{self.port}"
 
     def transport(self, **changes: Any) -> SshTransport:
@@ -67,8 +69,11 @@ class Sshd:
 async def sshd(
     directory: Path, lines: Sequence[str] = (), host: str = "127.0.0.1", principal: str = ""
 ) -> AsyncIterator[Sshd]:
-    """`lines` come before everything else, so that they count. `principal`: in the certificate of the ed25519
-    host key."""
+    """Starts sshd.
+
+    `lines` precede all others, so that they take effect. `principal` is that of the ed25519 host key's
+    certificate.
+    """
     directory.mkdir(exist_ok=True)
     keys = Keys(directory)
     if principal:

@@ -1,4 +1,4 @@
-"""One contract for the chain port, whatever part of the Query service the chain has wired."""
+"""One contract for the chain port, whichever part of the Query service the chain offers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ async def chain(request: pytest.FixtureRequest) -> AsyncIterator[TestChain]:
 
 
 async def test_records(chain: TestChain) -> None:
-    """Cluster, offering and jobs read the same by every way, and what does not exist is None."""
+    """Cluster, offering and jobs are the same by every query, and missing records are None."""
     await chain.send(
         ALICE,
         job(
@@ -58,7 +58,7 @@ async def test_records(chain: TestChain) -> None:
 
 
 async def test_sweep(chain: TestChain) -> None:
-    """Every job comes once."""
+    """A sweep returns every job once."""
     for _ in range(3):
         await chain.send(ALICE, *(job() for _ in range(4)))
     found = [item.job_id async for item in chain.client.query.jobs() if isinstance(item, types_pb2.HPCJob)]
@@ -97,7 +97,7 @@ async def test_life_of_a_job(chain: TestChain) -> None:
 
 
 async def test_cancels(chain: TestChain) -> None:
-    """Only successful cancels at or above the height."""
+    """Only successful cancels at or above the height are returned."""
     await chain.send(ALICE, job(), job())
     await chain.send(ALICE, tx_pb2.MsgCancelJob(requester_address=ALICE.address, job_id="JOB-1"))
     height = (await chain.client.head()).height
@@ -108,7 +108,10 @@ async def test_cancels(chain: TestChain) -> None:
 
 
 async def test_transactions(chain: TestChain) -> None:
-    """CheckTx's answer first, then the block; by hash, and by the sequence that it used."""
+    """A transaction's CheckTx result comes first, then its block.
+
+    It is found by hash, and by the sequence that it used.
+    """
     await chain.send(ALICE, job())
     account = await chain.client.account(PROVIDER.address)
     signed = await chain.signed(PROVIDER, report("queued"))
@@ -123,7 +126,7 @@ async def test_transactions(chain: TestChain) -> None:
 
 
 async def test_simulation(chain: TestChain) -> None:
-    """The gas it would use, or which of its messages fails."""
+    """A simulation returns the gas of the transaction, or which of its messages fails."""
     await chain.send(ALICE, job())
 
     async def gas(*wanted: tx_pb2.MsgReportJobStatus) -> int:
@@ -146,7 +149,7 @@ async def test_simulation(chain: TestChain) -> None:
 
 
 async def test_an_account_without_funds(chain: TestChain) -> None:
-    """Unknown to the chain: told in words by every call that meets it."""
+    """Every call that needs an unfunded account reports that the chain does not know it."""
     stranger = person("stranger")
     with pytest.raises(Refused, match="does not know account"):
         await chain.client.account(stranger.address)
@@ -165,14 +168,14 @@ async def test_an_account_without_funds(chain: TestChain) -> None:
 
 
 async def test_money(chain: TestChain) -> None:
-    """Balances by denom, and the price of gas."""
+    """Balances are returned by denom, with the price of gas."""
     assert await chain.client.balance(BOB.address, "uvirt") == 10**12
     assert await chain.client.balance(person("stranger").address, "uvirt") == 0
     assert await chain.client.gas_price("uve") == Decimal("0.025")
 
 
 async def test_another_chain_behind_the_same_address(chain: TestChain) -> None:
-    """A client of another chain takes nothing from this one."""
+    """A client of another chain accepts nothing from this one."""
     other = GrpcChain("other-9", [f"127.0.0.1:{chain.devnet.port}"], chain.clock)
     with pytest.raises(Transient, match="it is on chain 'test-1', not 'other-9'"):
         await other.job("JOB-1")
@@ -180,7 +183,7 @@ async def test_another_chain_behind_the_same_address(chain: TestChain) -> None:
 
 
 async def test_a_chain_that_started_again(tmp_path: Path) -> None:
-    """The same chain id from genesis behind the same client: its lower height is not believed."""
+    """A chain that restarts from genesis with the same chain id is unhealthy: its height is lower."""
     old = await TestChain(path=str(tmp_path / "old")).start()
     for _ in range(10):
         old.block()
@@ -191,7 +194,7 @@ async def test_a_chain_that_started_again(tmp_path: Path) -> None:
     new.devnet = type(old.devnet)(path=new.path, listen=f"127.0.0.1:{port}", rules=new.rules)
     await new.devnet.start()
     async with asyncio.timeout(30):
-        # the first answers are of the broken connection
+        # the first calls fail on the broken connection
         while "height went back" not in old.client.endpoints.all[0].why:
             old.clock.time += RECHECK_SECONDS
             with pytest.raises(Transient):

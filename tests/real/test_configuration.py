@@ -34,12 +34,12 @@ async def dry_run(stage: Environment) -> str:
 
 
 def comparable(script: str) -> str:
-    """Without the end of the directory's name, which is random for each submission."""
+    """Removes the end of the directory's name, which is random for each submission."""
     return re.sub(r"(/ve-[0-9a-f]+-JOB-1)\.[0-9a-f]{8}", r"\1.*", script).rstrip("\n")
 
 
 async def submitted(stage: Environment) -> str:
-    """The SLURM job id of JOB-1, once the chain knows that it runs."""
+    """Returns the SLURM job id of JOB-1, once the chain reports it as running."""
     async with asyncio.timeout(60):
         while (record := await stage.market.chain.job("JOB-1")) is None or record.state is not State.RUNNING:
             await asyncio.sleep(0.2)
@@ -49,8 +49,10 @@ async def submitted(stage: Environment) -> str:
 
 
 async def test_a_dry_run_shows_what_the_daemon_then_does(stage: Environment) -> None:
-    """The daemon stands still with its ledger in hand and a prologue that it was given by a reload: the
-    script shown is what SLURM gets."""
+    """A dry run shows the script that SLURM then gets.
+
+    The daemon is stopped while it has the ledger open and a prologue from a reload.
+    """
     assert isinstance(stage.site, RealSite)
     text = stage.config.read_text()
     stage.config.write_text(

@@ -10,6 +10,8 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
 async def test_twenty_kills() -> None:
-    """Killed at twenty random moments, the daemon ends with what an undisturbed run gives: nothing twice,
-    nothing lost."""
+    """After kills at twenty random moments the jobs' results are those of an undisturbed run.
+
+    No job runs twice and none is lost.
+    """
     assert await crash(kills=20, seed=random.SystemRandom().randrange(2**31)) == 0

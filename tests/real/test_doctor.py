@@ -1,5 +1,4 @@
-"""provd doctor beside the running daemon on a real site, sound and then broken in one thing after the
-other."""
+"""provd doctor beside the running daemon on a real site, intact and then with one fault after the other."""
 
 import asyncio
 import json
@@ -18,7 +17,7 @@ from provider_daemon.lab.site.site import Site
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
-# What this site of one machine cannot have (cgroups), or would need another release for.
+# What this site of one machine cannot have (cgroups), or what needs another release.
 KNOWN = {"slurm-containment", "slurm-vulnerabilities"}
 WITHOUT_SYSTEMD = set() if Path("/run/systemd/system").is_dir() else {"host-systemd", "host-watchdog"}
 
@@ -47,8 +46,10 @@ def named(document: dict[str, Any], outcome: str) -> set[str]:
 
 
 async def test_sound_and_broken(stage: Environment) -> None:
-    """All is well, in under 10 s; each thing that is broken for real makes its check red, and whatever needs
-    it is skipped for it."""
+    """On an intact site all checks succeed, in under 10 s.
+
+    Each real fault fails its check, and the checks that depend on it are skipped.
+    """
     code, sound = await doctor(stage.config)
     rows = {row["name"]: row for row in sound["checks"] if row["outcome"] not in ("ok", "skipped")}
     assert (code, named(sound, "fail"), named(sound, "skipped")) == (0, set(), WITHOUT_SYSTEMD), rows
@@ -71,7 +72,7 @@ async def test_sound_and_broken(stage: Environment) -> None:
 
 
 def breakages(stage: Environment, site: Site) -> dict[str, Callable[[], Any]]:
-    """Check -> what breaks its thing, and mends it again."""
+    """Returns check -> a context that breaks what the check needs, and repairs it."""
     ssh, conf = site.layout.root / "ssh", site.layout.slurm_conf
     another_key = (ssh / "id_ed25519.pub").read_text()
     place = (ssh / "known_hosts").read_text().split()[0]
@@ -133,7 +134,7 @@ def text(path: Path, broken: str) -> Iterator[None]:
 
 @contextmanager
 def reconfigured(site: Site, conf: Path, line: str) -> Iterator[None]:
-    """A later line of slurm.conf holds."""
+    """Appends a line to slurm.conf, in which a later line takes effect."""
     with text(conf, conf.read_text() + line):
         site.run("scontrol", "reconfigure")
         yield

@@ -9,6 +9,9 @@ pytestmark = pytest.mark.real
 
 @pytest.mark.timeout(400)
 def test_life_cycle_billing_and_settlement() -> None:
-    """Registered, offered, submitted, run on real SLURM, disputed, settled, deregistered; every balance is
-    right to the uvirt."""
+    """Every balance is right to the uvirt after the whole life cycle.
+
+    The cluster is registered and offered; jobs are submitted, run on real SLURM, disputed and settled; the
+    cluster is deregistered.
+    """
     assert cli.main() == 0

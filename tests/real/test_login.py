@@ -1,5 +1,7 @@
-"""What real sites do to a login, against OpenSSH itself: each works, or ends in one line with its own
-cause."""
+"""What real sites do to a login, against OpenSSH.
+
+Each login works, or fails with one line that names its cause.
+"""
 
 from pathlib import Path
 
@@ -46,8 +48,10 @@ def listed(site: Sshd, tmp_path: Path, *lines: str) -> SshTransport:
 
 @pytest.mark.parametrize("kind", TYPES)
 async def test_a_fingerprint_of_any_type(tmp_path: Path, kind: str) -> None:
-    """A fingerprint does not name the type of its key, and sshd has a key of each: the pinned one is found
-    within one attempt."""
+    """A pinned fingerprint is found within one attempt, though it does not name the type of its key.
+
+    sshd has a key of each type.
+    """
     async with sshd(tmp_path / "ssh") as site:
         transport = site.transport(host_key_fingerprint=site.keys.fingerprint(kind))
         assert await works(transport)
@@ -55,7 +59,7 @@ async def test_a_fingerprint_of_any_type(tmp_path: Path, kind: str) -> None:
 
 
 async def test_a_fingerprint_of_no_key(tmp_path: Path) -> None:
-    """The line shows every key that the host has, so that the operator can compare them."""
+    """The error for an unknown fingerprint lists every key of the host, for a comparison."""
     async with sshd(tmp_path / "ssh") as site:
         error = await problem(site.transport(host_key_fingerprint="SHA256:" + "A" * 43))
         assert isinstance(error, LoginError)
@@ -64,7 +68,7 @@ async def test_a_fingerprint_of_no_key(tmp_path: Path) -> None:
 
 
 async def test_a_fingerprint_beside_a_certificate(tmp_path: Path) -> None:
-    """A host that also has a certificate is known by its key all the same."""
+    """A host with a certificate is identified by its pinned key too."""
     async with sshd(tmp_path / "ssh", [CERTIFICATE], principal="login.example.org") as site:
         assert await works(site.transport())
 
@@ -76,8 +80,10 @@ async def test_known_hosts_with_one_of_the_keys(tmp_path: Path, kind: str) -> No
 
 
 async def test_a_certificate_authority(tmp_path: Path) -> None:
-    """@cert-authority in known_hosts vouches for a host whose certificate names it, beside keys of other
-    hosts, and for no other."""
+    """@cert-authority in known_hosts accepts a host whose certificate names it, and no other host.
+
+    The file also has keys of other hosts.
+    """
     async with sshd(tmp_path / "ssh", [CERTIFICATE], principal="127.0.0.1") as site:
         authority = f"@cert-authority {site.place},*.example.org {site.keys.public('authority')}"
         assert await works(listed(site, tmp_path, authority))
@@ -96,7 +102,10 @@ async def test_a_certificate_authority(tmp_path: Path) -> None:
 
 
 async def test_a_torn_line_of_known_hosts(tmp_path: Path) -> None:
-    """The other lines count; where the host is in none of them, the line is named by its number."""
+    """A damaged line of known_hosts does not affect the other lines.
+
+    If they do not contain the host, the error names the damaged line's number.
+    """
     async with sshd(tmp_path / "ssh") as site:
         key, torn = site.keys.public("host_ed25519"), f"{site.place} ssh-ed25519 AAAAC3NzaC1lZDI1"
         assert await works(listed(site, tmp_path, "# comment", torn, f"{site.place} {key}"))
@@ -116,15 +125,17 @@ async def test_an_ipv6_address(tmp_path: Path) -> None:
 
 
 async def test_a_banner_in_latin_1(tmp_path: Path) -> None:
-    """Whatever encoding a site's banner has, the login goes through."""
+    """A login succeeds whatever the encoding of the site's banner."""
     (tmp_path / "banner").write_bytes("Universit\u00e9 - acc\u00e8s r\u00e9serv\u00e9\n".encode("latin-1"))
     async with sshd(tmp_path / "ssh", [f"Banner {tmp_path}/banner"]) as site:
         assert await works(site.transport())
 
 
 async def test_a_slow_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A login may take longer than a program may wait to start: the program never runs late, and the next one
-    finds the connection."""
+    """A login may take longer than a program may wait for its start.
+
+    The program never runs late, and the next program uses the connection.
+    """
     monkeypatch.setattr(ssh, "START_SECONDS", 0.5)
     async with sshd(tmp_path / "ssh", [SLOW]) as site:
         transport = site.transport(login_seconds=20)
@@ -177,7 +188,7 @@ async def test_a_login_slower_than_it_may_be(tmp_path: Path) -> None:
 async def test_a_login_that_does_not_work(
     tmp_path: Path, lines: list[str], outcome: ConnectOutcome, words: str
 ) -> None:
-    """Each cause has its own line and its own outcome, which metrics, the alert and the doctor go by."""
+    """Each cause has its own line and its own outcome, used by metrics, alert and doctor."""
     async with sshd(tmp_path / "ssh", lines) as site:
         transport = site.transport()
         error = await problem(transport)
@@ -188,15 +199,14 @@ async def test_a_login_that_does_not_work(
 
 
 async def test_login_files_that_print(tmp_path: Path) -> None:
-    """Greetings on both streams, before every command, are not taken for answers."""
+    """Greetings on both streams, before every command, are not parsed as answers."""
     lines = ['ForceCommand echo "Welcome"; echo "Quota: 80%" >&2; eval "$SSH_ORIGINAL_COMMAND"']
     async with sshd(tmp_path / "ssh", lines) as site:
         assert await works(site.transport())
 
 
 async def test_slurm_that_is_not_in_the_path(tmp_path: Path) -> None:
-    """`slurm_path` leads to SLURM's commands, before any others of their names, whatever PATH the login
-    has."""
+    """`slurm_path` precedes the PATH of the login, so that SLURM's commands are found there first."""
     (tmp_path / "slurm bin").mkdir()
     program = tmp_path / "slurm bin/sbatch"
     program.write_text("#!/bin/sh\necho slurm 24.11.5\n")

@@ -1,5 +1,7 @@
-"""The whole path, with the chain answering none and all of its Query calls; with some of them:
-test_reconcile.py."""
+"""The whole path, on a chain that answers none or all of its Query calls.
+
+test_reconcile.py has a chain that answers some of them.
+"""
 
 import asyncio
 import json
@@ -29,8 +31,7 @@ async def run_demo(*arguments: str) -> dict[str, Any]:
 
 
 async def test_twelve_jobs_on_the_simulated_site() -> None:
-    """Where SLURM cannot be had, the same daemon plays against the simulated site, and the document says
-    so."""
+    """Without SLURM the same daemon uses the simulated site, and the document states that."""
     document = await run_demo("--simulated")
     assert document["ok"]
     assert document["slurm"]["real"] is False
@@ -39,7 +40,7 @@ async def test_twelve_jobs_on_the_simulated_site() -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("queries", ["none", "all"])
 async def test_twelve_jobs(queries: str) -> None:
-    """Every job ends as it should, on a real SLURM, with verified evidence and settled to the uvirt."""
+    """Every job ends as expected, on a real SLURM, with verified evidence and settled to the uvirt."""
     document = await run_demo("--queries", queries)
     assert document["ok"]
     assert document["slurm"]["real"]

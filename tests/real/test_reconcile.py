@@ -1,4 +1,4 @@
-"""After the demo's twelve jobs all three sides agree, and one falsified unit is found."""
+"""After the demo's twelve jobs SLURM, ledger and chain agree, and one falsified unit is found."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 @pytest.fixture
 async def played(stage: Environment) -> Environment:
-    """After its twelve jobs."""
+    """The environment after its twelve jobs."""
     rows, money, problems = await Scenario(stage, lambda _: None).run()
     assert problems == []
     assert [row.problems for row in rows] == [[]] * 12
@@ -38,8 +38,10 @@ async def provd(*arguments: str) -> tuple[int, str]:
 
 
 async def test_twelve_jobs_match_and_one_unit_is_found(played: Environment) -> None:
-    """On real SLURM, beside the running daemon: exit 0; with one core-second changed in the ledger exit 1,
-    and the evidence of it holds."""
+    """On real SLURM, beside the running daemon, the exit status is 0.
+
+    With one core-second changed in the ledger it is 1, and the job's evidence still verifies.
+    """
     assert played.site.real
     config = ("-c", str(played.config))
     assert await provd("reconcile", *config) == (0, "12 jobs compared: 12 matched; 0 differences\n")

@@ -1,4 +1,4 @@
-"""The table of sbatch's errors against the SLURM that is installed."""
+"""The table of sbatch's errors, compared with the installed SLURM."""
 
 import ctypes
 import ctypes.util
@@ -11,11 +11,11 @@ from provider_daemon.slurm.sbatch_errors import table
 pytestmark = pytest.mark.real
 
 CODES = (*range(1000, 10_000), -1)
-UNKNOWN = "Unknown error"  # how strerror() begins for a number that has no message
+UNKNOWN = "Unknown error"  # the beginning of strerror() for a number without a message
 
 
 def library() -> ctypes.CDLL:
-    """libslurm of the programs that provd runs."""
+    """Returns the libslurm of the programs that provd runs."""
     found = sorted(Path("/usr/lib").glob("*/libslurm.so.*")) + sorted(
         Path("/usr/lib").glob("*/slurm*/libslurmfull.so")
     )
@@ -24,8 +24,10 @@ def library() -> ctypes.CDLL:
 
 
 def test_every_message_of_the_installed_slurm_has_a_class() -> None:
-    """A new release of SLURM with a message that nobody classified fails here, and not at a customer's
-    job."""
+    """Every message of the installed SLURM has a class.
+
+    A new release with an unclassified message fails here, and not at a customer's job.
+    """
     strerror = library().slurm_strerror
     strerror.restype = ctypes.c_char_p
     messages = {strerror(code).decode() for code in CODES}

@@ -1,4 +1,4 @@
-"""The private SLURM site: brought up by anyone, broken at will, and gone without a trace."""
+"""The private SLURM site: started by any user, broken at will, and removed completely."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ def directory() -> Iterator[Path]:
 
 
 def processes_of(directory: Path) -> list[str]:
-    """Command lines of everything that was started for the site."""
+    """Returns the command lines of all processes of the site."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -42,7 +42,7 @@ def processes_of(directory: Path) -> list[str]:
 
 @pytest.mark.parametrize("reached", ["munged", "mariadbd", "slurmctld"])
 async def test_interrupted_on_its_way_up(directory: Path, reached: str) -> None:
-    """Ctrl-C in the middle leaves nothing running, and the next try succeeds."""
+    """Ctrl-C during the start leaves no process, and the next start succeeds."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -68,8 +68,10 @@ async def test_interrupted_on_its_way_up(directory: Path, reached: str) -> None:
 
 
 async def test_two_at_once(directory: Path, real_site: Site) -> None:
-    """Each has its own jobs; one that goes leaves the other alone, and takes its running jobs with it even
-    when slurmctld has died."""
+    """Two sites have their own jobs.
+
+    One that stops does not affect the other, and ends its running jobs even if slurmctld has died.
+    """
     other = Site.open(directory, nodes=1)
     try:
         await asyncio.to_thread(other.up)
@@ -87,15 +89,19 @@ async def test_two_at_once(directory: Path, real_site: Site) -> None:
 
 
 def propagation() -> str:
-    """For `unshare`: private, or unchanged in a plain chroot, where / is not a mount point and the kernel
-    refuses to change it."""
+    """Returns the option for `unshare`: private, or unchanged in a plain chroot.
+
+    There / is not a mount point and the kernel refuses to change its propagation.
+    """
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return "private" if any(line.split()[4] == "/" for line in mounts) else "unchanged"
 
 
 def test_debians_own_hosts_file(directory: Path) -> None:
-    """Where the host's name leads to 127.0.1.1, as the installer leaves it, steps run over two nodes and
-    slurmctld hears of new QOS."""
+    """Steps run over two nodes and slurmctld receives new QOS where the host's name resolves to 127.0.1.1.
+
+    Debian's installer writes such a line to /etc/hosts.
+    """
     hosts = directory.parent / "hosts"
     hosts.write_text(f"127.0.0.1 localhost\n127.0.1.1 {socket.gethostname()}\n")
     user = [] if os.geteuid() == 0 else ["--map-current-user", "--keep-caps"]
@@ -122,7 +128,7 @@ def test_debians_own_hosts_file(directory: Path) -> None:
 
 
 def test_a_directory_that_holds_something_else(directory: Path) -> None:
-    """Is left alone, with one line that says so."""
+    """A directory with other contents is not changed, and one line reports that."""
     directory.mkdir()
     (directory / "precious").touch()
     with pytest.raises(LabError, match="is not empty and contains no SLURM site"):
