@@ -1,4 +1,4 @@
-"""Plays cases one after another on one stage, prints a row for each, and judges them."""
+"""Runs cases one after another on one stage, prints a row for each, and judges them."""
 
 import argparse
 import asyncio
@@ -24,9 +24,10 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Case(Generic[S]):
-    """`play` returns what happened in a few words; it raises Wrong when that is not as it should be.
+    """A case.
 
-    `about`: what is tried or expected. `short`: played in `make test` too.
+    `play` returns a short text about what happened, and raises Wrong if that is not as expected. `about`:
+    what is tried or expected. `short`: also run in `make test`.
     """
 
     name: str
@@ -37,10 +38,10 @@ class Case(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Run(Generic[S]):
-    """`kind`: what a case is called. `right` and `wrong` are verdicts, `count` names the right ones in the
-    last line.
+    """A run of cases.
 
-    `staged` makes the stage in a new directory; `around` is entered for each case.
+    `kind`: what a case is called. `right` and `wrong` are verdicts, `count` names the right ones in the last
+    line. `staged` creates the stage in a new directory; `around` is entered for each case.
     """
 
     kind: str
@@ -54,7 +55,7 @@ class Run(Generic[S]):
     around: Callable[[S], AbstractAsyncContextManager[Any]] = contextlib.nullcontext
 
     async def play(self, cases: Sequence[Case[S]]) -> int:
-        """How many cases went wrong."""
+        """Returns how many cases failed."""
         directory = Path(tempfile.mkdtemp(prefix=f"provd-{self.kind}."))
         directory.chmod(0o755)
         failed = 0
@@ -89,7 +90,10 @@ class Run(Generic[S]):
             print(f"    {texts[-1]}", flush=True)
 
     def main(self, text: str | None, cases: Sequence[Case[S]], needed: dict[str, str]) -> int:
-        """`text` for --help; `needed`: program -> Debian's package of it. The exit status."""
+        """Returns the exit status.
+
+        `text` is the text of --help; `needed` maps programs to their Debian packages.
+        """
         parser = argparse.ArgumentParser(
             description=text, formatter_class=argparse.RawDescriptionHelpFormatter
         )

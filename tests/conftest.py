@@ -1,5 +1,8 @@
-"""What all tests share: logging that no test leaves changed, a simulated SLURM site for each test, and one
-real one for all that ask."""
+"""Fixtures of all tests.
+
+They restore logging after each test, and provide a simulated SLURM site for each test and one shared real
+one.
+"""
 
 import logging
 import shutil
@@ -17,10 +20,10 @@ from provider_daemon.lab.site.site import Site
 
 
 def pytest_configure() -> None:
-    """Ctrl-C is under test: shells ignore it for what they run in the background, and children would inherit
-    that.
+    """Sets up signals and examples for the whole run.
 
-    How fast a busy machine makes up its examples says nothing of what is under test.
+    Ctrl-C is under test: shells ignore it in background processes, and children would inherit that. The time
+    that a busy machine needs to generate examples does not matter to the tests.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis.settings.register_profile(
@@ -37,8 +40,10 @@ async def simulated_site() -> AsyncIterator[SimulatedSite]:
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    """A command that is called in this process sets up logging for itself, to streams that are closed after
-    it."""
+    """Restores logging.
+
+    A command that is called in this process sets up its own logging, to streams that are closed afterwards.
+    """
     before, root = structlog.get_config(), logging.getLogger()
     handlers = list(root.handlers)
     yield
@@ -48,8 +53,8 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def real_site() -> Iterator[Site]:
-    """A private SLURM site; where it cannot start, the tests that need it fail."""
-    # pytest's own directories are closed to other users, and root's jobs run as one.
+    """A private SLURM site. If it cannot start, the tests that need it fail."""
+    # pytest's own directories are closed to other users, and root's jobs run as another user.
     parent = Path(tempfile.mkdtemp(prefix="provd-test."))
     parent.chmod(0o755)
     site = Site.open(parent / "site")

@@ -1,4 +1,4 @@
-"""How a run that has started daemons ends."""
+"""How a run ends that has started daemons."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 async def until_told(playing: Coroutine[None, None, T]) -> T:
-    """SIGTERM takes everything down too."""
+    """Handles SIGTERM, so that it stops everything too."""
     task = asyncio.ensure_future(playing)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task

@@ -1,8 +1,8 @@
-"""What every run that is no pytest says of a thing that is not as it should be."""
+"""Failed expectations of all runs that do not use pytest."""
 
 
 class Wrong(Exception):
-    """Something is not as it should be; the text says what."""
+    """An expectation failed; the text describes it."""
 
 
 def same(what: str, found: object, wanted: object) -> None:

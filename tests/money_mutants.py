@@ -1,11 +1,11 @@
-"""`python -m tests.money_mutants`: one small mistake at a time in the pure money files, each of which their
-unit tests must notice.
+"""Mutation tests of the pure money files: `python -m tests.money_mutants`.
 
-A mistake is another comparison, operator, boolean or bound, a number one off, a condition turned round or
-left out, a value not returned, an error of another kind. Decorators and texts are left alone. Each mutant is
-loaded in a child process in its module's place, and meets that module's own tests first. Those that nothing
-can notice stand in money_survivors.tsv with the reason; the run fails on any other survivor, and on a line
-there that is noticed or gone."""
+Each mutant has one small error, which the unit tests must detect: another comparison, operator, boolean or
+bound, a number one off, a condition negated or left out, a value not returned, an error of another class.
+Decorators and texts are left alone. Each mutant is loaded in a child process in place of its module, and the
+module's own tests run first. Mutants that no test can detect are listed in money_survivors.tsv with the
+reason. The run fails on any other survivor, and on a listed one that is detected or gone.
+"""
 
 import ast
 import os
@@ -49,8 +49,10 @@ NAMES = {"min": "max", "max": "min", "all": "any", "any": "all"}
 
 @dataclass(frozen=True)
 class Mutant:
-    """`place`: module and function; `line`: the statement's first line; `change`: what became of what in
-    it."""
+    """A mutant.
+
+    `place`: module and function; `line`: the statement's first line; `change`: what was replaced with what.
+    """
 
     module: str
     place: str
@@ -92,7 +94,7 @@ def unchanged() -> Mutant:
 def _spots(
     node: ast.AST, place: str, statement: ast.stmt | None = None
 ) -> Iterator[tuple[ast.AST, str, ast.stmt]]:
-    """Every node but decorators, in a fixed order, with its function and its statement."""
+    """Yields every node but decorators, in a fixed order, with its function and its statement."""
     for field, value in ast.iter_fields(node):
         for child in (value if isinstance(value, list) else [value]) if field != "decorator_list" else []:
             if isinstance(child, ast.AST):
@@ -106,7 +108,7 @@ def _spots(
 
 
 def _mistakes(node: ast.AST) -> list[tuple[str, object]]:
-    """Each as the field to set and what to."""
+    """Yields each mutation as the field to set and its value."""
     match node:
         case ast.Compare(ops=[first, *rest]):
             return [("ops", [other(), *rest]) for other in OTHER.get(type(first), [])]
@@ -136,7 +138,7 @@ def _mistakes(node: ast.AST) -> list[tuple[str, object]]:
 
 @dataclass(frozen=True)
 class InPlaceOf(MetaPathFinder, Loader):
-    """Imports the mutant where its module is asked for."""
+    """Imports the mutant in place of its module."""
 
     mutant: Mutant
 
@@ -152,7 +154,7 @@ class InPlaceOf(MetaPathFinder, Loader):
 
 
 def survivors(found: Sequence[Mutant]) -> Iterator[Mutant]:
-    """Those that no test notices, two at a time. A crash or a hang is noticed, too."""
+    """Returns the mutants that no test detects, run two at a time. A crash or a hang counts as detected."""
     running: dict[int, Mutant] = {}
     for mutant in found:
         if len(running) == AT_ONCE:
@@ -189,7 +191,7 @@ def _meet_tests(mutant: Mutant) -> int:
 
 
 def main() -> int:
-    """0 when every mutant is noticed or stands in the file."""
+    """Returns 0 if every mutant is detected or listed in the file."""
     import hypothesis
     import pytest  # noqa: F401 here, before any fork: children find them loaded
 

@@ -1,9 +1,9 @@
-"""A pytest plugin (`-p tests.reworded`): provd with every text about parked jobs, endpoints and timelines in
-other words.
+"""A pytest plugin (`-p tests.reworded`) that changes the wording of texts about jobs and endpoints.
 
-Each sentence in the source of MODULES is imported with its words spelt backwards; only what an f-string puts
-in, and words that stand alone (enum values, keys), stay as they are. So whatever still passes depends on no
-wording."""
+These are the texts about parked jobs, endpoints and timelines. Each sentence in the source of MODULES is
+imported with its words spelt backwards; only the values in an f-string, and words that stand alone (enum
+values, keys), stay as they are. So any test that still passes depends on no wording.
+"""
 
 import ast
 import re
@@ -32,7 +32,7 @@ FUNCTIONS: dict[str, frozenset[str]] = {
     "chain.endpoints": frozenset(),
 }
 """module -> those of its functions that write such texts; none: all of it"""
-# a text is read there: it stays as it is
+# a text is parsed there, so that it stays unchanged
 SEARCHES = {"startswith", "endswith", "find", "partition", "split", "removeprefix"}
 MODULES = frozenset(f"provider_daemon.{name}" for name in FUNCTIONS)
 
@@ -94,6 +94,6 @@ class Finder(MetaPathFinder):
 
 
 def pytest_load_initial_conftests() -> None:
-    """Before anything of provd is imported."""
+    """Installs the importer before anything of provd is imported."""
     assert not MODULES & sys.modules.keys()
     sys.meta_path.insert(0, Finder())

@@ -1,4 +1,4 @@
-"""How every run that is no pytest waits for what others do: it looks again and again, up to a limit."""
+"""The way in which runs without pytest wait for others: polling, up to a limit."""
 
 import asyncio
 import time
@@ -10,8 +10,10 @@ from tests.expect import Wrong
 async def until(
     what: str, holds: Callable[[], Awaitable[object] | object], limit: float, pause: float = 0.1
 ) -> float:
-    """Seconds that it took until `holds` was true. Raises Wrong after `limit` seconds, in the middle of a
-    look too."""
+    """Returns the seconds until `holds` was true.
+
+    Raises Wrong after `limit` seconds, even during a poll.
+    """
     began = time.monotonic()
     try:
         async with asyncio.timeout(limit) as patience:
