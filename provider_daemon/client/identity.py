@@ -13,10 +13,7 @@ ARMOR_HEAD = "-----BEGIN TENDERMINT PRIVATE KEY-----"
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """`name` is a key's name, a `ve1...` address or a file.
-
-    `passphrase` is called at most once, if needed.
-    """
+    """`name`: a key's name, a `ve1...` address or a file. `passphrase` is called at most once, if needed."""
 
     name: str
     keyring_dir: Path
@@ -57,10 +54,7 @@ def is_file(name: str) -> bool:
 
 
 def secret_of_text(text: str, passphrase: Callable[[], str]) -> bytes:
-    """Decrypts an armored key or a keyring entry.
-
-    Raises ValueError for an unencrypted key: a command never signs with one.
-    """
+    """Decrypts an armored key or a keyring entry. Raises ValueError for a key that is not encrypted."""
     if text.lstrip().startswith(ARMOR_HEAD):
         return armor.decrypt(text, passphrase())
     if keyring.looks_like(text):

@@ -40,10 +40,7 @@ def add(name: str, directory: Path, secret: bytes, passphrase: str) -> str:
 
 
 def read(text: str, passphrase: Callable[[], str], what: str) -> bytes:
-    """Returns the 32 bytes of a mnemonic, 64 hex digits, armor or an SDK keyring entry.
-
-    Raises ConfigError.
-    """
+    """Returns the 32 bytes of a mnemonic, 64 hex digits, armor or SDK keyring entry. Raises ConfigError."""
     with keys.mending(what):
         if text.lstrip().startswith(ARMOR_HEAD) or keyring.looks_like(text):
             return secret_of_text(text, passphrase)

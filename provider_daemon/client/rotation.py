@@ -31,10 +31,7 @@ class OldCluster:
 
 @dataclass(frozen=True, slots=True)
 class RotationFacts:
-    """`new` is empty if there is no new key yet. `balance` is in the fee denom.
-
-    `dispute_seconds` is the chain's parameter.
-    """
+    """`new` is "" without a new key, `balance` is in the fee denom, `dispute_seconds` a chain parameter."""
 
     key_name: str
     old: str

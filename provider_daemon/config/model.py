@@ -115,10 +115,7 @@ class ImageConfig(_Strict):
 
 
 class TemplatesConfig(_Strict):
-    """Allowed workload templates by id, shipped or from `directory`.
-
-    Each must be signed by a trusted signer (public key, hex).
-    """
+    """Ids of allowed templates, shipped or from `directory`, signed by a trusted signer (hex public key)."""
 
     allowed: list[Name] = []
     directory: str = ""

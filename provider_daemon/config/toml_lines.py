@@ -13,10 +13,7 @@ _KEY = re.compile(r"""\s*((?:"(?:\\.|[^"\\])*"|'[^']*'|[\w-]+|\s*\.\s*)+?)\s*=""
 
 
 def lines_of(text: str) -> dict[Path, int]:
-    """Returns the line of each table and key of a valid text.
-
-    Elements of arrays and inline tables have the line of their key.
-    """
+    """Returns the line of each table and key; elements of arrays and inline tables have their key's line."""
     places: dict[Path, int] = {}
     counts: dict[Path, int] = {}
     table: Path = ()
@@ -72,10 +69,7 @@ def _names(value: Any) -> Iterator[str]:
 
 
 def _numbered(header: dict[str, Any], counts: dict[Path, int]) -> Path:
-    """Returns the path of a header's table.
-
-    `[clusters.ssh]` below the second `[[clusters]]` is ("clusters", 1, "ssh").
-    """
+    """Returns a header's path: `[clusters.ssh]` below the second `[[clusters]]` is ("clusters", 1, "ssh")."""
     path: Path = ()
     value: Any = header
     while value:

@@ -52,10 +52,7 @@ def transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTrans
 
 
 def served_cluster(cluster: ClusterConfig, signer: Signer, max_gas: int) -> ServedCluster:
-    """Reads the cluster's templates; raises TemplateError if one is unusable.
-
-    `max_gas` is the maximum gas per transaction.
-    """
+    """`max_gas` is per transaction. Reads the templates; raises TemplateError if one is unusable."""
     limits = cluster.limits
     return ServedCluster(
         cluster_id=cluster.id,

@@ -73,10 +73,7 @@ class LoopSet:
         ]
 
     def adopt(self, config: Config) -> None:
-        """Applies what a reload may change.
-
-        Raises ConfigError, without a change, if a template is unusable.
-        """
+        """Applies what a reload may change. Raises ConfigError, with no change, for an unusable template."""
         served_clusters = self._tenancies_of(config)
         self._served_clusters.update(served_clusters)
         for sender in self._senders.values():

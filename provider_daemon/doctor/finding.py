@@ -30,10 +30,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A fact that could not be determined.
-
-    `cause` is the check that fails for the same reason, "" if only this fact is missing.
-    """
+    """A fact that could not be determined; `cause` is the check that fails for the same reason, or ""."""
 
     why: str
     cause: str = ""

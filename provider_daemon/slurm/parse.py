@@ -1,7 +1,4 @@
-"""Parses the output of the programs in commands.py.
-
-Unreadable output raises Unreadable; it never counts as empty.
-"""
+"""Parses the output of the programs in commands.py. Unreadable output never counts as empty."""
 
 import re
 from collections.abc import Iterator, Mapping

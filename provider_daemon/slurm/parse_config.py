@@ -53,10 +53,7 @@ class WorkRoot:
 
 
 def settings(text: str) -> dict[str, str]:
-    """Parses `scontrol show config` into name -> value, "" for (null).
-
-    The cgroup section at its end has names of its own.
-    """
+    """Parses `scontrol show config` into name -> value, "" for (null). The cgroup section has other names."""
     found = {
         name: "" if value.strip() == "(null)" else value.strip() for name, value in _SETTING.findall(text)
     }

@@ -1,7 +1,4 @@
-"""Maps SLURM's job and node states to provd's.
-
-A state that is not listed is UNKNOWN, which holds a job and never ends it.
-"""
+"""Maps SLURM states to provd's. An unlisted one is UNKNOWN, which holds a job and never ends it."""
 
 from dataclasses import dataclass
 

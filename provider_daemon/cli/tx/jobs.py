@@ -172,10 +172,7 @@ def _resources(
 
 
 def _of_template(which: str | None, settings: list[str], given: dict[str, Any]) -> dict[str, Any]:
-    """Returns the fields from a template.
-
-    Resources that are also set by their own options keep those values.
-    """
+    """Returns a template's fields. Resources that are also set by their own options keep those values."""
     if which is None:
         if settings:
             raise typer.BadParameter("--set requires --template")
