@@ -1,4 +1,4 @@
-"""Ledger <-> SLURM, for one cluster: look, think, write once, act."""
+"""The advance loop of one cluster: polls SLURM, decides, writes the ledger, then submits and cancels."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +46,7 @@ COMMANDS_AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A job after the look, and what to do about it."""
+    """A job as the poll left it, and the next action on it."""
 
     job: Job
     action: Action = None
@@ -54,7 +54,7 @@ class Step:
 
 
 class Advance:
-    """`poke` wakes the outbox when reports were stored."""
+    """Runs one cluster's poll, decision and commands. `poke` wakes the outbox when reports were stored."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Advance:
         self._interim = Interim(ledger, served.signer, clock)
 
     def reconfigure(self, served: ServedCluster) -> None:
-        """Of the same cluster and key; a tick under way goes on with it."""
+        """Replaces the settings of the same cluster and key. A running tick uses them from here on."""
         self._served = served
 
     async def tick(self) -> None:
@@ -107,7 +107,7 @@ class Advance:
         return others + self._submissions(in_turn(waiting, active), len(active))
 
     def _submissions(self, waiting: Sequence[Step], active: int) -> list[Step]:
-        """As many as there is room for; the others wait."""
+        """Returns a step for each waiting job. Only as many as `max_jobs` allows are submissions."""
         steps = []
         for waits in waiting:
             step = self._step(waits.job, active)
@@ -133,8 +133,7 @@ class Advance:
     # --- write once ---
 
     def _write(self, before: dict[str, Job], steps: Sequence[Step]) -> None:
-        """Against the newest rows: another loop may have written while we looked, and only it knows what the
-        chain said."""
+        """Merges the steps into the current rows, because other loops may have written during the poll."""
         now, promised = self._clock.now(), False
         with self._ledger.write():
             for step in steps:
@@ -146,7 +145,7 @@ class Advance:
             self._poke()
 
     def _save(self, before: Job, newest: Job, job: Job, now: float) -> bool:
-        """Whether a report was stored."""
+        """Saves one job. Returns whether a report was stored."""
         signer = self._served.signer
         told = job if job.parked else store_reports(self._ledger, job, signer, now)
         if told.usage is not None and not before.measured:
@@ -161,15 +160,14 @@ class Advance:
         return told.promised is not newest.promised
 
     def _keep_what_was_not_reported(self, job: Job, now: float) -> None:
-        """It was on hold when it ended, and the chain ended it before it could be reported."""
+        """Keeps the evidence of a job that was on hold when it ended and that the chain ended unreported."""
         if job.reported in ENDED_BY_CHAIN and not self._ledger.has_last_report(job.spec.job_id):
             keep_evidence(self._ledger, job, self._served.signer, now)
 
     # --- act ---
 
     async def _act(self, steps: Sequence[Step]) -> None:
-        """Cancels and submissions side by side: what fails of one must not hold up the others. The first
-        failure is the tick's."""
+        """Runs cancels and submissions concurrently, then raises the first failure, if any."""
         cancels = [step.job for step in steps if isinstance(step.action, Cancel)]
         orders = {step.job.spec.job_id: step.order for step in steps if step.order is not None}
         gate = asyncio.Semaphore(COMMANDS_AT_ONCE)
@@ -190,8 +188,7 @@ class Advance:
         await self._scheduler.cancel(followed(jobs))
 
     async def _submit(self, orders: dict[str, Submission], gate: asyncio.Semaphore) -> None:
-        """The intents are written when their own command is about to start: the waiting window counts from
-        there."""
+        """Submits one batch. Intents are written just before the command: waiting windows start there."""
         async with gate:
             wanted = self._intend(orders)
             if not wanted:
@@ -210,7 +207,7 @@ class Advance:
         self._record({order.name: job_id for job_id, order in orders.items()}, receipts)
 
     def _intend(self, orders: dict[str, Submission]) -> list[Submission]:
-        """The durable intents, but for jobs that were cancelled or parked since we looked."""
+        """Commits the intents. Jobs that were cancelled or parked during the poll are left out."""
         now, wanted = self._clock.now(), list[Submission]()
         with self._ledger.write():
             for job_id, order in orders.items():
@@ -261,9 +258,8 @@ class Advance:
 
 
 def merge(ours: Job, before: Job, newest: Job) -> Job:
-    """Our view of SLURM with what others wrote while we looked: the chain's word and record (intake, outbox),
-    a park."""
-    if before.parked and not newest.parked:  # by an operator, whose word holds whole
+    """Adds to this tick's job what other loops wrote during the poll: the chain's record, parks, holds."""
+    if before.parked and not newest.parked:  # unparked by an operator, whose decision applies completely
         ours = replace(
             ours, missing_since=newest.missing_since, attempt=newest.attempt, gpus_forgone=newest.gpus_forgone
         )

@@ -1,22 +1,22 @@
-"""Which of the waiting messages go into the next transaction: live work never waits behind a backlog, and no
-backlog starves. Pure."""
+"""Selects the messages of the next transaction, so that neither new jobs nor a backlog starve. Pure."""
 
 from collections.abc import Sequence
 from itertools import chain
 
 from provider_daemon.ledger.rows import Message
 
-HEARTBEAT_SHARE = 4  # one message in so many: a node that the chain has not heard of for 120 s goes stale
-LIVE_SHARE = 2  # of the reports, one in so many belongs to the newest jobs
+HEARTBEAT_SHARE = 4  # one message in four: the chain marks a node stale 120 s after its last heartbeat
+LIVE_SHARE = 2  # one report in two belongs to the newest jobs
 
 
 def select_messages(waiting: Sequence[Message], room: int) -> list[Message]:
-    """At most `room` of `waiting`, in its order (reports first, oldest first), which is the order in which a
-    transaction holds them.
+    """Returns at most `room` messages in the order of `waiting`: reports first, oldest first.
 
-    When not all fit: up to a quarter are heartbeats, the cluster's own before its nodes', and of the reports
-    half are the newest jobs' and half the oldest. Whatever one lane leaves free goes to the others. The
-    reports of one job keep their order: each lane takes the first of them first."""
+    If not all fit, up to a quarter are heartbeats, the cluster's own before its nodes'. Half of the reports
+    are those of the newest jobs, the other half the oldest. Places that one group leaves free go to the
+    others. The reports of one job keep their order, because each group selects the job's earliest report
+    first.
+    """
     if len(waiting) <= room:
         return list(waiting)
     reports = [message for message in waiting if message.kind == "report"]
@@ -34,7 +34,7 @@ def select_messages(waiting: Sequence[Message], room: int) -> list[Message]:
 
 
 def _newest_jobs(reports: Sequence[Message], places: int) -> list[Message]:
-    """The reports of the jobs that had something to say last, whole jobs as far as the places go."""
+    """Returns the reports of the most recently reported jobs, job by job, up to `places`."""
     jobs: dict[str, list[Message]] = {}
     for message in reversed(reports):
         jobs.setdefault(message.subject, []).insert(0, message)

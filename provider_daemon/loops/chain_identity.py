@@ -1,10 +1,10 @@
-"""Whether the chain is still the one that the ledger knows: one that began again from genesis has other jobs
-under the same ids.
+"""Checks that the chain is the one that the ledger knows: a chain restarted from genesis reuses job ids.
 
-One contradicting record proves nothing: an endpoint may have invented that job, and it is put on hold alone
-(job_records.py). Several jobs, the oldest and the newest of the ledger, of which the chain knows none, are
-another chain. Nothing is taken from another chain, and nothing is sent to it: a report would settle a
-stranger's job."""
+One contradicting record proves nothing: an endpoint may have invented that job, and only that job is put on
+hold (job_records.py). If the chain knows none of several jobs, the oldest and the newest of the ledger, it is
+another chain. provd accepts nothing from another chain and sends nothing to it, because a report would settle
+another customer's job.
+"""
 
 import asyncio
 
@@ -15,14 +15,13 @@ from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ports import Chain
 
-WITNESSES = 4  # of the oldest jobs, and as many of the newest
-ENOUGH = 3  # jobs that the chain does not know, when it knows none
-YOUNG_SECONDS = 60  # a job that entered the ledger since may be absent from a node that lags
+WITNESSES = 4  # the number of oldest jobs checked, and of newest jobs
+ENOUGH = 3  # unknown jobs that prove another chain, if no job is known
+YOUNG_SECONDS = 60  # a job younger than this in the ledger may be absent from a node that lags
 
 
 async def check(ledger: Ledger, chain: Chain, now: float) -> bool:
-    """Asks for the oldest and the newest jobs; whether one of them is the chain's own. What cannot be read
-    proves nothing."""
+    """Queries the oldest and newest jobs; returns whether the chain has one. Unreadable ones do not count."""
     known = ledger.witnesses(WITNESSES)
     records = await asyncio.gather(*(chain.job(job.spec.job_id) for job in known), return_exceptions=True)
     agreeing = [job for job, record in zip(known, records, strict=True) if _agrees(job, record)]
@@ -57,6 +56,6 @@ def _keep(ledger: Ledger, why: str) -> None:
 
 
 def require(ledger: Ledger) -> None:
-    """Raises Refused while the chain is another one."""
+    """Raises Refused while the chain is known to be another one."""
     if why := ledger.get(meta.OTHER_CHAIN):
         raise Refused(f"{why}: this is another chain with the same id, which needs its own ledger")

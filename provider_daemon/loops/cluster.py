@@ -1,5 +1,4 @@
-"""What a loop needs to know about one cluster that the daemon serves: plain values, made from the
-configuration once."""
+"""The settings of one served cluster, built from the configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from provider_daemon.template.places import fill
 
 @dataclass(frozen=True, slots=True)
 class ServedCluster:
-    """`cluster_id` is the chain's, `name` the operator's word for it (node ids are `<name>.<host>`)."""
+    """The settings of one cluster: `cluster_id` is its id on chain, node ids are `<name>.<host>`."""
 
     cluster_id: str
     name: str
@@ -34,19 +33,18 @@ class ServedCluster:
     site: SitePolicy = field(default_factory=SitePolicy)
 
     def directory(self, job: Job) -> str:
-        """One of the job's own on the site's shared file system, new for each submission: what another job
-        planted is never in it."""
+        """Returns a new directory for each submission: an earlier one may hold files of another job."""
         return str(PurePosixPath(self.work_root) / f"{job.name}.{token_hex(4)}")
 
     def partition(self, queue: str) -> str:
-        """SLURM's for a queue on chain, or several: only the configuration may name more than one."""
+        """Returns the SLURM partition of a queue. Only the configuration may name several partitions."""
         partition = self.partitions.get(queue, queue)
         if queue not in self.partitions and not names.matches(names.SLURM_NAME, queue):
             raise Refused(f"the site has no queue {queue!r}")
         return partition
 
     def batch(self, job: Job, directory: str) -> Batch:
-        """Everything the batch script is made of. The job must have a program."""
+        """Returns the contents of the batch script. The job must have a program."""
         assert job.program is not None
         spec = job.spec
         places = {"image": job.program.image, "directory": directory}

@@ -1,5 +1,4 @@
-"""The next transaction of a key: which messages, with which sequence, gas limit and fee; within every
-ceiling."""
+"""Drafts a key's next transaction: messages, sequence, gas limit and fee, within all limits."""
 
 import asyncio
 import sys
@@ -31,15 +30,14 @@ from provider_daemon.refusals import Refusal, classify, required_fee
 
 log = structlog.get_logger("provd.outbox")
 
-GAS_GUESS = 100_000  # a message, for the fee that the simulation is asked with
-USUAL_OF = 500  # transactions from which the usual price is read
-UNCLAMPED_SECONDS = 600.0  # after the chain said that a clamped timeout height has passed
+GAS_GUESS = 100_000  # gas per message, for the fee of the simulated transaction
+USUAL_OF = 500  # number of transactions that the usual price is computed from
+UNCLAMPED_SECONDS = 600.0  # after the chain reported that a clamped timeout height has passed
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxSettings:
-    """`max_gas`, `max_fee` (in `fee_denom`) and `max_gas_price` are one transaction's ceilings; the budgets
-    are one key's.
+    """The limits of one transaction (`max_gas`, `max_fee` in `fee_denom`, `max_gas_price`) and of one key.
 
     `timeout_blocks`: how long a transaction may wait to be included.
     """
@@ -68,7 +66,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Conditions:
-    """What holds while one transaction is drafted. `now` in seconds since the epoch."""
+    """The chain state and settings that one draft uses. `now` is in seconds since the epoch."""
 
     settings: OutboxSettings
     now: float
@@ -88,7 +86,7 @@ class _Conditions:
 
 
 class Drafts:
-    """Of one key. `gas`: what its transactions in blocks have shown."""
+    """Drafts one key's transactions. `gas`: the gas limits learned from the key's transactions in blocks."""
 
     def __init__(
         self,
@@ -113,19 +111,18 @@ class Drafts:
         self._unclamped_until = 0.0
 
     def choose(self, settings: OutboxSettings, now: float, held: frozenset[str]) -> list[Message]:
-        """What goes next, without the reports of the jobs that are `held`: others take their place."""
+        """Selects the messages to send next. Reports of the jobs in `held` are left out."""
         return select_messages(
             [message for message in self._affordable(settings, now) if _about(message) not in held],
             settings.max_messages,
         )
 
     async def disagreeing(self, draft: Draft) -> frozenset[str]:
-        """The jobs in the draft whose record on chain was not found to be the ledger's: asked just before the
-        draft is signed."""
+        """Returns the jobs whose records on chain differ from the ledger; call just before signing."""
         return await self._records.disagreeing(draft.messages)
 
     def _affordable(self, settings: OutboxSettings, now: float) -> list[Message]:
-        """The waiting messages; reports alone while little of the fee budget is left."""
+        """Returns the waiting messages, but only the reports while little of the fee budget is left."""
         waiting, budget = self._ledger.waiting_messages(self._signer.address), self._budget(settings, now)
         chosen = [message for message in waiting if message.kind == "report" or not budget.for_reports_only]
         if waiting and not chosen:
@@ -146,8 +143,7 @@ class Drafts:
     async def make(
         self, messages: list[Message], account: Account, settings: OutboxSettings, now: float
     ) -> Draft | None:
-        """The largest first part of the messages that the chain would take within every ceiling; None when
-        there is none now."""
+        """Drafts as many of the messages as fit within all limits; None if nothing can be sent now."""
         held = await self._look(account, settings, now)
         if held.price > held.most_price:
             why = (
@@ -185,7 +181,7 @@ class Drafts:
         return min(self._trend.quote(held.height, held.price, held.settings.timeout_blocks), held.most_price)
 
     async def _simulate(self, messages: Sequence[Message], held: _Conditions) -> int:
-        """With a fee that the account can spend: the chain deducts it in the simulation too."""
+        """Simulates with a fee that the account can pay: the chain deducts it in a simulation too."""
         guess = self._guess(messages, held)
         return await self._chain.simulate(
             transactions.for_simulation(
@@ -222,8 +218,7 @@ class Drafts:
         return self.gas.limit(simulated, len(messages), most)
 
     async def _records_gas(self, messages: Sequence[Message]) -> int:
-        """The ledger keeps little of a job that never ran: how large its record is on chain, which each
-        report rewrites."""
+        """Returns the gas for the size of the jobs' records on chain, which each report rewrites."""
         reports = [message for message in messages if message.kind == "report"]
         subjects = sorted({message.subject for message in reports})
         records = await asyncio.gather(*map(self._chain.job, subjects), return_exceptions=True)
@@ -249,7 +244,7 @@ class Drafts:
             )
 
     def _shorten(self, messages: list[Message], limit: int, fee: int, held: _Conditions) -> list[Message]:
-        """A price passes, so a message that is too dear waits; one that needs too much gas always will."""
+        """Returns fewer messages. One with too high a fee waits; one that needs too much gas is parked."""
         if len(messages) > 1:
             return select_messages(messages, len(messages) // 2)
         most = self._most_gas(held.settings)
@@ -272,19 +267,18 @@ class Drafts:
     # --- what a refusal teaches ---
 
     def require(self, refusal: str, gas_limit: int, height: int, settings: OutboxSettings) -> int:
-        """A node refused a fee as too low: the next transaction pays the price that it names, within the
-        ceilings. The fee, or 0."""
+        """Returns the fee that a refusal requires, or 0. The next transaction pays it, within the limits."""
         required = required_fee(refusal, settings.fee_denom) or 0
         if required and gas_limit > 0:
             self._trend.require(height, Decimal(required) / gas_limit)
         return required
 
     def distrust_clamp(self, now: float) -> None:
-        """The chain says that a timeout height has passed: for a while the endpoint's own height counts."""
+        """Uses the endpoint's own height for a while, after the chain reported a passed timeout height."""
         self._unclamped_until = now + UNCLAMPED_SECONDS
 
     def learn_block_gas(self, refusal: str, settings: OutboxSettings) -> bool:
-        """A block's own ceiling, which a chain names only when it refuses more; whether it is news."""
+        """Learns the block's gas limit, which only a refusal names. Returns whether it is new."""
         named = transactions.block_gas(refusal)
         if named is None or named >= self._most_gas(settings):
             return False
@@ -300,7 +294,7 @@ class Drafts:
         return True
 
     async def _learn(self, messages: list[Message], error: Refused, held: _Conditions) -> bool:
-        """Whether simulating again, what is left of the messages, can do better at once."""
+        """Handles a refused simulation. Returns whether to simulate the remaining messages at once."""
         if self.learn_block_gas(str(error), held.settings):
             return True
         if error.message_index is None or error.message_index >= len(messages):
@@ -315,8 +309,7 @@ class Drafts:
         return True
 
     def _no_message(self, messages: list[Message], error: Refused, held: _Conditions) -> bool:
-        """No message is to blame: another fee, or a smaller transaction, may be accepted; else nothing can be
-        sent for now."""
+        """Handles a refusal that names no message: tries another fee or fewer messages, or gives up."""
         refusal, text, before = (
             classify(error.code, error.codespace, str(error)),
             str(error),
@@ -348,7 +341,7 @@ class Drafts:
 
 
 def _about(message: Message) -> str:
-    """The job of a report; empty for what is about none."""
+    """Returns the job of a report, or '' for another message."""
     return message.subject if message.kind == "report" else ""
 
 

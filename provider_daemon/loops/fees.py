@@ -1,5 +1,4 @@
-"""What a transaction pays: the price of gas with a margin while it rises, a ceiling on the price, and a
-budget an hour and a day. Pure."""
+"""Computes what a transaction pays: gas price with a margin, price limit, hourly and daily budget. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -11,34 +10,34 @@ from provider_daemon.loops.sending_problems import Problem
 
 HOUR, DAY = 3600, 86_400
 REMEMBERED_BLOCKS = 60  # how long an observed price counts for the slope
-REQUIRED_BLOCKS = 20  # how long a price that a node asked for counts although the chain names a lower one
-MOST_GROWTH = 1.22  # a block: the chain's price moves by no more
-# times the price: a transaction that pays too little is replaced, so the margin need not cover everything
+REQUIRED_BLOCKS = 20  # how long a price that a node required counts, although the chain's price is lower
+MOST_GROWTH = 1.22  # per block; the chain's price grows by no more
+# a multiple of the price; a transaction that pays too little is replaced, so the margin need not cover
+# everything
 MOST_MARGIN = 8.0
-RESERVE = 0.25  # of a budget: what is left of it then is kept for reports
-ALARM = 5.0  # times the usual price
-LEAST_HISTORY = 5  # transactions from which a usual price is known
+RESERVE = 0.25  # the last fraction of a budget, which is kept for reports
+ALARM = 5.0  # multiple of the usual price
+LEAST_HISTORY = 5  # number of transactions from which a usual price is computed
 
 
 class PriceTrend:
-    """Prices of one unit of gas at the heights at which they were seen."""
+    """The prices of one unit of gas, by the height at which each was observed."""
 
     def __init__(self) -> None:
         self._seen: list[tuple[int, Decimal]] = []
         self._required: tuple[int, Decimal] | None = None
 
     def observe(self, height: int, price: Decimal) -> None:
-        """What was seen at greater heights is forgotten: another endpoint is ahead, or said so falsely."""
+        """Adds a price. Prices at greater heights are dropped: they came from another endpoint."""
         kept = [seen for seen in self._seen if seen[0] < height][-REMEMBERED_BLOCKS:]
         self._seen = [*kept, (height, price)]
 
     def require(self, height: int, price: Decimal) -> None:
-        """A node refused a transaction and named the price that it asks for."""
+        """Records the price that a node required when it refused a transaction."""
         self._required = (height, price)
 
     def quote(self, height: int, price: Decimal, blocks: int) -> Decimal:
-        """The price to pay so that it is still enough in `blocks` blocks; exactly `price` when it does not
-        rise."""
+        """Returns a price that is still enough in `blocks` blocks; exactly `price` if it does not rise."""
         if self._required and 0 <= height - self._required[0] <= REQUIRED_BLOCKS:
             price = max(price, self._required[1])
         return price * Decimal(str(self._margin(blocks)))
@@ -53,15 +52,13 @@ class PriceTrend:
         return min(math.pow(growth, blocks), MOST_MARGIN)
 
     def _start(self, blocks: int) -> tuple[int, Decimal]:
-        """The lowest price of the last `blocks` blocks, from which it rises; the last but one where there is
-        none."""
+        """Returns the lowest price of the last `blocks` blocks, or the last but one if there is none."""
         recent = [seen for seen in self._seen[:-1] if seen[0] >= self._seen[-1][0] - blocks]
         return min(recent, key=lambda seen: seen[1]) if recent else self._seen[-2]
 
 
 def usual_price(paid: Sequence[tuple[int, int]]) -> float:
-    """What a unit of used gas has cost, from (fee, gas used) of transactions in blocks; 0 while too few are
-    known."""
+    """Returns the median fee per gas used, from (fee, gas used) of included transactions; 0 if too few."""
     prices = [fee / gas for fee, gas in paid if gas > 0]
     return float(median(prices)) if len(prices) >= LEAST_HISTORY else 0.0
 
@@ -72,8 +69,7 @@ def is_alarming(price: Decimal, usual: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The most that one key may pay, in the fee denom, and what it has paid in the last hour and the last
-    day."""
+    """A key's fee budget in the fee denom, and the fees paid in the last hour and the last day."""
 
     an_hour: int
     a_day: int
@@ -93,7 +89,7 @@ class Budget:
 
     @property
     def for_reports_only(self) -> bool:
-        """Heartbeats stop first: a cluster that is offline loses new jobs, an unreported job its pay."""
+        """Whether heartbeats stop: an offline cluster gets no new jobs, an unreported job no pay."""
         return (
             self.an_hour - self.paid_in_hour < RESERVE * self.an_hour
             or self.a_day - self.paid_in_day < RESERVE * self.a_day
@@ -102,7 +98,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """The most that a fee may be, and what is wrong when one message costs more."""
+    """The highest fee allowed, and the problem to show if one message costs more."""
 
     amount: int
     problem: Problem
@@ -110,7 +106,7 @@ class Ceiling:
 
 
 def lowest_ceiling(max_fee: int, balance: int, budget: Budget, denom: str) -> Ceiling:
-    """Which of the bounds on a fee binds."""
+    """Returns the lowest of the limits on a fee."""
     ceilings = (
         Ceiling(max_fee, Problem.FEE_OVER_CEILING, f"chain.max_fee is {max_fee} {denom}"),
         Ceiling(balance, Problem.WALLET_EMPTY, f"the account has {balance} {denom}: insufficient funds"),

@@ -1,5 +1,4 @@
-"""Transactions that somebody else signed with the key: logged once each, and shown by provd_trouble for an
-hour."""
+"""Foreign transactions of a key: each is logged once and shown by provd_trouble for an hour."""
 
 import structlog
 
@@ -15,7 +14,7 @@ REMEMBERED = 100  # hashes
 
 
 class ForeignTransactions:
-    """Of one key."""
+    """The foreign transactions of one key."""
 
     def __init__(self, ledger: Ledger, signer: str, ongoing: OngoingProblems) -> None:
         self._ledger = ledger
@@ -24,7 +23,7 @@ class ForeignTransactions:
         self._known: dict[str, float] = {}
 
     def found(self, other: TxOutcome, now: float) -> None:
-        """It used a sequence of the key, and the ledger does not know it."""
+        """Records a transaction that used a sequence of the key and that the ledger does not know."""
         if other.tx_hash in self._known or self._may_be_ours():
             return
         self._known = {**dict(list(self._known.items())[1 - REMEMBERED :]), other.tx_hash: now}
@@ -38,12 +37,11 @@ class ForeignTransactions:
         )
 
     def forget(self, now: float) -> None:
-        """The trouble is over when no foreign transaction was found for an hour."""
+        """Clears the problem when no foreign transaction was found for an hour."""
         if all(abs(now - at) >= SHOWN_SECONDS for at in self._known.values()):
             self._ongoing.clear("foreign_tx", self._signer)
 
     def _may_be_ours(self) -> bool:
-        """A ledger that was put back does not know what was signed after it was copied, until a transaction
-        of its own is in a block."""
+        """Whether a restored ledger may lack the transaction, until one of its own is in a block."""
         newest = sending.newest_included(self._ledger, self._signer)
         return newest is None or newest[1] < sending.doubtful_since(self._ledger)

@@ -1,5 +1,4 @@
-"""SLURM -> chain: the nodes' heartbeats, and the cluster's own state, so that the chain counts what can
-really be sold."""
+"""The heartbeat loop: reports a cluster's nodes and state, so that the chain counts what can be sold."""
 
 from collections.abc import Sequence
 
@@ -19,8 +18,10 @@ KEEP_SECONDS = 3600  # how long confirmed heartbeats stay in the ledger
 
 
 class Heartbeat:
-    """For one cluster. Every node is reported each time: the chain takes a node without a heartbeat for 120 s
-    as stale."""
+    """Sends the heartbeats of one cluster.
+
+    Every tick reports every node: the chain marks a node stale 120 s after its last heartbeat.
+    """
 
     def __init__(
         self, ledger: Ledger, scheduler: Scheduler, chain: Chain, served: ServedCluster, clock: Clock
@@ -32,7 +33,7 @@ class Heartbeat:
         self._clock = clock
 
     def reconfigure(self, served: ServedCluster) -> None:
-        """Of the same cluster and key; a tick under way goes on with it."""
+        """Replaces the settings of the same cluster and key. A running tick uses them from here on."""
         self._served = served
 
     async def tick(self) -> None:
@@ -49,13 +50,12 @@ class Heartbeat:
         wanted = [self._node(node, sequence) for node in nodes]
         if (update := self._cluster(cluster, nodes)) is not None:
             wanted.append(update)
-        # A node whose record cannot be read is left out, and must not make jobs too large that fit the
-        # cluster with it.
+        # A node whose record cannot be read is left out. It still counts here: jobs that fit the cluster with
+        # it must not become too large.
         self._store(wanted, max(len(nodes), cluster.total_nodes))
 
     def _store(self, wanted: Sequence[Message], count: int) -> None:
-        """What could not be sent since the last time goes first: behind a backlog the same nodes would
-        otherwise wait for ever."""
+        """Stores the messages. Nodes whose last heartbeat still waits come first, or they would starve."""
         now, signer = self._clock.now(), self._served.signer.address
         behind = {
             message.subject for message in self._ledger.waiting_messages(signer) if message.kind == "node"
@@ -67,8 +67,10 @@ class Heartbeat:
             self._ledger.prune_messages(now - KEEP_SECONDS)
 
     def _sequence(self) -> int:
-        """Of this time's heartbeats: a node's must grow for ever, after a lost ledger too, so it is the time
-        of day, which outruns them."""
+        """Returns this tick's sequence.
+
+        It must always grow, even in a new ledger, so it follows the clock.
+        """
         key = meta.heartbeat_sequence(self._served.cluster_id)
         number = max(self._ledger.get(key) + 1, int(self._clock.now()))
         with self._ledger.write():
@@ -89,10 +91,12 @@ class Heartbeat:
         return Message("node", subject, body.SerializeToString(deterministic=True))
 
     def _cluster(self, cluster: Cluster, nodes: Sequence[Node]) -> Message | None:
-        """An offline cluster is made active again; total_nodes is raised to what is there, or every later
-        update would be refused."""
+        """Returns an update that reactivates an offline cluster or raises total_nodes.
+
+        With a total_nodes below the number of nodes, the chain would refuse every later update.
+        """
         offline = cluster.state == "offline"
-        # it may count nodes that somebody else reports
+        # the record may count nodes that somebody else reports
         count = max(len(nodes), cluster.available_nodes if offline else 0)
         grown = count > cluster.total_nodes
         if not offline and not grown:

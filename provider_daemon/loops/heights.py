@@ -1,14 +1,14 @@
-"""A transaction's timeout height, never so far away that a wrong height keeps it open for weeks. Pure."""
+"""Limits a timeout height, so that a wrong height cannot keep a transaction open for weeks. Pure."""
 
 MOST_BLOCKS_A_SECOND = 10.0  # no chain is faster
 SLACK_BLOCKS = 100
 
 
 def plausible_height(height: int, included: tuple[int, float] | None, now: float) -> int:
-    """`height` as an endpoint gives it, or the highest that it can be by the key's last transaction in a
-    block (height, when made).
+    """Returns an endpoint's `height`, limited to what the key's last included transaction makes possible.
 
-    Without such a transaction, or where the clock is behind it, nothing contradicts the endpoint.
+    `included` is that transaction's height, and when it was signed. If there is none, or if the clock is
+    behind it, the endpoint's height is returned.
     """
     if included is None or now < included[1]:
         return height

@@ -1,5 +1,8 @@
-"""Chain -> ledger: new jobs by the chain's counter, cancels by their transactions, and a slow sweep that
-proves nothing was missed."""
+"""The intake loop: adopts new jobs and follows changes of open jobs on chain.
+
+New jobs are found by the chain's job counter, cancellations by their transactions. A slow sweep reads every
+open job, so that nothing is missed.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,18 +38,20 @@ from provider_daemon.text import cut
 
 log = structlog.get_logger("provd.intake")
 
-BATCH = 64  # job records asked for at a time; each batch is one commit
-NEAR = 1_000  # numbers that are read again at once when the job counter is lower than before
-COUNTER_SECONDS = 60  # how long a lower job counter must last before it is the one to go by
-SWEEP_SECONDS = 60  # how long a change of an open job can stay unseen when no event told of it
-CANCEL_OVERLAP = 20  # blocks looked at again: a node's index may lag behind its height
+BATCH = 64  # job records per query; each batch is one commit
+NEAR = 1_000  # job numbers that are read again at once when the job counter is lower than before
+COUNTER_SECONDS = 60  # how long a lower job counter must last before provd uses it
+SWEEP_SECONDS = 60  # how long a change without an event can stay unnoticed
+CANCEL_OVERLAP = 20  # blocks read again: a node's index may lag behind its height
 IGNORED_NEXT = "the job stays pending on chain; provd neither runs nor reports it"
 REPORTED_BY_US = TERMINAL - ENDED_BY_CHAIN  # the SLURM job was over before the report
 
 
 class Intake:
-    """One for the whole daemon. `tenancies` by chain cluster id; `poke` wakes the loops that act on what was
-    found."""
+    """Serves all clusters of the daemon.
+
+    `served_clusters` is keyed by the cluster id on chain. `poke` wakes the loops that act on what was found.
+    """
 
     def __init__(
         self,
@@ -103,11 +108,12 @@ class Intake:
             await self._adopt(some, records)
 
     def _counter_behind(self, end: int, first: int) -> None:
-        """Raises Transient. The higher counter may have been an endpoint's invention: its numbers are read
-        again when they are used.
+        """Handles a counter lower than before. Raises Transient.
 
-        Not on what may be another chain; and far back only when the lower counter lasts, for it may be the
-        invention."""
+        An endpoint may have invented the higher counter, so the numbers between are read again when they are
+        used. This is not done while the chain may be another one. A counter that is far lower must also last,
+        because the lower one may be the invented one.
+        """
         now = self._clock.now()
         self._behind_since = now if self._behind_since is None else self._behind_since
         lasts = now - self._behind_since >= COUNTER_SECONDS
@@ -124,8 +130,7 @@ class Intake:
         raise Transient(f"the chain's job counter is {end}, and was {first} before: {hint}")
 
     def _first_unseen(self) -> int:
-        """Where the counter was left. With other clusters to serve than then, every job is looked at again:
-        theirs were passed over."""
+        """Returns the first number not yet read; 1 if other clusters are served than before."""
         served = " ".join(sorted(self._served_clusters))
         if self._ledger.get(meta.SERVED) != served:
             with self._ledger.write():
@@ -134,7 +139,7 @@ class Intake:
         return self._ledger.get(meta.NEXT_JOB)
 
     async def _records(self, job_ids: Sequence[str]) -> list[ChainJob | BaseException | None]:
-        """What the chain says of each; an Unreadable in place of a record that cannot be read."""
+        """Returns the chain's record of each job, or the exception of its query."""
         return await asyncio.gather(*(self._chain.job(job_id) for job_id in job_ids), return_exceptions=True)
 
     async def _adopt(
@@ -154,8 +159,10 @@ class Intake:
         self._commit(job_ids, readable, adopted)
 
     async def _considered(self, job_id: str, record: ChainJob | BaseException | None) -> list[Job]:
-        """The job when it is new and ours. Ids are dense: one below the counter without a record is a node
-        that lags, not a gap."""
+        """Returns the job if it is new and served.
+
+        Ids are dense: a missing record means that the node lags.
+        """
         if isinstance(record, BaseException):
             raise record
         if record is None:
@@ -163,7 +170,7 @@ class Intake:
         return [await self.job(record)] if self.ours(record) and self._ledger.job(job_id) is None else []
 
     def ours(self, record: ChainJob) -> bool:
-        """Whether it is on a cluster that we serve, with our key, and its last word was not said by us."""
+        """Returns whether a served cluster and key own the job and provd has not sent its final report."""
         served = self._served_clusters.get(record.spec.cluster_id)
         return (
             served is not None
@@ -172,7 +179,7 @@ class Intake:
         )
 
     async def job(self, record: ChainJob) -> Job:
-        """The job as it enters the ledger; one that the site cannot run enters as failed, with its reason."""
+        """Returns the job to store. A job that the site cannot run is stored as failed, with the reason."""
         spec, served = record.spec, self._served_clusters[record.spec.cluster_id]
         job = Job(
             spec=spec,
@@ -197,29 +204,27 @@ class Intake:
             return refused(job, str(reason)) if record.state is State.PENDING else job
 
     def _gas(self, served: ServedCluster) -> ReportGasLimits:
-        """With what a block takes, where the chain has refused more."""
+        """Returns the gas limits, lowered to the block's gas limit if the chain has refused more."""
         limits = served.site.limits.gas
         block = self._ledger.get(meta.BLOCK_GAS)
         return replace(limits, transaction=min(limits.transaction or block, block)) if block else limits
 
     def _too_dear(self, job: Job, stored_bytes: int, gas: ReportGasLimits) -> Job:
-        """Refused in one report where that is worth its gas. Otherwise it is left pending, and nothing more
-        is done about it."""
+        """Refuses the job, or ignores it (it stays pending) if even one report exceeds the limits."""
         failed = refused(job, too_dear(stored_bytes, gas))
         if gas.allow_refusal(stored_bytes):
             return failed
         return replace(failed, state=State.PENDING, hold=Hold.TOO_EXPENSIVE, closed_at=self._clock.now())
 
     async def _offering(self, offering_id: str) -> Offering:
-        """The chain took the job, so its offering exists: without it the node lags, and nothing can be said
-        about the job yet."""
+        """Returns the job's offering. The chain checked that it exists: without a record, the node lags."""
         offering = await self._chain.offering(offering_id)
         if offering is None:
             raise Unreadable(f"the node has no record of offering {offering_id} yet")
         return offering
 
     def _site(self, served: ServedCluster) -> SitePolicy:
-        """With as many nodes as the last heartbeat counted."""
+        """Returns the site's policy with the number of nodes that the last heartbeat counted."""
         return replace(served.site, nodes=self._ledger.get(meta.node_count(served.cluster_id)))
 
     def _set_aside(self, job_id: str, why: str) -> None:
@@ -291,8 +296,7 @@ class Intake:
             self._swept_at = now
 
     async def _cancelled(self, height: int, job_ids: frozenset[str]) -> frozenset[str]:
-        """Of our open jobs. A node without a transaction index names none: then every open job is read
-        again."""
+        """Returns the cancelled open jobs; all open jobs if the node has no transaction index."""
         chain = self._chain.chain_id
         try:
             cancelled = await self._chain.cancelled_since(height) & job_ids
@@ -310,8 +314,7 @@ class Intake:
         return cancelled
 
     async def _reread(self, jobs: Sequence[Job]) -> None:
-        """One endpoint's word tells where to look, and only what a quorum says is taken: a false cancel would
-        kill a paid job."""
+        """Compares jobs with one endpoint, and changes with a quorum: a false cancel kills a paid job."""
         for start in range(0, len(jobs), BATCH):
             some = jobs[start : start + BATCH]
             glances = await asyncio.gather(
@@ -330,7 +333,7 @@ class Intake:
                 raise failed
 
     async def _compare(self, job_id: str, record: ChainJob | BaseException | None) -> None:
-        """Nothing is learned of a job from a record that is another one's."""
+        """Applies a record to its job, unless it belongs to another job."""
         job = self._ledger.job(job_id)
         if isinstance(record, Unreadable) and job is not None and job.hold is None:
             log.error(
@@ -347,8 +350,7 @@ class Intake:
                 await self._replace(job_id, record)
 
     async def _replace(self, job_id: str, record: ChainJob) -> None:
-        """The number belongs to another job, and nothing of the one that had it here is left in SLURM: that
-        other one is adopted."""
+        """Adopts the chain's other job under this number, if nothing of the disowned one is left in SLURM."""
         job = self._ledger.job(job_id)
         if job is None or not job.disowned or job.closed_at is None:
             return
@@ -378,12 +380,12 @@ class Intake:
 
 
 def refused(job: Job, reason: str) -> Job:
-    """It never runs: failed, and kept without what was to run."""
+    """Returns the job as failed and without its program, because it never runs."""
     return replace(job, state=State.FAILED, message=cut(reason, MAX_MESSAGE), spec=reduced(job.spec))
 
 
 def _batches(job_ids: Iterable[str]) -> Iterator[list[str]]:
-    """Never all at once: how many there are is a node's word."""
+    """Splits the ids into batches: one node states how many there are, and may be wrong."""
     rest = iter(job_ids)
     while some := list(islice(rest, BATCH)):
         yield some
@@ -394,14 +396,14 @@ def _number(job_id: str) -> int:
 
 
 def _beyond(first: int, job_ids: Sequence[str]) -> int:
-    """The first number not looked at: a job that was set aside may be far ahead of those that come next."""
+    """Returns the first number not yet read. A quarantined job may be far ahead of the next ones."""
     for number in sorted(map(_number, job_ids)):
         first += number == first
     return first
 
 
 def terms(offering: Offering) -> Terms:
-    """What the job's offering promises."""
+    """Returns the offering's terms as admission needs them."""
     return Terms(
         queues=tuple(
             QueueOption(queue.partition, queue.max_nodes, queue.max_runtime) for queue in offering.queues
@@ -415,8 +417,7 @@ def terms(offering: Offering) -> Terms:
 
 
 def _may_have_moved(job: Job, seen: ChainJob | BaseException | None) -> bool:
-    """What one endpoint cannot say or read, and what contradicts the ledger, is asked of as many as must
-    agree."""
+    """Returns whether a quorum must confirm: no readable record, or one that differs from the ledger."""
     if isinstance(seen, BaseException):
         if not isinstance(seen, Transient | Unreadable):
             raise seen

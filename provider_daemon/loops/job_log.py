@@ -1,4 +1,4 @@
-"""What changed of a job, for its timeline and for the log."""
+"""Records the changes of a job in its timeline and in the log."""
 
 import structlog
 
@@ -11,8 +11,7 @@ log = structlog.get_logger("provd.advance")
 
 
 def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: float) -> None:
-    """A timeline entry for each change, and a log line for what an operator acts on. Call inside
-    `ledger.write()`."""
+    """Adds timeline entries, and logs what an operator acts on. Call inside `ledger.write()`."""
     job_id = job.spec.job_id
     for kind, old, new, detail in (
         (EventKind.SLURM_JOB, before.slurm_id, job.slurm_id, job.slurm_id),
@@ -37,7 +36,7 @@ def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: flo
 
 
 def amounts(usage: Usage | None) -> str:
-    """The measured numbers, without those that are zero."""
+    """Returns the measured amounts that are not zero, as text."""
     if usage is None:
         return "none"
     named = {

@@ -1,10 +1,10 @@
-"""Whether the chain's record of a job is the one that the ledger knows: asked before a report is sent, and at
-every sweep.
+"""Checks before each report and at each sweep that the chain's record of a job is the ledger's job.
 
-An endpoint that lies can invent a job or alter one; later the true record appears under that number. A report
-is sent only when the record agrees. A job whose record contradicts the ledger is put on hold, alone: no
-report, no submission. When the contradiction lasts it is disowned, which ends its SLURM job, and its number
-is free for the true record."""
+An endpoint can invent or alter a job; later the true record appears under that number. A report is sent only
+if the record agrees. A job whose record contradicts the ledger is put on hold: it is neither reported nor
+submitted. If the contradiction lasts, the job is disowned: its SLURM job is cancelled, and its number is free
+for the true record.
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -25,25 +25,25 @@ log = structlog.get_logger("provd.records")
 
 Answer = ChainJob | BaseException | None
 
-# how long a record may be absent or unreadable before the job is put on hold: a node lags for less
+# how long a record may be absent or unreadable before the job is put on hold; a node lags for less
 UNANSWERED_SECONDS = 60
-DISOWN_SECONDS = 120  # how long a contradiction must last before a job that was submitted is ended
-DISOWN_UNSENT_SECONDS = 30  # and one that never was in SLURM
+DISOWN_SECONDS = 120  # how long a contradiction must last before a submitted job is disowned
+DISOWN_UNSENT_SECONDS = 30  # the same for a job that was never in SLURM
 CONTRADICTIONS = frozenset({Hold.OTHER_RECORD, Hold.NOT_ON_CHAIN})
 
 
 class JobRecords:
-    """Every loop may have its own: all that must last is in the ledger."""
+    """Compares records with the ledger. Each loop may have an instance: lasting state is in the ledger."""
 
     def __init__(self, ledger: Ledger, chain: Chain, clock: Clock) -> None:
         self._ledger = ledger
         self._chain = chain
         self._clock = clock
-        # since when the node has no record, or none that can be read
+        # since when the node has had no record of the job, or an unreadable one
         self._unanswered: dict[tuple[str, Hold], float] = {}
 
     async def disagreeing(self, messages: Sequence[Message]) -> frozenset[str]:
-        """The jobs whose reports must not be sent now. Raises Transient when the chain is down."""
+        """Returns the jobs whose reports must not be sent now. Raises Transient when the chain is down."""
         job_ids = list(dict.fromkeys(message.subject for message in messages if message.kind == "report"))
         records = await self.read(job_ids)
         return frozenset(
@@ -53,8 +53,7 @@ class JobRecords:
         )
 
     async def read(self, job_ids: Iterable[str]) -> list[Answer]:
-        """What the chain says of each: an Unreadable in place of a record that cannot be read. Raises what
-        else went wrong."""
+        """Returns each job's record, or an Unreadable in its place. Raises any other error."""
         records = await asyncio.gather(*map(self._chain.job, job_ids), return_exceptions=True)
         for record in records:
             if isinstance(record, BaseException) and not isinstance(record, Unreadable):
@@ -62,7 +61,7 @@ class JobRecords:
         return list(records)
 
     def _may_report(self, job_id: str, record: Answer) -> bool:
-        """Reports of a job that is on hold leave the queue; they are made again when the hold ends."""
+        """Returns whether to report the job. Reports of a job on hold are dropped, and stored again later."""
         agrees, job = self.agrees(job_id, record), self._ledger.job(job_id)
         if job is None or job.hold:
             with self._ledger.write():
@@ -75,8 +74,7 @@ class JobRecords:
         return agrees
 
     def agrees(self, job_id: str, record: Answer) -> bool:
-        """Whether the record is this job's own. Keeps what was found out in the ledger: a hold, its end, a
-        job disowned."""
+        """Returns whether the record is this job's own. Stores a hold, its end or a disowned job."""
         job = self._ledger.job(job_id)
         if job is None or job.hold is Hold.TOO_EXPENSIVE:
             return False
@@ -88,7 +86,7 @@ class JobRecords:
         return False
 
     def _objection(self, job_id: str, record: Answer) -> Hold | None:
-        """None while it may be the node that lags."""
+        """Returns the reason for a hold, or None while the node may only lag."""
         if isinstance(record, ChainJob):
             return Hold.OTHER_RECORD
         found = Hold.NOT_ON_CHAIN if record is None else Hold.UNREADABLE
@@ -96,7 +94,7 @@ class JobRecords:
         return found if self._clock.now() - since >= UNANSWERED_SECONDS else None
 
     def _confirmed(self, job: Job, record: ChainJob) -> None:
-        """It is ours: a hold ends, and a job of an older ledger gets its digest."""
+        """Ends the hold of a job whose record agrees. A job of an older ledger gets its digest."""
         job_id = job.spec.job_id
         for hold in (Hold.NOT_ON_CHAIN, Hold.UNREADABLE):
             self._unanswered.pop((job_id, hold), None)
@@ -132,11 +130,11 @@ class JobRecords:
         log.error("job_on_hold", job=job_id, reason=reason, why=EXPLAINED[reason], next=following)
 
     def _disown(self, job: Job) -> None:
-        """A contradiction that lasts: the job is not the chain's, so nobody pays for it."""
+        """Disowns the job if its contradiction has lasted long enough: nobody pays for it."""
         now, patience = self._clock.now(), DISOWN_SECONDS if job.submitted else DISOWN_UNSENT_SECONDS
         if job.disowned or job.hold not in CONTRADICTIONS:
             return
-        if job.hold_since is None or now < job.hold_since:  # the clock was set back: the wait begins again
+        if job.hold_since is None or now < job.hold_since:  # the clock was set back: the wait restarts
             with self._ledger.write():
                 self._ledger.save_job(replace(job, hold_since=now))
             return

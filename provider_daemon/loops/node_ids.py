@@ -1,14 +1,15 @@
-"""Under which id a compute node is on the chain.
+"""The ids of compute nodes on chain.
 
-`<cluster>.<host>`, until the chain deregisters it: after an hour without a heartbeat (the daemon was down, or
-the chain stood still) no message brings that id back. Its host then goes on as `<cluster>.<host>~2`, and so
-on; no host name holds a `~`."""
+A node's id is `<cluster>.<host>` until the chain deregisters it, which happens after an hour without a
+heartbeat (the daemon was down, or the chain halted). No message reactivates a deregistered id. The host then
+continues as `<cluster>.<host>~2`, and so on; no host name contains a `~`.
+"""
 
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 
-# The chain's words for it: as published (2109, a transition that there is none), and by the error's own name
-# (2128).
+# The chain's error texts: of the published version (2109, an undefined transition), and of the error's own
+# name (2128).
 _WORDS = ("from deregistered to", "node deregistered")
 
 
@@ -18,12 +19,12 @@ def node_id(ledger: Ledger, cluster_name: str, host: str) -> str:
 
 
 def is_given_up(refusal: str) -> bool:
-    """Whether a heartbeat was refused because its node is deregistered."""
+    """Returns whether a heartbeat was refused because its node is deregistered."""
     return any(words in refusal for words in _WORDS)
 
 
 def succeed(ledger: Ledger, old: str) -> str:
-    """The id in place of a deregistered one, from now on. Call inside `ledger.write()`."""
+    """Replaces a deregistered id and returns the new one. Call inside `ledger.write()`."""
     first, _, number = old.partition("~")
     new = f"{first}~{int(number or 1) + 1}"
     ledger.set(meta.node_id(first), new)

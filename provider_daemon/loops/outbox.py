@@ -64,14 +64,14 @@ __all__ = ["Outbox", "OutboxSettings"]
 
 log = structlog.get_logger("provd.outbox")
 
-COMPARISONS = 3  # drafts a tick, when some of the jobs in them may not be reported
-# half of the chain's patience with nodes: reports that wait longer without any inclusion are no progress
+COMPARISONS = 3  # drafts per tick, when some of the jobs in them may not be reported
+# half of the 120 s after which the chain marks nodes stale: reports that wait longer make no progress
 STALLED_SECONDS = 60.0
-AHEAD_TICKS = 2  # in a row, in which CheckTx expects a lower sequence than an open transaction has
+AHEAD_TICKS = 2  # consecutive ticks in which CheckTx expects a lower sequence than the open transaction has
 
 
 class Outbox:
-    """`poke` wakes the loops that wait for a confirmation."""
+    """Sends one key's messages. `poke` wakes the loops that wait for a confirmation."""
 
     def __init__(
         self,
@@ -97,11 +97,11 @@ class Outbox:
         self._sequences = Sequences(ledger, chain, signer.address)
         self._foreign = ForeignTransactions(ledger, signer.address, ongoing)
         self._progress_at = clock.now()
-        # hash of an open transaction, and how often CheckTx expected a lower sequence
+        # hash of the open transaction, and in how many ticks CheckTx expected a lower sequence
         self._ahead: tuple[str, int] = ("", 0)
 
     def reconfigure(self, settings: OutboxSettings) -> None:
-        """A tick under way goes on with it: what is signed by then stays as it was signed."""
+        """Replaces the settings. Transactions that a running tick has already signed stay as they are."""
         self._settings = settings
 
     async def tick(self) -> None:
@@ -113,8 +113,7 @@ class Outbox:
             await self._send_next()
 
     def stalled(self, now: float) -> str:
-        """Why nothing is sent although every tick succeeds; '' while reports get into blocks, or none
-        waits."""
+        """Returns why nothing is sent although ticks succeed; '' if reports are included or none waits."""
         if self._problems.why:
             return self._problems.why
         waiting = sending.oldest_report(self._ledger, self._signer.address)
@@ -136,7 +135,7 @@ class Outbox:
         if outcome is not None:
             await self._settle(tx, outcome)
             return
-        # the same bytes: whatever CheckTx says, GetTx decides
+        # the same bytes: whatever CheckTx returns, GetTx decides
         answer = await self._chain.broadcast(tx.tx_bytes)
         await self._reconsider(tx, answer)
 
@@ -147,7 +146,7 @@ class Outbox:
             await self._rejected(tx, outcome)
 
     async def _superseded(self, tx: OpenTx, other: TxOutcome | None) -> None:
-        """It can never be included: its time has passed, or `other` has its sequence."""
+        """Closes a transaction that can no longer be included: it timed out, or `other` used its sequence."""
         self._expire(tx, other)
         if other is not None:
             await self._take_back(other)
@@ -163,7 +162,7 @@ class Outbox:
         )
 
     async def _reconsider(self, tx: OpenTx, answer: TxOutcome) -> None:
-        """What CheckTx says of the very bytes again, while they are in no block."""
+        """Handles CheckTx's answer to a repeated broadcast of the same bytes."""
         refusal = classify(answer.code, answer.codespace, answer.log)
         if answer.ok or refusal is Refusal.IN_MEMPOOL:
             self._problems.clear()
@@ -175,8 +174,7 @@ class Outbox:
             self._problems.start(PROBLEMS[refusal], answer.log, self._clock.now(), answer.code)
 
     async def _wrong_sequence(self, tx: OpenTx, answer: TxOutcome) -> None:
-        """The sequence is used: by whom? Or it is not reached yet, so that nothing that we send before it can
-        be too late."""
+        """Handles a sequence error: the sequence is used, or CheckTx repeatedly expects a lower one."""
         expected = expected_sequence(answer.log)
         if expected is None or expected == tx.sequence:
             return
@@ -189,16 +187,16 @@ class Outbox:
         self._ahead = (tx.tx_hash, ticks)
         reached = (await self._chain.account(tx.signer)).sequence
         if ticks >= AHEAD_TICKS and reached < tx.sequence and not self._is_next(tx):
-            # What is sent instead has a lower sequence, so it is first in any case, and the same report a
-            # second time is refused.
+            # The next transaction has a lower sequence, so it is included first in any case, and the chain
+            # refuses a second copy of a report.
             self._expire(tx, None)
 
     def _is_next(self, tx: OpenTx) -> bool:
-        """By the ledger its sequence is the account's: whoever expects a lower one is behind."""
+        """Returns whether the ledger expects this sequence; an endpoint that expects a lower one lags."""
         return sending.next_sequence(self._ledger, tx.signer) == tx.sequence
 
     async def _replace(self, tx: OpenTx, answer: TxOutcome) -> None:
-        """The fee is too low by now; the messages and the sequence stay."""
+        """Replaces the open transaction by one with the same messages and sequence and a higher fee."""
         fee = transactions.decode(tx.tx_bytes).auth_info.fee
         self._drafts.require(answer.log, fee.gas_limit, (await self._chain.head()).height, self._settings)
         self._problems.start(Problem.FEE_TOO_LOW, answer.log, self._clock.now(), answer.code)
@@ -246,8 +244,7 @@ class Outbox:
         self._ledger.add_event(message.subject, EventKind.REPORT_CONFIRMED, where, now, state)
 
     async def _rejected(self, tx: OpenTx, outcome: TxOutcome) -> None:
-        """Included with a code: the fee is gone or not, the messages are not done. The one that the log names
-        is looked into."""
+        """Handles a transaction that failed in a block: the message that the log names is examined."""
         messages, index = self._ledger.messages_of_tx(tx.id), transactions.failed_message_index(outcome.log)
         if (outcome.codespace, outcome.code) == (SDK, SdkCode.OUT_OF_GAS):
             self._drafts.gas.ran_out()
@@ -269,18 +266,17 @@ class Outbox:
             why=outcome.log,
             next=following,
         )
-        # else the index counts messages that are gone
+        # otherwise the index counts messages that were dropped
         whole = len(messages) == len(transactions.decode(tx.tx_bytes).body.messages)
         if index is not None and index < len(messages) and whole:
             await self._rejections.look_into(messages[index], outcome.log)
 
     async def _take_back(self, other: TxOutcome) -> None:
-        """A transaction that used a sequence of the key: one of ours that was given up counts as what it is,
-        any other is foreign."""
+        """Settles a transaction that used a sequence: ours that was given up, or else a foreign one."""
         if sending.is_known(self._ledger, other.tx_hash) and other.tx_hash not in {
             tx.tx_hash for tx in self._sequences.given_up()
         }:
-            return  # it was seen in its block before
+            return  # it was settled before
         ours = next((tx for tx in self._sequences.given_up() if tx.tx_hash == other.tx_hash), None)
         if ours is None:
             self._foreign.found(other, self._clock.now())
@@ -302,20 +298,19 @@ class Outbox:
         tx = self._sign(draft)
         with self._ledger.write():
             if not self._ledger.all_wait(draft.messages):
-                # a newer heartbeat took the place of one: the ledger must say exactly what the transaction
-                # holds
+                # a newer heartbeat replaced one of the messages: the ledger must list exactly what the
+                # transaction holds
                 return
             tx = self._ledger.add_tx(tx, draft.messages)
         await self._send(tx)
 
     async def _agreed_draft(self) -> Draft | None:
-        """No report goes of a job whose record was not compared since the draft was made: the chain may have
-        another job there now."""
+        """Returns a draft after comparing its jobs' records: the chain may have replaced one meanwhile."""
         held: frozenset[str] = frozenset()
         for _ in range(COMPARISONS):
             messages = self._drafts.choose(self._settings, self._clock.now(), held)
             if not messages and self._sequences.given_up():
-                await self._account()  # one of them may be in a block after all
+                await self._account()  # a transaction that was given up may be in a block after all
             draft = await self._draft(messages) if messages else None
             found = await self._drafts.disagreeing(draft) if draft else frozenset[str]()
             if not found:
@@ -324,7 +319,7 @@ class Outbox:
         return None
 
     async def _draft(self, messages: list[Message]) -> Draft | None:
-        """None when nothing can be sent now."""
+        """Drafts the messages; None if nothing can be sent now."""
         account = await self._account()
         return (
             await self._drafts.make(messages, account, self._settings, self._clock.now()) if account else None
@@ -347,8 +342,7 @@ class Outbox:
             self._not_taken(tx, answer)
 
     def _not_taken(self, tx: OpenTx, answer: TxOutcome) -> None:
-        """CheckTx refused the very first send, so these bytes are in no mempool and can be given up at
-        once."""
+        """Closes a transaction that CheckTx refused at its first broadcast, so that it is in no mempool."""
         with self._ledger.write():
             self._ledger.close_tx(tx, "failed", code=answer.code, note=answer.log)
         refusal = classify(answer.code, answer.codespace, answer.log)

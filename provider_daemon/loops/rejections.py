@@ -1,5 +1,4 @@
-"""A message that the chain refuses: what it says of the job decides whether its reports go, are told anew, or
-wait for an operator."""
+"""Handles refused messages: reports are dropped, sent again, or wait for an operator."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,22 +18,21 @@ from provider_daemon.ports import Clock
 
 log = structlog.get_logger("provd.outbox")
 
-PATIENCE = 60  # seconds that a refusal and the job's record may contradict each other
+PATIENCE = 60  # seconds that a refusal may contradict the job's record before the job is parked
 
 
 class Rejections:
-    """`poke` wakes the loops that have something new to say."""
+    """Handles refused messages. `poke` wakes the loops that can send new reports."""
 
     def __init__(self, ledger: Ledger, records: JobRecords, clock: Clock, poke: Callable[[], None]) -> None:
         self._ledger = ledger
         self._records = records
         self._clock = clock
         self._poke = poke
-        self._refused_since: dict[int, float] = {}  # message -> when it was first refused
+        self._refused_since: dict[int, float] = {}  # message id -> when it was first refused
 
     async def look_into(self, message: Message, why: str) -> None:
-        """A report: what does the chain say of its job? Reports that are already true, or overtaken, go; the
-        rest is told anew."""
+        """Drops a heartbeat, or a report that is no longer due; sends a report that is due again."""
         if message.kind != "report":
             self._drop(message, why)
             return
@@ -54,8 +52,7 @@ class Rejections:
             self._accept_chain_state(message, record.state, record.started_at, why)
 
     def _drop(self, message: Message, why: str) -> None:
-        """A newer heartbeat follows; that of a node which the chain gave up has to follow under another
-        id."""
+        """Drops a heartbeat. A deregistered node continues under a new id."""
         given_up = message.kind == "node" and node_ids.is_given_up(why)
         with self._ledger.write():
             self._ledger.drop_message(message.id, why)
@@ -77,14 +74,12 @@ class Rejections:
             )
 
     def _behind(self, job_id: str, state: State) -> bool:
-        """An endpoint that does not know yet what the chain confirmed to us has nothing to say about the
-        job."""
+        """Returns whether `state` is older than what the chain has confirmed. The endpoint is then behind."""
         job = self._ledger.job(job_id)
         return job is not None and bool(route(state, job.reported))
 
     def _retry_or_park(self, message: Message, why: str) -> None:
-        """By the job's record the chain should have taken it. One endpoint may be behind another: only what
-        lasts is an operator's."""
+        """Retries a due report, and parks the job if the refusal lasts: one endpoint may be behind."""
         since = self._refused_since.setdefault(message.id, self._clock.now())
         if self._clock.now() - since >= PATIENCE:
             self.park(message, ParkReason.REPORT_REFUSED, f"the chain refuses its report: {why}")
@@ -128,5 +123,5 @@ class Rejections:
 
 
 def due(state: State, reported: State) -> bool:
-    """Whether the chain, with the job in `state`, should have taken that report."""
+    """Returns whether the chain accepts report `reported` next for a job in `state`."""
     return reported in route(state, reported)[:1]

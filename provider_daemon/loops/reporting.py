@@ -1,5 +1,4 @@
-"""What is said about a job: the reports that lead from what was promised to what we know, each with its
-signed evidence."""
+"""Stores the signed reports that lead from a job's promised state to its present state."""
 
 from dataclasses import replace
 
@@ -16,8 +15,10 @@ from provider_daemon.text import cut
 
 
 def store_reports(ledger: Ledger, job: Job, signer: Signer, now: float) -> Job:
-    """Stores the reports that are due, of a job on hold none, and returns the job with its new promise. Call
-    inside `ledger.write()`."""
+    """Stores the due reports of a job that is not on hold, and returns it with its new promised state.
+
+    Call inside `ledger.write()`.
+    """
     if job.hold:
         return job
     due = route(job.promised, job.state, ran=job.usage is not None and job.usage.nodes_used > 0)
@@ -28,8 +29,7 @@ def store_reports(ledger: Ledger, job: Job, signer: Signer, now: float) -> Job:
 
 
 def keep_evidence(ledger: Ledger, job: Job, signer: Signer, now: float) -> None:
-    """The chain takes no report of a job that its customer cancelled (or that the chain ended): the signed
-    usage stays with us."""
+    """Keeps the signed usage in the ledger: the chain accepts no report of a job that it has ended."""
     ledger.add_message(
         signer.address, report(job, job.state, signer, now), now, kept=True, note=f"chain: {job.reported}"
     )
@@ -37,8 +37,7 @@ def keep_evidence(ledger: Ledger, job: Job, signer: Signer, now: float) -> None:
 
 
 def report(job: Job, state: State, signer: Signer, now: float) -> Message:
-    """One MsgReportJobStatus; only a terminal one carries usage, exit code and the message for the
-    customer."""
+    """Returns a MsgReportJobStatus. Only a final one has usage, exit code and the customer's message."""
     final = state in TERMINAL
     facts = evidence.EvidenceFacts(
         chain_id=job.spec.chain_id,

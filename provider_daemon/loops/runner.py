@@ -1,4 +1,4 @@
-"""The one way in which a loop runs: tick, wait a period or for a poke, tick again."""
+"""Runs a loop: one tick, then a wait for the period or a poke, then the next tick."""
 
 import asyncio
 import re
@@ -19,13 +19,15 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(slots=True)
 class Loop:
-    """A named tick. `last_success` and `tick_since` (seconds since the epoch, 0 when there was none, or none
-    is under way) and `failure` are what readiness, metrics and the watchdog look at; `failures` decides which
-    of them the log tells. `stalled` gives the reason why good ticks get nothing done, '' while they do.
-    `ticks` counts those that ended; `activity` shows that the one under way gets on; `ended` that there will
-    be no more.
+    """A named periodic task and its state.
 
-    A poke only shortens a wait; polling carries correctness.
+    `last_success` and `tick_since` are in seconds since the epoch: the end of the last successful tick, and
+    the start of the tick in progress; 0 for none. Readiness, metrics and the watchdog read them and
+    `failure`. `failures` decides which failures are logged. `stalled` returns why successful ticks get
+    nothing done, or ''. `ticks` counts completed ticks. `activity` shows progress within a tick. `ended` is
+    set when no tick will follow.
+
+    A poke only shortens a wait. Polling alone is sufficient for correctness.
     """
 
     name: str
@@ -42,7 +44,7 @@ class Loop:
     stalled: Callable[[float], str] = lambda now: ""
 
     def dead(self, now: float) -> str:
-        """Why it makes no progress any more; '' while it lives. A tick that fails is no sign of death."""
+        """Returns why the loop is dead, or '' if it is alive. A failed tick does not make a loop dead."""
         if self.ended:
             return "the loop has ended"
         stuck = bool(self.tick_since) and self.activity.stuck(self.tick_since, now)
@@ -50,8 +52,7 @@ class Loop:
 
 
 async def run_periodically(loop: Loop, clock: Clock, stop: asyncio.Event) -> None:
-    """Runs until `stop` is set; the tick under way is finished first. A LedgerError ends the daemon: without
-    memory nothing is safe."""
+    """Runs until `stop` is set and the tick has ended. A LedgerError ends the daemon."""
     try:
         while not stop.is_set():
             loop.poke.clear()
@@ -62,8 +63,7 @@ async def run_periodically(loop: Loop, clock: Clock, stop: asyncio.Event) -> Non
 
 
 async def run_once(loop: Loop, clock: Clock) -> None:
-    """One tick, with its failure turned into one log line for as long as it lasts: the next tick repairs
-    it."""
+    """Runs one tick. A failure is logged with rate limiting, and the next tick retries."""
     loop.tick_since = clock.now()
     token = current.set(loop.activity)
     try:
@@ -90,15 +90,14 @@ async def run_once(loop: Loop, clock: Clock) -> None:
 
 
 def _news(loop: Loop, event: str, why: str, now: float) -> bool:
-    """Notes the failure; whether it must be told. What begins alike is one failure, and a number that counts
-    down no other words."""
+    """Records the failure; returns whether to log it. Same event and same text up to ': ' are one failure."""
     loop.failure = why
     words = _NUMBER.sub("#", why)
     return loop.failures.start(event, words.partition(": ")[0], now, words)
 
 
 def _recovered(loop: Loop) -> bool:
-    """Notes the good tick; whether one of the failures before it was told."""
+    """Records the successful tick and returns whether an earlier failure had been logged."""
     loop.failure = ""
     told = [loop.failures.clear(*each) for each in loop.failures.lasting()]
     return any(told)

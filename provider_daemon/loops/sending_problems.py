@@ -1,5 +1,4 @@
-"""Why nothing can be sent at the moment: one problem at a time, logged once while it lasts, shown by /readyz
-and provd_trouble."""
+"""Problems that prevent sending: one at a time, logged when it starts, shown by /readyz and provd_trouble."""
 
 from enum import StrEnum
 
@@ -12,7 +11,7 @@ log = structlog.get_logger("provd.outbox")
 
 
 class Problem(StrEnum):
-    """Each is the word of its log event and the label `what` of provd_trouble."""
+    """The name of the log event, and the label `what` of provd_trouble."""
 
     WALLET_EMPTY = "wallet_empty"
     TX_REFUSED = "tx_refused"
@@ -48,13 +47,13 @@ PROBLEMS = {
     Refusal.MEMPOOL_FULL: Problem.MEMPOOL_FULL,
     Refusal.RATE_LIMIT: Problem.RATE_LIMITED,
 }
-"""refusal -> what hinders every transaction then"""
+"""The problem that each refusal is for all transactions."""
 
-GRACE_SECONDS = 10.0  # of what one endpoint that is a block behind explains
+GRACE_SECONDS = 10.0  # an endpoint that is one block behind explains problems shorter than this
 
 
 class SendingProblems:
-    """Of one key, by its address. `why` is what is wrong now, '' while transactions are accepted."""
+    """The problems of one key, by its address. `why` is the current one, or ''."""
 
     def __init__(self, signer: str, ongoing: OngoingProblems) -> None:
         self._signer = signer
@@ -64,7 +63,7 @@ class SendingProblems:
         self.why = ""
 
     def start(self, problem: Problem, why: str, now: float, code: int = 0) -> None:
-        """Nothing can be sent because of it. Another problem that was there before has given way to it."""
+        """Starts a problem that prevents sending. It replaces the current one."""
         if self._current not in (None, problem):
             self._ongoing.clear(self._current or "", self._signer)
         self._current, self.why = problem, f"{problem}: {why}"
@@ -72,15 +71,14 @@ class SendingProblems:
             log.error(problem.value, signer=self._signer, code=code, why=why, next=_NEXT[problem])
 
     def suspect(self, problem: Problem, why: str, now: float, code: int = 0) -> None:
-        """Nothing could be sent because of it this time; a problem when it lasts for more than
-        GRACE_SECONDS."""
+        """Reports a possible problem. It starts when it has lasted for GRACE_SECONDS."""
         if self._suspected is None or self._suspected[0] is not problem or now < self._suspected[1]:
             self._suspected = (problem, now)
         if now - self._suspected[1] >= GRACE_SECONDS:
             self.start(problem, why, now, code)
 
     def clear(self) -> None:
-        """A node has accepted a transaction."""
+        """Clears the problem after a node accepted a transaction."""
         self._suspected = None
         problem, self._current, self.why = self._current, None, ""
         if problem is not None and self._ongoing.clear(problem, self._signer):

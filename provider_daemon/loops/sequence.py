@@ -1,10 +1,11 @@
-"""Which sequence the next transaction uses: one that ledger or chain explain, never an endpoint's word alone.
+"""Chooses the sequence of the next transaction: one that the ledger or the chain explains.
 
-A transaction signed with a sequence that the account has not reached lies in wait until others have used up
-those before it. So a higher answer counts only when the transaction that used the sequence before it is
-found, and a lower one than our own transactions in blocks have used is an endpoint's that is behind. Whatever
-used a sequence after our last one is named: it is a transaction of ours that was given up too early and is
-taken back, or another signer's."""
+A transaction with a sequence that the account has not reached stays valid until others have used the
+sequences before it. So a higher sequence counts only if the transaction that used the one before it is found.
+A sequence lower than those of our transactions in blocks comes from an endpoint that is behind. Each
+transaction that used a sequence after our last one is reported: it is ours and was given up too early, or
+another signer's.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,14 +18,14 @@ from provider_daemon.ledger.rows import OpenTx
 from provider_daemon.ports import Account, Chain, TxOutcome
 
 MOST_LOOKED_UP = 20  # sequences between our last transaction and the account's
-# an answer that stays is then used: a node may have lost its index, and a wrong one is refused or expires
+# an unexplained sequence is used after this time: a node may have lost its index, and a transaction with a
+# wrong sequence is refused or expires
 UNEXPLAINED_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What to sign with, or why not yet. `found`: what used the sequences since our last one, oldest
-    first."""
+    """The account to sign with. `found`: what used the sequences since our last one, oldest first."""
 
     account: Account
     why_not: str = ""
@@ -32,17 +33,17 @@ class Turn:
 
 
 class Sequences:
-    """Of one key."""
+    """The sequences of one key."""
 
     def __init__(self, ledger: Ledger, chain: Chain, signer: str) -> None:
         self._ledger = ledger
         self._chain = chain
         self._signer = signer
-        # the answer that nothing explains, and since when it is given
+        # the unexplained sequence, and since when it has been returned
         self._doubtful: tuple[int, float] | None = None
 
     def given_up(self) -> list[OpenTx]:
-        """Transactions of ours that might still turn out to be in a block."""
+        """Returns our given-up transactions that may still be in a block."""
         return sending.given_up(
             self._ledger, self._signer, sending.next_sequence(self._ledger, self._signer) or 0
         )
@@ -70,7 +71,7 @@ class Sequences:
         return Turn(account, self._doubt(account.sequence, why, now))
 
     def _floor(self) -> int | None:
-        """The lowest sequence that the account can have; None for a ledger that knows of no transaction."""
+        """Returns the account's lowest possible sequence; None if the ledger knows no transaction."""
         known = sending.next_sequence(self._ledger, self._signer)
         if known is not None:
             return known
@@ -78,8 +79,7 @@ class Sequences:
         return min(tx.sequence for tx in tried) if tried else None
 
     async def _look_up(self, sequences: Sequence[int]) -> list[TxOutcome | None]:
-        """None for one that no transaction is found for, also by a node that cannot search: that explains
-        nothing either."""
+        """Searches the sequences' transactions; None if none is found or the node cannot search."""
         searches = (self._chain.find_by_sequence(self._signer, sequence) for sequence in sequences)
         answers = await asyncio.gather(*searches, return_exceptions=True)
         for answer in answers:
@@ -88,7 +88,7 @@ class Sequences:
         return [None if isinstance(answer, BaseException) else answer for answer in answers]
 
     def _doubt(self, sequence: int, why: str, now: float) -> str:
-        """'' once the same or a higher answer has stood long enough."""
+        """Returns `why`, or '' once the same or a higher sequence was returned for UNEXPLAINED_SECONDS."""
         if self._doubtful is None or sequence < self._doubtful[0] or now < self._doubtful[1]:
             self._doubtful = (sequence, now)
         self._doubtful = (sequence, self._doubtful[1])

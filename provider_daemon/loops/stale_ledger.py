@@ -1,5 +1,4 @@
-"""Whether the ledger may be behind what was done: a new one, and one put back from a copy, know less than
-SLURM and the chain."""
+"""Detects a stale ledger: a new or restored one may lack recent submissions and chain events."""
 
 import math
 
@@ -11,14 +10,13 @@ from provider_daemon.ledger.ledger import Ledger
 
 log = structlog.get_logger("provd.advance")
 
-SIGN_SECONDS = 10  # between two signs of life
-# a ledger whose last sign of life is older may be a copy, and what was done since may be missing from it
+SIGN_SECONDS = 10  # between two timestamps
+# a ledger whose last timestamp is older may be a restored copy that lacks later events
 GAP_SECONDS = 30
 
 
 class StaleLedger:
-    """Of one cluster. The daemon leaves a sign of life in its ledger every few seconds, and looks for it
-    once, when it starts."""
+    """Tracks whether a cluster's ledger is stale, by a timestamp that the daemon updates while it runs."""
 
     def __init__(self, ledger: Ledger, cluster_id: str) -> None:
         self._ledger = ledger
@@ -28,8 +26,7 @@ class StaleLedger:
         self._since = 0.0
 
     def stale_until(self, now: float) -> float:
-        """Until when jobs may have been submitted that this ledger knows nothing of; seconds since the epoch.
-        Leaves the sign of life."""
+        """Returns until when (epoch seconds) unknown submissions are possible. Updates the timestamp."""
         if self._signed_at is None:
             self._since = self._first_look(now)
         if self._signed_at is None or abs(now - self._signed_at) >= SIGN_SECONDS:
@@ -40,15 +37,15 @@ class StaleLedger:
         return self._since
 
     def needs_resync(self) -> bool:
-        """The chain may have said since what becomes of our jobs, and was not asked again yet."""
+        """Returns whether no sweep has read the chain since the ledger became stale."""
         return self._ledger.get(meta.SWEPT_AT) < self._since
 
     def chain_ahead(self) -> float:
-        """Seconds by which the chain's clock was ahead of ours when it was last asked; never less than 0,
-        endless until it was asked.
+        """Returns by how many seconds the chain's clock was ahead of ours at the last sweep; at least 0.
 
-        A head behind our clock may be a node's that lags: what its next block brings may be known to others
-        already."""
+        Returns infinity until the first sweep. A block time behind our clock may come from a node that lags,
+        while others already know the next block, so it counts as 0.
+        """
         return math.inf if self.needs_resync() else max(0.0, self._ledger.get(meta.CHAIN_AHEAD))
 
     def _first_look(self, now: float) -> float:

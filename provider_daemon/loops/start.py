@@ -1,4 +1,4 @@
-"""What every start does before the first tick: waiting periods restart if the clock was set since."""
+"""Restarts all waiting periods at a start if the clock was set since the last start."""
 
 from collections.abc import Iterable
 
@@ -10,13 +10,13 @@ from provider_daemon.ledger.ledger import Ledger
 
 log = structlog.get_logger("provd.start")
 
-# seconds: reading two clocks takes a moment, and a clock that is slewed drifts; far inside the windows' own
-# room
+# seconds, far below the margins of the waiting periods: reading two clocks takes a moment, and a slewed clock
+# drifts
 CLOCK_TOLERANCE = 2
 
 
 def start(ledger: Ledger, cluster_ids: Iterable[str], booted_at: float, now: float) -> None:
-    """Both times in seconds since the epoch; `booted_at` as the clock tells it (clock.SystemClock)."""
+    """Compares the boot times. Both times are in seconds since the epoch (see clock.SystemClock)."""
     before = ledger.get(meta.BOOTED_AT)
     with ledger.write():
         ledger.set(meta.BOOTED_AT, booted_at)

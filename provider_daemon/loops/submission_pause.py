@@ -1,5 +1,4 @@
-"""A site that accepts no submissions: one lasting trouble, a pause, and one job at a time until it accepts
-one again."""
+"""Pauses submissions to a site that accepts none. One job at a time is submitted as a test."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -12,21 +11,20 @@ from provider_daemon.ports import Clock, SubmissionResult
 
 log = structlog.get_logger("provd.advance")
 
-PAUSE_SECONDS = 30  # without submissions, before one job is tried again
-SITE = ""  # in the place of a queue's name: all queues
+PAUSE_SECONDS = 30  # without submissions, before one job is submitted as a test
+SITE = ""  # in place of a queue's name: all queues
 
 
 @dataclass(slots=True)
 class _Pause:
     trouble: SiteTrouble
     until: float
-    probed: frozenset[str]  # jobs that were deferred since it began: another one is tried before them
-    probing: str = ""  # the job that may be tried in this tick
+    probed: frozenset[str]  # jobs deferred during the pause; other jobs are tested first
+    probing: str = ""  # the job that may be submitted in this tick
 
 
 class SubmissionPause:
-    """Of one cluster, by queue: a partition that is drained, or an account at its limit, does not hold up the
-    other queues."""
+    """The pauses of one cluster, by queue: a drained partition does not hold up other queues."""
 
     def __init__(self, cluster: str, clock: Clock, ongoing: OngoingProblems) -> None:
         self._cluster = cluster
@@ -39,16 +37,16 @@ class SubmissionPause:
     def begin_tick(self) -> None:
         tried = {scope: pause.probed for scope, pause in self._pauses.items()}
         for scope, pause in self._pauses.items():
-            # A job that the other pause holds back cannot be tried for this one either. The site's pause
-            # concerns all queues.
+            # A job that another pause holds back cannot be a test for this one. The site's pause concerns all
+            # queues.
             others = tried.values() if scope == SITE else [tried.get(SITE, frozenset())]
             if self._asked[scope] <= pause.probed.union(*others):
-                pause.probed = frozenset()  # every job that can be tried was tried
+                pause.probed = frozenset()  # every job that could be submitted as a test was
             pause.probing = ""
         self._asked.clear()
 
     def admits(self, job_id: str, queue: str) -> bool:
-        """Whether the job may be submitted in this tick."""
+        """Returns whether the job may be submitted in this tick."""
         for scope in (SITE, queue):
             self._asked[scope].add(job_id)
         pauses = [self._pauses[scope] for scope in (SITE, queue) if scope in self._pauses]
@@ -64,7 +62,7 @@ class SubmissionPause:
         )
 
     def note(self, job_id: str, queue: str, receipt: SubmissionResult) -> None:
-        """What the answer to a submission says of the site. Without one nothing is known."""
+        """Starts or ends pauses by a submission's outcome. An unknown one without trouble changes nothing."""
         if receipt.trouble is not None:
             self._begin(
                 queue if receipt.trouble.of_queue else SITE,

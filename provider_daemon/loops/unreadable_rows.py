@@ -1,5 +1,4 @@
-"""Rows of the ledger that hold what they never may: each stops its own job alone, is named once, and has a
-way out."""
+"""Handles invalid rows of the ledger: each affects only its own job, and is logged once."""
 
 from dataclasses import replace
 
@@ -14,7 +13,7 @@ NEXT = "this job is not processed, other jobs continue; run `provd ledger repair
 
 
 class UnreadableRows:
-    """For one cluster."""
+    """The invalid rows of one cluster."""
 
     def __init__(self, ledger: Ledger, cluster_id: str, cluster: str) -> None:
         self._ledger = ledger
@@ -23,8 +22,7 @@ class UnreadableRows:
         self._named: set[str] = set()
 
     def park(self, now: float) -> None:
-        """Jobs with a SLURM id that is none, as text of another program once became one: the id goes, the
-        reason stays."""
+        """Parks jobs with an invalid SLURM id, which an older version stored from other programs' output."""
         jobs = self._ledger.jobs_with_invalid_id(self._cluster_id)
         if not jobs:
             return
@@ -34,7 +32,7 @@ class UnreadableRows:
                 record_changes(self._ledger, self._cluster, replace(job, parked=None), job, now)
 
     def name(self) -> None:
-        """Those that the last open_jobs could not read."""
+        """Logs the rows that the last open_jobs could not read."""
         unreadable = self._ledger.unreadable.get(self._cluster_id, {})
         for job_id in unreadable.keys() - self._named:
             log.error(

@@ -1,4 +1,4 @@
-"""Which jobs SLURM is asked about, and by what each of them is recognised."""
+"""Selects the jobs to query in SLURM, and how each is recognised."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,13 +6,13 @@ from dataclasses import replace
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.ports import Watch
 
-# seconds that the site's clock may be behind the chain's: a job whose record looks older than itself would
-# seem absent
+# seconds that the site's clock may be behind the chain's: a job whose SLURM record seems older than the job
+# would appear absent
 SKEW = 86_400
 
 
 def watch(jobs: Sequence[Job]) -> Watch:
-    """The jobs that SLURM must be asked about: all but those whose last word is in."""
+    """Returns the jobs to query: all but those whose final SLURM record is known."""
     asked = [job for job in jobs if not (job.measured or job.never_ran or job.closed_at)]
     return replace(
         followed(asked),
@@ -24,7 +24,7 @@ def watch(jobs: Sequence[Job]) -> Watch:
 
 
 def followed(jobs: Sequence[Job]) -> Watch:
-    """Those whose SLURM job is known."""
+    """Returns the jobs whose SLURM job id is known."""
     known = [job for job in jobs if job.slurm_id]
     return Watch(
         names=frozenset(job.name for job in known),
