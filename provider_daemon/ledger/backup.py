@@ -1,5 +1,4 @@
-"""A copy of the ledger that can be put back: taken beside the running daemon, looked at before it has its
-name."""
+"""Makes a backup of the ledger while the daemon runs, and checks it."""
 
 import sqlite3
 from contextlib import closing
@@ -13,8 +12,7 @@ from provider_daemon.ledger.file import connect, copy
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What the copy holds: `height` is the block up to which its daemon had looked at the chain, 0 before the
-    first."""
+    """The contents of a backup. `height` is the block up to which intake had read the chain, or 0."""
 
     size: int
     jobs: int
@@ -23,8 +21,7 @@ class Backup:
 
 
 def backup(path: Path, target: Path) -> Backup:
-    """Raises LedgerError when the target is there already, when the copy cannot be made, and when what was
-    copied is damaged."""
+    """Raises LedgerError if the target exists, the copy fails, or the copied ledger is damaged."""
     if not path.exists():
         raise LedgerError(f"no ledger at {path}: the daemon has not run yet, or ledger.path is wrong")
     if target.exists():

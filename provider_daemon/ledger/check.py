@@ -16,7 +16,7 @@ PASSING = "the daemon repairs it at its next tick; if it persists, report it wit
 
 _SQL = sql.load("checks.sql")
 
-# query -> (what is wrong with each `subject` that it gives, what to do)
+# query -> (the problem of each `subject` that it returns, how to fix it)
 _RULES = {
     "report_of_no_job": ("{subject}: a report of a job that is not in the ledger", TELL),
     "timeline_of_no_job": ("{subject}: a timeline of a job that is not in the ledger", TELL),
@@ -46,7 +46,7 @@ _COUNTS = ("jobs", "messages", "txs", "quarantine")
 
 @dataclass(frozen=True, slots=True)
 class LedgerFinding:
-    """What is wrong, and what to do about it."""
+    """A problem of the ledger, and how to fix it."""
 
     what: str
     todo: str
@@ -63,8 +63,7 @@ class Health:
 
 
 def check(connection: sqlite3.Connection, chain_id: str) -> Health:
-    """One consistent look, also beside a running daemon. `chain_id` as configured; an older or newer schema
-    is not looked into."""
+    """Checks the ledger in one transaction, also beside the daemon; `chain_id` is the configured one."""
     connection.execute("BEGIN")
     try:
         damages = list(_damages(connection))

@@ -1,4 +1,4 @@
-"""The ledger's connection: how it is opened, written in transactions and queried; its `meta` values."""
+"""The ledger's connection: opening, transactions, queries and `meta` values."""
 
 import os
 import sqlite3
@@ -17,7 +17,7 @@ _QUERIES = {**sql.load("queries.sql"), **sql.load("figures.sql"), **sql.load("li
 
 
 class Database:
-    """Open with `open`. The daemon takes the lock; commands beside it read, or write one row, without it."""
+    """A connection to the ledger. The daemon holds the lock; commands read, or write one row, without it."""
 
     def __init__(self, connection: sqlite3.Connection, lock: int | None) -> None:
         self._db = connection
@@ -25,8 +25,11 @@ class Database:
 
     @classmethod
     def open(cls, path: Path, *, readonly: bool = False, lock: bool = True) -> Self:
-        """Raises LedgerError when another daemon holds it, it is damaged, or its schema is newer than ours
-        (without the lock: not ours)."""
+        """Opens the ledger.
+
+        Raises LedgerError if another daemon holds the lock, the file is damaged, or its schema is newer than
+        ours; without the lock, if its schema is not ours.
+        """
         if not (lock or path.exists()):
             raise LedgerError(f"no ledger at {path}: the daemon has not run yet, or ledger.path is wrong")
         held = lock_file(path) if lock else None
@@ -47,13 +50,13 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """One transaction. A full disk or a failing one raises LedgerError and changes nothing."""
+        """Runs one transaction. If the disk is full or fails, raises LedgerError and changes nothing."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:
-                if self._db.in_transaction:  # SQLite ends it by itself after some failures
+                if self._db.in_transaction:  # SQLite rolls back on its own after some failures
                     self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
@@ -68,7 +71,7 @@ class Database:
         self._run("set_meta", key=key.name, value=key.dump(value))
 
     def claim(self, chain_id: str) -> None:
-        """A ledger belongs to the chain that it was first used with; raises LedgerError for another one."""
+        """Assigns the ledger to the chain. Raises LedgerError if the ledger belongs to another one."""
         owner = self.get(meta.CHAIN_ID)
         if owner not in ("", chain_id):
             hint = "give each chain its own ledger"
@@ -82,7 +85,7 @@ class Database:
 
     @property
     def id(self) -> str:
-        """Random, and the same for as long as the ledger exists; "" before it was first used."""
+        """A random id that never changes; "" before the ledger is first used."""
         return self.get(meta.LEDGER_ID)
 
     def _run(self, query: str, **values: object) -> sqlite3.Cursor:
@@ -92,7 +95,7 @@ class Database:
         return next(iter(self._all(query, **values)), None)
 
     def _all(self, query: str, **values: object) -> list[sqlite3.Row]:
-        """Raises LedgerError when the file is damaged or the disk does not give it."""
+        """Returns the rows. Raises LedgerError if the file is damaged or cannot be read."""
         try:
             return self._run(query, **values).fetchall()
         except sqlite3.Error as error:

@@ -1,11 +1,10 @@
-"""What can happen to a job: the kinds of entries of its timeline."""
+"""The kinds of entries in a job's timeline."""
 
 from enum import StrEnum
 
 
 class EventKind(StrEnum):
-    """Values are stored; the operator's guide explains each. CREATED and TX_SIGNED are added when a timeline
-    is read."""
+    """The operator's guide explains the values. All are stored, except CREATED and TX_SIGNED."""
 
     CREATED = "created"
     ADOPTED = "adopted"

@@ -1,4 +1,4 @@
-"""The ledger's file: its lock, its modes, its schema and how an older one is brought forward."""
+"""The ledger's file: lock, mode, schema and migrations."""
 
 import fcntl
 import os
@@ -19,8 +19,7 @@ SCHEMA_VERSION = 7
 
 
 def lock_file(path: Path) -> int:
-    """Holds `<path>.lock` for as long as the returned descriptor is open; raises LedgerError while another
-    process does."""
+    """Locks `<path>.lock` until the descriptor is closed; raises LedgerError if another process has it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -40,7 +39,7 @@ def lock_file(path: Path) -> int:
 
 
 def connect(path: Path, readonly: bool) -> sqlite3.Connection:
-    """A new file is readable by its owner only. Every commit is on disk when it returns."""
+    """Connects to the file. Only its owner can read it. Every commit is on disk when it returns."""
     if not readonly and not path.exists():
         _create(path)
     connection = sqlite3.connect(
@@ -56,8 +55,7 @@ def connect(path: Path, readonly: bool) -> sqlite3.Connection:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """For commands that read a file of any schema. Raises LedgerError with SQLite's message where it cannot
-    be read."""
+    """Opens a file of any schema for reading. Raises LedgerError with SQLite's message if that fails."""
     try:
         with closing(connect(path, readonly=True)) as connection:
             yield connection
@@ -70,14 +68,13 @@ def _create(path: Path) -> None:
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
-    """0 of a new file."""
+    """Returns the schema version; 0 for a new file."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return int(version)
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> None:
-    """For who does not hold the lock, and must not change the schema under a running daemon. Raises
-    LedgerError for any but ours."""
+    """Raises LedgerError unless the schema is ours, without a migration under a running daemon."""
     version = schema_version(connection)
     if version > SCHEMA_VERSION:
         raise LedgerError(
@@ -92,8 +89,10 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Brings a new or older file to our schema, in one transaction; of an older one a copy stays. Raises
-    LedgerError for a newer one."""
+    """Migrates a new or older file to our schema in one transaction, and keeps a copy of an older one.
+
+    Raises LedgerError if the schema is newer.
+    """
     version = schema_version(connection)
     if version == 0:
         _apply(connection, [resources.files(__package__).joinpath("schema.sql").read_text()])
@@ -106,14 +105,13 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def migrations() -> list[tuple[int, str]]:
-    """(the schema version that it leads to, its script), ascending; each begins at the version before."""
+    """Returns (the schema version after it, its script) of each migration, in ascending order."""
     files = resources.files(__package__).joinpath("migrations").iterdir()
     return sorted((int(file.name[:4]), file.read_text()) for file in files if file.name.endswith(".sql"))
 
 
 def _apply(connection: sqlite3.Connection, scripts: list[str]) -> None:
-    """All or nothing, version included: executescript ends any transaction before it, so the transaction is
-    in the script."""
+    """Applies all scripts or none. The transaction is in the script: executescript commits before it."""
     try:
         connection.executescript(
             "\n".join(["BEGIN IMMEDIATE;", *scripts, f"PRAGMA user_version = {SCHEMA_VERSION};", "COMMIT;"])
@@ -125,11 +123,10 @@ def _apply(connection: sqlite3.Connection, scripts: list[str]) -> None:
 
 
 def copy(source: sqlite3.Connection, target: Path) -> None:
-    """A consistent copy of all that is committed, but for the signs of life. It has its name only once it is
-    whole.
+    """Copies all committed data except the signs of life. The target appears only when it is complete.
 
-    Raises LedgerError when there is no room or no right to write it, sqlite3.Error when the source cannot be
-    read."""
+    Raises LedgerError if the target cannot be written, sqlite3.Error if the source cannot be read.
+    """
     part = Path(f"{target}.part")
     try:
         part.unlink(missing_ok=True)

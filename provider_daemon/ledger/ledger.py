@@ -1,7 +1,7 @@
-"""The ledger: one SQLite file, the only durable state. Called directly from the loops: a commit takes under a
-millisecond.
+"""The ledger: one SQLite file, the only durable state.
 
-Every method either reads or runs inside `with ledger.write():`, which commits once at its end or not at all.
+The loops call it directly, because a commit takes less than a millisecond. Every method either reads or runs
+inside `with ledger.write():`, which commits once at its end or not at all.
 """
 
 import sqlite3
@@ -28,12 +28,12 @@ from provider_daemon.ledger.rows import (
 )
 from provider_daemon.text import cut
 
-MAX_DETAIL = 2_000  # bytes kept of an event, a note or a reason: they repeat what strangers wrote
-TXS_AT_ONCE = 1000  # that are forgotten in one commit: a tenth of a second; a key makes 15,000 a day at most
+MAX_DETAIL = 2_000  # bytes kept of an event, a note or a reason: they repeat text from outside
+TXS_AT_ONCE = 1000  # deleted in one commit, which takes 0.1 s; a key makes 15,000 a day at most
 
 
 class Ledger(Database):
-    """What the daemon stores about jobs, the messages about them and the transactions that hold those."""
+    """The daemon's jobs, messages and transactions."""
 
     def __init__(self, connection: sqlite3.Connection, lock: int | None) -> None:
         super().__init__(connection, lock)
@@ -46,23 +46,22 @@ class Ledger(Database):
         self._run("save_job", **job_to_row(job))
 
     def job(self, job_id: str) -> Job | None:
-        """None for one whose row cannot be read, too: nothing can be known of it, and the others continue."""
+        """Returns the job; None also if its row cannot be read, so that other jobs continue."""
         return next(iter(read_jobs(self._all("get_job", job_id=job_id))[0]), None)
 
     def witnesses(self, count: int) -> list[Job]:
-        """The first that entered, and the last, so many of each."""
+        """Returns the `count` oldest and the `count` newest jobs."""
         return read_jobs(self._all("witnesses", count=count))[0]
 
     def on_hold(self) -> list[str]:
-        """Ids of jobs, open or closed, whose record on chain was another one, absent or unreadable when it
-        was last read."""
+        """Returns the ids of jobs, open or closed, on hold because of their record on chain."""
         return [row["job_id"] for row in self._all("on_hold")]
 
     def drop_job(self, job_id: str, reason: str, now: float) -> str:
-        """Frees the number for another job. The job stays as a record, with its events, reports and
-        snapshots, under the id returned.
+        """Frees the number for another job, and returns the id under which the old job is kept.
 
-        Intake reads the number again, at its next sweep.
+        The old job's events, reports and usage records are kept under that id too. Intake reads the number
+        again at its next sweep.
         """
         self.drop_unsent_reports(job_id, reason)
         self._run("drop_job", job_id=job_id, reason=cut(reason, MAX_DETAIL), at=now)
@@ -78,21 +77,20 @@ class Ledger(Database):
         return job_from_value(row["value"]) if row else None
 
     def open_jobs(self, cluster_id: str) -> list[Job]:
-        """Without those whose rows cannot be read: `unreadable` names them."""
+        """Returns the open jobs. `unreadable` names those whose rows cannot be read."""
         jobs, self.unreadable[cluster_id] = read_jobs(self._all("open_jobs", cluster_id=cluster_id))
         return jobs
 
     def jobs_with_invalid_id(self, cluster_id: str) -> list[Job]:
-        """Open jobs whose row holds a SLURM id that is none: parked, without it."""
+        """Returns the open jobs with an invalid SLURM id, as parked jobs without the id."""
         return read_jobs(self._all("invalid_slurm_ids", cluster_id=cluster_id, largest=LARGEST))[0]
 
     def open_ids(self, cluster_id: str) -> list[str]:
-        """Of the same jobs, without reading them: ten thousand of those take half a second."""
+        """Returns the ids of the open jobs without loading them: loading ten thousand jobs takes 0.5 s."""
         return [row["job_id"] for row in self._all("open_ids", cluster_id=cluster_id)]
 
     def overdue(self, chain_time: float) -> frozenset[str]:
-        """Ids of the open jobs that the chain, which tells nobody, ends by its own clock; `chain_time` in
-        seconds since the epoch."""
+        """Returns open jobs that the chain times out, without an event, by `chain_time` (epoch seconds)."""
         return frozenset(row["job_id"] for row in self._all("overdue", chain_time=chain_time))
 
     def unpark(self, job_id: str, *, forgo_gpus: bool = False) -> None:
@@ -119,7 +117,7 @@ class Ledger(Database):
     def add_message(
         self, signer: str, message: Message, now: float, *, kept: bool = False, note: str = ""
     ) -> None:
-        """`kept` messages are never sent: signed evidence that the chain takes no report for."""
+        """Adds a message. A `kept` one is evidence that the chain accepts no report for, and never sent."""
         status = "kept" if kept else "waiting"
         self._run(
             "add_message",
@@ -134,17 +132,16 @@ class Ledger(Database):
         )
 
     def replace_message(self, signer: str, message: Message, now: float) -> None:
-        """For what only its newest version matters (heartbeats): an older one that waits is replaced."""
+        """Adds a message (a heartbeat, for example) that replaces an older waiting one."""
         self._run("replace_waiting", signer=signer, kind=message.kind, subject=message.subject)
         self.add_message(signer, message, now)
 
     def waiting_messages(self, signer: str) -> list[Message]:
-        """Oldest first, reports before anything else."""
+        """Returns the waiting messages: reports first, oldest first."""
         return [_message(row) for row in self._all("waiting_messages", signer=signer)]
 
     def all_wait(self, messages: Sequence[Message]) -> bool:
-        """Whether each is still there as it was read: other loops replace heartbeats and drop reports while a
-        transaction is drafted."""
+        """Returns whether all messages still wait unchanged: other loops replace and drop messages."""
         return all(
             (row := self._one("waiting_message", id=message.id)) and _message(row) == message
             for message in messages
@@ -154,48 +151,50 @@ class Ledger(Database):
         return [Waiting(**dict(row)) for row in self._all("count_waiting")]
 
     def messages_of_tx(self, tx_id: int) -> list[Message]:
-        """In the order in which the transaction holds them."""
+        """Returns the messages in the transaction's order."""
         return [_message(row) for row in self._all("messages_of_tx", tx_id=tx_id)]
 
     def drop_message(self, message_id: int, note: str) -> None:
         self._run("drop_message", id=message_id, note=cut(note, MAX_DETAIL))
 
     def drop_reports(self, job_id: str, note: str) -> None:
-        """Every waiting report of the job: the chain's record moved otherwise than they assume."""
+        """Drops every waiting report of the job, whose record on chain has changed otherwise."""
         self._run("drop_reports", subject=job_id, note=cut(note, MAX_DETAIL))
 
     def drop_unsent_reports(self, job_id: str, note: str) -> None:
-        """Those that wait and are in no transaction: the fate of the others is not known yet."""
+        """Drops the job's reports that are in no transaction. The outcome of the others is unknown."""
         self._run("drop_unsent_reports", subject=job_id, note=cut(note, MAX_DETAIL))
 
     def last_sent(self, job_id: str) -> State | None:
-        """What the last report of the job in the open transaction says; None when none is in it."""
+        """Returns the state of the job's last report in the open transaction, or None."""
         row = self._one("last_sent", subject=job_id)
         return State(row["state"]) if row else None
 
     def has_last_report(self, job_id: str) -> bool:
-        """Whether its signed usage waits, was reported, or is kept."""
+        """Returns whether the job's signed usage waits, was reported, or is kept."""
         return self._one("last_report", subject=job_id) is not None
 
     def keep_last_report(self, job_id: str, note: str) -> None:
-        """The waiting terminal report holds the signed usage of a job that the chain ended otherwise:
-        evidence, never to be sent."""
+        """Keeps the waiting final report of a job that the chain ended otherwise, as evidence only.
+
+        The report holds the signed usage. It is never sent.
+        """
         self._run("keep_last_report", subject=job_id, note=cut(note, MAX_DETAIL))
 
     def messages_of(self, subject: str) -> list[StoredMessage]:
         return [StoredMessage(**dict(row)) for row in self._all("messages_of_subject", subject=subject)]
 
     def prune_messages(self, before: float) -> None:
-        """Forget old heartbeats; reports stay."""
+        """Deletes old heartbeats. Reports stay."""
         self._run("prune_messages", before=before)
 
     # --- transactions ---
 
     def add_tx(self, tx: OpenTx, messages: Sequence[Message]) -> OpenTx:
-        """Stores hash and bytes, and which messages ride in it; raises LedgerError when the key already has
-        one open.
+        """Stores an open transaction and its messages. Raises LedgerError if the key has an open one.
 
-        The very bytes that were given up before (not taken, and nothing has changed since) are opened again.
+        A transaction with identical bytes that was given up before (not accepted, and nothing has changed
+        since) is opened again.
         """
         self._run(
             "add_tx",
@@ -220,7 +219,7 @@ class Ledger(Database):
     def close_tx(
         self, tx: OpenTx, status: str, *, height: int = 0, code: int = 0, gas_used: int = 0, note: str = ""
     ) -> None:
-        """`included` confirms its messages; any other status sends them back to wait."""
+        """Closes a transaction. `included` confirms its messages; with any other status they wait again."""
         cut_note = cut(note, MAX_DETAIL)
         self._run(
             "close_tx", id=tx.id, status=status, height=height, code=code, gas_used=gas_used, note=cut_note
@@ -228,16 +227,16 @@ class Ledger(Database):
         self._run("confirm_messages" if status == "included" else "release_messages", tx_id=tx.id)
 
     def prune_txs(self, before: float, count: int = TXS_AT_ONCE) -> None:
-        """Forget transactions from before that moment, and of those that hold a report the signed bytes; at
-        most `count` of either.
+        """Deletes transactions older than `before`; those with a report lose only their signed bytes.
 
-        Each key's newest one that is in a block stays whole: it holds the key's public half.
+        At most `count` of either are changed. Each key's newest included transaction stays complete, because
+        it holds the public key.
         """
         self._run("prune_txs", before=before, count=count)
         self._run("empty_txs", before=before, count=count)
 
     def last_txs(self, count: int) -> list[StoredTx]:
-        """The newest first."""
+        """Returns the last transactions, newest first."""
         return [StoredTx(**dict(row)) for row in self._all("last_txs", count=count)]
 
     # --- timeline ---
@@ -245,7 +244,7 @@ class Ledger(Database):
     def add_event(
         self, job_id: str, kind: EventKind, detail: str, now: float, state: State | None = None
     ) -> None:
-        """`detail` is for people alone; `state` is the job state that the entry is about."""
+        """Adds a timeline entry. `detail` is for people only; `state` is the job state that it is about."""
         self._run(
             "add_event", at=now, job_id=job_id, what=kind, detail=cut(detail, MAX_DETAIL), state=state or ""
         )

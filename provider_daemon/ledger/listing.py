@@ -1,4 +1,4 @@
-"""What the status page and its commands ask of the ledger: bounded, however many jobs there ever were."""
+"""The queries of the status page and its commands. Their results are bounded, whatever the number of jobs."""
 
 import sqlite3
 import sys
@@ -11,8 +11,8 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import SetAside, StoredTx, Waiting, read_jobs
 
 NEWEST = 200  # jobs
-FEW = 20  # transactions, and records that were set aside
-AMONG = 10_000  # newest jobs in which an id of SLURM is looked for
+FEW = 20  # transactions, and quarantined records
+AMONG = 10_000  # newest jobs that are searched for a SLURM job id
 
 
 class Show(StrEnum):
@@ -23,8 +23,7 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """`jobs` with their number in the ledger, the newest first; `parked` likewise, older ones than those
-    too."""
+    """The status page's rows. Jobs come with their number, newest first; `parked` has older ones too."""
 
     total: int
     jobs: tuple[tuple[int, Job], ...]
@@ -51,7 +50,7 @@ def read(ledger: Ledger) -> Rows:
 def jobs(
     ledger: Ledger, *, show: Show = Show.ALL, before: int = sys.maxsize, count: int = NEWEST
 ) -> tuple[tuple[int, Job], ...]:
-    """The newest of those whose number is less than `before`, the newest first."""
+    """Returns the newest jobs whose number is less than `before`, newest first."""
     query = {Show.ALL: "newest", Show.OPEN: "newest_open", Show.PARKED: "newest_parked"}[show]
     return _numbered(ledger._all(query, before=before, count=count))
 
@@ -59,7 +58,7 @@ def jobs(
 def find(
     ledger: Ledger, match: str, *, before: int = sys.maxsize, count: int = NEWEST
 ) -> tuple[tuple[int, Job], ...]:
-    """By the id on chain (JOB-7, or 7), the SLURM job's name, or its id in SLURM; an id can mean two jobs."""
+    """Finds jobs by id (JOB-7, or 7), SLURM job name or SLURM job id. An id can match two jobs."""
     return _numbered(ledger._all("found", match=match, before=before, count=count, among=AMONG))
 
 

@@ -1,4 +1,4 @@
-"""The keys of the ledger's `meta` table: one value each, with its type and its default, stored as text."""
+"""The keys of the ledger's `meta` table. Each has one typed value, stored as text, and a default."""
 
 import json
 import sqlite3
@@ -15,7 +15,7 @@ SIGN_OF_LIFE = "alive:"
 
 @dataclass(frozen=True, slots=True)
 class Key(Generic[T]):
-    """`default`: the value before the first one is stored. Times are in seconds since the epoch."""
+    """A key. `default`: the value before the first one is stored. Times are in seconds since the epoch."""
 
     name: str
     load: Callable[[str], T]
@@ -35,7 +35,7 @@ BLOCK_GAS = Key("block_gas", int, 0)  # a block's gas limit, once the chain has 
 # --- intake ---
 
 NEXT_JOB = Key("next_job", int, 1)  # number of the first job that intake has not read
-SERVED = Key("served", str, "")  # ids of the clusters for which it read them, sorted, between spaces
+SERVED = Key("served", str, "")  # ids of the clusters served when it read them, sorted, separated by spaces
 CANCELS_HEIGHT: Key[int | None] = Key("cancels_height", int, None)  # block up to which cancels were read
 SWEPT_AT = Key("swept_at", float, NEVER)  # when intake last began to read every open job from the chain
 CHAIN_AHEAD = Key("chain_ahead", float, 0.0)  # seconds by which the newest block was ahead of our clock then
@@ -47,7 +47,7 @@ BOOTED_AT: Key[float | None] = Key("booted_at", float, None, "{:.3f}".format)
 # --- reconciliation ---
 
 RECONCILED_AT = Key("reconciled_at", float, NEVER)  # when everything was last compared
-# Severity -> number of differences that the last comparison found, and the ids of the jobs that they concern.
+# Severity -> number of differences that the last comparison found, and the ids of the jobs concerned.
 DIFFERENCES: Key[Mapping[str, int]] = Key("reconciliation", json.loads, MappingProxyType({}), json.dumps)
 UNRESOLVED: Key[frozenset[str]] = Key(
     "unresolved",
@@ -60,13 +60,12 @@ UNRESOLVED: Key[frozenset[str]] = Key(
 
 
 def sign_of_life(cluster_id: str) -> Key[float]:
-    """When the daemon last wrote that it is alive."""
+    """When the daemon last wrote that it is running."""
     return Key(f"{SIGN_OF_LIFE}{cluster_id}", float, NEVER)
 
 
 def doubt(cluster_id: str) -> Key[float]:
-    """Until when jobs may have been submitted that this ledger does not have. queries.sql has the prefix
-    too."""
+    """Until when the ledger may lack submissions. queries.sql has the prefix too."""
     return Key(f"doubt:{cluster_id}", float, NEVER)
 
 
@@ -86,6 +85,6 @@ def node_id(first: str) -> Key[str]:
 
 
 def read(connection: sqlite3.Connection, key: Key[T]) -> T:
-    """For commands that look into a ledger which may be too damaged to open as one."""
+    """Reads a value for commands that inspect a ledger which may be too damaged to open."""
     row = connection.execute("SELECT value FROM meta WHERE key = ?", (key.name,)).fetchone()
     return key.load(row["value"]) if row else key.default

@@ -22,7 +22,7 @@ class RepairKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RepairStep:
-    """`what`: what is wrong with the row."""
+    """A repair of one row. `what`: the problem of the row."""
 
     kind: RepairKind
     job_id: str
@@ -30,7 +30,7 @@ class RepairStep:
 
     @property
     def change(self) -> str:
-        """What is done about it."""
+        """What the repair changes."""
         if self.kind is RepairKind.CLEAR_ID:
             return "clear the id; provd then searches for the SLURM job by its name during a waiting window"
         return (
@@ -40,7 +40,7 @@ class RepairStep:
 
 
 def plan(ledger: Ledger) -> list[RepairStep]:
-    """In the order of the rows; nothing is changed."""
+    """Returns the repairs in the order of the rows. Nothing is changed."""
     return [*_invalid_ids(ledger), *_unreadable(ledger)]
 
 
@@ -59,7 +59,7 @@ def _unreadable(ledger: Ledger) -> Iterator[RepairStep]:
 
 
 def apply(ledger: Ledger, steps: Sequence[RepairStep], now: float) -> None:
-    """All of them, or none."""
+    """Applies all repairs, or none."""
     with ledger.write():
         for step in steps:
             if step.kind is RepairKind.CLEAR_ID:
@@ -77,6 +77,5 @@ def _clear_id(ledger: Ledger, step: RepairStep, now: float) -> None:
 
 
 def _put_aside(ledger: Ledger, step: RepairStep, now: float) -> None:
-    """As a job that is dropped: the next sweep reads it from the chain as a new one, and it is looked for
-    before it is submitted."""
+    """Drops the job: the next sweep adopts it again, and SLURM is searched for it before it is submitted."""
     ledger.drop_job(step.job_id, step.what, now)

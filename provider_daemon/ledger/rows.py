@@ -1,4 +1,4 @@
-"""Rows <-> frozen values, in this one place. A Job is stored whole, as JSON of its fields."""
+"""Converts rows to frozen values and back. A Job is stored as the JSON of its fields."""
 
 import json
 import sqlite3
@@ -15,14 +15,12 @@ _JOB = TypeAdapter(Job)
 
 
 class UnreadableJob(ValueError):
-    """A stored value is not a job. The text names the invalid fields only: their values may be a customer's
-    secrets."""
+    """A stored value is not a job. The text omits the values, which may be a customer's secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something a key shall sign. `body` is a serialized google.protobuf.Any; `state` is set for reports
-    only."""
+    """A message to sign. `body` is a serialized google.protobuf.Any; `state` is set for reports only."""
 
     kind: str
     subject: str
@@ -34,7 +32,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class OpenTx:
-    """The one transaction of a key whose fate is not known yet."""
+    """The one transaction of a key whose outcome is not known yet."""
 
     id: int
     signer: str
@@ -48,7 +46,7 @@ class OpenTx:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message with the transaction that holds it now; `tx_hash` is "", and the rest 0, while none does."""
+    """A message and the transaction that holds it; `tx_hash` is "" and the other fields 0 if none does."""
 
     kind: str
     state: str
@@ -67,7 +65,7 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class StoredTx:
-    """`messages`: how many it holds now."""
+    """A stored transaction. `messages`: how many it holds now."""
 
     tx_hash: str
     fee: int
@@ -82,7 +80,7 @@ class StoredTx:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Messages of a key that wait for their transaction, and when the oldest was stored."""
+    """The number of a key's waiting messages, and when the oldest was stored."""
 
     signer: str
     kind: str
@@ -92,10 +90,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """`at` in seconds since the epoch; `what` is an EventKind, or the word of another version. `detail` may
-    hold a customer's text.
+    """A timeline entry. `detail` may hold a customer's text.
 
-    `state`: the job state that it is about, or "".
+    `at` is in seconds since the epoch. `what` is an EventKind, or the word of another version. `state` is the
+    job state that the entry is about, or "".
     """
 
     at: float
@@ -106,7 +104,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """A record of the chain that could not be read."""
+    """A quarantined record: the chain's record of the job could not be read."""
 
     job_id: str
     why: str
@@ -142,7 +140,7 @@ def _described(problem: ErrorDetails) -> str:
 
 
 def read_jobs(rows: Iterable[sqlite3.Row]) -> tuple[list[Job], dict[str, str]]:
-    """(the jobs of rows with a `job_id` and a `value`, job id -> why for those that cannot be read)."""
+    """Returns (the jobs, job id -> error of the unreadable ones) of rows with `job_id` and `value`."""
     jobs, unreadable = list[Job](), dict[str, str]()
     for row in rows:
         try:

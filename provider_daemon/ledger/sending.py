@@ -1,4 +1,4 @@
-"""What the outbox asks of the ledger about a key's transactions: sequences, fees, and what was given up."""
+"""The outbox's queries about a key's transactions: sequences, fees, and given-up transactions."""
 
 from collections.abc import Collection, Sequence
 
@@ -7,38 +7,35 @@ from provider_daemon.ledger.rows import Message, OpenTx
 
 
 def next_sequence(ledger: Ledger, signer: str) -> int | None:
-    """One more than the highest sequence that a transaction of ours in a block has used; None before the
-    first."""
+    """Returns the sequence after the highest one that our transactions in blocks used; None for none."""
     row = ledger._one("next_sequence", signer=signer)
     return row["sequence"] if row else None
 
 
 def given_up(ledger: Ledger, signer: str, sequence: int) -> list[OpenTx]:
-    """Transactions with that sequence or a higher one that were closed without having been seen in a block;
-    the newest first."""
+    """Returns closed transactions from that sequence on that were not seen in a block; newest first."""
     return [OpenTx(**dict(row)) for row in ledger._all("given_up", signer=signer, sequence=sequence)]
 
 
 def newest_included(ledger: Ledger, signer: str) -> tuple[int, float] | None:
-    """(height, when it was made in seconds since the epoch) of the key's last transaction in a block."""
+    """Returns (height, when it was signed, in epoch seconds) of the key's last transaction in a block."""
     row = ledger._one("newest_included", signer=signer)
     return (row["height"], row["created_at"]) if row else None
 
 
 def paid_lately(ledger: Ledger, signer: str, count: int) -> list[tuple[int, int]]:
-    """(fee, gas used) of the key's last transactions in blocks."""
+    """Returns (fee, gas used) of the key's last transactions in blocks."""
     return [(row["fee"], row["gas_used"]) for row in ledger._all("paid_lately", signer=signer, count=count)]
 
 
 def fees_bound(ledger: Ledger, signer: str, since: float) -> int:
-    """Fees of the transactions made at or after `since` that were paid or still can be. What never reached a
-    block was not paid."""
+    """Returns the fees of transactions made since `since` that were paid or can still be included."""
     row = ledger._one("fees_bound", signer=signer, since=since)
     return row["fees"] if row else 0
 
 
 def sizes(ledger: Ledger, messages: Sequence[Message]) -> list[int]:
-    """Bytes of each message, or of the stored job that it reports about."""
+    """Returns the bytes of each message, or of the stored job that it reports about."""
     return [_size(ledger, message) for message in messages]
 
 
@@ -48,18 +45,16 @@ def _size(ledger: Ledger, message: Message) -> int:
 
 
 def oldest_report(ledger: Ledger, signer: str) -> tuple[float, int] | None:
-    """(when the oldest report that the chain has not confirmed was stored, how many there are); None when
-    none waits."""
+    """Returns (when the oldest unconfirmed report was stored, their number); None if none waits."""
     row = ledger._one("oldest_report", signer=signer)
     return (row["oldest"], row["reports"]) if row and row["reports"] else None
 
 
 def take_back(ledger: Ledger, ours: OpenTx, bodies: Collection[bytes]) -> OpenTx | None:
-    """A transaction that was given up has used its sequence after all: it is open again, with what still
-    waits.
+    """Opens a given-up transaction that has used its sequence, with those of its messages that still wait.
 
-    `bodies`: of the messages that it holds. The one that is open instead can never be included: it has the
-    same sequence or a lower one. Call inside `ledger.write()`.
+    `bodies`: of the messages that it holds. A transaction that is open now can never be included, because it
+    has the same sequence or a lower one. Call inside `ledger.write()`.
     """
     instead = ledger.open_tx(ours.signer)
     if instead is not None and instead.sequence > ours.sequence:
@@ -72,17 +67,16 @@ def take_back(ledger: Ledger, ours: OpenTx, bodies: Collection[bytes]) -> OpenTx
 
 
 def doubtful_since(ledger: Ledger) -> float:
-    """When the ledger was last found to be new, put back or at rest; what was signed before that may be
-    missing from it."""
+    """Returns when the ledger was last found stale; it may lack transactions signed before that."""
     row = ledger._one("doubtful_since")
     return float(row["since"] or 0) if row else 0.0
 
 
 def is_known(ledger: Ledger, tx_hash: str) -> bool:
-    """Whether the ledger has that transaction."""
+    """Returns whether the ledger has that transaction."""
     return ledger._one("known_tx", tx_hash=tx_hash) is not None
 
 
 def used_by_ours(ledger: Ledger, signer: str, sequence: int) -> bool:
-    """Whether a transaction of ours with that sequence was seen in a block, however it ended there."""
+    """Returns whether a transaction of ours with that sequence was in a block, successful or not."""
     return ledger._one("used_by_ours", signer=signer, sequence=sequence) is not None

@@ -1,11 +1,11 @@
-"""Named queries: each .sql file of this room holds `-- name: word` and the statement below it."""
+"""Loads named queries: each .sql file of this package has `-- name: word` above each statement."""
 
 import re
 from importlib import resources
 
 
 def load(file_name: str) -> dict[str, str]:
-    """Name -> statement."""
+    """Returns name -> statement."""
     text = resources.files(__package__).joinpath(file_name).read_text()
     return {
         name: body.strip()

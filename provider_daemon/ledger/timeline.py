@@ -1,4 +1,4 @@
-"""A job's whole story out of the ledger, in the order in which it happened."""
+"""A job's timeline, read from the ledger in chronological order."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from provider_daemon.ledger.rows import TimelineEntry
 
 
 def timeline(ledger: Ledger, job: Job, kept_as: str = "") -> list[TimelineEntry]:
-    """From the customer's transaction to the last report's block; `kept_as`: the id that a dropped job has
-    now.
+    """Returns the timeline from the customer's transaction to the last report's block.
 
-    Times as this host's clock and (for `created`) the chain's had them.
+    `kept_as`: the id under which a dropped job is kept. Times are those of this host's clock; the time of
+    `created` is the chain's.
     """
     job_id = kept_as or job.spec.job_id
     return sorted(
@@ -32,8 +32,7 @@ def _created(job: Job) -> TimelineEntry:
 
 
 def _sendings(ledger: Ledger, job_id: str) -> Iterator[TimelineEntry]:
-    """Each report with the transaction that holds it now, and the digest of the very bytes that were
-    signed."""
+    """Returns each report with its transaction and the digest of the bytes that were signed."""
     for row in ledger.messages_of(job_id):
         if row.tx_hash:
             digest = hashlib.sha256(row.body).hexdigest()[:16]
@@ -58,11 +57,11 @@ class Unsent:
 
 
 def unsent(ledger: Ledger, job_id: str) -> list[Unsent]:
-    """In the order in which they were stored."""
+    """Returns the unsent reports in the order in which they were stored."""
     rows = (row for row in ledger.messages_of(job_id) if not row.tx_hash)
     return [Unsent(row.created_at, row.state, row.status, row.note) for row in rows]
 
 
 def when(seconds: float) -> str:
-    """UTC, to the second."""
+    """Formats a time in UTC, to the second."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,4 +1,4 @@
-"""Signed usage snapshots in the ledger. Those that write run inside `with ledger.write():`."""
+"""Signed usage records in the ledger. Functions that write run inside `with ledger.write():`."""
 
 import sqlite3
 from dataclasses import asdict
@@ -12,13 +12,13 @@ def add(ledger: Ledger, snapshot: SignedSnapshot) -> None:
 
 
 def newest(ledger: Ledger, job_id: str) -> SignedSnapshot | None:
-    """The last of the job, whatever its type."""
+    """Returns the job's newest usage record of any type."""
     row = ledger._one("newest_snapshot", job_id=job_id)
     return _snapshot(row) if row else None
 
 
 def of(ledger: Ledger, job_id: str) -> list[SignedSnapshot]:
-    """By sequence."""
+    """Returns the job's usage records by sequence."""
     return [_snapshot(row) for row in ledger._all("snapshots_of", job_id=job_id)]
 
 
@@ -28,13 +28,12 @@ def last_of_type(ledger: Ledger, job_id: str, wanted: SnapshotType) -> SignedSna
 
 
 def a_transaction_of_each_key(ledger: Ledger) -> list[bytes]:
-    """The newest one that is in a block; it holds the key's public half."""
+    """Returns each key's newest transaction in a block, which holds the public key."""
     return [row["tx_bytes"] for row in ledger._all("newest_tx_of_each_signer")]
 
 
 def prune_interim(ledger: Ledger, before: float) -> None:
-    """Lets go of interim snapshots from before that moment; a job's newest one stays, so that its numbers go
-    on."""
+    """Deletes old interim usage records, except a job's newest one, which continues the numbering."""
     ledger._run("prune_interim_snapshots", before=before)
 
 

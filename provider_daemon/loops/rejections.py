@@ -32,7 +32,7 @@ class Rejections:
         self._refused_since: dict[int, float] = {}  # message id -> when it was first refused
 
     async def look_into(self, message: Message, why: str) -> None:
-        """Drops a heartbeat, or a report that is no longer due; sends a report that is due again."""
+        """Drops a heartbeat or an overtaken report; a report that is due waits to be sent again."""
         if message.kind != "report":
             self._drop(message, why)
             return
