@@ -1,5 +1,4 @@
-"""Intake's checks: what the chain accepts and a site cannot run (docs/protocol.md, 'Jobs'), each with a
-reason the customer can act on."""
+"""Checks jobs that the chain accepts and a site may not be able to run (docs/protocol.md, 'Jobs')."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ from provider_daemon.job.words import SEPARATOR, unsafe_word
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The site's own ceilings; 0 means none."""
+    """The site's own limits; 0 means none."""
 
     max_nodes: int = 0
     max_cpus_per_node: int = 0
@@ -24,10 +23,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """Container images whose reference matches `pattern` run as `run` + the program; an empty `run` means
-    natively.
+    """The command `run` that runs images whose reference matches `pattern`; empty means natively.
 
-    In `run`, {image} and {directory} (the job's own directory) are filled in as parts of single arguments.
+    In `run`, {image} and {directory} (the job's own directory) are replaced within single arguments.
     """
 
     pattern: str
@@ -52,7 +50,7 @@ class PreconfiguredWorkload:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the offering that the job names promises."""
+    """The terms of the job's offering."""
 
     queues: tuple[QueueOption, ...] = ()
     preconfigured: tuple[PreconfiguredWorkload, ...] = ()
@@ -61,10 +59,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run: the image's launcher, already chosen, and the argument vector after it.
+    """The image, its launcher, and the argument vector after it.
 
-    The rest is set by workload templates only: `wrapper` starts the tasks (before the launcher), `prologue`
-    and `epilogue` are lines of bash by the template's publisher, `environment` goes to the program."""
+    Only workload templates set the other fields: `wrapper` starts the tasks (before the launcher), `prologue`
+    and `epilogue` are lines of bash by the template's publisher, `environment` is passed to the program.
+    """
 
     image: str
     launcher: tuple[str, ...]
@@ -79,15 +78,15 @@ class Program:
 
 
 class Inadmissible(Exception):
-    """The job cannot run here; its text is the status message that the customer reads."""
+    """The job cannot run here. The text is the status message that the customer reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class SitePolicy:
-    """What the operator configured for the cluster. `nodes` is the largest number of nodes a job can get; 0
-    when not known.
+    """The operator's configuration of the cluster.
 
-    `templates`: workload id -> what makes the program of a job that names it; raises Inadmissible.
+    `nodes` is the largest number of nodes a job can get; 0 if unknown. `templates`: workload id -> a function
+    that returns the program of a job, or raises Inadmissible.
     """
 
     images: tuple[Image, ...] = ()
@@ -98,7 +97,7 @@ class SitePolicy:
 
 
 def admit(spec: Spec, terms: Terms, site: SitePolicy) -> Program:
-    """The program to run, or Inadmissible."""
+    """Returns the program to run. Raises Inadmissible."""
     _check_queue(spec, terms)
     _check_limits(spec, site.limits)
     _check_nodes(spec.resources, site)
@@ -144,7 +143,7 @@ def _check_nodes(asked: Resources, site: SitePolicy) -> None:
 def _program(spec: Spec, terms: Terms, site: SitePolicy) -> Program:
     program = _preconfigured(spec, terms, site) if spec.workload.is_preconfigured else _custom(spec, terms)
     if not program.image and spec.workload.is_preconfigured:
-        # a template of a native program: there is no image to find a launcher for
+        # a template of a native program has no image to find a launcher for
         return _separated(program, spec)
     entry = next(
         (
@@ -162,8 +161,7 @@ def _program(spec: Spec, terms: Terms, site: SitePolicy) -> Program:
 
 
 def _separated(program: Program, spec: Spec) -> Program:
-    """No word of it can be read as an option of what launches it; an offering's own command may itself be a
-    launcher."""
+    """Rejects arguments that a launcher would parse as options; an offering's command may be a launcher."""
     launched = bool(program.launcher or program.wrapper or spec.workload.is_preconfigured)
     if unsafe := unsafe_word(program.argv, launched=launched):
         raise Inadmissible(unsafe)
@@ -171,8 +169,7 @@ def _separated(program: Program, spec: Spec) -> Program:
 
 
 def _plain(image: str) -> bool:
-    """It can be neither an option of its launcher nor, as a path, lead out of the place that a pattern
-    names."""
+    """Whether the image is neither a launcher option nor a path out of the pattern's directory."""
     return (
         not image.startswith("-")
         and image != SEPARATOR
@@ -182,7 +179,7 @@ def _plain(image: str) -> bool:
 
 
 def _preconfigured(spec: Spec, terms: Terms, site: SitePolicy) -> Program:
-    """By the site's template of that name, or else as the offering itself says."""
+    """Returns the program of the site's template of that name, or else of the offering."""
     wanted = spec.workload.preconfigured_id
     found = next((item for item in terms.preconfigured if item.workload_id == wanted), None)
     if found is None:

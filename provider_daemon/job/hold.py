@@ -1,14 +1,14 @@
-"""Why a job is on hold: nothing is submitted for it and nothing is reported about it. Typed, since metrics
-and alerts depend on it."""
+"""The reasons for which a job on hold is neither submitted nor reported. Metrics and alerts use them."""
 
 from enum import StrEnum
 
 
 class Hold(StrEnum):
-    """`TOO_EXPENSIVE`: even to refuse it costs more gas than the site allows; it stays pending on chain.
+    """Why a job is on hold.
 
-    The others concern the chain's record of the job: it says that another job has this number, there is none,
-    or it cannot be read."""
+    `TOO_EXPENSIVE`: refusing the job costs more gas than the site allows; it stays pending on chain. For the
+    others, the chain's record belongs to another job, is absent, or cannot be read.
+    """
 
     TOO_EXPENSIVE = "too_expensive"
     OTHER_RECORD = "other_record"

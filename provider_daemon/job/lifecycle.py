@@ -1,5 +1,4 @@
-"""The life cycle of a job: what a snapshot of SLURM shows about it (`observe`), and what to do next
-(`decide`).
+"""The life cycle of a job: what a SLURM snapshot shows about it (`observe`), and the next action (`decide`).
 
 Theory of operation. SLURM and the chain each hold part of the truth about a job, and either may be
 unreachable. So a `Job` is not at a step of a procedure: it is a set of facts, and both functions are pure
@@ -8,7 +7,7 @@ compared again.
 
 Five facts decide, each with a source of its own:
 
-  state     What is known of its run, from SLURM: pending, queued, running, then one of TERMINAL. Steps may be
+  state     What SLURM shows of the job's run: pending, queued, running, then one of TERMINAL. Steps may be
             skipped; a requeue does not set it back. A refusal at intake or by sbatch makes it failed.
   promised  The last state for which a report is stored. The reports that lead from here to `state` are stored
             in the commit that moves `promised`, so none is stored twice.
@@ -17,7 +16,7 @@ Five facts decide, each with a source of its own:
   parked    An operator has to decide. The job is not submitted, cancelled, closed or reported. Only the
             reasons in CHECKED_AGAIN end without an operator, when a later snapshot no longer shows them.
   hold      The chain's record of the job differs from the ledger's, is missing or cannot be read, or a report
-            would be too dear. The job is observed, but not submitted or reported. A record that stays
+            would be too expensive. The job is observed, but not submitted or reported. A record that stays
             different or missing sets `disowned`: the SLURM job is cancelled as if the chain had ended it,
             parked or not.
 
@@ -28,19 +27,19 @@ it is parked. Absence counts only in a complete snapshot (see `Snapshot`), taken
 WAITING_WINDOW after the last intent: longer than a submission can take, so what is absent by then does not
 appear later.
 
-Waiting. A reason that never goes away can also show for a moment: the job is ended after HOPELESS_PATIENCE of
-it. A job that SLURM knew and that is in neither squeue nor sacct, or that left squeue while sacct has it
-open, is parked after MISSING_PATIENCE. The batch script ends its program at the wall limit and kills it
-`kill_after` seconds later; a job that is still running KILL_GRACE past the limit is cancelled.
+Waiting. A pending reason that normally never goes away can also appear for a moment: the job is ended after
+HOPELESS_PATIENCE of it. A job that SLURM knew and that is in neither squeue nor sacct, or that left squeue
+while sacct has it open, is parked after MISSING_PATIENCE. The batch script ends its program at the wall limit
+and kills it `kill_after` seconds later; a job that is still running KILL_GRACE past the limit is cancelled.
 
 End. Only sacct's closed record ends a run: it gives state, exit code and usage. The job is closed when the
 chain's record is terminal (or the job is disowned) and nothing of the job can be alive in SLURM: it is
 measured, was never submitted, or is absent from a complete snapshot after the window; from two of them if it
 had an id.
 
-Never: absence or a failed query taken for an outcome; sbatch without a committed intent or without proof of
-absence; a SLURM job cancelled under another id than the job's own; a record that cannot be true signed
-without an operator's word.
+provd never treats absence or a failed query as an outcome, never calls sbatch without a committed intent or
+without proof of absence, never cancels a SLURM job under another id than the job's own, and never signs an
+implausible record unless an operator accepted it.
 """
 
 import math
@@ -58,38 +57,39 @@ from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, State, route
 from provider_daemon.job.usage import GpuUnaccounted, Usage, measure
 
-# Exactly-once submission rests on these four, in seconds: a submission must be over before its absence from
-# SLURM means anything. from the call of a command until it runs at the site; a command that is later is not
-# started
+# Exactly-once submission depends on these four, in seconds: a submission must be over before its absence from
+# SLURM counts. START_SECONDS is the time from the call of a command until it runs at the site; a command that
+# is later is not started.
 START_SECONDS = 15
 SUBMIT_SECONDS = 30  # from its start until timeout(1) at the site ends a submission command
 KILL_SECONDS = 5  # from then until timeout(1) kills it
-# after an intent, before absence counts: the three above, and room for clocks that differ
+# after an intent, before absence counts: the three above, and room for clock differences
 WAITING_WINDOW = 60
-KILL_AFTER = 10  # seconds at most between asking a program at its limit to end and killing it
-KILL_GRACE = 30  # seconds past the wall limit before we end a job that its own script did not
-# seconds of complete snapshots without a job that SLURM once knew, before an operator is asked
+KILL_AFTER = 10  # maximum seconds between SIGTERM to a program at its limit and SIGKILL
+KILL_GRACE = 30  # seconds past the wall limit before provd ends a job that its own script did not end
+# seconds of complete snapshots without a job that SLURM once knew, before the job is parked
 MISSING_PATIENCE = 600
-# seconds of waiting for what never comes: some such reasons also show while nodes are down for a moment
+# seconds of a pending reason that never goes away, before the job is ended: nodes that are down for a moment
+# also cause such reasons
 HOPELESS_PATIENCE = 120
-MAX_ATTEMPTS = 5  # submissions without a trace in SLURM, before an operator is asked
+MAX_ATTEMPTS = 5  # submissions without a trace in SLURM, before the job is parked
 
-TIMED_OUT = (124, 137)  # how timeout(1) ends: its program went when it was asked to, or had to be killed
+TIMED_OUT = (124, 137)  # exit codes of timeout(1): the program ended at SIGTERM, or had to be killed
 
 
 # a stored job with a field of another type or name is refused
 @with_config(ConfigDict(strict=True, extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The facts about one job (see above). Times in seconds since the epoch; `None` where something has not
-    happened.
+    """The facts about one job. Times in seconds since the epoch; `None` if something has not happened.
 
-    `refused` holds why we end the job ourselves. `gpus_forgone`: the operator takes what SLURM's record says,
-    though it names no GPU of a job that asked for some. `slurm_name` is empty for a job that version 0.1.0 or
-    older named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen, 0 until then; with it a SLURM
-    job that changed its name is still recognised. `record_accepted`: the operator unparked it although its
-    accounting record is implausible. `sbatch_answer`: what sbatch printed at the last submission that brought
-    no SLURM id."""
+    `refused` holds why provd ends the job. `gpus_forgone`: the operator accepts an accounting record that
+    names no GPU although the job requested some. `slurm_name` is empty for a job that version 0.1.0 or older
+    named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen, 0 until then; with it a SLURM job
+    whose name was changed is still recognised. `record_accepted`: the operator unparked the job although its
+    accounting record is implausible. `sbatch_answer`: what sbatch printed at the last submission that
+    returned no SLURM id.
+    """
 
     spec: Spec
     program: Program | None
@@ -121,12 +121,12 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Of its SLURM job and its directory."""
+        """The name of the SLURM job and of its directory."""
         return self.slurm_name or public_name(self.spec)
 
     @property
     def submitted(self) -> bool:
-        """Something of it may exist in SLURM."""
+        """Whether the job may exist in SLURM."""
         return (
             bool(self.slurm_id)
             or self.intent_at is not None
@@ -135,17 +135,17 @@ class Job:
 
     @property
     def measured(self) -> bool:
-        """SLURM's last word is in: the usage is final."""
+        """Whether SLURM's final record was read, so that the usage is final."""
         return self.usage is not None
 
     @property
     def gpus_owed(self) -> int:
-        """How many GPUs its accounting record must name."""
+        """The number of GPUs that the accounting record must name."""
         return 0 if self.gpus_forgone else self.spec.resources.gpus_per_node * self.spec.resources.nodes
 
     @property
     def never_ran(self) -> bool:
-        """It ended without ever being in SLURM: refused at intake or by sbatch."""
+        """Whether the job ended without being in SLURM: refused at intake or by sbatch."""
         return self.state in TERMINAL and not self.slurm_id
 
 
@@ -163,25 +163,23 @@ Action = Submit | Cancel | None
 
 
 def wall_limit(max_runtime_seconds: int, margin_seconds: int) -> int:
-    """How long the program may run: early enough that our own timeout report lands before the chain ends the
-    job by itself.
+    """Returns the run time limit, early enough to report the timeout before the chain times the job out.
 
-    The margin covers the poll, sacct's delay and the block; of a short job it takes a quarter at most.
+    The margin covers the poll, sacct's delay and the block. It is at most a quarter of a short job's limit.
     """
     return max_runtime_seconds - min(margin_seconds, max_runtime_seconds // 4)
 
 
 def kill_after(max_runtime_seconds: int, wall_seconds: int) -> int:
-    """Seconds from the limit on after which a program that does not end is killed: a third of the margin, the
-    rest is for the report."""
+    """Returns after how many seconds past the limit a program is killed: a third of the margin."""
     return max(1, min(KILL_AFTER, (max_runtime_seconds - wall_seconds) // 3))
 
 
 def observe(job: Job, snapshot: Snapshot, now: float, latest: float = math.inf) -> Job:
-    """The job after this look. `latest`: the latest that it can be now at the site, whose clock and ours may
-    differ.
+    """Returns the job with what the snapshot shows.
 
-    It is infinite until the chain's clock was read; a record dated after our own clock waits for that.
+    `latest`: the latest possible time at the site, whose clock may differ from ours. It is infinite until the
+    chain's clock was read; a record dated after our own clock is not used until then.
     """
     if (
         job.measured
@@ -224,12 +222,12 @@ def _pick(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
 
 
 def _several(job: Job, snapshot: Snapshot) -> Job | None:
-    """Several SLURM jobs have the name, and which one is ours is not proven: the job waits or is parked. None
-    where it is.
+    """Returns the job, waiting or parked, if it is unclear which of several SLURM jobs is ours; else None.
 
-    Only the signing key gives the name, so a job that others submit under it comes after ours, where they
-    could read it: the earliest is ours, when all that SLURM has of the name is known and no other has the
-    same submit time."""
+    Only the signing key computes the name, so a job that others submit under it comes later, once they could
+    read it. The earliest one is ours, if all SLURM jobs of the name are known and no other has the same
+    submit time.
+    """
     sightings = snapshot.of(job.name)
     if job.slurm_id or len({sighting.slurm_id for sighting in sightings}) < 2:
         return None
@@ -270,8 +268,7 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
 
 
 def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
-    """slurmctld lost its state, or its word never reached slurmdbd: nobody but an operator can close such a
-    record."""
+    """Parks a job whose record in sacct stays open: only an operator can close it."""
     if not snapshot.complete_for(job.name) or job.parked:
         return job
     if job.missing_since is None:
@@ -290,20 +287,20 @@ def _learn(job: Job, seen: Sighting, now: float, latest: float) -> Job:
         )
         return _park(job, ParkReason.UNKNOWN_STATE, what)
     if math.isinf(latest) and not job.record_accepted and is_dated_after(seen.runs, now):
-        return job  # whether that can be true is known once the chain's clock was read
+        return job  # the check needs the chain's clock, which was not read yet
     job = replace(job, parked=None)
     if seen.phase is Phase.ENDED and seen.final:
         return _finish(job, seen, latest)
     if seen.phase is Phase.RUNNING:
         started = State.RUNNING if job.state in (State.PENDING, State.QUEUED) else job.state
-        return replace(job, state=started, refused="", hopeless_since=None)  # it was not hopeless after all
+        return replace(job, state=started, refused="", hopeless_since=None)  # the job could start
     if seen.phase is Phase.WAITING:
         return _wait(job, seen, now)
     return job
 
 
 def _wait(job: Job, seen: Sighting, now: float) -> Job:
-    """It waits; for ever, when SLURM gives a reason that never goes away for long enough."""
+    """Records a waiting job. It is refused if its pending reason has not gone away for HOPELESS_PATIENCE."""
     state = State.QUEUED if job.state is State.PENDING else job.state
     if not seen.hopeless:
         return replace(job, state=state, hopeless_since=None)
@@ -333,15 +330,14 @@ def _finish(job: Job, seen: Sighting, latest: float) -> Job:
 
 
 def _outcome(job: Job, seen: Sighting) -> tuple[State, str]:
-    """The chain's state for SLURM's last word, and the sentence that goes with it."""
+    """Returns the chain's state for SLURM's final record, and the status message."""
     outcome = seen.outcome or State.FAILED
     if outcome is State.COMPLETED:
         return outcome, ""
     if job.refused:
         return State.FAILED, job.refused
     if max(seen.elapsed, _limited_after(seen)) >= job.wall_seconds:
-        # The batch script ends its program to the second, so SLURM sees an ordinary failure where the limit
-        # was reached.
+        # The batch script ends its program exactly at the limit, so SLURM records an ordinary failure.
         return State.TIMEOUT, (
             f"reached its time limit of {job.wall_seconds} s (max_runtime_seconds "
             f"{job.spec.max_runtime_seconds})"
@@ -355,8 +351,7 @@ def _outcome(job: Job, seen: Sighting) -> tuple[State, str]:
 
 
 def _limited_after(seen: Sighting) -> int:
-    """Seconds until the script ended its program, if it did. A suspension counts: timeout(1) goes by the
-    clock, SLURM leaves it out."""
+    """Returns the seconds until the script ended its program, or 0. Suspended time counts for timeout(1)."""
     return seen.ended_at - seen.started_at if seen.exit_code in TIMED_OUT and seen.started_at else 0
 
 
@@ -374,8 +369,7 @@ def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
 
 
 def _asked_for(job: Job, snapshot: Snapshot) -> bool:
-    """A job that SLURM knew is doubtful from the first look without it: only the next one asked whether
-    slurmdbd holds it back."""
+    """Returns whether the snapshot was made knowing that the job is missing, with a check of slurmdbd."""
     return not job.slurm_id or (job.missing_since is not None and job.missing_since < snapshot.taken_at)
 
 
@@ -384,8 +378,7 @@ def _window_over(job: Job, snapshot: Snapshot) -> bool:
 
 
 def holds_slot(job: Job, snapshot: Snapshot) -> bool:
-    """Whether the job counts towards max_jobs: something of it may be in SLURM. A parked job counts only
-    while its SLURM job is alive."""
+    """Returns whether the job counts towards max_jobs. A parked one counts only while it is in SLURM."""
     if job.measured or job.closed_at is not None or not job.submitted:
         return False
     if not job.parked:
@@ -397,7 +390,7 @@ def holds_slot(job: Job, snapshot: Snapshot) -> bool:
 
 
 def decide(job: Job, snapshot: Snapshot) -> Action:
-    """What to do about the job that `observe` just returned."""
+    """Returns the action for the job that `observe` returned."""
     if job.closed_at is not None or (job.parked and not job.disowned) or job.measured or job.never_ran:
         return None
     seen = _pick(job, snapshot.of(job.name))
@@ -411,7 +404,7 @@ def decide(job: Job, snapshot: Snapshot) -> Action:
 
 
 def _must_end(job: Job, seen: Sighting) -> bool:
-    """The chain says it is over or is not this job's, it can never start, or it outlived its limit."""
+    """Returns whether to cancel: ended on chain, disowned, can never start, or past its limit."""
     over = seen.phase is Phase.RUNNING and seen.elapsed > job.wall_seconds + KILL_GRACE
     return job.reported in TERMINAL or job.disowned or bool(job.refused) or over
 
@@ -432,11 +425,11 @@ def _may_submit(job: Job, snapshot: Snapshot) -> bool:
 
 
 def doubt(job: Job, since: float, chain_ahead: float) -> Job:
-    """The job where the ledger may be behind what was done until `since`: as if it had been submitted then,
-    and no attempt counted.
+    """Returns the job as if it had been submitted at `since`, until which the ledger was stale.
 
-    One that came to the chain later was submitted by nobody; `chain_ahead`: seconds by which the chain's
-    clock is ahead of ours."""
+    No attempt is counted. A job created on chain later was not submitted. `chain_ahead`: seconds by which the
+    chain's clock is ahead of ours.
+    """
     known = (
         job.slurm_id or job.spec.created_ns > (since + chain_ahead) * 10**9 or (job.intent_at or 0) >= since
     )
@@ -448,19 +441,17 @@ def intend(job: Job, now: float) -> Job:
 
 
 def defer(job: Job, answer: str) -> Job:
-    """Nothing was queued, and the site accepts it later: as if it had not been tried."""
+    """Returns a job whose submission was deferred: nothing was queued, and no attempt counts."""
     return replace(job, intent_at=None, sbatch_answer=answer, attempt=max(0, job.attempt - 1))
 
 
 def keep_answer(job: Job, answer: str, *, of_site: bool) -> Job:
-    """The submission is in doubt: it is looked for by name first. What is the site's trouble does not count
-    as an attempt."""
+    """Returns a job whose submission outcome is unknown. Site problems do not count as an attempt."""
     return replace(job, sbatch_answer=answer, attempt=max(0, job.attempt - 1) if of_site else job.attempt)
 
 
 def restart_waits(job: Job, now: float) -> Job:
-    """For a start at which nobody knows how long ago anything was (the clock was set, or the machine booted):
-    every wait begins now."""
+    """Restarts every waiting period, after the clock was set or the machine booted."""
     intent = None if job.intent_at is None else min(job.intent_at, now) if job.slurm_id else now
     return replace(
         job, adopted_at=min(job.adopted_at, now), intent_at=intent, missing_since=None, hopeless_since=None
@@ -468,20 +459,18 @@ def restart_waits(job: Job, now: float) -> Job:
 
 
 def refuse_id(job: Job, slurm_id: str) -> Job:
-    """The job without a SLURM id that cannot be one, and parked: nothing is done under such an id, and the
-    other jobs continue."""
+    """Returns the job parked and without its invalid SLURM id, so that the other jobs continue."""
     what = f"invalid SLURM job id in the ledger: {slurm_id[:60]!r}; `provd ledger repair` clears it"
     return _park(replace(job, slurm_id=""), ParkReason.INVALID_SLURM_ID, what)
 
 
 def look_by_name(job: Job, now: float) -> Job:
-    """The job as one that was submitted at `now` without an answer: found by its name, or, a whole waiting
-    window later, absent."""
+    """Returns the job as submitted at `now` with an unknown outcome: SLURM is searched for its name."""
     return replace(job, slurm_id="", parked=None, missing_since=None, intent_at=now)
 
 
 def confirm(job: Job, state: State, started_at: int = 0) -> Job:
-    """The chain confirmed `state`; an answer that is older than what it confirmed before changes nothing."""
+    """Applies a state that the chain confirmed. A state older than the confirmed one changes nothing."""
     if job.reported in TERMINAL or route(state, job.reported):
         return job
     promised = job.promised if state not in TERMINAL and route(state, job.promised) else state

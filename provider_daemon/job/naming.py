@@ -1,8 +1,9 @@
-"""SLURM job names: what they are made of, and how one of ours is recognised.
+"""SLURM job names: how they are computed, and how provd recognises its own.
 
-A job found under its name counts as ours, so nobody else may be able to take the name first. Chain id, job id
-and creation time are public; only the holder of the signing key can compute the name before the job is in
-SLURM."""
+A SLURM job counts as ours if it has the job's name, so nobody else may be able to use the name first. Chain
+id, job id and creation time are public. Only the holder of the signing key can compute the name before the
+job is in SLURM.
+"""
 
 import hashlib
 import hmac
@@ -17,23 +18,23 @@ _OURS = re.compile(rf"ve-(?:[0-9a-f]{{{PUBLIC_DIGITS}}}|[0-9a-f]{{{DIGITS}}})-(J
 
 
 def secret_name(secret: bytes, spec: Spec) -> str:
-    """The name that a new job is submitted under: unguessable without `secret`, in [A-Za-z0-9-] only.
+    """Returns the name of a new job: unguessable without `secret`, in [A-Za-z0-9-] only.
 
-    The creation time guards against a chain that started again from genesis under the same chain id: its
-    JOB-1 must not adopt the SLURM job of the old JOB-1. The digest guards against an endpoint that altered a
-    job: the true one must not adopt its SLURM job."""
+    The creation time guards against a chain that restarted from genesis with the same chain id: its JOB-1
+    must not adopt the SLURM job of the old JOB-1. The digest guards against an endpoint that altered a job:
+    the true job must not adopt the SLURM job of the altered one.
+    """
     identity = _identity(spec) + f"\n{spec.digest}".encode()
     return _name(hmac.new(secret, identity, hashlib.sha256).hexdigest()[:DIGITS], spec)
 
 
 def public_name(spec: Spec) -> str:
-    """The name that versions up to 0.1.0 gave a job. Anybody can compute it: it proves nothing."""
+    """Returns the job's name of versions up to 0.1.0. Anybody can compute it, so it proves nothing."""
     return _name(hashlib.sha256(_identity(spec)).hexdigest()[:PUBLIC_DIGITS], spec)
 
 
 def named_job(slurm_name: str) -> str:
-    """The chain job that a SLURM job name of either form names, on whatever chain; empty for any other
-    name."""
+    """Returns the job id in a SLURM job name of either form, of any chain; '' for other names."""
     found = _OURS.fullmatch(slurm_name)
     return found[1] if found else ""
 

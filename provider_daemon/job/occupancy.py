@@ -1,8 +1,9 @@
-"""How many seconds each accounting record of a SLURM job counts for: every second of the job once.
+"""Computes the seconds that each accounting record counts for, so that each second counts once.
 
-Records can overlap and repeat. A resized job has one that ends with the resize, and one whose start and
-elapsed time are of the whole job again, submitted at the moment of the resize. An archive that was loaded
-twice holds every record twice."""
+Records can overlap and repeat. A resized SLURM job has one record that ends with the resize, and one with the
+start and elapsed time of the whole job whose submit time is the resize. An archive that was loaded twice
+contains every record twice.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,12 +13,11 @@ Interval = tuple[int, int]
 
 
 def held_seconds(runs: Sequence[Run]) -> list[tuple[Run, int]]:
-    """Each record with the seconds that it alone accounts for: at each moment, the newest record says what
-    was allocated.
+    """Returns each record with the seconds that it accounts for. The newest record of a moment counts.
 
-    A record counts from its own submission, and suspension is left out, as SLURM's elapsed time leaves it
-    out."""
-    held = [(run, run.elapsed) for run in runs if not run.start]  # it never began
+    A record counts from its own submit time. Suspended time is excluded, as in SLURM's elapsed time.
+    """
+    held = [(run, run.elapsed) for run in runs if not run.start]  # the record has no start
     covered = list[Interval]()
     for run in sorted({run for run in runs if run.start}, key=_age, reverse=True):
         begin, end = max(run.start, run.submitted), _end(run)
@@ -29,12 +29,12 @@ def held_seconds(runs: Sequence[Run]) -> list[tuple[Run, int]]:
 
 
 def _end(run: Run) -> int:
-    """Of one that is still open, as far as it has come."""
+    """Returns the record's end; for an open record, its start plus its elapsed time."""
     return run.end or run.start + run.elapsed
 
 
 def _age(run: Run) -> tuple[object, ...]:
-    """Total, so that the order in which the records come does not matter."""
+    """Sort key. It is a total order, so that the order of the input does not matter."""
     return (
         max(run.start, run.submitted),
         _end(run),
@@ -49,7 +49,7 @@ def _age(run: Run) -> tuple[object, ...]:
 
 
 def _uncovered(wanted: Interval, covered: Iterable[Interval]) -> int:
-    """Seconds of the interval that none of the others holds."""
+    """Returns the seconds of the interval that no other interval covers."""
     begin, end = wanted
     free = max(0, end - begin)
     for other_begin, other_end in sorted(covered):

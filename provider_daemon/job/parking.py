@@ -1,13 +1,11 @@
-"""Why a job is parked: the reason is what branches, metrics and alerts go by, the detail is for people
-alone."""
+"""The reasons for which a job is parked. Branches, metrics and alerts use the reason, never the detail."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class ParkReason(StrEnum):
-    """Values are stored, and are labels of provd_jobs_parked; the operator's guide says what to do about
-    each."""
+    """Stored, and a label of provd_jobs_parked. The operator's guide explains what to do about each."""
 
     UNKNOWN_STATE = "unknown_state"
     INVALID_SLURM_ID = "invalid_slurm_id"
@@ -19,11 +17,11 @@ class ParkReason(StrEnum):
     IMPLAUSIBLE_RECORD = "implausible_record"
     REPORT_REFUSED = "report_refused"
     REPORT_TOO_LARGE = "report_too_large"
-    OTHER = "other"  # of an older ledger, whose text is none that this version knows
+    OTHER = "other"  # from an older ledger, with a text that this version does not know
 
 
 CHECKED_AGAIN = frozenset({ParkReason.UNKNOWN_STATE, ParkReason.IMPLAUSIBLE_RECORD})
-"""Parked for what SLURM reports, which may be right at the next poll."""
+"""Reasons that end without an operator if the next poll no longer shows them."""
 
 
 @dataclass(frozen=True, slots=True)

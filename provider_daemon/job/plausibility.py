@@ -1,8 +1,8 @@
-"""Whether SLURM's accounting of a job can be true, before it is signed: bounds that the job itself gives.
+"""Checks that SLURM's accounting of a job is plausible before it is signed, with bounds from the job itself.
 
-Real records are wrong now and then: a daemon that was restarted with a wrong clock, a restored database, a
-value that means "none". What is far outside of what was asked for is shown to an operator instead of being
-billed."""
+Records are sometimes wrong: a daemon was restarted with a wrong clock, a database was restored, a value means
+"none". A value far outside of the request is shown to an operator instead of being billed.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,21 +10,20 @@ from provider_daemon.job.snapshot import Run
 from provider_daemon.job.spec import Resources
 
 CLOCK_SECONDS = 86_400  # that the site's clock may be ahead of the chain's
-# a record may be so much longer than the wall limit: a node that hangs ends late
+# a record may exceed the wall limit by these: a node that hangs ends late
 LIMIT_FACTOR, LIMIT_SECONDS = 2, 3600
-# Over what any node has. A job can get whole nodes although it asked for a part of one.
+# More than any node has. A job that requested a part of a node can get the whole node.
 CPUS_A_NODE, MEMORY_MIB_A_NODE, GPUS_A_NODE = 8192, 256 * 1024 * 1024, 256
 
 
 def implausible(runs: Sequence[Run], asked: Resources, wall_seconds: int, latest: float) -> str:
-    """What cannot be true, with the values seen; empty when everything can. `latest`: the latest time that it
-    can be at the site."""
+    """Returns the first implausible value as text, or ''. `latest`: the latest possible time at the site."""
     found = (what for run in runs for what in _of(run, asked, wall_seconds, latest))
     return next(found, "")
 
 
 def is_dated_after(runs: Sequence[Run], latest: float) -> bool:
-    """Whether a record says that the job ran at a time that is still to come."""
+    """Returns whether a record has a time in the future."""
     return any(max(run.start, run.end) > latest + CLOCK_SECONDS for run in runs)
 
 

@@ -1,35 +1,34 @@
-"""What it will cost in gas to report a job: known from the size of its record before anything runs. Pure.
+"""Computes the gas of a job's reports from the size of its record, before the job runs. Pure.
 
-The chain rewrites the whole record of a job with each report, pointers and command included, so a customer
-decides how dear reports are. Measured: 75,000 gas for one report on a record of 700 bytes, and 36 more for
-each further byte."""
+The chain rewrites the whole record of a job with each report, pointers and command included, so the customer
+determines the cost of reports. Measured: 75,000 gas for one report on a record of 700 bytes, and 36 more for
+each further byte.
+"""
 
 from dataclasses import dataclass
 
-FIXED = 50_000  # gas of a report that is alone in its transaction, without what the record's bytes cost
+FIXED = 50_000  # gas of a single report in its transaction, without the cost of the record's bytes
 PER_BYTE = 36
-REPORTS = 3  # queued, running, and how it ended
+REPORTS = 3  # queued, running, and the final state
 TIMES = 48  # bytes that each report adds to the record: queued_at, started_at, completed_at
 MAX_MESSAGE = 500  # bytes of a status message, as the store writes it
 ADJUSTMENT = 1.2  # a transaction asks for more gas than its simulation used
 
 
 def of_one(stored_bytes: int) -> int:
-    """Gas of the one report that refuses a pending job, message included."""
+    """Returns the gas of the one report that refuses a pending job, message included."""
     return FIXED + PER_BYTE * (stored_bytes + TIMES + MAX_MESSAGE)
 
 
 def of_all(stored_bytes: int) -> int:
-    """Gas of all reports of a job that runs and ends with a message, each in a transaction of its own: the
-    most that they can cost."""
+    """Returns the most gas that a job's reports can cost: each in its own transaction, with a message."""
     sizes = (stored_bytes + TIMES, stored_bytes + 2 * TIMES, stored_bytes + 3 * TIMES + MAX_MESSAGE)
     return sum(FIXED + PER_BYTE * size for size in sizes)
 
 
 @dataclass(frozen=True, slots=True)
 class ReportGasLimits:
-    """`reports`: for all reports of one job; 0 is no limit. `transaction`: the most that one may ask for, or
-    0."""
+    """The gas limits of one job's reports (`reports`) and of one transaction; 0 means no limit."""
 
     reports: int = 0
     transaction: int = 0
@@ -48,7 +47,7 @@ class ReportGasLimits:
 
 
 def too_dear(stored_bytes: int, limits: ReportGasLimits) -> str:
-    """The reason that the customer (of a refused job) or the operator (of an ignored one) reads."""
+    """Returns the reason for the customer (of a refused job) or the operator (of an ignored one)."""
     limit = f"{limits.reports} gas" if limits.reports else f"a transaction of {limits.transaction} gas"
     return (
         f"the job's record on chain has {stored_bytes} bytes, so its status reports need "

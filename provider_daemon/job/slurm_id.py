@@ -1,8 +1,8 @@
-"""What a SLURM job id is: digits alone, within SLURM's 32 bits. Nothing else may become one."""
+"""SLURM job ids: digits only, within SLURM's 32 bits."""
 
 import re
 
-LARGEST = 0xFFFF_FFFD  # SLURM keeps the two numbers above it for "none" and "unlimited"
+LARGEST = 0xFFFF_FFFD  # SLURM uses the two numbers above it for "none" and "unlimited"
 
 _DIGITS = re.compile(r"[1-9][0-9]{0,9}")
 

@@ -1,4 +1,4 @@
-"""What SLURM says about our jobs at one moment, in the words of the lifecycle rather than SLURM's."""
+"""The SLURM snapshot: the state of our SLURM jobs at one moment, in provd's own terms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,8 +8,7 @@ from provider_daemon.job.state import State
 
 
 class Phase(StrEnum):
-    """Where a SLURM job stands. ENDING has stopped running but its final accounting record is not there
-    yet."""
+    """The phase of a SLURM job. ENDING no longer runs, but has no final accounting record yet."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -20,13 +19,13 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One accounting record of a SLURM job (a requeued job has several): what was allocated, and for how
-    long.
+    """One accounting record of a SLURM job (a requeued job has several): allocation and duration.
 
-    Memory in MiB and GPUs over all nodes; elapsed in seconds as SLURM counts it (suspension excluded). `gpus`
-    holds (type, count), type "" where SLURM names none. `start`, `end` and `submitted` in seconds since the
-    epoch, 0 where there is none (yet): of a resized job `submitted` is the moment of the resize, while
-    `start` and `elapsed` are of the whole job."""
+    Memory is in MiB and GPUs are counted over all nodes. `elapsed` is in seconds as SLURM counts it
+    (suspension excluded). `gpus` holds (type, count), type "" if SLURM names none. `start`, `end` and
+    `submitted` are in seconds since the epoch, 0 if there is none (yet). For a resized job `submitted` is the
+    time of the resize, while `start` and `elapsed` are those of the whole job.
+    """
 
     elapsed: int
     cpus: int
@@ -40,15 +39,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One SLURM job under one of our names. Times in seconds since the epoch, 0 when SLURM says Unknown or
-    None.
+    """One SLURM job with one of our names. Times in seconds since the epoch, 0 if SLURM has Unknown or None.
 
-    `final` is true once sacct holds the closed record; only then are `outcome`, `exit_code`, `signal` and
-    `runs` the last word. While it runs, `runs` holds the present run as far as it has come. `overdue` is true
-    while sacct has the job open that squeue has not got any more: its last record is late, or will never
-    come. `first_submitted_at`: of its first record, before any requeue; 0 where only the last one is known.
-    `hopeless` is set, to a sentence for the customer, while the job waits for a reason that will never go
-    away."""
+    `final` is true once sacct has the closed record; only then are `outcome`, `exit_code`, `signal` and
+    `runs` final. While the job runs, `runs` holds the present run so far. `overdue` is true while sacct has
+    the job open that squeue no longer has: its last record is late, or will never come. `first_submitted_at`:
+    of its first record, before any requeue; 0 if only the last one is known. `hopeless` is set, to a sentence
+    for the customer, while the job waits for a reason that will never go away.
+    """
 
     slurm_id: str
     name: str
@@ -71,12 +69,12 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything SLURM says, keyed by job name.
+    """The result of one poll, keyed by job name.
 
-    `taken_at` is our clock just before the first query was sent. `complete` is true only when squeue and
-    sacct both answered and slurmdbd holds no backlog: only then does a missing name mean that no such job
-    exists. `unread`: names that a record which could not be read may be of; nothing is proven of them,
-    whatever else the snapshot holds."""
+    `taken_at` is our clock just before the first query was sent. `complete` is true only if squeue and sacct
+    both answered and slurmdbd has no backlog: only then does a missing name mean that no such job exists.
+    `unread`: names that may belong to an unreadable record; the snapshot proves nothing about them.
+    """
 
     taken_at: float
     complete: bool
@@ -84,9 +82,9 @@ class Snapshot:
     unread: frozenset[str] = frozenset()
 
     def complete_for(self, name: str) -> bool:
-        """Whether the snapshot holds everything that SLURM has of that name."""
+        """Returns whether the snapshot has all SLURM jobs of that name."""
         return self.complete and name not in self.unread
 
     def of(self, name: str) -> tuple[Sighting, ...]:
-        """The SLURM jobs of that name, earliest first; empty when none was seen."""
+        """Returns the SLURM jobs of that name, earliest first; empty if there is none."""
         return self.sightings.get(name, ())

@@ -1,17 +1,19 @@
-"""What the customer asked for. Never changes after submission; the chain's record is its only source."""
+"""The customer's request. It never changes after submission; the chain's record is its only source."""
 
 from dataclasses import dataclass, replace
 
 from provider_daemon.job.state import State
 from provider_daemon.text import cut
 
-MAX_NAME = 100  # bytes that are kept of an image's or program's name when the job will never run
+MAX_NAME = 100  # bytes kept of an image's or program's name if the job will never run
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Requested for each of `nodes` nodes. Memory in GiB (SLURM's G), storage in GB for the whole job; 0
-    means not asked for."""
+    """Resources for each of `nodes` nodes.
+
+    Memory in GiB (SLURM's G); storage in GB per job; 0: not requested.
+    """
 
     nodes: int
     cpus_per_node: int = 0
@@ -23,8 +25,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The program: `command` is one program name (argv[0]), `arguments` the rest, exactly as the chain holds
-    them."""
+    """The program, as on chain: `command` is one program name (argv[0]), `arguments` are the rest."""
 
     image: str = ""
     command: str = ""
@@ -37,10 +38,11 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """`created_ns` is the chain's created_at in nanoseconds since the epoch.
+    """The request of one job. `created_ns` is the chain's created_at in nanoseconds since the epoch.
 
-    `digest`: SHA-256 of everything that the customer asked for, what is not kept here included
-    (chain/spec_digest.py); "" in a ledger of an older provd."""
+    `digest`: SHA-256 of the whole request, including what is not stored here (chain/spec_digest.py); "" in a
+    ledger of an older provd.
+    """
 
     chain_id: str
     job_id: str
@@ -57,7 +59,7 @@ class Spec:
 
 
 def reduced(spec: Spec) -> Spec:
-    """What must be remembered of a job that will never run: of the program only its name."""
+    """Returns what is kept of a job that will never run: of the program only its name."""
     asked = spec.workload
     named = Workload(
         image=cut(asked.image, MAX_NAME),
@@ -69,8 +71,7 @@ def reduced(spec: Spec) -> Spec:
 
 
 def same_request(known: Spec, other: Spec) -> bool:
-    """Whether both are one customer's one order, under whatever number. Without a digest, as of an older
-    ledger, by what is kept."""
+    """Returns whether both are one request. Without a digest (old ledger), stored fields are compared."""
     if known.digest and other.digest:
         return (known.digest, known.customer, known.created_ns) == (
             other.digest,
@@ -82,11 +83,10 @@ def same_request(known: Spec, other: Spec) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ChainJob:
-    """A job's record on chain: the spec and where the chain says it stands. Times in seconds since the epoch,
-    0 when unset.
+    """A job's record on chain. Times in seconds since the epoch, 0 if unset.
 
-    `stored_bytes`: the record's size in the chain's store, which each report rewrites; 0 where it is not
-    known."""
+    `stored_bytes`: the record's size in the chain's store, which each report rewrites; 0 if unknown.
+    """
 
     spec: Spec
     state: State

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Values are the words of the chain's store records."""
+    """The state of a job. Values are those of the chain's records."""
 
     PENDING = "pending"
     QUEUED = "queued"
@@ -17,10 +17,11 @@ class State(StrEnum):
 
 TERMINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.TIMEOUT})
 
-# Terminal states that end a job without us: its SLURM job may live on, and what it used is told to nobody.
+# Terminal states that the chain sets without provd: the SLURM job may still run, and its usage is not
+# reported.
 ENDED_BY_CHAIN = frozenset({State.CANCELLED, State.TIMEOUT})
 
-# Anything that is not listed, the same state again included, is refused by the chain with hpc code 2107.
+# The chain refuses any other transition, including to the same state, with hpc code 2107.
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.PENDING: frozenset({State.QUEUED, State.FAILED, State.CANCELLED}),
     State.QUEUED: frozenset({State.RUNNING, State.FAILED, State.CANCELLED, State.TIMEOUT}),
@@ -31,17 +32,17 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.TIMEOUT: frozenset(),
 }
 
-# The order in which a job lives; a way from one state to another never goes back along it.
+# The order of a job's states; a route never goes back in it.
 _FORWARD = (State.QUEUED, State.RUNNING)
 
 
 def route(reported: State, state: State, *, ran: bool = False) -> tuple[State, ...]:
-    """The reports that lead legally from what the chain confirmed to what we know, in order; empty when there
-    is nothing to say.
+    """Returns the reports that lead from the confirmed state to `state`, in order; empty if none is needed.
 
-    Empty too when no legal way exists (the chain's record is terminal, or ahead of ours): then nothing is
-    sent. A job that `ran` passes through running even where the chain would take a shorter way, so that its
-    record says when it started."""
+    Also empty if no legal route exists (the chain's record is terminal, or ahead of ours). A job that `ran`
+    passes through running even if the chain would accept a shorter route, so that its record has the start
+    time.
+    """
     if reported == state or reported in TERMINAL:
         return ()
     steps: list[State] = []

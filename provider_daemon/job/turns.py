@@ -1,5 +1,4 @@
-"""In which order waiting jobs are submitted: customers take turns, so that many jobs of one do not keep the
-others out."""
+"""The order of submissions: customers take turns, so that many jobs of one do not block the others."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,11 +9,13 @@ Item = TypeVar("Item")
 
 
 def in_turn(waiting: Sequence[tuple[str, Item]], active: Iterable[str]) -> list[Item]:
-    """`waiting`: (customer, job), the oldest first; `active`: the customer of each job that holds a slot
-    already.
+    """Returns the waiting jobs in the order of submission.
 
-    Next is always the customer with the fewest jobs, active ones and those before in this order; of several
-    the one whose next job is the oldest. Each customer's own jobs keep their order."""
+    `waiting`: (customer, job), oldest first. `active`: the customer of each job that has a slot already. The
+    next job is always one of the customer with the fewest jobs, counting active ones and those earlier in
+    this order; among several such customers, of the one whose next job is the oldest. Each customer's jobs
+    keep their order.
+    """
     held = Counter(active)
     queues: dict[str, list[tuple[int, Item]]] = {}
     for age, (customer, item) in enumerate(waiting):

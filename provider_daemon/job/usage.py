@@ -1,5 +1,4 @@
-"""Accounting records -> usage, in exact integers. Nothing is rounded up: a customer never pays for what SLURM
-did not allocate."""
+"""Computes usage in exact integers, without rounding up: customers pay only for what SLURM allocated."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,16 +7,16 @@ from dataclasses import dataclass
 from provider_daemon.job.occupancy import held_seconds
 from provider_daemon.job.snapshot import Run
 
-# the chain's GB is SLURM's G, 2^30 bytes: a job that asks for memory_gb_per_node = 8 gets --mem=8G
+# the chain's GB is SLURM's G, 2^30 bytes: a job with memory_gb_per_node = 8 gets --mem=8G
 MIB_PER_GB = 1024
 SECONDS_PER_HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The wire's HPCUsageMetrics (tests/fixtures/chain/wire.tsv), field by field.
+    """The protocol's HPCUsageMetrics (tests/fixtures/chain/wire.tsv), field by field.
 
-    `gpu_seconds_by_type` stays with us: the wire has one sum for all types.
+    `gpu_seconds_by_type` is not reported: the protocol has one sum for all types.
     """
 
     wall_clock_seconds: int = 0
@@ -33,25 +32,23 @@ class Usage:
 
 
 class GpuUnaccounted(Exception):
-    """A job that asked for GPUs has no gres/gpu in its allocated TRES: AccountingStorageTRES lacks it, and
-    billing 0 would be wrong."""
+    """No gres/gpu is in the allocated TRES of a job with GPUs: AccountingStorageTRES lacks it."""
 
 
 def memory_gb_seconds(memory_mib_seconds: int) -> int:
-    """MiB-seconds -> whole GB-seconds (GB = 1024 MiB), rounded down once, after summing every run."""
+    """Converts MiB-seconds to whole GB-seconds (GB = 1024 MiB), rounded down once, after summing all runs."""
     return memory_mib_seconds // MIB_PER_GB
 
 
 def node_hours(node_seconds: int) -> int:
-    """Whole node-hours, rounded down: the wire field is a whole number (docs/billing.md, 'Components')."""
+    """Returns whole node-hours, rounded down, as on the wire (docs/billing.md, 'Components')."""
     return node_seconds // SECONDS_PER_HOUR
 
 
 def measure(runs: Sequence[Run], gpus_requested: int) -> Usage:
-    """Allocated TRES x seconds held, over every record of the SLURM job: a requeued job held its nodes each
-    time.
+    """Returns the allocated TRES x seconds held, over all records: a requeued job held nodes each time.
 
-    Raises GpuUnaccounted when GPUs were asked for and a run that held nodes names none.
+    Raises GpuUnaccounted if GPUs were requested and a run that held nodes names none.
     """
     held = held_seconds(runs)
     if gpus_requested and any(seconds and run.nodes and not run.gpus for run, seconds in held):

@@ -1,4 +1,4 @@
-"""Snapshots of a job's usage over time: signed, numbered, each naming the one before.
+"""Usage records of a job over time: signed, numbered, each with the hash of the one before.
 
 See docs/reference.md, 'Usage records and reconciliation'.
 """
@@ -8,12 +8,15 @@ from enum import StrEnum
 
 from provider_daemon.job.usage import Usage
 
-INTERIM_SECONDS = 300  # of a running job, between two
+INTERIM_SECONDS = 300  # between two records of a running job
 
 
 class SnapshotType(StrEnum):
-    """INTERIM while it runs, FINAL with SLURM's last word, RECONCILIATION where a comparison found something,
-    DISPUTE on a dispute."""
+    """Why a usage record was written.
+
+    INTERIM: the job runs. FINAL: SLURM's record is final. RECONCILIATION: a comparison found a difference.
+    DISPUTE: the usage is disputed.
+    """
 
     INTERIM = "interim"
     FINAL = "final"
@@ -23,9 +26,11 @@ class SnapshotType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignedSnapshot:
-    """A snapshot as it is kept. `document` is what was signed, byte for byte; `content_hash` its SHA-256 in
-    hex; `taken_at` in seconds since the epoch; `sequence` counts from 0; `previous` is the content hash of
-    the job's snapshot before it, empty for the first."""
+    """A stored usage record: `document` as signed, byte for byte, and `content_hash`, its SHA-256 in hex.
+
+    `taken_at` is in seconds since the epoch; `sequence` counts from 0; `previous` is the content hash of the
+    job's usage record before it, empty for the first.
+    """
 
     job_id: str
     sequence: int
@@ -38,8 +43,7 @@ class SignedSnapshot:
 
 
 def interval(cumulative: Usage, before: Usage) -> Usage:
-    """What was used since the snapshot before. After a requeue the count of a running job begins anew: then
-    all of it is new."""
+    """Returns the usage since the record before; all of it if a requeue restarted the count at 0."""
     changes = {
         item.name: getattr(cumulative, item.name) - getattr(before, item.name)
         for item in fields(Usage)

@@ -1,21 +1,21 @@
-"""No word of a customer is ever an option of what launches it: the rule for an argument vector behind any
-launcher. Pure.
+"""Checks that a launcher cannot parse a customer's argument as one of its options. Pure.
 
-Launchers (bwrap, srun, mpirun, apptainer, ch-run with `--`, env, timeout) read options up to their first
-other word: that is the program's name, so it must not look like one. What follows is data, except for a `:`
-alone: srun and the MPI launchers read options again behind it."""
+Launchers (bwrap, srun, mpirun, apptainer, ch-run with `--`, env, timeout) read options up to the first other
+word. That is the program's name, so it must not look like an option. The words after it are data, except for
+a single `:`: srun and the MPI launchers read options again after it.
+"""
 
 import re
 from collections.abc import Sequence
 
 SEPARATOR = ":"
 SHELLS = frozenset({"sh", "bash", "dash", "ksh", "zsh", "su", "env", "python", "python3", "perl"})
-# an option of theirs whose value they run
+# an option of a shell whose value is executed
 TEXT_FOLLOWS = re.compile(r"-[a-z]*[cSe]|--command|--split-string|--session-command")
 
 
 def unsafe_word(argv: Sequence[str], *, launched: bool) -> str:
-    """An error message for the customer, or ''. `launched`: a launcher of the site starts the program."""
+    """Returns an error message for the customer, or ''. `launched`: a launcher starts the program."""
     program = argv[0] if argv else ""
     if not program or "=" in program:
         return (

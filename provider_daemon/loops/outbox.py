@@ -14,12 +14,12 @@ The messages of a failed or expired transaction wait again, and the next one may
 log names the message that failed, the chain's record of its job decides what becomes of that message
 (rejections.py).
 
-Each tick settles the open transaction, then sends the next one if none is open. To settle it, GetTx is asked
-for its hash; past its timeout height, its sequence is searched too. While it is in no block, the *same bytes*
-are broadcast again. CheckTx's answer confirms nothing, it only shows what is wrong. If the fee has become too
-low, a transaction with the same messages, the same sequence and a higher fee replaces the open one: at most
-one of the two is ever included. If the sequence is used, the transaction that used it is searched. A problem
-of the key (an empty wallet, for example) is shown while it lasts.
+Each tick settles the open transaction, then sends the next one if none is open. To settle it, GetTx is called
+with its hash; past its timeout height, its sequence is searched too. While it is in no block, the *same
+bytes* are broadcast again. CheckTx's answer confirms nothing; it only shows what is wrong. If the fee has
+become too low, a transaction with the same messages, the same sequence and a higher fee replaces the open
+one: at most one of the two is ever included. If the sequence is used, the transaction that used it is
+searched. A problem of the key (an empty wallet, for example) is shown while it lasts.
 
 The next transaction holds the newest jobs' reports and heartbeats beside the oldest reports (batching.py). It
 has a sequence that the ledger or the chain explains (sequence.py), and a gas limit and a fee within the
@@ -32,7 +32,7 @@ sequence is used, those below it are searched; a transaction of ours that is fou
 second.
 
 A kill leaves messages that wait, or one open transaction with its hash and bytes: the next start is an
-ordinary tick. Only what is in memory (price trend, gas factors, since when a problem lasts) begins again.
+ordinary tick. Only the state in memory (price trend, gas factors, since when a problem lasts) is lost.
 """
 
 from collections.abc import Callable
