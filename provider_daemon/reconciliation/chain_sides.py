@@ -1,4 +1,4 @@
-"""The chain's side of a comparison of many jobs, in bounded numbers of questions."""
+"""Reads the chain's side of a comparison, with a bounded number of concurrent queries."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,15 +9,14 @@ from provider_daemon.job.state import TERMINAL
 from provider_daemon.ports import Audit, OnChain, Reported
 from provider_daemon.reconciliation.sides import ChainSide, LedgerSide
 
-AT_ONCE = 64  # questions to the chain under way
+AT_ONCE = 64  # concurrent queries to the chain
 
 T = TypeVar("T")
 K = TypeVar("K")
 
 
 class ChainSides:
-    """What the chain has of many jobs: a record each, an accounting of those that ended, and each transaction
-    with last reports once."""
+    """Reads each job's record, the accounting of ended jobs, and each transaction with final reports once."""
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
@@ -25,7 +24,7 @@ class ChainSides:
     async def of(
         self, jobs: Sequence[LedgerSide], decided: frozenset[str]
     ) -> tuple[dict[str, ChainSide], tuple[str, ...]]:
-        """By job id, and a line for each job whose record cannot be read: those have no side."""
+        """Returns the sides by job id, and a line for each job with an unreadable record."""
         ids = [side.job.spec.job_id for side in jobs]
         records = dict(
             zip(
@@ -60,8 +59,7 @@ class ChainSides:
         return sides, tuple(unreadable)
 
     async def _reports(self, jobs: Sequence[LedgerSide]) -> tuple[dict[str, Reported], frozenset[str]]:
-        """(job id -> its last report as the chain has it, the hashes of confirmed transactions that the chain
-        does not have)"""
+        """Returns (final reports on chain by job id, hashes of confirmed transactions not on chain)."""
         wanted = {side.job.spec.job_id: tx_hash for side in jobs if (tx_hash := _last_word(side))}
         specs = {side.job.spec.job_id: side.job.spec for side in jobs}
         hashes = list(dict.fromkeys(wanted.values()))
@@ -77,7 +75,7 @@ class ChainSides:
 
 
 def _last_word(side: LedgerSide) -> str:
-    """The hash of the transaction with the job's confirmed terminal report; empty while there is none."""
+    """Returns the hash of the transaction with the job's confirmed final report, or ''."""
     return next(
         (
             report.tx_hash
@@ -89,7 +87,7 @@ def _last_word(side: LedgerSide) -> str:
 
 
 async def _readable(asked: Awaitable[T]) -> T | Unreadable:
-    """One bad record never hides the rest."""
+    """Returns an Unreadable in place of a record, so that the other records are compared."""
     try:
         return await asked
     except Unreadable as error:
@@ -97,7 +95,7 @@ async def _readable(asked: Awaitable[T]) -> T | Unreadable:
 
 
 async def in_batches(items: Sequence[K], ask: Callable[[K], Awaitable[T]]) -> list[T]:
-    """The answers, in order; AT_ONCE questions under way."""
+    """Returns the answers in order, with at most AT_ONCE concurrent queries."""
     answers: list[T] = []
     for start in range(0, len(items), AT_ONCE):
         answers += await asyncio.gather(*(ask(item) for item in items[start : start + AT_ONCE]))

@@ -1,5 +1,4 @@
-"""Gathers the three sides of every job that is open or was closed lately, and compares them: bounded in what
-it asks of SLURM and chain."""
+"""Compares every job that is open or was closed lately, with a bounded number of queries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +19,12 @@ from provider_daemon.reconciliation.differences import Difference, Outcome, cloc
 from provider_daemon.reconciliation.rules import compare, measured
 from provider_daemon.reconciliation.sides import ChainSide, Due, LedgerSide, Price, SlurmSide
 
-FOREIGN = 100  # unknown sequences of a key that are looked up in one run
+FOREIGN = 100  # unknown sequences of a key that are searched in one run
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A cluster. `signer` None: its key cannot be had here, so nothing is signed."""
+    """A served cluster. `signer` is None if its key is not available; nothing is signed then."""
 
     cluster_id: str
     name: str
@@ -35,7 +34,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """`used`: SLURM's own figures; None while there are none."""
+    """A compared job. `used`: the usage by SLURM's final record, or None."""
 
     job: Job
     outcome: Outcome
@@ -45,8 +44,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`general`: differences of no job that we hold. `failed`: a line for each side that did not answer, or
-    gave what cannot be read."""
+    """A run's result. `general`: differences of no known job. `failed`: a line for each unreadable side."""
 
     jobs: tuple[Compared, ...] = ()
     general: tuple[Difference, ...] = ()
@@ -59,8 +57,7 @@ class Comparison:
 
 
 class Comparer:
-    """One run reads a squeue, a sacct and, of each job, its record, its accounting and its last report's
-    transaction."""
+    """Compares all clusters. A run reads squeue, sacct and each job's record, accounting and final report."""
 
     def __init__(
         self, ledger: Ledger, chain: Chain, audit: Audit, served: Sequence[Served], clock: Clock
@@ -73,10 +70,9 @@ class Comparer:
         self._audit = audit
 
     async def run(self, since: float, again: frozenset[str] = frozenset()) -> Comparison:
-        """Of the jobs that are open, or were closed at or after `since` (seconds), and of those of `again`
-        (job ids).
+        """Compares the jobs of `again` and those open, or closed at or after `since` (epoch seconds).
 
-        A side that does not answer is told, never guessed.
+        A side that does not answer is reported in `failed`, never guessed.
         """
         try:
             head = await self._chain.head()
@@ -125,8 +121,7 @@ class Comparer:
     def _owners(
         self, cluster_id: str, followed: Sequence[Job], survey: Survey
     ) -> tuple[list[LedgerSide], list[Difference]]:
-        """The jobs as the ledger has them by now, those that live in SLURM under a name of ours among them;
-        live ones of nobody."""
+        """Returns the current jobs, with those live in SLURM, and the live SLURM jobs that belong to none."""
         jobs = {job.name: self._ledger.job(job.spec.job_id) or job for job in followed}
         strays = []
         for name, sightings in survey.snapshot.sightings.items():
@@ -152,7 +147,7 @@ class Comparer:
 
     async def _foreign(self, since: float) -> list[Difference]:
         rows: list[Difference] = []
-        # of before, the ledger has forgotten some of its own
+        # the ledger has deleted some of its own older transactions
         since = max(since, self._clock.now() - reconciliation.KEEP_SECONDS)
         for address in sorted({served.signer.address for served in self._served if served.signer}):
             used, hashes = reconciliation.txs_since(self._ledger, address, since)

@@ -1,5 +1,4 @@
-"""What SLURM, ledger and chain can differ in, how much of it is still a match, and how bad the rest is
-(docs/reference.md, 'Usage records and reconciliation')."""
+"""Kinds, tolerances and severity (docs/reference.md, 'Usage records and reconciliation')."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,10 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 PER_MILLE = 1000
-CLOCK_SECONDS = 60  # that two clocks may be apart
+CLOCK_SECONDS = 60  # maximum difference of two clocks
 
-# Field of the usage -> how much of the larger value it may differ by, in thousandths. Whole nodes cannot
-# differ by a little.
+# Usage field -> tolerance, in thousandths of the larger value. Numbers of nodes must be equal.
 TOLERANCES: dict[str, int] = {
     "cpu_core_seconds": 10,
     "memory_gb_seconds": 10,
@@ -25,7 +23,7 @@ TOLERANCES: dict[str, int] = {
 
 
 class Severity(StrEnum):
-    """In ascending order."""
+    """In ascending order of severity."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -34,8 +32,7 @@ class Severity(StrEnum):
 
 
 class Outcome(StrEnum):
-    """Of one job. RESOLVED: it differed when it was compared before, or a dispute was decided. FAILED: it
-    could not be compared."""
+    """A job's result. RESOLVED: it matches again, or a dispute was decided. FAILED: it was not compared."""
 
     MATCHED = "matched"
     DISCREPANCY = "discrepancy"
@@ -43,15 +40,14 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-# At least so many uvirt, wrongly earned or lost -> how bad that is. The chain bills nothing below 10,000, so
-# less than that is little.
+# Minimum amount in uvirt, wrongly earned or lost -> severity. The chain bills nothing below 10,000, so a
+# smaller amount is not severe.
 MONEY = ((1_000_000, Severity.CRITICAL), (10_000, Severity.HIGH), (1, Severity.MEDIUM), (0, Severity.LOW))
 
 
 @dataclass(frozen=True, slots=True)
 class DifferenceKind:
-    """`severity` None: the money decides. `reason`: why it is as bad as that. `advice`: what the operator
-    does first."""
+    """`severity` None: the money decides. `reason` explains the severity; `advice` is for operators."""
 
     severity: Severity | None
     reason: str
@@ -152,8 +148,7 @@ KINDS: dict[str, DifferenceKind] = {
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One row: what each side says (empty where it says nothing), how far apart, and how far they may be.
-    `job_id` is empty for what is of no job. Units are those of `what`."""
+    """What each side has ('' for nothing), in the units of `what`. `job_id` is '' if no job is concerned."""
 
     job_id: str
     what: str
@@ -170,7 +165,7 @@ class Difference:
 
 
 def by_money(amount: int) -> Severity:
-    """`amount` in uvirt."""
+    """Returns the severity of an amount in uvirt."""
     return next(severity for least, severity in MONEY if abs(amount) >= least)
 
 
@@ -184,32 +179,31 @@ def found(
     difference: int = 0,
     tolerance: int = 0,
 ) -> Difference:
-    """One whose severity its kind decides."""
+    """Returns a difference with the severity of its kind."""
     severity = KINDS[what].severity
     assert severity is not None
     return Difference(job_id, what, slurm, ledger, chain, difference, tolerance, severity)
 
 
 def worst_first(differences: Iterable[Difference]) -> list[Difference]:
-    """Otherwise in the order given."""
+    """Sorts by severity, worst first, and keeps the order within a severity."""
     order = list(Severity)
     return sorted(differences, key=lambda each: -order.index(each.severity))
 
 
 def by_severity(differences: Iterable[Difference]) -> dict[str, int]:
-    """Every severity is there, with 0 where nothing was so bad."""
+    """Returns the number of differences of every severity, 0 included."""
     counts = Counter(each.severity for each in differences)
     return {severity.value: counts[severity] for severity in Severity}
 
 
 def tolerated(field: str, one: int, other: int) -> int:
-    """How far apart two values of a usage field may be, in its unit, rounded down."""
+    """Returns the tolerance for two values of a usage field, in its unit, rounded down."""
     return max(one, other) * TOLERANCES[field] // PER_MILLE
 
 
 def clock(what: str, ours: float, theirs: float) -> tuple[Difference, ...]:
-    """Seconds since the epoch, read at one moment. The chain's clock is its newest block: one that stands
-    still is behind, too."""
+    """Compares two clocks (epoch seconds). The chain's is its newest block's, so a halt shows too."""
     apart = abs(int(ours) - int(theirs))
     if apart <= CLOCK_SECONDS:
         return ()

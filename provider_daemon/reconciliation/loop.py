@@ -1,4 +1,4 @@
-"""Every hour: SLURM, ledger and chain compared, what differs told, and kept as signed snapshots."""
+"""The reconciliation loop: compares SLURM, ledger and chain hourly, logs and signs differences."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,18 +20,17 @@ from provider_daemon.usage_records.recorder import last_known, take, take_disput
 log = structlog.get_logger("provd.reconcile")
 
 PERIOD_SECONDS = 3600
-# the loop's own period: how late a comparison that is due can be, and when one that failed is first tried
-# again
+# the loop's own period: the maximum delay of a comparison, and the first retry after a failed one
 CHECK_SECONDS = 300
-SETTLE_SECONDS = 300  # after a start: what went on meanwhile is caught up first
-OVERLAP_SECONDS = 3600  # jobs that were closed so long before the last comparison are compared once more
-FIRST_SECONDS = 86_400  # how far back the first one of a ledger looks
+SETTLE_SECONDS = 300  # after a start, so that the other loops process earlier events first
+OVERLAP_SECONDS = 3600  # jobs closed within this time before the last comparison are compared once more
+FIRST_SECONDS = 86_400  # how far back the first comparison of a ledger goes
 UNRESOLVED_JOBS = 1000
-LINES = 100  # log lines of one run
+LINES = 100  # maximum log lines of one run
 
 
 class Reconciliation:
-    """One for the whole daemon."""
+    """Reconciles all clusters of the daemon."""
 
     def __init__(
         self, ledger: Ledger, chain: Chain, audit: Audit, served: Sequence[Served], clock: Clock
@@ -42,12 +41,11 @@ class Reconciliation:
         self._comparer = Comparer(ledger, chain, audit, served, clock)
         self._began_at = clock.now()
         self._failed = ""
-        # after a failure: a cluster that is away for days must not be a comparison every five minutes
+        # the wait doubles after each failure: a cluster may be down for days
         self._wait, self._next_at = 0.0, 0.0
 
     async def tick(self) -> None:
-        """Raises Transient, once everything else is kept, when a side could not be compared, and until it is
-        tried again."""
+        """Compares if due. Raises Transient after a run in which a side failed, until the next attempt."""
         now, done = self._clock.now(), self._ledger.get(meta.RECONCILED_AT)
         if now - self._began_at < SETTLE_SECONDS or 0 <= now - done < PERIOD_SECONDS:
             return
@@ -95,8 +93,7 @@ class Reconciliation:
 
 
 def unresolved(compared: Comparison, since: float) -> list[str]:
-    """The jobs to look at again next time, though they may be closed by then; not those that were closed
-    before `since`."""
+    """Returns the jobs to compare again next time, even if closed by then, unless closed before `since`."""
     found = (each.job for each in compared.jobs if each.outcome in (Outcome.DISCREPANCY, Outcome.FAILED))
     return [job.spec.job_id for job in found if job.closed_at is None or job.closed_at >= since][
         :UNRESOLVED_JOBS
@@ -106,10 +103,9 @@ def unresolved(compared: Comparison, since: float) -> list[str]:
 def keep(
     ledger: Ledger, compared: Comparison, signers: Mapping[str, Signer | None], now: float
 ) -> Comparison:
-    """Signs what was found about each job, and what is disputed; nothing twice. The comparison, with what is
-    in order again as resolved.
+    """Signs new differences and disputes, and returns the comparison with resolved jobs marked as such.
 
-    `signers` by cluster id; jobs of a cluster without one are only compared.
+    `signers` by cluster id; jobs of a cluster without a signer are only compared. Nothing is signed twice.
     """
     jobs = []
     with ledger.write():
@@ -146,7 +142,7 @@ def _keep(ledger: Ledger, compared: Compared, signer: Signer | None, now: float)
 
 
 def _facts(differences: Iterable[Mapping[str, str | int]]) -> list[tuple[object, ...]]:
-    """What is said, without how late or how far apart it is by now: that alone is no news."""
+    """Returns the differences without their amounts: a changed amount alone is not signed again."""
     return [
         tuple(row[name] for name in ("what", "slurm", "ledger", "chain", "severity")) for row in differences
     ]
@@ -155,7 +151,7 @@ def _facts(differences: Iterable[Mapping[str, str | int]]) -> list[tuple[object,
 def _keep_disputed(
     ledger: Ledger, dispute: Dispute, signers: Mapping[str, Signer | None], now: float
 ) -> None:
-    """Once a dispute: later ones about the same job are told by their time."""
+    """Signs an open dispute once. Later disputes about the same job are recognised by their time."""
     job = ledger.job(dispute.job_id)
     signer = signers.get(job.spec.cluster_id) if job else None
     last = usage_records.last_of_type(ledger, dispute.job_id, SnapshotType.DISPUTE)

@@ -1,5 +1,4 @@
-"""One job as SLURM, the ledger and the chain have it -> what differs. Exact integers; nothing here is still
-under way."""
+"""Compares one job's three sides in exact integers. Recent changes are not differences."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,14 +10,12 @@ from provider_daemon.job.usage import GpuUnaccounted, Usage, measure
 from provider_daemon.reconciliation.differences import TOLERANCES, Difference, by_money, found, tolerated
 from provider_daemon.reconciliation.sides import ChainSide, LedgerSide, Price, SlurmSide
 
-# what is younger is under way: the polls, sacct's delay, a transaction that waits its 20 blocks and is made
-# anew
+# younger changes may be in progress: polls, sacct's delay, a transaction that is sent again after 20 blocks
 LAG_SECONDS = 600
 
 
 def compare(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide, price: Price) -> tuple[Difference, ...]:
-    """Everything that differs beyond tolerance; empty for a match. `price`: what a usage of this job
-    costs."""
+    """Returns all differences beyond tolerance. `price`: the price of a usage of this job."""
     return (
         *_usage(slurm, ledger, chain, price),
         *_standing(slurm, ledger, chain),
@@ -31,7 +28,7 @@ def compare(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide, price: Price
 
 
 def measured(slurm: SlurmSide, job: Job) -> Usage | None:
-    """By SLURM's final record; None while there is none, or where it does not name the GPUs."""
+    """Returns the usage by SLURM's final record; None if there is none or it does not name the GPUs."""
     own = next((seen for seen in slurm.sightings if seen.final and seen.slurm_id == job.slurm_id), None)
     try:
         return measure(own.runs, job.gpus_owed) if own else None
@@ -40,8 +37,7 @@ def measured(slurm: SlurmSide, job: Job) -> Usage | None:
 
 
 def _usage(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide, price: Price) -> Iterator[Difference]:
-    """SLURM's own figures within tolerance; ledger, report and accounting are copies of one number, so those
-    must be equal."""
+    """Compares usage: SLURM's within tolerance; the others are copies of one number and must be equal."""
     by_slurm = measured(slurm, ledger.job)
     reported = chain.report.usage if chain.report else None
     settled = chain.settled.usage if chain.settled and reported and not chain.corrected else None
@@ -69,7 +65,7 @@ def _usage(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide, price: Price)
 
 
 def _apart(field: str, own: int | None, copies: set[int]) -> tuple[int, int]:
-    """(how far apart, how far they may be). Copies of one number may not be apart at all."""
+    """Returns (difference, tolerance). Copies of one number have no tolerance."""
     if len(copies) > 1:
         return max(copies) - min(copies), 0
     if not copies or own is None:
@@ -79,7 +75,7 @@ def _apart(field: str, own: int | None, copies: set[int]) -> tuple[int, int]:
 
 
 def _cost(usage: Usage, field: str, values: set[int], price: Price) -> int:
-    """What lies between the lowest and the highest of the values, in uvirt."""
+    """Returns the price difference between the lowest and the highest value, in uvirt."""
     low, high = (price(replace(usage, **{field: value})).total for value in (min(values), max(values)))  # type: ignore[arg-type]
     return high - low
 
@@ -131,13 +127,12 @@ def _standing(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide) -> Iterato
 
 
 def _moving(slurm: SlurmSide, ledger: LedgerSide) -> bool:
-    """Something was said of it just now: another endpoint may be a few blocks behind the one that confirmed
-    it."""
+    """Returns whether a report is so recent that an endpoint may be some blocks behind its confirmation."""
     return any(slurm.now - report.created_at <= LAG_SECONDS for report in ledger.reports)
 
 
 def reachable(state: State) -> frozenset[State]:
-    """Where the chain can be once it was in that state."""
+    """Returns the states that the chain can reach from that state, itself included."""
     seen, ahead = {state}, [state]
     while ahead:
         new = TRANSITIONS[ahead.pop()] - seen
@@ -147,7 +142,7 @@ def reachable(state: State) -> frozenset[State]:
 
 
 def _gone(slurm: SlurmSide, job: Job) -> bool:
-    """SLURM has nothing of a job that it once had."""
+    """Returns whether SLURM has no trace of a job that it once had."""
     old = slurm.now - (job.intent_at or job.adopted_at) > LAG_SECONDS
     return (
         slurm.complete
@@ -158,7 +153,7 @@ def _gone(slurm: SlurmSide, job: Job) -> bool:
 
 
 def _unmeasured(slurm: SlurmSide, job: Job) -> Sighting | None:
-    """Its SLURM job ended long enough ago, and we did not notice."""
+    """Returns the SLURM job that ended long ago and whose end provd did not notice."""
     if job.measured or job.parked or job.closed_at:
         return None
     return next(
@@ -185,8 +180,7 @@ def _reports(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide) -> Iterator
 
 
 def _money(job: Job, chain: ChainSide, price: Price) -> Iterator[Difference]:
-    """The chain's bill against the price of what was reported. Where no report could come, only that it was
-    paid out of the escrow."""
+    """Compares the bill with the price of the report, or, without a report, the payments with the escrow."""
     if chain.settled is None or chain.job is None:
         return
     paid = chain.settled

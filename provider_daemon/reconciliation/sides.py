@@ -1,4 +1,4 @@
-"""The three sides of a comparison: one job as SLURM, the ledger and the chain have it."""
+"""The three sides of a comparison: one job in SLURM, in the ledger and on chain."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ from provider_daemon.ports import OnChain, Reported, Settled
 
 @dataclass(frozen=True, slots=True)
 class SlurmSide:
-    """Every SLURM job under the job's name. `complete`: where none is, there is none. `now` in seconds since
-    the epoch."""
+    """The SLURM jobs of the name; if `complete`, there are no others. `now` is in seconds since the epoch."""
 
     sightings: tuple[Sighting, ...] = ()
     complete: bool = True
@@ -28,8 +27,11 @@ class LedgerSide:
 
 @dataclass(frozen=True, slots=True)
 class ChainSide:
-    """`missing`: hashes of transactions that the ledger has as confirmed and the chain does not know.
-    `corrected`: a dispute about the job was decided, so its amounts may be others than were reported."""
+    """The job on chain.
+
+    `missing`: hashes of transactions that the ledger has as confirmed and the chain does not have.
+    `corrected`: a dispute about the job was decided, so its amounts may differ from the report.
+    """
 
     job: OnChain | None
     report: Reported | None = None
@@ -40,7 +42,7 @@ class ChainSide:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a usage costs by the published rules, in uvirt."""
+    """The price of a usage by the published rules, in uvirt."""
 
     total: int
     provider_reward: int
