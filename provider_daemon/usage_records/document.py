@@ -1,5 +1,4 @@
-"""A usage snapshot as a document: canonical JSON, signed as every evidence is (evidence.py), chained by its
-hash to the one before."""
+"""Usage records as documents: canonical JSON, signed like evidence, with the hash of the one before."""
 
 import hashlib
 import json
@@ -15,8 +14,7 @@ from provider_daemon.job.usage_record import SignedSnapshot, SnapshotType, inter
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a snapshot says. `differences` are those of a reconciliation, each a flat object of strings and
-    integers."""
+    """The contents of a usage record. `differences` are flat objects of strings and integers."""
 
     chain_id: str
     cluster_id: str
@@ -30,7 +28,7 @@ class Taken:
 
 
 def sign(taken: Taken, before: SignedSnapshot | None, signer: Signer) -> SignedSnapshot:
-    """The next snapshot of the job after `before`, its newest one."""
+    """Signs the job's next usage record, which follows `before`, its newest one."""
     sequence, previous = (before.sequence + 1, before.content_hash) if before else (0, "")
     data = evidence.canonical(
         {
@@ -72,11 +70,11 @@ def cumulative(snapshot: SignedSnapshot) -> Usage:
 
 
 def check(snapshots: Sequence[SignedSnapshot], keys: Mapping[str, bytes]) -> list[str]:
-    """What is wrong with each of a job's snapshots, in order of sequence; empty for one that holds. `keys`:
-    address -> public key.
+    """Returns the problem of each of a job's usage records, in order of sequence; '' for a valid one.
 
-    A place may be missing: interim snapshots are let go with time. What stands beside a gap proves nothing
-    about it."""
+    `keys`: address -> public key. Sequence numbers may be missing, because interim records are deleted with
+    time. A record next to a gap proves nothing about the gap.
+    """
     wrong = []
     before: SignedSnapshot | None = None
     for snapshot in snapshots:

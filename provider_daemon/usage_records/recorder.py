@@ -1,4 +1,4 @@
-"""Usage snapshots: taken of running jobs while the advance loop looks at SLURM anyway, and at a job's end."""
+"""Writes usage records of running jobs at each poll of the advance loop, and at a job's end."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ from provider_daemon.ports import Clock
 from provider_daemon.usage_records import document
 from provider_daemon.usage_records.document import Taken
 
-# interim snapshots in one commit: a backlog of them never holds up the loop; at 5 s a tick 6,000 jobs have
-# their turn
+# interim records per commit, so that a backlog does not hold up the loop: at 5 s per tick, 6,000 jobs are
+# recorded in time
 A_TICK = 100
 
 
 class Interim:
-    """Of one cluster's running jobs, every INTERIM_SECONDS, from a look that was taken anyway."""
+    """Writes usage records of one cluster's running jobs every INTERIM_SECONDS, from the loop's own polls."""
 
     def __init__(self, ledger: Ledger, signer: Signer, clock: Clock) -> None:
         self._ledger = ledger
@@ -30,7 +30,7 @@ class Interim:
         self._last: dict[str, float] = {}
 
     def take(self, jobs: Sequence[Job], look: Snapshot) -> None:
-        """`jobs`: the cluster's open ones."""
+        """Writes the records that are due. `jobs`: the cluster's open jobs."""
         now = self._clock.now()
         self._last = {
             job.spec.job_id: self._last[job.spec.job_id] for job in jobs if job.spec.job_id in self._last
@@ -45,7 +45,7 @@ class Interim:
         self._last |= {job.spec.job_id: now for job, _ in due}
 
     def _due(self, job: Job, now: float) -> bool:
-        """The ledger is asked once a job after a start, not at each look."""
+        """Returns whether a record is due. The ledger is read once per job after a start."""
         job_id = job.spec.job_id
         if job_id not in self._last:
             known = usage_records.newest(self._ledger, job_id)
@@ -54,7 +54,7 @@ class Interim:
 
 
 def _running(job: Job, look: Snapshot) -> Sighting | None:
-    """The job's own SLURM job, once it has run for long enough to have a first snapshot."""
+    """Returns the job's running SLURM job, once it has run long enough for a first usage record."""
     seen = next((seen for seen in look.of(job.name) if seen.slurm_id == job.slurm_id), None)
     return (
         seen
@@ -64,8 +64,7 @@ def _running(job: Job, look: Snapshot) -> Sighting | None:
 
 
 def so_far(job: Job, seen: Sighting) -> Usage | None:
-    """By the same integers as at the end; None where SLURM does not say what the job was given, not which
-    GPUs, or what cannot be."""
+    """Returns the usage so far; None if SLURM's record lacks the allocation or GPUs, or is implausible."""
     if implausible(seen.runs, job.spec.resources, job.wall_seconds, math.inf):
         return None
     try:
@@ -84,7 +83,7 @@ def take(
     outcome: str = "",
     differences: tuple[Mapping[str, str | int], ...] = (),
 ) -> SignedSnapshot:
-    """Signs the job's next snapshot and keeps it. Call inside `ledger.write()`."""
+    """Signs the job's next usage record and stores it. Call inside `ledger.write()`."""
     said = Taken(
         chain_id=job.spec.chain_id,
         cluster_id=job.spec.cluster_id,
@@ -102,11 +101,11 @@ def take(
 
 
 def take_disputed(ledger: Ledger, job: Job, signer: Signer, now: float) -> SignedSnapshot:
-    """What we hold of a job when somebody disputes it. Call inside `ledger.write()`."""
+    """Signs the last known usage of a disputed job. Call inside `ledger.write()`."""
     return take(ledger, job, SnapshotType.DISPUTE, last_known(ledger, job), signer, now)
 
 
 def last_known(ledger: Ledger, job: Job) -> Usage:
-    """Its final usage, or as far as it was followed."""
+    """Returns the job's final usage, or else its newest recorded usage."""
     newest = usage_records.newest(ledger, job.spec.job_id)
     return job.usage or (document.cumulative(newest) if newest else Usage())
