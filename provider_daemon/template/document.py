@@ -1,5 +1,4 @@
-"""Text <-> template: YAML or JSON in, every mistake at once; the canonical form that is hashed and signed
-out. Pure."""
+"""Reads and writes templates as YAML or JSON, with all errors at once, and in canonical form. Pure."""
 
 import hashlib
 import json
@@ -14,11 +13,11 @@ from provider_daemon.template.rules import mistakes
 
 
 class TemplateError(ConfigError):
-    """A template that cannot be used; `problems` holds a line for each mistake."""
+    """A template that cannot be used; `problems` has a line for each error."""
 
 
 def read(text: str) -> Template:
-    """The template in a YAML or JSON document; raises TemplateError."""
+    """Returns the template in a YAML or JSON document; raises TemplateError."""
     try:
         found = Document.model_validate_json(json.dumps(yaml.safe_load(text)))
     except yaml.YAMLError as error:
@@ -38,7 +37,7 @@ def _problem(detail: Any) -> str:
 
 
 def write(template: Template) -> str:
-    """The document as YAML, fields in the model's order."""
+    """Returns the document as YAML, with the fields in the model's order."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "template": template.model_dump(mode="json", exclude_defaults=True),
@@ -47,7 +46,7 @@ def write(template: Template) -> str:
 
 
 def canonical(template: Template) -> bytes:
-    """What is hashed: JSON of every field but the signature, keys sorted, no spaces, UTF-8."""
+    """Returns what is hashed: JSON of every field but the signature, keys sorted, no spaces, UTF-8."""
     value = template.model_dump(mode="json", exclude={"signature"})
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -57,7 +56,7 @@ def content_hash(template: Template) -> str:
 
 
 def json_schema() -> str:
-    """The JSON schema of the document."""
+    """Returns the JSON schema of the document."""
     return (
         json.dumps(
             {"$schema": "https://json-schema.org/draft/2020-12/schema", **Document.model_json_schema()},

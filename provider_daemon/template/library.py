@@ -1,4 +1,4 @@
-"""Where templates are found: the five that come with provd, and a directory of the operator's."""
+"""Finds templates: the five that come with provd, and those in the operator's directory."""
 
 from collections.abc import Iterator
 from importlib import resources
@@ -7,13 +7,13 @@ from pathlib import Path
 from provider_daemon.template.document import TemplateError, read
 from provider_daemon.template.model import Template
 
-# Signed when they were last changed; the private half was not kept. Whoever changes one signs with a key of
-# their own and names it here.
+# The shipped templates were signed when they were last changed; the private key was not kept. Whoever changes
+# one signs it with a key of their own and sets it here.
 PUBLISHER = "983f5eeef7038696b2b7c5b061f61906463b464490e803eac30386b27bd98188"
 
 
 def shipped() -> dict[str, Template]:
-    """By template id."""
+    """Returns the shipped templates by template id."""
     places = resources.files(__package__).joinpath("shipped").iterdir()
     return _indexed(
         (place.name, place.read_text())
@@ -23,8 +23,7 @@ def shipped() -> dict[str, Template]:
 
 
 def in_directory(directory: Path) -> dict[str, Template]:
-    """Every .yaml, .yml and .json of the directory; raises TemplateError, with the file's name before each
-    mistake."""
+    """Returns the directory's templates (.yaml, .yml, .json); raises TemplateError, naming the files."""
     try:
         paths = sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml", ".json"))
         return _indexed((path.name, path.read_text()) for path in paths)

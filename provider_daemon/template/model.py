@@ -1,5 +1,7 @@
-"""What a workload template is (docs/protocol.md, 'Workload templates'): a document of schema version 1.0.0.
-Unknown fields are mistakes."""
+"""The workload template, version 1.0.0 (docs/protocol.md, 'Workload templates').
+
+Unknown fields are errors.
+"""
 
 from typing import Annotated, Literal
 

@@ -1,5 +1,4 @@
-"""`--set name=value` -> what a job of the template asks for: resources by the template's ranges, the rest as
-parameters. Pure."""
+"""Converts `--set name=value` to the resources and parameters of a job. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from provider_daemon.template.values import BadValue, chosen
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """`arguments`: the parameters that were set, as a chain job carries them. Run time in seconds."""
+    """The request for a job. Run time in seconds. `arguments`: the parameters, as a chain job has them."""
 
     resources: Resources
     max_runtime_seconds: int
@@ -20,8 +19,7 @@ class JobRequest:
 
 
 def order(template: Template, settings: Mapping[str, str]) -> JobRequest:
-    """Defaults where nothing is set; raises BadValue. Memory is asked for in whole GB, rounded up: that is
-    all that the chain takes."""
+    """Returns the request, with defaults and memory rounded up to GB as on chain; raises BadValue."""
     ranges = {name: getattr(template.resources, name) for name in type(template.resources).model_fields}
     sizes = {name: _size(name, settings.get(name, str(ranges[name].default))) for name in _SIZES}
     parameters = {name: value for name, value in settings.items() if name not in (*_SIZES, "gpu_type")}

@@ -1,5 +1,4 @@
-"""Template + what a job asks for -> the program of admission, with nothing of a customer's left that a shell
-could read. Pure."""
+"""Builds the program of a templated job, so that no shell parses a customer's text. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,10 +12,9 @@ MB_PER_GB = 1024
 
 
 def program_of(template: Template, spec: Spec) -> Program:
-    """The program of a chain job whose `arguments` are the parameters, one `name=value` each; raises
-    Inadmissible.
+    """Returns the program of a job whose `arguments` are parameters, each `name=value`; raises Inadmissible.
 
-    `launcher` is empty: which one runs the image is the site's own choice.
+    `launcher` is empty, because the site chooses what runs the image.
     """
     _check_resources(template, spec)
     if spec.workload.environment:
@@ -42,10 +40,9 @@ def _given(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def _check_options(template: Template, values: Mapping[str, str]) -> None:
-    """Where the template names the program, a text that begins one of its arguments must not be an option of
-    it."""
+    """Rejects a text that begins an argument of the template's own program and looks like an option."""
     if PLACE.match(template.entrypoint.command):
-        return  # the customer's own program: what its arguments mean is the customer's
+        return  # the customer's own program: its arguments may be options
     texts = {parameter.name for parameter in template.parameter_schema if parameter.type == "string"}
     for part in template.entrypoint.default_args:
         place = PLACE.match(part)
@@ -105,16 +102,14 @@ def _program(template: Template, asked: Resources, values: Mapping[str, str]) ->
 
 
 def _arguments(parts: Sequence[str], places: Mapping[str, str]) -> Iterator[str]:
-    """One that is nothing but a place and comes out empty is left out: an optional argument that was not
-    given."""
+    """Replaces the names. An argument that is only a name is left out if it is empty: it is optional."""
     for part in parts:
         if (filled := fill(part, places)) or not PLACE.fullmatch(part):
             yield filled
 
 
 def image(template: Template) -> str:
-    """The reference that the site's image patterns are asked with: pinned by digest when the template has
-    one."""
+    """Returns the image reference that the site's patterns match, with the digest if the template has one."""
     runtime = template.runtime
     return (
         f"{runtime.container_image}@{runtime.image_digest}"
@@ -124,8 +119,7 @@ def image(template: Template) -> str:
 
 
 def _wrapper(template: Template, tasks: str) -> tuple[str, ...]:
-    """What starts the tasks, outside the container: an MPI program is started once a core, anything else
-    once."""
+    """Returns what starts the tasks, outside the container: an MPI program once per core, others once."""
     if template.type != "mpi":
         return ()
     return ("mpirun", "-n", tasks) if template.entrypoint.use_mpirun else ("srun", "--ntasks", tasks)

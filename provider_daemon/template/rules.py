@@ -1,5 +1,4 @@
-"""What must hold within a template beyond the form of each field: what a place refers to exists, and what
-security forbids is not there."""
+"""Checks a template beyond the form of its fields: references exist, and the security section is obeyed."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ RESOURCES = frozenset(
 
 
 def mistakes(template: Template) -> list[str]:
-    """A line for each, the field first."""
+    """Returns a line for each error, which begins with the field."""
     return [
         *_parameters(template),
         *_places(template),
@@ -71,7 +70,7 @@ def _places(template: Template) -> Iterator[str]:
 
 
 def _shell(template: Template) -> Iterator[str]:
-    """A customer's text inside a shell's text would be commands; behind it, it is an argument."""
+    """Rejects parameters inside the text of a shell command, where they would be executed."""
     entry = template.entrypoint
     if entry.command.rpartition("/")[2] not in SHELLS:
         return

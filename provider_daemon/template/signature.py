@@ -1,5 +1,4 @@
-"""Who vouches for a template: Ed25519 over the SHA-256 of its canonical form (docs/templates.md, 'The
-signature'). Pure."""
+"""Ed25519 signatures over the SHA-256 of a template (docs/templates.md, 'The signature'). Pure."""
 
 from collections.abc import Collection
 
@@ -11,7 +10,7 @@ from provider_daemon.template.model import Signature, Template
 
 
 def sign(template: Template, seed: bytes, signed_at: str) -> Template:
-    """The template with the signature of the 32-byte seed's key; `signed_at` is RFC 3339."""
+    """Returns the template signed with the key of the 32-byte seed; `signed_at` is RFC 3339."""
     key = Ed25519PrivateKey.from_private_bytes(seed)
     digest = content_hash(template)
     signature = Signature(
@@ -24,8 +23,7 @@ def sign(template: Template, seed: bytes, signed_at: str) -> Template:
 
 
 def verify(template: Template, trusted: Collection[str]) -> str:
-    """The public key (hex) of the signer; raises TemplateError when the signature is missing, does not fit,
-    or is nobody's we trust."""
+    """Returns the signer's public key (hex); raises TemplateError unless signed by a trusted signer."""
     signature = template.signature
     if signature is None:
         raise TemplateError([f"{template.template_id} is not signed"])
@@ -57,5 +55,5 @@ def verify(template: Template, trusted: Collection[str]) -> str:
 
 
 def public_key(seed: bytes) -> str:
-    """Hex, of the 32-byte seed's key."""
+    """Returns the public key of the 32-byte seed, in hex."""
     return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw().hex()

@@ -10,8 +10,7 @@ from provider_daemon.template.signature import verify
 
 
 def trusted(allowed: Sequence[str], directory: str, signers: Collection[str]) -> dict[str, Template]:
-    """Each of `allowed` by its id, the directory's before a shipped one of that name; raises TemplateError
-    with every reason against."""
+    """Returns the allowed templates by id, first the directory's; raises TemplateError with all problems."""
     if not allowed:
         return {}
     known = {**shipped(), **(in_directory(Path(directory)) if directory else {})}

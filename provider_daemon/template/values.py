@@ -1,19 +1,19 @@
-"""What a customer set -> checked values, by the template's parameter schema. Pure."""
+"""Checks a customer's values by the template's parameter schema. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
 
 from provider_daemon.template.model import Parameter, Value
 
-MAX_LENGTH = 1024  # characters of a text whose parameter names no maximum
+MAX_LENGTH = 1024  # characters of a text parameter that has no maximum
 
 
 class BadValue(Exception):
-    """A value that the schema does not allow; a sentence for the customer."""
+    """A value that the schema does not allow. The text is a sentence for the customer."""
 
 
 def chosen(schema: Sequence[Parameter], given: Mapping[str, str]) -> dict[str, str]:
-    """Every parameter of the schema as text; raises BadValue for what is unknown, missing or not allowed."""
+    """Returns every parameter as text; raises BadValue for unknown, missing or invalid ones."""
     known = {parameter.name for parameter in schema}
     if unknown := sorted(set(given) - known):
         raise BadValue(
@@ -46,7 +46,7 @@ def _typed(parameter: Parameter, given: str) -> Value:
 
 
 def check(parameter: Parameter, value: Value) -> None:
-    """Raises BadValue."""
+    """Checks one value. Raises BadValue."""
     kind = {"string": str, "integer": int, "boolean": bool}[parameter.type]
     if type(value) is not kind:
         raise BadValue(f"parameter {parameter.name}: {value!r} is not of type {parameter.type}")
