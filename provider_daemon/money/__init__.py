@@ -1,1 +1,1 @@
-"""What a job costs and who gets it: integers in, integers out, nothing else touched (docs/billing.md)."""
+"""The price of a job and who is paid, in integers, without side effects (docs/billing.md)."""

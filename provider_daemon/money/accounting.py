@@ -1,7 +1,4 @@
-"""The accounting record of a job: what it may become, and the hash of what it was calculated from.
-
-See docs/billing.md, 'The accounting record'.
-"""
+"""A job's accounting record and the hash of its inputs (docs/billing.md, 'The accounting record')."""
 
 import hashlib
 import json
@@ -14,7 +11,7 @@ FORMULA_VERSION = "v1.0.0"
 
 
 class Status(StrEnum):
-    """CORRECTED is a new record in the place of a disputed one, which stays disputed."""
+    """CORRECTED is a new record that replaces a disputed one, which stays disputed."""
 
     PENDING = "pending"
     FINALIZED = "finalized"
@@ -26,20 +23,19 @@ class Status(StrEnum):
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.FINALIZED}),
     Status.FINALIZED: frozenset({Status.DISPUTED, Status.SETTLED}),
-    Status.DISPUTED: frozenset({Status.FINALIZED}),  # only by release: the dispute came to nothing
+    Status.DISPUTED: frozenset({Status.FINALIZED}),  # only by release, if the dispute was rejected
     Status.CORRECTED: frozenset({Status.SETTLED}),
     Status.SETTLED: frozenset(),
 }
 
 
 class WrongStatus(Exception):
-    """The record is in no state for that; the text names both."""
+    """The record's status does not allow the change; the text names both."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountingRecord:
-    """Times in seconds since the epoch, 0 when it has not happened. `corrects`: the calculation hash of the
-    original."""
+    """Times in seconds since the epoch, 0 for none. `corrects`: the calculation hash of the original."""
 
     job_id: str
     cluster_id: str
@@ -56,8 +52,10 @@ class AccountingRecord:
 
 
 def calculation_hash(record: AccountingRecord) -> str:
-    """SHA-256 of the inputs as JSON in this fixed order, 64 hex digits: same inputs, same hash. GPU types are
-    not on the wire: left out."""
+    """Returns the SHA-256 of the inputs as JSON in this fixed order, 64 hex digits.
+
+    Equal inputs have equal hashes. GPU types are left out, because they are not reported.
+    """
     usage = asdict(record.usage)
     del usage["gpu_seconds_by_type"]
     document = {
@@ -73,7 +71,7 @@ def calculation_hash(record: AccountingRecord) -> str:
 
 
 def finalize(record: AccountingRecord, now: int) -> AccountingRecord:
-    """Once: only a pending record can be. From here on its figures stand."""
+    """Finalizes a pending record, once. Its figures are final then."""
     if record.status is not Status.PENDING:
         raise WrongStatus(
             f"the accounting of {record.job_id} is {record.status}: it is finalized once, while it is pending"
@@ -84,12 +82,12 @@ def finalize(record: AccountingRecord, now: int) -> AccountingRecord:
 
 
 def dispute(record: AccountingRecord) -> AccountingRecord:
-    """Stops the settlement."""
+    """Marks the record disputed, which stops the settlement."""
     return _moved(record, Status.DISPUTED)
 
 
 def release(record: AccountingRecord) -> AccountingRecord:
-    """The dispute came to nothing: finalized as it was, at the time and with the hash that it had."""
+    """Finalizes a disputed record again after the dispute was rejected, with its old time and hash."""
     if record.status is not Status.DISPUTED:
         raise WrongStatus(
             f"the accounting of {record.job_id} is {record.status}, not disputed: nothing holds it"
@@ -98,7 +96,7 @@ def release(record: AccountingRecord) -> AccountingRecord:
 
 
 def correct(original: AccountingRecord, usage: Usage, now: int) -> AccountingRecord:
-    """The record that is settled in place of a disputed one; it points at its original by its hash."""
+    """Returns the record that replaces a disputed one. It refers to the original by its hash."""
     if original.status is not Status.DISPUTED:
         raise WrongStatus(
             f"the accounting of {original.job_id} is {original.status}, not disputed: there is nothing "

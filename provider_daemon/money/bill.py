@@ -1,9 +1,10 @@
-"""Usage -> bill (docs/billing.md, 'From subtotal to total').
+"""Computes a bill from usage (docs/billing.md, 'From subtotal to total').
 
 Each component is quantity times rate in 18-digit fixed point, truncated; then subtotal - discounts -
 queue-time credit - caps, then at least the minimum charge, then at most what was escrowed; fee and rewards
-are shares of that, each truncated. What truncation leaves over (at most a uvirt a share) belongs to nobody:
-it stays in the escrow and goes back to the customer."""
+are shares of that, each truncated. The remainder of truncation (at most one uvirt per share) is paid to
+nobody: it stays in the escrow and is refunded to the customer.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ from provider_daemon.money.rules import DEFAULT, Rules
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """uvirt. total = subtotal - discounts - queue_credit - caps + minimum_topup - over_escrow; fee and
-    rewards never exceed it."""
+    """Amounts in uvirt. Fee and rewards never exceed the total.
+
+    total = subtotal - discounts - queue_credit - caps + minimum_topup - over_escrow
+    """
 
     cpu: int = 0
     memory: int = 0
@@ -42,7 +45,7 @@ class Bill:
 
     @property
     def remainder(self) -> int:
-        """What truncation leaves over: the customer's."""
+        """The remainder of truncation, which is refunded to the customer."""
         return self.total - self.platform_fee - self.provider_reward - self.node_reward
 
 
@@ -55,10 +58,10 @@ def bill(
     rules: Rules = DEFAULT,
     purchase: Purchase = UNKNOWN,
 ) -> Bill:
-    """What `usage` costs, at most `ceiling` (the escrow). A job that used nothing owes nothing, not even the
-    minimum charge.
+    """Returns the bill for `usage`, at most `ceiling` (the escrow).
 
-    `node_hours`: in fixed point, where they are known better than by the wire's whole number.
+    A job without usage pays nothing, not even the minimum charge. `node_hours`: in fixed point, where they
+    are known more exactly than the whole number that is reported.
     """
     if usage == Usage() and not node_hours:
         return Bill()

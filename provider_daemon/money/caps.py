@@ -1,7 +1,6 @@
-"""The five kinds of cap: what the period has left is the most that is billed for use (docs/billing.md,
-'Caps').
+"""The five kinds of cap, which limit what is billed for use in a period (docs/billing.md, 'Caps').
 
-A period is the time just before the moment of billing, not a calendar day or month.
+A period ends at the moment of billing; it is not a calendar day or month.
 """
 
 from collections.abc import Sequence
@@ -30,8 +29,11 @@ PERIODS = {CapType.DAILY: DAY, CapType.WEEKLY: 7 * DAY, CapType.MONTHLY: 30 * DA
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """`amount` in uvirt; `period_seconds` in place of the kind's own; `per_cluster` counts only what was
-    spent on the job's cluster."""
+    """A cap of `amount` uvirt.
+
+    `period_seconds` replaces the kind's own period. `per_cluster` counts only what was spent on the job's
+    cluster.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -45,7 +47,7 @@ class Cap:
 
 
 def caps(rules: Sequence[Cap], amount: int, purchase: Purchase) -> tuple[Reduction, ...]:
-    """What each takes off `amount`, in the order of the rules."""
+    """Returns what each cap takes off `amount`, in the order of the rules."""
     taken = []
     for cap in rules:
         over = max(0, amount - _left(cap, purchase)) if cap.active else 0
@@ -62,6 +64,6 @@ def _left(cap: Cap, purchase: Purchase) -> int:
 
 
 def _counts(job: Past, cap: Cap, purchase: Purchase) -> bool:
-    """A cap in total without a period counts everything."""
+    """Returns whether the job is in the cap's period. A total cap without a period counts every job."""
     period = cap.period_seconds or PERIODS.get(cap.type, 0)
     return not period or job.ended_at > purchase.ended_at - period

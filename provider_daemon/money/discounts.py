@@ -1,13 +1,12 @@
 """The five kinds of discount (docs/billing.md, 'Discounts').
 
-- volume: the customer's history reaches the threshold; off the cpu cost, unless applies_to names other
-  components
-- loyalty: the history on this cluster reaches it
-- bundle: this job itself reaches it, and has a cost in each component of applies_to
-- promo: its code was given
-- partner: its code is the customer's own address, or was given
+- volume: the customer's history reaches the threshold; off the cpu cost, unless applies_to names others
+- loyalty: the history on this cluster reaches the threshold
+- bundle: this job itself reaches the threshold, and has a cost in each component of applies_to
+- promo: the customer gave its code
+- partner: its code is the customer's own address, or the customer gave it
 
-Any rule can carry a code, a time of validity and a number of uses. Of volume, loyalty and bundle rules that
+Any rule can have a code, a validity period and a number of uses. Of volume, loyalty and bundle rules that
 differ only in threshold and rate, the best one counts: "5% from 100 core-hours, 10% from 1,000" is 10% at
 1,000, not 15%.
 """
@@ -45,10 +44,10 @@ BY_CODE = frozenset({DiscountType.PROMO, DiscountType.PARTNER})
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """`threshold_value` in fixed point. Valid from `valid_from` until just before `valid_until` (seconds
-    since the epoch, 0: no end).
+    """A discount, valid from `valid_from` until just before `valid_until` (epoch seconds, 0: no end).
 
-    `applies_to` is empty for the kind's usual components; `max_uses_per_customer` 0 is any number.
+    `threshold_value` is in fixed point. An empty `applies_to` means the kind's usual components;
+    `max_uses_per_customer` 0 means any number.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -73,14 +72,14 @@ class Discount:
 
     @property
     def ladder(self) -> tuple[object, ...]:
-        """Rules of one ladder replace each other; those that go by a code each stand alone."""
+        """The key of rules of which only the best counts. Rules with a code of their own never share one."""
         alone = self.rule_id if self.type in BY_CODE else ""
         return (self.type, self.threshold_unit, frozenset(self.components), self.code, alone)
 
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """What a discount or a cap took off, in uvirt."""
+    """The reduction by a discount or a cap, in uvirt."""
 
     rule_id: str
     name: str
@@ -94,8 +93,10 @@ def discounts(
     hours: Mapping[Component, int],
     purchase: Purchase,
 ) -> tuple[Reduction, ...]:
-    """In the order of the rules; together never more than the costs. `hours`: this job's quantities, in fixed
-    point."""
+    """Returns the discounts in the order of the rules; together at most the costs.
+
+    `hours`: this job's quantities, in fixed point.
+    """
     best: dict[tuple[object, ...], Discount] = {}
     for rule in rules:
         if _open_to(rule, purchase) and _earned(rule, costs, hours, purchase):
@@ -113,7 +114,7 @@ def discounts(
 
 
 def _open_to(rule: Discount, purchase: Purchase) -> bool:
-    """What holds for every kind: in force, with its code, not used up."""
+    """Returns whether the discount is in force, has its code, and is not used up."""
     in_time = rule.valid_from <= purchase.ended_at and (
         not rule.valid_until or purchase.ended_at < rule.valid_until
     )

@@ -1,7 +1,6 @@
-"""What people write about usage, jobs and rules, as plain values out of JSON, YAML or TOML -> the values that
-a bill is made of.
+"""Reads usage, jobs and rules from plain values of JSON, YAML or TOML documents.
 
-Every mistake is named with its place; integers may be strings, as a Cosmos gateway prints them.
+Every error is reported with its place. Integers may be strings, as a Cosmos gateway prints them.
 """
 
 from collections.abc import Mapping
@@ -22,8 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """The fields of HPCUsageMetrics, the GPU type, and what there is to know about the sale. Node-hours may
-    be decimal here."""
+    """The fields of HPCUsageMetrics, the GPU type, and the sale. Node-hours may be decimal here."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -41,14 +39,14 @@ class Use:
 
     @property
     def usage(self) -> Usage:
-        """As the wire holds it."""
+        """The usage as it is reported, with whole node-hours."""
         own = {item.name: getattr(self, item.name) for item in fields(Usage) if hasattr(self, item.name)}
         return Usage(**{**own, "node_hours": whole(self.node_hours)})
 
 
 @dataclass(frozen=True, slots=True)
 class BilledResources:
-    """The wire's JobResources."""
+    """The protocol's JobResources."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -62,7 +60,7 @@ class BilledResources:
 
 @dataclass(frozen=True, slots=True)
 class BilledJob:
-    """Of a job's submission what decides its price; the rest of it is passed over."""
+    """The fields of a job's submission that determine its price; other fields are ignored."""
 
     resources: BilledResources
     max_runtime_seconds: Annotated[int, Field(ge=1)]
@@ -78,7 +76,7 @@ def read_rules(document: object) -> Rules:
 
 
 def read_job(document: object, granularity: int) -> Use:
-    """The most that such a job can use: all that it asks for, up to its limit."""
+    """Returns the most that the job can use: all that it requests, for its whole run time limit."""
     job = _read(BilledJob, document, "job")
     asked = job.resources
     usage = use_of(
@@ -93,7 +91,7 @@ def read_job(document: object, granularity: int) -> Use:
 
 
 def _read(kind: type[T], document: object, what: str) -> T:
-    """Raises ConfigError with a line for each mistake."""
+    """Validates the document; raises ConfigError with a line for each error."""
     if not isinstance(document, Mapping):
         raise ConfigError([f"{what}: must be an object"])
     try:

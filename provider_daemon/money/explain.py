@@ -1,4 +1,4 @@
-"""What was billed against what was measured, component by component."""
+"""Compares the billed with the measured usage, component by component."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,8 +21,7 @@ METERS: Mapping[Component, tuple[str, Callable[[Usage], int]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One component: what SLURM measured, what was reported, what the bill is of (None: nobody said), and
-    uvirt."""
+    """One component: measured by SLURM, reported and billed (None: unknown), and the amount in uvirt."""
 
     component: Component
     unit: str
@@ -34,10 +33,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`cost` is what these usages come to by the default rules; `charged` what the chain took, None where it
-    has settled nothing.
+    """`cost` is the price by the default rules; `charged` what the chain charged, None if it has not settled.
 
-    `by_request`: no report ended the job, so it is billed on the resources it asked for.
+    `by_request`: no report ended the job, so the resources that it requested are billed.
     """
 
     lines: tuple[Line, ...]
@@ -47,8 +45,7 @@ class Explanation:
 
     @property
     def agrees(self) -> bool:
-        """Whether the chain took what the default rules say; where it took nothing there is nothing to
-        disagree about."""
+        """Whether the chain charged what the default rules give, or nothing yet."""
         return self.charged is None or self.charged == self.cost.total
 
 
@@ -61,10 +58,9 @@ def explain(
     escrowed: int,
     charged: int | None,
 ) -> Explanation:
-    """`measured`: by SLURM, as the ledger has it. `reported`: in the report that ended the job. `billed`: in
-    the chain's accounting.
+    """Compares usage measured by SLURM (in the ledger), reported at the end, and billed by the chain.
 
-    Without an accounting the cost is a forecast, on what was reported, else on what was measured.
+    Without an accounting the cost is a forecast from the reported usage, or else from the measured one.
     """
     by_request = billed is not None and reported is None
     basis = next((usage for usage in (billed, reported, measured) if usage is not None), Usage())

@@ -1,4 +1,4 @@
-"""Everything about a sale that is not usage: who buys, where, when, and what they bought before."""
+"""What determines a price besides usage: customer, cluster, time, and earlier purchases."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -11,7 +11,7 @@ from provider_daemon.money.fixed import Amount, ratio
 
 
 def _known(value: Any) -> Any:
-    """A misspelt name in a document would be a history of nothing."""
+    """Rejects unknown names: a misspelt one would be ignored, and the history would be empty."""
     unknown = set(value) - {field.name for field in fields(Usage)} if isinstance(value, Mapping) else set()
     if unknown:
         raise ValueError(f"no field of HPCUsageMetrics: {', '.join(sorted(unknown))}")
@@ -20,8 +20,11 @@ def _known(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A job that was billed. `ended_at` in seconds since the epoch, `total` in uvirt, `discounts` the ids of
-    the rules that it used."""
+    """An earlier, billed job.
+
+    `ended_at` is in seconds since the epoch, `total` in uvirt; `discounts` are the ids of the rules that it
+    used.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -34,8 +37,11 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """`customer`: address. `ended_at` (the moment of billing) in seconds since the epoch; `queued_seconds`
-    from queued to running."""
+    """The sale of a job. `customer` is an address.
+
+    `ended_at` (the moment of billing) is in seconds since the epoch; `queued_seconds` is the time from queued
+    to running.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -50,11 +56,11 @@ class Purchase:
         return tuple(job for job in self.past if job.cluster_id == self.cluster_id)
 
     def uses(self, rule_id: str) -> int:
-        """How many of the customer's jobs that discount has reduced."""
+        """Returns how many of the customer's jobs used that discount."""
         return sum(rule_id in job.discounts for job in self.past)
 
 
-UNKNOWN = Purchase()  # of a customer without code and history
+UNKNOWN = Purchase()  # a customer without code and history
 
 MEASURES: dict[str, Callable[[Usage], int]] = {
     "cpu_core_hours": lambda usage: ratio(usage.cpu_core_seconds, SECONDS_PER_HOUR),
@@ -64,5 +70,5 @@ MEASURES: dict[str, Callable[[Usage], int]] = {
 
 
 def bought(jobs: tuple[Past, ...], unit: str) -> int:
-    """Hours of that unit over all of them, in fixed point."""
+    """Returns the hours of that unit over all jobs, in fixed point."""
     return sum(MEASURES[unit](job.usage) for job in jobs)

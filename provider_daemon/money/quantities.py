@@ -1,7 +1,8 @@
-"""Usage -> what is billed, in 18-digit fixed point: hours of each resource, GB of network.
+"""Converts usage to billed quantities in 18-digit fixed point: hours of each resource, GB of network.
 
-Node-hours are decimal here. The wire has only their whole number, so a reported job is billed for whole
-node-hours; where the chain itself works the use out of the time that it saw, it bills their decimals."""
+Node-hours are decimal here. A report has only their whole number, so a reported job is billed for whole
+node-hours; if the chain itself computes the usage from the time that it saw, it bills their decimals.
+"""
 
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ BYTES_PER_GB = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a job asked for, over all of its nodes: cores, memory in GB, GPUs."""
+    """The resources that a job requested over all of its nodes: cores, memory in GB, GPUs."""
 
     nodes: int
     cpus: int = 0
@@ -27,7 +28,7 @@ class Asked:
 
 
 def use_of(asked: Asked, seconds: int) -> Usage:
-    """As if all of it was used for so long. Storage and network are only billed where they are reported."""
+    """Returns the usage if all was used for that time; storage and network are billed only if reported."""
     return Usage(
         wall_clock_seconds=seconds,
         cpu_core_seconds=asked.cpus * seconds,
@@ -39,14 +40,15 @@ def use_of(asked: Asked, seconds: int) -> Usage:
 
 
 def node_hours_seen(usage: Usage, granularity: int) -> int:
-    """Decimal node-hours of a job that held its nodes all the time, as one does that is billed on what it
-    asked for."""
+    """Returns decimal node-hours of a job that held its nodes all the time, as when billed by request."""
     return ratio(_stepped(usage.nodes_used * usage.wall_clock_seconds, usage, granularity), SECONDS_PER_HOUR)
 
 
 def quantities(usage: Usage, granularity: int, node_hours: int | None = None) -> dict[Component, int]:
-    """`node_hours` in fixed point where they are known better than by the wire's whole number; `granularity`
-    in seconds."""
+    """Returns the billed quantities. `granularity` is in seconds.
+
+    `node_hours`: in fixed point, where they are known more exactly than the whole number that is reported.
+    """
     return {
         Component.CPU: ratio(_stepped(usage.cpu_core_seconds, usage, granularity), SECONDS_PER_HOUR),
         Component.MEMORY: ratio(_stepped(usage.memory_gb_seconds, usage, granularity), SECONDS_PER_HOUR),
@@ -58,10 +60,9 @@ def quantities(usage: Usage, granularity: int, node_hours: int | None = None) ->
 
 
 def _stepped(resource_seconds: int, usage: Usage, granularity: int) -> int:
-    """Time is billed in whole steps: resource-seconds grow as the wall clock does when it is rounded up to
-    the step.
+    """Rounds resource-seconds up with the wall clock, which is billed in whole steps.
 
-    Without a wall clock there is nothing to grow with: they are billed as they are.
+    Without a wall clock they are billed as they are.
     """
     wall = usage.wall_clock_seconds
     if not wall:

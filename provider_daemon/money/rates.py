@@ -1,4 +1,4 @@
-"""What each resource costs, in uvirt (docs/billing.md, 'Components')."""
+"""The rate of each resource, in uvirt (docs/billing.md, 'Components')."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Component(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """`gpu_hour_by_type`: the type's rate replaces the base rate."""
+    """Rates per unit. A rate in `gpu_hour_by_type` replaces the base rate for its type."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -37,7 +37,7 @@ class Rates:
     node_hour: Amount = 50_000
 
     def of(self, component: Component, gpu_type: str) -> int:
-        """uvirt for one of its units."""
+        """Returns the rate of one unit of the component, in uvirt."""
         return {
             Component.CPU: self.cpu_core_hour,
             Component.MEMORY: self.memory_gb_hour,
@@ -48,8 +48,10 @@ class Rates:
         }[component]
 
     def gpu(self, gpu_type: str) -> int:
-        """By the whole name first, else by its first word that has a rate ("nvidia-a100", "A100-80GB" are
-        a100s), else the base rate."""
+        """Returns the rate of a GPU type by its whole name, else by a word of it, else the base rate.
+
+        The first word with a rate counts: "nvidia-a100" and "A100-80GB" are a100s.
+        """
         name = gpu_type.lower()
         known = {key.lower(): rate for key, rate in self.gpu_hour_by_type.items()}
         words = [name, *re.split(r"[^a-z0-9]+", name)]

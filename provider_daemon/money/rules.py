@@ -1,5 +1,7 @@
-"""The rules that a bill follows. The defaults are those of the module's test report: no discounts, no caps,
-no queue-time credit."""
+"""The rules of a bill. The defaults have no discounts, no caps and no queue-time credit.
+
+They are those of the module's test report.
+"""
 
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
@@ -14,8 +16,10 @@ from provider_daemon.money.rates import Rates
 
 @dataclass(frozen=True, slots=True)
 class QueueCredit:
-    """For each whole minute of waiting beyond the threshold so many basis points of the subtotal, up to a
-    limit; 0 a minute is off."""
+    """Basis points of the subtotal for each whole minute of waiting beyond the threshold, up to a limit.
+
+    0 per minute disables the credit.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -30,10 +34,9 @@ class QueueCredit:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Amounts in uvirt. `node_reward_bps` is what node operators get, shared out among the nodes; the three
-    shares are of the total.
+    """Amounts in uvirt. The three shares are of the total. Raises ValueError if they exceed a whole.
 
-    Raises ValueError for shares that are more than a whole.
+    `node_reward_bps` is the share of all node operators, divided among the nodes.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")

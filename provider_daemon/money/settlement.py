@@ -1,4 +1,4 @@
-"""Who gets what out of an escrow (docs/billing.md, 'Settlement'): every uvirt of it once, and none twice."""
+"""Distributes an escrow (docs/billing.md, 'Settlement'): every uvirt is paid exactly once."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from provider_daemon.money.bill import Bill
 
-DENOM = "uvirt"  # what is billed; other denominations in an escrow go back whole
+DENOM = "uvirt"  # what is billed; other denominations in an escrow are refunded completely
 
 
 class Recipient(StrEnum):
-    """In the order in which they are recorded; the customer's refund is no reward."""
+    """In the order in which payments are recorded. The customer's refund is not a reward."""
 
     PLATFORM = "platform"
     PROVIDER = "provider"
@@ -21,7 +21,7 @@ class Recipient(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeReward:
-    """A node that worked for the job. `weight`: its share of the nodes' reward is weight / sum of weights."""
+    """A node of the job. Its share of the nodes' reward is `weight` / sum of weights."""
 
     node_id: str
     operator: str
@@ -39,7 +39,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Escrow:
-    """What a customer put in for one job. `coins`: denomination -> amount."""
+    """A customer's deposit for one job. `coins`: denomination -> amount."""
 
     job_id: str
     customer: str
@@ -48,14 +48,16 @@ class Escrow:
 
 
 class NotPayable(Exception):
-    """The escrow is closed, or the payments do not come out of it; nothing may be paid."""
+    """The escrow is closed or does not cover the payments. Nothing may be paid."""
 
 
 def rewards(
     cost: Bill, *, platform: str, provider: str, nodes: Sequence[NodeReward] = ()
 ) -> tuple[Payment, ...]:
-    """Platform, provider, node operators; whoever gets nothing is left out. Without nodes their share is paid
-    to nobody."""
+    """Returns the payments to platform, provider and node operators that are not 0.
+
+    Without nodes their share is paid to nobody.
+    """
     weights = sum(node.weight for node in nodes)
     paid = [
         Payment(Recipient.PLATFORM, platform, cost.platform_fee),
@@ -71,8 +73,10 @@ def rewards(
 
 
 def pay(escrow: Escrow, due: Sequence[Payment]) -> tuple[Escrow, tuple[Payment, ...]]:
-    """The closed escrow, and what is paid out of it: what is due, and the rest to the customer; together
-    exactly what it held."""
+    """Returns the closed escrow and its payments: those due, and the rest to the customer.
+
+    Their sum is exactly what the escrow held.
+    """
     if not escrow.open:
         raise NotPayable(f"the escrow of {escrow.job_id} is closed: it has paid")
     left = Counter(escrow.coins)
