@@ -17,8 +17,7 @@ class State(StrEnum):
 
 TERMINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.TIMEOUT})
 
-# Terminal states that the chain sets without provd: the SLURM job may still run, and its usage is not
-# reported.
+# Terminal states that the chain sets itself: the SLURM job may still run, and its usage is not reported.
 ENDED_BY_CHAIN = frozenset({State.CANCELLED, State.TIMEOUT})
 
 # The chain refuses any other transition, including to the same state, with hpc code 2107.

@@ -12,8 +12,7 @@ HOUR, DAY = 3600, 86_400
 REMEMBERED_BLOCKS = 60  # how long an observed price counts for the slope
 REQUIRED_BLOCKS = 20  # how long a price that a node required counts, although the chain's price is lower
 MOST_GROWTH = 1.22  # per block; the chain's price grows by no more
-# a multiple of the price; a transaction that pays too little is replaced, so the margin need not cover
-# everything
+# a multiple of the price; a transaction that pays too little is replaced, so it need not cover everything
 MOST_MARGIN = 8.0
 RESERVE = 0.25  # the last fraction of a budget, which is kept for reports
 ALARM = 5.0  # multiple of the usual price

@@ -79,7 +79,7 @@ class Intake:
         chain_identity.require(self._ledger)
         try:
             await self._new_jobs()
-        except Transient:  # a counter that is behind must not hide what became of known jobs
+        except Transient:  # a counter that is behind must not hide changes of known jobs
             await self._changes()
             raise
         await self._changes()

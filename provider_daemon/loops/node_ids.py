@@ -8,8 +8,7 @@ continues as `<cluster>.<host>~2`, and so on; no host name contains a `~`.
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 
-# The chain's error texts: of the published version (2109, an undefined transition), and of the error's own
-# name (2128).
+# The chain's error texts: as published (2109, an undefined transition), and the error's own name (2128).
 _WORDS = ("from deregistered to", "node deregistered")
 
 

@@ -10,8 +10,7 @@ from provider_daemon.ledger.ledger import Ledger
 
 log = structlog.get_logger("provd.start")
 
-# seconds, far below the margins of the waiting periods: reading two clocks takes a moment, and a slewed clock
-# drifts
+# seconds, far below any waiting period: two clocks are not read at once, and a slewed clock drifts
 CLOCK_TOLERANCE = 2
 
 

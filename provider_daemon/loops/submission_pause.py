@@ -37,7 +37,7 @@ class SubmissionPause:
     def begin_tick(self) -> None:
         tried = {scope: pause.probed for scope, pause in self._pauses.items()}
         for scope, pause in self._pauses.items():
-            # A job that another pause holds back cannot be a test for this one. The site's pause concerns all
+            # A job held back by another pause cannot be a test for this one. The site's pause affects all
             # queues.
             others = tried.values() if scope == SITE else [tried.get(SITE, frozenset())]
             if self._asked[scope] <= pause.probed.union(*others):
