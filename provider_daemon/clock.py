@@ -1,4 +1,4 @@
-"""The real clock behind ports.Clock."""
+"""The system clock that implements ports.Clock."""
 
 import time
 from collections.abc import Callable
@@ -9,11 +9,12 @@ def _since_boot() -> float:
 
 
 class SystemClock:
-    """The machine's clock as it stood at our start, carried on by the steady one that nobody can set.
+    """The machine's clock at the start of provd, continued by a clock that cannot be set.
 
-    So a clock that is set while provd runs neither cuts a waiting window short nor draws one out; the new
-    time counts from the next start on. `booted_at`: the machine's boot in seconds since the epoch; from one
-    start to the next it differs exactly when the machine was booted, or its clock was set, in between."""
+    If the machine's clock is set while provd runs, no waiting window becomes shorter or longer. The new time
+    counts from the next start on. `booted_at`: when the machine booted, in seconds since the epoch. It
+    differs between two starts exactly if the machine was booted or its clock was set in between.
+    """
 
     def __init__(
         self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = _since_boot

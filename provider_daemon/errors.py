@@ -1,32 +1,31 @@
-"""The exception tree. A class says the treatment, not the place: foreign exceptions are translated where they
-enter.
+"""The exception tree. A class names the treatment, not the origin; provd translates foreign exceptions.
 
 ProvdError
-├── Transient      nothing is known to have happened; the next tick tries again
-├── Refused        the other side understood and said no; report it or park it, never repeat it unchanged
-├── Unreadable     an answer that provd cannot understand; alert, change nothing
-│   └── TurnedAway   no answer at all, and trying again does not help
+├── Transient      nothing is known to have happened; the next tick retries
+├── Refused        the other side refused for good; report it or park it, never repeat it unchanged
+├── Unreadable     an answer that provd cannot parse; alert, change nothing
+│   └── TurnedAway   no answer at all, and retrying does not help
 ├── ConfigError    a usage or configuration error; nothing is started
-└── LedgerError    the ledger cannot be used (held by another daemon, newer schema, damage); the daemon stops
+└── LedgerError    the ledger is unusable (held by another daemon, newer schema, damage); the daemon stops
 """
 
 
 class ProvdError(Exception):
-    """Base of every error that provd raises on purpose. Its text is one line, fit for an operator, free of
-    secrets."""
+    """Base of provd's own errors. The text is one line for an operator, without secrets."""
 
-    exit_code = 1  # of a command that ends with it
+    exit_code = 1  # exit status of a command that ends with it
 
 
 class Transient(ProvdError):
-    """Try again at the next tick: a time-out, a lost connection, a service that is down."""
+    """A temporary failure: a timeout, a lost connection, a service that is down. The next tick retries."""
 
 
 class Refused(ProvdError):
-    """A final no, with the other side's reason.
+    """A final refusal, with the other side's reason.
 
-    `code` and `codespace` are the chain's where it came from there; `message_index` names the failing message
-    of a transaction."""
+    `code` and `codespace` are set for refusals by the chain; `message_index` names the failing message of a
+    transaction.
+    """
 
     def __init__(
         self, text: str, *, code: int = 0, codespace: str = "", message_index: int | None = None
@@ -38,17 +37,15 @@ class Refused(ProvdError):
 
 
 class Unreadable(ProvdError):
-    """An answer outside what we know how to read. Unknown is never taken for empty."""
+    """An answer that provd cannot parse. Unknown is never treated as empty."""
 
 
 class TurnedAway(Unreadable):
-    """The way in is barred: the login is refused, the host is not the agreed one, our own key cannot be used.
-    Nothing was asked."""
+    """Nothing was asked: the login was refused, the host key is wrong, or our key cannot be used."""
 
 
 class ConfigError(ProvdError):
-    """One or more mistakes in the configuration, or in what a command was given; `problems` holds a line for
-    each."""
+    """Errors in the configuration or in a command's arguments; `problems` has a line for each."""
 
     exit_code = 2
 

@@ -1,5 +1,4 @@
-"""Logs: fixed event words, values as data, one line each, and no way for a value to forge another line or to
-show a secret."""
+"""Logs: fixed event names, values as data, one line each. No value can forge a line or show a secret."""
 
 import logging
 import math
@@ -13,18 +12,18 @@ from typing import Any
 
 import structlog
 
-# Control characters, separators of lines, and what turns the direction of writing around.
+# Control characters, line separators, and characters that change the direction of writing.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _SECRET = re.compile(r"passphrase|password|mnemonic|secret|private", re.IGNORECASE)
-# characters of one text; of a longer one the ends are kept, as a traceback says what happened at its end
+# characters of one text; a longer one keeps its beginning and its end, where a traceback has its error
 MAX_VALUE = 1000
-MAX_ITEMS = 100  # of one list: the journal makes two entries of a line over 48 KiB
+MAX_ITEMS = 100  # items of one list: the journal splits a line over 48 KiB
 LIBRARY_SECONDS = 20.0
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog's
 
 
 def configure(log_format: str = "json", level: str = "info") -> None:
-    """To standard error, where systemd's journal takes it."""
+    """Configures logging to standard error, which systemd connects to its journal."""
     renderer = (
         structlog.processors.JSONRenderer(sort_keys=False)
         if log_format == "json"
@@ -48,7 +47,7 @@ def configure(log_format: str = "json", level: str = "info") -> None:
 
 
 def _is_journal() -> bool:
-    """Whether standard error is what systemd connected to its journal."""
+    """Returns whether standard error is connected to systemd's journal."""
     try:
         there = os.fstat(sys.stderr.fileno())
     except (OSError, ValueError):
@@ -57,16 +56,16 @@ def _is_journal() -> bool:
 
 
 def _prioritized(_: Any, method: str, line: Any) -> str:
-    """The journal takes this off again, and `journalctl -p warning` finds the line."""
+    """Adds the syslog priority, which the journal removes and `journalctl -p warning` uses."""
     return f"<{_PRIORITY[method]}>{line}"
 
 
 class Libraries(logging.Handler):
-    """What a library logs becomes one line of ours: its own would hold whatever bytes a stranger sent, over
-    many lines.
+    """Turns a library's log record into one line of provd's log.
 
-    Of each place in a library one line in LIBRARY_SECONDS, with the number of those that were left out: what
-    strangers can make a library log must not fill the disk."""
+    A library's own output could contain bytes from outside and several lines. Each place in a library logs
+    one line per LIBRARY_SECONDS, with the number of omitted ones, so that strangers cannot fill the disk.
+    """
 
     def __init__(self, level: int, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(level)
@@ -89,9 +88,8 @@ class Libraries(logging.Handler):
 
 
 def clean(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Escapes control characters in every value, bounds its length, and blanks whatever is named like a
-    secret, at any depth."""
-    # The console would print what is called "exception" on a line of its own.
+    """Escapes control characters, limits lengths, and blanks secrets by their names, at any depth."""
+    # The console renderer prints "exception" on lines of its own.
     return {"traceback" if key == "exception" else key: value for key, value in _cleaned(event).items()}
 
 

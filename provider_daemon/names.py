@@ -1,8 +1,9 @@
-"""The names that sites give to accounts, partitions, users and directories: one pattern for each kind.
+"""The patterns of names that sites give to accounts, partitions, users and directories.
 
-Whatever matches is safe where it is written: in a `#SBATCH` line, as a line on a program's stdin, as one word
-of a command line. So none of them has a blank, a quote, a control character, or any other character that a
-shell, sbatch or a path pattern (`%j`) takes apart, and none begins with `-`."""
+A matching name is safe in a `#SBATCH` line, as a line on a program's stdin and as one word of a command line.
+It has no blank, quote, control character or other character that a shell, sbatch or a path pattern (`%j`)
+interprets, and does not begin with `-`.
+"""
 
 import re
 
@@ -29,5 +30,5 @@ SHAPES = {
 
 
 def matches(pattern: str, value: str) -> bool:
-    """As a whole: `$` alone would let a line break at the end pass."""
+    """Returns whether the whole value matches: `$` alone would accept a final line break."""
     return re.fullmatch(pattern.removesuffix("$"), value) is not None

@@ -1,5 +1,4 @@
-"""The two remote truths and the clock, as the loops see them. Adapters live in slurm/ and chain/; tests and
-simulations bring their own."""
+"""The interfaces that slurm/ and chain/ implement, as the loops use them; simulations have their own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ class Clock(Protocol):
 
 
 class ConnectOutcome(StrEnum):
-    """Outcome of one attempt to log in to a login node; metrics, alerts and the doctor go by these words."""
+    """The outcome of one login to a login node. Metrics, alerts and the doctor use these words."""
 
     CONNECTED = "connected"
     FAILED = "failed"
@@ -34,14 +33,14 @@ class ConnectOutcome(StrEnum):
 
     @property
     def group(self) -> str:
-        """The label of provd_ssh_connects_total, which is kept to a few values."""
+        """The label of provd_ssh_connects_total, which has only a few values."""
         if self in (ConnectOutcome.CONNECTED, ConnectOutcome.HOST_KEY_MISMATCH):
             return self.value
         return "failed" if self in (ConnectOutcome.FAILED, ConnectOutcome.TIMED_OUT) else "login_refused"
 
 
 class EndpointState(StrEnum):
-    """Whether a chain endpoint is used, or why not; metrics, alerts and the status page depend on it."""
+    """The state of a chain endpoint. Metrics, alerts and the status page use it."""
 
     HEALTHY = "healthy"
     UNREACHABLE = "unreachable"
@@ -51,19 +50,19 @@ class EndpointState(StrEnum):
     IMPLAUSIBLE_HEIGHT = "implausible_height"
 
 
-# --- SLURM
-# ------------------------------------------------------------------------------------------------------------
+# --- SLURM ---
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What a snapshot must be able to answer for.
+    """The jobs that a SLURM snapshot must cover.
 
-    `names`: the job names that we follow. `slurm_ids`: name -> SLURM job id where known. `doubtful`: names
-    that may or may not have been submitted, so that their absence must be provable (they make the snapshot
-    ask slurmdbd for its backlog). `since`: the earliest second at which any of them can have been submitted.
-    `submitted`: name -> SLURM's submit time of that id as last seen, which identifies the SLURM job whatever
-    its name is by now. `intents`: names of submissions whose answer is unknown."""
+    `names`: the job names to follow. `slurm_ids`: name -> SLURM job id, if known. `doubtful`: names that may
+    or may not have been submitted, so that their absence must be provable (slurmdbd is then asked for its
+    backlog). `since`: the earliest second at which any of them can have been submitted. `submitted`: name ->
+    SLURM's submit time of that id as last seen, which identifies the SLURM job even if its name was changed.
+    `intents`: names of submissions whose outcome is unknown.
+    """
 
     names: frozenset[str]
     slurm_ids: Mapping[str, str] = field(default_factory=dict)
@@ -84,12 +83,13 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionResult:
-    """The answer to one order. Exactly one of `slurm_id`, `refusal`, `deferral` and `doubt` is set.
+    """The outcome of one submission. Exactly one of `slurm_id`, `refusal`, `deferral` and `unknown` is set.
 
-    A refusal is SLURM's final no and reaches the customer. With a deferral nothing was queued, and the site
-    accepts it later. With a doubt the job may or may not exist: look before doing anything. `trouble`: what
-    of the site stands in the way, set with every deferral and with a doubt that is the site's; such a
-    submission does not count as an attempt."""
+    A refusal is final and its text reaches the customer. With a deferral nothing was queued, and the site
+    accepts the job later. With `unknown` the job may or may not exist, and SLURM is searched for it first.
+    `trouble`: the site's problem, set with every deferral and with an unknown outcome that the site caused;
+    such a submission does not count as an attempt.
+    """
 
     name: str
     slurm_id: str = ""
@@ -101,8 +101,7 @@ class SubmissionResult:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A compute node as scontrol shows it. Memory in MiB. `usable`: taking jobs (idle, mixed, allocated,
-    completing; asleep too)."""
+    """A compute node as scontrol shows it; memory in MiB. `usable`: it accepts jobs, or is powered down."""
 
     host: str
     slurm_state: str
@@ -121,8 +120,10 @@ class Node:
 
 
 class Scheduler(Protocol):
-    """SLURM at one site. Every call raises Transient when SLURM or the way to it is down, Unreadable for
-    answers not understood."""
+    """SLURM at one site.
+
+    Every call raises Transient if SLURM cannot be reached, Unreadable for bad output.
+    """
 
     async def version(self) -> str: ...
 
@@ -131,8 +132,7 @@ class Scheduler(Protocol):
     async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]: ...
 
     async def cancel(self, ours: Watch) -> None:
-        """The jobs of `ours.slurm_ids`, whatever they are named by now. An id that has become another job's
-        is left alone."""
+        """Cancels the jobs of `ours.slurm_ids`, even if renamed; not an id that is another job's now."""
         ...
 
     async def nodes(self) -> tuple[Node, ...]: ...
@@ -142,31 +142,28 @@ class Scheduler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What SLURM holds of us, for a comparison. `site_time`: the login node's clock, in seconds since the
-    epoch."""
+    """SLURM's data for a comparison. `site_time`: the login node's clock, in seconds since the epoch."""
 
     snapshot: Snapshot
     site_time: int
 
 
 class Surveyor(Protocol):
-    """SLURM as the reconciliation sees it."""
+    """SLURM as the reconciliation uses it."""
 
     async def survey(self, since: int, ours: Watch) -> Survey:
-        """Every job under a name of our form that lived at or after `since` (seconds); those of
-        `ours.slurm_ids` from any time."""
+        """Returns SLURM jobs with our names that lived since `since`; those of `ours.slurm_ids` always."""
         ...
 
     async def close(self) -> None: ...
 
 
-# --- the chain
-# ------------------------------------------------------------------------------------------------------------
+# --- the chain ---
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest block of a believed endpoint. `time` in seconds since the epoch."""
+    """The newest block of a healthy endpoint. `time` is in seconds since the epoch."""
 
     height: int
     time: float
@@ -197,7 +194,7 @@ class TxOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue option of an offering. 0 means no limit of its own."""
+    """A queue option of an offering; 0 means no limit of its own."""
 
     partition: str
     max_nodes: int
@@ -223,7 +220,7 @@ class Offering:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """`state` is the chain's word: pending, active, draining, offline, deregistered."""
+    """A cluster on chain. `state`: pending, active, draining, offline or deregistered."""
 
     cluster_id: str
     provider: str
@@ -234,9 +231,9 @@ class Cluster:
 
 
 class Chain(Protocol):
-    """One chain through any number of endpoints, of which as many must agree as `chain.quorum` says.
+    """One chain, queried through several endpoints, of which `chain.quorum` must agree.
 
-    Raises Transient when too few endpoints are healthy, answer or agree, Unreadable for a bad record.
+    Raises Transient if too few endpoints are healthy, answer or agree, Unreadable for an unreadable record.
     """
 
     chain_id: str
@@ -244,19 +241,19 @@ class Chain(Protocol):
     async def head(self) -> Head: ...
 
     async def job_counter(self) -> int:
-        """The next job number: jobs JOB-1 .. JOB-(n-1) exist."""
+        """Returns the next job number n: jobs JOB-1 .. JOB-(n-1) exist."""
         ...
 
     async def job(self, job_id: str) -> ChainJob | None:
-        """The record that as many endpoints give as must agree."""
+        """Returns the record on which a quorum of endpoints agrees."""
         ...
 
     async def glance(self, job_id: str) -> ChainJob | None:
-        """The record as one endpoint has it: a hint of what to ask for, nothing to act on."""
+        """Returns the record of one endpoint: a hint of what to query, never a basis for an action."""
         ...
 
     async def cancelled_since(self, height: int) -> frozenset[str]:
-        """Ids of jobs named by a successful MsgCancelJob at or above `height`."""
+        """Returns the ids of jobs named by a successful MsgCancelJob at or above `height`."""
         ...
 
     async def cluster(self, cluster_id: str) -> Cluster | None: ...
@@ -270,25 +267,23 @@ class Chain(Protocol):
     async def balance(self, address: str, denom: str) -> int: ...
 
     async def gas_price(self, denom: str) -> Decimal:
-        """The current minimum price of one unit of gas."""
+        """Returns the current minimum price of one unit of gas."""
         ...
 
     async def simulate(self, tx_bytes: bytes) -> int:
-        """Gas used. Raises Refused with message_index when a message fails, with the SDK's code and codespace
-        otherwise."""
+        """Returns the gas used; raises Refused, with message_index if a message fails, else the SDK code."""
         ...
 
     async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
-        """CheckTx's answer. A non-zero code is returned, not raised."""
+        """Returns CheckTx's answer. A non-zero code is returned, not raised."""
         ...
 
     async def find(self, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:
-        """The transaction in its block, or None while it is in none. With its bytes it is found on a node
-        without an index, too."""
+        """Returns the transaction in a block, or None. With `tx_bytes`, no index is needed on the node."""
         ...
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
-        """The transaction that used that sequence, or None, where nobody did or the node keeps no index."""
+        """Returns the transaction that used the sequence; None if there is none or the node has no index."""
         ...
 
     async def close(self) -> None: ...
@@ -296,7 +291,7 @@ class Chain(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """`open`: nobody has decided it yet. `created_at` in seconds since the epoch."""
+    """A dispute. `open`: it is not decided yet. `created_at` is in seconds since the epoch."""
 
     dispute_id: str
     job_id: str
@@ -306,8 +301,7 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A terminal report as its transaction holds it. `objection`: what is wrong with its evidence, empty when
-    it holds."""
+    """A final report as in its transaction. `objection`: what is wrong with its evidence, or ''."""
 
     job_id: str
     state: str
@@ -318,8 +312,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The chain's accounting of a job, in uvirt. `status`: pending, finalized, disputed, corrected,
-    settled."""
+    """A job's accounting in uvirt. `status`: pending, finalized, disputed, corrected or settled."""
 
     usage: Usage
     total: int
@@ -330,7 +323,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class OnChain:
-    """The job's record. `ended_at` in seconds since the epoch, 0 when it has not; `escrowed` in uvirt."""
+    """The job's record. `ended_at` is in seconds since the epoch, or 0; `escrowed` is in uvirt."""
 
     record: ChainJob
     ended_at: int = 0
@@ -338,19 +331,18 @@ class OnChain:
 
 
 class Audit(Protocol):
-    """What the chain holds of a job besides its state. Errors as of Chain."""
+    """The chain's data about a job besides its state. Errors are those of Chain."""
 
     async def on_chain(self, job_id: str) -> OnChain | None: ...
 
     async def settled(self, job_id: str) -> Settled | None:
-        """None where nothing was accounted for (yet)."""
+        """Returns the accounting; None if there is none (yet)."""
         ...
 
     async def reported(self, tx_hash: str, specs: Mapping[str, Spec]) -> tuple[Reported, ...] | None:
-        """Every report in the transaction, its evidence checked; None while it is in no block. `specs` by job
-        id."""
+        """Returns a transaction's checked reports; None if it is in no block. `specs` by job id."""
         ...
 
     async def disputes(self) -> tuple[Dispute, ...]:
-        """The newest ones, of every provider."""
+        """Returns the newest disputes of all providers."""
         ...

@@ -1,5 +1,4 @@
-"""Why a node did not take a transaction: the SDK's codes, and the texts of a chain that gives a refusal no
-code of its own. Pure."""
+"""Classifies refused transactions by the SDK's codes, or by the text where the chain has no code. Pure."""
 
 import re
 from enum import StrEnum
@@ -8,8 +7,7 @@ from provider_daemon.result_codes import RATE_LIMIT, SDK, SdkCode
 
 
 class Refusal(StrEnum):
-    """What a refusal by CheckTx or by a simulation is about. IN_MEMPOOL is no failure: the node has these
-    very bytes already."""
+    """Why CheckTx or a simulation refused. IN_MEMPOOL is not a failure: the node has the same bytes."""
 
     IN_MEMPOOL = "in_mempool"
     FUNDS = "funds"
@@ -32,7 +30,7 @@ _SDK_CODES: dict[int, Refusal] = {
     SdkCode.TIMEOUT_HEIGHT: Refusal.TIMEOUT_HEIGHT,
     SdkCode.WRONG_SEQUENCE: Refusal.SEQUENCE,
 }
-# A simulation fails with a text alone, and the chain's fee check answers with codespace "undefined", code 1.
+# A failed simulation has only a text, and the chain's fee check has codespace "undefined", code 1.
 _TEXTS = {
     "insufficient fee": Refusal.FEE,
     "provided fee < minimum global fee": Refusal.FEE,
@@ -49,7 +47,7 @@ _EXPECTED = re.compile(r"expected (\d{1,18})\b", re.ASCII)
 
 
 def classify(code: int, codespace: str, text: str) -> Refusal:
-    """Of an answer with a code other than 0. `codespace` is "" where the code was read off a text."""
+    """Classifies an answer with a code other than 0; `codespace` is '' if the code comes from a text."""
     if codespace == RATE_LIMIT:
         return Refusal.RATE_LIMIT
     if codespace in ("", SDK) and code in _SDK_CODES:
@@ -58,7 +56,7 @@ def classify(code: int, codespace: str, text: str) -> Refusal:
 
 
 def required_fee(text: str, denom: str) -> int | None:
-    """The fee in `denom` that a refusal for a fee too low asks for; None when it names none."""
+    """Returns the fee in `denom` that a refusal requires; None if it names none."""
     match = _REQUIRED.search(text) or _MINIMUM.search(text)
     coins = match[1].split(",") if match else []
     amounts = (re.fullmatch(rf"(\d{{1,30}})(?:\.\d+)?{re.escape(denom)}", coin, re.ASCII) for coin in coins)
@@ -66,6 +64,6 @@ def required_fee(text: str, denom: str) -> int | None:
 
 
 def expected_sequence(text: str) -> int | None:
-    """The account's sequence by a refusal for a wrong one; None when it names none."""
+    """Returns the account's sequence that a refusal names, or None."""
     match = _EXPECTED.search(text)
     return int(match[1]) if match else None

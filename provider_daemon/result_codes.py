@@ -1,13 +1,12 @@
-"""The chain's result codes that provd and its devnet know, by codespace (docs/protocol.md, 'Result
-codes')."""
+"""The chain's result codes, by codespace (docs/protocol.md, 'Result codes')."""
 
 from enum import IntEnum
 
 SDK, HPC, STORE = "sdk", "hpc", "store"  # codespaces
-# codespaces of one error each: a fee too low, too many transactions
+# codespaces with a single error: fee too low, too many transactions
 UNDEFINED, RATE_LIMIT = "undefined", "ratelimit"
-ONLY_ERROR = 1  # the code of each of those two
-FIRST_HPC_ERROR = 2100  # the module's registered errors begin there; its checks of a message's form are below
+ONLY_ERROR = 1  # the code of both
+FIRST_HPC_ERROR = 2100  # the module's registered errors begin here; form checks have lower codes
 
 
 class SdkCode(IntEnum):
@@ -24,7 +23,7 @@ class SdkCode(IntEnum):
     MEMO_TOO_LARGE = 12
     INSUFFICIENT_FEE = 13
     INVALID_REQUEST = 18
-    IN_MEMPOOL = 19  # the node has these very bytes already
+    IN_MEMPOOL = 19  # the node already has the same bytes
     MEMPOOL_FULL = 20
     TX_TOO_LARGE = 21
     TIMEOUT_HEIGHT = 30
@@ -37,7 +36,7 @@ class SdkCode(IntEnum):
 
 
 class StoreCode(IntEnum):
-    """Codespace store, of raw reads (SDK 0.50 and later; before, codespace sdk: SdkCode.UNKNOWN_REQUEST)."""
+    """Codespace store, for raw reads since SDK 0.50; before, codespace sdk: SdkCode.UNKNOWN_REQUEST."""
 
     EMPTY_QUERY = 3
     NO_SUCH_STORE = 4
@@ -46,5 +45,5 @@ class StoreCode(IntEnum):
 
 
 def is_in_mempool(codespace: str, code: int) -> bool:
-    """Whether the node refused these bytes because it has them already: they count as accepted."""
+    """Returns whether the node refused the bytes because it already has them: they count as accepted."""
     return codespace == SDK and code == SdkCode.IN_MEMPOOL

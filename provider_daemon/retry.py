@@ -1,4 +1,4 @@
-"""The one retry policy: a few quick attempts inside one port call. Everything longer is the next tick's."""
+"""The retry policy: a few quick attempts inside one port call. Longer waits are left to the next tick."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -15,14 +15,14 @@ ATTEMPTS = 3
 async def quickly(
     call: Callable[[], Awaitable[T]], *, on: type[Exception] = Transient, seconds: float = 0.05
 ) -> T:
-    """Calls again when `on` is raised, at most ATTEMPTS times in all; only for calls that may safely happen
-    twice.
+    """Calls again if `on` is raised, at most ATTEMPTS times in all.
 
-    The waits are random: up to `seconds` before the second attempt, up to twice that before the third.
+    Only for calls that may safely happen twice. The waits are random: up to `seconds` before the second
+    attempt, up to twice that before the third.
     """
 
     async def attempt() -> T:
-        # tenacity only awaits what is an async function itself, not what returns an awaitable
+        # tenacity awaits only async functions, not functions that return an awaitable
         return await call()
 
     policy = AsyncRetrying(

@@ -1,11 +1,10 @@
-"""Strangers' text: on a screen, and cut to what may be kept of it."""
+"""Makes text from outside safe to print, and limits its length."""
 
 _ESCAPED = dict.fromkeys("<>&\u2028\u2029", 6) | dict.fromkeys('"\\\n\r\t', 2)
 
 
 def cut(text: str, most: int) -> str:
-    """At most `most` bytes of it as the chain's store writes JSON (`<` is six bytes there), ended by a mark
-    when some is left out."""
+    """Cuts the text to `most` bytes in the chain's JSON (`<` has six), with a mark if some is left out."""
     if sum(map(_stored, text)) <= most:
         return text
     room, kept = most - len("…".encode()), 0
@@ -22,10 +21,10 @@ def _stored(char: str) -> int:
 
 
 def printable(text: str) -> str:
-    """It cannot move the cursor, start a line of its own, or turn the direction of writing around."""
+    """Escapes characters that move the cursor, start a line, or change the direction of writing."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def printable_lines(text: str) -> str:
-    """The same of a text that has lines and tabs of its own."""
+    """Escapes a text as `printable` does, but keeps its line breaks and tabs."""
     return "".join(char if char in "\n\t" else printable(char) for char in text)
