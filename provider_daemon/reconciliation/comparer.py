@@ -44,7 +44,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A run's result. `general`: differences of no known job. `failed`: a line for each unreadable side."""
+    """A run's result. `general`: differences of no known job. `failed`: sides without a readable answer."""
 
     jobs: tuple[Compared, ...] = ()
     general: tuple[Difference, ...] = ()

@@ -10,7 +10,7 @@ from provider_daemon.template.signature import verify
 
 
 def trusted(allowed: Sequence[str], directory: str, signers: Collection[str]) -> dict[str, Template]:
-    """Returns the allowed templates by id, first the directory's; raises TemplateError with all problems."""
+    """Returns the allowed templates by id (the directory's first); raises TemplateError with all problems."""
     if not allowed:
         return {}
     known = {**shipped(), **(in_directory(Path(directory)) if directory else {})}
