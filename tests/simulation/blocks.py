@@ -1,5 +1,4 @@
-"""The chain as a model: CheckTx, the mempool, and blocks that carry out the very bytes that the daemon
-signed."""
+"""A model of the chain: CheckTx, the mempool, and blocks that execute the bytes signed by the daemon."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -21,8 +20,9 @@ from tests.simulation.fees import Fees
 from tests.simulation.world import World
 
 GAS_A_MESSAGE = 40_000
-SEEN_BACK = 2  # blocks that an endpoint may be behind the highest height seen and still be believed
-BELIEVED_SECONDS = 5  # how long it stays believed after it was looked at
+# blocks that an endpoint may be behind the highest known height and still be healthy
+SEEN_BACK = 2
+BELIEVED_SECONDS = 5  # seconds that it stays healthy after a check
 HALT_OFFLINE = 300  # seconds without a block after which every cluster is offline
 
 
@@ -38,8 +38,10 @@ class Waiting:
 
 @dataclass
 class View:
-    """The chain as one endpoint shows it: now, or a few blocks ago. `sent`: transactions that this endpoint
-    alone has taken."""
+    """The chain as one endpoint shows it: now, or a few blocks ago.
+
+    `sent`: transactions that only this endpoint has accepted.
+    """
 
     height: int
     time: float
@@ -75,14 +77,14 @@ class Blocks:
     def __post_init__(self) -> None:
         self.fees, self.false = Fees(self.world), FalseAnswers(self.world)
 
-    # --- a node's answers ---
+    # --- a node's responses ---
 
     def view(self, *, head: bool = False) -> View:
-        """What the endpoint that is asked has: an endpoint that is cut off from its peers, one that lags, or
-        the newest block.
+        """Returns the view of the queried endpoint: cut off from its peers, behind, or at the newest block.
 
-        The client disbelieves an endpoint that is more than SEEN_BACK blocks behind, but looks only every few
-        seconds; the head is looked at each time."""
+        The client considers an endpoint that is more than SEEN_BACK blocks behind unhealthy, but checks only
+        every few seconds; the head is checked each time.
+        """
         if self.stuck is not None and self.world.now() < self.stuck_until:
             return self.stuck
         self.stuck = None
@@ -92,8 +94,10 @@ class Blocks:
         return View(self.height, self.time, self.books)
 
     def broadcast(self, tx_bytes: bytes) -> TxOutcome:
-        """By whichever endpoint is asked: one that lags checks by what it knows, and passes on what it takes
-        when it can."""
+        """Broadcasts through the queried endpoint.
+
+        An endpoint that is behind checks by its own state, and forwards what it accepts when it can.
+        """
         self.watch_offers(tx_bytes)
         view = self.view()
         if view.books is self.books:
@@ -107,7 +111,7 @@ class Blocks:
         return TxOutcome(waiting.tx_hash, 0, 0, "", "")
 
     def check(self, tx_bytes: bytes) -> TxOutcome:
-        """CheckTx, and into the mempool when it passes."""
+        """Runs CheckTx, and adds the transaction to the mempool if it passes."""
         waiting = self._read(tx_bytes)
         if self.world.strikes("fee_too_low"):
             return TxOutcome(
@@ -122,7 +126,7 @@ class Blocks:
         return TxOutcome(waiting.tx_hash, 0, code, SDK if code else "", log)
 
     def watch_offers(self, tx_bytes: bytes) -> None:
-        """A report may be in a second transaction only when the first can never take effect any more."""
+        """Checks that a second transaction has a report only if the first can never take effect."""
         waiting = self._read(tx_bytes)
         assert waiting.tx is not None
         for message in map(messages.unpack, waiting.tx.body.messages):
@@ -137,7 +141,10 @@ class Blocks:
                     before.append(waiting)
 
     def _alive(self, other: Waiting, waiting: Waiting) -> bool:
-        """It took effect, or still can, beside the new one: one sequence lets only one of two through."""
+        """Reports whether the transaction took effect, or still can beside the new one.
+
+        Of two transactions with one sequence only one is included.
+        """
         if other.sequence == waiting.sequence or waiting.sequence < self.books.sequence:
             return False
         done = self.included.get(other.tx_hash)
@@ -166,7 +173,7 @@ class Blocks:
         return waiting.tx is not None and waiting.fee < self.fees.required(waiting.gas_limit)
 
     def ours_in_block(self) -> bool:
-        """Whether one of our transactions has succeeded."""
+        """Reports whether one of our transactions has succeeded."""
         return any(
             outcome.ok and not tx_hash.startswith("FOREIGN") for tx_hash, outcome in self.included.items()
         )
@@ -205,7 +212,7 @@ class Blocks:
     # --- blocks ---
 
     def tick(self) -> None:
-        """The next block, or none while the chain is halted."""
+        """Produces the next block, or none while the chain is halted."""
         self.world.later(self.seconds, self.tick)
         now = self.world.now()
         if now < self.halted_until:
@@ -261,7 +268,11 @@ class Blocks:
             self.check(tx_bytes)
 
     def _still_paid(self, mempool: list[Waiting]) -> list[Waiting]:
-        """A recheck throws out what pays too little by now, and all behind it: their sequences have a gap."""
+        """Returns the transactions that pass a recheck.
+
+        A recheck removes a transaction that pays too little now, and all that follow: their sequences have a
+        gap.
+        """
         cheap = next(
             (number for number, waiting in enumerate(mempool) if self._too_cheap(waiting)), len(mempool)
         )
@@ -293,7 +304,7 @@ class Blocks:
         return 0, ""
 
     def _execute(self, tx_hash: str, tx: Tx) -> TxOutcome:
-        """All messages or none."""
+        """Executes all messages or none."""
         tried = snapshot_of(self.books)
         for index, envelope in enumerate(tx.body.messages):
             try:
@@ -322,7 +333,7 @@ class Blocks:
             self.world.note(f"chain: {job_id} cancelled by its customer")
 
     def cancel_some_job(self) -> None:
-        """The customer's cancel lands just now."""
+        """Cancels a job of the customer at this moment."""
         alive = [job_id for job_id, record in self.books.jobs.items() if record.state not in TERMINAL]
         if alive:
             self.cancel(self.world.dice.choice(alive))

@@ -1,4 +1,4 @@
-"""The chain's state as a model: jobs, money, node heartbeats, and what a signed transaction does to them.
+"""A model of the chain's state: jobs, money, node heartbeats, and what a signed transaction changes in them.
 
 See docs/protocol.md, 'Messages of the HPC module'.
 """
@@ -18,17 +18,19 @@ from provider_daemon.job.usage import Usage
 from provider_daemon.money.bill import bill
 from tests.fakes.chain import PROVIDER
 
-ESCROW = 10**9  # uvirt, what a customer puts in for a job
+ESCROW = 10**9  # uvirt that a customer puts into escrow for a job
 
 
 class Failed(Exception):
-    """A message that the chain refuses; its text ends as the SDK's does."""
+    """The chain refuses a message; the text ends as the SDK's does."""
 
 
 @dataclass
 class Record:
-    """One job. `by_report`: the report that ended it, as it came; None while it lives, or when customer or
-    chain ended it."""
+    """A job.
+
+    `by_report`: the report that ended it, unchanged; None while it is open, or if customer or chain ended it.
+    """
 
     spec: Spec
     height: int
@@ -39,7 +41,7 @@ class Record:
     ended_at: float = 0.0  # by the block's clock
     told: list[State] = field(default_factory=list)
     paid: dict[str, int] = field(default_factory=dict)
-    # the node cannot decode the record from then, for `unreadable_for` seconds
+    # the node cannot decode the record from then on, for `unreadable_for` seconds
     unreadable_from: float = float("inf")
     unreadable_for: float = 0.0
 
@@ -53,8 +55,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Lie:
-    """A record that the endpoint shows until then in place of the chain's own, or where the chain has
-    none."""
+    """A record that the endpoint shows until then in place of the chain's record, or where there is none."""
 
     record: Record
     until: float
@@ -62,20 +63,20 @@ class Lie:
 
 @dataclass
 class Books:
-    """Everything that a transaction can change, and the `lies` that the endpoint tells of it."""
+    """Everything that a transaction can change, and the `lies` of the endpoint about it."""
 
     jobs: dict[str, Record] = field(default_factory=dict)
     nodes: dict[str, int] = field(default_factory=dict)
     cluster: str = "active"
     wallet: int = 10**12
     sequence: int = 0
-    uvirt: Counter[str] = field(default_factory=Counter)  # whose money it is; "escrow" is the module's
+    uvirt: Counter[str] = field(default_factory=Counter)  # uvirt by owner; "escrow" is the module's
     lies: dict[str, Lie] = field(default_factory=dict)
 
     def shown(self, job_id: str, now: float) -> Record | None:
-        """As the endpoint shows it."""
+        """Returns the record that the endpoint shows."""
         lie, true = self.lies.get(job_id), self.jobs.get(job_id)
-        # an invented one, until the number is taken
+        # an invented record, until the number is in use
         if lie is None or now >= lie.until or (true is not None and not true.told):
             return true
         return replace(
@@ -83,18 +84,18 @@ class Books:
         )
 
     def counter(self, now: float) -> int:
-        """The next job number, as the endpoint shows it."""
+        """Returns the next job number that the endpoint shows."""
         invented = (int(job_id.removeprefix("JOB-")) for job_id, lie in self.lies.items() if now < lie.until)
         return max(len(self.jobs), *invented, 0) + 1
 
     def add(self, record: Record) -> None:
-        """A customer's job, with the escrow that it puts in."""
+        """Adds a customer's job with its escrow."""
         self.jobs[record.spec.job_id] = record
         self.uvirt["customer"] -= ESCROW
         self.uvirt["escrow"] += ESCROW
 
     def apply(self, message: Message, now: float) -> None:
-        """Raises Failed and has changed nothing."""
+        """Applies the messages. If it raises Failed, nothing has changed."""
         if isinstance(message, tx_pb2.MsgReportJobStatus):
             self._report(message, now)
         elif isinstance(message, tx_pb2.MsgUpdateNodeMetadata):
@@ -125,7 +126,7 @@ class Books:
         self.nodes[message.node_id] = message.last_sequence_number
 
     def settle(self, record: Record, usage: Usage) -> None:
-        """Out of the escrow: provider, platform, and the rest back to the customer. One escrow pays once."""
+        """Pays the escrow out once: to provider and platform, and the rest back to the customer."""
         if record.paid:
             raise Failed("escrow is closed")
         owed = bill(usage, record.spec.resources.gpu_type, ceiling=ESCROW)
@@ -136,7 +137,7 @@ class Books:
 
 
 def snapshot_of(books: Books) -> Books:
-    """A copy on which messages can be tried."""
+    """Returns a copy on which messages can be tried."""
     tried = copy.copy(books)
     tried.jobs = {job_id: copy.copy(record) for job_id, record in books.jobs.items()}
     for record in tried.jobs.values():

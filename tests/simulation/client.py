@@ -1,5 +1,4 @@
-"""ports.Chain over the model of the chain, with everything that can happen to a call on its way there and
-back."""
+"""The port Chain over the model of the chain, with all faults of a call in both directions."""
 
 from decimal import Decimal
 
@@ -84,16 +83,17 @@ class SimulatedChain:
         return await self._gate.call("simulate", lambda: self._blocks.simulate(tx_bytes))
 
     async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
-        """A transaction may also reach the mempool long after its sender gave the call up, at the last
-        moment, and more than once.
+        """Broadcasts a transaction.
 
-        Not after a no: the client sends once, so no other copy is under way until the daemon itself sends the
-        same bytes again."""
+        It may also reach the mempool long after its sender gave the call up, at the last moment, and more
+        than once. This does not happen after a refusal: the client sends once, so no other copy exists until
+        the daemon sends the same bytes again.
+        """
         if self._world.strikes("tx_delivered_late"):
             self._world.later(self._world.dice.uniform(1, 300), lambda: self._blocks.check(tx_bytes))
             return await self._unanswered(tx_bytes)
         if self._world.strikes("tx_at_its_timeout"):
-            # just in time, or just not
+            # just before or just after the timeout
             last = transactions.decode(tx_bytes).body.timeout_height - self._world.dice.randint(0, 1)
             self._blocks.at_timeout.append((last, tx_bytes))
             return await self._unanswered(tx_bytes)

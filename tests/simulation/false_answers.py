@@ -1,15 +1,19 @@
-"""When the endpoint in use lies, and about what: each lie lasts for a while, over restarts of the daemon."""
+"""When the endpoint in use lies, and about what.
+
+Each lie lasts for a while, across restarts of the daemon.
+"""
 
 from dataclasses import dataclass, field
 
 from tests.simulation.world import World
 
-REST_SECONDS = 60.0  # between two lies of one kind: the truth is heard in between
+# between two lies of one kind, in which the endpoint returns the truth
+REST_SECONDS = 60.0
 
 
 @dataclass
 class FalseAnswers:
-    """`until`: fault -> the moment at which its lie ends or ended, in seconds since the epoch."""
+    """The lies. `until`: fault -> the moment at which its lie ends or ended, in seconds since the epoch."""
 
     world: World
     until: dict[str, float] = field(default_factory=dict)

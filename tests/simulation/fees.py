@@ -1,5 +1,7 @@
-"""The chain's price of gas, and who keeps transactions out of the mempool: full blocks, and strangers who
-name our account."""
+"""The chain's gas price, and what keeps transactions out of the mempool.
+
+These are full blocks, and foreign transactions that name our account.
+"""
 
 import math
 from dataclasses import dataclass
@@ -14,8 +16,11 @@ ROOM = 0.5  # of the blocks, while they are nearly full, have room for us
 
 @dataclass
 class Fees:
-    """`price`: of one unit of gas now. It rises in each block while they are nearly full, and falls back
-    after that."""
+    """The fee market.
+
+    `price`: the current price of one unit of gas. It rises in each block while they are nearly full, and
+    falls afterwards.
+    """
 
     world: World
     price: Decimal = USUAL
@@ -26,7 +31,7 @@ class Fees:
         return math.ceil(self.price * gas_limit)
 
     def next_block(self) -> bool:
-        """Whether it has room for our transactions."""
+        """Reports whether the next block has room for our transactions."""
         now = self.world.now()
         if self.world.strikes("gas_price_rises"):
             self.rises_until = now + self.world.broken_for(10, 120)

@@ -1,5 +1,7 @@
-"""The way from the daemon to its two remotes: each call takes time, and may be lost, late, doubled, or the
-daemon's last."""
+"""The path from the daemon to SLURM and the chain.
+
+Each call takes time, and may be lost, late, duplicated, or the daemon's last.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -9,12 +11,14 @@ from provider_daemon.errors import Transient
 from tests.simulation.world import Killed, World
 
 T = TypeVar("T")
-STEP = 0.05  # seconds that any way takes
+STEP = 0.05  # seconds that each direction takes
 
 
 class Gate:
-    """One for each life of the daemon; after its death nothing passes. `memory_lost_at`: when the ledger
-    could not be written."""
+    """The path of one life of the daemon; after its death nothing passes.
+
+    `memory_lost_at`: when the ledger could not be written.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -23,7 +27,7 @@ class Gate:
         self.memory_lost_at: float | None = None
 
     async def point(self, what: str, seconds: float = STEP) -> None:
-        """A moment in which the daemon waits, and may die."""
+        """A moment in which the daemon waits, and may be killed."""
         self.maybe_die("kill", what)
         if self._world.strikes("cancel_at_a_point"):
             self._world.cancel_some_job()
@@ -43,11 +47,11 @@ class Gate:
         raise Killed
 
     async def call(self, what: str, command: Callable[[], T], *, latest: float = 30, once: bool = False) -> T:
-        """Runs the command at the far side. `latest`: seconds that its caller waits for an answer.
+        """Runs the command on the remote. `latest`: seconds that the caller waits for an answer.
 
-        Clients try an answer that did not come again within the same call (retry.quickly), so a command can
-        arrive twice and the second answer is the one that counts; `once` is for what the daemon never repeats
-        by itself."""
+        Clients repeat a call without an answer within the same call (retry.quickly), so a command can arrive
+        twice, and the second answer counts; `once` is for what a client never repeats.
+        """
         if self.memory_lost_at is not None and self._world.loop.time() > self.memory_lost_at:
             self._world.wrong(f"4 {what}: the daemon goes on without its memory")
         if self._world.calm and not self.dead:

@@ -1,45 +1,39 @@
-"""What must hold in every schedule, in words and code.
+"""The invariants of every schedule, in words and code.
 
 At every moment (checked where it happens):
-1. A chain job is submitted to SLURM at most once: never two alive under its name, never a second one beside a
-   record of the first
-   (site.py, at every sbatch), and none after its end was reported. The one limit: SLURM's record of a job is
-   purged before the daemon
-   (its ledger lost, or sbatch's answer) and the chain have learned anything of it.
+
+1. A chain job is submitted to SLURM at most once: there are never two live SLURM jobs under its name, never a
+   second one beside a record of the first (site.py, at every sbatch), and none after its end was reported.
+   The one exception: SLURM's record of a job is purged before the daemon (its ledger lost, or sbatch's
+   answer) and the chain have learned anything of it.
 2. A report is offered in a second transaction only when the first can never take effect (blocks.py, at every
-   broadcast), and what is
-   confirmed is not written again.
-3. An escrow pays once (books.py), and no tick ends by an error that was not foreseen (listening.py).
-4. A daemon that could not write its ledger does nothing more (gate.py), and nothing else but that ends it
+   broadcast), and a confirmed report is not written again.
+3. An escrow pays once (books.py), and no tick ends by an unexpected error (listening.py).
+4. A daemon that could not write its ledger does nothing more (gate.py), and nothing else ends the daemon
    (life.py).
-13. Whatever an endpoint makes up: no transaction is signed with a sequence that the account has not reached,
-    with a timeout height far
-   away, for a price of gas over the ceiling, or with far more gas than its messages need; and none pays
-   exactly a price that was seen to
-   rise (lies.py, at the first send).
+13. Whatever an endpoint invents: no transaction is signed with a sequence that the account has not reached,
+    with a timeout height far away, for a gas price over the limit, or with far more gas than its messages
+    need; and none pays exactly a price that was seen to rise (lies.py, at the first send).
 
 Once it is calm:
-5. It ends: within SETTLE seconds nothing is left to do or to say; and what was final is on chain within
-   CAUGHT_UP seconds.
+
+5. The schedule ends: within SETTLE seconds nothing is left to do or to report; and every final state is on
+   chain within CAUGHT_UP seconds.
 6. Every SLURM job of ours that ended was reported, or provably could not be: the chain had ended it first
-   (then the signed usage is
-   kept), its record in SLURM was purged, never closed or named no GPUs, or the chain's record of it cannot be
-   read. Nothing else is parked.
-7. No wrong terminal state: what our report says is what became of the SLURM job; and none is given up for a
-   reason that may pass.
-8. The usage that was reported or kept is the model's truth: over every stretch, all nodes and GPUs, and what
-   SLURM gave, not what was
-   asked for.
+   (then the signed usage is kept), its record in SLURM was purged, never closed or named no GPUs, or the
+   chain's record of it cannot be read. Nothing else is parked.
+7. No wrong terminal state: our report is what happened to the SLURM job; and no job is given up for a
+   temporary reason.
+8. The reported or kept usage is the model's true usage: over every stretch, all nodes and GPUs, and what
+   SLURM allocated, not what was requested.
 9. Money: each escrow is paid out whole for the true usage, all accounts together hold what they held, and the
-   wallet lost the fees of
-   included transactions and nothing else.
-10. The ledger says of each transaction what the chain says, its word of a job never goes back (life.py), and
-    it knows all that the
-   chain took from our key (unless it was lost or is an older copy).
-11. Nothing of a job that is over lives on in SLURM for longer than CANCEL_SEEN seconds, and at most one SLURM
-    job of it ever ran.
-12. No invented job is reported (7), and none goes on in SLURM for longer than UNPAID seconds after the truth
-    is told.
+   wallet lost the fees of included transactions and nothing else.
+10. The ledger agrees with the chain on each transaction, its state of a job never goes back (life.py), and it
+    knows all transactions that the chain accepted from our key (unless it was lost or is an older copy).
+11. No SLURM job of an ended job lives for longer than CANCEL_SEEN seconds, and at most one SLURM job of it
+    ever ran.
+12. No invented job is reported (7), and none runs in SLURM for longer than UNPAID seconds after the true
+    answers return.
 """
 
 from dataclasses import dataclass
@@ -63,7 +57,7 @@ from tests.simulation.site import Site
 from tests.simulation.slurm_job import SlurmJob
 from tests.simulation.world import START, World
 
-# seconds from calm to the end: the longest job, the patience for what is missing, and room for slow ticks
+# seconds from calm to the end: the longest job, the patience for missing records, and room for slow ticks
 SETTLE = 3000
 CANCEL_SEEN = 200  # seconds: a start after 90, a sweep after 60, two ticks
 PATIENCE = HOPELESS_PATIENCE
@@ -76,8 +70,10 @@ CAUGHT_UP = 300
 
 @dataclass
 class Scene:
-    """Both models and the last ledger. `memory_lost`: at some moment the ledger was lost, or an older copy
-    was put back."""
+    """Both models and the last ledger.
+
+    `memory_lost`: at some moment the ledger was lost or replaced with an older copy.
+    """
 
     world: World
     site: Site
@@ -88,7 +84,7 @@ class Scene:
 
 
 def settled(scene: Scene) -> bool:
-    """Nothing is left to do or to say."""
+    """Reports whether nothing is left to do or to report."""
     if any(slurm_job.live for lie in scene.invented for slurm_job in scene.site.of(lie.record.slurm_name)):
         return False
     waiting = scene.ledger.waiting_messages(PROVIDER.address)
@@ -103,11 +99,11 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
     if job is not None and job.hold is Hold.UNREADABLE and not record.readable(scene.world.now()):
         return True
     if job is not None and not same_request(job.spec, record.spec):
-        # an invented job has its number: to be replaced, or an operator's, unless the true one has ended
+        # an invented job has its number: it is replaced, or left to an operator, unless the true one ended
         ended = record.state in TERMINAL and record.by_report is None and job.closed_at is not None
         return job.disowned and (ended or job.parked is not None)
     if job is not None and job.parked:
-        # that one is held until the next look that can read it
+        # the job is held until the next poll that can read it
         return job.parked.reason is not ParkReason.UNKNOWN_STATE
     forgotten = job is None and record.by_report is not None
     if job is None and not forgotten and not record.readable(scene.world.now()):
@@ -121,7 +117,7 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
 
 
 def check(scene: Scene) -> list[str]:
-    """Every broken promise, one line each."""
+    """Returns every broken promise, one line each."""
     broken = [] if settled(scene) else ["5 the schedule does not end: " + "; ".join(_open(scene))]
     for job_id, record in scene.blocks.books.jobs.items():
         broken += [f"{line} ({job_id})" for line in _check_job(scene, record, scene.ledger.job(job_id))]
@@ -129,7 +125,7 @@ def check(scene: Scene) -> list[str]:
 
 
 def _unpaid(scene: Scene) -> list[str]:
-    """A job that the chain does not have is ended, though not at the first contradiction."""
+    """Checks that a job that the chain does not have is ended, though not at the first contradiction."""
     if scene.memory_lost:
         return []
     lines = []
@@ -185,7 +181,7 @@ def _check_job(scene: Scene, record: Record, job: Job | None) -> list[str]:
 
 
 def _ended_by_us(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]:
-    """A cancel reaches SLURM soon; what waits for a reason that passes is given the time to."""
+    """Checks that a cancel reaches SLURM soon, and that a job with a temporary problem is given time."""
     ended = slurm_job.now_at.ended_at
     if record.by_report is None:
         late = ended - max(record.ended_at, START + scene.world.trouble_until)
@@ -199,13 +195,16 @@ def _ended_by_us(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]
 
 
 def _hands_off(scene: Scene, record: Record, job: Job | None) -> bool:
-    """Parked, or the chain's record cannot be read: it was never adopted, or is on hold."""
+    """Reports whether the job is parked, or the chain's record cannot be read.
+
+    In the second case it was never adopted, or is on hold.
+    """
     unread = job is None or job.hold is Hold.UNREADABLE
     return bool(job and job.parked) or (unread and not record.readable(scene.world.now()))
 
 
 def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[SlurmJob]) -> list[str]:
-    """An operator is asked only for a cause that the world really had."""
+    """Checks that a job is parked only for a cause that really exists in the model."""
     if job is None or not job.parked or not same_request(job.spec, record.spec):
         return []
     causes = (
@@ -222,8 +221,10 @@ def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Slu
 
 
 def _attempts(scene: Scene, job: Job) -> int:
-    """How many submissions may count as one: not those that the site's own trouble ended, unless a kill kept
-    that from the ledger."""
+    """Returns how many submissions may count as attempts.
+
+    Failures of the site do not count, unless a kill kept them from the ledger.
+    """
     counted, kills = (
         scene.site.attempts,
         sum(count for deed, count in scene.world.deeds.items() if deed.startswith("kill")),
@@ -232,7 +233,7 @@ def _attempts(scene: Scene, job: Job) -> int:
 
 
 def _told_again(scene: Scene, job_id: str) -> list[str]:
-    """What the ledger knows as confirmed is not written a second time."""
+    """Checks that a report that the ledger knows as confirmed is not written a second time."""
     confirmed: set[str] = set()
     lines = []
     for row in scene.ledger.messages_of(job_id):
@@ -243,7 +244,7 @@ def _told_again(scene: Scene, job_id: str) -> list[str]:
     return lines
 
 
-# --- what was said ---
+# --- reports ---
 
 
 def _verdict(
@@ -257,7 +258,7 @@ def _verdict(
         )
         return [] if fine else [f"7 {record.state} is reported, but SLURM never had the job"]
     # Ids may have started again since a record was purged: the newest job of that id is the one that could be
-    # looked at.
+    # seen.
     job = next(
         (found for found in reversed(slurm_jobs) if found.slurm_id == report.slurm_job_id), slurm_jobs[0]
     )
@@ -267,7 +268,7 @@ def _verdict(
         lines.append("8 GPUs were used that no record names, and a bill was made all the same")
     allowed = outcomes(job)
     if scene.memory_lost and job.outcome is State.CANCELLED:
-        # why provd cancelled it was in the ledger that is lost: SLURM's own word is right
+        # the reason why provd cancelled it was in the lost ledger: SLURM's state is right
         allowed.add(State.CANCELLED)
     if record.state not in allowed:
         lines.append(f"7 {record.state} is reported, SLURM job {job.slurm_id} says {sorted(allowed)}")
@@ -278,7 +279,7 @@ def _verdict(
 
 
 def usage(job: SlurmJob) -> Usage:
-    """Counted here from the model's own stretches, not by the code under test."""
+    """Returns the usage, counted from the model's own stretches, not by the code under test."""
     plan = job.plan
     node_seconds = sum(record.held() * (record.nodes or plan.nodes) for record in job.records)
     return Usage(
@@ -292,19 +293,21 @@ def usage(job: SlurmJob) -> Usage:
 
 
 def outcomes(job: SlurmJob) -> set[State]:
-    """What may be reported of it: one word, but for a job that provd itself ended as hopeless or over its
-    limit."""
+    """Returns the states that may be reported of the job.
+
+    It is one state, except for a job that provd itself ended as hopeless or over its limit.
+    """
     if job.outcome is State.COMPLETED:
         return {State.COMPLETED}
     if job.outcome is State.CANCELLED:
         return {State.FAILED} if not job.ever_ran else {State.CANCELLED, State.FAILED, State.TIMEOUT}
-    # at the limit, though SLURM's elapsed time leaves a suspension out
+    # at the limit, though SLURM's elapsed time does not include suspension
     by_its_script = job.now_at.exit_code == 124
     return {State.TIMEOUT} if by_its_script or job.elapsed >= job.plan.wall_seconds else {State.FAILED}
 
 
 def _late(scene: Scene, record: Record, slurm_jobs: list[SlurmJob]) -> list[str]:
-    """Caught up: the report is on chain soon after the world is whole again and SLURM's last word is in."""
+    """Checks that the report is on chain soon after all faults ended and SLURM's final record arrived."""
     final = max((job.now_at.closed_at for job in slurm_jobs), default=0)
     since = max(final, START + scene.world.trouble_until)
     late = record.ended_at - since
@@ -316,8 +319,10 @@ def _late(scene: Scene, record: Record, slurm_jobs: list[SlurmJob]) -> list[str]
 
 
 def _evidence(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]:
-    """Ended without us after it was in SLURM: the chain takes no report, so the signed usage must be kept
-    here."""
+    """Checks the usage of a job that the chain ended after it was in SLURM.
+
+    The chain accepts no report, so the signed usage must be kept in the ledger.
+    """
     kept = [row.body for row in scene.ledger.messages_of(record.spec.job_id) if row.status == "kept"]
     if len(kept) != 1:
         return [f"6 {len(kept)} pieces of evidence kept of a job that the chain ended"]
@@ -327,7 +332,7 @@ def _evidence(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]:
     return [] if found == truth else [f"8 evidence says {found}, the truth is {truth}"]
 
 
-# --- accounts and memory ---
+# --- accounts and ledger ---
 
 
 def _money(scene: Scene) -> list[str]:

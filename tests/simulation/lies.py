@@ -1,8 +1,8 @@
-"""What the endpoint in use makes up to the outbox: heights, sequences, prices and gas; and what must never
-come of it.
+"""Lies of the endpoint in use to the outbox, and the checks of their effect.
 
-The chain's client asks several endpoints where it can. These lies are those that pass it: of an only
-endpoint, or of a majority."""
+The lies are about heights, sequences, prices and gas. The chain's client asks several endpoints where it can.
+These lies are those that pass it: of an only endpoint, or of a majority.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -15,13 +15,14 @@ from tests.simulation.client import SimulatedChain
 from tests.simulation.gate import Gate
 from tests.simulation.world import World
 
-FAR = 1_000_000  # blocks, and what a timeout height may be too far away at most is much less
+# blocks; the maximum distance of a valid timeout height is much less
+FAR = 1_000_000
 AHEAD = 7  # sequences
 FALSE_PRICE = Decimal(100)
-FALSE_GAS = 1000  # times the simulated
+FALSE_GAS = 1000  # a multiple of the simulated gas
 MOST_PRICE = Decimal("0.5")  # the default of chain.max_gas_price
-MOST_GAS = 5_000_000  # a message
-LEAST_RISE = Decimal("1.001")  # less shows in no fee
+MOST_GAS = 5_000_000  # per message
+LEAST_RISE = Decimal("1.001")  # a smaller rise shows in no fee
 
 
 class LyingChain(SimulatedChain):
@@ -35,8 +36,10 @@ class LyingChain(SimulatedChain):
         self._offered: set[str] = set()
 
     def _tells(self, fault: str) -> bool:
-        """Only to a ledger that knows of a transaction of its own in a block: before that nothing contradicts
-        a lie."""
+        """Reports whether to lie: only to a ledger with an included transaction of its own.
+
+        Before that nothing contradicts a lie.
+        """
         forgetful = {"ledger_lost", "ledger_restored"} & self._world.chances.keys()
         return not forgetful and self._blocks.ours_in_block() and self._blocks.false.given(fault)
 
@@ -45,7 +48,7 @@ class LyingChain(SimulatedChain):
         self._height = head.height
         if not self._tells("height_lie"):
             return head
-        self._seen, self._price = [], None  # nobody can tell a slope from it
+        self._seen, self._price = [], None  # the daemon cannot distinguish a slope from it
         return Head(head.height + FAR, head.time)
 
     async def account(self, address: str) -> Account:
@@ -53,7 +56,7 @@ class LyingChain(SimulatedChain):
         return Account(account.number, account.sequence + AHEAD) if self._tells("sequence_lie") else account
 
     async def balance(self, address: str, denom: str) -> int:
-        """The last that a draft asks for: it has seen the price."""
+        """The last call for a draft: the draft has the price by now."""
         balance = await super().balance(address, denom)
         price, self._price = self._price, None
         if price is not None:
@@ -80,7 +83,10 @@ class LyingChain(SimulatedChain):
         return await super().broadcast(tx_bytes)
 
     def _check(self, tx_bytes: bytes) -> None:
-        """At the first send of a transaction: invariant 13. One that an earlier life left open is its own."""
+        """Checks invariant 13 at the first send of a transaction.
+
+        A transaction that an earlier life left open counts as one of this life.
+        """
         tx, blocks = transactions.decode(tx_bytes), self._blocks
         info, gas = tx.auth_info.signer_infos[0], tx.auth_info.fee.gas_limit
         fee = sum(int(coin.amount) for coin in tx.auth_info.fee.amount)
@@ -105,7 +111,10 @@ class LyingChain(SimulatedChain):
 
     @property
     def _clock_is_right(self) -> bool:
-        """One that is a day ahead after a restart allows for the blocks of a day."""
+        """Reports whether the clock is right.
+
+        A clock that is a day ahead after a restart allows for the blocks of a day.
+        """
         return "clock_jump" not in self._world.chances
 
     def _rising(self) -> bool:

@@ -1,5 +1,7 @@
-"""The real daemon's loops over the two models: born from the ledger file, killed at any instant, born
-again."""
+"""The real daemon's loops over the two models.
+
+They start from the ledger file, are killed at any instant, and restart.
+"""
 
 import asyncio
 import sqlite3
@@ -41,8 +43,10 @@ TENANCY = ServedCluster(
 
 
 class WatchedLedger(Ledger):
-    """The real ledger; each statement and each commit is a place to die, and a commit one at which the disk
-    may be full."""
+    """The real ledger.
+
+    Each statement and each commit is a moment to be killed; at a commit the disk may also be full.
+    """
 
     gate: Gate
     world: World
@@ -104,7 +108,7 @@ class Life:
         self.scheduler: Scheduler = SimulatedScheduler(world, site, self.gate, self.clock)
 
     def _make_loops(self) -> list[Loop]:
-        """As the daemon's composition root does, in its order."""
+        """Creates the loops as the daemon does, in its order."""
         self.ledger.claim(CHAIN_ID)
         start(self.ledger, [TENANCY.cluster_id], self.clock.booted_at, self.clock.now())
 
@@ -127,7 +131,7 @@ class Life:
         return loops
 
     async def run(self) -> None:
-        """Until it is killed, until its ledger cannot be written, or until the caller cancels it."""
+        """Runs until it is killed, until its ledger cannot be written, or until the caller cancels it."""
         stop = asyncio.Event()
         tasks: list[asyncio.Task[None]] = []
         death: asyncio.Task[object] = asyncio.ensure_future(self._died.wait())
@@ -149,7 +153,10 @@ class Life:
                 self.ledger.close()
 
     def _complain(self, ended: list[object]) -> None:
-        """A full disk ends the daemon by design: without memory nothing is safe. systemd starts it again."""
+        """Records loops that ended by an unexpected error.
+
+        A full disk ends the daemon as designed: without a ledger nothing is safe. systemd restarts it.
+        """
         for error in ended:
             if isinstance(error, Killed | asyncio.CancelledError) or not isinstance(error, BaseException):
                 continue

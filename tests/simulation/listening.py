@@ -1,4 +1,7 @@
-"""The daemon's own log, into the schedule's timeline; an error that no loop foresaw is a broken promise."""
+"""Copies the daemon's log into the schedule's timeline.
+
+An unexpected error of a loop is a broken promise.
+"""
 
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager

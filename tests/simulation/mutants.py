@@ -1,7 +1,7 @@
-"""`python -m tests.simulation.mutants`: deliberate wrong versions of the real code, each of which the
-simulation must catch.
+"""Deliberately wrong versions of the real code, each of which the simulation must detect.
 
-Every mutant is put on in this process by replacing names of the real code (wrong/), and taken off again.
+Run `python -m tests.simulation.mutants`. Every mutant is applied in this process by replacing names of the
+real code (wrong/), and removed again.
 """
 
 import argparse
@@ -29,8 +29,7 @@ from tests.simulation.wrong.sending import SENDING
 from tests.simulation.wrong.slurm import SLURM
 
 SEEDS = 1000
-# Faults that these meet in every one of their schedules: what they get wrong needs two that seldom come
-# together.
+# Faults that these mutants meet in every schedule: their errors need two faults that seldom coincide.
 WEATHER: dict[str, frozenset[str]] = {
     "a site's problem counts as an attempt": frozenset({"site_takes_nothing"}),
     "a site's problem proves that nothing was queued": frozenset({"site_takes_nothing"}),
@@ -77,7 +76,7 @@ ON_THE_WIRE = {**WIRE_SLURM, **WIRE_CHAIN}
 
 @contextmanager
 def wearing(name: str) -> Iterator[None]:
-    """The real code with one mistake in it."""
+    """Applies the mutant to the real code."""
     with ExitStack() as stack:
         weather = WEATHER.get(name, frozenset())
         stack.enter_context(
@@ -96,7 +95,7 @@ def wearing(name: str) -> Iterator[None]:
 def hunt(
     name: str, first: int = 0, seeds: int = SEEDS, play_one: Callable[[int], Any] | None = None
 ) -> tuple[str, int, str]:
-    """The mutant's name, how many seeds it took (0: not caught), and the promise that broke."""
+    """Returns the mutant's name, how many seeds it took (0: not detected), and the broken promise."""
     play_one = play_one or (play_wire if name in WIRE_MUTANTS else play)
     with wearing(name):
         for number in range(seeds):
@@ -107,7 +106,7 @@ def hunt(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 when every mutant is caught."""
+    """Returns 0 if every mutant is detected."""
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
     parser.add_argument("--only", choices=sorted(MUTANTS), nargs="+", help="these only")
     parser.add_argument("--first", type=int, default=0, help="the first seed (0)")

@@ -1,5 +1,7 @@
-"""A site that accepts no submissions for minutes: in which words sbatch says so, and whether it queued the
-job all the same."""
+"""A site that accepts no submissions for minutes.
+
+It defines sbatch's error texts, and whether sbatch queued the job all the same.
+"""
 
 from dataclasses import dataclass
 
@@ -35,7 +37,7 @@ class Outage:
     words: str = ""
 
     def strikes(self) -> bool:
-        """Whether sbatch fails now for the site's own reasons; then `words` holds what it prints."""
+        """Reports whether sbatch fails now because of the site; then `words` contains its output."""
         if self.world.strikes("site_takes_nothing"):
             self.until = self.world.now() + self.world.broken_for(300, 900)
             self.words = self.world.dice.choice(NOT_QUEUED + MAYBE_QUEUED)
@@ -46,5 +48,5 @@ class Outage:
         return self.words in MAYBE_QUEUED and self.world.dice.random() < 0.3
 
     def receipt(self, name: str) -> SubmissionResult:
-        """As the daemon reads those words."""
+        """Returns the result as the daemon parses that output."""
         return failures.receipt(Submitted(name, 1, "", self.words))

@@ -1,7 +1,7 @@
-"""`python -m tests.simulation.run --n 10000` plays fresh seeds in two processes; `--seed N` replays one with
-its timeline.
+"""Runs the simulation.
 
-With `--wire` in the second mode: the real adapters are under the schedule too.
+`python -m tests.simulation.run --n 10000` plays fresh seeds in two processes; `--seed N` replays one with its
+timeline. `--wire` selects the second mode, which includes the real adapters.
 """
 
 import argparse
@@ -21,8 +21,10 @@ from tests.simulation.world import FAULTS
 
 @dataclass(frozen=True)
 class Mode:
-    """Where the border between real and simulated runs, the command that replays one of its seeds, and the
-    faults of its own."""
+    """A mode of the simulation.
+
+    It has the border between real and simulated, the command that replays a seed, and faults of its own.
+    """
 
     play: Callable[[int], Result]
     replay: str
@@ -32,12 +34,13 @@ class Mode:
 PORTS = Mode(play, "make simulate SEED=", frozenset(FAULTS))
 WIRE = Mode(play_wire, "make simulate MODE=wire SEED=", frozenset({*SLURM, *CHAIN}))
 PROCESSES = 2
-MANY = 1000  # schedules in which every kind of fault must have struck: one that cannot strike proves nothing
+# schedules in which every kind of fault must have occurred: one that cannot occur proves nothing
+MANY = 1000
 SHOWN = 5  # failing seeds whose timeline is printed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 when no promise broke."""
+    """Returns 0 if no promise broke."""
     parser = argparse.ArgumentParser(prog="simulate", description=__doc__)
     parser.add_argument("--n", type=int, default=1000, help="how many schedules (1000)")
     parser.add_argument("--seed", type=int, help="replay this one and print its timeline")
@@ -79,7 +82,7 @@ def never_struck(mode: Mode, deeds: Counter[str]) -> list[str]:
 
 
 def tally(results: Iterable[Result]) -> tuple[Counter[str], list[Result]]:
-    """What happened in all of them, and the ones in which a promise broke."""
+    """Counts what happened in all schedules, and collects those in which a promise broke."""
     deeds: Counter[str] = Counter()
     bad: list[Result] = []
     for result in results:

@@ -1,4 +1,4 @@
-"""One schedule: a seed in, what happened and which promises broke out."""
+"""One schedule: from a seed to what happened and which promises broke."""
 
 import asyncio
 import shutil
@@ -29,7 +29,8 @@ from tests.simulation.wire import records
 from tests.simulation.world import VirtualLoop, World
 
 MEMORY = Path("/dev/shm")
-LIE_THAT_ENDS_NOTHING = 60  # seconds: shorter than any job is disowned after
+# seconds: shorter than the time after which a job is disowned
+LIE_THAT_ENDS_NOTHING = 60
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,10 @@ class Result:
 
 
 def play(seed: int, mode: "type[Schedule] | None" = None) -> Result:
-    """The same seed always plays the same schedule of a mode; without one, the ports are the border between
-    real and simulated."""
+    """Plays a schedule; a seed always gives the same schedule in a mode.
+
+    Without a mode, the ports are the border between real and simulated.
+    """
     loop = VirtualLoop()
     world = World(seed, loop)
     try:
@@ -92,7 +95,7 @@ class Schedule:
         ledger.close()
 
     async def _until_settled(self) -> None:
-        """Looks from outside, as an operator's command does."""
+        """Waits from outside, as an operator's command does."""
         await asyncio.sleep(self._world.calm_at + 61)
         for _ in range(SETTLE // 30):
             if self._path.exists():
@@ -142,8 +145,7 @@ class Schedule:
     # --- the machine and its operator ---
 
     async def _machine(self) -> None:
-        """Every few seconds: a back-up, a clock that somebody sets, an operator who unparks what is
-        parked."""
+        """Every few seconds: a backup, a changed clock, an operator who unparks parked jobs."""
         dice = self._world.dice
         while True:
             await asyncio.sleep(dice.uniform(5, 60))
@@ -166,7 +168,7 @@ class Schedule:
         ledger = Ledger.open(self._path, lock=False)
         with ledger.write():
             for job in ledger.open_jobs("HPC-1"):
-                # that he would have it signed
+                # unparking an implausible record would have it signed
                 if job.parked and job.parked.reason is not ParkReason.IMPLAUSIBLE_RECORD:
                     self._world.note(f"operator: unparks {job.spec.job_id}")
                     ledger.unpark(job.spec.job_id)
@@ -175,11 +177,12 @@ class Schedule:
     # --- the endpoint that lies ---
 
     def _liar(self) -> None:
-        """A job that nobody submitted, under the next number; or, for a short while, somebody else's in place
-        of a known one.
+        """Lies about jobs.
 
-        With one endpoint, one that lies about a job from the first to the last moment is all that can be
-        known: no schedule has that."""
+        A lie is an unsubmitted job under the next number or, for a short while, another customer's job in
+        place of a known one. With one endpoint, a lie about a job from the first to the last moment is all
+        that can be known: no schedule has that.
+        """
         world, jobs = self._world, self._blocks.books.jobs
         if world.strikes("invented_record"):
             self._lie(self._job(len(jobs) + 1), world.broken_for(20, 200))
@@ -189,7 +192,7 @@ class Schedule:
             self._lie(self._job(number), world.broken_for(1, LIE_THAT_ENDS_NOTHING))
 
     def _lie(self, job: tuple[Spec, Plan], seconds: float) -> None:
-        """Another customer's job, made a moment later."""
+        """Returns another customer's job, created a moment later."""
         spec, plan = job
         spec = replace(spec, customer=BOB.address, created_ns=spec.created_ns + 1)
         spec = replace(spec, digest=digest(records.job(Record(spec, 0)), CHAIN_ID))
@@ -206,7 +209,7 @@ class Schedule:
     def _customer(self) -> None:
         dice, world = self._world.dice, self._world
         spec, plan = self._job(len(self._blocks.books.jobs) + 1)
-        # As the record's reader computes it: names are made of it.
+        # As the record's reader computes it: job names are derived from it.
         spec = replace(spec, digest=digest(records.job(Record(spec, self._blocks.height)), CHAIN_ID))
         record = Record(spec, self._blocks.height)
         self._plans[record.slurm_name] = self._plans[public_name(spec)] = plan

@@ -1,8 +1,8 @@
-"""ports.Scheduler over the model of SLURM, with everything that can happen to a command on its way there and
-back.
+"""The port Scheduler over the model of SLURM, with all faults of a command in both directions.
 
-The adapter's own order of questions and reading of rows are under test; the commands, their texts and the
-transport are not."""
+The adapter's order of queries and parsing of rows are under test; the commands, their texts and the transport
+are not.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,11 +22,12 @@ from tests.simulation.world import World
 
 T = TypeVar("T")
 HOSTS = tuple(Node(name, "IDLE", True, False, 16, 0, 65536, 0, 2, 0, "a100") for name in ("n1", "n2", "n3"))
-LATEST = 75  # seconds: the far side's own limit on a command, and the near side's patience beyond it
+# seconds: the remote limit of a command, plus the local client's additional patience
+LATEST = 75
 
 
 class Nowhere:
-    """No transport: whatever the adapter would send is answered by the model before."""
+    """No transport: the model answers before the adapter sends anything."""
 
     async def run(self, program: str, payload: bytes, seconds: float) -> CommandResult:
         raise AssertionError(f"not simulated: {program}")
@@ -93,8 +94,10 @@ class SimulatedScheduler(SlurmScheduler):
         return Reading(tuple(rows))
 
     async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
-        """What is answered with the site's trouble is no attempt; whatever else becomes of a submission may
-        be one."""
+        """Submits the orders.
+
+        An answer that is a problem of the site is not an attempt; any other submission may be one.
+        """
         counts = self._site.attempts = self._site.attempts if self._site.attempts is not None else Counter()
         counts.update(order.name for order in orders)
         receipts = await self._submit(orders)
@@ -102,10 +105,11 @@ class SimulatedScheduler(SlurmScheduler):
         return receipts
 
     async def _submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
-        """An answer that was lost, or cut in the middle, leaves its orders in doubt.
+        """Submits; if an answer is lost or cut in the middle, its orders have an unknown outcome.
 
         The command runs at most once: nothing between us and sbatch repeats it (one SSH channel, one payload;
-        sbatch itself tries again only what slurmctld refused to take)."""
+        sbatch itself repeats only what slurmctld refused to accept).
+        """
         dies = self._world.strikes("kill_while_submitting")
         if dies or self._world.strikes("sbatch_under_way"):
             for order in orders:

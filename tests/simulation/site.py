@@ -1,5 +1,7 @@
-"""SLURM as a model: jobs that wait, run, are requeued and end; squeue and sacct look at it, and its truth is
-known to the invariants."""
+"""A model of SLURM: jobs that wait, run, are requeued and end.
+
+squeue and sacct show a view of it; the invariants know its true state.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -13,13 +15,17 @@ from tests.simulation.outage import Outage
 from tests.simulation.slurm_job import NEVER, Plan, Record, SlurmJob
 from tests.simulation.world import World
 
-OVERHEAD = 3  # seconds between the program's end by its limit and the job's own end
+# seconds between the program's end by its limit and the job's own end
+OVERHEAD = 3
 FIRST_ID = 100
 OTHERS = Plan(3600, 30, 0, 1, 1, 1)  # somebody else's job
 
 
 class Site:
-    """`min_job_age`: seconds that slurmctld remembers an ended job; sacct alone knows it afterwards."""
+    """The site.
+
+    `min_job_age`: seconds that slurmctld remembers an ended job; only sacct knows it afterwards.
+    """
 
     def __init__(self, world: World, plans: dict[str, Plan]) -> None:
         self._world = world
@@ -31,14 +37,16 @@ class Site:
         self.invented: set[str] = set()  # names of jobs that only a lying endpoint has
         self.down_until = 0.0
         self.outage = Outage(world)
-        # by name, the submissions that are not known to have failed by the site's trouble
+        # by name, the submissions that are not known to have failed because of the site
         self.attempts: Counter[str] | None = None
-        self._dbd_until = 0.0  # slurmctld holds every record back until then
+        self._dbd_until = 0.0  # slurmctld holds back every record until then
         self._next_id = FIRST_ID
 
     def of(self, name: str) -> list[SlurmJob]:
-        """What SLURM ever had of ours that was submitted under the name; a record that only a refusal left is
-        no job."""
+        """Returns all SLURM jobs of ours submitted under the name.
+
+        The record of a refused submission is not a job.
+        """
         return [job for job in self.jobs if job.owner == name and not job.refused]
 
     # --- commands ---
@@ -58,7 +66,7 @@ class Site:
 
     def _accept(self, order: Submission) -> SlurmJob:
         before = [job for job in self.of(order.name) if job.live or not job.purged]
-        # An endpoint that lies about time and jobs can have its own job run twice once the ledger is lost.
+        # An endpoint that lies about time and jobs can have its own job run twice after the ledger is lost.
         if before and not (order.name in self.invented and self._world.memory_lost):
             self._world.wrong(f"1 {order.name} submitted twice: SLURM job {before[0].slurm_id} exists")
         if self._world.end_was_reported(order.name):
@@ -71,23 +79,32 @@ class Site:
         return job
 
     def _may_be_copied(self) -> bool:
-        """Not where slurmctld forgets a job before slurmdbd has its record: a copy of it is then all that is
-        seen. See docs/reliability.md, 'What is not promised'."""
+        """Reports whether the job may be imitated.
+
+        Not where slurmctld forgets a job before slurmdbd has its record: only an imitation of it is seen
+        then. See docs/reliability.md, 'What is not promised'.
+        """
         chances = self._world.chances.keys()
         late = "slurmdbd_lag" in chances and {"ledger_lost", "ledger_restored"} & chances
         return self.min_job_age > 60 and not late
 
     def imitate(self, name: str) -> None:
-        """Somebody else's job under a name of ours, with a script that claims to be ours."""
+        """Starts somebody else's job under a name of ours, with a script that claims to be ours."""
         self._queue(self._add(name, OTHERS))
 
     def script(self, slurm_id: str) -> str:
-        """The batch script of the job that has the id now; whoever imitates a job has copied its script."""
+        """Returns the batch script of the job that has the id now.
+
+        An imitation has a copy of the job's script.
+        """
         job = next(job for job in reversed(self.jobs) if job.slurm_id == slurm_id)
         return f"#!/bin/bash\n#SBATCH --job-name={job.submitted_name}\n"
 
     def _refuse(self, order: Submission) -> SubmissionResult:
-        """What no node can give leaves a failed record behind; other refusals leave nothing."""
+        """Refuses a submission.
+
+        A request that no node can fulfil leaves a failed record; other refusals leave nothing.
+        """
         self.refused.add(order.name)
         self._world.note(f"slurm: refuses {order.name}")
         if self._world.dice.random() < 0.5:
@@ -112,8 +129,10 @@ class Site:
         return job
 
     def scancel(self, slurm_ids: Sequence[str]) -> None:
-        """By id, of what is alive: an old id never hits, because slurmctld gives none out again that it still
-        remembers."""
+        """Cancels live jobs by id.
+
+        An old id never matches, because slurmctld does not assign an id that it still remembers.
+        """
         for job in self.jobs:
             if job.slurm_id in slurm_ids and job.live:
                 self._close(job, "CANCELLED", 0, 15 if job.now_at.started_at else 0)
@@ -121,8 +140,10 @@ class Site:
     # --- ids ---
 
     def _ids_come_again(self, job: SlurmJob) -> None:
-        """slurmctld counted to MaxJobId and on to this job's id: ids of ours go to somebody else, and to
-        other jobs of ours."""
+        """slurmctld reached MaxJobId and continued up to this job's id.
+
+        Ids of ours are assigned to somebody else, and to other jobs of ours.
+        """
         self._world.note(f"slurm: job ids start again, at {job.slurm_id}")
         self._next_id = int(job.slurm_id)
         for _ in range(self._world.dice.randint(0, 2)):
@@ -141,8 +162,10 @@ class Site:
     # --- life ---
 
     def _delivery(self, now: float, seconds: float = 0.0) -> float:
-        """When slurmdbd hears of something: records are handed over in order, and all wait while it is
-        away."""
+        """Returns when slurmdbd receives a record.
+
+        Records are delivered in order, and all wait while slurmdbd is down.
+        """
         if self._world.strikes("slurmdbd_lag"):
             self._dbd_until = max(self._dbd_until, now + self._world.broken_for(20, 600))
         return max(now + seconds, self._dbd_until)
@@ -191,7 +214,7 @@ class Site:
             self._run_on(job, plan.seconds, now)
 
     def _new_name(self, job: SlurmJob) -> str:
-        """The name of another job of ours, or any, or empty where it keeps its own."""
+        """Returns the name of another job of ours, or any, or "" if the job keeps its own."""
         others = [other.owner for other in self.jobs if other.owner not in ("", job.owner)]
         if others and self._world.strikes("takes_anothers_name"):
             return self._world.dice.choice(others)
@@ -202,8 +225,10 @@ class Site:
         self._world.note(f"slurm: job {job.slurm_id} is renamed to {job.name}")
 
     def _run_on(self, job: SlurmJob, seconds: float, started_at: float) -> None:
-        """To the program's own end, or to the limit that the batch script holds it to: by the wall clock,
-        suspended or not."""
+        """Runs the program to its own end, or to the limit in the batch script.
+
+        The limit is by the wall clock, suspended or not.
+        """
         limit = started_at + job.plan.wall_seconds - self._world.now()
         if seconds >= limit:
             self._timer(job, max(limit, 0) + OVERHEAD, lambda: self._close(job, "FAILED", 124))
@@ -212,8 +237,10 @@ class Site:
             self._timer(job, seconds, lambda: self._close(job, word, job.plan.exit_code))
 
     def _resize(self, job: SlurmJob) -> None:
-        """To one node: the next record is submitted now, and its start and elapsed time are the whole
-        job's."""
+        """Shrinks the job to one node.
+
+        The next record is submitted now, and its start and elapsed time are the whole job's.
+        """
         now = self._world.now()
         started = job.now_at.started_at
         self._end_record(job, "RESIZING", 0, 0)
@@ -232,8 +259,10 @@ class Site:
         self._run_on(job, left, job.now_at.started_at)
 
     def _again(self, job: SlurmJob, word: str) -> None:
-        """Requeued: the old record closes, and for a while squeue says completing and slurmdbd has no newer
-        one."""
+        """Requeues the job.
+
+        The old record closes, and for a while squeue reports completing and slurmdbd has no newer record.
+        """
         now = self._world.now()
         self._world.note(f"slurm: job {job.slurm_id} is requeued ({word})")
         self._end_record(job, word, 0, 0)
@@ -281,10 +310,10 @@ class Site:
         job.purged = True
         self._world.note(f"slurm: job {job.slurm_id} is purged")
 
-    # --- looks ---
+    # --- queries ---
 
     def squeue(self) -> list[Queued]:
-        """What slurmctld knows; never a last word."""
+        """Returns what slurmctld knows; never a final state."""
         now = self._world.now()
         return [self._queued(job, now) for job in self.jobs if self._remembered(job, now)]
 
@@ -300,8 +329,10 @@ class Site:
         return Queued(job.slurm_id, job.word(now), *times, tres="", reason=job.reason, name=job.name)
 
     def sacct(self, slurm_ids: Collection[str], names: Collection[str]) -> list[AccountingRow]:
-        """What slurmdbd has by now, closed records and open ones, duplicates (-D) too; of every job where
-        nothing names one."""
+        """Returns what slurmdbd has by now.
+
+        Records are closed or open, with duplicates (-D); of every job if no job is named.
+        """
         now, every = self._world.now(), not (slurm_ids or names)
         asked = [
             job
@@ -312,7 +343,7 @@ class Site:
         return sorted(rows, key=lambda row: (int(row.slurm_id), row.submitted_at))
 
     def backlog(self) -> int:
-        """What slurmctld still holds back: sdiag's "DBD Agent queue size"."""
+        """Returns what slurmctld still holds back: sdiag's "DBD Agent queue size"."""
         now = self._world.now()
         records = [record for job in self.jobs for record in job.records]
         return sum(

@@ -1,4 +1,4 @@
-"""One SLURM job of the model: its records as slurmdbd keeps them, and what each of them held."""
+"""A SLURM job of the model: its records as slurmdbd keeps them, and what each of them held."""
 
 from dataclasses import dataclass, field, replace
 
@@ -12,8 +12,10 @@ NEVER = float("inf")
 
 @dataclass(frozen=True)
 class Plan:
-    """What will become of a chain job's program once SLURM runs it, and what SLURM gives it: whole cores, so
-    an even number of threads."""
+    """What the program of a chain job does once SLURM runs it, and what SLURM allocates.
+
+    SLURM allocates whole cores, so an even number of threads.
+    """
 
     wall_seconds: int
     seconds: float
@@ -26,7 +28,7 @@ class Plan:
     gpus_accounted: bool = True
 
     def run(self, elapsed: int, resized: int = 0) -> Run:
-        """Over all nodes, or over those that a resize left."""
+        """Runs over all nodes, or over those that a resize left."""
         nodes = resized or self.nodes
         gpus = ((self.gpu_type, self.gpus * nodes),) if self.gpus and self.gpus_accounted else ()
         return Run(elapsed, (self.cpus + self.cpus % 2) * nodes, self.memory_gb * 1024 * nodes, nodes, gpus)
@@ -36,8 +38,9 @@ class Plan:
 class Record:
     """One stretch of a job, from (re)submission to its end.
 
-    `known_at` and `closed_at`: when slurmdbd hears of it and of its end; `queued_at`: from when slurmctld
-    counts the first as owed."""
+    `known_at` and `closed_at`: when slurmdbd receives it and its end; `queued_at`: from when slurmctld counts
+    the first as owed.
+    """
 
     submitted_at: float
     queued_at: float
@@ -50,17 +53,20 @@ class Record:
     signal: int = 0
     closed_at: float = NEVER
     run: Run = field(default_factory=lambda: Run(0, 0, 0, 0))
-    nodes: int = 0  # of a resized job: what it has from then on; else 0
-    implausible: str = ""  # how slurmdbd has it wrong
+    nodes: int = 0  # of a resized job: its nodes from then on; else 0
+    implausible: str = ""  # how slurmdbd's record is wrong
 
     def elapsed(self, now: float) -> int:
-        """Suspension is left out, as SLURM does. After a resize it is the whole job's."""
+        """Returns the elapsed seconds without suspension, as SLURM does.
+
+        After a resize they are the whole job's.
+        """
         return (
             int(self.ended_at or now) - int(self.started_at) - round(self.suspended) if self.started_at else 0
         )
 
     def held(self) -> int:
-        """The seconds for which this record alone says what was allocated."""
+        """Returns the seconds for which only this record shows what was allocated."""
         return (
             int(self.ended_at) - max(int(self.started_at), int(self.submitted_at)) - round(self.suspended)
             if self.started_at
@@ -74,8 +80,8 @@ class SlurmJob:
     name: str
     plan: Plan
     records: list[Record]
-    owner: str = ""  # the name that it was submitted under, where it is one of ours
-    submitted_name: str = ""  # its script holds that for ever
+    owner: str = ""  # the name that it was submitted under, if it is one of ours
+    submitted_name: str = ""  # the name in its script, which never changes
     phase: Phase = Phase.WAITING
     reason: str = "Priority"
     waits_in_vain_since: float = 0.0
@@ -84,9 +90,10 @@ class SlurmJob:
     is_suspended: bool = False
     purged: bool = False
     repeated: bool = False
-    forgotten: bool = False  # by slurmctld alone: slurmdbd keeps an open record for ever
-    refused: bool = False  # sbatch said no, and left a record all the same
-    epoch: int = 0  # grows with each change, so that a timer of an earlier stretch does nothing
+    forgotten: bool = False  # by slurmctld only: slurmdbd keeps an open record forever
+    refused: bool = False  # sbatch refused it, and left a record all the same
+    # grows with each change, so that a timer of an earlier stretch does nothing
+    epoch: int = 0
 
     @property
     def now_at(self) -> Record:
@@ -110,11 +117,11 @@ class SlurmJob:
 
     @property
     def elapsed(self) -> int:
-        """Of its last stretch."""
+        """Returns the elapsed seconds of its last stretch."""
         return self.now_at.run.elapsed
 
     def word(self, now: float) -> str:
-        """As squeue shows it."""
+        """Returns the state that squeue shows."""
         if now < self.completing_until:
             return "COMPLETING"
         if self.phase is Phase.RUNNING:
@@ -122,7 +129,10 @@ class SlurmJob:
         return "PENDING" if self.phase is Phase.WAITING else self.now_at.word
 
     def rows(self, now: float) -> list[AccountingRow]:
-        """What slurmdbd has of it by now; all of it twice after an archive was loaded again."""
+        """Returns the records that slurmdbd has by now.
+
+        All of them are there twice after an archive was loaded again.
+        """
         rows = [self._row(record, now) for record in self.records if record.known_at <= now]
         return rows + rows if self.repeated else rows
 
@@ -145,7 +155,7 @@ class SlurmJob:
 
 
 def _as_recorded(record: Record, held: Run, *, closed: bool) -> Run:
-    """With the times that slurmdbd has beside it."""
+    """Returns the record with the times in slurmdbd."""
     run = record.run if closed else held
     run = replace(
         run,
@@ -157,7 +167,7 @@ def _as_recorded(record: Record, held: Run, *, closed: bool) -> Run:
 
 
 def wrong(run: Run, how: str) -> Run:
-    """What no job of ours can have."""
+    """Returns a record that no job of ours can have."""
     return {
         "ten years": replace(run, elapsed=315_360_000),
         "no value": replace(run, elapsed=4_294_967_294),

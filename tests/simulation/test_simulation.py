@@ -1,5 +1,7 @@
-"""Fresh schedules in every test run; the seed is printed, and `make simulate SEED=...` plays a failing one
-again."""
+"""Fresh schedules in every test run.
+
+The seed is printed, and `make simulate SEED=...` replays a failing one.
+"""
 
 import subprocess
 import sys
@@ -16,9 +18,11 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.timeout(600)
 def test_no_promise_breaks() -> None:
-    """Kills, lost and late answers, lagging records, halted chains: never twice, never lost, never wrong; and
-    every fault has struck."""
-    # In processes of its own: what forks from a long test run drags all of its memory through every garbage
+    """No promise breaks under kills, lost and late answers, late records and halted chains.
+
+    No job runs twice, is lost or is reported wrongly, and every fault has occurred.
+    """
+    # In separate processes: a fork of a long test run carries all of its memory through every garbage
     # collection.
     played = subprocess.run(
         [sys.executable, "-m", "tests.simulation.run", "--n", str(SCHEDULES)],
@@ -33,12 +37,12 @@ def test_no_promise_breaks() -> None:
 
 
 def test_a_seed_plays_the_same_again() -> None:
-    """Nothing but the seed decides what happens."""
+    """A seed determines everything that happens."""
     assert play(7).timeline == play(7).timeline
 
 
 def test_promises_can_break() -> None:
-    """A version without the look-up by name is caught: the simulation sees what it should."""
+    """The simulation detects a version that does not search by name."""
     name = "no search by name"
     assert name in MUTANTS
     assert hunt(name, seeds=200)[1]

@@ -1,5 +1,7 @@
-"""What every part of a simulated schedule shares: virtual time, the seed's dice, the faults that they throw,
-and the timeline."""
+"""What every part of a simulated schedule shares.
+
+That is virtual time, the seed's dice, the faults that they select, and the timeline.
+"""
 
 import asyncio
 import heapq
@@ -9,9 +11,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-START = 2_000_000_000.0  # seconds since the epoch at the first moment of every schedule
+# seconds since the epoch at the first moment of every schedule
+START = 2_000_000_000.0
 
-# Fault -> the highest chance at one point where it can strike. Each schedule takes some of them, at its own
+# Fault -> its maximum chance at each point where it can occur. Each schedule has some of them, at its own
 # share of that chance.
 MACHINE: dict[str, float] = {
     "kill": 0.03,
@@ -25,7 +28,7 @@ MACHINE: dict[str, float] = {
     "ledger_restored": 0.7,
     "operator_unparks": 0.5,
 }
-WAY: dict[str, float] = {  # to either remote
+WAY: dict[str, float] = {  # to SLURM and to the chain
     "lost_call": 0.15,
     "lost_answer": 0.15,
     "late_answer": 0.10,
@@ -98,11 +101,11 @@ FAULTS = {**MACHINE, **WAY, **SLURM, **CHAIN}
 
 
 class Killed(BaseException):
-    """The process is gone at this instant; nothing of it runs on."""
+    """The process is killed at this instant; nothing of it continues."""
 
 
 class Silent(selectors.SelectSelector):
-    """No file ever becomes ready: nothing real is waited for."""
+    """A selector in which no file ever becomes ready: nothing real is awaited."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         return []
@@ -131,9 +134,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 @dataclass
 class World:
-    """`calm_at`: the second (since START) from which no new fault is thrown. `deeds` counts what happened by
-    kind.
+    """The shared state.
 
+    `calm_at`: the second (since START) from which no new fault occurs. `deeds` counts what happened by kind.
     `trouble_until`: the second until which something that was broken before the calm stays broken.
     """
 
@@ -142,10 +145,10 @@ class World:
     timeline: list[str] = field(default_factory=list)
     deeds: Counter[str] = field(default_factory=Counter)
     wrongs: list[str] = field(default_factory=list)
-    clock_is_off: float = 0.0  # seconds by which the daemon's machine is wrong
+    clock_is_off: float = 0.0  # seconds by which the clock of the daemon's machine is wrong
     disk_full_until: float = 0.0
     cancel_some_job: Callable[[], None] = lambda: None
-    memory_lost: bool = False  # at some moment the ledger was lost, or an older copy was put back
+    memory_lost: bool = False  # at some moment the ledger was lost or replaced with an older copy
     end_was_reported: Callable[[str], bool] = lambda name: False
 
     def __post_init__(self) -> None:
@@ -156,8 +159,10 @@ class World:
         self.chances = {fault: FAULTS[fault] * self.dice.uniform(0.2, 1) for fault in chosen}
 
     def _choose(self) -> list[str]:
-        """Something of everything, or much of one room's: where two faults of a room must meet, they do often
-        enough."""
+        """Chooses some faults of everything, or many of one room.
+
+        Where two faults of a room must coincide, they do often enough.
+        """
         room = self.dice.choice((FAULTS, FAULTS, FAULTS, SLURM | MACHINE, SLURM | MACHINE, CHAIN | MACHINE))
         most = len(room) * 3 // 4 if room is FAULTS else len(room)
         return self.dice.sample(sorted(room), self.dice.randint(3, most))
@@ -166,7 +171,7 @@ class World:
         return START + self.loop.time()
 
     def machine_clock(self) -> float:
-        """What the daemon's machine takes for now."""
+        """Returns the current time of the daemon's machine."""
         return self.now() + self.clock_is_off
 
     @property
@@ -174,7 +179,7 @@ class World:
         return self.loop.time() >= self.calm_at
 
     def strikes(self, fault: str) -> bool:
-        """Whether this fault happens here. Always false once the schedule is calm."""
+        """Reports whether this fault happens here. Always false once the schedule is calm."""
         chance = self.chances.get(fault)
         if chance is None or self.loop.time() >= self.calm_at or self.dice.random() >= chance:
             return False
@@ -182,7 +187,7 @@ class World:
         return True
 
     def broken_for(self, least: float, most: float) -> float:
-        """How long something stays broken, in seconds; the moment of its repair is remembered."""
+        """Returns how long something stays broken, in seconds; the moment of its repair is stored."""
         seconds = self.dice.uniform(least, most)
         self.trouble_until = max(self.trouble_until, self.loop.time() + seconds)
         return seconds
@@ -191,7 +196,7 @@ class World:
         self.timeline.append(f"{self.loop.time():8.1f}  {text}")
 
     def wrong(self, text: str) -> None:
-        """An invariant is broken."""
+        """Records a broken invariant."""
         self.wrongs.append(text)
         self.note(f"VIOLATION {text}")
 

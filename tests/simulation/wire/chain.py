@@ -1,5 +1,7 @@
-"""The model of the chain as several nodes show it: each has a view of its own, and the model answers from the
-one that is asked."""
+"""The model of the chain as several nodes show it.
+
+Each node has its own view, and the model answers from the view of the queried node.
+"""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -22,7 +24,7 @@ ELSEWHERE = 1000  # blocks that another chain is ahead of ours
 
 @dataclass
 class WireBlocks(Blocks):
-    """`asked_view` is what the node that is being asked has; None: the newest block."""
+    """The chain of this mode. `asked_view` is the view of the queried node; None: the newest block."""
 
     history: deque[View] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     asked_view: View | None = None
@@ -40,12 +42,12 @@ class WireBlocks(Blocks):
         return View(self.height, self.time, self.books)
 
     def frozen(self, back: int) -> View:
-        """The chain as it was so many blocks ago, to stay so."""
+        """Returns the chain of so many blocks ago, which does not advance."""
         old = self.history[-min(back, len(self.history))] if back and self.history else self.newest()
         return View(old.height, old.time, snapshot_of(old.books))
 
     def elsewhere(self) -> View:
-        """Another chain: higher than ours, and nothing of ours has happened on it."""
+        """Returns another chain: higher than ours, without any of our transactions."""
         return View(self.height + ELSEWHERE, self.time, snapshot_of(self.first))
 
     def _produce(self, now: float) -> None:
@@ -53,7 +55,7 @@ class WireBlocks(Blocks):
             self.history.append(View(self.height, self.time, snapshot_of(self.books)))
         super()._produce(now)
 
-    # --- transactions as a node's index has them ---
+    # --- transactions in a node's index ---
 
     def indexed(self, tx_hash: str, lag: int) -> GetTxResponse | None:
         outcome = self.find(tx_hash, lag)
@@ -72,7 +74,7 @@ class WireBlocks(Blocks):
         )
 
     def cancels_since(self, height: int, lag: int, *, wrapped: bool) -> list[GetTxResponse]:
-        """Every second cancel came inside an authz MsgExec."""
+        """Returns the cancels. Every second one is inside an authz MsgExec."""
         seen = self.view().height - lag
         found = [
             (at, job_id)

@@ -1,4 +1,4 @@
-"""A gRPC channel without a network: bytes to bytes through one node, and every way in which that fails."""
+"""A gRPC channel without a network: it passes bytes through one node, with all faults of a network."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,7 +16,7 @@ Code = grpc.StatusCode
 
 
 class WireChannel:
-    """As much of grpc.aio.Channel as generated stubs and chain/endpoints.py use."""
+    """The part of grpc.aio.Channel that generated stubs and chain/endpoints.py use."""
 
     def __init__(self, world: World, wire: Wire, gate: Gate, node: Node) -> None:
         self._world = world
@@ -25,7 +25,7 @@ class WireChannel:
         self._node = node
 
     async def close(self, grace: float | None = None) -> None:
-        """Nothing is open."""
+        """Does nothing: no connection is open."""
 
     def unary_unary(
         self,
@@ -45,7 +45,7 @@ class WireChannel:
 
     async def _carried(self, method: str, request: bytes, timeout: float) -> bytes:
         what = method.rpartition("/")[2]
-        # else it is there at once: a second wait in every call doubles what a schedule costs
+        # otherwise it is there at once: a second wait in every call doubles the cost of a schedule
         if self._wire.dice.random() < 0.3:
             await self._gate.point(what)
         if self._node.unreachable() or self._wire.chain_strikes("lost_call"):
@@ -61,7 +61,10 @@ class WireChannel:
         return self._cut(what, answer)
 
     def _asked(self, method: str, request: bytes) -> tuple[bytes, Failure | None]:
-        """What is only read may be asked again on the way: the second answer is the one that comes back."""
+        """Asks the node.
+
+        A query may be repeated on the way; then the second answer is returned.
+        """
         again = not method.endswith("/BroadcastTx") and self._wire.chain_strikes("duplicated_call")
         for _ in range(1 + again):
             try:
@@ -81,7 +84,7 @@ class WireChannel:
             raise _error(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
     def _broken(self, what: str) -> None:
-        """The node did what it was asked; its answer is gone."""
+        """The node executed the request, and its answer is lost."""
         if self._wire.chain_strikes("lost_answer"):
             self._world.note(f"answer lost: {what}")
             raise _error(Code.UNAVAILABLE, "Socket closed")
@@ -91,8 +94,11 @@ class WireChannel:
             raise _error(Code.RESOURCE_EXHAUSTED, "too many requests")
 
     def _cut(self, what: str, answer: bytes) -> bytes:
-        """At least one byte of an answer that has some comes through: an empty one is well-formed protobuf,
-        and no adapter can tell."""
+        """Cuts an answer.
+
+        At least one byte of a non-empty answer is kept: an empty one is well-formed protobuf, and no adapter
+        can detect the cut.
+        """
         if len(answer) < 2 or not self._wire.strikes("wire_protobuf_cut"):
             return answer
         between_fields = self._wire.dice.random() < 0.5
@@ -106,7 +112,7 @@ class WireChannel:
 
 
 def fields(answer: bytes) -> list[int]:
-    """Where a message ends between two of its fields: what is left there is well-formed."""
+    """Returns where a message ends between two of its fields: the part before is well-formed."""
     ends, position = [], 0
     while position < len(answer):
         tag, position = _varint(answer, position)

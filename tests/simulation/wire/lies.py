@@ -1,5 +1,7 @@
-"""What one of three nodes says falsely, each time about one thing: its height, jobs, the account, or what
-became of transactions."""
+"""The false answers of one of three nodes, each about one thing.
+
+The things are its height, jobs, the account, or the outcome of transactions.
+"""
 
 from dataclasses import replace
 
@@ -26,7 +28,7 @@ AHEAD = 7  # sequences
 
 
 def view_of(lie: str, view: View) -> View:
-    """The chain as that lie has it."""
+    """Returns the chain as the lie shows it."""
     if lie in ABOVE:
         return replace(view, height=view.height + ABOVE[lie])
     books = snapshot_of(view.books)

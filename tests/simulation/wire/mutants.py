@@ -1,5 +1,7 @@
-"""Deliberate wrong versions of the adapters, each of which the second mode must catch: the names to replace,
-and with what."""
+"""Deliberately wrong versions of the adapters, each of which the second mode must detect.
+
+Each is a list of names to replace, and their replacements.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -79,7 +81,7 @@ async def _not_found_is_failed(self: Any, wanted: str) -> TxOutcome:
 def _everyone_is_believed(self: Any, asked: Any) -> None:
     JUDGE(self, asked)
     for endpoint in asked:
-        if endpoint.state is not EndpointState.UNREACHABLE:  # whatever it says of itself; only silence counts
+        if endpoint.state is not EndpointState.UNREACHABLE:  # whatever it reports; only silence counts
             endpoint.state, endpoint.why = EndpointState.HEALTHY, ""
 
 

@@ -1,4 +1,4 @@
-"""One node of the chain: which view it has, what it is at the moment, and its gRPC services."""
+"""One node of the chain: its view, its current condition, and its gRPC services."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,8 +27,11 @@ GAS_PRICE = b'{"current_min_gas_prices":[{"denom":"uve","amount":"0.025000000000
 
 
 class Node:
-    """`answer` is the node's whole surface: the full method name and the request's bytes in, the answer's
-    bytes out."""
+    """A node.
+
+    `answer` is its whole surface: it maps the full method name and the request's bytes to the response's
+    bytes.
+    """
 
     def __init__(self, weather: Weather) -> None:
         self._weather = weather
@@ -52,7 +55,7 @@ class Node:
         return self._weather.unreachable()
 
     def answer(self, method: str, request: bytes) -> bytes:
-        """Raises Failure."""
+        """Returns the response. Raises Failure."""
         service, _, rpc = method.lstrip("/").rpartition("/")
         message = _request_type(service, rpc).FromString(request)
         self._blocks.asked_view = self._weather.view()
@@ -68,7 +71,10 @@ class Node:
             self._blocks.asked_view = None
 
     def _lie(self, rpc: str, message: Any) -> Message | None:
-        """A false answer; None, and perhaps a false view of the chain, where the answer is made as always."""
+        """Returns a false answer.
+
+        Returns None, perhaps with a false view of the chain, if the answer is created as always.
+        """
         lie, view = self._weather.lie, self._blocks.view()
         if rpc == "GetTx" and lie == lies.INCLUSION:
             return lies.included(message.hash, view)
@@ -113,7 +119,7 @@ class Node:
 
     def _too_young(self, job_id: str) -> bool:
         view = self._blocks.view()
-        record = view.books.jobs.get(job_id)  # none of an invented job
+        record = view.books.jobs.get(job_id)  # an invented job has none
         return (
             record is not None
             and view.height <= record.height + YOUNG

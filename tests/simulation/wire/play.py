@@ -1,5 +1,4 @@
-"""A schedule of the second mode: the same models, seeds, faults and invariants, with the real adapters
-between."""
+"""A schedule of the second mode: the same models, seeds, faults and invariants, with the real adapters."""
 
 import random
 from pathlib import Path
@@ -25,13 +24,16 @@ from tests.simulation.world import World
 
 
 def play(seed: int) -> Result:
-    """The same seed always plays the same schedule: the quick retries, too, wait as the seed says."""
+    """Plays a schedule; a seed always gives the same schedule.
+
+    The waits of quick retries depend on the seed too.
+    """
     with patch("tenacity.wait.random", random.Random(seed)):
         return schedule.play(seed, WireSchedule)
 
 
 class WireSchedule(Schedule):
-    """The nodes and SLURM's programs outlive the daemon."""
+    """A schedule in which the nodes and SLURM's programs outlive the daemon."""
 
     blocks = WireBlocks
 

@@ -1,5 +1,7 @@
-"""The model's books as the chain's own records: protobuf for Query RPCs, the codec's JSON for the raw
-store."""
+"""The model's state as the chain's own records.
+
+It is protobuf for Query RPCs, and the codec's JSON for the raw store.
+"""
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,7 +17,7 @@ UNKNOWN_STATE = 99  # of a chain that is newer than the daemon
 
 
 def stored(books: Books, key: bytes, now: float) -> bytes:
-    """The value at a key of the hpc store; b"" where nothing is."""
+    """Returns the value at a key of the hpc store; b"" if there is none."""
     if key == keyspace.NEXT_JOB:
         return books.counter(now).to_bytes(8, "big")
     kind, name = key[:1], keyspace.record_id(key)
@@ -28,7 +30,7 @@ def stored(books: Books, key: bytes, now: float) -> bytes:
 
 
 def queried(books: Books, rpc: str, request: Message, now: float) -> tuple[str, Message] | None:
-    """(field of the answer, record), or None where there is no such record."""
+    """Returns (field of the response, record), or None if there is no such record."""
     if rpc == "Job" and (record := books.shown(request.job_id, now)):  # type: ignore[attr-defined]
         return "job", job(record, readable=record.readable(now))
     if rpc == "Cluster" and request.cluster_id == CLUSTER:  # type: ignore[attr-defined]

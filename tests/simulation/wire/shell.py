@@ -1,5 +1,7 @@
-"""The login node's shell, as far as the programs of commands.py use it: they are read and carried out line by
-line, on the model."""
+"""The login node's shell, as far as the programs of commands.py use it.
+
+It parses them and executes them line by line, on the model.
+"""
 
 import re
 import shlex
@@ -19,13 +21,13 @@ class Said:
 
 @cache
 def lines(program: str) -> tuple[tuple[str, ...], ...]:
-    """The words of each line inside `sh -c`."""
+    """Returns the words of each line inside `sh -c`."""
     body = shlex.split(program)[-1]
     return tuple(tuple(shlex.split(line)) for line in body.splitlines())
 
 
 def run(program: str, payload: str, slurm: Program, now: float) -> Said:
-    """What the program prints and its last word; `slurm` is asked for every program of SLURM."""
+    """Returns what the program prints and its last word; `slurm` is called for every program of SLURM."""
     variables: dict[str, str] = {}
     said, out = Said(), ""
     for words in lines(program):

@@ -21,7 +21,7 @@ _DOWN = {
     "sdiag": (f"slurm_get_statistics: {UNREACHABLE}\n", 255),
     "sbatch": (f"{FAILED}{UNREACHABLE}\n", 1),
 }
-# What passes by itself, in words that SLURM's programs have for it; the last is one that nobody listed.
+# Temporary errors, in the words of SLURM's programs; the last is one that is not in any list.
 TROUBLES = (
     "slurm_load_jobs error: Socket timed out on send/recv operation\n",
     "error: slurm_receive_msgs: [[login1]:6817] failed: Zero Bytes were transmitted or received\n",
@@ -33,8 +33,7 @@ TROUBLES = (
     "fatal: pthread_create error Resource temporarily unavailable\n",
     "error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host 4711\n",
 )
-# What wrappers, module systems and plugins print among the rows; the last ones without a line break of their
-# own.
+# What wrappers, module systems and plugins print among the rows; the last ones without a line break.
 BANNERS = (
     "NOTICE: maintenance on Friday, see the news page\n",
     "sacct: your query is being checked by the site's wrapper\n\n",
@@ -71,7 +70,7 @@ class Slurm:
         )
 
     def run(self, words: Sequence[str]) -> Said:
-        """Raises nothing: what is wrong is said in SLURM's words."""
+        """Runs a program. It raises nothing: errors are reported in SLURM's words."""
         name = words[0]
         if self._world.strikes("slurm_down"):
             self._site.down_until = self._world.now() + self._world.broken_for(10, 200)
@@ -99,7 +98,7 @@ class Slurm:
             else said
         )
 
-    # --- looks ---
+    # --- queries ---
 
     def _squeue(self, asked: dict[str, str]) -> Said:
         if self._wire.strikes("wire_exit_0_failure"):
@@ -142,8 +141,10 @@ class Slurm:
         return Said(text)
 
     def _around(self, lines: list[str]) -> str:
-        """A table with what a site's wrapper prints before, between and after its lines; and with a line that
-        was damaged."""
+        """Returns a table with a wrapper's output before, between and after its lines.
+
+        One of its lines may be damaged.
+        """
         lines = list(lines)
         if len(lines) > 1 and self._world.strikes("record_unreadable"):
             number = self._wire.dice.randrange(1, len(lines))
@@ -169,14 +170,14 @@ class Slurm:
     def _scontrol(self, asked: dict[str, str]) -> Said:
         return Said(self._around(texts.nodes().splitlines(keepends=True)))
 
-    # --- deeds ---
+    # --- changes ---
 
     def _scancel(self, asked: dict[str, str]) -> Said:
         self._site.scancel(asked["-Q"].split())
         return Said()
 
     def sbatch(self, script: bytes, directory: str) -> Said:
-        """`sbatch --parsable` with the script on stdin: its own directives name the job."""
+        """Runs `sbatch --parsable` with the script on stdin, whose directives contain the job's name."""
         if self._site.down_until > self._world.now():
             text, code = _DOWN["sbatch"]
             return Said("", text, code)
@@ -197,8 +198,10 @@ class Slurm:
 
 
 def _options(words: Sequence[str]) -> dict[str, str]:
-    """Each option with the word behind it, or behind its equals sign; flags have the next option there, which
-    nobody asks for."""
+    """Returns each option with the word after it, or after its equals sign.
+
+    For a flag that word is the next option, which no caller uses.
+    """
     options: dict[str, str] = {}
     for word, following in zip(words, [*words, ""][1:], strict=True):
         name, equals, value = word.partition("=")

@@ -1,5 +1,7 @@
-"""The far side of a submission: the payload is taken apart as commands.SUBMIT does, and every order gets its
-answer line."""
+"""The remote side of a submission.
+
+It parses the payload as commands.SUBMIT does, and every order gets its answer line.
+"""
 
 import re
 from dataclasses import dataclass
@@ -20,14 +22,17 @@ class Spooled:
 
 
 class Submission:
-    """Nothing is submitted unless the whole payload is there: header lines, a dot, the scripts, a dot."""
+    """A submission.
+
+    Nothing is submitted unless the payload is complete: header lines, a dot, the scripts, a dot.
+    """
 
     def __init__(self, payload: bytes, slurm: Slurm) -> None:
         self._slurm = slurm
         self.orders = _spooled(payload)
 
     def run(self) -> list[str]:
-        """The answer lines, in the order of submission."""
+        """Returns the answer lines, in the order of submission."""
         return [self.line(order) for order in self.orders]
 
     def line(self, order: Spooled) -> str:
@@ -37,7 +42,7 @@ class Submission:
 
 
 def _slurm_id(stdout: str) -> str:
-    """As the far side's shell does: the only line that is an id."""
+    """Returns the only line that is an id, as the remote shell does."""
     found = re.findall(r"^[0-9]+(?:;[A-Za-z0-9._-]+)?$", stdout, re.MULTILINE)
     return found[0] if len(found) == 1 else "?"
 

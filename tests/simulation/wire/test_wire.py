@@ -1,4 +1,4 @@
-"""The second mode: fresh schedules in every test run, with the real adapters under them."""
+"""The second mode: fresh schedules in every test run, with the real adapters."""
 
 import random
 import re
@@ -26,8 +26,10 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.timeout(600)
 def test_no_promise_breaks() -> None:
-    """Answers cut at any byte, exit codes lost, nodes that lag, lie or are away: never twice, never lost,
-    never wrong."""
+    """No promise breaks under answers cut at any byte, lost exit codes, and nodes that lag, lie or are down.
+
+    No job runs twice, is lost or is reported wrongly.
+    """
     played = subprocess.run(
         [sys.executable, "-m", "tests.simulation.run", "--wire", "--n", str(SCHEDULES)],
         capture_output=True,
@@ -44,13 +46,13 @@ def test_no_promise_breaks() -> None:
 
 
 def test_a_seed_plays_the_same_again() -> None:
-    """Nothing but the seed decides what happens, quick retries within the adapters included."""
+    """A seed determines everything that happens, including quick retries within the adapters."""
     assert play(7).timeline == play(7).timeline
 
 
 @pytest.fixture
 def outcomes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], Result], int], dict[str, Any]]:
-    """Plays a seed without any fault, and tells what the chain has of each job in the end."""
+    """Plays a seed without any fault, and returns the final record of each job on the chain."""
     books: list[Schedule] = []
 
     def without_faults(part: Any) -> None:
@@ -69,8 +71,8 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], Resul
             spec, plan = real(self, number)
         finally:
             self._world.dice = dice
-        # Whole seconds: how long a record lasts would depend on where between two seconds a mode lets it
-        # begin.
+        # Whole seconds: otherwise the duration of a record would depend on where between two seconds a mode
+        # starts it.
         return spec, replace(plan, seconds=float(int(plan.seconds)))
 
     without_faults(World)
@@ -100,13 +102,15 @@ def told(record: Record) -> tuple[object, ...]:
 def test_both_modes_agree(
     seed: int, outcomes: Callable[[Callable[[int], Result], int], dict[str, Any]]
 ) -> None:
-    """Where nothing goes wrong, the adapters say what the models behind the ports say: states, exit code,
-    message, usage and money."""
+    """Without faults, the adapters return the same as the models behind the ports.
+
+    Compared are states, exit code, message, usage and money.
+    """
     assert outcomes(play_ports, seed) == outcomes(play, seed)
 
 
 def test_a_mutant_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A version that takes a missing answer line for a refusal breaks a promise soon."""
+    """A version that treats a missing answer line as a refusal soon breaks a promise."""
     for place, name, wrong in WIRE_MUTANTS["a missing answer line is a refusal"]:
         monkeypatch.setattr(place, name, wrong)
     assert any(play(seed).wrongs for seed in range(200))

@@ -1,5 +1,7 @@
-"""The model's rows as SLURM's programs print them (verbatim answers of 22.05.8 and 24.11.5 are the
-pattern)."""
+"""The model's rows as SLURM's programs print them.
+
+The pattern is verbatim output of 22.05.8 and 24.11.5.
+"""
 
 from collections.abc import Sequence
 
@@ -23,8 +25,10 @@ _TITLES = {
 
 
 def squeue(form: str, rows: Sequence[Queued]) -> list[str]:
-    """The header and a line for each row; `form` as --Format takes it, each field with the suffix that
-    follows its colon."""
+    """Returns the header and a line for each row.
+
+    `form` is the argument of --Format, each field with the suffix after its colon.
+    """
     fields = [field.partition(":") for field in form.split(",")]
     header = "".join(_TITLES.get(name, name.upper()) + suffix for name, _, suffix in fields)
     return [
@@ -48,7 +52,10 @@ def _queued(row: Queued, field: str) -> str:
 
 
 def sacct(fields: str, mark: str, rows: Sequence[AccountingRow]) -> list[str]:
-    """As `sacct -p --delimiter=mark --noconvert -o fields`: the header and a line for each row."""
+    """Returns sacct's output: the header and a line for each row.
+
+    The command is `sacct -p --delimiter=mark --noconvert -o fields`.
+    """
     names = fields.split(",")
     header = "".join(name + mark for name in names)
     return [f"{header}\n", *("".join(_recorded(row, name) + mark for name in names) + "\n" for row in rows)]
@@ -77,13 +84,15 @@ def _time(seconds: int, unset: str) -> str:
 
 
 def _exit_code(code: int, signal: int) -> str:
-    """SLURM tells exit code and signal apart; the model has them as shells do."""
+    """Returns exit code and signal, which SLURM separates; the model combines them as shells do."""
     return f"0:{signal}" if signal and code == SIGNALLED + signal else f"{code}:{signal}"
 
 
 def allocated(run: Run) -> str:
-    """AllocTRES; a site that accounts for a GPU type counts its cards twice, under the type and in the
-    total."""
+    """Returns AllocTRES.
+
+    A site that accounts for a GPU type counts its cards twice, under the type and in the total.
+    """
     parts = {"billing": str(run.cpus), "cpu": str(run.cpus)}
     for name, number in run.gpus:
         parts |= {f"gres/gpu:{name}": str(number), "gres/gpu": str(number)}
@@ -103,7 +112,7 @@ def sdiag(backlog: int) -> str:
 
 
 def nodes() -> str:
-    """`scontrol show node -o`."""
+    """Returns the output of `scontrol show node -o`."""
     return "".join(
         f"NodeName={host} Arch=x86_64 CoresPerSocket=1  CPUAlloc=0 CPUEfctv=16 CPUTot=16 "
         "CPULoad=0.02 AvailableFeatures=(null) "
@@ -119,7 +128,7 @@ def nodes() -> str:
 
 
 def database(query_range: int) -> str:
-    """`sacctmgr show config`."""
+    """Returns the output of `sacctmgr show config`."""
     limit = f"{query_range // 86400}-00:00:00" if query_range else "UNLIMITED"
     return (
         "Configuration data as of 2026-11-29T22:53:55\nAccountingStorageHost  = "

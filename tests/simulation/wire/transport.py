@@ -1,5 +1,7 @@
-"""A Transport without a network: programs reach the model's shell, and answers come back as a bad line brings
-them."""
+"""A Transport without a network.
+
+Programs run in the model's shell, and their output returns over a faulty line.
+"""
 
 from dataclasses import replace
 
@@ -27,7 +29,7 @@ class WireTransport:
         self._gate = gate
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: no connection is open."""
 
     async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
         submits = program == commands.SUBMIT
@@ -45,8 +47,10 @@ class WireTransport:
         return await self._brought_back(what, said, timeout)
 
     async def _submit(self, payload: bytes, timeout: float) -> CommandResult:
-        """The program runs at most once. What is under way when its caller is gone still happens, within the
-        far side's bounds."""
+        """Runs the program at most once.
+
+        If the caller is gone, the running program still ends, within the remote limits.
+        """
         submission = Submission(payload, self._slurm)
         if self._world.strikes("sbatch_under_way"):
             started = self._wire.dice.uniform(0, START_SECONDS)

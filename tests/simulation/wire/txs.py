@@ -30,11 +30,12 @@ class Txs:
         self._blocks = blocks
 
     def broadcast(self, request: service_pb2.BroadcastTxRequest) -> service_pb2.BroadcastTxResponse:
-        """A transaction may also reach the mempool long after its sender gave the call up, at the last
-        moment, and more than once.
+        """Broadcasts a transaction.
 
-        Not after a no: the client sends once, so no other copy is under way until the daemon itself sends the
-        same bytes again."""
+        It may also reach the mempool long after its sender gave the call up, at the last moment, and more
+        than once. This does not happen after a refusal: the client sends once, so no other copy exists until
+        the daemon sends the same bytes again.
+        """
         tx_bytes = request.tx_bytes
         self._blocks.sent_bytes[transactions.tx_hash(tx_bytes)] = tx_bytes
         if self._world.strikes("tx_delivered_late"):

@@ -1,5 +1,7 @@
-"""What a node is at the moment: well, away, behind, at another height, on another chain, or of another
-version."""
+"""The condition of a node.
+
+It is healthy, down, behind, at another height, on another chain, or of another version.
+"""
 
 from dataclasses import dataclass, field
 
@@ -10,21 +12,24 @@ from tests.simulation.wire.faults import Wire
 from tests.simulation.wire.lies import LIES
 from tests.simulation.world import World
 
-# seconds that a node is unreachable before it comes back as something else: longer than a client's belief
-# holds
+# seconds that a node is unreachable before it returns in another condition: longer than a client's healthy
+# state lasts
 AWAY = 6.0
 RPCS = ("Job", "Cluster", "Offering")
 
 
 @dataclass
 class Weather:
-    """`wired`: the Query RPCs that the node serves; the rest is UNIMPLEMENTED. `lie`: what it says falsely,
-    or empty."""
+    """The condition of a node.
+
+    `wired`: the Query RPCs that the node serves; all others are UNIMPLEMENTED. `lie`: what its false answers
+    are about, or empty.
+    """
 
     world: World
     wire: Wire
     blocks: WireBlocks
-    first: bool  # the endpoint that the daemon asks first
+    first: bool  # the endpoint that the daemon queries first
     liar: bool = False  # the one of three that may lie
     chain_id: str = CHAIN_ID
     catching_up: bool = False
@@ -44,7 +49,7 @@ class Weather:
         return self.world.now() < self._away_until
 
     def view(self) -> View | None:
-        """None: the newest block."""
+        """Returns the node's view; None: the newest block."""
         if self.blocks.stuck is not None and self.first and self.world.now() < self.blocks.stuck_until:
             return self.blocks.stuck
         return self._held
@@ -90,6 +95,6 @@ class Weather:
         )
 
     def _wire_some(self) -> None:
-        """None, some or all, as chains of different ages have it."""
+        """Returns none, some or all Query RPCs, as chains of different versions have them."""
         dice = self.wire.dice
         self.wired = frozenset(dice.choice(((), RPCS, tuple(rpc for rpc in RPCS if dice.random() < 0.5))))

@@ -1,6 +1,8 @@
-"""Deliberate wrong versions of the real code, by room: names to replace, with the mistake that each
-replacement makes."""
+"""Deliberately wrong versions of the real code, by room.
+
+Each has the names to replace, and replacements with one error.
+"""
 
 from typing import Any
 
-Changes = tuple[tuple[Any, str, Any], ...]  # (module or class, name, what to put in its place)
+Changes = tuple[tuple[Any, str, Any], ...]  # (module or class, name, replacement)

@@ -1,4 +1,4 @@
-"""Mistakes about the chain: what was sent, what became of it, what its records say."""
+"""Errors about the chain: what was sent, its outcome, and its records."""
 
 import asyncio
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ async def any_code_is_success(self: Any, tx: OpenTx, outcome: TxOutcome) -> None
 
 
 async def sequence_is_used(self: Any, tx: OpenTx, outcome: TxOutcome) -> None:
-    """Included, so the sequence must be gone: also with code 30, which leaves it."""
+    """Included, so the sequence must be used: also with code 30, which does not use it."""
     self._next_sequence = tx.sequence + 1
     await REJECTED(self, tx, outcome)
 
@@ -70,7 +70,7 @@ async def drafted_from_memory(self: Any, messages: list[Message]) -> Any:
 
 
 async def any_tx_is_ours(self: Any, tx: OpenTx) -> None:
-    """Whatever used our sequence is taken for our transaction."""
+    """Whatever used our sequence is considered our transaction."""
     head, outcome = await self._chain.head(), await self._chain.find(tx.tx_hash)
     if outcome is None and head.height > tx.timeout_height + INDEX_LAG:
         outcome = await self._chain.find_by_sequence(tx.signer, tx.sequence)
@@ -86,7 +86,10 @@ async def any_tx_is_ours(self: Any, tx: OpenTx) -> None:
 
 
 async def given_up_by_height(self: Any, tx: OpenTx) -> None:
-    """Not found a moment after its timeout height: given up, although the node's index may be behind."""
+    """A transaction not found just after its timeout height is given up.
+
+    This is wrong because the node's index may be behind.
+    """
     head, outcome = await self._chain.head(), await self._chain.find(tx.tx_hash)
     if outcome is None and head.height >= tx.timeout_height:
         self._expire(tx, None)
@@ -103,7 +106,7 @@ def kept_open(self: Any, tx: OpenTx, other: TxOutcome | None) -> None:
 
 
 def not_released(self: Any, tx: OpenTx, status: str, **more: Any) -> None:
-    """What was not included does not go back to wait."""
+    """A message that was not included does not wait again."""
     self._run(
         "close_tx", id=tx.id, status=status, **{"height": 0, "code": 0, "gas_used": 0, "note": "", **more}
     )
@@ -128,7 +131,7 @@ def empty_wallet_is_the_messages_fault(
     return SHORTEN(self, messages, limit, fee, held)
 
 
-# --- what is said of a job ---
+# --- reports of a job ---
 
 
 def straight(reported: State, state: State, *, ran: bool = False) -> tuple[State, ...]:
@@ -136,7 +139,7 @@ def straight(reported: State, state: State, *, ran: bool = False) -> tuple[State
 
 
 async def dropped_unseen(self: Any, message: Message, why: str) -> None:
-    """A refused report is taken for one that is already true."""
+    """A refused report is considered one that is already true."""
     with self._ledger.write():
         self._ledger.drop_reports(message.subject, why)
         if job := self._ledger.job(message.subject):

@@ -1,4 +1,4 @@
-"""Mistakes about what is remembered: the ledger, its copies, its disk, and the clock."""
+"""Errors about what is remembered: the ledger, its copies, its disk, and the clock."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ SINCE, DECIDE, OBSERVE = StaleLedger.stale_until, lifecycle.decide, lifecycle.ob
 
 
 class NeverRaised(ProvdError):
-    """In the place of LedgerError: nothing is one."""
+    """In place of LedgerError: no exception is an instance of it."""
 
 
 class JumpingClock(SystemClock):
-    """Follows the machine's clock wherever it is set."""
+    """Follows the machine's clock whenever it is set."""
 
     def __init__(self, wall: Any, steady: Any) -> None:
         super().__init__(wall, steady)
@@ -42,7 +42,7 @@ def no_doubt(self: Any, now: float) -> float:
 
 
 def any_snapshot(job: Job, snapshot: Snapshot) -> Action:
-    """Submits what was never tried without looking whether it is there."""
+    """Submits a job that was never tried without searching for it first."""
     never_tried = job.intent_at is None and not job.slurm_id and job.program is not None
     return Submit() if never_tried and job.state is job.reported is State.PENDING else DECIDE(job, snapshot)
 
@@ -52,7 +52,7 @@ def nothing_learned(job: Job, snapshot: Snapshot, now: float) -> Job:
 
 
 def plain_copy(source: sqlite3.Connection, target: Path) -> None:
-    """With the signs of life in it, so that nobody can tell it from the ledger itself."""
+    """A copy that includes the signs of life, so that it cannot be distinguished from the ledger."""
     target.unlink(missing_ok=True)
     with closing(sqlite3.connect(target)) as copied:
         source.backup(copied)
@@ -60,7 +60,7 @@ def plain_copy(source: sqlite3.Connection, target: Path) -> None:
 
 @contextmanager
 def write_that_may_fail(self: Any) -> Iterator[None]:
-    """A full disk loses the transaction and says nothing."""
+    """A full disk loses the transaction without an error."""
     self._db.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -75,7 +75,7 @@ def write_that_may_fail(self: Any) -> Iterator[None]:
 
 @contextmanager
 def write_by_statement(self: Any) -> Iterator[None]:
-    """No transaction around what belongs together: a kill leaves half of it."""
+    """No transaction around a group of statements: a kill leaves half of it."""
     try:
         yield
     except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""Mistakes about whose a SLURM job is, where a job's owner can rename it and imitate others."""
+"""Errors about the owner of a SLURM job, where a job's owner can rename it and imitate others."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -22,7 +22,7 @@ SORT = ownership.sort_queue
 
 
 def by_name(rows: Iterable[Queued], watch: Watch) -> Sorted:
-    """As if no job could rename itself."""
+    """Assumes that no job renames itself."""
     ours = tuple(row for row in rows if row.name in watch.names)
     return Sorted(ours, (), ())
 
@@ -32,20 +32,20 @@ def unrenamed(rows: Iterable[AccountingRow], watch: Watch) -> list[AccountingRow
 
 
 async def cancel_by_name(self: Any, ours: Watch) -> None:
-    """Whatever has the name now."""
+    """Cancels every job that has the name now."""
     found = [row.slurm_id for row in await self._queue() if row.name in ours.slurm_ids]
     if found:
         await self._scancel(found)
 
 
 def by_id_alone(rows: Iterable[Queued], watch: Watch) -> Sorted:
-    """Whoever has the id that our job had is our job."""
+    """Assumes that the job that has our job's id is our job."""
     owners: Mapping[str, str] = {slurm_id: name for name, slurm_id in watch.slurm_ids.items()}
     return SORT([replace(row, name=owners.get(row.slurm_id, row.name)) for row in rows], watch)
 
 
 def live_first(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
-    """What is alive under the name is ours, whoever submitted it first."""
+    """Assumes that the live job under the name is ours, whoever submitted it first."""
     if job.slurm_id:
         return next((seen for seen in sightings if seen.slurm_id == job.slurm_id), None)
     live = [seen for seen in sightings if not seen.final]

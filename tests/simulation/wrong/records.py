@@ -1,4 +1,4 @@
-"""Mistakes about whose record the chain has under a job's number."""
+"""Errors about the owner of the chain's record under a job's number."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ async def never_compared(self: Any, messages: Sequence[Message]) -> frozenset[st
 
 
 async def compared_when_chosen(self: Any) -> Any:
-    """Before the draft is simulated; what was refused meanwhile is sent later by the old answer."""
+    """Compared before the draft is simulated; a refused message is sent later by the old answer."""
     known = self.__dict__.setdefault("agreed", set())
     messages = self._drafts.choose(self._settings, self._clock.now(), frozenset())
     fresh = [message for message in messages if message.id not in known]
@@ -32,7 +32,7 @@ def any_record(self: Any, job_id: str, record: Any) -> bool:
 
 
 async def newest_alone(ledger: Any, chain: Any, now: float) -> bool:
-    """The newest job decides for all of them."""
+    """The newest job decides for all jobs."""
     known = ledger.witnesses(1)[-1:]
     record = await chain.job(known[0].spec.job_id) if known else None
     same = record is None or same_request(known[0].spec, record.spec)

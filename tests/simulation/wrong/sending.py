@@ -1,4 +1,4 @@
-"""Mistakes about one endpoint's word: sequences, heights, prices and gas."""
+"""Errors about a single endpoint's answers: sequences, heights, prices and gas."""
 
 import math
 from dataclasses import replace
@@ -24,7 +24,7 @@ def gas_as_simulated(self: Any, simulated: int, messages: int, most: int) -> int
 
 
 async def replaced_with_the_next_sequence(self: Any, tx: OpenTx, answer: TxOutcome) -> None:
-    """The open transaction is given up, and what takes its place could be valid beside it."""
+    """The open transaction is given up, and its replacement could be valid beside it."""
     draft = await self._draft(self._ledger.messages_of_tx(tx.id))
     if draft is not None:
         with self._ledger.write():

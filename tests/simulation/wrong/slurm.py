@@ -1,4 +1,4 @@
-"""Mistakes about SLURM: what a look means, when to submit, what a job used, how it ended."""
+"""Errors about SLURM: the meaning of a snapshot, when to submit, what a job used, how it ended."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ PICK, DECIDE, LEARN, FINISH, MEASURE = (
     usage.measure,
 )
 
-# --- looking ---
+# --- polls ---
 
 
 async def failed_poll(self: Any, watch: Any) -> Snapshot:
@@ -44,7 +44,7 @@ async def failed_poll(self: Any, watch: Any) -> Snapshot:
 
 
 async def sacct_alone(self: Any, watch: Any) -> Snapshot:
-    """squeue is down: whatever sacct has is taken for everything there is."""
+    """squeue is down: sacct's rows are considered complete."""
     try:
         return await LOOK(self, watch)
     except Transient:
@@ -70,7 +70,7 @@ def ids_without_names(found: Any, names: frozenset[str], since: int) -> list[Sig
 
 
 async def strangers(self: Any, watch: Any, missing: frozenset[str]) -> Ended:
-    """Whoever has the id that our job had is our job."""
+    """Assumes that the job that has our job's id is our job."""
     owner = {slurm_id: name for name, slurm_id in watch.slurm_ids.items()}
     reading, _ = await self._rows(sorted(owner), sorted(missing), watch.since)
     rows = [replace(row, name=owner.get(row.slurm_id, row.name)) for row in reading.rows]
@@ -134,7 +134,7 @@ def doubt_counts(job: Job, answer: str, *, of_site: bool) -> Job:
 
 
 def lost_is_not_queued(answer: Submitted) -> SubmissionResult:
-    """Whatever is the site's trouble is taken for proof that nothing was queued."""
+    """A problem of the site is considered proof that nothing was queued."""
     receipt = RECEIPT(answer)
     return (
         replace(receipt, unknown="", deferral=receipt.unknown)
@@ -153,7 +153,7 @@ def full_is_refusal(job: Job, answer: str) -> Job:
 
 
 def cancels_never(job: Job, snapshot: Snapshot) -> Action:
-    """Only what the chain ended; what can never start waits for ever."""
+    """Cancels only what the chain ended; a job that can never start waits forever."""
     action = DECIDE(job, snapshot)
     return None if isinstance(action, Cancel) and job.refused else action
 
@@ -174,7 +174,7 @@ def last_run(runs: Sequence[Any], gpus: int) -> Usage:
 
 
 def records_summed(runs: Sequence[Any], gpus: int) -> Usage:
-    """Each record for all that it says, whether or not others say it too."""
+    """Counts each record in full, whether or not others cover the same time."""
     return MEASURE([replace(run, start=0) for run in runs], gpus)
 
 
