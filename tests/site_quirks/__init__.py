@@ -1,2 +1,1 @@
-"""A private SLURM site behind the wrappers and settings that real sites have, one at a time: `make
-site-quirks`."""
+"""A private SLURM site with the wrappers and settings of real sites, one at a time: `make site-quirks`."""

@@ -1,5 +1,4 @@
-"""What a site does to logins: a second sshd in front of the same SLURM, with each of these in its
-configuration."""
+"""What a site does to logins: a second sshd in front of the same SLURM, with one configuration per case."""
 
 import tempfile
 from collections.abc import Iterator
@@ -63,7 +62,7 @@ def _environment(stage: Stage, path: str = "") -> str:
 
 @contextmanager
 def _directory(stage: Stage) -> Iterator[str]:
-    """sshd reads a user's keys as that user."""
+    """Creates a directory for the user's keys, which sshd reads as that user."""
     with tempfile.TemporaryDirectory(dir=stage.bin.parent) as name:
         Path(name).chmod(0o777)
         yield name
@@ -77,7 +76,7 @@ async def working(line: str, stage: Stage) -> str:
 
 
 async def pinned(kind: str, stage: Stage) -> str:
-    """By the fingerprint of one of the host's three keys; the others are shown first."""
+    """Pins the fingerprint of one of the host's three keys; the others are offered first."""
     with _directory(stage) as name:
         async with sshd(Path(name), [_environment(stage)]) as host:
             return await _seen(
@@ -86,7 +85,7 @@ async def pinned(kind: str, stage: Stage) -> str:
 
 
 async def certified(stage: Stage) -> str:
-    """By the authority that signed the host's key, beside a line that is torn."""
+    """Accepts the authority that signed the host's key, beside a damaged line."""
     with _directory(stage) as name:
         async with sshd(Path(name), [_environment(stage), CERTIFICATE], principal="127.0.0.1") as host:
             file = Path(name) / "known_hosts"
@@ -104,7 +103,7 @@ async def no_path(stage: Stage) -> str:
 
 
 async def refused(lines: list[str], outcome: ConnectOutcome, stage: Stage) -> str:
-    """Its own outcome, in one line, and not one command run."""
+    """The login fails with its own outcome, in one line, and no command runs."""
     with _directory(stage) as name:
         async with sshd(Path(name), [*lines, _environment(stage)]) as host:
             transport = _transport(stage, host)

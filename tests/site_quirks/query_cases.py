@@ -1,4 +1,4 @@
-"""What stands in front of the programs that are only asked something: each program behind each wrapper."""
+"""Wrappers in front of the querying programs: each program behind each wrapper."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -9,7 +9,7 @@ from tests.cases import Case
 from tests.expect import Wrong, same
 from tests.site_quirks.stage import Stage
 
-# What a wrapper prints, or does, that must change nothing.
+# A wrapper's output or action that must change nothing.
 HARMLESS = ("before", "glued", "between", "after", "stderr", "latin1", "slow")
 FAILURES = ("fails_with_exit_0", "silent")
 ASKED = ("squeue", "sacct", "sdiag", "scontrol")
@@ -25,7 +25,7 @@ async def harmless(program: str, wrapper: str, stage: Stage) -> str:
 
 
 async def failing(program: str, wrapper: str, stage: Stage) -> str:
-    """A query that failed raises, or leaves the snapshot incomplete."""
+    """A query that failed raises, or makes the snapshot incomplete."""
     stage.wrap(program, f"{wrapper}.sh")
     try:
         if program == "scontrol":
@@ -41,7 +41,7 @@ async def failing(program: str, wrapper: str, stage: Stage) -> str:
 
 
 async def inspected(wrapper: str, stage: Stage) -> str:
-    """What the doctor asks: slurmctld's settings, partitions, nodes, and slurmdbd's accounts."""
+    """The doctor's queries: slurmctld's settings, partitions, nodes, and slurmdbd's accounts."""
     for program in ("scontrol", "sacctmgr", "sdiag", "sbatch"):
         stage.wrap(program, f"{wrapper}.sh")
     site = Inspection(stage.scheduler._transport)  # noqa: SLF001 - over the connection that is there
@@ -64,7 +64,10 @@ async def inspected(wrapper: str, stage: Stage) -> str:
 
 
 async def submitted(wrapper: str, stage: Stage) -> str:
-    """sbatch's id among other words: the id that SLURM gave, or a doubt that the search by name clears."""
+    """sbatch's id among other output is SLURM's id, or the outcome is unknown.
+
+    The search by name resolves an unknown outcome.
+    """
     stage.wrap("sbatch", f"{wrapper}.sh")
     order = stage.order("true")
     (receipt,) = await stage.scheduler.submit([order])

@@ -1,9 +1,9 @@
-"""Puts what real sites have in front of SLURM, one thing after another, on a private site, and judges what
-provd makes of it.
+"""Adds wrappers and settings of real sites to a private site, one by one, and judges provd's results.
 
     python -m tests.site_quirks.run [--only NAME]... [--short]
 
-One row a case: what was set, what was expected, what happened. Exit 0 only when every row is right.
+It prints one row per case: what was set, what was expected, what happened. It exits with 0 only if every row
+is right.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Settings of slurmctld and slurmdbd, and what administrators write into their records."""
+"""Settings of slurmctld and slurmdbd, and texts of administrators in their records."""
 
 from tests.cases import Case
 from tests.expect import Wrong
@@ -9,7 +9,7 @@ DAY = 86_400
 
 
 async def query_range(stage: Stage) -> str:
-    """slurmdbd answers for a day at a time; the jobs are looked for over three."""
+    """slurmdbd answers for one day at a time; the jobs are searched for over three."""
     stage.configure("slurmdbd.conf", "MaxQueryTimeRange=1-00:00:00")
     await stage.restart("slurmdbd")
     stage.since -= 3 * DAY
@@ -17,8 +17,10 @@ async def query_range(stage: Stage) -> str:
 
 
 async def narrow_query_range(stage: Stage) -> str:
-    """Shorter than any job's age, so that the search by name cannot be done at all: what is known by id is
-    still followed."""
+    """The range is shorter than any job's age, so that no search by name is possible.
+
+    Jobs with a known id are still followed.
+    """
     stage.configure("slurmdbd.conf", "MaxQueryTimeRange=00:10:00")
     await stage.restart("slurmdbd")
     stage.since -= 30 * DAY
@@ -31,7 +33,7 @@ async def narrow_query_range(stage: Stage) -> str:
 
 
 async def node_comment(stage: Stage) -> str:
-    """Line breaks in a node's comment and extra; one that reads as a record of a node that does not exist."""
+    """Line breaks in a node's comment and extra have no effect, even if a line imitates a node's record."""
     forged = (
         "spare\nNodeName=n9 CPUAlloc=0 CPUTot=99 Gres=(null) RealMemory=9 AllocMem=0 State=IDLE "
         "Partitions=standard AllocTRES="

@@ -1,4 +1,4 @@
-"""The site with its wrappers, three jobs whose fate is known, and what a scheduler over SSH sees of them."""
+"""The site with its wrappers, three jobs with known states, and a scheduler's view of them over SSH."""
 
 import asyncio
 import contextlib
@@ -26,8 +26,11 @@ BACKLOG_SECONDS = 20.0
 
 @dataclass(slots=True)
 class Stage:
-    """`running` and `ended` are jobs of ours whose ids are known, `lost` is an ended one whose id is not,
-    `absent` never existed."""
+    """The stage.
+
+    `running` and `ended` are jobs of ours whose ids are known, `lost` is an ended one whose id is not,
+    `absent` never existed.
+    """
 
     site: Site
     bin: Path
@@ -43,8 +46,10 @@ class Stage:
     # --- quirks ---
 
     def wrap(self, program: str, wrapper: str, *words: str) -> None:
-        """Puts wrappers/`wrapper` in front of a program of SLURM's, on the login's PATH; `words` come before
-        the caller's own."""
+        """Puts wrappers/`wrapper` in front of one of SLURM's programs, in the PATH of the login.
+
+        `words` precede the caller's arguments.
+        """
         text = (WRAPPERS / wrapper).read_bytes().replace(b"@PROGRAM@", f"/usr/bin/{program}".encode())
         for number, word in enumerate(words, 1):
             text = text.replace(b"@%d@" % number, word.encode())
@@ -53,8 +58,10 @@ class Stage:
         path.chmod(0o755)
 
     def configure(self, file: str, line: str) -> None:
-        """Adds a line to a file in the site's etc/, until the case is over. The daemons that read it are the
-        caller's to restart."""
+        """Adds a line to a file in the site's etc/, until the end of the case.
+
+        The caller restarts the daemons that read it.
+        """
         path = self.site.layout.root / "etc" / file
         self._saved.setdefault(path, path.read_text())
         path.write_text(f"{path.read_text()}{line}\n")
@@ -67,7 +74,7 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def restored(self) -> AsyncIterator[None]:
-        """Around a case: what it set is removed after it."""
+        """Wraps a case: removes its settings at its end."""
         since = self.since
         try:
             yield
@@ -113,7 +120,7 @@ class Stage:
         return Submission(name, render(batch), directory)
 
     async def submit(self, *argv: str) -> str:
-        """A job that SLURM has; its name."""
+        """Submits a job to SLURM and returns its name."""
         order = self.order(*argv)
         (receipt,) = await self.scheduler.submit([order])
         if not receipt.slurm_id:
@@ -129,8 +136,10 @@ class Stage:
         )
 
     async def _look_without_backlog(self) -> Snapshot:
-        """slurmctld owes slurmdbd records for a moment after either was restarted, or a node was changed:
-        nothing is absent until then."""
+        """Polls until slurmctld owes slurmdbd no records.
+
+        It does for a moment after either was restarted, or a node was changed: nothing is absent until then.
+        """
         end = time.monotonic() + BACKLOG_SECONDS
         snapshot = await self.look()
         while not snapshot.complete_for(self.absent) and time.monotonic() < end:
@@ -139,7 +148,7 @@ class Stage:
         return snapshot
 
     async def truth(self) -> str:
-        """What a snapshot shows of the four names; raises Wrong when it is not what SLURM has."""
+        """Returns what a snapshot shows of the four names. Raises Wrong if it is not what SLURM has."""
         snapshot = await self._look_without_backlog()
         for name, phase in (
             (self.running, Phase.RUNNING),

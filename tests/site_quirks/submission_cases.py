@@ -1,5 +1,4 @@
-"""A site that accepts no submissions, or refuses one in its own words: what each outcome of sbatch
-becomes."""
+"""The outcomes of sbatch at a site that accepts no submissions, or refuses one in its own words."""
 
 import asyncio
 from functools import partial
@@ -29,7 +28,7 @@ async def submitted(stage: Stage) -> SubmissionResult:
 
 
 def deferred(receipt: SubmissionResult, trouble: SiteTrouble) -> str:
-    """Nothing was queued, no attempt is used, and the site's words are kept."""
+    """Nothing was queued, no attempt is counted, and the site's error text is kept."""
     same(
         "what came of it",
         (receipt.slurm_id, receipt.refusal, receipt.unknown, receipt.trouble),
@@ -39,7 +38,7 @@ def deferred(receipt: SubmissionResult, trouble: SiteTrouble) -> str:
 
 
 def unsure(receipt: SubmissionResult, trouble: SiteTrouble) -> str:
-    """It is looked for by name first, and no attempt is used."""
+    """The job is first searched for by name, and no attempt is counted."""
     same(
         "what came of it",
         (receipt.slurm_id, receipt.refusal, receipt.deferral, receipt.trouble),
@@ -59,14 +58,14 @@ async def lost(message: str, trouble: SiteTrouble, stage: Stage) -> str:
 
 
 async def max_job_count(stage: Stage) -> str:
-    """sbatch waits and tries again inside, until our own bound ends it."""
+    """sbatch waits and tries again, until our own limit ends it."""
     stage.configure("slurm.conf", "MaxJobCount=2")
     await stage.restart("slurmctld")
     return unsure(await submitted(stage), SiteTrouble.BUSY)
 
 
 async def work_root(stage: Stage) -> str:
-    """Read-only for the site's user."""
+    """The work root is read-only for the site's user."""
     root = stage.site.work_root
     root.chmod(0o555)
     try:

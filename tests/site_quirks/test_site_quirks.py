@@ -10,8 +10,10 @@ pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real-slurm"), pytest.ma
 
 
 def test_the_short_form_is_right() -> None:
-    """Banners, a failure with exit code 0, a bounded query range and a comment with a line break change
-    nothing that provd concludes."""
+    """The quirks in the short form change no result of provd.
+
+    They are banners, a failure with exit code 0, a limited query range and a comment with a line break.
+    """
     command = [sys.executable, "-m", "tests.site_quirks.run", "--short"]
     played = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
