@@ -1,4 +1,4 @@
-"""How far the unit closes the daemon in, and what gets out of it: files, the sandbox, the journal."""
+"""The restrictions of the unit and what passes them: files, the sandbox, the journal."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -46,8 +46,7 @@ class Closed:
         return f"verify is silent; exposure level {exposure} of 10"
 
     async def files(self) -> str:
-        """Nobody else reads what the daemon keeps, and the key lies on the disk only as systemd encrypted
-        it."""
+        """No other user can read the daemon's files, and the key is on disk only as encrypted by systemd."""
         modes = await self.machine.run("sh", "-c", f"stat -c '%a %U:%G %n' {STATE} {STATE}/*")
         same("state directory", modes.splitlines()[0], f"700 provd:provd {STATE}")
         same(
@@ -64,8 +63,10 @@ class Closed:
         return f"{len(modes.splitlines())} modes and owners; the key is in the clear nowhere on the disk"
 
     async def sandbox(self) -> str:
-        """The shipped unit, with a program that tries what the daemon needs and what it must not do in the
-        daemon's place."""
+        """The shipped unit with a program in place of the daemon.
+
+        The program tries what the daemon needs and what it must not do.
+        """
         await self.machine.put("/opt/probe.py", (HERE / "probe.py").read_bytes())
         await self.machine.run("touch", "/tmp/of-another", "/home/someone", "/root/something")
         await self.machine.run(
@@ -109,8 +110,10 @@ class Closed:
         return f"{', '.join(wanted)} of the running process"
 
     async def journal(self) -> str:
-        """Every entry is a line of JSON with a word of the guide and its priority, or the mistake that kept
-        provd from starting."""
+        """Every entry is a line of JSON with an event of the guide and its priority.
+
+        Other entries are configuration errors that kept provd from starting.
+        """
         entries = await self.service.entries()
         plain = [entry["MESSAGE"] for entry in entries if not entry["MESSAGE"].startswith("{")]
         same(
@@ -139,7 +142,7 @@ class Closed:
         return f"{len(lines)} lines of JSON with {len(words)} words, no secret"
 
     def _secrets(self) -> list[str]:
-        """The account's key, and each line of the SSH key."""
+        """Returns the account's key, and each line of the SSH key."""
         lines = Path(str(self.stage.site.ssh["key_file"])).read_text().splitlines()
         return [
             self.stage.market.secret.hex(),

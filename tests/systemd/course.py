@@ -1,5 +1,7 @@
-"""What is done with provd.service on a booted machine, in order, and what must come of it. Each step answers
-what it saw."""
+"""The steps of provd.service on a booted machine, in order, with their expected results.
+
+Each step returns what it observed.
+"""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -55,14 +57,14 @@ class Course:
         }
 
     async def start(self) -> str:
-        """Active only when it says READY=1."""
+        """The service is active only after READY=1."""
         await self.service.systemctl("start")
         await self.service.shows(**SERVING, Type="notify", Result="success", User="provd")
         await self.service.says("provd_started")
         return "active"
 
     async def status(self) -> str:
-        """How it goes stands in the status line, which is told every ten seconds."""
+        """The status line shows the daemon's condition and is updated every ten seconds."""
 
         async def ready() -> bool:
             return (await self.machine.shown("provd", "StatusText"))["StatusText"] == "ready"
@@ -78,7 +80,7 @@ class Course:
         )
 
     async def metrics(self) -> str:
-        """Also the process's own figures, which need more of /proc than the sandbox shows."""
+        """The metrics include the process's own, which need more of /proc than the sandbox shows."""
         fetch = (
             "import urllib.request; "
             "print(urllib.request.urlopen('http://127.0.0.1:9464/metrics').read().decode())"
@@ -93,7 +95,7 @@ class Course:
         return f"all {len(documented)} figures of the process"
 
     async def dry_run(self) -> str:
-        """As the operator's guide has it: the credential is there for services alone."""
+        """The command of the operator's guide works: only services have the credential."""
         (command,) = (
             line for line in page("operators-guide.md").splitlines() if line.startswith("systemd-run ")
         )
@@ -105,8 +107,10 @@ class Course:
         return f"batch script and transaction of {job_id}"
 
     async def hostile(self) -> str:
-        """A job's image, and another's queue, would end a line of the log and begin another; the reason of
-        each refusal holds them."""
+        """A job's image and another's queue contain line breaks, and no log line is split.
+
+        The reason of each refusal contains them.
+        """
         order = DemoJob("", 0, State.FAILED, None)
         jobs = {
             await self.stage.submit(hostile)
@@ -133,7 +137,7 @@ class Course:
         return f"{changed[0]} is taken, the same process goes on; then {why!r} is refused"
 
     async def kill(self) -> str:
-        """The job in flight ends while nobody is there, and is reported once."""
+        """A job that ends while no daemon runs is reported once."""
         job_id, gate = await self.stage.submit_gated()
         await self.stage.becomes(job_id, State.RUNNING)
         pid = await self.service.pid()
@@ -148,7 +152,10 @@ class Course:
         )
 
     async def hang(self) -> str:
-        """A stopped process says nothing: systemd kills it after WatchdogSec, and starts another."""
+        """A stopped process sends no watchdog ping.
+
+        systemd kills it after WatchdogSec, and starts another.
+        """
         await self.service.drop_in(f"WatchdogSec={WATCHDOG}\nRestartSec=0.5\n")
         await self.service.systemctl("restart")
         job_id, gate = await self.stage.submit_gated()
@@ -165,7 +172,7 @@ class Course:
         )
 
     async def dead_loop(self) -> str:
-        """All else goes on, also the loop that gives signs of life: it withholds them."""
+        """With one dead loop all others continue, but the watchdog ping is withheld."""
         await self.machine.put("/opt/ending.py", (HERE / "ending.py").read_bytes())
         command = f"/opt/provd/bin/python /opt/ending.py run --config {CONFIG}"
         await self.service.drop_in(
@@ -190,7 +197,7 @@ class Course:
         return "exit code 0, the last line is provd_stopped"
 
     async def broken(self) -> str:
-        """It would be broken at the next start too."""
+        """An invalid file ends the daemon without a restart: the file would be invalid again."""
         await self.service.configure('level = "info"', 'level = "loud"')
         await self._rests()
         await self.service.configure('level = "loud"', 'level = "info"')
@@ -202,8 +209,10 @@ class Course:
         return f"exit code 2, no restart: {await self._last_line()}"
 
     async def foreign_key(self) -> str:
-        """As of another machine, or while a TPM is busy: systemd tries again until it can be decrypted, and
-        what waited is done."""
+        """A credential of another machine, or a busy TPM: systemd retries until it can be decrypted.
+
+        The waiting work is done then.
+        """
         await self.machine.put(KEY, b"A" * 200)
         await self.service.systemctl("start", code=1)
         await self.service.shows(ActiveState="activating", SubState="auto-restart", ExecMainStatus="243")
@@ -216,7 +225,7 @@ class Course:
         )
 
     async def local(self) -> str:
-        """SLURM's programs run in the daemon's sandbox, with the shipped drop-in and nothing else opened."""
+        """SLURM's programs run in the daemon's sandbox, with the shipped drop-in and no other exception."""
         await self.service.systemctl("stop")
         logins = self.stage.site.sshd.connections
         await self.service.give_site(self.stage)
@@ -227,7 +236,7 @@ class Course:
         return f"{job_id}: {await self.stage.reported_once(job_id, *SEEN)}"
 
     async def waiting_reload(self) -> str:
-        """With the guide's drop-in `systemctl reload` is over when the daemon has read its file."""
+        """With the guide's drop-in `systemctl reload` returns when the daemon has read its file."""
         version = int((await self.machine.run("systemctl", "--version")).split()[1])
         if version < NOTIFY_RELOAD_SINCE:
             return f"systemd {version} does not know it, {NOTIFY_RELOAD_SINCE} does"

@@ -1,4 +1,4 @@
-"""provd with a fault: the task of its intake ends as soon as the file is there, while all others go on."""
+"""provd with a fault: the task of its intake ends when the file exists, while all others continue."""
 
 import asyncio
 from pathlib import Path

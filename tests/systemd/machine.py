@@ -1,5 +1,7 @@
-"""A machine that systemd booted, in namespaces of its own: its processes, mounts and control group end with
-it."""
+"""A machine booted by systemd in its own namespaces.
+
+Its processes, mounts and control group end with it.
+"""
 
 import asyncio
 import contextlib
@@ -17,7 +19,7 @@ from tests.unit.docs import ROOT
 
 BOOT = Path(__file__).with_name("boot")
 BOOT_SECONDS = 30
-WAIT_SECONDS = 30  # for what should come about soon
+WAIT_SECONDS = 30  # seconds for what should happen soon
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NAMESPACES = (
     "--mount",
@@ -33,18 +35,20 @@ _NAMESPACES = (
 
 
 class Unbootable(Exception):
-    """This host allows no machine."""
+    """This host cannot boot a machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`leader`: its systemd, as a process of this namespace."""
+    """The machine. `leader`: its systemd, as a process of this namespace."""
 
     leader: int
 
     async def run(self, *words: str | Path, stdin: bytes = b"", code: int | None = 0) -> str:
-        """What root's command printed, both streams together. Raises Wrong for another exit code than
-        `code`."""
+        """Runs a command as root and returns the output of both streams.
+
+        Raises Wrong for an exit code other than `code`.
+        """
         enter = [
             "nsenter",
             "-t",
@@ -77,18 +81,18 @@ class Machine:
         return told
 
     async def put(self, path: str, content: bytes, mode: str = "644", owner: str = "root") -> None:
-        """Writes a file with its directories."""
+        """Writes a file and creates its directories."""
         await self.run(
             "install", "-D", "-m", mode, "-o", owner, "-g", owner, "/dev/stdin", path, stdin=content
         )
 
     async def shown(self, unit: str, *properties: str) -> dict[str, str]:
-        """What `systemctl show` says of them."""
+        """Returns the properties in `systemctl show`."""
         text = await self.run("systemctl", "show", unit, *(f"--property={name}" for name in properties))
         return dict(line.split("=", 1) for line in text.splitlines())
 
     async def journal(self, unit: str) -> list[dict[str, Any]]:
-        """The entries that the unit's own processes wrote, oldest first, as the journal has them."""
+        """Returns the journal entries of the unit's own processes, oldest first."""
         await self.run("journalctl", "--sync")
         text = await self.run("journalctl", "--output=json", "--all", f"_SYSTEMD_UNIT={unit}")
         return [json.loads(line) for line in text.splitlines()]
@@ -96,7 +100,7 @@ class Machine:
 
 @contextlib.asynccontextmanager
 async def booted(tree: Path, directory: Path, shared: Path) -> AsyncIterator[Machine]:
-    """`directory`: an empty one. Raises Unbootable, with the reason."""
+    """Boots a machine. `directory` must be empty. Raises Unbootable, with the reason."""
     layer = directory / "layer"
     layer.mkdir()
     with _control_group(directory / "cgroup") as group:
@@ -136,8 +140,10 @@ def _only_child(pid: int) -> int:
 
 @contextlib.contextmanager
 def _control_group(mount: Path) -> Iterator[Path]:
-    """A new one of the unified hierarchy, wherever this host has that; whatever runs in it is killed at the
-    end."""
+    """Creates a control group of the unified hierarchy, wherever this host has that.
+
+    All processes in it are killed at the end.
+    """
     mount.mkdir()
     try:
         subprocess.run(

@@ -1,9 +1,8 @@
-"""Runs in the daemon's place, inside its sandbox, and prints what came of each attempt: "ok", or the error's
-name.
+"""Runs in place of the daemon, in its sandbox, and prints the result of each attempt.
 
-    probe.py HOST PORT    of something that listens
+    probe.py HOST PORT    of a listening socket
 
-Needs nothing but Python.
+A result is "ok", or the error's name. The program needs nothing but Python.
 """
 
 import contextlib
@@ -52,7 +51,7 @@ def in_threads() -> None:
 
 
 def others_processes() -> None:
-    """Fails where there is nobody else's to be seen."""
+    """Fails if no process of another user is visible."""
     if all(int(Path(path).stat().st_uid) == os.getuid() for path in Path("/proc").glob("[0-9]*")):
         raise OSError(errno.ENOENT, "none")
 
@@ -71,7 +70,7 @@ def whose(path: str) -> Callable[[], object]:
     return lambda: next(iter(Path(path).iterdir()))
 
 
-# everybody may write there, but for the sandbox
+# writable by everybody, except for the sandbox
 OPEN = ("/etc/open", "/opt/open", "/run/open", "/srv/open", "/usr/open", "/var/open")
 ATTEMPTS: dict[str, Callable[[], object]] = {
     **{f"write {place}": write(place) for place in OPEN},

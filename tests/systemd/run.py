@@ -1,9 +1,10 @@
-"""Boots a Debian with systemd, installs this tree's provd as a service, and plays a service's life.
+"""Boots a Debian with systemd, installs this tree's provd as a service, and tests the life of the service.
 
     python -m tests.systemd.run [SUITE]    bookworm, which is Debian 12, or trixie
 
-As root. A line for each step; exit 0 only when every one was as it should be, 77 where this host lets no
-machine be booted."""
+Run it as root. It prints a line for each step. It exits with 0 only if every step succeeded, and with 77 if
+this host cannot boot a machine.
+"""
 
 import asyncio
 import os
@@ -22,7 +23,8 @@ from tests.systemd.stage import built
 from tests.unit.docs import ROOT
 
 UNBOOTABLE = 77
-PLACE = Path("/srv")  # neither in /tmp, of which a service has its own, nor in /home, which it does not see
+# not in /tmp, of which a service has its own, and not in /home, which a service does not see
+PLACE = Path("/srv")
 _OWN = (str(ROOT / "tools/images/private-mounts"), "--net")
 
 
@@ -34,7 +36,7 @@ async def play(tree: Path, wheel: Path) -> None:
     began = time.monotonic()
     shared = PLACE / "shared"
     shared.mkdir()
-    tempfile.tempdir = str(shared)  # where the site's files are to lie
+    tempfile.tempdir = str(shared)  # the directory of the site's files
     async with booted(tree, PLACE, shared) as machine:
         say(began, "boot", (await machine.run("systemctl", "--version")).splitlines()[0])
         async with built(PLACE) as stage:
@@ -64,7 +66,7 @@ async def _leave_journal(machine: Machine) -> None:
 
 
 def inside(tree: Path, wheel: Path) -> int:
-    """In a network and mounts of its own: what is written goes with them."""
+    """Runs in separate network and mount namespaces: what is written ends with them."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "provd-systemd", PLACE], check=True)
     try:
         asyncio.run(play(tree, wheel))

@@ -1,4 +1,4 @@
-"""provd.service on the machine, as the operator's guide installs it, and what can be seen of it."""
+"""provd.service on the machine, as the operator's guide installs it, and its observable state."""
 
 import json
 import os
@@ -16,7 +16,8 @@ from tests.waiting import until
 
 UNIT = ROOT / "deploy/systemd/provd.service"
 LOCAL = ROOT / "deploy/systemd/local.conf"
-EXPOSURE = 1.5  # at most, as `systemd-analyze security` counts; 10 is a service without any sandbox
+# maximum, as `systemd-analyze security` counts; 10 is a service without any sandbox
+EXPOSURE = 1.5
 HERE = Path(__file__).parent
 CONFIG = "/etc/provd/provd.toml"
 KEY = "/etc/credstore.encrypted/provd-key"
@@ -25,7 +26,7 @@ _DROP_IN = "/etc/systemd/system/provd.service.d/test.conf"
 
 
 def line_of(entry: dict[str, Any]) -> dict[str, Any]:
-    """A line of the log; raises Wrong for what only begins as one."""
+    """Parses a line of the log. Raises Wrong for an invalid or incomplete line."""
     try:
         line: dict[str, Any] = json.loads(entry["MESSAGE"])
     except ValueError:
@@ -38,7 +39,7 @@ class Service:
     machine: Machine
 
     async def install(self, stage: Stage, wheel: bytes) -> str:
-        """Program, user, key as an encrypted credential, SSH key, configuration, unit."""
+        """Installs program, user, key as an encrypted credential, SSH key, configuration, unit."""
         run, put = self.machine.run, self.machine.put
         file = f"/tmp/provd-{__version__}-py3-none-any.whl"
         await put(file, wheel)
@@ -68,13 +69,13 @@ class Service:
         return (await run("provd", "--version")).strip()
 
     async def give_site(self, stage: Stage) -> None:
-        """The machine becomes the login node: SLURM's programs in provd's PATH, and its shared directory."""
+        """Makes the machine the login node: SLURM's programs in provd's PATH, and its shared directory."""
         site, run = stage.site.directory, self.machine.run
         uid = int(await run("id", "-u", "provd"))
         site.chmod(0o755)
         (site / "slurm.sock").chmod(0o666)
         os.chown(stage.site.work_root, uid, uid)
-        # by the machine's Python: the service does not see where this one lies
+        # with the machine's Python: the service does not see the path of this one
         for program in (site / "bin").glob("[!.]*"):
             text = re.sub(r"^#!\S+/\.python\b", "#!/usr/bin/python3", program.read_text())
             await self.machine.put(f"{PROGRAMS}/{program.name}", text.encode(), "755")
@@ -102,7 +103,7 @@ class Service:
     async def systemctl(self, verb: str, code: int = 0) -> str:
         return await self.machine.run("systemctl", verb, "provd", code=code)
 
-    # --- what can be seen ---
+    # --- observable state ---
 
     async def shows(self, **wanted: str) -> dict[str, str]:
         shown = await self.machine.shown("provd", *wanted)
@@ -113,7 +114,7 @@ class Service:
         return (await self.machine.shown("provd", "MainPID"))["MainPID"]
 
     async def started_again(self, after: str, limit: float = WAIT_SECONDS) -> float:
-        """Seconds until another process than `after` is active; raises Wrong."""
+        """Returns the seconds until another process than `after` is active. Raises Wrong."""
 
         async def there() -> bool:
             shown = await self.machine.shown("provd", "MainPID", "ActiveState")
@@ -122,15 +123,17 @@ class Service:
         return await until("systemd has started it again", there, limit)
 
     async def ended_by(self, result: str) -> int:
-        """How often systemd said that the unit failed with this result."""
+        """Returns how often systemd reported that the unit failed with this result."""
         text = await self.machine.run(
             "journalctl", "--output=json", "UNIT=provd.service", f"UNIT_RESULT={result}", code=None
         )
         return len([line for line in text.splitlines() if line.startswith("{")])
 
     async def entries(self) -> list[dict[str, Any]]:
-        """Of the journal, by provd itself: systemd's own child says some in the unit's name before it becomes
-        provd."""
+        """Returns the journal entries of provd.
+
+        systemd's own child logs some in the unit's name before it executes provd.
+        """
         return [
             entry
             for entry in await self.machine.journal("provd.service")
@@ -138,11 +141,11 @@ class Service:
         ]
 
     async def lines(self) -> list[dict[str, Any]]:
-        """The log of every process so far."""
+        """Returns the log of every process so far."""
         return [line_of(entry) for entry in await self.entries() if entry["MESSAGE"].startswith("{")]
 
     async def says(self, event: str, **values: object) -> dict[str, Any]:
-        """The newest line of that event with those values; raises Wrong when there is none in time."""
+        """Returns the newest line of that event with those values. Raises Wrong if there is none in time."""
         found: list[dict[str, Any]] = []
 
         async def there() -> bool:

@@ -1,5 +1,7 @@
-"""What a daemon needs beside its machine: a chain, an open shop on it, and a site with sshd, over the
-loopback that both share."""
+"""What a daemon needs besides its machine: a chain with an open shop, and a site with sshd.
+
+They share the loopback interface.
+"""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -20,7 +22,7 @@ from tests.waiting import until
 
 @dataclass(slots=True)
 class Stage:
-    """`jobs`: the ids of all that were submitted."""
+    """The stage. `jobs`: the ids of all submitted jobs."""
 
     market: Market
     site: SimulatedSite
@@ -28,12 +30,12 @@ class Stage:
     jobs: list[str] = field(default_factory=list)
 
     async def submit(self, job: DemoJob) -> str:
-        """Its id; the chain has it when this returns."""
+        """Submits a job and returns its id; the chain has it when this returns."""
         self.jobs += await order(self.market.customers[0], job)
         return self.jobs[-1]
 
     async def submit_gated(self) -> tuple[str, Path]:
-        """A job that runs until the file is there."""
+        """Submits a job that runs until the file exists."""
         gate = self.gates / f"gate{len(self.jobs)}"
         line = f"until [ -e {gate} ]; do sleep 0.1; done"
         return await self.submit(DemoJob("", 0, State.COMPLETED, 0, arguments=("-c", line))), gate
@@ -44,7 +46,7 @@ class Stage:
         return record.state
 
     async def becomes(self, job_id: str, state: State) -> float:
-        """Seconds that it took; raises Wrong."""
+        """Returns the seconds until the job has the state. Raises Wrong."""
 
         async def there() -> bool:
             now = await self.state(job_id)
@@ -55,8 +57,10 @@ class Stage:
         return await until(f"{job_id} is {state} on chain", there, WAIT_SECONDS)
 
     async def reported_once(self, job_id: str, *states: State) -> str:
-        """Each of these states was reported in one transaction, nothing else was, all evidence holds, and
-        SLURM ran one job of its name."""
+        """Checks that each of the states was reported in one transaction, and no other state.
+
+        All evidence is valid, and SLURM ran one job of its name.
+        """
         record = await self.market.chain.query.job(job_id)
         assert record is not None
         txs = await self.market.chain.reports_of(job_id)
@@ -95,8 +99,10 @@ async def built(directory: Path) -> AsyncIterator[Stage]:
 
 
 def configuration(stage: Stage) -> str:
-    """provd.toml as the machine has it: the key is a credential, what SSH needs lies in /etc/provd. The chain
-    is found by a name."""
+    """Returns provd.toml for the machine: the key is a credential, and SSH's files are in /etc/provd.
+
+    The chain is resolved by a host name.
+    """
     return f"""[chain]
 id = "{CHAIN_ID}"
 endpoints = ["localhost:{stage.market.port}"]

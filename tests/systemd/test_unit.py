@@ -1,4 +1,4 @@
-"""The shipped unit, and the drop-in for a daemon on the login node, as systemd's own tools judge them."""
+"""The shipped unit, and the drop-in for a daemon on the login node, checked with systemd's own tools."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ PROVD = Path(sys.executable).with_name("provd")
 
 
 def analyze(*words: str | Path) -> str:
-    """What it printed, both streams."""
+    """Returns the output of both streams."""
     done = subprocess.run(
         ["systemd-analyze", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
@@ -25,7 +25,7 @@ def analyze(*words: str | Path) -> str:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """The unit, with the program where this environment has it."""
+    """The unit, with the path of the program in this environment."""
     text = (SHIPPED / "provd.service").read_text()
     path = tmp_path / "provd.service"
     path.write_text(text.replace("ExecStart=provd ", f"ExecStart={PROVD} "))
@@ -43,18 +43,20 @@ def exposure(unit: Path) -> float:
 
 
 def test_exposure_is_small(unit: Path) -> None:
-    """What is not needed is closed: the number that `systemd-analyze security` gives is gated."""
+    """The exposure in `systemd-analyze security` stays below its limit."""
     assert exposure(unit) <= EXPOSURE
 
 
 def test_systemd_has_nothing_to_complain_of(unit: Path) -> None:
-    """Every key is known, every value is one."""
+    """systemd reports no unknown key or invalid value."""
     assert analyze("verify", "--man=no", unit) == ""
 
 
 def test_drop_in_of_a_login_node_opens_one_directory(unit: Path) -> None:
-    """systemd, which would tell of a misspelt key, has nothing to complain of; the sandbox is opened only
-    where the jobs' files lie."""
+    """The drop-in of a login node is valid, and opens the sandbox only for the directory of the jobs' files.
+
+    systemd reports misspelt keys.
+    """
     directory = unit.with_name("provd.service.d")
     directory.mkdir()
     text = LOCAL.read_text()
