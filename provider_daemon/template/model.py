@@ -39,8 +39,7 @@ class Runtime(TemplatePart):
 
 
 class Range(TemplatePart):
-    """Of one resource: what may be asked for, and what is asked for when nothing is said. A `max` of 0 is no
-    limit."""
+    """The bounds and the default of one resource. A `max` of 0 means unlimited."""
 
     min: Annotated[int, Field(ge=0)] = 0
     max: Annotated[int, Field(ge=0)] = 0
@@ -66,8 +65,7 @@ class TemplateResources(TemplatePart):
 
 
 class Security(TemplatePart):
-    """`allowed_registries` and the image lists hold fnmatch patterns; empty `allowed_*` lists allow
-    everything."""
+    """`allowed_registries` and the image lists hold fnmatch patterns. Empty `allowed_*` lists allow all."""
 
     allowed_registries: tuple[Line, ...] = ()
     allowed_images: tuple[Line, ...] = ()
@@ -98,8 +96,10 @@ class Entrypoint(TemplatePart):
 
 
 class Parameter(TemplatePart):
-    """What a customer may set. `min` and `max` bound a number, or a text's length; `pattern` must match a
-    text as a whole."""
+    """What a customer may set. `min` and `max` bound a number or the length of a text.
+
+    `pattern` must match the whole text.
+    """
 
     name: Name
     type: Literal["string", "integer", "boolean"] = "string"
@@ -122,8 +122,10 @@ class Binding(TemplatePart):
 
 
 class Signature(TemplatePart):
-    """Ed25519 over the SHA-256 of the canonical template without this part; everything in lower-case hex,
-    `signed_at` RFC 3339."""
+    """Ed25519 over the SHA-256 of the canonical template without this part.
+
+    All values are lower-case hex; `signed_at` is RFC 3339.
+    """
 
     algorithm: Literal["ed25519"] = "ed25519"
     publisher_pub_key: Hex64

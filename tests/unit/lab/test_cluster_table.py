@@ -46,7 +46,7 @@ def test_no_site_there(tmp_path: Path) -> None:
     """One line that says how to make one."""
     told = CliRunner().invoke(app, ["lab", "config", str(tmp_path)])
     assert told.exit_code == 1
-    assert "`provd lab up` makes one" in str(told.exception)
+    assert "create one with `provd lab up`" in str(told.exception)
 
 
 def test_no_place_for_a_site(tmp_path: Path) -> None:
@@ -59,4 +59,4 @@ def test_no_place_for_a_site(tmp_path: Path) -> None:
 def test_no_such_command(planned: layout.Layout) -> None:
     """What cannot be run on the site is named in one line."""
     told = CliRunner().invoke(app, ["lab", "exec", str(planned.root), "no-such-command"])
-    assert str(told.exception) == "no-such-command cannot be run: No such file or directory"
+    assert str(told.exception) == "cannot run no-such-command: No such file or directory"

@@ -45,6 +45,6 @@ def test_no_place_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_site_in_a_path_that_no_configuration_can_name(tmp_path: Path) -> None:
     """One line says so, and nothing is made."""
-    with pytest.raises(LabError, match="name another directory"):
+    with pytest.raises(LabError, match="use another directory"):
         layout.create(tmp_path / "a site")
     assert list(tmp_path.iterdir()) == []

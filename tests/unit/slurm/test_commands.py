@@ -396,11 +396,11 @@ def test_backlog_and_its_absence() -> None:
             ),
             "deferral",
         ),
-        (1, "sbatch: error: Unable to contact slurm controller (connect failure)", "doubt"),
-        (1, "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", "doubt"),
-        (124, "", "doubt"),
-        (1, "sbatch: error: something of next year", "doubt"),
-        (0, "", "doubt"),
+        (1, "sbatch: error: Unable to contact slurm controller (connect failure)", "unknown"),
+        (1, "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", "unknown"),
+        (124, "", "unknown"),
+        (1, "sbatch: error: something of next year", "unknown"),
+        (0, "", "unknown"),
     ],
 )
 def test_failed_submission(code: int, stderr: str, kind: str) -> None:

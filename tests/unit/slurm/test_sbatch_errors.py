@@ -38,10 +38,10 @@ def test_every_message_of_the_table(known: Known) -> None:
             assert found.deferral
             assert found.trouble is known.trouble is not None
         case Class.UNSURE:
-            assert known.message in found.doubt
+            assert known.message in found.unknown
             assert found.trouble is known.trouble is not None
         case Class.UNRELATED:
-            assert found.doubt
+            assert found.unknown
             assert found.trouble is None
 
 
@@ -89,7 +89,7 @@ def test_the_site_refuses_in_its_own_words() -> None:
 def test_an_error_without_words_is_not_the_sites_no() -> None:
     """`Unspecified error` alone may be anything: it is looked for, and five of them ask the operator."""
     found = receipt(said("Unspecified error"))
-    assert found.doubt
+    assert found.unknown
     assert found.trouble is None
 
 
@@ -109,7 +109,7 @@ def test_an_id_beside_a_failure_is_a_doubt() -> None:
     """Whatever the words say: a job of that id may exist."""
     for message in table():
         found = receipt(said(message), 1, "42")
-        assert found.doubt
+        assert found.unknown
         assert not found.slurm_id
 
 
@@ -125,7 +125,7 @@ def test_an_id_beside_a_failure_is_a_doubt() -> None:
 def test_sbatch_ended_by_our_bound(code: int, words: str, trouble: SiteTrouble) -> None:
     """It may have been accepted at the last moment: looked for, but no attempt is used."""
     found = receipt(words, code)
-    assert found.doubt
+    assert found.unknown
     assert found.trouble is trouble
 
 
