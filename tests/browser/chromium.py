@@ -28,8 +28,10 @@ _KEYS = {"Tab": 9, "Enter": 13, "Escape": 27}
 
 
 class Tab:
-    """One page. `problems` collects what its console said: errors, warnings, uncaught exceptions, refusals of
-    its policy."""
+    """A page.
+
+    `problems` collects the console's errors, warnings, uncaught exceptions and policy violations.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -68,15 +70,15 @@ class Tab:
         for domain in ("Page", "Runtime", "Log"):
             await self.call(f"{domain}.enable")
 
-    # --- what a person does ---
+    # --- user actions ---
 
     async def go(self, url: str) -> None:
-        """Returns once the page is there and its script has run."""
+        """Opens the address and returns once the page is loaded and its script has run."""
         await self.call("Page.navigate", url=url)
         await self.until("document.readyState === 'complete'")
 
     async def run(self, expression: str) -> Any:
-        """The value of a JavaScript expression."""
+        """Returns the value of a JavaScript expression."""
         answer = await self.call(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
@@ -84,7 +86,7 @@ class Tab:
         return answer["result"].get("value")
 
     async def until(self, expression: str) -> None:
-        """Waits for it to become true."""
+        """Waits until the expression is true."""
         waiting = (
             f"new Promise(done => {{ const look = () => ({expression}) ? done(true) : setTimeout(look, "
             f"50); look(); }})"
@@ -115,19 +117,19 @@ class Tab:
         )
 
     async def scheme(self, word: str) -> None:
-        """`light` or `dark`, as the person's system has it."""
+        """Sets the system's colour scheme: `light` or `dark`."""
         await self.call(
             "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": word}]
         )
 
     async def shoot(self, path: Path) -> None:
-        """A PNG of what the window shows."""
+        """Returns a PNG of the window."""
         path.write_bytes(b64decode((await self.call("Page.captureScreenshot", format="png"))["data"]))
 
 
 @contextlib.asynccontextmanager
 async def chromium() -> AsyncIterator[Tab]:
-    """A browser of its own, with nothing remembered; `tools/bootstrap browser` installs it."""
+    """A new browser without a profile; `tools/bootstrap browser` installs it."""
     program = shutil.which("chromium")
     assert program, "no chromium: run tools/bootstrap browser"
     profile = tempfile.mkdtemp(prefix="provd-chromium.")

@@ -1,5 +1,7 @@
-"""Pictures of a running daemon's status page: `python -m tests.browser.shots http://127.0.0.1:9464/
-DIRECTORY`."""
+"""Screenshots of a running daemon's status page.
+
+Run `python -m tests.browser.shots http://127.0.0.1:9464/ DIRECTORY`.
+"""
 
 import asyncio
 import re
@@ -18,7 +20,7 @@ SCHEMES = ("light", "dark")
 
 
 async def shoot(tab: Tab, directory: Path) -> list[Path]:
-    """Those of the documents: wide and light, dark with a job's timeline, on a phone."""
+    """Takes the screenshots of the documents: wide and light, dark with a job's timeline, on a phone."""
     for name, (width, height, scheme, timeline) in PICTURES.items():
         await tab.size(width, height)
         await tab.scheme(scheme)
@@ -33,7 +35,7 @@ async def shoot(tab: Tab, directory: Path) -> list[Path]:
 
 
 async def all_sides(tab: Tab, directory: Path, title: str) -> None:
-    """One on a desktop and one on a phone, each in the light and in the dark."""
+    """Takes one screenshot on a desktop and one on a phone, each in the light and the dark scheme."""
     name = re.sub(r"\W+", "-", title).strip("-").lower()
     await tab.run("(shut(), document.activeElement.blur(), scrollTo(0, 0))")
     for size, (width, height) in SIZES.items():

@@ -1,5 +1,7 @@
-"""The status page in a real browser: live, inert against hostile words, by keyboard, on a phone, in the
-dark."""
+"""The status page in a real browser.
+
+It is live, inert against hostile text, and works by keyboard, on a phone, and in the dark scheme.
+"""
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -41,7 +43,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def app(ledger: Ledger, tmp_path: Path) -> Callable[[], web.Application]:
-    """Makes what the daemon serves."""
+    """Returns the application that the daemon serves."""
     loops = (
         Health("intake", last_success=990.0),
         Health("advance:alpha", 980.0, failure=f"refused: {HOSTILE}"),
@@ -81,7 +83,7 @@ def save(ledger: Ledger, number: int, **changes: object) -> None:
 
 
 async def test_live_and_inert(ledger: Ledger, address: str, tab: Tab) -> None:
-    """What the ledger learns appears by itself; a hostile name is letters; the console has nothing to say."""
+    """Changes in the ledger appear without a reload; a hostile name is plain text; the console is empty."""
     save(ledger, 1, state=State.RUNNING, message=HOSTILE)
     with ledger.write():
         ledger.quarantine("JOB-9", HOSTILE, 5.0)
@@ -101,8 +103,10 @@ async def test_live_and_inert(ledger: Ledger, address: str, tab: Tab) -> None:
 
 
 async def test_what_a_stranger_reads(ledger: Ledger, tmp_path: Path, tab: Tab) -> None:
-    """A daemon that works but has a job for its operator is not simply ready; amounts in groups; a fortune
-    lasts for no count of days."""
+    """A working daemon with a job for its operator is not simply ready.
+
+    Amounts have digit groups, and a runway of many years is not counted in days.
+    """
     made = parts(
         ledger, tmp_path / "ledger.sqlite", Health("intake", last_success=990.0), clock=SystemClock()
     )
@@ -128,7 +132,7 @@ async def test_what_a_stranger_reads(ledger: Ledger, tmp_path: Path, tab: Tab) -
 
 
 async def test_even_a_mistake_of_ours_would_make_no_element(address: str, tab: Tab) -> None:
-    """The page's policy: neither innerHTML nor a script that comes from elsewhere does anything."""
+    """By the page's policy, neither innerHTML nor an external script has any effect."""
     await tab.go(address)
     await tab.until("typeof taken === 'function'")
     tried = (
@@ -146,7 +150,7 @@ async def test_even_a_mistake_of_ours_would_make_no_element(address: str, tab: T
 async def test_a_daemon_that_starts_anew_is_followed_again(
     app: Callable[[], web.Application], tab: Tab
 ) -> None:
-    """Meanwhile the page says that it is old."""
+    """The page follows a restarted daemon, and meanwhile reports that the connection is lost."""
     runner = await serve(app(), "127.0.0.1:0")
     host, port = runner.addresses[0]
     await tab.go(f"http://{host}:{port}/")
@@ -159,8 +163,10 @@ async def test_a_daemon_that_starts_anew_is_followed_again(
 
 
 async def test_by_keyboard(ledger: Ledger, address: str, tab: Tab) -> None:
-    """Tab reaches every control, visibly; Enter opens a job, Escape leads back to it, / to the search; live
-    news move no focus."""
+    """Tab reaches every control, visibly; Enter opens a job, Escape returns to it, / leads to the search.
+
+    Live updates move no focus.
+    """
     save(ledger, 1)
     await tab.go(address)
     await tab.until("document.querySelectorAll('#jobs tr').length === 1")
@@ -186,8 +192,10 @@ async def test_by_keyboard(ledger: Ledger, address: str, tab: Tab) -> None:
 
 
 async def test_a_parked_job_by_keyboard(ledger: Ledger, address: str, tab: Tab) -> None:
-    """Its name among the parked ones opens its timeline, Escape leads back to it, and a second one that is
-    parked takes no focus away."""
+    """A parked job's name opens its timeline, and Escape returns to it.
+
+    A second parked job does not move the focus.
+    """
     save(ledger, 1, parked=Parked(ParkReason.SEVERAL, "7, 8"))
     await tab.go(address)
     await tab.until("document.querySelectorAll('#parked button').length === 1")
@@ -210,8 +218,10 @@ async def test_a_parked_job_by_keyboard(ledger: Ledger, address: str, tab: Tab) 
 
 
 async def test_on_a_phone(ledger: Ledger, address: str, tab: Tab) -> None:
-    """360 pixels hold everything, however long a word, without scrolling sideways; what a job has not takes
-    no room."""
+    """A width of 360 pixels is enough for any word without horizontal scrolling.
+
+    Missing values of a job take no space.
+    """
     save(ledger, 1, parked=Parked(ParkReason.OTHER, "x" * 500), slurm_id="123456789")
     save(ledger, 2)
     await tab.size(360)
@@ -232,8 +242,10 @@ async def test_on_a_phone(ledger: Ledger, address: str, tab: Tab) -> None:
 
 
 async def test_light_and_dark(address: str, tab: Tab) -> None:
-    """As the person's system has it, and readable in both: WCAG's contrast of 4.5 for every colour of
-    text."""
+    """The page uses the system's scheme, and is readable in both.
+
+    Every text colour has WCAG's contrast of 4.5.
+    """
     await tab.go(address)
     for scheme in ("light", "dark"):
         await tab.scheme(scheme)
@@ -248,7 +260,7 @@ async def test_light_and_dark(address: str, tab: Tab) -> None:
 
 
 def luminance(colour: str) -> float:
-    """WCAG's relative luminance of `rgb(r, g, b)`."""
+    """Returns WCAG's relative luminance of `rgb(r, g, b)`."""
     shares = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
     red, green, blue = (
         share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares
@@ -257,7 +269,7 @@ def luminance(colour: str) -> float:
 
 
 async def test_ten_thousand_jobs(ledger: Ledger, address: str, tab: Tab) -> None:
-    """The newest 200 at once, older ones a press away, any by its id."""
+    """The newest 200 jobs are shown at once, older ones after a click, and any by its id."""
     with ledger.write():
         for number in range(1, 10_001):
             ledger.save_job(

@@ -1,4 +1,4 @@
-"""The documents' site in real Chromium, read straight from the disk."""
+"""The documents' site in real Chromium, opened as files."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ async def tab() -> AsyncIterator[Tab]:
 
 
 async def test_search_needs_no_server(site: Path, tab: Tab) -> None:
-    """Opened as a file, without a network: a word leads to the pages that say it."""
+    """Without a server or network, a search for a word finds the pages that contain it."""
     await tab.call("Network.enable")
     await tab.call(
         "Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0
@@ -53,7 +53,7 @@ async def test_search_needs_no_server(site: Path, tab: Tab) -> None:
     "name", ["index", "install", "first-job", "security", "operators-guide", "cli", "alerts/index"]
 )
 async def test_on_a_phone(site: Path, tab: Tab, name: str) -> None:
-    """Nothing but a table or a block of code is wider than the page, and no picture is missing."""
+    """Only tables and blocks of code are wider than the page, and no image is missing."""
     await tab.size(360)
     await tab.go(f"file://{site}/{name}.html")
     assert await tab.run("document.documentElement.scrollWidth") <= 360
