@@ -1,4 +1,4 @@
-"""A Debian of its own, in a directory: nothing of it is left when it is done, no process and no mount."""
+"""A separate Debian in a directory. No process and no mount of it remains afterwards."""
 
 import contextlib
 import os
@@ -11,15 +11,15 @@ from pathlib import Path
 from tests.packages.debian import PASSED_ON
 
 ROOT = Path(__file__).parents[2]
-# The process namespace ends with its first process, and takes the daemons along; the mounts are nobody
-# else's.
+# The process namespace ends with its first process and ends the daemons. The mounts are in a separate
+# namespace.
 _ENTER = """hostname debian && mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc"
 exec chroot "$1" /usr/bin/env -C /root -i "${@:2}" /bin/bash"""
 
 
 @contextlib.contextmanager
 def unpacked(suite: str) -> Iterator[Path]:
-    """The root directory of a smallest Debian, with this checkout in /root/provd."""
+    """Unpacks the smallest Debian, with this checkout in /root/provd, and returns its root directory."""
     tar = subprocess.run(
         [ROOT / "tools/images/base", suite], check=True, capture_output=True, text=True
     ).stdout.strip()
@@ -35,7 +35,7 @@ def unpacked(suite: str) -> Iterator[Path]:
 
 
 def copy_checkout(to: Path) -> None:
-    """Every file that git knows or would take."""
+    """Copies every file that git has or would add."""
     to.mkdir()
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -49,7 +49,7 @@ def copy_checkout(to: Path) -> None:
 
 
 def shell(root: Path) -> subprocess.Popen[str]:
-    """root's bash inside, reading commands from its standard input."""
+    """Starts root's bash inside, which reads commands from its standard input."""
     variables = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",

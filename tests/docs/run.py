@@ -1,10 +1,10 @@
-"""Types the commands of docs/install.md and docs/first-job.md into a Debian that has nothing, until the first
-job is reported.
+"""Runs the commands of docs/install.md and docs/first-job.md in an empty Debian.
 
-    python -m tests.docs.run [SUITE]      bookworm when left out, or trixie
+    python -m tests.docs.run [SUITE]      bookworm by default, or trixie
 
-Prints each command with its time, and the total until the report is on chain. Exit 0 only when every command
-ended well and the report is there."""
+It runs until the first job is reported. It prints each command with its time, and the total until the report
+is on chain. It exits with 0 only if every command succeeded and the report is there.
+"""
 
 import re
 import socket
@@ -19,22 +19,24 @@ from tests.docs.typed import commands
 from tests.expect import Wrong
 
 PAGES = ("docs/install.md", "docs/first-job.md")
-PORTS = (9090, 9464)  # the devnet's and the daemon's, when nobody says otherwise
+PORTS = (9090, 9464)  # the default ports of the devnet and the daemon
 LIMIT_SECONDS = 600
 _END = "provd-docs-command-ended"
 _REPORTED = re.compile(r"^JOB-1 completed +verified  tx [0-9A-F]{64}$", re.MULTILINE)
 
 
 class Session:
-    """One shell, as the reader has. `printed` is what the last command printed."""
+    """A shell, as the reader has. `printed` is the output of the last command."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self.printed = ""
 
     def type(self, command: str) -> float:
-        """Seconds until the shell would show its prompt again. Raises Wrong for an exit code that is not
-        0."""
+        """Returns the seconds until the shell would show its prompt again.
+
+        Raises Wrong for an exit code other than 0.
+        """
         print(f"$ {command}", flush=True)
         began = time.monotonic()
         self._write(f"{command}\nprintf '\\n%s %s\\n' {_END} $?\n")
@@ -61,7 +63,7 @@ class Session:
 
 
 def play(root: Path) -> float:
-    """Seconds until the report was there; the rest of the page is typed too. Raises Wrong."""
+    """Returns the seconds until the report was there, and runs the rest of the page too. Raises Wrong."""
     process = shell(root)
     over = threading.Timer(LIMIT_SECONDS, process.kill)
     over.start()
@@ -83,7 +85,7 @@ def play(root: Path) -> float:
 
 
 def in_use() -> list[int]:
-    """Ports that the pages take, where something listens already: the network is this machine's."""
+    """Returns the pages' ports on which something listens already: the machine's network is used."""
     found = []
     for port in PORTS:
         with socket.socket() as probe:

@@ -1,7 +1,8 @@
 """The commands of a page, one after another, as a reader types them.
 
-On the pages that are run, a block ```sh is typed and a block ```console is shown: it has a prompt, or is what
-a program prints."""
+On the pages that are run, a block ```sh is typed and a block ```console is shown: it has a prompt, or is the
+output of a program.
+"""
 
 import re
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ _HERE = re.compile(r"<<-?\s*['\"]?(\w+)")
 
 
 def commands(page: Path) -> list[str]:
-    """Each with the lines that it goes on in: after a backslash, or up to the end of what it is given to
-    read."""
+    """Returns each command with its continuation lines.
+
+    These follow a backslash, or are input up to its end mark.
+    """
     return [command for block in _BLOCK.findall(page.read_text()) for command in split(block)]
 
 
