@@ -1,9 +1,9 @@
-"""Runs the unit tests on the oldest and the newest supported Python that a Debian has, each in a Debian of
-its own.
+"""Runs the unit tests on the oldest and the newest supported Python of a Debian, each in a separate Debian.
 
     python -m tests.pythons.run
 
-As root. The oldest is left out where this interpreter is it: `make test` has run the same tests then.
+Run it as root. The oldest is left out if it is this interpreter's version: `make test` has run the same tests
+then.
 """
 
 import os
@@ -15,7 +15,7 @@ from tests.docs.debian import shell, unpacked
 from tests.unit.docs import ROOT
 
 OLDEST_SUITE, NEWEST_SUITE = "bookworm", "testing"
-# A mirror whose copy of testing is some weeks old is good enough here.
+# A mirror whose copy of testing is some weeks old is sufficient.
 _COURSE = """set -euo pipefail
 echo 'Acquire::Check-Valid-Until "false";' >/etc/apt/apt.conf.d/old-mirror
 apt-get -qq update
@@ -31,14 +31,14 @@ exit
 
 
 def supported() -> range:
-    """The second numbers of the versions that pyproject.toml names."""
+    """Returns the minor versions that pyproject.toml names."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     oldest, beyond = (int(bound.rpartition(".")[2]) for bound in project["requires-python"].split(","))
     return range(oldest, beyond)
 
 
 def play(suite: str, minors: list[int]) -> int:
-    """With the first of them that the suite has. The exit code of the tests."""
+    """Runs the tests with the first of the versions that the suite has, and returns their exit code."""
     began = time.monotonic()
     course = _COURSE.format(candidates=" ".join(f"python3.{minor}" for minor in minors))
     with unpacked(suite) as root:
