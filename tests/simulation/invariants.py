@@ -264,7 +264,7 @@ def _verdict(
     )
     truth, reported = usage(job), messages.usage_of(report.usage_metrics)
     lines = [] if reported == truth else [f"8 usage {reported} is reported, the truth is {truth}"]
-    if not job.plan.gpus_accounted and job.ever_ran:
+    if not job.plan.gpus_accounted and truth.gpu_seconds:
         lines.append("8 GPUs were used that no record names, and a bill was made all the same")
     allowed = outcomes(job)
     if scene.memory_lost and job.outcome is State.CANCELLED:
