@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import grpc.aio
 import hypothesis
 import pytest
 import structlog
@@ -30,6 +31,16 @@ def pytest_configure() -> None:
         "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
     )
     hypothesis.settings.load_profile("busy")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def grpc_queue() -> None:
+    """Keeps gRPC's completion queue for the whole run.
+
+    The last channel frees it. When the garbage collector frees that channel while a call is in flight, the
+    thread that frees it waits for ever.
+    """
+    grpc.aio.init_grpc_aio()
 
 
 @pytest.fixture
