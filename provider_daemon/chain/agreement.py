@@ -1,9 +1,10 @@
-"""What is acted on: an answer that as many endpoints give as must agree (`chain.quorum`).
+"""Agreement of several endpoints: provd acts on an answer that a quorum returns (`chain.quorum`).
 
-One endpoint alone can lie. So the first endpoints are asked at once, all others where those differ, and the
-answer counts that a quorum gives. An endpoint that deviates several times is outvoted: it is asked last for a
-while, and reported. Where no quorum agrees nothing is known, and the next tick tries again. The loops see
-none of this: proofs can take the place of witnesses in this one file."""
+One endpoint alone can lie. So the first endpoints are asked at once, all others if those differ, and the
+answer of a quorum counts. An endpoint that deviates several times is outvoted: it is asked last for a while,
+and reported. If no quorum agrees, nothing is known, and the next tick tries again. The loops see none of
+this: proofs can replace the witnesses in this one file.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -27,23 +28,26 @@ log = structlog.get_logger("provd.chain")
 T = TypeVar("T")
 N = TypeVar("N", int, Decimal)
 
-HEDGE_SECONDS = 1.0  # after which others are asked beside an endpoint that does not answer
+HEDGE_SECONDS = 1.0  # after which others are asked besides an endpoint that does not answer
 OUTVOTED_SECONDS = 60.0  # for which an endpoint is asked last
-DEVIATIONS = 3  # within OUTVOTED_SECONDS, from which on it is outvoted: fewer may be a block's difference
+# within OUTVOTED_SECONDS, after which it is outvoted: fewer may be a block's difference
+DEVIATIONS = 3
 
 
 class Disagreement(Transient):
-    """No quorum of endpoints gives the same answer; the text says what each of them said."""
+    """No quorum of endpoints returns the same answer; the text contains each endpoint's answer."""
 
 
 class TooFewEndpoints(Transient):
-    """Fewer endpoints are healthy than must agree."""
+    """Fewer endpoints are healthy than the quorum."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointAnswer(Generic[T]):
-    """Of one endpoint. `error`: its refusal, or what makes its answer unreadable; a Transient is no answer at
-    all."""
+    """The answer of one endpoint.
+
+    `error`: its refusal, or what makes its answer unreadable. A Transient means that there is no answer.
+    """
 
     endpoint: Endpoint
     value: T | None = None
@@ -59,7 +63,7 @@ class EndpointAnswer(Generic[T]):
         return self.value  # type: ignore[return-value]
 
     def key(self, same: Callable[[T], Hashable]) -> Hashable:
-        """Answers that are alike have the same."""
+        """Equal answers have the same key."""
         if isinstance(self.error, Refused):
             return "refused", self.error.code, self.error.codespace, self.error.message_index
         return ("unreadable",) if self.error is not None else ("value", same(self.value))  # type: ignore[arg-type]
@@ -70,16 +74,20 @@ def itself(value: Any) -> Hashable:
 
 
 class Agreement:
-    """`any`: whichever endpoint is healthy, for what is only shown, or a hint of what to ask of a quorum."""
+    """Calls that a quorum must answer alike.
+
+    `any` is whichever endpoint is healthy. It is for displayed values, or for a hint of what to ask of a
+    quorum.
+    """
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
         self.any = Reader(endpoints, endpoints.chain_id)
         self._readers: dict[str, tuple[Endpoint, Reader]] = {}
-        self._deviating: dict[str, list[float]] = {}  # endpoint -> when it deviated lately
+        self._deviating: dict[str, list[float]] = {}  # endpoint -> when it deviated recently
 
     async def enough(self) -> list[Endpoint]:
-        """The healthy endpoints. Raises TooFewEndpoints for fewer than must agree."""
+        """Returns the healthy endpoints. Raises TooFewEndpoints if there are fewer than the quorum."""
         healthy, chain_id = await self._endpoints.healthy(), self._endpoints.chain_id
         quorum, ongoing = self._endpoints.quorum, self._endpoints.ongoing
         if healthy and len(healthy) >= quorum:
@@ -109,29 +117,33 @@ class Agreement:
     async def same(
         self, what: str, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable] = itself
     ) -> T:
-        """The answer that a quorum gives; a refusal or an unreadable record by a quorum is raised. `what` is
-        asked about, for the log."""
+        """Returns the answer of a quorum.
+
+        A refusal or an unreadable record of a quorum is raised. `what` names the query in the log.
+        """
         if self._endpoints.quorum == 1:
             return await ask(self.any)
         return await self._settled(what, lambda: self._same(what, ask, same))
 
     async def attested(self, what: str, ask: Callable[[Reader], Awaitable[N]]) -> N:
-        """The greatest number that a quorum reaches: one endpoint alone can neither raise it nor, where
-        others are left, lower it."""
+        """Returns the greatest number that a quorum reaches.
+
+        One endpoint alone can neither raise it nor, if there are others, lower it.
+        """
         if self._endpoints.quorum == 1:
             return await ask(self.any)
         return await self._settled(what, lambda: self._attested(what, ask))
 
     async def each(self, ask: Callable[[Reader], Awaitable[T]]) -> list[EndpointAnswer[T]]:
-        """The answers of as many endpoints as must agree."""
+        """Returns the answers of as many endpoints as the quorum."""
         return await self._asked((await self.enough())[: self._endpoints.quorum], ask)
 
     async def sent(self, tx_hash: str, send: Callable[[Reader], Awaitable[TxOutcome]]) -> TxOutcome:
-        """What became of one send to each of as many endpoints as must agree, and to the others where their
-        answers differ.
+        """Sends once to each endpoint of a quorum, and to the others if the answers differ.
 
-        Accepted by any is accepted, for GetTx decides; refused is only what a quorum refuses alike. Raises
-        Transient when neither is known."""
+        Returns the outcome. Accepted by any endpoint is accepted, because GetTx decides; refused is only what
+        a quorum refuses alike. Raises Transient if neither is known.
+        """
         answers: list[EndpointAnswer[TxOutcome]] = []
         for some in self._in_turn(await self.enough()):
             answers += await self._asked(some, send)
@@ -181,10 +193,11 @@ class Agreement:
     async def _until_agreed(
         self, ask: Callable[[Reader], Awaitable[T]], same: Callable[[T], Hashable]
     ) -> list[EndpointAnswer[T]]:
-        """The answers as they came, until a quorum agrees or nobody is left to ask.
+        """Collects answers until a quorum agrees or no endpoint is left to ask.
 
-        The others are asked when the first ones differ, or one of them lets the rest wait: it is asked last
-        from then on."""
+        The others are asked if the first ones differ, or if one of them delays the rest: it is asked last
+        from then on.
+        """
         healthy = await self.enough()
         first, *more = self._in_turn(healthy)
         others = [endpoint for some in more for endpoint in some]
@@ -226,7 +239,7 @@ class Agreement:
     def _agreed(
         self, answers: Sequence[EndpointAnswer[T]], same: Callable[[T], Hashable]
     ) -> list[EndpointAnswer[T]]:
-        """The answers that are alike, when they are enough; else none."""
+        """Returns the equal answers if they are a quorum; else none."""
         groups: dict[Hashable, list[EndpointAnswer[T]]] = {}
         for answer in answers:
             if answer.given:
@@ -234,7 +247,7 @@ class Agreement:
         largest = max(groups.values(), key=len, default=[])
         return largest if len(largest) >= self._endpoints.quorum else []
 
-    # --- who deviates ---
+    # --- deviating endpoints ---
 
     def _vote(
         self, what: str, answers: Sequence[EndpointAnswer[T]], agreed: Sequence[EndpointAnswer[T]]
@@ -272,7 +285,7 @@ class Agreement:
 
 
 def _verdict(outcome: TxOutcome) -> Hashable:
-    """The same bytes that a node has already are accepted, too."""
+    """Returns the verdict on an answer. Bytes that the node already has count as accepted too."""
     accepted = outcome.ok or is_in_mempool(outcome.codespace, outcome.code)
     return (0, "") if accepted else (outcome.code, outcome.codespace)
 
@@ -282,7 +295,7 @@ def _said(answers: Sequence[EndpointAnswer[Any]]) -> str:
 
 
 def brief(answer: EndpointAnswer[Any]) -> str:
-    """An answer in a few words, for a log line."""
+    """Returns a short form of an answer for a log line."""
     if answer.error is not None:
         return f"{type(answer.error).__name__}: {str(answer.error)[:120]}"
     value = answer.value

@@ -1,5 +1,7 @@
-"""The SDK's armored private-key export: Argon2id and ChaCha20-Poly1305 inside OpenPGP armor
-(docs/protocol.md, 'Keys at rest')."""
+"""The SDK's armored private-key export: Argon2id and ChaCha20-Poly1305 inside OpenPGP armor.
+
+See docs/protocol.md, 'Keys at rest'.
+"""
 
 import base64
 import binascii
@@ -12,7 +14,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 _KIND = "TENDERMINT PRIVATE KEY"
 _AMINO_PREFIX = bytes.fromhex("e1b0f79b20")  # amino's name of a secp256k1 private key, and its length, 32
-_NONCE = bytes(12)  # the key is new with every salt, so the SDK keeps the nonce at zero
+_NONCE = bytes(12)  # the key is new with every salt, so the SDK's nonce is always zero
 _BLOCK = re.compile(
     rf"-----BEGIN {_KIND}-----\n(?P<headers>(?:.+: "
     rf".*\n)*)\n(?P<body>[A-Za-z0-9+/=\n]+?)\n=(?P<crc>\S{{4}})\n-----END {_KIND}-----"
@@ -32,7 +34,10 @@ def encrypt(secret: bytes, passphrase: str) -> str:
 
 
 def decrypt(text: str, passphrase: str) -> bytes:
-    """32 bytes; raises ValueError when it is no such armor, damaged, or the passphrase is wrong."""
+    """Returns the 32 bytes of the key.
+
+    Raises ValueError if the armor is invalid or damaged, or the passphrase is wrong.
+    """
     match = _BLOCK.search(text.replace("\r\n", "\n"))
     if not match:
         raise ValueError(f"not an armored {_KIND.lower()}")
@@ -49,7 +54,7 @@ def _salt(text: str) -> bytes:
         salt = bytes.fromhex(text)
     except ValueError:
         salt = b""
-    if len(salt) < 8:  # Argon2's own minimum
+    if len(salt) < 8:  # Argon2's minimum
         raise ValueError("the armor is damaged: its salt cannot be read")
     return salt
 

@@ -1,5 +1,4 @@
-"""Any of the module's queries as its own RPC has it: asked of the node, or put together from the raw store
-where it says UNIMPLEMENTED."""
+"""The module's queries: answered by their RPC, or from the raw store if the node returns UNIMPLEMENTED."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from provider_daemon.errors import Refused, Unreadable
 
 METHODS = query_pb2.DESCRIPTOR.services_by_name["Query"].methods_by_name
 
-# Kind of record -> where the store has it, and the field that is its id.
+# Kind of record -> its place in the store, and the field with its id.
 _PLACES: dict[str, tuple[bytes, str]] = {
     "HPCCluster": (keyspace.CLUSTER, "cluster_id"),
     "HPCOffering": (keyspace.OFFERING, "offering_id"),
@@ -37,15 +36,18 @@ Row = tuple[bytes, Any]
 
 @dataclass(frozen=True, slots=True)
 class QueryAnswer:
-    """`message` is the RPC's response. `unreadable`: a line for each record that may belong into it but
-    cannot be read."""
+    """The result of a query.
+
+    `message` is the RPC's response. `unreadable`: a line for each record that may be part of it but cannot be
+    read.
+    """
 
     message: Message
     unreadable: tuple[str, ...] = ()
 
 
 def request(rpc: str, values: dict[str, Any]) -> Message:
-    """The RPC's request; `values` as its constructor takes them."""
+    """Returns the RPC's request; `values` are the arguments of its constructor."""
     return GetMessageClass(METHODS[rpc].input_type)(**values)
 
 
@@ -55,7 +57,7 @@ class Ask:
         self._store = store
 
     async def __call__(self, rpc: str, asked: Message) -> QueryAnswer:
-        """Raises NotFound for a record that is not there, Refused for a page that makes no sense."""
+        """Runs the query. Raises NotFound for a missing record, and Refused for an invalid page."""
         try:
             return QueryAnswer(await self._query.rpc(rpc, asked))
         except Unimplemented:
@@ -63,7 +65,7 @@ class Ask:
         except NotFound:
             if rpc != "SchedulingDecisionByJob":
                 raise
-            return await self.from_store(rpc, asked)  # the published chain says so of every job
+            return await self.from_store(rpc, asked)  # the published chain returns that for every job
 
     async def from_store(self, rpc: str, asked: Any) -> QueryAnswer:
         answer: Any = GetMessageClass(METHODS[rpc].output_type)()
@@ -102,7 +104,7 @@ class Ask:
         return _decoded(kind, value, record_id)
 
     async def _added_up(self, asked: Any) -> types_pb2.SchedulingMetrics | None:
-        """A chain that keeps no sums: of the decisions for jobs of that queue."""
+        """Returns the sums over the decisions for jobs of the queue, for a chain that stores no sums."""
         chosen = []
         for _, decision in (await self._rows(types_pb2.SchedulingDecision))[0]:
             if decision.selected_cluster_id == asked.cluster_id:
@@ -127,7 +129,7 @@ class Ask:
         return QueryAnswer(answer, unreadable)
 
     async def _rows(self, kind: type[Message]) -> tuple[list[Row], tuple[str, ...]]:
-        """(id and record of each, in store order; a line for each that cannot be read)"""
+        """Returns (id and record of each, in store order; a line for each that cannot be read)."""
         rows: list[Row] = []
         unreadable: list[str] = []
         for key, value in sorted(await self._store.subspace(_PLACES[kind.DESCRIPTOR.name][0])):
@@ -138,7 +140,7 @@ class Ask:
         return rows, tuple(unreadable)
 
     async def _jobs(self) -> tuple[list[Row], tuple[str, ...]]:
-        """In bounded answers: there can be more jobs than one answer holds."""
+        """Returns the jobs. The answers are bounded: there can be more jobs than one answer holds."""
         found = [item async for item in self._query.jobs()]
         rows = sorted((job.job_id.encode(), job) for job in found if isinstance(job, types_pb2.HPCJob))
         return rows, tuple(str(item) for item in found if isinstance(item, Unreadable))
@@ -152,7 +154,10 @@ def _decoded(kind: type[Message], value: bytes, record_id: str) -> Message:
 
 
 def _wanted(asked: Any, record: Any) -> bool:
-    """Each filter that is set holds; they have the names of the record's fields, but for `active_only`."""
+    """Reports whether all filters match.
+
+    They have the names of the record's fields, except for `active_only`.
+    """
     filters = [
         field.name
         for field in asked.DESCRIPTOR.fields

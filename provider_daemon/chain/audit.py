@@ -1,5 +1,4 @@
-"""ports.Audit over a chain client: records, accountings, disputes, and reports as their transactions hold
-them."""
+"""The port Audit over a chain client: records, accountings, disputes, and the reports in transactions."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -19,8 +18,8 @@ from provider_daemon.ports import Dispute, OnChain, Reported, Settled
 
 log = structlog.get_logger("provd.chain")
 
-DENOM = "uvirt"  # what is billed
-# ids looked at: the newest, a dispute is decided within days (the chain's own counter moves by two)
+DENOM = "uvirt"  # the denom of bills
+# the number of newest ids to check: a dispute is decided within days (the chain's counter increments by two)
 DISPUTES = 256
 _OPEN = (types_pb2.DISPUTE_STATUS_PENDING, types_pb2.DISPUTE_STATUS_UNDER_REVIEW)
 
@@ -83,8 +82,10 @@ class GrpcAudit:
 
 
 def _dispute(dispute_id: str, value: bytes) -> Dispute | None:
-    """None for one that cannot be read, which may be anybody's: the comparison of our own jobs does not wait
-    for it."""
+    """Returns the dispute, or None if it cannot be read.
+
+    It may belong to anybody: the reconciliation of our own jobs does not wait for it.
+    """
     try:
         record = decode(types_pb2.HPCDispute, value)
     except Unreadable as error:

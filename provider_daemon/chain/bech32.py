@@ -1,5 +1,7 @@
-"""Account addresses: bech32 with prefix `ve` over RIPEMD-160(SHA-256(public key)) (docs/protocol.md,
-'Accounts and addresses')."""
+"""Account addresses: bech32 with prefix `ve` over RIPEMD-160(SHA-256(public key)).
+
+See docs/protocol.md, 'Accounts and addresses'.
+"""
 
 import hashlib
 
@@ -18,7 +20,10 @@ def encode(payload: bytes, prefix: str = PREFIX) -> str:
 
 
 def decode(address: str, prefix: str = PREFIX) -> bytes:
-    """The bytes behind an address; raises ValueError for a wrong prefix, a typing error, or mixed case."""
+    """Returns the bytes of an address.
+
+    Raises ValueError for a wrong prefix, a typing error, or mixed case.
+    """
     found, words = _bech32.bech32_decode(address)
     payload = _bech32.convertbits(words, 5, 8, False) if words is not None else None
     if found != prefix or payload is None:
@@ -27,7 +32,7 @@ def decode(address: str, prefix: str = PREFIX) -> bytes:
 
 
 def address_of(public_key: bytes, prefix: str = PREFIX) -> str:
-    """Of a compressed secp256k1 public key (33 bytes)."""
+    """Returns the address of a compressed secp256k1 public key (33 bytes)."""
     if len(public_key) != 33:
         raise ValueError("a compressed public key has 33 bytes")
     return encode(_ripemd160(hashlib.sha256(public_key).digest()), prefix)
@@ -36,5 +41,5 @@ def address_of(public_key: bytes, prefix: str = PREFIX) -> str:
 def _ripemd160(data: bytes) -> bytes:
     try:
         return hashlib.new("ripemd160", data).digest()
-    except ValueError:  # this OpenSSL has none
+    except ValueError:  # this OpenSSL has no RIPEMD-160
         return ripemd160.digest(data)

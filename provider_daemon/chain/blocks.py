@@ -1,7 +1,8 @@
-"""Finding a transaction without an index: by reading the blocks in which it can be.
+"""Search for a transaction without an index: it reads the blocks that can contain the transaction.
 
-How far was read is remembered, so that each block is read once for a transaction. The newest block is left
-for later: a node has it a moment before it has carried it out."""
+The progress is stored, so that each block is read once for a transaction. The newest block is left for later:
+a node has it a moment before it has executed it.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,8 +14,8 @@ from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2
 from provider_daemon.chain.tx import tx_hash as hash_of
 from provider_daemon.errors import Refused, Transient, Unreadable
 
-AT_ONCE = 16  # blocks asked for at a time
-KEPT = 8  # transactions whose progress is remembered: one is open at a time
+AT_ONCE = 16  # blocks requested at a time
+KEPT = 8  # transactions whose progress is stored: one is open at a time
 
 
 class BlockScan:
@@ -24,10 +25,10 @@ class BlockScan:
         self._found: dict[str, int] = {}
 
     async def find(self, wanted: str, first: int, last: int) -> int | None:
-        """The height between `first` and `last` of the block that holds the transaction; None while none of
-        those read so far does.
+        """Returns the height of the transaction's block, or None if it is not found yet.
 
-        Blocks at the beginning that the node has thrown away are passed over.
+        Only blocks from `first` to `last` are searched. Blocks at the beginning that the node has pruned are
+        skipped.
         """
         if wanted in self._found:
             return self._found[wanted]
@@ -59,8 +60,10 @@ class BlockScan:
         return (await self._caller.call(request)).sdk_block.header.height
 
     async def _blocks(self, heights: Sequence[int], *, pruned: bool) -> list[frozenset[str]]:
-        """The hashes of each block's transactions. `pruned`: nothing was read yet, so the node may lack the
-        first ones."""
+        """Returns the hashes of each block's transactions.
+
+        `pruned`: nothing was read yet, so the node may lack the first blocks.
+        """
         answers = await asyncio.gather(*(self._block(height) for height in heights), return_exceptions=True)
         blocks = list[frozenset[str]]()
         for height, answer in zip(heights, answers, strict=True):

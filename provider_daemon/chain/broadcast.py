@@ -1,4 +1,4 @@
-"""Sending transactions and finding them again (docs/protocol.md, 'Transactions')."""
+"""Sends transactions and finds them again (docs/protocol.md, 'Transactions')."""
 
 from collections.abc import AsyncIterator
 
@@ -14,12 +14,13 @@ from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.ports import TxOutcome
 from provider_daemon.result_codes import SDK, SdkCode
 
-PAGE = 64  # a power of two, so that halving keeps pages aligned; a node gives at most 100 at a time
-# blocks: a healthy endpoint is 2 behind at most when it is looked at, 5 s old at most by now, and its index
-# 2 behind it
+# a power of two, so that halving keeps pages aligned; a node returns at most 100 at a time
+PAGE = 64
+# blocks: a healthy endpoint is at most 2 behind when checked, at most 5 s older by now, and its index 2
+# behind it
 INDEX_LAG = 10
 
-# What the SDK writes at the end of a failure's text -> its code, where the treatment depends on it.
+# What the SDK writes at the end of an error text -> its code, if provd treats that code differently.
 _CODES = {
     "insufficient funds": SdkCode.INSUFFICIENT_FUNDS,
     "unknown address": SdkCode.UNKNOWN_ADDRESS,
@@ -33,8 +34,10 @@ class Broadcast:
         self._endpoints = endpoints
 
     async def send(self, tx_bytes: bytes) -> TxOutcome:
-        """CheckTx's answer (height 0). Sent once: after a no, no earlier copy of the bytes can still be on
-        its way to a mempool."""
+        """Returns CheckTx's answer (height 0).
+
+        Sent once: after a refusal, no earlier copy of the bytes can still reach a mempool.
+        """
 
         async def request(channel: grpc.aio.Channel) -> service_pb2.BroadcastTxResponse:
             message = service_pb2.BroadcastTxRequest(tx_bytes=tx_bytes, mode=service_pb2.BROADCAST_MODE_SYNC)
@@ -47,7 +50,7 @@ class Broadcast:
         return _outcome(found.tx_response) if found else None
 
     async def get(self, wanted: str) -> service_pb2.GetTxResponse | None:
-        """The whole transaction by its hash, or None while it is in no block."""
+        """Returns the whole transaction by its hash, or None while it is in no block."""
 
         async def request(channel: grpc.aio.Channel) -> service_pb2.GetTxResponse:
             return await service_pb2_grpc.ServiceStub(channel).GetTx(
@@ -69,8 +72,10 @@ class Broadcast:
         return _outcome(found[0]) if found else None
 
     async def search(self, query: str) -> AsyncIterator[service_pb2.GetTxResponse]:
-        """Every included transaction that the node's index has for the query, oldest first; raises Transient
-        where there is no index."""
+        """Returns every included transaction that the node's index has for the query, oldest first.
+
+        Raises Transient if there is no index.
+        """
         page, limit, seen = 1, PAGE, 0
         while True:
             try:
@@ -108,7 +113,10 @@ class Broadcast:
         return answer
 
     async def simulate(self, tx_bytes: bytes) -> int:
-        """Gas used; raises Refused, with the index of the message that fails where the chain names one."""
+        """Returns the gas used.
+
+        Raises Refused, with the index of the failing message if the chain names one.
+        """
 
         async def request(channel: grpc.aio.Channel) -> service_pb2.SimulateResponse:
             message = service_pb2.SimulateRequest(tx_bytes=tx_bytes)
@@ -119,7 +127,7 @@ class Broadcast:
         except Refused as error:
             raise _explain(str(error)) from error
         except Unreadable as error:
-            # The log of an unknown address holds raw bytes, which Python's gRPC cannot read.
+            # The log of an unknown address contains raw bytes, which Python's gRPC cannot read.
             why = f"simulation refused, as for an account that does not exist: {error}"
             raise Refused(why, code=SdkCode.UNKNOWN_ADDRESS, codespace=SDK) from error
 
@@ -137,7 +145,7 @@ def _outcome(response: TxResponse) -> TxOutcome:
 
 
 def _explain(text: str) -> Refused:
-    """A failed simulation comes as a gRPC error whose text alone tells what was wrong."""
+    """Translates a failed simulation. It is a gRPC error whose text alone contains the reason."""
     code = next((code for words, code in _CODES.items() if words in text), 0)
     return Refused(
         reason(text), code=code, codespace=SDK if code else "", message_index=failed_message_index(text)

@@ -1,4 +1,4 @@
-"""The chain port over gRPC: ports.Chain, made of the parts beside this file."""
+"""The port Chain over gRPC, built from the other files of this directory."""
 
 from collections.abc import Hashable, Sequence
 from decimal import Decimal
@@ -23,15 +23,19 @@ from provider_daemon.ports import Account, Clock, Cluster, Head, Offering, TxOut
 from provider_daemon.result_codes import SDK, SdkCode
 
 REPORT = f"/{MsgReportJobStatus.DESCRIPTOR.full_name}"
-TURN_SECONDS = 60.0  # for which the same endpoint is glanced at
+# seconds for which `glance` uses the same endpoint
+TURN_SECONDS = 60.0
 
 
 class GrpcChain:
-    """`endpoints`: "host:port", or "https://host:port" for TLS. `quorum`: how many must agree
+    """The chain client.
+
+    `endpoints`: "host:port", or "https://host:port" for TLS. `quorum`: how many must agree
     (chain/agreement.py), 0 for a majority.
 
     Beyond the port: `query` has single records as protobuf messages, `ask` the module's 21 queries, `txs`
-    whole transactions, `endpoints.all` who is healthy; each of them asks one endpoint."""
+    whole transactions, `endpoints.all` the endpoints with their state; each of them asks one endpoint.
+    """
 
     def __init__(
         self,
@@ -44,7 +48,7 @@ class GrpcChain:
         self.chain_id = chain_id
         self.endpoints = Endpoints(chain_id, list(endpoints), clock, ongoing or OngoingProblems(), quorum)
         self._clock = clock
-        # transaction -> the first height that it can be in, as far as this process sent it
+        # transaction -> the first height that it can be in, if this process sent it
         self._sent_at: dict[str, int] = {}
         self.agreement = Agreement(self.endpoints)
         self.query, self.txs = self.agreement.any.query, self.agreement.any.txs
@@ -63,7 +67,7 @@ class GrpcChain:
         return await self.agreement.same(job_id, lambda reader: reader.job(job_id))
 
     async def glance(self, job_id: str) -> ChainJob | None:
-        """Every endpoint has its turn, so that none can keep a change secret for long."""
+        """Reads the job from one endpoint. Each has its turn, so that none can hide a change for long."""
         healthy = await self.agreement.enough()
         if self.endpoints.quorum == 1:
             return await self.agreement.any.job(job_id)
@@ -73,7 +77,10 @@ class GrpcChain:
         )
 
     async def cancelled_since(self, height: int) -> frozenset[str]:
-        """By the word of any endpoint: it makes the job's own record be read."""
+        """Returns the cancels that any endpoint reports.
+
+        A reported cancel makes provd read the job's record.
+        """
         if self.endpoints.quorum == 1:
             return await self.agreement.any.cancelled_since(height)
         answers = await self.agreement.each(lambda reader: reader.cancelled_since(height))
@@ -86,10 +93,11 @@ class GrpcChain:
         return await self.agreement.same(offering_id, lambda reader: reader.offering(offering_id))
 
     async def reports_of(self, job_id: str) -> list[GetTxResponse]:
-        """Every transaction in a block that reports about the job, oldest first.
+        """Returns every included transaction that reports about the job, oldest first.
 
-        Events name no job, so all are read since it was made, until it ended: the chain takes no report after
-        that."""
+        Events name no job, so all reports are read from the job's creation to its end: the chain accepts none
+        after that.
+        """
         record = await self.query.job(job_id)
         since, ended = (record.block_height, record.completed_at.seconds) if record else (1, 0)
         reports = []
@@ -119,7 +127,7 @@ class GrpcChain:
         return await self.agreement.attested("simulated gas", lambda reader: reader.txs.simulate(tx_bytes))
 
     async def broadcast(self, tx_bytes: bytes) -> TxOutcome:
-        """CheckTx's answer, to one send to each of the endpoints that must agree."""
+        """Returns CheckTx's answer, to one send to each endpoint of a quorum."""
         self._note_height(transactions.tx_hash(tx_bytes))
         if self.endpoints.quorum == 1:
             return await self._sent(self.agreement.any, tx_bytes)
@@ -136,15 +144,21 @@ class GrpcChain:
             }
 
     async def _sent(self, reader: Reader, tx_bytes: bytes) -> TxOutcome:
-        """The refusal of an account that does not exist cannot be read, and no more can a damaged answer."""
+        """Sends.
+
+        The refusal of an account that does not exist cannot be read, and neither can a damaged answer.
+        """
         try:
             return await reader.txs.send(tx_bytes)
         except Unreadable as error:
             return await self._unread(tx_bytes, error)
 
     async def _unread(self, tx_bytes: bytes, error: Unreadable) -> TxOutcome:
-        """A refusal when a signer has no account; else nothing is known, and the bytes may be in a
-        mempool."""
+        """Handles an unreadable answer.
+
+        It is a refusal if a signer has no account; otherwise nothing is known, and the bytes may be in a
+        mempool.
+        """
         for address in public_keys_of(transactions.decode(tx_bytes)):
             try:
                 await self.account(address)
@@ -157,13 +171,16 @@ class GrpcChain:
         ) from error
 
     async def find(self, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:
-        """`tx_bytes` say in which blocks to look where a node keeps no index."""
+        """Returns the transaction's outcome.
+
+        If a node keeps no index, `tx_bytes` determine in which blocks to search.
+        """
         first = self._sent_at.get(tx_hash, 1)
         about = f"transaction {tx_hash}"
         return await self.agreement.same(about, lambda reader: reader.find(tx_hash, tx_bytes, first), _where)
 
     async def shows_effect(self, tx: Tx) -> bool:
-        """Whether the records show that an included transaction succeeded."""
+        """Reports whether the records show that an included transaction succeeded."""
         return await missing_effect(tx, self.agreement.any) == ""
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
@@ -177,8 +194,10 @@ class GrpcChain:
 
 
 def _where(outcome: TxOutcome | None) -> Hashable:
-    """Words and gas may differ from node to node, and of a failure's code a node without an index knows
-    nothing."""
+    """Returns what must be equal between endpoints.
+
+    Texts and gas may differ between nodes, and a node without an index does not know a failure's code.
+    """
     return outcome and (outcome.tx_hash, outcome.height, outcome.ok)
 
 
@@ -187,6 +206,6 @@ def _reported(tx: GetTxResponse) -> set[str]:
 
 
 def _seconds(tx: GetTxResponse) -> int:
-    """Of its block, since the epoch; 0 where the node does not say."""
+    """Returns the time of its block, in seconds since the epoch; 0 if the node does not report it."""
     text = tx.tx_response.timestamp
     return parse_time(text) // 10**9 if text else 0

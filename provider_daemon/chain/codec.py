@@ -1,8 +1,9 @@
 """Records of the raw store (JSON) <-> protobuf messages (docs/protocol.md, 'Stored records').
 
-Field order and which empty fields are left out are the chain's Go structs', told in LAYOUTS; other records
-follow the wire's order with every field present. Records hold a few fields that the wire does not have
-(`extras`)."""
+LAYOUTS describes the field order of the chain's Go structs, and which empty fields are left out; other
+records have the protobuf order with every field present. Records contain a few fields that the protobuf
+messages lack (`extras`).
+"""
 
 import json
 import re
@@ -16,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from provider_daemon.chain.layouts import LAYOUTS, NULL_WHEN_EMPTY
 from provider_daemon.errors import Unreadable
 
-# Fields of store records that the wire does not have, with their zero.
+# Fields of store records that the protobuf messages lack, with their zero.
 EXTRAS: dict[str, dict[str, Any]] = {
     "NodeMetadata": {
         "state_changed_at": "",
@@ -38,7 +39,7 @@ _EMPTY: tuple[Any, ...] = (None, "", 0, False, [], {})
 
 
 def dumps(record: Mapping[str, Any]) -> bytes:
-    """No spaces, UTF-8, and the three characters that Go's encoder escapes."""
+    """Returns JSON without spaces, in UTF-8, with the three characters escaped that Go's encoder escapes."""
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
@@ -46,7 +47,7 @@ def dumps(record: Mapping[str, Any]) -> bytes:
 
 
 def loads(value: bytes) -> dict[str, Any]:
-    """Raises Unreadable for anything but a JSON object."""
+    """Parses a JSON object. Raises Unreadable for anything else."""
     try:
         record = json.loads(value)
     except (ValueError, RecursionError) as error:
@@ -60,7 +61,10 @@ def loads(value: bytes) -> dict[str, Any]:
 
 
 def decode(message_type: type[M], value: bytes) -> M:
-    """The record as a message; raises Unreadable, naming the field, for what does not fit the wire."""
+    """Returns the record as a message.
+
+    Raises Unreadable, naming the field, for a value that does not fit the message.
+    """
     message = message_type()
     _fill(message, loads(value))
     return message
@@ -111,7 +115,7 @@ def _set_time(target: Timestamp, text: str) -> None:
 
 
 def parse_time(text: str) -> int:
-    """RFC 3339 in UTC -> nanoseconds since the epoch; raises ValueError for anything else."""
+    """Converts RFC 3339 in UTC to nanoseconds since the epoch. Raises ValueError for anything else."""
     match = _RFC3339.fullmatch(text)
     if not match:
         raise ValueError(f"invalid RFC 3339 time in UTC: {text!r}")
@@ -124,7 +128,7 @@ def _enum_prefix(field: Any) -> str:
 
 
 def _enum_number(field: Any, word: str) -> int:
-    """Go's empty word is a field that was never set."""
+    """Returns an enum's number. Go's empty string is a field that was never set."""
     found = (
         field.enum_type.values_by_name.get(_enum_prefix(field) + (word.upper() or "UNSPECIFIED"))
         if word.isascii()
@@ -139,7 +143,7 @@ def _enum_number(field: Any, word: str) -> int:
 
 
 def encode(message: Message, extras: Mapping[str, Any] | None = None) -> bytes:
-    """The record as the chain stores it; raises Unreadable for an enum's number that has no word."""
+    """Returns the record as the chain stores it. Raises Unreadable for an enum value without a name."""
     return dumps(to_record(message, extras))
 
 
@@ -160,8 +164,10 @@ def to_record(message: Message, extras: Mapping[str, Any] | None = None) -> dict
 
 
 def _value(message: Message, field: Any, optional: bool) -> Any:
-    """None for an optional message that is not there; Go writes one that is not optional with all its
-    zeros."""
+    """Returns a field's value; None for a missing optional message.
+
+    Go writes a message that is not optional with all its zeros.
+    """
     value = getattr(message, field.name)
     if _is_map(field):
         return dict(sorted(value.items()))
@@ -186,7 +192,7 @@ def _enum_word(field: Any, number: int) -> str:
 
 
 def format_time(nanoseconds: int) -> str:
-    """RFC 3339 in UTC, up to nine digits, trailing zeros trimmed."""
+    """Formats RFC 3339 in UTC, up to nine digits, trailing zeros trimmed."""
     seconds, rest = divmod(nanoseconds, 10**9)
     fraction = f".{rest:09d}".rstrip("0") if rest else ""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"

@@ -1,7 +1,8 @@
-"""The scheduling decision of a job, found in the chain's store.
+"""Searches the chain's store for the scheduling decision of a job.
 
-The published chain's own query by job reads a field that nothing stores, so it finds none. Decisions are
-numbered in the order of their jobs, at most one a job: a handful of reads finds one among any number."""
+The published chain's own query by job reads a field that nothing sets, so it finds none. Decisions are
+numbered in the order of their jobs, at most one per job: a few reads find one among any number.
+"""
 
 from provider_daemon.chain import codec, keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import SchedulingDecision
@@ -10,8 +11,10 @@ from provider_daemon.errors import Unreadable
 
 
 async def decision_of(store: Store, job_id: str) -> SchedulingDecision | None:
-    """None where the scheduler decided nothing. Raises Unreadable for a decision on the way that cannot be
-    read."""
+    """Returns the decision, or None if the scheduler decided nothing.
+
+    Raises Unreadable for a decision on the way that cannot be read.
+    """
     wanted = _number(job_id)
     low, high = 1, min(wanted, await store.counter(keyspace.NEXT_DECISION) - 1)
     while low <= high:
@@ -35,6 +38,6 @@ async def _decision(store: Store, number: int) -> SchedulingDecision:
 
 
 def _number(job_id: str) -> int:
-    """Of JOB-7, 7; 0 for what is not of this form, which no job has."""
+    """Returns 7 for JOB-7; 0 for an id not of this form, which no job has."""
     number = job_id.removeprefix("JOB-")
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 20 else 0

@@ -1,4 +1,4 @@
-"""What the scheduling decisions for a queue of a cluster add up to."""
+"""Sums of the scheduling decisions for a queue of a cluster."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,11 @@ AVERAGED = ("latency", "capacity", "combined", "priority", "fair_share", "age", 
 def summary(
     cluster_id: str, queue_name: str, decisions: Sequence[types_pb2.SchedulingDecision]
 ) -> types_pb2.SchedulingMetrics:
-    """`decisions`: those that chose that cluster for a job of that queue, oldest first. Averages are whole
-    numbers, truncated."""
+    """Returns the sums.
+
+    `decisions`: those that chose the cluster for a job of the queue, oldest first. Averages are whole
+    numbers, truncated.
+    """
     metrics = types_pb2.SchedulingMetrics(
         cluster_id=cluster_id,
         queue_name=queue_name,

@@ -1,7 +1,6 @@
-"""Whether a transaction in a block did what it says, by the records: a block names its transactions, but not
-what became of them.
+"""Checks by the records whether a transaction in a block took effect: a block contains no outcomes.
 
-All messages of a transaction succeed, or none does. So one whose effect is missing tells of all.
+All messages of a transaction succeed, or none does. So one missing effect is proof for all.
 """
 
 from typing import Protocol
@@ -18,7 +17,7 @@ from provider_daemon.ports import Cluster
 
 
 class Records(Protocol):
-    """Where the records are read."""
+    """A reader of the records."""
 
     async def job(self, job_id: str) -> ChainJob | None: ...
 
@@ -28,8 +27,10 @@ class Records(Protocol):
 
 
 async def missing_effect(tx: Tx, records: Records) -> str | None:
-    """What the first missing effect is, "" when every one is there; None where no message has an effect that
-    a record shows."""
+    """Returns the first missing effect, or "" if there is none.
+
+    Returns None if no message has an effect that is visible in a record.
+    """
     told = False
     for message in _last_of_each(messages.flatten(tx.body.messages)):
         missing = await _missing(message, records)
@@ -40,7 +41,7 @@ async def missing_effect(tx: Tx, records: Records) -> str | None:
 
 
 def _last_of_each(all_messages: list[Message]) -> list[Message]:
-    """Of several reports of a job, or heartbeats of a node, the last one shows."""
+    """Returns the last of several reports of a job, or heartbeats of a node: only its effect is visible."""
     last: dict[tuple[str, str], Message] = {}
     for number, message in enumerate(all_messages):
         subject = getattr(message, "job_id", "") or getattr(message, "node_id", "") or f"message {number}"
@@ -71,7 +72,7 @@ async def _missing(message: Message, records: Records) -> str | None:
 
 
 async def _job_is(job_id: str, wanted: State, records: Records) -> str:
-    """A record that is further on came through the wanted state."""
+    """Checks a job's state. A record in a later state has passed through the wanted one."""
     record = await records.job(job_id)
     if record is not None and (record.state is wanted or route(wanted, record.state)):
         return ""

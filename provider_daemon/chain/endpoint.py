@@ -1,4 +1,4 @@
-"""One gRPC endpoint: what is known of it, one call to it, and what it says of itself."""
+"""One gRPC endpoint: its state, one call to it, and what it reports about itself."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ CHECK_SECONDS = 3.0
 
 
 class Caller(Protocol):
-    """Whoever carries out calls: all endpoints, of which a healthy one is asked, or one of them alone."""
+    """Executes calls: on a healthy one of all endpoints, or on one endpoint only."""
 
     async def call(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T: ...
 
@@ -32,10 +32,11 @@ class Caller(Protocol):
 
 @dataclass(slots=True)
 class Endpoint:
-    """`why` says in words why it is not healthy, for people alone. Times in seconds since the epoch.
+    """An endpoint.
 
-    `claim`: what it last said of itself. `outvoted_until`: it gave other answers than those that others
-    agreed on."""
+    `why` explains, for people only, why it is unhealthy. Times are in seconds since the epoch. `claim`: its
+    last report about itself. `outvoted_until`: it contradicted a quorum.
+    """
 
     url: str
     channel: grpc.aio.Channel
@@ -55,19 +56,21 @@ class Endpoint:
         return self.state is EndpointState.HEALTHY
 
     def said(self, error: ProvdError) -> str:
-        """What is wrong with it, where its name stands beside."""
+        """Returns what is wrong with it, for a text that contains its name."""
         return str(error).removeprefix(f"{self.url}: ")
 
     def fails(self, error: ProvdError) -> None:
-        """A call to it failed: it is checked again before it is used again."""
+        """Marks a failed call: the endpoint is checked again before it is used again."""
         self.checked_at, self.claim = 0.0, None
         self.state, self.why = EndpointState.UNREACHABLE, self.said(error)
 
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """One endpoint as a Caller: one attempt a call, and a failed one makes the endpoint unhealthy until it is
-    checked again."""
+    """One endpoint as a Caller, with one attempt per call.
+
+    A failed call makes the endpoint unhealthy until it is checked again.
+    """
 
     endpoint: Endpoint
 
@@ -91,7 +94,7 @@ async def introduce(
     tuple[query_pb2.GetSyncingResponse, query_pb2.GetLatestBlockResponse, query_pb2.GetNodeInfoResponse]
     | None
 ):
-    """What a node says of itself; None when a part of it cannot be read."""
+    """Returns what a node reports about itself; None if a part of it cannot be read."""
     stub = query_pb2_grpc.ServiceStub(channel)
     syncing, block, info = await asyncio.gather(
         stub.GetSyncing(query_pb2.GetSyncingRequest(), timeout=CHECK_SECONDS),
@@ -102,12 +105,12 @@ async def introduce(
 
 
 async def ask_one(endpoint: Endpoint, request: Callable[[grpc.aio.Channel], Awaitable[T | None]]) -> T:
-    """One attempt at one endpoint, healthy or not, its errors translated."""
+    """Makes one attempt at one endpoint, healthy or not, and translates its errors."""
     try:
         answer = await request(endpoint.channel)
     except grpc.aio.AioRpcError as error:
         raise translate(error, endpoint.url) from error
-    # what grpc.aio gives for an answer that is no such message, like a log with raw bytes in it
+    # grpc.aio's error for an answer that is not such a message, like a log with raw bytes in it
     if answer is None:
         raise Unreadable(f"{endpoint.url} returned an answer that cannot be read")
     return answer

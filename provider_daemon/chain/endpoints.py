@@ -1,7 +1,8 @@
-"""The gRPC endpoints: which ones are healthy, and every gRPC failure translated at this border.
+"""The gRPC endpoints: their health, and the translation of every gRPC failure.
 
 An endpoint that is catching up, on another chain id, or whose height decreases is unhealthy: its answers
-could be outdated."""
+could be outdated.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,19 +25,20 @@ log = structlog.get_logger("provd.chain")
 
 T = TypeVar("T")
 
-# how long a good check holds, and the first wait after a bad one while another endpoint serves
+# how long a successful check is valid, and the first wait after a failed one while another endpoint serves
 RECHECK_SECONDS = 5.0
-LONGEST_WAIT = 60.0  # for an endpoint that stays bad while another one serves
-ALONE_SECONDS = 1.0  # between checks while no endpoint serves at all
+LONGEST_WAIT = 60.0  # for an endpoint that stays unhealthy while another one serves
+ALONE_SECONDS = 1.0  # between checks while no endpoint serves
 
 
 @dataclass(slots=True)
 class Endpoints:
-    """Calls go to the first healthy endpoint, in the order of configuration; one that fails is checked again
-    before it is used again.
+    """The endpoints in the order of configuration.
 
-    `all` is what a status page shows: each with its height, whether it is healthy, and why not.
-    `wanted_quorum`: 0 is a majority."""
+    Calls go to the first healthy endpoint; one that fails is checked again before it is used again. `all` is
+    what a status page shows: each with its height, whether it is healthy, and why not. `wanted_quorum`: 0 is
+    a majority.
+    """
 
     chain_id: str
     urls: list[str]
@@ -53,13 +55,15 @@ class Endpoints:
 
     @property
     def quorum(self) -> int:
-        """How many endpoints must agree."""
+        """Returns how many endpoints must agree."""
         count = len(self.all) or len(self.urls)
         return min(self.wanted_quorum, max(1, count)) or count // 2 + 1
 
     async def healthy(self, *, recheck: bool = False) -> list[Endpoint]:
-        """In the order in which they are asked: those that others outvoted come last. `recheck`: the healthy
-        ones are checked now."""
+        """Returns the healthy endpoints in the order in which they are asked: outvoted ones come last.
+
+        With `recheck` the healthy ones are checked now.
+        """
         if not self.all:
             self.all = [Endpoint(url, connect(url)) for url in self.urls]
         wanted = [
@@ -74,45 +78,51 @@ class Endpoints:
         return endpoint.outvoted_until - self.clock.now() > 0
 
     async def preferred(self) -> Endpoint:
-        """Raises Transient, with what each endpoint said, when none is healthy."""
+        """Returns the first healthy endpoint.
+
+        Raises Transient, with each endpoint's problem, if none is healthy.
+        """
         found = await self.healthy()
         if not found:
             raise Transient(f"no chain endpoint is healthy: {self.complaints()}")
         return found[0]
 
     def complaints(self) -> str:
-        """What is wrong with each endpoint that is not healthy."""
+        """Returns what is wrong with each endpoint that is not healthy."""
         return "; ".join(
             f"{endpoint.url}: {endpoint.why}" for endpoint in self.all if not endpoint.is_healthy
         )
 
     async def call(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
-        """One call on a healthy endpoint, its errors translated; a few quick attempts, each on whichever
-        endpoint is healthy then.
+        """Makes one call on a healthy endpoint and translates its errors.
 
-        For what may safely arrive twice.
+        It makes a few quick attempts, each on whichever endpoint is healthy then. It is for calls that may
+        safely arrive twice.
         """
         return await quickly(lambda: self.once(request))
 
     async def once(self, request: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
-        """One attempt: what it answers is the answer to the only request there was."""
+        """Makes one attempt: the answer is that to the only request."""
         return await Only(await self.preferred()).once(request)
 
     async def head(self) -> Head:
-        """The common height of the healthy endpoints, each asked now. It is lower than before only when a
-        majority corrects it."""
+        """Returns the common height of the healthy endpoints, each asked now.
+
+        It is lower than before only if a majority corrects it.
+        """
         if not await self.healthy(recheck=True):
             await self.preferred()
         return Head(self.heights.height, self.heights.time)
 
     async def version(self) -> str:
-        """The asked node's application version: what it answers may change with an upgrade."""
+        """Returns the endpoint's application version: its answers may change with an upgrade."""
         return (await self.preferred()).version
 
     async def use(self, urls: Sequence[str], quorum: int) -> None:
-        """From now on these, in this order; what was learnt of those that stay is kept.
+        """Uses these endpoints from now on, in this order. The state of those that stay is kept.
 
-        A call may be under way on one that goes, so its channel stays open until the next change, or the end.
+        A call may be running on a removed endpoint, so its channel stays open until the next change, or the
+        end.
         """
         before, known = self._dropped, {endpoint.url: endpoint for endpoint in self.all}
         self.urls, self._dropped = (
@@ -143,7 +153,7 @@ class Endpoints:
         return ALONE_SECONDS
 
     async def _introduce(self, endpoint: Endpoint, *, recheck: bool) -> None:
-        """One at a time; those who waited for it use its result."""
+        """Checks the endpoint. Only one check runs at a time; concurrent callers use its result."""
         async with endpoint.lock:
             if not recheck and not self._due(endpoint):
                 return
@@ -153,7 +163,10 @@ class Endpoints:
                 endpoint.state, endpoint.why, endpoint.claim = state, why, None
 
     async def _asked(self, endpoint: Endpoint) -> tuple[EndpointState, str]:
-        """What is wrong with it whatever the others say; its claim is kept when nothing is."""
+        """Returns the endpoint's own problem, independent of the others.
+
+        Its claim is stored if there is none.
+        """
         try:
             syncing, block, info = await ask_one(endpoint, introduce)
         except ProvdError as error:

@@ -1,8 +1,8 @@
-"""Evidence: what a report says, as one canonical JSON document signed by the provider's account key
-(docs/protocol.md, 'Signed usage').
+"""Evidence: a report as one canonical JSON document signed by the provider's account key.
 
-The signature is ADR-036 (arbitrary data), so stock Cosmos tools can check it; its document can never be a
-transaction."""
+See docs/protocol.md, 'Signed usage'. The signature is ADR-036 (arbitrary data), so stock Cosmos tools can
+check it; its document can never be a transaction.
+"""
 
 import base64
 import hashlib
@@ -16,15 +16,17 @@ from provider_daemon.chain.sign import verify as verify_signature
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
 
-VERSION = 2  # of the document; without the field it is version 1, which says nothing of what the job was
+# of the document; a document without the field is version 1, which does not describe the job
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFacts:
-    """Everything that the signature covers. `signed_at` in seconds since the epoch.
+    """Everything that the signature covers. `signed_at` is in seconds since the epoch.
 
-    `spec_sha256`: the digest of what the customer asked for (spec_digest.py), "" in evidence of version 1,
-    which has no such field."""
+    `spec_sha256`: the digest of what the customer requested (spec_digest.py), "" in evidence of version 1,
+    which has no such field.
+    """
 
     chain_id: str
     cluster_id: str
@@ -39,8 +41,10 @@ class EvidenceFacts:
 
 
 def document(facts: EvidenceFacts) -> bytes:
-    """Sorted keys, no spaces, integers and strings only. GPU types are not on the wire, so nobody could check
-    them: left out."""
+    """Returns the document: sorted keys, no spaces, integers and strings only.
+
+    GPU types are left out: the protobuf message lacks them, so nobody could check them.
+    """
     said = {**asdict(facts), "state": facts.state.value, "usage": wire_usage(facts.usage)}
     if facts.spec_sha256:
         return canonical({**said, "version": VERSION})
@@ -49,29 +53,29 @@ def document(facts: EvidenceFacts) -> bytes:
 
 
 def wire_usage(usage: Usage) -> dict[str, int]:
-    """The fields that a report carries."""
+    """Returns the fields that a report carries."""
     fields = asdict(usage)
     del fields["gpu_seconds_by_type"]
     return fields
 
 
 def sign(facts: EvidenceFacts, signer: Signer) -> str:
-    """Base64, for the report's `signature`."""
+    """Returns base64 for the report's `signature`."""
     return sign_document(document(facts), signer)
 
 
 def verify(facts: EvidenceFacts, signature: str, public_key: bytes) -> bool:
-    """Whether the owner of that public key, who must be the provider, signed exactly these facts."""
+    """Reports whether the provider, as owner of that public key, signed exactly these facts."""
     return verify_document(document(facts), signature, facts.provider, public_key)
 
 
 def sign_document(data: bytes, signer: Signer) -> str:
-    """Base64 of the signature over any document of ours: the one way in which provd signs evidence."""
+    """Returns base64 of the signature over any document of ours. All evidence of provd is signed here."""
     return base64.b64encode(signer.sign(_digest(data, signer.address))).decode()
 
 
 def verify_document(data: bytes, signature: str, provider: str, public_key: bytes) -> bool:
-    """Whether `provider` owns that public key and signed exactly this document."""
+    """Reports whether `provider` owns that public key and signed exactly this document."""
     try:
         raw = base64.b64decode(signature, validate=True)
         signer = bech32.address_of(public_key)
@@ -85,8 +89,10 @@ def _digest(data: bytes, signer: str) -> bytes:
 
 
 def adr036(data: bytes, signer: str) -> bytes:
-    """The sign document of `sign/MsgSignData`, byte for byte as cosmjs writes it (docs/protocol.md, 'Signed
-    usage')."""
+    """Returns the sign document of `sign/MsgSignData`, byte for byte as cosmjs writes it.
+
+    See docs/protocol.md, 'Signed usage'.
+    """
     value = {"data": base64.b64encode(data).decode(), "signer": signer}
     return canonical(
         {
@@ -101,5 +107,5 @@ def adr036(data: bytes, signer: str) -> bytes:
 
 
 def canonical(value: Mapping[str, object]) -> bytes:
-    """JSON with sorted keys and no spaces, in UTF-8: one value has one form."""
+    """Returns JSON with sorted keys and no spaces, in UTF-8: one value has one form."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

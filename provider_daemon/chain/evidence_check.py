@@ -1,5 +1,7 @@
-"""Checks the evidence of reports from chain data alone: a transaction's bytes, and which cluster each job
-belongs to."""
+"""Checks the evidence of reports from chain data alone.
+
+The data are a transaction's bytes, and which cluster each job belongs to.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,8 +23,10 @@ _PLAIN_KEY = f"/{PubKey.DESCRIPTOR.full_name}"
 
 @dataclass(frozen=True, slots=True)
 class ChainRecord:
-    """What a verification needs of a job's record on chain. `spec_sha256`: "" where only evidence of version
-    1 can be checked."""
+    """The part of a job's record on chain that a verification needs.
+
+    `spec_sha256` is "" if only evidence of version 1 can be checked.
+    """
 
     cluster_id: str
     spec_sha256: str = ""
@@ -37,8 +41,11 @@ NO_RECORD = ChainRecord("")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`why` is empty when the evidence holds. `spec_signed`: it says what job it is about, and the chain's
-    record is that job."""
+    """The result of a verification.
+
+    `why` is empty if the evidence is valid. `spec_signed`: it names its job, and the chain's record is that
+    job.
+    """
 
     job_id: str
     state: str
@@ -51,27 +58,29 @@ class Verdict:
 
 
 def reports(tx: tx_pb2.Tx) -> list[MsgReportJobStatus]:
-    """Every report of a transaction, those wrapped in authz MsgExec included; other messages are passed
-    over."""
+    """Returns every report of a transaction, with those wrapped in authz MsgExec.
+
+    Other messages are skipped.
+    """
     return [
         message for message in messages.flatten(tx.body.messages) if isinstance(message, MsgReportJobStatus)
     ]
 
 
 def check(tx: tx_pb2.Tx, chain_id: str, records: Mapping[str, ChainRecord]) -> list[Verdict]:
-    """A verdict for each report, in order. `records`: what the chain has of each job, by its id."""
+    """Returns a verdict for each report, in order. `records`: the chain's record of each job, by its id."""
     keys = public_keys_of(tx)
     return [_verdict(report, chain_id, records.get(report.job_id, NO_RECORD), keys) for report in reports(tx)]
 
 
 def public_keys_of(tx: tx_pb2.Tx) -> dict[str, bytes]:
-    """Address -> compressed key of every signer of the transaction with a plain secp256k1 key."""
+    """Returns address -> compressed key of every signer of the transaction with a plain secp256k1 key."""
     keys = [_plain_key(info.public_key) for info in tx.auth_info.signer_infos]
     return {bech32.address_of(key): key for key in keys if len(key) == 33}
 
 
 def _plain_key(envelope: Any) -> bytes:
-    """b"" for a multisig, another curve, or no key at all."""
+    """Returns the key; b"" for a multisig, another curve, or no key at all."""
     try:
         return PubKey.FromString(envelope.value).key if envelope.type_url == _PLAIN_KEY else b""
     except DecodeError:
@@ -81,7 +90,10 @@ def _plain_key(envelope: Any) -> bytes:
 def _verdict(
     report: MsgReportJobStatus, chain_id: str, record: ChainRecord, keys: Mapping[str, bytes]
 ) -> Verdict:
-    """Evidence of version 1 holds as such; one that names the job holds for that job alone."""
+    """Returns the verdict.
+
+    Evidence of version 1 is checked without a job; evidence that names the job is valid for that job alone.
+    """
     state = _state(report)
     if why := _incomplete(report, state, record, keys):
         return Verdict(report.job_id, state, why)
@@ -94,7 +106,7 @@ def _verdict(
 
 
 def _state(report: MsgReportJobStatus) -> str:
-    """The chain's word, or the bare number of a state that this version does not know."""
+    """Returns the state's name, or its number if this version does not know the state."""
     known = types_pb2.JobState.DESCRIPTOR.values_by_number.get(report.state)
     return known.name.removeprefix("JOB_STATE_").lower() if known else str(report.state)
 
@@ -102,7 +114,7 @@ def _state(report: MsgReportJobStatus) -> str:
 def _incomplete(
     report: MsgReportJobStatus, state: str, record: ChainRecord, keys: Mapping[str, bytes]
 ) -> str:
-    """Why there is nothing to verify; empty when all that a verification needs is there."""
+    """Returns why nothing can be verified; empty if all data is there."""
     if not report.signature:
         return "the report carries no signature"
     if not record.cluster_id:

@@ -1,7 +1,8 @@
 """Protobuf -> JSON as a Cosmos gateway prints it. No I/O.
 
-Field names as in the .proto files, every field there; 64-bit integers as strings, enums by name, times RFC
-3339, bytes in base64; what is not set and has no zero of its own (a message, bytes) is null."""
+Field names are as in the .proto files, and every field is present; 64-bit integers are strings, enums names,
+times RFC 3339, bytes base64. An unset value without a zero of its own (a message, bytes) is null.
+"""
 
 import base64
 from collections.abc import Callable
@@ -30,7 +31,7 @@ def render(message: Message) -> Any:
 
 
 def _is_chosen(message: Message, field: Any) -> bool:
-    """Of a oneof only the one that is set."""
+    """Reports whether the field is printed: of a oneof only the one that is set."""
     return field.containing_oneof is None or message.HasField(field.name)
 
 
@@ -60,7 +61,7 @@ def _renderer(field: Any) -> Callable[[Any], Any]:
 
 
 def _any(envelope: AnyMessage) -> dict[str, Any]:
-    """What is inside, with its type; the bytes where the type is not known here."""
+    """Returns the content of an Any with its type; its bytes if the type is not known here."""
     try:
         kind = GetMessageClass(
             descriptor_pool.Default().FindMessageTypeByName(envelope.type_url.rpartition("/")[2])

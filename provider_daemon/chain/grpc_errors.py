@@ -1,4 +1,4 @@
-"""Channels, and what their failures mean."""
+"""Channels, and the meaning of their failures."""
 
 import grpc
 import grpc.aio
@@ -7,13 +7,13 @@ from provider_daemon.errors import ProvdError, Refused, Transient, Unreadable
 
 MAX_ANSWER = 64 * 1024 * 1024  # gRPC's own default of 4 MB is about 5,500 jobs
 
-NO_INDEX = "indexing is disabled"  # CometBFT's words, under UNKNOWN
+NO_INDEX = "indexing is disabled"  # CometBFT's text, under UNKNOWN
 
 _OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", MAX_ANSWER),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.initial_reconnect_backoff_ms", 500),
-    # gRPC's own is two minutes: a node that came back would wait as long
+    # gRPC's default is two minutes: a node that returned would wait as long
     ("grpc.max_reconnect_backoff_ms", 5_000),
 ]
 
@@ -23,7 +23,7 @@ _TRANSIENT = {
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
-    # a broken stream; the SDK gives its own failures as UNKNOWN or INVALID_ARGUMENT
+    # a broken stream; the SDK returns its own failures as UNKNOWN or INVALID_ARGUMENT
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.DATA_LOSS,
 }
@@ -34,26 +34,32 @@ class Unimplemented(Refused):
 
 
 class NotFound(Refused):
-    """The node says that there is no such thing."""
+    """The node reports that there is no such thing."""
 
 
 class NoIndex(Refused):
-    """The node keeps no index of transactions: it can name none by its hash or by an event."""
+    """The node keeps no index of transactions: it finds none by hash or by event."""
 
 
 class TooLarge(Unreadable):
-    """The answer is over MAX_ANSWER: ask for less at a time."""
+    """The answer is larger than MAX_ANSWER: request less at a time."""
 
 
 def connect(url: str) -> grpc.aio.Channel:
-    """ "host:port", or "https://host:port" for TLS. Nothing is sent before the first call."""
+    """Opens a channel to "host:port", or "https://host:port" for TLS.
+
+    Nothing is sent before the first call.
+    """
     if url.startswith("https://"):
         return grpc.aio.secure_channel(url.removeprefix("https://"), grpc.ssl_channel_credentials(), _OPTIONS)
     return grpc.aio.insecure_channel(url.removeprefix("http://"), _OPTIONS)
 
 
 def translate(error: grpc.aio.AioRpcError, url: str) -> ProvdError:
-    """One line, and the treatment in its class. A refusal is the chain's own, so it names no endpoint."""
+    """Returns an error of the class that provd treats it by, with a text of one line.
+
+    A refusal is the chain's own, so it names no endpoint.
+    """
     code, details = error.code(), " ".join((error.details() or "").split())
     text = f"{code.name}: {details}"
     if code is grpc.StatusCode.UNIMPLEMENTED:

@@ -15,8 +15,10 @@ PATH = (44 | HARDENED, 118 | HARDENED, HARDENED, 0, 0)  # m/44'/118'/0'/0/0
 
 
 def secret_of(words: str) -> bytes:
-    """32 bytes. Blanks, line breaks and capitals do not matter. Raises ValueError: it names the places of
-    unknown words only."""
+    """Returns the 32 bytes of the key. Blanks, line breaks and capitals do not matter.
+
+    Raises ValueError, which contains only the positions of unknown words.
+    """
     found = words.lower().split()
     known, text = Mnemonic("english"), " ".join(found)
     if unknown := [place for place, word in enumerate(found, 1) if word not in known.wordlist]:

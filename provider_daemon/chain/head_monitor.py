@@ -1,5 +1,7 @@
-"""Whether the chain makes blocks, and whether its clock and ours agree, by the newest block of each
-endpoint."""
+"""Monitors whether the chain makes blocks, and whether its clock and ours agree.
+
+Both are judged by the newest block of each endpoint.
+"""
 
 import structlog
 
@@ -12,7 +14,10 @@ APART_SECONDS = 60.0  # between our clock and a new block's time: far more than 
 
 
 class Pulse:
-    """`highest` is the greatest height seen. Pure but for its log lines: the caller brings the times."""
+    """The monitor. `highest` is the greatest height seen.
+
+    It is pure except for its log lines: the caller passes the times.
+    """
 
     def __init__(self, chain_id: str, ongoing: OngoingProblems) -> None:
         self.highest = 0
@@ -22,8 +27,10 @@ class Pulse:
         self._apart = False
 
     def saw(self, height: int, block_time: float, now: float, elapsed: float) -> None:
-        """`block_time` and `now` in seconds since the epoch; `elapsed` in seconds from any fixed moment,
-        whatever the clock does."""
+        """Processes a block.
+
+        `block_time` and `now` are in seconds since the epoch; `elapsed` is in seconds of a monotonic clock.
+        """
         if height > self.highest:
             self._new_block(height, block_time, now)
         elif self._same_since is None:
@@ -48,7 +55,7 @@ class Pulse:
         if not self._apart:
             if self._ongoing.clear("clocks_differ", self._chain_id):
                 log.info("clocks_agree", chain=self._chain_id)
-        # The first block after a halt has the time of before it, so one alone says nothing.
+        # The first block after a halt has a time of before the halt, so one block alone proves nothing.
         elif before and self._ongoing.start("clocks_differ", self._chain_id, now):
             side = "ahead of" if seconds > 0 else "behind"
             why = f"this host's clock is {abs(seconds)} s {side} the time of new blocks"

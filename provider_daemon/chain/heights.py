@@ -1,36 +1,40 @@
-"""Which of the endpoints' claims about the newest block can be true. Pure.
+"""Determines which of the endpoints' claims about the newest block can be true. Pure.
 
-Theory of operation. An honest node's height grows by one a block. With three or more endpoints the common
-height is what a majority of them has reached: one endpoint alone can neither raise it nor lower it. Of two,
-what both have reached counts. Where no majority answers, or two differ, or only one is configured, a claim
-counts while its growth since the last accepted height is possible in the time that has passed. A claim above
-the common height makes that endpoint implausible, one below it makes that endpoint stale; no other endpoint
-changes by it. What was accepted by mistake is corrected by a majority at once, and otherwise when the common
-height stands still while another claim grows, or when an endpoint keeps growing from a lower height with
-later blocks than the accepted one."""
+Theory of operation. An honest node's height grows by one per block. With three or more endpoints the common
+height is what a majority of them has reached: one endpoint alone can neither raise it nor lower it. With two,
+it is what both have reached. If no majority answers, or two differ, or only one is configured, a claim counts
+if its growth since the last accepted height is possible in the time that has passed. A claim above the common
+height makes that endpoint implausible, a claim below it makes that endpoint stale; no other endpoint changes.
+A height that was accepted wrongly is corrected by a majority at once, and otherwise when the common height
+stands still while another claim grows, or when an endpoint keeps growing from a lower height with later
+blocks than the accepted one.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from provider_daemon.ports import EndpointState
 
-# how far behind the common height an endpoint may answer: nodes hear of a block at different moments
+# how far behind the common height an endpoint may answer: nodes receive a block at different moments
 LAG_BLOCKS = 2
-AHEAD_BLOCKS = 10  # how far ahead of it, at the moment of the same look
-FASTEST_BLOCK = 0.01  # seconds a block takes at least, while nothing is known of the chain's own pace
-PACE_MARGIN = 4.0  # how many times faster than its own pace a chain may go for a while
-# seconds a block that are never too fast: a pace that was seen through a lagging node says nothing of the
-# chain's
+AHEAD_BLOCKS = 10  # how far ahead of the common height, in the same check
+FASTEST_BLOCK = 0.01  # minimum seconds per block, while the chain's own pace is not known
+PACE_MARGIN = 4.0  # how many times faster than its own pace a chain may be for a while
+# seconds per block that are never too fast: a pace that was seen through a lagging node is not the chain's
 ALWAYS_POSSIBLE = 0.1
 PACE_SECONDS = 20.0  # of observation before a pace counts
-STALLED_SECONDS = 30.0  # without growth after which the common height is no majority's fact any more
+# without growth after which the common height is no longer considered a majority's
+STALLED_SECONDS = 30.0
 RELEARN_SECONDS = 60.0  # of steady growth from a lower height after which that height is accepted
-FRESH_SECONDS = 10.0  # for how long a claim counts beside those of others
+FRESH_SECONDS = 10.0  # for how long a claim counts besides those of others
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`time` of the block and `seen_at`, when it was claimed, in seconds since the epoch."""
+    """A claim.
+
+    `time` of the block and `seen_at`, the time of the claim, are in seconds since the epoch.
+    """
 
     height: int
     time: float
@@ -46,8 +50,11 @@ class _Relearning:
 
 
 class Heights:
-    """`height` is the common height, 0 before any; `time` of that block, the median of the claims that agree
-    with it."""
+    """The heights.
+
+    `height` is the common height, 0 before any; `time` of that block is the median of the claims that agree
+    with it.
+    """
 
     def __init__(self) -> None:
         self.height = 0
@@ -63,10 +70,10 @@ class Heights:
     def judge(
         self, claims: Mapping[str, Claim], asked: Collection[str], endpoints: int, now: float
     ) -> dict[str, EndpointState]:
-        """The verdict on each endpoint of `asked`. `claims`: the newest of every endpoint that answers;
-        `endpoints`: how many there are.
+        """Returns the verdict on each endpoint of `asked`.
 
-        `now` in seconds since the epoch, by a clock that is never set.
+        `claims`: the newest of every endpoint that answers; `endpoints`: how many there are. `now` is in
+        seconds since the epoch, by a clock that is never set.
         """
         self._confirmed_at, self._grew_at = min(self._confirmed_at, now), min(self._grew_at, now)
         fresh = {
@@ -104,14 +111,14 @@ class Heights:
         self.height, self._confirmed_at = height, oldest
 
     def _common(self, claims: Mapping[str, Claim], endpoints: int, now: float) -> tuple[int, bool] | None:
-        """The height, and whether a majority of several endpoints is at it."""
+        """Returns the height, and whether a majority of several endpoints is at it."""
         majority, ranked = (
             endpoints // 2 + 1,
             sorted((claim.height for claim in claims.values()), reverse=True),
         )
         stalled = bool(self.height) and now - self._grew_at >= STALLED_SECONDS
         height = ranked[majority - 1] if endpoints > 1 and len(ranked) >= majority else None
-        # of two, one may be the liar: they must say the same
+        # with two, one may be lying: they must agree
         within = AHEAD_BLOCKS if endpoints > 2 else LAG_BLOCKS
         alike = height is not None and sum(height <= each <= height + within for each in ranked) >= majority
         if height is not None and (endpoints > 2 or alike):
@@ -124,14 +131,14 @@ class Heights:
         since = self._grew_at if stalled else self._confirmed_at
         possible = [each for each in ranked if self._possible(each, since, now)]
         if not self.height and ranked and ranked[0] - ranked[-1] > AHEAD_BLOCKS:
-            return ranked[-1], False  # nothing tells which of two is right
+            return ranked[-1], False  # it is unknown which of two is right
         return (possible[0], False) if possible else None
 
     def _possible(self, height: int, since: float, now: float) -> bool:
         return not self.height or height <= self.height + self._lead(now - since)
 
     def _lead(self, seconds: float) -> float:
-        """How many blocks can have been made in so many seconds."""
+        """Returns how many blocks can have been made in so many seconds."""
         return AHEAD_BLOCKS + max(0.0, seconds) / self._block_seconds
 
     def _learn_pace(self, height: int, now: float) -> None:
@@ -156,8 +163,11 @@ class Heights:
     def _relearn(
         self, claims: Mapping[str, Claim], verdicts: Mapping[str, EndpointState], now: float
     ) -> bool:
-        """Whether a lower height was accepted: while nobody is at the accepted one, one endpoint grew from
-        there for long enough."""
+        """Reports whether a lower height was accepted.
+
+        This happens if no endpoint is at the accepted height, and one grew from the lower one for long
+        enough.
+        """
         if EndpointState.HEALTHY in verdicts.values():
             self._relearning = {}
             return False
@@ -175,5 +185,5 @@ class Heights:
 
 
 def _median(values: list[float]) -> float:
-    """The lower one of two in the middle; 0 of none."""
+    """Returns the median: the lower one of two in the middle; 0 of none."""
     return sorted(values)[(len(values) - 1) // 2] if values else 0.0

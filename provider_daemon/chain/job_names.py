@@ -1,5 +1,7 @@
-"""The names of our SLURM jobs, from the signing key: nobody else can compute one, and a lost ledger does not
-lose them."""
+"""The names of our SLURM jobs, derived from the signing key.
+
+Nobody else can compute one, and they survive the loss of the ledger.
+"""
 
 import hashlib
 from functools import lru_cache
@@ -14,12 +16,14 @@ DOMAIN = hashlib.sha256(b"provd: secret of SLURM job names, version 1").digest()
 
 
 def job_name(signer: Signer, spec: Spec) -> str:
-    """The SLURM job name, and with it the name of the job's directory."""
+    """Returns the SLURM job name, which is also the name of the job's directory."""
     return secret_name(_secret(signer), spec)
 
 
 @lru_cache(maxsize=16)
 def _secret(signer: Signer) -> bytes:
-    """Derived once per signer, never logged. The signature is deterministic, so the same key always gives the
-    same secret."""
+    """Returns the secret, derived once per signer and never logged.
+
+    The signature is deterministic, so the same key always gives the same secret.
+    """
     return hashlib.sha256(signer.sign(DOMAIN)).digest()

@@ -1,5 +1,7 @@
-"""The SDK's `file` keyring: one compact JWE a key, PBES2-HS256+A128KW and A256GCM (docs/protocol.md, 'Keys at
-rest')."""
+"""The SDK's `file` keyring: one compact JWE per key, PBES2-HS256+A128KW and A256GCM.
+
+See docs/protocol.md, 'Keys at rest'.
+"""
 
 import base64
 import binascii
@@ -25,8 +27,10 @@ _DAMAGED = "the keyring entry is damaged, or of an older SDK: export the key as 
 
 
 def decrypt(token: str, passphrase: str) -> bytes:
-    """The 32 bytes of the key in one `<name>.info` file; raises ValueError when it is none or the passphrase
-    is wrong."""
+    """Returns the 32 bytes of the key in one `<name>.info` file.
+
+    Raises ValueError if the file is invalid or the passphrase is wrong.
+    """
     try:
         record = Record.FromString(decrypt_item(token, passphrase))
     except DecodeError:
@@ -46,7 +50,7 @@ def _bare(value: bytes) -> bytes:
 
 
 def encrypt(name: str, secret: bytes, passphrase: str) -> str:
-    """The content of `<name>.info`."""
+    """Returns the content of `<name>.info`."""
     key = Any(type_url=_TYPE, value=PrivKey(key=secret).SerializeToString())
     return encrypt_item(
         f"{name}.info", Record(name=name, local=Record.Local(priv_key=key)).SerializeToString(), passphrase
@@ -54,12 +58,12 @@ def encrypt(name: str, secret: bytes, passphrase: str) -> str:
 
 
 def looks_like(text: str) -> bool:
-    """Whether it is a compact JWE: five parts, none of them with a space."""
+    """Reports whether the text is a compact JWE: five parts, none of them with a space."""
     return text.strip().count(".") == 4 and " " not in text.strip()
 
 
 def decrypt_item(token: str, passphrase: str) -> bytes:
-    """The data of any file of the keyring."""
+    """Returns the data of any file of the keyring."""
     try:
         return base64.b64decode(json.loads(_open(token.strip(), passphrase))["Data"])
     except (KeyError, TypeError, json.JSONDecodeError, binascii.Error):

@@ -1,7 +1,7 @@
-"""Where a signing key comes from. Encrypted at rest is the normal way; a plaintext file must be asked for by
-its name.
+"""The sources of a signing key.
 
-No error text, repr or log of this module ever holds a secret.
+Encryption at rest is the normal way; a plaintext file must be configured explicitly. No error text, repr or
+log of this module ever contains a secret.
 """
 
 import os
@@ -19,38 +19,43 @@ KINDS = ("credential", "armor", "keyring", "plaintext-hex", "plaintext-mnemonic"
 
 
 class Signer(Protocol):
-    """Whoever holds the key: this process, or one day a remote signer."""
+    """The holder of the key: this process, or in future a remote signer."""
 
     @property
     def address(self) -> str: ...
 
     @property
     def public_key(self) -> bytes:
-        """Compressed, 33 bytes."""
+        """Returns the compressed key, 33 bytes."""
         ...
 
     def sign(self, digest: bytes) -> bytes:
-        """64 bytes r || s with a low s, over a 32-byte digest. The same digest always gives the same
-        signature (RFC 6979)."""
+        """Returns 64 bytes r || s with a low s, over a 32-byte digest.
+
+        The same digest always gives the same signature (RFC 6979).
+        """
         ...
 
     def __hash__(self) -> int: ...
 
 
 def load(kind: str, name: str = "", path: str = "", passphrase_file: str = "") -> LocalSigner:
-    """The key; raises ConfigError with one line that says what to fix.
+    """Returns the key. Raises ConfigError with one line that describes what to fix.
 
-    credential: a systemd credential `name` ($CREDENTIALS_DIRECTORY), holding a hex key or a mnemonic. armor:
-    an SDK export at `path`. keyring: entry `name` of the SDK `file` keyring directory at `path`. The two
-    encrypted kinds take their passphrase from a file."""
+    credential: a systemd credential `name` ($CREDENTIALS_DIRECTORY), with a hex key or a mnemonic. armor: an
+    SDK export at `path`. keyring: entry `name` of the SDK `file` keyring directory at `path`. The two
+    encrypted kinds read their passphrase from a file.
+    """
     with mending(f"key ({kind} {name or path})"):
         return LocalSigner(_secret(kind, name, path, passphrase_file))
 
 
 @contextmanager
 def mending(what: str) -> Iterator[None]:
-    """Turns whatever goes wrong with a key into ConfigError: one line, and no trace of the text that was
-    read."""
+    """Converts any error with a key into ConfigError.
+
+    Its text is one line, without any part of the text that was read.
+    """
     try:
         yield
     except (ValueError, OSError) as error:
@@ -92,8 +97,10 @@ def _credential(name: str) -> str:
 
 
 def parse(text: str) -> bytes:
-    """A mnemonic, or 64 hex digits -> the 32 bytes of the key; raises ValueError that does not quote the
-    text."""
+    """Converts a mnemonic, or 64 hex digits, to the 32 bytes of the key.
+
+    Raises ValueError that does not quote the text.
+    """
     return hd.secret_of(text) if len(text.split()) > 1 else _hex(text)
 
 
@@ -105,7 +112,7 @@ def _hex(text: str) -> bytes:
 
 
 def read_private(path: str) -> str:
-    """A file that only its owner may read; refuses one that others can."""
+    """Reads a file that only its owner may read. Refuses one that others can read."""
     with open(path) as file:
         if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ValueError(f"{path} is readable by other users; run `chmod 600` on it")
@@ -113,11 +120,11 @@ def read_private(path: str) -> str:
 
 
 def read_passphrase(path: str) -> str:
-    """Its line end is not part of it."""
+    """Returns the passphrase without its line end."""
     return read_private(path).rstrip("\r\n")
 
 
 def write_private(path: str, text: str) -> None:
-    """A new file, mode 0600; raises FileExistsError rather than replace a key."""
+    """Writes a new file, mode 0600. Raises FileExistsError rather than replace a key."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)

@@ -1,7 +1,7 @@
-"""The order in which the chain's Go structs write their fields into the store, as its records show it."""
+"""The order in which the chain's Go structs write their fields into the store, as seen in its records."""
 
-# `?` marks what is left out when empty. Only types that differ from "every wire field, in wire order" are
-# listed.
+# `?` marks a field that is left out if empty. Only types that differ from "every protobuf field, in protobuf
+# order" are listed.
 LAYOUTS: dict[str, str] = {
     "HPCCluster": "cluster_id provider_address name description? state partitions total_nodes "
     "available_nodes region cluster_metadata slurm_version kubernetes_cluster_id? "

@@ -1,4 +1,4 @@
-"""The chain's messages in their envelopes, and the three that the daemon itself sends."""
+"""The chain's messages in their envelopes, and the three that the daemon sends."""
 
 from collections.abc import Iterable
 
@@ -35,14 +35,14 @@ _TYPES = {f"/{message_type.DESCRIPTOR.full_name}": message_type for message_type
 
 
 def pack(message: Message) -> Any:
-    """With the type URL as the SDK writes it."""
+    """Packs a message with the type URL as the SDK writes it."""
     return Any(
         type_url=f"/{message.DESCRIPTOR.full_name}", value=message.SerializeToString(deterministic=True)
     )
 
 
 def unpack(envelope: Any) -> Message:
-    """Raises Unreadable for a type that we do not know, or bytes that are not of it."""
+    """Raises Unreadable for an unknown type, or for bytes that are not of the type."""
     message_type = _TYPES.get(envelope.type_url)
     if message_type is None:
         raise Unreadable(f"unknown message type {envelope.type_url!r}")
@@ -53,8 +53,10 @@ def unpack(envelope: Any) -> Message:
 
 
 def flatten(envelopes: Iterable[Any]) -> list[Message]:
-    """The messages in order, those wrapped in authz MsgExec in its place; what is not known here is passed
-    over."""
+    """Returns the messages in order, with those wrapped in authz MsgExec in its place.
+
+    Unknown ones are skipped.
+    """
     found: list[Message] = []
     pending = list(envelopes)[::-1]
     while pending:
@@ -74,7 +76,7 @@ def signer_of(message: Message) -> str:
 
 
 def usage_metrics(usage: Usage) -> types_pb2.HPCUsageMetrics:
-    """Field by field; GPU types have no place on the wire."""
+    """Converts usage field by field; the protobuf message has no field for GPU types."""
     return types_pb2.HPCUsageMetrics(
         **{field.name: getattr(usage, field.name) for field in types_pb2.HPCUsageMetrics.DESCRIPTOR.fields}
     )
@@ -102,8 +104,11 @@ def report_job_status(facts: EvidenceFacts, *, signature: str, status_message: s
 def update_node_metadata(
     node: Node, *, provider: str, node_id: str, cluster_id: str, region: str, datacenter: str, sequence: int
 ) -> Any:
-    """A heartbeat. Resources are what is available, not the total (docs/protocol.md, 'Nodes'); the chain
-    replaces the whole record."""
+    """Returns a heartbeat.
+
+    Resources are what is available, not the total (docs/protocol.md, 'Nodes'); the chain replaces the whole
+    record.
+    """
     message = tx_pb2.MsgUpdateNodeMetadata(
         provider_address=provider,
         node_id=node_id,
@@ -124,7 +129,7 @@ def update_node_metadata(
 
 
 def update_cluster(*, provider: str, cluster_id: str, active: bool, total_nodes: int) -> Any:
-    """Only what shall change: the chain leaves empty and zero fields alone."""
+    """Returns an update with only the changed fields: the chain ignores empty and zero fields."""
     state = types_pb2.CLUSTER_STATE_ACTIVE if active else types_pb2.CLUSTER_STATE_UNSPECIFIED
     return pack(
         tx_pb2.MsgUpdateCluster(

@@ -1,7 +1,7 @@
-"""Pages as the Cosmos SDK makes them (`query.FilteredPaginate`): over one kind of record in store order, with
-a filter.
+"""Pages as the Cosmos SDK makes them (`query.FilteredPaginate`).
 
-A page's key is the id of its first record, as the store has it without the prefix. No I/O.
+A page is over one kind of record in store order, with a filter. A page's key is the id of its first record,
+as in the store without the prefix. No I/O.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain.proto.cosmos.base.query.v1beta1.pagination_pb2 import PageRequest, PageResponse
 
-DEFAULT_LIMIT = 100  # where no limit is asked for; the total is counted then, too
+DEFAULT_LIMIT = 100  # if no limit is requested; the total is counted then, too
 
 M = TypeVar("M", bound=Message)
 Row = tuple[bytes, M]
@@ -20,10 +20,11 @@ Row = tuple[bytes, M]
 def paginate(
     rows: Sequence[Row[M]], wanted: Callable[[M], bool], page: PageRequest
 ) -> tuple[list[M], PageResponse]:
-    """`rows`: id and record, sorted by id. Raises ValueError for a page that is asked for by key and offset
-    together.
+    """Returns a page.
 
-    By key there is no total, as a key only leads on; by offset there is one when it is asked for.
+    `rows`: id and record, sorted by id. Raises ValueError for a page that is requested by key and offset
+    together. By key there is no total, because a key only continues a listing; by offset there is one if it
+    is requested.
     """
     if page.key and page.offset:
         raise ValueError("invalid request, either offset or key is expected, got both")

@@ -1,5 +1,7 @@
-"""What gas costs now: the chain's moving price where it has one, else the node's own minimum
-(docs/protocol.md, 'Gas price')."""
+"""The current gas price: the chain's moving price if it has one, else the node's own minimum.
+
+See docs/protocol.md, 'Gas price'.
+"""
 
 import re
 from decimal import Decimal, InvalidOperation
@@ -24,7 +26,7 @@ class Prices:
         self._store = store
 
     async def gas_price(self, denom: str) -> Decimal:
-        """Of one unit of gas, in `denom`; 0 where neither place asks for one."""
+        """Returns the price of one unit of gas, in `denom`; 0 if neither place requires one."""
         return max(await self._static(denom), await self._adaptive(denom))
 
     async def _adaptive(self, denom: str) -> Decimal:
@@ -51,7 +53,7 @@ class Prices:
 
 
 def _decimal(text: object) -> Decimal:
-    """Raises Unreadable for what is no price: NaN, infinity, one below zero, and one beyond all reckoning."""
+    """Raises Unreadable for an invalid price: NaN, infinity, below zero, or too large."""
     try:
         price = Decimal(str(text))
     except InvalidOperation:

@@ -9,8 +9,11 @@ from provider_daemon.errors import ProvdError
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """`problem`: why it did not answer, and then nothing else is known. `time` of its newest block in seconds
-    since the epoch."""
+    """An endpoint's report about itself.
+
+    If `problem`, the reason for no answer, is set, nothing else is known. `time` of its newest block is in
+    seconds since the epoch.
+    """
 
     url: str
     problem: str = ""

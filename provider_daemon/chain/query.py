@@ -1,6 +1,6 @@
-"""HPC records: by Query RPC where it answers, by raw store where it says UNIMPLEMENTED.
+"""HPC records: by Query RPC if it answers, by raw store if it returns UNIMPLEMENTED.
 
-Which RPCs are missing is found out once and forgotten when the node's version changes.
+Missing RPCs are detected once and forgotten when the node's version changes.
 """
 
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from provider_daemon.errors import Refused, Unreadable
 
 R = TypeVar("R", bound=Message)
 
-# Where a record says whose it is.
+# The field of a record that names its owner.
 _IDS = {
     "HPCCluster": "cluster_id",
     "HPCOffering": "offering_id",
@@ -66,11 +66,11 @@ class Query:
         )
 
     async def jobs(self) -> AsyncIterator[types_pb2.HPCJob | Unreadable]:
-        """Every job there is, in no order; an Unreadable, naming the job, in place of a record that cannot be
-        read.
+        """Returns every job, in no order; an Unreadable, naming the job, for a record that cannot be read.
 
-        From the raw store, where one bad record hides no other, and in bounded answers: job numbers by their
-        leading digits."""
+        The jobs are read from the raw store, where one bad record hides no other, and in bounded answers: by
+        the leading digits of the job numbers.
+        """
         end = await self._store.counter(keyspace.NEXT_JOB)
         leading = list(range(1, 10))
         while leading:
@@ -84,7 +84,7 @@ class Query:
                 yield self._decode_or_tell(types_pb2.HPCJob, value, keyspace.record_id(key))
 
     async def _starting_with(self, number: int, end: int) -> list[tuple[bytes, bytes]] | None:
-        """None when that is too much for one answer."""
+        """Returns the jobs; None if that is too much for one answer."""
         if count_starting_with(number, end) > SWEEP:
             return None
         try:
@@ -93,8 +93,10 @@ class Query:
             return None
 
     async def nodes(self, cluster_id: str) -> AsyncIterator[types_pb2.NodeMetadata | Unreadable]:
-        """The cluster's nodes; an Unreadable for any node whose record cannot be read, for it may be one of
-        them."""
+        """Returns the cluster's nodes.
+
+        An Unreadable stands for any node whose record cannot be read, because it may be one of them.
+        """
         for key, value in await self._store.subspace(keyspace.NODE):
             found = self._decode_or_tell(types_pb2.NodeMetadata, value, keyspace.record_id(key))
             if isinstance(found, Unreadable) or found.cluster_id == cluster_id:
@@ -107,15 +109,17 @@ class Query:
             return _about(_part(await self.rpc(rpc, request), field, record_type, record_id), record_id)
         except NotFound:
             return None
-        # not served; or a no of the module's own, which has no gRPC code for absence (UNKNOWN "... job not
+        # not served; or a refusal of the module, which has no gRPC code for absence (UNKNOWN "... job not
         # found")
         except Refused:
             value = await self._store.get(keyspace.key(prefix, record_id))
             return self._decode(record_type, value, record_id) if value else None
 
     async def rpc(self, rpc: str, request: Message) -> Message:
-        """The node's own answer. Raises Unimplemented, from the second time on without asking, for a call
-        that it does not serve."""
+        """Returns the node's own answer.
+
+        Raises Unimplemented for a call that it does not serve, from the second time on without asking.
+        """
         if await self._is_missing(rpc):
             raise Unimplemented(f"UNIMPLEMENTED: {rpc} is not served")
         try:
@@ -160,8 +164,10 @@ def _part(answer: Message, field: str, record_type: type[R], record_id: str) -> 
 
 
 def _about(record: R, record_id: str) -> R:
-    """Raises Unreadable for another one than was asked for: taken for it, a job would overwrite its
-    neighbour."""
+    """Raises Unreadable for a record other than the requested one.
+
+    Otherwise a job would overwrite its neighbour.
+    """
     said = getattr(record, _IDS[record.DESCRIPTOR.name])
     if said != record_id:
         raise Unreadable(f"the node returned {said[:40]!r} instead of {record_id}")
@@ -169,7 +175,7 @@ def _about(record: R, record_id: str) -> R:
 
 
 def count_starting_with(number: int, end: int) -> int:
-    """How many numbers below `end` begin with the digits of `number`."""
+    """Returns how many numbers below `end` begin with the digits of `number`."""
     count, first, beyond = 0, number, number + 1
     while first < end:
         count += min(beyond, end) - first

@@ -1,4 +1,4 @@
-"""Everything that one way of asking the chain can read: one endpoint, or whichever is healthy."""
+"""Everything that is read from the chain, through one endpoint or whichever is healthy."""
 
 from decimal import Decimal
 
@@ -27,13 +27,13 @@ from provider_daemon.job.spec import ChainJob
 from provider_daemon.ports import Account, Cluster, Offering, TxOutcome
 from provider_daemon.result_codes import SDK, SdkCode
 
-WITHOUT_EFFECT, BY_RECORDS = 1, "provd"  # code and codespace of what failed by the look of the records
+WITHOUT_EFFECT, BY_RECORDS = 1, "provd"  # code and codespace of a failure that the records show
 CANCEL, EXEC = (f"/{message.DESCRIPTOR.full_name}" for message in (MsgCancelJob, MsgExec))
-# blocks between a transaction's making and its timeout height, at most (chain.timeout_blocks)
+# maximum number of blocks between a transaction's creation and its timeout height (chain.timeout_blocks)
 LONGEST_WAIT = 1000
-# transactions that one search is followed for: pages without end would hold intake up for ever
+# maximum number of transactions of one search: endless pages would block intake forever
 MOST_FOUND = 20_000
-MAX_COUNT = 2**63 - 1  # of accounts, and of one's transactions: what the ledger holds
+MAX_COUNT = 2**63 - 1  # of accounts, and of an account's transactions: the ledger's maximum
 
 
 class Reader:
@@ -58,7 +58,10 @@ class Reader:
         return chain_job(record, self._chain_id) if record else None
 
     async def cancelled_since(self, height: int) -> frozenset[str]:
-        """A message inside an authz MsgExec has no action event of its own, so both kinds are looked for."""
+        """Returns the cancels.
+
+        A message inside an authz MsgExec has no action event of its own, so both kinds are searched for.
+        """
         try:
             return await self._cancelled_by(CANCEL, height) | await self._cancelled_by(EXEC, height)
         except NoIndex as error:
@@ -90,15 +93,17 @@ class Reader:
         return offering(record) if record else None
 
     async def node_sequence(self, node_id: str) -> int:
-        """The number of the node's last heartbeat, 0 before the first."""
+        """Returns the number of the node's last heartbeat, 0 before the first."""
         record = await self.query.node(node_id)
         return record.last_sequence_number if record else 0
 
     # --- transactions ---
 
     async def find(self, tx_hash: str, tx_bytes: bytes, first: int) -> TxOutcome | None:
-        """By the node's index, and without one in the blocks from height `first` on up to the timeout height
-        that `tx_bytes` has."""
+        """Returns the outcome by the node's index.
+
+        Without an index, the blocks from height `first` to the timeout height in `tx_bytes` are read.
+        """
         try:
             return await self.txs.find(tx_hash)
         except NoIndex as error:
@@ -110,7 +115,7 @@ class Reader:
         return await self._outcome(tx, tx_hash, height) if height is not None else None
 
     async def _outcome(self, tx: Tx, tx_hash: str, height: int) -> TxOutcome:
-        """A block does not say what became of its transactions: the account's sequence and the records do."""
+        """Returns the outcome from the account's sequence and the records: a block does not contain it."""
         missing = ""
         for number, address in enumerate(public_keys_of(tx)):
             used = (await self.account(address)).sequence
@@ -123,7 +128,11 @@ class Reader:
         )
 
     async def find_by_sequence(self, address: str, sequence: int) -> TxOutcome | None:
-        """None, too, where the node keeps no index: who used the sequence is not known then."""
+        """Returns the outcome of the transaction that used the sequence.
+
+        Returns None if there is none, or if the node keeps no index, because the transaction is not known
+        then.
+        """
         try:
             return await self.txs.find_by_sequence(address, sequence)
         except NoIndex:

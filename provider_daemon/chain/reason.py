@@ -1,5 +1,7 @@
-"""The reason in a chain's error text: without source paths, gas figures and the wrapping of remote calls.
-Pure."""
+"""The reason in a chain's error text. Pure.
+
+Source paths, gas figures and the wrapping of remote calls are removed.
+"""
 
 import re
 
@@ -11,6 +13,8 @@ _REMOTE = re.compile(r"rpc error: code = \w{1,40} desc = ")
 
 
 def reason(text: str) -> str:
-    """What an operator or a customer reads. `message index: N` stays: it names the failing message of a
-    transaction."""
+    """Returns the text for an operator or a customer.
+
+    `message index: N` stays: it names the failing message of a transaction.
+    """
     return _REMOTE.sub("", _GAS.sub("", _SOURCE.sub("", text))).strip()

@@ -17,10 +17,11 @@ MAX_TEXT = 1_000  # bytes of a name or a sentence: a queue, a GPU type, a status
 
 
 def chain_job(record: types_pb2.HPCJob, chain_id: str) -> ChainJob:
-    """Raises Unreadable for a record without an id, a creation time or a known state.
+    """Converts a job. Raises Unreadable for a record without an id, a creation time or a known state.
 
-    Of a record that no report could be paid for (MAX_STORED) the workload is left out: its digest and size
-    are of the whole."""
+    If the record is too large for a report (MAX_STORED), the workload is left out; its digest and size are of
+    the whole.
+    """
     if not record.job_id or record.created_at.seconds <= 0:
         raise Unreadable(f"job record {record.job_id!r} has no id or no creation time")
     stored_bytes = len(codec.encode(record))
@@ -88,7 +89,7 @@ def nanoseconds(time: Timestamp) -> int:
 
 
 def cluster(record: types_pb2.HPCCluster) -> Cluster:
-    """Raises Unreadable for a state that is not known here."""
+    """Converts a cluster. Raises Unreadable for a state that is not known here."""
     return Cluster(
         cluster_id=record.cluster_id,
         provider=record.provider_address,

@@ -1,7 +1,7 @@
-"""RIPEMD-160, for account addresses where OpenSSL has none: in FIPS mode, and where its legacy algorithms are
-off.
+"""RIPEMD-160, for account addresses where OpenSSL lacks it.
 
-Its only input here is a public key, so neither speed nor timing matters.
+OpenSSL lacks it in FIPS mode, and where its legacy algorithms are off. The only input here is a public key,
+so neither speed nor timing matters.
 """
 
 _LEFT = (

@@ -1,4 +1,4 @@
-"""secp256k1 signatures as the SDK makes and takes them: 64 bytes r || s, low s, over a SHA-256 digest."""
+"""secp256k1 signatures in the SDK's format: 64 bytes r || s, low s, over a SHA-256 digest."""
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -18,10 +18,10 @@ _CHECK = ec.ECDSA(Prehashed(hashes.SHA256()))
 
 
 class LocalSigner:
-    """A key in this process's memory. Never shows its secret."""
+    """A key in this process's memory. It never shows its secret."""
 
     def __init__(self, secret: bytes) -> None:
-        """`secret`: 32 bytes. Raises ValueError, without the bytes, when they are no secp256k1 key."""
+        """`secret`: 32 bytes. Raises ValueError, without the bytes, if they are not a secp256k1 key."""
         number = int.from_bytes(secret, "big")
         if len(secret) != 32 or not 0 < number < ORDER:
             raise ValueError("not a secp256k1 private key")
@@ -32,7 +32,10 @@ class LocalSigner:
         self.address = bech32.address_of(self.public_key)
 
     def sign(self, digest: bytes) -> bytes:
-        """64 bytes over a 32-byte digest; the same digest always gives the same signature (RFC 6979)."""
+        """Returns 64 bytes over a 32-byte digest.
+
+        The same digest always gives the same signature (RFC 6979).
+        """
         r, s = decode_dss_signature(self._key.sign(digest, _DETERMINISTIC))
         return r.to_bytes(32, "big") + min(s, ORDER - s).to_bytes(32, "big")
 
@@ -41,7 +44,7 @@ class LocalSigner:
 
 
 def verify(public_key: bytes, digest: bytes, signature: bytes) -> bool:
-    """As the SDK checks: exactly 64 bytes, and never a high s."""
+    """Verifies as the SDK does: exactly 64 bytes, and never a high s."""
     if len(signature) != 64:
         return False
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")

@@ -1,8 +1,9 @@
-"""The digest of what a customer asked for: it tells which job of that number a report is about. Pure.
+"""The digest of what a customer requested: it identifies the job of that number that a report is about. Pure.
 
 SHA-256 of canonical JSON (sorted keys, no spaces, UTF-8) of the chain's id and the fields below, under their
-names on the wire, with every field of nested messages present and times in nanoseconds since the epoch.
-Anybody can compute it from the chain's record. The price is left out: it does not change what runs."""
+protobuf names, with every field of nested messages present and times in nanoseconds since the epoch. Anybody
+can compute it from the chain's record. The price is left out: it does not change what runs.
+"""
 
 import hashlib
 from typing import Any
@@ -36,7 +37,7 @@ def document(record: types_pb2.HPCJob, chain_id: str) -> bytes:
 
 
 def digest(record: types_pb2.HPCJob, chain_id: str) -> str:
-    """In hex."""
+    """Returns the digest in hex."""
     return hashlib.sha256(document(record, chain_id)).hexdigest()
 
 

@@ -1,5 +1,7 @@
-"""Raw store reads over ABCIQuery: they answer whether or not the chain's Query service is wired
-(docs/protocol.md, 'Two ways to read')."""
+"""Raw store reads over ABCIQuery: they answer whether or not the chain serves its Query service.
+
+See docs/protocol.md, 'Two ways to read'.
+"""
 
 import grpc.aio
 from google.protobuf.message import DecodeError
@@ -19,11 +21,14 @@ class Store:
         self._endpoints = endpoints
 
     async def get(self, key: bytes, store: str = keyspace.HPC_STORE) -> bytes:
-        """b"" when there is no such key."""
+        """Returns the value; b"" if there is no such key."""
         return await self._query(f"/store/{store}/key", key)
 
     async def subspace(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
-        """Every key of the HPC module that begins with `prefix` (`JOB-1` finds JOB-10 too) and its value."""
+        """Returns every key of the HPC module that begins with `prefix` and its value.
+
+        `JOB-1` finds JOB-10 too.
+        """
         value = await self._query(f"/store/{keyspace.HPC_STORE}/subspace", prefix)
         try:
             return [(pair.key, pair.value) for pair in Pairs.FromString(value).pairs]
@@ -33,7 +38,7 @@ class Store:
             ) from error
 
     async def counter(self, key: bytes) -> int:
-        """A next-id counter; 1 where nothing was ever made."""
+        """Returns a next-id counter; 1 if nothing was ever created."""
         value = await self.get(key)
         if value and len(value) != 8:
             raise Unreadable(f"the counter at {key.hex()} has {len(value)} bytes instead of 8")
@@ -49,7 +54,7 @@ class Store:
         answer = await self._endpoints.call(request)
         if (answer.codespace, answer.code) in NO_SUCH_STORE:
             raise Refused(f"{path}: {answer.log}", code=answer.code, codespace=answer.codespace)
-        # A height that does not exist (yet) is code 0 and empty too: the log tells it from absence.
+        # A height that does not exist (yet) is code 0 and empty too: the log distinguishes it from absence.
         if answer.code or "does not exist" in answer.log:
             raise Transient(f"{path}: code {answer.code}, {answer.log}")
         return answer.value

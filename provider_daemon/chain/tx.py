@@ -22,7 +22,10 @@ _BLOCK_GAS = re.compile(r"exceeds block max gas (\d+)")
 
 @dataclass(frozen=True, slots=True)
 class SignedTx:
-    """`tx_hash` in upper-case hex, as GetTx takes it. Always send `tx_bytes` as they are."""
+    """A signed transaction.
+
+    `tx_hash` is upper-case hex, as GetTx accepts it. Always send `tx_bytes` unchanged.
+    """
 
     tx_hash: str
     tx_bytes: bytes
@@ -61,8 +64,10 @@ def for_simulation(
     timeout_height: int,
     memo: str = "",
 ) -> bytes:
-    """With the real fee and one empty signature: without the fee a simulation comes out low
-    (docs/protocol.md, 'Gas')."""
+    """Returns the transaction with the real fee and one empty signature.
+
+    Without the fee a simulation returns too little gas (docs/protocol.md, 'Gas').
+    """
     body = _body(messages, timeout_height, memo)
     auth_info = _auth_info(public_key, sequence, gas_limit, fee, fee_denom)
     return tx_pb2.TxRaw(body_bytes=body, auth_info_bytes=auth_info, signatures=[b""]).SerializeToString(
@@ -78,7 +83,7 @@ def sign_bytes(body: bytes, auth_info: bytes, chain_id: str, account_number: int
 
 
 def decode(tx_bytes: bytes) -> tx_pb2.Tx:
-    """Raises Unreadable for bytes that are no transaction."""
+    """Raises Unreadable for bytes that are not a transaction."""
     try:
         return tx_pb2.Tx.FromString(tx_bytes)
     except DecodeError as error:
@@ -90,13 +95,13 @@ def tx_hash(tx_bytes: bytes) -> str:
 
 
 def failed_message_index(log: str) -> int | None:
-    """The message that the chain's log blames, counted from 0; None when it blames none."""
+    """Returns the failing message in the chain's log, counted from 0; None if the log names none."""
     match = _FAILED_MESSAGE.search(log)
     return int(match[1]) if match else None
 
 
 def block_gas(log: str) -> int | None:
-    """The most gas that the chain lets one transaction ask for, where its refusal of one (sdk 41) says so."""
+    """Returns the chain's maximum gas per transaction, if its refusal (sdk 41) contains it."""
     match = _BLOCK_GAS.search(log)
     return int(match[1]) if match else None
 
