@@ -88,7 +88,7 @@ class Only:
         return self.endpoint.version
 
 
-async def introduce(
+async def node_status(
     channel: grpc.aio.Channel,
 ) -> (
     tuple[query_pb2.GetSyncingResponse, query_pb2.GetLatestBlockResponse, query_pb2.GetNodeInfoResponse]

@@ -12,9 +12,9 @@ from typing import TypeVar
 import grpc.aio
 import structlog
 
-from provider_daemon.chain.endpoint import Endpoint, Only, ask_one, introduce
+from provider_daemon.chain.endpoint import Endpoint, Only, ask_one, node_status
 from provider_daemon.chain.grpc_errors import connect
-from provider_daemon.chain.head_monitor import Pulse
+from provider_daemon.chain.head_monitor import HeadMonitor
 from provider_daemon.chain.heights import Claim, Heights
 from provider_daemon.errors import ProvdError, Transient
 from provider_daemon.ongoing import OngoingProblems
@@ -46,12 +46,12 @@ class Endpoints:
     ongoing: OngoingProblems = field(default_factory=OngoingProblems)
     wanted_quorum: int = 1
     all: list[Endpoint] = field(default_factory=list)
-    pulse: Pulse = field(init=False)
+    head_monitor: HeadMonitor = field(init=False)
     heights: Heights = field(default_factory=Heights)
     _dropped: list[Endpoint] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.pulse = Pulse(self.chain_id, self.ongoing)
+        self.head_monitor = HeadMonitor(self.chain_id, self.ongoing)
 
     @property
     def quorum(self) -> int:
@@ -70,7 +70,7 @@ class Endpoints:
             endpoint for endpoint in self.all if self._due(endpoint) or (recheck and endpoint.is_healthy)
         ]
         if wanted:
-            await asyncio.gather(*(self._introduce(endpoint, recheck=recheck) for endpoint in wanted))
+            await asyncio.gather(*(self._check(endpoint, recheck=recheck) for endpoint in wanted))
             self._judge(wanted)
         return sorted((endpoint for endpoint in self.all if endpoint.is_healthy), key=self.is_outvoted)
 
@@ -152,7 +152,7 @@ class Endpoints:
             return float(min(LONGEST_WAIT, RECHECK_SECONDS * 2 ** min(endpoint.failures, 10)))
         return ALONE_SECONDS
 
-    async def _introduce(self, endpoint: Endpoint, *, recheck: bool) -> None:
+    async def _check(self, endpoint: Endpoint, *, recheck: bool) -> None:
         """Checks the endpoint. Only one check runs at a time; concurrent callers use its result."""
         async with endpoint.lock:
             if not recheck and not self._due(endpoint):
@@ -168,7 +168,7 @@ class Endpoints:
         Its claim is stored if there is none.
         """
         try:
-            syncing, block, info = await ask_one(endpoint, introduce)
+            syncing, block, info = await ask_one(endpoint, node_status)
         except ProvdError as error:
             return EndpointState.UNREACHABLE, endpoint.said(error)
         header = block.sdk_block.header
@@ -196,7 +196,9 @@ class Endpoints:
             endpoint.failures = 0 if endpoint.is_healthy else endpoint.failures + 1
             self._tell(endpoint)
         if any(endpoint.is_healthy for endpoint in self.all):
-            self.pulse.saw(self.heights.height, self.heights.time, now, asyncio.get_running_loop().time())
+            self.head_monitor.saw(
+                self.heights.height, self.heights.time, now, asyncio.get_running_loop().time()
+            )
 
     def _height_problem(self, state: EndpointState, height: int) -> str:
         if state is EndpointState.HEIGHT_DECREASED:

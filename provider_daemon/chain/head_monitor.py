@@ -13,7 +13,7 @@ HALTED_SECONDS = 30.0  # without a new block; the chain's own block time is abou
 APART_SECONDS = 60.0  # between our clock and a new block's time: far more than a block takes
 
 
-class Pulse:
+class HeadMonitor:
     """The monitor. `highest` is the greatest height seen.
 
     It is pure except for its log lines: the caller passes the times.

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from provider_daemon.chain.endpoint import Endpoint, ask_one, introduce
+from provider_daemon.chain.endpoint import Endpoint, ask_one, node_status
 from provider_daemon.chain.grpc_errors import connect
 from provider_daemon.errors import ProvdError
 
 
 @dataclass(frozen=True, slots=True)
-class Introduction:
+class EndpointReport:
     """An endpoint's report about itself.
 
     If `problem`, the reason for no answer, is set, nothing else is known. `time` of its newest block is in
@@ -23,16 +23,16 @@ class Introduction:
     time: float = 0.0
 
 
-async def introduction(url: str) -> Introduction:
+async def probe(url: str) -> EndpointReport:
     endpoint = Endpoint(url, connect(url))
     try:
-        syncing, block, _ = await ask_one(endpoint, introduce)
+        syncing, block, _ = await ask_one(endpoint, node_status)
     except ProvdError as error:
-        return Introduction(url, problem=str(error))
+        return EndpointReport(url, problem=str(error))
     finally:
         await endpoint.channel.close()
     header = block.sdk_block.header
-    return Introduction(
+    return EndpointReport(
         url,
         "",
         header.chain_id,

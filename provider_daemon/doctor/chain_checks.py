@@ -2,14 +2,14 @@
 
 from provider_daemon.chain.head_monitor import HALTED_SECONDS
 from provider_daemon.chain.heights import LAG_BLOCKS
-from provider_daemon.chain.probe import Introduction
+from provider_daemon.chain.probe import EndpointReport
 from provider_daemon.doctor.facts import ChainFacts
 from provider_daemon.doctor.finding import Finding, fail, judge, known, ok, skipped, warn
 
 AHEAD_SECONDS = 5.0  # a block's time is never later than now on an honest clock
 
 
-def cause(chain_id: str, endpoints: tuple[Introduction, ...]) -> str:
+def cause(chain_id: str, endpoints: tuple[EndpointReport, ...]) -> str:
     """The check that reports why no endpoint is usable; "" if one is."""
     if any(_good(each, chain_id) for each in endpoints):
         return ""
@@ -18,11 +18,11 @@ def cause(chain_id: str, endpoints: tuple[Introduction, ...]) -> str:
     return "chain-sync" if any(each.chain_id == chain_id for each in endpoints) else "chain-id"
 
 
-def _good(each: Introduction, chain_id: str) -> bool:
+def _good(each: EndpointReport, chain_id: str) -> bool:
     return not each.problem and not each.syncing and each.chain_id == chain_id
 
 
-def _answering(chain: ChainFacts) -> list[Introduction]:
+def _answering(chain: ChainFacts) -> list[EndpointReport]:
     return [each for each in chain.endpoints if not each.problem]
 
 

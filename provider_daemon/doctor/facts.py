@@ -6,7 +6,7 @@ Times are in seconds since the epoch, durations in seconds, money in the fee den
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from provider_daemon.chain.probe import Introduction
+from provider_daemon.chain.probe import EndpointReport
 from provider_daemon.config.model import ClusterConfig
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.ports import Cluster, ConnectOutcome, Node, Offering
@@ -112,7 +112,7 @@ class ChainFacts:
     chain_id: str
     fee_denom: str
     now: float
-    endpoints: tuple[Introduction, ...]
+    endpoints: tuple[EndpointReport, ...]
     wired: frozenset[str] | Unknown
     rpcs: int
     store: bool | Unknown

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from provider_daemon.chain import ask
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.grpc_errors import NoIndex, NotFound, Unimplemented
-from provider_daemon.chain.probe import Introduction, introduction
+from provider_daemon.chain.probe import EndpointReport, probe
 from provider_daemon.chain.proto.cosmos.base.query.v1beta1.pagination_pb2 import PageRequest
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2
 from provider_daemon.chain.records import offering
@@ -32,7 +32,7 @@ class ChainAnswers:
 
 
 async def gather(config: ChainConfig, looker: Deadline, clock: Clock) -> ChainAnswers:
-    endpoints = await asyncio.gather(*(introduction(url) for url in config.endpoints))
+    endpoints = await asyncio.gather(*(probe(url) for url in config.endpoints))
     now = clock.now()
     nobody = cause(config.id, tuple(endpoints))
     missing = Unknown("no endpoint is usable", nobody) if nobody else None
@@ -58,7 +58,7 @@ async def gather(config: ChainConfig, looker: Deadline, clock: Clock) -> ChainAn
     return ChainAnswers(facts, client, missing)
 
 
-def _good(endpoints: Sequence[Introduction], chain_id: str) -> list[str]:
+def _good(endpoints: Sequence[EndpointReport], chain_id: str) -> list[str]:
     return [
         each.url for each in endpoints if not each.problem and not each.syncing and each.chain_id == chain_id
     ]

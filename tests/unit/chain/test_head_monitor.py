@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import structlog
 
-from provider_daemon.chain.head_monitor import APART_SECONDS, HALTED_SECONDS, Pulse
+from provider_daemon.chain.head_monitor import APART_SECONDS, HALTED_SECONDS, HeadMonitor
 from provider_daemon.ongoing import OngoingProblems
 
 NOW = 1_000_000.0
@@ -25,15 +25,15 @@ def events(said: list[Any]) -> list[str]:
 def test_a_halted_chain(said: list[Any]) -> None:
     """Thirty seconds at one height are a halt: one line, one trouble, until there is a block again."""
     ongoing = OngoingProblems()
-    pulse = Pulse("chain-1", ongoing)
+    monitor = HeadMonitor("chain-1", ongoing)
     for elapsed in (0.0, 1.0, HALTED_SECONDS + 0.5):
-        pulse.saw(7, NOW, NOW, elapsed)
+        monitor.saw(7, NOW, NOW, elapsed)
     assert events(said) == []
     for elapsed in (HALTED_SECONDS + 1.5, HALTED_SECONDS + 3):
-        pulse.saw(7, NOW, NOW, elapsed)
+        monitor.saw(7, NOW, NOW, elapsed)
     assert events(said) == ["chain_halted"]
     assert ongoing.lasting() == [("chain_halted", "chain-1")]
-    pulse.saw(8, NOW, NOW, 100.0)
+    monitor.saw(8, NOW, NOW, 100.0)
     assert events(said) == ["chain_halted", "chain_resumed"]
     assert ongoing.lasting() == []
 
@@ -41,9 +41,9 @@ def test_a_halted_chain(said: list[Any]) -> None:
 def test_nobody_looked(said: list[Any]) -> None:
     """While no endpoint answered nothing is known, so the first look after it, at an old height, is no
     halt."""
-    pulse = Pulse("chain-1", OngoingProblems())
-    pulse.saw(7, NOW, NOW, 0.0)
-    pulse.saw(6, NOW, NOW, 500.0)
+    monitor = HeadMonitor("chain-1", OngoingProblems())
+    monitor.saw(7, NOW, NOW, 0.0)
+    monitor.saw(6, NOW, NOW, 500.0)
     assert events(said) == []
 
 
@@ -51,21 +51,21 @@ def test_nobody_looked(said: list[Any]) -> None:
 def test_the_clock_was_set_wrong(said: list[Any], jump: int, words: str) -> None:
     """Two blocks in a row far from our time: one line that says by how much, until they agree again."""
     ongoing = OngoingProblems()
-    pulse = Pulse("chain-1", ongoing)
-    pulse.saw(1, NOW, NOW + 2, 0.0)
+    monitor = HeadMonitor("chain-1", ongoing)
+    monitor.saw(1, NOW, NOW + 2, 0.0)
     for height in (2, 3, 4):
-        pulse.saw(height, NOW, NOW + jump, float(height))
+        monitor.saw(height, NOW, NOW + jump, float(height))
     assert events(said) == ["clocks_differ"]
     assert words in said[0]["why"]
     assert ongoing.lasting() == [("clocks_differ", "chain-1")]
-    pulse.saw(5, NOW, NOW - APART_SECONDS, 5.0)
+    monitor.saw(5, NOW, NOW - APART_SECONDS, 5.0)
     assert events(said) == ["clocks_differ", "clocks_agree"]
 
 
 def test_the_first_block_after_a_halt(said: list[Any]) -> None:
     """It has the time of before the halt: our clock is not to blame."""
-    pulse = Pulse("chain-1", OngoingProblems())
-    pulse.saw(7, NOW, NOW, 0.0)
-    pulse.saw(8, NOW, NOW + 400, 400.0)
-    pulse.saw(9, NOW + 400, NOW + 401, 401.0)
+    monitor = HeadMonitor("chain-1", OngoingProblems())
+    monitor.saw(7, NOW, NOW, 0.0)
+    monitor.saw(8, NOW, NOW + 400, 400.0)
+    monitor.saw(9, NOW + 400, NOW + 401, 401.0)
     assert events(said) == []

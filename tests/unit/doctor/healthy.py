@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from provider_daemon.chain.probe import Introduction
+from provider_daemon.chain.probe import EndpointReport
 from provider_daemon.config.model import parse
 from provider_daemon.doctor.facts import (
     ChainFacts,
@@ -124,7 +124,8 @@ CHAIN = ChainFacts(
     fee_denom="uve",
     now=NOW,
     endpoints=tuple(
-        Introduction(url, "", "virtengine-1", False, 1000, NOW - 1) for url in ("a:9090", "b:9090", "c:9090")
+        EndpointReport(url, "", "virtengine-1", False, 1000, NOW - 1)
+        for url in ("a:9090", "b:9090", "c:9090")
     ),
     wired=frozenset({"Job"}),
     rpcs=21,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from provider_daemon.chain import codec, keyspace
-from provider_daemon.chain.probe import introduction
+from provider_daemon.chain.probe import probe
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.config.model import ChainConfig
 from provider_daemon.doctor import gather_chain
@@ -92,14 +92,14 @@ async def test_one_of_two() -> None:
         assert isinstance(found.facts.wired, frozenset)
 
 
-async def test_introduction() -> None:
+async def test_probe() -> None:
     """What a node says of itself, and of one that is not there why."""
     far = FarEnd(height=7)
     url = await far.start()
-    found = await introduction(url)
+    found = await probe(url)
     assert (found.problem, found.chain_id, found.syncing, found.height) == ("", CHAIN_ID, False, 7)
     await far.stop()
-    assert (await introduction(url)).problem.startswith(f"{url}: UNAVAILABLE")
+    assert (await probe(url)).problem.startswith(f"{url}: UNAVAILABLE")
 
 
 async def test_parameters() -> None:
