@@ -28,6 +28,7 @@ from provider_daemon.slurm.transport import Transport
 log = structlog.get_logger("provd.slurm")
 
 
+NO_RESULT = "no result of sbatch was received"
 SCRIPTS_A_LOOK = 20  # batch scripts read per poll: only those of renamed jobs are read
 
 
@@ -309,9 +310,7 @@ class SlurmScheduler:
             return tuple(SubmissionResult(order.name, unknown=str(error)) for order in orders)
         said = {line.name: failures.receipt(line) for line in parse.receipts(answer)}
         lost = (
-            "no result of sbatch was received"
-            if answer.exit_code == 0
-            else f"the submission was interrupted: {answer.stderr[:200]}"
+            NO_RESULT if answer.exit_code == 0 else f"the submission was interrupted: {answer.stderr[:200]}"
         )
         receipts = tuple(
             said.get(order.name) or SubmissionResult(order.name, unknown=lost) for order in orders

@@ -19,7 +19,7 @@ from provider_daemon.result_codes import ONLY_ERROR, SDK, UNDEFINED, SdkCode
 from provider_daemon.retry import quickly
 from provider_daemon.slurm import accounting, commands, failures, parse
 from provider_daemon.slurm.parse import Submitted
-from provider_daemon.slurm.scheduler import SlurmScheduler
+from provider_daemon.slurm.scheduler import NO_RESULT, SlurmScheduler
 from provider_daemon.slurm.transport import CommandResult
 
 FRAMED, SUBMITTED, ENDED = parse.framed, parse._submitted, accounting.ended
@@ -38,9 +38,7 @@ def _cut_is_complete(answer: CommandResult, what: str) -> tuple[int, str]:
 async def _silence_is_refusal(self: Any, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
     receipts = await SUBMIT(self, orders)
     return tuple(
-        SubmissionResult(each.name, refusal="it named no job")
-        if each.unknown.startswith("its answer")
-        else each
+        SubmissionResult(each.name, refusal="it named no job") if each.unknown == NO_RESULT else each
         for each in receipts
     )
 
