@@ -20,14 +20,15 @@ _COURSE = """set -euo pipefail
 echo 'Acquire::Check-Valid-Until "false";' >/etc/apt/apt.conf.d/old-mirror
 apt-get -qq update
 for python in {candidates} none; do apt-cache show "$python" >/dev/null 2>&1 && break; done
-apt-get -qq -y --no-install-recommends install git make openssh-client procps "$python" "$python-venv" >/dev/null
+packages="git make openssh-client procps $python $python-venv"
+apt-get -qq -y --no-install-recommends install $packages >/dev/null </dev/null
 cd /root/provd
 git init -q . && git add -A
-make --no-print-directory slurm PYTHON="$python"
+make --no-print-directory slurm PYTHON="$python" </dev/null
 .venv/bin/python --version
-.venv/bin/pytest -q tests/unit -n 2 -p no:cacheprovider
+.venv/bin/pytest -q tests/unit -n 2 -p no:cacheprovider </dev/null
 exit
-"""  # noqa: E501
+"""
 
 
 def supported() -> range:
