@@ -50,7 +50,7 @@ def sort_queue(rows: Iterable[Queued], watch: Watch) -> Sorted:
             ours.append(row)
         else:
             rest.append(row)
-    searched = bool(watch.intents.difference(row.name for row in ours))
+    searched = bool(watch.intents)
     unproven = [row for row in rest if row.slurm_id in owners or (searched and _may_be_renamed(row))]
     if searched:  # the missing job may have renamed itself to the name of another job of provd
         unproven += [row for row in ours if row.slurm_id not in owners]

@@ -107,8 +107,9 @@ class SlurmScheduler:
         taken_at = self._clock.now()
         queue = await self._own_queue(watch)
         live = [accounting.live(row) for row in queue.rows]
+        # While an id is unknown, a job under the name may be a copy of the one that is looked for.
         missing = watch.names - _running(live, watch)
-        doubtful = (watch.doubtful & missing) - {seen.name for seen in live}
+        doubtful = (watch.doubtful & missing) - _recognised(live, watch)
         proven, ended = await self._past(watch, missing, doubtful)
         unread = concerned([*queue.unread, *ended.unread], watch.names, watch.slurm_ids)
         past = [
@@ -331,6 +332,15 @@ class SlurmScheduler:
         command = commands.remove_empty(directories)
         with contextlib.suppress(Transient):
             await self._transport.run(command.program, command.payload, command.seconds + GRACE_SECONDS)
+
+
+def _recognised(live: Sequence[Sighting], watch: Watch) -> set[str]:
+    """Returns the names whose own job squeue shows, not just another job with the same name."""
+    return {
+        seen.name
+        for seen in live
+        if seen.name not in watch.intents and watch.slurm_ids.get(seen.name, seen.slurm_id) == seen.slurm_id
+    }
 
 
 def _running(live: Sequence[Sighting], watch: Watch) -> set[str]:

@@ -91,9 +91,29 @@ async def test_renamed_before_its_answer_was_known() -> None:
     site = Site(SQUEUE=said(queued("harmless")), BATCH_SCRIPT=SCRIPT)
     (seen,) = (await scheduler(site).snapshot(watch)).of(NAME)
     assert seen.slurm_id == "7"
-    found = Site(SQUEUE=said(f"{queued(NAME)}\n{queued('theirs', slurm_id='8')}"))
-    assert len((await scheduler(found).snapshot(watch)).of(NAME)) == 1
-    assert "BATCH_SCRIPT" not in found.programs  # nobody's scripts are read while nothing is missing
+    found = Site(SQUEUE=said(f"{queued(OTHER)}\n{queued('theirs', slurm_id='8')}"))
+    await scheduler(found).snapshot(known({OTHER: "7"}, {OTHER: 1000}))
+    assert "BATCH_SCRIPT" not in found.programs  # nobody's scripts are read while every outcome is known
+
+
+async def test_a_copy_does_not_hide_the_renamed_job() -> None:
+    """The answer to sbatch was lost, the job renamed itself, and another job has its name: both are found."""
+    watch = Watch(frozenset({NAME}), {}, frozenset({NAME}), 500, intents=frozenset({NAME}))
+    rows = f"{queued('harmless')}\n{queued(NAME, slurm_id='8', submitted=1100)}"
+    found = (await scheduler(Site(SQUEUE=said(rows), BATCH_SCRIPT=SCRIPT)).snapshot(watch)).of(NAME)
+    assert [seen.slurm_id for seen in found] == ["7", "8"]
+
+
+async def test_a_copy_in_squeue_is_no_proof_of_absence() -> None:
+    """SLURM has forgotten the job, and slurmdbd does not have its record yet: it is not over."""
+    watch = Watch(frozenset({NAME}), {NAME: "7"}, frozenset({NAME}), 500, {NAME: 1000})
+    behind = SDIAG.replace("DBD Agent queue size: 0", "DBD Agent queue size: 3")
+    site = Site(
+        SQUEUE=said(queued(NAME, slurm_id="8", submitted=1100)),
+        SACCT=said(framed.sacct("")),
+        SDIAG=said(behind),
+    )
+    assert not (await scheduler(site).snapshot(watch)).complete
 
 
 async def test_renamed_to_anothers_name_before_its_answer_was_known() -> None:
