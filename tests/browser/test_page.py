@@ -126,7 +126,7 @@ async def test_what_a_stranger_reads(ledger: Ledger, tmp_path: Path, tab: Tab) -
     assert "1 report message waiting in the outbox of ve1p" in text
     made.meters.set(catalog.WALLET_BALANCE, 5815, "ve1p", "uve", until=FOREVER)
     made.meters.set(catalog.WALLET_RUNWAY, 1500.0, "ve1p", until=FOREVER)
-    await tab.until("document.body.innerText.includes('5\u202f815\u00a0uve, lasts for 25 min')")
+    await tab.until("document.body.innerText.includes('5\u202f815\u00a0uve, runway 25 min')")
     assert await tab.run("document.querySelector('#chain b').className") == "bad"
     await runner.cleanup()
 

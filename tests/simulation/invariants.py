@@ -100,8 +100,10 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
         return True
     if job is not None and not same_request(job.spec, record.spec):
         # an invented job has its number: it is replaced, or left to an operator, unless the true one ended
-        ended = record.state in TERMINAL and record.by_report is None and job.closed_at is not None
-        return job.disowned and (ended or job.parked is not None)
+        # or cannot be read
+        ended = record.state in TERMINAL and record.by_report is None
+        given_up = job.closed_at is not None and (ended or not record.readable(scene.world.now()))
+        return job.disowned and (given_up or job.parked is not None)
     if job is not None and job.parked:
         # the job is held until the next poll that can read it
         return job.parked.reason is not ParkReason.UNKNOWN_STATE
@@ -216,6 +218,7 @@ def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Slu
         any(not slurm_job.plan.gpus_accounted for slurm_job in slurm_jobs),
         any(found.implausible for slurm_job in slurm_jobs for found in slurm_job.records),
         record.unreadable_from <= scene.world.now(),
+        record.slurm_name in scene.site.taken,
     )
     return [] if any(causes) else [f"6 parked without a cause: {job.parked}"]
 

@@ -34,6 +34,7 @@ class Site:
         self.jobs: list[SlurmJob] = []
         self.owners: dict[str, str] = {}  # other names that a job could be submitted under -> its own
         self.refused: set[str] = set()
+        self.taken: set[str] = set()  # names of ours that another job took
         self.invented: set[str] = set()  # names of jobs that only a lying endpoint has
         self.down_until = 0.0
         self.outage = Outage(world)
@@ -81,12 +82,13 @@ class Site:
     def _may_be_copied(self) -> bool:
         """Reports whether the job may be imitated.
 
-        Not where slurmctld forgets a job before slurmdbd has its record: only an imitation of it is seen
-        then. See docs/reliability.md, 'What is not promised'.
+        Not where jobs rename themselves, nor where slurmctld forgets a job before slurmdbd has its record:
+        only an imitation of it is seen then. See docs/reliability.md, 'What is not promised'.
         """
         chances = self._world.chances.keys()
         late = "slurmdbd_lag" in chances and {"ledger_lost", "ledger_restored"} & chances
-        return self.min_job_age > 60 and not late
+        renamed = {"renames_itself", "takes_anothers_name"} & chances
+        return self.min_job_age > 60 and not late and not renamed
 
     def imitate(self, name: str) -> None:
         """Starts somebody else's job under a name of ours, with a script that claims to be ours."""
@@ -222,6 +224,7 @@ class Site:
 
     def _rename(self, job: SlurmJob, name: str) -> None:
         job.name = name
+        self.taken.add(name)
         self._world.note(f"slurm: job {job.slurm_id} is renamed to {job.name}")
 
     def _run_on(self, job: SlurmJob, seconds: float, started_at: float) -> None:
