@@ -85,7 +85,8 @@ class Scene:
 
 def settled(scene: Scene) -> bool:
     """Reports whether nothing is left to do or to report."""
-    if any(slurm_job.live for lie in scene.invented for slurm_job in scene.site.of(lie.record.slurm_name)):
+    invented = (job for lie in scene.invented for job in scene.site.of(lie.record.slurm_name))
+    if not scene.memory_lost and any(job.live for job in invented):
         return False
     waiting = scene.ledger.waiting_messages(PROVIDER.address)
     quiet = scene.ledger.open_tx(PROVIDER.address) is None and not any(
