@@ -6,6 +6,7 @@ from provider_daemon.chain import codec
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.spec_digest import digest
 from provider_daemon.errors import Unreadable
+from provider_daemon.job.references import DataReference
 from provider_daemon.job.spec import ChainJob, Resources, Spec, Workload
 from provider_daemon.job.state import State
 from provider_daemon.ports import Cluster, Offering, Preconfigured, Queue
@@ -58,6 +59,20 @@ def _spec(record: types_pb2.HPCJob, chain_id: str, *, whole: bool) -> Spec:
         max_runtime_seconds=record.max_runtime_seconds,
         created_ns=nanoseconds(record.created_at),
         digest=digest(record, chain_id),
+        data=tuple(map(_reference, record.data_references)) if whole else (),
+        inputs_pointer=record.encrypted_inputs_pointer if whole else "",
+        outputs_pointer=record.encrypted_outputs_pointer if whole else "",
+    )
+
+
+def _reference(given: types_pb2.DataReference) -> DataReference:
+    return DataReference(
+        reference_id=given.reference_id,
+        type=given.type,
+        uri=given.uri,
+        encrypted=given.encrypted,
+        checksum=given.checksum,
+        size_bytes=given.size_bytes,
     )
 
 

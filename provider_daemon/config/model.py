@@ -23,12 +23,14 @@ _ENDPOINT, _LISTEN, _FINGERPRINT = (
     r"^[^/\s]+:\d{1,5}$",
     r"^(SHA256:[A-Za-z0-9+/]{43})?$",
 )
+_URL = r"^https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?$"
 SHAPES = {
     **names.SHAPES,
     _NAME: "must consist of letters, digits, '.', '_' and '-', and begin with a letter or digit",
     _PUBLIC_KEY: "must be a public key of 64 lower-case hex digits",
     _ENDPOINT: "must be host:port, or https://host:port for TLS",
     _LISTEN: "must be address:port",
+    _URL: "must be http:// or https:// with a host, without query",
     _FINGERPRINT: "must be SHA256:..., as printed by `ssh-keygen -lf`",
 }
 """pattern -> error message for a value that does not match"""
@@ -122,6 +124,20 @@ class TemplatesConfig(_Strict):
     trusted_signers: list[PublicKey] = []
 
 
+class ClusterDataConfig(_Strict):
+    """Retention and limits of job directories on one cluster; 0 means no limit.
+
+    `results_days`: days after a job's end until its directory is deleted. `cache_gb`: the size of the cache of
+    inputs below work_root. `datasets`: name -> directory or file at the site, for `site:<name>`.
+    """
+
+    results_days: float = Field(default=14.0, gt=0, le=3650)
+    scratch_quota_gb: int = Field(default=0, ge=0)
+    inodes: int = Field(default=0, ge=0)
+    cache_gb: int = Field(default=100, ge=0)
+    datasets: dict[Name, SafePath] = {}
+
+
 class ClusterConfig(_Strict):
     id: Name
     name: Name
@@ -143,6 +159,50 @@ class ClusterConfig(_Strict):
     limits: LimitsConfig = LimitsConfig()
     images: list[ImageConfig] = []
     templates: TemplatesConfig = TemplatesConfig()
+    data: ClusterDataConfig = ClusterDataConfig()
+
+
+class GatewayConfig(_Strict):
+    """The customers' HTTPS API (`provd gateway`).
+
+    `url` is the address that customers use. Without `certificate` and `key` the gateway serves plain HTTP, for
+    a reverse proxy on the same host. `uploads`: directory of uploaded inputs, at most `uploads_gb` in all and
+    `uploads_gb_per_customer` for each customer. `metrics_listen`: /metrics and /readyz of the gateway.
+    """
+
+    url: Annotated[str, StringConstraints(pattern=_URL)]
+    listen: Listen = "127.0.0.1:8443"
+    certificate: str = ""
+    key: str = ""
+    uploads: SafePath = "/var/lib/provd-gateway/uploads"
+    uploads_gb: int = Field(default=100, ge=1)
+    uploads_gb_per_customer: int = Field(default=20, ge=1)
+    requests_per_minute: int = Field(default=600, ge=1)
+    metrics_listen: Listen = "127.0.0.1:9465"
+
+
+class DataConfig(_Strict):
+    """The data mover (`provd mover`): inputs of jobs, manifests and delivery of results, deletion.
+
+    `path`: its database. `spool`: its directory for partial downloads. `recipient_key_file`: the provider's age
+    identity (X25519), for encrypted inputs. `allowed_hosts`: names of hosts that may be fetched from although
+    their addresses are private. `results_seconds`: how long a final report waits for the manifest of the
+    results. `mib_per_second`: bandwidth limit of all transfers together, 0 for none.
+    """
+
+    path: SafePath = "/var/lib/provd-mover/transfers.sqlite"
+    spool: SafePath = "/var/lib/provd-mover/spool"
+    recipient_key_file: str = ""
+    ipfs_gateways: list[Annotated[str, StringConstraints(pattern=_URL)]] = []
+    s3_endpoints: dict[Name, Annotated[str, StringConstraints(pattern=_URL)]] = {}
+    allowed_hosts: list[str] = []
+    ca_file: str = ""
+    require_checksum: bool = True
+    max_input_gb: int = Field(default=100, ge=1)
+    transfers: int = Field(default=4, ge=1, le=64)
+    mib_per_second: int = Field(default=0, ge=0)
+    results_seconds: float = Field(default=300.0, ge=0, le=86400)
+    metrics_listen: Listen = "127.0.0.1:9466"
 
 
 class MetricsConfig(_Strict):
@@ -159,6 +219,8 @@ class Config(_Strict):
     ledger: LedgerConfig = LedgerConfig()
     keys: dict[str, KeyConfig] = Field(min_length=1)
     clusters: list[ClusterConfig] = Field(min_length=1)
+    gateway: GatewayConfig | None = None
+    data: DataConfig | None = None
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from provider_daemon.job.references import DataReference
 from provider_daemon.job.state import State
 from provider_daemon.text import cut
 
@@ -40,6 +41,7 @@ class Workload:
 class Spec:
     """The request of one job. `created_ns` is the chain's created_at in nanoseconds since the epoch.
 
+    `data` are its inputs besides `inputs_pointer`; `outputs_pointer` is where the results are delivered.
     `digest`: SHA-256 of the whole request, including what is not stored here (chain/spec_digest.py); "" in a
     ledger of an older provd.
     """
@@ -56,6 +58,9 @@ class Spec:
     max_runtime_seconds: int
     created_ns: int
     digest: str = ""
+    data: tuple[DataReference, ...] = ()
+    inputs_pointer: str = ""
+    outputs_pointer: str = ""
 
 
 def reduced(spec: Spec) -> Spec:
@@ -67,7 +72,7 @@ def reduced(spec: Spec) -> Spec:
         preconfigured_id=cut(asked.preconfigured_id, MAX_NAME),
         is_preconfigured=asked.is_preconfigured,
     )
-    return replace(spec, workload=named)
+    return replace(spec, workload=named, data=(), inputs_pointer="", outputs_pointer="")
 
 
 def same_request(known: Spec, other: Spec) -> bool:
