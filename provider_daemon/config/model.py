@@ -127,8 +127,8 @@ class TemplatesConfig(_Strict):
 class ClusterDataConfig(_Strict):
     """Retention and limits of job directories on one cluster; 0 means no limit.
 
-    `results_days`: days after a job's end until its directory is deleted. `cache_gb`: the size of the cache of
-    inputs below work_root. `datasets`: name -> directory or file at the site, for `site:<name>`.
+    `results_days`: days after a job's end until its directory is deleted. `cache_gb`: the size of the cache
+    of inputs below work_root. `datasets`: name -> directory or file at the site, for `site:<name>`.
     """
 
     results_days: float = Field(default=14.0, gt=0, le=3650)
@@ -165,9 +165,9 @@ class ClusterConfig(_Strict):
 class GatewayConfig(_Strict):
     """The customers' HTTPS API (`provd gateway`).
 
-    `url` is the address that customers use. Without `certificate` and `key` the gateway serves plain HTTP, for
-    a reverse proxy on the same host. `uploads`: directory of uploaded inputs, at most `uploads_gb` in all and
-    `uploads_gb_per_customer` for each customer. `metrics_listen`: /metrics and /readyz of the gateway.
+    `url` is the address that customers use. Without `certificate` and `key` the gateway serves plain HTTP,
+    for a reverse proxy on the same host. `uploads`: directory of uploaded inputs, at most `uploads_gb` in all
+    and `uploads_gb_per_customer` for each customer. `metrics_listen`: /metrics and /readyz of the gateway.
     """
 
     url: Annotated[str, StringConstraints(pattern=_URL)]
@@ -184,10 +184,10 @@ class GatewayConfig(_Strict):
 class DataConfig(_Strict):
     """The data mover (`provd mover`): inputs of jobs, manifests and delivery of results, deletion.
 
-    `path`: its database. `spool`: its directory for partial downloads. `recipient_key_file`: the provider's age
-    identity (X25519), for encrypted inputs. `allowed_hosts`: names of hosts that may be fetched from although
-    their addresses are private. `results_seconds`: how long a final report waits for the manifest of the
-    results. `mib_per_second`: bandwidth limit of all transfers together, 0 for none.
+    `path`: its database. `spool`: its directory for partial downloads. `recipient_key_file`: the provider's
+    age identity (X25519), for encrypted inputs. `allowed_hosts`: names of hosts that may be fetched from
+    although their addresses are private. `results_seconds`: how long a final report waits for the manifest
+    of the results. `mib_per_second`: bandwidth limit of all transfers together, 0 for none.
     """
 
     path: SafePath = "/var/lib/provd-mover/transfers.sqlite"

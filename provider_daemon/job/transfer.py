@@ -26,8 +26,8 @@ class Transfer:
     """`staged`: the directory at the site with the inputs, "" without inputs.
 
     `bytes_in` and `bytes_out`: bytes moved over the network for the job, so far. `settled`: the manifest is
-    made and a delivery, if one was requested, has ended: the final report can be sent. `results` is None until
-    there is a manifest.
+    made and a delivery, if one was requested, has ended: the final report can be sent. `results` is None
+    until there is a manifest.
     """
 
     inputs: InputState = InputState.READY
