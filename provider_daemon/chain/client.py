@@ -113,6 +113,12 @@ class GrpcChain:
     async def account(self, address: str) -> Account:
         return await self.agreement.same(f"account {address}", lambda reader: reader.account(address))
 
+    async def public_key(self, address: str) -> bytes:
+        """Returns the account's public key, b"" if it has none on chain; raises as Reader.public_key."""
+        return await self.agreement.same(
+            f"the public key of {address}", lambda reader: reader.public_key(address)
+        )
+
     async def balance(self, address: str, denom: str) -> int:
         return await self.agreement.attested(
             f"the balance of {address}", lambda reader: reader.balance(address, denom)

@@ -75,11 +75,11 @@ def check(tx: tx_pb2.Tx, chain_id: str, records: Mapping[str, ChainRecord]) -> l
 
 def public_keys_of(tx: tx_pb2.Tx) -> dict[str, bytes]:
     """Returns address -> compressed key of every signer of the transaction with a plain secp256k1 key."""
-    keys = [_plain_key(info.public_key) for info in tx.auth_info.signer_infos]
+    keys = [plain_key(info.public_key) for info in tx.auth_info.signer_infos]
     return {bech32.address_of(key): key for key in keys if len(key) == 33}
 
 
-def _plain_key(envelope: Any) -> bytes:
+def plain_key(envelope: Any) -> bytes:
     """Returns the key; b"" for a multisig, another curve, or no key at all."""
     try:
         return PubKey.FromString(envelope.value).key if envelope.type_url == _PLAIN_KEY else b""

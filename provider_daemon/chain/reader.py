@@ -4,13 +4,13 @@ from decimal import Decimal
 
 import grpc.aio
 
-from provider_daemon.chain import keyspace, messages
+from provider_daemon.chain import bech32, keyspace, messages
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.blocks import BlockScan
 from provider_daemon.chain.broadcast import Broadcast
 from provider_daemon.chain.effects import missing_effect
 from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
-from provider_daemon.chain.evidence_check import public_keys_of
+from provider_daemon.chain.evidence_check import plain_key, public_keys_of
 from provider_daemon.chain.grpc_errors import NoIndex, NotFound
 from provider_daemon.chain.prices import MOST_DIGITS, Prices
 from provider_daemon.chain.proto.cosmos.auth.v1beta1 import auth_pb2, auth_pb2_grpc
@@ -141,23 +141,42 @@ class Reader:
     # --- accounts and money ---
 
     async def account(self, address: str) -> Account:
+        info = await self._account_info(address)
+        if max(info.account_number, info.sequence) > MAX_COUNT:
+            raise Unreadable(
+                f"invalid number {info.account_number} or sequence {info.sequence} of account {address}"
+            )
+        return Account(info.account_number, info.sequence)
+
+    async def public_key(self, address: str) -> bytes:
+        """Returns the account's compressed secp256k1 key, or b"" if it has none on chain.
+
+        The chain learns the key from the account's first transaction. Raises Refused for an account that the
+        chain does not know or whose key is of another kind, such as a multisig.
+        """
+        info = await self._account_info(address)
+        if not info.HasField("pub_key"):
+            return b""
+        key = plain_key(info.pub_key)
+        if not key:
+            raise Refused(f"account {address} has no plain secp256k1 key, but {info.pub_key.type_url[:80]!r}")
+        if len(key) != 33 or bech32.address_of(key) != address:
+            raise Unreadable(f"the chain's public key of {address} belongs to another account")
+        return key
+
+    async def _account_info(self, address: str) -> auth_pb2.BaseAccount:
         async def request(channel: grpc.aio.Channel) -> auth_pb2.QueryAccountInfoResponse:
             message = auth_pb2.QueryAccountInfoRequest(address=address)
             return await auth_pb2_grpc.QueryStub(channel).AccountInfo(message, timeout=CALL_SECONDS)
 
         try:
-            info = (await self._caller.call(request)).info
+            return (await self._caller.call(request)).info
         except NotFound as error:
             raise Refused(
                 f"the chain has no account {address}: send fee tokens to it first",
                 code=SdkCode.UNKNOWN_ADDRESS,
                 codespace=SDK,
             ) from error
-        if max(info.account_number, info.sequence) > MAX_COUNT:
-            raise Unreadable(
-                f"invalid number {info.account_number} or sequence {info.sequence} of account {address}"
-            )
-        return Account(info.account_number, info.sequence)
 
     async def balance(self, address: str, denom: str) -> int:
         async def request(channel: grpc.aio.Channel) -> bank_pb2.QueryBalanceResponse:

@@ -42,8 +42,9 @@ def run(config: ConfigFile = DEFAULT, dry_run: DryRun = False) -> None:
 async def rehearse(loaded: "Config") -> None:
     from provider_daemon.chain import keys
     from provider_daemon.clock import SystemClock
-    from provider_daemon.daemon.build import outbox_settings, served_cluster, transport
+    from provider_daemon.daemon.build import outbox_settings, served_cluster
     from provider_daemon.dry_run.loops import Unsending, Unsigning, Unsubmitting, dry_run
+    from provider_daemon.slurm.connect import transport
 
     clock = SystemClock()
     signers = {

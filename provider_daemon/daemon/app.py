@@ -10,13 +10,11 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from provider_daemon import __version__
+from provider_daemon import __version__, systemd
 from provider_daemon.chain import keys
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
 from provider_daemon.config.model import ClusterConfig, Config
-from provider_daemon.daemon import systemd
-from provider_daemon.daemon.build import transport
 from provider_daemon.daemon.loops import LoopSet, Wiring
 from provider_daemon.daemon.reload import Reload
 from provider_daemon.errors import LedgerError
@@ -30,6 +28,7 @@ from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler, MeasuredTransport
 from provider_daemon.metrics.server import build_app, serve, standing
 from provider_daemon.ongoing import OngoingProblems
+from provider_daemon.slurm.connect import transport
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
 from provider_daemon.status.routes import Routes

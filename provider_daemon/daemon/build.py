@@ -11,9 +11,8 @@ from provider_daemon.job.spec import Spec
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.outbox import OutboxSettings
 from provider_daemon.ports import Clock
-from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.connect import transport
 from provider_daemon.slurm.scheduler import SlurmScheduler
-from provider_daemon.slurm.ssh import SshTransport
 from provider_daemon.template.program import program_of
 from provider_daemon.template.trusted import trusted
 
@@ -32,23 +31,6 @@ def outbox_settings(chain: ChainConfig) -> OutboxSettings:
 
 def scheduler(cluster: ClusterConfig, clock: Clock) -> SlurmScheduler:
     return SlurmScheduler(transport(cluster, clock), clock, cluster.name)
-
-
-def transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTransport:
-    if cluster.transport == "local" or cluster.ssh is None:
-        return LocalTransport(path=cluster.slurm_path)
-    ssh = cluster.ssh
-    return SshTransport(
-        host=ssh.host,
-        port=ssh.port,
-        user=ssh.user,
-        key_file=ssh.key_file,
-        known_hosts=ssh.known_hosts,
-        host_key_fingerprint=ssh.host_key_fingerprint,
-        clock=clock,
-        login_seconds=ssh.login_seconds,
-        path=cluster.slurm_path,
-    )
 
 
 def served_cluster(cluster: ClusterConfig, signer: Signer, max_gas: int) -> ServedCluster:

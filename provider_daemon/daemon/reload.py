@@ -9,10 +9,10 @@ from pathlib import Path
 import structlog
 
 from provider_daemon import log as logs
+from provider_daemon import systemd
 from provider_daemon.chain.endpoints import Endpoints
 from provider_daemon.config.changes import Changes, changes
 from provider_daemon.config.model import Config, load
-from provider_daemon.daemon import systemd
 from provider_daemon.daemon.loops import LoopSet
 from provider_daemon.errors import ConfigError
 from provider_daemon.ports import Clock

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from provider_daemon.config.model import ClusterConfig
-from provider_daemon.daemon.build import transport
 from provider_daemon.doctor import gather_host
 from provider_daemon.doctor.deadline import Deadline, because
 from provider_daemon.doctor.facts import Slurm, Ssh
@@ -16,6 +15,7 @@ from provider_daemon.doctor.ssh_checks import OTHERS
 from provider_daemon.errors import ConfigError, ProvdError
 from provider_daemon.ports import Clock, ConnectOutcome
 from provider_daemon.slurm.commands import COMMANDS
+from provider_daemon.slurm.connect import transport
 from provider_daemon.slurm.inspect import Inspection
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.login import LoginError

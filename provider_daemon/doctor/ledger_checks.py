@@ -3,7 +3,7 @@
 from provider_daemon.doctor.facts import LedgerFacts
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, warn
 
-OTHERS = 0o077
+OTHERS = 0o027
 LOW_BYTES, EMPTY_BYTES = 1024**3, 100 * 1024**2
 
 
@@ -63,12 +63,12 @@ def disk(ledger: LedgerFacts) -> Finding:
 
 
 def modes(ledger: LedgerFacts) -> Finding:
-    """Only the owner can read the ledger's files."""
+    """Only the owner can write the ledger's files, and only its group can read them."""
     open_to_others = [
         f"{path} has mode {mode & 0o777:04o}" for path, mode in known(ledger.modes).items() if mode & OTHERS
     ]
-    seen = ", ".join(open_to_others) or f"{len(known(ledger.modes))} files readable by their owner only"
-    return judge(not open_to_others, seen, f"run `chmod 600 {ledger.path}*`")
+    seen = ", ".join(open_to_others) or f"{len(known(ledger.modes))} files closed to other users"
+    return judge(not open_to_others, seen, f"run `chmod 640 {ledger.path}*`")
 
 
 def lock(ledger: LedgerFacts) -> Finding:

@@ -1,5 +1,6 @@
 """The ledger's file: lock, mode, schema and migrations."""
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -15,7 +16,8 @@ from provider_daemon.ledger.meta import SIGN_OF_LIFE
 
 log = structlog.get_logger("provd.ledger")
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
+MODE = 0o640  # of the ledger: its group can read it, as the gateway does; copies are their owner's alone
 
 
 def lock_file(path: Path) -> int:
@@ -39,9 +41,12 @@ def lock_file(path: Path) -> int:
 
 
 def connect(path: Path, readonly: bool) -> sqlite3.Connection:
-    """Connects to the file. Only its owner can read it. Every commit is on disk when it returns."""
-    if not readonly and not path.exists():
-        _create(path)
+    """Connects to the file. Every commit is on disk when it returns.
+
+    Its owner writes it and its group reads it, including files that an older provd made.
+    """
+    if not readonly:
+        _share(path)
     connection = sqlite3.connect(
         f"file:{path}?mode={'ro' if readonly else 'rw'}", uri=True, isolation_level=None
     )
@@ -63,8 +68,36 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise LedgerError(str(error)) from error
 
 
-def _create(path: Path) -> None:
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+def connect_as_guest(path: Path) -> sqlite3.Connection:
+    """Connects for reading as another user, who cannot create files beside the ledger.
+
+    SQLite cannot open such a database without its -wal and -shm files, which are gone while no daemon runs.
+    The file then has everything and does not change, so it is read as it is. The connection must be used for
+    one short read only, because a daemon may start meanwhile. Raises sqlite3.Error.
+    """
+    connection = connect(path, readonly=True)
+    try:
+        schema_version(connection)
+    except sqlite3.OperationalError:
+        connection.close()
+        if not path.exists() or Path(f"{path}-wal").exists():
+            raise
+        connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _share(path: Path) -> None:
+    """Creates the file if it is missing. SQLite gives its -wal and -shm files the mode of the database."""
+    if not path.exists():
+        _create(path, MODE)
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            file.chmod(MODE)
+
+
+def _create(path: Path, mode: int = 0o600) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, mode))
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

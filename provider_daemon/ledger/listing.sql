@@ -22,5 +22,15 @@ SELECT rowid AS number, job_id, value FROM jobs WHERE rowid IN (
     UNION SELECT rowid FROM jobs WHERE rowid > (SELECT max(rowid) FROM jobs) - :among AND slurm_id = :match
 ) AND rowid < :before ORDER BY rowid DESC LIMIT :count;
 
+-- name: of_customer
+SELECT rowid AS number, job_id, value FROM jobs INDEXED BY jobs_customer
+WHERE CASE WHEN json_valid(value) THEN json_extract(value, '$.spec.customer') END = :customer AND rowid < :before
+ORDER BY rowid DESC LIMIT :count;
+
 -- name: set_aside
 SELECT job_id, why, at FROM quarantine ORDER BY at DESC LIMIT :count;
+
+-- name: final_tx
+SELECT t.tx_hash FROM messages m JOIN txs t ON t.id = m.tx_id
+WHERE m.subject = :subject AND m.kind = 'report' AND m.status = 'confirmed' AND m.state IN ('completed', 'failed', 'cancelled', 'timeout')
+ORDER BY m.id DESC LIMIT 1;

@@ -20,6 +20,7 @@ CREATE TABLE jobs (
 
 CREATE INDEX jobs_open ON jobs (cluster_id) WHERE closed_at IS NULL;
 CREATE INDEX jobs_closed ON jobs (cluster_id, closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX jobs_customer ON jobs (CASE WHEN json_valid(value) THEN json_extract(value, '$.spec.customer') END);
 CREATE INDEX jobs_hold ON jobs (CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END)
     WHERE CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END IS NOT NULL;
 

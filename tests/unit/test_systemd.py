@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from provider_daemon.daemon import systemd
+from provider_daemon import systemd
 from provider_daemon.daemon.app import DRAIN_SECONDS, WATCHDOG_SECONDS
 
 UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "provd.service"

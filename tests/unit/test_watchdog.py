@@ -17,7 +17,7 @@ async def test_dead_loop_stops_the_watchdog(tmp_path: Path, monkeypatch: pytest.
     """A loop whose task is gone while the others go on: not ready, no sign of life to systemd, one line that
     names it."""
     told: list[str] = []
-    monkeypatch.setattr("provider_daemon.daemon.systemd.notify", told.append)
+    monkeypatch.setattr("provider_daemon.systemd.notify", told.append)
     monkeypatch.setattr("provider_daemon.daemon.app.WATCHDOG_SECONDS", 0.05)
     daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}), NO_FILE)
     running = asyncio.create_task(daemon.run())
@@ -46,7 +46,7 @@ async def test_signs_of_life_come_as_often_as_systemd_wants_them(
 ) -> None:
     """A shorter WatchdogSec in a drop-in needs nothing else."""
     told: list[str] = []
-    monkeypatch.setattr("provider_daemon.daemon.systemd.notify", told.append)
+    monkeypatch.setattr("provider_daemon.systemd.notify", told.append)
     monkeypatch.setenv("WATCHDOG_USEC", "90000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
     daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}), NO_FILE)

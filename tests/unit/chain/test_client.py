@@ -17,6 +17,7 @@ from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
 from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxResponse
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
+from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2, tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgCancelJob, MsgReportJobStatus
 from provider_daemon.chain.tx import SignedTx, build
@@ -289,3 +290,27 @@ async def test_an_account_beyond_all_counting(wild: BaseAccount) -> None:
     async with chain_over(FarEnd(accounts={"ve1a": wild})) as chain:
         with pytest.raises(Unreadable, match="ve1a"):
             await chain.account("ve1a")
+
+
+async def test_public_key_of_an_account() -> None:
+    """The key that the account's own transactions brought to the chain; b"" before the first one."""
+    known = BaseAccount(account_number=1)
+    known.pub_key.Pack(PubKey(key=PROVIDER.public_key), type_url_prefix="/")
+    accounts = {PROVIDER.address: known, "ve1new": BaseAccount(account_number=2)}
+    async with chain_over(FarEnd(accounts=accounts)) as chain:
+        assert await chain.public_key(PROVIDER.address) == PROVIDER.public_key
+        assert await chain.public_key("ve1new") == b""
+        with pytest.raises(Refused, match="no account ve1none"):
+            await chain.public_key("ve1none")
+
+
+async def test_a_foreign_public_key_is_not_accepted() -> None:
+    """A key that does not hash to the address would let somebody else log in; another kind is named."""
+    foreign, multisig = BaseAccount(account_number=1), BaseAccount(account_number=2)
+    foreign.pub_key.Pack(PubKey(key=PROVIDER.public_key), type_url_prefix="/")
+    multisig.pub_key.type_url = "/cosmos.crypto.multisig.LegacyAminoPubKey"
+    async with chain_over(FarEnd(accounts={"ve1a": foreign, "ve1b": multisig})) as chain:
+        with pytest.raises(Unreadable, match="belongs to another account"):
+            await chain.public_key("ve1a")
+        with pytest.raises(Refused, match="LegacyAminoPubKey"):
+            await chain.public_key("ve1b")

@@ -106,7 +106,7 @@ async def test_a_tick_that_hangs_does_not_hold_up_the_end(
     """A site that hangs (its file system, its slurmctld) is cut off, as by a kill; systemd need not kill the
     daemon."""
     told: list[str] = []
-    monkeypatch.setattr("provider_daemon.daemon.systemd.notify", told.append)
+    monkeypatch.setattr("provider_daemon.systemd.notify", told.append)
     monkeypatch.setattr("provider_daemon.daemon.app.FINISH_SECONDS", 0.1)
     daemon = Daemon(config(tmp_path, free_port(), {"alpha": "main"}), NO_FILE)
     (loop,) = (loop for loop in daemon.loop_set.loops if loop.name == "advance:alpha")

@@ -40,7 +40,7 @@ class Running:
 @asynccontextmanager
 async def running(file: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
     told: list[str] = []
-    monkeypatch.setattr("provider_daemon.daemon.systemd.notify", told.append)
+    monkeypatch.setattr("provider_daemon.systemd.notify", told.append)
     daemon = Daemon(load(file), file)
     try:
         yield Running(file, daemon, told)

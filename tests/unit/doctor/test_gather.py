@@ -283,7 +283,7 @@ def test_a_held_ledger(ledger: Path) -> None:
         os.getpid(),
     )
     assert isinstance(found.modes, dict)
-    assert {mode & 0o777 for mode in found.modes.values()} == {0o600}
+    assert {mode & 0o777 for mode in found.modes.values()} == {0o640, 0o600}
     assert gather_ledger.closed(found) is None
 
 

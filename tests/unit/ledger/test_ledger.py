@@ -48,12 +48,14 @@ def test_second_daemon_is_refused(ledger: Ledger, tmp_path: Path) -> None:
     Ledger.open(tmp_path / "ledger.sqlite", readonly=True, lock=False).close()
 
 
-def test_nobody_else_reads_it(ledger: Ledger, tmp_path: Path) -> None:
-    """It holds customers' commands and environments: the file and those beside it are their owner's alone."""
+def test_only_its_group_reads_it(ledger: Ledger, tmp_path: Path) -> None:
+    """It holds customers' commands and environments: only the ledger's owner
+    writes, and only its group reads, the file and those beside it."""
     store(ledger, Message("report", "JOB-1", b"q", "queued"))
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert {"ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite.lock"} <= set(modes)
-    assert set(modes.values()) == {0o600}
+    assert modes.pop("ledger.sqlite.lock") == 0o600
+    assert set(modes.values()) == {0o640}
 
 
 def test_a_ledger_belongs_to_one_chain(ledger: Ledger) -> None:

@@ -1,0 +1,68 @@
+"""Reads of the ledger by another process and user, such as the gateway. Nothing is ever written."""
+
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from provider_daemon.errors import LedgerError, Transient
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.ledger import sql
+from provider_daemon.ledger.file import check_version, connect_as_guest
+from provider_daemon.ledger.rows import read_jobs
+
+_QUERIES = {**sql.load("queries.sql"), **sql.load("listing.sql")}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerJobs:
+    """Jobs with their numbers, newest first. `unreadable`: ids of rows that cannot be read."""
+
+    jobs: tuple[tuple[int, Job], ...]
+    unreadable: tuple[str, ...]
+    more: bool
+
+
+class LedgerGuest:
+    """Each method opens the file for one read, so that a daemon that starts or stops does not matter.
+
+    Each raises Transient if the ledger cannot be read now: no daemon has run yet, an upgrade is under way, or
+    this user has no read permission.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def job(self, job_id: str) -> Job | None:
+        """Returns the job; None also if its row cannot be read."""
+        found = self._read(lambda db: db.execute(_QUERIES["get_job"], {"job_id": job_id}).fetchall())
+        return next(iter(read_jobs(found)[0]), None)
+
+    def jobs_of(self, customer: str, *, before: int = sys.maxsize, count: int) -> CustomerJobs:
+        """Returns the customer's newest jobs whose number is less than `before`."""
+        values = {"customer": customer, "before": before, "count": count + 1}
+        rows = self._read(lambda db: db.execute(_QUERIES["of_customer"], values).fetchall())
+        shown = rows[:count]
+        jobs, unreadable = [], []
+        for row in shown:
+            readable, _ = read_jobs([row])
+            jobs += [(row["number"], job) for job in readable]
+            unreadable += [] if readable else [row["job_id"]]
+        return CustomerJobs(tuple(jobs), tuple(unreadable), len(rows) > count)
+
+    def final_report(self, job_id: str) -> str:
+        """Returns the hash of the transaction with the job's final report; "" while there is none."""
+        found = self._read(lambda db: db.execute(_QUERIES["final_tx"], {"subject": job_id}).fetchone())
+        return str(found["tx_hash"]) if found else ""
+
+    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            with closing(connect_as_guest(self._path)) as connection:
+                check_version(connection, self._path)
+                return query(connection)
+        except (sqlite3.Error, LedgerError) as error:
+            raise Transient(f"the ledger {self._path} cannot be read: {error}") from error
