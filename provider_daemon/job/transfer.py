@@ -27,7 +27,9 @@ class Transfer:
 
     `bytes_in` and `bytes_out`: bytes moved over the network for the job, so far. `settled`: the manifest is
     made and a delivery, if one was requested, has ended: the final report can be sent. `results` is None
-    until there is a manifest.
+    until there is a manifest. `over_quota`: why a running job must be ended, "" if it need not. The integral
+    of the size of the job's directory over the time of the job, `storage_byte_seconds`, is final when the
+    job is settled.
     """
 
     inputs: InputState = InputState.READY
@@ -37,3 +39,5 @@ class Transfer:
     bytes_out: int = 0
     settled: bool = False
     results: Results | None = None
+    over_quota: str = ""
+    storage_byte_seconds: int = 0

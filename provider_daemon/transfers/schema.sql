@@ -1,0 +1,63 @@
+-- The data mover's database: what is staged, what a job's results are, and when they are deleted.
+-- The mover alone writes it; the daemon and the gateway read it. Times are seconds since the epoch.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE jobs (
+    name             TEXT PRIMARY KEY,            -- the SLURM job name
+    cluster_id       TEXT NOT NULL,
+    job_id           TEXT NOT NULL,
+    customer         TEXT NOT NULL,
+    directory        TEXT NOT NULL DEFAULT '',    -- of the job at the site, once the ledger has it
+    seen_at          REAL NOT NULL,               -- when the mover first saw the job
+    inputs           TEXT NOT NULL CHECK (inputs IN ('waiting', 'ready', 'failed')),
+    detail           TEXT NOT NULL DEFAULT '',    -- why the inputs failed, or what they wait for
+    staged           TEXT NOT NULL DEFAULT '',    -- the directory with the inputs; kept after it is deleted
+    unstaged_at      REAL,                        -- when that directory was deleted
+    bytes_in         INTEGER NOT NULL DEFAULT 0,
+    bytes_out        INTEGER NOT NULL DEFAULT 0,
+    over_quota       TEXT NOT NULL DEFAULT '',    -- which quota the job exceeded
+    storage_bytes    INTEGER NOT NULL DEFAULT 0,  -- of the last sample, as the three below
+    storage_inodes   INTEGER NOT NULL DEFAULT 0,
+    sampled_at       REAL,
+    byte_seconds     INTEGER NOT NULL DEFAULT 0,  -- the integral of storage_bytes until sampled_at
+    settled          INTEGER NOT NULL DEFAULT 0 CHECK (settled IN (0, 1)),
+    results_root     TEXT,                        -- NULL until the manifest is whole
+    results_files    INTEGER NOT NULL DEFAULT 0,
+    results_bytes    INTEGER NOT NULL DEFAULT 0,
+    results_detail   TEXT NOT NULL DEFAULT '',    -- why there is no manifest, or what it leaves out
+    delivery         TEXT NOT NULL DEFAULT 'none' CHECK (delivery IN ('none', 'waiting', 'done', 'failed')),
+    delivery_detail  TEXT NOT NULL DEFAULT '',    -- why it failed, or what it waits for
+    closed_at        REAL,                        -- as in the ledger
+    expires_at       REAL,                        -- when the results may be deleted
+    deleted_at       REAL                         -- when they were; also of a job that never had a directory
+) STRICT;
+
+CREATE INDEX jobs_unfinished ON jobs (cluster_id) WHERE deleted_at IS NULL OR settled = 0;
+CREATE INDEX jobs_staged ON jobs (cluster_id) WHERE staged <> '' AND unstaged_at IS NULL;
+
+-- The lines of the manifests. BLOBs sort by their bytes, as the lines of a manifest do.
+CREATE TABLE manifest (
+    name   TEXT NOT NULL REFERENCES jobs (name),
+    path   BLOB NOT NULL,
+    size   INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    PRIMARY KEY (name, path)
+) STRICT, WITHOUT ROWID;
+
+-- Whole and verified content in the cache of inputs. A row is written after its file, and deleted before it.
+CREATE TABLE cached (
+    cluster_id   TEXT NOT NULL,
+    customer     TEXT NOT NULL,
+    object       TEXT NOT NULL,                   -- the file's name in the customer's directory of the cache
+    size         INTEGER NOT NULL,
+    mtime_ns     INTEGER NOT NULL,                -- these two as after the mover's last link to the file
+    ctime_ns     INTEGER NOT NULL,
+    last_used_at REAL NOT NULL,
+    PRIMARY KEY (cluster_id, customer, object)
+) STRICT;
+
+CREATE INDEX cached_use ON cached (cluster_id, last_used_at);

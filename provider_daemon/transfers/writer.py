@@ -1,0 +1,256 @@
+"""The data mover's database, as the mover writes it. Each method is one transaction, durable on return."""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from provider_daemon.errors import Transient
+from provider_daemon.job.transfer import InputState, Results
+from provider_daemon.text import cut
+from provider_daemon.transfers import file
+from provider_daemon.transfers.rows import Cached, Delivery, JobTransfer, ManifestLine, path_bytes
+from provider_daemon.transfers.store import job_of, manifest_page
+
+MAX_DETAIL = 1000  # bytes kept of a reason: it may repeat text from outside
+
+
+class TransferWriter:
+    """The only writer: a second `open` of the file fails. Methods raise Transient if the disk is full."""
+
+    def __init__(self, connection: sqlite3.Connection, lock: int) -> None:
+        self._db = connection
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Raises ConfigError if another mover uses the file, or the file cannot be used."""
+        lock = file.lock_file(path)
+        try:
+            return cls(file.open_for_writing(path), lock)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    def close(self) -> None:
+        self._db.close()
+        os.close(self._lock)
+
+    # --- jobs ---
+
+    def add_job(self, job: JobTransfer) -> None:
+        """Adds a job that the mover sees for the first time. A known job is not changed."""
+        self._run(
+            "INSERT INTO jobs (name, cluster_id, job_id, customer, seen_at, inputs, delivery)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+            job.name,
+            job.cluster_id,
+            job.job_id,
+            job.customer,
+            job.seen_at,
+            job.transfer.inputs,
+            job.delivery,
+        )
+
+    def job(self, name: str) -> JobTransfer | None:
+        rows = self._all("SELECT * FROM jobs WHERE name = ?", name)
+        return job_of(rows[0]) if rows else None
+
+    def unfinished(self, cluster_id: str) -> list[JobTransfer]:
+        """Returns the jobs for which something is still to be done, now or later."""
+        rows = self._all(
+            "SELECT * FROM jobs INDEXED BY jobs_unfinished WHERE cluster_id = ?1"
+            " AND (deleted_at IS NULL OR settled = 0) UNION"
+            " SELECT * FROM jobs INDEXED BY jobs_staged WHERE cluster_id = ?1"
+            " AND staged <> '' AND unstaged_at IS NULL ORDER BY seen_at, name",
+            cluster_id,
+        )
+        return [job_of(row) for row in rows]
+
+    def known(self, names: Iterable[str]) -> set[str]:
+        """Returns which of the names have a row."""
+        return {name for name in names if self._all("SELECT 1 FROM jobs WHERE name = ?", name)}
+
+    def set_directory(self, name: str, directory: str) -> None:
+        self._run("UPDATE jobs SET directory = ? WHERE name = ?", directory, name)
+
+    def set_closed(self, name: str, closed_at: float, expires_at: float) -> None:
+        self._run("UPDATE jobs SET closed_at = ?, expires_at = ? WHERE name = ?", closed_at, expires_at, name)
+
+    def set_deleted(self, name: str, now: float) -> None:
+        """Records that the results are deleted, or that there were none."""
+        self._run("UPDATE jobs SET deleted_at = ? WHERE name = ? AND deleted_at IS NULL", now, name)
+
+    # --- inputs ---
+
+    def inputs_wait(self, name: str, detail: str) -> None:
+        """Records what the inputs wait for."""
+        self._inputs(name, InputState.WAITING, detail, "")
+
+    def inputs_ready(self, name: str, staged: str) -> None:
+        """Records that all inputs are whole, verified and in the directory `staged`."""
+        self._inputs(name, InputState.READY, "", staged)
+
+    def inputs_failed(self, name: str, detail: str) -> None:
+        self._inputs(name, InputState.FAILED, detail, "")
+
+    def _inputs(self, name: str, state: InputState, detail: str, staged: str) -> None:
+        """Ready and failed are final."""
+        self._run(
+            "UPDATE jobs SET inputs = ?, detail = ?, staged = ? WHERE name = ? AND inputs = 'waiting'",
+            state,
+            cut(detail, MAX_DETAIL),
+            staged,
+            name,
+        )
+
+    def set_unstaged(self, name: str, now: float) -> None:
+        """Records that the directory with the staged inputs is deleted."""
+        self._run("UPDATE jobs SET unstaged_at = ? WHERE name = ? AND unstaged_at IS NULL", now, name)
+
+    # --- results ---
+
+    def clear_manifest(self, name: str) -> None:
+        """Deletes the lines of a manifest that was not finished."""
+        self._run(
+            "DELETE FROM manifest WHERE name = ?1"
+            " AND (SELECT results_root FROM jobs WHERE name = ?1) IS NULL",
+            name,
+        )
+
+    def add_lines(self, name: str, lines: Iterable[ManifestLine]) -> None:
+        """Adds lines, in any order, to a manifest that is not finished."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO manifest (name, path, size, sha256) VALUES (?, ?, ?, ?)",
+                [(name, path_bytes(line.path), line.size, line.sha256) for line in lines],
+            )
+
+    def finish_manifest(self, name: str, detail: str) -> Results:
+        """Computes the root of the added lines and publishes the manifest. `detail`: what it leaves out."""
+        digest, files, size, after = hashlib.sha256(), 0, 0, None
+        while page := manifest_page(self._db, name, after):
+            digest.update("".join(map(str, page)).encode())
+            files, size = files + len(page), size + sum(line.size for line in page)
+            after = path_bytes(page[-1].path)
+        self._run(
+            "UPDATE jobs SET results_root = ?, results_files = ?, results_bytes = ?, results_detail = ?"
+            " WHERE name = ?",
+            digest.hexdigest(),
+            files,
+            size,
+            cut(detail, MAX_DETAIL),
+            name,
+        )
+        return Results(digest.hexdigest(), files, size)
+
+    def no_manifest(self, name: str, detail: str) -> None:
+        """Records why there is no manifest."""
+        self._run("UPDATE jobs SET results_detail = ? WHERE name = ?", cut(detail, MAX_DETAIL), name)
+
+    def settle(self, name: str) -> None:
+        """Records that nothing more will change that the final report depends on."""
+        self._run("UPDATE jobs SET settled = 1 WHERE name = ?", name)
+
+    def set_delivery(self, name: str, state: Delivery, detail: str = "", bytes_out: int = 0) -> None:
+        """Changes a waiting delivery. `bytes_out` are added to those of the job."""
+        self._run(
+            "UPDATE jobs SET delivery = ?, delivery_detail = ?, bytes_out = bytes_out + ?"
+            " WHERE name = ? AND delivery = 'waiting'",
+            state,
+            cut(detail, MAX_DETAIL),
+            bytes_out,
+            name,
+        )
+
+    def add_sample(
+        self, name: str, size: int, inodes: int, now: float, *, byte_seconds: int, over_quota: str = ""
+    ) -> None:
+        """Records the size of the job's directory. `byte_seconds`: the integral until now."""
+        self._run(
+            "UPDATE jobs SET storage_bytes = ?, storage_inodes = ?, sampled_at = ?, byte_seconds = ?,"
+            " over_quota = CASE WHEN over_quota = '' THEN ? ELSE over_quota END"
+            " WHERE name = ? AND settled = 0",
+            size,
+            inodes,
+            now,
+            byte_seconds,
+            over_quota,
+            name,
+        )
+
+    # --- cache of inputs ---
+
+    def cached(self, cluster_id: str, customer: str, name: str) -> Cached | None:
+        query = "SELECT * FROM cached WHERE cluster_id = ? AND customer = ? AND object = ?"
+        rows = self._all(query, cluster_id, customer, name)
+        return Cached(**dict(rows[0])) if rows else None
+
+    def all_cached(self, cluster_id: str) -> list[Cached]:
+        """Returns all content in the cluster's cache, the least recently used first."""
+        query = "SELECT * FROM cached WHERE cluster_id = ? ORDER BY last_used_at, customer, object"
+        return [Cached(**dict(row)) for row in self._all(query, cluster_id)]
+
+    def save_cached(self, cached: Cached, *, fetched_for: str = "", bytes_in: int = 0) -> None:
+        """Records verified content; `bytes_in` are added to those of the job `fetched_for`."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO cached (cluster_id, customer, object, size, mtime_ns, ctime_ns,"
+                " last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    cached.cluster_id,
+                    cached.customer,
+                    cached.object,
+                    cached.size,
+                    cached.mtime_ns,
+                    cached.ctime_ns,
+                    cached.last_used_at,
+                ),
+            )
+            self._db.execute(
+                "UPDATE jobs SET bytes_in = bytes_in + ? WHERE name = ?", (bytes_in, fetched_for)
+            )
+
+    def drop_cached(self, cluster_id: str, customer: str, name: str) -> None:
+        self._run(
+            "DELETE FROM cached WHERE cluster_id = ? AND customer = ? AND object = ?",
+            cluster_id,
+            customer,
+            name,
+        )
+
+    # --- meta ---
+
+    def get(self, key: str) -> str:
+        rows = self._all("SELECT value FROM meta WHERE key = ?", key)
+        return str(rows[0]["value"]) if rows else ""
+
+    def set(self, key: str, value: str) -> None:
+        self._run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", key, value)
+
+    def _all(self, query: str, *values: object) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise Transient(f"the mover's database cannot be read: {error}") from None
+
+    def _run(self, query: str, *values: object) -> None:
+        with self._transaction():
+            self._db.execute(query, values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:  # SQLite rolls back on its own after some failures
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise Transient(f"the mover's database cannot be written: {error}; nothing was changed") from None
