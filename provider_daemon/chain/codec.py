@@ -5,6 +5,7 @@ records have the protobuf order with every field present. Records contain a few 
 messages lack (`extras`).
 """
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -82,6 +83,8 @@ def _fill(message: Message, record: Mapping[str, Any]) -> None:
 
 
 def _set(message: Message, field: Any, value: Any) -> None:
+    if field.type == field.TYPE_BYTES:
+        value = [_base64(item) for item in _list(value)] if field.is_repeated else _base64(value)
     if _is_map(field):
         getattr(message, field.name).update(value)
     elif field.is_repeated:
@@ -96,13 +99,23 @@ def _set(message: Message, field: Any, value: Any) -> None:
 
 
 def _extend(target: Any, field: Any, values: Any) -> None:
+    if not field.message_type:
+        target.extend(_list(values))
+        return
+    for item in _list(values):
+        _fill(target.add(), item)
+
+
+def _list(values: Any) -> list[Any]:
     if not isinstance(values, list):
         raise TypeError("not a list")
-    if not field.message_type:
-        target.extend(values)
-        return
-    for item in values:
-        _fill(target.add(), item)
+    return values
+
+
+def _base64(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError("not base64 text")
+    return base64.b64decode(text, validate=True)
 
 
 def _is_map(field: Any) -> bool:
@@ -173,6 +186,8 @@ def _value(message: Message, field: Any, optional: bool) -> Any:
         return dict(sorted(value.items()))
     if field.is_repeated and not value and field.name in NULL_WHEN_EMPTY:
         return None
+    if field.type == field.TYPE_BYTES:
+        return [_text(item) for item in value] if field.is_repeated else _text(value)
     if field.is_repeated:
         return [to_record(item) for item in value] if field.message_type else list(value)
     if field.message_type and not message.HasField(field.name) and optional:
@@ -182,6 +197,10 @@ def _value(message: Message, field: Any, optional: bool) -> Any:
     if field.message_type:
         return to_record(value)
     return _enum_word(field, value) if field.enum_type else value
+
+
+def _text(value: bytes) -> str:
+    return base64.b64encode(value).decode()
 
 
 def _enum_word(field: Any, number: int) -> str:

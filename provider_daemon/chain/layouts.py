@@ -40,6 +40,11 @@ LAYOUTS: dict[str, str] = {
     "HPCRewardRecord": "reward_id job_id cluster_id source total_reward recipients referenced_usage_records? "
     "job_completion_status"
     " formula_version calculation_details disputed dispute_id? issued_at block_height",
+    "EncryptedPayloadEnvelope": (
+        "version algorithm_id algorithm_version recipient_key_ids recipient_public_keys? encrypted_keys? "
+        "wrapped_keys? nonce ciphertext sender_signature sender_pub_key metadata?"
+    ),
+    "WrappedKeyEntry": "recipient_id wrapped_key algorithm? ephemeral_pub_key?",
     "HPCRewardRecipient": "address amount recipient_type node_id? contribution_weight reason",
 }
 
