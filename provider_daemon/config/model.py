@@ -186,8 +186,10 @@ class DataConfig(_Strict):
 
     `path`: its database. `spool`: its directory for partial downloads. `recipient_key_file`: the provider's
     age identity (X25519), for encrypted inputs. `allowed_hosts`: names of hosts that may be fetched from
-    although their addresses are private. `results_seconds`: how long a final report waits for the manifest
-    of the results. `mib_per_second`: bandwidth limit of all transfers together, 0 for none.
+    although their addresses are private (`name`, or `name:port` for a port other than 80 and 443).
+    `forbidden_networks`: public networks of the site, which are never fetched from. `results_seconds`: how
+    long a final report waits for the manifest of the results. `mib_per_second`: bandwidth limit of all
+    transfers together, 0 for none.
     """
 
     path: SafePath = "/var/lib/provd-mover/transfers.sqlite"
@@ -196,6 +198,7 @@ class DataConfig(_Strict):
     ipfs_gateways: list[Annotated[str, StringConstraints(pattern=_URL)]] = []
     s3_endpoints: dict[Name, Annotated[str, StringConstraints(pattern=_URL)]] = {}
     allowed_hosts: list[str] = []
+    forbidden_networks: list[str] = []
     ca_file: str = ""
     require_checksum: bool = True
     max_input_gb: int = Field(default=100, ge=1)

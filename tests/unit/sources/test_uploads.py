@@ -1,0 +1,74 @@
+"""Uploads are read from the gateway's directory, by customer and hash."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from provider_daemon.errors import Transient
+from provider_daemon.sources.inputs import Input, Scheme
+from provider_daemon.sources.refusals import InputRefusal, InputRefused
+from provider_daemon.sources.uploads import fetch
+from tests.unit.chain.vectors import ADDRESS
+from tests.unit.sources.cases import BODY, BODY_SHA256, collect
+
+
+def upload(sha256: str = BODY_SHA256, size: int | None = None) -> Input:
+    return Input("f", f"upload:{sha256}", Scheme.UPLOAD, sha256, size, 10**7)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    own = tmp_path / "uploads" / ADDRESS
+    own.mkdir(parents=True)
+    (own / BODY_SHA256).write_bytes(BODY)
+    return tmp_path / "uploads"
+
+
+async def test_read(directory: Path) -> None:
+    """The whole, and from an offset on."""
+    assert await collect(fetch(directory, ADDRESS, upload())) == BODY
+    digest = hashlib.sha256(BODY[:1000])
+    assert await collect(fetch(directory, ADDRESS, upload(), 1000, digest)) == BODY[1000:]
+
+
+@pytest.mark.parametrize("customer", ["virtengine1other7xyz", "..", "", f"../{ADDRESS}", f"{ADDRESS}/"])
+async def test_not_uploaded(directory: Path, customer: str) -> None:
+    """Another customer's upload does not exist for this one, and an address is never a path."""
+    with pytest.raises(Transient, match="has not uploaded"):
+        await collect(fetch(directory, customer, upload()))
+
+
+async def test_damaged(directory: Path) -> None:
+    """Content that does not have its hash is refused at its end."""
+    (directory / ADDRESS / BODY_SHA256).write_bytes(b"other")
+    with pytest.raises(InputRefused) as caught:
+        await collect(fetch(directory, ADDRESS, upload()))
+    assert caught.value.reason is InputRefusal.WRONG_CHECKSUM
+
+
+async def test_wrong_size(directory: Path) -> None:
+    """A declared size is checked before a byte is read."""
+    with pytest.raises(InputRefused) as caught:
+        await collect(fetch(directory, ADDRESS, upload(size=1)))
+    assert caught.value.reason is InputRefusal.WRONG_SIZE
+
+
+async def test_links_are_not_followed(directory: Path, tmp_path: Path) -> None:
+    """Neither a file nor a customer's directory may be a symbolic link."""
+    (tmp_path / "secret").write_bytes(BODY)
+    (directory / ADDRESS / BODY_SHA256).unlink()
+    (directory / ADDRESS / BODY_SHA256).symlink_to(tmp_path / "secret")
+    (directory / "virtengine1link7xyz").symlink_to(directory / ADDRESS)
+    for customer in (ADDRESS, "virtengine1link7xyz"):
+        with pytest.raises(Transient, match="cannot be read"):
+            await collect(fetch(directory, customer, upload()))
+
+
+async def test_only_regular_files(directory: Path) -> None:
+    """A named pipe is refused without waiting for a writer."""
+    (directory / ADDRESS / BODY_SHA256).unlink()
+    os.mkfifo(directory / ADDRESS / BODY_SHA256)
+    with pytest.raises(InputRefused, match="not a regular file"):
+        await collect(fetch(directory, ADDRESS, upload()))
