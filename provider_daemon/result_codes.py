@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-SDK, HPC, STORE = "sdk", "hpc", "store"  # codespaces
+SDK, HPC, STORE, ENCRYPTION = "sdk", "hpc", "store", "encryption"  # codespaces
 # codespaces with a single error: fee too low, too many transactions
 UNDEFINED, RATE_LIMIT = "undefined", "ratelimit"
 ONLY_ERROR = 1  # the code of both
@@ -40,6 +40,23 @@ class StoreCode(IntEnum):
 
     EMPTY_QUERY = 3
     NO_SUCH_STORE = 4
+
+    __repr__ = int.__repr__
+
+
+class EncryptionCode(IntEnum):
+    """Codespace encryption (docs/protocol.md, 'Messages of the encryption module')."""
+
+    INVALID_PUBLIC_KEY = 1301  # or the account has too many keys
+    NOT_FOUND = 1302
+    EXISTS = 1303
+    REVOKED = 1304
+    INVALID_ENVELOPE = 1305
+    ALGORITHM = 1306
+    VERSION = 1307
+    SIGNATURE = 1308
+    UNAUTHORIZED = 1312
+    TOO_MANY_RECIPIENTS = 1315
 
     __repr__ = int.__repr__
 

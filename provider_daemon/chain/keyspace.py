@@ -22,8 +22,23 @@ NEXT_DECISION = b"\x23"
 NEXT_DISPUTE = b"\x24"
 
 HPC_STORE = "hpc"
+ENCRYPTION_STORE = "encryption"  # docs/protocol.md, 'Recipient keys'
 GAS_PRICING_STORE = "gaspricing"
 GAS_PRICE = b"\x02"  # in the gaspricing store: JSON with current_min_gas_prices
+
+
+RECIPIENT_KEY = b"\x01"
+KEY_OWNER = b"\x02"
+ACTIVE_KEY = b"\x05"
+KEY_OF_VERSION = b"\x06"
+
+
+def recipient_key(address: bytes, fingerprint: str = "") -> bytes:
+    """Returns the key of a record in the encryption store, or the prefix of all records of an account.
+
+    `address`: its 20 bytes.
+    """
+    return RECIPIENT_KEY + address + fingerprint.encode()
 
 
 def key(prefix: bytes, record_id: str) -> bytes:

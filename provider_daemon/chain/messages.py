@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError, Message
 from provider_daemon.chain.evidence import EvidenceFacts
 from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
 from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
+from provider_daemon.chain.proto.virtengine.encryption.v1 import tx_pb2 as encryption
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.usage import MIB_PER_GB, Usage
@@ -27,6 +28,10 @@ SIGNER_FIELDS: dict[type[Message], str] = {
     tx_pb2.MsgFlagDispute: "disputer_address",
     tx_pb2.MsgResolveDispute: "resolver_address",
     tx_pb2.MsgUpdateParams: "authority",
+    encryption.MsgRegisterRecipientKey: "sender",
+    encryption.MsgRevokeRecipientKey: "sender",
+    encryption.MsgUpdateKeyLabel: "sender",
+    encryption.MsgRotateKey: "sender",
     MsgExec: "grantee",
     MsgSend: "from_address",
 }

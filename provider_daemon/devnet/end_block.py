@@ -3,7 +3,7 @@
 None of it emits an event.
 """
 
-from provider_daemon.devnet import disputes, jobs, nodes, settlement
+from provider_daemon.devnet import disputes, jobs, nodes, recipient_keys, settlement
 from provider_daemon.devnet.context import Context
 
 
@@ -13,3 +13,4 @@ def end_block(ctx: Context) -> None:
     settlement.end_block(ctx)
     nodes.age_nodes(ctx)
     nodes.count_clusters(ctx)
+    recipient_keys.end_block(ctx)

@@ -10,8 +10,19 @@ from google.protobuf.message import Message
 from provider_daemon.chain.messages import pack, signer_of
 from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxMsgData
+from provider_daemon.chain.proto.virtengine.encryption.v1 import tx_pb2 as encryption
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
-from provider_daemon.devnet import ante, bank, clusters, disputes, failures, gas, jobs, nodes
+from provider_daemon.devnet import (
+    ante,
+    bank,
+    clusters,
+    disputes,
+    failures,
+    gas,
+    jobs,
+    nodes,
+    recipient_keys,
+)
 from provider_daemon.devnet.context import Context, Event
 from provider_daemon.devnet.failures import ChainError, sdk
 from provider_daemon.devnet.parse import ParsedTx
@@ -136,5 +147,9 @@ HANDLERS: dict[type[Message], Callable[[Context, Any], Message | None]] = {
     tx_pb2.MsgFlagDispute: disputes.flag_dispute,
     tx_pb2.MsgResolveDispute: disputes.resolve_dispute,
     tx_pb2.MsgUpdateParams: disputes.update_params,
+    encryption.MsgRegisterRecipientKey: recipient_keys.register,
+    encryption.MsgRotateKey: recipient_keys.rotate,
+    encryption.MsgRevokeRecipientKey: recipient_keys.revoke,
+    encryption.MsgUpdateKeyLabel: recipient_keys.update_label,
     MsgSend: _send,
 }

@@ -1,6 +1,6 @@
 """The chain's errors: codespace, code and text (docs/protocol.md, 'Result codes')."""
 
-from provider_daemon.result_codes import HPC, SDK, SdkCode, StoreCode
+from provider_daemon.result_codes import ENCRYPTION, HPC, SDK, EncryptionCode, SdkCode, StoreCode
 
 # codespace hpc: registered errors
 INVALID_CLUSTER = (2100, "invalid cluster")
@@ -47,6 +47,18 @@ UNORDERED = (SdkCode.UNORDERED, "unordered transactions are not enabled")
 GAS_OVER_BLOCK = (SdkCode.GAS_OVER_BLOCK, "invalid gas limit")
 PANIC = (SdkCode.PANIC, "panic")
 
+# codespace encryption
+INVALID_PUBLIC_KEY = (EncryptionCode.INVALID_PUBLIC_KEY, "invalid public key")
+KEY_NOT_FOUND = (EncryptionCode.NOT_FOUND, "key not found")
+KEY_EXISTS = (EncryptionCode.EXISTS, "key already exists")
+KEY_REVOKED = (EncryptionCode.REVOKED, "key revoked")
+INVALID_ENVELOPE = (EncryptionCode.INVALID_ENVELOPE, "invalid envelope")
+UNSUPPORTED_ALGORITHM = (EncryptionCode.ALGORITHM, "unsupported algorithm")
+UNSUPPORTED_VERSION = (EncryptionCode.VERSION, "unsupported version")
+INVALID_SIGNATURE = (EncryptionCode.SIGNATURE, "invalid signature")
+NOT_KEY_OWNER = (EncryptionCode.UNAUTHORIZED, "unauthorized")
+TOO_MANY_RECIPIENTS = (EncryptionCode.TOO_MANY_RECIPIENTS, "too many recipients")
+
 # codespace store: raw reads
 EMPTY_QUERY = (StoreCode.EMPTY_QUERY, "tx parse error")
 NO_SUCH_STORE = (StoreCode.NO_SUCH_STORE, "unknown request")
@@ -63,3 +75,7 @@ class ChainError(Exception):
 
 def sdk(registered: tuple[int, str], detail: str = "") -> ChainError:
     return ChainError(registered, detail, codespace=SDK)
+
+
+def encryption(registered: tuple[int, str], detail: str = "") -> ChainError:
+    return ChainError(registered, detail, codespace=ENCRYPTION)

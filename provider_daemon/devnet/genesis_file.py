@@ -45,7 +45,9 @@ def read(text: str) -> StateSnapshot:
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError([f"invalid genesis file: {_said(error)}"]) from error
     problems = [
-        f"genesis: section {name} is missing" for name in genesis_sections.SECTIONS if name not in sections
+        f"genesis: section {name} is missing"
+        for name in genesis_sections.SECTIONS
+        if name not in sections and name not in genesis_sections.OPTIONAL
     ]
     state: list[Write] = [meta]
     for name, section in sections.items():

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain import codec, keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2 as t
-from provider_daemon.devnet import bank
+from provider_daemon.devnet import bank, key_records
 from provider_daemon.errors import Unreadable
 
 Row = tuple[bytes, bytes]
@@ -218,4 +218,6 @@ SECTIONS = {
     bank.BANK: GenesisSection(_show_bank, _bank_rows),
     keyspace.HPC_STORE: GenesisSection(_show_hpc, _hpc_rows),
     keyspace.GAS_PRICING_STORE: GenesisSection(_show_prices, _price_rows),
+    keyspace.ENCRYPTION_STORE: GenesisSection(key_records.show, key_records.rows),
 }
+OPTIONAL = frozenset({keyspace.ENCRYPTION_STORE})  # sections that files of older devnets lack

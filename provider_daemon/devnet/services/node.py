@@ -23,6 +23,8 @@ from provider_daemon.result_codes import STORE
 
 Call = grpc.aio.ServicerContext[Any, Any]
 
+PUBLIC_STORES = (keyspace.HPC_STORE, keyspace.GAS_PRICING_STORE, keyspace.ENCRYPTION_STORE)
+
 
 class TendermintService(query_pb2_grpc.ServiceServicer):
     def __init__(self, blocks: Blocks) -> None:
@@ -82,7 +84,7 @@ class TendermintService(query_pb2_grpc.ServiceServicer):
         The devnet's other stores have its own format.
         """
         match path.strip("/").split("/"):
-            case ["store", store, _] if store not in (keyspace.HPC_STORE, keyspace.GAS_PRICING_STORE):
+            case ["store", store, _] if store not in PUBLIC_STORES:
                 raise ChainError(NO_SUCH_STORE, f"no such store: {store}", codespace=STORE)
             case ["store", _, _] if not data:
                 raise ChainError(EMPTY_QUERY, "query cannot be zero length", codespace=STORE)

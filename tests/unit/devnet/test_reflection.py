@@ -9,7 +9,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2
 from tests.fakes.chain import TestChain
 
-COSMOS = {
+ALWAYS = {
+    "virtengine.encryption.v1.Query",
     "cosmos.auth.v1beta1.Query",
     "cosmos.bank.v1beta1.Query",
     "cosmos.base.node.v1beta1.Service",
@@ -28,12 +29,12 @@ async def ask(port: int, request: Request) -> Any:
 
 @pytest.mark.parametrize(("queries", "module"), [("all", True), ("published", True), ("none", False)])
 async def test_services(queries: str, module: bool) -> None:
-    """The module's Query where it is served, the SDK's, and never a Msg: messages reach the chain inside
-    transactions only."""
+    """The HPC module's Query where it is served, the encryption module's and the SDK's, and never a Msg:
+    messages reach the chain inside transactions only."""
     chain = await TestChain(queries=queries).start()
     answer = await ask(chain.devnet.port, Request(list_services=""))
     names = {service.name for service in answer.list_services_response.service}
-    assert names == COSMOS | ({"virtengine.hpc.v1.Query"} if module else set())
+    assert names == ALWAYS | ({"virtengine.hpc.v1.Query"} if module else set())
     await chain.stop()
 
 

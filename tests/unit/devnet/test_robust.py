@@ -19,12 +19,23 @@ from provider_daemon.devnet.archive import StateSnapshot
 from provider_daemon.devnet.context import ChainRules
 from provider_daemon.devnet.failures import ChainError
 from provider_daemon.devnet.mempool import Mempool
+from provider_daemon.encryption.fingerprint import ALGORITHM, fingerprint
 from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, TestChain, job
 from tests.unit.devnet.pure import Module
 from tests.unit.devnet.rules import create, flag, heartbeat, register, update
 
 KINDS = [kind for kind in execute.HANDLERS if kind.DESCRIPTOR.full_name.startswith("virtengine")]
-IDS = ["HPC-1", "OFF-1", "JOB-1", "hpc-dispute-2", "alpha.n1", "standard"]
+KEYS = [bytes(32), bytes([1]) * 32, bytes([2]) * 32, b""]
+IDS = [
+    "HPC-1",
+    "OFF-1",
+    "JOB-1",
+    "hpc-dispute-2",
+    "alpha.n1",
+    "standard",
+    ALGORITHM,
+    *map(fingerprint, KEYS[:3]),
+]
 TEXTS = [*IDS, ALICE.address, PROVIDER.address, bank.GOVERNANCE, "", "x", "\0", "a/b c", "-1", "9" * 90]
 NUMBERS = [0, 1, 2, 3, 5, 60, 600, -1, 2**31 - 1, -(2**31)]
 
@@ -32,6 +43,8 @@ NUMBERS = [0, 1, 2, 3, 5, 60, 600, -1, 2**31 - 1, -(2**31)]
 def _scalar(field: Any, draw: Any) -> Any:
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         return draw(st.booleans())
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return draw(st.sampled_from(KEYS))
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         return draw(st.sampled_from(TEXTS))
     if field.cpp_type in (FieldDescriptor.CPPTYPE_UINT64, FieldDescriptor.CPPTYPE_UINT32):
