@@ -16,6 +16,7 @@ from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxRespo
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import Tx
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.chain.reader import Reader
+from provider_daemon.chain.recipient_keys import Records
 from provider_daemon.errors import Refused, Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.ongoing import OngoingProblems
@@ -91,6 +92,15 @@ class GrpcChain:
 
     async def offering(self, offering_id: str) -> Offering | None:
         return await self.agreement.same(offering_id, lambda reader: reader.offering(offering_id))
+
+    async def recipient_keys(self, address: str) -> Records:
+        """Returns an account's recipient keys, oldest first, revoked ones too.
+
+        Raises ValueError for an invalid address, and Refused if the chain has no encryption module.
+        """
+        return await self.agreement.same(
+            f"the recipient keys of {address}", lambda reader: reader.recipient_keys(address), _content
+        )
 
     async def reports_of(self, job_id: str) -> list[GetTxResponse]:
         """Returns every included transaction that reports about the job, oldest first.
@@ -205,6 +215,10 @@ def _where(outcome: TxOutcome | None) -> Hashable:
     Texts and gas may differ between nodes, and a node without an index does not know a failure's code.
     """
     return outcome and (outcome.tx_hash, outcome.height, outcome.ok)
+
+
+def _content(records: Records) -> Hashable:
+    return tuple(record.SerializeToString(deterministic=True) for record in records)
 
 
 def _reported(tx: GetTxResponse) -> set[str]:

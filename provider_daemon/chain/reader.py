@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import grpc.aio
 
-from provider_daemon.chain import bech32, keyspace, messages
+from provider_daemon.chain import bech32, keyspace, messages, recipient_keys
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.blocks import BlockScan
 from provider_daemon.chain.broadcast import Broadcast
@@ -96,6 +96,9 @@ class Reader:
         """Returns the number of the node's last heartbeat, 0 before the first."""
         record = await self.query.node(node_id)
         return record.last_sequence_number if record else 0
+
+    async def recipient_keys(self, address: str) -> recipient_keys.Records:
+        return await recipient_keys.recipient_keys(self._caller, self.store, address)
 
     # --- transactions ---
 

@@ -24,18 +24,16 @@ class Store:
         """Returns the value; b"" if there is no such key."""
         return await self._query(f"/store/{store}/key", key)
 
-    async def subspace(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
-        """Returns every key of the HPC module that begins with `prefix` and its value.
+    async def subspace(self, prefix: bytes, store: str = keyspace.HPC_STORE) -> list[tuple[bytes, bytes]]:
+        """Returns every key of the store that begins with `prefix` and its value.
 
         `JOB-1` finds JOB-10 too.
         """
-        value = await self._query(f"/store/{keyspace.HPC_STORE}/subspace", prefix)
+        value = await self._query(f"/store/{store}/subspace", prefix)
         try:
             return [(pair.key, pair.value) for pair in Pairs.FromString(value).pairs]
         except DecodeError as error:
-            raise Unreadable(
-                f"/store/{keyspace.HPC_STORE}/subspace of {prefix.hex()} cannot be read: {error}"
-            ) from error
+            raise Unreadable(f"/store/{store}/subspace of {prefix.hex()} cannot be read: {error}") from error
 
     async def counter(self, key: bytes) -> int:
         """Returns a next-id counter; 1 if nothing was ever created."""

@@ -17,6 +17,7 @@ from provider_daemon.chain.proto.cosmos.base.node.v1beta1 import query_pb2_grpc 
 from provider_daemon.chain.proto.cosmos.base.store.v1beta1.kv_pb2 import Pair, Pairs
 from provider_daemon.chain.proto.cosmos.base.tendermint.v1beta1 import query_pb2, query_pb2_grpc
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2
+from provider_daemon.chain.proto.virtengine.encryption.v1 import query_pb2 as encryption_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2 as hpc_pb2
 from tests.fakes.chain import CHAIN_ID, FakeClock
 
@@ -24,6 +25,7 @@ Call = grpc.aio.ServicerContext[Any, Any]
 Answer = Callable[[Any], Message | bytes]
 
 HPC = "virtengine.hpc.v1.Query"
+ENCRYPTION = "virtengine.encryption.v1.Query"
 BANK = "cosmos.bank.v1beta1.Query"
 TX = "cosmos.tx.v1beta1.Service"
 
@@ -38,7 +40,8 @@ class Abort(Exception):
 
 @dataclass
 class FarEnd:
-    """`answers` by method: what the test wants said; other calls of tx, bank, HPC are UNIMPLEMENTED. `calls`:
+    """`answers` by method: what the test wants said; other calls of tx, bank, HPC, encryption are
+    UNIMPLEMENTED. `calls`:
     methods and store paths."""
 
     chain_id: str = CHAIN_ID
@@ -66,7 +69,12 @@ class FarEnd:
         auth_pb2_grpc.add_QueryServicer_to_server(_Auth(self), self._server)
         config_grpc.add_ServiceServicer_to_server(_Config(self), self._server)
         self._server.add_generic_rpc_handlers(
-            (_generic(self, HPC, hpc_pb2), _generic(self, TX, service_pb2), _generic(self, BANK, bank_pb2))
+            (
+                _generic(self, HPC, hpc_pb2),
+                _generic(self, ENCRYPTION, encryption_pb2),
+                _generic(self, TX, service_pb2),
+                _generic(self, BANK, bank_pb2),
+            )
         )
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         await self._server.start()
