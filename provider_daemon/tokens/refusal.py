@@ -11,7 +11,7 @@ class TokenRefusal(Enum):
     MALFORMED = "token_malformed"
     ALGORITHM = "token_algorithm"
     SIGNATURE = "token_signature"
-    UNKNOWN_ACCOUNT = "account_unknown"
+    UNKNOWN_ACCOUNT = "no_public_key"
     EXPIRED = "token_expired"
     NOT_YET_VALID = "token_not_yet_valid"
     TOO_LONG_LIVED = "token_too_long_lived"
