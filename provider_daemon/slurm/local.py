@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from provider_daemon.errors import Transient
 from provider_daemon.slurm.conversation import converse
+from provider_daemon.slurm.streams import ProgramStream, started
 from provider_daemon.slurm.transport import CommandResult, command_line, stdin, with_path
 
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "SLURM_CONF")
+_BUFFER = 1024 * 1024  # bytes of stdout that are read ahead
 
 
 class LocalTransport:
@@ -25,36 +27,56 @@ class LocalTransport:
 
     async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
         program = with_path(program, self._path)
+        return await _converse(await self._start(program), stdin(program, payload), timeout)
+
+    @contextlib.asynccontextmanager
+    async def stream(self, program: str) -> AsyncIterator[ProgramStream]:
+        program = with_path(program, self._path)
+        process = await self._start(program)
         try:
-            process = await asyncio.create_subprocess_exec(
+            async with started(ProgramStream(_pipes(process), lambda: _ended(process)), program) as stream:
+                yield stream
+        finally:
+            _pipes(process)[0].close()
+            await _end(process)
+
+    async def _start(self, program: str) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
                 "/bin/sh",
                 "-c",
                 command_line(program),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
+                limit=_BUFFER,
                 env=self._environment,
                 start_new_session=True,
             )
         except OSError as error:
             raise Transient(f"cannot start /bin/sh: {error.strerror}") from None
-        return await _converse(process, stdin(program, payload), timeout)
 
     async def close(self) -> None:
         """Does nothing: no connection stays open between two programs."""
 
 
-async def _converse(process: asyncio.subprocess.Process, text: bytes, seconds: float) -> CommandResult:
+def _pipes(
+    process: asyncio.subprocess.Process,
+) -> tuple[asyncio.StreamWriter, asyncio.StreamReader, asyncio.StreamReader]:
     assert process.stdin
     assert process.stdout
     assert process.stderr
+    return process.stdin, process.stdout, process.stderr
 
-    async def ended() -> int | None:
-        code = await process.wait()
-        return code if code >= 0 else None  # ended by a signal
 
+async def _ended(process: asyncio.subprocess.Process) -> int | None:
+    code = await process.wait()
+    return code if code >= 0 else None  # ended by a signal
+
+
+async def _converse(process: asyncio.subprocess.Process, text: bytes, seconds: float) -> CommandResult:
     try:
-        return await converse((process.stdin, process.stdout, process.stderr), ended, text, seconds)
+        return await converse(_pipes(process), lambda: _ended(process), text, seconds)
     finally:
         if process.returncode is None:
             await _end(process)
@@ -62,8 +84,9 @@ async def _converse(process: asyncio.subprocess.Process, text: bytes, seconds: f
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """Ends the process and discards its remaining output: a process with a full pipe would never end."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, 15)
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 15)
     for pipe in (process.stdout, process.stderr):
         while pipe is not None and await pipe.read(2**16):
             continue

@@ -24,11 +24,13 @@ from provider_daemon.slurm import login
 from provider_daemon.slurm.login import LoginProblem
 from provider_daemon.slurm.reconnect import ReconnectLimit
 from provider_daemon.slurm.ssh_connect import Connector, Target, talk
+from provider_daemon.slurm.streams import ProgramStream, started
 from provider_daemon.slurm.transport import CommandResult, command_line, consumed, stdin, with_path
 
 log = structlog.get_logger("provd.ssh")
 
 CHANNELS = 4  # concurrent: the knee of the measured curve, and well below sshd's default MaxSessions
+STREAMS = 4  # concurrent, in addition to CHANNELS: together below MaxSessions
 # Longest wait before the second attempt to open a channel; twice that before the third.
 CHANNEL_RETRY_SECONDS = 0.4
 _LOST = (ConnectOutcome.FAILED, "the connection was lost")
@@ -83,6 +85,7 @@ class SshTransport:
         self._clock = clock
         self._limit = ReconnectLimit()
         self._channels = asyncio.Semaphore(CHANNELS)
+        self._streams = asyncio.Semaphore(STREAMS)
         self._opening: asyncio.Task[asyncssh.SSHClientConnection] | None = None
         self._connection: asyncssh.SSHClientConnection | None = None
         self._down = _LOST
@@ -90,24 +93,42 @@ class SshTransport:
 
     async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
         program = with_path(program, self._path)
-        async with self._channel(command_line(program)) as process:
+        async with self._channel(command_line(program), self._channels) as process:
             answer = await talk(process, stdin(program, payload), timeout)
         if consumed(answer):
             raise login.raised(*login.STDIN_CONSUMED)
         return answer
+
+    @contextlib.asynccontextmanager
+    async def stream(self, program: str) -> AsyncIterator[ProgramStream]:
+        program = with_path(program, self._path)
+        async with self._channel(command_line(program), self._streams) as process:
+
+            async def ended() -> int | None:
+                await process.wait_closed()
+                return process.exit_status
+
+            pipes = (process.stdin, process.stdout, process.stderr)
+            try:
+                async with started(ProgramStream(pipes, ended, asyncssh.Error), program) as stream:
+                    yield stream
+            finally:
+                process.close()
 
     async def connect(self) -> None:
         """Connects, within the time limit of a login. Raises as `run`."""
         await self._opened()
 
     @contextlib.asynccontextmanager
-    async def _channel(self, command: str) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
+    async def _channel(
+        self, command: str, slots: asyncio.Semaphore
+    ) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
         """START_SECONDS include everything before the program: a free slot, the connection, the channel."""
         taken = False
         try:
             try:
                 async with asyncio.timeout(START_SECONDS):
-                    taken = await self._channels.acquire()
+                    taken = await slots.acquire()
                     process = await self._start(command)
             except TimeoutError:
                 raise Transient(self._late()) from None
@@ -118,7 +139,7 @@ class SshTransport:
                 self.counts.open -= 1
         finally:
             if taken:
-                self._channels.release()
+                slots.release()
 
     def _late(self) -> str:
         late = f"ssh {self._where}: the command did not start within {START_SECONDS} s"

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,6 +47,51 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class ByteStream(Protocol):
+    """The stdin and stdout of a running program, without a limit of size.
+
+    Each method raises Transient if the program's stdin or stdout is closed or the connection is lost.
+    """
+
+    async def write(self, *data: bytes) -> None:
+        """Returns when the program is ready for more."""
+        ...
+
+    def write_eof(self) -> None: ...
+
+    async def read(self, limit: int) -> bytes:
+        """Returns 1 to `limit` bytes, or b"" at the end of stdout."""
+        ...
+
+    async def read_exactly(self, size: int) -> bytes: ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether stdout has ended."""
+        ...
+
+    async def exit_code(self) -> int | None:
+        """Waits for the end of the program. None: a signal, or the connection was lost."""
+        ...
+
+    @property
+    def stderr(self) -> str:
+        """The start of what the program wrote to stderr so far."""
+        ...
+
+
+class StreamingTransport(Protocol):
+    """A connection to one site that also runs programs with long input and output."""
+
+    def stream(self, program: str) -> AbstractAsyncContextManager[ByteStream]:
+        """Runs POSIX sh text at the site on a channel of its own. Leaving the context ends it.
+
+        Entering raises as Transport.run. Everything written to the stream is the program's stdin. The login
+        shell may write to stdout before the program does.
+        """
+        ...
 
 
 def command_line(program: str) -> str:

@@ -54,6 +54,8 @@ class SshServer:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+        while self._running:  # their sessions close the pipes
+            await asyncio.sleep(0.001)
 
     @property
     def ssh(self) -> dict[str, object]:
@@ -92,6 +94,7 @@ class SshServer:
             await asyncio.gather(_copy(child.stdout, process.stdout), _copy(child.stderr, process.stderr))
         code = await child.wait()
         feeding.cancel()
+        child.stdin.close()
         self._running.discard(child)
         with contextlib.suppress(asyncssh.Error, OSError):
             process.exit(code) if code >= 0 else process.exit_with_signal(

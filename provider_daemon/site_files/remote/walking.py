@@ -1,0 +1,167 @@
+"""Requests about whole trees. A walk never follows a symbolic link and has few open handles at any depth."""
+
+import os
+from contextlib import contextmanager
+from typing import Any, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Set, Tuple
+
+from provider_daemon.site_files.remote import beneath
+from provider_daemon.site_files.remote.beneath import Failure, Path
+from provider_daemon.site_files.remote.reading import hashed, reason
+from provider_daemon.site_files.remote.wire import Wire
+
+MAX_DEPTH = 2048  # directories
+MAX_PATH = 64 * 1024  # bytes
+HANDLES = 64  # directories kept open; deeper parents are opened again from the root
+BATCH = 200
+
+Found = NamedTuple("Found", [("path", Path), ("handle", int), ("kind", str), ("status", os.stat_result)])
+
+
+class _Level:
+    """A directory that is being walked. `handle` is None while it is closed."""
+
+    def __init__(self, path: Path, handle: int) -> None:
+        self.path = path
+        self.handle: Optional[int] = handle
+        self.names: List[Tuple[bytes, bytes]] = []
+
+
+def walk(top: int, start: Path, exclude: FrozenSet[Path], links: bool) -> Iterator[Found]:
+    """Yields everything below `start`, in the order of the bytes of the whole path.
+
+    A directory precedes its content. Kinds besides those of beneath.kind: unreadable (a directory that cannot
+    be read), too_deep. The handle is that of the parent, and valid until the next.
+    """
+    levels = [_opened(beneath.descend(top, start), start)]
+    try:
+        while levels:
+            level = levels[-1]
+            if not level.names:
+                _close(levels.pop())
+                continue
+            name = level.names.pop()[1]
+            path = (*level.path, name)
+            if path in exclude:
+                continue
+            if level.handle is None:
+                level.handle = beneath.descend(top, level.path)
+            found = _look(level.handle, path, links)
+            if found is None:
+                continue
+            if found.kind != "directory":
+                yield found
+                continue
+            child = _entered(level.handle, path, len(path) - len(start))
+            if isinstance(child, str):
+                yield found._replace(kind=child)
+                continue
+            yield found
+            levels.append(child)
+            if len(levels) > HANDLES:
+                _close(levels[-1 - HANDLES])
+    finally:
+        for level in levels:
+            _close(level)
+
+
+def _look(handle: int, path: Path, links: bool) -> Optional[Found]:
+    try:
+        status = beneath.lstat(handle, path[-1])
+    except FileNotFoundError:
+        return None
+    return Found(path, handle, beneath.kind(status, links or beneath.links_allowed(path)), status)
+
+
+def _entered(handle: int, path: Path, depth: int) -> Any:
+    """Returns a _Level, or why the directory is not entered."""
+    if depth > MAX_DEPTH or sum(map(len, path)) + len(path) > MAX_PATH:
+        return "too_deep"
+    try:
+        return _opened(beneath.enter(handle, path[-1]), path)
+    except (OSError, Failure) as error:
+        return reason(error)
+
+
+def _opened(handle: int, path: Path) -> _Level:
+    """The names are in reverse order. A directory's sort key ends with "/", like the paths below it."""
+    level = _Level(path, handle)
+    try:
+        names = [os.fsencode(name) for name in os.listdir(handle)]
+    except BaseException:
+        os.close(handle)
+        raise
+    level.names = sorted(((_key(handle, name), name) for name in names), reverse=True)
+    return level
+
+
+def _key(handle: int, name: bytes) -> bytes:
+    try:
+        found = beneath.kind(beneath.lstat(handle, name), links=True)
+    except OSError:
+        return name
+    return name + b"/" if found == "directory" else name
+
+
+def _close(level: _Level) -> None:
+    if level.handle is not None:
+        os.close(level.handle)
+        level.handle = None
+
+
+def excluded(asked: Dict[str, Any]) -> FrozenSet[Path]:
+    return frozenset(beneath.parse(each) for each in asked["exclude"])
+
+
+def manifest(wire: Wire, asked: Dict[str, Any]) -> Any:
+    """manifest: batches of [path, size, sha256] for readable regular files, [path, reason] for others."""
+    batch: List[List[Any]] = []
+    with beneath.root(asked["root"]) as top:
+        for found in walk(top, (), excluded(asked), links=False):
+            wire.working()
+            if found.kind == "directory":
+                continue
+            batch.append([beneath.text(found.path), *_listed(wire, found)])
+            if len(batch) == BATCH:
+                wire.value(batch)
+                batch = []
+    wire.value(batch)
+    return None
+
+
+def _listed(wire: Wire, found: Found) -> List[Any]:
+    if found.kind != "file":
+        return [found.kind]
+    try:
+        with opened(found) as (handle, status):
+            return list(hashed(wire, handle, status))
+    except (OSError, Failure) as error:
+        return [reason(error)]
+
+
+@contextmanager
+def opened(found: Found) -> Iterator[Tuple[int, os.stat_result]]:
+    """Opens a file of a walk."""
+    handle, status = beneath.open_file(found.handle, found.path[-1], beneath.links_allowed(found.path))
+    try:
+        yield handle, status
+    finally:
+        os.close(handle)
+
+
+def usage(wire: Wire, asked: Dict[str, Any]) -> Any:
+    """usage: [allocated bytes, inodes] of a tree with its top; an inode with several links counts once."""
+    path = beneath.parse(asked["path"])
+    seen: Set[Tuple[int, int]] = set()
+    with beneath.root(asked["root"]) as top:
+        with beneath.directory(top, path) as handle:
+            size, inodes = os.fstat(handle).st_blocks * 512, 1
+        for found in walk(top, path, excluded(asked), links=True):
+            wire.working()
+            status = found.status
+            if found.kind != "directory" and status.st_nlink > 1:
+                if (status.st_dev, status.st_ino) in seen:
+                    continue
+                seen.add((status.st_dev, status.st_ino))
+            size += status.st_blocks * 512
+            inodes += 1
+    return [size, inodes]

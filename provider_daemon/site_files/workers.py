@@ -1,0 +1,204 @@
+"""Running remote programs: started when needed, used by one request at a time, kept while they are in use."""
+
+import asyncio
+import json
+import struct
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+from provider_daemon.errors import ProvdError, Transient, TurnedAway, Unreadable
+from provider_daemon.site_files import program
+from provider_daemon.site_files.values import FAILURES
+from provider_daemon.slurm.transport import ByteStream, StreamingTransport
+
+WORKERS = 4  # programs at a time; requests wait for a free one
+IDLE_SECONDS = 60.0
+# The program sends something every 5 s unless the site's file system hangs.
+SILENT_SECONDS = 60.0
+START_SECONDS = 30.0
+CHUNK = 256 * 1024  # most bytes of content at a time
+_MOST_VALUE = 256 * 1024 * 1024
+_MOST_NOISE = 64 * 1024  # bytes that login files may print
+_READY = b"\nprovd-site-files\n"
+_VERSION = 1
+Found = TypeVar("Found")
+
+
+class Worker:
+    """One remote program. After an error that is not an answer, it must be closed."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self.usable = True
+
+    @property
+    def ended(self) -> bool:
+        return self._stream.ended
+
+    async def start(self) -> None:
+        """Raises Unreadable if the site has no Python, Transient if the program does not start."""
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await self._stream.write(program.modules())
+                await self._ready()
+                kind, size = await self._header()
+                hello = await self._json(size)
+        except TimeoutError:
+            raise Transient(f"the program for files did not start within {START_SECONDS:g} s") from None
+        if kind != b"h" or not isinstance(hello, dict) or hello.get("version") != _VERSION:
+            raise Unreadable(f"the program for files answered its start with {kind!r} {hello!r:.100}")
+
+    async def send(self, asked: dict[str, object]) -> None:
+        text = json.dumps(asked, separators=(",", ":")).encode("ascii")
+        self.usable = False
+        await self._within(self._stream.write(struct.pack(">I", len(text)) + text))
+
+    async def write(self, data: bytes) -> None:
+        """Sends content for "write"; b"" ends it."""
+        await self._within(self._stream.write(struct.pack(">I", len(data)), data))
+
+    async def answer(self) -> AsyncIterator[bytes | Any]:
+        """Yields content as bytes and values in lists of one. The last list holds the result.
+
+        Raises the request's failure. The worker can be used again after the result or a failure.
+        """
+        while True:
+            kind, size = await self._header()
+            if kind == b"d":
+                while size:
+                    piece = await self._within(self._stream.read(min(size, CHUNK)))
+                    if not piece:
+                        raise Transient("the program for files ended in the middle of its answer")
+                    size -= len(piece)
+                    yield piece
+                continue
+            value = await self._json(size) if kind != b"p" else None
+            if kind == b"e":
+                self.usable = True
+                raise _failure(value)
+            if kind == b"z":
+                self.usable = True
+                yield [value]
+                return
+            if kind == b"v":
+                yield [value]
+            elif kind != b"p":
+                raise Unreadable(f"unknown frame {kind!r} from the program for files")
+
+    async def _ready(self) -> None:
+        """Skips what the login shell printed."""
+        seen = b""
+        while not seen.endswith(_READY):
+            if len(seen) > _MOST_NOISE:
+                raise Unreadable(
+                    f"the login shell printed more than {_MOST_NOISE} bytes before the program ran"
+                )
+            seen += await self._exactly(1)
+
+    async def _header(self) -> tuple[bytes, int]:
+        kind, size = struct.unpack(">cI", await self._exactly(5))
+        return kind, size
+
+    async def _json(self, size: int) -> Any:
+        if size > _MOST_VALUE:
+            raise Unreadable(f"the program for files sent a value of {size} bytes")
+        try:
+            return json.loads(await self._exactly(size))
+        except ValueError:
+            raise Unreadable("the program for files sent a value that is not JSON") from None
+
+    async def _exactly(self, size: int) -> bytes:
+        try:
+            return await self._within(self._stream.read_exactly(size))
+        except Transient:
+            if program.NO_PYTHON in self._stream.stderr.split():
+                tried = " and ".join(program.INTERPRETERS)
+                raise TurnedAway(
+                    f"the site has no Python 3.6 or newer ({tried} were tried): install python3 on the login "
+                    "node; files cannot be read or written before"
+                ) from None
+            raise
+
+    async def _within(self, work: Awaitable[Found]) -> Found:
+        try:
+            async with asyncio.timeout(SILENT_SECONDS):
+                return await work
+        except TimeoutError:
+            raise Transient(
+                f"the program for files did not respond for {SILENT_SECONDS:g} s: the site's file system or "
+                "connection hangs"
+            ) from None
+
+
+def _failure(value: Any) -> ProvdError:
+    if not isinstance(value, dict) or value.get("kind") not in FAILURES:
+        return Unreadable(f"unknown failure from the program for files: {value!r:.200}")
+    return FAILURES[value["kind"]](str(value.get("reason", "")))
+
+
+class Workers:
+    """`limit`: programs at a time. A worker that was not used for `idle_seconds` is closed."""
+
+    def __init__(
+        self, transport: StreamingTransport, limit: int = WORKERS, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
+        self._transport = transport
+        self._free = asyncio.Semaphore(limit)
+        self._idle: list[tuple[Worker, AsyncExitStack]] = []
+        self._idle_seconds = idle_seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = set[asyncio.Task[None]]()
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[Worker]:
+        """Waits for a free worker. One that was left in the middle of an answer is closed."""
+        async with self._free:
+            worker, stack = await self._taken()
+            try:
+                yield worker
+            finally:
+                if worker.usable and not worker.ended:
+                    self._idle.append((worker, stack))
+                    self._restart_timer()
+                else:
+                    await stack.aclose()
+
+    async def close(self) -> None:
+        """Ends the idle programs; to be called when no request is under way."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._drop_idle()
+        await asyncio.gather(*self._closing)
+
+    async def _taken(self) -> tuple[Worker, AsyncExitStack]:
+        while self._idle:
+            worker, stack = self._idle.pop()
+            if not worker.ended:
+                return worker, stack
+            await stack.aclose()
+        stack = AsyncExitStack()
+        try:
+            worker = Worker(await stack.enter_async_context(self._transport.stream(program.shell())))
+            await worker.start()
+        except BaseException:
+            await stack.aclose()
+            raise
+        return worker, stack
+
+    def _restart_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._drop_idle)
+
+    def _drop_idle(self) -> None:
+        for _, stack in self._idle:
+            task = asyncio.create_task(_closed(stack))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        self._idle.clear()
+
+
+async def _closed(stack: AsyncExitStack) -> None:
+    with suppress(ProvdError):
+        await stack.aclose()
