@@ -34,7 +34,8 @@ def read_answer(status: int, headers: Mapping[str, str], offset: int, shown: str
             f"{shown}: the server sends it compressed, although only unchanged bytes are accepted",
         )
     length = _length(headers, shown)
-    if status == 200:
+    # Some S3 servers send a part with status 200.
+    if status == 200 and not (offset and "Content-Range" in headers):
         return Body(0, length)
     return _partial(headers, offset, length, shown)
 

@@ -29,7 +29,10 @@ class Request:
 
 @dataclass
 class FarEnd:
-    """`answers`: path -> handler. `connections` counts every TCP connection, `requests` what was asked."""
+    """`answers`: path, or `*` for all others, -> handler.
+
+    `connections` counts every TCP connection, `requests` holds what was asked.
+    """
 
     host: str
     port: int
@@ -37,8 +40,6 @@ class FarEnd:
     scheme: str = "https"
     connections: int = 0
     requests: list[Request] = field(default_factory=list)
-    offered: list[str] = field(default_factory=list)
-    """The server names of the TLS handshakes."""
 
     def url(self, path: str, host: str = "localhost") -> str:
         return f"{self.scheme}://{host}:{self.port}{path}"
@@ -134,7 +135,8 @@ async def _exchange(far: FarEnd, reader: asyncio.StreamReader, writer: asyncio.S
     headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
     request = Request(lines[0].split()[1], headers)
     far.requests.append(request)
-    await far.answers[request.target.partition("?")[0]](request, writer)
+    handler = far.answers.get(request.target.partition("?")[0]) or far.answers["*"]
+    await handler(request, writer)
     await writer.drain()
     return False
 
