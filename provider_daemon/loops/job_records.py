@@ -49,7 +49,7 @@ class JobRecords:
         return frozenset(
             job_id
             for job_id, record in zip(job_ids, records, strict=True)
-            if not self._may_report(job_id, record)
+            if not self.may_report(job_id, record)
         )
 
     async def read(self, job_ids: Iterable[str]) -> list[Answer]:
@@ -60,7 +60,7 @@ class JobRecords:
                 raise record
         return list(records)
 
-    def _may_report(self, job_id: str, record: Answer) -> bool:
+    def may_report(self, job_id: str, record: Answer) -> bool:
         """Returns whether to report the job. Reports of a job on hold are dropped, and stored again later."""
         agrees, job = self.agrees(job_id, record), self._ledger.job(job_id)
         if job is None or job.hold:
@@ -69,7 +69,8 @@ class JobRecords:
                     job_id, "on hold" if job else "the job was dropped from the ledger"
                 )
                 if job:
-                    self._ledger.save_job(replace(job, promised=job.reported))
+                    promised = self._ledger.last_sent(job_id) or job.reported
+                    self._ledger.save_job(replace(job, promised=promised))
             return False
         return agrees
 

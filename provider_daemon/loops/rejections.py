@@ -37,7 +37,8 @@ class Rejections:
             self._drop(message, why)
             return
         (record,) = await self._records.read([message.subject])
-        agrees = self._records.agrees(message.subject, record)
+        # a report of a job on hold is dropped: otherwise it would be refused again at every tick
+        agrees = self._records.may_report(message.subject, record)
         if not (agrees and isinstance(record, ChainJob)):
             log.warning(
                 "report_refused",

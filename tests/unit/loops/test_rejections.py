@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.errors import Refused, Unreadable
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.parking import ParkReason
@@ -79,6 +80,35 @@ async def test_an_unreadable_record_holds_up_nobody_else(
     held = house.ledger.job("JOB-1")
     assert held is not None
     assert held.hold is Hold.UNREADABLE
+
+
+async def test_a_refused_report_of_a_job_on_hold_is_dropped(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transaction was open when the hold began, and has expired since: the report is not refused again at
+    every tick, and nothing of the job waits."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+    await house.advance.tick()
+    await house.outbox.tick()
+    house.chain.forget_mempool()
+    await house.chain.send(ALICE, cancel())
+
+    async def unreadable(_: str) -> ChainJob | None:
+        raise Unreadable("the record of JOB-1 cannot be read")
+
+    monkeypatch.setattr(house.chain.client, "job", unreadable)
+    monkeypatch.setattr(house.chain.client, "glance", unreadable)
+    for _ in range(2):
+        house.chain.clock.time += UNANSWERED_SECONDS
+        await house.intake.tick()
+    for _ in range(house.settings.timeout_blocks + INDEX_LAG + 1):
+        house.chain.block()
+    await house.outbox.tick()
+    held = house.ledger.job("JOB-1")
+    assert held is not None
+    assert (held.hold, held.promised) == (Hold.UNREADABLE, held.reported)
+    assert [row.status for row in house.ledger.messages_of("JOB-1")] == ["dropped"]
 
 
 async def test_an_endpoint_behind_what_was_confirmed_makes_nothing_be_said_again(
