@@ -23,7 +23,8 @@ class JobTransfer:
     """Everything that the mover knows about a job. Times in seconds since the epoch, None if not yet.
 
     `results_detail`: why there is no manifest, or what it leaves out. `delivery_detail`: why the delivery
-    failed, or what it waits for. `storage_bytes` and `storage_inodes`: the job's directory at `sampled_at`.
+    failed, or what it waits for. `staging`: the directory for the inputs, which may be incomplete (the one in
+    `transfer` is whole). `storage_bytes` and `storage_inodes`: the job's directory at `sampled_at`.
     `expires_at`: when the results may be deleted. `deleted_at`: when they were; `unstaged_at`: when the
     staged inputs were.
     """
@@ -35,6 +36,7 @@ class JobTransfer:
     seen_at: float
     transfer: Transfer = _UNCHANGED
     directory: str = ""
+    staging: str = ""
     results_detail: str = ""
     delivery: Delivery = Delivery.NONE
     delivery_detail: str = ""
@@ -67,12 +69,17 @@ def path_bytes(path: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """Whole and verified content in a customer's cache. `mtime_ns`, `ctime_ns`: after our last link to it."""
+    """Whole and verified content in a customer's cache. `sha256`: of the file.
+
+    `mtime_ns`, `ctime_ns` and `inode`: as after the mover's last link to the file.
+    """
 
     cluster_id: str
     customer: str
     object: str
+    sha256: str
     size: int
     mtime_ns: int
     ctime_ns: int
+    inode: int
     last_used_at: float

@@ -15,7 +15,7 @@ CREATE TABLE jobs (
     seen_at          REAL NOT NULL,               -- when the mover first saw the job
     inputs           TEXT NOT NULL CHECK (inputs IN ('waiting', 'ready', 'failed')),
     detail           TEXT NOT NULL DEFAULT '',    -- why the inputs failed, or what they wait for
-    staged           TEXT NOT NULL DEFAULT '',    -- the directory with the inputs; kept after it is deleted
+    staging          TEXT NOT NULL DEFAULT '',    -- the directory for the inputs, from before it is created
     unstaged_at      REAL,                        -- when that directory was deleted
     bytes_in         INTEGER NOT NULL DEFAULT 0,
     bytes_out        INTEGER NOT NULL DEFAULT 0,
@@ -36,8 +36,9 @@ CREATE TABLE jobs (
     deleted_at       REAL                         -- when they were; also of a job that never had a directory
 ) STRICT;
 
-CREATE INDEX jobs_unfinished ON jobs (cluster_id) WHERE deleted_at IS NULL OR settled = 0;
-CREATE INDEX jobs_staged ON jobs (cluster_id) WHERE staged <> '' AND unstaged_at IS NULL;
+CREATE INDEX jobs_unfinished ON jobs (cluster_id)
+    WHERE settled = 0 OR closed_at IS NULL OR (staging <> '' AND unstaged_at IS NULL);
+CREATE INDEX jobs_expire ON jobs (cluster_id, expires_at) WHERE deleted_at IS NULL AND expires_at IS NOT NULL;
 
 -- The lines of the manifests. BLOBs sort by their bytes, as the lines of a manifest do.
 CREATE TABLE manifest (
@@ -53,9 +54,11 @@ CREATE TABLE cached (
     cluster_id   TEXT NOT NULL,
     customer     TEXT NOT NULL,
     object       TEXT NOT NULL,                   -- the file's name in the customer's directory of the cache
+    sha256       TEXT NOT NULL,                   -- of the file's content
     size         INTEGER NOT NULL,
-    mtime_ns     INTEGER NOT NULL,                -- these two as after the mover's last link to the file
+    mtime_ns     INTEGER NOT NULL,                -- these three as after the mover's last link to the file
     ctime_ns     INTEGER NOT NULL,
+    inode        INTEGER NOT NULL,
     last_used_at REAL NOT NULL,
     PRIMARY KEY (cluster_id, customer, object)
 ) STRICT;

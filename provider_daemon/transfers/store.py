@@ -81,7 +81,7 @@ def job_of(row: sqlite3.Row) -> JobTransfer:
         transfer=Transfer(
             inputs=InputState(row["inputs"]),
             detail=row["detail"],
-            staged=row["staged"],
+            staged=row["staging"] if row["inputs"] == InputState.READY else "",
             bytes_in=row["bytes_in"],
             bytes_out=row["bytes_out"],
             settled=bool(row["settled"]),
@@ -90,6 +90,7 @@ def job_of(row: sqlite3.Row) -> JobTransfer:
             storage_byte_seconds=row["byte_seconds"],
         ),
         directory=row["directory"],
+        staging=row["staging"],
         results_detail=row["results_detail"],
         delivery=Delivery(row["delivery"]),
         delivery_detail=row["delivery_detail"],

@@ -5,11 +5,12 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import Self
 
 from provider_daemon.errors import Transient
-from provider_daemon.job.transfer import InputState, Results
+from provider_daemon.job.transfer import Results
 from provider_daemon.text import cut
 from provider_daemon.transfers import file
 from provider_daemon.transfers.rows import Cached, Delivery, JobTransfer, ManifestLine, path_bytes
@@ -59,14 +60,15 @@ class TransferWriter:
         rows = self._all("SELECT * FROM jobs WHERE name = ?", name)
         return job_of(rows[0]) if rows else None
 
-    def unfinished(self, cluster_id: str) -> list[JobTransfer]:
-        """Returns the jobs for which something is still to be done, now or later."""
+    def unfinished(self, cluster_id: str, now: float) -> list[JobTransfer]:
+        """Returns the jobs for which something is still to be done, except for deletions later than now."""
         rows = self._all(
             "SELECT * FROM jobs INDEXED BY jobs_unfinished WHERE cluster_id = ?1"
-            " AND (deleted_at IS NULL OR settled = 0) UNION"
-            " SELECT * FROM jobs INDEXED BY jobs_staged WHERE cluster_id = ?1"
-            " AND staged <> '' AND unstaged_at IS NULL ORDER BY seen_at, name",
+            " AND (settled = 0 OR closed_at IS NULL OR (staging <> '' AND unstaged_at IS NULL))"
+            " UNION SELECT * FROM jobs INDEXED BY jobs_expire WHERE cluster_id = ?1"
+            " AND expires_at <= ?2 AND deleted_at IS NULL AND expires_at IS NOT NULL ORDER BY seen_at, name",
             cluster_id,
+            now,
         )
         return [job_of(row) for row in rows]
 
@@ -86,26 +88,24 @@ class TransferWriter:
 
     # --- inputs ---
 
+    def begin_staging(self, name: str, directory: str) -> None:
+        """Records where the inputs will be, so that the directory is deleted whatever happens."""
+        self._inputs("staging = ?", directory, name)
+
     def inputs_wait(self, name: str, detail: str) -> None:
         """Records what the inputs wait for."""
-        self._inputs(name, InputState.WAITING, detail, "")
+        self._inputs("detail = ?", cut(detail, MAX_DETAIL), name)
 
-    def inputs_ready(self, name: str, staged: str) -> None:
-        """Records that all inputs are whole, verified and in the directory `staged`."""
-        self._inputs(name, InputState.READY, "", staged)
+    def inputs_ready(self, name: str) -> None:
+        """Records that all inputs are whole, verified and in the staging directory."""
+        self._inputs("inputs = 'ready', detail = ?", "", name)
 
     def inputs_failed(self, name: str, detail: str) -> None:
-        self._inputs(name, InputState.FAILED, detail, "")
+        self._inputs("inputs = 'failed', detail = ?", cut(detail, MAX_DETAIL), name)
 
-    def _inputs(self, name: str, state: InputState, detail: str, staged: str) -> None:
+    def _inputs(self, change: str, value: str, name: str) -> None:
         """Ready and failed are final."""
-        self._run(
-            "UPDATE jobs SET inputs = ?, detail = ?, staged = ? WHERE name = ? AND inputs = 'waiting'",
-            state,
-            cut(detail, MAX_DETAIL),
-            staged,
-            name,
-        )
+        self._run(f"UPDATE jobs SET {change} WHERE name = ? AND inputs = 'waiting'", value, name)  # noqa: S608
 
     def set_unstaged(self, name: str, now: float) -> None:
         """Records that the directory with the staged inputs is deleted."""
@@ -198,17 +198,9 @@ class TransferWriter:
         """Records verified content; `bytes_in` are added to those of the job `fetched_for`."""
         with self._transaction():
             self._db.execute(
-                "INSERT OR REPLACE INTO cached (cluster_id, customer, object, size, mtime_ns, ctime_ns,"
-                " last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    cached.cluster_id,
-                    cached.customer,
-                    cached.object,
-                    cached.size,
-                    cached.mtime_ns,
-                    cached.ctime_ns,
-                    cached.last_used_at,
-                ),
+                "INSERT OR REPLACE INTO cached (cluster_id, customer, object, sha256, size, mtime_ns,"
+                " ctime_ns, inode, last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                astuple(cached),
             )
             self._db.execute(
                 "UPDATE jobs SET bytes_in = bytes_in + ? WHERE name = ?", (bytes_in, fetched_for)

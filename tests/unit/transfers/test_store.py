@@ -35,7 +35,7 @@ def test_facts_of_ten_thousand_names(writer: TransferWriter, store: TransferStor
 def test_a_known_job_is_not_added_again(writer: TransferWriter, store: TransferStore) -> None:
     """Seeing a job again does not set its inputs back."""
     writer.add_job(row())
-    writer.inputs_ready("ve-1", "/scratch/.provd-inputs/ve-1")
+    writer.inputs_ready("ve-1")
     writer.add_job(row())
     assert store.facts(["ve-1"])["ve-1"].inputs is InputState.READY
 
@@ -47,8 +47,11 @@ def test_inputs_end_once(writer: TransferWriter, store: TransferStore) -> None:
     writer.inputs_wait("failed", "https: connection refused")
     assert store.facts(["failed"])["failed"].detail == "https: connection refused"
     writer.inputs_failed("failed", "wrong checksum")
-    writer.inputs_ready("failed", "/staged")
-    writer.inputs_ready("ready", "/staged")
+    writer.inputs_ready("failed")
+    writer.begin_staging("ready", "/staged")
+    assert store.facts(["ready"])["ready"].staged == ""
+    writer.inputs_ready("ready")
+    writer.begin_staging("ready", "/elsewhere")
     writer.inputs_failed("ready", "wrong checksum")
     facts = store.facts(["failed", "ready"])
     assert (facts["failed"].inputs, facts["failed"].detail) == (InputState.FAILED, "wrong checksum")
@@ -143,31 +146,38 @@ def test_samples_stop_when_the_job_is_settled(writer: TransferWriter, store: Tra
     assert (found.storage_bytes, found.storage_inodes, found.sampled_at) == (5, 1, 300.0)
 
 
-def test_a_job_is_unfinished_until_it_is_settled_deleted_and_unstaged(writer: TransferWriter) -> None:
+def unfinished(writer: TransferWriter, now: float) -> list[str]:
+    return [job.name for job in writer.unfinished("HPC-1", now)]
+
+
+def test_a_job_is_unfinished_until_nothing_is_left_to_do(writer: TransferWriter) -> None:
     """Nothing that is still to be done is lost at a restart."""
     writer.add_job(row())
-    writer.inputs_ready("ve-1", "/staged")
-    writer.set_closed("ve-1", 200.0, 300.0)
+    writer.begin_staging("ve-1", "/staged")
     steps: list[Callable[[], None]] = [
+        lambda: writer.set_closed("ve-1", 200.0, 300.0),
         lambda: writer.settle("ve-1"),
-        lambda: writer.set_deleted("ve-1", 400.0),
-        lambda: writer.set_unstaged("ve-1", 401.0),
+        lambda: writer.set_unstaged("ve-1", 250.0),
     ]
     for step in steps:
-        assert [job.name for job in writer.unfinished("HPC-1")] == ["ve-1"]
+        assert unfinished(writer, 299.0) == ["ve-1"]
         step()
-    assert writer.unfinished("HPC-1") == []
+    assert unfinished(writer, 299.0) == []
+    assert unfinished(writer, 300.0) == ["ve-1"]
+    writer.set_deleted("ve-1", 301.0)
+    assert unfinished(writer, 302.0) == []
     assert writer.known(["ve-1", "ve-2"]) == {"ve-1"}
     found = writer.job("ve-1")
     assert found is not None
-    assert (found.closed_at, found.expires_at, found.deleted_at, found.unstaged_at) == (200, 300, 400, 401)
+    assert (found.closed_at, found.expires_at, found.deleted_at, found.unstaged_at) == (200, 300, 301, 250)
 
 
 def test_cached_content(writer: TransferWriter, store: TransferStore) -> None:
     """The least recently used content comes first; fetched bytes count for the job that fetched them."""
     writer.add_job(row())
     old, new = (
-        Cached("HPC-1", "ve1customer", name, 10, 1, 2, used) for name, used in (("b", 1.0), ("a", 2.0))
+        Cached("HPC-1", "ve1customer", name, "aa", 10, 1, 2, 3, used)
+        for name, used in (("b", 1.0), ("a", 2.0))
     )
     writer.save_cached(new, fetched_for="ve-1", bytes_in=10)
     writer.save_cached(old)
