@@ -1,8 +1,9 @@
 """Reads of the ledger by another process and user, such as the gateway. Nothing is ever written."""
 
+import json
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,24 @@ class LedgerGuest:
         found = self._read(lambda db: db.execute(_QUERIES["get_job"], {"job_id": job_id}).fetchall())
         return next(iter(read_jobs(found)[0]), None)
 
+    def open_jobs(self, cluster_id: str) -> list[Job]:
+        """Returns the open jobs; without those whose rows cannot be read."""
+        return self._jobs("open_jobs", cluster_id=cluster_id)
+
+    def jobs(self, job_ids: Iterable[str]) -> list[Job]:
+        """Returns those of the jobs that the ledger has; without those whose rows cannot be read."""
+        return self._jobs("jobs_by_id", ids=json.dumps([*job_ids]))
+
+    def closed_since(self, cluster_id: str, since: float, after: str, count: int) -> list[Job]:
+        """Returns the next `count` jobs that were closed, by time and job id, after `since` and `after`."""
+        return self._jobs("closed_since", cluster_id=cluster_id, since=since, after=after, count=count)
+
+    def known_names(self, names: Iterable[str]) -> set[str]:
+        """Returns which of the names are SLURM names of jobs in the ledger."""
+        values = {"names": json.dumps([*names])}
+        found = self._read(lambda db: db.execute(_QUERIES["known_names"], values).fetchall())
+        return {row["name"] for row in found}
+
     def jobs_of(self, customer: str, *, before: int = sys.maxsize, count: int) -> CustomerJobs:
         """Returns the customer's newest jobs whose number is less than `before`."""
         values = {"customer": customer, "before": before, "count": count + 1}
@@ -58,6 +77,9 @@ class LedgerGuest:
         """Returns the hash of the transaction with the job's final report; "" while there is none."""
         found = self._read(lambda db: db.execute(_QUERIES["final_tx"], {"subject": job_id}).fetchone())
         return str(found["tx_hash"]) if found else ""
+
+    def _jobs(self, query: str, **values: object) -> list[Job]:
+        return read_jobs(self._read(lambda db: db.execute(_QUERIES[query], values).fetchall()))[0]
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         try:

@@ -34,3 +34,13 @@ SELECT job_id, why, at FROM quarantine ORDER BY at DESC LIMIT :count;
 SELECT t.tx_hash FROM messages m JOIN txs t ON t.id = m.tx_id
 WHERE m.subject = :subject AND m.kind = 'report' AND m.status = 'confirmed' AND m.state IN ('completed', 'failed', 'cancelled', 'timeout')
 ORDER BY m.id DESC LIMIT 1;
+
+-- name: jobs_by_id
+SELECT job_id, value FROM jobs WHERE job_id IN (SELECT value FROM json_each(:ids));
+
+-- name: closed_since
+SELECT job_id, value FROM jobs INDEXED BY jobs_closed
+WHERE cluster_id = :cluster_id AND closed_at IS NOT NULL AND (closed_at, job_id) > (:since, :after) ORDER BY closed_at, job_id LIMIT :count;
+
+-- name: known_names
+SELECT name FROM jobs WHERE name IN (SELECT value FROM json_each(:names));

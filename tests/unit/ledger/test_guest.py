@@ -45,6 +45,30 @@ def test_an_unreadable_row_is_named(ledger: Ledger, path: Path) -> None:
     assert LedgerGuest(path).job("JOB-1") is None
 
 
+def test_closed_jobs_in_the_order_of_their_end(ledger: Ledger, path: Path) -> None:
+    """Page by page, without losing one of several that were closed at the same time."""
+    with ledger.write():
+        for number, closed_at in ((1, 20.0), (2, 10.0), (3, 20.0), (4, None), (5, 20.0)):
+            spec = replace(JOB.spec, job_id=f"JOB-{number}")
+            ledger.save_job(replace(JOB, spec=spec, closed_at=closed_at))
+    guest, found, since, after = LedgerGuest(path), list[str](), 0.0, ""
+    cluster_id = JOB.spec.cluster_id
+    while page := guest.closed_since(cluster_id, since, after, 2):
+        found += [job.spec.job_id for job in page]
+        since, after = page[-1].closed_at or 0.0, found[-1]
+    assert found == ["JOB-2", "JOB-1", "JOB-3", "JOB-5"]
+    assert [job.spec.job_id for job in guest.open_jobs(cluster_id)] == ["JOB-4"]
+    assert {job.spec.job_id for job in guest.jobs(["JOB-1", "JOB-9"])} == {"JOB-1"}
+    assert guest.closed_since("HPC-other", 0.0, "", 2) == []
+
+
+def test_known_names(ledger: Ledger, path: Path) -> None:
+    """Names of jobs in the ledger, whatever their state."""
+    save(ledger, "ve1a", 1)
+    name = replace(JOB, spec=replace(JOB.spec, job_id="JOB-1", customer="ve1a")).name
+    assert LedgerGuest(path).known_names([name, "ve-unknown"]) == {name}
+
+
 def test_final_report(ledger: Ledger, path: Path) -> None:
     """The transaction of the confirmed final report; not that of an earlier state, nor an open one."""
     guest, report = LedgerGuest(path), Message("report", "JOB-1", b"r", "running")
