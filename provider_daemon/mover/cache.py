@@ -1,0 +1,183 @@
+"""The cache of inputs at a site: each content is fetched once, verified, and linked to where it is wanted.
+
+Content is at `.provd-cache/<customer>/<object>` below work_root. A row is written when the content is whole
+and verified, with the file's identity. The jobs of a customer run as the files' owner, so they can change a
+cached file through their links: a file whose identity differs from the row's is hashed again, and fetched
+again if it is not the recorded content. Every link changes a file's ctime, also one that the job or its
+submission makes, so the identity is recorded after the mover's last link.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import structlog
+
+from provider_daemon.errors import Transient
+from provider_daemon.mover import paths
+from provider_daemon.mover.facts import JobFacts
+from provider_daemon.mover.fetch import Fetcher
+from provider_daemon.mover.locks import Locks
+from provider_daemon.mover.ports import Site, remove
+from provider_daemon.ports import Clock
+from provider_daemon.site_files.values import Identity, NotAllowed, NotThere
+from provider_daemon.sources.inputs import Input
+from provider_daemon.transfers.rows import Cached
+from provider_daemon.transfers.writer import TransferWriter
+
+log = structlog.get_logger("provd.mover")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One input of one job. `object`: the name of its content in the customer's cache."""
+
+    job: JobFacts
+    source: Input
+
+    @property
+    def object(self) -> str:
+        """Content with a declared hash is shared by the customer's jobs; other content is the job's own."""
+        if self.source.sha256 is None:
+            return f"{self.job.name}-{hashlib.sha256(self.source.name.encode()).hexdigest()[:16]}"
+        return f"{self.source.sha256}.clear" if self.source.encrypted else self.source.sha256
+
+    @property
+    def path(self) -> str:
+        return paths.cached(self.job.customer, self.object)
+
+
+class Cache:
+    """`work_root` ends with "/". At most `max_bytes` are kept, 0 for no limit."""
+
+    def __init__(
+        self,
+        cluster_id: str,
+        work_root: str,
+        max_bytes: int,
+        site: Site,
+        store: TransferWriter,
+        fetcher: Fetcher,
+        clock: Clock,
+    ) -> None:
+        self._cluster_id = cluster_id
+        self._root = work_root
+        self.max_bytes = max_bytes
+        self._site = site
+        self._store = store
+        self._fetcher = fetcher
+        self._clock = clock
+        self._locks = Locks()
+
+    async def put(self, job: JobFacts, source: Input, target: str) -> None:
+        """Links the input's whole and verified content to `target`, a path below work_root.
+
+        Jobs that want the same content wait for one fetch. Raises InputRefused, NotOpened and Mismatch for
+        content that is not the declared one, and Transient.
+        """
+        wanted = Wanted(job, source)
+        async with self._locks.hold(wanted.path):
+            found = await self._verified(wanted) or await self._fetched(wanted)
+            await self._site.link(self._root, wanted.path, target)
+            identity = await self._site.identity(self._root, wanted.path)
+            if (identity.size, identity.mtime_ns, identity.inode) != (
+                found.size,
+                found.mtime_ns,
+                found.inode,
+            ):
+                raise _changed(wanted)
+            self._store.save_cached(self._row(wanted, found.sha256, identity))
+
+    async def _verified(self, wanted: Wanted) -> Cached | None:
+        """Returns the row of content that is known to be right; drops what is not."""
+        row = self._store.cached(self._cluster_id, wanted.job.customer, wanted.object)
+        try:
+            identity = await self._site.identity(self._root, wanted.path)
+            if row is not None and same(row, identity):
+                return row
+            if (sha256 := _expected(wanted, row)) and sha256 == await self._site.sha256(
+                self._root, wanted.path
+            ):
+                return self._row(wanted, sha256, identity)
+        except NotThere:
+            if row is not None:
+                self._store.drop_cached(self._cluster_id, row.customer, row.object)
+            return None
+        except NotAllowed as error:
+            log.warning("cached_file_replaced", path=wanted.path, why=str(error), next="it is fetched again")
+        if row is not None:
+            log.warning("cached_file_changed", path=wanted.path, next="it is fetched again")
+            self._store.drop_cached(self._cluster_id, row.customer, row.object)
+        await remove(self._site, self._root, wanted.path)
+        return None
+
+    async def _fetched(self, wanted: Wanted) -> Cached:
+        written, moved = await self._fetcher.fetch(self._root, wanted.path, wanted.source, wanted.job)
+        row = self._row(wanted, written.sha256, await self._site.identity(self._root, wanted.path))
+        if row.size != written.size:
+            raise _changed(wanted)
+        self._store.save_cached(row, fetched_for=wanted.job.name, bytes_in=moved)
+        log.info(
+            "input_fetched",
+            job=wanted.job.job_id,
+            input=wanted.source.name,
+            scheme=wanted.source.scheme,
+            bytes=moved,
+        )
+        return row
+
+    def _row(self, wanted: Wanted, sha256: str, identity: Identity) -> Cached:
+        return Cached(
+            cluster_id=self._cluster_id,
+            customer=wanted.job.customer,
+            object=wanted.object,
+            sha256=sha256,
+            size=identity.size,
+            mtime_ns=identity.mtime_ns,
+            ctime_ns=identity.ctime_ns,
+            inode=identity.inode,
+            last_used_at=self._clock.now(),
+        )
+
+    async def evict(self) -> int:
+        """Deletes the least recently used content until the rest fits. Returns the bytes that are left.
+
+        Content that a job is about to use stays. Files of running jobs are links, and stay too.
+        """
+        rows = self._store.all_cached(self._cluster_id)
+        total = sum(row.size for row in rows)
+        for row in rows:
+            if not self.max_bytes or total <= self.max_bytes:
+                break
+            path = paths.cached(row.customer, row.object)
+            if self._locks.held(path):
+                continue
+            async with self._locks.hold(path):
+                self._store.drop_cached(row.cluster_id, row.customer, row.object)
+                await remove(self._site, self._root, path)
+            total -= row.size
+            log.info("cached_file_evicted", path=path, bytes=row.size, last_used_at=int(row.last_used_at))
+        return total
+
+
+def same(row: Cached, identity: Identity) -> bool:
+    return (
+        replace(
+            row,
+            size=identity.size,
+            mtime_ns=identity.mtime_ns,
+            ctime_ns=identity.ctime_ns,
+            inode=identity.inode,
+        )
+        == row
+    )
+
+
+def _expected(wanted: Wanted, row: Cached | None) -> str | None:
+    """Returns the hash of the file's content; None if nothing says it (decrypted content without a row)."""
+    if row is not None:
+        return row.sha256
+    return None if wanted.source.encrypted else wanted.source.sha256
+
+
+def _changed(wanted: Wanted) -> Transient:
+    return Transient(f"{wanted.path} was changed while it was linked; it is verified again")

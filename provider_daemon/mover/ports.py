@@ -1,0 +1,101 @@
+"""What the mover uses of the rooms below it, so that tests can put fakes there."""
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from provider_daemon.errors import Transient
+from provider_daemon.mover.facts import JobFacts
+from provider_daemon.site_files.values import (
+    Identity,
+    Listing,
+    ManifestEntry,
+    NotThere,
+    Skipped,
+    Usage,
+    Written,
+)
+from provider_daemon.sources.inputs import Input
+
+Chunks = AsyncIterator[bytes]
+
+
+class SourceProblem(Transient):
+    """A source of a customer cannot be read now. The text is for the customer too."""
+
+
+class Site(Protocol):
+    """The site's file system: site_files.files.SiteFiles, whose errors it raises."""
+
+    async def list(self, root: str, path: str = "", after: str = "", limit: int = 1000) -> Listing: ...
+
+    async def identity(self, root: str, path: str) -> Identity: ...
+
+    async def sha256(self, root: str, path: str) -> str: ...
+
+    async def usage(self, root: str, path: str = "") -> Usage: ...
+
+    async def make_directory(self, root: str, path: str) -> None: ...
+
+    async def link(self, root: str, source: str, target: str) -> None: ...
+
+    async def remove(self, root: str, path: str) -> None: ...
+
+    async def place(self, source: str, root: str, target: str) -> None:
+        """Puts an operator's file or directory `source`, an absolute path, at `target` below the root."""
+        ...
+
+    async def partial(self, root: str, path: str) -> int: ...
+
+    async def write(
+        self, root: str, path: str, chunks: Chunks, *, size: int | None, sha256: str | None, offset: int = 0
+    ) -> Written: ...
+
+    def manifest(
+        self, root: str, exclude: Iterable[str] = ...
+    ) -> AbstractAsyncContextManager[AsyncIterator[ManifestEntry | Skipped]]: ...
+
+    def archive(
+        self, root: str, exclude: Iterable[str] = ...
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]: ...
+
+
+class Source(Protocol):
+    """Where inputs come from. Raises InputRefused (final) and Transient."""
+
+    def fetch(self, source: Input, customer: str, offset: int = 0) -> AbstractAsyncContextManager[Chunks]: ...
+
+
+class Opener(Protocol):
+    """Decrypts with the provider's recipient key. Raises NotOpened (final)."""
+
+    def decrypt(self, chunks: Chunks) -> Chunks: ...
+
+
+class Ledger(Protocol):
+    """The jobs of the ledger. Raises Transient if it cannot be read now."""
+
+    def open_jobs(self, cluster_id: str) -> list[JobFacts]: ...
+
+    def jobs(self, job_ids: Iterable[str]) -> list[JobFacts]: ...
+
+    def closed_since(self, cluster_id: str, since: float, after: str, count: int) -> list[JobFacts]: ...
+
+    def known_names(self, names: Iterable[str]) -> set[str]: ...
+
+
+@contextlib.asynccontextmanager
+async def closing(chunks: Chunks) -> AsyncIterator[Chunks]:
+    """Closes a generator that is not read to its end."""
+    try:
+        yield chunks
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+
+
+async def remove(site: Site, root: str, path: str) -> None:
+    """Deletes a file, or a directory with everything below it; also if it is gone already."""
+    with contextlib.suppress(NotThere):
+        await site.remove(root, path)

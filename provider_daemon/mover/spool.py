@@ -1,0 +1,74 @@
+"""Files on the mover's own disk: encrypted inputs, which are checked before they are decrypted."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from provider_daemon.errors import Transient
+
+CHUNK = 256 * 1024
+
+
+class Spool:
+    """One directory. A file that is not complete is continued after a restart."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def prepare(self) -> None:
+        """Creates the directory for this user alone. Raises Transient."""
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _failed(error) from None
+
+    def clear(self, keep: Callable[[str], bool]) -> None:
+        """Deletes files that are not wanted any more, by name."""
+        for found in self._directory.iterdir():
+            if not keep(found.name):
+                found.unlink(missing_ok=True)
+
+    def size(self, name: str) -> int:
+        """Returns how many bytes of the file are there."""
+        try:
+            return (self._directory / name).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    async def append(self, name: str, chunks: AsyncIterator[bytes]) -> None:
+        """Adds chunks to the file. Raises Transient if the disk is full; what was written is kept."""
+        try:
+            with (self._directory / name).open("ab") as file:
+                async for chunk in chunks:
+                    file.write(chunk)
+                file.flush()
+                await asyncio.to_thread(os.fsync, file.fileno())
+        except OSError as error:
+            raise _failed(error) from None
+
+    async def sha256(self, name: str) -> str:
+        return await asyncio.to_thread(self._sha256, name)
+
+    def _sha256(self, name: str) -> str:
+        try:
+            with (self._directory / name).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise _failed(error) from None
+
+    async def read(self, name: str) -> AsyncIterator[bytes]:
+        try:
+            with (self._directory / name).open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    yield chunk
+        except OSError as error:
+            raise _failed(error) from None
+
+    def remove(self, name: str) -> None:
+        (self._directory / name).unlink(missing_ok=True)
+
+
+def _failed(error: OSError) -> Transient:
+    return Transient(f"data.spool: {error.strerror}")

@@ -1,0 +1,283 @@
+"""Inputs are fetched once, verified, and whole before anybody is told that they are ready."""
+
+import asyncio
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from provider_daemon.errors import Transient
+from provider_daemon.job.references import DataReference
+from provider_daemon.job.transfer import InputState
+from provider_daemon.site_files.values import NoSpace, NotAllowed
+from tests.unit.mover.world import CUSTOMER, DAY, WORK_ROOT, World, reference, sha256
+
+URI, CONTENT = "https://example.org/data.bin", b"0123456789abcdef"
+CACHED = f"{WORK_ROOT}/.provd-cache/{CUSTOMER}/{sha256(CONTENT)}"
+
+
+def served(world: World, uri: str = URI, content: bytes = CONTENT) -> DataReference:
+    world.sources.content[uri] = content
+    return reference(uri, content)
+
+
+async def test_inputs_become_ready(world: World) -> None:
+    """All inputs are below the staging directory, under the names that the customer chose."""
+    other = reference("upload:" + sha256(b"other"), b"other", name="second.txt")
+    world.sources.content[other.uri.partition("#")[0]] = b"other"
+    world.add("ve-1", served(world), other)
+    await world.run()
+    row = world.row("ve-1")
+    assert (row.transfer.inputs, row.transfer.bytes_in) == (InputState.READY, len(CONTENT) + 5)
+    assert row.transfer.staged == f"{WORK_ROOT}/.provd-inputs/ve-1"
+    assert world.site.below(row.transfer.staged) == {"data.bin": CONTENT, "second.txt": b"other"}
+
+
+async def test_a_job_without_inputs_is_ready_at_once(world: World) -> None:
+    """It gets a row, and no directory."""
+    world.add("ve-1")
+    await world.run()
+    assert world.row("ve-1").transfer.inputs is InputState.READY
+    assert world.row("ve-1").transfer.staged == ""
+    assert world.site.files == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (DataReference(uri="ftp://example.org/x"), "unknown scheme"),
+        (DataReference(uri="https://example.org/x"), "requires a checksum"),
+        (DataReference(uri=URI, checksum=sha256(b"wrong")), "checksum"),
+        (DataReference(uri=URI, checksum=sha256(CONTENT), size_bytes=10**12), "this site accepts"),
+        (DataReference(uri="site:genomes"), "unknown dataset"),
+    ],
+)
+async def test_a_refused_input_is_final(world: World, wrong: DataReference, reason: str) -> None:
+    """The job's inputs fail with a reason that the customer can act on, and nothing is tried again."""
+    served(world)
+    world.add("ve-1", wrong)
+    await world.run()
+    row = world.row("ve-1")
+    assert row.transfer.inputs is InputState.FAILED
+    assert reason in row.transfer.detail
+    world.clock.at += 1000
+    fetches = len(world.sources.fetched)
+    await world.run()
+    assert len(world.sources.fetched) == fetches
+
+
+async def test_one_refused_input_fails_the_job(world: World) -> None:
+    """Also if another input only waits: the final reason counts."""
+    world.add(
+        "ve-1", DataReference(uri=URI, checksum=sha256(b"x")), reference("upload:" + sha256(b"y"), b"y")
+    )
+    world.sources.content[URI] = CONTENT
+    await world.run()
+    assert world.row("ve-1").transfer.inputs is InputState.FAILED
+
+
+async def test_a_thousand_jobs_fetch_one_content_once(world: World) -> None:
+    """The others wait for the first, and link what it brought."""
+    one = served(world)
+    for number in range(1000):
+        world.add(f"ve-{number}", one)
+    await world.run()
+    assert world.sources.fetched == [(URI, 0)]
+    rows = [world.row(f"ve-{number}") for number in range(1000)]
+    assert {row.transfer.inputs for row in rows} == {InputState.READY}
+    assert sum(row.transfer.bytes_in for row in rows) == len(CONTENT)
+    assert len({id(world.site.files[f"{row.transfer.staged}/data.bin"]) for row in rows}) == 1
+
+
+async def test_another_customer_shares_nothing(world: World) -> None:
+    """Customers prove that they have content by bringing it, not by knowing its hash."""
+    one = served(world)
+    world.add("ve-1", one)
+    world.ledger.all["ve-2"] = replace(world.add("ve-2", one), customer="ve1other")
+    await world.run()
+    assert len(world.sources.fetched) == 2
+
+
+async def test_a_lost_connection_is_resumed(world: World) -> None:
+    """The next attempt asks only for the rest."""
+    world.sources.cut = [2]
+    world.add("ve-1", served(world))
+    await world.run()
+    row = world.row("ve-1")
+    assert (row.transfer.inputs, row.transfer.detail) == (
+        InputState.WAITING,
+        "data.bin: the connection ended within the content",
+    )
+    world.clock.at += 5
+    await world.run()
+    assert world.sources.fetched == [(URI, 0), (URI, 8)]
+    assert world.row("ve-1").transfer.inputs is InputState.READY
+    assert world.row("ve-1").transfer.detail == ""
+
+
+async def test_parts_that_do_not_fit_are_fetched_again(world: World) -> None:
+    """Content that changed between two parts fails only if the whole has the wrong checksum."""
+    world.sources.cut = [2]
+    world.add("ve-1", served(world))
+    await world.run()
+    world.site.parts[CACHED] = b"XXXXXXXX"
+    world.clock.at += 5
+    await world.run()
+    assert world.row("ve-1").transfer.inputs is InputState.WAITING
+    world.clock.at += 20
+    await world.run()
+    assert world.sources.fetched[-1] == (URI, 0)
+    assert world.row("ve-1").transfer.inputs is InputState.READY
+
+
+async def test_a_failing_source_is_asked_less_and_less(world: World) -> None:
+    """5 s, 10 s, 20 s ... and never more than 10 minutes apart; given up after a day."""
+    world.add("ve-1", reference(URI, CONTENT))
+    times = []
+    start = world.clock.at
+    while world.clock.at < start + DAY + 700:
+        before = len(world.sources.fetched)
+        await world.run()
+        if len(world.sources.fetched) > before:
+            times.append(world.clock.at - start)
+        world.clock.at += 5
+    assert times[:4] == [0, 5, 15, 35]
+    assert max(b - a for a, b in pairwise(times)) == 600
+    row = world.row("ve-1")
+    assert row.transfer.inputs is InputState.FAILED
+    assert "within 24 hours" in row.transfer.detail
+    assert "connection refused" in row.transfer.detail
+
+
+async def test_problems_of_the_site_are_not_shown_to_customers(world: World) -> None:
+    """Host names and paths of the site are for its operator."""
+    world.add("ve-1", served(world))
+    world.site.down = Transient("ssh provd@login1.internal:22: connection refused")
+    await world.run()
+    assert world.row("ve-1").transfer.detail == "the site's file system cannot be used at the moment"
+    world.site.down = None
+    world.clock.at += 5
+    await world.run()
+    assert world.row("ve-1").transfer.inputs is InputState.READY
+
+
+@pytest.mark.parametrize("problem", [NoSpace("the file system is full"), NotAllowed("permission denied")])
+async def test_a_problem_of_the_site_fails_no_job(world: World, problem: Exception) -> None:
+    """A full disk or a wrong mode of work_root is the operator's to fix: the inputs wait."""
+    world.add("ve-1", served(world))
+    world.site.down = problem
+    await world.run()
+    assert world.row("ve-1").transfer.inputs is InputState.WAITING
+
+
+async def test_a_changed_cached_file_is_fetched_again(world: World) -> None:
+    """A job can write into the cache through its hard link; the next job gets the right content."""
+    one = served(world)
+    world.add("ve-1", one)
+    await world.run()
+    world.site.change(CACHED, b"XXXXXXXXXXXXXXXX", keep_mtime=True)
+    world.add("ve-2", one)
+    await world.run()
+    assert world.site.below(world.row("ve-2").transfer.staged) == {"data.bin": CONTENT}
+    assert len(world.sources.fetched) == 2
+
+
+async def test_a_link_of_a_submission_costs_one_hash(world: World) -> None:
+    """A changed ctime alone does not fetch again; without any change nothing is hashed."""
+    one = served(world)
+    world.add("ve-1", one)
+    await world.run()
+    world.add("ve-2", one)
+    await world.run()
+    assert world.site.hashed == []
+    world.submit("ve-1")
+    world.add("ve-3", one)
+    await world.run()
+    assert world.site.hashed == [CACHED]
+    assert len(world.sources.fetched) == 1
+
+
+async def test_a_vanished_cached_file_is_fetched_again(world: World) -> None:
+    """The row alone proves nothing."""
+    one = served(world)
+    world.add("ve-1", one)
+    await world.run()
+    del world.site.files[CACHED]
+    world.add("ve-2", one)
+    await world.run()
+    assert world.row("ve-2").transfer.inputs is InputState.READY
+    assert len(world.sources.fetched) == 2
+
+
+async def test_encrypted_inputs_are_decrypted(world: World) -> None:
+    """The checksum is that of the encrypted bytes, which count as moved; the job gets the plain ones."""
+    secret = b"encrypted:the plain text"
+    world.sources.content[URI] = secret
+    world.add("ve-1", reference(URI, secret, encrypted=True))
+    world.sources.cut = [3]
+    await world.run()
+    world.clock.at += 5
+    await world.run()
+    row = world.row("ve-1")
+    assert world.sources.fetched == [(URI, 0), (URI, 12)]
+    assert world.site.below(row.transfer.staged) == {"data.bin": b"the plain text"}
+    assert row.transfer.bytes_in == len(secret)
+    assert list(world.spool.iterdir()) == []
+    assert not any(b"encrypted:" in inode.content for inode in world.site.files.values())
+
+
+async def test_encrypted_inputs_without_a_key(tmp_path: Path) -> None:
+    """A provider without a recipient key refuses them."""
+    world = World(tmp_path)
+    world.cipher = None
+    world.start()
+    world.add("ve-1", DataReference(uri=URI, checksum=sha256(CONTENT), encrypted=True))
+    await world.run()
+    assert "no key for encrypted inputs" in world.row("ve-1").transfer.detail
+    await world.stop()
+
+
+async def test_a_dataset_of_the_site(tmp_path: Path) -> None:
+    """It is placed at the site, and moves no bytes over the network."""
+    world = World(tmp_path, datasets={"genomes": "/data/genomes"})
+    world.site.put("/data/genomes/a", b"A")
+    world.start()
+    world.add("ve-1", DataReference(uri="site:genomes"))
+    await world.run()
+    row = world.row("ve-1")
+    assert world.site.below(row.transfer.staged) == {"genomes/a": b"A"}
+    assert row.transfer.bytes_in == 0
+    await world.stop()
+
+
+async def test_a_cancelled_job_stops_its_fetch(world: World) -> None:
+    """Nothing is fetched for a job that ended, and its staging directory goes when it is closed."""
+    world.add("ve-1", served(world))
+    world.sources.stalled = True
+    world.parts.mover.tick()
+    while not world.sources.open:
+        await asyncio.sleep(0)
+    world.close("ve-1")
+    await world.run()
+    assert world.sources.open == []
+    row = world.row("ve-1")
+    assert row.transfer.inputs is InputState.WAITING
+    assert row.unstaged_at is not None
+    assert not world.site.there(row.staging)
+
+
+async def test_the_least_recently_used_content_is_evicted(tmp_path: Path) -> None:
+    """Until the rest fits; files of jobs are links and stay."""
+    world = World(tmp_path, cache_gb=1)
+    world.start()
+    contents = [bytes([number]) * 10 for number in range(3)]
+    for number, content in enumerate(contents):
+        world.clock.at += 1
+        world.add(f"ve-{number}", served(world, f"https://example.org/{number}", content))
+        await world.run()
+    world.parts.cache.max_bytes = 20
+    assert await world.parts.cache.evict() == 20
+    assert f"{WORK_ROOT}/.provd-cache/{CUSTOMER}/{sha256(contents[0])}" not in world.site.files
+    assert world.site.below(world.row("ve-0").transfer.staged) == {"0": contents[0]}
+    await world.stop()
