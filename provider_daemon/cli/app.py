@@ -10,6 +10,7 @@ from provider_daemon import __version__
 from provider_daemon.cli import (
     bill,
     config,
+    data,
     demo,
     devnet,
     doctor,
@@ -18,10 +19,13 @@ from provider_daemon.cli import (
     keys,
     lab,
     ledger,
+    logs,
     query,
     reconcile,
+    results,
     run,
     status,
+    submit,
     template,
     tx,
 )
@@ -51,6 +55,10 @@ app.command("doctor", short_help="Check everything that jobs depend on, and sugg
 app.command("reconcile", short_help="Compare SLURM, ledger and chain, and print differences.")(
     reconcile.reconcile
 )
+app.command("submit", short_help="Run a job from a file to its results.", epilog=submit.EPILOG)(submit.submit)
+app.command("logs", short_help="Print or follow the output of a job.", epilog=logs.EPILOG)(logs.logs)
+app.add_typer(results.app, name="results")
+app.add_typer(data.app, name="data")
 app.add_typer(jobs.app, name="job")
 app.add_typer(tx.app, name="tx")
 app.add_typer(query.app, name="query")

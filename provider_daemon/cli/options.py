@@ -7,9 +7,12 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from provider_daemon.client.identity import Who
 
 T = TypeVar("T")
 
@@ -89,6 +92,17 @@ def _asked(what: str, confirm: bool) -> str:
             return str(typer.prompt(what, hide_input=True, confirmation_prompt=confirm, err=True))
         except typer.Abort:
             raise ConfigError([f"{what.lower()}: no terminal to prompt on; use --passphrase-file"]) from None
+
+
+def who(sender: str, key_file: Path | None, keyring_dir: Path, passphrase_file: Path | None) -> "Who":
+    """Returns the key of --from or --key-file. Raises ConfigError unless exactly one of them is given."""
+    from provider_daemon.client.identity import Who, once
+    from provider_daemon.errors import ConfigError
+
+    if bool(sender) == bool(key_file):
+        raise ConfigError(["exactly one of --from and --key-file is required"])
+    name = sender or str(key_file.absolute() if key_file else "")
+    return Who(name, keyring_dir, once(lambda: passphrase(passphrase_file)))
 
 
 def example(command: str) -> str:

@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 SECTIONS = {
     "Daemon": ("run", "status", "top", "doctor", "reconcile"),
     "Jobs": ("jobs", "job", "evidence", "bill"),
+    "Customers": ("submit", "logs", "results", "data"),
     "Configuration and data": ("config", "keys", "ledger", "template"),
     "Chain": ("tx", "query"),
     "Demo and test tools": ("demo", "devnet", "lab"),

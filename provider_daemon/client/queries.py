@@ -71,6 +71,11 @@ def _key(text: str) -> bytes:
         ) from None
 
 
+def page_key(key: bytes) -> str:
+    """Returns the `key` of the next page from an answer's next_key; "" on the last page."""
+    return base64.b64encode(key).decode()
+
+
 async def job_story(chain: GrpcChain, answer: QueryAnswer) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Returns a job with its accounting record and its reports, and a line if the reports are missing.
 

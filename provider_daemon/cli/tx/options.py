@@ -19,14 +19,13 @@ from provider_daemon.cli.options import (
     Nodes,
     PassphraseFile,
     Text,
-    passphrase,
+    who,
     with_options,
 )
 from provider_daemon.cli.run import DEFAULT
 from provider_daemon.text import printable
 
 if TYPE_CHECKING:
-    from provider_daemon.client.identity import Who
     from provider_daemon.client.sending import Request, Sent, Talk
     from provider_daemon.client.transaction import Prepared, TxTerms
 
@@ -145,7 +144,7 @@ def _order(message: str, typed: dict[str, Any], options: TxOptions) -> "Request"
         message=message,
         document=documents.read(options.file) if options.file else {},
         typed=typed,
-        who=_who(options),
+        who=who(options.sender, options.key_file, options.keyring_dir, options.passphrase_file),
         terms=_terms(options),
         mode=unsent or (SEND_AND_WAIT if options.wait else SEND),
         config=_daemons(options.config),
@@ -159,16 +158,6 @@ def _daemons(config: Path) -> Path:
             f"{config} does not exist: cannot check whether a daemon on this machine uses this key", err=True
         )
     return config
-
-
-def _who(options: TxOptions) -> "Who":
-    from provider_daemon.client.identity import Who, once
-    from provider_daemon.errors import ConfigError
-
-    if bool(options.sender) == bool(options.key_file):
-        raise ConfigError(["exactly one of --from and --key-file is required"])
-    name = options.sender or str(options.key_file.absolute() if options.key_file else "")
-    return Who(name, options.keyring_dir, once(lambda: passphrase(options.passphrase_file)))
 
 
 def _terms(options: TxOptions) -> "TxTerms":

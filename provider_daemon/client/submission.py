@@ -1,0 +1,50 @@
+"""Signs and sends one MsgSubmitJob, and returns the job's id."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.chain.keys import Signer
+from provider_daemon.client import checks, created_ids, draft, transaction
+from provider_daemon.client.transaction import TxTerms
+from provider_daemon.errors import ConfigError, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job on chain. `fee`: of the transaction, such as 5000uve."""
+
+    job_id: str
+    tx_hash: str
+    fee: str
+
+
+async def submit(
+    chain: GrpcChain,
+    signer: Signer,
+    fields: dict[str, Any],
+    terms: TxTerms,
+    now: Callable[[], float],
+    sent: Callable[[str], None],
+) -> Submitted:
+    """`fields`: of MsgSubmitJob. `sent` gets the transaction's hash before the chain has it.
+
+    Raises ConfigError for invalid fields and Refused if the chain rejects the job; nothing is in escrow then.
+    Raises NotIncluded or FateUnknown as `provd tx`.
+    """
+    message = draft.message("MsgSubmitJob", fields)
+    if problems := checks.problems(message):
+        raise ConfigError(problems)
+    draft.signed_by(message, signer.address)
+    prepared = await transaction.prepare(chain, [message], signer.public_key, terms)
+    signed = transaction.sign(prepared, signer, chain.chain_id)
+    sent(signed.tx_hash)
+    await transaction.send(chain, signed)
+    found = await transaction.included(chain, signed, prepared, now)
+    answer = found.tx_response
+    if answer.code:
+        why = transaction.explained(answer.codespace, answer.code, answer.raw_log)
+        raise Refused(f"the chain refused the job: {why}", code=answer.code, codespace=answer.codespace)
+    ids = await created_ids.ids(chain, message, found)
+    return Submitted(ids["job_id"], answer.txhash, str(prepared.fee))
