@@ -6,7 +6,7 @@ from provider_daemon.errors import Refused
 
 
 class InputRefusal(StrEnum):
-    """The reason; docs/data.md explains each one to customers."""
+    """The reason (docs/data.md, 'What is refused')."""
 
     URI = "uri"
     SCHEME = "scheme"
