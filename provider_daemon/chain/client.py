@@ -102,6 +102,12 @@ class GrpcChain:
             f"the recipient keys of {address}", lambda reader: reader.recipient_keys(address), _content
         )
 
+    async def key_owner(self, fingerprint: str) -> str:
+        """Returns the address of the account that has registered a recipient key; "" if none has."""
+        return await self.agreement.same(
+            f"the owner of the key {fingerprint}", lambda reader: reader.key_owner(fingerprint)
+        )
+
     async def reports_of(self, job_id: str) -> list[GetTxResponse]:
         """Returns every included transaction that reports about the job, oldest first.
 

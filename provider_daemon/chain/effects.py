@@ -9,14 +9,16 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import Tx
+from provider_daemon.chain.proto.virtengine.encryption.v1 import tx_pb2 as encryption
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.chain.recipient_keys import Records
 from provider_daemon.chain.records import job_state
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State, route
 from provider_daemon.ports import Cluster
 
 
-class Records(Protocol):
+class RecordReader(Protocol):
     """A reader of the records."""
 
     async def job(self, job_id: str) -> ChainJob | None: ...
@@ -25,8 +27,10 @@ class Records(Protocol):
 
     async def node_sequence(self, node_id: str) -> int: ...
 
+    async def recipient_keys(self, address: str) -> Records: ...
 
-async def missing_effect(tx: Tx, records: Records) -> str | None:
+
+async def missing_effect(tx: Tx, records: RecordReader) -> str | None:
     """Returns the first missing effect, or "" if there is none.
 
     Returns None if no message has an effect that is visible in a record.
@@ -49,7 +53,7 @@ def _last_of_each(all_messages: list[Message]) -> list[Message]:
     return list(last.values())
 
 
-async def _missing(message: Message, records: Records) -> str | None:
+async def _missing(message: Message, records: RecordReader) -> str | None:
     if isinstance(message, tx_pb2.MsgReportJobStatus):
         return await _job_is(message.job_id, job_state(message.state, message.job_id), records)
     if isinstance(message, tx_pb2.MsgCancelJob):
@@ -68,10 +72,21 @@ async def _missing(message: Message, records: Records) -> str | None:
             if cluster and cluster.state == "active"
             else f"{message.cluster_id} is {cluster and cluster.state}"
         )
+    if isinstance(message, encryption.MsgRegisterRecipientKey):
+        return await _has_key(message.sender, message.public_key, records)
+    if isinstance(message, encryption.MsgRotateKey):
+        return await _has_key(message.sender, message.new_public_key, records)
     return None
 
 
-async def _job_is(job_id: str, wanted: State, records: Records) -> str:
+async def _has_key(address: str, public_key: bytes, records: RecordReader) -> str:
+    found = await records.recipient_keys(address)
+    if any(record.public_key == public_key for record in found):
+        return ""
+    return f"{address} has no such recipient key"
+
+
+async def _job_is(job_id: str, wanted: State, records: RecordReader) -> str:
     """Checks a job's state. A record in a later state has passed through the wanted one."""
     record = await records.job(job_id)
     if record is not None and (record.state is wanted or route(wanted, record.state)):

@@ -100,6 +100,9 @@ class Reader:
     async def recipient_keys(self, address: str) -> recipient_keys.Records:
         return await recipient_keys.recipient_keys(self._caller, self.store, address)
 
+    async def key_owner(self, fingerprint: str) -> str:
+        return await recipient_keys.key_owner(self._caller, self.store, fingerprint)
+
     # --- transactions ---
 
     async def find(self, tx_hash: str, tx_bytes: bytes, first: int) -> TxOutcome | None:

@@ -10,13 +10,16 @@ import grpc.aio
 
 from provider_daemon.chain import bech32, codec, keyspace
 from provider_daemon.chain.endpoint import CALL_SECONDS, Caller
-from provider_daemon.chain.grpc_errors import Unimplemented
+from provider_daemon.chain.grpc_errors import NotFound, Unimplemented
 from provider_daemon.chain.proto.virtengine.encryption.v1 import query_pb2, query_pb2_grpc
 from provider_daemon.chain.proto.virtengine.encryption.v1.types_pb2 import RecipientKeyRecord
 from provider_daemon.chain.store import Store
 from provider_daemon.errors import Refused, Unreadable
 
 Records = tuple[RecipientKeyRecord, ...]
+
+ADDRESS_BYTES = 20
+NO_MODULE = "the chain has no encryption module: it has no recipient keys"
 
 
 async def recipient_keys(caller: Caller, store: Store, address: str) -> Records:
@@ -55,4 +58,31 @@ async def _by_rpc(caller: Caller, address: str) -> Iterable[RecipientKeyRecord]:
     try:
         return (await caller.call(request)).keys
     except Unimplemented as error:
-        raise Refused("the chain has no encryption module: it has no recipient keys") from error
+        raise Refused(NO_MODULE) from error
+
+
+async def key_owner(caller: Caller, store: Store, fingerprint: str) -> str:
+    """Returns the address of the account that has registered the key; "" if none has.
+
+    A hint only: a customer's keys are looked up by address. Raises Unreadable and Refused as above.
+    """
+    try:
+        owner = await store.get(keyspace.KEY_OWNER + fingerprint.encode(), keyspace.ENCRYPTION_STORE)
+    except Refused:
+        return await _owner_by_rpc(caller, fingerprint)
+    if owner and len(owner) != ADDRESS_BYTES:
+        raise Unreadable(f"the owner of the key {fingerprint} cannot be read: {owner[:40].hex()}")
+    return bech32.encode(owner) if owner else ""
+
+
+async def _owner_by_rpc(caller: Caller, fingerprint: str) -> str:
+    async def request(channel: grpc.aio.Channel) -> query_pb2.QueryKeyByFingerprintResponse:
+        asked = query_pb2.QueryKeyByFingerprintRequest(fingerprint=fingerprint)
+        return await query_pb2_grpc.QueryStub(channel).KeyByFingerprint(asked, timeout=CALL_SECONDS)
+
+    try:
+        return (await caller.call(request)).key.address
+    except NotFound:
+        return ""
+    except Unimplemented as error:
+        raise Refused(NO_MODULE) from error

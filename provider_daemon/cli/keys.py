@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli import recipient
 from provider_daemon.cli.options import (
     KEYRING_DIR,
     AsText,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Create, import, list and delete signing keys (encrypted at rest).", no_args_is_help=True
 )
+
+app.add_typer(recipient.app, name="recipient")
 
 Key = Annotated[
     str,

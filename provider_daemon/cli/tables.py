@@ -49,6 +49,15 @@ COLUMNS: dict[str, dict[str, str]] = {
         "GPUS": "resources.gpus",
         "HEARTBEAT": "last_heartbeat",
     },
+    "keys": {
+        "VERSION": "key_version",
+        "STATE": "state",
+        "RECIPIENT": "recipient",
+        "FINGERPRINT": "key_fingerprint",
+        "REGISTERED": "registered",
+        "EXPIRES": "expires",
+        "LABEL": "label",
+    },
     "balances": {"DENOM": "denom", "AMOUNT": "amount"},
     "rewards": {
         "REWARD": "reward_id",

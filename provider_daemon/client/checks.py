@@ -10,10 +10,14 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from provider_daemon.chain.proto.virtengine.encryption.v1 import tx_pb2 as encryption
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.encryption.fingerprint import ALGORITHM, PUBLIC_KEY_BYTES, is_fingerprint
+from provider_daemon.encryption.identity import is_weak
 
 MIN_RUNTIME = 60  # in seconds: minimum of an offering's and a job's max_runtime_seconds
 MAX_THRESHOLD = 100  # maximum identity score
+ROTATION_REASONS = ("scheduled", "algorithm_migration", "compromise", "policy_change", "quantum_preparation")
 # Fields that may be negative.
 SIGNED = frozenset({"exit_code", "temperature_celsius", "gpu_temperature_celsius"})
 
@@ -29,6 +33,10 @@ _REQUIRED: dict[type[Message], tuple[str, ...]] = {
     tx_pb2.MsgUpdateNodeMetadata: ("node_id", "cluster_id", "region"),
     tx_pb2.MsgFlagDispute: ("job_id", "dispute_type", "reason"),
     tx_pb2.MsgResolveDispute: ("dispute_id",),
+    encryption.MsgRegisterRecipientKey: ("public_key", "algorithm_id"),
+    encryption.MsgRotateKey: ("old_key_fingerprint", "new_public_key"),
+    encryption.MsgRevokeRecipientKey: ("key_fingerprint",),
+    encryption.MsgUpdateKeyLabel: ("key_fingerprint",),
 }
 
 Problems = Iterator[str]
@@ -156,6 +164,24 @@ def _update_params(message: tx_pb2.MsgUpdateParams) -> Problems:
         yield "params.min_job_duration_seconds: must not exceed max_job_duration_seconds"
 
 
+def _keys(message: Any) -> Problems:
+    for name in ("public_key", "new_public_key"):
+        key = getattr(message, name, b"")
+        if key and len(key) != PUBLIC_KEY_BYTES:
+            yield f"{name}: must have {PUBLIC_KEY_BYTES} bytes, not {len(key)}"
+        elif key and is_weak(key):
+            yield f"{name}: protects nothing: it is of low order"
+    for name in ("algorithm_id", "new_algorithm_id"):
+        if getattr(message, name, "") not in ("", ALGORITHM):
+            yield f"{name}: must be {ALGORITHM}"
+    for name in ("key_fingerprint", "old_key_fingerprint"):
+        text = getattr(message, name, "")
+        if text and not is_fingerprint(text):
+            yield f"{name}: must be 40 lower-case hex digits: {text!r}"
+    if getattr(message, "reason", "") not in ("", *ROTATION_REASONS):
+        yield f"reason: must be one of {', '.join(ROTATION_REASONS)}"
+
+
 _CHECKS: dict[type[Message], Callable[[Any], Problems]] = {
     tx_pb2.MsgRegisterCluster: _register_cluster,
     tx_pb2.MsgUpdateCluster: _update_cluster,
@@ -165,4 +191,8 @@ _CHECKS: dict[type[Message], Callable[[Any], Problems]] = {
     tx_pb2.MsgReportJobStatus: _report,
     tx_pb2.MsgResolveDispute: _resolve_dispute,
     tx_pb2.MsgUpdateParams: _update_params,
+    encryption.MsgRegisterRecipientKey: _keys,
+    encryption.MsgRotateKey: _keys,
+    encryption.MsgRevokeRecipientKey: _keys,
+    encryption.MsgUpdateKeyLabel: _keys,
 }

@@ -12,6 +12,8 @@ from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxRespo
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.errors import ProvdError, Unreadable
 
+_NAMES = ("_id", "key_fingerprint")  # how the names of a message's or response's ids end
+
 
 async def ids(chain: GrpcChain, message: Message, found: GetTxResponse) -> dict[str, str]:
     """Returns created ids, such as {"job_id": "JOB-1", "escrow_id": ...}; empty for a failed transaction.
@@ -34,13 +36,14 @@ def _ids(message: Message) -> dict[str, str]:
     return {
         field.name: value
         for field, value in message.ListFields()
-        if field.name.endswith("_id") and isinstance(value, str)
+        if field.name.endswith(_NAMES) and isinstance(value, str)
     }
 
 
 def _answer(message: Message, data: str) -> Message | None:
     """Decodes the message's response from the transaction's data; raises Unreadable if that fails."""
-    kind = GetMessageClass(tx_pb2.DESCRIPTOR.message_types_by_name[f"{message.DESCRIPTOR.name}Response"])
+    described: Any = message.DESCRIPTOR
+    kind = GetMessageClass(described.file.message_types_by_name[f"{described.name}Response"])
     try:
         answers = TxMsgData.FromString(bytes.fromhex(data)).msg_responses
         return kind.FromString(answers[0].value) if answers else None

@@ -4,6 +4,7 @@ Values may be written in a readable form: enum words without their prefix (`acti
 integers as text.
 """
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,17 +12,19 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from provider_daemon.chain.messages import SIGNER_FIELDS
+from provider_daemon.chain.proto.virtengine.encryption.v1 import tx_pb2 as encryption
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.client.coins import coins
 from provider_daemon.errors import ConfigError
 
 _TIMESTAMP, _COIN = "google.protobuf.Timestamp", "cosmos.base.v1beta1.Coin"
+_KINDS = {**tx_pb2.DESCRIPTOR.message_types_by_name, **encryption.DESCRIPTOR.message_types_by_name}
 TYPE_KEY = "@type"  # Cosmos clients write it next to a message's fields
 
 
 def message(name: str, values: Mapping[str, Any]) -> Message:
     """Builds a message by name (MsgSubmitJob). Raises ConfigError with one line per invalid value."""
-    wanted: Message = GetMessageClass(tx_pb2.DESCRIPTOR.message_types_by_name[name])()
+    wanted: Message = GetMessageClass(_KINDS[name])()
     fill(wanted, values)
     return wanted
 
@@ -124,6 +127,8 @@ def _scalar(field: Any, value: Any) -> Any:
         return _enum(field, value)
     if field.cpp_type == field.CPPTYPE_BOOL:
         return _boolean(value)
+    if field.type == field.TYPE_BYTES:
+        return _base64(value)
     if field.cpp_type == field.CPPTYPE_STRING:
         return _text(value)
     return _whole(value)
@@ -149,6 +154,13 @@ def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise TypeError(f"invalid value: {value!r}; must be text")
     return str(value)
+
+
+def _base64(value: Any) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (ValueError, TypeError):
+        raise ValueError(f"invalid value: {value!r}; must be base64") from None
 
 
 def _whole(value: Any) -> int:

@@ -24,7 +24,16 @@ from provider_daemon.client import unindexed
 from provider_daemon.client.coins import Coin, Price
 from provider_daemon.client.unindexed import FateUnknown
 from provider_daemon.errors import ConfigError, ProvdError, Refused, Transient
-from provider_daemon.result_codes import ONLY_ERROR, RATE_LIMIT, SDK, UNDEFINED, SdkCode, is_in_mempool
+from provider_daemon.result_codes import (
+    ENCRYPTION,
+    ONLY_ERROR,
+    RATE_LIMIT,
+    SDK,
+    UNDEFINED,
+    EncryptionCode,
+    SdkCode,
+    is_in_mempool,
+)
 
 FEE_DENOM = "uve"
 GAS_ADJUSTMENT = 1.3
@@ -211,6 +220,12 @@ _HINTS: dict[tuple[str, int], str] = {
     (SDK, SdkCode.OUT_OF_GAS): "out of gas: increase --gas or --gas-adjustment",
     (SDK, SdkCode.TIMEOUT_HEIGHT): "its timeout height had passed: it had no effect",
     (SDK, SdkCode.WRONG_SEQUENCE): "another transaction of this key was included first: try again",
+    (ENCRYPTION, EncryptionCode.INVALID_PUBLIC_KEY): (
+        "if the account has five keys: revoke one; it is deleted seven days later"
+    ),
+    (ENCRYPTION, EncryptionCode.EXISTS): (
+        "an account has registered this public key, maybe another one: create a new key"
+    ),
     (UNDEFINED, ONLY_ERROR): "increase --fees or --gas-prices",
     (RATE_LIMIT, ONLY_ERROR): "too many transactions of this account in recent blocks: try again later",
 }

@@ -3,7 +3,7 @@
 import typer
 
 from provider_daemon.cli.options import example
-from provider_daemon.cli.query import accounts, jobs, market
+from provider_daemon.cli.query import accounts, encryption, jobs, market
 
 _ADDRESS = "ve19rl4cm2hmr8afy4kldpxz3fka4jguq0aqakfsa"
 _HASH = "51AAEB28AAA43A76DF396F1AAFA565E8835DECC873432DBF272B3D98188181CC"
@@ -30,6 +30,16 @@ def group() -> None:
     """Query account balances."""
 
 
+recipients = typer.Typer(help="Query recipient keys of accounts.", no_args_is_help=True)
+app.add_typer(recipients, name="encryption")
+
+
+@recipients.callback()
+def recipient_group() -> None:
+    """Query recipient keys of accounts."""
+
+
+recipients.command("keys", epilog=example(f"provd query encryption keys {_ADDRESS}"))(encryption.keys)
 bank.command("balances", epilog=example(f"provd query bank balances {_ADDRESS}"))(accounts.balances)
 
 _COMMANDS = {

@@ -1,18 +1,27 @@
-"""`provd tx hpc`: the module's twelve transactions, with any key."""
+"""`provd tx`: the HPC module's twelve transactions and those about recipient keys, with any key."""
 
 import typer
 
 from provider_daemon.cli.options import example
-from provider_daemon.cli.tx import clusters, governance, jobs, nodes, offerings
+from provider_daemon.cli.tx import clusters, encryption, governance, jobs, nodes, offerings
 
 app = typer.Typer(help="Sign and broadcast a transaction.", no_args_is_help=True)
+_EXIT_STATUS = (
+    "Exit status: 0 success, 1 rejected or failed, 2 usage error (nothing was signed), "
+    "3 not included by its timeout height (no effect), 4 sent, but the result is unknown."
+)
 hpc = typer.Typer(
     no_args_is_help=True,
     help="Sign and broadcast one of the HPC module's twelve transactions.",
-    epilog="Exit status: 0 success, 1 rejected or failed, 2 usage error (nothing was signed), "
-    "3 not included by its timeout height (no effect), 4 sent, but the result is unknown.",
+    epilog=_EXIT_STATUS,
+)
+keys = typer.Typer(
+    no_args_is_help=True,
+    help="Sign and broadcast a transaction about recipient keys.",
+    epilog=_EXIT_STATUS,
 )
 app.add_typer(hpc, name="hpc")
+app.add_typer(keys, name="encryption")
 
 _COMMANDS = {
     "register-cluster": (
@@ -56,3 +65,15 @@ _COMMANDS = {
 
 for _name, (_function, _arguments) in _COMMANDS.items():
     hpc.command(_name, epilog=example(f"provd tx hpc {_name} {_arguments}"))(_function)
+
+_AGE = "age1tp56lazs2jtn9ja2a409m7dnpfk6x89su46zht266js6w6835eascutqdx"
+_FINGERPRINT = "4457134794559182226754e9dd2f10832d049dc3"
+_KEY_COMMANDS = {
+    "register-recipient-key": (encryption.register_recipient_key, f"{_AGE} --label results --from bob"),
+    "rotate-key": (encryption.rotate_key, f"{_FINGERPRINT} {_AGE} --reason compromise --from bob"),
+    "revoke-recipient-key": (encryption.revoke_recipient_key, f"{_FINGERPRINT} --from bob"),
+    "update-key-label": (encryption.update_key_label, f"{_FINGERPRINT} laptop --from bob"),
+}
+
+for _name, (_function, _arguments) in _KEY_COMMANDS.items():
+    keys.command(_name, epilog=example(f"provd tx encryption {_name} {_arguments}"))(_function)

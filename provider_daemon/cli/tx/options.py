@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,22 +26,18 @@ from provider_daemon.cli.run import DEFAULT
 from provider_daemon.text import printable
 
 if TYPE_CHECKING:
+    from provider_daemon.client.identity import Who
+    from provider_daemon.client.recipient import Guided
     from provider_daemon.client.sending import Request, Sent, Talk
     from provider_daemon.client.transaction import Prepared, TxTerms
 
+Guide = Callable[["Guided"], Awaitable["Sent"]]
+
 
 @dataclass(frozen=True)
-class TxOptions:
+class SigningOptions:
     """The options of Cosmos clients."""
 
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            "--file",
-            metavar="FILE",
-            help="File with the message's fields in JSON or YAML; - for stdin. Options override it.",
-        ),
-    ] = None
     sender: Annotated[
         str,
         typer.Option("--from", metavar="KEY", help="Signing key: its name, its address, or an armored file."),
@@ -109,6 +105,20 @@ class TxOptions:
     output: AsText = Text.TEXT
 
 
+@dataclass(frozen=True)
+class TxOptions(SigningOptions):
+    """Those, for a command whose message can be read from a file."""
+
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            metavar="FILE",
+            help="File with the message's fields in JSON or YAML; - for stdin. Options override it.",
+        ),
+    ] = None
+
+
 def sends(message: str) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., None]]:
     """Decorator: turns a function that returns fields (dotted path -> value) into a command that sends them.
 
@@ -121,10 +131,38 @@ def sends(message: str) -> Callable[[Callable[..., dict[str, Any]]], Callable[..
     return decorate
 
 
+def guided(function: Callable[..., Guide]) -> Callable[..., None]:
+    """Decorator: turns a function that returns a guide into a command.
+
+    A guide prepares a message from what it finds on the chain, sends it, and checks its effect.
+    """
+    return with_options(function, SigningOptions, _guide)
+
+
+def _guide(guide: Guide, options: SigningOptions) -> None:
+    import asyncio
+
+    _show(asyncio.run(_guided(guide, options)), options)
+
+
+async def _guided(guide: Guide, options: SigningOptions) -> "Sent":
+    from provider_daemon.client.recipient import Guided
+    from provider_daemon.client.sending import carry_out
+    from provider_daemon.client.session import chain_at
+
+    key = _who(options)
+    async with chain_at(options.node, options.chain_id) as chain:
+
+        async def send(message: str, typed: dict[str, Any]) -> "Sent":
+            return await carry_out(_order(message, typed, options, key), chain, _talk(options))
+
+        return await guide(Guided(chain, key, send, options.dry_run))
+
+
 def _transact(message: str, typed: dict[str, Any], options: TxOptions) -> None:
     import asyncio
 
-    _show(asyncio.run(_carried_out(_order(message, typed, options), options)), options)
+    _show(asyncio.run(_carried_out(_order(message, typed, options, _who(options)), options)), options)
 
 
 async def _carried_out(order: "Request", options: TxOptions) -> "Sent":
@@ -135,16 +173,17 @@ async def _carried_out(order: "Request", options: TxOptions) -> "Sent":
         return await carry_out(order, chain, _talk(options))
 
 
-def _order(message: str, typed: dict[str, Any], options: TxOptions) -> "Request":
+def _order(message: str, typed: dict[str, Any], options: SigningOptions, key: "Who") -> "Request":
     from provider_daemon.cli import documents
     from provider_daemon.client.sending import DRY_RUN, GENERATE, SEND, SEND_AND_WAIT, Request
 
+    file = options.file if isinstance(options, TxOptions) else None
     unsent = GENERATE if options.generate_only else DRY_RUN if options.dry_run else ""
     return Request(
         message=message,
-        document=documents.read(options.file) if options.file else {},
+        document=documents.read(file) if file else {},
         typed=typed,
-        who=who(options.sender, options.key_file, options.keyring_dir, options.passphrase_file),
+        who=key,
         terms=_terms(options),
         mode=unsent or (SEND_AND_WAIT if options.wait else SEND),
         config=_daemons(options.config),
@@ -160,7 +199,11 @@ def _daemons(config: Path) -> Path:
     return config
 
 
-def _terms(options: TxOptions) -> "TxTerms":
+def _who(options: SigningOptions) -> "Who":
+    return who(options.sender, options.key_file, options.keyring_dir, options.passphrase_file)
+
+
+def _terms(options: SigningOptions) -> "TxTerms":
     from provider_daemon.client.coins import coin, price
     from provider_daemon.client.transaction import TxTerms
 
@@ -190,7 +233,7 @@ def _parsed(name: str, parse: Callable[[str], Any], text: str) -> Any:
         raise ConfigError([f"{name}: {error}"]) from None
 
 
-def _talk(options: TxOptions) -> "Talk":
+def _talk(options: SigningOptions) -> "Talk":
     from provider_daemon.client.sending import Talk
 
     return Talk(
@@ -209,7 +252,7 @@ def _confirm(prepared: "Prepared") -> None:
     typer.confirm(f"Sign and send this transaction with a fee of {prepared.fee}?", abort=True, err=True)
 
 
-def _show(sent: "Sent", options: TxOptions) -> None:
+def _show(sent: "Sent", options: SigningOptions) -> None:
     import json
 
     as_json = options.output is Text.JSON or not sent.lines

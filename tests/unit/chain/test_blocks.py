@@ -6,6 +6,8 @@ from provider_daemon.chain.blocks import BlockScan
 from provider_daemon.chain.effects import missing_effect
 from provider_daemon.chain.messages import pack
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import Tx, TxBody
+from provider_daemon.chain.proto.virtengine.encryption.v1 import tx_pb2 as encryption
+from provider_daemon.chain.proto.virtengine.encryption.v1.types_pb2 import RecipientKeyRecord
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.chain.tx import tx_hash
 from provider_daemon.errors import Transient
@@ -80,8 +82,37 @@ async def test_effects_of_reports(said: str, state: str, there: bool) -> None:
         async def node_sequence(self, node_id: str) -> int:
             return 0
 
+        async def recipient_keys(self, address: str) -> tuple[RecipientKeyRecord, ...]:
+            return ()
+
     message = tx_pb2.MsgReportJobStatus(
         job_id="JOB-1", state=types_pb2.JobState.Value(f"JOB_STATE_{said.upper()}")
     )
     missing = await missing_effect(Tx(body=TxBody(messages=[pack(message)])), Records())
     assert (missing == "") is there
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_effects_of_recipient_keys(there: bool) -> None:
+    """A registration and a rotation took effect when the account has the new key."""
+
+    class Keys:
+        async def job(self, job_id: str) -> None:
+            return None
+
+        async def cluster(self, cluster_id: str) -> None:
+            return None
+
+        async def node_sequence(self, node_id: str) -> int:
+            return 0
+
+        async def recipient_keys(self, address: str) -> tuple[RecipientKeyRecord, ...]:
+            return (RecipientKeyRecord(address=address, public_key=bytes([1 if there else 2]) * 32),)
+
+    key = bytes([1]) * 32
+    for message in (
+        encryption.MsgRegisterRecipientKey(sender="ve1x", public_key=key),
+        encryption.MsgRotateKey(sender="ve1x", new_public_key=key),
+    ):
+        missing = await missing_effect(Tx(body=TxBody(messages=[pack(message)])), Keys())
+        assert (missing == "") is there

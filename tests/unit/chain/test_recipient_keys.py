@@ -8,7 +8,11 @@ import pytest
 
 from provider_daemon.chain import bech32, codec
 from provider_daemon.chain.client import GrpcChain
-from provider_daemon.chain.proto.virtengine.encryption.v1.query_pb2 import QueryRecipientKeyResponse
+from provider_daemon.chain.proto.virtengine.encryption.v1.query_pb2 import (
+    QueryKeyByFingerprintRequest,
+    QueryKeyByFingerprintResponse,
+    QueryRecipientKeyResponse,
+)
 from provider_daemon.chain.proto.virtengine.encryption.v1.types_pb2 import RecipientKeyRecord
 from provider_daemon.errors import Refused, Transient, Unreadable
 from tests.fakes.chain import ALICE, BOB, CHAIN_ID, FakeClock
@@ -130,3 +134,27 @@ async def test_one_endpoint_cannot_substitute_a_key() -> None:
         FarEnd(records=lying), FarEnd(records=honest), FarEnd(records=honest), quorum=2
     ) as chain:
         assert [each.key_version for each in await chain.recipient_keys(ALICE.address)] == [1]
+
+
+async def test_the_owner_of_a_key() -> None:
+    """By the store's index, or by RPC; nobody's key is "", a damaged index unreadable."""
+    place = ("encryption", b"\x02" + b"a" * 40)
+    async with chain_over(FarEnd(records={place: bech32.decode(BOB.address)})) as chain:
+        assert await chain.key_owner("a" * 40) == BOB.address
+        assert await chain.key_owner("b" * 40) == ""
+    async with chain_over(FarEnd(records={place: b"short"})) as chain:
+        with pytest.raises(Unreadable):
+            await chain.key_owner("a" * 40)
+
+    def found(asked: QueryKeyByFingerprintRequest) -> QueryKeyByFingerprintResponse:
+        if asked.fingerprint != "a" * 40:
+            raise Abort(grpc.StatusCode.NOT_FOUND, "not found")
+        return QueryKeyByFingerprintResponse(key=record(1))
+
+    far = FarEnd(store_log="no", store_code=4, answers={"KeyByFingerprint": found})
+    async with chain_over(far) as chain:
+        assert await chain.key_owner("a" * 40) == ALICE.address
+        assert await chain.key_owner("b" * 40) == ""
+    async with chain_over(FarEnd(store_log="no", store_code=4)) as chain:
+        with pytest.raises(Refused, match="no encryption module"):
+            await chain.key_owner("a" * 40)

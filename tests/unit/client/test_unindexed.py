@@ -7,10 +7,13 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.service_pb2 import GetTxResponse
+from provider_daemon.chain.proto.virtengine.encryption.v1.tx_pb2 import MsgRegisterRecipientKey
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgRegisterCluster
 from provider_daemon.client import created_ids, transaction
 from provider_daemon.client.transaction import TxTerms
 from provider_daemon.client.unindexed import FateUnknown
+from provider_daemon.encryption.fingerprint import ALGORITHM
+from provider_daemon.encryption.identity import Identity
 from tests.fakes.chain import ALICE, BOB, TestChain, cancel, job
 
 
@@ -50,3 +53,10 @@ async def test_what_no_record_shows(chain: TestChain) -> None:
             chain, MsgRegisterCluster(provider_address=ALICE.address, name="a", region="b", total_nodes=1)
         )
     assert caught.value.exit_code == 4
+
+
+async def test_a_recipient_key(chain: TestChain) -> None:
+    """The account's new key shows that its registration succeeded."""
+    key = Identity(bytes([7]) * 32)
+    message = MsgRegisterRecipientKey(sender=ALICE.address, public_key=key.public_key, algorithm_id=ALGORITHM)
+    assert (await sent(chain, message)).tx_response.code == 0
