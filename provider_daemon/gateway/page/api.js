@@ -11,6 +11,15 @@ const WORDS = {
   internal_error: "The gateway has an internal error. Try again in a minute.",
 };
 
+// An answer to HEAD has a status only.
+const STATUSES = {
+  403: "This cannot be read: it is not yours, or not a regular file.",
+  404: "This does not exist, or no longer.",
+  410: WORDS.results_deleted,
+  429: WORDS.too_many_requests,
+  503: WORDS.unavailable,
+};
+
 export class ApiError extends Error {
   constructor(status, code, message) {
     super(WORDS[code] || message);
@@ -72,7 +81,7 @@ export async function call(path, { method = "GET", body, headers = {}, signal, a
 async function failed(answer) {
   let found = {};
   try { found = (await answer.json()).error || {}; } catch { /* a proxy's page, or HEAD: no JSON */ }
-  return new ApiError(answer.status, found.code || "", found.message || `The gateway answered with status ${answer.status}.`);
+  return new ApiError(answer.status, found.code || "", found.message || STATUSES[answer.status] || `The gateway answered with status ${answer.status}.`);
 }
 
 export const json = async (path, options) => (await call(path, options)).json();

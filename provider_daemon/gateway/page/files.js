@@ -65,12 +65,18 @@ export function filesSection(id, signal) {
     (rows.querySelector("button") || reload).focus();
   }
 
+  // The browser shows no reason for a download that fails, so the file is asked for before.
+  async function one(path, name) {
+    await call(filePath(id, path), { method: "HEAD", signal });
+    await download(id, filePath(id, path), name, signal);
+  }
+
   function row({ path, kind, size, modified_at: changed }) {
     const name = path.slice(path.lastIndexOf("/") + 1);
     let first = el("span", { class: "quiet", title: "Links and special files cannot be downloaded" }, name);
     if (kind === "directory") first = button(`${name}/`, () => open(path), "link");
     if (kind === "file") {
-      const pressed = button(name, () => busy(pressed, () => download(id, filePath(id, path), name, signal)), "link", { "aria-label": `Download ${name}` });
+      const pressed = button(name, () => busy(pressed, () => one(path, name)), "link", { "aria-label": `Download ${name}` });
       first = pressed;
     }
     return el("tr", {}, el("td", {}, first), el("td", { class: "quiet number" }, kind === "file" ? bytes(size) : ""), el("td", { class: "quiet" }, ago(changed)));

@@ -77,7 +77,6 @@ export function logSection(id, signal) {
 }
 
 // Without the sequences that colour a terminal; a carriage return begins a line.
-// eslint-disable-next-line no-control-regex
 const readable = (piece) => piece.replace(/\x1b\[[0-9;?]*[ -/]*[@-~]/g, "").replace(/\r\n?/g, "\n");
 
 const pause = (time, stop) => new Promise((done) => {

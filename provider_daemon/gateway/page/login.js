@@ -8,6 +8,8 @@ const wallet = () => window.keplr || window.leap;
 export async function loginView(box, info, done) {
   const field = el("input", { type: "password", id: "token", autocomplete: "off", spellcheck: "false", required: true, "aria-describedby": "token-hint" });
   const connect = button("Connect wallet", () => busy(connect, async () => { await withWallet(info); done(); }), "first fill", { id: "connect" });
+  const none = el("p", { class: "small warn", id: "no-wallet", hidden: true }, "No wallet was found in this browser. Install Keplr or a wallet that is compatible with it, or use a token.");
+  setTimeout(() => { none.hidden = Boolean(wallet()); }, 1000); // wallets come into the page a little later than its own scripts
   const send = el("button", { class: "fill" }, "Log in with the token");
   const form = el("form", { class: "card", onsubmit: (event) => {
     event.preventDefault();
@@ -25,7 +27,7 @@ export async function loginView(box, info, done) {
         el("h2", {}, "Wallet"),
         el("p", { class: "quiet" }, "Your wallet shows a text to sign. Signing it costs nothing and moves no tokens."),
         connect,
-        wallet() ? null : el("p", { class: "small warn", id: "no-wallet" }, "No wallet was found in this browser. Install Keplr or a wallet that is compatible with it, or use a token.")),
+        none),
       form)));
 }
 

@@ -1,9 +1,13 @@
 """The text that wallets sign: what it binds, and that stock wallets' signatures of it are valid."""
 
+import base64
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provider_daemon.chain.evidence import adr036
 from provider_daemon.tokens import challenge
 from provider_daemon.tokens.identity import Audience
 from provider_daemon.tokens.refusal import TokenRefusal, TokenRefused
@@ -59,6 +63,13 @@ def test_another_key_is_refused() -> None:
     assert refusal(key=public_key(STRANGER), signature=signed(CHALLENGE, STRANGER)) is TokenRefusal.SIGNATURE
     assert refusal(signature=signed(CHALLENGE, STRANGER)) is TokenRefusal.SIGNATURE
     assert refusal(signature=signed("another text")) is TokenRefusal.SIGNATURE
+
+
+def test_a_stranger_cannot_sign_in_the_customers_name() -> None:
+    """The signed document names the customer, but the key is the stranger's own."""
+    digest = hashlib.sha256(adr036(CHALLENGE.encode(), CUSTOMER.address)).digest()
+    signature = base64.b64encode(STRANGER.sign(digest)).decode()
+    assert refusal(key=public_key(STRANGER), signature=signature) is TokenRefusal.SIGNATURE
 
 
 @pytest.mark.parametrize("text", ["", "=", "====", "AAAA", "not base64", "AoS_", "é", "A" * 10_000])

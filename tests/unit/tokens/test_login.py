@@ -127,6 +127,11 @@ def test_a_token_for_another_audience_is_refused(aud: object) -> None:
     assert refusal(token({**granular(PROVIDER), "aud": aud})) is TokenRefusal.WRONG_AUDIENCE
 
 
+def test_a_final_slash_of_the_url_does_not_matter() -> None:
+    """One gateway has one `aud`."""
+    assert replace(AUDIENCE, url=f"{AUDIENCE.url}/").claim == AUDIENCE.claim
+
+
 def test_a_token_for_this_audience_is_accepted() -> None:
     """As text or in a list; our own client's token carries it."""
     for aud in (AUDIENCE.claim, ["https://other.example", AUDIENCE.claim]):
@@ -195,7 +200,8 @@ def test_a_malformed_token_costs_no_query() -> None:
         return None
 
     at = Authenticator(AUDIENCE, KEY, ReplayGuard(0.0), asks)
-    for given in ("x.y.z", token(claims(jti=None)), token(granular(STRANGER.address))):
+    short = f"{token(claims()).rpartition('.')[0]}.AAAA"
+    for given in ("x.y.z", short, token(claims(jti=None)), token(granular(STRANGER.address))):
         refusal(given, at=at)
     assert asked == []
 
