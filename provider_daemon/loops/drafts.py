@@ -109,6 +109,7 @@ class Drafts:
         self.gas = GasLimits()
         self._block_gas = sys.maxsize
         self._unclamped_until = 0.0
+        self._clamped = False  # the last draft's height is lower than the endpoint's
 
     def choose(self, settings: OutboxSettings, now: float, held: frozenset[str]) -> list[Message]:
         """Selects the messages to send next. Reports of the jobs in `held` are left out."""
@@ -174,6 +175,7 @@ class Drafts:
         self._trend.observe(head.height, price)
         clamped = plausible_height(head.height, sending.newest_included(self._ledger, address), now)
         height = head.height if now < self._unclamped_until else clamped
+        self._clamped = height < head.height
         ceiling = fees.lowest_ceiling(settings.max_fee, balance, self._budget(settings, now), denom)
         return _Conditions(settings, now, account, height, price, balance, ceiling)
 
@@ -274,8 +276,12 @@ class Drafts:
         return required
 
     def distrust_clamp(self, now: float) -> None:
-        """Uses the endpoint's own height for a while, after the chain reported a passed timeout height."""
-        self._unclamped_until = now + UNCLAMPED_SECONDS
+        """Uses the endpoint's own height for a while, after the chain reported a passed timeout height.
+
+        If that draft had the endpoint's own height, it was only late, and heights are limited as before.
+        """
+        if self._clamped:
+            self._unclamped_until = now + UNCLAMPED_SECONDS
 
     def learn_block_gas(self, refusal: str, settings: OutboxSettings) -> bool:
         """Learns the block's gas limit, which only a refusal names. Returns whether it is new."""

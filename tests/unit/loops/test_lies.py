@@ -15,6 +15,7 @@ from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateCluste
 from provider_daemon.devnet import bank
 from provider_daemon.errors import Refused, Transient
 from provider_daemon.ledger.rows import OpenTx
+from provider_daemon.loops import drafts
 from provider_daemon.loops.drafts import packed
 from provider_daemon.loops.outbox import STALLED_SECONDS, OutboxSettings
 from provider_daemon.loops.sending_problems import GRACE_SECONDS
@@ -78,6 +79,35 @@ async def test_a_height_far_ahead_makes_no_far_timeout(house: House, liar: Liar)
     opened = house.ledger.open_tx(PROVIDER.address)
     assert opened is not None
     assert opened.timeout_height < house.chain.devnet.blocks.height + 200
+
+
+async def test_a_draft_that_was_late_does_not_lift_the_limit(house: House, liar: Liar) -> None:
+    """The endpoint was behind, so the timeout height had passed. The limit was not the cause: it holds when
+    an endpoint invents a height afterwards."""
+    for _ in range(40):
+        house.chain.block()
+    liar.answers["head"] = lambda head: Head(head.height - 30, head.time)
+    await house.outbox.tick()
+    assert "tx timeout height" in still(house)
+    liar.answers["head"] = lambda head: Head(head.height + FAR, head.time)
+    await house.outbox.tick()
+    opened = house.ledger.open_tx(PROVIDER.address)
+    assert opened is not None
+    assert opened.timeout_height < house.chain.devnet.blocks.height + 1_000
+
+
+async def test_a_limit_that_is_too_low_is_lifted(
+    house: House, liar: Liar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a clock that is behind, the limit itself makes the timeout height pass: the next draft has the
+    endpoint's own height."""
+    for _ in range(40):
+        house.chain.block()
+    monkeypatch.setattr(drafts, "plausible_height", lambda height, included, now: height - 30)
+    await house.outbox.tick()
+    assert "tx timeout height" in still(house)
+    await house.report()
+    assert (await house.state("JOB-2"), still(house)) == ("queued", "")
 
 
 async def test_a_sequence_that_nothing_explains_is_not_used(house: House, liar: Liar) -> None:
