@@ -1,6 +1,6 @@
 """The interfaces that slurm/ and chain/ implement, as the loops use them; simulations have their own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Protocol
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.spec import ChainJob, Spec
+from provider_daemon.job.transfer import Transfer
 from provider_daemon.job.usage import Usage
 
 
@@ -74,11 +75,15 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One submission: the finished batch script (directives first) and the job directory that it runs in."""
+    """One submission: the finished batch script (directives first) and the job directory that it runs in.
+
+    `inputs`: a directory at the site whose files are linked into `<directory>/inputs`; "" for none.
+    """
 
     name: str
     script: str
     directory: str
+    inputs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,17 @@ class Node:
     partitions: tuple[str, ...] = ()
     load: str = ""
     reason: str = ""
+
+
+class Transfers(Protocol):
+    """What the data mover has done, as the daemon sees it."""
+
+    def facts(self, names: Iterable[str]) -> Mapping[str, Transfer]:
+        """Returns the facts by SLURM name; a job that the mover has not seen is left out.
+
+        Raises Transient if they cannot be read now.
+        """
+        ...
 
 
 class Scheduler(Protocol):

@@ -14,10 +14,13 @@ from provider_daemon.chain import bech32
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.sign import verify as verify_signature
 from provider_daemon.job.state import State
+from provider_daemon.job.transfer import Results
 from provider_daemon.job.usage import Usage
 
 # of the document; a document without the field is version 1, which does not describe the job
 VERSION = 2
+# of a document that also signs the manifest of the results
+WITH_RESULTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class EvidenceFacts:
     """Everything that the signature covers. `signed_at` is in seconds since the epoch.
 
     `spec_sha256`: the digest of what the customer requested (spec_digest.py), "" in evidence of version 1,
-    which has no such field.
+    which has no such field. `results`: the manifest of the results, only in evidence of version 3.
     """
 
     chain_id: str
@@ -38,6 +41,7 @@ class EvidenceFacts:
     usage: Usage
     signed_at: int
     spec_sha256: str = ""
+    results: Results | None = None
 
 
 def document(facts: EvidenceFacts) -> bytes:
@@ -46,6 +50,10 @@ def document(facts: EvidenceFacts) -> bytes:
     GPU types are left out: the protobuf message lacks them, so nobody could check them.
     """
     said = {**asdict(facts), "state": facts.state.value, "usage": wire_usage(facts.usage)}
+    del said["results"]
+    if facts.results is not None:
+        signed = {f"results_{name}": value for name, value in asdict(facts.results).items()}
+        return canonical({**said, **signed, "version": WITH_RESULTS})
     if facts.spec_sha256:
         return canonical({**said, "version": VERSION})
     del said["spec_sha256"]

@@ -16,7 +16,9 @@ from provider_daemon.chain.proto.cosmos.tx.v1beta1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.chain.spec_digest import digest
-from provider_daemon.job.state import State
+from provider_daemon.job import results_word
+from provider_daemon.job.state import TERMINAL, State
+from provider_daemon.job.transfer import Results
 
 _PLAIN_KEY = f"/{PubKey.DESCRIPTOR.full_name}"
 
@@ -44,13 +46,14 @@ class Verdict:
     """The result of a verification.
 
     `why` is empty if the evidence is valid. `spec_signed`: it names its job, and the chain's record is that
-    job.
+    job. `results`: the signed manifest of the results, if the evidence has one.
     """
 
     job_id: str
     state: str
     why: str = ""
     spec_signed: bool = False
+    results: Results | None = None
 
     @property
     def ok(self) -> bool:
@@ -99,6 +102,9 @@ def _verdict(
         return Verdict(report.job_id, state, why)
     facts, key = _facts(report, State(state), chain_id, record), keys[report.provider_address]
     if record.spec_sha256 and verify(facts, report.signature, key):
+        return Verdict(report.job_id, state, spec_signed=True, results=facts.results)
+    facts = replace(facts, results=None)  # evidence that signs no results, whatever the message names
+    if record.spec_sha256 and verify(facts, report.signature, key):
         return Verdict(report.job_id, state, spec_signed=True)
     if verify(replace(facts, spec_sha256=""), report.signature, key):
         return Verdict(report.job_id, state)
@@ -138,4 +144,5 @@ def _facts(report: MsgReportJobStatus, state: State, chain_id: str, record: Chai
         usage=messages.usage_of(report.usage_metrics),
         signed_at=report.signed_timestamp,
         spec_sha256=record.spec_sha256,
+        results=results_word.parse(report.status_message) if state in TERMINAL else None,
     )

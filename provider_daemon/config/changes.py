@@ -22,6 +22,7 @@ FIXED: dict[Where, str] = {
     (*CLUSTER, "transport"): "the connection to the site is configured at start",
     (*CLUSTER, "ssh"): "the connection to the site is configured at start",
     (*CLUSTER, "slurm_path"): "the connection to the site is configured at start",
+    ("data",): "the data mover's database is opened at start",
     ("metrics",): "the port is opened at start",
 }
 """key that needs a restart -> reason; a reload applies all others"""

@@ -33,6 +33,7 @@ from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
 from provider_daemon.status.routes import Routes
 from provider_daemon.status.view import View
+from provider_daemon.transfers.store import TransferStore
 
 log = structlog.get_logger("provd.daemon")
 
@@ -93,6 +94,7 @@ class Daemon:
             self._meters,
             self.clock,
             self._ongoing,
+            TransferStore(Path(self._config.data.path)) if self._config.data else None,
         )
 
     # --- life ---

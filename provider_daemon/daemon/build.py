@@ -4,8 +4,9 @@ from collections.abc import Callable
 from functools import partial
 
 from provider_daemon.chain.keys import Signer
-from provider_daemon.config.model import ChainConfig, ClusterConfig
+from provider_daemon.config.model import ChainConfig, ClusterConfig, Config
 from provider_daemon.job.admission import Image, Limits, Program, SitePolicy
+from provider_daemon.job.data import DataPolicy
 from provider_daemon.job.report_cost import ReportGasLimits
 from provider_daemon.job.spec import Spec
 from provider_daemon.loops.cluster import ServedCluster
@@ -33,7 +34,16 @@ def scheduler(cluster: ClusterConfig, clock: Clock) -> SlurmScheduler:
     return SlurmScheduler(transport(cluster, clock), clock, cluster.name)
 
 
-def served_cluster(cluster: ClusterConfig, signer: Signer, max_gas: int) -> ServedCluster:
+def data_policy(config: Config) -> DataPolicy | None:
+    """Returns None if no data mover is configured."""
+    if config.data is None:
+        return None
+    return DataPolicy(config.data.results_seconds, config.gateway.url if config.gateway else "")
+
+
+def served_cluster(
+    cluster: ClusterConfig, signer: Signer, max_gas: int, data: DataPolicy | None = None
+) -> ServedCluster:
     """`max_gas` is per transaction. Reads the templates; raises TemplateError if one is unusable."""
     limits = cluster.limits
     return ServedCluster(
@@ -49,6 +59,7 @@ def served_cluster(cluster: ClusterConfig, signer: Signer, max_gas: int) -> Serv
         max_jobs=limits.max_jobs,
         prologue=tuple(cluster.prologue),
         partitions=cluster.partitions,
+        data=data,
         site=SitePolicy(
             images=tuple(Image(image.pattern, tuple(image.run)) for image in cluster.images),
             limits=Limits(

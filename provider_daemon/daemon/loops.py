@@ -7,7 +7,7 @@ from provider_daemon.chain.audit import GrpcAudit
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.config.model import ClusterConfig, Config
-from provider_daemon.daemon.build import outbox_settings, served_cluster
+from provider_daemon.daemon.build import data_policy, outbox_settings, served_cluster
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.cluster import ServedCluster
@@ -20,7 +20,7 @@ from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler
 from provider_daemon.metrics.wallet import PERIOD_SECONDS, Wallet
 from provider_daemon.ongoing import OngoingProblems
-from provider_daemon.ports import Clock
+from provider_daemon.ports import Clock, Transfers
 from provider_daemon.reconciliation.comparer import Served
 from provider_daemon.reconciliation.loop import CHECK_SECONDS, Reconciliation
 
@@ -37,6 +37,7 @@ class Wiring:
     meters: Meters
     clock: Clock
     ongoing: OngoingProblems
+    transfers: Transfers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,9 @@ class LoopSet:
 
     def _tenancies_of(self, config: Config) -> dict[str, ServedCluster]:
         return {
-            cluster.id: served_cluster(cluster, self._wiring.signers[cluster.key], config.chain.max_gas)
+            cluster.id: served_cluster(
+                cluster, self._wiring.signers[cluster.key], config.chain.max_gas, data_policy(config)
+            )
             for cluster in config.clusters
         }
 
@@ -109,7 +112,15 @@ class LoopSet:
             self._served_clusters[cluster.id],
             self._wiring.schedulers[cluster.id],
         )
-        advance = Advance(wired.ledger, scheduler, known, wired.clock, poke_all(self.outboxes), wired.ongoing)
+        advance = Advance(
+            wired.ledger,
+            scheduler,
+            known,
+            wired.clock,
+            poke_all(self.outboxes),
+            wired.ongoing,
+            wired.transfers,
+        )
         heartbeat = Heartbeat(wired.ledger, scheduler, wired.chain, known, wired.clock)
         return _Site(
             advance,

@@ -55,6 +55,7 @@ from provider_daemon.job.plausibility import implausible, is_dated_after
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, State, route
+from provider_daemon.job.transfer import Results
 from provider_daemon.job.usage import GpuUnaccounted, Usage, measure
 
 # Exactly-once submission depends on these four, in seconds: a submission must be over before its absence from
@@ -88,7 +89,9 @@ class Job:
     named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen, 0 until then; with it a SLURM job
     whose name was changed is still recognised. `record_accepted`: the operator unparked the job although its
     accounting record is implausible. `sbatch_answer`: what sbatch printed at the last submission that
-    returned no SLURM id.
+    returned no SLURM id. `directory`: the job's directory at the site, of its last submission. `measured_at`:
+    when the final record was first read. `settled_at`: when the usage with everything that belongs to it
+    became final, and the report was due; `results`: the manifest that this report signs, if there was one.
     """
 
     spec: Spec
@@ -118,6 +121,10 @@ class Job:
     hold_since: float | None = None
     disowned: bool = False
     sbatch_answer: str = ""
+    directory: str = ""
+    measured_at: float | None = None
+    settled_at: float | None = None
+    results: Results | None = None
 
     @property
     def name(self) -> str:
@@ -135,8 +142,16 @@ class Job:
 
     @property
     def measured(self) -> bool:
-        """Whether SLURM's final record was read, so that the usage is final."""
+        """Whether SLURM's final record was read, so that no more of SLURM is needed."""
         return self.usage is not None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the usage is final and the results are known or no longer waited for.
+
+        A job of an older ledger, and one that the chain ended, is settled with its final record.
+        """
+        return self.settled_at is not None or (self.measured and self.promised in TERMINAL)
 
     @property
     def gpus_owed(self) -> int:
@@ -436,8 +451,8 @@ def doubt(job: Job, since: float, chain_ahead: float) -> Job:
     return job if known else replace(job, intent_at=since)
 
 
-def intend(job: Job, now: float) -> Job:
-    return replace(job, intent_at=now, attempt=job.attempt + 1)
+def intend(job: Job, now: float, directory: str = "") -> Job:
+    return replace(job, intent_at=now, attempt=job.attempt + 1, directory=directory or job.directory)
 
 
 def defer(job: Job, answer: str) -> Job:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from provider_daemon.errors import Refused, Transient
+from provider_daemon.job.data import inputs_ready, over_quota, refuse_inputs, settle
 from provider_daemon.job.lifecycle import (
     Action,
     Cancel,
@@ -22,6 +23,7 @@ from provider_daemon.job.lifecycle import (
 )
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State
+from provider_daemon.job.transfer import Transfer
 from provider_daemon.job.turns import in_turn
 from provider_daemon.job.usage_record import SnapshotType
 from provider_daemon.ledger.event_kind import EventKind
@@ -34,7 +36,7 @@ from provider_daemon.loops.submission_pause import SubmissionPause
 from provider_daemon.loops.unreadable_rows import UnreadableRows
 from provider_daemon.loops.watched_jobs import followed, watch
 from provider_daemon.ongoing import OngoingProblems
-from provider_daemon.ports import Clock, Scheduler, Submission, SubmissionResult
+from provider_daemon.ports import Clock, Scheduler, Submission, SubmissionResult, Transfers
 from provider_daemon.slurm.commands import ORDERS_A_COMMAND
 from provider_daemon.slurm.script import render
 from provider_daemon.usage_records.recorder import Interim, take
@@ -54,7 +56,10 @@ class Step:
 
 
 class Advance:
-    """Runs one cluster's poll, decision and commands. `poke` wakes the outbox when reports were stored."""
+    """Runs one cluster's poll, decision and commands. `poke` wakes the outbox when reports were stored.
+
+    `transfers`: what the data mover has done; None if no mover serves the cluster.
+    """
 
     def __init__(
         self,
@@ -64,13 +69,16 @@ class Advance:
         clock: Clock,
         poke: Callable[[], None],
         ongoing: OngoingProblems | None = None,
+        transfers: Transfers | None = None,
     ) -> None:
         self._ledger = ledger
         self._scheduler = scheduler
         self._served = served
         self._clock = clock
         self._poke = poke
-        self._pause = SubmissionPause(served.name, clock, ongoing or OngoingProblems())
+        self._ongoing = ongoing or OngoingProblems()
+        self._transfers = transfers
+        self._pause = SubmissionPause(served.name, clock, self._ongoing)
         self._stale_ledger = StaleLedger(ledger, served.cluster_id)
         self._bad_rows = UnreadableRows(ledger, served.cluster_id, served.name)
         self._interim = Interim(ledger, served.signer, clock)
@@ -88,34 +96,68 @@ class Advance:
             return
         doubted = [doubt(job, since, self._stale_ledger.chain_ahead()) for job in jobs]
         snapshot = await self._scheduler.snapshot(watch(doubted))
-        steps = self._think(doubted, snapshot)
+        steps = self._think(doubted, snapshot, self._moved(jobs))
         self._write({job.spec.job_id: job for job in jobs}, steps)
         self._interim.take([step.job for step in steps], snapshot)
         await self._act(steps)
 
     # --- think ---
 
-    def _think(self, jobs: Sequence[Job], snapshot: Snapshot) -> list[Step]:
+    def _moved(self, jobs: Sequence[Job]) -> Mapping[str, Transfer]:
+        """Returns the data mover's facts. Without them jobs with inputs wait, and final reports a while."""
+        if self._transfers is None:
+            return {}
+        now = self._clock.now()
+        try:
+            found = self._transfers.facts(job.name for job in jobs)
+        except Transient as error:
+            if self._ongoing.start("transfers_unreadable", self._served.name, now, str(error)):
+                log.warning(
+                    "transfers_unreadable",
+                    cluster=self._served.name,
+                    why=str(error),
+                    next="jobs with inputs wait; check that `provd mover` runs",
+                )
+            return {}
+        if self._ongoing.clear("transfers_unreadable", self._served.name):
+            log.info("transfers_readable_again", cluster=self._served.name)
+        return found
+
+    def _think(self, jobs: Sequence[Job], snapshot: Snapshot, moved: Mapping[str, Transfer]) -> list[Step]:
         now = self._clock.now()
         self._pause.begin_tick()
         latest = now + self._stale_ledger.chain_ahead()
-        observed = [observe(before, snapshot, now, latest) for before in jobs]
-        steps = [Step(job, decide(job, snapshot)) for job in observed]
+        observed = [
+            self._with_data(observe(before, snapshot, now, latest), moved.get(before.name), now, latest)
+            for before in jobs
+        ]
+        steps = [Step(job, self._decide(job, snapshot, moved.get(job.name))) for job in observed]
         waiting = [(step.job.spec.customer, step) for step in steps if isinstance(step.action, Submit)]
         others = [step for step in steps if not isinstance(step.action, Submit)]
         active = [step.job.spec.customer for step in others if holds_slot(step.job, snapshot)]
-        return others + self._submissions(in_turn(waiting, active), len(active))
+        return others + self._submissions(in_turn(waiting, active), len(active), moved)
 
-    def _submissions(self, waiting: Sequence[Step], active: int) -> list[Step]:
+    def _with_data(self, job: Job, transfer: Transfer | None, now: float, latest: float) -> Job:
+        """Applies what the data mover has done for the job."""
+        if not (job.parked or job.hold):
+            job = over_quota(refuse_inputs(job, transfer), transfer)
+        return settle(job, transfer, now, latest, self._served.data)
+
+    def _decide(self, job: Job, snapshot: Snapshot, transfer: Transfer | None) -> Action:
+        """Returns the action; a job is not submitted before its inputs are there."""
+        action = decide(job, snapshot)
+        return None if isinstance(action, Submit) and not inputs_ready(job, transfer) else action
+
+    def _submissions(self, waiting: Sequence[Step], active: int, moved: Mapping[str, Transfer]) -> list[Step]:
         """Returns a step for each waiting job. Only as many as `max_jobs` allows are submissions."""
         steps = []
         for waits in waiting:
-            step = self._step(waits.job, active)
+            step = self._step(waits.job, active, moved.get(waits.job.name, Transfer()).staged)
             active += step.order is not None
             steps.append(step)
         return steps
 
-    def _step(self, job: Job, active: int) -> Step:
+    def _step(self, job: Job, active: int, inputs: str) -> Step:
         full = self._served.max_jobs and active >= self._served.max_jobs
         if (
             full
@@ -125,7 +167,7 @@ class Advance:
             return Step(job)
         try:
             directory = self._served.directory(job)
-            order = Submission(job.name, render(self._served.batch(job, directory)), directory)
+            order = Submission(job.name, render(self._served.batch(job, directory)), directory, inputs)
         except Refused as reason:
             return Step(replace(job, state=State.FAILED, message=str(reason), intent_at=None))
         return Step(job, Submit(), order)
@@ -147,11 +189,11 @@ class Advance:
     def _save(self, before: Job, newest: Job, job: Job, now: float) -> bool:
         """Saves one job. Returns whether a report was stored."""
         signer = self._served.signer
-        told = job if job.parked else store_reports(self._ledger, job, signer, now)
-        if told.usage is not None and not before.measured:
+        told = job if job.parked else store_reports(self._ledger, job, signer, now, self._served.data)
+        if told.usage is not None and told.settled and not before.settled:
             take(self._ledger, told, SnapshotType.FINAL, told.usage, signer, now)
             if told.reported in TERMINAL:
-                keep_evidence(self._ledger, told, signer, now)
+                keep_evidence(self._ledger, told, signer, now, self._served.data)
         elif told.closed_at is not None and before.closed_at is None and told.measured:
             self._keep_what_was_not_reported(told, now)
         if told != newest:
@@ -162,7 +204,7 @@ class Advance:
     def _keep_what_was_not_reported(self, job: Job, now: float) -> None:
         """Keeps the evidence of a job that was on hold when it ended and that the chain ended unreported."""
         if job.reported in ENDED_BY_CHAIN and not self._ledger.has_last_report(job.spec.job_id):
-            keep_evidence(self._ledger, job, self._served.signer, now)
+            keep_evidence(self._ledger, job, self._served.signer, now, self._served.data)
 
     # --- act ---
 
@@ -213,7 +255,7 @@ class Advance:
             for job_id, order in orders.items():
                 job = self._ledger.job(job_id)
                 if job is not None and job.reported is State.PENDING and not (job.parked or job.hold):
-                    self._ledger.save_job(intend(job, now))
+                    self._ledger.save_job(intend(job, now, order.directory))
                     self._ledger.add_event(
                         job_id, EventKind.INTENT, f"sbatch {order.name}, attempt {job.attempt + 1}", now
                     )

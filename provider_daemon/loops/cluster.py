@@ -9,6 +9,7 @@ from provider_daemon import names
 from provider_daemon.chain.keys import Signer
 from provider_daemon.errors import Refused
 from provider_daemon.job.admission import SitePolicy
+from provider_daemon.job.data import DataPolicy
 from provider_daemon.job.lifecycle import Job, kill_after
 from provider_daemon.slurm.script import Batch
 from provider_daemon.template.places import fill
@@ -16,7 +17,10 @@ from provider_daemon.template.places import fill
 
 @dataclass(frozen=True, slots=True)
 class ServedCluster:
-    """The settings of one cluster: `cluster_id` is its id on chain, node ids are `<name>.<host>`."""
+    """The settings of one cluster: `cluster_id` is its id on chain, node ids are `<name>.<host>`.
+
+    `data`: None if no data mover serves the cluster; jobs with inputs are then refused.
+    """
 
     cluster_id: str
     name: str
@@ -31,6 +35,7 @@ class ServedCluster:
     prologue: tuple[str, ...] = ()
     partitions: Mapping[str, str] = field(default_factory=dict)
     site: SitePolicy = field(default_factory=SitePolicy)
+    data: DataPolicy | None = None
 
     def directory(self, job: Job) -> str:
         """Returns a new directory for each submission: an earlier one may hold files of another job."""

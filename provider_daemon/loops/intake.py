@@ -21,10 +21,11 @@ from provider_daemon.job.admission import (
     Terms,
     admit,
 )
+from provider_daemon.job.data import brings_data
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import Job, confirm, wall_limit
 from provider_daemon.job.report_cost import MAX_MESSAGE, ReportGasLimits, too_dear
-from provider_daemon.job.spec import ChainJob, reduced, same_request
+from provider_daemon.job.spec import ChainJob, Spec, reduced, same_request
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State, route
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.event_kind import EventKind
@@ -199,6 +200,7 @@ class Intake:
             return self._too_dear(job, record.stored_bytes, gas)
         try:
             offering = await self._offering(spec.offering_id)
+            _check_data(spec, served)
             return replace(job, program=admit(spec, terms(offering), self._site(served)))
         except Inadmissible as reason:
             return refused(job, str(reason)) if record.state is State.PENDING else job
@@ -377,6 +379,12 @@ class Intake:
             )
         log.info("job_changed_on_chain", job=job_id, state=record.state)
         self._poke()
+
+
+def _check_data(spec: Spec, served: ServedCluster) -> None:
+    """Raises Inadmissible for a job that needs a data mover where there is none."""
+    if brings_data(spec) and served.data is None:
+        raise Inadmissible("this provider accepts no input data: submit without data references and pointers")
 
 
 def refused(job: Job, reason: str) -> Job:

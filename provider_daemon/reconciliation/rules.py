@@ -28,10 +28,23 @@ def compare(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide, price: Price
 
 
 def measured(slurm: SlurmSide, job: Job) -> Usage | None:
-    """Returns the usage by SLURM's final record; None if there is none or it does not name the GPUs."""
+    """Returns the usage by SLURM's final record; None if there is none or it does not name the GPUs.
+
+    SLURM knows nothing of the bytes that the data mover moved and measured: these are the ledger's.
+    """
     own = next((seen for seen in slurm.sightings if seen.final and seen.slurm_id == job.slurm_id), None)
+    moved = job.usage or Usage()
     try:
-        return measure(own.runs, job.gpus_owed) if own else None
+        return (
+            replace(
+                measure(own.runs, job.gpus_owed),
+                storage_gb_hours=moved.storage_gb_hours,
+                network_bytes_in=moved.network_bytes_in,
+                network_bytes_out=moved.network_bytes_out,
+            )
+            if own
+            else None
+        )
     except GpuUnaccounted:
         return None
 

@@ -23,6 +23,7 @@ BEGIN = "provd-begin"
 END = "provd-end"
 ANSWER = "provd-answer"
 UNSTARTED = "-"  # replaces the exit code: sbatch was not started
+NO_INPUTS = "-"  # replaces the directory of the inputs
 INCOMPLETE = "the submission did not arrive whole"
 LATE = "the submission command was out of time"
 
@@ -174,7 +175,7 @@ unstarted() {{
   shift
   while [ $# -gt 0 ]; do
     printf '{ANSWER} %s {UNSTARTED} ? %s\\n' "$1" "$why"
-    shift 3
+    shift 4
   done
 }}
 room() {{
@@ -186,6 +187,10 @@ others() {{
 order() {{
   if [ -n "$each" ] && ! why=$(mkdir -m 700 "$2" 2>&1); then
     unstarted "cannot make the job directory: $why" "$@"
+    return
+  fi
+  if [ "$4" != {NO_INPUTS} ] && ! why=$(cp -Rl -- "$4" "$2/inputs" 2>&1); then
+    unstarted "cannot link the inputs: $(printf '%s' "$why" | head -n 1)" "$@"
     return
   fi
   said=$(
@@ -209,23 +214,23 @@ worker() {{
   shift
   while [ $# -gt 0 ]; do
     if [ $turn -eq 0 ]; then
-      if [ -n "$late" ]; then unstarted '{LATE}' "$1" "$2" -; else order "$1" "$2" "$3"; fi
+      if [ -n "$late" ]; then unstarted '{LATE}' "$1" "$2" - -; else order "$1" "$2" "$3" "$4"; fi
     fi
     turn=$(((turn + {WORKERS - 1}) % {WORKERS}))
-    shift 3
+    shift 4
   done
 }}
-while read -r name size directory && [ "$name" != . ]; do
-  set -- "$@" "$name" "$directory" "$size"
+while read -r name size directory inputs && [ "$name" != . ]; do
+  set -- "$@" "$name" "$directory" "$size" "$inputs"
   directories="$directories $directory"
 done
 waiting=$#
 while [ $waiting -gt 0 ]; do
   script=$(head -c "$3"; printf .)
   if [ ${{#script}} -ne $(($3 + 1)) ]; then unstarted '{INCOMPLETE}' "$@"; exit 1; fi
-  set -- "$@" "$1" "$2" "${{script%.}}"
-  shift 3
-  waiting=$((waiting - 3))
+  set -- "$@" "$1" "$2" "${{script%.}}" "$4"
+  shift 4
+  waiting=$((waiting - 4))
 done
 if ! read -r last || [ "$last" != . ]; then unstarted '{INCOMPLETE}' "$@"; exit 1; fi
 each=
@@ -244,18 +249,22 @@ wait
 if [ -n "$late" ]; then wait; fi
 true"""  # noqa: E501
 SUBMIT = _program(_SUBMIT_BODY, SUBMIT_SECONDS, "")
-# Removes the directories of submissions that created no job. A directory that is not empty stays.
-REMOVE_EMPTY = _program("set -f\ndirectories=$(cat)\nrmdir $directories 2>/dev/null", QUERY_SECONDS)
+# Removes the directories of submissions that created no job, with the links to their inputs. A directory
+# that holds anything else stays.
+REMOVE_EMPTY = _program(
+    'set -f\nfor directory in $(cat); do rm -rf "$directory/inputs"; rmdir "$directory"; done 2>/dev/null',
+    QUERY_SECONDS,
+)
 
 
 def submit(orders: Sequence[Submission]) -> Command:
-    """Builds the submission: lines `name bytes directory`, a dot, the scripts back to back, a dot.
+    """Builds the submission: lines `name bytes directory inputs`, a dot, the scripts back to back, a dot.
 
     The answer has one line per job.
     """
     scripts = [order.script.encode() for order in orders]
     lines = [
-        f"{_name(order.name)} {len(script)} {_directory(order.directory)}\n"
+        f"{_name(order.name)} {len(script)} {_directory(order.directory)} {_inputs(order.inputs)}\n"
         for order, script in zip(orders, scripts, strict=True)
     ]
     return Command(SUBMIT, "".join([*lines, ".\n"]).encode() + b"".join(scripts) + b".\n", SUBMIT_SECONDS)
@@ -319,6 +328,10 @@ def _id(value: str) -> str:
     if not is_slurm_id(value):
         raise ValueError(f"invalid SLURM job id: {value!r}")
     return value
+
+
+def _inputs(value: str) -> str:
+    return _directory(value) if value else NO_INPUTS
 
 
 def _directory(value: str) -> str:

@@ -17,7 +17,7 @@ from provider_daemon.job.words import unsafe_word
 MAX_WORD_BYTES = 128 * 1024 - 1  # Linux's MAX_ARG_STRLEN without the final NUL
 MAX_SCRIPT_BYTES = 256 * 1024  # SLURM's default limit is 4 MB; each submission transfers the script
 _PLAIN = r"^[A-Za-z0-9_./:@+-]+$"  # no "," or "=": a GPU type, which the customer chooses, is one resource
-_DIRECTIVES = {"partition": names.PARTITIONS, "chdir": names.PATH, "output": names.PATH}
+_DIRECTIVES = {"partition": names.PARTITIONS, "chdir": names.PATH, "output": names.PATH, "error": names.PATH}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _FORBIDDEN = re.compile(r"[\0\r\n]")
 # Variables that change how the program is loaded, found or contained, or what SLURM assumes about the job.
@@ -86,6 +86,7 @@ def _directives(batch: Batch) -> list[str]:
         "time": str(-(-batch.wall_seconds // 60)),
         "chdir": batch.directory,
         "output": f"{batch.directory}/output.txt",
+        "error": f"{batch.directory}/error.txt",
     }
     return [
         "#!/bin/bash",

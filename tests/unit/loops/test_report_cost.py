@@ -87,7 +87,7 @@ async def test_characters_that_the_store_escapes(house: House) -> None:
 async def test_the_estimate_is_what_the_chain_takes(house: House) -> None:
     """A job at the limit runs, and all its reports together stay below it."""
     house.intake = limited(house, ReportGasLimits(1_500_000, 50_000_000))
-    await submit(house, encrypted_inputs_pointer="x" * 11_000)
+    await submit(house, encrypted_outputs_pointer="x" * 11_000)
     await house.round()
     house.scheduler.run()
     await house.round()

@@ -44,7 +44,10 @@ def furthest(field: str, own: int, *, more: bool) -> int:
     return value if (value - own) * 1000 <= value * share else value - 1
 
 
-@given(RUNS, st.sampled_from(sorted(TOLERANCES)), st.booleans())
+MOVED = {"network_bytes_in", "network_bytes_out", "storage_gb_hours"}  # SLURM has no figure of these
+
+
+@given(RUNS, st.sampled_from(sorted(TOLERANCES.keys() - MOVED)), st.booleans())
 def test_tolerance_to_the_unit(run: Run, field: str, more: bool) -> None:
     """A copy that is as far from SLURM's figure as it may be is a match; one unit further is found, and it is
     the only thing found."""

@@ -82,6 +82,7 @@ def test_directives_come_first_and_are_whole() -> None:
         "#SBATCH --time=2",
         "#SBATCH --chdir=/scratch/provd/ve-0123-JOB-1",
         "#SBATCH --output=/scratch/provd/ve-0123-JOB-1/output.txt",
+        "#SBATCH --error=/scratch/provd/ve-0123-JOB-1/error.txt",
         "#SBATCH --no-requeue",
     ]
     assert "#SBATCH" not in body

@@ -1,0 +1,113 @@
+"""The data side of a job's life cycle: it waits for its inputs, its final report for the results' manifest.
+
+Pure. The data mover does the work (docs/data.md); these functions apply its facts to a job. A missing fact
+means that the mover has not seen the job yet, so the job waits.
+"""
+
+from dataclasses import dataclass, replace
+
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.results_word import results_word
+from provider_daemon.job.spec import Spec
+from provider_daemon.job.state import TERMINAL, State
+from provider_daemon.job.transfer import InputState, Transfer
+from provider_daemon.job.usage import SECONDS_PER_HOUR, Usage
+
+BYTES_PER_GB = 2**30
+NOTHING = Transfer(inputs=InputState.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class DataPolicy:
+    """`results_seconds`: how long a final report waits for the results' manifest, in seconds.
+
+    `url`: the gateway's address, "" without one.
+    """
+
+    results_seconds: float = 300.0
+    url: str = ""
+
+
+def brings_data(spec: Spec) -> bool:
+    """Returns whether the job has inputs that must be there before it is submitted."""
+    return bool(spec.data or spec.inputs_pointer)
+
+
+def refuse_inputs(job: Job, transfer: Transfer | None) -> Job:
+    """Returns the job as failed if its inputs cannot be had. A job that may be in SLURM is left alone."""
+    if (
+        transfer is None
+        or transfer.inputs is not InputState.FAILED
+        or job.submitted
+        or job.state is not State.PENDING
+        or not brings_data(job.spec)
+    ):
+        return job
+    return replace(job, state=State.FAILED, message=f"inputs: {transfer.detail}")
+
+
+def inputs_ready(job: Job, transfer: Transfer | None) -> bool:
+    """Returns whether the job can be submitted as far as its inputs are concerned."""
+    return not brings_data(job.spec) or (transfer is not None and transfer.inputs is InputState.READY)
+
+
+def over_quota(job: Job, transfer: Transfer | None) -> Job:
+    """Returns the job, to be ended, if its directory exceeds the site's quota while it runs."""
+    if (
+        transfer is None
+        or not transfer.over_quota
+        or job.refused
+        or job.state in TERMINAL
+        or not job.slurm_id
+    ):
+        return job
+    return replace(job, refused=transfer.over_quota)
+
+
+def settle(job: Job, transfer: Transfer | None, now: float, latest: float, policy: DataPolicy | None) -> Job:
+    """Returns the job with its final usage and results, once they are known or can no longer be waited for.
+
+    `latest`: the latest possible time by the chain's clock. Without a policy there is no data mover, and
+    nothing is waited for. The wait ends early enough to report before the chain times the job out.
+    """
+    usage = job.usage
+    if usage is None or job.settled:
+        return job
+    if policy is None or not job.slurm_id or job.reported in TERMINAL:
+        return replace(job, settled_at=now)
+    measured_at = now if job.measured_at is None else job.measured_at
+    job = replace(job, measured_at=measured_at)
+    if transfer is not None and transfer.settled:
+        used = whole_usage(usage, transfer)
+        return replace(job, settled_at=now, usage=used, results=transfer.results)
+    patient = now < measured_at + policy.results_seconds and latest < _report_from(job)
+    if patient:
+        return job
+    used = whole_usage(usage, transfer) if transfer is not None else usage
+    return replace(job, settled_at=now, usage=used)
+
+
+def _report_from(job: Job) -> float:
+    """Returns when the final report must be on its way: the chain ends a running job at its time limit."""
+    return job.chain_started_at + job.wall_seconds if job.chain_started_at else float("inf")
+
+
+def whole_usage(usage: Usage, transfer: Transfer) -> Usage:
+    """Returns the usage with the bytes moved and the directory's size x time, in whole GB-hours."""
+    return replace(
+        usage,
+        storage_gb_hours=transfer.storage_byte_seconds // (BYTES_PER_GB * SECONDS_PER_HOUR),
+        network_bytes_in=transfer.bytes_in,
+        network_bytes_out=transfer.bytes_out,
+    )
+
+
+def report_words(job: Job, policy: DataPolicy | None) -> str:
+    """Returns the words of the final status message that name the place and the digest of the results.
+
+    `output=` is the word that the published command line reads; `results=` is signed with the evidence.
+    """
+    words = (
+        [f"output={policy.url.rstrip('/')}/v1/jobs/{job.spec.job_id}/files"] if policy and policy.url else []
+    )
+    return " ".join([*words, *([results_word(job.results)] if job.results else [])])
