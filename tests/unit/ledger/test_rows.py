@@ -12,7 +12,11 @@ from provider_daemon.job.lifecycle import Job
 from provider_daemon.ledger.rows import UnreadableJob, job_from_value, job_to_row
 from tests.unit.job.jobs import JOB
 
-STORED = (Path(__file__).parents[2] / "fixtures/ledger/jobs.jsonl").read_text().splitlines()
+FIXTURES = Path(__file__).parents[2] / "fixtures/ledger"
+STORED = (FIXTURES / "jobs.jsonl").read_text().splitlines()
+STORED_BEFORE = (FIXTURES / "jobs-before-data.jsonl").read_text().splitlines()
+ADDED = {"directory": "", "measured_at": None, "settled_at": None, "results": None}
+ADDED_TO_SPEC = {"data": [], "inputs_pointer": "", "outputs_pointer": ""}
 SECRET = "hunter2"
 
 
@@ -24,6 +28,14 @@ def rewritten(value: str) -> object:
 def test_stored_jobs_keep_their_bytes(value: str) -> None:
     """Rows that provd wrote before are read, and are written again byte for byte."""
     assert rewritten(value) == value
+
+
+@pytest.mark.parametrize("value", STORED_BEFORE)
+def test_rows_of_before_the_data_mover(value: str) -> None:
+    """They are read as jobs without data, and keep all else."""
+    before = json.loads(value)
+    after = {**before, "spec": {**before["spec"], **ADDED_TO_SPEC}, **ADDED}
+    assert json.loads(str(rewritten(value))) == after
 
 
 @settings(max_examples=100, deadline=None)

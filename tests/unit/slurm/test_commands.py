@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,47 @@ async def test_scripts_reach_sbatch_whole_and_stand_in_no_file(site: Path) -> No
     }
     assert stat.S_IMODE((site / "work/ve-1").stat().st_mode) == 0o700
     assert list((site / "work/ve-1").iterdir()) == []
+
+
+async def test_inputs_are_linked_before_sbatch(site: Path) -> None:
+    """The job finds its inputs below its directory, as the staged files themselves; the others have none."""
+    program(site, "sbatch", "#!/bin/sh\ncat >/dev/null\necho 42\n")
+    staged = site / "work/.provd-inputs/ve-1"
+    (staged / "deep").mkdir(parents=True)
+    (staged / "in.csv").write_text("a,b")
+    (staged / "deep/more").write_text("c")
+    orders = [replace(order(site, "ve-1"), inputs=str(staged)), order(site, "ve-2")]
+    answer = await run(site, commands.submit(orders))
+    assert [failures.receipt(line).slurm_id for line in parse.receipts(answer)] == ["42", "42"]
+    linked = site / "work/ve-1/inputs"
+    assert (linked / "in.csv").stat().st_ino == (staged / "in.csv").stat().st_ino
+    assert (linked / "deep/more").read_text() == "c"
+    assert list((site / "work/ve-2").iterdir()) == []
+
+
+async def test_inputs_that_are_gone(site: Path) -> None:
+    """Nothing is submitted without its inputs; the job is deferred, and its directory is left empty."""
+    wanted = replace(order(site, "ve-1"), inputs=f"{site}/work/.provd-inputs/ve-1")
+    answer = await run(site, commands.submit([wanted]))
+    (receipt,) = map(failures.receipt, parse.receipts(answer))
+    assert "cannot link the inputs" in receipt.deferral
+    assert not list((site / "bin").glob("env.*"))
+    await run(site, commands.remove_empty([wanted.directory]))
+    assert not (site / "work/ve-1").exists()
+
+
+async def test_inputs_of_a_refused_submission(site: Path) -> None:
+    """The links go with the unused directory; the staged files stay, and so does a directory with more."""
+    staged = site / "work/.provd-inputs/ve-2"
+    staged.mkdir(parents=True)
+    (staged / "in.csv").write_text("a,b")
+    refused = [replace(order(site, f"ve-{n}", "refuse"), inputs=str(staged)) for n in (2, 3)]
+    await run(site, commands.submit(refused))
+    (site / "work/ve-3/results").write_text("x")
+    await run(site, commands.remove_empty([each.directory for each in refused]))
+    assert not (site / "work/ve-2").exists()
+    assert (site / "work/ve-3/results").read_text() == "x"
+    assert (staged / "in.csv").read_text() == "a,b"
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 40])
