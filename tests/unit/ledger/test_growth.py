@@ -16,7 +16,7 @@ OLD, NOW = 1.0, 9_000_000.0
 KEY = "ve1p"
 # Of the status page and its commands, bounded by a LIMIT; or over an index of what is open or waiting, and
 # nothing else.
-SMALL = {"jobs_open", "jobs_hold", "messages_waiting", "sqlite_autoindex_quarantine_1"}
+SMALL = {"json_each", "jobs_open", "jobs_hold", "messages_waiting", "sqlite_autoindex_quarantine_1"}
 ONCE = {
     "count_open_jobs",
     "witnesses",
