@@ -87,11 +87,13 @@ class Job:
     `refused` holds why provd ends the job. `gpus_forgone`: the operator accepts an accounting record that
     names no GPU although the job requested some. `slurm_name` is empty for a job that version 0.1.0 or older
     named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen, 0 until then; with it a SLURM job
-    whose name was changed is still recognised. `record_accepted`: the operator unparked the job although its
-    accounting record is implausible. `sbatch_answer`: what sbatch printed at the last submission that
-    returned no SLURM id. `directory`: the job's directory at the site, of its last submission. `measured_at`:
-    when the final record was first read. `settled_at`: when the usage with everything that belongs to it
-    became final, and the report was due; `results`: the manifest that this report signs, if there was one.
+    whose name was changed is still recognised. Without an id: that of the earliest of several SLURM jobs that
+    were seen under the name; from then on only a complete snapshot shows which one is the job's own.
+    `record_accepted`: the operator unparked the job although its accounting record is implausible.
+    `sbatch_answer`: what sbatch printed at the last submission that returned no SLURM id. `directory`: the
+    job's directory at the site, of its last submission. `measured_at`: when the final record was first read.
+    `settled_at`: when the usage with everything that belongs to it became final, and the report was due;
+    `results`: the manifest that this report signs, if there was one.
     """
 
     spec: Spec
@@ -244,12 +246,15 @@ def _several(job: Job, snapshot: Snapshot) -> Job | None:
     submit time.
     """
     sightings = snapshot.of(job.name)
-    if job.slurm_id or len({sighting.slurm_id for sighting in sightings}) < 2:
+    if job.slurm_id or not sightings:
         return None
+    if len({sighting.slurm_id for sighting in sightings}) < 2:
+        # slurmctld may have forgotten ours before slurmdbd has its record
+        return job if job.submitted_at and not snapshot.complete_for(job.name) else None
     if job.slurm_name:
         first, second, *_ = sorted(map(_first_submitted, sightings))
         if not snapshot.complete_for(job.name):
-            return job
+            return replace(job, submitted_at=first)
         if 0 < first < second:
             return None
     elif len({sighting.slurm_id for sighting in sightings if not sighting.final}) < 2:
@@ -481,7 +486,7 @@ def refuse_id(job: Job, slurm_id: str) -> Job:
 
 def look_by_name(job: Job, now: float) -> Job:
     """Returns the job as submitted at `now` with an unknown outcome: SLURM is searched for its name."""
-    return replace(job, slurm_id="", parked=None, missing_since=None, intent_at=now)
+    return replace(job, slurm_id="", submitted_at=0, parked=None, missing_since=None, intent_at=now)
 
 
 def confirm(job: Job, state: State, started_at: int = 0) -> Job:

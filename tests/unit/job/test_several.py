@@ -62,8 +62,20 @@ def test_what_cannot_be_proven_is_parked(job: object, snapshot: Snapshot) -> Non
 def test_an_answer_that_is_not_whole_is_waited_for() -> None:
     """slurmdbd may know of an earlier one: nothing is adopted, submitted or cancelled."""
     snapshot = look(sighting("7", 910), sighting("8", 920), complete=False)
-    assert observe(SENT, snapshot, NOW) == SENT
-    assert decide(SENT, snapshot) is None
+    assert observe(SENT, snapshot, NOW) == replace(SENT, submitted_at=910)
+    assert decide(observe(SENT, snapshot, NOW), snapshot) is None
+
+
+def test_the_one_that_is_left_need_not_be_ours() -> None:
+    """Several were seen, and slurmctld has forgotten one before slurmdbd has its record: the rest waits for a
+    complete snapshot, which shows that ours has ended."""
+    job = observe(SENT, look(sighting("7", 910), sighting("8", 920), complete=False), NOW)
+    left = look(sighting("8", 920), complete=False)
+    job = observe(job, left, NOW)
+    assert (job.slurm_id, decide(job, left)) == ("", None)
+    over = replace(ended(State.FAILED, exit_code=3), slurm_id="7", name=SECRET, submitted_at=910)
+    job = observe(job, look(over, sighting("8", 920)), NOW)
+    assert (job.slurm_id, job.submitted_at, job.state) == ("7", 910, State.FAILED)
 
 
 def test_a_requeue_does_not_make_ours_the_later_one() -> None:
