@@ -26,6 +26,7 @@ KEPT_BYTES = 8 * 1024 * 1024
 STRAY_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 32
 _CAR = "application/vnd.ipld.car"
+_CAR_FORM = "&dag-scope=entity&car-version=1&car-order=dfs&car-dups=y"
 _RAW = "application/vnd.ipld.raw"
 
 
@@ -46,7 +47,7 @@ class Blocks:
         """Opens the CAR stream, if the gateway has one."""
         async with AsyncExitStack() as stack:
             headers = {"Accept": f"{_CAR}; version=1; order=dfs; dups=y"}
-            url = self._url(f"/ipfs/{self._path}?format=car&dag-scope=entity{self._query}")
+            url = self._url(f"/ipfs/{self._path}?format=car{_CAR_FORM}{self._query}")
             with _not_final():
                 response = await stack.enter_async_context(self._session.get(url, headers))
                 if response.status == 200 and response.content_type == _CAR:

@@ -16,6 +16,9 @@ from provider_daemon.sources.weburl import WebUrl
 Lookup = Callable[[str, int], Awaitable[list[str]]]
 """Host and port -> addresses as text. Raises OSError."""
 
+_ELSEWHERE = {4: ipaddress.ip_address("192.0.2.1"), 6: ipaddress.ip_address("2001:db8::1")}
+"""Addresses for documentation, which no host has."""
+
 
 async def system_lookup(host: str, port: int) -> list[str]:
     """Asks the system's resolver."""
@@ -25,13 +28,32 @@ async def system_lookup(host: str, port: int) -> list[str]:
 
 def is_own(address: Address) -> bool:
     """Returns whether the address belongs to this host: a socket can be bound to it. Nothing is sent."""
-    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    if not _binds(address):
+        return False
+    # With the sysctl ip_nonlocal_bind a socket can be bound to any address. Then the route to it decides.
+    return not _binds(_ELSEWHERE[address.version]) or _routes_to_itself(address)
+
+
+def _binds(address: Address) -> bool:
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        with _probe(address) as probe:
             probe.bind((str(address), 0))
     except OSError as error:
         return error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
     return True
+
+
+def _routes_to_itself(address: Address) -> bool:
+    try:
+        with _probe(address) as probe:
+            probe.connect((str(address), 9))
+            return str(probe.getsockname()[0]) == str(address)
+    except OSError:
+        return False
+
+
+def _probe(address: Address) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_DGRAM)
 
 
 class CheckedResolver(AbstractResolver):

@@ -5,6 +5,7 @@ import ipaddress
 import pytest
 
 from provider_daemon.errors import Transient
+from provider_daemon.sources import resolver as resolver_module
 from provider_daemon.sources.addresses import Forbidden
 from provider_daemon.sources.refusals import InputRefusal, InputRefused
 from provider_daemon.sources.resolver import CheckedResolver, is_own
@@ -74,3 +75,10 @@ def test_is_own() -> None:
     assert is_own(ipaddress.ip_address("127.0.0.1"))
     assert not is_own(ipaddress.ip_address(PUBLIC))
     assert not is_own(ipaddress.ip_address("2606:4700::1111"))
+
+
+def test_is_own_with_nonlocal_bind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a host that lets sockets bind to any address, not every address is its own."""
+    monkeypatch.setattr(resolver_module, "_binds", lambda address: True)
+    assert is_own(ipaddress.ip_address("127.0.0.1"))
+    assert not is_own(ipaddress.ip_address(PUBLIC))
