@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from provider_daemon.chain.probe import EndpointReport
 from provider_daemon.config.model import ClusterConfig
 from provider_daemon.doctor.finding import Unknown
+from provider_daemon.encryption.watch import OwnKey
 from provider_daemon.ports import Cluster, ConnectOutcome, Node, Offering
 from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
 
@@ -125,8 +126,9 @@ class ChainFacts:
 class Key:
     """A signing key that a cluster uses. `daily` is the sum of its fees in a day.
 
-    `foreign` are hashes of other parties' transactions with it. `derived` means that the key cannot be read
-    here, and that its address is assumed to be its cluster's owner on chain.
+    `foreign` are hashes of other parties' transactions with it. `recipient` is the state of the account's
+    recipient key on chain, None if no data mover is configured to decrypt. `derived` means that the key
+    cannot be read here, and that its address is assumed to be its cluster's owner on chain.
     """
 
     name: str
@@ -138,6 +140,7 @@ class Key:
     gas_price: float | Unknown
     daily: float | Unknown
     foreign: tuple[str, ...] | Unknown
+    recipient: OwnKey | Unknown | None = None
 
 
 @dataclass(frozen=True, slots=True)

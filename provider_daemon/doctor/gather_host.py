@@ -15,6 +15,8 @@ PROPERTIES = "LoadState,ActiveState,UnitFileState,WatchdogUSec"
 
 def gather(config: Config, config_file: Path) -> Host:
     secrets = [path for key in config.keys.values() for path in secret_files(key)]
+    if config.data and config.data.recipient_key_file:
+        secrets.append(config.data.recipient_key_file)
     return Host(
         python=sys.version_info[:3],
         config_modes={str(config_file): config_file.stat().st_mode},

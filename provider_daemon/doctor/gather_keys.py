@@ -8,7 +8,7 @@ from pathlib import Path
 from provider_daemon.chain import keys
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.config.model import ClusterConfig, Config, KeyConfig
-from provider_daemon.doctor import gather_host
+from provider_daemon.doctor import gather_host, gather_recipient
 from provider_daemon.doctor.deadline import Deadline
 from provider_daemon.doctor.facts import Key
 from provider_daemon.doctor.finding import Unknown
@@ -63,9 +63,10 @@ async def gather(
             else found
         )
         lost = Unknown("the key's address is unknown", told.cause or "account-key")
-        return Key(name, told, False, config.chain.fee_denom, lost, lost, lost, lost, lost)
+        unseen = lost if gather_recipient.files(config) else None
+        return Key(name, told, False, config.chain.fee_denom, lost, lost, lost, lost, lost, unseen)
     price = chain.facts.gas_price
-    exists, balance, paid, others = await asyncio.gather(
+    exists, balance, paid, others, own_key = await asyncio.gather(
         looker(lambda: _exists(chain.client, found), chain.missing),
         looker(lambda: chain.client.balance(found, config.chain.fee_denom), chain.missing),
         looker(lambda: asyncio.to_thread(_paid, Path(config.ledger.path), found, now - DAY), ledger),
@@ -73,6 +74,7 @@ async def gather(
             lambda: _foreign(chain.client, Path(config.ledger.path), found, now - DAY),
             chain.missing or ledger,
         ),
+        gather_recipient.gather(config, found, chain.client, chain.missing, looker),
     )
     mine = [cluster for cluster in config.clusters if cluster.key == name]
     floor = (
@@ -87,7 +89,7 @@ async def gather(
         if isinstance(floor, Unknown)
         else max(float(paid), floor)
     )
-    return Key(name, found, derived, config.chain.fee_denom, exists, balance, price, daily, others)
+    return Key(name, found, derived, config.chain.fee_denom, exists, balance, price, daily, others, own_key)
 
 
 def heartbeats(clusters: Sequence[ClusterConfig], records: Sequence[Cluster], price: float) -> float:

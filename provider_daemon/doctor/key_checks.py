@@ -2,6 +2,7 @@
 
 from provider_daemon.doctor.facts import Key
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
+from provider_daemon.encryption.watch import OwnKeyStatus
 
 REPORT_GAS = 100_000  # gas limit of a transaction with one report
 LOW_DAYS, EMPTY_DAYS = 7.0, 1.0
@@ -60,3 +61,37 @@ def foreign(key: Key) -> Finding:
     )
     todo = "find out who else signs with this key (another provd or a person); use a separate key for provd"
     return judge(not found, seen, todo)
+
+
+def recipient(key: Key) -> Finding:
+    """Customers find a usable recipient key of the account on chain, and the key file can open it."""
+    found = key.recipient
+    if found is None:
+        return ok("no inputs are decrypted: data.recipient_key_file is not set")
+    own = known(found)
+    seen, todo = _RECIPIENT[own.status]
+    name = own.key.fingerprint if own.key else ""
+    if own.status is OwnKeyStatus.USABLE:
+        return ok(seen.format(key=name))
+    judged = fail if own.status is OwnKeyStatus.FOREIGN else warn
+    return judged(seen.format(key=name), todo)
+
+
+_ROTATE = "run `provd keys recipient rotate` with the key file; customers cannot encrypt inputs until then"
+_RECIPIENT: dict[OwnKeyStatus, tuple[str, str]] = {
+    OwnKeyStatus.USABLE: ("recipient key {key} is usable", ""),
+    OwnKeyStatus.EXPIRES_SOON: ("recipient key {key} expires within 14 days", _ROTATE),
+    OwnKeyStatus.MISSING: (
+        "the account has no recipient key of the key file on chain",
+        "run `provd keys recipient register` with the key file",
+    ),
+    OwnKeyStatus.FOREIGN: (
+        "the account's newest recipient key {key} is not in the key file, so its data cannot be decrypted",
+        "find out who registered it; add its secret to the key file, or revoke the key",
+    ),
+    OwnKeyStatus.REVOKED: ("recipient key {key} is revoked", _ROTATE),
+    OwnKeyStatus.EXPIRED: ("recipient key {key} has expired", _ROTATE),
+    OwnKeyStatus.DEPRECATED: ("recipient key {key} is deprecated, and no newer key is usable", _ROTATE),
+    OwnKeyStatus.TAMPERED: ("another account marked the recipient key {key} deprecated", _ROTATE),
+    OwnKeyStatus.UNUSABLE: ("recipient key {key} has an algorithm or a value that is not accepted", _ROTATE),
+}

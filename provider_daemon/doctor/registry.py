@@ -84,6 +84,7 @@ CHECKS: tuple[Check, ...] = (
             "account-funds": key_checks.funds,
             "account-runway": key_checks.runway,
             "account-foreign": key_checks.foreign,
+            "account-recipient-key": key_checks.recipient,
         },
     ),
     *_checks(

@@ -47,12 +47,14 @@ class OwnKey:
         return self.status in USABLE
 
 
-def own_key(keys: Sequence[RecipientKey], ours: Collection[str], now: float) -> OwnKey:
-    """`keys`: all keys of the provider's account. `ours`: fingerprints of the keys in its file.
+def own_key(keys: Sequence[RecipientKey], ours: Collection[str] | None, now: float) -> OwnKey:
+    """Judges the key that a customer would choose: the newest usable one, else the newest of ours.
 
-    `now`: the time of the chain's newest block. What counts is the key that a customer would choose: the
-    newest usable one; without one, the newest of ours.
+    `keys`: all keys of the provider's account. `ours`: fingerprints of the keys in its file; None if the file
+    is not known, so that all keys of the account count. `now`: the time of the chain's newest block.
     """
+    if ours is None:
+        ours = {key.fingerprint for key in keys}
     newest_first = sorted(keys, key=lambda key: key.version, reverse=True)
     usable = next((key for key in newest_first if problem(key, now) is None), None)
     mine = next((key for key in newest_first if key.fingerprint in ours), None)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from provider_daemon.config.model import LimitsConfig
 from provider_daemon.doctor.facts import Offered, Parameters, Scene
 from provider_daemon.doctor.finding import CheckOutcome, Unknown
+from provider_daemon.encryption.watch import OwnKey, OwnKeyStatus
 from provider_daemon.ports import Preconfigured, Queue
 from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
 from tests.unit.doctor import healthy
@@ -12,6 +13,7 @@ from tests.unit.doctor.healthy import (
     ANOTHER,
     NOW,
     OFFERING,
+    RECIPIENT_KEY,
     SLURM,
     both_endpoints,
     chain,
@@ -71,12 +73,16 @@ def no_endpoint() -> Scene:
     lost = behind("chain-endpoints")
     made = both_endpoints(problem="UNAVAILABLE: connection refused")
     facts = replace(made.chain, wired=lost, indexed=lost, store=lost, gas_price=lost)
-    keys = healthy.key(exists=lost, balance=lost, gas_price=lost, daily=lost, foreign=lost).keys
+    keys = healthy.key(
+        exists=lost, balance=lost, gas_price=lost, daily=lost, foreign=lost, recipient=lost
+    ).keys
     return replace(site(record=lost, offered=lost, parameters=lost), chain=facts, keys=keys)
 
 
 def no_key() -> Scene:
-    lost = dict.fromkeys(("exists", "balance", "gas_price", "daily", "foreign"), behind("account-key"))
+    lost = dict.fromkeys(
+        ("exists", "balance", "gas_price", "daily", "foreign", "recipient"), behind("account-key")
+    )
     return replace(
         site(address=behind("account-key")),
         keys=key(address=Unknown("/etc/provd/key: wrong passphrase"), **lost).keys,
@@ -136,6 +142,16 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
     "account-funds": [(FAIL, key(balance=2_499)), (FAIL, key(balance=0, gas_price=0.0))],
     "account-runway": [(WARN, key(balance=6_900_000)), (FAIL, key(balance=900_000))],
     "account-foreign": [(FAIL, key(foreign=("AB" * 32,)))],
+    "account-recipient-key": [
+        (FAIL, key(recipient=OwnKey(OwnKeyStatus.FOREIGN, RECIPIENT_KEY))),
+        (FAIL, key(recipient=Unknown("recipient key /etc/provd/recipient.key: no age identity"))),
+        (WARN, key(recipient=OwnKey(OwnKeyStatus.MISSING))),
+        *(
+            (WARN, key(recipient=OwnKey(status, RECIPIENT_KEY)))
+            for status in OwnKeyStatus
+            if status not in (OwnKeyStatus.USABLE, OwnKeyStatus.FOREIGN, OwnKeyStatus.MISSING)
+        ),
+    ],
     "ssh-key-file": [
         (FAIL, ssh(key_mode=0o100644)),
         (FAIL, no_way("ssh-key-file", key_mode=Unknown("No such file or directory"))),

@@ -17,6 +17,9 @@ from provider_daemon.doctor.facts import (
     Slurm,
     Ssh,
 )
+from provider_daemon.encryption.fingerprint import ALGORITHM
+from provider_daemon.encryption.recipients import RecipientKey
+from provider_daemon.encryption.watch import OwnKey, OwnKeyStatus
 from provider_daemon.ports import Cluster, Node, Offering, Preconfigured, Queue
 from provider_daemon.slurm.commands import COMMANDS
 from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot, settings
@@ -133,7 +136,10 @@ CHAIN = ChainFacts(
     gas_price=0.025,
     quorum=2,
 )
-KEY = Key("main", OURS, False, "uve", True, 10**9, 0.025, 10**6, ())
+RECIPIENT_KEY = RecipientKey(OURS, bytes(32), "0a" * 20, 1, ALGORITHM, 1_790_000_000)
+KEY = Key(
+    "main", OURS, False, "uve", True, 10**9, 0.025, 10**6, (), OwnKey(OwnKeyStatus.USABLE, RECIPIENT_KEY)
+)
 LEDGER = LedgerFacts(
     "/var/lib/provd/ledger.sqlite",
     "virtengine-1",

@@ -2,6 +2,7 @@
 
 from provider_daemon.encryption.recipients import KeyProblem
 from provider_daemon.encryption.refusal import OpenRefusal
+from provider_daemon.encryption.watch import OwnKeyStatus
 from tests.unit.docs import column, page, table
 from tests.unit.encryption.vectors import VECTOR
 
@@ -20,3 +21,9 @@ def test_problems_of_keys() -> None:
     """Every problem is named."""
     said = page("data.md")
     assert all(f"`{problem.value}`" in said for problem in KeyProblem)
+
+
+def test_states_of_the_own_key() -> None:
+    """Every state is explained."""
+    said = [state for cell in column(page("data.md"), "state") for state in cell.split(", ")]
+    assert sorted(said) == sorted(OwnKeyStatus)

@@ -64,3 +64,10 @@ def test_who_deprecated_a_key() -> None:
     assert watch.is_tampered(old, [old])
     assert watch.is_tampered(old, [old, replace(NEW, registered_at=NEW.registered_at + 1)])
     assert not watch.is_tampered(OLD, [OLD])
+
+
+def test_an_unknown_file() -> None:
+    """Everything but a foreign key is noticed without it."""
+    assert watch.own_key([OLD, STRANGE], None, NOW).status is OwnKeyStatus.USABLE
+    assert watch.own_key([], None, NOW).status is OwnKeyStatus.MISSING
+    assert watch.own_key([replace(OLD, deprecated_at=NOW)], None, NOW).status is OwnKeyStatus.TAMPERED
