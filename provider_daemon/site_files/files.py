@@ -1,33 +1,30 @@
 """Files at a site, read and written as the job user, over any transport (program: remote/)."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from provider_daemon.errors import Unreadable
+from provider_daemon.site_files.requests import WORKERS, Requests, entry, identity, odd, part
+from provider_daemon.site_files.stream import FileStream
 from provider_daemon.site_files.values import (
-    FAILURES,
     Entry,
     Identity,
-    Kind,
     Listing,
     ManifestEntry,
     NotThere,
     Skipped,
     SkipReason,
     Usage,
+    Written,
 )
-from provider_daemon.site_files.workers import WORKERS, Worker, Workers
 from provider_daemon.slurm.transport import StreamingTransport
 
 MAX_LISTING = 10_000
 INPUTS = ("inputs",)
 POLL_SECONDS = (0.25, 2.0)  # of a followed file: after new content, and at most
 _TAIL = 1024 * 1024
-_WINDOWS = (1024 * 1024, 64 * 1024 * 1024)
-_FAST_SECONDS = 1.0
-_KINDS, _REASONS = frozenset(Kind), frozenset(SkipReason)
+_REASONS = frozenset(SkipReason)
 
 
 class SiteFiles:
@@ -36,15 +33,15 @@ class SiteFiles:
 
     `path` is relative to the root; "" is the root itself. No symbolic link below the root is followed.
     Each method raises NotThere, NotAllowed, Transient (NoSpace, Changed) and Unreadable. `workers`:
-    concurrent programs at the site.
+    concurrent short requests. A stream occupies a program at the site until its context is left.
     """
 
     def __init__(self, transport: StreamingTransport, workers: int = WORKERS) -> None:
-        self._workers = Workers(transport, workers)
+        self._requests = Requests(transport, workers)
 
     async def close(self) -> None:
         """Ends the idle programs at the site. The transport stays open."""
-        await self._workers.close()
+        await self._requests.close()
 
     async def list(self, root: str, path: str = "", after: str = "", limit: int = 1000) -> Listing:
         """Returns entries of one directory. `after`: the `path` of the last entry of the previous part.
@@ -53,44 +50,44 @@ class SiteFiles:
         """
         name = after.removeprefix(f"{path}/") if path else after
         asked = {"path": path, "after": name, "limit": max(1, min(limit, MAX_LISTING))}
-        found = await self._ask("list", root, **asked)
+        found = await self._requests.ask("list", root, **asked)
         try:
-            return Listing(tuple(_entry(each) for each in found["entries"]), bool(found["more"]))
+            return Listing(tuple(entry(each) for each in found["entries"]), bool(found["more"]))
         except (KeyError, TypeError) as error:
-            raise _odd("list", found) from error
+            raise odd("list", found) from error
 
     async def stat(self, root: str, path: str) -> Entry:
-        return _entry(await self._ask("stat", root, path=path))
+        return entry(await self._requests.ask("stat", root, path=path))
 
     async def identity(self, root: str, path: str) -> Identity:
-        return _identity(await self._ask("identity", root, path=path))
+        return identity(await self._requests.ask("identity", root, path=path))
 
     async def sha256(self, root: str, path: str) -> str:
         """Returns the hash of a regular file in hex. Raises Changed if the file is written to meanwhile."""
-        return str(await self._ask("sha256", root, path=path))
+        return str(await self._requests.ask("sha256", root, path=path))
 
     async def space(self, root: str) -> int:
         """Returns the free bytes of the root's file system for the job user."""
-        return int(await self._ask("space", root))
+        return int(await self._requests.ask("space", root))
 
     async def usage(self, root: str, path: str = "", exclude: Iterable[str] = ()) -> Usage:
-        found = await self._ask("usage", root, path=path, exclude=[*exclude])
+        found = await self._requests.ask("usage", root, path=path, exclude=[*exclude])
         try:
             size, inodes = found
             return Usage(int(size), int(inodes))
         except (TypeError, ValueError) as error:
-            raise _odd("usage", found) from error
+            raise odd("usage", found) from error
 
     @asynccontextmanager
     async def read(
         self, root: str, path: str, offset: int = 0, length: int | None = None, *, links: bool = False
-    ) -> AsyncIterator["FileStream"]:
+    ) -> AsyncIterator[FileStream]:
         """Yields a stream of a file's content from `offset`, up to `length` bytes.
 
         It ends at the size that the file had when it was opened, however the file grows. `links`: also files
         with several hard links; below inputs/ these are always read.
         """
-        stream = FileStream(self, {"root": root, "path": path, "links": links}, offset, length)
+        stream = FileStream(self._requests, {"root": root, "path": path, "links": links}, offset, length)
         await stream.open()
         async with aclosing(stream.chunks):
             yield stream
@@ -123,9 +120,9 @@ class SiteFiles:
             wait = min(wait * 1.5, poll_seconds[1])
 
     async def _tail(self, root: str, path: str, offset: int) -> bytes:
-        asked = _part({"root": root, "path": path, "links": False}, offset, _TAIL, whole=False)
+        asked = part({"root": root, "path": path, "links": False}, offset, _TAIL, whole=False)
         try:
-            async with self.request("read", asked) as (_, answer):
+            async with self._requests.request("read", asked) as answer:
                 return b"".join([each async for each in answer if isinstance(each, bytes)])
         except NotThere:
             return b""
@@ -139,123 +136,71 @@ class SiteFiles:
         `exclude`: paths that are left out with everything below them.
         """
         async with (
-            self.request("manifest", {"root": root, "exclude": [*exclude]}) as (_, answer),
+            self._requests.request("manifest", {"root": root, "exclude": [*exclude]}) as answer,
             aclosing(_manifest(answer)) as listed,
         ):
             yield listed
 
-    async def _ask(self, do: str, root: str, **asked: object) -> Any:
-        """Returns the result of a request that has no other answer."""
-        result = None
-        async with self.request(do, {"root": root, **asked}) as (_, answer):
-            async for item in answer:
-                result = item
-        if not isinstance(result, list):
-            raise _odd(do, result)
-        return result[0]
-
     @asynccontextmanager
-    async def request(
-        self, do: str, asked: dict[str, object]
-    ) -> AsyncIterator[tuple[Worker, AsyncIterator[Any]]]:
-        """Yields the worker and its answer (Worker.answer). Failures name the request and the path."""
-        where = printable("/".join(str(asked[part]) for part in ("root", "path") if asked.get(part)))
-        async with self._workers.worker() as worker:
-            await worker.send({"do": do, **asked})
-            async with aclosing(_named(worker.answer(), f"{do} {where}")) as answer:
-                yield worker, answer
+    async def archive(
+        self, root: str, exclude: Iterable[str] = INPUTS
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Yields a PAX tar stream of the readable regular files and the directories below the root.
+
+        Files that are missing or not whole are listed in its last member, `.provd-skipped.txt`. At most
+        LONG_WORKERS archives and manifests are made at a time; others wait.
+        """
+        async with (
+            self._requests.request("archive", {"root": root, "exclude": [*exclude]}) as answer,
+            aclosing(_content(answer)) as chunks,
+        ):
+            yield chunks
+
+    async def make_directory(self, root: str, path: str) -> None:
+        """Makes a directory and its missing parents with mode 0700; with "" the root and its parents."""
+        await self._requests.ask("make_directory", root, path=path)
+
+    async def partial(self, root: str, path: str) -> int:
+        """Returns the size of an interrupted write of the file: the offset at which it can continue."""
+        return int(await self._requests.ask("partial", root, path=path))
+
+    async def write(
+        self,
+        root: str,
+        path: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        size: int | None,
+        sha256: str | None,
+        mode: int = 0o444,
+        offset: int = 0,
+    ) -> Written:
+        """Stores a file: at its name is the old file or the whole new one. Missing parents get mode 0700.
+
+        `offset`: `chunks` continue an interrupted write there. `size` and `sha256` are of the whole file;
+        content that differs raises Mismatch and is removed. After any other failure, an exception of `chunks`
+        included, what arrived stays for `partial`.
+        """
+        asked = {"size": size, "sha256": sha256, "mode": mode, "offset": offset}
+        found = await self._requests.upload({"root": root, "path": path, **asked}, chunks)
+        match found:
+            case [int(stored), str(digest)]:
+                return Written(stored, digest)
+        raise odd("write", found)
+
+    async def link(self, root: str, source: str, target: str) -> None:
+        """Makes a hard link. It succeeds if `target` is the same file already; another one is NotAllowed."""
+        await self._requests.ask("link", root, path=source, target=target)
+
+    async def remove(self, root: str, path: str) -> None:
+        """Removes a file or a whole directory. What is absent is removed already."""
+        await self._requests.ask("remove", root, path=path)
 
 
-class FileStream:
-    """The content of a file: an async iterator over chunks of at most 256 KiB.
-
-    `size` in bytes and `modified_at` in Unix seconds are those at the open. Content is requested in windows:
-    small ones are received whole before the consumer gets them, so that a slow consumer occupies no program
-    at the site; they grow while the consumer is fast.
-    """
-
-    def __init__(self, files: SiteFiles, asked: dict[str, object], offset: int, length: int | None) -> None:
-        self._files, self._asked, self._offset, self._length = files, asked, offset, length
-        self._window = _WINDOWS[0]
-        self._first: list[bytes] = []
-        self._end = 0
-        self.identity = Identity(0, 0, 0, 0)
-        self.chunks = self._chunks()
-
-    @property
-    def size(self) -> int:
-        return self.identity.size
-
-    @property
-    def modified_at(self) -> int:
-        return self.identity.mtime_ns // 10**9
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self.chunks
-
-    async def open(self) -> None:
-        """Requests the first window, for which the end of the file need not be known."""
-        most = self._window if self._length is None else min(self._window, self._length)
-        first = await self._whole(self._offset, most, 0)
-        self._first = first
-        end = self.identity.size if self._length is None else self._offset + self._length
-        self._end = min(end, self.identity.size)
-
-    async def _chunks(self) -> AsyncGenerator[bytes, None]:
-        for chunk in self._first:
-            yield chunk
-        position = self._offset + sum(map(len, self._first))
-        self._first = []
-        clock = asyncio.get_running_loop().time
-        while position < self._end:
-            began, size = clock(), min(self._window, self._end - position)
-            if self._window == _WINDOWS[0]:
-                for chunk in await self._whole(position, size, self.identity.inode):
-                    yield chunk
-            else:
-                async with self._window_of(position, size, self.identity.inode) as answer:
-                    async for chunk in answer:
-                        if isinstance(chunk, bytes):
-                            yield chunk
-            position += size
-            fast = clock() - began < _FAST_SECONDS
-            self._window = min(self._window * 4, _WINDOWS[1]) if fast else _WINDOWS[0]
-
-    async def _whole(self, offset: int, size: int, inode: int) -> list[bytes]:
-        pieces = []
-        async with self._window_of(offset, size, inode) as answer:
-            async for item in answer:
-                if isinstance(item, bytes):
-                    pieces.append(item)
-                elif not inode and item[0] is not None:
-                    self.identity = _identity(item[0])
-        return pieces
-
-    @asynccontextmanager
-    async def _window_of(self, offset: int, size: int, inode: int) -> AsyncIterator[AsyncIterator[Any]]:
-        part = _part(self._asked, offset, size, inode=inode, whole=True)
-        async with self._files.request("read", part) as (_, answer):
-            yield answer
-
-
-def printable(path: str) -> str:
-    """Returns a path for messages and logs: names may hold line breaks and bytes that are not UTF-8."""
-    return path.encode("utf-8", "backslashreplace").decode().encode("unicode_escape").decode("ascii")
-
-
-def _part(
-    asked: dict[str, object], offset: int, size: int, *, inode: int = 0, whole: bool
-) -> dict[str, object]:
-    return {**asked, "offset": offset, "length": size, "inode": inode, "whole": whole}
-
-
-async def _named(answer: AsyncIterator[Any], what: str) -> AsyncGenerator[Any, None]:
-    """Adds the request to the failures of its answer."""
-    try:
-        async for item in answer:
+async def _content(answer: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
+    async for item in answer:
+        if isinstance(item, bytes):
             yield item
-    except tuple(FAILURES.values()) as error:
-        raise type(error)(f"{what}: {error}") from None
 
 
 async def _manifest(answer: AsyncIterator[Any]) -> AsyncGenerator[ManifestEntry | Skipped, None]:
@@ -267,22 +212,4 @@ async def _manifest(answer: AsyncIterator[Any]) -> AsyncGenerator[ManifestEntry 
                 case [str(path), str(reason)] if reason in _REASONS:
                     yield Skipped(path, SkipReason(reason))
                 case _:
-                    raise _odd("manifest", each)
-
-
-def _entry(value: Any) -> Entry:
-    match value:
-        case [str(path), str(kind), int(size), int(modified_at)] if kind in _KINDS:
-            return Entry(path, Kind(kind), size, modified_at)
-    raise _odd("entry", value)
-
-
-def _identity(value: Any) -> Identity:
-    match value:
-        case [int(size), int(mtime_ns), int(ctime_ns), int(inode)]:
-            return Identity(size, mtime_ns, ctime_ns, inode)
-    raise _odd("identity", value)
-
-
-def _odd(what: str, value: object) -> Unreadable:
-    return Unreadable(f"the program for files returned an unexpected {what}: {value!r:.200}")
+                    raise odd("manifest", each)

@@ -5,7 +5,8 @@ import json
 from importlib import resources
 
 REMOTE = "provider_daemon.site_files.remote"
-MODULES = ("wire", "beneath", "reading", "walking", "serve")  # imports go backwards only
+# Each module imports only those before it.
+MODULES = ("wire", "beneath", "reading", "walking", "archive", "writing", "serve")
 INTERPRETERS = ("python3", "/usr/libexec/platform-python")
 NO_PYTHON = "provd-no-python"
 NO_PYTHON_EXIT = 96

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import struct
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -12,11 +12,11 @@ from provider_daemon.site_files import program
 from provider_daemon.site_files.values import FAILURES
 from provider_daemon.slurm.transport import ByteStream, StreamingTransport
 
-WORKERS = 4  # programs at a time; requests wait for a free one
 IDLE_SECONDS = 60.0
 # The program sends something every 5 s unless the site's file system hangs.
 SILENT_SECONDS = 60.0
 START_SECONDS = 30.0
+WRITTEN_SECONDS = 600.0  # after the last content of a write: the site's disks may be slow
 CHUNK = 256 * 1024  # most bytes of content at a time
 _MOST_VALUE = 256 * 1024 * 1024
 _MOST_NOISE = 64 * 1024  # bytes that login files may print
@@ -54,14 +54,56 @@ class Worker:
         self.usable = False
         await self._within(self._stream.write(struct.pack(">I", len(text)) + text))
 
-    async def write(self, data: bytes) -> None:
-        """Sends content for "write"; b"" ends it."""
-        await self._within(self._stream.write(struct.pack(">I", len(data)), data))
+    async def upload(self, chunks: AsyncIterable[bytes], what: str) -> Any:
+        """Sends the content of "write" and returns its result. `what`: the request, for its failures.
 
-    async def answer(self) -> AsyncIterator[bytes | Any]:
+        A failure of the program ends the sending. After any failure the worker cannot be used again.
+        """
+        result = asyncio.create_task(self._result(what))
+        sending = asyncio.create_task(self._send_content(chunks))
+        try:
+            await asyncio.wait({result, sending}, return_when=asyncio.FIRST_COMPLETED)
+            if not result.done() and sending.exception() is not None:
+                await self._explained(result, sending)
+            async with asyncio.timeout(WRITTEN_SECONDS):
+                return await result
+        except TimeoutError:
+            raise Transient(f"the site did not store a file within {WRITTEN_SECONDS:g} s") from None
+        finally:
+            for task in (sending, result):
+                task.cancel()
+            await asyncio.gather(sending, result, return_exceptions=True)
+
+    async def _explained(self, result: "asyncio.Task[Any]", sending: "asyncio.Task[None]") -> None:
+        """Raises why the sending failed: the program's reason, if the program ended."""
+        if isinstance(sending.exception(), Transient):
+            await asyncio.wait({result}, timeout=1)
+        if not result.done():
+            sending.result()
+
+    async def _send_content(self, chunks: AsyncIterable[bytes]) -> None:
+        async for chunk in chunks:
+            for start in range(0, len(chunk), CHUNK):
+                piece = chunk[start : start + CHUNK]
+                await self._within(self._stream.write(struct.pack(">I", len(piece)), piece))
+        await self._within(self._stream.write(bytes(4)))
+
+    async def _result(self, what: str) -> Any:
+        """Waits without a limit: the program is silent as long as the source of the content is."""
+        kind, size = struct.unpack(">cI", await self._stream.read_exactly(5))
+        while kind == b"p":
+            kind, size = struct.unpack(">cI", await self._stream.read_exactly(5))
+        value = await self._json(size)
+        if kind == b"e":
+            raise _failure(value, what)
+        self.usable = kind == b"z"
+        return value
+
+    async def answer(self, what: str) -> AsyncGenerator[bytes | list[Any], None]:
         """Yields content as bytes and values in lists of one. The last list holds the result.
 
-        Raises the request's failure. The worker can be used again after the result or a failure.
+        Raises the request's failure, which starts with `what`. The worker can be used again after the result
+        or a failure.
         """
         while True:
             kind, size = await self._header()
@@ -76,7 +118,7 @@ class Worker:
             value = await self._json(size) if kind != b"p" else None
             if kind == b"e":
                 self.usable = True
-                raise _failure(value)
+                raise _failure(value, what)
             if kind == b"z":
                 self.usable = True
                 yield [value]
@@ -131,18 +173,19 @@ class Worker:
             ) from None
 
 
-def _failure(value: Any) -> ProvdError:
+def _failure(value: Any, what: str) -> ProvdError:
     if not isinstance(value, dict) or value.get("kind") not in FAILURES:
         return Unreadable(f"unknown failure from the program for files: {value!r:.200}")
-    return FAILURES[value["kind"]](str(value.get("reason", "")))
+    return FAILURES[value["kind"]](f"{what}: {value.get('reason', '')}")
 
 
 class Workers:
-    """`limit`: programs at a time. A worker that was not used for `idle_seconds` is closed."""
+    """`limit`: programs at a time; requests wait for a free one.
 
-    def __init__(
-        self, transport: StreamingTransport, limit: int = WORKERS, idle_seconds: float = IDLE_SECONDS
-    ) -> None:
+    A worker that was not used for `idle_seconds` is closed.
+    """
+
+    def __init__(self, transport: StreamingTransport, limit: int, idle_seconds: float = IDLE_SECONDS) -> None:
         self._transport = transport
         self._free = asyncio.Semaphore(limit)
         self._idle: list[tuple[Worker, AsyncExitStack]] = []

@@ -30,7 +30,7 @@ from provider_daemon.slurm.transport import CommandResult, command_line, consume
 log = structlog.get_logger("provd.ssh")
 
 CHANNELS = 4  # concurrent: the knee of the measured curve, and well below sshd's default MaxSessions
-STREAMS = 4  # concurrent, in addition to CHANNELS: together below MaxSessions
+STREAMS = 6  # concurrent, in addition to CHANNELS: together at most MaxSessions
 # Longest wait before the second attempt to open a channel; twice that before the third.
 CHANNEL_RETRY_SECONDS = 0.4
 _LOST = (ConnectOutcome.FAILED, "the connection was lost")

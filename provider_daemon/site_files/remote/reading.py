@@ -122,13 +122,13 @@ def space(wire: Wire, asked: Asked) -> Any:
 def reason(error: Exception) -> str:
     """Returns the reason for skipping a file in a walk. Raises what concerns more than one file."""
     if isinstance(error, OSError):
-        if error.errno == errno.ENOENT:
-            return "gone"
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
+            return "gone"  # or replaced between two looks
         if error.errno in (errno.EACCES, errno.EPERM):
             return "unreadable"
         raise error
     if isinstance(error, Failure) and error.kind == "changed":
         return "changed"
     if isinstance(error, Failure) and error.kind in ("not_allowed", "not_there"):
-        return "gone"  # replaced between two looks
+        return "gone"
     raise error

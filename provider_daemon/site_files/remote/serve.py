@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, BinaryIO, Callable, Dict
 
-from provider_daemon.site_files.remote import reading, walking
+from provider_daemon.site_files.remote import archive, reading, walking, writing
 from provider_daemon.site_files.remote.beneath import Failure, failure
 from provider_daemon.site_files.remote.wire import Cut, Wire
 
@@ -23,6 +23,12 @@ REQUESTS: Dict[str, Callable[[Wire, Dict[str, Any]], Any]] = {
     "space": reading.space,
     "manifest": walking.manifest,
     "usage": walking.usage,
+    "archive": archive.archive,
+    "write": writing.write,
+    "partial": writing.partial,
+    "link": writing.link,
+    "remove": writing.remove,
+    "make_directory": writing.make_directory,
 }
 
 

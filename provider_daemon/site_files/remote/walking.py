@@ -22,8 +22,14 @@ class _Level:
 
     def __init__(self, path: Path, handle: int) -> None:
         self.path = path
+        self.status = os.fstat(handle)
         self.handle: Optional[int] = handle
         self.names: List[Tuple[bytes, bytes]] = []
+
+    def opened(self, top: int) -> int:
+        if self.handle is None:
+            self.handle = beneath.descend(top, self.path)
+        return self.handle
 
 
 def walk(top: int, start: Path, exclude: FrozenSet[Path], links: bool) -> Iterator[Found]:
@@ -39,19 +45,21 @@ def walk(top: int, start: Path, exclude: FrozenSet[Path], links: bool) -> Iterat
             if not level.names:
                 _close(levels.pop())
                 continue
-            name = level.names.pop()[1]
-            path = (*level.path, name)
+            path = (*level.path, level.names.pop()[1])
             if path in exclude:
                 continue
-            if level.handle is None:
-                level.handle = beneath.descend(top, level.path)
-            found = _look(level.handle, path, links)
+            try:
+                found = _look(level.opened(top), path, links)
+            except (OSError, Failure) as error:  # the directory was closed to us, moved or replaced
+                level.names = []
+                yield Found(level.path, -1, reason(error), level.status)
+                continue
             if found is None:
                 continue
             if found.kind != "directory":
                 yield found
                 continue
-            child = _entered(level.handle, path, len(path) - len(start))
+            child = _entered(found.handle, path, len(path) - len(start))
             if isinstance(child, str):
                 yield found._replace(kind=child)
                 continue

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from provider_daemon.errors import Refused, Transient
-from provider_daemon.site_files.files import FileStream, SiteFiles, printable
+from provider_daemon.site_files.files import SiteFiles
+from provider_daemon.site_files.requests import printable
+from provider_daemon.site_files.stream import FileStream
 from provider_daemon.site_files.values import Changed, Entry, Kind, NotAllowed, NotThere
 from provider_daemon.slurm.local import LocalTransport
 

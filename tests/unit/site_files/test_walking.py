@@ -85,3 +85,24 @@ async def test_usage(files: SiteFiles, root: Path) -> None:
     assert again.bytes - alone.bytes < 8192
     names = ["a", "sparse", "second", "link"]
     assert await files.usage(str(root), exclude=names) == Usage(empty.bytes, 1)
+
+
+def test_directory_that_is_replaced_during_a_walk(root: Path) -> None:
+    """A directory that a job moves away is named; the walk continues with what is beside it."""
+    path = Path()
+    for _ in range(100):
+        path = path / "d"
+        (root / path).mkdir()
+        (root / path / "file").touch()
+    (root / "e").touch()
+    handle = os.open(root, os.O_RDONLY)
+    steps = walk(handle, (), frozenset(), False)
+    found = [next(steps) for _ in range(100)]
+    (root / "d/d").rename(root / "moved")
+    (root / "d/d").symlink_to(root / "moved")
+    rest = list(steps)
+    os.close(handle)
+    assert [each.kind for each in found] == ["directory"] * 100
+    reasons = [each.kind for each in rest]
+    assert (reasons.count("file"), reasons.count("gone")) == (64 + 2, 101 - 64 - 2)
+    assert rest[-1].path == (b"e",)

@@ -1,0 +1,87 @@
+"""Requests to the programs at a site, with failures that name the request and the path."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import Any
+
+from provider_daemon.errors import Unreadable
+from provider_daemon.site_files.values import Entry, Identity, Kind
+from provider_daemon.site_files.workers import Worker, Workers
+from provider_daemon.slurm.transport import StreamingTransport
+
+WORKERS = 4  # programs for short requests and parts of files
+LONG_WORKERS = 2  # programs for requests about whole trees
+_LONG = frozenset({"archive", "manifest", "usage", "remove", "sha256"})
+_KINDS = frozenset(Kind)
+
+
+class Requests:
+    """Requests about whole trees take long, so that they have workers of their own."""
+
+    def __init__(self, transport: StreamingTransport, workers: int) -> None:
+        self._short = Workers(transport, workers)
+        self._long = Workers(transport, LONG_WORKERS)
+
+    async def close(self) -> None:
+        await self._short.close()
+        await self._long.close()
+
+    async def ask(self, do: str, root: str, **asked: object) -> Any:
+        """Returns the result of a request that has no other answer."""
+        result = None
+        async with self.request(do, {"root": root, **asked}) as answer:
+            async for item in answer:
+                result = item
+        if not isinstance(result, list):
+            raise odd(do, result)
+        return result[0]
+
+    @asynccontextmanager
+    async def request(self, do: str, asked: dict[str, object]) -> AsyncIterator[AsyncIterator[Any]]:
+        """Yields the answer (Worker.answer). Its failures name the request and the path."""
+        async with self._worker(do) as worker:
+            await worker.send({"do": do, **asked})
+            async with aclosing(worker.answer(f"{do} {_where(asked)}")) as answer:
+                yield answer
+
+    async def upload(self, asked: dict[str, object], chunks: AsyncIterable[bytes]) -> Any:
+        """Sends a "write" with its content, and returns the result."""
+        async with self._worker("write") as worker:
+            await worker.send({"do": "write", **asked})
+            return await worker.upload(chunks, f"write {_where(asked)}")
+
+    def _worker(self, do: str) -> AbstractAsyncContextManager[Worker]:
+        return (self._long if do in _LONG else self._short).worker()
+
+
+def _where(asked: dict[str, object]) -> str:
+    return printable("/".join(str(asked[part]) for part in ("root", "path") if asked.get(part)))
+
+
+def printable(path: str) -> str:
+    """Returns a path for messages and logs: names may hold line breaks and bytes that are not UTF-8."""
+    return path.encode("utf-8", "backslashreplace").decode().encode("unicode_escape").decode("ascii")
+
+
+def part(
+    asked: dict[str, object], offset: int, size: int, *, inode: int = 0, whole: bool
+) -> dict[str, object]:
+    return {**asked, "offset": offset, "length": size, "inode": inode, "whole": whole}
+
+
+def entry(value: Any) -> Entry:
+    match value:
+        case [str(path), str(kind), int(size), int(modified_at)] if kind in _KINDS:
+            return Entry(path, Kind(kind), size, modified_at)
+    raise odd("entry", value)
+
+
+def identity(value: Any) -> Identity:
+    match value:
+        case [int(size), int(mtime_ns), int(ctime_ns), int(inode)]:
+            return Identity(size, mtime_ns, ctime_ns, inode)
+    raise odd("identity", value)
+
+
+def odd(what: str, value: object) -> Unreadable:
+    return Unreadable(f"the program for files returned an unexpected {what}: {value!r:.200}")
