@@ -15,7 +15,6 @@ from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import HPCCluster
 from provider_daemon.client import (
-    downloads,
     job_request,
     job_source,
     market,
@@ -25,6 +24,7 @@ from provider_daemon.client import (
     uploads,
     verify,
 )
+from provider_daemon.client.downloads import Download
 from provider_daemon.client.gateway import Gateway
 from provider_daemon.client.gateway_facts import GatewayRefused, RemoteFile, Uploads
 from provider_daemon.client.identity import Who, once
@@ -236,9 +236,8 @@ class Client:
         Raises Unreadable for content that is not the manifest's, and GatewayRefused if there is no manifest.
         """
         text, files = await self.manifest(job_id, patience=patience)
-        target = Path(directory)
         gateway = await self.gateway(job_id)
-        await downloads.fetch(gateway, job_id, files, target, self._meter)
+        await Download(gateway, job_id, Path(directory), self._meter).fetch(files)
         found = verify.summary(text, files)
         problem = verify.against_evidence(found, await market.evidence_of(self.chain, job_id))
         return Fetched(files, found.root, problem)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from provider_daemon.client import downloads, verify
+from provider_daemon.client import verify
+from provider_daemon.client.downloads import ARCHIVES, Download
 from provider_daemon.client.meter import NoMeter
+from provider_daemon.client.places import NotOnDisk
 from provider_daemon.errors import Transient, Unreadable
 from tests.unit.client.far_end import FarEnd, manifest_of, opened, tar_of
 
@@ -17,7 +19,7 @@ MANY = {f"d{index % 3}/file {index}.txt": b"x" * index for index in range(40)}
 async def fetched(far_end: FarEnd, directory: Path) -> None:
     far_end.manifest = far_end.manifest or manifest_of(far_end.files)
     async with opened(far_end) as gateway:
-        await downloads.fetch(gateway, "JOB-1", verify.manifest(far_end.manifest), directory, NoMeter())
+        await Download(gateway, "JOB-1", directory, NoMeter()).fetch(verify.manifest(far_end.manifest))
 
 
 def on_disk(directory: Path) -> dict[str, bytes]:
@@ -66,11 +68,15 @@ async def test_an_interrupted_run_is_continued(tmp_path: Path) -> None:
 
 
 async def test_a_cut_archive_costs_only_what_is_missing(tmp_path: Path) -> None:
-    far_end = FarEnd(MANY, cuts=[len(tar_of(MANY)) // 2])
+    """The archive again while much is missing, then file by file."""
+    large = {f"{number}.bin": bytes([number]) * 40_000 for number in range(60)}
+    most = len(tar_of(large))
+    far_end = FarEnd(large, cuts=[most // 4, most // 2, most * 3 // 4])
     await fetched(far_end, tmp_path)
-    assert on_disk(tmp_path) == MANY
+    assert on_disk(tmp_path) == large
     single = [line for line in far_end.requests if "/files/" in line]
-    assert 0 < len(single) < len(MANY)
+    assert len(far_end.requests) - len(single) == ARCHIVES
+    assert 0 < len(single) < len(large) / 2
 
 
 async def test_what_is_complete_is_not_fetched_again(tmp_path: Path) -> None:
@@ -114,7 +120,7 @@ async def test_a_link_in_the_directory_is_not_followed(tmp_path: Path) -> None:
     outside.mkdir()
     results.mkdir()
     (results / "out").symlink_to(outside)
-    with pytest.raises(downloads.NotOnDisk, match="symbolic link"):
+    with pytest.raises(NotOnDisk, match="symbolic link"):
         await fetched(FarEnd(FEW), results)
     assert list(outside.iterdir()) == []
 
@@ -122,5 +128,5 @@ async def test_a_link_in_the_directory_is_not_followed(tmp_path: Path) -> None:
 async def test_what_cannot_be_written(tmp_path: Path) -> None:
     """A file in the place of a directory: named, and not taken for a lost connection."""
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(downloads.NotOnDisk, match="out cannot be"):
+    with pytest.raises(NotOnDisk, match="out cannot be"):
         await fetched(FarEnd(FEW), tmp_path)

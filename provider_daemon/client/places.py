@@ -1,0 +1,41 @@
+"""Where results are written: below one directory of the customer, and never through a link. Paths only."""
+
+from pathlib import Path
+
+from provider_daemon.client.verify import unsafe
+from provider_daemon.errors import ProvdError, Unreadable
+
+
+class NotOnDisk(ProvdError):
+    """A file could not be written."""
+
+
+class Places:
+    """The places of a job's results below `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.resolve()
+        self._made: set[Path] = set()
+
+    def of(self, path: str) -> Path:
+        """Returns the place of a result and makes its parents. Raises NotOnDisk, Unreadable."""
+        if why := unsafe(path):
+            raise Unreadable(f"unsafe path in the results: {path!r}: {why}")
+        place = self.directory / path
+        if place.parent not in self._made:
+            self._make(place.parent)
+        return place
+
+    def part(self, place: Path, sha256: str) -> Path:
+        """Returns where a file is kept until it is whole: a short name, beside its place."""
+        return place.with_name(f".provd-{sha256[:16]}.part")
+
+    def _make(self, parent: Path) -> None:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NotOnDisk(f"{parent} cannot be created: {error.strerror}") from None
+        # a link that somebody else put there would lead out of the directory
+        if parent.resolve() != parent:
+            raise NotOnDisk(f"{parent} leads through a symbolic link: choose another directory")
+        self._made.add(parent)
