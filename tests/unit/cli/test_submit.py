@@ -12,14 +12,18 @@ import pytest
 import pytest_asyncio
 from typer.testing import Result
 
+from provider_daemon.chain import evidence, messages
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
+from provider_daemon.chain.spec_digest import digest
 from provider_daemon.cli import customer
-from provider_daemon.client import defaults, market, transaction
+from provider_daemon.client import defaults, market, transaction, verify
 from provider_daemon.client.outcome import Exit
 from provider_daemon.client.session import chain_at
 from provider_daemon.client.transaction import TxTerms
 from provider_daemon.errors import ConfigError, Refused
+from provider_daemon.job import results_word
+from provider_daemon.job.state import State
 from tests.fakes import chain as fakes
 from tests.fakes.chain import ALICE, BOB
 from tests.unit.cli.shop import CHAIN_ID, Shop, example, shop
@@ -66,7 +70,25 @@ class Site:
 
 
 async def sent(chain: GrpcChain, message: MsgReportJobStatus) -> None:
-    """Sends it in a block of its own, signed by alice; its evidence too."""
+    """Sends it in a block of its own, signed by alice; its evidence too, with the results that it names."""
+    if results := results_word.parse(message.status_message):
+        record = await chain.query.job(message.job_id)
+        assert record is not None
+        message.signed_timestamp = 1_770_000_000
+        facts = evidence.EvidenceFacts(
+            CHAIN_ID,
+            record.cluster_id,
+            ALICE.address,
+            message.job_id,
+            message.slurm_job_id,
+            State.COMPLETED,
+            message.exit_code,
+            messages.usage_of(message.usage_metrics),
+            message.signed_timestamp,
+            digest(record, CHAIN_ID),
+            results,
+        )
+        message.signature = evidence.sign(facts, ALICE)
     await defaults.sign_evidence(chain, message, ALICE)
     prepared = await transaction.prepare(chain, [message], ALICE.public_key, TxTerms())
     signed = transaction.sign(prepared, ALICE, CHAIN_ID)
@@ -88,12 +110,21 @@ async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 BEGUN = (report("queued", slurm_job_id="42"), report("running"))
-RAN = (*BEGUN, report("completed"))
+UNPROVEN = (*BEGUN, report("completed"))
+
+
+def signed(results: dict[str, bytes]) -> MsgReportJobStatus:
+    """The final report of a job with these results."""
+    text = manifest_of(results)
+    found = verify.summary(text, verify.manifest(text))
+    return report("completed", status_message=f"SLURM: COMPLETED {results_word.results_word(found)}")
+
+
+RAN = (*BEGUN, signed(RESULTS))
 
 
 async def test_one_command_ends_with_the_results_on_disk(site: Site) -> None:
-    """The price first; the job's output alone on standard output; every file in the directory. No signed
-    report proves these results: that is said, and is the exit status."""
+    """The price first; the job's output alone on standard output; every file in the directory, verified."""
     result = await site.submitted(*RAN)
     assert result.stdout == "hello\n"
     assert "offering OFF-1 (standard) on cluster HPC-1, queue cpu" in result.stderr
@@ -104,8 +135,33 @@ async def test_one_command_ends_with_the_results_on_disk(site: Site) -> None:
         "output.txt": RESULTS["output.txt"],
         "data.bin": RESULTS["out/data.bin"],
     }
-    assert "NOT VERIFIED: the final report signs no results" in result.stderr
+    root = sha256(manifest_of(RESULTS))
+    assert f"verified: every file, and the manifest {root} against the provider's signed" in result.stderr
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("last", "why"),
+    [
+        (report("completed"), "the final report signs no results"),
+        (signed({"output.txt": b"other"}), "the manifest is not the one that the provider signed"),
+    ],
+)
+async def test_results_that_no_report_proves(site: Site, last: MsgReportJobStatus, why: str) -> None:
+    """They are fetched; what is wrong is said, and is the exit status."""
+    result = await site.submitted(*BEGUN, last)
+    assert f"NOT VERIFIED: {why}" in result.stderr
     assert result.exit_code == Exit.UNVERIFIED
+    assert (site.directory / "results" / "output.txt").exists()
+
+
+async def test_results_that_the_gateway_changed(site: Site) -> None:
+    """Files of another content than the manifest's are not taken for results."""
+    site.far_end.files = {**RESULTS, "output.txt": b"HELLO\n"}
+    result = await site.submitted(*RAN)
+    assert "the results cannot be fetched: output.txt: has SHA-256" in result.stderr
+    assert result.exit_code == Exit.UNVERIFIED
+    assert not (site.directory / "results" / "output.txt").exists()
 
 
 async def test_the_exit_status_is_the_jobs(site: Site) -> None:
@@ -204,8 +260,15 @@ async def test_the_parts_alone(site: Site) -> None:
     assert [line.split()[-1] for line in listed] == ["PATH", "out", "out/data.bin", "output.txt"]
     directory = site.directory / "again"
     fetched = await site.provd(f"results get JOB-1 --output {directory}")
-    assert (fetched.exit_code, (directory / "out/data.bin").read_bytes()) == (1, RESULTS["out/data.bin"])
-    assert (await site.provd(f"results get JOB-1 --output {directory} --unverified")).exit_code == 0
+    assert (fetched.exit_code, (directory / "out/data.bin").read_bytes()) == (0, RESULTS["out/data.bin"])
+
+
+async def test_unproven_results_must_be_asked_for(site: Site) -> None:
+    """Without --unverified they are fetched, and the exit status is 1."""
+    await site.submitted(*UNPROVEN, options="-d")
+    line = f"results get JOB-1 --output {site.directory}/again"
+    assert (await site.provd(line)).exit_code == 1
+    assert (await site.provd(f"{line} --unverified")).exit_code == 0
 
 
 async def test_uploads(site: Site) -> None:
