@@ -29,6 +29,7 @@ from provider_daemon.job.usage_record import SnapshotType
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.cluster import ServedCluster
+from provider_daemon.loops.concurrent import run_all
 from provider_daemon.loops.job_log import record_changes
 from provider_daemon.loops.reporting import keep_evidence, store_reports
 from provider_daemon.loops.stale_ledger import StaleLedger
@@ -209,7 +210,7 @@ class Advance:
     # --- act ---
 
     async def _act(self, steps: Sequence[Step]) -> None:
-        """Runs cancels and submissions concurrently, then raises the first failure, if any."""
+        """Runs cancels and submissions concurrently. Raises the first failure, if any."""
         cancels = [step.job for step in steps if isinstance(step.action, Cancel)]
         orders = {step.job.spec.job_id: step.order for step in steps if step.order is not None}
         gate = asyncio.Semaphore(COMMANDS_AT_ONCE)
@@ -218,12 +219,7 @@ class Advance:
             job_ids[start : start + ORDERS_A_COMMAND] for start in range(0, len(job_ids), ORDERS_A_COMMAND)
         ]
         work = [self._submit({job_id: orders[job_id] for job_id in batch}, gate) for batch in batches]
-        done = await asyncio.gather(
-            *work, *([self._cancel(cancels)] if cancels else []), return_exceptions=True
-        )
-        for result in done:
-            if isinstance(result, BaseException):
-                raise result
+        await run_all([*work, *([self._cancel(cancels)] if cancels else [])])
 
     async def _cancel(self, jobs: Sequence[Job]) -> None:
         log.info("scancel", cluster=self._served.name, slurm_jobs=[job.slurm_id for job in jobs])
