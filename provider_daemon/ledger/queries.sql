@@ -233,7 +233,11 @@ SELECT max(CAST(value AS REAL)) AS since FROM meta WHERE key LIKE 'doubt:%';
 
 -- name: used_by_ours
 SELECT id FROM txs WHERE id > (SELECT coalesce(max(id), 0) FROM txs) - 1000
-    AND signer = :signer AND sequence = :sequence AND height > 0;
+    AND signer = :signer AND sequence = :sequence AND height > 0
+    AND (status = 'included' OR NOT EXISTS (
+        SELECT 1 FROM txs AS other WHERE other.id > (SELECT coalesce(max(id), 0) FROM txs) - 1000
+            AND other.signer = :signer AND other.sequence = :sequence AND other.height = 0 AND other.status IN ('failed', 'expired')
+    ));
 
 -- name: known_tx
 SELECT id FROM txs WHERE tx_hash = :tx_hash;

@@ -78,5 +78,9 @@ def is_known(ledger: Ledger, tx_hash: str) -> bool:
 
 
 def used_by_ours(ledger: Ledger, signer: str, sequence: int) -> bool:
-    """Returns whether a transaction of ours with that sequence was in a block, successful or not."""
+    """Returns whether a transaction of ours in a block has used that sequence.
+
+    One that failed may have failed before it used the sequence. If another one with that sequence was given
+    up, that one may have used it, and the chain has to be searched.
+    """
     return ledger._one("used_by_ours", signer=signer, sequence=sequence) is not None

@@ -2,7 +2,7 @@
 they leave behind."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -244,6 +244,23 @@ async def test_the_replaced_transaction_is_included_after_all(house: House, liar
     house.chain.block()
     await house.outbox.tick()
     assert statuses(house) == ["expired", "included", "included"]
+    assert [row.status for row in house.ledger.messages_of("JOB-2")] == ["confirmed"]
+
+
+async def test_a_failed_transaction_does_not_hide_one_that_was_given_up(house: House, liar: Liar) -> None:
+    """One with the same sequence failed in a block before it used the sequence: what was given up is found,
+    and its report is confirmed."""
+    await house.outbox.tick()
+    first = house.ledger.open_tx(PROVIDER.address)
+    assert first is not None
+    messages = house.ledger.messages_of_tx(first.id)
+    with house.ledger.write():
+        house.ledger.close_tx(first, "expired")
+        failed = house.ledger.add_tx(replace(first, tx_hash="B" * 64), messages)
+        house.ledger.close_tx(failed, "failed", height=house.chain.devnet.blocks.height, code=5)
+    house.chain.block()
+    await house.outbox.tick()
+    assert statuses(house) == ["failed", "included", "included"]
     assert [row.status for row in house.ledger.messages_of("JOB-2")] == ["confirmed"]
 
 
