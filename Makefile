@@ -121,9 +121,10 @@ fmt: .venv/.ready ## Format, and fix what can be fixed automatically
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-generate: .venv/.ready ## Write docs/cli.md, docs/metrics.md and Grafana's boards again from the code
+generate: .venv/.ready ## Write docs/cli.md, docs/metrics.md, docs/openapi.json and Grafana's boards again from the code
 	.venv/bin/python -m tools.cli_reference >docs/cli.md
 	.venv/bin/python -m tools.metrics_reference >docs/metrics.md
+	.venv/bin/python -m tools.openapi >docs/openapi.json
 	.venv/bin/python -m tools.grafana_boards
 
 proto: .venv/.ready ## Compile the .proto files again

@@ -15,6 +15,7 @@ from provider_daemon.cli import (
     devnet,
     doctor,
     evidence,
+    gateway,
     jobs,
     keys,
     lab,
@@ -47,6 +48,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run", short_help="Run the daemon until SIGTERM or SIGINT.")(run.run)
+app.command("gateway", short_help="Run the customers' HTTPS API until SIGTERM or SIGINT.")(gateway.gateway)
 app.command("demo", short_help="Run twelve jobs end to end on this machine.")(demo.demo)
 app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_jobs)
 app.command("status", short_help="Show the daemon's health, open jobs and why they wait.")(status.status)

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from provider_daemon.chain import evidence, messages
+from provider_daemon.chain import evidence, gateway_marker, messages
 from provider_daemon.chain.ask import request
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.gateway_json import render
@@ -14,6 +14,7 @@ from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.chain.records import job_state
 from provider_daemon.chain.spec_digest import digest
+from provider_daemon.errors import ConfigError
 
 # The chain sets both from every UpdateOffering; omitted means false.
 KEPT = ("active", "supports_custom_workloads")
@@ -26,10 +27,36 @@ async def values(chain: GrpcChain, name: str, said: dict[str, Any]) -> dict[str,
     """
     if name == "MsgUpdateOffering" and said.get("offering_id"):
         return {**await _kept(chain, str(said["offering_id"])), **said}
+    if name == "MsgUpdateCluster" and said.get("cluster_id"):
+        return await _with_gateway(chain, said)
     if name == "MsgUpdateParams":
         current = render((await chain.ask("Params", request("Params", {}))).message)["params"]
         return {**said, "params": {**current, **_table(said.get("params"))}}
     return said
+
+
+async def _with_gateway(chain: GrpcChain, said: dict[str, Any]) -> dict[str, Any]:
+    """Writes the gateway's address into the description, or keeps it there when the text around it changes.
+
+    The chain keeps a description that is replaced by nothing. Raises ConfigError for an invalid address.
+    """
+    url, text = said.get("gateway"), said.get("description")
+    said = {field: value for field, value in said.items() if field != "gateway"}
+    if url is None and (text is None or gateway_marker.find(str(text))):
+        return said
+    asked = request("Cluster", {"cluster_id": str(said["cluster_id"])})
+    found: Any = (await chain.ask("Cluster", asked)).message
+    current = found.cluster.description
+    wanted = gateway_marker.find(current) if url is None else str(url)
+    try:
+        described = gateway_marker.put(current if text is None else str(text), wanted)
+    except ValueError as error:
+        raise ConfigError([str(error)]) from None
+    if not described and current:
+        raise ConfigError(
+            ["--gateway '' would leave no description, which the chain keeps: set --description"]
+        )
+    return {**said, "description": described}
 
 
 async def _kept(chain: GrpcChain, offering_id: str) -> dict[str, Any]:

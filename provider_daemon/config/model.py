@@ -168,6 +168,7 @@ class GatewayConfig(_Strict):
     `url` is the address that customers use. Without `certificate` and `key` the gateway serves plain HTTP,
     for a reverse proxy on the same host. `uploads`: directory of uploaded inputs, at most `uploads_gb` in all
     and `uploads_gb_per_customer` for each customer. `metrics_listen`: /metrics and /readyz of the gateway.
+    `ssh_key_file`: the gateway's own key for `clusters.ssh`, which its Unix user can read.
     """
 
     url: Annotated[str, StringConstraints(pattern=_URL)]
@@ -178,6 +179,7 @@ class GatewayConfig(_Strict):
     uploads_gb: int = Field(default=100, ge=1)
     uploads_gb_per_customer: int = Field(default=20, ge=1)
     requests_per_minute: int = Field(default=600, ge=1)
+    ssh_key_file: str = ""
     metrics_listen: Listen = "127.0.0.1:9465"
 
 

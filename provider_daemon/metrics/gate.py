@@ -1,4 +1,4 @@
-"""Limits the connections of the metrics port, to protect the daemon's file descriptors, log and memory.
+"""Limits the connections of an HTTP port, to protect the process's file descriptors, log and memory.
 
 A connection either waits (for a request, or for its answer to be read) or processes a request. Waiting is
 limited in time. At MOST connections, the longest waiting one is closed in favour of a new one; if all are
@@ -6,6 +6,7 @@ processing requests, the new one is closed.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import cast
@@ -24,6 +25,7 @@ REQUEST_SECONDS = 5.0
 # From the end of a request to the first byte of the next; the client must read the answer by then.
 IDLE_SECONDS = 20.0
 FLOODED = "metrics_port_flooded"
+GATEWAY_FLOODED = "gateway_flooded"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -36,9 +38,27 @@ class HttpCounts:
     late: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class GateLimits:
+    """`most` connections, and `per_address` of one peer (0: no limit). `public`: the gateway's port."""
+
+    most: int = MOST
+    per_address: int = 0
+    public: bool = False
+
+
 class Gate:
-    def __init__(self, listen: str, clock: Clock, ongoing: OngoingProblems, counts: HttpCounts) -> None:
+    def __init__(
+        self,
+        listen: str,
+        clock: Clock,
+        ongoing: OngoingProblems,
+        counts: HttpCounts,
+        limits: GateLimits | None = None,
+    ) -> None:
         self._listen, self._clock, self._ongoing, self._counts = listen, clock, ongoing, counts
+        self._limits = limits or GateLimits()
+        self._addresses: Counter[str] = Counter()
         self._waiting: dict[Connection, None] = {}
         self._busy: dict[object, Connection] = {}
 
@@ -63,7 +83,11 @@ class Gate:
                 found.wait(IDLE_SECONDS)
 
     def opened(self, connection: "Connection") -> None:
-        if len(self._waiting) + len(self._busy) >= MOST:
+        self._addresses[connection.address] += 1
+        if 0 < self._limits.per_address < self._addresses[connection.address]:
+            self._counts.full += 1
+            connection.abort()
+        elif len(self._waiting) + len(self._busy) >= self._limits.most:
             self._make_room(connection)
         if not connection.closing:
             self._waiting[connection] = None
@@ -73,10 +97,15 @@ class Gate:
     def closed(self, connection: "Connection") -> None:
         self._waiting.pop(connection, None)
         self._busy.pop(connection.inner, None)
+        self._addresses[connection.address] -= 1
+        if not self._addresses[connection.address]:
+            del self._addresses[connection.address]
         self._count()
-        if self._counts.open < MOST // 2 and self._ongoing.clear(FLOODED, self._listen):
+        few = self._counts.open < self._limits.most // 2
+        if few and self._ongoing.clear(self._problem, self._listen):
+            recovered = "gateway_recovered" if self._limits.public else "metrics_port_recovered"
             log.info(
-                "metrics_port_recovered",
+                recovered,
                 listen=self._listen,
                 closed_for_room=self._counts.full,
                 closed_late=self._counts.late,
@@ -90,9 +119,14 @@ class Gate:
         oldest = next(iter(self._waiting), new)
         self._waiting.pop(oldest, None)
         oldest.abort()
-        if self._ongoing.start(FLOODED, self._listen, self._clock.now()):
+        if self._ongoing.start(self._problem, self._listen, self._clock.now()):
+            flooded = GATEWAY_FLOODED if self._limits.public else FLOODED
             following = "each new connection closes the longest idle one; find out who connects"
-            log.warning(FLOODED, listen=self._listen, connections=MOST, next=following)
+            log.warning(flooded, listen=self._listen, connections=self._limits.most, next=following)
+
+    @property
+    def _problem(self) -> str:
+        return GATEWAY_FLOODED if self._limits.public else FLOODED
 
     def _count(self) -> None:
         self._counts.open = len(self._waiting) + len(self._busy)
@@ -104,6 +138,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, gate: Gate, inner: asyncio.Protocol) -> None:
         self.inner = inner
         self.closing = False
+        self.address = ""
         self._gate = gate
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -131,6 +166,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.address = str(peer[0]) if peer else ""
         self.inner.connection_made(transport)
         self._gate.opened(self)
 

@@ -11,7 +11,7 @@ TOOLS = ("bash-completion", "fish", "lintian", "man-db", "mandoc", "zsh")
 MODES = """\
 750 root:provd /etc/provd
 640 root:provd /etc/provd/provd.toml
-700 provd:provd /var/lib/provd
+750 provd:provd /var/lib/provd
 755 root:root /usr/bin/provd
 755 root:root /usr/lib/provd/bin/provd
 644 root:root /usr/lib/systemd/system/provd.service

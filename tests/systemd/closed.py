@@ -1,6 +1,7 @@
 """The restrictions of the unit and what passes them: files, the sandbox, the journal."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,12 +47,16 @@ class Closed:
         return f"verify is silent; exposure level {exposure} of 10"
 
     async def files(self) -> str:
-        """No other user can read the daemon's files, and the key is on disk only as encrypted by systemd."""
+        """Only the group can read the ledger, nobody else the other files; the key is on disk only encrypted."""
         modes = await self.machine.run("sh", "-c", f"stat -c '%a %U:%G %n' {STATE} {STATE}/*")
-        same("state directory", modes.splitlines()[0], f"700 provd:provd {STATE}")
+        same("state directory", modes.splitlines()[0], f"750 provd:provd {STATE}")
         same(
-            "other modes than 600",
-            [line for line in modes.splitlines()[1:] if not line.startswith("600 provd:provd ")],
+            "other modes than 600, and 640 of the ledger",
+            [
+                line
+                for line in modes.splitlines()[1:]
+                if not re.fullmatch(r"600 provd:provd .*|640 provd:provd .*/ledger\.sqlite(-wal|-shm)?", line)
+            ],
             [],
         )
         for user in ("nobody", "daemon"):

@@ -129,8 +129,18 @@ async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[
             return ()
         answer = await chain.ask(rpc, asked)
         document, missing = await job_story(chain, answer) if rpc == "Job" else (render(answer.message), ())
+    if rpc == "Cluster":
+        document = _with_gateway(document)
     show(document, options.output)
     return answer.unreadable + missing
+
+
+def _with_gateway(document: dict[str, Any]) -> dict[str, Any]:
+    """Adds the address of the provider's gateway, which stands in the description."""
+    from provider_daemon.chain import gateway_marker
+
+    url = gateway_marker.find(str(document["cluster"].get("description", "")))
+    return {**document, "gateway": url} if url else document
 
 
 async def _watch(

@@ -53,6 +53,13 @@ def update_cluster(
     ] = None,
     name: Name = None,
     description: Description = None,
+    gateway: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Address of your gateway, written into the description as gateway=URL; '' removes it.",
+        ),
+    ] = None,
     total_nodes: TotalNodes = None,
     available_nodes: Annotated[
         int | None,
@@ -68,6 +75,7 @@ def update_cluster(
         "state": state,
         "name": name,
         "description": description,
+        "gateway": gateway,
         "total_nodes": total_nodes,
         "available_nodes": available_nodes,
         "partitions": _partitions(partition),

@@ -316,3 +316,21 @@ async def test_when_it_cannot_be_told(market: Shop) -> None:
         "provd.toml does not exist: cannot check whether a daemon on this machine"
         in (await market.done(SEEDS)).stderr
     )
+
+
+async def test_the_gateway_in_the_description(market: Shop) -> None:
+    """Written beside other text, kept when that changes, shown by the query, and removed."""
+    await market.done(SEEDS + ' --description "In Basel"')
+    await market.done("tx hpc update-cluster HPC-1 --gateway https://gw.example.org:8443 --from alice")
+    node = f"--node {market.env['PROVD_NODE']} --chain-id {market.env['PROVD_CHAIN_ID']}"
+    shown = await market.run(f"query hpc cluster HPC-1 {node}")
+    assert "In Basel gateway=https://gw.example.org:8443" in shown.stdout
+    await market.done('tx hpc update-cluster HPC-1 --description "In Bern" --from alice')
+    found = json.loads((await market.run(f"query hpc cluster HPC-1 {node} --output json")).stdout)
+    assert found["gateway"] == "https://gw.example.org:8443"
+    assert found["cluster"]["description"] == "In Bern gateway=https://gw.example.org:8443"
+    await market.done("tx hpc update-cluster HPC-1 --gateway '' --from alice")
+    found = json.loads((await market.run(f"query hpc cluster HPC-1 {node} --output json")).stdout)
+    assert ("gateway" in found, found["cluster"]["description"]) == (False, "In Bern")
+    refused = await market.run("tx hpc update-cluster HPC-1 --gateway ftp://x --from alice -y")
+    assert isinstance(refused.exception, ConfigError)

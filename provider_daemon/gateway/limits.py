@@ -1,0 +1,85 @@
+"""Limits per address and per account. Pure: time is an argument, and memory is bounded."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from provider_daemon.gateway.errors import ApiError, Code
+
+KEYS = 20_000  # buckets kept; the least recently used one is forgotten first
+
+HEADERS = 64  # of one request
+HEADER_BYTES = 8190  # of one header, and of the request line
+JSON_BYTES = 32 * 1024  # of a request's JSON body
+BODY_SECONDS = 10.0  # for a JSON body to arrive
+CHUNK_SECONDS = 30.0  # for the next part of an upload to arrive
+STALLED_SECONDS = 60.0  # for a client to accept the next part of an answer
+CONNECTIONS, CONNECTIONS_PER_ADDRESS = 1024, 64
+STREAMS, STREAMS_PER_ACCOUNT = 256, 16  # downloads, archives and logs in progress
+FOLLOWERS = 64  # of logs, among them: each occupies a channel to the site
+LOGIN_FAILURES_PER_MINUTE = 30  # of one address
+
+
+class Rates:
+    """Token buckets: at most `per_minute` events of one key in a minute, evenly after a burst."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._rate = per_minute / 60
+        self._most = float(per_minute)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait(self, key: str, now: float) -> float:
+        """Returns how many seconds the key must wait; 0 if it may go on."""
+        return max(0.0, (1 - self._level(key, now)) / self._rate)
+
+    def spend(self, key: str, now: float) -> None:
+        self._buckets[key] = (self._level(key, now) - 1, now)
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > KEYS:
+            self._buckets.popitem(last=False)
+
+    def check(self, key: str, now: float) -> None:
+        """Counts one event. Raises ApiError if there were too many."""
+        if wait := self.wait(key, now):
+            raise too_many(wait)
+        self.spend(key, now)
+
+    def _level(self, key: str, now: float) -> float:
+        level, at = self._buckets.get(key, (self._most, now))
+        return min(self._most, level + max(0.0, now - at) * self._rate)
+
+
+def too_many(wait: float) -> ApiError:
+    seconds = str(int(wait) + 1)
+    return ApiError(
+        Code.TOO_MANY, f"Too many requests. Try again in {seconds} seconds.", headers={"Retry-After": seconds}
+    )
+
+
+class Slots:
+    """Answers in progress, in all and of each account."""
+
+    def __init__(self, most: int = STREAMS, per_account: int = STREAMS_PER_ACCOUNT) -> None:
+        self._most, self._per_account = most, per_account
+        self._open: Counter[str] = Counter()
+
+    @property
+    def open(self) -> int:
+        return self._open.total()
+
+    @contextmanager
+    def taken(self, account: str) -> Iterator[None]:
+        """Raises ApiError if too many are open."""
+        if self.open >= self._most or self._open[account] >= self._per_account:
+            raise ApiError(
+                Code.TOO_MANY_STREAMS,
+                "Too many downloads or logs are open. Close some, then try again.",
+                headers={"Retry-After": "10"},
+            )
+        self._open[account] += 1
+        try:
+            yield
+        finally:
+            self._open[account] -= 1
+            if not self._open[account]:
+                del self._open[account]

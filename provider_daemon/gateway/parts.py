@@ -1,0 +1,62 @@
+"""What the gateway's routes work with. server.py creates it; tests create it over a local site."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from provider_daemon.gateway.limits import FOLLOWERS, LOGIN_FAILURES_PER_MINUTE, Rates, Slots
+from provider_daemon.gateway.logins import Logins
+from provider_daemon.gateway.measures import Measures
+from provider_daemon.gateway.uploads import Uploads
+from provider_daemon.ledger.guest import LedgerGuest
+from provider_daemon.ongoing import OngoingProblems
+from provider_daemon.ports import Clock
+from provider_daemon.site_files.files import SiteFiles
+from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.transfers.store import TransferStore
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One cluster, as its job user sees its files."""
+
+    name: str
+    results_days: float
+    files: SiteFiles
+    transport: LocalTransport | SshTransport
+
+    async def close(self) -> None:
+        await self.files.close()
+        await self.transport.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """`url`: the address that customers use. `sites` by cluster id. `secure`: TLS ends in this process.
+
+    `proxied`: a reverse proxy on this host names the customer's address. `transfers` is None at a site
+    without a data mover.
+    """
+
+    url: str
+    chain_id: str
+    sites: Mapping[str, Site]
+    ledger: LedgerGuest
+    transfers: TransferStore | None
+    uploads: Uploads
+    logins: Logins
+    measures: Measures
+    clock: Clock
+    requests_per_minute: int
+    secure: bool = False
+    proxied: bool = False
+    ongoing: OngoingProblems = field(default_factory=OngoingProblems)
+    streams: Slots = field(default_factory=Slots)
+    followers: Slots = field(default_factory=lambda: Slots(FOLLOWERS, FOLLOWERS // 8))
+    failures: Rates = field(default_factory=lambda: Rates(LOGIN_FAILURES_PER_MINUTE))
+    by_address: Rates = field(init=False)
+    by_account: Rates = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("by_address", "by_account"):
+            object.__setattr__(self, name, Rates(self.requests_per_minute))

@@ -1,0 +1,138 @@
+"""The JSON of the API as OpenAPI schemas. Pure data; tests compare it with real answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+NUMBER: Schema = {"type": "number"}
+YES_NO: Schema = {"type": "boolean"}
+
+
+def thing(**properties: Schema) -> Schema:
+    """Returns an object with exactly these properties, all present."""
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def some(item: Schema) -> Schema:
+    return {"type": "array", "items": item}
+
+
+def or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def word(*values: str) -> Schema:
+    return {"type": "string", "enum": list(values)}
+
+
+def time(text: str) -> Schema:
+    return {"type": ["number", "null"], "description": f"{text}, in seconds since the epoch."}
+
+
+STATE = word("pending", "queued", "running", "completed", "failed", "cancelled", "timeout")
+_SUMMARY: dict[str, Schema] = {
+    "id": TEXT,
+    "cluster": TEXT,
+    "state": STATE,
+    "chain_state": STATE,
+    "created_at": COUNT,
+    "ended": YES_NO,
+    "exit_code": or_null({"type": "integer"}),
+}
+_USAGE = thing(
+    wall_clock_seconds=COUNT,
+    cpu_core_seconds=COUNT,
+    memory_gb_seconds=COUNT,
+    gpu_seconds=COUNT,
+    storage_gb_hours=COUNT,
+    network_bytes_in=COUNT,
+    network_bytes_out=COUNT,
+    node_hours=COUNT,
+    nodes_used=COUNT,
+)
+_RESOURCES = thing(
+    nodes=COUNT,
+    cpus_per_node=COUNT,
+    memory_gb_per_node=COUNT,
+    gpus_per_node=COUNT,
+    gpu_type=TEXT,
+    storage_gb=COUNT,
+)
+_BILL = thing(
+    denom=TEXT,
+    cpu=COUNT,
+    memory=COUNT,
+    gpu=COUNT,
+    storage=COUNT,
+    network=COUNT,
+    node=COUNT,
+    subtotal=COUNT,
+    total=COUNT,
+)
+
+SCHEMAS: dict[str, Schema] = {
+    "Error": thing(error=thing(code=TEXT, message=TEXT)),
+    "Info": thing(
+        version=TEXT,
+        url=TEXT,
+        chain_id=TEXT,
+        providers=some(TEXT),
+        audience=or_null(TEXT),
+        clusters=some(thing(id=TEXT, name=TEXT)),
+        uploads=thing(quota_bytes=COUNT),
+        data_mover=YES_NO,
+    ),
+    "ChallengeRequest": thing(address=TEXT),
+    "Challenge": thing(challenge=TEXT, expires_at=COUNT),
+    "SessionRequest": {
+        "oneOf": [thing(challenge=TEXT, public_key=TEXT, signature=TEXT), thing(token=TEXT)],
+        "description": "A signed challenge (key and signature in base64), or a JWT.",
+    },
+    "Session": thing(token=TEXT, expires_at=COUNT, address=TEXT),
+    "JobSummary": thing(**_SUMMARY, number=COUNT),
+    "Jobs": thing(jobs=some({"$ref": "#/components/schemas/JobSummary"}), unreadable=some(TEXT), more=YES_NO),
+    "Job": thing(
+        **_SUMMARY,
+        offering=TEXT,
+        queue=TEXT,
+        image=TEXT,
+        command=TEXT,
+        arguments=some(TEXT),
+        resources=_RESOURCES,
+        max_runtime_seconds=COUNT,
+        started_at=time("The start by the chain's clock"),
+        closed_at=time("The end of everything"),
+        message=TEXT,
+        waits_for=TEXT,
+        usage=or_null(_USAGE),
+        bill=or_null(_BILL),
+        final_report=or_null(TEXT),
+        data_mover=word("ok", "unavailable", "none"),
+        inputs=or_null(thing(state=word("waiting", "ready", "failed"), detail=TEXT, bytes=COUNT)),
+        results=or_null(
+            thing(
+                root=or_null(TEXT),
+                files=or_null(COUNT),
+                bytes=or_null(COUNT),
+                detail=TEXT,
+                delivery=thing(state=word("none", "waiting", "done", "failed"), detail=TEXT),
+            )
+        ),
+        directory=word("none", "there", "deleted"),
+        expires_at=time("When the job's directory is deleted"),
+    ),
+    "Files": thing(
+        files=some(thing(path=TEXT, kind=word("file", "directory", "other"), size=COUNT, modified_at=NUMBER)),
+        more=YES_NO,
+    ),
+    "LinkRequest": {"type": "object", "properties": {"seconds": {"type": "integer", "minimum": 1}}},
+    "Link": thing(url=TEXT, page=TEXT, token=TEXT, expires_at=COUNT),
+    "Uploads": thing(
+        uploads=some(thing(sha256=TEXT, offset=COUNT, length=COUNT, whole=YES_NO, modified_at=NUMBER)),
+        quota_bytes=COUNT,
+        used_bytes=COUNT,
+    ),
+}
