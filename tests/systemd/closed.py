@@ -47,7 +47,7 @@ class Closed:
         return f"verify is silent; exposure level {exposure} of 10"
 
     async def files(self) -> str:
-        """Only the group can read the ledger, nobody else the other files; the key is on disk only encrypted."""
+        """The group reads only the ledger; the key is on disk only as encrypted by systemd."""
         modes = await self.machine.run("sh", "-c", f"stat -c '%a %U:%G %n' {STATE} {STATE}/*")
         same("state directory", modes.splitlines()[0], f"750 provd:provd {STATE}")
         same(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from provider_daemon.config.model import Config, GatewayConfig, default_toml, parse
 from provider_daemon.errors import ConfigError
-from provider_daemon.gateway import limits, openapi, page_routes, server
+from provider_daemon.gateway import limits, listen, openapi, page_routes
 from provider_daemon.gateway.errors import Code
 from provider_daemon.gateway.measures import FAMILIES, GatewayCollector, Measures
 from provider_daemon.gateway.middleware import HEADERS
@@ -29,6 +30,7 @@ from provider_daemon.gateway.tls import Certificates
 from provider_daemon.gateway.uploads import KEEP_SECONDS, MOST_UPLOADS, PART_SECONDS
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics import gate
+from provider_daemon.metrics.server import serve
 from provider_daemon.ongoing import OngoingProblems
 from tests.fakes.chain import CHAIN_ID, FakeClock
 from tests.unit.docs import DOCS, page, table
@@ -186,7 +188,9 @@ async def test_security_headers_are_everywhere(running: Running) -> None:
         ("GET", "/v1/jobs/JOB-7/archive?format=zip", (400, "bad_request")),
     ],
 )
-async def test_errors_are_typed(running: Running, method: str, address: str, expected: tuple[int, str]) -> None:
+async def test_errors_are_typed(
+    running: Running, method: str, address: str, expected: tuple[int, str]
+) -> None:
     """A code that never changes, and a sentence."""
     running.job(7)
     assert await running.refusal(method, address) == expected
@@ -315,15 +319,14 @@ async def test_a_process_from_its_configuration(
 ) -> None:
     """It serves TLS, takes a new certificate without a restart, says what is wrong on /readyz, and stops."""
     addresses: list[tuple[str, int]] = []
-    for module in ("listen.serve", "serve_metrics"):
-        serve = server.listen.serve if module == "listen.serve" else server.serve_metrics
 
-        async def noting(*args: Any, inner: Any = serve) -> Any:
-            runner = await inner(*args)
-            addresses.append(runner.addresses[0])
-            return runner
+    async def noting(serve: Any, *args: Any) -> Any:
+        runner = await serve(*args)
+        addresses.append(runner.addresses[0])
+        return runner
 
-        monkeypatch.setattr(f"provider_daemon.gateway.server.{module}", noting)
+    monkeypatch.setattr(listen, "serve", partial(noting, listen.serve))
+    monkeypatch.setattr("provider_daemon.gateway.server.serve_metrics", partial(noting, serve))
     told: list[str] = []
     monkeypatch.setattr("provider_daemon.systemd.notify", told.append)
     files = certificate(tmp_path, "first")
