@@ -1,5 +1,6 @@
 """Data of any size, encrypted with age (https://age-encryption.org/v1) to X25519 recipients."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, BinaryIO
 
@@ -10,6 +11,8 @@ from provider_daemon.encryption.identity import Keyring, is_weak, recipient_of
 from provider_daemon.encryption.refusal import NotOpened, OpenRefusal
 from provider_daemon.errors import Refused
 
+MAX_HEADER = 32 * 1024  # bytes: about 300 recipients
+_HEADER_END = re.compile(rb"\n--- [A-Za-z0-9+/]{43}\n")
 _NO_KEY = "No matching keys found"  # pyrage's text: it has one exception for everything
 
 
@@ -76,7 +79,7 @@ def _decryption(keyring: Keyring) -> Work:
     keys = [each.for_age() for each in keyring.identities]
 
     def work(reader: Reader, writer: Writer) -> None:
-        ends = _Ends(reader, writer)
+        ends = _Ends(_WithShortHeader(reader), writer)
         try:
             pyrage.decrypt_io(ends, ends, keys)
         except (pyrage.DecryptError, OSError) as error:
@@ -123,3 +126,25 @@ class _Ends:
         except BaseException as error:
             self.error = error
             raise
+
+
+class _WithShortHeader:
+    """A reader that refuses a header over MAX_HEADER.
+
+    pyrage keeps the header in memory and parses it again after each read: 2 MB take minutes, in which the
+    whole process stands still.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._header: bytearray | None = bytearray()
+
+    def read(self, size: int, /) -> bytes:
+        data = self._reader.read(size)
+        if self._header is not None:
+            self._header += data
+            if _HEADER_END.search(self._header):
+                self._header = None
+            elif len(self._header) > MAX_HEADER:
+                raise NotOpened(OpenRefusal.UNSUPPORTED, f"no age header within {MAX_HEADER} bytes")
+        return data

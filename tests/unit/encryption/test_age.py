@@ -121,6 +121,40 @@ async def test_damage(damage: str) -> None:
     assert refused.value.reason is OpenRefusal.DAMAGED
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"-> X25519 " + b"A" * 43 + b"\n" + b"A" * 43 + b"\n",
+        b"-> a " + b"b" * 100_000,
+        b"-> X25519 " + b"A" * 43 + b"\n" + (b"A" * 64 + b"\n") * 2000,
+        b"--- " + b"A" * 100_000,
+    ],
+)
+async def test_an_endless_header(line: bytes) -> None:
+    """It is refused early: pyrage would keep it in memory, and parse it again after each read."""
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        yield b"age-encryption.org/v1\n"
+        while True:
+            read += len(line)
+            yield line
+
+    with pytest.raises(NotOpened):
+        await joined(age.decrypt(endless(), KEYRING))
+    assert read < age.MAX_HEADER + len(line) + BLOCK
+
+
+async def test_a_header_with_many_recipients() -> None:
+    """A hundred are read, in whatever pieces they come."""
+    others = [identity.Identity(bytes([number]) * 32).public_key for number in range(1, 100)]
+    encrypted = await joined(age.encrypt(chunks(b"x" * 100_000), [*others, *TO_US]))
+    pieces = [encrypted[at : at + 7] for at in range(0, 20_000, 7)]
+    plain = await joined(age.decrypt(chunks(*pieces, encrypted[20_006:]), KEYRING))
+    assert plain == b"x" * 100_000
+
+
 @pytest.mark.parametrize("encrypting", [True, False])
 async def test_an_error_of_the_source(encrypting: bool) -> None:
     """It is raised as it is: a lost connection is not damage."""
