@@ -82,6 +82,10 @@ sandbox-tools: .venv/.ready
 hostile-customer: sandbox-tools ## Run a customer's attacks as real jobs behind bwrap and srun: options as commands, links, names, a filled queue (ONLY=part of a name)
 	@.venv/bin/python -m tests.hostile_customer.run $(if $(ONLY),--only "$(ONLY)")
 
+.PHONY: test-data-attacks
+test-data-attacks: .venv/.ready ## Run every attack on data transfer, a line for each: paths, links, addresses, tokens, sizes (ONLY=part of a name)
+	@.venv/bin/pytest -vv --no-header -p no:cacheprovider tests/unit/*/test_attacks*.py $(if $(ONLY),-k "$(ONLY)")
+
 .PHONY: lying-endpoints
 lying-endpoints: .venv/.ready ## Run the real daemon while one of three chain endpoints tells thirty-two lies, listed first and last (ONLY=part of a name)
 	@.venv/bin/python -m tests.lying_endpoints.run $(if $(ONLY),--only "$(ONLY)")

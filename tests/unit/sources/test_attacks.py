@@ -210,7 +210,7 @@ OK = head("200 OK", {})
 SIZED = head("200 OK", {"Content-Length": str(len(BODY))})
 CHUNKED = head("200 OK", {"Transfer-Encoding": "chunked"})
 BOMB = gzip.compress(bytes(10**7))
-HASTY = Limits(connect=1.0, answer=0.3, idle=0.3, slow=0.2, slow_bytes=1000, total=30.0)
+HASTY = Limits(connect=1.0, answer=0.3, idle=0.3, slow=0.2, slow_bytes=1000, total=3600.0)
 
 SERVED: dict[str, tuple[Handler, InputRefusal | None]] = {
     "endless body": (endless(OK, bytes(65536)), InputRefusal.WRONG_SIZE),
