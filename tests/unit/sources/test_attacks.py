@@ -240,6 +240,8 @@ SERVED: dict[str, tuple[Handler, InputRefusal | None]] = {
     "one endless header": (endless(b"HTTP/1.1 200 OK\r\nA: ", b"b" * 10000), None),
     "endless interim answers": (endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), None),
     "endless trailers": (endless(CHUNKED + b"1\r\nx\r\n0\r\n", b"A: b\r\n" * 100), None),
+    "slow trailers": (endless(CHUNKED + b"1\r\nx\r\n0\r\n", b"A: b\r\n", 0.05), None),
+    "slow chunk extension": (endless(CHUNKED + b"5;", b"x", 0.05), None),
     "endless chunk extension": (endless(CHUNKED + b"5;", b"x" * 1000), None),
     "compressed chunks": (raw(head("200 OK", {"Transfer-Encoding": "gzip, chunked"}), BOMB), None),
     "two lengths": (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef"), None),
