@@ -86,7 +86,15 @@ async function failed(answer) {
 
 export const json = async (path, options) => (await call(path, options)).json();
 export const jobPath = (id) => `/v1/jobs/${encodeURIComponent(id)}`;
-export const filePath = (id, path) => `${jobPath(id)}/files/${path.split("/").map(encodeURIComponent).join("/")}`;
+export const filePath = (id, path) => `${jobPath(id)}/files/${path.split("/").map(encoded).join("/")}`;
+
+// A byte of a name that is not UTF-8 comes as a lone surrogate, which encodeURIComponent refuses.
+export function encoded(name) {
+  return Array.from(name, (character) => {
+    const code = character.codePointAt(0);
+    return code >= 0xdc80 && code <= 0xdcff ? `%${(code - 0xdc00).toString(16)}` : encodeURIComponent(character);
+  }).join("");
+}
 
 // Server-sent events by fetch: EventSource cannot send the token in a header.
 export async function events(path, offset, signal, receive) {

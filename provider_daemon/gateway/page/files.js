@@ -1,6 +1,6 @@
 // The files of a job: browse, download one, download all.
 
-import { call, currentLogin, filePath, jobPath, json, may } from "./api.js";
+import { call, currentLogin, encoded, filePath, jobPath, json, may } from "./api.js";
 import { ago, busy, button, bytes, el, notice } from "./dom.js";
 
 const DOWNLOAD_SECONDS = 3600; // of the link that the browser's own download uses; long enough to resume
@@ -30,7 +30,7 @@ export function filesSection(id, signal) {
     if (fresh) last = "";
     let found;
     try {
-      found = await json(`${jobPath(id)}/files?prefix=${encodeURIComponent(directory)}&after=${encodeURIComponent(last)}`, { signal });
+      found = await json(`${jobPath(id)}/files?prefix=${encoded(directory)}&after=${encoded(last)}`, { signal });
     } catch (error) {
       if (!["not_started", "results_deleted", "not_found"].includes(error.code)) throw error;
       show([], error.code === "not_started" ? "The job has no files yet." : error.message, true);
@@ -72,7 +72,8 @@ export function filesSection(id, signal) {
   }
 
   function row({ path, kind, size, modified_at: changed }) {
-    const name = path.slice(path.lastIndexOf("/") + 1);
+    const raw = path.slice(path.lastIndexOf("/") + 1);
+    const name = raw.toWellFormed ? raw.toWellFormed() : raw;
     let first = el("span", { class: "quiet", title: "Links and special files cannot be downloaded" }, name);
     if (kind === "directory") first = button(`${name}/`, () => open(path), "link");
     if (kind === "file") {
