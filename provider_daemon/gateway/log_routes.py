@@ -35,7 +35,7 @@ async def read(request: web.Request) -> web.StreamResponse:
         raise ApiError(Code.BAD_REQUEST, "stream must be output or error.")
     events = EVENTS in request.headers.get("Accept", "")
     offset = _offset(request)
-    if events or request.query.get("follow", "") == "1":
+    if events or request.query.get("follow", "") in ("1", "true"):
         return await _followed(request, job, site, name, offset, events=events)
     return await _current(request, job, site, name, offset)
 

@@ -21,6 +21,7 @@ log = structlog.get_logger("provd.gateway")
 KNOWN_SECONDS, UNKNOWN_SECONDS = 300.0, 10.0  # for which a public key, or its absence, is remembered
 KEYS = 10_000  # remembered
 QUERIES = 8  # of the chain at once
+_NO_CHAIN = "the gateway has not reached the chain yet, which it needs for logins"
 
 
 class Accounts(Protocol):
@@ -85,7 +86,7 @@ class Logins:
         self._replay = ReplayGuard(clock.now())
         self._secret = secret
         self._authenticator: Authenticator | None = None
-        self.audience: Audience | None = None
+        self._audience: Audience | None = None
 
     async def start(self) -> Audience:
         """Reads the providers' addresses from the chain. Raises Transient, Unreadable, and Refused."""
@@ -94,9 +95,10 @@ class Logins:
         if missing:
             raise Refused(f"not on chain: {', '.join(missing)}; register the cluster, or correct clusters.id")
         providers = frozenset(cluster.provider for cluster in found if cluster is not None)
-        self.audience = Audience(self._url, self._chain_id, providers)
-        self._authenticator = Authenticator(self.audience, self._session_key, self._replay, self._keys.of)
-        return self.audience
+        audience = Audience(self._url, self._chain_id, providers)
+        self._authenticator = Authenticator(audience, self._session_key, self._replay, self._keys.of)
+        self._audience = audience
+        return audience
 
     @property
     def ready(self) -> bool:
@@ -106,8 +108,15 @@ class Logins:
     def authenticator(self) -> Authenticator:
         """Raises Transient while the chain has not named the providers."""
         if self._authenticator is None:
-            raise Transient("the gateway has not reached the chain yet, which it needs for logins")
+            raise Transient(_NO_CHAIN)
         return self._authenticator
+
+    @property
+    def audience(self) -> Audience:
+        """What tokens must be made for. Raises as `authenticator`."""
+        if self._audience is None:
+            raise Transient(_NO_CHAIN)
+        return self._audience
 
     def nonce(self) -> bytes:
         return self._secret(NONCE_BYTES)

@@ -133,7 +133,7 @@ ROUTES = (
             Parameter(
                 "follow",
                 "1: until the job has ended.",
-                {"type": "string", "enum": ["0", "1"]},
+                {"type": "string", "enum": ["0", "1", "true"]},
             ),
             Parameter("Accept", "text/event-stream for events, which imply follow.", place="header"),
             Parameter("Last-Event-ID", "The last event that the client has.", place="header"),

@@ -80,7 +80,7 @@ SCHEMAS: dict[str, Schema] = {
         url=TEXT,
         chain_id=TEXT,
         providers=some(TEXT),
-        audience=or_null(TEXT),
+        audience=TEXT,
         clusters=some(thing(id=TEXT, name=TEXT)),
         uploads=thing(quota_bytes=COUNT),
         data_mover=YES_NO,

@@ -43,7 +43,7 @@ async def uploads(request: web.Request) -> web.Response:
 async def head(request: web.Request) -> web.Response:
     """How much of an upload has arrived."""
     account, sha256 = await _named(request)
-    found = request.app[GATEWAY].uploads.find(account, sha256)
+    found = await request.app[GATEWAY].uploads.settled(account, sha256)
     if found is None:
         raise ApiError(Code.NOT_FOUND, "There is no such upload.")
     return web.Response(headers=offsets(found))

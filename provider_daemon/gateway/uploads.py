@@ -89,6 +89,19 @@ class Uploads:
             raise ApiError(Code.NOT_FOUND, "The upload was deleted meanwhile.")
         return found
 
+    async def settled(self, address: str, sha256: str) -> Upload | None:
+        """Returns the upload. One that has all its bytes, but was not checked yet, is checked first.
+
+        Raises ApiError if its hash is wrong.
+        """
+        found = self.find(address, sha256)
+        key = (address, sha256)
+        if found is None or found.whole or found.offset != found.length or key in self._busy:
+            return found
+        with self._writing(address, sha256):
+            await self._complete(key, self._part(address, sha256, found.length), found.length)
+            return self.find(address, sha256)
+
     def remove(self, address: str, sha256: str) -> None:
         """Raises ApiError if there is no such upload, or it is being written to."""
         with self._writing(address, sha256):

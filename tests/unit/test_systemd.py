@@ -13,7 +13,8 @@ import pytest
 from provider_daemon import systemd
 from provider_daemon.daemon.app import DRAIN_SECONDS, WATCHDOG_SECONDS
 
-UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "provd.service"
+SHIPPED = Path(__file__).parents[2] / "deploy" / "systemd"
+UNIT, GATEWAY = SHIPPED / "provd.service", SHIPPED / "provd-gateway.service"
 
 
 class _Unit(configparser.RawConfigParser):
@@ -21,9 +22,9 @@ class _Unit(configparser.RawConfigParser):
         return optionstr
 
 
-def service() -> configparser.SectionProxy:
+def service(path: Path = UNIT) -> configparser.SectionProxy:
     unit = _Unit(strict=False)  # SystemCallFilter comes twice, as systemd wants it
-    unit.read(UNIT)
+    unit.read(path)
     return unit["Service"]
 
 
@@ -139,3 +140,37 @@ def test_unit_is_closed_in(key: str, value: str) -> None:
     """The daemon holds a signing key: it gets nothing that it does not need, and leaves no core with the key
     in it."""
     assert service()[key] == value
+
+
+def test_the_gateway_is_another_user_of_the_group() -> None:
+    """It starts as its command is spelt, reads what the group may read, and gets no credential."""
+    unit = service(GATEWAY)
+    assert (unit["User"], unit["Group"], unit["StateDirectory"]) == (
+        "provd-gateway",
+        "provd",
+        "provd-gateway",
+    )
+    assert unit["ExecStart"] == "provd gateway --config /etc/provd/provd.toml"
+    assert not [key for key in unit if key.startswith("LoadCredential")]
+    assert service()["StateDirectoryMode"] == "0750"
+    users = (SHIPPED / "sysusers-gateway.conf").read_text()
+    assert "u provd-gateway " in users
+    assert "m provd-gateway provd" in users
+
+
+def test_the_gateway_is_as_closed_in_as_the_daemon() -> None:
+    """Whatever the daemon's sandbox forbids, the gateway's forbids too, but for the group and its files."""
+    daemon, gateway = service(), service(GATEWAY)
+    own = {
+        "ExecStart",
+        "User",
+        "StateDirectory",
+        "LoadCredentialEncrypted",
+        "UMask",
+        "TimeoutStopSec",
+        "LimitNOFILE",
+    }
+    assert {key: gateway.get(key) for key in daemon if key not in own} == {
+        key: value for key, value in daemon.items() if key not in own
+    }
+    assert gateway["UMask"] == "0027"

@@ -93,6 +93,18 @@ async def test_the_first_part_names_the_length(running: Running) -> None:
     assert await running.refusal("PATCH", PATH, data=b"x") == (400, "bad_request")
 
 
+@pytest.mark.parametrize("content", [CONTENT, bytes(len(CONTENT))])
+async def test_all_bytes_and_no_check(running: Running, content: bytes) -> None:
+    """A gateway that was killed before the check makes up for it when it is asked how much has arrived."""
+    await running.ask("PATCH", PATH, headers=offset(0), data=content[:-1])
+    (part,) = stored(running).parent.iterdir()
+    part.write_bytes(content)
+    running.gateway.uploads._hashers.clear()
+    status, _, headers = await running.ask("HEAD", PATH)
+    assert (status, headers.get("Upload-Complete")) == (200, "?1") if content == CONTENT else (422, None)
+    assert stored(running).exists() == (content == CONTENT)
+
+
 async def test_a_full_disk(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """An upload that does not fit is refused before its first byte."""
     monkeypatch.setattr(module, "SPARE_BYTES", 2**60)
