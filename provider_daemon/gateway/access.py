@@ -12,6 +12,7 @@ from provider_daemon.gateway.limits import too_many
 from provider_daemon.gateway.measures import REFUSED
 from provider_daemon.gateway.parts import Gateway, Site
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.metrics.gate import peer_group
 from provider_daemon.tokens.identity import Identity, Right
 from provider_daemon.tokens.refusal import TokenRefusal, TokenRefused
 from provider_daemon.tokens.session import PREFIX
@@ -38,10 +39,15 @@ def address_of(request: web.Request) -> str:
         return peer
 
 
+def limited_as(request: web.Request) -> str:
+    """Returns the key under which the customer's requests are counted."""
+    return peer_group(address_of(request))
+
+
 async def identify(request: web.Request) -> Identity:
     """Returns the customer. Raises ApiError without a valid token, and after too many invalid ones."""
     gateway, now = request.app[GATEWAY], request.app[GATEWAY].clock.now()
-    address = address_of(request)
+    address = limited_as(request)
     if wait := gateway.failures.wait(address, now):
         raise too_many(wait)
     try:

@@ -15,6 +15,7 @@ from provider_daemon.gateway.limits import (
 from provider_daemon.metrics.gate import Gate, GateLimits
 
 HANDSHAKE_SECONDS = 10.0
+READ_BYTES = 256 * 1024  # of a body that are read ahead, so that uploads are written in large parts
 CLOSING_SECONDS = 5.0  # for answers in progress when the gateway stops
 LINGERING_SECONDS = 5.0  # for which the rest of a refused body is read, so that its sender sees the answer
 
@@ -68,6 +69,7 @@ async def serve(
         max_field_size=HEADER_BYTES,
         max_headers=HEADERS,
         auto_decompress=False,
+        read_bufsize=READ_BYTES,
     )
     await runner.setup()
     try:

@@ -82,6 +82,9 @@ async def _followed(
 ) -> web.StreamResponse:
     kind = EVENTS if events else "text/plain; charset=utf-8"
     response = web.StreamResponse(headers={"Content-Type": kind, "X-Accel-Buffering": "no"})
+    if has_ended(job) and job.directory:  # while an error still has a status
+        async with at_site(request.app[GATEWAY], job):
+            await site.files.stat(job.directory, "")
     follower = Follower(request.app[GATEWAY], site, job, name, offset)
     account = request[IDENTITY].address
     with request.app[GATEWAY].followers.taken(account):
@@ -120,18 +123,19 @@ class Follower:
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yields the log's bytes, and b"" when there were none for KEEP_ALIVE_SECONDS.
 
-        Another submission of the job has another directory: its log is followed from the beginning.
+        If the job is submitted again, the log continues in its new directory.
         """
         async with contextlib.aclosing(self._waiting()) as waiting:
             async for nothing in waiting:
                 yield nothing
-        async with (
-            self._site.files.follow(self.job.directory, self._name, self._offset) as content,
-            contextlib.aclosing(self._until_end(aiter(content))) as new,
-        ):
-            async for chunk in new:
-                self._offset += len(chunk)
-                yield chunk
+        while not has_ended(self.job):
+            async with (
+                self._site.files.follow(self.job.directory, self._name, self._offset) as content,
+                contextlib.aclosing(self._until_end(aiter(content))) as new,
+            ):
+                async for chunk in new:
+                    self._offset += len(chunk)
+                    yield chunk
         async with contextlib.aclosing(_content(self._site, self.job, self._name, self._offset)) as rest:
             async for chunk in rest:
                 yield chunk
@@ -148,11 +152,11 @@ class Follower:
                 yield b""
 
     async def _until_end(self, content: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-        """Yields what arrives until the job has ended; what it wrote last is read afterwards."""
-        quiet = 0.0
+        """Yields what arrives until the job has ended or moved; what it wrote last is read afterwards."""
+        quiet, directory = 0.0, self.job.directory
         following: asyncio.Task[bytes] | None = None
         try:
-            while not has_ended(self.job):
+            while not has_ended(self.job) and self.job.directory == directory:
                 following = following or asyncio.ensure_future(anext(content))
                 done, _ = await asyncio.wait([following], timeout=CHECK_SECONDS)
                 if done:

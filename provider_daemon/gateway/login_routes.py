@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from provider_daemon import __version__
-from provider_daemon.gateway.access import GATEWAY, address_of, authenticated, refused
+from provider_daemon.gateway.access import GATEWAY, authenticated, limited_as, refused
 from provider_daemon.gateway.answers import answer, body, text
 from provider_daemon.gateway.errors import ApiError
 from provider_daemon.gateway.limits import too_many
@@ -75,10 +75,10 @@ def _signed(request: web.Request, asked: dict[str, object]) -> Session:
 
 def _limit(request: web.Request) -> None:
     gateway = request.app[GATEWAY]
-    if wait := gateway.failures.wait(address_of(request), gateway.clock.now()):
+    if wait := gateway.failures.wait(limited_as(request), gateway.clock.now()):
         raise too_many(wait)
 
 
 def _count_failure(request: web.Request) -> None:
     gateway = request.app[GATEWAY]
-    gateway.failures.spend(address_of(request), gateway.clock.now())
+    gateway.failures.spend(limited_as(request), gateway.clock.now())

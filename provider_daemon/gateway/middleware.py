@@ -7,7 +7,7 @@ import structlog
 from aiohttp import web
 
 from provider_daemon.errors import ProvdError, Transient
-from provider_daemon.gateway.access import GATEWAY, IDENTITY, address_of, refused
+from provider_daemon.gateway.access import GATEWAY, IDENTITY, address_of, limited_as, refused
 from provider_daemon.gateway.answers import STREAMED
 from provider_daemon.gateway.errors import ApiError, Code
 from provider_daemon.gateway.measures import REQUESTS, SECONDS
@@ -41,7 +41,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         gateway = request.app[GATEWAY]
-        gateway.by_address.check(address_of(request), gateway.clock.now())
+        gateway.by_address.check(limited_as(request), gateway.clock.now())
         return await handler(request)
     except ApiError as error:
         return _failed(request, error, "")

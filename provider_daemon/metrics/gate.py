@@ -6,6 +6,7 @@ processing requests, the new one is closed.
 """
 
 import asyncio
+import ipaddress
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -45,6 +46,17 @@ class GateLimits:
     most: int = MOST
     per_address: int = 0
     public: bool = False
+
+
+def peer_group(address: str) -> str:
+    """Returns what is limited together: an IPv4 address, or the IPv6 network that one customer has (/64)."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 class Gate:
@@ -167,7 +179,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        self.address = str(peer[0]) if peer else ""
+        self.address = peer_group(str(peer[0])) if peer else ""
         self.inner.connection_made(transport)
         self._gate.opened(self)
 

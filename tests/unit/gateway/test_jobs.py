@@ -1,5 +1,6 @@
 """The customer's jobs: the list, one job, and the manifest."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -108,3 +109,26 @@ async def test_a_job_without_a_directory(running: Running) -> None:
     """Its files do not exist yet, which is not the same as an empty list."""
     running.save(replace(running.job(7), directory=""))
     assert await running.refusal("GET", "/v1/jobs/JOB-7/files") == (404, "not_started")
+
+
+async def test_results_that_were_deleted(tmp_path: Path, ledger: Ledger) -> None:
+    """After the retention the answer says so, and not that the file never was."""
+    row = JobTransfer("ve-7", "HPC-1", "JOB-7", "", 1.0, deleted_at=50.0, expires_at=40.0)
+    async with serving(tmp_path, ledger, transfers=FakeTransfers(row)) as running:
+        ended = running.end(running.job(7))
+        shutil.rmtree(ended.directory)
+        _, job, _ = await running.ask("GET", "/v1/jobs/JOB-7")
+        assert (job["directory"], job["expires_at"]) == ("deleted", 40.0)
+        for path in ("files", "files/a", "archive", "log", "log?follow=1"):
+            refused = await running.refusal("GET", f"/v1/jobs/JOB-7/{path}")
+            assert refused == (410, "results_deleted"), path
+
+
+async def test_a_data_mover_that_does_not_answer(tmp_path: Path, ledger: Ledger) -> None:
+    """The job is shown, and what is not known is said to be unknown; the manifest is 503."""
+    away = TransferStore(tmp_path / "none.sqlite")
+    async with serving(tmp_path, ledger, transfers=away) as running:
+        running.job(7)
+        _, job, _ = await running.ask("GET", "/v1/jobs/JOB-7")
+        assert (job["data_mover"], job["inputs"], job["results"]) == ("unavailable", None, None)
+        assert await running.refusal("GET", "/v1/jobs/JOB-7/manifest") == (503, "unavailable")

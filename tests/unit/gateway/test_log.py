@@ -83,6 +83,19 @@ async def test_events_of_a_job_that_has_not_started(running: Running) -> None:
         assert await content.read() == b""
 
 
+async def test_a_job_that_is_submitted_again(running: Running) -> None:
+    """Its new directory is followed; the first one never had a log."""
+    job = running.job(7)
+    running.write(job, "other.txt", b"")
+    second = replace(job, directory=f"{running.work_root}/ve-7.0000bcde")
+    async with following(running, **EVENTS) as content:
+        running.save(second)
+        running.write(second, "output.txt", b"hello")
+        assert await event(content) == {"id": "5", "event": "log", "data": "hello"}
+        running.end(second)
+        assert await event(content) == {"id": "5", "event": "end", "data": "completed"}
+
+
 async def test_events_continue_where_they_were_cut(running: Running) -> None:
     """The browser sends the last id: nothing is repeated, nothing is lost."""
     job = running.job(7)

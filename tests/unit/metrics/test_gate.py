@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from provider_daemon.metrics import gate as module
-from provider_daemon.metrics.gate import FLOODED, MOST, Gate, HttpCounts
+from provider_daemon.metrics.gate import FLOODED, MOST, Gate, HttpCounts, peer_group
 from provider_daemon.metrics.server import serve
 from provider_daemon.ongoing import OngoingProblems
 from tests.fakes.chain import FakeClock
@@ -150,3 +150,18 @@ async def test_an_answer_that_nobody_reads(
     await port.emptied()
     assert port.counts.late == 1
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "group"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::1", "::/64"),
+        ("not an address", "not an address"),
+    ],
+)
+def test_addresses_that_are_limited_together(address: str, group: str) -> None:
+    """Whoever has one IPv6 address has 2^64 of them."""
+    assert peer_group(address) == group
