@@ -4,6 +4,7 @@ Pure. The data mover does the work (docs/data.md); these functions apply its fac
 means that the mover has not seen the job yet, so the job waits.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 from provider_daemon.job.lifecycle import Job
@@ -67,8 +68,9 @@ def over_quota(job: Job, transfer: Transfer | None) -> Job:
 def settle(job: Job, transfer: Transfer | None, now: float, latest: float, policy: DataPolicy | None) -> Job:
     """Returns the job with its final usage and results, once they are known or can no longer be waited for.
 
-    `latest`: the latest possible time by the chain's clock. Without a policy there is no data mover, and
-    nothing is waited for. The wait ends early enough to report before the chain times the job out.
+    `latest`: the latest possible time by the chain's clock, infinite while that is unknown. Without a policy
+    there is no data mover, and nothing is waited for. The wait ends early enough to report before the chain
+    times the job out.
     """
     usage = job.usage
     if usage is None or job.settled:
@@ -80,8 +82,8 @@ def settle(job: Job, transfer: Transfer | None, now: float, latest: float, polic
     if transfer is not None and transfer.settled:
         used = whole_usage(usage, transfer)
         return replace(job, settled_at=now, usage=used, results=transfer.results)
-    patient = now < measured_at + policy.results_seconds and latest < _report_from(job)
-    if patient:
+    due = math.isfinite(latest) and latest >= _report_from(job)
+    if now < measured_at + policy.results_seconds and not due:
         return job
     used = whole_usage(usage, transfer) if transfer is not None else usage
     return replace(job, settled_at=now, usage=used)
@@ -89,7 +91,7 @@ def settle(job: Job, transfer: Transfer | None, now: float, latest: float, polic
 
 def _report_from(job: Job) -> float:
     """Returns when the final report must be on its way: the chain ends a running job at its time limit."""
-    return job.chain_started_at + job.wall_seconds if job.chain_started_at else float("inf")
+    return job.chain_started_at + job.wall_seconds if job.chain_started_at else math.inf
 
 
 def whole_usage(usage: Usage, transfer: Transfer) -> Usage:

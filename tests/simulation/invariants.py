@@ -34,14 +34,20 @@ Once it is calm:
     ever ran.
 12. No invented job is reported (7), and none runs in SLURM for longer than UNPAID seconds after the true
     answers return.
+14. No job is submitted before its inputs are there (site.py, at each sbatch), and one whose inputs cannot be
+    had is reported failed without having been in SLURM.
+15. A final report that signs results signs those of its job, with all bytes that were moved for it; one
+    without them was not sent before its time.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from google.protobuf.any_pb2 import Any
 
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
+from provider_daemon.job import results_word
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, Job
 from provider_daemon.job.parking import ParkReason
@@ -53,6 +59,7 @@ from provider_daemon.money.bill import bill
 from tests.fakes.chain import PROVIDER
 from tests.simulation.blocks import Blocks
 from tests.simulation.books import ESCROW, Lie, Record
+from tests.simulation.mover import POLICY, Mover, bytes_in, results
 from tests.simulation.site import Site
 from tests.simulation.slurm_job import SlurmJob
 from tests.simulation.world import START, World
@@ -64,8 +71,11 @@ PATIENCE = HOPELESS_PATIENCE
 # seconds: a start after 90, a minute until a missing record counts, two until the job is disowned, a sweep
 # and slow ticks
 UNPAID = 420
-# seconds: a start after 90, two slow ticks, a transaction that has to expire first, and one more
-CAUGHT_UP = 300
+CLOCKS = 30  # seconds by which block time and the machine's clock may differ
+# seconds: a start after 90, two slow ticks, a transaction that has to expire first, one more, and the wait
+# for the results
+
+CAUGHT_UP = 300 + int(POLICY.results_seconds)
 
 
 @dataclass
@@ -81,6 +91,7 @@ class Scene:
     ledger: Ledger
     memory_lost: bool
     invented: tuple[Lie, ...] = ()
+    mover: Mover | None = None
 
 
 def settled(scene: Scene) -> bool:
@@ -262,11 +273,10 @@ def _verdict(
     scene: Scene, record: Record, report: MsgReportJobStatus, slurm_jobs: list[SlurmJob]
 ) -> list[str]:
     if not slurm_jobs:
-        fine = (
-            record.state is State.FAILED
-            and record.slurm_name in scene.site.refused
-            and not report.usage_metrics.nodes_used
+        refused = record.slurm_name in scene.site.refused or (
+            scene.mover is not None and record.slurm_name in scene.mover.failing
         )
+        fine = record.state is State.FAILED and refused and not report.usage_metrics.nodes_used
         return [] if fine else [f"7 {record.state} is reported, but SLURM never had the job"]
     # Ids may have started again since a record was purged: the newest job of that id is the one that could be
     # seen.
@@ -274,7 +284,9 @@ def _verdict(
         (found for found in reversed(slurm_jobs) if found.slurm_id == report.slurm_job_id), slurm_jobs[0]
     )
     truth, reported = usage(job), messages.usage_of(report.usage_metrics)
-    lines = [] if reported == truth else [f"8 usage {reported} is reported, the truth is {truth}"]
+    lines = _data(scene, record, report)
+    reported = replace(reported, network_bytes_in=0)
+    lines += [] if reported == truth else [f"8 usage {reported} is reported, the truth is {truth}"]
     if not job.plan.gpus_accounted and truth.gpu_seconds:
         lines.append("8 GPUs were used that no record names, and a bill was made all the same")
     allowed = outcomes(job)
@@ -283,10 +295,36 @@ def _verdict(
         allowed.add(State.CANCELLED)
     if record.state not in allowed:
         lines.append(f"7 {record.state} is reported, SLURM job {job.slurm_id} says {sorted(allowed)}")
-    owed = bill(truth, record.spec.resources.gpu_type, ceiling=ESCROW)
+    paid_for = replace(truth, network_bytes_in=report.usage_metrics.network_bytes_in)
+    owed = bill(paid_for, record.spec.resources.gpu_type, ceiling=ESCROW)
     if record.paid["provider"] != owed.provider_reward:
         lines.append(f"9 the provider got {record.paid['provider']} for {owed.provider_reward}")
     return lines
+
+
+def _data(scene: Scene, record: Record, report: MsgReportJobStatus) -> list[str]:
+    """Checks what the report says of the results and of the bytes moved."""
+    name, signed = record.slurm_name, results_word.parse(report.status_message)
+    if scene.mover is None or not scene.mover.present:
+        return [] if signed is None else ["15 results are signed, and there is no mover"]
+    true_bytes = bytes_in(name) if name in scene.mover.brings else 0
+    moved = report.usage_metrics.network_bytes_in
+    if signed is None and (early := _early(scene, scene.ledger.job(record.spec.job_id))):
+        return [early]
+    if signed is not None and (signed != results(name) or moved != true_bytes):
+        return [f"15 {signed} with {moved} bytes is signed, the truth is {results(name)} with {true_bytes}"]
+    return [] if moved in (0, true_bytes) else [f"15 {moved} bytes are reported, the truth is {true_bytes}"]
+
+
+def _early(scene: Scene, job: Job | None) -> str:
+    """Returns what is wrong with a report that did not wait for the results; "" if it waited long enough."""
+    if scene.memory_lost or "clock_jump" in scene.world.chances or job is None:
+        return ""
+    if job.settled_at is None or job.measured_at is None or job.results is not None:
+        return ""
+    limit = job.chain_started_at + job.wall_seconds if job.chain_started_at else math.inf
+    due = min(job.measured_at + POLICY.results_seconds, limit)
+    return f"15 settled {due - job.settled_at:.0f} s too early" if job.settled_at < due - CLOCKS else ""
 
 
 def usage(job: SlurmJob) -> Usage:

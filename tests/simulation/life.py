@@ -7,6 +7,7 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from provider_daemon.clock import SystemClock
@@ -28,6 +29,7 @@ from tests.simulation.blocks import Blocks
 from tests.simulation.client import CHAIN_ID, SimulatedChain
 from tests.simulation.gate import Gate
 from tests.simulation.lies import LyingChain
+from tests.simulation.mover import POLICY, Mover
 from tests.simulation.scheduler import SimulatedScheduler
 from tests.simulation.site import Site as SlurmSite
 from tests.simulation.world import Killed, World
@@ -93,9 +95,16 @@ class Life:
     """The daemon from one start to its end."""
 
     def __init__(
-        self, world: World, site: SlurmSite, blocks: Blocks, path: Path, periods: dict[str, float]
+        self,
+        world: World,
+        site: SlurmSite,
+        blocks: Blocks,
+        path: Path,
+        periods: dict[str, float],
+        mover: Mover,
     ) -> None:
         self._world = world
+        self._mover = mover
         self._periods = periods
         self.gate = Gate(world)
         self._died = asyncio.Event()
@@ -117,9 +126,12 @@ class Life:
                 loop.poke.set()
 
         settings = OutboxSettings(timeout_blocks=8)
+        present = self._mover.present
+        served = replace(TENANCY, data=POLICY) if present else TENANCY
+        transfers = self._mover if present else None
         outbox = Outbox(self.ledger, self.sending or self.chain, PROVIDER, settings, self.clock, wake)
-        advance = Advance(self.ledger, self.scheduler, TENANCY, self.clock, wake)
-        intake = Intake(self.ledger, self.chain, {"HPC-1": TENANCY}, self.clock, wake)
+        advance = Advance(self.ledger, self.scheduler, served, self.clock, wake, transfers=transfers)
+        intake = Intake(self.ledger, self.chain, {"HPC-1": served}, self.clock, wake)
         heartbeat = Heartbeat(self.ledger, self.scheduler, self.chain, TENANCY, self.clock)
         ticks = (
             ("outbox", outbox.tick),

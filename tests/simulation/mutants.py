@@ -22,6 +22,7 @@ from tests.simulation.wire.play import play as play_wire
 from tests.simulation.world import FAULTS, World
 from tests.simulation.wrong import Changes
 from tests.simulation.wrong.chain import CHAIN
+from tests.simulation.wrong.data import DATA
 from tests.simulation.wrong.memory import MEMORY
 from tests.simulation.wrong.names import NAMES
 from tests.simulation.wrong.records import RECORDS
@@ -36,6 +37,8 @@ WEATHER: dict[str, frozenset[str]] = {
     "a site's problem counts as a refusal": frozenset({"site_takes_nothing"}),
     "two pauses wait for each other": frozenset({"site_takes_nothing", "sbatch_full"}),
     "any record is signed": frozenset({"record_implausible"}),
+    "inputs that cannot be had are waited for": frozenset({"inputs_fail"}),
+    "unreadable facts count as no inputs": frozenset({"transfers_unreadable"}),
     "late records are not waited for": frozenset({"slurmdbd_away_all_along", "customer_cancel"}),
     "a cancel is not repeated": frozenset({"lost_call", "customer_cancel"}),
     "a lagging index is trusted": frozenset({"tx_at_its_timeout", "index_lag"}),
@@ -67,7 +70,16 @@ WEATHER: dict[str, frozenset[str]] = {
     "the highest claim is the height": frozenset({"lie_height"}),
     "one endpoint's inclusion is trusted": frozenset({"lie_inclusion", "mempool_drop"}),
 }
-MUTANTS: dict[str, Changes] = {**SLURM, **NAMES, **CHAIN, **RECORDS, **SENDING, **MEMORY, **WIRE_MUTANTS}
+MUTANTS: dict[str, Changes] = {
+    **SLURM,
+    **NAMES,
+    **CHAIN,
+    **RECORDS,
+    **SENDING,
+    **MEMORY,
+    **DATA,
+    **WIRE_MUTANTS,
+}
 
 
 CHOOSE = World._choose

@@ -23,6 +23,7 @@ from tests.simulation.books import Lie, Record
 from tests.simulation.client import CHAIN_ID
 from tests.simulation.invariants import SETTLE, Scene, check, settled
 from tests.simulation.life import Life
+from tests.simulation.mover import Mover
 from tests.simulation.site import Site
 from tests.simulation.slurm_job import Plan
 from tests.simulation.wire import records
@@ -66,7 +67,8 @@ class Schedule:
         self._world = world
         self._path = path
         self._plans: dict[str, Plan] = {}
-        self._site = Site(world, self._plans)
+        self._mover = Mover(world)
+        self._site = Site(world, self._plans, self._mover)
         self._blocks = self.blocks(world, seconds=world.dice.choice((2, 5)))
         self._copy = path.with_name("older-copy")
         self._invented: list[Lie] = []
@@ -108,7 +110,13 @@ class Schedule:
 
     def _scene(self, ledger: Ledger) -> Scene:
         return Scene(
-            self._world, self._site, self._blocks, ledger, self._world.memory_lost, tuple(self._invented)
+            self._world,
+            self._site,
+            self._blocks,
+            ledger,
+            self._world.memory_lost,
+            tuple(self._invented),
+            self._mover,
         )
 
     # --- the daemon's lives ---
@@ -127,7 +135,7 @@ class Schedule:
             self._between_lives()
 
     def _life(self, periods: dict[str, float]) -> Life:
-        return Life(self._world, self._site, self._blocks, self._path, periods)
+        return Life(self._world, self._site, self._blocks, self._path, periods, self._mover)
 
     def _between_lives(self) -> None:
         if self._world.strikes("ledger_lost"):
@@ -209,10 +217,13 @@ class Schedule:
     def _customer(self) -> None:
         dice, world = self._world.dice, self._world
         spec, plan = self._job(len(self._blocks.books.jobs) + 1)
+        spec = replace(spec, data=self._mover.references())
         # As the record's reader computes it: job names are derived from it.
         spec = replace(spec, digest=digest(records.job(Record(spec, self._blocks.height)), CHAIN_ID))
         record = Record(spec, self._blocks.height)
         self._plans[record.slurm_name] = self._plans[public_name(spec)] = plan
+        if spec.data:
+            self._mover.expect(record.slurm_name)
         self._site.owners[public_name(spec)] = record.slurm_name
         self._blocks.books.add(record)
         world.note(

@@ -11,6 +11,7 @@ from provider_daemon.job.snapshot import Phase
 from provider_daemon.ports import Submission, SubmissionResult
 from provider_daemon.slurm.accounting import AccountingRow
 from provider_daemon.slurm.parse import Queued
+from tests.simulation.mover import Mover
 from tests.simulation.outage import Outage
 from tests.simulation.slurm_job import NEVER, Plan, Record, SlurmJob
 from tests.simulation.world import World
@@ -27,8 +28,10 @@ class Site:
     `min_job_age`: seconds that slurmctld remembers an ended job; only sacct knows it afterwards.
     """
 
-    def __init__(self, world: World, plans: dict[str, Plan]) -> None:
+    def __init__(self, world: World, plans: dict[str, Plan], mover: Mover) -> None:
         self._world = world
+        self._mover = mover
+        mover.ended = self._ended
         self._plans = plans
         self.min_job_age: float = world.dice.choice((5, 20, 300, 300))
         self.jobs: list[SlurmJob] = []
@@ -49,6 +52,11 @@ class Site:
         The record of a refused submission is not a job.
         """
         return [job for job in self.jobs if job.owner == name and not job.refused]
+
+    def _ended(self, name: str) -> bool:
+        """Reports whether slurmdbd has the end of everything that was submitted under the name."""
+        now, jobs = self._world.now(), self.of(name)
+        return bool(jobs) and all(not job.live and job.now_at.closed_at <= now for job in jobs)
 
     # --- commands ---
 
@@ -72,6 +80,8 @@ class Site:
             self._world.wrong(f"1 {order.name} submitted twice: SLURM job {before[0].slurm_id} exists")
         if self._world.end_was_reported(order.name):
             self._world.wrong(f"1 {order.name} submitted after its end was reported")
+        if wrong := self._mover.wrong_submission(order.name, order.inputs):
+            self._world.wrong(wrong)
         job = self._add(order.name, self._plans[order.name], owner=self.owners.get(order.name, order.name))
         self._queue(job)
         # read from squeue, so never in the same second

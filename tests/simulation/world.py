@@ -68,6 +68,12 @@ SLURM: dict[str, float] = {
     "name_is_stolen": 0.4,
     "name_is_guessed": 0.4,
 }
+DATA: dict[str, float] = {  # of the data mover, as far as the daemon sees it
+    "inputs_fail": 0.3,
+    "transfers_unreadable": 0.05,
+    "transfers_lost": 0.02,
+    "results_never": 0.3,
+}
 CHAIN: dict[str, float] = {
     "customer_cancel": 0.5,
     "cancel_at_a_point": 0.004,
@@ -97,7 +103,8 @@ CHAIN: dict[str, float] = {
     "altered_for_a_moment": 0.2,
     "invented_record": 0.2,
 }
-FAULTS = {**MACHINE, **WAY, **SLURM, **CHAIN}
+SITE = {**SLURM, **MACHINE}
+FAULTS = {**MACHINE, **WAY, **SLURM, **CHAIN, **DATA}
 
 
 class Killed(BaseException):
@@ -163,7 +170,7 @@ class World:
 
         Where two faults of a room must coincide, they do often enough.
         """
-        room = self.dice.choice((FAULTS, FAULTS, FAULTS, SLURM | MACHINE, SLURM | MACHINE, CHAIN | MACHINE))
+        room = self.dice.choice((FAULTS, FAULTS, FAULTS, SITE | DATA, SITE, CHAIN | MACHINE))
         most = len(room) * 3 // 4 if room is FAULTS else len(room)
         return self.dice.sample(sorted(room), self.dice.randint(3, most))
 

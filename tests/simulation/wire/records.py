@@ -3,6 +3,8 @@
 It is protobuf for Query RPCs, and the codec's JSON for the raw store.
 """
 
+from dataclasses import asdict
+
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -65,6 +67,7 @@ def job(record: Record, *, readable: bool = True) -> types_pb2.HPCJob:
             gpu_type=spec.resources.gpu_type,
             storage_gb=spec.resources.storage_gb,
         ),
+        data_references=[types_pb2.DataReference(**asdict(each)) for each in spec.data],
         max_runtime_seconds=spec.max_runtime_seconds,
         status_message=report.status_message if report else "",
         exit_code=report.exit_code if report else 0,

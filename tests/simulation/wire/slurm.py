@@ -176,14 +176,16 @@ class Slurm:
         self._site.scancel(asked["-Q"].split())
         return Said()
 
-    def sbatch(self, script: bytes, directory: str) -> Said:
+    def sbatch(self, script: bytes, directory: str, inputs: str) -> Said:
         """Runs `sbatch --parsable` with the script on stdin, whose directives contain the job's name."""
         if self._site.down_until > self._world.now():
             text, code = _DOWN["sbatch"]
             return Said("", text, code)
         if self._in_trouble():
             return Said("", f"sbatch: {self._wire.dice.choice(TROUBLES)}", 1)
-        receipt = self._site.sbatch(Submission(directives(script)["job-name"], script.decode(), directory))
+        receipt = self._site.sbatch(
+            Submission(directives(script)["job-name"], script.decode(), directory, inputs)
+        )
         if receipt.refusal:
             return Said("", next(text for words, text in _REFUSALS.items() if words in receipt.refusal), 1)
         if receipt.trouble:

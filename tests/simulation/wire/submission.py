@@ -6,7 +6,7 @@ It parses the payload as commands.SUBMIT does, and every order gets its answer l
 import re
 from dataclasses import dataclass
 
-from provider_daemon.slurm.commands import ANSWER
+from provider_daemon.slurm.commands import ANSWER, NO_INPUTS
 from tests.simulation.wire.slurm import Slurm
 
 WHY_BYTES = 800
@@ -18,6 +18,7 @@ class Spooled:
 
     name: str
     directory: str
+    inputs: str
     script: bytes
 
 
@@ -36,7 +37,7 @@ class Submission:
         return [self.line(order) for order in self.orders]
 
     def line(self, order: Spooled) -> str:
-        said = self._slurm.sbatch(order.script, order.directory)
+        said = self._slurm.sbatch(order.script, order.directory, order.inputs)
         why = " ".join(said.stderr[-WHY_BYTES:].split()) if said.exit_code else ""
         return f"{ANSWER} {order.name} {said.exit_code} {_slurm_id(said.stdout)} {why}\n"
 
@@ -48,16 +49,16 @@ def _slurm_id(stdout: str) -> str:
 
 
 def _spooled(payload: bytes) -> list[Spooled]:
-    headers: list[tuple[str, int, str]] = []
+    headers: list[tuple[str, int, str, str]] = []
     while True:
         line, _, payload = payload.partition(b"\n")
         if line == b".":
             break
-        name, size, directory = line.decode().split(" ")
-        headers.append((name, int(size), directory))
+        name, size, directory, inputs = line.decode().split(" ")
+        headers.append((name, int(size), directory, "" if inputs == NO_INPUTS else inputs))
     orders = []
-    for name, length, directory in headers:
-        orders.append(Spooled(name, directory, payload[:length]))
+    for name, length, directory, inputs in headers:
+        orders.append(Spooled(name, directory, inputs, payload[:length]))
         payload = payload[length:]
     assert payload == b".\n", "the payload does not end where its headers say"
     return orders

@@ -1,5 +1,6 @@
 """When a final report is due: not before the results are known or the patience is over, and in time."""
 
+import math
 from dataclasses import replace
 
 from hypothesis import given
@@ -63,6 +64,12 @@ def test_settled_with_what_was_moved(results: Results, taken: int, given_out: in
         storage_gb_hours=stored // (3600 * 2**30),
     )
     assert settle(job, replace(moved, bytes_out=given_out + 1), 6.0, 6.0, POLICY) == job
+
+
+def test_before_the_chains_clock_is_known() -> None:
+    """After a restart the job waits: how late it is on chain is not known yet."""
+    job = replace(JOB, chain_started_at=1)
+    assert not settle(job, None, 1_000_000.0, math.inf, POLICY).settled
 
 
 def test_without_a_mover() -> None:

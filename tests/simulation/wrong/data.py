@@ -1,0 +1,35 @@
+"""Errors about inputs and results: what is submitted before its inputs, and what a final report signs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from provider_daemon.job.data import DataPolicy, settle
+from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.transfer import Transfer
+from provider_daemon.loops import advance
+from provider_daemon.loops.advance import Advance
+from tests.simulation.wrong import Changes
+
+MOVED = Advance._moved
+
+
+def known_when_unreadable(self: Any, jobs: Sequence[Job]) -> Mapping[str, Transfer]:
+    """Facts that cannot be read count as those of a job without inputs."""
+    found = MOVED(self, jobs)
+    return found or {job.name: Transfer() for job in jobs}
+
+
+def impatient(
+    job: Job, transfer: Transfer | None, now: float, latest: float, policy: DataPolicy | None
+) -> Job:
+    """The report does not wait for the manifest."""
+    return settle(job, transfer, now, latest, policy and replace(policy, results_seconds=0))
+
+
+DATA: dict[str, Changes] = {
+    "inputs are not waited for": ((advance, "inputs_ready", lambda job, transfer: True),),
+    "unreadable facts count as no inputs": ((Advance, "_moved", known_when_unreadable),),
+    "inputs that cannot be had are waited for": ((advance, "refuse_inputs", lambda job, transfer: job),),
+    "results are not waited for": ((advance, "settle", impatient),),
+}
