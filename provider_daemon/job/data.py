@@ -35,16 +35,10 @@ def brings_data(spec: Spec) -> bool:
 
 
 def refuse_inputs(job: Job, transfer: Transfer | None) -> Job:
-    """Returns the job as failed if its inputs cannot be had. A job that may be in SLURM is left alone."""
-    if (
-        transfer is None
-        or transfer.inputs is not InputState.FAILED
-        or job.submitted
-        or job.state is not State.PENDING
-        or not brings_data(job.spec)
-    ):
+    """Returns the job as failed if its inputs cannot be had. Only for a job that would be submitted now."""
+    if transfer is None or transfer.inputs is not InputState.FAILED or not brings_data(job.spec):
         return job
-    return replace(job, state=State.FAILED, message=f"inputs: {transfer.detail}")
+    return replace(job, state=State.FAILED, message=f"inputs: {transfer.detail}", intent_at=None)
 
 
 def inputs_ready(job: Job, transfer: Transfer | None) -> bool:

@@ -132,7 +132,7 @@ class Advance:
             self._with_data(observe(before, snapshot, now, latest), moved.get(before.name), now, latest)
             for before in jobs
         ]
-        steps = [Step(job, self._decide(job, snapshot, moved.get(job.name))) for job in observed]
+        steps = [self._decide(job, snapshot, moved.get(job.name)) for job in observed]
         waiting = [(step.job.spec.customer, step) for step in steps if isinstance(step.action, Submit)]
         others = [step for step in steps if not isinstance(step.action, Submit)]
         active = [step.job.spec.customer for step in others if holds_slot(step.job, snapshot)]
@@ -141,13 +141,16 @@ class Advance:
     def _with_data(self, job: Job, transfer: Transfer | None, now: float, latest: float) -> Job:
         """Applies what the data mover has done for the job."""
         if not (job.parked or job.hold):
-            job = over_quota(refuse_inputs(job, transfer), transfer)
+            job = over_quota(job, transfer)
         return settle(job, transfer, now, latest, self._served.data)
 
-    def _decide(self, job: Job, snapshot: Snapshot, transfer: Transfer | None) -> Action:
-        """Returns the action; a job is not submitted before its inputs are there."""
+    def _decide(self, job: Job, snapshot: Snapshot, transfer: Transfer | None) -> Step:
+        """Returns the next step. A job that is not in SLURM is not submitted before its inputs are there."""
         action = decide(job, snapshot)
-        return None if isinstance(action, Submit) and not inputs_ready(job, transfer) else action
+        if not isinstance(action, Submit):
+            return Step(job, action)
+        job = refuse_inputs(job, transfer)
+        return Step(job, action if job.state is State.PENDING and inputs_ready(job, transfer) else None)
 
     def _submissions(self, waiting: Sequence[Step], active: int, moved: Mapping[str, Transfer]) -> list[Step]:
         """Returns a step for each waiting job. Only as many as `max_jobs` allows are submissions."""

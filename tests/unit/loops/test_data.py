@@ -126,6 +126,27 @@ async def test_inputs_that_cannot_be_had(house: House, transfers: FakeTransfers)
     assert house.ledger.open_jobs("HPC-1") == []
 
 
+async def test_inputs_that_cannot_be_had_after_a_lost_ledger(house: House, transfers: FakeTransfers) -> None:
+    """Until SLURM was searched for the job nothing is decided; then it is refused, and does not stay open."""
+    await submit(house, data_references=[REFERENCE])
+    house.lose_ledger()
+    house.open()
+    house.intake = Intake(
+        house.ledger, house.chain.client, {"HPC-1": SERVED}, house.chain.clock, lambda: None
+    )
+    house.advance = Advance(
+        house.ledger, house.scheduler, SERVED, house.chain.clock, lambda: None, transfers=transfers
+    )
+    await house.round()
+    transfers.known[name(house)] = Transfer(InputState.FAILED, "expired link")
+    await house.round()
+    assert await house.state() == "pending"
+    house.chain.clock.time += 120
+    await house.round()
+    await house.round()
+    assert await house.state() == "failed"
+
+
 async def test_a_job_in_slurm_keeps_running(house: House, transfers: FakeTransfers) -> None:
     """Facts that say failed after the submission (a mover's database that was lost) change nothing."""
     await submit(house, data_references=[REFERENCE])
