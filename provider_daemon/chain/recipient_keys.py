@@ -19,14 +19,20 @@ from provider_daemon.errors import Refused, Unreadable
 Records = tuple[RecipientKeyRecord, ...]
 
 ADDRESS_BYTES = 20
-NO_MODULE = "the chain has no encryption module: it has no recipient keys"
+
+
+class NoModule(Refused):
+    """The chain has no encryption module, so that no account has a recipient key."""
+
+    def __init__(self) -> None:
+        super().__init__("the chain has no encryption module: it has no recipient keys")
 
 
 async def recipient_keys(caller: Caller, store: Store, address: str) -> Records:
     """Returns the records in the order of their versions, revoked ones too.
 
     They are not checked beyond their form (encryption/recipients.py). Raises ValueError for an invalid
-    address, Unreadable if one record cannot be read, and Refused if the chain has no encryption module.
+    address, Unreadable if one record cannot be read, and NoModule.
     """
     prefix = keyspace.recipient_key(bech32.decode(address))
     try:
@@ -58,13 +64,13 @@ async def _by_rpc(caller: Caller, address: str) -> Iterable[RecipientKeyRecord]:
     try:
         return (await caller.call(request)).keys
     except Unimplemented as error:
-        raise Refused(NO_MODULE) from error
+        raise NoModule from error
 
 
 async def key_owner(caller: Caller, store: Store, fingerprint: str) -> str:
     """Returns the address of the account that has registered the key; "" if none has.
 
-    A hint only: a customer's keys are looked up by address. Raises Unreadable and Refused as above.
+    A hint only: a customer's keys are looked up by address. Raises Unreadable and NoModule as above.
     """
     try:
         owner = await store.get(keyspace.KEY_OWNER + fingerprint.encode(), keyspace.ENCRYPTION_STORE)
@@ -85,4 +91,4 @@ async def _owner_by_rpc(caller: Caller, fingerprint: str) -> str:
     except NotFound:
         return ""
     except Unimplemented as error:
-        raise Refused(NO_MODULE) from error
+        raise NoModule from error

@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from provider_daemon.chain.recipient_keys import Records
+from provider_daemon.chain.recipient_keys import NoModule, Records
 from provider_daemon.encryption import recipients
-from provider_daemon.encryption.recipients import RecipientKey
+from provider_daemon.encryption.recipients import NoKey, RecipientKey
 from provider_daemon.ports import Head
 
 
@@ -20,15 +20,18 @@ async def keys_of(chain: KeyChain, address: str) -> tuple[RecipientKey, ...]:
     """Returns an account's keys, the newest first, unusable ones too; their fingerprints are checked.
 
     Raises ValueError for an invalid address, Unreadable if one record contradicts itself, Transient if the
-    chain does not answer, and Refused if it has no encryption module.
+    chain does not answer, and NoModule.
     """
     return recipients.read_all(await chain.recipient_keys(address), address)
 
 
 async def usable_key(chain: KeyChain, address: str) -> RecipientKey:
-    """Returns the newest usable key. Raises NoKey, NoUsableKey, and what `keys_of` raises.
+    """Returns the newest usable key. Raises NoKey, NoUsableKey, Unreadable and Transient.
 
     Expiry is judged by the time of the chain's newest block.
     """
-    found = await keys_of(chain, address)
+    try:
+        found = await keys_of(chain, address)
+    except NoModule as error:
+        raise NoKey(str(error)) from error
     return recipients.choose(found, (await chain.head()).time, address)

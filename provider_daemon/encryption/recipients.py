@@ -51,7 +51,7 @@ class RecipientKey:
 
 
 class NoKey(Refused):
-    """The account has never registered a key, or all were revoked long ago."""
+    """The account has never registered a key, all were deleted, or the chain has no encryption module."""
 
 
 class NoUsableKey(Refused):

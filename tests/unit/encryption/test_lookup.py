@@ -3,9 +3,12 @@
 import pytest
 
 from provider_daemon.chain.proto.virtengine.encryption.v1 import tx_pb2
+from provider_daemon.chain.recipient_keys import NoModule, Records
 from provider_daemon.encryption import age, identity, lookup
 from provider_daemon.encryption.fingerprint import ALGORITHM
 from provider_daemon.encryption.recipients import NoKey, NoUsableKey
+from provider_daemon.errors import Refused, Transient, Unreadable
+from provider_daemon.ports import Head
 from tests.fakes.chain import ALICE, BOB, TestChain
 from tests.unit.encryption.test_age import chunks, joined
 
@@ -60,3 +63,24 @@ async def test_an_expired_key() -> None:
     with pytest.raises(NoUsableKey, match="deprecated"):
         await lookup.usable_key(chain.client, ALICE.address)
     await chain.stop()
+
+
+async def test_a_chain_without_the_module() -> None:
+    """It has no keys: that is not an unusable key. A failed query is neither."""
+
+    class Without:
+        def __init__(self, error: Exception) -> None:
+            self._error = error
+
+        async def head(self) -> Head:
+            raise AssertionError
+
+        async def recipient_keys(self, address: str) -> Records:
+            raise self._error
+
+    with pytest.raises(NoKey, match="no encryption module"):
+        await lookup.usable_key(Without(NoModule()), ALICE.address)
+    for error in (Transient("no answer"), Refused("no"), Unreadable("damaged")):
+        with pytest.raises(type(error)) as raised:
+            await lookup.usable_key(Without(error), ALICE.address)
+        assert not isinstance(raised.value, NoKey)
