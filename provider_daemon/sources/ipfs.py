@@ -22,7 +22,7 @@ from provider_daemon.sources.refusals import InputRefusal, InputRefused
 from provider_daemon.sources.unixfs import BadNode, Link, Node, decode
 from provider_daemon.sources.weburl import WebUrl, parse_url
 
-KEPT_BYTES = 8 * 1024 * 1024
+KEPT_BYTES = 2 * MAX_BLOCK
 STRAY_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 32
 _CAR = "application/vnd.ipld.car"
@@ -92,7 +92,7 @@ class Blocks:
         if cid not in self._kept:
             self._kept[cid] = block
             self._kept_bytes += len(block)
-        while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
+        while self._kept_bytes > KEPT_BYTES:
             self._kept_bytes -= len(self._kept.popitem(last=False)[1])
 
     async def _single(self, cid: Cid) -> bytes:
@@ -204,7 +204,7 @@ async def _file(blocks: Blocks, root: Link, skip: int, source: Input) -> AsyncIt
             skip -= link.size
             continue
         node = await _node(blocks, link.cid, source)
-        if not node.is_file or node.size != link.size or depth > MAX_DEPTH:
+        if node.size != link.size or depth > MAX_DEPTH:  # a directory has size 0, which no part has
             raise _refused(source, "its parts contradict each other")
         if skip < len(node.data):
             yield node.data[skip:]

@@ -43,6 +43,11 @@ def text(cid: bytes) -> str:
     return "b" + b32encode(cid).decode().lower().rstrip("=")
 
 
+def section(cid: bytes, block: bytes) -> bytes:
+    """A block as it stands in a CAR."""
+    return write_varint(len(cid) + len(block)) + cid + block
+
+
 def varint(number: int, value: int) -> bytes:
     return write_varint(number << 3) + write_varint(value)
 

@@ -42,6 +42,7 @@ PUBLIC = Forbidden.public_only()
         "fd00:ec2::254",
         "fe80::1",
         "fe80::1%eth0",
+        "2606:4700::1111%eth0",
         "fec0::1",
         "ff02::1",
     ],

@@ -5,21 +5,16 @@ import asyncio
 import pytest
 
 from provider_daemon.errors import ProvdError, Transient
-from provider_daemon.sources.cid import write_varint
 from provider_daemon.sources.https import Http
 from provider_daemon.sources.inputs import Input, Scheme
 from provider_daemon.sources.ipfs import fetch
 from provider_daemon.sources.refusals import InputRefusal, InputRefused
 from tests.unit.sources.cases import QUICK, collect, policy
-from tests.unit.sources.dag import Dag, text, varint
+from tests.unit.sources.dag import Dag, section, text, varint
 from tests.unit.sources.far_end import Handler, Request, answer, head, redirect, serve
 from tests.unit.sources.gateway import DATA, HEADER, Gateway, blocks, car, root
 
 CAR_HEAD = head("200 OK", {"Content-Type": "application/vnd.ipld.car"})
-
-
-def section(cid: bytes, block: bytes) -> bytes:
-    return write_varint(len(cid) + len(block)) + cid + block
 
 
 async def endless_car(_: Request, writer: asyncio.StreamWriter) -> None:
@@ -110,6 +105,14 @@ async def test_content(cid: bytes, reason: InputRefusal) -> None:
     caught, received = await attempt(Gateway(DAG.blocks), text(cid))
     assert isinstance(caught, InputRefused)
     assert caught.reason is reason
+    assert received == b""
+
+
+async def test_block_over_the_limit() -> None:
+    """A block that matches its CID is not held if it is larger than any of IPFS."""
+    dag = Dag()
+    caught, received = await attempt(Gateway(dag.blocks), text(dag.leaf(bytes(5 * 10**6))))
+    assert isinstance(caught, Transient)
     assert received == b""
 
 

@@ -1,8 +1,11 @@
 """Fetching from IPFS gateways that cannot be trusted, over blocks that IPFS's own importer made."""
 
+import asyncio
 import hashlib
 import ssl
+import tracemalloc
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -13,8 +16,9 @@ from provider_daemon.sources.inputs import Input, Scheme
 from provider_daemon.sources.ipfs import fetch
 from provider_daemon.sources.refusals import InputRefusal, InputRefused
 from tests.unit.sources.cases import QUICK, collect, policy
-from tests.unit.sources.far_end import Authority, serve
-from tests.unit.sources.gateway import DATA, Gateway, blocks, car, root
+from tests.unit.sources.dag import Dag, section, text
+from tests.unit.sources.far_end import Authority, Request, head, serve
+from tests.unit.sources.gateway import DATA, HEADER, Gateway, blocks, car, root
 
 WHOLE = {
     "raw": b"hello\n",
@@ -163,3 +167,30 @@ async def test_inline_block() -> None:
     gateway = Gateway("raw")
     assert await fetched(None, ipfs(str(cid)), gateway) == b"hello"
     assert gateway.asked == ["refused"]
+
+
+async def test_memory_stays_flat() -> None:
+    """A file of 64 MiB passes without being held."""
+    dag, size = Dag(), 1024 * 1024
+    leaves = [dag.leaf(bytes([number]) * size) for number in range(64)]
+    dag.blocks.clear()
+    whole = dag.file([(leaf, size) for leaf in leaves])
+
+    async def handler(_: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(head("200 OK", {"Content-Type": "application/vnd.ipld.car"}) + HEADER)
+        writer.write(section(whole, dag.blocks[text(whole)]))
+        for number, leaf in enumerate(leaves):
+            writer.write(section(leaf, bytes([number]) * size))
+            await writer.drain()
+
+    source = replace(ipfs(text(whole)), limit=64 * size)
+    received = 0
+    async with serve({"*": handler}, None) as far:
+        tracemalloc.start()
+        async with fetch(Http(policy(), limits=QUICK), [far.url("", "127.0.0.1")], source) as chunks:
+            async for chunk in chunks:
+                received += len(chunk)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert received == 64 * size
+    assert peak < 32 * size
