@@ -59,7 +59,9 @@ def page_of(running: Running, fragment: str = "") -> str:
 
 
 async def title(tab: Tab, text: str) -> None:
-    await tab.until(f"document.querySelector('h1')?.textContent === {json.dumps(text)}")
+    """Waits for a view: its title has the focus as soon as it is drawn."""
+    focused = "document.activeElement"
+    await tab.until(f"{focused}.tagName === 'H1' && {focused}.textContent === {json.dumps(text)}")
 
 
 async def click(tab: Tab, text: str) -> None:
@@ -340,8 +342,7 @@ async def test_by_keyboard(running: Running, tab: Tab) -> None:
     """Tab reaches every control, visibly; Enter opens a job; the title of a new view has the focus."""
     running.write(running.job(7), "output.txt", b"x\n")
     await log_in(tab, running)
-    await tab.until("document.querySelectorAll('tbody tr').length === 1")
-    assert await tab.run("document.activeElement.textContent") == "Your jobs"
+    await title(tab, "Your jobs")
     await tab.press("Tab")
     assert await tab.run("document.activeElement.textContent") == "JOB-7"
     assert await tab.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
