@@ -31,6 +31,8 @@ log = structlog.get_logger("provd.ssh")
 
 CHANNELS = 4  # concurrent: the knee of the measured curve, and well below sshd's default MaxSessions
 STREAMS = 6  # concurrent, in addition to CHANNELS: together at most MaxSessions
+# Bytes: of output that sshd may send ahead, and in one packet. Larger packets cost less processor time.
+STREAM_SIZES = {"window": 4 * 1024 * 1024, "max_pktsize": 128 * 1024}
 # Longest wait before the second attempt to open a channel; twice that before the third.
 CHANNEL_RETRY_SECONDS = 0.4
 _LOST = (ConnectOutcome.FAILED, "the connection was lost")
@@ -102,7 +104,7 @@ class SshTransport:
     @contextlib.asynccontextmanager
     async def stream(self, program: str) -> AsyncIterator[ProgramStream]:
         program = with_path(program, self._path)
-        async with self._channel(command_line(program), self._streams) as process:
+        async with self._channel(command_line(program), self._streams, **STREAM_SIZES) as process:
 
             async def ended() -> int | None:
                 await process.wait_closed()
@@ -121,7 +123,7 @@ class SshTransport:
 
     @contextlib.asynccontextmanager
     async def _channel(
-        self, command: str, slots: asyncio.Semaphore
+        self, command: str, slots: asyncio.Semaphore, **sizes: int
     ) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
         """START_SECONDS include everything before the program: a free slot, the connection, the channel."""
         taken = False
@@ -129,7 +131,7 @@ class SshTransport:
             try:
                 async with asyncio.timeout(START_SECONDS):
                     taken = await slots.acquire()
-                    process = await self._start(command)
+                    process = await self._start(command, **sizes)
             except TimeoutError:
                 raise Transient(self._late()) from None
             self.counts.open += 1
@@ -176,19 +178,21 @@ class SshTransport:
                 async with asyncio.timeout(5):
                     await self._connection.wait_closed()
 
-    async def _start(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
+    async def _start(self, command: str, **sizes: int) -> asyncssh.SSHClientProcess[bytes]:
         """Retries on the same connection while sshd refuses a channel."""
         try:
             return await quickly(
-                lambda: self._create(command), on=asyncssh.ChannelOpenError, seconds=CHANNEL_RETRY_SECONDS
+                lambda: self._create(command, **sizes),
+                on=asyncssh.ChannelOpenError,
+                seconds=CHANNEL_RETRY_SECONDS,
             )
         except asyncssh.ChannelOpenError as error:
             raise Transient(f"ssh {self._where}: no channel: {error.reason}") from None
 
-    async def _create(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
+    async def _create(self, command: str, **sizes: int) -> asyncssh.SSHClientProcess[bytes]:
         connection = await self._opened()
         try:
-            process = await connection.create_process(command, encoding=None)
+            process = await connection.create_process(command, encoding=None, **sizes)
         except asyncssh.ChannelOpenError as error:
             self.counts.refused += 1
             if connection.is_closed():

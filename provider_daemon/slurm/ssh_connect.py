@@ -17,6 +17,8 @@ from provider_daemon.slurm.transport import CommandResult, command_line, stdin
 log = structlog.get_logger("provd.ssh")
 
 KEEPALIVE_SECONDS = 15
+# Before asyncssh's own list: twice as fast as chacha20-poly1305 where the processor has AES instructions.
+PREFERRED_CIPHER = "^aes128-gcm@openssh.com"
 PROBE_SECONDS = 300  # the login's time limit ends it earlier
 # Types of host keys, those of a new sshd first. A fingerprint does not name the type, and sshd shows one key
 # per connection.
@@ -132,6 +134,7 @@ class Connector:
                 x509_trusted_cert_paths=[],
                 send_env=(),
                 utf8_decode_errors="replace",  # banners may have any encoding
+                encryption_algs=PREFERRED_CIPHER,
                 login_timeout=target.seconds,
                 keepalive_interval=KEEPALIVE_SECONDS,
             )
