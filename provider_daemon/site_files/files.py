@@ -5,7 +5,17 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from provider_daemon.site_files.requests import WORKERS, Requests, entry, identity, odd, part
+from provider_daemon.site_files.requests import (
+    WORKERS,
+    Requests,
+    content,
+    entry,
+    hexadecimal,
+    identity,
+    number,
+    odd,
+    part,
+)
 from provider_daemon.site_files.stream import FileStream
 from provider_daemon.site_files.values import (
     Entry,
@@ -51,10 +61,10 @@ class SiteFiles:
         name = after.removeprefix(f"{path}/") if path else after
         asked = {"path": path, "after": name, "limit": max(1, min(limit, MAX_LISTING))}
         found = await self._requests.ask("list", root, **asked)
-        try:
-            return Listing(tuple(entry(each) for each in found["entries"]), bool(found["more"]))
-        except (KeyError, TypeError) as error:
-            raise odd("list", found) from error
+        match found:
+            case {"entries": [*entries], "more": bool(more)}:
+                return Listing(tuple(entry(each) for each in entries), more)
+        raise odd("list", found)
 
     async def stat(self, root: str, path: str) -> Entry:
         return entry(await self._requests.ask("stat", root, path=path))
@@ -64,19 +74,18 @@ class SiteFiles:
 
     async def sha256(self, root: str, path: str) -> str:
         """Returns the hash of a regular file in hex. Raises Changed if the file is written to meanwhile."""
-        return str(await self._requests.ask("sha256", root, path=path))
+        return hexadecimal("sha256", await self._requests.ask("sha256", root, path=path))
 
     async def space(self, root: str) -> int:
         """Returns the free bytes of the root's file system for the job user."""
-        return int(await self._requests.ask("space", root))
+        return number("space", await self._requests.ask("space", root))
 
     async def usage(self, root: str, path: str = "", exclude: Iterable[str] = ()) -> Usage:
         found = await self._requests.ask("usage", root, path=path, exclude=[*exclude])
-        try:
-            size, inodes = found
-            return Usage(int(size), int(inodes))
-        except (TypeError, ValueError) as error:
-            raise odd("usage", found) from error
+        match found:
+            case [size, inodes]:
+                return Usage(number("usage", size), number("usage", inodes))
+        raise odd("usage", found)
 
     @asynccontextmanager
     async def read(
@@ -109,12 +118,12 @@ class SiteFiles:
     ) -> AsyncGenerator[bytes, None]:
         wait = poll_seconds[0]
         while True:
-            content = await self._tail(root, path, offset)
-            if content:
-                offset += len(content)
+            new = await self._tail(root, path, offset)
+            if new:
+                offset += len(new)
                 wait = poll_seconds[0]
-                yield content
-                if len(content) == _TAIL:
+                yield new
+                if len(new) == _TAIL:
                     continue
             await asyncio.sleep(wait)
             wait = min(wait * 1.5, poll_seconds[1])
@@ -123,7 +132,7 @@ class SiteFiles:
         asked = part({"root": root, "path": path, "links": False}, offset, _TAIL, whole=False)
         try:
             async with self._requests.request("read", asked) as answer:
-                return b"".join([each async for each in answer if isinstance(each, bytes)])
+                return b"".join([each async for each in content(answer, _TAIL)])
         except NotThere:
             return b""
 
@@ -148,11 +157,12 @@ class SiteFiles:
         """Yields a PAX tar stream of the readable regular files and the directories below the root.
 
         Files that are missing or not whole are listed in its last member, `.provd-skipped.txt`. At most
-        LONG_WORKERS archives and manifests are made at a time; others wait.
+        LONG_WORKERS archives and manifests are made at a time; others wait. A consumer that takes nothing
+        for PATIENCE_SECONDS gets Abandoned.
         """
         async with (
             self._requests.request("archive", {"root": root, "exclude": [*exclude]}) as answer,
-            aclosing(_content(answer)) as chunks,
+            aclosing(content(answer)) as chunks,
         ):
             yield chunks
 
@@ -162,7 +172,7 @@ class SiteFiles:
 
     async def partial(self, root: str, path: str) -> int:
         """Returns the size of an interrupted write of the file: the offset at which it can continue."""
-        return int(await self._requests.ask("partial", root, path=path))
+        return number("partial", await self._requests.ask("partial", root, path=path))
 
     async def write(
         self,
@@ -184,8 +194,8 @@ class SiteFiles:
         asked = {"size": size, "sha256": sha256, "mode": mode, "offset": offset}
         found = await self._requests.upload({"root": root, "path": path, **asked}, chunks)
         match found:
-            case [int(stored), str(digest)]:
-                return Written(stored, digest)
+            case [stored, digest]:
+                return Written(number("size", stored), hexadecimal("sha256", digest))
         raise odd("write", found)
 
     async def link(self, root: str, source: str, target: str) -> None:
@@ -197,19 +207,22 @@ class SiteFiles:
         await self._requests.ask("remove", root, path=path)
 
 
-async def _content(answer: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
-    async for item in answer:
-        if isinstance(item, bytes):
-            yield item
-
-
 async def _manifest(answer: AsyncIterator[Any]) -> AsyncGenerator[ManifestEntry | Skipped, None]:
-    async for (batch,) in answer:
-        for each in batch or ():
-            match each:
-                case [str(path), int(size), str(sha256)]:
-                    yield ManifestEntry(path, size, sha256)
-                case [str(path), str(reason)] if reason in _REASONS:
-                    yield Skipped(path, SkipReason(reason))
-                case _:
-                    raise odd("manifest", each)
+    async for item in answer:
+        match item:
+            case [None]:
+                continue
+            case [[*batch]]:
+                for each in batch:
+                    yield _listed(each)
+            case _:
+                raise odd("manifest", item)
+
+
+def _listed(value: Any) -> ManifestEntry | Skipped:
+    match value:
+        case [str(path), size, sha256]:
+            return ManifestEntry(path, number("size", size), hexadecimal("sha256", sha256))
+        case [str(path), str(reason)] if reason in _REASONS:
+            return Skipped(path, SkipReason(reason))
+    raise odd("manifest", value)

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
-from provider_daemon.site_files.requests import Requests, identity, part
-from provider_daemon.site_files.values import Identity
+from provider_daemon.site_files.requests import Requests, content, identity, odd, part
+from provider_daemon.site_files.values import Abandoned, Identity
 
 _WINDOWS = (1024 * 1024, 64 * 1024 * 1024)  # bytes
 _FAST_SECONDS = 1.0
+STALL_SECONDS = 5.0  # after which a consumer loses its program
 
 
 class FileStream:
@@ -44,6 +45,8 @@ class FileStream:
         most = self._window if self._length is None else min(self._window, self._length)
         first = await self._whole(self._offset, most, 0)
         self._first = first
+        if sum(map(len, first)) != min(most, max(0, self.size - self._offset)):
+            raise odd("length of content", sum(map(len, first)))
         end = self.identity.size if self._length is None else self._offset + self._length
         self._end = min(end, self.identity.size)
 
@@ -55,17 +58,29 @@ class FileStream:
         clock = asyncio.get_running_loop().time
         while position < self._end:
             began, size = clock(), min(self._window, self._end - position)
-            if self._window == _WINDOWS[0]:
-                for chunk in await self._whole(position, size, self.identity.inode):
-                    yield chunk
-            else:
-                async with self._window_of(position, size, self.identity.inode) as answer:
-                    async for chunk in answer:
-                        if isinstance(chunk, bytes):
-                            yield chunk
-            position += size
+            async with aclosing(self._pieces(position, size)) as pieces:
+                async for piece in pieces:
+                    position += len(piece)
+                    yield piece
             fast = clock() - began < _FAST_SECONDS
             self._window = min(self._window * 4, _WINDOWS[1]) if fast else _WINDOWS[0]
+
+    async def _pieces(self, offset: int, size: int) -> AsyncGenerator[bytes, None]:
+        """Yields a window, or its start if the consumer stalls: the rest is requested when it returns."""
+        if size <= _WINDOWS[0]:
+            pieces = await self._whole(offset, size, self.identity.inode)
+            if sum(map(len, pieces)) != size:
+                raise odd("length of content", sum(map(len, pieces)))
+            for piece in pieces:
+                yield piece
+            return
+        with suppress(Abandoned):
+            async with self._window_of(offset, size, self.identity.inode) as answer:
+                async for piece in content(answer, size):
+                    size -= len(piece)
+                    yield piece
+            if size:
+                raise odd("end of content", size)
 
     async def _whole(self, offset: int, size: int, inode: int) -> list[bytes]:
         pieces = []
@@ -73,6 +88,9 @@ class FileStream:
             async for item in answer:
                 if isinstance(item, bytes):
                     pieces.append(item)
+                    size -= len(item)
+                    if size < 0:
+                        raise odd("length of content", len(item))
                 elif not inode and item[0] is not None:
                     self.identity = identity(item[0])
         return pieces
@@ -80,5 +98,5 @@ class FileStream:
     @asynccontextmanager
     async def _window_of(self, offset: int, size: int, inode: int) -> AsyncIterator[AsyncIterator[Any]]:
         asked = part(self._asked, offset, size, inode=inode, whole=True)
-        async with self._requests.request("read", asked) as answer:
+        async with self._requests.request("read", asked, STALL_SECONDS) as answer:
             yield answer

@@ -22,6 +22,10 @@ class Changed(Transient):
     """The file was replaced, truncated or written to while it was read."""
 
 
+class Abandoned(Transient):
+    """The consumer did not take the content of a tree in time, so that its program was given to others."""
+
+
 class NoSpace(Transient):
     """The file system is full, or a quota is exhausted."""
 

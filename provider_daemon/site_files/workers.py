@@ -3,8 +3,9 @@
 import asyncio
 import json
 import struct
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from provider_daemon.errors import ProvdError, Transient, TurnedAway, Unreadable
@@ -31,6 +32,7 @@ class Worker:
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
         self.usable = True
+        self.abandoned = False
 
     @property
     def ended(self) -> bool:
@@ -174,9 +176,10 @@ class Worker:
 
 
 def _failure(value: Any, what: str) -> ProvdError:
-    if not isinstance(value, dict) or value.get("kind") not in FAILURES:
-        return Unreadable(f"unknown failure from the program for files: {value!r:.200}")
-    return FAILURES[value["kind"]](f"{what}: {value.get('reason', '')}")
+    match value:
+        case {"kind": str(kind), "reason": str(reason)} if kind in FAILURES:
+            return FAILURES[kind](f"{what}: {reason}")
+    return Unreadable(f"unknown failure from the program for files: {value!r:.200}")
 
 
 class Workers:
@@ -194,18 +197,32 @@ class Workers:
         self._closing = set[asyncio.Task[None]]()
 
     @asynccontextmanager
-    async def worker(self) -> AsyncIterator[Worker]:
-        """Waits for a free worker. One that was left in the middle of an answer is closed."""
-        async with self._free:
+    async def worker(self) -> AsyncIterator[tuple[Worker, Callable[[], None]]]:
+        """Waits for a free worker. One that was left in the middle of an answer is closed.
+
+        Yields a function that ends the worker before the context does, so that another request gets its turn.
+        """
+        await self._free.acquire()
+        try:
             worker, stack = await self._taken()
-            try:
-                yield worker
-            finally:
-                if worker.usable and not worker.ended:
-                    self._idle.append((worker, stack))
-                    self._restart_timer()
-                else:
-                    await stack.aclose()
+        except BaseException:
+            self._free.release()
+            raise
+        try:
+            yield worker, partial(self._abandon, worker, stack)
+        finally:
+            if not worker.abandoned:
+                await self._return(worker, stack)
+
+    async def _return(self, worker: Worker, stack: AsyncExitStack) -> None:
+        try:
+            if worker.usable and not worker.ended:
+                self._idle.append((worker, stack))
+                self._restart_timer()
+            else:
+                await stack.aclose()
+        finally:
+            self._free.release()
 
     async def close(self) -> None:
         """Ends the idle programs; to be called when no request is under way."""
@@ -229,6 +246,11 @@ class Workers:
             raise
         return worker, stack
 
+    def _abandon(self, worker: Worker, stack: AsyncExitStack) -> None:
+        worker.abandoned = True
+        self._free.release()
+        self._close_later(stack)
+
     def _restart_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -236,10 +258,13 @@ class Workers:
 
     def _drop_idle(self) -> None:
         for _, stack in self._idle:
-            task = asyncio.create_task(_closed(stack))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._close_later(stack)
         self._idle.clear()
+
+    def _close_later(self, stack: AsyncExitStack) -> None:
+        task = asyncio.create_task(_closed(stack))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
 
 async def _closed(stack: AsyncExitStack) -> None:

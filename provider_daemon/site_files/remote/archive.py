@@ -48,7 +48,7 @@ def archive(wire: Wire, asked: Dict[str, Any]) -> Any:
     tar = _Tar(wire)
     skipped: List[Tuple[str, str]] = []
     with beneath.root(asked["root"]) as top:
-        for found in walk(top, (), excluded(asked), links=False):
+        for found in walk(top, (), excluded(asked), False, wire.working):
             wire.working()
             why = _member(tar, found)
             if why:

@@ -1,8 +1,9 @@
 """Requests about whole trees. A walk never follows a symbolic link and has few open handles at any depth."""
 
 import os
+import sys
 from contextlib import contextmanager
-from typing import Any, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from provider_daemon.site_files.remote import beneath
 from provider_daemon.site_files.remote.beneath import Failure, Path
@@ -12,7 +13,7 @@ from provider_daemon.site_files.remote.wire import Wire
 MAX_DEPTH = 2048  # directories
 MAX_PATH = 64 * 1024  # bytes
 HANDLES = 64  # directories kept open; deeper parents are opened again from the root
-BATCH = 200
+BATCH = 64 * 1024  # characters of paths in one value
 
 Found = NamedTuple("Found", [("path", Path), ("handle", int), ("kind", str), ("status", os.stat_result)])
 
@@ -32,13 +33,15 @@ class _Level:
         return self.handle
 
 
-def walk(top: int, start: Path, exclude: FrozenSet[Path], links: bool) -> Iterator[Found]:
+def walk(
+    top: int, start: Path, exclude: FrozenSet[Path], links: bool, working: Callable[[], None]
+) -> Iterator[Found]:
     """Yields everything below `start`, in the order of the bytes of the whole path.
 
     A directory precedes its content. Kinds besides those of beneath.kind: unreadable (a directory that cannot
     be read), too_deep. The handle is that of the parent, and valid until the next.
     """
-    levels = [_opened(beneath.descend(top, start), start)]
+    levels = [_opened(beneath.descend(top, start), start, working)]
     try:
         while levels:
             level = levels[-1]
@@ -59,7 +62,7 @@ def walk(top: int, start: Path, exclude: FrozenSet[Path], links: bool) -> Iterat
             if found.kind != "directory":
                 yield found
                 continue
-            child = _entered(found.handle, path, len(path) - len(start))
+            child = _entered(found.handle, path, len(path) - len(start), working)
             if isinstance(child, str):
                 yield found._replace(kind=child)
                 continue
@@ -80,34 +83,43 @@ def _look(handle: int, path: Path, links: bool) -> Optional[Found]:
     return Found(path, handle, beneath.kind(status, links or beneath.links_allowed(path)), status)
 
 
-def _entered(handle: int, path: Path, depth: int) -> Any:
+def _entered(handle: int, path: Path, depth: int, working: Callable[[], None]) -> Any:
     """Returns a _Level, or why the directory is not entered."""
     if depth > MAX_DEPTH or sum(map(len, path)) + len(path) > MAX_PATH:
         return "too_deep"
     try:
-        return _opened(beneath.enter(handle, path[-1]), path)
+        return _opened(beneath.enter(handle, path[-1]), path, working)
     except (OSError, Failure) as error:
         return reason(error)
 
 
-def _opened(handle: int, path: Path) -> _Level:
+def _opened(handle: int, path: Path, working: Callable[[], None]) -> _Level:
     """The names are in reverse order. A directory's sort key ends with "/", like the paths below it."""
     level = _Level(path, handle)
     try:
-        names = [os.fsencode(name) for name in os.listdir(handle)]
+        for name, is_directory in _names(handle):
+            level.names.append((name + b"/" if is_directory else name, name))
+            working()
     except BaseException:
         os.close(handle)
         raise
-    level.names = sorted(((_key(handle, name), name) for name in names), reverse=True)
+    level.names.sort(reverse=True)
     return level
 
 
-def _key(handle: int, name: bytes) -> bytes:
-    try:
-        found = beneath.kind(beneath.lstat(handle, name), links=True)
-    except OSError:
-        return name
-    return name + b"/" if found == "directory" else name
+def _names(handle: int) -> Iterator[Tuple[bytes, bool]]:
+    """Yields name and whether it is a directory. Python 3.6 cannot scan a handle."""
+    if sys.version_info >= (3, 7):
+        with os.scandir(handle) as entries:
+            for entry in entries:
+                yield os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)
+    else:
+        for name in map(os.fsencode, os.listdir(handle)):
+            try:
+                found = beneath.kind(beneath.lstat(handle, name), links=True)
+            except FileNotFoundError:
+                continue
+            yield name, found == "directory"
 
 
 def _close(level: _Level) -> None:
@@ -123,15 +135,18 @@ def excluded(asked: Dict[str, Any]) -> FrozenSet[Path]:
 def manifest(wire: Wire, asked: Dict[str, Any]) -> Any:
     """manifest: batches of [path, size, sha256] for readable regular files, [path, reason] for others."""
     batch: List[List[Any]] = []
+    size = 0
     with beneath.root(asked["root"]) as top:
-        for found in walk(top, (), excluded(asked), links=False):
+        for found in walk(top, (), excluded(asked), False, wire.working):
             wire.working()
             if found.kind == "directory":
                 continue
-            batch.append([beneath.text(found.path), *_listed(wire, found)])
-            if len(batch) == BATCH:
+            path = beneath.text(found.path)
+            batch.append([path, *_listed(wire, found)])
+            size += len(path) + 100
+            if size > BATCH:
                 wire.value(batch)
-                batch = []
+                batch, size = [], 0
     wire.value(batch)
     return None
 
@@ -163,7 +178,7 @@ def usage(wire: Wire, asked: Dict[str, Any]) -> Any:
     with beneath.root(asked["root"]) as top:
         with beneath.directory(top, path) as handle:
             size, inodes = os.fstat(handle).st_blocks * 512, 1
-        for found in walk(top, path, excluded(asked), links=True):
+        for found in walk(top, path, excluded(asked), True, wire.working):
             wire.working()
             status = found.status
             if found.kind != "directory" and status.st_nlink > 1:

@@ -139,10 +139,10 @@ async def test_login_files_that_read_stdin(
 async def test_idle_programs_end(root: Path) -> None:
     """A program that no request used for a while is ended; the next request starts one."""
     made = workers.Workers(LocalTransport(), 1, idle_seconds=0)
-    async with made.worker() as first:
+    async with made.worker() as (first, _):
         assert not first.ended
     while not first.ended:
         await asyncio.sleep(0)
-    async with made.worker() as second:
+    async with made.worker() as (second, _):
         assert second is not first
     await made.close()

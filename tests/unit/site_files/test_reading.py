@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from provider_daemon.errors import Refused, Transient
+from provider_daemon.site_files import requests
+from provider_daemon.site_files import stream as stream_module
 from provider_daemon.site_files.files import SiteFiles
 from provider_daemon.site_files.requests import printable
 from provider_daemon.site_files.stream import FileStream
-from provider_daemon.site_files.values import Changed, Entry, Kind, NotAllowed, NotThere
+from provider_daemon.site_files.values import Abandoned, Changed, Entry, Kind, NotAllowed, NotThere
 from provider_daemon.slurm.local import LocalTransport
 
 ODD = b"line\nbreak \xff\xfe \xf0\x9f\x8c\x8a"
@@ -128,6 +130,37 @@ async def test_slow_consumers_occupy_no_program(root: Path) -> None:
         await anext(one.chunks)
         await anext(other.chunks)
         assert (await files.stat(str(root), "a")).size == 3_000_000
+    await files.close()
+
+
+async def test_consumer_that_stalls(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that stops in a large part loses its program to others, and then continues where it was."""
+    whole = os.urandom(1_000_000) * 12
+    (root / "a").write_bytes(whole)
+    monkeypatch.setattr(stream_module, "STALL_SECONDS", 0.01)
+    files = SiteFiles(LocalTransport(), workers=1)
+    async with files.read(str(root), "a") as stream:
+        got = b""
+        while len(got) < 2_000_000:
+            got += await anext(stream.chunks)
+        assert (await files.stat(str(root), "a")).size == len(whole)
+        async for chunk in stream:
+            got += chunk
+    assert got == whole
+    await files.close()
+
+
+async def test_archive_that_nobody_takes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that stops in an archive loses it: another request gets the program."""
+    (root / "a").write_bytes(bytes(50_000_000))
+    monkeypatch.setattr(requests, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(requests, "LONG_WORKERS", 1)
+    files = SiteFiles(LocalTransport())
+    async with files.archive(str(root)) as chunks:
+        await anext(chunks)
+        assert (await files.usage(str(root))).inodes == 2
+        with pytest.raises(Abandoned, match="not taken"):
+            await anext(chunks)
     await files.close()
 
 

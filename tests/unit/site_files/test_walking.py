@@ -64,7 +64,11 @@ def test_order_of_a_walk(tmp_path: Path, tree: list[list[bytes]], number: int) -
     for folder, _, names in os.walk(top):
         made |= {os.path.relpath(folder + b"/" + name, top) for name in names}
     handle = os.open(top, os.O_RDONLY)
-    found = [b"/".join(each.path) for each in walk(handle, (), frozenset(), False) if each.kind == "file"]
+    found = [
+        b"/".join(each.path)
+        for each in walk(handle, (), frozenset(), False, lambda: None)
+        if each.kind == "file"
+    ]
     os.close(handle)
     assert found == sorted(made)
 
@@ -96,7 +100,7 @@ def test_directory_that_is_replaced_during_a_walk(root: Path) -> None:
         (root / path / "file").touch()
     (root / "e").touch()
     handle = os.open(root, os.O_RDONLY)
-    steps = walk(handle, (), frozenset(), False)
+    steps = walk(handle, (), frozenset(), False, lambda: None)
     found = [next(steps) for _ in range(100)]
     (root / "d/d").rename(root / "moved")
     (root / "d/d").symlink_to(root / "moved")
