@@ -1,5 +1,6 @@
 """Around every request: limits, errors as JSON, security headers, metrics, and one log line."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -26,16 +27,22 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+CLIENT_GONE = 499  # in metrics and logs: the client left before the end of the answer
 TLS_HEADERS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 @web.middleware
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers, measures and logs. The log has the route, never the query: links have their token there."""
-    began = time.monotonic()
-    response = await _answered(request, handler)
-    _record(request, response.status, time.monotonic() - began)
-    return response
+    began, status = time.monotonic(), CLIENT_GONE
+    try:
+        response = await _answered(request, handler)
+        status = response.status
+        return response
+    except ConnectionError:
+        raise asyncio.CancelledError from None  # as for a client that leaves while nothing is sent to it
+    finally:
+        _record(request, status, time.monotonic() - began)
 
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -49,8 +56,8 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return _failed(request, refused(request, error), "")
     except web.HTTPException as error:
         return _failed(request, _by_status(error), "")
-    except ConnectionError as error:
-        return _failed(request, ApiError(Code.UNAVAILABLE, "The connection was lost."), str(error))
+    except ConnectionError:
+        raise
     except ProvdError as error:
         wait = {"Retry-After": "5"} if isinstance(error, Transient) else {}
         message = "A part of the site does not answer correctly now. Try again later."
@@ -67,12 +74,18 @@ def _failed(request: web.Request, error: ApiError, why: str) -> web.StreamRespon
     """Returns the error, or cuts off an answer that has begun, so that nobody takes it for whole."""
     begun: web.StreamResponse | None = request.get(STREAMED)
     if why or begun is not None:
-        log.warning("request_failed", route=_route(request), why=why or error.message)
+        _warn(request, why or error.message)
     if begun is None:
         return error.response()
     if request.transport is not None:
         request.transport.abort()
     return begun
+
+
+def _warn(request: web.Request, why: str) -> None:
+    gateway, route = request.app[GATEWAY], _route(request)
+    if gateway.ongoing.start("request_failed", route, gateway.clock.now(), why):
+        log.warning("request_failed", route=route, why=why)
 
 
 def _by_status(error: web.HTTPException) -> ApiError:

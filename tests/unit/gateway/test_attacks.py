@@ -520,6 +520,13 @@ async def test_a_disconnect_in_the_middle_of_a_download(running: Running) -> Non
                 await asyncio.sleep(0.01)
     status, body, _ = await running.ask("GET", f"{JOB}/files/big")
     assert (status, len(body)) == (200, 30_000_000)
+    cut = [
+        sample
+        for family in running.gateway.measures.meters.collect(running.clock.now())
+        for sample in family.samples
+        if sample.labels.get("code") == "499" and sample.name.endswith("_total")
+    ]
+    assert sum(sample.value for sample in cut) == 2
 
 
 async def test_a_file_that_shrinks_in_the_middle(running: Running) -> None:
