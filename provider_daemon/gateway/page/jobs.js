@@ -44,7 +44,7 @@ export async function jobsView(box, info, signal) {
     const found = await json(`/v1/jobs?limit=50${after ? `&after=${after}` : ""}`, { signal });
     found.jobs.forEach((job) => shown.set(job.number, job));
     if (after || shown.size <= found.jobs.length) last = !found.more;
-    unreadable.textContent = found.unreadable.length ? `The gateway cannot read ${found.unreadable.join(", ")}. The provider has been notified.` : "";
+    unreadable.textContent = found.unreadable.length ? `The gateway cannot read ${found.unreadable.join(", ")}. Ask the provider about it.` : "";
     unreadable.hidden = !found.unreadable.length;
     draw();
   }
