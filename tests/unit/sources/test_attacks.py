@@ -83,6 +83,13 @@ DECLARED = {
     "name with a path": ("https://data.example.org/a#name=../../.ssh/authorized_keys", InputRefusal.NAME),
     "name with a path, encoded": ("https://data.example.org/a#name=..%2Fx", InputRefusal.NAME),
     "name with a path, in the URL": ("https://data.example.org/..%2F..%2Fx", InputRefusal.NAME),
+    "name below a directory": ("https://data.example.org/a#name=a/b", InputRefusal.NAME),
+    "name below a directory, encoded": ("https://data.example.org/a#name=a%2Fb", InputRefusal.NAME),
+    "name with a space behind it": ("https://data.example.org/a#name=a%20", InputRefusal.NAME),
+    "name that is long in bytes alone": (
+        f"https://data.example.org/a#name={'%C3%A9' * 101}",
+        InputRefusal.NAME,
+    ),
     "name that is an option": ("https://data.example.org/a#name=-rf", InputRefusal.NAME),
     "name that is hidden": ("https://data.example.org/a#name=.bashrc", InputRefusal.NAME),
     "name with a line break": ("https://data.example.org/a#name=a%0Ab", InputRefusal.NAME),
