@@ -30,6 +30,7 @@ IDLE_SECONDS = 60.0  # without a byte; a followed log has a sign of life at leas
 RETRY_SECONDS = 1.0  # the longest wait before the second attempt
 MAX_ANSWER = 64 * 2**20  # bytes of a JSON answer
 MAX_MANIFEST = 2**30
+CODE_HEADER = "Provd-Error"
 MAX_PAUSE = 60.0  # the longest wait that a gateway can ask for
 CHUNK = 256 * 1024
 _STORAGE = 507  # a quota is used up, or the disk is full: trying again does not help
@@ -250,7 +251,7 @@ async def _check(answer: aiohttp.ClientResponse, what: str, url: str) -> None:
     try:
         value = json.loads(await _limited(answer, MAX_ANSWER))
     except (ValueError, Unreadable):
-        value = None
+        value = {"error": {"code": answer.headers.get(CODE_HEADER, "")}}  # an answer to HEAD has no body
     raise gateway_facts.refusal(status, value, what)
 
 

@@ -6,6 +6,8 @@ from enum import Enum
 
 from aiohttp import web
 
+CODE_HEADER = "Provd-Error"  # the code again: an answer to HEAD has no body
+
 
 class Code(Enum):
     """code -> HTTP status. docs/gateway.md lists them."""
@@ -68,5 +70,5 @@ class ApiError(Exception):
             status=self.code.status,
             text=json.dumps({"error": {"code": self.code_text, "message": self.message}}) + "\n",
             content_type="application/json",
-            headers=self.headers,
+            headers={**self.headers, CODE_HEADER: self.code_text},
         )

@@ -97,7 +97,12 @@ async def test_an_upload(running: Running, tmp_path: Path) -> None:
         assert (await gateway.uploads()).used_bytes == 0
 
 
-async def test_an_account_without_a_key_signs_a_challenge(running: Running) -> None:
-    """Its first transaction is still to come, and its client logs in with the key itself."""
+async def test_an_account_without_a_key_signs_a_challenge(running: Running, tmp_path: Path) -> None:
+    """Its first transaction is still to come, and its client logs in with the key itself. Its first request
+    is a HEAD, whose refusal has no body."""
+    path = tmp_path / "input.bin"
+    path.write_bytes(b"first")
+    file = LocalFile("input.bin", str(path), 5, hashlib.sha256(b"first").hexdigest())
     async with connected(running, NEWCOMER) as gateway:
-        assert (await gateway.uploads()).uploads == ()
+        await send(gateway, file, NoMeter())
+        assert [upload.length for upload in (await gateway.uploads()).uploads] == [5]
