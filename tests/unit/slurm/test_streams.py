@@ -128,3 +128,12 @@ async def test_shell_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(Transient, match="Cannot allocate memory"):
         async with LocalTransport().stream("cat\n"):
             pass
+
+
+async def test_cipher(server: SshServer) -> None:
+    """The fastest cipher is preferred, and others stay possible."""
+    transport = over_ssh(server)
+    await transport.connect()
+    (connection,) = server.open
+    assert connection.get_extra_info("send_cipher") == "aes128-gcm@openssh.com"
+    await transport.close()
