@@ -77,6 +77,8 @@ def show_fetched(fetched: "Fetched", directory: Path) -> None:
     from provider_daemon.text import printable
 
     lines = [f"results: {len(fetched.files)} files, {fetched.bytes} bytes in {directory}"]
+    if fetched.left_out:
+        lines.append(f"not among them: {fetched.left_out}")
     if fetched.problem:
         lines.append(f"NOT VERIFIED: {fetched.problem}")
     else:

@@ -10,7 +10,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from provider_daemon.chain import gateway_marker
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import HPCCluster
@@ -20,6 +22,7 @@ from provider_daemon.client import (
     market,
     offerings,
     price,
+    sealing,
     submission,
     uploads,
     verify,
@@ -40,6 +43,7 @@ from provider_daemon.client.session import chain_at
 from provider_daemon.client.submission import Submitted
 from provider_daemon.client.transaction import TxTerms
 from provider_daemon.client.verify import ResultFile
+from provider_daemon.encryption import lookup
 from provider_daemon.errors import ConfigError, Refused
 from provider_daemon.job.state import State
 from provider_daemon.money.bill import Bill
@@ -63,11 +67,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Results on disk. `problem`: why the evidence does not prove them; "" if it does."""
+    """Results on disk. `problem`: why the evidence does not prove them; "" if it does.
+
+    `left_out`: what the provider says that the manifest does not list, such as links.
+    """
 
     files: tuple[ResultFile, ...]
     root: str
     problem: str = ""
+    left_out: str = ""
 
     @property
     def bytes(self) -> int:
@@ -133,18 +141,30 @@ class Client:
         """Chooses an offering and computes the price. `job`: a file, or its content.
 
         `directory`: where local files are looked up; default: that of the job file, or the current one.
-        Raises ConfigError with every error of the job, and Refused if no offering matches.
+        Raises ConfigError with every error of the job, and Refused if no offering matches, or if an input is
+        to be encrypted and the provider has no usable key on chain. Encrypted files are kept until the client
+        is closed.
         """
         parsed, base = job_source.read(job)
         files = await uploads.local_files(parsed, directory or base)
         template = job_source.template(parsed.template, directory or base) if parsed.template else None
-        asked = job_request.with_files(job_request.request(parsed, template), files)
+        asked = job_request.request(parsed, template)
         wish = Wish(offering or parsed.offering, parsed.queue, parsed.region)
         choice = offerings.choose(
             asked, wish, await market.offerings(self.chain), await market.clusters(self.chain)
         )
+        files = await self._sealed(files, choice.cluster.provider_address)
+        asked = job_request.with_files(asked, files)
         bill = price.estimate(asked)
         return Plan(parsed, asked, files, choice, bill, parsed.max_price or f"{bill.total}{price.DENOM}")
+
+    async def _sealed(self, files: dict[str, LocalFile], provider: str) -> dict[str, LocalFile]:
+        """Encrypts the files that ask for it to the provider's newest key on chain."""
+        if not any(file.encrypted for file in files.values()):
+            return files
+        key = await lookup.usable_key(self.chain, provider)
+        directory = self._stack.enter_context(TemporaryDirectory(prefix="provd-"))
+        return await sealing.sealed(files, key.public_key, Path(directory))
 
     async def send(
         self, plan: Plan, *, terms: TxTerms | None = None, sent: Callable[[str], None] = lambda _: None
@@ -240,7 +260,8 @@ class Client:
         await Download(gateway, job_id, Path(directory), self._meter).fetch(files)
         found = verify.summary(text, files)
         problem = verify.against_evidence(found, await market.evidence_of(self.chain, job_id))
-        return Fetched(files, found.root, problem)
+        facts = (await gateway.job(job_id)).results
+        return Fetched(files, found.root, problem, facts.detail if facts else "")
 
     # --- uploads ---
 
@@ -273,11 +294,15 @@ class Client:
         return await self._opened(self._gateway_url, ())
 
     async def _gateway_of(self, cluster: HPCCluster) -> Gateway:
-        if not self._gateway_url:
+        url = self._gateway_url or gateway_marker.find(cluster.description)
+        if not url:
             raise ConfigError(
-                [f"ask the provider of cluster {cluster.cluster_id} for its gateway, and set --gateway"]
+                [
+                    f"cluster {cluster.cluster_id} names no gateway on chain: ask its provider for the "
+                    "address, and set --gateway"
+                ]
             )
-        return await self._opened(self._gateway_url, (cluster.provider_address,))
+        return await self._opened(url, (cluster.provider_address,))
 
     async def _opened(self, url: str, providers: Sequence[str]) -> Gateway:
         """Opens a gateway once. The provider's account comes from the chain, or else from the gateway."""

@@ -30,13 +30,17 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file of the customer, as it lies on disk. `content` replaces `path` for a generated script."""
+    """A file of the customer, as it lies on disk. `content` replaces `path` for a generated script.
+
+    `encrypted`: it is, or is to be, encrypted to the provider.
+    """
 
     name: str
     path: str
     size: int
     sha256: str
     content: bytes = field(default=b"", repr=False)
+    encrypted: bool = False
 
 
 def request(job: JobFile, template: Template | None) -> JobRequest:
@@ -65,6 +69,7 @@ def with_files(asked: JobRequest, files: Mapping[str, LocalFile]) -> JobRequest:
             reference_id=name,
             type="upload",
             uri=f"upload:{file.sha256}",
+            encrypted=file.encrypted,
             checksum=f"sha256:{file.sha256}",
             size_bytes=file.size,
         )

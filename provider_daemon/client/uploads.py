@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +31,8 @@ async def local_files(job: JobFile, directory: Path) -> dict[str, LocalFile]:
     for given in job.inputs:
         if given.file:
             try:
-                found[given.called] = await local_file(directory / given.file, given.called)
+                file = await local_file(directory / given.file, given.called)
+                found[given.called] = replace(file, encrypted=given.encrypted)
             except ConfigError as error:
                 problems += error.problems
     if problems:

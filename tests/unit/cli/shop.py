@@ -48,8 +48,11 @@ class Shop:
     env: dict[str, str] = field(default_factory=dict)
 
     async def run(self, line: str, stdin: str = "") -> Result:
+        return await asyncio.to_thread(self.invoke, line, stdin)
+
+    def invoke(self, line: str, stdin: str = "") -> Result:
         words = shlex.split(line.replace("\\\n", " "))
-        return await asyncio.to_thread(CliRunner().invoke, app, words, input=stdin, env=self.env)
+        return CliRunner().invoke(app, words, input=stdin, env=self.env)
 
     async def done(self, line: str) -> Result:
         result = await self.run(line + " -y")
@@ -58,13 +61,15 @@ class Shop:
 
 
 @asynccontextmanager
-async def shop(directory: Path, queries: str = "all", **rules: Any) -> AsyncIterator[Shop]:
+async def shop(
+    directory: Path, queries: str = "all", block_seconds: float = 0.02, **rules: Any
+) -> AsyncIterator[Shop]:
     """alice, bob and governor are funded; governor governs."""
     funds = {address: {"uve": 10**12, "uvirt": 10**12} for address in ADDRESSES.values()}
     devnet = Devnet(
         rules=ChainRules(chain_id=CHAIN_ID, authority=ADDRESSES["governor"], **rules),
         queries=queries,
-        block_seconds=0.02,
+        block_seconds=block_seconds,
         funds=funds,
     )
     await devnet.start()

@@ -1,12 +1,14 @@
 """`provd submit`, `logs`, `results` and `data`: a devnet, a gateway, and a provider played by the test."""
 
 import asyncio
+import copy
 import json
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
@@ -27,7 +29,7 @@ from provider_daemon.job.state import State
 from tests.fakes import chain as fakes
 from tests.fakes.chain import ALICE, BOB
 from tests.unit.cli.shop import CHAIN_ID, Shop, example, shop
-from tests.unit.client.far_end import FarEnd, manifest_of, served, sha256
+from tests.unit.client.far_end import REAL_TIME, FarEnd, manifest_of, served, sha256
 
 
 def report(state: str, **changes: Any) -> MsgReportJobStatus:
@@ -36,6 +38,7 @@ def report(state: str, **changes: Any) -> MsgReportJobStatus:
     return message
 
 
+T = TypeVar("T")
 JOB = "image: docker.io/library/alpine:3\ncommand: [echo, hello]\nmax_runtime: 10m\n"
 RESULTS = {"output.txt": b"hello\n", "out/data.bin": bytes(range(256)) * 100}
 
@@ -60,7 +63,7 @@ class Site:
         """Runs `provd submit` while alice sends these reports."""
         output = self.directory / "results"
         line = f"submit {self.job_file(text)} -y --output {output} {options}"
-        running = asyncio.create_task(self.provd(line))
+        running = in_thread(lambda: self.market.invoke(line))
         async with chain_at([self.market.env["PROVD_NODE"]], CHAIN_ID) as chain:
             while not running.done() and await chain.query.job("JOB-1") is None:
                 await asyncio.sleep(0)
@@ -69,8 +72,23 @@ class Site:
         return await running
 
 
-async def sent(chain: GrpcChain, message: MsgReportJobStatus) -> None:
+def in_thread(call: Callable[[], T]) -> asyncio.Future[T]:
+    """Runs it in a thread that does not outlive a test that fails meanwhile."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        result = call()
+        loop.call_soon_threadsafe(done.set_result, result)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
+
+
+async def sent(chain: GrpcChain, wanted: MsgReportJobStatus, job_id: str = "JOB-1") -> None:
     """Sends it in a block of its own, signed by alice; its evidence too, with the results that it names."""
+    message = copy.deepcopy(wanted)
+    message.job_id = job_id
     if results := results_word.parse(message.status_message):
         record = await chain.query.job(message.job_id)
         assert record is not None
@@ -101,8 +119,8 @@ async def sent(chain: GrpcChain, message: MsgReportJobStatus) -> None:
 async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     monkeypatch.setattr(customer, "POLL_SECONDS", 0.02)
     far_end = FarEnd(RESULTS, manifest_of(RESULTS), customer=BOB, provider=ALICE.address, chain_id=CHAIN_ID)
-    far_end.now = time.time()
-    async with shop(tmp_path) as market, served(far_end) as url:
+    far_end.now = REAL_TIME
+    async with shop(tmp_path, block_seconds=0.1) as market, served(far_end) as url:
         for name in ("register-cluster", "update-cluster", "create-offering"):
             await market.done(example("tx", name))
         market.env.update(PROVD_FROM="bob", PROVD_GATEWAY=url)

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import tarfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from tests.fakes.chain import ALICE, PROVIDER
 
 CHAIN_ID = "test-1"
 NOW = 1_800_000_000.0
+REAL_TIME = 0.0
 OUTPUT = "output.txt"
 
 
@@ -42,7 +44,7 @@ def manifest_of(files: dict[str, bytes]) -> bytes:
 
 @dataclass
 class FarEnd:
-    """`files` of the one job. `cuts`: after how many bytes each of the next streams loses its connection.
+    """`files` of each of the `jobs`. `cuts`: after how many bytes each of the next streams is cut.
 
     `known`: the chain has the customer's public key. `requests`: what was asked, in order.
     """
@@ -50,6 +52,7 @@ class FarEnd:
     files: dict[str, bytes] = field(default_factory=dict)
     manifest: bytes | None = None
     ended: bool = True
+    jobs: tuple[str, ...] = ("JOB-1",)
     customer: LocalSigner = ALICE
     provider: str = PROVIDER.address
     chain_id: str = CHAIN_ID
@@ -67,6 +70,9 @@ class FarEnd:
     secret: bytes = b"s" * 32
     url: str = ""
     now: float = NOW
+
+    def time(self) -> float:
+        return time.time() if self.now == REAL_TIME else self.now
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._middleware], client_max_size=2**40)
@@ -114,13 +120,16 @@ class FarEnd:
         except TokenRefused as error:
             unknown = error.reason is TokenRefusal.UNKNOWN_ACCOUNT
             return self._error(401, "no_public_key" if unknown else error.reason.value, str(error))
-        if request.match_info.get("id", "JOB-1") != "JOB-1" or identity.address != self.customer.address:
+        if (
+            request.match_info.get("id", self.jobs[0]) not in self.jobs
+            or identity.address != self.customer.address
+        ):
             return self._error(403, "not_yours", "This is not a job of your account here.")
         return await handler(request)
 
     async def _identity(self, request: web.Request) -> Identity:
         token = request.headers["Authorization"].removeprefix("Bearer ")
-        return await self.authenticator.authenticate(token, self.now)
+        return await self.authenticator.authenticate(token, self.time())
 
     def _error(
         self, status: int, code: str, message: str, headers: dict[str, str] | None = None
@@ -130,13 +139,13 @@ class FarEnd:
         )
 
     async def _challenge(self, request: web.Request) -> web.Response:
-        made = self.authenticator.challenge((await request.json())["address"], b"n" * 16, self.now)
+        made = self.authenticator.challenge((await request.json())["address"], b"n" * 16, self.time())
         return web.json_response({"challenge": made.text, "expires_at": made.expires_at})
 
     async def _session(self, request: web.Request) -> web.Response:
         asked = await request.json()
         made = self.authenticator.log_in(
-            asked["challenge"], asked["public_key"], asked["signature"], self.now
+            asked["challenge"], asked["public_key"], asked["signature"], self.time()
         )
         return web.json_response({"token": made.token, "expires_at": made.expires_at})
 
@@ -151,7 +160,7 @@ class FarEnd:
         root = sha256(self.manifest) if self.manifest is not None else None
         return web.json_response(
             {
-                "id": "JOB-1",
+                "id": request.match_info["id"],
                 "state": "completed" if self.ended else "running",
                 "ended": self.ended,
                 "results": {"root": root, "files": len(self.files), "detail": self.detail},
@@ -221,7 +230,7 @@ class FarEnd:
 
     async def _link(self, request: web.Request) -> web.Response:
         seconds = (await request.json())["seconds"]
-        return web.json_response({"url": f"{self.url}/x", "expires_at": self.now + seconds}, status=201)
+        return web.json_response({"url": f"{self.url}/x", "expires_at": self.time() + seconds}, status=201)
 
     # --- uploads ---
 
@@ -311,5 +320,5 @@ async def opened(far_end: FarEnd) -> AsyncIterator[Gateway]:
     """Yields a client of the far end, with ALICE's key."""
     async with served(far_end) as url:
         audience = Audience(url, CHAIN_ID, frozenset({PROVIDER.address}))
-        async with Gateway(url, Login(ALICE, audience, lambda: far_end.now), 0) as gateway:
+        async with Gateway(url, Login(ALICE, audience, far_end.time), 0) as gateway:
             yield gateway

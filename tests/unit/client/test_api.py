@@ -1,7 +1,7 @@
 """The Python API, with and without asyncio, against a devnet and a gateway."""
 
 import asyncio
-import time
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,14 @@ from provider_daemon.client import blocking
 from provider_daemon.client.api import Client
 from provider_daemon.client.gateway_facts import GatewayRefused
 from provider_daemon.client.submission import Submitted
+from provider_daemon.encryption import age
+from provider_daemon.encryption.identity import Keyring, generate
+from provider_daemon.encryption.recipients import NoKey
 from provider_daemon.errors import ConfigError, Refused
 from provider_daemon.job.state import State
 from tests.fakes.chain import ALICE, BOB
 from tests.unit.cli.shop import CHAIN_ID, PASSPHRASE, Shop, example, shop
-from tests.unit.client.far_end import FarEnd, manifest_of, served, sha256
+from tests.unit.client.far_end import REAL_TIME, FarEnd, manifest_of, served, sha256
 
 JOB = {"image": "docker.io/library/alpine:3", "command": ["echo", "hello"], "max_runtime": "10m"}
 FILES = {"output.txt": b"hello\n", "a/b": b"1", "a/c/d": b"2", "error.txt": b"oops\n"}
@@ -30,7 +33,7 @@ REPORTS = (
 
 @pytest_asyncio.fixture
 async def market(tmp_path: Path) -> AsyncIterator[Shop]:
-    async with shop(tmp_path) as opened:
+    async with shop(tmp_path, block_seconds=0.1) as opened:
         for name in ("register-cluster", "update-cluster", "create-offering"):
             await opened.done(example("tx", name))
         yield opened
@@ -39,7 +42,7 @@ async def market(tmp_path: Path) -> AsyncIterator[Shop]:
 @pytest_asyncio.fixture
 async def far_end() -> AsyncIterator[FarEnd]:
     made = FarEnd(
-        FILES, manifest_of(FILES), customer=BOB, provider=ALICE.address, chain_id=CHAIN_ID, now=time.time()
+        FILES, manifest_of(FILES), customer=BOB, provider=ALICE.address, chain_id=CHAIN_ID, now=REAL_TIME
     )
     async with served(made):
         yield made
@@ -89,6 +92,28 @@ async def test_from_a_job_to_its_results(market: Shop, far_end: FarEnd, tmp_path
         assert (len(fetched.files), fetched.bytes, fetched.root) == (4, 13, sha256(manifest_of(FILES)))
         assert fetched.problem == "the final report signs no results"
     assert (tmp_path / "results/a/c/d").read_bytes() == b"2"
+
+
+async def test_an_encrypted_input(market: Shop, far_end: FarEnd, tmp_path: Path) -> None:
+    """What is uploaded can be opened with the provider's key alone; size and hash are the ciphertext's."""
+    (tmp_path / "secret.txt").write_bytes(b"secret")
+    job = {**JOB, "inputs": [{"file": "secret.txt", "encrypted": True}]}
+    identity = generate()
+    async with Client(BOB, **settings(market, far_end), poll_seconds=0.02) as client:
+        with pytest.raises(NoKey):
+            await client.plan(job, directory=tmp_path)
+        register = "tx encryption register-recipient-key --from alice"
+        await market.done(f"{register} {identity.recipient}")
+        await client.send(await client.plan(job, directory=tmp_path))
+        record = await client.chain.query.job("JOB-1")
+    assert record is not None
+    ((name, content),) = far_end.uploads.items()
+    plain = io.BytesIO()
+    age.decrypt_file(io.BytesIO(bytes(content)), plain, Keyring((identity,)))
+    assert plain.getvalue() == b"secret"
+    (sent,) = record.data_references
+    assert (sent.reference_id, sent.encrypted, sent.uri) == ("secret.txt", True, f"upload:{name}")
+    assert (sent.checksum, sent.size_bytes) == (f"sha256:{name}", len(content))
 
 
 async def test_without_asyncio(market: Shop, far_end: FarEnd, tmp_path: Path) -> None:
@@ -163,6 +188,9 @@ async def test_gateways_that_are_not_known(market: Shop, far_end: FarEnd) -> Non
             await client.fetch("JOB-1", "nowhere")
         with pytest.raises(Refused, match="JOB-9 does not exist on chain"):
             await client.fetch("JOB-9", "nowhere")
+    await market.done(f"tx hpc update-cluster HPC-1 --gateway {far_end.url} --from alice")
+    async with Client(BOB, **without) as client:
+        assert await client.files("JOB-1")
     far_end.chain_id = "other-1"
     async with Client(BOB, **settings(market, far_end)) as client:
         with pytest.raises(Refused, match=f"serves chain other-1, not {CHAIN_ID}"):
