@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS, hunt
+from tests.simulation.mutants import MUTANTS, crashed, hunt
 from tests.simulation.schedule import play
 
 SCHEDULES = 1000
@@ -46,3 +46,15 @@ def test_promises_can_break() -> None:
     name = "no search by name"
     assert name in MUTANTS
     assert hunt(name, seeds=200)[1]
+
+
+@pytest.mark.parametrize("name", sorted(MUTANTS))
+def test_every_wrong_version_replaces_what_exists(name: str) -> None:
+    """A name that was changed in the real code is changed here too: otherwise nothing is tested."""
+    assert [attribute for place, attribute, _ in MUTANTS[name] if not hasattr(place, attribute)] == []
+
+
+def test_a_wrong_version_that_does_not_fit_is_not_detected() -> None:
+    """An error of the wrong version itself proves nothing."""
+    assert crashed("3 a tick is broken: AttributeError: 'Rejections' object has no attribute '_chain'")
+    assert not crashed("3 the escrow is paid twice")

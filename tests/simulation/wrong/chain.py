@@ -148,7 +148,7 @@ async def dropped_unseen(self: Any, message: Message, why: str) -> None:
 
 async def bad_record_stops_the_key(self: Any, message: Message, why: str) -> None:
     if message.kind == "report":
-        await self._chain.job(message.subject)
+        await self._records._chain.job(message.subject)
     await LOOK_INTO(self, message, why)
 
 

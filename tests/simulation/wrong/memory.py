@@ -47,8 +47,9 @@ def any_snapshot(job: Job, snapshot: Snapshot) -> Action:
     return Submit() if never_tried and job.state is job.reported is State.PENDING else DECIDE(job, snapshot)
 
 
-def nothing_learned(job: Job, snapshot: Snapshot, now: float) -> Job:
-    return job if job.intent_at is None and job.reported is State.PENDING else OBSERVE(job, snapshot, now)
+def nothing_learned(job: Job, snapshot: Snapshot, now: float, latest: float) -> Job:
+    unknown = job.intent_at is None and job.reported is State.PENDING
+    return job if unknown else OBSERVE(job, snapshot, now, latest)
 
 
 def plain_copy(source: sqlite3.Connection, target: Path) -> None:
@@ -84,13 +85,13 @@ def write_by_statement(self: Any) -> Iterator[None]:
 
 MEMORY: dict[str, Changes] = {
     "a lost ledger is an empty one": (
-        (StaleLedger, "since", no_doubt),
+        (StaleLedger, "stale_until", no_doubt),
         (advance, "decide", any_snapshot),
         (advance, "observe", nothing_learned),
     ),
-    "a new ledger is not in doubt": ((StaleLedger, "since", no_doubt),),
+    "a new ledger is not in doubt": ((StaleLedger, "stale_until", no_doubt),),
     "a copy is taken for the ledger itself": ((schedule, "copy", plain_copy),),
-    "the chain is not asked first": ((StaleLedger, "unread", lambda self: False),),
+    "the chain is not asked first": ((StaleLedger, "needs_resync", lambda self: False),),
     "our clock tells what is newer than a doubt": ((StaleLedger, "chain_ahead", lambda self: 0.0),),
     "a full disk is swallowed": ((Ledger, "write", write_that_may_fail),),
     "a full disk is one failed tick": ((runner, "LedgerError", NeverRaised),),

@@ -61,7 +61,7 @@ RECORDS: dict[str, Changes] = {
         (outbox.Outbox, "_agreed_draft", compared_when_chosen),
     ),
     "a stranger's record is learned": ((JobRecords, "agrees", any_record),),
-    "one contradicting job stops all": ((chain_identity, "look", newest_alone),),
+    "one contradicting job stops all": ((chain_identity, "check", newest_alone),),
     "an invented job is never disowned": ((JobRecords, "_disown", never_disowned),),
     "an invented number is never read again": ((intake.Intake, "_counter_behind", counter_only_grows),),
     "the job under an invented number is not adopted": ((intake.Intake, "_replace", never_replaced),),
