@@ -87,7 +87,7 @@ def parse_host(text: str) -> str:
 
 def join(base: WebUrl, location: str) -> WebUrl:
     """Returns where a redirect leads. Its fragment is dropped, as it is not sent. Raises BadUrl."""
-    if not location or not location.isascii() or len(location) > MAX_URL:
+    if not location or len(location) > MAX_URL:
         raise BadUrl("not a valid location")
     if not _CHARACTERS.fullmatch(location):
         raise BadUrl("a character that must be percent-encoded")

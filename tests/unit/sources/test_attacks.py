@@ -75,6 +75,7 @@ DECLARED = {
     "S3 key that leaves the bucket": ("s3://minio/bucket/../other/key", InputRefusal.URI),
     "S3 key that leaves it, encoded": ("s3://minio/bucket/%2e%2e/other/key", InputRefusal.URI),
     "S3 bucket that is none": ("s3://minio/../key", InputRefusal.URI),
+    "S3 bucket with two dots": ("s3://minio/a..b/key", InputRefusal.URI),
     "S3 key with a query": ("s3://minio/bucket/key?acl", InputRefusal.URI),
     "IPFS path upwards": (f"ipfs://{CID}/../a", InputRefusal.URI),
     "IPFS name that can change": ("ipns://docs.example.org/a", InputRefusal.SCHEME),

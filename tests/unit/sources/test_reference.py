@@ -56,6 +56,12 @@ def test_name_order() -> None:
     assert parse(reference(f"{WEB}#name=n", reference_id="id"), policy()).name == "n"
 
 
+@pytest.mark.parametrize("fragment", ["", "part", "name", "name=a&size=1", "Name=a", "size=1&name=a"])
+def test_other_fragments(fragment: str) -> None:
+    """A fragment that is not a name alone is refused, not ignored."""
+    assert refusal(reference(f"{WEB}#{fragment}")) is InputRefusal.NAME
+
+
 @pytest.mark.parametrize("checksum", [SHA, SHA.upper(), f"sha256:{SHA}", f"sha256:{SHA.upper()}"])
 def test_checksum_forms(checksum: str) -> None:
     """Hex with or without `sha256:`."""
