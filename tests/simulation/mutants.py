@@ -61,7 +61,16 @@ WEATHER: dict[str, frozenset[str]] = {
     "the batch script is not read": frozenset({"renames_itself", "requeue"}),
     "an endpoint that is behind parks a job": frozenset({"lagging_endpoint", "out_of_gas"}),
     "an unreadable record counts as absence": frozenset({"record_unreadable"}),
-    "an unreadable record stops the key": frozenset({"unreadable_later", "customer_cancel"}),
+    "an unreadable record stops the key": frozenset(
+        {
+            "unreadable_later",
+            "customer_cancel",
+            "cancel_at_a_point",
+            "mempool_drop",
+            "tx_at_its_timeout",
+            "chain_halt",
+        }
+    ),
     "the chain is not asked first": frozenset({"ledger_lost", "clock_jump", "sbatch_under_way", "kill"}),
     "a copy is taken for the ledger itself": frozenset({"ledger_restored", "kill_while_submitting"}),
     "a new ledger is not in doubt": frozenset({"ledger_lost", "kill_while_submitting"}),
