@@ -10,6 +10,7 @@ from provider_daemon.mover.datasets import Datasets
 from provider_daemon.mover.delivery import Deliverer
 from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.fetch import Fetcher
+from provider_daemon.mover.locks import Slots
 from provider_daemon.mover.plan import Step
 from provider_daemon.mover.ports import Ledger, Site
 from provider_daemon.mover.quota import Quota
@@ -42,6 +43,7 @@ def cluster_parts(
     store: TransferWriter,
     fetcher: Fetcher,
     deliverer: Deliverer,
+    slots: Slots,
     clock: Clock,
 ) -> ClusterParts:
     work_root, limits = cluster.work_root.rstrip("/"), cluster.data
@@ -49,7 +51,9 @@ def cluster_parts(
     cache = Cache(cluster.id, root, limits.cache_gb * GB, site, store, fetcher, clock)
     datasets = Datasets(limits.datasets, root, site)
     stager = Stager(work_root, policy, site, store, cache, datasets)
-    steps = _steps(stager, Results(site, store, clock.now), deliverer, Retention(site, store, clock.now))
+    steps = _steps(
+        stager, Results(site, store, slots, clock.now), deliverer, Retention(site, store, clock.now)
+    )
     mover = ClusterMover(cluster.id, limits.results_days * DAY, ledger, store, steps, clock)
     return ClusterParts(mover, cache, Quota(site, store, limits, clock.now))
 

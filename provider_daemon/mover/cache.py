@@ -19,7 +19,7 @@ from provider_daemon.mover.fetch import Fetcher
 from provider_daemon.mover.locks import Locks
 from provider_daemon.mover.ports import Site, remove
 from provider_daemon.ports import Clock
-from provider_daemon.site_files.values import Identity, NotAllowed, NotThere
+from provider_daemon.site_files.values import Entry, Identity, NotAllowed, NotThere
 from provider_daemon.sources.inputs import Input
 from provider_daemon.transfers.rows import Cached
 from provider_daemon.transfers.writer import TransferWriter
@@ -157,6 +157,33 @@ class Cache:
             total -= row.size
             log.info("cached_file_evicted", path=path, bytes=row.size, last_used_at=int(row.last_used_at))
         return total
+
+    async def sweep(self, before: float) -> int:
+        """Deletes files without a row that were last written before `before` (Unix seconds).
+
+        They are partial files that nobody continues, or were left by a kill. Returns how many there were.
+        """
+        count = 0
+        for customer in await self._names(paths.CACHE):
+            for path in await self._names(customer.path):
+                known = self._store.cached(self._cluster_id, *path.path.split("/")[1:])
+                if known is None and path.modified_at < before and not self._locks.held(path.path):
+                    await remove(self._site, self._root, path.path)
+                    count += 1
+        return count
+
+    async def _names(self, path: str) -> list[Entry]:
+        """Returns all entries of a directory; none if it does not exist."""
+        entries, after = list[Entry](), ""
+        try:
+            while True:
+                page = await self._site.list(self._root, path, after)
+                entries += page.entries
+                if not page.more or not page.entries:
+                    return entries
+                after = page.entries[-1].path
+        except NotThere:
+            return entries
 
 
 def same(row: Cached, identity: Identity) -> bool:

@@ -1,13 +1,14 @@
 """Sends the results of a job to the target that its customer chose, as one tar archive."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 import structlog
 
 from provider_daemon.errors import Refused, Transient
 from provider_daemon.mover.facts import JobFacts
+from provider_daemon.mover.locks import Slots
 from provider_daemon.mover.pace import Bandwidth
 from provider_daemon.mover.ports import Chunks, Site, closing
 from provider_daemon.mover.targets import Target, TargetRefused, parse_target
@@ -50,7 +51,7 @@ class Deliverer:
         keys: RecipientKeys,
         encryption: Encryption,
         bandwidth: Bandwidth,
-        slots: AbstractAsyncContextManager[object],
+        slots: Slots,
     ) -> None:
         self._site = site
         self._store = store
@@ -63,7 +64,7 @@ class Deliverer:
     async def deliver(self, job: JobFacts, row: JobTransfer) -> None:
         """Ends the delivery in the row. Raises Transient if it must be tried again."""
         try:
-            async with self._slots:
+            async with self._slots.hold():
                 size, encrypted = await self._send(job, row)
         except (TargetRefused, NotThere, NotAllowed) as error:
             self._store.set_delivery(row.name, Delivery.FAILED, str(error))
@@ -85,7 +86,7 @@ class Deliverer:
                 size += len(chunk)
         async with (
             self._archive(row.directory, recipient) as chunks,
-            closing(_exactly(self._bandwidth.limited(chunks), size)) as checked,
+            closing(_exactly(self._bandwidth.sending(chunks), size)) as checked,
         ):
             await self._uploader.put(target, checked, size)
         return size, recipient is not None

@@ -46,7 +46,7 @@ def facts_of(job: Job) -> JobFacts:
         running=job.state is State.RUNNING and not job.measured and job.closed_at is None,
         over=job.measured or job.never_ran or job.closed_at is not None,
         ran=not job.never_ran and job.submitted,
-        directory=getattr(job, "directory", ""),
+        directory=job.directory,
         closed_at=job.closed_at,
         wall_seconds=job.usage.wall_clock_seconds if job.usage else None,
     )

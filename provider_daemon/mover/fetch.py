@@ -1,11 +1,11 @@
 """Fetches one input into a file at the site: resumed, limited, checked and, if it is encrypted, decrypted."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 
 from provider_daemon.errors import Transient
 from provider_daemon.mover.facts import JobFacts
+from provider_daemon.mover.locks import Slots
 from provider_daemon.mover.pace import Bandwidth
 from provider_daemon.mover.ports import Opener, Site, Source, SourceProblem, closing
 from provider_daemon.mover.spool import Spool
@@ -24,7 +24,7 @@ class Fetcher:
         opener: Opener | None,
         spool: Spool,
         bandwidth: Bandwidth,
-        slots: asyncio.Semaphore,
+        slots: Slots,
     ) -> None:
         self._site = site
         self._sources = sources
@@ -39,7 +39,7 @@ class Fetcher:
         The file appears under its name only when it is whole and checked. Raises InputRefused, NotOpened,
         SourceProblem and the site's errors.
         """
-        async with self._slots:
+        async with self._slots.hold():
             if source.encrypted:
                 return await self._encrypted(root, path, source, job)
             return await self._plain(root, path, source, job)
@@ -94,7 +94,7 @@ class Fetcher:
         """Marks the failures of the source, which the customer may read; the site's he may not."""
         try:
             async with self._sources.fetch(source, job.customer, offset) as chunks:
-                async for chunk in self._bandwidth.limited(chunks):
+                async for chunk in self._bandwidth.receiving(chunks):
                     yield chunk
         except SourceProblem:
             raise

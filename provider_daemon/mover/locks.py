@@ -1,11 +1,27 @@
-"""Locks by name, which exist only while somebody holds or awaits them."""
+"""Limits on what runs at a time: locks by name, and slots."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+
+
+class Slots:
+    """Several semaphores as one, always acquired in their order."""
+
+    def __init__(self, *semaphores: asyncio.Semaphore) -> None:
+        self._semaphores = semaphores
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for each in self._semaphores:
+                await stack.enter_async_context(each)
+            yield
 
 
 class Locks:
+    """Locks by name, which exist only while somebody holds or awaits them."""
+
     def __init__(self) -> None:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 

@@ -7,7 +7,10 @@ BURST_SECONDS = 1.0  # of unused bandwidth that may be used later
 
 
 class Bandwidth:
-    """`bytes_per_second`: 0 for no limit. `now` and `sleep` are those of one clock, in seconds."""
+    """`bytes_per_second`: 0 for no limit. `now` and `sleep` are those of one clock, in seconds.
+
+    `received` and `sent`: bytes since the start, also of transfers that failed.
+    """
 
     def __init__(
         self,
@@ -18,6 +21,8 @@ class Bandwidth:
         self._rate = bytes_per_second
         self._now = now
         self._sleep = sleep
+        self.received = 0
+        self.sent = 0
         self._free_at = 0.0  # when everything that was allowed so far has passed at the limit
 
     async def spend(self, size: int) -> None:
@@ -29,7 +34,17 @@ class Bandwidth:
         if (wait := self._free_at - self._now()) > 0:
             await self._sleep(wait)
 
-    async def limited(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    def receiving(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        return self._limited(chunks, received=True)
+
+    def sending(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        return self._limited(chunks, received=False)
+
+    async def _limited(self, chunks: AsyncIterator[bytes], *, received: bool) -> AsyncIterator[bytes]:
         async for chunk in chunks:
             await self.spend(len(chunk))
+            if received:
+                self.received += len(chunk)
+            else:
+                self.sent += len(chunk)
             yield chunk

@@ -7,6 +7,7 @@ import structlog
 
 from provider_daemon.mover import storage
 from provider_daemon.mover.facts import JobFacts
+from provider_daemon.mover.locks import Slots
 from provider_daemon.mover.ports import Site
 from provider_daemon.site_files.values import NotAllowed, NotThere, Skipped
 from provider_daemon.transfers.rows import JobTransfer, ManifestLine
@@ -23,16 +24,18 @@ class TooMany(Exception):
 
 
 class Results:
-    def __init__(self, site: Site, store: TransferWriter, now: Callable[[], float]) -> None:
+    def __init__(self, site: Site, store: TransferWriter, slots: Slots, now: Callable[[], float]) -> None:
         self._site = site
+        self._slots = slots
         self._store = store
         self._now = now
 
     async def list(self, job: JobFacts, row: JobTransfer) -> None:
         """Stores the manifest, or why there is none. Raises Transient, after which it is made again."""
         try:
-            await self._measure(job, row)
-            skipped = await self._manifest(row)
+            async with self._slots.hold():
+                await self._measure(job, row)
+                skipped = await self._manifest(row)
         except (NotThere, NotAllowed) as error:
             self._missing(job, row, f"the job's directory cannot be read: {error}")
             return

@@ -35,14 +35,24 @@ class Retention:
         log.info("inputs_deleted", job=job.job_id, directory=str(place))
 
     async def delete(self, job: JobFacts, row: JobTransfer) -> None:
-        """Deletes the job's directory. Raises Unreadable for a path that is not the job's own."""
+        """Deletes the job's directory, and those of submissions that started no job.
+
+        Raises Unreadable for a path that is not the job's own.
+        """
         if row.directory:
             place = paths.removable_job(row.directory, row.name)
             if place is None:
                 raise Unreadable(f"{row.directory[:200]!r} is not the directory of {row.name}: not deleted")
-            await remove(self._site, place.root, place.path)
-            log.info("results_deleted", job=job.job_id, directory=str(place), expired_at=row.expires_at)
+            for path in sorted({place.path, *await self._all_of(place.root, row.name)}):
+                await remove(self._site, place.root, path)
+                where = f"{place.root}{path}"
+                log.info("results_deleted", job=job.job_id, directory=where, expired_at=row.expires_at)
         self._store.set_deleted(row.name, self._now())
+
+    async def _all_of(self, root: str, name: str) -> list[str]:
+        """Returns the directories that were made for submissions of the job."""
+        page = await self._site.list(root, after=f"{name}.", limit=LISTED_AT_ONCE)
+        return [entry.path for entry in page.entries if paths.removable_job(f"{root}{entry.path}", name)]
 
 
 async def count_orphans(site: Site, ledger: Ledger, work_root: str) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from provider_daemon.errors import Transient
@@ -24,11 +24,20 @@ class Spool:
         except OSError as error:
             raise _failed(error) from None
 
-    def clear(self, keep: Callable[[str], bool]) -> None:
-        """Deletes files that are not wanted any more, by name."""
-        for found in self._directory.iterdir():
-            if not keep(found.name):
-                found.unlink(missing_ok=True)
+    def clear(self, before: float) -> int:
+        """Deletes files that were last written before `before` (Unix seconds); returns how many.
+
+        They belong to inputs that no job has asked for since. Raises Transient.
+        """
+        count = 0
+        try:
+            for found in self._directory.iterdir():
+                if found.stat().st_mtime < before:
+                    found.unlink(missing_ok=True)
+                    count += 1
+        except OSError as error:
+            raise _failed(error) from None
+        return count
 
     def size(self, name: str) -> int:
         """Returns how many bytes of the file are there."""

@@ -120,6 +120,28 @@ class Session:
         async with response:
             yield response
 
+    async def put(self, url: WebUrl, chunks: AsyncIterator[bytes], size: int) -> int:
+        """Sends `size` bytes as one object and returns the status; a redirect is not followed.
+
+        Raises InputRefused for an address that is not accepted, and Transient. No Content-Type is sent: a
+        presigned URL may be signed for none.
+        """
+        self._check(url)
+        clock = asyncio.get_running_loop().time
+        try:
+            # aiohttp has no time-out for a server that stops reading.
+            async with asyncio.timeout(self._limits.slow) as limit:
+                async with self._session.put(
+                    URL(str(url), encoded=True),
+                    data=_watched(chunks, lambda: limit.reschedule(clock() + self._limits.slow)),
+                    headers={"Content-Length": str(size)},
+                    skip_auto_headers=["Content-Type"],
+                    allow_redirects=False,
+                ) as response:
+                    return response.status
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise Transient(f"{url.shown}: {_reason(error)}") from None
+
     def _check(self, url: WebUrl) -> None:
         if url.scheme == "http" and url.authority not in self._trusted:
             raise InputRefused(InputRefusal.SCHEME, f"{url.shown}: http is not accepted; use https")
@@ -192,6 +214,13 @@ async def fetch(
         parts = session.body(response, target.shown)
         kept = _timed(_skipped(parts, offset - body.start), http.limits.total, target.shown)
         yield _checked(kept, check, framed=_framed(response))
+
+
+async def _watched(chunks: AsyncIterator[bytes], progress: Callable[[], None]) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        progress()
+        yield chunk
+        progress()
 
 
 async def _nothing(check: Check) -> AsyncIterator[bytes]:

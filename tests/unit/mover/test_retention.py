@@ -37,6 +37,17 @@ async def test_results_stay_until_they_expire(world: World) -> None:
     assert world.row("ve-1").deleted_at == world.clock.at
 
 
+async def test_directories_of_earlier_submissions_go_too(world: World) -> None:
+    """A submission that started no job may have left one; other jobs' directories stay."""
+    for path in ("ve-1.00000001/x", "ve-1.ffffffff/x", "ve-10.00000001/x", "ve-1.log/x"):
+        world.site.put(f"{WORK_ROOT}/{path}", b"")
+    await closed(world)
+    world.clock.at += 14 * DAY
+    await world.run()
+    left = {path.split("/")[2] for path in world.site.files if path.startswith(f"{WORK_ROOT}/ve-")}
+    assert left == {"ve-10.00000001", "ve-1.log"}
+
+
 async def test_staged_inputs_go_when_the_job_is_closed(world: World) -> None:
     """They are links: the job's own directory keeps them as long as its results."""
     await closed(world)

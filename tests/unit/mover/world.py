@@ -14,6 +14,7 @@ from provider_daemon.mover.build import ClusterParts, cluster_parts
 from provider_daemon.mover.delivery import Deliverer
 from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.fetch import Fetcher
+from provider_daemon.mover.locks import Slots
 from provider_daemon.mover.pace import Bandwidth
 from provider_daemon.mover.spool import Spool
 from provider_daemon.mover.targets import Target
@@ -163,13 +164,21 @@ class World:
         spool = Spool(self.spool)
         spool.prepare()
         bandwidth = Bandwidth(0, self.clock.now)
-        slots = asyncio.Semaphore(4)
+        slots = Slots(asyncio.Semaphore(4))
         fetcher = Fetcher(self.site, self.sources, self.cipher, spool, bandwidth, slots)
         deliverer = Deliverer(
             self.site, self.writer, self.uploader, self.keys, self.cipher or FakeCipher(), bandwidth, slots
         )
         self.parts = cluster_parts(
-            self.cluster, self.policy, self.site, self.ledger, self.writer, fetcher, deliverer, self.clock
+            self.cluster,
+            self.policy,
+            self.site,
+            self.ledger,
+            self.writer,
+            fetcher,
+            deliverer,
+            slots,
+            self.clock,
         )
         return self.parts
 

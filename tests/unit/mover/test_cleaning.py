@@ -1,0 +1,55 @@
+"""What is deleted from the cache beside the least recently used content."""
+
+import pytest
+
+from provider_daemon.errors import Transient
+from tests.unit.mover.site import Inode
+from tests.unit.mover.world import CUSTOMER, WORK_ROOT, World, reference, sha256
+
+CACHE = f"{WORK_ROOT}/.provd-cache/{CUSTOMER}"
+URI = "https://example.org/data"
+
+
+async def test_files_without_a_row_are_deleted_when_they_are_old(world: World) -> None:
+    """Partial files of cancelled jobs; content with a row, and files that may be in use, stay."""
+    world.sources.content[URI] = b"input"
+    world.add("ve-1", reference(URI, b"input"))
+    await world.run()
+    world.site.files[f"{CACHE}/old"] = Inode(b"", 901, 1000, 1000)
+    world.site.files[f"{CACHE}/new"] = Inode(b"", 902, 3000, 3000)
+    assert await world.parts.cache.sweep(2000.0) == 1
+    assert set(world.site.below(CACHE)) == {"new", sha256(b"input")}
+
+
+async def test_a_site_without_a_cache(world: World) -> None:
+    """Nothing to delete."""
+    assert await world.parts.cache.sweep(2000.0) == 0
+    assert await world.parts.cache.evict() == 0
+
+
+async def test_content_that_is_being_fetched_stays(world: World) -> None:
+    """An eviction never takes away what a job is about to link."""
+    world.sources.content[URI] = b"input"
+    world.add("ve-1", reference(URI, b"input"))
+    await world.run()
+    world.parts.cache.max_bytes = 1
+    path = f".provd-cache/{CUSTOMER}/{sha256(b'input')}"
+    async with world.parts.cache._locks.hold(path):
+        assert await world.parts.cache.evict() == 5
+    assert await world.parts.cache.evict() == 0
+
+
+async def test_an_eviction_that_fails_forgets_the_content(world: World) -> None:
+    """The row goes first: a file without row is verified before it is used, a row without file is not."""
+    world.sources.content[URI] = b"input"
+    world.add("ve-1", reference(URI, b"input"))
+    await world.run()
+    world.parts.cache.max_bytes = 1
+    world.site.down = Transient("no connection")
+    with pytest.raises(Transient):
+        await world.parts.cache.evict()
+    world.site.down = None
+    world.add("ve-2", reference(URI, b"input"))
+    await world.run()
+    assert world.site.hashed == [f"{CACHE}/{sha256(b'input')}"]
+    assert len(world.sources.fetched) == 1
