@@ -21,6 +21,7 @@ from provider_daemon.cli import (
     lab,
     ledger,
     logs,
+    mover,
     query,
     reconcile,
     results,
@@ -49,6 +50,7 @@ app = typer.Typer(
 )
 app.command("run", short_help="Run the daemon until SIGTERM or SIGINT.")(run.run)
 app.command("gateway", short_help="Run the customers' HTTPS API until SIGTERM or SIGINT.")(gateway.gateway)
+app.command("mover", short_help="Run the data mover until SIGTERM or SIGINT.")(mover.mover)
 app.command("demo", short_help="Run twelve jobs end to end on this machine.")(demo.demo)
 app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_jobs)
 app.command("status", short_help="Show the daemon's health, open jobs and why they wait.")(status.status)

@@ -125,7 +125,7 @@ class ClusterMover:
             job is not None and step is not None and step in (plan.QUICK if running is None else {Step.NOTE})
         ):
             self._change(step, job, row, now)
-            row = self._row(job)
+            row = self.rows[job.name] = self._row(job)
             step = plan.next_step(job, row, self._retention, now)
         if running is not None:
             if running.step is not step:

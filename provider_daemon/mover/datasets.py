@@ -1,10 +1,19 @@
-"""Inputs that are at the site already: `site:<name>`, from the operator's list."""
+"""Inputs that are at the site already: `site:<name>`, from the operator's list.
+
+They are symbolic links. A hard link would let a job change the operator's file, and a copy of a large dataset
+for every job would fill the file system.
+"""
 
 from collections.abc import Mapping
 
-from provider_daemon.mover.ports import Site
+import structlog
+
+from provider_daemon.mover.ports import Site, SourceProblem
+from provider_daemon.site_files.values import NotAllowed, NotThere
 from provider_daemon.sources.inputs import Input
 from provider_daemon.sources.refusals import InputRefusal, InputRefused
+
+log = structlog.get_logger("provd.mover")
 
 
 class Datasets:
@@ -16,14 +25,31 @@ class Datasets:
         self._site = site
 
     async def put(self, source: Input, target: str) -> None:
-        """Puts the dataset at `target`, a path below work_root. Raises InputRefused."""
+        """Links the dataset to `target`, a path below work_root. Raises InputRefused and Transient."""
         path = self._listed.get(source.uri.removeprefix("site:"))
         if path is None:
             raise InputRefused(InputRefusal.URI, f"{source.name}: this cluster has no such dataset")
         if source.encrypted:
             raise InputRefused(InputRefusal.CONTENT, f"{source.name}: datasets of the site are not encrypted")
-        await self._site.place(path, self._root, target)
-        if source.sha256 is not None and await self._site.sha256(self._root, target) != source.sha256:
+        try:
+            await self._site.symlink(path, self._root, target)
+            await self._check(source, path)
+        except NotThere:
+            log.error("dataset_missing", dataset=source.name, path=path, next="its jobs wait; check the path")
+            raise SourceProblem(f"{source.name}: the dataset is not at the site at the moment") from None
+
+    async def _check(self, source: Input, path: str) -> None:
+        """Compares a checksum that the customer declared, although the operator's list has none."""
+        if source.sha256 is None:
+            return
+        parent, _, last = path.rstrip("/").rpartition("/")
+        try:
+            found = await self._site.sha256(f"{parent}/", last)
+        except NotAllowed as error:
+            raise InputRefused(
+                InputRefusal.CHECKSUM, f"{source.name}: the dataset has no checksum: {error}"
+            ) from None
+        if found != source.sha256:
             raise InputRefused(
                 InputRefusal.WRONG_CHECKSUM, f"{source.name}: the dataset's SHA-256 is not {source.sha256}"
             )

@@ -42,14 +42,19 @@ class Site(Protocol):
 
     async def remove(self, root: str, path: str) -> None: ...
 
-    async def place(self, source: str, root: str, target: str) -> None:
-        """Puts an operator's file or directory `source`, an absolute path, at `target` below the root."""
-        ...
+    async def symlink(self, source: str, root: str, target: str) -> None: ...
 
     async def partial(self, root: str, path: str) -> int: ...
 
     async def write(
-        self, root: str, path: str, chunks: Chunks, *, size: int | None, sha256: str | None, offset: int = 0
+        self,
+        root: str,
+        path: str,
+        chunks: Chunks,
+        *,
+        size: int | None,
+        sha256: str | None,
+        offset: int = ...,
     ) -> Written: ...
 
     def manifest(

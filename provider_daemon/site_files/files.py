@@ -202,6 +202,10 @@ class SiteFiles:
         """Makes a hard link. It succeeds if `target` is the same file already; another one is NotAllowed."""
         await self._requests.ask("link", root, path=source, target=target)
 
+    async def symlink(self, source: str, root: str, target: str) -> None:
+        """Makes a symbolic link to an operator's file or directory. Raises NotThere without that."""
+        await self._requests.ask("symlink", root, path=target, source=source)
+
     async def remove(self, root: str, path: str) -> None:
         """Removes a file or a whole directory. What is absent is removed already."""
         await self._requests.ask("remove", root, path=path)

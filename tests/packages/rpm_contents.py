@@ -18,8 +18,10 @@ LISTED = """\
 /usr/bin/provd 120777 root:root
 /usr/lib/provd/bin/provd 100755 root:root
 /usr/lib/systemd/system/provd-gateway.service 100644 root:root
+/usr/lib/systemd/system/provd-mover.service 100644 root:root
 /usr/lib/systemd/system/provd.service 100644 root:root
 /usr/lib/sysusers.d/provd-gateway.conf 100644 root:root
+/usr/lib/sysusers.d/provd-mover.conf 100644 root:root
 /usr/lib/sysusers.d/provd.conf 100644 root:root
 /usr/share/licenses/provd/LICENSE 100644 root:root
 /usr/share/provd 40755 root:root

@@ -27,6 +27,7 @@ REQUESTS: Dict[str, Callable[[Wire, Dict[str, Any]], Any]] = {
     "write": writing.write,
     "partial": writing.partial,
     "link": writing.link,
+    "symlink": writing.symlink,
     "remove": writing.remove,
     "make_directory": writing.make_directory,
 }

@@ -173,6 +173,20 @@ def _link(here: int, source: bytes, there: int, target: bytes, status: os.stat_r
     raise Failure("not_allowed", "the target exists already")
 
 
+def symlink(wire: Wire, asked: Asked) -> Any:
+    """symlink: a symbolic link at `path` to `source`, an existing absolute path of the operator's."""
+    path, source = _target(asked), beneath.encode(asked["source"])
+    if not source.startswith(b"/") or b"\0" in source:
+        raise Failure("not_allowed", "the source is not an absolute path")
+    os.stat(source)
+    with beneath.root(asked["root"]) as top:
+        handle = make(top, path[:-1])
+        try:
+            os.symlink(source, path[-1], dir_fd=handle)
+        finally:
+            os.close(handle)
+
+
 def remove(wire: Wire, asked: Asked) -> Any:
     """remove: a file, or a directory with everything in it. What is absent already is removed."""
     path = _target(asked)

@@ -15,6 +15,7 @@ from provider_daemon.site_files.values import (
     Listing,
     ManifestEntry,
     Mismatch,
+    NotAllowed,
     NotThere,
     Skipped,
     Usage,
@@ -60,6 +61,7 @@ class FakeSite:
     kill: Kill = field(default_factory=Kill)
     files: dict[str, Inode] = field(default_factory=dict)
     directories: set[str] = field(default_factory=set)
+    links: dict[str, str] = field(default_factory=dict)
     parts: dict[str, bytes] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     down: Exception | None = None
@@ -128,6 +130,8 @@ class FakeSite:
 
     async def sha256(self, root: str, path: str) -> str:
         self._point()
+        if self.there(_joined(root, path)):
+            raise NotAllowed("is a directory")
         self.hashed.append(_joined(root, path))
         return hashlib.sha256(self._file(root, path).content).hexdigest()
 
@@ -150,13 +154,12 @@ class FakeSite:
         self.files[_joined(root, target)] = inode
         self._point()
 
-    async def place(self, source: str, root: str, target: str) -> None:
+    async def symlink(self, source: str, root: str, target: str) -> None:
         self._point()
-        found = self.below(source)
-        for name, content in found.items():
-            self.put(f"{_joined(root, target)}/{name}", content)
-        if not found:
-            self.put(_joined(root, target), self._file(source, "").content)
+        if source not in self.files and not self.there(source):
+            raise NotThere("no such file or directory")
+        self.links[_joined(root, target)] = source
+        self._point()
 
     async def remove(self, root: str, path: str) -> None:
         self._point()

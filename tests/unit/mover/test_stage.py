@@ -238,17 +238,46 @@ async def test_encrypted_inputs_without_a_key(tmp_path: Path) -> None:
     await world.stop()
 
 
-async def test_a_dataset_of_the_site(tmp_path: Path) -> None:
-    """It is placed at the site, and moves no bytes over the network."""
-    world = World(tmp_path, datasets={"genomes": "/data/genomes"})
+async def with_dataset(directory: Path, **reference: object) -> World:
+    """A job that wants `genomes`, a directory, or `one`, a file, both at the site."""
+    world = World(directory, datasets={"genomes": "/data/genomes", "one": "/data/one", "gone": "/data/gone"})
     world.site.put("/data/genomes/a", b"A")
+    world.site.put("/data/one", b"one")
     world.start()
-    world.add("ve-1", DataReference(uri="site:genomes"))
+    world.add("ve-1", DataReference(**reference))  # type: ignore[arg-type]
     await world.run()
-    row = world.row("ve-1")
-    assert world.site.below(row.transfer.staged) == {"genomes/a": b"A"}
-    assert row.transfer.bytes_in == 0
     await world.stop()
+    return world
+
+
+async def test_a_dataset_of_the_site(tmp_path: Path) -> None:
+    """It is a symbolic link at the site, and moves no bytes over the network."""
+    world = await with_dataset(tmp_path, uri="site:genomes")
+    row = world.row("ve-1")
+    assert row.transfer.inputs is InputState.READY
+    assert world.site.links == {f"{row.transfer.staged}/genomes": "/data/genomes"}
+    assert row.transfer.bytes_in == 0
+
+
+@pytest.mark.parametrize(
+    ("uri", "checksum", "encrypted", "detail"),
+    [
+        ("site:one", sha256(b"one"), False, ""),
+        ("site:one", sha256(b"two"), False, "one: the dataset's SHA-256 is not"),
+        ("site:genomes", sha256(b"A"), False, "genomes: the dataset has no checksum: is a directory"),
+        ("site:one", "", True, "one: datasets of the site are not encrypted"),
+        ("site:gone", "", False, "gone: the dataset is not at the site at the moment"),
+    ],
+)
+async def test_a_dataset_is_checked(
+    tmp_path: Path, uri: str, checksum: str, encrypted: bool, detail: str
+) -> None:
+    """A checksum that the customer declares holds for datasets too; a missing one waits for the operator."""
+    world = await with_dataset(tmp_path, uri=uri, checksum=checksum, encrypted=encrypted)
+    transfer = world.row("ve-1").transfer
+    expected = InputState.WAITING if "gone" in uri else InputState.FAILED if detail else InputState.READY
+    assert transfer.inputs is expected
+    assert transfer.detail.startswith(detail)
 
 
 async def test_a_cancelled_job_stops_its_fetch(world: World) -> None:

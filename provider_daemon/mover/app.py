@@ -1,0 +1,254 @@
+"""The process: creates everything from the configuration, runs the loops of each cluster, and stops."""
+
+import asyncio
+import os
+import signal
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from provider_daemon import __version__, systemd
+from provider_daemon.chain.client import GrpcChain
+from provider_daemon.clock import SystemClock
+from provider_daemon.config.model import ClusterConfig, Config, DataConfig
+from provider_daemon.encryption import identity
+from provider_daemon.encryption.identity import Keyring
+from provider_daemon.errors import ConfigError
+from provider_daemon.ledger.guest import LedgerGuest
+from provider_daemon.loops.runner import Loop, run_periodically
+from provider_daemon.metrics.activity import Activity
+from provider_daemon.metrics.server import standing
+from provider_daemon.mover import serving
+from provider_daemon.mover.adapters import ChainKeys, LedgerJobs
+from provider_daemon.mover.build import ClusterParts, cluster_parts
+from provider_daemon.mover.delivery import Deliverer
+from provider_daemon.mover.fetch import Fetcher
+from provider_daemon.mover.locks import Slots
+from provider_daemon.mover.metrics import Figures, MoverCollector
+from provider_daemon.mover.opener import AgeEncryption, KeyringOpener
+from provider_daemon.mover.pace import Bandwidth
+from provider_daemon.mover.quota import to_measure
+from provider_daemon.mover.retention import count_orphans
+from provider_daemon.mover.spool import Spool
+from provider_daemon.mover.upload import HttpUploader
+from provider_daemon.ongoing import OngoingProblems
+from provider_daemon.ports import Clock
+from provider_daemon.site_files.files import SiteFiles
+from provider_daemon.slurm.connect import transport
+from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.sources.https import Http
+from provider_daemon.sources.inputs import InputPolicy
+from provider_daemon.sources.s3 import read_endpoint
+from provider_daemon.sources.sources import Sources
+from provider_daemon.transfers.writer import TransferWriter
+
+log = structlog.get_logger("provd.mover")
+
+TICK_SECONDS = 2.0
+STORAGE_SECONDS = 60.0  # between two measurements of all running jobs of a cluster
+CLEANING_SECONDS = 300.0
+RARELY = 12  # of as many cleanings, one does what is seldom needed
+UNUSED_SECONDS = 7 * 86_400.0  # after which partial files are deleted
+WATCHDOG_SECONDS = 10.0
+MIB = 2**20
+# Programs at a site: one more than transfers, so that short requests do not wait for long ones. sshd allows
+# ten channels for each connection, and the transport opens at most four for programs like these.
+SSH_WORKERS = 4
+
+
+class Unhurried(Activity):
+    """The activity of a loop whose tick may take as long as it needs, such as measuring directories."""
+
+    def stuck(self, tick_since: float, now: float) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    cluster: ClusterConfig
+    files: SiteFiles
+    line: LocalTransport | SshTransport
+    parts: ClusterParts
+
+
+def checked(config: Config) -> DataConfig:
+    """Returns the mover's section. Raises ConfigError if it is missing."""
+    if config.data is None:
+        raise ConfigError(["[data] is missing: provd mover needs it, and may be empty"])
+    return config.data
+
+
+class Mover:
+    """A running mover. Must be created in the event loop; `run` serves until `stop` is set."""
+
+    def __init__(self, config: Config) -> None:
+        """Raises ConfigError."""
+        self._config, self._data = config, checked(config)
+        self.stop = asyncio.Event()
+        self.clock = SystemClock()
+        self.figures = Figures()
+        self.store = TransferWriter.open(Path(self._data.path))
+        self._spool = Spool(Path(self._data.spool))
+        self.bandwidth = Bandwidth(self._data.mib_per_second * MIB, self.clock.now)
+        self._slots = asyncio.Semaphore(self._data.transfers)
+        self._ledger = LedgerJobs(LedgerGuest(Path(config.ledger.path)))
+        self._chain = GrpcChain(
+            config.chain.id, config.chain.endpoints, self.clock, OngoingProblems(), config.chain.quorum
+        )
+        uploads = Path(config.gateway.uploads) if config.gateway else None
+        self._sources = Sources.of(self._data, uploads, os.environ)
+        self._opener = _opener(self._data.recipient_key_file)
+        self._uploader = _uploader(self._data)
+        self.served = [self._serve_cluster(each) for each in config.clusters]
+        self.loops = [loop for each in self.served for loop in self._loops(each)]
+
+    def _serve_cluster(self, cluster: ClusterConfig) -> Served:
+        line = transport(_with_own_key(cluster, self._data), self.clock)
+        workers = SSH_WORKERS if cluster.transport == "ssh" else self._data.transfers + 1
+        files = SiteFiles(line, workers)
+        slots = Slots(asyncio.Semaphore(workers - 1), self._slots)
+        fetcher = Fetcher(files, self._sources, self._opener, self._spool, self.bandwidth, slots)
+        keys, encryption = ChainKeys(self._chain), AgeEncryption()
+        deliverer = Deliverer(files, self.store, self._uploader, keys, encryption, self.bandwidth, slots)
+        policy = InputPolicy.of(self._data, cluster.data.datasets, uploads=self._config.gateway is not None)
+        parts = cluster_parts(
+            cluster, policy, files, self._ledger, self.store, fetcher, deliverer, slots, self.clock
+        )
+        return Served(cluster, files, line, parts)
+
+    def _loops(self, served: Served) -> list[Loop]:
+        name = served.cluster.name
+
+        async def tick() -> None:
+            served.parts.mover.tick()
+
+        async def measure() -> None:
+            await served.parts.quota.measure(to_measure(served.parts.mover.jobs))
+
+        cleaning = Cleaning(served, self._ledger, self._spool, self.figures, self.clock)
+        return [
+            Loop(f"data:{name}", TICK_SECONDS, tick),
+            Loop(f"storage:{name}", STORAGE_SECONDS, measure, activity=Unhurried()),
+            Loop(f"cleaning:{name}", CLEANING_SECONDS, cleaning.tick, activity=Unhurried()),
+        ]
+
+    async def run(self) -> None:
+        """Raises Transient if the metrics address is in use, or the spool cannot be created."""
+        self._spool.prepare()
+        collector = MoverCollector(
+            {each.cluster.name: each.parts.mover for each in self.served},
+            self.figures,
+            self.bandwidth,
+            self.loops,
+            self.clock.now,
+        )
+        runner = await serving.serve(collector, self.loops, self.clock, self._data.metrics_listen)
+        log.info("mover_started", version=__version__, clusters=[each.cluster.name for each in self.served])
+        systemd.notify("READY=1")
+        running = [run_periodically(loop, self.clock, self.stop) for loop in self.loops]
+        tasks = [asyncio.create_task(each) for each in (*running, self._watchdog())]
+        await self.stop.wait()
+        systemd.notify("STOPPING=1")
+        # Every step may be cut anywhere, as by a kill: the next start repeats it.
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await runner.cleanup()
+        await self.close()
+        log.info("mover_stopped")
+
+    async def close(self) -> None:
+        for each in self.served:
+            await each.parts.mover.close()
+            await each.files.close()
+            await each.line.close()
+        await self._chain.close()
+        self.store.close()
+
+    async def _watchdog(self) -> None:
+        """Pings systemd's watchdog while no loop is dead; without pings, systemd restarts the mover."""
+        while True:
+            now = self.clock.now()
+            dead = {loop.name: why for loop in self.loops if (why := loop.dead(now))}
+            if dead:
+                following = "withholding the watchdog ping; systemd will restart the mover"
+                log.error("loop_dead", loops=dead, next=following)
+            else:
+                systemd.notify("WATCHDOG=1")
+            systemd.status(standing(self.loops, now))
+            await asyncio.sleep(systemd.watchdog_seconds(WATCHDOG_SECONDS))
+
+
+class Cleaning:
+    """Keeps the cache within its limit, deletes partial files that nobody continues, and counts orphans."""
+
+    def __init__(
+        self, served: Served, ledger: LedgerJobs, spool: Spool, figures: Figures, clock: Clock
+    ) -> None:
+        self._served = served
+        self._ledger = ledger
+        self._spool = spool
+        self._figures = figures
+        self._clock = clock
+        self._ticks = 0
+
+    async def tick(self) -> None:
+        name, cache = self._served.cluster.name, self._served.parts.cache
+        self._figures.cache[name] = await cache.evict()
+        if self._ticks % RARELY == 0:
+            before = self._clock.now() - UNUSED_SECONDS
+            files = await cache.sweep(before) + self._spool.clear(before)
+            if files:
+                log.info("partial_files_deleted", cluster=name, files=files)
+            work_root = self._served.cluster.work_root
+            self._figures.orphans[name] = await count_orphans(self._served.files, self._ledger, work_root)
+        self._ticks += 1
+
+
+def _with_own_key(cluster: ClusterConfig, data: DataConfig) -> ClusterConfig:
+    """The mover may log in with a key of its own: it runs as another user than the daemon."""
+    if cluster.ssh is None or not data.ssh_key_file:
+        return cluster
+    ssh = cluster.ssh.model_copy(update={"key_file": data.ssh_key_file})
+    return cluster.model_copy(update={"ssh": ssh})
+
+
+def _uploader(data: DataConfig) -> HttpUploader:
+    policy = InputPolicy.of(data, {}, uploads=False)
+    endpoints = {name: read_endpoint(name, url, os.environ) for name, url in data.s3_endpoints.items()}
+    return HttpUploader(Http(policy, ca_file=data.ca_file), endpoints)
+
+
+def _opener(path: str) -> KeyringOpener | None:
+    """Returns None without a key file. Raises ConfigError for one that cannot be used."""
+    if not path:
+        return None
+    _keyring(path)
+    return KeyringOpener(lambda: _keyring(path))
+
+
+def _keyring(path: str) -> Keyring:
+    try:
+        file = Path(path)
+        if file.stat().st_mode & (stat.S_IRWXG & ~stat.S_IRGRP | stat.S_IRWXO):
+            raise ConfigError([f"data.recipient_key_file {path}: other users can read it: chmod 600"])
+        return identity.parse(file.read_text())
+    except OSError as error:
+        raise ConfigError([f"data.recipient_key_file {path}: {error.strerror}"]) from None
+    except ValueError as error:
+        raise ConfigError([f"data.recipient_key_file {path}: {error}"]) from None
+
+
+def run(config: Config) -> None:
+    """Serves until SIGTERM or SIGINT. Raises ConfigError, and Transient as Mover.run."""
+    asyncio.run(_run(config))
+
+
+async def _run(config: Config) -> None:
+    mover = Mover(config)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, mover.stop.set)
+    await mover.run()
