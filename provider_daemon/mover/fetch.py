@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 
+from provider_daemon.encryption.refusal import NotOpened
 from provider_daemon.errors import Transient
 from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.locks import Slots
@@ -70,8 +71,12 @@ class Fetcher:
         name = hashlib.sha256(f"{root}{path}".encode()).hexdigest()
         await self._spooled(name, source, job)
         size = self._spool.size(name)
-        async with closing(self._opener.decrypt(self._spool.read(name))) as chunks:
-            written = await self._site.write(root, path, chunks, size=None, sha256=None)
+        try:
+            async with closing(self._opener.decrypt(self._spool.read(name))) as chunks:
+                written = await self._site.write(root, path, chunks, size=None, sha256=None)
+        except NotOpened as error:
+            self._spool.remove(name)
+            raise NotOpened(error.reason, f"{source.name}: {error}") from None
         self._spool.remove(name)
         return written, size
 
