@@ -15,7 +15,6 @@ from provider_daemon.text import printable
 if TYPE_CHECKING:
     from provider_daemon.client.api import Client, Plan
     from provider_daemon.client.outcome import Ended
-    from provider_daemon.job.state import State
 
 LOG_SECONDS = 20.0  # after a job's end, for the rest of its followed log
 
@@ -152,16 +151,18 @@ async def _followed(client: "Client", asked: Submission) -> "Ended":
     """Shows state changes on stderr and the job's output on stdout until the job has ended."""
     import asyncio
 
+    from provider_daemon.job.state import State
+
     following: list[asyncio.Task[None]] = []
 
-    def changed(state: "State", message: str) -> None:
+    def changed(state: State, message: str) -> None:
         _say(f"{asked.job_id} {state.value}{f': {message}' if message else ''}")
-        if not following:
+        if state is not State.PENDING and not following:
             following.append(asyncio.create_task(_log(client, asked.job_id)))
 
     try:
         ended = await client.wait(asked.job_id, changed)
-        if ended.ran:
+        if ended.ran and following:
             await asyncio.wait(following, timeout=LOG_SECONDS)
         return ended
     finally:

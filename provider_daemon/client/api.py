@@ -51,6 +51,9 @@ from provider_daemon.tokens.identity import Audience
 
 MANIFEST_SECONDS = 600.0  # after a job's end, until its manifest is made
 POLL_SECONDS = 2.0
+# A gateway counts each question for a job that the provider has not accepted yet as a failed login, and
+# accepts 30 of them in a minute.
+UNSEEN_PAUSE = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +201,8 @@ class Client:
     async def log(self, job_id: str, write: Callable[[bytes], None], *, stream: str = "output") -> Log:
         """Returns a job's log, which writes with `write`; see `Log.copy` and `Log.follow`."""
         gateway = await self.gateway(job_id)
-        return Log(gateway, job_id, write, stream=stream, poll_seconds=self._poll_seconds)
+        pause = self._poll_seconds * UNSEEN_PAUSE
+        return Log(gateway, job_id, write, stream=stream, poll_seconds=pause)
 
     async def logs(
         self, job_id: str, *, stream: str = "output", follow: bool = False
