@@ -59,18 +59,25 @@ class Stager:
         self._store.begin_staging(job.name, str(place))
         await remove(self._site, place.root, place.path)
         await self._site.make_directory(place.root, place.path)
+        waiting: list[Transient] = []
         try:
             async with asyncio.TaskGroup() as group:
                 for each in inputs:
-                    group.create_task(self._put(job, each, f"{place.path}/{each.name}"))
+                    group.create_task(self._put(job, each, f"{place.path}/{each.name}", waiting))
         except BaseExceptionGroup as group_error:
             raise _worst(group_error) from None
+        if waiting:
+            raise waiting[0]
 
-    async def _put(self, job: JobFacts, source: Input, target: str) -> None:
-        if source.scheme is Scheme.SITE:
-            await self._datasets.put(source, target)
-        else:
-            await self._cache.put(job, source, target)
+    async def _put(self, job: JobFacts, source: Input, target: str, waiting: list[Transient]) -> None:
+        """A temporary failure ends no other transfer: another input may be refused for good, or get whole."""
+        try:
+            if source.scheme is Scheme.SITE:
+                await self._datasets.put(source, target)
+            else:
+                await self._cache.put(job, source, target)
+        except Transient as error:
+            waiting.append(error)
 
 
 def _worst(group: BaseExceptionGroup[BaseException]) -> BaseException:

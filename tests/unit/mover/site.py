@@ -277,6 +277,7 @@ class FakeSources:
             if pieces == 0:
                 raise Transient("the connection ended within the content")
             pieces -= 1
+            await asyncio.sleep(0)  # other tasks run meanwhile
             if self.stalled:
                 await asyncio.Event().wait()
             self.kill.point()

@@ -206,9 +206,9 @@ class World:
             self.start()
             await self.run()
             rested = True
-        self.kill.at = 0
         with suppress(Killed):
-            await self.stop()
+            await self.stop()  # what still runs meets the kill too
+        self.kill.at = 0
         return rested
 
     def row(self, name: str) -> JobTransfer:
