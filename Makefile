@@ -84,7 +84,7 @@ hostile-customer: sandbox-tools ## Run a customer's attacks as real jobs behind 
 
 .PHONY: test-data-attacks
 test-data-attacks: .venv/.ready ## Run every attack on data transfer, a line for each: paths, links, addresses, tokens, sizes (ONLY=part of a name)
-	@.venv/bin/pytest -vv --no-header -p no:cacheprovider tests/unit/*/test_attacks*.py $(if $(ONLY),-k "$(ONLY)")
+	@.venv/bin/python -m tests.data_attacks $(if $(ONLY),--only "$(ONLY)")
 
 .PHONY: lying-endpoints
 lying-endpoints: .venv/.ready ## Run the real daemon while one of three chain endpoints tells thirty-two lies, listed first and last (ONLY=part of a name)

@@ -1,10 +1,13 @@
-"""Unpacks a tar archive while it arrives. Only files that a manifest lists are written, with that content."""
+"""Unpacks a tar archive while it arrives. Only files that a manifest lists are written, with that content.
+
+Memory stays flat whatever the archive holds: tarfile keeps headers in memory, so their bytes are limited.
+"""
 
 import asyncio
 import hashlib
 import io
 import tarfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING
 
 from provider_daemon.client.places import Places
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 READ = 1024 * 1024
+HEADERS = 1024 * 1024  # bytes of one member's headers
 
 
 class Source(io.RawIOBase):
@@ -24,6 +28,11 @@ class Source(io.RawIOBase):
         self._chunks = chunks
         self._loop = loop
         self._left = memoryview(b"")
+        self._allowed = 0
+
+    def allow(self, count: int) -> None:
+        """Sets how many bytes may be read until the next call. A read beyond them raises ReadError."""
+        self._allowed = count
 
     def readable(self) -> bool:
         return True
@@ -36,6 +45,9 @@ class Source(io.RawIOBase):
         count = min(len(view), len(self._left))
         view[:count] = self._left[:count]
         self._left = self._left[count:]
+        self._allowed -= count
+        if self._allowed < 0:
+            raise tarfile.ReadError(f"a member has more than {HEADERS} bytes of headers")
         return count
 
     async def _next(self) -> bytes:
@@ -52,9 +64,9 @@ def unpack(
     done = 0
     try:
         with tarfile.open(
-            fileobj=io.BufferedReader(source, READ), mode="r|", encoding="utf-8", errors="surrogateescape"
+            fileobj=_buffered(source), mode="r|", encoding="utf-8", errors="surrogateescape"
         ) as archive:
-            for member in archive:
+            for member in _members(archive, source):
                 file = wanted.get(member.name.removeprefix("./"))
                 if file is None or not member.isreg() or member.size != file.size:
                     continue
@@ -63,8 +75,25 @@ def unpack(
                 _save(content, file, places)
                 done += file.size
                 show(done)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, ArithmeticError, RecursionError) as error:
         raise Transient(f"the archive ended early or is damaged: {error}") from error
+
+
+def _buffered(source: Source) -> io.BufferedReader:
+    source.allow(HEADERS + READ)  # tarfile reads the first member's headers when it opens the archive
+    return io.BufferedReader(source, READ)
+
+
+def _members(archive: tarfile.TarFile, source: Source) -> Iterator[tarfile.TarInfo]:
+    """Yields the members; raises TarError for sparse ones, whose content is larger than their bytes."""
+    while (member := archive.next()) is not None:
+        # tarfile keeps all members, and the values of all global headers
+        archive.members.clear()  # type: ignore[attr-defined]  # typeshed lacks the attribute
+        archive.pax_headers = {}
+        if member.issparse():
+            raise tarfile.ReadError("a member is a sparse file")
+        source.allow(member.size + HEADERS + READ)
+        yield member
 
 
 def _save(content: IO[bytes], file: ResultFile, places: Places) -> None:

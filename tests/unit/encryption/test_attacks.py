@@ -51,12 +51,6 @@ async def test_streams(attack: str) -> None:
     assert refused.value.reason is reason
 
 
-async def test_the_file_itself_is_good() -> None:
-    """What the rows above change opens unchanged."""
-    assert blocks(0, 1, 2) == AGE
-    assert await joined(age.decrypt(chunks(AGE), KEYRING)) == bytes(3 * BLOCK)
-
-
 DOCUMENTS: dict[str, tuple[dict[str, object], OpenRefusal]] = {
     "for several recipients": ({"metadata": {"_mode": "multi-recipient"}}, OpenRefusal.UNSUPPORTED),
     "with a wrapped key": ({"encrypted_keys": ["AAAA"]}, OpenRefusal.UNSUPPORTED),

@@ -38,7 +38,7 @@ async def victim(running: Running) -> Running:
 READS = ["", "/files", "/files/output.txt", "/archive", "/manifest", "/log", "/log?follow=1"]
 
 
-@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("read", READS, ids=[read or "the job" for read in READS])
 @pytest.mark.parametrize("job_id", ["JOB-8", "JOB-999", "JOB-08", "job-8", "JOB-8%00", "..%2FJOB-8"])
 async def test_cross_customer(victim: Running, read: str, job_id: str) -> None:
     """Another customer's job and a job that does not exist get the same answer, byte by byte."""

@@ -175,7 +175,7 @@ async def test_swap_between_check_and_open(local: SiteFiles, root: Path, outside
         swap = exchanged(root / "a/secret", root / "a/link")
     got = set[bytes]()
     with swapping(swap):
-        for _ in range(400):
+        for _ in range(150):
             with contextlib.suppress(NotAllowed, NotThere, Transient):
                 got.add(await read(local, str(root), "a/secret"))
             for each in await listed(local, root):
@@ -189,7 +189,7 @@ async def test_fifo_that_replaces_a_file(local: SiteFiles, root: Path) -> None:
     os.mkfifo(root / "b")
     got = set[bytes]()
     with swapping(exchanged(root / "a", root / "b")):
-        for _ in range(300):
+        for _ in range(150):
             with contextlib.suppress(NotAllowed, NotThere, Transient):
                 got.add(await read(local, str(root), "a"))
     assert got == {b"own"}
