@@ -1,7 +1,7 @@
 """The demo's environment, all below one directory.
 
-It consists of a SLURM site, a chain with a registered cluster and offering, and the real daemon as a child
-process.
+It consists of a SLURM site, a chain with a registered cluster and offering, and the real daemon, data mover
+and gateway as child processes.
 """
 
 import asyncio
@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provider_daemon.chain import armor
+from provider_daemon.demo.data import STORE, DemoData
+from provider_daemon.demo.far_ends import FarEnds
 from provider_daemon.demo.jobs import IMAGE, QUEUES
 from provider_daemon.demo.market import CHAIN_ID, CLUSTER, OFFERING, Market, opened
 from provider_daemon.demo.processes import Process
 from provider_daemon.demo.sites import DemoSite
+from provider_daemon.encryption import identity
 
 
 @dataclass(slots=True)
@@ -26,44 +29,89 @@ class Environment:
     site: DemoSite
     market: Market
     daemon: Process
+    mover: Process
+    gateway: Process
     config: Path
+    data: DemoData
+    url: str
 
     async def close(self) -> None:
         await self.close_processes()
         await self.site.down()
 
     async def close_processes(self) -> None:
-        await asyncio.to_thread(self.daemon.stop)
+        for process in (self.gateway, self.mover, self.daemon):
+            await asyncio.to_thread(process.stop)
         await self.market.close()
+        await self.data.far_ends.stop()
 
 
 async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[str], None]) -> Environment:
-    market = await opened(directory, queries, customers=2)
+    listen = f"127.0.0.1:{_free_port()}"
+    market = await opened(directory, queries, customers=2, gateway=f"http://{listen}")
     say(f"chain {CHAIN_ID} on 127.0.0.1:{market.port}, Query calls answered: {queries}")
     say(f"cluster {CLUSTER} registered and active, offering {OFFERING} with queues {' and '.join(QUEUES)}")
-    config = write_config(directory, site, market.secret, market.port)
-    daemon = Process("the daemon", ["run", "-c", str(config)], directory / "provd.log")
-    stage = Environment(directory, site, market, daemon, config)
+    data = DemoData(FarEnds(), identity.generate())
+    await data.far_ends.start()
+    data.place()
+    config = write_config(
+        directory, site, market.secret, market.port, data_tables(directory, listen, data.far_ends.url)
+    )
+    daemon, mover, gateway = (
+        Process(f"the {name}", [command, "-c", str(config)], directory / log)
+        for name, command, log in (
+            ("daemon", "run", "provd.log"),
+            ("mover", "mover", "mover.log"),
+            ("gateway", "gateway", "gateway.log"),
+        )
+    )
+    stage = Environment(directory, site, market, daemon, mover, gateway, config, data, f"http://{listen}")
     try:
-        daemon.start()
-        await asyncio.to_thread(daemon.wait_for, "provd_started")
+        for process, started in (
+            (daemon, "provd_started"),
+            (mover, "mover_started"),
+            (gateway, "gateway_started"),
+        ):
+            process.start()
+            await asyncio.to_thread(process.wait_for, started)
     except BaseException:
         await stage.close_processes()
         raise
     say(f"provd runs as process {daemon.pid}, its configuration is {config}")
+    say(f"the data mover runs as process {mover.pid}, the gateway for customers is {stage.url}")
     return stage
 
 
-def write_config(directory: Path, site: DemoSite, secret: bytes, port: int) -> Path:
+def data_tables(directory: Path, listen: str, far_ends: str) -> str:
+    """Returns the tables of gateway and data mover. Inputs may come from this machine, as nowhere else."""
+    return f"""
+[gateway]
+url = "http://{listen}"
+listen = "{listen}"
+uploads = {json.dumps(str(directory / "uploads"))}
+metrics_listen = "127.0.0.1:{_free_port()}"
+
+[data]
+path = {json.dumps(str(directory / "transfers.sqlite"))}
+spool = {json.dumps(str(directory / "spool"))}
+allowed_hosts = ["127.0.0.1"]
+ipfs_gateways = ["{far_ends}"]
+s3_endpoints = {{ {STORE} = "{far_ends}" }}
+results_seconds = 30
+metrics_listen = "127.0.0.1:{_free_port()}"
+"""
+
+
+def write_config(directory: Path, site: DemoSite, secret: bytes, port: int, more: str = "") -> Path:
     """Writes the configuration as a site would.
 
-    The key is armored; its passphrase is in a file that only its owner may read.
+    The key is armored; its passphrase is in a file that only its owner may read. `more`: further tables.
     """
     key, passphrase = directory / "provider.armor", directory / "provider.passphrase"
     _private(passphrase, "demo passphrase")
     _private(key, armor.encrypt(secret, "demo passphrase"))
     config = directory / "provd.toml"
-    config.write_text(_toml(directory, site, key, passphrase, port))
+    config.write_text(_toml(directory, site, key, passphrase, port) + more)
     return config
 
 

@@ -1,5 +1,6 @@
-"""The demo's twelve jobs: what each requests, and how it must end."""
+"""The demo's fifteen jobs: what each requests, and how it must end."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
@@ -37,6 +38,8 @@ class DemoJob:
     gpus: int = 0
     max_runtime_seconds: int = 600
     cancelled_by_customer: bool = False
+    references: tuple[types_pb2.DataReference, ...] = ()
+    outputs_pointer: str = ""
 
     @property
     def reaches_slurm(self) -> bool:
@@ -60,6 +63,8 @@ class DemoJob:
                 gpus_per_node=self.gpus,
                 gpu_type="nvidia-a100" if self.gpus else "",
             ),
+            data_references=self.references,
+            encrypted_outputs_pointer=self.outputs_pointer,
             max_runtime_seconds=self.max_runtime_seconds,
             max_price=[Coin(denom="uvirt", amount=str(MAX_PRICE))],
         )
@@ -70,8 +75,13 @@ def shell(line: str) -> tuple[str, ...]:
     return ("-c", line)
 
 
-def demo_jobs(hostile_program: str) -> tuple[DemoJob, ...]:
-    """Returns the jobs. `hostile_program` is a program on the site whose file name is an attack."""
+def demo_jobs(
+    hostile_program: str, inputs: Mapping[str, types_pb2.DataReference], outputs_pointer: str
+) -> tuple[DemoJob, ...]:
+    """Returns the jobs. `hostile_program` is a program on the site whose file name is an attack.
+
+    `inputs`: by the place that they come from; `outputs_pointer`: where one job's results are sent.
+    """
     return (
         DemoJob(
             "four cores", 0, State.COMPLETED, 0, arguments=shell("hostname; sleep 3"), cpus=4, memory_gb=8
@@ -116,4 +126,23 @@ def demo_jobs(hostile_program: str) -> tuple[DemoJob, ...]:
             DemoJob(f"quick {number}", number % 2, State.COMPLETED, 0, "echo", ("quick", str(number)))
             for number in (1, 2, 3)
         ),
+        *data_jobs(inputs, outputs_pointer),
+    )
+
+
+def data_jobs(inputs: Mapping[str, types_pb2.DataReference], outputs_pointer: str) -> tuple[DemoJob, ...]:
+    """Returns the jobs that bring an input: one each by upload, S3 and IPFS."""
+    count = shell("wc -c <inputs/points.dat; sha256sum inputs/points.dat >sum.txt")
+    return (
+        DemoJob("20 MB by upload", 0, State.COMPLETED, 0, arguments=count, references=(inputs["upload"],)),
+        DemoJob(
+            "input from S3, encrypted delivery",
+            1,
+            State.COMPLETED,
+            0,
+            arguments=count,
+            references=(inputs["s3"],),
+            outputs_pointer=outputs_pointer,
+        ),
+        DemoJob("input from IPFS", 0, State.COMPLETED, 0, arguments=count, references=(inputs["ipfs"],)),
     )

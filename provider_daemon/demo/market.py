@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from provider_daemon.chain import gateway_marker
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.job_names import job_name
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
@@ -41,10 +42,10 @@ class Market:
         await asyncio.to_thread(self.devnet.stop)
 
 
-async def opened(directory: Path, queries: str, customers: int = 1) -> Market:
+async def opened(directory: Path, queries: str, customers: int = 1, gateway: str = "") -> Market:
     """Starts the devnet with its home and log in the directory.
 
-    `queries` are the Query calls that it answers.
+    `queries` are the Query calls that it answers; `gateway` is the address that the cluster announces.
     """
     (secret, key), keys = new_key(), [new_key()[1] for _ in range(customers)]
     devnet, port = await _started(directory, [each.address for each in (key, *keys)], queries)
@@ -53,7 +54,7 @@ async def opened(directory: Path, queries: str, customers: int = 1) -> Market:
         devnet, port, chain, secret, Account(key, chain), tuple(Account(each, chain) for each in keys)
     )
     try:
-        await open_shop(market.provider)
+        await open_shop(market.provider, gateway)
     except BaseException:
         await market.close()
         raise
@@ -113,7 +114,7 @@ def start_devnet(directory: Path, addresses: list[str], queries: str, *more: str
     return child, int(line.split("127.0.0.1:")[1].split()[0])
 
 
-async def open_shop(provider: Account) -> None:
+async def open_shop(provider: Account, gateway: str = "") -> None:
     """Registers and activates the cluster, and creates an offering of both queues."""
     partitions = [
         types_pb2.Partition(name=name, nodes=NODES, max_nodes=NODES, max_runtime=86400, state="up")
@@ -126,7 +127,7 @@ async def open_shop(provider: Account) -> None:
             region="local",
             total_nodes=NODES,
             partitions=partitions,
-            description="the demo's site",
+            description=gateway_marker.put("the demo's site", gateway) if gateway else "the demo's site",
         )
     )
     queues = [

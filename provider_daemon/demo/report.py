@@ -19,11 +19,12 @@ _HEADINGS = (
     "bill uvirt",
     "reports",
     "evidence",
+    "results",
     "settled",
 )
-_PHRASES = ("scenario", "usage")
+_PHRASES = ("scenario", "usage", "results")
 _NUMBERS = ("exit", "bill uvirt", "reports")
-WIDE = 125  # columns of the table if no line breaks
+WIDE = 140  # columns of the table if no line breaks
 
 
 def progress(states: Mapping[str, State]) -> str:
@@ -61,6 +62,7 @@ def _cells(row: JobVerdict) -> list[str]:
         str(row.bill),
         str(len(row.reports)),
         evidence,
+        row.results or "-",
         "yes" if row.settled and row.settled_sum == row.escrowed else "NO",
     ]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.demo import verdict as verdicts
+from provider_daemon.demo.data import fetched
 from provider_daemon.demo.environment import Environment
 from provider_daemon.demo.hostile import hostile_problems, hostile_program
 from provider_daemon.demo.jobs import DemoJob, demo_jobs
@@ -37,25 +38,43 @@ class Scenario:
     async def run(self) -> tuple[list[JobVerdict], Settlement, list[str]]:
         """Returns the rows, where the money went, and the problems beyond the rows."""
         before = await verdicts.balances(self.stage.market)
+        stage = self.stage
+        await stage.data.upload(stage.market, stage.market.customers[0], stage.url)
         await self._submit()
         late = await self.watch()
         accounting = await self._accounting()
         rows = [await self._verdict(job, job_id, accounting) for job_id, job in self.jobs.items()]
-        measured = await verdicts.settlement(self.stage.market, sum(row.escrowed for row in rows), before)
-        return rows, measured, late + verdicts.settlement_problems(measured, rows)
+        measured = await verdicts.settlement(stage.market, sum(row.escrowed for row in rows), before)
+        problems = late + verdicts.settlement_problems(measured, rows)
+        return rows, measured, problems + await stage.data.delivery_problems()
 
     async def _verdict(self, job: DemoJob, job_id: str, accounting: Accounting) -> JobVerdict:
         row = await verdicts.read(self.stage.market, job, job_id, accounting)
         if job.image.startswith("evil/"):
             row.problems += await hostile_problems(self.stage, job_id)
+        if job.reaches_slurm:
+            await self._fetch(row, job)
         return row
+
+    async def _fetch(self, row: JobVerdict, job: DemoJob) -> None:
+        """Fetches the results as the customer. No report signs those of a job that the chain ended."""
+        owner, other = (self.stage.market.customers[(job.customer + turn) % 2] for turn in (0, 1))
+        row.results, problems = await fetched(self.stage.market, owner, other, self.stage.url, row.job_id)
+        row.problems += problems
+        if row.state == State.COMPLETED and not row.results.endswith("verified"):
+            row.problems.append("its results are not signed with its final report")
+        if job.references and row.usage.get("network_bytes_in") != sum(
+            each.size_bytes for each in job.references
+        ):
+            row.problems.append("the bytes of its input are not in its usage")
 
     async def _submit(self) -> None:
         """Submits the jobs of each customer in one transaction."""
         program = str(hostile_program(self.stage.site))
+        jobs = demo_jobs(program, self.stage.data.references, self.stage.data.outputs_pointer)
         numbered: dict[int, DemoJob] = {}
         for number, customer in enumerate(self.stage.market.customers):
-            mine = [job for job in demo_jobs(program) if job.customer == number]
+            mine = [job for job in jobs if job.customer == number]
             for job, job_id in zip(mine, await order(customer, *mine), strict=True):
                 numbered[int(job_id.removeprefix("JOB-"))] = job
         self.jobs = {f"JOB-{number}": job for number, job in sorted(numbered.items())}

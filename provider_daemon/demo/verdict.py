@@ -1,4 +1,4 @@
-"""The results of the twelve jobs, read from the chain and from SLURM, never from the daemon."""
+"""The results of the jobs, read from the chain and from SLURM, never from the daemon."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -24,8 +24,9 @@ class Report:
 class JobVerdict:
     """One row.
 
-    Amounts are in uvirt; `settled_sum` is provider + platform + refund. `problems` is empty for a job with
-    the expected result.
+    Amounts are in uvirt; `settled_sum` is provider + platform + refund. `results`: number of files that the
+    customer fetched, and whether the final report signs them. `problems` is empty for a job with the expected
+    result.
     """
 
     job_id: str
@@ -48,6 +49,7 @@ class JobVerdict:
     reports: list[Report] = field(default_factory=list)
     evidence_verified: bool | None = None
     slurm_jobs: int = 0
+    results: str = ""
     problems: list[str] = field(default_factory=list)
 
 
