@@ -47,7 +47,8 @@ class DemoData:
         }
 
     async def upload(self, market: Market, customer: Account, gateway: str) -> None:
-        """Uploads as the customer, through the gateway."""
+        """Uploads as the customer, through the gateway, before the jobs are submitted."""
+        self.far_ends.objects.pop(DELIVERED, None)
         with tempfile.NamedTemporaryFile(prefix="provd-demo.") as file:
             file.write(self.uploaded)
             file.flush()

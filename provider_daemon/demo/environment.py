@@ -97,7 +97,7 @@ spool = {json.dumps(str(directory / "spool"))}
 allowed_hosts = ["127.0.0.1"]
 ipfs_gateways = ["{far_ends}"]
 s3_endpoints = {{ {STORE} = "{far_ends}" }}
-results_seconds = 30
+results_seconds = 60
 metrics_listen = "127.0.0.1:{_free_port()}"
 """
 

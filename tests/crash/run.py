@@ -1,4 +1,4 @@
-"""Kills the daemon at random moments and compares the jobs' results with those of an undisturbed run.
+"""Kills the daemon and the data mover at random moments, and compares the results with an undisturbed run.
 
     python -m tests.crash.run [--kills 200] [--seed N]
 
@@ -24,8 +24,11 @@ LIMIT_SECONDS = 420  # a kill while sbatch runs costs the job a whole waiting wi
 PAUSE = (0.2, 4.0)  # seconds between a start and the next kill: from imports to several ticks
 
 
+MOVER_TOO = 0.25  # of the kills: the data mover is killed at the same moment
+
+
 class Killer:
-    """Kills and restarts the daemon until it is stopped or the kills are used up."""
+    """Kills and restarts the daemon, and at times the mover, until it is stopped or the kills are used up."""
 
     def __init__(self, stage: Environment, kills: int, chance: random.Random) -> None:
         self.left = kills
@@ -35,8 +38,13 @@ class Killer:
     async def run(self) -> None:
         while self.left:
             await asyncio.sleep(self._chance.uniform(*PAUSE))
-            self._stage.daemon.kill()
-            self._stage.daemon.start()
+            processes = [self._stage.daemon]
+            if self._chance.random() < MOVER_TOO:
+                processes.append(self._stage.mover)
+            for process in processes:
+                process.kill()
+            for process in processes:
+                process.start()
             self.left -= 1
 
 
@@ -74,7 +82,7 @@ async def crash(kills: int, seed: int) -> int:
         rows,
         problems,
         directory,
-        f"seed {seed}: {kills} kills in {rounds} rounds of 12 jobs, {time.monotonic() - began:.0f} s",
+        f"seed {seed}: {kills} kills in {rounds} rounds of 15 jobs, {time.monotonic() - began:.0f} s",
     )
 
 

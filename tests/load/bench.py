@@ -142,7 +142,7 @@ async def daemon_figures(directory: Path, site: RealSite, say: Callable[[str], N
         )
         child.stop()
     finally:
-        await stage.market.close()
+        await stage.close_processes()
     say(f"daemon: {resident} MB resident (goal < {GOAL_RSS_MB}), {started:.2f} s from start to serving")
     return resident
 

@@ -30,7 +30,7 @@ async def run_demo(*arguments: str) -> dict[str, Any]:
     return document
 
 
-async def test_twelve_jobs_on_the_simulated_site() -> None:
+async def test_all_jobs_on_the_simulated_site() -> None:
     """Without SLURM the same daemon uses the simulated site, and the document states that."""
     document = await run_demo("--simulated")
     assert document["ok"]
@@ -39,14 +39,14 @@ async def test_twelve_jobs_on_the_simulated_site() -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("queries", ["none", "all"])
-async def test_twelve_jobs(queries: str) -> None:
+async def test_all_jobs(queries: str) -> None:
     """Every job ends as expected, on a real SLURM, with verified evidence and settled to the uvirt."""
     document = await run_demo("--queries", queries)
     assert document["ok"]
     assert document["slurm"]["real"]
     assert document["escrowed"] == document["settled"]
     assert document["settlement"]["left_in_escrow"] == 0
-    assert len(document["jobs"]) == 12
+    assert len(document["jobs"]) == 15
     for job in document["jobs"]:
         assert job["problems"] == []
         assert job["state"] == job["expected"]

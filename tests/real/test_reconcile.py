@@ -1,4 +1,4 @@
-"""After the demo's twelve jobs SLURM, ledger and chain agree, and one falsified unit is found."""
+"""After the demo's fifteen jobs SLURM, ledger and chain agree, and one falsified unit is found."""
 
 import asyncio
 import sys
@@ -15,10 +15,10 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 @pytest.fixture
 async def played(stage: Environment) -> Environment:
-    """The environment after its twelve jobs."""
+    """The environment after its jobs."""
     rows, money, problems = await Scenario(stage, lambda _: None).run()
     assert problems == []
-    assert [row.problems for row in rows] == [[]] * 12
+    assert [row.problems for row in rows] == [[]] * 15
     assert money.left_in_escrow == 0
     return stage
 
@@ -37,14 +37,14 @@ async def provd(*arguments: str) -> tuple[int, str]:
     return process.returncode, out.decode() + err.decode()
 
 
-async def test_twelve_jobs_match_and_one_unit_is_found(played: Environment) -> None:
+async def test_all_jobs_match_and_one_unit_is_found(played: Environment) -> None:
     """On real SLURM, beside the running daemon, the exit status is 0.
 
     With one core-second changed in the ledger it is 1, and the job's evidence still verifies.
     """
     assert played.site.real
     config = ("-c", str(played.config))
-    assert await provd("reconcile", *config) == (0, "12 jobs compared: 12 matched; 0 differences\n")
+    assert await provd("reconcile", *config) == (0, "15 jobs compared: 15 matched; 0 differences\n")
     ledger = Ledger.open(played.directory / "ledger.sqlite", lock=False)
     job = ledger.job("JOB-1")
     assert job is not None
@@ -57,6 +57,6 @@ async def test_twelve_jobs_match_and_one_unit_is_found(played: Environment) -> N
     code, said = await provd("reconcile", *config)
     assert code == 1, said
     assert said.splitlines()[1].split()[:2] == ["JOB-1", "cpu_core_seconds"]
-    assert "12 jobs compared: 11 matched, 1 discrepancy; 1 differences" in said
+    assert "15 jobs compared: 14 matched, 1 discrepancy; 1 differences" in said
     code, said = await provd("evidence", "snapshots", "JOB-1", *config)
     assert (code, said.count("verified")) == (0, 2)

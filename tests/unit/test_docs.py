@@ -3,6 +3,7 @@ with it."""
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -11,6 +12,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
+from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.cli.app import app
 from provider_daemon.config.model import Config, default_toml, parse
 from provider_daemon.demo.jobs import demo_jobs
@@ -98,7 +100,9 @@ def test_paths_exist() -> None:
 def test_demo_table() -> None:
     """The README's jobs are the demo's, each in the state where it must end."""
     shown = re.findall(r"^JOB-\d+ +(.+?) +[-\d]+ +([a-z]+) ", README.read_text(), re.MULTILINE)
-    played = {(job.title, job.state) for job in demo_jobs("program")}
+    played = {
+        (job.title, job.state) for job in demo_jobs("program", defaultdict(types_pb2.DataReference), "")
+    }
     assert len(shown) == 8
     assert set(shown) <= played
 
