@@ -31,9 +31,9 @@ class DemoData:
     uploaded: bytes = field(repr=False, default=b"")
     references: dict[str, DataReference] = field(default_factory=dict)
 
-    @property
-    def outputs_pointer(self) -> str:
-        return f"s3://{STORE}/{BUCKET}/{DELIVERED}#{self.identity.recipient}"
+    def outputs_pointer(self, customer: str) -> str:
+        """Returns the place for the results: the customer's own folder of the store."""
+        return f"s3://{STORE}/{BUCKET}/{customer}/{DELIVERED}#{self.identity.recipient}"
 
     def place(self) -> None:
         """Puts the inputs where their jobs fetch them; the upload follows with `upload`."""
@@ -48,7 +48,7 @@ class DemoData:
 
     async def upload(self, market: Market, customer: Account, gateway: str) -> None:
         """Uploads as the customer, through the gateway, before the jobs are submitted."""
-        self.far_ends.objects.pop(DELIVERED, None)
+        self.far_ends.objects = {"points.dat": self.stored}
         with tempfile.NamedTemporaryFile(prefix="provd-demo.") as file:
             file.write(self.uploaded)
             file.flush()
@@ -57,7 +57,7 @@ class DemoData:
 
     async def delivery_problems(self) -> list[str]:
         """Opens the delivered archive with the customer's key."""
-        found = self.far_ends.objects.get(DELIVERED)
+        found = next((data for key, data in self.far_ends.objects.items() if key.endswith(DELIVERED)), None)
         if found is None:
             return ["the results were not delivered"]
         if b"output.txt" in found:

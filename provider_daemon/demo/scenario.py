@@ -71,7 +71,8 @@ class Scenario:
     async def _submit(self) -> None:
         """Submits the jobs of each customer in one transaction."""
         program = str(hostile_program(self.stage.site))
-        jobs = demo_jobs(program, self.stage.data.references, self.stage.data.outputs_pointer)
+        data, other = self.stage.data, self.stage.market.customers[1]
+        jobs = demo_jobs(program, data.references, data.outputs_pointer(other.address))
         numbered: dict[int, DemoJob] = {}
         for number, customer in enumerate(self.stage.market.customers):
             mine = [job for job in jobs if job.customer == number]

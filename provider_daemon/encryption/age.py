@@ -11,6 +11,8 @@ from provider_daemon.encryption.identity import Keyring, is_weak, recipient_of
 from provider_daemon.encryption.refusal import NotOpened, OpenRefusal
 from provider_daemon.errors import Refused
 
+# of the payload (age-encryption.org/v1): a nonce, then chunks of plaintext, each with a tag
+NONCE, CHUNK, TAG = 16, 64 * 1024, 16
 MAX_HEADER = 32 * 1024  # bytes: about 300 recipients
 _HEADER_END = re.compile(rb"\n--- [A-Za-z0-9+/]{43}\n")
 _NO_KEY = "No matching keys found"  # pyrage's text: it has one exception for everything
@@ -35,6 +37,29 @@ def decrypt(chunks: AsyncIterator[bytes], keyring: Keyring) -> AsyncIterator[byt
     unless the iterator ends without an error. Raises NotOpened; an error of `chunks` is raised as it is.
     """
     return through_thread(chunks, _decryption(keyring))
+
+
+async def with_size(encrypted: AsyncIterator[bytes], plain_size: int) -> tuple[int, AsyncIterator[bytes]]:
+    """Returns the size of an encrypted stream before it is read, and the stream.
+
+    `plain_size`: bytes of its plaintext. The size of the header is random, because age adds a meaningless
+    recipient to it; so the header is read first. Raises NotOpened if there is none.
+    """
+    start, end = bytearray(), None
+    async for chunk in encrypted:
+        start += chunk
+        if (end := _HEADER_END.search(start)) is not None:
+            break
+    if end is None:
+        raise NotOpened(OpenRefusal.NOT_ENCRYPTED, "the stream has no age header")
+    blocks = max(1, -(-plain_size // CHUNK))
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield bytes(start)
+        async for chunk in encrypted:
+            yield chunk
+
+    return end.end() + NONCE + plain_size + TAG * blocks, whole()
 
 
 # --- files ---

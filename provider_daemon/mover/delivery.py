@@ -11,7 +11,8 @@ from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.locks import Slots
 from provider_daemon.mover.pace import Bandwidth
 from provider_daemon.mover.ports import Chunks, Site, closing
-from provider_daemon.mover.targets import Target, TargetRefused, parse_target
+from provider_daemon.mover.s3_folders import owner
+from provider_daemon.mover.targets import Target, TargetKind, TargetRefused, parse_target
 from provider_daemon.site_files.values import NotAllowed, NotThere
 from provider_daemon.transfers.rows import Delivery, JobTransfer
 from provider_daemon.transfers.writer import TransferWriter
@@ -38,6 +39,10 @@ class RecipientKeys(Protocol):
 
 class Encryption(Protocol):
     def encrypt(self, chunks: Chunks, recipients: Sequence[bytes]) -> Chunks: ...
+
+    async def with_size(self, encrypted: Chunks, plain_size: int) -> tuple[int, Chunks]:
+        """Returns the size of an encrypted stream, before it is read, and the stream."""
+        ...
 
 
 class Deliverer:
@@ -79,17 +84,22 @@ class Deliverer:
 
     async def _send(self, job: JobFacts, row: JobTransfer) -> tuple[int, bool]:
         target = parse_target(job.outputs_pointer)
+        if target.kind is TargetKind.S3 and owner(target.uri) != job.customer:
+            raise TargetRefused(
+                f"{target.shown}: results are delivered only to the customer's own folder of a bucket: "
+                f"s3://<endpoint>/<bucket>/{job.customer}/<name>"
+            )
         recipient = target.recipient or await self._key_of(job.customer)
         size = 0
-        async with self._archive(row.directory, recipient) as chunks:
+        async with self._site.archive(row.directory) as chunks:
             async for chunk in chunks:
                 size += len(chunk)
         async with (
-            self._archive(row.directory, recipient) as chunks,
-            closing(_exactly(self._bandwidth.sending(chunks), size)) as checked,
+            self._sized(row.directory, recipient, size) as (sent, chunks),
+            closing(_exactly(self._bandwidth.sending(chunks), sent)) as checked,
         ):
-            await self._uploader.put(target, checked, size)
-        return size, recipient is not None
+            await self._uploader.put(target, checked, sent)
+        return sent, recipient is not None
 
     async def _key_of(self, customer: str) -> bytes | None:
         try:
@@ -98,13 +108,16 @@ class Deliverer:
             raise TargetRefused(f"{error}: the results are not sent unencrypted") from None
 
     @asynccontextmanager
-    async def _archive(self, directory: str, recipient: bytes | None) -> AsyncIterator[Chunks]:
+    async def _sized(
+        self, directory: str, recipient: bytes | None, plain_size: int
+    ) -> AsyncIterator[tuple[int, Chunks]]:
+        """Yields the bytes to send and their number. `plain_size`: that of the archive."""
         async with self._site.archive(directory) as chunks:
             if recipient is None:
-                yield chunks
+                yield plain_size, chunks
                 return
             async with closing(self._encryption.encrypt(chunks, [recipient])) as encrypted:
-                yield encrypted
+                yield await self._encryption.with_size(encrypted, plain_size)
 
 
 async def _exactly(chunks: Chunks, size: int) -> AsyncIterator[bytes]:

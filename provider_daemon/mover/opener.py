@@ -46,6 +46,9 @@ class AgeEncryption:
     def encrypt(self, chunks: Chunks, recipients: Sequence[bytes]) -> Chunks:
         return age.encrypt(chunks, recipients)
 
+    async def with_size(self, encrypted: Chunks, plain_size: int) -> tuple[int, Chunks]:
+        return await age.with_size(encrypted, plain_size)
+
 
 async def _joined(head: bytes, chunks: Chunks) -> AsyncIterator[bytes]:
     yield head

@@ -10,9 +10,11 @@ from provider_daemon.mover.cache import Cache
 from provider_daemon.mover.datasets import Datasets
 from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.ports import Site, remove
+from provider_daemon.mover.s3_folders import owner
 from provider_daemon.site_files.values import NotAllowed, NotThere
 from provider_daemon.sources.inputs import Input, InputPolicy, Scheme
 from provider_daemon.sources.reference import parse_all
+from provider_daemon.sources.refusals import InputRefusal, InputRefused
 from provider_daemon.transfers.writer import TransferWriter
 
 log = structlog.get_logger("provd.mover")
@@ -44,6 +46,7 @@ class Stager:
         """
         try:
             inputs = parse_all(job.references, self._policy)
+            _check_folders(inputs, job.customer)
             await self._fill(job, inputs)
         except Refused as error:
             if isinstance(error, NotThere | NotAllowed):
@@ -78,6 +81,15 @@ class Stager:
                 await self._cache.put(job, source, target)
         except Transient as error:
             waiting.append(error)
+
+
+def _check_folders(inputs: tuple[Input, ...], customer: str) -> None:
+    """Raises InputRefused for an object in another customer's folder."""
+    for each in inputs:
+        if each.scheme is Scheme.S3 and owner(each.uri) not in ("", customer):
+            raise InputRefused(
+                InputRefusal.DENIED, f"{each.name}: the object is in another customer's folder"
+            )
 
 
 def _worst(group: BaseExceptionGroup[BaseException]) -> BaseException:

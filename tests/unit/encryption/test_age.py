@@ -241,3 +241,19 @@ def test_a_full_disk(size: int) -> None:
         age.encrypt_file(io.BytesIO(bytes(size)), Full(), TO_US)
     with pytest.raises(OSError, match="No space"):
         age.decrypt_file(io.BytesIO(encrypted.getvalue()), Full(), KEYRING)
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 7])
+async def test_the_size_is_known_before_the_stream(size: int) -> None:
+    """Exact to the byte each time, although the header of each stream has another size."""
+    for _ in range(8):
+        told, whole = await age.with_size(age.encrypt(chunks(b"x" * size), TO_US), size)
+        content = await joined(whole)
+        assert len(content) == told
+        assert await joined(age.decrypt(chunks(content), KEYRING)) == b"x" * size
+
+
+async def test_no_size_of_what_is_not_encrypted() -> None:
+    """A stream without a header is refused, and not waited for."""
+    with pytest.raises(NotOpened):
+        await age.with_size(chunks(b"plain text"), 10)

@@ -122,6 +122,11 @@ class FakeCipher:
         async for chunk in chunks:
             yield chunk
 
+    async def with_size(
+        self, encrypted: AsyncIterator[bytes], plain_size: int
+    ) -> tuple[int, AsyncIterator[bytes]]:
+        return len(b"encrypted:") + 32 + plain_size, encrypted
+
     async def decrypt(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         content = b"".join([chunk async for chunk in chunks])
         yield content.removeprefix(b"encrypted:")
