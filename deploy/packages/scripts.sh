@@ -1,24 +1,36 @@
 # Functions of both packages' installation scripts.
 
-# stop_daemon upgrade|remove: a daemon must not read another version's modules, so it stops before the files
-# change; SLURM runs the jobs meanwhile.
-stop_daemon() {
+# stop_services upgrade|remove: no process may read another version's modules, so all stop before the files
+# change, in the reverse order of their start; SLURM runs the jobs meanwhile.
+stop_services() {
   [ -d /run/systemd/system ] || return 0
-  case $(systemctl is-active provd.service || true) in
-    active | activating | reloading)
-      [ "$1" = remove ] || touch /run/provd.upgrade
-      systemctl stop provd.service
-      ;;
-  esac
+  running=""
+  for service in @SERVICES@; do
+    case $(systemctl is-active "$service" || true) in
+      active | activating | reloading) running="$service $running" ;;
+    esac
+  done
+  for service in $running; do
+    [ "$1" = remove ] || echo "$service" >>/run/provd.upgrade
+    systemctl stop "$service"
+  done
 }
 
-# After an upgrade: only a daemon that stop_daemon has stopped is started.
-start_daemon_again() {
+# After an upgrade: only what stop_services has stopped is started.
+start_services_again() {
   [ -d /run/systemd/system ] || return 0
   systemctl daemon-reload || true
   [ -e /run/provd.upgrade ] || return 0
+  stopped=$(cat /run/provd.upgrade)
   rm -f /run/provd.upgrade
-  systemctl start provd.service || echo "provd did not start again: see journalctl -u provd" >&2
+  # The version before this one wrote an empty file: it had the daemon only.
+  for service in @SERVICES@; do
+    case " $(echo ${stopped:-provd.service}) " in
+      *" $service "*)
+        systemctl start "$service" || echo "$service did not start again: see journalctl -u $service" >&2
+        ;;
+    esac
+  done
 }
 
 # SLURM runs its jobs to their end without provd; an administrator who removes the package should know that
@@ -28,11 +40,17 @@ warn_of_open_jobs() {
   [ "$open" -eq 0 ] || echo "provd: open jobs: $open; nobody reports them until provd is installed and started again" >&2
 }
 
-# The user stays too: files may still belong to it, and its number must not be given to another.
-keep_ledger() {
-  if [ -e @HOME@/ledger.sqlite ]; then
-    echo "provd: @HOME@ is kept: its ledger is the proof of what was run and what is owed; rm -r @HOME@ destroys it" >&2
-  elif [ -d @HOME@ ]; then
-    rmdir --ignore-fail-on-non-empty @HOME@
-  fi
+# keep_data remove|purge: the databases stay; a purge deletes copies of customers' data. The users stay too: files
+# may still belong to them, and their numbers must not be given to others.
+keep_data() {
+  for home in @HOMES@; do
+    [ "$1" != purge ] || rm -rf "$home/uploads" "$home/spool"
+    if [ -e "$home/ledger.sqlite" ]; then
+      echo "provd: $home is kept: its ledger is the proof of what was run and what is owed; rm -r $home destroys it" >&2
+    elif [ -e "$home/transfers.sqlite" ]; then
+      echo "provd: $home is kept: its database has the manifests of results and when they are deleted; rm -r $home destroys it" >&2
+    elif [ -d "$home" ]; then
+      rmdir --ignore-fail-on-non-empty "$home"
+    fi
+  done
 }

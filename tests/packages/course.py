@@ -15,12 +15,14 @@ from tests.expect import Wrong, same
 from tests.packages import newer
 from tests.packages.debian import Debian
 from tests.packages.managers import Apt, Manager
-from tests.packages.service import Service
+from tests.packages.service import UNIT, Service
 from tests.packages.shop import CONFIG, LEDGER, WAIT_SECONDS, Shop, shop
 from tests.waiting import until
 
 OPEN = "open jobs: 1;"
 KEPT = "is kept: its ledger is the proof"
+TRANSFERS = "transfers.sqlite"
+MOVER = "provd-mover.service"
 REFUSED = "was written by a newer provd"
 
 
@@ -103,8 +105,15 @@ class Course:
         Jobs start and end in between.
         """
         self._service.meanwhile = self._while_nobody_serves
+        self._service.others = {MOVER}
+        self._service.asked.clear()
         await asyncio.to_thread(self._manager.install, self._next_package)
         same("running after the upgrade", self._service.running, True)
+        same(
+            "stopped and started",
+            [call for call in self._service.asked if call.split()[0] in ("stop", "start")],
+            [f"stop {MOVER}", f"stop {UNIT}", f"start {UNIT}", f"start {MOVER}"],
+        )
         same(
             "the configuration was touched",
             f"{self._debian.root}" in (self._debian.root / CONFIG).read_text(),
@@ -118,6 +127,11 @@ class Course:
         )
         if not any('"ledger_migrated"' in line for line in self._service.lines()):
             raise Wrong("the ledger was not brought forward")
+        for user in ("provd-gateway", "provd-mover"):
+            shown = await asyncio.to_thread(
+                self._debian.run, "provd", "jobs", "--json", user=user, group="provd"
+            )
+            same(f"{user} reads the ledger", '"job_id"' in shown, True)
         self._both.touch()
         await self._shop.all_over()
         return await self._settled()
@@ -159,7 +173,7 @@ class Course:
             State.RUNNING, *await self._shop.order(waits_for(self._away, "ends while no provd is installed"))
         )
         told = await asyncio.to_thread(self._manager.remove)
-        same("running", self._service.running, False)
+        same("running", (self._service.running, self._service.others), (False, set()))
         root = self._debian.root
         paths = (CONFIG + self._manager.kept_as, LEDGER, "usr/lib/provd", "usr/bin/provd")
         same("left", [(root / path).exists() for path in paths], [True, True, False, False])
@@ -172,17 +186,22 @@ class Course:
         await asyncio.to_thread(self._manager.install, self._package)
         config = self._debian.root / CONFIG
         config.with_name(config.name + self._manager.kept_as).replace(config)
-        same("started by itself", self._service.running, False)
+        same("started by itself", (self._service.running, self._service.others), (False, set()))
         await self._service.start()
         await self._shop.order(DemoJob("ordered after the return", 0, State.COMPLETED, 0, "echo", ("again",)))
         await self._shop.all_over()
         return await self._settled()
 
     async def purge(self) -> str:
-        """Purges: the configuration is removed, the ledger and the operator's keys stay.
+        """Purges: the configuration and copies of customers' data are removed, databases and keys stay.
 
-        A line states that they stay.
+        A line states that the ledger stays, and another one that the mover's database does.
         """
+        lib = self._debian.root / "var/lib"
+        for copies in ("provd-gateway/uploads", "provd-mover/spool"):
+            (lib / copies).mkdir()
+            (lib / copies / "part").touch()
+        (lib / f"provd-mover/{TRANSFERS}").touch()
         told = await asyncio.to_thread(self._debian.apt, "purge", "provd")
         root = self._debian.root
         same(
@@ -190,7 +209,10 @@ class Course:
             [(root / path).exists() for path in (CONFIG, LEDGER, "etc/provd/provider.armor")],
             [False, True, True],
         )
+        same("left of copies", sorted(path.name for path in (lib / "provd-mover").iterdir()), [TRANSFERS])
+        same("the gateway's directory", (lib / "provd-gateway").exists(), False)
         (line,) = [line for line in told.splitlines() if KEPT in line]
+        (_,) = [line for line in told.splitlines() if "/var/lib/provd-mover is kept" in line]
         return line
 
     # --- what they share ---

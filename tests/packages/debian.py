@@ -50,8 +50,8 @@ class Debian:
         made.run("apt-get", "-qq", "update")
         return made
 
-    def argv(self, *words: str, user: str = "root") -> list[str]:
-        return ["chroot", f"--userspec={user}:{user}", str(self.root), *words]
+    def argv(self, *words: str, user: str = "root", group: str = "") -> list[str]:
+        return ["chroot", f"--userspec={user}:{group or user}", str(self.root), *words]
 
     def environment(self) -> dict[str, str]:
         own = {
@@ -63,8 +63,8 @@ class Debian:
         }
         return own | {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
 
-    def run(self, *words: str, user: str = "root", code: int = 0) -> str:
-        return command(*self.argv(*words, user=user), env=self.environment(), code=code)
+    def run(self, *words: str, user: str = "root", group: str = "", code: int = 0) -> str:
+        return command(*self.argv(*words, user=user, group=group), env=self.environment(), code=code)
 
     def sh(self, script: str) -> str:
         return self.run("sh", "-euc", script)

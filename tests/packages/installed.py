@@ -12,13 +12,15 @@ MODES = """\
 750 root:provd /etc/provd
 640 root:provd /etc/provd/provd.toml
 750 provd:provd /var/lib/provd
+750 provd-gateway:provd /var/lib/provd-gateway
+750 provd-mover:provd /var/lib/provd-mover
 755 root:root /usr/bin/provd
 755 root:root /usr/lib/provd/bin/provd
 644 root:root /usr/lib/systemd/system/provd.service
 """
 # Created by the package's scripts, not contained in it.
 MADE = re.compile(
-    r"/usr/lib/provd/lib/.*/__pycache__(/.*)?|/var/lib/provd|/var/lib/systemd(/deb-systemd-helper-enabled(/provd.*)?)?"
+    r"/usr/lib/provd/lib/.*/__pycache__(/.*)?|/var/lib/provd(-gateway|-mover)?|/var/lib/systemd(/deb-systemd-helper-enabled(/provd.*)?)?"
 )
 _ZSH = """
 autoload -Uz compinit && compinit -D && words=(provd config va) && CURRENT=3
@@ -45,14 +47,25 @@ def answers(debian: Debian, package: Path) -> str:
         debian.run("getent", "passwd", "provd").split(":")[5:],
         ["/var/lib/provd", "/usr/sbin/nologin\n"],
     )
+    for user in ("provd-gateway", "provd-mover"):
+        same(
+            f"account {user}",
+            debian.run("getent", "passwd", user).split(":")[5:],
+            [f"/var/lib/{user}", "/usr/sbin/nologin\n"],
+        )
+        same(f"groups of {user}", debian.run("id", "-nG", user).split(), [user, "provd"])
     return debian.run("stat", "-c", "runs as %U", "/var/lib/provd").strip()
 
 
 def configured(debian: Debian, package: Path) -> str:
-    """The package's configuration file is valid.
+    """The package's configuration file is valid, and every process may read it.
 
-    A daemon without a key logs that in one line, and systemd does not restart it.
+    A daemon without a key logs that in one line, and systemd does not restart it; so do the gateway and the
+    mover without their sections.
     """
+    for command, section in (("gateway", "[gateway]"), ("mover", "[data]")):
+        told = debian.run("provd", command, user=f"provd-{command}", group="provd", code=2)
+        same(f"lines of the {command}", (len(told.splitlines()), section in told), (1, True))
     told = debian.run("provd", "config", "validate", user="provd")
     same("lines of config validate", len(told.splitlines()), 1)
     refused = debian.run("provd", "run", user="provd", code=2)

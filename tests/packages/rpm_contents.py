@@ -26,6 +26,8 @@ LISTED = """\
 /usr/share/licenses/provd/LICENSE 100644 root:root
 /usr/share/provd 40755 root:root
 /var/lib/provd 40750 provd:provd
+/var/lib/provd-gateway 40750 provd-gateway:provd
+/var/lib/provd-mover 40750 provd-mover:provd
 """
 CONFIG, NO_REPLACE = 1, 16  # bits of RPMFILE
 

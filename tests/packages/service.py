@@ -32,12 +32,13 @@ sys.exit(int(code))
 class Service:
     """The service.
 
-    `asked` contains the arguments of every call; `meanwhile` is awaited once, after the next stop and before
-    systemctl returns.
+    `asked` contains the arguments of every call; `meanwhile` is awaited once, after the next stop of the
+    daemon and before systemctl returns. `others`: the other units that count as running; no process runs.
     """
 
     def __init__(self, debian: Debian, log: Path) -> None:
         self.asked: list[str] = []
+        self.others: set[str] = set()
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
         self._debian = debian
         self._log = log
@@ -108,6 +109,14 @@ class Service:
 
     async def _do(self, words: list[str]) -> tuple[int, str]:
         match words:
+            case ["is-active", unit] if unit != UNIT:
+                return (0, "active\n") if unit in self.others else (3, "inactive\n")
+            case ["stop", unit] if unit != UNIT:
+                self.others.discard(unit)
+                return 0, ""
+            case ["start", unit] if unit != UNIT:
+                self.others.add(unit)
+                return 0, ""
             case ["is-active", _]:
                 return (0, "active\n") if self.running else (3, "inactive\n")
             case ["stop", _]:
@@ -118,6 +127,6 @@ class Service:
                 return 0, ""
             case ["start", _]:
                 return (0, "") if await self.start() else (1, "")
-            case ["daemon-reload"] | ["--quiet", "disable", _]:
+            case ["daemon-reload"] | ["--quiet", "disable", *_]:
                 return 0, ""
         return 64, f"nobody asks systemctl {' '.join(words)} here\n"

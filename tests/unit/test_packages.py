@@ -3,6 +3,7 @@ rpm-test` play their lives)."""
 
 import re
 import subprocess
+from pathlib import Path
 
 from tests.unit.docs import ROOT
 
@@ -16,7 +17,7 @@ def test_the_list_is_whole() -> None:
     """Each row has a known kind, a mode, an owner and a path of its own; what it takes from the tree
     exists."""
     assert {row[0] for row in ROWS} == KINDS
-    assert all(re.fullmatch(r"[0-7]{3}|-", row[1]) and re.fullmatch(r"[a-z]+:[a-z]+", row[2]) for row in ROWS)
+    assert all(re.fullmatch(r"[0-7]{3}|-", row[1]) and re.fullmatch(r"[a-z-]+:[a-z]+", row[2]) for row in ROWS)
     assert len({row[3] for row in ROWS}) == len(ROWS)
     sources = [row[4] for row in ROWS if row[0] in ("file", "config") and not row[4].startswith("build/")]
     assert all((ROOT / source).is_file() for source in sources)
@@ -38,20 +39,54 @@ def test_what_is_made_is_packed() -> None:
     } == made
 
 
-def test_the_user_is_described_once() -> None:
-    """sysusers.conf has the user, its home is the state directory, and no script of a package spells
-    either."""
-    (line,) = [
-        row
-        for row in (ROOT / "deploy/systemd/sysusers.conf").read_text().splitlines()
-        if row.startswith("u ")
-    ]
-    name, home = line.split()[1], line.split('"')[2].split()[0]
-    (state,) = [row for row in ROWS if row[0] == "state"]
-    assert (state[2], state[3]) == (f"{name}:{name}", home)
+def described(path: Path) -> tuple[str, str]:
+    """Name and home of the user in a file for systemd-sysusers."""
+    (line,) = [row for row in path.read_text().splitlines() if row.startswith("u ")]
+    return line.split()[1], line.split('"')[2].split()[0]
+
+
+def test_every_user_is_described_once() -> None:
+    """A sysusers file for each user; its home is a state directory of the group provd, and no script of a
+    package spells either."""
+    users = [described(path) for path in (ROOT / "deploy/systemd").glob("sysusers*.conf")]
+    states = {row[3]: row[2] for row in ROWS if row[0] == "state"}
+    assert states == {home: f"{name}:provd" for name, home in users}
     scripts = [ROOT / "deploy/debian" / script for script in ("postinst", "postrm", "prerm")]
     for path in [*scripts, ROOT / "deploy/rpm/provd.spec", PACKAGES / "scripts.sh"]:
-        assert home not in path.read_text(), path
+        assert not [home for _, home in users if home in path.read_text()], path
+
+
+def test_every_unit_and_user_is_packed() -> None:
+    """Each unit and each sysusers file of deploy/systemd is installed."""
+    sources = {row[4] for row in ROWS if len(row) == 5}
+    shipped = [*(ROOT / "deploy/systemd").glob("*.service"), *(ROOT / "deploy/systemd").glob("sysusers*")]
+    assert {str(path.relative_to(ROOT)) for path in shipped} <= sources
+
+
+def common(words: str, build: Path) -> str:
+    """Output of a function of deploy/packages/common, without its preparations."""
+    text = (PACKAGES / "common").read_text()
+    functions = text[text.index("SYSUSERS=") : text.index("SUMMARY=")] + text[text.index("contents() {") :]
+    script = f"set -euo pipefail; UNITS=/u ZSH=/z BUILD={build}\n{functions}\n{words}"
+    return subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_scripts_name_every_user_and_service(tmp_path: Path) -> None:
+    """The daemon's user and service come first: the others join its group and start after it."""
+    users = [line.split()[1:4] for line in common("accounts", tmp_path).splitlines()]
+    assert users[0] == ["provd", "/var/lib/provd", "''"]
+    assert users[1:] == [
+        [name, f"/var/lib/{name}", "'provd'"] for name in ("provd-gateway", "provd-mover")
+    ]
+    services = common("services", tmp_path).split()
+    assert services == ["provd.service", "provd-gateway.service", "provd-mover.service"]
+    for script in ("debian/postinst", "debian/postrm", "debian/prerm", "rpm/provd.spec"):
+        filled = common(f"filled deploy/{script}", tmp_path)
+        left = set(re.findall(r"@[A-Z]+@", filled))
+        assert not left & {"@FUNCTIONS@", "@ACCOUNTS@", "@SERVICES@", "@HOMES@"}, script
+        assert " ".join(services) in filled, script
 
 
 def test_shared_functions_parse() -> None:
