@@ -1,13 +1,22 @@
 // All of provd's alerts, rules and boards as a monitoring mixin. The plain files stand on their own; this imports them.
 {
   _config:: {
-    provdSelector: 'job="provd"',  // the scrape's job
+    provdSelector: 'job="provd"',  // the scrape's job; the next two are those of the gateway and the data mover
+    gatewaySelector: 'job="provd-gateway"',
+    moverSelector: 'job="provd-mover"',
     docsUrl: '',  // where docs/ is published, with a slash at its end: put before each runbook_url
     grafanaTags: ['provd'],
   },
 
   local config = self._config,
-  local configured(text) = std.parseYaml(std.strReplace(text, 'job="provd"', config.provdSelector)),
+  local selectors = {
+    'job="provd"': config.provdSelector,
+    'job="provd-gateway"': config.gatewaySelector,
+    'job="provd-mover"': config.moverSelector,
+  },
+  local configured(text) = std.parseYaml(std.foldl(
+    function(made, plain) std.strReplace(made, plain, selectors[plain]), std.objectFields(selectors), text
+  )),
   local located(rule) = rule { annotations+: { runbook_url: config.docsUrl + super.runbook_url } },
 
   grafanaDashboards:: {

@@ -41,6 +41,9 @@ CLOSED = _family(
     "reason",
 )
 UPLOADS = _family(MetricKind.GAUGE, "uploads_bytes", "Bytes of uploads, reserved or stored.")
+UPLOADS_LIMIT = _family(
+    MetricKind.GAUGE, "uploads_limit_bytes", "Maximum for uploads_bytes: gateway.uploads_gb in bytes."
+)
 CERTIFICATE = _family(
     MetricKind.GAUGE,
     "certificate_expiry_timestamp_seconds",
@@ -58,6 +61,7 @@ FAMILIES = (
     CONNECTIONS,
     CLOSED,
     UPLOADS,
+    UPLOADS_LIMIT,
     CERTIFICATE,
     READY,
 )
@@ -71,6 +75,7 @@ class Measures:
     connections: HttpCounts = field(default_factory=HttpCounts)
     streams: int = 0
     uploads: int = 0
+    uploads_limit: int = 0
     certificate_expires: float | None = None
     ready: dict[str, bool] = field(default_factory=dict)
 
@@ -98,6 +103,7 @@ class GatewayCollector(Collector):
         closed = {"connection_limit": now.connections.full, "request_timeout": now.connections.late}
         yield metric(CLOSED, [((reason,), count) for reason, count in closed.items()])
         yield metric(UPLOADS, [((), now.uploads)])
+        yield metric(UPLOADS_LIMIT, [((), now.uploads_limit)])
         if now.certificate_expires is not None:
             yield metric(CERTIFICATE, [((), now.certificate_expires)])
         yield metric(READY, [((name,), float(ready)) for name, ready in now.ready.items()])

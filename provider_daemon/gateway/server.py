@@ -135,6 +135,7 @@ class Server:
         except OSError as error:
             raise ConfigError([f"gateway.uploads {self._section.uploads}: {error.strerror}"]) from None
         self.measures.uploads = uploads.used
+        self.measures.uploads_limit = self._section.uploads_gb * GIB
         runners = [await self._serve(), await self._serve_metrics()]
         log.info(
             "gateway_started",

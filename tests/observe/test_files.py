@@ -137,14 +137,18 @@ def test_mixin_is_the_plain_files() -> None:
     The scrape's job and the location of the docs are as configured.
     """
     program = """
-      local mixin = (import 'deploy/mixin.libsonnet') + { _config+:: { docsUrl: 'https://docs/', provdSelector: 'job="hpc"' } };
+      local mixin = (import 'deploy/mixin.libsonnet') + { _config+:: { docsUrl: 'https://docs/', provdSelector: 'job="hpc"',
+        gatewaySelector: 'job="api"', moverSelector: 'job="data"' } };
       { alerts: mixin.prometheusAlerts, rules: mixin.prometheusRules, boards: mixin.grafanaDashboards }
     """  # noqa: E501
     made = json.loads(run("jsonnet", "-e", program))
     wanted = [
         {
             **rule,
-            "expr": rule["expr"].replace('job="provd"', 'job="hpc"'),
+            "expr": rule["expr"]
+            .replace('job="provd"', 'job="hpc"')
+            .replace('job="provd-gateway"', 'job="api"')
+            .replace('job="provd-mover"', 'job="data"'),
             "annotations": {**rule["annotations"], "runbook_url": url},
         }
         for rule, url in ((rule, f"https://docs/{rule['annotations']['runbook_url']}") for rule in alerts())

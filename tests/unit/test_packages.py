@@ -17,7 +17,9 @@ def test_the_list_is_whole() -> None:
     """Each row has a known kind, a mode, an owner and a path of its own; what it takes from the tree
     exists."""
     assert {row[0] for row in ROWS} == KINDS
-    assert all(re.fullmatch(r"[0-7]{3}|-", row[1]) and re.fullmatch(r"[a-z-]+:[a-z]+", row[2]) for row in ROWS)
+    assert all(
+        re.fullmatch(r"[0-7]{3}|-", row[1]) and re.fullmatch(r"[a-z-]+:[a-z]+", row[2]) for row in ROWS
+    )
     assert len({row[3] for row in ROWS}) == len(ROWS)
     sources = [row[4] for row in ROWS if row[0] in ("file", "config") and not row[4].startswith("build/")]
     assert all((ROOT / source).is_file() for source in sources)
@@ -68,18 +70,14 @@ def common(words: str, build: Path) -> str:
     text = (PACKAGES / "common").read_text()
     functions = text[text.index("SYSUSERS=") : text.index("SUMMARY=")] + text[text.index("contents() {") :]
     script = f"set -euo pipefail; UNITS=/u ZSH=/z BUILD={build}\n{functions}\n{words}"
-    return subprocess.run(
-        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+    return subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def test_scripts_name_every_user_and_service(tmp_path: Path) -> None:
     """The daemon's user and service come first: the others join its group and start after it."""
     users = [line.split()[1:4] for line in common("accounts", tmp_path).splitlines()]
     assert users[0] == ["provd", "/var/lib/provd", "''"]
-    assert users[1:] == [
-        [name, f"/var/lib/{name}", "'provd'"] for name in ("provd-gateway", "provd-mover")
-    ]
+    assert users[1:] == [[name, f"/var/lib/{name}", "'provd'"] for name in ("provd-gateway", "provd-mover")]
     services = common("services", tmp_path).split()
     assert services == ["provd.service", "provd-gateway.service", "provd-mover.service"]
     for script in ("debian/postinst", "debian/postrm", "debian/prerm", "rpm/provd.spec"):
