@@ -136,22 +136,31 @@ def _teller(began: float) -> Callable[[str], None]:
 
 
 def _explain(stage: "Environment") -> None:
-    from provider_daemon.config.model import load
+    typer.echo(exploration(stage), err=True)
 
-    typer.echo(
-        f"""Still running in {stage.directory}. To explore:
+
+def exploration(stage: "Environment") -> str:
+    """Returns the commands that explore and stop what `--keep` leaves running."""
+    from provider_daemon.config.model import load
+    from provider_daemon.demo.environment import PASSPHRASE_FILE
+
+    there, node = stage.directory, f"127.0.0.1:{stage.market.port}"
+    text = f"""Still running in {there}. To explore:
   http://{load(stage.config).metrics.listen}/ (status page)
+  {stage.url}/ (page for customers)
   provd top -c {stage.config}
   provd jobs -c {stage.config}
   provd job explain JOB-1 -c {stage.config}
-  provd evidence verify JOB-1 --node 127.0.0.1:{stage.market.port}
-  tail -f {stage.daemon.log}""",
-        err=True,
-    )
-    if stage.site.real:
-        typer.echo(
-            f"""  provd lab exec {stage.directory}/slurm squeue
+  provd evidence verify JOB-1 --node {node}
+  tail -f {there}/*.log
+As a customer:
+  export PROVD_NODE={node} PROVD_FROM={there}/customer-1.armor PROVD_PASSPHRASE_FILE={there}/{PASSPHRASE_FILE}
+  provd submit docs/examples/hello.yaml"""
+    if not stage.site.real:
+        return text
+    processes = (stage.gateway.pid, stage.mover.pid, stage.daemon.pid, stage.market.devnet.pid)
+    return f"""{text}
+At the site:
+  provd lab exec {there}/slurm squeue
 To stop everything:
-  kill {stage.daemon.pid} {stage.market.devnet.pid}; provd lab down {stage.directory}/slurm --purge; rm -rf {stage.directory}""",  # noqa: E501
-            err=True,
-        )
+  kill {" ".join(map(str, processes))}; provd lab down {there}/slurm --purge; rm -rf {there}"""

@@ -20,6 +20,9 @@ from provider_daemon.demo.processes import Process
 from provider_daemon.demo.sites import DemoSite
 from provider_daemon.encryption import identity
 
+PASSPHRASE = "demo passphrase"  # of the provider's key and the customers'
+PASSPHRASE_FILE = "passphrase"
+
 
 @dataclass(slots=True)
 class Environment:
@@ -57,6 +60,8 @@ async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[st
     config = write_config(
         directory, site, market.secret, market.port, data_tables(directory, listen, data.far_ends.url)
     )
+    for number, secret in enumerate(market.customer_secrets, 1):
+        _private(directory / f"customer-{number}.armor", armor.encrypt(secret, PASSPHRASE))
     daemon, mover, gateway = (
         Process(f"the {name}", [command, "-c", str(config)], directory / log)
         for name, command, log in (
@@ -107,9 +112,9 @@ def write_config(directory: Path, site: DemoSite, secret: bytes, port: int, more
 
     The key is armored; its passphrase is in a file that only its owner may read. `more`: further tables.
     """
-    key, passphrase = directory / "provider.armor", directory / "provider.passphrase"
-    _private(passphrase, "demo passphrase")
-    _private(key, armor.encrypt(secret, "demo passphrase"))
+    key, passphrase = directory / "provider.armor", directory / PASSPHRASE_FILE
+    _private(passphrase, PASSPHRASE)
+    _private(key, armor.encrypt(secret, PASSPHRASE))
     config = directory / "provd.toml"
     config.write_text(_toml(directory, site, key, passphrase, port) + more)
     return config

@@ -136,7 +136,7 @@ def data_jobs(inputs: Mapping[str, types_pb2.DataReference], outputs_pointer: st
     return (
         DemoJob("20 MB by upload", 0, State.COMPLETED, 0, arguments=count, references=(inputs["upload"],)),
         DemoJob(
-            "input from S3, encrypted delivery",
+            "S3, encrypted results",
             1,
             State.COMPLETED,
             0,

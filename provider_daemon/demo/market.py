@@ -24,7 +24,8 @@ NODES = 4
 class Market:
     """The demo's chain, made by `opened`.
 
-    `port` is the chain's gRPC port, `secret` the provider's private key.
+    `port` is the chain's gRPC port, `secret` the provider's private key, `customer_secrets` those of the
+    customers.
     """
 
     devnet: Process
@@ -33,6 +34,7 @@ class Market:
     secret: bytes
     provider: Account
     customers: tuple[Account, ...]
+    customer_secrets: tuple[bytes, ...]
 
     def slurm_name(self, spec: Spec) -> str:
         return job_name(self.provider.signer, spec)
@@ -47,11 +49,17 @@ async def opened(directory: Path, queries: str, customers: int = 1, gateway: str
 
     `queries` are the Query calls that it answers; `gateway` is the address that the cluster announces.
     """
-    (secret, key), keys = new_key(), [new_key()[1] for _ in range(customers)]
-    devnet, port = await _started(directory, [each.address for each in (key, *keys)], queries)
+    (secret, key), keys = new_key(), [new_key() for _ in range(customers)]
+    devnet, port = await _started(directory, [key.address, *(each.address for _, each in keys)], queries)
     chain = GrpcChain(CHAIN_ID, [f"127.0.0.1:{port}"], SystemClock())
     market = Market(
-        devnet, port, chain, secret, Account(key, chain), tuple(Account(each, chain) for each in keys)
+        devnet,
+        port,
+        chain,
+        secret,
+        Account(key, chain),
+        tuple(Account(each, chain) for _, each in keys),
+        tuple(each for each, _ in keys),
     )
     try:
         await open_shop(market.provider, gateway)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from provider_daemon.demo.verdict import JobVerdict
@@ -25,6 +25,7 @@ _HEADINGS = (
 _PHRASES = ("scenario", "usage", "results")
 _NUMBERS = ("exit", "bill uvirt", "reports")
 WIDE = 140  # columns of the table if no line breaks
+_NARROW = 90  # below it there is no room for the number of reports, which `details` lists
 
 
 def progress(states: Mapping[str, State]) -> str:
@@ -34,25 +35,32 @@ def progress(states: Mapping[str, State]) -> str:
 
 
 def table(verdicts: list[JobVerdict], width: int) -> Table:
-    """Returns the table for the given width: down to 80 columns, lines break between words."""
+    """Returns the table for the given width: down to 80 columns, lines break between words.
+
+    Below 90 columns it has no number of reports.
+    """
     wide = width >= WIDE
     shown = Table(box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0))
-    rows = [_cells(row) for row in verdicts]
-    for heading, *cells in zip(_HEADINGS, *rows, strict=True):
+    rows = [_HEADINGS, *(_cells(row) for row in verdicts)]
+    left_out = "reports" if width < _NARROW else ""
+    columns = [column for column in zip(*rows, strict=True) if column[0] != left_out]
+    for heading, *cells in columns:
         longest = max(len(word) for text in (heading, *cells) for word in text.split())
         fixed = None if wide or heading in _PHRASES else longest
-        shown.add_column(heading, justify="right" if heading in _NUMBERS else "left", width=fixed)
-    for row, cells in zip(verdicts, rows, strict=True):
-        shown.add_row(*cells, style="" if not row.problems else "red")
+        justify: JustifyMethod = "right" if heading in _NUMBERS else "left"
+        shown.add_column(heading, justify=justify, width=fixed, min_width=longest)
+    _, *lines = zip(*columns, strict=True)
+    for row, line in zip(verdicts, lines, strict=True):
+        shown.add_row(*line, style="" if not row.problems else "red")
     return shown
 
 
-def _cells(row: JobVerdict) -> list[str]:
+def _cells(row: JobVerdict) -> tuple[str, ...]:
     usage = f"{row.usage.get('cpu_core_seconds', 0)} core-s" + (
         f", {row.usage['gpu_seconds']} GPU-s" if row.usage.get("gpu_seconds") else ""
     )
     evidence = {None: "not required", True: "verified", False: "FAILED"}[row.evidence_verified]
-    return [
+    return (
         row.job_id,
         row.title,
         row.slurm_job_id or "-",
@@ -64,7 +72,7 @@ def _cells(row: JobVerdict) -> list[str]:
         evidence,
         row.results or "-",
         "yes" if row.settled and row.settled_sum == row.escrowed else "NO",
-    ]
+    )
 
 
 def details(console: Console, verdicts: list[JobVerdict]) -> None:
@@ -76,6 +84,6 @@ def details(console: Console, verdicts: list[JobVerdict]) -> None:
             highlight=False,
         )
         if row.message:
-            console.print(f"    {row.message}", highlight=False, markup=False)
+            console.print(f"    {row.message}", highlight=False, markup=False, soft_wrap=True)
         for problem in row.problems:
             console.print(f"    FAILED: {problem}", style="red", highlight=False, markup=False)

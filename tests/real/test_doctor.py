@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from provider_daemon.demo.environment import Environment
+from provider_daemon.demo.environment import PASSPHRASE_FILE, Environment
 from provider_daemon.demo.sites import RealSite
 from provider_daemon.lab.site.site import Site
 
@@ -94,7 +94,7 @@ def breakages(stage: Environment, site: Site) -> dict[str, Callable[[], Any]]:
         "ssh-login": lambda: stopped(site, "sshd"),
         "ssh-key-file": lambda: mode(ssh / "id_ed25519", 0o644),
         "ssh-host-key": lambda: text(ssh / "known_hosts", f"{place} {another_key}"),
-        "host-secret-files": lambda: mode(stage.directory / "provider.passphrase", 0o644),
+        "host-secret-files": lambda: mode(stage.directory / PASSPHRASE_FILE, 0o644),
         "host-config-file": lambda: mode(stage.config, 0o666),
         "chain-endpoints": lambda: text(
             stage.config, stage.config.read_text().replace(f"127.0.0.1:{stage.market.port}", "127.0.0.1:1")
