@@ -14,6 +14,7 @@ class EventKind(StrEnum):
     SBATCH_DEFERRED = "sbatch_deferred"
     SLURM_JOB = "slurm_job"
     USAGE = "usage"
+    RESULTS = "results"
     STATE = "state"
     CHAIN_STATE = "chain_state"
     REPORT_STORED = "report_stored"

@@ -3,6 +3,7 @@
 import structlog
 
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.transfer import Results
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
@@ -16,6 +17,7 @@ def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: flo
     for kind, old, new, detail in (
         (EventKind.SLURM_JOB, before.slurm_id, job.slurm_id, job.slurm_id),
         (EventKind.USAGE, before.usage, job.usage, amounts(job.usage)),
+        (EventKind.RESULTS, before.results, job.results, _listed(job.results)),
         (EventKind.STATE, before.state, job.state, f"{job.state} {job.message}".strip()),
         (EventKind.PARKED, before.parked, job.parked, job.parked.detail if job.parked else ""),
         (EventKind.CLOSED, before.closed_at, job.closed_at, f"the chain says {job.reported}"),
@@ -35,6 +37,12 @@ def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: flo
         )
 
 
+def _listed(results: Results | None) -> str:
+    if results is None:
+        return ""
+    return f"{results.files} files, {results.bytes} bytes, manifest sha256:{results.root}"
+
+
 def amounts(usage: Usage | None) -> str:
     """Returns the measured amounts that are not zero, as text."""
     if usage is None:
@@ -46,5 +54,8 @@ def amounts(usage: Usage | None) -> str:
         "GPU-s": usage.gpu_seconds,
         "node-h": usage.node_hours,
         "nodes": usage.nodes_used,
+        "GB-h stored": usage.storage_gb_hours,
+        "bytes in": usage.network_bytes_in,
+        "bytes out": usage.network_bytes_out,
     }
     return ", ".join(f"{count} {unit}" for unit, count in named.items() if count) or "nothing"

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from provider_daemon.job.data import brings_data
 from provider_daemon.job.hold import EXPLAINED
 from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, Job
 from provider_daemon.job.state import TERMINAL, State
@@ -59,13 +60,15 @@ def _next(job: Job) -> str:
         return (
             "ended; closed at the next tick" if over else f"{job.reported} on chain; cancelling its SLURM job"
         )
+    if job.measured and not job.settled:
+        return f"{job.state}; the report waits for the manifest of the results"
     if job.state in TERMINAL:
         return f"waiting for the chain to confirm {job.state}"
     if not job.slurm_id:
+        if job.intent_at is not None:
+            return "submitted; searching for its SLURM job"
         return (
-            "submitted; searching for its SLURM job"
-            if job.intent_at is not None
-            else "waiting for submission"
+            "waiting for its inputs or for submission" if brings_data(job.spec) else "waiting for submission"
         )
     if job.state is not job.reported:
         return f"waiting for the chain to confirm {job.state}"

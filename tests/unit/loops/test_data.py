@@ -13,8 +13,12 @@ from provider_daemon.errors import Transient
 from provider_daemon.job.data import DataPolicy
 from provider_daemon.job.state import State
 from provider_daemon.job.transfer import InputState, Results, Transfer
+from provider_daemon.ledger import listing
+from provider_daemon.ledger.event_kind import EventKind
+from provider_daemon.ledger.timeline import timeline
 from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.intake import Intake
+from provider_daemon.status.overview import lines
 from tests.fakes.chain import ALICE, cancel, job
 from tests.unit.loops.conftest import TENANCY, House
 
@@ -206,6 +210,28 @@ async def test_the_final_report_signs_the_results(house: House, transfers: FakeT
     used = report.usage_metrics
     assert (used.network_bytes_in, used.network_bytes_out, used.storage_gb_hours) == (20_000_000, 5_000, 7)
     assert len(await house.chain.client.reports_of("JOB-1")) == 3
+
+
+async def test_the_operator_sees_what_is_waited_for(house: House, transfers: FakeTransfers) -> None:
+    """`provd jobs` names the inputs and the manifest; the timeline has the manifest that was signed."""
+
+    def shown() -> str:
+        (line,) = lines(listing.jobs(house.ledger))
+        return line.why
+
+    await submit(house, data_references=[REFERENCE])
+    await house.round()
+    assert shown() == "waiting for its inputs or for submission"
+    transfers.known[name(house)] = Transfer(staged="/work/.provd-inputs/x", bytes_in=5)
+    await ran(house)
+    assert shown() == "completed; the report waits for the manifest of the results"
+    transfers.known[name(house)] = Transfer(settled=True, results=RESULTS, bytes_in=5)
+    await house.round()
+    known = house.ledger.job("JOB-1")
+    assert known is not None
+    entries = {entry.what: entry.detail for entry in timeline(house.ledger, known)}
+    assert entries[EventKind.RESULTS] == f"3 files, 4000 bytes, manifest sha256:{RESULTS.root}"
+    assert "5 bytes in" in entries[EventKind.USAGE]
 
 
 async def test_another_manifest_is_not_signed(house: House, transfers: FakeTransfers) -> None:

@@ -22,7 +22,12 @@ from tests.unit.metrics.parts import fill
 TWICE = Parked(ParkReason.SEVERAL, "twice in squeue")
 QUEUED = replace(JOB, state=State.QUEUED, reported=State.QUEUED, slurm_id="7")
 OVER = replace(
-    QUEUED, state=State.FAILED, reported=State.RUNNING, usage=Usage(), message="SLURM: FAILED, exit code 1"
+    QUEUED,
+    state=State.FAILED,
+    reported=State.RUNNING,
+    usage=Usage(),
+    settled_at=5.0,
+    message="SLURM: FAILED, exit code 1",
 )
 
 STANDINGS: list[tuple[Job, JobStatus, str]] = [
@@ -51,6 +56,11 @@ STANDINGS: list[tuple[Job, JobStatus, str]] = [
         replace(QUEUED, reported=State.CANCELLED),
         JobStatus.ENDING,
         "cancelled on chain; cancelling its SLURM job",
+    ),
+    (
+        replace(OVER, settled_at=None),
+        JobStatus.ENDING,
+        "failed; the report waits for the manifest of the results",
     ),
     (OVER, JobStatus.ENDING, "waiting for the chain to confirm failed"),
     (replace(OVER, reported=State.FAILED), JobStatus.ENDING, "ended; closed at the next tick"),
