@@ -25,7 +25,7 @@ from provider_daemon.mover.adapters import ChainKeys, LedgerJobs
 from provider_daemon.mover.build import ClusterParts, cluster_parts
 from provider_daemon.mover.delivery import Deliverer
 from provider_daemon.mover.fetch import Fetcher
-from provider_daemon.mover.locks import Slots
+from provider_daemon.mover.locks import FairSlots, Slots
 from provider_daemon.mover.metrics import Figures, MoverCollector
 from provider_daemon.mover.opener import AgeEncryption, KeyringOpener
 from provider_daemon.mover.pace import Bandwidth
@@ -36,6 +36,7 @@ from provider_daemon.mover.upload import HttpUploader
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
+from provider_daemon.site_files.requests import LONG_WORKERS
 from provider_daemon.slurm.connect import transport
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.ssh import SshTransport
@@ -93,7 +94,7 @@ class Mover:
         self.store = TransferWriter.open(Path(self._data.path))
         self._spool = Spool(Path(self._data.spool))
         self.bandwidth = Bandwidth(self._data.mib_per_second * MIB, self.clock.now)
-        self._slots = asyncio.Semaphore(self._data.transfers)
+        self._slots = FairSlots(self._data.transfers)
         self._ledger = LedgerJobs(LedgerGuest(Path(config.ledger.path)))
         self._chain = GrpcChain(
             config.chain.id, config.chain.endpoints, self.clock, OngoingProblems(), config.chain.quorum
@@ -109,13 +110,16 @@ class Mover:
         line = transport(_with_own_key(cluster, self._data), self.clock)
         workers = SSH_WORKERS if cluster.transport == "ssh" else self._data.transfers + 1
         files = SiteFiles(line, workers)
-        slots = Slots(asyncio.Semaphore(workers - 1), self._slots)
+        slots = Slots(FairSlots(workers - 1), self._slots)
         fetcher = Fetcher(files, self._sources, self._opener, self._spool, self.bandwidth, slots)
         keys, encryption = ChainKeys(self._chain), AgeEncryption()
-        deliverer = Deliverer(files, self.store, self._uploader, keys, encryption, self.bandwidth, slots)
+        # Manifests never wait for transfers, because final reports wait for them: deliveries leave one of
+        # the programs for whole trees to them.
+        manifests, sending = Slots(FairSlots(LONG_WORKERS)), Slots(FairSlots(LONG_WORKERS - 1), self._slots)
+        deliverer = Deliverer(files, self.store, self._uploader, keys, encryption, self.bandwidth, sending)
         policy = InputPolicy.of(self._data, cluster.data.datasets, uploads=self._config.gateway is not None)
         parts = cluster_parts(
-            cluster, policy, files, self._ledger, self.store, fetcher, deliverer, slots, self.clock
+            cluster, policy, files, self._ledger, self.store, fetcher, deliverer, manifests, self.clock
         )
         return Served(cluster, files, line, parts)
 

@@ -43,7 +43,7 @@ def cluster_parts(
     store: TransferWriter,
     fetcher: Fetcher,
     deliverer: Deliverer,
-    slots: Slots,
+    manifests: Slots,
     clock: Clock,
 ) -> ClusterParts:
     work_root, limits = cluster.work_root.rstrip("/"), cluster.data
@@ -52,7 +52,7 @@ def cluster_parts(
     datasets = Datasets(limits.datasets, root, site)
     stager = Stager(work_root, policy, site, store, cache, datasets)
     steps = _steps(
-        stager, Results(site, store, slots, clock.now), deliverer, Retention(site, store, clock.now)
+        stager, Results(site, store, manifests, clock.now), deliverer, Retention(site, store, clock.now)
     )
     mover = ClusterMover(cluster.id, limits.results_days * DAY, ledger, store, steps, clock)
     return ClusterParts(mover, cache, Quota(site, store, limits, clock.now))

@@ -1,6 +1,7 @@
 """The mover's loop for one cluster: reads the ledger and its own rows, and starts the steps that are due."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ log = structlog.get_logger("provd.mover")
 
 STAGING_SECONDS = 86_400.0  # after which inputs that cannot be fetched are given up
 CLOSED_AT_ONCE = 1000
+STEPS_PER_CUSTOMER = 64  # at a time: each job to be staged needs memory for up to 1000 inputs
 OVERLAP_SECONDS = 86_400.0
 AT_SITE = "the site's file system cannot be used at the moment"
 
@@ -41,6 +43,7 @@ class Counts:
 class Running:
     step: Step
     task: "asyncio.Task[None]"
+    customer: str
 
 
 class ClusterMover:
@@ -63,6 +66,7 @@ class ClusterMover:
         self._clock = clock
         self._backoff = Backoff()
         self._running: dict[str, Running] = {}
+        self._steps = Counter[str]()  # that run, by customer
         self._closed: tuple[float, str] | None = (
             None  # the end and the id of the last closed job that was read
         )
@@ -135,11 +139,18 @@ class ClusterMover:
 
     def _start(self, step: Step, job: JobFacts, row: JobTransfer, now: float) -> None:
         key = f"{job.name} {step}"
-        if not self._backoff.ready(key, now):
+        if self._steps[job.customer] >= STEPS_PER_CUSTOMER or not self._backoff.ready(key, now):
             return
         task = asyncio.create_task(self._run(step, job, row), name=key)
-        self._running[job.name] = Running(step, task)
-        task.add_done_callback(lambda _: self._running.pop(job.name, None))
+        self._running[job.name] = Running(step, task, job.customer)
+        self._steps[job.customer] += 1
+        task.add_done_callback(lambda _: self._ended(job.name))
+
+    def _ended(self, name: str) -> None:
+        customer = self._running.pop(name).customer
+        self._steps[customer] -= 1
+        if not self._steps[customer]:
+            del self._steps[customer]
 
     async def _run(self, step: Step, job: JobFacts, row: JobTransfer) -> None:
         key = f"{job.name} {step}"

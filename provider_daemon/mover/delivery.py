@@ -69,7 +69,7 @@ class Deliverer:
     async def deliver(self, job: JobFacts, row: JobTransfer) -> None:
         """Ends the delivery in the row. Raises Transient if it must be tried again."""
         try:
-            async with self._slots.hold():
+            async with self._slots.hold(job.customer):
                 size, encrypted = await self._send(job, row)
         except (TargetRefused, NotThere, NotAllowed) as error:
             self._store.set_delivery(row.name, Delivery.FAILED, str(error))

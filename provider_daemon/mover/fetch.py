@@ -40,7 +40,7 @@ class Fetcher:
         The file appears under its name only when it is whole and checked. Raises InputRefused, NotOpened,
         SourceProblem and the site's errors.
         """
-        async with self._slots.hold():
+        async with self._slots.hold(job.customer):
             if source.encrypted:
                 return await self._encrypted(root, path, source, job)
             return await self._plain(root, path, source, job)

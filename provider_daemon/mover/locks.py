@@ -1,21 +1,78 @@
-"""Limits on what runs at a time: locks by name, and slots."""
+"""Limits on what runs at a time: locks by name, and slots that customers share."""
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 
-class Slots:
-    """Several semaphores as one, always acquired in their order."""
+class FairSlots:
+    """`most` slots. One customer gets at most all but one of them, however slow his servers are.
 
-    def __init__(self, *semaphores: asyncio.Semaphore) -> None:
-        self._semaphores = semaphores
+    A free slot goes to the waiting customer who holds the fewest; equal ones take turns.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._share = max(1, most - 1)
+        self._held = Counter[str]()
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    @property
+    def held(self) -> int:
+        return self._held.total()
 
     @asynccontextmanager
-    async def hold(self) -> AsyncIterator[None]:
+    async def hold(self, customer: str) -> AsyncIterator[None]:
+        await self._acquire(customer)
+        try:
+            yield
+        finally:
+            self._release(customer)
+
+    async def _acquire(self, customer: str) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(customer, deque()).append(turn)
+        self._grant()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it was granted before this task could run
+                self._release(customer)
+            raise
+
+    def _release(self, customer: str) -> None:
+        self._held[customer] -= 1
+        if not self._held[customer]:
+            del self._held[customer]
+        self._grant()
+
+    def _grant(self) -> None:
+        while self.held < self._most:
+            able = [each for each in self._waiting if self._held[each] < self._share]
+            if not able:
+                return
+            customer = min(able, key=self._held.__getitem__)
+            turns = self._waiting.pop(customer)
+            turn = turns.popleft()
+            if turns:
+                self._waiting[customer] = turns  # behind the others
+            if not turn.cancelled():
+                self._held[customer] += 1
+                turn.set_result(None)
+
+
+class Slots:
+    """Several kinds of slots as one, always acquired in their order."""
+
+    def __init__(self, *kinds: FairSlots) -> None:
+        self._kinds = kinds
+
+    @asynccontextmanager
+    async def hold(self, customer: str) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for each in self._semaphores:
-                await stack.enter_async_context(each)
+            for each in self._kinds:
+                await stack.enter_async_context(each.hold(customer))
             yield
 
 

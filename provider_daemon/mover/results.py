@@ -33,7 +33,7 @@ class Results:
     async def list(self, job: JobFacts, row: JobTransfer) -> None:
         """Stores the manifest, or why there is none. Raises Transient, after which it is made again."""
         try:
-            async with self._slots.hold():
+            async with self._slots.hold(job.customer):
                 await self._measure(job, row)
                 skipped = await self._manifest(row)
         except (NotThere, NotAllowed) as error:

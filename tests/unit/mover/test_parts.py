@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from provider_daemon.errors import Transient
 from provider_daemon.mover import paths
 from provider_daemon.mover.backoff import FIRST_SECONDS, MOST_SECONDS, Backoff
-from provider_daemon.mover.locks import Locks, Slots
+from provider_daemon.mover.locks import FairSlots, Locks, Slots
 from provider_daemon.mover.pace import Bandwidth
 from provider_daemon.mover.spool import Spool
 
@@ -131,19 +131,20 @@ async def test_locks_by_name() -> None:
 
 async def test_slots_are_given_back() -> None:
     """Also of a task that is cancelled while it waits for the second semaphore."""
-    first, second = asyncio.Semaphore(1), asyncio.Semaphore(1)
+    first, second = FairSlots(1), FairSlots(1)
     slots = Slots(first, second)
-    await second.acquire()
-    waiting = asyncio.create_task(_enter(slots))
-    await asyncio.sleep(0)
-    assert first.locked()
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
-    assert not first.locked()
+    async with second.hold("other"):
+        waiting = asyncio.create_task(_enter(slots))
+        await asyncio.sleep(0)
+        assert first.held == 1
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert first.held == 0
+    assert second.held == 0
 
 
 async def _enter(slots: Slots) -> None:
-    async with slots.hold():
+    async with slots.hold("ve1customer"):
         raise AssertionError
 
 

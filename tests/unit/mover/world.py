@@ -14,7 +14,7 @@ from provider_daemon.mover.build import ClusterParts, cluster_parts
 from provider_daemon.mover.delivery import Deliverer
 from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.fetch import Fetcher
-from provider_daemon.mover.locks import Slots
+from provider_daemon.mover.locks import FairSlots, Slots
 from provider_daemon.mover.pace import Bandwidth
 from provider_daemon.mover.spool import Spool
 from provider_daemon.mover.targets import Target
@@ -169,8 +169,8 @@ class World:
         spool = Spool(self.spool)
         spool.prepare()
         bandwidth = Bandwidth(0, self.clock.now)
-        slots = Slots(asyncio.Semaphore(4))
-        fetcher = Fetcher(self.site, self.sources, self.cipher, spool, bandwidth, slots)
+        slots = Slots(FairSlots(4))
+        self.fetcher = fetcher = Fetcher(self.site, self.sources, self.cipher, spool, bandwidth, slots)
         deliverer = Deliverer(
             self.site, self.writer, self.uploader, self.keys, self.cipher or FakeCipher(), bandwidth, slots
         )
