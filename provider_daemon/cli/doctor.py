@@ -23,6 +23,7 @@ TITLES = {
     "ssh": "SSH",
     "slurm": "SLURM",
     "market": "The cluster on chain",
+    "data": "Gateway and data mover",
 }
 
 

@@ -174,6 +174,52 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """`fits` is whether the key is that of the certificate, None if only the gateway's user can read it."""
+
+    expires: float
+    fits: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayFacts:
+    """`certificate` is None without TLS. `info` is (chain id, how far its clock is ahead) at gateway.url.
+
+    `uploads` is (mode bits, free bytes) of the directory of uploads.
+    """
+
+    url: str
+    chain_id: str
+    now: float
+    certificate: Certificate | Unknown | None
+    info: tuple[str, float] | Unknown
+    uploads: tuple[int, int] | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class MoverFacts:
+    """`problems` are the loops that do not work. `sites` maps clusters to the free bytes in work_root.
+
+    `remote` maps addresses of IPFS gateways and S3 endpoints to why they do not answer, "" if they do.
+    `private` are the allowed hosts whose addresses are private.
+    """
+
+    transfers: str | Unknown
+    problems: tuple[str, ...] | Unknown
+    sites: Mapping[str, int | Unknown]
+    remote: Mapping[str, str]
+    private: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """None for a process whose section is not in the configuration."""
+
+    gateway: GatewayFacts | None
+    mover: MoverFacts | None
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """All facts, gathered at one time."""
 
@@ -182,3 +228,4 @@ class Scene:
     chain: ChainFacts
     keys: tuple[Key, ...]
     sites: tuple[SiteFacts, ...]
+    data: DataFacts

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from provider_daemon.clock import SystemClock
 from provider_daemon.config.model import ClusterConfig, Config
-from provider_daemon.doctor import gather_chain, gather_host, gather_keys, gather_ledger, gather_site
+from provider_daemon.doctor import (
+    gather_chain,
+    gather_data,
+    gather_host,
+    gather_keys,
+    gather_ledger,
+    gather_site,
+)
 from provider_daemon.doctor.deadline import Deadline
 from provider_daemon.doctor.facts import Scene, SiteFacts
 from provider_daemon.doctor.finding import CheckOutcome, NotKnownError, Unknown, known
@@ -39,11 +46,18 @@ async def gather(config: Config, config_file: Path) -> Scene:
         for reached in ways:
             open_.push_async_callback(reached.close)
         own = dict(zip(names, addresses, strict=True))
-        sites = await asyncio.gather(
-            *(
-                _site(cluster, reached, own[cluster.key], found, looker, clock)
-                for cluster, reached in zip(config.clusters, ways, strict=True)
-            )
+        places = {
+            cluster.name: (cluster.work_root, reached)
+            for cluster, reached in zip(config.clusters, ways, strict=True)
+        }
+        sites, data = await asyncio.gather(
+            asyncio.gather(
+                *(
+                    _site(cluster, reached, own[cluster.key], found, looker, clock)
+                    for cluster, reached in zip(config.clusters, ways, strict=True)
+                )
+            ),
+            gather_data.gather(config, places, looker, clock),
         )
         keys = await asyncio.gather(
             *(
@@ -60,7 +74,7 @@ async def gather(config: Config, config_file: Path) -> Scene:
                 for name in names
             )
         )
-        return Scene(host, ledger, found.facts, tuple(keys), tuple(sites))
+        return Scene(host, ledger, found.facts, tuple(keys), tuple(sites), data)
 
 
 def _records(sites: list[SiteFacts], key: str) -> list[Cluster]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from provider_daemon.doctor import (
     chain_checks,
+    data_checks,
     host_checks,
     key_checks,
     ledger_checks,
@@ -143,6 +144,19 @@ CHECKS: tuple[Check, ...] = (
             "market-parameters": market_checks.parameters,
         },
     ),
+    *_checks(
+        "data",
+        {
+            "data-certificate": data_checks.certificate,
+            "data-gateway": data_checks.answers,
+            "data-uploads": data_checks.uploads,
+            "data-transfers": data_checks.transfers,
+            "data-mover": data_checks.loops,
+            "data-sites": data_checks.sites,
+            "data-remote": data_checks.remote,
+            "data-allowed-hosts": data_checks.allowed_hosts,
+        },
+    ),
 )
 NAMES = frozenset(check.name for check in CHECKS)
 
@@ -167,6 +181,8 @@ def subjects(scene: Scene, section: str) -> Sequence[tuple[str, object]]:
             return [("", scene.chain)]
         case "account":
             return [(key.name, key) for key in scene.keys]
+        case "data":
+            return [("", scene.data)]
         case _:
             return [(site.config.name, site) for site in scene.sites]
 
@@ -187,6 +203,8 @@ def judged(check: Check, facts: object) -> Finding:
         return skipped(unknown.why, unknown.cause) if unknown.cause else fail(unknown.why, NOT_TOLD)
     except ssh_checks.NoSshError:
         return skipped("not applicable: provd runs on the login node, without SSH")
+    except data_checks.NotConfiguredError as error:
+        return data_checks.not_configured(str(error))
     except market_checks.NoClusterError:
         return skipped("the cluster is not registered on chain", "market-cluster")
     except (ProvdError, ValueError) as error:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from provider_daemon.config.model import LimitsConfig
-from provider_daemon.doctor.facts import Offered, Parameters, Scene
+from provider_daemon.doctor.facts import Certificate, Offered, Parameters, Scene
 from provider_daemon.doctor.finding import CheckOutcome, Unknown
 from provider_daemon.encryption.watch import OwnKey, OwnKeyStatus
 from provider_daemon.ports import Preconfigured, Queue
@@ -19,9 +19,11 @@ from tests.unit.doctor.healthy import (
     chain,
     cluster,
     endpoint,
+    gateway,
     host,
     key,
     ledger,
+    mover,
     node,
     offering,
     record,
@@ -243,4 +245,31 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
         (WARN, site(parameters=Parameters(node_heartbeat_timeout=60, max_job_duration=10**6))),
         (WARN, site(parameters=Parameters(node_heartbeat_timeout=120, max_job_duration=86_399))),
     ],
+    "data-certificate": [
+        (FAIL, gateway(certificate=Unknown("certificate.pem: No such file or directory"))),
+        (FAIL, gateway(certificate=Certificate(NOW + 90 * 86400, False))),
+        (FAIL, gateway(certificate=Certificate(NOW, True))),
+        (WARN, gateway(certificate=Certificate(NOW + 14 * 86400, None))),
+    ],
+    "data-gateway": [
+        (WARN, gateway(info=Unknown("connection refused"))),
+        (FAIL, gateway(info=("another-1", 0.0))),
+        (FAIL, gateway(info=("virtengine-1", -6.0))),
+    ],
+    "data-uploads": [
+        (FAIL, gateway(uploads=(0o40755, 10**12))),
+        (FAIL, gateway(uploads=Unknown("/var/lib/provd-gateway/uploads: No such file or directory"))),
+        (WARN, gateway(uploads=(0o40750, 10**9))),
+    ],
+    "data-transfers": [(FAIL, mover(transfers=Unknown("the mover's database does not exist")))],
+    "data-mover": [
+        (FAIL, mover(problems=("data:alpha: the ledger cannot be read",))),
+        (FAIL, mover(problems=Unknown("connection refused"))),
+    ],
+    "data-sites": [
+        (FAIL, mover(sites={"alpha": Unknown("python3: not found")})),
+        (WARN, mover(sites={"alpha": 10**12, "beta": 10**9})),
+    ],
+    "data-remote": [(WARN, mover(remote={"https://ipfs.example.org": "connection refused"}))],
+    "data-allowed-hosts": [(WARN, mover(private=("s3.site.example",)))],
 }

@@ -6,10 +6,14 @@ from typing import Any
 from provider_daemon.chain.probe import EndpointReport
 from provider_daemon.config.model import parse
 from provider_daemon.doctor.facts import (
+    Certificate,
     ChainFacts,
+    DataFacts,
+    GatewayFacts,
     Host,
     Key,
     LedgerFacts,
+    MoverFacts,
     Offered,
     Parameters,
     Scene,
@@ -154,7 +158,16 @@ LEDGER = LedgerFacts(
 )
 UNIT = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled", "WatchdogUSec": "1min"}
 HOST = Host((3, 12, 1), {"/etc/provd/provd.toml": 0o100644}, {"/etc/provd/key": 0o100600}, UNIT)
-SCENE = Scene(HOST, LEDGER, CHAIN, (KEY,), (SITE,))
+GATEWAY = GatewayFacts(
+    "https://gateway.example.org",
+    "virtengine-1",
+    NOW,
+    Certificate(NOW + 90 * 86400, True),
+    ("virtengine-1", 0.0),
+    (0o40750, 10**12),
+)
+MOVER = MoverFacts("schema 1, 3 jobs", (), {"alpha": 10**12}, {"https://ipfs.example.org": ""}, ())
+SCENE = Scene(HOST, LEDGER, CHAIN, (KEY,), (SITE,), DataFacts(GATEWAY, MOVER))
 
 
 def slurm(**changes: Any) -> Scene:
@@ -208,6 +221,14 @@ def key(**changes: Any) -> Scene:
 
 def ledger(**changes: Any) -> Scene:
     return replace(SCENE, ledger=replace(LEDGER, **changes))
+
+
+def gateway(**changes: Any) -> Scene:
+    return replace(SCENE, data=DataFacts(replace(GATEWAY, **changes), MOVER))
+
+
+def mover(**changes: Any) -> Scene:
+    return replace(SCENE, data=DataFacts(GATEWAY, replace(MOVER, **changes)))
 
 
 def host(**changes: Any) -> Scene:

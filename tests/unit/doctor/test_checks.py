@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from provider_daemon.doctor.facts import Scene
+from provider_daemon.doctor.facts import DataFacts, Scene
 from provider_daemon.doctor.finding import CheckOutcome, Finding, Unknown
 from provider_daemon.doctor.registry import CHECKS, NAMES, chosen, examine
 from tests.unit.doctor.broken import BROKEN, behind, no_controller, no_way
@@ -77,6 +77,15 @@ def test_without_systemd() -> None:
     scene = host(unit=Unknown("this host does not run systemd"))
     assert red(scene) == {}
     assert finding(scene, "host-watchdog") == Finding(CheckOutcome.SKIPPED, "this host does not run systemd")
+
+
+def test_without_gateway_and_mover() -> None:
+    """Neither is required: every check of theirs is skipped, with the section that is missing."""
+    scene = replace(SCENE, data=DataFacts(None, None))
+    assert red(scene) == {}
+    found = [row.finding for row in examine(scene) if row.check.section == "data"]
+    assert {each.outcome for each in found} == {CheckOutcome.SKIPPED}
+    assert {each.seen.split()[-1] for each in found} == {"[gateway]", "[data]"}
 
 
 def test_without_ssh() -> None:

@@ -1,0 +1,186 @@
+"""Gathers the facts about the gateway and the data mover."""
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import ssl
+from collections.abc import Awaitable, Callable
+from email.utils import parsedate_to_datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import aiohttp
+from cryptography import x509
+
+from provider_daemon.config.model import Config, DataConfig, GatewayConfig
+from provider_daemon.doctor.deadline import Deadline
+from provider_daemon.doctor.facts import Certificate, DataFacts, GatewayFacts, MoverFacts
+from provider_daemon.doctor.finding import Unknown
+from provider_daemon.doctor.gather_site import Way
+from provider_daemon.errors import Refused, Transient
+from provider_daemon.gateway.tls import new_context
+from provider_daemon.ports import Clock
+from provider_daemon.site_files.files import SiteFiles
+from provider_daemon.site_files.values import Kind, NotThere
+from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.transfers import file
+
+T = TypeVar("T")
+
+DIRECTORIES = (".provd-inputs", ".provd-cache")
+BODY_BYTES = 65536
+
+
+async def gather(
+    config: Config, ways: dict[str, tuple[str, Way]], looker: Deadline, clock: Clock
+) -> DataFacts:
+    """`ways`: cluster name -> (work_root, the connection to its site)."""
+    timeout = aiohttp.ClientTimeout(total=8)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        gateway, mover = await asyncio.gather(
+            _gateway(config, config.gateway, session, looker, clock) if config.gateway else _nothing(),
+            _mover(config.data, ways, session, looker) if config.data else _nothing(),
+        )
+    return DataFacts(gateway, mover)
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def _gateway(
+    config: Config, section: GatewayConfig, session: aiohttp.ClientSession, looker: Deadline, clock: Clock
+) -> GatewayFacts:
+    return GatewayFacts(
+        url=section.url,
+        chain_id=config.chain.id,
+        now=clock.now(),
+        certificate=await asyncio.to_thread(certificate, section),
+        info=await looker(lambda: _translated(lambda: _info(session, section.url, clock))),
+        uploads=_directory(section.uploads),
+    )
+
+
+def certificate(section: GatewayConfig) -> Certificate | Unknown | None:
+    if not section.certificate:
+        return None
+    try:
+        found = x509.load_pem_x509_certificates(Path(section.certificate).read_bytes())[0]
+    except (OSError, ValueError) as error:
+        return Unknown(f"{section.certificate}: {error}")
+    fits: bool | None = True
+    try:
+        new_context().load_cert_chain(section.certificate, section.key)
+    except ssl.SSLError:
+        fits = False
+    except PermissionError:
+        fits = None
+    except (OSError, ValueError) as error:
+        return Unknown(f"{section.key}: {error}")
+    return Certificate(found.not_valid_after_utc.timestamp(), fits)
+
+
+def _directory(path: str) -> tuple[int, int] | Unknown:
+    try:
+        space = os.statvfs(path)
+        return os.stat(path).st_mode, space.f_bavail * space.f_frsize
+    except OSError as error:
+        return Unknown(f"{path}: {error.strerror}: the gateway creates it at its first start")
+
+
+async def _info(session: aiohttp.ClientSession, url: str, clock: Clock) -> tuple[str, float]:
+    async with session.get(f"{url.rstrip('/')}/v1/info", allow_redirects=False) as answer:
+        after = clock.now()
+        if answer.status != 200:
+            raise Refused(f"HTTP status {answer.status}")
+        found = await answer.json()
+        said = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+        return str(found["chain_id"]), said - after if abs(said - after) > 1 else 0.0
+
+
+async def _translated(question: Callable[[], Awaitable[T]]) -> T:
+    """Raises Transient for whatever goes wrong with an HTTP request or its answer."""
+    try:
+        return await question()
+    except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
+        raise Transient(str(error) or type(error).__name__) from None
+
+
+# --- the data mover ---
+
+
+async def _mover(
+    data: DataConfig, ways: dict[str, tuple[str, Way]], session: aiohttp.ClientSession, looker: Deadline
+) -> MoverFacts:
+    urls = [*data.ipfs_gateways, *data.s3_endpoints.values()]
+    transfers, problems, sites, remote, private = await asyncio.gather(
+        looker(lambda: asyncio.to_thread(_transfers, Path(data.path))),
+        looker(lambda: _translated(lambda: _problems(session, data.metrics_listen))),
+        asyncio.gather(*(_site(root, way, looker) for root, way in ways.values())),
+        asyncio.gather(*(looker(partial(_reach, session, url)) for url in urls)),
+        asyncio.gather(*(looker(partial(_is_private, host)) for host in data.allowed_hosts)),
+    )
+    return MoverFacts(
+        transfers=transfers,
+        problems=problems,
+        sites=dict(zip(ways, sites, strict=True)),
+        remote={
+            url: found.why if isinstance(found, Unknown) else ""
+            for url, found in zip(urls, remote, strict=True)
+        },
+        private=tuple(host for host, found in zip(data.allowed_hosts, private, strict=True) if found is True),
+    )
+
+
+def _transfers(path: Path) -> str:
+    (count,) = file.read(path, lambda connection: connection.execute("SELECT count(*) FROM jobs").fetchone())
+    return f"schema {file.SCHEMA_VERSION}, {count} jobs"
+
+
+async def _problems(session: aiohttp.ClientSession, listen: str) -> tuple[str, ...]:
+    """Returns the lines of /readyz, none if the mover is ready."""
+    async with session.get(f"http://{listen}/readyz") as answer:
+        text = (await answer.content.read(BODY_BYTES)).decode(errors="replace")
+        return () if answer.status == 200 else tuple(text.splitlines()) or (f"HTTP status {answer.status}",)
+
+
+async def _site(work_root: str, way: Way, looker: Deadline) -> int | Unknown:
+    made = way.transport
+    if not isinstance(made, LocalTransport | SshTransport):
+        return way.missing or Unknown("the site cannot be reached")
+    files = SiteFiles(made, 1)
+    try:
+        return await looker(lambda: _space(files, f"{work_root.rstrip('/')}/"))
+    finally:
+        await files.close()
+
+
+async def _space(files: SiteFiles, root: str) -> int:
+    for name in DIRECTORIES:
+        with contextlib.suppress(NotThere):
+            if (await files.stat(root, name)).kind is not Kind.DIRECTORY:
+                raise Refused(f"{root}{name} is not a directory: remove it, the mover creates it again")
+    return await files.space(root)
+
+
+async def _reach(session: aiohttp.ClientSession, url: str) -> None:
+    """Any answer counts: most endpoints refuse a request for nothing."""
+
+    async def ask() -> None:
+        async with session.get(url, allow_redirects=False):
+            pass
+
+    await _translated(ask)
+
+
+async def _is_private(host: str) -> bool:
+    """Returns False for a name that cannot be resolved now."""
+    name, port = host.rpartition(":")[::2] if host.count(":") == 1 else (host, "443")
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(name.strip("[]"), int(port))
+    except (OSError, ValueError):
+        return False
+    return any(not ipaddress.ip_address(str(each[4][0]).partition("%")[0]).is_global for each in found)
