@@ -55,11 +55,16 @@ class Source(io.RawIOBase):
 
 
 def unpack(
-    source: Source, wanted: Mapping[str, ResultFile], places: Places, show: Callable[[int], None]
+    source: Source,
+    wanted: Mapping[str, ResultFile],
+    places: Places,
+    show: Callable[[int], None],
+    saved: set[str],
 ) -> None:
     """Writes the wanted files, by path; links, other paths and other sizes are left out.
 
-    `show` gets the bytes that were written. Raises Transient for an archive that is damaged or ends early.
+    `show` gets the bytes that were written, `saved` the paths of files that are whole and have their hash.
+    Raises Transient for an archive that is damaged or ends early.
     """
     done = 0
     try:
@@ -72,7 +77,8 @@ def unpack(
                     continue
                 content = archive.extractfile(member)
                 assert content is not None, "a regular file has content"
-                _save(content, file, places)
+                if _save(content, file, places):
+                    saved.add(file.path)
                 done += file.size
                 show(done)
     except (tarfile.TarError, ValueError, ArithmeticError, RecursionError) as error:
@@ -96,7 +102,7 @@ def _members(archive: tarfile.TarFile, source: Source) -> Iterator[tarfile.TarIn
         yield member
 
 
-def _save(content: IO[bytes], file: ResultFile, places: Places) -> None:
+def _save(content: IO[bytes], file: ResultFile, places: Places) -> bool:
     """Writes a member if it has the listed hash; otherwise the file is missing, and fetched by itself."""
     place = places.of(file.path)
     part = places.part(place, file.sha256)
@@ -105,7 +111,8 @@ def _save(content: IO[bytes], file: ResultFile, places: Places) -> None:
         while chunk := content.read(READ):
             digest.update(chunk)
             target.write(chunk)
-    if digest.hexdigest() == file.sha256:
-        part.replace(place)
-    else:
+    if digest.hexdigest() != file.sha256:
         part.unlink()
+        return False
+    part.replace(place)
+    return True

@@ -50,9 +50,10 @@ class Download:
             small = [file for file in missing if file.size < LARGE]
             if len(small) < ARCHIVE_FROM:
                 break
+            saved = set[str]()
             with suppress(Transient):
-                await self._archive(small)
-            missing = await asyncio.to_thread(self._missing, missing)
+                await self._archive(small, saved)
+            missing = [file for file in missing if file.path not in saved]
         for file in missing:
             await self._single(file)
 
@@ -65,13 +66,16 @@ class Download:
             return None
         return measured(file.path, place)
 
-    async def _archive(self, files: Sequence[ResultFile]) -> None:
-        """Unpacks those files from the job's archive as it arrives. Raises Transient."""
+    async def _archive(self, files: Sequence[ResultFile], saved: set[str]) -> None:
+        """Unpacks those files from the job's archive as it arrives. `saved`: see `unpack`.
+
+        Raises Transient.
+        """
         wanted = {file.path: file for file in files}
         with self._meter.transfer(f"{len(files)} files", sum(file.size for file in files)) as show:
             async with self._gateway.archive(self._job_id) as chunks:
                 source = archive.Source(chunks, asyncio.get_running_loop())
-                await asyncio.to_thread(archive.unpack, source, wanted, self._places, show)
+                await asyncio.to_thread(archive.unpack, source, wanted, self._places, show, saved)
 
     async def _single(self, file: ResultFile) -> None:
         """Fetches one file, from the byte on that is there already. Raises Unreadable for other content."""
