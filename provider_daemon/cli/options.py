@@ -95,12 +95,17 @@ def _asked(what: str, confirm: bool) -> str:
 
 
 def who(sender: str, key_file: Path | None, keyring_dir: Path, passphrase_file: Path | None) -> "Who":
-    """Returns the key of --from or --key-file. Raises ConfigError unless exactly one of them is given."""
+    """Returns the key of --from or --key-file. Raises ConfigError unless exactly one of them is given.
+
+    `--key-file` replaces $PROVD_FROM.
+    """
     from provider_daemon.client.identity import Who, once
     from provider_daemon.errors import ConfigError
 
+    if key_file and sender == os.environ.get("PROVD_FROM"):
+        sender = ""
     if bool(sender) == bool(key_file):
-        raise ConfigError(["exactly one of --from and --key-file is required"])
+        raise ConfigError(["exactly one of --from (or $PROVD_FROM) and --key-file is required"])
     name = sender or str(key_file.absolute() if key_file else "")
     return Who(name, keyring_dir, once(lambda: passphrase(passphrase_file)))
 

@@ -105,12 +105,24 @@ def _say(*lines: str) -> None:
         typer.echo(printable(line), err=True)
 
 
+def _confirmed() -> bool:
+    """Returns the answer to the prompt; no terminal and Ctrl-C are a no."""
+    try:
+        return typer.confirm("Submit this job?", err=True)
+    except typer.Abort:
+        typer.echo(err=True)
+        return False
+
+
 async def _carried_out(client: "Client", asked: Submission) -> int:
+    from provider_daemon.client.outcome import Exit
+
     async with client:
         plan = await client.plan(asked.job_file, offering=asked.offering)
         _show(plan)
-        if not asked.yes:
-            typer.confirm("Submit this job?", abort=True, err=True)
+        if not asked.yes and not _confirmed():
+            _say("nothing was submitted")
+            return Exit.NOTHING
 
         def sent(tx_hash: str) -> None:
             asked.tx_hash = tx_hash
@@ -151,12 +163,14 @@ async def _followed(client: "Client", asked: Submission) -> "Ended":
     """Shows state changes on stderr and the job's output on stdout until the job has ended."""
     import asyncio
 
+    from provider_daemon.job.results_word import without_words
     from provider_daemon.job.state import State
 
     following: list[asyncio.Task[None]] = []
 
     def changed(state: State, message: str) -> None:
-        _say(f"{asked.job_id} {state.value}{f': {message}' if message else ''}")
+        reason = without_words(message)
+        _say(f"{asked.job_id} {state.value}{f': {reason}' if reason else ''}")
         if state is not State.PENDING and not following:
             following.append(asyncio.create_task(_log(client, asked.job_id)))
 

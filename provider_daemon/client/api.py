@@ -294,7 +294,7 @@ class Client:
                 raise Refused(f"{job_id} belongs to {record.customer_address}, not to {self.address}")
             return await self._gateway_of(await market.cluster(self.chain, record.cluster_id))
         if not self._gateway_url:
-            raise ConfigError(["--gateway is required: no job names the provider"])
+            raise ConfigError(["--gateway (or $PROVD_GATEWAY) is required: no job names the provider"])
         return await self._opened(self._gateway_url, ())
 
     async def _gateway_of(self, cluster: HPCCluster) -> Gateway:

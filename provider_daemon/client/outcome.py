@@ -12,6 +12,7 @@ from provider_daemon.job.state import State
 class Exit(IntEnum):
     """The statuses that are not the program's."""
 
+    NOTHING = 2  # the answer at the prompt was no: nothing was submitted
     UNVERIFIED = 121  # the job completed, but its results are missing, incomplete or do not verify
     REFUSED = 122  # the chain, the provider or SLURM refused the job: it never ran
     CANCELLED = 123

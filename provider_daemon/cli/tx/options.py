@@ -40,7 +40,12 @@ class SigningOptions:
 
     sender: Annotated[
         str,
-        typer.Option("--from", metavar="KEY", help="Signing key: its name, its address, or an armored file."),
+        typer.Option(
+            "--from",
+            envvar="PROVD_FROM",
+            metavar="KEY",
+            help="Signing key: its name, its address, or an armored file.",
+        ),
     ] = ""
     key_file: Annotated[
         Path | None, typer.Option("--key-file", metavar="FILE", help="Armored key file, in place of --from.")

@@ -149,6 +149,7 @@ async def test_one_command_ends_with_the_results_on_disk(site: Site) -> None:
     assert "price: at most 10832uvirt, held in escrow" in result.stderr
     assert "JOB-1 submitted: transaction " in result.stderr
     assert "JOB-1 completed" in result.stderr
+    assert "results=sha256" not in result.stderr  # the next line has it in words
     assert {path.name: path.read_bytes() for path in (site.directory / "results").rglob("*.*")} == {
         "output.txt": RESULTS["output.txt"],
         "data.bin": RESULTS["out/data.bin"],
@@ -229,8 +230,9 @@ async def test_asks_before_anything_is_sent(site: Site) -> None:
     (site.directory / "data.txt").write_bytes(b"data")
     path = site.job_file(JOB + "inputs: [{file: data.txt}]\n")
     result = await site.provd(f"submit {path}", "n\n")
-    assert (result.exit_code, site.far_end.requests) == (1, [])
+    assert (result.exit_code, site.far_end.requests) == (Exit.NOTHING, [])
     assert "Submit this job? [y/N]" in result.stderr
+    assert "nothing was submitted" in result.stderr
     assert (await site.provd("query hpc job JOB-1")).exit_code == 1
 
 
