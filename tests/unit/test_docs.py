@@ -103,7 +103,7 @@ def test_demo_table() -> None:
     played = {
         (job.title, job.state) for job in demo_jobs("program", defaultdict(types_pb2.DataReference), "")
     }
-    assert len(shown) == 8
+    assert len(shown) == 10
     assert set(shown) <= played
 
 

@@ -182,7 +182,7 @@ async def test_gateways_that_are_not_known(market: Shop, far_end: FarEnd) -> Non
     without = {**settings(market, far_end), "gateway": ""}
     async with Client(BOB, **without) as client:
         await client.submit(JOB)
-        with pytest.raises(ConfigError, match="--gateway .or .PROVD_GATEWAY. is required"):
+        with pytest.raises(ConfigError, match=r"--gateway .* is required"):
             await client.uploads()
         with pytest.raises(ConfigError, match="set --gateway"):
             await client.fetch("JOB-1", "nowhere")
