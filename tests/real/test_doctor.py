@@ -17,8 +17,8 @@ from provider_daemon.lab.site.site import Site
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
-# What this site of one machine cannot have (cgroups), or what needs another release.
-KNOWN = {"slurm-containment", "slurm-vulnerabilities"}
+# What this site of one machine cannot have (cgroups), what needs another release, and inputs of this machine.
+KNOWN = {"slurm-containment", "slurm-vulnerabilities", "data-allowed-hosts"}
 WITHOUT_SYSTEMD = set() if Path("/run/systemd/system").is_dir() else {"host-systemd", "host-watchdog"}
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import ssl
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -349,6 +350,11 @@ async def test_a_process_from_its_configuration(
         async with http.get(f"http://127.0.0.1:{metrics[1]}/readyz") as answer:
             assert answer.status == 503
             assert "chain: " in await answer.text()
+        async with http.get(f"http://127.0.0.1:{metrics[1]}/metrics") as answer:
+            found = re.search(r"^provd_gateway_uploads_limit_bytes (\S+)$", await answer.text(), re.MULTILINE)
+            assert found
+            assert config.gateway
+            assert float(found[1]) == config.gateway.uploads_gb * 2**30
         insecure = ssl.create_default_context()
         insecure.check_hostname, insecure.verify_mode = False, ssl.CERT_NONE
         async with http.get(f"https://127.0.0.1:{https[1]}/v1/info", ssl=insecure) as answer:
