@@ -14,7 +14,7 @@ from provider_daemon.gateway.access import GATEWAY, directory_of, job_of, number
 from provider_daemon.gateway.answers import answer, streaming
 from provider_daemon.gateway.errors import ApiError, Code
 from provider_daemon.gateway.parts import Gateway, Site
-from provider_daemon.gateway.ranges import entity_tag, is_same, requested
+from provider_daemon.gateway.ranges import entity_tag, http_date, is_same, requested
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.site_files.stream import FileStream
 from provider_daemon.site_files.values import Identity, NotAllowed, NotThere
@@ -77,9 +77,9 @@ async def file(request: web.Request) -> web.StreamResponse:
         "Content-Length": str(length),
         "Content-Disposition": _attachment(path.rpartition("/")[2]),
         **({"Content-Range": part.header} if part else {}),
+        **({"Last-Modified": date} if (date := http_date(identity.mtime_ns // 10**9)) else {}),
     }
     response = web.StreamResponse(status=206 if part else 200, headers=headers)
-    response.last_modified = identity.mtime_ns // 10**9
     if request.method == "HEAD":
         await response.prepare(request)
         return response
@@ -116,12 +116,20 @@ async def archive(request: web.Request) -> web.StreamResponse:
         "Content-Disposition": f'attachment; filename="{job.spec.job_id}.{kind}"',
     }
     response = web.StreamResponse(headers=headers)
-    async with at_site(request.app[GATEWAY], job), _archived(site, directory_of(job)) as content:
-        packed = _compressed(content) if kind == "tar.zst" else content
-        async with streaming(request, response) as stream, contextlib.aclosing(packed):
-            async for chunk in packed:
-                await stream.send(chunk)
+    gateway = request.app[GATEWAY]
+    with gateway.archives.taken(job.spec.customer):
+        async with at_site(gateway, job), _archived(site, directory_of(job)) as content:
+            await _send_archive(request, response, content, kind)
     return response
+
+
+async def _send_archive(
+    request: web.Request, response: web.StreamResponse, content: AsyncGenerator[bytes], kind: str
+) -> None:
+    packed = _compressed(content) if kind == "tar.zst" else content
+    async with streaming(request, response) as stream, contextlib.aclosing(packed):
+        async for chunk in packed:
+            await stream.send(chunk)
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ CHUNK_SECONDS = 30.0  # for the next part of an upload to arrive
 STALLED_SECONDS = 60.0  # for a client to accept the next part of an answer
 CONNECTIONS, CONNECTIONS_PER_ADDRESS = 1024, 64
 STREAMS, STREAMS_PER_ACCOUNT = 256, 16  # downloads, archives and logs in progress
+ARCHIVES_PER_ACCOUNT = 1  # each occupies one of two programs at the site as long as its client reads
 FOLLOWERS = 64  # of logs, among them: each occupies a channel to the site
 LOGIN_FAILURES_PER_MINUTE = 30  # of one address
 

@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from provider_daemon.gateway.limits import FOLLOWERS, LOGIN_FAILURES_PER_MINUTE, Rates, Slots
+from provider_daemon.gateway.limits import (
+    ARCHIVES_PER_ACCOUNT,
+    FOLLOWERS,
+    LOGIN_FAILURES_PER_MINUTE,
+    STREAMS,
+    Rates,
+    Slots,
+)
 from provider_daemon.gateway.logins import Logins
 from provider_daemon.gateway.measures import Measures
 from provider_daemon.gateway.uploads import Uploads
@@ -53,6 +60,7 @@ class Gateway:
     ongoing: OngoingProblems = field(default_factory=OngoingProblems)
     streams: Slots = field(default_factory=Slots)
     followers: Slots = field(default_factory=lambda: Slots(FOLLOWERS, FOLLOWERS // 8))
+    archives: Slots = field(default_factory=lambda: Slots(STREAMS, ARCHIVES_PER_ACCOUNT))
     failures: Rates = field(default_factory=lambda: Rates(LOGIN_FAILURES_PER_MINUTE))
     by_address: Rates = field(init=False)
     by_account: Rates = field(init=False)

@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from email.utils import formatdate
 
 from provider_daemon.gateway.errors import ApiError, Code
 
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.ASCII)
+_LATEST = 253_402_300_799  # the end of the year 9999: HTTP dates have four digits
 _ONE_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
 
 
@@ -26,6 +28,11 @@ class Slice:
 def entity_tag(*facts: int) -> str:
     """Returns a strong entity tag of a file's size and times in nanoseconds."""
     return '"' + "-".join(format(fact, "x") for fact in facts) + '"'
+
+
+def http_date(seconds: int) -> str | None:
+    """Returns a file's time as an HTTP date; None for one that has none. A job sets any time it likes."""
+    return formatdate(seconds, usegmt=True) if 0 <= seconds <= _LATEST else None
 
 
 def is_same(header: str, tag: str) -> bool:

@@ -79,8 +79,10 @@ def settle(job: Job, transfer: Transfer | None, now: float, latest: float, polic
     due = math.isfinite(latest) and latest >= _report_from(job)
     if now < measured_at + policy.results_seconds and not due:
         return job
-    used = whole_usage(usage, transfer) if transfer is not None else usage
-    return replace(job, settled_at=now, usage=used)
+    if transfer is None:
+        return replace(job, settled_at=now)
+    # A manifest is final when it is there. Only the delivery is under way, which its target can delay.
+    return replace(job, settled_at=now, usage=whole_usage(usage, transfer), results=transfer.results)
 
 
 def _report_from(job: Job) -> float:

@@ -10,17 +10,18 @@ from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.locks import Slots
 from provider_daemon.mover.ports import Site
 from provider_daemon.site_files.values import NotAllowed, NotThere, Skipped
-from provider_daemon.transfers.rows import JobTransfer, ManifestLine
+from provider_daemon.transfers.rows import JobTransfer, ManifestLine, path_bytes
 from provider_daemon.transfers.writer import TransferWriter
 
 log = structlog.get_logger("provd.mover")
 
-MAX_FILES = 1_000_000
+MAX_FILES = 1_000_000  # with those that are left out
+MAX_PATHS = 512 * 2**20  # bytes of all paths: a manifest is kept on the mover's disk
 LINES_AT_ONCE = 1000
 
 
 class TooMany(Exception):
-    """More than MAX_FILES files."""
+    """More than MAX_FILES files, or than MAX_PATHS bytes of paths. The text is for the customer."""
 
 
 class Results:
@@ -39,8 +40,8 @@ class Results:
         except (NotThere, NotAllowed) as error:
             self._missing(job, row, f"the job's directory cannot be read: {error}")
             return
-        except TooMany:
-            self._missing(job, row, f"the job's directory has more than {MAX_FILES} files")
+        except TooMany as error:
+            self._missing(job, row, f"the job's directory has more than {error}")
             return
         detail = ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in sorted(skipped.items()))
         results = self._store.finish_manifest(row.name, f"left out: {detail}" if detail else "")
@@ -62,17 +63,19 @@ class Results:
 
     async def _manifest(self, row: JobTransfer) -> Counter[str]:
         """Adds all lines; returns the number of entries that are left out, by reason."""
-        skipped, lines, files = Counter[str](), list[ManifestLine](), 0
+        skipped, lines, files, paths = Counter[str](), list[ManifestLine](), 0, 0
         self._store.clear_manifest(row.name)
         async with self._site.manifest(row.directory) as entries:
             async for entry in entries:
+                files, paths = files + 1, paths + len(path_bytes(entry.path))
+                if files > MAX_FILES:
+                    raise TooMany(f"{MAX_FILES} files")
+                if paths > MAX_PATHS:
+                    raise TooMany(f"{MAX_PATHS} bytes of paths")
                 if isinstance(entry, Skipped):
                     skipped[entry.reason] += 1
                     continue
                 lines.append(ManifestLine(entry.path, entry.size, entry.sha256))
-                files += 1
-                if files > MAX_FILES:
-                    raise TooMany
                 if len(lines) >= LINES_AT_ONCE:
                     self._store.add_lines(row.name, lines)
                     lines = []

@@ -60,6 +60,7 @@ class SkipReason(StrEnum):
     CHANGED = "changed"
     GONE = "gone"
     TOO_DEEP = "too_deep"
+    SPARSE = "sparse"
     UNKNOWN = "unknown"
 
 

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Tuple
 from provider_daemon.site_files.remote import beneath
 from provider_daemon.site_files.remote.beneath import Failure
 from provider_daemon.site_files.remote.reading import pieces, reason
-from provider_daemon.site_files.remote.walking import Found, excluded, opened, walk
+from provider_daemon.site_files.remote.walking import Found, Holes, excluded, opened, walk
 from provider_daemon.site_files.remote.wire import PIECE, Wire
 
 BLOCK = 512
@@ -47,10 +47,11 @@ def archive(wire: Wire, asked: Dict[str, Any]) -> Any:
     """
     tar = _Tar(wire)
     skipped: List[Tuple[str, str]] = []
+    holes = Holes()
     with beneath.root(asked["root"]) as top:
         for found in walk(top, (), excluded(asked), False, wire.working):
             wire.working()
-            why = _member(tar, found)
+            why = _member(tar, found, holes)
             if why:
                 skipped.append((beneath.text(found.path), why))
     if skipped:
@@ -63,7 +64,7 @@ def archive(wire: Wire, asked: Dict[str, Any]) -> Any:
     return len(skipped)
 
 
-def _member(tar: _Tar, found: Found) -> str:
+def _member(tar: _Tar, found: Found, holes: Holes) -> str:
     """Adds a member. Returns why it is missing or not whole, or ""."""
     name, status = b"/".join(found.path), found.status
     if found.kind == "directory":
@@ -71,6 +72,8 @@ def _member(tar: _Tar, found: Found) -> str:
         return ""
     if found.kind != "file":
         return found.kind
+    if holes.refuses(found.status):
+        return "sparse"
     try:
         with opened(found) as (handle, now):
             return _content(tar, name, handle, now)

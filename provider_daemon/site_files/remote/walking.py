@@ -14,8 +14,26 @@ MAX_DEPTH = 2048  # directories
 MAX_PATH = 64 * 1024  # bytes
 HANDLES = 64  # directories kept open; deeper parents are opened again from the root
 BATCH = 64 * 1024  # characters of paths in one value
+# A file of holes costs no disk and no quota, but hours to read. Compressed file systems show holes too.
+HOLES, HOLES_PER_BYTE = 64 * 2**30, 16
 
 Found = NamedTuple("Found", [("path", Path), ("handle", int), ("kind", str), ("status", os.stat_result)])
+
+
+class Holes:
+    """Says which files are left out: holes may have HOLES bytes and HOLES_PER_BYTE times the rest."""
+
+    def __init__(self) -> None:
+        self._holes = self._stored = 0
+
+    def refuses(self, status: os.stat_result) -> bool:
+        stored = min(status.st_size, status.st_blocks * 512)
+        holes = status.st_size - stored
+        if self._holes + holes > HOLES + HOLES_PER_BYTE * (self._stored + stored):
+            return True
+        self._holes += holes
+        self._stored += stored
+        return False
 
 
 class _Level:
@@ -136,13 +154,14 @@ def manifest(wire: Wire, asked: Dict[str, Any]) -> Any:
     """manifest: batches of [path, size, sha256] for readable regular files, [path, reason] for others."""
     batch: List[List[Any]] = []
     size = 0
+    holes = Holes()
     with beneath.root(asked["root"]) as top:
         for found in walk(top, (), excluded(asked), False, wire.working):
             wire.working()
             if found.kind == "directory":
                 continue
             path = beneath.text(found.path)
-            batch.append([path, *_listed(wire, found)])
+            batch.append([path, *_listed(wire, found, holes)])
             size += len(path) + 100
             if size > BATCH:
                 wire.value(batch)
@@ -151,9 +170,11 @@ def manifest(wire: Wire, asked: Dict[str, Any]) -> Any:
     return None
 
 
-def _listed(wire: Wire, found: Found) -> List[Any]:
+def _listed(wire: Wire, found: Found, holes: Holes) -> List[Any]:
     if found.kind != "file":
         return [found.kind]
+    if holes.refuses(found.status):
+        return ["sparse"]
     try:
         with opened(found) as (handle, status):
             return list(hashed(wire, handle, status))

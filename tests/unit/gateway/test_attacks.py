@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from provider_daemon.gateway import limits, upload_routes
+from provider_daemon.site_files.values import Identity
 from provider_daemon.tokens.identity import Audience
 from provider_daemon.tokens.jwt import mint, signed_token
 from tests.fakes.chain import ALICE, BOB, CHAIN_ID, PROVIDER, person
@@ -540,3 +541,31 @@ async def test_a_file_that_shrinks_in_the_middle(running: Running) -> None:
         file.write_bytes(b"")
         with pytest.raises(aiohttp.ClientError):
             await answer.read()
+
+
+@pytest.mark.parametrize("seconds", [-(2**57), -1, 2**40, 2**62])
+async def test_a_file_of_another_age(running: Running, monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
+    """A job sets any time: one that HTTP cannot express is left out, and the file is sent."""
+    path = Path(running.job(7).directory) / "a"
+    path.write_bytes(b"content")
+    site = next(iter(running.gateway.sites.values()))
+    found = await site.files.identity(str(path.parent), "a")
+
+    async def identity(*_: str) -> Identity:
+        return replace(found, mtime_ns=seconds * 10**9)
+
+    monkeypatch.setattr(site.files, "identity", identity)
+    status, body, headers = await running.ask("GET", f"{JOB}/files/a")
+    assert (status, body) == (200, b"content")
+    assert "Last-Modified" not in headers
+
+
+async def test_several_archives_of_one_account(running: Running) -> None:
+    """Each occupies one of two programs at the site: a client that reads slowly leaves one to the others."""
+    job = running.job(7)
+    (Path(job.directory) / "a").write_bytes(b"content")
+    with running.gateway.archives.taken(job.spec.customer):
+        assert await running.refusal("GET", f"{JOB}/archive") == (429, "too_many_streams")
+    with running.gateway.archives.taken("ve1another"):
+        assert (await running.ask("GET", f"{JOB}/archive"))[0] == 200
+    assert running.gateway.archives.open == 0

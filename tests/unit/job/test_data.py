@@ -66,6 +66,18 @@ def test_settled_with_what_was_moved(results: Results, taken: int, given_out: in
     assert settle(job, replace(moved, bytes_out=given_out + 1), 6.0, 6.0, POLICY) == job
 
 
+@given(RESULTS)
+def test_a_target_that_takes_nothing_hides_no_results(results: Results) -> None:
+    """The manifest is final before the delivery ends: a slow target cannot keep it out of the report."""
+    moved = Transfer(results=results, bytes_in=7)
+    waiting = settle(JOB, moved, 5.0, 5.0, POLICY)
+    assert not waiting.settled
+    job = settle(waiting, moved, 306.0, 306.0, POLICY)
+    assert (job.settled_at, job.results) == (306.0, results)
+    assert job.usage is not None
+    assert job.usage.network_bytes_in == 7
+
+
 def test_before_the_chains_clock_is_known() -> None:
     """After a restart the job waits: how late it is on chain is not known yet."""
     job = replace(JOB, chain_started_at=1)

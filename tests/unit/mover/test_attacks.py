@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from provider_daemon.job.transfer import InputState
-from provider_daemon.mover import cluster
+from provider_daemon.mover import cluster, results
 from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.locks import FairSlots
+from provider_daemon.site_files.values import Skipped, SkipReason
 from provider_daemon.sources.inputs import Input
 from tests.unit.mover.site import FakeSources
 from tests.unit.mover.world import CLUSTER, World, reference
@@ -127,3 +128,24 @@ async def test_a_customers_endless_inputs_stop_no_other(world: World) -> None:
     world.parts.mover.tick()
     await rest()
     assert world.row(victim.name).transfer.inputs is InputState.READY
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "detail"),
+    [("MAX_FILES", 2, "more than 2 files"), ("MAX_PATHS", 20, "more than 20 bytes of paths")],
+)
+async def test_a_manifest_without_end(
+    world: World, monkeypatch: pytest.MonkeyPatch, limit: str, most: int, detail: str
+) -> None:
+    """Entries that are left out count too, and long paths do not fill the mover's disk."""
+    monkeypatch.setattr(results, limit, most)
+    world.site.skipped = [Skipped(f"link{number}", SkipReason.SYMBOLIC_LINK) for number in range(3)]
+    world.add("ve-1")
+    await world.run()
+    world.submit("ve-1")
+    world.finish("ve-1")
+    await world.run()
+    row = world.row("ve-1")
+    assert row.transfer.results is None
+    assert row.transfer.settled
+    assert row.results_detail.endswith(detail)

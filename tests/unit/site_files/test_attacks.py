@@ -1,17 +1,21 @@
 """A job writes anything into its directory, while it is read. Nothing outside is ever returned."""
 
 import contextlib
+import hashlib
 import os
 import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from provider_daemon.errors import Transient
 from provider_daemon.site_files.files import SiteFiles
+from provider_daemon.site_files.remote.walking import Holes
 from provider_daemon.site_files.values import Kind, NotAllowed, NotThere, Skipped, SkipReason
 
 SECRET = b"secret of another customer"
@@ -226,3 +230,35 @@ async def test_tree_without_an_end(local: SiteFiles, root: Path) -> None:
     with deep(root, 2100):
         ((path, reason),) = (await listed(local, root)).items()
         assert (path.count("d"), reason) == (2049, "too_deep")
+
+
+async def test_files_of_holes(local: SiteFiles, root: Path) -> None:
+    """A sparse file costs a job nothing, and would occupy the program for hours: it is named, not read."""
+    (root / "a").write_bytes(b"result")
+    with (root / "b").open("wb") as small:
+        small.truncate(1_000_000)
+    with (root / "c").open("wb") as huge:
+        huge.truncate(2**40)
+    (root / "d").write_bytes(b"more")
+    zeros = hashlib.sha256(bytes(1_000_000)).hexdigest()
+    found = await listed(local, root)
+    assert (found["b"], found["c"]) == (zeros, "sparse")
+    assert set(found) == {"a", "b", "c", "d"}
+    async with local.archive(str(root)) as chunks:
+        packed = b"".join([chunk async for chunk in chunks])
+    assert b'sparse "c"' in packed
+    assert len(packed) < 2_000_000
+
+
+def test_holes_of_a_compressed_file_system() -> None:
+    """Files that are stored in a tenth of their size are read, and many small files of holes are not."""
+
+    def status(size: int, stored: int) -> os.stat_result:
+        return cast(os.stat_result, SimpleNamespace(st_size=size, st_blocks=stored // 512))
+
+    terabyte = 2**40
+    compressed = Holes()
+    assert not any(compressed.refuses(status(terabyte, terabyte // 10)) for _ in range(100))
+    many = Holes()
+    refused = [many.refuses(status(2**30, 0)) for _ in range(1000)]
+    assert refused == [False] * 64 + [True] * 936
