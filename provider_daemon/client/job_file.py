@@ -268,6 +268,8 @@ _SHAPES = {
 
 
 def _unknown(where: Path) -> str:
+    if not where:  # the key is invisible: only spaces of some kind
+        return "unknown key"
     *table, key = where
     near = get_close_matches(str(key), _keys(table), 1)
     return "unknown key" + (f"; did you mean {near[0]}?" if near else "")

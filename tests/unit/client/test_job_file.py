@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from provider_daemon.client.job_file import parse
@@ -143,6 +143,7 @@ def test_what_is_refused(text: str, problem: str) -> None:
     assert f"job.yaml:{problem}" in problems(text)
 
 
+@example("\xa0:")
 @given(st.text(max_size=200))
 def test_arbitrary_text(text: str) -> None:
     """A job, or lines that name the file."""
