@@ -9,6 +9,7 @@ from pathlib import Path
 from provider_daemon.errors import Transient
 
 CHUNK = 256 * 1024
+SPARE_BYTES = 2**30  # kept free on the file system, which may hold the mover's database too
 
 
 class Spool:
@@ -16,6 +17,7 @@ class Spool:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._growing = set[str]()
 
     def prepare(self) -> None:
         """Creates the directory for this user alone. Raises Transient."""
@@ -47,15 +49,34 @@ class Spool:
             return 0
 
     async def append(self, name: str, chunks: AsyncIterator[bytes]) -> None:
-        """Adds chunks to the file. Raises Transient if the disk is full; what was written is kept."""
+        """Adds chunks to the file. Raises Transient if the disk is full; what was written is kept.
+
+        Before the disk is full, files that nobody writes to are deleted, the oldest first: customers can
+        leave any number of unfinished ones.
+        """
+        self._growing.add(name)
         try:
             with (self._directory / name).open("ab") as file:
                 async for chunk in chunks:
+                    self._make_room()
                     file.write(chunk)
                 file.flush()
                 await asyncio.to_thread(os.fsync, file.fileno())
         except OSError as error:
             raise _failed(error) from None
+        finally:
+            self._growing.discard(name)
+
+    def _make_room(self) -> None:
+        while self._free() < SPARE_BYTES:
+            others = [each for each in self._directory.iterdir() if each.name not in self._growing]
+            if not others:
+                raise Transient(f"data.spool: less than {SPARE_BYTES} bytes are free on its file system")
+            min(others, key=lambda each: each.stat().st_mtime).unlink()
+
+    def _free(self) -> int:
+        found = os.statvfs(self._directory)
+        return found.f_bavail * found.f_frsize
 
     async def sha256(self, name: str) -> str:
         return await asyncio.to_thread(self._sha256, name)

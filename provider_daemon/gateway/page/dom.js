@@ -86,5 +86,6 @@ export function ago(seconds) {
   const age = Date.now() / 1000 - seconds;
   const text = age < 0 ? `in ${span(-age, 1)}` : `${span(age, 1)} ago`;
   const date = new Date(seconds * 1000);
+  if (Number.isNaN(date.getTime())) return el("span", {}, "at no date");  // a job sets any time it likes
   return el("time", { datetime: date.toISOString(), title: date.toLocaleString() }, text);
 }

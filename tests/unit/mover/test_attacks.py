@@ -1,15 +1,19 @@
 """A customer whose inputs, targets and results are made to stop the mover for the others."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
+from provider_daemon.errors import Transient
 from provider_daemon.job.transfer import InputState
 from provider_daemon.mover import cluster, results
 from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.locks import FairSlots
+from provider_daemon.mover.spool import SPARE_BYTES, Spool
 from provider_daemon.site_files.values import Skipped, SkipReason
 from provider_daemon.sources.inputs import Input
 from tests.unit.mover.site import FakeSources
@@ -149,3 +153,28 @@ async def test_a_manifest_without_end(
     assert row.transfer.results is None
     assert row.transfer.settled
     assert row.results_detail.endswith(detail)
+
+
+async def test_unfinished_encrypted_inputs_do_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest files that nobody writes to go first; without any, the transfer waits for room."""
+    spool = Spool(tmp_path)
+    for age, name in enumerate(("new", "old")):
+        (tmp_path / name).write_bytes(b"x" * 10)
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+
+    def free(_: Spool) -> int:
+        return SPARE_BYTES + 15 - sum(each.stat().st_size for each in tmp_path.iterdir())
+
+    monkeypatch.setattr(Spool, "_free", free)
+    await spool.append("mine", _pieces(b"y" * 4))
+    assert {each.name for each in tmp_path.iterdir()} == {"mine", "new"}
+    with pytest.raises(Transient, match="bytes are free"):
+        await spool.append("mine", _pieces(*[b"y" * 5000] * 5))
+    assert [each.name for each in tmp_path.iterdir()] == ["mine"]
+
+
+async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
