@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from provider_daemon.chain import evidence, messages
 from provider_daemon.chain.keys import Signer
+from provider_daemon.job import results_word
 from provider_daemon.job.data import DataPolicy, report_words
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.report_cost import MAX_MESSAGE
@@ -63,14 +64,16 @@ def report(job: Job, state: State, signer: Signer, now: float, data: DataPolicy 
         spec_sha256=job.spec.digest,
         results=job.results if final and job.spec.digest else None,
     )
-    message = _final_message(job, data) if final else ""
+    message = final_message(job, data) if final else ""
     body = messages.report_job_status(facts, signature=evidence.sign(facts, signer), status_message=message)
     return Message("report", job.spec.job_id, body.SerializeToString(deterministic=True), state.value)
 
 
-def _final_message(job: Job, data: DataPolicy | None) -> str:
+def final_message(job: Job, data: DataPolicy | None) -> str:
     """Returns the message for the customer, and after it the words about the results of a job that ran."""
     words = report_words(job, data) if job.slurm_id else ""
     if not words:
-        return cut(job.message, MAX_MESSAGE)
+        # A reason may repeat text from outside, which must not read as the word of signed results.
+        forged = results_word.parse(job.message) is not None
+        return cut(f"{job.message}." if forged else job.message, MAX_MESSAGE)
     return " ".join(filter(None, (cut(job.message, MAX_MESSAGE - len(words.encode()) - 1), words)))
