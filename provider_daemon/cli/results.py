@@ -62,10 +62,15 @@ def _get(
 
     Every file is checked against the manifest, and the manifest against the provider's signed report. Files
     that are complete already are not fetched again."""
+    from provider_daemon.errors import Transient
+
     directory = output or Path(job)
 
     async def work(client: "Client") -> None:
-        fetched = await client.fetch(job, directory)
+        try:
+            fetched = await client.fetch(job, directory)
+        except Transient as error:
+            raise Transient(f"{error}; run the same command again to continue") from None
         show_fetched(fetched, directory)
         if fetched.problem and not unverified:
             sys.exit(1)

@@ -186,12 +186,13 @@ class GatewayConfig(_Strict):
 class DataConfig(_Strict):
     """The data mover (`provd mover`): inputs of jobs, manifests and delivery of results, deletion.
 
-    `path`: its database. `spool`: its directory for partial downloads. `recipient_key_file`: the provider's
-    age identity (X25519), for encrypted inputs. `ssh_key_file`: the mover's own key for `clusters.ssh`, which
-    its Unix user can read. `allowed_hosts`: names of hosts that may be fetched from although their addresses
-    are private (`name`, or `name:port` for a port other than 80 and 443). `forbidden_networks`: public
-    networks of the site, which are never fetched from. `results_seconds`: how long a final report waits for
-    the manifest of the results. `mib_per_second`: bandwidth limit of all transfers together, 0 for none.
+    `path`: its database. `spool`: encrypted inputs before they are decrypted. `recipient_key_file`: the
+    provider's age identity (X25519), for encrypted inputs. `ssh_key_file`: the mover's own key for
+    `clusters.ssh`, which its Unix user can read. `allowed_hosts`: names of hosts that may be fetched from
+    although their addresses are private (`name`, or `name:port` for a port other than 80 and 443).
+    `forbidden_networks`: public networks of the site, which are never fetched from. `results_seconds`: how
+    long a final report waits for the manifest of the results. `mib_per_second`: bandwidth limit of all
+    transfers together, 0 for none.
     """
 
     path: SafePath = "/var/lib/provd-mover/transfers.sqlite"

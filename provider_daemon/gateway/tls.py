@@ -30,7 +30,8 @@ class Certificates:
         try:
             self._load()
         except (OSError, ValueError) as error:
-            raise ConfigError([f"gateway.certificate {certificate}, gateway.key {key}: {error}"]) from None
+            why = getattr(error, "strerror", None) or error
+            raise ConfigError([f"gateway.certificate {certificate}, gateway.key {key}: {why}"]) from None
 
     def reload(self) -> None:
         """Reads the files if they changed. Files that do not fit together change nothing."""

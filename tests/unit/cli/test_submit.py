@@ -20,10 +20,11 @@ from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobSta
 from provider_daemon.chain.spec_digest import digest
 from provider_daemon.cli import customer
 from provider_daemon.client import defaults, market, transaction, verify
+from provider_daemon.client.api import Client
 from provider_daemon.client.outcome import Exit
 from provider_daemon.client.session import chain_at
 from provider_daemon.client.transaction import TxTerms
-from provider_daemon.errors import ConfigError, Refused
+from provider_daemon.errors import ConfigError, Refused, Transient
 from provider_daemon.job import results_word
 from provider_daemon.job.state import State
 from tests.fakes import chain as fakes
@@ -289,6 +290,19 @@ async def test_unproven_results_must_be_asked_for(site: Site) -> None:
     line = f"results get JOB-1 --output {site.directory}/again"
     assert (await site.provd(line)).exit_code == 1
     assert (await site.provd(f"{line} --unverified")).exit_code == 0
+
+
+async def test_an_interrupted_fetch_can_be_continued(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says how."""
+
+    async def interrupted(*_: object, **__: object) -> None:
+        raise Transient("the connection was lost")
+
+    await site.submitted(*RAN, options="-d")
+    monkeypatch.setattr(Client, "fetch", interrupted)
+    result = await site.provd(f"results get JOB-1 --output {site.directory}/again")
+    assert isinstance(result.exception, Transient)
+    assert str(result.exception) == "the connection was lost; run the same command again to continue"
 
 
 async def test_uploads(site: Site) -> None:
