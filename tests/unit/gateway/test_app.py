@@ -154,6 +154,7 @@ def test_the_limits_are_documented() -> None:
         "refused logins": f"{limits.LOGIN_FAILURES_PER_MINUTE} a minute per address",
         "downloads, archives and logs at once": f"{limits.STREAMS}, {limits.STREAMS_PER_ACCOUNT} per account",
         "followed logs among them": f"{limits.FOLLOWERS}, {limits.FOLLOWERS // 8} per account",
+        "archives among them": f"{limits.ARCHIVES_PER_ACCOUNT} per account",
         "headers of a request": f"{limits.HEADERS}, {limits.HEADER_BYTES} bytes each",
         "JSON body": f"{limits.JSON_BYTES // 1024} KiB within {limits.BODY_SECONDS:g} s",
         "head of a request": f"{gate.REQUEST_SECONDS:g} s",
