@@ -75,8 +75,9 @@ class Mover:
         if not self.ended(name):
             return None
         if name not in self._settled_at:
-            never = self._world.strikes("results_never")
-            self._settled_at[name] = NEVER if never else now + self._dice.uniform(0, 90)
+            late = self._world.strikes("results_late")
+            delay = self._dice.choice((60.0, 90.0, NEVER)) if late else self._dice.uniform(0, 20)
+            self._settled_at[name] = now + delay
         if now < self._settled_at[name]:
             return Transfer()
         return Transfer(settled=True, results=results(name), bytes_in=0)

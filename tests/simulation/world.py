@@ -72,7 +72,7 @@ DATA: dict[str, float] = {  # of the data mover, as far as the daemon sees it
     "inputs_fail": 0.3,
     "transfers_unreadable": 0.05,
     "transfers_lost": 0.02,
-    "results_never": 0.3,
+    "results_late": 0.4,
 }
 CHAIN: dict[str, float] = {
     "customer_cancel": 0.5,

@@ -29,6 +29,7 @@ def test_statuses(ended: Ended, status: int) -> None:
 def test_the_documented_numbers() -> None:
     """Scripts depend on them."""
     assert {each.name: each.value for each in Exit} == {
+        "NOTHING": 2,
         "UNVERIFIED": 121,
         "REFUSED": 122,
         "CANCELLED": 123,
