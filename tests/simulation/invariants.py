@@ -117,7 +117,9 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
         given_up = job.closed_at is not None and (ended or not record.readable(scene.world.now()))
         # adopted from the only endpoint while it lied, after the ledger was lost
         mistaken = scene.memory_lost and job.closed_at is not None
-        return mistaken or (job.disowned and (given_up or job.parked is not None))
+        # adopted in place of the true job while the chain had already ended that one: nothing is left to do
+        stood_in = ended and job.closed_at is not None and not (job.slurm_id or job.intent_at)
+        return mistaken or stood_in or (job.disowned and (given_up or job.parked is not None))
     if job is not None and job.parked:
         # the job is held until the next poll that can read it
         return job.parked.reason is not ParkReason.UNKNOWN_STATE
