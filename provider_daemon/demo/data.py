@@ -23,22 +23,29 @@ DELIVERED = "results.tar.age"
 
 @dataclass(slots=True)
 class DemoData:
-    """`identity`: the customer's own key for the delivery; the provider never has it."""
+    """`identity`: the customer's own key for the delivery; the provider never has it.
+
+    `turn`: how often inputs were placed. Each time they have other content, which no cache has.
+    """
 
     far_ends: FarEnds
     identity: Identity
     stored: bytes = field(repr=False, default=b"")
     uploaded: bytes = field(repr=False, default=b"")
     references: dict[str, DataReference] = field(default_factory=dict)
+    turn: int = 0
 
     def outputs_pointer(self, customer: str) -> str:
         """Returns the place for the results: the customer's own folder of the store."""
         return f"s3://{STORE}/{BUCKET}/{customer}/{DELIVERED}#{self.identity.recipient}"
 
-    def place(self) -> None:
-        """Puts the inputs where their jobs fetch them; the upload follows with `upload`."""
-        self.uploaded, self.stored, pinned = _content(1, UPLOADED), _content(2, STORED), _content(3, PINNED)
-        self.far_ends.objects["points.dat"] = self.stored
+    def _place(self) -> None:
+        """Puts new inputs where their jobs fetch them."""
+        self.turn += 1
+        self.uploaded, self.stored, pinned = (
+            _content(number, self.turn, size) for number, size in enumerate((UPLOADED, STORED, PINNED))
+        )
+        self.far_ends.objects = {"points.dat": self.stored}
         cid = self.far_ends.add_file(pinned)
         self.references = {
             "upload": _reference(f"upload:{_sha256(self.uploaded)}", self.uploaded),
@@ -46,9 +53,9 @@ class DemoData:
             "ipfs": _reference(f"ipfs://{cid}", pinned),
         }
 
-    async def upload(self, market: Market, customer: Account, gateway: str) -> None:
-        """Uploads as the customer, through the gateway, before the jobs are submitted."""
-        self.far_ends.objects = {"points.dat": self.stored}
+    async def bring(self, market: Market, customer: Account, gateway: str) -> None:
+        """Places new inputs; the upload is made as the customer, through the gateway."""
+        self._place()
         with tempfile.NamedTemporaryFile(prefix="provd-demo.") as file:
             file.write(self.uploaded)
             file.flush()
@@ -100,9 +107,9 @@ async def fetched(
     return f"{len(found.files)} {signed}", problems
 
 
-def _content(seed: int, size: int) -> bytes:
-    """Returns bytes that no compression makes smaller, always the same."""
-    return hashlib.shake_256(seed.to_bytes(4, "big")).digest(size)
+def _content(number: int, turn: int, size: int) -> bytes:
+    """Returns bytes that no compression makes smaller, the same in each run."""
+    return hashlib.shake_256(bytes((number, turn))).digest(size)
 
 
 def _sha256(content: bytes) -> str:

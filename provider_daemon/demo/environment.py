@@ -56,7 +56,6 @@ async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[st
     say(f"cluster {CLUSTER} registered and active, offering {OFFERING} with queues {' and '.join(QUEUES)}")
     data = DemoData(FarEnds(), identity.generate())
     await data.far_ends.start()
-    data.place()
     config = write_config(
         directory, site, market.secret, market.port, data_tables(directory, listen, data.far_ends.url)
     )

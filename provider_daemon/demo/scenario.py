@@ -39,7 +39,7 @@ class Scenario:
         """Returns the rows, where the money went, and the problems beyond the rows."""
         before = await verdicts.balances(self.stage.market)
         stage = self.stage
-        await stage.data.upload(stage.market, stage.market.customers[0], stage.url)
+        await stage.data.bring(stage.market, stage.market.customers[0], stage.url)
         await self._submit()
         late = await self.watch()
         accounting = await self._accounting()
