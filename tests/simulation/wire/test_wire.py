@@ -31,7 +31,7 @@ def test_no_promise_breaks() -> None:
     No job runs twice, is lost or is reported wrongly.
     """
     played = subprocess.run(
-        [sys.executable, "-m", "tests.simulation.run", "--wire", "--n", str(SCHEDULES)],
+        [sys.executable, "-m", "tests.simulation.run", "--wire", "--first", "0", "--n", str(SCHEDULES)],
         capture_output=True,
         text=True,
         check=False,
