@@ -15,7 +15,6 @@ from provider_daemon.job.transfer import InputState, Transfer
 from provider_daemon.job.usage import SECONDS_PER_HOUR, Usage
 
 BYTES_PER_GB = 2**30
-NOTHING = Transfer(inputs=InputState.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +72,9 @@ def settle(job: Job, transfer: Transfer | None, now: float, latest: float, polic
         return replace(job, settled_at=now)
     measured_at = now if job.measured_at is None else job.measured_at
     job = replace(job, measured_at=measured_at)
-    if transfer is not None and transfer.settled:
-        used = whole_usage(usage, transfer)
-        return replace(job, settled_at=now, usage=used, results=transfer.results)
+    complete = transfer is not None and transfer.settled
     due = math.isfinite(latest) and latest >= _report_from(job)
-    if now < measured_at + policy.results_seconds and not due:
+    if not complete and not due and now < measured_at + policy.results_seconds:
         return job
     if transfer is None:
         return replace(job, settled_at=now)
