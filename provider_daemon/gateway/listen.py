@@ -1,6 +1,5 @@
 """Listens for customers: TLS or plain HTTP, with limits for connections and slow clients."""
 
-import asyncio
 import ssl
 
 from aiohttp import web
@@ -13,8 +12,8 @@ from provider_daemon.gateway.limits import (
     HEADERS,
 )
 from provider_daemon.metrics.gate import Gate, GateLimits
+from provider_daemon.metrics.server import GatedSite
 
-HANDSHAKE_SECONDS = 10.0
 READ_BYTES = 256 * 1024  # of a body that are read ahead, so that uploads are written in large parts
 CLOSING_SECONDS = 5.0  # for answers in progress when the gateway stops
 LINGERING_SECONDS = 5.0  # for which the rest of a refused body is read, so that its sender sees the answer
@@ -27,27 +26,6 @@ def limits(*, proxied: bool) -> GateLimits:
         per_address=0 if proxied else CONNECTIONS_PER_ADDRESS,
         public=True,
     )
-
-
-class _Site(web.TCPSite):
-    def __init__(
-        self, runner: web.AppRunner, host: str, port: int, gate: Gate, context: ssl.SSLContext | None
-    ) -> None:
-        super().__init__(runner, host, port, backlog=CONNECTIONS, ssl_context=context)
-        self._gate = gate
-
-    async def start(self) -> None:
-        await web.BaseSite.start(self)
-        server = self._runner.server
-        assert server is not None
-        self._server = await asyncio.get_running_loop().create_server(
-            self._gate.protocol(server),
-            self._host,
-            self._port,
-            backlog=self._backlog,
-            ssl=self._ssl_context,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS if self._ssl_context else None,
-        )
 
 
 async def serve(
@@ -73,7 +51,7 @@ async def serve(
     )
     await runner.setup()
     try:
-        await _Site(runner, host.strip("[]"), int(port), gate, context).start()
+        await GatedSite(runner, host.strip("[]"), int(port), gate, CONNECTIONS, context).start()
     except OSError as error:
         await runner.cleanup()
         raise Transient(f"gateway.listen {listen}: {error.strerror}") from error

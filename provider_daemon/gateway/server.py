@@ -10,8 +10,6 @@ from pathlib import Path
 
 import structlog
 from aiohttp import web
-from prometheus_client import CollectorRegistry, PlatformCollector
-from prometheus_client.aiohttp import make_aiohttp_handler
 
 from provider_daemon import __version__, systemd
 from provider_daemon.chain.client import GrpcChain
@@ -27,7 +25,7 @@ from provider_daemon.gateway.tls import Certificates
 from provider_daemon.gateway.uploads import GIB, Uploads
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.metrics.gate import Gate
-from provider_daemon.metrics.process import OwnProcess
+from provider_daemon.metrics.server import health_app
 from provider_daemon.metrics.server import serve as serve_metrics
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock
@@ -164,20 +162,10 @@ class Server:
         return await listen.serve(build_app(self.gateway), address, gate, context)
 
     async def _serve_metrics(self) -> web.AppRunner:
-        registry = CollectorRegistry()
-        registry.register(GatewayCollector(self.measures, self.clock))
-        for collector in (OwnProcess, PlatformCollector):
-            collector(registry=registry)
-        app = web.Application()
-        app.router.add_get("/metrics", make_aiohttp_handler(registry=registry))
-        app.router.add_get("/healthz", _healthz)
-        app.router.add_get("/readyz", self._readyz)
+        """/readyz has a line for each dependency that does not work."""
+        collector = GatewayCollector(self.measures, self.clock)
+        app = health_app(collector, lambda: sorted(self.problems.items()))
         return await serve_metrics(app, self._section.metrics_listen)
-
-    async def _readyz(self, _: web.Request) -> web.Response:
-        """Returns 503 with a line for each dependency that does not work."""
-        lines = [f"{name}: {why}\n" for name, why in sorted(self.problems.items())]
-        return web.Response(text="".join(lines) or "ready\n", status=503 if lines else 200)
 
     async def _close(self) -> None:
         await asyncio.gather(*(site.close() for site in self._sites.values()))
@@ -266,17 +254,8 @@ async def _problem(check: Check) -> str:
     return ""
 
 
-async def _healthz(_: web.Request) -> web.Response:
-    return web.Response(text="ok\n")
-
-
 def _site(cluster: ClusterConfig, section: GatewayConfig, clock: Clock) -> Site:
-    """The gateway logs in with a key of its own, if it has one: it runs as another user than the daemon."""
-    ours = cluster.ssh and section.ssh_key_file
-    if ours and cluster.ssh:
-        ssh = cluster.ssh.model_copy(update={"key_file": section.ssh_key_file})
-        cluster = cluster.model_copy(update={"ssh": ssh})
-    line = transport(cluster, clock)
+    line = transport(cluster, clock, section.ssh_key_file)
     return Site(cluster.name, cluster.data.results_days, SiteFiles(line), line)
 
 

@@ -19,8 +19,7 @@ from provider_daemon.errors import ConfigError
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.loops.runner import Loop, run_periodically
 from provider_daemon.metrics.activity import Activity
-from provider_daemon.metrics.server import standing
-from provider_daemon.mover import serving
+from provider_daemon.metrics.server import health_app, serve, standing, troubled
 from provider_daemon.mover.adapters import ChainKeys, LedgerJobs
 from provider_daemon.mover.build import ClusterParts, cluster_parts
 from provider_daemon.mover.delivery import Deliverer
@@ -107,7 +106,7 @@ class Mover:
         self.loops = [loop for each in self.served for loop in self._loops(each)]
 
     def _serve_cluster(self, cluster: ClusterConfig) -> Served:
-        line = transport(_with_own_key(cluster, self._data), self.clock)
+        line = transport(cluster, self.clock, self._data.ssh_key_file)
         workers = SSH_WORKERS if cluster.transport == "ssh" else self._data.transfers + 1
         files = SiteFiles(line, workers)
         slots = Slots(FairSlots(workers - 1), self._slots)
@@ -149,7 +148,8 @@ class Mover:
             self.loops,
             self.clock.now,
         )
-        runner = await serving.serve(collector, self.loops, self.clock, self._data.metrics_listen)
+        app = health_app(collector, lambda: troubled(self.loops, self.clock.now()))
+        runner = await serve(app, self._data.metrics_listen)
         log.info("mover_started", version=__version__, clusters=[each.cluster.name for each in self.served])
         systemd.notify("READY=1")
         running = [run_periodically(loop, self.clock, self.stop) for loop in self.loops]
@@ -210,14 +210,6 @@ class Cleaning:
             work_root = self._served.cluster.work_root
             self._figures.orphans[name] = await count_orphans(self._served.files, self._ledger, work_root)
         self._ticks += 1
-
-
-def _with_own_key(cluster: ClusterConfig, data: DataConfig) -> ClusterConfig:
-    """The mover may log in with a key of its own: it runs as another user than the daemon."""
-    if cluster.ssh is None or not data.ssh_key_file:
-        return cluster
-    ssh = cluster.ssh.model_copy(update={"key_file": data.ssh_key_file})
-    return cluster.model_copy(update={"ssh": ssh})
 
 
 def _uploader(data: DataConfig) -> HttpUploader:

@@ -6,7 +6,8 @@ from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.ssh import SshTransport
 
 
-def transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTransport:
+def transport(cluster: ClusterConfig, clock: Clock, key_file: str = "") -> LocalTransport | SshTransport:
+    """`key_file` replaces the daemon's SSH key: gateway and mover run as users who cannot read that one."""
     if cluster.transport == "local" or cluster.ssh is None:
         return LocalTransport(path=cluster.slurm_path)
     ssh = cluster.ssh
@@ -14,7 +15,7 @@ def transport(cluster: ClusterConfig, clock: Clock) -> LocalTransport | SshTrans
         host=ssh.host,
         port=ssh.port,
         user=ssh.user,
-        key_file=ssh.key_file,
+        key_file=key_file or ssh.key_file,
         known_hosts=ssh.known_hosts,
         host_key_fingerprint=ssh.host_key_fingerprint,
         clock=clock,
