@@ -103,7 +103,7 @@ def _members(archive: tarfile.TarFile, source: Source) -> Iterator[tarfile.TarIn
 
 
 def _save(content: IO[bytes], file: ResultFile, places: Places) -> bool:
-    """Writes a member if it has the listed hash; otherwise the file is missing, and fetched by itself."""
+    """Writes a member if it has the listed hash; otherwise the file is missing, and fetched alone."""
     place = places.of(file.path)
     part = places.part(place, file.sha256)
     digest = hashlib.sha256()

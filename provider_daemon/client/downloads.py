@@ -20,7 +20,7 @@ from provider_daemon.errors import Transient, Unreadable
 
 ARCHIVE_FROM = 8  # files from which on an archive is faster than single requests
 ARCHIVES = 3  # attempts, before the rest is fetched file by file
-LARGE = 64 * 2**20  # bytes from which on a file is fetched by itself, so that it can be resumed
+LARGE = 64 * 2**20  # bytes from which on a file is fetched alone, so that it can be resumed
 
 
 class Download:

@@ -193,7 +193,7 @@ def _mistakes(value: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         for item in error.errors(include_input=False, include_url=False):
             where = _place(item["loc"])
             yield where, _what(item, where)
-        # a value that is wrong by itself is present all the same
+        # an invalid value is present too
         yield from _program(value)
         return
     yield from _program(value)
