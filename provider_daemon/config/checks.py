@@ -22,6 +22,9 @@ NEEDED = {
 }
 """kind of key -> its required fields"""
 
+_NEITHER = "a launcher is required; native = true runs programs without one, uncontained"
+_BOTH = "native = true does not allow a launcher"
+
 
 def contradictions(value: dict[str, Any]) -> Found:
     """Yields (where, what) of each error. Values of a wrong type are left to the model's validation."""
@@ -94,10 +97,13 @@ def _late(where: Path, cluster: dict[str, Any]) -> Found:
 
 
 def _launchers(where: Path, cluster: dict[str, Any]) -> Found:
-    """Rejects launchers that would parse a customer's words as options or as shell code."""
+    """Rejects native programs by omission, and launchers that would parse a customer's words as their own."""
     images = cluster.get("images")
-    for number, image in enumerate(images if isinstance(images, list) else []):
-        run = _table(image).get("run")
+    for number, image in enumerate(map(_table, images if isinstance(images, list) else [])):
+        run, native = image.get("run"), image.get("native") is True
         words = [word for word in run if isinstance(word, str)] if isinstance(run, list) else []
+        if native == bool(run):
+            place = (*where, "images", number)
+            yield (*place, "run") if "run" in image else place, _BOTH if native else _NEITHER
         if problem := launcher_problem(words):
             yield (*where, "images", number, "run"), problem

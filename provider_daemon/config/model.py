@@ -112,8 +112,11 @@ class LimitsConfig(_Strict):
 
 
 class ImageConfig(_Strict):
+    """How images are run whose reference matches `pattern`: with the launcher `run`, or natively."""
+
     pattern: str = Field(min_length=1)
     run: list[str] = []
+    native: bool = False
 
 
 class TemplatesConfig(_Strict):

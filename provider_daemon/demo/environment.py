@@ -155,7 +155,7 @@ nvidia-a100 = "a100"
 
 [[clusters.images]]
 pattern = {quoted(IMAGE)}
-run = []
+native = true
 
 # Stands for a container runtime: prints the image that it was given, and runs the program.
 [[clusters.images]]

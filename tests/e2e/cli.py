@@ -188,7 +188,7 @@ heartbeat_seconds = 15
 nvidia-a100 = "a100"
 [[clusters.images]]
 pattern = "{IMAGE}"
-run = []
+native = true
 [metrics]
 listen = "127.0.0.1:0"
 """,

@@ -131,6 +131,7 @@ known_hosts = "/etc/provd/known_hosts"
 
 [[clusters.images]]
 pattern = "docker.io/library/*"
+native = true
 
 [log]
 level = "info"

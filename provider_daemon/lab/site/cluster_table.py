@@ -27,5 +27,5 @@ nvidia-{site.layout.plan.gpu_type} = "{site.layout.plan.gpu_type}"
 
 [[clusters.images]]
 pattern = "*"
-run = []
+native = true
 """

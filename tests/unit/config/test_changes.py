@@ -31,7 +31,7 @@ def after(old: str, new: str) -> Config:
         (SSH, f"[clusters.limits]\nmax_nodes = 3\n{SSH}", "clusters.HPC-2.limits.max_nodes"),
         (SSH, f'[clusters.partitions]\nstandard = "batch"\n{SSH}', "clusters.HPC-2.partitions.standard"),
         (SSH, f'[clusters.gpu_types]\nnvidia-a100 = "a100"\n{SSH}', "clusters.HPC-2.gpu_types.nvidia-a100"),
-        (SSH, f'[[clusters.images]]\npattern = "*"\n{SSH}', "clusters.HPC-2.images"),
+        (SSH, f'[[clusters.images]]\npattern = "*"\nnative = true\n{SSH}', "clusters.HPC-2.images"),
         ('name = "beta"', 'name = "beta"\nprologue = ["module purge"]', "clusters.HPC-2.prologue"),
         ('name = "beta"', 'name = "beta"\nheartbeat_seconds = 30', "clusters.HPC-2.heartbeat_seconds"),
     ],

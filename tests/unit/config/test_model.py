@@ -197,6 +197,21 @@ def test_every_shape_has_words() -> None:
         ('"beta"', '"alpha"', "provd.toml:19: clusters[1].name: 'alpha' is used twice"),
         ('transport = "local"', "", "requires a [clusters.ssh] table"),
         (
+            SECOND,
+            f'{SECOND}[[clusters.images]]\npattern = "*"\n',
+            "provd.toml:29: clusters[1].images[0]: a launcher is required; native = true",
+        ),
+        (
+            SECOND,
+            f'{SECOND}[[clusters.images]]\npattern = "*"\nrun = []\n',
+            "provd.toml:31: clusters[1].images[0].run: a launcher is required; native = true",
+        ),
+        (
+            SECOND,
+            f'{SECOND}[[clusters.images]]\npattern = "*"\nrun = ["bwrap"]\nnative = true\n',
+            "images[0].run: native = true does not allow a launcher",
+        ),
+        (
             'region = "eu"',
             'region = "eu"\npoll_seconds = 60',
             "report_margin_seconds: 30 is less than poll_seconds (60): otherwise the chain times the job out",

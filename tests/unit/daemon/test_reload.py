@@ -62,7 +62,7 @@ async def test_what_can_change_is_in_effect(ours: Running) -> None:
     text = ours.file.read_text().replace("poll_seconds = 0.2", "poll_seconds = 7\nmax_gas = 9000000")
     text += (
         '\nheartbeat_seconds = 33\nprologue = ["module purge"]\n[clusters.limits]\nmax_jobs = '
-        '5\n[[clusters.images]]\npattern = "*"\n'
+        '5\n[[clusters.images]]\npattern = "*"\nnative = true\n'
     )
     (line,) = await ours.reload(text)
     assert (line["event"], line["log_level"]) == ("config_reloaded", "info")

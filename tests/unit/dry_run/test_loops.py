@@ -213,7 +213,7 @@ async def test_command(
     site.mkdir()
     text = (
         config_text(site, house.chain.devnet.port, {"alpha": "main"})
-        + '\n[[clusters.images]]\npattern = "alpine:*"\n'
+        + '\n[[clusters.images]]\npattern = "alpine:*"\nnative = true\n'
     )
     await run.rehearse(parse(text, "provd.toml"))
     out = capsys.readouterr().out
