@@ -53,6 +53,10 @@ crash: slurm ## Kill the daemon at random moments (KILLS=200) and compare the re
 e2e-cli: slurm ## Run a cluster's whole life and five jobs with the command line alone, on real SLURM; balances checked to the uvirt
 	@.venv/bin/python -m tests.e2e.cli
 
+.PHONY: examples
+examples: slurm ## Submit every job of docs/examples with one command each to a private site and chain, and check the results
+	@.venv/bin/python -m tests.e2e.examples
+
 observe: observe-tools ## Break five dependencies of the real daemon on a real site, and check alerts, series and pictures with Prometheus and Chromium (ONLY=part of a name)
 	@.venv/bin/python -m tests.observe.run $(if $(ONLY),--only "$(ONLY)")
 

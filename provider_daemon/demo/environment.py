@@ -7,6 +7,7 @@ and gateway as child processes.
 import asyncio
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from provider_daemon.chain import armor
 from provider_daemon.demo.data import STORE, DemoData
 from provider_daemon.demo.far_ends import FarEnds
 from provider_daemon.demo.jobs import IMAGE, QUEUES
-from provider_daemon.demo.market import CHAIN_ID, CLUSTER, OFFERING, Market, opened
+from provider_daemon.demo.market import CHAIN_ID, CLUSTER, OFFERING, TEMPLATE, Market, opened
 from provider_daemon.demo.processes import Process
 from provider_daemon.demo.sites import DemoSite
 from provider_daemon.encryption import identity
+from provider_daemon.template.library import PUBLISHER
 
 PASSPHRASE = "demo passphrase"  # of the provider's key and the customers'
 PASSPHRASE_FILE = "passphrase"
@@ -153,9 +155,17 @@ heartbeat_seconds = 15
 [clusters.gpu_types]
 nvidia-a100 = "a100"
 
+[clusters.templates]
+allowed = ["{TEMPLATE}"]
+trusted_signers = ["{PUBLISHER}"]
+
 [[clusters.images]]
 pattern = {quoted(IMAGE)}
 native = true
+
+[[clusters.images]]
+pattern = "docker.io/*"
+run = {quoted(_container())}
 
 # Stands for a container runtime: prints the image that it was given, and runs the program.
 [[clusters.images]]
@@ -168,6 +178,14 @@ listen = "127.0.0.1:{_free_port()}"
 [log]
 level = "info"
 """
+
+
+def _container() -> list[str]:
+    """Returns the launcher of other images: bubblewrap around this host's programs, or none without it."""
+    if not shutil.which("bwrap"):
+        return []
+    where = ["--ro-bind", "/", "/", "--dev", "/dev", "--bind", "{directory}", "{directory}"]
+    return ["bwrap", "--unshare-user", "--die-with-parent", *where]
 
 
 def _free_port() -> int:

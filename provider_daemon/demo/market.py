@@ -16,6 +16,7 @@ from provider_daemon.job.spec import Spec
 
 CHAIN_ID = "virtengine-localnet-1"
 CLUSTER, OFFERING = "HPC-1", "OFF-1"
+TEMPLATE = "batch-array"  # the workload template of the offering
 FUNDS = "1000000000000uve,1000000000000uvirt"
 NODES = 4
 
@@ -156,5 +157,6 @@ async def open_shop(provider: Account, gateway: str = "") -> None:
             ),
             max_runtime_seconds=86400,
             supports_custom_workloads=True,
+            preconfigured_workloads=[types_pb2.PreconfiguredWorkload(workload_id=TEMPLATE, name=TEMPLATE)],
         ),
     )

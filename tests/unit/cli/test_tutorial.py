@@ -58,7 +58,8 @@ async def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(work)
     for name, text in zip(FILES, [text for kind, text in BLOCKS if kind == "yaml"], strict=True):
         Path(name).write_text(text)
-    Path("words.txt").write_text("".join(f"{number}\n" for number in range(1, 1001)))
+    Path("words.txt").write_text("the\njob\n")
+    Path("stop-words.txt").write_text("the\n")
     far_end = FarEnd(RESULTS, manifest_of(RESULTS), customer=BOB, provider=ALICE.address, chain_id=CHAIN_ID)
     far_end.now, far_end.jobs = REAL_TIME, ("JOB-1", "JOB-2")
     async with shop(home, block_seconds=0.1) as market, served(far_end) as url, provider(market):
@@ -72,7 +73,7 @@ async def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             assert result.exit_code == 0, (line, result.output, result.exception)
     for directory in ("JOB-1", "results"):
         assert {path.name: path.read_bytes() for path in (work / directory).iterdir()} == RESULTS
-    assert len(far_end.uploads) == 2  # words.txt and run.sh
+    assert len(far_end.uploads) == 3  # words.txt, stop-words.txt and run.sh
 
 
 def test_what_else_is_typed() -> None:
@@ -80,5 +81,6 @@ def test_what_else_is_typed() -> None:
     others = [line for line in typed() if not line.startswith("provd ")]
     assert others == [
         "export PROVD_NODE=chain.example.org:9090 PROVD_CHAIN_ID=virtengine-localnet-1 PROVD_FROM=bob",
-        "seq 1000 > words.txt",
+        r"printf '%s\n' the job and the node > words.txt",
+        r"printf '%s\n' and the > stop-words.txt",
     ]

@@ -57,6 +57,13 @@ async def reported(market: Shop) -> None:
         await market.done(f"tx hpc report-job-status JOB-1 --from alice {line}")
 
 
+async def test_jobs_of_one_key_at_the_same_time(market: Shop, far_end: FarEnd) -> None:
+    """A transaction that another one of the key overtakes is signed again, and no job exists twice."""
+    async with Client(BOB, **settings(market, far_end), poll_seconds=0.02) as client:
+        assert len(set(await asyncio.gather(*(client.submit(JOB) for _ in range(3))))) == 3
+        assert await client.chain.job("JOB-4") is None
+
+
 async def test_from_a_job_to_its_results(market: Shop, far_end: FarEnd, tmp_path: Path) -> None:
     """Plan, send, wait, read, fetch."""
     (tmp_path / "in.txt").write_bytes(b"in")
