@@ -77,13 +77,15 @@ class Watch:
 class Submission:
     """One submission: the finished batch script (directives first) and the job directory that it runs in.
 
-    `inputs`: a directory at the site whose files are linked into `<directory>/inputs`; "" for none.
+    `inputs`: a directory at the site whose files are linked into `<directory>/inputs`; "" for none. `user`:
+    the pool user that submits and owns the job; "" for the main user.
     """
 
     name: str
     script: str
     directory: str
     inputs: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,9 @@ class Scheduler(Protocol):
 
     async def snapshot(self, watch: Watch) -> Snapshot: ...
 
-    async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]: ...
+    async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:
+        """Submits jobs that all have the same user."""
+        ...
 
     async def cancel(self, ours: Watch) -> None:
         """Cancels the jobs of `ours.slurm_ids`, even if renamed; not an id that is another job's now."""

@@ -44,7 +44,7 @@ async def rehearse(loaded: "Config") -> None:
     from provider_daemon.clock import SystemClock
     from provider_daemon.daemon.build import outbox_settings, served_cluster
     from provider_daemon.dry_run.loops import Unsending, Unsigning, Unsubmitting, dry_run
-    from provider_daemon.slurm.connect import transport
+    from provider_daemon.slurm.connect import logins
 
     clock = SystemClock()
     signers = {
@@ -54,7 +54,7 @@ async def rehearse(loaded: "Config") -> None:
     served_clusters = {
         each.id: served_cluster(each, signers[each.key], loaded.chain.max_gas) for each in loaded.clusters
     }
-    sites = {each.id: Unsubmitting(transport(each, clock), clock, each.name) for each in loaded.clusters}
+    sites = {each.id: Unsubmitting(logins(each, clock), clock, each.name) for each in loaded.clusters}
     chain = Unsending(loaded.chain.id, loaded.chain.endpoints, clock, quorum=loaded.chain.quorum)
     try:
         with dry_run(chain, served_clusters, sites, clock) as ours:

@@ -22,6 +22,8 @@ FIXED: dict[Where, str] = {
     (*CLUSTER, "transport"): "the connection to the site is configured at start",
     (*CLUSTER, "ssh"): "the connection to the site is configured at start",
     (*CLUSTER, "slurm_path"): "the connection to the site is configured at start",
+    (*CLUSTER, "accounts"): "the logins to the site are configured at start",
+    (*CLUSTER, "pool"): "the logins to the site are configured at start",
     ("data",): "the data mover's database is opened at start",
     ("metrics",): "the port is opened at start",
 }

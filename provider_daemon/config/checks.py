@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from provider_daemon.config.launchers import launcher_problem
+from provider_daemon.config.pool_users import pool_users
 from provider_daemon.config.toml_lines import Path
 
 Found = Iterator[tuple[Path, str]]
@@ -42,6 +43,7 @@ def contradictions(value: dict[str, Any]) -> Found:
         yield from _way_in(where, cluster)
         yield from _late(where, cluster)
         yield from _launchers(where, cluster)
+        yield from _pool(where, cluster, clusters[:number])
 
 
 def _table(value: Any) -> dict[str, Any]:
@@ -107,3 +109,45 @@ def _launchers(where: Path, cluster: dict[str, Any]) -> Found:
             yield (*place, "run") if "run" in image else place, _BOTH if native else _NEITHER
         if problem := launcher_problem(words):
             yield (*where, "images", number, "run"), problem
+
+
+def _pool(where: Path, cluster: dict[str, Any], before: list[dict[str, Any]]) -> Found:
+    """Requires of a pool that each of its users can be told from every other login of provd."""
+    if (cluster.get("accounts", "shared") == "pool") != ("pool" in cluster):
+        yield (
+            (*where, "accounts"),
+            "accounts 'pool' requires a [clusters.pool] table; accounts 'shared' does not allow one",
+        )
+    if "pool" not in cluster:
+        return
+    if not cluster.get("account"):
+        yield (*where, "account"), "is required with a pool: the jobs of all its users are found by it"
+    try:
+        users = _users(cluster)
+    except ValueError as error:
+        yield (*where, "pool", "users"), str(error)
+        return
+    login = _table(cluster.get("ssh")).get("user")
+    if login in users:
+        yield (*where, "pool", "users"), f"{login!r} is clusters.ssh.user, and cannot be a customer's"
+    for other in before:
+        if common := sorted(set(users) & set(_valid_users(other))):
+            name = other.get("id")
+            yield (
+                (*where, "pool", "users"),
+                f"{common[0]!r} is also in the pool of {name}: two customers could have it at one time",
+            )
+
+
+def _users(cluster: dict[str, Any]) -> tuple[str, ...]:
+    """Raises ValueError."""
+    users = _table(cluster.get("pool")).get("users")
+    words = users if isinstance(users, list) else []
+    return pool_users(word for word in words if isinstance(word, str))
+
+
+def _valid_users(cluster: dict[str, Any]) -> tuple[str, ...]:
+    try:
+        return _users(cluster)
+    except ValueError:
+        return ()  # reported for that cluster

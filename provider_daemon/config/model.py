@@ -23,6 +23,7 @@ _ENDPOINT, _LISTEN, _FINGERPRINT = (
     r"^[^/\s]+:\d{1,5}$",
     r"^(SHA256:[A-Za-z0-9+/]{43})?$",
 )
+_POOL_USERS = r"^[a-z_][a-z0-9_-]*(\[[0-9]{1,4}-[0-9]{1,4}\])?$"
 _URL = r"^https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?$"
 SHAPES = {
     **names.SHAPES,
@@ -30,6 +31,7 @@ SHAPES = {
     _PUBLIC_KEY: "must be a public key of 64 lower-case hex digits",
     _ENDPOINT: "must be host:port, or https://host:port for TLS",
     _LISTEN: "must be address:port",
+    _POOL_USERS: "must be a user name of a-z, 0-9, '_' and '-', or a pattern such as provd-c[001-050]",
     _URL: "must be http:// or https:// with a host, without query",
     _FINGERPRINT: "must be SHA256:..., as printed by `ssh-keygen -lf`",
 }
@@ -127,6 +129,21 @@ class TemplatesConfig(_Strict):
     trusted_signers: list[PublicKey] = []
 
 
+class PoolConfig(_Strict):
+    """The Unix users of customers at the site, one for each customer at a time (`accounts = "pool"`).
+
+    `users`: names, or patterns such as `provd-c[001-050]`. `login`: with "certificate" the key files that are
+    configured for SSH are those of a certificate authority that the site trusts, and every login uses a new
+    key with a certificate of `certificate_minutes`; with "key" they are in the authorized_keys of every user.
+    `quarantine_hours`: time between a customer and the next one.
+    """
+
+    users: list[Annotated[str, StringConstraints(pattern=_POOL_USERS, max_length=64)]] = Field(min_length=1)
+    login: Literal["certificate", "key"] = "certificate"
+    certificate_minutes: int = Field(default=10, ge=2, le=1440)
+    quarantine_hours: float = Field(default=24.0, ge=0, le=8760)
+
+
 class ClusterDataConfig(_Strict):
     """Retention and limits of job directories on one cluster; 0 means no limit.
 
@@ -147,6 +164,8 @@ class ClusterConfig(_Strict):
     key: str
     transport: Literal["ssh", "local"] = "ssh"
     ssh: SshConfig | None = None
+    accounts: Literal["shared", "pool"] = "shared"
+    pool: PoolConfig | None = None
     account: SlurmWord = ""
     qos: SlurmWord = ""
     slurm_path: list[SafePath] = []

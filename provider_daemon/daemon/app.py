@@ -28,9 +28,11 @@ from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler, MeasuredTransport
 from provider_daemon.metrics.server import build_app, serve, standing
 from provider_daemon.ongoing import OngoingProblems
-from provider_daemon.slurm.connect import transport
+from provider_daemon.slurm.connect import logins
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.slurm.transport import Transport
 from provider_daemon.status.routes import Routes
 from provider_daemon.status.view import View
 from provider_daemon.transfers.store import TransferStore
@@ -69,7 +71,7 @@ class Daemon:
             config.chain.id, config.chain.endpoints, self.clock, self._ongoing, config.chain.quorum
         )
         self._chain = MeasuredChain(self._grpc, self._meters, self.clock)
-        self._transports = {cluster.id: transport(cluster, self.clock) for cluster in config.clusters}
+        self._logins = {cluster.id: logins(cluster, self.clock) for cluster in config.clusters}
         self._slurm = {cluster.id: self._make_slurm(cluster) for cluster in config.clusters}
         self._schedulers = {
             cluster_id: MeasuredScheduler(slurm, self._meters, cluster_id, self.clock)
@@ -81,7 +83,11 @@ class Daemon:
         self.ledger.measure(measures, list(self._schedulers), self.loop_set.addresses)
 
     def _make_slurm(self, cluster: ClusterConfig) -> SlurmScheduler:
-        measured = MeasuredTransport(self._transports[cluster.id], self.clock)
+        site = self._logins[cluster.id]
+        measured = SiteLogins[Transport](
+            MeasuredTransport(site.main, self.clock),
+            lambda user: MeasuredTransport(site.as_user(user), self.clock),
+        )
         return SlurmScheduler(measured, self.clock, cluster.name, self._ongoing)
 
     def _wiring(self) -> Wiring:
@@ -154,9 +160,9 @@ class Daemon:
             rpcs={cluster_id: partial(getattr, slurm, "rpcs") for cluster_id, slurm in self._slurm.items()},
             http=self._http,
             ssh={
-                cluster_id: each.counts
-                for cluster_id, each in self._transports.items()
-                if isinstance(each, SshTransport)
+                cluster_id: each.main.counts
+                for cluster_id, each in self._logins.items()
+                if isinstance(each.main, SshTransport)
             },
         )
 

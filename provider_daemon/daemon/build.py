@@ -12,7 +12,7 @@ from provider_daemon.job.spec import Spec
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.outbox import OutboxSettings
 from provider_daemon.ports import Clock
-from provider_daemon.slurm.connect import transport
+from provider_daemon.slurm.connect import logins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.template.program import program_of
 from provider_daemon.template.trusted import trusted
@@ -31,7 +31,7 @@ def outbox_settings(chain: ChainConfig) -> OutboxSettings:
 
 
 def scheduler(cluster: ClusterConfig, clock: Clock) -> SlurmScheduler:
-    return SlurmScheduler(transport(cluster, clock), clock, cluster.name)
+    return SlurmScheduler(logins(cluster, clock), clock, cluster.name)
 
 
 def data_policy(config: Config) -> DataPolicy | None:

@@ -24,8 +24,6 @@ from provider_daemon.gateway.tls import new_context
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
 from provider_daemon.site_files.values import Kind, NotThere
-from provider_daemon.slurm.local import LocalTransport
-from provider_daemon.slurm.ssh import SshTransport
 from provider_daemon.transfers import file
 
 T = TypeVar("T")
@@ -148,10 +146,9 @@ async def _problems(session: aiohttp.ClientSession, listen: str) -> tuple[str, .
 
 
 async def _site(work_root: str, way: Way, looker: Deadline) -> int | Unknown:
-    made = way.transport
-    if not isinstance(made, LocalTransport | SshTransport):
+    if way.logins is None:
         return way.missing or Unknown("the site cannot be reached")
-    files = SiteFiles(made, 1)
+    files = SiteFiles(way.logins.main, 1)
     try:
         return await looker(lambda: _space(files, f"{work_root.rstrip('/')}/"))
     finally:

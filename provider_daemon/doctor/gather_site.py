@@ -15,10 +15,10 @@ from provider_daemon.doctor.ssh_checks import OTHERS
 from provider_daemon.errors import ConfigError, ProvdError
 from provider_daemon.ports import Clock, ConnectOutcome
 from provider_daemon.slurm.commands import COMMANDS
-from provider_daemon.slurm.connect import transport
+from provider_daemon.slurm.connect import SiteTransport, logins
 from provider_daemon.slurm.inspect import Inspection
-from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.login import LoginError
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.script import Batch, render
 from provider_daemon.slurm.ssh import CHANNELS, SshTransport
 
@@ -32,12 +32,12 @@ class Way:
 
     ssh: Ssh | None
     inspection: Inspection | None
-    transport: LocalTransport | SshTransport | None
+    logins: SiteLogins[SiteTransport] | None
     missing: Unknown | None
 
     async def close(self) -> None:
-        if self.transport is not None:
-            await self.transport.close()
+        if self.logins is not None:
+            await self.logins.close()
 
 
 # --- connection ---
@@ -45,16 +45,15 @@ class Way:
 
 async def way(cluster: ClusterConfig, looker: Deadline, clock: Clock) -> Way:
     if cluster.ssh is None:
-        made = transport(cluster, clock)
-        return Way(None, Inspection(made), made, None)
+        made = logins(cluster, clock)
+        return Way(None, Inspection(made.main), made, None)
     mode = gather_host.mode(cluster.ssh.key_file)
     if isinstance(mode, Unknown) or mode & OTHERS:
         return _lost(mode, "the SSH key file cannot be used", "ssh-key-file")
     try:
-        made = transport(cluster, clock)
+        made = logins(cluster, clock)
     except ConfigError as error:
         return _lost(mode, str(error), "ssh-host-key", host_key=Unknown(str(error)))
-    assert isinstance(made, SshTransport)
     return await _reach(made, mode, looker)
 
 
@@ -65,11 +64,13 @@ def _lost(mode: int | Unknown, why: str, cause: str, **facts: Any) -> Way:
     return Way(Ssh(mode, wanted=CHANNELS, **{**unknown, **facts}), None, None, missing)
 
 
-async def _reach(made: SshTransport, mode: int, looker: Deadline) -> Way:
+async def _reach(made: SiteLogins[SiteTransport], mode: int, looker: Deadline) -> Way:
     """Connects within clusters.ssh.login_seconds, as the daemon does, then restarts the time limit."""
-    inspection = Inspection(made)
+    main = made.main
+    assert isinstance(main, SshTransport)
+    inspection = Inspection(main)
     try:
-        await made.connect()
+        await main.connect()
         looker.restart()
         await inspection.begin()
     except ProvdError as error:
@@ -87,7 +88,7 @@ async def _reach(made: SshTransport, mode: int, looker: Deadline) -> Way:
             mode, "the login node cannot be reached", "ssh-login", login=Unknown(str(error)), outcome=outcome
         )
     seconds = await looker(lambda: _round_trip(inspection))
-    sessions = await looker(lambda: made.sessions(CHANNELS))
+    sessions = await looker(lambda: main.sessions(CHANNELS))
     return Way(
         Ssh(mode, "the host key is the pinned one", "logged in", seconds, sessions, CHANNELS),
         inspection,

@@ -28,6 +28,7 @@ from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.intake import BATCH, Intake
 from provider_daemon.loops.outbox import Outbox, OutboxSettings
 from provider_daemon.ports import Clock, Scheduler, Submission, SubmissionResult, TxOutcome, Watch
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.transport import Transport
 
@@ -69,8 +70,8 @@ class Recording(Scheduler, Protocol):
 class Unsubmitting(SlurmScheduler):
     """Queries SLURM, but records submissions and ignores cancellations."""
 
-    def __init__(self, transport: Transport, clock: Clock, cluster: str) -> None:
-        super().__init__(transport, clock, cluster)
+    def __init__(self, logins: SiteLogins[Transport], clock: Clock, cluster: str) -> None:
+        super().__init__(logins, clock, cluster)
         self.orders: list[Submission] = []
 
     async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:

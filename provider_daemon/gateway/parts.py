@@ -18,8 +18,8 @@ from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
-from provider_daemon.slurm.local import LocalTransport
-from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.slurm.connect import SiteTransport
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.transfers.store import TransferStore
 
 
@@ -30,11 +30,11 @@ class Site:
     name: str
     results_days: float
     files: SiteFiles
-    transport: LocalTransport | SshTransport
+    logins: SiteLogins[SiteTransport]
 
     async def close(self) -> None:
         await self.files.close()
-        await self.transport.close()
+        await self.logins.close()
 
 
 @dataclass(frozen=True, slots=True)

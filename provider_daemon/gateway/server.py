@@ -30,7 +30,7 @@ from provider_daemon.metrics.server import serve as serve_metrics
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
-from provider_daemon.slurm.connect import transport
+from provider_daemon.slurm.connect import logins
 from provider_daemon.transfers.store import TransferStore
 
 log = structlog.get_logger("provd.gateway")
@@ -255,8 +255,8 @@ async def _problem(check: Check) -> str:
 
 
 def _site(cluster: ClusterConfig, section: GatewayConfig, clock: Clock) -> Site:
-    line = transport(cluster, clock, section.ssh_key_file)
-    return Site(cluster.name, cluster.data.results_days, SiteFiles(line), line)
+    site = logins(cluster, clock, section.ssh_key_file)
+    return Site(cluster.name, cluster.data.results_days, SiteFiles(site.main), site)
 
 
 def run(config: Config) -> None:

@@ -93,7 +93,8 @@ class Job:
     `sbatch_answer`: what sbatch printed at the last submission that returned no SLURM id. `directory`: the
     job's directory at the site, of its last submission. `measured_at`: when the final record was first read.
     `settled_at`: when the usage with everything that belongs to it became final, and the report was due;
-    `results`: the manifest that this report signs, if there was one.
+    `results`: the manifest that this report signs, if there was one. `user`: the Unix user of the job at the
+    site; "" for the user of provd's own login.
     """
 
     spec: Spec
@@ -127,6 +128,7 @@ class Job:
     measured_at: float | None = None
     settled_at: float | None = None
     results: Results | None = None
+    user: str = ""
 
     @property
     def name(self) -> str:

@@ -171,7 +171,8 @@ class Advance:
             return Step(job)
         try:
             directory = self._served.directory(job)
-            order = Submission(job.name, render(self._served.batch(job, directory)), directory, inputs)
+            script = render(self._served.batch(job, directory))
+            order = Submission(job.name, script, directory, inputs, job.user)
         except Refused as reason:
             return Step(replace(job, state=State.FAILED, message=str(reason), intent_at=None))
         return Step(job, Submit(), order)
@@ -217,11 +218,7 @@ class Advance:
         cancels = [step.job for step in steps if isinstance(step.action, Cancel)]
         orders = {step.job.spec.job_id: step.order for step in steps if step.order is not None}
         gate = asyncio.Semaphore(COMMANDS_AT_ONCE)
-        job_ids = list(orders)
-        batches = [
-            job_ids[start : start + ORDERS_A_COMMAND] for start in range(0, len(job_ids), ORDERS_A_COMMAND)
-        ]
-        work = [self._submit({job_id: orders[job_id] for job_id in batch}, gate) for batch in batches]
+        work = [self._submit(batch, gate) for batch in batches(orders)]
         await run_all([*work, *([self._cancel(cancels)] if cancels else [])])
 
     async def _cancel(self, jobs: Sequence[Job]) -> None:
@@ -296,6 +293,18 @@ class Advance:
         after = store_reports(self._ledger, after, self._served.signer, now)
         self._ledger.save_job(after)
         record_changes(self._ledger, self._served.name, job, after, now)
+
+
+def batches(orders: Mapping[str, Submission]) -> list[dict[str, Submission]]:
+    """Splits submissions, by job id, into those of one command each: of one user, and not too many."""
+    by_user: dict[str, list[str]] = {}
+    for job_id, order in orders.items():
+        by_user.setdefault(order.user, []).append(job_id)
+    return [
+        {job_id: orders[job_id] for job_id in job_ids[start : start + ORDERS_A_COMMAND]}
+        for job_ids in by_user.values()
+        for start in range(0, len(job_ids), ORDERS_A_COMMAND)
+    ]
 
 
 def merge(ours: Job, before: Job, newest: Job) -> Job:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from secrets import token_hex
 
 from provider_daemon import names
@@ -11,6 +10,7 @@ from provider_daemon.errors import Refused
 from provider_daemon.job.admission import SitePolicy
 from provider_daemon.job.data import DataPolicy
 from provider_daemon.job.lifecycle import Job, kill_after
+from provider_daemon.job.site_root import site_root
 from provider_daemon.slurm.script import Batch
 from provider_daemon.template.places import fill
 
@@ -39,7 +39,7 @@ class ServedCluster:
 
     def directory(self, job: Job) -> str:
         """Returns a new directory for each submission: an earlier one may hold files of another job."""
-        return str(PurePosixPath(self.work_root) / f"{job.name}.{token_hex(4)}")
+        return f"{site_root(self.work_root, job.user)}/{job.name}.{token_hex(4)}"
 
     def partition(self, queue: str) -> str:
         """Returns the SLURM partition of a queue. Only the configuration may name several partitions."""

@@ -36,9 +36,8 @@ from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
 from provider_daemon.site_files.requests import LONG_WORKERS
-from provider_daemon.slurm.connect import transport
-from provider_daemon.slurm.local import LocalTransport
-from provider_daemon.slurm.ssh import SshTransport
+from provider_daemon.slurm.connect import SiteTransport, logins
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.sources.https import Http
 from provider_daemon.sources.inputs import InputPolicy
 from provider_daemon.sources.s3 import read_endpoint
@@ -70,7 +69,7 @@ class Unhurried(Activity):
 class Served:
     cluster: ClusterConfig
     files: SiteFiles
-    line: LocalTransport | SshTransport
+    logins: SiteLogins[SiteTransport]
     parts: ClusterParts
 
 
@@ -106,9 +105,9 @@ class Mover:
         self.loops = [loop for each in self.served for loop in self._loops(each)]
 
     def _serve_cluster(self, cluster: ClusterConfig) -> Served:
-        line = transport(cluster, self.clock, self._data.ssh_key_file)
+        site = logins(cluster, self.clock, self._data.ssh_key_file)
         workers = SSH_WORKERS if cluster.transport == "ssh" else self._data.transfers + 1
-        files = SiteFiles(line, workers)
+        files = SiteFiles(site.main, workers)
         slots = Slots(FairSlots(workers - 1), self._slots)
         fetcher = Fetcher(files, self._sources, self._opener, self._spool, self.bandwidth, slots)
         keys, encryption = ChainKeys(self._chain), AgeEncryption()
@@ -120,7 +119,7 @@ class Mover:
         parts = cluster_parts(
             cluster, policy, files, self._ledger, self.store, fetcher, deliverer, manifests, self.clock
         )
-        return Served(cluster, files, line, parts)
+        return Served(cluster, files, site, parts)
 
     def _loops(self, served: Served) -> list[Loop]:
         name = served.cluster.name
@@ -168,7 +167,7 @@ class Mover:
         for each in self.served:
             await each.parts.mover.close()
             await each.files.close()
-            await each.line.close()
+            await each.logins.close()
         await self._chain.close()
         self.store.close()
 

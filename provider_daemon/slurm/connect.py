@@ -1,20 +1,32 @@
-"""The transport to a cluster's login node, from its configuration."""
+"""The logins to a cluster's login node, from its configuration."""
+
+from functools import partial
+from typing import TypeAlias
 
 from provider_daemon.config.model import ClusterConfig
 from provider_daemon.ports import Clock
 from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.ssh import SshTransport
 
+SiteTransport: TypeAlias = LocalTransport | SshTransport
 
-def transport(cluster: ClusterConfig, clock: Clock, key_file: str = "") -> LocalTransport | SshTransport:
+
+def logins(cluster: ClusterConfig, clock: Clock, key_file: str = "") -> SiteLogins[SiteTransport]:
     """`key_file` replaces the daemon's SSH key: gateway and mover run as users who cannot read that one."""
+    make = partial(_transport, cluster, clock, key_file)
+    return SiteLogins(make(""), make if cluster.accounts == "pool" else None)
+
+
+def _transport(cluster: ClusterConfig, clock: Clock, key_file: str, user: str) -> SiteTransport:
+    """`user` is a pool user, or "" for the main user."""
     if cluster.transport == "local" or cluster.ssh is None:
-        return LocalTransport(path=cluster.slurm_path)
+        return LocalTransport(path=cluster.slurm_path, user=user)
     ssh = cluster.ssh
     return SshTransport(
         host=ssh.host,
         port=ssh.port,
-        user=ssh.user,
+        user=user or ssh.user,
         key_file=key_file or ssh.key_file,
         known_hosts=ssh.known_hosts,
         host_key_fingerprint=ssh.host_key_fingerprint,

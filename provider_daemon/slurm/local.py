@@ -17,11 +17,15 @@ _BUFFER = 1024 * 1024  # bytes of stdout that are read ahead
 class LocalTransport:
     """`environment` replaces the daemon's PATH, HOME, USER, LOGNAME, SHELL and SLURM_CONF.
 
-    No other variable is passed on. `path` lists directories that are put before that PATH.
+    No other variable is passed on. `path` lists directories that are put before that PATH. `user`: the Unix
+    user of the programs, through sudo, which sets the environment itself; "" for the daemon's own.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None, path: Sequence[str] = ()) -> None:
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, path: Sequence[str] = (), user: str = ""
+    ) -> None:
         self._path = tuple(path)
+        self._start_as = ("sudo", "-n", "-u", user, "--") if user else ()
         source = os.environ if environment is None else environment
         self._environment = {name: source[name] for name in _KEPT if name in source}
 
@@ -43,6 +47,7 @@ class LocalTransport:
     async def _start(self, program: str) -> asyncio.subprocess.Process:
         try:
             return await asyncio.create_subprocess_exec(
+                *self._start_as,
                 "/bin/sh",
                 "-c",
                 command_line(program),

@@ -17,6 +17,7 @@ from provider_daemon.slurm import accounting, commands, failures, ownership, par
 from provider_daemon.slurm.accounting import AccountingRow
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.history import History
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.nodes import hosts, known, nodes
 from provider_daemon.slurm.notices import Notices
 from provider_daemon.slurm.parse import Queued
@@ -55,9 +56,13 @@ class SlurmScheduler:
     """`cluster` is the operator's name of the site. `rpcs` counts SLURM commands, for budgets and metrics."""
 
     def __init__(
-        self, transport: Transport, clock: Clock, cluster: str = "", ongoing: OngoingProblems | None = None
+        self,
+        logins: SiteLogins[Transport],
+        clock: Clock,
+        cluster: str = "",
+        ongoing: OngoingProblems | None = None,
     ) -> None:
-        self._transport = transport
+        self._logins = logins
         self._clock = clock
         self._cluster = cluster
         self._ongoing = ongoing or OngoingProblems()
@@ -93,7 +98,7 @@ class SlurmScheduler:
         await self._ask("scancel", commands.cancel(slurm_ids), query=False)
 
     async def close(self) -> None:
-        await self._transport.close()
+        await self._logins.close()
 
     # --- polls ---
 
@@ -295,7 +300,7 @@ class SlurmScheduler:
 
     async def _ask(self, what: str, command: Command, *, query: bool = True) -> str:
         self.rpcs += 1
-        return await ask(self._transport, what, command, query=query)
+        return await ask(self._logins.main, what, command, query=query)
 
     # --- submission ---
 
@@ -303,10 +308,10 @@ class SlurmScheduler:
         """Returns a result for each job; a job without an answer line has an unknown outcome."""
         command = commands.submit(orders)
         self.rpcs += len(orders)
+        (user,) = {order.user for order in orders}
+        login = self._logins.as_user(user)
         try:
-            answer = await self._transport.run(
-                command.program, command.payload, command.seconds + GRACE_SECONDS
-            )
+            answer = await login.run(command.program, command.payload, command.seconds + GRACE_SECONDS)
         except Transient as error:
             return tuple(SubmissionResult(order.name, unknown=str(error)) for order in orders)
         said = {line.name: failures.receipt(line) for line in parse.receipts(answer)}
@@ -316,22 +321,21 @@ class SlurmScheduler:
         receipts = tuple(
             said.get(order.name) or SubmissionResult(order.name, unknown=lost) for order in orders
         )
-        await self._clear(
-            [
-                order.directory
-                for order, receipt in zip(orders, receipts, strict=True)
-                if receipt.refusal or receipt.deferral
-            ]
-        )
+        unused = [
+            order.directory
+            for order, receipt in zip(orders, receipts, strict=True)
+            if receipt.refusal or receipt.deferral
+        ]
+        await self._clear(login, unused)
         return receipts
 
-    async def _clear(self, directories: Sequence[str]) -> None:
+    async def _clear(self, login: Transport, directories: Sequence[str]) -> None:
         """Removes unused directories. Errors are ignored: no directory is used twice."""
         if not directories:
             return
         command = commands.remove_empty(directories)
         with contextlib.suppress(Transient):
-            await self._transport.run(command.program, command.payload, command.seconds + GRACE_SECONDS)
+            await login.run(command.program, command.payload, command.seconds + GRACE_SECONDS)
 
 
 def _recognised(live: Sequence[Sighting], watch: Watch) -> set[str]:

@@ -5,6 +5,7 @@ import pytest
 from provider_daemon.clock import SystemClock
 from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.lab.site.site import Site
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from tests.contract.places import Place, transport
 
@@ -28,6 +29,6 @@ def way(request: pytest.FixtureRequest) -> tuple[Site | SimulatedSite, str]:
 @pytest.fixture
 async def place(way: tuple[Site | SimulatedSite, str]) -> AsyncIterator[Place]:
     site, transport_name = way
-    scheduler = SlurmScheduler(transport(site, transport_name), SystemClock())
+    scheduler = SlurmScheduler(SiteLogins(transport(site, transport_name)), SystemClock())
     yield Place(site, scheduler, site.work_root)
     await scheduler.close()

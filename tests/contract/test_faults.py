@@ -9,13 +9,14 @@ from provider_daemon.clock import SystemClock
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
 from provider_daemon.lab.simulated.site import SimulatedSite
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from tests.contract.places import Place, transport
 
 
 @pytest.fixture
 async def place(simulated_site: SimulatedSite) -> AsyncIterator[Place]:
-    scheduler = SlurmScheduler(transport(simulated_site, "ssh"), SystemClock())
+    scheduler = SlurmScheduler(SiteLogins(transport(simulated_site, "ssh")), SystemClock())
     yield Place(simulated_site, scheduler, simulated_site.work_root)
     await scheduler.close()
 

@@ -10,6 +10,7 @@ from provider_daemon.clock import SystemClock
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.state import State
 from provider_daemon.ports import Submission
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
 from tests.cases import Case
@@ -72,7 +73,7 @@ async def links(planted: str, stage: Stage) -> str:
         else f"mkdir {place}; ln -s {file} {place}/output.txt; ln -s {file} {place}/job.sh"
     )
     same("planting", (await stage.run(attack("/bin/sh", "-c", plant))).state, State.COMPLETED)
-    scheduler = SlurmScheduler(SshTransport(clock=SystemClock(), **stage.site.ssh), SystemClock())  # type: ignore[arg-type]
+    scheduler = SlurmScheduler(SiteLogins(SshTransport(clock=SystemClock(), **stage.site.ssh)), SystemClock())  # type: ignore[arg-type]
     try:
         (receipt,) = await scheduler.submit([Submission(place.name, script, str(place))])
     finally:

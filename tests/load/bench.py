@@ -22,6 +22,7 @@ from provider_daemon.log import configure
 from provider_daemon.loops.advance import COMMANDS_AT_ONCE
 from provider_daemon.ports import Submission, Watch
 from provider_daemon.slurm.commands import ORDERS_A_COMMAND
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.script import Batch, render
 from provider_daemon.slurm.ssh import SshTransport
@@ -160,7 +161,7 @@ async def bench() -> None:
     try:
         say(f"SLURM {site.version}, one private site, {ROUNDS} rounds of {JOBS} waiting jobs")
         site.run("scontrol", "update", "partitionname=standard", "state=down")
-        scheduler = SlurmScheduler(SshTransport(**site.ssh, clock=SystemClock()), SystemClock())  # type: ignore[arg-type]
+        scheduler = SlurmScheduler(SiteLogins(SshTransport(**site.ssh, clock=SystemClock())), SystemClock())  # type: ignore[arg-type]
         ids, ratio = await submissions(site, scheduler, say)
         rpcs = await rpcs_a_tick(scheduler, ids, say)
         await scheduler.close()

@@ -12,6 +12,7 @@ from provider_daemon.errors import Transient
 from provider_daemon.job.lifecycle import SUBMIT_SECONDS
 from provider_daemon.ports import Clock, Node, Submission, SubmissionResult
 from provider_daemon.slurm.accounting import AccountingRow
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.parse import Queued
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.tables import Reading, Unread
@@ -38,7 +39,7 @@ class Nowhere:
 
 class SimulatedScheduler(SlurmScheduler):
     def __init__(self, world: World, site: Site, gate: Gate, clock: Clock) -> None:
-        super().__init__(Nowhere(), clock)
+        super().__init__(SiteLogins(Nowhere()), clock)
         self._world = world
         self._site = site
         self._gate = gate

@@ -9,6 +9,7 @@ from pathlib import Path
 from provider_daemon.clock import SystemClock
 from provider_daemon.ports import ConnectOutcome
 from provider_daemon.slurm.login import LoginError
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
 from tests.cases import Case
@@ -48,7 +49,7 @@ def _transport(stage: Stage, host: Sshd, **pin: str) -> SshTransport:
 
 
 async def _seen(stage: Stage, transport: SshTransport) -> str:
-    own, stage.scheduler = stage.scheduler, SlurmScheduler(transport, SystemClock())
+    own, stage.scheduler = stage.scheduler, SlurmScheduler(SiteLogins(transport), SystemClock())
     try:
         return await stage.truth()
     finally:
@@ -108,7 +109,7 @@ async def refused(lines: list[str], outcome: ConnectOutcome, stage: Stage) -> st
         async with sshd(Path(name), [*lines, _environment(stage)]) as host:
             transport = _transport(stage, host)
             try:
-                await SlurmScheduler(transport, SystemClock()).nodes()
+                await SlurmScheduler(SiteLogins(transport), SystemClock()).nodes()
             except LoginError as error:
                 same("outcome", error.outcome, outcome)
                 return str(error)

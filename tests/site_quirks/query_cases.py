@@ -44,7 +44,7 @@ async def inspected(wrapper: str, stage: Stage) -> str:
     """The doctor's queries: slurmctld's settings, partitions, nodes, and slurmdbd's accounts."""
     for program in ("scontrol", "sacctmgr", "sdiag", "sbatch"):
         stage.wrap(program, f"{wrapper}.sh")
-    site = Inspection(stage.scheduler._transport)  # noqa: SLF001 - over the connection that is there
+    site = Inspection(stage.scheduler._logins.main)  # noqa: SLF001 - over the connection that is there
     settings, (nodes, _) = await site.settings(), await site.nodes()
     same("SLURM_VERSION", settings.get("SLURM_VERSION"), stage.site.version)
     same("version", await site.version(), stage.site.version)

@@ -13,6 +13,7 @@ from provider_daemon.job.snapshot import Phase, Snapshot
 from provider_daemon.lab.site import processes
 from provider_daemon.lab.site.site import Site
 from provider_daemon.ports import Submission, Watch
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.script import Batch, render
 from provider_daemon.slurm.ssh import SshTransport
@@ -167,7 +168,7 @@ class Stage:
 
 
 def scheduler(site: Site) -> SlurmScheduler:
-    return SlurmScheduler(SshTransport(clock=SystemClock(), **site.ssh), SystemClock(), "quirks")  # type: ignore[arg-type]
+    return SlurmScheduler(SiteLogins(SshTransport(clock=SystemClock(), **site.ssh)), SystemClock(), "quirks")  # type: ignore[arg-type]
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ import grpc.aio
 
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.endpoint import Endpoint
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from tests.simulation import schedule
 from tests.simulation.client import CHAIN_ID
@@ -54,7 +55,7 @@ class WireSchedule(Schedule):
     def _life(self, periods: dict[str, float]) -> Life:
         life = super()._life(periods)
         clock, gate, world, wire = life.clock, life.gate, self._world, self._wire
-        life.scheduler = SlurmScheduler(WireTransport(world, wire, self._slurm, gate), clock)
+        life.scheduler = SlurmScheduler(SiteLogins(WireTransport(world, wire, self._slurm, gate)), clock)
         life.sending = None
         life.chain = chain = GrpcChain(CHAIN_ID, [], clock, quorum=self._quorum)
         chain.endpoints.all += [

@@ -20,6 +20,7 @@ from provider_daemon.doctor.facts import Certificate, DataFacts
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.doctor.gather_site import Way
 from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.transfers.writer import TransferWriter
 from tests.fakes.chain import FakeClock
 from tests.unit.doctor.healthy import CONFIG, NOW
@@ -61,7 +62,7 @@ def configured(directory: Path, address: str, **data: object) -> Config:
 
 
 async def found(config: Config, directory: Path) -> DataFacts:
-    ways = {"alpha": (str(directory), Way(None, None, LocalTransport(), None))}
+    ways = {"alpha": (str(directory), Way(None, None, SiteLogins(LocalTransport()), None))}
     return await gather_data.gather(config, ways, Deadline(20), FakeClock(time=NOW))
 
 

@@ -27,6 +27,7 @@ from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.loops.outbox import OutboxSettings
 from provider_daemon.ports import Submission
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.transport import CommandResult
 from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, TestChain, cancel, job
 from tests.fakes.scheduler import FakeScheduler, known
@@ -192,7 +193,7 @@ async def test_real_site_is_only_looked_at() -> None:
         async def close(self) -> None:
             pass
 
-    site = Unsubmitting(Deaf(), TestChain().clock, "alpha")
+    site = Unsubmitting(SiteLogins(Deaf()), TestChain().clock, "alpha")
     order = Submission("ve-x-JOB-1", "#!/bin/bash\n", "/scratch/ve-x-JOB-1")
     (receipt,) = await site.submit([order])
     await site.cancel(known({"ve-x-JOB-1": "7"}))

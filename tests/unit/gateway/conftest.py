@@ -28,6 +28,7 @@ from provider_daemon.metrics.gate import Gate
 from provider_daemon.ports import Cluster
 from provider_daemon.site_files.files import SiteFiles
 from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.tokens.identity import Audience
 from provider_daemon.tokens.jwt import mint
 from tests.fakes.chain import ALICE, BOB, CHAIN_ID, PROVIDER, FakeClock, person
@@ -133,7 +134,7 @@ async def serving(tmp_path: Path, ledger: Ledger, **changes: Any) -> AsyncIterat
     work_root = tmp_path / "work"
     work_root.mkdir()
     transport = LocalTransport()
-    site = Site("alpha", 14.0, SiteFiles(transport), transport)
+    site = Site("alpha", 14.0, SiteFiles(transport), SiteLogins(transport))
     uploads = Uploads(tmp_path / "uploads", 2 * QUOTA, QUOTA)
     uploads.open()
     logins = Logins(accounts, clock, url=URL, chain_id=CHAIN_ID, clusters=["HPC-1"])

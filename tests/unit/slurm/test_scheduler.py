@@ -11,6 +11,7 @@ from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
 from provider_daemon.ports import Submission, Watch
 from provider_daemon.slurm import commands
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.transport import CommandResult
 from tests.fakes.scheduler import known
@@ -88,7 +89,7 @@ def watch(*names: str, ids: dict[str, str] | None = None, doubtful: tuple[str, .
 
 
 def scheduler(site: Site) -> SlurmScheduler:
-    return SlurmScheduler(site, Clock())
+    return SlurmScheduler(SiteLogins(site), Clock())
 
 
 async def test_one_call_while_all_run() -> None:
