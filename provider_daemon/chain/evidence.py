@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass
 from provider_daemon.chain import bech32
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.sign import verify as verify_signature
+from provider_daemon.job.signed_words import NO_WORDS, SignedWords
 from provider_daemon.job.state import State
-from provider_daemon.job.transfer import Results
 from provider_daemon.job.usage import Usage
 
-# of the document; a document without the field is version 1, which does not describe the job
-VERSION = 2
-# of a document that also signs the manifest of the results
-WITH_RESULTS = 3
+# Versions of the document. Version 1 has no version field and does not describe the job; version 2 does;
+# version 3 also signs the manifest of the results; version 4 the image and the site's audit, and results if
+# there are any.
+OF_JOB, OF_RESULTS, VERSION = 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class EvidenceFacts:
     """Everything that the signature covers. `signed_at` is in seconds since the epoch.
 
     `spec_sha256`: the digest of what the customer requested (spec_digest.py), "" in evidence of version 1,
-    which has no such field. `results`: the manifest of the results, only in evidence of version 3.
+    which has no such field. `signed`: values that the report names in its message, from version 3 on the
+    results, from version 4 on all. `version`: of the document, if it has a `spec_sha256`.
     """
 
     chain_id: str
@@ -41,7 +42,8 @@ class EvidenceFacts:
     usage: Usage
     signed_at: int
     spec_sha256: str = ""
-    results: Results | None = None
+    signed: SignedWords = NO_WORDS
+    version: int = VERSION
 
 
 def document(facts: EvidenceFacts) -> bytes:
@@ -50,13 +52,14 @@ def document(facts: EvidenceFacts) -> bytes:
     GPU types are left out: the protobuf message lacks them, so nobody could check them.
     """
     said = {**asdict(facts), "state": facts.state.value, "usage": wire_usage(facts.usage)}
-    del said["results"]
-    if facts.results is not None:
-        signed = {f"results_{name}": value for name, value in asdict(facts.results).items()}
-        return canonical({**said, **signed, "version": WITH_RESULTS})
-    if facts.spec_sha256:
-        return canonical({**said, "version": VERSION})
-    del said["spec_sha256"]
+    del said["signed"]
+    if not facts.spec_sha256:
+        del said["spec_sha256"], said["version"]
+        return canonical(said)
+    if facts.version >= VERSION:
+        said |= {"image": facts.signed.image, "site_audit": facts.signed.site_audit}
+    if facts.version >= OF_RESULTS and facts.signed.results is not None:
+        said |= {f"results_{name}": value for name, value in asdict(facts.signed.results).items()}
     return canonical(said)
 
 

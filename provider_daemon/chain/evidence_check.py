@@ -3,22 +3,22 @@
 The data are a transaction's bytes, and which cluster each job belongs to.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError
 
 from provider_daemon.chain import bech32, messages
-from provider_daemon.chain.evidence import EvidenceFacts, verify
+from provider_daemon.chain.evidence import OF_JOB, OF_RESULTS, EvidenceFacts, verify
 from provider_daemon.chain.proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import tx_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.chain.spec_digest import digest
-from provider_daemon.job import results_word
+from provider_daemon.job import signed_words
+from provider_daemon.job.signed_words import NO_WORDS, SignedWords
 from provider_daemon.job.state import TERMINAL, State
-from provider_daemon.job.transfer import Results
 
 _PLAIN_KEY = f"/{PubKey.DESCRIPTOR.full_name}"
 
@@ -46,14 +46,14 @@ class Verdict:
     """The result of a verification.
 
     `why` is empty if the evidence is valid. `spec_signed`: it names its job, and the chain's record is that
-    job. `results`: the signed manifest of the results, if the evidence has one.
+    job. `signed`: the image, the site's audit and the manifest of the results, as far as they are signed.
     """
 
     job_id: str
     state: str
     why: str = ""
     spec_signed: bool = False
-    results: Results | None = None
+    signed: SignedWords = NO_WORDS
 
     @property
     def ok(self) -> bool:
@@ -101,14 +101,21 @@ def _verdict(
     if why := _incomplete(report, state, record, keys):
         return Verdict(report.job_id, state, why)
     facts, key = _facts(report, State(state), chain_id, record), keys[report.provider_address]
-    if record.spec_sha256 and verify(facts, report.signature, key):
-        return Verdict(report.job_id, state, spec_signed=True, results=facts.results)
-    facts = replace(facts, results=None)  # evidence that signs no results, whatever the message names
-    if record.spec_sha256 and verify(facts, report.signature, key):
-        return Verdict(report.job_id, state, spec_signed=True)
-    if verify(replace(facts, spec_sha256=""), report.signature, key):
-        return Verdict(report.job_id, state)
+    for candidate in _candidates(facts):
+        if verify(candidate, report.signature, key):
+            spec_signed = bool(candidate.spec_sha256)
+            return Verdict(report.job_id, state, spec_signed=spec_signed, signed=candidate.signed)
     return Verdict(report.job_id, state, "the signature does not fit what the report says")
+
+
+def _candidates(facts: EvidenceFacts) -> Iterator[EvidenceFacts]:
+    """Yields what the provider may have signed, of each version. Version 2 signs nothing of the message."""
+    if facts.spec_sha256:
+        yield facts
+        if facts.signed.results is not None:
+            yield replace(facts, signed=SignedWords(results=facts.signed.results), version=OF_RESULTS)
+        yield replace(facts, signed=NO_WORDS, version=OF_JOB)
+    yield replace(facts, spec_sha256="", signed=NO_WORDS)
 
 
 def _state(report: MsgReportJobStatus) -> str:
@@ -144,5 +151,5 @@ def _facts(report: MsgReportJobStatus, state: State, chain_id: str, record: Chai
         usage=messages.usage_of(report.usage_metrics),
         signed_at=report.signed_timestamp,
         spec_sha256=record.spec_sha256,
-        results=results_word.parse(report.status_message) if state in TERMINAL else None,
+        signed=signed_words.parse(report.status_message) if state in TERMINAL else NO_WORDS,
     )

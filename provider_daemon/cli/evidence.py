@@ -1,7 +1,7 @@
 """`provd evidence`: verifies signed usage, from the chain or from the ledger."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +65,7 @@ def _verdict_row(tx_hash: str, verdict: "Verdict") -> dict[str, object]:
         "ok": verdict.ok,
         "why": verdict.why,
     }
-    return {**said, "spec_signed": verdict.spec_signed}
+    return {**said, "spec_signed": verdict.spec_signed, "signed": asdict(verdict.signed)}
 
 
 @app.command()

@@ -163,7 +163,7 @@ async def _followed(client: "Client", asked: Submission) -> "Ended":
     """Shows state changes on stderr and the job's output on stdout until the job has ended."""
     import asyncio
 
-    from provider_daemon.job.results_word import without_words
+    from provider_daemon.job.signed_words import without_words
     from provider_daemon.job.state import State
 
     following: list[asyncio.Task[None]] = []

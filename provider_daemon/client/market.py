@@ -122,5 +122,5 @@ async def evidence_of(chain: GrpcChain, job_id: str) -> Evidence:
         return Evidence(why=f"the chain has no final report of {job_id}")
     if not verdicts[-1].ok:
         return Evidence(why=f"the evidence of the final report is not valid: {verdicts[-1].why}")
-    results = verdicts[-1].results
+    results = verdicts[-1].signed.results
     return Evidence(results, "" if results else "the final report signs no results")

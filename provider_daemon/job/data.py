@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, replace
 
 from provider_daemon.job.lifecycle import Job
-from provider_daemon.job.results_word import results_word
+from provider_daemon.job.signed_words import SignedWords
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.transfer import InputState, Transfer
@@ -97,12 +97,12 @@ def whole_usage(usage: Usage, transfer: Transfer) -> Usage:
     )
 
 
-def report_words(job: Job, policy: DataPolicy | None) -> str:
-    """Returns the words of the final status message that name the place and the digest of the results.
+def report_words(job: Job, policy: DataPolicy | None, signed: SignedWords) -> str:
+    """Returns the words of the final status message for programs: where the results are, and what is signed.
 
-    `output=` is the word that the published command line reads; `results=` is signed with the evidence.
+    `output=` is the word that the published command line reads.
     """
-    words = (
-        [f"output={policy.url.rstrip('/')}/v1/jobs/{job.spec.job_id}/files"] if policy and policy.url else []
+    output = (
+        f"output={policy.url.rstrip('/')}/v1/jobs/{job.spec.job_id}/files" if policy and policy.url else ""
     )
-    return " ".join([*words, *([results_word(job.results)] if job.results else [])])
+    return " ".join(filter(None, (output, str(signed))))

@@ -94,7 +94,8 @@ class Job:
     job's directory at the site, of its last submission. `measured_at`: when the final record was first read.
     `settled_at`: when the usage with everything that belongs to it became final, and the report was due;
     `results`: the manifest that this report signs, if there was one. `user`: the Unix user of the job at the
-    site; "" for the user of provd's own login.
+    site; "" for the user of provd's own login. `image`: the digest of the image that was submitted last; ""
+    for a native program and for a launcher of the site's own.
     """
 
     spec: Spec
@@ -129,6 +130,7 @@ class Job:
     settled_at: float | None = None
     results: Results | None = None
     user: str = ""
+    image: str = ""
 
     @property
     def name(self) -> str:

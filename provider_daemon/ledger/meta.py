@@ -79,6 +79,11 @@ def heartbeat_sequence(cluster_id: str) -> Key[int]:
     return Key(f"heartbeat:{cluster_id}", int, 0)
 
 
+def site_audit(cluster_id: str) -> Key[str]:
+    """SHA-256 in hex of the newest `provd site audit`; "" before the first."""
+    return Key(f"site_audit:{cluster_id}", str, "")
+
+
 def node_id(first: str) -> Key[str]:
     """The current id on chain of the node whose first one was `first`."""
     return Key(f"node_id:{first}", str, first)

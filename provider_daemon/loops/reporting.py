@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from provider_daemon.chain import evidence, messages
 from provider_daemon.chain.keys import Signer
-from provider_daemon.job import results_word
 from provider_daemon.job.data import DataPolicy, report_words
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.report_cost import MAX_MESSAGE
+from provider_daemon.job.signed_words import NO_WORDS, SignedWords, parse
 from provider_daemon.job.state import TERMINAL, State, route
 from provider_daemon.job.usage import Usage
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
@@ -28,8 +29,9 @@ def store_reports(
     due = route(job.promised, job.state, ran=job.usage is not None and job.usage.nodes_used > 0)
     if job.measured and not job.settled:  # the final report waits for the manifest of the results
         due = tuple(state for state in due if state not in TERMINAL)
+    audit = ledger.get(meta.site_audit(job.spec.cluster_id)) if due else ""
     for state in due:
-        ledger.add_message(signer.address, report(job, state, signer, now, data), now)
+        ledger.add_message(signer.address, report(job, state, signer, now, data, audit), now)
         ledger.add_event(job.spec.job_id, EventKind.REPORT_STORED, state.value, now, state)
     return replace(job, promised=due[-1]) if due else job
 
@@ -40,7 +42,7 @@ def keep_evidence(
     """Keeps the signed usage in the ledger: the chain accepts no report of a job that it has ended."""
     ledger.add_message(
         signer.address,
-        report(job, job.state, signer, now, data),
+        report(job, job.state, signer, now, data, ledger.get(meta.site_audit(job.spec.cluster_id))),
         now,
         kept=True,
         note=f"chain: {job.reported}",
@@ -48,9 +50,16 @@ def keep_evidence(
     ledger.add_event(job.spec.job_id, EventKind.EVIDENCE_KEPT, job.state.value, now)
 
 
-def report(job: Job, state: State, signer: Signer, now: float, data: DataPolicy | None = None) -> Message:
-    """Returns a MsgReportJobStatus. Only a final one has usage, exit code and the customer's message."""
+def report(
+    job: Job, state: State, signer: Signer, now: float, data: DataPolicy | None = None, site_audit: str = ""
+) -> Message:
+    """Returns a MsgReportJobStatus. Only a final one has usage, exit code and the customer's message.
+
+    `site_audit`: the hash of the site's newest audit, "" if there is none.
+    """
     final = state in TERMINAL
+    ran = final and job.slurm_id and job.spec.digest
+    signed = SignedWords(job.image, site_audit, job.results) if ran else NO_WORDS
     facts = evidence.EvidenceFacts(
         chain_id=job.spec.chain_id,
         cluster_id=job.spec.cluster_id,
@@ -62,18 +71,19 @@ def report(job: Job, state: State, signer: Signer, now: float, data: DataPolicy 
         usage=(job.usage or Usage()) if final else Usage(),
         signed_at=int(now),
         spec_sha256=job.spec.digest,
-        results=job.results if final and job.spec.digest else None,
+        signed=signed,
     )
-    message = final_message(job, data) if final else ""
+    message = final_message(job, data, signed) if final else ""
     body = messages.report_job_status(facts, signature=evidence.sign(facts, signer), status_message=message)
     return Message("report", job.spec.job_id, body.SerializeToString(deterministic=True), state.value)
 
 
-def final_message(job: Job, data: DataPolicy | None) -> str:
-    """Returns the message for the customer, and after it the words about the results of a job that ran."""
-    words = report_words(job, data) if job.slurm_id else ""
-    if not words:
-        # A reason may repeat text from outside, which must not read as the word of signed results.
-        forged = results_word.parse(job.message) is not None
-        return cut(f"{job.message}." if forged else job.message, MAX_MESSAGE)
-    return " ".join(filter(None, (cut(job.message, MAX_MESSAGE - len(words.encode()) - 1), words)))
+def final_message(job: Job, data: DataPolicy | None, signed: SignedWords) -> str:
+    """Returns the message for the customer, and after it the words for programs of a job that ran."""
+    words = report_words(job, data, signed) if job.slurm_id else ""
+    room = MAX_MESSAGE - (len(words.encode()) + 1 if words else 0)
+    said = " ".join(filter(None, (cut(job.message, room), words)))
+    if parse(said) == signed:
+        return said
+    # The reason repeats text from outside that reads as signed words. A full stop makes it text again.
+    return " ".join(filter(None, (f"{cut(job.message.rstrip(), room - 1)}.", words)))

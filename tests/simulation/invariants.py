@@ -47,7 +47,7 @@ from google.protobuf.any_pb2 import Any
 
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
-from provider_daemon.job import results_word
+from provider_daemon.job import signed_words
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, Job
 from provider_daemon.job.parking import ParkReason
@@ -306,7 +306,7 @@ def _verdict(
 
 def _data(scene: Scene, record: Record, report: MsgReportJobStatus) -> list[str]:
     """Checks what the report says of the results and of the bytes moved."""
-    name, signed = record.slurm_name, results_word.parse(report.status_message)
+    name, signed = record.slurm_name, signed_words.parse(report.status_message).results
     if scene.mover is None or not scene.mover.present:
         return [] if signed is None else ["15 results are signed, and there is no mover"]
     true_bytes = bytes_in(name) if name in scene.mover.brings else 0

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,14 @@ from hypothesis import strategies as st
 
 from provider_daemon.chain import evidence, evidence_check, messages, tx
 from provider_daemon.chain.evidence import EvidenceFacts
+from provider_daemon.chain.evidence_check import Verdict
 from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
 from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.chain.sign import LocalSigner, verify
+from provider_daemon.job.signed_words import NO_WORDS, SignedWords
 from provider_daemon.job.state import State
+from provider_daemon.job.transfer import Results
 from provider_daemon.job.usage import Usage
 from tests.unit.chain.vectors import ADDRESS, SECRET
 
@@ -30,6 +34,7 @@ SIGNER = LocalSigner(SECRET)
 OTHER = LocalSigner(bytes(31) + b"\x07")
 USAGE = Usage(3600, 14_400, 28_800, 3_600, 0, 0, 0, 2, 2, (("a100", 3_600),))
 FACTS = EvidenceFacts(CHAIN, "HPC-1", ADDRESS, "JOB-7", "4242", State.COMPLETED, 0, USAGE, 1_770_000_000)
+WORDS = SignedWords(f"sha256:{'c' * 64}", "d" * 64, Results("e" * 64, 2, 23))
 WIRE_FIELDS = [field.name for field in fields(Usage) if field.name != "gpu_seconds_by_type"]
 
 
@@ -212,10 +217,46 @@ def test_evidence_of_another_job_under_that_number() -> None:
     assert verdict.why == "the signature does not fit what the report says"
 
 
-def test_evidence_of_version_1() -> None:
-    """What was signed before verifies as what it is: it does not say which job of that number was meant."""
-    (verdict,) = verdicts(report(FACTS))
-    assert (verdict.ok, verdict.spec_signed) == (True, False)
+def test_versions() -> None:
+    """New evidence is of version 4; without the digest of a request it has no version."""
     assert b"version" not in evidence.document(FACTS)
-    assert b'"spec_sha256":"aaaa' in evidence.document(replace(FACTS, spec_sha256="a" * 64))
-    assert b'"version":2' in evidence.document(replace(FACTS, spec_sha256="a" * 64))
+    document = json.loads(evidence.document(replace(FACTS, spec_sha256="a" * 64)))
+    assert (document["version"], document["spec_sha256"]) == (4, "a" * 64)
+    assert (document["image"], document["site_audit"]) == ("", "")
+
+
+OLD = json.loads((Path(__file__).parents[2] / "fixtures/chain/evidence.json").read_text())
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_evidence_of_older_versions(version: str) -> None:
+    """What was signed before verifies as what it is, and only with the numbers that were signed."""
+    message = Envelope(type_url=report().type_url, value=bytes.fromhex(OLD[version]["report"]))
+    (verdict,) = verdicts(message)
+    assert (verdict.ok, verdict.spec_signed) == (True, version != "1")
+    assert (verdict.signed.results is not None) == (version == "3")
+    assert not verdicts(changed(message, exit_code=1))[0].ok
+    old_facts = replace(
+        FACTS, usage=replace(USAGE, storage_gb_hours=1, network_bytes_in=2, network_bytes_out=3)
+    )
+    as_signed = {
+        "1": old_facts,
+        "2": replace(old_facts, spec_sha256="a" * 64, version=2),
+        "3": replace(old_facts, spec_sha256="a" * 64, version=3, signed=verdict.signed),
+    }
+    assert evidence.document(as_signed[version]).decode() == OLD[version]["document"]
+
+
+def test_what_the_message_names_is_signed() -> None:
+    """Image, audit and results are checked against the message: another digest there breaks the evidence."""
+    message = f"done {WORDS}"
+    facts = replace(FACTS, spec_sha256="a" * 64, signed=WORDS)
+    honest = changed(report(facts), status_message=message)
+    assert verdicts(honest) == [Verdict("JOB-7", "completed", spec_signed=True, signed=WORDS)]
+    for other in (
+        replace(WORDS, image=f"sha256:{'0' * 64}"),
+        replace(WORDS, site_audit="0" * 64),
+        replace(WORDS, results=None),
+        NO_WORDS,
+    ):
+        assert not verdicts(changed(honest, status_message=f"done {other}"))[0].ok

@@ -25,7 +25,7 @@ from provider_daemon.client.outcome import Exit
 from provider_daemon.client.session import chain_at
 from provider_daemon.client.transaction import TxTerms
 from provider_daemon.errors import ConfigError, Refused, Transient
-from provider_daemon.job import results_word
+from provider_daemon.job import signed_words
 from provider_daemon.job.state import State
 from tests.fakes import chain as fakes
 from tests.fakes.chain import ALICE, BOB
@@ -90,7 +90,7 @@ async def sent(chain: GrpcChain, wanted: MsgReportJobStatus, job_id: str = "JOB-
     """Sends it in a block of its own, signed by alice; its evidence too, with the results that it names."""
     message = copy.deepcopy(wanted)
     message.job_id = job_id
-    if results := results_word.parse(message.status_message):
+    if (words := signed_words.parse(message.status_message)) != signed_words.NO_WORDS:
         record = await chain.query.job(message.job_id)
         assert record is not None
         message.signed_timestamp = 1_770_000_000
@@ -105,7 +105,7 @@ async def sent(chain: GrpcChain, wanted: MsgReportJobStatus, job_id: str = "JOB-
             messages.usage_of(message.usage_metrics),
             message.signed_timestamp,
             digest(record, CHAIN_ID),
-            results,
+            words,
         )
         message.signature = evidence.sign(facts, ALICE)
     await defaults.sign_evidence(chain, message, ALICE)
@@ -136,7 +136,7 @@ def signed(results: dict[str, bytes]) -> MsgReportJobStatus:
     """The final report of a job with these results."""
     text = manifest_of(results)
     found = verify.summary(text, verify.manifest(text))
-    return report("completed", status_message=f"SLURM: COMPLETED {results_word.results_word(found)}")
+    return report("completed", status_message=f"SLURM: COMPLETED {signed_words.SignedWords(results=found)}")
 
 
 RAN = (*BEGUN, signed(RESULTS))

@@ -6,7 +6,6 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.job import results_word
 from provider_daemon.job.data import DataPolicy, settle, whole_usage
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import State
@@ -104,13 +103,3 @@ def test_storage_is_rounded_down() -> None:
     """A GB-hour less a byte-second is no whole GB-hour."""
     assert whole_usage(Usage(), Transfer(storage_byte_seconds=3600 * 2**30 - 1)).storage_gb_hours == 0
     assert whole_usage(Usage(), Transfer(storage_byte_seconds=3600 * 2**30)).storage_gb_hours == 1
-
-
-@given(RESULTS, st.text())
-def test_the_word_of_the_results(results: Results, before: str) -> None:
-    """It is found at the end of any message, also after text that looks like it."""
-    word = results_word.results_word(results)
-    assert results_word.parse(f"{before} {word}") == results
-    assert results_word.parse(word) == results
-    assert results_word.parse(f"{word} and more") is None
-    assert results_word.parse(f"x{word}") is None

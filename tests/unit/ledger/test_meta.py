@@ -27,6 +27,7 @@ STORED: list[tuple[Key[Any], object, str, str]] = [
     (meta.doubt("HPC-1"), 0.0, "doubt:HPC-1", "0.0"),
     (meta.node_count("HPC-1"), 2, "nodes:HPC-1", "2"),
     (meta.heartbeat_sequence("HPC-1"), 2000000023, "heartbeat:HPC-1", "2000000023"),
+    (meta.site_audit("HPC-1"), "ab" * 32, "site_audit:HPC-1", "ab" * 32),
     (meta.node_id("a.n1"), "a.n1~2", "node_id:a.n1", "a.n1~2"),
 ]
 DEFAULTS: dict[str, object] = {

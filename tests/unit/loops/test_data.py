@@ -11,9 +11,10 @@ from provider_daemon.chain.evidence_check import ChainRecord
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.errors import Transient
 from provider_daemon.job.data import DataPolicy
+from provider_daemon.job.signed_words import SignedWords
 from provider_daemon.job.state import State
 from provider_daemon.job.transfer import InputState, Results, Transfer
-from provider_daemon.ledger import listing
+from provider_daemon.ledger import listing, meta
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.timeline import timeline
 from provider_daemon.loops.advance import Advance
@@ -180,6 +181,8 @@ async def test_unreadable_facts(house: House, transfers: FakeTransfers) -> None:
 async def test_the_final_report_signs_the_results(house: House, transfers: FakeTransfers) -> None:
     """It waits for the manifest, and carries its root, the bytes moved and the storage, all under the
     signature that anybody can verify from the chain's data."""
+    with house.ledger.write():
+        house.ledger.set(meta.site_audit("HPC-1"), "ab" * 32)
     await submit(house)
     await ran(house)
     assert await house.state() == "running"
@@ -197,7 +200,8 @@ async def test_the_final_report_signs_the_results(house: House, transfers: FakeT
     assert record is not None
     assert record.state is State.COMPLETED
     assert record.status_message == (
-        f"output=https://gw.example/v1/jobs/JOB-1/files results=sha256:{RESULTS.root}:3:4000"
+        f"output=https://gw.example/v1/jobs/JOB-1/files site_audit={'ab' * 32} "
+        f"results=sha256:{RESULTS.root}:3:4000"
     )
     final = (await house.chain.client.reports_of("JOB-1"))[-1]
     found = await house.chain.client.query.job("JOB-1")
@@ -205,7 +209,8 @@ async def test_the_final_report_signs_the_results(house: House, transfers: FakeT
     chain_id = house.chain.client.chain_id
     verdicts = evidence_check.check(final.tx, chain_id, {"JOB-1": ChainRecord.of(found, chain_id)})
     (verdict,) = [verdict for verdict in verdicts if verdict.state == "completed"]
-    assert (verdict.ok, verdict.spec_signed, verdict.results) == (True, True, RESULTS)
+    assert (verdict.ok, verdict.spec_signed) == (True, True)
+    assert verdict.signed == SignedWords(site_audit="ab" * 32, results=RESULTS)
     (report,) = [report for report in evidence_check.reports(final.tx) if report.usage_metrics.nodes_used]
     used = report.usage_metrics
     assert (used.network_bytes_in, used.network_bytes_out, used.storage_gb_hours) == (20_000_000, 5_000, 7)
