@@ -17,6 +17,7 @@ FUNCTIONS: dict[str, frozenset[str]] = {
     "job.hold": frozenset(),
     "job.lifecycle": frozenset({"_several", "_unseen", "_overdue", "_learn", "_finish", "refuse_id"}),
     "loops.advance": frozenset(),
+    "loops.customer_slots": frozenset(),
     "loops.unreadable_rows": frozenset(),
     "loops.rejections": frozenset(),
     "loops.drafts": frozenset({"_shorten"}),

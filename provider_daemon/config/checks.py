@@ -44,6 +44,13 @@ def contradictions(value: dict[str, Any]) -> Found:
         yield from _late(where, cluster)
         yield from _launchers(where, cluster)
         yield from _pool(where, cluster, clusters[:number])
+    yield from _customers(_table(value.get("customers")))
+
+
+def _customers(customers: dict[str, Any]) -> Found:
+    for address in _table(customers.get("blocked")):
+        if address in _table(customers.get("allowed")):
+            yield ("customers", "blocked", address), "is in customers.allowed too"
 
 
 def _table(value: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from provider_daemon import names
 from provider_daemon.config.checks import MARGIN_SECONDS, POLL_SECONDS, contradictions
+from provider_daemon.config.customers import ADDRESS, CustomersConfig
 from provider_daemon.config.toml_lines import line_of, lines_of, shown
 from provider_daemon.errors import ConfigError
 
@@ -33,6 +34,7 @@ SHAPES = {
     _LISTEN: "must be address:port",
     _POOL_USERS: "must be a user name of a-z, 0-9, '_' and '-', or a pattern such as provd-c[001-050]",
     _URL: "must be http:// or https:// with a host, without query",
+    ADDRESS: "must be an account address (ve1...)",
     _FINGERPRINT: "must be SHA256:..., as printed by `ssh-keygen -lf`",
 }
 """pattern -> error message for a value that does not match"""
@@ -248,6 +250,7 @@ class Config(_Strict):
     ledger: LedgerConfig = LedgerConfig()
     keys: dict[str, KeyConfig] = Field(min_length=1)
     clusters: list[ClusterConfig] = Field(min_length=1)
+    customers: CustomersConfig = CustomersConfig()
     gateway: GatewayConfig | None = None
     data: DataConfig | None = None
     metrics: MetricsConfig = MetricsConfig()

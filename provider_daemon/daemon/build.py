@@ -4,8 +4,10 @@ from collections.abc import Callable
 from functools import partial
 
 from provider_daemon.chain.keys import Signer
+from provider_daemon.config.customers import CustomersConfig
 from provider_daemon.config.model import ChainConfig, ClusterConfig, Config
 from provider_daemon.job.admission import Image, Limits, Program, SitePolicy
+from provider_daemon.job.customer_limits import CustomerLimits, CustomerPolicy
 from provider_daemon.job.data import DataPolicy
 from provider_daemon.job.report_cost import ReportGasLimits
 from provider_daemon.job.spec import Spec
@@ -41,8 +43,25 @@ def data_policy(config: Config) -> DataPolicy | None:
     return DataPolicy(config.data.results_seconds, config.gateway.url if config.gateway else "")
 
 
+def customer_policy(customers: CustomersConfig) -> CustomerPolicy:
+    everybody = customers.limits.model_dump()
+    return CustomerPolicy(
+        limits=CustomerLimits(**everybody),
+        exceptions={
+            address: CustomerLimits(**everybody | own.model_dump(exclude_none=True))
+            for address, own in customers.exceptions.items()
+        },
+        allowed=customers.allowed,
+        blocked=customers.blocked,
+    )
+
+
 def served_cluster(
-    cluster: ClusterConfig, signer: Signer, max_gas: int, data: DataPolicy | None = None
+    cluster: ClusterConfig,
+    signer: Signer,
+    max_gas: int,
+    data: DataPolicy | None = None,
+    customers: CustomersConfig | None = None,
 ) -> ServedCluster:
     """`max_gas` is per transaction. Reads the templates; raises TemplateError if one is unusable."""
     limits = cluster.limits
@@ -60,6 +79,7 @@ def served_cluster(
         prologue=tuple(cluster.prologue),
         partitions=cluster.partitions,
         data=data,
+        customers=customer_policy(customers or CustomersConfig()),
         site=SitePolicy(
             images=tuple(Image(image.pattern, tuple(image.run)) for image in cluster.images),
             limits=Limits(

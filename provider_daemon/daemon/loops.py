@@ -91,7 +91,11 @@ class LoopSet:
     def _tenancies_of(self, config: Config) -> dict[str, ServedCluster]:
         return {
             cluster.id: served_cluster(
-                cluster, self._wiring.signers[cluster.key], config.chain.max_gas, data_policy(config)
+                cluster,
+                self._wiring.signers[cluster.key],
+                config.chain.max_gas,
+                data_policy(config),
+                config.customers,
             )
             for cluster in config.clusters
         }

@@ -13,7 +13,8 @@ from provider_daemon.ledger import meta, sql
 from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
 from provider_daemon.ledger.meta import Key, T
 
-_QUERIES = {**sql.load("queries.sql"), **sql.load("figures.sql"), **sql.load("listing.sql")}
+_FILES = ("queries.sql", "figures.sql", "listing.sql", "customers.sql")
+_QUERIES = {name: query for file in _FILES for name, query in sql.load(file).items()}
 
 
 class Database:

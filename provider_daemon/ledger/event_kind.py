@@ -9,6 +9,7 @@ class EventKind(StrEnum):
     CREATED = "created"
     ADOPTED = "adopted"
     IGNORED = "ignored"
+    LIMITED = "limited"
     INTENT = "intent"
     SBATCH_UNKNOWN = "sbatch_unknown"
     SBATCH_DEFERRED = "sbatch_deferred"

@@ -23,6 +23,8 @@ CREATE INDEX jobs_closed ON jobs (cluster_id, closed_at) WHERE closed_at IS NOT 
 CREATE INDEX jobs_customer ON jobs (CASE WHEN json_valid(value) THEN json_extract(value, '$.spec.customer') END);
 CREATE INDEX jobs_hold ON jobs (CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END)
     WHERE CASE WHEN json_valid(value) THEN json_extract(value, '$.hold') END IS NOT NULL;
+CREATE INDEX jobs_waiting ON jobs (cluster_id, CASE WHEN json_valid(value) THEN json_extract(value, '$.spec.customer') END)
+    WHERE closed_at IS NULL AND slurm_id = '' AND state = 'pending';
 
 -- Jobs whose number on chain belongs to another job, or to none: out of the way, and kept as a record.
 CREATE TABLE dropped_jobs (
@@ -43,6 +45,31 @@ CREATE TABLE quarantine (
     why    TEXT NOT NULL,
     at     REAL NOT NULL
 ) STRICT;
+
+-- Jobs that intake has taken or refused in the last day: what a customer's limits count.
+CREATE TABLE admissions (
+    job_id       TEXT PRIMARY KEY,
+    cluster_id   TEXT NOT NULL,
+    customer     TEXT NOT NULL,
+    at           REAL NOT NULL,
+    refused      INTEGER NOT NULL CHECK (refused IN (0, 1)),
+    core_seconds INTEGER NOT NULL         -- what the job may use; once measured, what it used
+) STRICT;
+
+CREATE INDEX admissions_customer ON admissions (cluster_id, customer, at, refused, core_seconds);
+CREATE INDEX admissions_at ON admissions (at);
+
+-- Ranges of job numbers that were left on chain: of a customer at a limit, or (customer '') not read yet.
+CREATE TABLE postponed (
+    first      INTEGER PRIMARY KEY,
+    last       INTEGER NOT NULL,
+    cluster_id TEXT NOT NULL,
+    customer   TEXT NOT NULL,
+    reason     TEXT NOT NULL,             -- a Limit (job/customer_limits.py), '' of numbers that were not read
+    since      REAL NOT NULL
+) STRICT;
+
+CREATE INDEX postponed_customer ON postponed (customer, cluster_id, first);
 
 -- Everything that a key signs. A message is immutable; only its status, its transaction and its note change.
 -- AUTOINCREMENT: replaced heartbeats are deleted, and whoever still holds the id of one must never meet another message under it.

@@ -22,14 +22,17 @@ from provider_daemon.job.lifecycle import (
     observe,
 )
 from provider_daemon.job.snapshot import Snapshot
+from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State
 from provider_daemon.job.transfer import Transfer
 from provider_daemon.job.turns import in_turn
 from provider_daemon.job.usage_record import SnapshotType
+from provider_daemon.ledger import customers
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.concurrent import run_all
+from provider_daemon.loops.customer_slots import CustomerSlots
 from provider_daemon.loops.job_log import record_changes
 from provider_daemon.loops.reporting import keep_evidence, store_reports
 from provider_daemon.loops.stale_ledger import StaleLedger
@@ -80,6 +83,7 @@ class Advance:
         self._ongoing = ongoing or OngoingProblems()
         self._transfers = transfers
         self._pause = SubmissionPause(served.name, clock, self._ongoing)
+        self._slots = CustomerSlots(ledger)
         self._stale_ledger = StaleLedger(ledger, served.cluster_id)
         self._bad_rows = UnreadableRows(ledger, served.cluster_id, served.name)
         self._interim = Interim(ledger, served.signer, clock)
@@ -135,8 +139,9 @@ class Advance:
         steps = [self._decide(job, snapshot, moved.get(job.name)) for job in observed]
         waiting = [(step.job.spec.customer, step) for step in steps if isinstance(step.action, Submit)]
         others = [step for step in steps if not isinstance(step.action, Submit)]
-        active = [step.job.spec.customer for step in others if holds_slot(step.job, snapshot)]
-        return others + self._submissions(in_turn(waiting, active), len(active), moved)
+        active = [step.job.spec for step in others if holds_slot(step.job, snapshot)]
+        order = in_turn(waiting, [spec.customer for spec in active])
+        return others + self._submissions(order, active, moved)
 
     def _with_data(self, job: Job, transfer: Transfer | None, now: float, latest: float) -> Job:
         """Applies what the data mover has done for the job."""
@@ -152,12 +157,19 @@ class Advance:
         job = refuse_inputs(job, transfer)
         return Step(job, action if job.state is State.PENDING and inputs_ready(job, transfer) else None)
 
-    def _submissions(self, waiting: Sequence[Step], active: int, moved: Mapping[str, Transfer]) -> list[Step]:
-        """Returns a step for each waiting job. Only as many as `max_jobs` allows are submissions."""
-        steps = []
+    def _submissions(
+        self, waiting: Sequence[Step], active: Sequence[Spec], moved: Mapping[str, Transfer]
+    ) -> list[Step]:
+        """Returns a step for each waiting job. Only as many as the limits allow are submissions."""
+        steps, slots = list[Step](), len(active)
+        self._slots.begin(self._served.customers, active)
         for waits in waiting:
-            step = self._step(waits.job, active, moved.get(waits.job.name, Transfer()).staged)
-            active += step.order is not None
+            step = Step(waits.job)
+            if self._slots.admits(waits.job.spec):
+                step = self._step(waits.job, slots, moved.get(waits.job.name, Transfer()).staged)
+            if step.order is not None:
+                slots += 1
+                self._slots.took(waits.job.spec)
             steps.append(step)
         return steps
 
@@ -188,6 +200,7 @@ class Advance:
                 newest = self._ledger.job(job_id) or step.job
                 job = merge(step.job, before[job_id], newest)
                 promised |= self._save(before[job_id], newest, job, now)
+            self._slots.write(now)
         if promised:
             self._poke()
 
@@ -204,6 +217,8 @@ class Advance:
         if told != newest:
             self._ledger.save_job(told)
             record_changes(self._ledger, self._served.name, before, told, now)
+            if told.usage != newest.usage or told.closed_at != newest.closed_at:
+                customers.used(self._ledger, told)
         return told.promised is not newest.promised
 
     def _keep_what_was_not_reported(self, job: Job, now: float) -> None:

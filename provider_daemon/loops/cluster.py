@@ -8,6 +8,7 @@ from provider_daemon import names
 from provider_daemon.chain.keys import Signer
 from provider_daemon.errors import Refused
 from provider_daemon.job.admission import SitePolicy
+from provider_daemon.job.customer_limits import CustomerPolicy
 from provider_daemon.job.data import DataPolicy
 from provider_daemon.job.lifecycle import Job, kill_after
 from provider_daemon.job.site_root import site_root
@@ -36,6 +37,7 @@ class ServedCluster:
     partitions: Mapping[str, str] = field(default_factory=dict)
     site: SitePolicy = field(default_factory=SitePolicy)
     data: DataPolicy | None = None
+    customers: CustomerPolicy = field(default_factory=CustomerPolicy)
 
     def directory(self, job: Job) -> str:
         """Returns a new directory for each submission: an earlier one may hold files of another job."""

@@ -21,17 +21,19 @@ from provider_daemon.job.admission import (
     Terms,
     admit,
 )
+from provider_daemon.job.customer_limits import Later, Refuse
 from provider_daemon.job.data import brings_data
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import Job, confirm, wall_limit
 from provider_daemon.job.report_cost import MAX_MESSAGE, ReportGasLimits, too_dear
 from provider_daemon.job.spec import ChainJob, Spec, reduced, same_request
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State, route
-from provider_daemon.ledger import meta
+from provider_daemon.ledger import customers, meta
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops import chain_identity
 from provider_daemon.loops.cluster import ServedCluster
+from provider_daemon.loops.customer_gate import AdmissionBatch, CustomerGate
 from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Chain, Clock, Offering
@@ -40,6 +42,10 @@ from provider_daemon.text import cut
 log = structlog.get_logger("provd.intake")
 
 BATCH = 64  # job records per query; each batch is one commit
+# Job records read in one tick: the newest, and as many of those left unread before. So a flood of jobs delays
+# the next customer's job by one tick at most.
+NEWEST = 16 * BATCH
+UNREAD = 16 * BATCH
 NEAR = 1_000  # job numbers that are read again at once when the job counter is lower than before
 COUNTER_SECONDS = 60  # how long a lower job counter must last before provd uses it
 SWEEP_SECONDS = 60  # how long a change without an event can stay unnoticed
@@ -70,6 +76,7 @@ class Intake:
         self._poke = poke
         self._ongoing = ongoing or OngoingProblems()
         self._job_records = JobRecords(ledger, chain, clock)
+        self._gate = CustomerGate(ledger, served_clusters, self._ongoing)
         self._swept_at = 0.0
         self._vouched = False  # the chain knew one of the ledger's jobs at the last sweep
         self._behind_since: float | None = None
@@ -100,13 +107,35 @@ class Intake:
         if end < first:
             self._counter_behind(end, first)
         self._behind_since = None
-        for some in _batches(f"JOB-{number}" for number in range(first, end)):
-            records = await self._records(some)
-            if len(some) == BATCH and not any(records):
-                raise Transient(
-                    f"the node has no record of {some[0]} to {some[-1]}, although its job counter is {end}"
-                )
-            await self._adopt(some, records)
+        await self._leave_unread(first, end)
+        for some in _batches(map(_job_id, customers.oldest(self._ledger, "", customers.UNREAD, UNREAD))):
+            await self._adopt(some, await self._existing(some, end))
+        first = self._ledger.get(meta.NEXT_JOB)
+        for some in _batches(map(_job_id, range(first, min(end, first + NEWEST)))):
+            await self._adopt(some, await self._existing(some, end))
+        for numbers in self._gate.free(self._clock.now()):
+            for some in _batches(map(_job_id, numbers)):
+                await self._adopt(some, await self._existing(some, end))
+        self._gate.log_released()
+
+    async def _existing(self, job_ids: Sequence[str], end: int) -> list[ChainJob | BaseException | None]:
+        """Returns the records. Raises Transient if a node with that job counter has none of a whole batch."""
+        records = await self._records(job_ids)
+        if len(job_ids) == BATCH and not any(records):
+            raise Transient(
+                f"the node has no record of {job_ids[0]} to {job_ids[-1]}, although its job counter is {end}"
+            )
+        return records
+
+    async def _leave_unread(self, first: int, end: int) -> None:
+        """Leaves all new numbers but the NEWEST for later, if the node can show that the latter exist."""
+        newest = end - NEWEST
+        if first >= newest:
+            return
+        if any(await self._records([_job_id(number) for number in range(newest, newest + BATCH)])):
+            with self._ledger.write():
+                customers.leave_unread(self._ledger, first, newest - 1, self._clock.now())
+                self._ledger.set(meta.NEXT_JOB, newest)
 
     def _counter_behind(self, end: int, first: int) -> None:
         """Handles a counter lower than before. Raises Transient.
@@ -127,6 +156,7 @@ class Intake:
             )
             with self._ledger.write():
                 self._ledger.set(meta.NEXT_JOB, end)
+                customers.forget_from(self._ledger, end)
         hint = "the node is behind, or it serves another chain with the same id, which needs its own ledger"
         raise Transient(f"the chain's job counter is {end}, and was {first} before: {hint}")
 
@@ -137,6 +167,7 @@ class Intake:
             with self._ledger.write():
                 self._ledger.set(meta.SERVED, served)
                 self._ledger.set(meta.NEXT_JOB, 1)
+                customers.forget_from(self._ledger, 1)
         return self._ledger.get(meta.NEXT_JOB)
 
     async def _records(self, job_ids: Sequence[str]) -> list[ChainJob | BaseException | None]:
@@ -148,19 +179,22 @@ class Intake:
     ) -> None:
         adopted: list[Job] = []
         readable: list[str] = []
+        decided = self._gate.batch([*map(_number, job_ids)], self._clock.now())
         for job_id, record in zip(job_ids, records, strict=True):
             if isinstance(record, BaseException) and not isinstance(record, Unreadable):
                 raise record
             try:
-                adopted += await self._considered(job_id, record)
+                adopted += await self._considered(job_id, record, decided)
             except Unreadable as error:
                 self._set_aside(job_id, str(error))
             else:
                 readable.append(job_id)
-        self._commit(job_ids, readable, adopted)
+        self._commit(job_ids, readable, adopted, decided)
 
-    async def _considered(self, job_id: str, record: ChainJob | BaseException | None) -> list[Job]:
-        """Returns the job if it is new and served.
+    async def _considered(
+        self, job_id: str, record: ChainJob | BaseException | None, decided: AdmissionBatch
+    ) -> list[Job]:
+        """Returns the job if it is new and served, and its customer's limits allow it.
 
         Ids are dense: a missing record means that the node lags.
         """
@@ -168,7 +202,14 @@ class Intake:
             raise record
         if record is None:
             raise Unreadable(f"{job_id} is below the chain's counter, but the node has no record of it yet")
-        return [await self.job(record)] if self.ours(record) and self._ledger.job(job_id) is None else []
+        if not self.ours(record) or self._ledger.job(job_id) is not None:
+            return []
+        if record.state is not State.PENDING:  # it was accepted before, or is over
+            return [await self.job(record)]
+        decision = decided.decide(_number(job_id), record.spec)
+        if isinstance(decision, Later):
+            return []
+        return [await self.job(record, decision.reason if isinstance(decision, Refuse) else "")]
 
     def ours(self, record: ChainJob) -> bool:
         """Returns whether a served cluster and key own the job and provd has not sent its final report."""
@@ -179,8 +220,11 @@ class Intake:
             and record.state not in REPORTED_BY_US
         )
 
-    async def job(self, record: ChainJob) -> Job:
-        """Returns the job to store. A job that the site cannot run is stored as failed, with the reason."""
+    async def job(self, record: ChainJob, refusal: str = "") -> Job:
+        """Returns the job to store. A job that the site cannot run is stored as failed, with the reason.
+
+        `refusal`: why the customer's jobs are not accepted, "" if they are.
+        """
         spec, served = record.spec, self._served_clusters[record.spec.cluster_id]
         job = Job(
             spec=spec,
@@ -198,6 +242,8 @@ class Intake:
         gas = self._gas(served)
         if record.state is State.PENDING and not gas.allow_job(record.stored_bytes):
             return self._too_dear(job, record.stored_bytes, gas)
+        if refusal:
+            return refused(job, refusal)
         try:
             offering = await self._offering(spec.offering_id)
             _check_data(spec, served)
@@ -239,11 +285,18 @@ class Intake:
         with self._ledger.write():
             self._ledger.quarantine(job_id, why, self._clock.now())
 
-    def _commit(self, job_ids: Sequence[str], readable: Sequence[str], adopted: Sequence[Job]) -> None:
+    def _commit(
+        self,
+        job_ids: Sequence[str],
+        readable: Sequence[str],
+        adopted: Sequence[Job],
+        decided: AdmissionBatch,
+    ) -> None:
         now = self._clock.now()
         following = _beyond(self._ledger.get(meta.NEXT_JOB), job_ids)
         with self._ledger.write():
             self._ledger.set(meta.NEXT_JOB, following)
+            self._gate.store([*map(_number, job_ids)], adopted, decided, now)
             for job_id in readable:
                 self._ledger.release_quarantine(job_id)
             for job in adopted:
@@ -267,6 +320,7 @@ class Intake:
                     state=job.state,
                     why=job.message,
                 )
+        self._gate.log_held(decided, now)
         if adopted:
             self._poke()
 
@@ -292,6 +346,7 @@ class Intake:
         with self._ledger.write():
             self._ledger.set(meta.CANCELS_HEIGHT, head.height)
             if sweep:
+                customers.prune(self._ledger, now)
                 self._ledger.set(meta.SWEPT_AT, now)
                 self._ledger.set(meta.CHAIN_AHEAD, head.time - now)
         if sweep:
@@ -401,6 +456,10 @@ def _batches(job_ids: Iterable[str]) -> Iterator[list[str]]:
 
 def _number(job_id: str) -> int:
     return int(job_id.removeprefix("JOB-"))
+
+
+def _job_id(number: int) -> str:
+    return f"JOB-{number}"
 
 
 def _beyond(first: int, job_ids: Sequence[str]) -> int:

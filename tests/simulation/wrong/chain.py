@@ -13,6 +13,7 @@ from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
 from provider_daemon.loops import advance, drafts, intake, outbox, rejections, reporting
+from provider_daemon.loops.customer_gate import AdmissionBatch
 from provider_daemon.loops.sending_problems import Problem
 from provider_daemon.ports import TxOutcome
 from tests.simulation.wrong import Changes
@@ -169,12 +170,16 @@ async def reread_by_event(self: Any, jobs: Sequence[Job]) -> None:
     await REREAD(self, [job for job in jobs if job.spec.job_id in self._told])
 
 
-async def missing_is_a_gap(self: Any, job_id: str, record: ChainJob | BaseException | None) -> list[Job]:
-    return [] if record is None else await CONSIDERED(self, job_id, record)
+async def missing_is_a_gap(
+    self: Any, job_id: str, record: ChainJob | BaseException | None, decided: AdmissionBatch
+) -> list[Job]:
+    return [] if record is None else await CONSIDERED(self, job_id, record, decided)
 
 
-async def unreadable_is_skipped(self: Any, job_id: str, record: ChainJob | BaseException | None) -> list[Job]:
-    return [] if isinstance(record, Unreadable) else await CONSIDERED(self, job_id, record)
+async def unreadable_is_skipped(
+    self: Any, job_id: str, record: ChainJob | BaseException | None, decided: AdmissionBatch
+) -> list[Job]:
+    return [] if isinstance(record, Unreadable) else await CONSIDERED(self, job_id, record, decided)
 
 
 def forgets_the_chain(ours: Job, before: Job, newest: Job) -> Job:

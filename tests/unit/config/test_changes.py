@@ -85,7 +85,7 @@ def test_the_guide_says_which_key_is_which() -> None:
     for name in Config.model_fields.keys() - {"clusters"}:
         keys = (
             [name]
-            if (name,) in FIXED or name in ("log", "gateway")
+            if (name,) in FIXED or name in ("log", "gateway", "customers")
             else [f"{name}.{key}" for key in ChainConfig.model_fields]
         )
         for key in keys:

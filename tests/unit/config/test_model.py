@@ -180,8 +180,9 @@ def test_missing_key_stands_with_its_table() -> None:
 
 def test_every_shape_has_words() -> None:
     """No mistake is told by a regular expression."""
-    patterns = set(re.findall(r'"pattern": ("[^"\n]*")', json_schema()))
-    assert {json.loads(pattern) for pattern in patterns} == set(SHAPES)
+    patterns = re.findall(r'"pattern": ("[^"\n]*")', json_schema())
+    of_keys = re.findall(r'"patternProperties": \{\s+("[^"\n]*")', json_schema())
+    assert {json.loads(pattern) for pattern in (*patterns, *of_keys)} == set(SHAPES)
     (line,) = problems(GOOD.replace('work_root = "/', 'work_root = "'))
     assert line.endswith(
         "clusters[0].work_root: must be an absolute path of letters, digits, '.', '_', '@', '+', '=' and '-'"

@@ -36,6 +36,7 @@ class House:
     scheduler: FakeScheduler
     path: Path
     settings: OutboxSettings = field(default_factory=OutboxSettings)
+    served: dict[str, ServedCluster] = field(default_factory=lambda: {"HPC-1": TENANCY})
 
     def __post_init__(self) -> None:
         self.open()
@@ -43,7 +44,7 @@ class House:
     def open(self) -> None:
         self.ledger = Ledger.open(self.path)
         clock, client = self.chain.clock, self.chain.client
-        self.intake = Intake(self.ledger, client, {"HPC-1": TENANCY}, clock, lambda: None)
+        self.intake = Intake(self.ledger, client, self.served, clock, lambda: None)
         self.advance = Advance(self.ledger, self.scheduler, TENANCY, clock, lambda: None)
         self.outbox = Outbox(self.ledger, client, PROVIDER, self.settings, clock, lambda: None)
         self.heartbeat = Heartbeat(self.ledger, self.scheduler, client, TENANCY, clock)
