@@ -8,6 +8,7 @@ submission makes, so the identity is recorded after the mover's last link.
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -21,6 +22,7 @@ from provider_daemon.mover.ports import Site, remove
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.values import Entry, Identity, NotAllowed, NotThere
 from provider_daemon.sources.inputs import Input
+from provider_daemon.sources.refusals import InputRefused
 from provider_daemon.transfers.rows import Cached
 from provider_daemon.transfers.writer import TransferWriter
 
@@ -68,54 +70,84 @@ class Cache:
         self._clock = clock
         self._locks = Locks()
 
-    async def put(self, job: JobFacts, source: Input, target: str) -> None:
-        """Links the input's whole and verified content to `target`, a path below work_root.
+    async def put(self, job: JobFacts, sources: Sequence[Input], directory: str) -> None:
+        """Links whole and verified content to each input's name in `directory`, a path below work_root.
 
-        Jobs that want the same content wait for one fetch. Raises InputRefused, NotOpened and Mismatch for
-        content that is not the declared one, and Transient.
+        Several inputs are fetched and held in memory together. Jobs that want the same content wait for one
+        fetch. An input that cannot be fetched stops no other. Raises InputRefused and NotOpened for content
+        that is not the declared one, and Transient.
         """
-        wanted = Wanted(job, source)
-        async with self._locks.hold(wanted.path):
-            found = await self._verified(wanted) or await self._fetched(wanted)
-            await self._site.link(self._root, wanted.path, target)
-            identity = await self._site.identity(self._root, wanted.path)
-            if (identity.size, identity.mtime_ns, identity.inode) != (
-                found.size,
-                found.mtime_ns,
-                found.inode,
-            ):
-                raise _changed(wanted)
-            self._store.save_cached(self._row(wanted, found.sha256, identity))
+        wanted = [Wanted(job, each) for each in sources]
+        objects = {each.object: each for each in wanted}
+        async with self._locks.hold(*(each.path for each in objects.values())):
+            found = await self._verified(job, objects)
+            found |= await self._fetched(job, {name: objects[name] for name in objects if name not in found})
+            links = [(each.object, each.source.name) for each in wanted]
+            linked = await self._site.link(self._root, paths.cache_of(job.customer), directory, links)
+            identities = {each.object: identity for each, identity in zip(wanted, linked, strict=True)}
+            for name, identity in identities.items():
+                row = found[name]
+                if (identity.size, identity.mtime_ns, identity.inode) != (row.size, row.mtime_ns, row.inode):
+                    raise _changed(objects[name])
+            self._store.save_cached(
+                self._row(objects[name], found[name].sha256, identity)
+                for name, identity in identities.items()
+            )
 
-    async def _verified(self, wanted: Wanted) -> Cached | None:
-        """Returns the row of content that is known to be right; drops what is not."""
-        row = self._store.cached(self._cluster_id, wanted.job.customer, wanted.object)
-        try:
-            identity = await self._site.identity(self._root, wanted.path)
+    async def _verified(self, job: JobFacts, objects: Mapping[str, Wanted]) -> dict[str, Cached]:
+        """Returns the rows of content that is known to be right; drops what is not."""
+        rows = self._store.cached(self._cluster_id, job.customer, objects)
+        folder = paths.cache_of(job.customer)
+        identities = dict(
+            zip(objects, await self._site.identities(self._root, folder, list(objects)), strict=True)
+        )
+        found: dict[str, Cached] = {}
+        unsure: dict[str, tuple[str, Identity]] = {}
+        for name, identity in identities.items():
+            row = rows.get(name)
+            if not isinstance(identity, Identity):
+                continue
             if row is not None and same(row, identity):
-                return row
-            if (sha256 := _expected(wanted, row)) and sha256 == await self._site.sha256(
-                self._root, wanted.path
-            ):
-                return self._row(wanted, sha256, identity)
-        except NotThere:
-            if row is not None:
-                self._store.drop_cached(self._cluster_id, row.customer, row.object)
-            return None
-        except NotAllowed as error:
-            log.warning("cached_file_replaced", path=wanted.path, why=str(error), next="it is fetched again")
-        if row is not None:
-            log.warning("cached_file_changed", path=wanted.path, next="it is fetched again")
-            self._store.drop_cached(self._cluster_id, row.customer, row.object)
-        await remove(self._site, self._root, wanted.path)
-        return None
+                found[name] = row
+            elif sha256 := _expected(objects[name], row):
+                unsure[name] = sha256, identity
+        if unsure:
+            digests = await self._site.digests(self._root, folder, list(unsure))
+            for (name, (sha256, identity)), digest in zip(unsure.items(), digests, strict=True):
+                if digest == sha256:
+                    found[name] = self._row(objects[name], sha256, identity)
+        for name in objects:
+            if name not in found:
+                await self._drop(objects[name], rows.get(name), identities[name])
+        return found
 
-    async def _fetched(self, wanted: Wanted) -> Cached:
+    async def _drop(
+        self, wanted: Wanted, row: Cached | None, there: Identity | type[NotThere | NotAllowed]
+    ) -> None:
+        """Forgets content that is not known to be right, and removes it."""
+        if there is NotAllowed:
+            log.warning("cached_file_replaced", path=wanted.path, next="it is fetched again")
+        elif there is not NotThere and row is not None:
+            log.warning("cached_file_changed", path=wanted.path, next="it is fetched again")
+        if row is not None:
+            self._store.drop_cached(self._cluster_id, row.customer, row.object)
+        if there is not NotThere:
+            await remove(self._site, self._root, wanted.path)
+
+    async def _fetched(self, job: JobFacts, missing: Mapping[str, Wanted]) -> dict[str, Cached]:
+        if len(missing) == 1:
+            (wanted,) = missing.values()
+            return {wanted.object: await self._fetched_alone(wanted)}
+        return await self._fetched_together(job, missing) if missing else {}
+
+    async def _fetched_alone(self, wanted: Wanted) -> Cached:
         written, moved = await self._fetcher.fetch(self._root, wanted.path, wanted.source, wanted.job)
-        row = self._row(wanted, written.sha256, await self._site.identity(self._root, wanted.path))
-        if row.size != written.size:
+        folder = paths.cache_of(wanted.job.customer)
+        (identity,) = await self._site.identities(self._root, folder, [wanted.object])
+        if not isinstance(identity, Identity) or identity.size != written.size:
             raise _changed(wanted)
-        self._store.save_cached(row, fetched_for=wanted.job.name, bytes_in=moved)
+        row = self._row(wanted, written.sha256, identity)
+        self._store.save_cached([row], fetched_for=wanted.job.name, bytes_in=moved)
         log.info(
             "input_fetched",
             job=wanted.job.job_id,
@@ -124,6 +156,19 @@ class Cache:
             bytes=moved,
         )
         return row
+
+    async def _fetched_together(self, job: JobFacts, missing: Mapping[str, Wanted]) -> dict[str, Cached]:
+        sources = {name: each.source for name, each in missing.items()}
+        folder = paths.cache_of(job.customer)
+        stored, problems = await self._fetcher.fetch_small(self._root, folder, sources, job)
+        rows = {file.name: self._row(missing[file.name], file.sha256, identity) for file, identity in stored}
+        if rows:
+            moved = sum(row.size for row in rows.values())
+            self._store.save_cached(rows.values(), fetched_for=job.name, bytes_in=moved)
+            log.info("inputs_fetched", job=job.job_id, inputs=len(rows), bytes=moved)
+        if problems:
+            raise min(problems, key=lambda problem: not isinstance(problem, InputRefused))
+        return rows
 
     def _row(self, wanted: Wanted, sha256: str, identity: Identity) -> Cached:
         return Cached(
@@ -166,8 +211,9 @@ class Cache:
         count = 0
         for customer in await self._names(paths.CACHE):
             for path in await self._names(customer.path):
-                known = self._store.cached(self._cluster_id, *path.path.split("/")[1:])
-                if known is None and path.modified_at < before and not self._locks.held(path.path):
+                _, owner, name = path.path.split("/")
+                known = self._store.cached(self._cluster_id, owner, [name])
+                if not known and path.modified_at < before and not self._locks.held(path.path):
                     await remove(self._site, self._root, path.path)
                     count += 1
         return count

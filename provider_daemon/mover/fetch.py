@@ -1,7 +1,8 @@
-"""Fetches one input into a file at the site: resumed, limited, checked and, if it is encrypted, decrypted."""
+"""Fetches inputs into files at the site: resumed, limited, checked and, if they are encrypted, decrypted."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from provider_daemon.encryption.refusal import NotOpened
 from provider_daemon.errors import Transient
@@ -10,9 +11,13 @@ from provider_daemon.mover.locks import Slots
 from provider_daemon.mover.pace import Bandwidth
 from provider_daemon.mover.ports import Opener, Site, Source, SourceProblem, closing
 from provider_daemon.mover.spool import Spool
-from provider_daemon.site_files.values import Mismatch, Written
-from provider_daemon.sources.inputs import Input
+from provider_daemon.site_files.values import Identity, Mismatch, NewFile, Written
+from provider_daemon.sources.inputs import Input, Scheme
 from provider_daemon.sources.refusals import InputRefusal, InputRefused
+
+SMALL_FETCHES = 4  # at a time, of the small inputs that are one transfer
+
+Problem = InputRefused | SourceProblem
 
 
 class Fetcher:
@@ -45,6 +50,54 @@ class Fetcher:
                 return await self._encrypted(root, path, source, job)
             return await self._plain(root, path, source, job)
 
+    async def fetch_small(
+        self, root: str, directory: str, sources: Mapping[str, Input], job: JobFacts
+    ) -> tuple[list[tuple[NewFile, Identity]], list[Problem]]:
+        """Fetches small plain inputs, by file name, as one transfer into one directory.
+
+        Returns the files, and why others are missing. Raises the site's errors.
+        """
+        async with self._slots.hold(job.customer):
+            found = await self._contents(list(sources.values()), job)
+            files = [
+                NewFile(name, content, hashlib.sha256(content).hexdigest())
+                for name, content in zip(sources, found, strict=True)
+                if isinstance(content, bytes)
+            ]
+            try:
+                stored = await self._site.store(root, directory, files) if files else []
+            except Mismatch as error:  # each content was checked here
+                raise Transient(str(error)) from None
+        problems = [each for each in found if not isinstance(each, bytes)]
+        return list(zip(files, stored, strict=True)), problems
+
+    async def _contents(self, sources: Sequence[Input], job: JobFacts) -> list[bytes | Problem]:
+        found: dict[str, bytes | Problem] = {}
+        uploads = [each for each in sources if each.scheme is Scheme.UPLOAD]
+        others = asyncio.Semaphore(SMALL_FETCHES)
+
+        async def fetch(source: Input) -> None:
+            async with others:
+                found[source.name] = await self._content(source, job)
+
+        async with asyncio.TaskGroup() as group:
+            for source in sources:
+                if source.scheme is not Scheme.UPLOAD:
+                    group.create_task(fetch(source))
+            await self._bandwidth.receive(sum(each.size or 0 for each in uploads))
+            for source, content in zip(
+                uploads, await self._sources.uploaded(uploads, job.customer), strict=True
+            ):
+                found[source.name] = _marked(source, content) if isinstance(content, Transient) else content
+        return [found[each.name] for each in sources]
+
+    async def _content(self, source: Input, job: JobFacts) -> bytes | Problem:
+        try:
+            async with closing(self._chunks(source, job, 0)) as chunks:
+                return b"".join([chunk async for chunk in chunks])
+        except (InputRefused, SourceProblem) as error:
+            return error
+
     async def _plain(self, root: str, path: str, source: Input, job: JobFacts) -> tuple[Written, int]:
         offset = await self._site.partial(root, path) if source.resumable else 0
         if offset > (source.limit if source.size is None else source.size):
@@ -54,12 +107,8 @@ class Fetcher:
                 written = await self._site.write(
                     root, path, chunks, size=source.size, sha256=source.sha256, offset=offset
                 )
-        except Mismatch as error:
-            if offset:
-                raise SourceProblem(
-                    f"{source.name}: the parts do not fit together; it is fetched again"
-                ) from None
-            raise InputRefused(InputRefusal.WRONG_CHECKSUM, f"{source.name}: {error}") from None
+        except Mismatch:
+            raise _wrong(source, offset) from None
         return written, written.size
 
     async def _encrypted(self, root: str, path: str, source: Input, job: JobFacts) -> tuple[Written, int]:
@@ -89,11 +138,7 @@ class Fetcher:
             await self._spool.append(name, chunks)
         if source.sha256 is not None and await self._spool.sha256(name) != source.sha256:
             self._spool.remove(name)
-            if offset:
-                raise SourceProblem(f"{source.name}: the parts do not fit together; it is fetched again")
-            raise InputRefused(
-                InputRefusal.WRONG_CHECKSUM, f"{source.name}: its SHA-256 is not {source.sha256}"
-            )
+            raise _wrong(source, offset)
 
     async def _chunks(self, source: Input, job: JobFacts, offset: int) -> AsyncIterator[bytes]:
         """Marks the failures of the source, which the customer may read; the site's he may not."""
@@ -104,4 +149,15 @@ class Fetcher:
         except SourceProblem:
             raise
         except Transient as error:
-            raise SourceProblem(f"{source.name}: {error}") from None
+            raise _marked(source, error) from None
+
+
+def _marked(source: Input, error: Transient) -> SourceProblem:
+    return SourceProblem(f"{source.name}: {error}")
+
+
+def _wrong(source: Input, offset: int) -> Problem:
+    """Returns what content with another hash means: if it was resumed, it may have changed meanwhile."""
+    if offset:
+        return SourceProblem(f"{source.name}: the parts do not fit together; it is fetched again")
+    return InputRefused(InputRefusal.WRONG_CHECKSUM, f"{source.name}: its SHA-256 is not {source.sha256}")

@@ -83,7 +83,15 @@ class Locks:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
-    async def hold(self, name: str) -> AsyncIterator[None]:
+    async def hold(self, *names: str) -> AsyncIterator[None]:
+        """Several locks are always acquired in the order of their names, so that nobody waits in a circle."""
+        async with AsyncExitStack() as stack:
+            for name in sorted(names):
+                await stack.enter_async_context(self._held(name))
+            yield
+
+    @asynccontextmanager
+    async def _held(self, name: str) -> AsyncIterator[None]:
         lock, users = self._locks.get(name, (asyncio.Lock(), 0))
         self._locks[name] = lock, users + 1
         try:

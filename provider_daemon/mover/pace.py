@@ -34,6 +34,11 @@ class Bandwidth:
         if (wait := self._free_at - self._now()) > 0:
             await self._sleep(wait)
 
+    async def receive(self, size: int) -> None:
+        """Returns when `size` more received bytes may pass."""
+        await self.spend(size)
+        self.received += size
+
     def receiving(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         return self._limited(chunks, received=True)
 
@@ -42,9 +47,9 @@ class Bandwidth:
 
     async def _limited(self, chunks: AsyncIterator[bytes], *, received: bool) -> AsyncIterator[bytes]:
         async for chunk in chunks:
-            await self.spend(len(chunk))
             if received:
-                self.received += len(chunk)
+                await self.receive(len(chunk))
             else:
+                await self.spend(len(chunk))
                 self.sent += len(chunk)
             yield chunk

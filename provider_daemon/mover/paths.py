@@ -23,9 +23,14 @@ def staging(work_root: str, name: str) -> Place:
     return Place(f"{work_root.rstrip('/')}/", f"{INPUTS}/{_plain(name)}")
 
 
+def cache_of(customer: str) -> str:
+    """Returns the path of a customer's cache below work_root. Raises ValueError for a name not plain."""
+    return f"{CACHE}/{_plain(customer)}"
+
+
 def cached(customer: str, name: str) -> str:
     """Returns the path of cached content below work_root. Raises ValueError for a name that is not plain."""
-    return f"{CACHE}/{_plain(customer)}/{_plain(name)}"
+    return f"{cache_of(customer)}/{_plain(name)}"
 
 
 def _plain(word: str) -> str:

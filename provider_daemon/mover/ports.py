@@ -1,7 +1,7 @@
 """What the mover uses of the rooms below it, so that tests can put fakes there."""
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -11,12 +11,15 @@ from provider_daemon.site_files.values import (
     Identity,
     Listing,
     ManifestEntry,
+    NewFile,
+    NotAllowed,
     NotThere,
     Skipped,
     Usage,
     Written,
 )
 from provider_daemon.sources.inputs import Input
+from provider_daemon.sources.refusals import InputRefused
 
 Chunks = AsyncIterator[bytes]
 
@@ -30,7 +33,11 @@ class Site(Protocol):
 
     async def list(self, root: str, path: str = "", after: str = "", limit: int = 1000) -> Listing: ...
 
-    async def identity(self, root: str, path: str) -> Identity: ...
+    async def identities(
+        self, root: str, path: str, names: Sequence[str]
+    ) -> Sequence[Identity | type[NotThere | NotAllowed]]: ...
+
+    async def digests(self, root: str, path: str, names: Sequence[str]) -> Sequence[str | None]: ...
 
     async def sha256(self, root: str, path: str) -> str: ...
 
@@ -38,7 +45,9 @@ class Site(Protocol):
 
     async def make_directory(self, root: str, path: str) -> None: ...
 
-    async def link(self, root: str, source: str, target: str) -> None: ...
+    async def link(
+        self, root: str, path: str, target: str, links: Iterable[tuple[str, str]]
+    ) -> Sequence[Identity]: ...
 
     async def remove(self, root: str, path: str) -> None: ...
 
@@ -57,6 +66,8 @@ class Site(Protocol):
         offset: int = ...,
     ) -> Written: ...
 
+    async def store(self, root: str, path: str, files: Sequence[NewFile]) -> Sequence[Identity]: ...
+
     def manifest(
         self, root: str, exclude: Iterable[str] = ...
     ) -> AbstractAsyncContextManager[AsyncIterator[ManifestEntry | Skipped]]: ...
@@ -70,6 +81,10 @@ class Source(Protocol):
     """Where inputs come from. Raises InputRefused (final) and Transient."""
 
     def fetch(self, source: Input, customer: str, offset: int = 0) -> AbstractAsyncContextManager[Chunks]: ...
+
+    async def uploaded(
+        self, inputs: Sequence[Input], customer: str
+    ) -> Sequence[bytes | InputRefused | Transient]: ...
 
 
 class Opener(Protocol):

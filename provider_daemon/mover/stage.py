@@ -1,6 +1,7 @@
 """Stages the inputs of one job, so that its submission only has to link them."""
 
 import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 
@@ -18,6 +19,9 @@ from provider_daemon.sources.refusals import InputRefusal, InputRefused
 from provider_daemon.transfers.writer import TransferWriter
 
 log = structlog.get_logger("provd.mover")
+
+# A batch of small inputs is stored with one request to the site; the mover has its content in memory.
+SMALL_BYTES, BATCH_BYTES, BATCH_INPUTS = 1024 * 1024, 4 * 1024 * 1024, 500
 
 
 class Stager:
@@ -65,22 +69,40 @@ class Stager:
         waiting: list[Transient] = []
         try:
             async with asyncio.TaskGroup() as group:
-                for each in inputs:
-                    group.create_task(self._put(job, each, f"{place.path}/{each.name}", waiting))
+                for each in batches(inputs):
+                    group.create_task(self._put(job, each, place.path, waiting))
         except BaseExceptionGroup as group_error:
             raise _worst(group_error) from None
         if waiting:
             raise waiting[0]
 
-    async def _put(self, job: JobFacts, source: Input, target: str, waiting: list[Transient]) -> None:
+    async def _put(
+        self, job: JobFacts, sources: Sequence[Input], directory: str, waiting: list[Transient]
+    ) -> None:
         """A temporary failure ends no other transfer: another input may be refused for good, or get whole."""
         try:
-            if source.scheme is Scheme.SITE:
-                await self._datasets.put(source, target)
+            if sources[0].scheme is Scheme.SITE:
+                await self._datasets.put(sources[0], f"{directory}/{sources[0].name}")
             else:
-                await self._cache.put(job, source, target)
+                await self._cache.put(job, sources, directory)
         except Transient as error:
             waiting.append(error)
+
+
+def batches(inputs: Iterable[Input]) -> Iterator[list[Input]]:
+    """Yields all inputs: small ones that are not encrypted together, as far as they fit; others alone."""
+    batch, size = list[Input](), 0
+    for each in inputs:
+        if each.scheme is Scheme.SITE or each.encrypted or each.size is None or each.size > SMALL_BYTES:
+            yield [each]
+            continue
+        if len(batch) == BATCH_INPUTS or size + each.size > BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(each)
+        size += each.size
+    if batch:
+        yield batch
 
 
 def _check_folders(inputs: tuple[Input, ...], customer: str) -> None:

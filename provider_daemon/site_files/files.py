@@ -1,7 +1,7 @@
 """Files at a site, read and written as the job user, over any transport (program: remote/)."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from provider_daemon.site_files.requests import (
     number,
     odd,
     part,
+    several,
 )
 from provider_daemon.site_files.stream import FileStream
 from provider_daemon.site_files.values import (
@@ -22,6 +23,8 @@ from provider_daemon.site_files.values import (
     Identity,
     Listing,
     ManifestEntry,
+    NewFile,
+    NotAllowed,
     NotThere,
     Skipped,
     SkipReason,
@@ -35,6 +38,7 @@ INPUTS = ("inputs",)
 POLL_SECONDS = (0.25, 2.0)  # of a followed file: after new content, and at most
 _TAIL = 1024 * 1024
 _REASONS = frozenset(SkipReason)
+_PROBLEMS: dict[str, type[NotThere | NotAllowed]] = {"not_there": NotThere, "not_allowed": NotAllowed}
 
 
 class SiteFiles:
@@ -71,6 +75,21 @@ class SiteFiles:
 
     async def identity(self, root: str, path: str) -> Identity:
         return identity(await self._requests.ask("identity", root, path=path))
+
+    async def identities(
+        self, root: str, path: str, names: Sequence[str]
+    ) -> Sequence[Identity | type[NotThere | NotAllowed]]:
+        """Returns the identity of each file of the directory `path`, or the failure that it would raise."""
+        found = await self._requests.ask("identities", root, path=path, names=[*names])
+        return [_problem(each) or identity(each) for each in several("identities", found, len(names))]
+
+    async def digests(self, root: str, path: str, names: Sequence[str]) -> Sequence[str | None]:
+        """Returns the SHA-256 of each file of the directory `path`, None for what is not a file."""
+        found = await self._requests.ask("digests", root, path=path, names=[*names])
+        return [
+            None if _problem(each) else hexadecimal("digests", each)
+            for each in several("digests", found, len(names))
+        ]
 
     async def sha256(self, root: str, path: str) -> str:
         """Returns the hash of a regular file in hex. Raises Changed if the file is written to meanwhile."""
@@ -192,15 +211,33 @@ class SiteFiles:
         included, what arrived stays for `partial`.
         """
         asked = {"size": size, "sha256": sha256, "mode": mode, "offset": offset}
-        found = await self._requests.upload({"root": root, "path": path, **asked}, chunks)
+        found = await self._requests.upload("write", {"root": root, "path": path, **asked}, chunks)
         match found:
             case [stored, digest]:
                 return Written(number("size", stored), hexadecimal("sha256", digest))
         raise odd("write", found)
 
-    async def link(self, root: str, source: str, target: str) -> None:
-        """Makes a hard link. It succeeds if `target` is the same file already; another one is NotAllowed."""
-        await self._requests.ask("link", root, path=source, target=target)
+    async def link(
+        self, root: str, path: str, target: str, links: Iterable[tuple[str, str]]
+    ) -> Sequence[Identity]:
+        """Makes hard links from files in the directory `path` to names in the directory `target`.
+
+        Returns the identity of each file after its link, when all are on disk. A link succeeds if the target
+        is the same file already; another one is NotAllowed.
+        """
+        wanted = [[source, name] for source, name in links]
+        found = await self._requests.ask("link", root, path=path, target=target, links=wanted)
+        return [identity(each) for each in several("link", found, len(wanted))]
+
+    async def store(self, root: str, path: str, files: Sequence[NewFile]) -> Sequence[Identity]:
+        """Stores small read-only files in the directory `path`, as `write` does. Returns their identities.
+
+        All contents together are sent and held in memory at once. Raises Mismatch if something else arrived.
+        """
+        listed = [[file.name, len(file.content), file.sha256] for file in files]
+        asked: dict[str, object] = {"root": root, "path": path, "files": listed}
+        found = await self._requests.upload("store", asked, _joined(files))
+        return [identity(each) for each in several("store", found, len(files))]
 
     async def symlink(self, source: str, root: str, target: str) -> None:
         """Makes a symbolic link to an operator's file or directory. Raises NotThere without that."""
@@ -209,6 +246,14 @@ class SiteFiles:
     async def remove(self, root: str, path: str) -> None:
         """Removes a file or a whole directory. What is absent is removed already."""
         await self._requests.ask("remove", root, path=path)
+
+
+def _problem(value: Any) -> type[NotThere | NotAllowed] | None:
+    return _PROBLEMS.get(value) if isinstance(value, str) else None
+
+
+async def _joined(files: Iterable[NewFile]) -> AsyncGenerator[bytes, None]:
+    yield b"".join(file.content for file in files)
 
 
 async def _manifest(answer: AsyncIterator[Any]) -> AsyncGenerator[ManifestEntry | Skipped, None]:

@@ -6,7 +6,7 @@ from importlib import resources
 
 REMOTE = "provider_daemon.site_files.remote"
 # Each module imports only those before it.
-MODULES = ("wire", "beneath", "reading", "walking", "archive", "writing", "serve")
+MODULES = ("wire", "beneath", "reading", "walking", "archive", "writing", "batch", "serve")
 INTERPRETERS = ("python3", "/usr/libexec/platform-python")
 NO_PYTHON = "provd-no-python"
 NO_PYTHON_EXIT = 96

@@ -14,7 +14,7 @@ from provider_daemon.slurm.transport import StreamingTransport
 WORKERS = 4  # programs for short requests and parts of files
 LONG_WORKERS = 2  # programs for requests about whole trees
 PATIENCE_SECONDS = 60.0  # for the consumer of an answer, from one item to the next
-_LONG = frozenset({"archive", "manifest", "usage", "remove", "sha256"})
+_LONG = frozenset({"archive", "manifest", "usage", "remove", "sha256", "digests"})
 _SHA256 = re.compile("[0-9a-f]{64}")
 _KINDS = frozenset(Kind)
 
@@ -56,11 +56,11 @@ class Requests:
             async with aclosing(offered) as answer:
                 yield answer
 
-    async def upload(self, asked: dict[str, object], chunks: AsyncIterable[bytes]) -> Any:
-        """Sends a "write" with its content, and returns the result."""
-        async with self._worker("write") as (worker, _):
-            await worker.send({"do": "write", **asked})
-            return await worker.upload(chunks, f"write {_where(asked)}")
+    async def upload(self, do: str, asked: dict[str, object], chunks: AsyncIterable[bytes]) -> Any:
+        """Sends a request with its content, and returns the result."""
+        async with self._worker(do) as (worker, _):
+            await worker.send({"do": do, **asked})
+            return await worker.upload(chunks, f"{do} {_where(asked)}")
 
     def _worker(self, do: str) -> AbstractAsyncContextManager[tuple[Worker, Callable[[], None]]]:
         return (self._long if do in _LONG else self._short).worker()
@@ -131,6 +131,12 @@ def identity(value: Any) -> Identity:
         case [int(size), int(mtime_ns), int(ctime_ns), int(inode)]:
             return Identity(number("size", size), mtime_ns, ctime_ns, inode)
     raise odd("identity", value)
+
+
+def several(what: str, value: Any, count: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) != count:
+        raise odd(what, value)
+    return value
 
 
 def odd(what: str, value: object) -> Unreadable:

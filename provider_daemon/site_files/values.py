@@ -115,6 +115,15 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class NewFile:
+    """A small file to be stored; `sha256` in hex."""
+
+    name: str
+    content: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """`bytes` allocated on disk; an inode with several hard links counts once."""
 

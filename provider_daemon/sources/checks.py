@@ -19,15 +19,17 @@ class Check:
     """Counts and hashes an input's bytes from `offset` on.
 
     `digest`: SHA-256 of the bytes before the offset; it is not changed. Without it the checksum of a resumed
-    input cannot be checked here, and is left to the caller.
+    input cannot be checked here, and is left to the caller. `hashing`: False leaves it to the caller always.
     """
 
-    def __init__(self, source: Input, offset: int = 0, digest: Digest | None = None) -> None:
+    def __init__(
+        self, source: Input, offset: int = 0, digest: Digest | None = None, *, hashing: bool = True
+    ) -> None:
         self._source = source
-        self._limit = source.limit if source.size is None else source.size
-        self._digest = digest.copy() if digest else None if offset else hashlib.sha256()
+        self.limit = source.limit if source.size is None else source.size
+        self._digest = digest.copy() if digest else hashlib.sha256() if hashing and not offset else None
         self.received = offset
-        if offset > self._limit:
+        if offset > self.limit:
             raise self._too_large()
 
     def announced(self, total: int | None) -> None:
@@ -39,13 +41,13 @@ class Check:
                 InputRefusal.WRONG_SIZE,
                 f"{self._source.name}: has {total} bytes, but size_bytes is {self._source.size}",
             )
-        if total > self._limit:
+        if total > self.limit:
             raise self._too_large()
 
     def update(self, chunk: bytes) -> None:
         """Raises InputRefused before a byte over the limit is passed on."""
         self.received += len(chunk)
-        if self.received > self._limit:
+        if self.received > self.limit:
             raise self._too_large()
         if self._digest is not None:
             self._digest.update(chunk)
@@ -71,4 +73,4 @@ class Check:
         declared = self._source.size is not None
         reason = InputRefusal.WRONG_SIZE if declared else InputRefusal.TOO_LARGE
         of = "size_bytes declares" if declared else "this site accepts"
-        return InputRefused(reason, f"{self._source.name}: more than the {self._limit} bytes that {of}")
+        return InputRefused(reason, f"{self._source.name}: more than the {self.limit} bytes that {of}")

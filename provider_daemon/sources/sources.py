@@ -5,12 +5,13 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from provider_daemon.config.model import DataConfig
-from provider_daemon.errors import ConfigError
+from provider_daemon.errors import ConfigError, Transient
 from provider_daemon.sources import https, ipfs, s3, uploads
 from provider_daemon.sources.addresses import Address
 from provider_daemon.sources.checks import Digest
 from provider_daemon.sources.https import Http, Limits
 from provider_daemon.sources.inputs import Input, InputPolicy, Scheme
+from provider_daemon.sources.refusals import InputRefused
 from provider_daemon.sources.resolver import Lookup, is_own, system_lookup
 from provider_daemon.sources.weburl import parse_url
 
@@ -61,10 +62,11 @@ class Sources:
     def fetch(self, source: Input, customer: str, offset: int = 0, digest: Digest | None = None) -> Stream:
         """Returns a context whose value is the input's bytes from `offset` on, for `customer` (bech32).
 
-        Size and checksum are checked while the bytes pass. `digest`: SHA-256 of the first `offset` bytes,
-        which is not changed; without it the checksum of a resumed input is left to the caller. An offset
-        needs `source.resumable`. Raises, when the context is entered or while it is read, InputRefused if the
-        input can never be fetched as declared, and Transient for all else. A `site:` input is not fetched.
+        Size and checksum are checked while the bytes pass; the checksum of an upload is left to the caller,
+        and that of a resumed input without `digest`: SHA-256 of the first `offset` bytes, which is not
+        changed. An offset needs `source.resumable`. Raises, when the context is entered or while it is read,
+        InputRefused if the input can never be fetched as declared, and Transient for all else. A `site:`
+        input is not fetched.
         """
         if source.scheme in (Scheme.HTTPS, Scheme.HTTP):
             return https.fetch(self._http, source, offset, digest)
@@ -73,5 +75,13 @@ class Sources:
         if source.scheme is Scheme.IPFS:
             return ipfs.fetch(self._http, self._gateways, source, offset, digest)
         if source.scheme is Scheme.UPLOAD and self._uploads is not None:
-            return uploads.fetch(self._uploads, customer, source, offset, digest)
+            return uploads.fetch(self._uploads, customer, source, offset)
         raise ValueError(f"{source.name}: {source.scheme} inputs are not fetched")
+
+    async def uploaded(
+        self, inputs: Sequence[Input], customer: str
+    ) -> list[bytes | InputRefused | Transient]:
+        """Returns the whole and checked content of each `upload:` input, or why there is none."""
+        if self._uploads is None:
+            raise ValueError("uploads are not fetched without a gateway")
+        return await uploads.read_all(self._uploads, customer, inputs)

@@ -1,11 +1,13 @@
 """The data mover's database, as the mover writes it. Each method is one transaction, durable on return."""
 
 import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +18,7 @@ from provider_daemon.transfers import file
 from provider_daemon.transfers.rows import Cached, Delivery, JobTransfer, ManifestLine, path_bytes
 from provider_daemon.transfers.store import job_of, manifest_page
 
+_CACHED = [field.name for field in fields(Cached)]  # dataclasses.astuple copies each value
 MAX_DETAIL = 1000  # bytes kept of a reason: it may repeat text from outside
 
 
@@ -184,23 +187,27 @@ class TransferWriter:
 
     # --- cache of inputs ---
 
-    def cached(self, cluster_id: str, customer: str, name: str) -> Cached | None:
-        query = "SELECT * FROM cached WHERE cluster_id = ? AND customer = ? AND object = ?"
-        rows = self._all(query, cluster_id, customer, name)
-        return Cached(**dict(rows[0])) if rows else None
+    def cached(self, cluster_id: str, customer: str, names: Iterable[str]) -> dict[str, Cached]:
+        """Returns what the customer's cache has of these objects, by name."""
+        query = (
+            "SELECT * FROM cached WHERE cluster_id = ? AND customer = ?"
+            " AND object IN (SELECT value FROM json_each(?))"
+        )
+        rows = self._all(query, cluster_id, customer, json.dumps(list(names)))
+        return {row["object"]: Cached(**dict(row)) for row in rows}
 
     def all_cached(self, cluster_id: str) -> list[Cached]:
         """Returns all content in the cluster's cache, the least recently used first."""
         query = "SELECT * FROM cached WHERE cluster_id = ? ORDER BY last_used_at, customer, object"
         return [Cached(**dict(row)) for row in self._all(query, cluster_id)]
 
-    def save_cached(self, cached: Cached, *, fetched_for: str = "", bytes_in: int = 0) -> None:
+    def save_cached(self, rows: Iterable[Cached], *, fetched_for: str = "", bytes_in: int = 0) -> None:
         """Records verified content; `bytes_in` are added to those of the job `fetched_for`."""
         with self._transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO cached (cluster_id, customer, object, sha256, size, mtime_ns,"
-                " ctime_ns, inode, last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                astuple(cached),
+            self._db.executemany(
+                f"INSERT OR REPLACE INTO cached ({', '.join(_CACHED)})"  # noqa: S608
+                f" VALUES ({', '.join('?' * len(_CACHED))})",
+                map(attrgetter(*_CACHED), rows),
             )
             self._db.execute(
                 "UPDATE jobs SET bytes_in = bytes_in + ? WHERE name = ?", (bytes_in, fetched_for)

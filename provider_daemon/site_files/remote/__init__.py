@@ -7,7 +7,7 @@ Start: the login shell may print anything; then the program writes the line READ
 that, both directions carry frames, and the client sends one request at a time.
 
 Client to program: 4 bytes length (big endian), then the bytes. A request is a JSON object `{"do": name,
-"root": directory, ...}`. The request "write" is followed by frames of content; an empty frame ends them.
+"root": directory, ...}`. "write" and "store" are followed by frames of content; an empty frame ends them.
 Program to client: 1 byte kind, 4 bytes length (big endian), then the bytes:
 
     h  JSON {"version", "python", "user"}: the program is ready

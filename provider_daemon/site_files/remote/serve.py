@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, BinaryIO, Callable, Dict
 
-from provider_daemon.site_files.remote import archive, reading, walking, writing
+from provider_daemon.site_files.remote import archive, batch, reading, walking, writing
 from provider_daemon.site_files.remote.beneath import Failure, failure
 from provider_daemon.site_files.remote.wire import Cut, Wire
 
@@ -24,9 +24,12 @@ REQUESTS: Dict[str, Callable[[Wire, Dict[str, Any]], Any]] = {
     "manifest": walking.manifest,
     "usage": walking.usage,
     "archive": archive.archive,
+    "identities": batch.identities,
+    "digests": batch.digests,
+    "store": batch.store,
+    "link": batch.link,
     "write": writing.write,
     "partial": writing.partial,
-    "link": writing.link,
     "symlink": writing.symlink,
     "remove": writing.remove,
     "make_directory": writing.make_directory,

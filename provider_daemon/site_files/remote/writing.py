@@ -21,8 +21,8 @@ def partial_name(name: bytes) -> bytes:
     return b".provd-partial-" + hashlib.sha256(name).hexdigest()[:32].encode("ascii")
 
 
-def _target(asked: Asked, field: str = "path") -> Path:
-    path = beneath.parse(asked[field])
+def _target(asked: Asked) -> Path:
+    path = beneath.parse(asked["path"])
     if not path:
         raise Failure("not_allowed", "is the root directory")
     return path
@@ -92,7 +92,7 @@ def write(wire: Wire, asked: Asked) -> Any:
 
 def _write(wire: Wire, asked: Asked, handle: int, name: bytes) -> Any:
     part = partial_name(name)
-    opened = _open_partial(handle, part, asked["offset"])
+    opened = open_partial(handle, part, asked["offset"])
     try:
         found = _receive(wire, asked, opened)
         if asked["size"] not in (None, found[0]) or asked["sha256"] not in (None, found[1]):
@@ -110,7 +110,7 @@ def _write(wire: Wire, asked: Asked, handle: int, name: bytes) -> Any:
         os.close(opened)
 
 
-def _open_partial(handle: int, part: bytes, offset: int) -> int:
+def open_partial(handle: int, part: bytes, offset: int) -> int:
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
     if not offset:
         # Never truncated in place: a job may have put a second name of another file there.
@@ -140,37 +140,12 @@ def _receive(wire: Wire, asked: Asked, opened: int) -> List[Any]:
         if asked["size"] is not None and total > asked["size"]:
             raise Failure("mismatch", "received more than %d bytes" % asked["size"])
         sha.update(content)
-        waiting = memoryview(content)
-        while waiting:
-            waiting = waiting[os.write(opened, waiting) :]
+        write_all(opened, memoryview(content))
 
 
-def link(wire: Wire, asked: Asked) -> Any:
-    """link: a second name for a regular file. A target that is the same file already is left as it is."""
-    source, target = _target(asked, "path"), _target(asked, "target")
-    with beneath.root(asked["root"]) as top:
-        with beneath.file(top, source, links=True) as (_, status):
-            with beneath.directory(top, source[:-1]) as here:
-                there = make(top, target[:-1])
-                try:
-                    _link(here, source[-1], there, target[-1], status)
-                finally:
-                    os.close(there)
-
-
-def _link(here: int, source: bytes, there: int, target: bytes, status: os.stat_result) -> None:
-    made = True
-    try:
-        os.link(source, target, src_dir_fd=here, dst_dir_fd=there, follow_symlinks=False)
-    except FileExistsError:
-        made = False
-    found = beneath.lstat(there, target)
-    if (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino):
-        return
-    if made:  # the source was replaced after it was checked
-        os.unlink(target, dir_fd=there)
-        raise Failure("changed", "the source was replaced while it was linked")
-    raise Failure("not_allowed", "the target exists already")
+def write_all(opened: int, content: "memoryview") -> None:
+    while content:
+        content = content[os.write(opened, content) :]
 
 
 def symlink(wire: Wire, asked: Asked) -> Any:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -15,6 +15,7 @@ from provider_daemon.site_files.values import (
     Listing,
     ManifestEntry,
     Mismatch,
+    NewFile,
     NotAllowed,
     NotThere,
     Skipped,
@@ -67,6 +68,7 @@ class FakeSite:
     down: Exception | None = None
     removed: list[str] = field(default_factory=list)
     hashed: list[str] = field(default_factory=list)
+    stored: list[int] = field(default_factory=list)
     _tick: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def put(self, path: str, content: bytes) -> None:
@@ -123,10 +125,17 @@ class FakeSite:
         kind = Kind.DIRECTORY if inode is None else Kind.FILE
         return Entry(path, kind, len(inode.content) if inode else 0, inode.mtime if inode else 0)
 
-    async def identity(self, root: str, path: str) -> Identity:
+    async def identities(
+        self, root: str, path: str, names: Sequence[str]
+    ) -> Sequence[Identity | type[NotThere | NotAllowed]]:
         self._point()
-        inode = self._file(root, path)
-        return Identity(len(inode.content), inode.mtime, inode.ctime, inode.number)
+        found = [self.files.get(_joined(root, f"{path}/{name}")) for name in names]
+        return [NotThere if inode is None else _identity(inode) for inode in found]
+
+    async def digests(self, root: str, path: str, names: Sequence[str]) -> Sequence[str | None]:
+        self._point()
+        self.hashed += [_joined(root, f"{path}/{name}") for name in names]
+        return [hashlib.sha256(self._file(root, f"{path}/{name}").content).hexdigest() for name in names]
 
     async def sha256(self, root: str, path: str) -> str:
         self._point()
@@ -147,12 +156,29 @@ class FakeSite:
         self.directories.add(_joined(root, path))
         self._point()
 
-    async def link(self, root: str, source: str, target: str) -> None:
+    async def link(
+        self, root: str, path: str, target: str, links: Iterable[tuple[str, str]]
+    ) -> Sequence[Identity]:
         self._point()
-        inode = self._file(root, source)
-        inode.ctime = next(self._tick)
-        self.files[_joined(root, target)] = inode
+        found = []
+        for source, name in links:
+            inode = self._file(root, f"{path}/{source}")
+            inode.ctime = next(self._tick)
+            self.files[_joined(root, f"{target}/{name}")] = inode
+            found.append(inode)
+            self.kill.point()
         self._point()
+        return [_identity(inode) for inode in found]
+
+    async def store(self, root: str, path: str, files: Sequence[NewFile]) -> Sequence[Identity]:
+        self._point()
+        self.stored.append(len(files))
+        for file in files:
+            assert hashlib.sha256(file.content).hexdigest() == file.sha256
+            self.put(_joined(root, f"{path}/{file.name}"), file.content)
+            self.kill.point()
+        self._point()
+        return [_identity(self._file(root, f"{path}/{file.name}")) for file in files]
 
     async def symlink(self, source: str, root: str, target: str) -> None:
         self._point()
@@ -237,6 +263,10 @@ class FakeSite:
                 yield f"{path}:".encode() + content
 
 
+def _identity(inode: Inode) -> Identity:
+    return Identity(len(inode.content), inode.mtime, inode.ctime, inode.number)
+
+
 def _joined(root: str, path: str) -> str:
     return f"{root.rstrip('/')}/{path}" if path else root.rstrip("/")
 
@@ -270,6 +300,20 @@ class FakeSources:
             yield self._pieces(self.content[source.uri], source, offset)
         finally:
             self.open.remove((customer, source.uri))
+
+    async def uploaded(
+        self, inputs: Sequence[Input], customer: str
+    ) -> Sequence[bytes | InputRefused | Transient]:
+        self.kill.point()
+        return [self._uploaded(source) for source in inputs]
+
+    def _uploaded(self, source: Input) -> bytes | InputRefused | Transient:
+        self.fetched.append((source.uri, 0))
+        content = self.content.get(source.uri)
+        if content is None:
+            return Transient("not uploaded")
+        self.moved += len(content)
+        return self.refused.get(source.uri, content)
 
     async def _pieces(self, content: bytes, source: Input, offset: int) -> AsyncIterator[bytes]:
         pieces = self.cut.pop(0) if self.cut else -1

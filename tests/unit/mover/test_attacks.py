@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from provider_daemon.mover.locks import FairSlots
 from provider_daemon.mover.spool import SPARE_BYTES, Spool
 from provider_daemon.site_files.values import Skipped, SkipReason
 from provider_daemon.sources.inputs import Input
+from provider_daemon.sources.refusals import InputRefused
 from tests.unit.mover.site import FakeSources
 from tests.unit.mover.world import CLUSTER, World, reference
 
@@ -97,6 +98,11 @@ class Endless:
             return
         self.asked += 1
         yield _never()
+
+    async def uploaded(
+        self, inputs: Sequence[Input], customer: str
+    ) -> Sequence[bytes | InputRefused | Transient]:
+        return await self.inner.uploaded(inputs, customer)
 
 
 async def _never() -> AsyncIterator[bytes]:

@@ -5,15 +5,27 @@ from pathlib import Path
 
 import pytest
 
+from provider_daemon.job.references import DataReference
 from provider_daemon.job.transfer import InputState, Transfer
 from provider_daemon.transfers.rows import Delivery
 from provider_daemon.transfers.store import TransferStore
 from tests.unit.mover.site import Killed
-from tests.unit.mover.world import DAY, WORK_ROOT, KilledWriter, World, reference
+from tests.unit.mover.world import DAY, WORK_ROOT, KilledWriter, World, reference, sha256
 
 PLAIN, SECRET = "https://example.org/plain", "https://example.org/secret"
-CONTENT = {PLAIN: b"0123456789", SECRET: b"encrypted:the plain text"}
-STAGED = {"plain": CONTENT[PLAIN], "secret": b"the plain text"}
+SMALL, UPLOAD = "https://example.org/small", f"upload:{sha256(b'sent before')}"
+CONTENT = {
+    PLAIN: b"0123456789",
+    SECRET: b"encrypted:the plain text",
+    SMALL: b"one",
+    UPLOAD: b"sent before",
+}
+STAGED = {
+    "plain": CONTENT[PLAIN],
+    "secret": b"the plain text",
+    "small": CONTENT[SMALL],
+    "upload": CONTENT[UPLOAD],
+}
 TARGET = "https://bucket.example.org/results.tar"
 JOBS = ("ve-1", "ve-2")
 
@@ -29,8 +41,10 @@ class Watched(World):
         self.kill.check = self.check
         for name in JOBS:
             references = (
-                reference(PLAIN, CONTENT[PLAIN]),
+                DataReference(uri=PLAIN, checksum=sha256(CONTENT[PLAIN])),  # without a size: staged alone
                 reference(SECRET, CONTENT[SECRET], encrypted=True),
+                reference(SMALL, CONTENT[SMALL]),
+                reference(UPLOAD, CONTENT[UPLOAD], name="upload"),
             )
             self.add(name, *references, outputs_pointer=TARGET)
 
@@ -105,7 +119,7 @@ async def test_without_a_kill(tmp_path: Path) -> None:
     world = Watched(tmp_path)
     await story(world, Kills(0))
     await world.all_of()
-    assert sorted(world.sources.fetched) == [(PLAIN, 0), (SECRET, 0)]
+    assert sorted(world.sources.fetched) == [(uri, 0) for uri in sorted(CONTENT)]
     assert world.bytes_in == sum(map(len, CONTENT.values()))
     assert world.sources.moved == sum(map(len, CONTENT.values()))
 
@@ -115,13 +129,13 @@ async def test_killed_anywhere(tmp_path: Path) -> None:
     first = Kills(0)
     await story(Watched(tmp_path / "first"), first)
     assert first.calls > 100
-    for at in range(1, first.calls + 1, 2):
+    for at in range(1, first.calls + 1, 3):
         world = Watched(tmp_path / str(at))
         kills = Kills(at)
         await story(world, kills)
         await world.all_of()
         assert kills.killed == 1
-        assert len(world.sources.fetched) <= 4
+        assert len(world.sources.fetched) <= 8
 
 
 @pytest.mark.parametrize("every", [60, 70, 80])

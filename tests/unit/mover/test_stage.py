@@ -6,11 +6,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provider_daemon.errors import Transient
 from provider_daemon.job.references import DataReference
 from provider_daemon.job.transfer import InputState
+from provider_daemon.mover import stage
 from provider_daemon.site_files.values import NoSpace, NotAllowed
+from provider_daemon.sources.inputs import Input, Scheme
 from tests.unit.mover.world import CUSTOMER, DAY, WORK_ROOT, World, reference, sha256
 
 URI, CONTENT = "https://example.org/data.bin", b"0123456789abcdef"
@@ -88,6 +92,79 @@ async def test_a_thousand_jobs_fetch_one_content_once(world: World) -> None:
     assert {row.transfer.inputs for row in rows} == {InputState.READY}
     assert sum(row.transfer.bytes_in for row in rows) == len(CONTENT)
     assert len({id(world.site.files[f"{row.transfer.staged}/data.bin"]) for row in rows}) == 1
+
+
+def small(world: World, *numbers: int) -> list[DataReference]:
+    """Returns small inputs from both kinds of sources; the content of number 9 is missing."""
+    contents = {number: f"content {number}".encode() for number in numbers}
+    uris = {
+        number: f"https://example.org/{number}" if number % 2 else f"upload:{sha256(contents[number])}"
+        for number in numbers
+    }
+    world.sources.content |= {uris[number]: contents[number] for number in numbers if number != 9}
+    return [reference(uris[number], contents[number], name=str(number)) for number in numbers]
+
+
+async def test_small_inputs_are_stored_together(world: World) -> None:
+    """One request stores them; the next job links what is there, and adds what is new."""
+    world.add("ve-1", *small(world, 1, 2, 3, 4))
+    await world.run()
+    assert world.site.stored == [4]
+    row = world.row("ve-1")
+    assert (row.transfer.inputs, row.transfer.bytes_in) == (InputState.READY, 4 * len("content 1"))
+    world.add("ve-2", *small(world, 3, 4, 5, 6))
+    await world.run()
+    assert world.site.stored == [4, 2]
+    staged = world.site.below(world.row("ve-2").transfer.staged)
+    assert staged == {str(number): f"content {number}".encode() for number in (3, 4, 5, 6)}
+
+
+async def test_a_small_input_that_fails_stops_no_other(world: World) -> None:
+    """The others are stored and not fetched again; a final reason counts more than one that may pass."""
+    world.add("ve-1", *small(world, 1, 2, 9, 4))
+    await world.run()
+    assert world.row("ve-1").transfer.detail == "9: connection refused"
+    assert world.site.stored == [3]
+    world.add(
+        "ve-2", *small(world, 9), DataReference(uri=URI, checksum=sha256(b"x"), size_bytes=len(CONTENT))
+    )
+    world.sources.content[URI] = CONTENT
+    await world.run()
+    assert "wrong checksum" in world.row("ve-2").transfer.detail
+    world.sources.content["https://example.org/9"] = b"content 9"
+    world.clock.at += 5
+    await world.run()
+    assert world.row("ve-1").transfer.inputs is InputState.READY
+    assert [uri for uri, _ in world.sources.fetched].count("https://example.org/1") == 1
+
+
+async def test_one_content_under_two_names(world: World) -> None:
+    """It is fetched once and linked twice."""
+    world.sources.content[URI] = CONTENT
+    world.add("ve-1", reference(URI, CONTENT, name="a"), reference(URI, CONTENT, name="b"))
+    await world.run()
+    assert world.site.below(world.row("ve-1").transfer.staged) == {"a": CONTENT, "b": CONTENT}
+    assert world.sources.fetched == [(URI, 0)]
+
+
+@given(
+    st.lists(st.builds(
+        Input, st.just("f"), st.just("u"), st.sampled_from([Scheme.UPLOAD, Scheme.SITE]), st.none(),
+        st.none() | st.integers(0, 2 * stage.SMALL_BYTES), st.just(0), st.booleans(),
+    ), max_size=1200)
+)  # fmt: skip
+def test_batches(inputs: list[Input]) -> None:
+    """All inputs are in one batch each; those with several hold only small ones, and fit into memory."""
+    batches = list(stage.batches(inputs))
+    assert sorted(map(id, inputs)) == sorted(id(each) for batch in batches for each in batch)
+    for batch in batches:
+        sizes = [each.size for each in batch]
+        assert batch
+        assert len(batch) == 1 or sum(size or 0 for size in sizes) <= stage.BATCH_BYTES
+        assert len(batch) == 1 or not any(each.encrypted or each.scheme is Scheme.SITE for each in batch)
+        assert len(batch) <= stage.BATCH_INPUTS
+    alone = sum(each.encrypted or each.scheme is Scheme.SITE or each.size is None for each in inputs)
+    assert len(batches) >= alone
 
 
 async def test_another_customer_shares_nothing(world: World) -> None:

@@ -14,7 +14,7 @@ from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.site_files.files import SiteFiles
 from provider_daemon.site_files.remote import beneath
 from provider_daemon.site_files.remote.beneath import Failure
-from provider_daemon.site_files.values import Listing, NotThere
+from provider_daemon.site_files.values import Listing, NewFile, NotAllowed, NotThere
 
 HELLO = {"version": 1, "python": "3.6.8", "user": 1000}
 
@@ -86,11 +86,14 @@ def asked(answer: Callable[[], SiteFiles]) -> None:
             read, manifest, write, lambda files: files.list("/root"), lambda files: files.stat("/root", "a"),
             lambda files: files.identity("/root", "a"), lambda files: files.usage("/root"),
             lambda files: files.sha256("/root", "a"), lambda files: files.space("/root"),
-            lambda files: files.partial("/root", "a"),
+            lambda files: files.partial("/root", "a"), lambda files: files.digests("/root", "a", ["b"]),
+            lambda files: files.identities("/root", "a", ["b"]),
+            lambda files: files.link("/root", "a", "b", [("c", "d")]),
+            lambda files: files.store("/root", "a", [NewFile("b", b"", "")]),
         ):  # fmt: skip
             try:
                 await request(answer())
-            except (Unreadable, Transient, NotThere):
+            except (Unreadable, Transient, NotThere, NotAllowed):
                 continue
 
     asyncio.run(run())

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from provider_daemon.site_files.remote import beneath, writing
+from provider_daemon.site_files.remote import batch, beneath, writing
 from provider_daemon.site_files.remote.beneath import Failure
 
-ASKED = {"path": "a", "target": "b", "exclude": [], "offset": 0, "size": None, "sha256": None, "mode": 0o444}
+ASKED = {"path": "a", "exclude": [], "offset": 0, "size": None, "sha256": None, "mode": 0o444}
 
 
 @pytest.fixture
@@ -66,12 +66,19 @@ def once(monkeypatch: pytest.MonkeyPatch, name: str, work: Callable[[], object],
     monkeypatch.setattr(os, name, call)
 
 
+class Silent:
+    """A client that only waits."""
+
+    def working(self) -> None:
+        return
+
+
 def test_partial_file_that_appears(root: Path, secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that a job puts in the place of a new partial file is not written through."""
     place = root / os.fsdecode(writing.partial_name(b"a"))
     once(monkeypatch, "unlink", lambda: os.link(secret, place), before=False)
 
-    class Wire:
+    class Wire(Silent):
         def content(self) -> bytes:
             raise AssertionError("content was read")
 
@@ -87,8 +94,9 @@ def test_source_of_a_link(root: Path, secret: Path, monkeypatch: pytest.MonkeyPa
     """A source that is replaced after its check is not linked."""
     (root / "a").write_bytes(b"own")
     once(monkeypatch, "link", lambda: os.replace(secret, root / "a"), before=True)
+    asked = {"root": str(root), "path": "", "target": "", "links": [["a", "b"]]}
     with pytest.raises(Failure, match="replaced"):
-        writing.link(None, {"root": str(root), **ASKED})  # type: ignore[arg-type] # it is not used
+        batch.link(Silent(), asked)  # type: ignore[arg-type] # only what is called
     assert not (root / "b").exists()
 
 

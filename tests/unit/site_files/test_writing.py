@@ -155,24 +155,6 @@ async def test_write_through_a_link(files: SiteFiles, root: Path, tmp_path: Path
             await files.write(str(root), path, chunks(b"x"), size=None, sha256=None)
 
 
-async def test_link(files: SiteFiles, root: Path) -> None:
-    """A link shares the inode; making it twice is no failure, replacing another file is."""
-    (root / "cache").mkdir()
-    (root / "cache/data").write_bytes(b"x")
-    for _ in range(2):
-        await files.link(str(root), "cache/data", "staged/job/data")
-    assert (root / "staged/job/data").samefile(root / "cache/data")
-    (root / "other").write_bytes(b"y")
-    with pytest.raises(NotAllowed, match="exists"):
-        await files.link(str(root), "other", "staged/job/data")
-    (root / "symbolic").symlink_to("other")
-    with pytest.raises(NotAllowed, match="symbolic"):
-        await files.link(str(root), "symbolic", "staged/third")
-    with pytest.raises(NotThere):
-        await files.link(str(root), "none", "staged/third")
-    assert names(root / "staged") == ["job"]
-
-
 async def test_make_directory(files: SiteFiles, root: Path) -> None:
     """A directory, its parents and the root are made once."""
     for _ in range(2):

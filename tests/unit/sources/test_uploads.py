@@ -9,9 +9,11 @@ import pytest
 from provider_daemon.errors import Transient
 from provider_daemon.sources.inputs import Input, Scheme
 from provider_daemon.sources.refusals import InputRefusal, InputRefused
-from provider_daemon.sources.uploads import fetch
+from provider_daemon.sources.uploads import fetch, read_all
 from tests.unit.chain.vectors import ADDRESS
 from tests.unit.sources.cases import BODY, BODY_SHA256, collect
+
+OTHER_SHA256 = hashlib.sha256(b"more").hexdigest()
 
 
 def upload(sha256: str = BODY_SHA256, size: int | None = None) -> Input:
@@ -29,8 +31,8 @@ def directory(tmp_path: Path) -> Path:
 async def test_read(directory: Path) -> None:
     """The whole, and from an offset on."""
     assert await collect(fetch(directory, ADDRESS, upload())) == BODY
-    digest = hashlib.sha256(BODY[:1000])
-    assert await collect(fetch(directory, ADDRESS, upload(), 1000, digest)) == BODY[1000:]
+    assert await collect(fetch(directory, ADDRESS, upload(), 1000)) == BODY[1000:]
+    assert await read_all(directory, ADDRESS, [upload(), upload()]) == [BODY, BODY]
 
 
 @pytest.mark.parametrize("customer", ["virtengine1other7xyz", "..", "", f"../{ADDRESS}", f"{ADDRESS}/"])
@@ -41,11 +43,16 @@ async def test_not_uploaded(directory: Path, customer: str) -> None:
 
 
 async def test_damaged(directory: Path) -> None:
-    """Content that does not have its hash is refused at its end."""
+    """Content that does not have its hash is refused where it is hashed; the others are read."""
     (directory / ADDRESS / BODY_SHA256).write_bytes(b"other")
-    with pytest.raises(InputRefused) as caught:
-        await collect(fetch(directory, ADDRESS, upload()))
-    assert caught.value.reason is InputRefusal.WRONG_CHECKSUM
+    (directory / ADDRESS / OTHER_SHA256).write_bytes(b"more")
+    damaged, missing, other = await read_all(
+        directory, ADDRESS, [upload(), upload("0" * 64), upload(OTHER_SHA256, 4)]
+    )
+    assert isinstance(damaged, InputRefused)
+    assert damaged.reason is InputRefusal.WRONG_CHECKSUM
+    assert "has not uploaded" in str(missing)
+    assert other == b"more"
 
 
 async def test_wrong_size(directory: Path) -> None:

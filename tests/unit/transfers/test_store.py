@@ -179,13 +179,12 @@ def test_cached_content(writer: TransferWriter, store: TransferStore) -> None:
         Cached("HPC-1", "ve1customer", name, "aa", 10, 1, 2, 3, used)
         for name, used in (("b", 1.0), ("a", 2.0))
     )
-    writer.save_cached(new, fetched_for="ve-1", bytes_in=10)
-    writer.save_cached(old)
+    writer.save_cached([new], fetched_for="ve-1", bytes_in=10)
+    writer.save_cached([old])
     assert writer.all_cached("HPC-1") == [old, new]
     assert store.facts(["ve-1"])["ve-1"].bytes_in == 10
     writer.drop_cached("HPC-1", "ve1customer", "b")
-    assert writer.cached("HPC-1", "ve1customer", "b") is None
-    assert writer.cached("HPC-1", "ve1customer", "a") == new
+    assert writer.cached("HPC-1", "ve1customer", ["a", "b"]) == {"a": new}
 
 
 def test_meta_values(writer: TransferWriter) -> None:
