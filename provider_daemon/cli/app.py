@@ -26,6 +26,7 @@ from provider_daemon.cli import (
     reconcile,
     results,
     run,
+    site,
     status,
     submit,
     template,
@@ -74,6 +75,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(template.app, name="template")
 app.add_typer(devnet.app, name="devnet")
 app.add_typer(lab.app, name="lab")
+app.add_typer(site.app, name="site")
 
 
 def _version(wanted: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 SECTIONS = {
-    "Daemon": ("run", "gateway", "mover", "status", "top", "doctor", "reconcile"),
+    "Daemon": ("run", "gateway", "mover", "status", "top", "doctor", "site", "reconcile"),
     "Jobs": ("jobs", "job", "evidence", "bill"),
     "Customers": ("submit", "logs", "results", "data"),
     "Configuration and data": ("config", "keys", "ledger", "template"),

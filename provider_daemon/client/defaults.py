@@ -1,12 +1,12 @@
 """Completes a message from the chain's records, so that an omitted field keeps its value."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from google.protobuf.message import Message
 
-from provider_daemon.chain import evidence, gateway_marker, messages
+from provider_daemon.chain import audit_marker, evidence, gateway_marker, messages
 from provider_daemon.chain.ask import request
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.gateway_json import render
@@ -28,35 +28,42 @@ async def values(chain: GrpcChain, name: str, said: dict[str, Any]) -> dict[str,
     if name == "MsgUpdateOffering" and said.get("offering_id"):
         return {**await _kept(chain, str(said["offering_id"])), **said}
     if name == "MsgUpdateCluster" and said.get("cluster_id"):
-        return await _with_gateway(chain, said)
+        return await _with_words(chain, said)
     if name == "MsgUpdateParams":
         current = render((await chain.ask("Params", request("Params", {}))).message)["params"]
         return {**said, "params": {**current, **_table(said.get("params"))}}
     return said
 
 
-async def _with_gateway(chain: GrpcChain, said: dict[str, Any]) -> dict[str, Any]:
-    """Writes the gateway's address into the description, or keeps it there when the text around it changes.
+async def _with_words(chain: GrpcChain, said: dict[str, Any]) -> dict[str, Any]:
+    """Writes the gateway's address and the site audit into the description, or keeps them there when the
+    text around them changes.
 
-    The chain keeps a description that is replaced by nothing. Raises ConfigError for an invalid address.
+    The chain keeps a description that is replaced by nothing. Raises ConfigError for an invalid value.
     """
-    url, text = said.get("gateway"), said.get("description")
-    said = {field: value for field, value in said.items() if field != "gateway"}
-    if url is None and (text is None or gateway_marker.find(str(text))):
+    url, audit, text = said.get("gateway"), said.get("site_audit"), said.get("description")
+    said = {field: value for field, value in said.items() if field not in ("gateway", "site_audit")}
+    if url is None and audit is None and text is None:
         return said
     asked = request("Cluster", {"cluster_id": str(said["cluster_id"])})
     found: Any = (await chain.ask("Cluster", asked)).message
     current = found.cluster.description
-    wanted = gateway_marker.find(current) if url is None else str(url)
+    described = current if text is None else str(text)
     try:
-        described = gateway_marker.put(current if text is None else str(text), wanted)
+        described = gateway_marker.put(described, _kept_word(url, gateway_marker.find, described, current))
+        described = audit_marker.put(described, _kept_word(audit, audit_marker.find, described, current))
     except ValueError as error:
         raise ConfigError([str(error)]) from None
     if not described and current:
         raise ConfigError(
-            ["--gateway '' would leave no description, which the chain keeps: set --description"]
+            ["this would leave no description, which the chain keeps: set --description to another text"]
         )
     return {**said, "description": described}
+
+
+def _kept_word(given: Any, find: Callable[[str], object], described: str, current: str) -> str:
+    """Returns the given value, or that of the new text, or that of the current one."""
+    return str(find(described) or find(current) or "") if given is None else str(given)
 
 
 async def _kept(chain: GrpcChain, offering_id: str) -> dict[str, Any]:

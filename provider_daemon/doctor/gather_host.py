@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from provider_daemon.config.model import Config, KeyConfig
+from provider_daemon.config.model import Config
+from provider_daemon.config.secret_files import secret_files
 from provider_daemon.doctor.facts import Host
 from provider_daemon.doctor.finding import Unknown
 
@@ -23,12 +24,6 @@ def gather(config: Config, config_file: Path) -> Host:
         secret_modes={path: mode(path) for path in secrets},
         unit=_unit(),
     )
-
-
-def secret_files(key: KeyConfig) -> list[str]:
-    """Returns the files that a key is read from."""
-    key_file = f"{key.path}/{key.name}.info" if key.kind == "keyring" else key.path
-    return [path for path in (key_file, key.passphrase_file) if path]
 
 
 def mode(path: str) -> int | Unknown:

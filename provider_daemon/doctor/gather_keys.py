@@ -8,6 +8,7 @@ from pathlib import Path
 from provider_daemon.chain import keys
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.config.model import ClusterConfig, Config, KeyConfig
+from provider_daemon.config.secret_files import secret_files
 from provider_daemon.doctor import gather_host, gather_recipient
 from provider_daemon.doctor.deadline import Deadline
 from provider_daemon.doctor.facts import Key
@@ -31,7 +32,7 @@ async def address(key: KeyConfig) -> str | Unknown:
     """Returns the key's address. Decrypting a key takes a while."""
     if key.kind == "credential" and "CREDENTIALS_DIRECTORY" not in os.environ:
         return SERVICE_ONLY
-    modes = [gather_host.mode(path) for path in gather_host.secret_files(key)]
+    modes = [gather_host.mode(path) for path in secret_files(key)]
     if any(isinstance(mode, Unknown) or mode & OTHERS for mode in modes):
         return Unknown("the key or passphrase file is missing or readable by others", "host-secret-files")
     try:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
+from provider_daemon.ledger import audit_summary
+from provider_daemon.ledger.audit_summary import AuditSummary
+
 T = TypeVar("T")
 
 # Copies of the ledger omit keys with this prefix, so that a restored ledger is recognised as one.
@@ -82,6 +85,11 @@ def heartbeat_sequence(cluster_id: str) -> Key[int]:
 def site_audit(cluster_id: str) -> Key[str]:
     """SHA-256 in hex of the newest `provd site audit`; "" before the first."""
     return Key(f"site_audit:{cluster_id}", str, "")
+
+
+def site_audit_summary(cluster_id: str) -> Key[AuditSummary | None]:
+    """What the newest `provd site audit` audited and found."""
+    return Key(f"site_audit_summary:{cluster_id}", audit_summary.load, None, audit_summary.dump)
 
 
 def node_id(first: str) -> Key[str]:

@@ -114,7 +114,19 @@ NODES = _program("scontrol show node -o", QUERY_SECONDS)
 # The names of all nodes that are in a partition. The output contains no comments.
 HOSTS = _program('read -r mark\nsinfo -a -N -O "NodeList:$mark"', QUERY_SECONDS)
 BATCH_SCRIPT = _program('read -r id\nscontrol write batch_script "$id" -', QUERY_SECONDS)
+# One job, ended or not, as slurmctld has it now.
+SHOW_JOB = _program('read -r id\nscontrol show job -o "$id"', QUERY_SECONDS)
 SCANCEL = _program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
+
+# The login's home directory, then for each host name on stdin the name and its IPv4 address, if it has one.
+ADDRESSES = _program(
+    (
+        'printf "%s\\n" "$HOME"\n'
+        'while read -r name; do printf "%s %s\\n" "$name" '
+        '"$(getent ahostsv4 "$name" | head -n 1 | cut -d " " -f 1)"; done\ntrue'
+    ),
+    INSPECT_SECONDS,
+)
 
 # --- doctor's queries ---
 
@@ -308,6 +320,10 @@ def _window(since: int, until: int) -> str:
 def batch_script(slurm_id: str) -> Command:
     """Reads the batch script from slurmctld, as it was submitted."""
     return Command(BATCH_SCRIPT, f"{_id(slurm_id)}\n".encode())
+
+
+def show_job(slurm_id: str) -> Command:
+    return Command(SHOW_JOB, f"{_id(slurm_id)}\n".encode())
 
 
 def cancel(slurm_ids: Sequence[str]) -> Command:

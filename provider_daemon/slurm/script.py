@@ -35,7 +35,8 @@ class Batch:
     `argv` is the program with its arguments. Memory is in GiB; 0 and "" omit a directive. `prologue` and
     `epilogue` are lines of bash from the site and from parties it trusts; the exit code stays the program's.
     `wrapper` (srun or mpirun) starts `launcher`, the image's, which starts `argv`. `kill_after` is how many
-    seconds the program has to end at its time limit before it is killed.
+    seconds the program has to end at its time limit before it is killed. `node`: where the job must run, ""
+    for any node.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Batch:
     tasks_per_node: int = 1
     exclusive: bool = False
     kill_after: int = KILL_AFTER
+    node: str = ""
 
 
 def render(batch: Batch) -> str:
@@ -79,6 +81,7 @@ def _directives(batch: Batch) -> list[str]:
         "account": batch.account,
         "qos": batch.qos,
         "nodes": str(batch.nodes),
+        "nodelist": batch.node,
         "ntasks-per-node": str(batch.tasks_per_node),
         "cpus-per-task": str(batch.cpus_per_node // batch.tasks_per_node or ""),
         "mem": f"{batch.memory_gb_per_node}G" if batch.memory_gb_per_node else "",

@@ -130,17 +130,21 @@ async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[
         answer = await chain.ask(rpc, asked)
         document, missing = await job_story(chain, answer) if rpc == "Job" else (render(answer.message), ())
     if rpc == "Cluster":
-        document = _with_gateway(document)
+        document = _with_words(document)
     show(document, options.output)
     return answer.unreadable + missing
 
 
-def _with_gateway(document: dict[str, Any]) -> dict[str, Any]:
-    """Adds the address of the provider's gateway, which stands in the description."""
-    from provider_daemon.chain import gateway_marker
+def _with_words(document: dict[str, Any]) -> dict[str, Any]:
+    """Adds the address of the provider's gateway and the newest site audit, which the description has."""
+    from dataclasses import asdict
 
-    url = gateway_marker.find(str(document["cluster"].get("description", "")))
-    return {**document, "gateway": url} if url else document
+    from provider_daemon.chain import audit_marker, gateway_marker
+
+    described = str(document["cluster"].get("description", ""))
+    url, audit = gateway_marker.find(described), audit_marker.find(described)
+    words = ({"gateway": url} if url else {}) | ({"site_audit": asdict(audit)} if audit else {})
+    return {**document, **words}
 
 
 async def _watch(

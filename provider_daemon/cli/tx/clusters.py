@@ -60,6 +60,13 @@ def update_cluster(
             help="Address of your gateway, written into the description as gateway=URL; '' removes it.",
         ),
     ] = None,
+    site_audit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RESULT",
+            help="Result of the newest audit, as `provd site audit` prints it, for customers; '' removes it.",
+        ),
+    ] = None,
     total_nodes: TotalNodes = None,
     available_nodes: Annotated[
         int | None,
@@ -76,6 +83,7 @@ def update_cluster(
         "name": name,
         "description": description,
         "gateway": gateway,
+        "site_audit": site_audit,
         "total_nodes": total_nodes,
         "available_nodes": available_nodes,
         "partitions": _partitions(partition),

@@ -334,3 +334,30 @@ async def test_the_gateway_in_the_description(market: Shop) -> None:
     assert ("gateway" in found, found["cluster"]["description"]) == (False, "In Bern")
     refused = await market.run("tx hpc update-cluster HPC-1 --gateway ftp://x --from alice -y")
     assert isinstance(refused.exception, ConfigError)
+
+
+async def test_the_site_audit_in_the_description(market: Shop) -> None:
+    """Written beside the gateway's address, kept with it, shown by the query with date and result."""
+    await market.done(SEEDS + ' --description "In Basel"')
+    result = "2026-11-30/24-1-1/" + "ab" * 32
+    await market.done("tx hpc update-cluster HPC-1 --gateway https://gw.example.org --from alice")
+    await market.done(f"tx hpc update-cluster HPC-1 --site-audit {result} --from alice")
+    await market.done('tx hpc update-cluster HPC-1 --description "In Bern" --from alice')
+    node = f"--node {market.env['PROVD_NODE']} --chain-id {market.env['PROVD_CHAIN_ID']}"
+    found = json.loads((await market.run(f"query hpc cluster HPC-1 {node} --output json")).stdout)
+    described = f"In Bern gateway=https://gw.example.org site-audit={result}"
+    assert found["cluster"]["description"] == described
+    assert found["site_audit"] == {
+        "date": "2026-11-30",
+        "closed": 24,
+        "open": 1,
+        "not_tried": 1,
+        "sha256": "ab" * 32,
+    }
+    shown = (await market.run(f"query hpc cluster HPC-1 {node}")).stdout
+    assert "site_audit.date" in shown
+    await market.done("tx hpc update-cluster HPC-1 --site-audit '' --from alice")
+    found = json.loads((await market.run(f"query hpc cluster HPC-1 {node} --output json")).stdout)
+    assert ("site_audit" in found, "gateway" in found) == (False, True)
+    refused = await market.run("tx hpc update-cluster HPC-1 --site-audit good --from alice -y")
+    assert isinstance(refused.exception, ConfigError)
