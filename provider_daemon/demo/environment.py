@@ -165,7 +165,7 @@ native = true
 
 [[clusters.images]]
 pattern = "docker.io/*"
-run = {quoted(_container())}
+{_container()}
 
 # Stands for a container runtime: prints the image that it was given, and runs the program.
 [[clusters.images]]
@@ -180,12 +180,12 @@ level = "info"
 """
 
 
-def _container() -> list[str]:
-    """Returns the launcher of other images: bubblewrap around this host's programs, or none without it."""
+def _container() -> str:
+    """Returns how other images run: in bubblewrap with this host's programs, without it natively."""
     if not shutil.which("bwrap"):
-        return []
+        return "native = true"
     where = ["--ro-bind", "/", "/", "--dev", "/dev", "--bind", "{directory}", "{directory}"]
-    return ["bwrap", "--unshare-user", "--die-with-parent", *where]
+    return f"run = {json.dumps(['bwrap', '--unshare-user', '--die-with-parent', *where])}"
 
 
 def _free_port() -> int:

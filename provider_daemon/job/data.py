@@ -73,7 +73,7 @@ def settle(job: Job, transfer: Transfer | None, now: float, latest: float, polic
     measured_at = now if job.measured_at is None else job.measured_at
     job = replace(job, measured_at=measured_at)
     complete = transfer is not None and transfer.settled
-    due = math.isfinite(latest) and latest >= _report_from(job)
+    due = math.isfinite(latest) and latest >= _report_from(job, measured_at)
     if not complete and not due and now < measured_at + policy.results_seconds:
         return job
     if transfer is None:
@@ -82,9 +82,19 @@ def settle(job: Job, transfer: Transfer | None, now: float, latest: float, polic
     return replace(job, settled_at=now, usage=whole_usage(usage, transfer), results=transfer.results)
 
 
-def _report_from(job: Job) -> float:
-    """Returns when the final report must be on its way: the chain ends a running job at its time limit."""
-    return job.chain_started_at + job.wall_seconds if job.chain_started_at else math.inf
+def _report_from(job: Job, measured_at: float) -> float:
+    """Returns when the final report must be on its way: the chain ends a running job at its time limit.
+
+    A job that ended before its limit in SLURM waits until that. For one that reached it the wait is half of
+    the time that remained when its record was read, and leaves a third of the margin for the report: for the
+    outbox and a block. A wrong clock of ours shortens the wait, or is held off by the third.
+    """
+    if not job.chain_started_at:
+        return math.inf
+    ended_by_slurm = job.chain_started_at + job.wall_seconds
+    ended_by_chain = job.chain_started_at + job.spec.max_runtime_seconds
+    half = (measured_at + ended_by_chain) / 2
+    return min(max(ended_by_slurm, half), ended_by_chain - (ended_by_chain - ended_by_slurm) / 3)
 
 
 def whole_usage(usage: Usage, transfer: Transfer) -> Usage:

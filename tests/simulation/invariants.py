@@ -37,17 +37,16 @@ Once it is calm:
 14. No job is submitted before its inputs are there (site.py, at each sbatch), and one whose inputs cannot be
     had is reported failed without having been in SLURM.
 15. A final report that signs results signs those of its job, with all bytes that were moved for it; one
-    without them was not sent before its time.
+    without them was not sent before its time; and no report waits for results (life.py, at every tick) when
+    two thirds of the time between SLURM's limit and the chain's have passed.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 from google.protobuf.any_pb2 import Any
 
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
-from provider_daemon.job import signed_words
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, Job
 from provider_daemon.job.parking import ParkReason
@@ -59,7 +58,8 @@ from provider_daemon.money.bill import bill
 from tests.fakes.chain import PROVIDER
 from tests.simulation.blocks import Blocks
 from tests.simulation.books import ESCROW, Lie, Record
-from tests.simulation.mover import POLICY, Mover, bytes_in, results
+from tests.simulation.mover import POLICY, Mover
+from tests.simulation.results_checks import wrong_results
 from tests.simulation.site import Site
 from tests.simulation.slurm_job import SlurmJob
 from tests.simulation.world import START, World
@@ -71,7 +71,6 @@ PATIENCE = HOPELESS_PATIENCE
 # seconds: a start after 90, a minute until a missing record counts, two until the job is disowned, a sweep
 # and slow ticks
 UNPAID = 420
-CLOCKS = 30  # seconds by which block time and the machine's clock may differ
 # seconds: a start after 90, two slow ticks, a transaction that has to expire first, one more, and the wait
 # for the results
 
@@ -286,7 +285,7 @@ def _verdict(
         (found for found in reversed(slurm_jobs) if found.slurm_id == report.slurm_job_id), slurm_jobs[0]
     )
     truth, reported = usage(job), messages.usage_of(report.usage_metrics)
-    lines = _data(scene, record, report)
+    lines = wrong_results(scene, record, report)
     reported = replace(reported, network_bytes_in=0)
     lines += [] if reported == truth else [f"8 usage {reported} is reported, the truth is {truth}"]
     if not job.plan.gpus_accounted and truth.gpu_seconds:
@@ -302,31 +301,6 @@ def _verdict(
     if record.paid["provider"] != owed.provider_reward:
         lines.append(f"9 the provider got {record.paid['provider']} for {owed.provider_reward}")
     return lines
-
-
-def _data(scene: Scene, record: Record, report: MsgReportJobStatus) -> list[str]:
-    """Checks what the report says of the results and of the bytes moved."""
-    name, signed = record.slurm_name, signed_words.parse(report.status_message).results
-    if scene.mover is None or not scene.mover.present:
-        return [] if signed is None else ["15 results are signed, and there is no mover"]
-    true_bytes = bytes_in(name) if name in scene.mover.brings else 0
-    moved = report.usage_metrics.network_bytes_in
-    if signed is None and (early := _early(scene, scene.ledger.job(record.spec.job_id))):
-        return [early]
-    if signed is not None and (signed != results(name) or moved != true_bytes):
-        return [f"15 {signed} with {moved} bytes is signed, the truth is {results(name)} with {true_bytes}"]
-    return [] if moved in (0, true_bytes) else [f"15 {moved} bytes are reported, the truth is {true_bytes}"]
-
-
-def _early(scene: Scene, job: Job | None) -> str:
-    """Returns what is wrong with a report that did not wait for the results; "" if it waited long enough."""
-    if scene.memory_lost or "clock_jump" in scene.world.chances or job is None:
-        return ""
-    if job.settled_at is None or job.measured_at is None or job.results is not None:
-        return ""
-    limit = job.chain_started_at + job.wall_seconds if job.chain_started_at else math.inf
-    due = min(job.measured_at + POLICY.results_seconds, limit)
-    return f"15 settled {due - job.settled_at:.0f} s too early" if job.settled_at < due - CLOCKS else ""
 
 
 def usage(job: SlurmJob) -> Usage:

@@ -30,6 +30,7 @@ from tests.simulation.client import CHAIN_ID, SimulatedChain
 from tests.simulation.gate import Gate
 from tests.simulation.lies import LyingChain
 from tests.simulation.mover import POLICY, Mover
+from tests.simulation.results_checks import waits_too_long
 from tests.simulation.scheduler import SimulatedScheduler
 from tests.simulation.site import Site as SlurmSite
 from tests.simulation.world import Killed, World
@@ -133,9 +134,17 @@ class Life:
         advance = Advance(self.ledger, self.scheduler, served, self.clock, wake, transfers=transfers)
         intake = Intake(self.ledger, self.chain, {"HPC-1": served}, self.clock, wake)
         heartbeat = Heartbeat(self.ledger, self.scheduler, self.chain, TENANCY, self.clock)
+
+        async def advancing() -> None:
+            began = self._world.now()
+            await advance.tick()
+            if "clock_jump" not in self._world.chances and not advance._stale_ledger.needs_resync():
+                for line in waits_too_long(self.ledger.open_jobs(TENANCY.cluster_id), began):
+                    self._world.wrong(line)
+
         ticks = (
             ("outbox", outbox.tick),
-            ("advance", advance.tick),
+            ("advance", advancing),
             ("intake", intake.tick),
             ("heartbeat", heartbeat.tick),
         )

@@ -44,8 +44,32 @@ def test_no_wait_outlasts_either_limit(
     job = replace(JOB, measured_at=measured_at, chain_started_at=int(measured_at) - 570 + started)
     now = measured_at + waited
     settled = settle(job, transfer, now, now + ahead, POLICY)
-    due = waited >= 300 or now + ahead >= job.chain_started_at + job.wall_seconds
-    assert settled.settled is due
+    ends = job.chain_started_at + 600
+    remains = (ends - measured_at) / 2  # of which one half is left for the report
+    late = now + ahead >= min(max(ends - 30, ends - remains), ends - 10)
+    assert settled.settled is (waited >= 300 or late)
+
+
+def test_a_job_that_reached_its_limit() -> None:
+    """Its results are waited for while half of the time until the chain ends it remains.
+
+    At least a third of the margin is left, however late the record was read.
+    """
+    job = replace(JOB, chain_started_at=1_000_000)
+    for measured, until in ((1_000_576, 1_000_588), (1_000_584, 1_000_590), (1_000_599, 1_000_599)):
+        seen = replace(job, measured_at=float(measured))
+        for now in range(measured, until):
+            assert not settle(seen, Transfer(), now, now, POLICY).settled, now
+        assert settle(seen, Transfer(), until, until, POLICY).settled
+
+
+@given(st.integers(-100_000, 100_000), st.integers(570, 700))
+def test_a_wrong_clock_of_ours(off: int, measured: int) -> None:
+    """The report is never later than a third of the margin before the chain ends the job."""
+    true = 1_000_000.0 + measured
+    job = replace(JOB, chain_started_at=1_000_000, measured_at=true + off)
+    latest = max(true, 1_000_590.0)
+    assert settle(job, Transfer(), latest + off, latest, POLICY).settled
 
 
 @given(RESULTS, st.integers(0, 2**60), st.integers(0, 2**60), st.integers(0, 2**80))

@@ -273,6 +273,27 @@ async def test_results_that_do_not_come(house: House, transfers: FakeTransfers) 
     assert known.results is None
 
 
+async def test_results_of_a_job_that_reached_its_limit(house: House, transfers: FakeTransfers) -> None:
+    """Its record is read after the limit, and its manifest is there a moment later: the report signs it."""
+    await submit(house)
+    await house.round()
+    await house.round()
+    house.scheduler.run()
+    await house.round()
+    started = house.chain.clock.time
+    limit = 600  # of tests.fakes.chain.job
+    house.chain.clock.time = started + limit - 24
+    house.scheduler.end(State.TIMEOUT)
+    await house.advance.tick()
+    house.chain.clock.time += 6
+    transfers.known[name(house)] = Transfer(settled=True, results=RESULTS)
+    await house.round()
+    known = house.ledger.job("JOB-1")
+    assert known is not None
+    assert known.results == RESULTS
+    assert await house.state() == "timeout"
+
+
 async def test_the_chain_ends_the_job_meanwhile(house: House, transfers: FakeTransfers) -> None:
     """A job that its customer cancels while its results are awaited is closed with its evidence kept."""
     await submit(house)
