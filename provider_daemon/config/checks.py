@@ -9,6 +9,7 @@ from typing import Any
 from provider_daemon.config.launchers import launcher_problem
 from provider_daemon.config.pool_users import pool_users
 from provider_daemon.config.toml_lines import Path
+from provider_daemon.job.containment import Launcher
 
 Found = Iterator[tuple[Path, str]]
 
@@ -23,8 +24,11 @@ NEEDED = {
 }
 """kind of key -> its required fields"""
 
-_NEITHER = "a launcher is required; native = true runs programs without one, uncontained"
-_BOTH = "native = true does not allow a launcher"
+CONTAINED_ONLY = ("network", "max_processes", "max_file_gb")
+"""keys of an image that only a built-in launcher enforces"""
+
+_NEITHER = "a launcher is required; native = true alone runs programs without one, uncontained"
+_BOTH = "native = true does not allow run"
 
 
 def contradictions(value: dict[str, Any]) -> Found:
@@ -109,13 +113,31 @@ def _launchers(where: Path, cluster: dict[str, Any]) -> Found:
     """Rejects native programs by omission, and launchers that would parse a customer's words as their own."""
     images = cluster.get("images")
     for number, image in enumerate(map(_table, images if isinstance(images, list) else [])):
-        run, native = image.get("run"), image.get("native") is True
+        place = (*where, "images", number)
+        run = image.get("run")
         words = [word for word in run if isinstance(word, str)] if isinstance(run, list) else []
-        if native == bool(run):
-            place = (*where, "images", number)
-            yield (*place, "run") if "run" in image else place, _BOTH if native else _NEITHER
+        if problem := _started(image):
+            yield next(((*place, key) for key in ("launcher", "run") if key in image), place), problem
         if problem := launcher_problem(words):
-            yield (*where, "images", number, "run"), problem
+            yield (*place, "run"), problem
+
+
+def _started(image: dict[str, Any]) -> str:
+    """Returns what is wrong with the ways in which the programs of an image are started; "" if nothing."""
+    launcher, run, native = image.get("launcher"), image.get("run"), image.get("native") is True
+    if launcher and run:
+        return "either launcher or run is allowed"
+    if not launcher:
+        limits = [key for key in CONTAINED_ONLY if key in image]
+        if limits:
+            return f"{limits[0]} requires a launcher: without one nothing enforces it"
+        if native == bool(run):
+            return _BOTH if native else _NEITHER
+    elif native and launcher != Launcher.BUBBLEWRAP:
+        return f"native = true requires the launcher {Launcher.BUBBLEWRAP}, or none"
+    elif launcher == Launcher.PYXIS and image.get("network") is not True:
+        return "pyxis cannot withhold the node's network: set network = true, or use another launcher"
+    return ""
 
 
 def _pool(where: Path, cluster: dict[str, Any], before: list[dict[str, Any]]) -> Found:

@@ -116,11 +116,20 @@ class LimitsConfig(_Strict):
 
 
 class ImageConfig(_Strict):
-    """How images are run whose reference matches `pattern`: with the launcher `run`, or natively."""
+    """How images are run whose reference matches `pattern`.
+
+    With a built-in `launcher`, which contains the job; with a launcher of the site's own, `run`; or natively.
+    A launcher with `native` contains programs of the node's own /usr. `network`, `max_processes` and
+    `max_file_gb` (0 means no limit) are what a contained job may have.
+    """
 
     pattern: str = Field(min_length=1)
+    launcher: Literal["", "bubblewrap", "apptainer", "charliecloud", "pyxis"] = ""
     run: list[str] = []
     native: bool = False
+    network: bool = False
+    max_processes: int = Field(default=4096, ge=16)
+    max_file_gb: int = Field(default=0, ge=0)
 
 
 class TemplatesConfig(_Strict):

@@ -5,8 +5,9 @@ from functools import partial
 
 from provider_daemon.chain.keys import Signer
 from provider_daemon.config.customers import CustomersConfig
-from provider_daemon.config.model import ChainConfig, ClusterConfig, Config
+from provider_daemon.config.model import ChainConfig, ClusterConfig, Config, ImageConfig
 from provider_daemon.job.admission import Image, Limits, Program, SitePolicy
+from provider_daemon.job.containment import Containment, Launcher
 from provider_daemon.job.customer_limits import CustomerLimits, CustomerPolicy
 from provider_daemon.job.data import DataPolicy
 from provider_daemon.job.report_cost import ReportGasLimits
@@ -81,7 +82,7 @@ def served_cluster(
         data=data,
         customers=customer_policy(customers or CustomersConfig()),
         site=SitePolicy(
-            images=tuple(Image(image.pattern, tuple(image.run)) for image in cluster.images),
+            images=tuple(map(_image, cluster.images)),
             limits=Limits(
                 limits.max_nodes,
                 limits.max_cpus_per_node,
@@ -94,6 +95,15 @@ def served_cluster(
             templates=_templates(cluster),
         ),
     )
+
+
+def _image(image: ImageConfig) -> Image:
+    if not image.launcher:
+        return Image(image.pattern, tuple(image.run))
+    contained = Containment(
+        Launcher(image.launcher), image.native, image.network, image.max_processes, image.max_file_gb
+    )
+    return Image(image.pattern, contained=contained)
 
 
 def _templates(cluster: ClusterConfig) -> dict[str, Callable[[Spec], Program]]:

@@ -17,6 +17,7 @@ from provider_daemon.ports import Clock, ConnectOutcome
 from provider_daemon.slurm.commands import COMMANDS
 from provider_daemon.slurm.connect import SiteTransport, logins
 from provider_daemon.slurm.inspect import Inspection
+from provider_daemon.slurm.launchers import needed
 from provider_daemon.slurm.login import LoginError
 from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.script import Batch, render
@@ -119,7 +120,7 @@ async def slurm(cluster: ClusterConfig, reached: Way, looker: Deadline, clock: C
     if isinstance(commands, Unknown) or commands != COMMANDS:
         missing = Unknown("SLURM's commands were not found", "slurm-commands")
         return replace(Slurm(**dict.fromkeys(Slurm.__dataclass_fields__, missing)), commands=commands)
-    programs = sorted({image.run[0] for image in cluster.images if image.run})
+    programs = sorted({needed(image.launcher, image.run) for image in cluster.images} - {""})
     (settings, associations, account, qos), (version, mended, skew, work_root, found) = await asyncio.gather(
         asyncio.gather(
             looker(site.settings),

@@ -2,6 +2,7 @@
 
 from provider_daemon.doctor.facts import SiteFacts
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
+from provider_daemon.slurm.launchers import needed
 
 # stat's names of file systems that hosts can share.
 SHARED = frozenset(
@@ -126,7 +127,7 @@ def work_root_space(site: SiteFacts) -> Finding:
 
 def launchers(site: SiteFacts) -> Finding:
     """The launcher program of every [[clusters.images]] is found on the login node."""
-    wanted = sorted({image.run[0] for image in site.config.images if image.run})
+    wanted = sorted({needed(image.launcher, image.run) for image in site.config.images} - {""})
     missing = [name for name in wanted if name not in known(site.slurm.programs)]
     if not missing:
         return ok(

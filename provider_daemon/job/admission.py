@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+from provider_daemon.job.containment import Containment
 from provider_daemon.job.report_cost import ReportGasLimits
 from provider_daemon.job.spec import Resources, Spec
 from provider_daemon.job.words import SEPARATOR, unsafe_word
@@ -23,13 +24,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """The command `run` that runs images whose reference matches `pattern`; empty means natively.
+    """How images are run whose reference matches `pattern`: contained, or with `run`, or natively.
 
-    In `run`, {image} and {directory} (the job's own directory) are replaced within single arguments.
+    `run` is a launcher of the site's own. In it {image} and {directory} (the job's own directory) are
+    replaced within single arguments. With neither the program runs natively.
     """
 
     pattern: str
     run: tuple[str, ...] = ()
+    contained: Containment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Terms:
 class Program:
     """The image, its launcher, and the argument vector after it.
 
+    `contained`: a built-in launcher in place of `launcher`.
     Only workload templates set the other fields: `wrapper` starts the tasks (before the launcher), `prologue`
     and `epilogue` are lines of bash by the template's publisher, `environment` is passed to the program.
     """
@@ -75,6 +79,7 @@ class Program:
     epilogue: tuple[str, ...] = ()
     tasks_per_node: int = 1
     exclusive: bool = False
+    contained: Containment | None = None
 
 
 class Inadmissible(Exception):
@@ -157,12 +162,19 @@ def _program(spec: Spec, terms: Terms, site: SitePolicy) -> Program:
         raise Inadmissible(
             f"image {program.image!r} is not allowed on this site: ask the provider which images are"
         )
-    return _separated(replace(program, launcher=entry.run), spec)
+    if entry.contained and spec.resources.nodes > 1 and not program.wrapper:
+        raise Inadmissible(
+            f"{spec.resources.nodes} nodes requested, but a program in a container starts on the first node "
+            "alone: request one node, or use a template that starts tasks on all nodes"
+        )
+    return _separated(replace(program, launcher=entry.run, contained=entry.contained), spec)
 
 
 def _separated(program: Program, spec: Spec) -> Program:
     """Rejects arguments that a launcher would parse as options; an offering's command may be a launcher."""
-    launched = bool(program.launcher or program.wrapper or spec.workload.is_preconfigured)
+    launched = bool(
+        program.launcher or program.contained or program.wrapper or spec.workload.is_preconfigured
+    )
     if unsafe := unsafe_word(program.argv, launched=launched):
         raise Inadmissible(unsafe)
     return program

@@ -183,7 +183,7 @@ class Advance:
             return Step(job)
         try:
             directory = self._served.directory(job)
-            script = render(self._served.batch(job, directory))
+            script = render(self._served.batch(job, directory, inputs=bool(inputs)))
             order = Submission(job.name, script, directory, inputs, job.user)
         except Refused as reason:
             return Step(replace(job, state=State.FAILED, message=str(reason), intent_at=None))

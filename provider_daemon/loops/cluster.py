@@ -12,7 +12,8 @@ from provider_daemon.job.customer_limits import CustomerPolicy
 from provider_daemon.job.data import DataPolicy
 from provider_daemon.job.lifecycle import Job, kill_after
 from provider_daemon.job.site_root import site_root
-from provider_daemon.slurm.script import Batch
+from provider_daemon.slurm.launchers import Launch, LaunchFacts, launch
+from provider_daemon.slurm.script import Batch, relative
 from provider_daemon.template.places import fill
 
 
@@ -50,11 +51,20 @@ class ServedCluster:
             raise Refused(f"the site has no queue {queue!r}")
         return partition
 
-    def batch(self, job: Job, directory: str) -> Batch:
-        """Returns the contents of the batch script. The job must have a program."""
+    def batch(self, job: Job, directory: str, image: str = "", *, inputs: bool = False) -> Batch:
+        """Returns the contents of the batch script. The job must have a program.
+
+        `image`: the directory of its image in the cache, if it runs contained in one. `inputs`: it has some.
+        """
         assert job.program is not None
         spec = job.spec
+        working_directory = job.program.working_directory or spec.workload.working_directory
         places = {"image": job.program.image, "directory": directory}
+        started = Launch(job.program.wrapper, tuple(fill(part, places) for part in job.program.launcher))
+        if job.program.contained:
+            below = relative(working_directory)
+            facts = LaunchFacts(directory, image, below, inputs=inputs, wrapper=job.program.wrapper)
+            started = launch(job.program.contained, facts)
         return Batch(
             name=job.name,
             partition=self.partition(spec.queue),
@@ -67,14 +77,15 @@ class ServedCluster:
             gpu_type=self.site.gpu_types.get(spec.resources.gpu_type, spec.resources.gpu_type),
             wall_seconds=job.wall_seconds,
             directory=directory,
-            working_directory=job.program.working_directory or spec.workload.working_directory,
+            working_directory=working_directory,
             environment=(*spec.workload.environment, *job.program.environment),
             argv=job.program.argv,
-            launcher=tuple(fill(part, places) for part in job.program.launcher),
+            launcher=started.launcher,
             prologue=(*self.prologue, *job.program.prologue),
             epilogue=job.program.epilogue,
-            wrapper=job.program.wrapper,
+            wrapper=started.wrapper,
             tasks_per_node=job.program.tasks_per_node,
             exclusive=job.program.exclusive,
+            contained=job.program.contained is not None,
             kill_after=kill_after(spec.max_runtime_seconds, job.wall_seconds),
         )

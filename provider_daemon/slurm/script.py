@@ -34,9 +34,9 @@ class Batch:
 
     `argv` is the program with its arguments. Memory is in GiB; 0 and "" omit a directive. `prologue` and
     `epilogue` are lines of bash from the site and from parties it trusts; the exit code stays the program's.
-    `wrapper` (srun or mpirun) starts `launcher`, the image's, which starts `argv`. `kill_after` is how many
-    seconds the program has to end at its time limit before it is killed. `node`: where the job must run, ""
-    for any node.
+    `wrapper` (srun or mpirun) starts `launcher`, the image's, which starts `argv`. `contained`: the launcher
+    is a built-in one (launchers.py). `kill_after` is how many seconds the program has to end at its time
+    limit before it is killed. `node`: where the job must run, "" for any node.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Batch:
     wrapper: tuple[str, ...] = ()
     tasks_per_node: int = 1
     exclusive: bool = False
+    contained: bool = False
     kill_after: int = KILL_AFTER
     node: str = ""
 
@@ -137,6 +138,8 @@ def _command(batch: Batch) -> Iterable[str]:
     """
     if unsafe := unsafe_word(batch.argv, launched=bool(batch.launcher or batch.wrapper)):
         raise Refused(unsafe)
+    if batch.contained:
+        return [*map(_site_word, (*batch.wrapper, *batch.launcher)), *map(_word, _contained(batch))]
     prefix = _CONTAINER_PREFIXES.get(PurePosixPath(batch.launcher[0]).name, "") if batch.launcher else ""
     variables = [f"{prefix}{_variable(name)}={value}" for name, value in batch.environment]
     env = ["env", *variables] if variables else []
@@ -147,6 +150,11 @@ def _command(batch: Batch) -> Iterable[str]:
         else [*env, *batch.wrapper, *batch.launcher, *batch.argv]
     )
     return map(_word, words)
+
+
+def _contained(batch: Batch) -> Iterable[str]:
+    """Returns the words behind a built-in launcher, which sets the variables inside the container."""
+    return (*(f"{_variable(name)}={value}" for name, value in batch.environment), "--", *batch.argv)
 
 
 def _word(value: str) -> str:
@@ -176,6 +184,11 @@ def quote(value: str) -> str:
             "newlines and NUL are not allowed in command, arguments, environment or working directory: "
             "put them into a file"
         )
+    return _site_word(value)
+
+
+def _site_word(value: str) -> str:
+    """Quotes a word of the site's own, which may have several lines."""
     return "'" + value.replace("'", "'\\''") + "'"
 
 

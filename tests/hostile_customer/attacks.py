@@ -16,6 +16,7 @@ from provider_daemon.slurm.ssh import SshTransport
 from tests.cases import Case
 from tests.expect import Wrong, same
 from tests.hostile_customer.name_attacks import renamed, stolen
+from tests.hostile_customer.reach import contained
 from tests.hostile_customer.slot_attacks import filled_queue, parked
 from tests.hostile_customer.stage import BWRAP, NATIVE, SECRET, SRUN, Stage, attack
 
@@ -161,6 +162,7 @@ ATTACKS = (
     words("12 native: option as command", "--help", NATIVE, "--help"),
     words("12 image: option as image", "image --bind", "--bind", "/bin/cat", "{file}"),
     Case("12 bwrap: arguments", "options behind the program, a neighbour's path", data),
+    Case("18 launcher bubblewrap", "17 ways out of a contained job", contained, short=True),
     Case("15 link as job directory", "a link to a neighbour's directory", partial(links, "link"), short=True),
     Case("15 dangling link", "a link to where a directory could be made", partial(links, "dangling link")),
     Case(

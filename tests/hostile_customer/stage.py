@@ -28,7 +28,14 @@ from tests.waiting import until
 JOB_SECONDS = 90
 SECRET = "the neighbour's result"
 BWRAP, SRUN, NATIVE = "box/debian", "tasks/debian", "docker.io/library/alpine:3"
+CONTAINED = "contained/debian"  # the node's programs in the built-in launcher bubblewrap
 _LAUNCHERS = """
+[[clusters.images]]
+pattern = "contained/*"
+launcher = "bubblewrap"
+native = true
+max_processes = 64
+
 [[clusters.images]]
 pattern = "box/*"
 run = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin",

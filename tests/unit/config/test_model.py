@@ -200,17 +200,37 @@ def test_every_shape_has_words() -> None:
         (
             SECOND,
             f'{SECOND}[[clusters.images]]\npattern = "*"\n',
-            "provd.toml:29: clusters[1].images[0]: a launcher is required; native = true",
+            "provd.toml:29: clusters[1].images[0]: a launcher is required; native = true alone",
         ),
         (
             SECOND,
             f'{SECOND}[[clusters.images]]\npattern = "*"\nrun = []\n',
-            "provd.toml:31: clusters[1].images[0].run: a launcher is required; native = true",
+            "provd.toml:31: clusters[1].images[0].run: a launcher is required; native = true alone",
         ),
         (
             SECOND,
             f'{SECOND}[[clusters.images]]\npattern = "*"\nrun = ["bwrap"]\nnative = true\n',
-            "images[0].run: native = true does not allow a launcher",
+            "images[0].run: native = true does not allow run",
+        ),
+        (
+            SECOND,
+            f'{SECOND}[[clusters.images]]\npattern = "*"\nnative = true\nnetwork = true\n',
+            "images[0]: network requires a launcher",
+        ),
+        (
+            SECOND,
+            f'{SECOND}[[clusters.images]]\npattern = "*"\nlauncher = "apptainer"\nnative = true\n',
+            "provd.toml:31: clusters[1].images[0].launcher: native = true requires the launcher bubblewrap",
+        ),
+        (
+            SECOND,
+            f'{SECOND}[[clusters.images]]\npattern = "*"\nlauncher = "pyxis"\n',
+            "images[0].launcher: pyxis cannot withhold the node's network",
+        ),
+        (
+            SECOND,
+            f'{SECOND}[[clusters.images]]\npattern = "*"\nlauncher = "pyxis"\nrun = ["srun"]\n',
+            "images[0].launcher: either launcher or run is allowed",
         ),
         (
             'region = "eu"',
