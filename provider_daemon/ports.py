@@ -230,12 +230,15 @@ class Preconfigured:
 
 @dataclass(frozen=True, slots=True)
 class Offering:
+    """An offering. `identity_threshold`: the identity score that its customers need, 0 for none."""
+
     offering_id: str
     cluster_id: str
     queues: tuple[Queue, ...]
     preconfigured: tuple[Preconfigured, ...]
     supports_custom_workloads: bool
     active: bool
+    identity_threshold: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +282,10 @@ class Chain(Protocol):
     async def cluster(self, cluster_id: str) -> Cluster | None: ...
 
     async def offering(self, offering_id: str) -> Offering | None: ...
+
+    async def identity_score(self, address: str) -> int | None:
+        """Returns the account's score, 0 if it has none; None if the chain serves no identity scores."""
+        ...
 
     async def account(self, address: str) -> Account:
         """Raises Refused when the chain does not know the account (it was never funded)."""

@@ -64,6 +64,8 @@ JOBS = Board(
             stat("Parked jobs (wait for an operator)", "short", "sum(provd_jobs_parked)"),
             stat("Quarantined jobs (unreadable on chain)", "short", "sum(provd_jobs_quarantined)"),
             stat("Jobs on hold (not reported)", "short", "sum(provd_jobs_on_hold)"),
+            stat("Jobs left on chain by limits", "short", "sum(provd_jobs_postponed)"),
+            stat("Customers held by limits", "short", "sum(provd_customers_held)"),
         ),
         "Flow": (
             graph("Open jobs by state", "short", ("sum by (state) (provd_jobs)", "{{state}}")),

@@ -6,7 +6,7 @@ from provider_daemon.metrics import catalog
 from provider_daemon.metrics.catalog import SECTIONS, Family
 
 # The maximum number of series of each; those about the process are the daemon's.
-SERIES = {"daemon": 72, "cluster": 105, "key": 18, "endpoint": 8}
+SERIES = {"daemon": 87, "cluster": 105, "key": 18, "endpoint": 8}
 
 
 def _sum() -> str:
@@ -42,6 +42,8 @@ WORDS = {
     "state of provd_job_state_duration_seconds": catalog.STAGES,
     "reason of provd_jobs_parked": catalog.PARKED,
     "reason of provd_jobs_on_hold": catalog.HOLDS,
+    "reason of provd_jobs_postponed": (catalog.UNREAD, *catalog.HELD_BY),
+    "reason of provd_customers_held": catalog.HELD_BY,
     "kind": catalog.KINDS,
     "query": catalog.QUERIES,
     "outcome of provd_slurm_query_failures_total, error": catalog.FAILURES,

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import grpc.aio
 
-from provider_daemon.chain import bech32, keyspace, messages, recipient_keys
+from provider_daemon.chain import bech32, identity_score, keyspace, messages, recipient_keys
 from provider_daemon.chain import tx as transactions
 from provider_daemon.chain.blocks import BlockScan
 from provider_daemon.chain.broadcast import Broadcast
@@ -102,6 +102,9 @@ class Reader:
 
     async def key_owner(self, fingerprint: str) -> str:
         return await recipient_keys.key_owner(self._caller, self.store, fingerprint)
+
+    async def identity_score(self, address: str) -> int | None:
+        return await identity_score.identity_score(self._caller, address)
 
     # --- transactions ---
 

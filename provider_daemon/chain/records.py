@@ -135,4 +135,5 @@ def offering(record: types_pb2.HPCOffering) -> Offering:
         ),
         supports_custom_workloads=record.supports_custom_workloads,
         active=record.active,
+        identity_threshold=record.required_identity_threshold,
     )

@@ -59,6 +59,9 @@ def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
     ledger = _open(config)
     found = ledger.job(job) or ledger.dropped_job(job)
     if found is None:
+        if left := _left_on_chain(ledger, job):
+            typer.echo(left)
+            return
         raise _unknown(job)
     typer.echo(
         f"{job}: {found.state}, on chain {found.reported}; SLURM job {found.slurm_id or '-'} ({found.name})"
@@ -91,6 +94,23 @@ def unpark(
     with ledger.write():
         ledger.unpark(job, forgo_gpus=without_gpus)
     typer.echo(f"{job} unparked; the daemon resumes it at its next tick")
+
+
+def _left_on_chain(ledger: "Ledger", job: str) -> str:
+    """Returns why the job is not in the ledger yet, or ""."""
+    from provider_daemon.ledger import customers
+    from provider_daemon.ledger.timeline import when
+
+    number = job.removeprefix("JOB-")
+    left = customers.holder(ledger, int(number)) if number.isdecimal() and len(number) < 19 else None
+    if left is None:
+        return ""
+    if not left.customer:
+        return f"{job}: pending on chain since {when(left.since)} or before; provd has not read it yet"
+    return (
+        f"{job}: pending on chain; its customer {left.customer} is held by {left.reason} since "
+        f"{when(left.since)}. It is taken when the limit allows it"
+    )
 
 
 def _unknown(job: str) -> Refused:

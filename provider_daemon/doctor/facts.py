@@ -4,9 +4,10 @@ Times are in seconds since the epoch, durations in seconds, money in the fee den
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from provider_daemon.chain.probe import EndpointReport
+from provider_daemon.config.customers import CustomersConfig
 from provider_daemon.config.model import ClusterConfig
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.encryption.watch import OwnKey
@@ -100,6 +101,7 @@ class SiteFacts:
     record: Cluster | Unknown | None
     offered: tuple[Offered, ...] | Unknown
     parameters: Parameters | Unknown
+    customers: CustomersConfig = field(default_factory=CustomersConfig)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ async def gather(config: Config, config_file: Path) -> Scene:
                 for name in names
             )
         )
-        return Scene(host, ledger, found.facts, tuple(keys), tuple(sites), data)
+        judged_sites = tuple(replace(site, customers=config.customers) for site in sites)
+        return Scene(host, ledger, found.facts, tuple(keys), judged_sites, data)
 
 
 def _records(sites: list[SiteFacts], key: str) -> list[Cluster]:

@@ -2,8 +2,9 @@
 
 from fnmatch import fnmatchcase
 
+from provider_daemon.chain import bech32
 from provider_daemon.doctor.facts import Offered, SiteFacts
-from provider_daemon.doctor.finding import Finding, Unknown, judge, known, ok, skipped, warn
+from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
 from provider_daemon.doctor.place_checks import targets
 from provider_daemon.ports import Cluster
 from provider_daemon.slurm.parse_config import Partition
@@ -172,3 +173,23 @@ def parameters(site: SiteFacts) -> Finding:
         if not broken
         else warn(seen, "lower the offering's max_runtime_seconds or clusters.heartbeat_seconds")
     )
+
+
+def customers(site: SiteFacts) -> Finding:
+    """The addresses in [customers] are valid, and the provider's own is not blocked."""
+    lists, own = site.customers, known(site.address)
+    if own in lists.blocked:
+        return warn(f"{own} is blocked and is the provider's own", "remove it from customers.blocked")
+    if without := [address for address in lists.exceptions if address in lists.blocked]:
+        return warn(
+            f"{without[0]} is blocked and has limits of its own", "remove it from one of the two tables"
+        )
+    for address in (*lists.blocked, *lists.allowed, *lists.exceptions):
+        try:
+            bech32.decode(address)
+        except ValueError as error:
+            return fail(str(error), "correct the address in [customers]: no account can have it")
+    counts = (
+        f"{len(lists.blocked)} blocked, {len(lists.allowed)} allowed, {len(lists.exceptions)} with own limits"
+    )
+    return ok(counts)

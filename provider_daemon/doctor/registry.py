@@ -142,6 +142,7 @@ CHECKS: tuple[Check, ...] = (
             "market-limits": market_checks.offering_limits,
             "market-workloads": market_checks.offering_workloads,
             "market-parameters": market_checks.parameters,
+            "market-customers": market_checks.customers,
         },
     ),
     *_checks(

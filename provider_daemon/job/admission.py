@@ -109,6 +109,15 @@ def admit(spec: Spec, terms: Terms, site: SitePolicy) -> Program:
     return _program(spec, terms, site)
 
 
+def check_identity(required: int, score: int | None) -> None:
+    """Raises Inadmissible for a score below the required one. `score` is None if the chain has no scores."""
+    needs = f"the offering requires an identity score of {required}"
+    if score is None:
+        raise Inadmissible(f"{needs}, and this chain has no identity scores: the provider must lower it to 0")
+    if score < required:
+        raise Inadmissible(f"{needs}, and this account has {score}: verify its identity on chain first")
+
+
 def _check_queue(spec: Spec, terms: Terms) -> None:
     queue = next((option for option in terms.queues if option.partition == spec.queue), None)
     if queue is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from provider_daemon.job.lifecycle import Job
-from provider_daemon.ledger import figures
+from provider_daemon.ledger import customers, figures
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import SetAside, StoredTx, Waiting, read_jobs
 
@@ -32,6 +32,7 @@ class Rows:
     transactions: tuple[StoredTx, ...]
     waiting: tuple[Waiting, ...]
     set_aside: tuple[SetAside, ...]
+    held: tuple[customers.HeldCustomer, ...] = ()
 
 
 def read(ledger: Ledger) -> Rows:
@@ -44,6 +45,7 @@ def read(ledger: Ledger) -> Rows:
         transactions=tuple(ledger.last_txs(FEW)),
         waiting=tuple(ledger.count_waiting()),
         set_aside=tuple(SetAside(**dict(row)) for row in ledger._all("set_aside", count=FEW)),
+        held=customers.held(ledger),
     )
 
 

@@ -20,6 +20,7 @@ from provider_daemon.job.admission import (
     SitePolicy,
     Terms,
     admit,
+    check_identity,
 )
 from provider_daemon.job.customer_limits import Later, Refuse
 from provider_daemon.job.data import brings_data
@@ -247,6 +248,7 @@ class Intake:
         try:
             offering = await self._offering(spec.offering_id)
             _check_data(spec, served)
+            await self._check_identity(spec, offering)
             return replace(job, program=admit(spec, terms(offering), self._site(served)))
         except Inadmissible as reason:
             return refused(job, str(reason)) if record.state is State.PENDING else job
@@ -270,6 +272,11 @@ class Intake:
         if offering is None:
             raise Unreadable(f"the node has no record of offering {offering_id} yet")
         return offering
+
+    async def _check_identity(self, spec: Spec, offering: Offering) -> None:
+        """Raises Inadmissible if the offering requires a higher identity score than the customer's."""
+        if offering.identity_threshold:
+            check_identity(offering.identity_threshold, await self._chain.identity_score(spec.customer))
 
     def _site(self, served: ServedCluster) -> SitePolicy:
         """Returns the site's policy with the number of nodes that the last heartbeat counted."""

@@ -7,6 +7,7 @@ job id.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from provider_daemon.job.customer_limits import Limit
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.state import State
@@ -50,6 +51,8 @@ STATES = tuple(State)
 STAGES = ("pending", "queued", "running", "ended")
 PARKED = tuple(ParkReason)
 HOLDS = tuple(Hold)
+UNREAD = "unread"
+HELD_BY = tuple(limit for limit in Limit if limit is not Limit.JOBS)  # max_jobs holds no job back on chain
 KINDS = ("report", "node", "cluster")  # message kinds
 QUERIES = ("snapshot", "nodes", "submit", "cancel", "reconcile")
 FAILURES = ("down", "unreadable")  # for SLURM queries and chain calls
@@ -104,6 +107,17 @@ JOBS_ON_HOLD = _gauge(
     "provd_jobs_on_hold",
     "Jobs that are neither submitted nor reported: too expensive to answer, or their chain record differs "
     "from the ledger, is absent or is unreadable.",
+    "reason",
+)
+JOBS_POSTPONED = _gauge(
+    "provd_jobs_postponed",
+    "Jobs that are left on chain because their customer has reached a limit, or that are not read yet "
+    "(unread).",
+    "reason",
+)
+CUSTOMERS_HELD = _gauge(
+    "provd_customers_held",
+    "Customers with jobs that are left on chain because of a limit.",
     "reason",
 )
 JOB_STATE_DURATION = _histogram(
@@ -346,6 +360,8 @@ SECTIONS: dict[str, tuple[Family, ...]] = {
         JOBS_PARKED,
         JOBS_QUARANTINED,
         JOBS_ON_HOLD,
+        JOBS_POSTPONED,
+        CUSTOMERS_HELD,
         JOB_STATE_DURATION,
         SUBMISSION_LATENCY,
         REPORT_LATENCY,

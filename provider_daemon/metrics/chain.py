@@ -96,6 +96,10 @@ class MeasuredChain(_Measured):
         with self._asking():
             return await self._inner.offering(offering_id)
 
+    async def identity_score(self, address: str) -> int | None:
+        with self._asking():
+            return await self._inner.identity_score(address)
+
     async def account(self, address: str) -> Account:
         with self._asking():
             return await self._inner.account(address)

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from provider_daemon import __version__
-from provider_daemon.ledger import figures, meta
+from provider_daemon.ledger import customers, figures, meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.gate import HttpCounts
@@ -146,6 +146,25 @@ class DaemonCollector(Collector):
         on_hold = figures.jobs_on_hold(self._parts.ledger)
         yield metric(
             catalog.JOBS_ON_HOLD, [((reason,), float(on_hold.get(reason, 0))) for reason in catalog.HOLDS]
+        )
+
+        yield from self._customers()
+
+    def _customers(self) -> Iterator[Metric]:
+        held = {row.reason or catalog.UNREAD: row for row in customers.held_by_reason(self._parts.ledger)}
+        yield metric(
+            catalog.JOBS_POSTPONED,
+            [
+                ((reason,), float(held[reason].jobs if reason in held else 0))
+                for reason in (catalog.UNREAD, *catalog.HELD_BY)
+            ],
+        )
+        yield metric(
+            catalog.CUSTOMERS_HELD,
+            [
+                ((reason,), float(held[reason].customers if reason in held else 0))
+                for reason in catalog.HELD_BY
+            ],
         )
 
     def _unsettled(self) -> Metric:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import State
+from provider_daemon.ledger.customers import HeldCustomer
 from provider_daemon.ledger.listing import Rows
 from provider_daemon.ledger.rows import SetAside, Waiting
 from provider_daemon.status.job_status import JobStatus, by_state, standing, why
@@ -126,6 +127,7 @@ class Overview:
     transactions: tuple[Transaction, ...]
     waiting: tuple[Waiting, ...]
     set_aside: tuple[SetAside, ...]
+    held: tuple[HeldCustomer, ...]
     daemon: DaemonStatus | None
 
 
@@ -144,6 +146,7 @@ def overview(rows: Rows, daemon: DaemonStatus | None, now: float) -> Overview:
         ),
         waiting=rows.waiting,
         set_aside=tuple(SetAside(_short(each.job_id), _short(each.why), each.at) for each in rows.set_aside),
+        held=rows.held,
         daemon=daemon,
     )
 

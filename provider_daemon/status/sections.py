@@ -52,12 +52,31 @@ def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
             tuple((each.job_id, each.why) for each in overview.set_aside),
         ),
         *(_ongoing(overview.daemon) if overview.daemon else ()),
+        _held(overview),
         _jobs(open_jobs, overview.at),
         _outbox(overview),
         *(_daemon(overview.daemon, overview.at) if overview.daemon else ()),
         _transactions(overview),
     ]
     return [section for section in found if section.rows]
+
+
+def _held(overview: Overview) -> Section:
+    rows = tuple(
+        (
+            each.customer or "(not read yet)",
+            each.cluster_id or "-",
+            each.reason or "-",
+            str(each.jobs),
+            age(overview.at - each.since),
+        )
+        for each in overview.held
+    )
+    return Section(
+        "Customers held by limits (jobs left on chain)",
+        ("CUSTOMER", "CLUSTER", "LIMIT", "JOBS", "SINCE"),
+        rows,
+    )
 
 
 def _ongoing(daemon: DaemonStatus) -> Iterator[Section]:

@@ -70,6 +70,9 @@ class SimulatedChain:
     async def offering(self, offering_id: str) -> Offering | None:
         return await self._gate.call("offering", lambda: OFFERING)
 
+    async def identity_score(self, address: str) -> int | None:
+        return None
+
     async def account(self, address: str) -> Account:
         return await self._gate.call("account", lambda: Account(1, self._blocks.view().books.sequence))
 

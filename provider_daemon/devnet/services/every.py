@@ -13,12 +13,15 @@ from provider_daemon.chain.proto.cosmos.tx.v1beta1 import service_pb2
 from provider_daemon.chain.proto.virtengine.encryption.v1 import query_pb2 as encryption_pb2
 from provider_daemon.chain.proto.virtengine.encryption.v1 import query_pb2_grpc as encryption_grpc
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2, query_pb2_grpc
+from provider_daemon.chain.proto.virtengine.veid.v1 import query_pb2 as veid_pb2
+from provider_daemon.chain.proto.virtengine.veid.v1 import query_pb2_grpc as veid_grpc
 from provider_daemon.devnet.blocks import Blocks
 from provider_daemon.devnet.services import rawlog
 from provider_daemon.devnet.services.encryption import EncryptionQuery
 from provider_daemon.devnet.services.hpc import HpcQuery, only_published
 from provider_daemon.devnet.services.node import AuthService, BankService, ConfigService, TendermintService
 from provider_daemon.devnet.services.txs import TxService
+from provider_daemon.devnet.services.veid import VeidQuery
 
 COSMOS = [
     auth_pb2.DESCRIPTOR.services_by_name["Query"].full_name,
@@ -28,13 +31,15 @@ COSMOS = [
     service_pb2.DESCRIPTOR.services_by_name["Service"].full_name,
 ]
 ENCRYPTION = encryption_pb2.DESCRIPTOR.services_by_name["Query"].full_name
+VEID = veid_pb2.DESCRIPTOR.services_by_name["Query"].full_name
 HPC = query_pb2.DESCRIPTOR.services_by_name["Query"].full_name
 
 
 def add_services(server: grpc.aio.Server, blocks: Blocks, queries: str, *, indexed: bool = True) -> None:
     """Adds the services.
 
-    `queries`: none (without the HPC module's service), published (six calls answer) or all.
+    `queries`: none (without the HPC module's service), published (six calls answer) or all
+    (with identity scores).
     """
     tendermint_grpc.add_ServiceServicer_to_server(TendermintService(blocks), server)
     rawlog.add_to_server(TxService(blocks, indexed=indexed), server)
@@ -49,4 +54,7 @@ def add_services(server: grpc.aio.Server, blocks: Blocks, queries: str, *, index
             only_published(service) if queries == "published" else service, server
         )
         served.append(HPC)
+    if queries == "all":
+        veid_grpc.add_QueryServicer_to_server(VeidQuery(blocks), server)
+        served.append(VEID)
     enable_server_reflection(served, server)

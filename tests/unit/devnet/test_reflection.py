@@ -29,12 +29,13 @@ async def ask(port: int, request: Request) -> Any:
 
 @pytest.mark.parametrize(("queries", "module"), [("all", True), ("published", True), ("none", False)])
 async def test_services(queries: str, module: bool) -> None:
-    """The HPC module's Query where it is served, the encryption module's and the SDK's, and never a Msg:
-    messages reach the chain inside transactions only."""
+    """The HPC module's Query where it is served, identity scores with all queries, the encryption module's
+    and the SDK's, and never a Msg: messages reach the chain inside transactions only."""
     chain = await TestChain(queries=queries).start()
     answer = await ask(chain.devnet.port, Request(list_services=""))
     names = {service.name for service in answer.list_services_response.service}
-    assert names == ALWAYS | ({"virtengine.hpc.v1.Query"} if module else set())
+    scores = {"virtengine.veid.v1.Query"} if queries == "all" else set()
+    assert names == ALWAYS | scores | ({"virtengine.hpc.v1.Query"} if module else set())
     await chain.stop()
 
 

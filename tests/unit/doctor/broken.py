@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from provider_daemon.config.customers import CustomerExceptionConfig, CustomersConfig
 from provider_daemon.config.model import LimitsConfig
 from provider_daemon.doctor.facts import Certificate, Offered, Parameters, Scene
 from provider_daemon.doctor.finding import CheckOutcome, Unknown
@@ -13,6 +14,7 @@ from tests.unit.doctor.healthy import (
     ANOTHER,
     NOW,
     OFFERING,
+    OURS,
     RECIPIENT_KEY,
     SLURM,
     both_endpoints,
@@ -244,6 +246,18 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
     "market-parameters": [
         (WARN, site(parameters=Parameters(node_heartbeat_timeout=60, max_job_duration=10**6))),
         (WARN, site(parameters=Parameters(node_heartbeat_timeout=120, max_job_duration=86_399))),
+    ],
+    "market-customers": [
+        (FAIL, site(customers=CustomersConfig(blocked={f"ve1{'q' * 38}": "a typing error"}))),
+        (WARN, site(customers=CustomersConfig.model_construct(blocked={OURS: "ourselves"}))),
+        (
+            WARN,
+            site(
+                customers=CustomersConfig.model_construct(
+                    blocked={ANOTHER: ""}, exceptions={ANOTHER: CustomerExceptionConfig(max_jobs=1)}
+                )
+            ),
+        ),
     ],
     "data-certificate": [
         (FAIL, gateway(certificate=Unknown("certificate.pem: No such file or directory"))),

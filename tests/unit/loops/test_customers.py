@@ -1,14 +1,17 @@
 """Customers' limits: what enters the ledger, what stays on chain, and what is submitted."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from provider_daemon.devnet.context import ChainRules
 from provider_daemon.job.customer_limits import REFUSALS_A_MINUTE, CustomerLimits, CustomerPolicy
 from provider_daemon.job.state import State
 from provider_daemon.ledger import customers, meta
 from provider_daemon.loops import intake
-from tests.fakes.chain import ALICE, BOB, cancel, job
+from tests.fakes.chain import ALICE, BOB, CHAIN_ID, TestChain, cancel, job
+from tests.fakes.scheduler import FakeScheduler
 from tests.unit.loops.conftest import TENANCY, House, house
 
 __all__ = ["house"]
@@ -195,3 +198,42 @@ async def test_a_counter_that_falls_back(house: House, monkeypatch: pytest.Monke
     await house.intake.tick()
     assert taken(house) == ["JOB-1"]
     assert customers.held(house.ledger) == ()
+
+
+@pytest.mark.parametrize(
+    ("scores", "queries", "message"),
+    [
+        ({ALICE.address: 50}, "all", ""),
+        (
+            {ALICE.address: 49},
+            "all",
+            "the offering requires an identity score of 50, and this account has 49: verify its identity on "
+            "chain first",
+        ),
+        (
+            {},
+            "all",
+            "the offering requires an identity score of 50, and this account has 0: verify its identity on "
+            "chain first",
+        ),
+        (
+            {ALICE.address: 100},
+            "published",
+            "the offering requires an identity score of 50, and this chain has no identity scores: the "
+            "provider must lower it to 0",
+        ),
+    ],
+)
+async def test_identity_threshold(tmp_path: Path, scores: dict[str, int], queries: str, message: str) -> None:
+    """An offering's identity score is required; where the chain has no scores, the job is refused."""
+    rules = ChainRules(chain_id=CHAIN_ID, identities=scores, compat="published")
+    chain = await TestChain(queries=queries, rules=rules).start()
+    await chain.open_shop(required_identity_threshold=50)
+    made = House(chain, FakeScheduler(chain.clock), tmp_path / "ledger.sqlite")
+    assert (await chain.send(ALICE, job())).ok
+    await made.intake.tick()
+    known = made.ledger.job("JOB-1")
+    assert known is not None
+    assert (known.message, known.state) == (message, State.FAILED if message else State.PENDING)
+    made.ledger.close()
+    await chain.stop()

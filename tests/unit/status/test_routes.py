@@ -141,6 +141,7 @@ async def test_live(site: aiohttp.ClientSession, ledger: Ledger) -> None:
             "transactions",
             "waiting",
             "set_aside",
+            "held",
             "daemon",
         }
         second = json.loads((await answer.content.readuntil(b"\n\n")).removeprefix(b"data: "))
