@@ -62,7 +62,7 @@ class Watch:
     or may not have been submitted, so that their absence must be provable (slurmdbd is then asked for its
     backlog). `since`: the earliest second at which any of them can have been submitted. `submitted`: name ->
     SLURM's submit time of that id as last seen, which identifies the SLURM job even if its name was changed.
-    `intents`: names of submissions whose outcome is unknown.
+    `intents`: names of submissions whose outcome is unknown. `users`: name -> the pool user of the job.
     """
 
     names: frozenset[str]
@@ -71,6 +71,7 @@ class Watch:
     since: int = 0
     submitted: Mapping[str, int] = field(default_factory=dict)
     intents: frozenset[str] = frozenset()
+    users: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,12 @@ it is parked. Absence counts only in a complete snapshot (see `Snapshot`), taken
 WAITING_WINDOW after the last intent: longer than a submission can take, so what is absent by then does not
 appear later.
 
+Claims. A SLURM job runs its job's program only if it has the claim (job/claim.py), so a job that was
+submitted twice runs once. A SLURM job without it ran nothing: it ends no job, and its usage is not counted.
+If another one has the claim, that is the job's own; it is followed if SLURM still shows it, and otherwise the
+job is parked. If none has, the job is submitted again after the waiting window, and parked when
+MAX_UNCLAIMED SLURM jobs could not claim it.
+
 Waiting. A pending reason that normally never goes away can also appear for a moment: the job is ended after
 HOPELESS_PATIENCE of it. A job that SLURM knew and that is in neither squeue nor sacct, or that left squeue
 while sacct has it open, is parked after MISSING_PATIENCE. The batch script ends its program at the wall limit
@@ -48,6 +54,7 @@ from dataclasses import dataclass, replace
 from pydantic import ConfigDict, with_config
 
 from provider_daemon.job.admission import Program
+from provider_daemon.job.claim import Claim
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.naming import public_name
 from provider_daemon.job.parking import CHECKED_AGAIN, Parked, ParkReason
@@ -74,6 +81,9 @@ MISSING_PATIENCE = 600
 # also cause such reasons
 HOPELESS_PATIENCE = 120
 MAX_ATTEMPTS = 5  # submissions without a trace in SLURM, before the job is parked
+MAX_UNCLAIMED = 5  # SLURM jobs that ended because they could not claim the job, before it is parked
+# seconds: a SLURM job that ran for longer and has no claim did not end because of that
+CLAIM_SECONDS = 300
 
 TIMED_OUT = (124, 137)  # exit codes of timeout(1): the program ended at SIGTERM, or had to be killed
 
@@ -95,7 +105,10 @@ class Job:
     `settled_at`: when the usage with everything that belongs to it became final, and the report was due;
     `results`: the manifest that this report signs, if there was one. `user`: the Unix user of the job at the
     site; "" for the user of provd's own login. `image`: the digest of the image that was submitted last; ""
-    for a native program and for a launcher of the site's own.
+    for a native program, for a launcher of the site's own, and if another submission runs. `claims`: its
+    SLURM jobs claim it; False for one of an older ledger until it is submitted again. `duplicate_of`: the
+    SLURM job that had claimed it when another one started. `unclaimed`: the number of SLURM jobs that could
+    not claim it.
     """
 
     spec: Spec
@@ -131,6 +144,9 @@ class Job:
     results: Results | None = None
     user: str = ""
     image: str = ""
+    claims: bool = False
+    duplicate_of: str = ""
+    unclaimed: int = 0
 
     @property
     def name(self) -> str:
@@ -208,12 +224,13 @@ def observe(job: Job, snapshot: Snapshot, now: float, latest: float = math.inf) 
         or (job.parked and not (job.disowned or job.parked.reason in CHECKED_AGAIN))
     ):
         return _close(job, snapshot, now)
-    sightings = snapshot.of(job.name)
     if (held := _several(job, snapshot)) is not None:
         return held
-    seen = _pick(job, sightings)
+    seen = _pick(job, snapshot)
     if seen is None:
         return _close(_unseen(job, snapshot, now), snapshot, now)
+    if _ran_nothing(job, seen):
+        return _close(_without_claim(job, seen, now), snapshot, now)
     missing_since = job.missing_since if seen.overdue else None
     submitted_at = seen.submitted_at or job.submitted_at
     job = _learn(
@@ -233,13 +250,46 @@ def _ids(sightings: tuple[Sighting, ...]) -> str:
     return ", ".join(sighting.slurm_id for sighting in sightings)
 
 
-def _pick(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
+def _ran_nothing(job: Job, seen: Sighting) -> bool:
+    return job.claims and seen.ran_nothing
+
+
+def _own(job: Job, snapshot: Snapshot) -> tuple[Sighting, ...]:
+    """Returns the SLURM jobs under the job's name that may be its own; only the claim's, if it is known."""
+    sightings = snapshot.of(job.name)
+    claims = {seen.duplicate.slurm_id for seen in sightings if job.claims and seen.duplicate}
+    return tuple(
+        seen for seen in sightings if not _ran_nothing(job, seen) and (not claims or seen.slurm_id in claims)
+    )
+
+
+def _pick(job: Job, snapshot: Snapshot) -> Sighting | None:
     if job.slurm_id:
-        return next((sighting for sighting in sightings if sighting.slurm_id == job.slurm_id), None)
+        return next((seen for seen in snapshot.of(job.name) if seen.slurm_id == job.slurm_id), None)
+    sightings = _own(job, snapshot)
     if job.slurm_name:
         return min(sightings, key=_first_submitted, default=None)  # nobody else knew the name before
     live = [sighting for sighting in sightings if not sighting.final]
     return next(iter(live or sightings), None)
+
+
+def _without_claim(job: Job, seen: Sighting, now: float) -> Job:
+    """Returns the job without its SLURM job, which ran nothing. SLURM is searched for the job's own."""
+    searched = look_by_name(job, now)
+    if seen.duplicate is not None:
+        return replace(
+            searched, duplicate_of=seen.duplicate.slurm_id, directory=seen.duplicate.directory, image=""
+        )
+    unclaimed = job.unclaimed + 1
+    searched = replace(searched, attempt=max(0, job.attempt - 1), unclaimed=unclaimed)
+    if unclaimed < MAX_UNCLAIMED and seen.elapsed <= CLAIM_SECONDS:
+        return searched
+    hint = "check that the nodes can write to clusters.work_root, then unpark to submit it again"
+    what = (
+        f"SLURM job {seen.slurm_id} ended with exit code {seen.exit_code} after {seen.elapsed} s, and no "
+        f"SLURM job has claimed the job ({unclaimed} times so far): {hint}"
+    )
+    return _park(searched, ParkReason.UNCLAIMED, what)
 
 
 def _several(job: Job, snapshot: Snapshot) -> Job | None:
@@ -249,7 +299,7 @@ def _several(job: Job, snapshot: Snapshot) -> Job | None:
     read it. The earliest one is ours, if all SLURM jobs of the name are known and no other has the same
     submit time.
     """
-    sightings = snapshot.of(job.name)
+    sightings = _own(job, snapshot)
     if job.slurm_id or not sightings:
         return None
     if len({sighting.slurm_id for sighting in sightings}) < 2:
@@ -274,12 +324,16 @@ def _first_submitted(seen: Sighting) -> int:
 def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     if not snapshot.complete_for(job.name):
         return job
+    if not job.slurm_id and (winner := _claimed_by(job, snapshot)) is not None:
+        return _park(job, ParkReason.DUPLICATE, _duplicate(job, winner))
     if not job.slurm_id and job.attempt >= MAX_ATTEMPTS and _window_over(job, snapshot):
         answer = f" (last output of sbatch: {job.sbatch_answer})" if job.sbatch_answer else ""
         hint = "check sbatch on the login node, then unpark"
         return _park(
             job, ParkReason.NO_TRACE, f"{job.attempt} submissions left no trace in SLURM{answer}: {hint}"
         )
+    if _nothing_ran(job, snapshot):
+        return replace(job, unclaimed=job.unclaimed or 1, missing_since=None)
     if not (job.slurm_id or job.reported in (State.QUEUED, State.RUNNING)):
         return job
     if job.missing_since is None:
@@ -289,6 +343,27 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     where = f"SLURM job {job.slurm_id}" if job.slurm_id else f"a SLURM job named {job.name}"
     hint = "find out what happened to it, then unpark"
     return _park(job, ParkReason.MISSING, f"{where} is in neither squeue nor sacct: {hint}")
+
+
+def _claimed_by(job: Job, snapshot: Snapshot) -> Claim | None:
+    """Returns the claim of the job's own SLURM job, if another one ended because of it."""
+    return next((seen.duplicate for seen in snapshot.of(job.name) if job.claims and seen.duplicate), None)
+
+
+def _nothing_ran(job: Job, snapshot: Snapshot) -> bool:
+    """Returns whether all SLURM jobs of the name ended because they could not claim the job."""
+    sightings = snapshot.of(job.name)
+    return not job.slurm_id and bool(sightings) and all(job.claims and seen.unclaimed for seen in sightings)
+
+
+def _duplicate(job: Job, winner: Claim) -> str:
+    if not winner.slurm_id:
+        return f"the claim of {job.name} names no SLURM job: find out who changed it, then unpark"
+    hint = "find out how it ended, and why the job was submitted twice"
+    return (
+        f"the job was submitted again after SLURM job {winner.slurm_id} had run it, which is in neither "
+        f"squeue nor sacct any more: {hint}"
+    )
 
 
 def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
@@ -384,11 +459,7 @@ def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
     if job.closed_at is not None or not over or (job.parked and not job.disowned):
         return job
     gone = job.measured or job.never_ran or not job.submitted
-    absent = (
-        snapshot.complete_for(job.name)
-        and _pick(job, snapshot.of(job.name)) is None
-        and _window_over(job, snapshot)
-    )
+    absent = snapshot.complete_for(job.name) and _pick(job, snapshot) is None and _window_over(job, snapshot)
     return replace(job, closed_at=now) if gone or (absent and _asked_for(job, snapshot)) else job
 
 
@@ -417,7 +488,7 @@ def decide(job: Job, snapshot: Snapshot) -> Action:
     """Returns the action for the job that `observe` returned."""
     if job.closed_at is not None or (job.parked and not job.disowned) or job.measured or job.never_ran:
         return None
-    seen = _pick(job, snapshot.of(job.name))
+    seen = _pick(job, snapshot)
     if seen is not None:
         return (
             Cancel(seen.slurm_id)
@@ -434,13 +505,11 @@ def _must_end(job: Job, seen: Sighting) -> bool:
 
 
 def _may_submit(job: Job, snapshot: Snapshot) -> bool:
-    if (
-        job.hold
-        or job.slurm_id
-        or job.program is None
-        or job.state is not State.PENDING
-        or job.reported is not State.PENDING
-    ):
+    never_seen = job.state is State.PENDING and job.reported is State.PENDING
+    again = job.reported not in TERMINAL and _nothing_ran(job, snapshot)
+    if job.hold or job.slurm_id or job.program is None or not (never_seen or again):
+        return False
+    if _claimed_by(job, snapshot) is not None:
         return False
     late_enough = (
         snapshot.taken_at >= job.adopted_at if job.intent_at is None else _window_over(job, snapshot)
@@ -461,7 +530,9 @@ def doubt(job: Job, since: float, chain_ahead: float) -> Job:
 
 
 def intend(job: Job, now: float, directory: str = "") -> Job:
-    return replace(job, intent_at=now, attempt=job.attempt + 1, directory=directory or job.directory)
+    return replace(
+        job, intent_at=now, attempt=job.attempt + 1, directory=directory or job.directory, claims=True
+    )
 
 
 def defer(job: Job, answer: str) -> Job:

@@ -15,6 +15,8 @@ class ParkReason(StrEnum):
     NEVER_CLOSED = "never_closed"
     NO_GPU_RECORD = "no_gpu_record"
     IMPLAUSIBLE_RECORD = "implausible_record"
+    DUPLICATE = "duplicate"
+    UNCLAIMED = "unclaimed"
     REPORT_REFUSED = "report_refused"
     REPORT_TOO_LARGE = "report_too_large"
     OTHER = "other"  # from an older ledger, with a text that this version does not know

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from provider_daemon.job.claim import Claim
 from provider_daemon.job.state import State
 
 
@@ -45,7 +46,9 @@ class Sighting:
     `runs` final. While the job runs, `runs` holds the present run so far. `overdue` is true while sacct has
     the job open that squeue no longer has: its last record is late, or will never come. `first_submitted_at`:
     of its first record, before any requeue; 0 if only the last one is known. `hopeless` is set, to a sentence
-    for the customer, while the job waits for a reason that will never go away.
+    for the customer, while the job waits for a reason that will never go away. `directory` is the working
+    directory in its record, "" without one. `duplicate`: another SLURM job has claimed the job, so this one
+    ran nothing. `unclaimed`: no SLURM job has, and this one ran nothing.
     """
 
     slurm_id: str
@@ -65,6 +68,13 @@ class Sighting:
     runs: tuple[Run, ...] = ()
     final: bool = False
     overdue: bool = False
+    directory: str = ""
+    duplicate: Claim | None = None
+    unclaimed: bool = False
+
+    @property
+    def ran_nothing(self) -> bool:
+        return self.unclaimed or self.duplicate is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ class EventKind(StrEnum):
     SBATCH_UNKNOWN = "sbatch_unknown"
     SBATCH_DEFERRED = "sbatch_deferred"
     SLURM_JOB = "slurm_job"
+    DUPLICATE = "duplicate"
+    UNCLAIMED = "unclaimed"
     USAGE = "usage"
     RESULTS = "results"
     STATE = "state"

@@ -265,7 +265,7 @@ class Advance:
         with self._ledger.write():
             for job_id, order in orders.items():
                 job = self._ledger.job(job_id)
-                if job is not None and job.reported is State.PENDING and not (job.parked or job.hold):
+                if job is not None and _may_be_sent(job):
                     self._ledger.save_job(intend(job, now, order.directory))
                     self._ledger.add_event(
                         job_id, EventKind.INTENT, f"sbatch {order.name}, attempt {job.attempt + 1}", now
@@ -322,13 +322,19 @@ def batches(orders: Mapping[str, Submission]) -> list[dict[str, Submission]]:
     ]
 
 
+def _may_be_sent(job: Job) -> bool:
+    """Returns whether a submission that was decided is still wanted: reported states come from SLURM jobs."""
+    never_ran = job.reported is State.PENDING or (job.unclaimed and job.reported not in TERMINAL)
+    return bool(never_ran) and not (job.parked or job.hold)
+
+
 def merge(ours: Job, before: Job, newest: Job) -> Job:
     """Adds to this tick's job what other loops wrote during the poll: the chain's record, parks, holds."""
     if before.parked and not newest.parked:  # unparked by an operator, whose decision applies completely
         ours = replace(
             ours, missing_since=newest.missing_since, attempt=newest.attempt, gpus_forgone=newest.gpus_forgone
         )
-        ours = replace(ours, record_accepted=newest.record_accepted)
+        ours = replace(ours, record_accepted=newest.record_accepted, unclaimed=newest.unclaimed)
     closed_at = ours.closed_at if newest.disowned == before.disowned else newest.closed_at
     return replace(
         ours,

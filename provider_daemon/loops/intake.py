@@ -237,6 +237,7 @@ class Intake:
             promised=record.state,
             chain_started_at=record.started_at,
             slurm_name=job_name(served.signer, spec),
+            claims=True,
         )
         if record.state in ENDED_BY_CHAIN:
             return job

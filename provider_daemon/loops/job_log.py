@@ -15,7 +15,9 @@ def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: flo
     """Adds timeline entries, and logs what an operator acts on. Call inside `ledger.write()`."""
     job_id = job.spec.job_id
     for kind, old, new, detail in (
-        (EventKind.SLURM_JOB, before.slurm_id, job.slurm_id, job.slurm_id),
+        (EventKind.DUPLICATE, before.duplicate_of, job.duplicate_of, _claims(before, job)),
+        (EventKind.UNCLAIMED, before.unclaimed, max(before.unclaimed, job.unclaimed), _claims(before, job)),
+        (EventKind.SLURM_JOB, before.slurm_id, job.slurm_id or before.slurm_id, job.slurm_id),
         (EventKind.USAGE, before.usage, job.usage, amounts(job.usage)),
         (EventKind.RESULTS, before.results, job.results, _listed(job.results)),
         (EventKind.STATE, before.state, job.state, f"{job.state} {job.message}".strip()),
@@ -24,6 +26,26 @@ def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: flo
     ):
         if old != new:
             ledger.add_event(job_id, kind, detail, now, job.state if kind is EventKind.STATE else None)
+    if job.duplicate_of != before.duplicate_of:
+        following = (
+            "the first one is followed, or the job is parked if SLURM does not show it; find out who submits"
+        )
+        log.error(
+            "job_duplicate",
+            job=job_id,
+            cluster=cluster,
+            slurm_job=before.slurm_id,
+            duplicate_of=job.duplicate_of,
+            next=following,
+        )
+    elif job.unclaimed > before.unclaimed:
+        log.warning(
+            "job_unclaimed",
+            job=job_id,
+            cluster=cluster,
+            slurm_job=before.slurm_id,
+            next="nothing was run; the job is submitted again after the waiting window",
+        )
     if job.parked and job.parked != before.parked:
         reason, why, following = (
             job.parked.reason,
@@ -35,6 +57,15 @@ def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: flo
         log.info(
             "job_state", job=job_id, cluster=cluster, slurm_job=job.slurm_id, state=job.state, why=job.message
         )
+
+
+def _claims(before: Job, job: Job) -> str:
+    of = (
+        f", which SLURM job {job.duplicate_of or '?'} has claimed"
+        if job.duplicate_of != before.duplicate_of
+        else ""
+    )
+    return f"SLURM job {before.slurm_id} did not run the job{of}"
 
 
 def _listed(results: Results | None) -> str:

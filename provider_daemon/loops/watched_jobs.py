@@ -20,6 +20,7 @@ def watch(jobs: Sequence[Job]) -> Watch:
         doubtful=frozenset(job.name for job in asked if not job.slurm_id or job.missing_since is not None),
         since=min((job.spec.created_ns // 1_000_000_000 - SKEW for job in asked), default=0),
         intents=frozenset(job.name for job in asked if not job.slurm_id and job.intent_at is not None),
+        users=_users(asked),
     )
 
 
@@ -30,4 +31,9 @@ def followed(jobs: Sequence[Job]) -> Watch:
         names=frozenset(job.name for job in known),
         slurm_ids={job.name: job.slurm_id for job in known},
         submitted={job.name: job.submitted_at for job in known if job.submitted_at},
+        users=_users(known),
     )
+
+
+def _users(jobs: Sequence[Job]) -> dict[str, str]:
+    return {job.name: job.user for job in jobs if job.user}

@@ -57,6 +57,7 @@ KINDS = ("report", "node", "cluster")  # message kinds
 QUERIES = ("snapshot", "nodes", "submit", "cancel", "reconcile")
 FAILURES = ("down", "unreadable")  # for SLURM queries and chain calls
 RECEIPTS = ("accepted", "refused", "deferred", "unknown")
+WITHOUT_CLAIM = ("duplicate", "unclaimed")
 NODE_STATES = ("usable", "draining", "unusable")
 HTTP_REASONS = ("connection_limit", "request_timeout")
 CONNECTS = tuple(dict.fromkeys(outcome.group for outcome in ConnectOutcome))
@@ -274,6 +275,12 @@ SLURM_RATE_LIMITED = _counter(
 SLURM_SUBMISSIONS = _counter(
     "provd_slurm_submissions_total", "Job submissions by the result of sbatch.", "cluster", "result"
 )
+SLURM_NOTHING_RAN = _counter(
+    "provd_slurm_jobs_without_claim_total",
+    "SLURM jobs that ran nothing, because another one runs their job or because they could not claim it.",
+    "cluster",
+    "reason",
+)
 SLURM_NODES = _gauge(
     "provd_slurm_nodes",
     "Nodes of the cluster that can run jobs, are draining, or cannot run jobs.",
@@ -386,6 +393,7 @@ SECTIONS: dict[str, tuple[Family, ...]] = {
         SLURM_RPCS,
         SLURM_RATE_LIMITED,
         SLURM_SUBMISSIONS,
+        SLURM_NOTHING_RAN,
         SLURM_NODES,
     ),
     "SSH": (SSH_CONNECTS, SSH_LOGIN_PROBLEM, SSH_CHANNELS, SSH_CHANNELS_REFUSED, SSH_CHANNELS_OPEN),

@@ -45,6 +45,9 @@ class MeasuredScheduler:
             meters.begin(catalog.SLURM_QUERIES, cluster, query)
         for outcome in catalog.FAILURES:
             meters.begin(catalog.SLURM_FAILURES, cluster, outcome)
+        for reason in catalog.WITHOUT_CLAIM:
+            meters.begin(catalog.SLURM_NOTHING_RAN, cluster, reason)
+        self._without_claim = frozenset[tuple[str, str]]()  # job names and SLURM job ids in the last poll
         for result in catalog.RECEIPTS:
             meters.begin(catalog.SLURM_SUBMISSIONS, cluster, result)
 
@@ -54,7 +57,21 @@ class MeasuredScheduler:
 
     async def snapshot(self, watch: Watch) -> Snapshot:
         with self._asking("snapshot"):
-            return await self._inner.snapshot(watch)
+            snapshot = await self._inner.snapshot(watch)
+        self._count_without_claim(snapshot)
+        return snapshot
+
+    def _count_without_claim(self, snapshot: Snapshot) -> None:
+        found = {
+            (seen.name, seen.slurm_id): seen
+            for sightings in snapshot.sightings.values()
+            for seen in sightings
+            if seen.ran_nothing
+        }
+        for key in found.keys() - self._without_claim:
+            reason = "duplicate" if found[key].duplicate else "unclaimed"
+            self._meters.inc(catalog.SLURM_NOTHING_RAN, self._cluster, reason)
+        self._without_claim = frozenset(found)
 
     async def survey(self, since: int, ours: Watch) -> Survey:
         with self._asking("reconcile"):

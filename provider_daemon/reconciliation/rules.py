@@ -170,7 +170,12 @@ def _unmeasured(slurm: SlurmSide, job: Job) -> Sighting | None:
     if job.measured or job.parked or job.closed_at:
         return None
     return next(
-        (seen for seen in slurm.sightings if seen.final and slurm.now - seen.ended_at > LAG_SECONDS), None
+        (
+            seen
+            for seen in slurm.sightings
+            if seen.final and not seen.ran_nothing and slurm.now - seen.ended_at > LAG_SECONDS
+        ),
+        None,
     )
 
 

@@ -29,7 +29,7 @@ _RUN_AGAIN = frozenset({"NODE_FAIL", "BOOT_FAIL", "LAUNCH_FAILED", "RECONFIG_FAI
 class AccountingRow:
     """One record of commands.SACCT_FIELDS. Times are in seconds since the epoch, 0 when SLURM has none.
 
-    `directory` is the last part of the working directory. A job's user cannot change it once the job runs.
+    `directory` is the working directory. A job's user cannot change it once the job runs.
     """
 
     slurm_id: str
@@ -74,7 +74,7 @@ def _row(field: Mapping[str, str]) -> AccountingRow:
             end=seconds(field["End"]),
             submitted=seconds(field["Submit"]),
         ),
-        directory=field["WorkDir"].rpartition("/")[2],
+        directory=field["WorkDir"],
     )
 
 
@@ -132,6 +132,7 @@ def ended(records: Sequence[AccountingRow]) -> Sighting:
         runs=tuple(row.run for row in records),
         final=closed,
         overdue=not closed,
+        directory=last.directory,
     )
 
 

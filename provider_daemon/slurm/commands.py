@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from provider_daemon import names
+from provider_daemon.job.claim import CLAIMS
 from provider_daemon.job.lifecycle import KILL_SECONDS, SUBMIT_SECONDS
 from provider_daemon.job.slurm_id import is_slurm_id
 from provider_daemon.ports import Submission
@@ -171,9 +172,32 @@ true""",
     INSPECT_SECONDS,
 )
 
+# The links of jobs' claims, and nothing for a job without one. The directory of the claims is never a link;
+# where it does not exist, a listing of the directory above must prove that. Each link's content, which a job
+# of the same user may have written, stands between two marks.
+CLAIMED_BY = _program(
+    f"""read -r mark
+read -r root
+set -f
+set --
+for name in $(cat); do set -- "$@" -o -name "$name"; done
+shift
+claims=$root/{CLAIMS}
+if [ -d "$claims" ] && [ ! -L "$claims" ]; then
+  find "$claims" -mindepth 1 -maxdepth 1 \\( "$@" \\) -printf "$mark%f$mark%l$mark\\n"
+elif there=$(find "$root/" -mindepth 1 -maxdepth 1 -name {CLAIMS}) && [ -z "$there" ]; then
+  true
+else
+  echo "$claims is no readable directory" >&2
+  false
+fi""",
+    QUERY_SECONDS,
+)
+
 # No sbatch starts before the whole payload has arrived, so a truncated script is never submitted. Scripts
 # stay in the shell's memory. Below the work root, where jobs can write, only the job's directory is created,
-# by a mkdir that follows no link and reuses no directory. `room` detects a work root that is full or over its
+# by a mkdir that follows no link and reuses no directory, and once the directory of the claims, which must
+# then be this user's and no link. `room` detects a work root that is full or over its
 # quota, where mkdir often still succeeds. `timeout` ends every sbatch of the command at once; the traps keep
 # the shells alive to pass on what those had printed.
 _SUBMIT_BODY = f"""umask 077
@@ -193,12 +217,23 @@ unstarted() {{
 room() {{
   dd if=/dev/zero of="$1/.provd-room" bs=65536 count=1 conv=excl,fsync 2>&1 && rm -f "$1/.provd-room"
 }}
+claims() {{
+  if [ ! -d "$1" ]; then why=$(mkdir -m 700 "$1" 2>&1); fi
+  if [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; then return 0; fi
+  why=${{why:-"$1 is a link or belongs to another user"}}
+  return 1
+}}
 others() {{
   case $1 in *[!0-9A-Za-z.\\;_-]*) ;; *) return 1 ;; esac
 }}
 order() {{
   if [ -n "$each" ] && ! why=$(mkdir -m 700 "$2" 2>&1); then
     unstarted "cannot make the job directory: $why" "$@"
+    return
+  fi
+  why=
+  if ! claims "${{2%/*}}/{CLAIMS}"; then
+    unstarted "cannot make the directory of the claims: $why" "$@"
     return
   fi
   if [ "$4" != {NO_INPUTS} ] && ! why=$(cp -Rl -- "$4" "$2/inputs" 2>&1); then
@@ -315,6 +350,11 @@ def accounting_since(mark: str, since: int, until: int = 0) -> Command:
 def _window(since: int, until: int) -> str:
     """Formats the time range. sacct accepts no time before 1,000,000 in this form."""
     return f"{max(since, 1_000_000)}\n{f'uts{until}' if until else 'now+1day'}\n"
+
+
+def claimed_by(mark: str, root: str, names: Sequence[str]) -> Command:
+    """Reads the claims of the jobs whose directories are below `root`. `mark` encloses each part."""
+    return Command(CLAIMED_BY, f"{mark}\n{_directory(root)}\n{' '.join(map(_name, names))}".encode())
 
 
 def batch_script(slurm_id: str) -> Command:

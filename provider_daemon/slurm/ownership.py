@@ -113,7 +113,7 @@ def renamed_records(rows: Iterable[AccountingRow], names: frozenset[str]) -> lis
 
 def _directory_name(row: AccountingRow) -> str:
     """Returns the job name in the working directory (ServedCluster.directory), or ""."""
-    return row.directory.partition(".")[0]
+    return row.directory.rpartition("/")[2].partition(".")[0]
 
 
 def _named(found: Sequence[AccountingRow], names: Sequence[str], watch: Watch) -> list[AccountingRow]:

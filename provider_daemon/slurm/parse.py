@@ -116,6 +116,12 @@ def _queued(field: Mapping[str, str]) -> Queued:
     )
 
 
+def claims(text: str, mark: str) -> dict[str, str]:
+    """Returns the content of each link in the output of commands.CLAIMED_BY, by job name."""
+    part = re.escape(mark)
+    return dict(re.findall(f"^{part}(.*?){part}(.*?){part}$", text, re.MULTILINE | re.DOTALL))
+
+
 def receipts(answer: CommandResult) -> Iterator[Submitted]:
     """Yields the complete answer lines of a submission, also of a truncated answer; ignores other lines."""
     for line in answer.stdout.split("\n")[:-1]:

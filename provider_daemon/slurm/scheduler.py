@@ -15,6 +15,7 @@ from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock, Node, Submission, SubmissionResult, Survey, Watch
 from provider_daemon.slurm import accounting, commands, failures, ownership, parse
 from provider_daemon.slurm.accounting import AccountingRow
+from provider_daemon.slurm.claim_reader import ClaimReader
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.history import History
 from provider_daemon.slurm.logins import SiteLogins
@@ -68,6 +69,7 @@ class SlurmScheduler:
         self._ongoing = ongoing or OngoingProblems()
         self._notices = Notices(self._ongoing, cluster, clock)
         self._history = History(self._ask, clock, cluster)
+        self._claims = ClaimReader(self._links, cluster, clock, self._ongoing)
         self.rpcs = 0
         # From the last squeue: (id, submit time) of jobs whose script is not provd's.
         self._others = frozenset[tuple[str, int]]()
@@ -121,8 +123,9 @@ class SlurmScheduler:
             accounting.undecided(seen) if unread is None or seen.name in unread else seen
             for seen in ended.sightings
         ]
+        past, unclear = await self._claims.apply(past, watch)
         complete = queue.complete and proven and unread is not None
-        return Snapshot(taken_at, complete, accounting.merge(live, past), unread or frozenset())
+        return Snapshot(taken_at, complete, accounting.merge(live, past), (unread or frozenset()) | unclear)
 
     async def _past(
         self, watch: Watch, missing: frozenset[str], doubtful: frozenset[str]
@@ -206,6 +209,16 @@ class SlurmScheduler:
         ]
         return replace(ended, sightings=decided, unread=(*ended.unread, *queue.unread))
 
+    async def _links(self, root: str, user: str, names: Sequence[str]) -> dict[str, str]:
+        """Returns the claims of jobs of one user, whose directories are below `root`, by job name."""
+        found = dict[str, str]()
+        for part in _parts(names):
+            mark = _mark()
+            self.rpcs += 1
+            command = commands.claimed_by(mark, root, part)
+            found |= parse.claims(await ask(self._logins.as_user(user), "find", command), mark)
+        return found
+
     async def _backlog(self) -> int:
         return parse.backlog(await self._ask("sdiag", Command(commands.SDIAG)))
 
@@ -281,11 +294,15 @@ class SlurmScheduler:
         absent = missing - {seen.name for seen in ended}
         complete = queue.complete and (not absent or await self._backlog() == 0)
         names = concerned(unread, {*ours.slurm_ids, *(seen.name for seen in (*live, *ended))}, ours.slurm_ids)
-        past_ones = [
-            accounting.undecided(seen) if names is None or seen.name in names else seen for seen in ended
-        ]
+        past_ones, unclear = await self._claims.apply(
+            [accounting.undecided(seen) if names is None or seen.name in names else seen for seen in ended],
+            ours,
+        )
         snapshot = Snapshot(
-            taken_at, complete and names is not None, accounting.merge(live, past_ones), names or frozenset()
+            taken_at,
+            complete and names is not None,
+            accounting.merge(live, past_ones),
+            (names or frozenset()) | unclear,
         )
         return Survey(snapshot, site_time)
 

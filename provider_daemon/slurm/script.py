@@ -1,4 +1,4 @@
-"""Renders the batch script, directives first.
+"""Renders the batch script: directives, then the claim (job/claim.py), then everything else.
 
 Whatever the customer wrote is data in single quotes, or the job is refused with a reason. `timeout` limits
 the program's time to the second; SLURM's limit, which counts minutes, is the second safeguard.
@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from provider_daemon import names
 from provider_daemon.errors import Refused
+from provider_daemon.job.claim import CLAIMED, UNCLAIMED, claims_directory, root_of
 from provider_daemon.job.lifecycle import KILL_AFTER
 from provider_daemon.job.words import unsafe_word
 
@@ -118,11 +119,27 @@ def _body(batch: Batch) -> list[str]:
     # is added back.
     left = f"$((SECONDS < {batch.wall_seconds} ? {batch.wall_seconds} - SECONDS + (SECONDS > 0) : 1))"
     return [
+        *_claim(batch),
         "unset LC_ALL SLURM_TIME_FORMAT",
         "export SLURM_EXPORT_ENV=ALL",  # lets an srun inside the job pass on the job's environment
         *batch.prologue,
         *([f"mkdir -p -- {where} && cd -- {where} || exit 72"] if batch.working_directory else []),
         *_run(batch, f"timeout --kill-after={batch.kill_after} {left} {' '.join(_command(batch))}"),
+    ]
+
+
+def _claim(batch: Batch) -> list[str]:
+    """Returns the lines that end the script unless its SLURM job has, or gets, the claim."""
+    own = f'"$SLURM_JOB_ID:"{quote(PurePosixPath(batch.directory).name)}'
+    link = quote(f"{claims_directory(root_of(batch.directory))}/{batch.name}")
+    return [
+        f"if ! why=$(ln -sT -- {own} {link} 2>&1); then",
+        f"  case $(readlink -- {link}) in",
+        f"    {own}) ;;",  # requeued
+        f'    "") echo "provd: nothing was run, the job could not be claimed: $why" >&2; exit {UNCLAIMED} ;;',
+        f'    *) echo "provd: nothing was run, another SLURM job runs this job" >&2; exit {CLAIMED} ;;',
+        "  esac",
+        "fi",
     ]
 
 

@@ -30,5 +30,9 @@ def way(request: pytest.FixtureRequest) -> tuple[Site | SimulatedSite, str]:
 async def place(way: tuple[Site | SimulatedSite, str]) -> AsyncIterator[Place]:
     site, transport_name = way
     scheduler = SlurmScheduler(SiteLogins(transport(site, transport_name)), SystemClock())
-    yield Place(site, scheduler, site.work_root)
+    root = site.work_root
+    if transport_name == "local":  # jobs of another user than over SSH: the claims belong to one
+        root = root / "local"
+        root.mkdir(exist_ok=True)
+    yield Place(site, scheduler, root)
     await scheduler.close()

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from provider_daemon.clock import SystemClock
@@ -36,10 +37,10 @@ class Place:
     work_root: Path
     since: int = field(default_factory=lambda: int(time.time()) - 5)
 
-    def order(self, *argv: str, **changes: Any) -> Submission:
+    def order(self, *argv: str, name: str = "", **changes: Any) -> Submission:
         """Returns an order for `argv` as the daemon would write it; `changes` are fields of Batch."""
-        name = unique()
-        directory = f"{self.work_root}/{name}"
+        name = name or unique()
+        directory = f"{self.work_root}/{name}.{token_hex(4)}"
         fields: dict[str, Any] = {
             "partition": "standard", "account": "provd", "qos": "", "nodes": 1, "cpus_per_node": 1,
             "memory_gb_per_node": 1,

@@ -7,7 +7,7 @@ from typing import Any
 from provider_daemon.job import lifecycle
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.naming import public_name
-from provider_daemon.job.snapshot import Sighting
+from provider_daemon.job.snapshot import Sighting, Snapshot
 from provider_daemon.loops import intake
 from provider_daemon.ports import Watch
 from provider_daemon.slurm import ownership
@@ -44,8 +44,9 @@ def by_id_alone(rows: Iterable[Queued], watch: Watch) -> Sorted:
     return SORT([replace(row, name=owners.get(row.slurm_id, row.name)) for row in rows], watch)
 
 
-def live_first(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
+def live_first(job: Job, snapshot: Snapshot) -> Sighting | None:
     """Assumes that the live job under the name is ours, whoever submitted it first."""
+    sightings = snapshot.of(job.name)
     if job.slurm_id:
         return next((seen for seen in sightings if seen.slurm_id == job.slurm_id), None)
     live = [seen for seen in sightings if not seen.final]

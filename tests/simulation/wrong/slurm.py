@@ -56,8 +56,8 @@ async def incomplete(self: Any, watch: Any) -> Snapshot:
     return replace(await LOOK(self, watch), complete=True)
 
 
-def id_only(job: Job, sightings: tuple[Sighting, ...]) -> Sighting | None:
-    return PICK(job, sightings) if job.slurm_id else None
+def id_only(job: Job, snapshot: Snapshot) -> Sighting | None:
+    return PICK(job, snapshot) if job.slurm_id else None
 
 
 def ids_without_names(found: Any, names: frozenset[str], since: int) -> list[Sighting]:

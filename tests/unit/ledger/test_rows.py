@@ -16,6 +16,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures/ledger"
 STORED = (FIXTURES / "jobs.jsonl").read_text().splitlines()
 STORED_BEFORE = (FIXTURES / "jobs-before-data.jsonl").read_text().splitlines()
 ADDED = {"directory": "", "measured_at": None, "settled_at": None, "results": None}
+ADDED_SINCE = {"user": "", "image": "", "claims": False, "duplicate_of": "", "unclaimed": 0}
 ADDED_TO_SPEC = {"data": [], "inputs_pointer": "", "outputs_pointer": ""}
 SECRET = "hunter2"
 
@@ -26,15 +27,15 @@ def rewritten(value: str) -> object:
 
 @pytest.mark.parametrize("value", STORED)
 def test_stored_jobs_keep_their_bytes(value: str) -> None:
-    """Rows that provd wrote before are read, and are written again byte for byte."""
-    assert rewritten(value) == value
+    """Rows that provd wrote before are read, and are written again byte for byte, with newer fields."""
+    assert rewritten(value) == f"{value[:-1]},{json.dumps(ADDED_SINCE, separators=(',', ':'))[1:]}"
 
 
 @pytest.mark.parametrize("value", STORED_BEFORE)
 def test_rows_of_before_the_data_mover(value: str) -> None:
     """They are read as jobs without data, and keep all else."""
     before = json.loads(value)
-    after = {**before, "spec": {**before["spec"], **ADDED_TO_SPEC}, **ADDED}
+    after = {**before, "spec": {**before["spec"], **ADDED_TO_SPEC}, **ADDED, **ADDED_SINCE}
     assert json.loads(str(rewritten(value))) == after
 
 

@@ -3,6 +3,7 @@ right place."""
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.devnet import bank
 from provider_daemon.errors import Transient, TurnedAway, Unreadable
+from provider_daemon.job.claim import CLAIMED, Claim
 from provider_daemon.job.state import State
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.loops.advance import Advance
@@ -223,6 +225,24 @@ async def test_only_moments_are_held_for_ever(house: MeasuredHouse) -> None:
     now = {family for family in catalog.CATALOG if house.meters.current(family, house.chain.clock.now())}
     assert all(name.endswith("_timestamp_seconds") for name in ever)
     assert {family for family in now if family.name not in ever} == set(POLLED)
+
+
+async def test_slurm_jobs_without_a_claim_are_counted_once(house: MeasuredHouse) -> None:
+    """However many polls show them."""
+    name = "provd_slurm_jobs_without_claim_total"
+    assert house.value(name, reason="duplicate", **HPC) == 0
+    await house.chain.send(ALICE, job())
+    await house.round()
+    (submitted,) = house.scheduler.orders
+    house.scheduler.run()
+    house.scheduler.end(State.FAILED, CLAIMED)
+    (seen,) = house.scheduler.jobs[submitted.name]
+    house.scheduler.jobs[submitted.name] = [replace(seen, duplicate=Claim("7", "/work/other"))]
+    for _ in range(3):
+        await house.advance.tick()
+    assert house.value(name, reason="duplicate", **HPC) == 1
+    assert house.value(name, reason="unclaimed", **HPC) == 0
+    assert house.value("provd_jobs_parked", reason="duplicate", **HPC) == 1
 
 
 async def test_slurm_answers(house: MeasuredHouse) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provider_daemon.errors import Refused
+from provider_daemon.job.claim import CLAIMS
 from provider_daemon.slurm.script import MAX_SCRIPT_BYTES, MAX_WORD_BYTES, Batch, quote, relative, render
 
 BATCH = Batch(
@@ -54,13 +55,16 @@ HOSTILE = [
 
 def run(batch: Batch, where: Path) -> subprocess.CompletedProcess[bytes]:
     """The script in an empty directory with an almost empty environment, as slurmd would start it."""
-    script = render(replace(batch, prologue=()))
+    root = where.parent / f"{where.name}.root"
+    (root / CLAIMS).mkdir(parents=True, exist_ok=True)
+    (root / CLAIMS / batch.name).unlink(missing_ok=True)
+    script = render(replace(batch, prologue=(), directory=f"{root}/{batch.name}"))
     return subprocess.run(
         ["bash"],
         input=script.encode(),
         capture_output=True,
         cwd=where,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], "SLURM_JOB_ID": "7"},
         timeout=30,
         check=False,
     )
