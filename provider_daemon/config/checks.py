@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from provider_daemon.config.launchers import launcher_problem
+from provider_daemon.config.listening_checks import listening_contradictions
 from provider_daemon.config.pool_users import pool_users
 from provider_daemon.config.toml_lines import Path
 from provider_daemon.job.containment import Launcher
@@ -49,6 +50,7 @@ def contradictions(value: dict[str, Any]) -> Found:
         yield from _launchers(where, cluster)
         yield from _pool(where, cluster, clusters[:number])
     yield from _customers(_table(value.get("customers")))
+    yield from listening_contradictions(value)
 
 
 def _customers(customers: dict[str, Any]) -> Found:

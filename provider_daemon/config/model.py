@@ -15,6 +15,14 @@ from pydantic_core import ErrorDetails
 from provider_daemon import names
 from provider_daemon.config.checks import MARGIN_SECONDS, POLL_SECONDS, contradictions
 from provider_daemon.config.customers import ADDRESS, CustomersConfig
+from provider_daemon.config.listening_checks import (
+    DATA_METRICS_LISTEN,
+    GATEWAY_LISTEN,
+    GATEWAY_METRICS_LISTEN,
+    METRICS_LISTEN,
+    UPLOADS_GB,
+    UPLOADS_GB_PER_CUSTOMER,
+)
 from provider_daemon.config.toml_lines import line_of, lines_of, shown
 from provider_daemon.errors import ConfigError
 
@@ -205,15 +213,15 @@ class GatewayConfig(_Strict):
     """
 
     url: Annotated[str, StringConstraints(pattern=_URL)]
-    listen: Listen = "127.0.0.1:8443"
+    listen: Listen = GATEWAY_LISTEN
     certificate: str = ""
     key: str = ""
     uploads: SafePath = "/var/lib/provd-gateway/uploads"
-    uploads_gb: int = Field(default=100, ge=1)
-    uploads_gb_per_customer: int = Field(default=20, ge=1)
+    uploads_gb: int = Field(default=UPLOADS_GB, ge=1)
+    uploads_gb_per_customer: int = Field(default=UPLOADS_GB_PER_CUSTOMER, ge=1)
     requests_per_minute: int = Field(default=600, ge=1)
     ssh_key_file: str = ""
-    metrics_listen: Listen = "127.0.0.1:9465"
+    metrics_listen: Listen = GATEWAY_METRICS_LISTEN
 
 
 class DataConfig(_Strict):
@@ -242,11 +250,11 @@ class DataConfig(_Strict):
     transfers: int = Field(default=4, ge=1, le=64)
     mib_per_second: int = Field(default=0, ge=0)
     results_seconds: float = Field(default=300.0, ge=0, le=86400)
-    metrics_listen: Listen = "127.0.0.1:9466"
+    metrics_listen: Listen = DATA_METRICS_LISTEN
 
 
 class MetricsConfig(_Strict):
-    listen: Listen = "127.0.0.1:9464"
+    listen: Listen = METRICS_LISTEN
 
 
 class LogConfig(_Strict):

@@ -143,7 +143,7 @@ class Daemon:
         parts, listen = self.parts(), self._config.metrics.listen
         app = build_app(parts)
         Routes(View(parts), listen.rpartition(":")[0]).add_to(app)
-        return await serve(app, listen, Gate(listen, self.clock, self._ongoing, self._http))
+        return await serve(app, listen, "metrics.listen", Gate(listen, self.clock, self._ongoing, self._http))
 
     def parts(self) -> Parts:
         return Parts(

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -41,29 +40,11 @@ CERTIFICATE_SECONDS = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 
 
-def is_loopback(address: str) -> bool:
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def checked(config: Config) -> GatewayConfig:
-    """Returns the gateway's section. Raises ConfigError if it is missing or would serve unencrypted."""
-    found = config.gateway
-    if found is None:
+    """Returns the gateway's section. Raises ConfigError if it is missing."""
+    if config.gateway is None:
         raise ConfigError(["[gateway] is missing: the gateway needs at least gateway.url"])
-    if bool(found.certificate) != bool(found.key):
-        raise ConfigError(["gateway.certificate, gateway.key: set both, or neither behind a reverse proxy"])
-    if not found.certificate and not is_loopback(found.listen):
-        raise ConfigError(
-            [
-                f"gateway.listen {found.listen}: without gateway.certificate the gateway serves plain HTTP, "
-                "on a loopback address only, behind a reverse proxy on this host"
-            ]
-        )
-    return found
+    return config.gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +146,7 @@ class Server:
         """/readyz has a line for each dependency that does not work."""
         collector = GatewayCollector(self.measures, self.clock)
         app = health_app(collector, lambda: sorted(self.problems.items()))
-        return await serve_metrics(app, self._section.metrics_listen)
+        return await serve_metrics(app, self._section.metrics_listen, "gateway.metrics_listen")
 
     async def _close(self) -> None:
         await asyncio.gather(*(site.close() for site in self._sites.values()))

@@ -102,8 +102,8 @@ class GatedSite(web.TCPSite):
         )
 
 
-async def serve(app: web.Application, listen: str, gate: Gate | None = None) -> web.AppRunner:
-    """Serves on host:port until the returned runner is cleaned up.
+async def serve(app: web.Application, listen: str, key: str, gate: Gate | None = None) -> web.AppRunner:
+    """Serves on host:port until the returned runner is cleaned up. `key`: where the address is configured.
 
     Raises Transient if the address is not available now.
     """
@@ -116,5 +116,5 @@ async def serve(app: web.Application, listen: str, gate: Gate | None = None) -> 
         await GatedSite(runner, host.strip("[]"), int(port), gate).start()
     except OSError as error:
         await runner.cleanup()
-        raise Transient(f"metrics.listen {listen}: {error.strerror}") from error
+        raise Transient(f"{key} {listen}: {error.strerror}") from error
     return runner

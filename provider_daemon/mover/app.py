@@ -148,7 +148,7 @@ class Mover:
             self.clock.now,
         )
         app = health_app(collector, lambda: troubled(self.loops, self.clock.now()))
-        runner = await serve(app, self._data.metrics_listen)
+        runner = await serve(app, self._data.metrics_listen, "data.metrics_listen")
         log.info("mover_started", version=__version__, clusters=[each.cluster.name for each in self.served])
         systemd.notify("READY=1")
         running = [run_periodically(loop, self.clock, self.stop) for loop in self.loops]

@@ -62,7 +62,7 @@ def app(ledger: Ledger, tmp_path: Path) -> Callable[[], web.Application]:
 
 @pytest.fixture
 async def address(app: Callable[[], web.Application]) -> AsyncIterator[str]:
-    runner = await serve(app(), "127.0.0.1:0")
+    runner = await serve(app(), "127.0.0.1:0", "metrics.listen")
     host, port = runner.addresses[0]
     yield f"http://{host}:{port}/"
     await runner.cleanup()
@@ -117,7 +117,7 @@ async def test_what_a_stranger_reads(ledger: Ledger, tmp_path: Path, tab: Tab) -
     save(ledger, 1, parked=Parked(ParkReason.NO_GPU_RECORD, ""))
     app = build_app(made)
     Routes(View(made), "127.0.0.1").add_to(app)
-    runner = await serve(app, "127.0.0.1:0")
+    runner = await serve(app, "127.0.0.1:0", "metrics.listen")
     host, port = runner.addresses[0]
     await tab.go(f"http://{host}:{port}/")
     await tab.until("document.querySelector('#badge').textContent === 'ready, 1 job parked'")
@@ -151,13 +151,13 @@ async def test_a_daemon_that_starts_anew_is_followed_again(
     app: Callable[[], web.Application], tab: Tab
 ) -> None:
     """The page follows a restarted daemon, and meanwhile reports that the connection is lost."""
-    runner = await serve(app(), "127.0.0.1:0")
+    runner = await serve(app(), "127.0.0.1:0", "metrics.listen")
     host, port = runner.addresses[0]
     await tab.go(f"http://{host}:{port}/")
     await tab.until("document.querySelector('#badge').textContent.startsWith('not ready')")
     await runner.cleanup()
     await tab.until("document.querySelector('#badge').textContent.startsWith('connection lost')")
-    runner = await serve(app(), f"{host}:{port}")
+    runner = await serve(app(), f"{host}:{port}", "metrics.listen")
     await tab.until("document.querySelector('#badge').textContent.startsWith('not ready')")
     await runner.cleanup()
 

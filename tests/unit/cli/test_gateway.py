@@ -14,8 +14,8 @@ from provider_daemon.errors import ConfigError
     ("section", "error"),
     [
         ("", "gateway.url"),
-        ('[gateway]\nurl = "https://gw.example.org"\nlisten = "0.0.0.0:8443"\n', "plain HTTP"),
-        ('[gateway]\nurl = "https://gw.example.org"\nkey = "/k.pem"\n', "set both"),
+        ('[gateway]\nurl = "https://gw.example.org"\nlisten = "0.0.0.0:8443"\n', "would serve plain HTTP"),
+        ('[gateway]\nurl = "https://gw.example.org"\nkey = "/k.pem"\n', "gateway.key: set both"),
     ],
 )
 def test_a_configuration_that_cannot_be_served(tmp_path: Path, section: str, error: str) -> None:

@@ -390,29 +390,8 @@ def test_a_certificate_that_does_not_fit(tmp_path: Path) -> None:
     assert ongoing.lasting() == []
 
 
-@pytest.mark.parametrize(
-    ("changes", "error"),
-    [
-        ({"listen": "0.0.0.0:8443"}, "plain HTTP"),
-        ({"listen": "gateway.example.org:443"}, "plain HTTP"),
-        ({"certificate": "/c.pem"}, "set both"),
-        ({"key": "/k.pem"}, "set both"),
-    ],
-)
-def test_a_configuration_that_is_not_safe(tmp_path: Path, changes: dict[str, object], error: str) -> None:
-    """Nothing is served unencrypted beyond this host."""
-    with pytest.raises(ConfigError, match=error):
-        checked(configured(tmp_path, **changes))
-
-
 def test_no_gateway_section(tmp_path: Path) -> None:
     """The command says which key it needs."""
     config = configured(tmp_path).model_copy(update={"gateway": None})
     with pytest.raises(ConfigError, match=r"gateway\.url"):
         checked(config)
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "[::1]:1", "localhost:1", "127.9.9.9:1"])
-def test_loopback_needs_no_certificate(tmp_path: Path, address: str) -> None:
-    """A reverse proxy on this host may end TLS."""
-    assert checked(configured(tmp_path, listen=address)).listen == address

@@ -63,7 +63,7 @@ async def port() -> AsyncIterator[Port]:
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/held", held)
     counts, ongoing = HttpCounts(), OngoingProblems()
-    runner = await serve(app, "127.0.0.1:0", Gate("here", FakeClock(), ongoing, counts))
+    runner = await serve(app, "127.0.0.1:0", "metrics.listen", Gate("here", FakeClock(), ongoing, counts))
     host, port = runner.addresses[0]
     yield Port(host, port, counts, ongoing, release)
     release.set()

@@ -15,7 +15,7 @@ from tests.unit.metrics.parts import Health, fill, parts
 
 
 async def get(ledger: Ledger, path: Path, url: str, *loops: Health) -> tuple[int, str]:
-    runner = await serve(build_app(parts(ledger, path, *loops)), "127.0.0.1:0")
+    runner = await serve(build_app(parts(ledger, path, *loops)), "127.0.0.1:0", "metrics.listen")
     try:
         host, port = runner.addresses[0]
         async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{port}{url}") as answer:
@@ -82,15 +82,15 @@ async def test_taken_port_is_the_operators_mistake(ledger: Ledger) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         listen = f"127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(Transient, match=rf"^metrics\.listen {listen}: "):
-            await serve(build_app(parts(ledger, Path())), listen)
+        with pytest.raises(Transient, match=rf"^data\.metrics_listen {listen}: "):
+            await serve(build_app(parts(ledger, Path())), listen, "data.metrics_listen")
 
 
 async def test_address_of_another_machine_is_the_operators_mistake(ledger: Ledger) -> None:
     """Neither a foreign address nor a name that means nothing is a traceback."""
     for listen in ("192.0.2.1:9464", "no.such.host.invalid:9464"):
-        with pytest.raises(Transient, match=r"^metrics\.listen"):
-            await serve(build_app(parts(ledger, Path())), listen)
+        with pytest.raises(Transient, match=r"^data\.metrics_listen"):
+            await serve(build_app(parts(ledger, Path())), listen, "data.metrics_listen")
 
 
 async def test_a_reader_that_stalls_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ async def test_a_reader_that_stalls_does_not_hold_up_the_end(monkeypatch: pytest
 
     app = web.Application()
     app.router.add_get("/", much)
-    runner = await serve(app, "127.0.0.1:0")
+    runner = await serve(app, "127.0.0.1:0", "metrics.listen")
     reader, writer = await asyncio.open_connection(*runner.addresses[0])
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.readexactly(1)

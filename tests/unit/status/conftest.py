@@ -25,7 +25,7 @@ def made(ledger: Ledger, path: Path) -> web.Application:
 @pytest.fixture
 async def site(ledger: Ledger, path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the daemon's port; its base is the port's address."""
-    runner = await serve(made(ledger, path), "127.0.0.1:0")
+    runner = await serve(made(ledger, path), "127.0.0.1:0", "metrics.listen")
     host, port = runner.addresses[0]
     async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
         yield session

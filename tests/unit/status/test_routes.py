@@ -150,7 +150,7 @@ async def test_live(site: aiohttp.ClientSession, ledger: Ledger) -> None:
 
 async def test_an_open_page_does_not_hold_up_a_daemon_that_stops(ledger: Ledger, path: Path) -> None:
     """The stream ends with the daemon, long before the server would give it up."""
-    runner = await serve(made(ledger, path), "127.0.0.1:0")
+    runner = await serve(made(ledger, path), "127.0.0.1:0", "metrics.listen")
     host, port = runner.addresses[0]
     async with (
         aiohttp.ClientSession(f"http://{host}:{port}") as session,

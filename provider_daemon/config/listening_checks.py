@@ -1,0 +1,90 @@
+"""Checks of the addresses, certificate and quotas of the gateway and the data mover. Pure."""
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from provider_daemon.config.toml_lines import Path
+
+Found = Iterator[tuple[Path, str]]
+
+METRICS_LISTEN, GATEWAY_METRICS_LISTEN, DATA_METRICS_LISTEN = (
+    "127.0.0.1:9464",
+    "127.0.0.1:9465",
+    "127.0.0.1:9466",
+)
+GATEWAY_LISTEN = "127.0.0.1:8443"
+UPLOADS_GB, UPLOADS_GB_PER_CUSTOMER = 100, 20
+
+
+def listening_contradictions(value: dict[str, Any]) -> Found:
+    """Yields (where, what) of each error. Values of a wrong type are left to the model's validation."""
+    gateway = value.get("gateway")
+    if isinstance(gateway, dict):
+        yield from _encryption(gateway)
+        yield from _quota(gateway)
+    yield from _same_address(value)
+
+
+def _encryption(gateway: dict[str, Any]) -> Found:
+    given = [name for name in ("certificate", "key") if gateway.get(name)]
+    if len(given) == 1:
+        yield ("gateway", given[0]), "set both certificate and key, or neither behind a reverse proxy"
+    listen = gateway.get("listen", GATEWAY_LISTEN)
+    if not given and isinstance(listen, str) and not _is_local(listen.rpartition(":")[0].strip("[]")):
+        yield (
+            ("gateway", "listen"),
+            f"{listen} would serve plain HTTP to other hosts: set certificate and key, or listen on a "
+            "loopback address behind a reverse proxy",
+        )
+    url = gateway.get("url")
+    if isinstance(url, str) and url.startswith("http://") and not _is_local(_host(url)):
+        yield ("gateway", "url"), f"{url} must be https://: clients send no login over http:// to other hosts"
+
+
+def _host(url: str) -> str:
+    """Returns "" for a malformed address."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _quota(gateway: dict[str, Any]) -> Found:
+    most = gateway.get("uploads_gb", UPLOADS_GB)
+    each = gateway.get("uploads_gb_per_customer", UPLOADS_GB_PER_CUSTOMER)
+    if isinstance(most, int) and isinstance(each, int) and each > most:
+        key = "uploads_gb_per_customer" if "uploads_gb_per_customer" in gateway else "uploads_gb"
+        yield (
+            ("gateway", key),
+            f"uploads_gb_per_customer ({each}) exceeds uploads_gb ({most}), the space of all customers",
+        )
+
+
+def _same_address(value: dict[str, Any]) -> Found:
+    """Yields each address that an earlier process of the same file listens on; port 0 is any free port."""
+    taken: dict[str, str] = {}
+    for table, key, default in (
+        ("metrics", "listen", METRICS_LISTEN),
+        ("gateway", "listen", GATEWAY_LISTEN),
+        ("gateway", "metrics_listen", GATEWAY_METRICS_LISTEN),
+        ("data", "metrics_listen", DATA_METRICS_LISTEN),
+    ):
+        settings = value.get(table, {} if table == "metrics" else None)
+        if not isinstance(settings, dict):
+            continue
+        address = settings.get(key, default)
+        if not isinstance(address, str) or address.endswith(":0"):
+            continue
+        address = address.replace("localhost:", "127.0.0.1:")
+        if address in taken:
+            yield (table, key), f"{address} is {taken[address]} too"
+        taken.setdefault(address, f"{table}.{key}")
