@@ -8,6 +8,7 @@ import typer
 
 from provider_daemon import __version__
 from provider_daemon.cli import (
+    audit,
     bill,
     config,
     data,
@@ -72,6 +73,7 @@ app.add_typer(evidence.app, name="evidence")
 app.add_typer(bill.app, name="bill")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(audit.app, name="audit")
 app.add_typer(template.app, name="template")
 app.add_typer(devnet.app, name="devnet")
 app.add_typer(lab.app, name="lab")

@@ -88,9 +88,14 @@ def unpark(
     ] = False,
 ) -> None:
     """Resume a parked job, after its cause is fixed. The daemon may be running."""
+    from provider_daemon.audit_log.operator import record
+    from provider_daemon.audit_log.records import Action
+    from provider_daemon.config.model import load
+
     ledger = _open(config, readonly=False)
     if ledger.job(job) is None:
         raise _unknown(job)
+    record(load(config), Action.JOB_UNPARKED, job=job, detail="without GPUs" if without_gpus else "")
     with ledger.write():
         ledger.unpark(job, forgo_gpus=without_gpus)
     typer.echo(f"{job} unparked; the daemon resumes it at its next tick")

@@ -68,13 +68,18 @@ def repair(
     may be running."""
     import time
 
+    from provider_daemon.audit_log.operator import record
+    from provider_daemon.audit_log.records import Action
     from provider_daemon.config.model import load
     from provider_daemon.ledger import repair as repairs
     from provider_daemon.ledger.ledger import Ledger
 
-    ledger = Ledger.open(Path(load(config).ledger.path), readonly=not apply, lock=False)
+    loaded = load(config)
+    ledger = Ledger.open(Path(loaded.ledger.path), readonly=not apply, lock=False)
     try:
         steps = repairs.plan(ledger)
+        for step in steps if apply else ():
+            record(loaded, Action.JOB_REPAIRED, job=step.job_id, detail=step.kind)
         if apply:
             repairs.apply(ledger, steps, time.time())
     finally:

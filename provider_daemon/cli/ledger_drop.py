@@ -35,6 +35,8 @@ def drop(
     import asyncio
     import time
 
+    from provider_daemon.audit_log.operator import record
+    from provider_daemon.audit_log.records import Action
     from provider_daemon.config.model import load
     from provider_daemon.ledger.ledger import Ledger
 
@@ -52,6 +54,7 @@ def drop(
         if not yes:
             typer.echo(f"{job} would be dropped; add --yes to drop it")
             return
+        record(loaded, Action.JOB_DROPPED, job=job)
         with ledger.write():
             kept_as = ledger.drop_job(job, "dropped by the operator", time.time())
         typer.echo(

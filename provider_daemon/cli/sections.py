@@ -8,7 +8,7 @@ SECTIONS = {
     "Daemon": ("run", "gateway", "mover", "status", "top", "doctor", "site", "reconcile"),
     "Jobs": ("jobs", "job", "evidence", "bill"),
     "Customers": ("submit", "logs", "results", "data"),
-    "Configuration and data": ("config", "keys", "ledger", "template"),
+    "Configuration and data": ("config", "keys", "ledger", "audit", "template"),
     "Chain": ("tx", "query"),
     "Demo and test tools": ("demo", "devnet", "lab"),
 }

@@ -257,6 +257,12 @@ class MetricsConfig(_Strict):
     listen: Listen = METRICS_LISTEN
 
 
+class AuditLogConfig(_Strict):
+    """The audit logs of daemon, gateway and data mover: the directory `audit` beside what each writes."""
+
+    keep_days: int = Field(default=365, ge=1, le=36500)
+
+
 class LogConfig(_Strict):
     format: Literal["json", "console"] = "json"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -272,6 +278,7 @@ class Config(_Strict):
     data: DataConfig | None = None
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
+    audit_log: AuditLogConfig = AuditLogConfig()
 
 
 def load(path: Path) -> Config:

@@ -11,19 +11,24 @@ import structlog
 from aiohttp import web
 
 from provider_daemon import __version__, systemd
+from provider_daemon.audit_log.places import audit_files
+from provider_daemon.audit_log.recorder import Recorder
+from provider_daemon.audit_log.records import Process
 from provider_daemon.chain import keys
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
 from provider_daemon.config.model import ClusterConfig, Config
+from provider_daemon.daemon.audited_ledger import AuditedLedger
 from provider_daemon.daemon.loops import LoopSet, Wiring
 from provider_daemon.daemon.reload import Reload
 from provider_daemon.errors import LedgerError
+from provider_daemon.ledger import meta
 from provider_daemon.loops.runner import Loop, run_once, run_periodically
 from provider_daemon.loops.start import start
 from provider_daemon.metrics.chain import MeasuredChain
 from provider_daemon.metrics.collector import Parts
 from provider_daemon.metrics.gate import Gate, HttpCounts
-from provider_daemon.metrics.ledger import MeasuredLedger, Measures
+from provider_daemon.metrics.ledger import Measures
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler, MeasuredTransport
 from provider_daemon.metrics.server import build_app, serve, standing
@@ -44,6 +49,7 @@ log = structlog.get_logger("provd.daemon")
 # may take minutes.
 FINISH_SECONDS = 45
 DRAIN_SECONDS = 20  # to continue querying the outcomes of open transactions
+ANCHOR_SECONDS = 60.0
 WATCHDOG_SECONDS = 10  # longest interval between two watchdog pings to systemd; a dead loop ends them
 
 
@@ -59,11 +65,13 @@ class Daemon:
             name: keys.load(key.kind, key.name, key.path, key.passphrase_file)
             for name, key in config.keys.items()
         }
-        self.ledger = MeasuredLedger.open(Path(config.ledger.path))
+        self.ledger = AuditedLedger.open(Path(config.ledger.path))
+        self._recorder = Recorder(audit_files(config, Process.DAEMON), Process.DAEMON)
         self.ledger.claim(config.chain.id)
         start(
             self.ledger, [cluster.id for cluster in config.clusters], self.clock.booted_at, self.clock.now()
         )
+        self._anchored_at = 0.0
         self._ongoing = OngoingProblems()
         self._http = HttpCounts()
         self._meters = Meters()
@@ -81,6 +89,7 @@ class Daemon:
         self.reload = Reload(file, config, self.loop_set, self._grpc.endpoints, self.clock)
         measures = Measures(self._meters, self.clock, config.chain.fee_denom, self._chain.occupied)
         self.ledger.measure(measures, list(self._schedulers), self.loop_set.addresses)
+        self.ledger.audit(self._recorder, self.clock)
 
     def _make_slurm(self, cluster: ClusterConfig) -> SlurmScheduler:
         site = self._logins[cluster.id]
@@ -118,6 +127,7 @@ class Daemon:
             chain=self._config.chain.id,
             clusters=[cluster.name for cluster in self._config.clusters],
         )
+        self._recorder.started(self.clock.now())
         systemd.notify("READY=1")
         reloads = asyncio.create_task(self.reload.whenever_asked())
         try:
@@ -136,6 +146,7 @@ class Daemon:
         finally:
             reloads.cancel()
             await runner.cleanup()
+            self._recorder.stopped(self.clock.now())
             await self._close()
         log.info("provd_stopped")
 
@@ -172,12 +183,22 @@ class Daemon:
         while not self.stop.is_set():
             if not self._dead():
                 systemd.notify("WATCHDOG=1")
+            self._anchor()
             systemd.status(standing(self.loop_set.loops, self.clock.now()))
             try:
                 async with asyncio.timeout(period):
                     await self.stop.wait()
             except TimeoutError:
                 continue
+
+    def _anchor(self) -> None:
+        """Stores the audit log's last record in the ledger, once a minute, so that a cut end is noticed."""
+        head, now = str(self._recorder.head), self.clock.now()
+        if self._recorder.head.sequence and now - self._anchored_at >= ANCHOR_SECONDS:
+            self._anchored_at = now
+            if head != self.ledger.get(meta.AUDIT_HEAD):
+                with self.ledger.write():
+                    self.ledger.set(meta.AUDIT_HEAD, head)
 
     def _dead(self) -> bool:
         """Whether any loop is dead; logs each of them."""

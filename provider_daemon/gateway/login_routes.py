@@ -3,6 +3,8 @@
 from aiohttp import web
 
 from provider_daemon import __version__
+from provider_daemon.audit_log.recorder import by_customer
+from provider_daemon.audit_log.records import Action
 from provider_daemon.gateway.access import GATEWAY, authenticated, limited_as, refused
 from provider_daemon.gateway.answers import answer, body, text
 from provider_daemon.gateway.errors import ApiError
@@ -55,6 +57,9 @@ async def session(request: web.Request) -> web.Response:
     except ApiError:
         _count_failure(request)
         raise
+    gateway = request.app[GATEWAY]
+    if gateway.recorder is not None:
+        gateway.recorder.record([by_customer(made.address, Action.LOGGED_IN)], gateway.clock.now())
     return answer({"token": made.token, "expires_at": made.expires_at, "address": made.address})
 
 

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 
 from provider_daemon.errors import ProvdError, Transient
+from provider_daemon.gateway import audited
 from provider_daemon.gateway.access import GATEWAY, IDENTITY, address_of, limited_as, refused
 from provider_daemon.gateway.answers import STREAMED
 from provider_daemon.gateway.errors import ApiError, Code
@@ -115,6 +116,8 @@ def _record(request: web.Request, status: int, seconds: float) -> None:
         gateway.measures.meters.observe(SECONDS, seconds, route)
     identity = request.get(IDENTITY)
     if identity is not None:
+        if gateway.recorder and (deed := audited.deed(request, route, status, identity.address)):
+            gateway.recorder.record([deed], gateway.clock.now())
         log.info(
             "request",
             method=request.method,

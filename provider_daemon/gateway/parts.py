@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from provider_daemon.audit_log.recorder import Recorder
 from provider_daemon.gateway.limits import (
     ARCHIVES_PER_ACCOUNT,
     FOLLOWERS,
@@ -58,6 +59,7 @@ class Gateway:
     secure: bool = False
     proxied: bool = False
     ongoing: OngoingProblems = field(default_factory=OngoingProblems)
+    recorder: Recorder | None = None
     streams: Slots = field(default_factory=Slots)
     followers: Slots = field(default_factory=lambda: Slots(FOLLOWERS, FOLLOWERS // 8))
     archives: Slots = field(default_factory=lambda: Slots(STREAMS, ARCHIVES_PER_ACCOUNT))

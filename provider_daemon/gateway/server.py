@@ -11,6 +11,9 @@ import structlog
 from aiohttp import web
 
 from provider_daemon import __version__, systemd
+from provider_daemon.audit_log.places import audit_files
+from provider_daemon.audit_log.recorder import Recorder
+from provider_daemon.audit_log.records import Process
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
 from provider_daemon.config.model import ClusterConfig, Config, GatewayConfig
@@ -63,6 +66,7 @@ class Server:
         self.stop, self.reload = asyncio.Event(), asyncio.Event()
         self.clock, self.ongoing, self.measures = SystemClock(), OngoingProblems(), Measures()
         self.problems: dict[str, str] = {"start": "the first check is not finished"}
+        self._recorder = Recorder(audit_files(config, Process.GATEWAY), Process.GATEWAY)
         self._certificates = self._load_certificates()
         self._chain = GrpcChain(
             config.chain.id, config.chain.endpoints, self.clock, self.ongoing, config.chain.quorum
@@ -102,6 +106,7 @@ class Server:
             secure=self._certificates is not None,
             proxied=self._certificates is None,
             ongoing=self.ongoing,
+            recorder=self._recorder,
         )
 
     # --- life ---
@@ -123,6 +128,7 @@ class Server:
             listen=self._section.listen,
             tls=self.gateway.secure,
         )
+        self._recorder.started(self.clock.now())
         systemd.notify("READY=1")
         tasks = [asyncio.create_task(each) for each in self._background()]
         await self.stop.wait()
@@ -132,6 +138,7 @@ class Server:
         await asyncio.gather(*tasks, return_exceptions=True)
         for runner in runners:
             await runner.cleanup()
+        self._recorder.stopped(self.clock.now())
         await self._close()
         log.info("gateway_stopped")
 

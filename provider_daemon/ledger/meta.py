@@ -43,6 +43,10 @@ CANCELS_HEIGHT: Key[int | None] = Key("cancels_height", int, None)  # block up t
 SWEPT_AT = Key("swept_at", float, NEVER)  # when intake last began to read every open job from the chain
 CHAIN_AHEAD = Key("chain_ahead", float, 0.0)  # seconds by which the newest block was ahead of our clock then
 
+# --- the audit log ---
+
+AUDIT_HEAD = Key("audit_head", str, "")  # its last record a while ago, as "NUMBER:HASH"; "" before the first
+
 # --- the host ---
 
 BOOTED_AT: Key[float | None] = Key("booted_at", float, None, "{:.3f}".format)

@@ -10,6 +10,9 @@ from pathlib import Path
 import structlog
 
 from provider_daemon import __version__, systemd
+from provider_daemon.audit_log.places import audit_files
+from provider_daemon.audit_log.recorder import Recorder
+from provider_daemon.audit_log.records import Process
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
 from provider_daemon.config.model import ClusterConfig, Config, DataConfig
@@ -21,6 +24,7 @@ from provider_daemon.loops.runner import Loop, run_periodically
 from provider_daemon.metrics.activity import Activity
 from provider_daemon.metrics.server import health_app, serve, standing, troubled
 from provider_daemon.mover.adapters import ChainKeys, LedgerJobs
+from provider_daemon.mover.audited import AuditedWriter
 from provider_daemon.mover.build import ClusterParts, cluster_parts
 from provider_daemon.mover.delivery import Deliverer
 from provider_daemon.mover.fetch import Fetcher
@@ -42,7 +46,6 @@ from provider_daemon.sources.https import Http
 from provider_daemon.sources.inputs import InputPolicy
 from provider_daemon.sources.s3 import read_endpoint
 from provider_daemon.sources.sources import Sources
-from provider_daemon.transfers.writer import TransferWriter
 
 log = structlog.get_logger("provd.mover")
 
@@ -89,7 +92,9 @@ class Mover:
         self.stop = asyncio.Event()
         self.clock = SystemClock()
         self.figures = Figures()
-        self.store = TransferWriter.open(Path(self._data.path))
+        self.store = AuditedWriter.open(Path(self._data.path))
+        self._recorder = Recorder(audit_files(config, Process.MOVER), Process.MOVER)
+        self.store.audit(self._recorder, self.clock)
         self._spool = Spool(Path(self._data.spool))
         self.bandwidth = Bandwidth(self._data.mib_per_second * MIB, self.clock.now)
         self._slots = FairSlots(self._data.transfers)
@@ -150,6 +155,7 @@ class Mover:
         app = health_app(collector, lambda: troubled(self.loops, self.clock.now()))
         runner = await serve(app, self._data.metrics_listen, "data.metrics_listen")
         log.info("mover_started", version=__version__, clusters=[each.cluster.name for each in self.served])
+        self._recorder.started(self.clock.now())
         systemd.notify("READY=1")
         running = [run_periodically(loop, self.clock, self.stop) for loop in self.loops]
         tasks = [asyncio.create_task(each) for each in (*running, self._watchdog())]
@@ -161,6 +167,7 @@ class Mover:
         await asyncio.gather(*tasks, return_exceptions=True)
         await runner.cleanup()
         await self.close()
+        self._recorder.stopped(self.clock.now())
         log.info("mover_stopped")
 
     async def close(self) -> None:

@@ -15,7 +15,13 @@ from tests.reworded import MODULES
 ROOT = Path(__file__).parents[2]
 WRITES = re.compile(r"add_event\(|Parked\(|\bpark\(|TimelineEntry\(|\b(?:endpoint|self)\.why\b[^=\n]* = ")
 # and write no such text of their own
-PASS_ON = {"ledger.ledger", "ledger.rows", "metrics.ledger", "loops.sending_problems"}
+PASS_ON = {
+    "daemon.audited_ledger",
+    "ledger.ledger",
+    "ledger.rows",
+    "metrics.ledger",
+    "loops.sending_problems",
+}
 DEPENDENT = {
     "job": "",
     "loops": "rejections faults slots outbox job_records report_cost",

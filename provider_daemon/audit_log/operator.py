@@ -1,0 +1,34 @@
+"""Acts of operators: commands record them before they change anything."""
+
+import getpass
+import os
+import time
+from pathlib import Path
+
+from provider_daemon.audit_log.places import audit_files
+from provider_daemon.audit_log.records import Action, Actor, ActorKind, Deed, Process
+from provider_daemon.config.model import Config
+from provider_daemon.errors import LedgerError
+
+
+def record(config: Config, action: Action, *, job: str = "", thing: str = "", detail: str = "") -> None:
+    """Raises LedgerError if the record cannot be written: then the command must do nothing."""
+    deed = Deed(action, Actor(ActorKind.OPERATOR, user()), job, thing, detail)
+    try:
+        audit_files(config, Process.DAEMON).append([deed], time.time(), sync=True)
+    except (OSError, ValueError) as error:
+        where = Path(config.ledger.path).parent / "audit"
+        why = getattr(error, "strerror", None) or str(error)
+        raise LedgerError(
+            f"the audit log in {where} cannot be written: {why}; nothing was changed"
+        ) from error
+
+
+def user() -> str:
+    """Returns the operator's Unix user: behind sudo, the one who called it."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    caller = os.environ.get("SUDO_USER", "")
+    return f"{name} ({caller})" if caller and caller != name else name
