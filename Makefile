@@ -90,6 +90,10 @@ sandbox-tools: .venv/.ready
 hostile-customer: sandbox-tools ## Run a customer's attacks as real jobs behind bwrap and srun: options as commands, links, names, a filled queue (ONLY=part of a name)
 	@.venv/bin/python -m tests.hostile_customer.run $(if $(ONLY),--only "$(ONLY)")
 
+.PHONY: isolation
+isolation: sandbox-tools ## Audit a private site as two hostile customers: contained, natively, and with one hole at a time (as root; ONLY=part of a name)
+	@.venv/bin/python -m tests.isolation.run $(if $(ONLY),--only "$(ONLY)")
+
 .PHONY: test-data-attacks
 test-data-attacks: .venv/.ready ## Run every attack on data transfer, a line for each: paths, links, addresses, tokens, sizes (ONLY=part of a name)
 	@.venv/bin/python -m tests.data_attacks $(if $(ONLY),--only "$(ONLY)")

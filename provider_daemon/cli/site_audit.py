@@ -197,7 +197,7 @@ def _lines(done: "Audit", stored: "AuditSummary") -> list[str]:
     from provider_daemon.site_audit.verdicts import Verdict
 
     who = "one Unix user for both customers" if done.users[0] == done.users[1] else " and ".join(done.users)
-    how = " ".join(done.launcher[:1]) or "natively"
+    how = done.launcher or "natively"
     lines = [f"{done.cluster_id}, SLURM {done.slurm_version}, node {done.node or '-'}: {who}, {how}"]
     for row in done.rows:
         shown = row.verdict if row.verdict is Verdict.CLOSED else row.verdict.upper()

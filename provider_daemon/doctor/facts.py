@@ -11,6 +11,7 @@ from provider_daemon.config.customers import CustomersConfig
 from provider_daemon.config.model import ClusterConfig
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.encryption.watch import OwnKey
+from provider_daemon.ledger.audit_summary import AuditSummary
 from provider_daemon.ports import Cluster, ConnectOutcome, Node, Offering
 from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
 
@@ -90,7 +91,8 @@ class SiteFacts:
     """A cluster of the configuration. `ssh` is None if the daemon runs on the login node itself.
 
     `address` is that of the cluster's key. `templates` are the ids of the allowed templates with a valid
-    signature. `record` is None if the chain has no such cluster.
+    signature. `record` is None if the chain has no such cluster. `audit` is the newest `provd site audit`,
+    `audited_ago` seconds ago; None if there was none.
     """
 
     config: ClusterConfig
@@ -102,6 +104,8 @@ class SiteFacts:
     offered: tuple[Offered, ...] | Unknown
     parameters: Parameters | Unknown
     customers: CustomersConfig = field(default_factory=CustomersConfig)
+    audit: AuditSummary | Unknown | None = None
+    audited_ago: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ class LedgerFacts:
     """`modes` maps the ledger's files to mode bits. `owner` is the ledger's chain, "" if it was never used.
 
     `problems` are errors in and between its rows. `holder` is the process that holds its lock, 0 if none
-    does.
+    does. `audits` maps cluster ids to the newest audits of their sites.
     """
 
     path: str
@@ -163,6 +167,7 @@ class LedgerFacts:
     free: int | Unknown
     modes: Mapping[str, int] | Unknown
     holder: int | Unknown
+    audits: Mapping[str, AuditSummary | None] | Unknown = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

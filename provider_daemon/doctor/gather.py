@@ -1,6 +1,7 @@
 """Gathers all facts, independent ones concurrently."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from provider_daemon.doctor.gather_site import Way
 from provider_daemon.doctor.place_checks import targets
 from provider_daemon.doctor.registry import CHECKS, judged
 from provider_daemon.errors import ConfigError
+from provider_daemon.ledger.audit_summary import AuditSummary
 from provider_daemon.ports import Clock, Cluster
 from provider_daemon.template.trusted import trusted
 
@@ -34,10 +36,11 @@ async def gather(config: Config, config_file: Path) -> Scene:
     """Takes little more than LOOK_SECONDS at most, even if nothing answers. Changes nothing."""
     clock, looker = SystemClock(), Deadline(LOOK_SECONDS)
     async with AsyncExitStack() as open_:
+        ids = [cluster.id for cluster in config.clusters]
         names = sorted({cluster.key for cluster in config.clusters})
         host, ledger, found, ways, addresses = await asyncio.gather(
             asyncio.to_thread(gather_host.gather, config, config_file),
-            asyncio.to_thread(gather_ledger.gather, Path(config.ledger.path), config.chain.id),
+            asyncio.to_thread(gather_ledger.gather, Path(config.ledger.path), config.chain.id, ids),
             gather_chain.gather(config.chain, looker, clock),
             asyncio.gather(*(gather_site.way(cluster, looker, clock) for cluster in config.clusters)),
             asyncio.gather(*(gather_keys.address(config.keys[name]) for name in names)),
@@ -59,6 +62,7 @@ async def gather(config: Config, config_file: Path) -> Scene:
             ),
             gather_data.gather(config, places, looker, clock),
         )
+        sites = [_audited(site, ledger.audits, clock.now()) for site in sites]
         keys = await asyncio.gather(
             *(
                 gather_keys.gather(
@@ -100,6 +104,13 @@ async def _site(
     address = Unknown(own.why, own.cause or "account-key") if isinstance(own, Unknown) else own
     site = SiteFacts(cluster, reached.ssh, slurm, templates, address, record, offered, parameters)
     return replace(site, slurm=replace(slurm, trials=await _trials(site, reached, looker)))
+
+
+def _audited(site: SiteFacts, audits: Mapping[str, AuditSummary | None] | Unknown, now: float) -> SiteFacts:
+    if isinstance(audits, Unknown):
+        return replace(site, audit=audits)
+    audit = audits.get(site.config.id)
+    return replace(site, audit=audit, audited_ago=now - audit.at if audit else 0.0)
 
 
 async def _trials(site: SiteFacts, reached: Way, looker: Deadline) -> dict[str, tuple[bool, str]] | Unknown:

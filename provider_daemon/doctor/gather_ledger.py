@@ -1,18 +1,20 @@
 """Gathers the facts about the ledger file without taking its lock; the daemon may be running."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from provider_daemon.doctor.facts import LedgerFacts
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.errors import LedgerError
 from provider_daemon.ledger import check, meta
+from provider_daemon.ledger.audit_summary import AuditSummary
 from provider_daemon.ledger.file import SCHEMA_VERSION, reading, schema_version
 
 SUFFIXES = ("", "-wal", "-shm", ".lock")
 
 
-def gather(path: Path, chain_id: str) -> LedgerFacts:
+def gather(path: Path, chain_id: str, cluster_ids: Sequence[str] = ()) -> LedgerFacts:
     schema, problems, owner, opens = _inside(path)
     return LedgerFacts(
         path=str(path),
@@ -25,6 +27,7 @@ def gather(path: Path, chain_id: str) -> LedgerFacts:
         free=_free(path.parent),
         modes=_modes(path),
         holder=_holder(path),
+        audits=_audits(path, cluster_ids),
     )
 
 
@@ -45,6 +48,16 @@ def _inside(path: Path) -> tuple[int | Unknown, tuple[str, ...] | Unknown, str |
             return schema, tuple(f"{each.what}: {each.todo}" for each in found), owner, f"{path} is readable"
     except LedgerError as error:
         return unread, unread, unread, Unknown(f"{path}: {error}")
+
+
+def _audits(path: Path, cluster_ids: Sequence[str]) -> dict[str, AuditSummary | None] | Unknown:
+    if not path.exists():
+        return dict.fromkeys(cluster_ids)
+    try:
+        with reading(path) as connection:
+            return {each: meta.read(connection, meta.site_audit_summary(each)) for each in cluster_ids}
+    except LedgerError:
+        return Unknown("the ledger cannot be read", "ledger-opens")
 
 
 def closed(ledger: LedgerFacts) -> Unknown | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provider_daemon.doctor import (
+    audit_checks,
     chain_checks,
     data_checks,
     host_checks,
@@ -129,6 +130,7 @@ CHECKS: tuple[Check, ...] = (
             "slurm-work-root-space": place_checks.work_root_space,
             "slurm-launchers": place_checks.launchers,
             "slurm-templates": place_checks.templates,
+            "slurm-site-audit": audit_checks.site_audit,
         },
     ),
     *_checks(

@@ -19,7 +19,7 @@ class Audit:
     """One audit of a cluster.
 
     `at`: seconds since the epoch. `accounts`: "shared" or "pool"; `users` are the two Unix users, one twice
-    with shared accounts. `launcher` are the words that contain the job, none for a native one.
+    with shared accounts. `launcher` starts the jobs, "" for native ones.
     """
 
     cluster_id: str
@@ -29,7 +29,7 @@ class Audit:
     accounts: str
     users: tuple[str, str]
     image: str
-    launcher: tuple[str, ...]
+    launcher: str
     node: str
     rows: tuple[Judged, ...]
 

@@ -79,11 +79,11 @@ def chosen_image(cluster: ClusterConfig, wanted: str) -> str:
     )
 
 
-def launcher(served: ServedCluster, kind: Kind) -> tuple[str, ...]:
-    """Returns the words that start the image's jobs; none for native ones. Raises ConfigError."""
+def launcher(served: ServedCluster, kind: Kind) -> str:
+    """Returns the name of what starts the image's jobs; "" for native ones. Raises ConfigError."""
     found = _job(served, kind, ("true",), 60).program
     assert found is not None
-    return found.launcher
+    return found.contained.launcher.value if found.contained else next(iter(found.launcher), "")
 
 
 def victim(served: ServedCluster, kind: Kind, probe: Probe, word: str) -> Submission:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from secrets import token_hex
 
 from provider_daemon.errors import ProvdError, Transient
+from provider_daemon.job.claim import CLAIMS
 from provider_daemon.ports import Clock, Submission
 from provider_daemon.site_audit.jobs import NAME, Probe
 from provider_daemon.site_files.files import SiteFiles
@@ -140,6 +141,7 @@ class AuditSite:
         root, _, name = probe.directory.rpartition("/")
         try:
             await self._files_of(probe).remove(f"{root}/", name)
+            await self._files_of(probe).remove(f"{root}/", f"{CLAIMS}/{probe.name}")
         except ProvdError as error:
             return [f"{probe.directory}: {error}"]
         return []

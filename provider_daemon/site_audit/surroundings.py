@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from provider_daemon.config.model import ClusterConfig, Config
 from provider_daemon.config.secret_files import secret_files
 from provider_daemon.errors import ConfigError
+from provider_daemon.job.claim import CLAIMS
 from provider_daemon.site_audit.jobs import Surroundings
 
 Address = tuple[str, int]
@@ -21,6 +22,8 @@ SOCKETS = (
     "/run/slurmdbd/sack.socket",
 )
 KEYS = ("/etc/munge/munge.key", "/etc/slurm/slurm.key", "/etc/slurm/jwt_hs256.key", "/etc/shadow")
+# In work_root. The claims are made by jobs before anything of a customer runs.
+OWN_DIRECTORIES = (".provd-cache", ".provd-inputs", ".provd-leases", CLAIMS)
 _HOST = re.compile(r"([A-Za-z0-9_.:-]+)(?:\(([A-Za-z0-9_.:-]+)\))?")
 _SOCKET = re.compile(r"(?:^|,)socket=(/[^,]+)")
 _TARGET = re.compile(r"\[?([A-Za-z0-9_.:-]+?)\]?:(\d{1,5})")
@@ -119,7 +122,7 @@ def _daemon_paths(config: Config, config_file: str, cluster: ClusterConfig) -> l
     )
     data = config.data
     mover = [data.path, data.spool, data.recipient_key_file, data.ssh_key_file] if data else []
-    own = [f"{cluster.work_root}/{name}" for name in (".provd-cache", ".provd-inputs", ".provd-leases")]
+    own = [f"{cluster.work_root}/{name}" for name in OWN_DIRECTORIES]
     return [config_file, config.ledger.path, *keys, *ssh, *gateway, *mover, *own]
 
 

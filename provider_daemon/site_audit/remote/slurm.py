@@ -5,15 +5,15 @@ from typing import List, Tuple
 
 from provider_daemon.site_audit.remote.report import ABSENT, REACHED, REFUSED, SKIPPED, Attempt
 
-SECONDS = 15
+SECONDS, CONTACT_SECONDS = 15, 5
 DENIALS = ("denied", "not permitted", "Invalid user", "Invalid account")
 
 
-def ran(*argv: str) -> Tuple[int, str]:
+def ran(*argv: str, seconds: float = SECONDS) -> Tuple[int, str]:
     """Returns (exit code, output)."""
     done = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        output = done.communicate(timeout=SECONDS)[0]
+        output = done.communicate(timeout=seconds)[0]
     except subprocess.TimeoutExpired:
         done.kill()
         output = done.communicate()[0]
@@ -35,9 +35,10 @@ def tried(*argv: str) -> Attempt:
 
 
 def contact() -> str:
-    """Returns why no command of this job reaches slurmctld, or "". Each would try for a minute."""
+    """Returns why no command of this job reaches slurmctld, or "". Without a configuration each tries for a
+    minute."""
     try:
-        code, output = ran("scontrol", "ping")
+        code, output = ran("scontrol", "ping", seconds=CONTACT_SECONDS)
     except OSError as error:
         return "the job has no scontrol (%s)" % error.strerror
     return "scontrol ping: %s" % output[-160:] if code else ""

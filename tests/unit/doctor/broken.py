@@ -17,6 +17,7 @@ from tests.unit.doctor.healthy import (
     OURS,
     RECIPIENT_KEY,
     SLURM,
+    audited,
     both_endpoints,
     chain,
     cluster,
@@ -227,6 +228,14 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
     "slurm-launchers": [
         (FAIL, slurm(programs=frozenset())),
         (WARN, site(config=WITH_PROLOGUE, slurm=replace(SLURM, programs=frozenset()))),
+    ],
+    "slurm-site-audit": [
+        (WARN, site(audit=None)),
+        (WARN, site(audited_ago=31 * 86_400.0)),
+        (WARN, audited(configuration="0" * 64)),
+        (WARN, audited(slurm_version="25.11.7")),
+        (WARN, audited(open=1)),
+        (WARN, audited(not_tried=1)),
     ],
     "slurm-templates": [
         (FAIL, site(templates=Unknown("mpi-standard: its content was changed after signing")))

@@ -1,9 +1,11 @@
 """A scene in which everything is as it should be, and the ways to change one thing of it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from provider_daemon.chain.probe import EndpointReport
+from provider_daemon.config.fingerprint import fingerprint
 from provider_daemon.config.model import parse
 from provider_daemon.doctor.facts import (
     Certificate,
@@ -24,6 +26,7 @@ from provider_daemon.doctor.facts import (
 from provider_daemon.encryption.fingerprint import ALGORITHM
 from provider_daemon.encryption.recipients import RecipientKey
 from provider_daemon.encryption.watch import OwnKey, OwnKeyStatus
+from provider_daemon.ledger.audit_summary import AuditSummary
 from provider_daemon.ports import Cluster, Node, Offering, Preconfigured, Queue
 from provider_daemon.slurm.commands import COMMANDS
 from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot, settings
@@ -125,6 +128,8 @@ SITE = SiteFacts(
     record=Cluster("HPC-1", OURS, "active", "eu", total_nodes=2, available_nodes=2),
     offered=(Offered(OFFERING, 86400),),
     parameters=Parameters(node_heartbeat_timeout=120, max_job_duration=10**6),
+    audit=AuditSummary("ab" * 32, NOW - 86_400, "25.11.8", fingerprint(CONFIG.clusters[0]), 26, 0, 0),
+    audited_ago=86_400.0,
 )
 CHAIN = ChainFacts(
     chain_id="virtengine-1",
@@ -184,7 +189,21 @@ def ssh(**changes: Any) -> Scene:
 
 
 def site(**changes: Any) -> Scene:
-    return replace(SCENE, sites=(replace(SITE, **changes),))
+    """The audit is of this configuration and SLURM, unless it is what changes."""
+    made = replace(SITE, **changes)
+    if "audit" not in changes and isinstance(made.audit, AuditSummary):
+        found = made.slurm.settings if isinstance(made.slurm.settings, Mapping) else SETTINGS
+        facts: dict[str, Any] = {
+            "configuration": fingerprint(made.config),
+            "slurm_version": found["SLURM_VERSION"],
+        }
+        made = replace(made, audit=replace(made.audit, **facts))
+    return replace(SCENE, sites=(made,))
+
+
+def audited(**changes: Any) -> Scene:
+    assert isinstance(SITE.audit, AuditSummary)
+    return site(audit=replace(SITE.audit, **changes))
 
 
 def cluster(**changes: Any) -> Scene:

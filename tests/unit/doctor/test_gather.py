@@ -121,12 +121,12 @@ def of(found: dict[str, CheckOutcome], *wanted: CheckOutcome) -> set[str]:
 
 
 async def test_nobody_answers(directory: Path) -> None:
-    """Neither chain nor login node: two checks say so, no daemon holds a ledger, all else waits, and it is
-    soon over."""
+    """Neither chain nor login node: two checks say so, no daemon holds a ledger, the site was never audited,
+    all else waits, and it is soon over."""
     start = time.monotonic()
     found = await outcomes(directory, SSH)
     assert of(found, CheckOutcome.FAIL) == {"chain-endpoints", "ssh-login"}
-    assert of(found, CheckOutcome.WARN) == {"ledger-lock"}
+    assert of(found, CheckOutcome.WARN) == {"ledger-lock", "slurm-site-audit"}
     assert time.monotonic() - start < 10
 
 
@@ -161,6 +161,7 @@ async def test_a_login_node(directory: Path) -> None:
         "ledger-lock",
         "slurm-vulnerabilities",
         "slurm-containment",
+        "slurm-site-audit",
         "slurm-work-root-shared",
     }
     good = {

@@ -10,7 +10,7 @@ from provider_daemon.site_audit.verdicts import Judged, Verdict
 
 CLOSED = Judged("gpus", "open GPUs", Verdict.CLOSED, "no GPU device is visible", "")
 AUDIT = Audit(
-    "HPC-1", 1_795_000_000.7, "22.05.8", "c" * 64, "shared", ("", ""), "image", ("bwrap",), "n1", (CLOSED,)
+    "HPC-1", 1_795_000_000.7, "22.05.8", "c" * 64, "shared", ("", ""), "image", "bwrap", "n1", (CLOSED,)
 )
 
 

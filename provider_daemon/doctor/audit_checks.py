@@ -1,0 +1,29 @@
+"""The check of the newest site audit. Pure; its first line is in docs/doctor.md."""
+
+from provider_daemon.config.fingerprint import fingerprint
+from provider_daemon.doctor.facts import SiteFacts
+from provider_daemon.doctor.finding import Finding, known, ok, warn
+
+MAX_AGE = 30 * 86_400.0  # seconds
+TODO = "run `provd site audit`"
+
+
+def site_audit(site: SiteFacts) -> Finding:
+    """The newest `provd site audit` is recent, fits configuration and SLURM, and found nothing open."""
+    audit = known(site.audit)
+    if audit is None:
+        return warn("the site was never audited", TODO)
+    days = site.audited_ago / 86_400
+    seen = (
+        f"audited {days:.0f} days ago: {audit.closed} closed, {audit.open} open, {audit.not_tried} not tried"
+    )
+    if site.audited_ago > MAX_AGE:
+        return warn(seen, TODO)
+    if audit.configuration != fingerprint(site.config):
+        return warn(f"{seen}; the configuration of the cluster has changed since", TODO)
+    version = known(site.slurm.settings).get("SLURM_VERSION", "")
+    if audit.slurm_version != version:
+        return warn(f"{seen}; SLURM was {audit.slurm_version} then, and is {version}", TODO)
+    if audit.open or audit.not_tried:
+        return warn(seen, f"{TODO}, which says what to do about each row that is not closed")
+    return ok(seen)
