@@ -5,6 +5,7 @@ one.
 """
 
 import logging
+import os
 import shutil
 import signal
 import tempfile
@@ -45,7 +46,7 @@ def grpc_queue() -> None:
 
 @pytest.fixture
 async def simulated_site() -> AsyncIterator[SimulatedSite]:
-    async with SimulatedSite() as site:
+    async with SimulatedSite(pool=4) as site:
         yield site
 
 
@@ -68,7 +69,7 @@ def real_site() -> Iterator[Site]:
     # pytest's own directories are closed to other users, and root's jobs run as another user.
     parent = Path(tempfile.mkdtemp(prefix="provd-test."))
     parent.chmod(0o755)
-    site = Site.open(parent / "site")
+    site = Site.open(parent / "site", pool=0 if os.geteuid() else 4)
     try:
         site.up()
         yield site

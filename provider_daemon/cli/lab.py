@@ -36,11 +36,17 @@ def up(
     nodes: Annotated[
         int, typer.Option(metavar="N", help="Number of compute nodes of a new site.", min=1, max=64)
     ] = 4,
+    pool: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Number of customers' Unix users of a new site; needs root.", min=0, max=999
+        ),
+    ] = 0,
 ) -> None:
     """Start the site; create it on first use. Returns when every node accepts jobs."""
     from provider_daemon.lab.site.site import Site
 
-    site = Site.open(directory, nodes=nodes)
+    site = Site.open(directory, nodes=nodes, pool=pool)
     site.up()
     _show(site)
 

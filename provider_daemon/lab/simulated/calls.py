@@ -75,12 +75,19 @@ exit $worst
 """
 
 
+# The name of the login, whose programs run as the user of this process.
+_ID = """#!/bin/sh
+if [ "$*" = -un ]; then echo "$USER"; else exec /usr/bin/id "$@"; fi
+"""
+
+
 def write_programs(directory: Path, socket: Path) -> None:
     directory.mkdir()
     (directory / _PYTHON).symlink_to(sys.executable)
     for name in PROGRAMS:
         _write(directory / name, _PROGRAM.format(python=directory / _PYTHON, path=str(socket)))
     _write(directory / "srun", _SRUN)
+    _write(directory / "id", _ID)
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 It is pure: the caller passes `now`, and processes follow the jobs' states (execution.py), never the reverse.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from provider_daemon.lab.simulated.accounting import Database
@@ -26,7 +26,8 @@ MIN_JOB_AGE = 300
 class SimulatedCluster:
     """The simulated cluster: jobs by id, in the order of submission.
 
-    `uid` and `user`, the user of this process, own every job.
+    `uid` and `user`, the user of this process, own the jobs that no user of `pool` owns; `user` is the
+    coordinator of the account. Users see and change their own jobs only, the coordinator sees and ends all.
     """
 
     nodes: dict[str, SimulatedNode]
@@ -40,6 +41,20 @@ class SimulatedCluster:
     database: Database = field(default_factory=Database)
     jobs: dict[int, SimulatedJob] = field(default_factory=dict)
     next_id: int = 1
+    pool: tuple[str, ...] = ()
+
+    # --- users ---
+
+    def asker(self, environment: Mapping[str, str]) -> str:
+        """Returns the user that runs a program in this environment."""
+        found = environment.get("USER", "")
+        return found if found in self.pool else self.user
+
+    def owner(self, job: SimulatedJob) -> str:
+        return job.request.user or self.user
+
+    def visible(self, job: SimulatedJob, asker: str) -> bool:
+        return asker in (self.user, self.owner(job))
 
     # --- submission ---
 

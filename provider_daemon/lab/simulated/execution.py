@@ -76,7 +76,7 @@ class Execution:
         umask = int(job.request.environment.get("SLURM_UMASK", "0022"), 8)
         try:
             output = os.open(
-                _output(job, directory, self._cluster.user),
+                _output(job, directory, self._cluster.owner(job)),
                 os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
                 0o666 & ~umask,
             )

@@ -78,6 +78,7 @@ class Request:
     comment: str = ""
     requeue: bool = True
     held: bool = False
+    user: str = ""  # a user of the pool; "" for the user of this process
 
     @property
     def cpus(self) -> int:

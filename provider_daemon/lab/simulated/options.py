@@ -26,7 +26,15 @@ FLAGS: dict[str, dict[str, str]] = {
     "sacctmgr": {},
 }
 VALUED: dict[str, dict[str, str]] = {
-    "squeue": {"o": "format", "O": "Format", "t": "states", "j": "jobs", "n": "name", "u": "user"},
+    "squeue": {
+        "o": "format",
+        "O": "Format",
+        "t": "states",
+        "j": "jobs",
+        "n": "name",
+        "u": "user",
+        "A": "account",
+    },
     "sacct": {
         "o": "format",
         "s": "state",
@@ -34,6 +42,7 @@ VALUED: dict[str, dict[str, str]] = {
         "S": "starttime",
         "E": "endtime",
         "u": "user",
+        "A": "accounts",
         "": "name",
         "--": "delimiter",
     },

@@ -1,7 +1,7 @@
 """The SLURM programs: arguments, stdin and environment in; stdout, stderr and exit code out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from provider_daemon.lab.simulated import nodes, options, submission
 from provider_daemon.lab.simulated.cluster import SimulatedCluster
@@ -75,33 +75,39 @@ def _run(cluster: SimulatedCluster, call: Call, now: float) -> Said:
     if call.program == "sacctmgr":
         return Said(nodes.database(cluster))
     if call.program == "scancel":
-        return _scancel(cluster, words, asked, now)
+        return _scancel(cluster, words, asked, cluster.asker(call.environment), now)
     if call.program == "sdiag":
         return Said(nodes.sdiag(cluster))
-    return Said(nodes.sinfo(cluster, asked)) if call.program == "sinfo" else _scontrol(cluster, words, now)
+    return (
+        Said(nodes.sinfo(cluster, asked)) if call.program == "sinfo" else _scontrol(cluster, words, call, now)
+    )
 
 
 def _sbatch(cluster: SimulatedCluster, call: Call, now: float) -> Said:
     given, _ = submission.options(call.argv)
-    job = cluster.submit(submission.request(call.argv, call.stdin, call.directory, call.environment), now)
+    asker = cluster.asker(call.environment)
+    request = submission.request(call.argv, call.stdin, call.directory, call.environment)
+    job = cluster.submit(replace(request, user="" if asker == cluster.user else asker), now)
     if cluster.faults.sbatch_lost > 0:
         cluster.faults.sbatch_lost -= 1
         return Said(stderr=LOST, exit_code=1)
     return Said(f"{job.id}\n" if "parsable" in given else f"Submitted batch job {job.id}\n")
 
 
-def _scancel(cluster: SimulatedCluster, words: list[str], asked: options.Options, now: float) -> Said:
+def _scancel(
+    cluster: SimulatedCluster, words: list[str], asked: options.Options, asker: str, now: float
+) -> Said:
     for word in words:
         if not word.isdecimal():
             raise Failure(f"scancel: error: Invalid job id {word}\n")
     name = asked.get("name")
     for job in cluster.found(words) if words else cluster.jobs.values():
-        if name in (None, job.request.name):
+        if name in (None, job.request.name) and cluster.visible(job, asker):
             cluster.cancel(job, now)
     return Said()
 
 
-def _scontrol(cluster: SimulatedCluster, words: list[str], now: float) -> Said:
+def _scontrol(cluster: SimulatedCluster, words: list[str], call: Call, now: float) -> Said:
     verb, *rest = words or [""]
     if verb == "ping":
         return Said("Slurmctld(primary) at localhost is UP\n")
@@ -112,7 +118,7 @@ def _scontrol(cluster: SimulatedCluster, words: list[str], now: float) -> Said:
             cluster, {name.lower(): value for name, value in (word.split("=", 1) for word in rest)}, now
         )
     if (verb, rest[:1]) == ("write", ["batch_script"]):
-        return _write_script(cluster, rest[1:2])
+        return _write_script(cluster, rest[1:2], cluster.asker(call.environment))
     actions: dict[str, Callable[[SimulatedJob], None]] = {
         "requeue": lambda job: cluster.requeue(job, now),
         "suspend": lambda job: cluster.suspend(job, now),
@@ -140,9 +146,14 @@ def _show_nodes(cluster: SimulatedCluster, names: list[str]) -> Said:
     )
 
 
-def _write_script(cluster: SimulatedCluster, ids: list[str]) -> Said:
-    """Prints the batch script to standard output: `-` is the only file that callers name."""
+def _write_script(cluster: SimulatedCluster, ids: list[str], asker: str) -> Said:
+    """Prints the batch script to standard output: `-` is the only file that callers name.
+
+    Only the owner gets it, not the coordinator of the account.
+    """
     for job in cluster.found(ids):
+        if cluster.owner(job) != asker:
+            return Said(stderr="job script retrieval failed: Invalid user id\n")
         return Said(job.request.script.decode())
     raise Failure("job script retrieval failed: Invalid job id specified\n")
 

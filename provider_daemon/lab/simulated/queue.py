@@ -23,7 +23,7 @@ _TITLES = {
 _LONG = {
     "jobid": "A", "state": "T", "submittime": "V", "starttime": "S", "endtime": "e", "timeused": "M",
     "tres-alloc": "+", "reason": "r",
-    "name": "j",
+    "name": "j", "username": "u",
 }  # fmt: skip
 _LIVE = frozenset({"PD", "R", "S", "CG", "CF"})
 
@@ -31,7 +31,7 @@ _LIVE = frozenset({"PD", "R", "S", "CG", "CF"})
 def squeue(cluster: SimulatedCluster, asked: Options, environment: Mapping[str, str], now: float) -> str:
     form = _short(asked["Format"]) if "Format" in asked else asked.get("format", _DEFAULT)
     header = "" if "noheader" in asked else _line(form, lambda letter: _TITLES.get(letter, "")) + "\n"
-    jobs = _chosen(cluster, asked)
+    jobs = _chosen(cluster, asked, cluster.asker(environment))
     return header + "".join(
         _line(form, lambda letter, job=job: _value(cluster, job, letter, environment, now)) + "\n"  # type: ignore[misc]
         for job in jobs
@@ -47,8 +47,13 @@ def _short(form: str) -> str:
     return "".join(f"%{_LONG[name.lower()]}{suffix}" for name, _, suffix in fields)
 
 
-def _chosen(cluster: SimulatedCluster, asked: Options) -> list[SimulatedJob]:
-    jobs = list(cluster.jobs.values())
+def _chosen(cluster: SimulatedCluster, asked: Options, asker: str) -> list[SimulatedJob]:
+    jobs = [job for job in cluster.jobs.values() if cluster.visible(job, asker)]
+    if "me" in asked:
+        jobs = [job for job in jobs if cluster.owner(job) == asker]
+    if "account" in asked:
+        accounts = split(asked["account"])
+        jobs = [job for job in jobs if (job.request.account or cluster.account) in accounts]
     if "jobs" in asked:
         ids = split(asked["jobs"])
         jobs = cluster.found(ids)
@@ -57,8 +62,8 @@ def _chosen(cluster: SimulatedCluster, asked: Options) -> list[SimulatedJob]:
     if "name" in asked:
         names = split(asked["name"])
         jobs = [job for job in jobs if job.request.name in names]
-    if "user" in asked and cluster.user not in split(asked["user"]):
-        jobs = []
+    if "user" in asked:
+        jobs = [job for job in jobs if cluster.owner(job) in split(asked["user"])]
     states = split(asked.get("states", ""))
     if states == ["all"]:
         return jobs
@@ -92,7 +97,7 @@ def _value(
         "A": str(job.id),
         "P": cluster.partition_of(job).name,
         "j": request.name,
-        "u": cluster.user,
+        "u": cluster.owner(job),
         "U": str(cluster.uid),
         "t": SHORT_STATES[job.state],
         "T": job.state,

@@ -1,6 +1,6 @@
 """The program sacct."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from provider_daemon.lab.simulated.accounting import Search
 from provider_daemon.lab.simulated.amounts import long_elapsed, moment, node_list, tres
@@ -21,13 +21,22 @@ def sacct(cluster: SimulatedCluster, asked: Options, environment: Mapping[str, s
             raise Failure("sacct: error: Too wide of a date range in query\n", 95)
     fields, mark = split(asked.get("format", _DEFAULT)), asked.get("delimiter", "|")
     lines = [] if "noheader" in asked else [fields]
-    for record in cluster.database.search(_search(asked, now)):
+    for record in _visible(cluster, asked, cluster.asker(environment), now):
         allocation = _values(cluster, record, environment, now, convert="noconvert" not in asked)
         lines.append(_line(fields, allocation))
         if "allocations" not in asked and record.nodes:
             lines.append(_line(fields, {**allocation, **_batch_step(record)}))
     end = mark if "parsable" in asked else ""
     return "".join(f"{mark.join(line)}{end}\n" for line in lines)
+
+
+def _visible(cluster: SimulatedCluster, asked: Options, asker: str, now: float) -> Iterator[SimulatedJob]:
+    own = not {"allusers", "jobs"} & asked.keys()
+    accounts = split(asked.get("accounts", cluster.account))
+    for record in cluster.database.search(_search(asked, now)):
+        mine = cluster.owner(record) == asker if own else cluster.visible(record, asker)
+        if mine and (record.request.account or cluster.account) in accounts:
+            yield record
 
 
 def _search(asked: Options, now: float) -> Search:
@@ -76,7 +85,7 @@ def _values(
         "JobIDRaw": str(job.id),
         "JobID": str(job.id),
         "JobName": request.name,
-        "User": cluster.user,
+        "User": cluster.owner(job),
         "Account": request.account or cluster.account,
         "QOS": request.qos,
         "Partition": cluster.partition_of(job).name,

@@ -27,7 +27,8 @@ class SimulatedSite:
     changed at any time; poke() applies the change at once.
     """
 
-    def __init__(self, *, nodes: int = 4) -> None:
+    def __init__(self, *, nodes: int = 4, pool: int = 0) -> None:
+        """`pool`: the number of customers' users. They are mere names: all programs run as this process."""
         me = pwd.getpwuid(os.getuid())
         names = [f"n{number}" for number in range(1, nodes + 1)]
         self.cluster = SimulatedCluster(
@@ -40,6 +41,7 @@ class SimulatedSite:
             user=me.pw_name,
             uid=me.pw_uid,
             version=VERSION,
+            pool=tuple(f"provd-c{number:03}" for number in range(1, pool + 1)),
         )
         self.directory = temporary("provd-sim.")
         self.work_root = self.directory / "work"
@@ -62,6 +64,11 @@ class SimulatedSite:
     def ssh(self) -> dict[str, object]:
         """Returns host, port, user, key_file, known_hosts."""
         return self.sshd.ssh
+
+    @property
+    def pool(self) -> tuple[str, ...]:
+        """Returns the users of customers."""
+        return self.cluster.pool
 
     @property
     def faults(self) -> Faults:
@@ -94,7 +101,7 @@ class SimulatedSite:
 
     async def start(self) -> None:
         try:
-            for name in ("home", "spool", "work"):
+            for name in ("home", "spool", "work", *(f"work/{user}" for user in self.pool)):
                 (self.directory / name).mkdir()
             socket = self.directory / "slurm.sock"
             write_programs(self.directory / "bin", socket)

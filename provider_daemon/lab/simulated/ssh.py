@@ -80,10 +80,12 @@ class SshServer:
         (self._keys / "authorized_keys").write_text((self._keys / "id_ed25519.pub").read_text())
 
     async def _serve(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        name = str(process.get_extra_info("username"))
         child = await asyncio.create_subprocess_exec(
             "/bin/sh", "-c", process.command or "",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=self._environment, cwd=self._environment["HOME"], start_new_session=True,
+            env={**self._environment, "USER": name, "LOGNAME": name}, cwd=self._environment["HOME"],
+            start_new_session=True,
         )  # fmt: skip
         self._running.add(child)
         assert child.stdin

@@ -21,8 +21,8 @@ LOGIN_USER = "provdlab"  # the jobs' user if root starts the site
 class Plan:
     """The plan of a site.
 
-    `owner` runs the daemons, `user` logs in and submits. Memory is in MB per node. slurmctld and slurmd
-    listen on `address`, all others on 127.0.0.1.
+    `owner` runs the daemons, `user` logs in and submits. `pool`: Unix users of customers, made for this site
+    alone. Memory is in MB per node. slurmctld and slurmd listen on `address`, all others on 127.0.0.1.
     """
 
     owner: str
@@ -41,6 +41,7 @@ class Plan:
     gpus: int = 2
     gpu_type: str = "a100"
     settings: dict[str, str] = field(default_factory=dict)
+    pool: tuple[str, ...] = ()
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -91,11 +92,14 @@ def load(root: Path) -> Layout | None:
     except OSError as error:
         raise LabError(f"{root} cannot be read: {error.strerror}") from None
     value = json.loads(text)
-    return Layout(root, Plan(**{**value, "node_ports": tuple(value["node_ports"])}))
+    lists = {name: tuple(value[name]) for name in ("node_ports", "pool") if name in value}
+    return Layout(root, Plan(**{**value, **lists}))
 
 
-def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None) -> Layout:
+def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None, pool: int = 0) -> Layout:
     """Creates the directories and the plan. Raises LabError for a directory with other contents."""
+    if pool and os.geteuid():
+        raise LabError("only root can create the Unix users of a pool")
     if not plain(str(root)):
         raise LabError(
             f"{root}: SLURM's configuration allows only letters, digits and _ . - in paths; use another "
@@ -116,10 +120,17 @@ def create(root: Path, *, nodes: int = 4, settings: dict[str, str] | None = None
         ssh_port=ssh,
         node_ports=tuple(node_ports),
         settings=settings or {},
+        pool=_pool(pool),
     )
     layout = Layout(root, plan)
     _make_directories(layout)
     return layout
+
+
+def _pool(count: int) -> tuple[str, ...]:
+    """Returns names that no other site on this machine uses."""
+    site = f"provd-{random.randrange(16**6):06x}"
+    return tuple(f"{site}-c{number:03}" for number in range(1, count + 1))
 
 
 def _empty(root: Path) -> None:

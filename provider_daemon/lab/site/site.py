@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from provider_daemon.lab.site import conf, layout, processes
+from provider_daemon.lab.site import conf, layout, pool, processes
 from provider_daemon.lab.site.daemons import Daemons
 from provider_daemon.lab.site.layout import Layout
 from provider_daemon.lab.site.processes import LabError
+from provider_daemon.site_setup.script import PRINCIPAL
 
 # The Debian packages that a site needs, each with a program whose presence shows that it is installed.
 PACKAGES = {
@@ -47,17 +48,20 @@ class Site:
     env: Mapping[str, str]  # for SLURM's commands on the site, as its owner
 
     @classmethod
-    def open(cls, directory: Path, *, nodes: int = 4, settings: dict[str, str] | None = None) -> "Site":
+    def open(
+        cls, directory: Path, *, nodes: int = 4, settings: dict[str, str] | None = None, pool: int = 0
+    ) -> "Site":
         """Returns an existing site, or a new plan.
 
-        `nodes` and `settings` (slurm.conf's) apply to a new site only.
+        `nodes`, `settings` (slurm.conf's) and `pool`, the number of customers' Unix users, apply to a new
+        site only.
         """
         root = directory.resolve()
         if layout.load(root) is not None:
             return cls.existing(root)
         if missing := missing_packages():
             raise LabError(f"SLURM is not installed here: apt-get install {' '.join(missing)}")
-        site = cls._of(layout.create(root, nodes=nodes, settings=settings))
+        site = cls._of(layout.create(root, nodes=nodes, settings=settings, pool=pool))
         try:
             site.write_files()
         except BaseException:
@@ -86,6 +90,16 @@ class Site:
         keys, plan = self.layout.root / "ssh", self.layout.plan
         files = {"key_file": str(keys / "id_ed25519"), "known_hosts": str(keys / "known_hosts")}
         return {"host": "127.0.0.1", "port": plan.ssh_port, "user": plan.user, **files}
+
+    @property
+    def ca_key_file(self) -> str:
+        """Returns the private key of the certificate authority that the site's sshd trusts."""
+        return str(self.layout.root / "ssh/ca")
+
+    @property
+    def pool(self) -> tuple[str, ...]:
+        """Returns the Unix users of customers."""
+        return self.layout.plan.pool
 
     @property
     def work_root(self) -> Path:
@@ -127,9 +141,10 @@ class Site:
 
     def _write_ssh(self) -> None:
         keys = self.layout.root / "ssh"
-        for name in ("host_ed25519", "id_ed25519"):
+        for name in ("host_ed25519", "id_ed25519", "ca"):
             self.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "provd-lab", "-f", str(keys / name))
         (keys / "authorized_keys").write_text((keys / "id_ed25519.pub").read_text())
+        (keys / "principals").write_text(f"{PRINCIPAL}\n")
         kind, key, *_ = (keys / "host_ed25519.pub").read_text().split()
         (keys / "known_hosts").write_text(f"[127.0.0.1]:{self.layout.plan.ssh_port} {kind} {key}\n")
         (keys / "sshd_config").write_text(conf.sshd_config(self.layout))
@@ -159,6 +174,8 @@ class Site:
         _once(root / "accounts.done", daemons.make_accounts)
         for daemon in daemons.names:
             daemons.start(daemon)
+        if self.pool:
+            _once(root / "pool.done", lambda: pool.prepare(self.layout, self.env))
         processes.until("every node takes jobs", self._nodes_ready, self.layout.log("slurmctld"))
 
     def _nodes_ready(self) -> bool:
@@ -206,6 +223,7 @@ class Site:
             self.purge()
 
     def purge(self) -> None:
+        pool.remove(self.layout, self.env)
         for directory in (self.layout.run, self.layout.root):
             shutil.rmtree(directory, ignore_errors=True)
 
