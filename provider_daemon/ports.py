@@ -62,7 +62,8 @@ class Watch:
     or may not have been submitted, so that their absence must be provable (slurmdbd is then asked for its
     backlog). `since`: the earliest second at which any of them can have been submitted. `submitted`: name ->
     SLURM's submit time of that id as last seen, which identifies the SLURM job even if its name was changed.
-    `intents`: names of submissions whose outcome is unknown. `users`: name -> the pool user of the job.
+    `intents`: names of submissions whose outcome is unknown. `users`: name -> pool user that owns the SLURM
+    job; a name that is missing here belongs to the main user.
     """
 
     names: frozenset[str]
@@ -72,6 +73,10 @@ class Watch:
     submitted: Mapping[str, int] = field(default_factory=dict)
     intents: frozenset[str] = frozenset()
     users: Mapping[str, str] = field(default_factory=dict)
+
+    def user(self, name: str) -> str:
+        """Returns the user of a job, "" for the main user."""
+        return self.users.get(name, "")
 
 
 @dataclass(frozen=True, slots=True)

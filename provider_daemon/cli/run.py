@@ -42,7 +42,7 @@ def run(config: ConfigFile = DEFAULT, dry_run: DryRun = False) -> None:
 async def rehearse(loaded: "Config") -> None:
     from provider_daemon.chain import keys
     from provider_daemon.clock import SystemClock
-    from provider_daemon.daemon.build import outbox_settings, served_cluster
+    from provider_daemon.daemon.build import outbox_settings, queried_account, served_cluster
     from provider_daemon.dry_run.loops import Unsending, Unsigning, Unsubmitting, dry_run
     from provider_daemon.slurm.connect import logins
 
@@ -54,7 +54,10 @@ async def rehearse(loaded: "Config") -> None:
     served_clusters = {
         each.id: served_cluster(each, signers[each.key], loaded.chain.max_gas) for each in loaded.clusters
     }
-    sites = {each.id: Unsubmitting(logins(each, clock), clock, each.name) for each in loaded.clusters}
+    sites = {
+        each.id: Unsubmitting(logins(each, clock), clock, each.name, queried_account(each))
+        for each in loaded.clusters
+    }
     chain = Unsending(loaded.chain.id, loaded.chain.endpoints, clock, quorum=loaded.chain.quorum)
     try:
         with dry_run(chain, served_clusters, sites, clock) as ours:

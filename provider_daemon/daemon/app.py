@@ -19,6 +19,7 @@ from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
 from provider_daemon.config.model import ClusterConfig, Config
 from provider_daemon.daemon.audited_ledger import AuditedLedger
+from provider_daemon.daemon.build import queried_account
 from provider_daemon.daemon.loops import LoopSet, Wiring
 from provider_daemon.daemon.reload import Reload
 from provider_daemon.errors import LedgerError
@@ -97,7 +98,7 @@ class Daemon:
             MeasuredTransport(site.main, self.clock),
             lambda user: MeasuredTransport(site.as_user(user), self.clock),
         )
-        return SlurmScheduler(measured, self.clock, cluster.name, self._ongoing)
+        return SlurmScheduler(measured, self.clock, cluster.name, self._ongoing, queried_account(cluster))
 
     def _wiring(self) -> Wiring:
         return Wiring(

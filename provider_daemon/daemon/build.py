@@ -34,7 +34,12 @@ def outbox_settings(chain: ChainConfig) -> OutboxSettings:
 
 
 def scheduler(cluster: ClusterConfig, clock: Clock) -> SlurmScheduler:
-    return SlurmScheduler(logins(cluster, clock), clock, cluster.name)
+    return SlurmScheduler(logins(cluster, clock), clock, cluster.name, account=queried_account(cluster))
+
+
+def queried_account(cluster: ClusterConfig) -> str:
+    """Returns the account whose jobs are queried; "" where all jobs are the main login's own."""
+    return cluster.account if cluster.accounts == "pool" else ""
 
 
 def data_policy(config: Config) -> DataPolicy | None:

@@ -70,8 +70,8 @@ class Recording(Scheduler, Protocol):
 class Unsubmitting(SlurmScheduler):
     """Queries SLURM, but records submissions and ignores cancellations."""
 
-    def __init__(self, logins: SiteLogins[Transport], clock: Clock, cluster: str) -> None:
-        super().__init__(logins, clock, cluster)
+    def __init__(self, logins: SiteLogins[Transport], clock: Clock, cluster: str, account: str = "") -> None:
+        super().__init__(logins, clock, cluster, account=account)
         self.orders: list[Submission] = []
 
     async def submit(self, orders: Sequence[Submission]) -> tuple[SubmissionResult, ...]:

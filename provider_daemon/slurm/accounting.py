@@ -6,12 +6,13 @@ See docs/slurm.md, 'Accounting records'.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.slurm import tres
-from provider_daemon.slurm.commands import SACCT_FIELDS, SACCT_KEY
-from provider_daemon.slurm.parse import Queued, seconds, state_word
+from provider_daemon.slurm.commands import SACCT_FIELDS, SACCT_KEY, SACCT_USER
+from provider_daemon.slurm.parse import Queued, seconds, state_word, user_of
 from provider_daemon.slurm.states import JobState, hopeless, job_state
 from provider_daemon.slurm.tables import Reading, read
 
@@ -29,7 +30,8 @@ _RUN_AGAIN = frozenset({"NODE_FAIL", "BOOT_FAIL", "LAUNCH_FAILED", "RECONFIG_FAI
 class AccountingRow:
     """One record of commands.SACCT_FIELDS. Times are in seconds since the epoch, 0 when SLURM has none.
 
-    `directory` is the working directory. A job's user cannot change it once the job runs.
+    `directory` is the working directory. A job's user cannot change it once the job runs. `user`: the pool
+    user, "" for the main user.
     """
 
     slurm_id: str
@@ -43,11 +45,16 @@ class AccountingRow:
     reason: str
     run: Run
     directory: str = ""
+    user: str = ""
 
 
-def rows(text: str, mark: str) -> Reading[AccountingRow]:
-    """Parses sacct's output, in sacct's order: the records of one job are adjacent, the oldest first."""
-    return read("sacct", text, mark, SACCT_FIELDS, SACCT_KEY, ("JobName", "WorkDir"), _row)
+def rows(text: str, mark: str, main: str = "") -> Reading[AccountingRow]:
+    """Parses sacct's output, in sacct's order: the records of one job are adjacent, the oldest first.
+
+    `main` names the main user if the records have their user.
+    """
+    fields = (SACCT_USER, *SACCT_FIELDS) if main else SACCT_FIELDS
+    return read("sacct", text, mark, fields, SACCT_KEY, ("JobName", "WorkDir"), partial(_row, main))
 
 
 def once(reading: Reading[AccountingRow]) -> Reading[AccountingRow]:
@@ -56,7 +63,7 @@ def once(reading: Reading[AccountingRow]) -> Reading[AccountingRow]:
     return replace(reading, rows=tuple(found.values()))
 
 
-def _row(field: Mapping[str, str]) -> AccountingRow:
+def _row(main: str, field: Mapping[str, str]) -> AccountingRow:
     code, signal = exit_code(field["ExitCode"])
     return AccountingRow(
         slurm_id=field[SACCT_KEY],
@@ -75,6 +82,7 @@ def _row(field: Mapping[str, str]) -> AccountingRow:
             submitted=seconds(field["Submit"]),
         ),
         directory=field["WorkDir"],
+        user=user_of(field.get(SACCT_USER), main),
     )
 
 

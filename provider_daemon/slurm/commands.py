@@ -45,8 +45,8 @@ MAX_DIRECTORY = 900
 # query prints its header: output without one is that of a failed query. tables.py explains why the id is
 # requested three times.
 SQUEUE_KEY, SACCT_KEY = "JobID", "JobIDRaw"
+SQUEUE_USER, SACCT_USER = "UserName", "User"  # only queried where jobs have different users
 SQUEUE_FIELDS = ("State", "SubmitTime", "StartTime", "EndTime", "TimeUsed", "tres-alloc", "Reason", "Name")
-SQUEUE_FORMAT = ",".join(f"{field}:$mark" for field in columns(SQUEUE_KEY, SQUEUE_FIELDS))
 SACCT_FIELDS = (
     "State",
     "ExitCode",
@@ -64,7 +64,21 @@ ASSOCIATION_FIELDS = ("Cluster", "Account", "Partition", "QOS", "MaxSubmitJobs",
 
 # Without a list of states, a search by name omits jobs that were cancelled before they became eligible.
 STATES = "BF,CA,CD,DL,F,NF,OOM,PD,PR,R,RQ,RS,RV,S,TO"
-_SACCT = f'sacct -X -D -p --delimiter="$mark" --noconvert -o {",".join(columns(SACCT_KEY, SACCT_FIELDS))}'
+
+
+def _squeue(whose: str, *more: str) -> str:
+    fields = ",".join(f"{field}:$mark" for field in columns(SQUEUE_KEY, (*more, *SQUEUE_FIELDS)))
+    # With -t all, squeue shows a job that ended within MinJobAge, whether or not slurmdbd has its record.
+    return f'squeue -a {whose} -t all -O "{fields}"'
+
+
+def _sacct(which: str, *more: str) -> str:
+    fields = ",".join(columns(SACCT_KEY, (*more, *SACCT_FIELDS)))
+    return f'sacct -X -D -p --delimiter="$mark" --noconvert -o {fields} {which}'
+
+
+_WINDOW = f'-s {STATES} -S "uts$since" -E "$until"'
+_ACCOUNT = '-a -A "$account"'
 
 _KEPT = (
     'PATH="$PATH" HOME="${HOME:-/}" USER="${USER:-}" LOGNAME="${LOGNAME:-}" SHELL="${SHELL:-/bin/sh}"'
@@ -91,24 +105,30 @@ def _program(body: str, seconds: int, variables: str = _EPOCH_TIMES) -> str:
 
 
 VERSION = _program("sbatch --version", QUERY_SECONDS)
-# With -t all, squeue shows a job that ended within MinJobAge, whether or not slurmdbd has its record.
-SQUEUE = _program(f'read -r mark\nsqueue -a --me -t all -O "{SQUEUE_FORMAT}"', QUERY_SECONDS)
-SACCT_BY_ID = _program(f'read -r mark\nids=$(cat)\n{_SACCT} -j "$ids"', QUERY_SECONDS)
-SACCT_BY_NAME = _program(
-    (
-        f'read -r mark\nread -r since\nread -r until\nnames=$(cat)\n{_SACCT} -s {STATES} -S "uts$since" '
-        '-E "$until" --name "$names"'
-    ),
-    QUERY_SECONDS,
-)
+SQUEUE = _program(f"read -r mark\n{_squeue('--me')}", QUERY_SECONDS)
+_BY_ID = '-j "$ids"'
+SACCT_BY_ID = _program(f"read -r mark\nids=$(cat)\n{_sacct(_BY_ID)}", QUERY_SECONDS)
+_BY_NAME = f'{_WINDOW} --name "$names"'
+_READ_WINDOW = "read -r mark\nread -r since\nread -r until"
+SACCT_BY_NAME = _program(f"{_READ_WINDOW}\nnames=$(cat)\n{_sacct(_BY_NAME)}", QUERY_SECONDS)
 # Every job of this user since a time. The site's clock is printed first, which saves a separate query.
-SACCT_SINCE = _program(
-    (
-        f'read -r mark\nread -r since\nread -r until\ndate +%s\n{_SACCT} -s {STATES} -S "uts$since" -E '
-        '"$until"'
-    ),
-    QUERY_SECONDS,
+SACCT_SINCE = _program(f"{_READ_WINDOW}\ndate +%s\n{_sacct(_WINDOW)}", QUERY_SECONDS)
+
+# --- the same for all users of an account, whose coordinator this login is ---
+
+_POOL_SQUEUE = _squeue(_ACCOUNT.removeprefix("-a "), SQUEUE_USER)
+POOL_SQUEUE = _program(f"read -r mark\nread -r account\n{_POOL_SQUEUE}", QUERY_SECONDS)
+# By id, a job is found in any account: its owner may have moved it to another one.
+POOL_SACCT_BY_ID = _program(f"read -r mark\nids=$(cat)\n{_sacct(f'-a {_BY_ID}', SACCT_USER)}", QUERY_SECONDS)
+_READ_POOL_WINDOW = f"{_READ_WINDOW}\nread -r account"
+POOL_SACCT_BY_NAME = _program(
+    f"{_READ_POOL_WINDOW}\nnames=$(cat)\n{_sacct(f'{_ACCOUNT} {_BY_NAME}', SACCT_USER)}", QUERY_SECONDS
 )
+POOL_SACCT_SINCE = _program(
+    f"{_READ_POOL_WINDOW}\ndate +%s\n{_sacct(f'{_ACCOUNT} {_WINDOW}', SACCT_USER)}", QUERY_SECONDS
+)
+WHO = _program("id -un", QUERY_SECONDS)
+
 QUERY_RANGE = _program("sacctmgr show config", INSPECT_SECONDS)
 SDIAG = _program("sdiag", QUERY_SECONDS)
 NODES = _program("scontrol show node -o", QUERY_SECONDS)
@@ -321,8 +341,10 @@ def remove_empty(directories: Sequence[str]) -> Command:
     return Command(REMOVE_EMPTY, " ".join(map(_directory, directories)).encode())
 
 
-def queue(mark: str) -> Command:
-    """`mark` follows every field of the output."""
+def queue(mark: str, account: str = "") -> Command:
+    """`mark` follows every field of the output. `account`: all its users; "" for the jobs of this login."""
+    if account:
+        return Command(POOL_SQUEUE, f"{mark}\n{_account(account)}\n".encode())
     return Command(SQUEUE, f"{mark}\n".encode())
 
 
@@ -330,21 +352,38 @@ def hosts(mark: str) -> Command:
     return Command(HOSTS, f"{mark}\n".encode())
 
 
-def accounting_by_id(mark: str, slurm_ids: Sequence[str]) -> Command:
-    return Command(SACCT_BY_ID, f"{mark}\n{','.join(map(_id, slurm_ids))}".encode())
+def accounting_by_id(mark: str, slurm_ids: Sequence[str], account: str = "") -> Command:
+    """With `account`, jobs of all users are found, and each record has its user."""
+    program = POOL_SACCT_BY_ID if account else SACCT_BY_ID
+    return Command(program, f"{mark}\n{','.join(map(_id, slurm_ids))}".encode())
 
 
-def accounting_by_name(mark: str, names: Sequence[str], since: int, until: int = 0) -> Command:
+def accounting_by_name(
+    mark: str, names: Sequence[str], since: int, until: int = 0, account: str = ""
+) -> Command:
     """Queries the jobs that existed between `since` and `until`, in seconds since the epoch.
 
-    `until` 0 means a day from now by the site's clock.
+    `until` 0 means a day from now by the site's clock. `account` is that of `queue`.
     """
-    return Command(SACCT_BY_NAME, f"{mark}\n{_window(since, until)}{','.join(map(_name, names))}".encode())
+    program = POOL_SACCT_BY_NAME if account else SACCT_BY_NAME
+    head = f"{mark}\n{_window(since, until)}{_line(account)}"
+    return Command(program, f"{head}{','.join(map(_name, names))}".encode())
 
 
-def accounting_since(mark: str, since: int, until: int = 0) -> Command:
-    """`since` and `until` are those of accounting_by_name."""
-    return Command(SACCT_SINCE, f"{mark}\n{_window(since, until)}".encode())
+def accounting_since(mark: str, since: int, until: int = 0, account: str = "") -> Command:
+    """The arguments are those of accounting_by_name."""
+    program = POOL_SACCT_SINCE if account else SACCT_SINCE
+    return Command(program, f"{mark}\n{_window(since, until)}{_line(account)}".encode())
+
+
+def _line(account: str) -> str:
+    return f"{_account(account)}\n" if account else ""
+
+
+def _account(value: str) -> str:
+    if not names.matches(names.SLURM_NAME, value):
+        raise ValueError(f"invalid SLURM account: {value!r}")
+    return value
 
 
 def _window(since: int, until: int) -> str:

@@ -8,6 +8,9 @@ a new submit time. After a reset, SLURM assigns ids again. Therefore:
 - Another job with that name keeps its own id; it is never used where the id is known.
 - If neither name nor submit time matches, the batch script in slurmctld decides. Nobody can change it.
 - If slurmctld has forgotten a job whose id is unknown, sacct's working directory names it.
+
+Where each customer has a Unix user, all of this holds only for rows of the job's user: another customer's
+SLURM job is never the job, whatever its name, script or directory.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,30 +34,36 @@ class Sorted:
     """squeue's rows, by owner.
 
     `ours` carry the name that provd knows them by. For `unproven` rows only the batch script can decide. A
-    row may be in both: its name is one of provd's, and its script may contain another one.
+    row may be in both: its name is one of provd's, and its script may contain another one. `impostors` have
+    the name of a job and another user.
     """
 
     ours: tuple[Queued, ...]
     unproven: tuple[Queued, ...]
     others: tuple[Queued, ...]
+    impostors: tuple[Queued, ...] = ()
 
 
 def sort_queue(rows: Iterable[Queued], watch: Watch) -> Sorted:
-    owners = _owners(watch)
-    ours, rest = list[Queued](), list[Queued]()
+    owners, users = _owners(watch), {watch.user(name) for name in watch.names}
+    ours, rest, impostors = list[Queued](), list[Queued](), list[Queued]()
     for row in rows:
-        candidates = owners.get(row.slurm_id, ())
+        candidates = [name for name in owners.get(row.slurm_id, ()) if watch.user(name) == row.user]
         if name := _known_submission(row.submitted_at, candidates, watch):
             ours.append(replace(row, name=name))
+        elif row.name in watch.names and watch.user(row.name) != row.user:
+            impostors.append(row)
         elif row.name in watch.names and (row.name in candidates or not candidates):
             ours.append(row)
         else:
             rest.append(row)
     searched = bool(watch.intents)
-    unproven = [row for row in rest if row.slurm_id in owners or (searched and _may_be_renamed(row))]
+    # An impostor may be a job of its own user's, renamed.
+    doubted = [row for row in (*rest, *impostors) if row.user in users]
+    unproven = [row for row in doubted if row.slurm_id in owners or (searched and _may_be_renamed(row))]
     if searched:  # the missing job may have renamed itself to the name of another job of provd
         unproven += [row for row in ours if row.slurm_id not in owners]
-    return Sorted(tuple(ours), tuple(unproven), tuple(rest))
+    return Sorted(tuple(ours), tuple(unproven), tuple(rest), tuple(impostors))
 
 
 def _owners(watch: Watch) -> dict[str, tuple[str, ...]]:
@@ -87,18 +96,22 @@ def own_records(rows: Iterable[AccountingRow], watch: Watch) -> list[AccountingR
     """Returns sacct's rows, with those of provd's jobs under the name that provd knows them by.
 
     Records with one id that follow each other within a second belong to one job. The job is provd's if one of
-    them has its name, the known submit time or its directory. All other records keep their name.
+    them has its name, the known submit time or its directory. All other records keep their name, except that
+    those of another user are left out under the name of a job.
     """
     owners = _owners(watch)
     ordered: dict[str, list[AccountingRow]] = {}
     for row in rows:
         ordered.setdefault(row.slurm_id, []).append(row)
-    return [
+    named = [
         row for slurm_id, found in ordered.items() for row in _named(found, owners.get(slurm_id, ()), watch)
     ]
+    return [row for row in named if row.name not in watch.names or watch.user(row.name) == row.user]
 
 
-def renamed_records(rows: Iterable[AccountingRow], names: frozenset[str]) -> list[AccountingRow]:
+def renamed_records(
+    rows: Iterable[AccountingRow], names: frozenset[str], watch: Watch
+) -> list[AccountingRow]:
     """Returns rows of renamed jobs that run in a directory of one of `names`, under that name."""
     ordered: dict[str, list[AccountingRow]] = {}
     for row in rows:
@@ -106,7 +119,7 @@ def renamed_records(rows: Iterable[AccountingRow], names: frozenset[str]) -> lis
     renamed = list[AccountingRow]()
     for job in (job for found in ordered.values() for job in _jobs(found)):
         name = next((place for row in job if (place := _directory_name(row)) in names), "")
-        if name and all(row.name != name for row in job):
+        if name and all(row.name != name and row.user == watch.user(name) for row in job):
             renamed += [replace(row, name=name) for row in job]
     return renamed
 
@@ -121,6 +134,7 @@ def _named(found: Sequence[AccountingRow], names: Sequence[str], watch: Watch) -
 
 
 def _owned(job: Sequence[AccountingRow], names: Sequence[str], watch: Watch) -> list[AccountingRow]:
+    names = [name for name in names if all(row.user == watch.user(name) for row in job)]
     known = (name for row in job if (name := _known_submission(row.submitted_at, names, watch)))
     named = (name for row in job for name in (row.name, _directory_name(row)) if name in names)
     name = next(known, "") or next(named, "")

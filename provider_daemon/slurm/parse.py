@@ -3,12 +3,21 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.lifecycle import TIMED_OUT
 from provider_daemon.job.slurm_id import is_slurm_id
 from provider_daemon.slurm import tres
-from provider_daemon.slurm.commands import ANSWER, BEGIN, END, SQUEUE_FIELDS, SQUEUE_KEY, UNSTARTED
+from provider_daemon.slurm.commands import (
+    ANSWER,
+    BEGIN,
+    END,
+    SQUEUE_FIELDS,
+    SQUEUE_KEY,
+    SQUEUE_USER,
+    UNSTARTED,
+)
 from provider_daemon.slurm.tables import Reading, read
 from provider_daemon.slurm.transport import CommandResult
 
@@ -24,7 +33,7 @@ _UNSET = frozenset({"", "N/A", "Unknown", "None", "0"})
 class Queued:
     """A row of squeue. Times are in seconds since the epoch, 0 when unset; `elapsed` is in seconds.
 
-    `tres` of a waiting job is what it requests.
+    `tres` of a waiting job is what it requests. `user`: the pool user, "" for the main user.
     """
 
     slurm_id: str
@@ -36,6 +45,7 @@ class Queued:
     tres: str
     reason: str
     name: str
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +106,18 @@ def state_word(text: str) -> str:
     return text
 
 
-def queue(text: str, mark: str) -> Reading[Queued]:
-    """Parses the output of commands.SQUEUE."""
-    return read("squeue", text, mark, SQUEUE_FIELDS, SQUEUE_KEY, ("Name",), _queued)
+def queue(text: str, mark: str, main: str = "") -> Reading[Queued]:
+    """Parses the output of commands.SQUEUE or, if `main` names the main user, of commands.POOL_SQUEUE."""
+    fields = (SQUEUE_USER, *SQUEUE_FIELDS) if main else SQUEUE_FIELDS
+    return read("squeue", text, mark, fields, SQUEUE_KEY, ("Name",), partial(_queued, main))
 
 
-def _queued(field: Mapping[str, str]) -> Queued:
+def user_of(found: str | None, main: str) -> str:
+    """Returns a row's user as Submission has it: "" for the main user."""
+    return "" if found is None or found == main else found
+
+
+def _queued(main: str, field: Mapping[str, str]) -> Queued:
     tres.check(field["tres-alloc"])
     return Queued(
         slurm_id=field[SQUEUE_KEY],
@@ -113,6 +129,7 @@ def _queued(field: Mapping[str, str]) -> Queued:
         tres=field["tres-alloc"],
         reason=field["Reason"],
         name=field["Name"],
+        user=user_of(field.get(SQUEUE_USER), main),
     )
 
 

@@ -54,7 +54,11 @@ class Ended:
 
 
 class SlurmScheduler:
-    """`cluster` is the operator's name of the site. `rpcs` counts SLURM commands, for budgets and metrics."""
+    """`cluster` is the operator's name of the site. `rpcs` counts SLURM commands, for budgets and metrics.
+
+    `account`: the SLURM account of all jobs, whose coordinator the main login is; "" if all jobs are the main
+    login's own.
+    """
 
     def __init__(
         self,
@@ -62,8 +66,11 @@ class SlurmScheduler:
         clock: Clock,
         cluster: str = "",
         ongoing: OngoingProblems | None = None,
+        account: str = "",
     ) -> None:
         self._logins = logins
+        self._account = account
+        self._main_user = ""
         self._clock = clock
         self._cluster = cluster
         self._ongoing = ongoing or OngoingProblems()
@@ -73,6 +80,7 @@ class SlurmScheduler:
         self.rpcs = 0
         # From the last squeue: (id, submit time) of jobs whose script is not provd's.
         self._others = frozenset[tuple[str, int]]()
+        self._impostors = frozenset[tuple[str, str]]()
 
     async def version(self) -> str:
         return parse.version(await self._ask("sbatch --version", Command(commands.VERSION)))
@@ -149,8 +157,8 @@ class SlurmScheduler:
             log.info("accounting_up", cluster=self._cluster)
 
     async def _queue(self) -> Reading[Queued]:
-        mark = _mark()
-        reading = parse.queue(await self._ask("squeue", commands.queue(mark)), mark)
+        mark, main = _mark(), await self._main()
+        reading = parse.queue(await self._ask("squeue", commands.queue(mark, self._account)), mark, main)
         self._notices.note("squeue", reading)
         return reading
 
@@ -158,23 +166,47 @@ class SlurmScheduler:
         """Returns squeue's rows of the watched jobs, under the names that provd knows them by."""
         reading = await self._queue()
         found = ownership.sort_queue(reading.rows, watch)
+        self._report_impostors(found.impostors)
         new = [row for row in found.unproven if (row.slurm_id, row.submitted_at) not in self._others]
-        scripts = {row: await self._script_name(row.slurm_id) for row in new[:SCRIPTS_A_LOOK]}
-        proven = {row: replace(row, name=name) for row, name in scripts.items() if name in watch.names}
+        scripts = {row: await self._script_name(row) for row in new[:SCRIPTS_A_LOOK]}
+        proven = {
+            row: replace(row, name=name)
+            for row, name in scripts.items()
+            if name in watch.names and watch.user(name) == row.user
+        }
         asked = {row for row in found.unproven if row not in new} | scripts.keys()
         self._others = frozenset((row.slurm_id, row.submitted_at) for row in asked if row not in proven)
         ours = [*(row for row in found.ours if row not in proven), *proven.values()]
         ours = [row for row in ours if not row.submitted_at or row.submitted_at >= watch.since]
         return OwnQueue(tuple(ours), found.others, reading.unread, complete=len(new) == len(scripts))
 
-    async def _script_name(self, slurm_id: str) -> str:
+    async def _main(self) -> str:
+        """Returns the main login's Unix user; "" where rows of squeue and sacct have no user."""
+        if self._account and not self._main_user:
+            self._main_user = (await self._ask("id -un", Command(commands.WHO))).strip()
+        return self._main_user
+
+    def _report_impostors(self, found: Sequence[Queued]) -> None:
+        for row in found:
+            if (row.slurm_id, row.name) not in self._impostors:
+                log.warning(
+                    "job_name_of_another_user",
+                    cluster=self._cluster,
+                    slurm_job=row.slurm_id,
+                    user=row.user,
+                    name=row.name,
+                    next="this SLURM job is ignored: the job of that name belongs to another user",
+                )
+        self._impostors = frozenset((row.slurm_id, row.name) for row in found)
+
+    async def _script_name(self, row: Queued) -> str:
         """Returns the name that the job's batch script was submitted with.
 
         Empty if the job has no script: it is interactive, or no longer exists. scontrol reports that with
         exit code 0. Raises Transient if slurmctld does not answer.
         """
         try:
-            return ownership.script_name(await self._script(slurm_id))
+            return ownership.script_name(await self._script(row.slurm_id, row.user))
         except (Transient, Unreadable) as error:
             if failures.NO_SCRIPT not in str(error):
                 raise
@@ -182,14 +214,15 @@ class SlurmScheduler:
             log.warning(
                 "batch_script_unavailable",
                 cluster=self._cluster,
-                slurm_job=slurm_id,
+                slurm_job=row.slurm_id,
                 why=str(error),
                 next=following,
             )
             return ""
 
-    async def _script(self, slurm_id: str) -> str:
-        return await self._ask("scontrol write batch_script", commands.batch_script(slurm_id))
+    async def _script(self, slurm_id: str, user: str) -> str:
+        """SLURM shows a batch script to its owner, and not to the account's coordinator."""
+        return await self._ask("scontrol write batch_script", commands.batch_script(slurm_id), user=user)
 
     async def _last_words(self, watch: Watch, missing: frozenset[str]) -> Ended:
         """Queries accounting, and rules out a requeue before a run that a failed node ended is final.
@@ -232,19 +265,19 @@ class SlurmScheduler:
         reading, failed = await self._rows(ids, names, watch.since)
         records, unread = ownership.own_records(reading.rows, watch), reading.unread
         if not failed and (lost := watch.intents.intersection(names)):
-            reading, failed = await self._renamed(lost, watch.since)
+            reading, failed = await self._renamed(lost, watch)
             records, unread = [*records, *reading.rows], (*unread, *reading.unread)
         return Ended(accounting.by_job(records, missing, watch.since), unread, failed)
 
-    async def _renamed(self, lost: frozenset[str], since: int) -> tuple[Reading[AccountingRow], str]:
+    async def _renamed(self, lost: frozenset[str], watch: Watch) -> tuple[Reading[AccountingRow], str]:
         """Returns (the records of jobs in `lost` that renamed themselves, why they could not be read)."""
         try:
-            _, reading = await self._since(since)
+            _, reading = await self._since(watch.since)
         except TurnedAway:
             raise
         except (Transient, Unreadable) as error:
             return Reading(()), str(error)
-        return replace(reading, rows=tuple(ownership.renamed_records(reading.rows, lost))), ""
+        return replace(reading, rows=tuple(ownership.renamed_records(reading.rows, lost, watch))), ""
 
     async def _rows(
         self, ids: Sequence[str], names: Sequence[str], since: int
@@ -264,13 +297,15 @@ class SlurmScheduler:
         return reading, failed
 
     async def _by_id(self, ids: Sequence[str]) -> Reading[AccountingRow]:
-        mark = _mark()
-        return accounting.rows(await self._ask("sacct", commands.accounting_by_id(mark, ids)), mark)
+        mark, main = _mark(), await self._main()
+        text = await self._ask("sacct", commands.accounting_by_id(mark, ids, self._account))
+        return accounting.rows(text, mark, main)
 
     async def _by_name(self, names: Sequence[str], since: int) -> Reading[AccountingRow]:
-        mark = _mark()
-        texts = await self._history.search(partial(commands.accounting_by_name, mark, names), since)
-        return accounting.once(joined(accounting.rows(text, mark) for text in texts))
+        mark, main = _mark(), await self._main()
+        query = partial(commands.accounting_by_name, mark, names, account=self._account)
+        texts = await self._history.search(query, since)
+        return accounting.once(joined(accounting.rows(text, mark, main) for text in texts))
 
     async def survey(self, since: int, ours: Watch) -> Survey:
         """Finds every job under a name of provd's form that existed at or after `since`.
@@ -308,16 +343,17 @@ class SlurmScheduler:
 
     async def _since(self, since: int) -> tuple[int, Reading[AccountingRow]]:
         """Returns (the site's clock, sacct's records of every job since then)."""
-        mark = _mark()
-        texts = await self._history.search(partial(commands.accounting_since, mark), since)
+        mark, main = _mark(), await self._main()
+        query = partial(commands.accounting_since, mark, account=self._account)
+        texts = await self._history.search(query, since)
         parts = [text.partition("\n") for text in texts]
-        reading = accounting.once(joined(accounting.rows(table, mark) for _, _, table in parts))
+        reading = accounting.once(joined(accounting.rows(table, mark, main) for _, _, table in parts))
         self._notices.note("sacct", reading)
         return parse.seconds(parts[-1][0].strip()), reading
 
-    async def _ask(self, what: str, command: Command, *, query: bool = True) -> str:
+    async def _ask(self, what: str, command: Command, *, query: bool = True, user: str = "") -> str:
         self.rpcs += 1
-        return await ask(self._logins.main, what, command, query=query)
+        return await ask(self._logins.as_user(user), what, command, query=query)
 
     # --- submission ---
 

@@ -5,21 +5,24 @@ import contextlib
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 from provider_daemon.clock import SystemClock
+from provider_daemon.job.site_root import site_root
 from provider_daemon.job.snapshot import Sighting, Snapshot
 from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.lab.site.site import Site
 from provider_daemon.ports import Submission, SubmissionResult, Watch
 from provider_daemon.slurm.local import LocalTransport
+from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.script import Batch, render
 from provider_daemon.slurm.ssh import SshTransport
 from provider_daemon.slurm.transport import Transport
+from tests.fakes.scheduler import known
 
 PATIENCE = 60.0  # seconds; a real job takes about two
 
@@ -35,12 +38,13 @@ class Place:
     site: Site | SimulatedSite
     scheduler: SlurmScheduler
     work_root: Path
+    user: str = ""  # whose jobs the test's are: a pool user, or the main login's
     since: int = field(default_factory=lambda: int(time.time()) - 5)
 
     def order(self, *argv: str, name: str = "", **changes: Any) -> Submission:
         """Returns an order for `argv` as the daemon would write it; `changes` are fields of Batch."""
         name = name or unique()
-        directory = f"{self.work_root}/{name}.{token_hex(4)}"
+        directory = f"{site_root(str(self.work_root), self.user)}/{name}.{token_hex(4)}"
         fields: dict[str, Any] = {
             "partition": "standard", "account": "provd", "qos": "", "nodes": 1, "cpus_per_node": 1,
             "memory_gb_per_node": 1,
@@ -48,7 +52,7 @@ class Place:
             "environment": (),
         }  # fmt: skip
         batch = Batch(name=name, directory=directory, argv=argv, **{**fields, **changes})
-        return Submission(name, render(batch), directory)
+        return Submission(name, render(batch), directory, user=self.user)
 
     def output(self, order: Submission) -> str:
         return Path(order.directory, "output.txt").read_text()
@@ -65,9 +69,19 @@ class Place:
         intents: Sequence[str] = (),
     ) -> Snapshot:
         watch = Watch(
-            frozenset(names), ids or {}, frozenset(doubtful), self.since, submitted or {}, frozenset(intents)
+            frozenset(names),
+            ids or {},
+            frozenset(doubtful),
+            self.since,
+            submitted or {},
+            frozenset(intents),
+            dict.fromkeys(names, self.user),
         )
         return await self.scheduler.snapshot(watch)
+
+    def known(self, ids: dict[str, str], submitted: dict[str, int] | None = None) -> Watch:
+        """The test's jobs, whose SLURM ids are known."""
+        return replace(known(ids, submitted), users=dict.fromkeys(ids, self.user))
 
     async def until(self, there: Callable[[], bool]) -> None:
         """Waits until the condition holds. A file that the condition reads may not exist yet."""
@@ -123,3 +137,13 @@ def transport(site: Site | SimulatedSite, way: str) -> Transport:
     if way == "local":
         return LocalTransport(site.env)
     return SshTransport(clock=SystemClock(), **site.ssh)  # type: ignore[arg-type]
+
+
+def logins(site: Site | SimulatedSite, way: str) -> SiteLogins[Transport]:
+    """With "pool", jobs are submitted over SSH as their users."""
+    if way != "pool":
+        return SiteLogins(transport(site, way))
+    return SiteLogins(
+        transport(site, way),
+        lambda user: SshTransport(clock=SystemClock(), **{**site.ssh, "user": user}),  # type: ignore[arg-type]
+    )

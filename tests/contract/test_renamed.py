@@ -16,7 +16,6 @@ from provider_daemon.ports import Submission, SubmissionResult
 from provider_daemon.slurm.parse import Queued
 from provider_daemon.slurm.tables import Reading
 from tests.contract.places import PATIENCE, Place
-from tests.fakes.scheduler import known
 
 RENAME = "scontrol update jobid=$SLURM_JOB_ID jobname=harmless"
 
@@ -38,7 +37,7 @@ async def test_a_job_that_renames_itself_is_followed_and_cancelled(place: Place)
     ids = {order.name: receipt.slurm_id}
     (seen,) = (await place.look(order.name, ids=ids)).of(order.name)
     assert (seen.slurm_id, seen.phase) == (receipt.slurm_id, Phase.RUNNING)
-    await place.scheduler.cancel(known(ids, {order.name: seen.submitted_at}))
+    await place.scheduler.cancel(place.known(ids, {order.name: seen.submitted_at}))
     over = await place.until_phase(
         order.name, Phase.ENDED, ids=ids, submitted={order.name: seen.submitted_at}
     )
@@ -51,7 +50,7 @@ async def test_a_lost_answer_and_a_new_name_are_not_an_absence(place: Place) -> 
     receipt = await started(place, order)
     (seen,) = (await place.look(order.name, doubtful=[order.name], intents=[order.name])).of(order.name)
     assert seen.slurm_id == receipt.slurm_id
-    await place.scheduler.cancel(known({order.name: receipt.slurm_id}, {order.name: seen.submitted_at}))
+    await place.scheduler.cancel(place.known({order.name: receipt.slurm_id}, {order.name: seen.submitted_at}))
 
 
 async def test_renamed_and_requeued(place: Place) -> None:
@@ -66,7 +65,7 @@ async def test_renamed_and_requeued(place: Place) -> None:
     submitted = {order.name: first.submitted_at}
     again = await place.until_phase(order.name, Phase.WAITING, ids=ids, submitted=submitted)
     assert (again.slurm_id, again.submitted_at > first.submitted_at) == (receipt.slurm_id, True)
-    await place.scheduler.cancel(known(ids, submitted))
+    await place.scheduler.cancel(place.known(ids, submitted))
     over = await place.until_phase(order.name, Phase.ENDED, ids=ids, submitted=submitted)
     assert (over.slurm_id, over.outcome, len(over.runs)) == (receipt.slurm_id, State.CANCELLED, 2)
 
@@ -82,7 +81,7 @@ async def test_a_job_under_anothers_name_is_not_taken_for_it(place: Place) -> No
     await started(place, thief)
     seen = (await place.look(victim.name, ids=ids)).of(victim.name)
     assert (seen[0].slurm_id, len(seen)) == (receipt.slurm_id, 2)
-    await place.scheduler.cancel(known(ids, {victim.name: seen[0].submitted_at}))
+    await place.scheduler.cancel(place.known(ids, {victim.name: seen[0].submitted_at}))
     await place.until_phase(victim.name, Phase.ENDED, ids=ids)
     (other,) = [
         each
@@ -90,7 +89,7 @@ async def test_a_job_under_anothers_name_is_not_taken_for_it(place: Place) -> No
         if each.slurm_id != receipt.slurm_id
     ]
     assert other.phase in (Phase.WAITING, Phase.RUNNING)
-    await place.scheduler.cancel(known({victim.name: other.slurm_id}))
+    await place.scheduler.cancel(place.known({victim.name: other.slurm_id}))
 
 
 async def test_a_job_that_shrinks_is_billed_for_what_it_held(place: Place) -> None:

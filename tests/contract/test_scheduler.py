@@ -15,7 +15,6 @@ from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
 from provider_daemon.ports import SubmissionResult
 from tests.contract.places import Place, unique
-from tests.fakes.scheduler import known
 
 HOSTILE = (
     "$(touch hostile)",
@@ -83,7 +82,7 @@ async def test_more_nodes_than_exist(place: Place) -> None:
         while not (seen := (await place.look(order.name)).of(order.name)) or not seen[0].hopeless:
             await asyncio.sleep(0.2)
     assert "SLURM can never start it" in seen[0].hopeless
-    await place.scheduler.cancel(known({order.name: receipt.slurm_id}))
+    await place.scheduler.cancel(place.known({order.name: receipt.slurm_id}))
 
 
 async def test_found_by_name_while_it_runs_and_after(place: Place) -> None:
@@ -112,13 +111,13 @@ async def test_survey(place: Place) -> None:
         assert receipt.slurm_id, receipt
     await place.until_phase(f"{running.name}-JOB-1", Phase.RUNNING)
     await place.until_phase(f"{ended.name}-JOB-1", Phase.ENDED)
-    survey = await place.scheduler.survey(place.since, known({}))
+    survey = await place.scheduler.survey(place.since, place.known({}))
     (live,), (over,) = (survey.snapshot.of(f"{order.name}-JOB-1") for order in (running, ended))
     (run,) = live.runs
     assert (live.phase, run.cpus, run.memory_mib, run.nodes) == (Phase.RUNNING, 2, 2048, 1)
     assert (over.final, over.outcome, survey.snapshot.complete) == (True, State.COMPLETED, True)
     assert abs(survey.site_time - time.time()) < 30
-    await place.scheduler.cancel(known({live.name: live.slurm_id}))
+    await place.scheduler.cancel(place.known({live.name: live.slurm_id}))
 
 
 async def test_found_by_id(place: Place) -> None:
@@ -161,10 +160,10 @@ async def test_cancel_running(place: Place) -> None:
     order = place.order("sleep", "300", wall_seconds=600)
     (receipt,) = await place.submit(order)
     await place.until_phase(order.name, Phase.RUNNING)
-    await place.scheduler.cancel(known({order.name: receipt.slurm_id}))
+    await place.scheduler.cancel(place.known({order.name: receipt.slurm_id}))
     seen = await place.until_phase(order.name, Phase.ENDED)
     assert seen.outcome is State.CANCELLED
-    await place.scheduler.cancel(known({order.name: receipt.slurm_id, unique(): "999999"}))
+    await place.scheduler.cancel(place.known({order.name: receipt.slurm_id, unique(): "999999"}))
 
 
 async def test_cancel_spares_strangers(place: Place) -> None:
@@ -176,10 +175,10 @@ async def test_cancel_spares_strangers(place: Place) -> None:
     mine, stranger = await place.submit(ours, other)
     await place.until_phase(ours.name, Phase.RUNNING)
     await place.until_phase(other.name, Phase.RUNNING)
-    await place.scheduler.cancel(known({unique(): stranger.slurm_id, ours.name: mine.slurm_id}))
+    await place.scheduler.cancel(place.known({unique(): stranger.slurm_id, ours.name: mine.slurm_id}))
     await place.until_phase(ours.name, Phase.ENDING, Phase.ENDED)
     assert (await place.look(other.name)).of(other.name)[0].phase is Phase.RUNNING
-    await place.scheduler.cancel(known({other.name: stranger.slurm_id}))
+    await place.scheduler.cancel(place.known({other.name: stranger.slurm_id}))
 
 
 async def test_cancel_waiting(place: Place) -> None:
@@ -188,7 +187,7 @@ async def test_cancel_waiting(place: Place) -> None:
     (receipt,) = await place.submit(order)
     assert receipt.slurm_id
     await place.until_phase(order.name, Phase.WAITING)
-    await place.scheduler.cancel(known({order.name: receipt.slurm_id}))
+    await place.scheduler.cancel(place.known({order.name: receipt.slurm_id}))
     seen = await place.until_phase(order.name, Phase.ENDED)
     assert (seen.outcome, sum(run.elapsed for run in seen.runs)) == (State.CANCELLED, 0)
 
@@ -244,8 +243,8 @@ async def test_a_name_that_reads_as_rows(place: Place) -> None:
     )
     (seen,) = (await place.look(victim.name, ids={victim.name: receipt.slurm_id})).of(victim.name)
     assert (seen.slurm_id, seen.phase) == (receipt.slurm_id, Phase.RUNNING)
-    await place.scheduler.survey(place.since, known({}))  # reads the rows of all users
-    await place.scheduler.cancel(known({victim.name: receipt.slurm_id}))
+    await place.scheduler.survey(place.since, place.known({}))  # reads the rows of all users
+    await place.scheduler.cancel(place.known({victim.name: receipt.slurm_id}))
 
 
 async def test_environment(place: Place) -> None:
@@ -271,7 +270,7 @@ async def test_nodes(place: Place) -> None:
     (receipt,) = await place.submit(order)
     await place.until_phase(order.name, Phase.RUNNING)
     nodes = await place.scheduler.nodes()
-    await place.scheduler.cancel(known({order.name: receipt.slurm_id}))
+    await place.scheduler.cancel(place.known({order.name: receipt.slurm_id}))
     assert [node.host for node in nodes] == ["n1", "n2", "n3", "n4"]
     assert {(node.cpus, node.memory_mib, node.gpus, node.gpu_type) for node in nodes} == {
         (16, 65536, 2, "a100")
@@ -323,7 +322,7 @@ async def test_slurmctld_down(place: Place) -> None:
 async def test_job_directory_missing(place: Place) -> None:
     """An order whose directory cannot be created is known not to have started, and delays no other order."""
     good, bad = place.order("true"), place.order("true")
-    bad = type(bad)(bad.name, bad.script, "/proc/no/such/place")
+    bad = replace(bad, directory="/proc/no/such/place")
     receipts = await place.submit(good, bad)
     assert receipts[0].slurm_id
     assert "directory" in receipts[1].deferral

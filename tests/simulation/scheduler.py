@@ -66,7 +66,7 @@ class SimulatedScheduler(SlurmScheduler):
     async def _backlog(self) -> int:
         return await self._far("sdiag", self._site.backlog)
 
-    async def _script(self, slurm_id: str) -> str:
+    async def _script(self, slurm_id: str, user: str) -> str:
         return await self._far("scontrol write batch_script", lambda: self._site.script(slurm_id))
 
     async def _rows(

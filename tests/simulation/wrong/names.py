@@ -53,11 +53,11 @@ def live_first(job: Job, snapshot: Snapshot) -> Sighting | None:
     return next(iter(reversed(live or list(sightings))), None)
 
 
-async def no_script(self: Any, slurm_id: str) -> str:
+async def no_script(self: Any, row: Queued) -> str:
     return ""
 
 
-async def not_searched(self: Any, lost: frozenset[str], since: int) -> tuple[Reading[AccountingRow], str]:
+async def not_searched(self: Any, lost: frozenset[str], watch: Watch) -> tuple[Reading[AccountingRow], str]:
     return Reading(()), ""
 
 

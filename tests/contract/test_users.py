@@ -1,0 +1,75 @@
+"""Where each customer has a Unix user: the coordinator sees all jobs, and takes none for another's."""
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from provider_daemon.job.snapshot import Phase
+from provider_daemon.job.state import State
+from provider_daemon.ports import Submission, Watch
+from tests.contract.places import Place
+
+
+@pytest.fixture
+def pooled(place: Place) -> Place:
+    if not place.user:
+        pytest.skip("all jobs of this site have one user")
+    return place
+
+
+def named(place: Place, name: str, *argv: str) -> Submission:
+    """A job of that place's user under a name that the test chooses."""
+    order = place.order(*argv, wall_seconds=600)
+    script, directory = (text.replace(order.name, name) for text in (order.script, order.directory))
+    return replace(order, name=name, script=script, directory=directory)
+
+
+async def test_another_users_job_under_the_name_is_not_the_job(pooled: Place) -> None:
+    """A customer who submits under another customer's job name changes nothing about that job.
+
+    That holds while the job's id is known, while it is not, and for a job that was never submitted.
+    """
+    victim, unsubmitted = pooled.order("sleep", "300", wall_seconds=600), pooled.order("true")
+    thief = replace(pooled, user=pooled.site.pool[1])
+    (receipt,) = await pooled.submit(victim)
+    for name in (victim.name, unsubmitted.name):
+        (stolen,) = await thief.submit(named(thief, name, "sleep", "300"))
+        assert stolen.slurm_id
+    (seen,) = (await pooled.look(victim.name, intents=[victim.name])).of(victim.name)
+    assert seen.slurm_id == receipt.slurm_id
+    snapshot = await pooled.look(unsubmitted.name, doubtful=[unsubmitted.name], intents=[unsubmitted.name])
+    assert (snapshot.complete, snapshot.of(unsubmitted.name)) == (True, ())
+    ids = {victim.name: receipt.slurm_id}
+    await pooled.scheduler.cancel(pooled.known(ids, {victim.name: seen.submitted_at}))
+    over = await pooled.until_phase(victim.name, Phase.ENDED, ids=ids)
+    assert (over.slurm_id, over.outcome) == (receipt.slurm_id, State.CANCELLED)
+
+
+async def test_one_query_has_the_jobs_of_all_users(pooled: Place) -> None:
+    """The coordinator sees running and ended jobs of every user, and cancels them, with one command each."""
+    places = [replace(pooled, user=user) for user in pooled.site.pool[:2]]
+    orders = [place.order("sleep", "300", wall_seconds=600) for place in places]
+    ids = {order.name: (await pooled.submit(order))[0].slurm_id for order in orders}
+    users = {order.name: order.user for order in orders}
+    watch = Watch(frozenset(ids), ids, since=pooled.since, users=users)
+    await pooled.until_phase(orders[0].name, Phase.RUNNING, ids=ids)
+    before = pooled.scheduler.rpcs
+    snapshot = await pooled.scheduler.snapshot(watch)
+    await pooled.scheduler.cancel(watch)
+    assert pooled.scheduler.rpcs - before == 3  # squeue; then squeue and scancel
+    assert all(len(snapshot.of(name)) == 1 for name in ids)
+    for place, order in zip(places, orders, strict=True):
+        over = await place.until_phase(order.name, Phase.ENDED, ids=ids)
+        assert over.outcome is State.CANCELLED
+
+
+async def test_a_comparison_knows_whose_jobs_are_whose(pooled: Place) -> None:
+    """A survey finds each watched job once, and not another user's job under its name."""
+    name = f"ve-{uuid4().hex[:12]}-JOB-1"
+    done = await pooled.run(named(pooled, name, "true"))
+    thief = replace(pooled, user=pooled.site.pool[1])
+    await thief.run(named(thief, name, "true"))
+    watch = replace(pooled.known({name: done.slurm_id}), since=pooled.since)
+    found = (await pooled.scheduler.survey(pooled.since, watch)).snapshot.of(name)
+    assert [seen.slurm_id for seen in found] == [done.slurm_id]
