@@ -299,6 +299,9 @@ SSH_LOGIN_PROBLEM = _gauge(
     "cause",
     absent="if the last login succeeded",
 )
+SSH_CONNECTIONS = _gauge(
+    "provd_ssh_connections", "SSH connections to the login node currently open.", "cluster"
+)
 SSH_CHANNELS = _counter("provd_ssh_channels_total", "SSH channels opened; each command uses one.", "cluster")
 SSH_CHANNELS_REFUSED = _counter(
     "provd_ssh_channels_refused_total",
@@ -396,7 +399,14 @@ SECTIONS: dict[str, tuple[Family, ...]] = {
         SLURM_NOTHING_RAN,
         SLURM_NODES,
     ),
-    "SSH": (SSH_CONNECTS, SSH_LOGIN_PROBLEM, SSH_CHANNELS, SSH_CHANNELS_REFUSED, SSH_CHANNELS_OPEN),
+    "SSH": (
+        SSH_CONNECTS,
+        SSH_LOGIN_PROBLEM,
+        SSH_CONNECTIONS,
+        SSH_CHANNELS,
+        SSH_CHANNELS_REFUSED,
+        SSH_CHANNELS_OPEN,
+    ),
     "Ledger and reconciliation": (LEDGER_SIZE, LEDGER_FREE, LEDGER_COMMIT, DIFFERENCES, RECONCILED),
 }
 CATALOG = tuple(family for section in SECTIONS.values() for family in section)

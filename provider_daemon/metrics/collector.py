@@ -73,7 +73,12 @@ class SshCounters(Protocol):
     channels: int
     refused: int
     open: int
-    problem: ConnectOutcome | None
+
+    @property
+    def connections(self) -> int: ...
+
+    @property
+    def problem(self) -> ConnectOutcome | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +233,9 @@ class DaemonCollector(Collector):
         )
         problems = [((cluster, each.problem.value), 1.0) for cluster, each in ssh if each.problem]
         yield metric(catalog.SSH_LOGIN_PROBLEM, problems)
+        yield metric(
+            catalog.SSH_CONNECTIONS, [((cluster,), float(each.connections)) for cluster, each in ssh]
+        )
         yield metric(catalog.SSH_CHANNELS, [((cluster,), float(each.channels)) for cluster, each in ssh])
         yield metric(
             catalog.SSH_CHANNELS_REFUSED, [((cluster,), float(each.refused)) for cluster, each in ssh]

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from provider_daemon.names import PRINCIPAL
+
 LEASES, HOME = ".provd-leases", ".provd-home"  # below the work root
 LOGIN_GROUP = "provd-login"  # sshd trusts provd's certificates for the members of this group only
-PRINCIPAL = "provd"
 AUTHORITIES, PRINCIPALS = "/etc/ssh/provd_user_ca.pub", "/etc/ssh/provd_principals"
 AUTHORIZED_KEYS = "/etc/ssh/provd_authorized_keys"
 SSHD_FILE, SUDO_FILE = "/etc/ssh/sshd_config.d/50-provd.conf", "/etc/sudoers.d/provd"

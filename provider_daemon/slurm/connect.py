@@ -7,6 +7,7 @@ from provider_daemon.config.model import ClusterConfig
 from provider_daemon.ports import Clock
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.logins import SiteLogins
+from provider_daemon.slurm.site_connections import IDLE_SECONDS, SiteConnections
 from provider_daemon.slurm.ssh import SshTransport
 
 SiteTransport: TypeAlias = LocalTransport | SshTransport
@@ -14,15 +15,17 @@ SiteTransport: TypeAlias = LocalTransport | SshTransport
 
 def logins(cluster: ClusterConfig, clock: Clock, key_file: str = "") -> SiteLogins[SiteTransport]:
     """`key_file` replaces the daemon's SSH key: gateway and mover run as users who cannot read that one."""
-    make = partial(_transport, cluster, clock, key_file)
+    make = partial(_transport, cluster, clock, key_file, SiteConnections())
     return SiteLogins(make(""), make if cluster.accounts == "pool" else None)
 
 
-def _transport(cluster: ClusterConfig, clock: Clock, key_file: str, user: str) -> SiteTransport:
+def _transport(
+    cluster: ClusterConfig, clock: Clock, key_file: str, site: SiteConnections, user: str
+) -> SiteTransport:
     """`user` is a pool user, or "" for the main user."""
     if cluster.transport == "local" or cluster.ssh is None:
         return LocalTransport(path=cluster.slurm_path, user=user)
-    ssh = cluster.ssh
+    ssh, pool = cluster.ssh, cluster.pool
     return SshTransport(
         host=ssh.host,
         port=ssh.port,
@@ -33,4 +36,7 @@ def _transport(cluster: ClusterConfig, clock: Clock, key_file: str, user: str) -
         clock=clock,
         login_seconds=ssh.login_seconds,
         path=cluster.slurm_path,
+        certificate_seconds=60 * pool.certificate_minutes if pool and pool.login == "certificate" else 0,
+        site=site,
+        idle_seconds=IDLE_SECONDS if user else 0,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shlex
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from provider_daemon.errors import Transient
@@ -18,7 +19,7 @@ class LocalTransport:
     """`environment` replaces the daemon's PATH, HOME, USER, LOGNAME, SHELL and SLURM_CONF.
 
     No other variable is passed on. `path` lists directories that are put before that PATH. `user`: the Unix
-    user of the programs, through sudo, which sets the environment itself; "" for the daemon's own.
+    user of the programs, through sudo, which sets all of them except SLURM_CONF; "" for the daemon's own.
     """
 
     def __init__(
@@ -28,14 +29,16 @@ class LocalTransport:
         self._start_as = ("sudo", "-n", "-u", user, "--") if user else ()
         source = os.environ if environment is None else environment
         self._environment = {name: source[name] for name in _KEPT if name in source}
+        slurm_conf = self._environment.get("SLURM_CONF")
+        self._before = f"export SLURM_CONF={shlex.quote(slurm_conf)}\n" if user and slurm_conf else ""
 
     async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
-        program = with_path(program, self._path)
+        program = self._before + with_path(program, self._path)
         return await _converse(await self._start(program), stdin(program, payload), timeout)
 
     @contextlib.asynccontextmanager
     async def stream(self, program: str) -> AsyncIterator[ProgramStream]:
-        program = with_path(program, self._path)
+        program = self._before + with_path(program, self._path)
         process = await self._start(program)
         try:
             async with started(ProgramStream(_pipes(process), lambda: _ended(process)), program) as stream:
@@ -88,9 +91,12 @@ async def _converse(process: asyncio.subprocess.Process, text: bytes, seconds: f
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ends the process and discards its remaining output: a process with a full pipe would never end."""
+    """Ends the process and discards its remaining output: a process with a full pipe would never end.
+
+    sudo runs as root and cannot be ended; its program ends at its own time limit.
+    """
     if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, 15)
     for pipe in (process.stdout, process.stderr):
         while pipe is not None and await pipe.read(2**16):

@@ -74,6 +74,14 @@ def second_factor(user: str) -> LoginProblem:
     return LoginProblem(ConnectOutcome.SECOND_FACTOR, text)
 
 
+def certificate_refused(user: str) -> LoginProblem:
+    text = (
+        f"the certificate is refused: check that {user} exists at the site, that sshd trusts the certificate "
+        "authority (TrustedUserCAKeys, AuthorizedPrincipalsFile), and both clocks"
+    )
+    return LoginProblem(ConnectOutcome.LOGIN_REFUSED, text)
+
+
 def check_probe(answer: CommandResult) -> None:
     """Raises LoginProblem unless the login shell ran PROBE. Other output of login files is ignored."""
     if PROBE_WORD in answer.stdout.split("\n"):

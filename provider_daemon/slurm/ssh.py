@@ -8,9 +8,7 @@ import asyncio
 import contextlib
 import os
 import stat
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
@@ -23,6 +21,7 @@ from provider_daemon.retry import quickly
 from provider_daemon.slurm import login
 from provider_daemon.slurm.login import LoginProblem
 from provider_daemon.slurm.reconnect import ReconnectLimit
+from provider_daemon.slurm.site_connections import SiteConnections, SshCounts
 from provider_daemon.slurm.ssh_connect import Connector, Target, talk
 from provider_daemon.slurm.streams import ProgramStream, started
 from provider_daemon.slurm.transport import CommandResult, command_line, consumed, stdin, with_path
@@ -38,26 +37,14 @@ CHANNEL_RETRY_SECONDS = 0.4
 _LOST = (ConnectOutcome.FAILED, "the connection was lost")
 
 
-@dataclass(slots=True)
-class SshCounts:
-    """Counts since the start.
-
-    `connects` are attempts by outcome; `channels` were opened, `refused` by sshd, and `open` are open now.
-    `problem` is why the last attempt failed, or None.
-    """
-
-    connects: Counter[str] = field(default_factory=Counter)
-    channels: int = 0
-    refused: int = 0
-    open: int = 0
-    problem: ConnectOutcome | None = None
-
-
 class SshTransport:
     """Exactly one of `known_hosts` (a file) and `host_key_fingerprint` ("SHA256:...") pins the host key.
 
     The check cannot be disabled. `login_seconds` limits one connection attempt, which continues while
     programs give up after START_SECONDS. `path` lists directories that are put before the login's PATH.
+    `certificate_seconds`: `key_file` is a certificate authority's, and each login uses a new key with a
+    certificate of this validity. `site`: what all connections to the site share. `idle_seconds`: the
+    connection is closed when it was not used for so long; 0 keeps it open.
     """
 
     def __init__(
@@ -72,6 +59,9 @@ class SshTransport:
         host_key_fingerprint: str = "",
         login_seconds: float = 30,
         path: Sequence[str] = (),
+        certificate_seconds: float = 0,
+        site: SiteConnections | None = None,
+        idle_seconds: float = 0,
     ) -> None:
         if bool(known_hosts) == bool(host_key_fingerprint):
             raise ConfigError([f"ssh to {host}: give exactly one of known_hosts and host_key_fingerprint"])
@@ -79,9 +69,9 @@ class SshTransport:
             raise ConfigError([f"ssh to {host}: known_hosts {known_hosts} does not exist"])
         _check_key_file(key_file)
         self._where = f"{user}@[{host}]:{port}" if ":" in host else f"{user}@{host}:{port}"
-        self._connector = Connector(
-            Target(host, port, user, key_file, known_hosts, host_key_fingerprint, login_seconds)
-        )
+        pin = (known_hosts, host_key_fingerprint)
+        target = Target(host, port, user, key_file, *pin, login_seconds, certificate_seconds)
+        self._connector = Connector(target, clock)
         self._login_seconds = login_seconds
         self._path = tuple(path)
         self._clock = clock
@@ -91,7 +81,16 @@ class SshTransport:
         self._opening: asyncio.Task[asyncssh.SSHClientConnection] | None = None
         self._connection: asyncssh.SSHClientConnection | None = None
         self._down = _LOST
-        self.counts = SshCounts()
+        self._site = site or SiteConnections()
+        self._site.add(self)
+        self._idle_seconds = idle_seconds
+        self._busy = 0  # programs that run or wait for a channel
+        self._idle_since = 0.0
+        self._closing: asyncio.TimerHandle | None = None
+
+    @property
+    def counts(self) -> SshCounts:
+        return self._site.counts
 
     async def run(self, program: str, payload: bytes, timeout: float) -> CommandResult:
         program = with_path(program, self._path)
@@ -127,6 +126,7 @@ class SshTransport:
     ) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
         """START_SECONDS include everything before the program: a free slot, the connection, the channel."""
         taken = False
+        self._begin()
         try:
             try:
                 async with asyncio.timeout(START_SECONDS):
@@ -142,6 +142,34 @@ class SshTransport:
         finally:
             if taken:
                 slots.release()
+            self._end()
+
+    def _begin(self) -> None:
+        self._busy += 1
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
+
+    def _end(self) -> None:
+        self._busy -= 1
+        self._idle_since = self._clock.now()
+        if not self._busy:
+            self._close_when_idle()
+
+    def _close_when_idle(self) -> None:
+        if self._idle_seconds:
+            self._closing = asyncio.get_running_loop().call_later(self._idle_seconds, self.disconnect)
+
+    @property
+    def idle_since(self) -> float | None:
+        """When its last program ended; None if one runs, or if the connection must stay open."""
+        return self._idle_since if self._idle_seconds and not self._busy else None
+
+    def disconnect(self) -> None:
+        """Closes the connection; the next program opens another one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _late(self) -> str:
         late = f"ssh {self._where}: the command did not start within {START_SECONDS} s"
@@ -170,6 +198,8 @@ class SshTransport:
         return len(opened)
 
     async def close(self) -> None:
+        if self._closing is not None:
+            self._closing.cancel()
         if self._opening is not None:
             self._opening.cancel()
         if self._connection is not None:
@@ -216,28 +246,44 @@ class SshTransport:
             if self._opening is None or self._opening.done():
                 self._opening = asyncio.create_task(self._open())
                 self._opening.add_done_callback(_retrieved)
-            self._connection = await asyncio.shield(self._opening)
+            return await asyncio.shield(self._opening)
         return self._connection
 
     async def _open(self) -> asyncssh.SSHClientConnection:
         """Between two attempts, raises the outcome and text of the last one."""
-        if self._limit.wait(self._clock.now()) <= 0:
-            self._limit.tried(self._clock.now())
-            self._down = _LOST
-            try:
-                connection = await self._connector.open()
-            except (asyncssh.Error, OSError, TimeoutError, ValueError, LoginProblem) as error:
-                self._down = login.meaning(error, self._login_seconds)
-                self.counts.problem = self._down[0]
-                self.counts.connects[self._down[0]] += 1
-            else:
-                self.counts.problem = None
-                self.counts.connects[ConnectOutcome.CONNECTED] += 1
-                log.info("ssh_connected", host=self._where)
+        async with self._site.logins:
+            others = self._site.failures.wait(self._clock.now())
+            if self._limit.wait(self._clock.now()) <= 0 < others:
+                raise Transient(
+                    f"ssh {self._where}: other logins to the site failed; next attempt in {others:.0f} s"
+                )
+            if self._limit.wait(self._clock.now()) <= 0 and (connection := await self._attempt()):
                 return connection
         outcome, text = self._down
         wait = self._limit.wait(self._clock.now())
         raise login.raised(outcome, f"ssh {self._where}: {text}; next attempt in {wait:.0f} s")
+
+    async def _attempt(self) -> asyncssh.SSHClientConnection | None:
+        """Logs in. Returns None after a failure, which `_down` then names."""
+        if self._idle_seconds:
+            self._site.make_room()
+        self._limit.tried(self._clock.now())
+        self._down = _LOST
+        try:
+            connection = await self._connector.open()
+        except (asyncssh.Error, OSError, TimeoutError, ValueError, LoginProblem) as error:
+            self._down = login.meaning(error, self._login_seconds)
+            self._site.failures.failed(self._clock.now())
+            self.counts.problems[self._where] = self._down[0]
+            self.counts.connects[self._down[0]] += 1
+            return None
+        self.counts.problems.pop(self._where, None)
+        self.counts.connects[ConnectOutcome.CONNECTED] += 1
+        log.info("ssh_connected", host=self._where)
+        self._connection = connection
+        if not self._busy:  # whoever waited for it has given up
+            self._close_when_idle()
+        return connection
 
 
 def _retrieved(task: asyncio.Task[asyncssh.SSHClientConnection]) -> None:

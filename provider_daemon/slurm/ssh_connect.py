@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import asyncssh
 import structlog
 
-from provider_daemon.ports import ConnectOutcome
+from provider_daemon.ports import Clock, ConnectOutcome
 from provider_daemon.slurm import known_hosts, login
+from provider_daemon.slurm.certificates import client_keys
 from provider_daemon.slurm.conversation import converse
 from provider_daemon.slurm.known_hosts import KnownHosts
 from provider_daemon.slurm.login import LoginProblem
@@ -35,7 +36,8 @@ Trusted = asyncssh.SSHKnownHosts | tuple[list[str], list[str], list[str]]
 class Target:
     """Login parameters.
 
-    Exactly one of `known_hosts` and `fingerprint` is set. `seconds` limits an attempt.
+    Exactly one of `known_hosts` and `fingerprint` is set. `seconds` limits an attempt. With
+    `certificate_seconds`, `key_file` is the key of a certificate authority that the site trusts.
     """
 
     host: str
@@ -45,13 +47,15 @@ class Target:
     known_hosts: str
     fingerprint: str
     seconds: float
+    certificate_seconds: float = 0
 
 
 class Connector:
     """Connects to one target, and remembers which type of host key was the pinned one."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, clock: Clock) -> None:
         self._target = target
+        self._clock = clock
         self._types = list(HOST_KEY_ALGORITHMS)
 
     async def open(self) -> asyncssh.SSHClientConnection:
@@ -117,13 +121,14 @@ class Connector:
     ) -> asyncssh.SSHClientConnection:
         """Uses nothing of the daemon's environment or ~/.ssh; neither needs to exist or be readable."""
         target = self._target
+        keys = client_keys(target.key_file, target.certificate_seconds, target.user, self._clock.now())
         try:
             connection, _ = await asyncssh.create_connection(
                 lambda: client,
                 target.host,
                 target.port,
                 username=target.user,
-                client_keys=[target.key_file],
+                client_keys=keys,
                 agent_path=None,
                 config=None,
                 # Empty lists of trusted keys send every host key to _Client.validate_host_public_key.
@@ -141,6 +146,8 @@ class Connector:
         except asyncssh.PermissionDenied:
             if client.asked_for_more:
                 raise login.second_factor(target.user) from None
+            if target.certificate_seconds:
+                raise login.certificate_refused(target.user) from None
             raise
         return connection
 

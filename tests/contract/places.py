@@ -20,6 +20,7 @@ from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.script import Batch, render
+from provider_daemon.slurm.site_connections import SiteConnections
 from provider_daemon.slurm.ssh import SshTransport
 from provider_daemon.slurm.transport import Transport
 from tests.fakes.scheduler import known
@@ -140,10 +141,13 @@ def transport(site: Site | SimulatedSite, way: str) -> Transport:
 
 
 def logins(site: Site | SimulatedSite, way: str) -> SiteLogins[Transport]:
-    """With "pool", jobs are submitted over SSH as their users."""
+    """With "pool", every login is by certificate, and jobs are submitted as their users."""
     if way != "pool":
         return SiteLogins(transport(site, way))
-    return SiteLogins(
-        transport(site, way),
-        lambda user: SshTransport(clock=SystemClock(), **{**site.ssh, "user": user}),  # type: ignore[arg-type]
-    )
+    shared, clock = SiteConnections(), SystemClock()
+
+    def made(user: object) -> Transport:
+        options: dict[str, Any] = {**site.ssh, "key_file": site.ca_key_file, "user": user}
+        return SshTransport(clock=clock, site=shared, certificate_seconds=600, **options)
+
+    return SiteLogins(made(site.ssh["user"]), made)

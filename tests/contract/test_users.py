@@ -1,5 +1,7 @@
 """Where each customer has a Unix user: the coordinator sees all jobs, and takes none for another's."""
 
+import os
+import shutil
 from dataclasses import replace
 from uuid import uuid4
 
@@ -7,7 +9,9 @@ import pytest
 
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
+from provider_daemon.lab.site.site import Site
 from provider_daemon.ports import Submission, Watch
+from provider_daemon.slurm.local import LocalTransport
 from tests.contract.places import Place
 
 
@@ -62,6 +66,22 @@ async def test_one_query_has_the_jobs_of_all_users(pooled: Place) -> None:
     for place, order in zip(places, orders, strict=True):
         over = await place.until_phase(order.name, Phase.ENDED, ids=ids)
         assert over.outcome is State.CANCELLED
+
+
+@pytest.mark.real
+@pytest.mark.xdist_group("real-slurm")
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("sudo") is None, reason="needs root and sudo")
+async def test_a_user_by_sudo(real_site: Site) -> None:
+    """A daemon on the login node runs the same commands as a pool user through sudo."""
+    user = real_site.pool[0]
+    transport = LocalTransport(real_site.env, user=user)
+    answer = await transport.run("id -un; scontrol ping; cat\n", bytes(range(1, 128)) * 1000, 20)
+    assert answer.stdout.startswith(f"{user}\nSlurmctld(primary)")
+    assert answer.stdout.endswith(bytes(range(1, 128)).decode() * 1000)
+    assert (await transport.run("timeout 2 sleep 60\n", b"", 1)).exit_code is None
+    async with transport.stream("cat\n") as stream:
+        await stream.write(b"hello")
+        assert await stream.read_exactly(5) == b"hello"
 
 
 async def test_a_comparison_knows_whose_jobs_are_whose(pooled: Place) -> None:

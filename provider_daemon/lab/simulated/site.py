@@ -66,6 +66,11 @@ class SimulatedSite:
         return self.sshd.ssh
 
     @property
+    def ca_key_file(self) -> str:
+        """Returns the private key of the certificate authority that the site trusts."""
+        return self.sshd.ca_key_file
+
+    @property
     def pool(self) -> tuple[str, ...]:
         """Returns the users of customers."""
         return self.cluster.pool

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import asyncssh
 
+from provider_daemon.names import PRINCIPAL
+
 
 class SshServer:
     """The SSH server. `port` is set by start(). `connections` counts the logins so far."""
@@ -69,15 +71,22 @@ class SshServer:
             "known_hosts": str(keys / "known_hosts"),
         }
 
+    @property
+    def ca_key_file(self) -> str:
+        """Returns the private key of the certificate authority whose certificates are accepted."""
+        return str(self._keys / "ca")
+
     def _make_keys(self) -> None:
         self._keys.mkdir()
-        for name in ("host_ed25519", "id_ed25519"):
+        for name in ("host_ed25519", "id_ed25519", "ca"):
             key = asyncssh.generate_private_key("ssh-ed25519")
             path = self._keys / name
             path.touch(0o600)
             key.write_private_key(path)
             key.write_public_key(f"{path}.pub")
-        (self._keys / "authorized_keys").write_text((self._keys / "id_ed25519.pub").read_text())
+        own, authority = ((self._keys / f"{name}.pub").read_text() for name in ("id_ed25519", "ca"))
+        certified = f'cert-authority,principals="{PRINCIPAL}" {authority}'
+        (self._keys / "authorized_keys").write_text(f"{own}{certified}")
 
     async def _serve(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         name = str(process.get_extra_info("username"))

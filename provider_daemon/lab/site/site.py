@@ -14,7 +14,7 @@ from provider_daemon.lab.site import conf, layout, pool, processes
 from provider_daemon.lab.site.daemons import Daemons
 from provider_daemon.lab.site.layout import Layout
 from provider_daemon.lab.site.processes import LabError
-from provider_daemon.site_setup.script import PRINCIPAL
+from provider_daemon.names import PRINCIPAL
 
 # The Debian packages that a site needs, each with a program whose presence shows that it is installed.
 PACKAGES = {

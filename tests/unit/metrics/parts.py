@@ -58,6 +58,7 @@ class Ssh:
     channels: int = 9
     refused: int = 3
     open: int = 1
+    connections: int = 1
 
 
 def parts(ledger: Ledger, path: Path, *loops: Health, **more: object) -> Parts:

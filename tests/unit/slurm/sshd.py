@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ from provider_daemon.slurm.transport import command_line
 
 PROBED = command_line(PROBE)
 PROGRAM = "cat; echo err >&2; exit 3\n"
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0)
 
 
 class Clock:
