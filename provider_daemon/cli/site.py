@@ -2,10 +2,13 @@
 
 import typer
 
-from provider_daemon.cli import site_audit
+from provider_daemon.cli import site_audit, site_prepare
 
-app = typer.Typer(help="Audit a SLURM site.", no_args_is_help=True)
+app = typer.Typer(help="Prepare and audit a SLURM site.", no_args_is_help=True)
 
+app.command("prepare", short_help="Print the script that creates a Unix user for each customer.")(
+    site_prepare.prepare
+)
 app.command("audit", short_help="Try what one customer's job can reach of another's, and of the site.")(
     site_audit.audit
 )

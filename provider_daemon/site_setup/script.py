@@ -163,7 +163,8 @@ def ssh(pool: Pool) -> list[str]:
         f"  echo 'sshd does not read {SSHD_FILE}: add an Include line to /etc/ssh/sshd_config' >&2",
         "  exit 1",
         "fi",
-        "systemctl try-reload-or-restart ssh.service sshd.service",
+        "systemctl try-reload-or-restart ssh.service 2>/dev/null ||",  # Debian's name, then EL's
+        "  systemctl try-reload-or-restart sshd.service",
     ]
 
 

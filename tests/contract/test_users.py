@@ -2,15 +2,19 @@
 
 import os
 import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
+from provider_daemon.lab.site import pool
 from provider_daemon.lab.site.site import Site
 from provider_daemon.ports import Submission, Watch
+from provider_daemon.site_setup.script import sshd_lines
 from provider_daemon.slurm.local import LocalTransport
 from tests.contract.places import Place
 
@@ -93,3 +97,28 @@ async def test_a_comparison_knows_whose_jobs_are_whose(pooled: Place) -> None:
     watch = replace(pooled.known({name: done.slurm_id}), since=pooled.since)
     found = (await pooled.scheduler.survey(pooled.since, watch)).snapshot.of(name)
     assert [seen.slurm_id for seen in found] == [done.slurm_id]
+
+
+@pytest.mark.real
+@pytest.mark.xdist_group("real-slurm")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_site_is_prepared_once(real_site: Site, tmp_path: Path) -> None:
+    """Running the script again changes nothing. sshd's lines apply to the group, not to others."""
+
+    def state() -> str:
+        associations = real_site.run("sacctmgr", "-nP", "show", "assoc", "format=account,user,id").stdout
+        found = [
+            (each.name, each.stat().st_mode, each.stat().st_uid) for each in real_site.work_root.iterdir()
+        ]
+        return f"{associations} {sorted(entry for entry in found if entry[0] in real_site.pool)}"
+
+    before = state()
+    pool.prepare(real_site.layout, real_site.env)
+    assert state() == before
+    lines = sshd_lines([f"    TrustedUserCAKeys {real_site.ca_key_file}.pub"])
+    config = tmp_path / "sshd_config"
+    config.write_text("\n".join([f"HostKey {real_site.layout.root}/ssh/host_ed25519", *lines, ""]))
+    for user, trusts in ((real_site.pool[0], True), ("root", False)):
+        asked = ["/usr/sbin/sshd", "-T", "-f", str(config), "-C", f"user={user},host=a,addr=127.0.0.1"]
+        shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        assert (f"trustedusercakeys {real_site.ca_key_file}.pub" in shown) is trusts
