@@ -82,16 +82,21 @@ class JobRecords:
         if isinstance(record, ChainJob) and same_request(job.spec, record.spec):
             self._confirmed(job, record)
             return True
-        if (found := self._objection(job_id, record)) is not None:
+        if (found := self._objection(job, record)) is not None:
             self._hold(job, found)
         return False
 
-    def _objection(self, job_id: str, record: Answer) -> Hold | None:
-        """Returns the reason for a hold, or None while the node may only lag."""
+    def _objection(self, job: Job, record: Answer) -> Hold | None:
+        """Returns the reason for a hold, or None while the node may only lag.
+
+        A job without a SLURM job loses nothing by a hold, and the unreadable record may be another job's.
+        """
         if isinstance(record, ChainJob):
             return Hold.OTHER_RECORD
         found = Hold.NOT_ON_CHAIN if record is None else Hold.UNREADABLE
-        since = self._unanswered.setdefault((job_id, found), self._clock.now())
+        if found is Hold.UNREADABLE and not job.slurm_id:
+            return found
+        since = self._unanswered.setdefault((job.spec.job_id, found), self._clock.now())
         return found if self._clock.now() - since >= UNANSWERED_SECONDS else None
 
     def _confirmed(self, job: Job, record: ChainJob) -> None:

@@ -33,7 +33,7 @@ Once it is calm:
 11. No SLURM job of an ended job lives for longer than CANCEL_SEEN seconds, and at most one SLURM job of it
     ever ran.
 12. No invented job is reported (7), and none runs in SLURM for longer than UNPAID seconds after the true
-    answers return.
+    record can be read.
 14. No job is submitted before its inputs are there (site.py, at each sbatch), and one whose inputs cannot be
     had is reported failed without having been in SLURM.
 15. A final report that signs results signs those of its job, with all bytes that were moved for it; one
@@ -148,6 +148,9 @@ def _unpaid(scene: Scene) -> list[str]:
     lines = []
     for lie in scene.invented:
         seen = max(lie.until, START + scene.world.trouble_until)
+        true = scene.blocks.books.jobs.get(lie.record.spec.job_id)
+        if true and not true.readable(seen):
+            seen = true.unreadable_from + true.unreadable_for
         late = max(
             (slurm_job.now_at.ended_at - seen for slurm_job in scene.site.of(lie.record.slurm_name)),
             default=0,

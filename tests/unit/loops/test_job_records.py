@@ -212,6 +212,24 @@ async def test_an_absent_record_waits_for_the_node(house: House, liar: Liar) -> 
     assert await house.state() == "queued"
 
 
+async def test_no_job_is_submitted_while_its_record_cannot_be_read(house: House, liar: Liar) -> None:
+    """The record may be another job's by now: a job without a SLURM job waits from the first such answer."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+
+    def unreadable(job_id: str, record: ChainJob | None) -> ChainJob | None:
+        raise Unreadable("HPCJob.state: unknown word")
+
+    liar.lie = unreadable
+    await sweeps(house, 1)
+    assert (known(house).hold, house.scheduler.orders) == (Hold.UNREADABLE, [])
+    liar.truth()
+    await house.round()
+    await house.round()
+    assert known(house).hold is None
+    assert [order.name for order in house.scheduler.orders] == [known(house).name]
+
+
 async def test_an_unreadable_record_holds_its_job_alone(house: House, liar: Liar) -> None:
     """Its SLURM job runs on and nothing is reported, until the record can be read again."""
     await house.chain.send(ALICE, job(), job())
