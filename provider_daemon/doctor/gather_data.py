@@ -5,7 +5,7 @@ import contextlib
 import ipaddress
 import os
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TypeVar
 import aiohttp
 from cryptography import x509
 
-from provider_daemon.config.model import Config, DataConfig, GatewayConfig
+from provider_daemon.config.model import ClusterConfig, Config, DataConfig, GatewayConfig
 from provider_daemon.doctor.deadline import Deadline
 from provider_daemon.doctor.facts import Certificate, DataFacts, GatewayFacts, MoverFacts
 from provider_daemon.doctor.finding import Unknown
@@ -24,6 +24,7 @@ from provider_daemon.gateway.tls import new_context
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
 from provider_daemon.site_files.values import Kind, NotThere
+from provider_daemon.slurm.connect import SiteTransport, logins
 from provider_daemon.transfers import file
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ async def gather(
     async with aiohttp.ClientSession(timeout=timeout) as session:
         gateway, mover = await asyncio.gather(
             _gateway(config, config.gateway, session, looker, clock) if config.gateway else _nothing(),
-            _mover(config.data, ways, session, looker) if config.data else _nothing(),
+            _mover(config, config.data, ways, session, looker, clock) if config.data else _nothing(),
         )
     return DataFacts(gateway, mover)
 
@@ -111,13 +112,22 @@ async def _translated(question: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _mover(
-    data: DataConfig, ways: dict[str, tuple[str, Way]], session: aiohttp.ClientSession, looker: Deadline
+    config: Config,
+    data: DataConfig,
+    ways: dict[str, tuple[str, Way]],
+    session: aiohttp.ClientSession,
+    looker: Deadline,
+    clock: Clock,
 ) -> MoverFacts:
+    clusters = {cluster.name: cluster for cluster in config.clusters}
+    keys = _keys(config)
     urls = [*data.ipfs_gateways, *data.s3_endpoints.values()]
     transfers, problems, sites, remote, private = await asyncio.gather(
         looker(lambda: asyncio.to_thread(_transfers, Path(data.path))),
         looker(lambda: _translated(lambda: _problems(session, data.metrics_listen))),
-        asyncio.gather(*(_site(root, way, looker) for root, way in ways.values())),
+        asyncio.gather(
+            *(_site(clusters[name], root, way, keys, looker, clock) for name, (root, way) in ways.items())
+        ),
         asyncio.gather(*(looker(partial(_reach, session, url)) for url in urls)),
         asyncio.gather(*(looker(partial(_is_private, host)) for host in data.allowed_hosts)),
     )
@@ -145,12 +155,38 @@ async def _problems(session: aiohttp.ClientSession, listen: str) -> tuple[str, .
         return () if answer.status == 200 else tuple(text.splitlines()) or (f"HTTP status {answer.status}",)
 
 
-async def _site(work_root: str, way: Way, looker: Deadline) -> int | Unknown:
+def _keys(config: Config) -> list[str]:
+    """Returns the SSH keys of the data mover and the gateway that this user can read."""
+    named = [section.ssh_key_file for section in (config.data, config.gateway) if section]
+    return [key for key in dict.fromkeys(named) if key and os.access(key, os.R_OK)]
+
+
+async def _site(
+    cluster: ClusterConfig, work_root: str, way: Way, keys: Sequence[str], looker: Deadline, clock: Clock
+) -> int | Unknown:
+    """Looks with each key of the two processes, or as the daemon if they have none."""
     if way.logins is None:
         return way.missing or Unknown("the site cannot be reached")
-    files = SiteFiles(way.logins.main, 1)
+    root = f"{work_root.rstrip('/')}/"
+    if cluster.ssh is None or not keys:
+        return await _looked(way.logins.main, root, looker)
+    found = []
+    for key in keys:
+        made = logins(cluster, clock, key)
+        try:
+            space = await _looked(made.main, root, looker)
+        finally:
+            await made.close()
+        if isinstance(space, Unknown):
+            return Unknown(f"with the SSH key {key}: {space.why}")
+        found.append(space)
+    return min(found)
+
+
+async def _looked(transport: SiteTransport, root: str, looker: Deadline) -> int | Unknown:
+    files = SiteFiles(transport, 1)
     try:
-        return await looker(lambda: _space(files, f"{work_root.rstrip('/')}/"))
+        return await looker(lambda: _space(files, root))
     finally:
         await files.close()
 

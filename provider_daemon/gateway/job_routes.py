@@ -84,7 +84,9 @@ async def manifest(request: web.Request) -> web.StreamResponse:
     headers = {"ETag": tag, "Content-Type": "text/plain; charset=utf-8"}
     if is_same(request.headers.get("If-None-Match", ""), tag):
         return web.Response(status=304, headers={"ETag": tag})
-    lines = gateway.transfers.manifest_lines(found.name) or iter(())
+    lines = gateway.transfers.manifest_lines(found.name)
+    if lines is None:
+        raise ApiError(Code.NO_MANIFEST, "The results were deleted, and their manifest is not kept any more.")
     response = web.StreamResponse(headers=headers)
     async with streaming(request, response) as stream:
         while part := await asyncio.to_thread(_part, lines):

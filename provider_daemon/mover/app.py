@@ -46,6 +46,7 @@ from provider_daemon.sources.https import Http
 from provider_daemon.sources.inputs import InputPolicy
 from provider_daemon.sources.s3 import read_endpoint
 from provider_daemon.sources.sources import Sources
+from provider_daemon.transfers.writer import TransferWriter
 
 log = structlog.get_logger("provd.mover")
 
@@ -53,6 +54,7 @@ TICK_SECONDS = 2.0
 STORAGE_SECONDS = 60.0  # between two measurements of all running jobs of a cluster
 CLEANING_SECONDS = 300.0
 RARELY = 12  # of as many cleanings, one does what is seldom needed
+MANIFEST_SECONDS = 7 * 86_400.0  # after the results were deleted, for which their manifest is kept
 UNUSED_SECONDS = 7 * 86_400.0  # after which partial files are deleted
 WATCHDOG_SECONDS = 10.0
 MIB = 2**20
@@ -135,7 +137,7 @@ class Mover:
         async def measure() -> None:
             await served.parts.quota.measure(to_measure(served.parts.mover.jobs))
 
-        cleaning = Cleaning(served, self._ledger, self._spool, self.figures, self.clock)
+        cleaning = Cleaning(served, self._ledger, self.store, self._spool, self.figures, self.clock)
         return [
             Loop(f"data:{name}", TICK_SECONDS, tick),
             Loop(f"storage:{name}", STORAGE_SECONDS, measure, activity=Unhurried()),
@@ -193,13 +195,20 @@ class Mover:
 
 
 class Cleaning:
-    """Keeps the cache within its limit, deletes partial files that nobody continues, and counts orphans."""
+    """Keeps the cache within its limit, deletes what nobody continues or reads, and counts orphans."""
 
     def __init__(
-        self, served: Served, ledger: LedgerJobs, spool: Spool, figures: Figures, clock: Clock
+        self,
+        served: Served,
+        ledger: LedgerJobs,
+        store: TransferWriter,
+        spool: Spool,
+        figures: Figures,
+        clock: Clock,
     ) -> None:
         self._served = served
         self._ledger = ledger
+        self._store = store
         self._spool = spool
         self._figures = figures
         self._clock = clock
@@ -213,9 +222,19 @@ class Cleaning:
             files = await cache.sweep(before) + self._spool.clear(before)
             if files:
                 log.info("partial_files_deleted", cluster=name, files=files)
+            if lines := await self._prune():
+                log.info("manifests_pruned", lines=lines)
             work_root = self._served.cluster.work_root
             self._figures.orphans[name] = await count_orphans(self._served.files, self._ledger, work_root)
         self._ticks += 1
+
+    async def _prune(self) -> int:
+        """Deletes the lines of old manifests, in parts, between which other loops run."""
+        lines, before = 0, self._clock.now() - MANIFEST_SECONDS
+        while count := self._store.prune_manifests(before):
+            lines += count
+            await asyncio.sleep(0)
+        return lines
 
 
 def _uploader(data: DataConfig) -> HttpUploader:

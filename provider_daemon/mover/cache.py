@@ -28,6 +28,8 @@ from provider_daemon.transfers.writer import TransferWriter
 
 log = structlog.get_logger("provd.mover")
 
+IDLE_SECONDS = 3600.0  # without a write, after which a partial file may be evicted
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -186,13 +188,16 @@ class Cache:
     async def evict(self) -> int:
         """Deletes the least recently used content until the rest fits. Returns the bytes that are left.
 
-        Content that a job is about to use stays. Files of running jobs are links, and stay too.
+        Partial files count too, and those without progress go last. Content that a job is about to use stays.
+        Files of running jobs are links, and stay too.
         """
         rows = self._store.all_cached(self._cluster_id)
-        total = sum(row.size for row in rows)
+        known = {paths.cached(row.customer, row.object) for row in rows}
+        partial = [entry for entry in await self._files() if entry.path not in known]
+        total = sum(row.size for row in rows) + sum(entry.size for entry in partial)
         for row in rows:
             if not self.max_bytes or total <= self.max_bytes:
-                break
+                return total
             path = paths.cached(row.customer, row.object)
             if self._locks.held(path):
                 continue
@@ -201,6 +206,14 @@ class Cache:
                 await remove(self._site, self._root, path)
             total -= row.size
             log.info("cached_file_evicted", path=path, bytes=row.size, last_used_at=int(row.last_used_at))
+        idle = self._clock.now() - IDLE_SECONDS
+        for entry in sorted(partial, key=lambda entry: entry.modified_at):
+            if not self.max_bytes or total <= self.max_bytes or entry.modified_at > idle:
+                break
+            if not self._locks.held(entry.path):
+                await remove(self._site, self._root, entry.path)
+                total -= entry.size
+                log.info("partial_file_evicted", path=entry.path, bytes=entry.size)
         return total
 
     async def sweep(self, before: float) -> int:
@@ -209,14 +222,19 @@ class Cache:
         They are partial files that nobody continues, or were left by a kill. Returns how many there were.
         """
         count = 0
-        for customer in await self._names(paths.CACHE):
-            for path in await self._names(customer.path):
-                _, owner, name = path.path.split("/")
-                known = self._store.cached(self._cluster_id, owner, [name])
-                if not known and path.modified_at < before and not self._locks.held(path.path):
-                    await remove(self._site, self._root, path.path)
-                    count += 1
+        for path in await self._files():
+            _, owner, name = path.path.split("/")
+            known = self._store.cached(self._cluster_id, owner, [name])
+            if not known and path.modified_at < before and not self._locks.held(path.path):
+                await remove(self._site, self._root, path.path)
+                count += 1
         return count
+
+    async def _files(self) -> list[Entry]:
+        """Returns all files of the cache."""
+        return [
+            file for customer in await self._names(paths.CACHE) for file in await self._names(customer.path)
+        ]
 
     async def _names(self, path: str) -> list[Entry]:
         """Returns all entries of a directory; none if it does not exist."""

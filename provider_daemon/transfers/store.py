@@ -41,10 +41,14 @@ class TransferStore:
         return None if lines is None else "".join(map(str, lines))
 
     def manifest_lines(self, name: str) -> Iterator[ManifestLine] | None:
-        """Returns the manifest's lines in order; None if there is none."""
+        """Returns the manifest's lines in order; None if there is none, or if it is not kept any more."""
         row = self.job(name)
         if row is None or row.transfer.results is None:
             return None
+        if row.deleted_at is not None:
+            count = file.read(self._path, partial(_count_lines, name=name))
+            if count != row.transfer.results.files:
+                return None
         return self._lines(name)
 
     def _lines(self, name: str) -> Iterator[ManifestLine]:
@@ -57,6 +61,11 @@ class TransferStore:
 def _jobs(connection: sqlite3.Connection, wanted: str) -> list[JobTransfer]:
     query = "SELECT * FROM jobs WHERE name IN (SELECT value FROM json_each(?))"
     return [job_of(row) for row in connection.execute(query, [wanted])]
+
+
+def _count_lines(connection: sqlite3.Connection, name: str) -> int:
+    (count,) = connection.execute("SELECT count(*) FROM manifest WHERE name = ?", [name]).fetchone()
+    return int(count)
 
 
 def manifest_page(

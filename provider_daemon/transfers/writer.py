@@ -19,6 +19,7 @@ from provider_daemon.transfers.rows import Cached, Delivery, JobTransfer, Manife
 from provider_daemon.transfers.store import job_of, manifest_page
 
 _CACHED = [field.name for field in fields(Cached)]  # dataclasses.astuple copies each value
+PRUNED_AT_ONCE = 10_000  # lines of manifests that are deleted in one transaction
 MAX_DETAIL = 1000  # bytes kept of a reason: it may repeat text from outside
 
 
@@ -153,6 +154,25 @@ class TransferWriter:
     def no_manifest(self, name: str, detail: str) -> None:
         """Records why there is no manifest."""
         self._run("UPDATE jobs SET results_detail = ? WHERE name = ?", cut(detail, MAX_DETAIL), name)
+
+    def prune_manifests(self, before: float) -> int:
+        """Deletes up to PRUNED_AT_ONCE lines of one job whose results were deleted before that time.
+
+        Returns how many, 0 if there are none left. The root of the manifest stays.
+        """
+        rows = self._all(
+            "SELECT name FROM jobs WHERE deleted_at < ?"
+            " AND EXISTS (SELECT 1 FROM manifest WHERE manifest.name = jobs.name) LIMIT 1",
+            before,
+        )
+        if not rows:
+            return 0
+        with self._transaction():
+            return self._db.execute(
+                "DELETE FROM manifest WHERE name = ?1"
+                " AND path IN (SELECT path FROM manifest WHERE name = ?1 LIMIT ?2)",
+                (rows[0]["name"], PRUNED_AT_ONCE),
+            ).rowcount
 
     def settle(self, name: str) -> None:
         """Records that nothing more will change that the final report depends on."""

@@ -14,6 +14,7 @@ from provider_daemon.site_files.remote.wire import Wire
 
 Asked = Dict[str, Any]
 O_PATH = getattr(os, "O_PATH", 0o10000000)
+REMOVALS = 100  # attempts to empty one directory, into which a process may still write
 
 
 def partial_name(name: bytes) -> bytes:
@@ -192,7 +193,7 @@ def _unlinked(handle: int, name: bytes) -> bool:
 
 def _remove_tree(wire: Wire, top: int, path: Path) -> None:
     """Removes a directory depth first. Each is opened from the root: depth needs no handles."""
-    waiting = [path]
+    waiting, refilled = [path], 0
     while waiting:
         current = waiting[-1]
         below = _emptied(wire, top, current)
@@ -205,8 +206,11 @@ def _remove_tree(wire: Wire, top: int, path: Path) -> None:
             except FileNotFoundError:
                 pass
             except OSError as error:
-                if error.errno != errno.ENOTEMPTY:  # a job that is still running may add files
+                if error.errno != errno.ENOTEMPTY:  # a process that is left over may add files
                     raise
+                refilled += 1
+                if refilled == REMOVALS:
+                    raise Failure("changed", "a process keeps writing into it") from None
                 wire.working()
                 continue
         waiting.pop()

@@ -13,12 +13,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from provider_daemon.config.model import Config, DataConfig, GatewayConfig
+from provider_daemon.config.model import ClusterConfig, Config, DataConfig, GatewayConfig
 from provider_daemon.doctor import gather_data
 from provider_daemon.doctor.deadline import Deadline
 from provider_daemon.doctor.facts import Certificate, DataFacts
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.doctor.gather_site import Way
+from provider_daemon.ports import Clock
+from provider_daemon.slurm.connect import SiteTransport
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.transfers.writer import TransferWriter
@@ -62,6 +64,7 @@ def configured(directory: Path, address: str, **data: object) -> Config:
 
 
 async def found(config: Config, directory: Path) -> DataFacts:
+    assert [cluster.name for cluster in config.clusters] == ["alpha"]
     ways = {"alpha": (str(directory), Way(None, None, SiteLogins(LocalTransport()), None))}
     return await gather_data.gather(config, ways, Deadline(20), FakeClock(time=NOW))
 
@@ -105,6 +108,27 @@ async def test_what_does_not_answer(tmp_path: Path) -> None:
     site = facts.mover.sites["alpha"]
     assert isinstance(site, Unknown)
     assert ".provd-cache is not a directory" in site.why
+
+
+async def test_the_keys_of_the_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The site is read with the keys of mover and gateway, except those that this user cannot read."""
+    used: list[str] = []
+
+    def login(cluster: ClusterConfig, clock: Clock, key: str) -> SiteLogins[SiteTransport]:
+        used.append(key)
+        return SiteLogins(LocalTransport())
+
+    monkeypatch.setattr(gather_data, "logins", login)
+    keys = [str(tmp_path / name) for name in ("mover", "gateway")]
+    Path(keys[0]).touch()
+    async with served() as address:
+        config = configured(tmp_path, address, ssh_key_file=keys[0])
+        assert config.gateway is not None
+        both = config.gateway.model_copy(update={"ssh_key_file": keys[1]})
+        facts = await found(config.model_copy(update={"gateway": both}), tmp_path)
+    assert facts.mover is not None
+    assert isinstance(facts.mover.sites["alpha"], int)
+    assert used == keys[:1]
 
 
 async def test_a_mover_in_trouble(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from provider_daemon.errors import Transient
-from tests.unit.mover.site import Inode
+from tests.unit.mover.site import FakeSite, Inode
 from tests.unit.mover.world import CUSTOMER, WORK_ROOT, World, reference, sha256
 
 CACHE = f"{WORK_ROOT}/.provd-cache/{CUSTOMER}"
@@ -39,17 +39,39 @@ async def test_content_that_is_being_fetched_stays(world: World) -> None:
     assert await world.parts.cache.evict() == 0
 
 
-async def test_an_eviction_that_fails_forgets_the_content(world: World) -> None:
+async def test_an_eviction_that_fails_forgets_the_content(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The row goes first: a file without row is verified before it is used, a row without file is not."""
     world.sources.content[URI] = b"input"
     world.add("ve-1", reference(URI, b"input"))
     await world.run()
     world.parts.cache.max_bytes = 1
-    world.site.down = Transient("no connection")
-    with pytest.raises(Transient):
-        await world.parts.cache.evict()
-    world.site.down = None
+
+    async def broken(site: FakeSite, root: str, path: str) -> None:
+        raise Transient("no connection")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeSite, "remove", broken)
+        with pytest.raises(Transient):
+            await world.parts.cache.evict()
     world.add("ve-2", reference(URI, b"input"))
     await world.run()
     assert world.site.hashed == [f"{CACHE}/{sha256(b'input')}"]
     assert len(world.sources.fetched) == 1
+
+
+async def test_partial_files_count(world: World) -> None:
+    """They are evicted after the content, and not while they are written."""
+    cache = world.parts.cache
+    cache.max_bytes = 6
+    world.site.put(f"{CACHE}/.provd-partial-1", b"12345")
+    world.site.put(f"{CACHE}/.provd-partial-2", b"12345")
+    first, second = (world.site.files[f"{CACHE}/.provd-partial-{n}"] for n in (1, 2))
+    first.mtime = second.mtime = int(world.clock.now())
+    assert await cache.evict() == 10
+    first.mtime -= 3601
+    assert await cache.evict() == 5
+    assert f"{CACHE}/.provd-partial-2" in world.site.files
+    cache.max_bytes, second.mtime = 0, 0
+    assert await cache.evict() == 5

@@ -7,12 +7,15 @@ import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from provider_daemon.errors import Transient
 from provider_daemon.site_files import program
 from provider_daemon.site_files.files import SiteFiles
+from provider_daemon.site_files.remote import writing
+from provider_daemon.site_files.remote.beneath import Failure
 from provider_daemon.site_files.remote.writing import partial_name
 from provider_daemon.site_files.values import Mismatch, NoSpace, NotAllowed, NotThere, Written
 from tests.unit.site_files.test_attacks import deep, exchanged, swapping
@@ -196,6 +199,17 @@ async def test_removal_through_a_link(local: SiteFiles, root: Path, tmp_path: Pa
     with pytest.raises(NotAllowed):
         await local.remove(str(root), "link/inner")
     assert (tmp_path / "outside/inner").exists()
+
+
+def test_removal_while_a_process_writes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that is filled again and again ends the request, which the mover repeats later."""
+    (root / "tree").mkdir()
+    (root / "tree/file").touch()
+    monkeypatch.setattr(writing, "_emptied", lambda wire, top, path: [])
+    wire = Mock()
+    with pytest.raises(Failure, match="keeps writing") as caught:
+        writing.remove(wire, {"root": str(root), "path": "tree"})
+    assert (caught.value.kind, wire.working.call_count) == ("changed", writing.REMOVALS - 1)
 
 
 async def test_removal_of_a_deep_tree(local: SiteFiles, root: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,6 +99,27 @@ def test_a_long_manifest_is_read_in_parts(writer: TransferWriter, store: Transfe
     lines = store.manifest_lines("ve-1")
     assert lines is not None
     assert [line.size for line in lines] == list(range(12_001))
+
+
+def test_old_manifests_are_pruned(
+    writer: TransferWriter, store: TransferStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines go in parts once the results are deleted long enough; nobody reads a part of a manifest."""
+    monkeypatch.setattr("provider_daemon.transfers.writer.PRUNED_AT_ONCE", 2)
+    for name in ("ve-1", "ve-2"):
+        writer.add_job(row(name))
+        writer.add_lines(name, [ManifestLine(str(number), number, "ab" * 32) for number in range(3)])
+        results = writer.finish_manifest(name, "")
+    writer.set_deleted("ve-1", 100.0)
+    assert writer.prune_manifests(100.0) == 0
+    assert store.manifest("ve-1") == store.manifest("ve-2")
+    assert writer.prune_manifests(101.0) == 2
+    assert store.manifest("ve-1") is None
+    assert [writer.prune_manifests(101.0) for _ in range(2)] == [1, 0]
+    known = store.job("ve-1")
+    assert known is not None
+    assert known.transfer.results == results
+    assert store.manifest("ve-2")
 
 
 @given(st.binary(min_size=1).filter(lambda path: b"\0" not in path))
