@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Upload files for later jobs to the provider's gateway.", no_args_is_help=True, epilog=EXIT
 )
+_HASH = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 _GATEWAY = "--gateway https://gateway.example.org --from bob"
 
 
@@ -52,6 +53,24 @@ def _ls(output: AsText = Text.TEXT) -> "Work[None]":
     return work
 
 
+def _get(
+    sha256: Annotated[str, typer.Argument(metavar="HASH", help="SHA-256 of an upload to fetch.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File to write.", show_default="the hash")
+    ] = None,
+) -> "Work[None]":
+    """Fetch an upload, as it was sent, and check its SHA-256.
+
+    An interrupted download is resumed. A file that exists already is not replaced."""
+
+    async def work(client: "Client") -> None:
+        place = output or Path(sha256)
+        size = await client.download(sha256, place)
+        typer.echo(f"{place}: {size} bytes", err=True)
+
+    return work
+
+
 def _rm(
     sha256: Annotated[
         list[str], typer.Argument(metavar="HASH", help="SHA-256 of an upload to delete; repeatable.")
@@ -70,7 +89,8 @@ def _rm(
 for _name, _function, _arguments in (
     ("put", _put, "data.tar.gz"),
     ("ls", _ls, ""),
-    ("rm", _rm, "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"),
+    ("get", _get, f"{_HASH} --output data.tar.gz"),
+    ("rm", _rm, _HASH),
 ):
     app.command(_name, epilog=example(f"provd data {_name} {_arguments} {_GATEWAY}"))(
         with_options(_function, CustomerOptions, carried_out)

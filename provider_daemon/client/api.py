@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,6 +18,7 @@ from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import HPCCluster
 from provider_daemon.client import (
+    downloads,
     job_request,
     job_source,
     market,
@@ -39,6 +41,7 @@ from provider_daemon.client.logs import Log
 from provider_daemon.client.meter import Meter, NoMeter
 from provider_daemon.client.offerings import Choice, Wish
 from provider_daemon.client.outcome import Ended
+from provider_daemon.client.places import NotOnDisk
 from provider_daemon.client.session import chain_at
 from provider_daemon.client.submission import Submitted
 from provider_daemon.client.transaction import TxTerms
@@ -274,6 +277,27 @@ class Client:
         file = await uploads.local_file(Path(path), Path(path).name)
         await uploads.send(await self.gateway(), file, self._meter)
         return file.sha256
+
+    async def download(self, sha256: str, path: str | Path) -> int:
+        """Fetches an upload into a file, resumed at its byte. Needs `gateway`. Returns its size.
+
+        Raises Refused if there is no whole upload of that hash, or another file at `path`.
+        """
+        gateway, place = await self.gateway(), Path(path)
+        found = await gateway.upload_state(sha256)
+        if found is None or found.offset != found.length:
+            raise Refused(f"you have no complete upload {sha256}: see `provd data ls`")
+        file = ResultFile(str(path), found.length, sha256)
+        try:
+            if await asyncio.to_thread(place.exists):
+                if await asyncio.to_thread(downloads.measured, file.path, place) != file:
+                    raise Refused(f"{path} exists already and has other content")
+                return file.size
+            source = partial(gateway.upload, sha256)
+            await downloads.fetch_file(source, file, place, self._meter, gateway.retry_seconds)
+        except OSError as error:
+            raise NotOnDisk(f"{path} cannot be written: {error.strerror}") from error
+        return file.size
 
     async def uploads(self) -> Uploads:
         return await (await self.gateway()).uploads()

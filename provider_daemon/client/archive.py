@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING
 
-from provider_daemon.client.places import Places
+from provider_daemon.client.places import Places, part_of
 from provider_daemon.client.verify import ResultFile
 from provider_daemon.errors import Transient
 
@@ -105,7 +105,7 @@ def _members(archive: tarfile.TarFile, source: Source) -> Iterator[tarfile.TarIn
 def _save(content: IO[bytes], file: ResultFile, places: Places) -> bool:
     """Writes a member if it has the listed hash; otherwise the file is missing, and fetched alone."""
     place = places.of(file.path)
-    part = places.part(place, file.sha256)
+    part = part_of(place, file.sha256)
     digest = hashlib.sha256()
     with part.open("wb") as target:
         while chunk := content.read(READ):

@@ -73,6 +73,9 @@ class Client:
     def upload(self, path: str | Path) -> str:
         return self._runner.run(self._client.upload(path))
 
+    def download(self, sha256: str, path: str | Path) -> int:
+        return self._runner.run(self._client.download(sha256, path))
+
     def uploads(self) -> Uploads:
         return self._runner.run(self._client.uploads())
 

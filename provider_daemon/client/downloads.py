@@ -7,14 +7,15 @@ A file has its name only when its size and SHA-256 are those of the manifest; be
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from pathlib import Path
 
 from provider_daemon.client import archive
 from provider_daemon.client.gateway import Gateway
 from provider_daemon.client.meter import Meter
 from provider_daemon.client.persistent import persistently
-from provider_daemon.client.places import NotOnDisk, Places
+from provider_daemon.client.places import NotOnDisk, Places, part_of
 from provider_daemon.client.verify import ResultFile, differences
 from provider_daemon.errors import Transient, Unreadable
 
@@ -78,21 +79,40 @@ class Download:
                 await asyncio.to_thread(archive.unpack, source, wanted, self._places, show, saved)
 
     async def _single(self, file: ResultFile) -> None:
-        """Fetches one file, from the byte on that is there already. Raises Unreadable for other content."""
-        place = self._places.of(file.path)
-        part = self._places.part(place, file.sha256)
-        with self._meter.transfer(file.path, file.size) as show:
+        """Fetches one file. Raises Unreadable for other content."""
+        await fetch_file(
+            partial(self._gateway.file, self._job_id, file.path),
+            file,
+            self._places.of(file.path),
+            self._meter,
+            self._gateway.retry_seconds,
+        )
 
-            async def attempt() -> None:
-                offset = _size(part)
-                show(offset)
-                if offset < file.size:
-                    async with self._gateway.file(self._job_id, file.path, offset) as chunks:
-                        await _append(part, chunks, offset, file, show)
 
-            await asyncio.to_thread(_prepare, part, file.size)
-            await persistently(attempt, lambda: _size(part), self._gateway.retry_seconds)
-        await asyncio.to_thread(_finish, file, part, place)
+async def fetch_file(
+    source: Callable[[int], AbstractAsyncContextManager[AsyncIterator[bytes]]],
+    file: ResultFile,
+    place: Path,
+    meter: Meter,
+    retry_seconds: float,
+) -> None:
+    """Fetches one file to `place`, from the byte on that is there already. Raises Unreadable and OSError.
+
+    `source`: opens the content at an offset.
+    """
+    part = part_of(place, file.sha256)
+    with meter.transfer(file.path, file.size) as show:
+
+        async def attempt() -> None:
+            offset = _size(part)
+            show(offset)
+            if offset < file.size:
+                async with source(offset) as chunks:
+                    await _append(part, chunks, offset, file, show)
+
+        await asyncio.to_thread(_prepare, part, file.size)
+        await persistently(attempt, lambda: _size(part), retry_seconds)
+    await asyncio.to_thread(_finish, file, part, place)
 
 
 def measured(path: str, place: Path) -> ResultFile:

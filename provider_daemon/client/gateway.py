@@ -135,11 +135,22 @@ class Gateway:
     @asynccontextmanager
     async def file(self, job_id: str, path: str, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
         """Streams a file's bytes from `offset` on."""
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
         url = f"{_job(job_id)}/files/{_quoted(path, safe='/')}"
-        async with self.request("GET", url, path, headers=headers) as answer:
+        async with self._from(url, path, offset) as chunks:
+            yield chunks
+
+    @asynccontextmanager
+    async def upload(self, sha256: str, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Streams the bytes of a whole upload from `offset` on."""
+        async with self._from(f"/v1/uploads/{sha256}", f"upload {sha256}", offset) as chunks:
+            yield chunks
+
+    @asynccontextmanager
+    async def _from(self, url: str, what: str, offset: int) -> AsyncIterator[AsyncIterator[bytes]]:
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        async with self.request("GET", url, what, headers=headers) as answer:
             if offset and answer.status != 206:
-                raise Unreadable(f"the gateway does not continue {path} at byte {offset}")
+                raise Unreadable(f"the gateway does not continue {what} at byte {offset}")
             yield _chunks(answer)
 
     @asynccontextmanager

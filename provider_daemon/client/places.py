@@ -26,10 +26,6 @@ class Places:
             self._make(place.parent)
         return place
 
-    def part(self, place: Path, sha256: str) -> Path:
-        """Returns where a file is kept until it is whole: a short name, beside its place."""
-        return place.with_name(f".provd-{sha256[:16]}.part")
-
     def _make(self, parent: Path) -> None:
         try:
             parent.mkdir(parents=True, exist_ok=True)
@@ -39,3 +35,8 @@ class Places:
         if parent.resolve() != parent:
             raise NotOnDisk(f"{parent} leads through a symbolic link: choose another directory")
         self._made.add(parent)
+
+
+def part_of(place: Path, sha256: str) -> Path:
+    """Returns where a file is kept until it is whole: a short name, beside its place."""
+    return place.with_name(f".provd-{sha256[:16]}.part")

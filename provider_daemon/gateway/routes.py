@@ -142,6 +142,7 @@ ROUTES = (
     ),
     Route("POST", f"{JOB}/links", job_routes.link, {201: "Link"}, body="LinkRequest"),
     Route("GET", "/v1/uploads", upload_routes.uploads, {200: "Uploads"}),
+    Route("GET", UPLOAD, upload_routes.content, {200: BYTES, 206: BYTES}, (_RANGE, _IF_RANGE)),
     Route("HEAD", UPLOAD, upload_routes.head, {200: ""}),
     Route("PATCH", UPLOAD, upload_routes.patch, {201: "", 204: ""}, (_OFFSET, _LENGTH), body=BYTES),
     Route("PUT", UPLOAD, upload_routes.put, {201: ""}, body=BYTES),

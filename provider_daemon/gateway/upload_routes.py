@@ -1,6 +1,7 @@
-"""HEAD, PATCH, PUT and DELETE /v1/uploads/{sha256}; GET /v1/uploads."""
+"""GET, HEAD, PATCH, PUT and DELETE /v1/uploads/{sha256}; GET /v1/uploads."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import asdict
@@ -8,9 +9,10 @@ from dataclasses import asdict
 from aiohttp import web
 
 from provider_daemon.gateway.access import GATEWAY, identify, permit
-from provider_daemon.gateway.answers import answer
+from provider_daemon.gateway.answers import answer, streaming
 from provider_daemon.gateway.errors import ApiError, Code
 from provider_daemon.gateway.limits import CHUNK_SECONDS
+from provider_daemon.gateway.ranges import requested
 from provider_daemon.gateway.uploads import offsets
 from provider_daemon.tokens.identity import Right
 
@@ -47,6 +49,32 @@ async def head(request: web.Request) -> web.Response:
     if found is None:
         raise ApiError(Code.NOT_FOUND, "There is no such upload.")
     return web.Response(headers=offsets(found))
+
+
+async def content(request: web.Request) -> web.StreamResponse:
+    """A whole upload, or a part of it."""
+    account, sha256 = await _named(request)
+    file = await asyncio.to_thread(request.app[GATEWAY].uploads.content, account, sha256)
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        tag = f'"{sha256}"'
+        part = requested(request.headers.get("Range"), request.headers.get("If-Range"), tag, size)
+        start, left = (part.start, part.length) if part else (0, size)
+        headers = {
+            "ETag": tag,
+            "Accept-Ranges": "bytes",
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(left),
+            "Content-Disposition": f'attachment; filename="{sha256}"',
+            **({"Content-Range": part.header} if part else {}),
+        }
+        file.seek(start)
+        response = web.StreamResponse(status=206 if part else 200, headers=headers)
+        async with streaming(request, response) as stream:
+            while left and (chunk := await asyncio.to_thread(file.read, min(CHUNK, left))):
+                left -= len(chunk)
+                await stream.send(chunk)
+    return response
 
 
 async def patch(request: web.Request) -> web.Response:

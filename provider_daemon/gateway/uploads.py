@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from provider_daemon.gateway.errors import ApiError, Code
 
@@ -68,6 +68,14 @@ class Uploads:
 
     def find(self, address: str, sha256: str) -> Upload | None:
         return next((upload for upload in self._scan(address, sha256) if upload.sha256 == sha256), None)
+
+    def content(self, address: str, sha256: str) -> BinaryIO:
+        """Opens a whole upload. Raises ApiError if there is none."""
+        try:
+            found = os.open(self._folder(address) / sha256, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise ApiError(Code.NOT_FOUND, "There is no such upload, or it is not complete.") from None
+        return os.fdopen(found, "rb")
 
     async def append(
         self, address: str, sha256: str, offset: int, length: int, chunks: AsyncIterator[bytes]

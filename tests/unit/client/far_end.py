@@ -90,6 +90,7 @@ class FarEnd:
                 web.get(f"{job}/log", self._log),
                 web.post(f"{job}/links", self._link),
                 web.get("/v1/uploads", self._uploads),
+                web.get("/v1/uploads/{sha256}", self._content, allow_head=False),
                 web.head("/v1/uploads/{sha256}", self._head),
                 web.patch("/v1/uploads/{sha256}", self._patch),
                 web.delete("/v1/uploads/{sha256}", self._delete),
@@ -247,6 +248,11 @@ class FarEnd:
         if name not in self.uploads:
             return self._error(404, "not_found", "There is no such upload.")
         return web.Response(headers=self._offsets(name))
+
+    async def _content(self, request: web.Request) -> web.StreamResponse:
+        start = int(request.headers.get("Range", "bytes=0-")[6:-1])
+        content = bytes(self.uploads[request.match_info["sha256"]])
+        return await self._stream(request, content[start:], 206 if start else 200)
 
     def _offsets(self, name: str) -> dict[str, str]:
         return {"Upload-Offset": str(len(self.uploads[name])), "Upload-Length": str(self.lengths[name])}

@@ -12,11 +12,12 @@ import pytest_asyncio
 from provider_daemon.client import blocking
 from provider_daemon.client.api import Client
 from provider_daemon.client.gateway_facts import GatewayRefused
+from provider_daemon.client.places import NotOnDisk
 from provider_daemon.client.submission import Submitted
 from provider_daemon.encryption import age
 from provider_daemon.encryption.identity import Keyring, generate
 from provider_daemon.encryption.recipients import NoKey
-from provider_daemon.errors import ConfigError, Refused
+from provider_daemon.errors import ConfigError, Refused, Unreadable
 from provider_daemon.job.state import State
 from tests.fakes.chain import ALICE, BOB
 from tests.unit.cli.shop import CHAIN_ID, PASSPHRASE, Shop, example, shop
@@ -123,6 +124,33 @@ async def test_an_encrypted_input(market: Shop, far_end: FarEnd, tmp_path: Path)
     assert (sent.checksum, sent.size_bytes) == (f"sha256:{name}", len(content))
 
 
+async def test_an_upload_is_fetched_again(market: Shop, far_end: FarEnd, tmp_path: Path) -> None:
+    """A cut download continues at its byte, wrong content is refused, and no other file is replaced."""
+    content = bytes(range(256)) * 40
+    (tmp_path / "in").write_bytes(content)
+    async with Client(BOB, **settings(market, far_end), poll_seconds=0.02) as client:
+        name = await client.upload(tmp_path / "in")
+        far_end.cuts = [3000, 3000]
+        before = far_end.bytes_sent
+        assert await client.download(name, tmp_path / "out") == len(content)
+        assert far_end.bytes_sent - before == len(content)
+        assert (tmp_path / "out").read_bytes() == content
+        assert await client.download(name, tmp_path / "in") == len(content)
+        (tmp_path / "out").write_bytes(b"mine")
+        with pytest.raises(Refused, match="exists already"):
+            await client.download(name, tmp_path / "out")
+        with pytest.raises(NotOnDisk):
+            await client.download(name, tmp_path / "none/out")
+        with pytest.raises(Refused, match="no complete upload"):
+            await client.download(sha256(b"other"), tmp_path / "other")
+        far_end.uploads[name][0] ^= 1
+        with pytest.raises(Unreadable, match="SHA-256"):
+            await client.download(name, tmp_path / "wrong")
+    assert (
+        sorted(path.name for path in tmp_path.iterdir() if "part" in path.name or path.name == "wrong") == []
+    )
+
+
 async def test_without_asyncio(market: Shop, far_end: FarEnd, tmp_path: Path) -> None:
     """The same from a keyring, in a thread without an event loop."""
 
@@ -147,7 +175,9 @@ async def test_without_asyncio(market: Shop, far_end: FarEnd, tmp_path: Path) ->
             path = tmp_path / "data"
             path.write_bytes(b"data")
             assert [each.sha256 for each in client.uploads().uploads] == []
-            client.remove_upload(client.upload(path))
+            sha = client.upload(path)
+            assert client.download(sha, tmp_path / "again") == 4
+            client.remove_upload(sha)
             return client.wait("JOB-1").state, output, len(fetched.files)
 
     assert await asyncio.to_thread(begin) == "JOB-1"

@@ -60,6 +60,19 @@ async def test_another_customer_has_his_own(running: Running) -> None:
     assert stored(running).exists()
 
 
+async def test_fetched_again(running: Running) -> None:
+    """Whole or from a byte on, by its owner, once it is complete."""
+    assert (await running.ask("PATCH", PATH, headers=offset(0), data=CONTENT[:10]))[0] == 204
+    assert await running.refusal("GET", PATH) == (404, "not_found")
+    await running.ask("PUT", PATH, data=CONTENT)
+    assert await running.refusal("GET", PATH, BOB) == (404, "not_found")
+    status, found, headers = await running.ask("GET", PATH)
+    assert (status, found, headers["ETag"]) == (200, CONTENT, f'"{HASH}"')
+    status, found, headers = await running.ask("GET", PATH, headers={"Range": "bytes=399000-"})
+    assert (status, found, headers["Content-Range"]) == (206, CONTENT[399_000:], "bytes 399000-399999/400000")
+    assert await running.refusal("GET", "/v1/uploads/..%2fx") == (400, "bad_request")
+
+
 async def test_the_list_and_the_quota(running: Running) -> None:
     """A part counts with its whole length: what is promised is reserved."""
     await running.ask("PATCH", PATH, headers=offset(0), data=CONTENT[:10])
