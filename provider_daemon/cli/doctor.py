@@ -22,6 +22,7 @@ TITLES = {
     "account": "The key's account",
     "ssh": "SSH",
     "slurm": "SLURM",
+    "users": "Unix users of customers",
     "market": "The cluster on chain",
     "data": "Gateway and data mover",
 }

@@ -14,6 +14,7 @@ from provider_daemon.encryption.watch import OwnKey
 from provider_daemon.ledger.audit_summary import AuditSummary
 from provider_daemon.ports import Cluster, ConnectOutcome, Node, Offering
 from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
+from provider_daemon.slurm.parse_pool import PoolPlaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,21 @@ class Slurm:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolFacts:
+    """The pool of a cluster with a Unix user for each customer.
+
+    `associations` are (SLURM cluster, user, account). `coordinators` are those of clusters.account. `logins`
+    maps the users that were tried to why the login fails, "" if it does not.
+    """
+
+    users: tuple[str, ...]
+    places: PoolPlaces | Unknown
+    associations: frozenset[tuple[str, str, str]] | Unknown
+    coordinators: frozenset[str] | Unknown
+    logins: Mapping[str, str] | Unknown
+
+
+@dataclass(frozen=True, slots=True)
 class Offered:
     """An offering with the longest run time that it sells."""
 
@@ -93,6 +109,7 @@ class SiteFacts:
     `address` is that of the cluster's key. `templates` are the ids of the allowed templates with a valid
     signature. `record` is None if the chain has no such cluster. `audit` is the newest `provd site audit`,
     `audited_ago` seconds ago; None if there was none.
+    signature. `record` is None if the chain has no such cluster. `pool` is None with shared accounts.
     """
 
     config: ClusterConfig
@@ -106,6 +123,7 @@ class SiteFacts:
     customers: CustomersConfig = field(default_factory=CustomersConfig)
     audit: AuditSummary | Unknown | None = None
     audited_ago: float = 0.0
+    pool: PoolFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

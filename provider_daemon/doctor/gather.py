@@ -15,6 +15,7 @@ from provider_daemon.doctor import (
     gather_keys,
     gather_ledger,
     gather_site,
+    gather_users,
 )
 from provider_daemon.doctor.deadline import Deadline
 from provider_daemon.doctor.facts import Scene, SiteFacts
@@ -102,7 +103,17 @@ async def _site(
         looker(lambda: gather_chain.parameters(chain.client), chain.missing),
     )
     address = Unknown(own.why, own.cause or "account-key") if isinstance(own, Unknown) else own
-    site = SiteFacts(cluster, reached.ssh, slurm, templates, address, record, offered, parameters)
+    site = SiteFacts(
+        cluster,
+        reached.ssh,
+        slurm,
+        templates,
+        address,
+        record,
+        offered,
+        parameters,
+        pool=await gather_users.gather(cluster, reached, slurm, looker),
+    )
     return replace(site, slurm=replace(slurm, trials=await _trials(site, reached, looker)))
 
 

@@ -15,6 +15,7 @@ from provider_daemon.doctor import (
     place_checks,
     slurm_checks,
     ssh_checks,
+    users_checks,
 )
 from provider_daemon.doctor.facts import Scene
 from provider_daemon.doctor.finding import Finding, NotKnownError, fail, skipped
@@ -134,6 +135,17 @@ CHECKS: tuple[Check, ...] = (
         },
     ),
     *_checks(
+        "users",
+        {
+            "users-exist": users_checks.exist,
+            "users-homes": users_checks.homes,
+            "users-directories": users_checks.directories,
+            "users-associations": users_checks.associations,
+            "users-coordinator": users_checks.coordinator,
+            "users-logins": users_checks.logins,
+        },
+    ),
+    *_checks(
         "market",
         {
             "market-cluster": market_checks.cluster,
@@ -206,6 +218,8 @@ def judged(check: Check, facts: object) -> Finding:
         return skipped(unknown.why, unknown.cause) if unknown.cause else fail(unknown.why, NOT_TOLD)
     except ssh_checks.NoSshError:
         return skipped("not applicable: provd runs on the login node, without SSH")
+    except users_checks.SharedError:
+        return users_checks.shared()
     except data_checks.NotConfiguredError as error:
         return data_checks.not_configured(str(error))
     except market_checks.NoClusterError:

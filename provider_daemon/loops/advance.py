@@ -1,7 +1,7 @@
 """The advance loop of one cluster: polls SLURM, decides, writes the ledger, then submits and cancels."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -48,6 +48,7 @@ from provider_daemon.usage_records.recorder import Interim, take
 log = structlog.get_logger("provd.advance")
 
 COMMANDS_AT_ONCE = 2
+COMMANDS_OF_USERS_AT_ONCE = 4  # those of several users hold few jobs each, and have connections of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,7 @@ class Advance:
         """Runs cancels and submissions concurrently. Raises the first failure, if any."""
         cancels = [step.job for step in steps if isinstance(step.action, Cancel)]
         orders = {step.job.spec.job_id: step.order for step in steps if step.order is not None}
-        gate = asyncio.Semaphore(COMMANDS_AT_ONCE)
+        gate = asyncio.Semaphore(commands_at_once(orders.values()))
         work = [self._submit(batch, gate) for batch in batches(orders)]
         await run_all([*work, *([self._cancel(cancels)] if cancels else [])])
 
@@ -308,6 +309,11 @@ class Advance:
         after = store_reports(self._ledger, after, self._served.signer, now)
         self._ledger.save_job(after)
         record_changes(self._ledger, self._served.name, job, after, now)
+
+
+def commands_at_once(orders: Iterable[Submission]) -> int:
+    several = len({order.user for order in orders}) > 1
+    return COMMANDS_OF_USERS_AT_ONCE if several else COMMANDS_AT_ONCE
 
 
 def batches(orders: Mapping[str, Submission]) -> list[dict[str, Submission]]:

@@ -163,6 +163,25 @@ ASSOCIATIONS = _program(
 ACCOUNT = _program(
     'read -r account\nsacctmgr -P show account where name="$account" format=Account', INSPECT_SECONDS
 )
+# Users, their homes and directories: `user:name:uid:home`, `home:path:owner:mode`, `place:name:owner:mode`.
+POOL_PLACES = _program(
+    """read -r root
+names=$(cat)
+set -f
+users=$(getent passwd $names | cut -d: -f1,3,6)
+[ -z "$users" ] || echo "$users" | sed 's/^/user:/'
+for home in $(echo "$users" | cut -d: -f3 | sort -u); do stat -L -c 'home:%n:%U:%a' "$home"; done 2>/dev/null
+cd "$root" && stat -c 'place:%n:%U:%a' . .provd-leases $names 2>/dev/null
+true""",
+    INSPECT_SECONDS,
+)
+POOL_ASSOCIATIONS = _program(
+    'names=$(cat)\nsacctmgr -P show assoc where user="$names" format=Cluster,User,Account', INSPECT_SECONDS
+)
+COORDINATORS = _program(
+    'read -r account\nsacctmgr -P show account where name="$account" withcoord format=Account,Coordinators',
+    INSPECT_SECONDS,
+)
 QOS = _program("sacctmgr -P show qos format=Name,Priority", INSPECT_SECONDS)
 NOTHING = _program("true", INSPECT_SECONDS)
 CLOCK = _program("date +%s", INSPECT_SECONDS)

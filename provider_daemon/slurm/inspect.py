@@ -1,14 +1,15 @@
 """Doctor's queries of a site, in addition to the daemon's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from secrets import token_hex
 from typing import TypeVar
 
 from provider_daemon.ports import Node
-from provider_daemon.slurm import commands, parse, parse_config
+from provider_daemon.slurm import commands, parse, parse_config, parse_pool
 from provider_daemon.slurm.commands import INSPECT_SECONDS, Command
 from provider_daemon.slurm.nodes import nodes
 from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
+from provider_daemon.slurm.parse_pool import PoolPlaces
 from provider_daemon.slurm.query_range import query_range
 from provider_daemon.slurm.run import GRACE_SECONDS, ask
 from provider_daemon.slurm.tables import Reading
@@ -63,6 +64,22 @@ class Inspection:
     async def account(self, name: str) -> bool:
         """Whether slurmdbd knows the account."""
         return parse_config.account(await self._ask("sacctmgr show account", commands.ACCOUNT, [name]), name)
+
+    async def pool_places(self, root: str, users: Sequence[str]) -> PoolPlaces:
+        return parse_pool.places(await self._ask("getent passwd", commands.POOL_PLACES, [root, *users]))
+
+    async def pool_associations(self, users: Sequence[str]) -> frozenset[tuple[str, str, str]]:
+        """Returns (cluster, user, account) of each place where one of the users may submit."""
+        text = await self._ask("sacctmgr show assoc", commands.POOL_ASSOCIATIONS, [",".join(users)])
+        return parse_pool.associations(text)
+
+    async def coordinators(self, account: str) -> frozenset[str]:
+        text = await self._ask("sacctmgr show account", commands.COORDINATORS, [account])
+        return parse_pool.coordinators(text, account)
+
+    async def name(self) -> str:
+        """Returns the Unix user of this login."""
+        return (await self._ask("id -un", commands.WHO)).strip()
 
     async def qos(self) -> frozenset[str]:
         return parse_config.qos(await self._ask("sacctmgr show qos", commands.QOS))

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from provider_daemon.config.customers import CustomerExceptionConfig, CustomersConfig
 from provider_daemon.config.model import LimitsConfig
-from provider_daemon.doctor.facts import Certificate, Offered, Parameters, Scene
+from provider_daemon.doctor.facts import Certificate, Offered, Parameters, PoolFacts, Scene
 from provider_daemon.doctor.finding import CheckOutcome, Unknown
 from provider_daemon.encryption.watch import OwnKey, OwnKeyStatus
 from provider_daemon.ports import Preconfigured, Queue
 from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
+from provider_daemon.slurm.parse_pool import Place
 from tests.unit.doctor import healthy
 from tests.unit.doctor.healthy import (
     ANOTHER,
@@ -45,24 +46,47 @@ def behind(cause: str) -> Unknown:
     return Unknown("not looked at", cause)
 
 
+def no_pool(cause: str, *fields: str) -> PoolFacts:
+    return replace(healthy.POOL, **dict.fromkeys(fields, behind(cause)))  # type: ignore[arg-type] # by name
+
+
+def pool(**changes: object) -> Scene:
+    return site(pool=replace(healthy.POOL, **changes))  # type: ignore[arg-type] # by name
+
+
+def places(**changes: Place) -> Scene:
+    """The pool with other places in work_root: `root` is work_root itself, `leases` its .provd-leases."""
+    names = {"root": ".", "leases": ".provd-leases"}
+    found = replace(
+        healthy.PLACES,
+        places=dict(healthy.PLACES.places) | {names.get(key, key): place for key, place in changes.items()},
+    )
+    return pool(places=found)
+
+
 def no_way(cause: str, **facts: Unknown) -> Scene:
     """Nothing of a login node is known, for the reason that `facts` hold."""
     lost = dict.fromkeys(("host_key", "login", "round_trip", "sessions"), behind(cause)) | facts
     nothing = replace(SLURM, **dict.fromkeys(SLURM.__dataclass_fields__, behind(cause)))
     scene = ssh(**lost)
-    return replace(scene, sites=(replace(scene.sites[0], slurm=nothing),))
+    lost_pool = no_pool(cause, "places", "associations", "coordinators", "logins")
+    return replace(scene, sites=(replace(scene.sites[0], slurm=nothing, pool=lost_pool),))
 
 
 def no_commands() -> Scene:
     nothing = dict.fromkeys(SLURM.__dataclass_fields__, behind("slurm-commands"))
-    return slurm(**{**nothing, "commands": frozenset({"sbatch"})})
+    scene = slurm(**{**nothing, "commands": frozenset({"sbatch"})})
+    lost = no_pool("slurm-commands", "associations", "coordinators")
+    return replace(scene, sites=(replace(scene.sites[0], pool=lost),))
 
 
 def no_database() -> Scene:
     lost = dict.fromkeys(
         ("user", "associations", "account_exists", "qos", "query_range"), behind("slurm-database")
     )
-    return slurm(database=Unknown("Connection refused"), **lost)
+    scene = slurm(database=Unknown("Connection refused"), **lost)
+    lost_pool = no_pool("slurm-database", "associations", "coordinators")
+    return replace(scene, sites=(replace(scene.sites[0], pool=lost_pool),))
 
 
 def no_controller() -> Scene:
@@ -240,6 +264,27 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
     "slurm-templates": [
         (FAIL, site(templates=Unknown("mpi-standard: its content was changed after signing")))
     ],
+    "users-exist": [
+        (FAIL, pool(places=replace(healthy.PLACES, users={"c1": (1001, "/scratch/provd/.provd-home")}))),
+        (FAIL, pool(places=replace(healthy.PLACES, users=healthy.USERS | {"c2": (0, "/root")}))),
+    ],
+    "users-homes": [
+        (FAIL, pool(places=replace(healthy.PLACES, homes={"/home/c1": Place("c1", 0o700)}))),
+        (FAIL, pool(places=replace(healthy.PLACES, homes={"/home": Place("root", 0o777)}))),
+    ],
+    "users-directories": [
+        (FAIL, places(c1=Place("c2", 0o700))),
+        (FAIL, places(c1=Place("c1", 0o750))),
+        (FAIL, places(root=Place("provd", 0o1777))),
+        (FAIL, places(root=Place("c1", 0o711))),
+        (FAIL, places(leases=Place("provd", 0o755))),
+    ],
+    "users-associations": [
+        (FAIL, pool(associations=frozenset({("lab", "c1", "provd")}))),
+        (WARN, pool(associations=healthy.POOL_ASSOCIATIONS | {("lab", "c2", "free")})),
+    ],
+    "users-coordinator": [(FAIL, pool(coordinators=frozenset({"boss"})))],
+    "users-logins": [(FAIL, pool(logins={"c1": "", "c2": "the certificate is refused"}))],
     "market-cluster": [(FAIL, site(record=None, offered=()))],
     "market-owner": [(FAIL, record(provider=ANOTHER))],
     "market-active": [(FAIL, record(state="pending"))],

@@ -18,6 +18,7 @@ from provider_daemon.doctor.facts import (
     MoverFacts,
     Offered,
     Parameters,
+    PoolFacts,
     Scene,
     SiteFacts,
     Slurm,
@@ -30,6 +31,7 @@ from provider_daemon.ledger.audit_summary import AuditSummary
 from provider_daemon.ports import Cluster, Node, Offering, Preconfigured, Queue
 from provider_daemon.slurm.commands import COMMANDS
 from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot, settings
+from provider_daemon.slurm.parse_pool import Place, PoolPlaces
 from tests.unit.slurm.recorded import ROOT
 
 NOW = 1_795_000_000.0
@@ -57,6 +59,9 @@ region = "eu"
 account = "provd"
 qos = "normal"
 work_root = "/scratch/provd"
+accounts = "pool"
+[clusters.pool]
+users = ["c[1-2]"]
 [clusters.ssh]
 host = "login"
 user = "provd"
@@ -119,6 +124,25 @@ OFFERING = Offering(
     supports_custom_workloads=True,
     active=True,
 )
+USERS = {"c1": (1001, "/scratch/provd/.provd-home"), "c2": (1002, "/scratch/provd/.provd-home")}
+PLACES = PoolPlaces(
+    users=USERS,
+    homes={"/scratch/provd/.provd-home": Place("root", 0o555)},
+    places={
+        ".": Place("provd", 0o711),
+        ".provd-leases": Place("provd", 0o700),
+        "c1": Place("c1", 0o700),
+        "c2": Place("c2", 0o700),
+    },
+)
+POOL_ASSOCIATIONS = frozenset({("lab", "c1", "provd"), ("lab", "c2", "provd"), ("other", "c2", "free")})
+POOL = PoolFacts(
+    users=("c1", "c2"),
+    places=PLACES,
+    associations=POOL_ASSOCIATIONS,
+    coordinators=frozenset({"provd"}),
+    logins={"c1": "", "c2": ""},
+)
 SITE = SiteFacts(
     config=CONFIG.clusters[0],
     ssh=Ssh(0o100600, "it is the pinned one", "logged in", 0.01, 4, 4),
@@ -130,6 +154,7 @@ SITE = SiteFacts(
     parameters=Parameters(node_heartbeat_timeout=120, max_job_duration=10**6),
     audit=AuditSummary("ab" * 32, NOW - 86_400, "25.11.8", fingerprint(CONFIG.clusters[0]), 26, 0, 0),
     audited_ago=86_400.0,
+    pool=POOL,
 )
 CHAIN = ChainFacts(
     chain_id="virtengine-1",

@@ -10,7 +10,7 @@ from provider_daemon.doctor.facts import DataFacts, Scene
 from provider_daemon.doctor.finding import CheckOutcome, Finding, Unknown
 from provider_daemon.doctor.registry import CHECKS, NAMES, chosen, examine
 from tests.unit.doctor.broken import BROKEN, behind, no_controller, no_way
-from tests.unit.doctor.healthy import SCENE, cluster, host, key, setting, site, slurm, ssh
+from tests.unit.doctor.healthy import POOL, SCENE, cluster, host, key, setting, site, slurm, ssh
 
 CASES = [(name, outcome, scene) for name, cases in BROKEN.items() for outcome, scene in cases]
 
@@ -157,3 +157,19 @@ def test_only(scene: Scene) -> None:
     cause = finding(scene, "slurm-nodes").cause
     assert {row.check.name for row in rows} == {"slurm-nodes", *([cause] if cause else [])}
     assert len(chosen(list(examine(scene)), [])) == len(CHECKS)
+
+
+def test_shared_accounts_have_no_users_to_check() -> None:
+    """The checks of users are skipped, and the line says what shared accounts mean."""
+    shared = site(pool=None)
+    found = [row.finding for row in examine(shared) if row.check.section == "users"]
+    assert {each.outcome for each in found} == {CheckOutcome.SKIPPED}
+    assert all("not separated by Unix users" in each.seen for each in found)
+
+
+def test_hidden_jobs_are_named() -> None:
+    """Where PrivateData hides jobs from a login that is not a coordinator, the check says so."""
+    scene = setting("PrivateData", "jobs,usage")
+    lost = replace(POOL, coordinators=frozenset[str]())
+    scene = replace(scene, sites=(replace(scene.sites[0], pool=lost),))
+    assert "PrivateData hides" in finding(scene, "users-coordinator").seen
