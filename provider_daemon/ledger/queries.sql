@@ -241,3 +241,31 @@ SELECT id FROM txs WHERE id > (SELECT coalesce(max(id), 0) FROM txs) - 1000
 
 -- name: known_tx
 SELECT id FROM txs WHERE tx_hash = :tx_hash;
+
+-- name: open_leases
+SELECT id, cluster_id, user, customer, leased_at, confirmed_at, released_at, free_at, ended_at, held_by, forced FROM leases
+WHERE cluster_id = :cluster_id AND ended_at IS NULL ORDER BY user;
+
+-- name: leases_of_user
+SELECT id, cluster_id, user, customer, leased_at, confirmed_at, released_at, free_at, ended_at, held_by, forced FROM leases
+WHERE cluster_id = :cluster_id AND user = :user ORDER BY id DESC LIMIT :count;
+
+-- name: add_lease
+INSERT INTO leases (cluster_id, user, customer, leased_at, confirmed_at, released_at, free_at, ended_at, held_by, forced)
+VALUES (:cluster_id, :user, :customer, :leased_at, :confirmed_at, :released_at, :free_at, :ended_at, :held_by, :forced);
+
+-- name: change_lease
+UPDATE leases SET confirmed_at = :confirmed_at, released_at = :released_at, free_at = :free_at, ended_at = :ended_at, forced = :forced
+WHERE id = :id;
+
+-- name: open_customers
+SELECT DISTINCT json_extract(value, '$.spec.customer') AS customer FROM jobs INDEXED BY jobs_open
+WHERE cluster_id = :cluster_id AND closed_at IS NULL AND json_valid(value);
+
+-- name: use_of_user
+SELECT count(*) AS open, (SELECT max(closed_at) FROM jobs INDEXED BY jobs_user WHERE cluster_id = :cluster_id
+    AND CASE WHEN json_valid(value) THEN json_extract(value, '$.user') END = :user
+    AND CASE WHEN json_valid(value) THEN json_extract(value, '$.user') END <> '') AS closed_at
+FROM jobs INDEXED BY jobs_user WHERE cluster_id = :cluster_id
+    AND CASE WHEN json_valid(value) THEN json_extract(value, '$.user') END = :user
+    AND CASE WHEN json_valid(value) THEN json_extract(value, '$.user') END <> '' AND closed_at IS NULL;
