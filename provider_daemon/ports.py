@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from provider_daemon.job.leases import Remains
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.spec import ChainJob, Spec
@@ -164,6 +165,34 @@ class Scheduler(Protocol):
     async def nodes(self) -> tuple[Node, ...]: ...
 
     async def close(self) -> None: ...
+
+
+class PoolSite(Protocol):
+    """The pool of Unix users at one site. Errors are those of Scheduler."""
+
+    async def leases(self) -> Mapping[str, str]:
+        """Returns user -> the line of its lease file, for all that have one."""
+        ...
+
+    async def claim(self, wanted: Mapping[str, str]) -> Mapping[str, str]:
+        """Makes the lease files that are missing, with the line for each user; returns all as they are now.
+
+        A file that has the line already counts as used now.
+        """
+        ...
+
+    async def end(self, user: str, holder: str, seconds: int) -> bool:
+        """Removes a lease file; returns whether it is gone.
+
+        It stays if its line is not `holder`, or it was claimed within the last `seconds`.
+        """
+        ...
+
+    async def remains(self, user: str) -> Remains: ...
+
+    async def clean(self, user: str) -> None:
+        """Deletes everything of the user below its directory and in the login node's temporary ones."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

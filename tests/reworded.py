@@ -18,6 +18,7 @@ FUNCTIONS: dict[str, frozenset[str]] = {
     "job.lifecycle": frozenset({"_several", "_unseen", "_overdue", "_learn", "_finish", "refuse_id"}),
     "loops.advance": frozenset(),
     "loops.customer_slots": frozenset(),
+    "loops.leasing": frozenset(),
     "loops.unreadable_rows": frozenset(),
     "loops.rejections": frozenset(),
     "loops.drafts": frozenset({"_shorten"}),

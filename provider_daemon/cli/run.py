@@ -43,7 +43,7 @@ async def rehearse(loaded: "Config") -> None:
     from provider_daemon.chain import keys
     from provider_daemon.clock import SystemClock
     from provider_daemon.daemon.build import outbox_settings, queried_account, served_cluster
-    from provider_daemon.dry_run.loops import Unsending, Unsigning, Unsubmitting, dry_run
+    from provider_daemon.dry_run.loops import Unclaiming, Unsending, Unsigning, Unsubmitting, dry_run
     from provider_daemon.slurm.connect import logins
 
     clock = SystemClock()
@@ -54,13 +54,15 @@ async def rehearse(loaded: "Config") -> None:
     served_clusters = {
         each.id: served_cluster(each, signers[each.key], loaded.chain.max_gas) for each in loaded.clusters
     }
+    opened = {each.id: logins(each, clock) for each in loaded.clusters}
     sites = {
-        each.id: Unsubmitting(logins(each, clock), clock, each.name, queried_account(each))
+        each.id: Unsubmitting(opened[each.id], clock, each.name, queried_account(each))
         for each in loaded.clusters
     }
+    pools = {each.id: Unclaiming(opened[each.id], each.work_root) for each in loaded.clusters if each.pool}
     chain = Unsending(loaded.chain.id, loaded.chain.endpoints, clock, quorum=loaded.chain.quorum)
     try:
-        with dry_run(chain, served_clusters, sites, clock) as ours:
+        with dry_run(chain, served_clusters, sites, clock, pools) as ours:
             for prospect in await ours.prospects():
                 _show(prospect)
             for draft in await ours.drafts(outbox_settings(loaded.chain)):

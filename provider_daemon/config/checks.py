@@ -144,11 +144,8 @@ def _started(image: dict[str, Any]) -> str:
 
 def _pool(where: Path, cluster: dict[str, Any], before: list[dict[str, Any]]) -> Found:
     """Requires of a pool that each of its users can be told from every other login of provd."""
-    if (cluster.get("accounts", "shared") == "pool") != ("pool" in cluster):
-        yield (
-            (*where, "accounts"),
-            "accounts 'pool' requires a [clusters.pool] table; accounts 'shared' does not allow one",
-        )
+    if cluster.get("accounts", "shared") == "pool" and "pool" not in cluster:
+        yield (*where, "accounts"), "accounts 'pool' requires a [clusters.pool] table"
     if "pool" not in cluster:
         return
     if not cluster.get("account"):

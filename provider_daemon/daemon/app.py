@@ -36,6 +36,7 @@ from provider_daemon.metrics.server import build_app, serve, standing
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.slurm.connect import logins
 from provider_daemon.slurm.logins import SiteLogins
+from provider_daemon.slurm.pool_site import SlurmPoolSite
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.ssh import SshTransport
 from provider_daemon.slurm.transport import Transport
@@ -81,6 +82,7 @@ class Daemon:
         )
         self._chain = MeasuredChain(self._grpc, self._meters, self.clock)
         self._logins = {cluster.id: logins(cluster, self.clock) for cluster in config.clusters}
+        self._measured_logins = {cluster.id: self._measure(cluster) for cluster in config.clusters}
         self._slurm = {cluster.id: self._make_slurm(cluster) for cluster in config.clusters}
         self._schedulers = {
             cluster_id: MeasuredScheduler(slurm, self._meters, cluster_id, self.clock)
@@ -92,13 +94,16 @@ class Daemon:
         self.ledger.measure(measures, list(self._schedulers), self.loop_set.addresses)
         self.ledger.audit(self._recorder, self.clock)
 
-    def _make_slurm(self, cluster: ClusterConfig) -> SlurmScheduler:
+    def _measure(self, cluster: ClusterConfig) -> SiteLogins[Transport]:
         site = self._logins[cluster.id]
-        measured = SiteLogins[Transport](
+        return SiteLogins[Transport](
             MeasuredTransport(site.main, self.clock),
             lambda user: MeasuredTransport(site.as_user(user), self.clock),
         )
-        return SlurmScheduler(measured, self.clock, cluster.name, self._ongoing, queried_account(cluster))
+
+    def _make_slurm(self, cluster: ClusterConfig) -> SlurmScheduler:
+        measured, account = self._measured_logins[cluster.id], queried_account(cluster)
+        return SlurmScheduler(measured, self.clock, cluster.name, self._ongoing, account)
 
     def _wiring(self) -> Wiring:
         return Wiring(
@@ -111,6 +116,11 @@ class Daemon:
             self.clock,
             self._ongoing,
             TransferStore(Path(self._config.data.path)) if self._config.data else None,
+            {
+                cluster.id: SlurmPoolSite(self._measured_logins[cluster.id], cluster.work_root)
+                for cluster in self._config.clusters
+                if cluster.pool
+            },
         )
 
     # --- life ---
@@ -171,6 +181,7 @@ class Daemon:
             endpoints=lambda: self._grpc.endpoints.all,
             rpcs={cluster_id: partial(getattr, slurm, "rpcs") for cluster_id, slurm in self._slurm.items()},
             http=self._http,
+            pools=[cluster.id for cluster in self._config.clusters if cluster.pool],
             ssh={
                 cluster_id: each.main.counts
                 for cluster_id, each in self._logins.items()

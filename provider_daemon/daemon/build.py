@@ -6,19 +6,22 @@ from functools import partial
 from provider_daemon.chain.keys import Signer
 from provider_daemon.config.customers import CustomersConfig
 from provider_daemon.config.model import ChainConfig, ClusterConfig, Config, ImageConfig
+from provider_daemon.config.pool_users import pool_users
 from provider_daemon.job.admission import Image, Limits, Program, SitePolicy
 from provider_daemon.job.containment import Containment, Launcher
 from provider_daemon.job.customer_limits import CustomerLimits, CustomerPolicy
 from provider_daemon.job.data import DataPolicy
 from provider_daemon.job.report_cost import ReportGasLimits
 from provider_daemon.job.spec import Spec
-from provider_daemon.loops.cluster import ServedCluster
+from provider_daemon.loops.cluster import PoolPolicy, ServedCluster
 from provider_daemon.loops.outbox import OutboxSettings
 from provider_daemon.ports import Clock
 from provider_daemon.slurm.connect import logins
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.template.program import program_of
 from provider_daemon.template.trusted import trusted
+
+HOUR = 3600.0
 
 
 def outbox_settings(chain: ChainConfig) -> OutboxSettings:
@@ -39,7 +42,7 @@ def scheduler(cluster: ClusterConfig, clock: Clock) -> SlurmScheduler:
 
 def queried_account(cluster: ClusterConfig) -> str:
     """Returns the account whose jobs are queried; "" where all jobs are the main login's own."""
-    return cluster.account if cluster.accounts == "pool" else ""
+    return cluster.account if cluster.pool else ""
 
 
 def data_policy(config: Config) -> DataPolicy | None:
@@ -86,6 +89,7 @@ def served_cluster(
         partitions=cluster.partitions,
         data=data,
         customers=customer_policy(customers or CustomersConfig()),
+        pool=_pool(cluster),
         site=SitePolicy(
             images=tuple(map(_image, cluster.images)),
             limits=Limits(
@@ -109,6 +113,14 @@ def _image(image: ImageConfig) -> Image:
         Launcher(image.launcher), image.native, image.network, image.max_processes, image.max_file_gb
     )
     return Image(image.pattern, contained=contained)
+
+
+def _pool(cluster: ClusterConfig) -> PoolPolicy | None:
+    """With `accounts = "shared"` a pool only serves the jobs that were submitted to it before."""
+    if cluster.pool is None:
+        return None
+    users = pool_users(cluster.pool.users) if cluster.accounts == "pool" else ()
+    return PoolPolicy(users, cluster.pool.quarantine_hours * HOUR, cluster.data.results_days * 24 * HOUR)
 
 
 def _templates(cluster: ClusterConfig) -> dict[str, Callable[[Spec], Program]]:

@@ -1,7 +1,7 @@
 """Creates all loops of a running provd from the configuration, and applies a changed configuration."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from provider_daemon.chain.audit import GrpcAudit
 from provider_daemon.chain.client import GrpcChain
@@ -13,6 +13,7 @@ from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.intake import Intake
+from provider_daemon.loops.lease_return import RETURN_SECONDS, LeaseReturn
 from provider_daemon.loops.outbox import Outbox
 from provider_daemon.loops.runner import Loop
 from provider_daemon.metrics.chain import MeasuredAudit, MeasuredChain
@@ -20,7 +21,7 @@ from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler
 from provider_daemon.metrics.wallet import PERIOD_SECONDS, Wallet
 from provider_daemon.ongoing import OngoingProblems
-from provider_daemon.ports import Clock, Transfers
+from provider_daemon.ports import Clock, PoolSite, Transfers
 from provider_daemon.reconciliation.comparer import Served
 from provider_daemon.reconciliation.loop import CHECK_SECONDS, Reconciliation
 
@@ -38,16 +39,23 @@ class Wiring:
     clock: Clock
     ongoing: OngoingProblems
     transfers: Transfers | None = None
+    pool_sites: Mapping[str, PoolSite] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """The two loops of a cluster."""
+    """The loops of a cluster. Without a pool of Unix users there are none to return."""
 
     advance: Advance
     advancing: Loop
     heartbeat: Heartbeat
     beating: Loop
+    lease_return: LeaseReturn | None
+    returning: Loop | None
+
+    @property
+    def loops(self) -> list[Loop]:
+        return [self.advancing, self.beating, *([self.returning] if self.returning else [])]
 
 
 class LoopSet:
@@ -64,7 +72,7 @@ class LoopSet:
         ]
         self._sites = {cluster.id: self._make_site(cluster) for cluster in config.clusters}
         self._intake = self._make_intake(config)
-        by_site = [loop for site in self._sites.values() for loop in (site.advancing, site.beating)]
+        by_site = [loop for site in self._sites.values() for loop in site.loops]
         self.loops = [
             *self.outboxes,
             *by_site,
@@ -83,6 +91,8 @@ class LoopSet:
             site = self._sites[cluster.id]
             site.advance.reconfigure(served_clusters[cluster.id])
             site.heartbeat.reconfigure(served_clusters[cluster.id])
+            if site.lease_return:
+                site.lease_return.reconfigure(served_clusters[cluster.id])
             _pace(site.advancing, cluster.poll_seconds)
             _pace(site.beating, cluster.heartbeat_seconds)
         for loop in (*self.outboxes, self._intake):
@@ -124,13 +134,20 @@ class LoopSet:
             poke_all(self.outboxes),
             wired.ongoing,
             wired.transfers,
+            wired.pool_sites.get(cluster.id),
         )
         heartbeat = Heartbeat(wired.ledger, scheduler, wired.chain, known, wired.clock)
+        pool_site = wired.pool_sites.get(cluster.id)
+        returning = (
+            LeaseReturn(wired.ledger, pool_site, known, wired.clock, wired.ongoing) if pool_site else None
+        )
         return _Site(
             advance,
             Loop(f"advance:{cluster.name}", cluster.poll_seconds, advance.tick),
             heartbeat,
             Loop(f"heartbeat:{cluster.name}", cluster.heartbeat_seconds, heartbeat.tick),
+            returning,
+            Loop(f"leases:{cluster.name}", RETURN_SECONDS, returning.tick) if returning else None,
         )
 
     def _make_intake(self, config: Config) -> Loop:

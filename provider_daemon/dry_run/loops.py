@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Protocol
 
 from provider_daemon.chain import job_names
@@ -27,8 +28,9 @@ from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.intake import BATCH, Intake
 from provider_daemon.loops.outbox import Outbox, OutboxSettings
-from provider_daemon.ports import Clock, Scheduler, Submission, SubmissionResult, TxOutcome, Watch
+from provider_daemon.ports import Clock, PoolSite, Scheduler, Submission, SubmissionResult, TxOutcome, Watch
 from provider_daemon.slurm.logins import SiteLogins
+from provider_daemon.slurm.pool_site import SlurmPoolSite
 from provider_daemon.slurm.scheduler import SlurmScheduler
 from provider_daemon.slurm.transport import Transport
 
@@ -82,6 +84,14 @@ class Unsubmitting(SlurmScheduler):
         return
 
 
+class Unclaiming(SlurmPoolSite):
+    """Reads the site's lease files, and makes none."""
+
+    async def claim(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        files = await self.leases()
+        return {user: files.get(user, line) for user, line in wanted.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Prospect:
     """What would happen to a job: its submission, or `why` there would be none.
@@ -105,7 +115,7 @@ class ShownDraft:
 
 
 class Rehearsal:
-    """Created by `dry_run`. `served_clusters` and `sites` are keyed by cluster id."""
+    """Created by `dry_run`. `served_clusters`, `sites` and `pool_sites` are keyed by cluster id."""
 
     def __init__(
         self,
@@ -113,12 +123,14 @@ class Rehearsal:
         chain: Unsending,
         served_clusters: Mapping[str, ServedCluster],
         sites: Mapping[str, Recording],
+        pool_sites: Mapping[str, PoolSite],
         clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._chain = chain
         self._served_clusters = served_clusters
         self._sites = sites
+        self._pool_sites = pool_sites
         self._clock = clock
         self._intake = Intake(ledger, chain, served_clusters, clock, _nothing)
 
@@ -133,7 +145,9 @@ class Rehearsal:
             for job in jobs:
                 self._ledger.save_job(job)
         for cluster_id, known in self._served_clusters.items():
-            await Advance(self._ledger, self._sites[cluster_id], known, self._clock, _nothing).tick()
+            pool_site = self._pool_sites.get(cluster_id)
+            site = self._sites[cluster_id]
+            await Advance(self._ledger, site, known, self._clock, _nothing, pool_site=pool_site).tick()
         return [*map(self._prospect, jobs), *unread]
 
     async def drafts(self, settings: OutboxSettings) -> list[ShownDraft]:
@@ -203,12 +217,14 @@ def dry_run(
     served_clusters: Mapping[str, ServedCluster],
     sites: Mapping[str, Recording],
     clock: Clock,
+    pool_sites: Mapping[str, PoolSite] = MappingProxyType({}),
 ) -> Iterator[Rehearsal]:
     with (
         TemporaryDirectory(prefix="provd-") as directory,
         closing(Ledger.open(Path(directory) / "ledger.sqlite")) as ledger,
     ):
-        yield Rehearsal(ledger, chain, served_clusters, sites, clock)
+        ledger.claim(chain.chain_id)
+        yield Rehearsal(ledger, chain, served_clusters, sites, pool_sites, clock)
 
 
 def _why(job: Job) -> str:
@@ -220,7 +236,7 @@ def _why(job: Job) -> str:
         return f"is in SLURM already, as job {job.slurm_id}"
     return (
         "waits: SLURM cannot be asked whether it is there already, or holds as many jobs as "
-        "limits.max_jobs allows"
+        "limits.max_jobs allows, or no Unix user of the pool is free"
     )
 
 

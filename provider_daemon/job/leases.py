@@ -26,12 +26,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.naming import named_job
 from provider_daemon.job.state import State
 
 # A command that deletes a user's files, or submits as that user, is over within this time, in seconds. It is
 # also the shortest quarantine, and how long a customer who comes back must wait after files were deleted.
 COMMAND_SECONDS = 120
 MAX_FOREIGN = 200  # characters kept of a lease file that is not ours
+_DIRECTORY = re.compile(r"(.+)\.[0-9a-f]{8}")
 _ADDRESS = re.compile(r"[a-z0-9]{1,90}")
 
 
@@ -89,6 +91,20 @@ class Choice:
     left: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What is left of a user at the site: processes on the login node, ids of SLURM jobs in squeue, and names
+    directly below its directory.
+    """
+
+    processes: int
+    jobs: tuple[str, ...]
+    entries: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.processes or self.jobs or self.entries)
+
+
 def owner(chain_id: str, cluster_id: str) -> str:
     """Returns whose leases the files name: daemons of one cluster share them, others must not."""
     return f"{chain_id}/{cluster_id}"
@@ -106,20 +122,25 @@ def customer_in(text: str, owned_by: str) -> str:
 
 
 def needs_user(job: Job) -> bool:
-    """Returns whether the job must get a user of the pool before it is submitted.
+    """Returns whether the job runs as its customer's user of the pool: it was never submitted.
 
-    A job that was submitted without one (before the pool was configured) keeps running as the shared user.
+    A job that was submitted before keeps its user: the shared one, if there was no pool then.
     """
     pending = job.state is State.PENDING and job.reported is State.PENDING and job.program is not None
-    return pending and not (job.user or job.slurm_id) and (job.intent_at is None or not job.directory)
+    held = job.hold or job.parked or job.slurm_id
+    return pending and not held and (job.intent_at is None or not job.directory)
 
 
-def takes_user(job: Job) -> bool:
-    """Returns whether a user that the customer has already can be the job's.
+def user_of(job: Job, leased: Mapping[str, str]) -> str:
+    """Returns the job's user. `leased`: customer -> user, for those who have one now.
 
-    Besides jobs that need one, these are jobs whose submission the ledger does not know, because it was lost.
+    Besides jobs that need one, those follow the lease whose submission the ledger does not know, because it
+    was lost.
     """
-    return needs_user(job) or not (job.user or job.directory or job.never_ran)
+    if needs_user(job):
+        return leased.get(job.spec.customer, "")
+    unknown = not (job.user or job.directory or job.never_ran)
+    return leased.get(job.spec.customer, "") if unknown else job.user
 
 
 def of_customer(leases: Iterable[Lease], customer: str) -> Lease | None:
@@ -188,6 +209,12 @@ def _agrees(lease: Lease, text: str, customer: str) -> bool:
     return not text or customer == lease.customer
 
 
+def restart_waits(lease: Lease, now: float) -> Lease:
+    """Restarts the waiting periods after the clock was set: a quarantine begins again."""
+    lease = replace(lease, leased_at=min(lease.leased_at, now))
+    return lease if lease.released_at is None else begin_return(lease, now)
+
+
 def begin_return(lease: Lease, now: float) -> Lease:
     return replace(lease, released_at=now, free_at=None)
 
@@ -200,3 +227,16 @@ def quarantine(lease: Lease, now: float, seconds: float) -> Lease:
 def end(lease: Lease, now: float) -> Lease:
     """Returns the lease after the site's lease file was removed: the user is free."""
     return replace(lease, ended_at=now)
+
+
+def running(remains: Remains) -> str:
+    """Returns what still runs of a user, "" if nothing does."""
+    jobs = f"SLURM jobs {', '.join(remains.jobs[:3])}" if remains.jobs else ""
+    processes = f"{remains.processes} processes on the login node" if remains.processes else ""
+    return " and ".join(filter(None, (jobs, processes)))
+
+
+def job_names(remains: Remains) -> list[str]:
+    """Returns the names of the jobs whose directories are left."""
+    found = (_DIRECTORY.fullmatch(entry) for entry in remains.entries)
+    return [match[1] for match in found if match and named_job(match[1])]

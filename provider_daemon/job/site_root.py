@@ -1,6 +1,9 @@
 """Where the files of a customer are at the site. Pure."""
 
+import re
 from pathlib import PurePosixPath
+
+_USER = re.compile(r"[a-z_][a-z0-9_-]*")
 
 
 def site_root(work_root: str, user: str) -> str:
@@ -9,3 +12,13 @@ def site_root(work_root: str, user: str) -> str:
     `user` is "" where all customers' jobs run as one user. Otherwise the directory belongs to that user.
     """
     return str(PurePosixPath(work_root) / user)
+
+
+def user_at(work_root: str, path: str) -> str:
+    """Returns the Unix user whose files a path below work_root is among; "" for the shared user.
+
+    Names of job directories and of provd's own ones contain a dot, those of users do not.
+    """
+    below = path.removeprefix(f"{PurePosixPath(work_root)}/")
+    first = below.partition("/")[0]
+    return first if below != path and _USER.fullmatch(first) else ""

@@ -78,6 +78,18 @@ class LedgerGuest:
         found = self._read(lambda db: db.execute(_QUERIES["final_tx"], {"subject": job_id}).fetchone())
         return str(found["tx_hash"]) if found else ""
 
+    def customer_of(self, cluster_id: str, user: str) -> str:
+        """Returns the customer whom a Unix user of the pool serves, "" if none."""
+        key = {"cluster_id": cluster_id, "user": user}
+        found = self._read(lambda db: db.execute(_QUERIES["customer_of"], key).fetchone())
+        return str(found["customer"]) if found else ""
+
+    def leased_users(self, cluster_id: str) -> list[str]:
+        """Returns the Unix users of the pool that serve customers, by name."""
+        key = {"cluster_id": cluster_id}
+        found = self._read(lambda db: db.execute(_QUERIES["leased_users"], key).fetchall())
+        return [row["user"] for row in found]
+
     def _jobs(self, query: str, **values: object) -> list[Job]:
         return read_jobs(self._read(lambda db: db.execute(_QUERIES[query], values).fetchall()))[0]
 

@@ -2,18 +2,10 @@
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from provider_daemon.job.leases import Lease
 from provider_daemon.ledger.ledger import Ledger
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """Jobs that were given a Unix user: how many are open, and when the last one was closed, if any was."""
-
-    open: int
-    closed_at: float | None
 
 
 def open_leases(ledger: Ledger, cluster_id: str) -> list[Lease]:
@@ -47,9 +39,11 @@ def open_customers(ledger: Ledger, cluster_id: str) -> frozenset[str]:
     return frozenset(row["customer"] for row in ledger._all("open_customers", cluster_id=cluster_id))
 
 
-def use_of(ledger: Ledger, cluster_id: str, user: str) -> Use:
-    (row,) = ledger._all("use_of_user", cluster_id=cluster_id, user=user)
-    return Use(row["open"], row["closed_at"])
+def last_closed(ledger: Ledger, lease: Lease) -> float:
+    """Returns when the last of the customer's jobs that had the user was closed; 0 if none was."""
+    key = {"cluster_id": lease.cluster_id, "user": lease.user, "customer": lease.customer}
+    (row,) = ledger._all("last_closed", **key)
+    return float(row["closed_at"] or 0)
 
 
 def _lease(row: sqlite3.Row) -> Lease:

@@ -255,17 +255,20 @@ INSERT INTO leases (cluster_id, user, customer, leased_at, confirmed_at, release
 VALUES (:cluster_id, :user, :customer, :leased_at, :confirmed_at, :released_at, :free_at, :ended_at, :held_by, :forced);
 
 -- name: change_lease
-UPDATE leases SET confirmed_at = :confirmed_at, released_at = :released_at, free_at = :free_at, ended_at = :ended_at, forced = :forced
+UPDATE leases SET leased_at = :leased_at, confirmed_at = :confirmed_at, released_at = :released_at, free_at = :free_at, ended_at = :ended_at, forced = :forced
 WHERE id = :id;
 
 -- name: open_customers
 SELECT DISTINCT json_extract(value, '$.spec.customer') AS customer FROM jobs INDEXED BY jobs_open
 WHERE cluster_id = :cluster_id AND closed_at IS NULL AND json_valid(value);
 
--- name: use_of_user
-SELECT count(*) AS open, (SELECT max(closed_at) FROM jobs INDEXED BY jobs_user WHERE cluster_id = :cluster_id
+-- name: last_closed
+SELECT max(closed_at) AS closed_at FROM jobs INDEXED BY jobs_user WHERE cluster_id = :cluster_id
     AND CASE WHEN json_valid(value) THEN json_extract(value, '$.user') END = :user
-    AND CASE WHEN json_valid(value) THEN json_extract(value, '$.user') END <> '') AS closed_at
-FROM jobs INDEXED BY jobs_user WHERE cluster_id = :cluster_id
-    AND CASE WHEN json_valid(value) THEN json_extract(value, '$.user') END = :user
-    AND CASE WHEN json_valid(value) THEN json_extract(value, '$.user') END <> '' AND closed_at IS NULL;
+    AND CASE WHEN json_valid(value) THEN json_extract(value, '$.user') END <> '' AND json_extract(value, '$.spec.customer') = :customer;
+
+-- name: customer_of
+SELECT customer FROM leases WHERE cluster_id = :cluster_id AND user = :user AND ended_at IS NULL AND held_by = '';
+
+-- name: leased_users
+SELECT user FROM leases WHERE cluster_id = :cluster_id AND ended_at IS NULL AND held_by = '' ORDER BY user;

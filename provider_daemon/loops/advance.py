@@ -34,13 +34,14 @@ from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.concurrent import run_all
 from provider_daemon.loops.customer_slots import CustomerSlots
 from provider_daemon.loops.job_log import record_changes
+from provider_daemon.loops.leasing import Leasing
 from provider_daemon.loops.reporting import keep_evidence, store_reports
 from provider_daemon.loops.stale_ledger import StaleLedger
 from provider_daemon.loops.submission_pause import SubmissionPause
 from provider_daemon.loops.unreadable_rows import UnreadableRows
 from provider_daemon.loops.watched_jobs import followed, watch
 from provider_daemon.ongoing import OngoingProblems
-from provider_daemon.ports import Clock, Scheduler, Submission, SubmissionResult, Transfers
+from provider_daemon.ports import Clock, PoolSite, Scheduler, Submission, SubmissionResult, Transfers
 from provider_daemon.slurm.commands import ORDERS_A_COMMAND
 from provider_daemon.slurm.script import render
 from provider_daemon.usage_records.recorder import Interim, take
@@ -63,7 +64,8 @@ class Step:
 class Advance:
     """Runs one cluster's poll, decision and commands. `poke` wakes the outbox when reports were stored.
 
-    `transfers`: what the data mover has done; None if no mover serves the cluster.
+    `transfers`: what the data mover has done; None if no mover serves the cluster. `pool_site`: where the
+    pool's users are leased; None without a pool.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Advance:
         poke: Callable[[], None],
         ongoing: OngoingProblems | None = None,
         transfers: Transfers | None = None,
+        pool_site: PoolSite | None = None,
     ) -> None:
         self._ledger = ledger
         self._scheduler = scheduler
@@ -88,6 +91,9 @@ class Advance:
         self._stale_ledger = StaleLedger(ledger, served.cluster_id)
         self._bad_rows = UnreadableRows(ledger, served.cluster_id, served.name)
         self._interim = Interim(ledger, served.signer, clock)
+        self._leasing = pool_site and Leasing(
+            ledger, pool_site, served.cluster_id, served.name, clock, self._ongoing
+        )
 
     def reconfigure(self, served: ServedCluster) -> None:
         """Replaces the settings of the same cluster and key. A running tick uses them from here on."""
@@ -100,6 +106,8 @@ class Advance:
         self._bad_rows.name()
         if not jobs:
             return
+        if self._leasing and self._served.pool:
+            jobs = await self._leasing.assign(jobs, self._served.pool)
         doubted = [doubt(job, since, self._stale_ledger.chain_ahead()) for job in jobs]
         snapshot = await self._scheduler.snapshot(watch(doubted))
         steps = self._think(doubted, snapshot, self._moved(jobs))
@@ -151,10 +159,12 @@ class Advance:
         return settle(job, transfer, now, latest, self._served.data)
 
     def _decide(self, job: Job, snapshot: Snapshot, transfer: Transfer | None) -> Step:
-        """Returns the next step. A job that is not in SLURM is not submitted before its inputs are there."""
+        """Returns the next step. A job is not submitted before it has a Unix user and its inputs."""
         action = decide(job, snapshot)
         if not isinstance(action, Submit):
             return Step(job, action)
+        if self._served.lacks_user(job):
+            return Step(job)
         job = refuse_inputs(job, transfer)
         return Step(job, action if job.state is State.PENDING and inputs_ready(job, transfer) else None)
 
@@ -233,6 +243,8 @@ class Advance:
         """Runs cancels and submissions concurrently. Raises the first failure, if any."""
         cancels = [step.job for step in steps if isinstance(step.action, Cancel)]
         orders = {step.job.spec.job_id: step.order for step in steps if step.order is not None}
+        if self._leasing and (users := {order.user for order in orders.values() if order.user}):
+            await self._leasing.renew(users)
         gate = asyncio.Semaphore(commands_at_once(orders.values()))
         work = [self._submit(batch, gate) for batch in batches(orders)]
         await run_all([*work, *([self._cancel(cancels)] if cancels else [])])
@@ -261,12 +273,14 @@ class Advance:
         self._record({order.name: job_id for job_id, order in orders.items()}, receipts)
 
     def _intend(self, orders: dict[str, Submission]) -> list[Submission]:
-        """Commits the intents. Jobs that were cancelled or parked during the poll are left out."""
+        """Commits the intents. Jobs that were cancelled or parked, or lost their user, are left out."""
         now, wanted = self._clock.now(), list[Submission]()
         with self._ledger.write():
-            for job_id, order in orders.items():
-                job = self._ledger.job(job_id)
-                if job is not None and _may_be_sent(job):
+            jobs = [job for job_id in orders if (job := self._ledger.job(job_id))]
+            admitted = self._leasing.admitted(jobs) if self._leasing else orders.keys()
+            for job in jobs:
+                job_id, order = job.spec.job_id, orders[job.spec.job_id]
+                if _may_be_sent(job) and job_id in admitted and job.user == order.user:
                     self._ledger.save_job(intend(job, now, order.directory))
                     self._ledger.add_event(
                         job_id, EventKind.INTENT, f"sbatch {order.name}, attempt {job.attempt + 1}", now

@@ -10,6 +10,7 @@ from provider_daemon.errors import Refused
 from provider_daemon.job.admission import SitePolicy
 from provider_daemon.job.customer_limits import CustomerPolicy
 from provider_daemon.job.data import DataPolicy
+from provider_daemon.job.leases import needs_user
 from provider_daemon.job.lifecycle import Job, kill_after
 from provider_daemon.job.site_root import site_root
 from provider_daemon.slurm.launchers import Launch, LaunchFacts, launch
@@ -18,10 +19,25 @@ from provider_daemon.template.places import fill
 
 
 @dataclass(frozen=True, slots=True)
+class PoolPolicy:
+    """The pool of Unix users of one cluster.
+
+    `users`: new customers get one of these; empty where new jobs run as the shared user, and users are only
+    returned. `quarantine_seconds`: between a customer and the next one. `results_seconds`: how long after a
+    job's end its customer keeps the user, for the results.
+    """
+
+    users: tuple[str, ...]
+    quarantine_seconds: float
+    results_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ServedCluster:
     """The settings of one cluster: `cluster_id` is its id on chain, node ids are `<name>.<host>`.
 
-    `data`: None if no data mover serves the cluster; jobs with inputs are then refused.
+    `data`: None if no data mover serves the cluster; jobs with inputs are then refused. `pool`: None where
+    all customers' jobs run as one Unix user.
     """
 
     cluster_id: str
@@ -39,6 +55,11 @@ class ServedCluster:
     site: SitePolicy = field(default_factory=SitePolicy)
     data: DataPolicy | None = None
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
+    pool: PoolPolicy | None = None
+
+    def lacks_user(self, job: Job) -> bool:
+        """Returns whether the job must wait for a Unix user of its customer before it is submitted."""
+        return self.pool is not None and bool(self.pool.users) and not job.user and needs_user(job)
 
     def directory(self, job: Job) -> str:
         """Returns a new directory for each submission: an earlier one may hold files of another job."""

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 import structlog
 
+from provider_daemon.job.leases import restart_waits as restart_lease_waits
 from provider_daemon.job.lifecycle import restart_waits
+from provider_daemon.ledger import leases as stored
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 
@@ -25,4 +27,6 @@ def start(ledger: Ledger, cluster_ids: Iterable[str], booted_at: float, now: flo
         for cluster_id in cluster_ids:
             for job in ledger.open_jobs(cluster_id):
                 ledger.save_job(restart_waits(job, now))
+            leases = stored.open_leases(ledger, cluster_id)
+            stored.save(ledger, [restart_lease_waits(lease, now) for lease in leases])
     log.warning("clock_changed", seconds=round(booted_at - before), next="all waiting periods restart now")

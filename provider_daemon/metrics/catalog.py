@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from provider_daemon.job.customer_limits import Limit
 from provider_daemon.job.hold import Hold
+from provider_daemon.job.leases import LeaseState
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.state import State
 from provider_daemon.ports import ConnectOutcome, EndpointState
@@ -53,6 +54,7 @@ PARKED = tuple(ParkReason)
 HOLDS = tuple(Hold)
 UNREAD = "unread"
 HELD_BY = tuple(limit for limit in Limit if limit is not Limit.JOBS)  # max_jobs holds no job back on chain
+LEASES: tuple[LeaseState, ...] = tuple(state for state in LeaseState if state is not LeaseState.ENDED)
 KINDS = ("report", "node", "cluster")  # message kinds
 QUERIES = ("snapshot", "nodes", "submit", "cancel", "reconcile")
 FAILURES = ("down", "unreadable")  # for SLURM queries and chain calls
@@ -120,6 +122,12 @@ CUSTOMERS_HELD = _gauge(
     "provd_customers_held",
     "Customers with jobs that are left on chain because of a limit.",
     "reason",
+)
+POOL_USERS = _gauge(
+    "provd_pool_users",
+    "Unix users of the site's pool that are not free, by state of their lease.",
+    "cluster",
+    "state",
 )
 JOB_STATE_DURATION = _histogram(
     "provd_job_state_duration_seconds",
@@ -372,6 +380,7 @@ SECTIONS: dict[str, tuple[Family, ...]] = {
         JOBS_ON_HOLD,
         JOBS_POSTPONED,
         CUSTOMERS_HELD,
+        POOL_USERS,
         JOB_STATE_DURATION,
         SUBMISSION_LATENCY,
         REPORT_LATENCY,

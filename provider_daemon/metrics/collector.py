@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from provider_daemon import __version__
 from provider_daemon.ledger import customers, figures, meta
+from provider_daemon.ledger.leases import open_leases
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.gate import HttpCounts
@@ -98,6 +99,7 @@ class Parts:
     rpcs: Mapping[str, Callable[[], int]] = field(default_factory=dict)
     ssh: Mapping[str, SshCounters] = field(default_factory=dict)
     http: HttpCounts = field(default_factory=HttpCounts)
+    pools: Sequence[str] = ()  # clusters with a pool of Unix users
 
 
 class DaemonCollector(Collector):
@@ -117,6 +119,7 @@ class DaemonCollector(Collector):
         yield metric(catalog.RELOADED, [((), float(self._parts.reload.whole))])
         yield metric(catalog.RELOAD_SUCCESS, [((), self._parts.reload.taken_at)])
         yield from self._jobs()
+        yield self._pool()
         yield self._unsettled()
         yield from self._outbox()
         yield from self._endpoints()
@@ -171,6 +174,13 @@ class DaemonCollector(Collector):
                 for reason in catalog.HELD_BY
             ],
         )
+
+    def _pool(self) -> Metric:
+        counts = {(cluster, state): 0.0 for cluster in self._parts.pools for state in catalog.LEASES}
+        for cluster in self._parts.pools:
+            for lease in open_leases(self._parts.ledger, cluster):
+                counts[cluster, lease.state] += 1
+        return metric(catalog.POOL_USERS, counts.items())
 
     def _unsettled(self) -> Metric:
         """Reads each ended job once: its value no longer changes."""

@@ -96,7 +96,7 @@ class Command:
     seconds: int = QUERY_SECONDS
 
 
-def _program(body: str, seconds: int, variables: str = _EPOCH_TIMES) -> str:
+def program(body: str, seconds: int, variables: str = _EPOCH_TIMES) -> str:
     framed = f"printf '\\n%s\\n' {BEGIN}\n{body}\nprintf '\\n%s %s\\n' {END} $?"
     return (
         f"exec env -i {_KEPT} {variables} timeout -k {KILL_SECONDS} {seconds} /bin/sh -c "
@@ -104,43 +104,43 @@ def _program(body: str, seconds: int, variables: str = _EPOCH_TIMES) -> str:
     )
 
 
-VERSION = _program("sbatch --version", QUERY_SECONDS)
-SQUEUE = _program(f"read -r mark\n{_squeue('--me')}", QUERY_SECONDS)
+VERSION = program("sbatch --version", QUERY_SECONDS)
+SQUEUE = program(f"read -r mark\n{_squeue('--me')}", QUERY_SECONDS)
 _BY_ID = '-j "$ids"'
-SACCT_BY_ID = _program(f"read -r mark\nids=$(cat)\n{_sacct(_BY_ID)}", QUERY_SECONDS)
+SACCT_BY_ID = program(f"read -r mark\nids=$(cat)\n{_sacct(_BY_ID)}", QUERY_SECONDS)
 _BY_NAME = f'{_WINDOW} --name "$names"'
 _READ_WINDOW = "read -r mark\nread -r since\nread -r until"
-SACCT_BY_NAME = _program(f"{_READ_WINDOW}\nnames=$(cat)\n{_sacct(_BY_NAME)}", QUERY_SECONDS)
+SACCT_BY_NAME = program(f"{_READ_WINDOW}\nnames=$(cat)\n{_sacct(_BY_NAME)}", QUERY_SECONDS)
 # Every job of this user since a time. The site's clock is printed first, which saves a separate query.
-SACCT_SINCE = _program(f"{_READ_WINDOW}\ndate +%s\n{_sacct(_WINDOW)}", QUERY_SECONDS)
+SACCT_SINCE = program(f"{_READ_WINDOW}\ndate +%s\n{_sacct(_WINDOW)}", QUERY_SECONDS)
 
 # --- the same for all users of an account, whose coordinator this login is ---
 
 _POOL_SQUEUE = _squeue(_ACCOUNT.removeprefix("-a "), SQUEUE_USER)
-POOL_SQUEUE = _program(f"read -r mark\nread -r account\n{_POOL_SQUEUE}", QUERY_SECONDS)
+POOL_SQUEUE = program(f"read -r mark\nread -r account\n{_POOL_SQUEUE}", QUERY_SECONDS)
 # By id, a job is found in any account: its owner may have moved it to another one.
-POOL_SACCT_BY_ID = _program(f"read -r mark\nids=$(cat)\n{_sacct(f'-a {_BY_ID}', SACCT_USER)}", QUERY_SECONDS)
+POOL_SACCT_BY_ID = program(f"read -r mark\nids=$(cat)\n{_sacct(f'-a {_BY_ID}', SACCT_USER)}", QUERY_SECONDS)
 _READ_POOL_WINDOW = f"{_READ_WINDOW}\nread -r account"
-POOL_SACCT_BY_NAME = _program(
+POOL_SACCT_BY_NAME = program(
     f"{_READ_POOL_WINDOW}\nnames=$(cat)\n{_sacct(f'{_ACCOUNT} {_BY_NAME}', SACCT_USER)}", QUERY_SECONDS
 )
-POOL_SACCT_SINCE = _program(
+POOL_SACCT_SINCE = program(
     f"{_READ_POOL_WINDOW}\ndate +%s\n{_sacct(f'{_ACCOUNT} {_WINDOW}', SACCT_USER)}", QUERY_SECONDS
 )
-WHO = _program("id -un", QUERY_SECONDS)
+WHO = program("id -un", QUERY_SECONDS)
 
-QUERY_RANGE = _program("sacctmgr show config", INSPECT_SECONDS)
-SDIAG = _program("sdiag", QUERY_SECONDS)
-NODES = _program("scontrol show node -o", QUERY_SECONDS)
+QUERY_RANGE = program("sacctmgr show config", INSPECT_SECONDS)
+SDIAG = program("sdiag", QUERY_SECONDS)
+NODES = program("scontrol show node -o", QUERY_SECONDS)
 # The names of all nodes that are in a partition. The output contains no comments.
-HOSTS = _program('read -r mark\nsinfo -a -N -O "NodeList:$mark"', QUERY_SECONDS)
-BATCH_SCRIPT = _program('read -r id\nscontrol write batch_script "$id" -', QUERY_SECONDS)
+HOSTS = program('read -r mark\nsinfo -a -N -O "NodeList:$mark"', QUERY_SECONDS)
+BATCH_SCRIPT = program('read -r id\nscontrol write batch_script "$id" -', QUERY_SECONDS)
 # One job, ended or not, as slurmctld has it now.
-SHOW_JOB = _program('read -r id\nscontrol show job -o "$id"', QUERY_SECONDS)
-SCANCEL = _program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
+SHOW_JOB = program('read -r id\nscontrol show job -o "$id"', QUERY_SECONDS)
+SCANCEL = program("set -f\nids=$(cat)\nscancel -Q $ids", QUERY_SECONDS)
 
 # The login's home directory, then for each host name on stdin the name and its IPv4 address, if it has one.
-ADDRESSES = _program(
+ADDRESSES = program(
     (
         'printf "%s\\n" "$HOME"\n'
         'while read -r name; do printf "%s %s\\n" "$name" '
@@ -151,20 +151,20 @@ ADDRESSES = _program(
 
 # --- doctor's queries ---
 
-SETTINGS = _program("scontrol show config", INSPECT_SECONDS)
-PARTITIONS = _program("scontrol show partition -o", INSPECT_SECONDS)
-ASSOCIATIONS = _program(
+SETTINGS = program("scontrol show config", INSPECT_SECONDS)
+PARTITIONS = program("scontrol show partition -o", INSPECT_SECONDS)
+ASSOCIATIONS = program(
     (
         'user=$(id -un)\necho "$user"\nsacctmgr -P show assoc where user="$user" '
         f"format={','.join(ASSOCIATION_FIELDS)}"
     ),
     INSPECT_SECONDS,
 )
-ACCOUNT = _program(
+ACCOUNT = program(
     'read -r account\nsacctmgr -P show account where name="$account" format=Account', INSPECT_SECONDS
 )
 # Users, their homes and directories: `user:name:uid:home`, `home:path:owner:mode`, `place:name:owner:mode`.
-POOL_PLACES = _program(
+POOL_PLACES = program(
     """read -r root
 names=$(cat)
 set -f
@@ -175,23 +175,23 @@ cd "$root" && stat -c 'place:%n:%U:%a' . .provd-leases $names 2>/dev/null
 true""",
     INSPECT_SECONDS,
 )
-POOL_ASSOCIATIONS = _program(
+POOL_ASSOCIATIONS = program(
     'names=$(cat)\nsacctmgr -P show assoc where user="$names" format=Cluster,User,Account', INSPECT_SECONDS
 )
-COORDINATORS = _program(
+COORDINATORS = program(
     'read -r account\nsacctmgr -P show account where name="$account" withcoord format=Account,Coordinators',
     INSPECT_SECONDS,
 )
-QOS = _program("sacctmgr -P show qos format=Name,Priority", INSPECT_SECONDS)
-NOTHING = _program("true", INSPECT_SECONDS)
-CLOCK = _program("date +%s", INSPECT_SECONDS)
-TEST_ONLY = _program("sbatch --test-only 2>&1", INSPECT_SECONDS, "")
-FOUND = _program(
+QOS = program("sacctmgr -P show qos format=Name,Priority", INSPECT_SECONDS)
+NOTHING = program("true", INSPECT_SECONDS)
+CLOCK = program("date +%s", INSPECT_SECONDS)
+TEST_ONLY = program("sbatch --test-only 2>&1", INSPECT_SECONDS, "")
+FOUND = program(
     'while read -r name; do command -v "$name" >/dev/null && echo "$name"; done\ntrue', INSPECT_SECONDS
 )
 # A directory is created as a test, because permissions do not show a read-only or squashed mount. Then come
 # the file system and the host.
-WORK_ROOT = _program(
+WORK_ROOT = program(
     """read -r root
 if made=$(mktemp -d "$root/.provd-doctor.XXXXXX" 2>&1); then rmdir "$made"; echo; else echo "$made" | head -n 1; fi
 stat -f -c %T "$root" 2>/dev/null || echo
@@ -200,7 +200,7 @@ uname -n""",  # noqa: E501
     INSPECT_SECONDS,
 )
 # The CVE ids in the changelog of the package that contains sbatch; none if no package does.
-MENDED = _program(
+MENDED = program(
     """program=$(readlink -f "$(command -v sbatch)")
 if package=$(dpkg-query -S "$program" 2>/dev/null); then
   zcat -f "/usr/share/doc/${package%%:*}/changelog.Debian.gz"
@@ -214,7 +214,7 @@ true""",
 # The links of jobs' claims, and nothing for a job without one. The directory of the claims is never a link;
 # where it does not exist, a listing of the directory above must prove that. Each link's content, which a job
 # of the same user may have written, stands between two marks.
-CLAIMED_BY = _program(
+CLAIMED_BY = program(
     f"""read -r mark
 read -r root
 set -f
@@ -334,10 +334,10 @@ for turn in {" ".join(map(str, range(WORKERS)))}; do worker $turn "$@" & done
 wait
 if [ -n "$late" ]; then wait; fi
 true"""  # noqa: E501
-SUBMIT = _program(_SUBMIT_BODY, SUBMIT_SECONDS, "")
+SUBMIT = program(_SUBMIT_BODY, SUBMIT_SECONDS, "")
 # Removes the directories of submissions that created no job, with the links to their inputs. A directory
 # that holds anything else stays.
-REMOVE_EMPTY = _program(
+REMOVE_EMPTY = program(
     'set -f\nfor directory in $(cat); do rm -rf "$directory/inputs"; rmdir "$directory"; done 2>/dev/null',
     QUERY_SECONDS,
 )

@@ -1,9 +1,11 @@
 """The logins to a cluster's login node, from its configuration."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
 from provider_daemon.config.model import ClusterConfig
+from provider_daemon.job.site_root import user_at
 from provider_daemon.ports import Clock
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.logins import SiteLogins
@@ -16,7 +18,12 @@ SiteTransport: TypeAlias = LocalTransport | SshTransport
 def logins(cluster: ClusterConfig, clock: Clock, key_file: str = "") -> SiteLogins[SiteTransport]:
     """`key_file` replaces the daemon's SSH key: gateway and mover run as users who cannot read that one."""
     make = partial(_transport, cluster, clock, key_file, SiteConnections())
-    return SiteLogins(make(""), make if cluster.accounts == "pool" else None)
+    return SiteLogins(make(""), make if cluster.pool else None)
+
+
+def login_at(site: SiteLogins[SiteTransport], cluster: ClusterConfig) -> Callable[[str], SiteTransport]:
+    """Returns root -> the login of the Unix user whose files are there."""
+    return lambda root: site.as_user(user_at(cluster.work_root, root) if cluster.pool else "")
 
 
 def _transport(

@@ -40,7 +40,6 @@ def test_every_number_of_a_range_once(first: int, last: int) -> None:
 @pytest.mark.parametrize(
     ("good", "bad", "expected"),
     [
-        ('accounts = "pool"\n', "", "accounts 'pool' requires a [clusters.pool] table"),
         (POOL, "", "accounts 'pool' requires a [clusters.pool] table"),
         ('account = "provd"\n', "", "clusters[0].account: is required with a pool"),
         ("[001-004]", "[004-001]", "the range must rise"),
@@ -54,6 +53,12 @@ def test_pools_that_are_refused(good: str, bad: str, expected: str) -> None:
     """Each mistake is one line that names its key."""
     assert good in POOLED
     assert expected in "\n".join(problems(POOLED.replace(good, bad)))
+
+
+def test_a_pool_stays_configured_for_the_jobs_in_it() -> None:
+    """When new jobs run as the shared user again, those in flight still need their users."""
+    cluster = parse(POOLED.replace('accounts = "pool"\n', ""), "provd.toml").clusters[0]
+    assert (cluster.accounts, cluster.pool is not None) == ("shared", True)
 
 
 def test_a_user_belongs_to_one_pool() -> None:

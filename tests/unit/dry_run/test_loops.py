@@ -208,7 +208,8 @@ async def test_command(
     hostile = types_pb2.JobWorkloadSpec(container_image="evil\n", command="true")
     await house.chain.send(ALICE, job(), job(workload_spec=hostile))
     monkeypatch.setattr(
-        "provider_daemon.dry_run.loops.Unsubmitting", lambda transport, clock, name: FakeScheduler(clock)
+        "provider_daemon.dry_run.loops.Unsubmitting",
+        lambda transport, clock, name, account: FakeScheduler(clock),
     )
     site = tmp_path / "site"
     site.mkdir()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -21,7 +22,7 @@ OURS = leases.owner("test-1", "HPC-1")
 QUARANTINE = 3600.0
 
 
-def lease(user: str = "u1", customer: str = "ve1a", **values: object) -> Lease:
+def lease(user: str = "u1", customer: str = "ve1a", **values: Any) -> Lease:
     return replace(Lease("HPC-1", user, customer, 100.0, confirmed_at=100.0), **values)
 
 
@@ -47,7 +48,7 @@ def test_each_customer_gets_a_user_of_his_own() -> None:
     ],
     ids=lambda times: str(replace(lease(), **times).state),
 )
-def test_a_user_is_free_only_when_its_lease_has_ended(times: Mapping[str, object]) -> None:
+def test_a_user_is_free_only_when_its_lease_has_ended(times: Mapping[str, Any]) -> None:
     """Also while it is claimed, returned, in quarantine, or held by a lease file of others."""
     known = [lease("u1", **times), lease("u2", "ve1b")]
     assert chosen(known, "ve1c") == ({}, ("ve1c",))
@@ -98,15 +99,24 @@ def test_a_file_that_is_not_ours_blocks_its_user(text: str) -> None:
 def test_which_jobs_need_a_user() -> None:
     """Those that may be submitted now; not one that was submitted without a user before there was a pool."""
     assert leases.needs_user(JOB)
+    assert leases.needs_user(replace(JOB, user="u1"))  # another one, if the site gave that one away
     assert leases.needs_user(replace(JOB, directory="/work/x.00000000"))  # deferred: nothing was queued
-    assert not leases.needs_user(replace(JOB, user="u1"))
     assert not leases.needs_user(replace(JOB, slurm_id="7"))
     assert not leases.needs_user(replace(JOB, intent_at=1.0, directory="/work/x.00000000"))
     assert not leases.needs_user(replace(JOB, reported=State.CANCELLED))
     assert leases.needs_user(replace(JOB, intent_at=1.0))  # the ledger was lost, and doubts the job
+
+
+def test_which_user_a_job_has() -> None:
+    """Its customer's, until it is submitted. One whose submission a lost ledger had follows the lease too."""
+    mine = {JOB.spec.customer: "u1"}
+    assert leases.user_of(JOB, mine) == "u1"
+    assert leases.user_of(replace(JOB, user="u2"), mine) == "u1"
+    assert leases.user_of(replace(JOB, user="u2"), {}) == ""
     lost = replace(JOB, state=State.RUNNING, reported=State.RUNNING, slurm_id="7")
-    assert leases.takes_user(lost)
-    assert not leases.needs_user(lost)
+    assert (leases.user_of(lost, mine), leases.needs_user(lost)) == ("u1", False)
+    assert leases.user_of(replace(lost, directory="/work/x.00000000"), mine) == ""
+    assert leases.user_of(replace(lost, user="u2"), mine) == "u2"
 
 
 @dataclass

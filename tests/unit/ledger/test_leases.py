@@ -7,7 +7,6 @@ import pytest
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.leases import Lease
 from provider_daemon.ledger import leases
-from provider_daemon.ledger.leases import Use
 from provider_daemon.ledger.ledger import Ledger
 from tests.unit.job.jobs import JOB
 
@@ -39,11 +38,13 @@ def test_a_user_has_one_open_lease(ledger: Ledger) -> None:
 
 
 def test_who_has_open_jobs(ledger: Ledger) -> None:
-    """By customer for all jobs, and by Unix user with the end of the last closed one."""
+    """By customer; and when the last job of a customer as a Unix user was closed."""
     spec = replace(JOB.spec, job_id="JOB-2")
     with ledger.write():
         ledger.save_job(replace(JOB, user="u1"))
         ledger.save_job(replace(JOB, spec=spec, slurm_name="ve-2", user="u1", closed_at=5.0))
     assert leases.open_customers(ledger, JOB.spec.cluster_id) == {JOB.spec.customer}
-    assert leases.use_of(ledger, JOB.spec.cluster_id, "u1") == Use(1, 5.0)
-    assert leases.use_of(ledger, JOB.spec.cluster_id, "u2") == Use(0, None)
+    lease = replace(FIRST, cluster_id=JOB.spec.cluster_id, customer=JOB.spec.customer)
+    assert leases.last_closed(ledger, lease) == 5.0
+    assert leases.last_closed(ledger, replace(lease, user="u2")) == 0.0
+    assert leases.last_closed(ledger, replace(lease, customer="ve1b")) == 0.0

@@ -220,6 +220,6 @@ def test_a_migration_that_fails_changes_nothing(old: Path, monkeypatch: pytest.M
 def test_commands_leave_an_older_file_alone(old: Path, readonly: bool) -> None:
     """A command beside an older daemon that still runs neither fails on a missing table nor changes the
     schema under it."""
-    with pytest.raises(LedgerError, match=r"is from an older provd \(schema 1, this provd uses \d\)"):
+    with pytest.raises(LedgerError, match=r"is from an older provd \(schema 1, this provd uses \d+\)"):
         Ledger.open(old, readonly=readonly, lock=False)
     assert version(old) == 1

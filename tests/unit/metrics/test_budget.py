@@ -28,7 +28,7 @@ from tests.unit.metrics.parts import Endpoint, Health, Ssh, parts
 from tools import metrics_reference
 from tools.metrics_reference import SERIES
 
-JOBS, BUDGET, SCRAPE_SECONDS = 10_000, 350, 1.0
+JOBS, BUDGET, SCRAPE_SECONDS = 10_000, 380, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class Site:
 
     @property
     def loops(self) -> list[str]:
-        by_cluster = [f"{what}:{cluster}" for cluster in self.clusters for what in ("advance", "heartbeat")]
+        each = ("advance", "heartbeat", "leases")
+        by_cluster = [f"{what}:{cluster}" for cluster in self.clusters for what in each]
         return [
             "intake",
             "reconcile",
@@ -116,6 +117,7 @@ class Site:
             meters=self.meters(),
             ongoing=self.ongoing(),
             clusters=self.clusters,
+            pools=self.clusters,
             signers=self.signers,
             endpoints=lambda: [Endpoint(url) for url in self.endpoints],
             rpcs={cluster: lambda: 1 for cluster in self.clusters},
