@@ -12,6 +12,7 @@ from provider_daemon.gateway.limits import too_many
 from provider_daemon.gateway.measures import REFUSED
 from provider_daemon.gateway.parts import Gateway, Site
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.site_root import user_at
 from provider_daemon.metrics.gate import peer_group
 from provider_daemon.tokens.identity import Identity, Right
 from provider_daemon.tokens.refusal import TokenRefusal, TokenRefused
@@ -145,7 +146,19 @@ async def job_of(request: web.Request, right: Right) -> tuple[Job, Site]:
     site = request.app[GATEWAY].sites.get(job.spec.cluster_id)
     if site is None:
         raise ApiError(Code.UNAVAILABLE, f"The gateway does not serve cluster {job.spec.cluster_id}.")
+    if right is Right.FILES:
+        _check_user(request.app[GATEWAY], site, job)
     return job, site
+
+
+def _check_user(gateway: Gateway, site: Site, job: Job) -> None:
+    """Raises ApiError unless the files are read as the job's Unix user, who is still the customer's."""
+    if not job.directory:
+        return
+    if user_at(site.work_root, job.directory) != job.user:
+        raise ApiError(Code.UNAVAILABLE, "The job's directory is not where the provider's jobs are now.")
+    if job.user and gateway.ledger.customer_of(job.spec.cluster_id, job.user) != job.spec.customer:
+        raise ApiError(Code.DELETED, "The job's directory was deleted after its retention.")
 
 
 def current(gateway: Gateway, job_id: str) -> Job | None:

@@ -32,6 +32,7 @@ class Site:
     results_days: float
     files: SiteFiles
     logins: SiteLogins[SiteTransport]
+    work_root: str = ""
 
     async def close(self) -> None:
         await self.files.close()

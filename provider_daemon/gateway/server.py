@@ -32,7 +32,7 @@ from provider_daemon.metrics.server import serve as serve_metrics
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
-from provider_daemon.slurm.connect import logins
+from provider_daemon.slurm.connect import login_at, logins
 from provider_daemon.transfers.store import TransferStore
 
 log = structlog.get_logger("provd.gateway")
@@ -244,7 +244,8 @@ async def _problem(check: Check) -> str:
 
 def _site(cluster: ClusterConfig, section: GatewayConfig, clock: Clock) -> Site:
     site = logins(cluster, clock, section.ssh_key_file)
-    return Site(cluster.name, cluster.data.results_days, SiteFiles(site.main), site)
+    files = SiteFiles(site.main, login_of=login_at(site, cluster))
+    return Site(cluster.name, cluster.data.results_days, files, site, cluster.work_root)
 
 
 def run(config: Config) -> None:

@@ -1,6 +1,6 @@
 """The ledger and the chain as the mover uses them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from provider_daemon.encryption.lookup import KeyChain, usable_key
 from provider_daemon.encryption.recipients import NoKey
@@ -11,11 +11,17 @@ from provider_daemon.mover.facts import JobFacts, facts_of
 class LedgerJobs:
     """Implements ports.Ledger."""
 
-    def __init__(self, guest: LedgerGuest) -> None:
+    def __init__(self, guest: LedgerGuest, pooled: Collection[str] = ()) -> None:
+        """`pooled`: ids of the clusters whose new jobs get a Unix user of a pool."""
         self._guest = guest
+        self._pooled = pooled
 
     def open_jobs(self, cluster_id: str) -> list[JobFacts]:
-        return [facts_of(job) for job in self._guest.open_jobs(cluster_id)]
+        pooled = cluster_id in self._pooled
+        return [facts_of(job, pooled) for job in self._guest.open_jobs(cluster_id)]
+
+    def leased_users(self, cluster_id: str) -> list[str]:
+        return self._guest.leased_users(cluster_id)
 
     def jobs(self, job_ids: Iterable[str]) -> list[JobFacts]:
         return [facts_of(job) for job in self._guest.jobs(job_ids)]

@@ -19,6 +19,7 @@ from provider_daemon.config.model import ClusterConfig, Config, DataConfig
 from provider_daemon.encryption import identity
 from provider_daemon.encryption.identity import Keyring
 from provider_daemon.errors import ConfigError
+from provider_daemon.job.site_root import site_root
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.loops.runner import Loop, run_periodically
 from provider_daemon.metrics.activity import Activity
@@ -40,7 +41,7 @@ from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
 from provider_daemon.site_files.requests import LONG_WORKERS
-from provider_daemon.slurm.connect import SiteTransport, logins
+from provider_daemon.slurm.connect import SiteTransport, login_at, logins
 from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.sources.https import Http
 from provider_daemon.sources.inputs import InputPolicy
@@ -100,7 +101,8 @@ class Mover:
         self._spool = Spool(Path(self._data.spool))
         self.bandwidth = Bandwidth(self._data.mib_per_second * MIB, self.clock.now)
         self._slots = FairSlots(self._data.transfers)
-        self._ledger = LedgerJobs(LedgerGuest(Path(config.ledger.path)))
+        pooled = [cluster.id for cluster in config.clusters if cluster.accounts == "pool"]
+        self._ledger = LedgerJobs(LedgerGuest(Path(config.ledger.path)), pooled)
         self._chain = GrpcChain(
             config.chain.id, config.chain.endpoints, self.clock, OngoingProblems(), config.chain.quorum
         )
@@ -114,7 +116,7 @@ class Mover:
     def _serve_cluster(self, cluster: ClusterConfig) -> Served:
         site = logins(cluster, self.clock, self._data.ssh_key_file)
         workers = SSH_WORKERS if cluster.transport == "ssh" else self._data.transfers + 1
-        files = SiteFiles(site.main, workers)
+        files = SiteFiles(site.main, workers, login_at(site, cluster))
         slots = Slots(FairSlots(workers - 1), self._slots)
         fetcher = Fetcher(files, self._sources, self._opener, self._spool, self.bandwidth, slots)
         keys, encryption = ChainKeys(self._chain), AgeEncryption()
@@ -215,17 +217,20 @@ class Cleaning:
         self._ticks = 0
 
     async def tick(self) -> None:
-        name, cache = self._served.cluster.name, self._served.parts.cache
-        self._figures.cache[name] = await cache.evict()
+        cluster, caches = self._served.cluster, self._served.parts.caches
+        name = cluster.name
+        self._figures.cache[name] = await caches.evict()
         if self._ticks % RARELY == 0:
             before = self._clock.now() - UNUSED_SECONDS
-            files = await cache.sweep(before) + self._spool.clear(before)
+            files = await caches.sweep(before) + self._spool.clear(before)
             if files:
                 log.info("partial_files_deleted", cluster=name, files=files)
             if lines := await self._prune():
                 log.info("manifests_pruned", lines=lines)
-            work_root = self._served.cluster.work_root
-            self._figures.orphans[name] = await count_orphans(self._served.files, self._ledger, work_root)
+            users = ["", *(self._ledger.leased_users(cluster.id) if cluster.pool else ())]
+            roots = [site_root(cluster.work_root, user) for user in users]
+            counts = [await count_orphans(self._served.files, self._ledger, root) for root in roots]
+            self._figures.orphans[name] = sum(counts)
         self._ticks += 1
 
     async def _prune(self) -> int:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provider_daemon.config.model import ClusterConfig
+from provider_daemon.job.site_root import site_root
 from provider_daemon.mover.cache import Cache
+from provider_daemon.mover.caches import Caches
 from provider_daemon.mover.cluster import ClusterMover, Work
 from provider_daemon.mover.datasets import Datasets
 from provider_daemon.mover.delivery import Deliverer
-from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.fetch import Fetcher
 from provider_daemon.mover.locks import Slots
 from provider_daemon.mover.plan import Step
@@ -20,7 +21,6 @@ from provider_daemon.mover.stage import Stager
 from provider_daemon.mover.storage import GB
 from provider_daemon.ports import Clock
 from provider_daemon.sources.inputs import InputPolicy
-from provider_daemon.transfers.rows import JobTransfer
 from provider_daemon.transfers.writer import TransferWriter
 
 DAY = 86_400.0
@@ -31,7 +31,7 @@ class ClusterParts:
     """What the loops of one cluster run."""
 
     mover: ClusterMover
-    cache: Cache
+    caches: Caches
     quota: Quota
 
 
@@ -46,26 +46,29 @@ def cluster_parts(
     manifests: Slots,
     clock: Clock,
 ) -> ClusterParts:
-    work_root, limits = cluster.work_root.rstrip("/"), cluster.data
-    root = f"{work_root}/"
-    cache = Cache(cluster.id, root, limits.cache_gb * GB, site, store, fetcher, clock)
-    datasets = Datasets(limits.datasets, root, site)
-    stager = Stager(work_root, policy, site, store, cache, datasets)
+    limits = cluster.data
+
+    def cache_of(user: str) -> Cache:
+        """A customer has another user later: rows of different users never stand for each other."""
+        key, root = f"{cluster.id}/{user}" if user else cluster.id, f"{site_root(cluster.work_root, user)}/"
+        return Cache(key, root, limits.cache_gb * GB, site, store, fetcher, clock)
+
+    caches = Caches(cache_of, lambda: ledger.leased_users(cluster.id) if cluster.pool else ())
+    stager = Stager(cluster.work_root, policy, site, store, caches, Datasets(limits.datasets, site))
     steps = _steps(
         stager, Results(site, store, manifests, clock.now), deliverer, Retention(site, store, clock.now)
     )
-    mover = ClusterMover(cluster.id, limits.results_days * DAY, ledger, store, steps, clock)
-    return ClusterParts(mover, cache, Quota(site, store, limits, clock.now))
+    mover = ClusterMover(
+        cluster.id, cluster.work_root, limits.results_days * DAY, ledger, store, steps, clock
+    )
+    return ClusterParts(mover, caches, Quota(site, store, limits, clock.now))
 
 
 def _steps(
     stager: Stager, results: Results, deliverer: Deliverer, retention: Retention
 ) -> Mapping[Step, Work]:
-    async def stage(job: JobFacts, _: JobTransfer) -> None:
-        await stager.stage(job)
-
     return {
-        Step.STAGE: stage,
+        Step.STAGE: stager.stage,
         Step.MANIFEST: results.list,
         Step.DELIVER: deliverer.deliver,
         Step.UNSTAGE: retention.unstage,

@@ -52,6 +52,7 @@ class ClusterMover:
     def __init__(
         self,
         cluster_id: str,
+        work_root: str,
         retention_seconds: float,
         ledger: Ledger,
         store: TransferWriter,
@@ -59,6 +60,7 @@ class ClusterMover:
         clock: Clock,
     ) -> None:
         self._cluster_id = cluster_id
+        self._work_root = work_root
         self._retention = retention_seconds
         self._ledger = ledger
         self._store = store
@@ -123,14 +125,14 @@ class ClusterMover:
 
     def _advance(self, job: JobFacts | None, row: JobTransfer | None, now: float) -> None:
         name = job.name if job else row.name if row else ""
-        step = plan.next_step(job, row, self._retention, now)
+        step = plan.next_step(job, row, self._retention, now, self._work_root)
         running = self._running.get(name)
         while (
             job is not None and step is not None and step in (plan.QUICK if running is None else {Step.NOTE})
         ):
             self._change(step, job, row, now)
             row = self.rows[job.name] = self._row(job)
-            step = plan.next_step(job, row, self._retention, now)
+            step = plan.next_step(job, row, self._retention, now, self._work_root)
         if running is not None:
             if running.step is not step:
                 running.task.cancel()  # its job has ended, for example; a later tick starts the next step

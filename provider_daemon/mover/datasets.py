@@ -17,22 +17,21 @@ log = structlog.get_logger("provd.mover")
 
 
 class Datasets:
-    """`listed`: name -> absolute path at the site. `work_root` ends with "/"."""
+    """`listed`: name -> absolute path at the site."""
 
-    def __init__(self, listed: Mapping[str, str], work_root: str, site: Site) -> None:
+    def __init__(self, listed: Mapping[str, str], site: Site) -> None:
         self._listed = listed
-        self._root = work_root
         self._site = site
 
-    async def put(self, source: Input, target: str) -> None:
-        """Links the dataset to `target`, a path below work_root. Raises InputRefused and Transient."""
+    async def put(self, source: Input, root: str, target: str) -> None:
+        """Links the dataset to `target`, a path below `root`. Raises InputRefused and Transient."""
         path = self._listed.get(source.uri.removeprefix("site:"))
         if path is None:
             raise InputRefused(InputRefusal.URI, f"{source.name}: this cluster has no such dataset")
         if source.encrypted:
             raise InputRefused(InputRefusal.CONTENT, f"{source.name}: datasets of the site are not encrypted")
         try:
-            await self._site.symlink(path, self._root, target)
+            await self._site.symlink(path, root, target)
             await self._check(source, path)
         except NotThere:
             log.error("dataset_missing", dataset=source.name, path=path, next="its jobs wait; check the path")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from provider_daemon.job.leases import needs_user
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.references import DataReference
 from provider_daemon.job.state import State
@@ -15,7 +16,8 @@ class JobFacts:
 
     `over`: nothing of the job can run any more, and its directory does not change. `ran`: it was in SLURM.
     `directory`: at the site, "" while the ledger does not know it. `closed_at` in seconds since the epoch,
-    None while the job is open. `wall_seconds`: how long it ran, once that is measured.
+    None while the job is open. `wall_seconds`: how long it ran, once that is measured. `user`: its Unix user
+    at the site, "" for the shared one.
     """
 
     name: str
@@ -31,9 +33,11 @@ class JobFacts:
     directory: str = ""
     closed_at: float | None = None
     wall_seconds: int | None = None
+    user: str = ""
 
 
-def facts_of(job: Job) -> JobFacts:
+def facts_of(job: Job, pooled: bool = False) -> JobFacts:
+    """`pooled`: the cluster has a pool of Unix users, so that a job without one must not be staged yet."""
     spec = job.spec
     return JobFacts(
         name=job.name,
@@ -42,13 +46,14 @@ def facts_of(job: Job) -> JobFacts:
         customer=spec.customer,
         references=(*spec.data, *_pointer(spec.inputs_pointer)),
         outputs_pointer=spec.outputs_pointer,
-        stageable=_stageable(job),
+        stageable=_stageable(job) and not (pooled and not job.user and needs_user(job)),
         running=job.state is State.RUNNING and not job.measured and job.closed_at is None,
         over=job.measured or job.never_ran or job.closed_at is not None,
         ran=not job.never_ran and job.submitted,
         directory=job.directory,
         closed_at=job.closed_at,
         wall_seconds=job.usage.wall_clock_seconds if job.usage else None,
+        user=job.user,
     )
 
 

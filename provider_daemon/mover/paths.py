@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from provider_daemon.job.site_root import site_root
+from provider_daemon.mover.facts import JobFacts
+
 INPUTS, CACHE = ".provd-inputs", ".provd-cache"
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -26,6 +29,11 @@ def staging(work_root: str, name: str) -> Place:
 def cache_of(customer: str) -> str:
     """Returns the path of a customer's cache below work_root. Raises ValueError for a name not plain."""
     return f"{CACHE}/{_plain(customer)}"
+
+
+def staged_for(work_root: str, job: JobFacts) -> str:
+    """Returns the staging directory that the job has as its present Unix user."""
+    return str(staging(site_root(work_root, job.user), job.name))
 
 
 def cached(customer: str, name: str) -> str:

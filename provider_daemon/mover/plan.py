@@ -22,6 +22,7 @@ customer (`expires_at`) is extended by a longer retention, and never shortened.
 from enum import StrEnum
 
 from provider_daemon.job.transfer import InputState
+from provider_daemon.mover import paths
 from provider_daemon.mover.facts import JobFacts
 from provider_daemon.transfers.rows import Delivery, JobTransfer
 
@@ -48,9 +49,12 @@ QUICK = frozenset({Step.ADD, Step.NOTE, Step.NO_MANIFEST, Step.NO_DELIVERY, Step
 
 
 def next_step(
-    job: JobFacts | None, row: JobTransfer | None, retention_seconds: float, now: float
+    job: JobFacts | None, row: JobTransfer | None, retention_seconds: float, now: float, work_root: str
 ) -> Step | None:
-    """Returns the next step, None if there is none now. `job` is None if the ledger does not have it."""
+    """Returns the next step, None if there is none now. `job` is None if the ledger does not have it.
+
+    Inputs that were staged for another Unix user than the job's are staged again.
+    """
     if job is None:
         return None
     if row is None:
@@ -58,8 +62,10 @@ def next_step(
     if outdated(job, row, retention_seconds):
         return Step.NOTE
     if not job.over:
-        waiting = job.stageable and row.transfer.inputs is InputState.WAITING
-        return Step.STAGE if waiting else None
+        ready = row.transfer.inputs is not InputState.WAITING
+        moved = bool(row.staging) and row.staging != paths.staged_for(work_root, job)
+        failed = row.transfer.inputs is InputState.FAILED
+        return Step.STAGE if job.stageable and not failed and (not ready or moved) else None
     if job.closed_at is not None and row.staging and row.unstaged_at is None:
         return Step.UNSTAGE
     if not row.transfer.settled:

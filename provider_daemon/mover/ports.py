@@ -104,6 +104,10 @@ class Ledger(Protocol):
 
     def known_names(self, names: Iterable[str]) -> set[str]: ...
 
+    def leased_users(self, cluster_id: str) -> list[str]:
+        """Returns the Unix users of the pool that serve customers."""
+        ...
+
 
 @contextlib.asynccontextmanager
 async def closing(chunks: Chunks) -> AsyncIterator[Chunks]:

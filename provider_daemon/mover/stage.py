@@ -6,16 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 import structlog
 
 from provider_daemon.errors import Refused, Transient
+from provider_daemon.job.site_root import site_root
 from provider_daemon.mover import paths
-from provider_daemon.mover.cache import Cache
+from provider_daemon.mover.caches import Caches
 from provider_daemon.mover.datasets import Datasets
 from provider_daemon.mover.facts import JobFacts
+from provider_daemon.mover.paths import Place
 from provider_daemon.mover.ports import Site, remove
 from provider_daemon.mover.s3_folders import owner
 from provider_daemon.site_files.values import NotAllowed, NotThere
 from provider_daemon.sources.inputs import Input, InputPolicy, Scheme
 from provider_daemon.sources.reference import parse_all
 from provider_daemon.sources.refusals import InputRefusal, InputRefused
+from provider_daemon.transfers.rows import JobTransfer
 from provider_daemon.transfers.writer import TransferWriter
 
 log = structlog.get_logger("provd.mover")
@@ -25,25 +28,23 @@ SMALL_BYTES, BATCH_BYTES, BATCH_INPUTS = 1024 * 1024, 4 * 1024 * 1024, 500
 
 
 class Stager:
-    """`work_root` without a "/" at its end."""
-
     def __init__(
         self,
         work_root: str,
         policy: InputPolicy,
         site: Site,
         store: TransferWriter,
-        cache: Cache,
+        caches: Caches,
         datasets: Datasets,
     ) -> None:
         self._work_root = work_root
         self._policy = policy
         self._site = site
         self._store = store
-        self._cache = cache
+        self._caches = caches
         self._datasets = datasets
 
-    async def stage(self, job: JobFacts) -> None:
+    async def stage(self, job: JobFacts, row: JobTransfer) -> None:
         """Sets the row to ready, or to failed if an input is refused for good. Raises Transient.
 
         The directory is made from nothing each time: as long as the row is not ready, nobody uses it.
@@ -51,6 +52,7 @@ class Stager:
         try:
             inputs = parse_all(job.references, self._policy)
             _check_folders(inputs, job.customer)
+            await self._remove_elsewhere(job, row)
             await self._fill(job, inputs)
         except Refused as error:
             if isinstance(error, NotThere | NotAllowed):
@@ -61,8 +63,15 @@ class Stager:
         self._store.inputs_ready(job.name)
         log.info("inputs_ready", job=job.job_id, inputs=len(inputs))
 
+    async def _remove_elsewhere(self, job: JobFacts, row: JobTransfer) -> None:
+        """Removes what was staged for another Unix user, which the job does not run as any more."""
+        before = paths.removable_staging(row.staging, job.name) if row.staging else None
+        if before is not None and str(before) != paths.staged_for(self._work_root, job):
+            self._store.stage_again(job.name)
+            await remove(self._site, before.root, before.path)
+
     async def _fill(self, job: JobFacts, inputs: tuple[Input, ...]) -> None:
-        place = paths.staging(self._work_root, job.name)
+        place = paths.staging(site_root(self._work_root, job.user), job.name)
         self._store.begin_staging(job.name, str(place))
         await remove(self._site, place.root, place.path)
         await self._site.make_directory(place.root, place.path)
@@ -70,21 +79,21 @@ class Stager:
         try:
             async with asyncio.TaskGroup() as group:
                 for each in batches(inputs):
-                    group.create_task(self._put(job, each, place.path, waiting))
+                    group.create_task(self._put(job, each, place, waiting))
         except BaseExceptionGroup as group_error:
             raise _worst(group_error) from None
         if waiting:
             raise waiting[0]
 
     async def _put(
-        self, job: JobFacts, sources: Sequence[Input], directory: str, waiting: list[Transient]
+        self, job: JobFacts, sources: Sequence[Input], place: Place, waiting: list[Transient]
     ) -> None:
         """A temporary failure ends no other transfer: another input may be refused for good, or get whole."""
         try:
             if sources[0].scheme is Scheme.SITE:
-                await self._datasets.put(sources[0], f"{directory}/{sources[0].name}")
+                await self._datasets.put(sources[0], place.root, f"{place.path}/{sources[0].name}")
             else:
-                await self._cache.put(job, sources, directory)
+                await self._caches.of(job.user).put(job, sources, place.path)
         except Transient as error:
             waiting.append(error)
 

@@ -1,7 +1,7 @@
 """Files at a site, read and written as the job user, over any transport (program: remote/)."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -41,21 +41,36 @@ _REASONS = frozenset(SkipReason)
 _PROBLEMS: dict[str, type[NotThere | NotAllowed]] = {"not_there": NotThere, "not_allowed": NotAllowed}
 
 
+LoginOf = Callable[[str], StreamingTransport]
+
+
 class SiteFiles:
     """`root` in each method is an absolute directory. Its parents may be symbolic links; its last component
     may be one only if it ends with "/" (a directory of the operator, such as `work_root + "/"`).
 
     `path` is relative to the root; "" is the root itself. No symbolic link below the root is followed.
     Each method raises NotThere, NotAllowed, Transient (NoSpace, Changed) and Unreadable. `workers`:
-    concurrent short requests. A stream occupies a program at the site until its context is left.
+    concurrent short requests of one user. A stream occupies a program at the site until its context is left.
+    `login_of`: a root -> the login of the Unix user whose files are there; without it all are `transport`'s.
     """
 
-    def __init__(self, transport: StreamingTransport, workers: int = WORKERS) -> None:
-        self._requests = Requests(transport, workers)
+    def __init__(
+        self, transport: StreamingTransport, workers: int = WORKERS, login_of: LoginOf | None = None
+    ) -> None:
+        self._login_of = login_of or (lambda root: transport)
+        self._workers = workers
+        self._requests: dict[StreamingTransport, Requests] = {}
+
+    def _at(self, root: str) -> Requests:
+        login = self._login_of(root)
+        if login not in self._requests:
+            self._requests[login] = Requests(login, self._workers)
+        return self._requests[login]
 
     async def close(self) -> None:
-        """Ends the idle programs at the site. The transport stays open."""
-        await self._requests.close()
+        """Ends the idle programs at the site. The logins stay open."""
+        for requests in self._requests.values():
+            await requests.close()
 
     async def list(self, root: str, path: str = "", after: str = "", limit: int = 1000) -> Listing:
         """Returns entries of one directory. `after`: the `path` of the last entry of the previous part.
@@ -64,28 +79,28 @@ class SiteFiles:
         """
         name = after.removeprefix(f"{path}/") if path else after
         asked = {"path": path, "after": name, "limit": max(1, min(limit, MAX_LISTING))}
-        found = await self._requests.ask("list", root, **asked)
+        found = await self._at(root).ask("list", root, **asked)
         match found:
             case {"entries": [*entries], "more": bool(more)}:
                 return Listing(tuple(entry(each) for each in entries), more)
         raise odd("list", found)
 
     async def stat(self, root: str, path: str) -> Entry:
-        return entry(await self._requests.ask("stat", root, path=path))
+        return entry(await self._at(root).ask("stat", root, path=path))
 
     async def identity(self, root: str, path: str) -> Identity:
-        return identity(await self._requests.ask("identity", root, path=path))
+        return identity(await self._at(root).ask("identity", root, path=path))
 
     async def identities(
         self, root: str, path: str, names: Sequence[str]
     ) -> Sequence[Identity | type[NotThere | NotAllowed]]:
         """Returns the identity of each file of the directory `path`, or the failure that it would raise."""
-        found = await self._requests.ask("identities", root, path=path, names=[*names])
+        found = await self._at(root).ask("identities", root, path=path, names=[*names])
         return [_problem(each) or identity(each) for each in several("identities", found, len(names))]
 
     async def digests(self, root: str, path: str, names: Sequence[str]) -> Sequence[str | None]:
         """Returns the SHA-256 of each file of the directory `path`, None for what is not a file."""
-        found = await self._requests.ask("digests", root, path=path, names=[*names])
+        found = await self._at(root).ask("digests", root, path=path, names=[*names])
         return [
             None if _problem(each) else hexadecimal("digests", each)
             for each in several("digests", found, len(names))
@@ -93,14 +108,14 @@ class SiteFiles:
 
     async def sha256(self, root: str, path: str) -> str:
         """Returns the hash of a regular file in hex. Raises Changed if the file is written to meanwhile."""
-        return hexadecimal("sha256", await self._requests.ask("sha256", root, path=path))
+        return hexadecimal("sha256", await self._at(root).ask("sha256", root, path=path))
 
     async def space(self, root: str) -> int:
         """Returns the free bytes of the root's file system for the job user."""
-        return number("space", await self._requests.ask("space", root))
+        return number("space", await self._at(root).ask("space", root))
 
     async def usage(self, root: str, path: str = "", exclude: Iterable[str] = ()) -> Usage:
-        found = await self._requests.ask("usage", root, path=path, exclude=[*exclude])
+        found = await self._at(root).ask("usage", root, path=path, exclude=[*exclude])
         match found:
             case [size, inodes]:
                 return Usage(number("usage", size), number("usage", inodes))
@@ -115,7 +130,7 @@ class SiteFiles:
         It ends at the size that the file had when it was opened, however the file grows. `links`: also files
         with several hard links; below inputs/ these are always read.
         """
-        stream = FileStream(self._requests, {"root": root, "path": path, "links": links}, offset, length)
+        stream = FileStream(self._at(root), {"root": root, "path": path, "links": links}, offset, length)
         await stream.open()
         async with aclosing(stream.chunks):
             yield stream
@@ -150,7 +165,7 @@ class SiteFiles:
     async def _tail(self, root: str, path: str, offset: int) -> bytes:
         asked = part({"root": root, "path": path, "links": False}, offset, _TAIL, whole=False)
         try:
-            async with self._requests.request("read", asked) as answer:
+            async with self._at(root).request("read", asked) as answer:
                 return b"".join([each async for each in content(answer, _TAIL)])
         except NotThere:
             return b""
@@ -164,7 +179,7 @@ class SiteFiles:
         `exclude`: paths that are left out with everything below them.
         """
         async with (
-            self._requests.request("manifest", {"root": root, "exclude": [*exclude]}) as answer,
+            self._at(root).request("manifest", {"root": root, "exclude": [*exclude]}) as answer,
             aclosing(_manifest(answer)) as listed,
         ):
             yield listed
@@ -180,18 +195,18 @@ class SiteFiles:
         for PATIENCE_SECONDS gets Abandoned.
         """
         async with (
-            self._requests.request("archive", {"root": root, "exclude": [*exclude]}) as answer,
+            self._at(root).request("archive", {"root": root, "exclude": [*exclude]}) as answer,
             aclosing(content(answer)) as chunks,
         ):
             yield chunks
 
     async def make_directory(self, root: str, path: str) -> None:
         """Makes a directory and its missing parents with mode 0700; with "" the root and its parents."""
-        await self._requests.ask("make_directory", root, path=path)
+        await self._at(root).ask("make_directory", root, path=path)
 
     async def partial(self, root: str, path: str) -> int:
         """Returns the size of an interrupted write of the file: the offset at which it can continue."""
-        return number("partial", await self._requests.ask("partial", root, path=path))
+        return number("partial", await self._at(root).ask("partial", root, path=path))
 
     async def write(
         self,
@@ -211,7 +226,7 @@ class SiteFiles:
         included, what arrived stays for `partial`.
         """
         asked = {"size": size, "sha256": sha256, "mode": mode, "offset": offset}
-        found = await self._requests.upload("write", {"root": root, "path": path, **asked}, chunks)
+        found = await self._at(root).upload("write", {"root": root, "path": path, **asked}, chunks)
         match found:
             case [stored, digest]:
                 return Written(number("size", stored), hexadecimal("sha256", digest))
@@ -226,7 +241,7 @@ class SiteFiles:
         is the same file already; another one is NotAllowed.
         """
         wanted = [[source, name] for source, name in links]
-        found = await self._requests.ask("link", root, path=path, target=target, links=wanted)
+        found = await self._at(root).ask("link", root, path=path, target=target, links=wanted)
         return [identity(each) for each in several("link", found, len(wanted))]
 
     async def store(self, root: str, path: str, files: Sequence[NewFile]) -> Sequence[Identity]:
@@ -236,16 +251,16 @@ class SiteFiles:
         """
         listed = [[file.name, len(file.content), file.sha256] for file in files]
         asked: dict[str, object] = {"root": root, "path": path, "files": listed}
-        found = await self._requests.upload("store", asked, _joined(files))
+        found = await self._at(root).upload("store", asked, _joined(files))
         return [identity(each) for each in several("store", found, len(files))]
 
     async def symlink(self, source: str, root: str, target: str) -> None:
         """Makes a symbolic link to an operator's file or directory. Raises NotThere without that."""
-        await self._requests.ask("symlink", root, path=target, source=source)
+        await self._at(root).ask("symlink", root, path=target, source=source)
 
     async def remove(self, root: str, path: str) -> None:
         """Removes a file or a whole directory. What is absent is removed already."""
-        await self._requests.ask("remove", root, path=path)
+        await self._at(root).ask("remove", root, path=path)
 
 
 def _problem(value: Any) -> type[NotThere | NotAllowed] | None:

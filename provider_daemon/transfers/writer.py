@@ -96,6 +96,10 @@ class TransferWriter:
         """Records where the inputs will be, so that the directory is deleted whatever happens."""
         self._inputs("staging = ?", directory, name)
 
+    def stage_again(self, name: str) -> None:
+        """Records that nobody may use the staged inputs: they are not where the job needs them."""
+        self._run("UPDATE jobs SET inputs = 'waiting' WHERE name = ? AND inputs = 'ready'", name)
+
     def inputs_wait(self, name: str, detail: str) -> None:
         """Records what the inputs wait for."""
         self._inputs("detail = ?", cut(detail, MAX_DETAIL), name)

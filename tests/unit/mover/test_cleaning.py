@@ -17,14 +17,14 @@ async def test_files_without_a_row_are_deleted_when_they_are_old(world: World) -
     await world.run()
     world.site.files[f"{CACHE}/old"] = Inode(b"", 901, 1000, 1000)
     world.site.files[f"{CACHE}/new"] = Inode(b"", 902, 3000, 3000)
-    assert await world.parts.cache.sweep(2000.0) == 1
+    assert await world.parts.caches.of("").sweep(2000.0) == 1
     assert set(world.site.below(CACHE)) == {"new", sha256(b"input")}
 
 
 async def test_a_site_without_a_cache(world: World) -> None:
     """Nothing to delete."""
-    assert await world.parts.cache.sweep(2000.0) == 0
-    assert await world.parts.cache.evict() == 0
+    assert await world.parts.caches.of("").sweep(2000.0) == 0
+    assert await world.parts.caches.of("").evict() == 0
 
 
 async def test_content_that_is_being_fetched_stays(world: World) -> None:
@@ -32,11 +32,11 @@ async def test_content_that_is_being_fetched_stays(world: World) -> None:
     world.sources.content[URI] = b"input"
     world.add("ve-1", reference(URI, b"input"))
     await world.run()
-    world.parts.cache.max_bytes = 1
+    world.parts.caches.of("").max_bytes = 1
     path = f".provd-cache/{CUSTOMER}/{sha256(b'input')}"
-    async with world.parts.cache._locks.hold(path):
-        assert await world.parts.cache.evict() == 5
-    assert await world.parts.cache.evict() == 0
+    async with world.parts.caches.of("")._locks.hold(path):
+        assert await world.parts.caches.of("").evict() == 5
+    assert await world.parts.caches.of("").evict() == 0
 
 
 async def test_an_eviction_that_fails_forgets_the_content(
@@ -46,7 +46,7 @@ async def test_an_eviction_that_fails_forgets_the_content(
     world.sources.content[URI] = b"input"
     world.add("ve-1", reference(URI, b"input"))
     await world.run()
-    world.parts.cache.max_bytes = 1
+    world.parts.caches.of("").max_bytes = 1
 
     async def broken(site: FakeSite, root: str, path: str) -> None:
         raise Transient("no connection")
@@ -54,7 +54,7 @@ async def test_an_eviction_that_fails_forgets_the_content(
     with monkeypatch.context() as patch:
         patch.setattr(FakeSite, "remove", broken)
         with pytest.raises(Transient):
-            await world.parts.cache.evict()
+            await world.parts.caches.of("").evict()
     world.add("ve-2", reference(URI, b"input"))
     await world.run()
     assert world.site.hashed == [f"{CACHE}/{sha256(b'input')}"]
@@ -63,7 +63,7 @@ async def test_an_eviction_that_fails_forgets_the_content(
 
 async def test_partial_files_count(world: World) -> None:
     """They are evicted after the content, and not while they are written."""
-    cache = world.parts.cache
+    cache = world.parts.caches.of("")
     cache.max_bytes = 6
     world.site.put(f"{CACHE}/.provd-partial-1", b"12345")
     world.site.put(f"{CACHE}/.provd-partial-2", b"12345")

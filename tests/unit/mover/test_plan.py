@@ -15,6 +15,7 @@ from provider_daemon.mover.plan import Step
 from provider_daemon.transfers.rows import Delivery, JobTransfer
 
 RETENTION = 100.0
+WORK_ROOT, STAGED = "/work", "/work/.provd-inputs/ve-1"
 JOB = JobFacts("ve-1", "JOB-1", "HPC-1", "ve1customer")
 ROW = JobTransfer("ve-1", "HPC-1", "JOB-1", "ve1customer", 0.0)
 DIRECTORY = "/scratch/ve-1.00c0ffee"
@@ -38,6 +39,8 @@ def waiting(**more: object) -> JobTransfer:
         (JOB, None, 0.0, Step.ADD),
         (JOB, ROW, 0.0, None),
         (replace(JOB, stageable=True), ROW, 0.0, None),
+        (replace(JOB, stageable=True), replace(ROW, staging=STAGED), 0.0, None),
+        (replace(JOB, stageable=True, user="u1"), replace(ROW, staging=STAGED), 0.0, Step.STAGE),
         (replace(JOB, stageable=True), waiting(), 0.0, Step.STAGE),
         (JOB, waiting(), 0.0, None),
         (replace(JOB, directory=DIRECTORY), ROW, 0.0, Step.NOTE),
@@ -71,7 +74,7 @@ def waiting(**more: object) -> JobTransfer:
 )
 def test_next_step(job: JobFacts | None, row: JobTransfer | None, now: float, expected: Step | None) -> None:
     """One row for each rule of the page in plan.py."""
-    assert plan.next_step(job, row, RETENTION, now) is expected
+    assert plan.next_step(job, row, RETENTION, now, WORK_ROOT) is expected
 
 
 class Life(RuleBasedStateMachine):
@@ -148,7 +151,7 @@ class Life(RuleBasedStateMachine):
     @rule(effect=st.booleans(), stored=st.booleans(), final=st.booleans())
     def step(self, effect: bool, stored: bool, final: bool) -> None:
         """One step; killed before its effect, between effect and row, or done. `final`: it fails for good."""
-        step = plan.next_step(self.facts, self.row, self.retention, self.now)
+        step = plan.next_step(self.facts, self.row, self.retention, self.now, WORK_ROOT)
         if step is None or self.facts is None:
             return
         if not effect and step not in plan.QUICK:
@@ -194,7 +197,7 @@ class Life(RuleBasedStateMachine):
             )
         if step is Step.STAGE:
             state = InputState.FAILED if final else InputState.READY
-            return replace(row, staging="/staging", transfer=replace(transfer, inputs=state))
+            return replace(row, staging=STAGED, transfer=replace(transfer, inputs=state))
         if step is Step.UNSTAGE:
             return replace(row, unstaged_at=self.now)
         if step is Step.MANIFEST and not final:
@@ -242,7 +245,7 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "row"):
             return
         for _ in range(30):
-            if plan.next_step(self.facts, self.row, self.retention, self.now) is None:
+            if plan.next_step(self.facts, self.row, self.retention, self.now, WORK_ROOT) is None:
                 break
             self.step(effect=True, stored=True, final=False)
         else:

@@ -382,8 +382,8 @@ async def test_the_least_recently_used_content_is_evicted(tmp_path: Path) -> Non
         world.clock.at += 1
         world.add(f"ve-{number}", served(world, f"https://example.org/{number}", content))
         await world.run()
-    world.parts.cache.max_bytes = 20
-    assert await world.parts.cache.evict() == 20
+    world.parts.caches.of("").max_bytes = 20
+    assert await world.parts.caches.of("").evict() == 20
     assert f"{WORK_ROOT}/.provd-cache/{CUSTOMER}/{sha256(contents[0])}" not in world.site.files
     assert world.site.below(world.row("ve-0").transfer.staged) == {"0": contents[0]}
     await world.stop()

@@ -69,6 +69,9 @@ class FakeLedger:
     def known_names(self, names: Iterable[str]) -> set[str]:
         return set(names) & set(self.all)
 
+    def leased_users(self, cluster_id: str) -> list[str]:
+        return sorted({job.user for job in self.all.values() if job.user})
+
 
 class KilledWriter(TransferWriter):
     """Raises Killed before or after a transaction. `commits`: how many there were."""
