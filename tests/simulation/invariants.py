@@ -41,6 +41,7 @@ Once it is calm:
     two thirds of the time between SLURM's limit and the chain's have passed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from google.protobuf.any_pb2 import Any
@@ -81,7 +82,8 @@ CAUGHT_UP = 300 + int(POLICY.results_seconds)
 class Scene:
     """Both models and the last ledger.
 
-    `memory_lost`: at some moment the ledger was lost or replaced with an older copy.
+    `memory_lost`: at some moment the ledger was lost or replaced with an older copy. `in_vain`: whether a
+    job waits for a Unix user that a customer keeps whose own job can never be ended.
     """
 
     world: World
@@ -91,6 +93,7 @@ class Scene:
     memory_lost: bool
     invented: tuple[Lie, ...] = ()
     mover: Mover | None = None
+    in_vain: Callable[[Job], bool] = lambda job: False
 
 
 def settled(scene: Scene) -> bool:
@@ -107,6 +110,8 @@ def settled(scene: Scene) -> bool:
 
 def _over(scene: Scene, job_id: str, record: Record) -> bool:
     job = scene.ledger.job(job_id)
+    if job is not None and scene.in_vain(job):
+        return True
     if job is not None and job.hold is Hold.UNREADABLE and not record.readable(scene.world.now()):
         return True
     if job is not None and not same_request(job.spec, record.spec):

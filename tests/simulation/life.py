@@ -17,13 +17,15 @@ from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import route
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
-from provider_daemon.loops.cluster import ServedCluster
+from provider_daemon.loops.cluster import PoolPolicy, ServedCluster
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.intake import Intake
+from provider_daemon.loops.lease_return import LeaseReturn
 from provider_daemon.loops.outbox import Outbox, OutboxSettings
 from provider_daemon.loops.runner import Loop, run_periodically
 from provider_daemon.loops.start import start
-from provider_daemon.ports import Chain, Scheduler
+from provider_daemon.ongoing import OngoingProblems
+from provider_daemon.ports import Chain, PoolSite, Scheduler
 from tests.fakes.chain import PROVIDER
 from tests.simulation.blocks import Blocks
 from tests.simulation.client import CHAIN_ID, SimulatedChain
@@ -116,6 +118,7 @@ class Life:
         self.chain: Chain = SimulatedChain(world, blocks, self.gate, PROVIDER.address)
         self.sending: Chain | None = LyingChain(world, blocks, self.gate, PROVIDER.address)
         self.scheduler: Scheduler = SimulatedScheduler(world, site, self.gate, self.clock)
+        self.pool: tuple[PoolSite, PoolPolicy] | None = None
 
     def _make_loops(self) -> list[Loop]:
         """Creates the loops as the daemon does, in its order."""
@@ -128,10 +131,19 @@ class Life:
 
         settings = OutboxSettings(timeout_blocks=8)
         present = self._mover.present
-        served = replace(TENANCY, data=POLICY) if present else TENANCY
+        pool_site, policy = self.pool or (None, None)
+        served = replace(TENANCY, data=POLICY if present else None, pool=policy)
         transfers = self._mover if present else None
         outbox = Outbox(self.ledger, self.sending or self.chain, PROVIDER, settings, self.clock, wake)
-        advance = Advance(self.ledger, self.scheduler, served, self.clock, wake, transfers=transfers)
+        advance = Advance(
+            self.ledger,
+            self.scheduler,
+            served,
+            self.clock,
+            wake,
+            transfers=transfers,
+            pool_site=pool_site,
+        )
         intake = Intake(self.ledger, self.chain, {"HPC-1": served}, self.clock, wake)
         heartbeat = Heartbeat(self.ledger, self.scheduler, self.chain, TENANCY, self.clock)
 
@@ -142,12 +154,15 @@ class Life:
                 for line in waits_too_long(self.ledger.open_jobs(TENANCY.cluster_id), began):
                     self._world.wrong(line)
 
-        ticks = (
+        ticks = [
             ("outbox", outbox.tick),
             ("advance", advancing),
             ("intake", intake.tick),
             ("heartbeat", heartbeat.tick),
-        )
+        ]
+        if pool_site is not None:
+            returning = LeaseReturn(self.ledger, pool_site, served, self.clock, OngoingProblems())
+            ticks.append(("leases", returning.tick))
         loops = [Loop(name, self._periods[name], tick) for name, tick in ticks]
         return loops
 

@@ -13,6 +13,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from tests.simulation.pool.schedule import POOL as POOL_FAULTS
+from tests.simulation.pool.schedule import PoolSchedule
+from tests.simulation.pool.schedule import play as play_pool
 from tests.simulation.schedule import play
 from tests.simulation.wire.faults import CHAIN as WIRE_CHAIN
 from tests.simulation.wire.faults import SLURM as WIRE_SLURM
@@ -25,6 +28,7 @@ from tests.simulation.wrong.chain import CHAIN
 from tests.simulation.wrong.data import DATA
 from tests.simulation.wrong.memory import MEMORY
 from tests.simulation.wrong.names import NAMES
+from tests.simulation.wrong.pool import POOL
 from tests.simulation.wrong.records import RECORDS
 from tests.simulation.wrong.sending import SENDING
 from tests.simulation.wrong.slurm import SLURM
@@ -38,6 +42,7 @@ WEATHER: dict[str, frozenset[str]] = {
     "two pauses wait for each other": frozenset({"site_takes_nothing", "sbatch_full"}),
     "any record is signed": frozenset({"record_implausible"}),
     "inputs that cannot be had are waited for": frozenset({"inputs_fail"}),
+    "a lease is not claimed again": frozenset({"other_daemon_returns", "other_daemon_leases"}),
     "unreadable facts count as no inputs": frozenset({"transfers_unreadable"}),
     "late records are not waited for": frozenset({"slurmdbd_away_all_along", "customer_cancel"}),
     "a cancel is not repeated": frozenset({"lost_call", "customer_cancel"}),
@@ -88,6 +93,7 @@ MUTANTS: dict[str, Changes] = {
     **SENDING,
     **MEMORY,
     **DATA,
+    **POOL,
     **WIRE_MUTANTS,
 }
 
@@ -106,9 +112,12 @@ def wearing(name: str) -> Iterator[None]:
         )
         stack.enter_context(
             patch.object(
-                Wire, "_always", lambda self: {each: ON_THE_WIRE[each] for each in weather - FAULTS.keys()}
+                Wire,
+                "_always",
+                lambda self: {each: ON_THE_WIRE[each] for each in weather & ON_THE_WIRE.keys()},
             )
         )
+        stack.enter_context(patch.object(PoolSchedule, "_always", lambda self: weather & POOL_FAULTS.keys()))
         for place, attribute, wrong in MUTANTS[name]:
             stack.enter_context(patch.object(place, attribute, wrong))
         yield
@@ -118,7 +127,8 @@ def hunt(
     name: str, first: int = 0, seeds: int = SEEDS, play_one: Callable[[int], Any] | None = None
 ) -> tuple[str, int, str]:
     """Returns the mutant's name, how many seeds it took (0: not detected), and the broken promise."""
-    play_one = play_one or (play_wire if name in WIRE_MUTANTS else play)
+    modes = {**dict.fromkeys(WIRE_MUTANTS, play_wire), **dict.fromkeys(POOL, play_pool)}
+    play_one = play_one or modes.get(name, play)
     with wearing(name):
         for number in range(seeds):
             wrongs = play_one(first + number).wrongs

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
+from tests.simulation.pool import schedule as pool
+from tests.simulation.pool.schedule import play as play_pool
 from tests.simulation.schedule import Result, play
 from tests.simulation.wire.faults import CHAIN, SLURM
 from tests.simulation.wire.play import play as play_wire
@@ -33,6 +35,7 @@ class Mode:
 
 PORTS = Mode(play, "make simulate SEED=", frozenset(FAULTS))
 WIRE = Mode(play_wire, "make simulate MODE=wire SEED=", frozenset({*SLURM, *CHAIN}))
+POOL = Mode(play_pool, "make simulate MODE=pool SEED=", frozenset({*pool.POOL}))
 PROCESSES = 2
 # schedules in which every kind of fault must have occurred: one that cannot occur proves nothing
 MANY = 1000
@@ -48,8 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--wire", action="store_true", help="the second mode: the real adapters under the schedule too"
     )
+    parser.add_argument("--pool", action="store_true", help="the third mode: customers with a Unix user each")
     asked = parser.parse_args(argv)
-    mode = WIRE if asked.wire else PORTS
+    mode = WIRE if asked.wire else POOL if asked.pool else PORTS
     if asked.seed is not None:
         return _show(mode, mode.play(asked.seed))
     first = asked.first if asked.first is not None else secrets.randbelow(10**9)

@@ -62,13 +62,15 @@ def play(seed: int, mode: "type[Schedule] | None" = None) -> Result:
 
 class Schedule:
     blocks: type[Blocks] = Blocks
+    site: type[Site] = Site
+    settle_seconds = SETTLE
 
     def __init__(self, world: World, path: Path) -> None:
         self._world = world
         self._path = path
         self._plans: dict[str, Plan] = {}
         self._mover = Mover(world)
-        self._site = Site(world, self._plans, self._mover)
+        self._site = self.site(world, self._plans, self._mover)
         self._blocks = self.blocks(world, seconds=world.dice.choice((2, 5)))
         self._copy = path.with_name("older-copy")
         self._invented: list[Lie] = []
@@ -99,7 +101,7 @@ class Schedule:
     async def _until_settled(self) -> None:
         """Waits from outside, as an operator's command does."""
         await asyncio.sleep(self._world.calm_at + 61)
-        for _ in range(SETTLE // 30):
+        for _ in range(self.settle_seconds // 30):
             if self._path.exists():
                 ledger = Ledger.open(self._path, lock=False)
                 done = settled(self._scene(ledger))
