@@ -108,5 +108,6 @@ class ServedCluster:
             tasks_per_node=job.program.tasks_per_node,
             exclusive=job.program.exclusive,
             contained=job.program.contained is not None,
+            dedicated=bool(job.user),
             kill_after=kill_after(spec.max_runtime_seconds, job.wall_seconds),
         )

@@ -25,6 +25,7 @@ from provider_daemon.slurm.shown_job import ShownJob
 
 POLL_SECONDS = 1.0
 START_SECONDS, ATTACK_SECONDS, AFTER_SECONDS = 180.0, 240.0, 180.0
+SETTLE_SECONDS = 3.0  # after the job's end, for SLURM and provd to end what is left
 BEAT_SECONDS = 3.0  # between two readings of a file at the site; the process writes four times a second
 
 T = TypeVar("T")
@@ -161,6 +162,7 @@ async def _unless_failed(question: Callable[[], Awaitable[T]]) -> T | None:
 
 
 async def _beats(site: AuditSite, attacker: Probe) -> tuple[int | None, int | None]:
+    await asyncio.sleep(SETTLE_SECONDS)
     first = await _unless_failed(partial(site.heartbeats, attacker))
     await asyncio.sleep(BEAT_SECONDS)
     return first, await _unless_failed(partial(site.heartbeats, attacker))

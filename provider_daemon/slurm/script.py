@@ -14,6 +14,7 @@ from provider_daemon.errors import Refused
 from provider_daemon.job.claim import CLAIMED, UNCLAIMED, claims_directory, root_of
 from provider_daemon.job.lifecycle import KILL_AFTER
 from provider_daemon.job.words import unsafe_word
+from provider_daemon.slurm import sweeper
 
 MAX_WORD_BYTES = 128 * 1024 - 1  # Linux's MAX_ARG_STRLEN without the final NUL
 MAX_SCRIPT_BYTES = 256 * 1024  # SLURM's default limit is 4 MB; each submission transfers the script
@@ -37,7 +38,8 @@ class Batch:
     `epilogue` are lines of bash from the site and from parties it trusts; the exit code stays the program's.
     `wrapper` (srun or mpirun) starts `launcher`, the image's, which starts `argv`. `contained`: the launcher
     is a built-in one (launchers.py). `kill_after` is how many seconds the program has to end at its time
-    limit before it is killed. `node`: where the job must run, "" for any node.
+    limit before it is killed. `node`: where the job must run, "" for
+    any node. `dedicated`: the job's Unix user serves one customer alone.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Batch:
     tasks_per_node: int = 1
     exclusive: bool = False
     contained: bool = False
+    dedicated: bool = False
     kill_after: int = KILL_AFTER
     node: str = ""
 
@@ -120,12 +123,20 @@ def _body(batch: Batch) -> list[str]:
     left = f"$((SECONDS < {batch.wall_seconds} ? {batch.wall_seconds} - SECONDS + (SECONDS > 0) : 1))"
     return [
         *_claim(batch),
+        *_swept(batch),
         "unset LC_ALL SLURM_TIME_FORMAT",
         "export SLURM_EXPORT_ENV=ALL",  # lets an srun inside the job pass on the job's environment
         *batch.prologue,
         *([f"mkdir -p -- {where} && cd -- {where} || exit 72"] if batch.working_directory else []),
         *_run(batch, f"timeout --kill-after={batch.kill_after} {left} {' '.join(_command(batch))}"),
     ]
+
+
+def _swept(batch: Batch) -> list[str]:
+    """Returns the lines that end what a native program leaves behind; a built-in launcher needs none."""
+    if batch.contained:
+        return []
+    return sweeper.lines(batch.directory, batch.wall_seconds, dedicated=batch.dedicated)
 
 
 def _claim(batch: Batch) -> list[str]:

@@ -18,13 +18,15 @@ from tests.isolation.holes import HOLES, Hole
 from tests.isolation.stage import BUILT_IN, FORBIDDEN, NATIVE, Result, Stage, staged
 
 # What one Unix user's native jobs can reach on this site; cgroups still limit cores, memory and processes.
-OPEN_NATIVELY = frozenset(
+SHARED_NATIVE = frozenset(
     {
         "other-files", "other-processes", "other-job-cancel", "other-job-rename", "other-job-update",
         "job-submission", "munge", "slurmctld", "login-files", "daemon-files", "loopback", "management",
         "metadata", "internet", "gpus", "leftover-files", "setuid", "userns",
     }
 )  # fmt: skip
+# A Unix user for each customer closes the other's files and SLURM jobs.
+POOL_NATIVE = SHARED_NATIVE - {"other-files", "other-job-cancel", "other-job-rename", "other-job-update"}
 
 
 async def contained(stage: Stage) -> str:
@@ -37,16 +39,16 @@ async def contained(stage: Stage) -> str:
     return f"{len(result.rows)} of {len(ROWS)} rows are closed"
 
 
-async def native(stage: Stage) -> str:
-    """One Unix user without a launcher and without rules for the network."""
+async def native(expected: frozenset[str], stage: Stage, *, shared: bool = False) -> str:
+    """Without a launcher and without rules for the network: what is open is found open."""
     stage.forbid()
     try:
-        stage.configure(NATIVE)
+        stage.configure(NATIVE, shared=shared)
         result = await stage.audit()
     finally:
         stage.forbid(*FORBIDDEN)
     _show(result)
-    same("the open rows", set(result.named("open")), OPEN_NATIVELY)
+    same("the open rows", set(result.named("open")), expected)
     same("the rows that were not tried", result.named("not tried"), [])
     same("the exit status", result.exit_code, 3)
     return f"{len(result.named('open'))} of {len(ROWS)} rows are open, and the audit says so"
@@ -86,8 +88,9 @@ async def interrupted(stage: Stage) -> str:
 
 
 CASES = (
-    Case("contained", "two hostile customers, every row", contained, short=True),
-    Case("native", 'accounts = "shared", native = true', native),
+    Case("contained", "two Unix users, launcher bubblewrap", contained, short=True),
+    Case("shared, native", "one Unix user, no launcher", partial(native, SHARED_NATIVE, shared=True)),
+    Case("pool, native", "two Unix users, no launcher", partial(native, POOL_NATIVE)),
     Case("interrupted", "Ctrl-C while the attacking job runs", interrupted),
     *(
         Case(f"hole: {hole.row}", "one hole in a launcher that contains the rest", partial(opened, hole))

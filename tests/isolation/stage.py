@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import signal
 import sys
 import time
@@ -31,6 +32,7 @@ from tests.waiting import until
 
 AUDIT_SECONDS = 240
 NATIVE, BUILT_IN = "native = true", 'launcher = "bubblewrap"\nnative = true'
+POOL = 4  # Unix users of customers
 FORBIDDEN = (HEAD, LOOPBACK, *(address for address, _ in TARGETS))
 _SETTINGS = {
     "CommunicationParameters": "",
@@ -62,12 +64,17 @@ class Stage:
     @property
     def uids(self) -> range:
         """The uids of customers' jobs."""
-        uid = pwd.getpwnam(self.site.layout.plan.user).pw_uid
-        return range(uid, uid + 1)
+        uids = [pwd.getpwnam(user).pw_uid for user in self.site.pool]
+        return range(min(uids), max(uids) + 1)
 
-    def configure(self, image: str, prologue: str = "") -> None:
-        """`image`: the keys of the only image."""
+    def configure(self, image: str, prologue: str = "", *, shared: bool = False) -> None:
+        """`image`: the keys of the only image. `shared`: all jobs run as the login's user, without a pool."""
         table = cluster_table(self.site)
+        if shared:
+            table = table.replace('accounts = "pool"\n', "").replace(
+                self.site.ca_key_file, str(self.site.ssh["key_file"])
+            )
+            table = re.sub(r"\[clusters\.pool\]\n.*\n", "", table)
         table = table.replace('pattern = "*"\nnative = true\n', f'pattern = "*"\n{image}\n')
         table = table.replace('region = "lab"\n', f'region = "lab"\nprologue = {json.dumps([prologue])}\n')
         self.config.write_text(_CONFIG.format(directory=self.directory) + table)
@@ -174,7 +181,7 @@ async def staged(directory: Path) -> AsyncIterator[Stage]:
 
 @contextlib.asynccontextmanager
 async def _site(directory: Path, node: ComputeNode) -> AsyncIterator[Site]:
-    site = await asyncio.to_thread(Site.open, directory / "site", nodes=1, settings=_SETTINGS)
+    site = await asyncio.to_thread(Site.open, directory / "site", nodes=1, settings=_SETTINGS, pool=POOL)
     _on_its_own_node(site, directory / "bin", node)
     key = os.open(directory / "key", os.O_WRONLY | os.O_CREAT, 0o600)
     os.write(key, b"11" * 32)

@@ -1,0 +1,77 @@
+"""Ends and removes what a native job leaves behind, where SLURM does not track a job's processes. Pure.
+
+With ProctrackType=proctrack/cgroup SLURM kills every process of a job at its end. With other types a process
+that leaves its parents outlives the job. Therefore the batch script starts a watcher that leaves its parents
+in the same way, before anything of the site or of the customer runs. When the script has ended, however that
+happened, the watcher kills the processes that have the job's directory in their environment.
+
+Where the job has a Unix user that serves no other customer (`accounts = "pool"`), the watcher also kills
+processes of that user in the job's directory. If no other job of the user runs on the node, it removes the
+user's System V IPC and the files that the user has made in /tmp, /var/tmp and /dev/shm since the job began.
+
+Built-in launchers need none of it: their processes, files and shared memory end with them. The watcher runs
+on the first node of a job, and a program that hides from it needs the site's cgroups.
+"""
+
+SPARE_SECONDS = 3600  # after the job's time limit; later the watcher ends without touching anything
+END_SECONDS = 10  # for processes to disappear after SIGKILL
+
+MARK = "PROVD_JOB_DIRECTORY"  # variable of all processes of a job; the directory is never used twice
+
+# Of the job that is not tracked: SLURM's cgroups are named after the job.
+_UNTRACKED = r'! grep -q "/job_$SLURM_JOB_ID\(/\|$\)" /proc/self/cgroup 2>/dev/null'
+
+WATCHER = r"""
+script=$1 directory=$2 dedicated=$3 limit=$4
+cd / || exit
+trap '' HUP INT TERM
+began=$(date +%s)
+while kill -0 "$script" 2>/dev/null; do
+  [ $SECONDS -lt "$limit" ] || exit
+  sleep 1
+done
+has() {
+  tr '\0' '\n' <"$1/environ" 2>/dev/null | grep -q "$2"
+}
+left_behind() {
+  for process in /proc/[0-9]*; do
+    [ -O "$process" ] && [ "$process" != "/proc/$$" ] && [ "$process" != "/proc/$BASHPID" ] || continue
+    if has "$process" "^PROVD_JOB_DIRECTORY=$directory\$"; then
+      echo "${process#/proc/}"
+    elif [ -n "$dedicated" ]; then
+      case $(readlink "$process/cwd")/ in "$directory"/*) echo "${process#/proc/}" ;; esac
+    fi
+  done
+}
+end=$((SECONDS + ENDSECONDS))
+while pids=$(left_behind) && [ -n "$pids" ] && [ $SECONDS -lt $end ]; do
+  kill -KILL $pids
+  sleep 0.2
+done 2>/dev/null
+[ -n "$dedicated" ] || exit
+for process in /proc/[0-9]*; do
+  [ ! -O "$process" ] || ! has "$process" '^SLURM_JOB_ID=' || exit
+done
+for place in /tmp /var/tmp /dev/shm; do
+  find "$place" -xdev -mindepth 1 -maxdepth 1 -user "$(id -u)" -newerct "@$began" -exec rm -rf {} +
+done
+for kind in m q s; do
+  for id in $(ipcs -$kind | awk -v user="$(id -un)" '$3 == user { print $2 }'); do ipcrm -$kind "$id"; done
+done
+""".replace("ENDSECONDS", str(END_SECONDS))  # fmt: skip
+
+
+def lines(directory: str, wall_seconds: int, *, dedicated: bool) -> list[str]:
+    """Returns lines of bash that start the watcher. `directory` is the job's, a path without quotes.
+
+    `dedicated`: the job's Unix user serves one customer.
+    """
+    program = "'" + WATCHER.replace("'", "'\\''") + "'"
+    words = f"$$ '{directory}' '{'yes' if dedicated else ''}' {wall_seconds + SPARE_SECONDS}"
+    start = f'env -i PATH="$PATH" setsid /bin/bash -c {program} provd-watcher {words}'
+    return [
+        f"export {MARK}='{directory}'",
+        f"if {_UNTRACKED}; then",
+        f"({start} </dev/null >/dev/null 2>&1 &)",
+        "fi",
+    ]
